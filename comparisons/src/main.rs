@@ -1,0 +1,2 @@
+//! Head-to-heads against the real servers.
+fn main() {}

@@ -1,0 +1,3 @@
+//! The keyspace: slots, index, expiry wheel, eviction.
+
+pub mod table;

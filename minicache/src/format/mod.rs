@@ -1,0 +1,1 @@
+//! Bytes in memory: nothing else in the crate knows an offset.
