@@ -225,3 +225,22 @@ def many_connections(r):
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     equal(r.get("n"), "2000")
+
+
+@behaviour(51)
+def reply_types(r):
+    r.hset("h", "f", "v")
+    r.sadd("s", "m")
+    r.zadd("z", {"m": 1.5})
+    connection = sibling(r).connection
+
+    def raw(*command):
+        connection.send_command(*command)
+        return connection.read_response()
+
+    resp2 = r.protocol_version == 2
+    equal(raw("HGETALL", "h"), ["f", "v"] if resp2 else {"f": "v"})
+    equal(raw("SMEMBERS", "s"), ["m"])  # This parser reads a RESP3 set into a list.
+    equal(raw("ZSCORE", "z", "m"), "1.5" if resp2 else 1.5)
+    equal(raw("ZRANGE", "z", 0, -1, "WITHSCORES"), ["m", "1.5"] if resp2 else [["m", 1.5]])
+    equal(raw("GET", "none"), None)
