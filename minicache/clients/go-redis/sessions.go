@@ -106,7 +106,8 @@ func reconnectsAfterKill(r *redis.Client) {
 
 func multiExec(r *redis.Client) {
 	tx := r.TxPipeline()
-	set, incr, push, get := tx.Set(ctx, "n", 1, 0), tx.Incr(ctx, "n"), tx.LPush(ctx, "n", "x"), tx.Get(ctx, "n")
+	set, incr := tx.Set(ctx, "n", 1, 0), tx.Incr(ctx, "n")
+	push, get := tx.LPush(ctx, "n", "x"), tx.Get(ctx, "n")
 	_, err := tx.Exec(ctx)
 	same(strings.HasPrefix(err.Error(), "WRONGTYPE"), true)
 	is(set, "OK")

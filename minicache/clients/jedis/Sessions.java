@@ -120,7 +120,8 @@ class Sessions extends Harness {
 
     static void reconnectsAfterKill(Jedis j, Harness h) throws Exception {
         var config = h.configured(change -> change.clientName("victim"));
-        try (var victim = RedisClient.builder().hostAndPort(h.address).clientConfig(config).build()) {
+        var builder = RedisClient.builder().hostAndPort(h.address).clientConfig(config);
+        try (var victim = builder.build()) {
             victim.set("k", "v");
             String list = j.clientList();
             String first = list.lines().filter(line -> line.contains(" name=victim ")).findFirst()
@@ -200,7 +201,8 @@ class Sessions extends Harness {
         refused(() -> j.lpush("s", "1"), wrongType);
         refused(() -> j.hget("s", "f"), wrongType);
         refused(() -> raw(j, "GET"), "ERR wrong number of arguments for 'get' command");
-        refused(() -> raw(j, "CONFIG", "GET"), "wrong number of arguments for 'config|get' command");
+        refused(() -> raw(j, "CONFIG", "GET"),
+            "ERR wrong number of arguments for 'config|get' command");
         refused(() -> raw(j, "NOSUCH", "a", "b"),
             "ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b'");
         refused(() -> raw(j, "CLIENT", "NOSUCH"), "ERR unknown subcommand 'NOSUCH'");

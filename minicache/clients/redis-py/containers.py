@@ -49,7 +49,7 @@ def blocking_pops(r):
     r.rpush("l", "v")
     equal(list(r.blpop(["none", "l"], timeout=1)), ["l", "v"])
     equal(r.blpop("l", timeout=0.05), None)
-    served = while_blocked(r, lambda c: c.brpop(["x", "y"], timeout=10), lambda: r.rpush("y", "late"))
+    served = while_blocked(r, lambda c: c.brpop(["x", "y"], 10), lambda: r.rpush("y", "late"))
     equal(list(served), ["y", "late"])
     equal(r.exists("y"), 0)
     refused(lambda: r.blpop("l", timeout=-1), "timeout is negative")
@@ -62,7 +62,9 @@ def blocking_moves(r):
     equal(r.lrange("b", 0, -1), ["v"])
     equal(r.blmpop(0.05, 1, "a", direction="LEFT"), None)
     served = while_blocked(
-        r, lambda c: c.blmpop(10, 2, "a", "c", direction="LEFT", count=2), lambda: r.rpush("c", 1, 2, 3)
+        r,
+        lambda c: c.blmpop(10, 2, "a", "c", direction="LEFT", count=2),
+        lambda: r.rpush("c", 1, 2, 3),
     )
     equal(served, ["c", ["1", "2"]])
     equal(r.lrange("c", 0, -1), ["3"])

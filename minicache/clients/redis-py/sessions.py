@@ -64,8 +64,8 @@ def auth(r):
     admin = sibling(r)
     try:
         admin.config_set("requirepass", "secret")
-        no_password = "Authentication required" if r.protocol_version == 2 else "HELLO must be called"
-        refused(lambda: sibling(r).ping(), no_password)
+        resp2 = r.protocol_version == 2
+        refused(lambda: sibling(r).ping(), "Authentication" if resp2 else "HELLO must be called")
         refused(lambda: sibling(r, password="wrong").ping(), "invalid username-password pair")
         equal(sibling(r, password="secret").ping(), True)
     finally:
@@ -130,7 +130,12 @@ def watch(r):
     def increment():
         own = sibling(r)
         for _ in range(25):
-            own.transaction(lambda p: p.multi() or p.set("sum", int(own.get("sum") or 0) + 1), "sum")
+            own.transaction(add_one, "sum")
+
+    def add_one(p):
+        total = int(p.get("sum") or 0) + 1
+        p.multi()
+        p.set("sum", total)
 
     threads = [threading.Thread(target=increment) for _ in range(4)]
     [thread.start() for thread in threads]
