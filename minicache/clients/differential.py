@@ -256,7 +256,7 @@ class Writer:
         watched = self.random.random() < 0.5
         step = [Send(one, [b"WATCH", self.key()])] if watched else []
         if watched and self.random.random() < 0.5:
-            step.append(Send(other, self.quiet()))
+            step += in_company(other, self.data.command())
         step.append(Send(one, [b"MULTI"]))
         for _ in range(self.random.randint(0, 6)):
             nested = self.random.choice([b"MULTI", b"WATCH", b"UNWATCH", b"GET"])

@@ -1,6 +1,6 @@
 """Random commands: a grammar for every command, and words that sit on edges.
 
-A line of the grammar is a command and the words it takes. `{a|b c}` is one of them, `{...}?` one or
+A line of the grammar holds commands and the words they take. `{a|b c}` is one of them, `{...}?` one or
 none, `{...}*` up to three, `word+` one to three of that word, lower case is a class of words (see
 `Words`), everything else stands for itself:
 
@@ -15,7 +15,7 @@ import re
 GRAMMAR = {
     "strings": """
         SET key value {NX|XX|GET|KEEPTTL|EX ttl|PX pttl|EXAT at|PXAT pat}*
-        SET key value | SET key int | SET key float | SETNX key value | SETEX key ttl value
+        2 SET key value | SET key int | SET key float | SETNX key value | SETEX key ttl value
         PSETEX key pttl value | GET key | GETSET key value | GETDEL key | STRLEN key
         GETEX key {EX ttl|PX pttl|EXAT at|PXAT pat|PERSIST}* | APPEND key value
         INCR key | DECR key | INCRBY key int | DECRBY key int | INCRBYFLOAT key float
@@ -24,7 +24,7 @@ GRAMMAR = {
         LCS key key {LEN|IDX|MINMATCHLEN int|WITHMATCHLEN}*
     """,
     "lists": """
-        LPUSH key element+ | RPUSH key element+ | RPUSH key element element element element
+        3 LPUSH key element+ | 3 RPUSH key element+ | 3 RPUSH key element element element element
         LPUSHX key element+ | RPUSHX key element+ | LPOP key {count}? | RPOP key {count}?
         LLEN key | LRANGE key index index | LRANGE key 0 -1 | LINDEX key index
         LSET key index element | LINSERT key {BEFORE|AFTER|NEAR} element element
@@ -36,22 +36,23 @@ GRAMMAR = {
         BLMPOP timeout keys {LEFT|RIGHT} {COUNT count}?
     """,
     "hashes": """
-        HSET key {field value}+ | HSET key field value field value field value field value
+        3 HSET key {field value}+ | 3 HSET key field value field value field value field value
         HMSET key {field value}+ | HSETNX key field value | HGET key field | HMGET key field+
         HGETALL key | HKEYS key | HVALS key | HLEN key | HEXISTS key field | HSTRLEN key field
         HDEL key field+ | HINCRBY key field int | HINCRBYFLOAT key field float
         HRANDFIELD key | HRANDFIELD key count | HRANDFIELD key count WITHVALUES
     """,
     "sets": """
-        SADD key member+ | SADD key int+ | SADD key member member member member | SREM key member+
+        3 SADD key member+ | 4 SADD key int+ | 3 SADD key member member member member
+        SREM key member+
         SISMEMBER key member | SMISMEMBER key member+ | SCARD key | SMEMBERS key
         SMOVE key key member | SINTER key+ | SUNION key+ | SDIFF key+ | SINTERSTORE key key+
         SUNIONSTORE key key+ | SDIFFSTORE key key+ | SINTERCARD keys {LIMIT count}?
         SRANDMEMBER key {count}? | SPOP key {count}?
     """,
     "zsets": """
-        ZADD key {NX|XX|GT|LT|CH|INCR}* {score member}+ | ZADD key score member score member
-        ZADD key score member score member score member | ZADD key 0 member 0 member 0 member
+        5 ZADD key {NX|XX|GT|LT|CH|INCR}* {score member}+ | 5 ZADD key score member score member
+        5 ZADD key score member score member score member | 5 ZADD key 0 member 0 member 0 member
         ZINCRBY key score member | ZREM key member+ | ZCARD key | ZSCORE key member
         ZMSCORE key member+ | ZRANK key member | ZREVRANK key member
         ZCOUNT key bound bound | ZLEXCOUNT key lex lex
@@ -80,7 +81,7 @@ GRAMMAR = {
         RANDOMKEY | OBJECT ENCODING key | OBJECT REFCOUNT key | OBJECT IDLETIME key
         OBJECT FREQ key | SORT key {ALPHA|DESC|ASC|LIMIT index count|BY by|GET get}*
         SORT key {ALPHA|DESC|BY by|GET get}* STORE key | SORT_RO key {ALPHA|DESC|LIMIT index count}*
-        FLUSHDB {ASYNC|SYNC}? | MEMORY USAGE key {SAMPLES count}? | SWAPDB db db
+        MEMORY USAGE key {SAMPLES count}?
     """,
     "expiry": """
         EXPIRE key ttl {NX|XX|GT|LT}* | PEXPIRE key pttl {NX|XX|GT|LT}* | TTL key | PTTL key
@@ -93,7 +94,7 @@ GRAMMAR = {
         CLIENT UNBLOCK 999999 {TIMEOUT|ERROR|x}? | CLIENT NO-EVICT {on|off|x} | AUTH value
         CONFIG GET {nosuch|maxmemory} | CONFIG SET nosuch value | RESET | DISCARD | EXEC | UNWATCH
         PUBLISH value value | OBJECT value key | CONFIG value | CLIENT KILL value
-        CLIENT REPLY value
+        CLIENT REPLY value | FLUSHDB {ASYNC|SYNC}? | SWAPDB db db
     """,
 }
 
@@ -313,12 +314,10 @@ class Commands:
 
 
 def grammar_lines(family):
-    """The commands of a family; `|` between commands has blanks around it."""
-    return [
-        line.strip()
-        for block in GRAMMAR[family].strip().splitlines()
-        for line in block.strip().split(" | ")
-    ]
+    """The commands of a family, those with a number before them as often as that says."""
+    lines = re.split(r"\n| \| ", GRAMMAR[family].strip())
+    weighed = [re.fullmatch(r"\s*(\d*) ?(.*)", line).groups() for line in lines]
+    return [line for times, line in weighed for _ in range(int(times or 1))]
 
 
 def company(words):
