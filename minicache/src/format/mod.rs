@@ -4,3 +4,4 @@
 //! * [`listpack`]: a short list, hash or sorted set, packed into one run of bytes.
 
 pub mod entry;
+pub mod listpack;

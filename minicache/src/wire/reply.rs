@@ -15,7 +15,7 @@
 //! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c` keeps a buffer and
 //! a list of blocks).
 
-use crate::engine::number::{ItoaBuf, format_f64};
+use crate::engine::number::{DtoaBuf, ItoaBuf};
 use crate::engine::object::Str;
 use crate::format::listpack::Element;
 
@@ -191,12 +191,13 @@ impl Reply {
 
     /// A floating-point number.
     pub fn double(&mut self, number: f64) {
-        let text = format_f64(number);
+        let mut scratch = DtoaBuf::new();
+        let text = scratch.format(number);
         match self.protocol {
-            Protocol::Resp2 => self.text(&text),
+            Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
                 self.bytes.push(b',');
-                self.line(text.as_bytes());
+                self.line(text);
             }
         }
     }

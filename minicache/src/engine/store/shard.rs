@@ -289,7 +289,7 @@ impl Shard {
         if some.is_empty() {
             return None;
         }
-        Some(some[self.rng.below(some.len() as u64) as usize])
+        Some(some[self.rng.below(some.len())])
     }
 
     /// The next entry of a database that is due, after dealing out at most `budget` entries of the wheel.

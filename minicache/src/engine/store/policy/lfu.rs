@@ -37,7 +37,7 @@ impl Policy for Lfu {
     fn accessed(&self, bits: u32, now_ms: i64, rng: &mut Rng) -> u32 {
         let counter = self.frequency(bits, now_ms);
         let steps = u64::from(counter.saturating_sub(START)) * u64::from(self.log_factor) + 1;
-        let raised = counter < COUNTER_MAX && rng.below(steps) == 0;
+        let raised = counter < COUNTER_MAX && rng.below(steps as usize) == 0;
         pack(now_ms, counter + u32::from(raised))
     }
 
