@@ -17,12 +17,12 @@
 use super::blocking::Waiting;
 use super::clients::Clients;
 use super::pubsub::PubSub;
-use super::settings::{Settings, SettingsCell};
+use super::config::Config;
+use super::rules::RuleBook;
 use super::store::shard::{Shard, ShardStats};
 use super::watch::Watched;
 use ahash::RandomState;
 use minikit::sync::{Mutex, MutexGuard};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Shards are named by the bits of a 64-bit set.
@@ -41,7 +41,7 @@ pub struct Cache {
     cells: Box<[Padded]>,
     hasher: RandomState,
     /// `CONFIG`, and what follows from it.
-    pub settings: SettingsCell,
+    pub rules: RuleBook,
     /// Who is connected.
     pub clients: Clients,
     /// Who hears what.
@@ -95,13 +95,14 @@ pub struct Identity {
 
 impl Cache {
     /// An empty cache of `shards` shards, a power of two up to [`SHARDS_MAX`].
-    pub fn new(shards: usize, settings: Settings, identity: Identity) -> Cache {
+    pub fn new(shards: usize, config: Config, identity: Identity) -> Cache {
         assert!(shards.is_power_of_two() && shards <= SHARDS_MAX, "{shards} shards");
         let hasher = RandomState::new();
         let seed = hasher.hash_one(identity.started_ms);
+        let databases = config.settings().databases as usize;
         let cell = |index: u64| Padded {
             cell: Mutex::new(Cell {
-                shard: Shard::new(settings.databases, hasher.clone(), seed.wrapping_add(index)),
+                shard: Shard::new(databases, hasher.clone(), seed.wrapping_add(index)),
                 watched: Watched::default(),
             }),
             slab_free: AtomicUsize::new(0),
@@ -109,7 +110,7 @@ impl Cache {
         Cache {
             cells: (0..shards as u64).map(cell).collect(),
             hasher,
-            settings: SettingsCell::new(settings),
+            rules: RuleBook::new(config),
             clients: Clients::default(),
             pubsub: Mutex::new(PubSub::default()),
             waiting: Waiting::default(),
@@ -159,10 +160,5 @@ impl Cache {
                 evicted: sum.evicted + stats.evicted,
             }
         })
-    }
-
-    /// The settings in force.
-    pub fn settings(&self) -> Arc<Settings> {
-        self.settings.get()
     }
 }
