@@ -1,26 +1,27 @@
 //! Numbers as text: strict about what counts as one, exact about how one is written.
 //!
-//! A cache stores text, yet it adds, compares and packs numbers, so two questions decide what clients see.
+//! A cache stores text, yet it adds, compares and packs numbers, so two questions decide what
+//! clients see.
 //!
-//! **When is text an integer?** Only when writing the integer back gives the same bytes; otherwise packing it
-//! in binary would change what the client stored.
+//! **When is text an integer?** Only when writing the integer back gives the same bytes; otherwise
+//! packing it in binary would change what the client stored.
 //!
 //! ```text
 //! "42" "-7" "0" "9223372036854775807"       integers
 //! "042" "+7" "-0" " 1" "9223372036854775808" text that looks like one
 //! ```
 //!
-//! **How is a score written?** With 17 significant digits, enough that every different double has a different
-//! text, and without trailing zeros: what C calls `%.17g`. That is why a score of 0.1 comes back as
-//! `0.10000000000000001`, and 1e20 as `1e+20`.
+//! **How is a score written?** With 17 significant digits, enough that every different double has a
+//! different text, and without trailing zeros: what C calls `%.17g`. That is why a score of 0.1
+//! comes back as `0.10000000000000001`, and 1e20 as `1e+20`.
 //!
-//! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`. Left out: scores in
-//! hexadecimal (`0x1p3`), which C's `strtod` takes.
+//! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`. Left
+//! out: scores in hexadecimal (`0x1p3`), which C's `strtod` takes.
 
 use std::io::Write as _;
 
-/// The integer that `text` spells, if that is its one canonical spelling: no sign but `-`, no leading zeros, no
-/// blanks, within 64 bits.
+/// The integer that `text` spells, if that is its one canonical spelling: no sign but `-`, no
+/// leading zeros, no blanks, within 64 bits.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -41,11 +42,13 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { magnitude.try_into().ok() }
 }
 
-/// Digits of 2^63. That many nines still fit into 64 bits, so the sum in [`parse_i64`] cannot overflow.
+/// Digits of 2^63. That many nines still fit into 64 bits, so the sum in [`parse_i64`] cannot
+/// overflow.
 const I64_DIGITS_MAX: usize = 19;
 
-/// The double that `text` spells, as sorted sets take scores: decimal, with or without fraction and exponent,
-/// or a spelling of infinity. Not a number, blanks, and what overflows or underflows to nothing are refused.
+/// The double that `text` spells, as sorted sets take scores: decimal, with or without fraction and
+/// exponent, or a spelling of infinity. Not a number, blanks, and what overflows or underflows to
+/// nothing are refused.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     let mantissa = text.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
@@ -124,7 +127,8 @@ impl DtoaBuf {
         DtoaBuf { integer: ItoaBuf::new(), text: [0; 32] }
     }
 
-    /// `value` with 17 significant digits, the way scores appear in replies (`inf` and `-inf` included).
+    /// `value` with 17 significant digits, the way scores appear in replies (`inf` and `-inf`
+    /// included).
     pub fn format(&mut self, value: f64) -> &[u8] {
         let negative_zero = value == 0.0 && value.is_sign_negative();
         if value.is_nan() {
@@ -145,7 +149,8 @@ const INTEGER_LIMIT: f64 = 1e17;
 /// Digits that tell any two doubles apart.
 const SIGNIFICANT: usize = 17;
 
-/// Writes `%.17g` of a finite value and returns the length, at most 24 as in `-1.2345678901234567e-308`.
+/// Writes `%.17g` of a finite value and returns the length, at most 24 as in
+/// `-1.2345678901234567e-308`.
 fn write_general(out: &mut [u8; 32], value: f64) -> usize {
     let mut out = Writer { bytes: out, len: 0 };
     if value.is_sign_negative() {

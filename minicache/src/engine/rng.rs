@@ -1,8 +1,8 @@
 //! Random numbers: fast, seeded by the caller, not for secrets.
 //!
-//! `SRANDMEMBER`, eviction sampling and tests need numbers that are spread evenly and that a fixed seed
-//! repeats. SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) keeps one word of state: a counter in steps of the
-//! golden ratio, each value of it scrambled.
+//! `SRANDMEMBER`, eviction sampling and tests need numbers that are spread evenly and that a fixed
+//! seed repeats. SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) keeps one word of state: a counter
+//! in steps of the golden ratio, each value of it scrambled.
 //!
 //! ```
 //! use minicache::engine::rng::Rng;
@@ -32,15 +32,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number in `0..n`, or 0 where `n` is 0. Scales instead of dividing: uneven by at most `n` in 2^64.
+    /// A number in `0..n`, or 0 where `n` is 0. Scales instead of dividing: uneven by at most `n`
+    /// in 2^64.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize
     }
 
-    /// `count` different numbers in `0..n` in random order, or all of them where `count` is `n` or more.
-    /// Takes memory for `count` numbers, never for `n`.
+    /// `count` different numbers in `0..n` in random order, or all of them where `count` is `n` or
+    /// more. Takes memory for `count` numbers, never for `n`.
     pub fn distinct(&mut self, n: usize, count: usize) -> Vec<usize> {
-        // The first steps of a Fisher-Yates shuffle of 0..n. The map holds what differs from the start.
+        // The first steps of a Fisher-Yates shuffle of 0..n. The map holds what differs from the
+        // start.
         let mut moved = HashMap::new();
         (0..count.min(n))
             .map(|at| {

@@ -1,9 +1,10 @@
 //! The listpack: a sequence of small strings and integers in one run of bytes.
 //!
-//! A hash of three fields does not deserve a hash table. Packed head to tail, without a single pointer, it takes
-//! a tenth of the memory, and walking a few hundred bytes that sit in the cache beats chasing links. The price
-//! is that everything is found by walking and that an insertion moves what lies behind it, so this serves short
-//! sequences (limits in [`Limits`](crate::engine::values::Limits)) and the nodes of a long list.
+//! A hash of three fields does not deserve a hash table. Packed head to tail, without a single
+//! pointer, it takes a tenth of the memory, and walking a few hundred bytes that sit in the cache
+//! beats chasing links. The price is that everything is found by walking and that an insertion
+//! moves what lies behind it, so this serves short sequences (limits in
+//! [`Limits`](crate::engine::values::Limits)) and the nodes of a long list.
 //!
 //! Here is the list `ada 1815 -7 lovelace`, as Redis hands it out in the payload of `DUMP`:
 //!
@@ -11,15 +12,15 @@
 //! 1c 00 00 00  04 00                          28 bytes in all, 4 elements (little endian)
 //! 83  61 64 61                 04             10xxxxxx: a string of 3 bytes; it took 4 bytes
 //! c7  17                       02             110xxxxx: 13-bit integer 0x717; took 2
-//! df  f9                       02             13-bit integer 0x1ff9, in two's complement -7; took 2
+//! df  f9                       02             13-bit integer 0x1ff9, that is -7; took 2
 //! 88  6c 6f 76 65 6c 61 63 65  09             a string of 8 bytes; took 9
 //! ff                                          the end
 //! ```
 //!
-//! Each element is an encoding byte, perhaps more of the length or value, the content, and then **the length of
-//! all that, written backwards**: from the end of an element its last byte tells how far back it starts. So the
-//! sequence can be walked from both ends, and, unlike in its predecessor the ziplist, no element knows the size
-//! of its neighbour: a change never ripples on.
+//! Each element is an encoding byte, perhaps more of the length or value, the content, and then
+//! **the length of all that, written backwards**: from the end of an element its last byte tells
+//! how far back it starts. So the sequence can be walked from both ends, and, unlike in its
+//! predecessor the ziplist, no element knows the size of its neighbour: a change never ripples on.
 //!
 //! | first byte | element | bytes before the back length |
 //! |---|---|---|
@@ -30,11 +31,13 @@
 //! | `f0` | string, length in 32 bits | 5 + length |
 //! | `f1` `f2` `f3` `f4` | integer of 16, 24, 32, 64 bits | 3, 4, 5, 9 |
 //!
-//! **Room on both sides.** Redis keeps the pack at the start of its allocation, so a push at the front of a list
-//! moves the whole node, 8 KiB. Here free room may lie before the header too, and a change moves whichever side is
-//! shorter: pushing and popping at the front costs the same as at the back.
+//! **Room on both sides.** Redis keeps the pack at the start of its allocation, so a push at the
+//! front of a list moves the whole node, 8 KiB. Here free room may lie before the header too, and a
+//! change moves whichever side is shorter: pushing and popping at the front costs the same as at
+//! the back.
 //!
-//! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack" specification.
+//! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
+//! specification.
 
 use crate::engine::number::{ItoaBuf, parse_i64};
 use std::cmp::Ordering;
@@ -98,7 +101,8 @@ impl<'a> Element<'a> {
 /// A packed sequence; see the head of the file.
 ///
 /// Offsets, where a method takes or gives one, count bytes from the header and are found with
-/// [`seek`](Listpack::seek), [`find`](Listpack::find) or [`Iter::offset`]. They hold until the next change.
+/// [`seek`](Listpack::seek), [`find`](Listpack::find) or [`Iter::offset`]. They hold until the next
+/// change.
 pub struct Listpack {
     /// Free room, then the pack: header, elements, end.
     bytes: Vec<u8>,
@@ -115,6 +119,9 @@ impl Default for Listpack {
 }
 
 impl Listpack {
+    /// The offset of the first element.
+    pub const FIRST: usize = HEADER;
+
     /// A sequence without elements.
     pub fn new() -> Listpack {
         Listpack::from_encoded(&[], 0)
@@ -194,7 +201,13 @@ impl Listpack {
         }
     }
 
-    /// The offset of the first element equal to `element` among every `stride`-th, starting with the first.
+    /// The offset behind the element at `offset`.
+    pub fn after(&self, offset: usize) -> usize {
+        offset + self.extent(offset, 1).0
+    }
+
+    /// The offset of the first element equal to `element` among every `stride`-th, starting with
+    /// the first.
     pub fn find(&self, element: Element, stride: usize) -> Option<usize> {
         let mut iter = self.iter();
         loop {
@@ -216,8 +229,8 @@ impl Listpack {
         self.insert(self.size() - 1, element);
     }
 
-    /// Inserts before the element at `offset`, and returns the offset behind the new element. Moves the bytes on
-    /// the shorter side.
+    /// Inserts before the element at `offset`, and returns the offset behind the new element. Moves
+    /// the bytes on the shorter side.
     pub fn insert(&mut self, offset: usize, element: Element) -> usize {
         self.count += 1;
         self.overwrite(offset, 0, element)
@@ -263,9 +276,11 @@ impl Listpack {
         right
     }
 
-    /// The offset of the first element that starts in the second half of the bytes.
+    /// An offset near the middle of the bytes, with elements on both sides where there are two.
     pub fn middle(&self) -> usize {
         let mut iter = self.iter();
+        iter.next_back();
+        iter.next();
         while iter.front < self.size() / 2 && iter.next().is_some() {}
         iter.front
     }
@@ -331,9 +346,10 @@ impl Listpack {
         self.bytes.truncate(end + new - old);
     }
 
-    /// Frees `need` bytes on one side. Where the other side has plenty, the pack moves to the middle of what it
-    /// has, so that a queue (in at one side, out at the other) does not grow for ever; otherwise it grows by
-    /// `1/SLACK` more than needed, which makes the copies of many pushes a constant per byte.
+    /// Frees `need` bytes on one side. Where the other side has plenty, the pack moves to the
+    /// middle of what it has, so that a queue (in at one side, out at the other) does not grow for
+    /// ever; otherwise it grows by `1/SLACK` more than needed, which makes the copies of many
+    /// pushes a constant per byte.
     fn make_room(&mut self, side: Side, need: usize) {
         let (size, slack) = (self.size(), self.size() / SLACK);
         let spare = self.bytes.capacity() - size;
@@ -374,8 +390,8 @@ impl Listpack {
     }
 }
 
-/// A growing pack takes a quarter of its size in advance: at most a fifth of the memory is idle, and each byte
-/// is copied about four times on the way to any size.
+/// A growing pack takes a quarter of its size in advance: at most a fifth of the memory is idle,
+/// and each byte is copied about four times on the way to any size.
 const SLACK: usize = 4;
 /// Below this many bytes an idle rest is not worth a call to the allocator.
 const WORTH_SHRINKING: usize = 256;
@@ -386,7 +402,8 @@ enum Side {
     Back,
 }
 
-/// Walks over elements from either end. Bytes that are no listpack end the walk; they are never followed outside.
+/// Walks over elements from either end. Bytes that are no listpack end the walk; they are never
+/// followed outside.
 #[derive(Clone)]
 pub struct Iter<'a> {
     bytes: &'a [u8],
@@ -440,7 +457,8 @@ impl DoubleEndedIterator for Iter<'_> {
     }
 }
 
-/// The element at `at` and where the next one starts; `None` where `bytes` holds no whole element there.
+/// The element at `at` and where the next one starts; `None` where `bytes` holds no whole element
+/// there.
 fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     let (&first, rest) = bytes.get(at..)?.split_first()?;
     let string = |skip: usize, len: usize| {
@@ -475,8 +493,8 @@ fn little_endian(bytes: &[u8], len: usize) -> Option<i64> {
     Some(i64::from_le_bytes(wide) << unused_bits >> unused_bits)
 }
 
-/// Reads a back length from its last byte on: the length, and how many bytes spelled it. Seven bits a byte, and
-/// the top bit says that more of them stand to the left.
+/// Reads a back length from its last byte on: the length, and how many bytes spelled it. Seven bits
+/// a byte, and the top bit says that more of them stand to the left.
 fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut len = 0;
     for (n, byte) in bytes.iter().rev().take(5).enumerate() {
@@ -488,8 +506,8 @@ fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// How many bytes the back length of an element of `len` bytes takes. The bounds are those of Redis, one short
-/// of what seven bits a byte could hold.
+/// How many bytes the back length of an element of `len` bytes takes. The bounds are those of
+/// Redis, one short of what seven bits a byte could hold.
 fn back_length_bytes(len: usize) -> usize {
     match len {
         0..=127 => 1,

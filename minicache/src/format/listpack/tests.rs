@@ -13,7 +13,8 @@ fn texts(pack: &Listpack) -> Vec<Vec<u8>> {
     pack.iter().map(|element| element.to_vec()).collect()
 }
 
-/// The specimen of the file's head, out of `RPUSH l ada 1815 -7 lovelace`, `DUMP l` in Redis 7.0.15.
+/// The specimen of the file's head, out of `RPUSH l ada 1815 -7 lovelace`, `DUMP l` in Redis
+/// 7.0.15.
 #[test]
 fn specimen() {
     let pack = pack_of(&["ada", "1815", "-7", "lovelace"]);
@@ -172,7 +173,8 @@ fn a_queue_does_not_grow() {
     }
 }
 
-/// Every single-byte corruption, every truncation and plain noise are walked without reading outside.
+/// Every single-byte corruption, every truncation and plain noise are walked without reading
+/// outside.
 #[test]
 fn corrupt_bytes_end_the_walk() {
     let mut pack = pack_of(&["ada", "1815", "-7", "70000", "5000000000", "12345678"]);
