@@ -29,6 +29,8 @@ pub struct Session {
     pub replies: Replies,
     /// The ticket of the blocking command it waits in.
     pub waiting: Option<u64>,
+    /// Unix milliseconds when it stops waiting; `None` never.
+    pub wait_until_ms: Option<i64>,
     /// Whether the connection is to end once the replies are written.
     pub closing: bool,
     /// Whether it sees every command (`MONITOR`).
@@ -104,6 +106,7 @@ impl Session {
             subscriptions: Subscriptions::default(),
             replies: Replies::On,
             waiting: None,
+            wait_until_ms: None,
             closing: false,
             monitor: false,
         }
