@@ -1,4 +1,6 @@
 //! The cache itself: no sockets, no clock, no tokio.
 
+pub mod config;
+pub mod glob;
 pub mod store;
 pub mod values;
