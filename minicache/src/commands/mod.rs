@@ -17,6 +17,7 @@ pub mod run;
 pub mod spec;
 pub mod strings;
 pub mod table;
+pub mod transactions;
 
 pub use execute::Executor;
 pub use spec::Command;

@@ -13,7 +13,7 @@
 //! does what Redis does on the way (`lookupKey` in `db.c`): a dead key is removed, the eviction policy hears of the use,
 //! hits and misses are counted. Changing one tells watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
 
-use super::cache::{Cache, Cell};
+use super::cache::{Cache, Cell, Counters, add};
 use super::config::events::Events;
 use super::error::Error;
 use super::object::{Container, Object, Str, Value};
@@ -22,7 +22,6 @@ use super::rules::Rules;
 use super::store::shard::{Fresh, Life, Sampling, Shard};
 use super::store::slab::Handle;
 use minikit::sync::MutexGuard;
-use std::sync::atomic::Ordering;
 
 /// The time a batch of commands runs at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +36,8 @@ pub struct Moment {
 pub struct Access<'c> {
     /// What all clients share.
     pub cache: &'c Cache,
+    /// The figures of this core.
+    pub counters: &'c Counters,
     /// The rules of this batch.
     pub rules: &'c Rules,
     /// The database commands mean.
@@ -76,8 +77,8 @@ pub enum Owned {
 
 impl<'c> Access<'c> {
     /// Access without locks yet.
-    pub fn new(cache: &'c Cache, rules: &'c Rules, now: Moment) -> Access<'c> {
-        Access { cache, rules, db: 0, now, filled: Vec::new(), held: 0, guards: Vec::new() }
+    pub fn new(cache: &'c Cache, counters: &'c Counters, rules: &'c Rules, now: Moment) -> Access<'c> {
+        Access { cache, counters, rules, db: 0, now, filled: Vec::new(), held: 0, guards: Vec::new() }
     }
 
     // ---- locks ----
@@ -332,7 +333,7 @@ impl<'c> Access<'c> {
 
     /// Says that a key was changed, without an event.
     pub fn touched(&mut self, key: &[u8]) {
-        self.cache.totals.changes.fetch_add(1, Ordering::Relaxed);
+        add(&self.counters.changes, 1);
         let db = self.db;
         let cell = self.guard_of(key);
         if !cell.watched.is_empty() {
@@ -392,10 +393,18 @@ impl<'c> Access<'c> {
         }
     }
 
-    /// Removes a key that is dead, which `handle` names, and tells so.
-    pub fn expire(&mut self, index: usize, db: usize, handle: Handle) {
-        let at = self.guards.partition_point(|(other, _)| *other < index);
-        self.bury(Spot { guard: at, handle }, db);
+    /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at most; whether that was enough.
+    pub fn expire_due(&mut self, shard: usize, db: usize, mut budget: usize) -> bool {
+        let guard = self.guard_index(shard);
+        while budget > 0 {
+            let cell = &mut self.guards[guard].1;
+            let Some(handle) = cell.shard.next_due(db, self.now.ms, &mut budget) else {
+                return budget > 0;
+            };
+            budget = budget.saturating_sub(1);
+            self.bury(Spot { guard, handle }, db);
+        }
+        false
     }
 
     fn bury(&mut self, spot: Spot, db: usize) {

@@ -10,7 +10,7 @@
 //! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
-use crate::engine::values::{Hash, List, Set, ZSet};
+use crate::engine::values::list::List;
 
 /// A value with memory of its own.
 pub enum Object {
@@ -18,12 +18,6 @@ pub enum Object {
     Text(Vec<u8>),
     /// A list.
     List(List),
-    /// A hash.
-    Hash(Hash),
-    /// A set.
-    Set(Set),
-    /// A sorted set.
-    ZSet(ZSet),
 }
 
 /// A string as the caller finds it.
@@ -62,9 +56,6 @@ impl<'a> Value<'a> {
         match self {
             Value::Short(_) | Value::Object(Object::Text(_)) => "string",
             Value::Object(Object::List(_)) => "list",
-            Value::Object(Object::Hash(_)) => "hash",
-            Value::Object(Object::Set(_)) => "set",
-            Value::Object(Object::ZSet(_)) => "zset",
         }
     }
 
@@ -75,9 +66,6 @@ impl<'a> Value<'a> {
             Value::Short(Str::Bytes(bytes)) if bytes.len() <= EMBSTR_MAX => "embstr",
             Value::Short(_) | Value::Object(Object::Text(_)) => "raw",
             Value::Object(Object::List(_)) => "quicklist",
-            Value::Object(Object::Hash(hash)) => hash.encoding(),
-            Value::Object(Object::Set(set)) => set.encoding(),
-            Value::Object(Object::ZSet(zset)) => zset.encoding(),
         }
     }
 
@@ -95,9 +83,6 @@ impl Object {
         match self {
             Object::Text(bytes) => bytes.capacity(),
             Object::List(list) => list.bytes(),
-            Object::Hash(hash) => hash.bytes(),
-            Object::Set(set) => set.bytes(),
-            Object::ZSet(zset) => zset.bytes(),
         }
     }
 }
@@ -133,4 +118,4 @@ macro_rules! container {
     )* };
 }
 
-container!(List Hash Set ZSet);
+container!(List);

@@ -89,8 +89,6 @@ pub enum Replies {
     Off,
     /// Not the one to the next command.
     SkipNext,
-    /// Not the one to this command.
-    SkipThis,
 }
 
 impl Session {
