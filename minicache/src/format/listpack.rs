@@ -41,6 +41,7 @@
 
 use crate::engine::number::{ItoaBuf, parse_i64};
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Total length (4 bytes) and number of elements (2 bytes).
 const HEADER: usize = 6;
@@ -176,6 +177,13 @@ impl Listpack {
     /// The elements, from either end.
     pub fn iter(&self) -> Iter<'_> {
         Iter::over(self.as_bytes())
+    }
+
+    /// The elements with these indexes, from either end; those beyond the last left out.
+    pub fn range(&self, indexes: Range<usize>) -> Iter<'_> {
+        let end = self.size() - 1;
+        let offset = |index| self.seek(index).unwrap_or(end);
+        Iter { front: offset(indexes.start), back: offset(indexes.end), ..self.iter() }
     }
 
     /// The elements from the one at `offset` on.

@@ -18,7 +18,7 @@
 //! Members are hashed with a key drawn at start-up, so nobody outside can choose members that
 //! collide. Counterpart in Redis: `dict.c`.
 
-use super::{Heap, allocation};
+use super::{Heap, allocation, give_back_room, make_room};
 use crate::engine::rng::Rng;
 use crate::engine::store::table::Table;
 use ahash::RandomState;
@@ -75,6 +75,7 @@ impl<V: Heap> Dict<V> {
         }
         self.heap += allocation(member.len());
         let id = self.entries.len() as u32;
+        make_room(&mut self.entries);
         self.entries.push((member.into(), value));
         self.index.insert(hash, id, hash_of(&self.entries));
         None
@@ -137,17 +138,10 @@ impl<V: Heap> Dict<V> {
         }
         let entry = self.entries.swap_remove(id as usize);
         self.heap -= allocation(entry.0.len()) + entry.1.heap();
-        if self.entries.len() < self.entries.capacity() / SHRINK_BELOW {
-            self.entries.shrink_to(self.entries.len() * 2);
-        }
+        give_back_room(&mut self.entries);
         entry
     }
 }
-
-/// The entries give memory back when fewer than one place in this many is taken. Shrinking to half
-/// full leaves as many removals as insertions until the next copy, so copies stay a constant per
-/// operation.
-const SHRINK_BELOW: usize = 4;
 
 fn pair<V>((member, value): &(Box<[u8]>, V)) -> (&[u8], &V) {
     (member, value)

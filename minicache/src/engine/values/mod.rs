@@ -16,7 +16,12 @@
 //! Counterparts in Redis: `t_list.c`, `t_hash.c`, `t_set.c` and `t_zset.c`, less the commands.
 
 pub mod dict;
+pub mod hash;
+pub mod intset;
 pub mod list;
+pub mod set;
+pub mod skiplist;
+pub mod zset;
 
 /// How large the packed forms may grow; named after the configuration parameters they come from.
 #[derive(Clone, Debug)]
@@ -71,4 +76,21 @@ impl Heap for Box<[u8]> {
 /// least to 32.
 pub fn allocation(len: usize) -> usize {
     if len == 0 { 0 } else { (len + 8).next_multiple_of(16).max(32) }
+}
+
+/// Makes room for one more item, a quarter of the length at a time: large vectors double otherwise,
+/// and on average a third of their memory would be idle. The copies this adds are cheap where it
+/// matters, since the allocator moves large blocks by remapping pages.
+fn make_room<T>(items: &mut Vec<T>) {
+    if items.len() == items.capacity() {
+        items.reserve_exact(items.len() / 4 + 4);
+    }
+}
+
+/// Gives memory back where three quarters of it are idle. Half of what stays is free room, so the
+/// next copy is as many insertions or removals away as this one moved items.
+fn give_back_room<T>(items: &mut Vec<T>) {
+    if items.len() < items.capacity() / 4 {
+        items.shrink_to(items.len() * 2);
+    }
 }
