@@ -103,7 +103,10 @@ impl<'c> Executor<'c> {
         if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
             return Err(Error::NO_AUTH);
         }
-        if self.store.rules.settings.maxmemory > 0 && !self.make_room() && needs_memory(session, command) {
+        if self.store.rules.settings.maxmemory > 0
+            && !self.make_room()
+            && needs_memory(session, command)
+        {
             return Err(Error::OUT_OF_MEMORY);
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
@@ -181,7 +184,8 @@ impl<'c> Executor<'c> {
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
     pub fn serve_waiting(&mut self) {
-        while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0)) {
+        while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
+        {
             for id in self.store.cache.waiting.queue(&place) {
                 self.serve(id, &place);
             }

@@ -77,8 +77,22 @@ pub enum Owned {
 
 impl<'c> Access<'c> {
     /// Access without locks yet.
-    pub fn new(cache: &'c Cache, counters: &'c Counters, rules: &'c Rules, now: Moment) -> Access<'c> {
-        Access { cache, counters, rules, db: 0, now, filled: Vec::new(), held: 0, guards: Vec::new() }
+    pub fn new(
+        cache: &'c Cache,
+        counters: &'c Counters,
+        rules: &'c Rules,
+        now: Moment,
+    ) -> Access<'c> {
+        Access {
+            cache,
+            counters,
+            rules,
+            db: 0,
+            now,
+            filled: Vec::new(),
+            held: 0,
+            guards: Vec::new(),
+        }
     }
 
     // ---- locks ----

@@ -146,7 +146,12 @@ impl Waiting {
 
     /// The tickets that wait for a key, the first come first.
     pub fn queue(&self, place: &Place) -> Vec<u64> {
-        self.queues.lock().by_key.get(place).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
+        self.queues
+            .lock()
+            .by_key
+            .get(place)
+            .map(|ids| ids.iter().copied().collect())
+            .unwrap_or_default()
     }
 
     /// A copy of a ticket, where it still waits.

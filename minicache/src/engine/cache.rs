@@ -16,8 +16,9 @@
 
 use super::blocking::Waiting;
 use super::clients::Clients;
-use super::pubsub::PubSub;
 use super::config::Config;
+use super::pubsub::PubSub;
+use super::rng::Rng;
 use super::rules::RuleBook;
 use super::slow_log::SlowLog;
 use super::store::shard::{Shard, ShardStats};
@@ -43,6 +44,7 @@ pub struct Cell {
 pub struct Cache {
     cells: Box<[Padded]>,
     hasher: RandomState,
+    seeds: AtomicU64,
     /// `CONFIG`, and what follows from it.
     pub rules: RuleBook,
     /// Who is connected.
@@ -188,6 +190,7 @@ impl Cache {
         Cache {
             cells: (0..shards as u64).map(cell).collect(),
             hasher,
+            seeds: AtomicU64::new(0),
             rules: RuleBook::new(config),
             clients: Clients::default(),
             pubsub: Mutex::new(PubSub::default()),
@@ -199,6 +202,11 @@ impl Cache {
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
         }
+    }
+
+    /// A generator of random numbers of its own for every caller.
+    pub fn rng(&self) -> Rng {
+        Rng::new(self.hasher.hash_one(self.seeds.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// How many shards there are.

@@ -10,7 +10,7 @@
 //! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
-use crate::engine::values::list::List;
+use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
 
 /// A value with memory of its own.
 pub enum Object {
@@ -18,6 +18,12 @@ pub enum Object {
     Text(Vec<u8>),
     /// A list.
     List(List),
+    /// A hash.
+    Hash(Hash),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    ZSet(ZSet),
 }
 
 /// A string as the caller finds it.
@@ -56,6 +62,9 @@ impl<'a> Value<'a> {
         match self {
             Value::Short(_) | Value::Object(Object::Text(_)) => "string",
             Value::Object(Object::List(_)) => "list",
+            Value::Object(Object::Hash(_)) => "hash",
+            Value::Object(Object::Set(_)) => "set",
+            Value::Object(Object::ZSet(_)) => "zset",
         }
     }
 
@@ -66,6 +75,9 @@ impl<'a> Value<'a> {
             Value::Short(Str::Bytes(bytes)) if bytes.len() <= EMBSTR_MAX => "embstr",
             Value::Short(_) | Value::Object(Object::Text(_)) => "raw",
             Value::Object(Object::List(_)) => "quicklist",
+            Value::Object(Object::Hash(hash)) => hash.encoding(),
+            Value::Object(Object::Set(set)) => set.encoding(),
+            Value::Object(Object::ZSet(zset)) => zset.encoding(),
         }
     }
 
@@ -83,6 +95,9 @@ impl Object {
         match self {
             Object::Text(bytes) => bytes.capacity(),
             Object::List(list) => list.bytes(),
+            Object::Hash(hash) => hash.bytes(),
+            Object::Set(set) => set.bytes(),
+            Object::ZSet(zset) => zset.bytes(),
         }
     }
 }
@@ -118,4 +133,4 @@ macro_rules! container {
     )* };
 }
 
-container!(List);
+container!(List Hash Set ZSet);
