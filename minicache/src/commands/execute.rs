@@ -172,7 +172,7 @@ impl<'c> Executor<'c> {
         }
         let mut set = 0;
         command.keys.for_each(args, |index| {
-            set |= 1 << self.store.cache.locate(args.at(index)).1;
+            set |= 1 << self.store.cache.shard_of(args.at(index));
         });
         set
     }

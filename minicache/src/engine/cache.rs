@@ -214,12 +214,20 @@ impl Cache {
         self.cells.len()
     }
 
-    /// The hash of a key, and the shard it is in.
-    pub fn locate(&self, key: &[u8]) -> (u64, usize) {
-        let hash = self.hasher.hash_one(key);
-        let bits = self.cells.len().trailing_zeros();
-        // Two shifts, because shifting a 64-bit number by 64 is not defined: one shard has zero bits.
-        (hash, (hash >> 1 >> (63 - bits)) as usize)
+    /// The hash of a key.
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The shard that keys with this hash are in: its top bits.
+    pub fn shard_of_hash(&self, hash: u64) -> usize {
+        // Two shifts, because one shard means zero bits, and a shift by 64 is not defined.
+        (hash >> 1 >> (63 - self.cells.len().trailing_zeros())) as usize
+    }
+
+    /// The shard a key is in.
+    pub fn shard_of(&self, key: &[u8]) -> usize {
+        if self.cells.len() == 1 { 0 } else { self.shard_of_hash(self.hash(key)) }
     }
 
     /// Locks one shard. Holding one already, take only higher ones.
