@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod glob;
+pub mod number;
+pub mod rng;
 pub mod store;
 pub mod values;
