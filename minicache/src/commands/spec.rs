@@ -1,23 +1,23 @@
 //! What a command is: the types of the command table.
 //!
-//! A row says everything about a command that is not its code. Dispatch, `COMMAND`, the client's help and the
-//! documentation read the same row, so none of them can differ from the others:
+//! A row says everything about a command that is not its code. Dispatch, `COMMAND`, the client's
+//! help and the documentation read the same row, so none of them can differ from the others:
 //!
 //! ```text
-//! row("getex", -2, WRITE | FAST, strings::getex)     name, arity, flags, code
-//!     .keys(&[key(1, RW | ACCESS | UPDATE)])         argument 1 is a key, and this happens to it
+//! row("getex", -2, &[WRITE, FAST], strings::getex)   name, arity, flags, code
+//!     .keys(&[key(1, &[RW, ACCESS, UPDATE])])        argument 1 is a key, and this happens to it
 //!     .doc("6.2.0", "O(1)", "key [EX seconds | …]",  since, cost, usage
 //!         "Gives the string …")                      help
 //! ```
 //!
-//! *Arity* counts the name; -2 means two or more. *Usage* is a little language (see
-//! [`synopsis`](super::synopsis)). A subcommand is a row of its own, named `config|get`, behind its container.
-//! The counterpart in Redis are the JSON files of `src/commands/` and `struct redisCommand` in `server.h`.
+//! *Arity* counts the name; -2 means two or more. *Usage* is a little language
+//! ([`synopsis`](super::synopsis)). A subcommand is a row of its own, named `config|get`, right
+//! behind its container.
+//! The counterpart in Redis are the JSON files of `src/commands/` and `struct redisCommand` in
+//! `server.h`.
 
+use super::key_specs::{KeySpec, Keys};
 use super::{Handler, table};
-use crate::engine::number::parse_i64;
-use crate::wire::request::Args;
-use std::ops::BitOr;
 
 /// One row of the table.
 #[derive(Clone, Copy)]
@@ -46,8 +46,8 @@ pub struct Command {
     pub tips: &'static [&'static str],
     /// Its code.
     pub handler: Handler,
-    /// Access list categories that follow neither from flags nor, unless given, from the group.
-    categories: Categories,
+    /// The access list categories that do not follow from its flags.
+    own_categories: Categories,
     /// Its place in the table.
     pub(super) id: u16,
     /// How many rows behind it are its subcommands.
@@ -60,13 +60,13 @@ impl Command {
         group: Group,
         name: &'static str,
         arity: i8,
-        flags: Flags,
+        flags: &[Flags],
         handler: Handler,
     ) -> Command {
         Command {
             name,
             arity,
-            flags,
+            flags: Flags::all_of(flags),
             keys: Keys(&[]),
             group,
             since: "",
@@ -76,16 +76,20 @@ impl Command {
             arguments: "",
             tips: &[],
             handler,
-            categories: group.categories(),
+            own_categories: group.category(),
             id: 0,
             subcommands: 0,
         }
     }
 
-    pub(super) const fn keys(self, keys: &'static [KeySpec]) -> Command {
-        Command { keys: Keys(keys), ..self }
+    /// With keys at these places. Keys that only the arguments can tell make it `movablekeys`.
+    pub(super) const fn keys(self, specs: &'static [KeySpec]) -> Command {
+        let keys = Keys(specs);
+        let movable = if keys.are_movable() { Flags::MOVABLE_KEYS } else { Flags::NONE };
+        Command { keys, flags: self.flags.with(movable), ..self }
     }
 
+    /// With documentation. A constant or logarithmic cost makes it quick, as `FAST` does.
     pub(super) const fn doc(
         self,
         since: &'static str,
@@ -93,17 +97,22 @@ impl Command {
         arguments: &'static str,
         summary: &'static str,
     ) -> Command {
-        Command { since, complexity, arguments, summary, ..self }
+        let flat = matches!(complexity.as_bytes(), [b'O', b'(', b'1' | b'l', ..]);
+        let quick = if flat || self.flags.has(Flags::FAST) { Flags::QUICK } else { Flags::NONE };
+        Command { since, complexity, arguments, summary, flags: self.flags.with(quick), ..self }
     }
 
-    pub(super) const fn categories(self, categories: Categories) -> Command {
-        Command { categories, ..self }
+    /// With these categories instead of that of the group.
+    pub(super) const fn in_categories(self, categories: &[Categories]) -> Command {
+        Command { own_categories: Categories::all_of(categories), ..self }
     }
 
+    /// With tips.
     pub(super) const fn tips(self, tips: &'static [&'static str]) -> Command {
         Command { tips, ..self }
     }
 
+    /// With advice to use something else.
     pub(super) const fn replaced(self, since: &'static str, by: &'static str) -> Command {
         Command { replaced: (since, by), ..self }
     }
@@ -119,9 +128,15 @@ impl Command {
         if self.arity < 0 { arguments >= wanted } else { arguments == wanted }
     }
 
+    /// Whether it stands for its subcommands.
+    pub fn is_container(&self) -> bool {
+        self.subcommands > 0
+    }
+
     /// The rows of its subcommands.
     pub fn subcommands(&self) -> &'static [Command] {
-        &table::COMMANDS[self.id() + 1..][..usize::from(self.subcommands)]
+        let behind = &table::COMMANDS[self.id() + 1..];
+        &behind[..usize::from(self.subcommands)]
     }
 
     /// The subcommand of this name, in any case.
@@ -134,43 +149,36 @@ impl Command {
         self.name.split_once('|').map_or(self.name, |(_, name)| name)
     }
 
-    /// Whether its time depends on the data or the arguments rather than being always about the same.
+    /// Whether its time depends on the data or the arguments, instead of being about the same
+    /// always.
     pub fn may_be_slow(&self) -> bool {
         !self.flags.has(Flags::QUICK)
     }
 
-    /// Its flags as `COMMAND INFO` lists them: only those that Redis knows.
+    /// Its flags as `COMMAND INFO` lists them: those that Redis knows.
     pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
         let flags = self.flags;
-        let movable = (Flags::MOVABLE_KEYS, "movablekeys");
-        let named = Flags::NAMES.iter().filter(move |(flag, _)| flags.has(*flag));
-        let first = named.clone().filter(move |(flag, _)| flag.0 < movable.0.0);
-        let last = named.filter(move |(flag, _)| flag.0 >= movable.0.0);
-        first.chain(last).map(|(_, name)| *name)
+        Flags::NAMES.iter().filter(move |(flag, _)| flags.has(*flag)).map(|(_, name)| *name)
     }
 
-    /// Its access list categories, without the `@`, in the order of `ACL CAT`.
-    pub fn category_names(&self) -> impl Iterator<Item = &'static str> {
-        let all = self.all_categories();
-        Categories::NAMES.iter().filter(move |(one, _)| all.0 & one.0 != 0).map(|(_, name)| *name)
-    }
-
-    /// What the row says, and what Redis reads out of the flags: an admin command is dangerous, and whatever
-    /// is not fast is slow.
-    fn all_categories(&self) -> Categories {
-        let rules = [
+    /// Its access list categories.
+    ///
+    /// Most follow from the flags: an `ADMIN` command is dangerous, and whatever is not `FAST` is
+    /// slow.
+    pub fn categories(&self) -> Categories {
+        let implied = [
             (Flags::WRITE, Categories::WRITE),
             (Flags::READONLY, Categories::READ),
-            (Flags::ADMIN, Categories::ADMIN.or(Categories::DANGEROUS)),
+            (Flags::ADMIN, Categories::ADMIN.with(Categories::DANGEROUS)),
             (Flags::PUBSUB, Categories::PUBSUB),
             (Flags::BLOCKING, Categories::BLOCKING),
         ];
         let fast = self.flags.has(Flags::FAST);
         let speed = if fast { Categories::FAST } else { Categories::SLOW };
-        rules
-            .into_iter()
+        implied
+            .iter()
             .filter(|(flag, _)| self.flags.has(*flag))
-            .fold(self.categories.or(speed), |sum, (_, more)| sum.or(more))
+            .fold(self.own_categories.with(speed), |sum, (_, implied)| sum.with(*implied))
     }
 }
 
@@ -222,8 +230,8 @@ impl Group {
         }
     }
 
-    /// The categories of its commands unless their rows give others.
-    const fn categories(self) -> Categories {
+    /// The access list category of its commands, unless their rows say otherwise.
+    const fn category(self) -> Categories {
         match self {
             Group::String => Categories::STRING,
             Group::Bitmap => Categories::BITMAP,
@@ -240,60 +248,93 @@ impl Group {
     }
 }
 
-/// What a command is like, as bits. The first twenty are Redis's, in its order; the rest are ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags(u32);
+/// A set of named bits.
+macro_rules! bits {
+    ($(#[$doc:meta])* $name:ident { $($(#[$bit_doc:meta])* $bit:ident = $place:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(u32);
+
+        impl $name {
+            /// No bit.
+            pub const NONE: $name = $name(0);
+            $($(#[$bit_doc])* pub const $bit: $name = $name(1 << $place);)*
+
+            /// The bits of both.
+            pub const fn with(self, other: $name) -> $name {
+                $name(self.0 | other.0)
+            }
+
+            /// Whether all bits of `other` are set.
+            pub const fn has(self, other: $name) -> bool {
+                self.0 & other.0 == other.0
+            }
+
+            /// The bits of all; a loop because constants cannot use iterators.
+            pub(super) const fn all_of(parts: &[$name]) -> $name {
+                let mut all = $name::NONE;
+                let mut index = 0;
+                while index < parts.len() {
+                    all = all.with(parts[index]);
+                    index += 1;
+                }
+                all
+            }
+        }
+    };
+}
+pub(super) use bits;
+
+bits! {
+    /// What a command is like. The first are Redis's, in the order of `COMMAND INFO`; the last
+    /// four are ours.
+    Flags {
+        /// May change data.
+        WRITE = 0,
+        /// Never changes data.
+        READONLY = 1,
+        /// Refused when memory has run out.
+        DENYOOM = 2,
+        /// For operators.
+        ADMIN = 3,
+        /// About channels.
+        PUBSUB = 4,
+        /// Not for scripts.
+        NOSCRIPT = 5,
+        /// May wait.
+        BLOCKING = 6,
+        /// Works while data is being loaded.
+        LOADING = 7,
+        /// Works on a replica that lost its primary.
+        STALE = 8,
+        /// Not kept in the slow log.
+        SKIP_SLOWLOG = 9,
+        /// Of constant or logarithmic cost, or nearly so.
+        FAST = 10,
+        /// Works before `AUTH`.
+        NO_AUTH = 11,
+        /// Not while data is being loaded in the background.
+        NO_ASYNC_LOADING = 12,
+        /// Not inside `MULTI`.
+        NO_MULTI = 13,
+        /// Only its arguments tell where its keys are.
+        MOVABLE_KEYS = 14,
+        /// Works while a script takes too long.
+        ALLOW_BUSY = 15,
+        /// Inside `MULTI` it is executed, not queued.
+        RUNS_IN_MULTI = 16,
+        /// Works while a RESP2 connection listens to channels.
+        WHILE_LISTENING = 17,
+        /// Touches keys that its arguments do not name.
+        ALL_KEYS = 18,
+        /// Takes about the same time whatever the data and the arguments.
+        QUICK = 19,
+    }
+}
 
 impl Flags {
-    /// Nothing special.
-    pub const NONE: Flags = Flags(0);
-    /// May change data.
-    pub const WRITE: Flags = Flags(1 << 0);
-    /// Never changes data.
-    pub const READONLY: Flags = Flags(1 << 1);
-    /// Refused when memory has run out.
-    pub const DENYOOM: Flags = Flags(1 << 2);
-    /// For operators.
-    pub const ADMIN: Flags = Flags(1 << 3);
-    /// About channels.
-    pub const PUBSUB: Flags = Flags(1 << 4);
-    /// Not for scripts.
-    pub const NOSCRIPT: Flags = Flags(1 << 5);
-    /// May wait.
-    pub const BLOCKING: Flags = Flags(1 << 6);
-    /// Works while data is loaded.
-    pub const LOADING: Flags = Flags(1 << 7);
-    /// Works on a replica that lost its primary.
-    pub const STALE: Flags = Flags(1 << 8);
-    /// Not shown by `MONITOR`.
-    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
-    /// Not kept in the slow log.
-    pub const SKIP_SLOWLOG: Flags = Flags(1 << 10);
-    /// Of constant or logarithmic cost.
-    pub const FAST: Flags = Flags(1 << 11);
-    /// Works before `AUTH`.
-    pub const NO_AUTH: Flags = Flags(1 << 12);
-    /// Its keys may all be missing.
-    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 13);
-    /// Not while data is loaded in the background.
-    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 14);
-    /// Not inside `MULTI`.
-    pub const NO_MULTI: Flags = Flags(1 << 15);
-    /// Where its keys are depends on its arguments.
-    pub const MOVABLE_KEYS: Flags = Flags(1 << 16);
-    /// Works while a script takes too long.
-    pub const ALLOW_BUSY: Flags = Flags(1 << 17);
-    /// Inside `MULTI` it is executed, not queued.
-    pub const RUNS_IN_MULTI: Flags = Flags(1 << 20);
-    /// Works while the connection listens to channels in RESP2.
-    pub const WHILE_LISTENING: Flags = Flags(1 << 21);
-    /// Touches keys it does not name.
-    pub const ALL_KEYS: Flags = Flags(1 << 22);
-    /// Takes about the same time whatever the data: worked out from the other flags and the cost.
-    pub(super) const QUICK: Flags = Flags(1 << 23);
-
-    /// The names that `COMMAND INFO` gives, in its order.
-    const NAMES: [(Flags, &'static str); 18] = [
+    /// The flags that `COMMAND INFO` knows, in its order.
+    const NAMES: [(Flags, &'static str); 16] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENYOOM, "denyoom"),
@@ -303,36 +344,101 @@ impl Flags {
         (Flags::BLOCKING, "blocking"),
         (Flags::LOADING, "loading"),
         (Flags::STALE, "stale"),
-        (Flags::SKIP_MONITOR, "skip_monitor"),
         (Flags::SKIP_SLOWLOG, "skip_slowlog"),
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
-        (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (Flags::NO_ASYNC_LOADING, "no_async_loading"),
         (Flags::NO_MULTI, "no_multi"),
         (Flags::MOVABLE_KEYS, "movablekeys"),
         (Flags::ALLOW_BUSY, "allow_busy"),
     ];
+}
 
-    /// Whether all of `other` are set.
-    pub const fn has(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Both.
-    pub const fn or(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
+bits! {
+    /// Access list categories.
+    Categories {
+        /// Keys of any type.
+        KEYSPACE = 0,
+        /// Reads data.
+        READ = 1,
+        /// Changes data.
+        WRITE = 2,
+        /// Sets.
+        SET = 3,
+        /// Sorted sets.
+        SORTED_SET = 4,
+        /// Lists.
+        LIST = 5,
+        /// Hashes.
+        HASH = 6,
+        /// Strings.
+        STRING = 7,
+        /// Bits of strings.
+        BITMAP = 8,
+        /// HyperLogLogs, of which there are none.
+        HYPERLOGLOG = 9,
+        /// Places on earth, of which there are none.
+        GEO = 10,
+        /// Streams, of which there are none.
+        STREAM = 11,
+        /// Channels.
+        PUBSUB = 12,
+        /// For operators.
+        ADMIN = 13,
+        /// Of constant or logarithmic cost, or nearly so.
+        FAST = 14,
+        /// All others.
+        SLOW = 15,
+        /// May wait.
+        BLOCKING = 16,
+        /// May hurt when used without thought.
+        DANGEROUS = 17,
+        /// The connection itself.
+        CONNECTION = 18,
+        /// Transactions.
+        TRANSACTION = 19,
+        /// Scripts, of which there are none.
+        SCRIPTING = 20,
     }
 }
 
-impl BitOr for Flags {
-    type Output = Flags;
+impl Categories {
+    /// The names of the bits, in the order of `ACL CAT`.
+    pub const NAMES: [&'static str; 21] = [
+        "keyspace",
+        "read",
+        "write",
+        "set",
+        "sortedset",
+        "list",
+        "hash",
+        "string",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "stream",
+        "pubsub",
+        "admin",
+        "fast",
+        "slow",
+        "blocking",
+        "dangerous",
+        "connection",
+        "transaction",
+        "scripting",
+    ];
 
-    fn bitor(self, other: Flags) -> Flags {
-        self.or(other)
+    /// The category of this name, in any case.
+    pub fn named(name: &[u8]) -> Option<Categories> {
+        let place = Categories::NAMES
+            .iter()
+            .position(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
+        Some(Categories(1 << place))
+    }
+
+    /// The names of the categories set, without the `@`.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let named = Categories::NAMES.iter().enumerate();
+        named.filter(move |(place, _)| self.0 & (1 << place) != 0).map(|(_, name)| *name)
     }
 }
-
-/// Access list categories, as bits in the order of `ACL CAT`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Categories(u32);
