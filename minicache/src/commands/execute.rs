@@ -232,14 +232,14 @@ impl<'c> Executor<'c> {
 
 fn find(args: Args) -> Result<&'static Command, Error> {
     let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
-    let command = match (command.subcommands.is_empty(), args.get(1)) {
+    let command = match (command.subcommands().is_empty(), args.get(1)) {
         (false, Some(name)) => match command.subcommand(name) {
             Some(subcommand) => subcommand,
             None => return Err(unknown_subcommand(command, name)),
         },
         _ => command,
     };
-    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(&command.full_name())) }
+    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
 fn unknown_command(args: Args) -> Error {
