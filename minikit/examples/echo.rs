@@ -7,8 +7,8 @@
 //! hello
 //! ```
 //!
-//! What every engine has, in miniature: its arguments, its [`Service`], and a `main` that joins the two. Ctrl-C
-//! sends every client `bye` and waits until they have hung up.
+//! What every engine has, in miniature: its arguments, its [`Service`], and a `main` that joins the
+//! two. Ctrl-C sends every client `bye` and waits until they have hung up.
 
 use std::io;
 use std::process::ExitCode;
@@ -82,8 +82,8 @@ async fn echo(stream: &Stream, shutdown: &Shutdown) -> io::Result<()> {
     echo_until_end(stream).await
 }
 
-/// May be dropped at any `await` without losing a byte that was read: reading and the first attempt to write
-/// have none between them. A slow client can lose the rest of a partial write at shutdown.
+/// May be dropped at any `await` without losing a byte that was read: reading and the first attempt
+/// to write have none between them. A slow client can lose the rest of a partial write at shutdown.
 async fn echo_until_end(stream: &Stream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {

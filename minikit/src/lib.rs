@@ -1,8 +1,8 @@
 //! The common ground of the engines: what each of them needs and none of them is about.
 //!
-//! An engine brings a [`server::Service`], a list of clap arguments and a page of numbers about itself;
-//! from here come the threads, the sockets, the signals, the command line and the admin page around it.
-//! `examples/echo.rs` is a whole server on this ground in a few dozen lines.
+//! An engine brings a [`server::Service`], a list of clap arguments and a page of numbers about
+//! itself; from here come the threads, the sockets, the signals, the command line and the admin
+//! page around it. `examples/echo.rs` is a whole server on this ground in a few dozen lines.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only the first two exist: they are what the models check, and tokio has no sockets
-//! in that world.
+//! Built with `--cfg loom` only the first two exist: they are what the models check, and tokio has
+//! no sockets in that world.
 
 pub mod connections;
 pub mod sync;
@@ -20,4 +20,10 @@ pub mod sync;
 #[cfg(not(loom))]
 pub mod cli;
 #[cfg(not(loom))]
+pub mod events;
+#[cfg(not(loom))]
+pub mod golden;
+#[cfg(not(loom))]
 pub mod server;
+#[cfg(not(loom))]
+pub mod value;

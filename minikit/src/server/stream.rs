@@ -1,17 +1,19 @@
 //! One client's connection, TCP or Unix, without buffers of its own.
 //!
-//! Reading is split in two: `readable().await` sleeps until there may be something, `try_read` takes it without
-//! ever sleeping. A connection that waits for bytes, for a message to push and for the end of the server can
-//! so wait for all three at once, and has no read half-done when another of them comes first:
+//! Reading is split in two: `readable().await` sleeps until there may be something, `try_read`
+//! takes it without ever sleeping. A connection that waits for bytes, for a message to push and for
+//! the end of the server can so wait for all three at once, and has no read half-done when another
+//! of them comes first:
 //!
 //! ```text
 //! loop {
 //!     select! { stream.readable(), inbox.recv(), shutdown.requested() }
-//!     match stream.try_read(&mut buffer) { Ok(0) => end, Ok(n) => work, Err(WouldBlock) => wait again }
+//!     match stream.try_read(&mut buffer) { Ok(0) => end, Ok(n) => work, WouldBlock => wait again }
 //! }
 //! ```
 //!
-//! Redis counterpart: `connection.c`, whose `ConnectionType` table has `read` and `write` of TCP, Unix and TLS.
+//! Redis counterpart: `connection.c`, whose `ConnectionType` table has `read` and `write` of TCP,
+//! Unix and TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -67,7 +69,8 @@ impl Stream {
         }
     }
 
-    /// Takes what has arrived, at most `buffer.len()` bytes. `Ok(0)`: the client sends nothing more.
+    /// Takes what has arrived, at most `buffer.len()` bytes. `Ok(0)`: the client sends nothing
+    /// more.
     ///
     /// # Errors
     /// `WouldBlock` where nothing is there yet; anything else ends the connection.
@@ -89,8 +92,9 @@ impl Stream {
         }
     }
 
-    /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix socket its path
-    /// followed by `:0`. An IPv4 client of an IPv6 listener is shown as the IPv4 client it is.
+    /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix
+    /// socket its path followed by `:0`. An IPv4 client of an IPv6 listener is shown as the IPv4
+    /// client it is.
     pub fn peer(&self) -> String {
         match &self.socket {
             Socket::Tcp { peer, .. } => canonical(*peer).to_string(),
@@ -98,7 +102,8 @@ impl Stream {
         }
     }
 
-    /// The server's side of the connection, in the same form. Empty where the system no longer knows it.
+    /// The server's side of the connection, in the same form. Empty where the system no longer
+    /// knows it.
     pub fn local(&self) -> String {
         match &self.socket {
             Socket::Tcp { stream, .. } => stream

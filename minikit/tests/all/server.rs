@@ -16,8 +16,8 @@ use minikit::connections::Connections;
 use minikit::server::{Bound, Options, ServerError, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
 
-/// Answers each line by what it is told in it: `core`, `peer`, `local`, `stop`, `panic`; anything else comes
-/// back. When told to end it says `bye` and goes, unless it was told to `stay`.
+/// Answers each line by what it is told in it: `core`, `peer`, `local`, `stop`, `panic`; anything
+/// else comes back. When told to end it says `bye` and goes, unless it was told to `stay`.
 struct Oracle {
     connections: Connections,
     limit: AtomicUsize,
