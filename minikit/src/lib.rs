@@ -18,11 +18,15 @@ pub mod connections;
 pub mod sync;
 
 #[cfg(not(loom))]
+pub mod admin;
+#[cfg(not(loom))]
 pub mod cli;
 #[cfg(not(loom))]
 pub mod events;
 #[cfg(not(loom))]
 pub mod golden;
+#[cfg(not(loom))]
+pub mod process;
 #[cfg(not(loom))]
 pub mod server;
 #[cfg(not(loom))]

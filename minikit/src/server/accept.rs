@@ -31,7 +31,7 @@ use crate::sync::Arc;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening socket of either kind.
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, Arc<SocketFile>),
 }
@@ -53,7 +53,7 @@ impl Listener {
     }
 
     /// Hands every client that comes to `admit`, until shutdown; then the listener is closed.
-    pub(super) async fn accept_all(self, shutdown: Shutdown, mut admit: impl FnMut(Stream)) {
+    pub(crate) async fn accept_all(self, shutdown: Shutdown, mut admit: impl FnMut(Stream)) {
         let mut requested = pin!(shutdown.requested());
         let mut failing = false;
         loop {

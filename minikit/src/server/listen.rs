@@ -47,7 +47,7 @@ pub(super) struct CoreSockets {
 
 /// The name of a Unix socket in the file system, removed with the last of its listeners.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     pub(super) path: Arc<Path>,
 }
 
@@ -72,8 +72,11 @@ impl Sockets {
 
 fn bind_tcp_or_say_why(options: &Options, cores: usize) -> Result<Vec<TcpListener>, ServerError> {
     let Some(address) = options.listen else { return Ok(Vec::new()) };
-    bind_tcp(address, cores, options.backlog)
-        .map_err(|source| ServerError::Listen { address, source })
+    bind_tcp(address, cores, options.backlog).map_err(|source| ServerError::Listen {
+        flag: "--listen",
+        address,
+        source,
+    })
 }
 
 fn bind_tcp(address: SocketAddr, cores: usize, backlog: u16) -> io::Result<Vec<TcpListener>> {

@@ -49,6 +49,7 @@ use tokio::sync::mpsc;
 use crate::connections::Connections;
 use crate::sync::{Arc, thread};
 
+pub(crate) use self::accept::Listener;
 use self::core_thread::CoreThread;
 use self::listen::Sockets;
 pub use self::shutdown::Shutdown;
@@ -161,6 +162,8 @@ pub enum ServerError {
     NoAddress,
     /// A TCP address could not be bound.
     Listen {
+        /// The option that asked for it.
+        flag: &'static str,
         /// What was asked for.
         address: SocketAddr,
         /// What the system said.
@@ -191,8 +194,8 @@ impl fmt::Display for ServerError {
             ServerError::NoAddress => {
                 f.write_str("nothing to listen on: give a TCP address or a Unix socket")
             }
-            ServerError::Listen { address, source } => {
-                write!(f, "cannot listen on {address}: {source}. {}", advice(address, source))
+            ServerError::Listen { flag, address, source } => {
+                write!(f, "cannot listen on {address}: {source}. {}", advice(flag, address, source))
             }
             ServerError::Unix { path, source } => {
                 write!(f, "cannot listen on {}: {source}", path.display())
@@ -208,19 +211,19 @@ impl fmt::Display for ServerError {
     }
 }
 
-fn advice(address: &SocketAddr, source: &io::Error) -> String {
+fn advice(flag: &str, address: &SocketAddr, source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "`ss -ltnp 'sport = :{}'` shows who has it; --listen takes another (port 0: any)",
+            "`ss -ltnp 'sport = :{}'` shows who has it; {flag} takes another (port 0: any)",
             address.port()
         ),
         io::ErrorKind::PermissionDenied => {
-            "Ports below 1024 are for the administrator; take another with --listen".to_owned()
+            format!("Ports below 1024 are for the administrator; {flag} takes another")
         }
         io::ErrorKind::AddrNotAvailable => {
-            "No interface here has that address; 127.0.0.1 and 0.0.0.0 always exist".to_owned()
+            format!("No interface here has that address; {flag} takes 127.0.0.1 or 0.0.0.0")
         }
-        _ => "Take another address with --listen".to_owned(),
+        _ => format!("{flag} takes another address"),
     }
 }
 

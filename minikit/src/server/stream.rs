@@ -92,6 +92,30 @@ impl Stream {
         }
     }
 
+    /// Hands all of `bytes` to the kernel, waiting for room as often as it takes. Dropped on the
+    /// way, it has written some part of them.
+    ///
+    /// # Errors
+    /// Whatever ends the connection.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.try_write(bytes) {
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be written; reading goes on.
+    ///
+    /// # Errors
+    /// Where the connection has ended already.
+    pub(crate) fn finish_writing(&self) -> io::Result<()> {
+        self.as_socket().shutdown(std::net::Shutdown::Write)
+    }
+
     /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix
     /// socket its path followed by `:0`. An IPv4 client of an IPv6 listener is shown as the IPv4
     /// client it is.
