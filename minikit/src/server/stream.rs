@@ -18,8 +18,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::sync::Arc;
@@ -147,6 +150,45 @@ impl Stream {
         match &self.socket {
             Socket::Tcp { stream, .. } => SockRef::from(stream),
             Socket::Unix { stream, .. } => SockRef::from(stream),
+        }
+    }
+}
+
+/// Unlike `try_read`, this notices that a read came back short: then nothing more can be there, and the next poll
+/// sleeps without asking the kernel again. A request-reply server makes one system call less per request by it.
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().socket {
+            Socket::Tcp { stream, .. } => Pin::new(stream).poll_read(cx, buffer),
+            Socket::Unix { stream, .. } => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().socket {
+            Socket::Tcp { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Unix { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().socket {
+            Socket::Tcp { stream, .. } => Pin::new(stream).poll_shutdown(cx),
+            Socket::Unix { stream, .. } => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
