@@ -11,6 +11,7 @@
 //! two. Ctrl-C sends every client `bye` and waits until they have hung up.
 
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use minikit::connections::Connections;
 use minikit::server::{Options, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ENGINE: Engine = Engine { name: "miniecho", listen: "127.0.0.1:7007" };
 
@@ -56,7 +58,7 @@ impl Service for Echo {
 
     async fn connection(self: Arc<Self>, _core: Rc<()>, stream: Stream, shutdown: Shutdown) {
         // Both ways to end mean the same: this client is done.
-        let _ = echo(&stream, &shutdown).await;
+        let _ = echo(stream, shutdown).await;
     }
 
     async fn background(self: Arc<Self>, _core: Rc<()>, _shutdown: Shutdown) {}
@@ -98,27 +100,23 @@ impl Inspect for Echo {
     }
 }
 
-async fn echo(stream: &Stream, shutdown: &Shutdown) -> io::Result<()> {
-    tokio::select! {
-        ended = echo_until_end(stream) => return ended,
-        () = shutdown.requested() => {}
-    }
-    stream.write_all(b"bye\n").await?;
-    echo_until_end(stream).await
-}
-
-/// May be dropped at any `await` without losing a byte that was read: reading and the first attempt
-/// to write have none between them. A slow client can lose the rest of a partial write at shutdown.
-async fn echo_until_end(stream: &Stream) -> io::Result<()> {
+async fn echo(mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
+    let mut requested = pin!(shutdown.requested());
+    let mut told = false;
     let mut buffer = [0; 4096];
     loop {
-        stream.readable().await?;
-        match stream.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => stream.write_all(&buffer[..count]).await?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        let count = tokio::select! {
+            () = &mut requested, if !told => {
+                told = true;
+                stream.write_all(b"bye\n").await?;
+                continue;
+            }
+            count = stream.read(&mut buffer) => count?,
+        };
+        if count == 0 {
+            return Ok(());
         }
+        stream.write_all(&buffer[..count]).await?;
     }
 }
 

@@ -32,6 +32,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::connections::Connections;
@@ -40,7 +41,7 @@ use crate::server::{Listener, ServerError, Shutdown, Stream};
 use crate::sync::{Arc, thread};
 
 pub use self::exposition::{Exposition, Family};
-use self::http::{HEAD_MAX, Parsed, Response, Status, parse};
+use self::http::{Parsed, Response, Status, parse};
 pub use self::xray::{Section, Xray};
 
 /// Connections at a time. Browsers open six, scrapers one.
@@ -122,7 +123,7 @@ async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdo
         let engine = Arc::clone(&engine);
         tokio::spawn(async move {
             // Too slow, gone, or done: the connection ends in each case.
-            let _ = tokio::time::timeout(PATIENCE, answer_one(&stream, &*engine)).await;
+            let _ = tokio::time::timeout(PATIENCE, answer_one(stream, engine)).await;
             drop(place);
         });
     };
@@ -130,23 +131,21 @@ async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdo
 }
 
 /// One request, one response, and the end.
-async fn answer_one(stream: &Stream, engine: &impl Inspect) -> io::Result<()> {
+async fn answer_one(mut stream: Stream, engine: Arc<impl Inspect>) -> io::Result<()> {
     let mut received = Vec::new();
     let response = loop {
-        if let Some(response) = response_to(&received, engine) {
+        if let Some(response) = response_to(&received, &*engine) {
             break response;
         }
-        if read_more(stream, &mut received).await? == 0 {
+        if stream.read_buf(&mut received).await? == 0 {
             return Ok(());
         }
     };
     stream.write_all(&response).await?;
-    stream.finish_writing()?;
+    stream.shutdown().await?;
     // What the client still sends is read to its end: closing a socket that holds unread bytes
     // resets the connection, and the reset may overtake the response.
-    while read_more(stream, &mut received).await? > 0 {
-        received.clear();
-    }
+    while stream.read(&mut [0; 4096]).await? > 0 {}
     Ok(())
 }
 
@@ -159,22 +158,6 @@ fn response_to(received: &[u8], engine: &impl Inspect) -> Option<Vec<u8>> {
         Parsed::Request { method: "HEAD", path } => respond(path, engine).to_bytes(false),
         Parsed::Request { path, .. } => refuse_method(path).to_bytes(true),
     })
-}
-
-/// Appends what comes next, at most as much as a head may hold, and says how much; 0 at the end.
-async fn read_more(stream: &Stream, received: &mut Vec<u8>) -> io::Result<usize> {
-    let mut chunk = [0; HEAD_MAX];
-    loop {
-        stream.readable().await?;
-        match stream.try_read(&mut chunk) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-            Ok(count) => {
-                received.extend_from_slice(&chunk[..count]);
-                return Ok(count);
-            }
-        }
-    }
 }
 
 const PATHS: [&str; 4] = ["/", "/xray.json", "/metrics", "/healthz"];
