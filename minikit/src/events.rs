@@ -212,7 +212,10 @@ mod tests {
         assert_eq!(event.to_string(), r#"0.000000000 minicache expired "a b\n\"c\"" x="k=v" y="""#);
         assert_eq!(
             event.to_json(),
-            r#"{"at_ns":0,"engine":"minicache","kind":"expired","name":"a b\n\"c\"","fields":{"x":"k=v","y":""}}"#
+            concat!(
+                r#"{"at_ns":0,"engine":"minicache","kind":"expired","name":"a b\n\"c\"","#,
+                r#""fields":{"x":"k=v","y":""}}"#
+            )
         );
     }
 

@@ -8,7 +8,12 @@
 //! |---|---|
 //! | [`sync`] | locks and atomics that become loom's under test |
 //! | [`connections`] | how many clients are inside, and the limit on them |
+//! | [`value`] | numbers and texts, and their JSON |
+//! | [`events`] | what happens inside an engine, told while it happens |
+//! | [`golden`] | scripts that are test and transcript in one |
+//! | [`process`] | what the system knows about this process |
 //! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
+//! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
 //! Built with `--cfg loom` only the first two exist: they are what the models check, and tokio has

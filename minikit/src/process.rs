@@ -3,11 +3,11 @@
 //! Read from `/proc`, a few small texts of the kernel's:
 //!
 //! ```text
-//! /proc/self/stat     4321 (minicache) S 1 ... 1250 300 ... 98765 ...   user and system ticks; start
-//! /proc/self/status   VmRSS:  61440 kB                                  memory that is really there
+//! /proc/self/stat     4321 (minicache) S 1 ... 1250 300 ... 98765   user and system ticks; start
+//! /proc/self/status   VmRSS:  61440 kB                              memory that is really there
 //! /proc/self/limits   Max open files  1024  524288  files
 //! /proc/self/fd/      one entry for each open file
-//! /proc/stat          btime 1764000000                                  when the machine started
+//! /proc/stat          btime 1764000000                              when the machine started
 //! ```
 //!
 //! Redis counterparts: `zmalloc_get_rss` (`zmalloc.c`, the same file), `getrusage` for the times
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn a_specimen() {
-        let stat = "4321 (a ) strange) S 1 4321 1 0 -1 4194560 500 0 0 0 1250 300 0 0 20 0 5 0 98765 \
-                    104857600 15360 18446744073709551615\n";
+        let stat = "4321 (a ) strange) S 1 4321 1 0 -1 4194560 500 0 0 0 1250 300 0 0 20 0 5 0 \
+                    98765 104857600 15360 18446744073709551615\n";
         let status = "Name:\ta\nVmSize:\t  102400 kB\nVmRSS:\t   61440 kB\nThreads:\t5\n";
         let limits = "Limit  Soft  Hard  Units\nMax open files            1024    524288   files\n";
         let machine = "cpu  1 2 3\nbtime 1764000000\nprocesses 9\n";

@@ -6,7 +6,8 @@
 //! # use minikit::admin::Xray;
 //! let mut xray = Xray::new("minicache");
 //! xray.list("Memory", "What the allocator gave.").row(["used_bytes".into(), 1024.into()]);
-//! xray.table("Shards", "", &["shard", "keys"]).row([0.into(), 17.into()]).row([1.into(), 9.into()]);
+//! let shards = xray.table("Shards", "One lock each.", &["shard", "keys"]);
+//! shards.row([0.into(), 17.into()]).row([1.into(), 9.into()]);
 //! ```
 //!
 //! The same content comes as one HTML page and as JSON. The page needs nothing from outside,
