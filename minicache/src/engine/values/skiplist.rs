@@ -25,7 +25,8 @@
 //!
 //! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 lanes.
 
-use super::{Heap as _, allocation, make_room};
+use super::dict::Entry as _;
+use super::{allocation, make_room};
 
 /// The lanes there can be. At one in four a list outgrows them at 4^32 nodes.
 pub const HEIGHT_MAX: usize = 32;
@@ -276,11 +277,15 @@ impl SkipList {
     fn descend(&self, mut ride: impl FnMut(u32, &Node) -> bool) -> Path {
         let mut path = Path::START;
         let (mut at, mut rank) = (HEAD, 0);
+        // The node that ended the ride on the lane above also ends it on this one: no need to look
+        // at it again.
+        let mut stop = HEAD;
         for lane in (0..self.height).rev() {
             loop {
                 let link = self.link_of(at, lane);
                 let reached = rank + link.span;
-                if link.next == HEAD || !ride(reached, &self.nodes[link.next as usize]) {
+                if link.next == stop || !ride(reached, &self.nodes[link.next as usize]) {
+                    stop = link.next;
                     break;
                 }
                 (at, rank) = (link.next, reached);
