@@ -11,16 +11,14 @@
 //! ```
 //!
 //! That the entries are dense is what `SPOP` and `SRANDMEMBER` need: a random number below the
-//! length *is* a random entry, each equally likely, in constant time. Redis draws a random bucket
-//! and then a link of its chain, which favours members that sit alone, and has to retry on empty
-//! buckets.
+//! length *is* a random entry, each equally likely, in constant time. Redis gathers the members of
+//! some neighbouring buckets and draws from those, which is nearly fair.
 //!
 //! What an entry is, the caller says: a set's is the member itself, a hash's is a field with its
 //! value in the same allocation. Members are hashed with a key drawn at start-up, so nobody outside
 //! can choose members that collide. Counterpart in Redis: `dict.c`.
 
 use super::{allocation, give_back_room, make_room};
-use crate::engine::rng::Rng;
 use crate::engine::store::table::Table;
 use ahash::RandomState;
 use std::sync::OnceLock;
@@ -123,11 +121,6 @@ impl<E: Entry> Dict<E> {
         self.entries.get(place)
     }
 
-    /// A random entry, all being equally likely.
-    pub fn random(&self, rng: &mut Rng) -> Option<&E> {
-        self.nth(rng.below(self.len()))
-    }
-
     /// All entries, by place.
     pub fn iter(&self) -> std::slice::Iter<'_, E> {
         self.entries.iter()
@@ -176,6 +169,7 @@ pub fn hash(member: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rng::Rng;
     use std::collections::{BTreeMap, HashSet};
 
     /// A member with a number, and a heap that depends on the number.
@@ -232,16 +226,6 @@ mod tests {
         (0..300).for_each(|n| assert!(dict.remove(&name(n)).is_some()));
         assert_eq!(dict.heap, 0);
         assert!(dict.bytes() * 4 < full, "{} of {full}", dict.bytes());
-    }
-
-    #[test]
-    fn random_entries_are_equally_likely() {
-        let mut rng = Rng::new(13);
-        let mut dict = Dict::new();
-        (0..10).for_each(|n| assert!(put(&mut dict, &name(n), n)));
-        let mut counts = [0; 10];
-        (0..50_000).for_each(|_| counts[dict.random(&mut rng).unwrap().1] += 1);
-        assert!(counts.iter().all(|count| (4_600..5_400).contains(count)), "{counts:?}");
     }
 
     /// What is there all along is emitted, whatever comes and goes meanwhile and however entries

@@ -162,7 +162,7 @@ fn put(texts: &mut Dict<Box<[u8]>>, member: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeSet, HashSet};
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
 
     fn texts(set: &Set) -> BTreeSet<Vec<u8>> {
         set.iter().map(|member| member.to_vec()).collect()
@@ -233,6 +233,22 @@ mod tests {
             let drawn: HashSet<_> =
                 (0..n * 20).map(|_| set.random(&mut rng).unwrap().to_vec()).collect();
             assert_eq!(drawn, seen);
+        }
+    }
+
+    #[test]
+    fn random_members_are_equally_likely() {
+        let mut rng = Rng::new(43);
+        for others in [&b"0"[..], b"x"] {
+            let mut set = Set::new();
+            (1..10).for_each(|n| assert!(set.add(format!("{n}").as_bytes(), &Limits::default())));
+            assert!(set.add(others, &Limits::default()));
+            let mut counts = BTreeMap::new();
+            for _ in 0..50_000 {
+                *counts.entry(set.random(&mut rng).unwrap().to_vec()).or_insert(0) += 1;
+            }
+            assert_eq!(counts.len(), 10);
+            assert!(counts.values().all(|count| (4_600..5_400).contains(count)), "{counts:?}");
         }
     }
 }

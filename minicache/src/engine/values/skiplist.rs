@@ -18,10 +18,11 @@
 //! links. A node carries its lane 0 itself; the third of a link per node that lies on higher lanes
 //! lives in a vector of its own.
 //!
-//! Invariants, asserted in the tests: 1. Lane 0 is a ring through node 0, the head, in both
-//! directions. 2. Lane n is the nodes with a height above n, in order of lane 0; its last link
-//! leads to 0. 3. A span is the rank of where its link leads, less the rank of where it is; the end
-//! has the rank of the last.
+//! Invariants, asserted in the tests:
+//! 1. Lane 0 is a ring through node 0, the head, in both directions.
+//! 2. Lane n is the nodes with a height above n, in order of lane 0; its last link leads to 0.
+//! 3. A span is the rank of where its link leads, less the rank of where it is; the end has the
+//!    rank of the last member.
 //!
 //! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 lanes.
 
@@ -159,16 +160,6 @@ impl SkipList {
     /// The score of the member with this id.
     pub fn score(&self, id: u32) -> f64 {
         self.nodes[id as usize].score
-    }
-
-    /// The id of the first member.
-    pub fn first(&self) -> Option<u32> {
-        self.next(HEAD)
-    }
-
-    /// The id of the last member.
-    pub fn last(&self) -> Option<u32> {
-        self.previous(HEAD)
     }
 
     /// The id of the member after this one.
@@ -436,7 +427,7 @@ mod tests {
             order.push(id);
         }
         assert_eq!(order.len(), list.len() + 1);
-        assert_eq!(list.last().unwrap_or(HEAD), order[list.len()]);
+        assert_eq!(list.previous(HEAD).unwrap_or(HEAD), order[list.len()]);
         assert!(order[1..].is_sorted_by(|a, b| {
             is_before(&list.nodes[*a as usize], list.score(*b), list.member(*b))
         }));
