@@ -8,6 +8,7 @@ pub mod config;
 pub mod error;
 pub mod glob;
 pub mod mailbox;
+pub mod monitors;
 pub mod number;
 pub mod object;
 pub mod pause;
