@@ -55,7 +55,6 @@ impl<'c> Executor<'c> {
         if !self.store.filled.is_empty() {
             self.serve_waiting();
         }
-        session.client.figures.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
                 session.replies = Replies::On;
@@ -128,6 +127,9 @@ impl<'c> Executor<'c> {
         mode: Mode,
     ) -> Answer {
         self.store.db = session.db;
+        let seen = &session.client.figures;
+        seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
+        seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
@@ -172,7 +174,7 @@ impl<'c> Executor<'c> {
         }
         let mut set = 0;
         command.keys.for_each(args, |index| {
-            set |= 1 << self.store.cache.locate(args.at(index)).1;
+            set |= 1 << self.store.cache.shard_of(args.at(index));
         });
         set
     }
@@ -232,14 +234,14 @@ impl<'c> Executor<'c> {
 
 fn find(args: Args) -> Result<&'static Command, Error> {
     let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
-    let command = match (command.subcommands.is_empty(), args.get(1)) {
+    let command = match (command.subcommands().is_empty(), args.get(1)) {
         (false, Some(name)) => match command.subcommand(name) {
             Some(subcommand) => subcommand,
             None => return Err(unknown_subcommand(command, name)),
         },
         _ => command,
     };
-    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(&command.full_name())) }
+    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
 fn unknown_command(args: Args) -> Error {

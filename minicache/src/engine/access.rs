@@ -102,7 +102,7 @@ impl<'c> Access<'c> {
         if self.cache.shards() == 1 {
             return 1;
         }
-        keys.fold(0, |set, key| set | 1 << self.cache.locate(key).1)
+        keys.fold(0, |set, key| set | 1 << self.cache.shard_of(key))
     }
 
     /// Sees to it that these shards are locked.
@@ -147,19 +147,15 @@ impl<'c> Access<'c> {
 
     /// The value of a key, read by a command: counts as a use, and as a hit or a miss.
     pub fn read(&mut self, key: &[u8]) -> Option<Value<'_>> {
-        let spot = self.look_up(key, true);
-        let shard = &mut self.guard_of(key).shard;
-        match spot {
-            Some(_) => shard.stats.hits += 1,
-            None => shard.stats.misses += 1,
-        }
-        match spot {
-            Some(spot) => Some(self.guards[spot.guard].1.shard.value(spot.handle)),
-            None => {
-                self.notify(Events::KEY_MISS, "keymiss", key);
-                None
-            }
-        }
+        let (guard, handle) = self.find(key, true);
+        let stats = &mut self.guards[guard].1.shard.stats;
+        let Some(handle) = handle else {
+            stats.misses += 1;
+            self.notify(Events::KEY_MISS, "keymiss", key);
+            return None;
+        };
+        stats.hits += 1;
+        Some(self.guards[guard].1.shard.value(handle))
     }
 
     /// The value of a key, looked at without a trace.
@@ -398,7 +394,7 @@ impl<'c> Access<'c> {
         let cache = self.cache;
         for (_, cell) in &mut self.guards {
             for key in cell.watched.keys_of(db) {
-                let (hash, _) = cache.locate(&key);
+                let hash = cache.hash(&key);
                 let mut databases = std::iter::once(db).chain(other);
                 if databases.any(|db| cell.shard.find(db, hash, &key).is_some()) {
                     cell.watched.touch(db, &key);
@@ -437,18 +433,24 @@ impl<'c> Access<'c> {
 
     /// Finds a key that is alive. A dead one is removed.
     fn look_up(&mut self, key: &[u8], touch: bool) -> Option<Spot> {
-        let (hash, index) = self.cache.locate(key);
-        let guard = self.guard_index(index);
+        let (guard, handle) = self.find(key, touch);
+        handle.map(|handle| Spot { guard, handle })
+    }
+
+    /// The place of a key's shard among the guards, and the key's handle if it is alive.
+    fn find(&mut self, key: &[u8], touch: bool) -> (usize, Option<Handle>) {
+        let hash = self.cache.hash(key);
+        let guard = self.guard_index(self.cache.shard_of_hash(hash));
         let shard = &mut self.guards[guard].1.shard;
-        let handle = shard.find(self.db, hash, key)?;
+        let Some(handle) = shard.find(self.db, hash, key) else { return (guard, None) };
         if shard.deadline(handle).is_some_and(|deadline| deadline <= self.now.ms) {
             self.bury(Spot { guard, handle }, self.db);
-            return None;
+            return (guard, None);
         }
         if touch {
             shard.touch(handle, &*self.rules.policy, self.now.ms);
         }
-        Some(Spot { guard, handle })
+        (guard, Some(handle))
     }
 
     /// Gives a key a new value, whether or not it is there.
@@ -465,7 +467,7 @@ impl<'c> Access<'c> {
     }
 
     fn add(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) -> Spot {
-        let guard = self.guard_index(self.cache.locate(key).1);
+        let guard = self.guard_index(self.cache.shard_of(key));
         let clock = self.rules.policy.inserted(self.now.ms);
         let life = Life { deadline, now_ms: self.now.ms };
         let db = self.db;
@@ -475,7 +477,7 @@ impl<'c> Access<'c> {
     }
 
     fn guard_of(&mut self, key: &[u8]) -> &mut Cell {
-        let index = self.guard_index(self.cache.locate(key).1);
+        let index = self.guard_index(self.cache.shard_of(key));
         &mut self.guards[index].1
     }
 

@@ -17,6 +17,7 @@
 use super::blocking::Waiting;
 use super::clients::Clients;
 use super::config::Config;
+use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::rng::Rng;
 use super::rules::RuleBook;
@@ -61,6 +62,8 @@ pub struct Cache {
     pub slow_log: SlowLog,
     /// What `INFO` says about the process.
     pub identity: Identity,
+    /// Whether clients are kept waiting.
+    pub pause: Pause,
     /// Set by `SHUTDOWN`.
     pub stop: AtomicBool,
     /// Whether dead keys are looked for; `DEBUG SET-ACTIVE-EXPIRE` switches it.
@@ -199,6 +202,7 @@ impl Cache {
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
             slow_log: SlowLog::default(),
             identity,
+            pause: Pause::default(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
         }
@@ -214,12 +218,20 @@ impl Cache {
         self.cells.len()
     }
 
-    /// The hash of a key, and the shard it is in.
-    pub fn locate(&self, key: &[u8]) -> (u64, usize) {
-        let hash = self.hasher.hash_one(key);
-        let bits = self.cells.len().trailing_zeros();
-        // Two shifts, because shifting a 64-bit number by 64 is not defined: one shard has zero bits.
-        (hash, (hash >> 1 >> (63 - bits)) as usize)
+    /// The hash of a key.
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The shard that keys with this hash are in: its top bits.
+    pub fn shard_of_hash(&self, hash: u64) -> usize {
+        // Two shifts, because one shard means zero bits, and a shift by 64 is not defined.
+        (hash >> 1 >> (63 - self.cells.len().trailing_zeros())) as usize
+    }
+
+    /// The shard a key is in.
+    pub fn shard_of(&self, key: &[u8]) -> usize {
+        if self.cells.len() == 1 { 0 } else { self.shard_of_hash(self.hash(key)) }
     }
 
     /// Locks one shard. Holding one already, take only higher ones.
