@@ -354,22 +354,18 @@ impl Listpack {
         self.bytes.truncate(end + new - old);
     }
 
-    /// Frees `need` bytes on one side. Where the other side has plenty, the pack moves to the
-    /// middle of what it has, so that a queue (in at one side, out at the other) does not grow for
-    /// ever; otherwise it grows by `1/SLACK` more than needed, which makes the copies of many
-    /// pushes a constant per byte.
+    /// Frees `need` bytes on one side, and `1/SLACK` of the size more, so that many pushes share
+    /// one copy. Of the room in front, growing at the back keeps as much again: pushing at both
+    /// ends in turn must not copy every time, and a queue, in at one end and out at the other, must
+    /// not hoard what it has passed.
     fn make_room(&mut self, side: Side, need: usize) {
         let (size, slack) = (self.size(), self.size() / SLACK);
-        let spare = self.bytes.capacity() - size;
+        let grown = need + slack;
+        let kept = slack.min(self.start as usize);
         match side {
-            _ if spare >= need + slack => {
-                let half = (spare - need) / 2;
-                let start = if side == Side::Front { need + half } else { half };
-                self.move_to(size + spare, start);
-            }
-            Side::Front => self.move_to(size + need + slack, need + slack),
-            Side::Back if self.start == 0 => self.bytes.reserve_exact(need + slack),
-            Side::Back => self.move_to(size + need + slack, 0),
+            Side::Front => self.move_to(grown + size, grown),
+            Side::Back if kept == 0 => self.bytes.reserve_exact(grown),
+            Side::Back => self.move_to(kept + size + grown, kept),
         }
     }
 
@@ -398,8 +394,8 @@ impl Listpack {
     }
 }
 
-/// A growing pack takes a quarter of its size in advance: at most a fifth of the memory is idle,
-/// and each byte is copied about four times on the way to any size.
+/// A growing pack takes a quarter of its size in advance: each byte is copied about four times on
+/// the way to any size, and usually a tenth of the memory is idle.
 const SLACK: usize = 4;
 /// Below this many bytes an idle rest is not worth a call to the allocator.
 const WORTH_SHRINKING: usize = 256;
