@@ -33,9 +33,9 @@
 //!
 //! **Room on both sides.** Redis keeps the pack at the start of its allocation, so whatever happens
 //! at the front moves all of it. Here free room may lie before the header too, and a change moves
-//! the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half the time
-//! it took when it moved the node, as little as one at the back; a queue, in at the back and out at
-//! the front, less than a third.
+//! the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half the
+//! time it took when it moved the node, as little as one at the back; a queue, in at the back and
+//! out at the front, less than a third.
 //!
 //! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
 //! specification.
