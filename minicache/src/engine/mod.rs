@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod glob;
+pub mod long_double;
 pub mod number;
 pub mod rng;
 pub mod store;
