@@ -8,13 +8,14 @@ use super::table;
 use super::{Call, Command, Mode, shown};
 use crate::engine::access::{Access, Moment, make_room};
 use crate::engine::blocking::Place;
-use crate::engine::cache::{Cache, Counters};
+use crate::engine::cache::{Cache, Counters, add};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
 use crate::engine::rules::Rules;
 use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
+use std::sync::atomic::Ordering;
 
 /// One command in this many of the quick ones is timed, and counts for all of them.
 const TIMED_ONE_IN: u64 = 256;
@@ -54,10 +55,13 @@ impl<'c> Executor<'c> {
         if !self.store.filled.is_empty() {
             self.serve_waiting();
         }
-        session.client.figures.active_ms.store(self.store.now.ms, std::sync::atomic::Ordering::Relaxed);
-        session.replies.settle(replies);
-        if matches!(replies, Replies::Off | Replies::SkipThis) && session.replies != Replies::On {
-            out.rewind(before);
+        match (replies, session.replies) {
+            (Replies::SkipNext, Replies::SkipNext) => {
+                session.replies = Replies::On;
+                out.rewind(before);
+            }
+            (Replies::Off, Replies::Off) => out.rewind(before),
+            _ => {}
         }
     }
 
@@ -98,7 +102,10 @@ impl<'c> Executor<'c> {
         if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
             return Err(Error::NO_AUTH);
         }
-        if self.store.rules.settings.maxmemory > 0 && !self.make_room() && needs_memory(session, command) {
+        if self.store.rules.settings.maxmemory > 0
+            && !self.make_room()
+            && needs_memory(session, command)
+        {
             return Err(Error::OUT_OF_MEMORY);
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
@@ -120,9 +127,13 @@ impl<'c> Executor<'c> {
         mode: Mode,
     ) -> Answer {
         self.store.db = session.db;
+        let seen = &session.client.figures;
+        seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
+        seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
-        let calls = self.store.counters.called(command.id);
-        let every = command.may_be_slow || (0..TIME_ALL_BELOW_US).contains(&slow_us);
+        let figures = self.store.counters.of(command.id());
+        let calls = add(&figures.calls, 1);
+        let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
         let timed = every || calls % TIMED_ONE_IN == 0;
         let start = if timed { (self.clock)() } else { 0 };
         let mut call =
@@ -131,13 +142,15 @@ impl<'c> Executor<'c> {
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
             let weight = if every { 1 } else { TIMED_ONE_IN };
-            self.store.counters.took(command.id, took_ns * weight);
+            add(&figures.took_ns, took_ns * weight);
             if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
-                self.store.cache.slow_log.note(&self.store, session, command, args, took_ns / 1000);
+                let most = self.store.rules.settings.slowlog_max_len as usize;
+                let (log, now) = (&self.store.cache.slow_log, self.store.now);
+                log.note(session, args, now, took_ns / 1000, most);
             }
         }
         if answer.is_err() {
-            self.store.counters.failed(command.id);
+            add(&figures.failed, 1);
         }
         answer
     }
@@ -161,7 +174,7 @@ impl<'c> Executor<'c> {
         }
         let mut set = 0;
         command.keys.for_each(args, |index| {
-            set |= 1 << self.store.cache.locate(args.at(index)).1;
+            set |= 1 << self.store.cache.shard_of(args.at(index));
         });
         set
     }
@@ -173,7 +186,8 @@ impl<'c> Executor<'c> {
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
     pub fn serve_waiting(&mut self) {
-        while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0)) {
+        while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
+        {
             for id in self.store.cache.waiting.queue(&place) {
                 self.serve(id, &place);
             }
@@ -187,11 +201,13 @@ impl<'c> Executor<'c> {
         let args = ticket.args.as_args();
         let here = std::mem::replace(&mut self.store.db, place.0);
         self.lock_for(ticket.command, args);
-        // From here on nobody else can fill or empty the key; only the client's own timeout can still take the ticket.
+        if !cache.waiting.claim(id) {
+            self.store.db = here;
+            return;
+        }
         let mut session = Session::new(ticket.client.clone(), true);
         (session.db, session.protocol) = (ticket.db, ticket.protocol);
         let mut reply = Reply::new(ticket.protocol);
-        let Some(ticket) = cache.waiting.leave(id) else { return };
         let mut call = Call {
             args,
             command: ticket.command,
@@ -203,8 +219,9 @@ impl<'c> Executor<'c> {
         };
         let answer = (ticket.command.handler)(&mut call);
         if call.parked {
-            cache.waiting.enter_again(id, ticket);
+            cache.waiting.resume(id);
         } else {
+            cache.waiting.finish(id);
             if let Err(error) = answer {
                 self.report(&error, &mut reply);
             }
@@ -217,14 +234,14 @@ impl<'c> Executor<'c> {
 
 fn find(args: Args) -> Result<&'static Command, Error> {
     let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
-    let command = match (command.subcommands.is_empty(), args.get(1)) {
+    let command = match (command.subcommands().is_empty(), args.get(1)) {
         (false, Some(name)) => match command.subcommand(name) {
             Some(subcommand) => subcommand,
             None => return Err(unknown_subcommand(command, name)),
         },
         _ => command,
     };
-    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(&command.full_name())) }
+    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
 fn unknown_command(args: Args) -> Error {

@@ -13,7 +13,7 @@
 //! does what Redis does on the way (`lookupKey` in `db.c`): a dead key is removed, the eviction policy hears of the use,
 //! hits and misses are counted. Changing one tells watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
 
-use super::cache::{Cache, Cell};
+use super::cache::{Cache, Cell, Counters, add};
 use super::config::events::Events;
 use super::error::Error;
 use super::object::{Container, Object, Str, Value};
@@ -22,7 +22,6 @@ use super::rules::Rules;
 use super::store::shard::{Fresh, Life, Sampling, Shard};
 use super::store::slab::Handle;
 use minikit::sync::MutexGuard;
-use std::sync::atomic::Ordering;
 
 /// The time a batch of commands runs at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +36,8 @@ pub struct Moment {
 pub struct Access<'c> {
     /// What all clients share.
     pub cache: &'c Cache,
+    /// The figures of this core.
+    pub counters: &'c Counters,
     /// The rules of this batch.
     pub rules: &'c Rules,
     /// The database commands mean.
@@ -76,8 +77,22 @@ pub enum Owned {
 
 impl<'c> Access<'c> {
     /// Access without locks yet.
-    pub fn new(cache: &'c Cache, rules: &'c Rules, now: Moment) -> Access<'c> {
-        Access { cache, rules, db: 0, now, filled: Vec::new(), held: 0, guards: Vec::new() }
+    pub fn new(
+        cache: &'c Cache,
+        counters: &'c Counters,
+        rules: &'c Rules,
+        now: Moment,
+    ) -> Access<'c> {
+        Access {
+            cache,
+            counters,
+            rules,
+            db: 0,
+            now,
+            filled: Vec::new(),
+            held: 0,
+            guards: Vec::new(),
+        }
     }
 
     // ---- locks ----
@@ -87,7 +102,7 @@ impl<'c> Access<'c> {
         if self.cache.shards() == 1 {
             return 1;
         }
-        keys.fold(0, |set, key| set | 1 << self.cache.locate(key).1)
+        keys.fold(0, |set, key| set | 1 << self.cache.shard_of(key))
     }
 
     /// Sees to it that these shards are locked.
@@ -132,19 +147,15 @@ impl<'c> Access<'c> {
 
     /// The value of a key, read by a command: counts as a use, and as a hit or a miss.
     pub fn read(&mut self, key: &[u8]) -> Option<Value<'_>> {
-        let spot = self.look_up(key, true);
-        let shard = &mut self.guard_of(key).shard;
-        match spot {
-            Some(_) => shard.stats.hits += 1,
-            None => shard.stats.misses += 1,
-        }
-        match spot {
-            Some(spot) => Some(self.guards[spot.guard].1.shard.value(spot.handle)),
-            None => {
-                self.notify(Events::KEY_MISS, "keymiss", key);
-                None
-            }
-        }
+        let (guard, handle) = self.find(key, true);
+        let stats = &mut self.guards[guard].1.shard.stats;
+        let Some(handle) = handle else {
+            stats.misses += 1;
+            self.notify(Events::KEY_MISS, "keymiss", key);
+            return None;
+        };
+        stats.hits += 1;
+        Some(self.guards[guard].1.shard.value(handle))
     }
 
     /// The value of a key, looked at without a trace.
@@ -332,7 +343,7 @@ impl<'c> Access<'c> {
 
     /// Says that a key was changed, without an event.
     pub fn touched(&mut self, key: &[u8]) {
-        self.cache.totals.changes.fetch_add(1, Ordering::Relaxed);
+        add(&self.counters.changes, 1);
         let db = self.db;
         let cell = self.guard_of(key);
         if !cell.watched.is_empty() {
@@ -383,7 +394,7 @@ impl<'c> Access<'c> {
         let cache = self.cache;
         for (_, cell) in &mut self.guards {
             for key in cell.watched.keys_of(db) {
-                let (hash, _) = cache.locate(&key);
+                let hash = cache.hash(&key);
                 let mut databases = std::iter::once(db).chain(other);
                 if databases.any(|db| cell.shard.find(db, hash, &key).is_some()) {
                     cell.watched.touch(db, &key);
@@ -392,10 +403,18 @@ impl<'c> Access<'c> {
         }
     }
 
-    /// Removes a key that is dead, which `handle` names, and tells so.
-    pub fn expire(&mut self, index: usize, db: usize, handle: Handle) {
-        let at = self.guards.partition_point(|(other, _)| *other < index);
-        self.bury(Spot { guard: at, handle }, db);
+    /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at most; whether that was enough.
+    pub fn expire_due(&mut self, shard: usize, db: usize, mut budget: usize) -> bool {
+        let guard = self.guard_index(shard);
+        while budget > 0 {
+            let cell = &mut self.guards[guard].1;
+            let Some(handle) = cell.shard.next_due(db, self.now.ms, &mut budget) else {
+                return budget > 0;
+            };
+            budget = budget.saturating_sub(1);
+            self.bury(Spot { guard, handle }, db);
+        }
+        false
     }
 
     fn bury(&mut self, spot: Spot, db: usize) {
@@ -414,18 +433,24 @@ impl<'c> Access<'c> {
 
     /// Finds a key that is alive. A dead one is removed.
     fn look_up(&mut self, key: &[u8], touch: bool) -> Option<Spot> {
-        let (hash, index) = self.cache.locate(key);
-        let guard = self.guard_index(index);
+        let (guard, handle) = self.find(key, touch);
+        handle.map(|handle| Spot { guard, handle })
+    }
+
+    /// The place of a key's shard among the guards, and the key's handle if it is alive.
+    fn find(&mut self, key: &[u8], touch: bool) -> (usize, Option<Handle>) {
+        let hash = self.cache.hash(key);
+        let guard = self.guard_index(self.cache.shard_of_hash(hash));
         let shard = &mut self.guards[guard].1.shard;
-        let handle = shard.find(self.db, hash, key)?;
+        let Some(handle) = shard.find(self.db, hash, key) else { return (guard, None) };
         if shard.deadline(handle).is_some_and(|deadline| deadline <= self.now.ms) {
             self.bury(Spot { guard, handle }, self.db);
-            return None;
+            return (guard, None);
         }
         if touch {
             shard.touch(handle, &*self.rules.policy, self.now.ms);
         }
-        Some(Spot { guard, handle })
+        (guard, Some(handle))
     }
 
     /// Gives a key a new value, whether or not it is there.
@@ -442,7 +467,7 @@ impl<'c> Access<'c> {
     }
 
     fn add(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) -> Spot {
-        let guard = self.guard_index(self.cache.locate(key).1);
+        let guard = self.guard_index(self.cache.shard_of(key));
         let clock = self.rules.policy.inserted(self.now.ms);
         let life = Life { deadline, now_ms: self.now.ms };
         let db = self.db;
@@ -452,7 +477,7 @@ impl<'c> Access<'c> {
     }
 
     fn guard_of(&mut self, key: &[u8]) -> &mut Cell {
-        let index = self.guard_index(self.cache.locate(key).1);
+        let index = self.guard_index(self.cache.shard_of(key));
         &mut self.guards[index].1
     }
 

@@ -45,9 +45,24 @@ pub struct Ticket {
     pub deadline_ms: Option<i64>,
 }
 
+/// What became of an attempt to withdraw a ticket.
+pub enum Withdrawal {
+    /// It is out: its client may be told so.
+    Out,
+    /// Somebody is running its command this moment; ask again shortly.
+    Busy,
+    /// It was served: the reply is in its client's mailbox.
+    Served,
+}
+
+struct Queued {
+    ticket: Ticket,
+    claimed: bool,
+}
+
 #[derive(Default)]
 struct Queues {
-    tickets: BTreeMap<u64, Ticket>,
+    tickets: BTreeMap<u64, Queued>,
     by_key: HashMap<Place, VecDeque<u64>>,
     last: u64,
 }
@@ -78,17 +93,47 @@ impl Waiting {
         for key in &ticket.keys {
             queues.by_key.entry((ticket.db, key.clone())).or_default().push_back(id);
         }
-        queues.tickets.insert(id, ticket);
+        queues.tickets.insert(id, Queued { ticket, claimed: false });
         self.count.store(queues.tickets.len(), Ordering::SeqCst);
         id
     }
 
-    /// Takes a ticket out of all queues; `None` where it has been served already.
-    pub fn leave(&self, id: u64) -> Option<Ticket> {
+    /// Claims a ticket in order to run its command; false where it is gone. Call it with the shards of its keys locked, and
+    /// [`resume`](Self::resume) or [`finish`](Self::finish) it before they are given back.
+    pub fn claim(&self, id: u64) -> bool {
         let mut queues = self.queues.lock();
-        let ticket = queues.tickets.remove(&id)?;
-        for key in &ticket.keys {
-            let place = (ticket.db, key.clone());
+        queues.tickets.get_mut(&id).map(|queued| queued.claimed = true).is_some()
+    }
+
+    /// Lets a claimed ticket go on waiting.
+    pub fn resume(&self, id: u64) {
+        if let Some(queued) = self.queues.lock().tickets.get_mut(&id) {
+            queued.claimed = false;
+        }
+    }
+
+    /// Takes a claimed ticket out: it was served.
+    pub fn finish(&self, id: u64) {
+        self.remove(&mut self.queues.lock(), id);
+    }
+
+    /// Takes a ticket out because its client waits no longer.
+    pub fn withdraw(&self, id: u64) -> Withdrawal {
+        let mut queues = self.queues.lock();
+        match queues.tickets.get(&id) {
+            None => Withdrawal::Served,
+            Some(queued) if queued.claimed => Withdrawal::Busy,
+            Some(_) => {
+                self.remove(&mut queues, id);
+                Withdrawal::Out
+            }
+        }
+    }
+
+    fn remove(&self, queues: &mut Queues, id: u64) {
+        let Some(Queued { ticket, .. }) = queues.tickets.remove(&id) else { return };
+        for key in ticket.keys {
+            let place = (ticket.db, key);
             if let Some(queue) = queues.by_key.get_mut(&place) {
                 queue.retain(|other| *other != id);
                 if queue.is_empty() {
@@ -97,17 +142,28 @@ impl Waiting {
             }
         }
         self.count.store(queues.tickets.len(), Ordering::SeqCst);
-        Some(ticket)
     }
 
     /// The tickets that wait for a key, the first come first.
     pub fn queue(&self, place: &Place) -> Vec<u64> {
-        self.queues.lock().by_key.get(place).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
+        self.queues
+            .lock()
+            .by_key
+            .get(place)
+            .map(|ids| ids.iter().copied().collect())
+            .unwrap_or_default()
     }
 
     /// A copy of a ticket, where it still waits.
     pub fn get(&self, id: u64) -> Option<Ticket> {
-        self.queues.lock().tickets.get(&id).cloned()
+        self.queues.lock().tickets.get(&id).map(|queued| queued.ticket.clone())
+    }
+
+    /// The ticket of a client that waits.
+    pub fn of_client(&self, client: u64) -> Option<u64> {
+        let queues = self.queues.lock();
+        let mut tickets = queues.tickets.iter();
+        tickets.find(|(_, queued)| queued.ticket.client.id == client).map(|(id, _)| *id)
     }
 
     /// The keys of a database that somebody waits for.

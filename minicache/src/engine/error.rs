@@ -25,8 +25,7 @@ impl Error {
     /// An index beyond the list.
     pub const INDEX_OUT_OF_RANGE: Error = Error::new("ERR index out of range");
     /// A count that must not be negative.
-    pub const MUST_BE_POSITIVE: Error =
-        Error::new("ERR value is out of range, must be positive");
+    pub const MUST_BE_POSITIVE: Error = Error::new("ERR value is out of range, must be positive");
     /// Memory is short and nothing may be evicted.
     pub const OUT_OF_MEMORY: Error =
         Error::new("OOM command not allowed when used memory > 'maxmemory'.");

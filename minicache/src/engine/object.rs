@@ -10,7 +10,7 @@
 //! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
-use crate::engine::values::{Hash, List, Set, ZSet};
+use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
 
 /// A value with memory of its own.
 pub enum Object {

@@ -3,7 +3,7 @@
 //! A message is encoded once per protocol, and every subscriber's mailbox gets a reference to the same bytes.
 
 use super::clients::Client;
-use super::glob::glob_match;
+use super::glob;
 use crate::wire::reply::{Protocol, Reply};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl PubSub {
         }
         if scope == Scope::Channel {
             for (pattern, listeners) in &self.patterns {
-                if glob_match(pattern, channel, false) {
+                if glob::matches(pattern, channel) {
                     reached += deliver(listeners, &[b"pmessage", pattern, channel, message]);
                 }
             }
@@ -71,7 +71,7 @@ impl PubSub {
     /// Names of channels with listeners, those that match `pattern` where there is one.
     pub fn names(&self, scope: Scope, pattern: Option<&[u8]>) -> Vec<&[u8]> {
         let registry = if scope == Scope::Shard { &self.shard_channels } else { &self.channels };
-        let wanted = |name: &&[u8]| pattern.is_none_or(|pattern| glob_match(pattern, name, false));
+        let wanted = |name: &&[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name));
         registry.keys().map(|name| &**name).filter(wanted).collect()
     }
 

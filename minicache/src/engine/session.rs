@@ -89,8 +89,6 @@ pub enum Replies {
     Off,
     /// Not the one to the next command.
     SkipNext,
-    /// Not the one to this command.
-    SkipThis,
 }
 
 impl Session {
@@ -121,9 +119,11 @@ impl Session {
     pub fn publish_figures(&self) {
         let figures = &self.client.figures;
         let queued = self.transaction.as_ref().map_or(-1, |open| open.commands.len() as i64);
-        let store = |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
+        let store =
+            |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
         figures.queued.store(queued, Ordering::Relaxed);
         figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
+        figures.monitor.store(self.monitor, Ordering::Relaxed);
         figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
         store(&figures.db, self.db);
         store(&figures.channels, self.subscriptions.channels.len());

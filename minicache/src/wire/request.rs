@@ -18,6 +18,8 @@
 //! as they are read, and memory is taken only for bytes that came. Before a client has authenticated the limits are ten
 //! arguments of 16 KiB. Counterpart: `processMultibulkBuffer` in `networking.c`.
 
+use crate::engine::number::parse_i64;
+
 /// The longest line: an inline request, or the digits of a length.
 const LINE_MAX: usize = 64 * 1024;
 /// Arguments of one request.
@@ -171,11 +173,6 @@ impl Parser {
         if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
     }
 
-    /// Bytes that the request under way needs at least, as far as is known: what to make room for.
-    pub fn is_midway(&self) -> bool {
-        self.missing.is_some()
-    }
-
     /// Gives back memory that an unusually long request took.
     pub fn shrink(&mut self) {
         const USUAL_ARGUMENTS: usize = 64;
@@ -190,16 +187,16 @@ impl Parser {
     fn multibulk(&mut self, buffer: &[u8], limits: Limits) -> Found {
         let mut missing = match self.missing {
             Some(missing) => missing,
-            None => match line(buffer, 0, "too big mbulk count string") {
-                Line::Text(digits, next) => match argument_count(&digits[1..], limits) {
+            None => match header(buffer, 0, b'*', "too big mbulk count string") {
+                Ok(Some((count, next))) => match argument_count(count, limits) {
                     Ok(count) => {
                         self.at = next;
                         count
                     }
                     Err(why) => return Found::Invalid(why.to_string()),
                 },
-                Line::Incomplete => return Found::Incomplete,
-                Line::TooLong(why) => return Found::Invalid(why.to_string()),
+                Ok(None) => return Found::Incomplete,
+                Err(why) => return Found::Invalid(why),
             },
         };
         while missing > 0 {
@@ -217,17 +214,11 @@ impl Parser {
 
     /// Reads one argument; false where it has not all arrived.
     fn bulk(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, String> {
-        let (digits, start) = match line(buffer, self.at, "too big bulk count string") {
-            Line::Text(digits, next) => (digits, next),
-            Line::Incomplete => return Ok(false),
-            Line::TooLong(why) => return Err(why.to_string()),
+        let Some((length, start)) = header(buffer, self.at, b'$', "too big bulk count string")?
+        else {
+            return Ok(false);
         };
-        let Some((b'$', digits)) = digits.split_first() else {
-            let found = digits.first().copied().unwrap_or(b'\r');
-            return Err(format!("expected '$', got '{}'", char::from(found)));
-        };
-        let length = bulk_length(digits, limits)?;
-        let end = start + length;
+        let end = start + bulk_length(length, limits)?;
         if buffer.len() < end + 2 {
             return Ok(false);
         }
@@ -254,28 +245,52 @@ impl Parser {
     }
 }
 
-enum Line<'a> {
-    /// The line without its end, and where the next begins.
-    Text(&'a [u8], usize),
-    Incomplete,
-    TooLong(&'static str),
-}
+/// The header that begins at `at`: its number, which is `None` where it is no number, and where what follows begins. `None`
+/// where the line has not all arrived.
+type Header = Option<(Option<i64>, usize)>;
 
-/// The line that begins at `start`. Its two last bytes are taken for granted to be `\r\n` once the `\r` is seen, as
-/// Redis does.
-fn line<'a>(buffer: &'a [u8], start: usize, too_long: &'static str) -> Line<'a> {
-    let rest = &buffer[start..];
-    // Lengths are one to nine digits: a byte-wise look is faster here than a vectorised search.
-    match rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') {
-        Some(end) if end + 1 < rest.len() => Line::Text(&rest[..end], start + end + 2),
-        Some(_) => Line::Incomplete,
-        None if rest.len() > LINE_MAX => Line::TooLong(too_long),
-        None => Line::Incomplete,
+fn header(buffer: &[u8], at: usize, kind: u8, too_long: &str) -> Result<Header, String> {
+    if let Some((number, next)) = short_header(buffer, at, kind) {
+        return Ok(Some((Some(number), next)));
     }
+    let rest = &buffer[at..];
+    let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
+        return if rest.len() > LINE_MAX { Err(too_long.to_string()) } else { Ok(None) };
+    };
+    if rest.len() < end + 2 {
+        return Ok(None);
+    }
+    if rest[0] != kind {
+        return Err(format!("expected '{}', got '{}'", char::from(kind), char::from(rest[0])));
+    }
+    Ok(Some((parse_i64(&rest[1..end]), at + end + 2)))
 }
 
-fn argument_count(digits: &[u8], limits: Limits) -> Result<i64, &'static str> {
-    match length(digits) {
+/// The same for nearly all headers there are: complete, without sign, of at most nine digits. Read in one pass; whatever
+/// else there is returns `None` and takes the long way.
+fn short_header(buffer: &[u8], at: usize, kind: u8) -> Option<(i64, usize)> {
+    const DIGITS_MAX: usize = 9;
+    let (first, digits) = buffer.get(at..)?.split_first()?;
+    if *first != kind {
+        return None;
+    }
+    let mut number = 0;
+    for (count, byte) in digits.iter().take(DIGITS_MAX + 1).enumerate() {
+        match byte {
+            b'0'..=b'9' if count == 0 || number > 0 => {
+                number = number * 10 + i64::from(byte - b'0')
+            }
+            b'\r' if count > 0 && digits.len() > count + 1 => {
+                return Some((number, at + count + 3));
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn argument_count(count: Option<i64>, limits: Limits) -> Result<i64, &'static str> {
+    match count {
         Some(count) if count > ARGUMENTS_MAX => Err("invalid multibulk length"),
         Some(count) if count > ARGUMENTS_MAX_STRANGER && !limits.trusted => {
             Err("unauthenticated multibulk length")
@@ -285,19 +300,14 @@ fn argument_count(digits: &[u8], limits: Limits) -> Result<i64, &'static str> {
     }
 }
 
-fn bulk_length(digits: &[u8], limits: Limits) -> Result<usize, String> {
-    match length(digits) {
+fn bulk_length(length: Option<i64>, limits: Limits) -> Result<usize, String> {
+    match length {
         Some(length) if length > BULK_MAX_STRANGER && !limits.trusted => {
             Err("unauthenticated bulk length".to_string())
         }
         Some(length) if (0..=limits.bulk_max).contains(&length) => Ok(length as usize),
         _ => Err("invalid bulk length".to_string()),
     }
-}
-
-/// A number as Redis reads it: digits, perhaps a minus, no plus, no leading zero, within 64 bits.
-fn length(digits: &[u8]) -> Option<i64> {
-    crate::engine::number::parse_i64(digits)
 }
 
 /// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a quote is not

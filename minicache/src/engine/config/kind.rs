@@ -62,7 +62,8 @@ impl Kind {
         match self {
             Kind::Bool => yes_or_no(word),
             Kind::Integer(least, most) => {
-                let number = parse_i64(word).ok_or("argument couldn't be parsed into an integer")?;
+                let number =
+                    parse_i64(word).ok_or("argument couldn't be parsed into an integer")?;
                 Ok(within(number, least, most)?.to_string().into_bytes())
             }
             Kind::Octal(least, most) => octal(word, least, most),

@@ -192,9 +192,7 @@ impl Shard {
         let handle = self.slab.take(entry::size_of(key, stored, life.deadline));
         entry::write(self.slab.slot_mut(handle), key, stored, life.deadline, clock);
         let Shard { slab, hasher, databases, .. } = self;
-        databases[db]
-            .table
-            .insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
+        databases[db].table.insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
         if life.deadline.is_some() {
             databases[db].wheel.insert(slab, handle, life.now_ms);
         }

@@ -145,6 +145,9 @@ fn splits_retains_and_finds() {
     assert_eq!(left.find(Element::Int(1), 2), left.seek(4));
     assert_eq!(left.find(Element::Int(1), 1), left.seek(1));
     assert_eq!(left.find(Element::of(b"3"), 2), None);
+    assert!(left.range(2..4).rev().eq([Element::Int(2), Element::of(b"b")]));
+    assert!(left.range(5..9).eq([Element::Int(3)]));
+    assert_eq!(left.range(6..7).count(), 0);
     let right = left.split_off(left.seek(2).unwrap());
     check(&left, &[b"a".to_vec(), b"1".to_vec()]);
     check(&right, &[b"b".to_vec(), b"2".to_vec(), b"1".to_vec(), b"3".to_vec()]);
