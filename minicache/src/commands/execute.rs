@@ -65,6 +65,17 @@ impl<'c> Executor<'c> {
         }
     }
 
+    /// Until when a pause keeps this command waiting.
+    pub fn held_up(&self, args: Args) -> Option<i64> {
+        let pause = &self.store.cache.pause;
+        pause.holds(self.store.now.ms, true)?;
+        let writes = table::find(args.at(0)).is_some_and(|command| {
+            command.flags.has(Flags::WRITE)
+                || matches!(command.name, "exec" | "publish" | "spublish")
+        });
+        pause.holds(self.store.now.ms, writes)
+    }
+
     /// Counts an error reply under its code.
     pub fn count_error(&self, code: &str) {
         self.store.cache.totals.count_error(code);
@@ -130,6 +141,9 @@ impl<'c> Executor<'c> {
         let seen = &session.client.figures;
         seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        if self.store.cache.monitors.any() && !command.flags.has(Flags::ADMIN) {
+            self.store.cache.monitors.show(self.store.now, session.db, &session.client, args);
+        }
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);

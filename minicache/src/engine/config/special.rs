@@ -4,9 +4,9 @@
 //! text:
 //!
 //! ```text
-//! output_limits   "replica 1kb 0 0", on "normal 1 2 3 slave 4 5 6 …"  ->  "normal 1 2 3 slave 1024 0 0 …"
-//! replica_of      "no one"                                            ->  ""
-//! percentiles     "50 99.90"                                          ->  "50 99.9"
+//! output_limits  "replica 1kb 0 0", on "normal … slave 4 5 6 …"  ->  "normal … slave 1024 0 0 …"
+//! replica_of     "no one"                                      ->  ""
+//! percentiles    "50 99.90"                                    ->  "50 99.9"
 //! ```
 //!
 //! The counterpart in Redis are the `setConfig…Option` functions of `config.c`.
@@ -127,6 +127,12 @@ pub fn hz(word: &[u8]) -> Result<Vec<u8>, String> {
         return Err(format!("argument must be between 0 and {} inclusive", i32::MAX));
     }
     Ok(number.clamp(HZ.0, HZ.1).to_string().into_bytes())
+}
+
+/// The bytes of `repl-backlog-size`; fewer than 16 KiB become so many.
+pub fn backlog_bytes(word: &[u8]) -> Result<Vec<u8>, String> {
+    let bytes = Kind::Memory(1, i64::MAX as u64).read(b"", &[word])?;
+    Ok(if memory(&bytes) < Some(16384) { b"16384".to_vec() } else { bytes })
 }
 
 /// A file name without a path; may be empty.
