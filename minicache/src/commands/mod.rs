@@ -14,6 +14,7 @@
 
 pub mod bits;
 pub mod connection;
+pub mod draw;
 pub mod execute;
 pub mod hashes;
 pub mod key_specs;
@@ -21,12 +22,15 @@ pub mod keys;
 pub mod lists;
 pub mod pubsub;
 pub mod run;
+pub mod scan;
 pub mod server;
 pub mod sets;
 pub mod spec;
 pub mod strings;
 pub mod synopsis;
 pub mod table;
+#[cfg(test)]
+pub mod testing;
 pub mod transactions;
 pub mod zsets;
 
