@@ -55,7 +55,6 @@ impl<'c> Executor<'c> {
         if !self.store.filled.is_empty() {
             self.serve_waiting();
         }
-        session.client.figures.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
                 session.replies = Replies::On;
@@ -128,6 +127,9 @@ impl<'c> Executor<'c> {
         mode: Mode,
     ) -> Answer {
         self.store.db = session.db;
+        let seen = &session.client.figures;
+        seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
+        seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);

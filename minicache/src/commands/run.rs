@@ -39,6 +39,7 @@ pub fn run(
             }
         }
     }
+    session.publish_figures();
     executor.store.release();
     done
 }

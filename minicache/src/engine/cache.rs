@@ -17,6 +17,7 @@
 use super::blocking::Waiting;
 use super::clients::Clients;
 use super::config::Config;
+use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::rng::Rng;
 use super::rules::RuleBook;
@@ -61,6 +62,8 @@ pub struct Cache {
     pub slow_log: SlowLog,
     /// What `INFO` says about the process.
     pub identity: Identity,
+    /// Whether clients are kept waiting.
+    pub pause: Pause,
     /// Set by `SHUTDOWN`.
     pub stop: AtomicBool,
     /// Whether dead keys are looked for; `DEBUG SET-ACTIVE-EXPIRE` switches it.
@@ -199,6 +202,7 @@ impl Cache {
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
             slow_log: SlowLog::default(),
             identity,
+            pause: Pause::default(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
         }

@@ -10,6 +10,7 @@ pub mod glob;
 pub mod mailbox;
 pub mod number;
 pub mod object;
+pub mod pause;
 pub mod pubsub;
 pub mod rng;
 pub mod rules;

@@ -123,6 +123,7 @@ impl Session {
             |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
         figures.queued.store(queued, Ordering::Relaxed);
         figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
+        figures.monitor.store(self.monitor, Ordering::Relaxed);
         figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
         store(&figures.db, self.db);
         store(&figures.channels, self.subscriptions.channels.len());

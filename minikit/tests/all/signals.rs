@@ -64,8 +64,8 @@ fn a_client_that_stays_is_cut_when_the_time_is_over() {
     assert!(err.contains("cutting connections"), "{err}");
 }
 
-/// With 32 descriptors, 40 clients do not fit. The ones inside are served, and each that leaves makes room
-/// for one that waits.
+/// With 32 descriptors, 40 clients do not fit. The ones inside are served, and each that leaves
+/// makes room for one that waits.
 #[test]
 fn out_of_descriptors_is_a_pause_and_no_end() {
     let limited = format!(
