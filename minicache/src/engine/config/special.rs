@@ -129,6 +129,12 @@ pub fn hz(word: &[u8]) -> Result<Vec<u8>, String> {
     Ok(number.clamp(HZ.0, HZ.1).to_string().into_bytes())
 }
 
+/// The bytes of `repl-backlog-size`; fewer than 16 KiB become so many.
+pub fn backlog_bytes(word: &[u8]) -> Result<Vec<u8>, String> {
+    let bytes = Kind::Memory(1, i64::MAX as u64).read(b"", &[word])?;
+    Ok(if memory(&bytes) < Some(16384) { b"16384".to_vec() } else { bytes })
+}
+
 /// A file name without a path; may be empty.
 pub fn rdb_file_name(word: &[u8]) -> Result<Vec<u8>, String> {
     base_name("dbfilename", "filename", true, word)
