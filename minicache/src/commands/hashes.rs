@@ -102,20 +102,18 @@ pub fn hincrby(c: &mut Call) -> Answer {
 /// `HINCRBYFLOAT key field increment`
 pub fn hincrbyfloat(c: &mut Call) -> Answer {
     let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
-    let increment = match LongDouble::parse(c.arg(3)).ok_or(Error::NOT_A_FLOAT)? {
-        LongDouble::Infinite => return Err(Error::new("ERR value is NaN or Infinity")),
-        finite => finite,
-    };
+    let increment = LongDouble::parse(c.arg(3)).ok_or(Error::NOT_A_FLOAT)?;
+    if increment.is_infinite() {
+        return Err(Error::new("ERR value is NaN or Infinity"));
+    }
     let hash = c.store.obtain::<Hash>(key)?;
-    let sum = match hash.get(field) {
-        None => Some(increment),
-        Some(value) => {
-            let mut scratch = ItoaBuf::new();
-            let number = LongDouble::parse(value.as_bytes(&mut scratch));
-            number.ok_or(Error::new("ERR hash value is not a float"))?.add(increment)
-        }
+    let number = match hash.get(field) {
+        None => Some(LongDouble::ZERO),
+        Some(value) => LongDouble::parse(value.as_bytes(&mut ItoaBuf::new())),
     };
-    let text = sum.ok_or(Error::new("ERR increment would produce NaN or Infinity"))?.to_string();
+    let number = number.ok_or(Error::new("ERR hash value is not a float"))?;
+    let sum = number.plus(increment);
+    let text = sum.ok_or(Error::new("ERR increment would produce NaN or Infinity"))?.to_text();
     hash.set(field, text.as_bytes(), limits);
     c.store.changed(Events::HASH, "hincrbyfloat", key);
     c.out.text(&text);

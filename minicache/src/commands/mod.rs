@@ -106,6 +106,15 @@ impl<'a> Call<'a, '_> {
         self.args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// How long the replies of this batch may become: past that the client would be closed for not
+    /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops there.
+    pub fn reply_bytes_max(&self) -> usize {
+        match self.store.rules.settings.output_limit_normal.hard_bytes {
+            0 => usize::MAX,
+            bytes => bytes as usize,
+        }
+    }
+
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from now. Where waiting is not
     /// possible, in a transaction, it answers as if the time were up at once.
     pub fn wait(&mut self, keys: &[&[u8]], timeout_ms: Option<i64>) {
