@@ -1,4 +1,8 @@
 //! A Redis small enough to read in an evening.
 
+pub mod commands;
 pub mod engine;
 pub mod format;
+pub mod raw;
+pub mod server;
+pub mod wire;

@@ -1,1 +1,23 @@
-//! What all the engines stand on.
+//! The common ground of the engines: what each of them needs and none of them is about.
+//!
+//! An engine brings a [`server::Service`], a list of clap arguments and a page of numbers about itself;
+//! from here come the threads, the sockets, the signals, the command line and the admin page around it.
+//! `examples/echo.rs` is a whole server on this ground in a few dozen lines.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`sync`] | locks and atomics that become loom's under test |
+//! | [`connections`] | how many clients are inside, and the limit on them |
+//! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
+//! | [`cli`] | the command line that every engine has |
+//!
+//! Built with `--cfg loom` only the first two exist: they are what the models check, and tokio has no sockets
+//! in that world.
+
+pub mod connections;
+pub mod sync;
+
+#[cfg(not(loom))]
+pub mod cli;
+#[cfg(not(loom))]
+pub mod server;

@@ -1,0 +1,438 @@
+//! One shard: the keys of its part of the hash space, in every database, and all that hangs on them.
+//!
+//! ```text
+//!  key ──hash──> table (one per database) ──handle──> slab slot: flags, clock, deadline, key, value
+//!                                                        │  │
+//!          wheel (one per database) <────links───────────┘  └──number──> objects: lists, hashes, sets, …
+//! ```
+//!
+//! A shard knows nothing of clients, commands or replies; it is told what time it is. Its counterpart in Redis
+//! is `db.c` together with the two dictionaries of a `redisDb`. There the deadlines are a second dictionary of the
+//! same keys; here a deadline is part of the entry.
+//!
+//! **Invariants**
+//! 1. Every handle in a table names a slot whose key hashes to where the handle stands.
+//! 2. An entry is filed in its database's wheel if and only if it has a deadline.
+//! 3. An object belongs to exactly one entry, and no container in `objects` is empty between commands.
+
+use super::policy::{Policy, Pool};
+use super::slab::{Handle, SHARED_MAX, Slab};
+use super::table::Table;
+use super::wheel::Wheel;
+use crate::engine::number::parse_i64;
+use crate::engine::object::{Object, Str, Value};
+use crate::engine::rng::Rng;
+use crate::format::entry::{self, Stored};
+use ahash::RandomState;
+
+/// One database's share of a shard.
+#[derive(Default)]
+struct Keyspace {
+    table: Table,
+    wheel: Wheel,
+}
+
+/// What a key is to hold.
+pub enum Fresh<'a> {
+    /// A string; the shard chooses how it lies.
+    Text(&'a [u8]),
+    /// A number as a string.
+    Int(i64),
+    /// A value with memory of its own.
+    Object(Object),
+}
+
+/// What happened in a shard since it was made.
+#[derive(Clone, Copy, Default)]
+pub struct ShardStats {
+    /// Lookups by reading commands that found their key.
+    pub hits: u64,
+    /// Those that did not.
+    pub misses: u64,
+    /// Keys dropped because their time had come.
+    pub expired: u64,
+    /// Keys dropped for want of memory.
+    pub evicted: u64,
+}
+
+/// A shard; see the head of the file.
+pub struct Shard {
+    slab: Slab,
+    objects: Vec<Option<Object>>,
+    objects_free: Vec<u32>,
+    databases: Vec<Keyspace>,
+    hasher: RandomState,
+    pool: Pool,
+    rng: Rng,
+    /// Counters for `INFO`.
+    pub stats: ShardStats,
+}
+
+impl Shard {
+    /// An empty shard. All shards of a cache share one hasher.
+    pub fn new(databases: usize, hasher: RandomState, seed: u64) -> Shard {
+        Shard {
+            slab: Slab::new(),
+            objects: Vec::new(),
+            objects_free: Vec::new(),
+            databases: std::iter::repeat_with(Keyspace::default).take(databases).collect(),
+            hasher,
+            pool: Pool::default(),
+            rng: Rng::new(seed),
+            stats: ShardStats::default(),
+        }
+    }
+
+    /// The slab, to be looked at.
+    pub fn slab(&self) -> &Slab {
+        &self.slab
+    }
+
+    /// The eviction candidates, to be looked at.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Keys of a database in this shard.
+    pub fn len(&self, db: usize) -> usize {
+        self.databases[db].table.len()
+    }
+
+    /// Keys of a database in this shard that have a deadline.
+    pub fn volatile_len(&self, db: usize) -> usize {
+        self.databases[db].wheel.len()
+    }
+
+    /// Bytes of a database's index, and how many buckets it has.
+    pub fn index_size(&self, db: usize) -> (usize, usize) {
+        let table = &self.databases[db].table;
+        (table.bytes(), table.buckets())
+    }
+
+    /// Keys of a database waiting in each level of the expiry wheel.
+    pub fn wheel_levels(&self, db: usize) -> [usize; 5] {
+        self.databases[db].wheel.by_level(&self.slab)
+    }
+
+    /// The handle of a key, dead or alive.
+    pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<Handle> {
+        self.databases[db].table.find(hash, |handle| entry::key(self.slab.slot(handle)) == key)
+    }
+
+    /// The key of an entry.
+    pub fn key(&self, handle: Handle) -> &[u8] {
+        entry::key(self.slab.slot(handle))
+    }
+
+    /// The value of an entry.
+    pub fn value(&self, handle: Handle) -> Value<'_> {
+        match entry::value(self.slab.slot(handle)) {
+            Stored::Int(number) => Value::Short(Str::Int(number)),
+            Stored::Inline(bytes) => Value::Short(Str::Bytes(bytes)),
+            Stored::Object(id) => Value::Object(self.object(id)),
+        }
+    }
+
+    /// The object of an entry that has one, to be changed.
+    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+        match entry::value(self.slab.slot(handle)) {
+            Stored::Object(id) => self.objects[id as usize].as_mut(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a string that lies in its entry, to be changed in place.
+    pub fn inline_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
+        entry::inline_mut(self.slab.slot_mut(handle))
+    }
+
+    /// Replaces an integer by another one in place; false where the value is no integer.
+    pub fn set_int(&mut self, handle: Handle, number: i64) -> bool {
+        entry::set_int(self.slab.slot_mut(handle), number)
+    }
+
+    /// The deadline of an entry in Unix milliseconds.
+    pub fn deadline(&self, handle: Handle) -> Option<i64> {
+        entry::deadline(self.slab.slot(handle))
+    }
+
+    /// The policy's 24 bits of an entry.
+    pub fn clock(&self, handle: Handle) -> u32 {
+        entry::clock(self.slab.slot(handle))
+    }
+
+    /// Replaces the policy's 24 bits.
+    pub fn set_clock(&mut self, handle: Handle, bits: u32) {
+        entry::set_clock(self.slab.slot_mut(handle), bits);
+    }
+
+    /// Tells the policy that an entry was used.
+    pub fn touch(&mut self, handle: Handle, policy: &dyn Policy, now_ms: i64) {
+        let slot = self.slab.slot_mut(handle);
+        entry::set_clock(slot, policy.accessed(entry::clock(slot), now_ms, &mut self.rng));
+    }
+
+    /// Bytes of an entry's slot, of its object, and its share of the index.
+    pub fn footprint(&self, handle: Handle) -> usize {
+        const INDEX_SHARE: usize = 9;
+        self.slab.slot(handle).len() + self.value(handle).heap_bytes() + INDEX_SHARE
+    }
+
+    /// Adds a key that is not there.
+    pub fn insert(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        fresh: Fresh<'_>,
+        life: Life,
+        clock: u32,
+    ) -> Handle {
+        let hash = self.hasher.hash_one(key);
+        let stored = self.store(key, fresh, life.deadline);
+        let handle = self.slab.take(entry::size_of(key, stored, life.deadline));
+        entry::write(self.slab.slot_mut(handle), key, stored, life.deadline, clock);
+        let Shard { slab, hasher, databases, .. } = self;
+        databases[db].table.insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
+        if life.deadline.is_some() {
+            databases[db].wheel.insert(slab, handle, life.now_ms);
+        }
+        handle
+    }
+
+    /// Gives a key that is there another value and deadline. The handle changes where the slot must.
+    pub fn replace(
+        &mut self,
+        db: usize,
+        handle: Handle,
+        key: &[u8],
+        fresh: Fresh<'_>,
+        life: Life,
+        clock: u32,
+    ) -> Handle {
+        self.drop_object(handle);
+        let stored = self.store(key, fresh, life.deadline);
+        self.rewrite(db, handle, key, stored, life, clock)
+    }
+
+    /// Changes only the deadline. The handle changes where the slot must.
+    pub fn set_deadline(&mut self, db: usize, handle: Handle, life: Life) -> Handle {
+        let slot = self.slab.slot_mut(handle);
+        let wheel = &mut self.databases[db].wheel;
+        if let (Some(deadline), true) = (life.deadline, entry::deadline_fits(slot, life.deadline)) {
+            wheel.remove(&mut self.slab, handle);
+            entry::set_deadline(self.slab.slot_mut(handle), deadline);
+            wheel.insert(&mut self.slab, handle, life.now_ms);
+            return handle;
+        }
+        let copy = slot.to_vec();
+        self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life, entry::clock(&copy))
+    }
+
+    /// Removes an entry and returns its object, if it had one.
+    pub fn remove(&mut self, db: usize, handle: Handle) -> Option<Object> {
+        let object = match entry::value(self.slab.slot(handle)) {
+            Stored::Object(id) => self.take_object(id),
+            _ => None,
+        };
+        let Shard { slab, hasher, databases, .. } = self;
+        let Keyspace { table, wheel } = &mut databases[db];
+        if entry::has_deadline(slab.slot(handle)) {
+            wheel.remove(slab, handle);
+        }
+        let hash_of = |id| hasher.hash_one(entry::key(slab.slot(id)));
+        table.remove(hash_of(handle), handle, hash_of);
+        slab.give_back(handle);
+        object
+    }
+
+    /// Removes all keys of a database; returns how many there were.
+    pub fn clear(&mut self, db: usize) -> usize {
+        let count = self.len(db);
+        let emptied = std::mem::take(&mut self.databases[db]);
+        if self.databases.iter().all(|other| other.table.is_empty()) {
+            self.slab = Slab::new();
+            (self.objects, self.objects_free) = (Vec::new(), Vec::new());
+            return count;
+        }
+        let mut handles = Vec::with_capacity(count);
+        let mut cursor = 0;
+        loop {
+            cursor = emptied.table.scan(cursor, |handle| handles.push(handle));
+            if cursor == 0 {
+                break;
+            }
+        }
+        for handle in handles {
+            self.drop_object(handle);
+            self.slab.give_back(handle);
+        }
+        count
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        self.databases.swap(one, other);
+    }
+
+    /// One step of a scan: emits the handles of one bucket and returns the next cursor.
+    pub fn scan(&self, db: usize, cursor: u64, emit: impl FnMut(Handle)) -> u64 {
+        self.databases[db].table.scan(cursor, emit)
+    }
+
+    /// A random entry of a database.
+    pub fn random(&mut self, db: usize) -> Option<Handle> {
+        let mut some = Vec::new();
+        let random = self.rng.next_u64();
+        self.databases[db].table.sample(random, |handle| some.push(handle));
+        if some.is_empty() {
+            return None;
+        }
+        Some(some[self.rng.below(some.len())])
+    }
+
+    /// The next entry of a database that is due, after dealing out at most `budget` entries of the wheel.
+    pub fn next_due(&mut self, db: usize, now_ms: i64, budget: &mut usize) -> Option<Handle> {
+        self.databases[db].wheel.advance(&mut self.slab, now_ms, budget)
+    }
+
+    /// Removes the key the policy gives up first, sampling every database; `None` where there is none to give up.
+    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<(usize, Box<[u8]>)> {
+        for db in 0..self.databases.len() {
+            self.sample_into_pool(db, &sampling);
+        }
+        while let Some(candidate) = self.pool.take_coldest() {
+            let hash = self.hasher.hash_one(&*candidate.key);
+            let found = self.find(candidate.db, hash, &candidate.key).filter(|handle| {
+                !sampling.volatile_only || entry::has_deadline(self.slab.slot(*handle))
+            });
+            if let Some(handle) = found {
+                self.remove(candidate.db, handle);
+                self.stats.evicted += 1;
+                return Some((candidate.db, candidate.key));
+            }
+        }
+        None
+    }
+
+    /// Forgets the eviction candidates: the policy has changed.
+    pub fn forget_candidates(&mut self) {
+        self.pool.clear();
+    }
+
+    fn sample_into_pool(&mut self, db: usize, sampling: &Sampling<'_>) {
+        let Keyspace { table, wheel } = &self.databases[db];
+        if table.is_empty() || (sampling.volatile_only && wheel.is_empty()) {
+            return;
+        }
+        let mut sampled = Vec::with_capacity(sampling.samples);
+        // Where few keys have deadlines, looking for them among all may take long; after some buckets the wheel is asked.
+        const BUCKETS: usize = 8;
+        for _ in 0..BUCKETS {
+            table.sample(self.rng.next_u64(), |handle| {
+                let eligible =
+                    !sampling.volatile_only || entry::has_deadline(self.slab.slot(handle));
+                if eligible && sampled.len() < sampling.samples {
+                    sampled.push(handle);
+                }
+            });
+        }
+        if sampled.is_empty() {
+            wheel.sample(&self.slab, self.rng.next_u64(), |handle| sampled.push(handle));
+        }
+        for handle in sampled {
+            let slot = self.slab.slot(handle);
+            let (bits, deadline) = (entry::clock(slot), entry::deadline(slot));
+            let coldness = sampling.policy.coldness(bits, deadline, sampling.now_ms);
+            self.pool.offer(db, entry::key(slot), coldness);
+        }
+    }
+
+    /// Brings a value into the form its entry keeps.
+    fn store<'a>(&mut self, key: &[u8], fresh: Fresh<'a>, deadline: Option<i64>) -> Stored<'a> {
+        match fresh {
+            Fresh::Int(number) => Stored::Int(number),
+            Fresh::Object(object) => Stored::Object(self.keep_object(object)),
+            Fresh::Text(bytes) => match parse_i64(bytes) {
+                Some(number) => Stored::Int(number),
+                None if entry::size_of(key, Stored::Inline(bytes), deadline) <= SHARED_MAX => {
+                    Stored::Inline(bytes)
+                }
+                None => Stored::Object(self.keep_object(Object::Text(bytes.to_vec()))),
+            },
+        }
+    }
+
+    /// Writes an entry anew, in its slot where it fits, else in another.
+    fn rewrite(
+        &mut self,
+        db: usize,
+        handle: Handle,
+        key: &[u8],
+        stored: Stored<'_>,
+        life: Life,
+        clock: u32,
+    ) -> Handle {
+        let Shard { slab, hasher, databases, .. } = self;
+        let Keyspace { table, wheel } = &mut databases[db];
+        if entry::has_deadline(slab.slot(handle)) {
+            wheel.remove(slab, handle);
+        }
+        let size = entry::size_of(key, stored, life.deadline);
+        let mut place = handle;
+        if !slab.fits(handle, size) {
+            place = slab.take(size);
+            table.replace(hasher.hash_one(key), handle, place);
+            slab.give_back(handle);
+        }
+        entry::write(slab.slot_mut(place), key, stored, life.deadline, clock);
+        if life.deadline.is_some() {
+            wheel.insert(slab, place, life.now_ms);
+        }
+        place
+    }
+
+    fn object(&self, id: u32) -> &Object {
+        self.objects[id as usize].as_ref().expect("entries name objects that exist")
+    }
+
+    fn keep_object(&mut self, object: Object) -> u32 {
+        if let Some(id) = self.objects_free.pop() {
+            self.objects[id as usize] = Some(object);
+            return id;
+        }
+        self.objects.push(Some(object));
+        (self.objects.len() - 1) as u32
+    }
+
+    fn take_object(&mut self, id: u32) -> Option<Object> {
+        self.objects_free.push(id);
+        self.objects[id as usize].take()
+    }
+
+    fn drop_object(&mut self, handle: Handle) {
+        if let Stored::Object(id) = entry::value(self.slab.slot(handle)) {
+            self.take_object(id);
+        }
+    }
+}
+
+/// How long an entry is to live, and what time it is.
+#[derive(Clone, Copy)]
+pub struct Life {
+    /// Unix milliseconds; `None` for ever.
+    pub deadline: Option<i64>,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// How to look for a key to evict.
+pub struct Sampling<'a> {
+    /// The judge.
+    pub policy: &'a dyn Policy,
+    /// Only keys with a deadline may go.
+    pub volatile_only: bool,
+    /// `maxmemory-samples`.
+    pub samples: usize,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
