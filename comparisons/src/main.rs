@@ -15,6 +15,7 @@
 //! ```
 
 mod cache;
+mod charts;
 mod cores;
 mod generator;
 mod model;
@@ -40,7 +41,8 @@ use model::{Pair, Run};
 use provider::Choice;
 
 /// Errors here are sentences for a person at a terminal.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
 
 /// Run the engines of this workspace against the real systems, and see who wins.
 #[derive(Parser)]

@@ -79,8 +79,10 @@ pub enum Better {
 pub struct Comparison {
     /// Stable name for links and for finding it in JSON: `cpu-pipelined`.
     pub id: String,
-    /// Heading.
+    /// Heading: `Server CPU per operation`.
     pub title: String,
+    /// Under which load, without a full stop: `50 connections, 3 B values`.
+    pub detail: String,
     /// What is measured and what it means, a sentence or two.
     pub meaning: String,
     /// The command of one round, or the nearest thing to it.
@@ -136,11 +138,11 @@ pub struct Curve {
 /// How a row came out for ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Better by more than [`LEVEL`].
+    /// Ours is better.
     Ahead,
-    /// Neither.
+    /// No side is better beyond the noise.
     Level,
-    /// Worse by more than [`LEVEL`].
+    /// Theirs is better.
     Behind,
 }
 
@@ -176,11 +178,18 @@ impl Comparison {
         }
     }
 
-    /// How a row came out.
+    /// How a row came out: a side is ahead if its median is, by more than [`LEVEL`], and four out
+    /// of five rounds agree. One and the same server against itself then comes out level.
     pub fn verdict(&self, row: &Row) -> Verdict {
-        match self.advantage(row.ratio().median) {
-            advantage if advantage > 1.0 + LEVEL => Verdict::Ahead,
-            advantage if advantage < 1.0 / (1.0 + LEVEL) => Verdict::Behind,
+        let all = stats::pairwise_ratios(&row.ours, &row.theirs);
+        let advantages: Vec<f64> = all.into_iter().map(|ratio| self.advantage(ratio)).collect();
+        let median = stats::median(&advantages);
+        let enough = |count: usize| 5 * count >= 4 * advantages.len();
+        let better = advantages.iter().filter(|advantage| **advantage > 1.0).count();
+        let worse = advantages.iter().filter(|advantage| **advantage < 1.0).count();
+        match median {
+            _ if median > 1.0 + LEVEL && enough(better) => Verdict::Ahead,
+            _ if median < 1.0 / (1.0 + LEVEL) && enough(worse) => Verdict::Behind,
             _ => Verdict::Level,
         }
     }
@@ -236,10 +245,12 @@ impl Comparison {
         (missed.is_empty(), format!("{}, wanted {sign} {wanted}: {outcome}", self.title))
     }
 
+    /// Judged to two decimals, as the figures are printed.
     fn reaches(&self, row: &Row, bar: Bar) -> bool {
+        let [figure, wanted] = [bar.figure(row), bar.wanted()].map(|value| (value * 100.0).round());
         match self.better {
-            Better::Lower => bar.figure(row) <= bar.wanted(),
-            Better::Higher => bar.figure(row) >= bar.wanted(),
+            Better::Lower => figure <= wanted,
+            Better::Higher => figure >= wanted,
         }
     }
 
@@ -317,6 +328,7 @@ pub mod tests {
         let cpu = Comparison {
             id: "cpu".into(),
             title: "Server CPU per operation".into(),
+            detail: "50 connections".into(),
             meaning: "Nanoseconds of one core.".into(),
             command: "redis-benchmark -P 16".into(),
             against: "Redis".into(),
@@ -367,6 +379,16 @@ pub mod tests {
         assert_eq!(cpu.verdict(&cpu.rows[0]), Verdict::Ahead);
         cpu.better = Better::Higher;
         assert_eq!(cpu.verdict(&cpu.rows[0]), Verdict::Behind);
+    }
+
+    #[test]
+    fn rounds_that_disagree_are_level() {
+        let mut cpu = sample().pairs.remove(0).comparisons.remove(0);
+        cpu.rows[0].theirs = vec![10.0; 5];
+        cpu.rows[0].ours = vec![8.0, 8.0, 8.0, 11.0, 11.0];
+        assert_eq!(cpu.verdict(&cpu.rows[0]), Verdict::Level);
+        cpu.rows[0].ours[3] = 8.0;
+        assert_eq!(cpu.verdict(&cpu.rows[0]), Verdict::Ahead);
     }
 
     #[test]

@@ -305,6 +305,21 @@ impl Side {
 }
 
 impl Server {
+    /// Adds to `error` that this server has ended, and its last words, if that is so: a connection
+    /// that broke is then no riddle.
+    pub fn explain(&mut self, error: crate::Error) -> crate::Error {
+        // A process that ends closes its sockets a moment before it has ended.
+        let ended = process::until(Duration::from_millis(300), Duration::from_millis(5), || {
+            self._process.as_mut().and_then(Child::ended)
+        });
+        match ended {
+            Some(status) => {
+                format!("{error}; {} has ended ({status}){}", self.name, log(self)).into()
+            }
+            None => error,
+        }
+    }
+
     fn bare(name: &'static str, address: SocketAddr) -> Server {
         Server {
             name,

@@ -1,8 +1,10 @@
 //! The terminal's view of a run: one table for each comparison, then the verdicts.
 //!
 //! ```text
-//! Server CPU per operation (ns, lower is better)        minicache      Redis   ratio   rounds
-//!   SET  P16 c50 3 B                                        1,102      2,214   0.50x   0.49-0.52  ahead
+//! Server CPU per operation (ns, lower is better)
+//!   P requests in flight on each of c connections
+//!                         minicache      Redis   ratio   rounds
+//!   SET P16 c50 3 B           1,102      2,214   0.50x   0.49-0.52  ahead
 //! ```
 
 use crate::model::{Better, Comparison, Pair, Run, Verdict, figure};
@@ -45,7 +47,8 @@ fn render_comparison(ours: &str, comparison: &Comparison, colour: bool) -> Strin
     };
     let width =
         comparison.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(24);
-    let mut text = format!("\n{} ({}, {better})\n", comparison.title, comparison.unit);
+    let Comparison { title, detail, unit, .. } = comparison;
+    let mut text = format!("\n{title} ({unit}, {better})\n  {detail}\n");
     text += &format!(
         "  {:width$}  {ours:>11}  {:>11}  {:>7}  {:<11}\n",
         "", comparison.against, "ratio", "rounds"

@@ -50,6 +50,7 @@ fn heading() -> Comparison {
     Comparison {
         id: "embedded".into(),
         title: "Beside caches inside of a process".into(),
+        detail: format!("{KEYS} keys, values of {VALUE_BYTES} B, nine reads to a write"),
         meaning:
             "Not a race but a scale: ours answers over a socket with 64 requests in flight, the \
                   peers answer a function call on one thread."

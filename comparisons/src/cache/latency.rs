@@ -63,7 +63,8 @@ pub fn compare(rounds: &mut Rounds, servers: [&Server; 2], plan: &Plan) -> Resul
 fn heading(theirs: &Server, plan: &Plan) -> Comparison {
     Comparison {
         id: "latency".into(),
-        title: "Latency at a fixed rate (open loop)".into(),
+        title: "Latency at a fixed rate".into(),
+        detail: format!("Open loop over {CONNECTIONS} connections, values of {VALUE_BYTES} B"),
         meaning:
             "From the moment a request was due by the timetable until its answer was there, so \
                   that a stall counts for everyone it kept waiting. Every value that came back was \

@@ -18,7 +18,7 @@ use crate::Result;
 use crate::cores::Cores;
 use crate::model::{Bar, Better, Comparison, Row};
 use crate::process;
-use crate::provider::Side;
+use crate::provider::{Server, Side};
 use crate::rounds::Rounds;
 
 /// What one load and its server were planned to take.
@@ -60,6 +60,7 @@ fn heading(theirs: &str, keys: u64) -> Comparison {
     Comparison {
         id: "memory".into(),
         title: "Memory per key".into(),
+        detail: format!("{keys} keys of 10 bytes"),
         meaning:
             "Resident memory of a fresh server after loading, less before, divided by keys: key, \
                   value, index and everything the allocator adds."
@@ -94,7 +95,11 @@ fn bytes_per_key(
     value_bytes: usize,
     expire: bool,
 ) -> Result<f64> {
-    let server = side.start(Some(1), cores)?;
+    let mut server = side.start(Some(1), cores)?;
+    growth(&server, keys, value_bytes, expire).map_err(|error| server.explain(error))
+}
+
+fn growth(server: &Server, keys: u64, value_bytes: usize, expire: bool) -> Result<f64> {
     let pid = server.pid.ok_or("no process to look at")?;
     let resident = || process::resident_bytes(pid).ok_or("its memory cannot be read");
     let mut client = Client::connect(server.address, Duration::from_secs(20))?;

@@ -43,7 +43,9 @@ const MINICACHE: System = System {
     program: "minicache",
     arguments: |place| {
         let listen = format!("127.0.0.1:{}", place.port);
-        let mut words = vec!["serve".to_string(), "--listen".into(), listen];
+        let socket = place.socket().display().to_string();
+        let mut words =
+            ["serve", "--listen", &listen, "--unix", &socket].map(String::from).to_vec();
         words.extend(place.threads.iter().flat_map(|n| ["--threads".into(), n.to_string()]));
         words
     },
@@ -131,7 +133,8 @@ fn against_redis(
         names: [MINICACHE.name, REDIS.name],
         progress: Progress::new(plan.seconds(sides[1])),
     };
-    let mut comparisons = speed(&mut rounds, &tool, [&servers[0], &servers[1]], &plan)?;
+    let mut comparisons = speed(&mut rounds, &tool, [&servers[0], &servers[1]], &plan)
+        .map_err(|error| servers.iter_mut().fold(error, |error, server| server.explain(error)))?;
     tidy(&servers)?;
     drop(servers);
     if sides[1].is_ours_to_start() {
@@ -166,12 +169,16 @@ fn speed(
 ) -> Result<Vec<Comparison>> {
     let list = Heading {
         id: "list",
-        what: "the default list of redis-benchmark",
+        suffix: ", default list",
+        detail: "50 connections, one request in flight on each, 3 B values",
+        same_load: true,
         command: "redis-benchmark -c 50 -r 100000 -d 3 -n … -t TEST, for each test".into(),
     };
     let pipelined = Heading {
         id: "pipelined",
-        what: "pipelining, connections, value sizes",
+        suffix: "",
+        detail: "P requests in flight on each of c connections, by size of value",
+        same_load: false,
         command: "redis-benchmark -t set|get -P 1|16|64 -c 1|50 -d 3|256|4096 -r 100000 -n …"
             .into(),
     };
@@ -196,7 +203,9 @@ fn with_fresh_servers(
         let servers = [sides[0].start(None, None)?, sides[1].start(None, None)?];
         let heading = Heading {
             id: "threads",
-            what: "each with its own default threads, nothing pinned",
+            suffix: ", default threads",
+            detail: "Each with the threads it starts by default, nothing pinned",
+            same_load: false,
             command: "redis-benchmark -t set|get -P 1|16|64 -c 50 -d 3 -r 100000 -n …".into(),
         };
         let both = [&servers[0], &servers[1]];

@@ -144,8 +144,12 @@ struct Sample {
 pub struct Heading {
     /// Comes before `-cpu` and `-throughput` in the ids.
     pub id: &'static str,
-    /// Comes after the titles, in parentheses.
-    pub what: &'static str,
+    /// Comes after the titles: `, default list`.
+    pub suffix: &'static str,
+    /// The load that all cases have in common.
+    pub detail: &'static str,
+    /// Whether all cases are under the same load, so that rows need only the test's name.
+    pub same_load: bool,
     /// What a round runs.
     pub command: String,
 }
@@ -161,22 +165,23 @@ pub fn compare(
     let mut cpu = comparison(heading, servers[1], "cpu");
     let mut throughput = comparison(heading, servers[1], "throughput");
     for case in cases {
+        let name = if heading.same_load { case.test.name.into() } else { case.name() };
         let samples = rounds.interleave(&case.name(), SECONDS_PER_RUN, |side| {
             stock(servers[side].address, case)?;
             sample(tool, servers[side], case)
         })?;
         let speeds = samples.each_ref().map(|all| all.iter().map(|one| one.per_second).collect());
-        throughput.rows.push(row(case, speeds, throughput_bar(case)));
+        throughput.rows.push(row(&name, speeds, throughput_bar(case)));
         let costs = samples.map(|all| all.iter().filter_map(|one| one.cpu_ns).collect::<Vec<_>>());
         if costs.iter().all(|all| all.len() == rounds.count) {
-            cpu.rows.push(row(case, costs, cpu_bar(case)));
+            cpu.rows.push(row(&name, costs, cpu_bar(case)));
         }
     }
     Ok([cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect())
 }
 
-fn row(case: &Case, [ours, theirs]: [Vec<f64>; 2], bar: Option<Bar>) -> Row {
-    Row { name: case.name(), ours, theirs, bar }
+fn row(name: &str, [ours, theirs]: [Vec<f64>; 2], bar: Option<Bar>) -> Row {
+    Row { name: name.into(), ours, theirs, bar }
 }
 
 fn comparison(heading: &Heading, theirs: &Server, kind: &str) -> Comparison {
@@ -198,7 +203,8 @@ fn comparison(heading: &Heading, theirs: &Server, kind: &str) -> Comparison {
     };
     Comparison {
         id: format!("{}-{kind}", heading.id),
-        title: format!("{title} ({})", heading.what),
+        title: format!("{title}{}", heading.suffix),
+        detail: heading.detail.into(),
         meaning: meaning.into(),
         command: heading.command.clone(),
         against: theirs.name.into(),

@@ -43,6 +43,7 @@ fn comparison(
     Comparison {
         id: id.into(),
         title: title.into(),
+        detail: "Time from spawning, memory right after".into(),
         meaning: "A fresh process with an empty store; ready is when PING is answered.".into(),
         command: "spawn, then PING until PONG".into(),
         against: theirs.into(),
