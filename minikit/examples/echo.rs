@@ -7,19 +7,22 @@
 //! hello
 //! ```
 //!
-//! What every engine has, in miniature: its arguments, its [`Service`], and a `main` that joins the two. Ctrl-C
-//! sends every client `bye` and waits until they have hung up.
+//! What every engine has, in miniature: its arguments, its [`Service`], and a `main` that joins the
+//! two. Ctrl-C sends every client `bye` and waits until they have hung up.
 
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Parser;
+use minikit::admin::{self, Exposition, Inspect, Xray};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use minikit::connections::Connections;
 use minikit::server::{Options, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ENGINE: Engine = Engine { name: "miniecho", listen: "127.0.0.1:7007" };
 
@@ -55,7 +58,7 @@ impl Service for Echo {
 
     async fn connection(self: Arc<Self>, _core: Rc<()>, stream: Stream, shutdown: Shutdown) {
         // Both ways to end mean the same: this client is done.
-        let _ = echo(&stream, &shutdown).await;
+        let _ = echo(stream, shutdown).await;
     }
 
     async fn background(self: Arc<Self>, _core: Rc<()>, _shutdown: Shutdown) {}
@@ -73,49 +76,61 @@ impl Service for Echo {
     }
 }
 
-async fn echo(stream: &Stream, shutdown: &Shutdown) -> io::Result<()> {
-    tokio::select! {
-        ended = echo_until_end(stream) => return ended,
-        () = shutdown.requested() => {}
+impl Inspect for Echo {
+    fn metrics(&self, out: &mut Exposition) {
+        let counts = &self.connections;
+        out.gauge("miniecho_clients", "Clients connected.", counts.current());
+        out.counter("miniecho_clients_accepted_total", "Clients let in.", counts.accepted());
+        out.counter("miniecho_clients_refused_total", "Clients turned away.", counts.refused());
     }
-    write_all(stream, b"bye\n").await?;
-    echo_until_end(stream).await
+
+    fn xray(&self) -> Xray {
+        let mut xray = Xray::new("miniecho");
+        xray.list("Clients", "Beyond the limit they are told `full`.")
+            .row(["connected".into(), self.connections.current().into()])
+            .row(["limit".into(), self.max_clients.into()]);
+        xray
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        match self.connections.current() < self.max_clients {
+            true => Ok(()),
+            false => Err("full".to_owned()),
+        }
+    }
 }
 
-/// May be dropped at any `await` without losing a byte that was read: reading and the first attempt to write
-/// have none between them. A slow client can lose the rest of a partial write at shutdown.
-async fn echo_until_end(stream: &Stream) -> io::Result<()> {
+async fn echo(mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
+    let mut requested = pin!(shutdown.requested());
+    let mut told = false;
     let mut buffer = [0; 4096];
     loop {
-        stream.readable().await?;
-        match stream.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => write_all(stream, &buffer[..count]).await?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        let count = tokio::select! {
+            () = &mut requested, if !told => {
+                told = true;
+                stream.write_all(b"bye\n").await?;
+                continue;
+            }
+            count = stream.read(&mut buffer) => count?,
+        };
+        if count == 0 {
+            return Ok(());
         }
+        stream.write_all(&buffer[..count]).await?;
     }
-}
-
-async fn write_all(stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |Cli::Serve(args)| {
-        let echo = Echo { connections: Connections::new(), max_clients: args.max_clients };
+        let max_clients = args.max_clients;
+        let echo = Arc::new(Echo { connections: Connections::new(), max_clients });
+        let admin = args.common.admin.map(|address| admin::start(address, Arc::clone(&echo)));
+        let _admin = admin.transpose()?;
         let options = Options {
             drain_timeout: Duration::from_secs(args.drain_timeout),
             ..args.common.options()
         };
-        run(options, Arc::new(echo), Shutdown::new(), |bound| print_ready(&ENGINE, bound))?;
+        run(options, echo, Shutdown::new(), |bound| print_ready(&ENGINE, bound))?;
         Ok(())
     })
 }

@@ -1,8 +1,9 @@
 //! How many clients are inside, how many came, how many were turned away.
 //!
-//! Every core accepts for itself, so the limit on clients is the one thing the cores have to agree on. It is
-//! kept by a single counter: a client enters by taking a [`Place`] and leaves by dropping it, so no path out
-//! of a connection (end of stream, error, panic, the end of its runtime) can forget to give it back.
+//! Every core accepts for itself, so the limit on clients is the one thing the cores have to agree
+//! on. It is kept by a single counter: a client enters by taking a [`Place`] and leaves by dropping
+//! it, so no path out of a connection (end of stream, error, panic, the end of its runtime) can
+//! forget to give it back.
 //!
 //! ```text
 //! limit 2      current  accepted  refused
@@ -19,7 +20,8 @@
 //! 3. Whoever asks is counted once: as accepted or as refused.
 //!
 //! The counterpart in Redis is `listLength(server.clients)` against `server.maxclients` in
-//! `acceptCommonHandler` (`networking.c`); one thread accepts there, so a plain comparison is enough.
+//! `acceptCommonHandler` (`networking.c`); one thread accepts there, so a plain comparison is
+//! enough.
 
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -45,9 +47,11 @@ impl Connections {
         Connections::default()
     }
 
-    /// A place for one more client, or `None` (counted as a refusal) where `limit` are inside already.
+    /// A place for one more client, or `None` (counted as a refusal) where `limit` are inside
+    /// already.
     ///
-    /// The limit is an argument because it may change while the server runs; lowering it sends nobody away.
+    /// The limit is an argument because it may change while the server runs; lowering it sends
+    /// nobody away.
     pub fn enter(&self, limit: usize) -> Option<Place> {
         let one_more = |inside: usize| (inside < limit).then(|| inside + 1);
         if self.counts.current.fetch_update(Relaxed, Relaxed, one_more).is_err() {

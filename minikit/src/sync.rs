@@ -1,24 +1,27 @@
-//! Locks, counters and threads under one name, so that a model checker can stand in for the machine.
+//! Locks, counters and threads under one name, so that a model checker can stand in for the
+//! machine.
 //!
-//! Shared state is written against this module instead of `std::sync`. In an ordinary build the two are the
-//! same thing. Built with `RUSTFLAGS="--cfg loom"` the names mean [loom](https://docs.rs/loom)'s versions,
-//! which run a small program through *every* order in which its threads could have met:
+//! Shared state is written against this module instead of `std::sync`. In an ordinary build the two
+//! are the same thing. Built with `RUSTFLAGS="--cfg loom"` the names mean
+//! [loom](https://docs.rs/loom)'s versions, which run a small program through *every* order in
+//! which its threads could have met:
 //!
 //! ```text
-//! two threads, counter 0      one order in a million runs      every order, under loom
-//! A: read 0                   A: read 0
-//! B: read 0                   A: write 1
-//! A: write 1                  B: read 1
-//! B: write 1   -> 1, lost     B: write 2   -> 2, fine          both are found, the first is reported
+//! two threads, counter 0     the order of most runs
+//! A: read 0                  A: read 0
+//! B: read 0                  A: write 1
+//! A: write 1                 B: read 1
+//! B: write 1  -> 1, lost     B: write 2  -> 2      loom runs both, and reports the first
 //! ```
 //!
-//! **A lock here cannot fail.** The standard mutex remembers that a thread panicked while holding it and makes
-//! every later `lock()` an error. For a server that turns the bug of one connection into the end of all of
-//! them. The engines keep the data under a lock whole between any two of their own steps, so the next
-//! holder finds something it can work with, and what went wrong has already been printed by the panic.
+//! **A lock here cannot fail.** The standard mutex remembers that a thread panicked while holding
+//! it and makes every later `lock()` an error. For a server that turns the bug of one connection
+//! into the end of all of them. The engines keep the data under a lock whole between any two of
+//! their own steps, so the next holder finds something it can work with, and what went wrong has
+//! already been printed by the panic.
 //!
-//! Redis needs none of this: one thread executes all commands (`server.c`), and its few background threads
-//! meet it through `pthread_mutex_t` queues (`bio.c`).
+//! Redis needs none of this: one thread executes all commands (`server.c`), and its few background
+//! threads meet it through `pthread_mutex_t` queues (`bio.c`).
 
 #[cfg(not(loom))]
 use std::sync as imp;
@@ -34,10 +37,11 @@ pub use loom::thread;
 
 pub use imp::{Arc, MutexGuard, atomic};
 
-/// Mutual exclusion whose `lock` gives the guard itself; see the head of the file for why it never fails.
+/// Mutual exclusion whose `lock` gives the guard itself; see the head of the file for why it never
+/// fails.
 ///
-/// The size and the cost of `std::sync::Mutex`: uncontended, one compare-and-swap to enter and one swap to
-/// leave.
+/// The size and the cost of `std::sync::Mutex`: uncontended, one compare-and-swap to enter and one
+/// swap to leave.
 #[derive(Debug, Default)]
 pub struct Mutex<T>(imp::Mutex<T>);
 

@@ -55,7 +55,6 @@ impl<'c> Executor<'c> {
         if !self.store.filled.is_empty() {
             self.serve_waiting();
         }
-        session.client.figures.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
                 session.replies = Replies::On;
@@ -64,6 +63,17 @@ impl<'c> Executor<'c> {
             (Replies::Off, Replies::Off) => out.rewind(before),
             _ => {}
         }
+    }
+
+    /// Until when a pause keeps this command waiting.
+    pub fn held_up(&self, args: Args) -> Option<i64> {
+        let pause = &self.store.cache.pause;
+        pause.holds(self.store.now.ms, true)?;
+        let writes = table::find(args.at(0)).is_some_and(|command| {
+            command.flags.has(Flags::WRITE)
+                || matches!(command.name, "exec" | "publish" | "spublish")
+        });
+        pause.holds(self.store.now.ms, writes)
     }
 
     /// Counts an error reply under its code.
@@ -128,6 +138,12 @@ impl<'c> Executor<'c> {
         mode: Mode,
     ) -> Answer {
         self.store.db = session.db;
+        let seen = &session.client.figures;
+        seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
+        seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        if self.store.cache.monitors.any() && !command.flags.has(Flags::ADMIN) {
+            self.store.cache.monitors.show(self.store.now, session.db, &session.client, args);
+        }
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
@@ -232,14 +248,14 @@ impl<'c> Executor<'c> {
 
 fn find(args: Args) -> Result<&'static Command, Error> {
     let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
-    let command = match (command.subcommands.is_empty(), args.get(1)) {
+    let command = match (command.subcommands().is_empty(), args.get(1)) {
         (false, Some(name)) => match command.subcommand(name) {
             Some(subcommand) => subcommand,
             None => return Err(unknown_subcommand(command, name)),
         },
         _ => command,
     };
-    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(&command.full_name())) }
+    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
 fn unknown_command(args: Args) -> Error {

@@ -12,12 +12,23 @@
 //! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply buffer there, and either
 //! writes exactly one reply or returns the error that is the reply.
 
+pub mod bits;
+pub mod connection;
 pub mod execute;
+pub mod hashes;
+pub mod key_specs;
+pub mod keys;
+pub mod lists;
+pub mod pubsub;
 pub mod run;
+pub mod server;
+pub mod sets;
 pub mod spec;
 pub mod strings;
+pub mod synopsis;
 pub mod table;
 pub mod transactions;
+pub mod zsets;
 
 pub use execute::Executor;
 pub use spec::Command;

@@ -21,3 +21,103 @@ pub fn set(c: &mut Call) -> Answer {
     c.out.ok();
     Ok(())
 }
+
+/// Stand-in.
+pub fn append(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn decr(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn decrby(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn getdel(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn getex(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn getrange(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn getset(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn incr(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn incrby(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn incrbyfloat(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn lcs(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn mget(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn mset(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn msetnx(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn psetex(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn setex(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn setnx(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn setrange(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn strlen(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}
+
+/// Stand-in.
+pub fn substr(_: &mut Call) -> Answer {
+    Err(Error::new("ERR not written yet"))
+}

@@ -159,6 +159,13 @@ impl Waiting {
         self.queues.lock().tickets.get(&id).map(|queued| queued.ticket.clone())
     }
 
+    /// The ticket of a client that waits.
+    pub fn of_client(&self, client: u64) -> Option<u64> {
+        let queues = self.queues.lock();
+        let mut tickets = queues.tickets.iter();
+        tickets.find(|(_, queued)| queued.ticket.client.id == client).map(|(id, _)| *id)
+    }
+
     /// The keys of a database that somebody waits for.
     pub fn keys_of(&self, db: usize) -> Vec<Box<[u8]>> {
         let queues = self.queues.lock();

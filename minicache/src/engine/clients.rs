@@ -36,8 +36,6 @@ pub struct About {
     pub library: Vec<u8>,
     /// `CLIENT SETINFO LIB-VER`.
     pub library_version: Vec<u8>,
-    /// The last command, as `CLIENT LIST` names it.
-    pub last_command: &'static str,
 }
 
 /// Figures of a client, written by its connection alone.
@@ -45,6 +43,8 @@ pub struct About {
 pub struct Figures {
     /// Unix milliseconds of the last command.
     pub active_ms: AtomicI64,
+    /// The number of the last command in the table, plus one; 0 before the first.
+    pub last_command: AtomicU32,
     /// The selected database.
     pub db: AtomicU32,
     /// Commands queued since `MULTI`, or -1 outside a transaction.
@@ -67,8 +67,8 @@ pub struct Figures {
     pub resp3: AtomicBool,
     /// Whether `CLIENT NO-EVICT` protects it.
     pub no_evict: AtomicBool,
-    /// Whether it is to be closed.
-    pub leaving: AtomicBool,
+    /// Whether it sees every command.
+    pub monitor: AtomicBool,
 }
 
 impl Client {
@@ -95,7 +95,7 @@ impl Clients {
             local_address,
             since_ms: now_ms,
             mailbox: Mailbox::default(),
-            about: Mutex::new(About { last_command: "NULL", ..About::default() }),
+            about: Mutex::new(About::default()),
             figures: Figures::default(),
         });
         client.figures.queued.store(-1, Ordering::Relaxed);

@@ -31,6 +31,8 @@ pub struct Session {
     pub waiting: Option<u64>,
     /// Unix milliseconds when it stops waiting; `None` never.
     pub wait_until_ms: Option<i64>,
+    /// Unix milliseconds until which a pause holds it up.
+    pub held_until_ms: Option<i64>,
     /// Whether the connection is to end once the replies are written.
     pub closing: bool,
     /// Whether it sees every command (`MONITOR`).
@@ -105,6 +107,7 @@ impl Session {
             replies: Replies::On,
             waiting: None,
             wait_until_ms: None,
+            held_until_ms: None,
             closing: false,
             monitor: false,
         }
@@ -115,6 +118,12 @@ impl Session {
         self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty()
     }
 
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        let address = &self.client.address;
+        ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
+    }
+
     /// Lets others see what has changed.
     pub fn publish_figures(&self) {
         let figures = &self.client.figures;
@@ -123,6 +132,7 @@ impl Session {
             |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
         figures.queued.store(queued, Ordering::Relaxed);
         figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
+        figures.monitor.store(self.monitor, Ordering::Relaxed);
         figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
         store(&figures.db, self.db);
         store(&figures.channels, self.subscriptions.channels.len());

@@ -1,27 +1,28 @@
 //! Four places an option can come from: flag over environment over file over default.
 //!
-//! All four speak of the same options, so there is one list of them: the clap arguments of `serve`. An option
-//! `--drain-timeout` of the engine `minicache` is also the variable `MINICACHE_DRAIN_TIMEOUT` and the key
-//! `drain-timeout` of the file, with the same values and the same complaints.
+//! All four speak of the same options, so there is one list of them: the clap arguments of `serve`.
+//! An option `--drain-timeout` of the engine `minicache` is also the variable
+//! `MINICACHE_DRAIN_TIMEOUT` and the key `drain-timeout` of the file, with the same values and the
+//! same complaints.
 //!
 //! ```text
 //! file:     threads = 2           flags:  serve --config f.toml --admin 127.0.0.1:9100
 //!           listen = "[::1]:0"    env:    MINICACHE_LISTEN=127.0.0.1:7000
 //!
-//!           option      flag             environment       file       default           outcome
-//!           --admin     127.0.0.1:9100   -                 -          off               127.0.0.1:9100
-//!           --listen    -                127.0.0.1:7000    [::1]:0    127.0.0.1:6379    127.0.0.1:7000
-//!           --threads   -                -                 2          0                 2
+//! option      flag             environment      file      default          outcome
+//! --admin     127.0.0.1:9100   -                -         off              127.0.0.1:9100
+//! --listen    -                127.0.0.1:7000   [::1]:0   127.0.0.1:6379   127.0.0.1:7000
+//! --threads   -                -                2         0                2
 //! ```
 //!
-//! **How does the file get between environment and default?** The line is parsed twice. The first pass shows
-//! which file is meant and which options were given by flag or variable. Every other key of the file is then
-//! appended to the line as a flag, and the second pass is the result. The first pass having succeeded, what
-//! fails in the second is the file's fault, and the message can say so.
+//! **How does the file get between environment and default?** The line is parsed twice. The first
+//! pass shows which file is meant and which options were given by flag or variable. Every other key
+//! of the file is then appended to the line as a flag, and the second pass is the result. The first
+//! pass having succeeded, what fails in the second is the file's fault, and the message can say so.
 //!
-//! A key that is no option is an error, with the nearest option beside it: a setting that is silently ignored
-//! is found out in production. (Redis does the same, `loadServerConfigFromString` in `config.c`, without
-//! the suggestion.)
+//! A key that is no option is an error, with the nearest option beside it: a setting that is
+//! silently ignored is found out in production. (Redis does the same, `loadServerConfigFromString`
+//! in `config.c`, without the suggestion.)
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -121,8 +122,8 @@ fn unknown(serve: &Command, key: &str) -> String {
     }
 }
 
-/// One key as it would stand on the line: `--key=value`, an array as one flag for each value, a switch as
-/// itself or not at all.
+/// One key as it would stand on the line: `--key=value`, an array as one flag for each value, a
+/// switch as itself or not at all.
 fn push_flags(
     flags: &mut Vec<OsString>,
     arg: &Arg,
@@ -162,16 +163,17 @@ fn complaint(kind: ErrorKind, file: &Path, text: &str) -> Error {
     Error::raw(kind, format!("{}: {}\n", file.display(), text.trim_end()))
 }
 
-/// The word of `known` that takes the fewest edits to become `word`, if those are few for its length.
+/// The word of `known` that takes the fewest edits to become `word`, if those are few for its
+/// length.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let near_enough = 1 + word.chars().count() / 3;
     let best = known.iter().map(|candidate| (edits(word, candidate), *candidate)).min()?;
     (best.0 <= near_enough).then_some(best.1)
 }
 
-/// How many characters to insert, drop or change to make `source` of `target` (Levenshtein 1965), in
-/// `source * target` steps. Row by row: `row[j]` is the distance between what was read of `source` and the
-/// first `j` characters of `target`.
+/// How many characters to insert, drop or change to make `source` of `target` (Levenshtein 1965),
+/// in `source * target` steps. Row by row: `row[j]` is the distance between what was read of
+/// `source` and the first `j` characters of `target`.
 fn edits(source: &str, target: &str) -> usize {
     let target = target.chars().collect::<Vec<_>>();
     let mut row = (0..=target.len()).collect::<Vec<_>>();

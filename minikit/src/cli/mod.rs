@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! minicache serve --listen 127.0.0.1:0 --threads 2
-//! minicache listening on 127.0.0.1:40213            <- standard output, once, when clients may come
+//! minicache listening on 127.0.0.1:40213            <- standard output, once, when ready
 //! 2026-11-22T15:00:00Z  INFO ...                    <- standard error, `RUST_LOG` decides how much
 //! ```
 //!
@@ -12,8 +12,9 @@
 //! | 1 | could not do it; the message says what, and what to try |
 //! | 2 | bad usage: of a flag, an environment variable or the file |
 //!
-//! An engine's own options are further clap arguments beside a flattened [`ServeArgs`]; they get their
-//! environment variable and their key in the file by being there (see [`layers`]). A whole engine:
+//! An engine's own options are further clap arguments beside a flattened [`ServeArgs`]; they get
+//! their environment variable and their key in the file by being there (see [`layers`]). A whole
+//! engine:
 //!
 //! ```
 //! use clap::Parser;
@@ -103,8 +104,9 @@ impl ServeArgs {
     }
 }
 
-/// A whole `main`: reads the command line `args` (program name first) into `C`, sets up logging, runs, and turns
-/// the outcome into an exit code. An error is printed with the engine's name in front.
+/// A whole `main`: reads the command line `args` (program name first) into `C`, sets up logging,
+/// runs, and turns the outcome into an exit code. An error is printed with the engine's name in
+/// front.
 ///
 /// `C` has a subcommand `serve` that flattens [`ServeArgs`].
 pub fn main_with<C: Parser>(
@@ -137,8 +139,8 @@ pub fn print_ready(engine: &Engine, bound: &Bound) {
     let _ = writeln!(out, "{} listening on {bound}", engine.name).and_then(|()| out.flush());
 }
 
-/// Sends `tracing` events to standard error: `RUST_LOG=debug`, `RUST_LOG=warn,minikit=trace`; otherwise from
-/// `info` up. Only the first call in a process counts.
+/// Sends `tracing` events to standard error: `RUST_LOG=debug`, `RUST_LOG=warn,minikit=trace`;
+/// otherwise from `info` up. Only the first call in a process counts.
 pub fn log_to_stderr() {
     let wish = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, misread) = match wish.parse::<Targets>() {

@@ -8,11 +8,13 @@
 //! ENOBUFS, ENOMEM                no kernel memory left            pause, then try again
 //! ```
 //!
-//! Without the pause the loop would spin: the client stays in the queue, so the listener stays ready, and the
-//! core would spend its time on failing instead of on the clients whose leaving frees the descriptors.
+//! Without the pause the loop would spin: the client stays in the queue, so the listener stays
+//! ready, and the core would spend its time on failing instead of on the clients whose leaving
+//! frees the descriptors.
 //!
-//! Redis counterpart: `acceptTcpHandler` and `acceptCommonHandler` (`networking.c`). Redis takes up to 1000
-//! clients per turn and on EMFILE logs a line for every failing turn of its loop, which spins.
+//! Redis counterpart: `acceptTcpHandler` and `acceptCommonHandler` (`networking.c`). Redis takes up
+//! to 1000 clients per turn and on EMFILE logs a line for every failing turn of its loop, which
+//! spins.
 
 use std::io::{self, Read, Write};
 use std::pin::pin;
@@ -24,11 +26,12 @@ use super::listen::{CoreSockets, SocketFile};
 use super::{Shutdown, Stream};
 use crate::sync::Arc;
 
-/// How long to leave a failing listener alone: long enough to cost nothing, short against a client's patience.
+/// How long to leave a failing listener alone: long enough to cost nothing, short against a
+/// client's patience.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening socket of either kind.
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, Arc<SocketFile>),
 }
@@ -50,7 +53,7 @@ impl Listener {
     }
 
     /// Hands every client that comes to `admit`, until shutdown; then the listener is closed.
-    pub(super) async fn accept_all(self, shutdown: Shutdown, mut admit: impl FnMut(Stream)) {
+    pub(crate) async fn accept_all(self, shutdown: Shutdown, mut admit: impl FnMut(Stream)) {
         let mut requested = pin!(shutdown.requested());
         let mut failing = false;
         loop {
@@ -76,8 +79,9 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Replies leave in one write each; waiting for more to send would only delay them. Where the
-                // option cannot be set the client has left, which the first read will tell.
+                // Replies leave in one write each; waiting for more to send would only delay them.
+                // Where the option cannot be set the client has left, which the first read will
+                // tell.
                 let _ = stream.set_nodelay(true);
                 Ok(Stream::tcp(stream, peer))
             }
@@ -112,13 +116,15 @@ fn concerns_one_client(error: &io::Error) -> bool {
     )
 }
 
-/// Tells a client why it is not let in, and closes. Never waits: the few bytes fit a fresh socket's buffer.
+/// Tells a client why it is not let in, and closes. Never waits: the few bytes fit a fresh socket's
+/// buffer.
 ///
-/// What the client has already sent is read first. A socket closed with unread bytes sends a reset, and a
-/// reset may overtake the refusal.
+/// What the client has already sent is read first. A socket closed with unread bytes sends a reset,
+/// and a reset may overtake the refusal.
 pub(super) fn refuse(stream: &Stream, refusal: &[u8]) {
-    // The runtime has not polled this socket yet and would answer "not ready"; the system is asked directly.
-    // It does not block either. Failing is as good as succeeding: the connection ends here in both cases.
+    // The runtime has not polled this socket yet and would answer "not ready"; the system is asked
+    // directly. It does not block either. Failing is as good as succeeding: the connection ends
+    // here in both cases.
     let socket = stream.as_socket();
     let _ = (&*socket).read(&mut [0; 4096]);
     let _ = (&*socket).write(refusal);

@@ -8,9 +8,9 @@
 //! end      the runtime drops what is left
 //! ```
 //!
-//! **How does a core know that its last client has left?** Every client's task holds one end of a channel on
-//! which nothing is ever sent. When the core has dropped its own end and the receiver says "closed", all
-//! tasks are gone, however they ended.
+//! **How does a core know that its last client has left?** Every client's task holds one end of a
+//! channel on which nothing is ever sent. When the core has dropped its own end and the receiver
+//! says "closed", all tasks are gone, however they ended.
 //!
 //! Nothing here is `Send`: tasks share their core's state through `Rc`, without locks.
 //!
@@ -43,8 +43,9 @@ pub(super) struct CoreThread<S> {
 }
 
 impl<S: Service> CoreThread<S> {
-    /// Serves until the server shuts down. Whatever the reason to return, or to panic, the other cores are
-    /// told to shut down as well: a server that lacks a core would leave its share of the clients waiting.
+    /// Serves until the server shuts down. Whatever the reason to return, or to panic, the other
+    /// cores are told to shut down as well: a server that lacks a core would leave its share of the
+    /// clients waiting.
     pub(super) fn run(self) -> Result<(), ServerError> {
         let _testament = RequestOnDrop(self.shutdown.clone());
         self.run_in_runtime().map_err(|source| ServerError::Start { source })
@@ -84,8 +85,9 @@ impl<S: Service> CoreThread<S> {
     }
 }
 
-/// Waits for the request to shut down. The tasks of the core itself have no reason to fail; the panic of one is
-/// passed on, because a core that no longer accepts, or lacks its periodic work, must not look alive.
+/// Waits for the request to shut down. The tasks of the core itself have no reason to fail; the
+/// panic of one is passed on, because a core that no longer accepts, or lacks its periodic work,
+/// must not look alive.
 async fn until_requested(shutdown: &Shutdown, own_tasks: &mut JoinSet<()>) {
     loop {
         tokio::select! {

@@ -1,23 +1,24 @@
 //! Binding: one port for all cores and nobody else, one Unix socket for all cores.
 //!
-//! **The port.** `SO_REUSEPORT` lets several sockets listen on one port, and the kernel deals the clients out.
-//! It does so for *any* process of the same user: two servers started by mistake on one port would each get
-//! half of the clients, and neither would complain. So the first socket claims the port alone, as any server
-//! does, and opens it for its siblings only after that:
+//! **The port.** `SO_REUSEPORT` lets several sockets listen on one port, and the kernel deals the
+//! clients out. It does so for *any* process of the same user: two servers started by mistake on
+//! one port would each get half of the clients, and neither would complain. So the first socket
+//! claims the port alone, as any server does, and opens it for its siblings only after that:
 //!
 //! ```text
-//! socket 0: bind :6379, listen      fails where anyone has the port; port 0 becomes a real one here
+//! socket 0: bind :6379, listen      fails where anyone has the port; port 0 becomes a real one
 //! socket 0: SO_REUSEPORT on         from now on sockets with the same option may join ...
 //! socket 1: SO_REUSEPORT on, bind :6379, listen
 //! a second server's socket 0        ... but this one asks without the option: "address in use"
 //! ```
 //!
-//! **The Unix socket** is a file, and outlives a process that was killed. Whether anyone is behind it shows when
-//! one connects. Unix sockets have no `SO_REUSEPORT`; the cores share one, all are woken by a client, and the
-//! first takes it. That costs a few wasted wake-ups per connection, none per request.
+//! **The Unix socket** is a file, and outlives a process that was killed. Whether anyone is behind
+//! it shows when one connects. Unix sockets have no `SO_REUSEPORT`; the cores share one, all are
+//! woken by a client, and the first takes it. That costs a few wasted wake-ups per connection, none
+//! per request.
 //!
-//! Redis counterpart: `listenToPort` (`server.c`), `_anetTcpServer` and `anetUnixServer` (`anet.c`). Redis
-//! removes whatever it finds at the path of its Unix socket.
+//! Redis counterpart: `listenToPort` (`server.c`), `_anetTcpServer` and `anetUnixServer`
+//! (`anet.c`). Redis removes whatever it finds at the path of its Unix socket.
 
 use std::fs;
 use std::io;
@@ -46,12 +47,13 @@ pub(super) struct CoreSockets {
 
 /// The name of a Unix socket in the file system, removed with the last of its listeners.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     pub(super) path: Arc<Path>,
 }
 
 impl Sockets {
-    /// Binds what `options` ask for, `cores` times. Nothing is accepted yet, but clients may connect and wait.
+    /// Binds what `options` ask for, `cores` times. Nothing is accepted yet, but clients may
+    /// connect and wait.
     pub(super) fn bind(options: &Options, cores: usize) -> Result<Sockets, ServerError> {
         if options.listen.is_none() && options.unix.is_none() {
             return Err(ServerError::NoAddress);
@@ -70,8 +72,11 @@ impl Sockets {
 
 fn bind_tcp_or_say_why(options: &Options, cores: usize) -> Result<Vec<TcpListener>, ServerError> {
     let Some(address) = options.listen else { return Ok(Vec::new()) };
-    bind_tcp(address, cores, options.backlog)
-        .map_err(|source| ServerError::Listen { address, source })
+    bind_tcp(address, cores, options.backlog).map_err(|source| ServerError::Listen {
+        flag: "--listen",
+        address,
+        source,
+    })
 }
 
 fn bind_tcp(address: SocketAddr, cores: usize, backlog: u16) -> io::Result<Vec<TcpListener>> {

@@ -1,32 +1,33 @@
 //! The life of a server: from the addresses it binds to the last client it waits for.
 //!
-//! An engine supplies a [`Service`] (what to do with one connection); [`run`] does the rest and returns when
-//! the server is over.
+//! An engine supplies a [`Service`] (what to do with one connection); [`run`] does the rest and
+//! returns when the server is over.
 //!
 //! ```text
-//!              control thread                     core 0                core 1            ... --threads N
-//! run ───────> bind all sockets
-//!              start the cores ─────────────────> own runtime           own runtime
-//!                                                 own listener          own listener      (SO_REUSEPORT)
-//!              all up: on_ready <──── ready ───── accept                accept
-//!              │                                  │ client A            │ client C        never change core
-//!              │                                  │ client B            │
-//! SIGTERM ───> shutdown.request() ──────────────> close listener        close listener
-//! (again:                                         tell A, B             tell C
-//!  exit now)                                      wait for them, at most `drain_timeout`
-//! Ok(()) <──── join <──────────────────────────── end                   end
+//!           control thread                core 0              core 1          ... --threads N
+//! run ────> bind all sockets
+//!           start the cores ────────────> own runtime         own runtime
+//!                                         own listener        own listener    (SO_REUSEPORT)
+//!           all up: on_ready <─ ready ─── accept              accept
+//!           │                             │ client A          │ client C      stay on their core
+//!           │                             │ client B          │
+//! SIGTERM ─> shutdown.request() ────────> close listener      close listener
+//! (again:                                 tell A, B           tell C
+//!  exit now)                              wait for them, at most `drain_timeout`
+//! Ok(()) <─ join <─────────────────────── end                 end
 //! ```
 //!
-//! **Why a listener per core?** With one listener someone has to hand connections out, and every client then
-//! costs a wake-up on another core. Sockets that share a port through `SO_REUSEPORT` let the kernel hand them
-//! out, by a hash of both addresses. The price: the split is by luck, even only over many connections.
+//! **Why a listener per core?** With one listener someone has to hand connections out, and every
+//! client then costs a wake-up on another core. Sockets that share a port through `SO_REUSEPORT`
+//! let the kernel hand them out, by a hash of both addresses. The price: the split is by luck, even
+//! only over many connections.
 //!
-//! **Why is the control thread not one of the cores?** A core may be busy for a second inside one command. The
-//! second Ctrl-C must end the process even then.
+//! **Why is the control thread not one of the cores?** A core may be busy for a second inside one
+//! command. The second Ctrl-C must end the process even then.
 //!
-//! Redis counterpart: `initListeners`, `acceptTcpHandler` (`networking.c`), `sigShutdownHandler` and
-//! `prepareForShutdown` (`server.c`). Redis has one event loop and leaves the clients to their fate at
-//! shutdown; it waits for replicas only.
+//! Redis counterpart: `listenToPort`, `sigShutdownHandler` and `prepareForShutdown` (`server.c`),
+//! `acceptTcpHandler` (`networking.c`). Redis has one event loop and leaves the clients to their
+//! fate at shutdown; it waits for replicas only.
 
 mod accept;
 mod core_thread;
@@ -48,6 +49,7 @@ use tokio::sync::mpsc;
 use crate::connections::Connections;
 use crate::sync::{Arc, thread};
 
+pub(crate) use self::accept::Listener;
 use self::core_thread::CoreThread;
 use self::listen::Sockets;
 pub use self::shutdown::Shutdown;
@@ -61,9 +63,10 @@ pub trait Service: Send + Sync + 'static {
     /// Makes the state of core `index` (counted from 0), inside the core's runtime.
     fn core(&self, index: usize) -> Self::Core;
 
-    /// Serves one client until either side is done with the other. Runs as a task of its own, on the core that
-    /// accepted the client. Once `shutdown` is requested it should answer what it has read, and return; it is
-    /// dropped where it stands when the time to drain is over. A panic in it ends this connection only.
+    /// Serves one client until either side is done with the other. Runs as a task of its own, on
+    /// the core that accepted the client. Once `shutdown` is requested it should answer what it has
+    /// read, and return; it is dropped where it stands when the time to drain is over. A panic in
+    /// it ends this connection only.
     fn connection(
         self: Arc<Self>,
         core: Rc<Self::Core>,
@@ -71,8 +74,8 @@ pub trait Service: Send + Sync + 'static {
         shutdown: Shutdown,
     ) -> impl Future<Output = ()> + 'static;
 
-    /// What a core does beside its connections (periodic work); started once per core, before the first
-    /// client. It goes on while connections drain and is dropped after the last of them.
+    /// What a core does beside its connections (periodic work); started once per core, before the
+    /// first client. It goes on while connections drain and is dropped after the last of them.
     fn background(
         self: Arc<Self>,
         core: Rc<Self::Core>,
@@ -85,18 +88,19 @@ pub trait Service: Send + Sync + 'static {
     /// How many clients may be inside; asked at every accept.
     fn max_connections(&self) -> usize;
 
-    /// What a client beyond the limit is sent before its connection is closed, in the engine's own protocol.
+    /// What a client beyond the limit is sent before its connection is closed, in the engine's own
+    /// protocol.
     fn refusal(&self) -> Vec<u8>;
 }
 
 /// Where and how to serve.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The TCP address; port 0 takes any free port. An IPv6 wildcard (`[::]`) takes IPv4 clients as well,
-    /// where the system is set up so.
+    /// The TCP address; port 0 takes any free port. An IPv6 wildcard (`[::]`) takes IPv4 clients as
+    /// well, where the system is set up so.
     pub listen: Option<SocketAddr>,
-    /// The path of a Unix socket. A socket that an ended process left there is replaced; a live one, or a file
-    /// of any other kind, is an error. Removed at the end.
+    /// The path of a Unix socket. A socket that an ended process left there is replaced; a live
+    /// one, or a file of any other kind, is an error. Removed at the end.
     pub unix: Option<PathBuf>,
     /// How many cores serve; 0 means as many as this process may use.
     pub threads: usize,
@@ -108,7 +112,8 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No address yet, all cores, ten seconds to drain (what Redis gives its replicas), Redis's backlog.
+    /// No address yet, all cores, ten seconds to drain (what Redis gives its replicas), Redis's
+    /// backlog.
     fn default() -> Options {
         Options {
             listen: None,
@@ -139,7 +144,8 @@ pub struct Bound {
 }
 
 impl fmt::Display for Bound {
-    /// The TCP address, else the path: one address, so that a line that ends in it is easy to take apart.
+    /// The TCP address, else the path: one address, so that a line that ends in it is easy to take
+    /// apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.tcp, &self.unix) {
             (Some(address), _) => address.fmt(f),
@@ -156,6 +162,8 @@ pub enum ServerError {
     NoAddress,
     /// A TCP address could not be bound.
     Listen {
+        /// The option that asked for it.
+        flag: &'static str,
         /// What was asked for.
         address: SocketAddr,
         /// What the system said.
@@ -186,8 +194,8 @@ impl fmt::Display for ServerError {
             ServerError::NoAddress => {
                 f.write_str("nothing to listen on: give a TCP address or a Unix socket")
             }
-            ServerError::Listen { address, source } => {
-                write!(f, "cannot listen on {address}: {source}. {}", advice(address, source))
+            ServerError::Listen { flag, address, source } => {
+                write!(f, "cannot listen on {address}: {source}. {}", advice(flag, address, source))
             }
             ServerError::Unix { path, source } => {
                 write!(f, "cannot listen on {}: {source}", path.display())
@@ -203,19 +211,19 @@ impl fmt::Display for ServerError {
     }
 }
 
-fn advice(address: &SocketAddr, source: &io::Error) -> String {
+fn advice(flag: &str, address: &SocketAddr, source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "See who has it with `ss -ltnp 'sport = :{}'`, or take another with --listen (port 0: any)",
+            "`ss -ltnp 'sport = :{}'` shows who has it; {flag} takes another (port 0: any)",
             address.port()
         ),
         io::ErrorKind::PermissionDenied => {
-            "Ports below 1024 are for the administrator; take another with --listen".to_owned()
+            format!("Ports below 1024 are for the administrator; {flag} takes another")
         }
         io::ErrorKind::AddrNotAvailable => {
-            "No interface here has that address; 127.0.0.1 and 0.0.0.0 always exist".to_owned()
+            format!("No interface here has that address; {flag} takes 127.0.0.1 or 0.0.0.0")
         }
-        _ => "Take another address with --listen".to_owned(),
+        _ => format!("{flag} takes another address"),
     }
 }
 
@@ -230,14 +238,15 @@ impl std::error::Error for ServerError {
     }
 }
 
-/// Serves until `shutdown` is requested, by its holder, by SIGTERM or by SIGINT, and all cores have drained.
+/// Serves until `shutdown` is requested, by its holder, by SIGTERM or by SIGINT, and all cores have
+/// drained.
 ///
-/// `on_ready` is called once, when every core accepts. Blocks the calling thread, which takes the signals; a
-/// second signal ends the process at once, with status 1.
+/// `on_ready` is called once, when every core accepts. Blocks the calling thread, which takes the
+/// signals; a second signal ends the process at once, with status 1.
 ///
 /// # Errors
-/// [`ServerError`] where an address, a thread or a runtime could not be had, or a core panicked. Connections
-/// cut at the end of `drain_timeout` are logged and no error.
+/// [`ServerError`] where an address, a thread or a runtime could not be had, or a core panicked.
+/// Connections cut at the end of `drain_timeout` are logged and no error.
 pub fn run<S: Service>(
     options: Options,
     service: Arc<S>,
@@ -259,8 +268,8 @@ pub fn run<S: Service>(
     })
 }
 
-/// One thread per set of sockets. Where a thread cannot be had, those already running are told to stop, and
-/// end with the process.
+/// One thread per set of sockets. Where a thread cannot be had, those already running are told to
+/// stop, and end with the process.
 fn start_cores<S: Service>(
     sockets: Sockets,
     service: &Arc<S>,
@@ -287,8 +296,8 @@ fn start_cores<S: Service>(
     )
 }
 
-/// Returns when all cores have ended. A core reports once, when it accepts, and holds its end of the channel
-/// for as long as it lives.
+/// Returns when all cores have ended. A core reports once, when it accepts, and holds its end of
+/// the channel for as long as it lives.
 async fn supervise(mut reports: mpsc::Receiver<()>, cores: usize, on_ready: impl FnOnce()) {
     for _ in 0..cores {
         if reports.recv().await.is_none() {

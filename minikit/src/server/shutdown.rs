@@ -1,16 +1,17 @@
 //! The request to stop, as seen from every task of every core.
 //!
-//! Each idle connection waits for two things: bytes, and this. Waiting means standing in a queue behind a
-//! lock, and with one queue for the whole server all cores would meet at that lock on every wake-up. So every
-//! core has a bell of its own, and the core passes the ring of the big one on:
+//! Each idle connection waits for two things: bytes, and this. Waiting means standing in a queue
+//! behind a lock, and with one queue for the whole server all cores would meet at that lock on
+//! every wake-up. So every core has a bell of its own, and the core passes the ring of the big one
+//! on:
 //!
 //! ```text
-//! SIGTERM, SHUTDOWN, a test -> request() -> [server's bell] -> core 0 -> [its bell] -> clients A, B
-//!                                                           -> core 1 -> [its bell] -> client C
+//! SIGTERM, SHUTDOWN -> request() -> [server's bell] -> core 0 -> [its bell] -> clients A, B
+//!                                                   -> core 1 -> [its bell] -> client C
 //! ```
 //!
-//! The counterpart in Redis is the flag `server.shutdown_asap`, read by its one thread in `serverCron`
-//! (`server.c`).
+//! The counterpart in Redis is the flag `server.shutdown_asap`, read by its one thread in
+//! `serverCron` (`server.c`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,8 +47,8 @@ impl Shutdown {
         Shutdown { server: Arc::clone(&bell), near: bell }
     }
 
-    /// Asks the whole server to stop, from any thread and also from within a connection. Repeating it does
-    /// nothing more.
+    /// Asks the whole server to stop, from any thread and also from within a connection. Repeating
+    /// it does nothing more.
     pub fn request(&self) {
         self.server.ring();
     }
@@ -57,8 +58,8 @@ impl Shutdown {
         self.server.rung.load(Ordering::Acquire)
     }
 
-    /// Waits until someone asks, or returns at once where that has happened. Waiting again and again in a loop
-    /// is cheaper with one future that is pinned outside of it.
+    /// Waits until someone asks, or returns at once where that has happened. Waiting again and
+    /// again in a loop is cheaper with one future that is pinned outside of it.
     pub async fn requested(&self) {
         self.near.heard().await;
     }
@@ -81,7 +82,8 @@ impl Bell {
     }
 
     async fn heard(&self) {
-        // Made before the look at the flag: a ring between the two reaches a future that exists already.
+        // Made before the look at the flag: a ring between the two reaches a future that exists
+        // already.
         let ring = self.waiting.notified();
         if !self.rung.load(Ordering::Acquire) {
             ring.await;

@@ -5,8 +5,8 @@
 //!    \--SHUTDOWN-----> draining --SIGINT---> gone, status 1
 //! ```
 //!
-//! Redis counterpart: `sigShutdownHandler` (`server.c`). There, too, a second signal exits at once with
-//! status 1, but only a second SIGINT.
+//! Redis counterpart: `sigShutdownHandler` (`server.c`). There, too, a second signal exits at once
+//! with status 1, but only a second SIGINT.
 
 use std::io;
 use std::process;
@@ -15,8 +15,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Shutdown;
 
-/// Spawns the task that turns signals into a request to stop. It needs a thread that is never busy: see the
-/// head of `server`.
+/// Spawns the task that turns signals into a request to stop. It needs a thread that is never busy:
+/// see the head of `server`.
 ///
 /// # Errors
 /// Where the system does not let the handlers be set.

@@ -1,17 +1,19 @@
 //! One client's connection, TCP or Unix, without buffers of its own.
 //!
-//! Reading is split in two: `readable().await` sleeps until there may be something, `try_read` takes it without
-//! ever sleeping. A connection that waits for bytes, for a message to push and for the end of the server can
-//! so wait for all three at once, and has no read half-done when another of them comes first:
+//! Read and written through tokio's [`AsyncRead`] and [`AsyncWrite`]. A read that is dropped before
+//! it is ready has taken nothing, so a connection can wait for several things at once and lose no
+//! byte when another of them comes first:
 //!
 //! ```text
-//! loop {
-//!     select! { stream.readable(), inbox.recv(), shutdown.requested() }
-//!     match stream.try_read(&mut buffer) { Ok(0) => end, Ok(n) => work, Err(WouldBlock) => wait again }
+//! select! {
+//!     count = stream.read(&mut buffer) => work on it
+//!     message = inbox.recv()           => push it
+//!     () = &mut requested              => the server ends
 //! }
 //! ```
 //!
-//! Redis counterpart: `connection.c`, whose `ConnectionType` table has `read` and `write` of TCP, Unix and TLS.
+//! Redis counterpart: `connection.c`, whose `ConnectionType` table has `read` and `write` of TCP,
+//! Unix and TLS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -48,52 +50,9 @@ impl Stream {
         Stream { socket: Socket::Unix { stream, path } }
     }
 
-    /// Waits until `try_read` has a chance: bytes, end of stream, or an error to report.
-    ///
-    /// # Errors
-    /// Only where the runtime is ending.
-    pub async fn readable(&self) -> io::Result<()> {
-        match &self.socket {
-            Socket::Tcp { stream, .. } => stream.readable().await,
-            Socket::Unix { stream, .. } => stream.readable().await,
-        }
-    }
-
-    /// Waits until `try_write` has a chance: room in the kernel's buffer, or an error to report.
-    ///
-    /// # Errors
-    /// Only where the runtime is ending.
-    pub async fn writable(&self) -> io::Result<()> {
-        match &self.socket {
-            Socket::Tcp { stream, .. } => stream.writable().await,
-            Socket::Unix { stream, .. } => stream.writable().await,
-        }
-    }
-
-    /// Takes what has arrived, at most `buffer.len()` bytes. `Ok(0)`: the client sends nothing more.
-    ///
-    /// # Errors
-    /// `WouldBlock` where nothing is there yet; anything else ends the connection.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.socket {
-            Socket::Tcp { stream, .. } => stream.try_read(buffer),
-            Socket::Unix { stream, .. } => stream.try_read(buffer),
-        }
-    }
-
-    /// Hands bytes to the kernel and says how many it took, which may be fewer than given.
-    ///
-    /// # Errors
-    /// `WouldBlock` where the kernel's buffer is full; anything else ends the connection.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.socket {
-            Socket::Tcp { stream, .. } => stream.try_write(bytes),
-            Socket::Unix { stream, .. } => stream.try_write(bytes),
-        }
-    }
-
-    /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix socket its path
-    /// followed by `:0`. An IPv4 client of an IPv6 listener is shown as the IPv4 client it is.
+    /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix
+    /// socket its path followed by `:0`. An IPv4 client of an IPv6 listener is shown as the IPv4
+    /// client it is.
     pub fn peer(&self) -> String {
         match &self.socket {
             Socket::Tcp { peer, .. } => canonical(*peer).to_string(),
@@ -101,7 +60,8 @@ impl Stream {
         }
     }
 
-    /// The server's side of the connection, in the same form. Empty where the system no longer knows it.
+    /// The server's side of the connection, in the same form. Empty where the system no longer
+    /// knows it.
     pub fn local(&self) -> String {
         match &self.socket {
             Socket::Tcp { stream, .. } => stream
@@ -125,8 +85,9 @@ impl Stream {
     }
 }
 
-/// Unlike `try_read`, this notices that a read came back short: then nothing more can be there, and the next poll
-/// sleeps without asking the kernel again. A request-reply server makes one system call less per request by it.
+/// A read that fills less than the buffer shows that nothing more is there: tokio then sleeps
+/// before the next one without asking the kernel again. A server of requests and replies makes one
+/// system call less per request by it than with `try_read`.
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

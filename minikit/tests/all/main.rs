@@ -1,6 +1,7 @@
 //! minikit from the outside, as one program: each module is one subject.
 #![cfg(not(loom))]
 
+mod admin;
 mod cli;
 mod client;
 mod engine;

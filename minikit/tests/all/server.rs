@@ -1,7 +1,6 @@
 //! The life cycle from inside: addresses, limits, cores, ends.
 
 use std::fs;
-use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -15,9 +14,10 @@ use crate::client::Client;
 use minikit::connections::Connections;
 use minikit::server::{Bound, Options, ServerError, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers each line by what it is told in it: `core`, `peer`, `local`, `stop`, `panic`; anything else comes
-/// back. When told to end it says `bye` and goes, unless it was told to `stay`.
+/// Answers each line by what it is told in it: `core`, `peer`, `local`, `stop`, `panic`; anything
+/// else comes back. When told to end it says `bye` and goes, unless it was told to `stay`.
 struct Oracle {
     connections: Connections,
     limit: AtomicUsize,
@@ -45,23 +45,18 @@ impl Service for Oracle {
         Core { index }
     }
 
-    async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, shutdown: Shutdown) {
         let mut buffer = [0; 1000];
         let mut stay = false;
         loop {
-            tokio::select! {
+            let read = tokio::select! {
                 () = shutdown.requested(), if !stay => {
-                    let _ = stream.try_write(b"bye\n");
+                    let _ = stream.write_all(b"bye\n").await;
                     return;
                 }
-                ready = stream.readable() => ready.expect("the runtime is alive"),
-            }
-            let count = match stream.try_read(&mut buffer) {
-                Ok(0) => return,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(_) => return,
+                read = stream.read(&mut buffer) => read,
             };
+            let Ok(count @ 1..) = read else { return };
             let line = str::from_utf8(&buffer[..count]).expect("tests send text").trim_end();
             let answer = match line {
                 "core" => core.index.to_string(),
@@ -74,7 +69,7 @@ impl Service for Oracle {
             if line == "stop" {
                 shutdown.request();
             }
-            stream.try_write(format!("{answer}\n").as_bytes()).expect("a line fits the buffer");
+            stream.write_all(format!("{answer}\n").as_bytes()).await.expect("it is read");
         }
     }
 

@@ -20,8 +20,11 @@ fn drains_on(signal: &str) {
         assert_eq!(client.line().as_deref(), Some("bye"), "everyone is told");
         assert_eq!(client.ask("more").as_deref(), Some("more"), "and may finish");
     }
-    let late = std::net::TcpStream::connect(&engine.address);
-    assert!(late.is_err(), "nobody else is let in");
+    // Each core closes its listener by itself, so the last may be open a moment longer than the
+    // first.
+    while std::net::TcpStream::connect(&engine.address).is_ok() {
+        std::thread::yield_now();
+    }
     drop(clients);
     let (status, out, err) = engine.wait();
     assert_eq!(status.code(), Some(0), "{err}");
@@ -64,8 +67,8 @@ fn a_client_that_stays_is_cut_when_the_time_is_over() {
     assert!(err.contains("cutting connections"), "{err}");
 }
 
-/// With 32 descriptors, 40 clients do not fit. The ones inside are served, and each that leaves makes room
-/// for one that waits.
+/// With 32 descriptors, 40 clients do not fit. The ones inside are served, and each that leaves
+/// makes room for one that waits.
 #[test]
 fn out_of_descriptors_is_a_pause_and_no_end() {
     let limited = format!(

@@ -14,6 +14,7 @@
 //! The counterpart in Redis are the setters of `config.c`.
 
 use super::words::join;
+use crate::engine::number::parse_i64;
 
 /// Names of a closed set and the numbers they stand for. Of two names with one number the first is
 /// shown.
@@ -61,7 +62,8 @@ impl Kind {
         match self {
             Kind::Bool => yes_or_no(word),
             Kind::Integer(least, most) => {
-                let number = integer(word).ok_or("argument couldn't be parsed into an integer")?;
+                let number =
+                    parse_i64(word).ok_or("argument couldn't be parsed into an integer")?;
                 Ok(within(number, least, most)?.to_string().into_bytes())
             }
             Kind::Octal(least, most) => octal(word, least, most),
@@ -82,12 +84,6 @@ impl Kind {
 fn yes_or_no(word: &[u8]) -> Result<Vec<u8>, String> {
     let known = word.eq_ignore_ascii_case(b"yes") || word.eq_ignore_ascii_case(b"no");
     if known { Ok(word.to_ascii_lowercase()) } else { Err("argument must be 'yes' or 'no'".into()) }
-}
-
-/// A number as Redis itself would print it: no plus sign, no leading zeros, no spaces.
-pub fn integer(word: &[u8]) -> Option<i64> {
-    let number: i64 = std::str::from_utf8(word).ok()?.parse().ok()?;
-    (number.to_string().as_bytes() == word).then_some(number)
 }
 
 /// Bytes with an optional unit, in any case: `b`, `k` `m` `g` (powers of 1000), `kb` `mb` `gb` (of
@@ -132,7 +128,7 @@ fn memory_or_percent(word: &[u8]) -> Result<Vec<u8>, String> {
     if let Some(bytes) = memory(word) {
         return Ok(within(bytes, 0, i64::MAX as u64)?.to_string().into_bytes());
     }
-    let percent = word.strip_suffix(b"%").and_then(integer).filter(|percent| *percent >= 0);
+    let percent = word.strip_suffix(b"%").and_then(parse_i64).filter(|percent| *percent >= 0);
     match percent.ok_or("argument must be a memory or percent value")? {
         0 => Ok(b"0".to_vec()),
         percent if percent <= 100 => Ok(format!("{percent}%").into_bytes()),

@@ -4,15 +4,16 @@
 //! text:
 //!
 //! ```text
-//! output_limits   "replica 1kb 0 0", on "normal 1 2 3 slave 4 5 6 …"  ->  "normal 1 2 3 slave 1024 0 0 …"
-//! replica_of      "no one"                                            ->  ""
-//! percentiles     "50 99.90"                                          ->  "50 99.9"
+//! output_limits  "replica 1kb 0 0", on "normal … slave 4 5 6 …"  ->  "normal … slave 1024 0 0 …"
+//! replica_of     "no one"                                      ->  ""
+//! percentiles    "50 99.90"                                    ->  "50 99.9"
 //! ```
 //!
 //! The counterpart in Redis are the `setConfig…Option` functions of `config.c`.
 
-use super::kind::{Kind, Names, integer, memory};
+use super::kind::{Kind, Names, memory};
 use super::words::join;
+use crate::engine::number::parse_i64;
 
 /// A class of clients in `client-output-buffer-limit`, in the order in which it is shown.
 const CLIENT_CLASSES: [&[u8]; 3] = [b"normal", b"slave", b"pubsub"];
@@ -28,7 +29,7 @@ pub fn save(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     let words = unless_empty(words);
     let at_least = |index: usize| if index.is_multiple_of(2) { 1 } else { 0 };
     let valid = |(index, word): (usize, &&[u8])| {
-        integer(word).is_some_and(|number| number >= at_least(index))
+        parse_i64(word).is_some_and(|number| number >= at_least(index))
     };
     if !words.len().is_multiple_of(2) || !words.iter().enumerate().all(valid) {
         return Err("Invalid save parameters".into());
@@ -60,7 +61,7 @@ fn client_class(word: &[u8]) -> Option<usize> {
 }
 
 fn output_limit(words: &[&[u8]]) -> Option<[u64; 3]> {
-    let seconds = integer(words.get(2)?)?;
+    let seconds = parse_i64(words.get(2)?)?;
     Some([memory(words.first()?)?, memory(words.get(1)?)?, u64::try_from(seconds).ok()?])
 }
 
@@ -69,7 +70,7 @@ pub fn oom_scores(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     if words.len() != 3 {
         return Err("wrong number of arguments".into());
     }
-    let valid = |word: &&[u8]| integer(word).is_some_and(|score| (-2000..=2000).contains(&score));
+    let valid = |word: &&[u8]| parse_i64(word).is_some_and(|score| (-2000..=2000).contains(&score));
     if !words.iter().all(valid) {
         let bounds = "elements must be between -2000 and 2000.";
         return Err(format!("Invalid oom-score-adj-values, {bounds}"));
@@ -91,7 +92,7 @@ pub fn replica_of(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         return Ok(Vec::new());
     }
-    match integer(port) {
+    match parse_i64(port) {
         Some(0..=65535) => Ok(join([*host, *port])),
         _ => Err("Invalid master port".into()),
     }
@@ -121,11 +122,17 @@ fn unless_empty<'a, 'b>(words: &'a [&'b [u8]]) -> &'a [&'b [u8]] {
 
 /// How often per second; kept within bounds rather than refused.
 pub fn hz(word: &[u8]) -> Result<Vec<u8>, String> {
-    let number = integer(word).ok_or("argument couldn't be parsed into an integer")?;
+    let number = parse_i64(word).ok_or("argument couldn't be parsed into an integer")?;
     if !(0..=i64::from(i32::MAX)).contains(&number) {
         return Err(format!("argument must be between 0 and {} inclusive", i32::MAX));
     }
     Ok(number.clamp(HZ.0, HZ.1).to_string().into_bytes())
+}
+
+/// The bytes of `repl-backlog-size`; fewer than 16 KiB become so many.
+pub fn backlog_bytes(word: &[u8]) -> Result<Vec<u8>, String> {
+    let bytes = Kind::Memory(1, i64::MAX as u64).read(b"", &[word])?;
+    Ok(if memory(&bytes) < Some(16384) { b"16384".to_vec() } else { bytes })
 }
 
 /// A file name without a path; may be empty.
@@ -211,7 +218,7 @@ fn off(word: &[u8], reason: &str) -> Result<Vec<u8>, String> {
 
 /// Port 0, because there is no TLS in this server.
 pub fn no_tls_port(word: &[u8]) -> Result<Vec<u8>, String> {
-    match integer(word) {
+    match parse_i64(word) {
         Some(0) => Ok(b"0".to_vec()),
         Some(_) => Err("Unable to update TLS configuration: this server has no TLS".into()),
         None => Err("argument couldn't be parsed into an integer".into()),

@@ -4,8 +4,8 @@
 //! is when nobody says anything, and what it does *here*. Two verbs start a row:
 //!
 //! ```text
-//! used("maxmemory", Memory(0, u64::MAX), "0", "…")     this engine obeys it
-//! kept("appendonly", Bool, "no", "…")                  checked, kept and answered; no more than that
+//! used("maxmemory", Memory(0, u64::MAX), "0", "…")   this engine obeys it
+//! kept("appendonly", Bool, "no", "…")                checked, kept and answered, no more
 //! ```
 //!
 //! and more may follow: `.alias("…")` an older name with the same value, `.at_start()` not to
@@ -325,7 +325,7 @@ pub static PARAMETERS: &[Parameter] = &[
     kept("masteruser", Text, "", "There is no replication.").secret(),
     kept("repl-timeout", POSITIVE, "60", "There is no replication."),
     kept("repl-ping-replica-period", POSITIVE, "10", "Likewise.").alias("repl-ping-slave-period"),
-    kept("repl-backlog-size", Memory(1, i64::MAX as u64), "1048576", "There is no replication."),
+    kept("repl-backlog-size", Word(special::backlog_bytes), "1048576", "There is no replication."),
     kept("repl-backlog-ttl", LONG, "3600", "There is no replication."),
     kept("repl-disable-tcp-nodelay", Bool, "no", "There is no replication."),
     kept("repl-diskless-sync", Bool, "yes", "There is no replication."),

@@ -55,6 +55,16 @@ pub struct ShardStats {
     pub evicted: u64,
 }
 
+impl ShardStats {
+    /// Adds another shard's.
+    pub fn add(&mut self, other: &ShardStats) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.expired += other.expired;
+        self.evicted += other.evicted;
+    }
+}
+
 /// A shard; see the head of the file.
 pub struct Shard {
     slab: Slab,

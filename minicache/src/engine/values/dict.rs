@@ -1,155 +1,163 @@
-//! A map from byte strings, for values too large to be packed.
+//! A table of entries found by their member, for values too large to be packed.
 //!
 //! Two parts: the entries, side by side in a vector in no particular order, and a [`Table`] that
 //! finds an entry's number by the hash of its member.
 //!
 //! ```text
-//! entries   0: kiwi → 3    1: plum → 8    2: pear → 5        index   hash(plum) → 1 ...
+//! entries   0: kiwi 3    1: plum 8    2: pear 5          index   hash(plum) → 1 ...
 //!
 //! remove kiwi: the last entry fills the hole, and the index learns that pear is number 0 now
-//! entries   0: pear → 5    1: plum → 8
+//! entries   0: pear 5    1: plum 8
 //! ```
 //!
 //! That the entries are dense is what `SPOP` and `SRANDMEMBER` need: a random number below the
-//! length *is* a random member, each equally likely, in constant time. Redis draws a random bucket
-//! and then a link of its chain, which favours members that sit alone, and has to retry on empty
-//! buckets.
+//! length *is* a random entry, each equally likely, in constant time. Redis gathers the members of
+//! some neighbouring buckets and draws from those, which is nearly fair.
 //!
-//! Members are hashed with a key drawn at start-up, so nobody outside can choose members that
-//! collide. Counterpart in Redis: `dict.c`.
+//! What an entry is, the caller says: a set's is the member itself, a hash's is a field with its
+//! value in the same allocation. Members are hashed with a key drawn at start-up, so nobody outside
+//! can choose members that collide. Counterpart in Redis: `dict.c`.
 
-use super::{Heap, allocation, give_back_room, make_room};
-use crate::engine::rng::Rng;
+use super::{allocation, give_back_room, make_room};
 use crate::engine::store::table::Table;
 use ahash::RandomState;
 use std::sync::OnceLock;
 
-/// A map from byte strings to `V`; see the head of the file. Holds up to 2^32 entries.
-pub struct Dict<V> {
-    entries: Vec<(Box<[u8]>, V)>,
+/// What a [`Dict`] holds.
+pub trait Entry {
+    /// The bytes it is found by. They never change while it is in a dictionary.
+    fn member(&self) -> &[u8];
+
+    /// Bytes of memory it holds beyond its own `size_of`.
+    fn heap(&self) -> usize;
+}
+
+/// A member alone.
+impl Entry for Box<[u8]> {
+    fn member(&self) -> &[u8] {
+        self
+    }
+
+    fn heap(&self) -> usize {
+        allocation(self.len())
+    }
+}
+
+/// Entries found by their members; see the head of the file. Holds up to 2^32 of them.
+pub struct Dict<E> {
+    entries: Vec<E>,
     index: Table,
-    /// What members and values hold on the heap.
+    /// What the entries hold on the heap.
     heap: usize,
 }
 
-impl<V> Default for Dict<V> {
-    fn default() -> Dict<V> {
+impl<E> Default for Dict<E> {
+    fn default() -> Dict<E> {
         Dict { entries: Vec::new(), index: Table::new(), heap: 0 }
     }
 }
 
-impl<V: Heap> Dict<V> {
-    /// An empty map.
-    pub fn new() -> Dict<V> {
+impl<E: Entry> Dict<E> {
+    /// A dictionary without entries.
+    pub fn new() -> Dict<E> {
         Dict::default()
     }
 
-    /// Number of members.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no member.
+    /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The value of a member.
-    pub fn get(&self, member: &[u8]) -> Option<&V> {
-        self.find(hash(member), member).map(|id| &self.entries[id as usize].1)
+    /// The entry of a member.
+    pub fn get(&self, member: &[u8]) -> Option<&E> {
+        self.find(hash(member), member).map(|id| &self.entries[id as usize])
     }
 
-    /// Whether the member is there.
-    pub fn contains(&self, member: &[u8]) -> bool {
-        self.find(hash(member), member).is_some()
-    }
-
-    /// Gives a member a value and returns the one it had.
-    pub fn insert(&mut self, member: &[u8], value: V) -> Option<V> {
+    /// Changes the entry of a member, or adds the one that `create` makes where there is none. True
+    /// where it was added.
+    pub fn put(
+        &mut self,
+        member: &[u8],
+        create: impl FnOnce() -> E,
+        change: impl FnOnce(&mut E),
+    ) -> bool {
         let hash = hash(member);
-        self.heap += value.heap();
         if let Some(id) = self.find(hash, member) {
-            let old = std::mem::replace(&mut self.entries[id as usize].1, value);
-            self.heap -= old.heap();
-            return Some(old);
+            let entry = &mut self.entries[id as usize];
+            self.heap -= entry.heap();
+            change(entry);
+            self.heap += entry.heap();
+            return false;
         }
-        self.heap += allocation(member.len());
         let id = self.entries.len() as u32;
+        let entry = create();
+        self.heap += entry.heap();
         make_room(&mut self.entries);
-        self.entries.push((member.into(), value));
+        self.entries.push(entry);
         self.index.insert(hash, id, hash_of(&self.entries));
-        None
+        true
     }
 
-    /// Takes a member out, with its value.
-    pub fn remove(&mut self, member: &[u8]) -> Option<(Box<[u8]>, V)> {
+    /// Takes the entry of a member out.
+    pub fn remove(&mut self, member: &[u8]) -> Option<E> {
         let hash = hash(member);
         let id = self.find(hash, member)?;
         Some(self.take(hash, id))
     }
 
-    /// Takes out the member at a place, with its value; `None` where `place` is not below the
-    /// length.
-    pub fn remove_nth(&mut self, place: usize) -> Option<(Box<[u8]>, V)> {
-        let hash = hash(self.nth(place)?.0);
+    /// Takes out the entry at a place; `None` where `place` is not below the length.
+    pub fn remove_nth(&mut self, place: usize) -> Option<E> {
+        let hash = hash(self.nth(place)?.member());
         Some(self.take(hash, place as u32))
     }
 
-    /// The member at a place, places being `0..len()` in no particular order, which removals
-    /// change.
-    pub fn nth(&self, place: usize) -> Option<(&[u8], &V)> {
-        self.entries.get(place).map(pair)
+    /// The entry at a place, places being `0..len()` in no particular order, which removals change.
+    pub fn nth(&self, place: usize) -> Option<&E> {
+        self.entries.get(place)
     }
 
-    /// A random member, all being equally likely.
-    pub fn random(&self, rng: &mut Rng) -> Option<(&[u8], &V)> {
-        self.nth(rng.below(self.len()))
+    /// All entries, by place.
+    pub fn iter(&self) -> std::slice::Iter<'_, E> {
+        self.entries.iter()
     }
 
-    /// All members, by place.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &V)> + ExactSizeIterator {
-        self.entries.iter().map(pair)
-    }
-
-    /// Emits a few members and returns the next cursor; start with 0, and 0 says that all was
+    /// Emits a few entries and returns the next cursor; start with 0, and 0 says that all was
     /// visited. What is there from the first call to the last is emitted at least once.
-    pub fn scan(&self, cursor: u64, mut emit: impl FnMut(&[u8], &V)) -> u64 {
-        self.index.scan(cursor, |id| {
-            let (member, value) = &self.entries[id as usize];
-            emit(member, value);
-        })
+    pub fn scan(&self, cursor: u64, mut emit: impl FnMut(&E)) -> u64 {
+        self.index.scan(cursor, |id| emit(&self.entries[id as usize]))
     }
 
     /// Bytes of memory held, this struct itself not counted.
     pub fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<(Box<[u8]>, V)>() + self.index.bytes() + self.heap
+        allocation(self.entries.capacity() * size_of::<E>()) + self.index.bytes() + self.heap
     }
 
     fn find(&self, hash: u64, member: &[u8]) -> Option<u32> {
-        self.index.find(hash, |id| *self.entries[id as usize].0 == *member)
+        self.index.find(hash, |id| self.entries[id as usize].member() == member)
     }
 
-    fn take(&mut self, hash: u64, id: u32) -> (Box<[u8]>, V) {
+    fn take(&mut self, hash: u64, id: u32) -> E {
         self.index.remove(hash, id, hash_of(&self.entries));
         let last = self.entries.len() as u32 - 1;
         if id != last {
-            let moving = self::hash(&self.entries[last as usize].0);
+            let moving = self::hash(self.entries[last as usize].member());
             self.index.replace(moving, last, id);
         }
         let entry = self.entries.swap_remove(id as usize);
-        self.heap -= allocation(entry.0.len()) + entry.1.heap();
+        self.heap -= entry.heap();
         give_back_room(&mut self.entries);
         entry
     }
 }
 
-fn pair<V>((member, value): &(Box<[u8]>, V)) -> (&[u8], &V) {
-    (member, value)
-}
-
 /// Answers the index, which asks for the hashes of ids it moves.
-fn hash_of<V>(entries: &[(Box<[u8]>, V)]) -> impl Fn(u32) -> u64 + '_ {
-    |id| hash(&entries[id as usize].0)
+fn hash_of<E: Entry>(entries: &[E]) -> impl Fn(u32) -> u64 + '_ {
+    |id| hash(entries[id as usize].member())
 }
 
 /// The hash of a member: the same all through the life of the process, and different in the next.
@@ -161,14 +169,28 @@ pub fn hash(member: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rng::Rng;
     use std::collections::{BTreeMap, HashSet};
+
+    /// A member with a number, and a heap that depends on the number.
+    struct Numbered(Box<[u8]>, usize);
+
+    impl Entry for Numbered {
+        fn member(&self) -> &[u8] {
+            &self.0
+        }
+
+        fn heap(&self) -> usize {
+            self.0.heap() + self.1
+        }
+    }
 
     fn name(n: usize) -> Vec<u8> {
         format!("member:{n}").into_bytes()
     }
 
-    fn value(rng: &mut Rng) -> Box<[u8]> {
-        vec![b'v'; rng.below(40)].into()
+    fn put(dict: &mut Dict<Numbered>, member: &[u8], number: usize) -> bool {
+        dict.put(member, || Numbered(member.into(), number), |entry| entry.1 = number)
     }
 
     #[test]
@@ -179,44 +201,31 @@ mod tests {
             let member = name(rng.below(3000));
             // Phases of growth and decline take the index through many divisions and merges.
             if rng.below(10) < if step % 20_000 < 10_000 { 8 } else { 2 } {
-                let value = value(&mut rng);
-                assert_eq!(dict.insert(&member, value.clone()), model.insert(member, value));
+                let new = put(&mut dict, &member, step);
+                assert_eq!(new, model.insert(member, step).is_none());
             } else if rng.below(4) == 0 {
                 let taken = dict.remove_nth(rng.below(dict.len()));
                 assert_eq!(taken.is_none(), model.is_empty());
-                taken.iter().for_each(|(m, v)| assert_eq!(model.remove(&m[..]).as_ref(), Some(v)));
+                taken.iter().for_each(|e| assert_eq!(model.remove(e.member()), Some(e.1)));
             } else {
-                let taken = dict.remove(&member).map(|(_, value)| value);
-                assert_eq!(taken, model.remove(&member));
+                assert_eq!(dict.get(&member).map(|e| e.1), model.get(&member).copied());
+                assert_eq!(dict.remove(&member).map(|e| e.1), model.remove(&member));
             }
             assert_eq!(dict.len(), model.len());
         }
-        let mut all: Vec<_> = dict.iter().map(|(m, v)| (m.to_vec(), v.clone())).collect();
-        all.sort();
-        assert!(all.into_iter().eq(model));
+        let all: BTreeMap<_, _> = dict.iter().map(|e| (e.member().to_vec(), e.1)).collect();
+        assert_eq!(all, model);
     }
 
     #[test]
     fn heap_is_counted_both_ways() {
-        let mut rng = Rng::new(12);
         let mut dict = Dict::new();
-        (0..500).for_each(|n| drop(dict.insert(&name(n % 300), value(&mut rng))));
-        let held: usize = dict.iter().map(|(m, v)| allocation(m.len()) + v.heap()).sum();
-        assert_eq!(dict.heap, held);
+        (0..500).for_each(|n| assert_eq!(put(&mut dict, &name(n % 300), n), n < 300));
+        assert_eq!(dict.heap, dict.iter().map(Entry::heap).sum());
         let full = dict.bytes();
-        (0..300).for_each(|n| drop(dict.remove(&name(n))));
+        (0..300).for_each(|n| assert!(dict.remove(&name(n)).is_some()));
         assert_eq!(dict.heap, 0);
         assert!(dict.bytes() * 4 < full, "{} of {full}", dict.bytes());
-    }
-
-    #[test]
-    fn random_members_are_equally_likely() {
-        let mut rng = Rng::new(13);
-        let mut dict = Dict::new();
-        (0..10).for_each(|n| assert!(dict.insert(&[n], ()).is_none()));
-        let mut counts = [0; 10];
-        (0..50_000).for_each(|_| counts[dict.random(&mut rng).unwrap().0[0] as usize] += 1);
-        assert!(counts.iter().all(|count| (4_600..5_400).contains(count)), "{counts:?}");
     }
 
     /// What is there all along is emitted, whatever comes and goes meanwhile and however entries
@@ -226,26 +235,26 @@ mod tests {
         let mut rng = Rng::new(14);
         for round in 0..20 {
             let mut dict = Dict::new();
-            (0..1000).for_each(|n| assert!(dict.insert(&name(n), ()).is_none()));
+            (0..1000).for_each(|n| assert!(put(&mut dict, &name(n), n)));
             let (mut seen, mut cursor, mut calls) = (HashSet::new(), 0, 0);
             loop {
-                cursor = dict.scan(cursor, |member, ()| {
-                    seen.insert(member.to_vec());
+                cursor = dict.scan(cursor, |entry| {
+                    seen.insert(entry.1);
                 });
                 if cursor == 0 {
                     break;
                 }
                 calls += 1;
                 for _ in 0..rng.below(60) {
-                    let other = name(1000 + rng.below(4000));
+                    let other = 1000 + rng.below(4000);
                     if (calls + round) % 100 < 50 {
-                        dict.insert(&other, ());
+                        put(&mut dict, &name(other), other);
                     } else {
-                        dict.remove(&other);
+                        dict.remove(&name(other));
                     }
                 }
             }
-            assert!((0..1000).all(|n| seen.contains(&name(n))));
+            assert!((0..1000).all(|n| seen.contains(&n)));
         }
     }
 }

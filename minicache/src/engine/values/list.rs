@@ -40,8 +40,8 @@ pub enum Side {
     After,
 }
 
-/// A list; see the head of the file. Elements are shorter than 1 GiB, which is for the caller to
-/// see to.
+/// A list; see the head of the file. An element is shorter than 4 GiB, which the protocol's limit
+/// on an argument sees to.
 #[derive(Default)]
 pub struct List {
     /// No node is empty.

@@ -5,8 +5,8 @@
 //! | type | while small | when large |
 //! |---|---|---|
 //! | [`list::List`] | one packed node | many, in a queue |
-//! | [`hash::Hash`] | packed fields and values | [`dict::Dict`] of values |
-//! | [`set::Set`] | sorted integers ([`intset::IntSet`]) | [`dict::Dict`] of nothing |
+//! | [`hash::Hash`] | packed fields and values | [`dict::Dict`] of pairs |
+//! | [`set::Set`] | sorted integers ([`intset::IntSet`]) | [`dict::Dict`] of members |
 //! | [`zset::ZSet`] | packed members and scores | [`skiplist::SkipList`] and an index |
 //!
 //! Packed means a [`Listpack`](crate::format::listpack::Listpack). Reading never allocates:
@@ -51,24 +51,6 @@ impl Default for Limits {
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
         }
-    }
-}
-
-/// Memory that a structure holds beyond its own `size_of`.
-pub trait Heap {
-    /// Bytes taken from the allocator, its own overhead included.
-    fn heap(&self) -> usize;
-}
-
-impl Heap for () {
-    fn heap(&self) -> usize {
-        0
-    }
-}
-
-impl Heap for Box<[u8]> {
-    fn heap(&self) -> usize {
-        allocation(self.len())
     }
 }
 

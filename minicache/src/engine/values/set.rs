@@ -1,4 +1,4 @@
-//! The set: integers in order while few and all integers, a dictionary of nothing otherwise.
+//! The set: integers in order while few and all integers, a dictionary of members otherwise.
 //!
 //! ```text
 //! SADD s 3 1 2        intset      1 2 3           6 bytes of members
@@ -22,7 +22,7 @@ pub enum Set {
     /// Few members, all of them integers.
     Ints(IntSet),
     /// Any members.
-    Texts(Box<Dict<()>>),
+    Texts(Box<Dict<Box<[u8]>>>),
 }
 
 impl Default for Set {
@@ -54,7 +54,7 @@ impl Set {
     pub fn contains(&self, member: &[u8]) -> bool {
         match self {
             Set::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),
-            Set::Texts(texts) => texts.contains(member),
+            Set::Texts(texts) => texts.get(member).is_some(),
         }
     }
 
@@ -62,7 +62,7 @@ impl Set {
     pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
         let ints = match self {
             Set::Ints(ints) => ints,
-            Set::Texts(texts) => return texts.insert(member, ()).is_none(),
+            Set::Texts(texts) => return put(texts, member),
         };
         let Some(value) = parse_i64(member) else {
             self.leave_integers();
@@ -88,7 +88,7 @@ impl Set {
     pub fn nth(&self, place: usize) -> Option<Element<'_>> {
         match self {
             Set::Ints(ints) => ints.nth(place).map(Element::Int),
-            Set::Texts(texts) => texts.nth(place).map(|(member, ())| Element::Bytes(member)),
+            Set::Texts(texts) => texts.nth(place).map(|member| Element::Bytes(member)),
         }
     }
 
@@ -106,7 +106,7 @@ impl Set {
                 ints.remove(value);
                 Some(ItoaBuf::new().format(value).into())
             }
-            Set::Texts(texts) => texts.remove_nth(place).map(|(member, ())| member),
+            Set::Texts(texts) => texts.remove_nth(place),
         }
     }
 
@@ -123,7 +123,7 @@ impl Set {
                 ints.iter().for_each(|value| emit(Element::Int(value)));
                 0
             }
-            Set::Texts(texts) => texts.scan(cursor, |member, ()| emit(Element::Bytes(member))),
+            Set::Texts(texts) => texts.scan(cursor, |member| emit(Element::Bytes(member))),
         }
     }
 
@@ -148,17 +148,21 @@ impl Set {
             let mut texts = Dict::new();
             let mut buf = ItoaBuf::new();
             for value in ints.iter() {
-                texts.insert(buf.format(value), ());
+                put(&mut texts, buf.format(value));
             }
             *self = Set::Texts(Box::new(texts));
         }
     }
 }
 
+fn put(texts: &mut Dict<Box<[u8]>>, member: &[u8]) -> bool {
+    texts.put(member, || member.into(), |_| {})
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeSet, HashSet};
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
 
     fn texts(set: &Set) -> BTreeSet<Vec<u8>> {
         set.iter().map(|member| member.to_vec()).collect()
@@ -229,6 +233,22 @@ mod tests {
             let drawn: HashSet<_> =
                 (0..n * 20).map(|_| set.random(&mut rng).unwrap().to_vec()).collect();
             assert_eq!(drawn, seen);
+        }
+    }
+
+    #[test]
+    fn random_members_are_equally_likely() {
+        let mut rng = Rng::new(43);
+        for others in [&b"0"[..], b"x"] {
+            let mut set = Set::new();
+            (1..10).for_each(|n| assert!(set.add(format!("{n}").as_bytes(), &Limits::default())));
+            assert!(set.add(others, &Limits::default()));
+            let mut counts = BTreeMap::new();
+            for _ in 0..50_000 {
+                *counts.entry(set.random(&mut rng).unwrap().to_vec()).or_insert(0) += 1;
+            }
+            assert_eq!(counts.len(), 10);
+            assert!(counts.values().all(|count| (4_600..5_400).contains(count)), "{counts:?}");
         }
     }
 }

@@ -18,14 +18,16 @@
 //! links. A node carries its lane 0 itself; the third of a link per node that lies on higher lanes
 //! lives in a vector of its own.
 //!
-//! Invariants, asserted in the tests: 1. Lane 0 is a ring through node 0, the head, in both
-//! directions. 2. Lane n is the nodes with a height above n, in order of lane 0; its last link
-//! leads to 0. 3. A span is the rank of where its link leads, less the rank of where it is; the end
-//! has the rank of the last.
+//! Invariants, asserted in the tests:
+//! 1. Lane 0 is a ring through node 0, the head, in both directions.
+//! 2. Lane n is the nodes with a height above n, in order of lane 0; its last link leads to 0.
+//! 3. A span is the rank of where its link leads, less the rank of where it is; the end has the
+//!    rank of the last member.
 //!
 //! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 lanes.
 
-use super::{Heap as _, allocation, make_room};
+use super::dict::Entry as _;
+use super::{allocation, make_room};
 
 /// The lanes there can be. At one in four a list outgrows them at 4^32 nodes.
 pub const HEIGHT_MAX: usize = 32;
@@ -160,16 +162,6 @@ impl SkipList {
         self.nodes[id as usize].score
     }
 
-    /// The id of the first member.
-    pub fn first(&self) -> Option<u32> {
-        self.next(HEAD)
-    }
-
-    /// The id of the last member.
-    pub fn last(&self) -> Option<u32> {
-        self.previous(HEAD)
-    }
-
     /// The id of the member after this one.
     pub fn next(&self, id: u32) -> Option<u32> {
         Some(self.nodes[id as usize].next).filter(|next| *next != HEAD)
@@ -276,11 +268,15 @@ impl SkipList {
     fn descend(&self, mut ride: impl FnMut(u32, &Node) -> bool) -> Path {
         let mut path = Path::START;
         let (mut at, mut rank) = (HEAD, 0);
+        // The node that ended the ride on the lane above also ends it on this one: no need to look
+        // at it again.
+        let mut stop = HEAD;
         for lane in (0..self.height).rev() {
             loop {
                 let link = self.link_of(at, lane);
                 let reached = rank + link.span;
-                if link.next == HEAD || !ride(reached, &self.nodes[link.next as usize]) {
+                if link.next == stop || !ride(reached, &self.nodes[link.next as usize]) {
+                    stop = link.next;
                     break;
                 }
                 (at, rank) = (link.next, reached);
@@ -431,7 +427,7 @@ mod tests {
             order.push(id);
         }
         assert_eq!(order.len(), list.len() + 1);
-        assert_eq!(list.last().unwrap_or(HEAD), order[list.len()]);
+        assert_eq!(list.previous(HEAD).unwrap_or(HEAD), order[list.len()]);
         assert!(order[1..].is_sorted_by(|a, b| {
             is_before(&list.nodes[*a as usize], list.score(*b), list.member(*b))
         }));
