@@ -27,6 +27,8 @@ pub mod spec;
 pub mod strings;
 pub mod synopsis;
 pub mod table;
+#[cfg(test)]
+pub mod testing;
 pub mod transactions;
 pub mod zsets;
 
