@@ -65,6 +65,17 @@ impl<'c> Executor<'c> {
         }
     }
 
+    /// Until when a pause keeps this command waiting.
+    pub fn held_up(&self, args: Args) -> Option<i64> {
+        let pause = &self.store.cache.pause;
+        pause.holds(self.store.now.ms, true)?;
+        let writes = table::find(args.at(0)).is_some_and(|command| {
+            command.flags.has(Flags::WRITE)
+                || matches!(command.name, "exec" | "publish" | "spublish")
+        });
+        pause.holds(self.store.now.ms, writes)
+    }
+
     /// Counts an error reply under its code.
     pub fn count_error(&self, code: &str) {
         self.store.cache.totals.count_error(code);
@@ -130,14 +141,25 @@ impl<'c> Executor<'c> {
         let seen = &session.client.figures;
         seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        if self.store.cache.monitors.any() && !command.flags.has(Flags::ADMIN) {
+            self.store.cache.monitors.show(self.store.now, session.db, &session.client, args);
+        }
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
         let timed = every || calls % TIMED_ONE_IN == 0;
         let start = if timed { (self.clock)() } else { 0 };
-        let mut call =
-            Call { args, command, session, store: &mut self.store, out, mode, parked: false };
+        let mut call = Call {
+            args,
+            command,
+            session,
+            store: &mut self.store,
+            out,
+            mode,
+            filled: None,
+            parked: false,
+        };
         let answer = (command.handler)(&mut call);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
@@ -189,21 +211,25 @@ impl<'c> Executor<'c> {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {
             for id in self.store.cache.waiting.queue(&place) {
-                self.serve(id, &place);
+                if !self.serve(id, &place) {
+                    break;
+                }
             }
         }
     }
 
-    /// Runs a waiting command again. It stays where it is unless it gets something.
-    fn serve(&mut self, id: u64, place: &Place) {
+    /// Runs a waiting command again. It stays where it is unless it gets something. False once the
+    /// key is gone: then nobody else gets anything either.
+    fn serve(&mut self, id: u64, place: &Place) -> bool {
         let cache = self.store.cache;
-        let Some(ticket) = cache.waiting.get(id) else { return };
+        let Some(ticket) = cache.waiting.get(id) else { return true };
         let args = ticket.args.as_args();
         let here = std::mem::replace(&mut self.store.db, place.0);
         self.lock_for(ticket.command, args);
-        if !cache.waiting.claim(id) {
+        let there = self.store.exists(&place.1);
+        if !there || !cache.waiting.claim(id) {
             self.store.db = here;
-            return;
+            return there;
         }
         let mut session = Session::new(ticket.client.clone(), true);
         (session.db, session.protocol) = (ticket.db, ticket.protocol);
@@ -215,6 +241,7 @@ impl<'c> Executor<'c> {
             store: &mut self.store,
             out: &mut reply,
             mode: Mode::Retry,
+            filled: Some(&place.1),
             parked: false,
         };
         let answer = (ticket.command.handler)(&mut call);
@@ -229,6 +256,7 @@ impl<'c> Executor<'c> {
             ticket.client.mailbox.deliver(Letter::Unblocked(bytes));
         }
         self.store.db = here;
+        true
     }
 }
 

@@ -41,6 +41,7 @@ use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;
 use crate::engine::error::{Answer, Error};
 use crate::engine::number::{parse_f64, parse_i64};
+use crate::engine::object::{Container, Value};
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
@@ -73,6 +74,8 @@ pub struct Call<'a, 'c> {
     pub out: &'a mut Reply,
     /// How it came to run.
     pub mode: Mode,
+    /// In [`Mode::Retry`], the key that was filled.
+    pub filled: Option<&'a [u8]>,
     /// Set when it waits, and so has not replied.
     pub parked: bool,
 }
@@ -104,6 +107,19 @@ impl<'a> Call<'a, '_> {
     /// Whether an argument is this word, in either case.
     pub fn is(&self, index: usize, word: &str) -> bool {
         self.args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// Whether a blocking command is to look at a key: at all of its keys when it comes; when it
+    /// has waited, only at the one that was filled, and only if that holds what it waits for.
+    pub fn looks_at<T: Container>(&mut self, key: &[u8]) -> bool {
+        if self.mode != Mode::Retry {
+            return true;
+        }
+        self.filled == Some(key)
+            && match self.store.peek(key) {
+                Some(Value::Object(object)) => T::of(object).is_some(),
+                _ => false,
+            }
     }
 
     /// How long the replies of this batch may become: past that the client would be closed for not
@@ -144,11 +160,11 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not a float or out of range");
     let seconds = parse_f64(argument).ok_or(NOT_A_TIMEOUT)?;
     let ms = (seconds * 1000.0).ceil();
-    if ms > i64::MAX as f64 / 2.0 {
-        return Err(NOT_A_TIMEOUT);
-    }
     match ms {
-        negative if negative < 0.0 => Err(Error::new("ERR timeout is negative")),
+        // Redis lets too large a number overflow, and then finds it negative.
+        negative if !(0.0..i64::MAX as f64).contains(&negative) => {
+            Err(Error::new("ERR timeout is negative"))
+        }
         0.0 => Ok(None),
         ms => Ok(Some(ms as i64)),
     }

@@ -27,6 +27,10 @@ pub fn run(
             Found::Request { length } => {
                 let args = parser.args(rest);
                 if !args.is_empty() {
+                    session.held_until_ms = executor.held_up(args);
+                    if session.held_until_ms.is_some() {
+                        break;
+                    }
                     executor.execute(session, args, out);
                 }
                 done += length;

@@ -368,6 +368,11 @@ impl<'c> Access<'c> {
         }
     }
 
+    /// Counts changes that were not announced one by one.
+    pub fn count_changes(&mut self, changes: usize) {
+        add(&self.counters.changes, changes as u64);
+    }
+
     /// Says that something was put under a key for which commands may wait.
     pub fn filled(&mut self, key: &[u8]) {
         if !self.cache.waiting.is_empty() {

@@ -17,18 +17,20 @@
 use super::blocking::Waiting;
 use super::clients::Clients;
 use super::config::Config;
+use super::monitors::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::rng::Rng;
 use super::rules::RuleBook;
 use super::slow_log::SlowLog;
-use super::store::shard::{Shard, ShardStats};
+use super::store::shard::Shard;
 use super::watch::Watched;
 use crate::commands::table;
 use ahash::RandomState;
+use minikit::connections::Connections;
 use minikit::sync::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// Shards are named by the bits of a 64-bit set.
 pub const SHARDS_MAX: usize = 64;
@@ -50,6 +52,11 @@ pub struct Cache {
     pub rules: RuleBook,
     /// Who is connected.
     pub clients: Clients,
+    /// How many came and how many were turned away.
+    pub connections: Connections,
+    /// Commands per second, lately.
+    pub rate: Rate,
+    peak_memory: AtomicUsize,
     /// Who hears what.
     pub pubsub: Mutex<PubSub>,
     /// Who waits for what.
@@ -62,6 +69,8 @@ pub struct Cache {
     pub slow_log: SlowLog,
     /// What `INFO` says about the process.
     pub identity: Identity,
+    /// Who sees every command.
+    pub monitors: Monitors,
     /// Whether clients are kept waiting.
     pub pause: Pause,
     /// Set by `SHUTDOWN`.
@@ -147,6 +156,11 @@ impl Counters {
         &self.commands[command]
     }
 
+    /// How many commands ran.
+    pub fn calls(&self) -> u64 {
+        self.commands.iter().map(|command| command.calls.load(Ordering::Relaxed)).sum()
+    }
+
     /// Forgets everything. Only nearly exact while other cores count.
     pub fn reset(&self) {
         for CommandCounters { calls, took_ns, failed, rejected } in &self.commands {
@@ -196,12 +210,16 @@ impl Cache {
             seeds: AtomicU64::new(0),
             rules: RuleBook::new(config),
             clients: Clients::default(),
+            connections: Connections::new(),
+            rate: Rate::default(),
+            peak_memory: AtomicUsize::new(0),
             pubsub: Mutex::new(PubSub::default()),
             waiting: Waiting::default(),
             totals: Totals::default(),
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
             slow_log: SlowLog::default(),
             identity,
+            monitors: Monitors::default(),
             pause: Pause::default(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
@@ -250,16 +268,38 @@ impl Cache {
         crate::raw::allocated().saturating_sub(free)
     }
 
-    /// The counters of all shards together. Locks each in turn.
-    pub fn shard_stats(&self) -> ShardStats {
-        (0..self.shards()).fold(ShardStats::default(), |sum, index| {
-            let stats = self.lock(index).shard.stats;
-            ShardStats {
-                hits: sum.hits + stats.hits,
-                misses: sum.misses + stats.misses,
-                expired: sum.expired + stats.expired,
-                evicted: sum.evicted + stats.evicted,
-            }
-        })
+    /// The most memory that was in use whenever it was looked at.
+    pub fn peak_memory(&self) -> usize {
+        let used = self.used_memory();
+        self.peak_memory.fetch_max(used, Ordering::Relaxed).max(used)
+    }
+
+    /// Commands executed on all cores.
+    pub fn commands(&self) -> u64 {
+        self.counters.iter().map(Counters::calls).sum()
+    }
+}
+
+/// A rate per second over the last while: whoever has a clock [samples](Self::sample) a count now and then.
+#[derive(Default)]
+pub struct Rate {
+    count: AtomicU64,
+    at_ms: AtomicI64,
+    per_second: AtomicU64,
+}
+
+impl Rate {
+    /// Notes a count that only grows.
+    pub fn sample(&self, count: u64, now_ms: i64) {
+        let grown = count.saturating_sub(self.count.swap(count, Ordering::Relaxed));
+        let passed_ms = now_ms - self.at_ms.swap(now_ms, Ordering::Relaxed);
+        if passed_ms > 0 {
+            self.per_second.store(grown * 1000 / passed_ms as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// The rate between the last two samples.
+    pub fn per_second(&self) -> u64 {
+        self.per_second.load(Ordering::Relaxed)
     }
 }

@@ -5,8 +5,9 @@
 //! show, so it is done in integers:
 //!
 //! ```text
-//!              in doubles                in long doubles             17 decimals, trimmed
-//! 3 + 0.1      3.100000000000000088…     3.1000000000000000000542…   3.1
+//! 3 + 0.1      the sum                    with 17 decimals, trimmed
+//! double       3.1000000000000000888…     3.10000000000000009
+//! long double  3.0999999999999999999132…  3.1
 //! ```
 //!
 //! A number is `mantissa * 2^exponent`, the top bit of the mantissa being set. Three things lose

@@ -9,6 +9,7 @@ pub mod error;
 pub mod glob;
 pub mod long_double;
 pub mod mailbox;
+pub mod monitors;
 pub mod number;
 pub mod object;
 pub mod pause;

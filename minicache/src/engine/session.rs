@@ -31,6 +31,8 @@ pub struct Session {
     pub waiting: Option<u64>,
     /// Unix milliseconds when it stops waiting; `None` never.
     pub wait_until_ms: Option<i64>,
+    /// Unix milliseconds until which a pause holds it up.
+    pub held_until_ms: Option<i64>,
     /// Whether the connection is to end once the replies are written.
     pub closing: bool,
     /// Whether it sees every command (`MONITOR`).
@@ -105,6 +107,7 @@ impl Session {
             replies: Replies::On,
             waiting: None,
             wait_until_ms: None,
+            held_until_ms: None,
             closing: false,
             monitor: false,
         }
@@ -113,6 +116,12 @@ impl Session {
     /// Whether a RESP2 client has subscribed and may now only speak of subscriptions.
     pub fn only_listens(&self) -> bool {
         self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty()
+    }
+
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        let address = &self.client.address;
+        ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
     }
 
     /// Lets others see what has changed.

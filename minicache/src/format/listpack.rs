@@ -33,8 +33,9 @@
 //!
 //! **Room on both sides.** Redis keeps the pack at the start of its allocation, so whatever happens
 //! at the front moves all of it. Here free room may lie before the header too, and a change moves
-//! the shorter side. On lists of 8 KiB nodes that takes a push at the front from 33 ns to 14, as at
-//! the back, and a queue that goes in at the back and out at the front from over 100 ns to 30.
+//! the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half the
+//! time it took when it moved the node, as little as one at the back; a queue, in at the back and
+//! out at the front, less than a third.
 //!
 //! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
 //! specification.
@@ -354,22 +355,18 @@ impl Listpack {
         self.bytes.truncate(end + new - old);
     }
 
-    /// Frees `need` bytes on one side. Where the other side has plenty, the pack moves to the
-    /// middle of what it has, so that a queue (in at one side, out at the other) does not grow for
-    /// ever; otherwise it grows by `1/SLACK` more than needed, which makes the copies of many
-    /// pushes a constant per byte.
+    /// Frees `need` bytes on one side, and `1/SLACK` of the size more, so that many pushes share
+    /// one copy. Of the room in front, growing at the back keeps as much again: pushing at both
+    /// ends in turn must not copy every time, and a queue, in at one end and out at the other, must
+    /// not hoard what it has passed.
     fn make_room(&mut self, side: Side, need: usize) {
         let (size, slack) = (self.size(), self.size() / SLACK);
-        let spare = self.bytes.capacity() - size;
+        let grown = need + slack;
+        let kept = slack.min(self.start as usize);
         match side {
-            _ if spare >= need + slack => {
-                let half = (spare - need) / 2;
-                let start = if side == Side::Front { need + half } else { half };
-                self.move_to(size + spare, start);
-            }
-            Side::Front => self.move_to(size + need + slack, need + slack),
-            Side::Back if self.start == 0 => self.bytes.reserve_exact(need + slack),
-            Side::Back => self.move_to(size + need + slack, 0),
+            Side::Front => self.move_to(grown + size, grown),
+            Side::Back if kept == 0 => self.bytes.reserve_exact(grown),
+            Side::Back => self.move_to(kept + size + grown, kept),
         }
     }
 
@@ -398,8 +395,8 @@ impl Listpack {
     }
 }
 
-/// A growing pack takes a quarter of its size in advance: at most a fifth of the memory is idle,
-/// and each byte is copied about four times on the way to any size.
+/// A growing pack takes a quarter of its size in advance: each byte is copied about four times on
+/// the way to any size, and usually a tenth of the memory is idle.
 const SLACK: usize = 4;
 /// Below this many bytes an idle rest is not worth a call to the allocator.
 const WORTH_SHRINKING: usize = 256;

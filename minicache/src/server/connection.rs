@@ -40,6 +40,8 @@ use tokio::time::{Sleep, sleep};
 
 /// Buffers larger than this are given back once they are empty.
 const KEPT_MAX: usize = 64 * 1024;
+/// How often a client held up by a pause looks whether it is over.
+const HELD_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait before asking again for a ticket that is being served.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
@@ -175,6 +177,8 @@ impl Connection {
         self.parser.shrink();
         if self.session.waiting.is_some() {
             self.set_alarm(at);
+        } else if self.session.held_until_ms.is_some() {
+            self.alarm = Some(Box::pin(sleep(HELD_PAUSE)));
         }
         self.send(std::mem::take(out.buffer()), context)?;
         Ok(done)
@@ -288,6 +292,9 @@ impl Connection {
     }
 
     fn time_is_up(&mut self, context: &mut Context<'_>) -> Result<(), Gone> {
+        if self.session.held_until_ms.take().is_some() {
+            return self.run_pending(context);
+        }
         let Some(ticket) = self.session.waiting else { return Ok(()) };
         match self.core.cache.waiting.withdraw(ticket) {
             Withdrawal::Served => Ok(()),
@@ -336,6 +343,9 @@ impl Drop for Connection {
             let (core, rules) = (Rc::clone(&self.core), self.core.rules());
             let mut executor = self.executor(&core, &rules, now());
             transactions::unwatch_all(&mut executor.store, &mut self.session);
+        }
+        if self.session.monitor {
+            self.core.cache.monitors.remove(self.session.client.id);
         }
         self.core.cache.clients.leave(self.session.client.id);
     }

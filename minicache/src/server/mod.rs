@@ -34,8 +34,6 @@ const READ_MAX: usize = 64 * 1024;
 pub struct Server {
     /// What it serves.
     pub cache: Arc<Cache>,
-    /// The clients inside.
-    pub connections: Connections,
 }
 
 /// What one core owns.
@@ -87,7 +85,7 @@ impl Service for Server {
     }
 
     fn connections(&self) -> &Connections {
-        &self.connections
+        &self.cache.connections
     }
 
     fn max_connections(&self) -> usize {

@@ -8,7 +8,6 @@ use super::{Server, now};
 use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
 use crate::engine::config::Config;
 use ahash::RandomState;
-use minikit::connections::Connections;
 use minikit::server::{Bound, Options, ServerError, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +35,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), 
         config_file: start.config_file,
     };
     let cache = Arc::new(Cache::new(cores, shards_for(cores), start.config, identity));
-    let server = Server { cache: Arc::clone(&cache), connections: Connections::new() };
+    let server = Server { cache: Arc::clone(&cache) };
     let options = Options { threads: cores, ..start.options };
     minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound| {
         let port = bound.tcp.map_or(0, |address| address.port());

@@ -38,6 +38,8 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
         next = expire_round(core);
         if core.index == 0 {
             dismiss_idle(core);
+            core.cache.rate.sample(core.cache.commands(), now().ms);
+            core.cache.peak_memory();
         }
     }
     if core.index == 0 {

@@ -202,6 +202,17 @@ impl Reply {
         }
     }
 
+    /// An integer of any size, in decimal.
+    pub fn big_number(&mut self, digits: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.text(digits),
+            Protocol::Resp3 => {
+                self.bytes.push(b'(');
+                self.line(digits.as_bytes());
+            }
+        }
+    }
+
     /// Text meant for people, such as `INFO`: RESP3 marks it `txt`.
     pub fn verbatim(&mut self, text: &str) {
         match self.protocol {

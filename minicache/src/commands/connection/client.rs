@@ -22,7 +22,11 @@ pub fn client_id(c: &mut Call) -> Answer {
 /// `CLIENT GETNAME`
 pub fn client_getname(c: &mut Call) -> Answer {
     let about = c.session.client.about.lock();
-    if about.name.is_empty() { c.out.null() } else { c.out.bulk(&about.name) }
+    if about.name.is_empty() {
+        c.out.null()
+    } else {
+        c.out.bulk(&about.name)
+    }
     Ok(())
 }
 
@@ -334,8 +338,9 @@ pub fn client_unpause(c: &mut Call) -> Answer {
     Ok(())
 }
 
-const NO_TRACKING: Error =
-    Error::new("ERR client tracking is not part of this server: it keeps no table of who read what");
+const NO_TRACKING: Error = Error::new(
+    "ERR client tracking is not part of this server: it keeps no table of who read what",
+);
 
 /// `CLIENT TRACKING …`: left out, and said so. Clients then do without a cache of their own.
 pub fn client_tracking(c: &mut Call) -> Answer {

@@ -80,7 +80,9 @@ pub fn reset(c: &mut Call) -> Answer {
     session.db = 0;
     session.protocol = Protocol::Resp2;
     session.replies = Replies::On;
-    session.monitor = false;
+    if std::mem::take(&mut session.monitor) {
+        c.store.cache.monitors.remove(session.client.id);
+    }
     session.trusted = c.store.rules.settings.requirepass.is_empty();
     c.out.protocol = Protocol::Resp2;
     c.out.simple("RESET");

@@ -80,6 +80,28 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The text of a configuration file with its directives brought up to date (`CONFIG REWRITE`). Comments stay where they
+    /// are; a directive that has its default is left out, one the file did not have comes at the end.
+    pub fn rewritten(&self, before: &[u8]) -> Vec<u8> {
+        let is_directive = |line: &[u8]| {
+            let words = split(line).unwrap_or_default();
+            words.first().is_some_and(|name| find(name).is_some())
+        };
+        let kept = before.split(|byte| *byte == b'\n').filter(|line| !is_directive(line));
+        let mut text = kept.collect::<Vec<_>>().join(&b'\n').trim_ascii_end().to_vec();
+        for (row, value) in self.iter().filter(|(row, value)| row.default.as_bytes() != *value) {
+            text.push(b'\n');
+            text.extend_from_slice(row.name.as_bytes());
+            text.push(b' ');
+            let several = row.kind.takes_words() && !value.is_empty();
+            text.extend_from_slice(&if several { value.to_vec() } else { quoted(value) });
+        }
+        text.push(b'\n');
+        text
+    }
+}
+
 /// The command line as lines of a file.
 ///
 /// Words after `--name` belong to it until the next `--name`; directly after a name, a word may

@@ -4,9 +4,9 @@
 //! text:
 //!
 //! ```text
-//! output_limits   "replica 1kb 0 0", on "normal 1 2 3 slave 4 5 6 …"  ->  "normal 1 2 3 slave 1024 0 0 …"
-//! replica_of      "no one"                                            ->  ""
-//! percentiles     "50 99.90"                                          ->  "50 99.9"
+//! output_limits  "replica 1kb 0 0", on "normal … slave 4 5 6 …"  ->  "normal … slave 1024 0 0 …"
+//! replica_of     "no one"                                      ->  ""
+//! percentiles    "50 99.90"                                    ->  "50 99.9"
 //! ```
 //!
 //! The counterpart in Redis are the `setConfig…Option` functions of `config.c`.

@@ -4,8 +4,8 @@
 //! is when nobody says anything, and what it does *here*. Two verbs start a row:
 //!
 //! ```text
-//! used("maxmemory", Memory(0, u64::MAX), "0", "…")     this engine obeys it
-//! kept("appendonly", Bool, "no", "…")                  checked, kept and answered; no more than that
+//! used("maxmemory", Memory(0, u64::MAX), "0", "…")   this engine obeys it
+//! kept("appendonly", Bool, "no", "…")                checked, kept and answered, no more
 //! ```
 //!
 //! and more may follow: `.alias("…")` an older name with the same value, `.at_start()` not to

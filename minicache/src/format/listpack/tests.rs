@@ -64,6 +64,18 @@ fn every_string_width_from_both_ends() {
     }
 }
 
+/// Where one more byte of back length begins, as Redis has it.
+#[test]
+fn back_lengths() {
+    let back = |text_len: usize, head: usize| {
+        Listpack::size_of(Element::Bytes(&vec![b'x'; text_len])) - text_len - head
+    };
+    assert_eq!([back(125, 2), back(126, 2)], [1, 2]);
+    assert_eq!([back(16_377, 5), back(16_378, 5)], [2, 3]);
+    assert_eq!([back(2_097_145, 5), back(2_097_146, 5)], [3, 4]);
+    assert_eq!(pack_of(&["x".repeat(126).as_str()]).as_bytes()[HEADER + 128..], [1, 0x80, END]);
+}
+
 /// Beyond 65534 elements the header stops counting, as the specification has it.
 #[test]
 fn counts_past_the_header() {
@@ -160,20 +172,34 @@ fn splits_retains_and_finds() {
 #[test]
 fn a_queue_does_not_grow() {
     for front_in in [false, true] {
-        let mut pack = Listpack::new();
+        let (mut pack, mut most) = (Listpack::new(), 0);
         for n in 0..20_000 {
             if front_in {
-                pack.push_front(Element::Int(n))
+                pack.push_front(Element::Int(n));
             } else {
-                pack.push_back(Element::Int(n))
+                pack.push_back(Element::Int(n));
             }
             if n >= 100 {
                 pack.delete(pack.seek(if front_in { 100 } else { 0 }).unwrap(), 1);
             }
+            most = most.max(pack.allocated());
         }
         assert_eq!(pack.len(), 100);
-        assert!(pack.allocated() < 2 * pack.size(), "{} for {}", pack.allocated(), pack.size());
+        assert!(most < 2 * pack.size(), "{most} for {}", pack.size());
     }
+}
+
+/// In at both ends by turns: neither side takes the room of the other.
+#[test]
+fn alternating_ends_move_seldom() {
+    let (mut pack, mut moves, mut place) = (Listpack::new(), 0, std::ptr::null());
+    for n in 0..4000 {
+        pack.push_front(Element::Int(n));
+        pack.push_back(Element::Int(n));
+        moves += usize::from(pack.bytes.as_ptr() != place);
+        place = pack.bytes.as_ptr();
+    }
+    assert!(moves < 100, "{moves}");
 }
 
 /// Every single-byte corruption, every truncation and plain noise are walked without reading
@@ -197,6 +223,8 @@ fn corrupt_bytes_end_the_walk() {
             walk(&bad);
         }
     }
+    // An element whose back length is missing is none.
+    assert_eq!(Iter::over(b"\x0c\0\0\0\x01\0\x83ada\xff").count(), 0);
     let mut rng = Rng::new(4);
     for _ in 0..2000 {
         let noise: Vec<u8> = (0..rng.below(60)).map(|_| rng.next_u64() as u8).collect();
