@@ -55,7 +55,7 @@ impl Fixture {
     pub fn with(parameters: &[(&str, &str)]) -> Fixture {
         let mut config = Config::new();
         for (name, text) in parameters {
-            config.put(name, &[text.as_bytes()]).unwrap();
+            config.set_many(&[(name.as_bytes(), text.as_bytes())], true).unwrap();
         }
         let identity = Identity {
             run_id: "0".repeat(40),
