@@ -14,6 +14,7 @@
 
 pub mod bits;
 pub mod connection;
+pub mod draw;
 pub mod execute;
 pub mod hashes;
 pub mod key_specs;
@@ -21,6 +22,7 @@ pub mod keys;
 pub mod lists;
 pub mod pubsub;
 pub mod run;
+pub mod scan;
 pub mod server;
 pub mod sets;
 pub mod spec;
@@ -118,6 +120,15 @@ impl<'a> Call<'a, '_> {
                 Some(Value::Object(object)) => T::of(object).is_some(),
                 _ => false,
             }
+    }
+
+    /// How long the replies of this batch may become: past that the client would be closed for not
+    /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops there.
+    pub fn reply_bytes_max(&self) -> usize {
+        match self.store.rules.settings.output_limit_normal.hard_bytes {
+            0 => usize::MAX,
+            bytes => bytes as usize,
+        }
     }
 
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from now. Where waiting is not
