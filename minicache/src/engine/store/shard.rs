@@ -36,6 +36,8 @@ struct Keyspace {
 pub enum Fresh<'a> {
     /// A string; the shard chooses how it lies.
     Text(&'a [u8]),
+    /// A string that is text even where it spells a number.
+    Verbatim(&'a [u8]),
     /// A number as a string.
     Int(i64),
     /// A value with memory of its own.
@@ -400,11 +402,15 @@ impl Shard {
             Fresh::Object(object) => Stored::Object(self.keep_object(object)),
             Fresh::Text(bytes) => match parse_i64(bytes) {
                 Some(number) => Stored::Int(number),
-                None if entry::size_of(key, Stored::Inline(bytes), deadline) <= SHARED_MAX => {
-                    Stored::Inline(bytes)
-                }
-                None => Stored::Object(self.keep_object(Object::Text(bytes.to_vec()))),
+                None => self.store(key, Fresh::Verbatim(bytes), deadline),
             },
+            Fresh::Verbatim(bytes) => {
+                let inline = Stored::Inline(bytes);
+                match entry::size_of(key, inline, deadline) <= SHARED_MAX {
+                    true => inline,
+                    false => Stored::Object(self.keep_object(Object::Text(bytes.to_vec()))),
+                }
+            }
         }
     }
 
