@@ -113,10 +113,9 @@ impl<'c> Executor<'c> {
         if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
             return Err(Error::NO_AUTH);
         }
-        if self.store.rules.settings.maxmemory > 0
-            && !self.make_room()
-            && needs_memory(session, command)
-        {
+        let short = self.store.cache.is_full()
+            || (self.store.rules.settings.maxmemory > 0 && !self.make_room());
+        if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
