@@ -200,9 +200,14 @@ impl<'c> Executor<'c> {
         set
     }
 
+    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to go.
     fn make_room(&mut self) -> bool {
+        let Access { cache, rules, now, .. } = self.store;
+        if cache.used_memory() as u64 <= rules.settings.maxmemory {
+            return true;
+        }
         self.store.release();
-        make_room(self.store.cache, self.store.rules, self.store.now, &mut self.evicting)
+        make_room(cache, rules, now, &mut self.evicting)
     }
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
