@@ -19,9 +19,9 @@ use crate::commands::Command;
 use crate::wire::reply::Protocol;
 use crate::wire::request::OwnedArgs;
 use minikit::sync::Mutex;
+use minikit::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A database and a key in it.
 pub type Place = (usize, Box<[u8]>);
