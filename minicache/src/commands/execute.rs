@@ -150,8 +150,16 @@ impl<'c> Executor<'c> {
         let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
         let timed = every || calls % TIMED_ONE_IN == 0;
         let start = if timed { (self.clock)() } else { 0 };
-        let mut call =
-            Call { args, command, session, store: &mut self.store, out, mode, parked: false };
+        let mut call = Call {
+            args,
+            command,
+            session,
+            store: &mut self.store,
+            out,
+            mode,
+            filled: None,
+            parked: false,
+        };
         let answer = (command.handler)(&mut call);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
@@ -203,21 +211,25 @@ impl<'c> Executor<'c> {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {
             for id in self.store.cache.waiting.queue(&place) {
-                self.serve(id, &place);
+                if !self.serve(id, &place) {
+                    break;
+                }
             }
         }
     }
 
-    /// Runs a waiting command again. It stays where it is unless it gets something.
-    fn serve(&mut self, id: u64, place: &Place) {
+    /// Runs a waiting command again. It stays where it is unless it gets something. False once the
+    /// key is gone: then nobody else gets anything either.
+    fn serve(&mut self, id: u64, place: &Place) -> bool {
         let cache = self.store.cache;
-        let Some(ticket) = cache.waiting.get(id) else { return };
+        let Some(ticket) = cache.waiting.get(id) else { return true };
         let args = ticket.args.as_args();
         let here = std::mem::replace(&mut self.store.db, place.0);
         self.lock_for(ticket.command, args);
-        if !cache.waiting.claim(id) {
+        let there = self.store.exists(&place.1);
+        if !there || !cache.waiting.claim(id) {
             self.store.db = here;
-            return;
+            return there;
         }
         let mut session = Session::new(ticket.client.clone(), true);
         (session.db, session.protocol) = (ticket.db, ticket.protocol);
@@ -229,6 +241,7 @@ impl<'c> Executor<'c> {
             store: &mut self.store,
             out: &mut reply,
             mode: Mode::Retry,
+            filled: Some(&place.1),
             parked: false,
         };
         let answer = (ticket.command.handler)(&mut call);
@@ -243,6 +256,7 @@ impl<'c> Executor<'c> {
             ticket.client.mailbox.deliver(Letter::Unblocked(bytes));
         }
         self.store.db = here;
+        true
     }
 }
 

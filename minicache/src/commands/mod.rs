@@ -14,6 +14,7 @@
 
 pub mod bits;
 pub mod connection;
+pub mod draw;
 pub mod execute;
 pub mod hashes;
 pub mod key_specs;
@@ -21,12 +22,15 @@ pub mod keys;
 pub mod lists;
 pub mod pubsub;
 pub mod run;
+pub mod scan;
 pub mod server;
 pub mod sets;
 pub mod spec;
 pub mod strings;
 pub mod synopsis;
 pub mod table;
+#[cfg(test)]
+pub mod testing;
 pub mod transactions;
 pub mod zsets;
 
@@ -37,6 +41,7 @@ use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;
 use crate::engine::error::{Answer, Error};
 use crate::engine::number::{parse_f64, parse_i64};
+use crate::engine::object::{Container, Value};
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
@@ -69,6 +74,8 @@ pub struct Call<'a, 'c> {
     pub out: &'a mut Reply,
     /// How it came to run.
     pub mode: Mode,
+    /// In [`Mode::Retry`], the key that was filled.
+    pub filled: Option<&'a [u8]>,
     /// Set when it waits, and so has not replied.
     pub parked: bool,
 }
@@ -102,6 +109,28 @@ impl<'a> Call<'a, '_> {
         self.args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// Whether a blocking command is to look at a key: at all of its keys when it comes; when it
+    /// has waited, only at the one that was filled, and only if that holds what it waits for.
+    pub fn looks_at<T: Container>(&mut self, key: &[u8]) -> bool {
+        if self.mode != Mode::Retry {
+            return true;
+        }
+        self.filled == Some(key)
+            && match self.store.peek(key) {
+                Some(Value::Object(object)) => T::of(object).is_some(),
+                _ => false,
+            }
+    }
+
+    /// How long the replies of this batch may become: past that the client would be closed for not
+    /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops there.
+    pub fn reply_bytes_max(&self) -> usize {
+        match self.store.rules.settings.output_limit_normal.hard_bytes {
+            0 => usize::MAX,
+            bytes => bytes as usize,
+        }
+    }
+
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from now. Where waiting is not
     /// possible, in a transaction, it answers as if the time were up at once.
     pub fn wait(&mut self, keys: &[&[u8]], timeout_ms: Option<i64>) {
@@ -131,11 +160,11 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not a float or out of range");
     let seconds = parse_f64(argument).ok_or(NOT_A_TIMEOUT)?;
     let ms = (seconds * 1000.0).ceil();
-    if ms > i64::MAX as f64 / 2.0 {
-        return Err(NOT_A_TIMEOUT);
-    }
     match ms {
-        negative if negative < 0.0 => Err(Error::new("ERR timeout is negative")),
+        // Redis lets too large a number overflow, and then finds it negative.
+        negative if !(0.0..i64::MAX as f64).contains(&negative) => {
+            Err(Error::new("ERR timeout is negative"))
+        }
         0.0 => Ok(None),
         ms => Ok(Some(ms as i64)),
     }

@@ -18,6 +18,8 @@ impl Error {
     pub const NOT_AN_INTEGER: Error = Error::new("ERR value is not an integer or out of range");
     /// An argument or value should be a floating-point number.
     pub const NOT_A_FLOAT: Error = Error::new("ERR value is not a valid float");
+    /// A sum beyond 64 bits.
+    pub const WOULD_OVERFLOW: Error = Error::new("ERR increment or decrement would overflow");
     /// The options do not fit together.
     pub const SYNTAX: Error = Error::new("ERR syntax error");
     /// The key has to exist.

@@ -131,6 +131,21 @@ pub fn inline_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
     Some(&mut rest[size..size + length])
 }
 
+/// Puts other bytes of the same length in the place of an inline value, in an entry without deadline; false where it is not
+/// such an entry. The quickest way to overwrite.
+pub fn overwrite(slot: &mut [u8], bytes: &[u8]) -> bool {
+    if slot[0] != KIND_INLINE | DEADLINE_NONE {
+        return false;
+    }
+    match inline_mut(slot) {
+        Some(value) if value.len() == bytes.len() => {
+            value.copy_from_slice(bytes);
+            true
+        }
+        _ => false,
+    }
+}
+
 /// Puts another integer in the place of an integer; false where the value is not one.
 pub fn set_int(slot: &mut [u8], number: i64) -> bool {
     if slot[0] & KIND_MASK != KIND_INT {

@@ -233,29 +233,30 @@ impl Reply {
 
     /// Puts an array header at a mark.
     pub fn array_at(&mut self, mark: Mark, count: usize) {
-        self.insert_header(mark, |reply| reply.array(count));
+        self.insert_at(mark, |reply| reply.array(count));
     }
 
     /// Puts a set header at a mark.
     pub fn set_at(&mut self, mark: Mark, count: usize) {
-        self.insert_header(mark, |reply| reply.set(count));
+        self.insert_at(mark, |reply| reply.set(count));
     }
 
     /// Puts a map header at a mark.
     pub fn map_at(&mut self, mark: Mark, pairs: usize) {
-        self.insert_header(mark, |reply| reply.map(pairs));
+        self.insert_at(mark, |reply| reply.map(pairs));
+    }
+
+    /// Puts what `write` writes at a mark.
+    pub fn insert_at(&mut self, mark: Mark, write: impl FnOnce(&mut Reply)) {
+        let end = self.bytes.len();
+        write(self);
+        let inserted = self.bytes.len() - end;
+        self.bytes[mark.0..].rotate_right(inserted);
     }
 
     /// Takes back everything written behind a mark.
     pub fn rewind(&mut self, mark: Mark) {
         self.bytes.truncate(mark.0);
-    }
-
-    fn insert_header(&mut self, mark: Mark, write: impl FnOnce(&mut Reply)) {
-        let end = self.bytes.len();
-        write(self);
-        let header = self.bytes.len() - end;
-        self.bytes[mark.0..].rotate_right(header);
     }
 
     fn resp3(&self) -> bool {

@@ -19,6 +19,7 @@
 //! arguments of 16 KiB. Counterpart: `processMultibulkBuffer` in `networking.c`.
 
 use crate::engine::number::parse_i64;
+use std::fmt;
 
 /// The longest line: an inline request, or the digits of a length.
 const LINE_MAX: usize = 64 * 1024;
@@ -130,8 +131,26 @@ pub enum Found {
     },
     /// Not all of it has arrived.
     Incomplete,
-    /// Not the protocol. The text goes behind `ERR Protocol error: `, then the connection ends.
-    Invalid(String),
+    /// Not the protocol. What is wrong goes behind `ERR Protocol error: `, then the connection ends.
+    Invalid(Wrong),
+}
+
+/// What is wrong with bytes that are not the protocol; its `Display` has Redis' words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A known fault.
+    Fault(&'static str),
+    /// An argument that begins with another byte than `$`.
+    NotABulk(u8),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Fault(words) => out.write_str(words),
+            Wrong::NotABulk(found) => write!(out, "expected '$', got '{}'", char::from(*found)),
+        }
+    }
 }
 
 /// Finds requests; remembers how far it came in one that is not complete.
@@ -187,127 +206,111 @@ impl Parser {
     fn multibulk(&mut self, buffer: &[u8], limits: Limits) -> Found {
         let mut missing = match self.missing {
             Some(missing) => missing,
-            None => match header(buffer, 0, b'*', "too big mbulk count string") {
-                Ok(Some((count, next))) => match argument_count(count, limits) {
-                    Ok(count) => {
-                        self.at = next;
-                        count
-                    }
-                    Err(why) => return Found::Invalid(why.to_string()),
-                },
+            None => match argument_count(buffer, limits) {
+                Ok(Some((count, next))) => {
+                    self.at = next;
+                    count
+                }
                 Ok(None) => return Found::Incomplete,
-                Err(why) => return Found::Invalid(why),
+                Err(wrong) => return Found::Invalid(wrong),
             },
         };
         while missing > 0 {
-            match self.bulk(buffer, limits) {
-                Ok(true) => missing -= 1,
-                Ok(false) => {
+            match bulk(buffer, self.at, limits) {
+                Ok(Some((span, next))) => {
+                    self.spans.push(span);
+                    self.at = next;
+                    missing -= 1;
+                }
+                Ok(None) => {
                     self.missing = Some(missing);
                     return Found::Incomplete;
                 }
-                Err(why) => return Found::Invalid(why),
+                Err(wrong) => return Found::Invalid(wrong),
             }
         }
         Found::Request { length: self.at }
     }
 
-    /// Reads one argument; false where it has not all arrived.
-    fn bulk(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, String> {
-        let Some((length, start)) = header(buffer, self.at, b'$', "too big bulk count string")?
-        else {
-            return Ok(false);
-        };
-        let end = start + bulk_length(length, limits)?;
-        if buffer.len() < end + 2 {
-            return Ok(false);
-        }
-        let Ok(last) = u32::try_from(end) else { return Err("invalid bulk length".to_string()) };
-        self.spans.push((start as u32, last));
-        self.at = end + 2;
-        Ok(true)
-    }
-
     fn inline(&mut self, buffer: &[u8]) -> Found {
         let Some(end) = buffer.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\n') else {
             if buffer.len() > LINE_MAX {
-                return Found::Invalid("too big inline request".to_string());
+                return Found::Invalid(Wrong::Fault("too big inline request"));
             }
             return Found::Incomplete;
         };
         let text = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
         match split_quoted(text) {
             Some(arguments) => self.unquoted = arguments,
-            None => return Found::Invalid("unbalanced quotes in request".to_string()),
+            None => return Found::Invalid(Wrong::Fault("unbalanced quotes in request")),
         }
         self.inline = true;
         Found::Request { length: end + 1 }
     }
 }
 
-/// The header that begins at `at`: its number, which is `None` where it is no number, and where what follows begins. `None`
-/// where the line has not all arrived.
-type Header = Option<(Option<i64>, usize)>;
+/// Something read from the buffer and where what follows it begins, or `None` where it has not all arrived.
+type Read<T> = Result<Option<(T, usize)>, Wrong>;
 
-fn header(buffer: &[u8], at: usize, kind: u8, too_long: &str) -> Result<Header, String> {
-    if let Some((number, next)) = short_header(buffer, at, kind) {
-        return Ok(Some((Some(number), next)));
+fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
+    let Some((count, next)) = header(buffer, 0, "too big mbulk count string")? else {
+        return Ok(None);
+    };
+    match count {
+        Some(count) if count > ARGUMENTS_MAX => Err(Wrong::Fault("invalid multibulk length")),
+        Some(count) if count > ARGUMENTS_MAX_STRANGER && !limits.trusted => {
+            Err(Wrong::Fault("unauthenticated multibulk length"))
+        }
+        Some(count) => Ok(Some((count.max(0), next))),
+        None => Err(Wrong::Fault("invalid multibulk length")),
     }
+}
+
+/// The argument that begins at `at`.
+fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
+    let Some((length, start)) = header(buffer, at, "too big bulk count string")? else {
+        return Ok(None);
+    };
+    if buffer[at] != b'$' {
+        return Err(Wrong::NotABulk(buffer[at]));
+    }
+    let length = match length {
+        Some(length) if length > BULK_MAX_STRANGER && !limits.trusted => {
+            return Err(Wrong::Fault("unauthenticated bulk length"));
+        }
+        Some(length) if (0..=limits.bulk_max).contains(&length) => length as usize,
+        _ => return Err(Wrong::Fault("invalid bulk length")),
+    };
+    let end = start + length;
+    if buffer.len() < end + 2 {
+        return Ok(None);
+    }
+    let last = u32::try_from(end).map_err(|_| Wrong::Fault("invalid bulk length"))?;
+    Ok(Some(((start as u32, last), end + 2)))
+}
+
+/// The number of the header line that begins at `at`; `None` for it where it is no number.
+fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let rest = &buffer[at..];
+    // Nearly all headers there are have one digit or two.
+    match *rest {
+        [_, one @ b'0'..=b'9', b'\r', _, ..] => return Ok(Some((Some(digit(one)), at + 4))),
+        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
+            return Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 5)));
+        }
+        _ => {}
+    }
     let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
-        return if rest.len() > LINE_MAX { Err(too_long.to_string()) } else { Ok(None) };
+        return if rest.len() > LINE_MAX { Err(Wrong::Fault(too_long)) } else { Ok(None) };
     };
     if rest.len() < end + 2 {
         return Ok(None);
     }
-    if rest[0] != kind {
-        return Err(format!("expected '{}', got '{}'", char::from(kind), char::from(rest[0])));
-    }
-    Ok(Some((parse_i64(&rest[1..end]), at + end + 2)))
+    Ok(Some((rest.get(1..end).and_then(parse_i64), at + end + 2)))
 }
 
-/// The same for nearly all headers there are: complete, without sign, of at most nine digits. Read in one pass; whatever
-/// else there is returns `None` and takes the long way.
-fn short_header(buffer: &[u8], at: usize, kind: u8) -> Option<(i64, usize)> {
-    const DIGITS_MAX: usize = 9;
-    let (first, digits) = buffer.get(at..)?.split_first()?;
-    if *first != kind {
-        return None;
-    }
-    let mut number = 0;
-    for (count, byte) in digits.iter().take(DIGITS_MAX + 1).enumerate() {
-        match byte {
-            b'0'..=b'9' if count == 0 || number > 0 => {
-                number = number * 10 + i64::from(byte - b'0')
-            }
-            b'\r' if count > 0 && digits.len() > count + 1 => {
-                return Some((number, at + count + 3));
-            }
-            _ => return None,
-        }
-    }
-    None
-}
-
-fn argument_count(count: Option<i64>, limits: Limits) -> Result<i64, &'static str> {
-    match count {
-        Some(count) if count > ARGUMENTS_MAX => Err("invalid multibulk length"),
-        Some(count) if count > ARGUMENTS_MAX_STRANGER && !limits.trusted => {
-            Err("unauthenticated multibulk length")
-        }
-        Some(count) => Ok(count.max(0)),
-        None => Err("invalid multibulk length"),
-    }
-}
-
-fn bulk_length(length: Option<i64>, limits: Limits) -> Result<usize, String> {
-    match length {
-        Some(length) if length > BULK_MAX_STRANGER && !limits.trusted => {
-            Err("unauthenticated bulk length".to_string())
-        }
-        Some(length) if (0..=limits.bulk_max).contains(&length) => Ok(length as usize),
-        _ => Err("invalid bulk length".to_string()),
-    }
+fn digit(byte: u8) -> i64 {
+    i64::from(byte - b'0')
 }
 
 /// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a quote is not
@@ -406,7 +409,7 @@ mod tests {
         match parser.next(bytes, LIMITS) {
             Found::Request { .. } => Ok(parser.args(bytes).iter().map(<[u8]>::to_vec).collect()),
             Found::Incomplete => Err("incomplete".to_string()),
-            Found::Invalid(why) => Err(why),
+            Found::Invalid(wrong) => Err(wrong.to_string()),
         }
     }
 
@@ -448,9 +451,9 @@ mod tests {
         let limits = Limits { trusted: false, ..LIMITS };
         let mut parser = Parser::default();
         let found = parser.next(b"*11\r\n", limits);
-        assert_eq!(found, Found::Invalid("unauthenticated multibulk length".to_string()));
+        assert_eq!(found, Found::Invalid(Wrong::Fault("unauthenticated multibulk length")));
         let found = parser.next(b"*1\r\n$16385\r\n", limits);
-        assert_eq!(found, Found::Invalid("unauthenticated bulk length".to_string()));
+        assert_eq!(found, Found::Invalid(Wrong::Fault("unauthenticated bulk length")));
     }
 
     #[test]

@@ -219,6 +219,13 @@ impl Shard {
         life: Life,
         clock: u32,
     ) -> Handle {
+        if let (Fresh::Text(bytes), None) = (&fresh, life.deadline)
+            && !may_be_number(bytes)
+            && entry::overwrite(self.slab.slot_mut(handle), bytes)
+        {
+            self.set_clock(handle, clock);
+            return handle;
+        }
         self.drop_object(handle);
         let stored = self.store(key, fresh, life.deadline);
         self.rewrite(db, handle, key, stored, life, clock)
@@ -424,6 +431,11 @@ impl Shard {
             self.take_object(id);
         }
     }
+}
+
+/// Whether a text could be the decimal form of a number, which lies in its entry as a number.
+fn may_be_number(text: &[u8]) -> bool {
+    text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
 /// How long an entry is to live, and what time it is.

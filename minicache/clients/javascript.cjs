@@ -1,0 +1,58 @@
+// What the JavaScript clients stand on: running behaviours, comparing answers, waiting.
+//
+//     exports[8] = async function getexGetdel(r) {
+//       await is(r.getdel("missing"), null);
+//     };
+
+const assert = require("node:assert");
+const { setTimeout: sleep } = require("node:timers/promises");
+
+/** Runs every behaviour on an empty server; prints failures, returns their count. */
+async function run(label, behaviours, client, flush) {
+  const held = [];
+  for (const [number, behaviour] of Object.entries(behaviours)) {
+    try {
+      await flush();
+      await behaviour(client);
+      held.push(number);
+    } catch (error) {
+      console.log(`  FAIL ${number} ${behaviour.name}\n${error.stack}`);
+    }
+  }
+  const all = Object.keys(behaviours).length;
+  console.log(`  ${label}: ${held.length} of ${all} held: ${held.join(" ")}`);
+  return all - held.length;
+}
+
+/** Demands this very answer. */
+async function is(answer, want) {
+  assert.deepStrictEqual(await answer, want);
+}
+
+/** Demands a number from low to high. */
+async function within(answer, low, high) {
+  const got = Number(await answer);
+  assert(low <= got && got <= high, `got ${got}, want ${low} to ${high}`);
+}
+
+/** Demands an error from the server that contains the text. */
+async function refused(answer, text) {
+  await assert.rejects(async () => answer, (error) => {
+    assert(error.message.includes(text), `got the error ${error.message}, want ${text}`);
+    return true;
+  });
+}
+
+/** Waits until the condition holds; fails when it has not after ten seconds. */
+async function eventually(condition) {
+  for (const deadline = Date.now() + 10_000; !(await condition()); await sleep(5)) {
+    assert(Date.now() < deadline, "still not true after ten seconds");
+  }
+}
+
+/** The numbers from 0 to count - 1, each through the function. */
+const times = (count, each) => Array.from({ length: count }, (_, i) => each(i));
+
+const sorted = async (answer) => [...(await answer)].sort();
+
+module.exports = { run, is, within, refused, eventually, times, sorted };
