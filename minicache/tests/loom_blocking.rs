@@ -16,7 +16,7 @@ use loom::thread;
 use minicache::engine::blocking::Withdrawal;
 use minicache::engine::mailbox::Letter;
 use std::sync::Arc;
-use world::{Client, World};
+use world::{Client, World, model_of_three};
 
 const NOTHING: &str = "*-1\r\n";
 
@@ -53,7 +53,7 @@ fn wait_a_moment(world: &World, words: &[&str]) -> String {
 /// What a connection does that ends while its command waits.
 fn hang_up(world: &World, client: Client) {
     if let Some(ticket) = client.session.waiting {
-        world.cache.waiting.withdraw(ticket);
+        world.cache.waiting.finish(ticket);
     }
 }
 
@@ -106,7 +106,7 @@ fn time_runs_out_while_a_push_comes() {
 
 #[test]
 fn one_element_serves_one_of_two() {
-    loom::model(|| {
+    model_of_three(|| {
         let world = World::new(1);
         let push = elsewhere(&world, |world| world.client().run(world, &["RPUSH", "jobs", "a"]));
         let other = elsewhere(&world, |world| wait_a_moment(world, &["BLPOP", "jobs", "1"]));
@@ -123,7 +123,7 @@ fn one_element_serves_one_of_two() {
 /// The keys are in two shards, so the one who waits and those who push want two locks each.
 #[test]
 fn two_pushes_race_for_one_who_waits_for_both_keys() {
-    loom::model(|| {
+    model_of_three(|| {
         let world = World::new(2);
         let (a, b) = (world.key_in_shard(0), world.key_in_shard(1));
         let push = |key: &str| {
@@ -141,28 +141,27 @@ fn two_pushes_race_for_one_who_waits_for_both_keys() {
     });
 }
 
-/// Two wait and the second one goes while an element comes for the first. It must not be left in
-/// the queue, or the next element would go to nobody.
+/// A client goes while its command is being run and finds nothing it can use. Were its ticket still
+/// there afterwards, the next element would be served to nobody.
 #[test]
 fn a_client_that_hangs_up_leaves_no_ticket() {
     loom::model(|| {
         let world = World::new(1);
-        let words = ["BLPOP", "jobs", "0"];
-        let [mut first, mut second] = [(); 2].map(|()| world.client());
-        first.run(&world, &words);
-        second.run(&world, &words);
-        let push = elsewhere(&world, |world| world.client().run(world, &["RPUSH", "jobs", "a"]));
-        hang_up(&world, second);
-        there(push);
-        assert_eq!(letter(&first), popped("jobs", "a"));
+        let mut client = world.client();
+        client.run(&world, &["BLPOP", "jobs", "0"]);
+        let add = elsewhere(&world, |world| {
+            world.client().run(world, &["ZADD", "jobs", "1", "not for lists"])
+        });
+        hang_up(&world, client);
+        assert_eq!(there(add), ":1\r\n");
         assert!(world.cache.waiting.is_empty());
-        assert_eq!(world.client().run(&world, &["RPUSH", "jobs", "b"]), ":1\r\n");
+        assert_eq!(world.client().run(&world, &["DEL", "jobs"]), ":1\r\n");
+        assert_eq!(world.client().run(&world, &["RPUSH", "jobs", "a"]), ":1\r\n");
         assert_eq!(len(&world, "jobs"), ":1\r\n");
     });
 }
 
-/// A push that finds the wrong kind of work lets the client go on waiting: here the element is gone
-/// before it is served, because the pusher takes it back in the same transaction.
+/// What a transaction pushes and takes back was never there for anybody else.
 #[test]
 fn what_was_taken_back_is_not_served() {
     loom::model(|| {

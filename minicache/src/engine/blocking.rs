@@ -112,7 +112,8 @@ impl Waiting {
         }
     }
 
-    /// Takes a claimed ticket out: it was served.
+    /// Takes a ticket out for good, claimed or not: it was served, or its client has gone. Whoever
+    /// runs the command of one that has gone finds that out at the end.
     pub fn finish(&self, id: u64) {
         self.remove(&mut self.queues.lock(), id);
     }

@@ -7,6 +7,7 @@
 //! client.run(&world, &["SET", &key, "v"])                "+OK\r\n"
 //! client.run(&world, &["BLPOP", "jobs", "0"])            "" and client.session.waiting
 //! ```
+#![allow(dead_code, reason = "not every model needs everything")]
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -29,6 +30,15 @@ pub struct World {
 /// A client's side of the server: its session.
 pub struct Client {
     pub session: Session,
+}
+
+/// Checks a model of three threads in every order in which at most four times one of them is
+/// stopped where it could have gone on. Without that bound a model takes minutes; the bugs that
+/// Musuvathi and Qadeer met when they proposed it (PLDI 2007) all needed two stops or fewer.
+pub fn model_of_three(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(4);
+    builder.check(model);
 }
 
 impl World {
