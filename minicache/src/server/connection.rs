@@ -341,7 +341,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let cache = &self.core.cache;
         if let Some(ticket) = self.session.waiting {
-            cache.waiting.withdraw(ticket);
+            cache.waiting.finish(ticket);
         }
         if !self.session.subscriptions.is_empty() {
             let mut pubsub = cache.pubsub.lock();
