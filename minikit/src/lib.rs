@@ -1,1 +1,37 @@
-//! What all the engines stand on.
+//! The common ground of the engines: what each of them needs and none of them is about.
+//!
+//! An engine brings a [`server::Service`], a list of clap arguments and a page of numbers about
+//! itself; from here come the threads, the sockets, the signals, the command line and the admin
+//! page around it. `examples/echo.rs` is a whole server on this ground in a few dozen lines.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`sync`] | locks and atomics that become loom's under test |
+//! | [`connections`] | how many clients are inside, and the limit on them |
+//! | [`value`] | numbers and texts, and their JSON |
+//! | [`events`] | what happens inside an engine, told while it happens |
+//! | [`golden`] | scripts that are test and transcript in one |
+//! | [`process`] | what the system knows about this process |
+//! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
+//! | [`admin`] | metrics, health and the x-ray page |
+//! | [`cli`] | the command line that every engine has |
+//!
+//! Built with `--cfg loom` only [`sync`], [`connections`] and [`process`] exist: what the models
+//! check and what the engines' cores use. Tokio has no sockets in that world.
+
+pub mod connections;
+pub mod process;
+pub mod sync;
+
+#[cfg(not(loom))]
+pub mod admin;
+#[cfg(not(loom))]
+pub mod cli;
+#[cfg(not(loom))]
+pub mod events;
+#[cfg(not(loom))]
+pub mod golden;
+#[cfg(not(loom))]
+pub mod server;
+#[cfg(not(loom))]
+pub mod value;

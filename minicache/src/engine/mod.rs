@@ -1,4 +1,23 @@
 //! The cache itself: no sockets, no clock, no tokio.
 
+pub mod access;
+pub mod blocking;
+pub mod cache;
+pub mod clients;
+pub mod config;
+pub mod error;
+pub mod glob;
+pub mod long_double;
+pub mod mailbox;
+pub mod monitors;
+pub mod number;
+pub mod object;
+pub mod pause;
+pub mod pubsub;
+pub mod rng;
+pub mod rules;
+pub mod session;
+pub mod slow_log;
 pub mod store;
 pub mod values;
+pub mod watch;

@@ -1,1 +1,7 @@
-//! Bytes in memory: nothing else in the crate knows an offset.
+//! Bytes in memory. Nothing else in the crate knows an offset.
+//!
+//! * [`entry`]: one key with its value and deadline, as it lies in a slot of the slab.
+//! * [`listpack`]: a short list, hash or sorted set, packed into one run of bytes.
+
+pub mod entry;
+pub mod listpack;

@@ -1,0 +1,128 @@
+//! Latency under an open loop: 50 connections, nine GETs to a SET, requests due at a fixed rate.
+//!
+//! The rates are chosen below what one core serves, because above it any server's latency grows
+//! without bound and only says so. Read p50 as the cost of an answer and p99.9 as the price of
+//! whatever the server does besides answering.
+//!
+//! ```text
+//! 20,000 requests/s        minicache    Redis
+//!   p50                       41 µs     52 µs
+//!   p99.9                    310 µs    820 µs
+//! ```
+
+use hdrhistogram::Histogram;
+
+use super::commands::{KEYS, Mix};
+use super::redis_benchmark::load;
+use crate::Result;
+use crate::generator::{self, Load, Pace};
+use crate::model::{Better, Comparison, Curve, Row, figure};
+use crate::provider::Server;
+use crate::rounds::Rounds;
+
+/// What people ask for first.
+const VALUE_BYTES: usize = 256;
+
+/// The percentiles that become rows; 100 is the largest of all.
+const PERCENTILES: [f64; 4] = [50.0, 99.0, 99.9, 100.0];
+
+/// Connections of the generator.
+const CONNECTIONS: usize = 50;
+
+/// Rates, each for so many seconds a round.
+pub struct Plan {
+    /// Requests a second.
+    pub rates: &'static [u64],
+    /// Length of one round.
+    pub seconds: f64,
+}
+
+/// Measures all rates of `plan` in turns.
+pub fn compare(rounds: &mut Rounds, servers: [&Server; 2], plan: &Plan) -> Result<Comparison> {
+    for server in servers {
+        load(server.address, &mut Mix::new(VALUE_BYTES, 100), KEYS)?;
+    }
+    let mut comparison = heading(servers[1], plan);
+    for rate in plan.rates {
+        let name = format!("{} requests/s", figure(*rate as f64));
+        let requests = (*rate as f64 * plan.seconds) as u64;
+        let histograms =
+            rounds.interleave(&format!("open loop, {name}"), plan.seconds, |side| {
+                let pace = Pace::Open { per_second: *rate };
+                let address = servers[side].address;
+                let load = Load { address, connections: CONNECTIONS, requests, pace };
+                Ok(generator::drive(load, &mut Mix::new(VALUE_BYTES, 10))?.latency)
+            })?;
+        comparison.rows.extend(PERCENTILES.map(|percentile| row(&name, percentile, &histograms)));
+        let [ours, theirs] = histograms.map(|rounds| curve(&rounds));
+        comparison.curves.push(Curve { name, ours, theirs });
+    }
+    Ok(comparison)
+}
+
+fn heading(theirs: &Server, plan: &Plan) -> Comparison {
+    Comparison {
+        id: "latency".into(),
+        title: "Latency at a fixed rate".into(),
+        detail: format!("Open loop over {CONNECTIONS} connections, values of {VALUE_BYTES} B"),
+        meaning:
+            "From the moment a request was due by the timetable until its answer was there, so \
+                  that a stall counts for everyone it kept waiting. Every value that came back was \
+                  compared with what had been stored."
+                .into(),
+        command: format!(
+            "our generator: {CONNECTIONS} connections, 90 % GET and 10 % SET, {KEYS} keys of \
+             {VALUE_BYTES} B, {} s a round",
+            plan.seconds
+        ),
+        against: theirs.name.into(),
+        unit: "µs".into(),
+        better: Better::Lower,
+        rows: Vec::new(),
+        curves: Vec::new(),
+    }
+}
+
+fn row(rate: &str, percentile: f64, histograms: &[Vec<Histogram<u64>>; 2]) -> Row {
+    let [ours, theirs] = histograms.each_ref().map(|rounds| {
+        rounds.iter().map(|round| microseconds(round, percentile)).collect::<Vec<f64>>()
+    });
+    let label = if percentile == 100.0 { "max".into() } else { format!("p{percentile}") };
+    Row { name: format!("{label} at {rate}"), ours, theirs, bar: None }
+}
+
+fn microseconds(histogram: &Histogram<u64>, percentile: f64) -> f64 {
+    histogram.value_at_percentile(percentile) as f64 / 1000.0
+}
+
+/// The distribution of all rounds together, at percentiles that come ever closer to 100: 0, 10 …
+/// 90, 91 … 99, 99.1 …, as far as there are requests to tell them apart.
+fn curve(rounds: &[Histogram<u64>]) -> Vec<(f64, f64)> {
+    let mut all = Histogram::<u64>::new(3).expect("three digits are within its limits");
+    for round in rounds {
+        all.add(round).expect("it grows to hold every round");
+    }
+    let mut points = Vec::new();
+    let mut rest = 100.0;
+    while rest / 100.0 * all.len() as f64 >= 10.0 {
+        points.extend((0..9).map(|tenth| 100.0 - rest * (1.0 - f64::from(tenth) / 10.0)));
+        rest /= 10.0;
+    }
+    points.into_iter().map(|percentile| (percentile, microseconds(&all, percentile))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_rise_and_go_as_far_as_the_data() {
+        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        (1..=10_000u64).for_each(|value| histogram.record(value * 1000).unwrap());
+        let points = curve(&[histogram.clone(), histogram]);
+        assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+        assert_eq!(points[0].0, 0.0);
+        assert!(points.iter().any(|(percentile, _)| (percentile - 99.9).abs() < 1e-9));
+        assert!(points.last().unwrap().0 < 99.999);
+    }
+}

@@ -1,0 +1,148 @@
+//! What a key costs in memory, as the kernel sees it.
+//!
+//! A server's own `used_memory` leaves out what its allocator wastes, so resident memory is taken:
+//! of a fresh process before, and after loading a million keys of ten bytes. Dividing by the keys
+//! gives bytes a key with everything in it: key, value, index, rounding up, fragmentation.
+//!
+//! ```text
+//! fresh server           Rss   7.2 MB
+//! after 1,000,000 SETs   Rss  95.8 MB      (95.8 - 7.2) / 1,000,000 = 88.6 bytes a key
+//! ```
+
+use std::time::Duration;
+
+use super::commands::Mix;
+use super::redis_benchmark::load;
+use super::resp::Client;
+use crate::Result;
+use crate::cores::Cores;
+use crate::model::{Bar, Better, Comparison, Row};
+use crate::process;
+use crate::provider::{Server, Side};
+use crate::rounds::Rounds;
+
+/// What one load and its server were planned to take.
+pub const SECONDS_PER_LOAD: f64 = 3.0;
+
+/// Value size, whether with a time to live, and where we want to be.
+const SHAPES: [(usize, bool, Option<f64>); 5] = [
+    (3, false, Some(72.0)),
+    (64, false, None),
+    (256, false, None),
+    (1024, false, Some(1100.0)),
+    (3, true, None),
+];
+
+/// How many loads `compare` makes for each round and side.
+pub const LOADS: usize = SHAPES.len();
+
+/// Loads `keys` keys into fresh servers, in turns.
+pub fn compare(
+    rounds: &mut Rounds,
+    sides: [&Side; 2],
+    cores: Option<Cores>,
+    keys: u64,
+) -> Result<Comparison> {
+    let mut comparison = heading(sides[1].system.name, keys);
+    for (value_bytes, expire, bar) in SHAPES {
+        let name = format!("{value_bytes} B value{}", if expire { ", with a TTL" } else { "" });
+        let [ours, theirs] =
+            rounds.interleave(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
+                bytes_per_key(sides[side], cores, keys, value_bytes, expire)
+            })?;
+        comparison.rows.push(Row { name, ours, theirs, bar: bar.map(Bar::Value) });
+    }
+    comparison.rows.push(surcharge(&comparison.rows));
+    Ok(comparison)
+}
+
+fn heading(theirs: &str, keys: u64) -> Comparison {
+    Comparison {
+        id: "memory".into(),
+        title: "Memory per key".into(),
+        detail: format!("{keys} keys of 10 bytes"),
+        meaning:
+            "Resident memory of a fresh server after loading, less before, divided by keys: key, \
+                  value, index and everything the allocator adds."
+                .into(),
+        command: format!("our generator: {keys} SETs of 10-byte keys, 64 in flight"),
+        against: theirs.into(),
+        unit: "bytes".into(),
+        better: Better::Lower,
+        rows: Vec::new(),
+        curves: Vec::new(),
+    }
+}
+
+/// What a time to live adds: the row with one less the same without.
+fn surcharge(rows: &[Row]) -> Row {
+    let less = |with: &[f64], without: &[f64]| {
+        with.iter().zip(without).map(|(with, without)| with - without).collect()
+    };
+    let (without, with) = (&rows[0], &rows[rows.len() - 1]);
+    Row {
+        name: "extra for a TTL".into(),
+        ours: less(&with.ours, &without.ours),
+        theirs: less(&with.theirs, &without.theirs),
+        bar: Some(Bar::Value(8.0)),
+    }
+}
+
+fn bytes_per_key(
+    side: &Side,
+    cores: Option<Cores>,
+    keys: u64,
+    value_bytes: usize,
+    expire: bool,
+) -> Result<f64> {
+    let mut server = side.start(Some(1), cores)?;
+    growth(&server, keys, value_bytes, expire).map_err(|error| server.explain(error))
+}
+
+fn growth(server: &Server, keys: u64, value_bytes: usize, expire: bool) -> Result<f64> {
+    let pid = server.pid.ok_or("no process to look at")?;
+    let resident = || process::resident_bytes(pid).ok_or("its memory cannot be read");
+    let mut client = Client::connect(server.address, Duration::from_secs(20))?;
+    let before = resident()?;
+    let mut mix = Mix { prefix: "k:", digits: 8, keys, expire, ..Mix::new(value_bytes, 100) };
+    load(server.address, &mut mix, keys)?;
+    let held: u64 = client.ask(&["DBSIZE"])?.parse()?;
+    if held != keys {
+        return Err(format!("{keys} keys went in, {held} are there").into());
+    }
+    let after = settled(resident)?;
+    Ok((after as f64 - before as f64) / keys as f64)
+}
+
+/// Waits until the figure stays the same: servers finish growing their index in the background.
+fn settled<E>(resident: impl Fn() -> std::result::Result<u64, E>) -> std::result::Result<u64, E> {
+    let mut last = resident()?;
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(150));
+        let now = resident()?;
+        if now.abs_diff(last) < last / 1000 {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surcharge_is_the_difference_round_by_round() {
+        let row = |name: &str, ours: [f64; 2], theirs: [f64; 2]| Row {
+            name: name.into(),
+            ours: ours.into(),
+            theirs: theirs.into(),
+            bar: None,
+        };
+        let rows =
+            [row("3 B", [50.0, 51.0], [88.0, 90.0]), row("TTL", [58.0, 58.0], [129.0, 130.0])];
+        let extra = surcharge(&rows);
+        assert_eq!((extra.ours, extra.theirs), (vec![8.0, 7.0], vec![41.0, 40.0]));
+    }
+}

@@ -1,0 +1,370 @@
+//! Redis's own load tool against both servers: throughput, and what an operation costs the server.
+//!
+//! Of the two the second is the figure to trust. Without pipelining the tool, a single thread, is
+//! busier than either server, so throughput shows the tool's limit twice; what the server's
+//! process spent in the meantime still shows the server.
+//!
+//! ```text
+//! redis-benchmark -p 40001 --csv -n 200000 -r 100000 -c 50 -P 16 -d 3 -t set
+//!   "SET","1104972.38",…                       throughput 1,104,972/s
+//!   /proc/PID/task/*/schedstat before, after   0.1632 s / 200,000 = 816 ns an operation
+//! ```
+//!
+//! The real one's counterpart is `src/redis-benchmark.c`.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use super::commands::{KEYS, Mix, Repeat, Stock, Test};
+use super::resp::Client;
+use crate::Result;
+use crate::cores::Cores;
+use crate::generator::{self, Load, Pace};
+use crate::model::{Bar, Better, Comparison, Row};
+use crate::process;
+use crate::provider::{self, Server};
+use crate::rounds::Rounds;
+
+/// A run of the tool that takes longer than this has hung.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What one run of the tool was planned to take, its start included.
+pub const SECONDS_PER_RUN: f64 = 0.55;
+
+/// One row: a test under one kind of load.
+pub struct Case {
+    /// What is sent.
+    pub test: &'static Test,
+    /// Requests in flight on each connection, `-P`.
+    pub pipeline: u64,
+    /// Connections, `-c`.
+    pub connections: usize,
+    /// Size of values, `-d`.
+    pub value_bytes: usize,
+    /// Requests of one run, `-n`.
+    pub requests: u64,
+    /// Through the Unix socket, `-s`, instead of TCP.
+    pub socket: bool,
+}
+
+impl Case {
+    /// A case over TCP whose runs take roughly half a second times `scale`.
+    pub fn new(
+        test: &'static Test,
+        pipeline: u64,
+        connections: usize,
+        value_bytes: usize,
+        scale: f64,
+    ) -> Case {
+        let rate = match pipeline {
+            1 => 30_000,
+            2..=16 => 200_000,
+            _ => 400_000,
+        };
+        // One connection waits for each answer; large values cost by the byte.
+        let slower = if connections == 1 { 3 } else { 1 } * if value_bytes > 1024 { 2 } else { 1 };
+        let requests = (rate as f64 * scale) as u64 / test.weight / slower;
+        Case { test, pipeline, connections, value_bytes, requests, socket: false }
+    }
+
+    /// As the rows are called: `SET P16 c50 3 B`.
+    pub fn name(&self) -> String {
+        let way = if self.socket { " unix socket" } else { "" };
+        let Case { test, pipeline, connections, value_bytes, .. } = self;
+        let size = match value_bytes {
+            bytes if bytes % 1024 == 0 => format!("{} KiB", bytes / 1024),
+            bytes => format!("{bytes} B"),
+        };
+        format!("{} P{pipeline} c{connections} {size}{way}", test.name)
+    }
+}
+
+/// What puts the load on.
+pub enum Tool {
+    /// redis-benchmark: the words that call it, here or inside of a container.
+    RedisBenchmark(Vec<String>),
+    /// Our generator's closed loop with the same commands.
+    Generator,
+}
+
+impl Tool {
+    /// redis-benchmark on this machine, else in the container of the real server, else ours.
+    pub fn find(theirs: &Server, cores: Option<Cores>) -> Tool {
+        let installed = provider::on_path("redis-benchmark");
+        if let Some(path) = installed {
+            return Tool::RedisBenchmark(vec![path.display().to_string()]);
+        }
+        let Some(id) = &theirs.container else { return Tool::Generator };
+        let mut words: Vec<String> = ["docker", "exec", id].map(String::from).to_vec();
+        // What runs inside of the container does not inherit our core.
+        words.extend(
+            cores.iter().flat_map(|cores| {
+                ["taskset".to_string(), "-c".to_string(), cores.client.to_string()]
+            }),
+        );
+        words.push("redis-benchmark".into());
+        let answers = process::run(call(&words).arg("--version"), LIMIT);
+        match answers.is_ok_and(|output| output.success) {
+            true => Tool::RedisBenchmark(words),
+            false => Tool::Generator,
+        }
+    }
+
+    /// For the report: which tool, which version.
+    pub fn describe(&self) -> String {
+        match self {
+            Tool::RedisBenchmark(words) => {
+                let version = process::run(call(words).arg("--version"), LIMIT);
+                let text = version.map(|output| output.stdout).unwrap_or_default();
+                format!("load tool: {} ({})", text.trim(), words.join(" "))
+            }
+            Tool::Generator => "load tool: our own generator in a closed loop, because \
+                redis-benchmark is not installed (Debian: apt-get install redis-tools)"
+                .into(),
+        }
+    }
+
+    /// One run: requests a second.
+    fn run(&self, server: &Server, case: &Case) -> Result<f64> {
+        match self {
+            Tool::RedisBenchmark(words) => redis_benchmark(words, server, case),
+            Tool::Generator => own_loop(server.address, case),
+        }
+    }
+}
+
+/// What one run gave.
+struct Sample {
+    per_second: f64,
+    cpu_ns: Option<f64>,
+}
+
+/// The words that head the two comparisons of a set of cases.
+pub struct Heading {
+    /// Comes before `-cpu` and `-throughput` in the ids.
+    pub id: &'static str,
+    /// Comes after the titles: `, default list`.
+    pub suffix: &'static str,
+    /// The load that all cases have in common.
+    pub detail: &'static str,
+    /// Whether all cases are under the same load, so that rows need only the test's name.
+    pub same_load: bool,
+    /// What a round runs.
+    pub command: String,
+}
+
+/// Runs every case in turns on both servers; CPU per operation and throughput come of it.
+pub fn compare(
+    rounds: &mut Rounds,
+    tool: &Tool,
+    servers: [&Server; 2],
+    heading: &Heading,
+    cases: &[Case],
+) -> Result<Vec<Comparison>> {
+    let mut cpu = comparison(heading, servers[1], "cpu");
+    let mut throughput = comparison(heading, servers[1], "throughput");
+    for case in cases {
+        let name = if heading.same_load { case.test.name.into() } else { case.name() };
+        let samples = rounds.interleave(&case.name(), SECONDS_PER_RUN, |side| {
+            stock(servers[side].address, case)?;
+            sample(tool, servers[side], case)
+        })?;
+        let speeds = samples.each_ref().map(|all| all.iter().map(|one| one.per_second).collect());
+        throughput.rows.push(row(&name, speeds, throughput_bar(case)));
+        let costs = samples.map(|all| all.iter().filter_map(|one| one.cpu_ns).collect::<Vec<_>>());
+        if costs.iter().all(|all| all.len() == rounds.count) {
+            cpu.rows.push(row(&name, costs, cpu_bar(case)));
+        }
+    }
+    Ok([cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect())
+}
+
+fn row(name: &str, [ours, theirs]: [Vec<f64>; 2], bar: Option<Bar>) -> Row {
+    Row { name: name.into(), ours, theirs, bar }
+}
+
+fn comparison(heading: &Heading, theirs: &Server, kind: &str) -> Comparison {
+    let (title, meaning, unit, better) = match kind {
+        "cpu" => (
+            "Server CPU per operation",
+            "Processor time the server's process spent, kernel time included, divided by requests. \
+             Neither the load tool nor a busy neighbour enters into it.",
+            "ns",
+            Better::Lower,
+        ),
+        _ => (
+            "Throughput",
+            "Requests a second as the load tool counts them. Without pipelining the single-threaded \
+             tool is the limit for both, so the rows with P16 and P64 are the ones that tell.",
+            "requests/s",
+            Better::Higher,
+        ),
+    };
+    Comparison {
+        id: format!("{}-{kind}", heading.id),
+        title: format!("{title}{}", heading.suffix),
+        detail: heading.detail.into(),
+        meaning: meaning.into(),
+        command: heading.command.clone(),
+        against: theirs.name.into(),
+        unit: unit.into(),
+        better,
+        rows: Vec::new(),
+        curves: Vec::new(),
+    }
+}
+
+/// What we want to reach in CPU per operation, ours / theirs: nothing dearer than Redis, and when
+/// pipelining leaves the kernel out of it, about half.
+fn cpu_bar(case: &Case) -> Option<Bar> {
+    let wanted = match (case.pipeline, case.test.name) {
+        (1, _) => 1.0,
+        (16, "SET") => 0.55,
+        (16, "GET") => 0.65,
+        (64, "SET") => 0.5,
+        (64, "GET") => 0.6,
+        _ => return None,
+    };
+    is_plain(case).then_some(Bar::Ratio(wanted))
+}
+
+fn throughput_bar(case: &Case) -> Option<Bar> {
+    (is_plain(case) && case.pipeline == 16).then_some(Bar::Ratio(1.5))
+}
+
+/// The load the bars were set for.
+fn is_plain(case: &Case) -> bool {
+    case.connections == 50 && case.value_bytes == 3 && !case.socket
+}
+
+fn sample(tool: &Tool, server: &Server, case: &Case) -> Result<Sample> {
+    let before = server.pid.and_then(process::cpu_time);
+    let per_second = tool.run(server, case)?;
+    let after = server.pid.and_then(process::cpu_time);
+    let spent = after.zip(before).map(|(after, before)| after.saturating_sub(before));
+    let cpu_ns = spent.map(|spent| spent.as_nanos() as f64 / case.requests as f64);
+    Ok(Sample { per_second, cpu_ns })
+}
+
+/// Puts into the server what the test needs to find.
+fn stock(address: SocketAddr, case: &Case) -> Result<()> {
+    match case.test.stock {
+        Stock::Nothing => Ok(()),
+        Stock::Keys => load(address, &mut Mix::new(case.value_bytes, 100), KEYS),
+        Stock::OneEach(words) => {
+            load(address, &mut Repeat::new(words, case.value_bytes), case.requests)
+        }
+        Stock::List => {
+            Client::connect(address, LIMIT)?.ask(&["DEL", "mylist"])?;
+            let push = &["RPUSH", "mylist", "__data__"];
+            load(address, &mut Repeat::new(push, case.value_bytes), 600)
+        }
+    }
+}
+
+/// Sends `requests` as fast as they go.
+pub fn load<T: generator::Traffic>(
+    address: SocketAddr,
+    traffic: &mut T,
+    requests: u64,
+) -> Result<()> {
+    let pace = Pace::Closed { pipeline: 64 };
+    generator::drive(Load { address, connections: 4, requests, pace }, traffic).map(drop)
+}
+
+fn own_loop(address: SocketAddr, case: &Case) -> Result<f64> {
+    let pace = Pace::Closed { pipeline: case.pipeline };
+    let load = Load { address, connections: case.connections, requests: case.requests, pace };
+    let outcome = generator::drive(load, &mut Repeat::new(case.test.words, case.value_bytes))?;
+    Ok(case.requests as f64 / outcome.elapsed.as_secs_f64())
+}
+
+fn redis_benchmark(words: &[String], server: &Server, case: &Case) -> Result<f64> {
+    let output = process::run(call(words).args(arguments(server, case)), LIMIT)?;
+    let troubles = ["error", "warning", "could not"];
+    let said = output.stderr.to_lowercase();
+    if !output.success || troubles.iter().any(|trouble| said.contains(trouble)) {
+        return Err(format!("redis-benchmark: {}", output.stderr.trim()).into());
+    }
+    throughput(&output.stdout)
+}
+
+fn arguments(server: &Server, case: &Case) -> Vec<String> {
+    let mut arguments: Vec<String> = match &server.socket {
+        Some(path) if case.socket => vec!["-s".into(), path.display().to_string()],
+        _ => {
+            let (host, port) = (server.address.ip().to_string(), server.address.port().to_string());
+            vec!["-h".into(), host, "-p".into(), port]
+        }
+    };
+    let numbers = [
+        ("-n", case.requests),
+        ("-r", KEYS),
+        ("-c", case.connections as u64),
+        ("-P", case.pipeline),
+        ("-d", case.value_bytes as u64),
+    ];
+    arguments.push("--csv".into());
+    arguments.extend(numbers.iter().flat_map(|(flag, n)| [flag.to_string(), n.to_string()]));
+    match case.test.flag {
+        Some(flag) => arguments.extend(["-t".to_string(), flag.to_string()]),
+        None => arguments.extend(case.test.words.iter().map(|word| word.to_string())),
+    }
+    arguments
+}
+
+fn call(words: &[String]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// The requests a second in what `redis-benchmark --csv` prints for one test: a heading, and a line
+/// whose first column is the test (it may hold commas) and whose second is the number.
+fn throughput(csv: &str) -> Result<f64> {
+    let mut lines = csv.lines().filter(|line| line.starts_with('"'));
+    let heading = lines.next().unwrap_or_default();
+    let column = heading.split("\",\"").position(|name| name == "rps");
+    let line = lines.next().unwrap_or_default();
+    let figure = column.and_then(|column| line.split("\",\"").nth(column)?.parse::<f64>().ok());
+    match (figure, lines.next()) {
+        (Some(figure), None) if figure > 0.0 => Ok(figure),
+        _ => Err(format!("redis-benchmark printed something else than one result: {csv:?}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::commands::{DEFAULT_LIST, SET};
+    use super::*;
+
+    const HEADING: &str = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\"\n";
+
+    #[test]
+    fn one_result_is_read() {
+        let csv = format!("{HEADING}\"SET\",\"108695.65\",\"0.236\",\"0.064\"\n");
+        assert_eq!(throughput(&csv).unwrap(), 108_695.65);
+        let csv = format!("{HEADING}\"eval a, b 0\",\"5.5\",\"0.236\",\"0.064\"\n");
+        assert_eq!(throughput(&csv).unwrap(), 5.5);
+    }
+
+    #[test]
+    fn no_result_or_two_are_an_error() {
+        let line = "\"SET\",\"1.0\",\"0.2\",\"0.1\"\n";
+        assert!(throughput("").is_err());
+        assert!(throughput(HEADING).is_err());
+        assert!(throughput(&format!("{HEADING}{line}{line}")).is_err());
+        assert!(throughput(&format!("{HEADING}\"SET\",\"-nan\",\"0\",\"0\"\n")).is_err());
+        assert!(throughput("ERROR: failed to fetch reply\n").is_err());
+    }
+
+    #[test]
+    fn cases_name_themselves_and_size_themselves() {
+        let case = Case::new(&SET, 16, 50, 4096, 1.0);
+        assert_eq!(case.name(), "SET P16 c50 4 KiB");
+        assert_eq!(case.requests, 100_000);
+        let lrange = DEFAULT_LIST.iter().find(|test| test.name.contains("600")).unwrap();
+        assert_eq!(Case::new(lrange, 1, 50, 3, 1.0).requests, 7_500);
+    }
+}

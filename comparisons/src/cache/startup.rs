@@ -1,0 +1,60 @@
+//! From nothing to the first answer, and what an idle server occupies.
+//!
+//! ```text
+//! spawn          0.0 ms
+//! PING refused   0.9 ms, again every 50 µs
+//! +PONG          2.4 ms                       that is the figure; then Rss of the idle process
+//! ```
+
+use crate::Result;
+use crate::model::{Better, Comparison, Row};
+use crate::process;
+use crate::provider::Side;
+use crate::rounds::Rounds;
+
+/// What one start and stop was planned to take.
+pub const SECONDS_PER_START: f64 = 0.2;
+
+/// Starts both in turns. Meaningful for programs on this machine only: a container's start is
+/// mostly Docker's.
+pub fn compare(rounds: &mut Rounds, sides: [&Side; 2]) -> Result<Vec<Comparison>> {
+    let measured = rounds.interleave("start-up", SECONDS_PER_START, |side| {
+        let (server, time) = sides[side].time_start(Some(1))?;
+        let resident = server.pid.and_then(process::resident_bytes);
+        Ok((time.as_secs_f64() * 1e3, resident.ok_or("its memory cannot be read")? as f64 / 1e6))
+    })?;
+    let times = measured.each_ref().map(|all| all.iter().map(|(time, _)| *time).collect());
+    let sizes = measured.map(|all| all.iter().map(|(_, size)| *size).collect());
+    let theirs = sides[1].system.name;
+    Ok(vec![
+        comparison(theirs, "start", "Start to first answer", "ms", times),
+        comparison(theirs, "idle", "Resident memory when idle", "MB", sizes),
+    ])
+}
+
+fn comparison(
+    theirs: &str,
+    id: &str,
+    title: &str,
+    unit: &str,
+    rounds: [Vec<f64>; 2],
+) -> Comparison {
+    let [ours, theirs_rounds] = rounds;
+    Comparison {
+        id: id.into(),
+        title: title.into(),
+        detail: "Time from spawning, memory right after".into(),
+        meaning: "A fresh process with an empty store; ready is when PING is answered.".into(),
+        command: "spawn, then PING until PONG".into(),
+        against: theirs.into(),
+        unit: unit.into(),
+        better: Better::Lower,
+        rows: vec![Row {
+            name: "one thread, no data".into(),
+            ours,
+            theirs: theirs_rounds,
+            bar: None,
+        }],
+        curves: Vec::new(),
+    }
+}

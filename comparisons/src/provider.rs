@@ -1,0 +1,411 @@
+//! Where the real system comes from, and how a system is started.
+//!
+//! In this order: an address the person gave (their server, which is never started, stopped or
+//! pinned by us), Docker through `comparisons/docker-compose.yml`, a server installed on the
+//! machine. What was tried and why it did not do is kept, because a comparison that could not be
+//! made has to say how to make it.
+//!
+//! ```text
+//! --redis 10.0.0.7:6379     Given(10.0.0.7:6379)
+//! docker info answers       Docker { compose: "docker compose", image: "redis:8" }
+//! redis-server on the PATH  Program(/usr/bin/redis-server)
+//! nothing                   None, "no Docker engine answers", "redis-server is not on the PATH"
+//! ```
+//!
+//! Our own engine is started through the same [`Side`] as the real one (its source is a program
+//! that cargo just built), so neither is treated better than the other.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::Result;
+use crate::cores::Cores;
+use crate::process::{self, Child, Scratch, Undo};
+
+/// How long a server may take until it answers; a container on a cold disk needs the most.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an image may take to arrive before we look elsewhere. A slow network must not cost a
+/// person the whole run when the server is also installed.
+const PULL_LIMIT: Duration = Duration::from_secs(90);
+
+/// Which kind of source the person wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Choice {
+    /// The first of the others that works
+    Auto,
+    /// Only the address given
+    Address,
+    /// Only Docker
+    Docker,
+    /// Only a server installed on this machine
+    Installed,
+}
+
+/// What the harness has to know of a system to start it and to see that it answers.
+pub struct System {
+    /// As it is spoken of: `Redis`.
+    pub name: &'static str,
+    /// The program on the PATH.
+    pub program: &'static str,
+    /// Its arguments for a given place, without anything that would persist data.
+    pub arguments: fn(&Place) -> Vec<String>,
+    /// Whether the server at an address gives a real answer to a real question.
+    pub answers: fn(SocketAddr) -> bool,
+    /// The container, for systems that come in one.
+    pub container: Option<Container>,
+    /// The command that gets it where it is missing.
+    pub install: &'static str,
+}
+
+/// A service of `docker-compose.yml`.
+pub struct Container {
+    /// The service's name; `NAME_PORT` and `NAME_THREADS` in upper case reach it as environment.
+    pub service: &'static str,
+    /// The environment variable that overrides the image.
+    pub image_variable: &'static str,
+    /// The image otherwise, as the compose file has it.
+    pub image: &'static str,
+}
+
+/// Where and how large a server is to be started.
+pub struct Place {
+    /// A port that was free a moment ago.
+    pub port: u16,
+    /// A scratch directory, removed with the server.
+    pub directory: PathBuf,
+    /// Threads that execute commands; `None` leaves it to the system's own default.
+    pub threads: Option<usize>,
+}
+
+impl Place {
+    /// Where a server that can listens on a Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("server.sock")
+    }
+}
+
+/// A source that was found to work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A server somebody else runs.
+    Given(SocketAddr),
+    /// A container; `compose` is the words that call Compose (two words or one).
+    Docker { compose: Vec<String>, image: String },
+    /// A program on this machine.
+    Program(PathBuf),
+}
+
+/// Looks for `system` as `choice` says. The second part says what was tried in vain.
+pub fn find(system: &System, choice: Choice, given: Option<&str>) -> (Option<Source>, Vec<String>) {
+    let mut misses = Vec::new();
+    let attempts: [(Choice, &dyn Fn() -> Result<Source>); 3] = [
+        (Choice::Address, &|| at_address(system, given)),
+        (Choice::Docker, &|| in_docker(system)),
+        (Choice::Installed, &|| installed(system)),
+    ];
+    for (kind, attempt) in attempts {
+        let unasked = kind == Choice::Address && given.is_none() && choice == Choice::Auto;
+        if unasked || (choice != Choice::Auto && choice != kind) {
+            continue;
+        }
+        match attempt() {
+            Ok(source) => return (Some(source), misses),
+            Err(error) => misses.push(error.to_string()),
+        }
+    }
+    (None, misses)
+}
+
+fn at_address(system: &System, given: Option<&str>) -> Result<Source> {
+    use std::net::ToSocketAddrs;
+    let text = given.ok_or("no address was given")?;
+    let address = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{text} is no address: {error}"))?
+        .find(|address| (system.answers)(*address))
+        .ok_or_else(|| format!("no {} answers at {text}", system.name))?;
+    Ok(Source::Given(address))
+}
+
+fn in_docker(system: &System) -> Result<Source> {
+    let container = system.container.as_ref().ok_or("it does not come in a container")?;
+    if !succeeds(&["docker", "info"]) {
+        return Err("no Docker engine answers".into());
+    }
+    let spellings: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
+    let compose = spellings
+        .into_iter()
+        .find(|words| succeeds(&[words, &["version"][..]].concat()))
+        .ok_or("Docker answers, but there is no Compose (docker-compose-plugin)")?;
+    let image = std::env::var(container.image_variable).unwrap_or(container.image.into());
+    if !succeeds(&["docker", "image", "inspect", &image]) {
+        eprintln!("pulling {image} (at most {} s) …", PULL_LIMIT.as_secs());
+        let pulled = process::run(Command::new("docker").args(["pull", "-q", &image]), PULL_LIMIT);
+        if !pulled.is_ok_and(|output| output.success) {
+            return Err(format!("Docker answers, but `docker pull {image}` did not work").into());
+        }
+    }
+    Ok(Source::Docker { compose: compose.iter().map(|word| word.to_string()).collect(), image })
+}
+
+fn installed(system: &System) -> Result<Source> {
+    let program =
+        on_path(system.program).ok_or_else(|| format!("{} is not on the PATH", system.program))?;
+    Ok(Source::Program(program))
+}
+
+/// The first file called `name` in the directories of `PATH`.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let directories = std::env::var_os("PATH")?;
+    std::env::split_paths(&directories).map(|path| path.join(name)).find(|path| path.is_file())
+}
+
+fn succeeds(words: &[&str]) -> bool {
+    let limit = Duration::from_secs(20);
+    process::run(Command::new(words[0]).args(&words[1..]), limit).is_ok_and(|output| output.success)
+}
+
+/// One of the two systems of a pair, ready to be started as often as needed.
+pub struct Side {
+    /// What it is.
+    pub system: &'static System,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// A server that runs. Dropping it stops what was started for it, in this order: process or
+/// container first, scratch directory after.
+pub struct Server {
+    /// The system's name.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its Unix socket, if it listens on one.
+    pub socket: Option<PathBuf>,
+    /// Its process, as this machine's kernel numbers it; `None` for a server elsewhere.
+    pub pid: Option<u32>,
+    /// The first twelve digits of the container's id, as Docker shows it.
+    pub container: Option<String>,
+    _process: Option<Child>,
+    _container: Option<Undo>,
+    _scratch: Option<Scratch>,
+}
+
+impl Side {
+    /// Whether starting it again gives a fresh server: not so for an address.
+    pub fn is_ours_to_start(&self) -> bool {
+        !matches!(self.source, Source::Given(_))
+    }
+
+    /// Starts a server with `threads`, waits until it answers, and keeps it on its core.
+    pub fn start(&self, threads: Option<usize>, cores: Option<Cores>) -> Result<Server> {
+        let server = self.launch(threads)?;
+        self.wait(server, Duration::from_millis(1), |server| {
+            if let (Some(pid), Some(cores)) = (server.pid, cores) {
+                process::pin_all_threads(pid, &[cores.server]);
+            }
+        })
+    }
+
+    /// Starts a server and measures until it answers.
+    pub fn time_start(&self, threads: Option<usize>) -> Result<(Server, Duration)> {
+        let start = std::time::Instant::now();
+        let server = self.launch(threads)?;
+        let server = self.wait(server, Duration::from_micros(50), |_| ())?;
+        Ok((server, start.elapsed()))
+    }
+
+    fn wait(
+        &self,
+        mut server: Server,
+        pause: Duration,
+        ready: impl FnOnce(&Server),
+    ) -> Result<Server> {
+        let name = server.name;
+        let answer = process::until(READY_LIMIT, pause, || {
+            let ended = server._process.as_mut().and_then(Child::ended);
+            match ended {
+                Some(status) => {
+                    Some(Err(format!("{name} ended at once ({status}){}", log(&server))))
+                }
+                None => (self.system.answers)(server.address).then_some(Ok(())),
+            }
+        });
+        answer.ok_or_else(|| {
+            format!("{name} does not answer at {}{}", server.address, log(&server))
+        })??;
+        ready(&server);
+        Ok(server)
+    }
+
+    fn launch(&self, threads: Option<usize>) -> Result<Server> {
+        match &self.source {
+            Source::Given(address) => Ok(Server::bare(self.system.name, *address)),
+            Source::Program(program) => self.launch_program(program, threads),
+            Source::Docker { compose, image } => self.launch_container(compose, image, threads),
+        }
+    }
+
+    fn launch_program(&self, program: &Path, threads: Option<usize>) -> Result<Server> {
+        let scratch = Scratch::new(self.system.program)?;
+        let place = Place { port: free_port()?, directory: scratch.path().into(), threads };
+        let log = std::fs::File::create(scratch.path().join("log"))?;
+        let mut command = Command::new(program);
+        command.args((self.system.arguments)(&place)).current_dir(scratch.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let child = Child::spawn(&mut command)?;
+        Ok(Server {
+            socket: Some(place.socket()),
+            pid: Some(child.pid()),
+            _process: Some(child),
+            _scratch: Some(scratch),
+            ..Server::bare(self.system.name, ([127, 0, 0, 1], place.port).into())
+        })
+    }
+
+    fn launch_container(
+        &self,
+        compose: &[String],
+        image: &str,
+        threads: Option<usize>,
+    ) -> Result<Server> {
+        let container = self.system.container.as_ref().ok_or("it does not come in a container")?;
+        let port = free_port()?;
+        // One project name, not one per run: whatever a harness that was killed left behind is
+        // replaced by the next one.
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml");
+        let project = format!("comparisons-{}", container.service);
+        let base: Vec<String> =
+            compose.iter().cloned().chain(["-f", file, "-p", &project].map(String::from)).collect();
+        let words = |more: &[&str]| -> Vec<String> {
+            base.iter().cloned().chain(more.iter().map(|word| word.to_string())).collect()
+        };
+        let undo = Undo::with(words(&["down", "-v", "-t", "2"]));
+        let variable = container.service.to_uppercase();
+        let mut up = command(&words(&["up", "-d", "--force-recreate", container.service]));
+        up.env(container.image_variable, image);
+        up.env(format!("{variable}_PORT"), port.to_string());
+        up.env(format!("{variable}_THREADS"), threads.unwrap_or(1).to_string());
+        checked(&mut up)?;
+        let id = checked(&mut command(&words(&["ps", "-q", container.service])))?;
+        let inspect = ["inspect", "-f", "{{.State.Pid}}", id.trim()];
+        let pid = checked(Command::new("docker").args(inspect))?;
+        Ok(Server {
+            pid: pid.trim().parse().ok().filter(|pid| *pid > 0),
+            container: Some(id.trim().chars().take(12).collect()),
+            _container: Some(undo),
+            ..Server::bare(self.system.name, ([127, 0, 0, 1], port).into())
+        })
+    }
+}
+
+impl Server {
+    /// Adds to `error` that this server has ended, and its last words, if that is so: a connection
+    /// that broke is then no riddle.
+    pub fn explain(&mut self, error: crate::Error) -> crate::Error {
+        // A process that ends closes its sockets a moment before it has ended.
+        let ended = process::until(Duration::from_millis(300), Duration::from_millis(5), || {
+            self._process.as_mut().and_then(Child::ended)
+        });
+        match ended {
+            Some(status) => {
+                format!("{error}; {} has ended ({status}){}", self.name, log(self)).into()
+            }
+            None => error,
+        }
+    }
+
+    fn bare(name: &'static str, address: SocketAddr) -> Server {
+        Server {
+            name,
+            address,
+            socket: None,
+            pid: None,
+            container: None,
+            _process: None,
+            _container: None,
+            _scratch: None,
+        }
+    }
+}
+
+/// The last lines a server wrote, for the message that it failed.
+fn log(server: &Server) -> String {
+    let path = server._scratch.as_ref().map(|scratch| scratch.path().join("log"));
+    let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].iter().map(|line| format!("\n  | {line}")).collect()
+}
+
+fn command(words: &[String]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// Runs a command that has to succeed, for its standard output.
+fn checked(command: &mut Command) -> Result<String> {
+    let output = process::run(command, Duration::from_secs(60))?;
+    if output.success {
+        return Ok(output.stdout);
+    }
+    Err(format!("{} failed: {}", command.get_program().display(), output.stderr.trim()).into())
+}
+
+/// A port nobody listens on. Somebody could take it before the server does; the server then says so
+/// and the run ends with that message.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOWHERE: System = System {
+        name: "Nowhere",
+        program: "no-such-program-anywhere",
+        arguments: |_| Vec::new(),
+        answers: |_| false,
+        container: None,
+        install: "wish for it",
+    };
+
+    #[test]
+    fn what_was_tried_in_vain_is_said() {
+        let (found, misses) = find(&NOWHERE, Choice::Installed, None);
+        assert_eq!(found, None);
+        assert_eq!(misses, ["no-such-program-anywhere is not on the PATH"]);
+        let (found, misses) = find(&NOWHERE, Choice::Address, Some("127.0.0.1:1"));
+        assert_eq!(found, None);
+        assert_eq!(misses, ["no Nowhere answers at 127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn an_address_that_answers_comes_first() {
+        let system = System { answers: |address| address.port() == 7, ..NOWHERE };
+        let (found, misses) = find(&system, Choice::Auto, Some("127.0.0.1:7"));
+        assert_eq!(found, Some(Source::Given(([127, 0, 0, 1], 7).into())));
+        assert!(misses.is_empty());
+    }
+
+    #[test]
+    fn a_server_that_ends_at_once_is_reported_with_its_last_words() {
+        let system: &'static System = Box::leak(Box::new(System {
+            name: "Quitter",
+            arguments: |_| vec!["-c".into(), "echo cannot bind; exit 1".into()],
+            ..NOWHERE
+        }));
+        let side = Side { system, source: Source::Program("/bin/sh".into()) };
+        let error = side.start(Some(1), None).err().unwrap().to_string();
+        assert!(
+            error.contains("Quitter ended at once") && error.contains("cannot bind"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,376 @@
+//! `CLIENT`: what a client says of itself, sees of the others, and can do to them.
+
+use super::{Call, shown};
+use crate::commands::table;
+use crate::engine::blocking::Withdrawal;
+use crate::engine::clients::{Client, Figures};
+use crate::engine::error::{Answer, Error};
+use crate::engine::mailbox::Letter;
+use crate::engine::number::parse_i64;
+use crate::engine::session::Replies;
+use crate::wire::reply::Reply;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// `CLIENT ID`
+pub fn client_id(c: &mut Call) -> Answer {
+    c.out.int(c.session.client.id as i64);
+    Ok(())
+}
+
+/// `CLIENT GETNAME`
+pub fn client_getname(c: &mut Call) -> Answer {
+    let about = c.session.client.about.lock();
+    if about.name.is_empty() {
+        c.out.null()
+    } else {
+        c.out.bulk(&about.name)
+    }
+    Ok(())
+}
+
+/// `CLIENT SETNAME connection-name`
+pub fn client_setname(c: &mut Call) -> Answer {
+    set_name(c, c.arg(2))?;
+    c.out.ok();
+    Ok(())
+}
+
+/// Names a connection; an empty name takes the name away.
+pub fn set_name(c: &Call, name: &[u8]) -> Answer {
+    if !is_printable(name) {
+        return Err(Error::new(
+            "ERR Client names cannot contain spaces, newlines or special characters.",
+        ));
+    }
+    c.session.client.about.lock().name = name.to_vec();
+    Ok(())
+}
+
+/// `CLIENT SETINFO LIB-NAME libname | LIB-VER libver`
+pub fn client_setinfo(c: &mut Call) -> Answer {
+    let (name, value) = (c.arg(2), c.arg(3));
+    if !is_printable(value) {
+        return Err(Error::text(format!(
+            "ERR {} cannot contain spaces, newlines or special characters.",
+            shown(name, 128).to_lowercase()
+        )));
+    }
+    let mut about = c.session.client.about.lock();
+    if name.eq_ignore_ascii_case(b"lib-name") {
+        about.library = value.to_vec();
+    } else if name.eq_ignore_ascii_case(b"lib-ver") {
+        about.library_version = value.to_vec();
+    } else {
+        return Err(Error::text(format!("ERR Unrecognized option '{}'", shown(name, 128))));
+    }
+    drop(about);
+    c.out.ok();
+    Ok(())
+}
+
+fn is_printable(name: &[u8]) -> bool {
+    name.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+/// `CLIENT INFO`
+pub fn client_info(c: &mut Call) -> Answer {
+    c.session.publish_figures();
+    let line = describe(&c.session.client, c.store.now.ms) + "\n";
+    c.out.verbatim(&line);
+    Ok(())
+}
+
+/// `CLIENT LIST [TYPE type] [ID client-id …]`
+pub fn client_list(c: &mut Call) -> Answer {
+    c.session.publish_figures();
+    let mut clients = c.store.cache.clients.all();
+    if c.args.len() == 4 && c.is(2, "type") {
+        let kind = Kind::named(c.arg(3))?;
+        clients.retain(|client| Kind::of(client) == kind);
+    } else if c.args.len() > 3 && c.is(2, "id") {
+        const NOT_AN_ID: Error = Error::new("ERR Invalid client ID");
+        let id = |text| parse_i64(text).ok_or(NOT_AN_ID);
+        let ids = c.args.from(3).iter().map(id).collect::<Result<Vec<i64>, Error>>()?;
+        clients = ids.iter().filter_map(|id| c.store.cache.clients.get(*id as u64)).collect();
+    } else if c.args.len() > 2 {
+        return Err(Error::SYNTAX);
+    }
+    let now_ms = c.store.now.ms;
+    let lines: String = clients.iter().map(|client| describe(client, now_ms) + "\n").collect();
+    c.out.verbatim(&lines);
+    Ok(())
+}
+
+/// One line of `CLIENT LIST`.
+fn describe(client: &Client, now_ms: i64) -> String {
+    let about = client.about.lock().clone();
+    let Figures { db, channels, patterns, shard_channels, queued, .. } = &client.figures;
+    let figures = &client.figures;
+    let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+    let (input, output) = (&figures.input_bytes, &figures.output_bytes);
+    let (input, output) = (input.load(Ordering::Relaxed), output.load(Ordering::Relaxed));
+    let last = figures.last_command.load(Ordering::Relaxed) as usize;
+    let command = last.checked_sub(1).and_then(|id| table::COMMANDS.get(id));
+    let mut line = format!("id={} addr={}", client.id, client.address);
+    let rest = write!(
+        line,
+        " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={input} \
+         qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
+         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        client.local_address,
+        String::from_utf8_lossy(&about.name),
+        (now_ms - client.since_ms) / 1000,
+        (now_ms - figures.active_ms.load(Ordering::Relaxed)).max(0) / 1000,
+        flags(client),
+        db.load(Ordering::Relaxed),
+        channels.load(Ordering::Relaxed),
+        patterns.load(Ordering::Relaxed),
+        shard_channels.load(Ordering::Relaxed),
+        queued.load(Ordering::Relaxed),
+        u8::from(output > 0),
+        input + output + size_of::<Client>(),
+        if output > 0 { "rw" } else { "r" },
+        command.map_or("NULL", |command| command.name),
+        if is(&figures.resp3) { 3 } else { 2 },
+        String::from_utf8_lossy(&about.library),
+        String::from_utf8_lossy(&about.library_version),
+    );
+    rest.expect("writing to a string cannot fail");
+    line
+}
+
+fn flags(client: &Client) -> String {
+    let figures = &client.figures;
+    let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+    let letters: String = [
+        ('O', is(&figures.monitor)),
+        ('P', client.is_subscriber()),
+        ('x', figures.queued.load(Ordering::Relaxed) >= 0),
+        ('b', is(&figures.blocked)),
+        ('U', client.address.ends_with(":0")),
+        ('e', is(&figures.no_evict)),
+    ]
+    .into_iter()
+    .filter_map(|(letter, holds)| holds.then_some(letter))
+    .collect();
+    if letters.is_empty() { "N".to_string() } else { letters }
+}
+
+/// The classes `CLIENT KILL TYPE` and `CLIENT LIST TYPE` tell apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Normal,
+    PubSub,
+    /// Masters and replicas, of which there are none.
+    Replication,
+}
+
+impl Kind {
+    fn named(name: &[u8]) -> Result<Kind, Error> {
+        match name.to_ascii_lowercase().as_slice() {
+            b"normal" => Ok(Kind::Normal),
+            b"pubsub" => Ok(Kind::PubSub),
+            b"master" | b"replica" | b"slave" => Ok(Kind::Replication),
+            _ => Err(Error::text(format!("ERR Unknown client type '{}'", shown(name, 128)))),
+        }
+    }
+
+    fn of(client: &Client) -> Kind {
+        if client.is_subscriber() { Kind::PubSub } else { Kind::Normal }
+    }
+}
+
+/// Which clients `CLIENT KILL` means.
+#[derive(Default)]
+struct Victims<'a> {
+    id: Option<u64>,
+    kind: Option<Kind>,
+    address: Option<&'a [u8]>,
+    local_address: Option<&'a [u8]>,
+    me_too: bool,
+}
+
+impl<'a> Victims<'a> {
+    fn parse(c: &Call<'a, '_>) -> Result<Victims<'a>, Error> {
+        let mut victims = Victims::default();
+        if c.args.len() == 3 {
+            return Ok(Victims { address: Some(c.arg(2)), me_too: true, ..victims });
+        }
+        for at in (2..c.args.len()).step_by(2) {
+            let value = c.args.get(at + 1).ok_or(Error::SYNTAX)?;
+            match c.arg(at).to_ascii_lowercase().as_slice() {
+                b"id" => match parse_i64(value) {
+                    Some(id) if id > 0 => victims.id = Some(id as u64),
+                    _ => return Err(Error::new("ERR client-id should be greater than 0")),
+                },
+                b"type" => victims.kind = Some(Kind::named(value)?),
+                b"addr" => victims.address = Some(value),
+                b"laddr" => victims.local_address = Some(value),
+                b"user" if value == b"default" => {}
+                b"user" => {
+                    let user = shown(value, 128);
+                    return Err(Error::text(format!("ERR No such user '{user}'")));
+                }
+                b"skipme" if value.eq_ignore_ascii_case(b"yes") => victims.me_too = false,
+                b"skipme" if value.eq_ignore_ascii_case(b"no") => victims.me_too = true,
+                _ => return Err(Error::SYNTAX),
+            }
+        }
+        Ok(victims)
+    }
+
+    fn include(&self, client: &Client, me: u64) -> bool {
+        let wanted = |filter: Option<&[u8]>, address: &str| {
+            filter.is_none_or(|filter| filter == address.as_bytes())
+        };
+        self.id.is_none_or(|id| id == client.id)
+            && self.kind.is_none_or(|kind| kind == Kind::of(client))
+            && wanted(self.address, &client.address)
+            && wanted(self.local_address, &client.local_address)
+            && (self.me_too || client.id != me)
+    }
+}
+
+/// `CLIENT KILL ip:port | [ID id] [TYPE type] [ADDR ip:port] [LADDR ip:port] [USER name] [SKIPME yes/no]`
+pub fn client_kill(c: &mut Call) -> Answer {
+    let victims = Victims::parse(c)?;
+    c.session.publish_figures();
+    let me = c.session.client.id;
+    let mut clients = c.store.cache.clients.all();
+    clients.retain(|client| victims.include(client, me));
+    if c.args.len() == 3 {
+        if clients.is_empty() {
+            return Err(Error::new("ERR No such client"));
+        }
+        c.out.ok();
+    } else {
+        c.out.count(clients.len());
+    }
+    clients.iter().filter(|client| client.id != me).for_each(dismiss);
+    c.session.closing |= clients.iter().any(|client| client.id == me);
+    Ok(())
+}
+
+fn dismiss(client: &Arc<Client>) {
+    client.mailbox.deliver(Letter::Leave);
+}
+
+/// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`
+pub fn client_unblock(c: &mut Call) -> Answer {
+    let with_error = match c.args.len() {
+        3 => false,
+        4 if c.is(3, "timeout") => false,
+        4 if c.is(3, "error") => true,
+        _ => return Err(Error::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+    };
+    let id = c.int(2)? as u64;
+    let waiting = &c.store.cache.waiting;
+    let ticket = waiting.of_client(id).and_then(|at| waiting.get(at).map(|ticket| (at, ticket)));
+    let out = ticket.filter(|(at, _)| matches!(waiting.withdraw(*at), Withdrawal::Out));
+    c.out.int(i64::from(out.is_some()));
+    if let Some((_, ticket)) = out {
+        let mut reply = Reply::new(ticket.protocol);
+        if with_error {
+            reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        } else {
+            reply.null_array();
+        }
+        ticket.client.mailbox.deliver(Letter::Unblocked(std::mem::take(reply.buffer())));
+    }
+    Ok(())
+}
+
+/// `CLIENT REPLY ON | OFF | SKIP`
+pub fn client_reply(c: &mut Call) -> Answer {
+    if c.is(2, "on") {
+        c.session.replies = Replies::On;
+        c.out.ok();
+    } else if c.is(2, "off") {
+        c.session.replies = Replies::Off;
+    } else if c.is(2, "skip") {
+        // Where all replies are off, one more makes no difference.
+        if c.session.replies == Replies::On {
+            c.session.replies = Replies::SkipNext;
+        }
+    } else {
+        return Err(Error::SYNTAX);
+    }
+    Ok(())
+}
+
+/// `CLIENT NO-EVICT ON | OFF`
+pub fn client_no_evict(c: &mut Call) -> Answer {
+    let protect = c.is(2, "on");
+    if !protect && !c.is(2, "off") {
+        return Err(Error::SYNTAX);
+    }
+    c.session.client.figures.no_evict.store(protect, Ordering::Relaxed);
+    c.out.ok();
+    Ok(())
+}
+
+/// `CLIENT PAUSE timeout [WRITE | ALL]`
+pub fn client_pause(c: &mut Call) -> Answer {
+    const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not an integer or out of range");
+    let writes_only = match c.args.len() {
+        3 => false,
+        4 if c.is(3, "all") => false,
+        4 if c.is(3, "write") => true,
+        4 => return Err(Error::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+        _ => return Err(Error::SYNTAX),
+    };
+    let ms = parse_i64(c.arg(2)).ok_or(NOT_A_TIMEOUT)?;
+    if ms < 0 {
+        return Err(Error::new("ERR timeout is negative"));
+    }
+    let until = c.store.now.ms.checked_add(ms).ok_or(NOT_A_TIMEOUT)?;
+    c.store.cache.pause.begin(until, writes_only);
+    c.out.ok();
+    Ok(())
+}
+
+/// `CLIENT UNPAUSE`
+pub fn client_unpause(c: &mut Call) -> Answer {
+    c.store.cache.pause.end();
+    c.out.ok();
+    Ok(())
+}
+
+const NO_TRACKING: Error = Error::new(
+    "ERR client tracking is not part of this server: it keeps no table of who read what",
+);
+
+/// `CLIENT TRACKING …`: left out, and said so. Clients then do without a cache of their own.
+pub fn client_tracking(c: &mut Call) -> Answer {
+    if c.is(2, "off") {
+        c.out.ok();
+        return Ok(());
+    }
+    Err(NO_TRACKING)
+}
+
+/// `CLIENT CACHING YES | NO`
+pub fn client_caching(_: &mut Call) -> Answer {
+    Err(NO_TRACKING)
+}
+
+/// `CLIENT GETREDIR`
+pub fn client_getredir(c: &mut Call) -> Answer {
+    c.out.int(-1);
+    Ok(())
+}
+
+/// `CLIENT TRACKINGINFO`
+pub fn client_trackinginfo(c: &mut Call) -> Answer {
+    c.out.map(3);
+    c.out.text("flags");
+    c.out.set(1);
+    c.out.text("off");
+    c.out.text("redirect");
+    c.out.int(-1);
+    c.out.text("prefixes");
+    c.out.array(0);
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The connection itself: who the client is, which protocol it speaks, which database it means (`networking.c`, `acl.c`).
+//!
+//! * [`client`]: `CLIENT`, about this connection and the others.
+//!
+//! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a cache on a private
+//! network is the case this engine explains.
+
+mod client;
+
+pub use client::*;
+
+use super::transactions::unwatch_all;
+use super::{Call, shown};
+use crate::engine::error::{Answer, Error};
+use crate::engine::pubsub::Scope;
+use crate::engine::session::{Replies, Session};
+use crate::wire::reply::Protocol;
+
+/// The version of Redis whose behaviour this is; clients switch on it.
+pub const REDIS_VERSION: &str = "7.0.15";
+
+const WRONG_PASSWORD: Error =
+    Error::new("WRONGPASS invalid username-password pair or user is disabled.");
+
+/// `PING [message]`
+pub fn ping(c: &mut Call) -> Answer {
+    if c.args.len() > 2 {
+        return Err(Error::arity("ping"));
+    }
+    match (c.session.only_listens(), c.args.get(1)) {
+        (true, message) => {
+            c.out.array(2);
+            c.out.text("pong");
+            c.out.bulk(message.unwrap_or_default());
+        }
+        (false, Some(message)) => c.out.bulk(message),
+        (false, None) => c.out.simple("PONG"),
+    }
+    Ok(())
+}
+
+/// `ECHO message`
+pub fn echo(c: &mut Call) -> Answer {
+    c.out.bulk(c.args.at(1));
+    Ok(())
+}
+
+/// `SELECT index`
+pub fn select(c: &mut Call) -> Answer {
+    let index = c.int(1)?;
+    c.session.db = database(c, index)?;
+    c.out.ok();
+    Ok(())
+}
+
+/// A database number, where there is such a database.
+pub fn database(c: &Call, index: i64) -> Result<usize, Error> {
+    let count = i64::from(c.store.rules.settings.databases);
+    if (0..count).contains(&index) {
+        Ok(index as usize)
+    } else {
+        Err(Error::new("ERR DB index is out of range"))
+    }
+}
+
+/// `QUIT`
+pub fn quit(c: &mut Call) -> Answer {
+    c.out.ok();
+    c.session.closing = true;
+    Ok(())
+}
+
+/// `RESET`
+pub fn reset(c: &mut Call) -> Answer {
+    c.session.transaction = None;
+    unwatch_all(c.store, c.session);
+    forget_subscriptions(c);
+    let session: &mut Session = c.session;
+    session.client.about.lock().name.clear();
+    session.db = 0;
+    session.protocol = Protocol::Resp2;
+    session.replies = Replies::On;
+    if std::mem::take(&mut session.monitor) {
+        c.store.cache.monitors.remove(session.client.id);
+    }
+    session.trusted = c.store.rules.settings.requirepass.is_empty();
+    c.out.protocol = Protocol::Resp2;
+    c.out.simple("RESET");
+    Ok(())
+}
+
+fn forget_subscriptions(c: &mut Call) {
+    let mut pubsub = c.store.cache.pubsub.lock();
+    let id = c.session.client.id;
+    let gone = std::mem::take(&mut c.session.subscriptions);
+    for (scope, names) in [
+        (Scope::Channel, gone.channels),
+        (Scope::Pattern, gone.patterns),
+        (Scope::Shard, gone.shard_channels),
+    ] {
+        names.iter().for_each(|name| pubsub.unsubscribe(scope, name, id));
+    }
+}
+
+/// `AUTH [username] password`
+pub fn auth(c: &mut Call) -> Answer {
+    const NO_PASSWORD: Error = Error::new(
+        "ERR AUTH <password> called without any password configured for the default user. \
+         Are you sure your configuration is correct?",
+    );
+    match c.args.len() {
+        2 if c.store.rules.settings.requirepass.is_empty() => return Err(NO_PASSWORD),
+        2 => log_in(c, b"default", c.arg(1))?,
+        3 => log_in(c, c.arg(1), c.arg(2))?,
+        _ => return Err(Error::SYNTAX),
+    }
+    c.out.ok();
+    Ok(())
+}
+
+/// Lets a client in that knows the password; any will do where there is none.
+fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
+    let wanted = &c.store.rules.settings.requirepass;
+    if user != b"default" || !(wanted.is_empty() || same_secret(wanted, password)) {
+        return Err(WRONG_PASSWORD);
+    }
+    c.session.trusted = true;
+    Ok(())
+}
+
+/// Compares without stopping at the first difference, so that the time taken tells nothing about where it is.
+fn same_secret(one: &[u8], other: &[u8]) -> bool {
+    let differing = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
+    one.len() == other.len() && differing == 0
+}
+
+/// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
+pub fn hello(c: &mut Call) -> Answer {
+    const STRANGER: Error = Error::new(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
+         <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+    );
+    let protocol = match c.args.get(1) {
+        None => c.session.protocol,
+        Some(_) => match c.int(1) {
+            Ok(2) => Protocol::Resp2,
+            Ok(3) => Protocol::Resp3,
+            Ok(_) => return Err(Error::new("NOPROTO unsupported protocol version")),
+            Err(_) => {
+                return Err(Error::new("ERR Protocol version is not an integer or out of range"));
+            }
+        },
+    };
+    let mut at = 2;
+    while let Some(option) = c.args.get(at) {
+        at += match c.args.len() - 1 - at {
+            2.. if c.is(at, "auth") => {
+                log_in(c, c.arg(at + 1), c.arg(at + 2))?;
+                3
+            }
+            1.. if c.is(at, "setname") => {
+                client::set_name(c, c.arg(at + 1))?;
+                2
+            }
+            _ => {
+                let option = shown(option, 128);
+                return Err(Error::text(format!("ERR Syntax error in HELLO option '{option}'")));
+            }
+        };
+    }
+    if !c.session.trusted {
+        return Err(STRANGER);
+    }
+    c.session.protocol = protocol;
+    c.session.publish_figures();
+    c.out.protocol = protocol;
+    greet(c);
+    Ok(())
+}
+
+fn greet(c: &mut Call) {
+    c.out.map(7);
+    for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+        c.out.text(name);
+        c.out.text(value);
+    }
+    c.out.text("proto");
+    c.out.int(if c.session.protocol == Protocol::Resp3 { 3 } else { 2 });
+    c.out.text("id");
+    c.out.int(c.session.client.id as i64);
+    for (name, value) in [("mode", "standalone"), ("role", "master")] {
+        c.out.text(name);
+        c.out.text(value);
+    }
+    c.out.text("modules");
+    c.out.array(0);
+}

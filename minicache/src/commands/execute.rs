@@ -1,0 +1,323 @@
+//! The way of every command: found, checked, queued or executed; then those are served who waited for what it did.
+//!
+//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of two errors a
+//! client sees, and whether a transaction is spoilt by it.
+
+use super::spec::Flags;
+use super::table;
+use super::{Call, Command, Mode, shown};
+use crate::engine::access::{Access, Moment, make_room};
+use crate::engine::blocking::Place;
+use crate::engine::cache::{Cache, Counters, add};
+use crate::engine::error::{Answer, Error};
+use crate::engine::mailbox::Letter;
+use crate::engine::rules::Rules;
+use crate::engine::session::{Replies, Session};
+use crate::wire::reply::Reply;
+use crate::wire::request::Args;
+use std::sync::atomic::Ordering;
+
+/// One command in this many of the quick ones is timed, and counts for all of them.
+const TIMED_ONE_IN: u64 = 256;
+/// A slow log that starts below this many microseconds wants every command timed.
+const TIME_ALL_BELOW_US: i64 = 1000;
+
+/// Executes one core's commands, batch by batch.
+pub struct Executor<'c> {
+    /// The keyspace, and the locks held.
+    pub store: Access<'c>,
+    /// Nanoseconds from some start; handed in, so that nothing in here reads a clock.
+    clock: fn() -> u64,
+    /// The shard that was last asked to evict.
+    evicting: usize,
+}
+
+impl<'c> Executor<'c> {
+    /// An executor for one batch, counting into the figures of one core.
+    pub fn new(
+        cache: &'c Cache,
+        counters: &'c Counters,
+        rules: &'c Rules,
+        now: Moment,
+        clock: fn() -> u64,
+    ) -> Executor<'c> {
+        Executor { store: Access::new(cache, counters, rules, now), clock, evicting: 0 }
+    }
+
+    /// Executes one request and appends its reply, or takes note that it waits.
+    pub fn execute(&mut self, session: &mut Session, args: Args, out: &mut Reply) {
+        let before = out.mark();
+        let replies = session.replies;
+        out.protocol = session.protocol;
+        if let Err(error) = self.admit(session, args, out) {
+            self.report(&error, out);
+        }
+        if !self.store.filled.is_empty() {
+            self.serve_waiting();
+        }
+        match (replies, session.replies) {
+            (Replies::SkipNext, Replies::SkipNext) => {
+                session.replies = Replies::On;
+                out.rewind(before);
+            }
+            (Replies::Off, Replies::Off) => out.rewind(before),
+            _ => {}
+        }
+    }
+
+    /// Until when a pause keeps this command waiting.
+    pub fn held_up(&self, args: Args) -> Option<i64> {
+        let pause = &self.store.cache.pause;
+        pause.holds(self.store.now.ms, true)?;
+        let writes = table::find(args.at(0)).is_some_and(|command| {
+            command.flags.has(Flags::WRITE)
+                || matches!(command.name, "exec" | "publish" | "spublish")
+        });
+        pause.holds(self.store.now.ms, writes)
+    }
+
+    /// Counts an error reply under its code.
+    pub fn count_error(&self, code: &str) {
+        self.store.cache.totals.count_error(code);
+    }
+
+    fn report(&self, error: &Error, out: &mut Reply) {
+        self.count_error(error.0.split(' ').next().unwrap_or("ERR"));
+        out.error(&error.0);
+    }
+
+    /// Finds the command and checks what can be checked without executing it. An error here spoils an open transaction.
+    fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
+        let command = match find(args).and_then(|command| self.permit(session, command, args)) {
+            Ok(command) => command,
+            Err(error) => {
+                if let Some(transaction) = &mut session.transaction {
+                    transaction.poisoned = true;
+                }
+                return Err(error);
+            }
+        };
+        if session.transaction.is_some() && !command.flags.has(Flags::RUNS_IN_MULTI) {
+            return queue(session, command, args, out);
+        }
+        self.lock_for(command, args);
+        self.call(session, command, args, out, Mode::Direct)
+    }
+
+    fn permit(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args,
+    ) -> Result<&'static Command, Error> {
+        if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
+            return Err(Error::NO_AUTH);
+        }
+        let short = self.store.cache.is_full()
+            || (self.store.rules.settings.maxmemory > 0 && !self.make_room());
+        if short && needs_memory(session, command) {
+            return Err(Error::OUT_OF_MEMORY);
+        }
+        if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
+            return Err(Error::text(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                shown(args.at(0), 128).to_lowercase()
+            )));
+        }
+        Ok(command)
+    }
+
+    /// Executes a command whose shards are locked.
+    pub fn call(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args,
+        out: &mut Reply,
+        mode: Mode,
+    ) -> Answer {
+        self.store.db = session.db;
+        let seen = &session.client.figures;
+        seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
+        seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        if self.store.cache.monitors.any() && !command.flags.has(Flags::ADMIN) {
+            self.store.cache.monitors.show(self.store.now, session.db, &session.client, args);
+        }
+        let slow_us = self.store.rules.settings.slowlog_log_slower_than;
+        let figures = self.store.counters.of(command.id());
+        let calls = add(&figures.calls, 1);
+        let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
+        let timed = every || calls % TIMED_ONE_IN == 0;
+        let start = if timed { (self.clock)() } else { 0 };
+        let mut call = Call {
+            args,
+            command,
+            session,
+            store: &mut self.store,
+            out,
+            mode,
+            filled: None,
+            parked: false,
+        };
+        let answer = (command.handler)(&mut call);
+        if timed {
+            let took_ns = (self.clock)().saturating_sub(start);
+            let weight = if every { 1 } else { TIMED_ONE_IN };
+            add(&figures.took_ns, took_ns * weight);
+            if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
+                let most = self.store.rules.settings.slowlog_max_len as usize;
+                let (log, now) = (&self.store.cache.slow_log, self.store.now);
+                log.note(session, args, now, took_ns / 1000, most);
+            }
+        }
+        if answer.is_err() {
+            add(&figures.failed, 1);
+        }
+        answer
+    }
+
+    /// Locks what a command will touch.
+    pub fn lock_for(&mut self, command: &Command, args: Args) {
+        if command.flags.has(Flags::ALL_KEYS) {
+            self.store.lock_all();
+        } else if self.store.cache.shards() == 1 {
+            self.store.lock(1);
+        } else {
+            let wanted = self.shards_for(command, args);
+            self.store.lock(wanted);
+        }
+    }
+
+    /// The shards a command will touch.
+    pub fn shards_for(&self, command: &Command, args: Args) -> u64 {
+        if command.flags.has(Flags::ALL_KEYS) {
+            return u64::MAX >> (64 - self.store.cache.shards());
+        }
+        let mut set = 0;
+        command.keys.for_each(args, |index| {
+            set |= 1 << self.store.cache.shard_of(args.at(index));
+        });
+        set
+    }
+
+    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to go.
+    fn make_room(&mut self) -> bool {
+        let Access { cache, rules, now, .. } = self.store;
+        if cache.used_memory() as u64 <= rules.settings.maxmemory {
+            return true;
+        }
+        self.store.release();
+        make_room(cache, rules, now, &mut self.evicting)
+    }
+
+    /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
+    pub fn serve_waiting(&mut self) {
+        while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
+        {
+            for id in self.store.cache.waiting.queue(&place) {
+                if !self.serve(id, &place) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Runs a waiting command again. It stays where it is unless it gets something. False once the
+    /// key is gone: then nobody else gets anything either.
+    fn serve(&mut self, id: u64, place: &Place) -> bool {
+        let cache = self.store.cache;
+        let Some(ticket) = cache.waiting.get(id) else { return true };
+        let args = ticket.args.as_args();
+        let here = std::mem::replace(&mut self.store.db, place.0);
+        self.lock_for(ticket.command, args);
+        let there = self.store.exists(&place.1);
+        if !there || !cache.waiting.claim(id) {
+            self.store.db = here;
+            return there;
+        }
+        let mut session = Session::new(ticket.client.clone(), true);
+        (session.db, session.protocol) = (ticket.db, ticket.protocol);
+        let mut reply = Reply::new(ticket.protocol);
+        let mut call = Call {
+            args,
+            command: ticket.command,
+            session: &mut session,
+            store: &mut self.store,
+            out: &mut reply,
+            mode: Mode::Retry,
+            filled: Some(&place.1),
+            parked: false,
+        };
+        let answer = (ticket.command.handler)(&mut call);
+        if call.parked {
+            cache.waiting.resume(id);
+        } else {
+            cache.waiting.finish(id);
+            if let Err(error) = answer {
+                self.report(&error, &mut reply);
+            }
+            let bytes = std::mem::take(reply.buffer());
+            ticket.client.mailbox.deliver(Letter::Unblocked(bytes));
+        }
+        self.store.db = here;
+        true
+    }
+}
+
+fn find(args: Args) -> Result<&'static Command, Error> {
+    let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
+    let command = match (command.is_container(), args.get(1)) {
+        (true, Some(name)) => match command.subcommand(name) {
+            Some(subcommand) => subcommand,
+            None => return Err(unknown_subcommand(command, name)),
+        },
+        _ => command,
+    };
+    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
+}
+
+fn unknown_command(args: Args) -> Error {
+    const SHOWN: usize = 128;
+    let mut beginning = String::new();
+    for argument in args.from(1).iter() {
+        if beginning.len() >= SHOWN {
+            break;
+        }
+        let room = SHOWN - beginning.len();
+        beginning += &format!("'{}' ", shown(argument, room));
+    }
+    Error::text(format!(
+        "ERR unknown command '{}', with args beginning with: {beginning}",
+        shown(args.at(0), SHOWN)
+    ))
+}
+
+fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
+    Error::text(format!(
+        "ERR unknown subcommand '{}'. Try {} HELP.",
+        shown(name, 128),
+        command.name.to_uppercase()
+    ))
+}
+
+fn needs_memory(session: &Session, command: &Command) -> bool {
+    command.flags.has(Flags::DENYOOM)
+        || (command.name == "exec"
+            && session.transaction.as_ref().is_some_and(|open| {
+                open.commands.iter().any(|(command, _)| command.flags.has(Flags::DENYOOM))
+            }))
+}
+
+fn queue(session: &mut Session, command: &'static Command, args: Args, out: &mut Reply) -> Answer {
+    if command.flags.has(Flags::NO_MULTI) {
+        if let Some(open) = &mut session.transaction {
+            open.poisoned = true;
+        }
+        return Err(Error::new("ERR Command not allowed inside a transaction"));
+    }
+    if let Some(open) = &mut session.transaction {
+        open.commands.push((command, args.to_owned()));
+    }
+    out.simple("QUEUED");
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Hashes: `HSET`, `HGET` and their kin (`t_hash.c`).
+//!
+//! ```text
+//! HSET user:1 name Ada born 1815    (integer) 2     a packed hash appears, `hset` is published
+//! HINCRBY user:1 born 1             (integer) 1816
+//! HDEL user:1 name born             (integer) 2     the last field is gone, and the key with it
+//! ```
+//!
+//! A handler finds the [`Hash`] under the key, or has one made, and says what it did to it. How
+//! fields lie in memory is the business of [`hash`](crate::engine::values::hash).
+
+use super::draw::Draw;
+use super::{Call, scan};
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+use crate::engine::long_double::LongDouble;
+use crate::engine::number::{ItoaBuf, parse_i64};
+use crate::engine::values::hash::Hash;
+use crate::format::listpack::Element;
+use crate::wire::reply::{Protocol, Reply};
+
+// ---- writing ----
+
+/// `HSET key field value [field value ...]`
+pub fn hset(c: &mut Call) -> Answer {
+    let added = set_all(c)?;
+    c.out.count(added);
+    Ok(())
+}
+
+/// `HMSET key field value [field value ...]`
+pub fn hmset(c: &mut Call) -> Answer {
+    set_all(c)?;
+    c.out.ok();
+    Ok(())
+}
+
+/// Sets the fields of the command line; returns how many are new.
+fn set_all(c: &mut Call) -> Result<usize, Error> {
+    let (key, pairs, limits) = (c.arg(1), c.args.from(2), &c.store.rules.limits);
+    if pairs.len() % 2 == 1 {
+        return Err(Error::arity(c.command.name));
+    }
+    let hash = c.store.obtain::<Hash>(key)?;
+    hash.unpack_for(pairs.iter(), limits);
+    let mut words = pairs.iter();
+    let mut added = 0;
+    while let (Some(field), Some(value)) = (words.next(), words.next()) {
+        added += usize::from(hash.set(field, value, limits));
+    }
+    c.store.changed(Events::HASH, "hset", key);
+    Ok(added)
+}
+
+/// `HSETNX key field value`
+pub fn hsetnx(c: &mut Call) -> Answer {
+    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
+    let hash = c.store.obtain::<Hash>(key)?;
+    let absent = !hash.contains(field);
+    if absent {
+        hash.set(field, c.args.at(3), limits);
+        c.store.changed(Events::HASH, "hset", key);
+    }
+    c.out.int(i64::from(absent));
+    Ok(())
+}
+
+/// `HDEL key field [field ...]`
+pub fn hdel(c: &mut Call) -> Answer {
+    let key = c.arg(1);
+    let Some(hash) = c.store.get_mut::<Hash>(key)? else {
+        c.out.int(0);
+        return Ok(());
+    };
+    let removed = c.args.from(2).iter().filter(|field| hash.remove(field)).count();
+    if removed > 0 {
+        c.store.changed(Events::HASH, "hdel", key);
+        c.store.remove_if_empty::<Hash>(key);
+    }
+    c.out.count(removed);
+    Ok(())
+}
+
+/// `HINCRBY key field increment`
+pub fn hincrby(c: &mut Call) -> Answer {
+    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
+    let increment = c.int(3)?;
+    let hash = c.store.obtain::<Hash>(key)?;
+    let number = match hash.get(field) {
+        None => Some(0),
+        Some(Element::Int(number)) => Some(number),
+        Some(Element::Bytes(text)) => parse_i64(text),
+    };
+    let number = number.ok_or(Error::new("ERR hash value is not an integer"))?;
+    let sum = number.checked_add(increment).ok_or(Error::WOULD_OVERFLOW)?;
+    hash.set(field, ItoaBuf::new().format(sum), limits);
+    c.store.changed(Events::HASH, "hincrby", key);
+    c.out.int(sum);
+    Ok(())
+}
+
+/// `HINCRBYFLOAT key field increment`
+pub fn hincrbyfloat(c: &mut Call) -> Answer {
+    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
+    let increment = LongDouble::parse(c.arg(3)).ok_or(Error::NOT_A_FLOAT)?;
+    if increment.is_infinite() {
+        return Err(Error::new("ERR value is NaN or Infinity"));
+    }
+    let hash = c.store.obtain::<Hash>(key)?;
+    let number = match hash.get(field) {
+        None => Some(LongDouble::ZERO),
+        Some(value) => LongDouble::parse(value.as_bytes(&mut ItoaBuf::new())),
+    };
+    let number = number.ok_or(Error::new("ERR hash value is not a float"))?;
+    let sum = number.plus(increment);
+    let text = sum.ok_or(Error::new("ERR increment would produce NaN or Infinity"))?.to_text();
+    hash.set(field, text.as_bytes(), limits);
+    c.store.changed(Events::HASH, "hincrbyfloat", key);
+    c.out.text(&text);
+    Ok(())
+}
+
+// ---- reading ----
+
+/// `HGET key field`
+pub fn hget(c: &mut Call) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    c.out.element_or_null(hash.and_then(|hash| hash.get(c.args.at(2))));
+    Ok(())
+}
+
+/// `HMGET key field [field ...]`
+pub fn hmget(c: &mut Call) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    let fields = c.args.from(2);
+    c.out.array(fields.len());
+    for field in fields.iter() {
+        c.out.element_or_null(hash.and_then(|hash| hash.get(field)));
+    }
+    Ok(())
+}
+
+/// `HLEN key`
+pub fn hlen(c: &mut Call) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    c.out.count(hash.map_or(0, Hash::len));
+    Ok(())
+}
+
+/// `HSTRLEN key field`
+pub fn hstrlen(c: &mut Call) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    c.out.count(hash.map_or(0, |hash| hash.value_len(c.args.at(2))));
+    Ok(())
+}
+
+/// `HEXISTS key field`
+pub fn hexists(c: &mut Call) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    c.out.int(i64::from(hash.is_some_and(|hash| hash.contains(c.args.at(2)))));
+    Ok(())
+}
+
+/// `HGETALL key`
+pub fn hgetall(c: &mut Call) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    c.out.map(hash.map_or(0, Hash::len));
+    for (field, value) in hash.into_iter().flat_map(Hash::iter) {
+        c.out.element(field);
+        c.out.element(value);
+    }
+    Ok(())
+}
+
+/// `HKEYS key`
+pub fn hkeys(c: &mut Call) -> Answer {
+    each(c, |(field, _)| field)
+}
+
+/// `HVALS key`
+pub fn hvals(c: &mut Call) -> Answer {
+    each(c, |(_, value)| value)
+}
+
+/// Replies with one part of every pair.
+fn each(c: &mut Call, part: for<'e> fn((Element<'e>, Element<'e>)) -> Element<'e>) -> Answer {
+    let hash = c.store.get::<Hash>(c.args.at(1))?;
+    c.out.array(hash.map_or(0, Hash::len));
+    hash.into_iter().flat_map(Hash::iter).for_each(|pair| c.out.element(part(pair)));
+    Ok(())
+}
+
+/// `HSCAN key cursor [MATCH pattern] [COUNT count]`
+pub fn hscan(c: &mut Call) -> Answer {
+    let cursor = scan::cursor(c.arg(2))?;
+    let Some(hash) = c.store.get::<Hash>(c.args.at(1))? else {
+        scan::nothing(c.out);
+        return Ok(());
+    };
+    let options = scan::Options::parse(c.args, 3, false)?;
+    let (start, mut found) = (c.out.mark(), 0);
+    let next = options.walk(cursor, |cursor| {
+        let mut looked_at = 0;
+        let next = hash.scan(cursor, |field, value| {
+            looked_at += 1;
+            if options.wants(field.as_bytes(&mut ItoaBuf::new())) {
+                c.out.element(field);
+                c.out.element(value);
+                found += 2;
+            }
+        });
+        (next, looked_at)
+    });
+    scan::finish(c.out, start, next, found);
+    Ok(())
+}
+
+/// `HRANDFIELD key [count [WITHVALUES]]`
+pub fn hrandfield(c: &mut Call) -> Answer {
+    if c.args.len() == 2 {
+        let mut rng = c.store.cache.rng();
+        let pair = c.store.get::<Hash>(c.args.at(1))?.and_then(|hash| hash.random(&mut rng));
+        c.out.element_or_null(pair.map(|(field, _)| field));
+        return Ok(());
+    }
+    let draw = Draw::parse(c.arg(2))?;
+    match c.args.len() {
+        3 => draw_fields(c, draw, Parts::Fields),
+        4 if c.is(3, "withvalues") => draw_fields(c, draw.of_pairs()?, Parts::Pairs),
+        _ => Err(Error::SYNTAX),
+    }
+}
+
+/// What a reply shows of a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    Fields,
+    Pairs,
+}
+
+fn draw_fields(c: &mut Call, draw: Draw, parts: Parts) -> Answer {
+    let (mut rng, bytes_max) = (c.store.cache.rng(), c.reply_bytes_max());
+    let Some(hash) = c.store.get::<Hash>(c.args.at(1))? else {
+        c.out.array(0);
+        return Ok(());
+    };
+    let flat = parts == Parts::Pairs && c.out.protocol == Protocol::Resp2;
+    c.out.array(draw.len(hash.len()) * if flat { 2 } else { 1 });
+    // Finding a place in a packed hash is a walk; it is walked once, not once for each draw.
+    let listed: Vec<_> = match hash {
+        Hash::Packed(_) => hash.iter().collect(),
+        Hash::Indexed(_) => Vec::new(),
+    };
+    let whole = draw.all(hash.len(), &mut rng, |place| {
+        if let Some(pair) = listed.get(place).copied().or_else(|| hash.nth(place)) {
+            show(c.out, pair, parts);
+        }
+        c.out.len() < bytes_max
+    });
+    c.session.closing |= !whole;
+    Ok(())
+}
+
+fn show(out: &mut Reply, (field, value): (Element, Element), parts: Parts) {
+    if parts == Parts::Pairs && out.protocol == Protocol::Resp3 {
+        out.array(2);
+    }
+    out.element(field);
+    if parts == Parts::Pairs {
+        out.element(value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! Where the keys of a command line are.
+//!
+//! A command says so in a few *key specs*, each of them a run of arguments:
+//!
+//! ```text
+//! MSET k1 v1 k2 v2                 from 1 to the last, every second
+//! ZUNIONSTORE dst 2 k1 k2 …        1 alone; and as many as argument 2 says, behind it
+//! SORT k BY w_* STORE dst          1 alone; behind STORE; and some that only the data can tell
+//! ```
+//!
+//! `MULTI`, shard locks and `COMMAND GETKEYS` all ask here. The common run costs two comparisons.
+//! The counterpart in Redis are the key specs of `server.h` and `getKeysFromCommandWithSpecs` in
+//! `db.c`. Left out: runs behind a keyword anywhere (`XREAD … STREAMS`), which no command here has.
+
+use super::spec::{Command, bits};
+use crate::engine::number::parse_i64;
+use crate::wire::request::Args;
+
+bits! {
+    /// What happens to a key. The first four exclude each other and say what happens to the value
+    /// as a whole; the next four say what happens to the data in it.
+    Access {
+        /// The value is only read.
+        RO = 0,
+        /// The value is read and changed.
+        RW = 1,
+        /// The value is replaced.
+        OW = 2,
+        /// The key is deleted.
+        RM = 3,
+        /// Data is returned, or copied to where it can be.
+        ACCESS = 4,
+        /// Data is changed.
+        UPDATE = 5,
+        /// Data is added, none is changed.
+        INSERT = 6,
+        /// Data is deleted.
+        DELETE = 7,
+        /// It is no key at all, but is placed like one: a shard channel.
+        NOT_KEY = 8,
+        /// The arguments decide which of these bits hold.
+        VARIABLE_FLAGS = 9,
+    }
+}
+
+impl Access {
+    /// The bits that are set, named as `COMMAND INFO` names them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let names = [
+            "RO",
+            "RW",
+            "OW",
+            "RM",
+            "access",
+            "update",
+            "insert",
+            "delete",
+            "not_key",
+            "variable_flags",
+        ];
+        let named = names.into_iter().enumerate();
+        named.filter(move |(place, _)| self.0 & (1 << place) != 0).map(|(_, name)| name)
+    }
+}
+
+/// A run of keys, and what happens to them.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// The argument where the run, or the number of its keys, is; the command's name is argument 0.
+    pub first: u8,
+    /// How the run goes on.
+    pub run: Run,
+    /// What happens to its keys.
+    pub access: Access,
+}
+
+/// How a run of keys goes on from its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// To another argument, every `step`-th.
+    To {
+        /// How far behind the first; if negative, counted from the end of the command line, where
+        /// -1 is its last argument.
+        last: i8,
+        /// 1, or 2 where values stand between keys.
+        step: u8,
+    },
+    /// The first argument is a number; so many keys follow it.
+    Counted,
+    /// One key, behind the last `STORE` of `SORT`.
+    Stored,
+    /// Keys that only the data can tell.
+    Unknown,
+}
+
+/// One key.
+pub(super) const fn key(at: u8, access: &[Access]) -> KeySpec {
+    KeySpec { first: at, run: Run::To { last: 0, step: 1 }, access: Access::all_of(access) }
+}
+
+/// Keys from one argument to another counted from the end.
+pub(super) const fn key_run(first: u8, last: i8, step: u8, access: &[Access]) -> KeySpec {
+    KeySpec { first, run: Run::To { last, step }, access: Access::all_of(access) }
+}
+
+/// As many keys as the argument says, behind it.
+pub(super) const fn counted(at: u8, access: &[Access]) -> KeySpec {
+    KeySpec { first: at, run: Run::Counted, access: Access::all_of(access) }
+}
+
+/// The key behind `STORE`.
+pub(super) const fn stored(access: &[Access]) -> KeySpec {
+    KeySpec { first: 0, run: Run::Stored, access: Access::all_of(access) }
+}
+
+/// Keys that only the data can tell.
+pub(super) const fn unknown(access: &[Access]) -> KeySpec {
+    KeySpec { first: 0, run: Run::Unknown, access: Access::all_of(access) }
+}
+
+/// The key specs of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys(pub &'static [KeySpec]);
+
+impl Keys {
+    /// Calls `use_index` with the index of every key. Runs that the arguments do not complete are
+    /// passed over; the command will refuse such arguments. Does not allocate.
+    pub fn for_each(&self, args: Args, mut use_index: impl FnMut(usize)) {
+        for spec in self.0 {
+            if !spec.access.has(Access::NOT_KEY) {
+                spec.indexes(args).into_iter().flatten().for_each(&mut use_index);
+            }
+        }
+    }
+
+    /// What older clients know of keys: the first, the last (negative: from the end) and the step,
+    /// as the runs at fixed places have them; zeros for none.
+    pub fn legacy_range(&self) -> (i64, i64, i64) {
+        let fixed = self.0.iter().filter_map(|spec| match spec.run {
+            Run::To { last, step } => {
+                let first = i64::from(spec.first);
+                let last = if last < 0 { i64::from(last) } else { first + i64::from(last) };
+                Some((first, last, i64::from(step)))
+            }
+            _ => None,
+        });
+        fixed.reduce(|(first, _, step), (_, last, _)| (first, last, step)).unwrap_or((0, 0, 0))
+    }
+
+    /// Whether some run is not at a fixed place.
+    pub(super) const fn are_movable(&self) -> bool {
+        let mut index = 0;
+        while index < self.0.len() {
+            if !matches!(self.0[index].run, Run::To { .. }) {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+}
+
+impl KeySpec {
+    /// The indexes of the run; `None` if the arguments do not complete it.
+    fn indexes(&self, args: Args) -> Option<std::iter::StepBy<std::ops::RangeInclusive<usize>>> {
+        let first = usize::from(self.first);
+        let (first, last, step) = match self.run {
+            Run::To { last, step } if last < 0 => {
+                (first, args.len().checked_sub(usize::from(last.unsigned_abs()))?, step)
+            }
+            Run::To { last, step } => (first, first + usize::from(last.unsigned_abs()), step),
+            Run::Counted => {
+                let count = usize::try_from(parse_i64(args.get(first)?)?).ok()?;
+                (first + 1, first.checked_add(count)?, 1)
+            }
+            Run::Stored => {
+                let at = behind_store(args)?;
+                (at, at, 1)
+            }
+            Run::Unknown => return None,
+        };
+        let complete = first <= last && last < args.len();
+        complete.then(|| (first..=last).step_by(usize::from(step)))
+    }
+}
+
+/// The argument behind the last `STORE` of a `SORT`, passing over the operands of other options.
+fn behind_store(args: Args) -> Option<usize> {
+    let mut found = None;
+    let mut at = 2;
+    while let Some(word) = args.get(at) {
+        let is = |option: &str| word.eq_ignore_ascii_case(option.as_bytes());
+        at += match () {
+            _ if is("limit") => 3,
+            _ if is("get") || is("by") => 2,
+            _ if is("store") && at + 1 < args.len() => {
+                found = Some(at + 1);
+                1
+            }
+            _ => 1,
+        };
+    }
+    found
+}
+
+impl Command {
+    /// Every key of a command line with what happens to it, or `None` if the arguments make no
+    /// sense: the answer of `COMMAND GETKEYS`. Allocates.
+    pub fn locate_keys(&self, args: Args) -> Option<Vec<(usize, Access)>> {
+        let mut found = Vec::new();
+        for spec in self.keys.0.iter().filter(|spec| !spec.access.has(Access::NOT_KEY)) {
+            let access = self.access(spec.access, args);
+            match spec.indexes(args) {
+                Some(indexes) => found.extend(indexes.map(|index| (index, access))),
+                None if matches!(spec.run, Run::Stored | Run::Unknown) => {}
+                None => return None,
+            }
+        }
+        Some(found)
+    }
+
+    /// Resolves variable access: `SET` without `GET` only replaces, `BITFIELD` with nothing but
+    /// `GET` only reads.
+    fn access(&self, access: Access, args: Args) -> Access {
+        if !access.has(Access::VARIABLE_FLAGS) {
+            return access;
+        }
+        let says = |from: usize, options: &[&str]| {
+            let mut words = args.from(from).iter();
+            words.any(|word| options.iter().any(|it| word.eq_ignore_ascii_case(it.as_bytes())))
+        };
+        let both = Access::all_of(&[Access::RW, Access::ACCESS, Access::UPDATE]);
+        match self.name {
+            "set" if !says(3, &["get"]) => Access::OW.with(Access::UPDATE),
+            "bitfield" if !says(2, &["set", "incrby"]) => Access::RO.with(Access::ACCESS),
+            _ => both,
+        }
+    }
+}

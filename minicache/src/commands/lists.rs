@@ -1,0 +1,370 @@
+//! Lists: pushing, popping and looking at their ends and insides (`t_list.c`).
+//!
+//! ```text
+//! RPUSH jobs a b c        jobs: [a b c]                  (integer) 3
+//! LPOP jobs               takes a,  jobs: [b c]          "a"
+//! LRANGE jobs 0 -1        -1 is the last one             1) "b"  2) "c"
+//! LMOVE jobs done LEFT RIGHT     jobs: [c]  done: [b]    "b"
+//! RPOP jobs 10            takes c, and with it the key   1) "c"
+//! ```
+//!
+//! Every command is the same three steps: find the list, let [`List`] do the work, tell watchers,
+//! listeners and whoever waits. Those that wait themselves are in [`blocking`]. A list of no
+//! elements is no key, so whoever takes the last one removes it.
+
+pub mod blocking;
+
+pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
+
+use super::Call;
+use crate::engine::access::Access;
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+use crate::engine::values::list::{End, List, Side};
+use crate::format::listpack::Element;
+use crate::wire::reply::Reply;
+use std::ops::Range;
+
+/// `LPUSH key element [element ...]`
+pub fn lpush(c: &mut Call) -> Answer {
+    push(c, End::Left)
+}
+
+/// `RPUSH key element [element ...]`
+pub fn rpush(c: &mut Call) -> Answer {
+    push(c, End::Right)
+}
+
+/// `LPUSHX key element [element ...]`
+pub fn lpushx(c: &mut Call) -> Answer {
+    push_if_there(c, End::Left)
+}
+
+/// `RPUSHX key element [element ...]`
+pub fn rpushx(c: &mut Call) -> Answer {
+    push_if_there(c, End::Right)
+}
+
+/// `LPOP key [count]`
+pub fn lpop(c: &mut Call) -> Answer {
+    pop(c, End::Left)
+}
+
+/// `RPOP key [count]`
+pub fn rpop(c: &mut Call) -> Answer {
+    pop(c, End::Right)
+}
+
+/// `LLEN key`
+pub fn llen(c: &mut Call) -> Answer {
+    let len = c.store.get::<List>(c.args.at(1))?.map_or(0, List::len);
+    c.out.count(len);
+    Ok(())
+}
+
+/// `LINDEX key index`
+pub fn lindex(c: &mut Call) -> Answer {
+    let index = c.int(2);
+    match c.store.get::<List>(c.args.at(1))? {
+        Some(list) => c.out.element_or_null(list.get(index?)),
+        None => c.out.null(),
+    }
+    Ok(())
+}
+
+/// `LRANGE key start stop`
+pub fn lrange(c: &mut Call) -> Answer {
+    let (start, stop) = (c.int(2)?, c.int(3)?);
+    let Some(list) = c.store.get::<List>(c.args.at(1))? else {
+        c.out.array(0);
+        return Ok(());
+    };
+    let range = clamp(start, stop, list.len());
+    c.out.array(range.len());
+    list.range(range.start, range.len()).for_each(|element| c.out.element(element));
+    Ok(())
+}
+
+/// `LTRIM key start stop`
+pub fn ltrim(c: &mut Call) -> Answer {
+    let (start, stop) = (c.int(2)?, c.int(3)?);
+    let key = c.arg(1);
+    if let Some(list) = c.store.get_mut::<List>(key)? {
+        let kept = clamp(start, stop, list.len());
+        if kept.is_empty() {
+            list.discard(End::Left, usize::MAX);
+        } else {
+            list.trim(kept.start, kept.end - 1);
+        }
+        let emptied = list.is_empty();
+        shortened(c.store, key, "ltrim", emptied);
+    }
+    c.out.ok();
+    Ok(())
+}
+
+/// `LSET key index element`
+pub fn lset(c: &mut Call) -> Answer {
+    let (key, index, element) = (c.arg(1), c.int(2), c.arg(3));
+    let rules = c.store.rules;
+    let list = c.store.get_mut::<List>(key)?.ok_or(Error::NO_SUCH_KEY)?;
+    if !list.set(index?, element, &rules.limits) {
+        return Err(Error::INDEX_OUT_OF_RANGE);
+    }
+    c.store.changed(Events::LIST, "lset", key);
+    c.out.ok();
+    Ok(())
+}
+
+/// `LINSERT key BEFORE|AFTER pivot element`
+pub fn linsert(c: &mut Call) -> Answer {
+    let side = match () {
+        _ if c.is(2, "after") => Side::After,
+        _ if c.is(2, "before") => Side::Before,
+        _ => return Err(Error::SYNTAX),
+    };
+    let (key, rules) = (c.arg(1), c.store.rules);
+    let (pivot, element) = (c.arg(3), c.arg(4));
+    let Some(list) = c.store.get_mut::<List>(key)? else {
+        c.out.int(0);
+        return Ok(());
+    };
+    if !list.insert(pivot, side, element, &rules.limits) {
+        c.out.int(-1);
+        return Ok(());
+    }
+    c.out.count(list.len());
+    c.store.changed(Events::LIST, "linsert", key);
+    Ok(())
+}
+
+/// `LREM key count element`
+pub fn lrem(c: &mut Call) -> Answer {
+    let (key, count) = (c.arg(1), c.int(2)?);
+    let Some(list) = c.store.get_mut::<List>(key)? else {
+        c.out.int(0);
+        return Ok(());
+    };
+    let removed = list.remove(count, c.args.at(3));
+    let emptied = list.is_empty();
+    if removed > 0 {
+        shortened(c.store, key, "lrem", emptied);
+    }
+    c.out.count(removed);
+    Ok(())
+}
+
+/// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`
+pub fn lpos(c: &mut Call) -> Answer {
+    let search = Search::parse(c)?;
+    let sought = Element::of(c.arg(2));
+    let none = List::new();
+    let list = c.store.get::<List>(c.args.at(1))?.unwrap_or(&none);
+    let mark = c.out.mark();
+    let found = match search.from_tail {
+        false => search.report(list.iter(), sought, |n| n, c.out),
+        true => search.report(list.iter().rev(), sought, |n| list.len() - 1 - n, c.out),
+    };
+    match search.wanted {
+        Some(_) => c.out.array_at(mark, found),
+        None if found == 0 => c.out.null(),
+        None => {}
+    }
+    Ok(())
+}
+
+/// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`
+pub fn lmove(c: &mut Call) -> Answer {
+    let (from, to) = (parse_end(c.arg(3))?, parse_end(c.arg(4))?);
+    transfer(c, from, to)
+}
+
+/// `RPOPLPUSH source destination`
+pub fn rpoplpush(c: &mut Call) -> Answer {
+    transfer(c, End::Right, End::Left)
+}
+
+fn push(c: &mut Call, end: End) -> Answer {
+    let (key, rules) = (c.arg(1), c.store.rules);
+    let elements = c.args.from(2);
+    let list = c.store.obtain::<List>(key)?;
+    elements.iter().for_each(|element| list.push(end, element, &rules.limits));
+    let len = list.len();
+    pushed(c.store, key, end);
+    c.out.count(len);
+    Ok(())
+}
+
+fn push_if_there(c: &mut Call, end: End) -> Answer {
+    if c.store.get_mut::<List>(c.args.at(1))?.is_none() {
+        c.out.int(0);
+        return Ok(());
+    }
+    push(c, end)
+}
+
+fn pop(c: &mut Call, end: End) -> Answer {
+    let count = match c.args.len() {
+        2 => None,
+        3 => Some(c.count(2)?),
+        _ => return Err(Error::arity(c.command.name)),
+    };
+    let key = c.arg(1);
+    match (c.store.get_mut::<List>(key)?, count) {
+        (None, None) => c.out.null(),
+        (None, Some(_)) => c.out.null_array(),
+        (Some(_), Some(0)) => c.out.array(0),
+        (Some(list), count) => {
+            match count {
+                None => take_one(list, end, c.out),
+                Some(count) => take(list, end, count, c.out),
+            }
+            let emptied = list.is_empty();
+            popped(c.store, key, end, emptied);
+        }
+    }
+    Ok(())
+}
+
+/// Moves an element from one list to another, or from end to end of one. The destination comes
+/// first: should it hold another type, nothing has happened yet; and where it is the source as
+/// well, pushing before popping leaves the same list as the other order.
+fn transfer(c: &mut Call, from: End, to: End) -> Answer {
+    let (source, destination, rules) = (c.arg(1), c.arg(2), c.store.rules);
+    let Some(element) = c.store.get_mut::<List>(source)?.and_then(|list| list.peek(from)) else {
+        c.out.null();
+        return Ok(());
+    };
+    let element = element.to_vec();
+    c.store.obtain::<List>(destination)?.push(to, &element, &rules.limits);
+    pushed(c.store, destination, to);
+    if let Some(list) = c.store.get_mut::<List>(source)? {
+        list.discard(from, 1);
+        let emptied = list.is_empty();
+        popped(c.store, source, from, emptied);
+    }
+    c.out.bulk(&element);
+    Ok(())
+}
+
+/// Takes an element and replies with it.
+fn take_one(list: &mut List, end: End, out: &mut Reply) {
+    out.element_or_null(list.peek(end));
+    list.discard(end, 1);
+}
+
+/// Takes up to `count` elements and replies with them, in the order in which they were popped.
+fn take(list: &mut List, end: End, count: usize, out: &mut Reply) {
+    let count = count.min(list.len());
+    out.array(count);
+    match end {
+        End::Left => list.iter().take(count).for_each(|element| out.element(element)),
+        End::Right => list.iter().rev().take(count).for_each(|element| out.element(element)),
+    }
+    list.discard(end, count);
+}
+
+/// Says that elements were added at an end of a list.
+fn pushed(store: &mut Access, key: &[u8], end: End) {
+    store.changed(Events::LIST, if end == End::Left { "lpush" } else { "rpush" }, key);
+    store.filled(key);
+}
+
+/// Says that elements were taken from an end of a list, perhaps all.
+fn popped(store: &mut Access, key: &[u8], end: End, emptied: bool) {
+    shortened(store, key, if end == End::Left { "lpop" } else { "rpop" }, emptied);
+}
+
+/// Says that elements were removed from a list, and removes the key where that was all of them.
+fn shortened(store: &mut Access, key: &[u8], event: &str, emptied: bool) {
+    store.changed(Events::LIST, event, key);
+    if emptied {
+        store.remove_if_empty::<List>(key);
+    }
+}
+
+/// `LEFT` or `RIGHT`.
+fn parse_end(word: &[u8]) -> Result<End, Error> {
+    match word {
+        _ if word.eq_ignore_ascii_case(b"left") => Ok(End::Left),
+        _ if word.eq_ignore_ascii_case(b"right") => Ok(End::Right),
+        _ => Err(Error::SYNTAX),
+    }
+}
+
+/// The indexes from `start` to `stop`, both included, of a list of `len` elements. Negative ones
+/// count from the tail; what lies outside the list is cut off.
+fn clamp(start: i64, stop: i64, len: usize) -> Range<usize> {
+    let from_head = |index: i64| if index < 0 { index.saturating_add(len as i64) } else { index };
+    let start = from_head(start).max(0) as usize;
+    let end = from_head(stop).saturating_add(1).max(0) as usize;
+    start.min(len)..end.min(len).max(start.min(len))
+}
+
+/// What `LPOS` looks for, besides the element.
+struct Search {
+    from_tail: bool,
+    /// Matches to be passed over.
+    skipped: usize,
+    /// `COUNT`: how many matches to report, as an array; 0 means all.
+    wanted: Option<usize>,
+    /// Elements to look at.
+    looked_at: usize,
+}
+
+impl Search {
+    fn parse(c: &Call) -> Result<Search, Error> {
+        const RANK_ZERO: Error = Error::new(
+            "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... \
+             or use negative to start from the end of the list",
+        );
+        const COUNT: Error = Error::new("ERR COUNT can't be negative");
+        const MAXLEN: Error = Error::new("ERR MAXLEN can't be negative");
+        let mut search =
+            Search { from_tail: false, skipped: 0, wanted: None, looked_at: usize::MAX };
+        for at in (3..c.args.len()).step_by(2) {
+            if at + 1 == c.args.len() {
+                return Err(Error::SYNTAX);
+            }
+            if c.is(at, "rank") {
+                let rank = c.int(at + 1)?;
+                search.from_tail = rank < 0;
+                let rank = usize::try_from(rank.unsigned_abs()).unwrap_or(usize::MAX);
+                search.skipped = rank.checked_sub(1).ok_or(RANK_ZERO)?;
+            } else if c.is(at, "count") {
+                search.wanted = Some(c.count(at + 1).map_err(|_| COUNT)?);
+            } else if c.is(at, "maxlen") {
+                let most = c.count(at + 1).map_err(|_| MAXLEN)?;
+                search.looked_at = if most == 0 { usize::MAX } else { most };
+            } else {
+                return Err(Error::SYNTAX);
+            }
+        }
+        Ok(search)
+    }
+
+    /// Replies with the indexes of the matches among `elements`, and returns how many there were.
+    fn report<'e>(
+        &self,
+        elements: impl Iterator<Item = Element<'e>>,
+        sought: Element,
+        index: impl Fn(usize) -> usize,
+        out: &mut Reply,
+    ) -> usize {
+        let most = match self.wanted {
+            None => 1,
+            Some(0) => usize::MAX,
+            Some(count) => count,
+        };
+        let matches = elements.take(self.looked_at).enumerate().filter(|it| it.1 == sought);
+        let mut found = 0;
+        for (place, _) in matches.skip(self.skipped).take(most) {
+            out.count(index(place));
+            found += 1;
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Commands: from a request to its reply.
+//!
+//! ```text
+//! *3 $3 SET $1 k $1 v ─> table: set, arity -3, write, key at 1 ─> checks ─> lock the key's shard ─> strings::set ─> +OK
+//! ```
+//!
+//! * [`spec`] and [`table`]: what there is, in one declarative place. Dispatch, `COMMAND`, help and the documentation read it.
+//! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
+//! * [`run`]: whole pipelines, in place.
+//! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
+//!
+//! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply buffer there, and either
+//! writes exactly one reply or returns the error that is the reply.
+
+pub mod bits;
+pub mod connection;
+pub mod draw;
+pub mod execute;
+pub mod hashes;
+pub mod key_specs;
+pub mod keys;
+pub mod lists;
+pub mod pubsub;
+pub mod run;
+pub mod scan;
+pub mod server;
+pub mod sets;
+pub mod spec;
+pub mod strings;
+pub mod synopsis;
+pub mod table;
+#[cfg(test)]
+pub mod testing;
+pub mod transactions;
+pub mod zsets;
+
+pub use execute::Executor;
+pub use spec::Command;
+
+use crate::engine::access::Access;
+use crate::engine::blocking::Ticket;
+use crate::engine::error::{Answer, Error};
+use crate::engine::number::{parse_f64, parse_i64};
+use crate::engine::object::{Container, Value};
+use crate::engine::session::Session;
+use crate::wire::reply::Reply;
+use crate::wire::request::Args;
+
+/// A command handler.
+pub type Handler = fn(&mut Call) -> Answer;
+
+/// How a command came to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Its client sent it just now.
+    Direct,
+    /// `EXEC` runs it: it must not wait.
+    Transaction,
+    /// It waited, and something came: it may go on waiting.
+    Retry,
+}
+
+/// One command being executed.
+pub struct Call<'a, 'c> {
+    /// The command's name and its arguments. There are as many as its arity demands.
+    pub args: Args<'a>,
+    /// Its row of the table; for `CLIENT LIST`, that of the subcommand.
+    pub command: &'static Command,
+    /// Whose it is.
+    pub session: &'a mut Session,
+    /// The keyspace, with the shards of its keys locked.
+    pub store: &'a mut Access<'c>,
+    /// Where its reply goes.
+    pub out: &'a mut Reply,
+    /// How it came to run.
+    pub mode: Mode,
+    /// In [`Mode::Retry`], the key that was filled.
+    pub filled: Option<&'a [u8]>,
+    /// Set when it waits, and so has not replied.
+    pub parked: bool,
+}
+
+impl<'a> Call<'a, '_> {
+    /// The argument at `index`, which the arity or an earlier check has shown to exist.
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        self.args.at(index)
+    }
+
+    /// An argument as an integer.
+    pub fn int(&self, index: usize) -> Result<i64, Error> {
+        parse_i64(self.arg(index)).ok_or(Error::NOT_AN_INTEGER)
+    }
+
+    /// An argument as a count, 0 or more.
+    pub fn count(&self, index: usize) -> Result<usize, Error> {
+        match parse_i64(self.arg(index)) {
+            Some(number) if number >= 0 => Ok(number as usize),
+            _ => Err(Error::MUST_BE_POSITIVE),
+        }
+    }
+
+    /// An argument as a floating-point number.
+    pub fn float(&self, index: usize) -> Result<f64, Error> {
+        parse_f64(self.arg(index)).ok_or(Error::NOT_A_FLOAT)
+    }
+
+    /// Whether an argument is this word, in either case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// Whether a blocking command is to look at a key: at all of its keys when it comes; when it
+    /// has waited, only at the one that was filled, and only if that holds what it waits for.
+    pub fn looks_at<T: Container>(&mut self, key: &[u8]) -> bool {
+        if self.mode != Mode::Retry {
+            return true;
+        }
+        self.filled == Some(key)
+            && match self.store.peek(key) {
+                Some(Value::Object(object)) => T::of(object).is_some(),
+                _ => false,
+            }
+    }
+
+    /// How long the replies of this batch may become: past that the client would be closed for not
+    /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops there.
+    pub fn reply_bytes_max(&self) -> usize {
+        match self.store.rules.settings.output_limit_normal.hard_bytes {
+            0 => usize::MAX,
+            bytes => bytes as usize,
+        }
+    }
+
+    /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from now. Where waiting is not
+    /// possible, in a transaction, it answers as if the time were up at once.
+    pub fn wait(&mut self, keys: &[&[u8]], timeout_ms: Option<i64>) {
+        match self.mode {
+            Mode::Transaction => self.out.null_array(),
+            Mode::Retry => self.parked = true,
+            Mode::Direct => {
+                let ticket = Ticket {
+                    client: self.session.client.clone(),
+                    command: self.command,
+                    args: self.args.to_owned(),
+                    db: self.session.db,
+                    protocol: self.session.protocol,
+                    keys: keys.iter().map(|key| Box::from(*key)).collect(),
+                    deadline_ms: timeout_ms.map(|ms| self.store.now.ms.saturating_add(ms)),
+                };
+                self.session.wait_until_ms = ticket.deadline_ms;
+                self.session.waiting = Some(self.store.cache.waiting.enter(ticket));
+                self.parked = true;
+            }
+        }
+    }
+}
+
+/// The timeout of a blocking command, in seconds with a fraction: milliseconds, or `None` for 0, which means for ever.
+pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
+    const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not a float or out of range");
+    let seconds = parse_f64(argument).ok_or(NOT_A_TIMEOUT)?;
+    let ms = (seconds * 1000.0).ceil();
+    match ms {
+        // Redis lets too large a number overflow, and then finds it negative.
+        negative if !(0.0..i64::MAX as f64).contains(&negative) => {
+            Err(Error::new("ERR timeout is negative"))
+        }
+        0.0 => Ok(None),
+        ms => Ok(Some(ms as i64)),
+    }
+}
+
+/// A name for messages: what a client sent, made printable and cut.
+pub fn shown(bytes: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
+}

@@ -1,0 +1,275 @@
+//! `COMMAND`: what the command table says, in the forms clients ask for it.
+
+use super::Call;
+use crate::commands::key_specs::{KeySpec, Run};
+use crate::commands::spec::{Categories, Command};
+use crate::commands::synopsis::{self, Argument, ArgumentKind};
+use crate::commands::table;
+use crate::engine::error::{Answer, Error};
+use crate::engine::glob;
+use crate::wire::reply::Reply;
+
+/// `COMMAND`
+pub fn command(c: &mut Call) -> Answer {
+    let rows: Vec<&Command> = table::iter().collect();
+    c.out.array(rows.len());
+    rows.iter().for_each(|row| describe(c.out, row));
+    Ok(())
+}
+
+/// `COMMAND COUNT`
+pub fn command_count(c: &mut Call) -> Answer {
+    c.out.count(table::iter().count());
+    Ok(())
+}
+
+/// `COMMAND INFO [name …]`
+pub fn command_info(c: &mut Call) -> Answer {
+    if c.args.len() == 2 {
+        return command(c);
+    }
+    let names = c.args.from(2);
+    c.out.array(names.len());
+    for name in names.iter() {
+        match find(name) {
+            Some(row) => describe(c.out, row),
+            None => c.out.null_array(),
+        }
+    }
+    Ok(())
+}
+
+/// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]`
+pub fn command_list(c: &mut Call) -> Answer {
+    let mut names: Vec<&str> = table::COMMANDS.iter().map(|row| row.name).collect();
+    match c.args.len() {
+        2 => names.retain(|name| !name.contains('|')),
+        5 if c.is(2, "filterby") => {
+            let value = c.arg(4);
+            let category = Categories::named(value);
+            let row = |name: &str| table::COMMANDS.iter().find(|row| row.name == name);
+            match c.arg(3).to_ascii_lowercase().as_slice() {
+                b"module" => names.clear(),
+                b"aclcat" => names.retain(|name| {
+                    category.is_some_and(|wanted| {
+                        row(name).is_some_and(|row| row.categories().has(wanted))
+                    })
+                }),
+                b"pattern" => names.retain(|name| glob::matches_any_case(value, name.as_bytes())),
+                _ => return Err(Error::SYNTAX),
+            }
+        }
+        _ => return Err(Error::SYNTAX),
+    }
+    c.out.array(names.len());
+    names.iter().for_each(|name| c.out.text(name));
+    Ok(())
+}
+
+/// `COMMAND GETKEYS command argument …`
+pub fn command_getkeys(c: &mut Call) -> Answer {
+    keys_of(c, false)
+}
+
+/// `COMMAND GETKEYSANDFLAGS command argument …`
+pub fn command_getkeysandflags(c: &mut Call) -> Answer {
+    keys_of(c, true)
+}
+
+fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
+    let line = c.args.from(2);
+    let row = table::find(line.at(0)).ok_or(Error::new("ERR Invalid command specified"))?;
+    let row = match line.get(1).and_then(|name| row.subcommand(name)) {
+        Some(subcommand) => subcommand,
+        None => row,
+    };
+    if row.keys.0.is_empty() {
+        return Err(Error::new("ERR The command has no key arguments"));
+    }
+    if !row.accepts(line.len()) {
+        return Err(Error::new("ERR Invalid number of arguments specified for command"));
+    }
+    let keys =
+        row.locate_keys(line).ok_or(Error::new("ERR Invalid arguments specified for command"))?;
+    c.out.array(keys.len());
+    for (index, access) in keys {
+        if with_flags {
+            c.out.array(2);
+        }
+        c.out.bulk(line.at(index));
+        if with_flags {
+            texts(c.out, Reply::set, access.names());
+        }
+    }
+    Ok(())
+}
+
+/// `COMMAND DOCS [name …]`
+pub fn command_docs(c: &mut Call) -> Answer {
+    let rows: Vec<&Command> = match c.args.len() {
+        2 => table::iter().collect(),
+        _ => c.args.from(2).iter().filter_map(find).collect(),
+    };
+    c.out.map(rows.len());
+    rows.iter().for_each(|row| document(c.out, row));
+    Ok(())
+}
+
+/// A command by name; a subcommand as `container|name`.
+fn find(name: &[u8]) -> Option<&'static Command> {
+    let mut parts = name.splitn(2, |byte| *byte == b'|');
+    let row = table::find(parts.next()?)?;
+    match parts.next() {
+        Some(subcommand) => row.subcommand(subcommand),
+        None => Some(row),
+    }
+}
+
+/// One command as `COMMAND INFO` has it.
+fn describe(out: &mut Reply, row: &Command) {
+    let (first, last, step) = row.keys.legacy_range();
+    out.array(10);
+    out.text(row.name);
+    out.int(i64::from(row.arity));
+    simple_set(out, row.flag_names());
+    [first, last, step].into_iter().for_each(|number| out.int(number));
+    let categories: Vec<String> = row.categories().names().map(|name| format!("@{name}")).collect();
+    simple_set(out, categories.iter().map(String::as_str));
+    texts(out, Reply::array, row.tips.iter().copied());
+    out.array(row.keys.0.len());
+    row.keys.0.iter().for_each(|spec| key_spec(out, spec));
+    out.array(row.subcommands().len());
+    row.subcommands().iter().for_each(|row| describe(out, row));
+}
+
+fn simple_set<'a>(out: &mut Reply, words: impl Iterator<Item = &'a str>) {
+    let words: Vec<&str> = words.collect();
+    out.set(words.len());
+    words.iter().for_each(|word| out.simple(word));
+}
+
+fn texts<'a>(
+    out: &mut Reply,
+    header: impl FnOnce(&mut Reply, usize),
+    words: impl Iterator<Item = &'a str>,
+) {
+    let words: Vec<&str> = words.collect();
+    header(out, words.len());
+    words.iter().for_each(|word| out.text(word));
+}
+
+fn key_spec(out: &mut Reply, spec: &KeySpec) {
+    out.map(3);
+    out.text("flags");
+    simple_set(out, spec.access.names());
+    out.text("begin_search");
+    match spec.run {
+        Run::Stored | Run::Unknown => unknown(out),
+        Run::To { .. } | Run::Counted => {
+            search(out, "index", &[("index", i64::from(spec.first))]);
+        }
+    }
+    out.text("find_keys");
+    match spec.run {
+        Run::Stored | Run::Unknown => unknown(out),
+        Run::To { last, step } => search(
+            out,
+            "range",
+            &[("lastkey", i64::from(last)), ("keystep", i64::from(step)), ("limit", 0)],
+        ),
+        Run::Counted => {
+            search(out, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+        }
+    }
+}
+
+fn search(out: &mut Reply, kind: &str, numbers: &[(&str, i64)]) {
+    out.map(2);
+    out.text("type");
+    out.text(kind);
+    out.text("spec");
+    out.map(numbers.len());
+    for (name, number) in numbers {
+        out.text(name);
+        out.int(*number);
+    }
+}
+
+fn unknown(out: &mut Reply) {
+    out.map(2);
+    out.text("type");
+    out.text("unknown");
+    out.text("spec");
+    out.map(0);
+}
+
+/// One command as `COMMAND DOCS` has it.
+fn document(out: &mut Reply, row: &Command) {
+    let arguments = synopsis::parse(row.arguments);
+    let (deprecated, replaced_by) = row.replaced;
+    out.text(row.name);
+    let mark = out.mark();
+    let mut pairs = 4;
+    for (name, value) in [
+        ("summary", row.summary),
+        ("since", row.since),
+        ("group", row.group.name()),
+        ("complexity", row.complexity),
+    ] {
+        out.text(name);
+        out.text(value);
+    }
+    if !deprecated.is_empty() {
+        pairs += 3;
+        out.text("doc_flags");
+        simple_set(out, ["deprecated"].into_iter());
+        out.text("deprecated_since");
+        out.text(deprecated);
+        out.text("replaced_by");
+        out.text(replaced_by);
+    }
+    if !arguments.is_empty() {
+        pairs += 1;
+        out.text("arguments");
+        out.array(arguments.len());
+        arguments.iter().for_each(|argument| describe_argument(out, argument));
+    }
+    if !row.subcommands().is_empty() {
+        pairs += 1;
+        out.text("subcommands");
+        out.map(row.subcommands().len());
+        row.subcommands().iter().for_each(|row| document(out, row));
+    }
+    out.map_at(mark, pairs);
+}
+
+fn describe_argument(out: &mut Reply, argument: &Argument) {
+    let mark = out.mark();
+    let mut pairs = 2;
+    out.text("name");
+    out.text(&argument.name);
+    out.text("type");
+    out.text(argument.kind.name());
+    if !argument.token.is_empty() {
+        pairs += 1;
+        out.text("token");
+        out.text(argument.token);
+    }
+    let flags = [
+        ("optional", argument.optional),
+        ("multiple", argument.multiple),
+        ("multiple_token", argument.multiple_token),
+    ];
+    if flags.iter().any(|(_, holds)| *holds) {
+        pairs += 1;
+        out.text("flags");
+        simple_set(out, flags.iter().filter(|(_, holds)| *holds).map(|(name, _)| *name));
+    }
+    if let ArgumentKind::OneOf(parts) | ArgumentKind::Block(parts) = &argument.kind {
+        pairs += 1;
+        out.text("arguments");
+        out.array(parts.len());
+        parts.iter().for_each(|part| describe_argument(out, part));
+    }
+    out.map_at(mark, pairs);
+}

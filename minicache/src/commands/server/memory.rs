@@ -1,0 +1,80 @@
+//! `MEMORY`: where it is (`object.c`).
+
+use super::Call;
+use crate::engine::error::{Answer, Error};
+use crate::engine::store::shard::Shard;
+use crate::wire::reply::Reply;
+
+/// `MEMORY USAGE key [SAMPLES count]`: exact for what lies in the slab, near for containers, so nothing is sampled.
+pub fn memory_usage(c: &mut Call) -> Answer {
+    match c.args.len() {
+        3 => {}
+        5 if c.is(3, "samples") => {
+            c.count(4)?;
+        }
+        _ => return Err(Error::SYNTAX),
+    }
+    match c.store.inspect(c.args.at(2), Shard::footprint) {
+        Some(bytes) => c.out.count(bytes),
+        None => c.out.null(),
+    }
+    Ok(())
+}
+
+/// `MEMORY STATS`
+pub fn memory_stats(c: &mut Call) -> Answer {
+    c.store.lock_all();
+    let cache = c.store.cache;
+    let databases = c.store.rules.settings.databases as usize;
+    let (used, allocated) = (cache.used_memory(), crate::raw::allocated());
+    let count = |db: usize| c.store.shards().map(|(_, shard)| shard.len(db)).sum::<usize>();
+    let index =
+        |db: usize| c.store.shards().map(|(_, shard)| shard.index_size(db).0).sum::<usize>();
+    let keys: usize = (0..databases).map(count).sum();
+    let index_bytes: usize = (0..databases).map(index).sum();
+    let pages: usize = c.store.shards().map(|(_, shard)| shard.slab().page_bytes()).sum();
+    let free: usize = c.store.shards().map(|(_, shard)| shard.slab().free_bytes()).sum();
+    let rows = [
+        ("total.allocated", used),
+        ("allocator.allocated", allocated),
+        ("slab.pages", pages),
+        ("slab.free", free),
+        ("index.bytes", index_bytes),
+        ("keys.count", keys),
+        ("keys.bytes-per-key", used.checked_div(keys).unwrap_or(0)),
+    ];
+    c.out.map(rows.len());
+    rows.iter().for_each(|(name, bytes)| row(c.out, name, *bytes));
+    Ok(())
+}
+
+fn row(out: &mut Reply, name: &str, bytes: usize) {
+    out.text(name);
+    out.count(bytes);
+}
+
+/// `MEMORY DOCTOR`
+pub fn memory_doctor(c: &mut Call) -> Answer {
+    let (used, allocated) = (c.store.cache.used_memory(), crate::raw::allocated());
+    let free = allocated.saturating_sub(used);
+    let advice = if free * 4 > allocated {
+        "More than a quarter of the memory lies free in slab pages: values of other sizes lived here before."
+    } else {
+        "Nothing to worry about: less than a quarter of the memory lies free."
+    };
+    c.out.verbatim(&format!("{used} bytes in use, {free} free in slab pages.\n{advice}\n"));
+    Ok(())
+}
+
+/// `MEMORY MALLOC-STATS`
+pub fn memory_malloc_stats(c: &mut Call) -> Answer {
+    c.out.verbatim(&format!("allocated: {} bytes\n", crate::raw::allocated()));
+    Ok(())
+}
+
+/// `MEMORY PURGE`
+pub fn memory_purge(c: &mut Call) -> Answer {
+    crate::raw::give_back();
+    c.out.ok();
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The server itself: what it is, how it is doing, and how it is set (`server.c`, `config.c`, `debug.c`).
+//!
+//! * [`info`]: `INFO`, section by section.
+//! * [`config`]: `CONFIG`.
+//! * [`introspect`]: `COMMAND`, out of the command table.
+//! * [`memory`]: `MEMORY`.
+//! * [`debug`]: `DEBUG`.
+//!
+//! Some answers are given for the sake of clients that ask: there is nothing to save, no replica, no script. Each says so in
+//! its row of the table.
+
+mod config;
+mod debug;
+mod info;
+mod introspect;
+mod keyspace;
+mod memory;
+mod slow;
+
+pub use config::*;
+pub use debug::debug;
+pub use info::info;
+pub use introspect::*;
+pub use keyspace::*;
+pub use memory::*;
+pub use slow::*;
+
+use super::spec::{Categories, Command};
+use super::{Call, shown, table};
+use crate::engine::error::{Answer, Error};
+use std::sync::atomic::Ordering;
+
+/// A container command without its subcommand.
+pub fn container(c: &mut Call) -> Answer {
+    Err(Error::arity(c.command.name))
+}
+
+/// `… HELP`
+pub fn help(c: &mut Call) -> Answer {
+    let name = c.command.name.split('|').next().unwrap_or_default();
+    let container = table::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
+    let title =
+        format!("{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name.to_uppercase());
+    c.out.array(1 + 2 * container.len());
+    c.out.simple(&title);
+    for row in container {
+        c.out.simple(format!("{} {}", row.own_name().to_uppercase(), row.arguments).trim_end());
+        c.out.simple(&format!("    {}", row.summary));
+    }
+    Ok(())
+}
+
+/// `TIME`
+pub fn time(c: &mut Call) -> Answer {
+    let now = c.store.now;
+    c.out.array(2);
+    c.out.bulk_int(now.ms / 1000);
+    c.out.bulk_int((now.ms % 1000) * 1000 + i64::from(now.us));
+    Ok(())
+}
+
+/// `ROLE`
+pub fn role(c: &mut Call) -> Answer {
+    c.out.array(3);
+    c.out.text("master");
+    c.out.int(0);
+    c.out.array(0);
+    Ok(())
+}
+
+/// `LASTSAVE`
+pub fn lastsave(c: &mut Call) -> Answer {
+    c.out.int(c.store.cache.identity.started_ms / 1000);
+    Ok(())
+}
+
+/// `SAVE`
+pub fn save(c: &mut Call) -> Answer {
+    c.out.ok();
+    Ok(())
+}
+
+/// `BGSAVE [SCHEDULE]`
+pub fn bgsave(c: &mut Call) -> Answer {
+    if c.args.len() > 2 || (c.args.len() == 2 && !c.is(1, "schedule")) {
+        return Err(Error::SYNTAX);
+    }
+    c.out.simple("Background saving started");
+    Ok(())
+}
+
+/// `BGREWRITEAOF`
+pub fn bgrewriteaof(c: &mut Call) -> Answer {
+    c.out.simple("Background append only file rewriting started");
+    Ok(())
+}
+
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
+pub fn shutdown(c: &mut Call) -> Answer {
+    let options = ["nosave", "save", "now", "force", "abort"];
+    if (1..c.args.len()).any(|at| !options.iter().any(|option| c.is(at, option))) {
+        return Err(Error::SYNTAX);
+    }
+    if c.is(1, "abort") {
+        return Err(Error::new("ERR No shutdown in progress."));
+    }
+    c.store.cache.stop.store(true, Ordering::Relaxed);
+    c.session.closing = true;
+    Ok(())
+}
+
+/// `MONITOR`
+pub fn monitor(c: &mut Call) -> Answer {
+    if !c.session.monitor {
+        c.session.monitor = true;
+        c.store.cache.monitors.add(&c.session.client);
+    }
+    c.out.ok();
+    Ok(())
+}
+
+/// `LOLWUT [VERSION version]`
+pub fn lolwut(c: &mut Call) -> Answer {
+    let drawing = "  __  __ _      _               _\n |  \\/  (_)_ _ (_)__ __ _ __ | |_  ___\n \
+                   | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
+    c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::connection::REDIS_VERSION));
+    Ok(())
+}
+
+/// `ACL WHOAMI`
+pub fn acl_whoami(c: &mut Call) -> Answer {
+    c.out.text("default");
+    Ok(())
+}
+
+/// `ACL CAT [category]`
+pub fn acl_cat(c: &mut Call) -> Answer {
+    let Some(wanted) = c.args.get(2) else {
+        c.out.array(Categories::NAMES.len());
+        Categories::NAMES.iter().for_each(|name| c.out.text(name));
+        return Ok(());
+    };
+    let Some(category) = Categories::named(wanted) else {
+        return Err(Error::text(format!("ERR Unknown category '{}'", shown(wanted, 128))));
+    };
+    let rows: Vec<_> =
+        table::COMMANDS.iter().filter(|row| row.categories().has(category)).collect();
+    c.out.array(rows.len());
+    rows.iter().for_each(|row| c.out.text(row.name));
+    Ok(())
+}
+
+/// `FUNCTION FLUSH [ASYNC | SYNC]`: there are no functions, so all of them are gone.
+pub fn function_flush(c: &mut Call) -> Answer {
+    script_flush(c)
+}
+
+/// `SCRIPT FLUSH [ASYNC | SYNC]`: there are no scripts, so all of them are gone.
+pub fn script_flush(c: &mut Call) -> Answer {
+    if c.args.len() > 3 || (c.args.len() == 3 && !c.is(2, "async") && !c.is(2, "sync")) {
+        return Err(Error::SYNTAX);
+    }
+    c.out.ok();
+    Ok(())
+}

@@ -1,0 +1,308 @@
+//! Usage lines: the little language in which a command's arguments are written down.
+//!
+//! ```text
+//! key [NX | XX] [EX seconds | PX milliseconds] [GET pattern [GET pattern ...]]
+//! │    │           │                             └ a word that comes with every repetition
+//! │    │           └ a word in capitals is typed as it stands, and leads what follows it
+//! │    └ [ ] may be left out; < > may not; | parts alternatives
+//! └ a lower-case name stands for a value
+//!
+//! key [key ...]                    what stands before it, again as often as one likes
+//! [<GET encoding | SET value> ...]   the same where writing it twice would be long
+//! ```
+//!
+//! [`parse`] makes the tree of it that `COMMAND DOCS` shows and that clients make hints from. Types
+//! are guessed from names, which is why names are chosen from a small stock: `seconds` is an
+//! integer everywhere. Redis goes the other way and keeps the tree, in JSON of ten lines an
+//! argument (`src/commands/*.json`).
+
+/// One argument, or several that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// For a person to read.
+    pub name: String,
+    /// What it is.
+    pub kind: ArgumentKind,
+    /// The word typed before it; for [`ArgumentKind::Token`], the argument itself. Often empty.
+    pub token: &'static str,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// Whether it may come again.
+    pub multiple: bool,
+    /// Whether `token` comes again with it.
+    pub multiple_token: bool,
+}
+
+/// What an argument is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// A value, of the type named in `COMMAND DOCS`.
+    Value(&'static str),
+    /// A word typed as it stands.
+    Token,
+    /// One of these.
+    OneOf(Vec<Argument>),
+    /// All of these, in order.
+    Block(Vec<Argument>),
+}
+
+impl ArgumentKind {
+    /// The type in `COMMAND DOCS`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ArgumentKind::Value(name) => name,
+            ArgumentKind::Token => "pure-token",
+            ArgumentKind::OneOf(_) => "oneof",
+            ArgumentKind::Block(_) => "block",
+        }
+    }
+}
+
+/// The arguments of a usage line. Lines come from the table, whose test reads them all; of a line
+/// that is not in the language the rest from the first mistake is left out.
+pub fn parse(usage: &'static str) -> Vec<Argument> {
+    let mut reader = Reader { words: words(usage), at: 0 };
+    reader.sequence().iter().map(argument).collect()
+}
+
+/// A part of a usage line, before words in capitals have taken the lead of what follows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    /// A name, or a word in capitals.
+    Word(&'static str),
+    /// `[ ]` or, if not optional, `< >`, with its alternatives.
+    Group { optional: bool, alternatives: Vec<Vec<Part>> },
+    /// Parts that may come again together.
+    Repeated(Vec<Part>),
+}
+
+/// The argument of a part.
+fn argument(part: &Part) -> Argument {
+    match part {
+        Part::Word(word) => single(word),
+        Part::Group { optional, alternatives } => match alternatives.as_slice() {
+            [only] => Argument { optional: *optional, ..together(only) },
+            several => {
+                let kind =
+                    ArgumentKind::OneOf(several.iter().map(|parts| together(parts)).collect());
+                Argument { optional: *optional, ..plain("choice", kind) }
+            }
+        },
+        Part::Repeated(parts) => {
+            let argument = together(parts);
+            let multiple_token = !argument.token.is_empty();
+            Argument { multiple: true, multiple_token, ..argument }
+        }
+    }
+}
+
+/// One argument of several parts: a word in capitals leads all that follow it.
+fn together(parts: &[Part]) -> Argument {
+    match parts {
+        [part] => argument(part),
+        [Part::Word(token), rest @ ..] if is_token(token) => {
+            let led = together(rest);
+            let name = match led.kind {
+                ArgumentKind::Value(_) => led.name,
+                _ => token.to_lowercase(),
+            };
+            Argument { name, token, ..led }
+        }
+        parts => plain("group", ArgumentKind::Block(parts.iter().map(argument).collect())),
+    }
+}
+
+fn single(word: &'static str) -> Argument {
+    if is_token(word) {
+        return Argument { token: word, ..plain(&word.to_lowercase(), ArgumentKind::Token) };
+    }
+    let known = TYPES.iter().find(|(_, names)| names.contains(&word));
+    plain(word, ArgumentKind::Value(known.map_or("string", |(kind, _)| kind)))
+}
+
+fn plain(name: &str, kind: ArgumentKind) -> Argument {
+    let name = name.to_string();
+    Argument { name, kind, token: "", optional: false, multiple: false, multiple_token: false }
+}
+
+fn is_token(word: &str) -> bool {
+    !word.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+/// Names and the types they stand for; all other names are `string`.
+const TYPES: [(&str, &[&str]); 5] = [
+    ("key", &["key", "source", "destination", "destkey", "newkey", "key1", "key2", "dst", "src"]),
+    ("pattern", &["pattern"]),
+    ("unix-time", &["unix-time-seconds", "unix-time-milliseconds"]),
+    ("double", &["score", "timeout", "weight"]),
+    (
+        "integer",
+        &[
+            "bit",
+            "client-id",
+            "count",
+            "cursor",
+            "db",
+            "decrement",
+            "destination-db",
+            "end",
+            "increment",
+            "index",
+            "index1",
+            "index2",
+            "len",
+            "limit",
+            "milliseconds",
+            "num-matches",
+            "numkeys",
+            "numreplicas",
+            "offset",
+            "protover",
+            "rank",
+            "seconds",
+            "start",
+            "stop",
+            "version",
+        ],
+    ),
+];
+
+/// The words of a usage line; each bracket and bar is one.
+fn words(usage: &'static str) -> Vec<&'static str> {
+    let is_mark = |at: char| matches!(at, '[' | ']' | '<' | '>' | '|');
+    let mut words = Vec::new();
+    for text in usage.split_whitespace() {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = if rest.starts_with(is_mark) { Some(1) } else { rest.find(is_mark) };
+            let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+            words.push(word);
+            rest = after;
+        }
+    }
+    words
+}
+
+/// The words of a usage line and how many have been read.
+struct Reader {
+    words: Vec<&'static str>,
+    at: usize,
+}
+
+impl Reader {
+    /// Parts up to a bar, a closing bracket or the end.
+    fn sequence(&mut self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        while let Some(word) = self.words.get(self.at).copied() {
+            if matches!(word, "|" | "]" | ">") {
+                break;
+            }
+            self.at += 1;
+            match word {
+                "[" => self.optional(&mut parts),
+                "<" => {
+                    let alternatives = self.alternatives();
+                    parts.push(Part::Group { optional: false, alternatives });
+                }
+                "..." => {
+                    let again = parts.pop().into_iter().collect();
+                    parts.push(Part::Repeated(again));
+                }
+                word => parts.push(Part::Word(word)),
+            }
+        }
+        parts
+    }
+
+    /// What stands in brackets. If it is dots behind what also stands before the brackets, then
+    /// that may come again.
+    fn optional(&mut self, parts: &mut Vec<Part>) {
+        let alternatives = self.alternatives();
+        if let [only] = alternatives.as_slice()
+            && let [led @ .., Part::Repeated(last)] = only.as_slice()
+        {
+            let again = [led, last].concat();
+            if parts.ends_with(&again) {
+                parts.truncate(parts.len() - again.len());
+                parts.push(Part::Repeated(again));
+                return;
+            }
+        }
+        parts.push(Part::Group { optional: true, alternatives });
+    }
+
+    /// Sequences with bars between, up to and with the closing bracket.
+    fn alternatives(&mut self) -> Vec<Vec<Part>> {
+        let mut alternatives = vec![self.sequence()];
+        while self.words.get(self.at) == Some(&"|") {
+            self.at += 1;
+            alternatives.push(self.sequence());
+        }
+        self.at += 1;
+        alternatives
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A short form of the tree: type, token, name and marks.
+    fn shown(argument: &Argument) -> String {
+        let inside = match &argument.kind {
+            ArgumentKind::OneOf(several) | ArgumentKind::Block(several) => {
+                let several: Vec<String> = several.iter().map(shown).collect();
+                format!("({})", several.join(" "))
+            }
+            ArgumentKind::Value(kind) => format!(":{kind}"),
+            ArgumentKind::Token => ":token".into(),
+        };
+        let group = match argument.kind {
+            ArgumentKind::OneOf(_) => "one-of",
+            ArgumentKind::Block(_) => "all-of",
+            _ => &argument.name,
+        };
+        let token = if argument.token.is_empty() { "" } else { &format!("{} ", argument.token) };
+        let marks = [argument.optional, argument.multiple, argument.multiple_token];
+        let marks: String = marks
+            .iter()
+            .zip("?+!".chars())
+            .filter(|(set, _)| **set)
+            .map(|(_, mark)| mark)
+            .collect();
+        format!("{token}{group}{inside}{marks}")
+    }
+
+    #[test]
+    fn usage_lines_become_trees() {
+        for (usage, tree) in [
+            ("", ""),
+            ("key value", "key:key value:string"),
+            ("key [key ...]", "key:key+"),
+            ("[pattern [pattern ...]]", "pattern:pattern?+"),
+            ("key field value [field value ...]", "key:key all-of(field:string value:string)+"),
+            ("[NX | XX] [GET]", "one-of(NX nx:token XX xx:token)? GET get:token?"),
+            ("<LEFT | RIGHT>", "one-of(LEFT left:token RIGHT right:token)"),
+            ("[EX seconds]", "EX seconds:integer?"),
+            ("[LIMIT offset count]", "LIMIT all-of(offset:integer count:integer)?"),
+            ("[WEIGHTS weight [weight ...]]", "WEIGHTS weight:double?+"),
+            ("[GET pattern [GET pattern ...]]", "GET pattern:pattern?+!"),
+            ("[AGGREGATE <SUM | MIN>]", "AGGREGATE one-of(SUM sum:token MIN min:token)?"),
+            ("[count [WITHVALUES]]", "all-of(count:integer WITHVALUES withvalues:token?)?"),
+            (
+                "[<GET encoding offset | SET value> ...]",
+                "one-of(GET all-of(encoding:string offset:integer) SET value:string)?+",
+            ),
+        ] {
+            let parsed: Vec<String> = parse(usage).iter().map(shown).collect();
+            assert_eq!(parsed.join(" "), tree, "{usage}");
+        }
+    }
+
+    #[test]
+    fn unfinished_lines_end() {
+        for usage in ["[", "<a", "a ]", "|", "...", "[a ...", "[ ]", "[|]"] {
+            parse(usage);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The table against what a Redis 7.0.15 says about the same commands.
+
+use super::*;
+use crate::commands::synopsis::{self, Argument, ArgumentKind};
+use crate::wire::request::OwnedArgs;
+use std::collections::BTreeSet;
+
+/// What `COMMAND` of Redis 7.0.15 answers about the commands here, a row a line: name, arity,
+/// flags, first key, last key, step, categories, tips.
+const REDIS: &str = include_str!("redis_7_0_15.txt");
+
+fn row(command: &Command) -> String {
+    let (first, last, step) = command.keys.legacy_range();
+    let sorted = |names: Vec<&str>| {
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        names.into_iter().collect::<Vec<_>>().join(",")
+    };
+    let row = format!(
+        "{} {} [{}] {first} {last} {step} [{}] [{}]",
+        command.name,
+        command.arity,
+        sorted(command.flag_names().collect()),
+        sorted(command.categories().names().collect()),
+        command.tips.join(","),
+    );
+    let specs = command.keys.0.iter().map(|spec| {
+        let access: Vec<&str> = spec.access.names().collect();
+        format!(" {}:{:?}:{}", spec.first, spec.run, access.join("+"))
+    });
+    row + &specs.collect::<String>()
+}
+
+#[test]
+fn rows_are_those_of_redis() {
+    let theirs: BTreeSet<&str> = REDIS.lines().collect();
+    let ours: Vec<String> = COMMANDS.iter().map(row).collect();
+    let only_ours: Vec<&String> =
+        ours.iter().filter(|row| !theirs.contains(row.as_str())).collect();
+    // From 7.2, because every client of today sends it.
+    let setinfo = "client|setinfo 4 [loading,noscript,stale] 0 0 0 [connection,slow] []";
+    assert_eq!(only_ours, [setinfo]);
+    assert_eq!(ours.len(), theirs.len() + 1);
+}
+
+#[test]
+fn names_are_found_in_any_case() {
+    for command in iter() {
+        let found = find(command.name.to_uppercase().as_bytes()).expect("every name is found");
+        assert_eq!(found.name, command.name);
+        assert_eq!(COMMANDS[found.id()].name, command.name);
+        for subcommand in command.subcommands() {
+            assert_eq!(subcommand.name, format!("{}|{}", command.name, subcommand.own_name()));
+            let found = command.subcommand(subcommand.own_name().to_uppercase().as_bytes());
+            assert_eq!(found.map(Command::id), Some(subcommand.id()));
+            assert!(find(subcommand.name.as_bytes()).is_none(), "{}", subcommand.name);
+        }
+    }
+    for name in ["", "x", "gett", "ge", "set\0", "zremrangebyscorex", "\u{e9}"] {
+        assert!(find(name.as_bytes()).is_none(), "{name}");
+    }
+    assert!(find(&vec![b'a'; 100_000]).is_none());
+}
+
+#[test]
+fn most_names_are_where_their_hash_says() {
+    let placed =
+        |command: &&Command| usize::from(INDEX[hash(command.name.as_bytes())]) == command.id();
+    let displaced = iter().count() - iter().filter(placed).count();
+    assert!(displaced <= 20, "{displaced} names are not at their slot");
+}
+
+#[test]
+fn every_row_is_documented() {
+    for command in &COMMANDS {
+        let name = command.name;
+        assert!(command.summary.ends_with('.') && command.summary.len() < 90, "{name}");
+        assert!(!command.complexity.is_empty() && !command.since.is_empty(), "{name}");
+        assert_eq!(command.own_name(), command.own_name().to_lowercase());
+        assert_eq!(command.id(), COMMANDS.iter().position(|row| row.name == name).unwrap());
+    }
+}
+
+/// The least number of arguments a usage line allows.
+fn least(arguments: &[Argument]) -> usize {
+    let one = |argument: &Argument| {
+        let inside = match &argument.kind {
+            _ if argument.optional => return 0,
+            ArgumentKind::Token => return 1,
+            ArgumentKind::Value(_) => 1,
+            ArgumentKind::Block(several) => least(several),
+            ArgumentKind::OneOf(several) => {
+                let each = several.iter().map(|one| least(std::slice::from_ref(one)));
+                each.min().unwrap_or(0)
+            }
+        };
+        inside + usize::from(!argument.token.is_empty())
+    };
+    arguments.iter().map(one).sum()
+}
+
+#[test]
+fn usage_lines_agree_with_arities() {
+    let mut differing = Vec::new();
+    for command in COMMANDS.iter().filter(|command| !command.is_container()) {
+        let arguments = synopsis::parse(command.arguments);
+        let words = least(&arguments) + command.name.split('|').count();
+        let open = |argument: &Argument| argument.optional || argument.multiple;
+        let arity = if arguments.iter().any(open) { -(words as i64) } else { words as i64 };
+        if arity != i64::from(command.arity) {
+            differing.push(command.name);
+        }
+    }
+    // KILL wants one of its options, none in particular; QUIT takes anything and ignores it.
+    assert_eq!(differing, ["client|kill", "quit"]);
+}
+
+fn keys_of(line: &str) -> Option<String> {
+    let mut args = OwnedArgs::default();
+    line.split(' ').for_each(|word| args.push(word.as_bytes()));
+    let args = args.as_args();
+    let mut command = find(args.at(0)).expect("a command");
+    if command.is_container() {
+        command = command.subcommand(args.at(1)).expect("a subcommand");
+    }
+    let mut indexes = Vec::new();
+    command.keys.for_each(args, |index| indexes.push(index));
+    let located = command.locate_keys(args)?;
+    assert_eq!(indexes, located.iter().map(|(index, _)| *index).collect::<Vec<_>>());
+    let shown = located.iter().map(|(index, access)| {
+        let access: Vec<&str> = access.names().collect();
+        format!("{index}:{}", access.join("+"))
+    });
+    Some(shown.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn keys_are_found_where_redis_finds_them() {
+    for (line, keys) in [
+        ("get a", "1:RO+access"),
+        ("mset a 1 b 2", "1:OW+update 3:OW+update"),
+        ("del a b c", "1:RM+delete 2:RM+delete 3:RM+delete"),
+        ("blpop a b 0", "1:RW+access+delete 2:RW+access+delete"),
+        ("set a 1", "1:OW+update"),
+        ("set a 1 EX 5 GET", "1:RW+access+update"),
+        ("set a get", "1:OW+update"),
+        ("bitfield a get u8 0", "1:RO+access"),
+        ("bitfield a get u8 0 incrby u8 0 1", "1:RW+access+update"),
+        ("lmove a b left right", "1:RW+access+delete 2:RW+insert"),
+        ("zunionstore d 2 a b weights 1 2", "1:OW+update 3:RO+access 4:RO+access"),
+        ("lmpop 2 a b left", "2:RW+access+delete 3:RW+access+delete"),
+        ("blmpop 0 1 a left", "3:RW+access+delete"),
+        ("sintercard 1 a limit 1", "2:RO+access"),
+        ("sort a by x get y limit 0 5 store d", "1:RO+access 10:OW+update"),
+        ("sort a get store", "1:RO+access"),
+        ("sort a store b store c", "1:RO+access 5:OW+update"),
+        ("sort a store", "1:RO+access"),
+        ("object encoding a", "2:RO"),
+        ("memory usage a", "2:RO"),
+        ("ping", ""),
+        ("publish a b", ""),
+        ("spublish a b", ""),
+        ("ssubscribe a b", ""),
+    ] {
+        assert_eq!(keys_of(line).as_deref(), Some(keys), "{line}");
+    }
+    for line in [
+        "zunionstore d x a",
+        "zunionstore d 3 a b",
+        "zunionstore d -1 a",
+        "zunionstore d 9223372036854775807 a",
+        "zinter 0 a",
+        "lmpop",
+        "get",
+        "blpop a",
+    ] {
+        let mut args = OwnedArgs::default();
+        line.split(' ').for_each(|word| args.push(word.as_bytes()));
+        let command = find(args.as_args().at(0)).unwrap();
+        assert!(command.locate_keys(args.as_args()).is_none(), "{line}");
+        command.keys.for_each(args.as_args(), |index| assert!(index < args.as_args().len()));
+    }
+}

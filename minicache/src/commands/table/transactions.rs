@@ -1,0 +1,34 @@
+//! Rows of commands that make transactions; [`spec`](crate::commands::spec) says how to read one.
+//!
+//! `EXEC` is found here, executed inside `MULTI` instead of being queued, with every shard
+//! locked.
+//! The counterpart in Redis are the files of `src/commands/` whose group is `transactions`.
+
+use super::*;
+use crate::commands::transactions;
+
+const fn row(name: &'static str, arity: i8, flags: &[Flags], handler: Handler) -> Command {
+    Command::new(Group::Transactions, name, arity, flags, handler)
+}
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Command] = &[
+    row("discard", 1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, RUNS_IN_MULTI],
+            transactions::discard)
+        .doc("2.0.0", "O(N), N queued commands", "",
+            "Drops the queued commands and ends the transaction."),
+    row("exec", 1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG, RUNS_IN_MULTI, ALL_KEYS],
+            transactions::exec)
+        .doc("1.2.0", "that of the queued commands", "",
+            "Carries out the queued commands, unless a watched key changed."),
+    row("multi", 1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, RUNS_IN_MULTI],
+            transactions::multi)
+        .doc("1.2.0", "O(1)", "", "Starts a transaction: commands are queued until EXEC."),
+    row("unwatch", 1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], transactions::unwatch)
+        .doc("2.2.0", "O(1)", "", "Stops watching all keys."),
+    row("watch", -2, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY, RUNS_IN_MULTI],
+            transactions::watch)
+        .keys(&[key_run(1, -1, 1, &[RO])])
+        .doc("2.2.0", "O(1) for each key", "key [key ...]",
+            "Makes EXEC depend on these keys staying as they are."),
+];

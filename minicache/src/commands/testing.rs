@@ -1,0 +1,224 @@
+//! A server without sockets, for tests of commands.
+//!
+//! A test is a conversation, written as `redis-cli` would show it. What follows a command must be
+//! its reply, to the letter:
+//!
+//! ```text
+//! Fixture::new().check(r#"
+//!     > SET k v
+//!     OK
+//!     a> SUBSCRIBE news               another client, named a
+//!     1) "subscribe"
+//!     2) "news"
+//!     3) (integer) 1
+//!     > PUBLISH news hi
+//!     (integer) 1
+//!     a< 1) "message"                 what a's mailbox got meanwhile
+//!     2) "news"
+//!     3) "hi"
+//! "#);
+//! ```
+//!
+//! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
+
+use super::execute::Executor;
+use crate::engine::access::{Access, Moment};
+use crate::engine::cache::{Cache, Identity};
+use crate::engine::config::Config;
+use crate::engine::mailbox::Letter;
+use crate::engine::object::Value;
+use crate::engine::session::Session;
+use crate::wire::reply::Reply;
+use crate::wire::request::{Args, OwnedArgs, split_quoted};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll, Waker};
+
+/// More than one, so that a key which a command does not declare is in a shard that is not locked.
+const SHARDS: usize = 16;
+
+/// A cache and its clients.
+pub struct Fixture {
+    /// The cache.
+    pub cache: Cache,
+    /// What time it is; only tests change it.
+    pub now: Moment,
+    sessions: BTreeMap<String, Session>,
+}
+
+impl Fixture {
+    /// An empty cache with every parameter at its default.
+    pub fn new() -> Fixture {
+        Fixture::with(&[])
+    }
+
+    /// An empty cache with these parameters changed.
+    pub fn with(parameters: &[(&str, &str)]) -> Fixture {
+        let mut config = Config::new();
+        for (name, text) in parameters {
+            config.set_many(&[(name.as_bytes(), text.as_bytes())], true).unwrap();
+        }
+        let identity = Identity {
+            run_id: "0".repeat(40),
+            started_ms: 0,
+            port: AtomicUsize::new(0),
+            config_file: String::new(),
+        };
+        Fixture {
+            cache: Cache::new(1, SHARDS, config, identity),
+            now: Moment { ms: 1_700_000_000_000, us: 0 },
+            sessions: BTreeMap::new(),
+        }
+    }
+
+    /// Executes a line; returns the reply as `redis-cli` shows it.
+    pub fn run(&mut self, line: &str) -> String {
+        self.run_as("", line)
+    }
+
+    /// Executes a line for a client of this name, who connects when first named.
+    pub fn run_as(&mut self, client: &str, line: &str) -> String {
+        let args = split_quoted(line.as_bytes()).expect("quotes are closed");
+        show(&self.run_raw(client, args.as_args()))
+    }
+
+    /// Executes a command; returns the bytes of the reply.
+    pub fn run_raw(&mut self, client: &str, args: Args) -> Vec<u8> {
+        self.session(client);
+        let session = self.sessions.get_mut(client).expect("was made just now");
+        let rules = self.cache.rules.current();
+        let counters = &self.cache.counters[0];
+        let mut executor = Executor::new(&self.cache, counters, &rules, self.now, || 0);
+        let mut out = Reply::new(session.protocol);
+        executor.execute(session, args, &mut out);
+        std::mem::take(out.buffer())
+    }
+
+    /// What `OBJECT ENCODING` would say of a key of the first database.
+    pub fn encoding(&self, key: &str) -> Option<&'static str> {
+        let rules = self.cache.rules.current();
+        let mut store = Access::new(&self.cache, &self.cache.counters[0], &rules, self.now);
+        store.lock_all();
+        store.peek(key.as_bytes()).map(Value::encoding)
+    }
+
+    /// The session of a client, who connects when first named.
+    pub fn session(&mut self, client: &str) -> &mut Session {
+        let (clients, now_ms) = (&self.cache.clients, self.now.ms);
+        self.sessions.entry(client.into()).or_insert_with(|| {
+            Session::new(clients.enter("127.0.0.1:5".into(), "127.0.0.1:6".into(), now_ms), true)
+        })
+    }
+
+    /// Executes the commands of a conversation and compares the whole of it; see the head of the
+    /// file. Lines are compared without the blanks around them.
+    #[track_caller]
+    pub fn check(&mut self, conversation: &str) {
+        let lines = conversation.lines().map(str::trim).filter(|line| !line.is_empty());
+        let expected: Vec<&str> = lines.collect();
+        let mut actual = Vec::new();
+        for line in &expected {
+            if let Some((client, command)) = spoken(line) {
+                actual.push(line.to_string());
+                actual.extend(self.run_as(client, command).lines().map(|it| it.trim().to_string()));
+                actual.extend(self.letters());
+            }
+        }
+        assert_eq!(actual.join("\n"), expected.join("\n"));
+    }
+
+    /// What the mailboxes hold, as lines.
+    fn letters(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut context = Context::from_waker(Waker::noop());
+        for (name, session) in &mut self.sessions {
+            let mailbox = &session.client.mailbox;
+            let Poll::Ready(letters) = mailbox.poll_collect(&mut context) else { continue };
+            for letter in letters {
+                let text = match letter {
+                    Letter::Message(bytes) => show(&bytes),
+                    Letter::Leave => "leave".to_string(),
+                    Letter::Unblocked(reply) => {
+                        session.waiting = None;
+                        show(&reply)
+                    }
+                };
+                lines.extend(format!("{name}< {text}").lines().map(|line| line.trim().to_string()));
+            }
+        }
+        lines
+    }
+}
+
+/// The client and the command of a line such as `> GET k` or `a> GET k`.
+fn spoken(line: &str) -> Option<(&str, &str)> {
+    let (client, command) = line.split_once("> ")?;
+    client.bytes().all(|byte| byte.is_ascii_lowercase()).then_some((client, command))
+}
+
+/// The arguments, for [`Fixture::run_raw`].
+pub fn words(words: &[&[u8]]) -> OwnedArgs {
+    let mut args = OwnedArgs::default();
+    words.iter().for_each(|word| args.push(word));
+    args
+}
+
+/// Replies as `redis-cli` shows them; `(waits)` for a command that has not replied.
+pub fn show(mut replies: &[u8]) -> String {
+    if replies.is_empty() {
+        return "(waits)".to_string();
+    }
+    let mut text = Vec::new();
+    while !replies.is_empty() {
+        text.push(show_one(&mut replies, ""));
+    }
+    text.join("\n")
+}
+
+fn show_one(rest: &mut &[u8], indent: &str) -> String {
+    let kind = rest[0];
+    let line = take(rest, |bytes| bytes.windows(2).position(|two| two == b"\r\n").unwrap());
+    let head = String::from_utf8_lossy(&line[1..]).into_owned();
+    match kind {
+        b'+' => head,
+        b'-' => format!("(error) {head}"),
+        b':' => format!("(integer) {head}"),
+        b',' => format!("(double) {head}"),
+        b'#' => (if head == "t" { "(true)" } else { "(false)" }).to_string(),
+        b'_' => "(nil)".to_string(),
+        b'$' | b'*' if head == "-1" => "(nil)".to_string(),
+        b'$' | b'=' => quoted(take(rest, |_| head.parse().unwrap())),
+        b'*' => show_all(rest, indent, head.parse().unwrap(), ")", "array"),
+        b'~' => show_all(rest, indent, head.parse().unwrap(), "~", "set"),
+        b'>' => show_all(rest, indent, head.parse().unwrap(), ")", "push"),
+        b'%' => show_all(rest, indent, head.parse().unwrap(), "#", "hash"),
+        _ => panic!("no such type: {}", char::from(kind)),
+    }
+}
+
+fn show_all(rest: &mut &[u8], indent: &str, count: usize, mark: &str, name: &str) -> String {
+    if count == 0 {
+        return format!("(empty {name})");
+    }
+    let width = count.to_string().len();
+    let inner = format!("{indent}{}", " ".repeat(width + 2));
+    let lines = (1..=count).map(|number| {
+        let item = show_one(rest, &inner);
+        let value = if mark == "#" { format!(" => {}", show_one(rest, &inner)) } else { "".into() };
+        format!("{}{number:width$}{mark} {item}{value}", if number > 1 { indent } else { "" })
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Takes as many bytes as `length` says, and the line end behind them.
+fn take<'a>(rest: &mut &'a [u8], length: impl FnOnce(&[u8]) -> usize) -> &'a [u8] {
+    let length = length(rest);
+    let (taken, behind) = (&rest[..length], &rest[length..]);
+    *rest = behind.strip_prefix(b"\r\n").expect("every reply ends a line");
+    taken
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    let escaped: String = bytes.iter().map(|byte| byte.escape_ascii().to_string()).collect();
+    format!("\"{}\"", escaped.replace("\\'", "'"))
+}

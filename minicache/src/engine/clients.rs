@@ -1,0 +1,131 @@
+//! Who is connected: what `CLIENT LIST` shows of everybody, and how to reach them.
+//!
+//! A [`Client`] is the part of a connection that others may look at. Its owner updates it with plain relaxed stores as it goes;
+//! a reader on another core sees each figure as it was a moment ago, which is all `CLIENT LIST` promises.
+
+use super::mailbox::Mailbox;
+use minikit::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// The public part of a connection.
+pub struct Client {
+    /// Counts up from 1 over the life of the server; never used twice.
+    pub id: u64,
+    /// The peer, as `CLIENT LIST` prints it.
+    pub address: String,
+    /// Our end.
+    pub local_address: String,
+    /// Unix milliseconds when it connected.
+    pub since_ms: i64,
+    /// Where others leave what concerns it.
+    pub mailbox: Mailbox,
+    /// What it says about itself.
+    pub about: Mutex<About>,
+    /// Figures that change with every command.
+    pub figures: Figures,
+}
+
+/// What a client has said about itself.
+#[derive(Clone, Default)]
+pub struct About {
+    /// `CLIENT SETNAME`.
+    pub name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub library: Vec<u8>,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub library_version: Vec<u8>,
+}
+
+/// Figures of a client, written by its connection alone.
+#[derive(Default)]
+pub struct Figures {
+    /// Unix milliseconds of the last command.
+    pub active_ms: AtomicI64,
+    /// The number of the last command in the table, plus one; 0 before the first.
+    pub last_command: AtomicU32,
+    /// The selected database.
+    pub db: AtomicU32,
+    /// Commands queued since `MULTI`, or -1 outside a transaction.
+    pub queued: AtomicI64,
+    /// Channels it is subscribed to.
+    pub channels: AtomicU32,
+    /// Patterns it is subscribed to.
+    pub patterns: AtomicU32,
+    /// Shard channels it is subscribed to.
+    pub shard_channels: AtomicU32,
+    /// Keys it watches.
+    pub watching: AtomicU32,
+    /// Bytes of requests not yet complete.
+    pub input_bytes: AtomicUsize,
+    /// Bytes of replies it has not yet taken.
+    pub output_bytes: AtomicUsize,
+    /// Whether it waits in a blocking command.
+    pub blocked: AtomicBool,
+    /// Whether it speaks RESP3.
+    pub resp3: AtomicBool,
+    /// Whether `CLIENT NO-EVICT` protects it.
+    pub no_evict: AtomicBool,
+    /// Whether it sees every command.
+    pub monitor: AtomicBool,
+}
+
+impl Client {
+    /// Whether it is subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        let Figures { channels, patterns, shard_channels, .. } = &self.figures;
+        [channels, patterns, shard_channels].iter().any(|n| n.load(Ordering::Relaxed) > 0)
+    }
+}
+
+/// All clients, by id.
+#[derive(Default)]
+pub struct Clients {
+    by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
+    last_id: AtomicU64,
+}
+
+impl Clients {
+    /// Registers a connection.
+    pub fn enter(&self, address: String, local_address: String, now_ms: i64) -> Arc<Client> {
+        let client = Arc::new(Client {
+            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            address,
+            local_address,
+            since_ms: now_ms,
+            mailbox: Mailbox::default(),
+            about: Mutex::new(About::default()),
+            figures: Figures::default(),
+        });
+        client.figures.queued.store(-1, Ordering::Relaxed);
+        client.figures.active_ms.store(now_ms, Ordering::Relaxed);
+        self.by_id.lock().insert(client.id, Arc::clone(&client));
+        client
+    }
+
+    /// Forgets a connection.
+    pub fn leave(&self, id: u64) {
+        self.by_id.lock().remove(&id);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.lock().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
+    }
+
+    /// All of them, the eldest first.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.lock().values().cloned().collect()
+    }
+}

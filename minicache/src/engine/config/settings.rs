@@ -1,0 +1,313 @@
+//! The parameters as the engine uses them: plain numbers, read in one go whenever a text changes.
+//!
+//! ```text
+//! maxmemory-clients  "5%"   with maxmemory "1073741824"   ->  maxmemory_clients: 53687091
+//! list-max-listpack-size  "-2"                            ->  list_max_listpack_size: -2
+//! maxmemory-policy  "allkeys-lru"                         ->  maxmemory_policy: Policy::AllKeysLru
+//! ```
+//!
+//! Reading all of them costs some microseconds, a field costs a load. Redis keeps the same numbers
+//! in `struct redisServer` (`server.h`) and its table points into it; here the arrow goes the other
+//! way, so that a change can be tried on a copy.
+
+use super::events::Events;
+use super::kind::number_of;
+use super::table::{LOG_LEVELS, PARAMETERS, POLICIES, WHO};
+
+/// `maxmemory-clients` is never taken to be less than this, or nobody could say anything
+/// (`networking.c`).
+const CLIENTS_LEAST: u64 = 128 * 1024;
+
+/// Which keys make room under `maxmemory`. "Volatile" ones have a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Volatile keys, the longest unused first.
+    VolatileLru,
+    /// Volatile keys, the least often used first.
+    VolatileLfu,
+    /// Volatile keys, any.
+    VolatileRandom,
+    /// Volatile keys, the nearest deadline first.
+    VolatileTtl,
+    /// All keys, the longest unused first.
+    AllKeysLru,
+    /// All keys, the least often used first.
+    AllKeysLfu,
+    /// All keys, any.
+    AllKeysRandom,
+    /// None: writes that need memory are refused.
+    NoEviction,
+}
+
+impl Policy {
+    /// In the order of [`POLICIES`].
+    const ALL: [Policy; 8] = [
+        Policy::VolatileLru,
+        Policy::VolatileLfu,
+        Policy::VolatileRandom,
+        Policy::VolatileTtl,
+        Policy::AllKeysLru,
+        Policy::AllKeysLfu,
+        Policy::AllKeysRandom,
+        Policy::NoEviction,
+    ];
+
+    /// The name in `CONFIG` and `INFO`.
+    pub fn name(self) -> &'static str {
+        POLICIES[self as usize].0
+    }
+
+    /// Whether only keys with a deadline make room.
+    pub fn is_volatile(self) -> bool {
+        use Policy::*;
+        matches!(self, VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl)
+    }
+
+    /// Whether keys count how often they are used, instead of when.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, Policy::VolatileLfu | Policy::AllKeysLfu)
+    }
+}
+
+/// Who may do something delicate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody.
+    Nobody,
+    /// Everybody.
+    Everybody,
+    /// Clients on this machine.
+    Local,
+}
+
+impl Trust {
+    /// Whether a client may, given whether it is on this machine.
+    pub fn allows(self, local: bool) -> bool {
+        self == Trust::Everybody || (self == Trust::Local && local)
+    }
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// A little less.
+    Verbose,
+    /// What an operator wants to know.
+    Notice,
+    /// What an operator must know.
+    Warning,
+}
+
+/// When a client that does not read is cut off. A limit of 0 bytes is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Bytes of unread replies at which it is cut off at once.
+    pub hard_bytes: u64,
+    /// Bytes above which it may stay for `soft_seconds`.
+    pub soft_bytes: u64,
+    /// How long.
+    pub soft_seconds: u64,
+}
+
+/// The numbers; each field is the parameter of the same name, with `_` for `-`.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each field has its line in the table of parameters")]
+pub struct Settings {
+    pub bind: Vec<String>,
+    pub port: u16,
+    pub unixsocket: String,
+    pub unixsocketperm: u32,
+    pub tcp_backlog: u32,
+    pub tcp_keepalive: u32,
+    pub timeout: u32,
+    pub maxclients: u32,
+    pub protected_mode: bool,
+    pub requirepass: Vec<u8>,
+    pub enable_protected_configs: Trust,
+    pub enable_debug_command: Trust,
+    pub proto_max_bulk_len: u64,
+    pub client_query_buffer_limit: u64,
+    /// Of ordinary clients.
+    pub output_limit_normal: OutputLimit,
+    /// Of clients in a subscription.
+    pub output_limit_pubsub: OutputLimit,
+    /// In bytes, percentages resolved; 0 for no limit.
+    pub maxmemory_clients: u64,
+    pub tracking_table_max_keys: u64,
+    pub databases: u32,
+    pub maxmemory: u64,
+    pub maxmemory_policy: Policy,
+    pub maxmemory_samples: u32,
+    pub maxmemory_eviction_tenacity: u32,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_time: u32,
+    pub list_max_listpack_size: i32,
+    pub hash_max_listpack_entries: u64,
+    pub hash_max_listpack_value: u64,
+    pub set_max_intset_entries: u64,
+    pub zset_max_listpack_entries: u64,
+    pub zset_max_listpack_value: u64,
+    pub lazyfree_lazy_eviction: bool,
+    pub lazyfree_lazy_expire: bool,
+    pub lazyfree_lazy_server_del: bool,
+    pub lazyfree_lazy_user_del: bool,
+    pub lazyfree_lazy_user_flush: bool,
+    pub hz: u32,
+    pub active_expire_effort: u32,
+    pub busy_reply_threshold: u64,
+    pub shutdown_timeout: u32,
+    pub notify_keyspace_events: Events,
+    pub slowlog_log_slower_than: i64,
+    pub slowlog_max_len: u64,
+    pub latency_monitor_threshold: u64,
+    pub latency_tracking: bool,
+    pub latency_tracking_info_percentiles: Vec<f64>,
+    pub loglevel: LogLevel,
+    pub logfile: String,
+    pub pidfile: String,
+    pub dir: String,
+    pub io_threads: u32,
+}
+
+impl Settings {
+    /// Reads the texts of all rows of the table.
+    pub(super) fn read(texts: &[Vec<u8>]) -> Settings {
+        let of = Texts(texts);
+        Settings {
+            bind: of.text("bind").split_whitespace().map(str::to_string).collect(),
+            port: of.number("port"),
+            unixsocket: of.text("unixsocket"),
+            unixsocketperm: of.octal("unixsocketperm"),
+            tcp_backlog: of.number("tcp-backlog"),
+            tcp_keepalive: of.number("tcp-keepalive"),
+            timeout: of.number("timeout"),
+            maxclients: of.number("maxclients"),
+            protected_mode: of.flag("protected-mode"),
+            requirepass: of.bytes("requirepass").to_vec(),
+            enable_protected_configs: of.trust("enable-protected-configs"),
+            enable_debug_command: of.trust("enable-debug-command"),
+            proto_max_bulk_len: of.number("proto-max-bulk-len"),
+            client_query_buffer_limit: of.number("client-query-buffer-limit"),
+            output_limit_normal: of.output_limit(0),
+            output_limit_pubsub: of.output_limit(2),
+            maxmemory_clients: of.clients_memory(),
+            tracking_table_max_keys: of.number("tracking-table-max-keys"),
+            databases: of.number("databases"),
+            maxmemory: of.number("maxmemory"),
+            maxmemory_policy: of.policy(),
+            maxmemory_samples: of.number("maxmemory-samples"),
+            maxmemory_eviction_tenacity: of.number("maxmemory-eviction-tenacity"),
+            lfu_log_factor: of.number("lfu-log-factor"),
+            lfu_decay_time: of.number("lfu-decay-time"),
+            list_max_listpack_size: of.number("list-max-listpack-size"),
+            hash_max_listpack_entries: of.number("hash-max-listpack-entries"),
+            hash_max_listpack_value: of.number("hash-max-listpack-value"),
+            set_max_intset_entries: of.number("set-max-intset-entries"),
+            zset_max_listpack_entries: of.number("zset-max-listpack-entries"),
+            zset_max_listpack_value: of.number("zset-max-listpack-value"),
+            lazyfree_lazy_eviction: of.flag("lazyfree-lazy-eviction"),
+            lazyfree_lazy_expire: of.flag("lazyfree-lazy-expire"),
+            lazyfree_lazy_server_del: of.flag("lazyfree-lazy-server-del"),
+            lazyfree_lazy_user_del: of.flag("lazyfree-lazy-user-del"),
+            lazyfree_lazy_user_flush: of.flag("lazyfree-lazy-user-flush"),
+            hz: of.number("hz"),
+            active_expire_effort: of.number("active-expire-effort"),
+            busy_reply_threshold: of.number("busy-reply-threshold"),
+            shutdown_timeout: of.number("shutdown-timeout"),
+            notify_keyspace_events: of.events(),
+            slowlog_log_slower_than: of.number("slowlog-log-slower-than"),
+            slowlog_max_len: of.number("slowlog-max-len"),
+            latency_monitor_threshold: of.number("latency-monitor-threshold"),
+            latency_tracking: of.flag("latency-tracking"),
+            latency_tracking_info_percentiles: of.percentiles(),
+            loglevel: of.log_level(),
+            logfile: of.text("logfile"),
+            pidfile: of.text("pidfile"),
+            dir: of.text("dir"),
+            io_threads: of.number("io-threads"),
+        }
+    }
+}
+
+/// The texts of the table with the conversions that their kinds have made safe.
+struct Texts<'a>(&'a [Vec<u8>]);
+
+impl Texts<'_> {
+    fn bytes(&self, name: &str) -> &[u8] {
+        let row = PARAMETERS.iter().position(|row| row.name == name);
+        &self.0[row.expect("every field names a row of the table")]
+    }
+
+    /// Paths and addresses that are not UTF-8 lose the bytes that are not.
+    fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(self.bytes(name)).into_owned()
+    }
+
+    fn number<N: std::str::FromStr>(&self, name: &str) -> N {
+        let number = self.text(name).parse().ok();
+        number.expect("the kind of the row checked the number and its range")
+    }
+
+    fn octal(&self, name: &str) -> u32 {
+        u32::from_str_radix(&self.text(name), 8).expect("the kind of the row checked the digits")
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.bytes(name) == b"yes"
+    }
+
+    fn trust(&self, name: &str) -> Trust {
+        match number_of(WHO, self.bytes(name)) {
+            Some(1) => Trust::Everybody,
+            Some(2) => Trust::Local,
+            _ => Trust::Nobody,
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        let number = number_of(POLICIES, self.bytes("maxmemory-policy"));
+        number.map_or(Policy::NoEviction, |number| Policy::ALL[number as usize])
+    }
+
+    fn log_level(&self) -> LogLevel {
+        match number_of(LOG_LEVELS, self.bytes("loglevel")) {
+            Some(0) => LogLevel::Debug,
+            Some(1) => LogLevel::Verbose,
+            Some(2) => LogLevel::Notice,
+            _ => LogLevel::Warning,
+        }
+    }
+
+    fn events(&self) -> Events {
+        Events::parse(self.bytes("notify-keyspace-events")).unwrap_or_default()
+    }
+
+    fn percentiles(&self) -> Vec<f64> {
+        let text = self.text("latency-tracking-info-percentiles");
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// The limits of a class: `class` counts normal, slave, pubsub.
+    fn output_limit(&self, class: usize) -> OutputLimit {
+        let text = self.text("client-output-buffer-limit");
+        let mut numbers = text.split(' ').skip(class * 4 + 1).map(|word| word.parse().unwrap_or(0));
+        let mut next = || numbers.next().unwrap_or(0);
+        OutputLimit { hard_bytes: next(), soft_bytes: next(), soft_seconds: next() }
+    }
+
+    /// A share needs a `maxmemory` to be a share of; without one there is no limit.
+    fn clients_memory(&self) -> u64 {
+        let text = self.text("maxmemory-clients");
+        let bytes: u64 = match text.strip_suffix('%') {
+            Some(percent) => {
+                let whole: u64 = self.number("maxmemory");
+                let percent: u64 = percent.parse().unwrap_or(0);
+                (u128::from(whole) * u128::from(percent) / 100) as u64
+            }
+            None => self.number("maxmemory-clients"),
+        };
+        if bytes == 0 { 0 } else { bytes.max(CLIENTS_LEAST) }
+    }
+}

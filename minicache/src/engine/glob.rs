@@ -1,0 +1,235 @@
+//! Glob patterns: `KEYS`, `SCAN MATCH`, `PSUBSCRIBE`, `CONFIG GET`.
+//!
+//! ```text
+//! *         any bytes          [abc] [a-z]   one of these        \x   exactly x
+//! ?         one byte           [^a-z]        any other than these
+//!
+//! h*llo     against "hello, hallo"           matches() walks:
+//! h         h                                h = h
+//! *         remember: star here, text at 1
+//! llo       "ell": no. back to the star, let it take one byte more: "llo" yes, pattern over, text
+//!           not: back again, one byte more … until the last "llo" ends with the text
+//! ```
+//!
+//! **Bounded work.** Only the last star is ever returned to: what an earlier star took can stay,
+//! because a longer bite would only leave the later star less to search. So a pattern of p bytes
+//! against a text of t costs at most p × t steps; `a*a*a*a*b` against a million `a` is slow, not
+//! endless. Recursion, the textbook way, is exponential here; Redis reached the same bound in
+//! 6.2.13 by a flag that stops the outer stars.
+//!
+//! Corners kept from Redis: an unfinished class ends with the pattern, a range may be written
+//! backwards, bytes above 127 count as negative in ranges, and nothing but the empty pattern
+//! matches the empty text. The counterpart in Redis is `stringmatchlen` in `util.c`.
+
+/// Whether `pattern` matches all of `text`.
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    Glob { pattern, any_case: false }.matches(text)
+}
+
+/// The same, with ASCII letters equal in both cases.
+pub fn matches_any_case(pattern: &[u8], text: &[u8]) -> bool {
+    Glob { pattern, any_case: true }.matches(text)
+}
+
+struct Glob<'a> {
+    pattern: &'a [u8],
+    any_case: bool,
+}
+
+impl Glob<'_> {
+    fn matches(&self, text: &[u8]) -> bool {
+        if text.is_empty() {
+            return self.pattern.is_empty();
+        }
+        let (mut at, mut taken) = (0, 0);
+        // Where to go on after a dead end: behind the last star, one byte further in the text.
+        let mut retry: Option<(usize, usize)> = None;
+        while taken < text.len() {
+            if self.pattern.get(at) == Some(&b'*') {
+                at += 1;
+                retry = Some((at, taken));
+            } else if let Some(next) = self.step(at, text[taken]) {
+                at = next;
+                taken += 1;
+            } else if let Some((behind_star, from)) = retry {
+                at = behind_star;
+                taken = from + 1;
+                retry = Some((behind_star, taken));
+            } else {
+                return false;
+            }
+        }
+        self.pattern[at..].iter().all(|byte| *byte == b'*')
+    }
+
+    /// Where the pattern goes on if its element at `at` accepts `byte`.
+    fn step(&self, at: usize, byte: u8) -> Option<usize> {
+        let accepted = |accepts: bool, next| accepts.then_some(next);
+        match self.pattern.get(at)? {
+            b'?' => Some(at + 1),
+            b'[' => {
+                let (accepts, next) = self.class(at + 1, byte);
+                accepted(accepts, next)
+            }
+            b'\\' if at + 1 < self.pattern.len() => {
+                accepted(self.same(self.pattern[at + 1], byte), at + 2)
+            }
+            literal => accepted(self.same(*literal, byte), at + 1),
+        }
+    }
+
+    /// Whether the class whose bracket opened before `at` accepts `byte`, and where the pattern
+    /// goes on.
+    fn class(&self, mut at: usize, byte: u8) -> (bool, usize) {
+        let negated = self.pattern.get(at) == Some(&b'^');
+        at += usize::from(negated);
+        let mut found = false;
+        loop {
+            match self.pattern.get(at..).unwrap_or_default() {
+                [] => return (found != negated, self.pattern.len()),
+                [b'\\', escaped, ..] => {
+                    found |= *escaped == byte;
+                    at += 2;
+                }
+                [b']', ..] => return (found != negated, at + 1),
+                [first, b'-', last, ..] => {
+                    found |= self.between(*first, *last, byte);
+                    at += 3;
+                }
+                [single, ..] => {
+                    found |= self.same(*single, byte);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Ranges order bytes as signed numbers, because Redis's `char` is one.
+    fn between(&self, first: u8, last: u8, byte: u8) -> bool {
+        let (mut least, mut most) = (first as i8, last as i8);
+        if least > most {
+            (least, most) = (most, least);
+        }
+        let folded = |byte: i8| match self.any_case {
+            true => (byte as u8).to_ascii_lowercase() as i8,
+            false => byte,
+        };
+        (folded(least)..=folded(most)).contains(&folded(byte as i8))
+    }
+
+    fn same(&self, one: u8, other: u8) -> bool {
+        if self.any_case { one.eq_ignore_ascii_case(&other) } else { one == other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_and_texts() {
+        let rows: [(&[u8], &[u8], bool); 50] = [
+            (b"", b"", true),
+            (b"", b"a", false),
+            (b"a", b"", false),
+            (b"*", b"", false),
+            (b"**", b"", false),
+            (b"*", b"anything", true),
+            (b"h?llo", b"hello", true),
+            (b"h?llo", b"hllo", false),
+            (b"h*llo", b"hllo", true),
+            (b"h*llo", b"hello, hallo", true),
+            (b"h*llo", b"hello, halo", false),
+            (b"h*", b"h", true),
+            (b"h**", b"h", true),
+            (b"*h", b"h", true),
+            (b"?", b"", false),
+            (b"*?", b"a", true),
+            (b"*??", b"a", false),
+            (b"a*b*c", b"aXbYbZc", true),
+            (b"a*b*c", b"aXbYbZcd", false),
+            (b"h[ae]llo", b"hallo", true),
+            (b"h[ae]llo", b"hillo", false),
+            (b"h[^e]llo", b"hallo", true),
+            (b"h[^e]llo", b"hello", false),
+            (b"h[a-c]llo", b"hbllo", true),
+            (b"h[c-a]llo", b"hbllo", true),
+            (b"h[a-c]llo", b"hdllo", false),
+            (b"[]a", b"a", false),
+            (b"[^]a", b"xa", true),
+            (b"[", b"[", false),
+            (b"[^", b"x", true),
+            (b"[a", b"a", true),
+            (b"[a", b"b", false),
+            (b"[a-", b"-", true),
+            (b"[a-]", b"]", true),
+            (b"[a-]", b"^", true),
+            (b"[\\]]", b"]", true),
+            (b"[\\", b"\\", true),
+            (b"[a\\-z]", b"-", true),
+            (b"[a\\-z]", b"b", false),
+            (b"\\*", b"*", true),
+            (b"\\*", b"a", false),
+            (b"\\", b"\\", true),
+            (b"a\\", b"a\\", true),
+            (b"*[0-9]*", b"key7x", true),
+            (b"*[0-9]*", b"key", false),
+            (b"[\x80-\xff]", b"\xc0", true),
+            (b"[a-\xff]", b"b", false),
+            (b"[a-\xff]", b"A", true),
+            (b"A", b"a", false),
+            (b"*\\**", b"a*b", true),
+        ];
+        for (pattern, text, expected) in rows {
+            let shown = (pattern.escape_ascii().to_string(), text.escape_ascii().to_string());
+            assert_eq!(matches(pattern, text), expected, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn any_case_reaches_into_ranges_but_not_behind_a_backslash() {
+        assert!(matches_any_case(b"MAX*", b"maxmemory"));
+        assert!(matches_any_case(b"[A-C]x", b"bX"));
+        assert!(matches_any_case(b"[M]", b"m"));
+        assert!(matches_any_case(b"\\M", b"m"));
+        assert!(!matches_any_case(b"[\\M]", b"m"));
+    }
+
+    /// The textbook definition, exponential but plain, on every short pattern over a hostile
+    /// alphabet.
+    #[test]
+    fn agrees_with_plain_recursion() {
+        fn plain(pattern: &[u8], text: &[u8]) -> bool {
+            match pattern {
+                [] => text.is_empty(),
+                [b'*', rest @ ..] => (0..=text.len()).any(|skip| plain(rest, &text[skip..])),
+                [b'?', rest @ ..] => !text.is_empty() && plain(rest, &text[1..]),
+                [byte, rest @ ..] => text.first() == Some(byte) && plain(rest, &text[1..]),
+            }
+        }
+        fn all_over(letters: &[u8], length: u32) -> Vec<Vec<u8>> {
+            let base = letters.len();
+            let word = |number: usize| {
+                (0..length).map(|place| letters[number / base.pow(place) % base]).collect()
+            };
+            (0..base.pow(length)).map(word).collect()
+        }
+        for pattern in (1..=5).flat_map(|length| all_over(b"ab*?", length)) {
+            for text in (1..=5).flat_map(|length| all_over(b"ab", length)) {
+                let expected = plain(&pattern, &text);
+                assert_eq!(matches(&pattern, &text), expected, "{pattern:?} {text:?}");
+            }
+        }
+    }
+
+    /// Plain recursion would not finish this before the sun goes out.
+    #[test]
+    fn hostile_patterns_end() {
+        let text = vec![b'a'; 20_000];
+        let pattern = [b"a*".repeat(40), b"b".to_vec()].concat();
+        assert!(!matches(&pattern, &text));
+        assert!(!matches(&[b"*a".repeat(40), b"b".to_vec()].concat(), &text));
+        assert!(matches(&b"a*".repeat(40), &text));
+        assert!(!matches(b"*[a-b][a-b][a-b][a-b]c", &text));
+    }
+}

@@ -1,0 +1,350 @@
+//! Numbers as text: strict about what counts as one, exact about how one is written.
+//!
+//! A cache stores text, yet it adds, compares and packs numbers, so two questions decide what
+//! clients see.
+//!
+//! **When is text an integer?** Only when writing the integer back gives the same bytes; otherwise
+//! packing it in binary would change what the client stored.
+//!
+//! ```text
+//! "42" "-7" "0" "9223372036854775807"       integers
+//! "042" "+7" "-0" " 1" "9223372036854775808" text that looks like one
+//! ```
+//!
+//! **How is a score written?** With 17 significant digits, enough that every different double has a
+//! different text, and without trailing zeros: what C calls `%.17g`. That is why a score of 0.1
+//! comes back as `0.10000000000000001`, and 1e20 as `1e+20`.
+//!
+//! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`. Left
+//! out: scores in hexadecimal (`0x1p3`), which C's `strtod` takes.
+
+use std::io::Write as _;
+
+/// The integer that `text` spells, if that is its one canonical spelling: no sign but `-`, no
+/// leading zeros, no blanks, within 64 bits.
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= I64_DIGITS_MAX => {}
+        _ => return None,
+    }
+    let mut magnitude = 0u64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit - b'0');
+    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { magnitude.try_into().ok() }
+}
+
+/// Digits of 2^63. That many nines still fit into 64 bits, so the sum in [`parse_i64`] cannot
+/// overflow.
+const I64_DIGITS_MAX: usize = 19;
+
+/// The double that `text` spells, as sorted sets take scores: decimal, with or without fraction and
+/// exponent, or a spelling of infinity. Not a number, blanks, and what overflows or underflows to
+/// nothing are refused.
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let mantissa = text.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
+    let nonzero = mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
+    match value {
+        _ if value.is_nan() => None,
+        _ if value.is_infinite() && nonzero => None,
+        _ if value == 0.0 && nonzero => None,
+        _ => Some(value),
+    }
+}
+
+/// Room for the longest 64-bit integer, written without allocating.
+pub struct ItoaBuf([u8; 20]);
+
+impl Default for ItoaBuf {
+    fn default() -> ItoaBuf {
+        ItoaBuf::new()
+    }
+}
+
+impl ItoaBuf {
+    /// An empty buffer.
+    pub fn new() -> ItoaBuf {
+        ItoaBuf([0; 20])
+    }
+
+    /// The decimal digits of `value`.
+    pub fn format(&mut self, value: i64) -> &[u8] {
+        let mut rest = value.unsigned_abs();
+        let mut at = self.0.len();
+        while rest >= 10 {
+            at -= 2;
+            let pair = &DIGIT_PAIRS[(rest % 100) as usize];
+            self.0[at..at + 2].copy_from_slice(pair);
+            rest /= 100;
+        }
+        if rest > 0 || value == 0 {
+            at -= 1;
+            self.0[at] = b'0' + rest as u8;
+        }
+        if value < 0 {
+            at -= 1;
+            self.0[at] = b'-';
+        }
+        &self.0[at..]
+    }
+}
+
+/// `00` to `99`: two digits for each division.
+const DIGIT_PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
+
+/// Room for the longest double, written without allocating.
+pub struct DtoaBuf {
+    integer: ItoaBuf,
+    text: [u8; 32],
+}
+
+impl Default for DtoaBuf {
+    fn default() -> DtoaBuf {
+        DtoaBuf::new()
+    }
+}
+
+impl DtoaBuf {
+    /// An empty buffer.
+    pub fn new() -> DtoaBuf {
+        DtoaBuf { integer: ItoaBuf::new(), text: [0; 32] }
+    }
+
+    /// `value` with 17 significant digits, the way scores appear in replies (`inf` and `-inf`
+    /// included).
+    pub fn format(&mut self, value: f64) -> &[u8] {
+        let negative_zero = value == 0.0 && value.is_sign_negative();
+        if value.is_nan() {
+            b"nan"
+        } else if value.is_infinite() {
+            if value > 0.0 { b"inf" } else { b"-inf" }
+        } else if value.trunc() == value && value.abs() < INTEGER_LIMIT && !negative_zero {
+            self.integer.format(value as i64)
+        } else {
+            let len = write_general(&mut self.text, value);
+            &self.text[..len]
+        }
+    }
+}
+
+/// Whole numbers below this have at most 17 digits, so they print without an exponent.
+const INTEGER_LIMIT: f64 = 1e17;
+/// Digits that tell any two doubles apart.
+const SIGNIFICANT: usize = 17;
+
+/// Writes `%.17g` of a finite value and returns the length, at most 24 as in
+/// `-1.2345678901234567e-308`.
+fn write_general(out: &mut [u8; 32], value: f64) -> usize {
+    let mut out = Writer { bytes: out, len: 0 };
+    if value.is_sign_negative() {
+        out.put(b"-");
+    }
+    let decimal = Decimal::of(value);
+    if (-4..SIGNIFICANT as i32).contains(&decimal.exponent) {
+        decimal.write_plain(&mut out);
+    } else {
+        decimal.write_scientific(&mut out);
+    }
+    out.len
+}
+
+/// A finite value as `d.ddd` times a power of ten.
+struct Decimal {
+    digits: [u8; SIGNIFICANT],
+    /// How many digits are left without the trailing zeros; one at least.
+    kept: usize,
+    exponent: i32,
+}
+
+impl Decimal {
+    /// Rust rounds `{:.16e}` exactly, as C does; only where it puts digits and exponent differs.
+    fn of(value: f64) -> Decimal {
+        let mut text = [0; 32];
+        let mut rest = &mut text[..];
+        write!(rest, "{:.16e}", value.abs()).expect("a point, an e and 21 digits at most");
+        let len = 32 - rest.len();
+        let mut digits = [text[0]; SIGNIFICANT];
+        digits[1..].copy_from_slice(&text[2..18]);
+        let exponent = parse_i64(&text[19..len]).expect("an exponent follows the e");
+        let zeros = digits[1..].iter().rev().take_while(|digit| **digit == b'0').count();
+        Decimal { digits, kept: SIGNIFICANT - zeros, exponent: exponent as i32 }
+    }
+
+    fn write_plain(&self, out: &mut Writer) {
+        let digits = &self.digits[..self.kept];
+        if self.exponent < 0 {
+            out.put(b"0.");
+            (1..-self.exponent).for_each(|_| out.put(b"0"));
+            return out.put(digits);
+        }
+        let whole = self.exponent as usize + 1;
+        if self.kept > whole {
+            out.put(&digits[..whole]);
+            out.put(b".");
+            out.put(&digits[whole..]);
+        } else {
+            out.put(&self.digits[..whole]);
+        }
+    }
+
+    fn write_scientific(&self, out: &mut Writer) {
+        out.put(&self.digits[..1]);
+        if self.kept > 1 {
+            out.put(b".");
+            out.put(&self.digits[1..self.kept]);
+        }
+        out.put(if self.exponent < 0 { b"e-" } else { b"e+" });
+        let magnitude = self.exponent.unsigned_abs();
+        if magnitude < 10 {
+            out.put(b"0");
+        }
+        out.put(ItoaBuf::new().format(magnitude.into()));
+    }
+}
+
+/// Appends to a buffer known to be long enough.
+struct Writer<'a> {
+    bytes: &'a mut [u8; 32],
+    len: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rng::Rng;
+
+    fn written(value: f64) -> String {
+        String::from_utf8(DtoaBuf::new().format(value).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn integers_have_one_spelling() {
+        for text in ["0", "1", "-1", "42", "-9223372036854775808", "9223372036854775807"] {
+            let value = parse_i64(text.as_bytes()).unwrap();
+            assert_eq!(ItoaBuf::new().format(value), text.as_bytes());
+        }
+        let strangers = [
+            "",
+            "-",
+            "+1",
+            "-0",
+            "00",
+            "01",
+            "-01",
+            " 1",
+            "1 ",
+            "1a",
+            "a",
+            "--1",
+            "1.0",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999",
+        ];
+        strangers.iter().for_each(|text| assert_eq!(parse_i64(text.as_bytes()), None, "{text}"));
+    }
+
+    #[test]
+    fn every_integer_returns_from_its_text() {
+        let mut rng = Rng::new(1);
+        for _ in 0..20_000 {
+            let value = rng.next_u64() as i64 >> rng.below(64);
+            let mut buf = ItoaBuf::new();
+            let text = buf.format(value);
+            assert_eq!(text, value.to_string().as_bytes());
+            assert_eq!(parse_i64(text), Some(value));
+        }
+    }
+
+    #[test]
+    fn scores_are_decimal_or_infinite() {
+        let accepted = [
+            ("1", 1.0),
+            ("+1", 1.0),
+            ("-1.5", -1.5),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("1e3", 1000.0),
+            ("1E-2", 0.01),
+            ("inf", f64::INFINITY),
+            ("+inf", f64::INFINITY),
+            ("0e5", 0.0),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("5.e1", 50.0),
+            ("5e-324", 5e-324),
+        ];
+        accepted.iter().for_each(|(text, value)| {
+            assert_eq!(parse_f64(text.as_bytes()), Some(*value), "{text}");
+        });
+        assert!(parse_f64(b"-0").is_some_and(f64::is_sign_negative));
+        let refused = [
+            "", "nan", "-nan", " 1", "1 ", "1e", "e1", ".", "+", "1,5", "1_0", "in", "1e400",
+            "-1e400", "1e-400", "\u{661}", "1\0",
+        ];
+        refused.iter().for_each(|text| assert_eq!(parse_f64(text.as_bytes()), None, "{text}"));
+        assert_eq!(parse_f64(b"\xff"), None);
+    }
+
+    /// The expected texts are replies of Redis 7.0.15 to `ZSCORE`.
+    #[test]
+    fn scores_are_written_with_seventeen_digits() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-42.0, "-42"),
+            (0.1, "0.10000000000000001"),
+            (1.5, "1.5"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1e20, "1e+20"),
+            (1.25e-5, "1.2500000000000001e-05"),
+            (0.0001, "0.0001"),
+            (5e-324, "4.9406564584124654e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (99_999_999_999_999_984.0, "99999999999999984"),
+            (123_456_789.125, "123456789.125"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-1.234_567_890_123_456_7e-300, "-1.2345678901234568e-300"),
+            (1.0 / 3.0, "0.33333333333333331"),
+        ];
+        cases.iter().for_each(|(value, text)| assert_eq!(written(*value), *text));
+    }
+
+    #[test]
+    fn every_double_returns_from_its_text() {
+        let mut rng = Rng::new(2);
+        for _ in 0..20_000 {
+            let value = f64::from_bits(rng.next_u64());
+            if value.is_finite() {
+                let back = parse_f64(written(value).as_bytes()).unwrap();
+                assert_eq!(back.to_bits(), value.to_bits());
+            }
+        }
+    }
+}

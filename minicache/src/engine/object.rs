@@ -1,0 +1,155 @@
+//! What a key can hold: five types, and how each presents itself to `TYPE` and `OBJECT ENCODING`.
+//!
+//! Short strings and integers never come here, they lie in the entry (`format::entry`). An [`Object`] is what needs
+//! memory of its own: a container, or a string that is long or was changed in place (`robj` in `object.c`).
+//!
+//! | value | type | encoding reported | where it lies |
+//! |-------|------|----------|---------------|
+//! | `42` | string | `int` | 8 bytes in the entry |
+//! | `hello` | string | `embstr` up to 44 bytes, then `raw` | in the entry |
+//! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
+//! | `[a, b]` | list | `quicklist` | [`Object::List`] |
+
+use crate::engine::number::ItoaBuf;
+use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
+
+/// A value with memory of its own.
+pub enum Object {
+    /// A string that is long, or has been appended to or overwritten in part.
+    Text(Vec<u8>),
+    /// A list.
+    List(List),
+    /// A hash.
+    Hash(Hash),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    ZSet(ZSet),
+}
+
+/// A string as the caller finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Str<'a> {
+    /// The decimal form of this number.
+    Int(i64),
+    /// These bytes.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Str<'a> {
+    /// The text. A number is written into `scratch`.
+    pub fn as_bytes<'b>(self, scratch: &'b mut ItoaBuf) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Str::Int(number) => scratch.format(number),
+            Str::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The length of the text.
+    pub fn text_len(self) -> usize {
+        self.as_bytes(&mut ItoaBuf::new()).len()
+    }
+}
+
+/// A value as the caller finds it.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// A string that lies in its entry.
+    Short(Str<'a>),
+    /// Anything on the heap.
+    Object(&'a Object),
+}
+
+/// The longest string that `OBJECT ENCODING` calls `embstr` (Redis: what fits a 64-byte allocation with its header).
+const EMBSTR_MAX: usize = 44;
+
+impl<'a> Value<'a> {
+    /// The string, where it is one.
+    pub fn as_str(self) -> Option<Str<'a>> {
+        match self {
+            Value::Short(text) => Some(text),
+            Value::Object(Object::Text(bytes)) => Some(Str::Bytes(bytes)),
+            Value::Object(_) => None,
+        }
+    }
+
+    /// What `TYPE` says.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Value::Short(_) | Value::Object(Object::Text(_)) => "string",
+            Value::Object(Object::List(_)) => "list",
+            Value::Object(Object::Hash(_)) => "hash",
+            Value::Object(Object::Set(_)) => "set",
+            Value::Object(Object::ZSet(_)) => "zset",
+        }
+    }
+
+    /// What `OBJECT ENCODING` says.
+    pub fn encoding(self) -> &'static str {
+        match self {
+            Value::Short(Str::Int(_)) => "int",
+            Value::Short(Str::Bytes(bytes)) if bytes.len() <= EMBSTR_MAX => "embstr",
+            Value::Short(_) | Value::Object(Object::Text(_)) => "raw",
+            Value::Object(Object::List(_)) => "quicklist",
+            Value::Object(Object::Hash(hash)) => hash.encoding(),
+            Value::Object(Object::Set(set)) => set.encoding(),
+            Value::Object(Object::ZSet(zset)) => zset.encoding(),
+        }
+    }
+
+    /// Bytes of memory outside the entry.
+    pub fn heap_bytes(self) -> usize {
+        match self {
+            Value::Short(_) => 0,
+            Value::Object(object) => size_of::<Option<Object>>() + object.heap_bytes(),
+        }
+    }
+}
+
+impl Object {
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Object::Text(bytes) => bytes.capacity(),
+            Object::List(list) => list.bytes(),
+            Object::Hash(hash) => hash.bytes(),
+            Object::Set(set) => set.bytes(),
+            Object::ZSet(zset) => zset.bytes(),
+        }
+    }
+}
+
+/// A container type: how the keyspace takes it out of an [`Object`] and puts it in.
+pub trait Container: Default {
+    /// The container, where the object is one of this type.
+    fn of(object: &Object) -> Option<&Self>;
+    /// The container, to be changed.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// Wraps it.
+    fn into_object(self) -> Object;
+    /// Whether it has no elements, which no key may hold.
+    fn is_empty(&self) -> bool;
+}
+
+macro_rules! container {
+    ($($kind:ident)*) => { $(
+        impl Container for $kind {
+            fn of(object: &Object) -> Option<&Self> {
+                if let Object::$kind(inner) = object { Some(inner) } else { None }
+            }
+            fn of_mut(object: &mut Object) -> Option<&mut Self> {
+                if let Object::$kind(inner) = object { Some(inner) } else { None }
+            }
+            fn into_object(self) -> Object {
+                Object::$kind(self)
+            }
+            fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    )* };
+}
+
+container!(List Hash Set ZSet);

@@ -1,0 +1,143 @@
+//! What the server remembers of one conversation between commands: the database, the protocol, an open transaction, the keys
+//! watched, the channels heard (`client` in `server.h`, without its buffers and socket).
+
+use super::clients::Client;
+use crate::commands::Command;
+use crate::wire::reply::Protocol;
+use crate::wire::request::OwnedArgs;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// One client's conversation.
+pub struct Session {
+    /// What others see of it.
+    pub client: Arc<Client>,
+    /// The selected database.
+    pub db: usize,
+    /// How replies are written.
+    pub protocol: Protocol,
+    /// Whether the client has authenticated, or need not.
+    pub trusted: bool,
+    /// Commands queued since `MULTI`.
+    pub transaction: Option<Transaction>,
+    /// Keys that must stay as they are until `EXEC`.
+    pub watched: Vec<WatchedKey>,
+    /// What it is subscribed to.
+    pub subscriptions: Subscriptions,
+    /// Which replies it wants.
+    pub replies: Replies,
+    /// The ticket of the blocking command it waits in.
+    pub waiting: Option<u64>,
+    /// Unix milliseconds when it stops waiting; `None` never.
+    pub wait_until_ms: Option<i64>,
+    /// Unix milliseconds until which a pause holds it up.
+    pub held_until_ms: Option<i64>,
+    /// Whether the connection is to end once the replies are written.
+    pub closing: bool,
+    /// Whether it sees every command (`MONITOR`).
+    pub monitor: bool,
+}
+
+/// Commands between `MULTI` and `EXEC`.
+#[derive(Default)]
+pub struct Transaction {
+    /// In the order they came.
+    pub commands: Vec<(&'static Command, OwnedArgs)>,
+    /// Whether one could not be queued, so that `EXEC` must refuse.
+    pub poisoned: bool,
+}
+
+/// A key under `WATCH`, and its version then.
+pub struct WatchedKey {
+    /// The database it is in.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// What its shard said its version was.
+    pub version: u64,
+}
+
+/// The three ways to subscribe.
+#[derive(Default)]
+pub struct Subscriptions {
+    /// `SUBSCRIBE`.
+    pub channels: BTreeSet<Box<[u8]>>,
+    /// `PSUBSCRIBE`.
+    pub patterns: BTreeSet<Box<[u8]>>,
+    /// `SSUBSCRIBE`.
+    pub shard_channels: BTreeSet<Box<[u8]>>,
+}
+
+impl Subscriptions {
+    /// How many there are of all kinds.
+    pub fn len(&self) -> usize {
+        self.channels.len() + self.patterns.len() + self.shard_channels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// `CLIENT REPLY`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replies {
+    /// All.
+    #[default]
+    On,
+    /// None until further notice.
+    Off,
+    /// Not the one to the next command.
+    SkipNext,
+}
+
+impl Session {
+    /// A conversation that begins.
+    pub fn new(client: Arc<Client>, trusted: bool) -> Session {
+        Session {
+            client,
+            db: 0,
+            protocol: Protocol::Resp2,
+            trusted,
+            transaction: None,
+            watched: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            replies: Replies::On,
+            waiting: None,
+            wait_until_ms: None,
+            held_until_ms: None,
+            closing: false,
+            monitor: false,
+        }
+    }
+
+    /// Whether a RESP2 client has subscribed and may now only speak of subscriptions.
+    pub fn only_listens(&self) -> bool {
+        self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty()
+    }
+
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        let address = &self.client.address;
+        ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
+    }
+
+    /// Lets others see what has changed.
+    pub fn publish_figures(&self) {
+        let figures = &self.client.figures;
+        let queued = self.transaction.as_ref().map_or(-1, |open| open.commands.len() as i64);
+        let store =
+            |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
+        figures.queued.store(queued, Ordering::Relaxed);
+        figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
+        figures.monitor.store(self.monitor, Ordering::Relaxed);
+        figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
+        store(&figures.db, self.db);
+        store(&figures.channels, self.subscriptions.channels.len());
+        store(&figures.patterns, self.subscriptions.patterns.len());
+        store(&figures.shard_channels, self.subscriptions.shard_channels.len());
+        store(&figures.watching, self.watched.len());
+    }
+}

@@ -1,0 +1,99 @@
+//! The commands that took long, the latest first (`slowlog.c`).
+
+use super::access::Moment;
+use super::session::Session;
+use crate::wire::request::Args;
+use minikit::sync::Mutex;
+use std::collections::VecDeque;
+
+/// Arguments kept of one command.
+const ARGUMENTS_MAX: usize = 32;
+/// Bytes kept of one argument.
+const ARGUMENT_MAX: usize = 128;
+
+/// One slow command.
+#[derive(Clone)]
+pub struct SlowCommand {
+    /// Counts up, over resets too.
+    pub id: u64,
+    /// Unix seconds.
+    pub at: i64,
+    /// How long it ran, in microseconds.
+    pub took_us: u64,
+    /// Its arguments, cut where they are many or long.
+    pub args: Vec<Vec<u8>>,
+    /// Who sent it.
+    pub address: String,
+    /// That client's name.
+    pub name: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Log {
+    latest_first: VecDeque<SlowCommand>,
+    next: u64,
+}
+
+/// The log; `slowlog-max-len` entries at most.
+#[derive(Default)]
+pub struct SlowLog {
+    log: Mutex<Log>,
+}
+
+impl SlowLog {
+    /// Adds a command, and forgets the oldest ones beyond `most`.
+    pub fn note(&self, session: &Session, args: Args, now: Moment, took_us: u64, most: usize) {
+        let mut log = self.log.lock();
+        let slow = SlowCommand {
+            id: log.next,
+            at: now.ms / 1000,
+            took_us,
+            args: abridged(args),
+            address: session.client.address.clone(),
+            name: session.client.about.lock().name.clone(),
+        };
+        log.next += 1;
+        log.latest_first.push_front(slow);
+        log.latest_first.truncate(most);
+    }
+
+    /// The latest `count`.
+    pub fn latest(&self, count: usize) -> Vec<SlowCommand> {
+        self.log.lock().latest_first.iter().take(count).cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.log.lock().latest_first.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.log.lock().latest_first.clear();
+    }
+}
+
+fn abridged(args: Args) -> Vec<Vec<u8>> {
+    let kept = if args.len() > ARGUMENTS_MAX { ARGUMENTS_MAX - 1 } else { args.len() };
+    let mut shown: Vec<Vec<u8>> = args.iter().take(kept).map(cut).collect();
+    if args.len() > kept {
+        shown.push(format!("... ({} more arguments)", args.len() - kept).into_bytes());
+    }
+    shown
+}
+
+fn cut(argument: &[u8]) -> Vec<u8> {
+    if argument.len() <= ARGUMENT_MAX {
+        return argument.to_vec();
+    }
+    let mut shown = argument[..ARGUMENT_MAX].to_vec();
+    shown.extend_from_slice(
+        format!("... ({} more bytes)", argument.len() - ARGUMENT_MAX).as_bytes(),
+    );
+    shown
+}

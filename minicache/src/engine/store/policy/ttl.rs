@@ -1,0 +1,21 @@
+//! The nearest deadline goes first.
+
+use super::{Lru, Policy};
+use crate::engine::rng::Rng;
+
+/// `volatile-ttl`. The bits are kept as [`Lru`] keeps them, for `OBJECT IDLETIME`.
+pub struct Ttl;
+
+impl Policy for Ttl {
+    fn inserted(&self, now_ms: i64) -> u32 {
+        Lru.inserted(now_ms)
+    }
+
+    fn accessed(&self, bits: u32, now_ms: i64, rng: &mut Rng) -> u32 {
+        Lru.accessed(bits, now_ms, rng)
+    }
+
+    fn coldness(&self, _bits: u32, deadline_ms: Option<i64>, _now_ms: i64) -> u64 {
+        u64::MAX - deadline_ms.unwrap_or(i64::MAX).max(0) as u64
+    }
+}

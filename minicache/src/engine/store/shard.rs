@@ -1,0 +1,594 @@
+//! One shard: the keys of its part of the hash space, in every database, and all that hangs on them.
+//!
+//! ```text
+//!  key ──hash──> table (one per database) ──handle──> slab slot: flags, clock, deadline, key, value
+//!                                                        │  │
+//!          wheel (one per database) <────links───────────┘  └──number──> objects: lists, hashes, sets, …
+//! ```
+//!
+//! A shard knows nothing of clients, commands or replies; it is told what time it is. Its counterpart in Redis
+//! is `db.c` together with the two dictionaries of a `redisDb`. There the deadlines are a second dictionary of the
+//! same keys; here a deadline is part of the entry.
+//!
+//! **Invariants**
+//! 1. Every handle in a table names a slot whose key hashes to where the handle stands.
+//! 2. An entry is filed in its database's wheel if and only if it has a deadline.
+//! 3. An object belongs to exactly one entry, and no container in `objects` is empty between commands.
+
+use super::policy::{Policy, Pool};
+use super::slab::{Handle, SHARED_MAX, Slab};
+use super::table::Table;
+use super::wheel::Wheel;
+use crate::engine::number::parse_i64;
+use crate::engine::object::{Object, Str, Value};
+use crate::engine::rng::Rng;
+use crate::format::entry::{self, Stored};
+use ahash::RandomState;
+
+/// One database's share of a shard.
+#[derive(Default)]
+struct Keyspace {
+    table: Table,
+    wheel: Wheel,
+}
+
+/// What a key is to hold.
+pub enum Fresh<'a> {
+    /// A string; the shard chooses how it lies.
+    Text(&'a [u8]),
+    /// A string that is text even where it spells a number.
+    Verbatim(&'a [u8]),
+    /// A number as a string.
+    Int(i64),
+    /// A value with memory of its own.
+    Object(Object),
+}
+
+/// What happened in a shard since it was made.
+#[derive(Clone, Copy, Default)]
+pub struct ShardStats {
+    /// Lookups by reading commands that found their key.
+    pub hits: u64,
+    /// Those that did not.
+    pub misses: u64,
+    /// Keys dropped because their time had come.
+    pub expired: u64,
+    /// Keys dropped for want of memory.
+    pub evicted: u64,
+}
+
+impl ShardStats {
+    /// Adds another shard's.
+    pub fn add(&mut self, other: &ShardStats) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.expired += other.expired;
+        self.evicted += other.evicted;
+    }
+}
+
+/// A shard; see the head of the file.
+pub struct Shard {
+    slab: Slab,
+    objects: Vec<Option<Object>>,
+    objects_free: Vec<u32>,
+    databases: Vec<Keyspace>,
+    hasher: RandomState,
+    pool: Pool,
+    rng: Rng,
+    /// Counters for `INFO`.
+    pub stats: ShardStats,
+}
+
+impl Shard {
+    /// An empty shard. All shards of a cache share one hasher.
+    pub fn new(databases: usize, hasher: RandomState, seed: u64) -> Shard {
+        Shard {
+            slab: Slab::new(),
+            objects: Vec::new(),
+            objects_free: Vec::new(),
+            databases: std::iter::repeat_with(Keyspace::default).take(databases).collect(),
+            hasher,
+            pool: Pool::default(),
+            rng: Rng::new(seed),
+            stats: ShardStats::default(),
+        }
+    }
+
+    /// The slab, to be looked at.
+    pub fn slab(&self) -> &Slab {
+        &self.slab
+    }
+
+    /// The eviction candidates, to be looked at.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Keys of a database in this shard.
+    pub fn len(&self, db: usize) -> usize {
+        self.databases[db].table.len()
+    }
+
+    /// Keys of a database in this shard that have a deadline.
+    pub fn volatile_len(&self, db: usize) -> usize {
+        self.databases[db].wheel.len()
+    }
+
+    /// Bytes of a database's index, and how many buckets it has.
+    pub fn index_size(&self, db: usize) -> (usize, usize) {
+        let table = &self.databases[db].table;
+        (table.bytes(), table.buckets())
+    }
+
+    /// Keys of a database waiting in each level of the expiry wheel.
+    pub fn wheel_levels(&self, db: usize) -> [usize; 5] {
+        self.databases[db].wheel.by_level(&self.slab)
+    }
+
+    /// The handle of a key, dead or alive.
+    pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<Handle> {
+        self.databases[db].table.find(hash, |handle| entry::key(self.slab.slot(handle)) == key)
+    }
+
+    /// The key of an entry.
+    pub fn key(&self, handle: Handle) -> &[u8] {
+        entry::key(self.slab.slot(handle))
+    }
+
+    /// The value of an entry.
+    pub fn value(&self, handle: Handle) -> Value<'_> {
+        match entry::value(self.slab.slot(handle)) {
+            Stored::Int(number) => Value::Short(Str::Int(number)),
+            Stored::Inline(bytes) => Value::Short(Str::Bytes(bytes)),
+            Stored::Object(id) => Value::Object(self.object(id)),
+        }
+    }
+
+    /// The object of an entry that has one, to be changed.
+    pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
+        match entry::value(self.slab.slot(handle)) {
+            Stored::Object(id) => self.objects[id as usize].as_mut(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of a string that lies in its entry, to be changed in place.
+    pub fn inline_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
+        entry::inline_mut(self.slab.slot_mut(handle))
+    }
+
+    /// Replaces an integer by another one in place; false where the value is no integer.
+    pub fn set_int(&mut self, handle: Handle, number: i64) -> bool {
+        entry::set_int(self.slab.slot_mut(handle), number)
+    }
+
+    /// The deadline of an entry in Unix milliseconds.
+    pub fn deadline(&self, handle: Handle) -> Option<i64> {
+        entry::deadline(self.slab.slot(handle))
+    }
+
+    /// The policy's 24 bits of an entry.
+    pub fn clock(&self, handle: Handle) -> u32 {
+        entry::clock(self.slab.slot(handle))
+    }
+
+    /// Replaces the policy's 24 bits.
+    pub fn set_clock(&mut self, handle: Handle, bits: u32) {
+        entry::set_clock(self.slab.slot_mut(handle), bits);
+    }
+
+    /// Tells the policy that an entry was used.
+    pub fn touch(&mut self, handle: Handle, policy: &dyn Policy, now_ms: i64) {
+        let slot = self.slab.slot_mut(handle);
+        entry::set_clock(slot, policy.accessed(entry::clock(slot), now_ms, &mut self.rng));
+    }
+
+    /// Bytes of an entry's slot, of its object, and its share of the index.
+    pub fn footprint(&self, handle: Handle) -> usize {
+        const INDEX_SHARE: usize = 9;
+        self.slab.slot(handle).len() + self.value(handle).heap_bytes() + INDEX_SHARE
+    }
+
+    /// Adds a key that is not there.
+    pub fn insert(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        fresh: Fresh<'_>,
+        life: Life,
+        clock: u32,
+    ) -> Handle {
+        let hash = self.hasher.hash_one(key);
+        let stored = self.store(key, fresh, life.deadline);
+        let handle = self.slab.take(entry::size_of(key, stored, life.deadline));
+        entry::write(self.slab.slot_mut(handle), key, stored, life.deadline, clock);
+        let Shard { slab, hasher, databases, .. } = self;
+        databases[db].table.insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
+        if life.deadline.is_some() {
+            databases[db].wheel.insert(slab, handle, life.now_ms);
+        }
+        handle
+    }
+
+    /// Gives a key that is there another value and deadline. The handle changes where the slot must.
+    pub fn replace(
+        &mut self,
+        db: usize,
+        handle: Handle,
+        key: &[u8],
+        fresh: Fresh<'_>,
+        life: Life,
+        clock: u32,
+    ) -> Handle {
+        if let (Fresh::Text(bytes), None) = (&fresh, life.deadline)
+            && !may_be_number(bytes)
+            && entry::overwrite(self.slab.slot_mut(handle), bytes)
+        {
+            self.set_clock(handle, clock);
+            return handle;
+        }
+        self.drop_object(handle);
+        let stored = self.store(key, fresh, life.deadline);
+        self.rewrite(db, handle, key, stored, life, clock)
+    }
+
+    /// Changes only the deadline. The handle changes where the slot must.
+    pub fn set_deadline(&mut self, db: usize, handle: Handle, life: Life) -> Handle {
+        let slot = self.slab.slot_mut(handle);
+        let wheel = &mut self.databases[db].wheel;
+        if let (Some(deadline), true) = (life.deadline, entry::deadline_fits(slot, life.deadline)) {
+            wheel.remove(&mut self.slab, handle);
+            entry::set_deadline(self.slab.slot_mut(handle), deadline);
+            wheel.insert(&mut self.slab, handle, life.now_ms);
+            return handle;
+        }
+        let copy = slot.to_vec();
+        self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life, entry::clock(&copy))
+    }
+
+    /// Removes an entry and returns its object, if it had one.
+    pub fn remove(&mut self, db: usize, handle: Handle) -> Option<Object> {
+        let object = match entry::value(self.slab.slot(handle)) {
+            Stored::Object(id) => self.take_object(id),
+            _ => None,
+        };
+        let Shard { slab, hasher, databases, .. } = self;
+        let Keyspace { table, wheel } = &mut databases[db];
+        if entry::has_deadline(slab.slot(handle)) {
+            wheel.remove(slab, handle);
+        }
+        let hash_of = |id| hasher.hash_one(entry::key(slab.slot(id)));
+        table.remove(hash_of(handle), handle, hash_of);
+        slab.give_back(handle);
+        object
+    }
+
+    /// Removes all keys of a database; returns how many there were.
+    pub fn clear(&mut self, db: usize) -> usize {
+        let count = self.len(db);
+        let emptied = std::mem::take(&mut self.databases[db]);
+        if self.databases.iter().all(|other| other.table.is_empty()) {
+            self.slab = Slab::new();
+            (self.objects, self.objects_free) = (Vec::new(), Vec::new());
+            return count;
+        }
+        let mut handles = Vec::with_capacity(count);
+        let mut cursor = 0;
+        loop {
+            cursor = emptied.table.scan(cursor, |handle| handles.push(handle));
+            if cursor == 0 {
+                break;
+            }
+        }
+        for handle in handles {
+            self.drop_object(handle);
+            self.slab.give_back(handle);
+        }
+        count
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        self.databases.swap(one, other);
+    }
+
+    /// One step of a scan: emits the handles of one bucket and returns the next cursor.
+    pub fn scan(&self, db: usize, cursor: u64, emit: impl FnMut(Handle)) -> u64 {
+        self.databases[db].table.scan(cursor, emit)
+    }
+
+    /// A random entry of a database.
+    pub fn random(&mut self, db: usize) -> Option<Handle> {
+        let mut some = Vec::new();
+        let random = self.rng.next_u64();
+        self.databases[db].table.sample(random, |handle| some.push(handle));
+        if some.is_empty() {
+            return None;
+        }
+        Some(some[self.rng.below(some.len())])
+    }
+
+    /// The next entry of a database that is due, after dealing out at most `budget` entries of the wheel.
+    pub fn next_due(&mut self, db: usize, now_ms: i64, budget: &mut usize) -> Option<Handle> {
+        self.databases[db].wheel.advance(&mut self.slab, now_ms, budget)
+    }
+
+    /// Removes the key the policy gives up first, sampling every database; `None` where there is none to give up.
+    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<(usize, Box<[u8]>)> {
+        for db in 0..self.databases.len() {
+            self.sample_into_pool(db, &sampling);
+        }
+        while let Some(candidate) = self.pool.take_coldest() {
+            let hash = self.hasher.hash_one(&*candidate.key);
+            let found = self.find(candidate.db, hash, &candidate.key).filter(|handle| {
+                !sampling.volatile_only || entry::has_deadline(self.slab.slot(*handle))
+            });
+            if let Some(handle) = found {
+                self.remove(candidate.db, handle);
+                self.stats.evicted += 1;
+                return Some((candidate.db, candidate.key));
+            }
+        }
+        None
+    }
+
+    /// Moves the entries of one nearly empty page to others of their class, so that its memory can serve another; whether
+    /// there was such a page. At most a quarter of a page moves, some hundred microseconds at the worst.
+    pub fn compact(&mut self) -> bool {
+        let start = self.rng.next_u64();
+        let Some((page, handles)) = self.slab.begin_emptying(start) else { return false };
+        for handle in handles {
+            self.relocate(handle);
+        }
+        self.slab.emptied(page);
+        true
+    }
+
+    /// Copies an entry to another slot and lets the index and the wheel know.
+    fn relocate(&mut self, old: Handle) {
+        let Shard { slab, hasher, databases, .. } = self;
+        let bytes = slab.slot(old).to_vec();
+        let hash = hasher.hash_one(entry::key(&bytes));
+        let new = slab.take(bytes.len());
+        slab.slot_mut(new).copy_from_slice(&bytes);
+        let owner = databases
+            .iter_mut()
+            .find(|keyspace| keyspace.table.find(hash, |id| id == old).is_some());
+        let Keyspace { table, wheel } = owner.expect("every entry is in the index of a database");
+        table.replace(hash, old, new);
+        if entry::has_deadline(&bytes) {
+            wheel.moved(slab, new);
+        }
+    }
+
+    /// Forgets the eviction candidates: the policy has changed.
+    pub fn forget_candidates(&mut self) {
+        self.pool.clear();
+    }
+
+    fn sample_into_pool(&mut self, db: usize, sampling: &Sampling<'_>) {
+        let Keyspace { table, wheel } = &self.databases[db];
+        if table.is_empty() || (sampling.volatile_only && wheel.is_empty()) {
+            return;
+        }
+        let mut sampled = Vec::with_capacity(sampling.samples);
+        // Where few keys have deadlines, looking for them among all may take long; after some buckets the wheel is asked.
+        const BUCKETS: usize = 8;
+        for _ in 0..BUCKETS {
+            table.sample(self.rng.next_u64(), |handle| {
+                let eligible =
+                    !sampling.volatile_only || entry::has_deadline(self.slab.slot(handle));
+                if eligible && sampled.len() < sampling.samples {
+                    sampled.push(handle);
+                }
+            });
+        }
+        if sampled.is_empty() {
+            wheel.sample(&self.slab, self.rng.next_u64(), |handle| sampled.push(handle));
+        }
+        for handle in sampled {
+            let slot = self.slab.slot(handle);
+            let (bits, deadline) = (entry::clock(slot), entry::deadline(slot));
+            let coldness = sampling.policy.coldness(bits, deadline, sampling.now_ms);
+            self.pool.offer(db, entry::key(slot), coldness);
+        }
+    }
+
+    /// Brings a value into the form its entry keeps.
+    fn store<'a>(&mut self, key: &[u8], fresh: Fresh<'a>, deadline: Option<i64>) -> Stored<'a> {
+        match fresh {
+            Fresh::Int(number) => Stored::Int(number),
+            Fresh::Object(object) => Stored::Object(self.keep_object(object)),
+            Fresh::Text(bytes) => match parse_i64(bytes) {
+                Some(number) => Stored::Int(number),
+                None => self.store(key, Fresh::Verbatim(bytes), deadline),
+            },
+            Fresh::Verbatim(bytes) => {
+                let inline = Stored::Inline(bytes);
+                match entry::size_of(key, inline, deadline) <= SHARED_MAX {
+                    true => inline,
+                    false => Stored::Object(self.keep_object(Object::Text(bytes.to_vec()))),
+                }
+            }
+        }
+    }
+
+    /// Writes an entry anew, in its slot where it fits, else in another.
+    fn rewrite(
+        &mut self,
+        db: usize,
+        handle: Handle,
+        key: &[u8],
+        stored: Stored<'_>,
+        life: Life,
+        clock: u32,
+    ) -> Handle {
+        let Shard { slab, hasher, databases, .. } = self;
+        let Keyspace { table, wheel } = &mut databases[db];
+        if entry::has_deadline(slab.slot(handle)) {
+            wheel.remove(slab, handle);
+        }
+        let size = entry::size_of(key, stored, life.deadline);
+        let mut place = handle;
+        if !slab.fits(handle, size) {
+            place = slab.take(size);
+            table.replace(hasher.hash_one(key), handle, place);
+            slab.give_back(handle);
+        }
+        entry::write(slab.slot_mut(place), key, stored, life.deadline, clock);
+        if life.deadline.is_some() {
+            wheel.insert(slab, place, life.now_ms);
+        }
+        place
+    }
+
+    fn object(&self, id: u32) -> &Object {
+        self.objects[id as usize].as_ref().expect("entries name objects that exist")
+    }
+
+    fn keep_object(&mut self, object: Object) -> u32 {
+        if let Some(id) = self.objects_free.pop() {
+            self.objects[id as usize] = Some(object);
+            return id;
+        }
+        self.objects.push(Some(object));
+        (self.objects.len() - 1) as u32
+    }
+
+    fn take_object(&mut self, id: u32) -> Option<Object> {
+        self.objects_free.push(id);
+        self.objects[id as usize].take()
+    }
+
+    fn drop_object(&mut self, handle: Handle) {
+        if let Stored::Object(id) = entry::value(self.slab.slot(handle)) {
+            self.take_object(id);
+        }
+    }
+}
+
+/// Whether a text could be the decimal form of a number, which lies in its entry as a number.
+fn may_be_number(text: &[u8]) -> bool {
+    text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
+}
+
+/// How long an entry is to live, and what time it is.
+#[derive(Clone, Copy)]
+pub struct Life {
+    /// Unix milliseconds; `None` for ever.
+    pub deadline: Option<i64>,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// How to look for a key to evict.
+pub struct Sampling<'a> {
+    /// The judge.
+    pub policy: &'a dyn Policy,
+    /// Only keys with a deadline may go.
+    pub volatile_only: bool,
+    /// `maxmemory-samples`.
+    pub samples: usize,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::store::policy::Lru;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    fn shard() -> Shard {
+        Shard::new(2, RandomState::with_seed(1), 7)
+    }
+
+    fn add(shard: &mut Shard, db: usize, key: &str, text: &[u8], deadline: Option<i64>) {
+        let life = Life { deadline, now_ms: NOW };
+        shard.insert(db, key.as_bytes(), Fresh::Text(text), life, 0);
+    }
+
+    fn find(shard: &Shard, db: usize, key: &str) -> Option<Handle> {
+        shard.find(db, shard.hasher.hash_one(key.as_bytes()), key.as_bytes())
+    }
+
+    #[test]
+    fn compaction_gives_pages_back_and_loses_nothing() {
+        let mut shard = shard();
+        for i in 0..20_000 {
+            let deadline = (i % 3 == 0).then_some(NOW + 1000 + i);
+            add(&mut shard, (i % 2) as usize, &format!("key{i}"), b"0123456789abcdef!", deadline);
+        }
+        for i in (0..20_000).filter(|i| i % 10 != 0) {
+            let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was added");
+            shard.remove((i % 2) as usize, handle);
+        }
+        let before = shard.slab.page_bytes();
+        let rounds = (0..1000).filter(|_| shard.compact()).count();
+        assert!(rounds > 0 && shard.slab.page_bytes() * 3 < before, "{rounds} pages emptied");
+        for i in (0..20_000).step_by(10) {
+            let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was kept");
+            assert_eq!(shard.deadline(handle), (i % 3 == 0).then_some(NOW + 1000 + i));
+        }
+        let (mut due, mut budget) = (0, usize::MAX);
+        while let Some(handle) = shard.next_due(0, NOW + 100_000, &mut budget) {
+            shard.remove(0, handle);
+            due += 1;
+        }
+        assert_eq!((due, shard.volatile_len(0)), (667, 0));
+    }
+
+    #[test]
+    fn the_coldest_of_the_sampled_goes_first() {
+        let mut shard = shard();
+        for i in 0..1000u32 {
+            add(&mut shard, 0, &format!("key{i}"), b"value", None);
+            let handle = find(&shard, 0, &format!("key{i}")).expect("it was added");
+            shard.set_clock(handle, (NOW / 1000) as u32 & 0xff_ffff - 1000 + i);
+        }
+        let mut ages = 0;
+        for _ in 0..100 {
+            let sampling = Sampling { policy: &Lru, volatile_only: false, samples: 5, now_ms: NOW };
+            let (_, key) = shard.evict(sampling).expect("there are keys");
+            let number: u32 = String::from_utf8_lossy(&key[3..]).parse().expect("a key's number");
+            ages += number;
+        }
+        // Evicting at random would give 500 on average; an exact order 50.
+        assert!(ages / 100 < 200, "evicted keys were on average the {}th", ages / 100);
+        assert_eq!((shard.len(0), shard.stats.evicted), (900, 100));
+    }
+
+    #[test]
+    fn only_keys_with_deadlines_go_where_the_policy_says_so() {
+        let mut shard = shard();
+        (0..1000).for_each(|i| add(&mut shard, 0, &format!("key{i}"), b"value", None));
+        add(&mut shard, 1, "volatile", b"value", Some(NOW + 5000));
+        let evict = |shard: &mut Shard| {
+            shard.evict(Sampling { policy: &Lru, volatile_only: true, samples: 5, now_ms: NOW })
+        };
+        assert_eq!(evict(&mut shard), Some((1, b"volatile"[..].into())));
+        assert_eq!(evict(&mut shard), None);
+    }
+
+    #[test]
+    fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
+        let mut shard = shard();
+        add(&mut shard, 0, "k", b"bar", None);
+        let long = vec![b'x'; 5000];
+        let texts: [&[u8]; 5] = [b"12", b"a rather longer text than before", &long, b"", b"bar"];
+        for text in texts {
+            for deadline in [None, Some(NOW + 5), Some(1 << 50), None] {
+                let handle = find(&shard, 0, "k").expect("it is there");
+                let life = Life { deadline, now_ms: NOW };
+                shard.replace(0, handle, b"k", Fresh::Text(text), life, 3);
+                let handle = find(&shard, 0, "k").expect("it is still there");
+                let found = shard.value(handle).as_str().map(Str::to_vec);
+                assert_eq!((found, shard.deadline(handle)), (Some(text.to_vec()), deadline));
+            }
+        }
+        assert_eq!((shard.len(0), shard.volatile_len(0)), (1, 0));
+        assert!(shard.objects.iter().all(Option::is_none));
+    }
+}

@@ -1,0 +1,298 @@
+//! When keys die: a hierarchical timing wheel, threaded through the entries themselves.
+//!
+//! Redis looks for expired keys by sampling: 20 random ones of those with a deadline, again while more than a tenth
+//! was stale (`expire.c`). Nothing says how long a dead key can go unnoticed. A timing wheel (Varghese and Lauck, SOSP
+//! 1987, scheme 6.2) knows: a key is dropped at the first tick after its deadline, at constant cost per key.
+//!
+//! ```text
+//! level 0   64 slots of 16 ms       the next second
+//! level 1   64 slots of 1.024 s     the next minute
+//! level 2   64 slots of 65.5 s      the next 70 minutes
+//! level 3   64 slots of 70 min      the next 3 days
+//! level 4   64 slots of 3 days      the next 199 days; later deadlines wait in its last slot
+//!
+//! now = tick 130; a deadline 3 s ahead is tick 317. 317 - 130 = 187 is more than 64, less than 64 * 64: level 1,
+//! slot 317 / 64 = 4. At tick 256 = 4 * 64 slot 4 of level 1 is dealt out: the key goes to level 0, slot 317 % 64 = 61.
+//! At tick 317 slot 61 of level 0 falls due.
+//! ```
+//!
+//! **No memory of its own.** A slot is the head of a doubly linked list whose links lie in the entries (`format::entry`):
+//! 8 bytes per key with a deadline. The first entry's `previous` names its slot, so an entry can leave from
+//! anywhere without knowing where it is filed.
+//!
+//! **Bounded work.** [`Wheel::advance`] takes a budget. When it runs out in the middle of a tick the wheel stays at that
+//! tick, and the next call goes on there.
+
+use super::slab::{Handle, Slab};
+use crate::format::entry;
+
+/// Milliseconds of one tick, as a power of two: 16 ms, the promise of how late an idle server drops a key.
+const TICK_BITS: u32 = 4;
+/// Slots per level, as a power of two.
+const SLOT_BITS: u32 = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+const LEVELS: usize = 5;
+/// The end of a list.
+const END: u32 = u32::MAX;
+/// A `previous` from here on is not an entry but the slot whose list begins here.
+const SLOT_MARK: u32 = u32::MAX - (LEVELS * SLOTS) as u32;
+
+/// The wheel of one keyspace; see the head of the file.
+#[derive(Default)]
+pub struct Wheel {
+    /// The first entry of each slot; empty until the first key with a deadline comes.
+    heads: Vec<u32>,
+    /// The tick that is next to fall due.
+    tick: u64,
+    len: usize,
+}
+
+impl Wheel {
+    /// How many keys are filed.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no key has a deadline.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many keys wait in each level.
+    pub fn by_level(&self, slab: &Slab) -> [usize; LEVELS] {
+        let mut counts = [0; LEVELS];
+        for (slot, head) in self.heads.iter().enumerate() {
+            counts[slot / SLOTS] += list(slab, *head).count();
+        }
+        counts
+    }
+
+    /// Files an entry under its deadline. `now` in milliseconds tells an empty wheel where to start.
+    pub fn insert(&mut self, slab: &mut Slab, handle: Handle, now: i64) {
+        if self.heads.is_empty() {
+            self.heads = vec![END; LEVELS * SLOTS];
+        }
+        if self.len == 0 {
+            self.tick = tick_of(now);
+        }
+        self.len += 1;
+        self.file(slab, handle);
+    }
+
+    /// Takes an entry out, wherever it is filed.
+    pub fn remove(&mut self, slab: &mut Slab, handle: Handle) {
+        let (previous, next) = entry::links(slab.slot(handle));
+        self.relink(slab, previous, next);
+        self.len -= 1;
+    }
+
+    /// Lets the neighbours of an entry that moved to `new` point there. The links in `new` are in place already.
+    pub fn moved(&mut self, slab: &mut Slab, new: Handle) {
+        let (previous, next) = entry::links(slab.slot(new));
+        self.point_to(slab, previous, new);
+        if next != END {
+            entry::set_previous(slab.slot_mut(next), new);
+        }
+    }
+
+    /// The next entry whose deadline lies before `now`, still filed. Moves the wheel on, dealing out at most `budget`
+    /// entries of upper levels, and gives `None` when nothing is due or the budget is spent.
+    pub fn advance(&mut self, slab: &mut Slab, now: i64, budget: &mut usize) -> Option<Handle> {
+        let present = tick_of(now);
+        while !self.is_empty() && self.tick < present {
+            if !self.deal_out(slab, budget) {
+                return None;
+            }
+            let head = self.heads[self.tick as usize % SLOTS];
+            if head != END {
+                return Some(head);
+            }
+            self.tick = self.next_tick().min(present);
+        }
+        None
+    }
+
+    /// A filed entry, found from slot `random` on; spread over the slots, not evenly over the entries.
+    pub fn sample(&self, slab: &Slab, random: u64, emit: impl FnMut(Handle)) {
+        let count = self.heads.len();
+        let start = random as usize;
+        let head = (0..count)
+            .map(|step| self.heads[start.wrapping_add(step) % count])
+            .find(|head| *head != END);
+        if let Some(head) = head {
+            list(slab, head).take(SAMPLED).for_each(emit);
+        }
+    }
+
+    /// Empties the upper slots that begin at this tick into the levels below; false where the budget ran out.
+    fn deal_out(&mut self, slab: &mut Slab, budget: &mut usize) -> bool {
+        for level in (1..LEVELS).rev() {
+            if self.tick % ticks_per_slot(level) != 0 {
+                continue;
+            }
+            let slot = level * SLOTS + (self.tick / ticks_per_slot(level)) as usize % SLOTS;
+            while self.heads[slot] != END {
+                if *budget == 0 {
+                    return false;
+                }
+                *budget -= 1;
+                let handle = self.heads[slot];
+                let (previous, next) = entry::links(slab.slot(handle));
+                self.relink(slab, previous, next);
+                self.file(slab, handle);
+            }
+        }
+        true
+    }
+
+    /// The next tick at which something can happen: one further, or the next start of an upper slot when the levels
+    /// below are empty, so that a wheel whose only deadline is a year away does not count two billion ticks.
+    fn next_tick(&self) -> u64 {
+        let mut step = 1;
+        for level in 0..LEVELS - 1 {
+            if self.heads[level * SLOTS..][..SLOTS].iter().any(|head| *head != END) {
+                break;
+            }
+            step = ticks_per_slot(level + 1);
+        }
+        (self.tick / step + 1) * step
+    }
+
+    fn file(&mut self, slab: &mut Slab, handle: Handle) {
+        let deadline = entry::deadline(slab.slot(handle)).expect("filed entries have deadlines");
+        let slot = self.slot_for(deadline);
+        let next = std::mem::replace(&mut self.heads[slot], handle);
+        let bytes = slab.slot_mut(handle);
+        entry::set_previous(bytes, SLOT_MARK + slot as u32);
+        entry::set_next(bytes, next);
+        if next != END {
+            entry::set_previous(slab.slot_mut(next), handle);
+        }
+    }
+
+    fn slot_for(&self, deadline: i64) -> usize {
+        const FARTHEST: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
+        let ahead = tick_of(deadline).saturating_sub(self.tick).min(FARTHEST);
+        let level = (0..LEVELS)
+            .find(|level| ahead < ticks_per_slot(level + 1))
+            .expect("FARTHEST is within the last level");
+        level * SLOTS + ((self.tick + ahead) / ticks_per_slot(level)) as usize % SLOTS
+    }
+
+    /// Joins what was left and right of an entry.
+    fn relink(&mut self, slab: &mut Slab, previous: u32, next: u32) {
+        self.point_to(slab, previous, next);
+        if next != END {
+            entry::set_previous(slab.slot_mut(next), previous);
+        }
+    }
+
+    /// Makes `previous`, an entry or a slot, point to `next`.
+    fn point_to(&mut self, slab: &mut Slab, previous: u32, next: u32) {
+        if previous >= SLOT_MARK {
+            self.heads[(previous - SLOT_MARK) as usize] = next;
+        } else {
+            entry::set_next(slab.slot_mut(previous), next);
+        }
+    }
+}
+
+/// Entries of one slot that a sample looks at.
+const SAMPLED: usize = 16;
+
+/// The entries of a slot's list.
+fn list(slab: &Slab, head: u32) -> impl Iterator<Item = Handle> + '_ {
+    let existing = |handle: u32| (handle != END).then_some(handle);
+    std::iter::successors(existing(head), move |handle| {
+        existing(entry::links(slab.slot(*handle)).1)
+    })
+}
+
+/// Ticks that one slot of a level spans.
+fn ticks_per_slot(level: usize) -> u64 {
+    1 << (SLOT_BITS * level as u32)
+}
+
+/// The tick in which a time lies; times before 1970 count as 1970.
+fn tick_of(time_ms: i64) -> u64 {
+    time_ms.max(0) as u64 >> TICK_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::entry::Stored;
+
+    const START: i64 = 1_800_000_000_000;
+
+    fn add(wheel: &mut Wheel, slab: &mut Slab, deadline: i64, now: i64) -> Handle {
+        let handle = slab.take(entry::size_of(b"k", Stored::Int(1), Some(deadline)));
+        entry::write(slab.slot_mut(handle), b"k", Stored::Int(1), Some(deadline), 0);
+        wheel.insert(slab, handle, now);
+        handle
+    }
+
+    /// All deadlines that fall due by `now`.
+    fn due(wheel: &mut Wheel, slab: &mut Slab, now: i64) -> Vec<i64> {
+        let (mut found, mut budget) = (Vec::new(), usize::MAX);
+        while let Some(handle) = wheel.advance(slab, now, &mut budget) {
+            wheel.remove(slab, handle);
+            found.push(entry::deadline(slab.slot(handle)).expect("it was filed"));
+            slab.give_back(handle);
+        }
+        found
+    }
+
+    #[test]
+    fn keys_fall_due_in_the_first_tick_after_their_deadline() {
+        let (mut wheel, mut slab) = (Wheel::default(), Slab::new());
+        let ahead = [1, 20, 40, 1000, 1024, 5000, 65_536, 70_000, 5_000_000, 300_000_000];
+        for ms in ahead.iter().rev() {
+            add(&mut wheel, &mut slab, START + ms, START);
+        }
+        for ms in ahead {
+            assert_eq!(due(&mut wheel, &mut slab, START + ms - 16), Vec::<i64>::new());
+            assert_eq!(due(&mut wheel, &mut slab, START + ms + 16), vec![START + ms]);
+        }
+        assert!(wheel.is_empty());
+    }
+
+    #[test]
+    fn a_deadline_decades_away_is_kept_and_still_exact() {
+        let (mut wheel, mut slab) = (Wheel::default(), Slab::new());
+        let far = START + 40 * 365 * 86_400_000;
+        add(&mut wheel, &mut slab, far, START);
+        assert_eq!(due(&mut wheel, &mut slab, far - 16), Vec::<i64>::new());
+        assert_eq!(due(&mut wheel, &mut slab, far + 16), vec![far]);
+    }
+
+    #[test]
+    fn entries_leave_from_the_middle_of_a_list() {
+        let (mut wheel, mut slab) = (Wheel::default(), Slab::new());
+        let handles: Vec<Handle> =
+            (0..5).map(|_| add(&mut wheel, &mut slab, START + 100, START)).collect();
+        for handle in [handles[2], handles[4], handles[0]] {
+            wheel.remove(&mut slab, handle);
+        }
+        assert_eq!(due(&mut wheel, &mut slab, START + 200).len(), 2);
+    }
+
+    #[test]
+    fn a_spent_budget_loses_nothing() {
+        let (mut wheel, mut slab) = (Wheel::default(), Slab::new());
+        (0..1000).for_each(|i| {
+            add(&mut wheel, &mut slab, START + 70_000 + i, START);
+        });
+        let (mut found, mut calls) = (0, 0);
+        while !wheel.is_empty() {
+            let mut budget = 10;
+            calls += 1;
+            while let Some(handle) = wheel.advance(&mut slab, START + 100_000, &mut budget) {
+                wheel.remove(&mut slab, handle);
+                found += 1;
+            }
+        }
+        assert_eq!(found, 1000);
+        assert!(calls >= 100, "the budget was kept: {calls} calls");
+    }
+}

@@ -1,0 +1,532 @@
+//! The skip list: a sorted linked list with express lanes that count what they pass.
+//!
+//! Members in order of score, those of equal score in order of their bytes. Every node is on lane
+//! 0, one in four also on lane 1, one in sixteen on lane 2, and so on, at random (Pugh, "Skip
+//! Lists: A Probabilistic Alternative to Balanced Trees", CACM 1990). A search rides the highest
+//! lane until it would go too far, then changes down. Each link knows its **span**, how many places
+//! it leads ahead, so a search also learns ranks:
+//!
+//! ```text
+//! lane 1   head ----------2----------> bob 20 -----1----> (end)
+//! lane 0   head ----> ada 10 ----> bob 20 ----> cyd 30 -> (end)
+//!
+//! rank of cyd: lane 1 to bob passes 2, lane 0 to cyd passes 1: third, rank 2 counted from 0
+//! ```
+//!
+//! Nodes lie in one vector and links are their numbers: 4 bytes instead of 8, no allocation per
+//! node, and dropping a list of millions frees two vectors and the members instead of chasing
+//! links. A node carries its lane 0 itself; the third of a link per node that lies on higher lanes
+//! lives in a vector of its own.
+//!
+//! Invariants, asserted in the tests:
+//! 1. Lane 0 is a ring through node 0, the head, in both directions.
+//! 2. Lane n is the nodes with a height above n, in order of lane 0; its last link leads to 0.
+//! 3. A span is the rank of where its link leads, less the rank of where it is; the end has the
+//!    rank of the last member.
+//!
+//! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 lanes.
+
+use super::dict::Entry as _;
+use super::{allocation, make_room};
+
+/// The lanes there can be. At one in four a list outgrows them at 4^32 nodes.
+pub const HEIGHT_MAX: usize = 32;
+/// The node before the first and after the last.
+const HEAD: u32 = 0;
+
+/// One member and its links on lane 0.
+struct Node {
+    score: f64,
+    member: Box<[u8]>,
+    next: u32,
+    previous: u32,
+    /// Where its links on higher lanes start in `SkipList::links`.
+    tower: u32,
+    /// Lanes it lies on, 1 at least.
+    height: u32,
+}
+
+/// A link on a lane above 0.
+#[derive(Clone, Copy, Default)]
+struct Link {
+    next: u32,
+    span: u32,
+}
+
+/// A sorted sequence of members; see the head of the file. Holds up to 2^32 - 2 members, known by
+/// ids that stay theirs until they are removed. That no member is there twice is for the caller to
+/// see to.
+pub struct SkipList {
+    nodes: Vec<Node>,
+    links: Vec<Link>,
+    /// Unused nodes, chained by `next`; ends with 0.
+    free_nodes: u32,
+    /// Unused towers by height, chained by the first link; each chain ends with 0, the head's
+    /// tower.
+    free_towers: [u32; HEIGHT_MAX + 1],
+    /// Lanes in use.
+    height: usize,
+    len: usize,
+    /// What members hold on the heap.
+    heap: usize,
+}
+
+/// The way down to a place: on each lane, the last node before it and that node's rank, where the
+/// head has rank 0 and the first member 1.
+#[derive(Clone, Copy)]
+struct Path {
+    at: [u32; HEIGHT_MAX],
+    rank: [u32; HEIGHT_MAX],
+}
+
+impl Path {
+    const START: Path = Path { at: [HEAD; HEIGHT_MAX], rank: [0; HEIGHT_MAX] };
+}
+
+impl Default for SkipList {
+    fn default() -> SkipList {
+        SkipList::new()
+    }
+}
+
+impl SkipList {
+    /// An empty list.
+    pub fn new() -> SkipList {
+        let head = Node {
+            score: 0.0,
+            member: Box::default(),
+            next: HEAD,
+            previous: HEAD,
+            tower: 0,
+            height: HEIGHT_MAX as u32,
+        };
+        SkipList {
+            nodes: vec![head],
+            links: vec![Link::default(); HEIGHT_MAX - 1],
+            free_nodes: 0,
+            free_towers: [0; HEIGHT_MAX + 1],
+            height: 1,
+            len: 0,
+            heap: 0,
+        }
+    }
+
+    /// A list of members given in order, each with its score and height. Takes constant time per
+    /// member. Their ids are 1, 2, 3 and so on.
+    pub fn from_sorted(members: impl Iterator<Item = (f64, Box<[u8]>, usize)>) -> SkipList {
+        let mut list = SkipList::new();
+        let mut end = Path::START;
+        for (score, member, height) in members {
+            let id = list.new_node(score, member, height);
+            list.link(&end, id);
+            for lane in 0..height {
+                end.at[lane] = id;
+                end.rank[lane] = id;
+            }
+        }
+        list
+    }
+
+    /// Takes the list apart, in order.
+    pub fn into_sorted(mut self) -> impl Iterator<Item = (f64, Box<[u8]>, usize)> {
+        let mut at = HEAD;
+        std::iter::from_fn(move || {
+            at = self.next(at)?;
+            let node = &mut self.nodes[at as usize];
+            Some((node.score, std::mem::take(&mut node.member), node.height as usize))
+        })
+    }
+
+    /// Number of members.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether removals have left so many holes that rebuilding it would pay.
+    pub fn is_sparse(&self) -> bool {
+        self.nodes.len() > 64 && self.len < self.nodes.len() / 4
+    }
+
+    /// The member with this id.
+    pub fn member(&self, id: u32) -> &[u8] {
+        &self.nodes[id as usize].member
+    }
+
+    /// The score of the member with this id.
+    pub fn score(&self, id: u32) -> f64 {
+        self.nodes[id as usize].score
+    }
+
+    /// The id of the member after this one.
+    pub fn next(&self, id: u32) -> Option<u32> {
+        Some(self.nodes[id as usize].next).filter(|next| *next != HEAD)
+    }
+
+    /// The id of the member before this one.
+    pub fn previous(&self, id: u32) -> Option<u32> {
+        Some(self.nodes[id as usize].previous).filter(|previous| *previous != HEAD)
+    }
+
+    /// Inserts a member that is not there, on `height` lanes (1 to 32, each one four times as
+    /// rare), and returns its id. Logarithmic.
+    pub fn insert(&mut self, score: f64, member: &[u8], height: usize) -> u32 {
+        let path = self.path_to(|node| is_before(node, score, member));
+        let id = self.new_node(score, member.into(), height);
+        self.link(&path, id);
+        id
+    }
+
+    /// Removes a member. Logarithmic.
+    pub fn remove(&mut self, id: u32) {
+        let path = self.path_to_id(id);
+        self.unlink(&path, id);
+        self.free_node(id);
+    }
+
+    /// Gives a member another score. Logarithmic, or constant where its place stays the same.
+    pub fn set_score(&mut self, id: u32, score: f64) {
+        let fits = |low: Option<u32>, high: Option<u32>| {
+            let below = low.is_none_or(|id| self.score(id) < score);
+            below && high.is_none_or(|id| score < self.score(id))
+        };
+        if fits(self.previous(id), self.next(id)) {
+            self.nodes[id as usize].score = score;
+            return;
+        }
+        let path = self.path_to_id(id);
+        self.unlink(&path, id);
+        self.nodes[id as usize].score = score;
+        let path = self.path_to_id(id);
+        self.link(&path, id);
+    }
+
+    /// How many members come first for which `before` holds. It must hold for a number of members
+    /// from the first on and for none behind them. Logarithmic.
+    pub fn rank_where(&self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
+        self.path_to(|node| before(node.score, &node.member)).rank[0] as usize
+    }
+
+    /// The rank of a member, the first having 0. Logarithmic.
+    pub fn rank(&self, id: u32) -> usize {
+        self.path_to_id(id).rank[0] as usize
+    }
+
+    /// The id of the member with this rank. Logarithmic.
+    pub fn at_rank(&self, rank: usize) -> Option<u32> {
+        self.next(self.path_to_rank(rank).at[0])
+    }
+
+    /// Removes up to `n` members from rank `start` on, and returns how many. Each is shown to
+    /// `removed` while its id still answers. Logarithmic to get there, then constant for each.
+    pub fn remove_range(
+        &mut self,
+        start: usize,
+        n: usize,
+        mut removed: impl FnMut(&SkipList, u32),
+    ) -> usize {
+        let path = self.path_to_rank(start);
+        let mut count = 0;
+        while count < n {
+            let Some(id) = self.next(path.at[0]) else { break };
+            self.unlink(&path, id);
+            removed(self, id);
+            self.free_node(id);
+            count += 1;
+        }
+        count
+    }
+
+    /// Bytes of memory held, this struct itself not counted.
+    pub fn bytes(&self) -> usize {
+        let nodes = allocation(self.nodes.capacity() * size_of::<Node>());
+        nodes + allocation(self.links.capacity() * size_of::<Link>()) + self.heap
+    }
+
+    /// The way to where a node with this node's score and member is or belongs.
+    fn path_to_id(&self, id: u32) -> Path {
+        let node = &self.nodes[id as usize];
+        self.path_to(|other| is_before(other, node.score, &node.member))
+    }
+
+    /// The way to the first node for which `before` does not hold.
+    fn path_to(&self, mut before: impl FnMut(&Node) -> bool) -> Path {
+        self.descend(|_, node| before(node))
+    }
+
+    /// The way to the node with this rank, or to the end.
+    fn path_to_rank(&self, rank: usize) -> Path {
+        self.descend(|reached, _| reached as usize <= rank)
+    }
+
+    /// Rides each lane, from the highest down, as long as `ride` holds for the node ahead and its
+    /// rank (the first member's being 1 here).
+    fn descend(&self, mut ride: impl FnMut(u32, &Node) -> bool) -> Path {
+        let mut path = Path::START;
+        let (mut at, mut rank) = (HEAD, 0);
+        // The node that ended the ride on the lane above also ends it on this one: no need to look
+        // at it again.
+        let mut stop = HEAD;
+        for lane in (0..self.height).rev() {
+            loop {
+                let link = self.link_of(at, lane);
+                let reached = rank + link.span;
+                if link.next == stop || !ride(reached, &self.nodes[link.next as usize]) {
+                    stop = link.next;
+                    break;
+                }
+                (at, rank) = (link.next, reached);
+            }
+            path.at[lane] = at;
+            path.rank[lane] = rank;
+        }
+        path
+    }
+
+    /// A node's link on a lane it lies on.
+    fn link_of(&self, id: u32, lane: usize) -> Link {
+        let node = &self.nodes[id as usize];
+        match lane {
+            0 => Link { next: node.next, span: 1 },
+            lane => self.links[node.tower as usize + lane - 1],
+        }
+    }
+
+    /// A node's link on a lane above 0.
+    fn upper_mut(&mut self, id: u32, lane: usize) -> &mut Link {
+        let tower = self.nodes[id as usize].tower as usize;
+        &mut self.links[tower + lane - 1]
+    }
+
+    /// Puts a node that is in no lane behind the nodes of `path`.
+    fn link(&mut self, path: &Path, id: u32) {
+        let height = self.nodes[id as usize].height as usize;
+        while self.height < height {
+            let len = self.len as u32;
+            *self.upper_mut(HEAD, self.height) = Link { next: HEAD, span: len };
+            self.height += 1;
+        }
+        let next = self.nodes[path.at[0] as usize].next;
+        self.connect(path.at[0], id);
+        self.connect(id, next);
+        for lane in 1..self.height {
+            let passed = path.rank[0] - path.rank[lane];
+            let link = self.upper_mut(path.at[lane], lane);
+            if lane < height {
+                let rest = Link { next: link.next, span: link.span - passed };
+                *link = Link { next: id, span: passed + 1 };
+                *self.upper_mut(id, lane) = rest;
+            } else {
+                link.span += 1;
+            }
+        }
+        self.len += 1;
+    }
+
+    /// Takes a node out of its lanes; `path` leads to it.
+    fn unlink(&mut self, path: &Path, id: u32) {
+        let node = &self.nodes[id as usize];
+        let (next, previous, height) = (node.next, node.previous, node.height as usize);
+        self.connect(previous, next);
+        for lane in 1..self.height {
+            let behind = (lane < height).then(|| self.link_of(id, lane));
+            let link = self.upper_mut(path.at[lane], lane);
+            match behind {
+                Some(behind) => {
+                    *link = Link { next: behind.next, span: link.span + behind.span - 1 };
+                }
+                None => link.span -= 1,
+            }
+        }
+        while self.height > 1 && self.link_of(HEAD, self.height - 1).next == HEAD {
+            self.height -= 1;
+        }
+        self.len -= 1;
+    }
+
+    /// Makes two nodes neighbours on lane 0.
+    fn connect(&mut self, left: u32, right: u32) {
+        self.nodes[left as usize].next = right;
+        self.nodes[right as usize].previous = left;
+    }
+
+    fn new_node(&mut self, score: f64, member: Box<[u8]>, height: usize) -> u32 {
+        self.heap += member.heap();
+        let tower = self.new_tower(height);
+        let height = height as u32;
+        let node = Node { score, member, next: HEAD, previous: HEAD, tower, height };
+        match self.free_nodes {
+            0 => {
+                make_room(&mut self.nodes);
+                self.nodes.push(node);
+                self.nodes.len() as u32 - 1
+            }
+            id => {
+                self.free_nodes = self.nodes[id as usize].next;
+                self.nodes[id as usize] = node;
+                id
+            }
+        }
+    }
+
+    /// Room for the links above lane 0.
+    fn new_tower(&mut self, height: usize) -> u32 {
+        match self.free_towers[height] {
+            _ if height == 1 => 0,
+            0 => {
+                let tower = self.links.len() as u32;
+                for _ in 1..height {
+                    make_room(&mut self.links);
+                    self.links.push(Link::default());
+                }
+                tower
+            }
+            tower => {
+                self.free_towers[height] = self.links[tower as usize].next;
+                tower
+            }
+        }
+    }
+
+    fn free_node(&mut self, id: u32) {
+        let node = &mut self.nodes[id as usize];
+        self.heap -= std::mem::take(&mut node.member).heap();
+        node.next = self.free_nodes;
+        let (tower, height) = (node.tower, node.height as usize);
+        self.free_nodes = id;
+        if height > 1 {
+            self.links[tower as usize].next = self.free_towers[height];
+            self.free_towers[height] = tower;
+        }
+    }
+}
+
+/// The order of a sorted set.
+fn is_before(node: &Node, score: f64, member: &[u8]) -> bool {
+    node.score < score || (node.score == score && *node.member < *member)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rng::Rng;
+
+    fn random_height(rng: &mut Rng) -> usize {
+        1 + rng.next_u64().leading_zeros() as usize / 2
+    }
+
+    /// Asserts the invariants of the file's head.
+    fn check(list: &SkipList) {
+        let mut order = vec![HEAD];
+        while let Some(id) = list.next(order[order.len() - 1]) {
+            assert_eq!(list.previous(id).unwrap_or(HEAD), order[order.len() - 1]);
+            order.push(id);
+        }
+        assert_eq!(order.len(), list.len() + 1);
+        assert_eq!(list.previous(HEAD).unwrap_or(HEAD), order[list.len()]);
+        assert!(order[1..].is_sorted_by(|a, b| {
+            is_before(&list.nodes[*a as usize], list.score(*b), list.member(*b))
+        }));
+        for lane in 1..list.height {
+            let on_lane = |rank: &usize| list.nodes[order[*rank] as usize].height as usize > lane;
+            let ranks: Vec<usize> = (0..order.len()).filter(on_lane).collect();
+            for (n, rank) in ranks.iter().enumerate() {
+                let (next, there) = match ranks.get(n + 1) {
+                    Some(there) => (order[*there], *there),
+                    None => (HEAD, list.len()),
+                };
+                let link = list.link_of(order[*rank], lane);
+                assert_eq!((link.next, link.span as usize), (next, there - rank), "lane {lane}");
+            }
+        }
+        let held: usize = list.nodes.iter().map(|node| node.member.heap()).sum();
+        assert_eq!(list.heap, held);
+    }
+
+    fn key(n: usize) -> Vec<u8> {
+        format!("m{n}").into_bytes()
+    }
+
+    #[test]
+    fn follows_a_sorted_vec_through_random_changes() {
+        let mut rng = Rng::new(61);
+        let mut list = SkipList::new();
+        let mut model: Vec<(i64, Vec<u8>, u32)> = Vec::new();
+        for step in 0..8000 {
+            let score = rng.below(40) as i64 - 20;
+            let growing = step % 4000 < 2000;
+            match rng.below(10) {
+                n if n < if growing { 7 } else { 2 } => {
+                    let id = list.insert(score as f64, &key(step), random_height(&mut rng));
+                    model.push((score, key(step), id));
+                }
+                n if n < 8 && !model.is_empty() => {
+                    list.remove(model.swap_remove(rng.below(model.len())).2);
+                }
+                _ if !model.is_empty() => {
+                    let at = rng.below(model.len());
+                    list.set_score(model[at].2, score as f64);
+                    model[at].0 = score;
+                }
+                _ => {}
+            }
+            if step % 100 == 0 {
+                check(&list);
+                model.sort();
+                for (rank, (score, member, id)) in model.iter().enumerate() {
+                    assert_eq!((list.score(*id), list.member(*id)), (*score as f64, &member[..]));
+                    assert_eq!((list.rank(*id), list.at_rank(rank)), (rank, Some(*id)));
+                }
+                let below = model.iter().filter(|(score, ..)| *score < 5).count();
+                assert_eq!(list.rank_where(|score, _| score < 5.0), below);
+                assert_eq!(list.at_rank(model.len()), None);
+            }
+        }
+    }
+
+    #[test]
+    fn removes_ranges() {
+        let mut rng = Rng::new(62);
+        for (start, n) in [(0, 0), (0, 1), (0, 1000), (999, 1), (250, 500), (900, 5000), (1000, 1)]
+        {
+            let mut list = SkipList::new();
+            for n in 0..1000 {
+                list.insert(n as f64, &key(n), random_height(&mut rng));
+            }
+            let mut shown = Vec::new();
+            let removed =
+                list.remove_range(start, n, |list, id| shown.push(list.score(id) as usize));
+            assert!(shown.iter().copied().eq(start..(start + n).min(1000)));
+            assert_eq!((removed, list.len()), (shown.len(), 1000 - shown.len()));
+            check(&list);
+        }
+    }
+
+    #[test]
+    fn rebuilds_in_order_and_reuses_what_was_freed() {
+        let mut rng = Rng::new(63);
+        let mut list = SkipList::new();
+        let ids: Vec<u32> =
+            (0..1000).map(|n| list.insert(-(n as f64), &key(n), random_height(&mut rng))).collect();
+        let (nodes, links) = (list.nodes.len(), list.links.len());
+        ids.iter().for_each(|id| list.remove(*id));
+        assert!(list.is_empty() && list.is_sparse() && list.height == 1 && list.heap == 0);
+        // The same heights again find all they need among what was freed.
+        let mut rng = Rng::new(63);
+        for n in 0..1000 {
+            list.insert(f64::from(n), &key(n as usize), random_height(&mut rng));
+        }
+        check(&list);
+        assert_eq!((list.nodes.len(), list.links.len()), (nodes, links));
+
+        ids.iter().take(900).for_each(|id| list.remove(*id));
+        let rebuilt = SkipList::from_sorted(list.into_sorted());
+        check(&rebuilt);
+        assert_eq!((rebuilt.len(), rebuilt.nodes.len()), (100, 101));
+        assert_eq!(rebuilt.at_rank(99), Some(100));
+    }
+}

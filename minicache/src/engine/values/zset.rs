@@ -1,0 +1,484 @@
+//! The sorted set: members in order of their scores, found by member, by score and by rank.
+//!
+//! ```text
+//! ZADD board 20 bob 10 ada 20 cyd
+//!
+//! listpack    ada 10 bob 20 cyd 20               while few and short: sorted, in one run of bytes
+//! skiplist    0: ada 10   1: bob 20   2: cyd 20   by rank; and by member, an index of hashes
+//! ```
+//!
+//! **Every range is a range of ranks.** "Scores from 10 up to but not 20" is one search for how
+//! many members lie below the range and one for how many do not lie above it; what is between has
+//! consecutive ranks. The same goes for ranges of names, so counting, listing and deleting each
+//! exist once, for ranks.
+//!
+//! Large sets keep each member once: the [`SkipList`] owns it and the [`Table`] finds its id. Its
+//! height is drawn from the member's hash, which nobody outside can predict, so no order of
+//! insertions can build a flat list.
+//!
+//! Differences from Redis, `t_zset.c`: there the dictionary and the list share the member by
+//! pointer. Packed scores that are not whole take 8 raw bytes here; Redis writes their decimal text
+//! and parses it at every comparison. As there, a packed score of -0 turns into 0, and a set that
+//! has outgrown the packed form does not return.
+
+use super::dict::hash;
+use super::skiplist::{HEIGHT_MAX, SkipList};
+use super::{Limits, allocation};
+use crate::engine::number::ItoaBuf;
+use crate::engine::rng::Rng;
+use crate::engine::store::table::Table;
+use crate::format::listpack::{self, Element, Listpack};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+/// A sorted set; see the head of the file. Scores are never NaN.
+pub enum ZSet {
+    /// Member, score, member, score, in order.
+    Packed(Listpack),
+    /// Any number of members.
+    Indexed(Box<Indexed>),
+}
+
+/// One end of a range of scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// The score itself is in the range.
+    Incl(f64),
+    /// It is not.
+    Excl(f64),
+}
+
+impl Bound {
+    fn is_below(self, score: f64) -> bool {
+        match self {
+            Bound::Incl(bound) => bound <= score,
+            Bound::Excl(bound) => bound < score,
+        }
+    }
+
+    fn is_above(self, score: f64) -> bool {
+        match self {
+            Bound::Incl(bound) => bound >= score,
+            Bound::Excl(bound) => bound > score,
+        }
+    }
+}
+
+/// One end of a range of members, for sets in which all scores are equal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LexBound<'a> {
+    /// Before every member.
+    Min,
+    /// Behind every member.
+    Max,
+    /// This member is in the range.
+    Incl(&'a [u8]),
+    /// It is not.
+    Excl(&'a [u8]),
+}
+
+impl LexBound<'_> {
+    fn is_below(self, member: &[u8]) -> bool {
+        match self {
+            LexBound::Min => true,
+            LexBound::Max => false,
+            LexBound::Incl(bound) => bound <= member,
+            LexBound::Excl(bound) => bound < member,
+        }
+    }
+
+    fn is_above(self, member: &[u8]) -> bool {
+        match self {
+            LexBound::Min => false,
+            LexBound::Max => true,
+            LexBound::Incl(bound) => bound >= member,
+            LexBound::Excl(bound) => bound > member,
+        }
+    }
+}
+
+impl Default for ZSet {
+    fn default() -> ZSet {
+        ZSet::new()
+    }
+}
+
+impl ZSet {
+    /// An empty set.
+    pub fn new() -> ZSet {
+        ZSet::Packed(Listpack::new())
+    }
+
+    /// Number of members.
+    pub fn len(&self) -> usize {
+        match self {
+            ZSet::Packed(pack) => pack.len() / 2,
+            ZSet::Indexed(indexed) => indexed.list.len(),
+        }
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The score of a member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            ZSet::Packed(pack) => find_packed(pack, member).map(|(_, _, score)| score),
+            ZSet::Indexed(indexed) => {
+                indexed.find(hash(member), member).map(|id| indexed.list.score(id))
+            }
+        }
+    }
+
+    /// Gives a member a score and returns the one it had. Logarithmic, or a walk where packed.
+    pub fn insert(&mut self, score: f64, member: &[u8], limits: &Limits) -> Option<f64> {
+        let pack = match self {
+            ZSet::Packed(pack) => pack,
+            ZSet::Indexed(indexed) => return indexed.insert(score, member),
+        };
+        if let Some((_, offset, old)) = find_packed(pack, member) {
+            if old != score {
+                pack.delete(offset, 2);
+                insert_packed(pack, score, member);
+            }
+            return Some(old);
+        }
+        if pack.len() / 2 < limits.zset_max_listpack_entries
+            && member.len() <= limits.zset_max_listpack_value
+            && pack.has_room_for(member.len())
+        {
+            insert_packed(pack, score, member);
+            return None;
+        }
+        self.unpack();
+        self.insert(score, member, limits)
+    }
+
+    /// Removes a member and returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match self {
+            ZSet::Packed(pack) => {
+                let (_, offset, score) = find_packed(pack, member)?;
+                pack.delete(offset, 2);
+                Some(score)
+            }
+            ZSet::Indexed(indexed) => indexed.remove(member),
+        }
+    }
+
+    /// The place of a member among all, from 0: in order, or where `reverse`, from the end.
+    pub fn rank(&self, member: &[u8], reverse: bool) -> Option<usize> {
+        let rank = match self {
+            ZSet::Packed(pack) => find_packed(pack, member)?.0,
+            ZSet::Indexed(indexed) => indexed.list.rank(indexed.find(hash(member), member)?),
+        };
+        Some(if reverse { self.len() - 1 - rank } else { rank })
+    }
+
+    /// The member with this rank and its score.
+    pub fn nth(&self, rank: usize) -> Option<(Element<'_>, f64)> {
+        self.range(rank..rank.saturating_add(1)).next()
+    }
+
+    /// A random member and its score, all being equally likely. Logarithmic.
+    pub fn random(&self, rng: &mut Rng) -> Option<(Element<'_>, f64)> {
+        self.nth(rng.below(self.len()))
+    }
+
+    /// The ranks of the members whose scores are in a range. Logarithmic, or a walk where packed.
+    pub fn ranks_by_score(&self, min: Bound, max: Bound) -> Range<usize> {
+        let start = self.rank_where(|score, _| !min.is_below(score));
+        let end = self.rank_where(|score, _| max.is_above(score));
+        start..end.max(start)
+    }
+
+    /// The ranks of the members in a range of names, if all scores are equal. Logarithmic, or a
+    /// walk where packed.
+    pub fn ranks_by_lex(&self, min: LexBound, max: LexBound) -> Range<usize> {
+        let start = self.rank_where(|_, member| !min.is_below(member));
+        let end = self.rank_where(|_, member| max.is_above(member));
+        start..end.max(start)
+    }
+
+    /// The members with these ranks and their scores, in order, as far as there are any.
+    pub fn range(&self, ranks: Range<usize>) -> Iter<'_> {
+        match self {
+            ZSet::Packed(pack) => Iter::Packed(pairs(pack, ranks)),
+            ZSet::Indexed(indexed) => Iter::forward(&indexed.list, ranks),
+        }
+    }
+
+    /// The members with these ranks and their scores, last ones first.
+    pub fn range_rev(&self, ranks: Range<usize>) -> Iter<'_> {
+        match self {
+            ZSet::Packed(pack) => Iter::PackedRev(pairs(pack, ranks)),
+            ZSet::Indexed(indexed) => Iter::backward(&indexed.list, ranks),
+        }
+    }
+
+    /// All members and their scores, in order.
+    pub fn iter(&self) -> Iter<'_> {
+        self.range(0..self.len())
+    }
+
+    /// Removes the members with these ranks and returns how many there were.
+    pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
+        match self {
+            ZSet::Packed(pack) => {
+                let first = pack.seek(ranks.start.saturating_mul(2));
+                first.map_or(0, |first| pack.delete(first, ranks.len().saturating_mul(2)) / 2)
+            }
+            ZSet::Indexed(indexed) => indexed.remove_range(ranks),
+        }
+    }
+
+    /// Takes out the first member. Where [`nth`](ZSet::nth) will do, it and
+    /// [`remove_range`](ZSet::remove_range) avoid the copy.
+    pub fn pop_min(&mut self) -> Option<(Vec<u8>, f64)> {
+        self.pop(0)
+    }
+
+    /// Takes out the last member.
+    pub fn pop_max(&mut self) -> Option<(Vec<u8>, f64)> {
+        self.pop(self.len().checked_sub(1)?)
+    }
+
+    /// Emits some members and returns the next cursor; start with 0, and 0 says that all was
+    /// visited. What is there from the first call to the last is emitted at least once.
+    pub fn scan(&self, cursor: u64, mut emit: impl FnMut(Element, f64)) -> u64 {
+        match self {
+            ZSet::Packed(_) => {
+                self.iter().for_each(|(member, score)| emit(member, score));
+                0
+            }
+            ZSet::Indexed(indexed) => indexed.index.scan(cursor, |id| {
+                emit(Element::Bytes(indexed.list.member(id)), indexed.list.score(id));
+            }),
+        }
+    }
+
+    /// What `OBJECT ENCODING` says.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            ZSet::Packed(_) => "listpack",
+            ZSet::Indexed(_) => "skiplist",
+        }
+    }
+
+    /// Bytes of memory held, this struct itself not counted.
+    pub fn bytes(&self) -> usize {
+        match self {
+            ZSet::Packed(pack) => allocation(pack.allocated()),
+            ZSet::Indexed(indexed) => {
+                let parts = indexed.index.bytes() + indexed.list.bytes();
+                allocation(size_of_val(&**indexed)) + parts
+            }
+        }
+    }
+
+    fn pop(&mut self, rank: usize) -> Option<(Vec<u8>, f64)> {
+        let (member, score) = self.nth(rank)?;
+        let popped = (member.to_vec(), score);
+        self.remove_range(rank..rank + 1);
+        Some(popped)
+    }
+
+    /// How many members come first for which `before` holds; it must hold for none behind them.
+    fn rank_where(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
+        match self {
+            ZSet::Packed(_) => {
+                let mut scratch = ItoaBuf::new();
+                self.iter()
+                    .take_while(|(member, score)| before(*score, member.as_bytes(&mut scratch)))
+                    .count()
+            }
+            ZSet::Indexed(indexed) => indexed.list.rank_where(before),
+        }
+    }
+
+    fn unpack(&mut self) {
+        if let ZSet::Packed(_) = self {
+            let members = self.iter().map(|(member, score)| {
+                let member = member.to_vec().into_boxed_slice();
+                let height = height_of(hash(&member));
+                (score, member, height)
+            });
+            *self = ZSet::Indexed(Box::new(Indexed::from_sorted(members)));
+        }
+    }
+}
+
+/// A large sorted set: the list owns the members, the index finds their ids.
+pub struct Indexed {
+    index: Table,
+    list: SkipList,
+}
+
+impl Indexed {
+    fn from_sorted(members: impl Iterator<Item = (f64, Box<[u8]>, usize)>) -> Indexed {
+        let list = SkipList::from_sorted(members);
+        let mut index = Table::new();
+        for id in 1..=list.len() as u32 {
+            index.insert(hash(list.member(id)), id, |id| hash(list.member(id)));
+        }
+        Indexed { index, list }
+    }
+
+    fn find(&self, hash: u64, member: &[u8]) -> Option<u32> {
+        self.index.find(hash, |id| self.list.member(id) == member)
+    }
+
+    fn insert(&mut self, score: f64, member: &[u8]) -> Option<f64> {
+        let key = hash(member);
+        if let Some(id) = self.find(key, member) {
+            let old = self.list.score(id);
+            if old != score {
+                self.list.set_score(id, score);
+            }
+            return Some(old);
+        }
+        let id = self.list.insert(score, member, height_of(key));
+        self.index.insert(key, id, |id| hash(self.list.member(id)));
+        None
+    }
+
+    fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let key = hash(member);
+        let id = self.find(key, member)?;
+        let score = self.list.score(id);
+        self.index.remove(key, id, |id| hash(self.list.member(id)));
+        self.list.remove(id);
+        self.give_back_room();
+        Some(score)
+    }
+
+    fn remove_range(&mut self, ranks: Range<usize>) -> usize {
+        let index = &mut self.index;
+        let removed = self.list.remove_range(ranks.start, ranks.len(), |list, id| {
+            index.remove(hash(list.member(id)), id, |id| hash(list.member(id)));
+        });
+        self.give_back_room();
+        removed
+    }
+
+    /// Rebuilds what removals have left mostly empty. The members that went pay for it: three at
+    /// least for each that moves.
+    fn give_back_room(&mut self) {
+        if self.list.is_sparse() {
+            let list = std::mem::take(&mut self.list);
+            *self = Indexed::from_sorted(list.into_sorted());
+        }
+    }
+}
+
+/// Lanes for a member, from bits of its hash: each two zeros in front make the next lane, so one in
+/// four.
+fn height_of(hash: u64) -> usize {
+    (1 + hash.leading_zeros() as usize / 2).min(HEIGHT_MAX)
+}
+
+/// Members with their scores; see [`ZSet::range`].
+pub enum Iter<'a> {
+    /// Over packed pairs, forward.
+    Packed(listpack::Iter<'a>),
+    /// Over packed pairs, backward.
+    PackedRev(listpack::Iter<'a>),
+    /// Over a skip list.
+    Listed {
+        /// The list.
+        list: &'a SkipList,
+        /// The next member.
+        at: Option<u32>,
+        /// How many are to come.
+        left: usize,
+        /// Which way.
+        step: fn(&SkipList, u32) -> Option<u32>,
+    },
+}
+
+impl<'a> Iter<'a> {
+    fn forward(list: &'a SkipList, ranks: Range<usize>) -> Iter<'a> {
+        let at = list.at_rank(ranks.start);
+        Iter::Listed { list, at, left: ranks.len(), step: SkipList::next }
+    }
+
+    fn backward(list: &'a SkipList, ranks: Range<usize>) -> Iter<'a> {
+        let end = ranks.end.min(list.len());
+        let at = end.checked_sub(1).and_then(|last| list.at_rank(last));
+        Iter::Listed { list, at, left: end.saturating_sub(ranks.start), step: SkipList::previous }
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (Element<'a>, f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Iter::Packed(iter) => Some((iter.next()?, score_of(iter.next()?))),
+            Iter::PackedRev(iter) => {
+                let score = score_of(iter.next_back()?);
+                Some((iter.next_back()?, score))
+            }
+            Iter::Listed { left: 0, .. } => None,
+            Iter::Listed { list, at, left, step } => {
+                let id = (*at)?;
+                *at = step(list, id);
+                *left -= 1;
+                Some((Element::Bytes(list.member(id)), list.score(id)))
+            }
+        }
+    }
+}
+
+/// The packed elements of the members with these ranks.
+fn pairs(pack: &Listpack, ranks: Range<usize>) -> listpack::Iter<'_> {
+    pack.range(ranks.start.saturating_mul(2)..ranks.end.saturating_mul(2))
+}
+
+/// The rank, offset and score of a packed member.
+fn find_packed(pack: &Listpack, member: &[u8]) -> Option<(usize, usize, f64)> {
+    let member = Element::of(member);
+    let mut iter = pack.iter();
+    for rank in 0.. {
+        let offset = iter.offset();
+        let (found, score) = (iter.next()?, iter.next()?);
+        if found == member {
+            return Some((rank, offset, score_of(score)));
+        }
+    }
+    None
+}
+
+/// Inserts a member that is not there, in its place.
+fn insert_packed(pack: &mut Listpack, score: f64, member: &[u8]) {
+    let mut iter = pack.iter();
+    let mut offset = iter.offset();
+    while let (Some(other), Some(other_score)) = (iter.next(), iter.next()) {
+        let other_score = score_of(other_score);
+        let equal_score = other_score == score;
+        if !(other_score < score || (equal_score && other.cmp_bytes(member) == Ordering::Less)) {
+            break;
+        }
+        offset = iter.offset();
+    }
+    let offset = pack.insert(offset, Element::of(member));
+    let whole = score as i64;
+    if whole as f64 == score {
+        pack.insert(offset, Element::Int(whole));
+    } else {
+        pack.insert(offset, Element::Bytes(&score.to_le_bytes()));
+    }
+}
+
+/// The score that [`insert_packed`] wrote.
+fn score_of(element: Element) -> f64 {
+    match element {
+        Element::Int(whole) => whole as f64,
+        Element::Bytes(raw) => f64::from_le_bytes(raw.try_into().expect("scores take 8 bytes")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

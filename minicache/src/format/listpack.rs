@@ -1,0 +1,594 @@
+//! The listpack: a sequence of small strings and integers in one run of bytes.
+//!
+//! A hash of three fields does not deserve a hash table. Packed head to tail, without a single
+//! pointer, it takes a quarter of the memory, and walking a few hundred bytes that sit in the cache
+//! beats chasing links. The price is that everything is found by walking and that an insertion
+//! moves what lies behind it, so this serves short sequences (limits in
+//! [`Limits`](crate::engine::values::Limits)) and the nodes of a long list.
+//!
+//! Here is the list `ada 1815 -7 lovelace`, as Redis hands it out in the payload of `DUMP`:
+//!
+//! ```text
+//! 1c 00 00 00  04 00                          28 bytes in all, 4 elements (little endian)
+//! 83  61 64 61                 04             10xxxxxx: a string of 3 bytes; it took 4 bytes
+//! c7  17                       02             110xxxxx: 13-bit integer 0x717; took 2
+//! df  f9                       02             13-bit integer 0x1ff9, that is -7; took 2
+//! 88  6c 6f 76 65 6c 61 63 65  09             a string of 8 bytes; took 9
+//! ff                                          the end
+//! ```
+//!
+//! Each element is an encoding byte, perhaps more of the length or value, the content, and then
+//! **the length of all that, written backwards**: from the end of an element its last byte tells
+//! how far back it starts. So the sequence can be walked from both ends, and, unlike in its
+//! predecessor the ziplist, no element knows the size of its neighbour: a change never ripples on.
+//!
+//! | first byte | element | bytes before the back length |
+//! |---|---|---|
+//! | `0xxxxxxx` | integer 0 to 127 | 1 |
+//! | `10llllll` | string of up to 63 bytes | 1 + length |
+//! | `110xxxxx` | integer of 13 bits | 2 |
+//! | `1110llll` | string of up to 4095 bytes | 2 + length |
+//! | `f0` | string, length in 32 bits | 5 + length |
+//! | `f1` `f2` `f3` `f4` | integer of 16, 24, 32, 64 bits | 3, 4, 5, 9 |
+//!
+//! **Room on both sides.** Redis keeps the pack at the start of its allocation, so whatever happens
+//! at the front moves all of it. Here free room may lie before the header too, and a change moves
+//! the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half the
+//! time it took when it moved the node, as little as one at the back; a queue, in at the back and
+//! out at the front, less than a third.
+//!
+//! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
+//! specification.
+
+use crate::engine::number::{ItoaBuf, parse_i64};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+/// Total length (4 bytes) and number of elements (2 bytes).
+const HEADER: usize = 6;
+/// Stands where the next element would start.
+const END: u8 = 0xFF;
+/// The header counts no further: from here on it says "walk and see".
+const COUNT_UNKNOWN: u32 = u16::MAX as u32;
+/// Packs stay under 1 GiB, so that no length in this file can exceed its 32 bits.
+const BYTES_MAX: usize = 1 << 30;
+
+/// What a packed sequence yields: text, or an integer that was text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element<'a> {
+    /// Text that is not the canonical spelling of an integer.
+    Bytes(&'a [u8]),
+    /// Text that is, kept in binary.
+    Int(i64),
+}
+
+impl<'a> Element<'a> {
+    /// The element that stands for this text: equal texts give equal elements.
+    pub fn of(text: &'a [u8]) -> Element<'a> {
+        parse_i64(text).map_or(Element::Bytes(text), Element::Int)
+    }
+
+    /// The text. An integer is written into `scratch`.
+    pub fn as_bytes<'b>(&self, scratch: &'b mut ItoaBuf) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Element::Bytes(bytes) => bytes,
+            Element::Int(value) => scratch.format(*value),
+        }
+    }
+
+    /// A copy of the text.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.as_bytes(&mut ItoaBuf::new()).to_vec()
+    }
+
+    /// Whether the text is `text`.
+    pub fn eq_bytes(&self, text: &[u8]) -> bool {
+        self.as_bytes(&mut ItoaBuf::new()) == text
+    }
+
+    /// How the text compares with `text`, byte by byte.
+    pub fn cmp_bytes(&self, text: &[u8]) -> Ordering {
+        self.as_bytes(&mut ItoaBuf::new()).cmp(text)
+    }
+
+    /// The length of the text.
+    pub fn text_len(&self) -> usize {
+        self.as_bytes(&mut ItoaBuf::new()).len()
+    }
+}
+
+/// A packed sequence; see the head of the file.
+///
+/// Offsets, where a method takes or gives one, count bytes from the header and are found with
+/// [`seek`](Listpack::seek), [`find`](Listpack::find) or [`Iter::offset`]. They hold until the next
+/// change.
+pub struct Listpack {
+    /// Free room, then the pack: header, elements, end.
+    bytes: Vec<u8>,
+    /// Where the pack starts in `bytes`.
+    start: u32,
+    /// Number of elements; the header has it too, as far as it can count.
+    count: u32,
+}
+
+impl Default for Listpack {
+    fn default() -> Listpack {
+        Listpack::new()
+    }
+}
+
+impl Listpack {
+    /// The offset of the first element.
+    pub const FIRST: usize = HEADER;
+
+    /// A sequence without elements.
+    pub fn new() -> Listpack {
+        Listpack::from_encoded(&[], 0)
+    }
+
+    /// A sequence of `count` elements that are encoded already.
+    fn from_encoded(elements: &[u8], count: u32) -> Listpack {
+        let mut bytes = Vec::with_capacity(HEADER + elements.len() + 1);
+        bytes.extend_from_slice(&[0; HEADER]);
+        bytes.extend_from_slice(elements);
+        bytes.push(END);
+        let mut pack = Listpack { bytes, start: 0, count };
+        pack.write_header();
+        pack
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The pack itself, header and end included.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start as usize..]
+    }
+
+    /// Length of [`as_bytes`](Listpack::as_bytes).
+    pub fn size(&self) -> usize {
+        self.bytes.len() - self.start as usize
+    }
+
+    /// Bytes of memory allocated.
+    pub fn allocated(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// What `element` would add to the size.
+    pub fn size_of(element: Element) -> usize {
+        Encoded::of(element).len()
+    }
+
+    /// Whether elements of `added` bytes of text may still be inserted; see `BYTES_MAX`.
+    pub fn has_room_for(&self, added: usize) -> bool {
+        self.size().saturating_add(added) < BYTES_MAX
+    }
+
+    /// The elements, from either end.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter::over(self.as_bytes())
+    }
+
+    /// The elements with these indexes, from either end; those beyond the last left out.
+    pub fn range(&self, indexes: Range<usize>) -> Iter<'_> {
+        let end = self.size() - 1;
+        let offset = |index| self.seek(index).unwrap_or(end);
+        Iter { front: offset(indexes.start), back: offset(indexes.end), ..self.iter() }
+    }
+
+    /// The elements from the one at `offset` on.
+    pub fn iter_from(&self, offset: usize) -> Iter<'_> {
+        Iter { front: offset, ..self.iter() }
+    }
+
+    /// The element at `index`, walking from the nearer end.
+    pub fn get(&self, index: usize) -> Option<Element<'_>> {
+        self.iter_from(self.seek(index)?).next()
+    }
+
+    /// The offset of the element at `index`, or of the end where `index` is the number of elements.
+    pub fn seek(&self, index: usize) -> Option<usize> {
+        let from_end = self.len().checked_sub(index)?;
+        let mut iter = self.iter();
+        if index <= from_end {
+            iter.by_ref().take(index).for_each(drop);
+            Some(iter.front)
+        } else {
+            iter.by_ref().rev().take(from_end).for_each(drop);
+            Some(iter.back)
+        }
+    }
+
+    /// The offset behind the element at `offset`.
+    pub fn after(&self, offset: usize) -> usize {
+        offset + self.extent(offset, 1).0
+    }
+
+    /// The offset of the first element equal to `element` among every `stride`-th, starting with
+    /// the first.
+    pub fn find(&self, element: Element, stride: usize) -> Option<usize> {
+        let mut iter = self.iter();
+        loop {
+            let offset = iter.front;
+            if iter.next()? == element {
+                return Some(offset);
+            }
+            iter.by_ref().take(stride - 1).for_each(drop);
+        }
+    }
+
+    /// Inserts before everything else. Amortised constant.
+    pub fn push_front(&mut self, element: Element) {
+        self.insert(HEADER, element);
+    }
+
+    /// Inserts after everything else. Amortised constant.
+    pub fn push_back(&mut self, element: Element) {
+        self.insert(self.size() - 1, element);
+    }
+
+    /// Inserts before the element at `offset`, and returns the offset behind the new element. Moves
+    /// the bytes on the shorter side.
+    pub fn insert(&mut self, offset: usize, element: Element) -> usize {
+        self.count += 1;
+        self.overwrite(offset, 0, element)
+    }
+
+    /// Puts `element` in the place of the one at `offset`, and returns the offset behind it.
+    pub fn replace(&mut self, offset: usize, element: Element) -> usize {
+        let old = self.extent(offset, 1).0;
+        self.overwrite(offset, old, element)
+    }
+
+    /// Removes up to `n` elements from `offset` on and returns how many there were.
+    pub fn delete(&mut self, offset: usize, n: usize) -> usize {
+        let (bytes, removed) = self.extent(offset, n);
+        self.resize(offset, bytes, 0);
+        self.count -= removed as u32;
+        self.write_header();
+        self.give_back_room();
+        removed
+    }
+
+    /// Removes the elements for which `keep` says no, in one pass.
+    pub fn retain(&mut self, mut keep: impl FnMut(Element) -> bool) {
+        let mut kept = Vec::with_capacity(self.size());
+        let mut count = 0;
+        let mut iter = self.iter();
+        loop {
+            let from = iter.front;
+            let Some(element) = iter.next() else { break };
+            if keep(element) {
+                kept.extend_from_slice(&self.as_bytes()[from..iter.front]);
+                count += 1;
+            }
+        }
+        *self = Listpack::from_encoded(&kept, count);
+    }
+
+    /// Keeps the elements before `offset` and returns those from there on.
+    pub fn split_off(&mut self, offset: usize) -> Listpack {
+        let count = self.iter_from(offset).count() as u32;
+        let right = Listpack::from_encoded(&self.as_bytes()[offset..self.size() - 1], count);
+        self.delete(offset, count as usize);
+        right
+    }
+
+    /// An offset near the middle of the bytes, with elements on both sides where there are two.
+    pub fn middle(&self) -> usize {
+        let mut iter = self.iter();
+        iter.next_back();
+        iter.next();
+        while iter.front < self.size() / 2 && iter.next().is_some() {}
+        iter.front
+    }
+
+    /// Gives back the memory that is not in use.
+    pub fn shrink_to_fit(&mut self) {
+        if self.bytes.capacity() > self.size() {
+            self.move_to(self.size(), 0);
+        }
+    }
+
+    /// How many bytes the next `n` elements take, and how many of them there are.
+    fn extent(&self, offset: usize, n: usize) -> (usize, usize) {
+        let mut iter = self.iter_from(offset);
+        let found = iter.by_ref().take(n).count();
+        (iter.front - offset, found)
+    }
+
+    /// Puts `element` where `old` bytes were.
+    fn overwrite(&mut self, offset: usize, old: usize, element: Element) -> usize {
+        let encoded = Encoded::of(element);
+        self.resize(offset, old, encoded.len());
+        let at = self.start as usize + offset;
+        encoded.write(&mut self.bytes[at..at + encoded.len()]);
+        self.write_header();
+        offset + encoded.len()
+    }
+
+    /// Makes the `old` bytes at `offset` become `new` bytes, by moving one side of the pack.
+    fn resize(&mut self, offset: usize, old: usize, new: usize) {
+        let behind = self.size() - offset - old;
+        let grown = new.saturating_sub(old);
+        let room_in_front = grown <= self.start as usize || offset == HEADER;
+        if offset < behind && room_in_front {
+            self.move_front(offset, old, new);
+        } else {
+            self.move_back(offset, old, new);
+        }
+    }
+
+    /// [`resize`](Self::resize) by moving the header and the elements before `offset`.
+    fn move_front(&mut self, offset: usize, old: usize, new: usize) {
+        let grown = new.saturating_sub(old);
+        if grown > self.start as usize {
+            self.make_room(Side::Front, grown);
+        }
+        let from = self.start as usize;
+        let to = from + old - new;
+        self.bytes.copy_within(from..from + offset, to);
+        self.start = to as u32;
+    }
+
+    /// [`resize`](Self::resize) by moving the elements behind `offset`.
+    fn move_back(&mut self, offset: usize, old: usize, new: usize) {
+        let grown = new.saturating_sub(old);
+        if grown > self.bytes.capacity() - self.bytes.len() {
+            self.make_room(Side::Back, grown);
+        }
+        let at = self.start as usize + offset;
+        let end = self.bytes.len();
+        self.bytes.resize(end + grown, END);
+        self.bytes.copy_within(at + old..end, at + new);
+        self.bytes.truncate(end + new - old);
+    }
+
+    /// Frees `need` bytes on one side, and `1/SLACK` of the size more, so that many pushes share
+    /// one copy. Of the room in front, growing at the back keeps as much again: pushing at both
+    /// ends in turn must not copy every time, and a queue, in at one end and out at the other, must
+    /// not hoard what it has passed.
+    fn make_room(&mut self, side: Side, need: usize) {
+        let (size, slack) = (self.size(), self.size() / SLACK);
+        let grown = need + slack;
+        let kept = slack.min(self.start as usize);
+        match side {
+            Side::Front => self.move_to(grown + size, grown),
+            Side::Back if kept == 0 => self.bytes.reserve_exact(grown),
+            Side::Back => self.move_to(kept + size + grown, kept),
+        }
+    }
+
+    /// Moves the pack to a new allocation, with `start` free bytes before it.
+    fn move_to(&mut self, capacity: usize, start: usize) {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(start, 0);
+        bytes.extend_from_slice(self.as_bytes());
+        self.bytes = bytes;
+        self.start = start as u32;
+    }
+
+    /// Shrinks an allocation that deletions have left mostly empty.
+    fn give_back_room(&mut self) {
+        if self.bytes.capacity() > WORTH_SHRINKING && self.size() < self.bytes.capacity() / 4 {
+            self.move_to(self.size() + self.size() / SLACK, 0);
+        }
+    }
+
+    fn write_header(&mut self) {
+        let size = self.size() as u32;
+        let count = self.count.min(COUNT_UNKNOWN) as u16;
+        let header = &mut self.bytes[self.start as usize..][..HEADER];
+        header[..4].copy_from_slice(&size.to_le_bytes());
+        header[4..].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+/// A growing pack takes a quarter of its size in advance: each byte is copied about four times on
+/// the way to any size, and usually a tenth of the memory is idle.
+const SLACK: usize = 4;
+/// Below this many bytes an idle rest is not worth a call to the allocator.
+const WORTH_SHRINKING: usize = 256;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Front,
+    Back,
+}
+
+/// Walks over elements from either end. Bytes that are no listpack end the walk; they are never
+/// followed outside.
+#[derive(Clone)]
+pub struct Iter<'a> {
+    bytes: &'a [u8],
+    /// Where the next element starts.
+    front: usize,
+    /// Where the last one ends.
+    back: usize,
+}
+
+impl<'a> Iter<'a> {
+    /// The elements of a pack given as bytes, trusted or not.
+    pub fn over(pack: &'a [u8]) -> Iter<'a> {
+        Iter { bytes: pack, front: HEADER, back: pack.len().saturating_sub(1) }
+    }
+
+    /// The offset of the element that [`next`](Iterator::next) will yield.
+    pub fn offset(&self) -> usize {
+        self.front
+    }
+
+    /// The last element and where it starts.
+    fn decode_back(&self) -> Option<(Element<'a>, usize)> {
+        let (len, len_bytes) = back_length(self.bytes.get(self.front..self.back)?)?;
+        let start = self.back.checked_sub(len_bytes + len)?;
+        let (element, end) = decode(&self.bytes[..self.back], start)?;
+        (start >= self.front && end == self.back).then_some((element, start))
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Element<'a>;
+
+    fn next(&mut self) -> Option<Element<'a>> {
+        let Some((element, end)) = decode(&self.bytes[..self.back], self.front) else {
+            self.back = self.front.min(self.back);
+            return None;
+        };
+        self.front = end;
+        Some(element)
+    }
+}
+
+impl DoubleEndedIterator for Iter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let Some((element, start)) = self.decode_back() else {
+            self.back = self.front.min(self.back);
+            return None;
+        };
+        self.back = start;
+        Some(element)
+    }
+}
+
+/// The element at `at` and where the next one starts; `None` where `bytes` holds no whole element
+/// there.
+fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
+    let (&first, rest) = bytes.get(at..)?.split_first()?;
+    let string = |skip: usize, len: usize| {
+        rest.get(skip..)?.get(..len).map(|text| (Element::Bytes(text), 1 + skip + len))
+    };
+    let integer = |len: usize| little_endian(rest, len).map(|int| (Element::Int(int), 1 + len));
+    let (element, len) = match first {
+        0x00..=0x7F => (Element::Int(first.into()), 1),
+        0x80..=0xBF => string(0, usize::from(first & 0x3F))?,
+        0xC0..=0xDF => {
+            let bits = u16::from_be_bytes([first, *rest.first()?]);
+            // Pushes the sign, bit 12, to the top and brings everything back down.
+            (Element::Int(i64::from((bits << 3) as i16 >> 3)), 2)
+        }
+        0xE0..=0xEF => string(1, usize::from(first & 0x0F) << 8 | usize::from(*rest.first()?))?,
+        0xF0 => string(4, u32::from_le_bytes(*rest.first_chunk()?) as usize)?,
+        0xF1 => integer(2)?,
+        0xF2 => integer(3)?,
+        0xF3 => integer(4)?,
+        0xF4 => integer(8)?,
+        _ => return None,
+    };
+    let end = at + len + back_length_bytes(len);
+    (end <= bytes.len()).then_some((element, end))
+}
+
+/// The signed integer in the first `len` bytes.
+fn little_endian(bytes: &[u8], len: usize) -> Option<i64> {
+    let mut wide = [0; 8];
+    wide[..len].copy_from_slice(bytes.get(..len)?);
+    let unused_bits = 64 - 8 * len;
+    Some(i64::from_le_bytes(wide) << unused_bits >> unused_bits)
+}
+
+/// Reads a back length from its last byte on: the length, and how many bytes spelled it. Seven bits
+/// a byte, and the top bit says that more of them stand to the left.
+fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut len = 0;
+    for (n, byte) in bytes.iter().rev().take(5).enumerate() {
+        len |= usize::from(byte & 0x7F) << (7 * n);
+        if byte & 0x80 == 0 {
+            return Some((len, n + 1));
+        }
+    }
+    None
+}
+
+/// How many bytes the back length of an element of `len` bytes takes. The bounds are those of
+/// Redis, one short of what seven bits a byte could hold.
+fn back_length_bytes(len: usize) -> usize {
+    match len {
+        0..=127 => 1,
+        128..=16_382 => 2,
+        16_383..=2_097_150 => 3,
+        2_097_151..=268_435_454 => 4,
+        _ => 5,
+    }
+}
+
+/// An element ready to be written.
+struct Encoded<'a> {
+    /// The encoding byte and what follows it, up to the text.
+    head: [u8; 9],
+    head_len: usize,
+    text: &'a [u8],
+}
+
+impl<'a> Encoded<'a> {
+    fn of(element: Element<'a>) -> Encoded<'a> {
+        match element {
+            Element::Int(value) => Encoded::of_int(value),
+            Element::Bytes(text) => Encoded::of_text(text),
+        }
+    }
+
+    fn of_int(value: i64) -> Encoded<'a> {
+        let le = value.to_le_bytes();
+        match value {
+            0..=127 => Encoded::new(le[0], &[], &[]),
+            -4096..=4095 => Encoded::new(0xC0 | (le[1] & 0x1F), &le[..1], &[]),
+            -0x8000..=0x7FFF => Encoded::new(0xF1, &le[..2], &[]),
+            -0x80_0000..=0x7F_FFFF => Encoded::new(0xF2, &le[..3], &[]),
+            -0x8000_0000..=0x7FFF_FFFF => Encoded::new(0xF3, &le[..4], &[]),
+            _ => Encoded::new(0xF4, &le, &[]),
+        }
+    }
+
+    fn of_text(text: &'a [u8]) -> Encoded<'a> {
+        let le = (text.len() as u32).to_le_bytes();
+        match text.len() {
+            0..=63 => Encoded::new(0x80 | le[0], &[], text),
+            64..=4095 => Encoded::new(0xE0 | le[1], &le[..1], text),
+            _ => Encoded::new(0xF0, &le, text),
+        }
+    }
+
+    fn new(first: u8, more: &[u8], text: &'a [u8]) -> Encoded<'a> {
+        let mut head = [first; 9];
+        head[1..=more.len()].copy_from_slice(more);
+        Encoded { head, head_len: 1 + more.len(), text }
+    }
+
+    /// Bytes before the back length.
+    fn body(&self) -> usize {
+        self.head_len + self.text.len()
+    }
+
+    fn len(&self) -> usize {
+        self.body() + back_length_bytes(self.body())
+    }
+
+    /// Writes the element into exactly [`len`](Self::len) bytes.
+    fn write(&self, out: &mut [u8]) {
+        let (head, rest) = out.split_at_mut(self.head_len);
+        let (text, back) = rest.split_at_mut(self.text.len());
+        head.copy_from_slice(&self.head[..self.head_len]);
+        text.copy_from_slice(self.text);
+        let mut len = self.body();
+        for byte in back.iter_mut().rev() {
+            *byte = 0x80 | (len & 0x7F) as u8;
+            len >>= 7;
+        }
+        back[0] &= 0x7F;
+    }
+}
+
+#[cfg(test)]
+mod tests;

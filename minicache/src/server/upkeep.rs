@@ -1,0 +1,103 @@
+//! What happens without being asked for: keys die on time, clients that fell silent leave, the server stops.
+//!
+//! Every core looks after its share of the shards (`serverCron` and `databasesCron` in `server.c`). How late can a dead key
+//! still take memory on an idle server? The wheel's tick is 16 ms, and while keys have deadlines a core looks
+//! every 20: a key is gone at most 36 ms after its time, however many there are, unless more than [`BUDGET`] are due at
+//! once. Redis promises nothing here: it samples.
+
+use super::{Core, monotonic_ns, now};
+use crate::engine::access::Access;
+use crate::engine::mailbox::Letter;
+use minikit::server::Shutdown;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Between two looks while keys have deadlines.
+const PAUSE_SHORT: Duration = Duration::from_millis(20);
+/// Between two looks otherwise.
+const PAUSE_LONG: Duration = Duration::from_millis(100);
+/// Keys dealt with under one lock, about a tenth of a millisecond. More wait for the next round, which follows at once.
+const BUDGET: usize = 500;
+
+/// Looks after core `core` until the server is to stop, and then tells every client.
+pub async fn run(core: &Core, shutdown: &Shutdown) {
+    let mut next = Round::Idle;
+    loop {
+        let pause = match next {
+            Round::Idle => PAUSE_LONG,
+            Round::Volatile => PAUSE_SHORT,
+            Round::Unfinished => Duration::ZERO,
+        };
+        tokio::select! {
+            () = shutdown.requested() => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+        if core.cache.stop.load(Ordering::Relaxed) {
+            shutdown.request();
+        }
+        next = expire_round(core);
+        if core.index == 0 {
+            dismiss_idle(core);
+            core.cache.rate.sample(core.cache.commands(), now().ms);
+            core.cache.peak_memory();
+        }
+    }
+    if core.index == 0 {
+        core.cache.clients.all().iter().for_each(|client| client.mailbox.deliver(Letter::Leave));
+    }
+}
+
+/// What a round leaves to be done.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Round {
+    /// No key has a deadline.
+    Idle,
+    /// Some have.
+    Volatile,
+    /// Some are due already.
+    Unfinished,
+}
+
+fn expire_round(core: &Core) -> Round {
+    if !core.cache.active_expiry.load(Ordering::Relaxed) {
+        return Round::Idle;
+    }
+    let cores = core.cache.counters.len();
+    let shards = (core.index..core.cache.shards()).step_by(cores);
+    shards.map(|index| expire_shard(core, index)).max().unwrap_or(Round::Idle)
+}
+
+fn expire_shard(core: &Core, index: usize) -> Round {
+    let (cache, rules) = (&core.cache, core.rules());
+    let mut access = Access::new(cache, &cache.counters[core.index], &rules, now());
+    access.lock(1 << index);
+    access.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
+        shard.compact();
+    });
+    let mut round = Round::Idle;
+    for db in 0..rules.settings.databases as usize {
+        let volatile = access.shards().map(|(_, shard)| shard.volatile_len(db)).sum::<usize>();
+        if volatile > 0 {
+            let finished = access.expire_due(index, db, BUDGET);
+            round = round.max(if finished { Round::Volatile } else { Round::Unfinished });
+        }
+    }
+    round
+}
+
+/// Sends away clients that have been silent for longer than `timeout`, unless they listen or wait.
+fn dismiss_idle(core: &Core) {
+    let timeout_s = i64::from(core.rules().settings.timeout);
+    if timeout_s == 0 || monotonic_ns() / 1_000_000_000 < timeout_s as u64 {
+        return;
+    }
+    let now_ms = now().ms;
+    for client in core.cache.clients.all() {
+        let figures = &client.figures;
+        let silent_s = (now_ms - figures.active_ms.load(Ordering::Relaxed)) / 1000;
+        let exempt = client.is_subscriber() || figures.blocked.load(Ordering::Relaxed);
+        if silent_s > timeout_s && !exempt {
+            client.mailbox.deliver(Letter::Leave);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Replies: values to bytes, in the protocol the client asked for.
+//!
+//! RESP2 has five types; RESP3 (`HELLO 3`) says more about what a reply is. The same call writes either:
+//!
+//! | call | RESP2 | RESP3 |
+//! |------|-------|-------|
+//! | `null()` | `$-1\r\n` | `_\r\n` |
+//! | `null_array()` | `*-1\r\n` | `_\r\n` |
+//! | `map(1)`, then a key and a value | `*2\r\n…` | `%1\r\n…` |
+//! | `set(2)` | `*2\r\n…` | `~2\r\n…` |
+//! | `double(1.5)` | `$3\r\n1.5\r\n` | `,1.5\r\n` |
+//! | `boolean(true)` | `:1\r\n` | `#t\r\n` |
+//! | `push(3)` | `*3\r\n…` | `>3\r\n…` |
+//!
+//! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c` keeps a buffer and
+//! a list of blocks).
+
+use crate::engine::number::{DtoaBuf, ItoaBuf};
+use crate::engine::object::Str;
+use crate::format::listpack::Element;
+
+/// The protocol of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// What every client speaks.
+    #[default]
+    Resp2,
+    /// After `HELLO 3`.
+    Resp3,
+}
+
+/// A buffer of replies.
+#[derive(Default)]
+pub struct Reply {
+    bytes: Vec<u8>,
+    /// How to write what the two protocols write differently.
+    pub protocol: Protocol,
+}
+
+/// A place in a reply where a header is still to be put; see [`Reply::mark`].
+#[derive(Clone, Copy)]
+pub struct Mark(usize);
+
+impl Reply {
+    /// An empty buffer.
+    pub fn new(protocol: Protocol) -> Reply {
+        Reply { bytes: Vec::new(), protocol }
+    }
+
+    /// What has been written.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The buffer itself: to take it, cut it or give it back its capacity.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// How many bytes have been written.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// `+OK`.
+    pub fn ok(&mut self) {
+        self.bytes.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// A simple string; `text` has no line end.
+    pub fn simple(&mut self, text: &str) {
+        self.bytes.push(b'+');
+        self.line(text.as_bytes());
+    }
+
+    /// An error: its code, a blank, and the reason. Line ends within become blanks.
+    pub fn error(&mut self, text: &str) {
+        self.bytes.push(b'-');
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text.as_bytes());
+        for byte in &mut self.bytes[start..] {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+        self.end_line();
+    }
+
+    /// An integer.
+    pub fn int(&mut self, number: i64) {
+        match number {
+            0 => self.bytes.extend_from_slice(b":0\r\n"),
+            1 => self.bytes.extend_from_slice(b":1\r\n"),
+            _ => self.header(b':', number),
+        }
+    }
+
+    /// A count.
+    pub fn count(&mut self, count: usize) {
+        self.int(count as i64);
+    }
+
+    /// A bulk string.
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.header(b'$', bytes.len() as i64);
+        self.line(bytes);
+    }
+
+    /// A bulk string that is text.
+    pub fn text(&mut self, text: &str) {
+        self.bulk(text.as_bytes());
+    }
+
+    /// An integer as a bulk string.
+    pub fn bulk_int(&mut self, number: i64) {
+        self.bulk(ItoaBuf::new().format(number));
+    }
+
+    /// A string as it is stored.
+    pub fn string(&mut self, string: Str<'_>) {
+        match string {
+            Str::Int(number) => self.bulk_int(number),
+            Str::Bytes(bytes) => self.bulk(bytes),
+        }
+    }
+
+    /// An element of a packed container.
+    pub fn element(&mut self, element: Element<'_>) {
+        match element {
+            Element::Int(number) => self.bulk_int(number),
+            Element::Bytes(bytes) => self.bulk(bytes),
+        }
+    }
+
+    /// An element, or null where there is none.
+    pub fn element_or_null(&mut self, element: Option<Element<'_>>) {
+        match element {
+            Some(element) => self.element(element),
+            None => self.null(),
+        }
+    }
+
+    /// Nothing, where a string was asked for.
+    pub fn null(&mut self) {
+        let nothing: &[u8] = if self.resp3() { b"_\r\n" } else { b"$-1\r\n" };
+        self.bytes.extend_from_slice(nothing);
+    }
+
+    /// Nothing, where an array was asked for.
+    pub fn null_array(&mut self) {
+        let nothing: &[u8] = if self.resp3() { b"_\r\n" } else { b"*-1\r\n" };
+        self.bytes.extend_from_slice(nothing);
+    }
+
+    /// The header of an array of `count` replies.
+    pub fn array(&mut self, count: usize) {
+        self.header(b'*', count as i64);
+    }
+
+    /// The header of a map of `count` pairs.
+    pub fn map(&mut self, count: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.header(b'*', 2 * count as i64),
+            Protocol::Resp3 => self.header(b'%', count as i64),
+        }
+    }
+
+    /// The header of a set of `count` members.
+    pub fn set(&mut self, count: usize) {
+        self.header(if self.resp3() { b'~' } else { b'*' }, count as i64);
+    }
+
+    /// The header of a message that answers no request, of `count` parts.
+    pub fn push(&mut self, count: usize) {
+        self.header(if self.resp3() { b'>' } else { b'*' }, count as i64);
+    }
+
+    /// Yes or no.
+    pub fn boolean(&mut self, yes: bool) {
+        match (self.protocol, yes) {
+            (Protocol::Resp2, _) => self.int(i64::from(yes)),
+            (Protocol::Resp3, true) => self.bytes.extend_from_slice(b"#t\r\n"),
+            (Protocol::Resp3, false) => self.bytes.extend_from_slice(b"#f\r\n"),
+        }
+    }
+
+    /// A floating-point number.
+    pub fn double(&mut self, number: f64) {
+        let mut scratch = DtoaBuf::new();
+        let text = scratch.format(number);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => {
+                self.bytes.push(b',');
+                self.line(text);
+            }
+        }
+    }
+
+    /// An integer of any size, in decimal.
+    pub fn big_number(&mut self, digits: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.text(digits),
+            Protocol::Resp3 => {
+                self.bytes.push(b'(');
+                self.line(digits.as_bytes());
+            }
+        }
+    }
+
+    /// Text meant for people, such as `INFO`: RESP3 marks it `txt`.
+    pub fn verbatim(&mut self, text: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.text(text),
+            Protocol::Resp3 => {
+                self.header(b'=', text.len() as i64 + 4);
+                self.bytes.extend_from_slice(b"txt:");
+                self.line(text.as_bytes());
+            }
+        }
+    }
+
+    /// Remembers this place. When the number of elements written behind it is known, one of the `*_at` calls puts the
+    /// header in front of them, moving them up by its length.
+    pub fn mark(&self) -> Mark {
+        Mark(self.bytes.len())
+    }
+
+    /// Puts an array header at a mark.
+    pub fn array_at(&mut self, mark: Mark, count: usize) {
+        self.insert_at(mark, |reply| reply.array(count));
+    }
+
+    /// Puts a set header at a mark.
+    pub fn set_at(&mut self, mark: Mark, count: usize) {
+        self.insert_at(mark, |reply| reply.set(count));
+    }
+
+    /// Puts a map header at a mark.
+    pub fn map_at(&mut self, mark: Mark, pairs: usize) {
+        self.insert_at(mark, |reply| reply.map(pairs));
+    }
+
+    /// Puts what `write` writes at a mark.
+    pub fn insert_at(&mut self, mark: Mark, write: impl FnOnce(&mut Reply)) {
+        let end = self.bytes.len();
+        write(self);
+        let inserted = self.bytes.len() - end;
+        self.bytes[mark.0..].rotate_right(inserted);
+    }
+
+    /// Takes back everything written behind a mark.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.0);
+    }
+
+    fn resp3(&self) -> bool {
+        self.protocol == Protocol::Resp3
+    }
+
+    fn header(&mut self, kind: u8, number: i64) {
+        self.bytes.push(kind);
+        if (0..10).contains(&number) {
+            self.bytes.push(b'0' + number as u8);
+        } else {
+            self.bytes.extend_from_slice(ItoaBuf::new().format(number));
+        }
+        self.end_line();
+    }
+
+    fn line(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.end_line();
+    }
+
+    fn end_line(&mut self) {
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(write: impl Fn(&mut Reply)) -> (String, String) {
+        let one = |protocol| {
+            let mut reply = Reply::new(protocol);
+            write(&mut reply);
+            String::from_utf8_lossy(reply.bytes()).into_owned()
+        };
+        (one(Protocol::Resp2), one(Protocol::Resp3))
+    }
+
+    #[test]
+    fn the_table_of_the_head() {
+        let rows: [(fn(&mut Reply), &str, &str); 8] = [
+            (|r| r.null(), "$-1\r\n", "_\r\n"),
+            (|r| r.null_array(), "*-1\r\n", "_\r\n"),
+            (|r| r.map(1), "*2\r\n", "%1\r\n"),
+            (|r| r.set(2), "*2\r\n", "~2\r\n"),
+            (|r| r.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"),
+            (|r| r.boolean(true), ":1\r\n", "#t\r\n"),
+            (|r| r.push(3), "*3\r\n", ">3\r\n"),
+            (|r| r.verbatim("a:1"), "$3\r\na:1\r\n", "=7\r\ntxt:a:1\r\n"),
+        ];
+        for (write, resp2, resp3) in rows {
+            assert_eq!(both(write), (resp2.to_string(), resp3.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_header_can_come_last() {
+        let (written, _) = both(|reply| {
+            reply.ok();
+            let mark = reply.mark();
+            (0..12).for_each(|n| reply.int(n));
+            reply.array_at(mark, 12);
+        });
+        assert!(written.starts_with("+OK\r\n*12\r\n:0\r\n:1\r\n"), "{written}");
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        assert_eq!(both(|reply| reply.error("ERR a\r\nb")).0, "-ERR a  b\r\n");
+    }
+}

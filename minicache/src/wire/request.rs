@@ -1,0 +1,472 @@
+//! Requests: finding where the arguments lie, without copying them.
+//!
+//! A client sends an array of bulk strings, or (a person with telnet) a line. `SET k v` is one or the other of
+//!
+//! ```text
+//! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $1\r\nv\r\n          SET k v\r\n
+//!  │      │     └ the argument, any bytes                 └ split at blanks, quotes as in a shell
+//!  │      └ its length
+//!  └ how many arguments
+//! ```
+//!
+//! The parser reads what has arrived and answers one of three things: a request is complete and takes this many bytes; more
+//! is needed; or this is not the protocol, in Redis' own words, and the connection must end. Arguments are [`Span`]s into
+//! the buffer: whole pipelines run with no copy and no allocation. When a request arrives in pieces the parser
+//! remembers how far it came, so that a million arguments in small packets cost a million steps, not their square.
+//!
+//! **Nothing is believed before it is checked.** The number of arguments and every length are compared with their limits
+//! as they are read, and memory is taken only for bytes that came. Before a client has authenticated the limits are ten
+//! arguments of 16 KiB. Counterpart: `processMultibulkBuffer` in `networking.c`.
+
+use crate::engine::number::parse_i64;
+use std::fmt;
+
+/// The longest line: an inline request, or the digits of a length.
+const LINE_MAX: usize = 64 * 1024;
+/// Arguments of one request.
+const ARGUMENTS_MAX: i64 = 1024 * 1024;
+/// Arguments of one request before authentication.
+const ARGUMENTS_MAX_STRANGER: i64 = 10;
+/// Bytes of one argument before authentication.
+const BULK_MAX_STRANGER: i64 = 16 * 1024;
+
+/// Where an argument lies in the buffer: start and end.
+pub type Span = (u32, u32);
+
+/// The arguments of a request, the command's name first. Cheap to copy; the bytes belong to someone else.
+#[derive(Clone, Copy)]
+pub struct Args<'a> {
+    bytes: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> Args<'a> {
+    /// Arguments at `spans` of `bytes`.
+    pub fn new(bytes: &'a [u8], spans: &'a [Span]) -> Args<'a> {
+        Args { bytes, spans }
+    }
+
+    /// How many arguments there are, the command's name included.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is not even a name.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The argument at `index`, which the command's arity or an earlier check has shown to exist.
+    pub fn at(&self, index: usize) -> &'a [u8] {
+        let (start, end) = self.spans[index];
+        &self.bytes[start as usize..end as usize]
+    }
+
+    /// The argument at `index`, if there is one.
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        (index < self.spans.len()).then(|| self.at(index))
+    }
+
+    /// The arguments from `index` on.
+    pub fn from(&self, index: usize) -> Args<'a> {
+        Args { bytes: self.bytes, spans: &self.spans[index.min(self.spans.len())..] }
+    }
+
+    /// The arguments in turn.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        self.spans.iter().map(move |(start, end)| &bytes[*start as usize..*end as usize])
+    }
+
+    /// A copy that owns its bytes.
+    pub fn to_owned(&self) -> OwnedArgs {
+        let mut owned = OwnedArgs::default();
+        self.iter().for_each(|argument| owned.push(argument));
+        owned
+    }
+}
+
+/// Arguments that own their bytes: a command queued by `MULTI`, or one that waits for a list to fill.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedArgs {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl OwnedArgs {
+    /// Adds an argument.
+    pub fn push(&mut self, argument: &[u8]) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(argument);
+        self.spans.push((start, self.bytes.len() as u32));
+    }
+
+    /// The arguments, as commands take them.
+    pub fn as_args(&self) -> Args<'_> {
+        Args::new(&self.bytes, &self.spans)
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+}
+
+/// What a client may send.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// `proto-max-bulk-len`.
+    pub bulk_max: i64,
+    /// Whether the client has shown who it is.
+    pub trusted: bool,
+}
+
+/// What the parser found at the start of the buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A request; it ends `length` bytes into the buffer. It may have no arguments (an empty line): skip it.
+    Request {
+        /// Bytes from the start of the buffer.
+        length: usize,
+    },
+    /// Not all of it has arrived.
+    Incomplete,
+    /// Not the protocol. What is wrong goes behind `ERR Protocol error: `, then the connection ends.
+    Invalid(Wrong),
+}
+
+/// What is wrong with bytes that are not the protocol; its `Display` has Redis' words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A known fault.
+    Fault(&'static str),
+    /// An argument that begins with another byte than `$`.
+    NotABulk(u8),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Fault(words) => out.write_str(words),
+            Wrong::NotABulk(found) => write!(out, "expected '$', got '{}'", char::from(*found)),
+        }
+    }
+}
+
+/// Finds requests; remembers how far it came in one that is not complete.
+#[derive(Default)]
+pub struct Parser {
+    spans: Vec<Span>,
+    /// Arguments still to come, once the `*n` line has been read.
+    missing: Option<i64>,
+    /// How much of the buffer has been understood.
+    at: usize,
+    /// Inline arguments, unquoted: they need not be in the buffer as they are meant.
+    unquoted: OwnedArgs,
+    inline: bool,
+}
+
+impl Parser {
+    /// Looks for a request at the start of `buffer`. After [`Found::Incomplete`] the next call must bring the same
+    /// bytes and more.
+    pub fn next(&mut self, buffer: &[u8], limits: Limits) -> Found {
+        if self.missing.is_none() {
+            self.spans.clear();
+            self.at = 0;
+            self.inline = false;
+            match buffer.first() {
+                None => return Found::Incomplete,
+                Some(b'*') => {}
+                Some(_) => return self.inline(buffer),
+            }
+        }
+        let outcome = self.multibulk(buffer, limits);
+        if outcome != Found::Incomplete {
+            self.missing = None;
+        }
+        outcome
+    }
+
+    /// The arguments of the request found last in this same `buffer`.
+    pub fn args<'a>(&'a self, buffer: &'a [u8]) -> Args<'a> {
+        if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
+    }
+
+    /// Gives back memory that an unusually long request took.
+    pub fn shrink(&mut self) {
+        const USUAL_ARGUMENTS: usize = 64;
+        if self.missing.is_none() && self.spans.capacity() > USUAL_ARGUMENTS {
+            self.spans = Vec::new();
+        }
+        if self.missing.is_none() && self.unquoted.bytes() > 0 {
+            self.unquoted = OwnedArgs::default();
+        }
+    }
+
+    fn multibulk(&mut self, buffer: &[u8], limits: Limits) -> Found {
+        let mut missing = match self.missing {
+            Some(missing) => missing,
+            None => match argument_count(buffer, limits) {
+                Ok(Some((count, next))) => {
+                    self.at = next;
+                    count
+                }
+                Ok(None) => return Found::Incomplete,
+                Err(wrong) => return Found::Invalid(wrong),
+            },
+        };
+        while missing > 0 {
+            match bulk(buffer, self.at, limits) {
+                Ok(Some((span, next))) => {
+                    self.spans.push(span);
+                    self.at = next;
+                    missing -= 1;
+                }
+                Ok(None) => {
+                    self.missing = Some(missing);
+                    return Found::Incomplete;
+                }
+                Err(wrong) => return Found::Invalid(wrong),
+            }
+        }
+        Found::Request { length: self.at }
+    }
+
+    fn inline(&mut self, buffer: &[u8]) -> Found {
+        let Some(end) = buffer.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\n') else {
+            if buffer.len() > LINE_MAX {
+                return Found::Invalid(Wrong::Fault("too big inline request"));
+            }
+            return Found::Incomplete;
+        };
+        let text = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
+        match split_quoted(text) {
+            Some(arguments) => self.unquoted = arguments,
+            None => return Found::Invalid(Wrong::Fault("unbalanced quotes in request")),
+        }
+        self.inline = true;
+        Found::Request { length: end + 1 }
+    }
+}
+
+/// Something read from the buffer and where what follows it begins, or `None` where it has not all arrived.
+type Read<T> = Result<Option<(T, usize)>, Wrong>;
+
+fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
+    let Some((count, next)) = header(buffer, 0, "too big mbulk count string")? else {
+        return Ok(None);
+    };
+    match count {
+        Some(count) if count > ARGUMENTS_MAX => Err(Wrong::Fault("invalid multibulk length")),
+        Some(count) if count > ARGUMENTS_MAX_STRANGER && !limits.trusted => {
+            Err(Wrong::Fault("unauthenticated multibulk length"))
+        }
+        Some(count) => Ok(Some((count.max(0), next))),
+        None => Err(Wrong::Fault("invalid multibulk length")),
+    }
+}
+
+/// The argument that begins at `at`.
+#[inline]
+fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
+    let Some((length, start)) = header(buffer, at, "too big bulk count string")? else {
+        return Ok(None);
+    };
+    if buffer[at] != b'$' {
+        return Err(Wrong::NotABulk(buffer[at]));
+    }
+    let length = match length {
+        Some(length) if length > BULK_MAX_STRANGER && !limits.trusted => {
+            return Err(Wrong::Fault("unauthenticated bulk length"));
+        }
+        Some(length) if (0..=limits.bulk_max).contains(&length) => length as usize,
+        _ => return Err(Wrong::Fault("invalid bulk length")),
+    };
+    let end = start + length;
+    if buffer.len() < end + 2 {
+        return Ok(None);
+    }
+    let last = u32::try_from(end).map_err(|_| Wrong::Fault("invalid bulk length"))?;
+    Ok(Some(((start as u32, last), end + 2)))
+}
+
+/// The number of the header line that begins at `at`; `None` for it where it is no number.
+#[inline]
+fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
+    let rest = &buffer[at..];
+    // Nearly all headers there are have one digit or two.
+    match *rest {
+        [_, one @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(digit(one)), at + 4))),
+        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
+            Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 5)))
+        }
+        _ => long_header(rest, at, too_long),
+    }
+}
+
+fn long_header(rest: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
+    let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
+        return if rest.len() > LINE_MAX { Err(Wrong::Fault(too_long)) } else { Ok(None) };
+    };
+    if rest.len() < end + 2 {
+        return Ok(None);
+    }
+    Ok(Some((rest.get(1..end).and_then(parse_i64), at + end + 2)))
+}
+
+fn digit(byte: u8) -> i64 {
+    i64::from(byte - b'0')
+}
+
+/// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a quote is not
+/// closed, or text follows a closing quote (`sdssplitargs`).
+pub fn split_quoted(text: &[u8]) -> Option<OwnedArgs> {
+    let mut arguments = OwnedArgs::default();
+    let mut rest = text;
+    loop {
+        let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+        rest = &rest[blanks..];
+        if rest.is_empty() {
+            return Some(arguments);
+        }
+        let mut argument = Vec::new();
+        rest = take_argument(rest, &mut argument)?;
+        arguments.push(&argument);
+    }
+}
+
+fn take_argument<'a>(mut rest: &'a [u8], argument: &mut Vec<u8>) -> Option<&'a [u8]> {
+    while let Some((first, after)) = rest.split_first() {
+        rest = match first {
+            b'"' | b'\'' => {
+                let after = take_quoted(*first, after, argument)?;
+                return after.first().is_none_or(|next| is_blank(*next)).then_some(after);
+            }
+            blank if is_blank(*blank) => return Some(rest),
+            byte => {
+                argument.push(*byte);
+                after
+            }
+        };
+    }
+    Some(rest)
+}
+
+/// Reads up to the closing quote and returns what follows it.
+fn take_quoted<'a>(quote: u8, mut rest: &'a [u8], argument: &mut Vec<u8>) -> Option<&'a [u8]> {
+    loop {
+        let (first, after) = rest.split_first()?;
+        rest = match (*first, after) {
+            (b'\\', [b'x', high, low, tail @ ..])
+                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                argument.push(hex(*high) << 4 | hex(*low));
+                tail
+            }
+            (b'\\', [escaped, tail @ ..]) if quote == b'"' => {
+                argument.push(unescape(*escaped));
+                tail
+            }
+            (b'\\', [b'\'', tail @ ..]) if quote == b'\'' => {
+                argument.push(b'\'');
+                tail
+            }
+            (byte, _) if byte == quote => return Some(after),
+            (byte, _) => {
+                argument.push(byte);
+                after
+            }
+        };
+    }
+}
+
+fn unescape(byte: u8) -> u8 {
+    match byte {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'b' => 8,
+        b'a' => 7,
+        other => other,
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+/// What C's `isspace` calls a space; the end of a line and a zero byte are not met here.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { bulk_max: 512 << 20, trusted: true };
+
+    fn parse(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+        let mut parser = Parser::default();
+        match parser.next(bytes, LIMITS) {
+            Found::Request { .. } => Ok(parser.args(bytes).iter().map(<[u8]>::to_vec).collect()),
+            Found::Incomplete => Err("incomplete".to_string()),
+            Found::Invalid(wrong) => Err(wrong.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_request_cut_anywhere_is_incomplete_and_then_whole() {
+        let whole = b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$4\r\na\r\nb\r\n";
+        for cut in 0..whole.len() {
+            let mut parser = Parser::default();
+            assert_eq!(parser.next(&whole[..cut], LIMITS), Found::Incomplete, "cut at {cut}");
+            assert_eq!(parser.next(whole, LIMITS), Found::Request { length: whole.len() });
+            let args: Vec<&[u8]> = parser.args(whole).iter().collect();
+            assert_eq!(args, [&b"SET"[..], b"", b"a\r\nb"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_protocol_is_refused_in_redis_words() {
+        for (bytes, why) in [
+            (&b"*-9223372036854775809\r\n"[..], "invalid multibulk length"),
+            (b"*1048577\r\n", "invalid multibulk length"),
+            (b"*x\r\n", "invalid multibulk length"),
+            (b"*1\r\n+3\r\n", "expected '$', got '+'"),
+            (b"*1\r\n$-1\r\n", "invalid bulk length"),
+            (b"*1\r\n$536870913\r\n", "invalid bulk length"),
+            (b"*1\r\n$x\r\n", "invalid bulk length"),
+            (b"SET \"k\r\n", "unbalanced quotes in request"),
+        ] {
+            assert_eq!(parse(bytes), Err(why.to_string()), "{bytes:?}");
+        }
+        let long = [b'x'; LINE_MAX + 1];
+        assert_eq!(parse(&long), Err("too big inline request".to_string()));
+        assert_eq!(parse(&[b"*", &long[..]].concat()), Err("too big mbulk count string".into()));
+        let bulk = [b"*1\r\n$", &long[..]].concat();
+        assert_eq!(parse(&bulk), Err("too big bulk count string".to_string()));
+    }
+
+    #[test]
+    fn strangers_get_less() {
+        let limits = Limits { trusted: false, ..LIMITS };
+        let mut parser = Parser::default();
+        let found = parser.next(b"*11\r\n", limits);
+        assert_eq!(found, Found::Invalid(Wrong::Fault("unauthenticated multibulk length")));
+        let found = parser.next(b"*1\r\n$16385\r\n", limits);
+        assert_eq!(found, Found::Invalid(Wrong::Fault("unauthenticated bulk length")));
+    }
+
+    #[test]
+    fn inline_requests_unquote() {
+        let args = parse(b"set 'it\\'s' \"a\\x41\\n\" b\r\n").expect("it is well formed");
+        assert_eq!(args, [&b"set"[..], b"it's", b"aA\n", b"b"]);
+        assert_eq!(parse(b"\r\n"), Ok(vec![]));
+        assert_eq!(parse(b"*0\r\n"), Ok(vec![]));
+        assert_eq!(parse(b"set \"a\"b\r\n"), Err("unbalanced quotes in request".to_string()));
+    }
+}

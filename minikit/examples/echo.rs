@@ -1,0 +1,136 @@
+//! The smallest engine: it sends back what it is sent.
+//!
+//! ```text
+//! $ cargo run -p minikit --example echo -- serve --listen 127.0.0.1:7007
+//! miniecho listening on 127.0.0.1:7007
+//! $ printf 'hello\n' | nc -q 1 127.0.0.1 7007
+//! hello
+//! ```
+//!
+//! What every engine has, in miniature: its arguments, its [`Service`], and a `main` that joins the
+//! two. Ctrl-C sends every client `bye` and waits until they have hung up.
+
+use std::io;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Parser;
+use minikit::admin::{self, Exposition, Inspect, Xray};
+use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
+use minikit::connections::Connections;
+use minikit::server::{Options, Service, Shutdown, Stream, run};
+use minikit::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const ENGINE: Engine = Engine { name: "miniecho", listen: "127.0.0.1:7007" };
+
+/// Sends back what it is sent
+#[derive(Parser)]
+#[command(name = "miniecho", version)]
+enum Cli {
+    /// Run the server
+    Serve(Serve),
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    #[command(flatten)]
+    common: ServeArgs,
+    /// Clients at a time
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max_clients: usize,
+    /// Seconds to wait for clients at the end
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain_timeout: u64,
+}
+
+struct Echo {
+    connections: Connections,
+    max_clients: usize,
+}
+
+impl Service for Echo {
+    type Core = ();
+
+    fn core(&self, _index: usize) {}
+
+    async fn connection(self: Arc<Self>, _core: Rc<()>, stream: Stream, shutdown: Shutdown) {
+        // Both ways to end mean the same: this client is done.
+        let _ = echo(stream, shutdown).await;
+    }
+
+    async fn background(self: Arc<Self>, _core: Rc<()>, _shutdown: Shutdown) {}
+
+    fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    fn max_connections(&self) -> usize {
+        self.max_clients
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        b"full\n".to_vec()
+    }
+}
+
+impl Inspect for Echo {
+    fn metrics(&self, out: &mut Exposition) {
+        let counts = &self.connections;
+        out.gauge("miniecho_clients", "Clients connected.", counts.current());
+        out.counter("miniecho_clients_accepted_total", "Clients let in.", counts.accepted());
+        out.counter("miniecho_clients_refused_total", "Clients turned away.", counts.refused());
+    }
+
+    fn xray(&self) -> Xray {
+        let mut xray = Xray::new("miniecho");
+        xray.list("Clients", "Beyond the limit they are told `full`.")
+            .row(["connected".into(), self.connections.current().into()])
+            .row(["limit".into(), self.max_clients.into()]);
+        xray
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        match self.connections.current() < self.max_clients {
+            true => Ok(()),
+            false => Err("full".to_owned()),
+        }
+    }
+}
+
+async fn echo(mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
+    let mut requested = pin!(shutdown.requested());
+    let mut told = false;
+    let mut buffer = [0; 4096];
+    loop {
+        let count = tokio::select! {
+            () = &mut requested, if !told => {
+                told = true;
+                stream.write_all(b"bye\n").await?;
+                continue;
+            }
+            count = stream.read(&mut buffer) => count?,
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        stream.write_all(&buffer[..count]).await?;
+    }
+}
+
+fn main() -> ExitCode {
+    main_with(&ENGINE, std::env::args_os(), |Cli::Serve(args)| {
+        let max_clients = args.max_clients;
+        let echo = Arc::new(Echo { connections: Connections::new(), max_clients });
+        let admin = args.common.admin.map(|address| admin::start(address, Arc::clone(&echo)));
+        let _admin = admin.transpose()?;
+        let options = Options {
+            drain_timeout: Duration::from_secs(args.drain_timeout),
+            ..args.common.options()
+        };
+        run(options, echo, Shutdown::new(), |bound| print_ready(&ENGINE, bound))?;
+        Ok(())
+    })
+}

@@ -1,0 +1,191 @@
+//! The admin endpoint: a small HTTP server beside the engine's own, off unless an address is given.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/` | the x-ray page: the engine's state as tables, for a browser |
+//! | `/xray.json` | the same for a program |
+//! | `/metrics` | counters and gauges for Prometheus |
+//! | `/healthz` | 200 `ok`, or 503 and why not |
+//!
+//! ```text
+//! $ curl -s 127.0.0.1:9100/metrics | grep clients
+//! # HELP minicache_clients Clients connected.
+//! # TYPE minicache_clients gauge
+//! minicache_clients 3
+//! ```
+//!
+//! It has a thread of its own, so that it answers while the cores are busy and takes nothing from
+//! them but what its questions cost. An engine answers through [`Inspect`].
+//!
+//! **Who may ask?** Whoever reaches the address: there is no password. The pages only read, but
+//! they show; give it an address that only you reach. A few bounds keep strangers from hurting the
+//! engine: so many connections at a time, so many bytes of request, so many seconds for both
+//! directions.
+//!
+//! Redis has no counterpart; its users run an exporter beside it.
+
+mod exposition;
+mod http;
+mod xray;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::connections::Connections;
+use crate::process::Process;
+use crate::server::{Listener, ServerError, Shutdown, Stream};
+use crate::sync::{Arc, thread};
+
+pub use self::exposition::{Exposition, Family};
+use self::http::{Parsed, Response, Status, parse};
+pub use self::xray::{Section, Xray};
+
+/// Connections at a time. Browsers open six, scrapers one.
+const CONNECTIONS_MAX: usize = 64;
+/// How long one connection may take altogether.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an engine tells about itself. Called on the admin thread, once per question: short locks,
+/// no waiting.
+pub trait Inspect: Send + Sync + 'static {
+    /// Adds the engine's own metrics; those of the process are there already.
+    fn metrics(&self, out: &mut Exposition);
+
+    /// The engine's state as tables.
+    fn xray(&self) -> Xray;
+
+    /// Whether the engine can do its work.
+    ///
+    /// # Errors
+    /// Why not, in one line.
+    fn healthy(&self) -> Result<(), String>;
+}
+
+/// A running admin endpoint; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Admin {
+    /// The address, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.shutdown.request();
+        // A panic over there has been printed, and ended only the admin endpoint.
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+/// Binds `address` (port 0: any) and answers from a thread of its own.
+///
+/// # Errors
+/// Where the address or the thread cannot be had.
+pub fn start(address: SocketAddr, engine: Arc<impl Inspect>) -> Result<Admin, ServerError> {
+    let start = |source| ServerError::Start { source };
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(start)?;
+    let (listener, address) = {
+        let _inside = runtime.enter();
+        bind(address).map_err(|source| ServerError::Listen { flag: "--admin", address, source })?
+    };
+    let shutdown = Shutdown::new();
+    let until = shutdown.clone();
+    let answer = move || runtime.block_on(answer_all(Listener::Tcp(listener), engine, until));
+    let thread = thread::Builder::new().name("admin".into()).spawn(answer).map_err(start)?;
+    Ok(Admin { address, shutdown, thread: Some(thread) })
+}
+
+fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdown) {
+    let connections = Connections::new();
+    let admit = |stream| {
+        // Beyond the limit the connection is closed without a word.
+        let Some(place) = connections.enter(CONNECTIONS_MAX) else { return };
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move {
+            // Too slow, gone, or done: the connection ends in each case.
+            let _ = tokio::time::timeout(PATIENCE, answer_one(stream, engine)).await;
+            drop(place);
+        });
+    };
+    listener.accept_all(until, admit).await;
+}
+
+/// One request, one response, and the end.
+async fn answer_one(mut stream: Stream, engine: Arc<impl Inspect>) -> io::Result<()> {
+    let mut received = Vec::new();
+    let response = loop {
+        if let Some(response) = response_to(&received, &*engine) {
+            break response;
+        }
+        if stream.read_buf(&mut received).await? == 0 {
+            return Ok(());
+        }
+    };
+    stream.write_all(&response).await?;
+    stream.shutdown().await?;
+    // What the client still sends is read to its end: closing a socket that holds unread bytes
+    // resets the connection, and the reset may overtake the response.
+    while stream.read(&mut [0; 4096]).await? > 0 {}
+    Ok(())
+}
+
+/// The bytes to answer with, once the request is complete or hopeless.
+fn response_to(received: &[u8], engine: &impl Inspect) -> Option<Vec<u8>> {
+    Some(match parse(received) {
+        Parsed::Incomplete => return None,
+        Parsed::Bad(status) => Response::text(status, "not understood").to_bytes(true),
+        Parsed::Request { method: "GET", path } => respond(path, engine).to_bytes(true),
+        Parsed::Request { method: "HEAD", path } => respond(path, engine).to_bytes(false),
+        Parsed::Request { path, .. } => refuse_method(path).to_bytes(true),
+    })
+}
+
+const PATHS: [&str; 4] = ["/", "/xray.json", "/metrics", "/healthz"];
+
+fn respond(path: &str, engine: &impl Inspect) -> Response {
+    let ok = |content_type, body| Response { status: Status::Ok, content_type, body };
+    match path {
+        "/" => ok("text/html; charset=utf-8", engine.xray().to_html()),
+        "/xray.json" => ok("application/json", engine.xray().to_json()),
+        "/metrics" => ok(Exposition::CONTENT_TYPE, metrics(engine)),
+        "/healthz" => match engine.healthy() {
+            Ok(()) => Response::text(Status::Ok, "ok"),
+            Err(reason) => Response::text(Status::Unavailable, reason),
+        },
+        _ => Response::text(Status::NotFound, format!("here are {}", PATHS.join(" "))),
+    }
+}
+
+fn metrics(engine: &impl Inspect) -> String {
+    let mut page = Exposition::new();
+    engine.metrics(&mut page);
+    page.process(&Process::look());
+    page.into_text()
+}
+
+fn refuse_method(path: &str) -> Response {
+    match PATHS.contains(&path) {
+        true => Response::text(Status::MethodNotAllowed, "GET and HEAD only"),
+        false => Response::text(Status::NotFound, format!("here are {}", PATHS.join(" "))),
+    }
+}

@@ -1,0 +1,265 @@
+//! The x-ray page: what an engine looks like inside, as tables a person can watch.
+//!
+//! An engine fills an [`Xray`] with sections; a section is a table, or a list of names and values:
+//!
+//! ```
+//! # use minikit::admin::Xray;
+//! let mut xray = Xray::new("minicache");
+//! xray.list("Memory", "What the allocator gave.").row(["used_bytes".into(), 1024.into()]);
+//! let shards = xray.table("Shards", "One lock each.", &["shard", "keys"]);
+//! shards.row([0.into(), 17.into()]).row([1.into(), 9.into()]);
+//! ```
+//!
+//! The same content comes as one HTML page and as JSON. The page needs nothing from outside,
+//! follows the reader's choice of light or dark, fits a phone, and fetches itself anew every two
+//! seconds without losing the place one has scrolled to; without JavaScript it reloads as a whole.
+//!
+//! Redis counterparts: `INFO`, `MEMORY STATS`, `DEBUG HTSTATS`, for those who know what to ask for.
+
+use crate::value::{Value, push, write_json_list, write_json_text};
+
+/// The state of an engine at one moment, ready to be shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Xray {
+    title: String,
+    sections: Vec<Section>,
+}
+
+/// A titled table, or a list where it has no columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Section {
+    title: String,
+    note: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Xray {
+    /// A page without sections.
+    pub fn new(title: impl Into<String>) -> Xray {
+        Xray { title: title.into(), sections: Vec::new() }
+    }
+
+    /// Adds a section of names and values: rows of two cells. `note` is a sentence that says what
+    /// one looks at; it may be empty.
+    pub fn list(&mut self, title: &str, note: &str) -> &mut Section {
+        self.table(title, note, &[])
+    }
+
+    /// Adds a table with a row of `columns` above.
+    pub fn table(&mut self, title: &str, note: &str, columns: &[&str]) -> &mut Section {
+        let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+        let (title, note) = (title.to_owned(), note.to_owned());
+        self.sections.push(Section { title, note, columns, rows: Vec::new() });
+        self.sections.last_mut().expect("just pushed")
+    }
+
+    /// `{"title":…,"sections":[{"title":…,"note":…,"columns":[…],"rows":[[…],…]},…]}`
+    pub(super) fn to_json(&self) -> String {
+        let mut out = String::from("{\"title\":");
+        write_json_text(&mut out, &self.title);
+        out.push_str(",\"sections\":");
+        write_json_list(&mut out, ['[', ']'], &self.sections, |out, it| it.write_json(out));
+        out.push('}');
+        out
+    }
+
+    /// The whole page.
+    pub(super) fn to_html(&self) -> String {
+        let title = escaped(&self.title);
+        let mut out = String::new();
+        push(&mut out, format_args!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n"));
+        push(&mut out, format_args!("<main>\n<h1>{title}</h1>\n"));
+        for section in &self.sections {
+            section.write_html(&mut out);
+        }
+        push(
+            &mut out,
+            format_args!("</main>\n<footer>{FOOT}</footer>\n<script>{SCRIPT}</script>\n"),
+        );
+        out
+    }
+}
+
+impl Section {
+    /// Adds a row: as many cells as there are columns, or a name and a value.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = Value>) -> &mut Section {
+        self.rows.push(cells.into_iter().collect());
+        self
+    }
+
+    fn write_json(&self, out: &mut String) {
+        for (prefix, text) in [("{\"title\":", &self.title), (",\"note\":", &self.note)] {
+            out.push_str(prefix);
+            write_json_text(out, text);
+        }
+        out.push_str(",\"columns\":");
+        write_json_list(out, ['[', ']'], &self.columns, |out, it| write_json_text(out, it));
+        out.push_str(",\"rows\":");
+        write_json_list(out, ['[', ']'], &self.rows, |out, row| {
+            write_json_list(out, ['[', ']'], row, |out, cell| cell.write_json(out));
+        });
+        out.push('}');
+    }
+
+    fn write_html(&self, out: &mut String) {
+        push(out, format_args!("<section>\n<h2>{}</h2>\n", escaped(&self.title)));
+        if !self.note.is_empty() {
+            push(out, format_args!("<p>{}</p>\n", escaped(&self.note)));
+        }
+        let kind = if self.columns.is_empty() { "list" } else { "table" };
+        push(out, format_args!("<div class=\"wide\"><table class=\"{kind}\">\n"));
+        if !self.columns.is_empty() {
+            out.push_str("<thead><tr>");
+            for (index, column) in self.columns.iter().enumerate() {
+                let class = if self.is_numeric(index) { " class=\"n\"" } else { "" };
+                push(out, format_args!("<th scope=\"col\"{class}>{}</th>", escaped(column)));
+            }
+            out.push_str("</tr></thead>\n");
+        }
+        out.push_str("<tbody>\n");
+        self.rows.iter().for_each(|row| self.write_html_row(out, row));
+        out.push_str("</tbody></table></div>\n</section>\n");
+    }
+
+    fn write_html_row(&self, out: &mut String, row: &[Value]) {
+        out.push_str("<tr>");
+        for (index, cell) in row.iter().enumerate() {
+            let text = escaped(&cell.to_string());
+            match cell {
+                _ if index == 0 && self.columns.is_empty() => {
+                    push(out, format_args!("<th scope=\"row\">{text}</th>"));
+                }
+                Value::Number(_) => push(out, format_args!("<td class=\"n\">{text}</td>")),
+                Value::Text(_) => push(out, format_args!("<td>{text}</td>")),
+            }
+        }
+        out.push_str("</tr>\n");
+    }
+
+    /// Whether a column holds numbers, which stand to the right, their heading with them.
+    fn is_numeric(&self, column: usize) -> bool {
+        matches!(self.rows.first().and_then(|row| row.get(column)), Some(Value::Number(_)))
+    }
+}
+
+/// Text that stands for itself in HTML, also within quotes.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+const HEAD: &str = "<!doctype html>
+<html lang=\"en\">
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<meta name=\"color-scheme\" content=\"light dark\">
+<link rel=\"icon\" href=\"data:,\">
+<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>
+";
+
+const FOOT: &str = "Anew every two seconds. <a href=\"/xray.json\">JSON</a> \
+<a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a>";
+
+/// The colours of ink and paper come from the browser (`CanvasText`, `Canvas`), so both schemes are
+/// right by themselves, also where the reader has set colours of his own.
+const STYLE: &str = "
+:root { color-scheme: light dark; --line: color-mix(in srgb, CanvasText 15%, Canvas);
+  --soft: color-mix(in srgb, CanvasText 65%, Canvas); }
+body { margin: 0 auto; padding: 1rem; max-width: 72rem; font: 15px/1.45 system-ui, sans-serif; }
+h1 { font-size: 1.3rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
+main { display: grid; gap: 1.5rem 2rem; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+h1 { grid-column: 1 / -1; }
+section { min-width: 0; }
+h2 { font-size: 1rem; margin: 0; }
+p { margin: .2rem 0 0; color: var(--soft); }
+.wide { overflow-x: auto; margin-top: .5rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line);
+  vertical-align: top; }
+.table td:not(.n) { min-width: 14ch; }
+th { font-weight: 500; color: var(--soft); white-space: nowrap; }
+.n { text-align: right; white-space: nowrap; }
+.list td { text-align: right; padding-right: 0; overflow-wrap: anywhere; }
+footer { margin-top: 2rem; color: var(--soft); }
+a { color: inherit; margin-right: .5rem; }
+.gone { opacity: .45; }
+";
+
+/// A hidden tab asks for nothing. Where the server is away, the page fades and goes on asking.
+const SCRIPT: &str = "
+const anew = async () => {
+  if (document.hidden) return;
+  const old = document.querySelector('main');
+  try {
+    const text = await (await fetch('/')).text();
+    const next = new DOMParser().parseFromString(text, 'text/html').querySelector('main');
+    const across = [...old.querySelectorAll('.wide')].map(it => it.scrollLeft);
+    old.replaceWith(next);
+    next.querySelectorAll('.wide').forEach((it, i) => it.scrollLeft = across[i] || 0);
+  } catch { old.classList.add('gone'); }
+};
+setInterval(anew, 2000);
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn specimen() -> Xray {
+        let mut xray = Xray::new("mini <cache>");
+        xray.list("Memory", "What the allocator \"really\" gave.")
+            .row(["used_bytes".into(), 1024u64.into()])
+            .row(["policy".into(), "noeviction".into()]);
+        xray.table("Shards", "", &["shard", "name"])
+            .row([0u64.into(), "<script>alert('x')</script>".into()]);
+        xray
+    }
+
+    #[test]
+    fn json_has_everything_in_order() {
+        assert_eq!(
+            specimen().to_json(),
+            concat!(
+                r#"{"title":"mini <cache>","sections":["#,
+                r#"{"title":"Memory","note":"What the allocator \"really\" gave.","columns":[],"#,
+                r#""rows":[["used_bytes",1024],["policy","noeviction"]]},"#,
+                r#"{"title":"Shards","note":"","columns":["shard","name"],"#,
+                r#""rows":[[0,"<script>alert('x')</script>"]]}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn html_shows_everything_and_runs_nothing_of_it() {
+        let page = specimen().to_html();
+        for part in [
+            "<title>mini &lt;cache&gt;</title>",
+            "<h2>Memory</h2>\n<p>What the allocator &quot;really&quot; gave.</p>",
+            "<tr><th scope=\"row\">used_bytes</th><td class=\"n\">1024</td></tr>",
+            "<th scope=\"col\" class=\"n\">shard</th><th scope=\"col\">name</th>",
+            "<td>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;</td>",
+        ] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert_eq!(page.matches("<script>").count(), 1, "its own one");
+    }
+
+    #[test]
+    fn the_page_needs_nothing_from_outside() {
+        let page = specimen().to_html();
+        assert!(!page.contains("http:") && !page.contains("https:"), "{page}");
+        assert!(!page.contains("src="), "{page}");
+    }
+}

@@ -1,0 +1,160 @@
+//! The command line that every engine has, and the exit codes that go with it.
+//!
+//! ```text
+//! minicache serve --listen 127.0.0.1:0 --threads 2
+//! minicache listening on 127.0.0.1:40213            <- standard output, once, when ready
+//! 2026-11-22T15:00:00Z  INFO ...                    <- standard error, `RUST_LOG` decides how much
+//! ```
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done, or drained after a signal |
+//! | 1 | could not do it; the message says what, and what to try |
+//! | 2 | bad usage: of a flag, an environment variable or the file |
+//!
+//! An engine's own options are further clap arguments beside a flattened [`ServeArgs`]; they get
+//! their environment variable and their key in the file by being there (see [`layers`]). A whole
+//! engine:
+//!
+//! ```
+//! use clap::Parser;
+//! use minikit::cli::{Engine, ServeArgs, main_with};
+//!
+//! #[derive(Parser)]
+//! #[command(name = "miniecho", version, about = "Says it again")]
+//! enum Echo {
+//!     /// Run the server.
+//!     Serve(Serve),
+//! }
+//!
+//! #[derive(clap::Args)]
+//! struct Serve {
+//!     #[command(flatten)]
+//!     common: ServeArgs,
+//!     /// How often to say it: also `MINIECHO_TIMES`, also `times = 3` in the file.
+//!     #[arg(long, default_value_t = 1)]
+//!     times: u32,
+//! }
+//!
+//! let engine = Engine { name: "miniecho", listen: "127.0.0.1:7" };
+//! let args = ["miniecho", "serve", "--times", "3"].map(Into::into);
+//! main_with(&engine, args, |Echo::Serve(serve)| {
+//!     assert_eq!(serve.times, 3);
+//!     assert_eq!(serve.common.listen.to_string(), "127.0.0.1:7");
+//!     Ok(())
+//! });
+//! ```
+//!
+//! Redis counterpart: `main` and `loadServerConfig` (`server.c`, `config.c`).
+
+pub mod layers;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::server::{Bound, Options};
+
+/// What sets one engine's command line apart from another's.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine {
+    /// The name of the program, in lower case. In upper case it begins the environment variables.
+    pub name: &'static str,
+    /// Where `serve` listens unless told otherwise: the port of the real system.
+    pub listen: &'static str,
+}
+
+/// The options of every engine's `serve`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// TCP address to serve on; port 0 takes any free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+    /// Unix socket to serve on as well
+    #[arg(long, value_name = "PATH")]
+    pub unix: Option<PathBuf>,
+    /// Serve metrics, health and the x-ray page here [default: off]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub admin: Option<SocketAddr>,
+    /// Cores to serve on; 0 takes all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// TOML file with any of these options, by their long names
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    /// The part that the server's life cycle needs; the rest as by default.
+    pub fn options(&self) -> Options {
+        Options {
+            listen: Some(self.listen),
+            unix: self.unix.clone(),
+            threads: self.threads,
+            ..Options::default()
+        }
+    }
+}
+
+/// A whole `main`: reads the command line `args` (program name first) into `C`, sets up logging,
+/// runs, and turns the outcome into an exit code. An error is printed with the engine's name in
+/// front.
+///
+/// `C` has a subcommand `serve` that flattens [`ServeArgs`].
+pub fn main_with<C: Parser>(
+    engine: &Engine,
+    args: impl IntoIterator<Item = OsString>,
+    run: impl FnOnce(C) -> Result<(), Box<dyn Error>>,
+) -> ExitCode {
+    let parsed = match layers::parse::<C>(engine, args.into_iter().collect()) {
+        Ok(parsed) => parsed,
+        Err(usage) => {
+            // Help that nobody reads any more (`--help | head`) is no failure.
+            let _ = usage.print();
+            return ExitCode::from(if usage.use_stderr() { 2 } else { 0 });
+        }
+    };
+    log_to_stderr();
+    match run(parsed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", engine.name);
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Prints the one line that says clients may come: `minicache listening on 127.0.0.1:6379`.
+pub fn print_ready(engine: &Engine, bound: &Bound) {
+    let mut out = io::stdout().lock();
+    // A closed standard output is the business of whoever closed it; the server is up all the same.
+    let _ = writeln!(out, "{} listening on {bound}", engine.name).and_then(|()| out.flush());
+}
+
+/// Sends `tracing` events to standard error: `RUST_LOG=debug`, `RUST_LOG=warn,minikit=trace`;
+/// otherwise from `info` up. Only the first call in a process counts.
+pub fn log_to_stderr() {
+    let wish = std::env::var("RUST_LOG").unwrap_or_default();
+    let (filter, misread) = match wish.parse::<Targets>() {
+        Ok(filter) if !wish.is_empty() => (filter, None),
+        Ok(_) => (info(), None),
+        Err(error) => (info(), Some(error)),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    if let Some(error) = misread {
+        tracing::warn!("RUST_LOG={wish} is not understood ({error}); logging from `info` up");
+    }
+}
+
+fn info() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO)
+}

@@ -1,0 +1,82 @@
+//! Locks, counters and threads under one name, so that a model checker can stand in for the
+//! machine.
+//!
+//! Shared state is written against this module instead of `std::sync`. In an ordinary build the two
+//! are the same thing. Built with `RUSTFLAGS="--cfg loom"` the names mean
+//! [loom](https://docs.rs/loom)'s versions, which run a small program through *every* order in
+//! which its threads could have met:
+//!
+//! ```text
+//! two threads, counter 0     the order of most runs
+//! A: read 0                  A: read 0
+//! B: read 0                  A: write 1
+//! A: write 1                 B: read 1
+//! B: write 1  -> 1, lost     B: write 2  -> 2      loom runs both, and reports the first
+//! ```
+//!
+//! **A lock here cannot fail.** The standard mutex remembers that a thread panicked while holding
+//! it and makes every later `lock()` an error. For a server that turns the bug of one connection
+//! into the end of all of them. The engines keep the data under a lock whole between any two of
+//! their own steps, so the next holder finds something it can work with, and what went wrong has
+//! already been printed by the panic.
+//!
+//! Redis needs none of this: one thread executes all commands (`server.c`), and its few background
+//! threads meet it through `pthread_mutex_t` queues (`bio.c`).
+
+#[cfg(not(loom))]
+use std::sync as imp;
+
+#[cfg(loom)]
+use loom::sync as imp;
+
+#[cfg(not(loom))]
+pub use std::thread;
+
+#[cfg(loom)]
+pub use loom::thread;
+
+pub use imp::{Arc, MutexGuard, atomic};
+
+/// Mutual exclusion whose `lock` gives the guard itself; see the head of the file for why it never
+/// fails.
+///
+/// The size and the cost of `std::sync::Mutex`: uncontended, one compare-and-swap to enter and one
+/// swap to leave.
+#[derive(Debug, Default)]
+pub struct Mutex<T>(imp::Mutex<T>);
+
+impl<T> Mutex<T> {
+    /// A free lock around `value`.
+    pub fn new(value: T) -> Mutex<T> {
+        Mutex(imp::Mutex::new(value))
+    }
+
+    /// Waits until nobody else is inside, and enters until the guard is dropped.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_the_lock_does_not_close_it() {
+        let shared = Arc::new(Mutex::new(1));
+        let inside = Arc::clone(&shared);
+        let died = thread::spawn(move || {
+            let mut held = inside.lock();
+            *held = 2;
+            panic!("on purpose, with the lock held");
+        })
+        .join();
+        assert!(died.is_err());
+        assert_eq!(*shared.lock(), 2);
+    }
+
+    #[test]
+    fn it_costs_what_the_standard_one_costs() {
+        assert_eq!(size_of::<Mutex<u64>>(), size_of::<std::sync::Mutex<u64>>());
+    }
+}

@@ -1,0 +1,9 @@
+//! minikit from the outside, as one program: each module is one subject.
+#![cfg(not(loom))]
+
+mod admin;
+mod cli;
+mod client;
+mod engine;
+mod server;
+mod signals;

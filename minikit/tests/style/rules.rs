@@ -1,0 +1,212 @@
+//! The rules, each a few lines, each with a bad sample that it catches.
+
+use crate::source::Source;
+
+/// More columns make a reader scroll sideways beside a diff.
+const COLUMNS_MAX: usize = 100;
+/// What fits one screen, TigerBeetle's limit.
+const FUNCTION_LINES_MAX: usize = 70;
+/// What can be read in one go.
+const FILE_LINES_MAX: usize = 600;
+
+/// Notes to self. Split, so that this file does not find itself.
+const UNFINISHED: [&str; 4] =
+    [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("HA", "CK:")];
+/// Macros that stand for code nobody has written yet, or for looking at it.
+const UNFINISHED_CODE: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
+/// Directories of one machine, and tools of the authors. A reader has neither.
+const FOREIGN: [&str; 9] = [
+    concat!("/wo", "rk/"),
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("clau", "de"),
+    concat!("anthro", "pic"),
+    concat!("chat", "gpt"),
+    concat!("copi", "lot"),
+    concat!("sub", "agent"),
+    concat!("the br", "ief "),
+];
+
+/// Something a rule objects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub path: String,
+    /// Counted from 1.
+    pub line: usize,
+    pub text: String,
+    /// What an exception would have to name, and its size in lines; `None` where there is no
+    /// excuse.
+    pub excusable: Option<(String, usize)>,
+}
+
+/// Everything wrong with one file.
+pub fn check(source: &Source) -> Vec<Finding> {
+    let mut findings = foreign(source);
+    if source.is_rust() {
+        for rule in [columns, sizes, head, unwraps, unsafety, unfinished] {
+            findings.extend(rule(source));
+        }
+    }
+    findings
+}
+
+fn finding(source: &Source, line: usize, text: impl Into<String>) -> Finding {
+    Finding { path: source.path.clone(), line, text: text.into(), excusable: None }
+}
+
+fn numbered(source: &Source) -> impl Iterator<Item = (usize, &str)> {
+    source.text.lines().enumerate().map(|(index, line)| (index + 1, line))
+}
+
+fn columns(source: &Source) -> Vec<Finding> {
+    let too_long = |(line, text): (usize, &str)| {
+        let columns = text.chars().count();
+        (columns > COLUMNS_MAX).then(|| finding(source, line, format!("{columns} columns")))
+    };
+    numbered(source).filter_map(too_long).collect()
+}
+
+fn sizes(source: &Source) -> Vec<Finding> {
+    let file = ("file".to_owned(), 1, source.text.lines().count(), FILE_LINES_MAX);
+    let functions = source.functions().into_iter();
+    let functions =
+        functions.map(|it| (format!("fn {}", it.name), it.line, it.lines, FUNCTION_LINES_MAX));
+    let too_large = functions.chain([file]).filter(|(_, _, lines, max)| lines > max);
+    let finding = |(item, line, lines, max): (String, _, _, _)| Finding {
+        excusable: Some((item.clone(), lines)),
+        ..finding(source, line, format!("{item} has {lines} lines, more than {max}"))
+    };
+    too_large.map(finding).collect()
+}
+
+fn head(source: &Source) -> Vec<Finding> {
+    let missing = source.is_below_src() && !source.text.starts_with("//!");
+    missing.then(|| finding(source, 1, "no head (`//!`)")).into_iter().collect()
+}
+
+fn unwraps(source: &Source) -> Vec<Finding> {
+    let places = source.places_of(".unwrap()").into_iter();
+    let places = places.filter(|place| !source.is_in_tests(*place));
+    let text = "unwrap() outside of tests; expect(\"why it cannot fail\")";
+    places.map(|place| finding(source, source.line_of(place), text)).collect()
+}
+
+fn unsafety(source: &Source) -> Vec<Finding> {
+    if source.path.ends_with("/raw.rs") {
+        return Vec::new();
+    }
+    let places = source.words("unsafe").into_iter();
+    places.map(|it| finding(source, source.line_of(it), "unsafe outside of raw.rs")).collect()
+}
+
+fn unfinished(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (line, text) in numbered(source) {
+        let reminders = UNFINISHED.iter().filter(|it| text.contains(**it));
+        findings.extend(reminders.map(|it| finding(source, line, format!("unfinished: {it}"))));
+    }
+    for what in UNFINISHED_CODE {
+        let places = source.places_of(what).into_iter();
+        findings.extend(
+            places.map(|it| finding(source, source.line_of(it), format!("unfinished: {what}"))),
+        );
+    }
+    let ignored = source.places_of("#[ignore").into_iter();
+    findings.extend(ignored.map(|it| finding(source, source.line_of(it), "an ignored test")));
+    findings
+}
+
+fn foreign(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (line, text) in numbered(source) {
+        let text = text.to_lowercase();
+        let found = FOREIGN.iter().filter(|it| text.contains(**it));
+        findings.extend(found.map(|it| finding(source, line, format!("not of the project: {it}"))));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in `text`, as `line text`.
+    fn found(path: &str, text: &str) -> Vec<String> {
+        let findings = check(&Source::new(path, text));
+        findings.into_iter().map(|it| format!("{} {}", it.line, it.text)).collect()
+    }
+
+    /// Words of the rules, put together here so that the rules do not find this file.
+    fn of(parts: [&str; 2]) -> String {
+        parts.concat()
+    }
+
+    #[test]
+    fn a_good_file_has_no_findings() {
+        let text = "//! A head.\n\n/// Says \"x.unwrap()\".\nfn f() {\n    g().expect(\"g\");\n}\n";
+        assert_eq!(found("minikit/src/f.rs", text), [""; 0]);
+    }
+
+    #[test]
+    fn a_long_line_counts_characters() {
+        let line = |length: usize| format!("//! {}\n", "é".repeat(length - 4));
+        assert_eq!(found("src/a.rs", &line(100)), [""; 0]);
+        assert_eq!(found("src/a.rs", &line(101)), ["1 101 columns"]);
+    }
+
+    #[test]
+    fn sizes_are_limited_and_can_be_excused() {
+        let function =
+            |lines: usize| format!("//! Head.\nfn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
+        assert_eq!(found("src/a.rs", &function(70)), [""; 0]);
+        assert_eq!(found("src/a.rs", &function(71)), ["2 fn f has 71 lines, more than 70"]);
+        let findings = check(&Source::new("src/a.rs", &function(71)));
+        assert_eq!(findings[0].excusable, Some(("fn f".to_owned(), 71)));
+        assert_eq!(
+            found("src/a.rs", &"//!\n".repeat(601)),
+            ["1 file has 601 lines, more than 600"]
+        );
+    }
+
+    #[test]
+    fn a_head_is_missed_under_src_only() {
+        assert_eq!(found("minikit/src/a.rs", "fn f() {}\n"), ["1 no head (`//!`)"]);
+        assert_eq!(found("minikit/tests/a.rs", "fn f() {}\n"), [""; 0]);
+    }
+
+    #[test]
+    fn unwrap_is_for_tests() {
+        let text =
+            "//! Head.\nfn f() { g().unwrap() }\n#[cfg(test)]\nmod t { fn f() { g().unwrap() } }\n";
+        let finding = "2 unwrap() outside of tests; expect(\"why it cannot fail\")";
+        assert_eq!(found("minikit/src/a.rs", text), [finding]);
+        assert_eq!(found("minikit/examples/a.rs", text), [""; 0]);
+    }
+
+    #[test]
+    fn unsafe_has_one_place() {
+        let text = "//! Not unsafe.\n#![allow(unsafe_code)]\nfn f() { unsafe { g() } }\n";
+        assert_eq!(found("minikit/src/a.rs", text), ["3 unsafe outside of raw.rs"]);
+        assert_eq!(found("minikit/src/raw.rs", text), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_is_left_unfinished() {
+        let reminder = of(["TO", "DO"]);
+        let text = format!("//! {reminder} later.\n#[ignore]\nfn f() {{ todo!() }}\n");
+        let expected =
+            [&format!("1 unfinished: {reminder}"), "3 unfinished: todo!", "2 an ignored test"];
+        assert_eq!(found("src/a.rs", &text), expected);
+    }
+
+    #[test]
+    fn the_project_speaks_of_itself_alone() {
+        let (path, tool) = (of(["/wo", "rk/"]), of(["Clau", "de"]));
+        let text = format!("Read {path}x.\nAsk {tool}.\nThe framework/library.\n");
+        let expected = [
+            format!("1 not of the project: {path}"),
+            format!("2 not of the project: {}", tool.to_lowercase()),
+        ];
+        assert_eq!(found("README.md", &text), expected);
+    }
+}
