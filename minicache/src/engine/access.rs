@@ -264,6 +264,19 @@ impl<'c> Access<'c> {
         self.set(key, Fresh::Text(text), deadline);
     }
 
+    /// Puts a value under a key, whatever was there, to live until `deadline`.
+    pub fn set(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) {
+        let Some(spot) = self.look_up(key, true) else {
+            self.add(key, fresh, deadline);
+            return;
+        };
+        let life = Life { deadline, now_ms: self.now.ms };
+        let db = self.db;
+        let shard = &mut self.guards[spot.guard].1.shard;
+        let clock = shard.clock(spot.handle);
+        shard.replace(db, spot.handle, key, fresh, life, clock);
+    }
+
     /// Puts a number under a key that holds a string or nothing; its deadline stays.
     pub fn set_int(&mut self, key: &[u8], number: i64) {
         let Some(spot) = self.look_up(key, false) else {
@@ -473,19 +486,6 @@ impl<'c> Access<'c> {
             shard.touch(handle, &*self.rules.policy, self.now.ms);
         }
         (guard, Some(handle))
-    }
-
-    /// Gives a key a new value, whether or not it is there.
-    fn set(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) {
-        let Some(spot) = self.look_up(key, true) else {
-            self.add(key, fresh, deadline);
-            return;
-        };
-        let life = Life { deadline, now_ms: self.now.ms };
-        let db = self.db;
-        let shard = &mut self.guards[spot.guard].1.shard;
-        let clock = shard.clock(spot.handle);
-        shard.replace(db, spot.handle, key, fresh, life, clock);
     }
 
     fn add(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) -> Spot {
