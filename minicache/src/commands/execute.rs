@@ -64,6 +64,10 @@ impl<'c> Executor<'c> {
             (Replies::Off, Replies::Off) => out.rewind(before),
             _ => {}
         }
+        // Messages are no replies: they go out even where replies are not wanted.
+        if !session.subscriptions.is_empty() || replies != Replies::On {
+            session.hear(out);
+        }
     }
 
     /// Until when a pause keeps this command waiting.
