@@ -1,12 +1,17 @@
 //! From options to a running server.
 //!
-//! There are two ways in. `minicache serve --listen …` is the way of all engines ([`Start`] is filled from its flags). And
-//! because scripts and test suites start a `redis-server` by its own conventions, `minicache redis.conf --port 7000` works as
-//! well ([`redis_style`](super::redis_style)). Both end here:
+//! There are two ways in. `minicache serve --listen …` is the way of all engines: its flags fill a
+//! [`Start`]. And because scripts and test suites start a `redis-server` by its own conventions,
+//! `minicache redis.conf --port 7000` works as well ([`redis_style`](super::redis_style)). Both end
+//! here:
 //!
 //! ```text
-//! Start { options, config, … } ─> Cache::new ─> admin endpoint ─> sockets, one runtime per core ─> ready(cache, bound)
+//! Start { options, config, … } ─> Cache::new ─> admin endpoint
+//!                              ─> sockets, a runtime per core ─> ready(cache, bound)
 //! ```
+//!
+//! What was found out on the way (the port that port 0 became, the number of cores) is written
+//! where `CONFIG GET` shows it. The counterpart in Redis is `initServer` (`server.c`).
 
 use super::inspect::Inspector;
 use super::{Server, now};
@@ -37,10 +42,7 @@ pub struct Start {
 ///
 /// # Errors
 /// Where an address, a thread or a runtime could not be had.
-pub fn run(
-    mut start: Start,
-    ready: impl FnOnce(&Arc<Cache>, &Bound),
-) -> Result<(), ServerError> {
+pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), ServerError> {
     let cores = match start.options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
@@ -83,8 +85,8 @@ fn note(config: &mut Config, parameter: &str, number: usize) {
     noted.expect("ports and numbers of cores are within the bounds of their parameters");
 }
 
-/// One core needs no second lock. Several get enough shards that two commands seldom want the same one: with 32 shards
-/// per core the chance that one other core is just there is 3 %.
+/// One core needs no second lock. Several get enough shards that two commands seldom want the same
+/// one: with 32 shards per core the chance that one other core is just there is 3 %.
 fn shards_for(cores: usize) -> usize {
     if cores == 1 { 1 } else { (cores * 32).next_power_of_two().min(SHARDS_MAX) }
 }

@@ -279,8 +279,17 @@ fn clients(cache: &Cache, page: &mut Xray) {
 
 fn shard_table(shards: &[&Figures], page: &mut Xray) {
     let columns = [
-        "shard", "keys", "volatile", "buckets", "keys per bucket", "slab", "free", "hits", "misses",
-        "expired", "evicted",
+        "shard",
+        "keys",
+        "volatile",
+        "buckets",
+        "keys per bucket",
+        "slab",
+        "free",
+        "hits",
+        "misses",
+        "expired",
+        "evicted",
     ];
     let note = "One lock each. A bucket of the index is a cache line of 12 places.";
     let table = page.table("Shards", note, &columns);
