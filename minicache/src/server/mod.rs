@@ -111,7 +111,8 @@ impl Service for Server {
 }
 
 /// What a client hears whom protected mode keeps out.
-const DENIED: &[u8] = b"-DENIED Protected mode: there is no password, so only clients on this machine \
+const DENIED: &[u8] =
+    b"-DENIED Protected mode: there is no password, so only clients on this machine \
     are let in. Set a password (requirepass), or switch protected-mode off where no stranger can \
     reach this address.\r\n";
 

@@ -110,11 +110,7 @@ fn total(cache: &Cache, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
 }
 
 /// A figure of one command on all cores together.
-fn of_command(
-    cache: &Cache,
-    command: usize,
-    figure: fn(&CommandCounters) -> &AtomicU64,
-) -> u64 {
+fn of_command(cache: &Cache, command: usize, figure: fn(&CommandCounters) -> &AtomicU64) -> u64 {
     total(cache, |core| figure(core.of(command)))
 }
 
