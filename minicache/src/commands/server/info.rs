@@ -30,7 +30,6 @@ const SECTIONS: [(&str, bool, fn(&mut Call, &mut Page)); 11] = [
 
 /// `INFO [section …]`
 pub fn info(c: &mut Call) -> Answer {
-    c.store.lock_all();
     let asked: Vec<Vec<u8>> = c.args.from(1).iter().map(<[u8]>::to_ascii_lowercase).collect();
     let shows = |name: &str, by_default: bool| {
         let has = |word: &str| asked.iter().any(|section| section == word.as_bytes());
