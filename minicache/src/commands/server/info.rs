@@ -95,6 +95,8 @@ fn server(c: &mut Call, page: &mut Page) {
     let settings = &c.store.rules.settings;
     let up_s = (now.ms - cache.identity.started_ms).max(0) / 1000;
     page.row("redis_version", REDIS_VERSION);
+    page.row("redis_git_sha1", "00000000");
+    page.row("redis_git_dirty", 0);
     page.row("minicache_version", env!("CARGO_PKG_VERSION"));
     page.row("redis_mode", "standalone");
     page.row("os", std::env::consts::OS);
