@@ -29,12 +29,17 @@ use crate::engine::mailbox::Letter;
 use crate::engine::object::Value;
 use crate::engine::pubsub::Scope;
 use crate::engine::session::Session;
+use crate::raw::Counting;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, split_quoted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
+
+/// Tests of `maxmemory` need to know what is allocated.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// More than one, so that a key which a command does not declare is in a shard that is not locked.
 const SHARDS: usize = 16;

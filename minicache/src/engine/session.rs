@@ -5,7 +5,7 @@ use super::clients::Client;
 use crate::commands::Command;
 use crate::wire::reply::Protocol;
 use crate::wire::request::OwnedArgs;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,8 +21,8 @@ pub struct Session {
     pub trusted: bool,
     /// Commands queued since `MULTI`.
     pub transaction: Option<Transaction>,
-    /// Keys that must stay as they are until `EXEC`.
-    pub watched: Vec<WatchedKey>,
+    /// Keys that must stay as they are until `EXEC`, by database and name: the versions they had.
+    pub watched: BTreeMap<(usize, Box<[u8]>), u64>,
     /// What it is subscribed to.
     pub subscriptions: Subscriptions,
     /// Which replies it wants.
@@ -46,16 +46,6 @@ pub struct Transaction {
     pub commands: Vec<(&'static Command, OwnedArgs)>,
     /// Whether one could not be queued, so that `EXEC` must refuse.
     pub poisoned: bool,
-}
-
-/// A key under `WATCH`, and its version then.
-pub struct WatchedKey {
-    /// The database it is in.
-    pub db: usize,
-    /// The key.
-    pub key: Box<[u8]>,
-    /// What its shard said its version was.
-    pub version: u64,
 }
 
 /// The three ways to subscribe.
@@ -102,7 +92,7 @@ impl Session {
             protocol: Protocol::Resp2,
             trusted,
             transaction: None,
-            watched: Vec::new(),
+            watched: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             replies: Replies::On,
             waiting: None,

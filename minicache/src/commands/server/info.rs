@@ -30,7 +30,6 @@ const SECTIONS: [(&str, bool, fn(&mut Call, &mut Page)); 11] = [
 
 /// `INFO [section …]`
 pub fn info(c: &mut Call) -> Answer {
-    c.store.lock_all();
     let asked: Vec<Vec<u8>> = c.args.from(1).iter().map(<[u8]>::to_ascii_lowercase).collect();
     let shows = |name: &str, by_default: bool| {
         let has = |word: &str| asked.iter().any(|section| section == word.as_bytes());
@@ -95,6 +94,8 @@ fn server(c: &mut Call, page: &mut Page) {
     let settings = &c.store.rules.settings;
     let up_s = (now.ms - cache.identity.started_ms).max(0) / 1000;
     page.row("redis_version", REDIS_VERSION);
+    page.row("redis_git_sha1", "00000000");
+    page.row("redis_git_dirty", 0);
     page.row("minicache_version", env!("CARGO_PKG_VERSION"));
     page.row("redis_mode", "standalone");
     page.row("os", std::env::consts::OS);
