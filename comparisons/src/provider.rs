@@ -189,7 +189,7 @@ pub struct Server {
     pub socket: Option<PathBuf>,
     /// Its process, as this machine's kernel numbers it; `None` for a server elsewhere.
     pub pid: Option<u32>,
-    /// The container's id.
+    /// The first twelve digits of the container's id, as Docker shows it.
     pub container: Option<String>,
     _process: Option<Child>,
     _container: Option<Undo>,
@@ -297,7 +297,7 @@ impl Side {
         let pid = checked(Command::new("docker").args(inspect))?;
         Ok(Server {
             pid: pid.trim().parse().ok().filter(|pid| *pid > 0),
-            container: Some(id.trim().into()),
+            container: Some(id.trim().chars().take(12).collect()),
             _container: Some(undo),
             ..Server::bare(self.system.name, ([127, 0, 0, 1], port).into())
         })

@@ -128,6 +128,7 @@ fn against_redis(
     adopt(sides[1], &mut servers[1])?;
     plan.leave_out_what_cannot_be(&servers, context.cores, &mut notes);
     let tool = Tool::find(&servers[1], context.cores);
+    let settings = settings(context, &tool, &plan);
     let mut rounds = Rounds {
         count: plan.rounds,
         names: [MINICACHE.name, REDIS.name],
@@ -154,7 +155,7 @@ fn against_redis(
     Ok(Pair {
         ours: Identity { version, ..mine },
         theirs: Some(theirs),
-        settings: settings(context, &tool, &plan),
+        settings,
         notes,
         comparisons,
     })
@@ -409,7 +410,7 @@ fn tidy(servers: &[Server; 2]) -> Result<()> {
 
 fn whose(server: &Server) -> String {
     match (server.pid, &server.container) {
-        (Some(pid), Some(id)) => format!("(pid {pid}, container {})", &id[..id.len().min(12)]),
+        (Some(pid), Some(id)) => format!("(pid {pid}, container {id})"),
         (Some(pid), None) => format!("(pid {pid})"),
         (None, _) => "(not a process of this machine)".into(),
     }
@@ -429,7 +430,18 @@ fn settings(context: &Context, tool: &Tool, plan: &Plan) -> Vec<String> {
         "durability: none on either side (Redis: --save '' --appendonly no)".into(),
         tool.describe(),
         format!("rounds: {} of each, ours and theirs in turn; figures are medians", plan.rounds),
+        load(),
     ]
+}
+
+/// What else the machine was doing before we began.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let last_minute = text.split(' ').next().unwrap_or("unknown");
+    format!(
+        "other load when it began: {last_minute} processes on average; the more, the less \
+         throughput and latency say, and the more CPU per operation is the figure to go by"
+    )
 }
 
 #[cfg(test)]

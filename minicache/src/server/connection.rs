@@ -23,7 +23,6 @@ use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::add;
 use crate::engine::config::settings::OutputLimit;
 use crate::engine::mailbox::Letter;
-use crate::engine::pubsub::Scope;
 use crate::engine::rules::Rules;
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
@@ -218,7 +217,10 @@ impl Connection {
                     self.sent += taken;
                 }
                 Poll::Ready(Err(_)) => return Err(Gone),
-                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Pending => {
+                    self.forget_sent();
+                    return Ok(Poll::Pending);
+                }
             }
         }
         if self.sent > 0 {
@@ -231,11 +233,24 @@ impl Connection {
         Ok(Poll::Ready(()))
     }
 
+    /// Drops what was sent once it is the greater part, or a client that is always a little behind would make `unsent` grow
+    /// for ever.
+    fn forget_sent(&mut self) {
+        if self.sent > KEPT_MAX && self.sent * 2 > self.unsent.len() {
+            self.unsent.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
     fn open(&mut self, letters: Vec<Letter>, context: &mut Context<'_>) -> Result<(), Gone> {
         for letter in letters {
             match letter {
                 Letter::Message(bytes) => self.unsent.extend_from_slice(&bytes),
-                Letter::Leave => self.session.closing = true,
+                Letter::Leave => {
+                    // What the kernel does not take now it may never take: a client that is told to go is not waited for.
+                    let _ = self.flush(context)?;
+                    return Err(Gone);
+                }
                 Letter::Unblocked(reply) => {
                     self.unsent.extend_from_slice(&reply);
                     self.wait_no_longer();
@@ -328,16 +343,8 @@ impl Drop for Connection {
             cache.waiting.finish(ticket);
         }
         if !self.session.subscriptions.is_empty() {
-            let mut pubsub = cache.pubsub.lock();
-            let id = self.session.client.id;
-            let subscriptions = &self.session.subscriptions;
-            for (scope, names) in [
-                (Scope::Channel, &subscriptions.channels),
-                (Scope::Pattern, &subscriptions.patterns),
-                (Scope::Shard, &subscriptions.shard_channels),
-            ] {
-                names.iter().for_each(|name| pubsub.unsubscribe(scope, name, id));
-            }
+            let (gone, id) = (&self.session.subscriptions, self.session.client.id);
+            cache.pubsub.lock().unsubscribe_all(gone, id);
         }
         if !self.session.watched.is_empty() {
             let (core, rules) = (Rc::clone(&self.core), self.core.rules());
