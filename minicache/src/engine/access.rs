@@ -65,6 +65,8 @@ pub struct Taken {
     pub fresh: Owned,
     /// Its deadline.
     pub deadline: Option<i64>,
+    /// What the eviction policy knew of it; `None` for a copy, which is new.
+    clock: Option<u32>,
 }
 
 /// A value by itself.
@@ -184,6 +186,11 @@ impl<'c> Access<'c> {
     /// Whether a key exists, without counting as a use.
     pub fn exists(&mut self, key: &[u8]) -> bool {
         self.look_up(key, false).is_some()
+    }
+
+    /// Counts as a use of a key, without being a hit or a miss; whether there is one.
+    pub fn touch(&mut self, key: &[u8]) -> bool {
+        self.look_up(key, true).is_some()
     }
 
     /// The string under a key.
@@ -322,10 +329,11 @@ impl<'c> Access<'c> {
 
     /// Takes a key out, with its value and deadline.
     pub fn take(&mut self, key: &[u8]) -> Option<Taken> {
-        let spot = self.look_up(key, false)?;
+        let spot = self.look_up(key, true)?;
         let db = self.db;
         let shard = &mut self.guards[spot.guard].1.shard;
         let deadline = shard.deadline(spot.handle);
+        let clock = Some(shard.clock(spot.handle));
         let short = match shard.value(spot.handle) {
             Value::Short(text) => Some(text.to_vec()),
             Value::Object(_) => None,
@@ -335,7 +343,7 @@ impl<'c> Access<'c> {
             (Some(object), _) => Owned::Object(object),
             (None, text) => Owned::Text(text.unwrap_or_default()),
         };
-        Some(Taken { fresh, deadline })
+        Some(Taken { fresh, deadline, clock })
     }
 
     /// A copy of a key's value, with its deadline.
@@ -344,7 +352,7 @@ impl<'c> Access<'c> {
             Value::Short(text) => Owned::Text(text.to_vec()),
             Value::Object(object) => Owned::Object(object.clone()),
         };
-        Some(Taken { fresh, deadline: self.deadline(key).flatten() })
+        Some(Taken { fresh, deadline: self.deadline(key).flatten(), clock: None })
     }
 
     /// Puts back under a key what was [taken](Self::take), whatever is there.
@@ -352,6 +360,9 @@ impl<'c> Access<'c> {
         match taken.fresh {
             Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
+        }
+        if let (Some(clock), Some(spot)) = (taken.clock, self.look_up(key, false)) {
+            self.guards[spot.guard].1.shard.set_clock(spot.handle, clock);
         }
     }
 
