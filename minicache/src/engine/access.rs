@@ -338,12 +338,29 @@ impl<'c> Access<'c> {
         Some(Taken { fresh, deadline })
     }
 
+    /// A copy of a key's value, with its deadline.
+    pub fn copy(&mut self, key: &[u8]) -> Option<Taken> {
+        let fresh = match self.read(key)? {
+            Value::Short(text) => Owned::Text(text.to_vec()),
+            Value::Object(object) => Owned::Object(object.clone()),
+        };
+        Some(Taken { fresh, deadline: self.deadline(key).flatten() })
+    }
+
     /// Puts back under a key what was [taken](Self::take), whatever is there.
     pub fn put_back(&mut self, key: &[u8], taken: Taken) {
         match taken.fresh {
             Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
         }
+    }
+
+    /// Does `work` in another database.
+    pub fn within<T>(&mut self, db: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let here = std::mem::replace(&mut self.db, db);
+        let outcome = work(self);
+        self.db = here;
+        outcome
     }
 
     // ---- deadlines ----
