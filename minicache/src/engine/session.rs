@@ -2,10 +2,11 @@
 //! watched, the channels heard (`client` in `server.h`, without its buffers and socket).
 
 use super::clients::Client;
+use super::pubsub::{Scope, Subscriptions};
 use crate::commands::Command;
-use crate::wire::reply::Protocol;
+use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::OwnedArgs;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -46,29 +47,6 @@ pub struct Transaction {
     pub commands: Vec<(&'static Command, OwnedArgs)>,
     /// Whether one could not be queued, so that `EXEC` must refuse.
     pub poisoned: bool,
-}
-
-/// The three ways to subscribe.
-#[derive(Default)]
-pub struct Subscriptions {
-    /// `SUBSCRIBE`.
-    pub channels: BTreeSet<Box<[u8]>>,
-    /// `PSUBSCRIBE`.
-    pub patterns: BTreeSet<Box<[u8]>>,
-    /// `SSUBSCRIBE`.
-    pub shard_channels: BTreeSet<Box<[u8]>>,
-}
-
-impl Subscriptions {
-    /// How many there are of all kinds.
-    pub fn len(&self) -> usize {
-        self.channels.len() + self.patterns.len() + self.shard_channels.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// `CLIENT REPLY`.
@@ -114,6 +92,13 @@ impl Session {
         ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
     }
 
+    /// Lets the messages that have come go out before anything else does.
+    pub fn hear(&self, out: &mut Reply) {
+        for message in self.client.mailbox.take_messages() {
+            out.buffer().extend_from_slice(&message);
+        }
+    }
+
     /// Lets others see what has changed.
     pub fn publish_figures(&self) {
         let figures = &self.client.figures;
@@ -125,9 +110,9 @@ impl Session {
         figures.monitor.store(self.monitor, Ordering::Relaxed);
         figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
         store(&figures.db, self.db);
-        store(&figures.channels, self.subscriptions.channels.len());
-        store(&figures.patterns, self.subscriptions.patterns.len());
-        store(&figures.shard_channels, self.subscriptions.shard_channels.len());
+        store(&figures.channels, self.subscriptions.count(Scope::Channel));
+        store(&figures.patterns, self.subscriptions.count(Scope::Pattern));
+        store(&figures.shard_channels, self.subscriptions.count(Scope::Shard));
         store(&figures.watching, self.watched.len());
     }
 }

@@ -8,6 +8,7 @@ use crate::commands::connection::REDIS_VERSION;
 use crate::commands::table;
 use crate::engine::cache::{CommandCounters, Counters};
 use crate::engine::error::Answer;
+use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::ShardStats;
 use minikit::process::Process;
 use std::fmt::{Display, Write};
@@ -197,8 +198,8 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.row("evicted_clients", 0);
     page.row("keyspace_hits", totals.hits);
     page.row("keyspace_misses", totals.misses);
-    page.row("pubsub_channels", pubsub.channel_count());
-    page.row("pubsub_patterns", pubsub.pattern_count());
+    page.row("pubsub_channels", pubsub.count(Scope::Channel));
+    page.row("pubsub_patterns", pubsub.count(Scope::Pattern));
     page.row("latest_fork_usec", 0);
     page.row("total_forks", 0);
     page.row("tracking_total_keys", 0);
