@@ -192,7 +192,7 @@ class Words:
         return self.mostly(self.random.choice(self.FLOATS), self.NO_FLOATS + self.EDGES)
 
     def score(self):
-        return self.mostly(str(self.random.randint(-3, 5)), self.FLOATS + self.NO_FLOATS, 0.7)
+        return self.mostly(str(self.random.randint(-3, 5)), self.FLOATS + self.NO_FLOATS, 0.85)
 
     def bound(self):
         return self.mostly(self.random.choice(["", "("]) + self.score(), ["-inf", "+inf", "(inf"])
