@@ -338,12 +338,29 @@ impl<'c> Access<'c> {
         Some(Taken { fresh, deadline })
     }
 
+    /// A copy of a key's value, with its deadline.
+    pub fn copy(&mut self, key: &[u8]) -> Option<Taken> {
+        let fresh = match self.read(key)? {
+            Value::Short(text) => Owned::Text(text.to_vec()),
+            Value::Object(object) => Owned::Object(object.clone()),
+        };
+        Some(Taken { fresh, deadline: self.deadline(key).flatten() })
+    }
+
     /// Puts back under a key what was [taken](Self::take), whatever is there.
     pub fn put_back(&mut self, key: &[u8], taken: Taken) {
         match taken.fresh {
             Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
         }
+    }
+
+    /// Does `work` in another database.
+    pub fn within<T>(&mut self, db: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let here = std::mem::replace(&mut self.db, db);
+        let outcome = work(self);
+        self.db = here;
+        outcome
     }
 
     // ---- deadlines ----
@@ -424,14 +441,15 @@ impl<'c> Access<'c> {
         self.guard_of(key).watched.unwatch(db, key) == Some(version)
     }
 
-    /// Says to the watchers of every key of a database that exists, or exists in `other`, that it changed.
+    /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it changed.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
-        let cache = self.cache;
+        let (cache, now_ms) = (self.cache, self.now.ms);
         for (_, cell) in &mut self.guards {
             for key in cell.watched.keys_of(db) {
                 let hash = cache.hash(&key);
                 let mut databases = std::iter::once(db).chain(other);
-                if databases.any(|db| cell.shard.find(db, hash, &key).is_some()) {
+                let is_alive = |db| cell.shard.is_alive(db, hash, &key, now_ms);
+                if databases.any(is_alive) {
                     cell.watched.touch(db, &key);
                 }
             }
