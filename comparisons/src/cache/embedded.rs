@@ -20,10 +20,10 @@ use crate::provider::Server;
 use crate::rounds::Rounds;
 
 /// Requests of one run.
-const REQUESTS: u64 = 1_000_000;
+const REQUESTS: u64 = 500_000;
 
 /// What one run was planned to take.
-pub const SECONDS_PER_RUN: f64 = 0.8;
+pub const SECONDS_PER_RUN: f64 = 0.5;
 
 /// Bytes of each value.
 const VALUE_BYTES: usize = 64;

@@ -151,7 +151,7 @@ pub struct Heading {
     /// Whether all cases are under the same load, so that rows need only the test's name.
     pub same_load: bool,
     /// What a round runs.
-    pub command: String,
+    pub command: &'static str,
 }
 
 /// Runs every case in turns on both servers; CPU per operation and throughput come of it.
@@ -206,7 +206,7 @@ fn comparison(heading: &Heading, theirs: &Server, kind: &str) -> Comparison {
         title: format!("{title}{}", heading.suffix),
         detail: heading.detail.into(),
         meaning: meaning.into(),
-        command: heading.command.clone(),
+        command: heading.command.into(),
         against: theirs.name.into(),
         unit: unit.into(),
         better,
