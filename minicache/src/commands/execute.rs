@@ -262,8 +262,8 @@ impl<'c> Executor<'c> {
 
 fn find(args: Args) -> Result<&'static Command, Error> {
     let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
-    let command = match (command.subcommands().is_empty(), args.get(1)) {
-        (false, Some(name)) => match command.subcommand(name) {
+    let command = match (command.is_container(), args.get(1)) {
+        (true, Some(name)) => match command.subcommand(name) {
             Some(subcommand) => subcommand,
             None => return Err(unknown_subcommand(command, name)),
         },

@@ -365,3 +365,6 @@ impl Search {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

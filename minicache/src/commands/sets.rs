@@ -1,89 +1,139 @@
-//! Stand-ins until the family is written.
+//! Sets: `SADD`, `SINTER` and their kin (`t_set.c`).
+//!
+//! ```text
+//! SADD a 1 2 3          (integer) 3
+//! SADD b 2 3 pear       (integer) 3
+//! SINTER a b            1) "2"  2) "3"
+//! SMOVE b a pear        (integer) 1     a leaves the integers' form, `srem` and `sadd` are published
+//! ```
+//!
+//! * This file: members of one set, and of two (`SMOVE`).
+//! * [`algebra`]: intersection, union and difference of many.
+//! * [`random`]: members by chance.
 
-use super::Call;
+mod algebra;
+mod random;
+
+pub use algebra::*;
+pub use random::*;
+
+use super::{Call, scan};
+use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::number::ItoaBuf;
+use crate::engine::values::set::Set;
 
-/// Stand-in.
-pub fn sadd(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SADD key member [member ...]`
+pub fn sadd(c: &mut Call) -> Answer {
+    let (key, limits) = (c.arg(1), &c.store.rules.limits);
+    let set = c.store.obtain::<Set>(key)?;
+    let added = c.args.from(2).iter().filter(|member| set.add(member, limits)).count();
+    if added > 0 {
+        c.store.changed(Events::SET, "sadd", key);
+    }
+    c.out.count(added);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn scard(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SREM key member [member ...]`
+pub fn srem(c: &mut Call) -> Answer {
+    let key = c.arg(1);
+    let Some(set) = c.store.get_mut::<Set>(key)? else {
+        c.out.int(0);
+        return Ok(());
+    };
+    let removed = c.args.from(2).iter().filter(|member| set.remove(member)).count();
+    if removed > 0 {
+        c.store.changed(Events::SET, "srem", key);
+        c.store.remove_if_empty::<Set>(key);
+    }
+    c.out.count(removed);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn sdiff(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SMOVE source destination member`
+pub fn smove(c: &mut Call) -> Answer {
+    let moved = move_member(c)?;
+    c.out.int(i64::from(moved));
+    Ok(())
 }
 
-/// Stand-in.
-pub fn sdiffstore(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn move_member(c: &mut Call) -> Result<bool, Error> {
+    let (source, target, member) = (c.arg(1), c.arg(2), c.arg(3));
+    let limits = &c.store.rules.limits;
+    let present = match c.store.get_mut::<Set>(source)? {
+        Some(set) => set.contains(member),
+        None => return Ok(false),
+    };
+    c.store.get_mut::<Set>(target)?;
+    if !present || source == target {
+        return Ok(present);
+    }
+    c.store.obtain::<Set>(source)?.remove(member);
+    c.store.changed(Events::SET, "srem", source);
+    c.store.remove_if_empty::<Set>(source);
+    if c.store.obtain::<Set>(target)?.add(member, limits) {
+        c.store.changed(Events::SET, "sadd", target);
+    }
+    Ok(true)
 }
 
-/// Stand-in.
-pub fn sinter(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SISMEMBER key member`
+pub fn sismember(c: &mut Call) -> Answer {
+    let set = c.store.get::<Set>(c.args.at(1))?;
+    c.out.int(i64::from(set.is_some_and(|set| set.contains(c.args.at(2)))));
+    Ok(())
 }
 
-/// Stand-in.
-pub fn sintercard(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SMISMEMBER key member [member ...]`
+pub fn smismember(c: &mut Call) -> Answer {
+    let set = c.store.get::<Set>(c.args.at(1))?;
+    let members = c.args.from(2);
+    c.out.array(members.len());
+    for member in members.iter() {
+        c.out.int(i64::from(set.is_some_and(|set| set.contains(member))));
+    }
+    Ok(())
 }
 
-/// Stand-in.
-pub fn sinterstore(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SCARD key`
+pub fn scard(c: &mut Call) -> Answer {
+    let set = c.store.get::<Set>(c.args.at(1))?;
+    c.out.count(set.map_or(0, Set::len));
+    Ok(())
 }
 
-/// Stand-in.
-pub fn sismember(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SMEMBERS key`
+pub fn smembers(c: &mut Call) -> Answer {
+    let set = c.store.get::<Set>(c.args.at(1))?;
+    c.out.set(set.map_or(0, Set::len));
+    set.into_iter().flat_map(Set::iter).for_each(|member| c.out.element(member));
+    Ok(())
 }
 
-/// Stand-in.
-pub fn smembers(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`
+pub fn sscan(c: &mut Call) -> Answer {
+    let cursor = scan::cursor(c.arg(2))?;
+    let Some(set) = c.store.get::<Set>(c.args.at(1))? else {
+        scan::nothing(c.out);
+        return Ok(());
+    };
+    let options = scan::Options::parse(c.args, 3, false)?;
+    let (start, mut found) = (c.out.mark(), 0);
+    let next = options.walk(cursor, |cursor| {
+        let mut looked_at = 0;
+        let next = set.scan(cursor, |member| {
+            looked_at += 1;
+            if options.wants(member.as_bytes(&mut ItoaBuf::new())) {
+                c.out.element(member);
+                found += 1;
+            }
+        });
+        (next, looked_at)
+    });
+    scan::finish(c.out, start, next, found);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn smismember(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn smove(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn spop(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn srandmember(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn srem(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn sscan(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn sunion(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
-
-/// Stand-in.
-pub fn sunionstore(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,31 @@
 //! Strings: `SET`, `GET` and what can be done to the bytes between (`t_string.c`).
+//!
+//! ```text
+//! SET greeting hello EX 60        60 seconds later there is no such key          OK
+//! APPEND greeting " world"        no longer in its entry: it may grow again      (integer) 11
+//! GETRANGE greeting -5 -1         -1 is the last byte                            "world"
+//! SETRANGE greeting 6 Redis       overwrites, pads with zero bytes               (integer) 11
+//! SET greeting hi KEEPTTL GET     replies what was there, keeps the deadline     "hello Redis"
+//! ```
+//!
+//! A string of digits is kept as a number; everything here looks at it as if it were text. The
+//! commands that count are in [`numbers`], the longest common subsequence is in [`lcs`], the options
+//! of `SET` and `GETEX` in [`options`], and the bits of a string in [`bits`](super::bits).
 
-use super::{Call, timeout_ms};
+mod lcs;
+mod numbers;
+mod options;
+
+pub use lcs::lcs;
+pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
+
+use super::Call;
+use crate::engine::access::Access;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::number::ItoaBuf;
+use crate::engine::object::{Str, Value};
+use options::{Options, Term, Unit};
 
 /// `GET key`
 pub fn get(c: &mut Call) -> Answer {
@@ -15,109 +38,240 @@ pub fn get(c: &mut Call) -> Answer {
 
 /// `SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
 pub fn set(c: &mut Call) -> Answer {
-    let key = c.arg(1);
-    c.store.set_string(key, c.args.at(2), None);
-    c.store.changed(Events::STRING, "set", key);
+    if c.args.len() > 3 {
+        return set_with_options(c);
+    }
+    store(c.store, c.args.at(1), c.args.at(2), None);
     c.out.ok();
     Ok(())
 }
 
-/// Stand-in.
-pub fn append(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SETNX key value`
+pub fn setnx(c: &mut Call) -> Answer {
+    let fresh = !c.store.exists(c.args.at(1));
+    if fresh {
+        store(c.store, c.args.at(1), c.args.at(2), None);
+    }
+    c.out.int(fresh.into());
+    Ok(())
 }
 
-/// Stand-in.
-pub fn decr(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SETEX key seconds value`
+pub fn setex(c: &mut Call) -> Answer {
+    let deadline = Term::In(Unit::Seconds, 2).deadline(c)?;
+    store_until(c.store, c.args.at(1), c.args.at(3), deadline);
+    c.out.ok();
+    Ok(())
 }
 
-/// Stand-in.
-pub fn decrby(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `PSETEX key milliseconds value`
+pub fn psetex(c: &mut Call) -> Answer {
+    let deadline = Term::In(Unit::Milliseconds, 2).deadline(c)?;
+    store_until(c.store, c.args.at(1), c.args.at(3), deadline);
+    c.out.ok();
+    Ok(())
 }
 
-/// Stand-in.
-pub fn getdel(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `GETSET key value`
+pub fn getset(c: &mut Call) -> Answer {
+    get(c)?;
+    store(c.store, c.args.at(1), c.args.at(2), None);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn getex(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `GETDEL key`
+pub fn getdel(c: &mut Call) -> Answer {
+    get(c)?;
+    delete(c);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn getrange(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`
+pub fn getex(c: &mut Call) -> Answer {
+    let (key, now_ms) = (c.arg(1), c.store.now.ms);
+    let term = Options::of_getex(c)?.term;
+    let deadline = term.map_or(Ok(None), |term| term.deadline(c));
+    let Some(text) = c.store.string(key)? else {
+        c.out.null();
+        return Ok(());
+    };
+    let deadline = deadline?;
+    c.out.string(text);
+    match term {
+        None => {}
+        Some(Term::Keep | Term::Never) => {
+            if c.store.deadline(key).flatten().is_some() {
+                c.store.set_deadline(key, None);
+                c.store.changed(Events::GENERIC, "persist", key);
+            }
+        }
+        Some(_) if deadline.is_some_and(|at| at <= now_ms) => delete(c),
+        Some(_) => {
+            c.store.set_deadline(key, deadline);
+            c.store.changed(Events::GENERIC, "expire", key);
+        }
+    }
+    Ok(())
 }
 
-/// Stand-in.
-pub fn getset(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `MGET key [key ...]`
+pub fn mget(c: &mut Call) -> Answer {
+    c.out.array(c.args.len() - 1);
+    for key in c.args.from(1).iter() {
+        match c.store.read(key).and_then(Value::as_str) {
+            Some(text) => c.out.string(text),
+            None => c.out.null(),
+        }
+    }
+    Ok(())
 }
 
-/// Stand-in.
-pub fn incr(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `MSET key value [key value ...]`
+pub fn mset(c: &mut Call) -> Answer {
+    check_pairs(c)?;
+    store_pairs(c);
+    c.out.ok();
+    Ok(())
 }
 
-/// Stand-in.
-pub fn incrby(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `MSETNX key value [key value ...]`
+pub fn msetnx(c: &mut Call) -> Answer {
+    check_pairs(c)?;
+    let fresh = (1..c.args.len()).step_by(2).all(|at| !c.store.exists(c.args.at(at)));
+    if fresh {
+        store_pairs(c);
+    }
+    c.out.int(fresh.into());
+    Ok(())
 }
 
-/// Stand-in.
-pub fn incrbyfloat(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `STRLEN key`
+pub fn strlen(c: &mut Call) -> Answer {
+    let len = c.store.string(c.args.at(1))?.map_or(0, Str::text_len);
+    c.out.count(len);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn lcs(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `APPEND key value`
+pub fn append(c: &mut Call) -> Answer {
+    let (key, value) = (c.arg(1), c.arg(2));
+    let len = match c.store.string_to_write(key)?.map(Str::text_len) {
+        None => {
+            c.store.set_string(key, value, None);
+            value.len()
+        }
+        Some(len) => {
+            check_length(c, len, value.len())?;
+            let text = c.store.text_mut(key)?;
+            text.extend_from_slice(value);
+            text.len()
+        }
+    };
+    c.store.changed(Events::STRING, "append", key);
+    c.out.count(len);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn mget(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `GETRANGE key start end`
+pub fn getrange(c: &mut Call) -> Answer {
+    let (start, end) = (c.int(2)?, c.int(3)?);
+    let mut scratch = ItoaBuf::new();
+    let text = c.store.string(c.args.at(1))?.unwrap_or(Str::Bytes(b"")).as_bytes(&mut scratch);
+    let len = text.len() as i64;
+    let clamp = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
+    // Ends beyond the beginning mean the first byte, as in Redis, unless both say plainly: nothing.
+    let nothing = start < 0 && end < 0 && start > end;
+    let (first, last) = (clamp(start), clamp(end).min(len - 1));
+    let part = if nothing || first > last { b"" } else { &text[first as usize..=last as usize] };
+    c.out.bulk(part);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn mset(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SUBSTR key start end`
+pub fn substr(c: &mut Call) -> Answer {
+    getrange(c)
 }
 
-/// Stand-in.
-pub fn msetnx(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SETRANGE key offset value`
+pub fn setrange(c: &mut Call) -> Answer {
+    let offset = usize::try_from(c.int(2)?);
+    let offset = offset.map_err(|_| Error::new("ERR offset is out of range"))?;
+    let (key, value) = (c.arg(1), c.arg(3));
+    let len = c.store.string_to_write(key)?.map_or(0, Str::text_len);
+    if value.is_empty() {
+        c.out.count(len);
+        return Ok(());
+    }
+    let end = check_length(c, offset, value.len())?;
+    let text = c.store.text_mut(key)?;
+    text.resize(end.max(len), 0);
+    text[offset..end].copy_from_slice(value);
+    c.out.count(text.len());
+    c.store.changed(Events::STRING, "setrange", key);
+    Ok(())
 }
 
-/// Stand-in.
-pub fn psetex(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// The length of a string of `len` bytes that grows by `added`, if it may be so long.
+pub(super) fn check_length(c: &Call, len: usize, added: usize) -> Result<usize, Error> {
+    let limit = c.store.rules.settings.proto_max_bulk_len;
+    len.checked_add(added)
+        .filter(|sum| *sum as u64 <= limit as u64)
+        .ok_or(Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))
 }
 
-/// Stand-in.
-pub fn setex(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn set_with_options(c: &mut Call) -> Answer {
+    let options = Options::of_set(c)?;
+    let (key, value) = (c.arg(1), c.arg(2));
+    let deadline = match options.term {
+        None | Some(Term::Never) => None,
+        Some(Term::Keep) => c.store.deadline(key).flatten(),
+        Some(term) => term.deadline(c)?,
+    };
+    if options.get {
+        get(c)?;
+    }
+    if options.only_if_there.is_some_and(|wanted| wanted != c.store.exists(key)) {
+        if !options.get {
+            c.out.null();
+        }
+        return Ok(());
+    }
+    match options.term {
+        None | Some(Term::Keep) => store(c.store, key, value, deadline),
+        Some(_) => store_until(c.store, key, value, deadline),
+    }
+    if !options.get {
+        c.out.ok();
+    }
+    Ok(())
 }
 
-/// Stand-in.
-pub fn setnx(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn store(access: &mut Access, key: &[u8], value: &[u8], deadline: Option<i64>) {
+    access.set_string(key, value, deadline);
+    access.changed(Events::STRING, "set", key);
 }
 
-/// Stand-in.
-pub fn setrange(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn store_until(access: &mut Access, key: &[u8], value: &[u8], deadline: Option<i64>) {
+    store(access, key, value, deadline);
+    access.notify(Events::GENERIC, "expire", key);
 }
 
-/// Stand-in.
-pub fn strlen(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn delete(c: &mut Call) {
+    let key = c.arg(1);
+    if c.store.remove(key) {
+        c.store.changed(Events::GENERIC, "del", key);
+    }
 }
 
-/// Stand-in.
-pub fn substr(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn check_pairs(c: &Call) -> Answer {
+    if c.args.len() % 2 == 0 { Err(Error::arity(c.command.name)) } else { Ok(()) }
 }
+
+fn store_pairs(c: &mut Call) {
+    for at in (1..c.args.len()).step_by(2) {
+        store(c.store, c.args.at(at), c.args.at(at + 1), None);
+    }
+}
+
+#[cfg(test)]
+mod tests;

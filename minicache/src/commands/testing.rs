@@ -22,10 +22,11 @@
 //! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
 
 use super::execute::Executor;
-use crate::engine::access::Moment;
+use crate::engine::access::{Access, Moment};
 use crate::engine::cache::{Cache, Identity};
 use crate::engine::config::Config;
 use crate::engine::mailbox::Letter;
+use crate::engine::object::Value;
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, split_quoted};
@@ -91,6 +92,14 @@ impl Fixture {
         let mut out = Reply::new(session.protocol);
         executor.execute(session, args, &mut out);
         std::mem::take(out.buffer())
+    }
+
+    /// What `OBJECT ENCODING` would say of a key of the first database.
+    pub fn encoding(&self, key: &str) -> Option<&'static str> {
+        let rules = self.cache.rules.current();
+        let mut store = Access::new(&self.cache, &self.cache.counters[0], &rules, self.now);
+        store.lock_all();
+        store.peek(key.as_bytes()).map(Value::encoding)
     }
 
     /// The session of a client, who connects when first named.

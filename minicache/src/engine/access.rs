@@ -147,7 +147,16 @@ impl<'c> Access<'c> {
 
     /// The value of a key, read by a command: counts as a use, and as a hit or a miss.
     pub fn read(&mut self, key: &[u8]) -> Option<Value<'_>> {
-        let (guard, handle) = self.find(key, true);
+        self.read_for(key, true)
+    }
+
+    /// The value of a key, asked about by a command: counts as a hit or a miss, but not as a use.
+    pub fn glance(&mut self, key: &[u8]) -> Option<Value<'_>> {
+        self.read_for(key, false)
+    }
+
+    fn read_for(&mut self, key: &[u8], touch: bool) -> Option<Value<'_>> {
+        let (guard, handle) = self.find(key, touch);
         let stats = &mut self.guards[guard].1.shard.stats;
         let Some(handle) = handle else {
             stats.misses += 1;
@@ -156,6 +165,14 @@ impl<'c> Access<'c> {
         };
         stats.hits += 1;
         Some(self.guards[guard].1.shard.value(handle))
+    }
+
+    /// The value of a key that this command has [read](Self::read) before. Changes nothing, so that
+    /// several values can be held at once.
+    pub fn seen(&self, key: &[u8]) -> Option<Value<'_>> {
+        let hash = self.cache.hash(key);
+        let shard = &self.guards[self.guard_index(self.cache.shard_of_hash(hash))].1.shard;
+        shard.find(self.db, hash, key).map(|handle| shard.value(handle))
     }
 
     /// The value of a key, looked at without a trace.
@@ -245,6 +262,19 @@ impl<'c> Access<'c> {
     /// Puts a string under a key, whatever was there, to live until `deadline`.
     pub fn set_string(&mut self, key: &[u8], text: &[u8], deadline: Option<i64>) {
         self.set(key, Fresh::Text(text), deadline);
+    }
+
+    /// Puts a value under a key, whatever was there, to live until `deadline`.
+    pub fn set(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) {
+        let Some(spot) = self.look_up(key, true) else {
+            self.add(key, fresh, deadline);
+            return;
+        };
+        let life = Life { deadline, now_ms: self.now.ms };
+        let db = self.db;
+        let shard = &mut self.guards[spot.guard].1.shard;
+        let clock = shard.clock(spot.handle);
+        shard.replace(db, spot.handle, key, fresh, life, clock);
     }
 
     /// Puts a number under a key that holds a string or nothing; its deadline stays.
@@ -456,19 +486,6 @@ impl<'c> Access<'c> {
             shard.touch(handle, &*self.rules.policy, self.now.ms);
         }
         (guard, Some(handle))
-    }
-
-    /// Gives a key a new value, whether or not it is there.
-    fn set(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) {
-        let Some(spot) = self.look_up(key, true) else {
-            self.add(key, fresh, deadline);
-            return;
-        };
-        let life = Life { deadline, now_ms: self.now.ms };
-        let db = self.db;
-        let shard = &mut self.guards[spot.guard].1.shard;
-        let clock = shard.clock(spot.handle);
-        shard.replace(db, spot.handle, key, fresh, life, clock);
     }
 
     fn add(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) -> Spot {

@@ -10,6 +10,7 @@
 //! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
+use crate::engine::number::ItoaBuf;
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
 
 /// A value with memory of its own.
@@ -33,6 +34,24 @@ pub enum Str<'a> {
     Int(i64),
     /// These bytes.
     Bytes(&'a [u8]),
+}
+
+impl<'a> Str<'a> {
+    /// The text. A number is written into `scratch`.
+    pub fn as_bytes<'b>(self, scratch: &'b mut ItoaBuf) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Str::Int(number) => scratch.format(number),
+            Str::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The length of the text.
+    pub fn text_len(self) -> usize {
+        self.as_bytes(&mut ItoaBuf::new()).len()
+    }
 }
 
 /// A value as the caller finds it.

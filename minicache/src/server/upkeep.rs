@@ -71,6 +71,9 @@ fn expire_shard(core: &Core, index: usize) -> Round {
     let (cache, rules) = (&core.cache, core.rules());
     let mut access = Access::new(cache, &cache.counters[core.index], &rules, now());
     access.lock(1 << index);
+    access.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
+        shard.compact();
+    });
     let mut round = Round::Idle;
     for db in 0..rules.settings.databases as usize {
         let volatile = access.shards().map(|(_, shard)| shard.volatile_len(db)).sum::<usize>();

@@ -267,6 +267,7 @@ fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
 }
 
 /// The argument that begins at `at`.
+#[inline]
 fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
     let Some((length, start)) = header(buffer, at, "too big bulk count string")? else {
         return Ok(None);
@@ -290,16 +291,20 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
 }
 
 /// The number of the header line that begins at `at`; `None` for it where it is no number.
+#[inline]
 fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let rest = &buffer[at..];
     // Nearly all headers there are have one digit or two.
     match *rest {
-        [_, one @ b'0'..=b'9', b'\r', _, ..] => return Ok(Some((Some(digit(one)), at + 4))),
+        [_, one @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(digit(one)), at + 4))),
         [_, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
-            return Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 5)));
+            Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 5)))
         }
-        _ => {}
+        _ => long_header(rest, at, too_long),
     }
+}
+
+fn long_header(rest: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
         return if rest.len() > LINE_MAX { Err(Wrong::Fault(too_long)) } else { Ok(None) };
     };

@@ -15,9 +15,10 @@
 //! 3. `free_bytes` is the sum of the slots not in use over all pages: what the allocator gave us minus it is what the
 //!    cache really uses.
 //!
-//! What it costs: entries of a class that nobody uses any more keep their pages as long as one lives in each.
-//! [`Slab::sparse`] finds such a page, and the keyspace moves its entries together, a few per tick; Redis needs
-//! help from its allocator for that (`defrag.c`).
+//! What it costs: entries of a class that nobody adds to any more keep their pages as long as one lives in each. An entry
+//! is known by its handle in one place only, the index, so it can be moved: [`Slab::begin_emptying`] names a page worth
+//! emptying, and the keyspace moves its entries together, a page per round. Redis needs help from its allocator for that
+//! (`defrag.c`).
 
 /// Bytes of a page.
 const PAGE: usize = 64 * 1024;
@@ -138,6 +139,12 @@ impl Slab {
         self.pages.iter().map(|page| page.bytes.len()).sum()
     }
 
+    /// Whether so much lies free that looking for pages to empty is worth while: a quarter, and more than a few pages.
+    pub fn wastes(&self) -> bool {
+        const FEW_PAGES: usize = 16 * PAGE;
+        self.free_bytes > FEW_PAGES && self.free_bytes * 4 > self.pages.len() * PAGE
+    }
+
     /// Takes a slot of `size` bytes at least. Constant time; now and then a page is asked of the allocator.
     pub fn take(&mut self, size: usize) -> Handle {
         if size > SHARED_MAX {
@@ -194,25 +201,55 @@ impl Slab {
         }
     }
 
-    /// A page at most a quarter used whose class has room for its entries elsewhere, looked for among a few pages
-    /// from `start` on. Emptying it gives its memory back.
-    pub fn sparse(&self, start: u64) -> Option<u32> {
+    /// Sets about emptying a page: one that is at most a quarter used and whose entries find room in other pages of their
+    /// class, looked for among a few pages from `start` on. Returns its number and the handles of its entries. Nothing is
+    /// taken from it any more; the caller takes other slots for the entries and then says [`emptied`](Self::emptied).
+    pub fn begin_emptying(&mut self, start: u64) -> Option<(u32, Vec<Handle>)> {
         const LOOKED_AT: usize = 16;
         let count = self.pages.len();
-        (0..LOOKED_AT.min(count))
+        let number = (0..LOOKED_AT.min(count))
             .map(|step| (start as usize).wrapping_add(step) % count)
-            .find(|number| {
-                let page = &self.pages[*number];
-                page.class < GONE
-                    && usize::from(page.used) * 4 <= page.slots()
-                    && self.roomy[usize::from(page.class)].iter().any(|other| {
-                        let host = &self.pages[*other as usize];
-                        *other != *number as u32
-                            && host.class == page.class
-                            && host.slots() - usize::from(host.used) >= usize::from(page.used)
-                    })
+            .find(|number| self.is_sparse(*number))? as u32;
+        let class = usize::from(self.pages[number as usize].class);
+        self.roomy[class].retain(|other| *other != number);
+        Some((number, self.used_slots(number)))
+    }
+
+    /// Gives back a page all of whose entries have moved elsewhere.
+    pub fn emptied(&mut self, number: u32) {
+        let page = &self.pages[number as usize];
+        self.free_bytes += usize::from(page.used) * page.slot as usize;
+        self.drop_page(number as usize);
+    }
+
+    fn is_sparse(&self, number: usize) -> bool {
+        let page = &self.pages[number];
+        page.class < GONE
+            && page.used > 0
+            && usize::from(page.used) * 4 <= page.slots()
+            && self.roomy[usize::from(page.class)].iter().any(|other| {
+                let host = &self.pages[*other as usize];
+                *other as usize != number
+                    && host.class == page.class
+                    && host.slots() - usize::from(host.used) >= usize::from(page.used)
             })
-            .map(|number| number as u32)
+    }
+
+    /// The slots of a page that are neither on its list of free ones nor beyond those ever used.
+    fn used_slots(&self, number: u32) -> Vec<Handle> {
+        let page = &self.pages[number as usize];
+        let step = page.slot as usize / GRANULE;
+        let mut free = vec![false; page.slots()];
+        let mut place = page.free;
+        while place != NONE {
+            free[usize::from(place) / step] = true;
+            let at = usize::from(place) * GRANULE;
+            place = u16::from_le_bytes([page.bytes[at], page.bytes[at + 1]]);
+        }
+        (0..usize::from(page.fresh) / step)
+            .filter(|slot| !free[*slot])
+            .map(|slot| number << OFFSET_BITS | (slot * step) as u32)
+            .collect()
     }
 
     fn page_with_room(&mut self, class: usize) -> u32 {

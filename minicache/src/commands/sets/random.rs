@@ -1,0 +1,101 @@
+//! Members by chance: `SPOP` takes them, `SRANDMEMBER` shows them.
+//!
+//! ```text
+//! SRANDMEMBER s -3     three draws, perhaps of the same member; s stays as it is
+//! SPOP s 3             three different members, which s loses
+//! ```
+//!
+//! Every draw is even. The members that `SPOP` leaves behind are drawn instead of those it takes
+//! where they are by far the fewer, as in Redis, because the set they make is a new one: if they
+//! are all integers, it is packed again.
+//! The counterpart in Redis are `spopWithCountCommand` and `srandmemberWithCountCommand` in `t_set.c`.
+
+use crate::commands::Call;
+use crate::commands::draw::Draw;
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+use crate::engine::values::set::Set;
+
+/// `SPOP key [count]`
+pub fn spop(c: &mut Call) -> Answer {
+    match c.args.len() {
+        2 => pop_one(c),
+        3 => pop_many(c),
+        _ => Err(Error::SYNTAX),
+    }
+}
+
+fn pop_one(c: &mut Call) -> Answer {
+    let (key, mut rng) = (c.arg(1), c.store.cache.rng());
+    match c.store.get_mut::<Set>(key)?.and_then(|set| set.pop(&mut rng)) {
+        Some(member) => {
+            c.store.changed(Events::SET, "spop", key);
+            c.store.remove_if_empty::<Set>(key);
+            c.out.bulk(&member);
+        }
+        None => c.out.null(),
+    }
+    Ok(())
+}
+
+fn pop_many(c: &mut Call) -> Answer {
+    /// If fewer than a fifth as many stay as go, those that stay are drawn.
+    const GOING_PER_STAYING: usize = 5;
+    let (key, count) = (c.arg(1), c.count(2)?);
+    let (limits, mut rng) = (&c.store.rules.limits, c.store.cache.rng());
+    let set = match c.store.get_mut::<Set>(key)? {
+        Some(set) if count > 0 => set,
+        _ => {
+            c.out.set(0);
+            return Ok(());
+        }
+    };
+    c.out.set(count.min(set.len()));
+    let staying = set.len().saturating_sub(count);
+    if staying.saturating_mul(GOING_PER_STAYING) > count {
+        let taken = (0..count).filter_map(|_| set.pop(&mut rng));
+        taken.for_each(|member| c.out.bulk(&member));
+    } else {
+        let mut kept = Set::new();
+        (0..staying).filter_map(|_| set.pop(&mut rng)).for_each(|member| {
+            kept.add(&member, limits);
+        });
+        let taken = std::mem::replace(set, kept);
+        taken.iter().for_each(|member| c.out.element(member));
+    }
+    c.store.changed(Events::SET, "spop", key);
+    c.store.remove_if_empty::<Set>(key);
+    Ok(())
+}
+
+/// `SRANDMEMBER key [count]`
+pub fn srandmember(c: &mut Call) -> Answer {
+    match c.args.len() {
+        2 => show_one(c),
+        3 => show_many(c),
+        _ => Err(Error::SYNTAX),
+    }
+}
+
+fn show_one(c: &mut Call) -> Answer {
+    let mut rng = c.store.cache.rng();
+    let set = c.store.get::<Set>(c.args.at(1))?;
+    c.out.element_or_null(set.and_then(|set| set.random(&mut rng)));
+    Ok(())
+}
+
+fn show_many(c: &mut Call) -> Answer {
+    let draw = Draw::parse(c.arg(2))?;
+    let (mut rng, bytes_max) = (c.store.cache.rng(), c.reply_bytes_max());
+    let Some(set) = c.store.get::<Set>(c.args.at(1))? else {
+        c.out.array(0);
+        return Ok(());
+    };
+    c.out.array(draw.len(set.len()));
+    let whole = draw.all(set.len(), &mut rng, |place| {
+        set.nth(place).into_iter().for_each(|member| c.out.element(member));
+        c.out.len() < bytes_max
+    });
+    c.session.closing |= !whole;
+    Ok(())
+}

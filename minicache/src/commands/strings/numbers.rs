@@ -1,0 +1,74 @@
+//! Strings that are numbers: `INCR` and its kin (`t_string.c`).
+//!
+//! ```text
+//! INCRBY visits 5          no such key: counts as 0                     (integer) 5
+//! DECR visits              rewritten in its entry, 8 bytes               (integer) 4
+//! INCRBYFLOAT visits 0.1   as the 80-bit floats of C would add           "4.1"
+//! INCR visits              4.1 is no integer                             (error) ERR value is not …
+//! ```
+//!
+//! The deadline of the key stays. What `INCRBYFLOAT` writes stays text even if it has no decimals,
+//! because so it does in Redis.
+
+use crate::commands::Call;
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+use crate::engine::long_double::LongDouble;
+use crate::engine::number::{ItoaBuf, parse_i64};
+use crate::engine::object::Str;
+use crate::engine::store::shard::Fresh;
+
+/// `INCR key`
+pub fn incr(c: &mut Call) -> Answer {
+    add(c, 1)
+}
+
+/// `DECR key`
+pub fn decr(c: &mut Call) -> Answer {
+    add(c, -1)
+}
+
+/// `INCRBY key increment`
+pub fn incrby(c: &mut Call) -> Answer {
+    let by = c.int(2)?;
+    add(c, by)
+}
+
+/// `DECRBY key decrement`
+pub fn decrby(c: &mut Call) -> Answer {
+    let by = c.int(2)?.checked_neg().ok_or(Error::new("ERR decrement would overflow"))?;
+    add(c, by)
+}
+
+/// `INCRBYFLOAT key increment`
+pub fn incrbyfloat(c: &mut Call) -> Answer {
+    let key = c.arg(1);
+    let mut scratch = ItoaBuf::new();
+    let present = match c.store.string_to_write(key)? {
+        None => LongDouble::ZERO,
+        Some(text) => LongDouble::parse(text.as_bytes(&mut scratch)).ok_or(Error::NOT_A_FLOAT)?,
+    };
+    let by = LongDouble::parse(c.arg(2)).ok_or(Error::NOT_A_FLOAT)?;
+    let infinite = Error::new("ERR increment would produce NaN or Infinity");
+    let sum = present.plus(by).ok_or(infinite)?.to_text();
+    let deadline = c.store.deadline(key).flatten();
+    c.store.set(key, Fresh::Verbatim(sum.as_bytes()), deadline);
+    c.store.changed(Events::STRING, "incrbyfloat", key);
+    c.out.text(&sum);
+    Ok(())
+}
+
+fn add(c: &mut Call, by: i64) -> Answer {
+    let key = c.arg(1);
+    let present = match c.store.string_to_write(key)? {
+        None => 0,
+        Some(Str::Int(number)) => number,
+        Some(Str::Bytes(text)) => parse_i64(text).ok_or(Error::NOT_AN_INTEGER)?,
+    };
+    let overflow = Error::new("ERR increment or decrement would overflow");
+    let sum = present.checked_add(by).ok_or(overflow)?;
+    c.store.set_int(key, sum);
+    c.store.changed(Events::STRING, "incrby", key);
+    c.out.int(sum);
+    Ok(())
+}
