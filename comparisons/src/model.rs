@@ -19,7 +19,7 @@ use crate::stats;
 
 /// Ratios closer to 1 than this are called level: interleaved rounds of one and the same server
 /// against itself differ by about as much.
-pub const LEVEL: f64 = 0.03;
+pub const LEVEL: f64 = 0.05;
 
 /// Everything one call of the harness found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
