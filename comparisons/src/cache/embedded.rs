@@ -74,7 +74,7 @@ fn row(
     for key in 0..KEYS {
         access(format!("key:{key:012}"), Some(vec![b'x'; VALUE_BYTES]));
     }
-    let [ours, theirs] = rounds.interleave(&format!("beside {name}"), SECONDS_PER_RUN, |side| {
+    let [ours, theirs] = rounds.all(&format!("beside {name}"), SECONDS_PER_RUN, |side| {
         let start = Instant::now();
         match side {
             0 => over_the_socket(server)?,

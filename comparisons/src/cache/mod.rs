@@ -12,13 +12,14 @@
 //! | `startup.rs` | how soon the first answer comes |
 //! | `embedded.rs` | what is said where no Redis is to be found |
 //!
-//! A run starts each server once, on the same core, for everything that measures speed, and afresh
-//! for each measurement of memory and of starting:
+//! A round starts each server once, on the same core, for everything that measures speed. Memory
+//! and start-up come after all rounds and start a server for every figure:
 //!
 //! ```text
-//! ours   :40001  core 0 ┐  redis-benchmark, open loop on core 1, in turns
-//! theirs :40002  core 0 ┘
-//! then: stop both; start ours, load, look, stop; start theirs, load, look, stop; …
+//! round 1   ours   :40001  core 0 ┐  redis-benchmark, open loop on core 1, in turns
+//!           theirs :40002  core 0 ┘
+//! round 2   the same with new processes, …
+//! then      start ours, load, look, stop; start theirs, load, look, stop; …
 //! ```
 
 mod commands;
@@ -37,9 +38,34 @@ use crate::progress::Progress;
 use crate::provider::{self, Server, Side, Source};
 use crate::rounds::Rounds;
 use crate::{Context, Result, ours};
+use latency::Latency;
 use plan::Plan;
-use redis_benchmark::{Heading, Tool};
+use redis_benchmark::{Heading, Suite, Tool};
 use systems::{MINICACHE, REDIS, adopt, identify, tidy, whose};
+
+const PIPELINED: Heading = Heading {
+    id: "pipelined",
+    suffix: "",
+    detail: "P requests in flight on each of c connections, by size of value",
+    same_load: false,
+    command: "redis-benchmark -t set|get -P 1|16|64 -c 1|50 -d 3|256|4096 -r 100000 -n …",
+};
+
+const LIST: Heading = Heading {
+    id: "list",
+    suffix: ", default list",
+    detail: "50 connections, one request in flight on each, 3 B values",
+    same_load: true,
+    command: "redis-benchmark -c 50 -r 100000 -d 3 -n … -t TEST, for each test",
+};
+
+const THREADS: Heading = Heading {
+    id: "threads",
+    suffix: ", default threads",
+    detail: "Each with the threads it starts by default, on whichever cores it likes",
+    same_load: false,
+    command: "redis-benchmark -t set|get -P 1|16|64 -c 50 -d 3 -r 100000 -n …",
+};
 
 /// Runs the whole pair. Fails only if something is broken; a missing Redis is a note.
 pub fn run(context: &Context) -> Result<Pair> {
@@ -86,11 +112,7 @@ fn against_redis(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     }
     let mut contest = Contest::new(context, sides, cores, &servers);
     let settings = contest.settings(context);
-    let mut comparisons = contest
-        .speed([&servers[0], &servers[1]])
-        .map_err(|error| servers.iter_mut().fold(error, |error, server| server.explain(error)))?;
-    tidy(&servers)?;
-    drop(servers);
+    let mut comparisons = contest.speed(servers)?;
     comparisons.extend(contest.with_fresh_servers()?);
     Ok(Pair { ours, theirs: Some(theirs), settings, notes: contest.notes, comparisons })
 }
@@ -114,28 +136,38 @@ impl<'a> Contest<'a> {
         Contest { sides, cores, plan, tool, rounds, notes }
     }
 
-    /// Everything that is measured on two servers that keep running, side by side.
-    fn speed(&mut self, servers: [&Server; 2]) -> Result<Vec<Comparison>> {
-        let pipelined = Heading {
-            id: "pipelined",
-            suffix: "",
-            detail: "P requests in flight on each of c connections, by size of value",
-            same_load: false,
-            command: "redis-benchmark -t set|get -P 1|16|64 -c 1|50 -d 3|256|4096 -r 100000 -n …",
-        };
-        let list = Heading {
-            id: "list",
-            suffix: ", default list",
-            detail: "50 connections, one request in flight on each, 3 B values",
-            same_load: true,
-            command: "redis-benchmark -c 50 -r 100000 -d 3 -n … -t TEST, for each test",
-        };
-        let Contest { rounds, tool, plan, .. } = self;
-        let mut comparisons =
-            redis_benchmark::compare(rounds, tool, servers, &pipelined, &plan.pipelined)?;
-        comparisons.extend(redis_benchmark::compare(rounds, tool, servers, &list, &plan.list)?);
-        comparisons.push(latency::compare(rounds, servers, &plan.latency)?);
+    /// Everything that is measured on two servers that run side by side. `servers` are those of the
+    /// first round.
+    fn speed(&mut self, mut servers: [Server; 2]) -> Result<Vec<Comparison>> {
+        let mut pipelined = Suite::new(PIPELINED, std::mem::take(&mut self.plan.pipelined));
+        let mut list = Suite::new(LIST, std::mem::take(&mut self.plan.list));
+        let mut latency = Latency::new(self.plan.latency);
+        for number in 0..self.plan.rounds {
+            if number > 0 && self.sides[1].is_ours_to_start() {
+                drop(servers);
+                servers = self.start(Some(1), self.cores)?;
+            }
+            let Contest { rounds, tool, .. } = self;
+            pipelined
+                .round(rounds, number, tool, &servers)
+                .and_then(|()| list.round(rounds, number, tool, &servers))
+                .and_then(|()| latency.round(rounds, number, &servers))
+                .map_err(|error| servers.iter_mut().fold(error, |error, it| it.explain(error)))?;
+            tidy(&servers)?;
+        }
+        let theirs = self.sides[1].system.name;
+        let mut comparisons = pipelined.comparisons(theirs);
+        comparisons.extend(list.comparisons(theirs));
+        comparisons.push(latency.comparison(theirs));
         Ok(comparisons)
+    }
+
+    /// Starts both. The load tool may be in a container, which is another one then.
+    fn start(&mut self, threads: Option<usize>, cores: Option<Cores>) -> Result<[Server; 2]> {
+        let [ours, theirs] = self.sides;
+        let servers = [ours.start(threads, cores)?, theirs.start(threads, cores)?];
+        self.tool = Tool::find(&servers[1], self.cores);
+        Ok(servers)
     }
 
     /// Everything that needs servers started for it.
@@ -163,17 +195,12 @@ impl<'a> Contest<'a> {
         if self.plan.default_threads.is_empty() {
             return Ok(Vec::new());
         }
-        let servers = [self.sides[0].start(None, None)?, self.sides[1].start(None, None)?];
-        let heading = Heading {
-            id: "threads",
-            suffix: ", default threads",
-            detail: "Each with the threads it starts by default, on whichever cores it likes",
-            same_load: false,
-            command: "redis-benchmark -t set|get -P 1|16|64 -c 50 -d 3 -r 100000 -n …",
-        };
-        let both = [&servers[0], &servers[1]];
-        let cases = &self.plan.default_threads;
-        redis_benchmark::compare(&mut self.rounds, &self.tool, both, &heading, cases)
+        let mut suite = Suite::new(THREADS, std::mem::take(&mut self.plan.default_threads));
+        for number in 0..self.plan.rounds {
+            let servers = self.start(None, None)?;
+            suite.round(&mut self.rounds, number, &self.tool, &servers)?;
+        }
+        Ok(suite.comparisons(self.sides[1].system.name))
     }
 
     fn settings(&self, context: &Context) -> Vec<String> {

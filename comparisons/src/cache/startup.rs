@@ -23,7 +23,7 @@ pub fn compare(
     sides: [&Side; 2],
     cores: Option<Cores>,
 ) -> Result<Vec<Comparison>> {
-    let measured = rounds.interleave("start-up", SECONDS_PER_START, |side| {
+    let measured = rounds.all("start-up", SECONDS_PER_START, |side| {
         let (server, time) = sides[side].time_start(Some(1), cores)?;
         let resident = server.pid.and_then(process::resident_bytes);
         Ok((time.as_secs_f64() * 1e3, resident.ok_or("its memory cannot be read")? as f64 / 1e6))
