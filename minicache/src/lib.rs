@@ -4,5 +4,6 @@ pub mod commands;
 pub mod engine;
 pub mod format;
 pub mod raw;
+#[cfg(not(loom))]
 pub mod server;
 pub mod wire;

@@ -1,39 +1,13 @@
-//! The command line of minicache.
+//! The program: its command line, and nothing else.
 
-use clap::Parser;
-use minicache::engine::config::Config;
-use minicache::raw::Counting;
-use minicache::server::start::{self, Start};
-use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
-use std::process::ExitCode;
+#[cfg(not(loom))]
+mod command_line;
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-const ENGINE: Engine = Engine { name: "minicache", listen: "127.0.0.1:6379" };
-
-/// A Redis small enough to read in an evening
-#[derive(Parser)]
-#[command(name = "minicache", version)]
-enum Cli {
-    /// Run the server
-    Serve(Serve),
+#[cfg(not(loom))]
+fn main() -> std::process::ExitCode {
+    command_line::main()
 }
 
-#[derive(clap::Args)]
-struct Serve {
-    #[command(flatten)]
-    common: ServeArgs,
-}
-
-fn main() -> ExitCode {
-    main_with(&ENGINE, std::env::args_os(), |Cli::Serve(args)| {
-        let start = Start {
-            options: args.common.options(),
-            config: Config::new(),
-            config_file: String::new(),
-        };
-        start::run(start, |_, bound| print_ready(&ENGINE, bound))?;
-        Ok(())
-    })
-}
+/// In loom's world there are no sockets, so there is nothing to run.
+#[cfg(loom)]
+fn main() {}

@@ -16,10 +16,11 @@
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only the first two exist: they are what the models check, and tokio has
-//! no sockets in that world.
+//! Built with `--cfg loom` only [`sync`], [`connections`] and [`process`] exist: what the models
+//! check and what the engines' cores use. Tokio has no sockets in that world.
 
 pub mod connections;
+pub mod process;
 pub mod sync;
 
 #[cfg(not(loom))]
@@ -30,8 +31,6 @@ pub mod cli;
 pub mod events;
 #[cfg(not(loom))]
 pub mod golden;
-#[cfg(not(loom))]
-pub mod process;
 #[cfg(not(loom))]
 pub mod server;
 #[cfg(not(loom))]

@@ -113,10 +113,9 @@ impl<'c> Executor<'c> {
         if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
             return Err(Error::NO_AUTH);
         }
-        if self.store.rules.settings.maxmemory > 0
-            && !self.make_room()
-            && needs_memory(session, command)
-        {
+        let short = self.store.cache.is_full()
+            || (self.store.rules.settings.maxmemory > 0 && !self.make_room());
+        if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
@@ -201,9 +200,14 @@ impl<'c> Executor<'c> {
         set
     }
 
+    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to go.
     fn make_room(&mut self) -> bool {
+        let Access { cache, rules, now, .. } = self.store;
+        if cache.used_memory() as u64 <= rules.settings.maxmemory {
+            return true;
+        }
         self.store.release();
-        make_room(self.store.cache, self.store.rules, self.store.now, &mut self.evicting)
+        make_room(cache, rules, now, &mut self.evicting)
     }
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.

@@ -19,9 +19,9 @@ use crate::commands::Command;
 use crate::wire::reply::Protocol;
 use crate::wire::request::OwnedArgs;
 use minikit::sync::Mutex;
+use minikit::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A database and a key in it.
 pub type Place = (usize, Box<[u8]>);
@@ -112,7 +112,8 @@ impl Waiting {
         }
     }
 
-    /// Takes a claimed ticket out: it was served.
+    /// Takes a ticket out for good, claimed or not: it was served, or its client has gone. Whoever
+    /// runs the command of one that has gone finds that out at the end.
     pub fn finish(&self, id: u64) {
         self.remove(&mut self.queues.lock(), id);
     }

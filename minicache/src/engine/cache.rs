@@ -57,6 +57,7 @@ pub struct Cache {
     /// Commands per second, lately.
     pub rate: Rate,
     peak_memory: AtomicUsize,
+    slab_full: AtomicBool,
     /// Who hears what.
     pub pubsub: Mutex<PubSub>,
     /// Who waits for what.
@@ -213,6 +214,7 @@ impl Cache {
             connections: Connections::new(),
             rate: Rate::default(),
             peak_memory: AtomicUsize::new(0),
+            slab_full: AtomicBool::new(false),
             pubsub: Mutex::new(PubSub::default()),
             waiting: Waiting::default(),
             totals: Totals::default(),
@@ -259,7 +261,16 @@ impl Cache {
 
     /// Lets everybody know how much of a shard's slab is free. Call it with the shard locked.
     pub fn note_free(&self, index: usize, cell: &Cell) {
-        self.cells[index].slab_free.store(cell.shard.slab().free_bytes(), Ordering::Relaxed);
+        let slab = cell.shard.slab();
+        self.cells[index].slab_free.store(slab.free_bytes(), Ordering::Relaxed);
+        if slab.is_full() != self.slab_full.load(Ordering::Relaxed) {
+            self.slab_full.store(slab.is_full(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a shard that was used lately has no room for more entries, whatever `maxmemory` says.
+    pub fn is_full(&self) -> bool {
+        self.slab_full.load(Ordering::Relaxed)
     }
 
     /// Bytes of memory in use: what the allocator gave, less what lies free in slabs.

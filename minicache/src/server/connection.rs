@@ -218,7 +218,10 @@ impl Connection {
                     self.sent += taken;
                 }
                 Poll::Ready(Err(_)) => return Err(Gone),
-                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Pending => {
+                    self.forget_sent();
+                    return Ok(Poll::Pending);
+                }
             }
         }
         if self.sent > 0 {
@@ -231,11 +234,24 @@ impl Connection {
         Ok(Poll::Ready(()))
     }
 
+    /// Drops what was sent once it is the greater part, or a client that is always a little behind would make `unsent` grow
+    /// for ever.
+    fn forget_sent(&mut self) {
+        if self.sent > KEPT_MAX && self.sent * 2 > self.unsent.len() {
+            self.unsent.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
     fn open(&mut self, letters: Vec<Letter>, context: &mut Context<'_>) -> Result<(), Gone> {
         for letter in letters {
             match letter {
                 Letter::Message(bytes) => self.unsent.extend_from_slice(&bytes),
-                Letter::Leave => self.session.closing = true,
+                Letter::Leave => {
+                    // What the kernel does not take now it may never take: a client that is told to go is not waited for.
+                    let _ = self.flush(context)?;
+                    return Err(Gone);
+                }
                 Letter::Unblocked(reply) => {
                     self.unsent.extend_from_slice(&reply);
                     self.wait_no_longer();
@@ -325,7 +341,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let cache = &self.core.cache;
         if let Some(ticket) = self.session.waiting {
-            cache.waiting.withdraw(ticket);
+            cache.waiting.finish(ticket);
         }
         if !self.session.subscriptions.is_empty() {
             let mut pubsub = cache.pubsub.lock();

@@ -124,9 +124,11 @@ impl Slab {
         Slab { roomy: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
     }
 
-    /// Whether a new page could not be named any more (32 GiB of entries in one shard).
+    /// Whether page numbers are running out: 30 of the 32 GiB of entries that one shard can name. What is left is more than
+    /// the commands of one batch can take, so looking once per batch is enough.
     pub fn is_full(&self) -> bool {
-        self.gone.is_empty() && self.pages.len() + 1 >= PAGES_MAX
+        const RESERVE: usize = PAGES_MAX / 16;
+        self.pages.len() - self.gone.len() >= PAGES_MAX - RESERVE
     }
 
     /// Bytes of pages that no entry uses.

@@ -1,0 +1,294 @@
+"""Raw replies: where one ends, what it holds, and whether two of them say the same.
+
+Replies are compared as bytes. Only where Redis itself promises no order, no value or no exact time
+does a rule decide, and only after the bytes differed:
+
+    *2\\r\\n$1\\r\\na\\r\\n$1\\r\\nb\\r\\n      SMEMBERS of a hash table: equal to the same with b first
+    *2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n      SMEMBERS of an intset: order is promised, bytes must match
+"""
+
+import socket
+import time
+
+SCALARS = b"+-:_,#("
+TEXTS = b"$=!"
+ARRAYS = b"*~>"
+
+# How far apart two servers' clocks may be seen, in the unit of the command.
+TOLERANCE = {b"TTL": 3, b"EXPIRETIME": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000}
+
+
+class Gone(Exception):
+    """The server closed the connection, or did not answer in time."""
+
+
+class Connection:
+    """One connection to one server, read frame by frame."""
+
+    def __init__(self, address):
+        self.socket = socket.create_connection(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.unread = b""
+
+    def send(self, data):
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            raise Gone(f"cannot send: {error}") from error
+
+    def frame(self, seconds=5.0):
+        """The next frame as bytes; raises Gone when there is none in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            end = frame_end(self.unread)
+            if end:
+                frame, self.unread = self.unread[:end], self.unread[end:]
+                return frame
+            self.receive(deadline)
+
+    def frames(self, count):
+        return [self.frame() for _ in range(count)]
+
+    def receive(self, deadline):
+        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            received = self.socket.recv(1 << 16)
+        except OSError as error:
+            raise Gone(f"no reply: {error}") from error
+        if not received:
+            raise Gone("the server closed the connection")
+        self.unread += received
+
+    def ask(self, *words):
+        """Sends a command and parses its reply."""
+        self.send(encode(words))
+        return parse(self.frame())
+
+    def close(self):
+        self.socket.close()
+
+
+def encode(words):
+    """A command as an array of bulk strings."""
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        word = word if isinstance(word, bytes) else str(word).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
+    return b"".join(parts)
+
+
+def frame_end(data):
+    """Where the first frame ends, or 0 if it is not complete."""
+    at, missing = 0, 1
+    while missing:
+        line_end = data.find(b"\r\n", at)
+        if line_end < 0:
+            return 0
+        kind, line = data[at], data[at + 1 : line_end]
+        at = line_end + 2
+        missing -= 1
+        if kind in TEXTS:
+            at += max(int(line) + 2, 0) if line != b"-1" else 0
+            if at > len(data):
+                return 0
+        elif kind in ARRAYS:
+            missing += max(int(line), 0)
+        elif kind in b"%":
+            missing += 2 * int(line)
+        elif kind not in SCALARS:
+            raise Gone(f"not a reply: {data[:80]!r}")
+    return at
+
+
+def parse(frame):
+    """A frame as bytes, as None, or as a list; a map is a list of alternating keys and values."""
+    value, _ = parse_at(frame, 0)
+    return value
+
+
+def parse_at(data, at):
+    line_end = data.index(b"\r\n", at)
+    kind, line = data[at : at + 1], data[at + 1 : line_end]
+    at = line_end + 2
+    if kind in TEXTS:
+        size = int(line)
+        return (None, at) if size < 0 else (data[at : at + size], at + size + 2)
+    if kind in b"*~>%":
+        count = int(line) * (2 if kind == b"%" else 1)
+        if count < 0:
+            return None, at
+        items = []
+        for _ in range(count):
+            item, at = parse_at(data, at)
+            items.append(item)
+        return items, at
+    return (None if kind == b"_" else line), at
+
+
+def is_error(frame):
+    return frame[:1] == b"-"
+
+
+def head(frame):
+    """The first line: type and, but for text and numbers, the size."""
+    return frame[: frame.index(b"\r\n")] if frame[:1] in b"*~>%" else frame[:1]
+
+
+def agree(rule, words, ours, theirs, ours_near, theirs_near):
+    """Whether two different replies say the same under a rule.
+
+    The replies `near` are those to the commands sent before and behind this one, which tell the
+    encoding of its keys or the whole population of a random pick. `ours` are the real Redis's.
+    """
+    if is_error(ours) or is_error(theirs) or head(ours) != head(theirs):
+        return False
+    one, other = parse(ours), parse(theirs)
+    if (one is None) != (other is None):
+        return False
+    if rule == "time":
+        return close(words[0].upper(), one, other)
+    if rule in ("elements", "pairs"):
+        return is_unordered(words, one, ours_near) and arranged(rule, one) == arranged(rule, other)
+    if rule == "drawn":
+        return drawn_from(words, one, ours_near[0]) and drawn_from(words, other, theirs_near[0])
+    if rule == "exec":
+        return deeply_sorted(one) == deeply_sorted(other)
+    return rule == "shape" or (rule == "sort" and is_unordered(words, one, ours_near))
+
+
+def is_unordered(words, items, encodings):
+    """Whether Redis promises no order: hash tables are involved, or nothing is known of the keys.
+
+    SUNION and SDIFF collect into a set of their own, which is an intset only while it is small.
+    """
+    if not encodings or b"hashtable" in map(parse, encodings):
+        return True
+    return words[0].upper() in (b"SUNION", b"SDIFF") and len(items) > 4
+
+
+def close(self):
+        self.socket.close()
+
+
+def encode(words):
+    """A command as an array of bulk strings."""
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        word = word if isinstance(word, bytes) else str(word).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
+    return b"".join(parts)
+
+
+def frame_end(data):
+    """Where the first frame ends, or 0 if it is not complete."""
+    at, missing = 0, 1
+    while missing:
+        line_end = data.find(b"\r\n", at)
+        if line_end < 0:
+            return 0
+        kind, line = data[at], data[at + 1 : line_end]
+        at = line_end + 2
+        missing -= 1
+        if kind in TEXTS:
+            at += max(int(line) + 2, 0) if line != b"-1" else 0
+            if at > len(data):
+                return 0
+        elif kind in ARRAYS:
+            missing += max(int(line), 0)
+        elif kind in b"%":
+            missing += 2 * int(line)
+        elif kind not in SCALARS:
+            raise Gone(f"not a reply: {data[:80]!r}")
+    return at
+
+
+def parse(frame):
+    """A frame as bytes, as None, or as a list; a map is a list of alternating keys and values."""
+    value, _ = parse_at(frame, 0)
+    return value
+
+
+def parse_at(data, at):
+    line_end = data.index(b"\r\n", at)
+    kind, line = data[at : at + 1], data[at + 1 : line_end]
+    at = line_end + 2
+    if kind in TEXTS:
+        size = int(line)
+        return (None, at) if size < 0 else (data[at : at + size], at + size + 2)
+    if kind in b"*~>%":
+        count = int(line) * (2 if kind == b"%" else 1)
+        if count < 0:
+            return None, at
+        items = []
+        for _ in range(count):
+            item, at = parse_at(data, at)
+            items.append(item)
+        return items, at
+    return (None if kind == b"_" else line), at
+
+
+def is_error(frame):
+    return frame[:1] == b"-"
+
+
+def head(frame):
+    """The first line: type and, but for text and numbers, the size."""
+    return frame[: frame.index(b"\r\n")] if frame[:1] in b"*~>%" else frame[:1]
+
+
+def agree(rule, words, ours, theirs, ours_near, theirs_near):
+    """Whether two different replies say the same under a rule.
+
+    `ours_near` and `theirs_near` are the replies to the commands sent with this one: those behind it
+    first, then those before it. They tell the encoding of a key, or its whole population.
+    """
+    if is_error(ours) or is_error(theirs) or head(ours) != head(theirs):
+        return False
+    one, other = parse(ours), parse(theirs)
+    if rule == "shape":
+        return True
+    if rule == "time":
+        return close(words[0].upper(), one, other)
+    if rule in ("elements", "pairs"):
+        unordered = any(parse(near) in (b"hashtable", None) for near in ours_near)
+        return (unordered or not ours_near) and arranged(rule, one) == arranged(rule, other)
+    if rule == "drawn":
+        return drawn_from(words, one, ours_near[0]) and drawn_from(words, other, theirs_near[0])
+    if rule == "exec":
+        return deeply_sorted(one) == deeply_sorted(other)
+    return False
+
+
+def close(name, one, other):
+    if None in (one, other):
+        return False
+    one, other = int(one), int(other)
+    return min(one, other) >= 0 and abs(one - other) <= TOLERANCE[name]
+
+
+def arranged(rule, items):
+    if not isinstance(items, list):
+        return items
+    if rule == "elements":
+        return sorted(items)
+    return sorted(zip(items[::2], items[1::2]))
+
+
+def deeply_sorted(value):
+    if isinstance(value, list):
+        return sorted((deeply_sorted(item) for item in value), key=repr)
+    return value
+
+
+def leaves(value):
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in leaves(item)]
+    return [value]
+
+
+def drawn_from(words, drawn, population):
+    """Random picks must be members, and distinct ones when the count is positive."""
+    if not set(leaves(drawn)) <= set(leaves(parse(population))) | {None}:
+        return False
+    is_count = len(words) == 3 and words[2].isdigit()
+    return not is_count or len(drawn) == len(set(drawn))
