@@ -1,10 +1,20 @@
 //! The command line of minicache.
+//!
+//! ```text
+//! minicache serve --listen 127.0.0.1:6379      the way of all engines
+//! minicache redis.conf --port 7000             the way a redis-server is started
+//! ```
 
 use clap::Parser;
-use minicache::engine::config::Config;
+use minicache::commands::connection::REDIS_VERSION;
+use minicache::engine::config::{Config, ConfigError};
 use minicache::raw::Counting;
+use minicache::server::redis_style;
 use minicache::server::start::{self, Start};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
+use std::error::Error;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -12,10 +22,13 @@ static ALLOCATOR: Counting = Counting;
 
 const ENGINE: Engine = Engine { name: "minicache", listen: "127.0.0.1:6379" };
 
-/// A Redis small enough to read in an evening
+/// A Redis small enough to read in an evening.
+///
+/// Also starts the way a redis-server does: `minicache [FILE.conf | -] [--directive value ...]`, on
+/// port 6379 without arguments.
 #[derive(Parser)]
-#[command(name = "minicache", version)]
-enum Cli {
+#[command(name = "minicache", version = version())]
+enum Command {
     /// Run the server
     Serve(Serve),
 }
@@ -24,17 +37,77 @@ enum Cli {
 struct Serve {
     #[command(flatten)]
     common: ServeArgs,
+    /// Memory at which room is made, or writes are refused: 100mb, 1gb; 0 for no limit
+    #[arg(long, value_name = "BYTES", value_parser = |text: &str| checked("maxmemory", text))]
+    maxmemory: Option<String>,
+    /// Which keys make room: allkeys-lru, volatile-ttl, noeviction ... as in redis.conf
+    #[arg(long, value_name = "POLICY", value_parser = |text: &str| checked("maxmemory-policy", text))]
+    maxmemory_policy: Option<String>,
+    /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not show
+    #[arg(long, value_name = "PASSWORD")]
+    requirepass: Option<String>,
 }
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    main_with(&ENGINE, std::env::args_os(), |Cli::Serve(args)| {
-        let start = Start {
-            options: args.common.options(),
-            config: Config::new(),
-            config_file: String::new(),
-        };
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|first| first == "-v") {
+        // As `redis-server -v`.
+        args[1] = "--version".into();
+    }
+    if redis_style::is_meant(args.get(1..).unwrap_or_default()) {
+        return redis_style::main(args.get(1..).unwrap_or_default());
+    }
+    main_with(&ENGINE, args, |command| match command {
+        Command::Serve(serve) => serve.run(),
+    })
+}
+
+fn version() -> String {
+    format!("{} (Redis server v={REDIS_VERSION} bits={})", env!("CARGO_PKG_VERSION"), usize::BITS)
+}
+
+/// Lets clap refuse what `CONFIG SET` would refuse, in the same words.
+fn checked(parameter: &str, text: &str) -> Result<String, String> {
+    put(&mut Config::new(), parameter, text.as_bytes())?;
+    Ok(text.to_string())
+}
+
+fn put(config: &mut Config, parameter: &str, value: &[u8]) -> Result<(), String> {
+    config.put(parameter, &[value]).map_err(|error| match error {
+        ConfigError::Refused { reason, .. } => reason,
+        ConfigError::Unknown(name) => format!("no parameter {}", name.escape_ascii()),
+    })
+}
+
+impl Serve {
+    fn run(self) -> Result<(), Box<dyn Error>> {
+        let (options, admin) = (self.common.options(), self.common.admin);
+        let start = Start { options, admin, config: self.config()?, config_file: String::new() };
         start::run(start, |_, bound| print_ready(&ENGINE, bound))?;
         Ok(())
-    })
+    }
+
+    /// The parameters as the flags set them, so that `CONFIG GET` shows what is in force.
+    fn config(&self) -> Result<Config, Box<dyn Error>> {
+        let mut config = Config::new();
+        let mut put = |name: &str, value: &[u8]| put(&mut config, name, value);
+        put("dir", std::env::current_dir()?.as_os_str().as_bytes())?;
+        put("bind", self.common.listen.ip().to_string().as_bytes())?;
+        // Protected mode guards those who never said where to listen. Here somebody has.
+        put("protected-mode", b"no")?;
+        if let Some(path) = &self.common.unix {
+            put("unixsocket", path.as_os_str().as_bytes())?;
+        }
+        for (name, value) in [
+            ("maxmemory", &self.maxmemory),
+            ("maxmemory-policy", &self.maxmemory_policy),
+            ("requirepass", &self.requirepass),
+        ] {
+            if let Some(value) = value {
+                put(name, value.as_bytes())?;
+            }
+        }
+        Ok(config)
+    }
 }

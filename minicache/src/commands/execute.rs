@@ -5,6 +5,7 @@
 
 use super::spec::Flags;
 use super::table;
+use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, shown};
 use crate::engine::access::{Access, Moment, make_room};
 use crate::engine::blocking::Place;
@@ -63,6 +64,10 @@ impl<'c> Executor<'c> {
             (Replies::Off, Replies::Off) => out.rewind(before),
             _ => {}
         }
+        // Messages are no replies: they go out even where replies are not wanted.
+        if !session.subscriptions.is_empty() || replies != Replies::On {
+            session.hear(out);
+        }
     }
 
     /// Until when a pause keeps this command waiting.
@@ -81,24 +86,24 @@ impl<'c> Executor<'c> {
         self.store.cache.totals.count_error(code);
     }
 
-    fn report(&self, error: &Error, out: &mut Reply) {
+    /// Counts an error, and replies with it.
+    pub(super) fn report(&self, error: &Error, out: &mut Reply) {
         self.count_error(error.0.split(' ').next().unwrap_or("ERR"));
         out.error(&error.0);
     }
 
     /// Finds the command and checks what can be checked without executing it. An error here spoils an open transaction.
     fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
-        let command = match find(args).and_then(|command| self.permit(session, command, args)) {
+        let command = match find(args).and_then(|command| self.permit(session, command)) {
             Ok(command) => command,
-            Err(error) => {
-                if let Some(transaction) = &mut session.transaction {
-                    transaction.poisoned = true;
-                }
-                return Err(error);
-            }
+            Err(error) => return Err(refused(&mut self.store, session, args, error)),
         };
-        if session.transaction.is_some() && !command.flags.has(Flags::RUNS_IN_MULTI) {
-            return queue(session, command, args, out);
+        if session.transaction.is_some() {
+            match command.name {
+                "exec" => return self.exec(session, command, args, out),
+                _ if command.flags.has(Flags::RUNS_IN_MULTI) => {}
+                _ => return queue(session, command, args, out),
+            }
         }
         self.lock_for(command, args);
         self.call(session, command, args, out, Mode::Direct)
@@ -108,10 +113,12 @@ impl<'c> Executor<'c> {
         &mut self,
         session: &mut Session,
         command: &'static Command,
-        args: Args,
     ) -> Result<&'static Command, Error> {
         if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
             return Err(Error::NO_AUTH);
+        }
+        if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
+            return Err(Error::new("ERR Command not allowed inside a transaction"));
         }
         let short = self.store.cache.is_full()
             || (self.store.rules.settings.maxmemory > 0 && !self.make_room());
@@ -121,7 +128,7 @@ impl<'c> Executor<'c> {
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
             return Err(Error::text(format!(
                 "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-                shown(args.at(0), 128).to_lowercase()
+                command.name
             )));
         }
         Ok(command)
@@ -136,39 +143,55 @@ impl<'c> Executor<'c> {
         out: &mut Reply,
         mode: Mode,
     ) -> Answer {
-        self.store.db = session.db;
+        self.observed(session, command, args, |executor, session| {
+            let store = &mut executor.store;
+            store.db = session.db;
+            let (filled, parked) = (None, false);
+            (command.handler)(&mut Call {
+                args,
+                command,
+                session,
+                store,
+                out,
+                mode,
+                filled,
+                parked,
+            })
+        })
+    }
+
+    /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to those who look.
+    pub(super) fn observed(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args,
+        run: impl FnOnce(&mut Self, &mut Session) -> Answer,
+    ) -> Answer {
         let seen = &session.client.figures;
         seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
-        if self.store.cache.monitors.any() && !command.flags.has(Flags::ADMIN) {
-            self.store.cache.monitors.show(self.store.now, session.db, &session.client, args);
-        }
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
         let timed = every || calls % TIMED_ONE_IN == 0;
         let start = if timed { (self.clock)() } else { 0 };
-        let mut call = Call {
-            args,
-            command,
-            session,
-            store: &mut self.store,
-            out,
-            mode,
-            filled: None,
-            parked: false,
-        };
-        let answer = (command.handler)(&mut call);
+        let answer = run(self, session);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
             let weight = if every { 1 } else { TIMED_ONE_IN };
             add(&figures.took_ns, took_ns * weight);
-            if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
+            let slow = slow_us >= 0 && took_ns / 1000 >= slow_us as u64;
+            if slow && !command.flags.has(Flags::SKIP_SLOWLOG) {
                 let most = self.store.rules.settings.slowlog_max_len as usize;
                 let (log, now) = (&self.store.cache.slow_log, self.store.now);
                 log.note(session, args, now, took_ns / 1000, most);
             }
+        }
+        let monitors = &self.store.cache.monitors;
+        if monitors.any() && !command.flags.has(Flags::ADMIN) {
+            monitors.show(self.store.now, session.db, &session.client, args);
         }
         if answer.is_err() {
             add(&figures.failed, 1);
@@ -300,24 +323,14 @@ fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
     ))
 }
 
+/// Whether a command is refused when memory is short. Queuing takes memory too, whatever the command.
 fn needs_memory(session: &Session, command: &Command) -> bool {
-    command.flags.has(Flags::DENYOOM)
-        || (command.name == "exec"
-            && session.transaction.as_ref().is_some_and(|open| {
-                open.commands.iter().any(|(command, _)| command.flags.has(Flags::DENYOOM))
-            }))
-}
-
-fn queue(session: &mut Session, command: &'static Command, args: Args, out: &mut Reply) -> Answer {
-    if command.flags.has(Flags::NO_MULTI) {
-        if let Some(open) = &mut session.transaction {
-            open.poisoned = true;
+    match (&session.transaction, command.name) {
+        (Some(open), "exec") => {
+            open.commands.iter().any(|(command, _)| command.flags.has(Flags::DENYOOM))
         }
-        return Err(Error::new("ERR Command not allowed inside a transaction"));
+        (Some(_), "discard" | "quit" | "reset") => false,
+        (Some(_), _) => true,
+        (None, _) => command.flags.has(Flags::DENYOOM),
     }
-    if let Some(open) = &mut session.transaction {
-        open.commands.push((command, args.to_owned()));
-    }
-    out.simple("QUEUED");
-    Ok(())
 }

@@ -27,12 +27,19 @@ use crate::engine::cache::{Cache, Identity};
 use crate::engine::config::Config;
 use crate::engine::mailbox::Letter;
 use crate::engine::object::Value;
+use crate::engine::pubsub::Scope;
 use crate::engine::session::Session;
+use crate::raw::Counting;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, split_quoted};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
+
+/// Tests of `maxmemory` need to know what is allocated.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// More than one, so that a key which a command does not declare is in a shard that is not locked.
 const SHARDS: usize = 16;
@@ -100,6 +107,24 @@ impl Fixture {
         let mut store = Access::new(&self.cache, &self.cache.counters[0], &rules, self.now);
         store.lock_all();
         store.peek(key.as_bytes()).map(Value::encoding)
+    }
+
+    /// Executes a line; returns the keyspace events it caused, as in `lpop key, del key`. Needs
+    /// `notify-keyspace-events`.
+    pub fn events(&mut self, line: &str) -> String {
+        let listener = Arc::clone(&self.session("listener").client);
+        self.cache.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
+        self.run(line);
+        let letters = listener.mailbox.poll_collect(&Context::from_waker(Waker::noop()));
+        let Poll::Ready(letters) = letters else { return String::new() };
+        let events = letters.iter().map(|letter| {
+            let Letter::Message(bytes) = letter else { panic!("not a message: {letter:?}") };
+            // 1) "pmessage" 2) "__keyevent@*" 3) "__keyevent@0__:lpop" 4) "key"
+            let shown = show(bytes);
+            let quoted: Vec<&str> = shown.split('"').collect();
+            format!("{} {}", quoted[5].trim_start_matches("__keyevent@0__:"), quoted[7])
+        });
+        events.collect::<Vec<_>>().join(", ")
     }
 
     /// The session of a client, who connects when first named.

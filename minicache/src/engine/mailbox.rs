@@ -65,6 +65,20 @@ impl Mailbox {
         Poll::Ready(std::mem::take(&mut state.letters))
     }
 
+    /// Takes the messages out and leaves the other letters.
+    pub fn take_messages(&self) -> Vec<Arc<[u8]>> {
+        let mut state = self.state.lock();
+        let (mut messages, mut others) = (Vec::new(), Vec::new());
+        for letter in std::mem::take(&mut state.letters) {
+            match letter {
+                Letter::Message(bytes) => messages.push(bytes),
+                other => others.push(other),
+            }
+        }
+        state.letters = others;
+        messages
+    }
+
     /// Whether letters wait.
     pub fn is_empty(&self) -> bool {
         self.state.lock().letters.is_empty()

@@ -23,7 +23,6 @@ use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::add;
 use crate::engine::config::settings::OutputLimit;
 use crate::engine::mailbox::Letter;
-use crate::engine::pubsub::Scope;
 use crate::engine::rules::Rules;
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
@@ -344,16 +343,8 @@ impl Drop for Connection {
             cache.waiting.finish(ticket);
         }
         if !self.session.subscriptions.is_empty() {
-            let mut pubsub = cache.pubsub.lock();
-            let id = self.session.client.id;
-            let subscriptions = &self.session.subscriptions;
-            for (scope, names) in [
-                (Scope::Channel, &subscriptions.channels),
-                (Scope::Pattern, &subscriptions.patterns),
-                (Scope::Shard, &subscriptions.shard_channels),
-            ] {
-                names.iter().for_each(|name| pubsub.unsubscribe(scope, name, id));
-            }
+            let (gone, id) = (&self.session.subscriptions, self.session.client.id);
+            cache.pubsub.lock().unsubscribe_all(gone, id);
         }
         if !self.session.watched.is_empty() {
             let (core, rules) = (Rc::clone(&self.core), self.core.rules());

@@ -7,25 +7,33 @@
 //!
 //! * [`connection`]: one client, from its first byte to its last.
 //! * [`upkeep`]: what happens without being asked for: keys expire, idle clients leave, the server stops.
-//! * [`start`]: from options to a running server, the Redis way of starting included.
+//! * [`start`]: from options to a running server.
+//! * [`redis_style`]: the same the way a `redis-server` is started, with [`log`] lines in its form.
+//! * [`inspect`]: what the admin endpoint shows of a cache.
 //!
 //! A core shares nothing with another but the [`Cache`]. Its connections share its buffers, because only one of them runs
 //! at a time: ten thousand idle clients hold no buffer at all.
 
 pub mod connection;
+pub mod inspect;
+pub mod log;
+pub mod redis_style;
 pub mod start;
 pub mod upkeep;
 
 use crate::engine::access::Moment;
 use crate::engine::cache::Cache;
+use crate::engine::config::Settings;
 use crate::engine::rules::Rules;
 use connection::Connection;
 use minikit::connections::Connections;
 use minikit::server::{Service, Shutdown, Stream};
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::AsyncWriteExt;
 
 /// Bytes read at most in one system call; also what one batch of a pipeline can hold.
 const READ_MAX: usize = 64 * 1024;
@@ -76,7 +84,12 @@ impl Service for Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, _shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, _shutdown: Shutdown) {
+        if is_denied(&core.rules().settings, &stream.peer()) {
+            // A client that has gone needs no reason.
+            let _ = stream.write_all(DENIED).await;
+            return;
+        }
         Connection::new(core, stream).serve().await;
     }
 
@@ -97,6 +110,19 @@ impl Service for Server {
     }
 }
 
+/// What a client hears whom protected mode keeps out.
+const DENIED: &[u8] =
+    b"-DENIED Protected mode: there is no password, so only clients on this machine \
+    are let in. Set a password (requirepass), or switch protected-mode off where no stranger can \
+    reach this address.\r\n";
+
+/// Whether protected mode keeps a client out: there is no password, and it comes from elsewhere
+/// (`clientAcceptHandler` in `networking.c`). A Unix socket has no port that could be read.
+fn is_denied(settings: &Settings, peer: &str) -> bool {
+    let elsewhere = || peer.parse().is_ok_and(|peer: SocketAddr| !peer.ip().is_loopback());
+    settings.protected_mode && settings.requirepass.is_empty() && elsewhere()
+}
+
 /// The time of day.
 pub fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -108,4 +134,29 @@ pub fn monotonic_ns() -> u64 {
     use std::sync::OnceLock;
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::config::Config;
+
+    #[test]
+    fn protected_mode_keeps_strangers_out_while_there_is_no_password() {
+        let mut config = Config::new();
+        for (peer, denied) in [
+            ("127.0.0.1:5000", false),
+            ("[::1]:5000", false),
+            ("/tmp/socket:0", false),
+            ("192.0.2.7:5000", true),
+            ("[2001:db8::1]:5000", true),
+        ] {
+            assert_eq!(is_denied(config.settings(), peer), denied, "{peer}");
+        }
+        config.put("requirepass", &[b"secret"]).unwrap();
+        assert!(!is_denied(config.settings(), "192.0.2.7:5000"));
+        config.put("requirepass", &[b""]).unwrap();
+        config.put("protected-mode", &[b"no"]).unwrap();
+        assert!(!is_denied(config.settings(), "192.0.2.7:5000"));
+    }
 }

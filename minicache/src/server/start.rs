@@ -1,21 +1,37 @@
 //! From options to a running server.
 //!
-//! There are two ways in. `minicache serve --listen …` is the way of all engines. And because scripts and test suites start a
-//! `redis-server` by its own conventions, `minicache redis.conf --port 7000` works as well: a file of directives, flags that
-//! override them, the lines that those scripts wait for on standard output.
+//! There are two ways in. `minicache serve --listen …` is the way of all engines: its flags fill a
+//! [`Start`]. And because scripts and test suites start a `redis-server` by its own conventions,
+//! `minicache redis.conf --port 7000` works as well ([`redis_style`](super::redis_style)). Both end
+//! here:
+//!
+//! ```text
+//! Start { options, config, … } ─> Cache::new ─> admin endpoint
+//!                              ─> sockets, a runtime per core ─> ready(cache, bound)
+//! ```
+//!
+//! What was found out on the way (the port that port 0 became, the number of cores) is written
+//! where `CONFIG GET` shows it. The counterpart in Redis is `initServer` (`server.c`).
 
+use super::inspect::Inspector;
 use super::{Server, now};
 use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
 use crate::engine::config::Config;
 use ahash::RandomState;
 use minikit::server::{Bound, Options, ServerError, Shutdown};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The most that `CONFIG GET io-threads` can show.
+const IO_THREADS_MAX: usize = 128;
 
 /// What a server is started with.
 pub struct Start {
     /// Where to listen, and with how many cores.
     pub options: Options,
+    /// Where metrics, health and the x-ray page are served, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// The parameters.
     pub config: Config,
     /// The configuration file, as `INFO` shows it.
@@ -23,7 +39,10 @@ pub struct Start {
 }
 
 /// Runs a server until it is told to stop. `ready` learns the cache and where it can be reached.
-pub fn run(start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), ServerError> {
+///
+/// # Errors
+/// Where an address, a thread or a runtime could not be had.
+pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), ServerError> {
     let cores = match start.options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
@@ -34,18 +53,40 @@ pub fn run(start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), 
         port: AtomicUsize::new(0),
         config_file: start.config_file,
     };
+    note(&mut start.config, "io-threads", cores.min(IO_THREADS_MAX));
     let cache = Arc::new(Cache::new(cores, shards_for(cores), start.config, identity));
+    let _admin = start.admin.map(|address| open_admin(address, &cache)).transpose()?;
     let server = Server { cache: Arc::clone(&cache) };
     let options = Options { threads: cores, ..start.options };
     minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound| {
-        let port = bound.tcp.map_or(0, |address| address.port());
-        cache.identity.port.store(usize::from(port), Ordering::Relaxed);
+        note_port(&cache, bound);
         ready(&cache, bound);
     })
 }
 
-/// One core needs no second lock. Several get enough shards that two commands seldom want the same one: with 32 shards
-/// per core the chance that one other core is just there is 3 %.
+fn open_admin(
+    address: SocketAddr,
+    cache: &Arc<Cache>,
+) -> Result<minikit::admin::Admin, ServerError> {
+    let admin = minikit::admin::start(address, Arc::new(Inspector::new(Arc::clone(cache))))?;
+    tracing::info!("x-ray page on http://{}/", admin.address());
+    Ok(admin)
+}
+
+/// Lets `INFO` and `CONFIG GET` know the port that port 0 became.
+fn note_port(cache: &Cache, bound: &Bound) {
+    let port = usize::from(bound.tcp.map_or(0, |address| address.port()));
+    cache.identity.port.store(port, Ordering::Relaxed);
+    cache.rules.change(|config| note(config, "port", port));
+}
+
+fn note(config: &mut Config, parameter: &str, number: usize) {
+    let noted = config.put(parameter, &[number.to_string().as_bytes()]);
+    noted.expect("ports and numbers of cores are within the bounds of their parameters");
+}
+
+/// One core needs no second lock. Several get enough shards that two commands seldom want the same
+/// one: with 32 shards per core the chance that one other core is just there is 3 %.
 fn shards_for(cores: usize) -> usize {
     if cores == 1 { 1 } else { (cores * 32).next_power_of_two().min(SHARDS_MAX) }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/` | the x-ray page: the engine's state as tables, for a browser |
 //! | `/xray.json` | the same for a program |
+//! | `/xray.txt` | the same for a terminal |
 //! | `/metrics` | counters and gauges for Prometheus |
 //! | `/healthz` | 200 `ok`, or 503 and why not |
 //!
@@ -160,13 +161,14 @@ fn response_to(received: &[u8], engine: &impl Inspect) -> Option<Vec<u8>> {
     })
 }
 
-const PATHS: [&str; 4] = ["/", "/xray.json", "/metrics", "/healthz"];
+const PATHS: [&str; 5] = ["/", "/xray.json", "/xray.txt", "/metrics", "/healthz"];
 
 fn respond(path: &str, engine: &impl Inspect) -> Response {
     let ok = |content_type, body| Response { status: Status::Ok, content_type, body };
     match path {
         "/" => ok("text/html; charset=utf-8", engine.xray().to_html()),
         "/xray.json" => ok("application/json", engine.xray().to_json()),
+        "/xray.txt" => ok("text/plain; charset=utf-8", engine.xray().to_text()),
         "/metrics" => ok(Exposition::CONTENT_TYPE, metrics(engine)),
         "/healthz" => match engine.healthy() {
             Ok(()) => Response::text(Status::Ok, "ok"),

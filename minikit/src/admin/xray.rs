@@ -10,7 +10,7 @@
 //! shards.row([0.into(), 17.into()]).row([1.into(), 9.into()]);
 //! ```
 //!
-//! The same content comes as one HTML page and as JSON. The page needs nothing from outside,
+//! The same content comes as one HTML page, as JSON, and as text for a terminal. The page needs nothing from outside,
 //! follows the reader's choice of light or dark, fits a phone, and fetches itself anew every two
 //! seconds without losing the place one has scrolled to; without JavaScript it reloads as a whole.
 //!
@@ -64,6 +64,15 @@ impl Xray {
         out
     }
 
+    /// All of it for a terminal: columns padded with blanks, numbers to the right.
+    pub fn to_text(&self) -> String {
+        let mut out = format!("{}\n", self.title);
+        for section in &self.sections {
+            section.write_text(&mut out);
+        }
+        out
+    }
+
     /// The whole page.
     pub(super) fn to_html(&self) -> String {
         let title = escaped(&self.title);
@@ -100,6 +109,31 @@ impl Section {
             write_json_list(out, ['[', ']'], row, |out, cell| cell.write_json(out));
         });
         out.push('}');
+    }
+
+    fn write_text(&self, out: &mut String) {
+        push(out, format_args!("\n{}\n", self.title.to_uppercase()));
+        if !self.note.is_empty() {
+            push(out, format_args!("{}\n", self.note));
+        }
+        let heading = (!self.columns.is_empty()).then(|| self.columns.clone());
+        let cells = |row: &Vec<Value>| row.iter().map(Value::to_string).collect::<Vec<_>>();
+        let lines = heading.into_iter().chain(self.rows.iter().map(cells)).collect::<Vec<_>>();
+        let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            lines.iter().filter_map(|line| line.get(column)).map(|it| it.chars().count()).max()
+        };
+        let widths = (0..columns).map(|column| width(column).unwrap_or(0)).collect::<Vec<_>>();
+        for line in &lines {
+            let mut text = String::new();
+            for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+                match self.is_numeric(column) {
+                    true => push(&mut text, format_args!("  {cell:>width$}")),
+                    false => push(&mut text, format_args!("  {cell:<width$}")),
+                }
+            }
+            push(out, format_args!("{}\n", text.trim_end()));
+        }
     }
 
     fn write_html(&self, out: &mut String) {
@@ -169,7 +203,7 @@ const HEAD: &str = "<!doctype html>
 ";
 
 const FOOT: &str = "Anew every two seconds. <a href=\"/xray.json\">JSON</a> \
-<a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a>";
+<a href=\"/xray.txt\">text</a> <a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a>";
 
 /// The colours of ink and paper come from the browser (`CanvasText`, `Canvas`), so both schemes are
 /// right by themselves, also where the reader has set colours of his own.
@@ -239,6 +273,32 @@ mod tests {
                 r#""rows":[[0,"<script>alert('x')</script>"]]}]}"#
             )
         );
+    }
+
+    #[test]
+    fn text_stands_in_columns() {
+        let mut xray = specimen();
+        let numbers = xray.table("Levels", "", &["level", "spans", "keys"]);
+        numbers.row([0u64.into(), "16 ms".into(), 12_000u64.into()]);
+        numbers.row([1u64.into(), "1 s".into(), 7u64.into()]);
+        let expected = "\
+mini <cache>
+
+MEMORY
+What the allocator \"really\" gave.
+  used_bytes        1024
+  policy      noeviction
+
+SHARDS
+  shard  name
+      0  <script>alert('x')</script>
+
+LEVELS
+  level  spans   keys
+      0  16 ms  12000
+      1  1 s        7
+";
+        assert_eq!(xray.to_text(), expected);
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn every_path_has_its_kind_of_answer() {
         ("/", "text/html; charset=utf-8", "<td>rib</td><td class=\"n\">24</td>"),
         ("/?again", "text/html; charset=utf-8", "<title>patient</title>"),
         ("/xray.json", "application/json", "\"rows\":[[\"rib\",24]]"),
+        ("/xray.txt", "text/plain; charset=utf-8", "\n  bone  count\n  rib      24\n"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "\npatient_beats_total 72\n"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "\nprocess_open_fds "),
         ("/healthz", "text/plain; charset=utf-8", "ok\n"),

@@ -12,7 +12,6 @@ pub use client::*;
 use super::transactions::unwatch_all;
 use super::{Call, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::pubsub::Scope;
 use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Protocol;
 
@@ -74,7 +73,8 @@ pub fn quit(c: &mut Call) -> Answer {
 pub fn reset(c: &mut Call) -> Answer {
     c.session.transaction = None;
     unwatch_all(c.store, c.session);
-    forget_subscriptions(c);
+    let gone = std::mem::take(&mut c.session.subscriptions);
+    c.store.cache.pubsub.lock().unsubscribe_all(&gone, c.session.client.id);
     let session: &mut Session = c.session;
     session.client.about.lock().name.clear();
     session.db = 0;
@@ -87,19 +87,6 @@ pub fn reset(c: &mut Call) -> Answer {
     c.out.protocol = Protocol::Resp2;
     c.out.simple("RESET");
     Ok(())
-}
-
-fn forget_subscriptions(c: &mut Call) {
-    let mut pubsub = c.store.cache.pubsub.lock();
-    let id = c.session.client.id;
-    let gone = std::mem::take(&mut c.session.subscriptions);
-    for (scope, names) in [
-        (Scope::Channel, gone.channels),
-        (Scope::Pattern, gone.patterns),
-        (Scope::Shard, gone.shard_channels),
-    ] {
-        names.iter().for_each(|name| pubsub.unsubscribe(scope, name, id));
-    }
 }
 
 /// `AUTH [username] password`

@@ -8,6 +8,7 @@ use crate::commands::connection::REDIS_VERSION;
 use crate::commands::table;
 use crate::engine::cache::{CommandCounters, Counters};
 use crate::engine::error::Answer;
+use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::ShardStats;
 use minikit::process::Process;
 use std::fmt::{Display, Write};
@@ -30,7 +31,6 @@ const SECTIONS: [(&str, bool, fn(&mut Call, &mut Page)); 11] = [
 
 /// `INFO [section …]`
 pub fn info(c: &mut Call) -> Answer {
-    c.store.lock_all();
     let asked: Vec<Vec<u8>> = c.args.from(1).iter().map(<[u8]>::to_ascii_lowercase).collect();
     let shows = |name: &str, by_default: bool| {
         let has = |word: &str| asked.iter().any(|section| section == word.as_bytes());
@@ -95,6 +95,8 @@ fn server(c: &mut Call, page: &mut Page) {
     let settings = &c.store.rules.settings;
     let up_s = (now.ms - cache.identity.started_ms).max(0) / 1000;
     page.row("redis_version", REDIS_VERSION);
+    page.row("redis_git_sha1", "00000000");
+    page.row("redis_git_dirty", 0);
     page.row("minicache_version", env!("CARGO_PKG_VERSION"));
     page.row("redis_mode", "standalone");
     page.row("os", std::env::consts::OS);
@@ -196,8 +198,8 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.row("evicted_clients", 0);
     page.row("keyspace_hits", totals.hits);
     page.row("keyspace_misses", totals.misses);
-    page.row("pubsub_channels", pubsub.channel_count());
-    page.row("pubsub_patterns", pubsub.pattern_count());
+    page.row("pubsub_channels", pubsub.count(Scope::Channel));
+    page.row("pubsub_patterns", pubsub.count(Scope::Pattern));
     page.row("latest_fork_usec", 0);
     page.row("total_forks", 0);
     page.row("tracking_total_keys", 0);

@@ -23,7 +23,6 @@ pub fn memory_usage(c: &mut Call) -> Answer {
 
 /// `MEMORY STATS`
 pub fn memory_stats(c: &mut Call) -> Answer {
-    c.store.lock_all();
     let cache = c.store.cache;
     let databases = c.store.rules.settings.databases as usize;
     let (used, allocated) = (cache.used_memory(), crate::raw::allocated());

@@ -18,7 +18,7 @@
 use super::policy::{Policy, Pool};
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::table::Table;
-use super::wheel::Wheel;
+use super::wheel::{LEVELS, Wheel};
 use crate::engine::number::parse_i64;
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::rng::Rng;
@@ -121,9 +121,9 @@ impl Shard {
         (table.bytes(), table.buckets())
     }
 
-    /// Keys of a database waiting in each level of the expiry wheel.
-    pub fn wheel_levels(&self, db: usize) -> [usize; 5] {
-        self.databases[db].wheel.by_level(&self.slab)
+    /// Keys of a database waiting in each level of the expiry wheel, counted up to `most` a level.
+    pub fn wheel_levels(&self, db: usize, most: usize) -> [usize; LEVELS] {
+        self.databases[db].wheel.by_level(&self.slab, most)
     }
 
     /// The handle of a key, dead or alive.

@@ -20,6 +20,8 @@
 //! emptying, and the keyspace moves its entries together, a page per round. Redis needs help from its allocator for that
 //! (`defrag.c`).
 
+use std::collections::BTreeMap;
+
 /// Bytes of a page.
 const PAGE: usize = 64 * 1024;
 /// Slots start at multiples of this, so that 13 bits say where in a page.
@@ -60,6 +62,29 @@ const CLASSES: [u16; 88] = {
 
 /// The address of a slot: page number and offset in 32 bits.
 pub type Handle = u32;
+
+/// The pages whose slots have one size, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassUse {
+    /// Bytes of a slot; 0 stands for pages that hold one large entry each.
+    pub slot_bytes: usize,
+    /// Pages.
+    pub pages: usize,
+    /// Slots in these pages.
+    pub slots: usize,
+    /// Slots that hold an entry.
+    pub used: usize,
+}
+
+impl ClassUse {
+    /// Adds another shard's pages of the same class.
+    pub fn add(&mut self, other: &ClassUse) {
+        self.slot_bytes = other.slot_bytes;
+        self.pages += other.pages;
+        self.slots += other.slots;
+        self.used += other.used;
+    }
+}
 
 struct Page {
     bytes: Box<[u8]>,
@@ -139,6 +164,18 @@ impl Slab {
     /// Bytes of all pages.
     pub fn page_bytes(&self) -> usize {
         self.pages.iter().map(|page| page.bytes.len()).sum()
+    }
+
+    /// What the pages are used for, the smallest slots first. Looks at every page.
+    pub fn usage(&self) -> Vec<ClassUse> {
+        let mut classes = BTreeMap::<usize, ClassUse>::new();
+        for page in self.pages.iter().filter(|page| page.class != GONE) {
+            let slot_bytes = if page.class == OWN { 0 } else { page.slot as usize };
+            let used = if page.class == OWN { 1 } else { page.used.into() };
+            let one = ClassUse { slot_bytes, pages: 1, slots: page.slots(), used };
+            classes.entry(slot_bytes).or_default().add(&one);
+        }
+        classes.into_values().collect()
     }
 
     /// Whether so much lies free that looking for pages to empty is worth while: a quarter, and more than a few pages.
@@ -355,6 +392,17 @@ mod tests {
         assert!(slab.fits(handle, 100_000) && !slab.fits(handle, 99_999));
         slab.give_back(handle);
         assert_eq!(slab.page_bytes(), 0);
+    }
+
+    #[test]
+    fn usage_counts_pages_and_slots_by_class() {
+        let mut slab = Slab::new();
+        (0..3).for_each(|_| drop(slab.take(24)));
+        let large = slab.take(5000);
+        let of = |slot_bytes, slots, used| ClassUse { slot_bytes, pages: 1, slots, used };
+        assert_eq!(slab.usage(), [of(0, 1, 1), of(24, PAGE / 24, 3)]);
+        slab.give_back(large);
+        assert_eq!(slab.usage(), [of(24, PAGE / 24, 3)]);
     }
 
     #[test]

@@ -30,8 +30,10 @@ use crate::format::entry;
 const TICK_BITS: u32 = 4;
 /// Slots per level, as a power of two.
 const SLOT_BITS: u32 = 6;
-const SLOTS: usize = 1 << SLOT_BITS;
-const LEVELS: usize = 5;
+/// Slots of a level.
+pub const SLOTS: usize = 1 << SLOT_BITS;
+/// Levels.
+pub const LEVELS: usize = 5;
 /// The end of a list.
 const END: u32 = u32::MAX;
 /// A `previous` from here on is not an entry but the slot whose list begins here.
@@ -58,11 +60,12 @@ impl Wheel {
         self.len == 0
     }
 
-    /// How many keys wait in each level.
-    pub fn by_level(&self, slab: &Slab) -> [usize; LEVELS] {
+    /// How many keys wait in each level, counted up to `most` a level, because counting is walking.
+    pub fn by_level(&self, slab: &Slab, most: usize) -> [usize; LEVELS] {
         let mut counts = [0; LEVELS];
         for (slot, head) in self.heads.iter().enumerate() {
-            counts[slot / SLOTS] += list(slab, *head).count();
+            let count = &mut counts[slot / SLOTS];
+            *count += list(slab, *head).take(most - *count).count();
         }
         counts
     }
@@ -208,6 +211,11 @@ fn list(slab: &Slab, head: u32) -> impl Iterator<Item = Handle> + '_ {
     })
 }
 
+/// Milliseconds that one slot of a level spans. The slots of a level reach [`SLOTS`] times as far.
+pub fn slot_span_ms(level: usize) -> u64 {
+    ticks_per_slot(level) << TICK_BITS
+}
+
 /// Ticks that one slot of a level spans.
 fn ticks_per_slot(level: usize) -> u64 {
     1 << (SLOT_BITS * level as u32)
@@ -275,6 +283,17 @@ mod tests {
             wheel.remove(&mut slab, handle);
         }
         assert_eq!(due(&mut wheel, &mut slab, START + 200).len(), 2);
+    }
+
+    #[test]
+    fn levels_are_counted_up_to_a_bound() {
+        let (mut wheel, mut slab) = (Wheel::default(), Slab::new());
+        for ms in [100, 200, 300, 2000, 70_000] {
+            add(&mut wheel, &mut slab, START + ms, START);
+        }
+        assert_eq!(wheel.by_level(&slab, 10), [3, 1, 1, 0, 0]);
+        assert_eq!(wheel.by_level(&slab, 2), [2, 1, 1, 0, 0]);
+        assert_eq!((0..3).map(slot_span_ms).collect::<Vec<_>>(), [16, 1024, 65_536]);
     }
 
     #[test]

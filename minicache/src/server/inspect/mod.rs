@@ -1,0 +1,118 @@
+//! What the admin endpoint shows: metrics for Prometheus, health, and the x-ray page.
+//!
+//! ```text
+//! GET /metrics   ─> [metrics]  one look at each shard: counts only
+//! GET /          ─> [xray]     one longer look at each shard: pages, wheel, candidates, a sample of the keys
+//! GET /healthz   ─> every lock can be taken, and nobody has asked the server to stop
+//! ```
+//!
+//! **What does a look cost the clients?** Shards are locked one after another, never two at once, so
+//! a look holds up the commands of one shard for some microseconds (counts) or at most about a
+//! millisecond (x-ray: all that is walked is bounded). Therefore the sums are not those of one
+//! instant; Redis, with one thread, can promise that and stops the world for it (`INFO`,
+//! `MEMORY STATS`, `DEBUG HTSTATS`).
+
+mod metrics;
+mod xray;
+
+use crate::engine::cache::{Cache, CommandCounters, Counters};
+use crate::engine::store::shard::{Shard, ShardStats};
+use minikit::admin::{Exposition, Inspect, Xray};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Answers the admin endpoint's questions about a cache.
+pub struct Inspector {
+    cache: Arc<Cache>,
+}
+
+impl Inspector {
+    /// An inspector of this cache.
+    pub fn new(cache: Arc<Cache>) -> Inspector {
+        Inspector { cache }
+    }
+}
+
+impl Inspect for Inspector {
+    fn metrics(&self, out: &mut Exposition) {
+        metrics::write(&self.cache, out);
+    }
+
+    fn xray(&self) -> Xray {
+        xray::look(&self.cache)
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        if self.cache.stop.load(Ordering::Relaxed) {
+            return Err("shutting down".to_string());
+        }
+        each_shard(&self.cache, |_, _| ());
+        Ok(())
+    }
+}
+
+/// What `look` sees in each shard, one locked after the other.
+fn each_shard<T>(cache: &Cache, mut look: impl FnMut(usize, &Shard) -> T) -> Vec<T> {
+    (0..cache.shards()).map(|index| look(index, &cache.lock(index).shard)).collect()
+}
+
+/// The plain numbers of one shard.
+struct Figures {
+    /// Keys of each database, and how many of them have a deadline.
+    keys: Vec<(usize, usize)>,
+    /// Of the indexes of all databases.
+    index_bytes: usize,
+    index_buckets: usize,
+    slab_bytes: usize,
+    slab_free_bytes: usize,
+    stats: ShardStats,
+}
+
+impl Figures {
+    fn of(shard: &Shard, databases: usize) -> Figures {
+        let indexes = (0..databases).map(|db| shard.index_size(db));
+        let (index_bytes, index_buckets) =
+            indexes.fold((0, 0), |sum, index| (sum.0 + index.0, sum.1 + index.1));
+        Figures {
+            keys: (0..databases).map(|db| (shard.len(db), shard.volatile_len(db))).collect(),
+            index_bytes,
+            index_buckets,
+            slab_bytes: shard.slab().page_bytes(),
+            slab_free_bytes: shard.slab().free_bytes(),
+            stats: shard.stats,
+        }
+    }
+
+    fn of_all(cache: &Cache) -> Vec<Figures> {
+        let databases = databases(cache);
+        each_shard(cache, |_, shard| Figures::of(shard, databases))
+    }
+}
+
+fn databases(cache: &Cache) -> usize {
+    cache.rules.current().settings.databases as usize
+}
+
+/// Keys, and keys with a deadline, of each database in all shards.
+fn keys_by_database<'a>(shards: impl Iterator<Item = &'a Figures>) -> Vec<(usize, usize)> {
+    let mut databases = Vec::new();
+    for shard in shards {
+        databases.resize(shard.keys.len(), (0, 0));
+        let one = databases.iter_mut().zip(&shard.keys);
+        one.for_each(|(sum, keys)| *sum = (sum.0 + keys.0, sum.1 + keys.1));
+    }
+    databases
+}
+
+/// A figure of all cores together.
+fn total(cache: &Cache, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
+    cache.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+}
+
+/// A figure of one command on all cores together.
+fn of_command(cache: &Cache, command: usize, figure: fn(&CommandCounters) -> &AtomicU64) -> u64 {
+    total(cache, |core| figure(core.of(command)))
+}
+
+#[cfg(test)]
+mod tests;

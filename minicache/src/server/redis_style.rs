@@ -1,0 +1,411 @@
+//! Starting the way a `redis-server` is started: a file of directives, flags over it, and the log
+//! lines that scripts and test suites wait for.
+//!
+//! ```text
+//! $ minicache redis.conf --port 7000 --save ''
+//! 4242:M 22 Nov 2026 16:43:00.123 * minicache 0.1.0 in the ways of Redis 7.0.15, PID: 4242
+//! 4242:M 22 Nov 2026 16:43:00.123 * Running mode=standalone, port=7000.
+//! 4242:M 22 Nov 2026 16:43:00.123 # Server initialized
+//! 4242:M 22 Nov 2026 16:43:00.123 * Ready to accept connections
+//! ```
+//!
+//! The first argument is a file unless it begins with `-`; `-` alone, as the first argument or the
+//! last, reads more directives from standard input; no arguments mean the defaults, port 6379. All
+//! the rest is directives with dashes ([`engine::config::file`](crate::engine::config::file)).
+//! Paths, those of `include` too, start from the folder it is started in; those that are opened
+//! later (`logfile`, `pidfile`, `unixsocket`) start from `dir`.
+//!
+//! **How many cores?** One, unless `io-threads` says more, while `serve` takes all there are. A
+//! file written for Redis expects one thread that executes, and whoever compares the two side by
+//! side wants them to have the same. `MINICACHE_ADMIN=127.0.0.1:9100` in the environment opens the
+//! admin endpoint, for which Redis has no directive.
+//!
+//! Left out: `daemonize yes`, since shells, supervisors and containers put processes into the
+//! background well enough; and any but the first usable address of `bind`. The counterpart in
+//! Redis is `main` (`server.c`).
+
+use super::log;
+use super::start::{self, Start};
+use crate::commands::connection::REDIS_VERSION;
+use crate::engine::cache::Cache;
+use crate::engine::config::{Config, Settings};
+use crate::engine::glob;
+use minikit::cli::layers::nearest;
+use minikit::server::{Bound, Options, ServerError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Permissions};
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// First words that are not the name of a file: the subcommands, and what asks for help.
+const OTHER_WAYS: [&str; 9] =
+    ["serve", "cli", "explain", "help", "--help", "-h", "--version", "-V", "-v"];
+/// How long replies may still be on their way at the end. Redis gives clients no time at all, and
+/// harnesses that stop a server with connections open wait only briefly.
+const DRAIN: Duration = Duration::from_millis(250);
+
+/// Whether these arguments (without the program's name) start a server in this way.
+pub fn is_meant(args: &[OsString]) -> bool {
+    args.first().is_none_or(|first| !OTHER_WAYS.iter().any(|word| first == word))
+}
+
+/// A whole `main`; `args` without the program's name.
+pub fn main(args: &[OsString]) -> ExitCode {
+    let running = Arc::new(OnceLock::new());
+    let start = match prepare(args, &running) {
+        Ok(start) => start,
+        Err(why) => {
+            eprintln!("\n{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let settings = start.config.settings().clone();
+    warn_of_differences(&start);
+    let outcome = start::run(start, |cache, bound| {
+        // Nobody else sets it.
+        let _ = running.set(Arc::clone(cache));
+        announce(&settings, bound);
+    });
+    match outcome {
+        Ok(()) => {
+            if !settings.pidfile.is_empty() {
+                // Whoever removed it before was free to.
+                let _ = fs::remove_file(&settings.pidfile);
+            }
+            tracing::warn!("User requested shutdown; bye bye...");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything up to the point where sockets are bound: reads the configuration, moves into `dir`,
+/// opens the log.
+fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Start, String> {
+    let line = CommandLine::read(args);
+    let (text, config_file) = line.texts()?;
+    let mut config = Config::new();
+    config.load(&text, &line.directives, &mut included).map_err(|error| error.to_string())?;
+    if has(&config, "daemonize", b"yes") {
+        let advice = "leave it out, and start it with `&`, `nohup`, a supervisor or a container";
+        return Err(format!("daemonize yes: minicache stays in the foreground; {advice}"));
+    }
+    move_into_folder(&mut config)?;
+    let settings = config.settings();
+    let (options, admin) = (options(settings)?, admin_address()?);
+    let (at_start, running) = (settings.loglevel, Arc::clone(running));
+    let level = move || match running.get() {
+        Some(cache) => cache.rules.current().settings.loglevel,
+        None => at_start,
+    };
+    log::start(&settings.logfile, level)
+        .map_err(|error| format!("cannot open the logfile {}: {error}", settings.logfile))?;
+    Ok(Start { options, admin, config, config_file })
+}
+
+/// The arguments, sorted.
+struct CommandLine<'a> {
+    file: Option<&'a Path>,
+    standard_input: bool,
+    directives: Vec<&'a [u8]>,
+}
+
+impl<'a> CommandLine<'a> {
+    fn read(args: &'a [OsString]) -> CommandLine<'a> {
+        let mut line = CommandLine { file: None, standard_input: false, directives: Vec::new() };
+        for (index, arg) in args.iter().enumerate() {
+            let bytes = arg.as_bytes();
+            let (first, last) = (index == 0, index + 1 == args.len());
+            if bytes == b"-" && (first || last) {
+                line.standard_input = true;
+            } else if first && !bytes.starts_with(b"-") {
+                line.file = Some(Path::new(arg));
+            } else {
+                line.directives.push(bytes);
+            }
+        }
+        line
+    }
+
+    /// The directives of file and standard input, and the absolute name of the file.
+    fn texts(&self) -> Result<(Vec<u8>, String), String> {
+        let (mut text, mut name) = (Vec::new(), String::new());
+        if let Some(file) = self.file {
+            let path = std::path::absolute(file).unwrap_or_else(|_| PathBuf::from(file));
+            text = fs::read(&path).map_err(|error| unreadable(file, &path, &error))?;
+            name = path.display().to_string();
+        }
+        if self.standard_input {
+            if !text.is_empty() {
+                text.push(b'\n');
+            }
+            let read = io::stdin().read_to_end(&mut text);
+            read.map_err(|error| format!("cannot read standard input: {error}"))?;
+        }
+        Ok((text, name))
+    }
+}
+
+fn unreadable(given: &Path, path: &Path, error: &io::Error) -> String {
+    let start =
+        format!("Fatal error, can't open config file '{}': {}", path.display(), plain(error));
+    let advice = match nearest(&given.to_string_lossy(), &OTHER_WAYS) {
+        Some(near) => format!("did you mean `minicache {near}`?"),
+        None => "a first argument without dashes is the name of a redis.conf".to_string(),
+    };
+    format!("{start}; {advice}")
+}
+
+/// The text of an included file; of all files, in the order of their names, where the last part of
+/// the path is a pattern.
+fn included(path: &[u8]) -> Result<Vec<u8>, String> {
+    let path = Path::new(OsStr::from_bytes(path));
+    let cannot = |error: io::Error| format!("cannot read {}: {}", path.display(), plain(&error));
+    let pattern = path.file_name().map_or(&b""[..], OsStr::as_bytes);
+    if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
+        return fs::read(path).map_err(cannot);
+    }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut names: Vec<OsString> =
+        entries.map_err(cannot)?.into_iter().map(|it| it.file_name()).collect();
+    names.retain(|name| {
+        !name.as_bytes().starts_with(b".") && glob::matches(pattern, name.as_bytes())
+    });
+    names.sort();
+    let texts: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| fs::read(folder.join(name)).map_err(cannot))
+        .collect::<Result<_, _>>()?;
+    Ok(texts.join(&b'\n'))
+}
+
+/// Enters the folder `dir`, and lets `CONFIG GET dir` show where that is.
+fn move_into_folder(config: &mut Config) -> Result<(), String> {
+    let dir = config.settings().dir.clone();
+    let moved = std::env::set_current_dir(&dir).and_then(|()| std::env::current_dir());
+    let here = moved.map_err(|error| {
+        format!("dir {dir}: {}; name a folder that exists and may be entered", plain(&error))
+    })?;
+    let noted = config.put("dir", &[here.as_os_str().as_bytes()]);
+    noted.map_err(|error| String::from_utf8_lossy(&error.reply()).into_owned())
+}
+
+fn options(settings: &Settings) -> Result<Options, String> {
+    let unix = (!settings.unixsocket.is_empty()).then(|| PathBuf::from(&settings.unixsocket));
+    Ok(Options {
+        listen: listen_address(&settings.bind, settings.port)?,
+        unix,
+        threads: settings.io_threads as usize,
+        drain_timeout: DRAIN,
+        backlog: u16::try_from(settings.tcp_backlog).unwrap_or(u16::MAX),
+    })
+}
+
+/// The first address of `bind` that exists here; those with a dash in front may be missing. Both
+/// wildcards together are one socket, where IPv6 sockets take IPv4 clients.
+fn listen_address(bind: &[String], port: u16) -> Result<Option<SocketAddr>, String> {
+    if port == 0 || bind.is_empty() {
+        return Ok(None);
+    }
+    let names = |wildcard: &str| bind.iter().any(|name| name.trim_start_matches('-') == wildcard);
+    if names("*") && names("::*") && takes_both() {
+        return Ok(Some((Ipv6Addr::UNSPECIFIED, port).into()));
+    }
+    for name in bind {
+        let needed = !name.starts_with('-');
+        match resolve(name, port) {
+            Ok(address) if needed || exists(address.ip()) => return Ok(Some(address)),
+            Err(error) if needed => return Err(format!("bind {name}: {}", plain(&error))),
+            _ => {}
+        }
+    }
+    Err(format!("bind {}: none of these addresses exists here", bind.join(" ")))
+}
+
+fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
+    match name.trim_start_matches('-') {
+        "*" => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        "::*" => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
+        name => (name, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Whether the address is one of this machine's: whether some port of it can be had.
+fn exists(address: IpAddr) -> bool {
+    TcpListener::bind((address, 0)).is_ok()
+}
+
+/// Whether a socket on the IPv6 wildcard hears who comes by IPv4: tried, because the system decides.
+fn takes_both() -> bool {
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0));
+    let port = listener.as_ref().ok().and_then(|it| it.local_addr().ok()).map(|it| it.port());
+    port.is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+}
+
+fn admin_address() -> Result<Option<SocketAddr>, String> {
+    const VARIABLE: &str = "MINICACHE_ADMIN";
+    let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
+    let address = text.parse().map_err(|_| format!("{VARIABLE}={text} is no ADDRESS:PORT"))?;
+    Ok(Some(address))
+}
+
+/// Says which directives ask for something that there is not, and which addresses are left out.
+fn warn_of_differences(start: &Start) {
+    let config = &start.config;
+    let asks = |name: &&str| ![&b""[..], b"no", b"0"].iter().any(|it| has(config, name, it));
+    let names: Vec<&str> = config.without_effect().filter(asks).collect();
+    if !names.is_empty() {
+        tracing::warn!("These directives have no effect here: {}", names.join(" "));
+    }
+    let Some(address) = start.options.listen else { return };
+    let heard = |name: &&String| {
+        address.ip() == Ipv6Addr::UNSPECIFIED
+            || name.starts_with('-')
+            || resolve(name, address.port()).is_ok_and(|it| it == address)
+    };
+    let left_out = config.settings().bind.iter().filter(|name| !heard(name));
+    let left_out: Vec<&str> = left_out.map(String::as_str).collect();
+    if !left_out.is_empty() {
+        tracing::warn!("Listening on {address} only, not on {}", left_out.join(" "));
+    }
+}
+
+fn has(config: &Config, name: &str, value: &[u8]) -> bool {
+    config.get(&[name.as_bytes()]).iter().any(|(_, text)| *text == value)
+}
+
+/// Every core accepts: says so in the lines that scripts wait for.
+fn announce(settings: &Settings, bound: &Bound) {
+    let pid = std::process::id();
+    if !settings.pidfile.is_empty()
+        && let Err(error) = fs::write(&settings.pidfile, format!("{pid}\n"))
+    {
+        tracing::warn!("Failed to write PID file {}: {}", settings.pidfile, plain(&error));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let port = bound.tcp.map_or(0, |address| address.port());
+    tracing::info!("minicache {version} in the ways of Redis {REDIS_VERSION}, PID: {pid}");
+    tracing::info!("Running mode=standalone, port={port}.");
+    tracing::warn!("Server initialized");
+    if bound.tcp.is_some() {
+        tracing::info!("Ready to accept connections");
+    }
+    if let Some(path) = &bound.unix {
+        open_up(path, settings.unixsocketperm);
+        let path = path.display();
+        tracing::info!("The server is now ready to accept connections at {path}");
+    }
+}
+
+/// Gives the socket its mode; 0 leaves what the umask made of it.
+fn open_up(path: &Path, mode: u32) {
+    if mode == 0 {
+        return;
+    }
+    if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
+        tracing::warn!("cannot give {} the mode {mode:o}: {}", path.display(), plain(&error));
+    }
+}
+
+/// Says why there is no server, in the words that harnesses look for.
+fn report(error: &ServerError) {
+    match error {
+        ServerError::Listen { flag: "--listen", address, source } => {
+            let (ip, port, why) = (address.ip(), address.port(), plain(source));
+            tracing::warn!(
+                "Warning: Could not create server TCP listening socket {ip}:{port}: bind: {why}"
+            );
+            tracing::warn!("Failed listening on port {port} (TCP), aborting.");
+        }
+        ServerError::Unix { path, source } => {
+            let (path, why) = (path.display(), plain(source));
+            tracing::warn!("Failed opening Unix socket {path}: bind: {why}");
+        }
+        other => tracing::error!("{other}"),
+    }
+}
+
+/// What the system says of an error, without the number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(args: &[&str]) -> (Option<String>, bool, Vec<String>) {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let line = CommandLine::read(&args);
+        let text = |bytes: &&[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let file = line.file.map(|path| path.display().to_string());
+        (file, line.standard_input, line.directives.iter().map(text).collect())
+    }
+
+    #[test]
+    fn a_file_standard_input_and_directives() {
+        let owned = |words: &[&str]| words.iter().map(|it| it.to_string()).collect::<Vec<_>>();
+        let file = || Some("a.conf".to_string());
+        assert_eq!(line(&[]), (None, false, vec![]));
+        assert_eq!(line(&["a.conf"]), (file(), false, vec![]));
+        assert_eq!(line(&["a.conf", "-"]), (file(), true, vec![]));
+        assert_eq!(line(&["-", "--port", "1"]), (None, true, owned(&["--port", "1"])));
+        assert_eq!(line(&["--save", ""]), (None, false, owned(&["--save", ""])));
+        let minus = ["--logfile", "-", "--port", "1"];
+        assert_eq!(line(&minus), (None, false, owned(&minus)), "in the middle it is a word");
+    }
+
+    #[test]
+    fn subcommands_and_help_are_other_ways() {
+        let meant = |args: &[&str]| is_meant(&args.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(meant(&[]) && meant(&["redis.conf"]) && meant(&["--port", "1"]) && meant(&["-"]));
+        for word in OTHER_WAYS {
+            assert!(!meant(&[word, "--port"]), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_first_address_that_exists_is_taken() {
+        let address = |bind: &str, port| {
+            let names: Vec<String> = bind.split_whitespace().map(str::to_string).collect();
+            listen_address(&names, port)
+        };
+        let local = Ok(Some(SocketAddr::from(([127, 0, 0, 1], 7000))));
+        assert_eq!(address("127.0.0.1 -::1", 7000), local);
+        // Addresses for documentation (RFC 5737) belong to nobody.
+        assert_eq!(address("-192.0.2.1 127.0.0.1", 7000), local);
+        assert_eq!(address("127.0.0.1", 0), Ok(None));
+        assert_eq!(address("", 7000), Ok(None));
+        assert!(address("-192.0.2.1", 7000).is_err());
+        let everywhere = address("* -::*", 7000).expect("the wildcard exists").expect("a port");
+        assert!(everywhere.ip().is_unspecified(), "{everywhere}");
+    }
+
+    #[test]
+    fn a_pattern_includes_files_in_the_order_of_their_names() {
+        let folder = std::env::temp_dir().join(format!("minicache-include-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the temporary folder is writable");
+        for (name, text) in [("b.conf", "hz 20"), ("a.conf", "hz 10"), (".c.conf", "x"), ("d", "y")]
+        {
+            fs::write(folder.join(name), text).expect("just made");
+        }
+        let path = |name: &str| folder.join(name).into_os_string().into_encoded_bytes();
+        assert_eq!(included(&path("*.conf")), Ok(b"hz 10\nhz 20".to_vec()));
+        assert_eq!(included(&path("d")), Ok(b"y".to_vec()));
+        assert_eq!(included(&path("*.none")), Ok(vec![]));
+        let why = included(&path("e.conf")).expect_err("there is none");
+        assert!(why.ends_with("e.conf: No such file or directory"), "{why}");
+        fs::remove_dir_all(&folder).expect("ours");
+    }
+}
