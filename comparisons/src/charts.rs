@@ -155,11 +155,9 @@ pub fn curve(curve: &Curve) -> String {
             points.iter().map(|point| format!("{:.2},{:.2}", x(point.0), y(point.1))).collect();
         format!(r#"<polyline class="curve {class}" points="{}"/>"#, path.join(" "))
     };
-    let inner = format!(
-        r#"<svg viewBox="0 0 100 100" preserveAspectRatio="none" height="{CURVE_HEIGHT}">{}{}</svg>"#,
-        line("theirs", &curve.theirs),
-        line("ours", &curve.ours),
-    );
+    let lines = line("theirs", &curve.theirs) + &line("ours", &curve.ours);
+    let stretch = r#"viewBox="0 0 100 100" preserveAspectRatio="none""#;
+    let inner = format!(r#"<svg {stretch} height="{CURVE_HEIGHT}">{lines}</svg>"#);
     let (rules, height) = (curve_rules(low, high, right), CURVE_HEIGHT + CURVE_FOOT);
     format!(r#"<svg height="{height}" role="img" aria-label="latency curves">{rules}{inner}</svg>"#)
 }

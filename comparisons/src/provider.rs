@@ -356,7 +356,7 @@ fn checked(command: &mut Command) -> Result<String> {
 
 /// A port nobody listens on. Somebody could take it before the server does; the server then says so
 /// and the run ends with that message.
-pub fn free_port() -> Result<u16> {
+fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

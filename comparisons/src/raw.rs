@@ -2,8 +2,8 @@
 //!
 //! Three things are asked of the kernel here. *Which cores may I use, and keep that process on this
 //! one* (what `taskset` does), *tell every process of this group to stop* (what `kill -- -PGID`
-//! does), and *if I die, end my child too* (`prctl(PR_SET_PDEATHSIG)`), which is what keeps a server
-//! from outliving a harness that was ended with `kill -9` and had no chance to clean up.
+//! does), and *if I die, end my child too* (`prctl(PR_SET_PDEATHSIG)`), which is what keeps a
+//! server from outliving a harness that was ended with `kill -9` and had no chance to clean up.
 //!
 //! ```text
 //! allowed_cores()          -> [0, 1]

@@ -82,7 +82,8 @@ fn card(comparison: &Comparison) -> String {
     };
     format!(
         "<a class=\"card {edge}\" href=\"#{}\">{}<strong>{ratio:.2}×</strong>\
-         <span class=\"soft small\">of {}, {}<br>ahead {ahead}, level {level}, behind {behind}</span></a>\n",
+         <span class=\"soft small\">of {}, {}<br>\
+         ahead {ahead}, level {level}, behind {behind}</span></a>\n",
         escape(&comparison.id),
         escape(&comparison.title),
         escape(&comparison.against),
@@ -124,7 +125,8 @@ fn row_line(comparison: &Comparison, axis: &RatioAxis, row: &Row) -> String {
     };
     format!(
         "<div class=\"row\"><span class=\"name\">{}</span><div class=\"strip\">{}</div>\
-         <div class=\"figures\"><span>{}</span><span>{}</span><b class=\"{class}\">{:.2}×</b></div></div>\n",
+         <div class=\"figures\"><span>{}</span><span>{}</span>\
+         <b class=\"{class}\">{:.2}×</b></div></div>\n",
         escape(&row.name),
         axis.strip(row),
         figure(median(&row.ours)),

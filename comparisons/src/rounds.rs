@@ -1,16 +1,16 @@
 //! Ours, theirs, ours, theirs.
 //!
 //! On a machine shared with others the speed of everything drifts from minute to minute. Ten rounds
-//! of ours and then ten of theirs compare two different hours. Taken in turn, each round of ours has
-//! a round of theirs next to it, and the two can be divided by each other (see `stats.rs`).
+//! of ours and then ten of theirs compare two different hours. Taken in turn, each round of ours
+//! has a round of theirs next to it, and the two can be divided by each other (see `stats.rs`).
 //!
 //! A round goes through all questions before the next one begins, with processes started for it.
 //! One and the same program can be a tenth faster in one process than in the next, because its
 //! memory happens to lie better; five rounds in one process would print that luck as a difference.
 //!
 //! ```text
-//! time ->   ours₁ SET  theirs₁ SET   ours₁ GET  theirs₁ GET  …   restart   ours₂ SET  theirs₂ SET …
-//! pairs     └───────────────┘        └───────────────┘                     └───────────────┘
+//! time ->   ours₁ SET  theirs₁ SET  ours₁ GET  theirs₁ GET …  restart  ours₂ SET  theirs₂ SET …
+//! pairs     └───────────────┘       └───────────────┘                  └───────────────┘
 //! ```
 
 use crate::Result;

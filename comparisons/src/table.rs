@@ -75,7 +75,8 @@ fn render_comparison(ours: &str, comparison: &Comparison, colour: bool) -> Strin
 pub fn summary(ours: &str, comparison: &Comparison) -> String {
     let [ahead, level, behind] = comparison.tally();
     format!(
-        "{}: {ours} at {:.2}x of {} over all rows; ahead on {ahead}, level on {level}, behind on {behind}",
+        "{}: {ours} at {:.2}x of {} over all rows; ahead on {ahead}, \
+         level on {level}, behind on {behind}",
         comparison.title,
         comparison.overall_ratio(),
         comparison.against,
