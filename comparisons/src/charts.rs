@@ -12,7 +12,7 @@
 //!                                              ┆           what we wanted to reach
 //! ```
 
-use crate::model::{Better, Comparison, Curve, Row, Verdict, figure};
+use crate::model::{Comparison, Curve, Row, Verdict, figure};
 
 /// Ratios beyond this factor are drawn at the edge.
 const FACTOR_MAX: f64 = 16.0;
@@ -114,14 +114,6 @@ impl RatioAxis<'_> {
     }
 }
 
-/// Which way the figures should go.
-pub fn direction(comparison: &Comparison) -> &'static str {
-    match comparison.better {
-        Better::Lower => "less is better",
-        Better::Higher => "more is better",
-    }
-}
-
 /// The goal of a row as a ratio to the median of theirs.
 fn goal(row: &Row) -> impl Iterator<Item = f64> {
     use crate::model::Bar;
@@ -202,6 +194,7 @@ fn curve_rules(low: f64, high: f64, right: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Better;
     use crate::model::tests::sample;
 
     #[test]

@@ -74,6 +74,16 @@ pub enum Better {
     Higher,
 }
 
+impl Better {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Better::Lower => "less is better",
+            Better::Higher => "more is better",
+        }
+    }
+}
+
 /// One question asked of both systems in many variants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {

@@ -87,7 +87,7 @@ fn card(comparison: &Comparison) -> String {
         escape(&comparison.id),
         escape(&comparison.title),
         escape(&comparison.against),
-        charts::direction(comparison),
+        comparison.better.words(),
     )
 }
 
@@ -108,7 +108,7 @@ fn section(pair: &Pair, comparison: &Comparison) -> String {
          <div class=\"figures\"><span class=\"ours-ink\">{}</span>\
          <span class=\"theirs-ink\">{}</span><span>ratio</span></div></div>\n",
         escape(&comparison.unit),
-        charts::direction(comparison),
+        comparison.better.words(),
         axis.header(),
         escape(&pair.ours.name),
         escape(&comparison.against),
