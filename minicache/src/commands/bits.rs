@@ -13,7 +13,7 @@
 //! A string that a bit is written to grows with zeros as far as it must, and stays on the heap.
 //! Integers of any width inside a string are in [`fields`].
 
-mod fields;
+pub mod fields;
 
 pub use fields::{bitfield, bitfield_ro};
 

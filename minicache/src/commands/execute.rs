@@ -160,7 +160,8 @@ impl<'c> Executor<'c> {
         })
     }
 
-    /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to those who look.
+    /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to
+    /// those who look.
     pub(super) fn observed(
         &mut self,
         session: &mut Session,
@@ -175,7 +176,7 @@ impl<'c> Executor<'c> {
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
-        let timed = every || calls % TIMED_ONE_IN == 0;
+        let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
         let answer = run(self, session);
         if timed {
@@ -323,7 +324,8 @@ fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
     ))
 }
 
-/// Whether a command is refused when memory is short. Queuing takes memory too, whatever the command.
+/// Whether a command is refused when memory is short. Queuing takes memory too, whatever the
+/// command.
 fn needs_memory(session: &Session, command: &Command) -> bool {
     match (&session.transaction, command.name) {
         (Some(open), "exec") => {

@@ -17,8 +17,8 @@ use crate::engine::number::parse_i64;
 use crate::wire::reply::{Mark, Reply};
 use crate::wire::request::Args;
 
-/// The cursor that a client sent, read as C's `strtoul` reads it: nothing at all is 0, a minus wraps
-/// around, a zero byte ends the text.
+/// The cursor that a client sent, read as C's `strtoul` reads it: nothing at all is 0, a minus
+/// wraps around, a zero byte ends the text.
 pub fn cursor(argument: &[u8]) -> Result<u64, Error> {
     const INVALID: Error = Error::new("ERR invalid cursor");
     let text = argument.split(|byte| *byte == 0).next().unwrap_or_default();

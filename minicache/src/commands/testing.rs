@@ -63,7 +63,8 @@ impl Fixture {
     pub fn with(parameters: &[(&str, &str)]) -> Fixture {
         let mut config = Config::new();
         for (name, text) in parameters {
-            config.set_many(&[(name.as_bytes(), text.as_bytes())], true).unwrap();
+            let pair = (name.as_bytes(), text.as_bytes());
+            config.set_many(&[pair], true).expect("tests name parameters that exist");
         }
         let identity = Identity {
             run_id: "0".repeat(40),
@@ -202,8 +203,10 @@ pub fn show(mut replies: &[u8]) -> String {
 
 fn show_one(rest: &mut &[u8], indent: &str) -> String {
     let kind = rest[0];
-    let line = take(rest, |bytes| bytes.windows(2).position(|two| two == b"\r\n").unwrap());
+    let end = rest.windows(2).position(|two| two == b"\r\n");
+    let line = take(rest, end.expect("every reply ends a line"));
     let head = String::from_utf8_lossy(&line[1..]).into_owned();
+    let length = || head.parse().expect("a length is a number");
     match kind {
         b'+' => head,
         b'-' => format!("(error) {head}"),
@@ -212,11 +215,11 @@ fn show_one(rest: &mut &[u8], indent: &str) -> String {
         b'#' => (if head == "t" { "(true)" } else { "(false)" }).to_string(),
         b'_' => "(nil)".to_string(),
         b'$' | b'*' if head == "-1" => "(nil)".to_string(),
-        b'$' | b'=' => quoted(take(rest, |_| head.parse().unwrap())),
-        b'*' => show_all(rest, indent, head.parse().unwrap(), ")", "array"),
-        b'~' => show_all(rest, indent, head.parse().unwrap(), "~", "set"),
-        b'>' => show_all(rest, indent, head.parse().unwrap(), ")", "push"),
-        b'%' => show_all(rest, indent, head.parse().unwrap(), "#", "hash"),
+        b'$' | b'=' => quoted(take(rest, length())),
+        b'*' => show_all(rest, indent, length(), ")", "array"),
+        b'~' => show_all(rest, indent, length(), "~", "set"),
+        b'>' => show_all(rest, indent, length(), ")", "push"),
+        b'%' => show_all(rest, indent, length(), "#", "hash"),
         _ => panic!("no such type: {}", char::from(kind)),
     }
 }
@@ -235,9 +238,8 @@ fn show_all(rest: &mut &[u8], indent: &str, count: usize, mark: &str, name: &str
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Takes as many bytes as `length` says, and the line end behind them.
-fn take<'a>(rest: &mut &'a [u8], length: impl FnOnce(&[u8]) -> usize) -> &'a [u8] {
-    let length = length(rest);
+/// Takes bytes, and the line end behind them.
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, behind) = (&rest[..length], &rest[length..]);
     *rest = behind.strip_prefix(b"\r\n").expect("every reply ends a line");
     taken

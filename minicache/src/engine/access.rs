@@ -424,14 +424,15 @@ impl<'c> Access<'c> {
         self.guard_of(key).watched.unwatch(db, key) == Some(version)
     }
 
-    /// Says to the watchers of every key of a database that exists, or exists in `other`, that it changed.
+    /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it changed.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
-        let cache = self.cache;
+        let (cache, now_ms) = (self.cache, self.now.ms);
         for (_, cell) in &mut self.guards {
             for key in cell.watched.keys_of(db) {
                 let hash = cache.hash(&key);
                 let mut databases = std::iter::once(db).chain(other);
-                if databases.any(|db| cell.shard.find(db, hash, &key).is_some()) {
+                let is_alive = |db| cell.shard.is_alive(db, hash, &key, now_ms);
+                if databases.any(is_alive) {
                     cell.watched.touch(db, &key);
                 }
             }

@@ -17,6 +17,7 @@
 use super::blocking::Waiting;
 use super::clients::Clients;
 use super::config::Config;
+use super::hashing;
 use super::monitors::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -195,7 +196,7 @@ impl Cache {
     /// An empty cache for `cores` cores, of `shards` shards: a power of two up to [`SHARDS_MAX`].
     pub fn new(cores: usize, shards: usize, config: Config, identity: Identity) -> Cache {
         assert!(shards.is_power_of_two() && shards <= SHARDS_MAX, "{shards} shards");
-        let hasher = RandomState::new();
+        let hasher = hashing::hasher().clone();
         let seed = hasher.hash_one(identity.started_ms);
         let databases = config.settings().databases as usize;
         let cell = |index: u64| Padded {

@@ -180,6 +180,12 @@ impl Reply {
         self.header(if self.resp3() { b'>' } else { b'*' }, count as i64);
     }
 
+    /// The header of `pairs` pairs that say something about the reply behind them. RESP2 has no such thing: only to a
+    /// client that speaks RESP3.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.header(b'|', pairs as i64);
+    }
+
     /// Yes or no.
     pub fn boolean(&mut self, yes: bool) {
         match (self.protocol, yes) {

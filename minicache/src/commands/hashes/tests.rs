@@ -1,3 +1,5 @@
+//! Conversations about hashes. Every reply is that of Redis 7.0.15.
+
 use crate::commands::testing::{Fixture, show, words};
 use std::collections::HashSet;
 

@@ -154,8 +154,6 @@ fn positions_by_rank_count_and_length() {
         (nil)
         > LPOS none c COUNT 0
         (empty array)
-        > LPOS l c RANK 0
-        (error) ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list
         > LPOS l c COUNT -1
         (error) ERR COUNT can't be negative
         > LPOS l c MAXLEN x
@@ -164,6 +162,14 @@ fn positions_by_rank_count_and_length() {
         (error) ERR syntax error
         "#,
     );
+}
+
+#[test]
+fn there_is_no_match_number_zero() {
+    let mut t = Fixture::new();
+    let error = "(error) ERR RANK can't be zero: use 1 to start from the first match, 2 from the \
+                 second ... or use negative to start from the end of the list";
+    assert_eq!(t.run("LPOS none c RANK 0"), error);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Conversations about channels. Every reply is that of Redis 7.0.15.
+
 use crate::commands::testing::Fixture;
 
 #[test]

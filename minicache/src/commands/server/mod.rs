@@ -11,6 +11,7 @@
 
 mod config;
 mod debug;
+mod digest;
 mod info;
 mod introspect;
 mod keyspace;

@@ -1,3 +1,5 @@
+//! Conversations about sets. Every reply is that of Redis 7.0.15.
+
 use crate::commands::testing::{Fixture, words};
 use crate::engine::rng::Rng;
 use std::collections::BTreeSet;

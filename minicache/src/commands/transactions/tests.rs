@@ -1,3 +1,5 @@
+//! Conversations about transactions. Every reply is that of Redis 7.0.15.
+
 use crate::commands::Executor;
 use crate::commands::testing::{Fixture, show};
 use crate::engine::access::Access;

@@ -131,6 +131,12 @@ impl Shard {
         self.databases[db].table.find(hash, |handle| entry::key(self.slab.slot(handle)) == key)
     }
 
+    /// Whether there is such a key and its time has not come.
+    pub fn is_alive(&self, db: usize, hash: u64, key: &[u8], now_ms: i64) -> bool {
+        let found = self.find(db, hash, key);
+        found.is_some_and(|handle| self.deadline(handle).is_none_or(|deadline| deadline > now_ms))
+    }
+
     /// The key of an entry.
     pub fn key(&self, handle: Handle) -> &[u8] {
         entry::key(self.slab.slot(handle))
@@ -397,20 +403,19 @@ impl Shard {
 
     /// Brings a value into the form its entry keeps.
     fn store<'a>(&mut self, key: &[u8], fresh: Fresh<'a>, deadline: Option<i64>) -> Stored<'a> {
-        match fresh {
-            Fresh::Int(number) => Stored::Int(number),
-            Fresh::Object(object) => Stored::Object(self.keep_object(object)),
+        let bytes = match fresh {
+            Fresh::Int(number) => return Stored::Int(number),
+            Fresh::Object(object) => return Stored::Object(self.keep_object(object)),
+            Fresh::Verbatim(bytes) => bytes,
             Fresh::Text(bytes) => match parse_i64(bytes) {
-                Some(number) => Stored::Int(number),
-                None => self.store(key, Fresh::Verbatim(bytes), deadline),
+                Some(number) => return Stored::Int(number),
+                None => bytes,
             },
-            Fresh::Verbatim(bytes) => {
-                let inline = Stored::Inline(bytes);
-                match entry::size_of(key, inline, deadline) <= SHARED_MAX {
-                    true => inline,
-                    false => Stored::Object(self.keep_object(Object::Text(bytes.to_vec()))),
-                }
-            }
+        };
+        if entry::size_of(key, Stored::Inline(bytes), deadline) <= SHARED_MAX {
+            Stored::Inline(bytes)
+        } else {
+            Stored::Object(self.keep_object(Object::Text(bytes.to_vec())))
         }
     }
 

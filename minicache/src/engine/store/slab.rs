@@ -161,6 +161,11 @@ impl Slab {
         self.free_bytes
     }
 
+    /// How many slots are taken. Looks at every page.
+    pub fn used(&self) -> usize {
+        self.pages.iter().map(|page| usize::from(page.used.max(u16::from(page.class == OWN)))).sum()
+    }
+
     /// Bytes of all pages.
     pub fn page_bytes(&self) -> usize {
         self.pages.iter().map(|page| page.bytes.len()).sum()
