@@ -129,7 +129,8 @@ impl<'c> Executor<'c> {
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
             return Err(Error::text(format!(
-                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
                 command.name
             )));
         }

@@ -1,7 +1,8 @@
 //! Commands: from a request to its reply.
 //!
 //! ```text
-//! *3 $3 SET $1 k $1 v ─> table: set, arity -3, write, key at 1 ─> checks ─> lock the key's shard ─> strings::set ─> +OK
+//! *3 $3 SET $1 k $1 v ─> table: set, arity -3, write, key at 1 ─> checks
+//!                     ─> lock the key's shard ─> strings::set ─> +OK
 //! ```
 //!
 //! * [`spec`] and [`table`]: what there is, in one declarative place. Dispatch, `COMMAND`, help and

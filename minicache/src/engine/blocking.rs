@@ -7,8 +7,10 @@
 //! ```text
 //! client 7: BLPOP jobs 0      jobs is empty -> ticket 1 {BLPOP jobs 0}, queue of jobs: [1]
 //! client 8: BLPOP jobs 0      queue of jobs: [1, 2]
-//! client 9: RPUSH jobs a      1. pushes  2. sees the queue  3. runs ticket 1's BLPOP: it pops a, reply to 7's mailbox
-//!                             4. runs ticket 2's: nothing there, it goes on waiting    5. gets its own reply: 1
+//! client 9: RPUSH jobs a      1. pushes  2. sees the queue
+//!                             3. runs ticket 1's BLPOP: it pops a, reply to 7's mailbox
+//!                             4. runs ticket 2's: nothing there, it goes on waiting
+//!                             5. gets its own reply: 1
 //! ```
 //!
 //! **No element is missed.** A ticket is written while the locks of its keys' shards are held, and

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! PUBLISH news hi  (core 0)        Mailbox of client 7        connection 7 (core 1)
-//!   deliver(Message(">3..."))  ──>  [letter] + waker  ──wake──>  collect() -> [letter], then writes it
+//!   deliver(Message(">3..."))  ──>  [letter] + waker  ──wake──>  collects it, then writes it
 //! ```
 //!
 //! **No letter is lost.** A reader that finds nothing leaves its waker under the same lock under

@@ -126,8 +126,9 @@ fn same_secret(one: &[u8], other: &[u8]) -> bool {
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
 pub fn hello(c: &mut Call) -> Answer {
     const STRANGER: Error = Error::new(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
-         <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+         AUTH <user> <pass> option can be used to authenticate the client and select the RESP \
+         protocol version at the same time",
     );
     let protocol = match c.args.get(1) {
         None => c.session.protocol,

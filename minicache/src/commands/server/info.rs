@@ -243,7 +243,8 @@ fn command_stats(c: &mut Call, page: &mut Page) {
         page.row(
             &format!("cmdstat_{}", row.name),
             format!(
-                "calls={calls},usec={us},usec_per_call={per_call:.2},rejected_calls={rejected},failed_calls={failed}"
+                "calls={calls},usec={us},usec_per_call={per_call:.2},rejected_calls={rejected},\
+                 failed_calls={failed}"
             ),
         );
     }

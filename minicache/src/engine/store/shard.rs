@@ -2,9 +2,9 @@
 //! them.
 //!
 //! ```text
-//!  key ──hash──> table (one per database) ──handle──> slab slot: flags, clock, deadline, key, value
-//!                                                        │  │
-//!          wheel (one per database) <────links───────────┘  └──number──> objects: lists, hashes, sets, …
+//!  key ──hash──> table (one per database) ──handle──> slot: flags, clock, deadline, key, value
+//!                                                      │  │
+//!         wheel (one per database) <────links──────────┘  └──number──> objects: lists, hashes, …
 //! ```
 //!
 //! A shard knows nothing of clients, commands or replies; it is told what time it is. Its

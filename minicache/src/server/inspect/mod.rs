@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GET /metrics   ─> [metrics]  one look at each shard: counts only
-//! GET /          ─> [xray]     one longer look at each shard: pages, wheel, candidates, a sample of the keys
+//! GET /          ─> [xray]     a longer look at each shard: pages, wheel, candidates, some keys
 //! GET /healthz   ─> every lock can be taken, and nobody has asked the server to stop
 //! ```
 //!
