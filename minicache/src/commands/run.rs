@@ -9,6 +9,7 @@ use super::execute::Executor;
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Found, Limits, Parser};
+use std::sync::atomic::Ordering;
 
 /// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the conversation. Returns how many
 /// bytes of `input` are done with; the rest must be there again, with more behind it, at the next call.
@@ -21,6 +22,8 @@ pub fn run(
 ) -> usize {
     let bulk_max = executor.store.rules.settings.proto_max_bulk_len as i64;
     let mut done = 0;
+    // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
+    session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
     while !session.closing && session.waiting.is_none() {
         let rest = &input[done..];
         match parser.next(rest, Limits { bulk_max, trusted: session.trusted }) {

@@ -338,12 +338,29 @@ impl<'c> Access<'c> {
         Some(Taken { fresh, deadline })
     }
 
+    /// A copy of a key's value, with its deadline.
+    pub fn copy(&mut self, key: &[u8]) -> Option<Taken> {
+        let fresh = match self.read(key)? {
+            Value::Short(text) => Owned::Text(text.to_vec()),
+            Value::Object(object) => Owned::Object(object.clone()),
+        };
+        Some(Taken { fresh, deadline: self.deadline(key).flatten() })
+    }
+
     /// Puts back under a key what was [taken](Self::take), whatever is there.
     pub fn put_back(&mut self, key: &[u8], taken: Taken) {
         match taken.fresh {
             Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
         }
+    }
+
+    /// Does `work` in another database.
+    pub fn within<T>(&mut self, db: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let here = std::mem::replace(&mut self.db, db);
+        let outcome = work(self);
+        self.db = here;
+        outcome
     }
 
     // ---- deadlines ----
@@ -426,15 +443,14 @@ impl<'c> Access<'c> {
 
     /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it changed.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
-        let (cache, now_ms) = (self.cache, self.now.ms);
-        for (_, cell) in &mut self.guards {
-            for key in cell.watched.keys_of(db) {
-                let hash = cache.hash(&key);
-                let mut databases = std::iter::once(db).chain(other);
-                let is_alive = |db| cell.shard.is_alive(db, hash, &key, now_ms);
-                if databases.any(is_alive) {
-                    cell.watched.touch(db, &key);
-                }
+        let watched = |(_, cell): &(usize, MutexGuard<'_, Cell>)| cell.watched.keys_of(db);
+        let watched: Vec<Box<[u8]>> = self.guards.iter().flat_map(watched).collect();
+        for key in watched {
+            // Looking removes dead keys. One that died in `other` must not seem to die in `db` after they are exchanged.
+            let here = self.within(db, |store| store.exists(&key));
+            let there = other.is_some_and(|db| self.within(db, |store| store.exists(&key)));
+            if here || there {
+                self.guard_of(&key).watched.touch(db, &key);
             }
         }
     }

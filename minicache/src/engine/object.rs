@@ -14,6 +14,7 @@ use crate::engine::number::ItoaBuf;
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
 
 /// A value with memory of its own.
+#[derive(Clone)]
 pub enum Object {
     /// A string that is long, or has been appended to or overwritten in part.
     Text(Vec<u8>),

@@ -88,7 +88,7 @@ struct Place {
 }
 
 /// An index from hashes to ids; see the head of the file.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Table {
     segments: Vec<Vec<Bucket>>,
     /// Overflow buckets, chained from home buckets and from each other.
