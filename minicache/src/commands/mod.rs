@@ -125,10 +125,7 @@ impl<'a> Call<'a, '_> {
     /// How long the replies of this batch may become: past that the client would be closed for not
     /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops there.
     pub fn reply_bytes_max(&self) -> usize {
-        match self.store.rules.settings.output_limit_normal.hard_bytes {
-            0 => usize::MAX,
-            bytes => bytes as usize,
-        }
+        self.store.rules.reply_bytes_max(false)
     }
 
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from now. Where waiting is not
@@ -170,7 +167,9 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     }
 }
 
-/// A name for messages: what a client sent, made printable and cut.
+/// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a character
+/// for every byte, which [`Reply::error`] makes bytes again.
 pub fn shown(bytes: &[u8], most: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(most)]).into_owned()
+    let bytes = bytes.iter().take(most).take_while(|byte| **byte != 0);
+    bytes.map(|byte| char::from(*byte)).collect()
 }

@@ -11,8 +11,10 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{Found, Limits, Parser};
 use std::sync::atomic::Ordering;
 
-/// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the conversation. Returns how many
-/// bytes of `input` are done with; the rest must be there again, with more behind it, at the next call.
+/// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the
+/// conversation, or until the replies are more than the client may leave unread. Returns how many
+/// bytes of `input` are done with; the rest must be there again, with more behind it, at the next
+/// call.
 pub fn run(
     executor: &mut Executor,
     session: &mut Session,
@@ -21,10 +23,13 @@ pub fn run(
     out: &mut Reply,
 ) -> usize {
     let bulk_max = executor.store.rules.settings.proto_max_bulk_len as i64;
+    // One packet of `GET`s can ask for gigabytes. A client that asks for more than it may leave
+    // unread will be cut off; there is no need to write all of it first.
+    let most = executor.store.rules.reply_bytes_max(session.client.is_subscriber());
     let mut done = 0;
     // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
     session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
-    while !session.closing && session.waiting.is_none() {
+    while !session.closing && session.waiting.is_none() && out.len() < most {
         let rest = &input[done..];
         match parser.next(rest, Limits { bulk_max, trusted: session.trusted }) {
             Found::Request { length } => {
