@@ -443,15 +443,14 @@ impl<'c> Access<'c> {
 
     /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it changed.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
-        let (cache, now_ms) = (self.cache, self.now.ms);
-        for (_, cell) in &mut self.guards {
-            for key in cell.watched.keys_of(db) {
-                let hash = cache.hash(&key);
-                let mut databases = std::iter::once(db).chain(other);
-                let is_alive = |db| cell.shard.is_alive(db, hash, &key, now_ms);
-                if databases.any(is_alive) {
-                    cell.watched.touch(db, &key);
-                }
+        let watched = |(_, cell): &(usize, MutexGuard<'_, Cell>)| cell.watched.keys_of(db);
+        let watched: Vec<Box<[u8]>> = self.guards.iter().flat_map(watched).collect();
+        for key in watched {
+            // Looking removes dead keys. One that died in `other` must not seem to die in `db` after they are exchanged.
+            let here = self.within(db, |store| store.exists(&key));
+            let there = other.is_some_and(|db| self.within(db, |store| store.exists(&key)));
+            if here || there {
+                self.guard_of(&key).watched.touch(db, &key);
             }
         }
     }

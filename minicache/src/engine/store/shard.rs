@@ -131,12 +131,6 @@ impl Shard {
         self.databases[db].table.find(hash, |handle| entry::key(self.slab.slot(handle)) == key)
     }
 
-    /// Whether there is such a key and its time has not come.
-    pub fn is_alive(&self, db: usize, hash: u64, key: &[u8], now_ms: i64) -> bool {
-        let found = self.find(db, hash, key);
-        found.is_some_and(|handle| self.deadline(handle).is_none_or(|deadline| deadline > now_ms))
-    }
-
     /// The key of an entry.
     pub fn key(&self, handle: Handle) -> &[u8] {
         entry::key(self.slab.slot(handle))
