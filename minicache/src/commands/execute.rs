@@ -98,6 +98,11 @@ impl<'c> Executor<'c> {
     fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
         let command = match find(args).and_then(|command| self.permit(session, command)) {
             Ok(command) => command,
+            // A browser was made to send its form here: not one line of it is to be executed.
+            Err(_) if speaks_http(args) => {
+                session.closing = true;
+                return Ok(());
+            }
             Err(error) => return Err(refused(&mut self.store, session, args, error)),
         };
         if session.transaction.is_some() {
@@ -305,14 +310,18 @@ fn find(args: Args) -> Result<&'static Command, Error> {
     if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
+fn speaks_http(args: Args) -> bool {
+    [&b"post"[..], b"host:"].iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
+}
+
 fn unknown_command(args: Args) -> Error {
     const SHOWN: usize = 128;
     let mut beginning = String::new();
     for argument in args.from(1).iter() {
-        if beginning.len() >= SHOWN {
+        let room = SHOWN.saturating_sub(beginning.chars().count());
+        if room == 0 {
             break;
         }
-        let room = SHOWN - beginning.len();
         beginning += &format!("'{}' ", shown(argument, room));
     }
     Error::text(format!(

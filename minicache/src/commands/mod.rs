@@ -128,10 +128,7 @@ impl<'a> Call<'a, '_> {
     /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops
     /// there.
     pub fn reply_bytes_max(&self) -> usize {
-        match self.store.rules.settings.output_limit_normal.hard_bytes {
-            0 => usize::MAX,
-            bytes => bytes as usize,
-        }
+        self.store.rules.reply_bytes_max(false)
     }
 
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from
@@ -175,9 +172,9 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     }
 }
 
-/// A name for messages: what a client sent, made printable and cut, also at a zero byte as Redis' C
-/// strings are.
+/// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a character
+/// for every byte, which [`Reply::error`] makes bytes again.
 pub fn shown(bytes: &[u8], most: usize) -> String {
-    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(&text[..text.len().min(most)]).into_owned()
+    let bytes = bytes.iter().take(most).take_while(|byte| **byte != 0);
+    bytes.map(|byte| char::from(*byte)).collect()
 }

@@ -291,20 +291,20 @@ impl Connection {
             return Ok(());
         }
         let rules = self.core.rules();
-        let limit = match self.session.client.is_subscriber() {
-            true => rules.settings.output_limit_pubsub,
-            false => rules.settings.output_limit_normal,
-        };
-        if self.exceeds(limit, unsent) {
-            self.core.cache.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(
-                client = self.session.client.id,
-                unsent,
-                "closing a client that does not read (client-output-buffer-limit)"
-            );
-            return Err(Gone);
+        if self.exceeds(rules.output_limit(self.session.client.is_subscriber()), unsent) {
+            return Err(self.cut_off(unsent));
         }
         Ok(())
+    }
+
+    fn cut_off(&self, unsent: u64) -> Gone {
+        self.core.cache.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            client = self.session.client.id,
+            unsent,
+            "closing a client that does not read (client-output-buffer-limit)"
+        );
+        Gone
     }
 
     fn exceeds(&mut self, limit: OutputLimit, unsent: u64) -> bool {

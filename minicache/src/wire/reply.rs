@@ -79,16 +79,14 @@ impl Reply {
         self.line(text.as_bytes());
     }
 
-    /// An error: its code, a blank, and the reason. Line ends within become blanks.
+    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character stands
+    /// for the byte of its number, so that what a client sent can be quoted whether or not it is text.
     pub fn error(&mut self, text: &str) {
         self.bytes.push(b'-');
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(text.as_bytes());
-        for byte in &mut self.bytes[start..] {
-            if matches!(byte, b'\r' | b'\n') {
-                *byte = b' ';
-            }
-        }
+        self.bytes.extend(text.chars().map(|character| match character {
+            '\r' | '\n' => b' ',
+            _ => u8::try_from(character).unwrap_or(b'?'),
+        }));
         self.end_line();
     }
 
@@ -335,5 +333,12 @@ mod tests {
     #[test]
     fn an_error_is_one_line() {
         assert_eq!(both(|reply| reply.error("ERR a\r\nb")).0, "-ERR a  b\r\n");
+    }
+
+    #[test]
+    fn an_error_quotes_bytes() {
+        let mut reply = Reply::new(Protocol::Resp2);
+        reply.error("ERR \u{ff}\u{e9} \u{20ac}");
+        assert_eq!(reply.bytes(), b"-ERR \xff\xe9 ?\r\n");
     }
 }

@@ -54,7 +54,7 @@ pub fn client_setinfo(c: &mut Call) -> Answer {
     if !is_printable(value) {
         return Err(Error::text(format!(
             "ERR {} cannot contain spaces, newlines or special characters.",
-            shown(name, 128).to_lowercase()
+            shown(name, 128).to_ascii_lowercase()
         )));
     }
     let mut about = c.session.client.about.lock();
