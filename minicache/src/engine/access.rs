@@ -424,18 +424,21 @@ impl<'c> Access<'c> {
         self.guard_of(key).watched.unwatch(db, key) == Some(version)
     }
 
-    /// Says to the watchers of every key of a database that exists, or exists in `other`, that it changed.
+    /// Says to the watchers of every key of a database that lives there, or in `other`, that it
+    /// changed. Call it with every shard locked.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
-        let cache = self.cache;
-        for (_, cell) in &mut self.guards {
-            for key in cell.watched.keys_of(db) {
-                let hash = cache.hash(&key);
-                let mut databases = std::iter::once(db).chain(other);
-                if databases.any(|db| cell.shard.find(db, hash, &key).is_some()) {
-                    cell.watched.touch(db, &key);
-                }
+        let watched = self.guards.iter().flat_map(|(_, cell)| cell.watched.keys_of(db));
+        let (keys, mine): (Vec<_>, usize) = (watched.collect(), self.db);
+        for key in keys {
+            let lives = std::iter::once(db).chain(other).any(|db| {
+                self.db = db;
+                self.exists(&key)
+            });
+            if lives {
+                self.guard_of(&key).watched.touch(db, &key);
             }
         }
+        self.db = mine;
     }
 
     /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at most; whether that was enough.
