@@ -14,8 +14,8 @@
 //! key must hold; `#` is the element itself. The keys cannot be known beforehand, so all shards are
 //! locked. Elements compare byte by byte under `ALPHA`; Redis asks the locale unless it stores.
 //!
-//! Differences: Redis sorts only the part that `LIMIT` asks for, and turns a packed sorted set into
-//! a skip list before it sorts it.
+//! With `LIMIT` no more is sorted, or where the order is the given one looked at, than is shown.
+//! One difference: Redis turns a packed sorted set into a skip list before it sorts it.
 
 use crate::commands::Call;
 use crate::engine::access::Access;
@@ -24,6 +24,9 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::number::parse_f64_loosely;
 use crate::engine::object::{Object, Value};
 use crate::engine::values::list::{End, List};
+use crate::engine::values::set::Set;
+use crate::engine::values::zset::ZSet;
+use crate::format::listpack::Element;
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -42,39 +45,59 @@ pub fn sort_ro(c: &mut Call) -> Answer {
 }
 
 fn run(c: &mut Call, request: &Request) -> Answer {
-    let elements = Elements::read(c.store, c.args.at(1))?;
-    let sorted = request.sort(c.store, elements)?;
-    let wanted = &sorted[request.range(sorted.len())];
+    let elements = request.elements(c.store, c.args.at(1))?;
     match request.destination {
-        Some(key) => store(c, key, wanted, &request.get),
-        None => list(c, wanted, &request.get),
+        Some(key) => store(c, key, &elements, &request.get),
+        None => list(c, &elements, &request.get),
     }
     Ok(())
 }
 
 /// What is to be sorted.
-struct Elements {
-    texts: Vec<Vec<u8>>,
-    /// Whether they come from a plain set, where no order is the given one.
-    unordered: bool,
+enum Source<'s> {
+    /// There is no key.
+    Nothing,
+    List(&'s List),
+    Set(&'s Set),
+    ZSet(&'s ZSet),
 }
 
-impl Elements {
-    fn read(store: &mut Access, key: &[u8]) -> Result<Elements, Error> {
-        let (texts, unordered) = match store.read(key) {
-            None => (Vec::new(), false),
-            Some(Value::Object(Object::List(list))) => {
-                (list.iter().map(|element| element.to_vec()).collect(), false)
+impl<'s> Source<'s> {
+    fn read(store: &'s mut Access, key: &[u8]) -> Result<Source<'s>, Error> {
+        match store.read(key) {
+            None => Ok(Source::Nothing),
+            Some(Value::Object(Object::List(list))) => Ok(Source::List(list)),
+            Some(Value::Object(Object::Set(set))) => Ok(Source::Set(set)),
+            Some(Value::Object(Object::ZSet(zset))) => Ok(Source::ZSet(zset)),
+            Some(_) => Err(Error::WRONG_TYPE),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Source::Nothing => 0,
+            Source::List(list) => list.len(),
+            Source::Set(set) => set.len(),
+            Source::ZSet(zset) => zset.len(),
+        }
+    }
+
+    /// Whether there is no given order.
+    fn is_unordered(&self) -> bool {
+        matches!(self, Source::Set(_))
+    }
+
+    /// The elements at these places.
+    fn texts(&self, places: Range<usize>) -> Vec<Vec<u8>> {
+        let text = |element: Element| element.to_vec();
+        match self {
+            Source::Nothing => Vec::new(),
+            Source::List(list) => list.range(places.start, places.len()).map(text).collect(),
+            Source::Set(set) => {
+                set.iter().skip(places.start).take(places.len()).map(text).collect()
             }
-            Some(Value::Object(Object::Set(set))) => {
-                (set.iter().map(|member| member.to_vec()).collect(), true)
-            }
-            Some(Value::Object(Object::ZSet(zset))) => {
-                (zset.iter().map(|(member, _)| member.to_vec()).collect(), false)
-            }
-            Some(_) => return Err(Error::WRONG_TYPE),
-        };
-        Ok(Elements { texts, unordered })
+            Source::ZSet(zset) => zset.range(places).map(|(member, _)| text(member)).collect(),
+        }
     }
 }
 
@@ -138,42 +161,66 @@ impl<'a> Request<'a> {
         Ok(1)
     }
 
-    /// The elements in the order wanted.
-    fn sort(&self, store: &mut Access, elements: Elements) -> Result<Vec<Vec<u8>>, Error> {
-        let Elements { mut texts, unordered } = elements;
+    /// The elements wanted, in the order wanted.
+    fn elements(&self, store: &mut Access, key: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let source = Source::read(store, key)?;
+        let wanted = self.range(source.len());
         // What is stored must not depend on how a set happens to lie in memory.
-        let for_stability = self.as_given && unordered && self.destination.is_some();
+        let for_stability = self.as_given && source.is_unordered() && self.destination.is_some();
         if self.as_given && !for_stability {
-            if self.descending && !unordered {
-                texts.reverse();
-            }
-            return Ok(texts);
+            return Ok(self.as_they_are(&source, wanted));
         }
-        let weigh = |text: Vec<u8>| {
-            let weight = if for_stability { Weight::Itself } else { self.weigh(store, &text)? };
-            Ok((weight, text))
-        };
-        let mut weighed = texts.into_iter().map(weigh).collect::<Result<Vec<_>, Error>>()?;
-        weighed.sort_by(|one, other| match self.descending {
-            false => compare(one, other),
-            true => compare(other, one),
-        });
-        Ok(weighed.into_iter().map(|(_, text)| text).collect())
+        let texts = source.texts(0..source.len());
+        match &self.by {
+            Some(pattern) if !for_stability => self.sort_by(store, pattern, texts, wanted),
+            None if !self.alpha => self.sort_numbers(texts, wanted, parse_f64_loosely),
+            _ => {
+                let themselves = texts.into_iter().map(|text| ((), text)).collect();
+                Ok(arranged(themselves, Ord::cmp, self.descending, wanted))
+            }
+        }
     }
 
-    fn weigh(&self, store: &mut Access, text: &[u8]) -> Result<Weight, Error> {
+    fn as_they_are(&self, source: &Source, wanted: Range<usize>) -> Vec<Vec<u8>> {
+        if !self.descending || source.is_unordered() {
+            return source.texts(wanted);
+        }
+        let mut texts = source.texts(source.len() - wanted.end..source.len() - wanted.start);
+        texts.reverse();
+        texts
+    }
+
+    fn sort_by(
+        &self,
+        store: &mut Access,
+        pattern: &Pattern,
+        texts: Vec<Vec<u8>>,
+        wanted: Range<usize>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        if !self.alpha {
+            return self.sort_numbers(texts, wanted, |text| {
+                pattern.look_up(store, text).map_or(Some(0.0), |found| parse_f64_loosely(&found))
+            });
+        }
+        let weigh = |text: Vec<u8>| (pattern.look_up(store, &text), text);
+        let weighed = texts.into_iter().map(weigh).collect();
+        Ok(arranged(weighed, |one, other| one.0.cmp(&other.0), self.descending, wanted))
+    }
+
+    fn sort_numbers(
+        &self,
+        texts: Vec<Vec<u8>>,
+        wanted: Range<usize>,
+        mut number: impl FnMut(&[u8]) -> Option<f64>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         const NOT_NUMBERS: Error =
             Error::new("ERR One or more scores can't be converted into double");
-        let found = match &self.by {
-            None if self.alpha => return Ok(Weight::Itself),
-            None => return parse_f64_loosely(text).map(Weight::Number).ok_or(NOT_NUMBERS),
-            Some(pattern) => pattern.look_up(store, text),
+        let weigh = |text: Vec<u8>| Some((number(&text)?, text));
+        let weighed: Option<Vec<_>> = texts.into_iter().map(weigh).collect();
+        let order = |(one, text): &Weighed<f64>, (other, other_text): &Weighed<f64>| {
+            one.partial_cmp(other).unwrap_or(Ordering::Equal).then_with(|| text.cmp(other_text))
         };
-        match found {
-            text if self.alpha => Ok(Weight::Text(text)),
-            None => Ok(Weight::Number(0.0)),
-            Some(text) => parse_f64_loosely(&text).map(Weight::Number).ok_or(NOT_NUMBERS),
-        }
+        Ok(arranged(weighed.ok_or(NOT_NUMBERS)?, order, self.descending, wanted))
     }
 
     /// The places among `len` that `LIMIT` asks for.
@@ -185,24 +232,27 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What decides where an element goes.
-enum Weight {
-    /// A number; equal ones leave it to the elements.
-    Number(f64),
-    /// What a pattern found; nothing comes first.
-    Text(Option<Vec<u8>>),
-    /// The element.
-    Itself,
-}
+/// An element and its weight.
+type Weighed<W> = (W, Vec<u8>);
 
-fn compare((one, text): &(Weight, Vec<u8>), (other, other_text): &(Weight, Vec<u8>)) -> Ordering {
-    match (one, other) {
-        (Weight::Number(one), Weight::Number(other)) => {
-            one.partial_cmp(other).unwrap_or(Ordering::Equal).then_with(|| text.cmp(other_text))
-        }
-        (Weight::Text(one), Weight::Text(other)) => one.cmp(other),
-        _ => text.cmp(other_text),
+/// The elements that have the places `wanted` when all are in order. No more is sorted than that, so
+/// what the order does not tell apart stays as it was only where all is wanted.
+fn arranged<W>(
+    mut weighed: Vec<Weighed<W>>,
+    order: impl Fn(&Weighed<W>, &Weighed<W>) -> Ordering,
+    descending: bool,
+    wanted: Range<usize>,
+) -> Vec<Vec<u8>> {
+    let compare = |one: &Weighed<W>, other: &Weighed<W>| match descending {
+        false => order(one, other),
+        true => order(one, other).reverse(),
+    };
+    if wanted.end < weighed.len() {
+        weighed.select_nth_unstable_by(wanted.end, compare);
+        weighed.truncate(wanted.end);
     }
+    weighed.sort_by(compare);
+    weighed.into_iter().skip(wanted.start).map(|(_, text)| text).collect()
 }
 
 /// Where to find something about an element.
