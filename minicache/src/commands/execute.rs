@@ -1,7 +1,8 @@
-//! The way of every command: found, checked, queued or executed; then those are served who waited for what it did.
+//! The way of every command: found, checked, queued or executed; then those are served who waited
+//! for what it did.
 //!
-//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of two errors a
-//! client sees, and whether a transaction is spoilt by it.
+//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of
+//! two errors a client sees, and whether a transaction is spoilt by it.
 
 use super::spec::Flags;
 use super::table;
@@ -92,10 +93,16 @@ impl<'c> Executor<'c> {
         out.error(&error.0);
     }
 
-    /// Finds the command and checks what can be checked without executing it. An error here spoils an open transaction.
+    /// Finds the command and checks what can be checked without executing it. An error here spoils
+    /// an open transaction.
     fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
         let command = match find(args).and_then(|command| self.permit(session, command)) {
             Ok(command) => command,
+            // A browser was made to send its form here: not one line of it is to be executed.
+            Err(_) if speaks_http(args) => {
+                session.closing = true;
+                return Ok(());
+            }
             Err(error) => return Err(refused(&mut self.store, session, args, error)),
         };
         if session.transaction.is_some() {
@@ -127,7 +134,8 @@ impl<'c> Executor<'c> {
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
             return Err(Error::text(format!(
-                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
                 command.name
             )));
         }
@@ -224,7 +232,8 @@ impl<'c> Executor<'c> {
         set
     }
 
-    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to go.
+    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to
+    /// go.
     fn make_room(&mut self) -> bool {
         let Access { cache, rules, now, .. } = self.store;
         if cache.used_memory() as u64 <= rules.settings.maxmemory {
@@ -234,7 +243,8 @@ impl<'c> Executor<'c> {
         make_room(cache, rules, now, &mut self.evicting)
     }
 
-    /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
+    /// Runs the commands that waited for keys that were filled, in the order they came, until
+    /// nothing new is filled.
     pub fn serve_waiting(&mut self) {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {
@@ -300,14 +310,18 @@ fn find(args: Args) -> Result<&'static Command, Error> {
     if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
+fn speaks_http(args: Args) -> bool {
+    [&b"post"[..], b"host:"].iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
+}
+
 fn unknown_command(args: Args) -> Error {
     const SHOWN: usize = 128;
     let mut beginning = String::new();
     for argument in args.from(1).iter() {
-        if beginning.len() >= SHOWN {
+        let room = SHOWN.saturating_sub(beginning.chars().count());
+        if room == 0 {
             break;
         }
-        let room = SHOWN - beginning.len();
         beginning += &format!("'{}' ", shown(argument, room));
     }
     Error::text(format!(

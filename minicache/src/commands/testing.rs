@@ -102,23 +102,6 @@ impl Fixture {
         std::mem::take(out.buffer())
     }
 
-    /// Executes a line; returns the keyspace events it caused, such as `zrem board, del board`.
-    pub fn events(&mut self, line: &str) -> String {
-        let listener = Arc::clone(&self.session("listener").client);
-        self.cache.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
-        self.run(line);
-        let letters = listener.mailbox.poll_collect(&Context::from_waker(Waker::noop()));
-        let Poll::Ready(letters) = letters else { return String::new() };
-        let events = letters.iter().map(|letter| {
-            let Letter::Message(bytes) = letter else { panic!("not a message: {letter:?}") };
-            // 1) "pmessage" 2) "__keyevent@*" 3) "__keyevent@0__:lpush" 4) "key"
-            let shown = show(bytes);
-            let quoted: Vec<&str> = shown.split('"').collect();
-            format!("{} {}", quoted[5].trim_start_matches("__keyevent@0__:"), quoted[7])
-        });
-        events.collect::<Vec<_>>().join(", ")
-    }
-
     /// What `OBJECT ENCODING` would say of a key of the first database.
     pub fn encoding(&self, key: &str) -> Option<&'static str> {
         let rules = self.cache.rules.current();
@@ -173,10 +156,10 @@ impl Fixture {
     /// What the mailboxes hold, as lines.
     fn letters(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         for (name, session) in &mut self.sessions {
             let mailbox = &session.client.mailbox;
-            let Poll::Ready(letters) = mailbox.poll_collect(&mut context) else { continue };
+            let Poll::Ready(letters) = mailbox.poll_collect(&context) else { continue };
             for letter in letters {
                 let text = match letter {
                     Letter::Message(bytes) => show(&bytes),
