@@ -1,10 +1,12 @@
-//! The way of every command: found, checked, queued or executed; then those are served who waited for what it did.
+//! The way of every command: found, checked, queued or executed; then those are served who waited
+//! for what it did.
 //!
-//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of two errors a
-//! client sees, and whether a transaction is spoilt by it.
+//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of
+//! two errors a client sees, and whether a transaction is spoilt by it.
 
 use super::spec::Flags;
 use super::table;
+use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, shown};
 use crate::engine::access::{Access, Moment, make_room};
 use crate::engine::blocking::Place;
@@ -63,6 +65,10 @@ impl<'c> Executor<'c> {
             (Replies::Off, Replies::Off) => out.rewind(before),
             _ => {}
         }
+        // Messages are no replies: they go out even where replies are not wanted.
+        if !session.subscriptions.is_empty() || replies != Replies::On {
+            session.hear(out);
+        }
     }
 
     /// Until when a pause keeps this command waiting.
@@ -81,24 +87,30 @@ impl<'c> Executor<'c> {
         self.store.cache.totals.count_error(code);
     }
 
-    fn report(&self, error: &Error, out: &mut Reply) {
+    /// Counts an error, and replies with it.
+    pub(super) fn report(&self, error: &Error, out: &mut Reply) {
         self.count_error(error.0.split(' ').next().unwrap_or("ERR"));
         out.error(&error.0);
     }
 
-    /// Finds the command and checks what can be checked without executing it. An error here spoils an open transaction.
+    /// Finds the command and checks what can be checked without executing it. An error here spoils
+    /// an open transaction.
     fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
-        let command = match find(args).and_then(|command| self.permit(session, command, args)) {
+        let command = match find(args).and_then(|command| self.permit(session, command)) {
             Ok(command) => command,
-            Err(error) => {
-                if let Some(transaction) = &mut session.transaction {
-                    transaction.poisoned = true;
-                }
-                return Err(error);
+            // A browser was made to send its form here: not one line of it is to be executed.
+            Err(_) if speaks_http(args) => {
+                session.closing = true;
+                return Ok(());
             }
+            Err(error) => return Err(refused(&mut self.store, session, args, error)),
         };
-        if session.transaction.is_some() && !command.flags.has(Flags::RUNS_IN_MULTI) {
-            return queue(session, command, args, out);
+        if session.transaction.is_some() {
+            match command.name {
+                "exec" => return self.exec(session, command, args, out),
+                _ if command.flags.has(Flags::RUNS_IN_MULTI) => {}
+                _ => return queue(session, command, args, out),
+            }
         }
         self.lock_for(command, args);
         self.call(session, command, args, out, Mode::Direct)
@@ -108,10 +120,12 @@ impl<'c> Executor<'c> {
         &mut self,
         session: &mut Session,
         command: &'static Command,
-        args: Args,
     ) -> Result<&'static Command, Error> {
         if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
             return Err(Error::NO_AUTH);
+        }
+        if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
+            return Err(Error::new("ERR Command not allowed inside a transaction"));
         }
         let short = self.store.cache.is_full()
             || (self.store.rules.settings.maxmemory > 0 && !self.make_room());
@@ -120,8 +134,9 @@ impl<'c> Executor<'c> {
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
             return Err(Error::text(format!(
-                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-                shown(args.at(0), 128).to_lowercase()
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
+                command.name
             )));
         }
         Ok(command)
@@ -136,39 +151,56 @@ impl<'c> Executor<'c> {
         out: &mut Reply,
         mode: Mode,
     ) -> Answer {
-        self.store.db = session.db;
+        self.observed(session, command, args, |executor, session| {
+            let store = &mut executor.store;
+            store.db = session.db;
+            let (filled, parked) = (None, false);
+            (command.handler)(&mut Call {
+                args,
+                command,
+                session,
+                store,
+                out,
+                mode,
+                filled,
+                parked,
+            })
+        })
+    }
+
+    /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to
+    /// those who look.
+    pub(super) fn observed(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args,
+        run: impl FnOnce(&mut Self, &mut Session) -> Answer,
+    ) -> Answer {
         let seen = &session.client.figures;
         seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
-        if self.store.cache.monitors.any() && !command.flags.has(Flags::ADMIN) {
-            self.store.cache.monitors.show(self.store.now, session.db, &session.client, args);
-        }
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
-        let timed = every || calls % TIMED_ONE_IN == 0;
+        let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
-        let mut call = Call {
-            args,
-            command,
-            session,
-            store: &mut self.store,
-            out,
-            mode,
-            filled: None,
-            parked: false,
-        };
-        let answer = (command.handler)(&mut call);
+        let answer = run(self, session);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
             let weight = if every { 1 } else { TIMED_ONE_IN };
             add(&figures.took_ns, took_ns * weight);
-            if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
+            let slow = slow_us >= 0 && took_ns / 1000 >= slow_us as u64;
+            if slow && !command.flags.has(Flags::SKIP_SLOWLOG) {
                 let most = self.store.rules.settings.slowlog_max_len as usize;
                 let (log, now) = (&self.store.cache.slow_log, self.store.now);
                 log.note(session, args, now, took_ns / 1000, most);
             }
+        }
+        let monitors = &self.store.cache.monitors;
+        if monitors.any() && !command.flags.has(Flags::ADMIN) {
+            monitors.show(self.store.now, session.db, &session.client, args);
         }
         if answer.is_err() {
             add(&figures.failed, 1);
@@ -200,7 +232,8 @@ impl<'c> Executor<'c> {
         set
     }
 
-    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to go.
+    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to
+    /// go.
     fn make_room(&mut self) -> bool {
         let Access { cache, rules, now, .. } = self.store;
         if cache.used_memory() as u64 <= rules.settings.maxmemory {
@@ -210,7 +243,8 @@ impl<'c> Executor<'c> {
         make_room(cache, rules, now, &mut self.evicting)
     }
 
-    /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
+    /// Runs the commands that waited for keys that were filled, in the order they came, until
+    /// nothing new is filled.
     pub fn serve_waiting(&mut self) {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {
@@ -276,14 +310,18 @@ fn find(args: Args) -> Result<&'static Command, Error> {
     if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
+fn speaks_http(args: Args) -> bool {
+    [&b"post"[..], b"host:"].iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
+}
+
 fn unknown_command(args: Args) -> Error {
     const SHOWN: usize = 128;
     let mut beginning = String::new();
     for argument in args.from(1).iter() {
-        if beginning.len() >= SHOWN {
+        let room = SHOWN.saturating_sub(beginning.chars().count());
+        if room == 0 {
             break;
         }
-        let room = SHOWN - beginning.len();
         beginning += &format!("'{}' ", shown(argument, room));
     }
     Error::text(format!(
@@ -300,24 +338,15 @@ fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
     ))
 }
 
+/// Whether a command is refused when memory is short. Queuing takes memory too, whatever the
+/// command.
 fn needs_memory(session: &Session, command: &Command) -> bool {
-    command.flags.has(Flags::DENYOOM)
-        || (command.name == "exec"
-            && session.transaction.as_ref().is_some_and(|open| {
-                open.commands.iter().any(|(command, _)| command.flags.has(Flags::DENYOOM))
-            }))
-}
-
-fn queue(session: &mut Session, command: &'static Command, args: Args, out: &mut Reply) -> Answer {
-    if command.flags.has(Flags::NO_MULTI) {
-        if let Some(open) = &mut session.transaction {
-            open.poisoned = true;
+    match (&session.transaction, command.name) {
+        (Some(open), "exec") => {
+            open.commands.iter().any(|(command, _)| command.flags.has(Flags::DENYOOM))
         }
-        return Err(Error::new("ERR Command not allowed inside a transaction"));
+        (Some(_), "discard" | "quit" | "reset") => false,
+        (Some(_), _) => true,
+        (None, _) => command.flags.has(Flags::DENYOOM),
     }
-    if let Some(open) = &mut session.transaction {
-        open.commands.push((command, args.to_owned()));
-    }
-    out.simple("QUEUED");
-    Ok(())
 }

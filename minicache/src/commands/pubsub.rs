@@ -1,69 +1,188 @@
-//! Stand-ins until the family is written.
+//! Publishing and subscribing (`pubsub.c`).
+//!
+//! ```text
+//! client a: SUBSCRIBE news       client b: PUBLISH news hi      client a's mailbox
+//!   1) "subscribe"                 (integer) 1                    1) "message"
+//!   2) "news"                                                     2) "news"
+//!   3) (integer) 1                                                3) "hi"
+//! ```
+//!
+//! What `SUBSCRIBE` answers is itself a message, one for each channel, and is sent even where
+//! `CLIENT REPLY OFF` suppresses replies. A RESP2 client that has subscribed may only speak of
+//! subscriptions; under RESP3 messages are marked as such, and it may do anything, even publish to
+//! itself: then it finds the message in front of the reply.
+//!
+//! Left out: an order among messages about one command from different sources. Keyspace events that
+//! a client causes and listens to come behind the reply here, in Redis now before it, now behind.
 
-use super::Call;
+use super::{Call, Mode, shown};
 use crate::engine::error::{Answer, Error};
+use crate::engine::mailbox::Letter;
+use crate::engine::pubsub::Scope;
+use crate::engine::session::Replies;
+use crate::wire::reply::Reply;
 
-/// Stand-in.
-pub fn psubscribe(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SUBSCRIBE channel [channel ...]`
+pub fn subscribe(c: &mut Call) -> Answer {
+    listen(c, Scope::Channel, "subscribe")
 }
 
-/// Stand-in.
-pub fn publish(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `PSUBSCRIBE pattern [pattern ...]`
+pub fn psubscribe(c: &mut Call) -> Answer {
+    listen(c, Scope::Pattern, "psubscribe")
 }
 
-/// Stand-in.
-pub fn pubsub_channels(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SSUBSCRIBE shardchannel [shardchannel ...]`
+pub fn ssubscribe(c: &mut Call) -> Answer {
+    if c.mode == Mode::Transaction {
+        return Err(Error::new("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
+    listen(c, Scope::Shard, "ssubscribe")
 }
 
-/// Stand-in.
-pub fn pubsub_numpat(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn listen(c: &mut Call, scope: Scope, kind: &str) -> Answer {
+    for name in c.args.from(1).iter() {
+        if c.session.subscriptions.add(scope, name) {
+            c.store.cache.pubsub.lock().subscribe(scope, name, &c.session.client);
+        }
+        confirm(c, scope, kind, Some(name));
+    }
+    Ok(())
 }
 
-/// Stand-in.
-pub fn pubsub_numsub(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `UNSUBSCRIBE [channel [channel ...]]`
+pub fn unsubscribe(c: &mut Call) -> Answer {
+    listen_no_more(c, Scope::Channel, "unsubscribe")
 }
 
-/// Stand-in.
-pub fn pubsub_shardchannels(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `PUNSUBSCRIBE [pattern [pattern ...]]`
+pub fn punsubscribe(c: &mut Call) -> Answer {
+    listen_no_more(c, Scope::Pattern, "punsubscribe")
 }
 
-/// Stand-in.
-pub fn pubsub_shardnumsub(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SUNSUBSCRIBE [shardchannel [shardchannel ...]]`
+pub fn sunsubscribe(c: &mut Call) -> Answer {
+    listen_no_more(c, Scope::Shard, "sunsubscribe")
 }
 
-/// Stand-in.
-pub fn punsubscribe(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn listen_no_more(c: &mut Call, scope: Scope, kind: &str) -> Answer {
+    let named = c.args.from(1);
+    let all = if named.is_empty() { c.session.subscriptions.names(scope) } else { Vec::new() };
+    for name in named.iter().chain(all.iter().map(|name| &**name)) {
+        if c.session.subscriptions.remove(scope, name) {
+            c.store.cache.pubsub.lock().unsubscribe(scope, name, c.session.client.id);
+        }
+        // Nothing of this channel may follow the confirmation.
+        hear(c);
+        confirm(c, scope, kind, Some(name));
+    }
+    if named.is_empty() && all.is_empty() {
+        confirm(c, scope, kind, None);
+    }
+    Ok(())
 }
 
-/// Stand-in.
-pub fn spublish(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// Confirms that a subscription has begun or ended, and tells how many there are.
+fn confirm(c: &mut Call, scope: Scope, kind: &str, name: Option<&[u8]>) {
+    let subscriptions = &c.session.subscriptions;
+    let count = match scope {
+        Scope::Shard => subscriptions.count(Scope::Shard),
+        _ => subscriptions.count(Scope::Channel) + subscriptions.count(Scope::Pattern),
+    };
+    let write = |out: &mut Reply| {
+        out.push(3);
+        out.text(kind);
+        match name {
+            Some(name) => out.bulk(name),
+            None => out.null(),
+        }
+        out.count(count);
+    };
+    if c.session.replies == Replies::On {
+        write(c.out);
+    } else {
+        // What is written as a reply will be thrown away.
+        let mut message = Reply::new(c.session.protocol);
+        write(&mut message);
+        c.session.client.mailbox.deliver(Letter::Message(message.bytes().into()));
+    }
 }
 
-/// Stand-in.
-pub fn ssubscribe(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// Writes the messages that have come for this client, unless what is written will be thrown away.
+fn hear(c: &mut Call) {
+    if c.session.replies == Replies::On {
+        c.session.hear(c.out);
+    }
 }
 
-/// Stand-in.
-pub fn subscribe(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `PUBLISH channel message`
+pub fn publish(c: &mut Call) -> Answer {
+    send(c, Scope::Channel)
 }
 
-/// Stand-in.
-pub fn sunsubscribe(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// `SPUBLISH shardchannel message`
+pub fn spublish(c: &mut Call) -> Answer {
+    send(c, Scope::Shard)
 }
 
-/// Stand-in.
-pub fn unsubscribe(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn send(c: &mut Call, scope: Scope) -> Answer {
+    let reached = c.store.cache.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
+    if !c.session.subscriptions.is_empty() {
+        hear(c);
+    }
+    c.out.count(reached);
+    Ok(())
 }
+
+/// `PUBSUB CHANNELS [pattern]`
+pub fn pubsub_channels(c: &mut Call) -> Answer {
+    names(c, Scope::Channel)
+}
+
+/// `PUBSUB SHARDCHANNELS [pattern]`
+pub fn pubsub_shardchannels(c: &mut Call) -> Answer {
+    names(c, Scope::Shard)
+}
+
+fn names(c: &mut Call, scope: Scope) -> Answer {
+    if c.args.len() > 3 {
+        return Err(Error::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try PUBSUB HELP.",
+            shown(c.arg(1), 128)
+        )));
+    }
+    let pubsub = c.store.cache.pubsub.lock();
+    let names = pubsub.names(scope, c.args.get(2));
+    c.out.array(names.len());
+    names.iter().for_each(|name| c.out.bulk(name));
+    Ok(())
+}
+
+/// `PUBSUB NUMSUB [channel [channel ...]]`
+pub fn pubsub_numsub(c: &mut Call) -> Answer {
+    counts(c, Scope::Channel)
+}
+
+/// `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`
+pub fn pubsub_shardnumsub(c: &mut Call) -> Answer {
+    counts(c, Scope::Shard)
+}
+
+fn counts(c: &mut Call, scope: Scope) -> Answer {
+    let (names, pubsub) = (c.args.from(2), c.store.cache.pubsub.lock());
+    c.out.array(2 * names.len());
+    for name in names.iter() {
+        c.out.bulk(name);
+        c.out.count(pubsub.listeners(scope, name));
+    }
+    Ok(())
+}
+
+/// `PUBSUB NUMPAT`
+pub fn pubsub_numpat(c: &mut Call) -> Answer {
+    c.out.count(c.store.cache.pubsub.lock().count(Scope::Pattern));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,8 @@ use crate::engine::number::parse_i64;
 use crate::wire::reply::{Mark, Reply};
 use crate::wire::request::Args;
 
-/// The cursor that a client sent, read as C's `strtoul` reads it: nothing at all is 0, a minus wraps
-/// around, a zero byte ends the text.
+/// The cursor that a client sent, read as C's `strtoul` reads it: nothing at all is 0, a minus
+/// wraps around, a zero byte ends the text.
 pub fn cursor(argument: &[u8]) -> Result<u64, Error> {
     const INVALID: Error = Error::new("ERR invalid cursor");
     let text = argument.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -58,7 +58,8 @@ impl<'a> Options<'a> {
                     count if count < 1 => return Err(Error::SYNTAX),
                     count => options.count = count as usize,
                 },
-                () if is("match") => options.pattern = Some(value),
+                // Nothing but the star lets the empty name pass, too.
+                () if is("match") => options.pattern = Some(value).filter(|glob| *glob != b"*"),
                 () if is("type") && may_name_type => options.type_name = Some(value),
                 () => return Err(Error::SYNTAX),
             }

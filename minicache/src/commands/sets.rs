@@ -4,7 +4,7 @@
 //! SADD a 1 2 3          (integer) 3
 //! SADD b 2 3 pear       (integer) 3
 //! SINTER a b            1) "2"  2) "3"
-//! SMOVE b a pear        (integer) 1     a leaves the integers' form, `srem` and `sadd` are published
+//! SMOVE b a pear        (integer) 1     a is no set of integers any more
 //! ```
 //!
 //! * This file: members of one set, and of two (`SMOVE`).

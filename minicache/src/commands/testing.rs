@@ -27,12 +27,19 @@ use crate::engine::cache::{Cache, Identity};
 use crate::engine::config::Config;
 use crate::engine::mailbox::Letter;
 use crate::engine::object::Value;
+use crate::engine::pubsub::Scope;
 use crate::engine::session::Session;
+use crate::raw::Counting;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, split_quoted};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
+
+/// Tests of `maxmemory` need to know what is allocated.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// More than one, so that a key which a command does not declare is in a shard that is not locked.
 const SHARDS: usize = 16;
@@ -56,7 +63,8 @@ impl Fixture {
     pub fn with(parameters: &[(&str, &str)]) -> Fixture {
         let mut config = Config::new();
         for (name, text) in parameters {
-            config.set_many(&[(name.as_bytes(), text.as_bytes())], true).unwrap();
+            let pair = (name.as_bytes(), text.as_bytes());
+            config.set_many(&[pair], true).expect("tests name parameters that exist");
         }
         let identity = Identity {
             run_id: "0".repeat(40),
@@ -102,6 +110,24 @@ impl Fixture {
         store.peek(key.as_bytes()).map(Value::encoding)
     }
 
+    /// Executes a line; returns the keyspace events it caused, as in `lpop key, del key`. Needs
+    /// `notify-keyspace-events`.
+    pub fn events(&mut self, line: &str) -> String {
+        let listener = Arc::clone(&self.session("listener").client);
+        self.cache.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
+        self.run(line);
+        let letters = listener.mailbox.poll_collect(&Context::from_waker(Waker::noop()));
+        let Poll::Ready(letters) = letters else { return String::new() };
+        let events = letters.iter().map(|letter| {
+            let Letter::Message(bytes) = letter else { panic!("not a message: {letter:?}") };
+            // 1) "pmessage" 2) "__keyevent@*" 3) "__keyevent@0__:lpop" 4) "key"
+            let shown = show(bytes);
+            let quoted: Vec<&str> = shown.split('"').collect();
+            format!("{} {}", quoted[5].trim_start_matches("__keyevent@0__:"), quoted[7])
+        });
+        events.collect::<Vec<_>>().join(", ")
+    }
+
     /// The session of a client, who connects when first named.
     pub fn session(&mut self, client: &str) -> &mut Session {
         let (clients, now_ms) = (&self.cache.clients, self.now.ms);
@@ -130,10 +156,10 @@ impl Fixture {
     /// What the mailboxes hold, as lines.
     fn letters(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         for (name, session) in &mut self.sessions {
             let mailbox = &session.client.mailbox;
-            let Poll::Ready(letters) = mailbox.poll_collect(&mut context) else { continue };
+            let Poll::Ready(letters) = mailbox.poll_collect(&context) else { continue };
             for letter in letters {
                 let text = match letter {
                     Letter::Message(bytes) => show(&bytes),
@@ -177,8 +203,10 @@ pub fn show(mut replies: &[u8]) -> String {
 
 fn show_one(rest: &mut &[u8], indent: &str) -> String {
     let kind = rest[0];
-    let line = take(rest, |bytes| bytes.windows(2).position(|two| two == b"\r\n").unwrap());
+    let end = rest.windows(2).position(|two| two == b"\r\n");
+    let line = take(rest, end.expect("every reply ends a line"));
     let head = String::from_utf8_lossy(&line[1..]).into_owned();
+    let length = || head.parse().expect("a length is a number");
     match kind {
         b'+' => head,
         b'-' => format!("(error) {head}"),
@@ -187,11 +215,11 @@ fn show_one(rest: &mut &[u8], indent: &str) -> String {
         b'#' => (if head == "t" { "(true)" } else { "(false)" }).to_string(),
         b'_' => "(nil)".to_string(),
         b'$' | b'*' if head == "-1" => "(nil)".to_string(),
-        b'$' | b'=' => quoted(take(rest, |_| head.parse().unwrap())),
-        b'*' => show_all(rest, indent, head.parse().unwrap(), ")", "array"),
-        b'~' => show_all(rest, indent, head.parse().unwrap(), "~", "set"),
-        b'>' => show_all(rest, indent, head.parse().unwrap(), ")", "push"),
-        b'%' => show_all(rest, indent, head.parse().unwrap(), "#", "hash"),
+        b'$' | b'=' => quoted(take(rest, length())),
+        b'*' => show_all(rest, indent, length(), ")", "array"),
+        b'~' => show_all(rest, indent, length(), "~", "set"),
+        b'>' => show_all(rest, indent, length(), ")", "push"),
+        b'%' => show_all(rest, indent, length(), "#", "hash"),
         _ => panic!("no such type: {}", char::from(kind)),
     }
 }
@@ -210,9 +238,8 @@ fn show_all(rest: &mut &[u8], indent: &str, count: usize, mark: &str, name: &str
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Takes as many bytes as `length` says, and the line end behind them.
-fn take<'a>(rest: &mut &'a [u8], length: impl FnOnce(&[u8]) -> usize) -> &'a [u8] {
-    let length = length(rest);
+/// Takes bytes, and the line end behind them.
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, behind) = (&rest[..length], &rest[length..]);
     *rest = behind.strip_prefix(b"\r\n").expect("every reply ends a line");
     taken

@@ -1,43 +1,171 @@
 //! Transactions: `MULTI`, `EXEC`, `DISCARD`, `WATCH` (`multi.c`).
 //!
-//! Between `MULTI` and `EXEC` commands are only queued. `EXEC` locks the shards of all of them at once, checks that the watched
-//! keys are as they were, and runs the queue; nobody sees a state in between.
+//! Between `MULTI` and `EXEC` commands are only queued. `EXEC` locks the shards of all of them at
+//! once, checks that the watched keys are as they were, and runs the queue; nobody sees a state in
+//! between.
+//!
+//! ```text
+//! WATCH stock      version of stock noted
+//! GET stock        "3"
+//! MULTI
+//! SET stock 2      QUEUED     checked, copied, not run
+//! INCR sold        QUEUED
+//! EXEC             lock the shards of stock and sold; is stock still at its version?
+//!                  yes: 1) OK 2) (integer) 8      no: (nil), and nothing is done
+//! ```
+//!
+//! Two things end badly. A command that cannot even be queued (unknown, wrong number of arguments,
+//! no memory) spoils the transaction, and `EXEC` answers `EXECABORT`. A command that fails when it
+//! is run is an error in the array, and the others are run all the same.
 
-use super::Call;
+use super::{Call, Command, Executor, Mode};
 use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
-use crate::engine::session::Session;
+use crate::engine::session::{Session, Transaction};
+use crate::wire::reply::Reply;
+use crate::wire::request::Args;
+
+/// `MULTI`
+pub fn multi(c: &mut Call) -> Answer {
+    if c.session.transaction.is_some() {
+        return Err(Error::new("ERR MULTI calls can not be nested"));
+    }
+    c.session.transaction = Some(Transaction::default());
+    c.out.ok();
+    Ok(())
+}
+
+/// `EXEC` where there is nothing to execute; in a transaction it never comes here, but to
+/// [`Executor::exec`].
+pub fn exec(_: &mut Call) -> Answer {
+    Err(Error::new("ERR EXEC without MULTI"))
+}
+
+/// `DISCARD`
+pub fn discard(c: &mut Call) -> Answer {
+    if c.session.transaction.is_none() {
+        return Err(Error::new("ERR DISCARD without MULTI"));
+    }
+    forget(c.store, c.session);
+    c.out.ok();
+    Ok(())
+}
+
+/// `WATCH key [key ...]`
+pub fn watch(c: &mut Call) -> Answer {
+    if c.session.transaction.is_some() {
+        return Err(Error::new("ERR WATCH inside MULTI is not allowed"));
+    }
+    let db = c.session.db;
+    for key in c.args.from(1).iter() {
+        c.session.watched.entry((db, key.into())).or_insert_with(|| c.store.watch(key));
+    }
+    c.out.ok();
+    Ok(())
+}
+
+/// `UNWATCH`
+pub fn unwatch(c: &mut Call) -> Answer {
+    unwatch_all(c.store, c.session);
+    c.out.ok();
+    Ok(())
+}
 
 /// Ends all watches of a session; whether every watched key is still as it was.
 pub fn unwatch_all(store: &mut Access, session: &mut Session) -> bool {
-    let keys = session.watched.iter().map(|watched| &*watched.key);
-    let shards = store.shards_of(keys);
-    store.lock(shards);
-    let watched = std::mem::take(&mut session.watched);
-    watched.iter().fold(true, |same, key| store.unwatch(key.db, &key.key, key.version) && same)
+    store.lock(shards_watched(store, session));
+    let mut same = true;
+    for ((db, key), version) in std::mem::take(&mut session.watched) {
+        same &= store.unwatch(db, &key, version);
+    }
+    same
 }
 
-/// Stand-in.
-pub fn discard(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+fn shards_watched(store: &Access, session: &Session) -> u64 {
+    store.shards_of(session.watched.keys().map(|(_, key)| &**key))
 }
 
-/// Stand-in.
-pub fn exec(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// Ends a transaction without executing it.
+fn forget(store: &mut Access, session: &mut Session) {
+    session.transaction = None;
+    unwatch_all(store, session);
 }
 
-/// Stand-in.
-pub fn multi(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// Queues a command; in a spoilt transaction it only looks so.
+pub(super) fn queue(
+    session: &mut Session,
+    command: &'static Command,
+    args: Args,
+    out: &mut Reply,
+) -> Answer {
+    if let Some(open) = &mut session.transaction
+        && !open.poisoned
+    {
+        open.commands.push((command, args.to_owned()));
+    }
+    out.simple("QUEUED");
+    Ok(())
 }
 
-/// Stand-in.
-pub fn unwatch(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+/// What the refusal of a command means for a transaction: it is spoilt; if the command is `EXEC`,
+/// it is over. Returns the error to reply with.
+pub(super) fn refused(
+    store: &mut Access,
+    session: &mut Session,
+    args: Args,
+    error: Error,
+) -> Error {
+    if args.at(0).eq_ignore_ascii_case(b"exec") {
+        forget(store, session);
+        let reason = error.0.strip_prefix("ERR ").unwrap_or(&error.0);
+        return Error::text(format!("EXECABORT Transaction discarded because of: {reason}"));
+    }
+    if let Some(open) = &mut session.transaction {
+        open.poisoned = true;
+    }
+    error
 }
 
-/// Stand-in.
-pub fn watch(_: &mut Call) -> Answer {
-    Err(Error::new("ERR not written yet"))
+impl Executor<'_> {
+    /// `EXEC` in a transaction. It is a method because a handler sees one [`Call`], and this makes
+    /// many.
+    pub(super) fn exec(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args,
+        out: &mut Reply,
+    ) -> Answer {
+        let open = session.transaction.take().unwrap_or_default();
+        self.observed(session, command, args, |executor, session| {
+            executor.run_queue(session, open, out)
+        })
+    }
+
+    fn run_queue(&mut self, session: &mut Session, open: Transaction, out: &mut Reply) -> Answer {
+        if open.poisoned {
+            unwatch_all(&mut self.store, session);
+            return Err(Error::new("EXECABORT Transaction discarded because of previous errors."));
+        }
+        let mut shards = shards_watched(&self.store, session);
+        for (command, args) in &open.commands {
+            shards |= self.shards_for(command, args.as_args());
+        }
+        self.store.lock(shards);
+        if !unwatch_all(&mut self.store, session) {
+            out.null_array();
+            return Ok(());
+        }
+        out.array(open.commands.len());
+        for (command, args) in &open.commands {
+            // One of them may have been HELLO.
+            out.protocol = session.protocol;
+            let answer = self.call(session, command, args.as_args(), out, Mode::Transaction);
+            answer.unwrap_or_else(|error| self.report(&error, out));
+        }
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

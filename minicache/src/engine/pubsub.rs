@@ -1,27 +1,26 @@
 //! Who hears what: channels, patterns and shard channels (`pubsub.c`).
 //!
-//! A message is encoded once per protocol, and every subscriber's mailbox gets a reference to the same bytes.
+//! ```text
+//!              PubSub                                    Subscriptions of client 7
+//! channels     news -> {7, 9}   jobs -> {9}              news
+//! patterns     n*   -> {7}                               n*
+//! ```
+//!
+//! Both sides are kept, so that publishing asks one map and a client that leaves need not search.
+//! `PUBLISH news hi` reaches client 7 twice and client 9 once. A message is encoded once per
+//! protocol, and every mailbox gets a reference to the same bytes.
 
 use super::clients::Client;
 use super::glob;
+use super::mailbox::Letter;
 use crate::wire::reply::{Protocol, Reply};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::mailbox::Letter;
-
 type Listeners = BTreeMap<u64, Arc<Client>>;
 
-/// The three registries. Maps are ordered, so that `PUBSUB CHANNELS` answers alike every time.
-#[derive(Default)]
-pub struct PubSub {
-    channels: BTreeMap<Box<[u8]>, Listeners>,
-    patterns: BTreeMap<Box<[u8]>, Listeners>,
-    shard_channels: BTreeMap<Box<[u8]>, Listeners>,
-}
-
-/// Which registry is meant.
+/// Which of the three kinds of subscription is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// `SUBSCRIBE` and `PUBLISH`.
@@ -32,16 +31,26 @@ pub enum Scope {
     Shard,
 }
 
+impl Scope {
+    /// All of them, in the order of their numbers.
+    const ALL: [Scope; 3] = [Scope::Channel, Scope::Pattern, Scope::Shard];
+}
+
+/// The listeners of everything, by scope and name. Maps are ordered, so that `PUBSUB CHANNELS`
+/// answers alike every time.
+#[derive(Default)]
+pub struct PubSub([BTreeMap<Box<[u8]>, Listeners>; 3]);
+
 impl PubSub {
     /// Adds a listener.
     pub fn subscribe(&mut self, scope: Scope, name: &[u8], client: &Arc<Client>) {
-        let listeners = self.registry(scope).entry(name.into()).or_default();
+        let listeners = self.0[scope as usize].entry(name.into()).or_default();
         listeners.insert(client.id, Arc::clone(client));
     }
 
     /// Removes a listener, and the channel with its last one.
     pub fn unsubscribe(&mut self, scope: Scope, name: &[u8], client: u64) {
-        let registry = self.registry(scope);
+        let registry = &mut self.0[scope as usize];
         if let Some(listeners) = registry.get_mut(name) {
             listeners.remove(&client);
             if listeners.is_empty() {
@@ -50,16 +59,24 @@ impl PubSub {
         }
     }
 
-    /// Delivers a message; returns how many it reached. A client heard through two patterns is reached twice.
+    /// Removes a listener everywhere.
+    pub fn unsubscribe_all(&mut self, subscriptions: &Subscriptions, client: u64) {
+        for scope in Scope::ALL {
+            let names = subscriptions.names[scope as usize].keys();
+            names.for_each(|name| self.unsubscribe(scope, name, client));
+        }
+    }
+
+    /// Delivers a message; returns how many it reached. A client heard through two patterns is
+    /// reached twice. `scope` is not [`Scope::Pattern`].
     pub fn publish(&self, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
-        let registry = if scope == Scope::Shard { &self.shard_channels } else { &self.channels };
         let mut reached = 0;
-        if let Some(listeners) = registry.get(channel) {
+        if let Some(listeners) = self.0[scope as usize].get(channel) {
             let kind = if scope == Scope::Shard { "smessage" } else { "message" };
             reached += deliver(listeners, &[kind.as_bytes(), channel, message]);
         }
         if scope == Scope::Channel {
-            for (pattern, listeners) in &self.patterns {
+            for (pattern, listeners) in &self.0[Scope::Pattern as usize] {
                 if glob::matches(pattern, channel) {
                     reached += deliver(listeners, &[b"pmessage", pattern, channel, message]);
                 }
@@ -68,35 +85,63 @@ impl PubSub {
         reached
     }
 
-    /// Names of channels with listeners, those that match `pattern` where there is one.
+    /// Names with listeners, those that match `pattern` where there is one.
     pub fn names(&self, scope: Scope, pattern: Option<&[u8]>) -> Vec<&[u8]> {
-        let registry = if scope == Scope::Shard { &self.shard_channels } else { &self.channels };
         let wanted = |name: &&[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name));
-        registry.keys().map(|name| &**name).filter(wanted).collect()
+        self.0[scope as usize].keys().map(|name| &**name).filter(wanted).collect()
     }
 
-    /// How many hear a channel.
+    /// How many listen to a name.
     pub fn listeners(&self, scope: Scope, name: &[u8]) -> usize {
-        let registry = if scope == Scope::Shard { &self.shard_channels } else { &self.channels };
-        registry.get(name).map_or(0, BTreeMap::len)
+        self.0[scope as usize].get(name).map_or(0, BTreeMap::len)
     }
 
-    /// How many patterns are subscribed to.
-    pub fn pattern_count(&self) -> usize {
-        self.patterns.len()
+    /// How many names have listeners.
+    pub fn count(&self, scope: Scope) -> usize {
+        self.0[scope as usize].len()
     }
+}
 
-    /// How many channels are subscribed to.
-    pub fn channel_count(&self) -> usize {
-        self.channels.len()
-    }
+/// What one client has subscribed to.
+#[derive(Default)]
+pub struct Subscriptions {
+    /// By scope the names, each with a number that grows from one to the next.
+    names: [BTreeMap<Box<[u8]>, u64>; 3],
+    last: u64,
+}
 
-    fn registry(&mut self, scope: Scope) -> &mut BTreeMap<Box<[u8]>, Listeners> {
-        match scope {
-            Scope::Channel => &mut self.channels,
-            Scope::Pattern => &mut self.patterns,
-            Scope::Shard => &mut self.shard_channels,
+impl Subscriptions {
+    /// Adds a name; false where it is there already.
+    pub fn add(&mut self, scope: Scope, name: &[u8]) -> bool {
+        let names = &mut self.names[scope as usize];
+        if names.contains_key(name) {
+            return false;
         }
+        self.last += 1;
+        names.insert(name.into(), self.last);
+        true
+    }
+
+    /// Removes a name; false where it is not there.
+    pub fn remove(&mut self, scope: Scope, name: &[u8]) -> bool {
+        self.names[scope as usize].remove(name).is_some()
+    }
+
+    /// How many names there are in a scope.
+    pub fn count(&self, scope: Scope) -> usize {
+        self.names[scope as usize].len()
+    }
+
+    /// The names of a scope, the oldest first.
+    pub fn names(&self, scope: Scope) -> Vec<Box<[u8]>> {
+        let mut names: Vec<_> = self.names[scope as usize].iter().collect();
+        names.sort_by_key(|(_, number)| **number);
+        names.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether there is no subscription of any kind.
+    pub fn is_empty(&self) -> bool {
+        self.names.iter().all(BTreeMap::is_empty)
     }
 }
 

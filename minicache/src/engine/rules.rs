@@ -1,10 +1,10 @@
 //! The settings in force, with what follows from them, shared by all cores.
 //!
-//! `CONFIG SET` changes the texts under a lock, derives new [`Rules`] and publishes them. A core holds on to the rules it
-//! has and looks at a version number once per batch of commands; so a change reaches every core within one batch, and
-//! no command pays for the possibility.
+//! `CONFIG SET` changes the texts under a lock, derives new [`Rules`] and publishes them. A core
+//! holds on to the rules it has and looks at a version number once per batch of commands; so a
+//! change reaches every core within one batch, and no command pays for the possibility.
 
-use super::config::settings::Policy as PolicyName;
+use super::config::settings::{OutputLimit, Policy as PolicyName};
 use super::config::{Config, Settings};
 use super::store::policy::{Lfu, Lru, Policy, Random, Ttl};
 use super::values::Limits;
@@ -41,6 +41,22 @@ impl Rules {
     /// Whether keys are evicted when memory is short.
     pub fn evicts(&self) -> bool {
         self.settings.maxmemory_policy != PolicyName::NoEviction
+    }
+
+    /// How much a client may leave unread.
+    pub fn output_limit(&self, subscriber: bool) -> OutputLimit {
+        match subscriber {
+            true => self.settings.output_limit_pubsub,
+            false => self.settings.output_limit_normal,
+        }
+    }
+
+    /// At how many bytes of replies in one go a client is cut off.
+    pub fn reply_bytes_max(&self, subscriber: bool) -> usize {
+        match self.output_limit(subscriber).hard_bytes {
+            0 => usize::MAX,
+            bytes => bytes as usize,
+        }
     }
 
     /// The frequency counter's rules, where keys have one.

@@ -1,11 +1,13 @@
-//! What the server remembers of one conversation between commands: the database, the protocol, an open transaction, the keys
-//! watched, the channels heard (`client` in `server.h`, without its buffers and socket).
+//! What the server remembers of one conversation between commands: the database, the protocol, an
+//! open transaction, the keys watched, the channels heard (`client` in `server.h`, without its
+//! buffers and socket).
 
 use super::clients::Client;
+use super::pubsub::{Scope, Subscriptions};
 use crate::commands::Command;
-use crate::wire::reply::Protocol;
+use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::OwnedArgs;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,8 +23,8 @@ pub struct Session {
     pub trusted: bool,
     /// Commands queued since `MULTI`.
     pub transaction: Option<Transaction>,
-    /// Keys that must stay as they are until `EXEC`.
-    pub watched: Vec<WatchedKey>,
+    /// Keys that must stay as they are until `EXEC`, by database and name: the versions they had.
+    pub watched: BTreeMap<(usize, Box<[u8]>), u64>,
     /// What it is subscribed to.
     pub subscriptions: Subscriptions,
     /// Which replies it wants.
@@ -48,39 +50,6 @@ pub struct Transaction {
     pub poisoned: bool,
 }
 
-/// A key under `WATCH`, and its version then.
-pub struct WatchedKey {
-    /// The database it is in.
-    pub db: usize,
-    /// The key.
-    pub key: Box<[u8]>,
-    /// What its shard said its version was.
-    pub version: u64,
-}
-
-/// The three ways to subscribe.
-#[derive(Default)]
-pub struct Subscriptions {
-    /// `SUBSCRIBE`.
-    pub channels: BTreeSet<Box<[u8]>>,
-    /// `PSUBSCRIBE`.
-    pub patterns: BTreeSet<Box<[u8]>>,
-    /// `SSUBSCRIBE`.
-    pub shard_channels: BTreeSet<Box<[u8]>>,
-}
-
-impl Subscriptions {
-    /// How many there are of all kinds.
-    pub fn len(&self) -> usize {
-        self.channels.len() + self.patterns.len() + self.shard_channels.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// `CLIENT REPLY`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replies {
@@ -102,7 +71,7 @@ impl Session {
             protocol: Protocol::Resp2,
             trusted,
             transaction: None,
-            watched: Vec::new(),
+            watched: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             replies: Replies::On,
             waiting: None,
@@ -124,6 +93,13 @@ impl Session {
         ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
     }
 
+    /// Lets the messages that have come go out before anything else does.
+    pub fn hear(&self, out: &mut Reply) {
+        for message in self.client.mailbox.take_messages() {
+            out.buffer().extend_from_slice(&message);
+        }
+    }
+
     /// Lets others see what has changed.
     pub fn publish_figures(&self) {
         let figures = &self.client.figures;
@@ -135,9 +111,9 @@ impl Session {
         figures.monitor.store(self.monitor, Ordering::Relaxed);
         figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
         store(&figures.db, self.db);
-        store(&figures.channels, self.subscriptions.channels.len());
-        store(&figures.patterns, self.subscriptions.patterns.len());
-        store(&figures.shard_channels, self.subscriptions.shard_channels.len());
+        store(&figures.channels, self.subscriptions.count(Scope::Channel));
+        store(&figures.patterns, self.subscriptions.count(Scope::Pattern));
+        store(&figures.shard_channels, self.subscriptions.count(Scope::Shard));
         store(&figures.watching, self.watched.len());
     }
 }

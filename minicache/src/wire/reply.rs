@@ -1,6 +1,7 @@
 //! Replies: values to bytes, in the protocol the client asked for.
 //!
-//! RESP2 has five types; RESP3 (`HELLO 3`) says more about what a reply is. The same call writes either:
+//! RESP2 has five types; RESP3 (`HELLO 3`) says more about what a reply is. The same call writes
+//! either:
 //!
 //! | call | RESP2 | RESP3 |
 //! |------|-------|-------|
@@ -12,8 +13,8 @@
 //! | `boolean(true)` | `:1\r\n` | `#t\r\n` |
 //! | `push(3)` | `*3\r\n…` | `>3\r\n…` |
 //!
-//! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c` keeps a buffer and
-//! a list of blocks).
+//! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c`
+//! keeps a buffer and a list of blocks).
 
 use crate::engine::number::{DtoaBuf, ItoaBuf};
 use crate::engine::object::Str;
@@ -78,16 +79,14 @@ impl Reply {
         self.line(text.as_bytes());
     }
 
-    /// An error: its code, a blank, and the reason. Line ends within become blanks.
+    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character stands
+    /// for the byte of its number, so that what a client sent can be quoted whether or not it is text.
     pub fn error(&mut self, text: &str) {
         self.bytes.push(b'-');
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(text.as_bytes());
-        for byte in &mut self.bytes[start..] {
-            if matches!(byte, b'\r' | b'\n') {
-                *byte = b' ';
-            }
-        }
+        self.bytes.extend(text.chars().map(|character| match character {
+            '\r' | '\n' => b' ',
+            _ => u8::try_from(character).unwrap_or(b'?'),
+        }));
         self.end_line();
     }
 
@@ -180,6 +179,12 @@ impl Reply {
         self.header(if self.resp3() { b'>' } else { b'*' }, count as i64);
     }
 
+    /// The header of `pairs` pairs that say something about the reply behind them. RESP2 has no
+    /// such thing: only to a client that speaks RESP3.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.header(b'|', pairs as i64);
+    }
+
     /// Yes or no.
     pub fn boolean(&mut self, yes: bool) {
         match (self.protocol, yes) {
@@ -225,8 +230,8 @@ impl Reply {
         }
     }
 
-    /// Remembers this place. When the number of elements written behind it is known, one of the `*_at` calls puts the
-    /// header in front of them, moving them up by its length.
+    /// Remembers this place. When the number of elements written behind it is known, one of the
+    /// `*_at` calls puts the header in front of them, moving them up by its length.
     pub fn mark(&self) -> Mark {
         Mark(self.bytes.len())
     }
@@ -298,7 +303,8 @@ mod tests {
 
     #[test]
     fn the_table_of_the_head() {
-        let rows: [(fn(&mut Reply), &str, &str); 8] = [
+        type Row = (fn(&mut Reply), &'static str, &'static str);
+        let rows: [Row; 8] = [
             (|r| r.null(), "$-1\r\n", "_\r\n"),
             (|r| r.null_array(), "*-1\r\n", "_\r\n"),
             (|r| r.map(1), "*2\r\n", "%1\r\n"),
@@ -327,5 +333,12 @@ mod tests {
     #[test]
     fn an_error_is_one_line() {
         assert_eq!(both(|reply| reply.error("ERR a\r\nb")).0, "-ERR a  b\r\n");
+    }
+
+    #[test]
+    fn an_error_quotes_bytes() {
+        let mut reply = Reply::new(Protocol::Resp2);
+        reply.error("ERR \u{ff}\u{e9} \u{20ac}");
+        assert_eq!(reply.bytes(), b"-ERR \xff\xe9 ?\r\n");
     }
 }

@@ -1,9 +1,10 @@
-//! The connection itself: who the client is, which protocol it speaks, which database it means (`networking.c`, `acl.c`).
+//! The connection itself: who the client is, which protocol it speaks, which database it means
+//! (`networking.c`, `acl.c`).
 //!
 //! * [`client`]: `CLIENT`, about this connection and the others.
 //!
-//! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a cache on a private
-//! network is the case this engine explains.
+//! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a
+//! cache on a private network is the case this engine explains.
 
 mod client;
 
@@ -12,7 +13,6 @@ pub use client::*;
 use super::transactions::unwatch_all;
 use super::{Call, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::pubsub::Scope;
 use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Protocol;
 
@@ -74,7 +74,8 @@ pub fn quit(c: &mut Call) -> Answer {
 pub fn reset(c: &mut Call) -> Answer {
     c.session.transaction = None;
     unwatch_all(c.store, c.session);
-    forget_subscriptions(c);
+    let gone = std::mem::take(&mut c.session.subscriptions);
+    c.store.cache.pubsub.lock().unsubscribe_all(&gone, c.session.client.id);
     let session: &mut Session = c.session;
     session.client.about.lock().name.clear();
     session.db = 0;
@@ -87,19 +88,6 @@ pub fn reset(c: &mut Call) -> Answer {
     c.out.protocol = Protocol::Resp2;
     c.out.simple("RESET");
     Ok(())
-}
-
-fn forget_subscriptions(c: &mut Call) {
-    let mut pubsub = c.store.cache.pubsub.lock();
-    let id = c.session.client.id;
-    let gone = std::mem::take(&mut c.session.subscriptions);
-    for (scope, names) in [
-        (Scope::Channel, gone.channels),
-        (Scope::Pattern, gone.patterns),
-        (Scope::Shard, gone.shard_channels),
-    ] {
-        names.iter().for_each(|name| pubsub.unsubscribe(scope, name, id));
-    }
 }
 
 /// `AUTH [username] password`
@@ -128,7 +116,8 @@ fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
     Ok(())
 }
 
-/// Compares without stopping at the first difference, so that the time taken tells nothing about where it is.
+/// Compares without stopping at the first difference, so that the time taken tells nothing about
+/// where it is.
 fn same_secret(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
     one.len() == other.len() && differing == 0
@@ -137,8 +126,9 @@ fn same_secret(one: &[u8], other: &[u8]) -> bool {
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
 pub fn hello(c: &mut Call) -> Answer {
     const STRANGER: Error = Error::new(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
-         <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+         AUTH <user> <pass> option can be used to authenticate the client and select the RESP \
+         protocol version at the same time",
     );
     let protocol = match c.args.get(1) {
         None => c.session.protocol,

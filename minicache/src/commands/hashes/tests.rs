@@ -1,3 +1,5 @@
+//! Conversations about hashes. Every reply is that of Redis 7.0.15.
+
 use crate::commands::testing::{Fixture, show, words};
 use std::collections::HashSet;
 
@@ -255,4 +257,23 @@ fn any_bytes_are_a_field() {
     let odd: [&[u8]; 4] = [b"HSET", b"h", b"", b"\x00\r\n\xff"];
     assert_eq!(show(&t.run_raw("", words(&odd).as_args())), "(integer) 1");
     assert_eq!(t.run("HGET h \"\""), r#""\x00\r\n\xff""#);
+}
+
+#[test]
+fn events_are_those_of_redis() {
+    let mut t = Fixture::with(&[("notify-keyspace-events", "EAn")]);
+    for (command, events) in [
+        ("HSET h a 1 b 2", "new h, hset h"),
+        ("HMSET h c 3", "hset h"),
+        ("HSETNX h c 4", ""),
+        ("HSETNX h d 4", "hset h"),
+        ("HINCRBY h a 1", "hincrby h"),
+        ("HINCRBYFLOAT h a 1", "hincrbyfloat h"),
+        ("HINCRBY h a x", ""),
+        ("HDEL h none", ""),
+        ("HDEL h a none", "hdel h"),
+        ("HDEL h b c d", "hdel h, del h"),
+    ] {
+        assert_eq!(t.events(command), events, "{command}");
+    }
 }

@@ -20,7 +20,7 @@ pub fn config_get(c: &mut Call) -> Answer {
 /// `CONFIG SET parameter value …`
 pub fn config_set(c: &mut Call) -> Answer {
     let pairs = c.args.from(2);
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(Error::arity("config|set"));
     }
     let pairs: Vec<(&[u8], &[u8])> =
@@ -30,7 +30,6 @@ pub fn config_set(c: &mut Call) -> Answer {
     match changed {
         Ok(names) => {
             if names.contains(&"maxmemory-policy") {
-                c.store.lock_all();
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
             }
             c.out.ok();
@@ -42,7 +41,6 @@ pub fn config_set(c: &mut Call) -> Answer {
 
 /// `CONFIG RESETSTAT`
 pub fn config_resetstat(c: &mut Call) -> Answer {
-    c.store.lock_all();
     c.store.shards_mut().for_each(|shard| shard.stats = Default::default());
     c.store.cache.counters.iter().for_each(|core| core.reset());
     c.store.cache.totals.reset();

@@ -1,20 +1,24 @@
 //! `INFO`: how the server is doing, section by section, in the names that monitoring tools know.
 //!
-//! Figures of things that are not here (replicas, snapshots, scripts) are left out unless a common tool trips over their
-//! absence.
+//! Figures of things that are not here (replicas, snapshots, scripts) are left out unless a common
+//! tool trips over their absence.
 
 use super::Call;
 use crate::commands::connection::REDIS_VERSION;
 use crate::commands::table;
 use crate::engine::cache::{CommandCounters, Counters};
 use crate::engine::error::Answer;
+use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::ShardStats;
 use minikit::process::Process;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Writes a section.
+type Section = fn(&mut Call, &mut Page);
+
 /// The sections in their order, and whether `INFO` shows them without being asked.
-const SECTIONS: [(&str, bool, fn(&mut Call, &mut Page)); 11] = [
+const SECTIONS: [(&str, bool, Section); 11] = [
     ("Server", true, server),
     ("Clients", true, clients),
     ("Memory", true, memory),
@@ -30,7 +34,6 @@ const SECTIONS: [(&str, bool, fn(&mut Call, &mut Page)); 11] = [
 
 /// `INFO [section …]`
 pub fn info(c: &mut Call) -> Answer {
-    c.store.lock_all();
     let asked: Vec<Vec<u8>> = c.args.from(1).iter().map(<[u8]>::to_ascii_lowercase).collect();
     let shows = |name: &str, by_default: bool| {
         let has = |word: &str| asked.iter().any(|section| section == word.as_bytes());
@@ -198,8 +201,8 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.row("evicted_clients", 0);
     page.row("keyspace_hits", totals.hits);
     page.row("keyspace_misses", totals.misses);
-    page.row("pubsub_channels", pubsub.channel_count());
-    page.row("pubsub_patterns", pubsub.pattern_count());
+    page.row("pubsub_channels", pubsub.count(Scope::Channel));
+    page.row("pubsub_patterns", pubsub.count(Scope::Pattern));
     page.row("latest_fork_usec", 0);
     page.row("total_forks", 0);
     page.row("tracking_total_keys", 0);
@@ -240,7 +243,8 @@ fn command_stats(c: &mut Call, page: &mut Page) {
         page.row(
             &format!("cmdstat_{}", row.name),
             format!(
-                "calls={calls},usec={us},usec_per_call={per_call:.2},rejected_calls={rejected},failed_calls={failed}"
+                "calls={calls},usec={us},usec_per_call={per_call:.2},rejected_calls={rejected},\
+                 failed_calls={failed}"
             ),
         );
     }

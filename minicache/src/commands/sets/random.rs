@@ -8,7 +8,8 @@
 //! Every draw is even. The members that `SPOP` leaves behind are drawn instead of those it takes
 //! where they are by far the fewer, as in Redis, because the set they make is a new one: if they
 //! are all integers, it is packed again.
-//! The counterpart in Redis are `spopWithCountCommand` and `srandmemberWithCountCommand` in `t_set.c`.
+//! The counterpart in Redis are `spopWithCountCommand` and `srandmemberWithCountCommand` in
+//! `t_set.c`.
 
 use crate::commands::Call;
 use crate::commands::draw::Draw;

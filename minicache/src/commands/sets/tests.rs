@@ -1,3 +1,5 @@
+//! Conversations about sets. Every reply is that of Redis 7.0.15.
+
 use crate::commands::testing::{Fixture, words};
 use crate::engine::rng::Rng;
 use std::collections::BTreeSet;
@@ -302,4 +304,31 @@ fn a_draw_without_end_stops_where_the_client_would_be_closed() {
     let reply = t.run_raw("", words(&[b"SRANDMEMBER", b"s", b"-9223372036854775807"]).as_args());
     assert!((1000..1100).contains(&reply.len()), "{} bytes", reply.len());
     assert!(t.session("").closing);
+}
+
+#[test]
+fn events_are_those_of_redis() {
+    let mut t = Fixture::with(&[("notify-keyspace-events", "EAn")]);
+    for (command, events) in [
+        ("SADD a 1 2 3", "new a, sadd a"),
+        ("SADD a 1", ""),
+        ("SREM a 9", ""),
+        ("SREM a 1 9", "srem a"),
+        ("SMOVE a b 2", "srem a, new b, sadd b"),
+        ("SADD b 3", "sadd b"),
+        ("SMOVE a b 3", "srem a, del a"),
+        ("SMOVE b b 3", ""),
+        ("SUNIONSTORE r b", "new r, sunionstore r"),
+        ("SINTERSTORE r b b", "sinterstore r"),
+        ("SDIFFSTORE r b none", "sdiffstore r"),
+        ("SDIFFSTORE r b b", "del r"),
+        ("SDIFFSTORE r b b", ""),
+        ("SRANDMEMBER b", ""),
+        ("SPOP b 0", ""),
+        ("SPOP b", "spop b"),
+        ("SPOP b 5", "spop b, del b"),
+        ("SPOP b", ""),
+    ] {
+        assert_eq!(t.events(command), events, "{command}");
+    }
 }

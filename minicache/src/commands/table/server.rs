@@ -72,11 +72,12 @@ pub(super) const ROWS: &[Command] = &[
             "Gives parameters that match."),
     row("config|help", 2, &[LOADING, STALE], server::help)
         .doc("5.0.0", "O(1)", "", "Lists the subcommands."),
-    row("config|resetstat", 2, &[ADMIN, NOSCRIPT, LOADING, STALE], server::config_resetstat)
+    row("config|resetstat", 2, &[ADMIN, NOSCRIPT, LOADING, STALE, ALL_KEYS],
+            server::config_resetstat)
         .doc("2.0.0", "O(1)", "", "Sets the counters of INFO to zero."),
     row("config|rewrite", 2, &[ADMIN, NOSCRIPT, LOADING, STALE], server::config_rewrite)
         .doc("2.8.0", "O(1)", "", "Writes the parameters back to their file."),
-    row("config|set", -4, &[ADMIN, NOSCRIPT, LOADING, STALE], server::config_set)
+    row("config|set", -4, &[ADMIN, NOSCRIPT, LOADING, STALE, ALL_KEYS], server::config_set)
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .doc("2.0.0", "O(N), N parameters", "parameter value [parameter value ...]",
             "Changes parameters, all or none."),
@@ -95,7 +96,7 @@ pub(super) const ROWS: &[Command] = &[
         .in_categories(&[Categories::DANGEROUS, Categories::KEYSPACE])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc("1.0.0", "O(N), N keys", "[ASYNC | SYNC]", "Deletes every key of this keyspace."),
-    row("info", -1, &[LOADING, STALE], server::info)
+    row("info", -1, &[LOADING, STALE, ALL_KEYS], server::info)
         .in_categories(&[Categories::DANGEROUS])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .doc("1.0.0", "O(1)", "[section [section ...]]",
@@ -142,7 +143,7 @@ pub(super) const ROWS: &[Command] = &[
     row("memory|purge", 2, &[], server::memory_purge)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc("4.0.0", "O(N), N free slots", "", "Gives unused memory back."),
-    row("memory|stats", 2, &[], server::memory_stats)
+    row("memory|stats", 2, &[ALL_KEYS], server::memory_stats)
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
         .doc("4.0.0", "O(1)", "", "Gives where the memory is, in numbers."),
     row("memory|usage", -3, &[READONLY], server::memory_usage)

@@ -1,7 +1,6 @@
 //! Rows of commands that make transactions; [`spec`](crate::commands::spec) says how to read one.
 //!
-//! `EXEC` is found here, executed inside `MULTI` instead of being queued, with every shard
-//! locked.
+//! `EXEC` is found here, and executed inside `MULTI` instead of being queued.
 //! The counterpart in Redis are the files of `src/commands/` whose group is `transactions`.
 
 use super::*;
@@ -17,7 +16,7 @@ pub(super) const ROWS: &[Command] = &[
             transactions::discard)
         .doc("2.0.0", "O(N), N queued commands", "",
             "Drops the queued commands and ends the transaction."),
-    row("exec", 1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG, RUNS_IN_MULTI, ALL_KEYS],
+    row("exec", 1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG, RUNS_IN_MULTI],
             transactions::exec)
         .doc("1.2.0", "that of the queued commands", "",
             "Carries out the queued commands, unless a watched key changed."),

@@ -6,13 +6,14 @@
 //! minicache_memory_used_bytes 1851392
 //! ```
 //!
-//! Names follow Prometheus, meanings follow `INFO` (`genRedisInfoString` in `server.c`): whoever knows
-//! `keyspace_hits` finds `minicache_keyspace_hits_total`.
+//! Names follow Prometheus, meanings follow `INFO` (`genRedisInfoString` in `server.c`): whoever
+//! knows `keyspace_hits` finds `minicache_keyspace_hits_total`.
 
 use super::{Figures, keys_by_database, of_command, total};
 use crate::commands::Command;
 use crate::commands::table;
 use crate::engine::cache::{Cache, CommandCounters};
+use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::ShardStats;
 use minikit::admin::Exposition;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,7 +110,7 @@ fn clients(cache: &Cache, out: &mut Exposition) {
     let max = cache.rules.current().settings.maxclients;
     let (channels, patterns) = {
         let pubsub = cache.pubsub.lock();
-        (pubsub.channel_count(), pubsub.pattern_count())
+        (pubsub.count(Scope::Channel), pubsub.count(Scope::Pattern))
     };
     out.gauge("minicache_clients", "Clients connected.", cache.clients.len());
     out.gauge("minicache_clients_max", "maxclients.", max);
