@@ -12,7 +12,7 @@
 //!                                              ┆           what we wanted to reach
 //! ```
 
-use crate::model::{Better, Comparison, Curve, Row, Verdict, figure};
+use crate::model::{Comparison, Curve, Row, Verdict, figure};
 
 /// Ratios beyond this factor are drawn at the edge.
 const FACTOR_MAX: f64 = 16.0;
@@ -114,14 +114,6 @@ impl RatioAxis<'_> {
     }
 }
 
-/// Which way the figures should go.
-pub fn direction(comparison: &Comparison) -> &'static str {
-    match comparison.better {
-        Better::Lower => "less is better",
-        Better::Higher => "more is better",
-    }
-}
-
 /// The goal of a row as a ratio to the median of theirs.
 fn goal(row: &Row) -> impl Iterator<Item = f64> {
     use crate::model::Bar;
@@ -155,11 +147,9 @@ pub fn curve(curve: &Curve) -> String {
             points.iter().map(|point| format!("{:.2},{:.2}", x(point.0), y(point.1))).collect();
         format!(r#"<polyline class="curve {class}" points="{}"/>"#, path.join(" "))
     };
-    let inner = format!(
-        r#"<svg viewBox="0 0 100 100" preserveAspectRatio="none" height="{CURVE_HEIGHT}">{}{}</svg>"#,
-        line("theirs", &curve.theirs),
-        line("ours", &curve.ours),
-    );
+    let lines = line("theirs", &curve.theirs) + &line("ours", &curve.ours);
+    let stretch = r#"viewBox="0 0 100 100" preserveAspectRatio="none""#;
+    let inner = format!(r#"<svg {stretch} height="{CURVE_HEIGHT}">{lines}</svg>"#);
     let (rules, height) = (curve_rules(low, high, right), CURVE_HEIGHT + CURVE_FOOT);
     format!(r#"<svg height="{height}" role="img" aria-label="latency curves">{rules}{inner}</svg>"#)
 }
@@ -204,6 +194,7 @@ fn curve_rules(low: f64, high: f64, right: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Better;
     use crate::model::tests::sample;
 
     #[test]

@@ -12,6 +12,7 @@
 //! ```
 
 use std::fs;
+use std::sync::OnceLock;
 
 use crate::raw;
 
@@ -27,7 +28,7 @@ pub struct Cores {
 impl Cores {
     /// Chooses two of the cores this process may use; none if there is only one.
     pub fn choose() -> Option<Cores> {
-        choose(&raw::allowed_cores(), |core| {
+        choose(all(), |core| {
             let topology = format!("/sys/devices/system/cpu/cpu{core}/topology");
             fs::read_to_string(format!("{topology}/thread_siblings_list")).unwrap_or_default()
         })
@@ -39,9 +40,15 @@ impl Cores {
     }
 }
 
+/// Every core this process could use when it began, whatever it was kept on since.
+pub fn all() -> &'static [usize] {
+    static ALL: OnceLock<Vec<usize>> = OnceLock::new();
+    ALL.get_or_init(raw::allowed_cores)
+}
+
 impl std::fmt::Display for Cores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "both servers on core {}, load on core {}", self.server, self.client)
+        write!(f, "servers on core {}, load on core {}", self.server, self.client)
     }
 }
 

@@ -57,7 +57,7 @@ struct Options {
     /// The essential rows in three rounds, under three minutes
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Every combination in seven rounds, about half an hour
+    /// Every combination in seven rounds, about twenty minutes
     #[arg(long)]
     full: bool,
     /// A Redis that already runs and holds nothing, as ADDRESS:PORT

@@ -19,7 +19,7 @@ use crate::stats;
 
 /// Ratios closer to 1 than this are called level: interleaved rounds of one and the same server
 /// against itself differ by about as much.
-pub const LEVEL: f64 = 0.03;
+pub const LEVEL: f64 = 0.05;
 
 /// Everything one call of the harness found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,16 @@ pub enum Better {
     Lower,
     /// Throughput.
     Higher,
+}
+
+impl Better {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Better::Lower => "less is better",
+            Better::Higher => "more is better",
+        }
+    }
 }
 
 /// One question asked of both systems in many variants.
@@ -178,13 +188,14 @@ impl Comparison {
         }
     }
 
-    /// How a row came out: a side is ahead if its median is, by more than [`LEVEL`], and four out
-    /// of five rounds agree. One and the same server against itself then comes out level.
+    /// How a row came out: a side is ahead if its median is, by more than [`LEVEL`], and five out
+    /// of six rounds agree: all of five, where tossing a coin would have them agree in one of
+    /// sixteen rows. One and the same server against itself then comes out level.
     pub fn verdict(&self, row: &Row) -> Verdict {
         let all = stats::pairwise_ratios(&row.ours, &row.theirs);
         let advantages: Vec<f64> = all.into_iter().map(|ratio| self.advantage(ratio)).collect();
         let median = stats::median(&advantages);
-        let enough = |count: usize| 5 * count >= 4 * advantages.len();
+        let enough = |count: usize| 6 * count >= 5 * advantages.len();
         let better = advantages.iter().filter(|advantage| **advantage > 1.0).count();
         let worse = advantages.iter().filter(|advantage| **advantage < 1.0).count();
         match median {
@@ -384,10 +395,10 @@ pub mod tests {
     #[test]
     fn rounds_that_disagree_are_level() {
         let mut cpu = sample().pairs.remove(0).comparisons.remove(0);
-        cpu.rows[0].theirs = vec![10.0; 5];
-        cpu.rows[0].ours = vec![8.0, 8.0, 8.0, 11.0, 11.0];
+        cpu.rows[0].theirs = vec![10.0; 6];
+        cpu.rows[0].ours = vec![8.0, 8.0, 8.0, 8.0, 11.0, 11.0];
         assert_eq!(cpu.verdict(&cpu.rows[0]), Verdict::Level);
-        cpu.rows[0].ours[3] = 8.0;
+        cpu.rows[0].ours[4] = 8.0;
         assert_eq!(cpu.verdict(&cpu.rows[0]), Verdict::Ahead);
     }
 

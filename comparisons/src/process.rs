@@ -49,10 +49,15 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command`. The list is locked meanwhile, so a signal finds the child in it or not
-    /// born at all.
+    /// Starts `command` where the caller runs.
     pub fn spawn(command: &mut Command) -> Result<Child> {
-        raw::tie_to_us(command);
+        Child::spawn_on(command, None)
+    }
+
+    /// Starts `command` on `cores`. The list is locked meanwhile, so a signal finds the child in it
+    /// or not born at all.
+    pub fn spawn_on(command: &mut Command, cores: Option<&[usize]>) -> Result<Child> {
+        raw::tie_to_us(command, cores);
         let mut list = leftovers();
         let child = command.spawn().map_err(|error| {
             format!("{} did not start: {error}", command.get_program().display())

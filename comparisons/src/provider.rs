@@ -23,7 +23,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::cores::Cores;
+use crate::cores::{self, Cores};
 use crate::process::{self, Child, Scratch, Undo};
 
 /// How long a server may take until it answers; a container on a cold disk needs the most.
@@ -64,7 +64,7 @@ pub struct System {
 
 /// A service of `docker-compose.yml`.
 pub struct Container {
-    /// The service's name; `NAME_PORT` and `NAME_THREADS` in upper case reach it as environment.
+    /// The service's name; `NAME_PORT` in upper case reaches it as environment.
     pub service: &'static str,
     /// The environment variable that overrides the image.
     pub image_variable: &'static str,
@@ -202,63 +202,57 @@ impl Side {
         !matches!(self.source, Source::Given(_))
     }
 
-    /// Starts a server with `threads`, waits until it answers, and keeps it on its core.
+    /// Starts a server with `threads` on its core (or any), and waits until it answers.
     pub fn start(&self, threads: Option<usize>, cores: Option<Cores>) -> Result<Server> {
-        let server = self.launch(threads)?;
-        self.wait(server, Duration::from_millis(1), |server| {
-            if let (Some(pid), Some(cores)) = (server.pid, cores) {
-                process::pin_all_threads(pid, &[cores.server]);
-            }
-        })
+        self.wait(self.launch(threads, cores)?, Duration::from_millis(1))
     }
 
     /// Starts a server and measures until it answers.
-    pub fn time_start(&self, threads: Option<usize>) -> Result<(Server, Duration)> {
+    pub fn time_start(
+        &self,
+        threads: Option<usize>,
+        cores: Option<Cores>,
+    ) -> Result<(Server, Duration)> {
         let start = std::time::Instant::now();
-        let server = self.launch(threads)?;
-        let server = self.wait(server, Duration::from_micros(50), |_| ())?;
+        let server = self.wait(self.launch(threads, cores)?, Duration::from_micros(50))?;
         Ok((server, start.elapsed()))
     }
 
-    fn wait(
-        &self,
-        mut server: Server,
-        pause: Duration,
-        ready: impl FnOnce(&Server),
-    ) -> Result<Server> {
+    fn wait(&self, mut server: Server, pause: Duration) -> Result<Server> {
         let name = server.name;
         let answer = process::until(READY_LIMIT, pause, || {
-            let ended = server._process.as_mut().and_then(Child::ended);
-            match ended {
-                Some(status) => {
-                    Some(Err(format!("{name} ended at once ({status}){}", log(&server))))
-                }
-                None => (self.system.answers)(server.address).then_some(Ok(())),
+            if let Some(status) = server._process.as_mut().and_then(Child::ended) {
+                return Some(Err(format!("{name} ended at once ({status}){}", log(&server))));
             }
+            (self.system.answers)(server.address).then_some(Ok(()))
         });
-        answer.ok_or_else(|| {
-            format!("{name} does not answer at {}{}", server.address, log(&server))
-        })??;
-        ready(&server);
+        let silent = || format!("{name} does not answer at {}{}", server.address, log(&server));
+        answer.ok_or_else(silent)??;
         Ok(server)
     }
 
-    fn launch(&self, threads: Option<usize>) -> Result<Server> {
+    fn launch(&self, threads: Option<usize>, cores: Option<Cores>) -> Result<Server> {
         match &self.source {
             Source::Given(address) => Ok(Server::bare(self.system.name, *address)),
-            Source::Program(program) => self.launch_program(program, threads),
-            Source::Docker { compose, image } => self.launch_container(compose, image, threads),
+            Source::Program(program) => self.launch_program(program, threads, cores),
+            Source::Docker { compose, image } => self.launch_container(compose, image, cores),
         }
     }
 
-    fn launch_program(&self, program: &Path, threads: Option<usize>) -> Result<Server> {
+    fn launch_program(
+        &self,
+        program: &Path,
+        threads: Option<usize>,
+        cores: Option<Cores>,
+    ) -> Result<Server> {
         let scratch = Scratch::new(self.system.program)?;
         let place = Place { port: free_port()?, directory: scratch.path().into(), threads };
         let log = std::fs::File::create(scratch.path().join("log"))?;
         let mut command = Command::new(program);
         command.args((self.system.arguments)(&place)).current_dir(scratch.path());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let child = Child::spawn(&mut command)?;
+        let cores = cores.map(|cores| vec![cores.server]).unwrap_or(cores::all().to_vec());
+        let child = Child::spawn_on(&mut command, Some(&cores))?;
         Ok(Server {
             socket: Some(place.socket()),
             pid: Some(child.pid()),
@@ -272,7 +266,7 @@ impl Side {
         &self,
         compose: &[String],
         image: &str,
-        threads: Option<usize>,
+        cores: Option<Cores>,
     ) -> Result<Server> {
         let container = self.system.container.as_ref().ok_or("it does not come in a container")?;
         let port = free_port()?;
@@ -290,13 +284,16 @@ impl Side {
         let mut up = command(&words(&["up", "-d", "--force-recreate", container.service]));
         up.env(container.image_variable, image);
         up.env(format!("{variable}_PORT"), port.to_string());
-        up.env(format!("{variable}_THREADS"), threads.unwrap_or(1).to_string());
         checked(&mut up)?;
         let id = checked(&mut command(&words(&["ps", "-q", container.service])))?;
         let inspect = ["inspect", "-f", "{{.State.Pid}}", id.trim()];
         let pid = checked(Command::new("docker").args(inspect))?;
+        let pid = pid.trim().parse().ok().filter(|pid| *pid > 0);
+        if let (Some(pid), Some(cores)) = (pid, cores) {
+            process::pin_all_threads(pid, &[cores.server]);
+        }
         Ok(Server {
-            pid: pid.trim().parse().ok().filter(|pid| *pid > 0),
+            pid,
             container: Some(id.trim().chars().take(12).collect()),
             _container: Some(undo),
             ..Server::bare(self.system.name, ([127, 0, 0, 1], port).into())
@@ -359,7 +356,7 @@ fn checked(command: &mut Command) -> Result<String> {
 
 /// A port nobody listens on. Somebody could take it before the server does; the server then says so
 /// and the run ends with that message.
-pub fn free_port() -> Result<u16> {
+fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

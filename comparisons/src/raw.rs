@@ -2,8 +2,8 @@
 //!
 //! Three things are asked of the kernel here. *Which cores may I use, and keep that process on this
 //! one* (what `taskset` does), *tell every process of this group to stop* (what `kill -- -PGID`
-//! does), and *if I die, end my child too* (`prctl(PR_SET_PDEATHSIG)`), which is what keeps a server
-//! from outliving a harness that was ended with `kill -9` and had no chance to clean up.
+//! does), and *if I die, end my child too* (`prctl(PR_SET_PDEATHSIG)`), which is what keeps a
+//! server from outliving a harness that was ended with `kill -9` and had no chance to clean up.
 //!
 //! ```text
 //! allowed_cores()          -> [0, 1]
@@ -32,6 +32,10 @@ pub fn allowed_cores() -> Vec<usize> {
 
 /// Keeps one thread on `cores`; 0 means the caller. False where the kernel refuses.
 pub fn pin(thread: u32, cores: &[usize]) -> bool {
+    libc::pid_t::try_from(thread).is_ok_and(|thread| pin_to(thread, &set_of(cores)))
+}
+
+fn set_of(cores: &[usize]) -> libc::cpu_set_t {
     // SAFETY: as in `allowed_cores`.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     let bits = 8 * size_of_val(&set);
@@ -39,9 +43,12 @@ pub fn pin(thread: u32, cores: &[usize]) -> bool {
         // SAFETY: the filter keeps `core` inside of `set`.
         unsafe { libc::CPU_SET(*core, &mut set) };
     }
-    let Ok(thread) = libc::pid_t::try_from(thread) else { return false };
+    set
+}
+
+fn pin_to(thread: libc::pid_t, set: &libc::cpu_set_t) -> bool {
     // SAFETY: the pointer and the size describe `set`; a wrong thread number is only an error.
-    unsafe { libc::sched_setaffinity(thread, size_of_val(&set), &set) == 0 }
+    unsafe { libc::sched_setaffinity(thread, size_of_val(set), set) == 0 }
 }
 
 /// Sends `signal` to every process of a group. Groups 0 and 1 (our own, everybody) are never meant.
@@ -53,14 +60,18 @@ pub fn signal_group(group: u32, signal: i32) {
     }
 }
 
-/// Makes a command start its process in a group of its own and end it when the calling thread ends.
-pub fn tie_to_us(command: &mut Command) {
+/// Makes a command start its process in a group of its own, on `cores` if given (else where the
+/// caller is), and end it when the calling thread ends.
+pub fn tie_to_us(command: &mut Command, cores: Option<&[usize]>) {
     command.process_group(0);
+    let set = cores.map(set_of);
     // SAFETY: the closure runs in the child between fork and exec, where only async-signal-safe
-    // calls are allowed: `prctl` is one, and nothing is allocated.
+    // calls are allowed: both are system calls and nothing else, and nothing is allocated.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            // Refused or not, the server has to start; the figures then say less.
+            let _pinned = set.as_ref().is_none_or(|set| pin_to(0, set));
             Ok(())
         });
     }

@@ -82,11 +82,12 @@ fn card(comparison: &Comparison) -> String {
     };
     format!(
         "<a class=\"card {edge}\" href=\"#{}\">{}<strong>{ratio:.2}×</strong>\
-         <span class=\"soft small\">of {}, {}<br>ahead {ahead}, level {level}, behind {behind}</span></a>\n",
+         <span class=\"soft small\">of {}, {}<br>\
+         ahead {ahead}, level {level}, behind {behind}</span></a>\n",
         escape(&comparison.id),
         escape(&comparison.title),
         escape(&comparison.against),
-        charts::direction(comparison),
+        comparison.better.words(),
     )
 }
 
@@ -107,7 +108,7 @@ fn section(pair: &Pair, comparison: &Comparison) -> String {
          <div class=\"figures\"><span class=\"ours-ink\">{}</span>\
          <span class=\"theirs-ink\">{}</span><span>ratio</span></div></div>\n",
         escape(&comparison.unit),
-        charts::direction(comparison),
+        comparison.better.words(),
         axis.header(),
         escape(&pair.ours.name),
         escape(&comparison.against),
@@ -124,7 +125,8 @@ fn row_line(comparison: &Comparison, axis: &RatioAxis, row: &Row) -> String {
     };
     format!(
         "<div class=\"row\"><span class=\"name\">{}</span><div class=\"strip\">{}</div>\
-         <div class=\"figures\"><span>{}</span><span>{}</span><b class=\"{class}\">{:.2}×</b></div></div>\n",
+         <div class=\"figures\"><span>{}</span><span>{}</span>\
+         <b class=\"{class}\">{:.2}×</b></div></div>\n",
         escape(&row.name),
         axis.strip(row),
         figure(median(&row.ours)),

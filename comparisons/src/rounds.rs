@@ -1,20 +1,24 @@
 //! Ours, theirs, ours, theirs.
 //!
 //! On a machine shared with others the speed of everything drifts from minute to minute. Ten rounds
-//! of ours and then ten of theirs compare two different hours. Taken in turn, each round of ours has
-//! a round of theirs next to it, and the two can be divided by each other (see `stats.rs`).
+//! of ours and then ten of theirs compare two different hours. Taken in turn, each round of ours
+//! has a round of theirs next to it, and the two can be divided by each other (see `stats.rs`).
+//!
+//! A round goes through all questions before the next one begins, with processes started for it.
+//! One and the same program can be a tenth faster in one process than in the next, because its
+//! memory happens to lie better; five rounds in one process would print that luck as a difference.
 //!
 //! ```text
-//! time ->   ours₁ theirs₁ ours₂ theirs₂ ours₃ theirs₃
-//! pairs     └──────┘      └──────┘      └──────┘
+//! time ->   ours₁ SET  theirs₁ SET  ours₁ GET  theirs₁ GET …  restart  ours₂ SET  theirs₂ SET …
+//! pairs     └───────────────┘       └───────────────┘                  └───────────────┘
 //! ```
 
 use crate::Result;
 use crate::progress::Progress;
 
-/// Takes rounds in turn and tells the person about it.
+/// Both sides get a turn, and the person hears about it.
 pub struct Rounds {
-    /// Rounds for each side.
+    /// Rounds of each question.
     pub count: usize,
     /// Names of ours and theirs, for the progress line.
     pub names: [&'static str; 2],
@@ -23,36 +27,56 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Calls `measure` with side 0 (ours), side 1 (theirs), side 0 … and collects what each gave.
-    /// `seconds` is what one call was planned to take.
-    pub fn interleave<T>(
+    /// Calls `measure` with side 0 (ours), then with side 1 (theirs). `seconds` is what one call
+    /// was planned to take.
+    pub fn turn<T>(
+        &mut self,
+        round: usize,
+        what: &str,
+        seconds: f64,
+        mut measure: impl FnMut(usize) -> Result<T>,
+    ) -> Result<[T; 2]> {
+        let mut one = |side: usize| {
+            let (count, name) = (self.count, self.names[side]);
+            let step = format!("{what}, round {} of {count}, {name}", round + 1);
+            self.progress.step(&step, seconds);
+            measure(side).map_err(|error| format!("{what}, {name}: {error}"))
+        };
+        Ok([one(0)?, one(1)?])
+    }
+
+    /// All rounds of one question at once, for questions that start their own servers.
+    pub fn all<T>(
         &mut self,
         what: &str,
         seconds: f64,
         mut measure: impl FnMut(usize) -> Result<T>,
     ) -> Result<[Vec<T>; 2]> {
         let mut results = [Vec::new(), Vec::new()];
-        for round in 1..=self.count {
-            for (side, results) in results.iter_mut().enumerate() {
-                let (count, name) = (self.count, self.names[side]);
-                self.progress.step(&format!("{what}, round {round} of {count}, {name}"), seconds);
-                let result = measure(side);
-                results.push(result.map_err(|error| format!("{what}, {name}: {error}"))?);
-            }
+        for round in 0..self.count {
+            push(&mut results, self.turn(round, what, seconds, &mut measure)?);
         }
         Ok(results)
     }
+}
+
+/// Adds what a turn gave to what was there before.
+pub fn push<T>(results: &mut [Vec<T>; 2], turn: [T; 2]) {
+    results.iter_mut().zip(turn).for_each(|(results, result)| results.push(result));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn three_rounds() -> Rounds {
+        Rounds { count: 3, names: ["a", "b"], progress: Progress::new(1.0) }
+    }
+
     #[test]
     fn sides_take_turns() {
-        let mut rounds = Rounds { count: 3, names: ["a", "b"], progress: Progress::new(1.0) };
         let mut order = Vec::new();
-        let results = rounds.interleave("x", 0.1, |side| {
+        let results = three_rounds().all("x", 0.1, |side| {
             order.push(side);
             Ok(order.len())
         });
@@ -62,8 +86,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_where() {
-        let mut rounds = Rounds { count: 1, names: ["a", "b"], progress: Progress::new(1.0) };
-        let result = rounds.interleave("x", 0.1, |side| match side {
+        let result = three_rounds().turn(0, "x", 0.1, |side| match side {
             0 => Ok(()),
             _ => Err("broken".into()),
         });

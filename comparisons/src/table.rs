@@ -1,13 +1,13 @@
 //! The terminal's view of a run: one table for each comparison, then the verdicts.
 //!
 //! ```text
-//! Server CPU per operation (ns, lower is better)
+//! Server CPU per operation (ns, less is better)
 //!   P requests in flight on each of c connections
 //!                         minicache      Redis   ratio   rounds
 //!   SET P16 c50 3 B           1,102      2,214   0.50x   0.49-0.52  ahead
 //! ```
 
-use crate::model::{Better, Comparison, Pair, Run, Verdict, figure};
+use crate::model::{Comparison, Pair, Run, Verdict, figure};
 use crate::stats::median;
 
 /// Writes the whole run as text, with colours if `colour`.
@@ -41,10 +41,7 @@ fn render_pair(pair: &Pair, colour: bool) -> String {
 }
 
 fn render_comparison(ours: &str, comparison: &Comparison, colour: bool) -> String {
-    let better = match comparison.better {
-        Better::Lower => "lower is better",
-        Better::Higher => "higher is better",
-    };
+    let better = comparison.better.words();
     let width =
         comparison.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(24);
     let Comparison { title, detail, unit, .. } = comparison;
@@ -75,10 +72,12 @@ fn render_comparison(ours: &str, comparison: &Comparison, colour: bool) -> Strin
 pub fn summary(ours: &str, comparison: &Comparison) -> String {
     let [ahead, level, behind] = comparison.tally();
     format!(
-        "{}: {ours} at {:.2}x of {} over all rows; ahead on {ahead}, level on {level}, behind on {behind}",
+        "{}: {ours} at {:.2}x of {} over all rows ({}); ahead on {ahead}, \
+         level on {level}, behind on {behind}",
         comparison.title,
         comparison.overall_ratio(),
         comparison.against,
+        comparison.better.words(),
     )
 }
 

@@ -1,4 +1,4 @@
-//! However the harness ends, no server and no file of it stays, and its exit status tells the truth.
+//! However the harness ends, no server and no file of it stays, and its exit status is true.
 //!
 //! Neither minicache nor Redis takes part. This program plays both: called with a server's
 //! arguments it answers PING and INFO, and misbehaves otherwise as `PLAYED` says. So each story

@@ -20,10 +20,10 @@ use crate::provider::Server;
 use crate::rounds::Rounds;
 
 /// Requests of one run.
-const REQUESTS: u64 = 1_000_000;
+const REQUESTS: u64 = 500_000;
 
 /// What one run was planned to take.
-pub const SECONDS_PER_RUN: f64 = 0.8;
+pub const SECONDS_PER_RUN: f64 = 0.5;
 
 /// Bytes of each value.
 const VALUE_BYTES: usize = 64;
@@ -74,7 +74,7 @@ fn row(
     for key in 0..KEYS {
         access(format!("key:{key:012}"), Some(vec![b'x'; VALUE_BYTES]));
     }
-    let [ours, theirs] = rounds.interleave(&format!("beside {name}"), SECONDS_PER_RUN, |side| {
+    let [ours, theirs] = rounds.all(&format!("beside {name}"), SECONDS_PER_RUN, |side| {
         let start = Instant::now();
         match side {
             0 => over_the_socket(server)?,

@@ -18,7 +18,7 @@ use crate::Result;
 use crate::generator::{self, Load, Pace};
 use crate::model::{Better, Comparison, Curve, Row, figure};
 use crate::provider::Server;
-use crate::rounds::Rounds;
+use crate::rounds::{self, Rounds};
 
 /// What people ask for first.
 const VALUE_BYTES: usize = 256;
@@ -30,6 +30,7 @@ const PERCENTILES: [f64; 4] = [50.0, 99.0, 99.9, 100.0];
 const CONNECTIONS: usize = 50;
 
 /// Rates, each for so many seconds a round.
+#[derive(Clone, Copy)]
 pub struct Plan {
     /// Requests a second.
     pub rates: &'static [u64],
@@ -37,50 +38,82 @@ pub struct Plan {
     pub seconds: f64,
 }
 
-/// Measures all rates of `plan` in turns.
-pub fn compare(rounds: &mut Rounds, servers: [&Server; 2], plan: &Plan) -> Result<Comparison> {
-    for server in servers {
-        load(server.address, &mut Mix::new(VALUE_BYTES, 100), KEYS)?;
-    }
-    let mut comparison = heading(servers[1], plan);
-    for rate in plan.rates {
-        let name = format!("{} requests/s", figure(*rate as f64));
-        let requests = (*rate as f64 * plan.seconds) as u64;
-        let histograms =
-            rounds.interleave(&format!("open loop, {name}"), plan.seconds, |side| {
-                let pace = Pace::Open { per_second: *rate };
-                let address = servers[side].address;
-                let load = Load { address, connections: CONNECTIONS, requests, pace };
-                Ok(generator::drive(load, &mut Mix::new(VALUE_BYTES, 10))?.latency)
-            })?;
-        comparison.rows.extend(PERCENTILES.map(|percentile| row(&name, percentile, &histograms)));
-        let [ours, theirs] = histograms.map(|rounds| curve(&rounds));
-        comparison.curves.push(Curve { name, ours, theirs });
-    }
-    Ok(comparison)
+/// The rates and what their rounds have given so far.
+pub struct Latency {
+    plan: Plan,
+    histograms: Vec<[Vec<Histogram<u64>>; 2]>,
 }
 
-fn heading(theirs: &Server, plan: &Plan) -> Comparison {
-    Comparison {
-        id: "latency".into(),
-        title: "Latency at a fixed rate".into(),
-        detail: format!("Open loop over {CONNECTIONS} connections, values of {VALUE_BYTES} B"),
-        meaning:
-            "From the moment a request was due by the timetable until its answer was there, so \
-                  that a stall counts for everyone it kept waiting. Every value that came back was \
-                  compared with what had been stored."
-                .into(),
-        command: format!(
-            "our generator: {CONNECTIONS} connections, 90 % GET and 10 % SET, {KEYS} keys of \
-             {VALUE_BYTES} B, {} s a round",
-            plan.seconds
-        ),
-        against: theirs.name.into(),
-        unit: "µs".into(),
-        better: Better::Lower,
-        rows: Vec::new(),
-        curves: Vec::new(),
+impl Latency {
+    /// A plan of which no round has been taken.
+    pub fn new(plan: Plan) -> Latency {
+        let histograms = plan.rates.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+        Latency { plan, histograms }
     }
+
+    /// Takes one round of every rate on both servers.
+    pub fn round(
+        &mut self,
+        rounds: &mut Rounds,
+        number: usize,
+        servers: &[Server; 2],
+    ) -> Result<()> {
+        for server in servers {
+            load(server.address, &mut Mix::new(VALUE_BYTES, 100), KEYS)?;
+        }
+        let seconds = self.plan.seconds;
+        for (rate, histograms) in self.plan.rates.iter().zip(&mut self.histograms) {
+            let requests = (*rate as f64 * seconds) as u64;
+            let turn =
+                rounds.turn(number, &format!("open loop, {}", name(*rate)), seconds, |side| {
+                    let pace = Pace::Open { per_second: *rate };
+                    let address = servers[side].address;
+                    let load = Load { address, connections: CONNECTIONS, requests, pace };
+                    Ok(generator::drive(load, &mut Mix::new(VALUE_BYTES, 10))?.latency)
+                })?;
+            rounds::push(histograms, turn);
+        }
+        Ok(())
+    }
+
+    /// Four percentiles as rows and the whole distribution as a curve, for each rate.
+    pub fn comparison(&self, theirs: &str) -> Comparison {
+        let mut comparison = self.heading(theirs);
+        for (rate, histograms) in self.plan.rates.iter().zip(&self.histograms) {
+            let name = name(*rate);
+            let rows = PERCENTILES.map(|percentile| row(&name, percentile, histograms));
+            comparison.rows.extend(rows);
+            let [ours, theirs] = histograms.each_ref().map(|rounds| curve(rounds));
+            comparison.curves.push(Curve { name, ours, theirs });
+        }
+        comparison
+    }
+
+    fn heading(&self, theirs: &str) -> Comparison {
+        Comparison {
+            id: "latency".into(),
+            title: "Latency at a fixed rate".into(),
+            detail: format!("Open loop over {CONNECTIONS} connections, values of {VALUE_BYTES} B"),
+            meaning: "From the moment a request was due by the timetable until its answer was \
+                      there, so that a stall counts for everyone it kept waiting. Every value that \
+                      came back was compared with what had been stored."
+                .into(),
+            command: format!(
+                "our generator: {CONNECTIONS} connections, 90 % GET and 10 % SET, {KEYS} keys of \
+                 {VALUE_BYTES} B, {} s a round",
+                self.plan.seconds
+            ),
+            against: theirs.into(),
+            unit: "µs".into(),
+            better: Better::Lower,
+            rows: Vec::new(),
+            curves: Vec::new(),
+        }
+    }
+}
+
+fn name(rate: u64) -> String {
+    format!("{} requests/s", figure(rate as f64))
 }
 
 fn row(rate: &str, percentile: f64, histograms: &[Vec<Histogram<u64>>; 2]) -> Row {

@@ -46,10 +46,9 @@ pub fn compare(
     let mut comparison = heading(sides[1].system.name, keys);
     for (value_bytes, expire, bar) in SHAPES {
         let name = format!("{value_bytes} B value{}", if expire { ", with a TTL" } else { "" });
-        let [ours, theirs] =
-            rounds.interleave(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
-                bytes_per_key(sides[side], cores, keys, value_bytes, expire)
-            })?;
+        let [ours, theirs] = rounds.all(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
+            bytes_per_key(sides[side], cores, keys, value_bytes, expire)
+        })?;
         comparison.rows.push(Row { name, ours, theirs, bar: bar.map(Bar::Value) });
     }
     comparison.rows.push(surcharge(&comparison.rows));

@@ -24,7 +24,7 @@ use crate::generator::{self, Load, Pace};
 use crate::model::{Bar, Better, Comparison, Row};
 use crate::process;
 use crate::provider::{self, Server};
-use crate::rounds::Rounds;
+use crate::rounds::{self, Rounds};
 
 /// A run of the tool that takes longer than this has hung.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -151,67 +151,90 @@ pub struct Heading {
     /// Whether all cases are under the same load, so that rows need only the test's name.
     pub same_load: bool,
     /// What a round runs.
-    pub command: String,
+    pub command: &'static str,
 }
 
-/// Runs every case in turns on both servers; CPU per operation and throughput come of it.
-pub fn compare(
-    rounds: &mut Rounds,
-    tool: &Tool,
-    servers: [&Server; 2],
-    heading: &Heading,
-    cases: &[Case],
-) -> Result<Vec<Comparison>> {
-    let mut cpu = comparison(heading, servers[1], "cpu");
-    let mut throughput = comparison(heading, servers[1], "throughput");
-    for case in cases {
-        let name = if heading.same_load { case.test.name.into() } else { case.name() };
-        let samples = rounds.interleave(&case.name(), SECONDS_PER_RUN, |side| {
-            stock(servers[side].address, case)?;
-            sample(tool, servers[side], case)
-        })?;
-        let speeds = samples.each_ref().map(|all| all.iter().map(|one| one.per_second).collect());
-        throughput.rows.push(row(&name, speeds, throughput_bar(case)));
-        let costs = samples.map(|all| all.iter().filter_map(|one| one.cpu_ns).collect::<Vec<_>>());
-        if costs.iter().all(|all| all.len() == rounds.count) {
-            cpu.rows.push(row(&name, costs, cpu_bar(case)));
+/// A set of cases and what their rounds have given so far.
+pub struct Suite {
+    heading: Heading,
+    cases: Vec<(Case, [Vec<Sample>; 2])>,
+}
+
+impl Suite {
+    /// Cases of which no round has been taken.
+    pub fn new(heading: Heading, cases: Vec<Case>) -> Suite {
+        let cases = cases.into_iter().map(|case| (case, [Vec::new(), Vec::new()])).collect();
+        Suite { heading, cases }
+    }
+
+    /// Takes one round of every case on both servers.
+    pub fn round(
+        &mut self,
+        rounds: &mut Rounds,
+        number: usize,
+        tool: &Tool,
+        servers: &[Server; 2],
+    ) -> Result<()> {
+        for (case, samples) in &mut self.cases {
+            let turn = rounds.turn(number, &case.name(), SECONDS_PER_RUN, |side| {
+                stock(servers[side].address, case)?;
+                sample(tool, &servers[side], case)
+            })?;
+            rounds::push(samples, turn);
+        }
+        Ok(())
+    }
+
+    /// CPU per operation, where it could be read, and throughput against `theirs`.
+    pub fn comparisons(&self, theirs: &str) -> Vec<Comparison> {
+        let cpu = Comparison {
+            id: format!("{}-cpu", self.heading.id),
+            title: format!("Server CPU per operation{}", self.heading.suffix),
+            meaning: "Processor time the server's process spent, kernel time included, divided by \
+                      requests. Neither the load tool nor a busy neighbour enters into it."
+                .into(),
+            unit: "ns".into(),
+            better: Better::Lower,
+            rows: self.rows(|sample| sample.cpu_ns, cpu_bar),
+            ..self.comparison(theirs)
+        };
+        let throughput = Comparison {
+            id: format!("{}-throughput", self.heading.id),
+            title: format!("Throughput{}", self.heading.suffix),
+            meaning: "Requests a second as the load tool counts them. Without pipelining the \
+                      single-threaded tool is the limit for both, so the rows with P16 and P64 are \
+                      the ones that tell."
+                .into(),
+            rows: self.rows(|sample| Some(sample.per_second), throughput_bar),
+            ..self.comparison(theirs)
+        };
+        [cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect()
+    }
+
+    /// What both comparisons have in common.
+    fn comparison(&self, theirs: &str) -> Comparison {
+        Comparison {
+            id: String::new(),
+            title: String::new(),
+            detail: self.heading.detail.into(),
+            meaning: String::new(),
+            command: self.heading.command.into(),
+            against: theirs.into(),
+            unit: "requests/s".into(),
+            better: Better::Higher,
+            rows: Vec::new(),
+            curves: Vec::new(),
         }
     }
-    Ok([cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect())
-}
 
-fn row(name: &str, [ours, theirs]: [Vec<f64>; 2], bar: Option<Bar>) -> Row {
-    Row { name: name.into(), ours, theirs, bar }
-}
-
-fn comparison(heading: &Heading, theirs: &Server, kind: &str) -> Comparison {
-    let (title, meaning, unit, better) = match kind {
-        "cpu" => (
-            "Server CPU per operation",
-            "Processor time the server's process spent, kernel time included, divided by requests. \
-             Neither the load tool nor a busy neighbour enters into it.",
-            "ns",
-            Better::Lower,
-        ),
-        _ => (
-            "Throughput",
-            "Requests a second as the load tool counts them. Without pipelining the single-threaded \
-             tool is the limit for both, so the rows with P16 and P64 are the ones that tell.",
-            "requests/s",
-            Better::Higher,
-        ),
-    };
-    Comparison {
-        id: format!("{}-{kind}", heading.id),
-        title: format!("{title}{}", heading.suffix),
-        detail: heading.detail.into(),
-        meaning: meaning.into(),
-        command: heading.command.clone(),
-        against: theirs.name.into(),
-        unit: unit.into(),
-        better,
-        rows: Vec::new(),
-        curves: Vec::new(),
+    /// A row for each case of which every round has the figure.
+    fn rows(&self, figure: fn(&Sample) -> Option<f64>, bar: fn(&Case) -> Option<Bar>) -> Vec<Row> {
+        let all = |samples: &[Sample]| samples.iter().map(figure).collect::<Option<Vec<f64>>>();
+        let row = |(case, [ours, theirs]): &(Case, [Vec<Sample>; 2])| {
+            let name = if self.heading.same_load { case.test.name.into() } else { case.name() };
+            Some(Row { name, ours: all(ours)?, theirs: all(theirs)?, bar: bar(case) })
+        };
+        self.cases.iter().filter_map(row).collect()
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::Result;
+use crate::cores::Cores;
 use crate::model::{Better, Comparison, Row};
 use crate::process;
 use crate::provider::Side;
@@ -17,9 +18,13 @@ pub const SECONDS_PER_START: f64 = 0.2;
 
 /// Starts both in turns. Meaningful for programs on this machine only: a container's start is
 /// mostly Docker's.
-pub fn compare(rounds: &mut Rounds, sides: [&Side; 2]) -> Result<Vec<Comparison>> {
-    let measured = rounds.interleave("start-up", SECONDS_PER_START, |side| {
-        let (server, time) = sides[side].time_start(Some(1))?;
+pub fn compare(
+    rounds: &mut Rounds,
+    sides: [&Side; 2],
+    cores: Option<Cores>,
+) -> Result<Vec<Comparison>> {
+    let measured = rounds.all("start-up", SECONDS_PER_START, |side| {
+        let (server, time) = sides[side].time_start(Some(1), cores)?;
         let resident = server.pid.and_then(process::resident_bytes);
         Ok((time.as_secs_f64() * 1e3, resident.ok_or("its memory cannot be read")? as f64 / 1e6))
     })?;

@@ -9,12 +9,12 @@
 //! ```
 //!
 //! A string of digits is kept as a number; everything here looks at it as if it were text. The
-//! commands that count are in [`numbers`], the longest common subsequence is in [`lcs`], the options
-//! of `SET` and `GETEX` in [`options`], and the bits of a string in [`bits`](super::bits).
+//! commands that count are in [`numbers`], the longest common subsequence is in [`lcs`], the
+//! options of `SET` and `GETEX` in [`options`], and the bits of a string in [`bits`](super::bits).
 
 mod lcs;
-mod numbers;
-mod options;
+pub mod numbers;
+pub mod options;
 
 pub use lcs::lcs;
 pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
@@ -98,13 +98,8 @@ pub fn getex(c: &mut Call) -> Answer {
     let deadline = deadline?;
     c.out.string(text);
     match term {
-        None => {}
-        Some(Term::Keep | Term::Never) => {
-            if c.store.deadline(key).flatten().is_some() {
-                c.store.set_deadline(key, None);
-                c.store.changed(Events::GENERIC, "persist", key);
-            }
-        }
+        None | Some(Term::Keep) => {}
+        Some(Term::Never) => persist(c),
         Some(_) if deadline.is_some_and(|at| at <= now_ms) => delete(c),
         Some(_) => {
             c.store.set_deadline(key, deadline);
@@ -215,7 +210,7 @@ pub fn setrange(c: &mut Call) -> Answer {
 pub(super) fn check_length(c: &Call, len: usize, added: usize) -> Result<usize, Error> {
     let limit = c.store.rules.settings.proto_max_bulk_len;
     len.checked_add(added)
-        .filter(|sum| *sum as u64 <= limit as u64)
+        .filter(|sum| *sum as u64 <= limit)
         .ok_or(Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))
 }
 
@@ -263,8 +258,16 @@ fn delete(c: &mut Call) {
     }
 }
 
+fn persist(c: &mut Call) {
+    let key = c.arg(1);
+    if c.store.deadline(key).flatten().is_some() {
+        c.store.set_deadline(key, None);
+        c.store.changed(Events::GENERIC, "persist", key);
+    }
+}
+
 fn check_pairs(c: &Call) -> Answer {
-    if c.args.len() % 2 == 0 { Err(Error::arity(c.command.name)) } else { Ok(()) }
+    if c.args.len().is_multiple_of(2) { Err(Error::arity(c.command.name)) } else { Ok(()) }
 }
 
 fn store_pairs(c: &mut Call) {

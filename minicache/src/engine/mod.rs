@@ -7,6 +7,7 @@ pub mod clients;
 pub mod config;
 pub mod error;
 pub mod glob;
+pub mod hashing;
 pub mod long_double;
 pub mod mailbox;
 pub mod monitors;

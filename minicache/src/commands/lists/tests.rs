@@ -1,10 +1,6 @@
 //! Conversations about lists. Every reply is that of Redis 7.0.15.
 
-use crate::commands::testing::{Fixture, show};
-use crate::engine::mailbox::Letter;
-use crate::engine::pubsub::Scope;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use crate::commands::testing::Fixture;
 
 #[test]
 fn the_conversation_of_the_head() {
@@ -158,8 +154,6 @@ fn positions_by_rank_count_and_length() {
         (nil)
         > LPOS none c COUNT 0
         (empty array)
-        > LPOS l c RANK 0
-        (error) ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list
         > LPOS l c COUNT -1
         (error) ERR COUNT can't be negative
         > LPOS l c MAXLEN x
@@ -168,6 +162,14 @@ fn positions_by_rank_count_and_length() {
         (error) ERR syntax error
         "#,
     );
+}
+
+#[test]
+fn there_is_no_match_number_zero() {
+    let mut t = Fixture::new();
+    let error = "(error) ERR RANK can't be zero: use 1 to start from the first match, 2 from the \
+                 second ... or use negative to start from the end of the list";
+    assert_eq!(t.run("LPOS none c RANK 0"), error);
 }
 
 #[test]
@@ -360,7 +362,7 @@ fn a_transaction_does_not_wait_and_is_seen_as_a_whole() {
 fn every_change_is_announced() {
     let mut t = Fixture::with(&[("notify-keyspace-events", "EA")]);
     let mut expect = |command: &str, announced: &str| {
-        assert_eq!(events(&mut t, command), announced, "{command}");
+        assert_eq!(t.events(command), announced, "{command}");
     };
     expect("RPUSH l a b c d", "rpush l");
     expect("LPUSHX l a", "lpush l");
@@ -373,21 +375,4 @@ fn every_change_is_announced() {
     expect("BRPOPLPUSH m l 0", "lpush l, rpop m, del m");
     expect("RPOP l", "rpop l");
     expect("LMPOP 1 l LEFT COUNT 9", "lpop l, del l");
-}
-
-/// Executes a line; returns the keyspace events it caused.
-fn events(t: &mut Fixture, line: &str) -> String {
-    let listener = Arc::clone(&t.session("listener").client);
-    t.cache.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
-    t.run(line);
-    let letters = listener.mailbox.poll_collect(&Context::from_waker(Waker::noop()));
-    let Poll::Ready(letters) = letters else { return String::new() };
-    let events = letters.iter().map(|letter| {
-        let Letter::Message(bytes) = letter else { panic!("not a message: {letter:?}") };
-        // 1) "pmessage" 2) "__keyevent@*" 3) "__keyevent@0__:lpush" 4) "key"
-        let shown = show(bytes);
-        let quoted: Vec<&str> = shown.split('"').collect();
-        format!("{} {}", quoted[5].trim_start_matches("__keyevent@0__:"), quoted[7])
-    });
-    events.collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,12 @@
 //! `DEBUG`: what test suites and curious people need (`debug.c`).
 
-use super::{Call, shown};
+use super::{Call, digest, shown};
 use crate::engine::error::{Answer, Error};
 use crate::engine::number::{parse_f64, parse_i64};
 use crate::engine::object::Value;
 use crate::engine::store::shard::Shard;
 use crate::engine::store::slab::Handle;
+use crate::wire::reply::Protocol;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub fn debug(c: &mut Call) -> Answer {
         (b"populate", 3..) => populate(c),
         (b"protocol", 3) => protocol(c),
         (b"htstats", 3) => table_statistics(c),
+        (b"digest", 2) => database_digest(c),
+        (b"digest-value", _) => value_digests(c),
         (b"error", 3) => Err(Error::text(shown(c.arg(2), usize::MAX))),
         (b"stringmatch-len", 4) => {
             let pattern = vec![b'a'; c.count(2)?.min(1 << 20)];
@@ -83,6 +86,40 @@ fn object(c: &mut Call) -> Answer {
     Ok(())
 }
 
+/// `DEBUG DIGEST`: of all keys of all databases.
+fn database_digest(c: &mut Call) -> Answer {
+    let mut sum = 0u128;
+    for db in 0..c.store.rules.settings.databases as usize {
+        for (_, shard) in c.store.shards() {
+            let mut cursor = 0;
+            loop {
+                cursor = shard.scan(db, cursor, |handle| {
+                    let (value, deadline) = (shard.value(handle), shard.deadline(handle));
+                    let value = digest::of_value(Some(value), deadline);
+                    sum = sum.wrapping_add(digest::of_pair(shard.key(handle), value));
+                });
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    c.out.simple(&digest::digits(sum));
+    Ok(())
+}
+
+/// `DEBUG DIGEST-VALUE key …`
+fn value_digests(c: &mut Call) -> Answer {
+    let keys = c.args.from(2);
+    c.out.array(keys.len());
+    for key in keys.iter() {
+        let deadline = c.store.deadline(key).flatten();
+        let sum = digest::of_value(c.store.peek(key), deadline);
+        c.out.simple(&digest::digits(sum));
+    }
+    Ok(())
+}
+
 /// `DEBUG POPULATE count [prefix] [size]`
 fn populate(c: &mut Call) -> Answer {
     let count = c.count(2)?;
@@ -110,7 +147,7 @@ fn protocol(c: &mut Call) -> Answer {
     match kind.as_slice() {
         b"string" => out.text("Hello World"),
         b"integer" => out.int(12345),
-        b"double" => out.double(3.141),
+        b"double" => out.double("3.141".parse().unwrap_or_default()),
         b"null" => out.null(),
         b"true" => out.boolean(true),
         b"false" => out.boolean(false),
@@ -130,6 +167,16 @@ fn protocol(c: &mut Call) -> Answer {
                 out.int(number);
                 out.boolean(number == 1);
             }
+        }
+        b"attrib" => {
+            if out.protocol == Protocol::Resp3 {
+                out.attribute(1);
+                out.text("key-popularity");
+                out.array(2);
+                out.text("key:123");
+                out.int(90);
+            }
+            out.text("Some real reply following the attribute");
         }
         b"push" => {
             out.push(2);

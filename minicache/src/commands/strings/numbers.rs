@@ -1,10 +1,10 @@
 //! Strings that are numbers: `INCR` and its kin (`t_string.c`).
 //!
 //! ```text
-//! INCRBY visits 5          no such key: counts as 0                     (integer) 5
-//! DECR visits              rewritten in its entry, 8 bytes               (integer) 4
-//! INCRBYFLOAT visits 0.1   as the 80-bit floats of C would add           "4.1"
-//! INCR visits              4.1 is no integer                             (error) ERR value is not …
+//! INCRBY visits 5          no such key: counts as 0              (integer) 5
+//! DECR visits              rewritten in its entry, 8 bytes       (integer) 4
+//! INCRBYFLOAT visits 0.1   as the 80-bit floats of C would add   "4.1"
+//! INCR visits              4.1 is no integer                     (error) ERR value is not …
 //! ```
 //!
 //! The deadline of the key stays. What `INCRBYFLOAT` writes stays text even if it has no decimals,

@@ -19,9 +19,8 @@
 //! can choose members that collide. Counterpart in Redis: `dict.c`.
 
 use super::{allocation, give_back_room, make_room};
+use crate::engine::hashing::hasher;
 use crate::engine::store::table::Table;
-use ahash::RandomState;
-use std::sync::OnceLock;
 
 /// What a [`Dict`] holds.
 pub trait Entry {
@@ -44,6 +43,7 @@ impl Entry for Box<[u8]> {
 }
 
 /// Entries found by their members; see the head of the file. Holds up to 2^32 of them.
+#[derive(Clone)]
 pub struct Dict<E> {
     entries: Vec<E>,
     index: Table,
@@ -162,8 +162,7 @@ fn hash_of<E: Entry>(entries: &[E]) -> impl Fn(u32) -> u64 + '_ {
 
 /// The hash of a member: the same all through the life of the process, and different in the next.
 pub fn hash(member: &[u8]) -> u64 {
-    static KEY: OnceLock<RandomState> = OnceLock::new();
-    KEY.get_or_init(RandomState::new).hash_one(member)
+    hasher().hash_one(member)
 }
 
 #[cfg(test)]

@@ -1,0 +1,134 @@
+//! The two systems: how each is started, asked who it is, and left behind as it was found.
+//!
+//! ```text
+//! minicache serve --listen 127.0.0.1:40001 --unix DIR/server.sock --threads 1
+//! redis-server --port 40002 --bind 127.0.0.1 --unixsocket DIR/server.sock --save '' …
+//! INFO -> redis_version:7.0.15, mem_allocator:jemalloc-5.3.0, process_id:4711
+//! ```
+
+use std::time::Duration;
+
+use super::resp;
+use crate::Result;
+use crate::model::Identity;
+use crate::provider::{Container, Server, Side, Source, System};
+
+/// Ours.
+pub const MINICACHE: System = System {
+    name: "minicache",
+    program: "minicache",
+    arguments: |place| {
+        let listen = format!("127.0.0.1:{}", place.port);
+        let socket = place.socket().display().to_string();
+        let mut words =
+            ["serve", "--listen", &listen, "--unix", &socket].map(String::from).to_vec();
+        words.extend(place.threads.iter().flat_map(|n| ["--threads".into(), n.to_string()]));
+        words
+    },
+    answers: resp::answers_ping,
+    container: None,
+    install: "cargo build --release -p minicache",
+};
+
+/// Theirs.
+pub const REDIS: System = System {
+    name: "Redis",
+    program: "redis-server",
+    // Redis executes commands on one thread whatever is asked; `io-threads` is left at its default
+    // of one, too, as nobody has to set anything to get what is measured.
+    arguments: |place| {
+        let port = place.port.to_string();
+        let socket = place.socket().display().to_string();
+        let words = ["--port", &port, "--bind", "127.0.0.1", "--unixsocket", &socket];
+        let memory_only = ["--save", "", "--appendonly", "no", "--daemonize", "no"];
+        words.iter().chain(&memory_only).map(|word| word.to_string()).collect()
+    },
+    answers: resp::answers_ping,
+    container: Some(Container {
+        service: "redis",
+        image_variable: "REDIS_IMAGE",
+        image: "redis:8",
+    }),
+    install: "Debian: apt-get install redis-server redis-tools; or a Docker engine; \
+              or --redis ADDRESS:PORT of one that holds nothing",
+};
+
+/// Asks a server who it is.
+pub fn identify(side: &Side, server: &Server) -> Result<Identity> {
+    let info = info(server)?;
+    let field = |name: &str| info_field(&info, name).unwrap_or("unknown").to_string();
+    let version = match info_field(&info, "valkey_version") {
+        Some(valkey) => format!("{valkey} (Valkey)"),
+        None => field("redis_version"),
+    };
+    let started = match &side.source {
+        Source::Given(address) => format!("found at {address}, settings as its owner chose them"),
+        Source::Docker { image, .. } => {
+            format!("Docker image {image}, host network, no persistence")
+        }
+        Source::Program(path) => format!("{}, no persistence", path.display()),
+    };
+    Ok(Identity { name: server.name.into(), version, allocator: field("mem_allocator"), started })
+}
+
+/// Takes over a server somebody else runs: it must be empty, because it will be filled and flushed.
+/// If its process is on this machine its cost can be read.
+pub fn adopt(side: &Side, server: &mut Server) -> Result<()> {
+    if side.is_ours_to_start() {
+        return Ok(());
+    }
+    let info = info(server)?;
+    if info.lines().any(|line| line.starts_with("db")) {
+        let address = server.address;
+        return Err(
+            format!("{address} holds data and would be flushed: give an empty server").into()
+        );
+    }
+    let pid = info_field(&info, "process_id").and_then(|pid| pid.parse::<u32>().ok());
+    server.pid = pid.filter(|pid| server.address.ip().is_loopback() && is_redis(*pid));
+    Ok(())
+}
+
+/// Whether the process with this number is the server: in a container elsewhere, number 1 is
+/// somebody else here.
+fn is_redis(pid: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    ["redis", "valkey"].iter().any(|known| name.starts_with(known))
+}
+
+fn info(server: &Server) -> Result<String> {
+    resp::Client::connect(server.address, Duration::from_secs(10))?.ask(&["INFO"])
+}
+
+fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// Leaves nothing of ours in a server that lives on.
+pub fn tidy(servers: &[Server; 2]) -> Result<()> {
+    for server in servers {
+        resp::Client::connect(server.address, Duration::from_secs(20))?.ask(&["FLUSHALL"])?;
+    }
+    Ok(())
+}
+
+/// Its process and container, for the line that says that it listens.
+pub fn whose(server: &Server) -> String {
+    match (server.pid, &server.container) {
+        (Some(pid), Some(id)) => format!("(pid {pid}, container {id})"),
+        (Some(pid), None) => format!("(pid {pid})"),
+        (None, _) => "(not a process of this machine)".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_info_are_found_by_their_whole_name() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nprocess_id:12\r\n";
+        assert_eq!(info_field(info, "redis_version"), Some("7.0.15"));
+        assert_eq!(info_field(info, "redis_ver"), None);
+    }
+}

@@ -1,0 +1,187 @@
+//! A client without a socket: what `server/connection.rs` does, and a look at every reply.
+//!
+//! ```text
+//! packet "GET k\r\nGE"     pending: GE      reply: one value, and then nothing for half a request
+//! packet "T k\r\n"         pending:         reply: one value
+//! ```
+//!
+//! Counterpart: `networking.c`.
+
+use super::host::Host;
+use crate::value::{Speech, split};
+use minicache::commands::run::run;
+use minicache::commands::transactions::unwatch_all;
+use minicache::engine::blocking::Withdrawal;
+use minicache::engine::mailbox::Letter;
+use minicache::engine::pubsub::Scope;
+use minicache::engine::session::{Replies, Session};
+use minicache::wire::reply::{Protocol, Reply};
+use minicache::wire::request::{Args, Found, Limits, Parser};
+use std::task::{Context, Poll, Waker};
+
+/// A client and its connection.
+pub struct Guest {
+    session: Session,
+    parser: Parser,
+    pending: Vec<u8>,
+}
+
+/// How many values a command may reply.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    One,
+    AtMostOne,
+    Any,
+}
+
+impl Guest {
+    /// One that has just come.
+    pub fn new(host: &Host) -> Guest {
+        let rules = host.cache.rules.current();
+        let client = host.cache.clients.enter(String::new(), String::new(), host.now.ms);
+        Guest {
+            session: Session::new(client, rules.settings.requirepass.is_empty()),
+            parser: Parser::default(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Whether it has nothing more to say: it quit, or was told to leave.
+    pub fn is_done(&self) -> bool {
+        self.session.closing
+    }
+
+    /// Bytes arrive from it.
+    pub fn receive(&mut self, host: &Host, packet: &[u8]) {
+        self.pending.extend_from_slice(packet);
+        while self.session.waiting.is_none() && !self.pending.is_empty() && !self.is_done() {
+            let limits = self.limits(host);
+            let mut probe = Parser::default();
+            let (length, expected) = match probe.next(&self.pending, limits) {
+                Found::Request { length } => {
+                    (length, self.expected(probe.args(&self.pending[..length])))
+                }
+                Found::Incomplete => (self.pending.len(), Expected::AtMostOne),
+                Found::Invalid(_) => (self.pending.len(), Expected::One),
+            };
+            let done = self.run(host, length, expected);
+            self.pending.drain(..done);
+            if done < length {
+                break;
+            }
+        }
+    }
+
+    fn limits(&self, host: &Host) -> Limits {
+        let bulk_max = host.cache.rules.current().settings.proto_max_bulk_len as i64;
+        Limits { bulk_max, trusted: self.session.trusted }
+    }
+
+    /// Runs the first `length` bytes of what is pending, one request at most.
+    fn run(&mut self, host: &Host, length: usize, expected: Expected) -> usize {
+        let rules = host.rules();
+        let before = (self.session.replies, self.session.protocol);
+        let mut out = Reply::new(self.session.protocol);
+        let mut executor = host.executor(&rules);
+        let input = &self.pending[..length];
+        let done = run(&mut executor, &mut self.session, &mut self.parser, input, &mut out);
+        drop(executor);
+        let shown = || self.pending[..length].escape_ascii().to_string();
+        let values = split(out.bytes(), self.speech(before.1));
+        let count = values.unwrap_or_else(|why| panic!("{why}, reply to {}", shown())).len();
+        let silent = self.session.waiting.is_some() || self.session.held_until_ms.is_some();
+        let all = before.0 == Replies::On && self.session.replies == Replies::On;
+        let good = match expected {
+            _ if silent => count == 0,
+            Expected::One if all && !self.is_done() => count == 1,
+            Expected::One | Expected::AtMostOne => count <= 1,
+            Expected::Any => true,
+        };
+        assert!(good, "{count} values, not {expected:?}, in reply to {}", shown());
+        done
+    }
+
+    fn speech(&self, before: Protocol) -> Speech {
+        match (before, self.session.protocol) {
+            (Protocol::Resp2, Protocol::Resp2) => Speech::Resp2,
+            (Protocol::Resp3, Protocol::Resp3) => Speech::Resp3,
+            _ => Speech::Either,
+        }
+    }
+
+    /// How many values a request may be answered with. Subscriptions answer once for every channel,
+    /// also when a transaction carries them out.
+    fn expected(&self, args: Args) -> Expected {
+        let subscribes = |name: &[u8]| name.to_ascii_lowercase().ends_with(b"subscribe");
+        let Some(name) = args.get(0) else { return Expected::AtMostOne };
+        let queued = self.session.transaction.iter().flat_map(|open| &open.commands);
+        let mut queued = queued.map(|(command, _)| command.name.as_bytes());
+        match name.eq_ignore_ascii_case(b"exec") {
+            true if queued.any(subscribes) => Expected::Any,
+            false if subscribes(name) => Expected::Any,
+            _ => Expected::One,
+        }
+    }
+
+    /// Takes its letters, and gives up waiting when it is time.
+    pub fn attend(&mut self, host: &Host) {
+        let mailbox = &self.session.client.mailbox;
+        if let Poll::Ready(letters) = mailbox.poll_collect(&Context::from_waker(Waker::noop())) {
+            letters.into_iter().for_each(|letter| self.open(letter));
+        }
+        let is_past = |until: Option<i64>| until.is_some_and(|until| until <= host.now.ms);
+        if is_past(self.session.wait_until_ms)
+            && let Some(ticket) = self.session.waiting
+            && matches!(host.cache.waiting.withdraw(ticket), Withdrawal::Out)
+        {
+            self.wait_no_longer();
+        }
+        if is_past(self.session.held_until_ms) {
+            self.session.held_until_ms = None;
+        }
+        self.receive(host, &[]);
+    }
+
+    fn open(&mut self, letter: Letter) {
+        match letter {
+            Letter::Message(bytes) => whole(&bytes, Speech::Either),
+            Letter::Leave => self.session.closing = true,
+            Letter::Unblocked(reply) => {
+                whole(&reply, self.speech(self.session.protocol));
+                assert!(self.session.waiting.is_some(), "nobody waits for this reply");
+                self.wait_no_longer();
+            }
+        }
+    }
+
+    fn wait_no_longer(&mut self) {
+        self.session.waiting = None;
+        self.session.wait_until_ms = None;
+    }
+
+    /// Goes, whatever it was doing.
+    pub fn hang_up(mut self, host: &Host) {
+        let cache = &host.cache;
+        if let Some(ticket) = self.session.waiting {
+            cache.waiting.finish(ticket);
+        }
+        let heard = std::mem::take(&mut self.session.subscriptions);
+        let mut pubsub = cache.pubsub.lock();
+        for (scope, names) in [
+            (Scope::Channel, heard.channels),
+            (Scope::Pattern, heard.patterns),
+            (Scope::Shard, heard.shard_channels),
+        ] {
+            names.iter().for_each(|name| pubsub.unsubscribe(scope, name, self.session.client.id));
+        }
+        drop(pubsub);
+        unwatch_all(&mut host.executor(&host.rules()).store, &mut self.session);
+        cache.monitors.remove(self.session.client.id);
+        cache.clients.leave(self.session.client.id);
+    }
+}
+
+fn whole(letter: &[u8], speech: Speech) {
+    let values = split(letter, speech).unwrap_or_else(|why| panic!("{why}, in a letter"));
+    assert_eq!(values.len(), 1, "{}", letter.escape_ascii());
+}

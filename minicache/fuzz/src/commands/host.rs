@@ -1,0 +1,131 @@
+//! The cache that the clients of a fuzz input talk to, and what must be true of it afterwards.
+//!
+//! ```text
+//! all clients have gone       nobody waits, watches, listens, monitors
+//! every shard                 as many slots in use as there are keys; the wheel holds those with a deadline
+//! every key is deleted        no slot in use
+//! ```
+//!
+//! Counterpart: `assertion`s of Redis' test suite at the end of every file (`tests/support/test.tcl`).
+
+use minicache::commands::Executor;
+use minicache::engine::access::{Access, Moment};
+use minicache::engine::cache::{Cache, Identity};
+use minicache::engine::config::Config;
+use minicache::engine::hashing;
+use minicache::engine::rules::Rules;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+const DATABASES: usize = 3;
+const SHARDS: usize = 4;
+
+/// Parameters that keep one input from taking all memory or all day. Clients may set them; they are
+/// set back before the next packet.
+const LIMITS: [(&str, &[u8]); 2] = [
+    ("proto-max-bulk-len", b"1mb"),
+    ("client-output-buffer-limit", b"normal 1mb 0 0 pubsub 1mb 0 0 replica 0 0 0"),
+];
+
+/// A cache and what time it is.
+pub struct Host {
+    pub cache: Cache,
+    pub now: Moment,
+    limited_at: AtomicU64,
+}
+
+impl Host {
+    /// An empty cache of a few shards and databases. `DEBUG` is off, as it is by default.
+    pub fn new() -> Host {
+        // The same every time, so that an input that fails once fails always.
+        hashing::fix();
+        let mut config = Config::new();
+        let databases = DATABASES.to_string();
+        config.put("databases", &[databases.as_bytes()]).expect("a number of databases");
+        let identity = Identity {
+            run_id: "0".repeat(40),
+            started_ms: 0,
+            port: AtomicUsize::new(0),
+            config_file: String::new(),
+        };
+        Host {
+            cache: Cache::new(1, SHARDS, config, identity),
+            now: Moment { ms: 1_700_000_000_000, us: 0 },
+            limited_at: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// The rules for the next packet.
+    pub fn rules(&self) -> Arc<Rules> {
+        let rules = &self.cache.rules;
+        if self.limited_at.load(Ordering::Relaxed) != rules.version() {
+            rules.change(|config| {
+                for (name, text) in LIMITS {
+                    let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
+                    config.put(name, &words).expect("the limits are well formed");
+                }
+            });
+            self.limited_at.store(rules.version(), Ordering::Relaxed);
+        }
+        rules.current()
+    }
+
+    /// What executes the commands of one packet.
+    pub fn executor<'c>(&'c self, rules: &'c Rules) -> Executor<'c> {
+        Executor::new(&self.cache, &self.cache.counters[0], rules, self.now, clock)
+    }
+
+    /// Time passes, and the server looks after its keys.
+    pub fn pass(&mut self, ms: i64) {
+        self.now.ms += ms;
+        const BUDGET: usize = 1000;
+        let rules = self.rules();
+        let counters = &self.cache.counters[0];
+        let mut access = Access::new(&self.cache, counters, &rules, self.now);
+        for shard in 0..SHARDS {
+            access.lock(1 << shard);
+            for db in 0..DATABASES {
+                access.expire_due(shard, db, BUDGET);
+            }
+        }
+    }
+
+    /// Nobody is there any more, and every shard is consistent.
+    pub fn check_whole(&self) {
+        let cache = &self.cache;
+        assert!(cache.clients.is_empty() && cache.waiting.is_empty() && !cache.monitors.any());
+        let pubsub = cache.pubsub.lock();
+        assert_eq!((pubsub.channel_count(), pubsub.pattern_count()), (0, 0));
+        drop(pubsub);
+        for index in 0..SHARDS {
+            let cell = cache.lock(index);
+            assert!(cell.watched.is_empty(), "nobody watches");
+            let keys: usize = (0..DATABASES).map(|db| cell.shard.len(db)).sum();
+            assert_eq!(cell.shard.slab().used(), keys);
+            for db in 0..DATABASES {
+                let filed: usize = cell.shard.wheel_levels(db).iter().sum();
+                assert_eq!(filed, cell.shard.volatile_len(db));
+            }
+        }
+    }
+
+    /// When every key is deleted, nothing is left.
+    pub fn check_empty(&self) {
+        for index in 0..SHARDS {
+            let mut cell = self.cache.lock(index);
+            for db in 0..DATABASES {
+                while let Some(handle) = cell.shard.random(db) {
+                    drop(cell.shard.remove(db, handle));
+                }
+                assert_eq!((cell.shard.len(db), cell.shard.volatile_len(db)), (0, 0));
+            }
+            assert_eq!(cell.shard.slab().used(), 0);
+        }
+    }
+}
+
+/// A clock that strikes a microsecond at every look.
+fn clock() -> u64 {
+    static NS: AtomicU64 = AtomicU64::new(0);
+    NS.fetch_add(1000, Ordering::Relaxed)
+}

@@ -1,0 +1,40 @@
+//! The hash of keys and members: keyed with a secret that this process drew.
+//!
+//! A client that knew the hash could send keys that all fall into one bucket, and every look-up
+//! would become a walk. So 256 random bits go into each hash, drawn when the first one is asked
+//! for:
+//!
+//! ```text
+//! this process   "user:7" -> 0x8d0c...   shard 35, bucket 0x1c0d8
+//! the next one   "user:7" -> 0x13f7...   shard 4,  bucket 0x0a2f1
+//! ```
+//!
+//! What must come out the same every time, such as a count of instructions, calls [`fix`] first.
+//! Counterparts in Redis: `siphash.c`, and `dictSetHashFunctionSeed` in `dict.c`.
+
+use ahash::RandomState;
+use std::sync::OnceLock;
+
+static SECRET: OnceLock<RandomState> = OnceLock::new();
+
+/// What hashes keys and members, the same all through the life of the process.
+pub fn hasher() -> &'static RandomState {
+    SECRET.get_or_init(RandomState::new)
+}
+
+/// Replaces the secret by one that everybody knows; whether that came before the first hash. Not
+/// for a server.
+pub fn fix() -> bool {
+    SECRET.set(RandomState::with_seeds(1, 2, 3, 4)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_has_one_hash() {
+        assert_eq!(hasher().hash_one("user:7"), hasher().hash_one("user:7"));
+        assert!(!fix(), "it is too late");
+    }
+}
