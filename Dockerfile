@@ -4,10 +4,11 @@
 #   docker build -t minicache --build-arg ENGINE=minicache .
 #
 #   cargo build --release -p minicache
-#   docker build -t minicache --build-arg ENGINE=minicache --target prebuilt .
+#   docker build -t minicache --build-arg ENGINE=minicache \
+#       --target prebuilt --build-arg BINARY=target/release/minicache .
 #
-# The first compiles inside (RUST_IMAGE). The second takes what cargo has built (BINARY), which asks
-# for a base (BASE_IMAGE) with a C library no older than the one it was linked with.
+# The first compiles inside (RUST_IMAGE). The second takes what cargo has built, which asks for a
+# base (BASE_IMAGE) with a C library no older than the one it was linked with.
 
 ARG ENGINE=minicache
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
@@ -22,11 +23,12 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["minicache", "cli
 ENTRYPOINT ["minicache"]
 CMD ["serve", "--listen", "0.0.0.0:6379"]
 
-# Docker's older builder makes every stage above the one it is asked for. This one stands above the
-# compiler so that a machine without a registry can have it.
+# Docker's older builder makes every stage above the one it is asked for. So this one stands above
+# the compiler, for those who cannot get that; and those who come through on their way down, without
+# a binary, copy something that is always there.
 FROM ${ENGINE} AS prebuilt
 ARG ENGINE
-ARG BINARY=target/release/${ENGINE}
+ARG BINARY=Dockerfile
 COPY ${BINARY} /usr/local/bin/${ENGINE}
 
 FROM ${RUST_IMAGE} AS compiler

@@ -43,7 +43,8 @@ struct Serve {
     /// Which keys make room: allkeys-lru, volatile-ttl, noeviction ... as in redis.conf
     #[arg(long, value_name = "POLICY", value_parser = |text: &str| checked("maxmemory-policy", text))]
     maxmemory_policy: Option<String>,
-    /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not show
+    /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not
+    /// show
     #[arg(long, value_name = "PASSWORD")]
     requirepass: Option<String>,
 }

@@ -3,6 +3,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -53,13 +54,21 @@ class Harness {
                 behaviour.demand(j, this);
                 held.add(number.toString());
             } catch (Exception | AssertionError failure) {
-                System.out.println("  FAIL " + number);
-                failure.printStackTrace(System.out);
+                System.out.printf("  FAIL %d %s: %s%n", number, place(failure), failure);
             }
         });
         System.out.printf("  %s: %d of %d held: %s%n",
             label, held.size(), behaviours.size(), String.join(" ", held));
         return behaviours.size() - held.size();
+    }
+
+    /** The line of a behaviour at which the failure came up. */
+    private static String place(Throwable failure) {
+        var ours = Set.of("Sessions", "Keyspace", "Containers");
+        return Arrays.stream(failure.getStackTrace())
+            .filter(frame -> ours.contains(frame.getClassName()))
+            .map(frame -> frame.getFileName() + ":" + frame.getLineNumber())
+            .findFirst().orElse("before its first line");
     }
 
     /** A connection of its own, set up as asked. */

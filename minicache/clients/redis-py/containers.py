@@ -1,6 +1,6 @@
 """Lists, hashes, sets, sorted sets."""
 
-from harness import behaviour, equal, refused, scored, while_blocked, within
+from harness import behaviour, equal, refused, scored, while_blocked
 
 INF = float("inf")
 

@@ -7,6 +7,7 @@ A behaviour is a function with its number in ../BEHAVIOURS.md:
         equal(r.getdel("missing"), None)
 """
 
+import os
 import threading
 import time
 import traceback
@@ -36,12 +37,21 @@ def run(label, client):
         try:
             client.flushall()
             function(client)
-        except Exception:
+        except Exception as error:
             failed.append(number)
-            print(f"  FAIL {number} {function.__name__}\n{traceback.format_exc()}")
+            print(f"  FAIL {number} {place(error)}: {type(error).__name__}: {error}")
     held = [number for number in sorted(BEHAVIOURS) if number not in failed]
     print(f"  {label}: {len(held)} of {len(BEHAVIOURS)} held:", *held)
     return len(failed)
+
+
+def place(error):
+    """The line of a behaviour at which the error came up."""
+    ours = os.path.dirname(__file__)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(ours) and frame.filename != __file__:
+            return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+    return "before its first line"
 
 
 def sibling(client, **changes):

@@ -58,7 +58,8 @@ impl<'a> Options<'a> {
                     count if count < 1 => return Err(Error::SYNTAX),
                     count => options.count = count as usize,
                 },
-                () if is("match") => options.pattern = Some(value),
+                // Nothing but the star lets the empty name pass, too.
+                () if is("match") => options.pattern = Some(value).filter(|glob| *glob != b"*"),
                 () if is("type") && may_name_type => options.type_name = Some(value),
                 () => return Err(Error::SYNTAX),
             }

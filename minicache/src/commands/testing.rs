@@ -156,10 +156,10 @@ impl Fixture {
     /// What the mailboxes hold, as lines.
     fn letters(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         for (name, session) in &mut self.sessions {
             let mailbox = &session.client.mailbox;
-            let Poll::Ready(letters) = mailbox.poll_collect(&mut context) else { continue };
+            let Poll::Ready(letters) = mailbox.poll_collect(&context) else { continue };
             for letter in letters {
                 let text = match letter {
                     Letter::Message(bytes) => show(&bytes),

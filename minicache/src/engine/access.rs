@@ -1,7 +1,7 @@
 //! How commands reach keys: the locks they hold, and the keyspace as it looks from under them.
 //!
-//! A command names its keys, so its shards are known before it runs. They are locked in ascending order, which is why
-//! two commands can never wait for each other:
+//! A command names its keys, so its shards are known before it runs. They are locked in ascending
+//! order, which is why two commands can never wait for each other:
 //!
 //! ```text
 //! MSET a 1 b 2    a in shard 5, b in shard 2     lock 2, lock 5, run
@@ -9,9 +9,10 @@
 //! GET c           shard 7 is not held            unlock 2 and 5, lock 7, run
 //! ```
 //!
-//! Locks stay until a command needs others or the batch ends, so a pipeline on one shard locks once. Reading a key
-//! does what Redis does on the way (`lookupKey` in `db.c`): a dead key is removed, the eviction policy hears of the use,
-//! hits and misses are counted. Changing one tells watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
+//! Locks stay until a command needs others or the batch ends, so a pipeline on one shard locks
+//! once. Reading a key does what Redis does on the way (`lookupKey` in `db.c`): a dead key is
+//! removed, the eviction policy hears of the use, hits and misses are counted. Changing one tells
+//! watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
 
 use super::cache::{Cache, Cell, Counters, add};
 use super::config::events::Events;
@@ -229,8 +230,8 @@ impl<'c> Access<'c> {
         object.and_then(T::of_mut).ok_or(Error::WRONG_TYPE)
     }
 
-    /// The bytes of a string that grows or changes in place, made if there is none. A string that lies in its entry moves to
-    /// the heap first, and stays there.
+    /// The bytes of a string that grows or changes in place, made if there is none. A string that
+    /// lies in its entry moves to the heap first, and stays there.
     pub fn text_mut(&mut self, key: &[u8]) -> Result<&mut Vec<u8>, Error> {
         let spot = match self.look_up(key, true) {
             None => self.add(key, Fresh::Object(Object::Text(Vec::new())), None),
@@ -338,12 +339,29 @@ impl<'c> Access<'c> {
         Some(Taken { fresh, deadline })
     }
 
+    /// A copy of a key's value, with its deadline.
+    pub fn copy(&mut self, key: &[u8]) -> Option<Taken> {
+        let fresh = match self.read(key)? {
+            Value::Short(text) => Owned::Text(text.to_vec()),
+            Value::Object(object) => Owned::Object(object.clone()),
+        };
+        Some(Taken { fresh, deadline: self.deadline(key).flatten() })
+    }
+
     /// Puts back under a key what was [taken](Self::take), whatever is there.
     pub fn put_back(&mut self, key: &[u8], taken: Taken) {
         match taken.fresh {
             Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
         }
+    }
+
+    /// Does `work` in another database.
+    pub fn within<T>(&mut self, db: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let here = std::mem::replace(&mut self.db, db);
+        let outcome = work(self);
+        self.db = here;
+        outcome
     }
 
     // ---- deadlines ----
@@ -424,22 +442,24 @@ impl<'c> Access<'c> {
         self.guard_of(key).watched.unwatch(db, key) == Some(version)
     }
 
-    /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it changed.
+    /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it
+    /// changed.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
-        let (cache, now_ms) = (self.cache, self.now.ms);
-        for (_, cell) in &mut self.guards {
-            for key in cell.watched.keys_of(db) {
-                let hash = cache.hash(&key);
-                let mut databases = std::iter::once(db).chain(other);
-                let is_alive = |db| cell.shard.is_alive(db, hash, &key, now_ms);
-                if databases.any(is_alive) {
-                    cell.watched.touch(db, &key);
-                }
+        let watched = |(_, cell): &(usize, MutexGuard<'_, Cell>)| cell.watched.keys_of(db);
+        let watched: Vec<Box<[u8]>> = self.guards.iter().flat_map(watched).collect();
+        for key in watched {
+            // Looking removes dead keys. One that died in `other` must not seem to die in `db`
+            // after they are exchanged.
+            let here = self.within(db, |store| store.exists(&key));
+            let there = other.is_some_and(|db| self.within(db, |store| store.exists(&key)));
+            if here || there {
+                self.guard_of(&key).watched.touch(db, &key);
             }
         }
     }
 
-    /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at most; whether that was enough.
+    /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at
+    /// most; whether that was enough.
     pub fn expire_due(&mut self, shard: usize, db: usize, mut budget: usize) -> bool {
         let guard = self.guard_index(shard);
         while budget > 0 {
@@ -527,7 +547,8 @@ impl Str<'_> {
     }
 }
 
-/// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it without locks.
+/// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
+/// without locks.
 ///
 /// Shards are asked in turn, so that with several of them the evicted keys come from all.
 pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {

@@ -61,6 +61,19 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     }
 }
 
+/// The double that `text` spells where C's `strtod` decides alone, which is at the ends of a range
+/// of scores and in `SORT`: blanks in front do not matter, nothing at all is 0, and what overflows
+/// is infinite.
+pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let digits = &text[text.iter().take_while(|byte| blank(byte)).count()..];
+    let value: f64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (!value.is_nan()).then_some(value)
+}
+
 /// Room for the longest 64-bit integer, written without allocating.
 pub struct ItoaBuf([u8; 20]);
 
@@ -307,6 +320,22 @@ mod tests {
         ];
         refused.iter().for_each(|text| assert_eq!(parse_f64(text.as_bytes()), None, "{text}"));
         assert_eq!(parse_f64(b"\xff"), None);
+    }
+
+    #[test]
+    fn ends_of_ranges_are_taken_loosely() {
+        for (text, value) in [
+            ("", Some(0.0)),
+            (" \t1.5", Some(1.5)),
+            ("1e400", Some(f64::INFINITY)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            (" ", None),
+            ("1 ", None),
+            ("nan", None),
+            ("1x", None),
+        ] {
+            assert_eq!(parse_f64_loosely(text.as_bytes()), value, "{text:?}");
+        }
     }
 
     /// The expected texts are replies of Redis 7.0.15 to `ZSCORE`.

@@ -105,6 +105,7 @@ impl<'a> Element<'a> {
 /// Offsets, where a method takes or gives one, count bytes from the header and are found with
 /// [`seek`](Listpack::seek), [`find`](Listpack::find) or [`Iter::offset`]. They hold until the next
 /// change.
+#[derive(Clone)]
 pub struct Listpack {
     /// Free room, then the pack: header, elements, end.
     bytes: Vec<u8>,

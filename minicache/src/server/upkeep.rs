@@ -1,9 +1,11 @@
-//! What happens without being asked for: keys die on time, clients that fell silent leave, the server stops.
+//! What happens without being asked for: keys die on time, clients that fell silent leave, the
+//! server stops.
 //!
-//! Every core looks after its share of the shards (`serverCron` and `databasesCron` in `server.c`). How late can a dead key
-//! still take memory on an idle server? The wheel's tick is 16 ms, and while keys have deadlines a core looks
-//! every 20: a key is gone at most 36 ms after its time, however many there are, unless more than [`BUDGET`] are due at
-//! once. Redis promises nothing here: it samples.
+//! Every core looks after its share of the shards (`serverCron` and `databasesCron` in `server.c`).
+//! How late can a dead key still take memory on an idle server? The wheel's tick is 16 ms, and
+//! while keys have deadlines a core looks every 20: a key is gone at most 36 ms after its time,
+//! however many there are, unless more than [`BUDGET`] are due at once. Redis promises nothing
+//! here: it samples.
 
 use super::{Core, monotonic_ns, now};
 use crate::engine::access::Access;
@@ -16,7 +18,8 @@ use std::time::Duration;
 const PAUSE_SHORT: Duration = Duration::from_millis(20);
 /// Between two looks otherwise.
 const PAUSE_LONG: Duration = Duration::from_millis(100);
-/// Keys dealt with under one lock, about a tenth of a millisecond. More wait for the next round, which follows at once.
+/// Keys dealt with under one lock, about a tenth of a millisecond. More wait for the next round,
+/// which follows at once.
 const BUDGET: usize = 500;
 
 /// Looks after core `core` until the server is to stop, and then tells every client.

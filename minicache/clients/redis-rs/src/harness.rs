@@ -33,7 +33,7 @@ pub fn run(client: &mut Client, behaviours: &[Behaviour]) -> usize {
         client.says("FLUSHALL", "OK");
         match catch_unwind(AssertUnwindSafe(|| behaviour(client))) {
             Ok(()) => held.push(number.to_string()),
-            Err(_) => println!("  FAIL {number}, see above"),
+            Err(_) => println!("  FAIL {number}: as said above"),
         }
     }
     let (label, all) = (client.label(), behaviours.len());

@@ -233,7 +233,8 @@ impl<'a> Victims<'a> {
     }
 }
 
-/// `CLIENT KILL ip:port | [ID id] [TYPE type] [ADDR ip:port] [LADDR ip:port] [USER name] [SKIPME yes/no]`
+/// `CLIENT KILL ip:port | [ID id] [TYPE type] [ADDR ip:port] [LADDR ip:port] [USER name] [SKIPME
+/// yes/no]`
 pub fn client_kill(c: &mut Call) -> Answer {
     let victims = Victims::parse(c)?;
     c.session.publish_figures();

@@ -147,7 +147,7 @@ fn protocol(c: &mut Call) -> Answer {
     match kind.as_slice() {
         b"string" => out.text("Hello World"),
         b"integer" => out.int(12345),
-        b"double" => out.double(3.141),
+        b"double" => out.double("3.141".parse().unwrap_or_default()),
         b"null" => out.null(),
         b"true" => out.boolean(true),
         b"false" => out.boolean(false),

@@ -108,17 +108,17 @@ impl<'a> Table<'a> {
         }
         let mut cells = Vec::new();
         cells.try_reserve_exact(count).map_err(|_| FAILED)?;
-        cells.resize(width, 0);
+        cells.resize(count, 0);
+        let mut rest = &mut cells[..];
         for byte in one {
-            let above = cells.len() - width;
-            cells.push(0);
-            for j in 1..width {
-                let cell = match *byte == other[j - 1] {
-                    true => cells[above + j - 1] + 1,
-                    false => cells[above + j].max(cells[above + width + j - 1]),
-                };
-                cells.push(cell);
+            let (above, below) = rest.split_at_mut(width);
+            let mut left = 0;
+            let pairs = above.windows(2).zip(other);
+            for (cell, (above, other_byte)) in below[1..width].iter_mut().zip(pairs) {
+                left = if byte == other_byte { above[0] + 1 } else { left.max(above[1]) };
+                *cell = left;
             }
+            rest = below;
         }
         Ok(Table { one, other, cells })
     }

@@ -43,6 +43,7 @@ impl Entry for Box<[u8]> {
 }
 
 /// Entries found by their members; see the head of the file. Holds up to 2^32 of them.
+#[derive(Clone)]
 pub struct Dict<E> {
     entries: Vec<E>,
     index: Table,

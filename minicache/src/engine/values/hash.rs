@@ -17,6 +17,7 @@ use crate::engine::rng::Rng;
 use crate::format::listpack::{self, Element, Listpack};
 
 /// A hash; see the head of the file.
+#[derive(Clone)]
 pub enum Hash {
     /// Field, value, field, value, in the order in which fields came.
     Packed(Listpack),
@@ -208,6 +209,7 @@ impl<'a> Iterator for Iter<'a> {
 
 /// A field and its value, one behind the other in one allocation: half the allocations of two, and
 /// reading the field to compare it has brought the value along.
+#[derive(Clone)]
 pub struct Pair {
     text: Box<[u8]>,
     field_len: usize,

@@ -18,6 +18,7 @@
 use super::{allocation, give_back_room, make_room};
 
 /// A sorted set of integers; see the head of the file.
+#[derive(Clone)]
 pub enum IntSet {
     /// All members fit into 16 bits.
     Narrow(Vec<i16>),

@@ -42,7 +42,7 @@ pub enum Side {
 
 /// A list; see the head of the file. An element is shorter than 4 GiB, which the protocol's limit
 /// on an argument sees to.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct List {
     /// No node is empty.
     nodes: VecDeque<Listpack>,

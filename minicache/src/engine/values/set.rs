@@ -18,6 +18,7 @@ use crate::engine::rng::Rng;
 use crate::format::listpack::Element;
 
 /// A set; see the head of the file.
+#[derive(Clone)]
 pub enum Set {
     /// Few members, all of them integers.
     Ints(IntSet),

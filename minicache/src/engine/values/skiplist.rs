@@ -35,6 +35,7 @@ pub const HEIGHT_MAX: usize = 32;
 const HEAD: u32 = 0;
 
 /// One member and its links on lane 0.
+#[derive(Clone)]
 struct Node {
     score: f64,
     member: Box<[u8]>,
@@ -56,6 +57,7 @@ struct Link {
 /// A sorted sequence of members; see the head of the file. Holds up to 2^32 - 2 members, known by
 /// ids that stay theirs until they are removed. That no member is there twice is for the caller to
 /// see to.
+#[derive(Clone)]
 pub struct SkipList {
     nodes: Vec<Node>,
     links: Vec<Link>,

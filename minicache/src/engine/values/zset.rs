@@ -32,12 +32,16 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 /// A sorted set; see the head of the file. Scores are never NaN.
+#[derive(Clone)]
 pub enum ZSet {
     /// Member, score, member, score, in order.
     Packed(Listpack),
     /// Any number of members.
     Indexed(Box<Indexed>),
 }
+
+/// A member by itself, its score first.
+pub type Scored = (f64, Box<[u8]>);
 
 /// One end of a range of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,6 +111,18 @@ impl ZSet {
     /// An empty set.
     pub fn new() -> ZSet {
         ZSet::Packed(Listpack::new())
+    }
+
+    /// A set of members that [`sort`] has put in order. Constant time for each.
+    pub fn from_sorted(members: Vec<Scored>, limits: &Limits) -> ZSet {
+        if let Some(pack) = pack_sorted(&members, limits) {
+            return ZSet::Packed(pack);
+        }
+        let members = members.into_iter().map(|(score, member)| {
+            let height = height_of(hash(&member));
+            (score, member, height)
+        });
+        ZSet::Indexed(Box::new(Indexed::from_sorted(members)))
     }
 
     /// Number of members.
@@ -310,7 +326,15 @@ impl ZSet {
     }
 }
 
+/// Puts members in the order of a sorted set: by score, and where scores are equal by name.
+pub fn sort(members: &mut [Scored]) {
+    members.sort_unstable_by(|(score, member), (other_score, other)| {
+        score.partial_cmp(other_score).unwrap_or(Ordering::Equal).then_with(|| member.cmp(other))
+    });
+}
+
 /// A large sorted set: the list owns the members, the index finds their ids.
+#[derive(Clone)]
 pub struct Indexed {
     index: Table,
     list: SkipList,
@@ -464,15 +488,38 @@ fn insert_packed(pack: &mut Listpack, score: f64, member: &[u8]) {
         offset = iter.offset();
     }
     let offset = pack.insert(offset, Element::of(member));
-    let whole = score as i64;
-    if whole as f64 == score {
-        pack.insert(offset, Element::Int(whole));
-    } else {
-        pack.insert(offset, Element::Bytes(&score.to_le_bytes()));
-    }
+    pack.insert(offset, score_element(score, &mut [0; 8]));
 }
 
-/// The score that [`insert_packed`] wrote.
+/// Packs members that are in order, if there are few and none is long.
+fn pack_sorted(members: &[Scored], limits: &Limits) -> Option<Listpack> {
+    let too_many = members.len() > limits.zset_max_listpack_entries;
+    let too_long = |(_, member): &Scored| member.len() > limits.zset_max_listpack_value;
+    if too_many || members.iter().any(too_long) {
+        return None;
+    }
+    let mut pack = Listpack::new();
+    for (score, member) in members {
+        if !pack.has_room_for(member.len()) {
+            return None;
+        }
+        pack.push_back(Element::of(member));
+        pack.push_back(score_element(*score, &mut [0; 8]));
+    }
+    Some(pack)
+}
+
+/// A score as it is packed.
+fn score_element(score: f64, raw: &mut [u8; 8]) -> Element<'_> {
+    let whole = score as i64;
+    if whole as f64 == score {
+        return Element::Int(whole);
+    }
+    *raw = score.to_le_bytes();
+    Element::Bytes(raw)
+}
+
+/// The score that [`score_element`] packed.
 fn score_of(element: Element) -> f64 {
     match element {
         Element::Int(whole) => whole as f64,

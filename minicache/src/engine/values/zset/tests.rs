@@ -163,6 +163,26 @@ fn unpacks_where_redis_does() {
     assert_eq!((long.encoding(), long.len()), ("skiplist", 2));
 }
 
+#[test]
+fn is_built_at_once_as_it_is_built_step_by_step() {
+    let mut rng = Rng::new(73);
+    for (count, packed_max) in [(0, 128), (100, 128), (129, 128), (1000, 5000), (5, 0)] {
+        let limits = Limits { zset_max_listpack_entries: packed_max, ..Limits::default() };
+        let mut set = ZSet::new();
+        let mut members: Vec<Scored> = (0..count)
+            .map(|n| (random_score(&mut rng), format!("{n}").into_bytes().into()))
+            .collect();
+        for (score, member) in &members {
+            set.insert(*score, member, &limits);
+        }
+        sort(&mut members);
+        let built = ZSet::from_sorted(members, &limits);
+        assert_eq!(owned(built.iter()), owned(set.iter()));
+        assert_eq!(built.encoding(), set.encoding());
+        check(&built, &owned(set.iter()), &mut rng);
+    }
+}
+
 /// As Redis answers: packed, a score of -0 loses its sign; in a skip list it keeps it; and it
 /// equals 0.
 #[test]

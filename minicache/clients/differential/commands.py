@@ -1,13 +1,13 @@
 """Random commands: a grammar for every command, and words that sit on edges.
 
-A line of the grammar holds commands and the words they take. `{a|b c}` is one of them, `{...}?` one or
-none, `{...}*` up to three, `word+` one to three of that word, lower case is a class of words (see
-`Words`), everything else stands for itself:
+A line of the grammar holds commands and the words they take. `{a|b c}` is one of them, `{...}?` one
+or none, `{...}*` up to three, `word+` one to three of that word, lower case is a class of words
+(`Words`), a number in front is a weight, everything else stands for itself:
 
     SET key value {NX|XX|GET|EX ttl}*      SET k3 -9223372036854775808 GET NX
 
 Expiry times are chosen so that no key expires by itself while a test runs: they are far away, in
-the past, or invalid. What expires soon is a step of its own that waits (`differential.py`).
+the past, or invalid. What expires soon is a step of its own that waits (`steps.py`).
 """
 
 import re
@@ -93,8 +93,8 @@ GRAMMAR = {
         HELLO {2|3|4|x} | HELLO 3 SETNAME value | NOSUCH value value | CLIENT NOSUCH value
         CLIENT UNBLOCK 999999 {TIMEOUT|ERROR|x}? | CLIENT NO-EVICT {on|off|x} | AUTH value
         CONFIG GET {nosuch|maxmemory} | CONFIG SET nosuch value | RESET | DISCARD | EXEC | UNWATCH
-        PUBLISH value value | OBJECT value key | CONFIG value | CLIENT KILL value
-        CLIENT REPLY value | FLUSHDB {ASYNC|SYNC}? | SWAPDB db db
+        OBJECT value key | CONFIG value | CLIENT KILL value | CLIENT REPLY value
+        FLUSHDB {ASYNC|SYNC}? | SWAPDB db db
     """,
 }
 
@@ -103,7 +103,7 @@ WEIGHTS = {"generic": 0.8, "expiry": 0.4, "connection": 0.25}
 HOMES = {"strings": "s", "lists": "l", "hashes": "h", "sets": "t", "zsets": "z"}
 KEYS_PER_HOME = 3
 
-# Replies to these are the same on both servers only in the sense of a rule (differential_replies).
+# Replies to these are the same on both servers only in the sense of a rule (`replies.py`).
 # DBSIZE counts keys that are past their time but not yet collected: its value is luck.
 RULES = {
     "elements": "HKEYS HVALS SMEMBERS SINTER SUNION SDIFF KEYS",
@@ -192,7 +192,7 @@ class Words:
         return self.mostly(self.random.choice(self.FLOATS), self.NO_FLOATS + self.EDGES)
 
     def score(self):
-        return self.mostly(str(self.random.randint(-3, 5)), self.FLOATS + self.NO_FLOATS, 0.7)
+        return self.mostly(str(self.random.randint(-3, 5)), self.FLOATS + self.NO_FLOATS, 0.85)
 
     def bound(self):
         return self.mostly(self.random.choice(["", "("]) + self.score(), ["-inf", "+inf", "(inf"])

@@ -3,8 +3,9 @@
 Replies are compared as bytes. Only where Redis itself promises no order, no value or no exact time
 does a rule decide, and only after the bytes differed:
 
-    *2\\r\\n$1\\r\\na\\r\\n$1\\r\\nb\\r\\n      SMEMBERS of a hash table: equal to the same with b first
-    *2\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n      SMEMBERS of an intset: order is promised, bytes must match
+    SMEMBERS of an intset       *2 $1 1 $1 2    the order is promised, the bytes must match
+    SMEMBERS of a hash table    *2 $1 a $1 b    says the same as *2 $1 b $1 a
+    TTL                         :99             says the same as :100
 """
 
 import socket
@@ -26,7 +27,10 @@ class Connection:
     """One connection to one server, read frame by frame."""
 
     def __init__(self, address):
-        self.socket = socket.create_connection(address)
+        try:
+            self.socket = socket.create_connection(address)
+        except OSError as error:
+            raise Gone(f"no server at {address[0]}:{address[1]}: {error}") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""
 
@@ -45,9 +49,6 @@ class Connection:
                 frame, self.unread = self.unread[:end], self.unread[end:]
                 return frame
             self.receive(deadline)
-
-    def frames(self, count):
-        return [self.frame() for _ in range(count)]
 
     def receive(self, deadline):
         self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -77,6 +78,11 @@ def encode(words):
     return b"".join(parts)
 
 
+def encode_inline(words):
+    """A command as a person types it into telnet; only for words that need no quotes."""
+    return b" ".join(words) + b"\r\n"
+
+
 def frame_end(data):
     """Where the first frame ends, or 0 if it is not complete."""
     at, missing = 0, 1
@@ -134,26 +140,26 @@ def head(frame):
     return frame[: frame.index(b"\r\n")] if frame[:1] in b"*~>%" else frame[:1]
 
 
-def agree(rule, words, ours, theirs, ours_near, theirs_near):
+def agree(rule, words, real, mini, real_near, mini_near):
     """Whether two different replies say the same under a rule.
 
     The replies `near` are those to the commands sent before and behind this one, which tell the
-    encoding of its keys or the whole population of a random pick. `ours` are the real Redis's.
+    encoding of its keys or the whole population of a random pick.
     """
-    if is_error(ours) or is_error(theirs) or head(ours) != head(theirs):
+    if is_error(real) or is_error(mini) or head(real) != head(mini):
         return False
-    one, other = parse(ours), parse(theirs)
+    one, other = parse(real), parse(mini)
     if (one is None) != (other is None):
         return False
     if rule == "time":
         return close(words[0].upper(), one, other)
     if rule in ("elements", "pairs"):
-        return is_unordered(words, one, ours_near) and arranged(rule, one) == arranged(rule, other)
+        return is_unordered(words, one, real_near) and arranged(rule, one) == arranged(rule, other)
     if rule == "drawn":
-        return drawn_from(words, one, ours_near[0]) and drawn_from(words, other, theirs_near[0])
+        return drawn_from(words, one, real_near[0]) and drawn_from(words, other, mini_near[0])
     if rule == "exec":
         return deeply_sorted(one) == deeply_sorted(other)
-    return rule == "shape" or (rule == "sort" and is_unordered(words, one, ours_near))
+    return rule == "shape" or (rule == "sort" and is_unordered(words, one, real_near))
 
 
 def is_unordered(words, items, encodings):
@@ -164,99 +170,6 @@ def is_unordered(words, items, encodings):
     if not encodings or b"hashtable" in map(parse, encodings):
         return True
     return words[0].upper() in (b"SUNION", b"SDIFF") and len(items) > 4
-
-
-def close(self):
-        self.socket.close()
-
-
-def encode(words):
-    """A command as an array of bulk strings."""
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        word = word if isinstance(word, bytes) else str(word).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
-    return b"".join(parts)
-
-
-def frame_end(data):
-    """Where the first frame ends, or 0 if it is not complete."""
-    at, missing = 0, 1
-    while missing:
-        line_end = data.find(b"\r\n", at)
-        if line_end < 0:
-            return 0
-        kind, line = data[at], data[at + 1 : line_end]
-        at = line_end + 2
-        missing -= 1
-        if kind in TEXTS:
-            at += max(int(line) + 2, 0) if line != b"-1" else 0
-            if at > len(data):
-                return 0
-        elif kind in ARRAYS:
-            missing += max(int(line), 0)
-        elif kind in b"%":
-            missing += 2 * int(line)
-        elif kind not in SCALARS:
-            raise Gone(f"not a reply: {data[:80]!r}")
-    return at
-
-
-def parse(frame):
-    """A frame as bytes, as None, or as a list; a map is a list of alternating keys and values."""
-    value, _ = parse_at(frame, 0)
-    return value
-
-
-def parse_at(data, at):
-    line_end = data.index(b"\r\n", at)
-    kind, line = data[at : at + 1], data[at + 1 : line_end]
-    at = line_end + 2
-    if kind in TEXTS:
-        size = int(line)
-        return (None, at) if size < 0 else (data[at : at + size], at + size + 2)
-    if kind in b"*~>%":
-        count = int(line) * (2 if kind == b"%" else 1)
-        if count < 0:
-            return None, at
-        items = []
-        for _ in range(count):
-            item, at = parse_at(data, at)
-            items.append(item)
-        return items, at
-    return (None if kind == b"_" else line), at
-
-
-def is_error(frame):
-    return frame[:1] == b"-"
-
-
-def head(frame):
-    """The first line: type and, but for text and numbers, the size."""
-    return frame[: frame.index(b"\r\n")] if frame[:1] in b"*~>%" else frame[:1]
-
-
-def agree(rule, words, ours, theirs, ours_near, theirs_near):
-    """Whether two different replies say the same under a rule.
-
-    `ours_near` and `theirs_near` are the replies to the commands sent with this one: those behind it
-    first, then those before it. They tell the encoding of a key, or its whole population.
-    """
-    if is_error(ours) or is_error(theirs) or head(ours) != head(theirs):
-        return False
-    one, other = parse(ours), parse(theirs)
-    if rule == "shape":
-        return True
-    if rule == "time":
-        return close(words[0].upper(), one, other)
-    if rule in ("elements", "pairs"):
-        unordered = any(parse(near) in (b"hashtable", None) for near in ours_near)
-        return (unordered or not ours_near) and arranged(rule, one) == arranged(rule, other)
-    if rule == "drawn":
-        return drawn_from(words, one, ours_near[0]) and drawn_from(words, other, theirs_near[0])
-    if rule == "exec":
-        return deeply_sorted(one) == deeply_sorted(other)
-    return False
 
 
 def close(name, one, other):

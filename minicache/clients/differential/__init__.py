@@ -1,0 +1,1 @@
+"""The differential fuzzer, bottom up: replies, commands, steps, play, shrink, servers."""

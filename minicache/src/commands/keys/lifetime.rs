@@ -1,0 +1,170 @@
+//! Deadlines: how long keys live (`expire.c`).
+//!
+//! ```text
+//! EXPIRE k 60          (integer) 1      TTL k      (integer) 60
+//! EXPIRE k 30 GT       (integer) 0      30 seconds are not more
+//! PERSIST k            (integer) 1      TTL k      (integer) -1: for ever
+//! EXPIRE k -5          (integer) 1      the time is past: deleted at once
+//! TTL k                (integer) -2: no such key
+//! ```
+//!
+//! A deadline is a point in time, in Unix milliseconds; what the four commands take is converted to
+//! that. Without a deadline a key lives for ever, so `GT` never holds and `LT` always does.
+
+use crate::commands::{Call, shown};
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+
+const MS_PER_S: i64 = 1000;
+
+/// `EXPIRE key seconds [NX | XX | GT | LT]`
+pub fn expire(c: &mut Call) -> Answer {
+    let now_ms = c.store.now.ms;
+    set_deadline(c, MS_PER_S, now_ms)
+}
+
+/// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`
+pub fn expireat(c: &mut Call) -> Answer {
+    set_deadline(c, MS_PER_S, 0)
+}
+
+/// `PEXPIRE key milliseconds [NX | XX | GT | LT]`
+pub fn pexpire(c: &mut Call) -> Answer {
+    let now_ms = c.store.now.ms;
+    set_deadline(c, 1, now_ms)
+}
+
+/// `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`
+pub fn pexpireat(c: &mut Call) -> Answer {
+    set_deadline(c, 1, 0)
+}
+
+/// `TTL key`
+pub fn ttl(c: &mut Call) -> Answer {
+    let now_ms = c.store.now.ms;
+    show_deadline(c, MS_PER_S, now_ms)
+}
+
+/// `PTTL key`
+pub fn pttl(c: &mut Call) -> Answer {
+    let now_ms = c.store.now.ms;
+    show_deadline(c, 1, now_ms)
+}
+
+/// `EXPIRETIME key`
+pub fn expiretime(c: &mut Call) -> Answer {
+    show_deadline(c, MS_PER_S, 0)
+}
+
+/// `PEXPIRETIME key`
+pub fn pexpiretime(c: &mut Call) -> Answer {
+    show_deadline(c, 1, 0)
+}
+
+/// `PERSIST key`
+pub fn persist(c: &mut Call) -> Answer {
+    let key = c.arg(1);
+    let mortal = c.store.deadline(key).flatten().is_some();
+    if mortal {
+        c.store.set_deadline(key, None);
+        c.store.changed(Events::GENERIC, "persist", key);
+    }
+    c.out.int(i64::from(mortal));
+    Ok(())
+}
+
+/// Sets the deadline to argument 2, in units of `unit_ms`, counted from `base_ms`.
+fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
+    let conditions = Conditions::parse(c)?;
+    let too_far = || {
+        let name = c.command.name;
+        Error::text(format!("ERR invalid expire time in '{name}' command"))
+    };
+    let deadline = c.int(2)?.checked_mul(unit_ms).ok_or_else(too_far)?;
+    let deadline = deadline.checked_add(base_ms).ok_or_else(too_far)?;
+    let key = c.arg(1);
+    let met = c.store.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
+    if met && deadline <= c.store.now.ms {
+        c.store.remove(key);
+        c.store.changed(Events::GENERIC, "del", key);
+    } else if met {
+        c.store.set_deadline(key, Some(deadline));
+        c.store.changed(Events::GENERIC, "expire", key);
+    }
+    c.out.int(i64::from(met));
+    Ok(())
+}
+
+/// Shows the deadline in units of `unit_ms`, rounded, counted from `base_ms`; -1 where there is
+/// none, -2 where there is no key.
+fn show_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
+    let key = c.arg(1);
+    let known = c.store.glance(key).is_some();
+    let left_ms = match c.store.deadline(key).flatten() {
+        _ if !known => -2,
+        None => -1,
+        Some(deadline) => {
+            let ms = deadline.saturating_sub(base_ms).max(0);
+            ms.saturating_add(unit_ms / 2) / unit_ms
+        }
+    };
+    c.out.int(left_ms);
+    Ok(())
+}
+
+/// What the deadline a key has must be like.
+#[derive(Default)]
+struct Conditions {
+    /// `NX`: there must be none.
+    none: bool,
+    /// `XX`: there must be one.
+    some: bool,
+    /// `GT`: the new one must be later.
+    later: bool,
+    /// `LT`: the new one must be earlier.
+    earlier: bool,
+}
+
+impl Conditions {
+    fn parse(c: &Call) -> Result<Conditions, Error> {
+        let mut conditions = Conditions::default();
+        for at in 3..c.args.len() {
+            match () {
+                () if c.is(at, "nx") => conditions.none = true,
+                () if c.is(at, "xx") => conditions.some = true,
+                () if c.is(at, "gt") => conditions.later = true,
+                () if c.is(at, "lt") => conditions.earlier = true,
+                () => {
+                    let word = shown(c.arg(at), usize::MAX);
+                    return Err(Error::text(format!("ERR Unsupported option {word}")));
+                }
+            }
+        }
+        conditions.check()?;
+        Ok(conditions)
+    }
+
+    fn check(&self) -> Answer {
+        let Conditions { none, some, later, earlier } = *self;
+        if none && (some || later || earlier) {
+            return Err(Error::new(
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            ));
+        }
+        if later && earlier {
+            return Err(Error::new("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(())
+    }
+
+    fn hold(&self, present: Option<i64>, deadline: i64) -> bool {
+        match present {
+            None => !self.some && !self.later,
+            Some(present) => {
+                !(self.none
+                    || self.later && deadline <= present
+                    || self.earlier && deadline >= present)
+            }
+        }
+    }
+}

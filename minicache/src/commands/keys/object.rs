@@ -1,0 +1,82 @@
+//! How a value lies in memory, and when it was used: `OBJECT` (`object.c`).
+//!
+//! ```text
+//! SET n 7            OBJECT ENCODING n        int
+//! APPEND n x         OBJECT ENCODING n        raw
+//! ZADD z 1 a         OBJECT ENCODING z        listpack
+//! …half a minute     OBJECT IDLETIME z        (integer) 30
+//! ```
+//!
+//! An entry has 24 bits for the eviction policy, which hold either the time of the last use or how
+//! often it was used. So `IDLETIME` and `FREQ` are never both to be had. Nothing here is shared
+//! between keys; the count that Redis gives for its shared small numbers is kept, because tests
+//! look at it.
+
+use crate::commands::Call;
+use crate::engine::config::settings::Policy;
+use crate::engine::error::{Answer, Error};
+use crate::engine::object::{Str, Value};
+use crate::engine::store::policy::Lru;
+
+/// Whole numbers below this are shared objects in Redis (`OBJ_SHARED_INTEGERS` in `server.h`).
+const SHARED_BELOW: i64 = 10_000;
+
+/// `OBJECT ENCODING key`
+pub fn object_encoding(c: &mut Call) -> Answer {
+    match c.store.peek(c.args.at(2)) {
+        Some(value) => c.out.text(value.encoding()),
+        None => c.out.null(),
+    }
+    Ok(())
+}
+
+/// `OBJECT FREQ key`
+pub fn object_freq(c: &mut Call) -> Answer {
+    let Some(bits) = clock(c) else { return Ok(()) };
+    let lfu = c.store.rules.lfu().ok_or(Error::new(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
+         that when switching between policies at runtime LRU and LFU data will take some time to \
+         adjust.",
+    ))?;
+    c.out.int(i64::from(lfu.frequency(bits, c.store.now.ms)));
+    Ok(())
+}
+
+/// `OBJECT IDLETIME key`
+pub fn object_idletime(c: &mut Call) -> Answer {
+    let Some(bits) = clock(c) else { return Ok(()) };
+    if c.store.rules.settings.maxmemory_policy.is_lfu() {
+        return Err(Error::new(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
+             when switching between policies at runtime LRU and LFU data will take some time to \
+             adjust.",
+        ));
+    }
+    c.out.count((Lru::idle_ms(bits, c.store.now.ms) / 1000) as usize);
+    Ok(())
+}
+
+/// `OBJECT REFCOUNT key`
+pub fn object_refcount(c: &mut Call) -> Answer {
+    let settings = &c.store.rules.settings;
+    let by_use = settings.maxmemory_policy.is_lfu()
+        || matches!(settings.maxmemory_policy, Policy::AllKeysLru | Policy::VolatileLru);
+    let shares = settings.maxmemory == 0 || !by_use;
+    match c.store.peek(c.args.at(2)) {
+        None => c.out.null(),
+        Some(Value::Short(Str::Int(0..SHARED_BELOW))) if shares => {
+            c.out.int(i64::from(i32::MAX));
+        }
+        Some(_) => c.out.int(1),
+    }
+    Ok(())
+}
+
+/// The policy's bits of the key; where there is none, replies so.
+fn clock(c: &mut Call) -> Option<u32> {
+    let bits = c.store.inspect(c.args.at(2), |shard, handle| shard.clock(handle));
+    if bits.is_none() {
+        c.out.null();
+    }
+    bits
+}

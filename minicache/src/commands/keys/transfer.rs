@@ -1,0 +1,119 @@
+//! Values go to another key or another database: `RENAME`, `COPY`, `MOVE`.
+//!
+//! ```text
+//! RENAME a b       what a held is b's, deadline and all; what b held is gone
+//! RENAMENX a b     the same, unless there is a b
+//! COPY a b DB 3    b in database 3 holds a copy; the two change independently from here on
+//! MOVE a 3         a is in database 3 now, unless there was one
+//! ```
+//!
+//! Renaming moves no data where the value is an object. Where source and destination lie in
+//! different shards both are locked; the database makes no difference to that.
+
+use crate::commands::Call;
+use crate::commands::connection::database;
+use crate::engine::access::{Access, Taken};
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+
+const SAME_OBJECT: Error = Error::new("ERR source and destination objects are the same");
+
+/// `RENAME key newkey`
+pub fn rename(c: &mut Call) -> Answer {
+    rename_unless(c, false)?;
+    c.out.ok();
+    Ok(())
+}
+
+/// `RENAMENX key newkey`
+pub fn renamenx(c: &mut Call) -> Answer {
+    let renamed = rename_unless(c, true)?;
+    c.out.int(i64::from(renamed));
+    Ok(())
+}
+
+/// `MOVE key db`
+pub fn move_(c: &mut Call) -> Answer {
+    let key = c.arg(1);
+    let (here, there) = (c.store.db, database_at(c, 2)?);
+    if here == there {
+        return Err(SAME_OBJECT);
+    }
+    let free = c.store.exists(key) && !c.store.within(there, |store| store.exists(key));
+    if let (true, Some(taken)) = (free, c.store.take(key).filter(|_| free)) {
+        c.store.within(there, |store| store.put_back(key, taken));
+        c.store.changed(Events::GENERIC, "move_from", key);
+        c.store.within(there, |store| arrived(store, "move_to", key));
+    }
+    c.out.int(i64::from(free));
+    Ok(())
+}
+
+/// `COPY source destination [DB destination-db] [REPLACE]`
+pub fn copy(c: &mut Call) -> Answer {
+    let (mut there, mut replace, mut at) = (c.store.db, false, 3);
+    while at < c.args.len() {
+        match () {
+            () if c.is(at, "replace") => replace = true,
+            () if c.is(at, "db") && at + 1 < c.args.len() => {
+                at += 1;
+                there = database_at(c, at)?;
+            }
+            () => return Err(Error::SYNTAX),
+        }
+        at += 1;
+    }
+    let (from, to) = (c.arg(1), c.arg(2));
+    if there == c.store.db && from == to {
+        return Err(SAME_OBJECT);
+    }
+    let copied = match c.store.copy(from) {
+        Some(copy) => c.store.within(there, |store| settle(store, to, copy, replace)),
+        None => false,
+    };
+    c.out.int(i64::from(copied));
+    Ok(())
+}
+
+/// Renames a key, or does not where another would be replaced and must not; whether it did.
+fn rename_unless(c: &mut Call, taken_stays: bool) -> Result<bool, Error> {
+    let (from, to) = (c.arg(1), c.arg(2));
+    if !c.store.exists(from) {
+        return Err(Error::NO_SUCH_KEY);
+    }
+    if from == to || (taken_stays && c.store.exists(to)) {
+        return Ok(false);
+    }
+    let taken = c.store.take(from).ok_or(Error::NO_SUCH_KEY)?;
+    c.store.remove(to);
+    c.store.put_back(to, taken);
+    c.store.changed(Events::GENERIC, "rename_from", from);
+    arrived(c.store, "rename_to", to);
+    Ok(true)
+}
+
+fn settle(store: &mut Access, key: &[u8], copy: Taken, replace: bool) -> bool {
+    if store.exists(key) && !replace {
+        return false;
+    }
+    store.remove(key);
+    store.put_back(key, copy);
+    arrived(store, "copy_to", key);
+    true
+}
+
+fn arrived(store: &mut Access, event: &str, key: &[u8]) {
+    store.changed(Events::GENERIC, event, key);
+    store.filled(key);
+}
+
+fn database_at(c: &Call, index: usize) -> Result<usize, Error> {
+    let number = c.int(index)?;
+    if i32::try_from(number).is_err() {
+        let (least, most) = (i32::MIN, i32::MAX);
+        return Err(Error::text(format!(
+            "ERR value is out of range, value must between {least} and {most}"
+        )));
+    }
+    database(c, number)
+}

@@ -1,0 +1,232 @@
+//! Members come, change and go: `ZADD`, `ZINCRBY`, `ZREM`.
+//!
+//! The options of `ZADD` are conditions on each member; a member that does not meet them is passed
+//! over. With `board` holding ada 310:
+//!
+//! ```text
+//! ZADD board NX 1 ada 2 bob      ada is there: passed over. bob is new: added          1
+//! ZADD board GT CH 300 ada       300 is not greater than 310: passed over              0
+//! ZADD board XX INCR 5 ada       310 + 5                                               315
+//! ZADD board XX INCR 5 eve       not there: passed over                                (nil)
+//! ```
+//!
+//! All scores are checked before the first member is touched: a command happens as a whole or not.
+
+use super::super::Call;
+use crate::engine::config::events::Events;
+use crate::engine::error::{Answer, Error};
+use crate::engine::number::parse_f64;
+use crate::engine::values::Limits;
+use crate::engine::values::zset::ZSet;
+
+/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
+pub fn zadd(c: &mut Call) -> Answer {
+    add(c, Options::default())
+}
+
+/// `ZINCRBY key increment member`
+pub fn zincrby(c: &mut Call) -> Answer {
+    add(c, Options { increment: true, ..Options::default() })
+}
+
+/// `ZREM key member [member ...]`
+pub fn zrem(c: &mut Call) -> Answer {
+    let key = c.arg(1);
+    let Some(zset) = c.store.get_mut::<ZSet>(key)? else {
+        c.out.int(0);
+        return Ok(());
+    };
+    let members = c.args.from(2).iter();
+    let removed = members.filter(|member| zset.remove(member).is_some()).count();
+    let emptied = zset.is_empty();
+    if removed > 0 {
+        c.store.changed(Events::ZSET, "zrem", key);
+    }
+    if emptied {
+        c.store.remove_if_empty::<ZSet>(key);
+    }
+    c.out.count(removed);
+    Ok(())
+}
+
+/// What `ZADD` makes its work depend on, and how it replies.
+#[derive(Clone, Copy, Default)]
+struct Options {
+    /// `NX`: only members that are not there.
+    only_new: bool,
+    /// `XX`: only members that are.
+    only_present: bool,
+    /// `GT`: a present member only gets a greater score.
+    only_greater: bool,
+    /// `LT`: or a lower one.
+    only_lower: bool,
+    /// `CH`: count changed members along with added ones.
+    count_changed: bool,
+    /// `INCR`: add to the score of one member, and reply with the sum.
+    increment: bool,
+}
+
+/// What became of one member.
+enum Outcome {
+    /// The options excluded it.
+    PassedOver,
+    /// It has this score, as before.
+    Same(f64),
+    /// It has another score now.
+    Updated(f64),
+    /// It was not there before.
+    Added(f64),
+}
+
+/// What became of all members.
+#[derive(Default)]
+struct Tally {
+    added: usize,
+    updated: usize,
+    /// The score of the last one, unless it was passed over.
+    score: Option<f64>,
+}
+
+fn add(c: &mut Call, preset: Options) -> Answer {
+    let (options, first) = Options::parse(c, preset)?;
+    for index in (first..c.args.len()).step_by(2) {
+        c.float(index)?;
+    }
+    let key = c.arg(1);
+    let tally = options.apply_all(c, key, first)?;
+    if tally.added + tally.updated > 0 {
+        c.store.changed(Events::ZSET, if options.increment { "zincr" } else { "zadd" }, key);
+    }
+    if tally.added > 0 {
+        c.store.filled(key);
+    }
+    match tally.score {
+        _ if !options.increment && options.count_changed => {
+            c.out.count(tally.added + tally.updated);
+        }
+        _ if !options.increment => c.out.count(tally.added),
+        Some(score) => c.out.double(score),
+        None => c.out.null(),
+    }
+    Ok(())
+}
+
+impl Options {
+    /// Reads the options and checks that they and the pairs behind them fit together; also gives
+    /// the index of the first score.
+    fn parse(c: &Call, preset: Options) -> Result<(Options, usize), Error> {
+        let mut options = preset;
+        let mut at = 2;
+        while at < c.args.len() {
+            match () {
+                () if c.is(at, "nx") => options.only_new = true,
+                () if c.is(at, "xx") => options.only_present = true,
+                () if c.is(at, "gt") => options.only_greater = true,
+                () if c.is(at, "lt") => options.only_lower = true,
+                () if c.is(at, "ch") => options.count_changed = true,
+                () if c.is(at, "incr") => options.increment = true,
+                () => break,
+            }
+            at += 1;
+        }
+        options.check(c.args.len() - at)?;
+        Ok((options, at))
+    }
+
+    fn check(&self, words: usize) -> Answer {
+        let Options { only_new, only_present, only_greater, only_lower, .. } = *self;
+        if words == 0 || !words.is_multiple_of(2) {
+            return Err(Error::SYNTAX);
+        }
+        if only_new && only_present {
+            return Err(Error::new("ERR XX and NX options at the same time are not compatible"));
+        }
+        if [only_new, only_greater, only_lower].iter().filter(|set| **set).count() > 1 {
+            return Err(Error::new(
+                "ERR GT, LT, and/or NX options at the same time are not compatible",
+            ));
+        }
+        if self.increment && words > 2 {
+            return Err(Error::new("ERR INCR option supports a single increment-element pair"));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing depends on the score a member has: then inserting it is one search.
+    fn are_plain(&self) -> bool {
+        let Options { only_new, only_present, only_greater, only_lower, increment, .. } = *self;
+        ![only_new, only_present, only_greater, only_lower, increment].contains(&true)
+    }
+
+    /// Goes through the pairs from argument `first` on.
+    fn apply_all(&self, c: &mut Call, key: &[u8], first: usize) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        let limits = &c.store.rules.limits;
+        let zset = match self.only_present {
+            true => c.store.get_mut::<ZSet>(key)?,
+            false => Some(c.store.obtain::<ZSet>(key)?),
+        };
+        let Some(zset) = zset else { return Ok(tally) };
+        for index in (first..c.args.len()).step_by(2) {
+            let score = parse_f64(c.args.at(index)).ok_or(Error::NOT_A_FLOAT)?;
+            let outcome = self.apply(zset, score, c.args.at(index + 1), limits)?;
+            tally.note(outcome);
+        }
+        Ok(tally)
+    }
+
+    fn apply(
+        &self,
+        zset: &mut ZSet,
+        score: f64,
+        member: &[u8],
+        limits: &Limits,
+    ) -> Result<Outcome, Error> {
+        if self.are_plain() {
+            return Ok(match zset.insert(score, member, limits) {
+                None => Outcome::Added(score),
+                Some(old) if old == score => Outcome::Same(score),
+                Some(_) => Outcome::Updated(score),
+            });
+        }
+        let Some(old) = zset.score(member) else {
+            if self.only_present {
+                return Ok(Outcome::PassedOver);
+            }
+            zset.insert(score, member, limits);
+            return Ok(Outcome::Added(score));
+        };
+        if self.only_new {
+            return Ok(Outcome::PassedOver);
+        }
+        let score = if self.increment { old + score } else { score };
+        if score.is_nan() {
+            return Err(Error::new("ERR resulting score is not a number (NaN)"));
+        }
+        if (self.only_greater && score <= old) || (self.only_lower && score >= old) {
+            return Ok(Outcome::PassedOver);
+        }
+        if score == old {
+            return Ok(Outcome::Same(score));
+        }
+        zset.insert(score, member, limits);
+        Ok(Outcome::Updated(score))
+    }
+}
+
+impl Tally {
+    fn note(&mut self, outcome: Outcome) {
+        self.score = match outcome {
+            Outcome::PassedOver => None,
+            Outcome::Same(score) => Some(score),
+            Outcome::Updated(score) => {
+                self.updated += 1;
+                Some(score)
+            }
+            Outcome::Added(score) => {
+                self.added += 1;
+                Some(score)
+            }
+        };
+    }
+}

@@ -1,0 +1,133 @@
+//! How the ends of a range are written.
+//!
+//! | range of | written | means |
+//! |----------|---------|-------|
+//! | ranks | `0`, `-1` | the first, the last; both ends belong to it |
+//! | scores | `10`, `(10`, `-inf` | from 10 on, from behind 10 on, from the start on |
+//! | names | `[b`, `(b`, `-`, `+` | from b on, from behind b on, from the start, to the end |
+//!
+//! Ranges of names make sense where all scores are equal. The counterparts in Redis are
+//! `zslParseRange` and `zslParseLexRangeItem`.
+
+use crate::engine::error::Error;
+use crate::engine::number::{parse_f64_loosely, parse_i64};
+use crate::engine::values::zset::{Bound, LexBound, ZSet};
+use std::ops::Range;
+
+/// What a range is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Places in the order.
+    Rank,
+    /// Scores.
+    Score,
+    /// Names.
+    Lex,
+}
+
+/// A range with both ends.
+#[derive(Clone, Copy)]
+pub enum Interval<'a> {
+    /// From one place to another, negative ones counted from the end.
+    Ranks(i64, i64),
+    /// Between scores.
+    Scores(Bound, Bound),
+    /// Between names.
+    Names(LexBound<'a>, LexBound<'a>),
+}
+
+impl<'a> Interval<'a> {
+    /// Reads a range, the lower end first.
+    pub fn parse(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Interval<'a>, Error> {
+        const NOT_SCORES: Error = Error::new("ERR min or max is not a float");
+        const NOT_NAMES: Error = Error::new("ERR min or max not valid string range item");
+        match by {
+            By::Rank => match (parse_i64(min), parse_i64(max)) {
+                (Some(start), Some(stop)) => Ok(Interval::Ranks(start, stop)),
+                _ => Err(Error::NOT_AN_INTEGER),
+            },
+            By::Score => match (score(min), score(max)) {
+                (Some(min), Some(max)) => Ok(Interval::Scores(min, max)),
+                _ => Err(NOT_SCORES),
+            },
+            By::Lex => match (name(min), name(max)) {
+                (Some(min), Some(max)) => Ok(Interval::Names(min, max)),
+                _ => Err(NOT_NAMES),
+            },
+        }
+    }
+
+    /// The ranks of the members in it. Where `reverse`, places count from the other end; scores and
+    /// names mean the same members either way.
+    pub fn ranks(self, zset: &ZSet, reverse: bool) -> Range<usize> {
+        match self {
+            Interval::Scores(min, max) => zset.ranks_by_score(min, max),
+            Interval::Names(min, max) => zset.ranks_by_lex(min, max),
+            Interval::Ranks(start, stop) => {
+                let places = places(start, stop, zset.len());
+                match reverse {
+                    false => places,
+                    true => zset.len() - places.end..zset.len() - places.start,
+                }
+            }
+        }
+    }
+}
+
+/// The places from `start` to `stop` of `len`, none where they lie outside or backwards.
+fn places(start: i64, stop: i64, len: usize) -> Range<usize> {
+    let from_start = |place: i64| if place < 0 { place.saturating_add(len as i64) } else { place };
+    let start = from_start(start).max(0);
+    let stop = from_start(stop).min(len as i64 - 1);
+    if start > stop { 0..0 } else { start as usize..stop as usize + 1 }
+}
+
+fn score(text: &[u8]) -> Option<Bound> {
+    match text {
+        [b'(', number @ ..] => parse_f64_loosely(number).map(Bound::Excl),
+        number => parse_f64_loosely(number).map(Bound::Incl),
+    }
+}
+
+fn name(text: &[u8]) -> Option<LexBound<'_>> {
+    match text {
+        b"-" => Some(LexBound::Min),
+        b"+" => Some(LexBound::Max),
+        [b'[', name @ ..] => Some(LexBound::Incl(name)),
+        [b'(', name @ ..] => Some(LexBound::Excl(name)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_from_both_ends() {
+        for (start, stop, expected) in [
+            (0, -1, 0..5),
+            (1, 2, 1..3),
+            (-2, -1, 3..5),
+            (-9, 9, 0..5),
+            (5, 9, 0..0),
+            (3, 2, 0..0),
+            (0, -6, 0..0),
+            (i64::MIN, i64::MAX, 0..5),
+            (i64::MAX, i64::MIN, 0..0),
+        ] {
+            assert_eq!(places(start, stop, 5), expected, "{start} {stop}");
+        }
+        assert_eq!(places(0, -1, 0), 0..0);
+    }
+
+    #[test]
+    fn ends_of_ranges() {
+        assert_eq!(score(b"(1.5"), Some(Bound::Excl(1.5)));
+        assert_eq!(score(b"-inf"), Some(Bound::Incl(f64::NEG_INFINITY)));
+        assert_eq!((score(b"((1"), score(b"nan"), score(b"x")), (None, None, None));
+        assert_eq!(name(b"["), Some(LexBound::Incl(b"")));
+        assert_eq!(name(b"(a\0b"), Some(LexBound::Excl(b"a\0b")));
+        assert_eq!((name(b""), name(b"a"), name(b"+x"), name(b"1")), (None, None, None, None));
+    }
+}

@@ -1,0 +1,146 @@
+//! What can be asked about one sorted set without a range: size, scores, ranks, random members, a
+//! walk through all.
+//!
+//! ```text
+//! ZMSCORE board ada bob eve       310, 250, (nil)
+//! ZREVRANK board ada              0: nobody has more
+//! ZRANDMEMBER board 2             two different members
+//! ZSCAN board 0 MATCH a*          cursor 0, that is all; ada 310
+//! ```
+
+use super::Listing;
+use crate::commands::draw::Draw;
+use crate::commands::{Call, scan};
+use crate::engine::error::{Answer, Error};
+use crate::engine::number::{DtoaBuf, ItoaBuf};
+use crate::engine::values::zset::ZSet;
+use crate::wire::reply::Reply;
+
+/// `ZCARD key`
+pub fn zcard(c: &mut Call) -> Answer {
+    let zset = c.store.get::<ZSet>(c.args.at(1))?;
+    c.out.count(zset.map_or(0, ZSet::len));
+    Ok(())
+}
+
+/// `ZSCORE key member`
+pub fn zscore(c: &mut Call) -> Answer {
+    let zset = c.store.get::<ZSet>(c.args.at(1))?;
+    score_or_null(c.out, zset.and_then(|zset| zset.score(c.args.at(2))));
+    Ok(())
+}
+
+/// `ZMSCORE key member [member ...]`
+pub fn zmscore(c: &mut Call) -> Answer {
+    let zset = c.store.get::<ZSet>(c.args.at(1))?;
+    let members = c.args.from(2);
+    c.out.array(members.len());
+    for member in members.iter() {
+        score_or_null(c.out, zset.and_then(|zset| zset.score(member)));
+    }
+    Ok(())
+}
+
+/// `ZRANK key member`
+pub fn zrank(c: &mut Call) -> Answer {
+    rank(c, false)
+}
+
+/// `ZREVRANK key member`
+pub fn zrevrank(c: &mut Call) -> Answer {
+    rank(c, true)
+}
+
+/// `ZRANDMEMBER key [count [WITHSCORES]]`
+pub fn zrandmember(c: &mut Call) -> Answer {
+    if c.args.len() == 2 {
+        let mut rng = c.store.cache.rng();
+        let drawn = c.store.get::<ZSet>(c.args.at(1))?.and_then(|zset| zset.random(&mut rng));
+        c.out.element_or_null(drawn.map(|(member, _)| member));
+        return Ok(());
+    }
+    let draw = Draw::parse(c.arg(2))?;
+    match c.args.len() {
+        3 => draw_members(c, draw, false),
+        4 if c.is(3, "withscores") => draw_members(c, draw.of_pairs()?, true),
+        _ => Err(Error::SYNTAX),
+    }
+}
+
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count]`
+pub fn zscan(c: &mut Call) -> Answer {
+    let cursor = scan::cursor(c.arg(2))?;
+    let Some(zset) = c.store.get::<ZSet>(c.args.at(1))? else {
+        scan::nothing(c.out);
+        return Ok(());
+    };
+    let options = scan::Options::parse(c.args, 3, false)?;
+    let (start, mut listed) = (c.out.mark(), 0);
+    let cursor = options.walk(cursor, |cursor| {
+        let mut members = 0;
+        let next = zset.scan(cursor, |member, score| {
+            members += 1;
+            if options.wants(member.as_bytes(&mut ItoaBuf::new())) {
+                listed += 2;
+                c.out.element(member);
+                scanned_score(c.out, zset, score);
+            }
+        });
+        (next, members)
+    });
+    scan::finish(c.out, start, cursor, listed);
+    Ok(())
+}
+
+/// A score as `ZSCAN` shows it: packed ones that are whole are integers, without an exponent
+/// however large they are.
+fn scanned_score(out: &mut Reply, zset: &ZSet, score: f64) {
+    const WHOLE_BELOW: f64 = (1u64 << 62) as f64;
+    match zset {
+        ZSet::Packed(_) if score.fract() == 0.0 && score.abs() < WHOLE_BELOW => {
+            out.bulk_int(score as i64);
+        }
+        _ => out.bulk(DtoaBuf::new().format(score)),
+    }
+}
+
+fn rank(c: &mut Call, reverse: bool) -> Answer {
+    let zset = c.store.get::<ZSet>(c.args.at(1))?;
+    match zset.and_then(|zset| zset.rank(c.args.at(2), reverse)) {
+        Some(rank) => c.out.count(rank),
+        None => c.out.null(),
+    }
+    Ok(())
+}
+
+fn score_or_null(out: &mut Reply, score: Option<f64>) {
+    match score {
+        Some(score) => out.double(score),
+        None => out.null(),
+    }
+}
+
+fn draw_members(c: &mut Call, draw: Draw, with_scores: bool) -> Answer {
+    let (mut rng, bytes_max) = (c.store.cache.rng(), c.reply_bytes_max());
+    let listing = Listing::new(with_scores, c.out.protocol);
+    let Some(zset) = c.store.get::<ZSet>(c.args.at(1))? else {
+        c.out.array(0);
+        return Ok(());
+    };
+    listing.header(c.out, draw.len(zset.len()));
+    // Finding a rank in a packed set is a walk; it is walked once, not once for each draw.
+    let listed: Vec<_> = match zset {
+        ZSet::Packed(_) => zset.iter().collect(),
+        ZSet::Indexed(_) => Vec::new(),
+    };
+    let whole = draw.all(zset.len(), &mut rng, |place| {
+        // All members, where all are wanted, come from the end as in Redis.
+        let rank = zset.len() - 1 - place;
+        if let Some(member) = listed.get(rank).copied().or_else(|| zset.nth(rank)) {
+            listing.member(c.out, member);
+        }
+        c.out.len() < bytes_max
+    });
+    c.session.closing |= !whole;
+    Ok(())
+}

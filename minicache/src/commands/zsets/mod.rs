@@ -1,0 +1,105 @@
+//! Sorted sets: members with scores, in order of the scores (`t_zset.c`).
+//!
+//! ```text
+//! ZADD board 310 ada 250 bob 310 cyd        (integer) 3
+//! ZRANGE board 0 -1 WITHSCORES              bob 250, ada 310, cyd 310
+//! ZRANGE board (250 inf BYSCORE LIMIT 0 1   ada
+//! ZINCRBY board 100 bob                     350
+//! ZPOPMAX board                             bob 350
+//! ```
+//!
+//! * [`add`]: members come, change and go, by name.
+//! * [`bounds`]: how the ends of a range are written.
+//! * [`range`]: members by rank, score or name, to be listed, stored, counted or removed.
+//! * [`look`]: what can be asked about one set without a range.
+//! * [`combine`]: unions, intersections and differences of sets with and without scores.
+//! * [`pop`]: members taken from either end, waiting for them if need be.
+//!
+//! Whatever the question, a range of members becomes a range of ranks (`engine/values/zset.rs`), so
+//! that listing, storing and removing each exist once.
+
+mod add;
+mod bounds;
+mod combine;
+mod look;
+mod pop;
+mod range;
+#[cfg(test)]
+mod tests;
+
+pub use add::{zadd, zincrby, zrem};
+pub use combine::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore};
+pub use look::{zcard, zmscore, zrandmember, zrank, zrevrank, zscan, zscore};
+pub use pop::{bzmpop, bzpopmax, bzpopmin, zmpop, zpopmax, zpopmin};
+pub use range::{
+    zcount, zlexcount, zrange, zrangebylex, zrangebyscore, zrangestore, zremrangebylex,
+    zremrangebyrank, zremrangebyscore, zrevrange, zrevrangebylex, zrevrangebyscore,
+};
+
+use super::Call;
+use crate::engine::config::events::Events;
+use crate::engine::values::zset::{Scored, ZSet};
+use crate::format::listpack::Element;
+use crate::wire::reply::{Protocol, Reply};
+
+/// How a reply lists members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    /// Names alone.
+    Names,
+    /// Name, score, name, score.
+    Flat,
+    /// An array of two for each member.
+    Pairs,
+}
+
+impl Listing {
+    /// Names, or what the protocol makes of names with scores.
+    fn new(with_scores: bool, protocol: Protocol) -> Listing {
+        match (with_scores, protocol) {
+            (false, _) => Listing::Names,
+            (true, Protocol::Resp2) => Listing::Flat,
+            (true, Protocol::Resp3) => Listing::Pairs,
+        }
+    }
+
+    /// The header of `count` members.
+    fn header(self, out: &mut Reply, count: usize) {
+        out.array(if self == Listing::Flat { 2 * count } else { count });
+    }
+
+    /// One member.
+    fn member(self, out: &mut Reply, (member, score): (Element, f64)) {
+        if self == Listing::Pairs {
+            out.array(2);
+        }
+        out.element(member);
+        if self != Listing::Names {
+            out.double(score);
+        }
+    }
+
+    /// A whole list of `count` members.
+    fn list<'z>(
+        self,
+        out: &mut Reply,
+        count: usize,
+        members: impl Iterator<Item = (Element<'z>, f64)>,
+    ) {
+        self.header(out, count);
+        members.for_each(|member| self.member(out, member));
+    }
+}
+
+/// Puts a result, which is in order, under a key, or removes the key where the result is empty;
+/// replies with its size.
+fn store(c: &mut Call, key: &[u8], result: Vec<Scored>, event: &str) {
+    c.out.count(result.len());
+    if !result.is_empty() {
+        c.store.put(key, ZSet::from_sorted(result, &c.store.rules.limits));
+        c.store.changed(Events::ZSET, event, key);
+        c.store.filled(key);
+    } else if c.store.remove(key) {
+        c.store.changed(Events::GENERIC, "del", key);
+    }
+}
