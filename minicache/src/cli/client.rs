@@ -9,11 +9,12 @@
 //! execute(["PING"])          connects, logs in, selects 3 again; PONG
 //! ```
 //!
-//! **Why is a command not sent again by itself after the connection broke?** Nobody can know whether
-//! the server had executed it. An `INCR` sent twice counts twice.
+//! **Why is a command not sent again by itself after the connection broke?** Nobody can know
+//! whether the server had executed it. An `INCR` sent twice counts twice.
 //!
 //! `SUBSCRIBE` and `MONITOR` turn the conversation round: the server speaks until one of both ends
-//! it. The counterpart in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply` (`redis-cli.c`).
+//! it. The counterpart in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
+//! (`redis-cli.c`).
 
 use super::print::{Style, is_laid_out, print};
 use super::reply::Reply;

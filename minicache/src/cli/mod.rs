@@ -6,7 +6,7 @@
 //! $ printf 'GET greeting\nDBSIZE\n' | minicache cli  a command a line
 //! good day
 //! 1
-//! $ minicache cli                                  a conversation: history, completion, hints, help
+//! $ minicache cli                                  a conversation, with completion, hints, help
 //! 127.0.0.1:6379> GET greeting
 //! "good day"
 //! ```
@@ -145,5 +145,6 @@ fn arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 fn is_farewell(command: &[Vec<u8>]) -> bool {
-    matches!(command, [word] if [&b"quit"[..], b"exit"].iter().any(|it| word.eq_ignore_ascii_case(it)))
+    let ends = |word: &[u8]| [&b"quit"[..], b"exit"].iter().any(|it| word.eq_ignore_ascii_case(it));
+    matches!(command, [word] if ends(word))
 }

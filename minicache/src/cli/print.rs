@@ -8,9 +8,9 @@
 //! 3) 1# "field" => (nil)    maps with #, sets with ~
 //! ```
 //!
-//! For programs, bare ([`Style::Raw`]): the bytes, one value a line. What cannot be told apart there
-//! is up to the program. The counterparts in Redis are `cliFormatReplyTTY` and `cliFormatReplyRaw`
-//! (`redis-cli.c`).
+//! For programs, bare ([`Style::Raw`]): the bytes, one value a line. What cannot be told apart
+//! there is up to the program. The counterparts in Redis are `cliFormatReplyTTY` and
+//! `cliFormatReplyRaw` (`redis-cli.c`).
 
 use super::reply::Reply;
 use crate::wire::frame::Group;
