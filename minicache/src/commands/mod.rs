@@ -32,7 +32,7 @@ pub mod strings;
 pub mod synopsis;
 pub mod table;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 pub mod transactions;
 pub mod zsets;
 
