@@ -189,7 +189,7 @@ impl Client {
     /// programs count on one reply to a command.
     fn receive(&mut self, output: &mut impl Write) -> Result<Reply, Failure> {
         loop {
-            let reply = self.with_connection(|connection| Reply::read(connection))?;
+            let reply = self.with_connection(Reply::read)?;
             if !matches!(reply, Reply::Group(Group::Push, _)) {
                 return Ok(reply);
             }
@@ -206,7 +206,7 @@ impl Client {
             output.flush()?;
         }
         loop {
-            let reply = self.with_connection(|connection| Reply::read(connection))?;
+            let reply = self.with_connection(Reply::read)?;
             output.write_all(&print(&reply, self.style))?;
             output.flush()?;
             if reply.is_error() {
