@@ -9,11 +9,12 @@
 //! execute(["PING"])          connects, logs in, selects 3 again; PONG
 //! ```
 //!
-//! **Why is a command not sent again by itself after the connection broke?** Nobody can know whether
-//! the server had executed it. An `INCR` sent twice counts twice.
+//! **Why is a command not sent again by itself after the connection broke?** Nobody can know
+//! whether the server had executed it. An `INCR` sent twice counts twice.
 //!
 //! `SUBSCRIBE` and `MONITOR` turn the conversation round: the server speaks until one of both ends
-//! it. The counterpart in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply` (`redis-cli.c`).
+//! it. The counterparts in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
+//! (`redis-cli.c`).
 
 use super::print::{Style, is_laid_out, print};
 use super::reply::Reply;
@@ -112,9 +113,14 @@ impl Client {
         Client { address, login, style, connection: None, transaction: None }
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// What to show where a command is typed.
     pub fn prompt(&self) -> String {
-        if self.connection.is_none() {
+        if !self.is_connected() {
             return "not connected> ".to_string();
         }
         let db = if self.login.db == 0 { String::new() } else { format!("[{}]", self.login.db) };
@@ -188,7 +194,7 @@ impl Client {
     /// programs count on one reply to a command.
     fn receive(&mut self, output: &mut impl Write) -> Result<Reply, Failure> {
         loop {
-            let reply = self.with_connection(|connection| Reply::read(connection))?;
+            let reply = self.with_connection(Reply::read)?;
             if !matches!(reply, Reply::Group(Group::Push, _)) {
                 return Ok(reply);
             }
@@ -205,7 +211,7 @@ impl Client {
             output.flush()?;
         }
         loop {
-            let reply = self.with_connection(|connection| Reply::read(connection))?;
+            let reply = self.with_connection(Reply::read)?;
             output.write_all(&print(&reply, self.style))?;
             output.flush()?;
             if reply.is_error() {
