@@ -106,7 +106,9 @@ fn what_a_value_is_made_of() {
         > OBJECT FREQ none
         (nil)
         > OBJECT FREQ short
-        (error) ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.
+        (error) ERR An LFU maxmemory policy is not selected, access frequency not \
+        tracked. Please note that when switching between policies at runtime LRU and \
+        LFU data will take some time to adjust.
         > OBJECT ENCODING
         (error) ERR wrong number of arguments for 'object|encoding' command
         > OBJECT NOSUCH short
