@@ -19,8 +19,9 @@ ARG BASE_IMAGE=debian:bookworm-slim
 FROM ${BASE_IMAGE} AS minicache
 USER 65532:65532
 EXPOSE 6379
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["minicache", "cli", "ping"]
-ENTRYPOINT ["minicache"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+    CMD ["/usr/local/bin/minicache", "cli", "ping"]
+ENTRYPOINT ["/usr/local/bin/minicache"]
 CMD ["serve", "--listen", "0.0.0.0:6379"]
 
 # Docker's older builder makes every stage above the one it is asked for. So this one stands above

@@ -38,7 +38,8 @@ fn parse(parser: &mut Parser, mut bytes: &[u8]) -> (u64, usize) {
     let mut sums = (0, 0);
     while let Found::Request { length } = parser.next(bytes, LIMITS) {
         sums.0 += 1;
-        sums.1 += parser.args(bytes).iter().map(|argument| black_box(argument).len()).sum::<usize>();
+        sums.1 +=
+            parser.args(bytes).iter().map(|argument| black_box(argument).len()).sum::<usize>();
         bytes = &bytes[length..];
     }
     sums

@@ -6,6 +6,7 @@
 //! ```
 
 use clap::Parser;
+use minicache::cli::{self, CliArgs};
 use minicache::commands::connection::REDIS_VERSION;
 use minicache::engine::config::{Config, ConfigError};
 use minicache::raw::Counting;
@@ -31,6 +32,8 @@ const ENGINE: Engine = Engine { name: "minicache", listen: "127.0.0.1:6379" };
 enum Command {
     /// Run the server
     Serve(Serve),
+    /// Talk to a server: one command, or a conversation
+    Cli(CliArgs),
 }
 
 #[derive(clap::Args)]
@@ -41,9 +44,10 @@ struct Serve {
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| checked("maxmemory", text))]
     maxmemory: Option<String>,
     /// Which keys make room: allkeys-lru, volatile-ttl, noeviction ... as in redis.conf
-    #[arg(long, value_name = "POLICY", value_parser = |text: &str| checked("maxmemory-policy", text))]
+    #[arg(long, value_name = "POLICY", value_parser = |it: &str| checked("maxmemory-policy", it))]
     maxmemory_policy: Option<String>,
-    /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not show
+    /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not
+    /// show
     #[arg(long, value_name = "PASSWORD")]
     requirepass: Option<String>,
 }
@@ -58,9 +62,12 @@ pub fn main() -> ExitCode {
     if redis_style::is_meant(args.get(1..).unwrap_or_default()) {
         return redis_style::main(args.get(1..).unwrap_or_default());
     }
-    main_with(&ENGINE, args, |command| match command {
+    let mut all_well = true;
+    let code = main_with(&ENGINE, args, |command| match command {
         Command::Serve(serve) => serve.run(),
-    })
+        Command::Cli(args) => cli::run(args).map(|well| all_well = well),
+    });
+    if all_well { code } else { ExitCode::FAILURE }
 }
 
 fn version() -> String {

@@ -1,5 +1,7 @@
 //! A Redis small enough to read in an evening.
 
+#[cfg(not(loom))]
+pub mod cli;
 pub mod commands;
 pub mod engine;
 pub mod format;

@@ -1,8 +1,9 @@
 //! The only unsafe code of the crate: an allocator that counts.
 //!
-//! `maxmemory` is a promise about memory, not about lengths of strings. A request for 1000 bytes takes 1008 from glibc's
-//! heap, and a 5-byte one 32. This allocator asks after every call what was really given (`zmalloc.c` does the same)
-//! and keeps the sum. One relaxed addition per call; entries come from the slab, so most commands make no call.
+//! `maxmemory` is a promise about memory, not about lengths of strings. A request for 1000 bytes
+//! takes 1008 from glibc's heap, and a 5-byte one 32. This allocator asks after every call what was
+//! really given (`zmalloc.c` does the same) and keeps the sum. One relaxed addition per call;
+//! entries come from the slab, so most commands make no call.
 
 #![allow(unsafe_code)]
 
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes the allocator has handed out, its headers included. 0 in a program that does not use [`Counting`].
+/// Bytes the allocator has handed out, its headers included. 0 in a program that does not use
+/// [`Counting`].
 pub fn allocated() -> usize {
     ALLOCATED.load(Ordering::Relaxed)
 }
@@ -30,8 +32,8 @@ fn given(pointer: *mut u8) -> usize {
     unsafe { libc::malloc_usable_size(pointer.cast()) + HEADER }
 }
 
-// SAFETY: every call is passed on to `System` unchanged, with what the caller promised; the counting touches no memory
-// but a static.
+// SAFETY: every call is passed on to `System` unchanged, with what the caller promised; the
+// counting touches no memory but a static.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.

@@ -6,7 +6,7 @@
 //!
 //! * [`requests`]: the parser answers alike however its input is cut, and takes memory only for
 //!   bytes that came.
-//! * [`commands`]: whatever clients send, each command has its one reply, and when all have gone and
+//! * [`commands`]: whatever clients send, each command has one reply, and when all have gone and
 //!   every key is deleted nothing is left behind.
 //! * [`configuration`]: a file that is accepted can be written out and read again, and a refused
 //!   `CONFIG SET` changes nothing.

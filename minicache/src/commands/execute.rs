@@ -1,7 +1,8 @@
-//! The way of every command: found, checked, queued or executed; then those are served who waited for what it did.
+//! The way of every command: found, checked, queued or executed; then those are served who waited
+//! for what it did.
 //!
-//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of two errors a
-//! client sees, and whether a transaction is spoilt by it.
+//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of
+//! two errors a client sees, and whether a transaction is spoilt by it.
 
 use super::spec::Flags;
 use super::table;
@@ -92,7 +93,8 @@ impl<'c> Executor<'c> {
         out.error(&error.0);
     }
 
-    /// Finds the command and checks what can be checked without executing it. An error here spoils an open transaction.
+    /// Finds the command and checks what can be checked without executing it. An error here spoils
+    /// an open transaction.
     fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
         let command = match find(args).and_then(|command| self.permit(session, command)) {
             Ok(command) => command,
@@ -132,7 +134,8 @@ impl<'c> Executor<'c> {
         }
         if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
             return Err(Error::text(format!(
-                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context",
                 command.name
             )));
         }
@@ -229,7 +232,8 @@ impl<'c> Executor<'c> {
         set
     }
 
-    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to go.
+    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to
+    /// go.
     fn make_room(&mut self) -> bool {
         let Access { cache, rules, now, .. } = self.store;
         if cache.used_memory() as u64 <= rules.settings.maxmemory {
@@ -239,7 +243,8 @@ impl<'c> Executor<'c> {
         make_room(cache, rules, now, &mut self.evicting)
     }
 
-    /// Runs the commands that waited for keys that were filled, in the order they came, until nothing new is filled.
+    /// Runs the commands that waited for keys that were filled, in the order they came, until
+    /// nothing new is filled.
     pub fn serve_waiting(&mut self) {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {

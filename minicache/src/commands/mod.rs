@@ -1,16 +1,18 @@
 //! Commands: from a request to its reply.
 //!
 //! ```text
-//! *3 $3 SET $1 k $1 v ─> table: set, arity -3, write, key at 1 ─> checks ─> lock the key's shard ─> strings::set ─> +OK
+//! *3 $3 SET $1 k $1 v ─> table: set, arity -3, write, key at 1 ─> checks
+//!                     ─> lock the key's shard ─> strings::set ─> +OK
 //! ```
 //!
-//! * [`spec`] and [`table`]: what there is, in one declarative place. Dispatch, `COMMAND`, help and the documentation read it.
+//! * [`spec`] and [`table`]: what there is, in one declarative place. Dispatch, `COMMAND`, help and
+//!   the documentation read it.
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
 //!
-//! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply buffer there, and either
-//! writes exactly one reply or returns the error that is the reply.
+//! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply
+//! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
 pub mod bits;
 pub mod connection;
@@ -30,7 +32,7 @@ pub mod strings;
 pub mod synopsis;
 pub mod table;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 pub mod transactions;
 pub mod zsets;
 
@@ -123,13 +125,15 @@ impl<'a> Call<'a, '_> {
     }
 
     /// How long the replies of this batch may become: past that the client would be closed for not
-    /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops there.
+    /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops
+    /// there.
     pub fn reply_bytes_max(&self) -> usize {
         self.store.rules.reply_bytes_max(false)
     }
 
-    /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from now. Where waiting is not
-    /// possible, in a transaction, it answers as if the time were up at once.
+    /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from
+    /// now. Where waiting is not possible, in a transaction, it answers as if the time were up at
+    /// once.
     pub fn wait(&mut self, keys: &[&[u8]], timeout_ms: Option<i64>) {
         match self.mode {
             Mode::Transaction => self.out.null_array(),
@@ -152,7 +156,8 @@ impl<'a> Call<'a, '_> {
     }
 }
 
-/// The timeout of a blocking command, in seconds with a fraction: milliseconds, or `None` for 0, which means for ever.
+/// The timeout of a blocking command, in seconds with a fraction: milliseconds, or `None` for 0,
+/// which means for ever.
 pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not a float or out of range");
     let seconds = parse_f64(argument).ok_or(NOT_A_TIMEOUT)?;
@@ -167,8 +172,8 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     }
 }
 
-/// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a character
-/// for every byte, which [`Reply::error`] makes bytes again.
+/// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a
+/// character for every byte, which [`Reply::error`] makes bytes again.
 pub fn shown(bytes: &[u8], most: usize) -> String {
     let bytes = bytes.iter().take(most).take_while(|byte| **byte != 0);
     bytes.map(|byte| char::from(*byte)).collect()

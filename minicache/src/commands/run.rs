@@ -1,9 +1,10 @@
 //! Whole pipelines, in place.
 //!
-//! A client that sends sixteen commands in one packet wants sixteen replies in one. [`run`] executes every complete request
-//! of what was read, straight from the read buffer into the reply buffer: no copy of an argument, no task per command, one
-//! look at the clock, one write. At 16 commands a read the two system calls cost each of them 0.5 instead of 8 µs,
-//! which is all the speed there is to pipelining.
+//! A client that sends sixteen commands in one packet wants sixteen replies in one. [`run`]
+//! executes every complete request of what was read, straight from the read buffer into the reply
+//! buffer: no copy of an argument, no task per command, one look at the clock, one write. At 16
+//! commands a read the two system calls cost each of them 0.5 instead of 8 µs, which is all the
+//! speed there is to pipelining.
 
 use super::execute::Executor;
 use crate::engine::session::Session;
@@ -11,8 +12,13 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{Found, Limits, Parser};
 use std::sync::atomic::Ordering;
 
+/// Replies of this many bytes are sent before the next request is looked at, so that a pipeline of
+/// requests for long values meets `client-output-buffer-limit` between two of them and not after
+/// all.
+pub const REPLIES_MAX: usize = 1 << 20;
+
 /// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the
-/// conversation, or until the replies are more than the client may leave unread. Returns how many
+/// conversation, or until [`REPLIES_MAX`] bytes of replies have come together. Returns how many
 /// bytes of `input` are done with; the rest must be there again, with more behind it, at the next
 /// call.
 pub fn run(
@@ -23,13 +29,10 @@ pub fn run(
     out: &mut Reply,
 ) -> usize {
     let bulk_max = executor.store.rules.settings.proto_max_bulk_len as i64;
-    // One packet of `GET`s can ask for gigabytes. A client that asks for more than it may leave
-    // unread will be cut off; there is no need to write all of it first.
-    let most = executor.store.rules.reply_bytes_max(session.client.is_subscriber());
     let mut done = 0;
     // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
     session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
-    while !session.closing && session.waiting.is_none() && out.len() < most {
+    while !session.closing && session.waiting.is_none() && out.len() < REPLIES_MAX {
         let rest = &input[done..];
         match parser.next(rest, Limits { bulk_max, trusted: session.trusted }) {
             Found::Request { length } => {

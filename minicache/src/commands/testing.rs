@@ -137,10 +137,12 @@ impl Fixture {
     }
 
     /// Executes the commands of a conversation and compares the whole of it; see the head of the
-    /// file. Lines are compared without the blanks around them.
+    /// file. Lines are compared without the blanks around them; a backslash at the end of one joins
+    /// the next to it.
     #[track_caller]
     pub fn check(&mut self, conversation: &str) {
-        let lines = conversation.lines().map(str::trim).filter(|line| !line.is_empty());
+        let joined: String = conversation.split("\\\n").map(str::trim_start).collect();
+        let lines = joined.lines().map(str::trim).filter(|line| !line.is_empty());
         let expected: Vec<&str> = lines.collect();
         let mut actual = Vec::new();
         for line in &expected {
@@ -156,10 +158,10 @@ impl Fixture {
     /// What the mailboxes hold, as lines.
     fn letters(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         for (name, session) in &mut self.sessions {
             let mailbox = &session.client.mailbox;
-            let Poll::Ready(letters) = mailbox.poll_collect(&mut context) else { continue };
+            let Poll::Ready(letters) = mailbox.poll_collect(&context) else { continue };
             for letter in letters {
                 let text = match letter {
                     Letter::Message(bytes) => show(&bytes),

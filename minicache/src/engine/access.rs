@@ -1,7 +1,7 @@
 //! How commands reach keys: the locks they hold, and the keyspace as it looks from under them.
 //!
-//! A command names its keys, so its shards are known before it runs. They are locked in ascending order, which is why
-//! two commands can never wait for each other:
+//! A command names its keys, so its shards are known before it runs. They are locked in ascending
+//! order, which is why two commands can never wait for each other:
 //!
 //! ```text
 //! MSET a 1 b 2    a in shard 5, b in shard 2     lock 2, lock 5, run
@@ -9,9 +9,10 @@
 //! GET c           shard 7 is not held            unlock 2 and 5, lock 7, run
 //! ```
 //!
-//! Locks stay until a command needs others or the batch ends, so a pipeline on one shard locks once. Reading a key
-//! does what Redis does on the way (`lookupKey` in `db.c`): a dead key is removed, the eviction policy hears of the use,
-//! hits and misses are counted. Changing one tells watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
+//! Locks stay until a command needs others or the batch ends, so a pipeline on one shard locks
+//! once. Reading a key does what Redis does on the way (`lookupKey` in `db.c`): a dead key is
+//! removed, the eviction policy hears of the use, hits and misses are counted. Changing one tells
+//! watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
 
 use super::cache::{Cache, Cell, Counters, add};
 use super::config::events::Events;
@@ -65,6 +66,8 @@ pub struct Taken {
     pub fresh: Owned,
     /// Its deadline.
     pub deadline: Option<i64>,
+    /// What the eviction policy knew of it; `None` for a copy, which is new.
+    clock: Option<u32>,
 }
 
 /// A value by itself.
@@ -186,6 +189,11 @@ impl<'c> Access<'c> {
         self.look_up(key, false).is_some()
     }
 
+    /// Counts as a use of a key, without being a hit or a miss; whether there is one.
+    pub fn touch(&mut self, key: &[u8]) -> bool {
+        self.look_up(key, true).is_some()
+    }
+
     /// The string under a key.
     pub fn string(&mut self, key: &[u8]) -> Result<Option<Str<'_>>, Error> {
         match self.read(key) {
@@ -229,8 +237,8 @@ impl<'c> Access<'c> {
         object.and_then(T::of_mut).ok_or(Error::WRONG_TYPE)
     }
 
-    /// The bytes of a string that grows or changes in place, made if there is none. A string that lies in its entry moves to
-    /// the heap first, and stays there.
+    /// The bytes of a string that grows or changes in place, made if there is none. A string that
+    /// lies in its entry moves to the heap first, and stays there.
     pub fn text_mut(&mut self, key: &[u8]) -> Result<&mut Vec<u8>, Error> {
         let spot = match self.look_up(key, true) {
             None => self.add(key, Fresh::Object(Object::Text(Vec::new())), None),
@@ -322,10 +330,11 @@ impl<'c> Access<'c> {
 
     /// Takes a key out, with its value and deadline.
     pub fn take(&mut self, key: &[u8]) -> Option<Taken> {
-        let spot = self.look_up(key, false)?;
+        let spot = self.look_up(key, true)?;
         let db = self.db;
         let shard = &mut self.guards[spot.guard].1.shard;
         let deadline = shard.deadline(spot.handle);
+        let clock = Some(shard.clock(spot.handle));
         let short = match shard.value(spot.handle) {
             Value::Short(text) => Some(text.to_vec()),
             Value::Object(_) => None,
@@ -335,7 +344,7 @@ impl<'c> Access<'c> {
             (Some(object), _) => Owned::Object(object),
             (None, text) => Owned::Text(text.unwrap_or_default()),
         };
-        Some(Taken { fresh, deadline })
+        Some(Taken { fresh, deadline, clock })
     }
 
     /// A copy of a key's value, with its deadline.
@@ -344,7 +353,7 @@ impl<'c> Access<'c> {
             Value::Short(text) => Owned::Text(text.to_vec()),
             Value::Object(object) => Owned::Object(object.clone()),
         };
-        Some(Taken { fresh, deadline: self.deadline(key).flatten() })
+        Some(Taken { fresh, deadline: self.deadline(key).flatten(), clock: None })
     }
 
     /// Puts back under a key what was [taken](Self::take), whatever is there.
@@ -352,6 +361,9 @@ impl<'c> Access<'c> {
         match taken.fresh {
             Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
+        }
+        if let (Some(clock), Some(spot)) = (taken.clock, self.look_up(key, false)) {
+            self.guards[spot.guard].1.shard.set_clock(spot.handle, clock);
         }
     }
 
@@ -441,12 +453,14 @@ impl<'c> Access<'c> {
         self.guard_of(key).watched.unwatch(db, key) == Some(version)
     }
 
-    /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it changed.
+    /// Says to the watchers of every key of a database that is alive, or alive in `other`, that it
+    /// changed.
     pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
         let watched = |(_, cell): &(usize, MutexGuard<'_, Cell>)| cell.watched.keys_of(db);
         let watched: Vec<Box<[u8]>> = self.guards.iter().flat_map(watched).collect();
         for key in watched {
-            // Looking removes dead keys. One that died in `other` must not seem to die in `db` after they are exchanged.
+            // Looking removes dead keys. One that died in `other` must not seem to die in `db`
+            // after they are exchanged.
             let here = self.within(db, |store| store.exists(&key));
             let there = other.is_some_and(|db| self.within(db, |store| store.exists(&key)));
             if here || there {
@@ -455,7 +469,8 @@ impl<'c> Access<'c> {
         }
     }
 
-    /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at most; whether that was enough.
+    /// Removes the dead keys of one database in one locked shard, dealing with `budget` keys at
+    /// most; whether that was enough.
     pub fn expire_due(&mut self, shard: usize, db: usize, mut budget: usize) -> bool {
         let guard = self.guard_index(shard);
         while budget > 0 {
@@ -543,20 +558,27 @@ impl Str<'_> {
     }
 }
 
-/// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it without locks.
+/// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
+/// without locks.
 ///
 /// Shards are asked in turn, so that with several of them the evicted keys come from all.
 pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    let limit = rules.settings.maxmemory as usize;
-    let mut fruitless = 0;
-    while cache.used_memory() > limit {
-        if !rules.evicts() || fruitless == cache.shards() {
+    while cache.used_memory() as u64 > rules.settings.maxmemory {
+        if !evict_any(cache, rules, now, turn) {
             return false;
         }
-        *turn = (*turn + 1) % cache.shards();
-        fruitless = if evict_one(cache, rules, now, *turn) { 0 } else { fruitless + 1 };
     }
     true
+}
+
+/// Evicts a key from the next shard that has one to give up; false where none has. Call it without
+/// locks.
+pub fn evict_any(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
+    rules.evicts()
+        && (0..cache.shards()).any(|_| {
+            *turn = (*turn + 1) % cache.shards();
+            evict_one(cache, rules, now, *turn)
+        })
 }
 
 fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {

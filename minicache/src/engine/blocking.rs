@@ -1,18 +1,22 @@
 //! Who waits for what: clients in `BLPOP` and its kin (`blocked.c`).
 //!
-//! A blocking command that finds nothing leaves a [`Ticket`]: itself, word for word, and the keys it waits for. Whoever puts
-//! something under such a key runs the command of the first in the queue again, on its behalf, and posts the reply.
+//! A blocking command that finds nothing leaves a [`Ticket`]: itself, word for word, and the keys
+//! it waits for. Whoever puts something under such a key runs the command of the first in the queue
+//! again, on its behalf, and posts the reply.
 //!
 //! ```text
 //! client 7: BLPOP jobs 0      jobs is empty -> ticket 1 {BLPOP jobs 0}, queue of jobs: [1]
 //! client 8: BLPOP jobs 0      queue of jobs: [1, 2]
-//! client 9: RPUSH jobs a      1. pushes  2. sees the queue  3. runs ticket 1's BLPOP: it pops a, reply to 7's mailbox
-//!                             4. runs ticket 2's: nothing there, it goes on waiting    5. gets its own reply: 1
+//! client 9: RPUSH jobs a      1. pushes  2. sees the queue
+//!                             3. runs ticket 1's BLPOP: it pops a, reply to 7's mailbox
+//!                             4. runs ticket 2's: nothing there, it goes on waiting
+//!                             5. gets its own reply: 1
 //! ```
 //!
-//! **No element is missed.** A ticket is written while the locks of its keys' shards are held, and a push looks at the queue
-//! after it held the lock of that shard: one of the two came first, and either the command saw the element or the push
-//! sees the ticket. `tests/loom_blocking.rs` checks it.
+//! **No element is missed.** A ticket is written while the locks of its keys' shards are held, and
+//! a push looks at the queue after it held the lock of that shard: one of the two came first, and
+//! either the command saw the element or the push sees the ticket. `tests/loom_blocking.rs` checks
+//! it.
 
 use super::clients::Client;
 use crate::commands::Command;
@@ -98,8 +102,9 @@ impl Waiting {
         id
     }
 
-    /// Claims a ticket in order to run its command; false where it is gone. Call it with the shards of its keys locked, and
-    /// [`resume`](Self::resume) or [`finish`](Self::finish) it before they are given back.
+    /// Claims a ticket in order to run its command; false where it is gone. Call it with the shards
+    /// of its keys locked, and [`resume`](Self::resume) or [`finish`](Self::finish) it before they
+    /// are given back.
     pub fn claim(&self, id: u64) -> bool {
         let mut queues = self.queues.lock();
         queues.tickets.get_mut(&id).map(|queued| queued.claimed = true).is_some()

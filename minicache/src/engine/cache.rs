@@ -6,13 +6,14 @@
 //! core 2: connections ┘                         └ …
 //! ```
 //!
-//! **Why locked shards and not owned ones.** In a shared-nothing design each core owns its shards and a command for
-//! another core's key travels there by message. A message and its answer cost two wake-ups, a lock that nobody else wants
-//! about 20 ns; `cargo bench -p benches --bench sharing` measures both. Redis has one thread that executes and needs neither;
-//! with one thread we have one shard, and its lock is taken once for a whole batch of commands.
+//! **Why locked shards and not owned ones.** In a shared-nothing design each core owns its shards
+//! and a command for another core's key travels there by message. A message and its answer cost two
+//! wake-ups, a lock that nobody else wants about 20 ns; `cargo bench -p benches --bench sharing`
+//! measures both. Redis has one thread that executes and needs neither; with one thread we have one
+//! shard, and its lock is taken once for a whole batch of commands.
 //!
-//! **No deadlock**: shards are locked in ascending order ([`crate::engine::access`]); the registries below are locked after
-//! shards, one at a time, and never the other way round.
+//! **No deadlock**: shards are locked in ascending order ([`crate::engine::access`]); the
+//! registries below are locked after shards, one at a time, and never the other way round.
 
 use super::blocking::Waiting;
 use super::clients::Clients;
@@ -118,8 +119,8 @@ impl Totals {
     }
 }
 
-/// Figures that one core writes and anybody may read. One writer each, so adding is a load and a store: no locked
-/// instruction on the way of every command.
+/// Figures that one core writes and anybody may read. One writer each, so adding is a load and a
+/// store: no locked instruction on the way of every command.
 pub struct Counters {
     commands: Box<[CommandCounters]>,
     /// Changes to keys.
@@ -269,7 +270,8 @@ impl Cache {
         }
     }
 
-    /// Whether a shard that was used lately has no room for more entries, whatever `maxmemory` says.
+    /// Whether a shard that was used lately has no room for more entries, whatever `maxmemory`
+    /// says.
     pub fn is_full(&self) -> bool {
         self.slab_full.load(Ordering::Relaxed)
     }
@@ -292,7 +294,8 @@ impl Cache {
     }
 }
 
-/// A rate per second over the last while: whoever has a clock [samples](Self::sample) a count now and then.
+/// A rate per second over the last while: whoever has a clock [samples](Self::sample) a count now
+/// and then.
 #[derive(Default)]
 pub struct Rate {
     count: AtomicU64,

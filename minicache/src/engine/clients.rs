@@ -1,7 +1,8 @@
 //! Who is connected: what `CLIENT LIST` shows of everybody, and how to reach them.
 //!
-//! A [`Client`] is the part of a connection that others may look at. Its owner updates it with plain relaxed stores as it goes;
-//! a reader on another core sees each figure as it was a moment ago, which is all `CLIENT LIST` promises.
+//! A [`Client`] is the part of a connection that others may look at. Its owner updates it with
+//! plain relaxed stores as it goes; a reader on another core sees each figure as it was a moment
+//! ago, which is all `CLIENT LIST` promises.
 
 use super::mailbox::Mailbox;
 use minikit::sync::Mutex;

@@ -1,5 +1,6 @@
-//! What a command answers when it cannot do what it was asked. The first word is the code clients switch on; the texts
-//! are Redis' own, because people and test suites match on them (`shared` in `server.c`).
+//! What a command answers when it cannot do what it was asked. The first word is the code clients
+//! switch on; the texts are Redis' own, because people and test suites match on them (`shared` in
+//! `server.c`).
 
 use std::borrow::Cow;
 

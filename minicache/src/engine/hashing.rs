@@ -1,7 +1,8 @@
 //! The hash of keys and members: keyed with a secret that this process drew.
 //!
 //! A client that knew the hash could send keys that all fall into one bucket, and every look-up
-//! would become a walk. So 256 random bits go into each hash, drawn when the first one is asked for:
+//! would become a walk. So 256 random bits go into each hash, drawn when the first one is asked
+//! for:
 //!
 //! ```text
 //! this process   "user:7" -> 0x8d0c...   shard 35, bucket 0x1c0d8

@@ -1,16 +1,17 @@
-//! Letters for a connection from elsewhere: a published message, the element a blocked client waited for, an order to
-//! leave.
+//! Letters for a connection from elsewhere: a published message, the element a blocked client
+//! waited for, an order to leave.
 //!
-//! Connections live on one core each and touch nothing of each other's. Where a command concerns another client, it
-//! leaves a letter in that client's mailbox and wakes the task that owns it:
+//! Connections live on one core each and touch nothing of each other's. Where a command concerns
+//! another client, it leaves a letter in that client's mailbox and wakes the task that owns it:
 //!
 //! ```text
 //! PUBLISH news hi  (core 0)        Mailbox of client 7        connection 7 (core 1)
-//!   deliver(Message(">3..."))  ──>  [letter] + waker  ──wake──>  collect() -> [letter], then writes it
+//!   deliver(Message(">3..."))  ──>  [letter] + waker  ──wake──>  collects it, then writes it
 //! ```
 //!
-//! **No letter is lost.** A reader that finds nothing leaves its waker under the same lock under which writers add letters;
-//! so either it saw the letter, or the writer sees the waker. `tests/loom_mailbox.rs` checks every interleaving.
+//! **No letter is lost.** A reader that finds nothing leaves its waker under the same lock under
+//! which writers add letters; so either it saw the letter, or the writer sees the waker.
+//! `tests/loom_mailbox.rs` checks every interleaving.
 
 use minikit::sync::Mutex;
 use std::sync::Arc;

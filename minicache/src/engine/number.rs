@@ -62,9 +62,10 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 }
 
 /// The double that `text` spells where C's `strtod` decides alone, which is at the ends of a range
-/// of scores and in `SORT`: blanks in front do not matter, nothing at all is 0, and what overflows
-/// is infinite.
+/// of scores and in `SORT`: a zero byte ends the text, blanks in front do not matter, nothing at
+/// all is 0, and what overflows is infinite.
 pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Some(0.0);
     }

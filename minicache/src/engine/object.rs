@@ -1,7 +1,8 @@
 //! What a key can hold: five types, and how each presents itself to `TYPE` and `OBJECT ENCODING`.
 //!
-//! Short strings and integers never come here, they lie in the entry (`format::entry`). An [`Object`] is what needs
-//! memory of its own: a container, or a string that is long or was changed in place (`robj` in `object.c`).
+//! Short strings and integers never come here, they lie in the entry (`format::entry`). An
+//! [`Object`] is what needs memory of its own: a container, or a string that is long or was changed
+//! in place (`robj` in `object.c`).
 //!
 //! | value | type | encoding reported | where it lies |
 //! |-------|------|----------|---------------|
@@ -64,7 +65,8 @@ pub enum Value<'a> {
     Object(&'a Object),
 }
 
-/// The longest string that `OBJECT ENCODING` calls `embstr` (Redis: what fits a 64-byte allocation with its header).
+/// The longest string that `OBJECT ENCODING` calls `embstr` (Redis: what fits a 64-byte allocation
+/// with its header).
 const EMBSTR_MAX: usize = 44;
 
 impl<'a> Value<'a> {

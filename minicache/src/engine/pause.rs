@@ -1,7 +1,8 @@
 //! `CLIENT PAUSE`: all clients, or those that write, are kept waiting until a certain time.
 //!
-//! A paused command has not begun; its bytes stay in its connection's buffer and are looked at again later. The state is two
-//! atomics, so that a server that is not paused pays one relaxed load per batch.
+//! A paused command has not begun; its bytes stay in its connection's buffer and are looked at
+//! again later. The state is two atomics, so that a server that is not paused pays one relaxed load
+//! per batch.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -13,7 +14,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Pauses until `until_ms` (Unix milliseconds); an earlier, longer pause of the same kind goes on.
+    /// Pauses until `until_ms` (Unix milliseconds); an earlier, longer pause of the same kind goes
+    /// on.
     pub fn begin(&self, until_ms: i64, writes_only: bool) {
         self.until_ms.fetch_max(until_ms, Ordering::Relaxed);
         self.writes_only.store(writes_only, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! The settings in force, with what follows from them, shared by all cores.
 //!
-//! `CONFIG SET` changes the texts under a lock, derives new [`Rules`] and publishes them. A core holds on to the rules it
-//! has and looks at a version number once per batch of commands; so a change reaches every core within one batch, and
-//! no command pays for the possibility.
+//! `CONFIG SET` changes the texts under a lock, derives new [`Rules`] and publishes them. A core
+//! holds on to the rules it has and looks at a version number once per batch of commands; so a
+//! change reaches every core within one batch, and no command pays for the possibility.
 
 use super::config::settings::{OutputLimit, Policy as PolicyName};
 use super::config::{Config, Settings};

@@ -1,5 +1,6 @@
-//! What the server remembers of one conversation between commands: the database, the protocol, an open transaction, the keys
-//! watched, the channels heard (`client` in `server.h`, without its buffers and socket).
+//! What the server remembers of one conversation between commands: the database, the protocol, an
+//! open transaction, the keys watched, the channels heard (`client` in `server.h`, without its
+//! buffers and socket).
 
 use super::clients::Client;
 use super::pubsub::{Scope, Subscriptions};

@@ -1,7 +1,9 @@
-//! Keys under `WATCH`: each has a version that every change raises (`touchWatchedKey` in `multi.c`).
+//! Keys under `WATCH`: each has a version that every change raises (`touchWatchedKey` in
+//! `multi.c`).
 //!
-//! Redis keeps a list of clients per watched key and marks each of them when the key changes. A version does the same without
-//! reaching into other clients: `WATCH` notes it, `EXEC` looks whether it is still the same.
+//! Redis keeps a list of clients per watched key and marks each of them when the key changes. A
+//! version does the same without reaching into other clients: `WATCH` notes it, `EXEC` looks
+//! whether it is still the same.
 //!
 //! ```text
 //! client 1: WATCH k    version of k: 0, noted

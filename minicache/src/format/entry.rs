@@ -1,8 +1,8 @@
 //! One key, its value and its deadline, as they lie in one slot.
 //!
-//! Redis spends a dictionary entry, a key string, a value object and often a value string on one pair: four
-//! pointers and three allocation headers around 13 bytes of `SET foo_000001 bar` come to 88 bytes (`dict.c`, `sds.c`,
-//! `object.c`). Here the pair is one run of bytes:
+//! Redis spends a dictionary entry, a key string, a value object and often a value string on one
+//! pair: four pointers and three allocation headers around 13 bytes of `SET foo_000001 bar` come to
+//! 88 bytes (`dict.c`, `sds.c`, `object.c`). Here the pair is one run of bytes:
 //!
 //! ```text
 //!  01 | 2a 00 00 | 0a | 66 6f 6f 5f 30 30 30 30 30 31 | 03 | 62 61 72
@@ -12,8 +12,9 @@
 //!  flags: no deadline, bytes inline
 //! ```
 //!
-//! 19 bytes, in a 24-byte slot. A key with a deadline carries 13 bytes more, in front of the key length: the
-//! deadline in 5 bytes and the two links of the expiry wheel's list. All numbers are little-endian.
+//! 19 bytes, in a 24-byte slot. A key with a deadline carries 13 bytes more, in front of the key
+//! length: the deadline in 5 bytes and the two links of the expiry wheel's list. All numbers are
+//! little-endian.
 //!
 //! | part | bytes | present |
 //! |------|-------|---------|
@@ -52,7 +53,8 @@ pub enum Stored<'a> {
     Int(i64),
     /// A string, byte for byte.
     Inline(&'a [u8]),
-    /// The number of an object on the heap: a container, or a string too long or too lively to lie inline.
+    /// The number of an object on the heap: a container, or a string too long or too lively to lie
+    /// inline.
     Object(u32),
 }
 
@@ -74,7 +76,8 @@ pub fn size_of(key: &[u8], value: Stored<'_>, deadline: Option<i64>) -> usize {
         + value.size()
 }
 
-/// Writes an entry into `slot`, which must have [`size_of`] bytes at least. The links start as zero.
+/// Writes an entry into `slot`, which must have [`size_of`] bytes at least. The links start as
+/// zero.
 pub fn write(slot: &mut [u8], key: &[u8], value: Stored<'_>, deadline: Option<i64>, clock: u32) {
     let kind = match value {
         Stored::Int(_) => KIND_INT,
@@ -131,8 +134,8 @@ pub fn inline_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
     Some(&mut rest[size..size + length])
 }
 
-/// Puts other bytes of the same length in the place of an inline value, in an entry without deadline; false where it is not
-/// such an entry. The quickest way to overwrite.
+/// Puts other bytes of the same length in the place of an inline value, in an entry without
+/// deadline; false where it is not such an entry. The quickest way to overwrite.
 pub fn overwrite(slot: &mut [u8], bytes: &[u8]) -> bool {
     if slot[0] != KIND_INLINE | DEADLINE_NONE {
         return false;

@@ -1,22 +1,24 @@
 //! One client, from its first byte to its last.
 //!
-//! A connection is one future that does whatever can be done and then sleeps until any of four things happens: bytes
-//! arrive, the kernel takes more of a reply, a letter comes, a blocking command's time is up.
+//! A connection is one future that does whatever can be done and then sleeps until any of four
+//! things happens: bytes arrive, the kernel takes more of a reply, a letter comes, a blocking
+//! command's time is up.
 //!
 //! ```text
-//!             ┌──────── letters: messages to send, the reply a blocked command waited for, an order to leave
+//!             ┌──────── letters: messages, the reply a blocked command waited for, the order to go
 //!   sleep ──> ├──────── unsent replies: write them
 //!             ├──────── time is up: the blocked command answers null
 //!             └──────── bytes: run every complete request, write all replies at once ──> sleep
 //! ```
 //!
-//! The buffers belong to the core. A request that came whole is executed where the kernel put it; only the beginning of an
-//! incomplete one is copied into `pending`, and only replies the kernel would not take into `unsent`. Both are
-//! bounded, `client-query-buffer-limit` and `client-output-buffer-limit`, and a client that exceeds one is closed
-//! (`readQueryFromClient` and `checkClientOutputBufferLimits` in `networking.c`).
+//! The buffers belong to the core. A request that came whole is executed where the kernel put it;
+//! only the beginning of an incomplete one is copied into `pending`, and only replies the kernel
+//! would not take into `unsent`. Both are bounded, `client-query-buffer-limit` and
+//! `client-output-buffer-limit`, and a client that exceeds one is closed (`readQueryFromClient` and
+//! `checkClientOutputBufferLimits` in `networking.c`).
 
 use super::{Core, monotonic_ns, now};
-use crate::commands::run::run;
+use crate::commands::run::{REPLIES_MAX, run};
 use crate::commands::{Executor, transactions};
 use crate::engine::access::Moment;
 use crate::engine::blocking::Withdrawal;
@@ -165,6 +167,19 @@ impl Connection {
 
     /// Executes the requests in `input` and sends the replies; returns how much of it is done with.
     fn run(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<usize, Gone> {
+        let mut done = 0;
+        loop {
+            let (taken, more) = self.run_some(&input[done..], context)?;
+            done += taken;
+            if !more {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Executes requests until their replies are many bytes, and sends these; whether there may be
+    /// more to execute.
+    fn run_some(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<(usize, bool), Gone> {
         let core = Rc::clone(&self.core);
         let rules = core.rules();
         let at = now();
@@ -179,11 +194,9 @@ impl Connection {
         } else if self.session.held_until_ms.is_some() {
             self.alarm = Some(Box::pin(sleep(HELD_PAUSE)));
         }
-        if out.len() >= rules.reply_bytes_max(self.session.client.is_subscriber()) {
-            return Err(self.cut_off(out.len() as u64));
-        }
+        let more = out.len() >= REPLIES_MAX;
         self.send(std::mem::take(out.buffer()), context)?;
-        Ok(done)
+        Ok((done, more))
     }
 
     fn executor<'c>(&self, core: &'c Core, rules: &'c Rules, at: Moment) -> Executor<'c> {
@@ -192,7 +205,8 @@ impl Connection {
 
     /// Writes replies, keeps what the kernel does not take, and gives the buffer back to the core.
     fn send(&mut self, mut bytes: Vec<u8>, context: &mut Context<'_>) -> Result<(), Gone> {
-        if self.unsent.is_empty() && !bytes.is_empty() {
+        let kept_up = self.unsent.is_empty();
+        if kept_up && !bytes.is_empty() {
             let taken = match Pin::new(&mut self.stream).poll_write(context, &bytes) {
                 Poll::Ready(Ok(taken)) => taken,
                 Poll::Ready(Err(_)) => return Err(Gone),
@@ -207,7 +221,7 @@ impl Connection {
         if bytes.capacity() <= KEPT_MAX {
             *self.core.spare.borrow_mut() = bytes;
         }
-        self.check_output_limit()
+        self.check_output_limit(kept_up)
     }
 
     /// Writes what is unsent; ready once nothing is.
@@ -236,8 +250,8 @@ impl Connection {
         Ok(Poll::Ready(()))
     }
 
-    /// Drops what was sent once it is the greater part, or a client that is always a little behind would make `unsent` grow
-    /// for ever.
+    /// Drops what was sent once it is the greater part, or a client that is always a little behind
+    /// would make `unsent` grow for ever.
     fn forget_sent(&mut self) {
         if self.sent > KEPT_MAX && self.sent * 2 > self.unsent.len() {
             self.unsent.drain(..self.sent);
@@ -250,7 +264,8 @@ impl Connection {
             match letter {
                 Letter::Message(bytes) => self.unsent.extend_from_slice(&bytes),
                 Letter::Leave => {
-                    // What the kernel does not take now it may never take: a client that is told to go is not waited for.
+                    // What the kernel does not take now it may never take: a client that is told to
+                    // go is not waited for.
                     let _ = self.flush(context)?;
                     return Err(Gone);
                 }
@@ -261,15 +276,20 @@ impl Connection {
                 }
             }
         }
-        self.check_output_limit()
+        self.check_output_limit(false)
     }
 
-    fn check_output_limit(&mut self) -> Result<(), Gone> {
+    /// Closes a client that leaves too much unread. One that had read everything before may be sent
+    /// a reply of any length: 512 MB are a legitimate value.
+    fn check_output_limit(&mut self, kept_up: bool) -> Result<(), Gone> {
         let unsent = (self.unsent.len() - self.sent) as u64;
         if unsent == 0 {
             return Ok(());
         }
         self.session.client.figures.output_bytes.store(unsent as usize, Ordering::Relaxed);
+        if kept_up {
+            return Ok(());
+        }
         let rules = self.core.rules();
         if self.exceeds(rules.output_limit(self.session.client.is_subscriber()), unsent) {
             return Err(self.cut_off(unsent));
@@ -339,7 +359,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Nobody must find the client any more: not its subscriptions, not its watches, not its place in a queue.
+    /// Nobody must find the client any more: not its subscriptions, not its watches, not its place
+    /// in a queue.
     fn drop(&mut self) {
         let cache = &self.core.cache;
         if let Some(ticket) = self.session.waiting {

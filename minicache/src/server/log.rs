@@ -7,9 +7,9 @@
 //! └ the process
 //! ```
 //!
-//! Only the Redis way of starting logs like this; `serve` logs as all engines do. `loglevel` is asked
-//! at every event, so `CONFIG SET loglevel` works at once. Redis prints local time; here it is
-//! UTC, because the rules of a time zone are a database (`serverLogRaw` in `server.c`).
+//! Only the Redis way of starting logs like this; `serve` logs as all engines do. `loglevel` is
+//! asked at every event, so `CONFIG SET loglevel` works at once. Redis prints local time; here it
+//! is UTC, because the rules of a time zone are a database (`serverLogRaw` in `server.c`).
 
 use crate::engine::config::settings::LogLevel;
 use std::fmt::{self, Display};
@@ -98,7 +98,8 @@ impl Display for Date {
 }
 
 /// Year, month from 0, and day of the month, `days` after 1970-01-01. Years are counted from March,
-/// so that a leap day is the last day of one (Hinnant, "chrono-compatible low-level date algorithms").
+/// so that a leap day is the last day of one (Hinnant, "chrono-compatible low-level date
+/// algorithms").
 fn civil(days: u64) -> (u64, usize, u64) {
     const DAYS_TO_1970: u64 = 719_468;
     const DAYS_OF_400_YEARS: u64 = 146_097;

@@ -6,13 +6,14 @@
 //! ```
 //!
 //! * [`connection`]: one client, from its first byte to its last.
-//! * [`upkeep`]: what happens without being asked for: keys expire, idle clients leave, the server stops.
+//! * [`upkeep`]: what happens without being asked for: keys expire, idle clients leave, the server
+//!   stops.
 //! * [`start`]: from options to a running server.
 //! * [`redis_style`]: the same the way a `redis-server` is started, with [`log`] lines in its form.
 //! * [`inspect`]: what the admin endpoint shows of a cache.
 //!
-//! A core shares nothing with another but the [`Cache`]. Its connections share its buffers, because only one of them runs
-//! at a time: ten thousand idle clients hold no buffer at all.
+//! A core shares nothing with another but the [`Cache`]. Its connections share its buffers, because
+//! only one of them runs at a time: ten thousand idle clients hold no buffer at all.
 
 pub mod connection;
 pub mod inspect;

@@ -245,7 +245,8 @@ fn exists(address: IpAddr) -> bool {
     TcpListener::bind((address, 0)).is_ok()
 }
 
-/// Whether a socket on the IPv6 wildcard hears who comes by IPv4: tried, because the system decides.
+/// Whether a socket on the IPv6 wildcard hears who comes by IPv4: tried, because the system
+/// decides.
 fn takes_both() -> bool {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0));
     let port = listener.as_ref().ok().and_then(|it| it.local_addr().ok()).map(|it| it.port());

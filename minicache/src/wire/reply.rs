@@ -1,6 +1,7 @@
 //! Replies: values to bytes, in the protocol the client asked for.
 //!
-//! RESP2 has five types; RESP3 (`HELLO 3`) says more about what a reply is. The same call writes either:
+//! RESP2 has five types; RESP3 (`HELLO 3`) says more about what a reply is. The same call writes
+//! either:
 //!
 //! | call | RESP2 | RESP3 |
 //! |------|-------|-------|
@@ -12,8 +13,8 @@
 //! | `boolean(true)` | `:1\r\n` | `#t\r\n` |
 //! | `push(3)` | `*3\r\n…` | `>3\r\n…` |
 //!
-//! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c` keeps a buffer and
-//! a list of blocks).
+//! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c`
+//! keeps a buffer and a list of blocks).
 
 use crate::engine::number::{DtoaBuf, ItoaBuf};
 use crate::engine::object::Str;
@@ -78,8 +79,9 @@ impl Reply {
         self.line(text.as_bytes());
     }
 
-    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character stands
-    /// for the byte of its number, so that what a client sent can be quoted whether or not it is text.
+    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character
+    /// stands for the byte of its number, so that what a client sent can be quoted whether or not
+    /// it is text.
     pub fn error(&mut self, text: &str) {
         self.bytes.push(b'-');
         self.bytes.extend(text.chars().map(|character| match character {
@@ -178,8 +180,8 @@ impl Reply {
         self.header(if self.resp3() { b'>' } else { b'*' }, count as i64);
     }
 
-    /// The header of `pairs` pairs that say something about the reply behind them. RESP2 has no such thing: only to a
-    /// client that speaks RESP3.
+    /// The header of `pairs` pairs that say something about the reply behind them. RESP2 has no
+    /// such thing: only to a client that speaks RESP3.
     pub fn attribute(&mut self, pairs: usize) {
         self.header(b'|', pairs as i64);
     }
@@ -229,8 +231,8 @@ impl Reply {
         }
     }
 
-    /// Remembers this place. When the number of elements written behind it is known, one of the `*_at` calls puts the
-    /// header in front of them, moving them up by its length.
+    /// Remembers this place. When the number of elements written behind it is known, one of the
+    /// `*_at` calls puts the header in front of them, moving them up by its length.
     pub fn mark(&self) -> Mark {
         Mark(self.bytes.len())
     }
@@ -302,7 +304,8 @@ mod tests {
 
     #[test]
     fn the_table_of_the_head() {
-        let rows: [(fn(&mut Reply), &str, &str); 8] = [
+        type Row = (fn(&mut Reply), &'static str, &'static str);
+        let rows: [Row; 8] = [
             (|r| r.null(), "$-1\r\n", "_\r\n"),
             (|r| r.null_array(), "*-1\r\n", "_\r\n"),
             (|r| r.map(1), "*2\r\n", "%1\r\n"),

@@ -1,6 +1,7 @@
 //! Requests: finding where the arguments lie, without copying them.
 //!
-//! A client sends an array of bulk strings, or (a person with telnet) a line. `SET k v` is one or the other of
+//! A client sends an array of bulk strings, or (a person with telnet) a line. `SET k v` is one or
+//! the other of
 //!
 //! ```text
 //! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $1\r\nv\r\n          SET k v\r\n
@@ -9,14 +10,16 @@
 //!  └ how many arguments
 //! ```
 //!
-//! The parser reads what has arrived and answers one of three things: a request is complete and takes this many bytes; more
-//! is needed; or this is not the protocol, in Redis' own words, and the connection must end. Arguments are [`Span`]s into
-//! the buffer: whole pipelines run with no copy and no allocation. When a request arrives in pieces the parser
-//! remembers how far it came, so that a million arguments in small packets cost a million steps, not their square.
+//! The parser reads what has arrived and answers one of three things: a request is complete and
+//! takes this many bytes; more is needed; or this is not the protocol, in Redis' own words, and the
+//! connection must end. Arguments are [`Span`]s into the buffer: whole pipelines run with no copy
+//! and no allocation. When a request arrives in pieces the parser remembers how far it came, so
+//! that a million arguments in small packets cost a million steps, not their square.
 //!
-//! **Nothing is believed before it is checked.** The number of arguments and every length are compared with their limits
-//! as they are read, and memory is taken only for bytes that came. Before a client has authenticated the limits are ten
-//! arguments of 16 KiB. Counterpart: `processMultibulkBuffer` in `networking.c`.
+//! **Nothing is believed before it is checked.** The number of arguments and every length are
+//! compared with their limits as they are read, and memory is taken only for bytes that came.
+//! Before a client has authenticated the limits are ten arguments of 16 KiB. Counterpart:
+//! `processMultibulkBuffer` in `networking.c`.
 
 use crate::engine::number::parse_i64;
 use std::fmt;
@@ -33,7 +36,8 @@ const BULK_MAX_STRANGER: i64 = 16 * 1024;
 /// Where an argument lies in the buffer: start and end.
 pub type Span = (u32, u32);
 
-/// The arguments of a request, the command's name first. Cheap to copy; the bytes belong to someone else.
+/// The arguments of a request, the command's name first. Cheap to copy; the bytes belong to someone
+/// else.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
     bytes: &'a [u8],
@@ -86,7 +90,8 @@ impl<'a> Args<'a> {
     }
 }
 
-/// Arguments that own their bytes: a command queued by `MULTI`, or one that waits for a list to fill.
+/// Arguments that own their bytes: a command queued by `MULTI`, or one that waits for a list to
+/// fill.
 #[derive(Clone, Debug, Default)]
 pub struct OwnedArgs {
     bytes: Vec<u8>,
@@ -124,14 +129,16 @@ pub struct Limits {
 /// What the parser found at the start of the buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A request; it ends `length` bytes into the buffer. It may have no arguments (an empty line): skip it.
+    /// A request; it ends `length` bytes into the buffer. It may have no arguments (an empty line):
+    /// skip it.
     Request {
         /// Bytes from the start of the buffer.
         length: usize,
     },
     /// Not all of it has arrived.
     Incomplete,
-    /// Not the protocol. What is wrong goes behind `ERR Protocol error: `, then the connection ends.
+    /// Not the protocol. What is wrong goes behind `ERR Protocol error: `, then the connection
+    /// ends.
     Invalid(Wrong),
 }
 
@@ -167,8 +174,8 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Looks for a request at the start of `buffer`. After [`Found::Incomplete`] the next call must bring the same
-    /// bytes and more.
+    /// Looks for a request at the start of `buffer`. After [`Found::Incomplete`] the next call must
+    /// bring the same bytes and more.
     pub fn next(&mut self, buffer: &[u8], limits: Limits) -> Found {
         if self.missing.is_none() {
             self.spans.clear();
@@ -249,7 +256,8 @@ impl Parser {
     }
 }
 
-/// Something read from the buffer and where what follows it begins, or `None` where it has not all arrived.
+/// Something read from the buffer and where what follows it begins, or `None` where it has not all
+/// arrived.
 type Read<T> = Result<Option<(T, usize)>, Wrong>;
 
 fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
@@ -318,8 +326,8 @@ fn digit(byte: u8) -> i64 {
     i64::from(byte - b'0')
 }
 
-/// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a quote is not
-/// closed, or text follows a closing quote (`sdssplitargs`).
+/// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a
+/// quote is not closed, or text follows a closing quote (`sdssplitargs`).
 pub fn split_quoted(text: &[u8]) -> Option<OwnedArgs> {
     let mut arguments = OwnedArgs::default();
     let mut rest = text;

@@ -10,9 +10,10 @@
 //! shards.row([0.into(), 17.into()]).row([1.into(), 9.into()]);
 //! ```
 //!
-//! The same content comes as one HTML page, as JSON, and as text for a terminal. The page needs nothing from outside,
-//! follows the reader's choice of light or dark, fits a phone, and fetches itself anew every two
-//! seconds without losing the place one has scrolled to; without JavaScript it reloads as a whole.
+//! The same content comes as one HTML page, as JSON, and as text for a terminal. The page needs
+//! nothing from outside, follows the reader's choice of light or dark, fits a phone, and fetches
+//! itself anew every two seconds without losing the place one has scrolled to; without JavaScript
+//! it reloads as a whole.
 //!
 //! Redis counterparts: `INFO`, `MEMORY STATS`, `DEBUG HTSTATS`, for those who know what to ask for.
 

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! SET k v\r\n F9 BLPOP jobs 1\r\n F8 RPUSH jobs a\r\n FC 0A F9 GET k\r\n
-//!   client 0: +OK    client 1 waits    client 0: :1, client 1 is served    a second    client 1: $1 v
+//!   client 0: +OK   client 1 waits   client 0: :1, client 1 is served   a second   client 1: $1 v
 //! ```
 //!
 //! * [`guest`]: a client and its connection; each command has its one reply.
@@ -58,7 +58,7 @@ pub fn check(input: &[u8]) {
     host.check_empty();
 }
 
-/// Lets every client do what is to be done: take its letters, give up waiting, come anew after it was
+/// Lets every client do what is to be done: take letters, give up waiting, come anew after it was
 /// sent away. What one does may concern another, so it takes a few rounds.
 fn attend(host: &Host, guests: &mut [Guest; CLIENTS]) {
     for _ in 0..CLIENTS {

@@ -116,9 +116,10 @@ fn describe(client: &Client, now_ms: i64) -> String {
     let mut line = format!("id={} addr={}", client.id, client.address);
     let rest = write!(
         line,
-        " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={input} \
-         qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events={} cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
+         multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} \
+         omem={output} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
+         lib-name={} lib-ver={}",
         client.local_address,
         String::from_utf8_lossy(&about.name),
         (now_ms - client.since_ms) / 1000,
@@ -233,7 +234,8 @@ impl<'a> Victims<'a> {
     }
 }
 
-/// `CLIENT KILL ip:port | [ID id] [TYPE type] [ADDR ip:port] [LADDR ip:port] [USER name] [SKIPME yes/no]`
+/// `CLIENT KILL ip:port | [ID id] [TYPE type] [ADDR ip:port] [LADDR ip:port] [USER name] [SKIPME
+/// yes/no]`
 pub fn client_kill(c: &mut Call) -> Answer {
     let victims = Victims::parse(c)?;
     c.session.publish_figures();

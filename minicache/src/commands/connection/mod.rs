@@ -1,9 +1,10 @@
-//! The connection itself: who the client is, which protocol it speaks, which database it means (`networking.c`, `acl.c`).
+//! The connection itself: who the client is, which protocol it speaks, which database it means
+//! (`networking.c`, `acl.c`).
 //!
 //! * [`client`]: `CLIENT`, about this connection and the others.
 //!
-//! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a cache on a private
-//! network is the case this engine explains.
+//! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a
+//! cache on a private network is the case this engine explains.
 
 mod client;
 
@@ -115,7 +116,8 @@ fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
     Ok(())
 }
 
-/// Compares without stopping at the first difference, so that the time taken tells nothing about where it is.
+/// Compares without stopping at the first difference, so that the time taken tells nothing about
+/// where it is.
 fn same_secret(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
     one.len() == other.len() && differing == 0
@@ -124,8 +126,9 @@ fn same_secret(one: &[u8], other: &[u8]) -> bool {
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
 pub fn hello(c: &mut Call) -> Answer {
     const STRANGER: Error = Error::new(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
-         <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+         AUTH <user> <pass> option can be used to authenticate the client and select the RESP \
+         protocol version at the same time",
     );
     let protocol = match c.args.get(1) {
         None => c.session.protocol,

@@ -64,7 +64,7 @@ pub fn pexpiretime(c: &mut Call) -> Answer {
 /// `PERSIST key`
 pub fn persist(c: &mut Call) -> Answer {
     let key = c.arg(1);
-    let mortal = c.store.deadline(key).flatten().is_some();
+    let mortal = c.store.touch(key) && c.store.deadline(key).flatten().is_some();
     if mortal {
         c.store.set_deadline(key, None);
         c.store.changed(Events::GENERIC, "persist", key);
@@ -83,6 +83,7 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     let deadline = c.int(2)?.checked_mul(unit_ms).ok_or_else(too_far)?;
     let deadline = deadline.checked_add(base_ms).ok_or_else(too_far)?;
     let key = c.arg(1);
+    c.store.touch(key);
     let met = c.store.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
     if met && deadline <= c.store.now.ms {
         c.store.remove(key);

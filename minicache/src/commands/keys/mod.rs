@@ -7,12 +7,12 @@
 //! SCAN 0 MATCH sp*     1) "0"  2) 1) "spare"     cursor 0: that was all
 //! ```
 //!
-//! * [`presence`]: whether keys are there, what they hold, and how they go.
-//! * [`lifetime`]: deadlines.
-//! * [`walk`]: all keys, or any.
-//! * [`transfer`]: values go to another key or another database.
-//! * [`object`]: how a value lies in memory, and when it was used.
-//! * [`sort`]: elements in an order that other keys may give.
+//! * [`presence`][]: whether keys are there, what they hold, and how they go.
+//! * [`lifetime`][]: deadlines.
+//! * [`walk`][]: all keys, or any.
+//! * [`transfer`][]: values go to another key or another database.
+//! * [`object`][]: how a value lies in memory, and when it was used.
+//! * [`sort`][]: elements in an order that other keys may give.
 //!
 //! Commands on whole databases are with those on the server.
 

@@ -9,8 +9,8 @@
 //!
 //! An entry has 24 bits for the eviction policy, which hold either the time of the last use or how
 //! often it was used. So `IDLETIME` and `FREQ` are never both to be had. Nothing here is shared
-//! between keys; the count that Redis gives for its shared small numbers is kept, because tests look
-//! at it.
+//! between keys; the count that Redis gives for its shared small numbers is kept, because tests
+//! look at it.
 
 use crate::commands::Call;
 use crate::engine::config::settings::Policy;

@@ -7,8 +7,8 @@
 //! TYPE a            none
 //! ```
 //!
-//! `UNLINK` is `DEL`: Redis has a thread that frees large values later (`lazyfree.c`), here they are
-//! freed at once, under the lock of one shard. A set of a million members takes some 50 ms.
+//! `UNLINK` is `DEL`: Redis has a thread that frees large values later (`lazyfree.c`), here they
+//! are freed at once, under the lock of one shard. A set of a million members takes some 50 ms.
 
 use crate::commands::Call;
 use crate::engine::config::events::Events;

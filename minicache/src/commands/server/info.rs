@@ -1,7 +1,7 @@
 //! `INFO`: how the server is doing, section by section, in the names that monitoring tools know.
 //!
-//! Figures of things that are not here (replicas, snapshots, scripts) are left out unless a common tool trips over their
-//! absence.
+//! Figures of things that are not here (replicas, snapshots, scripts) are left out unless a common
+//! tool trips over their absence.
 
 use super::Call;
 use crate::commands::connection::REDIS_VERSION;
@@ -14,8 +14,11 @@ use minikit::process::Process;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Writes a section.
+type Section = fn(&mut Call, &mut Page);
+
 /// The sections in their order, and whether `INFO` shows them without being asked.
-const SECTIONS: [(&str, bool, fn(&mut Call, &mut Page)); 11] = [
+const SECTIONS: [(&str, bool, Section); 11] = [
     ("Server", true, server),
     ("Clients", true, clients),
     ("Memory", true, memory),
@@ -240,7 +243,8 @@ fn command_stats(c: &mut Call, page: &mut Page) {
         page.row(
             &format!("cmdstat_{}", row.name),
             format!(
-                "calls={calls},usec={us},usec_per_call={per_call:.2},rejected_calls={rejected},failed_calls={failed}"
+                "calls={calls},usec={us},usec_per_call={per_call:.2},rejected_calls={rejected},\
+                 failed_calls={failed}"
             ),
         );
     }

@@ -49,10 +49,12 @@ fn flush(c: &mut Call, db: usize) {
 /// `SWAPDB index1 index2`
 pub fn swapdb(c: &mut Call) -> Answer {
     let index = |at: usize, why: &'static str| {
-        parse_i64(c.arg(at)).ok_or(Error::new(why)).and_then(|index| database(c, index))
+        let index = parse_i64(c.arg(at)).and_then(|index| i32::try_from(index).ok());
+        index.map(i64::from).ok_or(Error::new(why))
     };
     let one = index(1, "ERR invalid first DB index")?;
     let other = index(2, "ERR invalid second DB index")?;
+    let (one, other) = (database(c, one)?, database(c, other)?);
     c.out.ok();
     if one == other {
         return Ok(());

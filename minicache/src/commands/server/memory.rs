@@ -5,7 +5,8 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::store::shard::Shard;
 use crate::wire::reply::Reply;
 
-/// `MEMORY USAGE key [SAMPLES count]`: exact for what lies in the slab, near for containers, so nothing is sampled.
+/// `MEMORY USAGE key [SAMPLES count]`: exact for what lies in the slab, near for containers, so
+/// nothing is sampled.
 pub fn memory_usage(c: &mut Call) -> Answer {
     match c.args.len() {
         3 => {}
@@ -57,7 +58,7 @@ pub fn memory_doctor(c: &mut Call) -> Answer {
     let (used, allocated) = (c.store.cache.used_memory(), crate::raw::allocated());
     let free = allocated.saturating_sub(used);
     let advice = if free * 4 > allocated {
-        "More than a quarter of the memory lies free in slab pages: values of other sizes lived here before."
+        "More than a quarter of the memory lies free in slab pages: other sizes lived here before."
     } else {
         "Nothing to worry about: less than a quarter of the memory lies free."
     };

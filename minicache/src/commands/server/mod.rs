@@ -1,13 +1,14 @@
-//! The server itself: what it is, how it is doing, and how it is set (`server.c`, `config.c`, `debug.c`).
+//! The server itself: what it is, how it is doing, and how it is set (`server.c`, `config.c`,
+//! `debug.c`).
 //!
-//! * [`info`]: `INFO`, section by section.
-//! * [`config`]: `CONFIG`.
-//! * [`introspect`]: `COMMAND`, out of the command table.
-//! * [`memory`]: `MEMORY`.
-//! * [`debug`]: `DEBUG`.
+//! * [`info`][]: `INFO`, section by section.
+//! * [`config`][]: `CONFIG`.
+//! * [`introspect`][]: `COMMAND`, out of the command table.
+//! * [`memory`][]: `MEMORY`.
+//! * [`debug`][]: `DEBUG`.
 //!
-//! Some answers are given for the sake of clients that ask: there is nothing to save, no replica, no script. Each says so in
-//! its row of the table.
+//! Some answers are given for the sake of clients that ask: there is nothing to save, no replica,
+//! no script. Each says so in its row of the table.
 
 mod config;
 mod debug;
@@ -123,7 +124,8 @@ pub fn monitor(c: &mut Call) -> Answer {
 /// `LOLWUT [VERSION version]`
 pub fn lolwut(c: &mut Call) -> Answer {
     let drawing = "  __  __ _      _               _\n |  \\/  (_)_ _ (_)__ __ _ __ | |_  ___\n \
-                   | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
+                   | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n \
+                   |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
     c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::connection::REDIS_VERSION));
     Ok(())
 }

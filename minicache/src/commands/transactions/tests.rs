@@ -205,7 +205,7 @@ fn death_of_a_watched_key_is_a_change_unless_it_was_dead() {
         [(0, 50, "(empty array)"), (0, 200, "(nil)"), (200, 200, "(empty array)")]
     {
         t.run("HSET h f v");
-        expire(&mut t, "h", 100);
+        expire(&mut t, 0, "h", 100);
         t.now.ms += waits_before_ms;
         assert_eq!(t.run("WATCH h"), "OK");
         t.now.ms += waits_after_ms;
@@ -215,10 +215,44 @@ fn death_of_a_watched_key_is_a_change_unless_it_was_dead() {
     }
 }
 
-fn expire(t: &mut Fixture, key: &str, in_ms: i64) {
+/// Exchanging databases changes a watched key unless there was none before and is none after; the
+/// dead do not count.
+#[test]
+fn exchanged_databases_are_changes_where_a_key_lives() {
+    for (here, there, reply) in [
+        ("none", "none", "(empty array)"),
+        ("none", "dead", "(empty array)"),
+        ("dead", "dead", "(empty array)"),
+        ("none", "alive", "(nil)"),
+        ("dead", "alive", "(nil)"),
+        ("alive", "none", "(nil)"),
+        ("dying", "none", "(nil)"),
+    ] {
+        let mut t = Fixture::new();
+        for (db, state) in [(1, there), (0, here)] {
+            t.run(&format!("SELECT {db}"));
+            if state != "none" {
+                t.run("SET k v");
+            }
+            let deadlines_ms = [("dead", 10), ("dying", 30)];
+            if let Some((_, in_ms)) = deadlines_ms.iter().find(|(name, _)| *name == state) {
+                expire(&mut t, db, "k", *in_ms);
+            }
+        }
+        t.now.ms += 20;
+        t.run("WATCH k");
+        t.now.ms += 20;
+        assert_eq!(t.run("SWAPDB 0 1"), "OK");
+        t.run("MULTI");
+        assert_eq!(t.run("EXEC"), reply, "{here} here, {there} there");
+    }
+}
+
+fn expire(t: &mut Fixture, db: usize, key: &str, in_ms: i64) {
     let rules = t.cache.rules.current();
     let mut store = Access::new(&t.cache, &t.cache.counters[0], &rules, t.now);
     store.lock_all();
+    store.db = db;
     store.set_deadline(key.as_bytes(), Some(t.now.ms + in_ms));
 }
 

@@ -135,7 +135,7 @@ impl Options {
 
     fn check(&self, words: usize) -> Answer {
         let Options { only_new, only_present, only_greater, only_lower, .. } = *self;
-        if words == 0 || words % 2 != 0 {
+        if words == 0 || !words.is_multiple_of(2) {
             return Err(Error::SYNTAX);
         }
         if only_new && only_present {

@@ -92,8 +92,8 @@ pub fn zscan(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// A score as `ZSCAN` shows it: packed ones that are whole are integers, without an exponent however
-/// large they are.
+/// A score as `ZSCAN` shows it: packed ones that are whole are integers, without an exponent
+/// however large they are.
 fn scanned_score(out: &mut Reply, zset: &ZSet, score: f64) {
     const WHOLE_BELOW: f64 = (1u64 << 62) as f64;
     match zset {

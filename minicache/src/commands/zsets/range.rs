@@ -160,7 +160,8 @@ impl<'a> Request<'a> {
         let limit = limit.unwrap_or((0, -1));
         if by == By::Rank && limit.1 != -1 {
             return Err(Error::new(
-                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or \
+                 BYLEX",
             ));
         }
         if by == By::Lex && with_scores {

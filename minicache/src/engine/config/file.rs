@@ -81,8 +81,9 @@ impl Config {
 }
 
 impl Config {
-    /// The text of a configuration file with its directives brought up to date (`CONFIG REWRITE`). Comments stay where they
-    /// are; a directive that has its default is left out, one the file did not have comes at the end.
+    /// The text of a configuration file with its directives brought up to date (`CONFIG REWRITE`).
+    /// Comments stay where they are; a directive that has its default is left out, one the file did
+    /// not have comes at the end.
     pub fn rewritten(&self, before: &[u8]) -> Vec<u8> {
         let is_directive = |line: &[u8]| {
             let words = split(line).unwrap_or_default();

@@ -1,19 +1,21 @@
-//! One shard: the keys of its part of the hash space, in every database, and all that hangs on them.
+//! One shard: the keys of its part of the hash space, in every database, and all that hangs on
+//! them.
 //!
 //! ```text
-//!  key ──hash──> table (one per database) ──handle──> slab slot: flags, clock, deadline, key, value
-//!                                                        │  │
-//!          wheel (one per database) <────links───────────┘  └──number──> objects: lists, hashes, sets, …
+//!  key ──hash──> table (one per database) ──handle──> slot: flags, clock, deadline, key, value
+//!                                                      │  │
+//!         wheel (one per database) <────links──────────┘  └──number──> objects: lists, hashes, …
 //! ```
 //!
-//! A shard knows nothing of clients, commands or replies; it is told what time it is. Its counterpart in Redis
-//! is `db.c` together with the two dictionaries of a `redisDb`. There the deadlines are a second dictionary of the
-//! same keys; here a deadline is part of the entry.
+//! A shard knows nothing of clients, commands or replies; it is told what time it is. Its
+//! counterpart in Redis is `db.c` together with the two dictionaries of a `redisDb`. There the
+//! deadlines are a second dictionary of the same keys; here a deadline is part of the entry.
 //!
 //! **Invariants**
 //! 1. Every handle in a table names a slot whose key hashes to where the handle stands.
 //! 2. An entry is filed in its database's wheel if and only if it has a deadline.
-//! 3. An object belongs to exactly one entry, and no container in `objects` is empty between commands.
+//! 3. An object belongs to exactly one entry, and no container in `objects` is empty between
+//!    commands.
 
 use super::policy::{Policy, Pool};
 use super::slab::{Handle, SHARED_MAX, Slab};
@@ -211,7 +213,8 @@ impl Shard {
         handle
     }
 
-    /// Gives a key that is there another value and deadline. The handle changes where the slot must.
+    /// Gives a key that is there another value and deadline. The handle changes where the slot
+    /// must.
     pub fn replace(
         &mut self,
         db: usize,
@@ -309,12 +312,14 @@ impl Shard {
         Some(some[self.rng.below(some.len())])
     }
 
-    /// The next entry of a database that is due, after dealing out at most `budget` entries of the wheel.
+    /// The next entry of a database that is due, after dealing out at most `budget` entries of the
+    /// wheel.
     pub fn next_due(&mut self, db: usize, now_ms: i64, budget: &mut usize) -> Option<Handle> {
         self.databases[db].wheel.advance(&mut self.slab, now_ms, budget)
     }
 
-    /// Removes the key the policy gives up first, sampling every database; `None` where there is none to give up.
+    /// Removes the key the policy gives up first, sampling every database; `None` where there is
+    /// none to give up.
     pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<(usize, Box<[u8]>)> {
         for db in 0..self.databases.len() {
             self.sample_into_pool(db, &sampling);
@@ -333,8 +338,9 @@ impl Shard {
         None
     }
 
-    /// Moves the entries of one nearly empty page to others of their class, so that its memory can serve another; whether
-    /// there was such a page. At most a quarter of a page moves, some hundred microseconds at the worst.
+    /// Moves the entries of one nearly empty page to others of their class, so that its memory can
+    /// serve another; whether there was such a page. At most a quarter of a page moves, some
+    /// hundred microseconds at the worst.
     pub fn compact(&mut self) -> bool {
         let start = self.rng.next_u64();
         let Some((page, handles)) = self.slab.begin_emptying(start) else { return false };
@@ -373,7 +379,8 @@ impl Shard {
             return;
         }
         let mut sampled = Vec::with_capacity(sampling.samples);
-        // Where few keys have deadlines, looking for them among all may take long; after some buckets the wheel is asked.
+        // Where few keys have deadlines, looking for them among all may take long; after some
+        // buckets the wheel is asked.
         const BUCKETS: usize = 8;
         for _ in 0..BUCKETS {
             table.sample(self.rng.next_u64(), |handle| {
@@ -545,7 +552,7 @@ mod tests {
         for i in 0..1000u32 {
             add(&mut shard, 0, &format!("key{i}"), b"value", None);
             let handle = find(&shard, 0, &format!("key{i}")).expect("it was added");
-            shard.set_clock(handle, (NOW / 1000) as u32 & 0xff_ffff - 1000 + i);
+            shard.set_clock(handle, ((NOW / 1000) as u32 & 0xff_ffff) - 1000 + i);
         }
         let mut ages = 0;
         for _ in 0..100 {

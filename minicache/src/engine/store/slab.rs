@@ -1,7 +1,8 @@
 //! Memory for entries: pages cut into slots of equal size, addressed by 32 bits.
 //!
-//! A general allocator spends 8 bytes of header and rounds to 16, and a pointer costs 8 bytes wherever it is kept.
-//! Entries are small and many, so they get an allocator of their own (memcached's idea, `slabs.c`):
+//! A general allocator spends 8 bytes of header and rounds to 16, and a pointer costs 8 bytes
+//! wherever it is kept. Entries are small and many, so they get an allocator of their own
+//! (memcached's idea, `slabs.c`):
 //!
 //! ```text
 //! page 0, class 24:  [entry][entry][ free ][entry] ...      2730 slots of 24 bytes
@@ -11,14 +12,15 @@
 //!
 //! **Invariants**
 //! 1. A handle's page and offset name the start of a slot in use.
-//! 2. A page holds slots of one class; an empty page is given back, so its memory can serve another class.
-//! 3. `free_bytes` is the sum of the slots not in use over all pages: what the allocator gave us minus it is what the
-//!    cache really uses.
+//! 2. A page holds slots of one class; an empty page is given back, so its memory can serve another
+//!    class.
+//! 3. `free_bytes` is the sum of the slots not in use over all pages: what the allocator gave us
+//!    minus it is what the cache really uses.
 //!
-//! What it costs: entries of a class that nobody adds to any more keep their pages as long as one lives in each. An entry
-//! is known by its handle in one place only, the index, so it can be moved: [`Slab::begin_emptying`] names a page worth
-//! emptying, and the keyspace moves its entries together, a page per round. Redis needs help from its allocator for that
-//! (`defrag.c`).
+//! What it costs: entries of a class that nobody adds to any more keep their pages as long as one
+//! lives in each. An entry is known by its handle in one place only, the index, so it can be moved:
+//! [`Slab::begin_emptying`] names a page worth emptying, and the keyspace moves its entries
+//! together, a page per round. Redis needs help from its allocator for that (`defrag.c`).
 
 use std::collections::BTreeMap;
 
@@ -40,8 +42,8 @@ const NONE: u16 = u16::MAX;
 
 const _: () = assert!(PAGE / GRANULE == 1 << OFFSET_BITS);
 
-/// Slot sizes: by 8 up to 128, by 16 up to 512, by 32 up to 2048. A slot is at most 8 % larger than what
-/// lies in it, from 100 bytes on; more classes would mean more pages partly used.
+/// Slot sizes: by 8 up to 128, by 16 up to 512, by 32 up to 2048. A slot is at most 8 % larger than
+/// what lies in it, from 100 bytes on; more classes would mean more pages partly used.
 const CLASSES: [u16; 88] = {
     let mut sizes = [0; 88];
     let (mut class, mut size) = (0, 0);
@@ -136,9 +138,11 @@ pub struct Slab {
     pages: Vec<Page>,
     /// Numbers of pages that were given back.
     gone: Vec<u32>,
-    /// Per class, pages that may have room. Looked at from the end; what no longer holds is dropped then.
+    /// Per class, pages that may have room. Looked at from the end; what no longer holds is dropped
+    /// then.
     roomy: Vec<Vec<u32>>,
-    /// The page that became empty last. It is kept, so that one key set and deleted over and over does not cost a page each time.
+    /// The page that became empty last. It is kept, so that one key set and deleted over and over
+    /// does not cost a page each time.
     spare: Option<u32>,
     free_bytes: usize,
 }
@@ -149,8 +153,9 @@ impl Slab {
         Slab { roomy: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
     }
 
-    /// Whether page numbers are running out: 30 of the 32 GiB of entries that one shard can name. What is left is more than
-    /// the commands of one batch can take, so looking once per batch is enough.
+    /// Whether page numbers are running out: 30 of the 32 GiB of entries that one shard can name.
+    /// What is left is more than the commands of one batch can take, so looking once per batch is
+    /// enough.
     pub fn is_full(&self) -> bool {
         const RESERVE: usize = PAGES_MAX / 16;
         self.pages.len() - self.gone.len() >= PAGES_MAX - RESERVE
@@ -183,13 +188,15 @@ impl Slab {
         classes.into_values().collect()
     }
 
-    /// Whether so much lies free that looking for pages to empty is worth while: a quarter, and more than a few pages.
+    /// Whether so much lies free that looking for pages to empty is worth while: a quarter, and
+    /// more than a few pages.
     pub fn wastes(&self) -> bool {
         const FEW_PAGES: usize = 16 * PAGE;
         self.free_bytes > FEW_PAGES && self.free_bytes * 4 > self.pages.len() * PAGE
     }
 
-    /// Takes a slot of `size` bytes at least. Constant time; now and then a page is asked of the allocator.
+    /// Takes a slot of `size` bytes at least. Constant time; now and then a page is asked of the
+    /// allocator.
     pub fn take(&mut self, size: usize) -> Handle {
         if size > SHARED_MAX {
             return self.add_page(OWN, size, size) << OFFSET_BITS;
@@ -236,7 +243,8 @@ impl Slab {
         &mut page.bytes[at..at + page.slot as usize]
     }
 
-    /// Whether an entry of `size` bytes belongs into a slot like this one: then it can be rewritten in place.
+    /// Whether an entry of `size` bytes belongs into a slot like this one: then it can be rewritten
+    /// in place.
     pub fn fits(&self, handle: Handle, size: usize) -> bool {
         let page = &self.pages[split(handle).0];
         match page.class {
@@ -245,9 +253,10 @@ impl Slab {
         }
     }
 
-    /// Sets about emptying a page: one that is at most a quarter used and whose entries find room in other pages of their
-    /// class, looked for among a few pages from `start` on. Returns its number and the handles of its entries. Nothing is
-    /// taken from it any more; the caller takes other slots for the entries and then says [`emptied`](Self::emptied).
+    /// Sets about emptying a page: one that is at most a quarter used and whose entries find room
+    /// in other pages of their class, looked for among a few pages from `start` on. Returns its
+    /// number and the handles of its entries. Nothing is taken from it any more; the caller takes
+    /// other slots for the entries and then says [`emptied`](Self::emptied).
     pub fn begin_emptying(&mut self, start: u64) -> Option<(u32, Vec<Handle>)> {
         const LOOKED_AT: usize = 16;
         let count = self.pages.len();
@@ -402,7 +411,9 @@ mod tests {
     #[test]
     fn usage_counts_pages_and_slots_by_class() {
         let mut slab = Slab::new();
-        (0..3).for_each(|_| drop(slab.take(24)));
+        (0..3).for_each(|_| {
+            slab.take(24);
+        });
         let large = slab.take(5000);
         let of = |slot_bytes, slots, used| ClassUse { slot_bytes, pages: 1, slots, used };
         assert_eq!(slab.usage(), [of(0, 1, 1), of(24, PAGE / 24, 3)]);

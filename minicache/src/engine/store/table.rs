@@ -1,41 +1,47 @@
 //! The index: 64-bit hashes to `u32` ids, growing one bucket at a time.
 //!
-//! Both the keyspace and every large container find things through this one structure. It knows no keys:
-//! it stores ids and asks the caller ("is id 7 the one?") only after an eight-bit tag of the hash agrees.
+//! Both the keyspace and every large container find things through this one structure. It knows no
+//! keys: it stores ids and asks the caller ("is id 7 the one?") only after an eight-bit tag of the
+//! hash agrees.
 //!
-//! **Linear hashing** (Litwin, VLDB 1980). A doubling table stops the world to move everything; Redis spreads
-//! the move over later commands and keeps *two* tables meanwhile (`dict.c`). Here there is one table and one
-//! pointer, `split`. A table with `2^level + split` buckets has already divided its first `split`
-//! buckets in two, so a hash is placed by `level` bits, or by one more where that bucket is divided:
+//! **Linear hashing** (Litwin, VLDB 1980). A doubling table stops the world to move everything;
+//! Redis spreads the move over later commands and keeps *two* tables meanwhile (`dict.c`). Here
+//! there is one table and one pointer, `split`. A table with `2^level + split` buckets has already
+//! divided its first `split` buckets in two, so a hash is placed by `level` bits, or by one more
+//! where that bucket is divided:
 //!
 //! ```text
-//! level 2, split 1:    bucket   00*  01  10  11  100      * divided: its keys ending 100 live in bucket 100
+//! level 2, split 1:  bucket  00*  01  10  11  100   * divided: keys ending 100 live in bucket 100
 //! hash ...100 -> low 2 bits are 00, and 00 < split, so 3 bits decide: bucket 100
 //! hash ...110 -> low 2 bits are 10, not yet divided:      bucket 10
 //! ```
 //!
-//! Every insertion that takes the load above [`GROW_AT`] ids per bucket divides the bucket at `split` and moves the
-//! pointer on. The price of an insertion is therefore flat: no spike at any size, and no second table.
+//! Every insertion that takes the load above [`GROW_AT`] ids per bucket divides the bucket at
+//! `split` and moves the pointer on. The price of an insertion is therefore flat: no spike at any
+//! size, and no second table.
 //!
-//! **A bucket is a cache line**: 12 tags, the number of an overflow bucket, 12 ids. A miss costs one line, a hit
-//! one more for the entry itself. At 5 to 11 ids a bucket the index costs about 9 bytes per key, always;
-//! a doubling table of pointers swings between 9 and 18.
+//! **A bucket is a cache line**: 12 tags, the number of an overflow bucket, 12 ids. A miss costs
+//! one line, a hit one more for the entry itself. At 5 to 11 ids a bucket the index costs about 9
+//! bytes per key, always; a doubling table of pointers swings between 9 and 18.
 //!
-//! **Scanning while it changes.** `SCAN` must return everything that was there all along, though buckets divide
-//! and merge between calls. The cursor counts in *reversed* bits (Pieter Noordhuis' idea, `dictScan` in
-//! `dict.c`): it walks hash suffixes in an order in which the halves of a divided bucket are neighbours, so
-//! what has been visited stays a prefix of that order whatever the number of buckets.
+//! **Scanning while it changes.** `SCAN` must return everything that was there all along, though
+//! buckets divide and merge between calls. The cursor counts in *reversed* bits (Pieter Noordhuis'
+//! idea, `dictScan` in `dict.c`): it walks hash suffixes in an order in which the halves of a
+//! divided bucket are neighbours, so what has been visited stays a prefix of that order whatever
+//! the number of buckets.
 
 /// Ids in one bucket: 12 tags + 4 + 12 ids of 4 bytes make 64 bytes.
 const SLOTS: usize = 12;
-/// Ids per bucket, on average, above which one bucket divides. Undivided buckets hold up to twice what divided
-/// ones do, so 7 keeps the fuller kind (about 10) within the 12 slots of a line most of the time.
+/// Ids per bucket, on average, above which one bucket divides. Undivided buckets hold up to twice
+/// what divided ones do, so 7 keeps the fuller kind (about 10) within the 12 slots of a line most
+/// of the time.
 const GROW_AT: usize = 7;
-/// Ids per bucket below which the last bucket merges back. Well under half of `GROW_AT`, so that a table whose
-/// size hovers does not divide and merge the same bucket for ever.
+/// Ids per bucket below which the last bucket merges back. Well under half of `GROW_AT`, so that a
+/// table whose size hovers does not divide and merge the same bucket for ever.
 const SHRINK_AT: usize = 3;
-/// Buckets in one allocation. Growth adds a segment (16 KiB at most) and never copies the buckets of a full one;
-/// only the first segment starts small, because most tables belong to containers of a few hundred members.
+/// Buckets in one allocation. Growth adds a segment (16 KiB at most) and never copies the buckets
+/// of a full one; only the first segment starts small, because most tables belong to containers of
+/// a few hundred members.
 const SEGMENT: usize = 256;
 /// No overflow bucket follows.
 const NONE: u32 = u32::MAX;
@@ -54,8 +60,8 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 impl Bucket {
     const EMPTY: Bucket = Bucket { tags: [0; SLOTS], overflow: NONE, ids: [0; SLOTS] };
 
-    /// A bit per slot whose tag is `tag`. Written as one pass without early exit, which compiles to one
-    /// vector compare.
+    /// A bit per slot whose tag is `tag`. Written as one pass without early exit, which compiles to
+    /// one vector compare.
     fn matching(&self, tag: u8) -> u32 {
         let mut bits = 0;
         for slot in 0..SLOTS {
@@ -128,7 +134,8 @@ impl Table {
             + self.overflow_free.capacity() * size_of::<u32>()
     }
 
-    /// The id stored under `hash` for which `eq` holds. One or two cache lines, plus what `eq` touches.
+    /// The id stored under `hash` for which `eq` holds. One or two cache lines, plus what `eq`
+    /// touches.
     pub fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         if self.is_empty() {
             return None;
@@ -150,7 +157,8 @@ impl Table {
         }
     }
 
-    /// Stores `id`, which must not be there yet. `hash_of` answers for the ids of the one bucket that may divide.
+    /// Stores `id`, which must not be there yet. `hash_of` answers for the ids of the one bucket
+    /// that may divide.
     pub fn insert(&mut self, hash: u64, id: u32, hash_of: impl FnMut(u32) -> u64) {
         if self.segments.is_empty() {
             self.add_bucket();
@@ -174,15 +182,17 @@ impl Table {
         true
     }
 
-    /// Puts `new` where `old` was: the same key under another id. Does nothing where `old` is not stored.
+    /// Puts `new` where `old` was: the same key under another id. Does nothing where `old` is not
+    /// stored.
     pub fn replace(&mut self, hash: u64, old: u32, new: u32) {
         if let Some((home, place)) = self.locate(hash, old) {
             self.bucket_mut(home, place.overflow).ids[place.slot] = new;
         }
     }
 
-    /// Emits the ids of one bucket and returns the next cursor; start with 0, and 0 says that all was visited.
-    /// Ids present from the first call to the last are emitted at least once, however the table grew or shrank.
+    /// Emits the ids of one bucket and returns the next cursor; start with 0, and 0 says that all
+    /// was visited. Ids present from the first call to the last are emitted at least once, however
+    /// the table grew or shrank.
     pub fn scan(&self, cursor: u64, emit: impl FnMut(u32)) -> u64 {
         if self.is_empty() {
             return 0;
@@ -275,8 +285,9 @@ impl Table {
         })
     }
 
-    /// Frees a slot. The last id of the chain moves into the hole, so that only the last bucket of a chain
-    /// has holes behind its first free slot and an emptied overflow bucket can be given back.
+    /// Frees a slot. The last id of the chain moves into the hole, so that only the last bucket of
+    /// a chain has holes behind its first free slot and an emptied overflow bucket can be given
+    /// back.
     fn vacate(&mut self, home: usize, hole: Place) {
         let mut last = NONE;
         let mut before_last = NONE;
@@ -302,7 +313,8 @@ impl Table {
         }
     }
 
-    /// Divides the bucket at `split`: ids whose next hash bit is set move to a new bucket at the end.
+    /// Divides the bucket at `split`: ids whose next hash bit is set move to a new bucket at the
+    /// end.
     fn divide(&mut self, hash_of: impl FnMut(u32) -> u64) {
         self.add_bucket();
         let ids = self.take_chain(self.split);
@@ -314,7 +326,8 @@ impl Table {
         self.replant(ids, hash_of);
     }
 
-    /// Undoes the last [`divide`](Self::divide): the last bucket's ids return to the bucket they came from.
+    /// Undoes the last [`divide`](Self::divide): the last bucket's ids return to the bucket they
+    /// came from.
     fn merge(&mut self, hash_of: impl FnMut(u32) -> u64) {
         if self.split == 0 {
             self.level -= 1;
@@ -365,7 +378,8 @@ impl Table {
     }
 }
 
-/// Eight bits of the hash that the bucket number does not use (it takes the low ones, shards the top ones), never zero.
+/// Eight bits of the hash that the bucket number does not use (it takes the low ones, shards the
+/// top ones), never zero.
 fn tag_of(hash: u64) -> u8 {
     (hash >> 48) as u8 | 0x80
 }

@@ -1,8 +1,9 @@
 //! When keys die: a hierarchical timing wheel, threaded through the entries themselves.
 //!
-//! Redis looks for expired keys by sampling: 20 random ones of those with a deadline, again while more than a tenth
-//! was stale (`expire.c`). Nothing says how long a dead key can go unnoticed. A timing wheel (Varghese and Lauck, SOSP
-//! 1987, scheme 6.2) knows: a key is dropped at the first tick after its deadline, at constant cost per key.
+//! Redis looks for expired keys by sampling: 20 random ones of those with a deadline, again while
+//! more than a tenth was stale (`expire.c`). Nothing says how long a dead key can go unnoticed. A
+//! timing wheel (Varghese and Lauck, SOSP 1987, scheme 6.2) knows: a key is dropped at the first
+//! tick after its deadline, at constant cost per key.
 //!
 //! ```text
 //! level 0   64 slots of 16 ms       the next second
@@ -11,22 +12,24 @@
 //! level 3   64 slots of 70 min      the next 3 days
 //! level 4   64 slots of 3 days      the next 199 days; later deadlines wait in its last slot
 //!
-//! now = tick 130; a deadline 3 s ahead is tick 317. 317 - 130 = 187 is more than 64, less than 64 * 64: level 1,
-//! slot 317 / 64 = 4. At tick 256 = 4 * 64 slot 4 of level 1 is dealt out: the key goes to level 0, slot 317 % 64 = 61.
+//! now = tick 130; a deadline 3 s ahead is tick 317. 317 - 130 = 187 is more than 64, less than
+//! 64 * 64: level 1, slot 317 / 64 = 4. At tick 256 = 4 * 64 slot 4 of level 1 is dealt out:
+//! the key goes to level 0, slot 317 % 64 = 61.
 //! At tick 317 slot 61 of level 0 falls due.
 //! ```
 //!
-//! **No memory of its own.** A slot is the head of a doubly linked list whose links lie in the entries (`format::entry`):
-//! 8 bytes per key with a deadline. The first entry's `previous` names its slot, so an entry can leave from
-//! anywhere without knowing where it is filed.
+//! **No memory of its own.** A slot is the head of a doubly linked list whose links lie in the
+//! entries (`format::entry`): 8 bytes per key with a deadline. The first entry's `previous` names
+//! its slot, so an entry can leave from anywhere without knowing where it is filed.
 //!
-//! **Bounded work.** [`Wheel::advance`] takes a budget. When it runs out in the middle of a tick the wheel stays at that
-//! tick, and the next call goes on there.
+//! **Bounded work.** [`Wheel::advance`] takes a budget. When it runs out in the middle of a tick
+//! the wheel stays at that tick, and the next call goes on there.
 
 use super::slab::{Handle, Slab};
 use crate::format::entry;
 
-/// Milliseconds of one tick, as a power of two: 16 ms, the promise of how late an idle server drops a key.
+/// Milliseconds of one tick, as a power of two: 16 ms, the promise of how late an idle server drops
+/// a key.
 const TICK_BITS: u32 = 4;
 /// Slots per level, as a power of two.
 const SLOT_BITS: u32 = 6;
@@ -70,7 +73,8 @@ impl Wheel {
         counts
     }
 
-    /// Files an entry under its deadline. `now` in milliseconds tells an empty wheel where to start.
+    /// Files an entry under its deadline. `now` in milliseconds tells an empty wheel where to
+    /// start.
     pub fn insert(&mut self, slab: &mut Slab, handle: Handle, now: i64) {
         if self.heads.is_empty() {
             self.heads = vec![END; LEVELS * SLOTS];
@@ -89,7 +93,8 @@ impl Wheel {
         self.len -= 1;
     }
 
-    /// Lets the neighbours of an entry that moved to `new` point there. The links in `new` are in place already.
+    /// Lets the neighbours of an entry that moved to `new` point there. The links in `new` are in
+    /// place already.
     pub fn moved(&mut self, slab: &mut Slab, new: Handle) {
         let (previous, next) = entry::links(slab.slot(new));
         self.point_to(slab, previous, new);
@@ -98,8 +103,9 @@ impl Wheel {
         }
     }
 
-    /// The next entry whose deadline lies before `now`, still filed. Moves the wheel on, dealing out at most `budget`
-    /// entries of upper levels, and gives `None` when nothing is due or the budget is spent.
+    /// The next entry whose deadline lies before `now`, still filed. Moves the wheel on, dealing
+    /// out at most `budget` entries of upper levels, and gives `None` when nothing is due or the
+    /// budget is spent.
     pub fn advance(&mut self, slab: &mut Slab, now: i64, budget: &mut usize) -> Option<Handle> {
         let present = tick_of(now);
         while !self.is_empty() && self.tick < present {
@@ -115,7 +121,8 @@ impl Wheel {
         None
     }
 
-    /// A filed entry, found from slot `random` on; spread over the slots, not evenly over the entries.
+    /// A filed entry, found from slot `random` on; spread over the slots, not evenly over the
+    /// entries.
     pub fn sample(&self, slab: &Slab, random: u64, emit: impl FnMut(Handle)) {
         let count = self.heads.len();
         let start = random as usize;
@@ -127,10 +134,11 @@ impl Wheel {
         }
     }
 
-    /// Empties the upper slots that begin at this tick into the levels below; false where the budget ran out.
+    /// Empties the upper slots that begin at this tick into the levels below; false where the
+    /// budget ran out.
     fn deal_out(&mut self, slab: &mut Slab, budget: &mut usize) -> bool {
         for level in (1..LEVELS).rev() {
-            if self.tick % ticks_per_slot(level) != 0 {
+            if !self.tick.is_multiple_of(ticks_per_slot(level)) {
                 continue;
             }
             let slot = level * SLOTS + (self.tick / ticks_per_slot(level)) as usize % SLOTS;
@@ -148,8 +156,9 @@ impl Wheel {
         true
     }
 
-    /// The next tick at which something can happen: one further, or the next start of an upper slot when the levels
-    /// below are empty, so that a wheel whose only deadline is a year away does not count two billion ticks.
+    /// The next tick at which something can happen: one further, or the next start of an upper slot
+    /// when the levels below are empty, so that a wheel whose only deadline is a year away does not
+    /// count two billion ticks.
     fn next_tick(&self) -> u64 {
         let mut step = 1;
         for level in 0..LEVELS - 1 {

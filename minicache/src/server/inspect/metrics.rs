@@ -6,8 +6,8 @@
 //! minicache_memory_used_bytes 1851392
 //! ```
 //!
-//! Names follow Prometheus, meanings follow `INFO` (`genRedisInfoString` in `server.c`): whoever knows
-//! `keyspace_hits` finds `minicache_keyspace_hits_total`.
+//! Names follow Prometheus, meanings follow `INFO` (`genRedisInfoString` in `server.c`): whoever
+//! knows `keyspace_hits` finds `minicache_keyspace_hits_total`.
 
 use super::{Figures, keys_by_database, of_command, total};
 use crate::commands::Command;

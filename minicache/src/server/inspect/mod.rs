@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! GET /metrics   ─> [metrics]  one look at each shard: counts only
-//! GET /          ─> [xray]     one longer look at each shard: pages, wheel, candidates, a sample of the keys
+//! GET /          ─> [xray]     a longer look at each shard: pages, wheel, candidates, some keys
 //! GET /healthz   ─> every lock can be taken, and nobody has asked the server to stop
 //! ```
 //!
-//! **What does a look cost the clients?** Shards are locked one after another, never two at once, so
-//! a look holds up the commands of one shard for some microseconds (counts) or at most about a
+//! **What does a look cost the clients?** Shards are locked one after another, never two at once,
+//! so a look holds up the commands of one shard for some microseconds (counts) or at most about a
 //! millisecond (x-ray: all that is walked is bounded). Therefore the sums are not those of one
-//! instant; Redis, with one thread, can promise that and stops the world for it (`INFO`,
-//! `MEMORY STATS`, `DEBUG HTSTATS`).
+//! instant; Redis, with one thread, can promise that and stops the world for it (`INFO`, `MEMORY
+//! STATS`, `DEBUG HTSTATS`).
 
 mod metrics;
 mod xray;

@@ -1,7 +1,7 @@
 //! Least recently used, to the second: the bits are the time of the last use.
 //!
-//! 24 bits of seconds come round after 194 days, and a key unused for longer looks younger than it is: Redis accepts
-//! that (`LRU_CLOCK_MAX`, `evict.c`), so it is accepted here.
+//! 24 bits of seconds come round after 194 days, and a key unused for longer looks younger than it
+//! is: Redis accepts that (`LRU_CLOCK_MAX`, `evict.c`), so it is accepted here.
 
 use super::Policy;
 use crate::engine::rng::Rng;

@@ -1,11 +1,13 @@
-//! The coldest keys seen so far, kept from one eviction to the next (`evictionPoolPopulate` in `evict.c`).
+//! The coldest keys seen so far, kept from one eviction to the next (`evictionPoolPopulate` in
+//! `evict.c`).
 //!
 //! **Invariants**: at most [`POOL`] candidates; ordered, the coldest last; no key twice.
 
 /// How many candidates are remembered, as in Redis (`EVPOOL_SIZE`).
 const POOL: usize = 16;
 
-/// A key that may be evicted. It is named by its bytes: its slot may be someone else's by the time its turn comes.
+/// A key that may be evicted. It is named by its bytes: its slot may be someone else's by the time
+/// its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The number of its database.

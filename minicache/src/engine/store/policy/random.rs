@@ -3,7 +3,8 @@
 use super::{Lru, Policy};
 use crate::engine::rng::Rng;
 
-/// `allkeys-random` and `volatile-random`. The bits are kept as [`Lru`] keeps them, for `OBJECT IDLETIME`.
+/// `allkeys-random` and `volatile-random`. The bits are kept as [`Lru`] keeps them, for `OBJECT
+/// IDLETIME`.
 pub struct Random;
 
 impl Policy for Random {
@@ -15,7 +16,8 @@ impl Policy for Random {
         Lru.accessed(bits, now_ms, rng)
     }
 
-    /// All alike, so that the pool keeps the first candidate it is shown, and that one was drawn at random.
+    /// All alike, so that the pool keeps the first candidate it is shown, and that one was drawn at
+    /// random.
     fn coldness(&self, _bits: u32, _deadline_ms: Option<i64>, _now_ms: i64) -> u64 {
         1
     }

@@ -1,0 +1,177 @@
+//! `SORT`.
+
+use crate::commands::testing::Fixture;
+use crate::wire::reply::Protocol;
+
+#[test]
+fn elements_are_sorted() {
+    let mut t = Fixture::new();
+    t.check(
+        r#"
+        > RPUSH ids 3 1 2 10
+        (integer) 4
+        > SORT ids
+        1) "1"
+        2) "2"
+        3) "3"
+        4) "10"
+        > SORT ids DESC LIMIT 1 2
+        1) "3"
+        2) "2"
+        > SORT ids ALPHA
+        1) "1"
+        2) "10"
+        3) "2"
+        4) "3"
+        > MSET age_1 40 age_2 7 age_3 25
+        OK
+        > HSET user_2 name bob
+        (integer) 1
+        > SORT ids BY age_*
+        1) "10"
+        2) "2"
+        3) "3"
+        4) "1"
+        > SORT ids BY age_* LIMIT 0 2 GET user_*->name GET # GET age_*
+        1) (nil)
+        2) "10"
+        3) (nil)
+        4) "bob"
+        5) "2"
+        6) "7"
+        > SORT ids BY nosort
+        1) "3"
+        2) "1"
+        3) "2"
+        4) "10"
+        > SORT ids BY nosort DESC LIMIT 0 2
+        1) "10"
+        2) "2"
+        > SORT ids BY age_* ALPHA DESC
+        1) "2"
+        2) "1"
+        3) "3"
+        4) "10"
+        > SORT ids BY age_*->x
+        1) "1"
+        2) "10"
+        3) "2"
+        4) "3"
+        > SORT ids GET nostar GET user_*->
+        1) (nil)
+        2) (nil)
+        3) (nil)
+        4) (nil)
+        5) (nil)
+        6) (nil)
+        7) (nil)
+        8) (nil)
+        > SORT ids STORE sorted
+        (integer) 4
+        > LRANGE sorted 0 -1
+        1) "1"
+        2) "2"
+        3) "3"
+        4) "10"
+        > SORT ids BY age_* GET user_*->name STORE sorted
+        (integer) 4
+        > LRANGE sorted 0 -1
+        1) ""
+        2) "bob"
+        3) ""
+        4) ""
+        > SORT none
+        (empty array)
+        > SORT none STORE sorted
+        (integer) 0
+        > EXISTS sorted
+        (integer) 0
+        > SORT_RO ids LIMIT -5 2
+        1) "1"
+        2) "2"
+        > SORT_RO ids LIMIT 2 -1
+        1) "3"
+        2) "10"
+        > SORT_RO ids LIMIT 9 1
+        (empty array)
+        > SADD tags b a c
+        (integer) 3
+        > SORT tags ALPHA
+        1) "a"
+        2) "b"
+        3) "c"
+        > SORT tags BY nosort STORE sorted
+        (integer) 3
+        > LRANGE sorted 0 -1
+        1) "a"
+        2) "b"
+        3) "c"
+        > ZADD board 3 x 1 y 2 z
+        (integer) 3
+        > SORT board BY nosort
+        1) "y"
+        2) "z"
+        3) "x"
+        > SORT board BY nosort DESC LIMIT 0 1
+        1) "x"
+        > SORT board ALPHA
+        1) "x"
+        2) "y"
+        3) "z"
+        "#,
+    );
+    t.session("").protocol = Protocol::Resp3;
+    t.check(
+        r#"
+        > SORT ids BY age_* GET user_*->name
+        1) (nil)
+        2) "bob"
+        3) (nil)
+        4) (nil)
+        "#,
+    );
+}
+
+#[test]
+fn what_sort_refuses() {
+    Fixture::new().check(
+        r#"
+        > RPUSH words b a 1
+        (integer) 3
+        > SORT words
+        (error) ERR One or more scores can't be converted into double
+        > SET text x
+        OK
+        > SORT text
+        (error) WRONGTYPE Operation against a key holding the wrong kind of value
+        > SORT words LIMIT 1
+        (error) ERR syntax error
+        > SORT words LIMIT x 1
+        (error) ERR value is not an integer or out of range
+        > SORT words BY
+        (error) ERR syntax error
+        > SORT words GET
+        (error) ERR syntax error
+        > SORT words STORE
+        (error) ERR syntax error
+        > SORT_RO words STORE d
+        (error) ERR syntax error
+        > SORT words UP
+        (error) ERR syntax error
+        > SORT text UP
+        (error) ERR syntax error
+        > SET w_b x
+        OK
+        > SORT words BY w_*
+        (error) ERR One or more scores can't be converted into double
+        > SORT words BY w_* ALPHA
+        1) "a"
+        2) "1"
+        3) "b"
+        > RPUSH blanks " 1" "" 0x
+        (integer) 3
+        > SORT blanks
+        (error) ERR One or more scores can't be converted into double
+        "#,
+    );
+}
