@@ -35,7 +35,7 @@ clients: # the programs and libraries people have, against the real Redis and mi
 	minicache/clients/run
 
 docs: # read the crates in a browser
-	cargo doc --workspace --no-deps --open
+	cargo doc --workspace --no-deps --document-private-items --open
 
 docker: # minicache in a container
 	docker compose up minicache

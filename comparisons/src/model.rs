@@ -306,7 +306,8 @@ pub fn figure(value: f64) -> String {
     }
 }
 
-fn thousands(value: f64) -> String {
+/// A whole number with commas.
+pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
     let groups: Vec<&str> = digits

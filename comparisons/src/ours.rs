@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Result;
-use crate::process::{self, Child};
+use crate::process::Child;
 
 /// Builds `package` and returns its program.
 pub fn build(package: &str) -> Result<PathBuf> {
@@ -33,12 +33,4 @@ pub fn build(package: &str) -> Result<PathBuf> {
         return Err(format!("cargo build -p {package} failed, see above").into());
     }
     Ok(target.join("release").join(package))
-}
-
-/// What a program answers to `--version`: its last word, the number.
-pub fn version(program: &Path) -> String {
-    let limit = std::time::Duration::from_secs(5);
-    let output = process::run(Command::new(program).arg("--version"), limit);
-    let text = output.map(|output| output.stdout).unwrap_or_default();
-    text.split_whitespace().last().unwrap_or("of unknown version").to_string()
 }

@@ -5,8 +5,8 @@
 //! has a round of theirs next to it, and the two can be divided by each other (see `stats.rs`).
 //!
 //! A round goes through all questions before the next one begins, with processes started for it.
-//! One and the same program can be a tenth faster in one process than in the next, because its
-//! memory happens to lie better; five rounds in one process would print that luck as a difference.
+//! Redis against itself was once a tenth faster in one process than in the other for every round of
+//! LRANGE, and level in the next run: five rounds in one process print such luck as a difference.
 //!
 //! ```text
 //! time ->   ours₁ SET  theirs₁ SET  ours₁ GET  theirs₁ GET …  restart  ours₂ SET  theirs₂ SET …

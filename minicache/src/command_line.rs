@@ -6,14 +6,17 @@
 //! ```
 
 use clap::Parser;
+use minicache::cli::{self, CliArgs};
 use minicache::commands::connection::REDIS_VERSION;
 use minicache::engine::config::{Config, ConfigError};
+use minicache::explain::{self, ExplainArgs};
 use minicache::raw::Counting;
-use minicache::server::redis_style;
 use minicache::server::start::{self, Start};
+use minicache::server::{self, redis_style};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
@@ -31,6 +34,11 @@ const ENGINE: Engine = Engine { name: "minicache", listen: "127.0.0.1:6379" };
 enum Command {
     /// Run the server
     Serve(Serve),
+    /// Talk to a server: one command, or a conversation
+    Cli(CliArgs),
+    /// Look inside: a frame, an entry, a running server
+    #[command(subcommand)]
+    Explain(ExplainArgs),
 }
 
 #[derive(clap::Args)]
@@ -59,9 +67,18 @@ pub fn main() -> ExitCode {
     if redis_style::is_meant(args.get(1..).unwrap_or_default()) {
         return redis_style::main(args.get(1..).unwrap_or_default());
     }
-    main_with(&ENGINE, args, |command| match command {
+    let mut all_well = true;
+    let code = main_with(&ENGINE, args, |command| match command {
         Command::Serve(serve) => serve.run(),
-    })
+        Command::Cli(args) => cli::run(args).map(|well| all_well = well),
+        Command::Explain(args) => {
+            let text = explain::explain(args, server::now())?;
+            // A text that nobody reads any more (`explain ... | head`) is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Ok(())
+        }
+    });
+    if all_well { code } else { ExitCode::FAILURE }
 }
 
 fn version() -> String {

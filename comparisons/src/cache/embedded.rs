@@ -15,7 +15,7 @@ use super::commands::{KEYS, Mix, Random};
 use super::redis_benchmark::load;
 use crate::Result;
 use crate::generator::{self, Load, Pace};
-use crate::model::{Better, Comparison, Row};
+use crate::model::{Better, Comparison, Row, thousands};
 use crate::provider::Server;
 use crate::rounds::Rounds;
 
@@ -50,7 +50,10 @@ fn heading() -> Comparison {
     Comparison {
         id: "embedded".into(),
         title: "Beside caches inside of a process".into(),
-        detail: format!("{KEYS} keys, values of {VALUE_BYTES} B, nine reads to a write"),
+        detail: format!(
+            "{} keys, values of {VALUE_BYTES} B, nine reads to a write",
+            thousands(KEYS as f64)
+        ),
         meaning:
             "Not a race but a scale: ours answers over a socket with 64 requests in flight, the \
                   peers answer a function call on one thread."

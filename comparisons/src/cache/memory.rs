@@ -16,7 +16,7 @@ use super::redis_benchmark::load;
 use super::resp::Client;
 use crate::Result;
 use crate::cores::Cores;
-use crate::model::{Bar, Better, Comparison, Row};
+use crate::model::{Bar, Better, Comparison, Row, thousands};
 use crate::process;
 use crate::provider::{Server, Side};
 use crate::rounds::Rounds;
@@ -59,7 +59,7 @@ fn heading(theirs: &str, keys: u64) -> Comparison {
     Comparison {
         id: "memory".into(),
         title: "Memory per key".into(),
-        detail: format!("{keys} keys of 10 bytes"),
+        detail: format!("{} keys of 10 bytes", thousands(keys as f64)),
         meaning:
             "Resident memory of a fresh server after loading, less before, divided by keys: key, \
                   value, index and everything the allocator adds."

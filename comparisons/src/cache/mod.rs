@@ -33,7 +33,7 @@ mod startup;
 mod systems;
 
 use crate::cores::Cores;
-use crate::model::{Comparison, Identity, Pair};
+use crate::model::{Comparison, Pair};
 use crate::progress::Progress;
 use crate::provider::{self, Server, Side, Source};
 use crate::rounds::Rounds;
@@ -73,19 +73,17 @@ pub fn run(context: &Context) -> Result<Pair> {
         Some(path) => path.clone(),
         None => ours::build("minicache")?,
     };
-    let version = ours::version(&program);
     let ours = Side { system: &MINICACHE, source: Source::Program(program) };
     let (found, misses) = provider::find(&REDIS, context.provider, context.redis.as_deref());
     misses.iter().for_each(|miss| eprintln!("looking for Redis: {miss}"));
-    let pair = match found {
-        Some(source) => against_redis(context, [&ours, &Side { system: &REDIS, source }])?,
-        None if context.provider == provider::Choice::Auto => alone(context, &ours, &misses)?,
+    match found {
+        Some(source) => against_redis(context, [&ours, &Side { system: &REDIS, source }]),
+        None if context.provider == provider::Choice::Auto => alone(context, &ours, &misses),
         None => {
             let misses = misses.join("; ");
-            return Err(format!("no Redis: {misses}. To get one: {}", REDIS.install).into());
+            Err(format!("no Redis: {misses}. To get one: {}", REDIS.install).into())
         }
-    };
-    Ok(Pair { ours: Identity { version, ..pair.ours }, ..pair })
+    }
 }
 
 /// Two systems that can be started, and how they are to be measured.
@@ -185,8 +183,12 @@ impl<'a> Contest<'a> {
         if matches!(self.sides[1].source, Source::Program(_)) {
             comparisons.extend(startup::compare(&mut self.rounds, self.sides, self.cores)?);
         } else {
-            let note = "start-up was not measured: a container's start is mostly Docker's";
-            self.notes.push(note.into());
+            let notes = [
+                "start-up was not measured: a container's start is mostly Docker's",
+                "a container has a share of the processor of its own: when the machine is busy, \
+                 throughput and latency flatter it, CPU per operation does not",
+            ];
+            self.notes.extend(notes.map(String::from));
         }
         Ok(comparisons)
     }

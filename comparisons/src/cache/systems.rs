@@ -57,10 +57,10 @@ pub const REDIS: System = System {
 pub fn identify(side: &Side, server: &Server) -> Result<Identity> {
     let info = info(server)?;
     let field = |name: &str| info_field(&info, name).unwrap_or("unknown").to_string();
-    let version = match info_field(&info, "valkey_version") {
-        Some(valkey) => format!("{valkey} (Valkey)"),
-        None => field("redis_version"),
-    };
+    // Both relatives call themselves a Redis of some version as well.
+    let own = ["minicache_version", "valkey_version"];
+    let version = own.into_iter().find_map(|name| info_field(&info, name));
+    let version = version.map_or_else(|| field("redis_version"), str::to_string);
     let started = match &side.source {
         Source::Given(address) => format!("found at {address}, settings as its owner chose them"),
         Source::Docker { image, .. } => {
@@ -68,7 +68,8 @@ pub fn identify(side: &Side, server: &Server) -> Result<Identity> {
         }
         Source::Program(path) => format!("{}, no persistence", path.display()),
     };
-    Ok(Identity { name: server.name.into(), version, allocator: field("mem_allocator"), started })
+    let name = if info.contains("valkey_version:") { "Valkey" } else { server.name };
+    Ok(Identity { name: name.into(), version, allocator: field("mem_allocator"), started })
 }
 
 /// Takes over a server somebody else runs: it must be empty, because it will be filled and flushed.

@@ -55,18 +55,19 @@ GRAMMAR = {
         5 ZADD key score member score member score member | 5 ZADD key 0 member 0 member 0 member
         ZINCRBY key score member | ZREM key member+ | ZCARD key | ZSCORE key member
         ZMSCORE key member+ | ZRANK key member | ZREVRANK key member
-        ZCOUNT key bound bound | ZLEXCOUNT key lex lex
+        ZCOUNT key bound bound | ZLEXCOUNT lexkey lex lex | 5 ZADD lexkey 0 member 0 member 0 member
         ZRANGE key index index {REV|WITHSCORES|LIMIT index count}*
         ZRANGE key bound bound BYSCORE {REV|WITHSCORES|LIMIT index count}*
-        ZRANGE key lex lex BYLEX {REV|WITHSCORES|LIMIT index count}*
+        ZRANGE lexkey lex lex BYLEX {REV|WITHSCORES|LIMIT index count}* | ZREM lexkey member+
         ZRANGE key 0 -1 WITHSCORES | ZREVRANGE key index index {WITHSCORES}?
         ZRANGEBYSCORE key bound bound {WITHSCORES|LIMIT index count}*
         ZREVRANGEBYSCORE key bound bound {WITHSCORES|LIMIT index count}*
-        ZRANGEBYLEX key lex lex {LIMIT index count}?
-        ZREVRANGEBYLEX key lex lex {LIMIT index count}?
+        ZRANGEBYLEX lexkey lex lex {LIMIT index count}?
+        ZREVRANGEBYLEX lexkey lex lex {LIMIT index count}?
         ZRANGESTORE key key index index {REV}? | ZREMRANGEBYRANK key index index
         ZRANGESTORE key key bound bound BYSCORE {REV|LIMIT index count}*
-        ZREMRANGEBYSCORE key bound bound | ZREMRANGEBYLEX key lex lex
+        ZREMRANGEBYSCORE key bound bound | ZREMRANGEBYLEX lexkey lex lex
+        ZRANGESTORE key lexkey lex lex BYLEX {REV|LIMIT index count}*
         ZUNION keys {WEIGHTS float+|AGGREGATE aggregate|WITHSCORES}*
         ZINTER keys {WEIGHTS float+|AGGREGATE aggregate|WITHSCORES}* | ZDIFF keys {WITHSCORES}?
         ZUNIONSTORE key keys {WEIGHTS float+|AGGREGATE aggregate}* | ZDIFFSTORE key keys
@@ -102,6 +103,10 @@ GRAMMAR = {
 WEIGHTS = {"generic": 0.8, "expiry": 0.4, "connection": 0.25}
 HOMES = {"strings": "s", "lists": "l", "hashes": "h", "sets": "t", "zsets": "z"}
 KEYS_PER_HOME = 3
+
+# Sorted sets whose members all have the same score. Only there does Redis say what a lexical range
+# is: anywhere else it follows the random levels of the skip list.
+LEXICAL_HOME = "x"
 
 # Replies to these are the same on both servers only in the sense of a rule (`replies.py`).
 # DBSIZE counts keys that are past their time but not yet collected: its value is luck.
@@ -153,6 +158,9 @@ class Words:
         home = self.home if at_home else self.random.choice([*HOMES.values()])
         usual = f"{home}{self.random.randrange(KEYS_PER_HOME)}"
         return self.mostly(usual, ["", "\0k\xff", "k" * 70], 0.98)
+
+    def lexkey(self):
+        return f"{LEXICAL_HOME}{self.random.randrange(KEYS_PER_HOME)}"
 
     def keys(self):
         count = self.random.randint(1, 3)
@@ -268,7 +276,9 @@ class Commands:
         family = self.random.choices(self.families, self.weights)[0]
         self.words.home = HOMES.get(family)
         words = self.expand(self.random.choice(self.lines[family]))
-        if self.random.random() < 0.05:
+        # A spoiled ZADD could give a lexical key a second score.
+        is_lexical = words[0] == "ZADD" and words[1].startswith(LEXICAL_HOME)
+        if self.random.random() < 0.05 and not is_lexical:
             self.spoil(words)
         if "BY" in words and "ALPHA" in words:
             # With both, elements without a weight come in no particular order.

@@ -19,13 +19,14 @@ FAMILIES = (*GRAMMAR, *SCENES)
 CONNECTIONS = 3
 LISTENER = 2
 
-# How to see all of a key that holds the type at home there.
+# How to see all of a key that holds the type at home there (see HOMES and LEXICAL_HOME).
 LOOKS = {
     b"s": [b"GET"],
     b"l": [b"LRANGE", b"0", b"-1"],
     b"h": [b"HGETALL"],
     b"t": [b"SMEMBERS"],
     b"z": [b"ZRANGE", b"0", b"-1", b"WITHSCORES"],
+    b"x": [b"ZRANGE", b"0", b"-1", b"WITHSCORES"],
 }
 
 # The limits at which an encoding changes: Redis's own, and small ones that are soon reached.

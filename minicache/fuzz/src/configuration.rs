@@ -86,7 +86,7 @@ fn what_is_shown_is_taken(config: &mut Config) {
     let before = texts(config);
     let shown: Vec<(&'static str, Vec<u8>)> = config
         .iter()
-        .filter(|(row, _)| row.change != Change::AtStart)
+        .filter(|(row, text)| row.change != Change::AtStart && row.default.as_bytes() != *text)
         .map(|(row, text)| (row.name, text.to_vec()))
         .collect();
     let pairs: Vec<(&[u8], &[u8])> =

@@ -32,7 +32,7 @@ pub mod strings;
 pub mod synopsis;
 pub mod table;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 pub mod transactions;
 pub mod zsets;
 
@@ -172,8 +172,8 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     }
 }
 
-/// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a character
-/// for every byte, which [`Reply::error`] makes bytes again.
+/// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a
+/// character for every byte, which [`Reply::error`] makes bytes again.
 pub fn shown(bytes: &[u8], most: usize) -> String {
     let bytes = bytes.iter().take(most).take_while(|byte| **byte != 0);
     bytes.map(|byte| char::from(*byte)).collect()

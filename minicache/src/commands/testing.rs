@@ -137,10 +137,12 @@ impl Fixture {
     }
 
     /// Executes the commands of a conversation and compares the whole of it; see the head of the
-    /// file. Lines are compared without the blanks around them.
+    /// file. Lines are compared without the blanks around them; a backslash at the end of one joins
+    /// the next to it.
     #[track_caller]
     pub fn check(&mut self, conversation: &str) {
-        let lines = conversation.lines().map(str::trim).filter(|line| !line.is_empty());
+        let joined: String = conversation.split("\\\n").map(str::trim_start).collect();
+        let lines = joined.lines().map(str::trim).filter(|line| !line.is_empty());
         let expected: Vec<&str> = lines.collect();
         let mut actual = Vec::new();
         for line in &expected {

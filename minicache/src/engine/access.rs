@@ -563,16 +563,22 @@ impl Str<'_> {
 ///
 /// Shards are asked in turn, so that with several of them the evicted keys come from all.
 pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    let limit = rules.settings.maxmemory as usize;
-    let mut fruitless = 0;
-    while cache.used_memory() > limit {
-        if !rules.evicts() || fruitless == cache.shards() {
+    while cache.used_memory() as u64 > rules.settings.maxmemory {
+        if !evict_any(cache, rules, now, turn) {
             return false;
         }
-        *turn = (*turn + 1) % cache.shards();
-        fruitless = if evict_one(cache, rules, now, *turn) { 0 } else { fruitless + 1 };
     }
     true
+}
+
+/// Evicts a key from the next shard that has one to give up; false where none has. Call it without
+/// locks.
+pub fn evict_any(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
+    rules.evicts()
+        && (0..cache.shards()).any(|_| {
+            *turn = (*turn + 1) % cache.shards();
+            evict_one(cache, rules, now, *turn)
+        })
 }
 
 fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {

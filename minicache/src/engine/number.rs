@@ -66,8 +66,8 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
 }
 
 /// The double that `text` spells where C's `strtod` decides alone, which is at the ends of a range
-/// of scores and in `SORT`: a zero byte ends the text, blanks in front do not matter, nothing at all
-/// is 0, and what overflows is infinite.
+/// of scores and in `SORT`: a zero byte ends the text, blanks in front do not matter, nothing at
+/// all is 0, and what overflows is infinite.
 pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
     if let Some(value) = parse_i64(text) {
         return Some(value as f64);

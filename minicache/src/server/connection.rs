@@ -5,7 +5,7 @@
 //! command's time is up.
 //!
 //! ```text
-//!             ┌──────── letters: messages, the reply a blocked command waited for, an order to leave
+//!             ┌──────── letters: messages, the reply a blocked command waited for, the order to go
 //!   sleep ──> ├──────── unsent replies: write them
 //!             ├──────── time is up: the blocked command answers null
 //!             └──────── bytes: run every complete request, write all replies at once ──> sleep

@@ -1,5 +1,5 @@
-//! What happens without being asked for: keys die on time, clients that fell silent leave, the
-//! server stops.
+//! What happens without being asked for: keys die on time, memory shrinks to a lowered `maxmemory`,
+//! clients that fell silent leave, the server stops.
 //!
 //! Every core looks after its share of the shards (`serverCron` and `databasesCron` in `server.c`).
 //! How late can a dead key still take memory on an idle server? The wheel's tick is 16 ms, and
@@ -8,7 +8,7 @@
 //! here: it samples.
 
 use super::{Core, monotonic_ns, now};
-use crate::engine::access::Access;
+use crate::engine::access::{Access, evict_any};
 use crate::engine::mailbox::Letter;
 use minikit::server::Shutdown;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ const BUDGET: usize = 500;
 
 /// Looks after core `core` until the server is to stop, and then tells every client.
 pub async fn run(core: &Core, shutdown: &Shutdown) {
-    let mut next = Round::Idle;
+    let (mut next, mut turn) = (Round::Idle, 0);
     loop {
         let pause = match next {
             Round::Idle => PAUSE_LONG,
@@ -40,6 +40,7 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
         }
         next = expire_round(core);
         if core.index == 0 {
+            next = next.max(evict_round(core, &mut turn));
             dismiss_idle(core);
             core.cache.rate.sample(core.cache.commands(), now().ms);
             core.cache.peak_memory();
@@ -86,6 +87,19 @@ fn expire_shard(core: &Core, index: usize) -> Round {
         }
     }
     round
+}
+
+/// Makes room where `maxmemory` was lowered and no command comes that would do it.
+fn evict_round(core: &Core, turn: &mut usize) -> Round {
+    let (cache, rules) = (&core.cache, core.rules());
+    let limit = rules.settings.maxmemory;
+    for _ in 0..BUDGET {
+        let over = limit > 0 && cache.used_memory() as u64 > limit;
+        if !over || !evict_any(cache, &rules, now(), turn) {
+            return Round::Idle;
+        }
+    }
+    Round::Unfinished
 }
 
 /// Sends away clients that have been silent for longer than `timeout`, unless they listen or wait.

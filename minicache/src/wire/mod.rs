@@ -2,6 +2,8 @@
 //!
 //! * [`request`]: what clients send, RESP arrays of bulk strings or inline lines.
 //! * [`reply`]: what they are sent, in RESP2 or RESP3.
+//! * [`frame`]: the same, read: for the command line client and `explain`.
 
+pub mod frame;
 pub mod reply;
 pub mod request;

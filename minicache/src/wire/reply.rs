@@ -79,8 +79,9 @@ impl Reply {
         self.line(text.as_bytes());
     }
 
-    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character stands
-    /// for the byte of its number, so that what a client sent can be quoted whether or not it is text.
+    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character
+    /// stands for the byte of its number, so that what a client sent can be quoted whether or not
+    /// it is text.
     pub fn error(&mut self, text: &str) {
         self.bytes.push(b'-');
         self.bytes.extend(text.chars().map(|character| match character {

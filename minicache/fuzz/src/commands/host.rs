@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! all clients have gone       nobody waits, watches, listens, monitors
-//! every shard                 as many slots in use as keys; the wheel holds the volatile
+//! every shard                 as many slots in use as there are keys; the wheel holds those with a deadline
 //! every key is deleted        no slot in use
 //! ```
 //!
-//! Counterpart: `assertion`s of Redis' test suite at the end of every file (`test.tcl`).
+//! Counterpart: `assertion`s of Redis' test suite at the end of every file (`tests/support/test.tcl`).
 
 use minicache::commands::Executor;
 use minicache::engine::access::{Access, Moment};
 use minicache::engine::cache::{Cache, Identity};
 use minicache::engine::config::Config;
 use minicache::engine::hashing;
+use minicache::engine::pubsub::Scope;
 use minicache::engine::rules::Rules;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -94,16 +95,16 @@ impl Host {
     pub fn check_whole(&self) {
         let cache = &self.cache;
         assert!(cache.clients.is_empty() && cache.waiting.is_empty() && !cache.monitors.any());
-        let pubsub = cache.pubsub.lock();
-        assert_eq!((pubsub.channel_count(), pubsub.pattern_count()), (0, 0));
-        drop(pubsub);
+        for scope in [Scope::Channel, Scope::Pattern, Scope::Shard] {
+            assert_eq!(cache.pubsub.lock().count(scope), 0, "{scope:?}");
+        }
         for index in 0..SHARDS {
             let cell = cache.lock(index);
             assert!(cell.watched.is_empty(), "nobody watches");
             let keys: usize = (0..DATABASES).map(|db| cell.shard.len(db)).sum();
             assert_eq!(cell.shard.slab().used(), keys);
             for db in 0..DATABASES {
-                let filed: usize = cell.shard.wheel_levels(db).iter().sum();
+                let filed: usize = cell.shard.wheel_levels(db, usize::MAX).iter().sum();
                 assert_eq!(filed, cell.shard.volatile_len(db));
             }
         }

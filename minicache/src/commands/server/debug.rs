@@ -14,9 +14,9 @@ use std::time::Duration;
 pub fn debug(c: &mut Call) -> Answer {
     if !c.store.rules.settings.enable_debug_command.allows(c.session.is_local()) {
         return Err(Error::new(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
-             you can run it from a local connection, otherwise you need to set this option in the \
-             configuration file, and then restart the server.",
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
+             \"local\", you can run it from a local connection, otherwise you need to set this \
+             option in the configuration file, and then restart the server.",
         ));
     }
     let name = c.arg(1).to_ascii_lowercase();
@@ -206,7 +206,8 @@ fn table_statistics(c: &mut Call) -> Answer {
     }
     c.out.verbatim(&format!(
         "[Dictionary HT]\nlinear hashing, buckets of 12\n buckets: {buckets}\n \
-         number of elements: {keys}\n bytes: {bytes}\n[Expires]\ntiming wheel\n number of elements: {volatile}\n"
+         number of elements: {keys}\n bytes: {bytes}\n[Expires]\ntiming wheel\n \
+         number of elements: {volatile}\n"
     ));
     Ok(())
 }

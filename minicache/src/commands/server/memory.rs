@@ -58,7 +58,7 @@ pub fn memory_doctor(c: &mut Call) -> Answer {
     let (used, allocated) = (c.store.cache.used_memory(), crate::raw::allocated());
     let free = allocated.saturating_sub(used);
     let advice = if free * 4 > allocated {
-        "More than a quarter of the memory lies free in slab pages: values of other sizes were here."
+        "More than a quarter of the memory lies free in slab pages: other sizes lived here before."
     } else {
         "Nothing to worry about: less than a quarter of the memory lies free."
     };

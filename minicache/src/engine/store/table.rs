@@ -11,7 +11,7 @@
 //! where that bucket is divided:
 //!
 //! ```text
-//! level 2, split 1:   bucket  00*  01  10  11  100    * divided: keys ending 100 live in bucket 100
+//! level 2, split 1:  bucket  00*  01  10  11  100   * divided: keys ending 100 live in bucket 100
 //! hash ...100 -> low 2 bits are 00, and 00 < split, so 3 bits decide: bucket 100
 //! hash ...110 -> low 2 bits are 10, not yet divided:      bucket 10
 //! ```

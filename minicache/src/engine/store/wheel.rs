@@ -13,8 +13,8 @@
 //! level 4   64 slots of 3 days      the next 199 days; later deadlines wait in its last slot
 //!
 //! now = tick 130; a deadline 3 s ahead is tick 317. 317 - 130 = 187 is more than 64, less than
-//! 64 * 64: level 1, slot 317 / 64 = 4. At tick 256 = 4 * 64 slot 4 of level 1 is dealt out: the key
-//! goes to level 0, slot 317 % 64 = 61.
+//! 64 * 64: level 1, slot 317 / 64 = 4. At tick 256 = 4 * 64 slot 4 of level 1 is dealt out:
+//! the key goes to level 0, slot 317 % 64 = 61.
 //! At tick 317 slot 61 of level 0 falls due.
 //! ```
 //!

@@ -225,7 +225,8 @@ fn what_looking_refuses() {
         > ZRANDMEMBER text 5 WITHSCORES x
         (error) ERR syntax error
         > ZRANDMEMBER text -9223372036854775808
-(error) ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
+        (error) ERR value is out of range, value must between \
+        -9223372036854775807 and 9223372036854775807
         > ZRANDMEMBER text 4611686018427387904 WITHSCORES
         (error) ERR value is out of range
         "#,

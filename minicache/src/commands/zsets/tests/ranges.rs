@@ -125,7 +125,8 @@ fn what_ranges_refuse() {
         > ZRANGE z a b BYLEX
         (error) ERR min or max not valid string range item
         > ZRANGE z 0 -1 LIMIT 0 1
-(error) ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX
+        (error) ERR syntax error, LIMIT is only supported in combination with \
+        either BYSCORE or BYLEX
         > ZRANGE z 0 -1 LIMIT 0 -1
         1) "a"
         > ZRANGE z - + BYLEX WITHSCORES

@@ -1,9 +1,9 @@
 //! Least frequently used: a logarithmic counter that fades.
 //!
 //! The bits are 16 of minutes (the last time the counter faded) and 8 of counter (Morris 1978;
-//! `LFULogIncr` in `evict.c`). A use raises counter `c` with probability `1 / ((c - 5) * log_factor
-//! + 1)`: with the default factor 10, about a million uses fill the 255. A new key starts at 5,
-//! lest it be the next victim before it had a chance.
+//! `LFULogIncr` in `evict.c`). A use raises counter `c` with probability
+//! `1 / ((c - 5) * log_factor + 1)`: with the default factor 10, about a million uses fill the 255.
+//! A new key starts at 5, lest it be the next victim before it had a chance.
 
 use super::Policy;
 use crate::engine::rng::Rng;

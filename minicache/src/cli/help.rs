@@ -1,0 +1,109 @@
+//! `help`, out of the command table.
+//!
+//! ```text
+//! > help getdel
+//!
+//!   GETDEL key
+//!   summary: Gives the string value of a key after deleting the key
+//!   since: 6.2.0
+//!   group: string
+//!   complexity: O(1)
+//! ```
+//!
+//! `help @list` tells of a group, `help config` of a command and its subcommands. The table is that
+//! of this program; `redis-cli` asks the server it is connected to (`COMMAND DOCS`), since it does
+//! not know which one that will be.
+
+use crate::commands::Command;
+use crate::commands::table;
+use minikit::cli::layers::nearest;
+
+/// What `help` and these words say.
+pub fn help(words: &[String]) -> String {
+    let Some(first) = words.first() else { return GENERAL.to_string() };
+    let rows: Vec<&Command> = match first.strip_prefix('@') {
+        Some(group) => in_group(group),
+        None => named(words),
+    };
+    if rows.is_empty() {
+        return unknown(words);
+    }
+    let show_group = !first.starts_with('@');
+    let mut text: String = rows.iter().map(|row| describe(row, show_group)).collect();
+    text.push('\n');
+    text
+}
+
+const GENERAL: &str = "\
+minicache cli
+To get help about commands type:
+      \"help @<group>\" to get a list of commands in <group>
+      \"help <command>\" for help on <command>
+      \"help <tab>\" to get a list of possible help topics
+      \"quit\" to exit
+";
+
+/// The topics of `help`: groups with an `@`, and commands with their subcommands, in capitals.
+pub fn topics() -> Vec<String> {
+    let mut groups: Vec<String> =
+        table::COMMANDS.iter().map(|row| format!("@{}", row.group.name())).collect();
+    groups.sort();
+    groups.dedup();
+    groups.extend(table::COMMANDS.iter().map(spoken));
+    groups
+}
+
+/// The name as one types it: `CONFIG GET`.
+pub fn spoken(row: &Command) -> String {
+    row.name.replace('|', " ").to_uppercase()
+}
+
+fn in_group(group: &str) -> Vec<&'static Command> {
+    table::COMMANDS.iter().filter(|row| row.group.name().eq_ignore_ascii_case(group)).collect()
+}
+
+/// The commands whose names begin with these words.
+fn named(words: &[String]) -> Vec<&'static Command> {
+    let begins = |row: &&Command| {
+        let name: Vec<&str> = row.name.split('|').collect();
+        words.len() <= name.len() && words.iter().zip(name).all(|(a, b)| a.eq_ignore_ascii_case(b))
+    };
+    table::COMMANDS.iter().filter(begins).collect()
+}
+
+fn describe(row: &Command, show_group: bool) -> String {
+    let mut text = format!("\n  {}\n", format!("{} {}", spoken(row), row.arguments).trim_end());
+    let (deprecated, instead) = row.replaced;
+    let deprecated = match deprecated {
+        "" => String::new(),
+        since => format!("{since}; use {instead}"),
+    };
+    for (name, value) in [
+        ("summary", row.summary),
+        ("since", row.since),
+        ("group", if show_group { row.group.name() } else { "" }),
+        ("complexity", row.complexity),
+        ("deprecated since", &deprecated),
+    ] {
+        if !value.is_empty() {
+            text += &format!("  {name}: {value}\n");
+        }
+    }
+    text
+}
+
+fn unknown(words: &[String]) -> String {
+    let asked = words.join(" ");
+    let topics = topics();
+    let alike = |topic: &&String| topic.starts_with('@') == asked.starts_with('@');
+    let alike: Vec<&str> = topics.iter().filter(alike).map(String::as_str).collect();
+    let near = match asked.starts_with('@') {
+        true => nearest(&asked.to_lowercase(), &alike),
+        false => nearest(&asked.to_uppercase(), &alike),
+    };
+    let advice = match near {
+        Some(near) => format!("did you mean {near}?"),
+        None => "`help <tab>` lists the topics".to_string(),
+    };
+    format!("no help for {asked}: {advice}\n")
+}

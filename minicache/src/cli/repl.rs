@@ -1,0 +1,150 @@
+//! The conversation: a prompt, a line, a reply, and again.
+//!
+//! ```text
+//! 127.0.0.1:6379> LPUSH jobs a b          arrows: history   Ctrl-R: search it   Tab: completion
+//! (integer) 2
+//! 127.0.0.1:6379> help @list              out of the command table
+//! 127.0.0.1:6379> connect 10.0.0.7 6380   another server
+//! 127.0.0.1:6379> quit                    so do Ctrl-D and Ctrl-C
+//! ```
+//!
+//! The history is kept in `~/.minicache_history` (`MINICACHE_HISTFILE` names another file) without
+//! the lines that hold a password. The counterpart in Redis is `repl` (`redis-cli.c`), on
+//! `linenoise`; here it is `rustyline`.
+
+use super::assist::Assist;
+use super::client::{Address, Client};
+use super::{INVALID, arguments, help, is_farewell};
+use crate::engine::config;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+use std::env;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Commands that take longer than this say how long.
+const WORTH_TELLING: Duration = Duration::from_millis(500);
+/// Lines of history kept.
+const HISTORY_LINES: usize = 1000;
+
+/// Talks until the person at the terminal has enough.
+///
+/// # Errors
+/// Where the terminal cannot be used.
+pub fn run(client: &mut Client) -> Result<(), ReadlineError> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .max_history_size(HISTORY_LINES)?
+        .history_ignore_space(true)
+        .build();
+    let mut editor = Editor::<Assist, FileHistory>::with_config(config)?;
+    editor.set_helper(Some(Assist));
+    let file = history_file();
+    if let Some(file) = &file {
+        // The first time there is none.
+        let _ = editor.load_history(file);
+    }
+    if let Err(failure) = client.connect() {
+        eprintln!("{failure}");
+    }
+    loop {
+        let line = match editor.readline(&client.prompt()) {
+            Ok(line) => line,
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let command = arguments(line.as_bytes());
+        if !command.as_deref().is_some_and(is_secret) {
+            editor.add_history_entry(line.as_str())?;
+            if let Some(file) = &file {
+                // A home that cannot be written is no reason to stop.
+                let _ = editor.save_history(file);
+            }
+        }
+        match command {
+            None => println!("{INVALID}"),
+            Some(command) if is_farewell(&command) => return Ok(()),
+            Some(command) => obey(client, &mut editor, &command),
+        }
+    }
+}
+
+/// Does what one line says.
+fn obey(client: &mut Client, editor: &mut Editor<Assist, FileHistory>, command: &[Vec<u8>]) {
+    let words: Vec<String> =
+        command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => {}
+        ["help" | "HELP" | "?", topic @ ..] => {
+            let topic: Vec<String> = topic.iter().map(|word| word.to_string()).collect();
+            print!("{}", help::help(&topic));
+        }
+        ["clear" | "CLEAR"] => {
+            // A terminal that cannot be cleared stays as it is.
+            let _ = editor.clear_screen();
+        }
+        ["connect" | "CONNECT", host, port] => match port.parse() {
+            Ok(port) => {
+                client.address = Address::Tcp(host.to_string(), port);
+                client.disconnect();
+                if let Err(failure) = client.connect() {
+                    eprintln!("{failure}");
+                }
+            }
+            Err(_) => println!("connect HOST PORT: {port} is no port"),
+        },
+        _ => execute(client, command),
+    }
+}
+
+fn execute(client: &mut Client, command: &[Vec<u8>]) {
+    if !client.is_connected() {
+        match client.connect() {
+            Ok(()) => println!("(connected again)"),
+            Err(failure) => return eprintln!("{failure}"),
+        }
+    }
+    let start = Instant::now();
+    if let Err(failure) = client.execute(command, &mut io::stdout().lock()) {
+        eprintln!("Error: {failure}");
+    }
+    if start.elapsed() >= WORTH_TELLING {
+        println!("({:.2}s)", start.elapsed().as_secs_f64());
+    }
+}
+
+/// Whether a command tells a password.
+fn is_secret(command: &[Vec<u8>]) -> bool {
+    let is = |at: usize, word: &str| {
+        command.get(at).is_some_and(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    is(0, "auth")
+        || (is(0, "hello") && command.len() > 2)
+        || (is(0, "config") && is(1, "set") && command.iter().any(|name| config::is_secret(name)))
+}
+
+fn history_file() -> Option<PathBuf> {
+    if let Some(file) = env::var_os("MINICACHE_HISTFILE") {
+        return Some(file.into());
+    }
+    Some(env::home_dir()?.join(".minicache_history"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_remembered() {
+        let secret = |line: &str| is_secret(&arguments(line.as_bytes()).unwrap());
+        for line in ["AUTH x", "hello 3 auth default x", "Config Set maxmemory 1 requirepass x"] {
+            assert!(secret(line), "{line}");
+        }
+        for line in ["", "HELLO 3", "CONFIG GET requirepass", "SET auth x"] {
+            assert!(!secret(line), "{line}");
+        }
+    }
+}
