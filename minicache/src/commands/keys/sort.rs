@@ -235,8 +235,8 @@ impl<'a> Request<'a> {
 /// An element and its weight.
 type Weighed<W> = (W, Vec<u8>);
 
-/// The elements that have the places `wanted` when all are in order. No more is sorted than that, so
-/// what the order does not tell apart stays as it was only where all is wanted.
+/// The elements that have the places `wanted` when all are in order. No more is sorted than that,
+/// so what the order does not tell apart stays as it was only where all is wanted.
 fn arranged<W>(
     mut weighed: Vec<Weighed<W>>,
     order: impl Fn(&Weighed<W>, &Weighed<W>) -> Ordering,
