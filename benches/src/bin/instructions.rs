@@ -1,7 +1,7 @@
 //! Instructions per operation of the hot paths, counted by valgrind and held against a baseline.
 //!
 //! ```text
-benches/gate             counts; fails where a path takes 3 % more than the committed baseline
+//! benches/gate             counts; fails where a path takes 3 % more than the committed baseline
 //! benches/gate --update    counts, and writes the baseline anew
 //! benches/gate get set     only these paths
 //! ```
