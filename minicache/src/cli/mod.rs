@@ -12,7 +12,7 @@
 //! ```
 //!
 //! * [`reply`]: what servers send, read into a tree.
-//! * [`print`]: the tree as `redis-cli` prints it, for people and for programs.
+//! * [`mod@print`]: the tree as `redis-cli` prints it, for people and for programs.
 //! * [`client`]: one connection and what has to be known about it: the database, a transaction.
 //! * [`assist`] and [`help`]: what the command table knows, while one types and when one asks.
 //! * [`repl`]: the conversation.
