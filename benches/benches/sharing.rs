@@ -5,13 +5,14 @@
 //! owned    core 0: GET k is core 1's ──message──> core 1 runs it ──answer──> core 0 replies
 //! ```
 //!
-//! `cargo bench -p benches --bench sharing`. Each core has clients that send pipelines of 1, 16 or 64
-//! commands, nine reads to a write, on 100,000 keys evenly. The owner gets all of a pipeline's commands
-//! for it in one message, serves others while it waits for its own answers, and sleeps when there
-//! is nothing to do, as a core does that waits for sockets.
+//! `cargo bench -p benches --bench sharing`. Each core has clients that send pipelines of 1, 16 or
+//! 64 commands, nine reads to a write, on 100,000 keys evenly. The owner gets all of a pipeline's
+//! commands for it in one message, serves others while it waits for its own answers, and sleeps
+//! when there is nothing to do, as a core does that waits for sockets.
 //!
-//! What is measured is processor time, of both cores together, per command: a wall clock would count
-//! the neighbours of a shared machine, and for the owned shards mostly how long sleeping takes.
+//! What is measured is processor time, of both cores together, per command: a wall clock would
+//! count the neighbours of a shared machine, and for the owned shards mostly how long sleeping
+//! takes.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;

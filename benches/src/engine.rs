@@ -6,8 +6,8 @@
 //! assert_eq!(client.send(b"SET k v\r\nGET k\r\n"), b"+OK\r\n$1\r\nv\r\n");
 //! ```
 //!
-//! What a connection does per read of its socket, [`Client::send`] does: one executor, every request
-//! in place, one buffer of replies. Counterpart: `minicache::server::connection`.
+//! What a connection does per read of its socket, [`Client::send`] does: one executor, every
+//! request in place, one buffer of replies. Counterpart: `minicache::server::connection`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

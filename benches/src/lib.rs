@@ -11,7 +11,8 @@
 //! * [`keys`]: a key and a value for every number.
 //!
 //! A wall clock on a shared machine says little; `benches/gate` counts instructions, which come out
-//! the same every time. Counterpart in Redis: `src/redis-benchmark.c`, which measures the kernel too.
+//! the same every time. Counterpart in Redis: `src/redis-benchmark.c`, which measures the kernel
+//! too.
 
 pub mod engine;
 pub mod keys;

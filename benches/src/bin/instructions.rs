@@ -1,7 +1,7 @@
 //! Instructions per operation of the hot paths, counted by valgrind and held against a baseline.
 //!
 //! ```text
-//! benches/gate             counts; fails where a path takes 3 % more than benches/instructions.baseline
+//! benches/gate             counts; fails where a path takes 3 % more than the committed baseline
 //! benches/gate --update    counts, and writes the baseline anew
 //! benches/gate get set     only these paths
 //! ```
@@ -156,7 +156,8 @@ fn gate(args: &[String]) -> Result<ExitCode, String> {
     if chosen.is_empty() || (update && !wanted.is_empty()) {
         return Err("usage: benches/gate [--update | PATH ...]".to_string());
     }
-    let with = valgrind_version()?;
+    let valgrind = version(Command::new("valgrind"))
+        .map_err(|error| format!("{error}. Install it: apt-get install valgrind"))?;
     let baseline = std::fs::read_to_string(BASELINE).unwrap_or_default();
     let before = read(&baseline);
     let mut counted = String::new();
@@ -176,7 +177,8 @@ fn gate(args: &[String]) -> Result<ExitCode, String> {
         slower += usize::from(!update && change > TOLERANCE_PERCENT);
     }
     if update {
-        let text = format!("# path, instructions per operation; counted with {with}\n{counted}");
+        let rustc = version(Command::new("rustc"))?;
+        let text = format!("# Instructions per operation, by {valgrind} and {rustc}.\n{counted}");
         std::fs::write(BASELINE, text).map_err(|error| format!("{BASELINE}: {error}"))?;
     }
     if slower > 0 {
@@ -191,11 +193,9 @@ fn read(baseline: &str) -> BTreeMap<&str, f64> {
     lines.filter_map(|(path, count)| Some((path, count.parse().ok()?))).collect()
 }
 
-fn valgrind_version() -> Result<String, String> {
-    let output = Command::new("valgrind").arg("--version").output();
-    let output = output.map_err(|error| {
-        format!("cannot run valgrind: {error}. Install it: apt-get install valgrind")
-    })?;
+fn version(mut program: Command) -> Result<String, String> {
+    let output = program.arg("--version").output();
+    let output = output.map_err(|error| format!("cannot run {program:?}: {error}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 

@@ -355,7 +355,9 @@ mod tests {
         let (mut client, server) = server(vec![b"+OK\r\n", replies]);
         assert_eq!(client.prompt(), "not connected> ");
         let lost = said(&mut client, "INCR n").unwrap_err();
-        assert_eq!(lost, "server closed the connection");
+        // Which of them depends on whether the request came before the end.
+        let ways = ["server closed the connection", "reset by peer", "Broken pipe"];
+        assert!(ways.iter().any(|way| lost.contains(way)), "{lost}");
         assert_eq!(client.prompt(), "not connected> ");
         assert_eq!(said(&mut client, "PING").unwrap(), "1) x\n2) y\nQUEUED\n");
         drop(client);
