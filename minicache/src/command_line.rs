@@ -9,12 +9,14 @@ use clap::Parser;
 use minicache::cli::{self, CliArgs};
 use minicache::commands::connection::REDIS_VERSION;
 use minicache::engine::config::{Config, ConfigError};
+use minicache::explain::{self, ExplainArgs};
 use minicache::raw::Counting;
-use minicache::server::redis_style;
 use minicache::server::start::{self, Start};
+use minicache::server::{self, redis_style};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
@@ -34,6 +36,9 @@ enum Command {
     Serve(Serve),
     /// Talk to a server: one command, or a conversation
     Cli(CliArgs),
+    /// Look inside: a frame, an entry, a running server
+    #[command(subcommand)]
+    Explain(ExplainArgs),
 }
 
 #[derive(clap::Args)]
@@ -66,6 +71,12 @@ pub fn main() -> ExitCode {
     let code = main_with(&ENGINE, args, |command| match command {
         Command::Serve(serve) => serve.run(),
         Command::Cli(args) => cli::run(args).map(|well| all_well = well),
+        Command::Explain(args) => {
+            let text = explain::explain(args, server::now())?;
+            // A text that nobody reads any more (`explain ... | head`) is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Ok(())
+        }
     });
     if all_well { code } else { ExitCode::FAILURE }
 }

@@ -4,6 +4,8 @@
 pub mod cli;
 pub mod commands;
 pub mod engine;
+#[cfg(not(loom))]
+pub mod explain;
 pub mod format;
 pub mod raw;
 #[cfg(not(loom))]

@@ -183,8 +183,12 @@ impl<'a> Contest<'a> {
         if matches!(self.sides[1].source, Source::Program(_)) {
             comparisons.extend(startup::compare(&mut self.rounds, self.sides, self.cores)?);
         } else {
-            let note = "start-up was not measured: a container's start is mostly Docker's";
-            self.notes.push(note.into());
+            let notes = [
+                "start-up was not measured: a container's start is mostly Docker's",
+                "a container has a share of the processor of its own: when the machine is busy, \
+                 throughput and latency flatter it, CPU per operation does not",
+            ];
+            self.notes.extend(notes.map(String::from));
         }
         Ok(comparisons)
     }

@@ -12,6 +12,7 @@
 //! left out: what was typed in its place, nobody can tell without a full parse. The counterparts in
 //! Redis are `completionCallback` and `hintsCallback` (`redis-cli.c`).
 
+use super::arguments;
 use super::help::{spoken, topics};
 use crate::commands::Command;
 use crate::commands::table;
@@ -44,7 +45,7 @@ pub fn completions(typed: &str) -> Vec<String> {
 
 /// What may follow what has been typed.
 pub fn hint(typed: &str) -> Option<String> {
-    let words: Vec<&str> = typed.split_whitespace().collect();
+    let words = arguments(typed.as_bytes())?;
     let row = named(&words)?;
     let arguments = words.len() - row.name.split('|').count();
     let rest = remaining(row.arguments, arguments);
@@ -54,10 +55,10 @@ pub fn hint(typed: &str) -> Option<String> {
 
 /// The command that these words begin with, its subcommand included. A container without one has
 /// nothing to hint at.
-fn named(words: &[&str]) -> Option<&'static Command> {
-    let row = table::find(words.first()?.as_bytes())?;
+fn named(words: &[Vec<u8>]) -> Option<&'static Command> {
+    let row = table::find(words.first()?)?;
     if row.is_container() {
-        return row.subcommand(words.get(1)?.as_bytes());
+        return row.subcommand(words.get(1)?);
     }
     Some(row)
 }
@@ -154,6 +155,8 @@ mod tests {
             ("del a b c", Some(" [key ...]")),
             ("linsert l", Some(" <BEFORE | AFTER> pivot element")),
             ("linsert l before ", Some("pivot element")),
+            ("getrange \"a b\" ", Some("start end")),
+            ("getrange \"a", None),
         ] {
             assert_eq!(hint(typed).as_deref(), expected, "{typed:?}");
         }

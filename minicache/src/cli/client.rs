@@ -13,7 +13,7 @@
 //! whether the server had executed it. An `INCR` sent twice counts twice.
 //!
 //! `SUBSCRIBE` and `MONITOR` turn the conversation round: the server speaks until one of both ends
-//! it. The counterpart in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
+//! it. The counterparts in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
 //! (`redis-cli.c`).
 
 use super::print::{Style, is_laid_out, print};
@@ -113,9 +113,14 @@ impl Client {
         Client { address, login, style, connection: None, transaction: None }
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
     /// What to show where a command is typed.
     pub fn prompt(&self) -> String {
-        if self.connection.is_none() {
+        if !self.is_connected() {
             return "not connected> ".to_string();
         }
         let db = if self.login.db == 0 { String::new() } else { format!("[{}]", self.login.db) };
@@ -350,7 +355,9 @@ mod tests {
         let (mut client, server) = server(vec![b"+OK\r\n", replies]);
         assert_eq!(client.prompt(), "not connected> ");
         let lost = said(&mut client, "INCR n").unwrap_err();
-        assert_eq!(lost, "server closed the connection");
+        // Which of them depends on whether the request came before the end.
+        let ways = ["server closed the connection", "reset by peer", "Broken pipe"];
+        assert!(ways.iter().any(|way| lost.contains(way)), "{lost}");
         assert_eq!(client.prompt(), "not connected> ");
         assert_eq!(said(&mut client, "PING").unwrap(), "1) x\n2) y\nQUEUED\n");
         drop(client);

@@ -93,9 +93,14 @@ fn describe(row: &Command, show_group: bool) -> String {
 }
 
 fn unknown(words: &[String]) -> String {
-    let (asked, topics) = (words.join(" "), topics());
-    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let near = nearest(&asked.to_uppercase(), &topics).or(nearest(&asked, &topics));
+    let asked = words.join(" ");
+    let topics = topics();
+    let alike = |topic: &&String| topic.starts_with('@') == asked.starts_with('@');
+    let alike: Vec<&str> = topics.iter().filter(alike).map(String::as_str).collect();
+    let near = match asked.starts_with('@') {
+        true => nearest(&asked.to_lowercase(), &alike),
+        false => nearest(&asked.to_uppercase(), &alike),
+    };
     let advice = match near {
         Some(near) => format!("did you mean {near}?"),
         None => "`help <tab>` lists the topics".to_string(),

@@ -6,13 +6,13 @@
 //! $ printf 'GET greeting\nDBSIZE\n' | minicache cli  a command a line
 //! good day
 //! 1
-//! $ minicache cli                                  a conversation, with completion, hints, help
+//! $ minicache cli                                  a conversation: history, hints, help
 //! 127.0.0.1:6379> GET greeting
 //! "good day"
 //! ```
 //!
 //! * [`reply`]: what servers send, read into a tree.
-//! * [`print`]: the tree as `redis-cli` prints it, for people and for programs.
+//! * [`mod@print`]: the tree as `redis-cli` prints it, for people and for programs.
 //! * [`client`]: one connection and what has to be known about it: the database, a transaction.
 //! * [`assist`] and [`help`]: what the command table knows, while one types and when one asks.
 //! * [`repl`]: the conversation.
@@ -75,7 +75,7 @@ pub struct CliArgs {
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
     /// A command and its arguments; without one, commands are read from standard input
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 
@@ -93,7 +93,7 @@ pub fn run(args: CliArgs) -> Result<bool, Box<dyn Error>> {
     let mut client = Client::new(address(&args), login(&args), style);
     if !args.command.is_empty() {
         let command: Vec<Vec<u8>> = args.command.into_iter().map(OsString::into_vec).collect();
-        return Ok(client.execute(&command, &mut io::stdout().lock())?);
+        return Ok(run_one(&mut client, &command, io::stdout().lock())?);
     }
     if io::stdin().is_terminal() {
         repl::run(&mut client)?;
@@ -112,6 +112,21 @@ fn address(args: &CliArgs) -> Address {
 
 fn login(args: &CliArgs) -> Login {
     Login { password: args.auth.clone(), resp3: args.resp3, db: args.db }
+}
+
+/// One command; `help` needs no server.
+fn run_one(
+    client: &mut Client,
+    command: &[Vec<u8>],
+    mut output: impl Write,
+) -> Result<bool, Failure> {
+    let words = command.iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    let words: Vec<String> = words.collect();
+    if words[0].eq_ignore_ascii_case("help") {
+        output.write_all(help::help(&words[1..]).as_bytes())?;
+        return Ok(true);
+    }
+    client.execute(command, &mut output)
 }
 
 /// A command a line. The first failure ends it; error replies do not.
@@ -145,6 +160,6 @@ fn arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 fn is_farewell(command: &[Vec<u8>]) -> bool {
-    let ends = |word: &[u8]| [&b"quit"[..], b"exit"].iter().any(|it| word.eq_ignore_ascii_case(it));
-    matches!(command, [word] if ends(word))
+    let [word] = command else { return false };
+    word.eq_ignore_ascii_case(b"quit") || word.eq_ignore_ascii_case(b"exit")
 }

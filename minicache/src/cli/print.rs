@@ -66,7 +66,8 @@ fn standard(out: &mut Vec<u8>, reply: &Reply, indent: &str) {
         Reply::Bulk(bytes) => out.extend(quoted(bytes)),
         Reply::Null => out.extend_from_slice(b"(nil)"),
         Reply::Boolean(yes) => out.extend(format!("({yes})").bytes()),
-        Reply::Number(text) => out.extend([b"(double) ", text.as_slice()].concat()),
+        Reply::Double(text) => out.extend([b"(double) ", text.as_slice()].concat()),
+        Reply::BigNumber(text) => out.extend([b"(integer) ", text.as_slice()].concat()),
         Reply::Group(group, parts) if parts.is_empty() => {
             out.extend(format!("(empty {})", name(*group)).bytes());
         }
@@ -139,9 +140,10 @@ fn quoted(bytes: &[u8]) -> Vec<u8> {
 /// Writes a reply without the last line end, parts a line each, pairs on one line.
 fn raw(out: &mut Vec<u8>, reply: &Reply) {
     match reply {
-        Reply::Simple(text) | Reply::Verbatim(text) | Reply::Bulk(text) | Reply::Number(text) => {
+        Reply::Simple(text) | Reply::Verbatim(text) | Reply::Bulk(text) => {
             out.extend_from_slice(text);
         }
+        Reply::Double(text) | Reply::BigNumber(text) => out.extend_from_slice(text),
         // An error is set off by an empty line.
         Reply::Error(text) => out.extend([text.as_slice(), b"\n"].concat()),
         Reply::Int(number) => out.extend(number.to_string().bytes()),

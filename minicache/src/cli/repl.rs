@@ -101,6 +101,12 @@ fn obey(client: &mut Client, editor: &mut Editor<Assist, FileHistory>, command: 
 }
 
 fn execute(client: &mut Client, command: &[Vec<u8>]) {
+    if !client.is_connected() {
+        match client.connect() {
+            Ok(()) => println!("(connected again)"),
+            Err(failure) => return eprintln!("{failure}"),
+        }
+    }
     let start = Instant::now();
     if let Err(failure) = client.execute(command, &mut io::stdout().lock()) {
         eprintln!("Error: {failure}");

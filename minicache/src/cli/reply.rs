@@ -34,8 +34,10 @@ pub enum Reply {
     Null,
     /// Yes or no.
     Boolean(bool),
-    /// A number as the server spelled it: a floating-point one, or an integer of any size.
-    Number(Vec<u8>),
+    /// A floating-point number, as the server spelled it.
+    Double(Vec<u8>),
+    /// An integer of any size, as the server spelled it.
+    BigNumber(Vec<u8>),
     /// Replies together. Those of a map are keys and values in turn.
     Group(Group, Vec<Reply>),
 }
@@ -73,7 +75,8 @@ fn read_within(source: &mut impl BufRead, depth: usize) -> io::Result<Reply> {
         Head::Verbatim(length) => Reply::Verbatim(read_bytes(source, length)?.split_off(4)),
         Head::Null => Reply::Null,
         Head::Boolean(yes) => Reply::Boolean(yes),
-        Head::Double(text) | Head::BigNumber(text) => Reply::Number(text.to_vec()),
+        Head::Double(text) => Reply::Double(text.to_vec()),
+        Head::BigNumber(text) => Reply::BigNumber(text.to_vec()),
         Head::Group(Group::Attribute, count) => {
             for _ in 0..Group::Attribute.frames(count) {
                 read_within(source, depth + 1)?;
@@ -146,7 +149,8 @@ mod tests {
             (b"$4\r\na\r\nb\r\n", bulk("a\r\nb")),
             (b"$0\r\n\r\n", bulk("")),
             (b"=7\r\ntxt:abc\r\n", Verbatim(b"abc".into())),
-            (b",1.5\r\n", Number(b"1.5".into())),
+            (b",1.5\r\n", Double(b"1.5".into())),
+            (b"(-9\r\n", BigNumber(b"-9".into())),
             (b"*0\r\n", Group(super::Group::Array, vec![])),
             (
                 b"%1\r\n$1\r\na\r\n*2\r\n:1\r\n_\r\n",

@@ -6,8 +6,8 @@
 //! HDEL user:1 name born             (integer) 2     the last field is gone, and the key with it
 //! ```
 //!
-//! A handler finds the [`Hash`] under the key, or has one made, and says what it did to it. How
-//! fields lie in memory is the business of [`hash`](crate::engine::values::hash).
+//! A handler finds the [`Hash`](enum@Hash) under the key, or has one made, and says what it did to
+//! it. How fields lie in memory is the business of [`hash`](crate::engine::values::hash).
 
 use super::draw::Draw;
 use super::{Call, scan};

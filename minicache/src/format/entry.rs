@@ -27,9 +27,9 @@
 //! | value | 8 integer; 1 or 5 and the bytes; 4 object number | always |
 
 /// Bytes of flags and clock.
-const HEAD: usize = 4;
+pub(super) const HEAD: usize = 4;
 /// Bytes of the two list links.
-const LINKS: usize = 8;
+pub(super) const LINKS: usize = 8;
 /// Where the 5-byte deadlines count from: 2025-01-01T00:00:00Z in Unix milliseconds.
 const NEAR_EPOCH_MS: i64 = 1_735_689_600_000;
 /// How far 5 bytes reach: 2^40 ms, almost 35 years.
@@ -220,7 +220,7 @@ pub fn set_next(slot: &mut [u8], next: u32) {
 }
 
 /// Where the key starts, and its length.
-fn key_place(slot: &[u8]) -> (usize, usize) {
+pub(super) fn key_place(slot: &[u8]) -> (usize, usize) {
     let at = HEAD + deadline_size(slot[0]);
     let (size, length) = read_length(&slot[at..]);
     (at + size, length)
@@ -234,7 +234,8 @@ fn deadline_kind(deadline: Option<i64>) -> u8 {
     }
 }
 
-fn deadline_size(flags: u8) -> usize {
+/// Bytes of links and deadline.
+pub(super) fn deadline_size(flags: u8) -> usize {
     match flags & DEADLINE_MASK {
         DEADLINE_NEAR => LINKS + 5,
         DEADLINE_FAR => LINKS + 8,

@@ -45,7 +45,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Total length (4 bytes) and number of elements (2 bytes).
-const HEADER: usize = 6;
+pub(super) const HEADER: usize = 6;
 /// Stands where the next element would start.
 const END: u8 = 0xFF;
 /// The header counts no further: from here on it says "walk and see".
@@ -501,7 +501,7 @@ fn little_endian(bytes: &[u8], len: usize) -> Option<i64> {
 
 /// Reads a back length from its last byte on: the length, and how many bytes spelled it. Seven bits
 /// a byte, and the top bit says that more of them stand to the left.
-fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut len = 0;
     for (n, byte) in bytes.iter().rev().take(5).enumerate() {
         len |= usize::from(byte & 0x7F) << (7 * n);

@@ -21,7 +21,7 @@
 //! The server never reads these (it [parses requests](super::request) and [writes
 //! replies](super::reply)); the command line client and `explain` do. Lengths are given, not
 //! believed: whoever reads on takes memory for bytes that came. The counterpart in Redis is
-//! `hiredis` (`deps/hiredis/read.c`).
+//! `deps/hiredis/read.c`.
 
 use crate::engine::number::parse_i64;
 

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! all clients have gone       nobody waits, watches, listens, monitors
-//! every shard                 as many slots in use as there are keys; the wheel holds those with a deadline
+//! every shard                 as many slots in use as keys; the wheel holds the volatile
 //! every key is deleted        no slot in use
 //! ```
 //!
-//! Counterpart: `assertion`s of Redis' test suite at the end of every file (`tests/support/test.tcl`).
+//! Counterpart: `assertion`s of Redis' test suite at the end of every file
+//! (`tests/support/test.tcl`).
 
 use minicache::commands::Executor;
 use minicache::engine::access::{Access, Moment};

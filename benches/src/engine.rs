@@ -1,0 +1,89 @@
+//! minicache's core without a server: a cache, the rules in force, and a client that sends bytes.
+//!
+//! ```
+//! let engine = benches::engine::Engine::new(1);
+//! let mut client = engine.client();
+//! assert_eq!(client.send(b"SET k v\r\nGET k\r\n"), b"+OK\r\n$1\r\nv\r\n");
+//! ```
+//!
+//! What a connection does per read of its socket, [`Client::send`] does: one executor, every
+//! request in place, one buffer of replies. Counterpart: `minicache::server::connection`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use minicache::commands::{Executor, run::run};
+use minicache::engine::access::{Access, Moment};
+use minicache::engine::cache::{Cache, Identity};
+use minicache::engine::config::Config;
+use minicache::engine::rules::Rules;
+use minicache::engine::session::Session;
+use minicache::wire::reply::{Protocol, Reply};
+use minicache::wire::request::Parser;
+
+/// The time at which everything happens.
+pub const NOW: Moment = Moment { ms: 1_700_000_000_000, us: 0 };
+
+/// A cache and its rules.
+pub struct Engine {
+    /// The cache.
+    pub cache: Cache,
+    /// Every parameter at its default.
+    pub rules: Arc<Rules>,
+}
+
+/// A client that has just connected.
+pub struct Client<'e> {
+    engine: &'e Engine,
+    session: Session,
+    parser: Parser,
+    replies: Vec<u8>,
+}
+
+impl Engine {
+    /// An empty cache of so many shards, for two cores.
+    pub fn new(shards: usize) -> Engine {
+        const CORES: usize = 2;
+        let identity = Identity {
+            run_id: "0".repeat(40),
+            started_ms: NOW.ms,
+            port: AtomicUsize::new(0),
+            config_file: String::new(),
+        };
+        let cache = Cache::new(CORES, shards, Config::new(), identity);
+        let rules = cache.rules.current();
+        Engine { cache, rules }
+    }
+
+    /// The keyspace, as commands of one core see it.
+    pub fn access(&self, core: usize) -> Access<'_> {
+        Access::new(&self.cache, &self.cache.counters[core], &self.rules, NOW)
+    }
+
+    /// A client.
+    pub fn client(&self) -> Client<'_> {
+        let client = self.cache.clients.enter(String::new(), String::new(), NOW.ms);
+        Client {
+            engine: self,
+            session: Session::new(client, true),
+            parser: Parser::default(),
+            replies: Vec::new(),
+        }
+    }
+}
+
+impl Client<'_> {
+    /// Sends whole requests; the replies.
+    pub fn send(&mut self, requests: &[u8]) -> &[u8] {
+        let Engine { cache, rules } = self.engine;
+        let mut out = Reply::new(Protocol::Resp2);
+        self.replies.clear();
+        *out.buffer() = std::mem::take(&mut self.replies);
+        let mut executor = Executor::new(cache, &cache.counters[0], rules, NOW, || 0);
+        let done = run(&mut executor, &mut self.session, &mut self.parser, requests, &mut out);
+        drop(executor);
+        assert_eq!(done, requests.len(), "the requests are whole");
+        self.replies = std::mem::take(out.buffer());
+        &self.replies
+    }
+}

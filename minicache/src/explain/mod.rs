@@ -1,0 +1,179 @@
+//! `minicache explain`: looking inside.
+//!
+//! ```text
+//! $ minicache explain frame INCR n
+//! offset  bytes                    text        meaning
+//!      0  2a 32 0d 0a              *2\r\n      a request of 2 arguments
+//!      4  24 34 0d 0a              $4\r\n        4 bytes follow
+//!      8  49 4e 43 52 0d 0a        INCR\r\n      the command: Adds one to an integer, …
+//!     14  24 31 0d 0a              $1\r\n        1 byte follows
+//!     18  6e 0d 0a                 n\r\n           a key (RW, access, update)
+//! An empty server answers:
+//! offset  bytes                    text        meaning
+//!      0  3a 31 0d 0a              :1\r\n      integer
+//! ```
+//!
+//! * [`frame`] and [`request`]: RESP, byte by byte, up to the first byte that is wrong.
+//! * [`verdict`]: what a server would answer to it, by asking one.
+//! * [`bytes`]: an entry as it lies in the slab; a listpack.
+//! * [`live`]: a running server's shards, encodings, expiry wheel and eviction pool.
+//! * [`dump`]: bytes in columns with a meaning beside them.
+//!
+//! All but [`live`] are functions from bytes to text. Redis has no counterpart: `DEBUG LISTPACK`
+//! and `redis-cli --bigkeys` show some of it to those who know of them.
+
+pub mod bytes;
+pub mod dump;
+pub mod frame;
+pub mod live;
+pub mod request;
+pub mod verdict;
+
+use crate::engine::access::Moment;
+use crate::wire::reply::Reply;
+use crate::wire::request::split_quoted;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// What is to be explained.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum ExplainArgs {
+    /// A RESP frame, byte by byte: a command, or bytes from a file or standard input
+    Frame(FrameArgs),
+    /// How a key and its value lie in the slab
+    Entry {
+        /// The key
+        #[arg(allow_negative_numbers = true)]
+        key: OsString,
+        /// The value, a string
+        #[arg(allow_negative_numbers = true)]
+        value: OsString,
+        /// Seconds to live
+        #[arg(value_name = "TTL")]
+        ttl: Option<u32>,
+    },
+    /// How a short list lies in memory
+    Listpack {
+        /// Its elements
+        #[arg(value_name = "ELEMENT", allow_negative_numbers = true)]
+        elements: Vec<OsString>,
+    },
+    /// A running server: shards, encodings, expiry wheel, eviction pool
+    Live {
+        /// The admin endpoint of the server (`minicache serve --admin ADDR:PORT`)
+        #[arg(value_name = "ADDR:PORT")]
+        address: String,
+    },
+}
+
+/// Where a frame comes from and which way it goes.
+#[derive(clap::Args, Clone, Debug)]
+pub struct FrameArgs {
+    /// The bytes are in this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The bytes themselves, with \r \n \t \xHH and \" for what cannot be typed
+    #[arg(long, value_name = "BYTES", conflicts_with = "file")]
+    bytes: Option<OsString>,
+    /// It goes to the server [default: by the first byte]
+    #[arg(long, conflicts_with = "reply")]
+    request: bool,
+    /// It comes from the server [default: by the first byte]
+    #[arg(long)]
+    reply: bool,
+    /// A command as one types it; without any, bytes are read from standard input
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    #[arg(conflicts_with_all = ["file", "bytes"])]
+    command: Vec<OsString>,
+}
+
+/// Why there is nothing to show.
+#[derive(Debug)]
+pub struct Unexplained(pub String);
+
+impl fmt::Display for Unexplained {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl std::error::Error for Unexplained {}
+
+/// The explanation, as whole lines. `now` is what a server would take for the time.
+///
+/// # Errors
+/// Where the bytes cannot be had, or are none.
+pub fn explain(args: ExplainArgs, now: Moment) -> Result<String, Unexplained> {
+    match args {
+        ExplainArgs::Frame(args) => explain_frame(args, now),
+        ExplainArgs::Entry { key, value, ttl } => {
+            bytes::entry(&key.into_vec(), &value.into_vec(), ttl, now)
+        }
+        ExplainArgs::Listpack { elements } => {
+            let elements: Vec<_> = elements.into_iter().map(OsString::into_vec).collect();
+            bytes::listpack(&elements)
+        }
+        ExplainArgs::Live { address } => live::look(&address),
+    }
+}
+
+fn explain_frame(args: FrameArgs, now: Moment) -> Result<String, Unexplained> {
+    let is_command = !args.command.is_empty();
+    let bytes = bytes_of(&args)?;
+    if bytes.is_empty() {
+        return Err(Unexplained("no bytes, so nothing to explain".to_string()));
+    }
+    let is_request = is_command || args.request || (!args.reply && looks_like_request(&bytes));
+    Ok(match is_request {
+        true => request::explain(&bytes, now),
+        false => frame::explain(&bytes),
+    })
+}
+
+fn bytes_of(args: &FrameArgs) -> Result<Vec<u8>, Unexplained> {
+    let unreadable = |what: &dyn fmt::Display, error: std::io::Error| {
+        Unexplained(format!("cannot read {what}: {error}"))
+    };
+    if !args.command.is_empty() {
+        let mut request = Reply::default();
+        request.array(args.command.len());
+        args.command.iter().for_each(|word| request.bulk(word.as_encoded_bytes()));
+        return Ok(std::mem::take(request.buffer()));
+    }
+    if let Some(text) = &args.bytes {
+        return unescaped(text.as_encoded_bytes());
+    }
+    match args.file.as_deref().filter(|path| path.as_os_str() != "-") {
+        Some(path) => std::fs::read(path).map_err(|error| unreadable(&path.display(), error)),
+        None => {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut bytes);
+            read.map_err(|error| unreadable(&"standard input", error))?;
+            Ok(bytes)
+        }
+    }
+}
+
+/// Text as between double quotes in a command.
+fn unescaped(text: &[u8]) -> Result<Vec<u8>, Unexplained> {
+    let quoted = [b"\"", text, b"\""].concat();
+    match split_quoted(&quoted) {
+        Some(words) if words.as_args().len() == 1 => Ok(words.as_args().at(0).to_vec()),
+        _ => Err(Unexplained("write a quote as \\\" and a backslash as \\\\".to_string())),
+    }
+}
+
+/// Requests are arrays of bulk strings, or lines that begin like no reply.
+fn looks_like_request(bytes: &[u8]) -> bool {
+    match bytes.first() {
+        Some(b'*') => {
+            let behind = bytes.iter().position(|byte| *byte == b'\n');
+            behind.is_none_or(|end| matches!(bytes.get(end + 1), None | Some(b'$')))
+        }
+        Some(first) => !b"+-:$_#,(!=~%>|".contains(first),
+        None => false,
+    }
+}

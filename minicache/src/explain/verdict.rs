@@ -1,0 +1,106 @@
+//! What a server would answer: asked of one that is made for the question and empty.
+//!
+//! ```text
+//! bytes ─> Cache::new (one shard, defaults) ─> run, as for any client ─> replies ─> taken apart
+//! ```
+//!
+//! This is the engine itself, without sockets; so whatever is said here is what happens.
+
+use super::dump::count;
+use super::frame;
+use crate::commands::Executor;
+use crate::commands::run::run;
+use crate::engine::access::Moment;
+use crate::engine::cache::{Cache, Identity};
+use crate::engine::config::Config;
+use crate::engine::session::Session;
+use crate::wire::reply::Reply;
+use crate::wire::request::Parser;
+use std::sync::atomic::AtomicUsize;
+
+/// What came of sending some bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The replies.
+    pub replies: Vec<u8>,
+    /// Bytes that belong to a request that is not whole.
+    pub pending: usize,
+    /// Whether a command waits for others.
+    pub blocked: bool,
+    /// Whether the server ends the conversation.
+    pub closes: bool,
+}
+
+/// Sends bytes to an empty server.
+pub fn ask(bytes: &[u8], now: Moment) -> Verdict {
+    let identity = Identity {
+        run_id: "0".repeat(40),
+        started_ms: now.ms,
+        port: AtomicUsize::new(0),
+        config_file: String::new(),
+    };
+    let cache = Cache::new(1, 1, Config::new(), identity);
+    let address = "127.0.0.1:0".to_string();
+    let client = cache.clients.enter(address.clone(), address, now.ms);
+    let mut session = Session::new(client, true);
+    let rules = cache.rules.current();
+    let mut executor = Executor::new(&cache, &cache.counters[0], &rules, now, || 0);
+    let (mut parser, mut out) = (Parser::default(), Reply::default());
+    let (mut replies, mut done) = (Vec::new(), 0);
+    loop {
+        let more = run(&mut executor, &mut session, &mut parser, &bytes[done..], &mut out);
+        replies.append(out.buffer());
+        done += more;
+        if more == 0 || done == bytes.len() || session.closing || session.waiting.is_some() {
+            break;
+        }
+    }
+    Verdict {
+        replies,
+        pending: bytes.len() - done,
+        blocked: session.waiting.is_some(),
+        closes: session.closing,
+    }
+}
+
+/// The same in words, the replies taken apart.
+pub fn explain(bytes: &[u8], now: Moment) -> String {
+    let Verdict { replies, pending, blocked, closes } = ask(bytes, now);
+    let end = if closes { ", and closes the connection" } else { "" };
+    let mut text = match replies.is_empty() {
+        true => format!("An empty server answers nothing{end}.\n"),
+        false => format!("An empty server answers{end}:\n{}", frame::explain(&replies)),
+    };
+    if blocked {
+        text += "The last command waits until another client gives it what it asks for.\n";
+    } else if pending > 0 && !closes {
+        text += &format!("It keeps {} and waits for more.\n", count(pending, "byte"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment { ms: 1_800_000_000_000, us: 0 };
+
+    #[test]
+    fn the_answers_are_the_servers() {
+        let verdict = |bytes: &[u8]| {
+            let Verdict { replies, pending, blocked, closes } = ask(bytes, NOW);
+            (String::from_utf8(replies).unwrap(), pending, blocked, closes)
+        };
+        let text = |text: &str| text.to_string();
+        assert_eq!(verdict(b"INCR n\nINCR n\nGE"), (text(":1\r\n:2\r\n"), 2, false, false));
+        assert_eq!(verdict(b"BLPOP l 0\nPING\n"), (text(""), 5, true, false));
+        assert_eq!(verdict(b"QUIT\n"), (text("+OK\r\n"), 0, false, true));
+        let (replies, _, _, closes) = verdict(b"*1\r\n:4\r\n");
+        assert_eq!(
+            (replies.as_str(), closes),
+            ("-ERR Protocol error: expected '$', got ':'\r\n", true)
+        );
+        let (replies, ..) = verdict(b"DEBUG SLEEP 60\n");
+        assert!(replies.starts_with("-ERR DEBUG command not allowed"), "{replies}");
+    }
+}

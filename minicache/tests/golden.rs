@@ -1,0 +1,74 @@
+//! Golden scripts: what `minicache explain` and `minicache cli` print, recorded.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p minicache --test golden` records anew; read `git diff` before you
+//! believe it. The lines of a script are those of a shell, without `minicache` in front.
+#![cfg(not(loom))]
+
+use clap::Parser;
+use minicache::cli::print::{Style, print};
+use minicache::cli::reply::Reply;
+use minicache::cli::{assist, help};
+use minicache::engine::access::Moment;
+use minicache::explain::{ExplainArgs, explain};
+use minicache::wire::request::split_quoted;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// 2026-11-22T16:43:00.123Z, always.
+const NOW: Moment = Moment { ms: 1_795_365_780_123, us: 0 };
+
+fn scripts(name: &str) -> String {
+    format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The words of a line, quoted as in a shell.
+fn words(line: &str) -> Vec<OsString> {
+    let words = split_quoted(line.as_bytes()).expect("quotes are closed");
+    words.as_args().iter().map(|word| OsString::from_vec(word.to_vec())).collect()
+}
+
+#[derive(Parser)]
+enum Line {
+    #[command(subcommand)]
+    Explain(ExplainArgs),
+}
+
+#[test]
+fn explained() {
+    minikit::golden::run_dir(scripts("explain"), |_| {
+        |line: &str| {
+            let program = OsString::from("minicache");
+            let Line::Explain(args) =
+                Line::try_parse_from([program].into_iter().chain(words(line))).expect("a command");
+            explain(args, NOW).unwrap_or_else(|error| format!("error: {error}\n"))
+        }
+    });
+}
+
+#[test]
+fn shown_by_the_cli() {
+    minikit::golden::run_dir(scripts("cli"), |_| shown);
+}
+
+/// `standard BYTES` and `raw BYTES` print replies, `hint`, `complete` and `help` ask the table.
+fn shown(line: &str) -> String {
+    let (what, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match what {
+        "standard" => printed(rest, Style::Standard),
+        "raw" => printed(rest, Style::Raw),
+        "hint" => assist::hint(rest).unwrap_or_else(|| "(none)".to_string()),
+        "complete" => assist::completions(rest).join("\n"),
+        "help" => {
+            let words: Vec<String> = rest.split_whitespace().map(str::to_string).collect();
+            help::help(&words)
+        }
+        _ => panic!("no such command: {what}"),
+    }
+}
+
+fn printed(bytes: &str, style: Style) -> String {
+    let quoted = format!("\"{bytes}\"");
+    let bytes = split_quoted(quoted.as_bytes()).expect("quotes are escaped");
+    let reply = Reply::read(&mut bytes.as_args().at(0)).expect("a reply");
+    String::from_utf8(print(&reply, style)).expect("scripts hold text")
+}
