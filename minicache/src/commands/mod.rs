@@ -10,6 +10,7 @@
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
+//! * [`scan`] and [`draw`]: walking a container, and random elements, for all families alike.
 //!
 //! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
