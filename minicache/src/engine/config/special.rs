@@ -83,7 +83,17 @@ pub fn addresses(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     if words.len() > BIND_MOST {
         return Err("Too many bind addresses specified.".into());
     }
-    Ok(join(unless_empty(words).iter().copied()))
+    Ok(join(hosts(unless_empty(words))?.iter().copied()))
+}
+
+/// The same words, none of which has a space or a control character in it: no host is called that,
+/// and in a text of several words it would not come back as it was.
+fn hosts<'a, 'w>(words: &'w [&'a [u8]]) -> Result<&'w [&'a [u8]], String> {
+    let odd = |byte: &u8| byte.is_ascii_control() || *byte == b' ';
+    match words.iter().find(|word| word.iter().any(odd)) {
+        Some(word) => Err(format!("Invalid host name '{}'", word.escape_ascii())),
+        None => Ok(words),
+    }
 }
 
 /// A host and a port, or `no one`.
@@ -93,7 +103,7 @@ pub fn replica_of(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
         return Ok(Vec::new());
     }
     match parse_i64(port) {
-        Some(0..=65535) => Ok(join([*host, *port])),
+        Some(0..=65535) => Ok(join([hosts(&[host])?[0], port])),
         _ => Err("Invalid master port".into()),
     }
 }

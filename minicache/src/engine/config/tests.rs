@@ -102,7 +102,7 @@ fn get_takes_names_and_patterns() {
 #[test]
 fn set_answers_in_the_words_of_redis() {
     let failed = "ERR CONFIG SET failed (possibly related to argument";
-    let rows: [(&[(&str, &str)], String); 12] = [
+    let rows: [(&[(&str, &str)], String); 13] = [
         (
             &[("foo", "1")],
             "ERR Unknown option or number of arguments for CONFIG SET - 'foo'".into(),
@@ -145,6 +145,7 @@ fn set_answers_in_the_words_of_redis() {
             &[("appendonly", "perhaps")],
             format!("{failed} 'appendonly') - argument must be 'yes' or 'no'"),
         ),
+        (&[("bind", "a\u{c}b")], format!("{failed} 'bind') - Invalid host name 'a\\x0cb'")),
         (&[("save", "1 2 3")], format!("{failed} 'save') - Invalid save parameters")),
         (
             &[("notify-keyspace-events", "Q")],
