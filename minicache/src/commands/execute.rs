@@ -8,11 +8,12 @@ use super::spec::Flags;
 use super::table;
 use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, shown};
-use crate::engine::access::{Access, Moment, make_room};
+use crate::engine::access::{Access, Moment};
 use crate::engine::blocking::Place;
 use crate::engine::cache::{Cache, Counters, add};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
+use crate::engine::room::make_room;
 use crate::engine::rules::Rules;
 use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Reply;
@@ -88,6 +89,7 @@ impl<'c> Executor<'c> {
     }
 
     /// Counts an error, and replies with it.
+    #[cold]
     pub(super) fn report(&self, error: &Error, out: &mut Reply) {
         self.count_error(error.0.split(' ').next().unwrap_or("ERR"));
         out.error(&error.0);
@@ -189,13 +191,9 @@ impl<'c> Executor<'c> {
         let answer = run(self, session);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
-            let weight = if every { 1 } else { TIMED_ONE_IN };
-            add(&figures.took_ns, took_ns * weight);
-            let slow = slow_us >= 0 && took_ns / 1000 >= slow_us as u64;
-            if slow && !command.flags.has(Flags::SKIP_SLOWLOG) {
-                let most = self.store.rules.settings.slowlog_max_len as usize;
-                let (log, now) = (&self.store.cache.slow_log, self.store.now);
-                log.note(session, args, now, took_ns / 1000, most);
+            add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
+            if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
+                self.note_slow(session, command, args, took_ns / 1000);
             }
         }
         let monitors = &self.store.cache.monitors;
@@ -206,6 +204,15 @@ impl<'c> Executor<'c> {
             add(&figures.failed, 1);
         }
         answer
+    }
+
+    #[cold]
+    fn note_slow(&self, session: &Session, command: &Command, args: Args, took_us: u64) {
+        if !command.flags.has(Flags::SKIP_SLOWLOG) {
+            let Access { cache, rules, now, .. } = self.store;
+            let most = rules.settings.slowlog_max_len as usize;
+            cache.slow_log.note(session, args, now, took_us, most);
+        }
     }
 
     /// Locks what a command will touch.
@@ -234,6 +241,7 @@ impl<'c> Executor<'c> {
 
     /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to
     /// go.
+    #[inline(never)]
     fn make_room(&mut self) -> bool {
         let Access { cache, rules, now, .. } = self.store;
         if cache.used_memory() as u64 <= rules.settings.maxmemory {
@@ -245,6 +253,7 @@ impl<'c> Executor<'c> {
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until
     /// nothing new is filled.
+    #[inline(never)]
     pub fn serve_waiting(&mut self) {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {
@@ -310,10 +319,12 @@ fn find(args: Args) -> Result<&'static Command, Error> {
     if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
+#[cold]
 fn speaks_http(args: Args) -> bool {
     [&b"post"[..], b"host:"].iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
 }
 
+#[cold]
 fn unknown_command(args: Args) -> Error {
     const SHOWN: usize = 128;
     let mut beginning = String::new();
@@ -330,6 +341,7 @@ fn unknown_command(args: Args) -> Error {
     ))
 }
 
+#[cold]
 fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
     Error::text(format!(
         "ERR unknown subcommand '{}'. Try {} HELP.",
@@ -340,6 +352,7 @@ fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
 
 /// Whether a command is refused when memory is short. Queuing takes memory too, whatever the
 /// command.
+#[cold]
 fn needs_memory(session: &Session, command: &Command) -> bool {
     match (&session.transaction, command.name) {
         (Some(open), "exec") => {

@@ -22,6 +22,7 @@
 //! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
 
 use super::execute::Executor;
+use super::run::run;
 use crate::engine::access::{Access, Moment};
 use crate::engine::cache::{Cache, Identity};
 use crate::engine::config::Config;
@@ -31,7 +32,7 @@ use crate::engine::pubsub::Scope;
 use crate::engine::session::Session;
 use crate::raw::Counting;
 use crate::wire::reply::Reply;
-use crate::wire::request::{Args, OwnedArgs, split_quoted};
+use crate::wire::request::{Args, OwnedArgs, Parser, split_quoted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -61,6 +62,11 @@ impl Fixture {
 
     /// An empty cache with these parameters changed.
     pub fn with(parameters: &[(&str, &str)]) -> Fixture {
+        Fixture::sharded(SHARDS, parameters)
+    }
+
+    /// An empty cache of so many shards, with these parameters changed.
+    pub fn sharded(shards: usize, parameters: &[(&str, &str)]) -> Fixture {
         let mut config = Config::new();
         for (name, text) in parameters {
             let pair = (name.as_bytes(), text.as_bytes());
@@ -73,7 +79,7 @@ impl Fixture {
             config_file: String::new(),
         };
         Fixture {
-            cache: Cache::new(1, SHARDS, config, identity),
+            cache: Cache::new(1, shards, config, identity),
             now: Moment { ms: 1_700_000_000_000, us: 0 },
             sessions: BTreeMap::new(),
         }
@@ -100,6 +106,24 @@ impl Fixture {
         let mut out = Reply::new(session.protocol);
         executor.execute(session, args, &mut out);
         std::mem::take(out.buffer())
+    }
+
+    /// Executes what a client sends, read in pieces of so many bytes; returns the replies.
+    pub fn converse(&mut self, client: &str, bytes: &[u8], piece_bytes: usize) -> Vec<u8> {
+        self.session(client);
+        let session = self.sessions.get_mut(client).expect("was made just now");
+        let (mut parser, mut pending, mut replies) = (Parser::default(), vec![], vec![]);
+        for piece in bytes.chunks(piece_bytes) {
+            pending.extend_from_slice(piece);
+            let rules = self.cache.rules.current();
+            let counters = &self.cache.counters[0];
+            let mut executor = Executor::new(&self.cache, counters, &rules, self.now, || 0);
+            let mut out = Reply::new(session.protocol);
+            let done = run(&mut executor, session, &mut parser, &pending, &mut out);
+            pending.drain(..done);
+            replies.append(out.buffer());
+        }
+        replies
     }
 
     /// What `OBJECT ENCODING` would say of a key of the first database.

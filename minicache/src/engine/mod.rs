@@ -16,6 +16,7 @@ pub mod object;
 pub mod pause;
 pub mod pubsub;
 pub mod rng;
+pub mod room;
 pub mod rules;
 pub mod session;
 pub mod slow_log;

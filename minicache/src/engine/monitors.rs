@@ -40,6 +40,7 @@ impl Monitors {
     }
 
     /// Shows them a command.
+    #[cold]
     pub fn show(&self, now: Moment, db: usize, by: &Client, args: Args) {
         let micros = (now.ms % 1000) * 1000 + i64::from(now.us);
         let mut line = format!("+{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);

@@ -94,6 +94,7 @@ impl Session {
     }
 
     /// Lets the messages that have come go out before anything else does.
+    #[inline(never)]
     pub fn hear(&self, out: &mut Reply) {
         for message in self.client.mailbox.take_messages() {
             out.buffer().extend_from_slice(&message);

@@ -160,7 +160,8 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Finds requests; remembers how far it came in one that is not complete.
+/// Finds requests one by one, whatever they are like; remembers how far it came in one that is not
+/// complete.
 #[derive(Default)]
 pub struct Parser {
     spans: Vec<Span>,
@@ -197,6 +198,11 @@ impl Parser {
     /// The arguments of the request found last in this same `buffer`.
     pub fn args<'a>(&'a self, buffer: &'a [u8]) -> Args<'a> {
         if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
+    }
+
+    /// Whether it has begun with a request that was not complete.
+    pub fn is_midway(&self) -> bool {
+        self.missing.is_some()
     }
 
     /// Gives back memory that an unusually long request took.
@@ -275,7 +281,6 @@ fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
 }
 
 /// The argument that begins at `at`.
-#[inline]
 fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
     let Some((length, start)) = header(buffer, at, "too big bulk count string")? else {
         return Ok(None);
@@ -299,20 +304,8 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
 }
 
 /// The number of the header line that begins at `at`; `None` for it where it is no number.
-#[inline]
 fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let rest = &buffer[at..];
-    // Nearly all headers there are have one digit or two.
-    match *rest {
-        [_, one @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(digit(one)), at + 4))),
-        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
-            Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 5)))
-        }
-        _ => long_header(rest, at, too_long),
-    }
-}
-
-fn long_header(rest: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
         return if rest.len() > LINE_MAX { Err(Wrong::Fault(too_long)) } else { Ok(None) };
     };
@@ -320,10 +313,6 @@ fn long_header(rest: &[u8], at: usize, too_long: &'static str) -> Read<Option<i6
         return Ok(None);
     }
     Ok(Some((rest.get(1..end).and_then(parse_i64), at + end + 2)))
-}
-
-fn digit(byte: u8) -> i64 {
-    i64::from(byte - b'0')
 }
 
 /// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a
