@@ -43,9 +43,9 @@ pub use spec::Command;
 use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{parse_f64, parse_i64};
 use crate::engine::object::{Container, Value};
 use crate::engine::session::Session;
+use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 

@@ -11,8 +11,8 @@
 //! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
-use crate::engine::number::ItoaBuf;
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
+use crate::format::number::ItoaBuf;
 
 /// A value with memory of its own.
 #[derive(Clone)]

@@ -21,12 +21,12 @@ use crate::commands::Call;
 use crate::engine::access::Access;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_f64_loosely;
 use crate::engine::object::{Object, Value};
 use crate::engine::values::list::{End, List};
 use crate::engine::values::set::Set;
 use crate::engine::values::zset::ZSet;
 use crate::format::listpack::Element;
+use crate::format::number::parse_f64_loosely;
 use std::cmp::Ordering;
 use std::ops::Range;
 

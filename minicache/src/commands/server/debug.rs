@@ -2,10 +2,10 @@
 
 use super::{Call, digest, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{parse_f64, parse_i64};
 use crate::engine::object::Value;
 use crate::engine::store::shard::Shard;
 use crate::engine::store::slab::Handle;
+use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::reply::Protocol;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

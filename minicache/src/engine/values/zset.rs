@@ -24,10 +24,10 @@
 use super::dict::hash;
 use super::skiplist::{HEIGHT_MAX, SkipList};
 use super::{Limits, allocation};
-use crate::engine::number::ItoaBuf;
 use crate::engine::rng::Rng;
 use crate::engine::store::table::Table;
 use crate::format::listpack::{self, Element, Listpack};
+use crate::format::number::ItoaBuf;
 use std::cmp::Ordering;
 use std::ops::Range;
 
