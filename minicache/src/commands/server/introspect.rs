@@ -78,11 +78,11 @@ pub fn command_getkeysandflags(c: &mut Call) -> Answer {
 
 fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
     let line = c.args.from(2);
-    let row = table::find(line.at(0)).ok_or(Error::new("ERR Invalid command specified"))?;
-    let row = match line.get(1).and_then(|name| row.subcommand(name)) {
-        Some(subcommand) => subcommand,
-        None => row,
-    };
+    let row = table::find(line.at(0)).and_then(|row| match line.get(1) {
+        Some(name) if !row.subcommands().is_empty() => row.subcommand(name),
+        _ => Some(row),
+    });
+    let row = row.ok_or(Error::new("ERR Invalid command specified"))?;
     if row.keys.0.is_empty() {
         return Err(Error::new("ERR The command has no key arguments"));
     }
@@ -98,7 +98,7 @@ fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
         }
         c.out.bulk(line.at(index));
         if with_flags {
-            texts(c.out, Reply::set, access.names());
+            simple_set(c.out, access.names());
         }
     }
     Ok(())
@@ -135,7 +135,8 @@ fn describe(out: &mut Reply, row: &Command) {
     [first, last, step].into_iter().for_each(|number| out.int(number));
     let categories: Vec<String> = row.categories().names().map(|name| format!("@{name}")).collect();
     simple_set(out, categories.iter().map(String::as_str));
-    texts(out, Reply::array, row.tips.iter().copied());
+    out.array(row.tips.len());
+    row.tips.iter().for_each(|tip| out.text(tip));
     out.array(row.keys.0.len());
     row.keys.0.iter().for_each(|spec| key_spec(out, spec));
     out.array(row.subcommands().len());
@@ -146,16 +147,6 @@ fn simple_set<'a>(out: &mut Reply, words: impl Iterator<Item = &'a str>) {
     let words: Vec<&str> = words.collect();
     out.set(words.len());
     words.iter().for_each(|word| out.simple(word));
-}
-
-fn texts<'a>(
-    out: &mut Reply,
-    header: impl FnOnce(&mut Reply, usize),
-    words: impl Iterator<Item = &'a str>,
-) {
-    let words: Vec<&str> = words.collect();
-    header(out, words.len());
-    words.iter().for_each(|word| out.text(word));
 }
 
 fn key_spec(out: &mut Reply, spec: &KeySpec) {

@@ -8,12 +8,10 @@ use crate::wire::reply::Reply;
 /// `MEMORY USAGE key [SAMPLES count]`: exact for what lies in the slab, near for containers, so
 /// nothing is sampled.
 pub fn memory_usage(c: &mut Call) -> Answer {
-    match c.args.len() {
-        3 => {}
-        5 if c.is(3, "samples") => {
-            c.count(4)?;
+    for at in (3..c.args.len()).step_by(2) {
+        if !c.is(at, "samples") || at + 1 == c.args.len() || c.int(at + 1)? < 0 {
+            return Err(Error::SYNTAX);
         }
-        _ => return Err(Error::SYNTAX),
     }
     match c.store.inspect(c.args.at(2), Shard::footprint) {
         Some(bytes) => c.out.count(bytes),

@@ -314,7 +314,8 @@ impl ZSet {
         }
     }
 
-    fn unpack(&mut self) {
+    /// Turns a packed set into the form for any number of members, which it then keeps.
+    pub fn unpack(&mut self) {
         if let ZSet::Packed(_) = self {
             let members = self.iter().map(|(member, score)| {
                 let member = member.to_vec().into_boxed_slice();
