@@ -18,9 +18,9 @@ use std::sync::atomic::Ordering;
 pub const REPLIES_MAX: usize = 1 << 20;
 
 /// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the
-/// conversation, or until [`REPLIES_MAX`] bytes of replies have come together. Returns how many
-/// bytes of `input` are done with; the rest must be there again, with more behind it, at the next
-/// call.
+/// conversation, until [`REPLIES_MAX`] bytes of replies have come together, or until one changes
+/// the configuration, which the next are to find changed. Returns how many bytes of `input` are
+/// done with; the rest must be there again, with more behind it, at the next call.
 pub fn run(
     executor: &mut Executor,
     session: &mut Session,
@@ -29,6 +29,7 @@ pub fn run(
     out: &mut Reply,
 ) -> usize {
     let bulk_max = executor.store.rules.settings.proto_max_bulk_len as i64;
+    session.reconfigured = false;
     let mut done = 0;
     // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
     session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
@@ -45,6 +46,9 @@ pub fn run(
                     executor.execute(session, args, out);
                 }
                 done += length;
+                if session.reconfigured {
+                    break;
+                }
             }
             Found::Incomplete => break,
             Found::Invalid(why) => {

@@ -354,9 +354,33 @@ mod tests {
         });
         assert!(parse_f64(b"-0").is_some_and(f64::is_sign_negative));
         let refused = [
-            "", "nan", "-nan", " 1", "1 ", "1e", "e1", ".", "+", "1,5", "1_0", "in", "1e400",
-            "-1e400", "1e-400", "\u{661}", "1\0", "--1", "+-1", "0x", "0x1p", "0x1p2000", "0x1p-2000",
-            "0x1 ", "0x-1", "nan(1)", "infinit",
+            "",
+            "nan",
+            "-nan",
+            " 1",
+            "1 ",
+            "1e",
+            "e1",
+            ".",
+            "+",
+            "1,5",
+            "1_0",
+            "in",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "\u{661}",
+            "1\0",
+            "--1",
+            "+-1",
+            "0x",
+            "0x1p",
+            "0x1p2000",
+            "0x1p-2000",
+            "0x1 ",
+            "0x-1",
+            "nan(1)",
+            "infinit",
         ];
         refused.iter().for_each(|text| assert_eq!(parse_f64(text.as_bytes()), None, "{text}"));
         assert_eq!(parse_f64(b"\xff"), None);

@@ -33,7 +33,7 @@ pub fn command_info(c: &mut Call) -> Answer {
     for name in names.iter() {
         match find(name) {
             Some(row) => describe(c.out, row),
-            None => c.out.null_array(),
+            None => c.out.null(),
         }
     }
     Ok(())
@@ -43,7 +43,7 @@ pub fn command_info(c: &mut Call) -> Answer {
 pub fn command_list(c: &mut Call) -> Answer {
     let mut names: Vec<&str> = table::COMMANDS.iter().map(|row| row.name).collect();
     match c.args.len() {
-        2 => names.retain(|name| !name.contains('|')),
+        2 => {}
         5 if c.is(2, "filterby") => {
             let value = c.arg(4);
             let category = Categories::named(value);
@@ -135,11 +135,11 @@ fn describe(out: &mut Reply, row: &Command) {
     [first, last, step].into_iter().for_each(|number| out.int(number));
     let categories: Vec<String> = row.categories().names().map(|name| format!("@{name}")).collect();
     simple_set(out, categories.iter().map(String::as_str));
-    out.array(row.tips.len());
+    out.set(row.tips.len());
     row.tips.iter().for_each(|tip| out.text(tip));
-    out.array(row.keys.0.len());
+    out.set(row.keys.0.len());
     row.keys.0.iter().for_each(|spec| key_spec(out, spec));
-    out.array(row.subcommands().len());
+    out.set(row.subcommands().len());
     row.subcommands().iter().for_each(|row| describe(out, row));
 }
 
