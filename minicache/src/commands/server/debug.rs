@@ -258,3 +258,53 @@ fn container_statistics(c: &mut Call) -> Answer {
     ));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+
+    #[test]
+    fn what_test_suites_ask_for() {
+        let mut t =
+            Fixture::with(&[("enable-debug-command", "yes"), ("set-max-intset-entries", "2")]);
+        t.check(
+            r#"
+            > DEBUG SET-ACTIVE-EXPIRE x
+            OK
+            > DEBUG SET-ACTIVE-EXPIRE 1
+            OK
+            > DEBUG QUICKLIST-PACKED-THRESHOLD 100b
+            OK
+            > DEBUG QUICKLIST-PACKED-THRESHOLD 4gb
+            (error) ERR argument must be a memory value bigger than 1 and smaller than 4gb
+            > DEBUG RELOAD NOSAVE noflush
+            OK
+            > DEBUG RELOAD NOW
+            (error) ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.
+            > DEBUG POPULATE 2 p 9
+            OK
+            > MGET p:0 p:1
+            1) "value:0\x00\x00"
+            2) "value:1\x00\x00"
+            > DEBUG POPULATE 1 p -1
+            (error) ERR value is out of range, must be positive
+            > DEBUG PROTOCOL push
+            (error) ERR RESP2 is not supported by this command
+            > DEBUG HTSTATS 99
+            (error) ERR Out of range database
+            > DEBUG HTSTATS-KEY none
+            (error) ERR no such key
+            > SADD s 1 2
+            (integer) 2
+            > DEBUG HTSTATS-KEY s
+            (error) ERR The value stored at the specified key is not represented using an hash table
+            > SADD s 3
+            (integer) 1
+            > DEBUG OBJECT s more
+            (error) ERR unknown subcommand or wrong number of arguments for 'OBJECT'. \
+            Try DEBUG HELP.
+            "#,
+        );
+        assert!(t.run("DEBUG HTSTATS-KEY s").contains("number of elements: 3"));
+    }
+}

@@ -264,3 +264,53 @@ fn describe_argument(out: &mut Reply, argument: &Argument) {
     }
     out.map_at(mark, pairs);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+    use crate::wire::reply::Protocol;
+
+    #[test]
+    fn keys_are_found_in_command_lines() {
+        Fixture::new().check(
+            r#"
+            > COMMAND GETKEYS MSET a 1 b 2
+            1) "a"
+            2) "b"
+            > COMMAND GETKEYS OBJECT ENCODING k
+            1) "k"
+            > COMMAND GETKEYS OBJECT NOSUCH k
+            (error) ERR Invalid command specified
+            > COMMAND GETKEYS PING x
+            (error) ERR The command has no key arguments
+            > COMMAND GETKEYS GET
+            (error) ERR wrong number of arguments for 'command|getkeys' command
+            > COMMAND GETKEYS ZUNION 3 a b
+            (error) ERR Invalid arguments specified for command
+            > COMMAND GETKEYSANDFLAGS SET k v
+            1) 1) "k"
+            2) 1) OW
+            2) update
+            "#,
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_nil_and_what_has_no_order_a_set() {
+        let mut t = Fixture::new();
+        let info = |t: &mut Fixture| t.run("COMMAND INFO nosuch object|nosuch object|encoding");
+        let before = info(&mut t);
+        assert!(before.starts_with("1) (nil)\n2) (nil)\n3)  1) \"object|encoding\""), "{before}");
+        t.session("").protocol = Protocol::Resp3;
+        let marks = info(&mut t).matches('~').count();
+        assert_eq!(marks, 7, "a flag, three categories, a tip, a key spec and its flag");
+    }
+
+    #[test]
+    fn lists_name_subcommands_too() {
+        let mut t = Fixture::new();
+        let all = t.run("COMMAND LIST");
+        assert!(all.contains("\"client\"") && all.contains("\"client|list\""));
+        assert_eq!(t.run("COMMAND LIST FILTERBY PATTERN CLIENT|GETN*"), "1) \"client|getname\"");
+    }
+}

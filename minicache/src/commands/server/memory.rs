@@ -76,3 +76,29 @@ pub fn memory_purge(c: &mut Call) -> Answer {
     c.out.ok();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+
+    #[test]
+    fn samples_are_checked_though_nothing_is_sampled() {
+        let mut t = Fixture::new();
+        t.run("SET k v");
+        assert_eq!(t.run("MEMORY USAGE k SAMPLES 0 samples 5"), t.run("MEMORY USAGE k"));
+        t.check(
+            r#"
+            > MEMORY USAGE k SAMPLES -1
+            (error) ERR syntax error
+            > MEMORY USAGE none SAMPLES x
+            (error) ERR value is not an integer or out of range
+            > MEMORY USAGE k SAMPLES
+            (error) ERR syntax error
+            > MEMORY USAGE k 5
+            (error) ERR syntax error
+            > MEMORY USAGE none SAMPLES 5
+            (nil)
+            "#,
+        );
+    }
+}
