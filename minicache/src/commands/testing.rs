@@ -69,8 +69,8 @@ impl Fixture {
     pub fn sharded(shards: usize, parameters: &[(&str, &str)]) -> Fixture {
         let mut config = Config::new();
         for (name, text) in parameters {
-            let pair = (name.as_bytes(), text.as_bytes());
-            config.set_many(&[pair], true).expect("tests name parameters that exist");
+            let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+            config.put(name, &words).expect("tests name parameters that exist");
         }
         let identity = Identity {
             run_id: "0".repeat(40),

@@ -17,7 +17,7 @@
 use super::cache::{Cache, Cell, Counters, add};
 use super::config::events::Events;
 use super::error::Error;
-use super::object::{Container, Object, Str, Value};
+use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::Scope;
 use super::rules::Rules;
 use super::store::shard::{Fresh, Life, Shard};
@@ -69,14 +69,6 @@ pub struct Taken {
     pub deadline: Option<i64>,
     /// What the eviction policy knew of it; `None` for a copy, which is new.
     clock: Option<u32>,
-}
-
-/// A value by itself.
-pub enum Owned {
-    /// A short string.
-    Text(Vec<u8>),
-    /// A value with memory of its own.
-    Object(Object),
 }
 
 impl<'c> Access<'c> {
@@ -350,21 +342,17 @@ impl<'c> Access<'c> {
         let deadline = shard.deadline(spot.handle);
         let clock = Some(shard.clock(spot.handle));
         let short = match shard.value(spot.handle) {
-            Value::Short(text) => Some(text.to_vec()),
+            Value::Short(text) => Some(Owned::short(text)),
             Value::Object(_) => None,
         };
-        let object = shard.remove(db, spot.handle);
-        let fresh = match (object, short) {
-            (Some(object), _) => Owned::Object(object),
-            (None, text) => Owned::Text(text.unwrap_or_default()),
-        };
-        Some(Taken { fresh, deadline, clock })
+        let object = shard.remove(db, spot.handle).map(Owned::Object);
+        Some(Taken { fresh: object.or(short)?, deadline, clock })
     }
 
     /// A copy of a key's value, with its deadline.
     pub fn copy(&mut self, key: &[u8]) -> Option<Taken> {
         let fresh = match self.read(key)? {
-            Value::Short(text) => Owned::Text(text.to_vec()),
+            Value::Short(text) => Owned::short(text),
             Value::Object(object) => Owned::Object(object.clone()),
         };
         Some(Taken { fresh, deadline: self.deadline(key).flatten(), clock: None })
@@ -373,7 +361,8 @@ impl<'c> Access<'c> {
     /// Puts back under a key what was [taken](Self::take), whatever is there.
     pub fn put_back(&mut self, key: &[u8], taken: Taken) {
         match taken.fresh {
-            Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
+            Owned::Text(text) => self.set(key, Fresh::Verbatim(&text), taken.deadline),
+            Owned::Int(number) => self.set(key, Fresh::Int(number), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
         }
         if let (Some(clock), Some(spot)) = (taken.clock, self.look_up(key, false)) {
@@ -560,16 +549,6 @@ impl<'c> Access<'c> {
 impl Drop for Access<'_> {
     fn drop(&mut self) {
         self.release();
-    }
-}
-
-impl Str<'_> {
-    /// The bytes of the string, copied.
-    pub fn to_vec(self) -> Vec<u8> {
-        match self {
-            Str::Int(number) => number.to_string().into_bytes(),
-            Str::Bytes(bytes) => bytes.to_vec(),
-        }
     }
 }
 

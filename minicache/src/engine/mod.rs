@@ -11,7 +11,6 @@ pub mod hashing;
 pub mod long_double;
 pub mod mailbox;
 pub mod monitors;
-pub mod number;
 pub mod object;
 pub mod pause;
 pub mod pubsub;

@@ -37,6 +37,8 @@ pub struct Session {
     pub held_until_ms: Option<i64>,
     /// Whether the connection is to end once the replies are written.
     pub closing: bool,
+    /// Whether it has changed the configuration: its next command is to run under the new one.
+    pub reconfigured: bool,
     /// Whether it sees every command (`MONITOR`).
     pub monitor: bool,
 }
@@ -78,6 +80,7 @@ impl Session {
             wait_until_ms: None,
             held_until_ms: None,
             closing: false,
+            reconfigured: false,
             monitor: false,
         }
     }

@@ -21,7 +21,7 @@
 //! Before a client has authenticated the limits are ten arguments of 16 KiB. Counterpart:
 //! `processMultibulkBuffer` in `networking.c`.
 
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 use std::fmt;
 
 /// The longest line: an inline request, or the digits of a length.

@@ -2,7 +2,7 @@
 
 use super::{Call, shown, table};
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 use std::sync::atomic::Ordering;
 
 /// `SLOWLOG GET [count]`

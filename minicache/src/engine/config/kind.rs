@@ -14,7 +14,7 @@
 //! The counterpart in Redis are the setters of `config.c`.
 
 use super::words::join;
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 
 /// Names of a closed set and the numbers they stand for. Of two names with one number the first is
 /// shown.

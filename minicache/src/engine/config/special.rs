@@ -13,7 +13,7 @@
 
 use super::kind::{Kind, Names, memory};
 use super::words::join;
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 
 /// A class of clients in `client-output-buffer-limit`, in the order in which it is shown.
 const CLIENT_CLASSES: [&[u8]; 3] = [b"normal", b"slave", b"pubsub"];

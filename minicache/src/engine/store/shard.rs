@@ -21,10 +21,10 @@ use super::policy::{Policy, Pool};
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::table::Table;
 use super::wheel::{LEVELS, Wheel};
-use crate::engine::number::parse_i64;
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::rng::Rng;
 use crate::format::entry::{self, Stored};
+use crate::format::number::parse_i64;
 use ahash::RandomState;
 
 /// One database's share of a shard.
