@@ -90,7 +90,9 @@ impl Plan {
         if cores.is_none() {
             self.default_threads.clear();
         }
-        if servers.iter().any(|server| server.socket.as_ref().is_none_or(|path| !path.exists())) {
+        let wanted = self.pipelined.iter().any(|case| case.socket);
+        let missing = |server: &Server| server.socket.as_ref().is_none_or(|path| !path.exists());
+        if wanted && servers.iter().any(missing) {
             self.pipelined.retain(|case| !case.socket);
             notes.push("no Unix socket on both sides; rows over it are left out".into());
         }
