@@ -4,6 +4,7 @@
 //! * [`listpack`]: a short list, hash or sorted set, packed into one run of bytes.
 //! * [`number`]: numbers as text, and text as numbers.
 //! * [`hex_float`]: the numbers among them that Rust does not read.
+//! * [`words`]: a line as words, with quotes.
 //! * [`anatomy`]: which byte of either is what, for those who look.
 
 pub mod anatomy;
@@ -11,3 +12,4 @@ pub mod entry;
 pub mod hex_float;
 pub mod listpack;
 pub mod number;
+pub mod words;
