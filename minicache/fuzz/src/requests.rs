@@ -12,6 +12,7 @@
 
 use minicache::engine::rng::Rng;
 use minicache::raw;
+use minicache::wire::pipeline::Pipeline;
 use minicache::wire::request::{Found, Limits, Parser, Wrong};
 
 /// How the stream of requests ended.
@@ -35,6 +36,7 @@ pub fn check(input: &[u8]) {
     let longest = 1 + usize::from(choice >> 1 & 15);
     let pieces = in_pieces(bytes, limits, || 1 + rng.below(longest));
     assert_eq!(pieces, (requests.clone(), end));
+    looked_ahead(bytes, limits.trusted, &requests);
     spelt_out(&requests);
 }
 
@@ -57,6 +59,15 @@ fn at_once(bytes: &[u8], limits: Limits) -> Stream {
             Found::Incomplete => return (requests, End::Incomplete(rest.len())),
             Found::Invalid(why) => return (requests, End::Invalid(why)),
         }
+    }
+}
+
+/// Whoever looks ahead sees the first of the same requests.
+fn looked_ahead(bytes: &[u8], trusted: bool, requests: &[Vec<Vec<u8>>]) {
+    let pipeline = Pipeline::find(bytes, trusted);
+    assert!(pipeline.iter().len() <= requests.len());
+    for ((args, _), request) in pipeline.iter().zip(requests) {
+        assert!(args.iter().eq(request));
     }
 }
 
