@@ -3,8 +3,8 @@
 //!
 //! `cargo bench -p benches --bench store`; with `-- /1k/` only the smallest, and so on.
 //!
-//! Ten million need some five gigabytes; where less is free they are left out, which is said. Caches
-//! are filled when the first benchmark on them runs, so a filter saves their time as well.
+//! Ten million need some five gigabytes; where less is free they are left out, which is said. A
+//! cache is filled when the first benchmark on it runs, so a filter saves that time as well.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};

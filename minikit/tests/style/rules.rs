@@ -66,7 +66,8 @@ fn columns(source: &Source) -> Vec<Finding> {
         let columns = text.chars().count();
         // A row of a table cannot be broken.
         let is_row = source.is_markdown() && text.starts_with('|');
-        (!is_row && columns > COLUMNS_MAX).then(|| finding(source, line, format!("{columns} columns")))
+        (!is_row && columns > COLUMNS_MAX)
+            .then(|| finding(source, line, format!("{columns} columns")))
     };
     numbered(source).filter_map(too_long).collect()
 }
