@@ -195,11 +195,9 @@ fn command_line(options: &Options) -> String {
     words.extend(options.quick.then(|| "--quick".into()));
     words.extend(options.full.then(|| "--full".into()));
     words.extend(options.engine.iter().map(|name| format!("--engine={name}")));
-    if let (Some(choice), true) =
-        (options.provider.to_possible_value(), options.provider != Choice::Auto)
-    {
-        words.push(format!("--provider={}", choice.get_name()));
-    }
+    let provider =
+        options.provider.to_possible_value().filter(|_| options.provider != Choice::Auto);
+    words.extend(provider.map(|choice| format!("--provider={}", choice.get_name())));
     words.join(" ").trim_end_matches(" --").to_string()
 }
 

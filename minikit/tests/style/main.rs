@@ -2,7 +2,7 @@
 //!
 //! | rule | where |
 //! |---|---|
-//! | lines of at most 100 columns | everywhere |
+//! | lines of at most 100 columns | everywhere; in Markdown but for tables |
 //! | functions of at most 70 lines, files of at most 600 | everywhere, or named in the exceptions |
 //! | a head that says what the file is (`//!`) | under `src` |
 //! | no `unwrap()`: `expect` says why it cannot fail | outside of tests, benches, examples |

@@ -42,6 +42,9 @@ pub struct Finding {
 /// Everything wrong with one file.
 pub fn check(source: &Source) -> Vec<Finding> {
     let mut findings = foreign(source);
+    if source.is_markdown() {
+        findings.extend(columns(source));
+    }
     if source.is_rust() {
         for rule in [columns, sizes, head, unwraps, unsafety, unfinished] {
             findings.extend(rule(source));
@@ -61,7 +64,10 @@ fn numbered(source: &Source) -> impl Iterator<Item = (usize, &str)> {
 fn columns(source: &Source) -> Vec<Finding> {
     let too_long = |(line, text): (usize, &str)| {
         let columns = text.chars().count();
-        (columns > COLUMNS_MAX).then(|| finding(source, line, format!("{columns} columns")))
+        // A row of a table cannot be broken.
+        let is_row = source.is_markdown() && text.starts_with('|');
+        (!is_row && columns > COLUMNS_MAX)
+            .then(|| finding(source, line, format!("{columns} columns")))
     };
     numbered(source).filter_map(too_long).collect()
 }
@@ -152,6 +158,8 @@ mod tests {
         let line = |length: usize| format!("//! {}\n", "é".repeat(length - 4));
         assert_eq!(found("src/a.rs", &line(100)), [""; 0]);
         assert_eq!(found("src/a.rs", &line(101)), ["1 101 columns"]);
+        assert_eq!(found("a.md", &line(101)), ["1 101 columns"]);
+        assert_eq!(found("a.md", &format!("|{}|", line(101))), [""; 0]);
     }
 
     #[test]

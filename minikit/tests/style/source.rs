@@ -42,6 +42,10 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
+    pub fn is_markdown(&self) -> bool {
+        self.path.ends_with(".md")
+    }
+
     /// Whether the whole file is test, benchmark or example.
     pub fn is_test(&self) -> bool {
         let test = |part: &str| {
