@@ -46,12 +46,13 @@ pub fn run(
     // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
     session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
     let mut done = 0;
-    while goes_on(session, out) {
+    while done < input.len() && goes_on(session, out) {
         let rest = &input[done..];
-        let length = match run_plain(executor, session, parser, rest, out) {
-            0 => run_any(executor, session, parser, rest, out),
-            length => length,
-        };
+        // Looking ahead is for requests that did not come alone.
+        let mut length = if done > 0 { run_plain(executor, session, rest, out) } else { 0 };
+        if length == 0 {
+            length = run_any(executor, session, parser, rest, out);
+        }
         if length == 0 {
             break;
         }
@@ -74,13 +75,9 @@ fn goes_on(session: &Session, out: &Reply) -> bool {
 fn run_plain(
     executor: &mut Executor,
     session: &mut Session,
-    parser: &Parser,
     input: &[u8],
     out: &mut Reply,
 ) -> usize {
-    if parser.is_midway() {
-        return 0;
-    }
     let trusted = session.trusted;
     let pipeline = Pipeline::find(input, trusted);
     if pipeline.iter().len() > 1 {

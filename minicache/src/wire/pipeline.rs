@@ -16,7 +16,7 @@
 //! [`Parser`](super::request::Parser) says what it is. Redis 7 does not look ahead; Valkey does
 //! from version 9.0 on (`memory_prefetch.c`).
 
-use super::request::{Args, Span};
+use super::request::{Args, Span, short_bulk, short_number};
 
 /// Requests found at most: about as many pieces of memory as a processor asks for at once.
 pub const REQUESTS_MAX: usize = 16;
@@ -45,7 +45,7 @@ impl<'a> Pipeline<'a> {
     /// Takes apart what it can of `buffer`. Constant memory, time linear in the requests found.
     pub fn find(buffer: &'a [u8], trusted: bool) -> Pipeline<'a> {
         let mut found = Pipeline {
-            bytes: &buffer[..buffer.len().min(u32::MAX as usize)],
+            bytes: buffer,
             spans: [(0, 0); SPANS_MAX],
             requests: [Request::default(); REQUESTS_MAX],
             len: 0,
@@ -75,46 +75,14 @@ impl<'a> Pipeline<'a> {
     /// The request behind `last`, if it is a plain one.
     fn take(&mut self, last: Request, arguments_max: usize) -> Option<Request> {
         let first = last.spans_end as usize;
-        let (count, mut at) = number(self.bytes, last.end as usize, b'*')?;
+        let (count, mut at) = short_number(self.bytes, last.end as usize, b'*')?;
         if count == 0 || count > arguments_max {
             return None;
         }
         for span in self.spans.get_mut(first..first + count)? {
-            let (length, start) = number(self.bytes, at, b'$')?;
-            let end = start + length;
-            at = end + 2;
-            if at > self.bytes.len() {
-                return None;
-            }
-            *span = (start as u32, end as u32);
+            (*span, at) = short_bulk(self.bytes, at)?;
         }
-        Some(Request { spans_end: (first + count) as u32, end: at as u32 })
-    }
-}
-
-/// The number of one to four digits in the header line at `at`, which begins with `mark`; and where
-/// the line ends.
-#[inline(always)]
-fn number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
-    const fn value(digit: u8) -> usize {
-        (digit - b'0') as usize
-    }
-    let (first, rest) = bytes.get(at..)?.split_first()?;
-    if *first != mark {
-        return None;
-    }
-    match *rest {
-        [a @ b'0'..=b'9', b'\r', _, ..] => Some((value(a), at + 4)),
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
-            Some((value(a) * 10 + value(b), at + 5))
-        }
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', _, ..] => {
-            Some((value(a) * 100 + value(b) * 10 + value(c), at + 6))
-        }
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', d @ b'0'..=b'9', b'\r', _, ..] => {
-            Some((value(a) * 1000 + value(b) * 100 + value(c) * 10 + value(d), at + 7))
-        }
-        _ => None,
+        Some(Request { spans_end: (first + count) as u32, end: u32::try_from(at).ok()? })
     }
 }
 

@@ -207,11 +207,6 @@ impl Parser {
         if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
     }
 
-    /// Whether it has begun with a request that was not complete.
-    pub fn is_midway(&self) -> bool {
-        self.missing.is_some()
-    }
-
     /// Gives back memory that an unusually long request took.
     pub fn shrink(&mut self) {
         const USUAL_ARGUMENTS: usize = 64;
@@ -236,6 +231,12 @@ impl Parser {
             },
         };
         while missing > 0 {
+            if let Some((span, next)) = short_bulk(buffer, self.at) {
+                self.spans.push(span);
+                self.at = next;
+                missing -= 1;
+                continue;
+            }
             match bulk(buffer, self.at, limits) {
                 Ok(Some((span, next))) => {
                     self.spans.push(span);
@@ -274,7 +275,7 @@ impl Parser {
 type Read<T> = Result<Option<(T, usize)>, Wrong>;
 
 fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
-    let Some((count, next)) = header(buffer, 0, "too big mbulk count string")? else {
+    let Some((count, next)) = header(buffer, 0, b'*', "too big mbulk count string")? else {
         return Ok(None);
     };
     match count {
@@ -289,7 +290,7 @@ fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
 
 /// The argument that begins at `at`.
 fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
-    let Some((length, start)) = header(buffer, at, "too big bulk count string")? else {
+    let Some((length, start)) = header(buffer, at, b'$', "too big bulk count string")? else {
         return Ok(None);
     };
     if buffer[at] != b'$' {
@@ -311,7 +312,10 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
 }
 
 /// The number of the header line that begins at `at`; `None` for it where it is no number.
-fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
+fn header(buffer: &[u8], at: usize, mark: u8, too_long: &'static str) -> Read<Option<i64>> {
+    if let Some((number, next)) = short_number(buffer, at, mark) {
+        return Ok(Some((Some(number as i64), next)));
+    }
     let rest = &buffer[at..];
     let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
         return if rest.len() > LINE_MAX { Err(Wrong::Fault(too_long)) } else { Ok(None) };
@@ -320,6 +324,42 @@ fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>>
         return Ok(None);
     }
     Ok(Some((rest.get(1..end).and_then(parse_i64), at + end + 2)))
+}
+
+/// The argument that begins at `at`, if it is as nearly all are: its length has one to four digits,
+/// which no limit forbids, and all of it is here. `None` leaves it to [`bulk`] to say what it is.
+#[inline(always)]
+pub(super) fn short_bulk(buffer: &[u8], at: usize) -> Option<(Span, usize)> {
+    let (length, start) = short_number(buffer, at, b'$')?;
+    let end = start + length;
+    let span = (start as u32, u32::try_from(end).ok()?);
+    (end + 2 <= buffer.len()).then_some((span, end + 2))
+}
+
+/// The number in the header line at `at`, and where the line ends: if it begins with `mark` and has one
+/// to four digits, as nearly all do.
+#[inline(always)]
+pub(super) fn short_number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
+    const fn value(digit: u8) -> usize {
+        (digit - b'0') as usize
+    }
+    let (first, rest) = bytes.get(at..)?.split_first()?;
+    if *first != mark {
+        return None;
+    }
+    match *rest {
+        [a @ b'0'..=b'9', b'\r', _, ..] => Some((value(a), at + 4)),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
+            Some((value(a) * 10 + value(b), at + 5))
+        }
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', _, ..] => {
+            Some((value(a) * 100 + value(b) * 10 + value(c), at + 6))
+        }
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', d @ b'0'..=b'9', b'\r', _, ..] => {
+            Some((value(a) * 1000 + value(b) * 100 + value(c) * 10 + value(d), at + 7))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
