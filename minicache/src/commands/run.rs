@@ -32,7 +32,11 @@ pub fn run(
     let mut done = 0;
     // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
     session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
-    while !session.closing && session.waiting.is_none() && out.len() < REPLIES_MAX {
+    while !session.closing
+        && session.waiting.is_none()
+        && !session.rules_changed
+        && out.len() < REPLIES_MAX
+    {
         let rest = &input[done..];
         match parser.next(rest, Limits { bulk_max, trusted: session.trusted }) {
             Found::Request { length } => {

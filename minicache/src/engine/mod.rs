@@ -9,6 +9,7 @@ pub mod error;
 pub mod glob;
 pub mod hashing;
 pub mod long_double;
+pub mod latency;
 pub mod mailbox;
 pub mod monitors;
 pub mod number;

@@ -25,6 +25,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// Keys that must stay as they are until `EXEC`, by database and name: the versions they had.
     pub watched: BTreeMap<(usize, Box<[u8]>), u64>,
+    /// Bytes their names take.
+    pub watched_bytes: usize,
     /// What it is subscribed to.
     pub subscriptions: Subscriptions,
     /// Which replies it wants.
@@ -39,6 +41,8 @@ pub struct Session {
     pub closing: bool,
     /// Whether it sees every command (`MONITOR`).
     pub monitor: bool,
+    /// Whether the rest of the batch has to see other rules: a parameter has changed.
+    pub rules_changed: bool,
 }
 
 /// Commands between `MULTI` and `EXEC`.
@@ -48,6 +52,8 @@ pub struct Transaction {
     pub commands: Vec<(&'static Command, OwnedArgs)>,
     /// Whether one could not be queued, so that `EXEC` must refuse.
     pub poisoned: bool,
+    /// Bytes they take.
+    pub bytes: usize,
 }
 
 /// `CLIENT REPLY`.
@@ -72,6 +78,7 @@ impl Session {
             trusted,
             transaction: None,
             watched: BTreeMap::new(),
+            watched_bytes: 0,
             subscriptions: Subscriptions::default(),
             replies: Replies::On,
             waiting: None,
@@ -79,6 +86,7 @@ impl Session {
             held_until_ms: None,
             closing: false,
             monitor: false,
+            rules_changed: false,
         }
     }
 
@@ -106,7 +114,11 @@ impl Session {
         let queued = self.transaction.as_ref().map_or(-1, |open| open.commands.len() as i64);
         let store =
             |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
+        let queued_bytes = self.transaction.as_ref().map_or(0, |open| open.bytes);
+        let held = queued_bytes + self.watched_bytes + self.subscriptions.bytes();
         figures.queued.store(queued, Ordering::Relaxed);
+        figures.queued_bytes.store(queued_bytes, Ordering::Relaxed);
+        figures.held_bytes.store(held, Ordering::Relaxed);
         figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
         figures.monitor.store(self.monitor, Ordering::Relaxed);
         figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);

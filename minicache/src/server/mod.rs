@@ -85,13 +85,13 @@ impl Service for Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, _shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, shutdown: Shutdown) {
         if is_denied(&core.rules().settings, &stream.peer()) {
             // A client that has gone needs no reason.
             let _ = stream.write_all(DENIED).await;
             return;
         }
-        Connection::new(core, stream).serve().await;
+        Connection::new(core, stream, shutdown).serve().await;
     }
 
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {

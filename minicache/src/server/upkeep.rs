@@ -9,9 +9,10 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::engine::access::{Access, evict_any};
+use crate::engine::cache::Counters;
 use crate::engine::mailbox::Letter;
 use minikit::server::Shutdown;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Between two looks while keys have deadlines.
@@ -35,20 +36,28 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
             () = shutdown.requested() => break,
             () = tokio::time::sleep(pause) => {}
         }
-        if core.cache.stop.load(Ordering::Relaxed) {
-            shutdown.request();
-        }
         next = expire_round(core);
         if core.index == 0 {
             next = next.max(evict_round(core, &mut turn));
             dismiss_idle(core);
-            core.cache.rate.sample(core.cache.commands(), now().ms);
+            sample_rates(core);
             core.cache.peak_memory();
         }
     }
     if core.index == 0 {
         core.cache.clients.all().iter().for_each(|client| client.mailbox.deliver(Letter::Leave));
     }
+}
+
+/// Lets `INFO` know how fast the counters grow.
+fn sample_rates(core: &Core) {
+    let (cache, now_ms) = (&core.cache, now().ms);
+    let sum = |figure: fn(&Counters) -> &AtomicU64| {
+        cache.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+    };
+    cache.rate.sample(cache.commands(), now_ms);
+    cache.rate_in.sample(sum(|core| &core.bytes_in), now_ms);
+    cache.rate_out.sample(sum(|core| &core.bytes_out), now_ms);
 }
 
 /// What a round leaves to be done.
@@ -114,7 +123,7 @@ fn dismiss_idle(core: &Core) {
         let silent_s = (now_ms - figures.active_ms.load(Ordering::Relaxed)) / 1000;
         let exempt = client.is_subscriber() || figures.blocked.load(Ordering::Relaxed);
         if silent_s > timeout_s && !exempt {
-            client.mailbox.deliver(Letter::Leave);
+            core.cache.clients.dismiss(&client);
         }
     }
 }

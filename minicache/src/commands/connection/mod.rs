@@ -48,6 +48,11 @@ pub fn echo(c: &mut Call) -> Answer {
 /// `SELECT index`
 pub fn select(c: &mut Call) -> Answer {
     let index = c.int(1)?;
+    if i32::try_from(index).is_err() {
+        return Err(Error::new(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
+    }
     c.session.db = database(c, index)?;
     c.out.ok();
     Ok(())

@@ -2,6 +2,7 @@
 
 use super::{Call, shown};
 use crate::engine::error::{Answer, Error};
+use std::sync::atomic::Ordering;
 
 /// `CONFIG GET pattern …`
 pub fn config_get(c: &mut Call) -> Answer {
@@ -21,7 +22,7 @@ pub fn config_get(c: &mut Call) -> Answer {
 pub fn config_set(c: &mut Call) -> Answer {
     let pairs = c.args.from(2);
     if !pairs.len().is_multiple_of(2) {
-        return Err(Error::arity("config|set"));
+        return Err(Error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (0..pairs.len()).step_by(2).map(|at| (pairs.at(at), pairs.at(at + 1))).collect();
@@ -29,8 +30,14 @@ pub fn config_set(c: &mut Call) -> Answer {
     let changed = c.store.cache.rules.change(|config| config.set_many(&pairs, trusted));
     match changed {
         Ok(names) => {
+            c.session.rules_changed = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
+            }
+            let limit = c.store.cache.rules.current().settings.maxmemory_clients;
+            if limit > 0 && names.contains(&"maxmemory-clients") {
+                c.session.publish_figures();
+                c.store.cache.clients.evict(limit);
             }
             c.out.ok();
             Ok(())
@@ -44,6 +51,7 @@ pub fn config_resetstat(c: &mut Call) -> Answer {
     c.store.shards_mut().for_each(|shard| shard.stats = Default::default());
     c.store.cache.counters.iter().for_each(|core| core.reset());
     c.store.cache.totals.reset();
+    c.store.cache.clients.evicted.store(0, Ordering::Relaxed);
     c.out.ok();
     Ok(())
 }

@@ -10,9 +10,7 @@ use crate::wire::reply::Reply;
 pub fn memory_usage(c: &mut Call) -> Answer {
     match c.args.len() {
         3 => {}
-        5 if c.is(3, "samples") => {
-            c.count(4)?;
-        }
+        5 if c.is(3, "samples") && c.int(4)? >= 0 => {}
         _ => return Err(Error::SYNTAX),
     }
     match c.store.inspect(c.args.at(2), Shard::footprint) {

@@ -41,15 +41,22 @@ pub fn container(c: &mut Call) -> Answer {
 pub fn help(c: &mut Call) -> Answer {
     let name = c.command.name.split('|').next().unwrap_or_default();
     let container = table::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
-    let title =
-        format!("{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name.to_uppercase());
-    c.out.array(1 + 2 * container.len());
-    c.out.simple(&title);
-    for row in container {
-        c.out.simple(format!("{} {}", row.own_name().to_uppercase(), row.arguments).trim_end());
-        c.out.simple(&format!("    {}", row.summary));
-    }
+    let others = container.iter().filter(|row| row.own_name() != "help");
+    let usage = |row: &Command| format!("{} {}", row.own_name().to_uppercase(), row.arguments);
+    help_lines(c, others.map(|row| (usage(row), row.summary)));
     Ok(())
+}
+
+/// Usages and what they are for, between the lines that every `HELP` has.
+fn help_lines<'a>(c: &mut Call, usages: impl Iterator<Item = (String, &'a str)>) {
+    let name = shown(c.arg(0), 128).to_ascii_uppercase();
+    let mut lines = vec![format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];
+    for (usage, text) in usages {
+        lines.extend([usage.trim_end().to_string(), format!("    {text}")]);
+    }
+    lines.extend(["HELP".to_string(), "    Prints this help.".to_string()]);
+    c.out.array(lines.len());
+    lines.iter().for_each(|line| c.out.simple(line));
 }
 
 /// `TIME`
@@ -72,12 +79,14 @@ pub fn role(c: &mut Call) -> Answer {
 
 /// `LASTSAVE`
 pub fn lastsave(c: &mut Call) -> Answer {
-    c.out.int(c.store.cache.identity.started_ms / 1000);
+    c.out.int(c.store.cache.last_save_s());
     Ok(())
 }
 
 /// `SAVE`
 pub fn save(c: &mut Call) -> Answer {
+    c.store.cache.saves.count.fetch_add(1, Ordering::Relaxed);
+    c.store.cache.note_save(c.store.now.ms);
     c.out.ok();
     Ok(())
 }
@@ -87,6 +96,8 @@ pub fn bgsave(c: &mut Call) -> Answer {
     if c.args.len() > 2 || (c.args.len() == 2 && !c.is(1, "schedule")) {
         return Err(Error::SYNTAX);
     }
+    c.store.cache.saves.count.fetch_add(1, Ordering::Relaxed);
+    c.store.cache.note_save(c.store.now.ms);
     c.out.simple("Background saving started");
     Ok(())
 }
@@ -100,10 +111,14 @@ pub fn bgrewriteaof(c: &mut Call) -> Answer {
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
 pub fn shutdown(c: &mut Call) -> Answer {
     let options = ["nosave", "save", "now", "force", "abort"];
-    if (1..c.args.len()).any(|at| !options.iter().any(|option| c.is(at, option))) {
+    let given = options.map(|option| (1..c.args.len()).any(|at| c.is(at, option)));
+    let known = |at: usize| options.iter().any(|option| c.is(at, option));
+    let [nosave, save, now, force, abort] = given;
+    if !(1..c.args.len()).all(known) || nosave && save || abort && (nosave || save || now || force)
+    {
         return Err(Error::SYNTAX);
     }
-    if c.is(1, "abort") {
+    if abort {
         return Err(Error::new("ERR No shutdown in progress."));
     }
     c.store.cache.stop.store(true, Ordering::Relaxed);
@@ -123,6 +138,9 @@ pub fn monitor(c: &mut Call) -> Answer {
 
 /// `LOLWUT [VERSION version]`
 pub fn lolwut(c: &mut Call) -> Answer {
+    if c.args.len() >= 3 && c.is(1, "version") {
+        c.int(2)?;
+    }
     let drawing = "  __  __ _      _               _\n |  \\/  (_)_ _ (_)__ __ _ __ | |_  ___\n \
                    | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n \
                    |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
@@ -155,13 +173,25 @@ pub fn acl_cat(c: &mut Call) -> Answer {
 
 /// `FUNCTION FLUSH [ASYNC | SYNC]`: there are no functions, so all of them are gone.
 pub fn function_flush(c: &mut Call) -> Answer {
-    script_flush(c)
+    flush_nothing(c, Error::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
 }
 
 /// `SCRIPT FLUSH [ASYNC | SYNC]`: there are no scripts, so all of them are gone.
 pub fn script_flush(c: &mut Call) -> Answer {
-    if c.args.len() > 3 || (c.args.len() == 3 && !c.is(2, "async") && !c.is(2, "sync")) {
-        return Err(Error::SYNTAX);
+    if c.args.len() > 3 {
+        return Err(NO_SUCH_FLUSH);
+    }
+    flush_nothing(c, NO_SUCH_FLUSH)
+}
+
+const NO_SUCH_FLUSH: Error = Error::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+
+fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
+    match c.args.len() {
+        2 => {}
+        3 if c.is(2, "async") || c.is(2, "sync") => {}
+        3 => return Err(not_an_option),
+        _ => return Err(c.wrong_subcommand()),
     }
     c.out.ok();
     Ok(())

@@ -149,6 +149,8 @@ pub struct Settings {
     pub set_max_intset_entries: u64,
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value: u64,
+    /// Whether `save` names any interval.
+    pub saves: bool,
     pub lazyfree_lazy_eviction: bool,
     pub lazyfree_lazy_expire: bool,
     pub lazyfree_lazy_server_del: bool,
@@ -207,6 +209,7 @@ impl Settings {
             set_max_intset_entries: of.number("set-max-intset-entries"),
             zset_max_listpack_entries: of.number("zset-max-listpack-entries"),
             zset_max_listpack_value: of.number("zset-max-listpack-value"),
+            saves: !of.bytes("save").is_empty(),
             lazyfree_lazy_eviction: of.flag("lazyfree-lazy-eviction"),
             lazyfree_lazy_expire: of.flag("lazyfree-lazy-expire"),
             lazyfree_lazy_server_del: of.flag("lazyfree-lazy-server-del"),

@@ -148,11 +148,9 @@ const ENDPOINTS: Names = &[("ip", 0), ("hostname", 1), ("unknown-endpoint", 2)];
 const PROPAGATION: Names = &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 2)];
 const TLS_CLIENTS: Names = &[("no", 0), ("yes", 1), ("optional", 2)];
 
-/// The limits of unread replies. Redis lets an ordinary client owe any amount (`normal 0 0 0`).
-/// Here it is cut off at 256 MiB, because a client that asks and never reads must not take the
-/// memory of all the others.
+/// The limits of unread replies.
 const OUTPUT_LIMITS: &str =
-    "normal 268435456 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+    "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
 
 /// The whole table.
 #[rustfmt::skip]
