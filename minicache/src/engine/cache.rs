@@ -28,11 +28,13 @@ use super::rules::RuleBook;
 use super::slow_log::SlowLog;
 use super::store::shard::Shard;
 use super::watch::Watched;
+use super::world::World;
 use crate::commands::table;
 use ahash::RandomState;
 use minikit::connections::Connections;
 use minikit::sync::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// Shards are named by the bits of a 64-bit set.
@@ -87,6 +89,8 @@ pub struct Cache {
     pub monitors: Monitors,
     /// Whether clients are kept waiting.
     pub pause: Pause,
+    /// What parameters change outside of the cache, once it is there.
+    pub world: OnceLock<Box<dyn World>>,
     /// Set by `SHUTDOWN`.
     pub stop: AtomicBool,
     /// Whether dead keys are looked for; `DEBUG SET-ACTIVE-EXPIRE` switches it.
@@ -255,6 +259,7 @@ impl Cache {
             identity,
             monitors: Monitors::default(),
             pause: Pause::default(),
+            world: OnceLock::new(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
         }

@@ -70,7 +70,7 @@ pub struct Figures {
     pub input_bytes: AtomicUsize,
     /// Bytes of replies it has not yet taken.
     pub output_bytes: AtomicUsize,
-    /// Whether it waits in a blocking command.
+    /// Whether it waits in a blocking command, or for the end of a pause.
     pub blocked: AtomicBool,
     /// Whether it speaks RESP3.
     pub resp3: AtomicBool,

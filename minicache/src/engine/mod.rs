@@ -23,3 +23,4 @@ pub mod slow_log;
 pub mod store;
 pub mod values;
 pub mod watch;
+pub mod world;

@@ -115,13 +115,14 @@ impl Session {
         let store =
             |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
         let queued_bytes = self.transaction.as_ref().map_or(0, |open| open.bytes);
+        let waits = self.waiting.is_some() || self.held_until_ms.is_some();
         let held = queued_bytes + self.watched_bytes + self.subscriptions.bytes();
         figures.queued.store(queued, Ordering::Relaxed);
         figures.queued_bytes.store(queued_bytes, Ordering::Relaxed);
         figures.held_bytes.store(held, Ordering::Relaxed);
         figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
         figures.monitor.store(self.monitor, Ordering::Relaxed);
-        figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
+        figures.blocked.store(waits, Ordering::Relaxed);
         store(&figures.db, self.db);
         store(&figures.channels, self.subscriptions.count(Scope::Channel));
         store(&figures.patterns, self.subscriptions.count(Scope::Pattern));

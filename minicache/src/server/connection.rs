@@ -162,6 +162,7 @@ impl Connection {
             self.pending.extend_from_slice(&bytes[done..]);
         } else {
             self.pending.extend_from_slice(bytes);
+            self.account();
             self.run_pending(context)?;
         }
         let limit = self.core.rules().settings.client_query_buffer_limit;

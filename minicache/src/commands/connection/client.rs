@@ -3,6 +3,7 @@
 use super::{Call, shown};
 use crate::commands::table;
 use crate::engine::blocking::Withdrawal;
+use crate::engine::cache::add;
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
@@ -273,6 +274,8 @@ pub fn client_unblock(c: &mut Call) -> Answer {
     if let Some((_, ticket)) = out {
         let mut reply = Reply::new(ticket.protocol);
         if with_error {
+            c.store.cache.totals.count_error("UNBLOCKED");
+            add(&c.store.counters.of(ticket.command.id()).failed, 1);
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
             reply.null_array();

@@ -1,6 +1,8 @@
 //! `CONFIG`: the parameters, read and changed while the server runs.
 
 use super::{Call, shown};
+use crate::engine::cache::add;
+use crate::engine::config::ConfigError;
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
 
@@ -27,9 +29,20 @@ pub fn config_set(c: &mut Call) -> Answer {
     let pairs: Vec<(&[u8], &[u8])> =
         (0..pairs.len()).step_by(2).map(|at| (pairs.at(at), pairs.at(at + 1))).collect();
     let trusted = c.store.rules.settings.enable_protected_configs.allows(c.session.is_local());
-    let changed = c.store.cache.rules.change(|config| config.set_many(&pairs, trusted));
+    let world = c.store.cache.world.get();
+    let changed = c.store.cache.rules.change(|config| {
+        let mut next = config.clone();
+        let names = next.set_many(&pairs, trusted)?;
+        if let Some(world) = world {
+            world.follow(config.settings(), next.settings())?;
+        }
+        *config = next;
+        Ok(names)
+    });
     match changed {
-        Ok(names) => {
+        Ok::<_, ConfigError>(names) => {
+            let port = c.store.cache.rules.current().settings.port;
+            c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.rules_changed = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
@@ -50,6 +63,8 @@ pub fn config_set(c: &mut Call) -> Answer {
 pub fn config_resetstat(c: &mut Call) -> Answer {
     c.store.shards_mut().for_each(|shard| shard.stats = Default::default());
     c.store.cache.counters.iter().for_each(|core| core.reset());
+    // This very command counts: it ends after the reset.
+    add(&c.store.counters.of(c.command.id()).calls, 1);
     c.store.cache.totals.reset();
     c.store.cache.clients.evicted.store(0, Ordering::Relaxed);
     c.out.ok();

@@ -36,7 +36,8 @@ pub fn debug(c: &mut Call) -> Answer {
         (b"error", 3) => Err(Error::text(shown(c.arg(2), usize::MAX))),
         (b"help", 2) => help(c),
         (b"log", 3) => {
-            tracing::warn!("DEBUG LOG: {}", shown(c.arg(2), usize::MAX));
+            let line = format!("DEBUG LOG: {}", shown(c.arg(2), usize::MAX));
+            c.store.cache.world.get().inspect(|world| world.log(&line));
             ok(c)
         }
         (b"reload", _) => reload(c),

@@ -7,12 +7,13 @@ use super::Call;
 use crate::commands::connection::REDIS_VERSION;
 use crate::commands::table;
 use crate::engine::cache::{CommandCounters, Counters};
-use crate::engine::clients::Figures;
+use crate::engine::clients::{Client, Figures};
 use crate::engine::error::Answer;
 use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::{Shard, ShardStats};
 use minikit::process::{self, Process};
 use std::fmt::{Display, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Writes a section.
@@ -143,7 +144,8 @@ fn clients(c: &mut Call, page: &mut Page) {
     page.row("maxclients", c.store.rules.settings.maxclients);
     page.row("client_recent_max_input_buffer", most(|figures| &figures.input_bytes));
     page.row("client_recent_max_output_buffer", most(|figures| &figures.output_bytes));
-    page.row("blocked_clients", cache.waiting.len());
+    let waits = |client: &&Arc<Client>| client.figures.blocked.load(Ordering::Relaxed);
+    page.row("blocked_clients", all.iter().filter(waits).count());
     page.row("tracking_clients", 0);
     page.row("clients_in_timeout_table", cache.waiting.len());
 }

@@ -43,7 +43,7 @@ pub fn command_info(c: &mut Call) -> Answer {
 pub fn command_list(c: &mut Call) -> Answer {
     let mut names: Vec<&str> = table::COMMANDS.iter().map(|row| row.name).collect();
     match c.args.len() {
-        2 => names.retain(|name| !name.contains('|')),
+        2 => {}
         5 if c.is(2, "filterby") => {
             let value = c.arg(4);
             let category = Categories::named(value);

@@ -6,10 +6,12 @@
 //! * [`introspect`][]: `COMMAND`, out of the command table.
 //! * [`memory`][]: `MEMORY`.
 //! * [`debug`][]: `DEBUG`.
+//! * [`absent`]: users, scripts, modules, replication: what harnesses ask of it all the same.
 //!
-//! Some answers are given for the sake of clients that ask: there is nothing to save, no replica,
-//! no script. Each says so in its row of the table.
+//! Some answers are given for the sake of clients that ask: there is nothing to save. Each says so
+//! in its row of the table.
 
+mod absent;
 mod config;
 mod debug;
 mod digest;
@@ -19,6 +21,7 @@ mod keyspace;
 mod memory;
 mod slow;
 
+pub use absent::*;
 pub use config::*;
 pub use debug::debug;
 pub use info::info;
@@ -27,7 +30,7 @@ pub use keyspace::*;
 pub use memory::*;
 pub use slow::*;
 
-use super::spec::{Categories, Command};
+use super::spec::Command;
 use super::{Call, shown, table};
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
@@ -145,54 +148,5 @@ pub fn lolwut(c: &mut Call) -> Answer {
                    | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n \
                    |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
     c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::connection::REDIS_VERSION));
-    Ok(())
-}
-
-/// `ACL WHOAMI`
-pub fn acl_whoami(c: &mut Call) -> Answer {
-    c.out.text("default");
-    Ok(())
-}
-
-/// `ACL CAT [category]`
-pub fn acl_cat(c: &mut Call) -> Answer {
-    let Some(wanted) = c.args.get(2) else {
-        c.out.array(Categories::NAMES.len());
-        Categories::NAMES.iter().for_each(|name| c.out.text(name));
-        return Ok(());
-    };
-    let Some(category) = Categories::named(wanted) else {
-        return Err(Error::text(format!("ERR Unknown category '{}'", shown(wanted, 128))));
-    };
-    let rows: Vec<_> =
-        table::COMMANDS.iter().filter(|row| row.categories().has(category)).collect();
-    c.out.array(rows.len());
-    rows.iter().for_each(|row| c.out.text(row.name));
-    Ok(())
-}
-
-/// `FUNCTION FLUSH [ASYNC | SYNC]`: there are no functions, so all of them are gone.
-pub fn function_flush(c: &mut Call) -> Answer {
-    flush_nothing(c, Error::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
-}
-
-/// `SCRIPT FLUSH [ASYNC | SYNC]`: there are no scripts, so all of them are gone.
-pub fn script_flush(c: &mut Call) -> Answer {
-    if c.args.len() > 3 {
-        return Err(NO_SUCH_FLUSH);
-    }
-    flush_nothing(c, NO_SUCH_FLUSH)
-}
-
-const NO_SUCH_FLUSH: Error = Error::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
-
-fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
-    match c.args.len() {
-        2 => {}
-        3 if c.is(2, "async") || c.is(2, "sync") => {}
-        3 => return Err(not_an_option),
-        _ => return Err(c.wrong_subcommand()),
-    }
-    c.out.ok();
     Ok(())
 }

@@ -100,6 +100,17 @@ pub enum LogLevel {
     Warning,
 }
 
+/// What the kernel is told about killing this process when memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScore {
+    /// Nothing.
+    Kept,
+    /// So much more than it had been told.
+    Relative(i32),
+    /// This.
+    Absolute(i32),
+}
+
 /// When a client that does not read is cut off. A limit of 0 bytes is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
@@ -171,6 +182,8 @@ pub struct Settings {
     pub pidfile: String,
     pub dir: String,
     pub io_threads: u32,
+    /// `oom-score-adj` and the value for a server without a primary.
+    pub oom_score: OomScore,
 }
 
 impl Settings {
@@ -230,6 +243,7 @@ impl Settings {
             pidfile: of.text("pidfile"),
             dir: of.text("dir"),
             io_threads: of.number("io-threads"),
+            oom_score: of.oom_score(),
         }
     }
 }
@@ -285,6 +299,16 @@ impl Texts<'_> {
 
     fn events(&self) -> Events {
         Events::parse(self.bytes("notify-keyspace-events")).unwrap_or_default()
+    }
+
+    fn oom_score(&self) -> OomScore {
+        let text = self.text("oom-score-adj-values");
+        let score = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        match self.bytes("oom-score-adj") {
+            b"absolute" => OomScore::Absolute(score),
+            b"no" => OomScore::Kept,
+            _ => OomScore::Relative(score),
+        }
     }
 
     fn percentiles(&self) -> Vec<f64> {
