@@ -73,13 +73,20 @@ impl<'c> Executor<'c> {
     }
 
     /// Until when a pause keeps this command waiting.
-    pub fn held_up(&self, args: Args) -> Option<i64> {
+    pub fn held_up(&self, session: &Session, args: Args) -> Option<i64> {
         let pause = &self.store.cache.pause;
         pause.holds(self.store.now.ms, true)?;
-        let writes = table::find(args.at(0)).is_some_and(|command| {
-            command.flags.has(Flags::WRITE)
-                || matches!(command.name, "exec" | "publish" | "spublish")
-        });
+        // What would be refused need not wait.
+        let command = find(args).ok().filter(|_| session.trusted)?;
+        let changes = |command: &Command| {
+            command.flags.has(Flags::WRITE) || matches!(command.name, "publish" | "spublish")
+        };
+        let writes = match &session.transaction {
+            Some(open) if command.name == "exec" => {
+                open.commands.iter().any(|(command, _)| changes(command))
+            }
+            _ => changes(command),
+        };
         pause.holds(self.store.now.ms, writes)
     }
 

@@ -42,7 +42,7 @@ pub fn run(
             Found::Request { length } => {
                 let args = parser.args(rest);
                 if !args.is_empty() {
-                    session.held_until_ms = executor.held_up(args);
+                    session.held_until_ms = executor.held_up(session, args);
                     if session.held_until_ms.is_some() {
                         break;
                     }

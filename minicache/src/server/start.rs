@@ -91,7 +91,7 @@ fn open_admin(
 
 /// Lets `INFO` and `CONFIG GET` know the port that port 0 became.
 fn note_port(cache: &Cache, bound: &Bound) {
-    let port = usize::from(bound.tcp.map_or(0, |address| address.port()));
+    let Some(port) = bound.tcp.map(|address| usize::from(address.port())) else { return };
     cache.identity.port.store(port, Ordering::Relaxed);
     cache.rules.change(|config| note(config, "port", port));
 }

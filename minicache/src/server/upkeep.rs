@@ -72,7 +72,8 @@ enum Round {
 }
 
 fn expire_round(core: &Core) -> Round {
-    if !core.cache.active_expiry.load(Ordering::Relaxed) {
+    let paused = core.cache.pause.holds(now().ms, true).is_some();
+    if paused || !core.cache.active_expiry.load(Ordering::Relaxed) {
         return Round::Idle;
     }
     let cores = core.cache.counters.len();
