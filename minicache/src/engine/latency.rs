@@ -225,6 +225,9 @@ mod tests {
         assert!(monitor.of(b"fork").is_none());
         (0..1000).for_each(|at_s| monitor.note("fork", at_s, 1));
         assert_eq!(monitor.all()["fork"].latest.len(), MOMENTS_MAX);
-        assert_eq!((monitor.reset(&[b"x"]), monitor.reset(&[b"fork"]), monitor.reset(&[])), (0, 1, 1));
+        assert_eq!(
+            (monitor.reset(&[b"x"]), monitor.reset(&[b"fork"]), monitor.reset(&[])),
+            (0, 1, 1)
+        );
     }
 }

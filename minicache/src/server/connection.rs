@@ -105,7 +105,7 @@ impl Connection {
     /// Lets others know what memory the client takes. Whoever exceeds `maxmemory-clients` with it
     /// sends away those who take most, maybe itself.
     fn account(&self) {
-        let bytes = self.pending.capacity() + self.unsent.capacity();
+        let bytes = self.pending.len() + self.unsent.capacity();
         let client = &self.session.client;
         client.figures.buffer_bytes.store(bytes, Ordering::Relaxed);
         let limit = self.core.rules().settings.maxmemory_clients;
@@ -159,9 +159,9 @@ impl Connection {
     fn take_in(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Result<(), Gone> {
         if self.session.waiting.is_none() && self.pending.is_empty() {
             let done = self.run(bytes, context)?;
-            self.pending.extend_from_slice(&bytes[done..]);
+            append(&mut self.pending, &bytes[done..]);
         } else {
-            self.pending.extend_from_slice(bytes);
+            append(&mut self.pending, bytes);
             self.account();
             self.run_pending(context)?;
         }
@@ -244,9 +244,9 @@ impl Connection {
                 Poll::Pending => 0,
             };
             add(&self.core.cache.counters[self.core.index].bytes_out, taken as u64);
-            self.unsent.extend_from_slice(&bytes[taken..]);
+            append(&mut self.unsent, &bytes[taken..]);
         } else {
-            self.unsent.extend_from_slice(&bytes);
+            append(&mut self.unsent, &bytes);
         }
         bytes.clear();
         if bytes.capacity() <= KEPT_MAX {
@@ -298,7 +298,7 @@ impl Connection {
     fn open(&mut self, letters: Vec<Letter>, context: &mut Context<'_>) -> Result<(), Gone> {
         for letter in letters {
             match letter {
-                Letter::Message(bytes) => self.unsent.extend_from_slice(&bytes),
+                Letter::Message(bytes) => append(&mut self.unsent, &bytes),
                 Letter::Leave => {
                     // What the kernel does not take now it may never take: a client that is told to
                     // go is not waited for.
@@ -306,7 +306,7 @@ impl Connection {
                     return Err(Gone);
                 }
                 Letter::Unblocked(reply) => {
-                    self.unsent.extend_from_slice(&reply);
+                    append(&mut self.unsent, &reply);
                     self.wait_no_longer();
                     self.run_pending(context)?;
                 }
@@ -317,9 +317,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes a client that leaves too much unread, `more` bytes of replies included. Where there is
-    /// no limit, one that had read everything before may be sent a reply of any length: 512 MB are
-    /// a legitimate value.
+    /// Closes a client that leaves too much unread, `more` bytes of replies included. Where there
+    /// is no limit, one that had read everything before may be sent a reply of any length: 512 MB
+    /// are a legitimate value.
     fn check_output_limit(
         &mut self,
         more: usize,
@@ -392,7 +392,7 @@ impl Connection {
                 self.wait_no_longer();
                 let mut out = Reply::new(self.session.protocol);
                 out.null_array();
-                self.unsent.extend_from_slice(out.bytes());
+                append(&mut self.unsent, out.bytes());
                 self.run_pending(context)
             }
         }
@@ -404,6 +404,16 @@ impl Connection {
         self.alarm = None;
         self.session.publish_figures();
     }
+}
+
+/// Adds bytes to a buffer. A long one grows by an eighth and not to twice its size: the allocator
+/// moves long pieces without copying them, and memory is what clients are judged by.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    let (length, room) = (buffer.len(), buffer.capacity() - buffer.len());
+    if length > KEPT_MAX && room < bytes.len() {
+        buffer.reserve_exact(bytes.len().max(length / 8));
+    }
+    buffer.extend_from_slice(bytes);
 }
 
 impl Drop for Connection {

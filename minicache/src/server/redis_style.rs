@@ -77,7 +77,8 @@ pub fn main(args: &[OsString]) -> ExitCode {
                 // Whoever removed it before was free to.
                 let _ = fs::remove_file(&settings.pidfile);
             }
-            tracing::warn!("User requested shutdown; bye bye...");
+            tracing::warn!("User requested shutdown...");
+            tracing::warn!("minicache is now ready to exit, bye bye...");
             ExitCode::SUCCESS
         }
         Err(error) => {

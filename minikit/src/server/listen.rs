@@ -131,9 +131,8 @@ fn bind_all(
     for address in addresses {
         let port = if address.port() == 0 { chosen } else { address.port() };
         let address = SocketAddr::new(address.ip(), port);
-        let bound = bind_tcp(address, cores, backlog, ours).map_err(|source| {
-            ServerError::Listen { flag: "--listen", address, source }
-        })?;
+        let bound = bind_tcp(address, cores, backlog, ours)
+            .map_err(|source| ServerError::Listen { flag: "--listen", address, source })?;
         let first = bound.first().and_then(|socket: &TcpListener| socket.local_addr().ok());
         chosen = first.map_or(chosen, |address| address.port());
         for (core, socket) in per_core.iter_mut().zip(bound) {

@@ -242,8 +242,9 @@ impl std::error::Error for ServerError {
 /// Serves until `shutdown` is requested, by its holder, by SIGTERM or by SIGINT, and all cores have
 /// drained.
 ///
-/// `on_ready` is called once, when every core accepts; the [`Doors`] let it listen elsewhere later. Blocks the calling thread, which takes the
-/// signals; a second signal ends the process at once, with status 1.
+/// `on_ready` is called once, when every core accepts; the [`Doors`] let it listen elsewhere later.
+/// Blocks the calling thread, which takes the signals; a second signal ends the process at once,
+/// with status 1.
 ///
 /// # Errors
 /// [`ServerError`] where an address, a thread or a runtime could not be had, or a core panicked.
@@ -293,12 +294,10 @@ fn start_cores<S: Service>(
         };
         thread::Builder::new().name(format!("core-{index}")).spawn(move || core.run())
     };
-    parts.enumerate().map(start).collect::<io::Result<_>>().map_err(
-        |source| {
-            shutdown.request();
-            ServerError::Start { source }
-        },
-    )
+    parts.enumerate().map(start).collect::<io::Result<_>>().map_err(|source| {
+        shutdown.request();
+        ServerError::Start { source }
+    })
 }
 
 /// Returns when all cores have ended. A core reports once, when it accepts, and holds its end of

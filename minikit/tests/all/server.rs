@@ -157,7 +157,7 @@ fn port_0_becomes_one_port_that_all_cores_share() {
 
 #[test]
 fn ipv6_and_addresses_as_redis_prints_them() {
-    let listen = "[::1]:0".parse().ok();
+    let listen = vec!["[::1]:0".parse().expect("an address")];
     let server = Running::start(Options { listen, threads: 2, ..Options::default() });
     let mut client = server.connect();
     assert!(client.ask("peer").expect("an answer").starts_with("[::1]:"));
@@ -171,7 +171,7 @@ fn ipv6_and_addresses_as_redis_prints_them() {
 
 #[test]
 fn an_ipv4_client_of_an_ipv6_listener_is_shown_as_ipv4() {
-    let listen = "[::]:0".parse().ok();
+    let listen = vec!["[::]:0".parse().expect("an address")];
     let server = Running::start(Options { listen, threads: 1, ..Options::default() });
     let port = server.bound.tcp.expect("bound").port();
     let mut client = Client::new(TcpStream::connect(("127.0.0.1", port)).expect("dual stack"));
@@ -361,7 +361,8 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
     let server = Running::start(on_unix(&path));
     assert_eq!(server.bound.to_string(), path.display().to_string());
 
-    let end = run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("shared"));
+    let end =
+        run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("shared"));
     let text = end.expect_err("taken").to_string();
     assert!(text.contains("a running server answers there"), "{text}");
     let mut client = Client::new(UnixStream::connect(&path).expect("still there"));
@@ -373,7 +374,8 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
 fn a_file_that_is_no_socket_is_left_alone() {
     let path = socket_path("file");
     fs::write(&path, "precious").expect("the temporary directory is writable");
-    let end = run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("replaced"));
+    let end =
+        run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("replaced"));
     assert!(matches!(end, Err(ServerError::Unix { .. })), "{end:?}");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("ours");

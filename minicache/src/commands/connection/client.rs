@@ -118,8 +118,8 @@ fn describe(client: &Client, now_ms: i64) -> String {
     let rest = write!(
         line,
         " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
-         multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} \
-         omem={output} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
+         multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 \
+         oll={} omem={output} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
          lib-name={} lib-ver={}",
         client.local_address,
         String::from_utf8_lossy(&about.name),

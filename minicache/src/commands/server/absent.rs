@@ -1,5 +1,5 @@
-//! What is not here, and is asked about all the same: harnesses send `FUNCTION FLUSH`, `SCRIPT FLUSH`
-//! and `REPLICAOF NO ONE` before every test, and tools list users and modules.
+//! What is not here, and is asked about all the same: harnesses send `FUNCTION FLUSH`, `SCRIPT
+//! FLUSH` and `REPLICAOF NO ONE` before every test, and tools list users and modules.
 //!
 //! Where the true answer is that there is none, it is given; where something would have to be done,
 //! it is refused. The counterparts in Redis are `acl.c`, `function.c`, `eval.c`, `module.c` and

@@ -53,7 +53,8 @@ pub fn help(c: &mut Call) -> Answer {
 /// Usages and what they are for, between the lines that every `HELP` has.
 fn help_lines<'a>(c: &mut Call, usages: impl Iterator<Item = (String, &'a str)>) {
     let name = shown(c.arg(0), 128).to_ascii_uppercase();
-    let mut lines = vec![format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];
+    let mut lines =
+        vec![format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];
     for (usage, text) in usages {
         lines.extend([usage.trim_end().to_string(), format!("    {text}")]);
     }
@@ -150,3 +151,6 @@ pub fn lolwut(c: &mut Call) -> Answer {
     c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::connection::REDIS_VERSION));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

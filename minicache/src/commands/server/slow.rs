@@ -53,7 +53,7 @@ pub fn latency_doctor(c: &mut Call) -> Answer {
     let events = c.store.cache.latency.all();
     let threshold_ms = c.store.rules.settings.latency_monitor_threshold;
     let mut report = match (threshold_ms, events.is_empty()) {
-        (0, _) => "Nothing is recorded: set latency-monitor-threshold to some milliseconds.\n".into(),
+        (0, _) => "Nothing is recorded: latency-monitor-threshold is 0 milliseconds.\n".into(),
         (_, true) => format!("Nothing took {threshold_ms} ms or longer.\n"),
         (_, false) => format!("These took {threshold_ms} ms or longer:\n"),
     };
@@ -81,8 +81,7 @@ fn graph(event: &str, moments: &Moments, now_s: i64) -> String {
     let took = || moments.latest.iter().map(|(_, took_ms)| *took_ms);
     let (high, low) = (took().max().unwrap_or(0), took().min().unwrap_or(0));
     let longest = moments.longest_ms;
-    let mut text =
-        format!("{event} - high {high} ms, low {low} ms (all time high {longest} ms)\n");
+    let mut text = format!("{event} - high {high} ms, low {low} ms (all time high {longest} ms)\n");
     text += &("-".repeat(80) + "\n");
     for (at_s, took_ms) in &moments.latest {
         let bar = "#".repeat((took_ms * WIDTH / high.max(1)).max(1) as usize);

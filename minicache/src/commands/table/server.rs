@@ -153,7 +153,7 @@ pub(super) const ROWS: &[Command] = &[
         .doc("4.0.0", "O(N), N elements looked at", "key [SAMPLES count]",
             "Gives the bytes behind a key."),
     row("module", -2, &[], server::container)
-        .doc("4.0.0", "depends on the subcommand", "", "Looks at modules, of which there are none."),
+        .doc("4.0.0", "depends on the subcommand", "", "Looks at modules; there are none."),
     row("module|help", 2, &[LOADING, STALE], server::help)
         .doc("5.0.0", "O(1)", "", "Lists the subcommands."),
     row("module|list", 2, &[ADMIN, NOSCRIPT], server::module_list)
@@ -162,7 +162,7 @@ pub(super) const ROWS: &[Command] = &[
     row("monitor", 1, &[ADMIN, NOSCRIPT, LOADING, STALE], server::monitor)
         .doc("1.0.0", "O(1)", "", "Shows every command as it arrives."),
     row("replicaof", 3, &[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING], server::replicaof)
-        .doc("5.0.0", "O(1)", "<host port | NO ONE>",
+        .doc("5.0.0", "O(1)", "host port",
             "Accepts to be nobody's replica, and nothing else."),
     row("role", 1, &[NOSCRIPT, LOADING, STALE, FAST], server::role)
         .in_categories(&[Categories::ADMIN, Categories::DANGEROUS])
@@ -173,7 +173,7 @@ pub(super) const ROWS: &[Command] = &[
         .doc("1.0.0", "O(1)", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", "Ends the server."),
     row("slaveof", 3, &[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING], server::replicaof)
         .replaced("5.0.0", "REPLICAOF")
-        .doc("1.0.0", "O(1)", "<host port | NO ONE>",
+        .doc("1.0.0", "O(1)", "host port",
             "Accepts to be nobody's replica, and nothing else."),
     row("slowlog", -2, &[], server::container)
         .doc("2.2.12", "depends on the subcommand", "", "Looks at commands that took long."),

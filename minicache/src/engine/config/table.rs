@@ -149,8 +149,7 @@ const PROPAGATION: Names = &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 
 const TLS_CLIENTS: Names = &[("no", 0), ("yes", 1), ("optional", 2)];
 
 /// The limits of unread replies.
-const OUTPUT_LIMITS: &str =
-    "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+const OUTPUT_LIMITS: &str = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
 
 /// The whole table.
 #[rustfmt::skip]
@@ -271,7 +270,7 @@ pub static PARAMETERS: &[Parameter] = &[
     kept("proc-title-template", Word(special::title_template),
         "{title} {listen-addr} {server-mode}",
         "See set-proc-title."),
-    used("oom-score-adj", OneOf(OOM_SCORES), "no", "Whether the kernel is told whom to kill first."),
+    used("oom-score-adj", OneOf(OOM_SCORES), "no", "Tells the kernel whom to kill first."),
     used("oom-score-adj-values", Words(special::oom_scores), "0 200 800", "See oom-score-adj."),
     kept("disable-thp", Bool, "yes", "Huge pages are left as they are.").at_start(),
     kept("server_cpulist", Text, "", "Threads are not pinned.").at_start(),
