@@ -70,11 +70,15 @@ impl RatioAxis<'_> {
     pub fn header(&self) -> String {
         let label = |tick: &f64| {
             let x = self.percent(*tick);
-            format!(r#"<text x="{x:.1}%" y="13" text-anchor="middle">{tick}×</text>"#)
+            // A number centred at the very edge would be cut off.
+            let anchor = match x {
+                ..4.0 => "start",
+                96.0.. => "end",
+                _ => "middle",
+            };
+            format!(r#"<text x="{x:.1}%" y="13" text-anchor="{anchor}">{tick}×</text>"#)
         };
-        // A number at the very edge would be cut off.
-        let whole = |tick: &&f64| (4.0..96.0).contains(&self.percent(**tick));
-        let labels: String = self.ticks().iter().filter(whole).map(label).collect();
+        let labels: String = self.ticks().iter().map(label).collect();
         format!(r#"<svg height="17" aria-hidden="true">{labels}</svg>"#)
     }
 
@@ -151,7 +155,9 @@ pub fn curve(curve: &Curve) -> String {
     let stretch = r#"viewBox="0 0 100 100" preserveAspectRatio="none""#;
     let inner = format!(r#"<svg {stretch} height="{CURVE_HEIGHT}">{lines}</svg>"#);
     let (rules, height) = (curve_rules(low, high, right), CURVE_HEIGHT + CURVE_FOOT);
-    format!(r#"<svg height="{height}" role="img" aria-label="latency curves">{rules}{inner}</svg>"#)
+    // The numbers beside it lie in the room that the page leaves to the left of `plot`.
+    let class = r#"class="plot" role="img" aria-label="latency curves""#;
+    format!(r#"<svg {class} height="{height}">{rules}{inner}</svg>"#)
 }
 
 /// How many nines a percentile has: 90 % is 1, 99 % is 2.
@@ -172,8 +178,8 @@ fn curve_rules(low: f64, high: f64, right: f64) -> String {
         };
         parts.push(format!(
             r#"<line class="grid" x1="0" x2="100%" y1="{y:.1}" y2="{y:.1}"/>
-<text x="2" y="{:.1}">{label}</text>"#,
-            y - 4.0
+<text x="-8" y="{:.1}" text-anchor="end">{label}</text>"#,
+            y + 4.0
         ));
     }
     for (percentile, label) in

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use cores::Cores;
 use model::{Pair, Run};
@@ -52,7 +52,7 @@ struct Options {
     #[arg(long, value_name = "NAME", num_args = 1..)]
     engine: Vec<String>,
     /// Where the real system comes from
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
     provider: Choice,
     /// The essential rows in three rounds, under three minutes
     #[arg(long, conflicts_with = "full")]
@@ -120,11 +120,14 @@ fn main() -> ExitCode {
 }
 
 fn try_main(options: &Options) -> Result<()> {
+    let chosen = choose(&options.engine)?;
     if options.list {
-        PAIRS.iter().for_each(|pair| println!("{:<12} against {}", pair.engine, pair.opponent));
+        chosen.iter().for_each(|pair| println!("{:<12} against {}", pair.engine, pair.opponent));
         return Ok(());
     }
-    let chosen = choose(&options.engine)?;
+    // A directory that cannot be made is better known now than when all is measured.
+    let out = &options.out;
+    std::fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     process::clean_up_on_signals()?;
     let (began, start) = (now(), Instant::now());
     let context = options.context();
@@ -137,7 +140,7 @@ fn try_main(options: &Options) -> Result<()> {
         pairs,
     };
     print!("{}", table::render(&run, std::io::stdout().is_terminal()));
-    write_files(&run, &options.out)
+    write_files(&run, out)
 }
 
 impl Options {
@@ -148,7 +151,11 @@ impl Options {
                 (_, true) => Effort::Full,
                 _ => Effort::Normal,
             },
-            provider: self.provider,
+            // Who names a server means that one: if it is silent, no other will do.
+            provider: match (self.provider, &self.redis) {
+                (Choice::Auto, Some(_)) => Choice::Address,
+                (choice, _) => choice,
+            },
             redis: self.redis.clone(),
             minicache: self.minicache.clone(),
             cores: Cores::choose(),
@@ -163,12 +170,11 @@ fn choose(names: &[String]) -> Result<Vec<&'static Entry>> {
     }
     names
         .iter()
-        .map(|name| known(name).ok_or_else(|| format!("no engine {name}; see --list").into()))
+        .map(|name| known(name).ok_or_else(|| format!("no engine {name:?}; see --list").into()))
         .collect()
 }
 
 fn write_files(run: &Run, out: &Path) -> Result<()> {
-    std::fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let files = [
         ("comparisons.json", serde_json::to_string_pretty(run)? + "\n"),
         ("comparisons.html", report::render(run)),
@@ -184,12 +190,17 @@ fn write_files(run: &Run, out: &Path) -> Result<()> {
 
 /// The command that repeats this run, without what only holds here (addresses, paths).
 fn command_line(options: &Options) -> String {
-    let effort = match (options.quick, options.full) {
-        (true, _) => " -- --quick",
-        (_, true) => " -- --full",
-        _ => "",
-    };
-    format!("cargo run --release -p comparisons{effort}")
+    let mut words: Vec<String> =
+        "cargo run --release -p comparisons --".split(' ').map(String::from).collect();
+    words.extend(options.quick.then(|| "--quick".into()));
+    words.extend(options.full.then(|| "--full".into()));
+    words.extend(options.engine.iter().map(|name| format!("--engine={name}")));
+    if let (Some(choice), true) =
+        (options.provider.to_possible_value(), options.provider != Choice::Auto)
+    {
+        words.push(format!("--provider={}", choice.get_name()));
+    }
+    words.join(" ").trim_end_matches(" --").to_string()
 }
 
 /// What figures depend on: processor, cores, memory, kernel.
@@ -201,11 +212,14 @@ fn machine() -> Vec<String> {
             line.and_then(|line| line.split_once(':')).map_or("unknown", |(_, value)| value);
         value.trim().to_string()
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = match cores::all().len() {
+        0 | 1 => "1 core".into(),
+        count => format!("{count} cores"),
+    };
     let kilobytes = field(&read("/proc/meminfo"), "MemTotal");
     let kilobytes = kilobytes.trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0);
     vec![
-        format!("{cores} cores of {}", field(&read("/proc/cpuinfo"), "model name")),
+        format!("{cores} of {}", field(&read("/proc/cpuinfo"), "model name")),
         format!("{:.0} GB of memory", kilobytes / 1e6),
         format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
     ]
@@ -246,7 +260,8 @@ mod tests {
 
     #[test]
     fn an_unknown_engine_is_refused() {
-        assert!(choose(&["minicash".into()]).is_err());
+        let error = choose(&["minicash".into()]).err().unwrap();
+        assert_eq!(error.to_string(), "no engine \"minicash\"; see --list");
         assert_eq!(choose(&[]).unwrap().len(), PAIRS.len());
     }
 
@@ -254,5 +269,23 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory;
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_run_is_a_way_to_that_run() {
+        let repeats =
+            |words: &[&str]| command_line(&Options::parse_from([&["it"], words].concat()));
+        let command = "cargo run --release -p comparisons";
+        assert_eq!(repeats(&[]), command);
+        assert_eq!(repeats(&["--redis", "10.0.0.7:6379", "--out", "x"]), command);
+        let words = ["--quick", "--engine=minicache", "--provider=docker"];
+        assert_eq!(repeats(&words), format!("{command} -- {}", words.join(" ")));
+    }
+
+    #[test]
+    fn who_names_a_server_means_that_one() {
+        let choice = |words: &[&str]| Options::parse_from(words).context().provider;
+        assert_eq!(choice(&["it", "--redis=h:1"]), Choice::Address);
+        assert_eq!(choice(&["it", "--redis=h:1", "--provider=docker"]), Choice::Docker);
     }
 }

@@ -119,6 +119,10 @@ pub struct Row {
     pub ours: Vec<f64>,
     /// Theirs, round by round.
     pub theirs: Vec<f64>,
+    /// The command of one round to the last number, but for the server's address; empty if the
+    /// comparison's says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
     /// Where we want to be, if anywhere in particular.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bar: Option<Bar>,
@@ -335,6 +339,7 @@ pub mod tests {
             name: name.into(),
             ours: ours.into(),
             theirs: theirs.into(),
+            command: format!("redis-benchmark -t {name}"),
             bar,
         };
         let cpu = Comparison {

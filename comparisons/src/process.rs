@@ -205,7 +205,7 @@ pub fn clean_up_on_signals() -> Result<()> {
         });
         // The lock is never given back: nothing new can start while we leave.
         let list = leftovers();
-        eprintln!("\nstopped by a signal; ending {} things that were started", list.len());
+        eprintln!("\nstopped; taking away what was started");
         list.iter().rev().for_each(|(_, leftover)| clean(leftover));
         std::process::exit(128 + number);
     });
@@ -268,19 +268,26 @@ fn clean(leftover: &Leftover) {
     }
 }
 
+/// Waits for all of the group, not for its leader only: cargo is gone sooner than its compilers.
 fn end_group(leader: u32) {
     raw::signal_group(leader, raw::SIGTERM);
-    let gone = || (!is_running(leader)).then_some(());
+    let gone = || (!group_is_running(leader)).then_some(());
     if until(GRACE, Duration::from_millis(1), gone).is_none() {
         raw::signal_group(leader, raw::SIGKILL);
         let _ = until(GRACE, Duration::from_millis(1), gone);
     }
 }
 
-/// Whether a process exists and is more than a zombie.
-pub fn is_running(pid: u32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    !matches!(stat_fields(&stat).first(), Some(&("Z" | "X")))
+/// Whether a process of the group exists and is more than a zombie.
+fn group_is_running(leader: u32) -> bool {
+    let group = leader.to_string();
+    let Ok(entries) = fs::read_dir("/proc") else { return false };
+    let stats = entries.flatten().filter_map(|it| fs::read_to_string(it.path().join("stat")).ok());
+    stats.into_iter().any(|stat| match stat_fields(&stat)[..] {
+        ["Z" | "X", ..] => false,
+        [_, _parent, its_group, ..] => its_group == group,
+        _ => false,
+    })
 }
 
 /// The fields of `/proc/PID/stat` from the third (the state) on. The second, the name in
@@ -342,12 +349,12 @@ mod tests {
         let stdout = child.child.stdout.take().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
         let grandchild: u32 = line.trim().parse().unwrap();
-        let pid = child.pid();
-        assert!(is_running(pid) && is_running(grandchild));
+        let group = child.pid();
+        let state = |pid: u32| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(group_is_running(group) && !state(grandchild).is_empty());
         drop(child);
-        assert!(!is_running(pid));
-        let gone = || (!is_running(grandchild)).then_some(());
-        assert!(until(GRACE, Duration::from_millis(1), gone).is_some());
+        assert!(!group_is_running(group));
+        assert!(matches!(stat_fields(&state(grandchild)).first(), None | Some(&"Z")));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Where the real system comes from, and how a system is started.
 //!
-//! In this order: an address the person gave (their server, which is never started, stopped or
-//! pinned by us), Docker through `comparisons/docker-compose.yml`, a server installed on the
-//! machine. What was tried and why it did not do is kept, because a comparison that could not be
-//! made has to say how to make it.
+//! An address the person gave means that server and no other; it is never started, stopped or
+//! pinned by us. Otherwise Docker through `comparisons/docker-compose.yml`, then a server installed
+//! on the machine. What was tried and why it did not do is kept, because a comparison that could
+//! not be made has to say how to make it.
 //!
 //! ```text
 //! --redis 10.0.0.7:6379     Given(10.0.0.7:6379)
@@ -36,7 +36,7 @@ const PULL_LIMIT: Duration = Duration::from_secs(90);
 /// Which kind of source the person wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
-    /// The first of the others that works
+    /// --redis if given, else docker, else installed (the default)
     Auto,
     /// Only the address given
     Address,
@@ -100,20 +100,20 @@ pub enum Source {
     Program(PathBuf),
 }
 
+/// A way to a source, from the system and the address that was given.
+type Attempt = fn(&System, Option<&str>) -> Result<Source>;
+
 /// Looks for `system` as `choice` says. The second part says what was tried in vain.
 pub fn find(system: &System, choice: Choice, given: Option<&str>) -> (Option<Source>, Vec<String>) {
     let mut misses = Vec::new();
-    let attempts: [(Choice, &dyn Fn() -> Result<Source>); 3] = [
-        (Choice::Address, &|| at_address(system, given)),
-        (Choice::Docker, &|| in_docker(system)),
-        (Choice::Installed, &|| installed(system)),
-    ];
-    for (kind, attempt) in attempts {
-        let unasked = kind == Choice::Address && given.is_none() && choice == Choice::Auto;
-        if unasked || (choice != Choice::Auto && choice != kind) {
-            continue;
-        }
-        match attempt() {
+    let attempts: &[Attempt] = match choice {
+        Choice::Auto => &[in_docker, installed],
+        Choice::Address => &[at_address],
+        Choice::Docker => &[in_docker],
+        Choice::Installed => &[installed],
+    };
+    for attempt in attempts {
+        match attempt(system, given) {
             Ok(source) => return (Some(source), misses),
             Err(error) => misses.push(error.to_string()),
         }
@@ -123,16 +123,16 @@ pub fn find(system: &System, choice: Choice, given: Option<&str>) -> (Option<Sou
 
 fn at_address(system: &System, given: Option<&str>) -> Result<Source> {
     use std::net::ToSocketAddrs;
-    let text = given.ok_or("no address was given")?;
+    let text = given.ok_or("no address was given (--redis ADDRESS:PORT)")?;
     let address = text
         .to_socket_addrs()
-        .map_err(|error| format!("{text} is no address: {error}"))?
+        .map_err(|error| format!("{text} is no ADDRESS:PORT: {error}"))?
         .find(|address| (system.answers)(*address))
         .ok_or_else(|| format!("no {} answers at {text}", system.name))?;
     Ok(Source::Given(address))
 }
 
-fn in_docker(system: &System) -> Result<Source> {
+fn in_docker(system: &System, _: Option<&str>) -> Result<Source> {
     let container = system.container.as_ref().ok_or("it does not come in a container")?;
     if !succeeds(&["docker", "info"]) {
         return Err("no Docker engine answers".into());
@@ -153,7 +153,7 @@ fn in_docker(system: &System) -> Result<Source> {
     Ok(Source::Docker { compose: compose.iter().map(|word| word.to_string()).collect(), image })
 }
 
-fn installed(system: &System) -> Result<Source> {
+fn installed(system: &System, _: Option<&str>) -> Result<Source> {
     let program =
         on_path(system.program).ok_or_else(|| format!("{} is not on the PATH", system.program))?;
     Ok(Source::Program(program))
@@ -384,9 +384,9 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_answers_comes_first() {
+    fn an_address_is_taken_if_something_answers_there() {
         let system = System { answers: |address| address.port() == 7, ..NOWHERE };
-        let (found, misses) = find(&system, Choice::Auto, Some("127.0.0.1:7"));
+        let (found, misses) = find(&system, Choice::Address, Some("127.0.0.1:7"));
         assert_eq!(found, Some(Source::Given(([127, 0, 0, 1], 7).into())));
         assert!(misses.is_empty());
     }

@@ -114,7 +114,7 @@ fn section(pair: &Pair, comparison: &Comparison) -> String {
         escape(&comparison.against),
     );
     comparison.rows.iter().for_each(|row| text += &row_line(comparison, &axis, row));
-    text + &key(pair, comparison) + &raw_rounds(pair, comparison) + "</section>\n"
+    text + &legend(pair, comparison) + &raw_rounds(pair, comparison) + "</section>\n"
 }
 
 fn row_line(comparison: &Comparison, axis: &RatioAxis, row: &Row) -> String {
@@ -135,13 +135,15 @@ fn row_line(comparison: &Comparison, axis: &RatioAxis, row: &Row) -> String {
     )
 }
 
-fn key(pair: &Pair, comparison: &Comparison) -> String {
+fn legend(pair: &Pair, comparison: &Comparison) -> String {
     let [ours, theirs] = [&pair.ours.name, &comparison.against].map(|name| escape(name));
+    let has_goals = comparison.rows.iter().any(|row| row.bar.is_some());
+    let goal = if has_goals { "<span>┆ goal</span>" } else { "" };
     format!(
-        "<p class=\"key\"><span><i class=\"ahead\"></i>{ours} better</span>\
+        "<p class=\"legend\"><span><i class=\"ahead\"></i>{ours} better</span>\
          <span><i class=\"levelled\"></i>within the noise</span>\
          <span><i class=\"behind\"></i>{theirs} better</span>\
-         <span>○ a round</span><span>┆ goal</span></p>\n"
+         <span>○ a round</span>{goal}</p>\n"
     )
 }
 
@@ -166,13 +168,17 @@ fn raw_rounds(pair: &Pair, comparison: &Comparison) -> String {
     };
     let mut rows = String::new();
     for row in &comparison.rows {
+        if !row.command.is_empty() {
+            let (columns, command) = (2 + row.ours.len(), escape(&row.command));
+            rows += &format!("<tr><td colspan=\"{columns}\"><code>{command}</code></td></tr>\n");
+        }
         for (name, values) in [(&pair.ours.name, &row.ours), (&comparison.against, &row.theirs)] {
             let (label, name) = (escape(&row.name), escape(name));
             rows += &format!("<tr><td>{label}</td><td>{name}</td>{}</tr>\n", cells(values));
         }
     }
     format!(
-        "<details><summary>Every round, and the command</summary><p><code>{}</code></p>\
+        "<details><summary>Every round, and its command</summary><p><code>{}</code></p>\
          <div class=\"scroll\"><table>{rows}</table></div></details>\n",
         escape(&comparison.command),
     )
@@ -189,7 +195,9 @@ fn goals(pair: &Pair) -> String {
     if items.is_empty() {
         return items;
     }
-    format!("<section id=\"goals\"><h2>The goals set beforehand</h2><ul>\n{items}</ul></section>\n")
+    format!(
+        "<section id=\"goals\"><h2>Goals, set before measuring</h2><ul>\n{items}</ul></section>\n"
+    )
 }
 
 fn conditions(run: &Run, pair: &Pair) -> String {

@@ -22,15 +22,17 @@ fn render_pair(pair: &Pair, colour: bool) -> String {
         format!("\n{} {}{}\n", pair.ours.name, pair.ours.version, rival.unwrap_or_default());
     pair.settings.iter().for_each(|setting| text += &format!("  {setting}\n"));
     for comparison in &pair.comparisons {
-        text += &render_comparison(&pair.ours.name, comparison, colour);
+        text += &render_comparison(pair, comparison, colour);
     }
-    text += "\nWho won\n";
-    for comparison in &pair.comparisons {
-        text += &format!("  {}\n", summary(&pair.ours.name, comparison));
+    if pair.theirs.is_some() {
+        text += "\nWho won\n";
+        for comparison in &pair.comparisons {
+            text += &format!("  {}\n", summary(&pair.ours.name, comparison));
+        }
     }
     let bars: Vec<_> = pair.comparisons.iter().flat_map(Comparison::bar_sentences).collect();
     if !bars.is_empty() {
-        text += "\nThe bars\n";
+        text += "\nGoals, set before measuring\n";
     }
     for (met, sentence) in bars {
         let verdict = if met { Verdict::Ahead } else { Verdict::Behind };
@@ -40,19 +42,21 @@ fn render_pair(pair: &Pair, colour: bool) -> String {
     text
 }
 
-fn render_comparison(ours: &str, comparison: &Comparison, colour: bool) -> String {
+fn render_comparison(pair: &Pair, comparison: &Comparison, colour: bool) -> String {
+    let ours = &pair.ours.name;
     let better = comparison.better.words();
     let width =
         comparison.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(24);
     let Comparison { title, detail, unit, .. } = comparison;
     let mut text = format!("\n{title} ({unit}, {better})\n  {detail}\n");
     text += &format!(
-        "  {:width$}  {ours:>11}  {:>11}  {:>7}  {:<11}\n",
+        "  {:width$}  {ours:>11}  {:>11}  {:>7}  {}\n",
         "", comparison.against, "ratio", "rounds"
     );
     for row in &comparison.rows {
         let ratio = row.ratio();
-        let verdict = comparison.verdict(row);
+        // Without a real system it is no race.
+        let verdict = pair.theirs.as_ref().map(|_| comparison.verdict(row));
         let line = format!(
             "  {:width$}  {:>11}  {:>11}  {:>6.2}x  {:<11}  {}",
             row.name,
@@ -60,9 +64,9 @@ fn render_comparison(ours: &str, comparison: &Comparison, colour: bool) -> Strin
             figure(median(&row.theirs)),
             ratio.median,
             format!("{:.2}-{:.2}", ratio.least, ratio.greatest),
-            verdict.word(),
+            verdict.map_or("", Verdict::word),
         );
-        text += &paint(&line, verdict, colour);
+        text += &paint(line.trim_end(), verdict.unwrap_or(Verdict::Level), colour);
         text.push('\n');
     }
     text
@@ -113,5 +117,16 @@ mod tests {
         assert_eq!(words, ["SET", "1,111", "2,222", "0.50x", "0.50-0.50", "ahead"]);
         assert!(text.contains("ahead on 1, level on 1, behind on 1"));
         assert!(text.contains("Note: a note") && !text.contains('\x1b'));
+    }
+
+    #[test]
+    fn a_run_without_a_rival_has_no_verdicts() {
+        let mut run = sample();
+        run.pairs[0].theirs = None;
+        let text = render(&run, true);
+        assert!(text.contains("1,111"));
+        for word in ["Who won", "ahead", "behind", "level"] {
+            assert!(!text.contains(word), "{word}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use minicache::cli::reply::Reply;
 use minicache::cli::{assist, help};
 use minicache::engine::access::Moment;
 use minicache::explain::{ExplainArgs, explain};
-use minicache::wire::request::split_quoted;
+use minicache::format::words::split;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -23,8 +23,8 @@ fn scripts(name: &str) -> String {
 
 /// The words of a line, quoted as in a shell.
 fn words(line: &str) -> Vec<OsString> {
-    let words = split_quoted(line.as_bytes()).expect("quotes are closed");
-    words.as_args().iter().map(|word| OsString::from_vec(word.to_vec())).collect()
+    let words = split(line.as_bytes()).expect("quotes are closed");
+    words.into_iter().map(OsString::from_vec).collect()
 }
 
 #[derive(Parser)]
@@ -68,7 +68,7 @@ fn shown(line: &str) -> String {
 
 fn printed(bytes: &str, style: Style) -> String {
     let quoted = format!("\"{bytes}\"");
-    let bytes = split_quoted(quoted.as_bytes()).expect("quotes are escaped");
-    let reply = Reply::read(&mut bytes.as_args().at(0)).expect("a reply");
+    let bytes = split(quoted.as_bytes()).expect("quotes are escaped").concat();
+    let reply = Reply::read(&mut bytes.as_slice()).expect("a reply");
     String::from_utf8(print(&reply, style)).expect("scripts hold text")
 }

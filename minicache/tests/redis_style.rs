@@ -1,6 +1,9 @@
 //! The server as harnesses start a `redis-server`: by file and flags, waiting for its log lines.
 #![cfg(not(loom))]
 
+#[path = "common/wait.rs"]
+mod wait;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use wait::wait_until;
 
 /// A folder of its own for one test.
 struct Folder(PathBuf);
@@ -159,8 +164,8 @@ fn a_log_file_leaves_standard_output_alone() {
     let args = ["--port", "0", "--unixsocket", "s", "--logfile", "mini.log"];
     let server = Running::start(&folder, &args, "");
     let log = folder.0.join("mini.log");
-    let is_up = || UnixStream::connect(folder.0.join("s")).ok();
-    let client = std::iter::repeat_with(is_up).flatten().next().unwrap();
+    wait_until("it listens", || UnixStream::connect(folder.0.join("s")).is_ok());
+    let client = UnixStream::connect(folder.0.join("s")).unwrap();
     ask(&client, "SHUTDOWN", "");
     assert_eq!(server.end().1, "");
     let text = fs::read_to_string(log).unwrap();

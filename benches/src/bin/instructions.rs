@@ -150,12 +150,12 @@ fn parse(operations: u64) {
 fn gate(args: &[String]) -> Result<ExitCode, String> {
     let update = args.iter().any(|arg| arg == "--update");
     let wanted: Vec<&String> = args.iter().filter(|arg| *arg != "--update").collect();
-    let all = PATHS.iter().map(|(name, _)| *name).chain([PARSE]);
-    let chosen: Vec<&str> =
-        all.filter(|name| wanted.is_empty() || wanted.iter().any(|it| it == name)).collect();
-    if chosen.is_empty() || (update && !wanted.is_empty()) {
-        return Err("usage: benches/gate [--update | PATH ...]".to_string());
+    let all: Vec<&str> = PATHS.iter().map(|(name, _)| *name).chain([PARSE]).collect();
+    if wanted.iter().any(|name| !all.contains(&name.as_str())) || (update && !wanted.is_empty()) {
+        return Err(format!("usage: benches/gate [--update | PATH...], of {}", all.join(", ")));
     }
+    let is_chosen = |name: &&str| wanted.is_empty() || wanted.iter().any(|it| it == name);
+    let chosen: Vec<&str> = all.into_iter().filter(is_chosen).collect();
     let valgrind = version(Command::new("valgrind"))
         .map_err(|error| format!("{error}. Install it: apt-get install valgrind"))?;
     let baseline = std::fs::read_to_string(BASELINE).unwrap_or_default();

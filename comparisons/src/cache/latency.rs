@@ -121,7 +121,7 @@ fn row(rate: &str, percentile: f64, histograms: &[Vec<Histogram<u64>>; 2]) -> Ro
         rounds.iter().map(|round| microseconds(round, percentile)).collect::<Vec<f64>>()
     });
     let label = if percentile == 100.0 { "max".into() } else { format!("p{percentile}") };
-    Row { name: format!("{label} at {rate}"), ours, theirs, bar: None }
+    Row { name: format!("{label} at {rate}"), ours, theirs, command: String::new(), bar: None }
 }
 
 fn microseconds(histogram: &Histogram<u64>, percentile: f64) -> f64 {

@@ -49,7 +49,13 @@ pub fn compare(
         let [ours, theirs] = rounds.all(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
             bytes_per_key(sides[side], cores, keys, value_bytes, expire)
         })?;
-        comparison.rows.push(Row { name, ours, theirs, bar: bar.map(Bar::Value) });
+        comparison.rows.push(Row {
+            name,
+            ours,
+            theirs,
+            command: String::new(),
+            bar: bar.map(Bar::Value),
+        });
     }
     comparison.rows.push(surcharge(&comparison.rows));
     Ok(comparison)
@@ -83,6 +89,7 @@ fn surcharge(rows: &[Row]) -> Row {
         name: "extra for a TTL".into(),
         ours: less(&with.ours, &without.ours),
         theirs: less(&with.theirs, &without.theirs),
+        command: String::new(),
         bar: Some(Bar::Value(8.0)),
     }
 }
@@ -137,6 +144,7 @@ mod tests {
             name: name.into(),
             ours: ours.into(),
             theirs: theirs.into(),
+            command: String::new(),
             bar: None,
         };
         let rows =

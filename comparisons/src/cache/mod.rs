@@ -35,7 +35,7 @@ mod systems;
 use crate::cores::Cores;
 use crate::model::{Comparison, Pair};
 use crate::progress::Progress;
-use crate::provider::{self, Server, Side, Source};
+use crate::provider::{self, Choice, Server, Side, Source};
 use crate::rounds::Rounds;
 use crate::{Context, Result, ours};
 use latency::Latency;
@@ -43,12 +43,15 @@ use plan::Plan;
 use redis_benchmark::{Heading, Suite, Tool};
 use systems::{MINICACHE, REDIS, adopt, identify, tidy, whose};
 
+/// What a round of each of these runs; the rows have the numbers.
+const ROUND: &str = "redis-benchmark -h ADDRESS -p PORT, and for each row:";
+
 const PIPELINED: Heading = Heading {
     id: "pipelined",
     suffix: "",
     detail: "P requests in flight on each of c connections, by size of value",
     same_load: false,
-    command: "redis-benchmark -t set|get -P 1|16|64 -c 1|50 -d 3|256|4096 -r 100000 -n …",
+    command: ROUND,
 };
 
 const LIST: Heading = Heading {
@@ -56,7 +59,7 @@ const LIST: Heading = Heading {
     suffix: ", default list",
     detail: "50 connections, one request in flight on each, 3 B values",
     same_load: true,
-    command: "redis-benchmark -c 50 -r 100000 -d 3 -n … -t TEST, for each test",
+    command: ROUND,
 };
 
 const THREADS: Heading = Heading {
@@ -64,25 +67,25 @@ const THREADS: Heading = Heading {
     suffix: ", default threads",
     detail: "Each with the threads it starts by default, on whichever cores it likes",
     same_load: false,
-    command: "redis-benchmark -t set|get -P 1|16|64 -c 50 -d 3 -r 100000 -n …",
+    command: ROUND,
 };
 
 /// Runs the whole pair. Fails only if something is broken; a missing Redis is a note.
 pub fn run(context: &Context) -> Result<Pair> {
+    let (found, misses) = provider::find(&REDIS, context.provider, context.redis.as_deref());
+    if found.is_none() && context.provider != Choice::Auto {
+        let misses = misses.join("; ");
+        return Err(format!("{misses}. To get a Redis: {}", REDIS.install).into());
+    }
+    misses.iter().for_each(|miss| eprintln!("looking for Redis: {miss}"));
     let program = match &context.minicache {
         Some(path) => path.clone(),
         None => ours::build("minicache")?,
     };
     let ours = Side { system: &MINICACHE, source: Source::Program(program) };
-    let (found, misses) = provider::find(&REDIS, context.provider, context.redis.as_deref());
-    misses.iter().for_each(|miss| eprintln!("looking for Redis: {miss}"));
     match found {
         Some(source) => against_redis(context, [&ours, &Side { system: &REDIS, source }]),
-        None if context.provider == provider::Choice::Auto => alone(context, &ours, &misses),
-        None => {
-            let misses = misses.join("; ");
-            Err(format!("no Redis: {misses}. To get one: {}", REDIS.install).into())
-        }
+        None => alone(context, &ours, &misses),
     }
 }
 
@@ -131,6 +134,7 @@ impl<'a> Contest<'a> {
             progress: Progress::new(plan.seconds(sides[1])),
         };
         let tool = Tool::find(&servers[1], cores);
+        plan.leave_out_what_cannot_be_sent(&tool);
         Contest { sides, cores, plan, tool, rounds, notes }
     }
 

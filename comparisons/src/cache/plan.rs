@@ -8,7 +8,7 @@
 //! ```
 
 use super::commands::{DEFAULT_LIST, GET, SET};
-use super::redis_benchmark::{self, Case};
+use super::redis_benchmark::{self, Case, Tool};
 use super::{latency, memory, startup};
 use crate::Effort;
 use crate::cores::Cores;
@@ -90,12 +90,21 @@ impl Plan {
         if cores.is_none() {
             self.default_threads.clear();
         }
-        if servers.iter().any(|server| server.socket.as_ref().is_none_or(|path| !path.exists())) {
+        let wanted = self.pipelined.iter().any(|case| case.socket);
+        let missing = |server: &Server| server.socket.as_ref().is_none_or(|path| !path.exists());
+        if wanted && servers.iter().any(missing) {
             self.pipelined.retain(|case| !case.socket);
             notes.push("no Unix socket on both sides; rows over it are left out".into());
         }
         if servers[1].pid.is_none() {
             notes.push("their process is not on this machine; no CPU per operation".into());
+        }
+    }
+
+    /// Drops the row that only redis-benchmark can give: our generator sends no inline commands.
+    pub fn leave_out_what_cannot_be_sent(&mut self, tool: &Tool) {
+        if matches!(tool, Tool::Generator) {
+            self.list.retain(|case| case.test.flag != Some("ping_inline"));
         }
     }
 

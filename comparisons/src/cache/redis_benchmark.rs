@@ -78,6 +78,29 @@ impl Case {
         };
         format!("{} P{pipeline} c{connections} {size}{way}", test.name)
     }
+
+    /// How redis-benchmark is asked for it, but for the server's address.
+    fn arguments(&self) -> Vec<String> {
+        let numbers = [
+            ("-n", self.requests),
+            ("-r", KEYS),
+            ("-c", self.connections as u64),
+            ("-P", self.pipeline),
+            ("-d", self.value_bytes as u64),
+        ];
+        let mut arguments = vec!["--csv".to_string()];
+        arguments.extend(numbers.iter().flat_map(|(flag, n)| [flag.to_string(), n.to_string()]));
+        match self.test.flag {
+            Some(flag) => arguments.extend(["-t".to_string(), flag.to_string()]),
+            None => arguments.extend(self.test.words.iter().map(|word| word.to_string())),
+        }
+        arguments
+    }
+
+    /// The same for people. Our generator, where it stands in, sends the same.
+    fn command(&self) -> String {
+        format!("redis-benchmark {}", self.arguments().join(" "))
+    }
 }
 
 /// What puts the load on.
@@ -232,7 +255,8 @@ impl Suite {
         let all = |samples: &[Sample]| samples.iter().map(figure).collect::<Option<Vec<f64>>>();
         let row = |(case, [ours, theirs]): &(Case, [Vec<Sample>; 2])| {
             let name = if self.heading.same_load { case.test.name.into() } else { case.name() };
-            Some(Row { name, ours: all(ours)?, theirs: all(theirs)?, bar: bar(case) })
+            let command = case.command();
+            Some(Row { name, ours: all(ours)?, theirs: all(theirs)?, command, bar: bar(case) })
         };
         self.cases.iter().filter_map(row).collect()
     }
@@ -304,37 +328,20 @@ fn own_loop(address: SocketAddr, case: &Case) -> Result<f64> {
 }
 
 fn redis_benchmark(words: &[String], server: &Server, case: &Case) -> Result<f64> {
-    let output = process::run(call(words).args(arguments(server, case)), LIMIT)?;
+    let mut command = call(words);
+    match &server.socket {
+        Some(path) if case.socket => command.arg("-s").arg(path),
+        _ => command
+            .args(["-h", &server.address.ip().to_string()])
+            .args(["-p", &server.address.port().to_string()]),
+    };
+    let output = process::run(command.args(case.arguments()), LIMIT)?;
     let troubles = ["error", "warning", "could not"];
     let said = output.stderr.to_lowercase();
     if !output.success || troubles.iter().any(|trouble| said.contains(trouble)) {
         return Err(format!("redis-benchmark: {}", output.stderr.trim()).into());
     }
     throughput(&output.stdout)
-}
-
-fn arguments(server: &Server, case: &Case) -> Vec<String> {
-    let mut arguments: Vec<String> = match &server.socket {
-        Some(path) if case.socket => vec!["-s".into(), path.display().to_string()],
-        _ => {
-            let (host, port) = (server.address.ip().to_string(), server.address.port().to_string());
-            vec!["-h".into(), host, "-p".into(), port]
-        }
-    };
-    let numbers = [
-        ("-n", case.requests),
-        ("-r", KEYS),
-        ("-c", case.connections as u64),
-        ("-P", case.pipeline),
-        ("-d", case.value_bytes as u64),
-    ];
-    arguments.push("--csv".into());
-    arguments.extend(numbers.iter().flat_map(|(flag, n)| [flag.to_string(), n.to_string()]));
-    match case.test.flag {
-        Some(flag) => arguments.extend(["-t".to_string(), flag.to_string()]),
-        None => arguments.extend(case.test.words.iter().map(|word| word.to_string())),
-    }
-    arguments
 }
 
 fn call(words: &[String]) -> Command {
@@ -387,6 +394,8 @@ mod tests {
         let case = Case::new(&SET, 16, 50, 4096, 1.0);
         assert_eq!(case.name(), "SET P16 c50 4 KiB");
         assert_eq!(case.requests, 100_000);
+        let command = "redis-benchmark --csv -n 100000 -r 100000 -c 50 -P 16 -d 4096 -t set";
+        assert_eq!(case.command(), command);
         let lrange = DEFAULT_LIST.iter().find(|test| test.name.contains("600")).unwrap();
         assert_eq!(Case::new(lrange, 1, 50, 3, 1.0).requests, 7_500);
     }

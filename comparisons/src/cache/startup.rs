@@ -58,6 +58,7 @@ fn comparison(
             name: "one thread, no data".into(),
             ours,
             theirs: theirs_rounds,
+            command: String::new(),
             bar: None,
         }],
         curves: Vec::new(),

@@ -49,7 +49,7 @@ pub const REDIS: System = System {
         image_variable: "REDIS_IMAGE",
         image: "redis:8",
     }),
-    install: "Debian: apt-get install redis-server redis-tools; or a Docker engine; \
+    install: "apt-get install redis-server redis-tools (Debian), or a Docker engine, \
               or --redis ADDRESS:PORT of one that holds nothing",
 };
 

@@ -23,6 +23,15 @@ GRAMMAR = {
         MGET key+ | MSET {key value}+ | MSETNX {key value}+
         LCS key key {LEN|IDX|MINMATCHLEN int|WITHMATCHLEN}*
     """,
+    "bits": """
+        3 SETBIT key bit {0|1|0|1|2|abc} | GETBIT key bit | BITCOUNT key
+        BITCOUNT key index index {BYTE|BIT|BITS}? | BITPOS key {0|1|0|1|2|abc}
+        BITPOS key {0|1} index {index}? | BITPOS key {0|1} index index {BYTE|BIT|BITS}?
+        BITOP {AND|OR|XOR|NAND} key key+ | BITOP NOT key key | BITOP NOT key key+
+        3 BITFIELD key {GET width bit|SET width bit int|INCRBY width bit int|OVERFLOW overflow}*
+        BITFIELD_RO key {GET width bit|GET width bit|SET width bit int|OVERFLOW overflow}*
+        SET key text | APPEND key text | GET key
+    """,
     "lists": """
         3 LPUSH key element+ | 3 RPUSH key element+ | 3 RPUSH key element element element element
         LPUSHX key element+ | RPUSHX key element+ | LPOP key {count}? | RPOP key {count}?
@@ -101,7 +110,7 @@ GRAMMAR = {
 
 # How often a family is drawn from, and the letter of the keys at which its own type is at home.
 WEIGHTS = {"generic": 0.8, "expiry": 0.4, "connection": 0.25}
-HOMES = {"strings": "s", "lists": "l", "hashes": "h", "sets": "t", "zsets": "z"}
+HOMES = {"strings": "s", "bits": "s", "lists": "l", "hashes": "h", "sets": "t", "zsets": "z"}
 KEYS_PER_HOME = 3
 
 # Sorted sets whose members all have the same score. Only there does Redis say what a lexical range
@@ -195,6 +204,19 @@ class Words:
         # None that is valid and far away: both servers would fill half a gigabyte with zeros.
         rare = ["-1", "536870912", "9223372036854775807", "-9223372036854775808", "abc", ""]
         return self.mostly(str(self.random.randint(0, 60)), rare, 0.92)
+
+    def bit(self):
+        # None that is valid and far away, for the same reason.
+        rare = ["-1", "4294967296", "9223372036854775807", "#9223372036854775807", "#-1", "abc", ""]
+        usual = self.random.choice(["", "", "#"]) + str(self.random.randint(0, 80))
+        return self.mostly(usual, rare, 0.92)
+
+    def width(self):
+        usual = self.random.choice("iu") + str(self.random.randint(1, 64))
+        return self.mostly(usual, ["u8", "i8", "u63", "i0", "i65", "x8", "I8", "i", "i08", ""], 0.8)
+
+    def overflow(self):
+        return self.random.choice(["WRAP", "SAT", "FAIL", "sat", "NONE"])
 
     def float(self):
         return self.mostly(self.random.choice(self.FLOATS), self.NO_FLOATS + self.EDGES)

@@ -76,6 +76,7 @@ class Stage:
         self.markers = 0
         for name, (usual, _) in LIMITS.items():
             self.connections[0].ask("CONFIG", "SET", name, usual)
+        self.connections[0].ask("CONFIG", "SET", "notify-keyspace-events", "")
         self.connections[0].ask("FLUSHALL")
 
     def close(self):
@@ -188,20 +189,20 @@ def block_on(stage, block):
 
 
 def play_hear(stages, hear):
-    heard = [everything_heard(stages[0], hear.words, 0)]
-    heard.append(everything_heard(stages[1], hear.words, len(heard[0])))
+    heard = [everything_heard(stages[0], hear, 0)]
+    heard.append(everything_heard(stages[1], hear, len(heard[0])))
     if hear.words == [b"UNSUBSCRIBE"]:
         heard = [[b"%d confirmations" % len(frames)] for frames in heard]
     if sorted(heard[0]) != sorted(heard[1]):
         raise Difference(hear, b" ".join(heard[0]), b" ".join(heard[1]))
 
 
-def everything_heard(stage, words, at_least):
+def everything_heard(stage, hear, at_least):
     """What the listener gets before the reply to a marker; waits up to a second for enough."""
-    listener, frames = stage.connections[LISTENER], []
+    listener, frames = stage.connections[hear.connection], []
     try:
-        if words:
-            listener.send(encode(words))
+        if hear.words:
+            listener.send(encode(hear.words))
         deadline = time.monotonic() + 1
         while True:
             stage.markers += 1

@@ -15,9 +15,13 @@ from differential.commands import GRAMMAR, KEYS_PER_HOME, Commands, company
 SCENES = ("transactions", "blocking", "pubsub", "scans", "expiring")
 FAMILIES = (*GRAMMAR, *SCENES)
 
-# Connections 0 and 1 talk, 2 blocks or listens.
-CONNECTIONS = 3
+# Connections 0 and 1 talk, 2 blocks or listens, 3 hears what happens to keys.
+CONNECTIONS = 4
 LISTENER = 2
+HERALD = 3
+
+# All classes but those for keys that expire or are evicted, which happens when it happens.
+EVENTS = b"KEg$lshztdmn"
 
 # How to see all of a key that holds the type at home there (see HOMES and LEXICAL_HOME).
 LOOKS = {
@@ -92,12 +96,13 @@ class Block:
 
 @dataclass
 class Hear:
-    """A command on the listener's connection, and everything it has heard since the last one."""
+    """A command on a listening connection, and everything it has heard since the last one."""
 
     words: list
+    connection: int = LISTENER
 
     def __str__(self):
-        return f"{LISTENER}> " + (" ".join(map(quoted, self.words)) or "(what was heard)")
+        return f"{self.connection}> " + (" ".join(map(quoted, self.words)) or "(what was heard)")
 
 
 def quoted(word):
@@ -125,6 +130,7 @@ class Writer:
         self.data = Commands(self.random, data or ["strings", "lists", "hashes", "sets", "zsets"])
         self.scenes = [getattr(self, scene) for scene in SCENES if scene in options.families]
         self.has_plain = bool(families)
+        self.is_heralded = False
 
     def sequence(self):
         steps = self.opening()
@@ -135,6 +141,8 @@ class Writer:
                 steps.append(self.plain(self.random.choice([0, 0, 1])))
             if self.random.random() < 0.02:
                 steps += self.audit()
+            if self.is_heralded and self.random.random() < 0.2:
+                steps.append([Hear([], HERALD)])
         return steps + self.audit()
 
     def opening(self):
@@ -148,7 +156,11 @@ class Writer:
             for connection in range(CONNECTIONS)
             if self.random.random() < 0.5
         ]
-        return limits + versions
+        self.is_heralded = self.random.random() < 0.3
+        if not self.is_heralded:
+            return limits + versions
+        announce = [Send(0, [b"CONFIG", b"SET", b"notify-keyspace-events", EVENTS])]
+        return [*limits, *versions, announce, [Hear([b"PSUBSCRIBE", b"__key*__:*"], HERALD)]]
 
     def plain(self, connection):
         words = self.commands.command()
@@ -165,6 +177,8 @@ class Writer:
         while True:
             words = self.data.command()
             rule, before, behind = company(words)
+            if words[0].upper().startswith(b"SORT"):
+                continue
             if rule == "exact" or (rule in ("elements", "pairs") and not before):
                 return words
 

@@ -12,10 +12,10 @@
 //! left out: what was typed in its place, nobody can tell without a full parse. The counterparts in
 //! Redis are `completionCallback` and `hintsCallback` (`redis-cli.c`).
 
-use super::arguments;
 use super::help::{spoken, topics};
 use crate::commands::Command;
 use crate::commands::table;
+use crate::format::words;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::{Hint, Hinter};
@@ -45,7 +45,7 @@ pub fn completions(typed: &str) -> Vec<String> {
 
 /// What may follow what has been typed.
 pub fn hint(typed: &str) -> Option<String> {
-    let words = arguments(typed.as_bytes())?;
+    let words = words::split(typed.as_bytes())?;
     let row = named(&words)?;
     let arguments = words.len() - row.name.split('|').count();
     let rest = remaining(row.arguments, arguments);

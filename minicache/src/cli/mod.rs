@@ -28,7 +28,7 @@ pub mod print;
 pub mod repl;
 pub mod reply;
 
-use crate::wire::request::split_quoted;
+use crate::format::words;
 use client::{Address, Client, Failure, Login};
 use print::Style;
 use std::error::Error;
@@ -137,7 +137,7 @@ fn run_lines(
 ) -> Result<bool, Failure> {
     let mut all_well = true;
     for line in input.split(b'\n') {
-        match arguments(&line?) {
+        match words::split(&line?) {
             None => {
                 all_well = false;
                 writeln!(output, "{INVALID}")?;
@@ -152,12 +152,6 @@ fn run_lines(
 
 /// What is said of a line whose quotes do not match.
 const INVALID: &str = "Invalid argument(s)";
-
-/// The arguments on a line, quoted as in a shell; `None` where quotes do not match.
-fn arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let words = split_quoted(line)?;
-    Some(words.as_args().iter().map(<[u8]>::to_vec).collect())
-}
 
 fn is_farewell(command: &[Vec<u8>]) -> bool {
     let [word] = command else { return false };

@@ -13,6 +13,7 @@
 //! `cliFormatReplyRaw` (`redis-cli.c`).
 
 use super::reply::Reply;
+use crate::format::words::quoted;
 use crate::wire::frame::Group;
 
 /// How replies are printed.
@@ -118,25 +119,6 @@ fn name(group: Group) -> &'static str {
     }
 }
 
-/// Bytes in double quotes, with C's escapes for what cannot be seen: what `split_quoted` undoes.
-fn quoted(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![b'"'];
-    for byte in bytes {
-        match byte {
-            b'\\' | b'"' => out.extend([b'\\', *byte]),
-            b'\n' => out.extend(b"\\n"),
-            b'\r' => out.extend(b"\\r"),
-            b'\t' => out.extend(b"\\t"),
-            7 => out.extend(b"\\a"),
-            8 => out.extend(b"\\b"),
-            b' '..=b'~' => out.push(*byte),
-            _ => out.extend(format!("\\x{byte:02x}").bytes()),
-        }
-    }
-    out.push(b'"');
-    out
-}
-
 /// Writes a reply without the last line end, parts a line each, pairs on one line.
 fn raw(out: &mut Vec<u8>, reply: &Reply) {
     match reply {
@@ -166,15 +148,6 @@ fn raw(out: &mut Vec<u8>, reply: &Reply) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_hide_nothing_and_can_be_undone() {
-        let every_byte: Vec<u8> = (0..=255).collect();
-        let text = quoted(&every_byte);
-        assert!(text.iter().all(|byte| (b' '..=b'~').contains(byte)));
-        let undone = crate::wire::request::split_quoted(&text).unwrap();
-        assert_eq!(undone.as_args().at(0), every_byte);
-    }
 
     #[test]
     fn replies_that_are_laid_out() {

@@ -14,8 +14,9 @@
 
 use super::assist::Assist;
 use super::client::{Address, Client};
-use super::{INVALID, arguments, help, is_farewell};
+use super::{INVALID, help, is_farewell};
 use crate::engine::config;
+use crate::format::words;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
@@ -55,7 +56,7 @@ pub fn run(client: &mut Client) -> Result<(), ReadlineError> {
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let command = arguments(line.as_bytes());
+        let command = words::split(line.as_bytes());
         if !command.as_deref().is_some_and(is_secret) {
             editor.add_history_entry(line.as_str())?;
             if let Some(file) = &file {
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn passwords_are_not_remembered() {
-        let secret = |line: &str| is_secret(&arguments(line.as_bytes()).unwrap());
+        let secret = |line: &str| is_secret(&words::split(line.as_bytes()).unwrap());
         for line in ["AUTH x", "hello 3 auth default x", "Config Set maxmemory 1 requirepass x"] {
             assert!(secret(line), "{line}");
         }

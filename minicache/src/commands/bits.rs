@@ -20,9 +20,9 @@ pub use fields::{bitfield, bitfield_ro};
 use super::Call;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{ItoaBuf, parse_i64};
 use crate::engine::object::{Object, Str};
 use crate::engine::store::shard::Fresh;
+use crate::format::number::{ItoaBuf, parse_i64};
 use std::ops::Range;
 
 /// `SETBIT key offset value`

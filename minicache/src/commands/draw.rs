@@ -11,8 +11,8 @@
 //! (`srandmemberWithCountCommand` in `t_set.c`); the numbers need none of them.
 
 use crate::engine::error::Error;
-use crate::engine::number::parse_i64;
 use crate::engine::rng::Rng;
+use crate::format::number::parse_i64;
 
 /// How many elements are to be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

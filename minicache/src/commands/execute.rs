@@ -8,11 +8,12 @@ use super::spec::Flags;
 use super::table;
 use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, shown};
-use crate::engine::access::{Access, Moment, make_room};
+use crate::engine::access::{Access, Moment};
 use crate::engine::blocking::Place;
 use crate::engine::cache::{Cache, Counters, add};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
+use crate::engine::room::make_room;
 use crate::engine::rules::Rules;
 use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Reply;
@@ -96,6 +97,7 @@ impl<'c> Executor<'c> {
     }
 
     /// Counts an error, and replies with it.
+    #[cold]
     pub(super) fn report(&self, error: &Error, out: &mut Reply) {
         self.count_error(error.0.split(' ').next().unwrap_or("ERR"));
         out.error(&error.0);
@@ -207,14 +209,10 @@ impl<'c> Executor<'c> {
         let answer = run(self, session);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
-            let weight = if every { 1 } else { TIMED_ONE_IN };
-            add(&figures.took_ns, took_ns * weight);
+            add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
             self.note_latency(command, took_ns);
-            let slow = slow_us >= 0 && took_ns / 1000 >= slow_us as u64;
-            if slow && !command.flags.has(Flags::SKIP_SLOWLOG) {
-                let most = self.store.rules.settings.slowlog_max_len as usize;
-                let (log, now) = (&self.store.cache.slow_log, self.store.now);
-                log.note(session, args, now, took_ns / 1000, most);
+            if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
+                self.note_slow(session, command, args, took_ns / 1000);
             }
         }
         let monitors = &self.store.cache.monitors;
@@ -235,6 +233,7 @@ impl<'c> Executor<'c> {
     }
 
     /// Counts how long a command took, and makes a note of it where that was long.
+    #[cold]
     fn note_latency(&self, command: &Command, took_ns: u64) {
         let settings = &self.store.rules.settings;
         if settings.latency_tracking {
@@ -245,6 +244,15 @@ impl<'c> Executor<'c> {
             let fast = command.flags.has(Flags::FAST);
             let event = if fast { "fast-command" } else { "command" };
             self.store.cache.latency.note(event, self.store.now.ms / 1000, took_ms);
+        }
+    }
+
+    #[cold]
+    fn note_slow(&self, session: &Session, command: &Command, args: Args, took_us: u64) {
+        if !command.flags.has(Flags::SKIP_SLOWLOG) {
+            let Access { cache, rules, now, .. } = self.store;
+            let most = rules.settings.slowlog_max_len as usize;
+            cache.slow_log.note(session, args, now, took_us, most);
         }
     }
 
@@ -274,6 +282,7 @@ impl<'c> Executor<'c> {
 
     /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to
     /// go.
+    #[inline(never)]
     fn make_room(&mut self) -> bool {
         let Access { cache, rules, now, .. } = self.store;
         if cache.used_memory() as u64 <= rules.settings.maxmemory {
@@ -285,6 +294,7 @@ impl<'c> Executor<'c> {
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until
     /// nothing new is filled.
+    #[inline(never)]
     pub fn serve_waiting(&mut self) {
         while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
         {
@@ -350,10 +360,12 @@ fn find(args: Args) -> Result<&'static Command, Error> {
     if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
 }
 
+#[cold]
 fn speaks_http(args: Args) -> bool {
     [&b"post"[..], b"host:"].iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
 }
 
+#[cold]
 fn unknown_command(args: Args) -> Error {
     const SHOWN: usize = 128;
     let mut beginning = String::new();
@@ -370,6 +382,7 @@ fn unknown_command(args: Args) -> Error {
     ))
 }
 
+#[cold]
 fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
     Error::text(format!(
         "ERR unknown subcommand '{}'. Try {} HELP.",
@@ -380,6 +393,7 @@ fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
 
 /// Whether a command is refused when memory is short. Queuing takes memory too, whatever the
 /// command.
+#[cold]
 fn needs_memory(session: &Session, command: &Command) -> bool {
     match (&session.transaction, command.name) {
         (Some(open), "exec") => {

@@ -14,9 +14,9 @@ use super::{Call, scan};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::long_double::LongDouble;
-use crate::engine::number::{ItoaBuf, parse_i64};
 use crate::engine::values::hash::Hash;
 use crate::format::listpack::Element;
+use crate::format::number::{ItoaBuf, parse_i64};
 use crate::wire::reply::{Protocol, Reply};
 
 // ---- writing ----

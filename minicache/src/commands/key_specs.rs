@@ -13,7 +13,7 @@
 //! `db.c`. Left out: runs behind a keyword anywhere (`XREAD … STREAMS`), which no command here has.
 
 use super::spec::{Command, bits};
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 use crate::wire::request::Args;
 
 bits! {

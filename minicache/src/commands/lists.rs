@@ -329,7 +329,9 @@ impl Search {
             if c.is(at, "rank") {
                 let rank = c.int(at + 1)?;
                 search.from_tail = rank < 0;
-                let rank = usize::try_from(rank.unsigned_abs()).unwrap_or(usize::MAX);
+                // Redis negates the least integer too, and gets it back: the first match counts.
+                let rank = if rank == i64::MIN { 1 } else { rank.unsigned_abs() };
+                let rank = usize::try_from(rank).unwrap_or(usize::MAX);
                 search.skipped = rank.checked_sub(1).ok_or(RANK_ZERO)?;
             } else if c.is(at, "count") {
                 search.wanted = Some(c.count(at + 1).map_err(|_| COUNT)?);

@@ -43,9 +43,10 @@ pub use spec::Command;
 use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{parse_f64, parse_i64};
+use crate::engine::long_double::LongDouble;
 use crate::engine::object::{Container, Value};
 use crate::engine::session::Session;
+use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 
@@ -170,7 +171,9 @@ impl<'a> Call<'a, '_> {
 /// which means for ever.
 pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
     const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not a float or out of range");
-    let seconds = parse_f64(argument).ok_or(NOT_A_TIMEOUT)?;
+    // Redis reads a long double: what is too great for a double is still too great a timeout.
+    let great = || LongDouble::parse(argument).map(|_| f64::INFINITY);
+    let seconds = parse_f64(argument).or_else(great).ok_or(NOT_A_TIMEOUT)?;
     let ms = (seconds * 1000.0).ceil();
     match ms {
         // Redis lets too large a number overflow, and then finds it negative.

@@ -13,7 +13,7 @@
 
 use crate::engine::error::Error;
 use crate::engine::glob;
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 use crate::wire::reply::{Mark, Reply};
 use crate::wire::request::Args;
 

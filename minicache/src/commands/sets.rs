@@ -20,8 +20,8 @@ pub use random::*;
 use super::{Call, scan};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::ItoaBuf;
 use crate::engine::values::set::Set;
+use crate::format::number::ItoaBuf;
 
 /// `SADD key member [member ...]`
 pub fn sadd(c: &mut Call) -> Answer {

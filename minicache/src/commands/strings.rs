@@ -23,8 +23,8 @@ use super::Call;
 use crate::engine::access::Access;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::ItoaBuf;
 use crate::engine::object::{Str, Value};
+use crate::format::number::ItoaBuf;
 use options::{Options, Term, Unit};
 
 /// `GET key`

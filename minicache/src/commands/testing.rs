@@ -22,6 +22,8 @@
 //! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
 
 use super::execute::Executor;
+use super::run::run;
+use crate::cli::print::Style;
 use crate::engine::access::{Access, Moment};
 use crate::engine::cache::{Cache, Identity};
 use crate::engine::config::Config;
@@ -31,7 +33,8 @@ use crate::engine::pubsub::Scope;
 use crate::engine::session::Session;
 use crate::raw::Counting;
 use crate::wire::reply::Reply;
-use crate::wire::request::{Args, OwnedArgs, split_quoted};
+use crate::wire::request::{Args, OwnedArgs, Parser};
+use crate::{cli, format};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -62,10 +65,15 @@ impl Fixture {
 
     /// An empty cache with these parameters changed.
     pub fn with(parameters: &[(&str, &str)]) -> Fixture {
+        Fixture::sharded(SHARDS, parameters)
+    }
+
+    /// An empty cache of so many shards, with these parameters changed.
+    pub fn sharded(shards: usize, parameters: &[(&str, &str)]) -> Fixture {
         let mut config = Config::new();
         for (name, text) in parameters {
-            let pair = (name.as_bytes(), text.as_bytes());
-            config.set_many(&[pair], true).expect("tests name parameters that exist");
+            let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+            config.put(name, &words).expect("tests name parameters that exist");
         }
         let identity = Identity {
             run_id: "0".repeat(40),
@@ -74,7 +82,7 @@ impl Fixture {
             config_file: String::new(),
         };
         Fixture {
-            cache: Cache::new(1, SHARDS, config, identity),
+            cache: Cache::new(1, shards, config, identity),
             now: Moment { ms: 1_700_000_000_000, us: 0 },
             sessions: BTreeMap::new(),
         }
@@ -87,7 +95,8 @@ impl Fixture {
 
     /// Executes a line for a client of this name, who connects when first named.
     pub fn run_as(&mut self, client: &str, line: &str) -> String {
-        let args = split_quoted(line.as_bytes()).expect("quotes are closed");
+        let words = format::words::split(line.as_bytes()).expect("quotes are closed");
+        let args: OwnedArgs = words.iter().collect();
         show(&self.run_raw(client, args.as_args()))
     }
 
@@ -101,6 +110,24 @@ impl Fixture {
         let mut out = Reply::new(session.protocol);
         executor.execute(session, args, &mut out);
         std::mem::take(out.buffer())
+    }
+
+    /// Executes what a client sends, read in pieces of so many bytes; returns the replies.
+    pub fn converse(&mut self, client: &str, bytes: &[u8], piece_bytes: usize) -> Vec<u8> {
+        self.session(client);
+        let session = self.sessions.get_mut(client).expect("was made just now");
+        let (mut parser, mut pending, mut replies) = (Parser::default(), vec![], vec![]);
+        for piece in bytes.chunks(piece_bytes) {
+            pending.extend_from_slice(piece);
+            let rules = self.cache.rules.current();
+            let counters = &self.cache.counters[0];
+            let mut executor = Executor::new(&self.cache, counters, &rules, self.now, || 0);
+            let mut out = Reply::new(session.protocol);
+            let done = run(&mut executor, session, &mut parser, &pending, &mut out);
+            pending.drain(..done);
+            replies.append(out.buffer());
+        }
+        replies
     }
 
     /// What `OBJECT ENCODING` would say of a key of the first database.
@@ -187,9 +214,7 @@ fn spoken(line: &str) -> Option<(&str, &str)> {
 
 /// The arguments, for [`Fixture::run_raw`].
 pub fn words(words: &[&[u8]]) -> OwnedArgs {
-    let mut args = OwnedArgs::default();
-    words.iter().for_each(|word| args.push(word));
-    args
+    words.iter().collect()
 }
 
 /// Replies as `redis-cli` shows them; `(waits)` for a command that has not replied.
@@ -199,56 +224,9 @@ pub fn show(mut replies: &[u8]) -> String {
     }
     let mut text = Vec::new();
     while !replies.is_empty() {
-        text.push(show_one(&mut replies, ""));
+        let reply = cli::reply::Reply::read(&mut replies).expect("replies are well formed");
+        text.extend(cli::print::print(&reply, Style::Standard));
     }
-    text.join("\n")
-}
-
-fn show_one(rest: &mut &[u8], indent: &str) -> String {
-    let kind = rest[0];
-    let end = rest.windows(2).position(|two| two == b"\r\n");
-    let line = take(rest, end.expect("every reply ends a line"));
-    let head = String::from_utf8_lossy(&line[1..]).into_owned();
-    let length = || head.parse().expect("a length is a number");
-    match kind {
-        b'+' => head,
-        b'-' => format!("(error) {head}"),
-        b':' => format!("(integer) {head}"),
-        b',' => format!("(double) {head}"),
-        b'#' => (if head == "t" { "(true)" } else { "(false)" }).to_string(),
-        b'_' => "(nil)".to_string(),
-        b'$' | b'*' if head == "-1" => "(nil)".to_string(),
-        b'$' | b'=' => quoted(take(rest, length())),
-        b'*' => show_all(rest, indent, length(), ")", "array"),
-        b'~' => show_all(rest, indent, length(), "~", "set"),
-        b'>' => show_all(rest, indent, length(), ")", "push"),
-        b'%' => show_all(rest, indent, length(), "#", "hash"),
-        _ => panic!("no such type: {}", char::from(kind)),
-    }
-}
-
-fn show_all(rest: &mut &[u8], indent: &str, count: usize, mark: &str, name: &str) -> String {
-    if count == 0 {
-        return format!("(empty {name})");
-    }
-    let width = count.to_string().len();
-    let inner = format!("{indent}{}", " ".repeat(width + 2));
-    let lines = (1..=count).map(|number| {
-        let item = show_one(rest, &inner);
-        let value = if mark == "#" { format!(" => {}", show_one(rest, &inner)) } else { "".into() };
-        format!("{}{number:width$}{mark} {item}{value}", if number > 1 { indent } else { "" })
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Takes bytes, and the line end behind them.
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
-    let (taken, behind) = (&rest[..length], &rest[length..]);
-    *rest = behind.strip_prefix(b"\r\n").expect("every reply ends a line");
-    taken
-}
-
-fn quoted(bytes: &[u8]) -> String {
-    let escaped: String = bytes.iter().map(|byte| byte.escape_ascii().to_string()).collect();
-    format!("\"{}\"", escaped.replace("\\'", "'"))
+    text.pop();
+    String::from_utf8_lossy(&text).into_owned()
 }

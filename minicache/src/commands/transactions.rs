@@ -100,6 +100,7 @@ fn forget(store: &mut Access, session: &mut Session) {
 }
 
 /// Queues a command; in a spoilt transaction it only looks so.
+#[inline(never)]
 pub(super) fn queue(
     session: &mut Session,
     command: &'static Command,
@@ -118,6 +119,7 @@ pub(super) fn queue(
 
 /// What the refusal of a command means for a transaction: it is spoilt; if the command is `EXEC`,
 /// it is over. Returns the error to reply with.
+#[cold]
 pub(super) fn refused(
     store: &mut Access,
     session: &mut Session,
@@ -138,6 +140,7 @@ pub(super) fn refused(
 impl Executor<'_> {
     /// `EXEC` in a transaction. It is a method because a handler sees one [`Call`], and this makes
     /// many.
+    #[inline(never)]
     pub(super) fn exec(
         &mut self,
         session: &mut Session,

@@ -17,11 +17,12 @@
 use super::cache::{Cache, Cell, Counters, add};
 use super::config::events::Events;
 use super::error::Error;
-use super::object::{Container, Object, Str, Value};
+use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::Scope;
 use super::rules::Rules;
-use super::store::shard::{Fresh, Life, Sampling, Shard};
+use super::store::shard::{Fresh, Life, Shard};
 use super::store::slab::Handle;
+use crate::wire::pipeline::REQUESTS_MAX;
 use minikit::sync::MutexGuard;
 
 /// The time a batch of commands runs at.
@@ -68,14 +69,6 @@ pub struct Taken {
     pub deadline: Option<i64>,
     /// What the eviction policy knew of it; `None` for a copy, which is new.
     clock: Option<u32>,
-}
-
-/// A value by itself.
-pub enum Owned {
-    /// A short string.
-    Text(Vec<u8>),
-    /// A value with memory of its own.
-    Object(Object),
 }
 
 impl<'c> Access<'c> {
@@ -126,6 +119,22 @@ impl<'c> Access<'c> {
     /// Locks every shard, for commands about all keys.
     pub fn lock_all(&mut self) {
         self.lock(u64::MAX >> (64 - self.cache.shards()));
+    }
+
+    /// Looks up keys that will be wanted soon, so that their entries are near when they are (see
+    /// [`crate::commands::run`]). Only where one shard has all keys: to look into many, each would
+    /// have to be locked.
+    pub fn foresee<'k>(&mut self, db: usize, keys: impl Iterator<Item = &'k [u8]>) {
+        if self.cache.shards() == 1 {
+            self.lock(1);
+            let mut hashes = [0; REQUESTS_MAX];
+            let mut count = 0;
+            for (hash, key) in hashes.iter_mut().zip(keys) {
+                *hash = self.cache.hash(key);
+                count += 1;
+            }
+            self.guards[0].1.shard.foresee(db, &hashes[..count]);
+        }
     }
 
     /// Gives all locks back.
@@ -250,12 +259,11 @@ impl<'c> Access<'c> {
                     Value::Short(text) => Some(text.to_vec()),
                 };
                 let life = Life { deadline: shard.deadline(spot.handle), now_ms };
-                let clock = shard.clock(spot.handle);
                 let handle = match short {
                     None => spot.handle,
                     Some(text) => {
                         let fresh = Fresh::Object(Object::Text(text));
-                        shard.replace(db, spot.handle, key, fresh, life, clock)
+                        shard.replace(db, spot.handle, key, fresh, life)
                     }
                 };
                 Spot { handle, ..spot }
@@ -280,9 +288,7 @@ impl<'c> Access<'c> {
         };
         let life = Life { deadline, now_ms: self.now.ms };
         let db = self.db;
-        let shard = &mut self.guards[spot.guard].1.shard;
-        let clock = shard.clock(spot.handle);
-        shard.replace(db, spot.handle, key, fresh, life, clock);
+        self.guards[spot.guard].1.shard.replace(db, spot.handle, key, fresh, life);
     }
 
     /// Puts a number under a key that holds a string or nothing; its deadline stays.
@@ -336,21 +342,17 @@ impl<'c> Access<'c> {
         let deadline = shard.deadline(spot.handle);
         let clock = Some(shard.clock(spot.handle));
         let short = match shard.value(spot.handle) {
-            Value::Short(text) => Some(text.to_vec()),
+            Value::Short(text) => Some(Owned::short(text)),
             Value::Object(_) => None,
         };
-        let object = shard.remove(db, spot.handle);
-        let fresh = match (object, short) {
-            (Some(object), _) => Owned::Object(object),
-            (None, text) => Owned::Text(text.unwrap_or_default()),
-        };
-        Some(Taken { fresh, deadline, clock })
+        let object = shard.remove(db, spot.handle).map(Owned::Object);
+        Some(Taken { fresh: object.or(short)?, deadline, clock })
     }
 
     /// A copy of a key's value, with its deadline.
     pub fn copy(&mut self, key: &[u8]) -> Option<Taken> {
         let fresh = match self.read(key)? {
-            Value::Short(text) => Owned::Text(text.to_vec()),
+            Value::Short(text) => Owned::short(text),
             Value::Object(object) => Owned::Object(object.clone()),
         };
         Some(Taken { fresh, deadline: self.deadline(key).flatten(), clock: None })
@@ -359,7 +361,8 @@ impl<'c> Access<'c> {
     /// Puts back under a key what was [taken](Self::take), whatever is there.
     pub fn put_back(&mut self, key: &[u8], taken: Taken) {
         match taken.fresh {
-            Owned::Text(text) => self.set(key, Fresh::Text(&text), taken.deadline),
+            Owned::Text(text) => self.set(key, Fresh::Verbatim(&text), taken.deadline),
+            Owned::Int(number) => self.set(key, Fresh::Int(number), taken.deadline),
             Owned::Object(object) => self.set(key, Fresh::Object(object), taken.deadline),
         }
         if let (Some(clock), Some(spot)) = (taken.clock, self.look_up(key, false)) {
@@ -510,12 +513,9 @@ impl<'c> Access<'c> {
         let guard = self.guard_index(self.cache.shard_of_hash(hash));
         let shard = &mut self.guards[guard].1.shard;
         let Some(handle) = shard.find(self.db, hash, key) else { return (guard, None) };
-        if shard.deadline(handle).is_some_and(|deadline| deadline <= self.now.ms) {
+        if !shard.visit(handle, self.now.ms, touch.then_some(&*self.rules.policy)) {
             self.bury(Spot { guard, handle }, self.db);
             return (guard, None);
-        }
-        if touch {
-            shard.touch(handle, &*self.rules.policy, self.now.ms);
         }
         (guard, Some(handle))
     }
@@ -538,7 +538,11 @@ impl<'c> Access<'c> {
     /// Where the guard of a locked shard is: as many places in as there are locked shards below it.
     fn guard_index(&self, shard: usize) -> usize {
         debug_assert!(self.held & 1 << shard != 0, "the command did not declare this key");
-        (self.held & ((1 << shard) - 1)).count_ones() as usize
+        if self.guards.len() == 1 {
+            0
+        } else {
+            (self.held & ((1 << shard) - 1)).count_ones() as usize
+        }
     }
 }
 
@@ -548,59 +552,8 @@ impl Drop for Access<'_> {
     }
 }
 
-impl Str<'_> {
-    /// The bytes of the string, copied.
-    pub fn to_vec(self) -> Vec<u8> {
-        match self {
-            Str::Int(number) => number.to_string().into_bytes(),
-            Str::Bytes(bytes) => bytes.to_vec(),
-        }
-    }
-}
-
-/// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
-/// without locks.
-///
-/// Shards are asked in turn, so that with several of them the evicted keys come from all.
-pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    while cache.used_memory() as u64 > rules.settings.maxmemory {
-        if !evict_any(cache, rules, now, turn) {
-            return false;
-        }
-    }
-    true
-}
-
-/// Evicts a key from the next shard that has one to give up; false where none has. Call it without
-/// locks.
-pub fn evict_any(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    rules.evicts()
-        && (0..cache.shards()).any(|_| {
-            *turn = (*turn + 1) % cache.shards();
-            evict_one(cache, rules, now, *turn)
-        })
-}
-
-fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {
-    let mut cell = cache.lock(index);
-    let evicted = cell.shard.evict(Sampling {
-        policy: &*rules.policy,
-        volatile_only: rules.settings.maxmemory_policy.is_volatile(),
-        samples: rules.settings.maxmemory_samples as usize,
-        now_ms: now.ms,
-    });
-    let Some((db, key)) = evicted else { return false };
-    cell.watched.touch(db, &key);
-    cache.note_free(index, &cell);
-    let wanted = rules.settings.notify_keyspace_events;
-    if wanted.contains(Events::EVICTED) {
-        publish_event(cache, wanted, db, "evicted", &key);
-    }
-    true
-}
-
 /// Publishes a keyspace event on the channels that are switched on (`notify.c`).
-fn publish_event(cache: &Cache, wanted: Events, db: usize, event: &str, key: &[u8]) {
+pub(super) fn publish_event(cache: &Cache, wanted: Events, db: usize, event: &str, key: &[u8]) {
     let pubsub = cache.pubsub.lock();
     if wanted.contains(Events::KEYSPACE) {
         let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();

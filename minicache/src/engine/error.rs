@@ -41,11 +41,13 @@ impl Error {
     }
 
     /// An error whose text names what was wrong.
+    #[cold]
     pub fn text(text: String) -> Error {
         Error(Cow::Owned(text))
     }
 
     /// The wrong number of arguments for this command (`get`, or `client|list`).
+    #[cold]
     pub fn arity(command: &str) -> Error {
         Error::text(format!("ERR wrong number of arguments for '{command}' command"))
     }

@@ -7,9 +7,9 @@
 use super::access::Moment;
 use super::clients::Client;
 use super::mailbox::Letter;
+use crate::format::words::quoted;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,31 +40,19 @@ impl Monitors {
     }
 
     /// Shows them a command.
+    #[cold]
     pub fn show(&self, now: Moment, db: usize, by: &Client, args: Args) {
         let micros = (now.ms % 1000) * 1000 + i64::from(now.us);
-        let mut line = format!("+{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);
-        args.iter().for_each(|argument| quote(argument, &mut line));
-        line.push_str("\r\n");
-        let bytes: Arc<[u8]> = line.into_bytes().into();
+        let head = format!("+{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);
+        let mut line = head.into_bytes();
+        for argument in args.iter() {
+            line.push(b' ');
+            line.extend(quoted(argument));
+        }
+        line.extend(b"\r\n");
+        let bytes: Arc<[u8]> = line.into();
         for client in self.clients.lock().iter() {
             client.mailbox.deliver(Letter::Message(Arc::clone(&bytes)));
         }
     }
-}
-
-fn quote(argument: &[u8], line: &mut String) {
-    line.push_str(" \"");
-    for byte in argument {
-        match byte {
-            b'\\' | b'"' => line.extend(['\\', char::from(*byte)]),
-            b'\n' => line.push_str("\\n"),
-            b'\r' => line.push_str("\\r"),
-            b'\t' => line.push_str("\\t"),
-            7 => line.push_str("\\a"),
-            8 => line.push_str("\\b"),
-            b' '..=b'~' => line.push(char::from(*byte)),
-            _ => write!(line, "\\x{byte:02x}").expect("writing to a string cannot fail"),
-        }
-    }
-    line.push('"');
 }

@@ -11,8 +11,8 @@
 //! | `hello` after `APPEND k x` | string | `raw` | [`Object::Text`] |
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
-use crate::engine::number::ItoaBuf;
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
+use crate::format::number::ItoaBuf;
 
 /// A value with memory of its own.
 #[derive(Clone)]
@@ -50,9 +50,37 @@ impl<'a> Str<'a> {
         }
     }
 
+    /// The bytes of the string, copied.
+    pub fn to_vec(self) -> Vec<u8> {
+        match self {
+            Str::Int(number) => number.to_string().into_bytes(),
+            Str::Bytes(bytes) => bytes.to_vec(),
+        }
+    }
+
     /// The length of the text.
     pub fn text_len(self) -> usize {
         self.as_bytes(&mut ItoaBuf::new()).len()
+    }
+}
+
+/// A value by itself.
+pub enum Owned {
+    /// A short string, text even where it spells a number.
+    Text(Vec<u8>),
+    /// A number.
+    Int(i64),
+    /// A value with memory of its own.
+    Object(Object),
+}
+
+impl Owned {
+    /// A short string by itself.
+    pub fn short(text: Str) -> Owned {
+        match text {
+            Str::Int(number) => Owned::Int(number),
+            Str::Bytes(bytes) => Owned::Text(bytes.to_vec()),
+        }
     }
 }
 

@@ -39,10 +39,10 @@ pub struct Session {
     pub held_until_ms: Option<i64>,
     /// Whether the connection is to end once the replies are written.
     pub closing: bool,
+    /// Whether it has changed the configuration: its next command is to run under the new one.
+    pub reconfigured: bool,
     /// Whether it sees every command (`MONITOR`).
     pub monitor: bool,
-    /// Whether the rest of the batch has to see other rules: a parameter has changed.
-    pub rules_changed: bool,
 }
 
 /// Commands between `MULTI` and `EXEC`.
@@ -85,8 +85,8 @@ impl Session {
             wait_until_ms: None,
             held_until_ms: None,
             closing: false,
+            reconfigured: false,
             monitor: false,
-            rules_changed: false,
         }
     }
 
@@ -102,6 +102,7 @@ impl Session {
     }
 
     /// Lets the messages that have come go out before anything else does.
+    #[inline(never)]
     pub fn hear(&self, out: &mut Reply) {
         for message in self.client.mailbox.take_messages() {
             out.buffer().extend_from_slice(&message);

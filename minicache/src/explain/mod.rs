@@ -30,8 +30,8 @@ pub mod request;
 pub mod verdict;
 
 use crate::engine::access::Moment;
+use crate::format::words;
 use crate::wire::reply::Reply;
-use crate::wire::request::split_quoted;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
@@ -160,8 +160,8 @@ fn bytes_of(args: &FrameArgs) -> Result<Vec<u8>, Unexplained> {
 /// Text as between double quotes in a command.
 fn unescaped(text: &[u8]) -> Result<Vec<u8>, Unexplained> {
     let quoted = [b"\"", text, b"\""].concat();
-    match split_quoted(&quoted) {
-        Some(words) if words.as_args().len() == 1 => Ok(words.as_args().at(0).to_vec()),
+    match words::split(&quoted).as_deref() {
+        Some([word]) => Ok(word.clone()),
         _ => Err(Unexplained("write a quote as \\\" and a backslash as \\\\".to_string())),
     }
 }

@@ -22,7 +22,7 @@ use super::frame::{Stop, Walk};
 use super::verdict;
 use crate::commands::table as commands;
 use crate::engine::access::Moment;
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 use crate::wire::request::{Args, Found, Limits, Parser};
 
 /// What a server allows by default, to a client it knows.

@@ -104,12 +104,24 @@ pub fn write(slot: &mut [u8], key: &[u8], value: Stored<'_>, deadline: Option<i6
 }
 
 /// The key.
+#[inline]
 pub fn key(slot: &[u8]) -> &[u8] {
     let (at, length) = key_place(slot);
     &slot[at..at + length]
 }
 
+/// Whether this is the entry of `key`.
+#[inline]
+pub fn has_key(slot: &[u8], key: &[u8]) -> bool {
+    let at = HEAD + deadline_size(slot[0]);
+    match slot[at] {
+        LONG => self::key(slot) == key,
+        length => usize::from(length) == key.len() && slot[at + 1..].starts_with(key),
+    }
+}
+
 /// The value part.
+#[inline]
 pub fn value(slot: &[u8]) -> Stored<'_> {
     let (key_at, key_length) = key_place(slot);
     let rest = &slot[key_at + key_length..];
@@ -124,6 +136,7 @@ pub fn value(slot: &[u8]) -> Stored<'_> {
 }
 
 /// The bytes of an inline value, to be changed in place; `None` for the other kinds.
+#[inline]
 pub fn inline_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
     if slot[0] & KIND_MASK != KIND_INLINE {
         return None;
@@ -136,6 +149,7 @@ pub fn inline_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
 
 /// Puts other bytes of the same length in the place of an inline value, in an entry without
 /// deadline; false where it is not such an entry. The quickest way to overwrite.
+#[inline]
 pub fn overwrite(slot: &mut [u8], bytes: &[u8]) -> bool {
     if slot[0] != KIND_INLINE | DEADLINE_NONE {
         return false;
@@ -160,21 +174,25 @@ pub fn set_int(slot: &mut [u8], number: i64) -> bool {
 }
 
 /// The 24 bits the eviction policy keeps.
+#[inline]
 pub fn clock(slot: &[u8]) -> u32 {
     u32::from_le_bytes([slot[1], slot[2], slot[3], 0])
 }
 
 /// Replaces the policy's 24 bits; higher bits of `clock` are dropped.
+#[inline]
 pub fn set_clock(slot: &mut [u8], clock: u32) {
     slot[1..HEAD].copy_from_slice(&clock.to_le_bytes()[..3]);
 }
 
 /// Whether the entry carries a deadline, and so is linked into the expiry wheel.
+#[inline]
 pub fn has_deadline(slot: &[u8]) -> bool {
     slot[0] & DEADLINE_MASK != DEADLINE_NONE
 }
 
 /// The deadline in Unix milliseconds.
+#[inline]
 pub fn deadline(slot: &[u8]) -> Option<i64> {
     let at = HEAD + LINKS;
     match slot[0] & DEADLINE_MASK {
@@ -220,6 +238,7 @@ pub fn set_next(slot: &mut [u8], next: u32) {
 }
 
 /// Where the key starts, and its length.
+#[inline]
 pub(super) fn key_place(slot: &[u8]) -> (usize, usize) {
     let at = HEAD + deadline_size(slot[0]);
     let (size, length) = read_length(&slot[at..]);
@@ -235,6 +254,7 @@ fn deadline_kind(deadline: Option<i64>) -> u8 {
 }
 
 /// Bytes of links and deadline.
+#[inline]
 pub(super) fn deadline_size(flags: u8) -> usize {
     match flags & DEADLINE_MASK {
         DEADLINE_NEAR => LINKS + 5,
@@ -258,6 +278,7 @@ fn write_length(out: &mut [u8], length: usize) -> usize {
 }
 
 /// The bytes the length itself takes, and the length.
+#[inline]
 fn read_length(bytes: &[u8]) -> (usize, usize) {
     match bytes[0] {
         LONG => (5, u32::from_le_bytes(array(&bytes[1..])) as usize),

@@ -40,7 +40,7 @@
 //! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
 //! specification.
 
-use crate::engine::number::{ItoaBuf, parse_i64};
+use crate::format::number::{ItoaBuf, parse_i64};
 use std::cmp::Ordering;
 use std::ops::Range;
 

@@ -203,8 +203,8 @@ impl Connection {
         }
     }
 
-    /// Executes requests until their replies are many bytes, and sends these; whether there may be
-    /// more to execute.
+    /// Executes requests until their replies are many bytes or the configuration changes, and sends
+    /// the replies; whether there may be more to execute.
     fn run_some(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<(usize, bool), Gone> {
         let core = Rc::clone(&self.core);
         let rules = core.rules();
@@ -223,8 +223,7 @@ impl Connection {
         if core.cache.stop.load(Ordering::Relaxed) {
             self.shutdown.request();
         }
-        let rules_changed = std::mem::take(&mut self.session.rules_changed);
-        let more = out.len() >= REPLIES_MAX || rules_changed;
+        let more = out.len() >= REPLIES_MAX || self.session.reconfigured;
         self.send(std::mem::take(out.buffer()), context)?;
         Ok((done, more))
     }

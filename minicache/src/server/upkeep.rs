@@ -8,9 +8,10 @@
 //! here: it samples.
 
 use super::{Core, monotonic_ns, now};
-use crate::engine::access::{Access, evict_any};
+use crate::engine::access::Access;
 use crate::engine::cache::Counters;
 use crate::engine::mailbox::Letter;
+use crate::engine::room::evict_any;
 use minikit::server::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -23,7 +23,7 @@
 //! believed: whoever reads on takes memory for bytes that came. The counterpart in Redis is
 //! `deps/hiredis/read.c`.
 
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 
 /// What a line announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

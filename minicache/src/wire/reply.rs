@@ -16,9 +16,9 @@
 //! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c`
 //! keeps a buffer and a list of blocks).
 
-use crate::engine::number::{DtoaBuf, ItoaBuf};
 use crate::engine::object::Str;
 use crate::format::listpack::Element;
+use crate::format::number::{DtoaBuf, ItoaBuf};
 
 /// The protocol of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

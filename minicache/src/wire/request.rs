@@ -21,7 +21,8 @@
 //! Before a client has authenticated the limits are ten arguments of 16 KiB. Counterpart:
 //! `processMultibulkBuffer` in `networking.c`.
 
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
+use crate::format::words;
 use std::fmt;
 
 /// The longest line: an inline request, or the digits of a length.
@@ -84,9 +85,7 @@ impl<'a> Args<'a> {
 
     /// A copy that owns its bytes.
     pub fn to_owned(&self) -> OwnedArgs {
-        let mut owned = OwnedArgs::default();
-        self.iter().for_each(|argument| owned.push(argument));
-        owned
+        self.iter().collect()
     }
 }
 
@@ -114,6 +113,14 @@ impl OwnedArgs {
     /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
         self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+}
+
+impl<A: AsRef<[u8]>> FromIterator<A> for OwnedArgs {
+    fn from_iter<I: IntoIterator<Item = A>>(arguments: I) -> OwnedArgs {
+        let mut owned = OwnedArgs::default();
+        arguments.into_iter().for_each(|argument| owned.push(argument.as_ref()));
+        owned
     }
 }
 
@@ -160,7 +167,8 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Finds requests; remembers how far it came in one that is not complete.
+/// Finds requests one by one, whatever they are like; remembers how far it came in one that is not
+/// complete.
 #[derive(Default)]
 pub struct Parser {
     spans: Vec<Span>,
@@ -197,6 +205,11 @@ impl Parser {
     /// The arguments of the request found last in this same `buffer`.
     pub fn args<'a>(&'a self, buffer: &'a [u8]) -> Args<'a> {
         if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
+    }
+
+    /// Whether it has begun with a request that was not complete.
+    pub fn is_midway(&self) -> bool {
+        self.missing.is_some()
     }
 
     /// Gives back memory that an unusually long request took.
@@ -247,8 +260,8 @@ impl Parser {
             return Found::Incomplete;
         };
         let text = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
-        match split_quoted(text) {
-            Some(arguments) => self.unquoted = arguments,
+        match words::split(text) {
+            Some(arguments) => self.unquoted = arguments.iter().collect(),
             None => return Found::Invalid(Wrong::Fault("unbalanced quotes in request")),
         }
         self.inline = true;
@@ -275,7 +288,6 @@ fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
 }
 
 /// The argument that begins at `at`.
-#[inline]
 fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
     let Some((length, start)) = header(buffer, at, "too big bulk count string")? else {
         return Ok(None);
@@ -299,20 +311,8 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
 }
 
 /// The number of the header line that begins at `at`; `None` for it where it is no number.
-#[inline]
 fn header(buffer: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let rest = &buffer[at..];
-    // Nearly all headers there are have one digit or two.
-    match *rest {
-        [_, one @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(digit(one)), at + 4))),
-        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
-            Ok(Some((Some(digit(ten) * 10 + digit(one)), at + 5)))
-        }
-        _ => long_header(rest, at, too_long),
-    }
-}
-
-fn long_header(rest: &[u8], at: usize, too_long: &'static str) -> Read<Option<i64>> {
     let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
         return if rest.len() > LINE_MAX { Err(Wrong::Fault(too_long)) } else { Ok(None) };
     };
@@ -320,95 +320,6 @@ fn long_header(rest: &[u8], at: usize, too_long: &'static str) -> Read<Option<i6
         return Ok(None);
     }
     Ok(Some((rest.get(1..end).and_then(parse_i64), at + end + 2)))
-}
-
-fn digit(byte: u8) -> i64 {
-    i64::from(byte - b'0')
-}
-
-/// Splits a line at blanks; `"…"` with `\n \r \t \b \a \xHH` and `'…'` with `\'` group. `None`: a
-/// quote is not closed, or text follows a closing quote (`sdssplitargs`).
-pub fn split_quoted(text: &[u8]) -> Option<OwnedArgs> {
-    let mut arguments = OwnedArgs::default();
-    let mut rest = text;
-    loop {
-        let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
-        rest = &rest[blanks..];
-        if rest.is_empty() {
-            return Some(arguments);
-        }
-        let mut argument = Vec::new();
-        rest = take_argument(rest, &mut argument)?;
-        arguments.push(&argument);
-    }
-}
-
-fn take_argument<'a>(mut rest: &'a [u8], argument: &mut Vec<u8>) -> Option<&'a [u8]> {
-    while let Some((first, after)) = rest.split_first() {
-        rest = match first {
-            b'"' | b'\'' => {
-                let after = take_quoted(*first, after, argument)?;
-                return after.first().is_none_or(|next| is_blank(*next)).then_some(after);
-            }
-            blank if is_blank(*blank) => return Some(rest),
-            byte => {
-                argument.push(*byte);
-                after
-            }
-        };
-    }
-    Some(rest)
-}
-
-/// Reads up to the closing quote and returns what follows it.
-fn take_quoted<'a>(quote: u8, mut rest: &'a [u8], argument: &mut Vec<u8>) -> Option<&'a [u8]> {
-    loop {
-        let (first, after) = rest.split_first()?;
-        rest = match (*first, after) {
-            (b'\\', [b'x', high, low, tail @ ..])
-                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                argument.push(hex(*high) << 4 | hex(*low));
-                tail
-            }
-            (b'\\', [escaped, tail @ ..]) if quote == b'"' => {
-                argument.push(unescape(*escaped));
-                tail
-            }
-            (b'\\', [b'\'', tail @ ..]) if quote == b'\'' => {
-                argument.push(b'\'');
-                tail
-            }
-            (byte, _) if byte == quote => return Some(after),
-            (byte, _) => {
-                argument.push(byte);
-                after
-            }
-        };
-    }
-}
-
-fn unescape(byte: u8) -> u8 {
-    match byte {
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'b' => 8,
-        b'a' => 7,
-        other => other,
-    }
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
-}
-
-/// What C's `isspace` calls a space; the end of a line and a zero byte are not met here.
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 #[cfg(test)]

@@ -7,10 +7,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up on it: far more than it needs.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::wait::{PATIENCE, wait_until};
 
 /// A running server; killed when dropped.
 pub struct Server {
@@ -175,14 +173,4 @@ pub fn request(words: &[&str]) -> Vec<u8> {
 /// A string as RESP has it.
 pub fn bulk(text: &[u8]) -> Vec<u8> {
     [format!("${}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat()
-}
-
-/// Looks again and again until it is so.
-#[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

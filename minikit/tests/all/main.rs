@@ -7,3 +7,4 @@ mod client;
 mod engine;
 mod server;
 mod signals;
+mod wait;

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::client::Client;
+use crate::wait::wait_until;
 use minikit::connections::Connections;
 use minikit::server::{Bound, Doors, Options, ServerError, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
@@ -194,9 +195,7 @@ fn beyond_the_limit_clients_are_told_and_closed() {
     server.service.limit.store(3, SeqCst);
     assert_eq!(server.connect().ask("raised").as_deref(), Some("raised"));
     drop(a);
-    while server.service.connections.current() > 1 {
-        std::thread::yield_now();
-    }
+    wait_until("two have left", || server.service.connections.current() == 1);
     server.service.limit.store(2, SeqCst);
     assert_eq!(server.connect().ask("room").as_deref(), Some("room"));
     server.end();
@@ -209,9 +208,7 @@ fn a_panic_costs_one_connection_and_no_place() {
     for _ in 0..3 {
         let mut client = server.connect();
         assert_eq!(client.ask("panic"), None);
-        while server.service.connections.current() > 0 {
-            std::thread::yield_now();
-        }
+        wait_until("its place is free", || server.service.connections.current() == 0);
     }
     assert_eq!(server.connect().ask("alive").as_deref(), Some("alive"));
     server.end();
@@ -233,9 +230,7 @@ fn shutdown_reaches_everyone_and_waits_for_those_who_stay() {
     for client in &mut clients {
         assert_eq!(client.ask("hello").as_deref(), Some("hello"));
     }
-    while server.service.backgrounds.load(SeqCst) < 2 {
-        std::thread::yield_now();
-    }
+    wait_until("both have begun", || server.service.backgrounds.load(SeqCst) == 2);
     let mut staying = server.connect();
     assert_eq!(staying.ask("stay").as_deref(), Some("stay"));
     // The request comes from a client here, as the command SHUTDOWN would make it.
@@ -354,9 +349,7 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
     // A listener that is dropped leaves its file behind, like a process that was killed.
     drop(UnixListener::bind(&path).expect("free"));
     // A neighbouring test that starts a process holds a copy of the listener for a moment.
-    while UnixStream::connect(&path).is_ok() {
-        std::thread::yield_now();
-    }
+    wait_until("nobody listens", || UnixStream::connect(&path).is_err());
     assert!(path.exists());
     let server = Running::start(on_unix(&path));
     assert_eq!(server.bound.to_string(), path.display().to_string());

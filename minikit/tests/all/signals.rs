@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::engine::{Engine, echo_program};
+use crate::wait::wait_until;
 
 fn echo(args: &[&str]) -> Engine {
     let listen = ["serve", "--listen", "127.0.0.1:0"];
@@ -22,9 +23,7 @@ fn drains_on(signal: &str) {
     }
     // Each core closes its listener by itself, so the last may be open a moment longer than the
     // first.
-    while std::net::TcpStream::connect(&engine.address).is_ok() {
-        std::thread::yield_now();
-    }
+    wait_until("nobody listens", || std::net::TcpStream::connect(&engine.address).is_err());
     drop(clients);
     let (status, out, err) = engine.wait();
     assert_eq!(status.code(), Some(0), "{err}");

@@ -14,7 +14,7 @@ use super::{bit_offset, grow, text};
 use crate::commands::Call;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{ItoaBuf, parse_i64};
+use crate::format::number::{ItoaBuf, parse_i64};
 
 /// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET type offset value | INCRBY type
 /// offset increment ...]`

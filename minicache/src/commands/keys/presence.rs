@@ -13,8 +13,8 @@
 use crate::commands::Call;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_i64;
 use crate::engine::object::Value;
+use crate::format::number::parse_i64;
 
 /// `DEL key [key ...]`
 pub fn del(c: &mut Call) -> Answer {

@@ -15,18 +15,19 @@
 //! locked. Elements compare byte by byte under `ALPHA`; Redis asks the locale unless it stores.
 //!
 //! With `LIMIT` no more is sorted, or where the order is the given one looked at, than is shown.
-//! One difference: Redis turns a packed sorted set into a skip list before it sorts it.
+//! As in Redis, a packed sorted set becomes a skip list by being sorted, even by `SORT_RO`: nothing
+//! here needs that, but `OBJECT ENCODING` shows it.
 
 use crate::commands::Call;
 use crate::engine::access::Access;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_f64_loosely;
 use crate::engine::object::{Object, Value};
 use crate::engine::values::list::{End, List};
 use crate::engine::values::set::Set;
 use crate::engine::values::zset::ZSet;
 use crate::format::listpack::Element;
+use crate::format::number::parse_weight;
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -163,6 +164,9 @@ impl<'a> Request<'a> {
 
     /// The elements wanted, in the order wanted.
     fn elements(&self, store: &mut Access, key: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        if let Ok(Some(zset)) = store.get_mut::<ZSet>(key) {
+            zset.unpack();
+        }
         let source = Source::read(store, key)?;
         let wanted = self.range(source.len());
         // What is stored must not depend on how a set happens to lie in memory.
@@ -173,7 +177,7 @@ impl<'a> Request<'a> {
         let texts = source.texts(0..source.len());
         match &self.by {
             Some(pattern) if !for_stability => self.sort_by(store, pattern, texts, wanted),
-            None if !self.alpha => self.sort_numbers(texts, wanted, parse_f64_loosely),
+            None if !self.alpha => self.sort_numbers(texts, wanted, parse_weight),
             _ => {
                 let themselves = texts.into_iter().map(|text| ((), text)).collect();
                 Ok(arranged(themselves, Ord::cmp, self.descending, wanted))
@@ -199,7 +203,7 @@ impl<'a> Request<'a> {
     ) -> Result<Vec<Vec<u8>>, Error> {
         if !self.alpha {
             return self.sort_numbers(texts, wanted, |text| {
-                pattern.look_up(store, text).map_or(Some(0.0), |found| parse_f64_loosely(&found))
+                pattern.look_up(store, text).map_or(Some(0.0), |found| parse_weight(&found))
             });
         }
         let weigh = |text: Vec<u8>| (pattern.look_up(store, &text), text);

@@ -14,8 +14,8 @@
 use super::{parse_end, popped, take, take_one, transfer};
 use crate::commands::{Call, Mode, timeout_ms};
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_i64;
 use crate::engine::values::list::{End, List};
+use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
 use std::ops::Range;
 

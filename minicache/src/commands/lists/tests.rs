@@ -140,6 +140,8 @@ fn positions_by_rank_count_and_length() {
         (integer) 2
         > LPOS l c RANK -1
         (integer) 7
+        > LPOS l c RANK -9223372036854775808
+        (integer) 7
         > LPOS l c RANK 4
         (nil)
         > LPOS l c RANK -1 COUNT 2
@@ -262,6 +264,8 @@ fn who_waits_first_is_served_first() {
         > EXISTS q
         (integer) 0
         a> BLPOP q -1
+        (error) ERR timeout is negative
+        a> BLPOP q 1e400
         (error) ERR timeout is negative
         a> BLPOP q soon
         (error) ERR timeout is not a float or out of range

@@ -43,7 +43,7 @@ pub fn config_set(c: &mut Call) -> Answer {
         Ok::<_, ConfigError>(names) => {
             let port = c.store.cache.rules.current().settings.port;
             c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
-            c.session.rules_changed = true;
+            c.session.reconfigured = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
             }

@@ -1,11 +1,12 @@
 //! `DEBUG`: what test suites and curious people need (`debug.c`).
 
 use super::{Call, digest, shown};
+use crate::engine::config::kind::memory;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{parse_f64, parse_i64};
-use crate::engine::object::Value;
+use crate::engine::object::{Object, Value};
 use crate::engine::store::shard::Shard;
 use crate::engine::store::slab::Handle;
+use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::reply::Protocol;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,14 +24,15 @@ pub fn debug(c: &mut Call) -> Answer {
     match (name.as_slice(), c.args.len()) {
         (b"sleep", 3) => sleep(c),
         (b"set-active-expire", 3) => {
-            let active = c.int(2)? != 0;
+            let active = parse_i64(c.arg(2)).is_some_and(|number| number != 0);
             c.store.cache.active_expiry.store(active, Ordering::Relaxed);
             ok(c)
         }
-        (b"object", 3..) => object(c),
-        (b"populate", 3..) => populate(c),
+        (b"object", 3) => object(c),
+        (b"populate", 3..=5) => populate(c),
         (b"protocol", 3) => protocol(c),
         (b"htstats", 3) => table_statistics(c),
+        (b"htstats-key", 3) => container_statistics(c),
         (b"digest", 2) => database_digest(c),
         (b"digest-value", _) => value_digests(c),
         (b"error", 3) => Err(Error::text(shown(c.arg(2), usize::MAX))),
@@ -42,10 +44,11 @@ pub fn debug(c: &mut Call) -> Answer {
         }
         (b"reload", _) => reload(c),
         (b"listpack", 3) => look_up(c),
+        (b"quicklist-packed-threshold", 3) => packed_threshold(c),
         // These steer machinery that is not here; what they promise to suites holds without them.
-        (b"loadaof" | b"change-repl-id" | b"dict-resizing", _)
-        | (b"pause-cron" | b"aof-flush-sleep" | b"set-disable-deny-scripts", 3)
-        | (b"quicklist-packed-threshold" | b"set-skip-checksum-validation", 3) => ok(c),
+        (b"pause-cron" | b"aof-flush-sleep" | b"set-skip-checksum-validation", 3)
+        | (b"set-disable-deny-scripts", 3)
+        | (b"loadaof" | b"change-repl-id", _) => ok(c),
         (b"replybuffer", 4) if c.is(2, "resizing") || c.is(2, "peak-reset-time") => ok(c),
         _ => Err(c.wrong_subcommand()),
     }
@@ -166,7 +169,7 @@ fn value_digests(c: &mut Call) -> Answer {
 fn populate(c: &mut Call) -> Answer {
     let count = c.count(2)?;
     let prefix = c.args.get(3).unwrap_or(b"key").to_vec();
-    let size = c.args.get(4).map_or(Some(0), parse_i64).ok_or(Error::NOT_AN_INTEGER)?.max(0);
+    let size = if c.args.len() == 5 { c.count(4)? } else { 0 };
     for number in 0..count {
         let key = [&prefix[..], format!(":{number}").as_bytes()].concat();
         if c.store.exists(&key) {
@@ -174,7 +177,7 @@ fn populate(c: &mut Call) -> Answer {
         }
         let mut value = format!("value:{number}").into_bytes();
         if size > 0 {
-            value.resize(size as usize, 0);
+            value.resize(size, 0);
         }
         c.store.set_string(&key, &value, None);
         c.store.touched(&key);
@@ -220,13 +223,14 @@ fn protocol(c: &mut Call) -> Answer {
             }
             out.text("Some real reply following the attribute");
         }
-        b"push" if out.protocol == Protocol::Resp2 => {
-            return Err(Error::new("ERR RESP2 is not supported by this command"));
-        }
         b"push" => {
+            if out.protocol == Protocol::Resp2 {
+                return Err(Error::new("ERR RESP2 is not supported by this command"));
+            }
             out.push(2);
             out.text("server-cpu-usage");
             out.int(42);
+            out.text("Some real reply following the push reply");
         }
         _ => {
             return Err(Error::new(
@@ -238,8 +242,20 @@ fn protocol(c: &mut Call) -> Answer {
     Ok(())
 }
 
+/// From how many bytes on an element has a node of its own. Nodes here decide by themselves.
+fn packed_threshold(c: &mut Call) -> Answer {
+    const BYTES_MAX: u64 = (4 << 30) - (1 << 20);
+    match memory(c.arg(2)) {
+        Some(..=BYTES_MAX) => ok(c),
+        _ => Err(Error::new(
+            "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+        )),
+    }
+}
+
 fn table_statistics(c: &mut Call) -> Answer {
-    let db = super::super::connection::database(c, c.int(2)?)?;
+    const NO_DATABASE: Error = Error::new("ERR Out of range database");
+    let db = super::super::connection::database(c, c.int(2)?).map_err(|_| NO_DATABASE)?;
     let (mut keys, mut buckets, mut bytes, mut volatile) = (0, 0, 0, 0);
     for (_, shard) in c.store.shards() {
         let (index_bytes, index_buckets) = shard.index_size(db);
@@ -254,4 +270,76 @@ fn table_statistics(c: &mut Call) -> Answer {
          number of elements: {volatile}\n"
     ));
     Ok(())
+}
+
+/// `DEBUG HTSTATS-KEY key`: of the index of one large container.
+fn container_statistics(c: &mut Call) -> Answer {
+    const NOT_INDEXED: Error = Error::new(
+        "ERR The value stored at the specified key is not represented using an hash table",
+    );
+    let measure = |shard: &Shard, handle: Handle| {
+        let elements = match shard.value(handle) {
+            Value::Object(Object::Hash(hash)) if hash.encoding() == "hashtable" => hash.len(),
+            Value::Object(Object::Set(set)) if set.encoding() == "hashtable" => set.len(),
+            Value::Object(Object::ZSet(zset)) if zset.encoding() == "skiplist" => zset.len(),
+            _ => return None,
+        };
+        Some((elements, shard.footprint(handle)))
+    };
+    let measured = c.store.inspect(c.arg(2), measure).ok_or(Error::NO_SUCH_KEY)?;
+    let (elements, bytes) = measured.ok_or(NOT_INDEXED)?;
+    c.out.verbatim(&format!(
+        "linear hashing, buckets of 12\n number of elements: {elements}\n bytes: {bytes}\n"
+    ));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+
+    #[test]
+    fn what_test_suites_ask_for() {
+        let mut t =
+            Fixture::with(&[("enable-debug-command", "yes"), ("set-max-intset-entries", "2")]);
+        t.check(
+            r#"
+            > DEBUG SET-ACTIVE-EXPIRE x
+            OK
+            > DEBUG SET-ACTIVE-EXPIRE 1
+            OK
+            > DEBUG QUICKLIST-PACKED-THRESHOLD 100b
+            OK
+            > DEBUG QUICKLIST-PACKED-THRESHOLD 4gb
+            (error) ERR argument must be a memory value bigger than 1 and smaller than 4gb
+            > DEBUG RELOAD NOSAVE noflush
+            OK
+            > DEBUG RELOAD NOW
+            (error) ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.
+            > DEBUG POPULATE 2 p 9
+            OK
+            > MGET p:0 p:1
+            1) "value:0\x00\x00"
+            2) "value:1\x00\x00"
+            > DEBUG POPULATE 1 p -1
+            (error) ERR value is out of range, must be positive
+            > DEBUG PROTOCOL push
+            (error) ERR RESP2 is not supported by this command
+            > DEBUG HTSTATS 99
+            (error) ERR Out of range database
+            > DEBUG HTSTATS-KEY none
+            (error) ERR no such key
+            > SADD s 1 2
+            (integer) 2
+            > DEBUG HTSTATS-KEY s
+            (error) ERR The value stored at the specified key is not represented using an hash table
+            > SADD s 3
+            (integer) 1
+            > DEBUG OBJECT s more
+            (error) ERR unknown subcommand or wrong number of arguments for 'OBJECT'. \
+            Try DEBUG HELP.
+            "#,
+        );
+        assert!(t.run("DEBUG HTSTATS-KEY s").contains("number of elements: 3"));
+    }
 }

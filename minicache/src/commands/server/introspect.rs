@@ -78,11 +78,11 @@ pub fn command_getkeysandflags(c: &mut Call) -> Answer {
 
 fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
     let line = c.args.from(2);
-    let row = table::find(line.at(0)).ok_or(Error::new("ERR Invalid command specified"))?;
-    let row = match line.get(1).and_then(|name| row.subcommand(name)) {
-        Some(subcommand) => subcommand,
-        None => row,
-    };
+    let row = table::find(line.at(0)).and_then(|row| match line.get(1) {
+        Some(name) if !row.subcommands().is_empty() => row.subcommand(name),
+        _ => Some(row),
+    });
+    let row = row.ok_or(Error::new("ERR Invalid command specified"))?;
     if row.keys.0.is_empty() {
         return Err(Error::new("ERR The command has no key arguments"));
     }
@@ -125,10 +125,11 @@ fn describe(out: &mut Reply, row: &Command) {
     [first, last, step].into_iter().for_each(|number| out.int(number));
     let categories: Vec<String> = row.categories().names().map(|name| format!("@{name}")).collect();
     simple_set(out, categories.iter().map(String::as_str));
-    texts(out, Reply::array, row.tips.iter().copied());
-    out.array(row.keys.0.len());
+    out.set(row.tips.len());
+    row.tips.iter().for_each(|tip| out.text(tip));
+    out.set(row.keys.0.len());
     row.keys.0.iter().for_each(|spec| key_spec(out, spec));
-    out.array(row.subcommands().len());
+    out.set(row.subcommands().len());
     row.subcommands().iter().for_each(|row| describe(out, row));
 }
 
@@ -136,16 +137,6 @@ fn simple_set<'a>(out: &mut Reply, words: impl Iterator<Item = &'a str>) {
     let words: Vec<&str> = words.collect();
     out.set(words.len());
     words.iter().for_each(|word| out.simple(word));
-}
-
-fn texts<'a>(
-    out: &mut Reply,
-    header: impl FnOnce(&mut Reply, usize),
-    words: impl Iterator<Item = &'a str>,
-) {
-    let words: Vec<&str> = words.collect();
-    header(out, words.len());
-    words.iter().for_each(|word| out.text(word));
 }
 
 fn key_spec(out: &mut Reply, spec: &KeySpec) {
@@ -262,4 +253,54 @@ fn describe_argument(out: &mut Reply, argument: &Argument) {
         parts.iter().for_each(|part| describe_argument(out, part));
     }
     out.map_at(mark, pairs);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+    use crate::wire::reply::Protocol;
+
+    #[test]
+    fn keys_are_found_in_command_lines() {
+        Fixture::new().check(
+            r#"
+            > COMMAND GETKEYS MSET a 1 b 2
+            1) "a"
+            2) "b"
+            > COMMAND GETKEYS OBJECT ENCODING k
+            1) "k"
+            > COMMAND GETKEYS OBJECT NOSUCH k
+            (error) ERR Invalid command specified
+            > COMMAND GETKEYS PING x
+            (error) ERR The command has no key arguments
+            > COMMAND GETKEYS GET
+            (error) ERR wrong number of arguments for 'command|getkeys' command
+            > COMMAND GETKEYS ZUNION 3 a b
+            (error) ERR Invalid arguments specified for command
+            > COMMAND GETKEYSANDFLAGS SET k v
+            1) 1) "k"
+            2) 1) OW
+            2) update
+            "#,
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_nil_and_what_has_no_order_a_set() {
+        let mut t = Fixture::new();
+        let info = |t: &mut Fixture| t.run("COMMAND INFO nosuch object|nosuch object|encoding");
+        let before = info(&mut t);
+        assert!(before.starts_with("1) (nil)\n2) (nil)\n3)  1) \"object|encoding\""), "{before}");
+        t.session("").protocol = Protocol::Resp3;
+        let marks = info(&mut t).matches('~').count();
+        assert_eq!(marks, 7, "a flag, three categories, a tip, a key spec and its flag");
+    }
+
+    #[test]
+    fn lists_name_subcommands_too() {
+        let mut t = Fixture::new();
+        let all = t.run("COMMAND LIST");
+        assert!(all.contains("\"client\"") && all.contains("\"client|list\""));
+        assert_eq!(t.run("COMMAND LIST FILTERBY PATTERN CLIENT|GETN*"), "1) \"client|getname\"");
+    }
 }

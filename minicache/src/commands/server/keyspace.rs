@@ -3,7 +3,7 @@
 use super::Call;
 use crate::commands::connection::database;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 
 /// `DBSIZE`
 pub fn dbsize(c: &mut Call) -> Answer {

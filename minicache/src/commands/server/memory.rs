@@ -8,10 +8,10 @@ use crate::wire::reply::Reply;
 /// `MEMORY USAGE key [SAMPLES count]`: exact for what lies in the slab, near for containers, so
 /// nothing is sampled.
 pub fn memory_usage(c: &mut Call) -> Answer {
-    match c.args.len() {
-        3 => {}
-        5 if c.is(3, "samples") && c.int(4)? >= 0 => {}
-        _ => return Err(Error::SYNTAX),
+    for at in (3..c.args.len()).step_by(2) {
+        if !c.is(at, "samples") || at + 1 == c.args.len() || c.int(at + 1)? < 0 {
+            return Err(Error::SYNTAX);
+        }
     }
     match c.store.inspect(c.args.at(2), Shard::footprint) {
         Some(bytes) => c.out.count(bytes),
@@ -75,4 +75,30 @@ pub fn memory_purge(c: &mut Call) -> Answer {
     crate::raw::give_back();
     c.out.ok();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+
+    #[test]
+    fn samples_are_checked_though_nothing_is_sampled() {
+        let mut t = Fixture::new();
+        t.run("SET k v");
+        assert_eq!(t.run("MEMORY USAGE k SAMPLES 0 samples 5"), t.run("MEMORY USAGE k"));
+        t.check(
+            r#"
+            > MEMORY USAGE k SAMPLES -1
+            (error) ERR syntax error
+            > MEMORY USAGE none SAMPLES x
+            (error) ERR value is not an integer or out of range
+            > MEMORY USAGE k SAMPLES
+            (error) ERR syntax error
+            > MEMORY USAGE k 5
+            (error) ERR syntax error
+            > MEMORY USAGE none SAMPLES 5
+            (nil)
+            "#,
+        );
+    }
 }

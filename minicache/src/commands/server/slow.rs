@@ -4,7 +4,7 @@ use super::{Call, shown, table};
 use crate::commands::Command;
 use crate::engine::error::{Answer, Error};
 use crate::engine::latency::{Distribution, Moments};
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
 use std::sync::atomic::Ordering;
 
 /// `SLOWLOG GET [count]`

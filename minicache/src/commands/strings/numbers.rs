@@ -14,9 +14,9 @@ use crate::commands::Call;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::long_double::LongDouble;
-use crate::engine::number::{ItoaBuf, parse_i64};
 use crate::engine::object::Str;
 use crate::engine::store::shard::Fresh;
+use crate::format::number::{ItoaBuf, parse_i64};
 
 /// `INCR key`
 pub fn incr(c: &mut Call) -> Answer {

@@ -5,13 +5,13 @@
 //! ```text
 //! rows      … get getdel getex … client client|caching … config config|get config|help …
 //! number       3   4      5       41     42               178    179        180
-//! find      "GeTeX" -> hash 0x2c1 -> slot 705 holds 5 -> row 5 is named so -> row 5
+//! find      "GeTeX" -> folded to "getex" in a number -> hashed to a slot that holds row 5 -> row 5
 //! ```
 //!
 //! All of it is done by the compiler: the program starts with the table and the index laid out in
-//! its read-only pages. A look-up hashes five numbers (the length and four bytes) and compares one
-//! name. Redis builds a dictionary of the same rows when it starts (`populateCommandTable` in
-//! `server.c`) and can rename commands in it; here names are what they are.
+//! its read-only pages. A look-up makes a number of the name, and hashes and compares that. Redis
+//! builds a dictionary of the same rows when it starts (`populateCommandTable` in `server.c`) and
+//! can rename commands in it; here names are what they are.
 
 mod bits;
 mod connection;
@@ -58,16 +58,14 @@ pub static COMMANDS: [Command; COUNT] = numbered();
 
 /// The command of this name, in any case; not a subcommand.
 pub fn find(name: &[u8]) -> Option<&'static Command> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return None;
-    }
-    let mut slot = hash(name);
+    let folded = Folded::new(name)?;
+    let mut place = folded.place();
     loop {
-        let command = COMMANDS.get(usize::from(INDEX[slot]))?;
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
+        let (other, command) = INDEX[place]?;
+        if other == folded {
             return Some(command);
         }
-        slot = (slot + 1) % SLOTS;
+        place = (place + 1) % SLOTS;
     }
 }
 
@@ -135,42 +133,77 @@ const fn is_subcommand(name: &str) -> bool {
     false
 }
 
-/// The longest name of a command, so that nothing longer is hashed.
-const NAME_BYTES_MAX: usize = 16;
-/// Slots of the index: four for each command, so that nearly every name has its own.
-const SLOTS: usize = 1024;
-/// Marks a slot of the index that is empty.
-const EMPTY: u16 = u16::MAX;
+/// Slots of the index: two for each command, so that most names have their own.
+const SLOTS: usize = 512;
 
-/// Numbers of commands, each at the hash of its name or, where that is taken, at the next free
-/// slot.
-static INDEX: [u16; SLOTS] = {
-    let rows = numbered();
-    let mut slots = [EMPTY; SLOTS];
+/// Commands, each at the place of its name or, where that is taken, at the next free one.
+static INDEX: [Option<(Folded, &Command)>; SLOTS] = {
+    let mut slots = [None; SLOTS];
     let mut row = 0;
     while row < COUNT {
-        let name = rows[row].name.as_bytes();
-        if !is_subcommand(rows[row].name) {
-            assert!(name.len() <= NAME_BYTES_MAX);
-            let mut slot = hash(name);
-            while slots[slot] != EMPTY {
-                slot = (slot + 1) % SLOTS;
+        if !is_subcommand(COMMANDS[row].name) {
+            let folded = Folded::new(COMMANDS[row].name.as_bytes());
+            let folded = folded.expect("names are of one to sixteen bytes");
+            let mut place = folded.place();
+            while slots[place].is_some() {
+                place = (place + 1) % SLOTS;
             }
-            slots[slot] = row as u16;
+            slots[place] = Some((folded, &COMMANDS[row]));
         }
         row += 1;
     }
     slots
 };
 
-/// A slot for a name that is not empty, the same for capitals and small letters. The length, the
-/// first two bytes, the middle and the last tell nearly all names apart.
-const fn hash(name: &[u8]) -> usize {
-    let second = if name.len() > 1 { name[1] } else { 0 };
-    let bytes = [name[0], second, name[name.len() / 2], name[name.len() - 1]];
-    let letters = u32::from_le_bytes(bytes) | 0x2020_2020;
-    let mixed = (letters ^ (name.len() as u32) << 29).wrapping_mul(0x9E37_79B1);
-    (mixed >> 22) as usize
+/// A name in numbers, letters in lower case: two comparisons instead of a loop. From eight bytes on
+/// these are its first and its last eight, which may overlap; `getrange` is
+/// `(8, "getrange", "getrange")` and `get` is `(3, "get", 0)`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Folded {
+    length: usize,
+    first: u64,
+    last: u64,
+}
+
+impl Folded {
+    /// `None` for a name that is empty, or longer than sixteen bytes.
+    const fn new(name: &[u8]) -> Option<Folded> {
+        let (first, last) = match (name.first_chunk(), name.last_chunk()) {
+            (Some(first), Some(last)) if name.len() <= 16 => (lower(*first), lower(*last)),
+            (Some(_), _) => return None,
+            _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+                (Some([a, b, c, d]), Some([e, f, g, h])) => {
+                    (lower([*a, *b, *c, *d, *e, *f, *g, *h]), 0)
+                }
+                _ => match *name {
+                    [] => return None,
+                    [a] => (lower([a, 0, 0, 0, 0, 0, 0, 0]), 0),
+                    [a, b] => (lower([a, b, 0, 0, 0, 0, 0, 0]), 0),
+                    _ => (lower([name[0], name[1], name[2], 0, 0, 0, 0, 0]), 0),
+                },
+            },
+        };
+        Some(Folded { length: name.len(), first, last })
+    }
+
+    const fn place(self) -> usize {
+        const BITS: u32 = SLOTS.trailing_zeros();
+        let mixed = (self.first ^ self.last.rotate_left(32)).wrapping_add(self.length as u64);
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - BITS)) as usize
+    }
+}
+
+/// Eight bytes as a number, capitals made small: all eight at once. Adding to the low seven bits of
+/// a byte carries into its top bit from 'A' on, and from '[' on; a byte of which only the first is
+/// true is a capital.
+const fn lower(bytes: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const TOP: u64 = 0x80 * EACH;
+    let number = u64::from_le_bytes(bytes);
+    let low = number & !TOP;
+    let from_a = low + (0x80 - b'A' as u64) * EACH;
+    let beyond_z = low + (0x7f - b'Z' as u64) * EACH;
+    number | (from_a & !beyond_z & !number & TOP) >> 2
 }
 
 #[cfg(test)]

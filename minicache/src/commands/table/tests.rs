@@ -55,7 +55,8 @@ fn names_are_found_in_any_case() {
             assert!(find(subcommand.name.as_bytes()).is_none(), "{}", subcommand.name);
         }
     }
-    for name in ["", "x", "gett", "ge", "set\0", "zremrangebyscorex", "\u{e9}"] {
+    let near = ["gett", "ge", "set\0", "s%t", "sort\u{7f}ro", "get\u{12}ange", "zremrangebyscorex"];
+    for name in near.iter().chain(&["", "x", "\u{e9}"]) {
         assert!(find(name.as_bytes()).is_none(), "{name}");
     }
     assert!(find(&vec![b'a'; 100_000]).is_none());
@@ -63,10 +64,12 @@ fn names_are_found_in_any_case() {
 
 #[test]
 fn most_names_are_where_their_hash_says() {
-    let placed =
-        |command: &&Command| usize::from(INDEX[hash(command.name.as_bytes())]) == command.id();
+    let placed = |command: &&Command| {
+        let place = Folded::new(command.name.as_bytes()).unwrap().place();
+        INDEX[place].is_some_and(|(_, there)| there.id() == command.id())
+    };
     let displaced = iter().count() - iter().filter(placed).count();
-    assert!(displaced <= 20, "{displaced} names are not at their slot");
+    assert!(displaced <= 40, "{displaced} names are not at their slot");
 }
 
 #[test]

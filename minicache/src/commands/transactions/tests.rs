@@ -4,8 +4,9 @@ use crate::commands::Executor;
 use crate::commands::testing::{Fixture, show};
 use crate::engine::access::Access;
 use crate::engine::session::Session;
+use crate::format::words;
 use crate::wire::reply::Reply;
-use crate::wire::request::split_quoted;
+use crate::wire::request::OwnedArgs;
 use std::thread;
 
 #[test]
@@ -362,7 +363,7 @@ fn nobody_sees_a_state_in_between() {
         let mut session = Session::new(client, true);
         for _ in 0..times {
             for command in commands {
-                let args = split_quoted(command.as_bytes()).unwrap();
+                let args: OwnedArgs = words::split(command.as_bytes()).unwrap().iter().collect();
                 let mut out = Reply::default();
                 executor.execute(&mut session, args.as_args(), &mut out);
                 check(show(out.bytes()));

@@ -15,9 +15,9 @@
 use super::super::Call;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_f64;
 use crate::engine::values::Limits;
 use crate::engine::values::zset::ZSet;
+use crate::format::number::parse_f64;
 
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
 pub fn zadd(c: &mut Call) -> Answer {

@@ -10,8 +10,8 @@
 //! `zslParseRange` and `zslParseLexRangeItem`.
 
 use crate::engine::error::Error;
-use crate::engine::number::{parse_f64_loosely, parse_i64};
 use crate::engine::values::zset::{Bound, LexBound, ZSet};
+use crate::format::number::{parse_f64_loosely, parse_i64};
 use std::ops::Range;
 
 /// What a range is of.

@@ -16,11 +16,11 @@
 use super::{Listing, store};
 use crate::commands::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{ItoaBuf, parse_f64, parse_i64};
 use crate::engine::object::{Object, Value};
 use crate::engine::values::set::Set;
 use crate::engine::values::zset::{self, Scored, ZSet};
 use crate::format::listpack::Element;
+use crate::format::number::{ItoaBuf, parse_f64, parse_i64};
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 

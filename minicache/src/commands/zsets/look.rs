@@ -12,8 +12,8 @@ use super::Listing;
 use crate::commands::draw::Draw;
 use crate::commands::{Call, scan};
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::{DtoaBuf, ItoaBuf};
 use crate::engine::values::zset::ZSet;
+use crate::format::number::{DtoaBuf, ItoaBuf};
 use crate::wire::reply::Reply;
 
 /// `ZCARD key`

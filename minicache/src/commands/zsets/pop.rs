@@ -21,8 +21,8 @@ use super::Listing;
 use crate::commands::{Call, timeout_ms};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::number::parse_i64;
 use crate::engine::values::zset::ZSet;
+use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
 use std::ops::Range;
 

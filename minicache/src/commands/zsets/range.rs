@@ -207,7 +207,7 @@ impl Options {
                     options.limit = Some((c.int(at + 1)?, c.int(at + 2)?));
                     at += 2;
                 }
-                () if form.reverse.is_none() && c.is(at, "rev") => {
+                () if options.form.reverse.is_none() && c.is(at, "rev") => {
                     options.form.reverse = Some(true);
                 }
                 () if options.form.by.is_none() && c.is(at, "bylex") => {

@@ -1,7 +1,7 @@
 //! `redis.conf` and the command line: where parameters come from before anybody can say `CONFIG
 //! SET`.
 //!
-//! A file has one directive a line, a name and words ([`words`](super::words)); `#` starts a
+//! A file has one directive a line, a name and words ([`crate::format::words`]); `#` starts a
 //! comment only at the start of a line. The command line is more of the same file: `server my.conf
 //! --port 7000 --save 900 1` reads `my.conf` as if it ended with
 //!
@@ -26,8 +26,8 @@
 //! and `main` (`server.c`).
 
 use super::table::PARAMETERS;
-use super::words::{join, quoted, split};
 use super::{Config, Settings, find};
+use crate::format::words::{join, quoted, split};
 use std::fmt;
 
 /// Files that include each other end here.

@@ -13,8 +13,8 @@
 //! `CONFIG SET`. The error texts are part of the protocol: clients and test suites match on them.
 //! The counterpart in Redis are the setters of `config.c`.
 
-use super::words::join;
-use crate::engine::number::parse_i64;
+use crate::format::number::parse_i64;
+use crate::format::words::join;
 
 /// Names of a closed set and the numbers they stand for. Of two names with one number the first is
 /// shown.

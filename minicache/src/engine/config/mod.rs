@@ -27,7 +27,6 @@ pub mod kind;
 pub mod settings;
 mod special;
 pub mod table;
-pub mod words;
 
 use crate::engine::glob;
 pub use settings::Settings;

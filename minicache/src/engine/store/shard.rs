@@ -21,10 +21,10 @@ use super::policy::{Policy, Pool};
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::table::Table;
 use super::wheel::{LEVELS, Wheel};
-use crate::engine::number::parse_i64;
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::rng::Rng;
 use crate::format::entry::{self, Stored};
+use crate::format::number::parse_i64;
 use ahash::RandomState;
 
 /// One database's share of a shard.
@@ -130,7 +130,19 @@ impl Shard {
 
     /// The handle of a key, dead or alive.
     pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<Handle> {
-        self.databases[db].table.find(hash, |handle| entry::key(self.slab.slot(handle)) == key)
+        self.databases[db].table.find(hash, |handle| entry::has_key(self.slab.slot(handle), key))
+    }
+
+    /// Touches the entries that keys with these hashes probably have, at most sixteen. The buckets
+    /// do not depend on each other, nor do the entries, so a processor fetches several at a time.
+    pub fn foresee(&self, db: usize, hashes: &[u64]) {
+        let table = &self.databases[db].table;
+        let mut handles = [None; 16];
+        for (handle, hash) in handles.iter_mut().zip(hashes) {
+            *handle = table.candidate(*hash);
+        }
+        let first_bytes = handles.iter().flatten().map(|handle| self.slab.slot(*handle)[0]);
+        std::hint::black_box(first_bytes.fold(0, |seen, byte| seen ^ byte));
     }
 
     /// The key of an entry.
@@ -180,10 +192,16 @@ impl Shard {
         entry::set_clock(self.slab.slot_mut(handle), bits);
     }
 
-    /// Tells the policy that an entry was used.
-    pub fn touch(&mut self, handle: Handle, policy: &dyn Policy, now_ms: i64) {
+    /// Whether an entry's time has not come; if so, and if it is a use, the policy is told.
+    pub fn visit(&mut self, handle: Handle, now_ms: i64, using: Option<&dyn Policy>) -> bool {
         let slot = self.slab.slot_mut(handle);
-        entry::set_clock(slot, policy.accessed(entry::clock(slot), now_ms, &mut self.rng));
+        if entry::deadline(slot).is_some_and(|deadline| deadline <= now_ms) {
+            return false;
+        }
+        if let Some(policy) = using {
+            entry::set_clock(slot, policy.accessed(entry::clock(slot), now_ms, &mut self.rng));
+        }
+        true
     }
 
     /// Bytes of an entry's slot, of its object, and its share of the index.
@@ -213,8 +231,8 @@ impl Shard {
         handle
     }
 
-    /// Gives a key that is there another value and deadline. The handle changes where the slot
-    /// must.
+    /// Gives a key that is there another value and deadline; what the policy knows of it stays. The
+    /// handle changes where the slot must.
     pub fn replace(
         &mut self,
         db: usize,
@@ -222,18 +240,16 @@ impl Shard {
         key: &[u8],
         fresh: Fresh<'_>,
         life: Life,
-        clock: u32,
     ) -> Handle {
         if let (Fresh::Text(bytes), None) = (&fresh, life.deadline)
             && !may_be_number(bytes)
             && entry::overwrite(self.slab.slot_mut(handle), bytes)
         {
-            self.set_clock(handle, clock);
             return handle;
         }
         self.drop_object(handle);
         let stored = self.store(key, fresh, life.deadline);
-        self.rewrite(db, handle, key, stored, life, clock)
+        self.rewrite(db, handle, key, stored, life)
     }
 
     /// Changes only the deadline. The handle changes where the slot must.
@@ -247,7 +263,7 @@ impl Shard {
             return handle;
         }
         let copy = slot.to_vec();
-        self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life, entry::clock(&copy))
+        self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life)
     }
 
     /// Removes an entry and returns its object, if it had one.
@@ -428,10 +444,10 @@ impl Shard {
         key: &[u8],
         stored: Stored<'_>,
         life: Life,
-        clock: u32,
     ) -> Handle {
         let Shard { slab, hasher, databases, .. } = self;
         let Keyspace { table, wheel } = &mut databases[db];
+        let clock = entry::clock(slab.slot(handle));
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);
         }
@@ -501,100 +517,4 @@ pub struct Sampling<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::store::policy::Lru;
-
-    const NOW: i64 = 1_800_000_000_000;
-
-    fn shard() -> Shard {
-        Shard::new(2, RandomState::with_seed(1), 7)
-    }
-
-    fn add(shard: &mut Shard, db: usize, key: &str, text: &[u8], deadline: Option<i64>) {
-        let life = Life { deadline, now_ms: NOW };
-        shard.insert(db, key.as_bytes(), Fresh::Text(text), life, 0);
-    }
-
-    fn find(shard: &Shard, db: usize, key: &str) -> Option<Handle> {
-        shard.find(db, shard.hasher.hash_one(key.as_bytes()), key.as_bytes())
-    }
-
-    #[test]
-    fn compaction_gives_pages_back_and_loses_nothing() {
-        let mut shard = shard();
-        for i in 0..20_000 {
-            let deadline = (i % 3 == 0).then_some(NOW + 1000 + i);
-            add(&mut shard, (i % 2) as usize, &format!("key{i}"), b"0123456789abcdef!", deadline);
-        }
-        for i in (0..20_000).filter(|i| i % 10 != 0) {
-            let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was added");
-            shard.remove((i % 2) as usize, handle);
-        }
-        let before = shard.slab.page_bytes();
-        let rounds = (0..1000).filter(|_| shard.compact()).count();
-        assert!(rounds > 0 && shard.slab.page_bytes() * 3 < before, "{rounds} pages emptied");
-        for i in (0..20_000).step_by(10) {
-            let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was kept");
-            assert_eq!(shard.deadline(handle), (i % 3 == 0).then_some(NOW + 1000 + i));
-        }
-        let (mut due, mut budget) = (0, usize::MAX);
-        while let Some(handle) = shard.next_due(0, NOW + 100_000, &mut budget) {
-            shard.remove(0, handle);
-            due += 1;
-        }
-        assert_eq!((due, shard.volatile_len(0)), (667, 0));
-    }
-
-    #[test]
-    fn the_coldest_of_the_sampled_goes_first() {
-        let mut shard = shard();
-        for i in 0..1000u32 {
-            add(&mut shard, 0, &format!("key{i}"), b"value", None);
-            let handle = find(&shard, 0, &format!("key{i}")).expect("it was added");
-            shard.set_clock(handle, ((NOW / 1000) as u32 & 0xff_ffff) - 1000 + i);
-        }
-        let mut ages = 0;
-        for _ in 0..100 {
-            let sampling = Sampling { policy: &Lru, volatile_only: false, samples: 5, now_ms: NOW };
-            let (_, key) = shard.evict(sampling).expect("there are keys");
-            let number: u32 = String::from_utf8_lossy(&key[3..]).parse().expect("a key's number");
-            ages += number;
-        }
-        // Evicting at random would give 500 on average; an exact order 50.
-        assert!(ages / 100 < 200, "evicted keys were on average the {}th", ages / 100);
-        assert_eq!((shard.len(0), shard.stats.evicted), (900, 100));
-    }
-
-    #[test]
-    fn only_keys_with_deadlines_go_where_the_policy_says_so() {
-        let mut shard = shard();
-        (0..1000).for_each(|i| add(&mut shard, 0, &format!("key{i}"), b"value", None));
-        add(&mut shard, 1, "volatile", b"value", Some(NOW + 5000));
-        let evict = |shard: &mut Shard| {
-            shard.evict(Sampling { policy: &Lru, volatile_only: true, samples: 5, now_ms: NOW })
-        };
-        assert_eq!(evict(&mut shard), Some((1, b"volatile"[..].into())));
-        assert_eq!(evict(&mut shard), None);
-    }
-
-    #[test]
-    fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
-        let mut shard = shard();
-        add(&mut shard, 0, "k", b"bar", None);
-        let long = vec![b'x'; 5000];
-        let texts: [&[u8]; 5] = [b"12", b"a rather longer text than before", &long, b"", b"bar"];
-        for text in texts {
-            for deadline in [None, Some(NOW + 5), Some(1 << 50), None] {
-                let handle = find(&shard, 0, "k").expect("it is there");
-                let life = Life { deadline, now_ms: NOW };
-                shard.replace(0, handle, b"k", Fresh::Text(text), life, 3);
-                let handle = find(&shard, 0, "k").expect("it is still there");
-                let found = shard.value(handle).as_str().map(Str::to_vec);
-                assert_eq!((found, shard.deadline(handle)), (Some(text.to_vec()), deadline));
-            }
-        }
-        assert_eq!((shard.len(0), shard.volatile_len(0)), (1, 0));
-        assert!(shard.objects.iter().all(Option::is_none));
-    }
-}
+mod tests;

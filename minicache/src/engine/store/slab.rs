@@ -228,6 +228,7 @@ impl Slab {
     }
 
     /// The bytes of a slot: the entry and whatever the class rounds up to.
+    #[inline]
     pub fn slot(&self, handle: Handle) -> &[u8] {
         let (number, place) = split(handle);
         let page = &self.pages[number];
@@ -236,6 +237,7 @@ impl Slab {
     }
 
     /// The bytes of a slot, to be changed.
+    #[inline]
     pub fn slot_mut(&mut self, handle: Handle) -> &mut [u8] {
         let (number, place) = split(handle);
         let page = &mut self.pages[number];

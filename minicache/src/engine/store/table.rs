@@ -60,14 +60,12 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 impl Bucket {
     const EMPTY: Bucket = Bucket { tags: [0; SLOTS], overflow: NONE, ids: [0; SLOTS] };
 
-    /// A bit per slot whose tag is `tag`. Written as one pass without early exit, which compiles to
-    /// one vector compare.
+    /// A bit per slot whose tag is `tag`, found for eight slots at once.
     fn matching(&self, tag: u8) -> u32 {
-        let mut bits = 0;
-        for slot in 0..SLOTS {
-            bits |= u32::from(self.tags[slot] == tag) << slot;
-        }
-        bits
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
+        let first = equal_bytes(u64::from_le_bytes([a, b, c, d, e, f, g, h]), tag);
+        let last = equal_bytes(u64::from(u32::from_le_bytes([i, j, k, l])), tag);
+        first | ((last & 0xf) << 8)
     }
 
     fn free_slot(&self) -> Option<usize> {
@@ -155,6 +153,16 @@ impl Table {
             }
             bucket = &self.overflow[bucket.overflow as usize];
         }
+    }
+
+    /// The first id whose tag agrees with `hash`, looked for in the home bucket only.
+    pub fn candidate(&self, hash: u64) -> Option<u32> {
+        if self.is_empty() {
+            return None;
+        }
+        let bucket = self.home(self.home_of(hash));
+        let candidates = bucket.matching(tag_of(hash));
+        bucket.ids.get(candidates.trailing_zeros() as usize).copied()
     }
 
     /// Stores `id`, which must not be there yet. `hash_of` answers for the ids of the one bucket
@@ -376,6 +384,17 @@ impl Table {
             self.place(self.home_of(hash), tag_of(hash), id);
         }
     }
+}
+
+/// A bit per byte of `bytes` that is `byte`, the lowest for the lowest.
+fn equal_bytes(bytes: u64, byte: u8) -> u32 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const LOW: u64 = 0x7f * EACH;
+    let different = bytes ^ (u64::from(byte) * EACH);
+    // The top bit of each byte says whether the byte is zero...
+    let equal = !(((different & LOW) + LOW) | different | LOW);
+    // ... and one multiplication brings these bits together in the top byte.
+    ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
 }
 
 /// Eight bits of the hash that the bucket number does not use (it takes the low ones, shards the

@@ -13,9 +13,9 @@
 use super::dict::Dict;
 use super::intset::IntSet;
 use super::{Limits, allocation};
-use crate::engine::number::{ItoaBuf, parse_i64};
 use crate::engine::rng::Rng;
 use crate::format::listpack::Element;
+use crate::format::number::{ItoaBuf, parse_i64};
 
 /// A set; see the head of the file.
 #[derive(Clone)]

@@ -24,10 +24,10 @@
 use super::dict::hash;
 use super::skiplist::{HEIGHT_MAX, SkipList};
 use super::{Limits, allocation};
-use crate::engine::number::ItoaBuf;
 use crate::engine::rng::Rng;
 use crate::engine::store::table::Table;
 use crate::format::listpack::{self, Element, Listpack};
+use crate::format::number::ItoaBuf;
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -314,7 +314,8 @@ impl ZSet {
         }
     }
 
-    fn unpack(&mut self) {
+    /// Turns a packed set into the form for any number of members, which it then keeps.
+    pub fn unpack(&mut self) {
         if let ZSet::Packed(_) = self {
             let members = self.iter().map(|(member, score)| {
                 let member = member.to_vec().into_boxed_slice();

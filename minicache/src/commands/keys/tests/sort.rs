@@ -175,3 +175,28 @@ fn what_sort_refuses() {
         "#,
     );
 }
+
+#[test]
+fn a_sorted_set_is_unpacked_to_be_sorted() {
+    let mut t = Fixture::new();
+    t.run("ZADD z 1 a 2 b");
+    assert_eq!(t.encoding("z"), Some("listpack"));
+    assert_eq!(t.run("SORT_RO z ALPHA DESC"), "1) \"b\"\n2) \"a\"");
+    assert_eq!(t.encoding("z"), Some("skiplist"));
+}
+
+#[test]
+fn weights_are_in_the_range_of_a_double() {
+    let mut t = Fixture::new();
+    for (weight, order) in [
+        (" 0x10", "1) \"15\"\n2) \"w\""),
+        ("-inf", "1) \"w\"\n2) \"15\""),
+        ("1e400", "(error) ERR One or more scores can't be converted into double"),
+        ("1e-400", "(error) ERR One or more scores can't be converted into double"),
+    ] {
+        t.run("DEL l");
+        t.run("RPUSH l 15 w");
+        t.run(&format!("MSET of_w \"{weight}\" of_15 15"));
+        assert_eq!(t.run("SORT l BY of_*"), order, "{weight}");
+    }
+}

@@ -206,3 +206,24 @@ fn what_is_known_of_a_key_moves_with_it() {
     assert_eq!(t.run("OBJECT FREQ copy"), "(integer) 5");
     assert!(t.run("OBJECT IDLETIME copy").starts_with("(error) ERR An LFU maxmemory policy is"));
 }
+
+#[test]
+fn a_database_has_a_number_of_32_bits() {
+    let range = "value is out of range, value must between -2147483648 and 2147483647";
+    let mut t = Fixture::new();
+    assert_eq!(t.run("SELECT 2147483647"), "(error) ERR DB index is out of range");
+    assert_eq!(t.run("SELECT 2147483648"), format!("(error) ERR {range}"));
+    assert_eq!(t.run("SELECT x"), "(error) ERR value is not an integer or out of range");
+}
+
+#[test]
+fn a_float_stays_text_wherever_it_goes() {
+    let mut t = Fixture::new();
+    t.run("INCRBYFLOAT a 2");
+    t.run("COPY a b");
+    t.run("RENAME a c");
+    assert_eq!((t.encoding("b"), t.encoding("c")), (Some("embstr"), Some("embstr")));
+    t.run("SET a 2");
+    t.run("COPY a b REPLACE");
+    assert_eq!(t.encoding("b"), Some("int"));
+}

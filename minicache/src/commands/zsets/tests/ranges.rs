@@ -133,6 +133,8 @@ fn what_ranges_refuse() {
         (error) ERR syntax error, WITHSCORES not supported in combination with BYLEX
         > ZRANGE z 0 -1 BYSCORE BYLEX
         (error) ERR syntax error
+        > ZRANGE z 0 -1 REV REV
+        (error) ERR syntax error
         > ZRANGE z 0 -1 BYSCORE LIMIT 0
         (error) ERR syntax error
         > ZRANGE z 0 -1 BYSCORE LIMIT 0 x
@@ -161,6 +163,30 @@ fn what_ranges_refuse() {
         (error) ERR min or max is not a float
         > ZREMRANGEBYRANK text 0 1
         (error) WRONGTYPE Operation against a key holding the wrong kind of value
+        "#,
+    );
+}
+
+#[test]
+fn scores_may_be_hexadecimal() {
+    Fixture::new().check(
+        r#"
+        > ZADD z 0x10 a -0X1.8p1 b
+        (integer) 2
+        > ZRANGE z 0x-1 5 BYSCORE
+        (error) ERR min or max is not a float
+        > ZRANGE z (-0x3 0x1p4 BYSCORE WITHSCORES
+        1) "a"
+        2) "16"
+        > ZUNION 1 z WEIGHTS 0x2 WITHSCORES
+        1) "b"
+        2) "-6"
+        3) "a"
+        4) "32"
+        > ZINCRBY z 0x.8 b
+        "-2.5"
+        > ZADD z 0x1p2000 c
+        (error) ERR value is not a valid float
         "#,
     );
 }

@@ -15,9 +15,9 @@
 //! different text, and without trailing zeros: what C calls `%.17g`. That is why a score of 0.1
 //! comes back as `0.10000000000000001`, and 1e20 as `1e+20`.
 //!
-//! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`. Left
-//! out: scores in hexadecimal (`0x1p3`), which C's `strtod` takes.
+//! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`.
 
+use super::hex_float;
 use std::io::Write as _;
 
 /// The integer that `text` spells, if that is its one canonical spelling: no sign but `-`, no
@@ -46,40 +46,68 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// overflow.
 const I64_DIGITS_MAX: usize = 19;
 
-/// The double that `text` spells, as sorted sets take scores: decimal, with or without fraction and
-/// exponent, or a spelling of infinity. Not a number, blanks, and what overflows or underflows to
-/// nothing are refused.
+/// The double that `text` spells, as sorted sets take scores: decimal or hexadecimal, with or
+/// without fraction and exponent, or a spelling of infinity. Not a number, blanks, and what
+/// overflows or underflows to nothing are refused.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     // Most scores are integers, and those are read in a third of the time.
     if let Some(value) = parse_i64(text) {
         return Some(value as f64);
     }
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    let mantissa = text.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
-    let nonzero = mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
-    match value {
-        _ if value.is_nan() => None,
-        _ if value.is_infinite() && nonzero => None,
-        _ if value == 0.0 && nonzero => None,
-        _ => Some(value),
-    }
+    let (value, exact) = strtod(text)?;
+    (exact || (value != 0.0 && value.is_finite())).then_some(value)
 }
 
 /// The double that `text` spells where C's `strtod` decides alone, which is at the ends of a range
-/// of scores and in `SORT`: a zero byte ends the text, blanks in front do not matter, nothing at
-/// all is 0, and what overflows is infinite.
+/// of scores: a zero byte ends the text, blanks in front do not matter, nothing at all is 0, and
+/// what overflows is infinite.
 pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
+    parse_prefix(text).map(|(value, _)| value)
+}
+
+/// The double that `text` spells where `SORT` looks: likewise, but what overflows, underflows, or
+/// is so small that digits are lost, is refused.
+pub fn parse_weight(text: &[u8]) -> Option<f64> {
+    parse_prefix(text).filter(|(_, exact)| *exact).map(|(value, _)| value)
+}
+
+/// See [`parse_f64_loosely`] and [`strtod`].
+fn parse_prefix(text: &[u8]) -> Option<(f64, bool)> {
     if let Some(value) = parse_i64(text) {
-        return Some(value as f64);
+        return Some((value as f64, true));
     }
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if text.is_empty() {
-        return Some(0.0);
+        return Some((0.0, true));
     }
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let digits = &text[text.iter().take_while(|byte| blank(byte)).count()..];
-    let value: f64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    (!value.is_nan()).then_some(value)
+    strtod(&text[text.iter().take_while(|byte| blank(byte)).count()..])
+}
+
+/// What `strtod` makes of a text that is a number as a whole, and whether it is in the range where
+/// doubles have all their digits. `None` for all else, and for NaN.
+fn strtod(text: &[u8]) -> Option<(f64, bool)> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let (value, mantissa) = match digits {
+        [b'+' | b'-', ..] => return None,
+        [b'0', b'x' | b'X', digits @ ..] => {
+            let end = digits.iter().position(|byte| matches!(byte, b'p' | b'P'));
+            (hex_float::parse(digits)?, &digits[..end.unwrap_or(digits.len())])
+        }
+        _ => {
+            let end = digits.iter().position(|byte| matches!(byte, b'e' | b'E'));
+            let value: f64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            (value, &digits[..end.unwrap_or(digits.len())])
+        }
+    };
+    let spelt_out = matches!(digits, [b'i' | b'I', ..]);
+    let zero = !spelt_out && mantissa.iter().all(|byte| matches!(byte, b'0' | b'.'));
+    let exact = spelt_out || zero || value.is_normal();
+    (!value.is_nan()).then_some((if negative { -value } else { value }, exact))
 }
 
 /// Room for the longest 64-bit integer, written without allocating.
@@ -317,14 +345,42 @@ mod tests {
             ("-Infinity", f64::NEG_INFINITY),
             ("5.e1", 50.0),
             ("5e-324", 5e-324),
+            ("0x10", 16.0),
+            ("-0X1.8p+3", -12.0),
+            ("0x0p9999", 0.0),
         ];
         accepted.iter().for_each(|(text, value)| {
             assert_eq!(parse_f64(text.as_bytes()), Some(*value), "{text}");
         });
         assert!(parse_f64(b"-0").is_some_and(f64::is_sign_negative));
         let refused = [
-            "", "nan", "-nan", " 1", "1 ", "1e", "e1", ".", "+", "1,5", "1_0", "in", "1e400",
-            "-1e400", "1e-400", "\u{661}", "1\0",
+            "",
+            "nan",
+            "-nan",
+            " 1",
+            "1 ",
+            "1e",
+            "e1",
+            ".",
+            "+",
+            "1,5",
+            "1_0",
+            "in",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "\u{661}",
+            "1\0",
+            "--1",
+            "+-1",
+            "0x",
+            "0x1p",
+            "0x1p2000",
+            "0x1p-2000",
+            "0x1 ",
+            "0x-1",
+            "nan(1)",
+            "infinit",
         ];
         refused.iter().for_each(|text| assert_eq!(parse_f64(text.as_bytes()), None, "{text}"));
         assert_eq!(parse_f64(b"\xff"), None);
@@ -341,8 +397,14 @@ mod tests {
             ("1 ", None),
             ("nan", None),
             ("1x", None),
+            (" 0x1p-1", Some(0.5)),
         ] {
             assert_eq!(parse_f64_loosely(text.as_bytes()), value, "{text:?}");
+        }
+        assert_eq!(parse_weight(b" 1.5\0x"), Some(1.5));
+        assert_eq!(parse_weight(b"-inf"), Some(f64::NEG_INFINITY));
+        for text in ["1e400", "1e-400", "1e-310"] {
+            assert_eq!(parse_weight(text.as_bytes()), None, "{text}");
         }
     }
 

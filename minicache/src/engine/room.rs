@@ -1,0 +1,58 @@
+//! Making room: keys are given up until memory in use is within `maxmemory`.
+//!
+//! Every shard has candidates of its own, and is asked in turn:
+//!
+//! ```text
+//! used 101 MB, maxmemory 100 MB    shard 0 gives up a key, shard 1, shard 2 … used 99.9 MB: enough
+//! ```
+//!
+//! It happens before a command that may need memory, in front of its locks (`performEvictions` in
+//! `evict.c`, which gives up after a while and goes on in the background; here a key costs so
+//! little that it does not).
+
+use super::access::{Moment, publish_event};
+use super::cache::Cache;
+use super::config::events::Events;
+use super::rules::Rules;
+use super::store::shard::Sampling;
+
+/// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
+/// without locks.
+///
+/// Shards are asked in turn, so that with several of them the evicted keys come from all.
+pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
+    while cache.used_memory() as u64 > rules.settings.maxmemory {
+        if !evict_any(cache, rules, now, turn) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Evicts a key from the next shard that has one to give up; false where none has. Call it without
+/// locks.
+pub fn evict_any(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
+    rules.evicts()
+        && (0..cache.shards()).any(|_| {
+            *turn = (*turn + 1) % cache.shards();
+            evict_one(cache, rules, now, *turn)
+        })
+}
+
+fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {
+    let mut cell = cache.lock(index);
+    let evicted = cell.shard.evict(Sampling {
+        policy: &*rules.policy,
+        volatile_only: rules.settings.maxmemory_policy.is_volatile(),
+        samples: rules.settings.maxmemory_samples as usize,
+        now_ms: now.ms,
+    });
+    let Some((db, key)) = evicted else { return false };
+    cell.watched.touch(db, &key);
+    cache.note_free(index, &cell);
+    let wanted = rules.settings.notify_keyspace_events;
+    if wanted.contains(Events::EVICTED) {
+        publish_event(cache, wanted, db, "evicted", &key);
+    }
+    true
+}

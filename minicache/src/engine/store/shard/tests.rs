@@ -1,0 +1,97 @@
+//! Tests of the shard.
+
+use super::*;
+use crate::engine::store::policy::Lru;
+
+const NOW: i64 = 1_800_000_000_000;
+
+fn shard() -> Shard {
+    Shard::new(2, RandomState::with_seed(1), 7)
+}
+
+fn add(shard: &mut Shard, db: usize, key: &str, text: &[u8], deadline: Option<i64>) {
+    let life = Life { deadline, now_ms: NOW };
+    shard.insert(db, key.as_bytes(), Fresh::Text(text), life, 0);
+}
+
+fn find(shard: &Shard, db: usize, key: &str) -> Option<Handle> {
+    shard.find(db, shard.hasher.hash_one(key.as_bytes()), key.as_bytes())
+}
+
+#[test]
+fn compaction_gives_pages_back_and_loses_nothing() {
+    let mut shard = shard();
+    for i in 0..20_000 {
+        let deadline = (i % 3 == 0).then_some(NOW + 1000 + i);
+        add(&mut shard, (i % 2) as usize, &format!("key{i}"), b"0123456789abcdef!", deadline);
+    }
+    for i in (0..20_000).filter(|i| i % 10 != 0) {
+        let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was added");
+        shard.remove((i % 2) as usize, handle);
+    }
+    let before = shard.slab.page_bytes();
+    let rounds = (0..1000).filter(|_| shard.compact()).count();
+    assert!(rounds > 0 && shard.slab.page_bytes() * 3 < before, "{rounds} pages emptied");
+    for i in (0..20_000).step_by(10) {
+        let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was kept");
+        assert_eq!(shard.deadline(handle), (i % 3 == 0).then_some(NOW + 1000 + i));
+    }
+    let (mut due, mut budget) = (0, usize::MAX);
+    while let Some(handle) = shard.next_due(0, NOW + 100_000, &mut budget) {
+        shard.remove(0, handle);
+        due += 1;
+    }
+    assert_eq!((due, shard.volatile_len(0)), (667, 0));
+}
+
+#[test]
+fn the_coldest_of_the_sampled_goes_first() {
+    let mut shard = shard();
+    for i in 0..1000u32 {
+        add(&mut shard, 0, &format!("key{i}"), b"value", None);
+        let handle = find(&shard, 0, &format!("key{i}")).expect("it was added");
+        shard.set_clock(handle, ((NOW / 1000) as u32 & 0xff_ffff) - 1000 + i);
+    }
+    let mut ages = 0;
+    for _ in 0..100 {
+        let sampling = Sampling { policy: &Lru, volatile_only: false, samples: 5, now_ms: NOW };
+        let (_, key) = shard.evict(sampling).expect("there are keys");
+        let number: u32 = String::from_utf8_lossy(&key[3..]).parse().expect("a key's number");
+        ages += number;
+    }
+    // Evicting at random would give 500 on average; an exact order 50.
+    assert!(ages / 100 < 200, "evicted keys were on average the {}th", ages / 100);
+    assert_eq!((shard.len(0), shard.stats.evicted), (900, 100));
+}
+
+#[test]
+fn only_keys_with_deadlines_go_where_the_policy_says_so() {
+    let mut shard = shard();
+    (0..1000).for_each(|i| add(&mut shard, 0, &format!("key{i}"), b"value", None));
+    add(&mut shard, 1, "volatile", b"value", Some(NOW + 5000));
+    let evict = |shard: &mut Shard| {
+        shard.evict(Sampling { policy: &Lru, volatile_only: true, samples: 5, now_ms: NOW })
+    };
+    assert_eq!(evict(&mut shard), Some((1, b"volatile"[..].into())));
+    assert_eq!(evict(&mut shard), None);
+}
+
+#[test]
+fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
+    let mut shard = shard();
+    add(&mut shard, 0, "k", b"bar", None);
+    let long = vec![b'x'; 5000];
+    let texts: [&[u8]; 5] = [b"12", b"a rather longer text than before", &long, b"", b"bar"];
+    for text in texts {
+        for deadline in [None, Some(NOW + 5), Some(1 << 50), None] {
+            let handle = find(&shard, 0, "k").expect("it is there");
+            let life = Life { deadline, now_ms: NOW };
+            shard.replace(0, handle, b"k", Fresh::Text(text), life);
+            let handle = find(&shard, 0, "k").expect("it is still there");
+            let found = shard.value(handle).as_str().map(Str::to_vec);
+            assert_eq!((found, shard.deadline(handle)), (Some(text.to_vec()), deadline));
+        }
+    }
+    assert_eq!((shard.len(0), shard.volatile_len(0)), (1, 0));
+    assert!(shard.objects.iter().all(Option::is_none));
+}
