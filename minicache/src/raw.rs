@@ -67,6 +67,26 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// Lets this process have `wanted` files open, as far as the system allows; how many it may have.
+pub fn open_files_up_to(wanted: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a value of the type the call fills in.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return 0;
+    }
+    if limit.rlim_cur < wanted {
+        // The administrator may go beyond the maximum, everybody else as far as that.
+        for maximum in [limit.rlim_max.max(wanted), limit.rlim_max] {
+            let raised = libc::rlimit { rlim_cur: wanted.min(maximum), rlim_max: maximum };
+            // SAFETY: the pointer is to a value that lives until the call returns.
+            if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
+                return raised.rlim_cur;
+            }
+        }
+    }
+    limit.rlim_cur
+}
+
 /// Asks the allocator to return free memory to the system.
 pub fn give_back() {
     // SAFETY: `malloc_trim` takes no pointer and may be called at any time by any thread.

@@ -304,3 +304,53 @@ fn one_client_too_many() {
         client.rest() == b"+PONG\r\n"
     });
 }
+
+/// What a parameter limits is limited from the next command of the same packet on.
+#[test]
+fn a_parameter_holds_within_its_pipeline() {
+    let server = Server::start();
+    let set = "CONFIG SET proto-max-bulk-len 1mb\r\n*2\r\n$3\r\nGET\r\n$2000000\r\n";
+    let expected = format!("+OK\r\n{}", closing("invalid bulk length"));
+    assert_eq!(answer(&server, set.as_bytes()), expected);
+}
+
+/// A client above its hard limit gets nothing of the reply that was too much.
+#[test]
+fn a_reply_above_the_hard_limit_is_not_sent() {
+    let server = Server::start();
+    server.set("client-output-buffer-limit", "normal 100000 0 0");
+    let mut client = server.connect();
+    client.send(&[&b"*3\r\n"[..], &bulk(b"SET"), &bulk(b"k"), &bulk(&[b'v'; 150_000])].concat());
+    client.expect(b"+OK\r\n");
+    client.send(b"GET k\r\n");
+    assert_eq!(client.rest(), b"");
+    lives(&server);
+}
+
+/// Nobody has to write anything for a client above its soft limit to be closed in time.
+#[test]
+fn a_soft_limit_ends_without_traffic() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send(&[&b"*3\r\n"[..], &bulk(b"SET"), &bulk(b"k"), &bulk(&[b'v'; 1 << 20])].concat());
+    client.expect(b"+OK\r\n");
+    server.set("client-output-buffer-limit", "normal 0 1mb 1");
+    client.send(&b"GET k\r\n".repeat(30));
+    wait_until("the server has closed", || server.info("connected_clients") == 1);
+    lives(&server);
+}
+
+/// Requests that are never finished count against `maxmemory-clients`, the largest first.
+#[test]
+fn clients_are_evicted_for_their_memory() {
+    let server = Server::start();
+    server.set("maxmemory-clients", "3mb");
+    let mut small = server.connect();
+    small.send(&[&b"*1\r\n$500000\r\n"[..], &[b'x'; 400_000]].concat());
+    let mut large = server.connect();
+    large.try_send(&[&b"*1\r\n$5000000\r\n"[..], &vec![b'x'; 4 << 20]].concat());
+    wait_until("the large one is gone", || server.info("evicted_clients") == 1);
+    small.send(&[b'x'; 100_002]);
+    assert!(small.take(4) == b"-ERR", "the small one is served");
+    lives(&server);
+}

@@ -133,7 +133,8 @@ fn file_flags_and_log_lines() {
     ask(&client, "SHUTDOWN NOSAVE", "");
     let (status, log, errors) = server.end();
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
-    assert!(log.contains("bye bye"), "{log}");
+    assert!(log.contains("# User requested shutdown...\n"), "{log}");
+    assert!(log.contains("is now ready to exit, bye bye...\n"), "{log}");
     assert!(!data.join("mini.pid").exists(), "it is removed at the end");
 }
 
@@ -208,4 +209,33 @@ fn mistakes_are_shown_with_their_line_and_end_the_start() {
             assert!(errors.contains(text), "{args:?}: {text} is not in {errors}");
         }
     }
+}
+
+#[test]
+fn every_address_of_bind_is_heard_and_may_change_while_it_runs() {
+    let folder = Folder::new("bind");
+    let port = free_port();
+    let args = ["--bind", "127.0.0.1 127.0.0.2", "--port", &port.to_string()];
+    let mut server = Running::start(&folder, &args, "");
+    server.log_up_to("Ready to accept connections");
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    ask(&TcpStream::connect(("127.0.0.2", port)).unwrap(), "PING", "+PONG\r\n");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = taken.local_addr().unwrap().port();
+    let failed = "-ERR CONFIG SET failed (possibly related to argument";
+    let why = "- Unable to listen on this port. Check server logs.\r\n";
+    let command = format!("CONFIG SET maxmemory 1mb port {busy}");
+    ask(&client, &command, &format!("{failed} 'port') {why}"));
+    ask(&client, "CONFIG GET maxmemory", &bulks(&["maxmemory", "0"]));
+    let why = "- Failed to bind to specified addresses.\r\n";
+    ask(&client, "CONFIG SET bind 999.999.999.999", &format!("{failed} 'bind') {why}"));
+
+    let next = free_port();
+    ask(&client, &format!("CONFIG SET port {next}"), "+OK\r\n");
+    ask(&TcpStream::connect(("127.0.0.2", next)).unwrap(), "PING", "+PONG\r\n");
+    ask(&client, "CONFIG SET bind 127.0.0.3", "+OK\r\n");
+    ask(&TcpStream::connect(("127.0.0.3", next)).unwrap(), "PING", "+PONG\r\n");
+    ask(&client, "SHUTDOWN", "");
+    assert_eq!(server.end().0.code(), Some(0));
 }

@@ -130,7 +130,7 @@ fn main() -> ExitCode {
             drain_timeout: Duration::from_secs(args.drain_timeout),
             ..args.common.options()
         };
-        run(options, echo, Shutdown::new(), |bound| print_ready(&ENGINE, bound))?;
+        run(options, echo, Shutdown::new(), |bound, _| print_ready(&ENGINE, bound))?;
         Ok(())
     })
 }

@@ -74,6 +74,19 @@ impl Process {
     }
 }
 
+/// The system's name and release and the machine's architecture, as `uname -srm` has them.
+pub fn system() -> String {
+    let read = |name: &str| fs::read_to_string(format!("/proc/sys/kernel/{name}"));
+    let [name, release] = ["ostype", "osrelease"].map(|name| read(name).unwrap_or_default());
+    format!("{} {} {}", name.trim(), release.trim(), std::env::consts::ARCH)
+}
+
+/// The machine's memory, in bytes; 0 where that cannot be read.
+pub fn machine_memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    labelled(&text, "MemTotal:").saturating_mul(1024)
+}
+
 /// The number after `label` at the beginning of a line. `unlimited` is the largest number there is.
 fn labelled(text: &str, label: &str) -> u64 {
     let rest = text.lines().find_map(|line| line.strip_prefix(label)).unwrap_or("");
@@ -119,6 +132,12 @@ mod tests {
             Process::default()
         );
         assert_eq!(Process::parse("", "", "Max open files unlimited", "").max_files, u64::MAX);
+    }
+
+    #[test]
+    fn this_very_machine() {
+        assert!(machine_memory_bytes() > Process::look().resident_bytes);
+        assert!(system().ends_with(std::env::consts::ARCH), "{}", system());
     }
 
     #[test]

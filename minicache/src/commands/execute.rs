@@ -20,7 +20,8 @@ use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use std::sync::atomic::Ordering;
 
-/// One command in this many of the quick ones is timed, and counts for all of them.
+/// Of the quick commands the first so many are timed each; then one in so many, which counts for
+/// all of them.
 const TIMED_ONE_IN: u64 = 256;
 /// A slow log that starts below this many microseconds wants every command timed.
 const TIME_ALL_BELOW_US: i64 = 1000;
@@ -73,13 +74,20 @@ impl<'c> Executor<'c> {
     }
 
     /// Until when a pause keeps this command waiting.
-    pub fn held_up(&self, args: Args) -> Option<i64> {
+    pub fn held_up(&self, session: &Session, args: Args) -> Option<i64> {
         let pause = &self.store.cache.pause;
         pause.holds(self.store.now.ms, true)?;
-        let writes = table::find(args.at(0)).is_some_and(|command| {
-            command.flags.has(Flags::WRITE)
-                || matches!(command.name, "exec" | "publish" | "spublish")
-        });
+        // What would be refused need not wait.
+        let command = find(args).ok().filter(|_| session.trusted)?;
+        let changes = |command: &Command| {
+            command.flags.has(Flags::WRITE) || matches!(command.name, "publish" | "spublish")
+        };
+        let writes = match &session.transaction {
+            Some(open) if command.name == "exec" => {
+                open.commands.iter().any(|(command, _)| changes(command))
+            }
+            _ => changes(command),
+        };
         pause.holds(self.store.now.ms, writes)
     }
 
@@ -105,7 +113,10 @@ impl<'c> Executor<'c> {
                 session.closing = true;
                 return Ok(());
             }
-            Err(error) => return Err(refused(&mut self.store, session, args, error)),
+            Err(error) => {
+                self.count_rejected(args);
+                return Err(refused(&mut self.store, session, args, error));
+            }
         };
         if session.transaction.is_some() {
             match command.name {
@@ -116,6 +127,13 @@ impl<'c> Executor<'c> {
         }
         self.lock_for(command, args);
         self.call(session, command, args, out, Mode::Direct)
+    }
+
+    /// Counts a command that is refused before it runs, if there is such a command.
+    fn count_rejected(&self, args: Args) {
+        let Some(command) = table::find(args.at(0)) else { return };
+        let command = args.get(1).and_then(|name| command.subcommand(name)).unwrap_or(command);
+        add(&self.store.counters.of(command.id()).rejected, 1);
     }
 
     fn permit(
@@ -185,13 +203,14 @@ impl<'c> Executor<'c> {
         let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
-        let every = command.may_be_slow() || (0..TIME_ALL_BELOW_US).contains(&slow_us);
+        let every = calls < TIMED_ONE_IN || command.may_be_slow() || self.times_all();
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
         let answer = run(self, session);
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
             add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
+            self.note_latency(command, took_ns);
             if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
                 self.note_slow(session, command, args, took_ns / 1000);
             }
@@ -204,6 +223,28 @@ impl<'c> Executor<'c> {
             add(&figures.failed, 1);
         }
         answer
+    }
+
+    /// Whether somebody wants to know of every slow command, so that each has to be timed.
+    fn times_all(&self) -> bool {
+        let settings = &self.store.rules.settings;
+        (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than)
+            || settings.latency_monitor_threshold > 0
+    }
+
+    /// Counts how long a command took, and makes a note of it where that was long.
+    #[cold]
+    fn note_latency(&self, command: &Command, took_ns: u64) {
+        let settings = &self.store.rules.settings;
+        if settings.latency_tracking {
+            self.store.counters.of(command.id()).latency.note(took_ns);
+        }
+        let (threshold_ms, took_ms) = (settings.latency_monitor_threshold, took_ns / 1_000_000);
+        if threshold_ms > 0 && took_ms >= threshold_ms {
+            let fast = command.flags.has(Flags::FAST);
+            let event = if fast { "fast-command" } else { "command" };
+            self.store.cache.latency.note(event, self.store.now.ms / 1000, took_ms);
+        }
     }
 
     #[cold]

@@ -113,6 +113,15 @@ impl<'a> Call<'a, '_> {
         self.args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// The error of a subcommand that was given arguments it does not take.
+    pub fn wrong_subcommand(&self) -> Error {
+        Error::text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+            shown(self.arg(1), 128),
+            shown(self.arg(0), 128).to_ascii_uppercase()
+        ))
+    }
+
     /// Whether a blocking command is to look at a key: at all of its keys when it comes; when it
     /// has waited, only at the one that was filled, and only if that holds what it waits for.
     pub fn looks_at<T: Container>(&mut self, key: &[u8]) -> bool {
@@ -130,7 +139,7 @@ impl<'a> Call<'a, '_> {
     /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops
     /// there.
     pub fn reply_bytes_max(&self) -> usize {
-        self.store.rules.reply_bytes_max(false)
+        self.store.rules.reply_bytes_max()
     }
 
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from

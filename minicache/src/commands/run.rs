@@ -123,7 +123,7 @@ fn run_any(
 
 /// Executes one request, unless a pause holds it up.
 fn execute(executor: &mut Executor, session: &mut Session, args: Args, out: &mut Reply) -> bool {
-    session.held_until_ms = executor.held_up(args);
+    session.held_until_ms = executor.held_up(session, args);
     if session.held_until_ms.is_some() {
         return false;
     }

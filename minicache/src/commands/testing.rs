@@ -53,7 +53,8 @@ pub struct Fixture {
     pub cache: Cache,
     /// What time it is; only tests change it.
     pub now: Moment,
-    sessions: BTreeMap<String, Session>,
+    /// The clients, by name.
+    pub sessions: BTreeMap<String, Session>,
 }
 
 impl Fixture {

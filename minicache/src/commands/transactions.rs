@@ -24,6 +24,10 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::session::{Session, Transaction};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
+use std::collections::btree_map::Entry;
+
+/// What a remembered word takes besides its bytes.
+const WORD_BYTES: usize = 32;
 
 /// `MULTI`
 pub fn multi(c: &mut Call) -> Answer {
@@ -58,7 +62,10 @@ pub fn watch(c: &mut Call) -> Answer {
     }
     let db = c.session.db;
     for key in c.args.from(1).iter() {
-        c.session.watched.entry((db, key.into())).or_insert_with(|| c.store.watch(key));
+        if let Entry::Vacant(place) = c.session.watched.entry((db, key.into())) {
+            place.insert(c.store.watch(key));
+            c.session.watched_bytes += WORD_BYTES + key.len();
+        }
     }
     c.out.ok();
     Ok(())
@@ -75,6 +82,7 @@ pub fn unwatch(c: &mut Call) -> Answer {
 pub fn unwatch_all(store: &mut Access, session: &mut Session) -> bool {
     store.lock(shards_watched(store, session));
     let mut same = true;
+    session.watched_bytes = 0;
     for ((db, key), version) in std::mem::take(&mut session.watched) {
         same &= store.unwatch(db, &key, version);
     }
@@ -102,6 +110,7 @@ pub(super) fn queue(
     if let Some(open) = &mut session.transaction
         && !open.poisoned
     {
+        open.bytes += args.iter().map(|argument| WORD_BYTES + argument.len()).sum::<usize>();
         open.commands.push((command, args.to_owned()));
     }
     out.simple("QUEUED");

@@ -19,6 +19,7 @@ use super::blocking::Waiting;
 use super::clients::Clients;
 use super::config::Config;
 use super::hashing;
+use super::latency::{Histogram, Monitor};
 use super::monitors::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -27,11 +28,13 @@ use super::rules::RuleBook;
 use super::slow_log::SlowLog;
 use super::store::shard::Shard;
 use super::watch::Watched;
+use super::world::World;
 use crate::commands::table;
 use ahash::RandomState;
 use minikit::connections::Connections;
 use minikit::sync::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// Shards are named by the bits of a 64-bit set.
@@ -58,6 +61,12 @@ pub struct Cache {
     pub connections: Connections,
     /// Commands per second, lately.
     pub rate: Rate,
+    /// Bytes per second read from clients, lately.
+    pub rate_in: Rate,
+    /// Bytes per second written to clients, lately.
+    pub rate_out: Rate,
+    /// Bytes in use before the first client came.
+    pub startup_memory: usize,
     peak_memory: AtomicUsize,
     slab_full: AtomicBool,
     /// Who hears what.
@@ -70,12 +79,18 @@ pub struct Cache {
     pub counters: Box<[Counters]>,
     /// The commands that took long.
     pub slow_log: SlowLog,
+    /// The moments when something took long.
+    pub latency: Monitor,
+    /// What would have been saved.
+    pub saves: Saves,
     /// What `INFO` says about the process.
     pub identity: Identity,
     /// Who sees every command.
     pub monitors: Monitors,
     /// Whether clients are kept waiting.
     pub pause: Pause,
+    /// What parameters change outside of the cache, once it is there.
+    pub world: OnceLock<Box<dyn World>>,
     /// Set by `SHUTDOWN`.
     pub stop: AtomicBool,
     /// Whether dead keys are looked for; `DEBUG SET-ACTIVE-EXPIRE` switches it.
@@ -142,6 +157,8 @@ pub struct CommandCounters {
     pub failed: AtomicU64,
     /// How often it was refused before it ran.
     pub rejected: AtomicU64,
+    /// How long each took; of quick commands, those that were timed.
+    pub latency: Histogram,
 }
 
 impl Counters {
@@ -166,8 +183,9 @@ impl Counters {
 
     /// Forgets everything. Only nearly exact while other cores count.
     pub fn reset(&self) {
-        for CommandCounters { calls, took_ns, failed, rejected } in &self.commands {
+        for CommandCounters { calls, took_ns, failed, rejected, latency } in &self.commands {
             [calls, took_ns, failed, rejected].iter().for_each(|n| n.store(0, Ordering::Relaxed));
+            latency.reset();
         }
         self.bytes_in.store(0, Ordering::Relaxed);
         self.bytes_out.store(0, Ordering::Relaxed);
@@ -179,6 +197,17 @@ pub fn add(counter: &AtomicU64, by: u64) -> u64 {
     let before = counter.load(Ordering::Relaxed);
     counter.store(before.wrapping_add(by), Ordering::Relaxed);
     before
+}
+
+/// The snapshots that were asked for. None is written, but tools count the changes since.
+#[derive(Default)]
+pub struct Saves {
+    /// Unix seconds of the last one; 0 before the first.
+    pub at_s: AtomicI64,
+    /// The changes there had been by then.
+    pub changes: AtomicU64,
+    /// How many were asked for by name: `SAVE` and `BGSAVE`.
+    pub count: AtomicU64,
 }
 
 /// Who this server is.
@@ -215,6 +244,9 @@ impl Cache {
             clients: Clients::default(),
             connections: Connections::new(),
             rate: Rate::default(),
+            rate_in: Rate::default(),
+            rate_out: Rate::default(),
+            startup_memory: crate::raw::allocated(),
             peak_memory: AtomicUsize::new(0),
             slab_full: AtomicBool::new(false),
             pubsub: Mutex::new(PubSub::default()),
@@ -222,9 +254,12 @@ impl Cache {
             totals: Totals::default(),
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
             slow_log: SlowLog::default(),
+            latency: Monitor::default(),
+            saves: Saves::default(),
             identity,
             monitors: Monitors::default(),
             pause: Pause::default(),
+            world: OnceLock::new(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
         }
@@ -286,6 +321,29 @@ impl Cache {
     pub fn peak_memory(&self) -> usize {
         let used = self.used_memory();
         self.peak_memory.fetch_max(used, Ordering::Relaxed).max(used)
+    }
+
+    /// Changes to keys since the last snapshot that was asked for.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.changes().saturating_sub(self.saves.changes.load(Ordering::Relaxed))
+    }
+
+    /// Takes note that a snapshot would have been written.
+    pub fn note_save(&self, now_ms: i64) {
+        self.saves.at_s.store(now_ms / 1000, Ordering::Relaxed);
+        self.saves.changes.store(self.changes(), Ordering::Relaxed);
+    }
+
+    /// Unix seconds when a snapshot was last asked for; the start counts as one.
+    pub fn last_save_s(&self) -> i64 {
+        match self.saves.at_s.load(Ordering::Relaxed) {
+            0 => self.identity.started_ms / 1000,
+            at_s => at_s,
+        }
+    }
+
+    fn changes(&self) -> u64 {
+        self.counters.iter().map(|core| core.changes.load(Ordering::Relaxed)).sum()
     }
 
     /// Commands executed on all cores.

@@ -4,7 +4,7 @@
 //! plain relaxed stores as it goes; a reader on another core sees each figure as it was a moment
 //! ago, which is all `CLIENT LIST` promises.
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Letter, Mailbox};
 use minikit::sync::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Client {
     pub about: Mutex<About>,
     /// Figures that change with every command.
     pub figures: Figures,
+    /// What the sum of all clients' memory has for it.
+    charged: AtomicUsize,
 }
 
 /// What a client has said about itself.
@@ -58,11 +60,17 @@ pub struct Figures {
     pub shard_channels: AtomicU32,
     /// Keys it watches.
     pub watching: AtomicU32,
+    /// Bytes of the buffers it has for itself.
+    pub buffer_bytes: AtomicUsize,
+    /// Bytes of what the server remembers for it: queued commands, watched keys, subscriptions.
+    pub held_bytes: AtomicUsize,
+    /// Bytes of queued commands alone.
+    pub queued_bytes: AtomicUsize,
     /// Bytes of requests not yet complete.
     pub input_bytes: AtomicUsize,
     /// Bytes of replies it has not yet taken.
     pub output_bytes: AtomicUsize,
-    /// Whether it waits in a blocking command.
+    /// Whether it waits in a blocking command, or for the end of a pause.
     pub blocked: AtomicBool,
     /// Whether it speaks RESP3.
     pub resp3: AtomicBool,
@@ -73,6 +81,13 @@ pub struct Figures {
 }
 
 impl Client {
+    /// Bytes of memory it takes: buffers, what is remembered for it, and a connection as such.
+    pub fn memory(&self) -> usize {
+        let Figures { buffer_bytes, held_bytes, .. } = &self.figures;
+        let growing = [buffer_bytes, held_bytes].map(|bytes| bytes.load(Ordering::Relaxed));
+        CONNECTION_BYTES + growing.iter().sum::<usize>()
+    }
+
     /// Whether it is subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         let Figures { channels, patterns, shard_channels, .. } = &self.figures;
@@ -80,11 +95,18 @@ impl Client {
     }
 }
 
+/// About what an idle connection takes: its task, its session, a [`Client`].
+const CONNECTION_BYTES: usize = 2048;
+
 /// All clients, by id.
 #[derive(Default)]
 pub struct Clients {
     by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
     last_id: AtomicU64,
+    /// The sum of all charges.
+    charged: AtomicUsize,
+    /// Clients sent away for the memory they took.
+    pub evicted: AtomicU64,
 }
 
 impl Clients {
@@ -98,6 +120,7 @@ impl Clients {
             mailbox: Mailbox::default(),
             about: Mutex::new(About::default()),
             figures: Figures::default(),
+            charged: AtomicUsize::new(0),
         });
         client.figures.queued.store(-1, Ordering::Relaxed);
         client.figures.active_ms.store(now_ms, Ordering::Relaxed);
@@ -105,9 +128,59 @@ impl Clients {
         client
     }
 
-    /// Forgets a connection.
+    /// Forgets a connection. Doing so again changes nothing.
     pub fn leave(&self, id: u64) {
-        self.by_id.lock().remove(&id);
+        let gone = self.by_id.lock().remove(&id);
+        if let Some(client) = gone {
+            self.set_charge(&client, 0);
+        }
+    }
+
+    /// Tells a connection to end. Nobody sees it any more from now on.
+    pub fn dismiss(&self, client: &Client) {
+        self.leave(client.id);
+        client.mailbox.deliver(Letter::Leave);
+    }
+
+    /// Notes what a client takes now; returns what all take together, as far as that is noted.
+    pub fn charge(&self, client: &Client) -> usize {
+        self.set_charge(client, client.memory());
+        self.charged.load(Ordering::Relaxed)
+    }
+
+    fn set_charge(&self, client: &Client, bytes: usize) {
+        let before = client.charged.swap(bytes, Ordering::Relaxed);
+        self.charged.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Bytes of memory that all clients take.
+    pub fn memory(&self) -> usize {
+        self.by_id.lock().values().map(|client| client.memory()).sum()
+    }
+
+    /// Sends away those who take most until all take at most `limit` bytes, or only such are left
+    /// as `CLIENT NO-EVICT` protects. Returns who has to go. Costs a look at every client.
+    pub fn evict(&self, limit: u64) -> Vec<Arc<Client>> {
+        let clients = self.all();
+        let mut rest: usize = clients.iter().map(|client| client.memory()).sum();
+        let exempt = |client: &Arc<Client>| client.figures.no_evict.load(Ordering::Relaxed);
+        let mut candidates: Vec<(usize, Arc<Client>)> = clients
+            .into_iter()
+            .inspect(|client| self.set_charge(client, client.memory()))
+            .filter(|client| !exempt(client))
+            .map(|client| (client.memory(), client))
+            .collect();
+        candidates.sort_by_key(|(bytes, client)| (*bytes, client.id));
+        let mut gone = Vec::new();
+        while rest as u64 > limit
+            && let Some((bytes, client)) = candidates.pop()
+        {
+            rest = rest.saturating_sub(bytes);
+            self.dismiss(&client);
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+            gone.push(client);
+        }
+        gone
     }
 
     /// How many there are.

@@ -108,7 +108,11 @@ pub struct Subscriptions {
     /// By scope the names, each with a number that grows from one to the next.
     names: [BTreeMap<Box<[u8]>, u64>; 3],
     last: u64,
+    bytes: usize,
 }
+
+/// What a subscription takes besides the bytes of its name, here and in the registry.
+const SUBSCRIPTION_BYTES: usize = 128;
 
 impl Subscriptions {
     /// Adds a name; false where it is there already.
@@ -118,13 +122,23 @@ impl Subscriptions {
             return false;
         }
         self.last += 1;
+        self.bytes += SUBSCRIPTION_BYTES + name.len();
         names.insert(name.into(), self.last);
         true
     }
 
     /// Removes a name; false where it is not there.
     pub fn remove(&mut self, scope: Scope, name: &[u8]) -> bool {
-        self.names[scope as usize].remove(name).is_some()
+        let known = self.names[scope as usize].remove(name).is_some();
+        if known {
+            self.bytes -= SUBSCRIPTION_BYTES + name.len();
+        }
+        known
+    }
+
+    /// Bytes they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many names there are in a scope.

@@ -12,6 +12,11 @@ use minikit::sync::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What a client without a limit may leave unread. Redis lets it owe any amount. Here it is cut off
+/// at so many bytes that came on top of others it had not read, because a client that asks and
+/// never reads must not take the memory of all the others.
+pub const UNREAD_MAX: u64 = 256 << 20;
+
 /// One state of the configuration.
 pub struct Rules {
     /// The numbers of the parameters.
@@ -51,10 +56,10 @@ impl Rules {
         }
     }
 
-    /// At how many bytes of replies in one go a client is cut off.
-    pub fn reply_bytes_max(&self, subscriber: bool) -> usize {
-        match self.output_limit(subscriber).hard_bytes {
-            0 => usize::MAX,
+    /// How long the reply to a command may become that could reply without end.
+    pub fn reply_bytes_max(&self) -> usize {
+        match self.output_limit(false).hard_bytes {
+            0 => UNREAD_MAX as usize,
             bytes => bytes as usize,
         }
     }

@@ -25,6 +25,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// Keys that must stay as they are until `EXEC`, by database and name: the versions they had.
     pub watched: BTreeMap<(usize, Box<[u8]>), u64>,
+    /// Bytes their names take.
+    pub watched_bytes: usize,
     /// What it is subscribed to.
     pub subscriptions: Subscriptions,
     /// Which replies it wants.
@@ -50,6 +52,8 @@ pub struct Transaction {
     pub commands: Vec<(&'static Command, OwnedArgs)>,
     /// Whether one could not be queued, so that `EXEC` must refuse.
     pub poisoned: bool,
+    /// Bytes they take.
+    pub bytes: usize,
 }
 
 /// `CLIENT REPLY`.
@@ -74,6 +78,7 @@ impl Session {
             trusted,
             transaction: None,
             watched: BTreeMap::new(),
+            watched_bytes: 0,
             subscriptions: Subscriptions::default(),
             replies: Replies::On,
             waiting: None,
@@ -110,10 +115,15 @@ impl Session {
         let queued = self.transaction.as_ref().map_or(-1, |open| open.commands.len() as i64);
         let store =
             |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
+        let queued_bytes = self.transaction.as_ref().map_or(0, |open| open.bytes);
+        let waits = self.waiting.is_some() || self.held_until_ms.is_some();
+        let held = queued_bytes + self.watched_bytes + self.subscriptions.bytes();
         figures.queued.store(queued, Ordering::Relaxed);
+        figures.queued_bytes.store(queued_bytes, Ordering::Relaxed);
+        figures.held_bytes.store(held, Ordering::Relaxed);
         figures.resp3.store(self.protocol == Protocol::Resp3, Ordering::Relaxed);
         figures.monitor.store(self.monitor, Ordering::Relaxed);
-        figures.blocked.store(self.waiting.is_some(), Ordering::Relaxed);
+        figures.blocked.store(waits, Ordering::Relaxed);
         store(&figures.db, self.db);
         store(&figures.channels, self.subscriptions.count(Scope::Channel));
         store(&figures.patterns, self.subscriptions.count(Scope::Pattern));

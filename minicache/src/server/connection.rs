@@ -23,13 +23,12 @@ use crate::commands::{Executor, transactions};
 use crate::engine::access::Moment;
 use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::add;
-use crate::engine::config::settings::OutputLimit;
 use crate::engine::mailbox::Letter;
-use crate::engine::rules::Rules;
+use crate::engine::rules::{Rules, UNREAD_MAX};
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
-use minikit::server::Stream;
+use minikit::server::{Shutdown, Stream};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -57,9 +56,10 @@ pub struct Connection {
     /// Replies the kernel has not taken yet; those before `sent` it has.
     unsent: Vec<u8>,
     sent: usize,
-    /// Unix milliseconds since when `unsent` has been above the soft limit.
-    over_soft_limit_since: Option<i64>,
+    /// When it is cut off unless `unsent` falls below the soft limit.
+    patience: Option<Pin<Box<Sleep>>>,
     alarm: Option<Pin<Box<Sleep>>>,
+    shutdown: Shutdown,
 }
 
 /// The client has gone, or must go.
@@ -67,7 +67,7 @@ struct Gone;
 
 impl Connection {
     /// A client that has just come.
-    pub fn new(core: Rc<Core>, stream: Stream) -> Connection {
+    pub fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
         let client = core.cache.clients.enter(stream.peer(), stream.local(), now().ms);
         let trusted = core.rules().settings.requirepass.is_empty();
         Connection {
@@ -78,8 +78,9 @@ impl Connection {
             pending: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
-            over_soft_limit_since: None,
+            patience: None,
             alarm: None,
+            shutdown,
         }
     }
 
@@ -93,7 +94,26 @@ impl Connection {
             match self.step(context) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(Gone)) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.account();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Lets others know what memory the client takes. Whoever exceeds `maxmemory-clients` with it
+    /// sends away those who take most, maybe itself.
+    fn account(&self) {
+        let bytes = self.pending.len() + self.unsent.capacity();
+        let client = &self.session.client;
+        client.figures.buffer_bytes.store(bytes, Ordering::Relaxed);
+        let limit = self.core.rules().settings.maxmemory_clients;
+        let clients = &self.core.cache.clients;
+        if limit > 0 && clients.charge(client) as u64 > limit {
+            for gone in clients.evict(limit) {
+                let (id, bytes) = (gone.id, gone.memory());
+                tracing::info!(id, bytes, "evicting a client (maxmemory-clients)");
             }
         }
     }
@@ -105,6 +125,11 @@ impl Connection {
         }
         if self.flush(context)?.is_ready() && self.session.closing {
             return Poll::Ready(Err(Gone));
+        }
+        if let Some(patience) = &mut self.patience
+            && patience.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(self.cut_off()));
         }
         if let Some(alarm) = &mut self.alarm
             && alarm.as_mut().poll(context).is_ready()
@@ -134,9 +159,10 @@ impl Connection {
     fn take_in(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Result<(), Gone> {
         if self.session.waiting.is_none() && self.pending.is_empty() {
             let done = self.run(bytes, context)?;
-            self.pending.extend_from_slice(&bytes[done..]);
+            append(&mut self.pending, &bytes[done..]);
         } else {
-            self.pending.extend_from_slice(bytes);
+            append(&mut self.pending, bytes);
+            self.account();
             self.run_pending(context)?;
         }
         let limit = self.core.rules().settings.client_query_buffer_limit;
@@ -194,6 +220,9 @@ impl Connection {
         } else if self.session.held_until_ms.is_some() {
             self.alarm = Some(Box::pin(sleep(HELD_PAUSE)));
         }
+        if core.cache.stop.load(Ordering::Relaxed) {
+            self.shutdown.request();
+        }
         let more = out.len() >= REPLIES_MAX || self.session.reconfigured;
         self.send(std::mem::take(out.buffer()), context)?;
         Ok((done, more))
@@ -206,6 +235,7 @@ impl Connection {
     /// Writes replies, keeps what the kernel does not take, and gives the buffer back to the core.
     fn send(&mut self, mut bytes: Vec<u8>, context: &mut Context<'_>) -> Result<(), Gone> {
         let kept_up = self.unsent.is_empty();
+        self.check_output_limit(bytes.len(), kept_up, context)?;
         if kept_up && !bytes.is_empty() {
             let taken = match Pin::new(&mut self.stream).poll_write(context, &bytes) {
                 Poll::Ready(Ok(taken)) => taken,
@@ -213,15 +243,19 @@ impl Connection {
                 Poll::Pending => 0,
             };
             add(&self.core.cache.counters[self.core.index].bytes_out, taken as u64);
-            self.unsent.extend_from_slice(&bytes[taken..]);
+            append(&mut self.unsent, &bytes[taken..]);
         } else {
-            self.unsent.extend_from_slice(&bytes);
+            append(&mut self.unsent, &bytes);
         }
         bytes.clear();
         if bytes.capacity() <= KEPT_MAX {
             *self.core.spare.borrow_mut() = bytes;
         }
-        self.check_output_limit(kept_up)
+        if self.unsent.is_empty() {
+            self.patience = None;
+        }
+        self.publish_unsent();
+        Ok(())
     }
 
     /// Writes what is unsent; ready once nothing is.
@@ -236,6 +270,7 @@ impl Connection {
                 Poll::Ready(Err(_)) => return Err(Gone),
                 Poll::Pending => {
                     self.forget_sent();
+                    self.check_output_limit(0, true, context)?;
                     return Ok(Poll::Pending);
                 }
             }
@@ -244,8 +279,8 @@ impl Connection {
             self.sent = 0;
             self.unsent.clear();
             self.unsent.shrink_to(KEPT_MAX);
-            self.session.client.figures.output_bytes.store(0, Ordering::Relaxed);
-            self.over_soft_limit_since = None;
+            self.publish_unsent();
+            self.patience = None;
         }
         Ok(Poll::Ready(()))
     }
@@ -262,7 +297,7 @@ impl Connection {
     fn open(&mut self, letters: Vec<Letter>, context: &mut Context<'_>) -> Result<(), Gone> {
         for letter in letters {
             match letter {
-                Letter::Message(bytes) => self.unsent.extend_from_slice(&bytes),
+                Letter::Message(bytes) => append(&mut self.unsent, &bytes),
                 Letter::Leave => {
                     // What the kernel does not take now it may never take: a client that is told to
                     // go is not waited for.
@@ -270,54 +305,66 @@ impl Connection {
                     return Err(Gone);
                 }
                 Letter::Unblocked(reply) => {
-                    self.unsent.extend_from_slice(&reply);
+                    append(&mut self.unsent, &reply);
                     self.wait_no_longer();
                     self.run_pending(context)?;
                 }
             }
         }
-        self.check_output_limit(false)
+        self.check_output_limit(0, false, context)?;
+        self.publish_unsent();
+        Ok(())
     }
 
-    /// Closes a client that leaves too much unread. One that had read everything before may be sent
-    /// a reply of any length: 512 MB are a legitimate value.
-    fn check_output_limit(&mut self, kept_up: bool) -> Result<(), Gone> {
-        let unsent = (self.unsent.len() - self.sent) as u64;
+    /// Closes a client that leaves too much unread, `more` bytes of replies included. Where there
+    /// is no limit, one that had read everything before may be sent a reply of any length: 512 MB
+    /// are a legitimate value.
+    fn check_output_limit(
+        &mut self,
+        more: usize,
+        kept_up: bool,
+        context: &mut Context<'_>,
+    ) -> Result<(), Gone> {
+        let unsent = (self.unsent.len() - self.sent + more) as u64;
         if unsent == 0 {
             return Ok(());
         }
-        self.session.client.figures.output_bytes.store(unsent as usize, Ordering::Relaxed);
-        if kept_up {
-            return Ok(());
+        let limit = self.core.rules().output_limit(self.session.client.is_subscriber());
+        let hard = match limit.hard_bytes {
+            0 if kept_up => u64::MAX,
+            0 => UNREAD_MAX,
+            bytes => bytes,
+        };
+        if unsent >= hard {
+            return Err(self.cut_off());
         }
-        let rules = self.core.rules();
-        if self.exceeds(rules.output_limit(self.session.client.is_subscriber()), unsent) {
-            return Err(self.cut_off(unsent));
+        if limit.soft_bytes == 0 || unsent < limit.soft_bytes {
+            self.patience = None;
+        } else if self.patience.is_none() {
+            let mut patience = Box::pin(sleep(Duration::from_secs(limit.soft_seconds)));
+            // Asked once now, so that it wakes the connection later.
+            if patience.as_mut().poll(context).is_pending() {
+                self.patience = Some(patience);
+            }
         }
         Ok(())
     }
 
-    fn cut_off(&self, unsent: u64) -> Gone {
+    fn publish_unsent(&self) {
+        let unsent = self.unsent.len() - self.sent;
+        self.session.client.figures.output_bytes.store(unsent, Ordering::Relaxed);
+    }
+
+    fn cut_off(&self) -> Gone {
         self.core.cache.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
+        let unsent = self.unsent.len() - self.sent;
+        let client = self.session.client.id;
         tracing::warn!(
-            client = self.session.client.id,
+            client,
             unsent,
             "closing a client that does not read (client-output-buffer-limit)"
         );
         Gone
-    }
-
-    fn exceeds(&mut self, limit: OutputLimit, unsent: u64) -> bool {
-        if limit.hard_bytes != 0 && unsent >= limit.hard_bytes {
-            return true;
-        }
-        if limit.soft_bytes == 0 || unsent < limit.soft_bytes {
-            self.over_soft_limit_since = None;
-            return false;
-        }
-        let now_ms = now().ms;
-        let since = *self.over_soft_limit_since.get_or_insert(now_ms);
-        now_ms - since > limit.soft_seconds as i64 * 1000
     }
 
     fn set_alarm(&mut self, at: Moment) {
@@ -344,7 +391,7 @@ impl Connection {
                 self.wait_no_longer();
                 let mut out = Reply::new(self.session.protocol);
                 out.null_array();
-                self.unsent.extend_from_slice(out.bytes());
+                append(&mut self.unsent, out.bytes());
                 self.run_pending(context)
             }
         }
@@ -356,6 +403,16 @@ impl Connection {
         self.alarm = None;
         self.session.publish_figures();
     }
+}
+
+/// Adds bytes to a buffer. A long one grows by an eighth and not to twice its size: the allocator
+/// moves long pieces without copying them, and memory is what clients are judged by.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    let (length, room) = (buffer.len(), buffer.capacity() - buffer.len());
+    if length > KEPT_MAX && room < bytes.len() {
+        buffer.reserve_exact(bytes.len().max(length / 8));
+    }
+    buffer.extend_from_slice(bytes);
 }
 
 impl Drop for Connection {

@@ -9,6 +9,7 @@
 //! * [`upkeep`]: what happens without being asked for: keys expire, idle clients leave, the server
 //!   stops.
 //! * [`start`]: from options to a running server.
+//! * [`surroundings`]: what `CONFIG SET` changes outside of the cache: addresses, folder, limits.
 //! * [`redis_style`]: the same the way a `redis-server` is started, with [`log`] lines in its form.
 //! * [`inspect`]: what the admin endpoint shows of a cache.
 //!
@@ -20,6 +21,7 @@ pub mod inspect;
 pub mod log;
 pub mod redis_style;
 pub mod start;
+pub mod surroundings;
 pub mod upkeep;
 
 use crate::engine::access::Moment;
@@ -33,7 +35,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
 
 /// Bytes read at most in one system call; also what one batch of a pipeline can hold.
@@ -85,13 +87,16 @@ impl Service for Server {
         }
     }
 
-    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, _shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, shutdown: Shutdown) {
         if is_denied(&core.rules().settings, &stream.peer()) {
             // A client that has gone needs no reason.
             let _ = stream.write_all(DENIED).await;
             return;
         }
-        Connection::new(core, stream).serve().await;
+        if let seconds @ 1.. = core.rules().settings.tcp_keepalive {
+            stream.keep_alive(Duration::from_secs(seconds.into()));
+        }
+        Connection::new(core, stream, shutdown).serve().await;
     }
 
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {

@@ -21,8 +21,7 @@
 //! admin endpoint, for which Redis has no directive.
 //!
 //! Left out: `daemonize yes`, since shells, supervisors and containers put processes into the
-//! background well enough; and any but the first usable address of `bind`. The counterpart in
-//! Redis is `main` (`server.c`).
+//! background well enough. The counterpart in Redis is `main` (`server.c`).
 
 use super::log;
 use super::start::{self, Start};
@@ -78,7 +77,8 @@ pub fn main(args: &[OsString]) -> ExitCode {
                 // Whoever removed it before was free to.
                 let _ = fs::remove_file(&settings.pidfile);
             }
-            tracing::warn!("User requested shutdown; bye bye...");
+            tracing::warn!("User requested shutdown...");
+            tracing::warn!("minicache is now ready to exit, bye bye...");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -203,7 +203,7 @@ fn move_into_folder(config: &mut Config) -> Result<(), String> {
 fn options(settings: &Settings) -> Result<Options, String> {
     let unix = (!settings.unixsocket.is_empty()).then(|| PathBuf::from(&settings.unixsocket));
     Ok(Options {
-        listen: listen_address(&settings.bind, settings.port)?,
+        listen: listen_addresses(&settings.bind, settings.port)?,
         unix,
         threads: settings.io_threads as usize,
         drain_timeout: DRAIN,
@@ -211,25 +211,34 @@ fn options(settings: &Settings) -> Result<Options, String> {
     })
 }
 
-/// The first address of `bind` that exists here; those with a dash in front may be missing. Both
-/// wildcards together are one socket, where IPv6 sockets take IPv4 clients.
-fn listen_address(bind: &[String], port: u16) -> Result<Option<SocketAddr>, String> {
+/// The addresses of `bind`; those with a dash in front only if they exist here. Both wildcards
+/// together are one socket, where IPv6 sockets take IPv4 clients.
+///
+/// # Errors
+/// Why there are none, though some are named.
+pub fn listen_addresses(bind: &[String], port: u16) -> Result<Vec<SocketAddr>, String> {
     if port == 0 || bind.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let names = |wildcard: &str| bind.iter().any(|name| name.trim_start_matches('-') == wildcard);
-    if names("*") && names("::*") && takes_both() {
-        return Ok(Some((Ipv6Addr::UNSPECIFIED, port).into()));
-    }
+    let mut addresses = Vec::new();
     for name in bind {
         let needed = !name.starts_with('-');
         match resolve(name, port) {
-            Ok(address) if needed || exists(address.ip()) => return Ok(Some(address)),
+            Ok(address) if addresses.contains(&address) => {}
+            Ok(address) if needed || exists(address.ip()) => addresses.push(address),
             Err(error) if needed => return Err(format!("bind {name}: {}", plain(&error))),
             _ => {}
         }
     }
-    Err(format!("bind {}: none of these addresses exists here", bind.join(" ")))
+    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    if everywhere.iter().all(|wildcard: &IpAddr| addresses.iter().any(|it| it.ip() == *wildcard)) {
+        let one = everywhere[usize::from(takes_both())];
+        addresses = vec![(one, port).into()];
+    }
+    match addresses.is_empty() {
+        true => Err(format!("bind {}: none of these addresses exists here", bind.join(" "))),
+        false => Ok(addresses),
+    }
 }
 
 fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
@@ -260,24 +269,13 @@ fn admin_address() -> Result<Option<SocketAddr>, String> {
     Ok(Some(address))
 }
 
-/// Says which directives ask for something that there is not, and which addresses are left out.
+/// Says which directives ask for something that there is not.
 fn warn_of_differences(start: &Start) {
     let config = &start.config;
     let asks = |name: &&str| ![&b""[..], b"no", b"0"].iter().any(|it| has(config, name, it));
     let names: Vec<&str> = config.without_effect().filter(asks).collect();
     if !names.is_empty() {
         tracing::warn!("These directives have no effect here: {}", names.join(" "));
-    }
-    let Some(address) = start.options.listen else { return };
-    let heard = |name: &&String| {
-        address.ip() == Ipv6Addr::UNSPECIFIED
-            || name.starts_with('-')
-            || resolve(name, address.port()).is_ok_and(|it| it == address)
-    };
-    let left_out = config.settings().bind.iter().filter(|name| !heard(name));
-    let left_out: Vec<&str> = left_out.map(String::as_str).collect();
-    if !left_out.is_empty() {
-        tracing::warn!("Listening on {address} only, not on {}", left_out.join(" "));
     }
 }
 
@@ -337,7 +335,7 @@ fn report(error: &ServerError) {
 }
 
 /// What the system says of an error, without the number.
-fn plain(error: &io::Error) -> String {
+pub fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_string()
 }
@@ -380,17 +378,20 @@ mod tests {
     fn the_first_address_that_exists_is_taken() {
         let address = |bind: &str, port| {
             let names: Vec<String> = bind.split_whitespace().map(str::to_string).collect();
-            listen_address(&names, port)
+            listen_addresses(&names, port)
         };
-        let local = Ok(Some(SocketAddr::from(([127, 0, 0, 1], 7000))));
-        assert_eq!(address("127.0.0.1 -::1", 7000), local);
+        let local = Ok(vec![SocketAddr::from(([127, 0, 0, 1], 7000))]);
+        let another = SocketAddr::from(([127, 0, 0, 2], 7000));
+        assert_eq!(address("127.0.0.1", 7000), local);
+        assert_eq!(address("127.0.0.1 127.0.0.1", 7000), local);
+        assert_eq!(address("127.0.0.1 127.0.0.2", 7000).map(|all| all[1]), Ok(another));
         // Addresses for documentation (RFC 5737) belong to nobody.
         assert_eq!(address("-192.0.2.1 127.0.0.1", 7000), local);
-        assert_eq!(address("127.0.0.1", 0), Ok(None));
-        assert_eq!(address("", 7000), Ok(None));
+        assert_eq!(address("127.0.0.1", 0), Ok(vec![]));
+        assert_eq!(address("", 7000), Ok(vec![]));
         assert!(address("-192.0.2.1", 7000).is_err());
-        let everywhere = address("* -::*", 7000).expect("the wildcard exists").expect("a port");
-        assert!(everywhere.ip().is_unspecified(), "{everywhere}");
+        let everywhere = address("* -::*", 7000).expect("the wildcard exists");
+        assert!(everywhere.len() == 1 && everywhere[0].ip().is_unspecified(), "{everywhere:?}");
     }
 
     #[test]

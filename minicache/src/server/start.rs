@@ -14,9 +14,11 @@
 //! where `CONFIG GET` shows it. The counterpart in Redis is `initServer` (`server.c`).
 
 use super::inspect::Inspector;
+use super::surroundings::{FILES_BESIDES, Surroundings};
 use super::{Server, now};
 use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
 use crate::engine::config::Config;
+use crate::raw;
 use ahash::RandomState;
 use minikit::server::{Bound, Options, ServerError, Shutdown};
 use std::net::SocketAddr;
@@ -54,14 +56,28 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
         config_file: start.config_file,
     };
     note(&mut start.config, "io-threads", cores.min(IO_THREADS_MAX));
+    fit_clients(&mut start.config);
     let cache = Arc::new(Cache::new(cores, shards_for(cores), start.config, identity));
     let _admin = start.admin.map(|address| open_admin(address, &cache)).transpose()?;
     let server = Server { cache: Arc::clone(&cache) };
     let options = Options { threads: cores, ..start.options };
-    minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound| {
+    minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound, doors| {
         note_port(&cache, bound);
+        cache.world.get_or_init(|| Box::new(Surroundings::new(doors)));
         ready(&cache, bound);
     })
+}
+
+/// Every client is an open file: raises the limit on those, or lowers `maxclients` to what it
+/// allows.
+fn fit_clients(config: &mut Config) {
+    let wanted = config.settings().maxclients;
+    let files = raw::open_files_up_to(u64::from(wanted) + FILES_BESIDES);
+    let clients = files.saturating_sub(FILES_BESIDES).max(1) as usize;
+    if clients < wanted as usize {
+        tracing::warn!("maxclients is {clients} instead of {wanted}: so many files may be open");
+        note(config, "maxclients", clients);
+    }
 }
 
 fn open_admin(
@@ -75,7 +91,7 @@ fn open_admin(
 
 /// Lets `INFO` and `CONFIG GET` know the port that port 0 became.
 fn note_port(cache: &Cache, bound: &Bound) {
-    let port = usize::from(bound.tcp.map_or(0, |address| address.port()));
+    let Some(port) = bound.tcp.map(|address| usize::from(address.port())) else { return };
     cache.identity.port.store(port, Ordering::Relaxed);
     cache.rules.change(|config| note(config, "port", port));
 }

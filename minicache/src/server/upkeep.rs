@@ -9,10 +9,11 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::engine::access::Access;
+use crate::engine::cache::Counters;
 use crate::engine::mailbox::Letter;
 use crate::engine::room::evict_any;
 use minikit::server::Shutdown;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Between two looks while keys have deadlines.
@@ -36,20 +37,28 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
             () = shutdown.requested() => break,
             () = tokio::time::sleep(pause) => {}
         }
-        if core.cache.stop.load(Ordering::Relaxed) {
-            shutdown.request();
-        }
         next = expire_round(core);
         if core.index == 0 {
             next = next.max(evict_round(core, &mut turn));
             dismiss_idle(core);
-            core.cache.rate.sample(core.cache.commands(), now().ms);
+            sample_rates(core);
             core.cache.peak_memory();
         }
     }
     if core.index == 0 {
         core.cache.clients.all().iter().for_each(|client| client.mailbox.deliver(Letter::Leave));
     }
+}
+
+/// Lets `INFO` know how fast the counters grow.
+fn sample_rates(core: &Core) {
+    let (cache, now_ms) = (&core.cache, now().ms);
+    let sum = |figure: fn(&Counters) -> &AtomicU64| {
+        cache.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+    };
+    cache.rate.sample(cache.commands(), now_ms);
+    cache.rate_in.sample(sum(|core| &core.bytes_in), now_ms);
+    cache.rate_out.sample(sum(|core| &core.bytes_out), now_ms);
 }
 
 /// What a round leaves to be done.
@@ -64,7 +73,8 @@ enum Round {
 }
 
 fn expire_round(core: &Core) -> Round {
-    if !core.cache.active_expiry.load(Ordering::Relaxed) {
+    let paused = core.cache.pause.holds(now().ms, true).is_some();
+    if paused || !core.cache.active_expiry.load(Ordering::Relaxed) {
         return Round::Idle;
     }
     let cores = core.cache.counters.len();
@@ -115,7 +125,7 @@ fn dismiss_idle(core: &Core) {
         let silent_s = (now_ms - figures.active_ms.load(Ordering::Relaxed)) / 1000;
         let exempt = client.is_subscriber() || figures.blocked.load(Ordering::Relaxed);
         if silent_s > timeout_s && !exempt {
-            client.mailbox.deliver(Letter::Leave);
+            core.cache.clients.dismiss(&client);
         }
     }
 }

@@ -96,7 +96,7 @@ impl ServeArgs {
     /// The part that the server's life cycle needs; the rest as by default.
     pub fn options(&self) -> Options {
         Options {
-            listen: Some(self.listen),
+            listen: vec![self.listen],
             unix: self.unix.clone(),
             threads: self.threads,
             ..Options::default()

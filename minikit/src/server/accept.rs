@@ -41,15 +41,18 @@ impl Listener {
     ///
     /// # Errors
     /// Where the runtime's event queue takes no more sockets.
-    pub(super) fn from_sockets(sockets: CoreSockets) -> io::Result<Vec<Listener>> {
-        let mut listeners = Vec::new();
-        if let Some(listener) = sockets.tcp {
-            listeners.push(Listener::Tcp(TcpListener::from_std(listener)?));
-        }
-        if let Some((listener, file)) = sockets.unix {
-            listeners.push(Listener::Unix(UnixListener::from_std(listener)?, file));
-        }
-        Ok(listeners)
+    pub(super) fn from_sockets(
+        sockets: CoreSockets,
+    ) -> io::Result<(Vec<Listener>, Option<Listener>)> {
+        let unix = sockets.unix.map(|(listener, file)| {
+            UnixListener::from_std(listener).map(|listener| Listener::Unix(listener, file))
+        });
+        Ok((Listener::all_of(sockets.tcp)?, unix.transpose()?))
+    }
+
+    /// The same for TCP sockets alone.
+    pub(super) fn all_of(sockets: Vec<std::net::TcpListener>) -> io::Result<Vec<Listener>> {
+        sockets.into_iter().map(|it| TcpListener::from_std(it).map(Listener::Tcp)).collect()
     }
 
     /// Hands every client that comes to `admit`, until shutdown; then the listener is closed.

@@ -18,6 +18,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,10 +32,14 @@ use super::{ServerError, Service, Shutdown, Stream};
 use crate::connections::Place;
 use crate::sync::Arc;
 
+/// Brings the sockets that take the place of those a core has for TCP.
+pub(super) type Moves = mpsc::UnboundedReceiver<Vec<TcpListener>>;
+
 /// What a core takes along to its thread.
 pub(super) struct CoreThread<S> {
     pub(super) index: usize,
     pub(super) sockets: CoreSockets,
+    pub(super) moves: Moves,
     pub(super) service: Arc<S>,
     pub(super) shutdown: Shutdown,
     pub(super) drain_timeout: Duration,
@@ -58,7 +63,7 @@ impl<S: Service> CoreThread<S> {
     }
 
     async fn serve_and_drain(self) -> io::Result<()> {
-        let listeners = Listener::from_sockets(self.sockets)?;
+        let (tcp, unix) = Listener::from_sockets(self.sockets)?;
         let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
         let door = Rc::new(Door {
             core: Rc::new(self.service.core(self.index)),
@@ -69,11 +74,11 @@ impl<S: Service> CoreThread<S> {
         let near = door.shutdown.clone();
         let mut own_tasks = JoinSet::new();
         own_tasks.spawn_local(door.background());
-        for listener in listeners {
+        if let Some(listener) = unix {
             let door = Rc::clone(&door);
             own_tasks.spawn_local(listener.accept_all(near.clone(), move |it| door.admit(it)));
         }
-        drop(door);
+        own_tasks.spawn_local(accept_and_move(tcp, self.moves, near.clone(), door));
         // Cannot fail: the supervisor listens until every core has dropped this sender.
         let _ = self.report.send(()).await;
         until_requested(&self.shutdown, &mut own_tasks).await;
@@ -92,9 +97,34 @@ async fn until_requested(shutdown: &Shutdown, own_tasks: &mut JoinSet<()>) {
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
-            ended = own_tasks.join_next() => if let Some(Err(panicked)) = ended {
+            Some(ended) = own_tasks.join_next() => if let Err(panicked) = ended {
                 std::panic::resume_unwind(panicked.into_panic());
             },
+        }
+    }
+}
+
+/// Accepts by TCP, at other addresses as soon as such are given.
+async fn accept_and_move<S: Service>(
+    mut listeners: Vec<Listener>,
+    mut moves: Moves,
+    shutdown: Shutdown,
+    door: Rc<Door<S>>,
+) {
+    loop {
+        let mut tasks = JoinSet::new();
+        for listener in listeners.drain(..) {
+            let door = Rc::clone(&door);
+            tasks.spawn_local(listener.accept_all(shutdown.clone(), move |it| door.admit(it)));
+        }
+        let next = tokio::select! {
+            () = until_requested(&shutdown, &mut tasks) => return,
+            Some(next) = moves.recv() => next,
+        };
+        tasks.shutdown().await;
+        match Listener::all_of(next) {
+            Ok(next) => listeners = next,
+            Err(error) => tracing::error!("cannot listen: {error}"),
         }
     }
 }

@@ -22,6 +22,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -30,7 +31,8 @@ use std::path::Path;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Bound, Options, ServerError};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Everything bound, and how it is shared out.
 pub(super) struct Sockets {
@@ -41,7 +43,7 @@ pub(super) struct Sockets {
 
 /// What one core accepts from; at least one of the two is there.
 pub(super) struct CoreSockets {
-    pub(super) tcp: Option<TcpListener>,
+    pub(super) tcp: Vec<TcpListener>,
     pub(super) unix: Option<(UnixListener, Arc<SocketFile>)>,
 }
 
@@ -55,39 +57,107 @@ impl Sockets {
     /// Binds what `options` ask for, `cores` times. Nothing is accepted yet, but clients may
     /// connect and wait.
     pub(super) fn bind(options: &Options, cores: usize) -> Result<Sockets, ServerError> {
-        if options.listen.is_none() && options.unix.is_none() {
+        if options.listen.is_empty() && options.unix.is_none() {
             return Err(ServerError::NoAddress);
         }
         let tcp = bind_tcp_or_say_why(options, cores)?;
         let unix = bind_unix_or_say_why(options, cores)?;
+        let first = tcp.first().and_then(|sockets| sockets.first());
         let bound = Bound {
-            tcp: tcp.first().and_then(|socket| socket.local_addr().ok()),
+            tcp: first.and_then(|socket| socket.local_addr().ok()),
             unix: options.unix.clone(),
         };
-        let (mut tcp, mut unix) = (tcp.into_iter(), unix.into_iter());
-        let one_set = |_| CoreSockets { tcp: tcp.next(), unix: unix.next() };
-        Ok(Sockets { bound, per_core: (0..cores).map(one_set).collect() })
+        let mut unix = unix.into_iter();
+        let one_set = |tcp| CoreSockets { tcp, unix: unix.next() };
+        Ok(Sockets { bound, per_core: tcp.into_iter().map(one_set).collect() })
     }
 }
 
-fn bind_tcp_or_say_why(options: &Options, cores: usize) -> Result<Vec<TcpListener>, ServerError> {
-    let Some(address) = options.listen else { return Ok(Vec::new()) };
-    bind_tcp(address, cores, options.backlog).map_err(|source| ServerError::Listen {
-        flag: "--listen",
-        address,
-        source,
-    })
+/// Lets a running server listen elsewhere. Clones are for the same server.
+#[derive(Clone)]
+pub struct Doors {
+    /// Where each core waits for new sockets.
+    cores: Arc<[UnboundedSender<Vec<TcpListener>>]>,
+    /// Where the server listens.
+    addresses: Arc<Mutex<Vec<SocketAddr>>>,
+    backlog: u16,
 }
 
-fn bind_tcp(address: SocketAddr, cores: usize, backlog: u16) -> io::Result<Vec<TcpListener>> {
+impl Doors {
+    pub(super) fn new(
+        cores: Vec<UnboundedSender<Vec<TcpListener>>>,
+        sockets: &Sockets,
+        backlog: u16,
+    ) -> Doors {
+        let first = sockets.per_core.first();
+        let addresses = first.into_iter().flat_map(|core| &core.tcp);
+        let addresses = addresses.filter_map(|socket| socket.local_addr().ok()).collect();
+        Doors { cores: cores.into(), addresses: Arc::new(Mutex::new(addresses)), backlog }
+    }
+
+    /// Listens at these TCP addresses from now on and at no other; clients inside stay. No address
+    /// means no TCP.
+    ///
+    /// # Errors
+    /// Where one of them cannot be had; then nothing has changed.
+    pub fn listen(&self, addresses: &[SocketAddr]) -> Result<(), ServerError> {
+        let mut current = self.addresses.lock();
+        let per_core = bind_all(addresses, self.cores.len(), self.backlog, &current)?;
+        for (core, sockets) in self.cores.iter().zip(per_core) {
+            // A core that has ended needs none.
+            let _ = core.send(sockets);
+        }
+        *current = addresses.to_vec();
+        Ok(())
+    }
+}
+
+type PerCore = Vec<Vec<TcpListener>>;
+
+fn bind_tcp_or_say_why(options: &Options, cores: usize) -> Result<PerCore, ServerError> {
+    bind_all(&options.listen, cores, options.backlog, &[])
+}
+
+/// Binds every address for every core. Port 0 is chosen once: what follows has the same port.
+/// `ours` are addresses where this server listens already.
+fn bind_all(
+    addresses: &[SocketAddr],
+    cores: usize,
+    backlog: u16,
+    ours: &[SocketAddr],
+) -> Result<PerCore, ServerError> {
+    let mut per_core: PerCore = (0..cores).map(|_| Vec::new()).collect();
+    let mut chosen = 0;
+    for address in addresses {
+        let port = if address.port() == 0 { chosen } else { address.port() };
+        let address = SocketAddr::new(address.ip(), port);
+        let bound = bind_tcp(address, cores, backlog, ours)
+            .map_err(|source| ServerError::Listen { flag: "--listen", address, source })?;
+        let first = bound.first().and_then(|socket: &TcpListener| socket.local_addr().ok());
+        chosen = first.map_or(chosen, |address| address.port());
+        for (core, socket) in per_core.iter_mut().zip(bound) {
+            core.push(socket);
+        }
+    }
+    Ok(per_core)
+}
+
+/// The first socket is bound alone, which fails where another server listens; then it lets the
+/// others in.
+fn bind_tcp(
+    address: SocketAddr,
+    cores: usize,
+    backlog: u16,
+    ours: &[SocketAddr],
+) -> io::Result<Vec<TcpListener>> {
     let first = tcp_socket(address)?;
-    listen(&first, address, backlog)?;
-    let address = TcpListener::local_addr(&TcpListener::from(first.try_clone()?))?;
-    let mut all = Vec::with_capacity(cores);
-    if cores > 1 {
+    if ours.iter().any(|own| overlap(*own, address)) {
         first.set_reuse_port(true)?;
     }
-    all.push(first.into());
+    listen(&first, address, backlog)?;
+    let address = TcpListener::local_addr(&TcpListener::from(first.try_clone()?))?;
+    first.set_reuse_port(true)?;
+    let mut all = vec![first.into()];
     for _ in 1..cores {
         let next = tcp_socket(address)?;
         next.set_reuse_port(true)?;
@@ -95,6 +165,12 @@ fn bind_tcp(address: SocketAddr, cores: usize, backlog: u16) -> io::Result<Vec<T
         all.push(next.into());
     }
     Ok(all)
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = |ip: IpAddr| ip.is_unspecified();
+    one.port() == other.port()
+        && (one.ip() == other.ip() || everywhere(one.ip()) || everywhere(other.ip()))
 }
 
 /// `SO_REUSEADDR`: connections of an earlier server that linger in TIME_WAIT do not keep the port.

@@ -50,8 +50,9 @@ use crate::connections::Connections;
 use crate::sync::{Arc, thread};
 
 pub(crate) use self::accept::Listener;
-use self::core_thread::CoreThread;
-use self::listen::Sockets;
+use self::core_thread::{CoreThread, Moves};
+pub use self::listen::Doors;
+use self::listen::{CoreSockets, Sockets};
 pub use self::shutdown::Shutdown;
 pub use self::stream::Stream;
 
@@ -96,9 +97,9 @@ pub trait Service: Send + Sync + 'static {
 /// Where and how to serve.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The TCP address; port 0 takes any free port. An IPv6 wildcard (`[::]`) takes IPv4 clients as
-    /// well, where the system is set up so.
-    pub listen: Option<SocketAddr>,
+    /// The TCP addresses; port 0 takes any free port. An IPv6 wildcard (`[::]`) takes IPv4 clients
+    /// as well, where the system is set up so.
+    pub listen: Vec<SocketAddr>,
     /// The path of a Unix socket. A socket that an ended process left there is replaced; a live
     /// one, or a file of any other kind, is an error. Removed at the end.
     pub unix: Option<PathBuf>,
@@ -116,7 +117,7 @@ impl Default for Options {
     /// backlog.
     fn default() -> Options {
         Options {
-            listen: None,
+            listen: Vec::new(),
             unix: None,
             threads: 0,
             drain_timeout: Duration::from_secs(10),
@@ -137,7 +138,7 @@ impl Options {
 /// The addresses that were really bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// The TCP address, with the port the system chose where 0 was asked for.
+    /// The first TCP address, with the port the system chose where 0 was asked for.
     pub tcp: Option<SocketAddr>,
     /// The path of the Unix socket.
     pub unix: Option<PathBuf>,
@@ -241,8 +242,9 @@ impl std::error::Error for ServerError {
 /// Serves until `shutdown` is requested, by its holder, by SIGTERM or by SIGINT, and all cores have
 /// drained.
 ///
-/// `on_ready` is called once, when every core accepts. Blocks the calling thread, which takes the
-/// signals; a second signal ends the process at once, with status 1.
+/// `on_ready` is called once, when every core accepts; the [`Doors`] let it listen elsewhere later.
+/// Blocks the calling thread, which takes the signals; a second signal ends the process at once,
+/// with status 1.
 ///
 /// # Errors
 /// [`ServerError`] where an address, a thread or a runtime could not be had, or a core panicked.
@@ -251,9 +253,11 @@ pub fn run<S: Service>(
     options: Options,
     service: Arc<S>,
     shutdown: Shutdown,
-    on_ready: impl FnOnce(&Bound),
+    on_ready: impl FnOnce(&Bound, Doors),
 ) -> Result<(), ServerError> {
     let sockets = Sockets::bind(&options, options.cores())?;
+    let (senders, moves) = sockets.per_core.iter().map(|_| mpsc::unbounded_channel()).unzip();
+    let doors = Doors::new(senders, &sockets, options.backlog);
     let control = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -262,8 +266,9 @@ pub fn run<S: Service>(
     control.block_on(async {
         signals::watch(shutdown.clone()).map_err(|source| ServerError::Start { source })?;
         let (report, reports) = mpsc::channel(1);
-        let cores = start_cores(sockets, &service, &shutdown, options.drain_timeout, report)?;
-        supervise(reports, cores.len(), || on_ready(&bound)).await;
+        let parts = sockets.per_core.into_iter().zip::<Vec<_>>(moves);
+        let cores = start_cores(parts, &service, &shutdown, options.drain_timeout, report)?;
+        supervise(reports, cores.len(), || on_ready(&bound, doors)).await;
         join(cores)
     })
 }
@@ -271,16 +276,17 @@ pub fn run<S: Service>(
 /// One thread per set of sockets. Where a thread cannot be had, those already running are told to
 /// stop, and end with the process.
 fn start_cores<S: Service>(
-    sockets: Sockets,
+    parts: impl Iterator<Item = (CoreSockets, Moves)>,
     service: &Arc<S>,
     shutdown: &Shutdown,
     drain_timeout: Duration,
     report: mpsc::Sender<()>,
 ) -> Result<Vec<thread::JoinHandle<Result<(), ServerError>>>, ServerError> {
-    let start = |(index, sockets)| {
+    let start = |(index, (sockets, moves))| {
         let core = CoreThread {
             index,
             sockets,
+            moves,
             service: Arc::clone(service),
             shutdown: shutdown.clone(),
             drain_timeout,
@@ -288,12 +294,10 @@ fn start_cores<S: Service>(
         };
         thread::Builder::new().name(format!("core-{index}")).spawn(move || core.run())
     };
-    sockets.per_core.into_iter().enumerate().map(start).collect::<io::Result<_>>().map_err(
-        |source| {
-            shutdown.request();
-            ServerError::Start { source }
-        },
-    )
+    parts.enumerate().map(start).collect::<io::Result<_>>().map_err(|source| {
+        shutdown.request();
+        ServerError::Start { source }
+    })
 }
 
 /// Returns when all cores have ended. A core reports once, when it accepts, and holds its end of

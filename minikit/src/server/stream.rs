@@ -20,8 +20,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -68,6 +69,15 @@ impl Stream {
                 .local_addr()
                 .map_or_else(|_| String::new(), |addr| canonical(addr).to_string()),
             Socket::Unix { path, .. } => format!("{}:0", path.display()),
+        }
+    }
+
+    /// Has the kernel ask a TCP client for a sign of life after so long a silence, so that the dead
+    /// are found. Where the system refuses, nothing changes.
+    pub fn keep_alive(&self, after: Duration) {
+        if let Socket::Tcp { stream, .. } = &self.socket {
+            let probes = TcpKeepalive::new().with_time(after).with_interval(after / 3);
+            let _ = SockRef::from(stream).set_tcp_keepalive(&probes.with_retries(3));
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::wait::wait_until;
 use minikit::connections::Connections;
-use minikit::server::{Bound, Options, ServerError, Service, Shutdown, Stream, run};
+use minikit::server::{Bound, Doors, Options, ServerError, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -97,6 +97,7 @@ impl Service for Oracle {
 struct Running {
     service: Arc<Oracle>,
     bound: Bound,
+    doors: Doors,
     shutdown: Shutdown,
     thread: JoinHandle<Result<(), ServerError>>,
 }
@@ -108,10 +109,11 @@ impl Running {
         let (ready, readiness) = mpsc::channel();
         let (inside, until) = (Arc::clone(&service), shutdown.clone());
         let thread = std::thread::spawn(move || {
-            run(options, inside, until, |bound| ready.send(bound.clone()).expect("awaited"))
+            let told = |bound: &Bound, doors| ready.send((bound.clone(), doors)).expect("awaited");
+            run(options, inside, until, told)
         });
-        let bound = readiness.recv().expect("the server becomes ready");
-        Running { service, bound, shutdown, thread }
+        let (bound, doors) = readiness.recv().expect("the server becomes ready");
+        Running { service, bound, doors, shutdown, thread }
     }
 
     fn connect(&self) -> Client {
@@ -126,7 +128,7 @@ impl Running {
 }
 
 fn any_port() -> Options {
-    Options { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Options::default() }
+    Options { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))], ..Options::default() }
 }
 
 /// A path for a socket that no other test, and no other run, uses.
@@ -156,7 +158,7 @@ fn port_0_becomes_one_port_that_all_cores_share() {
 
 #[test]
 fn ipv6_and_addresses_as_redis_prints_them() {
-    let listen = "[::1]:0".parse().ok();
+    let listen = vec!["[::1]:0".parse().expect("an address")];
     let server = Running::start(Options { listen, threads: 2, ..Options::default() });
     let mut client = server.connect();
     assert!(client.ask("peer").expect("an answer").starts_with("[::1]:"));
@@ -170,7 +172,7 @@ fn ipv6_and_addresses_as_redis_prints_them() {
 
 #[test]
 fn an_ipv4_client_of_an_ipv6_listener_is_shown_as_ipv4() {
-    let listen = "[::]:0".parse().ok();
+    let listen = vec!["[::]:0".parse().expect("an address")];
     let server = Running::start(Options { listen, threads: 1, ..Options::default() });
     let port = server.bound.tcp.expect("bound").port();
     let mut client = Client::new(TcpStream::connect(("127.0.0.1", port)).expect("dual stack"));
@@ -217,7 +219,7 @@ fn a_core_that_panics_ends_the_server_with_an_error() {
     let mut oracle = Oracle::new();
     oracle.bad_core = Some(1);
     let options = Options { threads: 3, ..any_port() };
-    let end = run(options, Arc::new(oracle), Shutdown::new(), |_| panic!("it is not ready"));
+    let end = run(options, Arc::new(oracle), Shutdown::new(), |_, _| panic!("it is not ready"));
     assert!(matches!(end, Err(ServerError::Core { index: 1 })), "{end:?}");
 }
 
@@ -267,11 +269,45 @@ fn those_who_never_end_are_cut_and_it_is_a_good_end() {
 fn a_port_that_is_taken_is_an_error_that_names_it() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("any port");
     let listen = holder.local_addr().expect("bound");
-    let options = Options { listen: Some(listen), threads: 2, ..Options::default() };
-    let end = run(options, Arc::new(Oracle::new()), Shutdown::new(), |_| panic!("it is taken"));
+    let options = Options { listen: vec![listen], threads: 2, ..Options::default() };
+    let end = run(options, Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("it is taken"));
     let text = end.expect_err("taken").to_string();
     assert!(text.contains(&listen.to_string()), "{text}");
     assert!(text.contains("--listen") && text.contains("ss -ltnp"), "{text}");
+}
+
+#[test]
+fn several_addresses_share_a_port() {
+    let listen = vec![([127, 0, 0, 1], 0).into(), ([127, 0, 0, 2], 0).into()];
+    let server = Running::start(Options { listen, threads: 2, ..Options::default() });
+    let port = server.bound.tcp.expect("bound").port();
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        TcpStream::connect((host, port)).expect("it listens there");
+    }
+    TcpStream::connect(("127.0.0.3", port)).expect_err("it does not listen there");
+    server.end();
+}
+
+#[test]
+fn a_running_server_listens_elsewhere_and_keeps_its_clients() {
+    let server = Running::start(Options { threads: 2, ..any_port() });
+    let before = server.bound.tcp.expect("bound");
+    let mut client = server.connect();
+    assert_eq!(client.ask("one").as_deref(), Some("one"));
+    let holder = TcpListener::bind("127.0.0.1:0").expect("any port");
+    let taken = holder.local_addr().expect("bound");
+    server.doors.listen(&[taken]).expect_err("it is taken");
+    TcpStream::connect(before).expect("nothing has changed");
+
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], before.port()));
+    server.doors.listen(&[everywhere]).expect("its own port is no obstacle");
+    TcpStream::connect(("127.0.0.2", before.port())).expect("it listens there");
+    server.doors.listen(&[]).expect("no address is no obstacle");
+    while TcpStream::connect(before).is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(client.ask("two").as_deref(), Some("two"));
+    server.end();
 }
 
 /// The danger of `SO_REUSEPORT`: a second server could join the first without either noticing.
@@ -279,8 +315,9 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
 fn two_servers_never_share_a_port() {
     let server = Running::start(Options { threads: 2, ..any_port() });
     for threads in [1, 2] {
-        let options = Options { listen: server.bound.tcp, threads, ..Options::default() };
-        let end = run(options, Arc::new(Oracle::new()), Shutdown::new(), |_| panic!("shared"));
+        let listen = server.bound.tcp.into_iter().collect();
+        let options = Options { listen, threads, ..Options::default() };
+        let end = run(options, Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("shared"));
         assert!(matches!(end, Err(ServerError::Listen { .. })), "{end:?}");
     }
     server.end();
@@ -288,7 +325,7 @@ fn two_servers_never_share_a_port() {
 
 #[test]
 fn without_any_address_there_is_no_server() {
-    let end = run(Options::default(), Arc::new(Oracle::new()), Shutdown::new(), |_| ());
+    let end = run(Options::default(), Arc::new(Oracle::new()), Shutdown::new(), |_, _| ());
     assert!(matches!(end, Err(ServerError::NoAddress)), "{end:?}");
 }
 
@@ -317,7 +354,8 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
     let server = Running::start(on_unix(&path));
     assert_eq!(server.bound.to_string(), path.display().to_string());
 
-    let end = run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_| panic!("shared"));
+    let end =
+        run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("shared"));
     let text = end.expect_err("taken").to_string();
     assert!(text.contains("a running server answers there"), "{text}");
     let mut client = Client::new(UnixStream::connect(&path).expect("still there"));
@@ -329,7 +367,8 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
 fn a_file_that_is_no_socket_is_left_alone() {
     let path = socket_path("file");
     fs::write(&path, "precious").expect("the temporary directory is writable");
-    let end = run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_| panic!("replaced"));
+    let end =
+        run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("replaced"));
     assert!(matches!(end, Err(ServerError::Unix { .. })), "{end:?}");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("ours");

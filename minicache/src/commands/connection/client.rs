@@ -3,6 +3,7 @@
 use super::{Call, shown};
 use crate::commands::table;
 use crate::engine::blocking::Withdrawal;
+use crate::engine::cache::add;
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
@@ -10,7 +11,6 @@ use crate::engine::session::Replies;
 use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `CLIENT ID`
@@ -109,16 +109,17 @@ fn describe(client: &Client, now_ms: i64) -> String {
     let Figures { db, channels, patterns, shard_channels, queued, .. } = &client.figures;
     let figures = &client.figures;
     let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-    let (input, output) = (&figures.input_bytes, &figures.output_bytes);
-    let (input, output) = (input.load(Ordering::Relaxed), output.load(Ordering::Relaxed));
+    let [input, output, queued_bytes] =
+        [&figures.input_bytes, &figures.output_bytes, &figures.queued_bytes]
+            .map(|bytes| bytes.load(Ordering::Relaxed));
     let last = figures.last_command.load(Ordering::Relaxed) as usize;
     let command = last.checked_sub(1).and_then(|id| table::COMMANDS.get(id));
     let mut line = format!("id={} addr={}", client.id, client.address);
     let rest = write!(
         line,
         " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
-         multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} \
-         omem={output} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
+         multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 \
+         oll={} omem={output} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
          lib-name={} lib-ver={}",
         client.local_address,
         String::from_utf8_lossy(&about.name),
@@ -131,7 +132,7 @@ fn describe(client: &Client, now_ms: i64) -> String {
         shard_channels.load(Ordering::Relaxed),
         queued.load(Ordering::Relaxed),
         u8::from(output > 0),
-        input + output + size_of::<Client>(),
+        client.memory(),
         if output > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.name),
         if is(&figures.resp3) { 3 } else { 2 },
@@ -250,13 +251,10 @@ pub fn client_kill(c: &mut Call) -> Answer {
     } else {
         c.out.count(clients.len());
     }
-    clients.iter().filter(|client| client.id != me).for_each(dismiss);
+    let others = clients.iter().filter(|client| client.id != me);
+    others.for_each(|client| c.store.cache.clients.dismiss(client));
     c.session.closing |= clients.iter().any(|client| client.id == me);
     Ok(())
-}
-
-fn dismiss(client: &Arc<Client>) {
-    client.mailbox.deliver(Letter::Leave);
 }
 
 /// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`
@@ -265,6 +263,7 @@ pub fn client_unblock(c: &mut Call) -> Answer {
         3 => false,
         4 if c.is(3, "timeout") => false,
         4 if c.is(3, "error") => true,
+        5.. => return Err(c.wrong_subcommand()),
         _ => return Err(Error::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = c.int(2)? as u64;
@@ -275,6 +274,8 @@ pub fn client_unblock(c: &mut Call) -> Answer {
     if let Some((_, ticket)) = out {
         let mut reply = Reply::new(ticket.protocol);
         if with_error {
+            c.store.cache.totals.count_error("UNBLOCKED");
+            add(&c.store.counters.of(ticket.command.id()).failed, 1);
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
             reply.null_array();
@@ -321,13 +322,14 @@ pub fn client_pause(c: &mut Call) -> Answer {
         4 if c.is(3, "all") => false,
         4 if c.is(3, "write") => true,
         4 => return Err(Error::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(Error::SYNTAX),
+        _ => return Err(c.wrong_subcommand()),
     };
     let ms = parse_i64(c.arg(2)).ok_or(NOT_A_TIMEOUT)?;
     if ms < 0 {
         return Err(Error::new("ERR timeout is negative"));
     }
-    let until = c.store.now.ms.checked_add(ms).ok_or(NOT_A_TIMEOUT)?;
+    // Redis lets too large a number overflow, and then the time is past.
+    let until = c.store.now.ms.wrapping_add(ms);
     c.store.cache.pause.begin(until, writes_only);
     c.out.ok();
     Ok(())

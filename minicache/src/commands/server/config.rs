@@ -1,7 +1,10 @@
 //! `CONFIG`: the parameters, read and changed while the server runs.
 
 use super::{Call, shown};
+use crate::engine::cache::add;
+use crate::engine::config::ConfigError;
 use crate::engine::error::{Answer, Error};
+use std::sync::atomic::Ordering;
 
 /// `CONFIG GET pattern …`
 pub fn config_get(c: &mut Call) -> Answer {
@@ -21,17 +24,33 @@ pub fn config_get(c: &mut Call) -> Answer {
 pub fn config_set(c: &mut Call) -> Answer {
     let pairs = c.args.from(2);
     if !pairs.len().is_multiple_of(2) {
-        return Err(Error::arity("config|set"));
+        return Err(Error::SYNTAX);
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (0..pairs.len()).step_by(2).map(|at| (pairs.at(at), pairs.at(at + 1))).collect();
     let trusted = c.store.rules.settings.enable_protected_configs.allows(c.session.is_local());
-    let changed = c.store.cache.rules.change(|config| config.set_many(&pairs, trusted));
+    let world = c.store.cache.world.get();
+    let changed = c.store.cache.rules.change(|config| {
+        let mut next = config.clone();
+        let names = next.set_many(&pairs, trusted)?;
+        if let Some(world) = world {
+            world.follow(config.settings(), next.settings())?;
+        }
+        *config = next;
+        Ok(names)
+    });
     match changed {
-        Ok(names) => {
+        Ok::<_, ConfigError>(names) => {
+            let port = c.store.cache.rules.current().settings.port;
+            c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.reconfigured = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
+            }
+            let limit = c.store.cache.rules.current().settings.maxmemory_clients;
+            if limit > 0 && names.contains(&"maxmemory-clients") {
+                c.session.publish_figures();
+                c.store.cache.clients.evict(limit);
             }
             c.out.ok();
             Ok(())
@@ -44,7 +63,10 @@ pub fn config_set(c: &mut Call) -> Answer {
 pub fn config_resetstat(c: &mut Call) -> Answer {
     c.store.shards_mut().for_each(|shard| shard.stats = Default::default());
     c.store.cache.counters.iter().for_each(|core| core.reset());
+    // This very command counts: it ends after the reset.
+    add(&c.store.counters.of(c.command.id()).calls, 1);
     c.store.cache.totals.reset();
+    c.store.cache.clients.evicted.store(0, Ordering::Relaxed);
     c.out.ok();
     Ok(())
 }

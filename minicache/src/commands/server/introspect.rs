@@ -31,7 +31,7 @@ pub fn command_info(c: &mut Call) -> Answer {
     let names = c.args.from(2);
     c.out.array(names.len());
     for name in names.iter() {
-        match find(name) {
+        match table::find_any(name) {
             Some(row) => describe(c.out, row),
             None => c.out.null(),
         }
@@ -108,21 +108,11 @@ fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
 pub fn command_docs(c: &mut Call) -> Answer {
     let rows: Vec<&Command> = match c.args.len() {
         2 => table::iter().collect(),
-        _ => c.args.from(2).iter().filter_map(find).collect(),
+        _ => c.args.from(2).iter().filter_map(table::find_any).collect(),
     };
     c.out.map(rows.len());
     rows.iter().for_each(|row| document(c.out, row));
     Ok(())
-}
-
-/// A command by name; a subcommand as `container|name`.
-fn find(name: &[u8]) -> Option<&'static Command> {
-    let mut parts = name.splitn(2, |byte| *byte == b'|');
-    let row = table::find(parts.next()?)?;
-    match parts.next() {
-        Some(subcommand) => row.subcommand(subcommand),
-        None => Some(row),
-    }
 }
 
 /// One command as `COMMAND INFO` has it.

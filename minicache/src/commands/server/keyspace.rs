@@ -27,6 +27,9 @@ pub fn flushall(c: &mut Call) -> Answer {
     for db in 0..c.store.rules.settings.databases as usize {
         flush(c, db);
     }
+    if c.store.rules.settings.saves {
+        c.store.cache.note_save(c.store.now.ms);
+    }
     c.out.ok();
     Ok(())
 }

@@ -6,10 +6,12 @@
 //! * [`introspect`][]: `COMMAND`, out of the command table.
 //! * [`memory`][]: `MEMORY`.
 //! * [`debug`][]: `DEBUG`.
+//! * [`absent`]: users, scripts, modules, replication: what harnesses ask of it all the same.
 //!
-//! Some answers are given for the sake of clients that ask: there is nothing to save, no replica,
-//! no script. Each says so in its row of the table.
+//! Some answers are given for the sake of clients that ask: there is nothing to save. Each says so
+//! in its row of the table.
 
+mod absent;
 mod config;
 mod debug;
 mod digest;
@@ -19,6 +21,7 @@ mod keyspace;
 mod memory;
 mod slow;
 
+pub use absent::*;
 pub use config::*;
 pub use debug::debug;
 pub use info::info;
@@ -27,7 +30,7 @@ pub use keyspace::*;
 pub use memory::*;
 pub use slow::*;
 
-use super::spec::{Categories, Command};
+use super::spec::Command;
 use super::{Call, shown, table};
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
@@ -41,15 +44,23 @@ pub fn container(c: &mut Call) -> Answer {
 pub fn help(c: &mut Call) -> Answer {
     let name = c.command.name.split('|').next().unwrap_or_default();
     let container = table::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
-    let title =
-        format!("{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name.to_uppercase());
-    c.out.array(1 + 2 * container.len());
-    c.out.simple(&title);
-    for row in container {
-        c.out.simple(format!("{} {}", row.own_name().to_uppercase(), row.arguments).trim_end());
-        c.out.simple(&format!("    {}", row.summary));
-    }
+    let others = container.iter().filter(|row| row.own_name() != "help");
+    let usage = |row: &Command| format!("{} {}", row.own_name().to_uppercase(), row.arguments);
+    help_lines(c, others.map(|row| (usage(row), row.summary)));
     Ok(())
+}
+
+/// Usages and what they are for, between the lines that every `HELP` has.
+fn help_lines<'a>(c: &mut Call, usages: impl Iterator<Item = (String, &'a str)>) {
+    let name = shown(c.arg(0), 128).to_ascii_uppercase();
+    let mut lines =
+        vec![format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];
+    for (usage, text) in usages {
+        lines.extend([usage.trim_end().to_string(), format!("    {text}")]);
+    }
+    lines.extend(["HELP".to_string(), "    Prints this help.".to_string()]);
+    c.out.array(lines.len());
+    lines.iter().for_each(|line| c.out.simple(line));
 }
 
 /// `TIME`
@@ -72,12 +83,14 @@ pub fn role(c: &mut Call) -> Answer {
 
 /// `LASTSAVE`
 pub fn lastsave(c: &mut Call) -> Answer {
-    c.out.int(c.store.cache.identity.started_ms / 1000);
+    c.out.int(c.store.cache.last_save_s());
     Ok(())
 }
 
 /// `SAVE`
 pub fn save(c: &mut Call) -> Answer {
+    c.store.cache.saves.count.fetch_add(1, Ordering::Relaxed);
+    c.store.cache.note_save(c.store.now.ms);
     c.out.ok();
     Ok(())
 }
@@ -87,6 +100,8 @@ pub fn bgsave(c: &mut Call) -> Answer {
     if c.args.len() > 2 || (c.args.len() == 2 && !c.is(1, "schedule")) {
         return Err(Error::SYNTAX);
     }
+    c.store.cache.saves.count.fetch_add(1, Ordering::Relaxed);
+    c.store.cache.note_save(c.store.now.ms);
     c.out.simple("Background saving started");
     Ok(())
 }
@@ -100,10 +115,14 @@ pub fn bgrewriteaof(c: &mut Call) -> Answer {
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
 pub fn shutdown(c: &mut Call) -> Answer {
     let options = ["nosave", "save", "now", "force", "abort"];
-    if (1..c.args.len()).any(|at| !options.iter().any(|option| c.is(at, option))) {
+    let given = options.map(|option| (1..c.args.len()).any(|at| c.is(at, option)));
+    let known = |at: usize| options.iter().any(|option| c.is(at, option));
+    let [nosave, save, now, force, abort] = given;
+    if !(1..c.args.len()).all(known) || nosave && save || abort && (nosave || save || now || force)
+    {
         return Err(Error::SYNTAX);
     }
-    if c.is(1, "abort") {
+    if abort {
         return Err(Error::new("ERR No shutdown in progress."));
     }
     c.store.cache.stop.store(true, Ordering::Relaxed);
@@ -123,6 +142,9 @@ pub fn monitor(c: &mut Call) -> Answer {
 
 /// `LOLWUT [VERSION version]`
 pub fn lolwut(c: &mut Call) -> Answer {
+    if c.args.len() >= 3 && c.is(1, "version") {
+        c.int(2)?;
+    }
     let drawing = "  __  __ _      _               _\n |  \\/  (_)_ _ (_)__ __ _ __ | |_  ___\n \
                    | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n \
                    |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
@@ -130,39 +152,5 @@ pub fn lolwut(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `ACL WHOAMI`
-pub fn acl_whoami(c: &mut Call) -> Answer {
-    c.out.text("default");
-    Ok(())
-}
-
-/// `ACL CAT [category]`
-pub fn acl_cat(c: &mut Call) -> Answer {
-    let Some(wanted) = c.args.get(2) else {
-        c.out.array(Categories::NAMES.len());
-        Categories::NAMES.iter().for_each(|name| c.out.text(name));
-        return Ok(());
-    };
-    let Some(category) = Categories::named(wanted) else {
-        return Err(Error::text(format!("ERR Unknown category '{}'", shown(wanted, 128))));
-    };
-    let rows: Vec<_> =
-        table::COMMANDS.iter().filter(|row| row.categories().has(category)).collect();
-    c.out.array(rows.len());
-    rows.iter().for_each(|row| c.out.text(row.name));
-    Ok(())
-}
-
-/// `FUNCTION FLUSH [ASYNC | SYNC]`: there are no functions, so all of them are gone.
-pub fn function_flush(c: &mut Call) -> Answer {
-    script_flush(c)
-}
-
-/// `SCRIPT FLUSH [ASYNC | SYNC]`: there are no scripts, so all of them are gone.
-pub fn script_flush(c: &mut Call) -> Answer {
-    if c.args.len() > 3 || (c.args.len() == 3 && !c.is(2, "async") && !c.is(2, "sync")) {
-        return Err(Error::SYNTAX);
-    }
-    c.out.ok();
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

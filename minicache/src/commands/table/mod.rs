@@ -69,6 +69,16 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
+/// A command by name; a subcommand as `container|name`.
+pub fn find_any(name: &[u8]) -> Option<&'static Command> {
+    let mut parts = name.splitn(2, |byte| *byte == b'|');
+    let row = find(parts.next()?)?;
+    match parts.next() {
+        Some(subcommand) => row.subcommand(subcommand),
+        None => Some(row),
+    }
+}
+
 /// The commands without their subcommands.
 pub fn iter() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().filter(|command| !is_subcommand(command.name))

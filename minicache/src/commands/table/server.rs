@@ -24,6 +24,8 @@ pub(super) const ROWS: &[Command] = &[
             "Lists categories, or the commands in one."),
     row("acl|help", 2, &[LOADING, STALE], server::help)
         .doc("6.0.0", "O(1)", "", "Lists the subcommands."),
+    row("acl|users", 2, &[ADMIN, NOSCRIPT, LOADING, STALE], server::acl_users)
+        .doc("6.0.0", "O(1)", "", "Lists the users, of whom there is one."),
     row("acl|whoami", 2, &[NOSCRIPT, LOADING, STALE], server::acl_whoami)
         .doc("6.0.0", "O(1)", "", "Names the user of this connection."),
     row("bgrewriteaof", 1, &[ADMIN, NOSCRIPT, NO_ASYNC_LOADING], server::bgrewriteaof)
@@ -150,8 +152,18 @@ pub(super) const ROWS: &[Command] = &[
         .keys(&[key(2, &[RO])])
         .doc("4.0.0", "O(N), N elements looked at", "key [SAMPLES count]",
             "Gives the bytes behind a key."),
+    row("module", -2, &[], server::container)
+        .doc("4.0.0", "depends on the subcommand", "", "Looks at modules; there are none."),
+    row("module|help", 2, &[LOADING, STALE], server::help)
+        .doc("5.0.0", "O(1)", "", "Lists the subcommands."),
+    row("module|list", 2, &[ADMIN, NOSCRIPT], server::module_list)
+        .tips(&["nondeterministic_output_order"])
+        .doc("4.0.0", "O(1)", "", "Lists the modules, of which there are none."),
     row("monitor", 1, &[ADMIN, NOSCRIPT, LOADING, STALE], server::monitor)
         .doc("1.0.0", "O(1)", "", "Shows every command as it arrives."),
+    row("replicaof", 3, &[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING], server::replicaof)
+        .doc("5.0.0", "O(1)", "host port",
+            "Accepts to be nobody's replica, and nothing else."),
     row("role", 1, &[NOSCRIPT, LOADING, STALE, FAST], server::role)
         .in_categories(&[Categories::ADMIN, Categories::DANGEROUS])
         .doc("2.8.12", "O(1)", "", "Tells that this is a primary without replicas."),
@@ -159,6 +171,10 @@ pub(super) const ROWS: &[Command] = &[
         .doc("1.0.0", "O(1)", "", "Answers as if a snapshot were written; there are none."),
     row("shutdown", -1, &[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY], server::shutdown)
         .doc("1.0.0", "O(1)", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", "Ends the server."),
+    row("slaveof", 3, &[ADMIN, NOSCRIPT, STALE, NO_ASYNC_LOADING], server::replicaof)
+        .replaced("5.0.0", "REPLICAOF")
+        .doc("1.0.0", "O(1)", "host port",
+            "Accepts to be nobody's replica, and nothing else."),
     row("slowlog", -2, &[], server::container)
         .doc("2.2.12", "depends on the subcommand", "", "Looks at commands that took long."),
     row("slowlog|get", -2, &[ADMIN, LOADING, STALE], server::slowlog_get)
@@ -187,11 +203,23 @@ pub(super) const ROWS: &[Command] = &[
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc("7.0.0", "O(N), N functions", "[ASYNC | SYNC]",
             "Deletes all functions, of which there are none."),
+    script("function|help", 2, &[LOADING, STALE], server::help)
+        .doc("7.0.0", "O(1)", "", "Lists the subcommands."),
+    script("function|list", -2, &[NOSCRIPT], server::function_list)
+        .tips(&["nondeterministic_output_order"])
+        .doc("7.0.0", "O(1)", "[LIBRARYNAME library-name-pattern] [WITHCODE]",
+            "Lists the functions, of which there are none."),
     script("script", -2, &[], server::container)
         .in_categories(&[])
         .doc("2.6.0", "depends on the subcommand", "", "Manages scripts, of which there are none."),
+    script("script|exists", -3, &[NOSCRIPT], server::script_exists)
+        .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
+        .doc("2.6.0", "O(N), N scripts asked for", "sha1 [sha1 ...]",
+            "Looks whether scripts are known, of which there are none."),
     script("script|flush", -2, &[NOSCRIPT], server::script_flush)
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
         .doc("2.6.0", "O(N), N scripts", "[ASYNC | SYNC]",
             "Forgets all scripts, of which there are none."),
+    script("script|help", 2, &[LOADING, STALE], server::help)
+        .doc("5.0.0", "O(1)", "", "Lists the subcommands."),
 ];

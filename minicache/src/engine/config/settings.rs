@@ -100,6 +100,17 @@ pub enum LogLevel {
     Warning,
 }
 
+/// What the kernel is told about killing this process when memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScore {
+    /// Nothing.
+    Kept,
+    /// So much more than it had been told.
+    Relative(i32),
+    /// This.
+    Absolute(i32),
+}
+
 /// When a client that does not read is cut off. A limit of 0 bytes is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
@@ -149,6 +160,8 @@ pub struct Settings {
     pub set_max_intset_entries: u64,
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value: u64,
+    /// Whether `save` names any interval.
+    pub saves: bool,
     pub lazyfree_lazy_eviction: bool,
     pub lazyfree_lazy_expire: bool,
     pub lazyfree_lazy_server_del: bool,
@@ -169,6 +182,8 @@ pub struct Settings {
     pub pidfile: String,
     pub dir: String,
     pub io_threads: u32,
+    /// `oom-score-adj` and the value for a server without a primary.
+    pub oom_score: OomScore,
 }
 
 impl Settings {
@@ -207,6 +222,7 @@ impl Settings {
             set_max_intset_entries: of.number("set-max-intset-entries"),
             zset_max_listpack_entries: of.number("zset-max-listpack-entries"),
             zset_max_listpack_value: of.number("zset-max-listpack-value"),
+            saves: !of.bytes("save").is_empty(),
             lazyfree_lazy_eviction: of.flag("lazyfree-lazy-eviction"),
             lazyfree_lazy_expire: of.flag("lazyfree-lazy-expire"),
             lazyfree_lazy_server_del: of.flag("lazyfree-lazy-server-del"),
@@ -227,6 +243,7 @@ impl Settings {
             pidfile: of.text("pidfile"),
             dir: of.text("dir"),
             io_threads: of.number("io-threads"),
+            oom_score: of.oom_score(),
         }
     }
 }
@@ -282,6 +299,16 @@ impl Texts<'_> {
 
     fn events(&self) -> Events {
         Events::parse(self.bytes("notify-keyspace-events")).unwrap_or_default()
+    }
+
+    fn oom_score(&self) -> OomScore {
+        let text = self.text("oom-score-adj-values");
+        let score = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        match self.bytes("oom-score-adj") {
+            b"absolute" => OomScore::Absolute(score),
+            b"no" => OomScore::Kept,
+            _ => OomScore::Relative(score),
+        }
     }
 
     fn percentiles(&self) -> Vec<f64> {

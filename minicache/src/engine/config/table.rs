@@ -148,11 +148,8 @@ const ENDPOINTS: Names = &[("ip", 0), ("hostname", 1), ("unknown-endpoint", 2)];
 const PROPAGATION: Names = &[("ignore", 0), ("panic", 1), ("panic-on-replicas", 2)];
 const TLS_CLIENTS: Names = &[("no", 0), ("yes", 1), ("optional", 2)];
 
-/// The limits of unread replies. Redis lets an ordinary client owe any amount (`normal 0 0 0`).
-/// Here it is cut off at 256 MiB, because a client that asks and never reads must not take the
-/// memory of all the others.
-const OUTPUT_LIMITS: &str =
-    "normal 268435456 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+/// The limits of unread replies.
+const OUTPUT_LIMITS: &str = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
 
 /// The whole table.
 #[rustfmt::skip]
@@ -273,8 +270,8 @@ pub static PARAMETERS: &[Parameter] = &[
     kept("proc-title-template", Word(special::title_template),
         "{title} {listen-addr} {server-mode}",
         "See set-proc-title."),
-    kept("oom-score-adj", OneOf(OOM_SCORES), "no", "The kernel is not told whom to kill first."),
-    kept("oom-score-adj-values", Words(special::oom_scores), "0 200 800", "See oom-score-adj."),
+    used("oom-score-adj", OneOf(OOM_SCORES), "no", "Tells the kernel whom to kill first."),
+    used("oom-score-adj-values", Words(special::oom_scores), "0 200 800", "See oom-score-adj."),
     kept("disable-thp", Bool, "yes", "Huge pages are left as they are.").at_start(),
     kept("server_cpulist", Text, "", "Threads are not pinned.").at_start(),
     kept("bio_cpulist", Text, "", "Threads are not pinned.").at_start(),

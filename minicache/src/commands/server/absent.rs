@@ -1,0 +1,109 @@
+//! What is not here, and is asked about all the same: harnesses send `FUNCTION FLUSH`, `SCRIPT
+//! FLUSH` and `REPLICAOF NO ONE` before every test, and tools list users and modules.
+//!
+//! Where the true answer is that there is none, it is given; where something would have to be done,
+//! it is refused. The counterparts in Redis are `acl.c`, `function.c`, `eval.c`, `module.c` and
+//! `replication.c`.
+
+use super::{Call, shown, table};
+use crate::commands::spec::Categories;
+use crate::engine::error::{Answer, Error};
+
+/// `ACL WHOAMI`
+pub fn acl_whoami(c: &mut Call) -> Answer {
+    c.out.text("default");
+    Ok(())
+}
+
+/// `ACL CAT [category]`
+pub fn acl_cat(c: &mut Call) -> Answer {
+    let Some(wanted) = c.args.get(2) else {
+        c.out.array(Categories::NAMES.len());
+        Categories::NAMES.iter().for_each(|name| c.out.text(name));
+        return Ok(());
+    };
+    let Some(category) = Categories::named(wanted) else {
+        return Err(Error::text(format!("ERR Unknown category '{}'", shown(wanted, 128))));
+    };
+    let rows: Vec<_> =
+        table::COMMANDS.iter().filter(|row| row.categories().has(category)).collect();
+    c.out.array(rows.len());
+    rows.iter().for_each(|row| c.out.text(row.name));
+    Ok(())
+}
+
+/// `FUNCTION FLUSH [ASYNC | SYNC]`: there are no functions, so all of them are gone.
+pub fn function_flush(c: &mut Call) -> Answer {
+    flush_nothing(c, Error::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
+}
+
+/// `SCRIPT FLUSH [ASYNC | SYNC]`: there are no scripts, so all of them are gone.
+pub fn script_flush(c: &mut Call) -> Answer {
+    if c.args.len() > 3 {
+        return Err(NO_SUCH_FLUSH);
+    }
+    flush_nothing(c, NO_SUCH_FLUSH)
+}
+
+const NO_SUCH_FLUSH: Error = Error::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+
+fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
+    match c.args.len() {
+        2 => {}
+        3 if c.is(2, "async") || c.is(2, "sync") => {}
+        3 => return Err(not_an_option),
+        _ => return Err(c.wrong_subcommand()),
+    }
+    c.out.ok();
+    Ok(())
+}
+
+/// `SCRIPT EXISTS sha1 …`
+pub fn script_exists(c: &mut Call) -> Answer {
+    let asked = c.args.len() - 2;
+    c.out.array(asked);
+    (0..asked).for_each(|_| c.out.int(0));
+    Ok(())
+}
+
+/// `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`
+pub fn function_list(c: &mut Call) -> Answer {
+    let mut at = 2;
+    while let Some(option) = c.args.get(at) {
+        at += match option.to_ascii_lowercase().as_slice() {
+            b"withcode" => 1,
+            b"libraryname" if at + 1 < c.args.len() => 2,
+            b"libraryname" => {
+                return Err(Error::new("ERR library name argument was not given"));
+            }
+            _ => {
+                let option = shown(option, 128);
+                return Err(Error::text(format!("ERR Unknown argument {option}")));
+            }
+        };
+    }
+    c.out.array(0);
+    Ok(())
+}
+
+/// `ACL USERS`
+pub fn acl_users(c: &mut Call) -> Answer {
+    c.out.array(1);
+    c.out.text("default");
+    Ok(())
+}
+
+/// `MODULE LIST`
+pub fn module_list(c: &mut Call) -> Answer {
+    c.out.array(0);
+    Ok(())
+}
+
+/// `REPLICAOF host port`, and `REPLICAOF NO ONE`, which is how things are.
+pub fn replicaof(c: &mut Call) -> Answer {
+    if c.is(1, "no") && c.is(2, "one") {
+        c.out.ok();
+        return Ok(());
+    }
+    Err(Error::new("ERR this server cannot be a replica: it has no replication"))
+}
