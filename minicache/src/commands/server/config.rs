@@ -29,7 +29,7 @@ pub fn config_set(c: &mut Call) -> Answer {
     let changed = c.store.cache.rules.change(|config| config.set_many(&pairs, trusted));
     match changed {
         Ok(names) => {
-            c.session.reconfigured = true;
+            c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
             }
