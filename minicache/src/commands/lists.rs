@@ -267,7 +267,6 @@ fn take(list: &mut List, end: End, count: usize, out: &mut Reply) {
 /// Says that elements were added at an end of a list.
 fn pushed(store: &mut Access, key: &[u8], end: End) {
     store.changed(Events::LIST, if end == End::Left { "lpush" } else { "rpush" }, key);
-    store.filled(key);
 }
 
 /// Says that elements were taken from an end of a list, perhaps all.

@@ -32,8 +32,8 @@ use std::sync::atomic::Ordering;
 pub const REPLIES_MAX: usize = 1 << 20;
 
 /// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the
-/// conversation, until [`REPLIES_MAX`] bytes of replies have come together, or until one changes
-/// the configuration, which the next are to find changed. Returns how many bytes of `input` are
+/// conversation, until [`REPLIES_MAX`] bytes of replies have come together, or until one slept or
+/// changed the configuration, which the next must notice. Returns how many bytes of `input` are
 /// done with; the rest must be there again, with more behind it, at the next call.
 pub fn run(
     executor: &mut Executor,
@@ -42,7 +42,7 @@ pub fn run(
     input: &[u8],
     out: &mut Reply,
 ) -> usize {
-    session.reconfigured = false;
+    session.ends_batch = false;
     // `CLIENT LIST` shows the requests being executed as still to be read, its own among them.
     session.client.figures.input_bytes.store(input.len(), Ordering::Relaxed);
     let mut done = 0;
@@ -64,10 +64,7 @@ pub fn run(
 }
 
 fn goes_on(session: &Session, out: &Reply) -> bool {
-    !session.closing
-        && !session.reconfigured
-        && session.waiting.is_none()
-        && out.len() < REPLIES_MAX
+    !session.closing && !session.ends_batch && session.waiting.is_none() && out.len() < REPLIES_MAX
 }
 
 /// Executes the plain requests at the start of `input`, as long as nothing happens that changes how

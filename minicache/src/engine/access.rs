@@ -418,13 +418,6 @@ impl<'c> Access<'c> {
         add(&self.counters.changes, changes as u64);
     }
 
-    /// Says that something was put under a key for which commands may wait.
-    pub fn filled(&mut self, key: &[u8]) {
-        if !self.cache.waiting.is_empty() {
-            self.filled.push((self.db, key.into()));
-        }
-    }
-
     /// Publishes a keyspace event, if its class is wanted.
     pub fn notify(&self, class: Events, event: &str, key: &[u8]) {
         let wanted = self.rules.settings.notify_keyspace_events;
@@ -520,7 +513,13 @@ impl<'c> Access<'c> {
         (guard, Some(handle))
     }
 
+    /// Makes a key, which commands may wait for. As in Redis they are not told when a list takes
+    /// the place of something else, as by `SORT … STORE`.
     fn add(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) -> Spot {
+        let awaited = matches!(fresh, Fresh::Object(Object::List(_) | Object::ZSet(_)));
+        if awaited && !self.cache.waiting.is_empty() {
+            self.filled.push((self.db, key.into()));
+        }
         let guard = self.guard_index(self.cache.shard_of(key));
         let clock = self.rules.policy.inserted(self.now.ms);
         let life = Life { deadline, now_ms: self.now.ms };

@@ -39,8 +39,9 @@ pub struct Session {
     pub held_until_ms: Option<i64>,
     /// Whether the connection is to end once the replies are written.
     pub closing: bool,
-    /// Whether it has changed the configuration: its next command is to run under the new one.
-    pub reconfigured: bool,
+    /// Whether its next command is to find a new clock and new rules, because the last one slept or
+    /// changed the configuration.
+    pub ends_batch: bool,
     /// Whether it sees every command (`MONITOR`).
     pub monitor: bool,
 }
@@ -85,7 +86,7 @@ impl Session {
             wait_until_ms: None,
             held_until_ms: None,
             closing: false,
-            reconfigured: false,
+            ends_batch: false,
             monitor: false,
         }
     }

@@ -203,8 +203,8 @@ impl Connection {
         }
     }
 
-    /// Executes requests until their replies are many bytes or the configuration changes, and sends
-    /// the replies; whether there may be more to execute.
+    /// Executes requests until their replies are many bytes or one ends the batch, and sends the
+    /// replies; whether there may be more to execute.
     fn run_some(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<(usize, bool), Gone> {
         let core = Rc::clone(&self.core);
         let rules = core.rules();
@@ -223,7 +223,7 @@ impl Connection {
         if core.cache.stop.load(Ordering::Relaxed) {
             self.shutdown.request();
         }
-        let more = out.len() >= REPLIES_MAX || self.session.reconfigured;
+        let more = out.len() >= REPLIES_MAX || self.session.ends_batch;
         self.send(std::mem::take(out.buffer()), context)?;
         Ok((done, more))
     }

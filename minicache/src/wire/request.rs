@@ -336,8 +336,8 @@ pub(super) fn short_bulk(buffer: &[u8], at: usize) -> Option<(Span, usize)> {
     (end + 2 <= buffer.len()).then_some((span, end + 2))
 }
 
-/// The number in the header line at `at`, and where the line ends: if it begins with `mark` and has one
-/// to four digits, as nearly all do.
+/// The number in the header line at `at`, and where the line ends: if it begins with `mark` and has
+/// one to four digits, as nearly all do.
 #[inline(always)]
 pub(super) fn short_number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
     const fn value(digit: u8) -> usize {

@@ -338,7 +338,6 @@ fn store(c: &mut Call, key: &[u8], elements: &[Vec<u8>], get: &[Pattern]) {
     if !result.is_empty() {
         c.store.put(key, result);
         c.store.changed(Events::LIST, "sortstore", key);
-        c.store.filled(key);
     } else if c.store.remove(key) {
         c.store.changed(Events::GENERIC, "del", key);
     }

@@ -45,7 +45,7 @@ pub fn move_(c: &mut Call) -> Answer {
     if let Some(taken) = taken {
         c.store.within(there, |store| store.put_back(key, taken));
         c.store.changed(Events::GENERIC, "move_from", key);
-        c.store.within(there, |store| arrived(store, "move_to", key));
+        c.store.within(there, |store| store.changed(Events::GENERIC, "move_to", key));
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ fn rename_unless(c: &mut Call, taken_stays: bool) -> Result<bool, Error> {
     c.store.remove(to);
     c.store.put_back(to, taken);
     c.store.changed(Events::GENERIC, "rename_from", from);
-    arrived(c.store, "rename_to", to);
+    c.store.changed(Events::GENERIC, "rename_to", to);
     Ok(true)
 }
 
@@ -99,13 +99,8 @@ fn settle(store: &mut Access, key: &[u8], copy: Taken, replace: bool) -> bool {
     }
     store.remove(key);
     store.put_back(key, copy);
-    arrived(store, "copy_to", key);
+    store.changed(Events::GENERIC, "copy_to", key);
     true
-}
-
-fn arrived(store: &mut Access, event: &str, key: &[u8]) {
-    store.changed(Events::GENERIC, event, key);
-    store.filled(key);
 }
 
 fn database_at(c: &Call, index: usize) -> Result<usize, Error> {

@@ -325,6 +325,29 @@ fn another_type_does_not_wake_but_spoils_the_destination() {
     );
 }
 
+/// Redis wakes those who wait when a key is made, not when its value is replaced (`dbOverwrite`).
+#[test]
+fn a_list_in_the_place_of_something_else_wakes_nobody() {
+    Fixture::new().check(
+        r#"
+        a> BLPOP q 0
+        (waits)
+        > SADD q 2 1
+        (integer) 2
+        > SORT q STORE q
+        (integer) 2
+        > RPUSH q 3
+        (integer) 3
+        > RENAME q other
+        OK
+        > RENAME other q
+        OK
+        a< 1) "q"
+        2) "1"
+        "#,
+    );
+}
+
 #[test]
 fn a_transaction_does_not_wait_and_is_seen_as_a_whole() {
     Fixture::new().check(

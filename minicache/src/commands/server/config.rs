@@ -43,7 +43,7 @@ pub fn config_set(c: &mut Call) -> Answer {
         Ok::<_, ConfigError>(names) => {
             let port = c.store.cache.rules.current().settings.port;
             c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
-            c.session.reconfigured = true;
+            c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
             }

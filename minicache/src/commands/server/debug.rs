@@ -65,6 +65,7 @@ fn sleep(c: &mut Call) -> Answer {
     let longest = Duration::from_secs(3600);
     let time = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(longest).min(longest);
     std::thread::sleep(time);
+    c.session.ends_batch = true;
     ok(c)
 }
 

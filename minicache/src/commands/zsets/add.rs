@@ -97,9 +97,6 @@ fn add(c: &mut Call, preset: Options) -> Answer {
     if tally.added + tally.updated > 0 {
         c.store.changed(Events::ZSET, if options.increment { "zincr" } else { "zadd" }, key);
     }
-    if tally.added > 0 {
-        c.store.filled(key);
-    }
     match tally.score {
         _ if !options.increment && options.count_changed => {
             c.out.count(tally.added + tally.updated);

@@ -57,12 +57,12 @@ impl<'a> Interval<'a> {
         }
     }
 
-    /// The ranks of the members in it. Where `reverse`, places count from the other end; scores and
-    /// names mean the same members either way.
+    /// The ranks of the members in it. Where `reverse`, places count from the other end; scores
+    /// mean the same members either way, and so do names that are in order.
     pub fn ranks(self, zset: &ZSet, reverse: bool) -> Range<usize> {
         match self {
             Interval::Scores(min, max) => zset.ranks_by_score(min, max),
-            Interval::Names(min, max) => zset.ranks_by_lex(min, max),
+            Interval::Names(min, max) => zset.ranks_by_lex(min, max, reverse),
             Interval::Ranks(start, stop) => {
                 let places = places(start, stop, zset.len());
                 match reverse {

@@ -98,7 +98,6 @@ fn store(c: &mut Call, key: &[u8], result: Vec<Scored>, event: &str) {
     if !result.is_empty() {
         c.store.put(key, ZSet::from_sorted(result, &c.store.rules.limits));
         c.store.changed(Events::ZSET, event, key);
-        c.store.filled(key);
     } else if c.store.remove(key) {
         c.store.changed(Events::GENERIC, "del", key);
     }

@@ -212,7 +212,14 @@ impl ZSet {
 
     /// The ranks of the members in a range of names, if all scores are equal. Logarithmic, or a
     /// walk where packed.
-    pub fn ranks_by_lex(&self, min: LexBound, max: LexBound) -> Range<usize> {
+    ///
+    /// And if they are not? Then names are in no order, and what Redis answers is what its walk
+    /// meets, from the end if `reverse`. Where packed that is the same here; the walk over a skip
+    /// list depends on random heights.
+    pub fn ranks_by_lex(&self, min: LexBound, max: LexBound, reverse: bool) -> Range<usize> {
+        if let ZSet::Packed(_) = self {
+            return self.run_of_names(min, max, reverse);
+        }
         let start = self.rank_where(|_, member| !min.is_below(member));
         let end = self.rank_where(|_, member| max.is_above(member));
         start..end.max(start)
@@ -299,6 +306,29 @@ impl ZSet {
         let popped = (member.to_vec(), score);
         self.remove_range(rank..rank + 1);
         Some(popped)
+    }
+
+    /// The first run of members within a range, or where `reverse` the last; none where already
+    /// the first member is above the range, or the last below.
+    fn run_of_names(&self, min: LexBound, max: LexBound, reverse: bool) -> Range<usize> {
+        let mut scratch = ItoaBuf::new();
+        let compare = |(member, _): (Element, f64)| {
+            let member = member.as_bytes(&mut scratch);
+            (min.is_below(member), max.is_above(member))
+        };
+        let sides: Vec<(bool, bool)> = self.iter().map(compare).collect();
+        let (Some((_, true)), Some((true, _))) = (sides.first(), sides.last()) else {
+            return 0..0;
+        };
+        if reverse {
+            let above = sides.iter().rev().take_while(|(_, max_is_above)| !max_is_above).count();
+            let end = sides.len() - above;
+            let run = sides[..end].iter().rev().take_while(|(min_is_below, _)| *min_is_below);
+            return end - run.count()..end;
+        }
+        let start = sides.iter().take_while(|(min_is_below, _)| !min_is_below).count();
+        let run = sides[start..].iter().take_while(|(_, max_is_above)| *max_is_above);
+        start..start + run.count()
     }
 
     /// How many members come first for which `before` holds; it must hold for none behind them.

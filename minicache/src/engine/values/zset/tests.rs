@@ -131,7 +131,7 @@ fn ranges_of_names() {
             set.insert(0.0, m.as_bytes(), &limits);
         });
         let names = |min, max| {
-            let found = owned(set.range(set.ranks_by_lex(min, max)));
+            let found = owned(set.range(set.ranks_by_lex(min, max, false)));
             found.into_iter().map(|(_, m)| String::from_utf8(m).unwrap()).collect::<Vec<_>>()
         };
         use LexBound::{Excl, Incl, Max, Min};
@@ -140,6 +140,26 @@ fn ranges_of_names() {
         assert_eq!(names(Excl(b""), Incl(b"10")), ["10"]);
         assert_eq!(names(Excl(b"bb"), Max), ["c", "d"]);
         assert!(names(Max, Min).is_empty() && names(Incl(b"d"), Incl(b"b")).is_empty());
+    }
+}
+
+/// Redis 7.0.15 says the same of `ZADD z 1 c 2 a 3 d 4 b`.
+#[test]
+fn ranges_of_names_that_are_in_no_order() {
+    use LexBound::{Incl, Max, Min};
+    let mut set = ZSet::new();
+    for (score, member) in [(1.0, b"c"), (2.0, b"a"), (3.0, b"d"), (4.0, b"b")] {
+        set.insert(score, member, &Limits::default());
+    }
+    for (min, max, forward, backward) in [
+        (Min, Incl(&b"c"[..]), 0..2, 0..4),
+        (Incl(b"b"), Max, 0..4, 2..4),
+        (Incl(b"a"), Max, 0..4, 0..4),
+        (Min, Incl(b"b"), 0..0, 0..0),
+        (Incl(b"c"), Max, 0..0, 0..0),
+    ] {
+        assert_eq!(set.ranks_by_lex(min, max, false), forward, "{min:?} {max:?}");
+        assert_eq!(set.ranks_by_lex(min, max, true), backward, "{min:?} {max:?}");
     }
 }
 
