@@ -98,6 +98,7 @@ impl World for Surroundings {
         self.move_doors(before, after).inspect_err(|_| {
             // All or nothing: what was already done is undone.
             let _ = self.tell_kernel(before.oom_score);
+            let _ = std::env::set_current_dir(&before.dir);
         })
     }
 
