@@ -86,11 +86,11 @@ pub fn addresses(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     Ok(join(hosts(unless_empty(words))?.iter().copied()))
 }
 
-/// The same words, none of which has a space or a control character in it: no host is called that,
-/// and in a text of several words it would not come back as it was.
+/// The same words, none of which is empty or has a space or a control character in it: no host is
+/// called that, and in a text of several words it would not come back as it was.
 fn hosts<'a, 'w>(words: &'w [&'a [u8]]) -> Result<&'w [&'a [u8]], String> {
     let odd = |byte: &u8| byte.is_ascii_control() || *byte == b' ';
-    match words.iter().find(|word| word.iter().any(odd)) {
+    match words.iter().find(|word| word.is_empty() || word.iter().any(odd)) {
         Some(word) => Err(format!("Invalid host name '{}'", word.escape_ascii())),
         None => Ok(words),
     }

@@ -143,7 +143,7 @@ fn set_answers_in_the_words_of_redis() {
             &[("appendonly", "perhaps")],
             format!("{failed} 'appendonly') - argument must be 'yes' or 'no'"),
         ),
-        (&[("bind", "a\u{c}b")], format!("{failed} 'bind') - Invalid host name 'a\\x0cb'")),
+        (&[("bind", "a b\u{c}")], format!("{failed} 'bind') - Invalid host name 'b\\x0c'")),
         (&[("save", "1 2 3")], format!("{failed} 'save') - Invalid save parameters")),
         (
             &[("notify-keyspace-events", "Q")],
