@@ -18,6 +18,7 @@
 //!    commands.
 
 use super::policy::{Policy, Pool};
+use super::remains::Remains;
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::table::Table;
 use super::wheel::{LEVELS, Wheel};
@@ -29,8 +30,8 @@ use ahash::RandomState;
 
 /// One database's share of a shard.
 #[derive(Default)]
-struct Keyspace {
-    table: Table,
+pub(super) struct Keyspace {
+    pub(super) table: Table,
     wheel: Wheel,
 }
 
@@ -283,16 +284,27 @@ impl Shard {
         object
     }
 
-    /// Removes all keys of a database; returns how many there were.
-    pub fn clear(&mut self, db: usize) -> usize {
-        let count = self.len(db);
-        let emptied = std::mem::take(&mut self.databases[db]);
-        if self.databases.iter().all(|other| other.table.is_empty()) {
-            self.slab = Slab::new();
-            (self.objects, self.objects_free) = (Vec::new(), Vec::new());
-            return count;
+    /// Takes all keys out of all databases, at a cost that does not depend on how many there are.
+    pub fn clear_all(&mut self) -> Remains {
+        self.objects_free = Vec::new();
+        Remains {
+            keys: self.databases.iter().map(|keyspace| keyspace.table.len()).sum(),
+            slab: std::mem::replace(&mut self.slab, Slab::new()),
+            objects: std::mem::take(&mut self.objects),
+            keyspaces: self.databases.iter_mut().map(std::mem::take).collect(),
         }
-        let mut handles = Vec::with_capacity(count);
+    }
+
+    /// Takes all keys out of a database: whole, unless another has keys in the same slab. Then
+    /// their slots are given back one by one, some 50 ns each.
+    pub fn clear(&mut self, db: usize) -> Remains {
+        let alone =
+            |(other, keyspace): (usize, &Keyspace)| other == db || keyspace.table.is_empty();
+        if self.databases.iter().enumerate().all(alone) {
+            return self.clear_all();
+        }
+        let emptied = std::mem::take(&mut self.databases[db]);
+        let mut handles = Vec::with_capacity(emptied.table.len());
         let mut cursor = 0;
         loop {
             cursor = emptied.table.scan(cursor, |handle| handles.push(handle));
@@ -300,11 +312,15 @@ impl Shard {
                 break;
             }
         }
-        for handle in handles {
-            self.drop_object(handle);
-            self.slab.give_back(handle);
+        let mut objects = Vec::new();
+        for handle in &handles {
+            if let Stored::Object(id) = entry::value(self.slab.slot(*handle)) {
+                objects.push(self.take_object(id));
+            }
+            self.slab.give_back(*handle);
         }
-        count
+        let keyspaces = vec![emptied];
+        Remains { keys: handles.len(), objects, keyspaces, ..Remains::default() }
     }
 
     /// Exchanges two databases.
@@ -336,7 +352,7 @@ impl Shard {
 
     /// Removes the key the policy gives up first, sampling every database; `None` where there is
     /// none to give up.
-    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<(usize, Box<[u8]>)> {
+    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<Evicted> {
         for db in 0..self.databases.len() {
             self.sample_into_pool(db, &sampling);
         }
@@ -346,9 +362,9 @@ impl Shard {
                 !sampling.volatile_only || entry::has_deadline(self.slab.slot(*handle))
             });
             if let Some(handle) = found {
-                self.remove(candidate.db, handle);
+                let object = self.remove(candidate.db, handle);
                 self.stats.evicted += 1;
-                return Some((candidate.db, candidate.key));
+                return Some(Evicted { db: candidate.db, key: candidate.key, object });
             }
         }
         None
@@ -514,6 +530,16 @@ pub struct Sampling<'a> {
     pub samples: usize,
     /// Unix milliseconds.
     pub now_ms: i64,
+}
+
+/// A key that had to go.
+pub struct Evicted {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Its object, if it had one.
+    pub object: Option<Object>,
 }
 
 #[cfg(test)]
