@@ -17,9 +17,9 @@ pub fn dbsize(c: &mut Call) -> Answer {
 /// `FLUSHDB [ASYNC | SYNC]`
 pub fn flushdb(c: &mut Call) -> Answer {
     let lazily = is_lazy(c)?;
-    let db = c.store.db;
+    let (db, now_ms) = (c.store.db, c.store.now.ms);
     c.store.touch_database(db, None);
-    flush(c, lazily, |shard| shard.clear(db));
+    flush(c, lazily, |shard| shard.clear(db, now_ms));
     c.out.ok();
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What a flush leaves: databases taken out of a shard, to be freed behind its lock.
 //!
-//! Taking is a few moves, however many keys there are. Where other databases of the shard still
-//! have keys, their slots lie in the same pages; the slab stays, and here are only the objects.
+//! Taking is a few moves, however many keys there are. The databases of a shard have their entries
+//! in the same pages, though: where others have keys too, [`Shard::clear`] moves those to new
+//! pages, or leaves the pages where they are and takes only the objects.
+//!
+//! [`Shard::clear`]: super::shard::Shard::clear
 
 use super::shard::Keyspace;
 use super::slab::Slab;

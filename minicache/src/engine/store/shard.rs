@@ -295,32 +295,54 @@ impl Shard {
         }
     }
 
-    /// Takes all keys out of a database: whole, unless another has keys in the same slab. Then
-    /// their slots are given back one by one, some 50 ns each.
-    pub fn clear(&mut self, db: usize) -> Remains {
-        let alone =
-            |(other, keyspace): (usize, &Keyspace)| other == db || keyspace.table.is_empty();
-        if self.databases.iter().enumerate().all(alone) {
-            return self.clear_all();
+    /// Takes all keys out of a database.
+    ///
+    /// All databases of a shard have their entries in the same pages. What is less goes the long
+    /// way: either the keys of the others move to new pages, or those of this one are taken out one
+    /// by one, both at some 100 ns a key.
+    pub fn clear(&mut self, db: usize, now_ms: i64) -> Remains {
+        let staying: usize = self.databases.iter().map(|keyspace| keyspace.table.len()).sum();
+        let going = self.len(db);
+        if staying - going > going {
+            return self.pick_out(db);
         }
+        let mut remains = self.clear_all();
+        for other in (0..self.databases.len()).filter(|other| *other != db) {
+            self.take_back(&mut remains, other, now_ms);
+        }
+        remains
+    }
+
+    /// Moves the keys of a database out of what is left of this shard.
+    fn take_back(&mut self, remains: &mut Remains, db: usize, now_ms: i64) {
+        for handle in std::mem::take(&mut remains.keyspaces[db]).table.ids() {
+            let slot = remains.slab.slot(handle);
+            let fresh = match entry::value(slot) {
+                Stored::Int(number) => Fresh::Int(number),
+                Stored::Inline(bytes) => Fresh::Verbatim(bytes),
+                Stored::Object(id) => {
+                    let object = remains.objects[id as usize].take();
+                    Fresh::Object(object.expect("entries name objects that exist"))
+                }
+            };
+            let life = Life { deadline: entry::deadline(slot), now_ms };
+            self.insert(db, entry::key(slot), fresh, life, entry::clock(slot));
+            remains.keys -= 1;
+        }
+    }
+
+    /// Takes the keys of a database out of pages that it shares.
+    fn pick_out(&mut self, db: usize) -> Remains {
         let emptied = std::mem::take(&mut self.databases[db]);
-        let mut handles = Vec::with_capacity(emptied.table.len());
-        let mut cursor = 0;
-        loop {
-            cursor = emptied.table.scan(cursor, |handle| handles.push(handle));
-            if cursor == 0 {
-                break;
-            }
-        }
         let mut objects = Vec::new();
-        for handle in &handles {
-            if let Stored::Object(id) = entry::value(self.slab.slot(*handle)) {
+        for handle in emptied.table.ids() {
+            if let Stored::Object(id) = entry::value(self.slab.slot(handle)) {
                 objects.push(self.take_object(id));
             }
-            self.slab.give_back(*handle);
+            self.slab.give_back(handle);
         }
-        let keyspaces = vec![emptied];
-        Remains { keys: handles.len(), objects, keyspaces, ..Remains::default() }
+        let keys = emptied.table.len();
+        Remains { keys, objects, keyspaces: vec![emptied], ..Remains::default() }
     }
 
     /// Exchanges two databases.

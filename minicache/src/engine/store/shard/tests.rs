@@ -99,24 +99,30 @@ fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
 }
 
 #[test]
-fn a_database_is_cleared_whole_or_beside_others() {
+fn a_database_is_cleared_and_the_others_stay() {
     let mut shard = shard();
     let long = vec![b'x'; 5000];
+    let objects = |remains: &Remains| remains.objects.iter().flatten().count();
     for i in 0..1000 {
         add(&mut shard, 0, &format!("key{i}"), b"value", Some(NOW + 5000));
         add(&mut shard, 0, &format!("long{i}"), &long, None);
     }
-    add(&mut shard, 1, "other", &long, None);
-    let remains = shard.clear(0);
-    assert_eq!((remains.keys, remains.objects.len()), (2000, 1000));
-    assert_eq!((shard.len(0), shard.volatile_len(0), shard.slab.used()), (0, 0, 1));
+    add(&mut shard, 1, "other", &long, Some(NOW + 7000));
+    add(&mut shard, 1, "number", b"7", None);
+    let remains = shard.clear(0, NOW);
+    assert_eq!((remains.keys, objects(&remains)), (2000, 1000), "taken whole");
+    assert_eq!((shard.len(0), shard.volatile_len(0), shard.slab.used()), (0, 0, 2));
     let other = find(&shard, 1, "other").expect("its database was not cleared");
     assert!(matches!(shard.value(other).as_str(), Some(Str::Bytes(text)) if text == long));
+    assert_eq!((shard.deadline(other), shard.volatile_len(1)), (Some(NOW + 7000), 1));
+    let number = find(&shard, 1, "number").expect("its database was not cleared");
+    assert_eq!(shard.value(number).as_str(), Some(Str::Int(7)));
 
-    let remains = shard.clear(1);
-    assert!(remains.keys == 1 && remains.bytes() > 0, "alone, it goes with its slab");
+    add(&mut shard, 0, "long", &long, None);
+    let remains = shard.clear(0, NOW);
+    assert_eq!((remains.keys, objects(&remains)), (1, 1), "picked out");
+    assert_eq!((shard.len(0), shard.slab.used(), find(&shard, 1, "other")), (0, 2, Some(other)));
+    add(&mut shard, 0, "new", b"value", None);
+    assert_eq!((shard.clear_all().keys, shard.len(0), shard.len(1)), (3, 0, 0));
     assert_eq!((shard.slab.page_bytes(), shard.objects.len()), (0, 0));
-    add(&mut shard, 0, "new", &long, None);
-    add(&mut shard, 1, "new", b"value", None);
-    assert_eq!((shard.clear_all().keys, shard.len(0), shard.len(1)), (2, 0, 0));
 }
