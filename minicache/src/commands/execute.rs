@@ -68,8 +68,13 @@ impl<'c> Executor<'c> {
             _ => {}
         }
         // Messages are no replies: they go out even where replies are not wanted.
-        if !session.subscriptions.is_empty() || replies != Replies::On {
+        let tracks = session.tracking.is_some();
+        if tracks || !session.subscriptions.is_empty() || replies != Replies::On {
             session.hear(out);
+        }
+        if session.caching {
+            let about_client = args.at(0).eq_ignore_ascii_case(b"client");
+            session.caching = about_client || session.transaction.is_some();
         }
     }
 
@@ -118,6 +123,9 @@ impl<'c> Executor<'c> {
                 return Err(refused(&mut self.store, session, args, error));
             }
         };
+        if session.tracking.is_some() {
+            self.precede(session, out);
+        }
         if session.transaction.is_some() {
             match command.name {
                 "exec" => return self.exec(session, command, args, out),
@@ -175,7 +183,7 @@ impl<'c> Executor<'c> {
             let store = &mut executor.store;
             store.db = session.db;
             let (filled, parked) = (None, false);
-            (command.handler)(&mut Call {
+            let answer = (command.handler)(&mut Call {
                 args,
                 command,
                 session,
@@ -184,8 +192,37 @@ impl<'c> Executor<'c> {
                 mode,
                 filled,
                 parked,
-            })
+            });
+            if store.changes.is_some() || session.tracking.is_some() {
+                executor.track(session, command, args);
+            }
+            answer
         })
+    }
+
+    /// Tells others what a command has changed, and remembers what it has read; in this order,
+    /// because the key it read may have been found dead.
+    #[cold]
+    fn track(&mut self, session: &Session, command: &Command, args: Args) {
+        let id = session.client.id;
+        self.store.invalidate(id);
+        let remembers = session.tracking.is_some_and(|wanted| wanted.remembers(session.caching));
+        if remembers && command.flags.has(Flags::READONLY) {
+            let mut keys = Vec::new();
+            command.keys.for_each(args, |index| keys.push(args.at(index)));
+            self.store.cache.tracking.remember(id, &keys);
+        }
+    }
+
+    /// Lets a client that tracks hear what others did before the reply to its command, and what had
+    /// to go to make room for it. Where it wants no replies, there is none to be in front of.
+    #[cold]
+    fn precede(&mut self, session: &Session, out: &mut Reply) {
+        let Access { cache, rules, .. } = self.store;
+        cache.tracking.limit(rules.settings.tracking_table_max_keys);
+        if session.replies == Replies::On {
+            session.hear(out);
+        }
     }
 
     /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to
@@ -343,6 +380,7 @@ impl<'c> Executor<'c> {
             let bytes = std::mem::take(reply.buffer());
             ticket.client.mailbox.deliver(Letter::Unblocked(bytes));
         }
+        self.store.invalidate(ticket.client.id);
         self.store.db = here;
         true
     }

@@ -3,6 +3,7 @@
 use super::Call;
 use crate::commands::connection::database;
 use crate::engine::error::{Answer, Error};
+use crate::engine::tracking::Change;
 use crate::format::number::parse_i64;
 
 /// `DBSIZE`
@@ -17,6 +18,7 @@ pub fn flushdb(c: &mut Call) -> Answer {
     check_how(c)?;
     let db = c.store.db;
     flush(c, db);
+    note_flush(c);
     c.out.ok();
     Ok(())
 }
@@ -27,6 +29,7 @@ pub fn flushall(c: &mut Call) -> Answer {
     for db in 0..c.store.rules.settings.databases as usize {
         flush(c, db);
     }
+    note_flush(c);
     if c.store.rules.settings.saves {
         c.store.cache.note_save(c.store.now.ms);
     }
@@ -47,6 +50,13 @@ fn flush(c: &mut Call, db: usize) {
     c.store.touch_database(db, None);
     let gone: usize = c.store.shards_mut().map(|shard| shard.clear(db)).sum();
     c.store.count_changes(gone);
+}
+
+/// Caches that clients have do not tell databases apart: they are emptied whichever it was.
+fn note_flush(c: &mut Call) {
+    if c.store.cache.tracking.any() {
+        c.store.note_change(Change::All);
+    }
 }
 
 /// `SWAPDB index1 index2`
