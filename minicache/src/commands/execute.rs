@@ -58,6 +58,7 @@ impl<'c> Executor<'c> {
         }
         if !self.store.filled.is_empty() {
             self.serve_waiting();
+            self.store.invalidate(session.client.id);
         }
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
@@ -380,7 +381,6 @@ impl<'c> Executor<'c> {
             let bytes = std::mem::take(reply.buffer());
             ticket.client.mailbox.deliver(Letter::Unblocked(bytes));
         }
-        self.store.invalidate(ticket.client.id);
         self.store.db = here;
         true
     }

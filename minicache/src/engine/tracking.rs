@@ -19,7 +19,7 @@
 //!    change either came before the read, or finds the reader. That goes for [`Tracking::any`] too,
 //!    though it is read without a lock of its own: who reads has set it before taking the shard's.
 //! 2. The table has no more keys than `tracking-table-max-keys`, and what one command adds to it:
-//!    beyond that a random key is forgotten, as if it had changed.
+//!    beyond that keys are forgotten, as if they had changed.
 //! 3. Ids of clients that no longer track stay in the table until the key changes; before its list
 //!    of ids grows, they are taken out. So a list is at most twice as long as there are clients.
 //!
@@ -29,7 +29,6 @@
 
 use super::clients::Client;
 use super::mailbox::Letter;
-use super::rng::Rng;
 use super::values::allocation;
 use super::values::dict::{Dict, Entry};
 use crate::wire::reply::{Protocol, Reply};
@@ -113,18 +112,6 @@ impl Changes {
     }
 }
 
-/// What `INFO` says.
-pub struct Counts {
-    /// Clients that track.
-    pub clients: usize,
-    /// Keys in the table.
-    pub keys: usize,
-    /// Ids in the table.
-    pub items: usize,
-    /// Prefixes that somebody wants.
-    pub prefixes: usize,
-}
-
 /// All of it; see the head of the file. Lock it after shards, never before.
 #[derive(Default)]
 pub struct Tracking {
@@ -133,9 +120,14 @@ pub struct Tracking {
 }
 
 impl Tracking {
+    /// How many clients track.
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+
     /// Whether anybody tracks: one load, for every change.
     pub fn any(&self) -> bool {
-        self.clients.load(Ordering::Relaxed) > 0
+        self.clients() > 0
     }
 
     /// Lets a client track, or track differently; prefixes are added to those it has.
@@ -157,15 +149,10 @@ impl Tracking {
         self.registry.lock().trackers.get(&id).map(look)
     }
 
-    /// How much there is of everything.
-    pub fn counts(&self) -> Counts {
+    /// Keys in the table, ids in the table, prefixes that somebody wants.
+    pub fn counts(&self) -> [usize; 3] {
         let registry = self.registry.lock();
-        Counts {
-            clients: registry.trackers.len(),
-            keys: registry.table.len(),
-            items: registry.items,
-            prefixes: registry.prefixes.len(),
-        }
+        [registry.table.len(), registry.items, registry.prefixes.len()]
     }
 
     /// Remembers that a client has read these keys. Call it with their shards locked.
@@ -234,6 +221,7 @@ impl Entry for Readers {
     }
 }
 
+#[derive(Default)]
 struct Registry {
     trackers: BTreeMap<u64, Tracker>,
     table: Dict<Readers>,
@@ -241,19 +229,8 @@ struct Registry {
     items: usize,
     /// Who wants keys with a prefix.
     prefixes: BTreeMap<Box<[u8]>, BTreeSet<u64>>,
-    rng: Rng,
-}
-
-impl Default for Registry {
-    fn default() -> Registry {
-        Registry {
-            trackers: BTreeMap::new(),
-            table: Dict::new(),
-            items: 0,
-            prefixes: BTreeMap::new(),
-            rng: Rng::new(0),
-        }
-    }
+    /// The place of the key that is forgotten next.
+    hand: usize,
 }
 
 impl Registry {
@@ -322,9 +299,10 @@ impl Registry {
         (self.table, self.items) = (Dict::new(), 0);
     }
 
+    /// Forgets the key under the hand, which goes round: a key that was just added is not the next.
     fn forget_any(&mut self) {
-        let place = self.rng.below(self.table.len());
-        if let Some(key) = self.table.nth(place).map(|readers| readers.key.clone()) {
+        self.hand = (self.hand + 1) % self.table.len().max(1);
+        if let Some(key) = self.table.nth(self.hand).map(|readers| readers.key.clone()) {
             self.invalidate(&key, None);
         }
     }

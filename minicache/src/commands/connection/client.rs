@@ -1,6 +1,7 @@
 //! `CLIENT`: what a client says of itself, sees of the others, and can do to them.
 
-use super::{Call, redirect, shown};
+use super::tracking::redirect_id;
+use super::{Call, shown};
 use crate::commands::table;
 use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::{Cache, add};
@@ -120,7 +121,7 @@ fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
     let tracks = cache.tracking.inspect(client.id, |tracker| {
         let letters =
             [('t', true), ('R', tracker.broken), ('B', tracker.wanted == Wanted::Broadcast)];
-        (letters, redirect(tracker))
+        (letters, redirect_id(tracker))
     });
     let redirect = tracks.map_or(-1, |(_, id)| id);
     let mut line = format!("id={} addr={}", client.id, client.address);

@@ -181,13 +181,13 @@ pub fn client_caching(c: &mut Call) -> Answer {
 
 /// `CLIENT GETREDIR`: 0 where nobody is told instead, -1 where nothing is tracked.
 pub fn client_getredir(c: &mut Call) -> Answer {
-    let redirect = c.store.cache.tracking.inspect(c.session.client.id, redirect);
+    let redirect = c.store.cache.tracking.inspect(c.session.client.id, redirect_id);
     c.out.int(redirect.unwrap_or(-1));
     Ok(())
 }
 
 /// The id of the client that is told instead of another, or 0.
-pub fn redirect(tracker: &Tracker) -> i64 {
+pub(super) fn redirect_id(tracker: &Tracker) -> i64 {
     tracker.redirect.as_ref().map_or(0, |other| other.id as i64)
 }
 
@@ -195,7 +195,7 @@ pub fn redirect(tracker: &Tracker) -> i64 {
 pub fn client_trackinginfo(c: &mut Call) -> Answer {
     let caching = c.session.caching;
     let info = c.store.cache.tracking.inspect(c.session.client.id, |tracker| {
-        (flags(tracker, caching), redirect(tracker), tracker.prefixes.clone())
+        (flags(tracker, caching), redirect_id(tracker), tracker.prefixes.clone())
     });
     let (flags, redirect, prefixes) = info.unwrap_or((vec!["off"], -1, BTreeSet::new()));
     c.out.map(3);
