@@ -69,13 +69,10 @@ impl<'c> Executor<'c> {
             _ => {}
         }
         // Messages are no replies: they go out even where replies are not wanted.
-        let tracks = session.tracking.is_some();
-        if tracks || !session.subscriptions.is_empty() || replies != Replies::On {
+        if session.tracking.is_some() {
+            follow(session, args, out);
+        } else if !session.subscriptions.is_empty() || replies != Replies::On {
             session.hear(out);
-        }
-        if session.caching {
-            let about_client = args.at(0).eq_ignore_ascii_case(b"client");
-            session.caching = about_client || session.transaction.is_some();
         }
     }
 
@@ -184,7 +181,7 @@ impl<'c> Executor<'c> {
             let store = &mut executor.store;
             store.db = session.db;
             let (filled, parked) = (None, false);
-            let answer = (command.handler)(&mut Call {
+            (command.handler)(&mut Call {
                 args,
                 command,
                 session,
@@ -193,11 +190,7 @@ impl<'c> Executor<'c> {
                 mode,
                 filled,
                 parked,
-            });
-            if store.changes.is_some() || session.tracking.is_some() {
-                executor.track(session, command, args);
-            }
-            answer
+            })
         })
     }
 
@@ -245,6 +238,9 @@ impl<'c> Executor<'c> {
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
         let answer = run(self, session);
+        if self.store.changes.is_some() || session.tracking.is_some() {
+            self.track(session, command, args);
+        }
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
             add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
@@ -384,6 +380,15 @@ impl<'c> Executor<'c> {
         self.store.db = here;
         true
     }
+}
+
+/// Lets a client that tracks hear what its command has changed. `CLIENT CACHING` was for this
+/// command, unless it is about the client again or only one of a transaction.
+#[cold]
+fn follow(session: &mut Session, args: Args, out: &mut Reply) {
+    session.hear(out);
+    let about_client = args.at(0).eq_ignore_ascii_case(b"client");
+    session.caching &= about_client || session.transaction.is_some();
 }
 
 fn find(args: Args) -> Result<&'static Command, Error> {

@@ -110,7 +110,9 @@ impl<'c> Access<'c> {
         if wanted & !self.held == 0 {
             return;
         }
-        self.release();
+        if self.held != 0 {
+            self.release();
+        }
         self.held = wanted;
         let mut rest = wanted;
         while rest != 0 {
@@ -426,6 +428,14 @@ impl<'c> Access<'c> {
         self.changes.get_or_insert_default().push(change);
     }
 
+    /// Tells everybody who has not been told of a change yet.
+    #[cold]
+    fn tell_rest(&mut self) {
+        if let Some(changes) = self.changes.take() {
+            self.cache.tracking.tell(*changes);
+        }
+    }
+
     /// Tells those who read what has just changed. `author` is the client whose command it was.
     pub fn invalidate(&mut self, author: u64) {
         if let Some(changes) = &mut self.changes {
@@ -571,9 +581,12 @@ impl<'c> Access<'c> {
 
 impl Drop for Access<'_> {
     fn drop(&mut self) {
-        self.release();
-        if let Some(changes) = self.changes.take() {
-            self.cache.tracking.tell(*changes);
+        // At the end of a batch the locks are back already.
+        if self.held != 0 {
+            self.release();
+        }
+        if self.changes.is_some() {
+            self.tell_rest();
         }
     }
 }
