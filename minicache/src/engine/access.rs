@@ -428,14 +428,6 @@ impl<'c> Access<'c> {
         self.changes.get_or_insert_default().push(change);
     }
 
-    /// Tells everybody who has not been told of a change yet.
-    #[cold]
-    fn tell_rest(&mut self) {
-        if let Some(changes) = self.changes.take() {
-            self.cache.tracking.tell(*changes);
-        }
-    }
-
     /// Tells those who read what has just changed. `author` is the client whose command it was.
     pub fn invalidate(&mut self, author: u64) {
         if let Some(changes) = &mut self.changes {
@@ -585,8 +577,8 @@ impl Drop for Access<'_> {
         if self.held != 0 {
             self.release();
         }
-        if self.changes.is_some() {
-            self.tell_rest();
+        if let Some(changes) = self.changes.take() {
+            self.cache.tracking.tell(*changes);
         }
     }
 }

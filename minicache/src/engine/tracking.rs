@@ -183,6 +183,7 @@ impl Tracking {
     }
 
     /// Tells everybody who has not been told yet, those who want prefixes among them.
+    #[cold]
     pub fn tell(&self, mut changes: Changes) {
         self.invalidate(&mut changes, None);
         if !changes.broadcast.is_empty() {
