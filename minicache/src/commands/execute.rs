@@ -58,6 +58,7 @@ impl<'c> Executor<'c> {
         }
         if !self.store.filled.is_empty() {
             self.serve_waiting();
+            self.store.invalidate(session.client.id);
         }
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
@@ -68,7 +69,9 @@ impl<'c> Executor<'c> {
             _ => {}
         }
         // Messages are no replies: they go out even where replies are not wanted.
-        if !session.subscriptions.is_empty() || replies != Replies::On {
+        if session.tracking.is_some() {
+            follow(session, args, out);
+        } else if !session.subscriptions.is_empty() || replies != Replies::On {
             session.hear(out);
         }
     }
@@ -118,6 +121,9 @@ impl<'c> Executor<'c> {
                 return Err(refused(&mut self.store, session, args, error));
             }
         };
+        if session.tracking.is_some() {
+            self.precede(session, out);
+        }
         if session.transaction.is_some() {
             match command.name {
                 "exec" => return self.exec(session, command, args, out),
@@ -188,6 +194,31 @@ impl<'c> Executor<'c> {
         })
     }
 
+    /// Tells others what a command has changed, and remembers what it has read; in this order,
+    /// because the key it read may have been found dead.
+    #[cold]
+    fn track(&mut self, session: &Session, command: &Command, args: Args) {
+        let id = session.client.id;
+        self.store.invalidate(id);
+        let remembers = session.tracking.is_some_and(|wanted| wanted.remembers(session.caching));
+        if remembers && command.flags.has(Flags::READONLY) {
+            let mut keys = Vec::new();
+            command.keys.for_each(args, |index| keys.push(args.at(index)));
+            self.store.cache.tracking.remember(id, &keys);
+        }
+    }
+
+    /// Lets a client that tracks hear what others did before the reply to its command, and what had
+    /// to go to make room for it. Where it wants no replies, there is none to be in front of.
+    #[cold]
+    fn precede(&mut self, session: &Session, out: &mut Reply) {
+        let Access { cache, rules, .. } = self.store;
+        cache.tracking.limit(rules.settings.tracking_table_max_keys);
+        if session.replies == Replies::On {
+            session.hear(out);
+        }
+    }
+
     /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to
     /// those who look.
     pub(super) fn observed(
@@ -207,6 +238,9 @@ impl<'c> Executor<'c> {
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
         let answer = run(self, session);
+        if self.store.changes.is_some() || session.tracking.is_some() {
+            self.track(session, command, args);
+        }
         if timed {
             let took_ns = (self.clock)().saturating_sub(start);
             add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
@@ -346,6 +380,15 @@ impl<'c> Executor<'c> {
         self.store.db = here;
         true
     }
+}
+
+/// Lets a client that tracks hear what its command has changed. `CLIENT CACHING` was for this
+/// command, unless it is about the client again or only one of a transaction.
+#[cold]
+fn follow(session: &mut Session, args: Args, out: &mut Reply) {
+    session.hear(out);
+    let about_client = args.at(0).eq_ignore_ascii_case(b"client");
+    session.caching &= about_client || session.transaction.is_some();
 }
 
 fn find(args: Args) -> Result<&'static Command, Error> {

@@ -22,6 +22,7 @@ use super::pubsub::Scope;
 use super::rules::Rules;
 use super::store::shard::{Fresh, Life, Shard};
 use super::store::slab::Handle;
+use super::tracking::{Change, Changes};
 use crate::wire::pipeline::REQUESTS_MAX;
 use minikit::sync::MutexGuard;
 
@@ -48,6 +49,8 @@ pub struct Access<'c> {
     pub now: Moment,
     /// Keys that were filled while somebody waited for some key: who waits for them is served next.
     pub filled: Vec<(usize, Box<[u8]>)>,
+    /// What clients with caches of their own have to hear of; `None` while there is nothing.
+    pub changes: Option<Box<Changes>>,
     /// The shards that are locked.
     held: u64,
     /// Their locks, the lowest shard first.
@@ -86,6 +89,7 @@ impl<'c> Access<'c> {
             db: 0,
             now,
             filled: Vec::new(),
+            changes: None,
             held: 0,
             guards: Vec::new(),
         }
@@ -106,7 +110,9 @@ impl<'c> Access<'c> {
         if wanted & !self.held == 0 {
             return;
         }
-        self.release();
+        if self.held != 0 {
+            self.release();
+        }
         self.held = wanted;
         let mut rest = wanted;
         while rest != 0 {
@@ -425,6 +431,22 @@ impl<'c> Access<'c> {
         if !cell.watched.is_empty() {
             cell.watched.touch(db, key);
         }
+        if self.cache.tracking.any() {
+            self.note_change(Change::Key { key: key.into(), by_client: true });
+        }
+    }
+
+    /// Takes note of what clients with caches of their own have to hear of.
+    #[cold]
+    pub fn note_change(&mut self, change: Change) {
+        self.changes.get_or_insert_default().push(change);
+    }
+
+    /// Tells those who read what has just changed. `author` is the client whose command it was.
+    pub fn invalidate(&mut self, author: u64) {
+        if let Some(changes) = &mut self.changes {
+            self.cache.tracking.invalidate(changes, Some(author));
+        }
     }
 
     /// Counts changes that were not announced one by one.
@@ -504,6 +526,10 @@ impl<'c> Access<'c> {
         if !cell.watched.is_empty() {
             cell.watched.touch(db, &key);
         }
+        if self.cache.tracking.any() {
+            let key = key.as_slice().into();
+            self.note_change(Change::Key { key, by_client: false });
+        }
         let wanted = self.rules.settings.notify_keyspace_events;
         if wanted.contains(Events::EXPIRED) {
             publish_event(self.cache, wanted, db, "expired", &key);
@@ -563,7 +589,13 @@ impl<'c> Access<'c> {
 
 impl Drop for Access<'_> {
     fn drop(&mut self) {
-        self.release();
+        // At the end of a batch the locks are back already.
+        if self.held != 0 {
+            self.release();
+        }
+        if let Some(changes) = self.changes.take() {
+            self.cache.tracking.tell(*changes);
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use super::rng::Rng;
 use super::rules::RuleBook;
 use super::slow_log::SlowLog;
 use super::store::shard::Shard;
+use super::tracking::Tracking;
 use super::watch::Watched;
 use super::world::World;
 use crate::commands::table;
@@ -74,6 +75,8 @@ pub struct Cache {
     pub pubsub: Mutex<PubSub>,
     /// Who waits for what.
     pub waiting: Waiting,
+    /// Who has what in a cache of its own.
+    pub tracking: Tracking,
     /// Figures that several cores write.
     pub totals: Totals,
     /// Figures of each core.
@@ -254,6 +257,7 @@ impl Cache {
             slab_full: AtomicBool::new(false),
             pubsub: Mutex::new(PubSub::default()),
             waiting: Waiting::default(),
+            tracking: Tracking::default(),
             totals: Totals::default(),
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
             slow_log: SlowLog::default(),

@@ -28,6 +28,7 @@ pub struct Client {
     pub figures: Figures,
     /// What the sum of all clients' memory has for it.
     charged: AtomicUsize,
+    gone: AtomicBool,
 }
 
 /// What a client has said about itself.
@@ -88,6 +89,11 @@ impl Client {
         CONNECTION_BYTES + growing.iter().sum::<usize>()
     }
 
+    /// Whether it has left, or was told to.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
     /// Whether it is subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         let Figures { channels, patterns, shard_channels, .. } = &self.figures;
@@ -121,6 +127,7 @@ impl Clients {
             about: Mutex::new(About::default()),
             figures: Figures::default(),
             charged: AtomicUsize::new(0),
+            gone: AtomicBool::new(false),
         });
         client.figures.queued.store(-1, Ordering::Relaxed);
         client.figures.active_ms.store(now_ms, Ordering::Relaxed);
@@ -133,6 +140,7 @@ impl Clients {
         let gone = self.by_id.lock().remove(&id);
         if let Some(client) = gone {
             self.set_charge(&client, 0);
+            client.gone.store(true, Ordering::Relaxed);
         }
     }
 

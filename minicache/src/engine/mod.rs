@@ -22,6 +22,7 @@ pub mod rules;
 pub mod session;
 pub mod slow_log;
 pub mod store;
+pub mod tracking;
 pub mod values;
 pub mod watch;
 pub mod world;

@@ -15,6 +15,7 @@ use super::cache::Cache;
 use super::config::events::Events;
 use super::rules::Rules;
 use super::store::shard::{Evicted, Sampling};
+use super::tracking::{Change, Changes};
 
 /// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
 /// without locks.
@@ -53,6 +54,11 @@ fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {
     }
     cell.watched.touch(db, &key);
     cache.note_free(index, &cell);
+    if cache.tracking.any() {
+        let mut changes = Changes::default();
+        changes.push(Change::Key { key: key.clone(), by_client: false });
+        cache.tracking.tell(changes);
+    }
     let wanted = rules.settings.notify_keyspace_events;
     if wanted.contains(Events::EVICTED) {
         publish_event(cache, wanted, db, "evicted", &key);

@@ -4,6 +4,7 @@
 
 use super::clients::Client;
 use super::pubsub::{Scope, Subscriptions};
+use super::tracking::Wanted;
 use crate::commands::Command;
 use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::OwnedArgs;
@@ -29,6 +30,10 @@ pub struct Session {
     pub watched_bytes: usize,
     /// What it is subscribed to.
     pub subscriptions: Subscriptions,
+    /// Which keys it wants to hear of, if it has a cache of its own.
+    pub tracking: Option<Wanted>,
+    /// Whether `CLIENT CACHING` came just before.
+    pub caching: bool,
     /// Which replies it wants.
     pub replies: Replies,
     /// The ticket of the blocking command it waits in.
@@ -81,6 +86,8 @@ impl Session {
             watched: BTreeMap::new(),
             watched_bytes: 0,
             subscriptions: Subscriptions::default(),
+            tracking: None,
+            caching: false,
             replies: Replies::On,
             waiting: None,
             wait_until_ms: None,

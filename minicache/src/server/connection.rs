@@ -432,6 +432,9 @@ impl Drop for Connection {
             let mut executor = self.executor(&core, &rules, now());
             transactions::unwatch_all(&mut executor.store, &mut self.session);
         }
+        if self.session.tracking.is_some() {
+            cache.tracking.disable(self.session.client.id);
+        }
         if self.session.monitor {
             self.core.cache.monitors.remove(self.session.client.id);
         }

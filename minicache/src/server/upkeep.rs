@@ -40,6 +40,7 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
         next = expire_round(core);
         if core.index == 0 {
             next = next.max(evict_round(core, &mut turn));
+            next = next.max(tracking_round(core));
             dismiss_idle(core);
             sample_rates(core);
             core.cache.peak_memory();
@@ -111,6 +112,16 @@ fn evict_round(core: &Core, turn: &mut usize) -> Round {
         }
     }
     Round::Unfinished
+}
+
+/// Forgets what clients have read where `tracking-table-max-keys` was lowered.
+fn tracking_round(core: &Core) -> Round {
+    let tracking = &core.cache.tracking;
+    if !tracking.any() || tracking.limit(core.rules().settings.tracking_table_max_keys) {
+        Round::Idle
+    } else {
+        Round::Unfinished
+    }
 }
 
 /// Sends away clients that have been silent for longer than `timeout`, unless they listen or wait.

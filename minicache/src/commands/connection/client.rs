@@ -1,16 +1,19 @@
 //! `CLIENT`: what a client says of itself, sees of the others, and can do to them.
 
+use super::tracking::redirect_id;
 use super::{Call, shown};
 use crate::commands::table;
 use crate::engine::blocking::Withdrawal;
-use crate::engine::cache::add;
+use crate::engine::cache::{Cache, add};
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
 use crate::engine::session::Replies;
+use crate::engine::tracking::Wanted;
 use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `CLIENT ID`
@@ -77,7 +80,7 @@ fn is_printable(name: &[u8]) -> bool {
 /// `CLIENT INFO`
 pub fn client_info(c: &mut Call) -> Answer {
     c.session.publish_figures();
-    let line = describe(&c.session.client, c.store.now.ms) + "\n";
+    let line = describe(c.store.cache, &c.session.client, c.store.now.ms) + "\n";
     c.out.verbatim(&line);
     Ok(())
 }
@@ -97,14 +100,15 @@ pub fn client_list(c: &mut Call) -> Answer {
     } else if c.args.len() > 2 {
         return Err(Error::SYNTAX);
     }
-    let now_ms = c.store.now.ms;
-    let lines: String = clients.iter().map(|client| describe(client, now_ms) + "\n").collect();
+    let (cache, now_ms) = (c.store.cache, c.store.now.ms);
+    let line = |client: &Arc<Client>| describe(cache, client, now_ms) + "\n";
+    let lines: String = clients.iter().map(line).collect();
     c.out.verbatim(&lines);
     Ok(())
 }
 
 /// One line of `CLIENT LIST`.
-fn describe(client: &Client, now_ms: i64) -> String {
+fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
     let about = client.about.lock().clone();
     let Figures { db, channels, patterns, shard_channels, queued, .. } = &client.figures;
     let figures = &client.figures;
@@ -114,18 +118,25 @@ fn describe(client: &Client, now_ms: i64) -> String {
             .map(|bytes| bytes.load(Ordering::Relaxed));
     let last = figures.last_command.load(Ordering::Relaxed) as usize;
     let command = last.checked_sub(1).and_then(|id| table::COMMANDS.get(id));
+    let tracks = cache.tracking.inspect(client.id, |tracker| {
+        let letters =
+            [('t', true), ('R', tracker.broken), ('B', tracker.wanted == Wanted::Broadcast)];
+        (letters, redirect_id(tracker))
+    });
+    let redirect = tracks.map_or(-1, |(_, id)| id);
     let mut line = format!("id={} addr={}", client.id, client.address);
     let rest = write!(
         line,
         " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
          multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 \
-         oll={} omem={output} tot-mem={} events={} cmd={} user=default redir=-1 resp={} \
+         oll={} omem={output} tot-mem={} events={} cmd={} user=default redir={redirect} \
+         resp={} \
          lib-name={} lib-ver={}",
         client.local_address,
         String::from_utf8_lossy(&about.name),
         (now_ms - client.since_ms) / 1000,
         (now_ms - figures.active_ms.load(Ordering::Relaxed)).max(0) / 1000,
-        flags(client),
+        flags(client, tracks.map(|(letters, _)| letters)),
         db.load(Ordering::Relaxed),
         channels.load(Ordering::Relaxed),
         patterns.load(Ordering::Relaxed),
@@ -143,7 +154,7 @@ fn describe(client: &Client, now_ms: i64) -> String {
     line
 }
 
-fn flags(client: &Client) -> String {
+fn flags(client: &Client, tracks: Option<[(char, bool); 3]>) -> String {
     let figures = &client.figures;
     let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
     let letters: String = [
@@ -151,10 +162,10 @@ fn flags(client: &Client) -> String {
         ('P', client.is_subscriber()),
         ('x', figures.queued.load(Ordering::Relaxed) >= 0),
         ('b', is(&figures.blocked)),
-        ('U', client.address.ends_with(":0")),
-        ('e', is(&figures.no_evict)),
     ]
     .into_iter()
+    .chain(tracks.into_iter().flatten())
+    .chain([('U', client.address.ends_with(":0")), ('e', is(&figures.no_evict))])
     .filter_map(|(letter, holds)| holds.then_some(letter))
     .collect();
     if letters.is_empty() { "N".to_string() } else { letters }
@@ -339,42 +350,5 @@ pub fn client_pause(c: &mut Call) -> Answer {
 pub fn client_unpause(c: &mut Call) -> Answer {
     c.store.cache.pause.end();
     c.out.ok();
-    Ok(())
-}
-
-const NO_TRACKING: Error = Error::new(
-    "ERR client tracking is not part of this server: it keeps no table of who read what",
-);
-
-/// `CLIENT TRACKING …`: left out, and said so. Clients then do without a cache of their own.
-pub fn client_tracking(c: &mut Call) -> Answer {
-    if c.is(2, "off") {
-        c.out.ok();
-        return Ok(());
-    }
-    Err(NO_TRACKING)
-}
-
-/// `CLIENT CACHING YES | NO`
-pub fn client_caching(_: &mut Call) -> Answer {
-    Err(NO_TRACKING)
-}
-
-/// `CLIENT GETREDIR`
-pub fn client_getredir(c: &mut Call) -> Answer {
-    c.out.int(-1);
-    Ok(())
-}
-
-/// `CLIENT TRACKINGINFO`
-pub fn client_trackinginfo(c: &mut Call) -> Answer {
-    c.out.map(3);
-    c.out.text("flags");
-    c.out.set(1);
-    c.out.text("off");
-    c.out.text("redirect");
-    c.out.int(-1);
-    c.out.text("prefixes");
-    c.out.array(0);
     Ok(())
 }

@@ -2,13 +2,16 @@
 //! (`networking.c`, `acl.c`).
 //!
 //! * [`client`]: `CLIENT`, about this connection and the others.
+//! * [`tracking`]: `CLIENT TRACKING` and what belongs to it.
 //!
 //! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a
 //! cache on a private network is the case this engine explains.
 
 mod client;
+mod tracking;
 
 pub use client::*;
+pub use tracking::*;
 
 use super::transactions::unwatch_all;
 use super::{Call, shown};
@@ -86,6 +89,9 @@ pub fn reset(c: &mut Call) -> Answer {
     session.db = 0;
     session.protocol = Protocol::Resp2;
     session.replies = Replies::On;
+    if session.tracking.take().is_some() {
+        c.store.cache.tracking.disable(session.client.id);
+    }
     if std::mem::take(&mut session.monitor) {
         c.store.cache.monitors.remove(session.client.id);
     }

@@ -146,7 +146,7 @@ fn clients(c: &mut Call, page: &mut Page) {
     page.row("client_recent_max_output_buffer", most(|figures| &figures.output_bytes));
     let waits = |client: &&Arc<Client>| client.figures.blocked.load(Ordering::Relaxed);
     page.row("blocked_clients", all.iter().filter(waits).count());
-    page.row("tracking_clients", 0);
+    page.row("tracking_clients", cache.tracking.clients());
     page.row("clients_in_timeout_table", cache.waiting.len());
 }
 
@@ -275,7 +275,8 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
     page.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
     page.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    page.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    let tracked = ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"];
+    tracked.iter().zip(cache.tracking.counts()).for_each(|(name, count)| page.row(name, count));
     page.row("unexpected_error_replies", 0);
     page.row("total_error_replies", cache.totals.errors().values().sum::<u64>());
     page.row("dump_payload_sanitizations", 0);

@@ -5,6 +5,7 @@ use crate::commands::connection::database;
 use crate::engine::error::{Answer, Error};
 use crate::engine::store::remains::Remains;
 use crate::engine::store::shard::Shard;
+use crate::engine::tracking::Change;
 use crate::format::number::parse_i64;
 
 /// `DBSIZE`
@@ -55,6 +56,10 @@ fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Remains) {
         cache.lazy_free.remains(remains, lazily);
     }
     c.store.count_changes(gone);
+    // Caches that clients have do not tell databases apart: they are emptied whichever it was.
+    if cache.tracking.any() {
+        c.store.note_change(Change::All);
+    }
 }
 
 /// `SWAPDB index1 index2`
