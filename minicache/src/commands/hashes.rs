@@ -10,7 +10,7 @@
 //! it. How fields lie in memory is the business of [`hash`](crate::engine::values::hash).
 
 use super::draw::Draw;
-use super::{Call, scan};
+use super::{Call, remove_named, scan};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::long_double::LongDouble;
@@ -67,18 +67,7 @@ pub fn hsetnx(c: &mut Call) -> Answer {
 
 /// `HDEL key field [field ...]`
 pub fn hdel(c: &mut Call) -> Answer {
-    let key = c.arg(1);
-    let Some(hash) = c.store.get_mut::<Hash>(key)? else {
-        c.out.int(0);
-        return Ok(());
-    };
-    let removed = c.args.from(2).iter().filter(|field| hash.remove(field)).count();
-    if removed > 0 {
-        c.store.changed(Events::HASH, "hdel", key);
-        c.store.remove_if_empty::<Hash>(key);
-    }
-    c.out.count(removed);
-    Ok(())
+    remove_named::<Hash>(c, Events::HASH, "hdel", |hash, field| hash.remove(field))
 }
 
 /// `HINCRBY key field increment`

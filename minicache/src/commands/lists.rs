@@ -17,6 +17,7 @@ pub mod blocking;
 pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
 
 use super::Call;
+use super::popping::End as _;
 use crate::engine::access::Access;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
@@ -217,7 +218,9 @@ fn pop(c: &mut Call, end: End) -> Answer {
         (Some(list), count) => {
             match count {
                 None => take_one(list, end, c.out),
-                Some(count) => take(list, end, count, c.out),
+                Some(count) => {
+                    take(list, end, count, c.out);
+                }
             }
             let emptied = list.is_empty();
             popped(c.store, key, end, emptied);
@@ -253,8 +256,9 @@ fn take_one(list: &mut List, end: End, out: &mut Reply) {
     list.discard(end, 1);
 }
 
-/// Takes up to `count` elements and replies with them, in the order in which they were popped.
-fn take(list: &mut List, end: End, count: usize, out: &mut Reply) {
+/// Takes up to `count` elements and replies with them, in the order in which they were popped;
+/// returns how many they were.
+fn take(list: &mut List, end: End, count: usize, out: &mut Reply) -> usize {
     let count = count.min(list.len());
     out.array(count);
     match end {
@@ -262,6 +266,7 @@ fn take(list: &mut List, end: End, count: usize, out: &mut Reply) {
         End::Right => list.iter().rev().take(count).for_each(|element| out.element(element)),
     }
     list.discard(end, count);
+    count
 }
 
 /// Says that elements were added at an end of a list.
@@ -271,7 +276,7 @@ fn pushed(store: &mut Access, key: &[u8], end: End) {
 
 /// Says that elements were taken from an end of a list, perhaps all.
 fn popped(store: &mut Access, key: &[u8], end: End, emptied: bool) {
-    shortened(store, key, if end == End::Left { "lpop" } else { "rpop" }, emptied);
+    shortened(store, key, end.event(), emptied);
 }
 
 /// Says that elements were removed from a list, and removes the key where that was all of them.

@@ -10,7 +10,8 @@
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
-//! * [`scan`] and [`draw`]: walking a container, and random elements, for all families alike.
+//! * [`scan`], [`draw`] and [`popping`]: walking a container, random elements, and the first of
+//!   several keys that has some, for all families alike.
 //!
 //! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
@@ -23,6 +24,7 @@ pub mod hashes;
 pub mod key_specs;
 pub mod keys;
 pub mod lists;
+pub mod popping;
 pub mod pubsub;
 pub mod run;
 pub mod scan;
@@ -42,6 +44,7 @@ pub use spec::Command;
 
 use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;
+use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::long_double::LongDouble;
 use crate::engine::object::{Container, Value};
@@ -165,6 +168,31 @@ impl<'a> Call<'a, '_> {
             }
         }
     }
+}
+
+/// `HDEL`, `SREM`, `ZREM`: takes the elements named from argument 2 on out of a container, and
+/// replies with how many were there. `remove` says whether one was.
+pub fn remove_named<T: Container>(
+    c: &mut Call,
+    class: Events,
+    event: &str,
+    mut remove: impl FnMut(&mut T, &[u8]) -> bool,
+) -> Answer {
+    let key = c.arg(1);
+    let Some(container) = c.store.get_mut::<T>(key)? else {
+        c.out.int(0);
+        return Ok(());
+    };
+    let removed = c.args.from(2).iter().filter(|name| remove(container, name)).count();
+    let emptied = container.is_empty();
+    if removed > 0 {
+        c.store.changed(class, event, key);
+    }
+    if emptied {
+        c.store.remove_if_empty::<T>(key);
+    }
+    c.out.count(removed);
+    Ok(())
 }
 
 /// The timeout of a blocking command, in seconds with a fraction: milliseconds, or `None` for 0,

@@ -17,7 +17,7 @@ mod random;
 pub use algebra::*;
 pub use random::*;
 
-use super::{Call, scan};
+use super::{Call, remove_named, scan};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::set::Set;
@@ -37,18 +37,7 @@ pub fn sadd(c: &mut Call) -> Answer {
 
 /// `SREM key member [member ...]`
 pub fn srem(c: &mut Call) -> Answer {
-    let key = c.arg(1);
-    let Some(set) = c.store.get_mut::<Set>(key)? else {
-        c.out.int(0);
-        return Ok(());
-    };
-    let removed = c.args.from(2).iter().filter(|member| set.remove(member)).count();
-    if removed > 0 {
-        c.store.changed(Events::SET, "srem", key);
-        c.store.remove_if_empty::<Set>(key);
-    }
-    c.out.count(removed);
-    Ok(())
+    remove_named::<Set>(c, Events::SET, "srem", |set, member| set.remove(member))
 }
 
 /// `SMOVE source destination member`

@@ -294,7 +294,14 @@ impl<'c> Access<'c> {
         };
         let life = Life { deadline, now_ms: self.now.ms };
         let db = self.db;
-        self.guards[spot.guard].1.shard.replace(db, spot.handle, key, fresh, life);
+        let shard = &mut self.guards[spot.guard].1.shard;
+        if self.rules.settings.lazyfree_lazy_server_del
+            && let Some(object) = shard.object_mut(spot.handle)
+        {
+            let nothing = Object::Text(Vec::new());
+            self.cache.lazy_free.object(std::mem::replace(object, nothing), true);
+        }
+        shard.replace(db, spot.handle, key, fresh, life);
     }
 
     /// Puts a number under a key that holds a string or nothing; its deadline stays.
@@ -319,11 +326,18 @@ impl<'c> Access<'c> {
         }
     }
 
-    /// Removes a key; whether it was there, alive.
+    /// Removes a key whose value has no place any more; whether it was there, alive.
     pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.delete(key, self.rules.settings.lazyfree_lazy_server_del)
+    }
+
+    /// Removes a key; whether it was there, alive. A large value is freed later, if `lazily`.
+    pub fn delete(&mut self, key: &[u8], lazily: bool) -> bool {
         let Some(spot) = self.look_up(key, false) else { return false };
         let db = self.db;
-        drop(self.guards[spot.guard].1.shard.remove(db, spot.handle));
+        if let Some(object) = self.guards[spot.guard].1.shard.remove(db, spot.handle) {
+            self.cache.lazy_free.object(object, lazily);
+        }
         true
     }
 
@@ -505,7 +519,9 @@ impl<'c> Access<'c> {
     fn bury(&mut self, spot: Spot, db: usize) {
         let cell = &mut self.guards[spot.guard].1;
         let key = cell.shard.key(spot.handle).to_vec();
-        drop(cell.shard.remove(db, spot.handle));
+        if let Some(object) = cell.shard.remove(db, spot.handle) {
+            self.cache.lazy_free.object(object, self.rules.settings.lazyfree_lazy_expire);
+        }
         cell.shard.stats.expired += 1;
         if !cell.watched.is_empty() {
             cell.watched.touch(db, &key);

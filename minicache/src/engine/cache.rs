@@ -20,6 +20,7 @@ use super::clients::Clients;
 use super::config::Config;
 use super::hashing;
 use super::latency::{Histogram, Monitor};
+use super::lazy_free::LazyFree;
 use super::monitors::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -94,6 +95,8 @@ pub struct Cache {
     pub pause: Pause,
     /// What parameters change outside of the cache, once it is there.
     pub world: OnceLock<Box<dyn World>>,
+    /// What is gone but not freed yet.
+    pub lazy_free: LazyFree,
     /// Set by `SHUTDOWN`.
     pub stop: AtomicBool,
     /// Whether dead keys are looked for; `DEBUG SET-ACTIVE-EXPIRE` switches it.
@@ -264,6 +267,7 @@ impl Cache {
             monitors: Monitors::default(),
             pause: Pause::default(),
             world: OnceLock::new(),
+            lazy_free: LazyFree::default(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),
         }
@@ -319,6 +323,12 @@ impl Cache {
     pub fn used_memory(&self) -> usize {
         let free: usize = self.cells.iter().map(|c| c.slab_free.load(Ordering::Relaxed)).sum();
         crate::raw::allocated().saturating_sub(free)
+    }
+
+    /// Bytes of memory that will be in use once everything that is gone is freed, which is what
+    /// `maxmemory` judges: else a key that is large would take others with it while it goes.
+    pub fn lasting_memory(&self) -> usize {
+        self.used_memory().saturating_sub(self.lazy_free.pending_bytes())
     }
 
     /// The most memory that was in use whenever it was looked at.

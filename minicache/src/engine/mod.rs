@@ -9,6 +9,7 @@ pub mod error;
 pub mod glob;
 pub mod hashing;
 pub mod latency;
+pub mod lazy_free;
 pub mod long_double;
 pub mod mailbox;
 pub mod monitors;

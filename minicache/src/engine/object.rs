@@ -141,7 +141,23 @@ impl<'a> Value<'a> {
 }
 
 impl Object {
-    fn heap_bytes(&self) -> usize {
+    /// About how many pieces of memory it lies in, which is what freeing it costs
+    /// (`lazyfreeGetFreeEffort`).
+    pub fn pieces(&self) -> usize {
+        match self {
+            Object::Text(_)
+            | Object::Hash(Hash::Packed(_))
+            | Object::Set(Set::Ints(_))
+            | Object::ZSet(ZSet::Packed(_)) => 1,
+            Object::List(list) => list.nodes(),
+            Object::Hash(hash) => hash.len(),
+            Object::Set(set) => set.len(),
+            Object::ZSet(zset) => zset.len(),
+        }
+    }
+
+    /// Bytes of memory it has.
+    pub fn heap_bytes(&self) -> usize {
         match self {
             Object::Text(bytes) => bytes.capacity(),
             Object::List(list) => list.bytes(),

@@ -14,7 +14,7 @@ use super::access::{Moment, publish_event};
 use super::cache::Cache;
 use super::config::events::Events;
 use super::rules::Rules;
-use super::store::shard::Sampling;
+use super::store::shard::{Evicted, Sampling};
 use super::tracking::{Change, Changes};
 
 /// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
@@ -22,7 +22,7 @@ use super::tracking::{Change, Changes};
 ///
 /// Shards are asked in turn, so that with several of them the evicted keys come from all.
 pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    while cache.used_memory() as u64 > rules.settings.maxmemory {
+    while cache.lasting_memory() as u64 > rules.settings.maxmemory {
         if !evict_any(cache, rules, now, turn) {
             return false;
         }
@@ -48,7 +48,10 @@ fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {
         samples: rules.settings.maxmemory_samples as usize,
         now_ms: now.ms,
     });
-    let Some((db, key)) = evicted else { return false };
+    let Some(Evicted { db, key, object }) = evicted else { return false };
+    if let Some(object) = object {
+        cache.lazy_free.object(object, rules.settings.lazyfree_lazy_eviction);
+    }
     cell.watched.touch(db, &key);
     cache.note_free(index, &cell);
     if cache.tracking.any() {

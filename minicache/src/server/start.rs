@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! Start { options, config, … } ─> Cache::new ─> admin endpoint
+//!                              ─> thread that frees
 //!                              ─> sockets, a runtime per core ─> ready(cache, bound)
 //! ```
 //!
@@ -58,6 +59,7 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
     note(&mut start.config, "io-threads", cores.min(IO_THREADS_MAX));
     fit_clients(&mut start.config);
     let cache = Arc::new(Cache::new(cores, shards_for(cores), start.config, identity));
+    sweep(&cache);
     let _admin = start.admin.map(|address| open_admin(address, &cache)).transpose()?;
     let server = Server { cache: Arc::clone(&cache) };
     let options = Options { threads: cores, ..start.options };
@@ -77,6 +79,15 @@ fn fit_clients(config: &mut Config) {
     if clients < wanted as usize {
         tracing::warn!("maxclients is {clients} instead of {wanted}: so many files may be open");
         note(config, "maxclients", clients);
+    }
+}
+
+/// Starts the thread that frees what is large.
+fn sweep(cache: &Cache) {
+    let Some(sweeper) = cache.lazy_free.sweeper() else { return };
+    let thread = std::thread::Builder::new().name("minicache-free".to_string());
+    if let Err(error) = thread.spawn(|| sweeper.run()) {
+        tracing::warn!("large values are freed where they are deleted: no thread for it: {error}");
     }
 }
 

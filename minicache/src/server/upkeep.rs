@@ -106,7 +106,7 @@ fn evict_round(core: &Core, turn: &mut usize) -> Round {
     let (cache, rules) = (&core.cache, core.rules());
     let limit = rules.settings.maxmemory;
     for _ in 0..BUDGET {
-        let over = limit > 0 && cache.used_memory() as u64 > limit;
+        let over = limit > 0 && cache.lasting_memory() as u64 > limit;
         if !over || !evict_any(cache, &rules, now(), turn) {
             return Round::Idle;
         }

@@ -259,6 +259,7 @@ mod tests {
                 "the keys are listen, unix, admin, threads, rename, loud, ratio",
             ),
             ("value", "threads = \"many\"", "FILE: invalid value 'many' for '--threads <N>'"),
+            ("address", "listen = \"127.0.0.1\"", "'--listen <ADDR:PORT>': needs a port"),
             ("switch", "loud = 3", "FILE: `loud` is true or false"),
             ("table", "[threads]\nx = 1", "FILE: `threads` is one value or a list"),
             ("toml", "threads = ", "FILE: TOML parse error at line 1"),

@@ -52,7 +52,7 @@ pub mod layers;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,13 +76,13 @@ pub struct Engine {
 #[derive(clap::Args, Clone, Debug)]
 pub struct ServeArgs {
     /// TCP address to serve on; port 0 takes any free one
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     pub listen: SocketAddr,
     /// Unix socket to serve on as well
     #[arg(long, value_name = "PATH")]
     pub unix: Option<PathBuf>,
     /// Serve metrics, health and the x-ray page here [default: off]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     pub admin: Option<SocketAddr>,
     /// Cores to serve on; 0 takes all
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -102,6 +102,26 @@ impl ServeArgs {
             ..Options::default()
         }
     }
+}
+
+/// Reads `127.0.0.1:6379` or `[::1]:6379`.
+///
+/// # Errors
+/// What is missing, for the likely slips: the port, the address, the brackets, or numbers in place
+/// of a name.
+fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| match text.rsplit_once(':') {
+        _ if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) => {
+            "needs brackets and a port, as in [::1]:6379"
+        }
+        None if text.parse::<u16>().is_ok() => "needs an address, as in 127.0.0.1:6379",
+        None => "needs a port, as in 127.0.0.1:6379",
+        Some((_, port)) if port.parse::<u16>().is_err() => {
+            "the port is a number from 0 to 65535, as in 127.0.0.1:6379"
+        }
+        Some(("", _)) => "needs an address, as in 127.0.0.1:6379",
+        Some(_) => "the address is written in numbers, as in 127.0.0.1:6379 or [::1]:6379",
+    })
 }
 
 /// A whole `main`: reads the command line `args` (program name first) into `C`, sets up logging,
@@ -157,4 +177,33 @@ pub fn log_to_stderr() {
 
 fn info() -> Targets {
     Targets::new().with_default(LevelFilter::INFO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_told_what_it_lacks() {
+        for (text, complaint) in [
+            ("127.0.0.1", "needs a port"),
+            ("localhost", "needs a port"),
+            ("", "needs a port"),
+            ("6379", "needs an address"),
+            (":6379", "needs an address"),
+            ("::1", "needs brackets and a port"),
+            ("[::1]", "the port is a number"),
+            ("127.0.0.1:", "the port is a number"),
+            ("127.0.0.1:65536", "the port is a number"),
+            ("127.0.0.1:http", "the port is a number"),
+            ("localhost:6379", "the address is written in numbers"),
+            ("127.0.0:6379", "the address is written in numbers"),
+        ] {
+            let error = socket_address(text).expect_err(text);
+            assert!(error.starts_with(complaint), "{text}: {error}");
+        }
+        for text in ["127.0.0.1:0", "[::1]:65535"] {
+            assert_eq!(socket_address(text).map(|address| address.to_string()), Ok(text.into()));
+        }
+    }
 }

@@ -65,7 +65,7 @@ fn exit_codes() {
         (&["serve", "--help"], 0, "out", "[env: MINIECHO_LISTEN]"),
         (&["serve", "--help"], 0, "out", "[default: 127.0.0.1:7007]"),
         (&["serve", "--lisen", "x"], 2, "err", "'--listen'"),
-        (&["serve", "--listen", "here"], 2, "err", "invalid socket address"),
+        (&["serve", "--listen", "here"], 2, "err", "needs a port, as in"),
         (&["serve", "--config", "/nowhere.toml"], 2, "err", "/nowhere.toml: No such file"),
         (&["serve", "--unix", "/nowhere/x", "--listen", "127.0.0.1:0"], 1, "err", "/nowhere/x"),
     ] {

@@ -86,7 +86,7 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     c.store.touch(key);
     let met = c.store.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
     if met && deadline <= c.store.now.ms {
-        c.store.remove(key);
+        c.store.delete(key, c.store.rules.settings.lazyfree_lazy_expire);
         c.store.changed(Events::GENERIC, "del", key);
     } else if met {
         c.store.set_deadline(key, Some(deadline));

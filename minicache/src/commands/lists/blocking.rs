@@ -11,13 +11,13 @@
 //! `urgent` was filled first. A key that was filled with something else than a list is none of its
 //! business.
 
-use super::{parse_end, popped, take, take_one, transfer};
+use super::{parse_end, take, take_one, transfer};
+use crate::commands::popping::{self, pop_one_or_wait, pop_several, pop_several_or_wait};
 use crate::commands::{Call, Mode, timeout_ms};
+use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::list::{End, List};
-use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
-use std::ops::Range;
 
 /// `BLPOP key [key ...] timeout`
 pub fn blpop(c: &mut Call) -> Answer {
@@ -42,30 +42,21 @@ pub fn brpoplpush(c: &mut Call) -> Answer {
 
 /// `LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]`
 pub fn lmpop(c: &mut Call) -> Answer {
-    let several = Several::parse(c, 1)?;
-    if !several.pop(c)? {
-        c.out.null_array();
-    }
-    Ok(())
+    pop_several::<End>(c)
 }
 
 /// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]`
 pub fn blmpop(c: &mut Call) -> Answer {
-    let several = Several::parse(c, 2)?;
-    let timeout = timeout_ms(c.arg(1))?;
-    if !several.pop(c)? {
-        wait(c, several.keys, timeout);
-    }
-    Ok(())
+    pop_several_or_wait::<End>(c)
 }
 
 fn blocking_pop(c: &mut Call, end: End) -> Answer {
-    let keys = 1..c.args.len() - 1;
-    let timeout = timeout_ms(c.arg(keys.end))?;
-    if !pop_first(c, keys.clone(), end, |list, out| take_one(list, end, out))? {
-        wait(c, keys, timeout);
-    }
-    Ok(())
+    pop_one_or_wait(c, end, |list: &mut List, key, out| {
+        out.array(2);
+        out.bulk(key);
+        take_one(list, end, out);
+        1
+    })
 }
 
 fn blocking_transfer(c: &mut Call, from: End, to: End, timeout: &[u8]) -> Answer {
@@ -81,67 +72,19 @@ fn blocking_transfer(c: &mut Call, from: End, to: End, timeout: &[u8]) -> Answer
     Ok(())
 }
 
-/// Lets `take` pop from the first list among the arguments `keys`, and reply with what it took;
-/// false where there is no list.
-fn pop_first(
-    c: &mut Call,
-    keys: Range<usize>,
-    end: End,
-    take: impl FnOnce(&mut List, &mut Reply),
-) -> Result<bool, Error> {
-    for index in keys {
-        let key = c.arg(index);
-        if !c.looks_at::<List>(key) {
-            continue;
-        }
-        let Some(list) = c.store.get_mut::<List>(key)? else { continue };
-        c.out.array(2);
-        c.out.bulk(key);
-        take(list, c.out);
-        let emptied = list.is_empty();
-        popped(c.store, key, end, emptied);
-        return Ok(true);
-    }
-    Ok(false)
-}
+impl popping::End for End {
+    type Of = List;
+    const CLASS: Events = Events::LIST;
 
-fn wait(c: &mut Call, keys: Range<usize>, timeout: Option<i64>) {
-    let keys: Vec<&[u8]> = keys.map(|index| c.arg(index)).collect();
-    c.wait(&keys, timeout);
-}
-
-/// What `LMPOP` and `BLMPOP` are asked for.
-struct Several {
-    /// Where the keys are among the arguments.
-    keys: Range<usize>,
-    end: End,
-    count: usize,
-}
-
-impl Several {
-    /// Parses the arguments from the number of keys on.
-    fn parse(c: &Call, at: usize) -> Result<Several, Error> {
-        const NUMKEYS: Error = Error::new("ERR numkeys should be greater than 0");
-        const COUNT: Error = Error::new("ERR count should be greater than 0");
-        let positive = |at: usize| parse_i64(c.arg(at)).filter(|number| *number > 0);
-        let numkeys = positive(at).ok_or(NUMKEYS)? as usize;
-        let behind = (at + 1).checked_add(numkeys).filter(|behind| *behind < c.args.len());
-        let behind = behind.ok_or(Error::SYNTAX)?;
-        let end = parse_end(c.arg(behind))?;
-        let options = c.args.len() - behind - 1;
-        let count = match options {
-            0 => 1,
-            2.. if c.is(behind + 1, "count") => positive(behind + 2).ok_or(COUNT)? as usize,
-            _ => return Err(Error::SYNTAX),
-        };
-        if options > 2 {
-            return Err(Error::SYNTAX);
-        }
-        Ok(Several { keys: at + 1..behind, end, count })
+    fn parse(word: &[u8]) -> Result<End, Error> {
+        parse_end(word)
     }
 
-    fn pop(&self, c: &mut Call) -> Result<bool, Error> {
-        let Several { keys, end, count } = self;
-        pop_first(c, keys.clone(), *end, |list, out| take(list, *end, *count, out))
+    fn event(self) -> &'static str {
+        if self == End::Left { "lpop" } else { "rpop" }
+    }
+
+    fn take(self, list: &mut List, count: usize, out: &mut Reply) -> usize {
+        take(list, self, count, out)
     }
 }

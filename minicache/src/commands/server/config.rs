@@ -66,6 +66,7 @@ pub fn config_resetstat(c: &mut Call) -> Answer {
     // This very command counts: it ends after the reset.
     add(&c.store.counters.of(c.command.id()).calls, 1);
     c.store.cache.totals.reset();
+    c.store.cache.lazy_free.reset();
     c.store.cache.clients.evicted.store(0, Ordering::Relaxed);
     c.out.ok();
     Ok(())

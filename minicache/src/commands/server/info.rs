@@ -185,7 +185,9 @@ fn memory(c: &mut Call, page: &mut Page) {
     page.row("mem_clients_normal", cache.clients.memory());
     page.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     page.row("mem_allocator", "libc");
-    page.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+    page.row("active_defrag_running", 0);
+    page.row("lazyfree_pending_objects", cache.lazy_free.pending());
+    page.row("lazyfreed_objects", cache.lazy_free.freed());
 }
 
 fn index_bytes(c: &Call) -> usize {

@@ -3,6 +3,8 @@
 use super::Call;
 use crate::commands::connection::database;
 use crate::engine::error::{Answer, Error};
+use crate::engine::store::remains::Remains;
+use crate::engine::store::shard::Shard;
 use crate::engine::tracking::Change;
 use crate::format::number::parse_i64;
 
@@ -15,9 +17,10 @@ pub fn dbsize(c: &mut Call) -> Answer {
 
 /// `FLUSHDB [ASYNC | SYNC]`
 pub fn flushdb(c: &mut Call) -> Answer {
-    check_how(c)?;
-    let db = c.store.db;
-    flush(c, db);
+    let lazily = is_lazy(c)?;
+    let (db, now_ms) = (c.store.db, c.store.now.ms);
+    c.store.touch_database(db, None);
+    flush(c, lazily, |shard| shard.clear(db, now_ms));
     note_flush(c);
     c.out.ok();
     Ok(())
@@ -25,10 +28,11 @@ pub fn flushdb(c: &mut Call) -> Answer {
 
 /// `FLUSHALL [ASYNC | SYNC]`
 pub fn flushall(c: &mut Call) -> Answer {
-    check_how(c)?;
+    let lazily = is_lazy(c)?;
     for db in 0..c.store.rules.settings.databases as usize {
-        flush(c, db);
+        c.store.touch_database(db, None);
     }
+    flush(c, lazily, Shard::clear_all);
     note_flush(c);
     if c.store.rules.settings.saves {
         c.store.cache.note_save(c.store.now.ms);
@@ -37,18 +41,22 @@ pub fn flushall(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// Keys are freed at once either way: there is no thread that would do it later.
-fn check_how(c: &Call) -> Answer {
+/// Whether what is flushed is freed later.
+fn is_lazy(c: &Call) -> Result<bool, Error> {
     match c.args.len() {
-        1 => Ok(()),
-        2 if c.is(1, "async") || c.is(1, "sync") => Ok(()),
+        1 => Ok(c.store.rules.settings.lazyfree_lazy_user_flush),
+        2 if c.is(1, "async") => Ok(true),
+        2 if c.is(1, "sync") => Ok(false),
         _ => Err(Error::SYNTAX),
     }
 }
 
-fn flush(c: &mut Call, db: usize) {
-    c.store.touch_database(db, None);
-    let gone: usize = c.store.shards_mut().map(|shard| shard.clear(db)).sum();
+fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Remains) {
+    let (cache, mut gone) = (c.store.cache, 0);
+    for remains in c.store.shards_mut().map(clear) {
+        gone += remains.keys;
+        cache.lazy_free.remains(remains, lazily);
+    }
     c.store.count_changes(gone);
 }
 

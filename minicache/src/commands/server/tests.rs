@@ -218,3 +218,41 @@ fn clients_that_take_most_leave_first() {
     assert!(server.cache.clients.get(large).is_none(), "nobody sees it any more");
     assert_eq!(server.cache.clients.len(), 3);
 }
+
+#[test]
+fn large_values_are_freed_later_where_that_is_wanted() {
+    let members: Vec<String> = (0..100).map(|member| format!("m{member}")).collect();
+    let fill = format!("SADD large {}", members.join(" "));
+    for (parameter, commands, freed) in [
+        ("", &["DEL large small"][..], 0),
+        ("", &["UNLINK large small"], 1),
+        ("user-del", &["DEL large small"], 1),
+        ("", &["SET large x"], 0),
+        ("server-del", &["SET large x"], 1),
+        ("server-del", &["RENAME small large"], 1),
+        ("server-del", &["SUNIONSTORE large small"], 1),
+        ("", &["PEXPIREAT large 1"], 0),
+        ("expire", &["PEXPIREAT large 1"], 1),
+        ("eviction", &["CONFIG SET maxmemory-policy allkeys-lru maxmemory 1", "SET k v"], 1),
+        ("", &["FLUSHALL"], 0),
+        ("", &["FLUSHALL ASYNC"], 2),
+        ("", &["FLUSHDB ASYNC"], 2),
+        ("", &["SELECT 1", "SET k v", "SELECT 0", "FLUSHDB ASYNC"], 2),
+        ("user-flush", &["FLUSHALL"], 2),
+        ("user-flush", &["FLUSHALL SYNC"], 0),
+    ] {
+        let mut server = Fixture::new();
+        server.run(&fill);
+        server.run("SADD small m");
+        if !parameter.is_empty() {
+            server.run(&format!("CONFIG SET lazyfree-lazy-{parameter} yes"));
+        }
+        commands.iter().for_each(|command| drop(server.run(command)));
+        let counted = info(&mut server, "memory", "lazyfree").join(" ");
+        let expected = format!("lazyfree_pending_objects:0 lazyfreed_objects:{freed}");
+        assert_eq!(counted, expected, "{parameter} {commands:?}");
+        server.run("CONFIG RESETSTAT");
+        let reset = info(&mut server, "memory", "lazyfreed").concat();
+        assert_eq!(reset, "lazyfreed_objects:0");
+    }
+}

@@ -12,7 +12,7 @@
 //!
 //! All scores are checked before the first member is touched: a command happens as a whole or not.
 
-use super::super::Call;
+use crate::commands::{Call, remove_named};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::Limits;
@@ -31,22 +31,7 @@ pub fn zincrby(c: &mut Call) -> Answer {
 
 /// `ZREM key member [member ...]`
 pub fn zrem(c: &mut Call) -> Answer {
-    let key = c.arg(1);
-    let Some(zset) = c.store.get_mut::<ZSet>(key)? else {
-        c.out.int(0);
-        return Ok(());
-    };
-    let members = c.args.from(2).iter();
-    let removed = members.filter(|member| zset.remove(member).is_some()).count();
-    let emptied = zset.is_empty();
-    if removed > 0 {
-        c.store.changed(Events::ZSET, "zrem", key);
-    }
-    if emptied {
-        c.store.remove_if_empty::<ZSet>(key);
-    }
-    c.out.count(removed);
-    Ok(())
+    remove_named::<ZSet>(c, Events::ZSET, "zrem", |zset, member| zset.remove(member).is_some())
 }
 
 /// What `ZADD` makes its work depend on, and how it replies.

@@ -18,13 +18,14 @@
 //! | `ZMPOP 1 k MIN` | key, one pair | the same |
 
 use super::Listing;
-use crate::commands::{Call, timeout_ms};
+use crate::commands::Call;
+use crate::commands::popping::{
+    self, pop_first, pop_one_or_wait, pop_several, pop_several_or_wait,
+};
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::zset::ZSet;
-use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
-use std::ops::Range;
 
 /// `ZPOPMIN key [count]`
 pub fn zpopmin(c: &mut Call) -> Answer {
@@ -38,31 +39,22 @@ pub fn zpopmax(c: &mut Call) -> Answer {
 
 /// `BZPOPMIN key [key ...] timeout`
 pub fn bzpopmin(c: &mut Call) -> Answer {
-    pop_one_or_wait(c, End::Min)
+    blocking_pop(c, End::Min)
 }
 
 /// `BZPOPMAX key [key ...] timeout`
 pub fn bzpopmax(c: &mut Call) -> Answer {
-    pop_one_or_wait(c, End::Max)
+    blocking_pop(c, End::Max)
 }
 
 /// `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`
 pub fn zmpop(c: &mut Call) -> Answer {
-    let several = Several::parse(c, 1)?;
-    if !several.pop(c)? {
-        c.out.null_array();
-    }
-    Ok(())
+    pop_several::<End>(c)
 }
 
 /// `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`
 pub fn bzmpop(c: &mut Call) -> Answer {
-    let several = Several::parse(c, 2)?;
-    let timeout = timeout_ms(c.arg(1))?;
-    if !several.pop(c)? {
-        wait(c, several.keys, timeout);
-    }
-    Ok(())
+    pop_several_or_wait::<End>(c)
 }
 
 /// Which members go first.
@@ -80,60 +72,22 @@ fn pop_from_one(c: &mut Call, end: End) -> Answer {
         3 => (c.count(2)?, Listing::new(true, c.out.protocol)),
         _ => return Err(Error::SYNTAX),
     };
-    let popped = pop_first(c, 1..2, end, |zset, _, out| take(zset, end, count, listing, out))?;
+    let popped =
+        pop_first(c, 1..2, end, |zset: &mut ZSet, _, out| take(zset, end, count, listing, out))?;
     if !popped {
         c.out.array(0);
     }
     Ok(())
 }
 
-fn pop_one_or_wait(c: &mut Call, end: End) -> Answer {
-    let keys = 1..c.args.len() - 1;
-    let timeout = timeout_ms(c.arg(keys.end))?;
-    let popped = pop_first(c, keys.clone(), end, |zset, key, out| {
+fn blocking_pop(c: &mut Call, end: End) -> Answer {
+    pop_one_or_wait(c, end, |zset: &mut ZSet, key, out| {
         out.array(3);
         out.bulk(key);
         let first = if end == End::Min { 0 } else { zset.len() - 1 };
         zset.range(first..first + 1).for_each(|member| Listing::Flat.member(out, member));
         zset.remove_range(first..first + 1)
-    })?;
-    if !popped {
-        wait(c, keys, timeout);
-    }
-    Ok(())
-}
-
-fn wait(c: &mut Call, keys: Range<usize>, timeout: Option<i64>) {
-    let keys: Vec<&[u8]> = keys.map(|index| c.arg(index)).collect();
-    c.wait(&keys, timeout);
-}
-
-/// Lets `take` pop from the first sorted set among the arguments `keys` and reply; it returns how
-/// many members it took. False where there is no set.
-fn pop_first(
-    c: &mut Call,
-    keys: Range<usize>,
-    end: End,
-    take: impl FnOnce(&mut ZSet, &[u8], &mut Reply) -> usize,
-) -> Result<bool, Error> {
-    for index in keys {
-        let key = c.arg(index);
-        if !c.looks_at::<ZSet>(key) {
-            continue;
-        }
-        let Some(zset) = c.store.get_mut::<ZSet>(key)? else { continue };
-        let taken = take(zset, key, c.out);
-        let emptied = zset.is_empty();
-        if taken > 0 {
-            let event = if end == End::Min { "zpopmin" } else { "zpopmax" };
-            c.store.changed(Events::ZSET, event, key);
-        }
-        if emptied {
-            c.store.remove_if_empty::<ZSet>(key);
-        }
-        return Ok(true);
-    }
-    Ok(false)
+    })
 }
 
 /// Takes up to `count` members from an end, and lists them.
@@ -151,46 +105,23 @@ fn take(zset: &mut ZSet, end: End, count: usize, listing: Listing, out: &mut Rep
     zset.remove_range(ranks)
 }
 
-/// What `ZMPOP` and `BZMPOP` are asked for.
-struct Several {
-    /// Where the keys are among the arguments.
-    keys: Range<usize>,
-    end: End,
-    count: usize,
-}
+impl popping::End for End {
+    type Of = ZSet;
+    const CLASS: Events = Events::ZSET;
 
-impl Several {
-    /// Reads the arguments from the number of keys on.
-    fn parse(c: &Call, at: usize) -> Result<Several, Error> {
-        const NUMKEYS: Error = Error::new("ERR numkeys should be greater than 0");
-        const COUNT: Error = Error::new("ERR count should be greater than 0");
-        let positive = |at: usize| parse_i64(c.arg(at)).filter(|number| *number > 0);
-        let numkeys = positive(at).ok_or(NUMKEYS)? as usize;
-        let behind = (at + 1).checked_add(numkeys).filter(|behind| *behind < c.args.len());
-        let behind = behind.ok_or(Error::SYNTAX)?;
-        let end = match () {
-            () if c.is(behind, "min") => End::Min,
-            () if c.is(behind, "max") => End::Max,
-            () => return Err(Error::SYNTAX),
-        };
-        let options = c.args.len() - behind - 1;
-        let count = match options {
-            0 => 1,
-            2.. if c.is(behind + 1, "count") => positive(behind + 2).ok_or(COUNT)? as usize,
-            _ => return Err(Error::SYNTAX),
-        };
-        if options > 2 {
-            return Err(Error::SYNTAX);
+    fn parse(word: &[u8]) -> Result<End, Error> {
+        match word {
+            _ if word.eq_ignore_ascii_case(b"min") => Ok(End::Min),
+            _ if word.eq_ignore_ascii_case(b"max") => Ok(End::Max),
+            _ => Err(Error::SYNTAX),
         }
-        Ok(Several { keys: at + 1..behind, end, count })
     }
 
-    fn pop(&self, c: &mut Call) -> Result<bool, Error> {
-        let Several { ref keys, end, count } = *self;
-        pop_first(c, keys.clone(), end, |zset, key, out| {
-            out.array(2);
-            out.bulk(key);
-            take(zset, end, count, Listing::Pairs, out)
-        })
+    fn event(self) -> &'static str {
+        if self == End::Min { "zpopmin" } else { "zpopmax" }
+    }
+
+    fn take(self, zset: &mut ZSet, count: usize, out: &mut Reply) -> usize {
+        take(zset, self, count, Listing::Pairs, out)
     }
 }

@@ -18,6 +18,7 @@
 //!    commands.
 
 use super::policy::{Policy, Pool};
+use super::remains::Remains;
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::table::Table;
 use super::wheel::{LEVELS, Wheel};
@@ -29,8 +30,8 @@ use ahash::RandomState;
 
 /// One database's share of a shard.
 #[derive(Default)]
-struct Keyspace {
-    table: Table,
+pub(super) struct Keyspace {
+    pub(super) table: Table,
     wheel: Wheel,
 }
 
@@ -283,28 +284,65 @@ impl Shard {
         object
     }
 
-    /// Removes all keys of a database; returns how many there were.
-    pub fn clear(&mut self, db: usize) -> usize {
-        let count = self.len(db);
+    /// Takes all keys out of all databases, at a cost that does not depend on how many there are.
+    pub fn clear_all(&mut self) -> Remains {
+        self.objects_free = Vec::new();
+        Remains {
+            keys: self.databases.iter().map(|keyspace| keyspace.table.len()).sum(),
+            slab: std::mem::replace(&mut self.slab, Slab::new()),
+            objects: std::mem::take(&mut self.objects),
+            keyspaces: self.databases.iter_mut().map(std::mem::take).collect(),
+        }
+    }
+
+    /// Takes all keys out of a database.
+    ///
+    /// All databases of a shard have their entries in the same pages. What is less goes the long
+    /// way: either the keys of the others move to new pages, or those of this one are taken out one
+    /// by one, both at some 100 ns a key.
+    pub fn clear(&mut self, db: usize, now_ms: i64) -> Remains {
+        let staying: usize = self.databases.iter().map(|keyspace| keyspace.table.len()).sum();
+        let going = self.len(db);
+        if staying - going > going {
+            return self.pick_out(db);
+        }
+        let mut remains = self.clear_all();
+        for other in (0..self.databases.len()).filter(|other| *other != db) {
+            self.take_back(&mut remains, other, now_ms);
+        }
+        remains
+    }
+
+    /// Moves the keys of a database out of what is left of this shard.
+    fn take_back(&mut self, remains: &mut Remains, db: usize, now_ms: i64) {
+        for handle in std::mem::take(&mut remains.keyspaces[db]).table.ids() {
+            let slot = remains.slab.slot(handle);
+            let fresh = match entry::value(slot) {
+                Stored::Int(number) => Fresh::Int(number),
+                Stored::Inline(bytes) => Fresh::Verbatim(bytes),
+                Stored::Object(id) => {
+                    let object = remains.objects[id as usize].take();
+                    Fresh::Object(object.expect("entries name objects that exist"))
+                }
+            };
+            let life = Life { deadline: entry::deadline(slot), now_ms };
+            self.insert(db, entry::key(slot), fresh, life, entry::clock(slot));
+            remains.keys -= 1;
+        }
+    }
+
+    /// Takes the keys of a database out of pages that it shares.
+    fn pick_out(&mut self, db: usize) -> Remains {
         let emptied = std::mem::take(&mut self.databases[db]);
-        if self.databases.iter().all(|other| other.table.is_empty()) {
-            self.slab = Slab::new();
-            (self.objects, self.objects_free) = (Vec::new(), Vec::new());
-            return count;
-        }
-        let mut handles = Vec::with_capacity(count);
-        let mut cursor = 0;
-        loop {
-            cursor = emptied.table.scan(cursor, |handle| handles.push(handle));
-            if cursor == 0 {
-                break;
+        let mut objects = Vec::new();
+        for handle in emptied.table.ids() {
+            if let Stored::Object(id) = entry::value(self.slab.slot(handle)) {
+                objects.push(self.take_object(id));
             }
-        }
-        for handle in handles {
-            self.drop_object(handle);
             self.slab.give_back(handle);
         }
-        count
+        let keys = emptied.table.len();
+        Remains { keys, objects, keyspaces: vec![emptied], ..Remains::default() }
     }
 
     /// Exchanges two databases.
@@ -336,7 +374,7 @@ impl Shard {
 
     /// Removes the key the policy gives up first, sampling every database; `None` where there is
     /// none to give up.
-    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<(usize, Box<[u8]>)> {
+    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<Evicted> {
         for db in 0..self.databases.len() {
             self.sample_into_pool(db, &sampling);
         }
@@ -346,9 +384,9 @@ impl Shard {
                 !sampling.volatile_only || entry::has_deadline(self.slab.slot(*handle))
             });
             if let Some(handle) = found {
-                self.remove(candidate.db, handle);
+                let object = self.remove(candidate.db, handle);
                 self.stats.evicted += 1;
-                return Some((candidate.db, candidate.key));
+                return Some(Evicted { db: candidate.db, key: candidate.key, object });
             }
         }
         None
@@ -514,6 +552,16 @@ pub struct Sampling<'a> {
     pub samples: usize,
     /// Unix milliseconds.
     pub now_ms: i64,
+}
+
+/// A key that had to go.
+pub struct Evicted {
+    /// Its database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Its object, if it had one.
+    pub object: Option<Object>,
 }
 
 #[cfg(test)]

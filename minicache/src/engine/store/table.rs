@@ -198,6 +198,11 @@ impl Table {
         }
     }
 
+    /// All ids, bucket by bucket.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        (0..self.buckets()).flat_map(|index| self.chain(index).flat_map(Bucket::ids))
+    }
+
     /// Emits the ids of one bucket and returns the next cursor; start with 0, and 0 says that all
     /// was visited. Ids present from the first call to the last are emitted at least once, however
     /// the table grew or shrank.

@@ -99,6 +99,11 @@ impl List {
         Some(element)
     }
 
+    /// Number of packed nodes.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Drops up to `n` elements at one end. Whole nodes go at once.
     pub fn discard(&mut self, end: End, n: usize) {
         let mut left = n.min(self.len);

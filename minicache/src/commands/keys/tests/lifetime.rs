@@ -3,7 +3,7 @@
 use crate::commands::testing::Fixture;
 
 #[test]
-fn deadlines_come_and_go() {
+fn a_deadline_is_set_under_conditions() {
     Fixture::new().check(
         r#"
         > SET k v
@@ -44,6 +44,18 @@ fn deadlines_come_and_go() {
         (integer) 0
         > EXPIRE k 10 LT
         (integer) 1
+        "#,
+    );
+}
+
+#[test]
+fn deadlines_are_told_in_seconds_and_milliseconds() {
+    Fixture::new().check(
+        r#"
+        > SET k v
+        OK
+        > EXPIRE k 10
+        (integer) 1
         > EXPIREAT k 33177117420
         (integer) 1
         > EXPIRETIME k
@@ -64,6 +76,16 @@ fn deadlines_come_and_go() {
         (integer) 0
         > PERSIST none
         (integer) 0
+        "#,
+    );
+}
+
+#[test]
+fn a_deadline_that_has_passed_removes_the_key() {
+    Fixture::new().check(
+        r#"
+        > SET k v
+        OK
         > EXPIRE k -1
         (integer) 1
         > EXISTS k

@@ -3,13 +3,19 @@
 use crate::commands::testing::Fixture;
 use crate::wire::reply::Protocol;
 
-#[test]
-fn elements_are_sorted() {
+/// Numbers to be sorted, and something about each.
+fn people() -> Fixture {
     let mut t = Fixture::new();
-    t.check(
+    t.run("RPUSH ids 3 1 2 10");
+    t.run("MSET age_1 40 age_2 7 age_3 25");
+    t.run("HSET user_2 name bob");
+    t
+}
+
+#[test]
+fn elements_are_sorted_as_numbers_or_as_text() {
+    people().check(
         r#"
-        > RPUSH ids 3 1 2 10
-        (integer) 4
         > SORT ids
         1) "1"
         2) "2"
@@ -23,10 +29,22 @@ fn elements_are_sorted() {
         2) "10"
         3) "2"
         4) "3"
-        > MSET age_1 40 age_2 7 age_3 25
-        OK
-        > HSET user_2 name bob
-        (integer) 1
+        > SORT_RO ids LIMIT -5 2
+        1) "1"
+        2) "2"
+        > SORT_RO ids LIMIT 2 -1
+        1) "3"
+        2) "10"
+        > SORT_RO ids LIMIT 9 1
+        (empty array)
+        "#,
+    );
+}
+
+#[test]
+fn elements_are_sorted_by_what_other_keys_hold() {
+    people().check(
+        r#"
         > SORT ids BY age_*
         1) "10"
         2) "2"
@@ -57,6 +75,14 @@ fn elements_are_sorted() {
         2) "10"
         3) "2"
         4) "3"
+        "#,
+    );
+}
+
+#[test]
+fn other_keys_are_shown_in_place_of_elements() {
+    people().check(
+        r#"
         > SORT ids GET nostar GET user_*->
         1) (nil)
         2) (nil)
@@ -66,6 +92,14 @@ fn elements_are_sorted() {
         6) (nil)
         7) (nil)
         8) (nil)
+        "#,
+    );
+}
+
+#[test]
+fn what_was_sorted_is_stored() {
+    people().check(
+        r#"
         > SORT ids STORE sorted
         (integer) 4
         > LRANGE sorted 0 -1
@@ -86,14 +120,14 @@ fn elements_are_sorted() {
         (integer) 0
         > EXISTS sorted
         (integer) 0
-        > SORT_RO ids LIMIT -5 2
-        1) "1"
-        2) "2"
-        > SORT_RO ids LIMIT 2 -1
-        1) "3"
-        2) "10"
-        > SORT_RO ids LIMIT 9 1
-        (empty array)
+        "#,
+    );
+}
+
+#[test]
+fn members_are_sorted_or_keep_their_order() {
+    Fixture::new().check(
+        r#"
         > SADD tags b a c
         (integer) 3
         > SORT tags ALPHA
@@ -120,6 +154,11 @@ fn elements_are_sorted() {
         3) "z"
         "#,
     );
+}
+
+#[test]
+fn what_is_not_there_is_null_in_resp3() {
+    let mut t = people();
     t.session("").protocol = Protocol::Resp3;
     t.check(
         r#"

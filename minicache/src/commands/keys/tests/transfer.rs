@@ -3,7 +3,7 @@
 use crate::commands::testing::Fixture;
 
 #[test]
-fn values_change_keys_and_databases() {
+fn a_value_takes_its_deadline_to_another_key() {
     Fixture::new().check(
         r#"
         > SET a 1 EX 100
@@ -32,6 +32,16 @@ fn values_change_keys_and_databases() {
         (error) ERR no such key
         > RENAMENX none b
         (error) ERR no such key
+        "#,
+    );
+}
+
+#[test]
+fn a_copy_needs_a_free_place_or_replaces() {
+    Fixture::new().check(
+        r#"
+        > SET b 3
+        OK
         > COPY b d
         (integer) 1
         > COPY b d
@@ -60,6 +70,20 @@ fn values_change_keys_and_databases() {
         (error) ERR syntax error
         > COPY b d REPLACES
         (error) ERR syntax error
+        "#,
+    );
+}
+
+#[test]
+fn a_key_moves_where_there_is_none_like_it() {
+    Fixture::new().check(
+        r#"
+        > SET b 4
+        OK
+        > COPY b d
+        (integer) 1
+        > COPY b b DB 1
+        (integer) 1
         > MOVE d 1
         (integer) 1
         > EXISTS d
@@ -82,6 +106,14 @@ fn values_change_keys_and_databases() {
         1) "d"
         > SELECT 0
         OK
+        "#,
+    );
+}
+
+#[test]
+fn a_copied_list_is_another_list() {
+    Fixture::new().check(
+        r#"
         > RPUSH l 1 2 3
         (integer) 3
         > COPY l m
@@ -97,6 +129,16 @@ fn values_change_keys_and_databases() {
         2) "2"
         3) "3"
         4) "4"
+        "#,
+    );
+}
+
+#[test]
+fn a_list_moves_with_its_deadline() {
+    Fixture::new().check(
+        r#"
+        > RPUSH l 1 2 3
+        (integer) 3
         > EXPIRE l 100
         (integer) 1
         > MOVE l 2
@@ -109,6 +151,20 @@ fn values_change_keys_and_databases() {
         1) "1"
         2) "2"
         3) "3"
+        "#,
+    );
+}
+
+#[test]
+fn databases_are_exchanged() {
+    Fixture::new().check(
+        r#"
+        > SELECT 1
+        OK
+        > SET d 4
+        OK
+        > SELECT 2
+        OK
         > SWAPDB 1 2
         OK
         > GET d

@@ -3,17 +3,19 @@
 use crate::commands::testing::Fixture;
 use crate::wire::reply::Protocol;
 
-#[test]
-fn sets_are_combined() {
+/// Two sorted sets and a set that share some members.
+fn seasons() -> Fixture {
     let mut t = Fixture::new();
-    t.check(
+    t.run("ZADD spring 10 ada 20 bob");
+    t.run("ZADD summer 5 bob 7 cyd");
+    t.run("SADD members bob cyd");
+    t
+}
+
+#[test]
+fn scores_are_weighted_and_aggregated() {
+    seasons().check(
         r#"
-        > ZADD spring 10 ada 20 bob
-        (integer) 2
-        > ZADD summer 5 bob 7 cyd
-        (integer) 2
-        > SADD members bob cyd
-        (integer) 2
         > ZUNION 2 spring summer WITHSCORES
         1) "cyd"
         2) "7"
@@ -32,6 +34,14 @@ fn sets_are_combined() {
         2) "2"
         3) "cyd"
         4) "2"
+        "#,
+    );
+}
+
+#[test]
+fn a_difference_keeps_the_first_scores() {
+    seasons().check(
+        r#"
         > ZDIFF 2 spring summer WITHSCORES
         1) "ada"
         2) "10"
@@ -42,6 +52,14 @@ fn sets_are_combined() {
         (empty array)
         > ZDIFF 2 spring spring
         (empty array)
+        "#,
+    );
+}
+
+#[test]
+fn an_intersection_is_counted_up_to_a_limit() {
+    seasons().check(
+        r#"
         > ZINTERCARD 2 spring summer
         (integer) 1
         > ZINTERCARD 2 summer members LIMIT 1
@@ -50,6 +68,14 @@ fn sets_are_combined() {
         (integer) 2
         > ZINTERCARD 2 summer none
         (integer) 0
+        "#,
+    );
+}
+
+#[test]
+fn a_combination_is_stored() {
+    seasons().check(
+        r#"
         > ZUNIONSTORE all 3 spring summer none
         (integer) 3
         > ZRANGE all 0 -1 WITHSCORES
@@ -70,6 +96,14 @@ fn sets_are_combined() {
         (integer) 0
         > EXISTS all
         (integer) 0
+        "#,
+    );
+}
+
+#[test]
+fn opposite_infinities_cancel_out() {
+    Fixture::new().check(
+        r#"
         > ZADD inf inf a -inf b
         (integer) 2
         > ZADD fni -inf a 0 b
@@ -88,6 +122,11 @@ fn sets_are_combined() {
         (integer) 2
         "#,
     );
+}
+
+#[test]
+fn scores_are_doubles_in_resp3() {
+    let mut t = seasons();
     t.session("").protocol = Protocol::Resp3;
     t.check(
         r#"

@@ -102,13 +102,17 @@ fn what_zadd_refuses() {
     );
 }
 
-#[test]
-fn one_set_is_looked_at() {
+/// A sorted set of three.
+fn board() -> Fixture {
     let mut t = Fixture::new();
-    t.check(
+    t.run("ZADD board 250 bob 310 ada 310.5 cyd");
+    t
+}
+
+#[test]
+fn scores_and_ranks_are_looked_up() {
+    board().check(
         r#"
-        > ZADD board 250 bob 310 ada 310.5 cyd
-        (integer) 3
         > ZCARD board
         (integer) 3
         > ZCARD none
@@ -134,6 +138,14 @@ fn one_set_is_looked_at() {
         (nil)
         > ZRANK none ada
         (nil)
+        "#,
+    );
+}
+
+#[test]
+fn a_small_set_is_scanned_in_one_step() {
+    board().check(
+        r#"
         > ZSCAN board 0
         1) "0"
         2) 1) "bob"
@@ -149,6 +161,14 @@ fn one_set_is_looked_at() {
         > ZSCAN none 0
         1) "0"
         2) (empty array)
+        "#,
+    );
+}
+
+#[test]
+fn members_are_drawn_at_random() {
+    board().check(
+        r#"
         > ZRANDMEMBER board 0
         (empty array)
         > ZRANDMEMBER board 9 WITHSCORES
@@ -164,6 +184,11 @@ fn one_set_is_looked_at() {
         (empty array)
         "#,
     );
+}
+
+#[test]
+fn scores_are_doubles_in_resp3() {
+    let mut t = board();
     t.session("").protocol = Protocol::Resp3;
     t.check(
         r#"

@@ -4,9 +4,8 @@ use crate::commands::testing::Fixture;
 use crate::wire::reply::Protocol;
 
 #[test]
-fn members_are_popped() {
-    let mut t = Fixture::new();
-    t.check(
+fn members_are_popped_from_one_set() {
+    Fixture::new().check(
         r#"
         > ZADD z 1 a 2 b 3 c 4 d 5 e
         (integer) 5
@@ -24,6 +23,16 @@ fn members_are_popped() {
         (empty array)
         > ZPOPMIN none 5
         (empty array)
+        "#,
+    );
+}
+
+#[test]
+fn members_are_popped_from_the_first_set_that_has_some() {
+    Fixture::new().check(
+        r#"
+        > ZADD z 2 b 3 c
+        (integer) 2
         > ZMPOP 2 none z MAX
         1) "z"
         2) 1) 1) "c"
@@ -36,6 +45,14 @@ fn members_are_popped() {
         (integer) 0
         > ZMPOP 1 z MIN
         (nil)
+        "#,
+    );
+}
+
+#[test]
+fn who_finds_members_does_not_wait() {
+    Fixture::new().check(
+        r#"
         > ZADD z 1 a 2 b 3 c 4 d
         (integer) 4
         > BZPOPMAX none z 0
@@ -54,6 +71,11 @@ fn members_are_popped() {
               2) "2"
         "#,
     );
+}
+
+#[test]
+fn scores_are_doubles_in_resp3() {
+    let mut t = Fixture::new();
     t.session("").protocol = Protocol::Resp3;
     t.check(
         r#"

@@ -2,12 +2,18 @@
 
 use crate::commands::testing::Fixture;
 
+/// Members with scores, and others that have all the same.
+fn board_and_names() -> Fixture {
+    let mut t = Fixture::new();
+    t.run("ZADD board 250 bob 310 ada 310 cyd 400.5 dan");
+    t.run("ZADD names 0 a 0 b 0 c 0 d");
+    t
+}
+
 #[test]
-fn members_in_ranges() {
-    Fixture::new().check(
+fn members_in_ranges_of_ranks() {
+    board_and_names().check(
         r#"
-        > ZADD board 250 bob 310 ada 310 cyd 400.5 dan
-        (integer) 4
         > ZRANGE board 0 -1
         1) "bob"
         2) "ada"
@@ -31,6 +37,14 @@ fn members_in_ranges() {
         > ZREVRANGE board 0 0 WITHSCORES
         1) "dan"
         2) "400.5"
+        "#,
+    );
+}
+
+#[test]
+fn members_in_ranges_of_scores() {
+    board_and_names().check(
+        r#"
         > ZRANGE board (250 +inf BYSCORE
         1) "ada"
         2) "cyd"
@@ -62,8 +76,14 @@ fn members_in_ranges() {
         (integer) 0
         > ZCOUNT none 0 1
         (integer) 0
-        > ZADD names 0 a 0 b 0 c 0 d
-        (integer) 4
+        "#,
+    );
+}
+
+#[test]
+fn members_in_ranges_of_names() {
+    board_and_names().check(
+        r#"
         > ZRANGE names [b + BYLEX
         1) "b"
         2) "c"
@@ -78,6 +98,14 @@ fn members_in_ranges() {
         1) "c"
         > ZLEXCOUNT names - [b
         (integer) 2
+        "#,
+    );
+}
+
+#[test]
+fn a_range_is_stored() {
+    board_and_names().check(
+        r#"
         > ZRANGESTORE kept board 1 2
         (integer) 2
         > ZRANGE kept 0 -1 WITHSCORES
@@ -94,6 +122,14 @@ fn members_in_ranges() {
         (integer) 0
         > EXISTS kept
         (integer) 0
+        "#,
+    );
+}
+
+#[test]
+fn a_range_is_removed() {
+    board_and_names().check(
+        r#"
         > ZREMRANGEBYRANK board 0 0
         (integer) 1
         > ZREMRANGEBYSCORE board 310 310

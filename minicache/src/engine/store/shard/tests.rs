@@ -55,7 +55,7 @@ fn the_coldest_of_the_sampled_goes_first() {
     let mut ages = 0;
     for _ in 0..100 {
         let sampling = Sampling { policy: &Lru, volatile_only: false, samples: 5, now_ms: NOW };
-        let (_, key) = shard.evict(sampling).expect("there are keys");
+        let key = shard.evict(sampling).expect("there are keys").key;
         let number: u32 = String::from_utf8_lossy(&key[3..]).parse().expect("a key's number");
         ages += number;
     }
@@ -70,7 +70,9 @@ fn only_keys_with_deadlines_go_where_the_policy_says_so() {
     (0..1000).for_each(|i| add(&mut shard, 0, &format!("key{i}"), b"value", None));
     add(&mut shard, 1, "volatile", b"value", Some(NOW + 5000));
     let evict = |shard: &mut Shard| {
-        shard.evict(Sampling { policy: &Lru, volatile_only: true, samples: 5, now_ms: NOW })
+        shard
+            .evict(Sampling { policy: &Lru, volatile_only: true, samples: 5, now_ms: NOW })
+            .map(|evicted| (evicted.db, evicted.key))
     };
     assert_eq!(evict(&mut shard), Some((1, b"volatile"[..].into())));
     assert_eq!(evict(&mut shard), None);
@@ -94,4 +96,33 @@ fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
     }
     assert_eq!((shard.len(0), shard.volatile_len(0)), (1, 0));
     assert!(shard.objects.iter().all(Option::is_none));
+}
+
+#[test]
+fn a_database_is_cleared_and_the_others_stay() {
+    let mut shard = shard();
+    let long = vec![b'x'; 5000];
+    let objects = |remains: &Remains| remains.objects.iter().flatten().count();
+    for i in 0..1000 {
+        add(&mut shard, 0, &format!("key{i}"), b"value", Some(NOW + 5000));
+        add(&mut shard, 0, &format!("long{i}"), &long, None);
+    }
+    add(&mut shard, 1, "other", &long, Some(NOW + 7000));
+    add(&mut shard, 1, "number", b"7", None);
+    let remains = shard.clear(0, NOW);
+    assert_eq!((remains.keys, objects(&remains)), (2000, 1000), "taken whole");
+    assert_eq!((shard.len(0), shard.volatile_len(0), shard.slab.used()), (0, 0, 2));
+    let other = find(&shard, 1, "other").expect("its database was not cleared");
+    assert!(matches!(shard.value(other).as_str(), Some(Str::Bytes(text)) if text == long));
+    assert_eq!((shard.deadline(other), shard.volatile_len(1)), (Some(NOW + 7000), 1));
+    let number = find(&shard, 1, "number").expect("its database was not cleared");
+    assert_eq!(shard.value(number).as_str(), Some(Str::Int(7)));
+
+    add(&mut shard, 0, "long", &long, None);
+    let remains = shard.clear(0, NOW);
+    assert_eq!((remains.keys, objects(&remains)), (1, 1), "picked out");
+    assert_eq!((shard.len(0), shard.slab.used(), find(&shard, 1, "other")), (0, 2, Some(other)));
+    add(&mut shard, 0, "new", b"value", None);
+    assert_eq!((shard.clear_all().keys, shard.len(0), shard.len(1)), (3, 0, 0));
+    assert_eq!((shard.slab.page_bytes(), shard.objects.len()), (0, 0));
 }
