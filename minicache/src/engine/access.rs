@@ -436,19 +436,6 @@ impl<'c> Access<'c> {
         }
     }
 
-    /// Takes note of what clients with caches of their own have to hear of.
-    #[cold]
-    pub fn note_change(&mut self, change: Change) {
-        self.changes.get_or_insert_default().push(change);
-    }
-
-    /// Tells those who read what has just changed. `author` is the client whose command it was.
-    pub fn invalidate(&mut self, author: u64) {
-        if let Some(changes) = &mut self.changes {
-            self.cache.tracking.invalidate(changes, Some(author));
-        }
-    }
-
     /// Counts changes that were not announced one by one.
     pub fn count_changes(&mut self, changes: usize) {
         add(&self.counters.changes, changes as u64);
