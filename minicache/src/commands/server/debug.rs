@@ -116,7 +116,7 @@ fn object(c: &mut Call) -> Answer {
         let value = shard.value(handle);
         let idle_ms = crate::engine::store::policy::Lru::idle_ms(shard.clock(handle), now_ms);
         let length = match value {
-            Value::Short(text) => text.to_vec().len(),
+            Value::Short(text) => serialized_length(&text.to_vec()),
             Value::Object(_) => shard.footprint(handle),
         };
         format!(
@@ -130,6 +130,19 @@ fn object(c: &mut Call) -> Answer {
     let text = c.store.inspect(c.arg(2), describe).ok_or(Error::NO_SUCH_KEY)?;
     c.out.simple(&text);
     Ok(())
+}
+
+/// How many bytes a text takes in an RDB file, where nothing is compressed: a byte or more for its
+/// length, or a byte for the width of the number that it is (`rdbSavedObjectLen` in `rdb.c`).
+fn serialized_length(text: &[u8]) -> usize {
+    match (parse_i64(text).map(i32::try_from), text.len()) {
+        (Some(Ok(-0x80..=0x7f)), _) => 2,
+        (Some(Ok(-0x8000..=0x7fff)), _) => 3,
+        (Some(Ok(_)), _) => 5,
+        (_, length @ ..=0x3f) => 1 + length,
+        (_, length @ ..=0x3fff) => 2 + length,
+        (_, length) => 5 + length,
+    }
 }
 
 /// `DEBUG DIGEST`: of all keys of all databases.
@@ -297,6 +310,7 @@ fn container_statistics(c: &mut Call) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use super::serialized_length;
     use crate::commands::testing::Fixture;
 
     #[test]
@@ -342,5 +356,15 @@ mod tests {
             "#,
         );
         assert!(t.run("DEBUG HTSTATS-KEY s").contains("number of elements: 3"));
+    }
+
+    #[test]
+    fn a_number_is_serialized_shorter_than_its_digits() {
+        let texts = ["bar", "", "127", "-129", "40000", "2147483648", "007"];
+        assert_eq!(texts.map(|text| serialized_length(text.as_bytes())), [4, 1, 2, 3, 5, 11, 4]);
+        assert_eq!(
+            [63, 64, 16384].map(|length| serialized_length(&vec![b'x'; length])),
+            [64, 66, 16389]
+        );
     }
 }
