@@ -231,7 +231,6 @@ impl<'c> Executor<'c> {
         let seen = &session.client.figures;
         seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
-        let slow_us = self.store.rules.settings.slowlog_log_slower_than;
         let figures = self.store.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = calls < TIMED_ONE_IN || command.may_be_slow() || self.times_all();
@@ -245,6 +244,7 @@ impl<'c> Executor<'c> {
             let took_ns = (self.clock)().saturating_sub(start);
             add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
             self.note_latency(command, took_ns);
+            let slow_us = self.slow_from_us(session);
             if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
                 self.note_slow(session, command, args, took_ns / 1000);
             }
@@ -257,6 +257,15 @@ impl<'c> Executor<'c> {
             add(&figures.failed, 1);
         }
         answer
+    }
+
+    /// From how many microseconds on a command is slow. The `CONFIG SET` that changes the number is
+    /// held against the new one already, which the rules of its batch do not know.
+    fn slow_from_us(&self, session: &Session) -> i64 {
+        match session.ends_batch {
+            true => self.store.cache.rules.current().settings.slowlog_log_slower_than,
+            false => self.store.rules.settings.slowlog_log_slower_than,
+        }
     }
 
     /// Whether somebody wants to know of every slow command, so that each has to be timed.

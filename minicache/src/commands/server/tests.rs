@@ -256,3 +256,20 @@ fn large_values_are_freed_later_where_that_is_wanted() {
         assert_eq!(reset, "lazyfreed_objects:0");
     }
 }
+
+#[test]
+fn the_slow_log_begins_with_the_command_that_opens_it() {
+    let mut server = Fixture::with(&[("slowlog-log-slower-than", "-1")]);
+    server.check(
+        r#"
+        > PING
+        PONG
+        > CONFIG SET slowlog-log-slower-than 0
+        OK
+        > CONFIG SET slowlog-log-slower-than -1
+        OK
+        > SLOWLOG LEN
+        (integer) 1
+        "#,
+    );
+}
