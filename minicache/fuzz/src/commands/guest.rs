@@ -83,7 +83,8 @@ impl Guest {
     fn run(&mut self, host: &Host, length: usize, expected: Expected) -> usize {
         let rules = host.rules();
         let before = (self.session.replies, self.session.protocol);
-        self.listens |= !self.session.subscriptions.is_empty();
+        self.listens |=
+            !self.session.subscriptions.is_empty() || self.session.tracking.is_some();
         let mut out = Reply::new(self.session.protocol);
         let mut executor = host.executor(&rules);
         let input = &self.pending[..length];

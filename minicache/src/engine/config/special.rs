@@ -13,7 +13,7 @@
 
 use super::kind::{Kind, Names, memory};
 use crate::format::number::parse_i64;
-use crate::format::words::join;
+use crate::format::words::{join, split};
 
 /// A class of clients in `client-output-buffer-limit`, in the order in which it is shown.
 const CLIENT_CLASSES: [&[u8]; 3] = [b"normal", b"slave", b"pubsub"];
@@ -86,11 +86,15 @@ pub fn addresses(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     Ok(join(hosts(unless_empty(words))?.iter().copied()))
 }
 
-/// The same words, none of which is empty or has a space or a control character in it: no host is
-/// called that, and in a text of several words it would not come back as it was.
+/// The same words, each of which stands for itself: no host is called nothing, or has a space, a
+/// quote or a control character in its name, and in a text of several words such a name would not
+/// come back as it was.
 fn hosts<'a, 'w>(words: &'w [&'a [u8]]) -> Result<&'w [&'a [u8]], String> {
-    let odd = |byte: &u8| byte.is_ascii_control() || *byte == b' ';
-    match words.iter().find(|word| word.is_empty() || word.iter().any(odd)) {
+    let odd = |word: &[u8]| {
+        word.iter().any(u8::is_ascii_control)
+            || split(word).is_none_or(|words| words.concat() != word || words.len() != 1)
+    };
+    match words.iter().find(|word| odd(word)) {
         Some(word) => Err(format!("Invalid host name '{}'", word.escape_ascii())),
         None => Ok(words),
     }

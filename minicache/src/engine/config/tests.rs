@@ -100,7 +100,7 @@ fn get_takes_names_and_patterns() {
 #[test]
 fn set_answers_in_the_words_of_redis() {
     let failed = "ERR CONFIG SET failed (possibly related to argument";
-    let rows: [(&[(&str, &str)], String); 13] = [
+    let rows: [(&[(&str, &str)], String); 14] = [
         (
             &[("foo", "1")],
             "ERR Unknown option or number of arguments for CONFIG SET - 'foo'".into(),
@@ -143,6 +143,7 @@ fn set_answers_in_the_words_of_redis() {
             &[("appendonly", "perhaps")],
             format!("{failed} 'appendonly') - argument must be 'yes' or 'no'"),
         ),
+        (&[("bind", "a b\"c")], format!("{failed} 'bind') - Invalid host name 'b\\\"c'")),
         (&[("bind", "a b\u{c}")], format!("{failed} 'bind') - Invalid host name 'b\\x0c'")),
         (&[("save", "1 2 3")], format!("{failed} 'save') - Invalid save parameters")),
         (
