@@ -89,7 +89,8 @@ impl<'a> Reader<'a> {
     fn line(&mut self) -> Result<&'a [u8], &'static str> {
         let rest: &'a [u8] = &self.bytes[self.at..];
         let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        let end = end.filter(|end| rest[*end..].starts_with(b"\r\n")).ok_or("a line without end")?;
+        let end =
+            end.filter(|end| rest[*end..].starts_with(b"\r\n")).ok_or("a line without end")?;
         self.at += end + 2;
         Ok(&rest[..end])
     }
