@@ -91,7 +91,12 @@ impl Guest {
         drop(executor);
         let shown = || self.pending[..length].escape_ascii().to_string();
         let values = split(out.bytes(), self.speech(before.1));
-        let count = values.unwrap_or_else(|why| panic!("{why}, reply to {}", shown())).len();
+        // A reply without end is broken off, and the conversation with it.
+        let broken_off = self.is_done() && out.len() >= rules.reply_bytes_max();
+        let count = match values {
+            Err(_) if broken_off => 0,
+            values => values.unwrap_or_else(|why| panic!("{why}, reply to {}", shown())).len(),
+        };
         let silent = self.session.waiting.is_some() || self.session.held_until_ms.is_some();
         let all = before.0 == Replies::On && self.session.replies == Replies::On;
         let good = match expected {
