@@ -34,9 +34,9 @@ use super::values::allocation;
 use super::values::dict::{Dict, Entry};
 use crate::wire::reply::{Protocol, Reply};
 use minikit::sync::Mutex;
+use minikit::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where RESP2 clients are told.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
