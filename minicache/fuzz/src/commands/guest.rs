@@ -23,7 +23,7 @@ pub struct Guest {
     session: Session,
     parser: Parser,
     pending: Vec<u8>,
-    /// Whether it has ever subscribed or tracked, so that messages may come at any time.
+    /// Whether it has ever subscribed, tracked or monitored, so that messages may come at any time.
     listens: bool,
 }
 
@@ -83,7 +83,8 @@ impl Guest {
     fn run(&mut self, host: &Host, length: usize, expected: Expected) -> usize {
         let rules = host.rules();
         let before = (self.session.replies, self.session.protocol);
-        self.listens |= !self.session.subscriptions.is_empty() || self.session.tracking.is_some();
+        let Session { subscriptions, tracking, monitor, .. } = &self.session;
+        self.listens |= !subscriptions.is_empty() || tracking.is_some() || *monitor;
         let mut out = Reply::new(self.session.protocol);
         let mut executor = host.executor(&rules);
         let input = &self.pending[..length];
