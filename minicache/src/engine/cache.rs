@@ -8,9 +8,16 @@
 //!
 //! **Why locked shards and not owned ones.** In a shared-nothing design each core owns its shards
 //! and a command for another core's key travels there by message. A message and its answer cost two
-//! wake-ups, a lock that nobody else wants about 20 ns; `cargo bench -p benches --bench sharing`
-//! measures both. Redis has one thread that executes and needs neither; with one thread we have one
-//! shard, and its lock is taken once for a whole batch of commands.
+//! wake-ups, a lock that nobody else wants about 20 ns. Processor time of two cores per command,
+//! nine reads to a write, half of the keys the other's (`cargo bench -p benches --bench sharing`):
+//!
+//! | commands in a pipeline | 1 | 16 | 64 |
+//! |---|---|---|---|
+//! | locked shards | 270 ns | 240 ns | 250 ns |
+//! | owned shards, one message a pipeline | 2,770 ns | 490 ns | 320 ns |
+//!
+//! Redis has one thread that executes and needs neither; with one thread we have one shard, and its
+//! lock is taken once for a whole batch of commands.
 //!
 //! **No deadlock**: shards are locked in ascending order ([`crate::engine::access`]); the
 //! registries below are locked after shards, one at a time, and never the other way round.
