@@ -7,12 +7,10 @@
 
 #[path = "common/server.rs"]
 mod server;
-#[path = "common/wait.rs"]
-mod wait;
 
+use minikit::wait::wait_until;
 use server::{Client, Server, bulk, request};
 use std::process::Command;
-use wait::wait_until;
 
 const MIB: u64 = 1 << 20;
 

@@ -1,9 +1,6 @@
 //! The server as harnesses start a `redis-server`: by file and flags, waiting for its log lines.
 #![cfg(not(loom))]
 
-#[path = "common/wait.rs"]
-mod wait;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-use wait::wait_until;
+use minikit::wait::wait_until;
 
 /// A folder of its own for one test.
 struct Folder(PathBuf);

@@ -11,6 +11,7 @@
 //! | [`value`] | numbers and texts, and their JSON |
 //! | [`events`] | what happens inside an engine, told while it happens |
 //! | [`golden`] | scripts that are test and transcript in one |
+//! | [`wait`] | how tests wait for others |
 //! | [`process`] | what the system knows about this process |
 //! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
 //! | [`admin`] | metrics, health and the x-ray page |
@@ -35,3 +36,5 @@ pub mod golden;
 pub mod server;
 #[cfg(not(loom))]
 pub mod value;
+#[cfg(not(loom))]
+pub mod wait;

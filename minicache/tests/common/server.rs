@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::wait::{PATIENCE, wait_until};
+use minikit::wait::{PATIENCE, wait_until};
 
 /// A running server; killed when dropped.
 pub struct Server {

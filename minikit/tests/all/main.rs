@@ -7,4 +7,3 @@ mod client;
 mod engine;
 mod server;
 mod signals;
-mod wait;

@@ -11,10 +11,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::wait::wait_until;
 use minikit::connections::Connections;
 use minikit::server::{Bound, Doors, Options, ServerError, Service, Shutdown, Stream, run};
 use minikit::sync::Arc;
+use minikit::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Answers each line by what it is told in it: `core`, `peer`, `local`, `stop`, `panic`; anything

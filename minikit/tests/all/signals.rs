@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::engine::{Engine, echo_program};
-use crate::wait::wait_until;
+use minikit::wait::wait_until;
 
 fn echo(args: &[&str]) -> Engine {
     let listen = ["serve", "--listen", "127.0.0.1:0"];

@@ -1,10 +1,16 @@
-//! Waiting for what another thread or process does.
+//! Waiting, in tests, for what another thread or process does.
+//!
+//! ```text
+//! wait_until("it listens", || TcpStream::connect(address).is_ok());
+//! ```
+//!
+//! A sleep of a fixed length is too short on a busy machine and too long on every other.
 
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up on it: far more than it needs, however busy
 /// the machine is.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Looks again and again until it is so.
 #[track_caller]
