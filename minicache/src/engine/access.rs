@@ -20,10 +20,9 @@ use super::error::Error;
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::Scope;
 use super::rules::Rules;
-use super::store::shard::{Fresh, Life, Shard};
+use super::store::shard::{FORESEEN_MAX, Fresh, Life, Shard};
 use super::store::slab::Handle;
 use super::tracking::{Change, Changes};
-use crate::wire::pipeline::REQUESTS_MAX;
 use minikit::sync::MutexGuard;
 
 /// The time a batch of commands runs at.
@@ -133,7 +132,7 @@ impl<'c> Access<'c> {
     pub fn foresee<'k>(&mut self, db: usize, keys: impl Iterator<Item = &'k [u8]>) {
         if self.cache.shards() == 1 {
             self.lock(1);
-            let mut hashes = [0; REQUESTS_MAX];
+            let mut hashes = [0; FORESEEN_MAX];
             let mut count = 0;
             for (hash, key) in hashes.iter_mut().zip(keys) {
                 *hash = self.cache.hash(key);

@@ -17,9 +17,10 @@
 //! from version 9.0 on (`memory_prefetch.c`).
 
 use super::request::{Args, Span, short_bulk, short_number};
+use crate::engine::store::shard::FORESEEN_MAX;
 
-/// Requests found at most: about as many pieces of memory as a processor asks for at once.
-pub const REQUESTS_MAX: usize = 16;
+/// Requests found at most: as many as are looked up together.
+const REQUESTS_MAX: usize = FORESEEN_MAX;
 /// Arguments of all of them together: enough for sixteen of four, or three `MSET` of ten keys.
 const SPANS_MAX: usize = 64;
 /// Arguments of one request that any client may send, authenticated or not.

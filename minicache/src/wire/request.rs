@@ -231,13 +231,11 @@ impl Parser {
             },
         };
         while missing > 0 {
-            if let Some((span, next)) = short_bulk(buffer, self.at) {
-                self.spans.push(span);
-                self.at = next;
-                missing -= 1;
-                continue;
-            }
-            match bulk(buffer, self.at, limits) {
+            let found = match short_bulk(buffer, self.at) {
+                Some(found) => Ok(Some(found)),
+                None => bulk(buffer, self.at, limits),
+            };
+            match found {
                 Ok(Some((span, next))) => {
                     self.spans.push(span);
                     self.at = next;
