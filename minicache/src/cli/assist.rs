@@ -14,7 +14,7 @@
 
 use super::help::{spoken, topics};
 use crate::commands::Command;
-use crate::commands::table;
+use crate::commands::catalogue;
 use crate::format::words;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
@@ -27,7 +27,7 @@ use std::borrow::Cow;
 pub fn completions(typed: &str) -> Vec<String> {
     let (lead, asked, known) = match typed.get(..5) {
         Some(lead) if lead.eq_ignore_ascii_case("help ") => (lead, &typed[5..], topics()),
-        _ => ("", typed, table::COMMANDS.iter().map(spoken).collect()),
+        _ => ("", typed, catalogue::COMMANDS.iter().map(spoken).collect()),
     };
     let in_capitals = !asked.chars().any(|letter| letter.is_ascii_lowercase());
     let fits = |name: &&String| {
@@ -56,7 +56,7 @@ pub fn hint(typed: &str) -> Option<String> {
 /// The command that these words begin with, its subcommand included. A container without one has
 /// nothing to hint at.
 fn named(words: &[Vec<u8>]) -> Option<&'static Command> {
-    let row = table::find(words.first()?)?;
+    let row = catalogue::find(words.first()?)?;
     if row.is_container() {
         return row.subcommand(words.get(1)?);
     }
@@ -170,6 +170,6 @@ mod tests {
         assert_eq!(completions("help @so"), ["help @sorted-set"]);
         assert_eq!(completions("nothing"), [""; 0]);
         assert_eq!(completions("gé"), [""; 0]);
-        assert_eq!(completions("").len(), table::COMMANDS.len());
+        assert_eq!(completions("").len(), catalogue::COMMANDS.len());
     }
 }

@@ -15,7 +15,7 @@
 //! not know which one that will be.
 
 use crate::commands::Command;
-use crate::commands::table;
+use crate::commands::catalogue;
 use minikit::cli::layers::nearest;
 
 /// What `help` and these words say.
@@ -46,10 +46,10 @@ To get help about commands type:
 /// The topics of `help`: groups with an `@`, and commands with their subcommands, in capitals.
 pub fn topics() -> Vec<String> {
     let mut groups: Vec<String> =
-        table::COMMANDS.iter().map(|row| format!("@{}", row.group.name())).collect();
+        catalogue::COMMANDS.iter().map(|row| format!("@{}", row.group.name())).collect();
     groups.sort();
     groups.dedup();
-    groups.extend(table::COMMANDS.iter().map(spoken));
+    groups.extend(catalogue::COMMANDS.iter().map(spoken));
     groups
 }
 
@@ -59,7 +59,7 @@ pub fn spoken(row: &Command) -> String {
 }
 
 fn in_group(group: &str) -> Vec<&'static Command> {
-    table::COMMANDS.iter().filter(|row| row.group.name().eq_ignore_ascii_case(group)).collect()
+    catalogue::COMMANDS.iter().filter(|row| row.group.name().eq_ignore_ascii_case(group)).collect()
 }
 
 /// The commands whose names begin with these words.
@@ -68,7 +68,7 @@ fn named(words: &[String]) -> Vec<&'static Command> {
         let name: Vec<&str> = row.name.split('|').collect();
         words.len() <= name.len() && words.iter().zip(name).all(|(a, b)| a.eq_ignore_ascii_case(b))
     };
-    table::COMMANDS.iter().filter(begins).collect()
+    catalogue::COMMANDS.iter().filter(begins).collect()
 }
 
 fn describe(row: &Command, show_group: bool) -> String {

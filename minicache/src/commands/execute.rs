@@ -4,10 +4,10 @@
 //! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of
 //! two errors a client sees, and whether a transaction is spoilt by it.
 
-use super::spec::Flags;
-use super::table;
+use super::catalogue::spec::Flags;
+use super::getkeys::for_each_key;
 use super::transactions::{queue, refused};
-use super::{Call, Command, Mode, shown};
+use super::{Call, Command, Mode, catalogue, handlers, shown};
 use crate::engine::access::{Access, Moment};
 use crate::engine::blocking::Place;
 use crate::engine::cache::{Cache, Counters, add};
@@ -137,7 +137,7 @@ impl<'c> Executor<'c> {
 
     /// Counts a command that is refused before it runs, if there is such a command.
     fn count_rejected(&self, args: Args) {
-        let Some(command) = table::find(args.at(0)) else { return };
+        let Some(command) = catalogue::find(args.at(0)) else { return };
         let command = args.get(1).and_then(|name| command.subcommand(name)).unwrap_or(command);
         add(&self.store.counters.of(command.id()).rejected, 1);
     }
@@ -181,7 +181,7 @@ impl<'c> Executor<'c> {
             let store = &mut executor.store;
             store.db = session.db;
             let (filled, parked) = (None, false);
-            (command.handler)(&mut Call {
+            handlers::of(command)(&mut Call {
                 args,
                 command,
                 session,
@@ -203,7 +203,7 @@ impl<'c> Executor<'c> {
         let remembers = session.tracking.is_some_and(|wanted| wanted.remembers(session.caching));
         if remembers && command.flags.has(Flags::READONLY) {
             let mut keys = Vec::new();
-            command.keys.for_each(args, |index| keys.push(args.at(index)));
+            for_each_key(command, args, |index| keys.push(args.at(index)));
             self.store.cache.tracking.remember(id, &keys);
         }
     }
@@ -317,7 +317,7 @@ impl<'c> Executor<'c> {
             return u64::MAX >> (64 - self.store.cache.shards());
         }
         let mut set = 0;
-        command.keys.for_each(args, |index| {
+        for_each_key(command, args, |index| {
             set |= 1 << self.store.cache.shard_of(args.at(index));
         });
         set
@@ -375,7 +375,7 @@ impl<'c> Executor<'c> {
             filled: Some(&place.1),
             parked: false,
         };
-        let answer = (ticket.command.handler)(&mut call);
+        let answer = handlers::of(ticket.command)(&mut call);
         if call.parked {
             cache.waiting.resume(id);
         } else {
@@ -401,7 +401,7 @@ fn follow(session: &mut Session, args: Args, out: &mut Reply) {
 }
 
 fn find(args: Args) -> Result<&'static Command, Error> {
-    let Some(command) = table::find(args.at(0)) else { return Err(unknown_command(args)) };
+    let Some(command) = catalogue::find(args.at(0)) else { return Err(unknown_command(args)) };
     let command = match (command.is_container(), args.get(1)) {
         (true, Some(name)) => match command.subcommand(name) {
             Some(subcommand) => subcommand,

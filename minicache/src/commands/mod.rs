@@ -1,12 +1,12 @@
 //! Commands: from a request to its reply.
 //!
 //! ```text
-//! *3 $3 SET $1 k $1 v ─> table: set, arity -3, write, key at 1 ─> checks
+//! *3 $3 SET $1 k $1 v ─> catalogue: set, arity -3, write, key at 1 ─> checks
 //!                     ─> lock the key's shard ─> strings::set ─> +OK
 //! ```
 //!
-//! * [`spec`] and [`table`]: what there is, in one declarative place. Dispatch, `COMMAND`, help and
-//!   the documentation read it.
+//! * [`catalogue`]: every command as a row of data. Dispatch, `COMMAND`, help and the documentation
+//!   read it; [`handlers`] adds the code of each row, and [`getkeys`] finds its keys.
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
@@ -17,11 +17,13 @@
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
 pub mod bits;
+pub mod catalogue;
 pub mod connection;
 pub mod draw;
 pub mod execute;
+pub mod getkeys;
+mod handlers;
 pub mod hashes;
-pub mod key_specs;
 pub mod keys;
 pub mod lists;
 pub mod popping;
@@ -30,17 +32,14 @@ pub mod run;
 pub mod scan;
 pub mod server;
 pub mod sets;
-pub mod spec;
 pub mod strings;
-pub mod synopsis;
-pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transactions;
 pub mod zsets;
 
+pub use catalogue::spec::Command;
 pub use execute::Executor;
-pub use spec::Command;
 
 use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;

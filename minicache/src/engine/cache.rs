@@ -38,7 +38,7 @@ use super::store::shard::Shard;
 use super::tracking::Tracking;
 use super::watch::Watched;
 use super::world::World;
-use crate::commands::table;
+use crate::commands::catalogue;
 use ahash::RandomState;
 use minikit::connections::Connections;
 use minikit::sync::{Mutex, MutexGuard};
@@ -177,7 +177,7 @@ pub struct CommandCounters {
 impl Counters {
     fn new() -> Counters {
         Counters {
-            commands: (0..table::count()).map(|_| CommandCounters::default()).collect(),
+            commands: (0..catalogue::COUNT).map(|_| CommandCounters::default()).collect(),
             changes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),

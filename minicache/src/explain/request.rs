@@ -20,7 +20,8 @@
 use super::dump::{count, table};
 use super::frame::{Stop, Walk};
 use super::verdict;
-use crate::commands::table as commands;
+use crate::commands::catalogue as commands;
+use crate::commands::getkeys::locate_keys;
 use crate::engine::access::Moment;
 use crate::format::number::parse_i64;
 use crate::wire::request::{Args, Found, Limits, Parser};
@@ -71,7 +72,7 @@ fn roles_of(args: Args) -> Vec<String> {
         roles[0] = "the command, whose subcommand follows".to_string();
         roles[1] = format!("the subcommand: {}", subcommand.summary);
     }
-    for (index, access) in subcommand.unwrap_or(command).locate_keys(args).unwrap_or_default() {
+    for (index, access) in locate_keys(subcommand.unwrap_or(command), args).unwrap_or_default() {
         let access: Vec<&str> = access.names().collect();
         if let Some(role) = roles.get_mut(index) {
             *role = format!("a key ({})", access.join(", "));

@@ -2,7 +2,7 @@
 
 use super::tracking::redirect_id;
 use super::{Call, shown};
-use crate::commands::table;
+use crate::commands::catalogue;
 use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::{Cache, add};
 use crate::engine::clients::{Client, Figures};
@@ -117,7 +117,7 @@ fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
         [&figures.input_bytes, &figures.output_bytes, &figures.queued_bytes]
             .map(|bytes| bytes.load(Ordering::Relaxed));
     let last = figures.last_command.load(Ordering::Relaxed) as usize;
-    let command = last.checked_sub(1).and_then(|id| table::COMMANDS.get(id));
+    let command = last.checked_sub(1).and_then(|id| catalogue::COMMANDS.get(id));
     let tracks = cache.tracking.inspect(client.id, |tracker| {
         let letters =
             [('t', true), ('R', tracker.broken), ('B', tracker.wanted == Wanted::Broadcast)];

@@ -5,8 +5,8 @@
 //! it is refused. The counterparts in Redis are `acl.c`, `function.c`, `eval.c`, `module.c` and
 //! `replication.c`.
 
-use super::{Call, shown, table};
-use crate::commands::spec::Categories;
+use super::{Call, catalogue, shown};
+use crate::commands::catalogue::spec::Categories;
 use crate::engine::error::{Answer, Error};
 
 /// `ACL WHOAMI`
@@ -26,7 +26,7 @@ pub fn acl_cat(c: &mut Call) -> Answer {
         return Err(Error::text(format!("ERR Unknown category '{}'", shown(wanted, 128))));
     };
     let rows: Vec<_> =
-        table::COMMANDS.iter().filter(|row| row.categories().has(category)).collect();
+        catalogue::COMMANDS.iter().filter(|row| row.categories().has(category)).collect();
     c.out.array(rows.len());
     rows.iter().for_each(|row| c.out.text(row.name));
     Ok(())

@@ -4,8 +4,8 @@
 //! by name and trip over their absence.
 
 use super::Call;
+use crate::commands::catalogue;
 use crate::commands::connection::REDIS_VERSION;
-use crate::commands::table;
 use crate::engine::cache::{CommandCounters, Counters};
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::Answer;
@@ -311,7 +311,7 @@ fn cpu(_: &mut Call, page: &mut Page) {
 }
 
 fn command_stats(c: &mut Call, page: &mut Page) {
-    for row in &table::COMMANDS {
+    for row in &catalogue::COMMANDS {
         let of =
             |figure: fn(&CommandCounters) -> &AtomicU64| sum(c, |core| figure(core.of(row.id())));
         let (calls, rejected) = (of(|n| &n.calls), of(|n| &n.rejected));
@@ -339,7 +339,7 @@ fn error_stats(c: &mut Call, page: &mut Page) {
 
 fn latency_stats(c: &mut Call, page: &mut Page) {
     let percents = &c.store.rules.settings.latency_tracking_info_percentiles;
-    for row in &table::COMMANDS {
+    for row in &catalogue::COMMANDS {
         let latencies = super::latencies(c, row);
         if latencies.is_empty() {
             continue;

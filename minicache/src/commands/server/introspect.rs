@@ -1,17 +1,18 @@
 //! `COMMAND`: what the command table says, in the forms clients ask for it.
 
 use super::Call;
-use crate::commands::key_specs::{KeySpec, Run};
-use crate::commands::spec::{Categories, Command};
-use crate::commands::synopsis::{self, Argument, ArgumentKind};
-use crate::commands::table;
+use crate::commands::catalogue;
+use crate::commands::catalogue::key_specs::{KeySpec, Run};
+use crate::commands::catalogue::spec::{Categories, Command};
+use crate::commands::catalogue::synopsis::{self, Argument, ArgumentKind};
+use crate::commands::getkeys::locate_keys;
 use crate::engine::error::{Answer, Error};
 use crate::engine::glob;
 use crate::wire::reply::Reply;
 
 /// `COMMAND`
 pub fn command(c: &mut Call) -> Answer {
-    let rows: Vec<&Command> = table::iter().collect();
+    let rows: Vec<&Command> = catalogue::iter().collect();
     c.out.array(rows.len());
     rows.iter().for_each(|row| describe(c.out, row));
     Ok(())
@@ -19,7 +20,7 @@ pub fn command(c: &mut Call) -> Answer {
 
 /// `COMMAND COUNT`
 pub fn command_count(c: &mut Call) -> Answer {
-    c.out.count(table::iter().count());
+    c.out.count(catalogue::iter().count());
     Ok(())
 }
 
@@ -31,7 +32,7 @@ pub fn command_info(c: &mut Call) -> Answer {
     let names = c.args.from(2);
     c.out.array(names.len());
     for name in names.iter() {
-        match table::find_any(name) {
+        match catalogue::find_any(name) {
             Some(row) => describe(c.out, row),
             None => c.out.null(),
         }
@@ -41,13 +42,13 @@ pub fn command_info(c: &mut Call) -> Answer {
 
 /// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]`
 pub fn command_list(c: &mut Call) -> Answer {
-    let mut names: Vec<&str> = table::COMMANDS.iter().map(|row| row.name).collect();
+    let mut names: Vec<&str> = catalogue::COMMANDS.iter().map(|row| row.name).collect();
     match c.args.len() {
         2 => {}
         5 if c.is(2, "filterby") => {
             let value = c.arg(4);
             let category = Categories::named(value);
-            let row = |name: &str| table::COMMANDS.iter().find(|row| row.name == name);
+            let row = |name: &str| catalogue::COMMANDS.iter().find(|row| row.name == name);
             match c.arg(3).to_ascii_lowercase().as_slice() {
                 b"module" => names.clear(),
                 b"aclcat" => names.retain(|name| {
@@ -78,7 +79,7 @@ pub fn command_getkeysandflags(c: &mut Call) -> Answer {
 
 fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
     let line = c.args.from(2);
-    let row = table::find(line.at(0)).and_then(|row| match line.get(1) {
+    let row = catalogue::find(line.at(0)).and_then(|row| match line.get(1) {
         Some(name) if !row.subcommands().is_empty() => row.subcommand(name),
         _ => Some(row),
     });
@@ -90,7 +91,7 @@ fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
         return Err(Error::new("ERR Invalid number of arguments specified for command"));
     }
     let keys =
-        row.locate_keys(line).ok_or(Error::new("ERR Invalid arguments specified for command"))?;
+        locate_keys(row, line).ok_or(Error::new("ERR Invalid arguments specified for command"))?;
     c.out.array(keys.len());
     for (index, access) in keys {
         if with_flags {
@@ -107,8 +108,8 @@ fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
 /// `COMMAND DOCS [name …]`
 pub fn command_docs(c: &mut Call) -> Answer {
     let rows: Vec<&Command> = match c.args.len() {
-        2 => table::iter().collect(),
-        _ => c.args.from(2).iter().filter_map(table::find_any).collect(),
+        2 => catalogue::iter().collect(),
+        _ => c.args.from(2).iter().filter_map(catalogue::find_any).collect(),
     };
     c.out.map(rows.len());
     rows.iter().for_each(|row| document(c.out, row));

@@ -21,6 +21,7 @@ mod keyspace;
 mod memory;
 mod slow;
 
+pub use absent::replicaof as slaveof;
 pub use absent::*;
 pub use config::*;
 pub use debug::debug;
@@ -30,8 +31,8 @@ pub use keyspace::*;
 pub use memory::*;
 pub use slow::*;
 
-use super::spec::Command;
-use super::{Call, shown, table};
+use super::catalogue::spec::Command;
+use super::{Call, catalogue, shown};
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
 
@@ -43,7 +44,7 @@ pub fn container(c: &mut Call) -> Answer {
 /// `… HELP`
 pub fn help(c: &mut Call) -> Answer {
     let name = c.command.name.split('|').next().unwrap_or_default();
-    let container = table::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
+    let container = catalogue::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
     let others = container.iter().filter(|row| row.own_name() != "help");
     let usage = |row: &Command| format!("{} {}", row.own_name().to_uppercase(), row.arguments);
     help_lines(c, others.map(|row| (usage(row), row.summary)));

@@ -1,6 +1,6 @@
 //! What took long: `SLOWLOG` (`slowlog.c`) and `LATENCY` (`latency.c`).
 
-use super::{Call, shown, table};
+use super::{Call, catalogue, shown};
 use crate::commands::Command;
 use crate::engine::error::{Answer, Error};
 use crate::engine::latency::{Distribution, Moments};
@@ -128,8 +128,8 @@ pub fn latency_reset(c: &mut Call) -> Answer {
 /// of all calls in proportion.
 pub fn latency_histogram(c: &mut Call) -> Answer {
     let rows: Vec<&Command> = match c.args.len() {
-        2 => table::COMMANDS.iter().collect(),
-        _ => c.args.from(2).iter().filter_map(table::find_any).flat_map(with_parts).collect(),
+        2 => catalogue::COMMANDS.iter().collect(),
+        _ => c.args.from(2).iter().filter_map(catalogue::find_any).flat_map(with_parts).collect(),
     };
     let found: Vec<(&str, u64, Distribution)> = rows
         .into_iter()

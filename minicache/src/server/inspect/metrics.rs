@@ -11,7 +11,7 @@
 
 use super::{Figures, keys_by_database, of_command, total};
 use crate::commands::Command;
-use crate::commands::table;
+use crate::commands::catalogue;
 use crate::engine::cache::{Cache, CommandCounters};
 use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::ShardStats;
@@ -64,7 +64,7 @@ fn nonzero(
     figure: fn(&CommandCounters) -> &AtomicU64,
 ) -> impl Iterator<Item = (&'static Command, u64)> {
     let of = move |row: &'static Command| (row, of_command(cache, row.id(), figure));
-    table::COMMANDS.iter().map(of).filter(|(_, count)| *count > 0)
+    catalogue::COMMANDS.iter().map(of).filter(|(_, count)| *count > 0)
 }
 
 fn keyspace(shards: &[Figures], out: &mut Exposition) {

@@ -12,7 +12,7 @@
 //! who know where to ask: `MEMORY STATS`, `DEBUG HTSTATS`, `CLIENT LIST`, and the pool to nobody.
 
 use super::{Figures, databases, each_shard, keys_by_database, of_command};
-use crate::commands::table;
+use crate::commands::catalogue;
 use crate::engine::cache::Cache;
 use crate::engine::config::settings::Policy;
 use crate::engine::rng::Rng;
@@ -158,7 +158,7 @@ fn busiest_commands(cache: &Cache, page: &mut Xray) {
     let note = "Of quick commands one in 256 is timed, and counts for all.";
     let columns = ["command", "calls", "µs per call", "errors"];
     let calls = |id| of_command(cache, id, |it| &it.calls);
-    let mut rows: Vec<_> = table::COMMANDS.iter().map(|row| (calls(row.id()), row)).collect();
+    let mut rows: Vec<_> = catalogue::COMMANDS.iter().map(|row| (calls(row.id()), row)).collect();
     rows.retain(|(calls, _)| *calls > 0);
     rows.sort_by_key(|(calls, _)| std::cmp::Reverse(*calls));
     let table = page.table("Busiest commands", note, &columns);
@@ -270,7 +270,7 @@ fn clients(cache: &Cache, page: &mut Xray) {
         let figures = &client.figures;
         let since = |ms: i64| span((now_ms - ms).max(0) as u64);
         let last = figures.last_command.load(Ordering::Relaxed) as usize;
-        let last = last.checked_sub(1).and_then(|row| table::COMMANDS.get(row));
+        let last = last.checked_sub(1).and_then(|row| catalogue::COMMANDS.get(row));
         let blocked = if figures.blocked.load(Ordering::Relaxed) { ", waiting" } else { "" };
         table.row([
             client.id.into(),

@@ -1,9 +1,8 @@
 //! The table against what a Redis 7.0.15 says about the same commands.
 
 use super::*;
-use crate::commands::synopsis::{self, Argument, ArgumentKind};
-use crate::wire::request::OwnedArgs;
 use std::collections::BTreeSet;
+use synopsis::{Argument, ArgumentKind};
 
 /// What `COMMAND` of Redis 7.0.15 answers about the commands here, a row a line: name, arity,
 /// flags, first key, last key, step, categories, tips.
@@ -115,71 +114,4 @@ fn usage_lines_agree_with_arities() {
     }
     // KILL wants one of its options, none in particular; QUIT takes anything and ignores it.
     assert_eq!(differing, ["client|kill", "quit"]);
-}
-
-fn keys_of(line: &str) -> Option<String> {
-    let mut args = OwnedArgs::default();
-    line.split(' ').for_each(|word| args.push(word.as_bytes()));
-    let args = args.as_args();
-    let mut command = find(args.at(0)).expect("a command");
-    if command.is_container() {
-        command = command.subcommand(args.at(1)).expect("a subcommand");
-    }
-    let mut indexes = Vec::new();
-    command.keys.for_each(args, |index| indexes.push(index));
-    let located = command.locate_keys(args)?;
-    assert_eq!(indexes, located.iter().map(|(index, _)| *index).collect::<Vec<_>>());
-    let shown = located.iter().map(|(index, access)| {
-        let access: Vec<&str> = access.names().collect();
-        format!("{index}:{}", access.join("+"))
-    });
-    Some(shown.collect::<Vec<_>>().join(" "))
-}
-
-#[test]
-fn keys_are_found_where_redis_finds_them() {
-    for (line, keys) in [
-        ("get a", "1:RO+access"),
-        ("mset a 1 b 2", "1:OW+update 3:OW+update"),
-        ("del a b c", "1:RM+delete 2:RM+delete 3:RM+delete"),
-        ("blpop a b 0", "1:RW+access+delete 2:RW+access+delete"),
-        ("set a 1", "1:OW+update"),
-        ("set a 1 EX 5 GET", "1:RW+access+update"),
-        ("set a get", "1:OW+update"),
-        ("bitfield a get u8 0", "1:RO+access"),
-        ("bitfield a get u8 0 incrby u8 0 1", "1:RW+access+update"),
-        ("lmove a b left right", "1:RW+access+delete 2:RW+insert"),
-        ("zunionstore d 2 a b weights 1 2", "1:OW+update 3:RO+access 4:RO+access"),
-        ("lmpop 2 a b left", "2:RW+access+delete 3:RW+access+delete"),
-        ("blmpop 0 1 a left", "3:RW+access+delete"),
-        ("sintercard 1 a limit 1", "2:RO+access"),
-        ("sort a by x get y limit 0 5 store d", "1:RO+access 10:OW+update"),
-        ("sort a get store", "1:RO+access"),
-        ("sort a store b store c", "1:RO+access 5:OW+update"),
-        ("sort a store", "1:RO+access"),
-        ("object encoding a", "2:RO"),
-        ("memory usage a", "2:RO"),
-        ("ping", ""),
-        ("publish a b", ""),
-        ("spublish a b", ""),
-        ("ssubscribe a b", ""),
-    ] {
-        assert_eq!(keys_of(line).as_deref(), Some(keys), "{line}");
-    }
-    for line in [
-        "zunionstore d x a",
-        "zunionstore d 3 a b",
-        "zunionstore d -1 a",
-        "zunionstore d 9223372036854775807 a",
-        "zinter 0 a",
-        "lmpop",
-        "get",
-        "blpop a",
-    ] {
-        let mut args = OwnedArgs::default();
-        line.split(' ').for_each(|word| args.push(word.as_bytes()));
-        let command = find(args.as_args().at(0)).unwrap();
-        assert!(command.locate_keys(args.as_args()).is_none(), "{line}");
-        command.keys.for_each(args.as_args(), |index| assert!(index < args.as_args().len()));
-    }
 }

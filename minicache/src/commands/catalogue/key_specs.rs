@@ -1,6 +1,6 @@
 //! Where the keys of a command line are.
 //!
-//! A command says so in a few *key specs*, each of them a run of arguments:
+//! A command says so in a few *key specs*; each is a run of arguments:
 //!
 //! ```text
 //! MSET k1 v1 k2 v2                 from 1 to the last, every second
@@ -8,13 +8,11 @@
 //! SORT k BY w_* STORE dst          1 alone; behind STORE; and some that only the data can tell
 //! ```
 //!
-//! `MULTI`, shard locks and `COMMAND GETKEYS` all ask here. The common run costs two comparisons.
-//! The counterpart in Redis are the key specs of `server.h` and `getKeysFromCommandWithSpecs` in
-//! `db.c`. Left out: runs behind a keyword anywhere (`XREAD … STREAMS`), which no command here has.
+//! This file is the data; `commands/getkeys.rs` applies it to a command line. Redis has the same key
+//! specs in `server.h`. Left out: runs after a keyword anywhere (`XREAD … STREAMS`), which no
+//! command here has.
 
-use super::spec::{Command, bits};
-use crate::format::number::parse_i64;
-use crate::wire::request::Args;
+use super::spec::bits;
 
 bits! {
     /// What happens to a key. The first four exclude each other and say what happens to the value
@@ -123,16 +121,6 @@ pub(super) const fn unknown(access: &[Access]) -> KeySpec {
 pub struct Keys(pub &'static [KeySpec]);
 
 impl Keys {
-    /// Calls `use_index` with the index of every key. Runs that the arguments do not complete are
-    /// passed over; the command will refuse such arguments. Does not allocate.
-    pub fn for_each(&self, args: Args, mut use_index: impl FnMut(usize)) {
-        for spec in self.0 {
-            if !spec.access.has(Access::NOT_KEY) {
-                spec.indexes(args).into_iter().flatten().for_each(&mut use_index);
-            }
-        }
-    }
-
     /// What older clients know of keys: the first, the last (negative: from the end) and the step,
     /// as the runs at fixed places have them; zeros for none.
     pub fn legacy_range(&self) -> (i64, i64, i64) {
@@ -157,83 +145,5 @@ impl Keys {
             index += 1;
         }
         false
-    }
-}
-
-impl KeySpec {
-    /// The indexes of the run; `None` if the arguments do not complete it.
-    fn indexes(&self, args: Args) -> Option<std::iter::StepBy<std::ops::RangeInclusive<usize>>> {
-        let first = usize::from(self.first);
-        let (first, last, step) = match self.run {
-            Run::To { last, step } if last < 0 => {
-                (first, args.len().checked_sub(usize::from(last.unsigned_abs()))?, step)
-            }
-            Run::To { last, step } => (first, first + usize::from(last.unsigned_abs()), step),
-            Run::Counted => {
-                let count = usize::try_from(parse_i64(args.get(first)?)?).ok()?;
-                (first + 1, first.checked_add(count)?, 1)
-            }
-            Run::Stored => {
-                let at = behind_store(args)?;
-                (at, at, 1)
-            }
-            Run::Unknown => return None,
-        };
-        let complete = first <= last && last < args.len();
-        complete.then(|| (first..=last).step_by(usize::from(step)))
-    }
-}
-
-/// The argument behind the last `STORE` of a `SORT`, passing over the operands of other options.
-fn behind_store(args: Args) -> Option<usize> {
-    let mut found = None;
-    let mut at = 2;
-    while let Some(word) = args.get(at) {
-        let is = |option: &str| word.eq_ignore_ascii_case(option.as_bytes());
-        at += match () {
-            _ if is("limit") => 3,
-            _ if is("get") || is("by") => 2,
-            _ if is("store") && at + 1 < args.len() => {
-                found = Some(at + 1);
-                1
-            }
-            _ => 1,
-        };
-    }
-    found
-}
-
-impl Command {
-    /// Every key of a command line with what happens to it, or `None` if the arguments make no
-    /// sense: the answer of `COMMAND GETKEYS`. Allocates.
-    pub fn locate_keys(&self, args: Args) -> Option<Vec<(usize, Access)>> {
-        let mut found = Vec::new();
-        for spec in self.keys.0.iter().filter(|spec| !spec.access.has(Access::NOT_KEY)) {
-            let access = self.access(spec.access, args);
-            match spec.indexes(args) {
-                Some(indexes) => found.extend(indexes.map(|index| (index, access))),
-                None if matches!(spec.run, Run::Stored | Run::Unknown) => {}
-                None => return None,
-            }
-        }
-        Some(found)
-    }
-
-    /// Resolves variable access: `SET` without `GET` only replaces, `BITFIELD` with nothing but
-    /// `GET` only reads.
-    fn access(&self, access: Access, args: Args) -> Access {
-        if !access.has(Access::VARIABLE_FLAGS) {
-            return access;
-        }
-        let says = |from: usize, options: &[&str]| {
-            let mut words = args.from(from).iter();
-            words.any(|word| options.iter().any(|it| word.eq_ignore_ascii_case(it.as_bytes())))
-        };
-        let both = Access::all_of(&[Access::RW, Access::ACCESS, Access::UPDATE]);
-        match self.name {
-            "set" if !says(3, &["get"]) => Access::OW.with(Access::UPDATE),
-            "bitfield" if !says(2, &["set", "incrby"]) => Access::RO.with(Access::ACCESS),
-            _ => both,
-        }
     }
 }

@@ -1,33 +1,39 @@
-//! Every command, in one place.
+//! The command catalogue: every command as a row of plain data, without its handler.
 //!
-//! One file per family holds its rows; here they are put together, numbered, and made findable:
+//! One file per family holds its rows; here they are put together, numbered, and indexed by name:
 //!
 //! ```text
 //! rows      … get getdel getex … client client|caching … config config|get config|help …
-//! number       3   4      5       41     42               178    179        180
+//! number       3   4      5       170    171              209    210        211
 //! find      "GeTeX" -> folded to "getex" in a number -> hashed to a slot that holds row 5 -> row 5
 //! ```
 //!
-//! All of it is done by the compiler: the program starts with the table and the index laid out in
-//! its read-only pages. A look-up makes a number of the name, and hashes and compares that. Redis
-//! builds a dictionary of the same rows when it starts (`populateCommandTable` in `server.c`) and
-//! can rename commands in it; here names are what they are.
+//! The compiler does all of it: the program starts with the rows and the index laid out in its
+//! read-only pages. A lookup turns the name into a number, hashes it and compares it. Redis builds
+//! a dictionary of the same rows when it starts (`populateCommandTable` in `server.c`) and can
+//! rename commands in it; here names are fixed.
+//!
+//! Nothing in this folder refers to code that executes commands, so everything may read it: the
+//! dispatcher (which finds a row's handler by its number), `COMMAND`, the client's help, `explain`
+//! and the metrics.
 
 mod bits;
 mod connection;
 mod hashes;
+pub mod key_specs;
 mod keys;
 mod lists;
 mod pubsub;
 mod server;
 mod sets;
+pub mod spec;
 mod strings;
+pub mod synopsis;
 mod transactions;
 mod zsets;
 
-use super::Handler;
-use super::key_specs::{Access, counted, key, key_run, stored, unknown};
-use super::spec::{Categories, Command, Flags, Group};
+use key_specs::{Access, counted, key, key_run, stored, unknown};
+use spec::{Categories, Command, Flags, Group};
 
 /// Names that the rows use without saying whose they are.
 macro_rules! words {
@@ -53,7 +59,7 @@ const FAMILIES: [&[Command]; 11] = [
     server::ROWS,
 ];
 
-/// All rows, subcommands behind their containers.
+/// All rows, subcommands after their containers.
 pub static COMMANDS: [Command; COUNT] = numbered();
 
 /// The command of this name, in any case; not a subcommand.
@@ -85,11 +91,7 @@ pub fn iter() -> impl Iterator<Item = &'static Command> {
 }
 
 /// How many rows there are: one more than the greatest number.
-pub const fn count() -> usize {
-    COUNT
-}
-
-const COUNT: usize = {
+pub const COUNT: usize = {
     let (mut count, mut family) = (0, 0);
     while family < FAMILIES.len() {
         count += FAMILIES[family].len();
@@ -98,7 +100,7 @@ const COUNT: usize = {
     count
 };
 
-/// The rows one behind the other, each with its number, containers with the number of their
+/// The rows of all families with their numbers filled in, and for a container the number of its
 /// subcommands.
 const fn numbered() -> [Command; COUNT] {
     let mut rows = [FAMILIES[0][0]; COUNT];

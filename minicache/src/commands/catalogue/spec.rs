@@ -1,23 +1,23 @@
-//! What a command is: the types of the command table.
+//! The row of a command: its name, arity, flags, keys and documentation.
 //!
-//! A row says everything about a command that is not its code. Dispatch, `COMMAND`, the client's
-//! help and the documentation read the same row, so none of them can differ from the others:
+//! A row says everything about a command except its code. Dispatch, `COMMAND`, the client's help
+//! and the documentation read the same row, so they cannot disagree:
 //!
 //! ```text
-//! row("getex", -2, &[WRITE, FAST], strings::getex)   name, arity, flags, code
-//!     .keys(&[key(1, &[RW, ACCESS, UPDATE])])        argument 1 is a key, and this happens to it
+//! row("getex", -2, &[WRITE, FAST])                   name, arity, flags
+//!     .keys(&[key(1, &[RW, ACCESS, UPDATE])])        argument 1 is a key, and what happens to it
 //!     .doc("6.2.0", "O(1)", "key [EX seconds | …]",  since, cost, usage
 //!         "Gives the string …")                      help
 //! ```
 //!
-//! *Arity* counts the name; -2 means two or more. *Usage* is a little language
-//! ([`synopsis`](super::synopsis)). A subcommand is a row of its own, named `config|get`, right
-//! behind its container.
-//! The counterpart in Redis are the JSON files of `src/commands/` and `struct redisCommand` in
-//! `server.h`.
+//! *Arity* counts the name; -2 means two or more. *Usage* is a small language
+//! ([`synopsis`](super::synopsis)). A subcommand is a row of its own, named `config|get`, directly
+//! after its container. Redis has the same rows in `src/commands/*.json`, from which a script
+//! generates `struct redisCommand` (`server.h`); there the row also holds the handler. Here the
+//! handlers are in `commands/handlers.rs`, so that everything in this folder is data.
 
+use super::COMMANDS;
 use super::key_specs::{KeySpec, Keys};
-use super::{Handler, table};
 
 /// One row of the table.
 #[derive(Clone, Copy)]
@@ -44,14 +44,12 @@ pub struct Command {
     pub arguments: &'static str,
     /// What clients of a cluster may want to know, in Redis's words.
     pub tips: &'static [&'static str],
-    /// Its code.
-    pub handler: Handler,
     /// The access list categories that do not follow from its flags.
     own_categories: Categories,
     /// Its place in the table.
     pub(super) id: u16,
     /// How many rows behind it are its subcommands.
-    pub(super) subcommands: u16,
+    pub(in crate::commands) subcommands: u16,
 }
 
 impl Command {
@@ -61,7 +59,6 @@ impl Command {
         name: &'static str,
         arity: i8,
         flags: &[Flags],
-        handler: Handler,
     ) -> Command {
         Command {
             name,
@@ -75,7 +72,6 @@ impl Command {
             summary: "",
             arguments: "",
             tips: &[],
-            handler,
             own_categories: group.category(),
             id: 0,
             subcommands: 0,
@@ -117,7 +113,7 @@ impl Command {
         Command { replaced: (since, by), ..self }
     }
 
-    /// Its number, below [`table::count`]: for counters per command.
+    /// Its number, below [`super::COUNT`]: for counters per command.
     pub fn id(&self) -> usize {
         usize::from(self.id)
     }
@@ -135,7 +131,7 @@ impl Command {
 
     /// The rows of its subcommands.
     pub fn subcommands(&self) -> &'static [Command] {
-        let behind = &table::COMMANDS[self.id() + 1..];
+        let behind = &COMMANDS[self.id() + 1..];
         &behind[..usize::from(self.subcommands)]
     }
 
