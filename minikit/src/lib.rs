@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`sync`] | locks and atomics that become loom's under test |
+//! | [`mod@layout`] | byte layouts as tables: struct, codec, documentation, hexdump |
 //! | [`connections`] | how many clients are inside, and the limit on them |
 //! | [`value`] | numbers and texts, and their JSON |
 //! | [`events`] | what happens inside an engine, told while it happens |
@@ -17,10 +18,11 @@
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only [`sync`], [`connections`] and [`process`] exist: what the models
-//! check and what the engines' cores use. Tokio has no sockets in that world.
+//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`connections`] and [`process`] exist:
+//! what the models check and what the engines' cores use. Tokio has no sockets in that world.
 
 pub mod connections;
+pub mod layout;
 pub mod process;
 pub mod sync;
 
