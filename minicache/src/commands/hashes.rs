@@ -11,9 +11,9 @@
 
 use super::draw::Draw;
 use super::{Call, remove_named, scan};
+use crate::commands::long_double::LongDouble;
 use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
-use crate::engine::long_double::LongDouble;
 use crate::engine::values::hash::Hash;
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};

@@ -10,7 +10,6 @@ pub mod glob;
 pub mod hashing;
 pub mod latency;
 pub mod lazy_free;
-pub mod long_double;
 pub mod mailbox;
 pub mod monitors;
 pub mod object;

@@ -3,13 +3,11 @@
 //! * [`entry`]: one key with its value and deadline, as it lies in a slot of the slab.
 //! * [`listpack`]: a short list, hash or sorted set, packed into one run of bytes.
 //! * [`number`]: numbers as text, and text as numbers.
-//! * [`hex_float`]: the numbers among them that Rust does not read.
 //! * [`words`]: a line as words, with quotes.
 //! * [`anatomy`]: which byte of either is what, for those who look.
 
 pub mod anatomy;
 pub mod entry;
-pub mod hex_float;
 pub mod listpack;
 pub mod number;
 pub mod words;

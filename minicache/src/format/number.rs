@@ -17,7 +17,8 @@
 //!
 //! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`.
 
-use super::hex_float;
+use rustc_apfloat::Float;
+use rustc_apfloat::ieee::Double;
 use std::io::Write as _;
 
 /// The integer that `text` spells, if that is its one canonical spelling: no sign but `-`, no
@@ -96,7 +97,7 @@ fn strtod(text: &[u8]) -> Option<(f64, bool)> {
         [b'+' | b'-', ..] => return None,
         [b'0', b'x' | b'X', digits @ ..] => {
             let end = digits.iter().position(|byte| matches!(byte, b'p' | b'P'));
-            (hex_float::parse(digits)?, &digits[..end.unwrap_or(digits.len())])
+            (parse_hex(digits)?, &digits[..end.unwrap_or(digits.len())])
         }
         _ => {
             let end = digits.iter().position(|byte| matches!(byte, b'e' | b'E'));
@@ -108,6 +109,15 @@ fn strtod(text: &[u8]) -> Option<(f64, bool)> {
     let zero = !spelt_out && mantissa.iter().all(|byte| matches!(byte, b'0' | b'.'));
     let exact = spelt_out || zero || value.is_normal();
     (!value.is_nan()).then_some((if negative { -value } else { value }, exact))
+}
+
+/// The double that hexadecimal digits spell after `0x`, as C's `strtod` reads them: `1.8p3` is 12.
+/// Returns 0 or infinity if it is out of range. Rust's `parse` reads no hexadecimals, but the
+/// software floats of the compiler do; they require the exponent that C makes optional.
+fn parse_hex(digits: &[u8]) -> Option<f64> {
+    let exponent = if digits.iter().any(|byte| matches!(byte, b'p' | b'P')) { "" } else { "p0" };
+    let text = format!("0x{}{exponent}", str::from_utf8(digits).ok()?);
+    Some(f64::from_bits(text.parse::<Double>().ok()?.to_bits() as u64))
 }
 
 /// Room for the longest 64-bit integer, written without allocating.
@@ -445,5 +455,43 @@ mod tests {
                 assert_eq!(back.to_bits(), value.to_bits());
             }
         }
+    }
+
+    #[test]
+    fn hexadecimals_are_those_of_strtod() {
+        for (text, value) in [
+            ("10", 16.0),
+            ("1p3", 8.0),
+            ("1P+3", 8.0),
+            (".8", 0.5),
+            ("8.", 8.0),
+            ("aP-2", 2.5),
+            ("1e5", 485.0),
+            ("0p99999999999999999999", 0.0),
+            ("1p99999999999999999999", f64::INFINITY),
+            ("1p-99999999999999999999", 0.0),
+            ("1p1024", f64::INFINITY),
+            ("1.fffffffffffff7p1023", f64::MAX),
+            ("1.fffffffffffff8p1023", f64::INFINITY),
+            ("1.00000000000008p0", 1.0),
+            ("1.000000000000080000000000000001p0", 1.000_000_000_000_000_2),
+            ("1.00000000000018p0", 1.000_000_000_000_000_4),
+            ("1p-1074", 5e-324),
+            ("1p-1075", 0.0),
+            ("1.8p-1075", 5e-324),
+            ("1.8p-1074", 1e-323),
+            ("0.fffffffffffffp-1022", 2.225_073_858_507_201e-308),
+            ("0.fffffffffffff8p-1022", f64::MIN_POSITIVE),
+            ("123456789abcdef0123", 5.373_003_642_731_685e21),
+        ] {
+            assert_eq!(parse_hex(text.as_bytes()), Some(value), "{text}");
+        }
+        for text in ["", ".", "p1", "1p", "1p+", "1p1x", "1.2.3", "g", "1 ", "-1"] {
+            assert_eq!(parse_hex(text.as_bytes()), None, "{text}");
+        }
+        let zeros = "0".repeat(400);
+        assert_eq!(parse_hex(format!("1{zeros}").as_bytes()), Some(f64::INFINITY));
+        assert_eq!(parse_hex(format!("1{zeros}p-1600").as_bytes()), Some(1.0));
+        assert_eq!(parse_hex(format!(".{zeros}1p1604").as_bytes()), Some(1.0));
     }
 }
