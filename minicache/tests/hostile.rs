@@ -8,7 +8,7 @@
 #[path = "common/server.rs"]
 mod server;
 
-use minikit::wait::wait_until;
+use minikit::harness::wait_until;
 use server::{Client, Server, bulk, request};
 use std::process::Command;
 

@@ -2,83 +2,19 @@
 #![cfg(not(loom))]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::Command;
 
-use minikit::wait::wait_until;
+use minikit::harness::{Program, Scratch, Stream::Stdout, free_port, wait_until};
 
-/// A folder of its own for one test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("minicache-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        // Where the temporary folder is reached through a link, the server sees what it links to.
-        Folder(path.canonicalize().unwrap())
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A started server and its standard output.
-struct Running {
-    child: Child,
-    log: BufReader<ChildStdout>,
-}
-
-impl Running {
-    /// Starts a server in `folder` and feeds it `input`.
-    fn start(folder: &Folder, args: &[&str], input: &str) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_minicache"));
-        command.args(args).current_dir(&folder.0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A server that does not want it closes its end.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let log = BufReader::new(child.stdout.take().unwrap());
-        Running { child, log }
-    }
-
-    /// The log up to and with the line that ends in `end`; all of it where there is none.
-    fn log_up_to(&mut self, end: &str) -> String {
-        let mut seen = String::new();
-        while self.log.read_line(&mut seen).unwrap() > 0 {
-            if seen.trim_end().ends_with(end) {
-                break;
-            }
-        }
-        seen
-    }
-
-    /// Waits for the end; the rest of the log, and standard error.
-    fn end(mut self) -> (ExitStatus, String, String) {
-        let (mut log, mut errors) = (String::new(), String::new());
-        self.log.read_to_string(&mut log).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        (self.child.wait().unwrap(), log, errors)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts a server in `folder` and writes `input` to its standard input.
+fn start(folder: &Scratch, args: &[&str], input: &str) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minicache"));
+    command.args(args).current_dir(folder.path());
+    Program::start_with_input(command, input)
 }
 
 /// Sends one inline command; the reply up to where it is complete is `expected`.
@@ -94,28 +30,23 @@ fn bulks(texts: &[&str]) -> String {
     format!("*{}\r\n{}", texts.len(), texts.iter().map(bulk).collect::<String>())
 }
 
-/// A port that is free now; whoever takes it first has it.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn file_flags_and_log_lines() {
-    let folder = Folder::new("flags");
+    let folder = Scratch::new("minicache-flags").unwrap();
     folder.file("more.conf", "maxmemory 1gb\nhz 20\n");
     let conf = "port 1\nbind 127.0.0.1 -::1\ninclude more.conf\ndir data\npidfile mini.pid\n";
     folder.file("redis.conf", conf);
-    fs::create_dir_all(folder.0.join("data")).unwrap();
+    fs::create_dir_all(folder.path().join("data")).unwrap();
     let port = free_port().to_string();
     let flags = ["redis.conf", "--port", &port, "--save", "", "--maxmemory", "1mb"];
-    let mut server = Running::start(&folder, &flags, "");
-    let log = server.log_up_to("Ready to accept connections");
-    assert!(log.contains(&format!(" PID: {}\n", server.child.id())), "{log}");
-    assert!(log.contains(&format!(" * Running mode=standalone, port={port}.\n")), "{log}");
-    assert!(log.contains(" # Server initialized\n"), "{log}");
+    let server = start(&folder, &flags, "");
+    server.wait_for(Stdout, "Ready to accept connections");
+    assert_eq!(server.wait_for(Stdout, " PID: "), server.pid().to_string());
+    assert_eq!(server.wait_for(Stdout, " * Running mode=standalone, "), format!("port={port}."));
+    assert_eq!(server.wait_for(Stdout, " # Server initialized"), "");
 
     let client = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-    let data = folder.0.join("data");
+    let data = folder.path().join("data");
     for (name, value) in [
         ("port", port.as_str()),
         ("dir", data.to_str().unwrap()),
@@ -126,10 +57,11 @@ fn file_flags_and_log_lines() {
         ask(&client, &format!("CONFIG GET {name}"), &bulks(&[name, value]));
     }
     let pid = fs::read_to_string(data.join("mini.pid")).unwrap();
-    assert_eq!(pid, format!("{}\n", server.child.id()));
+    assert_eq!(pid, format!("{}\n", server.pid()));
     ask(&client, "SHUTDOWN NOSAVE", "");
-    let (status, log, errors) = server.end();
-    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+    let ended = server.end();
+    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(0), ""));
+    let log = ended.stdout;
     assert!(log.contains("# User requested shutdown...\n"), "{log}");
     assert!(log.contains("is now ready to exit, bye bye...\n"), "{log}");
     assert!(!data.join("mini.pid").exists(), "it is removed at the end");
@@ -137,13 +69,11 @@ fn file_flags_and_log_lines() {
 
 #[test]
 fn a_unix_socket_alone_and_directives_from_standard_input() {
-    let folder = Folder::new("unix");
+    let folder = Scratch::new("minicache-unix").unwrap();
     let conf = "port 0\nunixsocket here.sock\nunixsocketperm 700\n";
-    let mut server = Running::start(&folder, &["-", "--loglevel", "verbose"], conf);
-    let log = server.log_up_to("here.sock");
-    assert!(log.contains("The server is now ready to accept connections at here.sock"), "{log}");
-    assert!(!log.contains("Ready to accept"), "{log}");
-    let path = folder.0.join("here.sock");
+    let server = start(&folder, &["-", "--loglevel", "verbose"], conf);
+    server.wait_for(Stdout, "The server is now ready to accept connections at here.sock");
+    let path = folder.path().join("here.sock");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     let client = UnixStream::connect(&path).unwrap();
     ask(&client, "PING", "+PONG\r\n");
@@ -151,32 +81,35 @@ fn a_unix_socket_alone_and_directives_from_standard_input() {
     let idle = UnixStream::connect(&path).unwrap();
     ask(&idle, "PING", "+PONG\r\n");
     ask(&client, "SHUTDOWN", "");
-    assert_eq!(server.end().0.code(), Some(0), "an idle client keeps nothing");
+    let ended = server.end();
+    assert_eq!(ended.status.code(), Some(0), "an idle client does not keep it");
+    assert!(!ended.stdout.contains("Ready to accept"), "{}", ended.stdout);
     assert!(!path.exists());
 }
 
 #[test]
 fn a_log_file_leaves_standard_output_alone() {
-    let folder = Folder::new("logfile");
+    let folder = Scratch::new("minicache-logfile").unwrap();
     let args = ["--port", "0", "--unixsocket", "s", "--logfile", "mini.log"];
-    let server = Running::start(&folder, &args, "");
-    let log = folder.0.join("mini.log");
-    wait_until("it listens", || UnixStream::connect(folder.0.join("s")).is_ok());
-    let client = UnixStream::connect(folder.0.join("s")).unwrap();
+    let server = start(&folder, &args, "");
+    let log = folder.path().join("mini.log");
+    wait_until("it listens", || UnixStream::connect(folder.path().join("s")).is_ok());
+    let client = UnixStream::connect(folder.path().join("s")).unwrap();
     ask(&client, "SHUTDOWN", "");
-    assert_eq!(server.end().1, "");
+    assert_eq!(server.end().stdout, "");
     let text = fs::read_to_string(log).unwrap();
     assert!(text.contains("* The server is now ready to accept connections at s\n"), "{text}");
 }
 
 #[test]
 fn a_busy_port_ends_the_start_with_the_lines_that_harnesses_look_for() {
-    let folder = Folder::new("busy");
+    let folder = Scratch::new("minicache-busy").unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let args = ["--bind", "127.0.0.1", "--port", &port.to_string()];
-    let (status, log, errors) = Running::start(&folder, &args, "").end();
-    assert_eq!((status.code(), errors.as_str()), (Some(1), ""));
+    let ended = start(&folder, &args, "").end();
+    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(1), ""));
+    let log = ended.stdout;
     for line in [
         format!("listening socket 127.0.0.1:{port}: bind: Address already in use\n"),
         format!("# Failed listening on port {port} (TCP), aborting.\n"),
@@ -188,7 +121,7 @@ fn a_busy_port_ends_the_start_with_the_lines_that_harnesses_look_for() {
 
 #[test]
 fn mistakes_are_shown_with_their_line_and_end_the_start() {
-    let folder = Folder::new("mistakes");
+    let folder = Scratch::new("minicache-mistakes").unwrap();
     folder.file("bad.conf", "port 0\nmaxmemory lots\n");
     folder.file("outer.conf", "include missing.conf\n");
     for (args, texts) in [
@@ -200,21 +133,21 @@ fn mistakes_are_shown_with_their_line_and_end_the_start() {
         (&["none.conf"], &["can't open config file '", "none.conf': No such file"]),
         (&["serv"], &["did you mean `minicache serve`?"]),
     ] {
-        let (status, log, errors) = Running::start(&folder, args, "").end();
-        assert_eq!((status.code(), log.as_str()), (Some(1), ""), "{args:?}");
+        let ended = start(&folder, args, "").end();
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(1), ""), "{args:?}");
         for text in texts {
-            assert!(errors.contains(text), "{args:?}: {text} is not in {errors}");
+            assert!(ended.stderr.contains(text), "{args:?}: {text} is not in {}", ended.stderr);
         }
     }
 }
 
 #[test]
 fn every_address_of_bind_is_heard_and_may_change_while_it_runs() {
-    let folder = Folder::new("bind");
+    let folder = Scratch::new("minicache-bind").unwrap();
     let port = free_port();
     let args = ["--bind", "127.0.0.1 127.0.0.2", "--port", &port.to_string()];
-    let mut server = Running::start(&folder, &args, "");
-    server.log_up_to("Ready to accept connections");
+    let server = start(&folder, &args, "");
+    server.wait_for(Stdout, "Ready to accept connections");
     let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
     ask(&TcpStream::connect(("127.0.0.2", port)).unwrap(), "PING", "+PONG\r\n");
 
@@ -234,5 +167,5 @@ fn every_address_of_bind_is_heard_and_may_change_while_it_runs() {
     ask(&client, "CONFIG SET bind 127.0.0.3", "+OK\r\n");
     ask(&TcpStream::connect(("127.0.0.3", next)).unwrap(), "PING", "+PONG\r\n");
     ask(&client, "SHUTDOWN", "");
-    assert_eq!(server.end().0.code(), Some(0));
+    assert_eq!(server.end().status.code(), Some(0));
 }

@@ -13,6 +13,7 @@
 //! | [`events`] | what happens inside an engine, told while it happens |
 //! | [`golden`] | scripts that are test and transcript in one |
 //! | [`wait`] | how tests wait for others |
+//! | `harness` | starting, killing and restarting a program under test |
 //! | [`process`] | what the system knows about this process |
 //! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
 //! | [`admin`] | metrics, health and the x-ray page |
@@ -34,6 +35,10 @@ pub mod cli;
 pub mod events;
 #[cfg(not(loom))]
 pub mod golden;
+#[cfg(all(not(loom), feature = "harness"))]
+pub mod harness;
+#[cfg(all(not(loom), feature = "harness"))]
+mod raw;
 #[cfg(not(loom))]
 pub mod server;
 #[cfg(not(loom))]

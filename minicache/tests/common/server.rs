@@ -3,29 +3,29 @@
 //! With `REDIS_SERVER=/usr/bin/redis-server` in the environment the process is that one, on a free
 //! port, so that what a test expects can be checked against the original.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::ffi::OsString;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
 
-use minikit::wait::{PATIENCE, wait_until};
+use minikit::harness::{self, PATIENCE, Program, free_port, usage, wait_until};
 
-/// A running server; killed when dropped.
+/// A running server. Killed when dropped.
 pub struct Server {
-    child: Child,
+    program: Program,
     pub port: u16,
 }
 
 impl Server {
-    /// Starts one, on a port of its own.
+    /// Starts one on a port of its own.
     pub fn start() -> Server {
         match std::env::var_os("REDIS_SERVER") {
-            Some(path) => Server::start_redis(path.into()),
+            Some(path) => Server::start_redis(path),
             None => Server::start_minicache(),
         }
     }
 
-    /// Whether the process is the original.
+    /// Returns true if the process is the original.
     pub fn is_redis() -> bool {
         std::env::var_os("REDIS_SERVER").is_some()
     }
@@ -33,19 +33,15 @@ impl Server {
     fn start_minicache() -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_minicache"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--threads", "2"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim_end().rsplit(':').next().and_then(|port| port.parse().ok());
-        Server { child, port: port.unwrap_or_else(|| panic!("not ready: {line:?}")) }
+        let server = harness::Server::start("minicache", command);
+        Server { port: server.port(), program: server.program }
     }
 
-    fn start_redis(path: PathBuf) -> Server {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fn start_redis(path: OsString) -> Server {
+        let port = free_port();
         let mut command = Command::new(path);
-        command.args(["--port", &port.to_string(), "--save", ""]).stdout(Stdio::null());
-        let server = Server { child: command.spawn().unwrap(), port };
+        command.args(["--port", &port.to_string(), "--save", ""]);
+        let server = Server { program: Program::start(command), port };
         wait_until("the server listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         server
     }
@@ -74,28 +70,14 @@ impl Server {
         line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{name} in {text}"))
     }
 
-    /// Bytes of memory it has, from the system.
+    /// Bytes of its memory that are resident.
     pub fn resident(&self) -> u64 {
-        self.status("VmRSS")
+        usage::resident_bytes(self.program.pid()).expect("it runs")
     }
 
-    /// The most bytes of memory it ever had.
+    /// The most bytes that were ever resident.
     pub fn resident_peak(&self) -> u64 {
-        self.status("VmHWM")
-    }
-
-    fn status(&self, name: &str) -> u64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        number.expect("the kernel gives it in kB") * 1024
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        usage::resident_peak_bytes(self.program.pid()).expect("it runs")
     }
 }
 
@@ -110,7 +92,7 @@ impl Client {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Sends bytes to a server that may close meanwhile; whether it took all of them.
+    /// Sends bytes to a server that may close meanwhile. Returns true if it took all of them.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
@@ -120,7 +102,7 @@ impl Client {
         self.stream.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
-    /// Exactly so many bytes of what the server says.
+    /// Reads exactly `length` bytes.
     pub fn take(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).unwrap();

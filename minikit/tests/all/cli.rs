@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::engine::{Engine, echo_program};
+use minikit::harness::Signal;
+
+use crate::engine::{connect, echo_program, start};
 
 fn echo(args: &[&str]) -> Command {
     let mut command = Command::new(echo_program());
@@ -34,7 +36,7 @@ fn address(
     command.arg("--config").arg(&path);
     command.args(flag.map(|it| format!("--listen={it}")));
     command.envs(variable.map(|it| ("MINIECHO_LISTEN", it)));
-    let engine = Engine::start(&mut command);
+    let engine = start(command);
     std::fs::remove_file(path).expect("ours");
     engine.address.rsplit_once(':').expect("it has a port").0.to_owned()
 }
@@ -51,10 +53,12 @@ fn flag_over_environment_over_file() {
 #[test]
 fn the_file_itself_may_be_named_by_the_environment() {
     let path = file("named", "listen = \"127.0.0.5:0\"\nmax-clients = 0\n");
-    let engine = Engine::start(echo(&["serve"]).env("MINIECHO_CONFIG", &path));
+    let mut command = echo(&["serve"]);
+    command.env("MINIECHO_CONFIG", &path);
+    let engine = start(command);
     std::fs::remove_file(path).expect("ours");
     assert!(engine.address.starts_with("127.0.0.5:"), "{}", engine.address);
-    let refusal = engine.connect().line();
+    let refusal = connect(&engine).line();
     assert_eq!(refusal.as_deref(), Some("full"), "an engine's own option comes from the file too");
 }
 
@@ -92,9 +96,10 @@ fn a_taken_port_exits_1_and_names_the_engine() {
 fn rust_log_decides_what_is_logged() {
     for (wish, expected) in [("error", false), ("minikit=info", true), ("no=such=thing", true)] {
         let mut command = echo(&["serve", "--listen", "127.0.0.1:0"]);
-        let engine = Engine::start(command.env("RUST_LOG", wish));
-        engine.signal("TERM");
-        let (_, _, err) = engine.wait();
+        command.env("RUST_LOG", wish);
+        let engine = start(command);
+        engine.program.signal(Signal::TERM);
+        let err = engine.program.end().stderr;
         assert_eq!(err.contains("SIGTERM"), expected, "RUST_LOG={wish}: {err:?}");
     }
 }
