@@ -1,13 +1,12 @@
-//! The list of functions and files that are larger than the rules allow, each with its reason.
+//! The list of functions that are longer than the rules allow, each with its reason.
 //!
 //! ```text
 //! # path                      | item        | lines | reason
 //! minicache/src/commands/x.rs | fn dispatch | 84    | one arm for each family, read as a table
 //! ```
 //!
-//! An entry excuses exactly its size. Where the item has grown, it is found again; where it has
-//! shrunk or gone, the entry itself is found, so the list can only get shorter and its numbers
-//! smaller.
+//! An entry excuses exactly its size. A function that has grown is found again; if it has shrunk or
+//! is gone, the entry itself is found. So the list can only get shorter and its numbers smaller.
 
 use crate::rules::Finding;
 
@@ -21,7 +20,7 @@ struct Exception<'a> {
 /// The findings that `list`, the contents of `file`, does not excuse, and those about the list
 /// itself.
 pub fn apply(list: &str, file: &str, mut findings: Vec<Finding>) -> Vec<Finding> {
-    let about_list = |line, text| Finding { path: file.to_owned(), line, text, excusable: None };
+    let about_list = |line, text| Finding::new(file, line, text);
     for (index, line) in list.lines().enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;

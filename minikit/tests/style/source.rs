@@ -1,4 +1,4 @@
-//! A Rust file in the form that the rules look at: its text, and its code alone.
+//! A file of the workspace in the form that the rules read: its text, and its code alone.
 //!
 //! "Code alone" is the text with comments and literals blanked, so that a rule can
 //! look for `.unwrap()` or a brace and find only real ones:
@@ -8,18 +8,22 @@
 //! code   let a =             ;
 //! ```
 //!
-//! Every character keeps its line and column. This is no parser: it knows comments (nested ones
-//! too), strings (raw ones too), characters and lifetimes, and counts braces. Real Rust passes;
-//! macros that unbalance braces would not, and rustc does not let them either.
+//! Both have the same length, so a byte offset (a "place") is valid in either. This is not a
+//! parser: it knows comments (nested ones too), strings (raw ones too), characters and lifetimes,
+//! and counts braces. Code that rustc accepts has balanced braces, in macros too.
+
+use std::ops::Range;
 
 /// One file of the workspace.
 pub struct Source {
     /// Relative to the workspace.
     pub path: String,
-    /// What the file contains.
+    /// The contents; empty for a file that is not UTF-8.
     pub text: String,
-    /// The code alone, character for character; empty for files that are not Rust.
-    pub code: Vec<char>,
+    /// The text with comments and literals blanked; empty for files that are not Rust.
+    pub code: String,
+    /// The items that only tests are built with.
+    test_items: Vec<Range<usize>>,
 }
 
 /// A function with a body.
@@ -34,8 +38,11 @@ pub struct Function {
 
 impl Source {
     pub fn new(path: &str, text: &str) -> Source {
-        let code = if path.ends_with(".rs") { code_alone(text) } else { Vec::new() };
-        Source { path: path.to_owned(), text: text.to_owned(), code }
+        let code = if path.ends_with(".rs") { code_alone(text) } else { String::new() };
+        let (path, text) = (path.to_owned(), text.to_owned());
+        let mut source = Source { path, text, code, test_items: Vec::new() };
+        source.test_items = source.find_test_items();
+        source
     }
 
     pub fn is_rust(&self) -> bool {
@@ -46,7 +53,7 @@ impl Source {
         self.path.ends_with(".md")
     }
 
-    /// Whether the whole file is test, benchmark or example.
+    /// Returns true if the whole file is a test, benchmark or example.
     pub fn is_test(&self) -> bool {
         let test = |part: &str| {
             ["tests", "tests.rs", "benches", "examples", "fuzz"].contains(&part)
@@ -55,33 +62,23 @@ impl Source {
         self.path.split('/').any(test)
     }
 
-    /// Whether the file belongs to a crate's sources.
+    /// Returns true if the file belongs to a crate's sources.
     pub fn is_below_src(&self) -> bool {
         self.path.split('/').any(|part| part == "src")
     }
 
-    /// The line of a place in the code, counted from 1.
+    /// The line of a place, counted from 1.
     pub fn line_of(&self, place: usize) -> usize {
-        1 + self.code[..place].iter().filter(|it| **it == '\n').count()
+        1 + self.code[..place].matches('\n').count()
     }
 
-    /// Where `needle` begins in the code, each time.
-    pub fn places_of(&self, needle: &str) -> Vec<usize> {
-        let needle = needle.chars().collect::<Vec<_>>();
-        let windows = self.code.windows(needle.len()).enumerate();
-        windows.filter(|(_, window)| *window == needle).map(|(place, _)| place).collect()
-    }
-
-    /// Where `word` stands by itself.
+    /// Where `word` stands in the code by itself.
     pub fn words(&self, word: &str) -> Vec<usize> {
-        let part_of_word = |place: usize| {
-            self.code.get(place).is_some_and(|it| it.is_alphanumeric() || *it == '_')
+        let alone = |place: &usize| {
+            let (before, after) = (&self.code[..*place], &self.code[*place + word.len()..]);
+            !before.ends_with(is_in_name) && !after.starts_with(is_in_name)
         };
-        let mut places = self.places_of(word);
-        places.retain(|place| {
-            !part_of_word(place + word.len()) && !place.checked_sub(1).is_some_and(part_of_word)
-        });
-        places
+        self.code.match_indices(word).map(|(place, _)| place).filter(alone).collect()
     }
 
     pub fn functions(&self) -> Vec<Function> {
@@ -89,106 +86,149 @@ impl Source {
     }
 
     fn function_at(&self, place: usize) -> Option<Function> {
-        let after = self.code[place + 2..].iter().skip_while(|it| it.is_whitespace());
-        let name = after.take_while(|it| it.is_alphanumeric() || **it == '_').collect::<String>();
-        let end = self.end_of_item(place)?;
+        let name = name_at(self.code[place + 2..].trim_start());
+        let end = self.end_of_item(place).filter(|end| self.code[*end..].starts_with('}'))?;
         let line = self.line_of(place);
-        (!name.is_empty()).then(|| Function { name, line, lines: self.line_of(end) - line + 1 })
+        let lines = self.line_of(end) - line + 1;
+        (!name.is_empty()).then(|| Function { name: name.to_owned(), line, lines })
     }
 
-    /// The closing brace of the item that begins at `place`; `None` where it ends in a semicolon.
-    fn end_of_item(&self, place: usize) -> Option<usize> {
+    /// The closing brace or the semicolon of the item that begins at `place`.
+    pub fn end_of_item(&self, place: usize) -> Option<usize> {
         let mut depth = 0;
-        for (end, character) in self.code.iter().enumerate().skip(place) {
+        for (offset, character) in self.code[place..].char_indices() {
             match character {
                 '(' | '[' | '{' => depth += 1,
-                '}' if depth == 1 => return Some(end),
+                '}' if depth == 1 => return Some(place + offset),
                 ')' | ']' | '}' => depth -= 1,
-                ';' if depth == 0 => return None,
+                ';' if depth == 0 => return Some(place + offset),
                 _ => {}
+            }
+            // The item was a field or an arm, and what encloses it ends here.
+            if depth < 0 {
+                return Some(place + offset);
             }
         }
         None
     }
 
-    /// Whether a place lies in an item that only tests are built with.
+    /// Returns true if a place lies in an item that only tests are built with.
     pub fn is_in_tests(&self, place: usize) -> bool {
-        self.is_test() || self.test_items().iter().any(|(from, to)| (*from..*to).contains(&place))
+        self.is_test() || self.test_items.iter().any(|it| it.contains(&place))
     }
 
-    /// Items under `#[cfg(test)]` or `#[cfg(all(test, ...))]`.
-    fn test_items(&self) -> Vec<(usize, usize)> {
-        let starts = ["#[cfg(test)]", "#[cfg(all(test,"].map(|it| self.places_of(it)).concat();
-        let item = |start: usize| {
-            let attribute = self.code[start..].iter().position(|it| *it == ']')?;
-            self.end_of_item(start + attribute + 1).map(|end| (start, end))
+    /// Items under `#[cfg(test)]` or `#[cfg(all(test, ...))]`, from the attribute to their end.
+    fn find_test_items(&self) -> Vec<Range<usize>> {
+        let starts = ["#[cfg(test)]", "#[cfg(all(test,"].map(|it| self.code.match_indices(it));
+        let item = |(start, _): (usize, &str)| {
+            let attribute = start + self.code[start..].find(']')?;
+            self.end_of_item(attribute + 1).map(|end| start..end + 1)
         };
-        starts.into_iter().filter_map(item).collect()
+        starts.into_iter().flatten().filter_map(item).collect()
+    }
+
+    /// The modules that this file declares for tests only and keeps in another file.
+    pub fn test_modules(&self) -> impl Iterator<Item = &str> {
+        let items = self.test_items.iter().map(|it| &self.code[it.clone()]);
+        items.filter_map(|it| Some(name_at(it.strip_suffix(';')?.split_once("mod ")?.1)))
+    }
+
+    /// The lines that count for a budget, as `(line, text)`: all but the declarations of test
+    /// modules, and what follows from the first test module with a body on.
+    pub fn lines_without_tests(&self) -> impl Iterator<Item = (usize, &str)> {
+        let is_module = |it: &&Range<usize>| self.code[(*it).clone()].contains("mod ");
+        let modules = self.test_items.iter().filter(is_module).map(|it| {
+            let has_body = self.code[it.clone()].ends_with('}');
+            let last = if has_body { usize::MAX } else { self.line_of(it.end) };
+            self.line_of(it.start)..=last
+        });
+        let modules = modules.collect::<Vec<_>>();
+        let lines = self.text.lines().enumerate().map(|(index, text)| (index + 1, text));
+        lines.filter(move |(line, _)| !modules.iter().any(|it| it.contains(line)))
     }
 }
 
-/// The text with comments and literals blanked.
-fn code_alone(text: &str) -> Vec<char> {
-    let text = text.chars().collect::<Vec<_>>();
-    let mut code = text.clone();
-    let mut place = 0;
-    while place < text.len() {
-        let end = place + length_of_blank(&text, place);
-        code[place..end].iter_mut().filter(|it| **it != '\n').for_each(|it| *it = ' ');
-        place = end.max(place + 1);
+/// Returns true for the characters of names.
+pub fn is_in_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// The name that `code` begins with, or nothing.
+pub fn name_at(code: &str) -> &str {
+    &code[..code.find(|it| !is_in_name(it)).unwrap_or(code.len())]
+}
+
+/// The text with each character of a comment or literal replaced by as many spaces as it has bytes.
+fn code_alone(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    while code.len() < text.len() {
+        let place = code.len();
+        let blank = length_of_blank(text, place);
+        for character in text[place..place + blank].chars() {
+            match character {
+                '\n' => code.push('\n'),
+                _ => code.extend(std::iter::repeat_n(' ', character.len_utf8())),
+            }
+        }
+        if blank == 0 {
+            code.extend(text[place..].chars().next());
+        }
     }
     code
 }
 
-/// How many characters from `place` on are one comment or one literal; 0 where none begins.
-fn length_of_blank(text: &[char], place: usize) -> usize {
+/// How many bytes from `place` on are one comment or one literal; 0 if none begins there.
+fn length_of_blank(text: &str, place: usize) -> usize {
     let rest = &text[place..];
-    let inside_word = place > 0 && (text[place - 1].is_alphanumeric() || text[place - 1] == '_');
-    match rest {
-        ['/', '/', ..] => rest.iter().position(|it| *it == '\n').unwrap_or(rest.len()),
-        ['/', '*', ..] => block_comment(rest),
-        ['r', '"' | '#', ..] if !inside_word => raw_string(rest, 1),
-        ['b' | 'c', 'r', '"' | '#', ..] if !inside_word => raw_string(rest, 2),
-        ['"', ..] => 1 + quoted(&rest[1..], '"'),
-        ['\'', '\\', ..] | ['\'', _, '\'', ..] => 1 + quoted(&rest[1..], '\''),
+    let inside_name = text[..place].ends_with(is_in_name);
+    let mut characters = rest.chars();
+    let first: [Option<char>; 3] = std::array::from_fn(|_| characters.next());
+    match first.map(Option::unwrap_or_default) {
+        ['/', '/', _] => rest.find('\n').unwrap_or(rest.len()),
+        ['/', '*', _] => block_comment(rest),
+        ['r', '"' | '#', _] if !inside_name => raw_string(rest, 1),
+        ['b' | 'c', 'r', '"' | '#'] if !inside_name => raw_string(rest, 2),
+        ['"', ..] => quoted(rest, '"'),
+        ['\'', '\\', _] | ['\'', _, '\''] => quoted(rest, '\''),
         _ => 0,
     }
 }
 
-fn block_comment(rest: &[char]) -> usize {
+fn block_comment(rest: &str) -> usize {
     let (mut depth, mut place) = (0, 0);
-    while place < rest.len() {
-        match &rest[place..] {
-            ['/', '*', ..] => (depth, place) = (depth + 1, place + 2),
-            ['*', '/', ..] if depth == 1 => return place + 2,
-            ['*', '/', ..] => (depth, place) = (depth - 1, place + 2),
+    while let Some(offset) = rest[place..].find(['/', '*']) {
+        place += offset;
+        let mark = &rest.as_bytes()[place..rest.len().min(place + 2)];
+        match mark {
+            b"/*" => (depth, place) = (depth + 1, place + 2),
+            b"*/" if depth == 1 => return place + 2,
+            b"*/" => (depth, place) = (depth - 1, place + 2),
             _ => place += 1,
         }
     }
     rest.len()
 }
 
-/// `prefix` letters, some `#`, a quote, and all up to the quote with as many `#`. A raw identifier
-/// (`r#type`) is none.
-fn raw_string(rest: &[char], prefix: usize) -> usize {
-    let hashes = rest[prefix..].iter().take_while(|it| **it == '#').count();
-    if rest.get(prefix + hashes) != Some(&'"') {
+/// `prefix` letters, some `#`, a quote, and all up to the quote with as many `#`. 0 for a raw
+/// identifier (`r#type`).
+fn raw_string(rest: &str, prefix: usize) -> usize {
+    let hashes = rest[prefix..].bytes().take_while(|it| *it == b'#').count();
+    let from = prefix + hashes + 1;
+    if rest.as_bytes().get(from - 1) != Some(&b'"') {
         return 0;
     }
-    let end = [vec!['"'], vec!['#'; hashes]].concat();
-    let from = prefix + hashes + 1;
-    let inside = rest[from..].windows(end.len()).position(|window| window == end);
-    inside.map_or(rest.len(), |inside| from + inside + end.len())
+    let end = format!("\"{}", "#".repeat(hashes));
+    rest[from..].find(&end).map_or(rest.len(), |inside| from + inside + end.len())
 }
 
-/// Up to and with the closing quote that no backslash escapes.
-fn quoted(rest: &[char], quote: char) -> usize {
+/// From the opening quote through the closing one, which no backslash escapes.
+fn quoted(rest: &str, quote: char) -> usize {
     let mut escaped = false;
-    for (place, character) in rest.iter().enumerate() {
+    for (place, character) in rest.char_indices().skip(1) {
         match character {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            it if *it == quote => return place + 1,
+            it if it == quote => return place + 1,
             _ => {}
         }
     }
@@ -199,14 +239,11 @@ fn quoted(rest: &[char], quote: char) -> usize {
 mod tests {
     use super::*;
 
-    fn code(text: &str) -> String {
-        code_alone(text).into_iter().collect::<String>()
-    }
-
     #[test]
     fn comments_and_literals_are_blank() {
         for (text, expected) in [
             ("a(); // b } \nc", "a();        \nc"),
+            ("a('é', b); // é", "a(    , b);      "),
             ("/* a /* { */ } */ b", "                  b"),
             ("a /* {\n} */ b", "a     \n     b"),
             (r#"x("}\"{", 1)"#, "x(      , 1)"),
@@ -214,8 +251,8 @@ mod tests {
             (r"match c { '{' => '\'', _ => 'a' }", "match c {     =>     , _ =>     }"),
             ("fn f<'a>(r#type: &'a str) {}", "fn f<'a>(r#type: &'a str) {}"),
         ] {
-            assert_eq!(code(text), expected);
-            assert_eq!(code(text).chars().count(), text.chars().count(), "{text}");
+            assert_eq!(code_alone(text), expected);
+            assert_eq!(code_alone(text).len(), text.len(), "{text}");
         }
     }
 
@@ -259,5 +296,15 @@ trait T {
             let source = Source::new(path, "");
             assert_eq!((source.is_test(), source.is_below_src()), (is_test, below_src), "{path}");
         }
+    }
+
+    #[test]
+    fn test_modules_do_not_count() {
+        let text =
+            "//! A.\n#[cfg(test)]\nmod testing;\nfn f() {}\n#[cfg(test)]\nmod tests {\n}\n//\n";
+        let source = Source::new("src/a.rs", text);
+        assert_eq!(source.test_modules().collect::<Vec<_>>(), ["testing"]);
+        let lines = source.lines_without_tests().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines, [1, 4]);
     }
 }

@@ -1,0 +1,247 @@
+//! How long a crate may be, and the list of files that make its heart readable in an evening.
+//!
+//! The README of an engine lists the files in reading order, each as a path below `src` that ends
+//! in `.rs`, between two markers:
+//!
+//! ```text
+//! <!-- evening -->
+//! 1. `format/entry.rs`: one key and its value in 19 bytes.
+//! 2. `engine/store/table.rs`: the index.
+//! <!-- /evening -->
+//! ```
+//!
+//! Lines are counted with comments and without tests: files named `tests.rs`, folders `tests`,
+//! modules declared under `#[cfg(test)]`, and everything from a `#[cfg(test)]` module on are left
+//! out. A budget moves in a commit that says why.
+
+use std::collections::BTreeSet;
+
+use crate::rules::Finding;
+use crate::source::Source;
+use crate::workspace::Workspace;
+
+struct Budget {
+    name: &'static str,
+    /// `format` and `engine`; 0 in a crate that is not an engine, like `evening`.
+    heart: usize,
+    evening: usize,
+    /// All of `src`.
+    src: usize,
+}
+
+const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) -> Budget {
+    Budget { name, heart, evening, src }
+}
+
+const BUDGETS: [Budget; 6] = [
+    budget("minilog", 5_000, 3_500, 14_000),
+    budget("minibtree", 6_500, 4_000, 21_000),
+    budget("minicache", 9_500, 3_500, 25_000),
+    budget("minilb", 4_500, 3_500, 14_000),
+    budget("minigateway", 2_800, 3_000, 7_500),
+    budget("minikit", 0, 0, 6_500),
+];
+
+const EVENING: [&str; 2] = ["<!-- evening -->", "<!-- /evening -->"];
+
+pub fn check(workspace: &Workspace) -> Vec<Finding> {
+    let crates = workspace.crates();
+    let budgets = BUDGETS.iter().filter(|it| crates.contains(&it.name));
+    budgets.flat_map(|it| check_crate(workspace, it)).collect()
+}
+
+fn check_crate(workspace: &Workspace, budget: &Budget) -> Vec<Finding> {
+    let sources = workspace.sources_of(budget.name);
+    let readme = format!("{}/README.md", budget.name);
+    let mut spent = vec![("src", lines(&sources), budget.src)];
+    let mut findings = Vec::new();
+    if workspace.engines().contains(&budget.name) {
+        let (files, complaints) = evening(workspace, budget.name);
+        spent.push(("heart", lines(&heart(&sources)), budget.heart));
+        spent.push(("the evening path", lines(&files), budget.evening));
+        let finding = |(line, text): (usize, String)| Finding::new(&readme, line, text);
+        findings.extend(complaints.into_iter().map(finding));
+    }
+    for (what, lines, max) in spent.into_iter().filter(|(_, lines, max)| lines > max) {
+        let text = format!("{what} has {lines} lines, more than {max}");
+        findings.push(Finding::new(&readme, 1, text));
+    }
+    findings
+}
+
+fn lines(sources: &[&Source]) -> usize {
+    sources.iter().map(|it| it.lines_without_tests().count()).sum()
+}
+
+fn heart<'a>(sources: &[&'a Source]) -> Vec<&'a Source> {
+    let is_heart =
+        |it: &&&Source| it.path.contains("/src/format") || it.path.contains("/src/engine");
+    sources.iter().filter(is_heart).copied().collect()
+}
+
+/// The files of the evening path in reading order, and what is wrong with the list, by line.
+fn evening<'a>(workspace: &'a Workspace, name: &str) -> (Vec<&'a Source>, Vec<(usize, String)>) {
+    let text = workspace.file(&format!("{name}/README.md")).map_or("", |it| it.text.as_str());
+    let list = text.split_once(EVENING[0]).and_then(|(before, rest)| {
+        let list = rest.split_once(EVENING[1])?.0;
+        Some((1 + before.matches('\n').count(), list))
+    });
+    let Some((start, list)) = list else {
+        let [from, to] = EVENING;
+        return (Vec::new(), vec![(1, format!("no evening path between {from} and {to}"))]);
+    };
+
+    let (mut files, mut complaints) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    for (line, text) in list.lines().enumerate().map(|(index, text)| (start + index, text)) {
+        // Every second part is inside of backticks.
+        for path in text.split('`').skip(1).step_by(2) {
+            if path.ends_with('/') {
+                complaints.push((line, format!("the evening path lists files, not {path}")));
+            } else if path.ends_with(".rs") {
+                let source = workspace.file(&format!("{name}/src/{path}"));
+                match source.filter(|_| seen.insert(path)) {
+                    Some(source) => files.push(source),
+                    None => complaints.push((line, format!("{path}: missing, or listed twice"))),
+                }
+            }
+        }
+    }
+    if files.is_empty() {
+        complaints.push((start, "the evening path is empty".to_owned()));
+    }
+    (files, complaints)
+}
+
+/// Shares of lines, which nothing enforces: a number that is enforced gets satisfied.
+struct Shares {
+    /// Comment lines per line of code.
+    comments: f64,
+    /// Of the lines inside of function bodies, in percent.
+    blank_inside: f64,
+    comments_inside: f64,
+}
+
+fn shares(sources: &[&Source]) -> Shares {
+    let (mut code, mut comments) = (0, 0);
+    let (mut inside, mut blank_inside, mut comments_inside) = (0, 0, 0);
+    for source in sources {
+        let functions = source.functions();
+        let bodies = functions.iter().flat_map(|it| it.line + 1..it.line + it.lines - 1);
+        let bodies = bodies.collect::<BTreeSet<_>>();
+        for (line, text) in source.lines_without_tests() {
+            let is_blank = text.trim().is_empty();
+            let is_comment = text.trim_start().starts_with("//");
+            comments += usize::from(is_comment);
+            code += usize::from(!is_comment && !is_blank);
+            if bodies.contains(&line) {
+                inside += 1;
+                blank_inside += usize::from(is_blank);
+                comments_inside += usize::from(is_comment);
+            }
+        }
+    }
+    let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
+    Shares {
+        comments: share(comments, code),
+        blank_inside: 100.0 * share(blank_inside, inside),
+        comments_inside: 100.0 * share(comments_inside, inside),
+    }
+}
+
+/// Lines and shares of each crate, for `cargo test -p minikit --test style budgets -- --nocapture`.
+pub fn table(workspace: &Workspace) -> String {
+    let mut table = format!(
+        "{:<12} {:>13} {:>13} {:>13}  {:>13} {:>12} {:>15}\n",
+        "", "heart", "evening", "src", "comments/code", "blank in fn", "comments in fn"
+    );
+    let mut row = |name: &str, spent: [String; 3], shares: Shares| {
+        let [heart, evening, src] = spent;
+        let Shares { comments, blank_inside, comments_inside } = shares;
+        table += &format!(
+            "{name:<12} {heart:>13} {evening:>13} {src:>13}  {comments:>13.2} \
+             {blank_inside:>10.1} % {comments_inside:>13.1} %\n"
+        );
+    };
+    let toydb = Shares { comments: 0.35, blank_inside: 5.9, comments_inside: 9.6 };
+    row("toydb", Default::default(), toydb);
+    for budget in &BUDGETS {
+        let sources = workspace.sources_of(budget.name);
+        if !sources.is_empty() {
+            let of = |spent: usize, max: usize| match max {
+                0 => String::new(),
+                max => format!("{spent} of {max}"),
+            };
+            let spent = [
+                of(lines(&heart(&sources)), budget.heart),
+                of(lines(&evening(workspace, budget.name).0), budget.evening),
+                of(lines(&sources), budget.src),
+            ];
+            row(budget.name, spent, shares(&sources));
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::as_text;
+
+    /// What is found in an engine with this README and one file of so many lines.
+    fn found(readme: &str, lines: usize) -> Vec<String> {
+        let text = format!("{}#[cfg(test)]\nmod tests {{\n}}\n", "//!\n".repeat(lines));
+        let files = [
+            ("minigateway/README.md", readme),
+            ("minigateway/src/engine/limit.rs", &text),
+            ("minigateway/src/engine/limit/tests.rs", &text),
+            ("minigateway/src/server/tests/mod.rs", &text),
+        ];
+        as_text(check(&Workspace::of(&files)))
+    }
+
+    const LISTED: &str = "# A\n<!-- evening -->\n1. `engine/limit.rs`: it.\n<!-- /evening -->\n";
+
+    #[test]
+    fn an_over_long_evening_path_fails() {
+        assert_eq!(found(LISTED, 2_800), [""; 0]);
+        let expected = [
+            "minigateway/README.md:1 heart has 3001 lines, more than 2800",
+            "minigateway/README.md:1 the evening path has 3001 lines, more than 3000",
+        ];
+        assert_eq!(found(LISTED, 3_001), expected);
+    }
+
+    #[test]
+    fn src_has_a_budget() {
+        let text = "//!\n".repeat(6_501);
+        let workspace = Workspace::of(&[("minikit/src/lib.rs", &text)]);
+        let expected = ["minikit/README.md:1 src has 6501 lines, more than 6500"];
+        assert_eq!(as_text(check(&workspace)), expected);
+    }
+
+    #[test]
+    fn the_evening_path_lists_files_that_exist() {
+        let missing = "minigateway/README.md:1 no evening path between \
+                       <!-- evening --> and <!-- /evening -->";
+        assert_eq!(found("# A\n", 1), [missing]);
+        let list = "<!-- evening -->\n`engine/limit.rs`, `engine/limit.rs`\n`a.rs` `engine/`\n\
+                    <!-- /evening -->\n";
+        let expected = [
+            "minigateway/README.md:2 engine/limit.rs: missing, or listed twice",
+            "minigateway/README.md:3 a.rs: missing, or listed twice",
+            "minigateway/README.md:3 the evening path lists files, not engine/",
+        ];
+        assert_eq!(found(list, 1), expected);
+        let empty = "<!-- evening -->\n<!-- /evening -->\n";
+        assert_eq!(found(empty, 1), ["minigateway/README.md:1 the evening path is empty"]);
+    }
+
+    #[test]
+    fn shares_are_of_lines() {
+        let text = "//! A.\n\nfn f() {\n    a();\n\n    // Why.\n    b();\n}\n";
+        let Shares { comments, blank_inside, comments_inside } =
+            shares(&[&Source::new("src/a.rs", text)]);
+        assert_eq!((comments, blank_inside, comments_inside), (0.5, 25.0, 25.0));
+    }
+}
