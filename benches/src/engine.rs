@@ -1,4 +1,4 @@
-//! minicache's core without a server: a cache, the rules in force, and a client that sends bytes.
+//! minicache's core without a server: a cache, its configuration, and a client that sends bytes.
 //!
 //! ```
 //! let engine = benches::engine::Engine::new(1);
@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use minicache::commands::{Executor, run::run};
+use minicache::conf::Config;
+use minicache::conf::Snapshot;
 use minicache::engine::access::{Access, Moment};
 use minicache::engine::cache::{Cache, Identity};
-use minicache::engine::config::Config;
-use minicache::engine::rules::Rules;
 use minicache::engine::session::Session;
 use minicache::wire::reply::{Protocol, Reply};
 use minicache::wire::request::Parser;
@@ -24,12 +24,12 @@ use minicache::wire::request::Parser;
 /// The time at which everything happens.
 pub const NOW: Moment = Moment { ms: 1_700_000_000_000, us: 0 };
 
-/// A cache and its rules.
+/// A cache and its configuration.
 pub struct Engine {
     /// The cache.
     pub cache: Cache,
     /// Every parameter at its default.
-    pub rules: Arc<Rules>,
+    pub config: Arc<Snapshot>,
 }
 
 /// A client that has just connected.
@@ -51,13 +51,13 @@ impl Engine {
             config_file: String::new(),
         };
         let cache = Cache::new(CORES, shards, Config::new(), identity);
-        let rules = cache.rules.current();
-        Engine { cache, rules }
+        let config = cache.config.snapshot();
+        Engine { cache, config }
     }
 
     /// The keyspace, as commands of one core see it.
     pub fn access(&self, core: usize) -> Access<'_> {
-        Access::new(&self.cache, &self.cache.counters[core], &self.rules, NOW)
+        Access::new(&self.cache, &self.cache.counters[core], &self.config.tuning, NOW)
     }
 
     /// A client.
@@ -75,11 +75,11 @@ impl Engine {
 impl Client<'_> {
     /// Sends whole requests; the replies.
     pub fn send(&mut self, requests: &[u8]) -> &[u8] {
-        let Engine { cache, rules } = self.engine;
+        let Engine { cache, config } = self.engine;
         let mut out = Reply::new(Protocol::Resp2);
         self.replies.clear();
         *out.buffer() = std::mem::take(&mut self.replies);
-        let mut executor = Executor::new(cache, &cache.counters[0], rules, NOW, || 0);
+        let mut executor = Executor::new(cache, &cache.counters[0], config, NOW, || 0);
         let done = run(&mut executor, &mut self.session, &mut self.parser, requests, &mut out);
         drop(executor);
         assert_eq!(done, requests.len(), "the requests are whole");

@@ -116,7 +116,7 @@ impl Visitor for MinicacheVisitor<'_> {
         self.access.set_string(key, value, None);
         self.access.release();
         let sampling = Sampling {
-            policy: &*self.engine.rules.policy,
+            policy: &*self.engine.config.tuning.policy,
             volatile_only: false,
             samples: 5,
             now_ms: NOW.ms,

@@ -8,7 +8,7 @@
 use clap::Parser;
 use minicache::cli::{self, CliArgs};
 use minicache::commands::connection::REDIS_VERSION;
-use minicache::engine::config::{Config, ConfigError};
+use minicache::conf::{Config, ConfigError};
 use minicache::explain::{self, ExplainArgs};
 use minicache::raw::Counting;
 use minicache::server::start::{self, Start};

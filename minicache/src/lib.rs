@@ -3,6 +3,7 @@
 #[cfg(not(loom))]
 pub mod cli;
 pub mod commands;
+pub mod conf;
 pub mod engine;
 #[cfg(not(loom))]
 pub mod explain;

@@ -13,8 +13,8 @@
 //!
 //! Counterpart: `config.c`.
 
-use minicache::engine::config::Config;
-use minicache::engine::config::table::Change;
+use minicache::conf::Config;
+use minicache::conf::table::Change;
 
 /// The body of the fuzz target `conf`.
 pub fn check(input: &[u8]) {

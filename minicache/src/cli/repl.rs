@@ -15,7 +15,7 @@
 use super::assist::Assist;
 use super::client::{Address, Client};
 use super::{INVALID, help, is_farewell};
-use crate::engine::config;
+use crate::conf;
 use crate::format::words;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -124,7 +124,7 @@ fn is_secret(command: &[Vec<u8>]) -> bool {
     };
     is(0, "auth")
         || (is(0, "hello") && command.len() > 2)
-        || (is(0, "config") && is(1, "set") && command.iter().any(|name| config::is_secret(name)))
+        || (is(0, "config") && is(1, "set") && command.iter().any(|name| conf::is_secret(name)))
 }
 
 fn history_file() -> Option<PathBuf> {

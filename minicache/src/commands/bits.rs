@@ -18,8 +18,8 @@ pub mod fields;
 pub use fields::{bitfield, bitfield_ro};
 
 use super::Call;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::{Object, Str};
 use crate::engine::store::shard::Fresh;
 use crate::format::number::{ItoaBuf, parse_i64};
@@ -177,7 +177,7 @@ fn grow(text: &mut Vec<u8>, len: usize) -> bool {
 
 /// An offset in units of `scale` bits, whose byte a string may have.
 fn bit_offset(c: &Call, digits: &[u8], scale: i64) -> Result<usize, Error> {
-    let bytes_max = c.store.rules.settings.proto_max_bulk_len as i64;
+    let bytes_max = c.settings.proto_max_bulk_len as i64;
     let offset = parse_i64(digits).and_then(|offset| offset.checked_mul(scale));
     offset
         .filter(|offset| *offset >= 0 && offset / 8 < bytes_max)

@@ -8,13 +8,13 @@ use super::catalogue::spec::Flags;
 use super::getkeys::for_each_key;
 use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, catalogue, handlers, shown};
+use crate::conf::{Settings, Snapshot};
 use crate::engine::access::{Access, Moment};
 use crate::engine::blocking::Place;
 use crate::engine::cache::{Cache, Counters, add};
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Letter;
 use crate::engine::room::make_room;
-use crate::engine::rules::Rules;
 use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
@@ -30,6 +30,8 @@ const TIME_ALL_BELOW_US: i64 = 1000;
 pub struct Executor<'c> {
     /// The keyspace, and the locks held.
     pub store: Access<'c>,
+    /// The parameters of this batch.
+    pub settings: &'c Settings,
     /// Nanoseconds from some start; handed in, so that nothing in here reads a clock.
     clock: fn() -> u64,
     /// The shard that was last asked to evict.
@@ -41,11 +43,12 @@ impl<'c> Executor<'c> {
     pub fn new(
         cache: &'c Cache,
         counters: &'c Counters,
-        rules: &'c Rules,
+        config: &'c Snapshot,
         now: Moment,
         clock: fn() -> u64,
     ) -> Executor<'c> {
-        Executor { store: Access::new(cache, counters, rules, now), clock, evicting: 0 }
+        let store = Access::new(cache, counters, &config.tuning, now);
+        Executor { store, settings: &config.settings, clock, evicting: 0 }
     }
 
     /// Executes one request and appends its reply, or takes note that it waits.
@@ -153,8 +156,8 @@ impl<'c> Executor<'c> {
         if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
             return Err(Error::new("ERR Command not allowed inside a transaction"));
         }
-        let short = self.store.cache.is_full()
-            || (self.store.rules.settings.maxmemory > 0 && !self.make_room());
+        let short =
+            self.store.cache.is_full() || (self.store.tuning.maxmemory > 0 && !self.make_room());
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
@@ -178,7 +181,7 @@ impl<'c> Executor<'c> {
         mode: Mode,
     ) -> Answer {
         self.observed(session, command, args, |executor, session| {
-            let store = &mut executor.store;
+            let (store, settings) = (&mut executor.store, executor.settings);
             store.db = session.db;
             let (filled, parked) = (None, false);
             handlers::of(command)(&mut Call {
@@ -186,6 +189,7 @@ impl<'c> Executor<'c> {
                 command,
                 session,
                 store,
+                settings,
                 out,
                 mode,
                 filled,
@@ -212,8 +216,7 @@ impl<'c> Executor<'c> {
     /// to go to make room for it. Where it wants no replies, there is none to be in front of.
     #[cold]
     fn precede(&mut self, session: &Session, out: &mut Reply) {
-        let Access { cache, rules, .. } = self.store;
-        cache.tracking.limit(rules.settings.tracking_table_max_keys);
+        self.store.cache.tracking.limit(self.settings.tracking_table_max_keys);
         if session.replies == Replies::On {
             session.hear(out);
         }
@@ -263,14 +266,14 @@ impl<'c> Executor<'c> {
     /// held against the new one already, which the rules of its batch do not know.
     fn slow_from_us(&self, session: &Session) -> i64 {
         match session.ends_batch {
-            true => self.store.cache.rules.current().settings.slowlog_log_slower_than,
-            false => self.store.rules.settings.slowlog_log_slower_than,
+            true => self.store.cache.config.snapshot().settings.slowlog_log_slower_than,
+            false => self.settings.slowlog_log_slower_than,
         }
     }
 
     /// Whether somebody wants to know of every slow command, so that each has to be timed.
     fn times_all(&self) -> bool {
-        let settings = &self.store.rules.settings;
+        let settings = &self.settings;
         (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than)
             || settings.latency_monitor_threshold > 0
     }
@@ -278,7 +281,7 @@ impl<'c> Executor<'c> {
     /// Counts how long a command took, and makes a note of it where that was long.
     #[cold]
     fn note_latency(&self, command: &Command, took_ns: u64) {
-        let settings = &self.store.rules.settings;
+        let settings = &self.settings;
         if settings.latency_tracking {
             self.store.counters.of(command.id()).latency.note(took_ns);
         }
@@ -293,8 +296,8 @@ impl<'c> Executor<'c> {
     #[cold]
     fn note_slow(&self, session: &Session, command: &Command, args: Args, took_us: u64) {
         if !command.flags.has(Flags::SKIP_SLOWLOG) {
-            let Access { cache, rules, now, .. } = self.store;
-            let most = rules.settings.slowlog_max_len as usize;
+            let Access { cache, now, .. } = self.store;
+            let most = self.settings.slowlog_max_len as usize;
             cache.slow_log.note(session, args, now, took_us, most);
         }
     }
@@ -327,12 +330,12 @@ impl<'c> Executor<'c> {
     /// go.
     #[inline(never)]
     fn make_room(&mut self) -> bool {
-        let Access { cache, rules, now, .. } = self.store;
-        if cache.used_memory() as u64 <= rules.settings.maxmemory {
+        let Access { cache, tuning, now, .. } = self.store;
+        if cache.used_memory() as u64 <= tuning.maxmemory {
             return true;
         }
         self.store.release();
-        make_room(cache, rules, now, &mut self.evicting)
+        make_room(cache, tuning, now, &mut self.evicting)
     }
 
     /// Runs the commands that waited for keys that were filled, in the order they came, until
@@ -370,6 +373,7 @@ impl<'c> Executor<'c> {
             command: ticket.command,
             session: &mut session,
             store: &mut self.store,
+            settings: self.settings,
             out: &mut reply,
             mode: Mode::Retry,
             filled: Some(&place.1),

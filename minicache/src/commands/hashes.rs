@@ -12,8 +12,8 @@
 use super::draw::Draw;
 use super::{Call, remove_named, scan};
 use crate::commands::long_double::LongDouble;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::hash::Hash;
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};
@@ -37,7 +37,7 @@ pub fn hmset(c: &mut Call) -> Answer {
 
 /// Sets the fields of the command line; returns how many are new.
 fn set_all(c: &mut Call) -> Result<usize, Error> {
-    let (key, pairs, limits) = (c.arg(1), c.args.from(2), &c.store.rules.limits);
+    let (key, pairs, limits) = (c.arg(1), c.args.from(2), &c.store.tuning.limits);
     if pairs.len() % 2 == 1 {
         return Err(Error::arity(c.command.name));
     }
@@ -54,7 +54,7 @@ fn set_all(c: &mut Call) -> Result<usize, Error> {
 
 /// `HSETNX key field value`
 pub fn hsetnx(c: &mut Call) -> Answer {
-    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
+    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.tuning.limits);
     let hash = c.store.obtain::<Hash>(key)?;
     let absent = !hash.contains(field);
     if absent {
@@ -72,7 +72,7 @@ pub fn hdel(c: &mut Call) -> Answer {
 
 /// `HINCRBY key field increment`
 pub fn hincrby(c: &mut Call) -> Answer {
-    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
+    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.tuning.limits);
     let increment = c.int(3)?;
     let hash = c.store.obtain::<Hash>(key)?;
     let number = match hash.get(field) {
@@ -90,7 +90,7 @@ pub fn hincrby(c: &mut Call) -> Answer {
 
 /// `HINCRBYFLOAT key field increment`
 pub fn hincrbyfloat(c: &mut Call) -> Answer {
-    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.rules.limits);
+    let (key, field, limits) = (c.arg(1), c.arg(2), &c.store.tuning.limits);
     let increment = LongDouble::parse(c.arg(3)).ok_or(Error::NOT_A_FLOAT)?;
     if increment.is_infinite() {
         return Err(Error::new("ERR value is NaN or Infinity"));

@@ -19,8 +19,8 @@ pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
 use super::Call;
 use super::popping::End as _;
 use crate::engine::access::Access;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::list::{End, List, Side};
 use crate::format::listpack::Element;
 use crate::wire::reply::Reply;
@@ -107,9 +107,9 @@ pub fn ltrim(c: &mut Call) -> Answer {
 /// `LSET key index element`
 pub fn lset(c: &mut Call) -> Answer {
     let (key, index, element) = (c.arg(1), c.int(2), c.arg(3));
-    let rules = c.store.rules;
+    let tuning = c.store.tuning;
     let list = c.store.get_mut::<List>(key)?.ok_or(Error::NO_SUCH_KEY)?;
-    if !list.set(index?, element, &rules.limits) {
+    if !list.set(index?, element, &tuning.limits) {
         return Err(Error::INDEX_OUT_OF_RANGE);
     }
     c.store.changed(Events::LIST, "lset", key);
@@ -124,13 +124,13 @@ pub fn linsert(c: &mut Call) -> Answer {
         _ if c.is(2, "before") => Side::Before,
         _ => return Err(Error::SYNTAX),
     };
-    let (key, rules) = (c.arg(1), c.store.rules);
+    let (key, tuning) = (c.arg(1), c.store.tuning);
     let (pivot, element) = (c.arg(3), c.arg(4));
     let Some(list) = c.store.get_mut::<List>(key)? else {
         c.out.int(0);
         return Ok(());
     };
-    if !list.insert(pivot, side, element, &rules.limits) {
+    if !list.insert(pivot, side, element, &tuning.limits) {
         c.out.int(-1);
         return Ok(());
     }
@@ -186,10 +186,10 @@ pub fn rpoplpush(c: &mut Call) -> Answer {
 }
 
 fn push(c: &mut Call, end: End) -> Answer {
-    let (key, rules) = (c.arg(1), c.store.rules);
+    let (key, tuning) = (c.arg(1), c.store.tuning);
     let elements = c.args.from(2);
     let list = c.store.obtain::<List>(key)?;
-    elements.iter().for_each(|element| list.push(end, element, &rules.limits));
+    elements.iter().for_each(|element| list.push(end, element, &tuning.limits));
     let len = list.len();
     pushed(c.store, key, end);
     c.out.count(len);
@@ -233,13 +233,13 @@ fn pop(c: &mut Call, end: End) -> Answer {
 /// first: should it hold another type, nothing has happened yet; and where it is the source as
 /// well, pushing before popping leaves the same list as the other order.
 fn transfer(c: &mut Call, from: End, to: End) -> Answer {
-    let (source, destination, rules) = (c.arg(1), c.arg(2), c.store.rules);
+    let (source, destination, tuning) = (c.arg(1), c.arg(2), c.store.tuning);
     let Some(element) = c.store.get_mut::<List>(source)?.and_then(|list| list.peek(from)) else {
         c.out.null();
         return Ok(());
     };
     let element = element.to_vec();
-    c.store.obtain::<List>(destination)?.push(to, &element, &rules.limits);
+    c.store.obtain::<List>(destination)?.push(to, &element, &tuning.limits);
     pushed(c.store, destination, to);
     if let Some(list) = c.store.get_mut::<List>(source)? {
         list.discard(from, 1);

@@ -43,10 +43,11 @@ pub use catalogue::spec::Command;
 pub use execute::Executor;
 
 use self::long_double::LongDouble;
+use crate::conf::Settings;
 use crate::engine::access::Access;
 use crate::engine::blocking::Ticket;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::{Container, Value};
 use crate::engine::session::Session;
 use crate::format::number::{parse_f64, parse_i64};
@@ -77,6 +78,8 @@ pub struct Call<'a, 'c> {
     pub session: &'a mut Session,
     /// The keyspace, with the shards of its keys locked.
     pub store: &'a mut Access<'c>,
+    /// The parameters of this batch.
+    pub settings: &'a Settings,
     /// Where its reply goes.
     pub out: &'a mut Reply,
     /// How it came to run.
@@ -142,7 +145,7 @@ impl<'a> Call<'a, '_> {
     /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops
     /// there.
     pub fn reply_bytes_max(&self) -> usize {
-        self.store.rules.reply_bytes_max()
+        self.settings.reply_bytes_max()
     }
 
     /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from

@@ -10,8 +10,8 @@
 //! each of these twice, in `t_list.c` and in `t_zset.c`.
 
 use super::{Call, timeout_ms};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::Container;
 use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;

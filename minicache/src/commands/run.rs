@@ -102,7 +102,7 @@ fn run_any(
     input: &[u8],
     out: &mut Reply,
 ) -> usize {
-    let bulk_max = executor.store.rules.settings.proto_max_bulk_len as i64;
+    let bulk_max = executor.settings.proto_max_bulk_len as i64;
     match parser.next(input, Limits { bulk_max, trusted: session.trusted }) {
         Found::Request { length } => {
             let args = parser.args(input);

@@ -18,14 +18,14 @@ pub use algebra::*;
 pub use random::*;
 
 use super::{Call, remove_named, scan};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::set::Set;
 use crate::format::number::ItoaBuf;
 
 /// `SADD key member [member ...]`
 pub fn sadd(c: &mut Call) -> Answer {
-    let (key, limits) = (c.arg(1), &c.store.rules.limits);
+    let (key, limits) = (c.arg(1), &c.store.tuning.limits);
     let set = c.store.obtain::<Set>(key)?;
     let added = c.args.from(2).iter().filter(|member| set.add(member, limits)).count();
     if added > 0 {
@@ -49,7 +49,7 @@ pub fn smove(c: &mut Call) -> Answer {
 
 fn move_member(c: &mut Call) -> Result<bool, Error> {
     let (source, target, member) = (c.arg(1), c.arg(2), c.arg(3));
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let present = match c.store.get_mut::<Set>(source)? {
         Some(set) => set.contains(member),
         None => return Ok(false),

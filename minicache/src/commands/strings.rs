@@ -21,8 +21,8 @@ pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
 
 use super::Call;
 use crate::engine::access::Access;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::{Str, Value};
 use crate::format::number::ItoaBuf;
 use options::{Options, Term, Unit};
@@ -208,7 +208,7 @@ pub fn setrange(c: &mut Call) -> Answer {
 
 /// The length of a string of `len` bytes that grows by `added`, if it may be so long.
 pub(super) fn check_length(c: &Call, len: usize, added: usize) -> Result<usize, Error> {
-    let limit = c.store.rules.settings.proto_max_bulk_len;
+    let limit = c.settings.proto_max_bulk_len;
     len.checked_add(added)
         .filter(|sum| *sum as u64 <= limit)
         .ok_or(Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))

@@ -24,9 +24,9 @@
 use super::execute::Executor;
 use super::run::run;
 use crate::cli::print::Style;
+use crate::conf::Config;
 use crate::engine::access::{Access, Moment};
 use crate::engine::cache::{Cache, Identity};
-use crate::engine::config::Config;
 use crate::engine::mailbox::Letter;
 use crate::engine::object::Value;
 use crate::engine::pubsub::Scope;
@@ -104,9 +104,9 @@ impl Fixture {
     pub fn run_raw(&mut self, client: &str, args: Args) -> Vec<u8> {
         self.session(client);
         let session = self.sessions.get_mut(client).expect("was made just now");
-        let rules = self.cache.rules.current();
+        let config = self.cache.config.snapshot();
         let counters = &self.cache.counters[0];
-        let mut executor = Executor::new(&self.cache, counters, &rules, self.now, || 0);
+        let mut executor = Executor::new(&self.cache, counters, &config, self.now, || 0);
         let mut out = Reply::new(session.protocol);
         executor.execute(session, args, &mut out);
         std::mem::take(out.buffer())
@@ -119,9 +119,9 @@ impl Fixture {
         let (mut parser, mut pending, mut replies) = (Parser::default(), vec![], vec![]);
         for piece in bytes.chunks(piece_bytes) {
             pending.extend_from_slice(piece);
-            let rules = self.cache.rules.current();
+            let config = self.cache.config.snapshot();
             let counters = &self.cache.counters[0];
-            let mut executor = Executor::new(&self.cache, counters, &rules, self.now, || 0);
+            let mut executor = Executor::new(&self.cache, counters, &config, self.now, || 0);
             let mut out = Reply::new(session.protocol);
             let done = run(&mut executor, session, &mut parser, &pending, &mut out);
             pending.drain(..done);
@@ -132,8 +132,8 @@ impl Fixture {
 
     /// What `OBJECT ENCODING` would say of a key of the first database.
     pub fn encoding(&self, key: &str) -> Option<&'static str> {
-        let rules = self.cache.rules.current();
-        let mut store = Access::new(&self.cache, &self.cache.counters[0], &rules, self.now);
+        let config = self.cache.config.snapshot();
+        let mut store = Access::new(&self.cache, &self.cache.counters[0], &config.tuning, self.now);
         store.lock_all();
         store.peek(key.as_bytes()).map(Value::encoding)
     }

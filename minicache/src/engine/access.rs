@@ -15,14 +15,14 @@
 //! watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
 
 use super::cache::{Cache, Cell, Counters, add};
-use super::config::events::Events;
 use super::error::Error;
+use super::events::Events;
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::Scope;
-use super::rules::Rules;
 use super::store::shard::{FORESEEN_MAX, Fresh, Life, Shard};
 use super::store::slab::Handle;
 use super::tracking::{Change, Changes};
+use super::tuning::Tuning;
 use minikit::sync::MutexGuard;
 
 /// The time a batch of commands runs at.
@@ -40,8 +40,8 @@ pub struct Access<'c> {
     pub cache: &'c Cache,
     /// The figures of this core.
     pub counters: &'c Counters,
-    /// The rules of this batch.
-    pub rules: &'c Rules,
+    /// The configuration of this batch.
+    pub tuning: &'c Tuning,
     /// The database commands mean.
     pub db: usize,
     /// The time of this batch.
@@ -78,13 +78,13 @@ impl<'c> Access<'c> {
     pub fn new(
         cache: &'c Cache,
         counters: &'c Counters,
-        rules: &'c Rules,
+        tuning: &'c Tuning,
         now: Moment,
     ) -> Access<'c> {
         Access {
             cache,
             counters,
-            rules,
+            tuning,
             db: 0,
             now,
             filled: Vec::new(),
@@ -294,7 +294,7 @@ impl<'c> Access<'c> {
         let life = Life { deadline, now_ms: self.now.ms };
         let db = self.db;
         let shard = &mut self.guards[spot.guard].1.shard;
-        if self.rules.settings.lazyfree_lazy_server_del
+        if self.tuning.lazyfree_lazy_server_del
             && let Some(object) = shard.object_mut(spot.handle)
         {
             let nothing = Object::Text(Vec::new());
@@ -327,7 +327,7 @@ impl<'c> Access<'c> {
 
     /// Removes a key whose value has no place any more; whether it was there, alive.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        self.delete(key, self.rules.settings.lazyfree_lazy_server_del)
+        self.delete(key, self.tuning.lazyfree_lazy_server_del)
     }
 
     /// Removes a key; whether it was there, alive. A large value is freed later, if `lazily`.
@@ -442,7 +442,7 @@ impl<'c> Access<'c> {
 
     /// Publishes a keyspace event, if its class is wanted.
     pub fn notify(&self, class: Events, event: &str, key: &[u8]) {
-        let wanted = self.rules.settings.notify_keyspace_events;
+        let wanted = self.tuning.notify_keyspace_events;
         if wanted.contains(class) {
             publish_event(self.cache, wanted, self.db, event, key);
         }
@@ -506,7 +506,7 @@ impl<'c> Access<'c> {
         let cell = &mut self.guards[spot.guard].1;
         let key = cell.shard.key(spot.handle).to_vec();
         if let Some(object) = cell.shard.remove(db, spot.handle) {
-            self.cache.lazy_free.object(object, self.rules.settings.lazyfree_lazy_expire);
+            self.cache.lazy_free.object(object, self.tuning.lazyfree_lazy_expire);
         }
         cell.shard.stats.expired += 1;
         if !cell.watched.is_empty() {
@@ -516,7 +516,7 @@ impl<'c> Access<'c> {
             let key = key.as_slice().into();
             self.note_change(Change::Key { key, by_client: false });
         }
-        let wanted = self.rules.settings.notify_keyspace_events;
+        let wanted = self.tuning.notify_keyspace_events;
         if wanted.contains(Events::EXPIRED) {
             publish_event(self.cache, wanted, db, "expired", &key);
         }
@@ -534,7 +534,7 @@ impl<'c> Access<'c> {
         let guard = self.guard_index(self.cache.shard_of_hash(hash));
         let shard = &mut self.guards[guard].1.shard;
         let Some(handle) = shard.find(self.db, hash, key) else { return (guard, None) };
-        if !shard.visit(handle, self.now.ms, touch.then_some(&*self.rules.policy)) {
+        if !shard.visit(handle, self.now.ms, touch.then_some(&*self.tuning.policy)) {
             self.bury(Spot { guard, handle }, self.db);
             return (guard, None);
         }
@@ -549,7 +549,7 @@ impl<'c> Access<'c> {
             self.filled.push((self.db, key.into()));
         }
         let guard = self.guard_index(self.cache.shard_of(key));
-        let clock = self.rules.policy.inserted(self.now.ms);
+        let clock = self.tuning.policy.inserted(self.now.ms);
         let life = Life { deadline, now_ms: self.now.ms };
         let db = self.db;
         let handle = self.guards[guard].1.shard.insert(db, key, fresh, life, clock);

@@ -24,7 +24,6 @@
 
 use super::blocking::Waiting;
 use super::clients::Clients;
-use super::config::Config;
 use super::hashing;
 use super::latency::{Histogram, Monitor};
 use super::lazy_free::LazyFree;
@@ -32,13 +31,12 @@ use super::monitors::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::rng::Rng;
-use super::rules::RuleBook;
 use super::slow_log::SlowLog;
 use super::store::shard::Shard;
 use super::tracking::Tracking;
 use super::watch::Watched;
-use super::world::World;
 use crate::commands::catalogue;
+use crate::conf::{Config, Host, LiveConfig};
 use ahash::RandomState;
 use minikit::connections::Connections;
 use minikit::sync::{Mutex, MutexGuard};
@@ -63,7 +61,7 @@ pub struct Cache {
     hasher: RandomState,
     seeds: AtomicU64,
     /// `CONFIG`, and what follows from it.
-    pub rules: RuleBook,
+    pub config: LiveConfig,
     /// Who is connected.
     pub clients: Clients,
     /// How many came and how many were turned away.
@@ -100,8 +98,8 @@ pub struct Cache {
     pub monitors: Monitors,
     /// Whether clients are kept waiting.
     pub pause: Pause,
-    /// What parameters change outside of the cache, once it is there.
-    pub world: OnceLock<Box<dyn World>>,
+    /// The process that runs this, if one does.
+    pub host: OnceLock<Box<dyn Host>>,
     /// What is gone but not freed yet.
     pub lazy_free: LazyFree,
     /// Set by `SHUTDOWN`.
@@ -253,7 +251,7 @@ impl Cache {
             cells: (0..shards as u64).map(cell).collect(),
             hasher,
             seeds: AtomicU64::new(0),
-            rules: RuleBook::new(config),
+            config: LiveConfig::new(config),
             clients: Clients::default(),
             connections: Connections::new(),
             rate: Rate::default(),
@@ -273,7 +271,7 @@ impl Cache {
             identity,
             monitors: Monitors::default(),
             pause: Pause::default(),
-            world: OnceLock::new(),
+            host: OnceLock::new(),
             lazy_free: LazyFree::default(),
             stop: AtomicBool::new(false),
             active_expiry: AtomicBool::new(true),

@@ -12,18 +12,18 @@
 
 use super::access::{Moment, publish_event};
 use super::cache::Cache;
-use super::config::events::Events;
-use super::rules::Rules;
+use super::events::Events;
 use super::store::shard::{Evicted, Sampling};
 use super::tracking::{Change, Changes};
+use super::tuning::Tuning;
 
 /// Makes room until memory in use is at most `maxmemory`; false where that cannot be done. Call it
 /// without locks.
 ///
 /// Shards are asked in turn, so that with several of them the evicted keys come from all.
-pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    while cache.lasting_memory() as u64 > rules.settings.maxmemory {
-        if !evict_any(cache, rules, now, turn) {
+pub fn make_room(cache: &Cache, tuning: &Tuning, now: Moment, turn: &mut usize) -> bool {
+    while cache.lasting_memory() as u64 > tuning.maxmemory {
+        if !evict_any(cache, tuning, now, turn) {
             return false;
         }
     }
@@ -32,25 +32,25 @@ pub fn make_room(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) ->
 
 /// Evicts a key from the next shard that has one to give up; false where none has. Call it without
 /// locks.
-pub fn evict_any(cache: &Cache, rules: &Rules, now: Moment, turn: &mut usize) -> bool {
-    rules.evicts()
+pub fn evict_any(cache: &Cache, tuning: &Tuning, now: Moment, turn: &mut usize) -> bool {
+    tuning.evicts()
         && (0..cache.shards()).any(|_| {
             *turn = (*turn + 1) % cache.shards();
-            evict_one(cache, rules, now, *turn)
+            evict_one(cache, tuning, now, *turn)
         })
 }
 
-fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {
+fn evict_one(cache: &Cache, tuning: &Tuning, now: Moment, index: usize) -> bool {
     let mut cell = cache.lock(index);
     let evicted = cell.shard.evict(Sampling {
-        policy: &*rules.policy,
-        volatile_only: rules.settings.maxmemory_policy.is_volatile(),
-        samples: rules.settings.maxmemory_samples as usize,
+        policy: &*tuning.policy,
+        volatile_only: tuning.maxmemory_policy.is_volatile(),
+        samples: tuning.maxmemory_samples,
         now_ms: now.ms,
     });
     let Some(Evicted { db, key, object }) = evicted else { return false };
     if let Some(object) = object {
-        cache.lazy_free.object(object, rules.settings.lazyfree_lazy_eviction);
+        cache.lazy_free.object(object, tuning.lazyfree_lazy_eviction);
     }
     cell.watched.touch(db, &key);
     cache.note_free(index, &cell);
@@ -59,7 +59,7 @@ fn evict_one(cache: &Cache, rules: &Rules, now: Moment, index: usize) -> bool {
         changes.push(Change::Key { key: key.clone(), by_client: false });
         cache.tracking.tell(changes);
     }
-    let wanted = rules.settings.notify_keyspace_events;
+    let wanted = tuning.notify_keyspace_events;
     if wanted.contains(Events::EVICTED) {
         publish_event(cache, wanted, db, "evicted", &key);
     }

@@ -10,9 +10,9 @@ use super::dump::count;
 use super::frame;
 use crate::commands::Executor;
 use crate::commands::run::run;
+use crate::conf::Config;
 use crate::engine::access::Moment;
 use crate::engine::cache::{Cache, Identity};
-use crate::engine::config::Config;
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
@@ -43,8 +43,8 @@ pub fn ask(bytes: &[u8], now: Moment) -> Verdict {
     let address = "127.0.0.1:0".to_string();
     let client = cache.clients.enter(address.clone(), address, now.ms);
     let mut session = Session::new(client, true);
-    let rules = cache.rules.current();
-    let mut executor = Executor::new(&cache, &cache.counters[0], &rules, now, || 0);
+    let config = cache.config.snapshot();
+    let mut executor = Executor::new(&cache, &cache.counters[0], &config, now, || 0);
     let (mut parser, mut out) = (Parser::default(), Reply::default());
     let (mut replies, mut done) = (Vec::new(), 0);
     loop {

@@ -20,11 +20,12 @@
 use super::{Core, monotonic_ns, now};
 use crate::commands::run::{REPLIES_MAX, run};
 use crate::commands::{Executor, transactions};
+use crate::conf::Snapshot;
+use crate::conf::settings::UNREAD_MAX;
 use crate::engine::access::Moment;
 use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::add;
 use crate::engine::mailbox::Letter;
-use crate::engine::rules::{Rules, UNREAD_MAX};
 use crate::engine::session::Session;
 use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
@@ -69,7 +70,7 @@ impl Connection {
     /// A client that has just come.
     pub fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
         let client = core.cache.clients.enter(stream.peer(), stream.local(), now().ms);
-        let trusted = core.rules().settings.requirepass.is_empty();
+        let trusted = core.config().settings.requirepass.is_empty();
         Connection {
             session: Session::new(client, trusted),
             core,
@@ -108,7 +109,7 @@ impl Connection {
         let bytes = self.pending.len() + self.unsent.capacity();
         let client = &self.session.client;
         client.figures.buffer_bytes.store(bytes, Ordering::Relaxed);
-        let limit = self.core.rules().settings.maxmemory_clients;
+        let limit = self.core.config().settings.maxmemory_clients;
         let clients = &self.core.cache.clients;
         if limit > 0 && clients.charge(client) as u64 > limit {
             for gone in clients.evict(limit) {
@@ -165,7 +166,7 @@ impl Connection {
             self.account();
             self.run_pending(context)?;
         }
-        let limit = self.core.rules().settings.client_query_buffer_limit;
+        let limit = self.core.config().settings.client_query_buffer_limit;
         if self.pending.len() as u64 > limit {
             tracing::warn!(
                 client = self.session.client.id,
@@ -207,11 +208,11 @@ impl Connection {
     /// replies; whether there may be more to execute.
     fn run_some(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<(usize, bool), Gone> {
         let core = Rc::clone(&self.core);
-        let rules = core.rules();
+        let config = core.config();
         let at = now();
         let mut out = Reply::new(self.session.protocol);
         *out.buffer() = std::mem::take(&mut *core.spare.borrow_mut());
-        let mut executor = self.executor(&core, &rules, at);
+        let mut executor = self.executor(&core, &config, at);
         let done = run(&mut executor, &mut self.session, &mut self.parser, input, &mut out);
         drop(executor);
         self.parser.shrink();
@@ -228,8 +229,8 @@ impl Connection {
         Ok((done, more))
     }
 
-    fn executor<'c>(&self, core: &'c Core, rules: &'c Rules, at: Moment) -> Executor<'c> {
-        Executor::new(&core.cache, &core.cache.counters[core.index], rules, at, monotonic_ns)
+    fn executor<'c>(&self, core: &'c Core, config: &'c Snapshot, at: Moment) -> Executor<'c> {
+        Executor::new(&core.cache, &core.cache.counters[core.index], config, at, monotonic_ns)
     }
 
     /// Writes replies, keeps what the kernel does not take, and gives the buffer back to the core.
@@ -329,7 +330,7 @@ impl Connection {
         if unsent == 0 {
             return Ok(());
         }
-        let limit = self.core.rules().output_limit(self.session.client.is_subscriber());
+        let limit = self.core.config().settings.output_limit(self.session.client.is_subscriber());
         let hard = match limit.hard_bytes {
             0 if kept_up => u64::MAX,
             0 => UNREAD_MAX,
@@ -428,8 +429,8 @@ impl Drop for Connection {
             cache.pubsub.lock().unsubscribe_all(gone, id);
         }
         if !self.session.watched.is_empty() {
-            let (core, rules) = (Rc::clone(&self.core), self.core.rules());
-            let mut executor = self.executor(&core, &rules, now());
+            let (core, config) = (Rc::clone(&self.core), self.core.config());
+            let mut executor = self.executor(&core, &config, now());
             transactions::unwatch_all(&mut executor.store, &mut self.session);
         }
         if self.session.tracking.is_some() {

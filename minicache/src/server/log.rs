@@ -11,7 +11,7 @@
 //! asked at every event, so `CONFIG SET loglevel` works at once. Redis prints local time; here it
 //! is UTC, because the rules of a time zone are a database (`serverLogRaw` in `server.c`).
 
-use crate::engine::config::settings::LogLevel;
+use crate::conf::settings::LogLevel;
 use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -24,10 +24,9 @@ pub mod start;
 pub mod surroundings;
 pub mod upkeep;
 
+use crate::conf::{Settings, Snapshot};
 use crate::engine::access::Moment;
 use crate::engine::cache::Cache;
-use crate::engine::config::Settings;
-use crate::engine::rules::Rules;
 use connection::Connection;
 use minikit::connections::Connections;
 use minikit::server::{Service, Shutdown, Stream};
@@ -57,19 +56,19 @@ pub struct Core {
     scratch: RefCell<Box<[u8]>>,
     /// A reply buffer with room, between uses.
     spare: RefCell<Vec<u8>>,
-    /// The rules this core knows, and their version.
-    rules: RefCell<Arc<Rules>>,
-    rules_version: Cell<u64>,
+    /// The configuration this core works with, and its version.
+    config: RefCell<Arc<Snapshot>>,
+    config_version: Cell<u64>,
 }
 
 impl Core {
-    /// The rules in force.
-    pub fn rules(&self) -> Arc<Rules> {
-        let version = self.cache.rules.version();
-        if self.rules_version.replace(version) != version {
-            *self.rules.borrow_mut() = self.cache.rules.current();
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Snapshot> {
+        let version = self.cache.config.version();
+        if self.config_version.replace(version) != version {
+            *self.config.borrow_mut() = self.cache.config.snapshot();
         }
-        Arc::clone(&self.rules.borrow())
+        Arc::clone(&self.config.borrow())
     }
 }
 
@@ -82,18 +81,18 @@ impl Service for Server {
             cache: Arc::clone(&self.cache),
             scratch: RefCell::new(vec![0; READ_MAX].into_boxed_slice()),
             spare: RefCell::default(),
-            rules: RefCell::new(self.cache.rules.current()),
-            rules_version: Cell::new(self.cache.rules.version()),
+            config: RefCell::new(self.cache.config.snapshot()),
+            config_version: Cell::new(self.cache.config.version()),
         }
     }
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, shutdown: Shutdown) {
-        if is_denied(&core.rules().settings, &stream.peer()) {
+        if is_denied(&core.config().settings, &stream.peer()) {
             // A client that has gone needs no reason.
             let _ = stream.write_all(DENIED).await;
             return;
         }
-        if let seconds @ 1.. = core.rules().settings.tcp_keepalive {
+        if let seconds @ 1.. = core.config().settings.tcp_keepalive {
             stream.keep_alive(Duration::from_secs(seconds.into()));
         }
         Connection::new(core, stream, shutdown).serve().await;
@@ -108,7 +107,7 @@ impl Service for Server {
     }
 
     fn max_connections(&self) -> usize {
-        self.cache.rules.current().settings.maxclients as usize
+        self.cache.config.snapshot().settings.maxclients as usize
     }
 
     fn refusal(&self) -> Vec<u8> {
@@ -145,7 +144,7 @@ pub fn monotonic_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::Config;
+    use crate::conf::Config;
 
     #[test]
     fn protected_mode_keeps_strangers_out_while_there_is_no_password() {

@@ -11,7 +11,7 @@
 //!
 //! The first argument is a file unless it begins with `-`; `-` alone, as the first argument or the
 //! last, reads more directives from standard input; no arguments mean the defaults, port 6379. All
-//! the rest is directives with dashes ([`engine::config::file`](crate::engine::config::file)).
+//! the rest is directives with dashes ([`conf::file`](crate::conf::file)).
 //! Paths, those of `include` too, start from the folder it is started in; those that are opened
 //! later (`logfile`, `pidfile`, `unixsocket`) start from `dir`.
 //!
@@ -26,8 +26,8 @@
 use super::log;
 use super::start::{self, Start};
 use crate::commands::connection::REDIS_VERSION;
+use crate::conf::{Config, Settings};
 use crate::engine::cache::Cache;
-use crate::engine::config::{Config, Settings};
 use crate::engine::glob;
 use minikit::cli::layers::nearest;
 use minikit::server::{Bound, Options, ServerError};
@@ -104,7 +104,7 @@ fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Sta
     let (options, admin) = (options(settings)?, admin_address()?);
     let (at_start, running) = (settings.loglevel, Arc::clone(running));
     let level = move || match running.get() {
-        Some(cache) => cache.rules.current().settings.loglevel,
+        Some(cache) => cache.config.snapshot().settings.loglevel,
         None => at_start,
     };
     log::start(&settings.logfile, level)

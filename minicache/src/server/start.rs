@@ -17,8 +17,8 @@
 use super::inspect::Inspector;
 use super::surroundings::{FILES_BESIDES, Surroundings};
 use super::{Server, now};
+use crate::conf::Config;
 use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
-use crate::engine::config::Config;
 use crate::raw;
 use ahash::RandomState;
 use minikit::server::{Bound, Options, ServerError, Shutdown};
@@ -65,7 +65,7 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
     let options = Options { threads: cores, ..start.options };
     minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound, doors| {
         note_port(&cache, bound);
-        cache.world.get_or_init(|| Box::new(Surroundings::new(doors)));
+        cache.host.get_or_init(|| Box::new(Surroundings::new(doors)));
         ready(&cache, bound);
     })
 }
@@ -104,7 +104,7 @@ fn open_admin(
 fn note_port(cache: &Cache, bound: &Bound) {
     let Some(port) = bound.tcp.map(|address| usize::from(address.port())) else { return };
     cache.identity.port.store(port, Ordering::Relaxed);
-    cache.rules.change(|config| note(config, "port", port));
+    cache.config.change(|config| note(config, "port", port));
 }
 
 fn note(config: &mut Config, parameter: &str, number: usize) {

@@ -11,13 +11,12 @@
 //! `adjustOpenFilesLimit` and `setOOMScoreAdj` (`server.c`).
 
 use super::redis_style::listen_addresses;
-use crate::engine::config::settings::OomScore;
-use crate::engine::config::{ConfigError, Settings};
-use crate::engine::world::World;
+use crate::conf::settings::OomScore;
+use crate::conf::{ConfigError, Host, Settings};
 use crate::raw;
 use minikit::server::Doors;
 use minikit::sync::Mutex;
-use std::fs;
+use std::{fs, io};
 
 /// Files a server has open besides its clients.
 pub const FILES_BESIDES: u64 = 32;
@@ -73,8 +72,8 @@ impl Surroundings {
     }
 }
 
-impl World for Surroundings {
-    fn follow(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
+impl Host for Surroundings {
+    fn apply(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
         if after.maxclients > before.maxclients {
             let files = raw::open_files_up_to(u64::from(after.maxclients) + FILES_BESIDES);
             let clients = files.saturating_sub(FILES_BESIDES);
@@ -104,6 +103,10 @@ impl World for Surroundings {
 
     fn log(&self, line: &str) {
         tracing::warn!("{line}");
+    }
+
+    fn rewrite(&self, path: &str, edit: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> io::Result<()> {
+        fs::write(path, edit(&fs::read(path)?))
     }
 }
 

@@ -84,14 +84,14 @@ fn expire_round(core: &Core) -> Round {
 }
 
 fn expire_shard(core: &Core, index: usize) -> Round {
-    let (cache, rules) = (&core.cache, core.rules());
-    let mut access = Access::new(cache, &cache.counters[core.index], &rules, now());
+    let (cache, config) = (&core.cache, core.config());
+    let mut access = Access::new(cache, &cache.counters[core.index], &config.tuning, now());
     access.lock(1 << index);
     access.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
         shard.compact();
     });
     let mut round = Round::Idle;
-    for db in 0..rules.settings.databases as usize {
+    for db in 0..config.tuning.databases {
         let volatile = access.shards().map(|(_, shard)| shard.volatile_len(db)).sum::<usize>();
         if volatile > 0 {
             let finished = access.expire_due(index, db, BUDGET);
@@ -103,11 +103,11 @@ fn expire_shard(core: &Core, index: usize) -> Round {
 
 /// Makes room where `maxmemory` was lowered and no command comes that would do it.
 fn evict_round(core: &Core, turn: &mut usize) -> Round {
-    let (cache, rules) = (&core.cache, core.rules());
-    let limit = rules.settings.maxmemory;
+    let (cache, config) = (&core.cache, core.config());
+    let limit = config.tuning.maxmemory;
     for _ in 0..BUDGET {
         let over = limit > 0 && cache.lasting_memory() as u64 > limit;
-        if !over || !evict_any(cache, &rules, now(), turn) {
+        if !over || !evict_any(cache, &config.tuning, now(), turn) {
             return Round::Idle;
         }
     }
@@ -117,7 +117,7 @@ fn evict_round(core: &Core, turn: &mut usize) -> Round {
 /// Forgets what clients have read where `tracking-table-max-keys` was lowered.
 fn tracking_round(core: &Core) -> Round {
     let tracking = &core.cache.tracking;
-    if !tracking.any() || tracking.limit(core.rules().settings.tracking_table_max_keys) {
+    if !tracking.any() || tracking.limit(core.config().settings.tracking_table_max_keys) {
         Round::Idle
     } else {
         Round::Unfinished
@@ -126,7 +126,7 @@ fn tracking_round(core: &Core) -> Round {
 
 /// Sends away clients that have been silent for longer than `timeout`, unless they listen or wait.
 fn dismiss_idle(core: &Core) {
-    let timeout_s = i64::from(core.rules().settings.timeout);
+    let timeout_s = i64::from(core.config().settings.timeout);
     if timeout_s == 0 || monotonic_ns() / 1_000_000_000 < timeout_s as u64 {
         return;
     }

@@ -13,18 +13,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use minicache::commands::Executor;
+use minicache::conf::Config;
+use minicache::conf::Snapshot;
 use minicache::engine::access::Moment;
 use minicache::engine::cache::{Cache, Identity};
-use minicache::engine::config::Config;
-use minicache::engine::rules::Rules;
 use minicache::engine::session::Session;
 use minicache::wire::reply::Reply;
 use minicache::wire::request::OwnedArgs;
 
-/// A cache, and the rules in force.
+/// A cache and its configuration.
 pub struct World {
     pub cache: Cache,
-    rules: Arc<Rules>,
+    config: Arc<Snapshot>,
 }
 
 /// A client's side of the server: its session.
@@ -53,8 +53,8 @@ impl World {
             config_file: String::new(),
         };
         let cache = Cache::new(1, shards, config, identity);
-        let rules = cache.rules.current();
-        Arc::new(World { cache, rules })
+        let config = cache.config.snapshot();
+        Arc::new(World { cache, config })
     }
 
     /// A client that has just connected.
@@ -79,7 +79,7 @@ impl Client {
         let mut reply = Reply::new(self.session.protocol);
         let counters = &world.cache.counters[0];
         let now = Moment { ms: 1, us: 0 };
-        let mut executor = Executor::new(&world.cache, counters, &world.rules, now, || 0);
+        let mut executor = Executor::new(&world.cache, counters, &world.config, now, || 0);
         executor.execute(&mut self.session, args.as_args(), &mut reply);
         executor.store.release();
         String::from_utf8_lossy(reply.bytes()).into_owned()

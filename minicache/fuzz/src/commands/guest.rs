@@ -38,10 +38,10 @@ enum Expected {
 impl Guest {
     /// One that has just come.
     pub fn new(host: &Host) -> Guest {
-        let rules = host.cache.rules.current();
+        let config = host.cache.config.snapshot();
         let client = host.cache.clients.enter(String::new(), String::new(), host.now.ms);
         Guest {
-            session: Session::new(client, rules.settings.requirepass.is_empty()),
+            session: Session::new(client, config.settings.requirepass.is_empty()),
             parser: Parser::default(),
             pending: Vec::new(),
             listens: false,
@@ -75,25 +75,25 @@ impl Guest {
     }
 
     fn limits(&self, host: &Host) -> Limits {
-        let bulk_max = host.cache.rules.current().settings.proto_max_bulk_len as i64;
+        let bulk_max = host.cache.config.snapshot().settings.proto_max_bulk_len as i64;
         Limits { bulk_max, trusted: self.session.trusted }
     }
 
     /// Runs the first `length` bytes of what is pending, one request at most.
     fn run(&mut self, host: &Host, length: usize, expected: Expected) -> usize {
-        let rules = host.rules();
+        let config = host.config();
         let before = (self.session.replies, self.session.protocol);
         let Session { subscriptions, tracking, monitor, .. } = &self.session;
         self.listens |= !subscriptions.is_empty() || tracking.is_some() || *monitor;
         let mut out = Reply::new(self.session.protocol);
-        let mut executor = host.executor(&rules);
+        let mut executor = host.executor(&config);
         let input = &self.pending[..length];
         let done = run(&mut executor, &mut self.session, &mut self.parser, input, &mut out);
         drop(executor);
         let shown = || self.pending[..length].escape_ascii().to_string();
         let values = split(out.bytes(), self.speech(before.1));
         // A reply without end is broken off, and the conversation with it.
-        let broken_off = self.is_done() && out.len() >= rules.reply_bytes_max();
+        let broken_off = self.is_done() && out.len() >= config.settings.reply_bytes_max();
         let count = match values {
             Err(_) if broken_off => 0,
             values => values.unwrap_or_else(|why| panic!("{why}, reply to {}", shown())).len(),
@@ -179,7 +179,7 @@ impl Guest {
         }
         let id = self.session.client.id;
         cache.pubsub.lock().unsubscribe_all(&self.session.subscriptions, id);
-        unwatch_all(&mut host.executor(&host.rules()).store, &mut self.session);
+        unwatch_all(&mut host.executor(&host.config()).store, &mut self.session);
         cache.monitors.remove(id);
         cache.clients.leave(id);
     }

@@ -12,10 +12,10 @@
 use minicache::commands::Executor;
 use minicache::engine::access::{Access, Moment};
 use minicache::engine::cache::{Cache, Identity};
-use minicache::engine::config::Config;
+use minicache::conf::Config;
 use minicache::engine::hashing;
 use minicache::engine::pubsub::Scope;
-use minicache::engine::rules::Rules;
+use minicache::conf::Snapshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -57,33 +57,33 @@ impl Host {
         }
     }
 
-    /// The rules for the next packet.
-    pub fn rules(&self) -> Arc<Rules> {
-        let rules = &self.cache.rules;
-        if self.limited_at.load(Ordering::Relaxed) != rules.version() {
-            rules.change(|config| {
+    /// The configuration for the next packet.
+    pub fn config(&self) -> Arc<Snapshot> {
+        let live = &self.cache.config;
+        if self.limited_at.load(Ordering::Relaxed) != live.version() {
+            live.change(|config| {
                 for (name, text) in LIMITS {
                     let words: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
                     config.put(name, &words).expect("the limits are well formed");
                 }
             });
-            self.limited_at.store(rules.version(), Ordering::Relaxed);
+            self.limited_at.store(live.version(), Ordering::Relaxed);
         }
-        rules.current()
+        live.snapshot()
     }
 
     /// What executes the commands of one packet.
-    pub fn executor<'c>(&'c self, rules: &'c Rules) -> Executor<'c> {
-        Executor::new(&self.cache, &self.cache.counters[0], rules, self.now, clock)
+    pub fn executor<'c>(&'c self, config: &'c Snapshot) -> Executor<'c> {
+        Executor::new(&self.cache, &self.cache.counters[0], config, self.now, clock)
     }
 
     /// Time passes, and the server looks after its keys.
     pub fn pass(&mut self, ms: i64) {
         self.now.ms += ms;
         const BUDGET: usize = 1000;
-        let rules = self.rules();
+        let config = self.config();
         let counters = &self.cache.counters[0];
-        let mut access = Access::new(&self.cache, counters, &rules, self.now);
+        let mut access = Access::new(&self.cache, counters, &config.tuning, self.now);
         for shard in 0..SHARDS {
             access.lock(1 << shard);
             for db in 0..DATABASES {

@@ -12,8 +12,8 @@
 
 use super::{bit_offset, grow, text};
 use crate::commands::Call;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::format::number::{ItoaBuf, parse_i64};
 
 /// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET type offset value | INCRBY type

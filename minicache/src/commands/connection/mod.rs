@@ -63,7 +63,7 @@ pub fn select(c: &mut Call) -> Answer {
 
 /// A database number, where there is such a database.
 pub fn database(c: &Call, index: i64) -> Result<usize, Error> {
-    let count = i64::from(c.store.rules.settings.databases);
+    let count = i64::from(c.settings.databases);
     if (0..count).contains(&index) {
         Ok(index as usize)
     } else {
@@ -95,7 +95,7 @@ pub fn reset(c: &mut Call) -> Answer {
     if std::mem::take(&mut session.monitor) {
         c.store.cache.monitors.remove(session.client.id);
     }
-    session.trusted = c.store.rules.settings.requirepass.is_empty();
+    session.trusted = c.settings.requirepass.is_empty();
     c.out.protocol = Protocol::Resp2;
     c.out.simple("RESET");
     Ok(())
@@ -108,7 +108,7 @@ pub fn auth(c: &mut Call) -> Answer {
          Are you sure your configuration is correct?",
     );
     match c.args.len() {
-        2 if c.store.rules.settings.requirepass.is_empty() => return Err(NO_PASSWORD),
+        2 if c.settings.requirepass.is_empty() => return Err(NO_PASSWORD),
         2 => log_in(c, b"default", c.arg(1))?,
         3 => log_in(c, c.arg(1), c.arg(2))?,
         _ => return Err(Error::SYNTAX),
@@ -119,7 +119,7 @@ pub fn auth(c: &mut Call) -> Answer {
 
 /// Lets a client in that knows the password; any will do where there is none.
 fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
-    let wanted = &c.store.rules.settings.requirepass;
+    let wanted = &c.settings.requirepass;
     if user != b"default" || !(wanted.is_empty() || same_secret(wanted, password)) {
         return Err(WRONG_PASSWORD);
     }

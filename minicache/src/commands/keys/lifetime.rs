@@ -12,8 +12,8 @@
 //! that. Without a deadline a key lives for ever, so `GT` never holds and `LT` always does.
 
 use crate::commands::{Call, shown};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 
 const MS_PER_S: i64 = 1000;
 
@@ -86,7 +86,7 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     c.store.touch(key);
     let met = c.store.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
     if met && deadline <= c.store.now.ms {
-        c.store.delete(key, c.store.rules.settings.lazyfree_lazy_expire);
+        c.store.delete(key, c.settings.lazyfree_lazy_expire);
         c.store.changed(Events::GENERIC, "del", key);
     } else if met {
         c.store.set_deadline(key, Some(deadline));

@@ -13,10 +13,10 @@
 //! look at it.
 
 use crate::commands::Call;
-use crate::engine::config::settings::Policy;
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Str, Value};
 use crate::engine::store::policy::Lru;
+use crate::engine::tuning::MaxmemoryPolicy as Policy;
 
 /// Whole numbers below this are shared objects in Redis (`OBJ_SHARED_INTEGERS` in `server.h`).
 const SHARED_BELOW: i64 = 10_000;
@@ -33,7 +33,8 @@ pub fn object_encoding(c: &mut Call) -> Answer {
 /// `OBJECT FREQ key`
 pub fn object_freq(c: &mut Call) -> Answer {
     let Some(bits) = clock(c) else { return Ok(()) };
-    let lfu = c.store.rules.lfu().ok_or(Error::new(
+    let tuning = c.store.tuning;
+    let lfu = tuning.maxmemory_policy.is_lfu().then_some(tuning.lfu).ok_or(Error::new(
         "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
          that when switching between policies at runtime LRU and LFU data will take some time to \
          adjust.",
@@ -45,7 +46,7 @@ pub fn object_freq(c: &mut Call) -> Answer {
 /// `OBJECT IDLETIME key`
 pub fn object_idletime(c: &mut Call) -> Answer {
     let Some(bits) = clock(c) else { return Ok(()) };
-    if c.store.rules.settings.maxmemory_policy.is_lfu() {
+    if c.settings.maxmemory_policy.is_lfu() {
         return Err(Error::new(
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
              when switching between policies at runtime LRU and LFU data will take some time to \
@@ -58,7 +59,7 @@ pub fn object_idletime(c: &mut Call) -> Answer {
 
 /// `OBJECT REFCOUNT key`
 pub fn object_refcount(c: &mut Call) -> Answer {
-    let settings = &c.store.rules.settings;
+    let settings = c.settings;
     let by_use = settings.maxmemory_policy.is_lfu()
         || matches!(settings.maxmemory_policy, Policy::AllKeysLru | Policy::VolatileLru);
     let shares = settings.maxmemory == 0 || !by_use;

@@ -11,14 +11,14 @@
 //! `UNLINK` leaves large values to a thread behind it (`engine/lazy_free.rs`).
 
 use crate::commands::Call;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::Value;
 use crate::format::number::parse_i64;
 
 /// `DEL key [key ...]`
 pub fn del(c: &mut Call) -> Answer {
-    delete(c, c.store.rules.settings.lazyfree_lazy_user_del)
+    delete(c, c.settings.lazyfree_lazy_user_del)
 }
 
 /// `UNLINK key [key ...]`

@@ -20,8 +20,8 @@
 
 use crate::commands::Call;
 use crate::engine::access::Access;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::{Object, Value};
 use crate::engine::values::list::{End, List};
 use crate::engine::values::set::Set;
@@ -323,7 +323,7 @@ fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
 }
 
 fn store(c: &mut Call, key: &[u8], elements: &[Vec<u8>], get: &[Pattern]) {
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let mut result = List::new();
     for element in elements {
         if get.is_empty() {

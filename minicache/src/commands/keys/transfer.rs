@@ -13,8 +13,8 @@
 use crate::commands::Call;
 use crate::commands::connection::database;
 use crate::engine::access::{Access, Taken};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 
 const SAME_OBJECT: Error = Error::new("ERR source and destination objects are the same");
 

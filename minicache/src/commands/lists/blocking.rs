@@ -14,8 +14,8 @@
 use super::{parse_end, take, take_one, transfer};
 use crate::commands::popping::{self, pop_one_or_wait, pop_several, pop_several_or_wait};
 use crate::commands::{Call, Mode, timeout_ms};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::list::{End, List};
 use crate::wire::reply::Reply;
 

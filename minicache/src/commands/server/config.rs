@@ -1,15 +1,15 @@
 //! `CONFIG`: the parameters, read and changed while the server runs.
 
 use super::{Call, shown};
+use crate::conf::ConfigError;
 use crate::engine::cache::add;
-use crate::engine::config::ConfigError;
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
 
 /// `CONFIG GET pattern …`
 pub fn config_get(c: &mut Call) -> Answer {
     let patterns: Vec<&[u8]> = c.args.from(2).iter().collect();
-    c.store.cache.rules.read(|config| {
+    c.store.cache.config.read(|config| {
         let found = config.get(&patterns);
         c.out.map(found.len());
         for (name, value) in found {
@@ -28,26 +28,26 @@ pub fn config_set(c: &mut Call) -> Answer {
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (0..pairs.len()).step_by(2).map(|at| (pairs.at(at), pairs.at(at + 1))).collect();
-    let trusted = c.store.rules.settings.enable_protected_configs.allows(c.session.is_local());
-    let world = c.store.cache.world.get();
-    let changed = c.store.cache.rules.change(|config| {
+    let trusted = c.settings.enable_protected_configs.allows(c.session.is_local());
+    let host = c.store.cache.host.get();
+    let changed = c.store.cache.config.change(|config| {
         let mut next = config.clone();
         let names = next.set_many(&pairs, trusted)?;
-        if let Some(world) = world {
-            world.follow(config.settings(), next.settings())?;
+        if let Some(host) = host {
+            host.apply(config.settings(), next.settings())?;
         }
         *config = next;
         Ok(names)
     });
     match changed {
         Ok::<_, ConfigError>(names) => {
-            let port = c.store.cache.rules.current().settings.port;
+            let port = c.store.cache.config.snapshot().settings.port;
             c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.forget_candidates());
             }
-            let limit = c.store.cache.rules.current().settings.maxmemory_clients;
+            let limit = c.store.cache.config.snapshot().settings.maxmemory_clients;
             if limit > 0 && names.contains(&"maxmemory-clients") {
                 c.session.publish_figures();
                 c.store.cache.clients.evict(limit);
@@ -78,10 +78,11 @@ pub fn config_rewrite(c: &mut Call) -> Answer {
     if path.is_empty() {
         return Err(Error::new("ERR The server is running without a config file"));
     }
-    let failed = |why: std::io::Error| Error::text(format!("ERR Rewriting config file: {why}"));
-    let before = std::fs::read(path).map_err(failed)?;
-    let after = c.store.cache.rules.read(|config| config.rewritten(&before));
-    std::fs::write(path, after).map_err(failed)?;
+    let mut edit = |before: &[u8]| c.store.cache.config.read(|config| config.rewritten(before));
+    if let Some(host) = c.store.cache.host.get() {
+        let failed = |why| Error::text(format!("ERR Rewriting config file: {why}"));
+        host.rewrite(path, &mut edit).map_err(failed)?;
+    }
     c.out.ok();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `DEBUG`: what test suites and curious people need (`debug.c`).
 
 use super::{Call, digest, shown};
-use crate::engine::config::kind::memory;
+use crate::conf::kind::memory;
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Object, Value};
 use crate::engine::store::shard::Shard;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// `DEBUG subcommand [argument …]`
 pub fn debug(c: &mut Call) -> Answer {
-    if !c.store.rules.settings.enable_debug_command.allows(c.session.is_local()) {
+    if !c.settings.enable_debug_command.allows(c.session.is_local()) {
         return Err(Error::new(
             "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
              \"local\", you can run it from a local connection, otherwise you need to set this \
@@ -39,7 +39,7 @@ pub fn debug(c: &mut Call) -> Answer {
         (b"help", 2) => help(c),
         (b"log", 3) => {
             let line = format!("DEBUG LOG: {}", shown(c.arg(2), usize::MAX));
-            c.store.cache.world.get().inspect(|world| world.log(&line));
+            c.store.cache.host.get().inspect(|host| host.log(&line));
             ok(c)
         }
         (b"reload", _) => reload(c),
@@ -148,7 +148,7 @@ fn serialized_length(text: &[u8]) -> usize {
 /// `DEBUG DIGEST`: of all keys of all databases.
 fn database_digest(c: &mut Call) -> Answer {
     let mut sum = 0u128;
-    for db in 0..c.store.rules.settings.databases as usize {
+    for db in 0..c.settings.databases as usize {
         for (_, shard) in c.store.shards() {
             let mut cursor = 0;
             loop {

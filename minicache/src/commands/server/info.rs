@@ -103,7 +103,7 @@ fn human(bytes: usize) -> String {
 
 fn server(c: &mut Call, page: &mut Page) {
     let (cache, now) = (c.store.cache, c.store.now);
-    let settings = &c.store.rules.settings;
+    let settings = c.settings;
     let up_s = (now.ms - cache.identity.started_ms).max(0) / 1000;
     let executable = std::env::current_exe().unwrap_or_default();
     page.row("redis_version", REDIS_VERSION);
@@ -141,7 +141,7 @@ fn clients(c: &mut Call, page: &mut Page) {
     };
     page.row("connected_clients", all.len());
     page.row("cluster_connections", 0);
-    page.row("maxclients", c.store.rules.settings.maxclients);
+    page.row("maxclients", c.settings.maxclients);
     page.row("client_recent_max_input_buffer", most(|figures| &figures.input_bytes));
     page.row("client_recent_max_output_buffer", most(|figures| &figures.output_bytes));
     let waits = |client: &&Arc<Client>| client.figures.blocked.load(Ordering::Relaxed);
@@ -151,7 +151,7 @@ fn clients(c: &mut Call, page: &mut Page) {
 }
 
 fn memory(c: &mut Call, page: &mut Page) {
-    let (cache, settings) = (c.store.cache, &c.store.rules.settings);
+    let (cache, settings) = (c.store.cache, c.settings);
     let resident = Process::look().resident_bytes as usize;
     let (used, allocated) = (cache.used_memory(), crate::raw::allocated());
     let (peak, startup) = (cache.peak_memory(), cache.startup_memory);
@@ -191,7 +191,7 @@ fn memory(c: &mut Call, page: &mut Page) {
 }
 
 fn index_bytes(c: &Call) -> usize {
-    let databases = 0..c.store.rules.settings.databases as usize;
+    let databases = 0..c.settings.databases as usize;
     let of = |shard: &Shard| databases.clone().map(|db| shard.index_size(db).0).sum::<usize>();
     c.store.shards().map(|(_, shard)| of(shard)).sum()
 }
@@ -338,7 +338,7 @@ fn error_stats(c: &mut Call, page: &mut Page) {
 }
 
 fn latency_stats(c: &mut Call, page: &mut Page) {
-    let percents = &c.store.rules.settings.latency_tracking_info_percentiles;
+    let percents = &c.settings.latency_tracking_info_percentiles;
     for row in &catalogue::COMMANDS {
         let latencies = super::latencies(c, row);
         if latencies.is_empty() {
@@ -352,7 +352,7 @@ fn latency_stats(c: &mut Call, page: &mut Page) {
 }
 
 fn keyspace(c: &mut Call, page: &mut Page) {
-    for db in 0..c.store.rules.settings.databases as usize {
+    for db in 0..c.settings.databases as usize {
         let keys: usize = c.store.shards().map(|(_, shard)| shard.len(db)).sum();
         let volatile: usize = c.store.shards().map(|(_, shard)| shard.volatile_len(db)).sum();
         if keys > 0 {

@@ -28,11 +28,11 @@ pub fn flushdb(c: &mut Call) -> Answer {
 /// `FLUSHALL [ASYNC | SYNC]`
 pub fn flushall(c: &mut Call) -> Answer {
     let lazily = is_lazy(c)?;
-    for db in 0..c.store.rules.settings.databases as usize {
+    for db in 0..c.settings.databases as usize {
         c.store.touch_database(db, None);
     }
     flush(c, lazily, Shard::clear_all);
-    if c.store.rules.settings.saves {
+    if c.settings.saves {
         c.store.cache.note_save(c.store.now.ms);
     }
     c.out.ok();
@@ -42,7 +42,7 @@ pub fn flushall(c: &mut Call) -> Answer {
 /// Whether what is flushed is freed later.
 fn is_lazy(c: &Call) -> Result<bool, Error> {
     match c.args.len() {
-        1 => Ok(c.store.rules.settings.lazyfree_lazy_user_flush),
+        1 => Ok(c.settings.lazyfree_lazy_user_flush),
         2 if c.is(1, "async") => Ok(true),
         2 if c.is(1, "sync") => Ok(false),
         _ => Err(Error::SYNTAX),

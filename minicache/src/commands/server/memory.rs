@@ -23,7 +23,7 @@ pub fn memory_usage(c: &mut Call) -> Answer {
 /// `MEMORY STATS`
 pub fn memory_stats(c: &mut Call) -> Answer {
     let cache = c.store.cache;
-    let databases = c.store.rules.settings.databases as usize;
+    let databases = c.settings.databases as usize;
     let (used, allocated) = (cache.used_memory(), crate::raw::allocated());
     let count = |db: usize| c.store.shards().map(|(_, shard)| shard.len(db)).sum::<usize>();
     let index =

@@ -51,7 +51,7 @@ pub fn slowlog_reset(c: &mut Call) -> Answer {
 /// `LATENCY DOCTOR`
 pub fn latency_doctor(c: &mut Call) -> Answer {
     let events = c.store.cache.latency.all();
-    let threshold_ms = c.store.rules.settings.latency_monitor_threshold;
+    let threshold_ms = c.settings.latency_monitor_threshold;
     let mut report = match (threshold_ms, events.is_empty()) {
         (0, _) => "Nothing is recorded: latency-monitor-threshold is 0 milliseconds.\n".into(),
         (_, true) => format!("Nothing took {threshold_ms} ms or longer.\n"),

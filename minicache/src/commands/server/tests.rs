@@ -176,11 +176,12 @@ fn what_does_not_change_anything_passes_a_pause_of_writes() {
     server.run_as("b", "SET k v");
     server.run_as("c", "CLIENT PAUSE 1000 WRITE");
     let held = |server: &mut Fixture, client: &str, line: &[&[u8]]| {
-        let rules = server.cache.rules.current();
+        let config = server.cache.config.snapshot();
         let args = crate::commands::testing::words(line);
         server.session(client);
         let (cache, now) = (&server.cache, server.now);
-        let executor = crate::commands::Executor::new(cache, &cache.counters[0], &rules, now, || 0);
+        let executor =
+            crate::commands::Executor::new(cache, &cache.counters[0], &config, now, || 0);
         executor.held_up(&server.sessions[client], args.as_args()).is_some()
     };
     assert!(!held(&mut server, "", &[b"EXEC"]));

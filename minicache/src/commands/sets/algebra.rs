@@ -14,8 +14,8 @@
 
 use crate::commands::Call;
 use crate::engine::access::Access;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::{Container, Value};
 use crate::engine::values::Limits;
 use crate::engine::values::set::Set;
@@ -73,7 +73,7 @@ fn parse_card(args: Args) -> Result<(usize, usize), Error> {
 
 /// `SINTERSTORE destination key [key ...]`
 pub fn sinterstore(c: &mut Call) -> Answer {
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let sets = read(c.store, c.args.from(2).iter())?;
     let mut result = Set::new();
     intersect(&sets, |member| {
@@ -85,7 +85,7 @@ pub fn sinterstore(c: &mut Call) -> Answer {
 
 /// `SUNION key [key ...]`
 pub fn sunion(c: &mut Call) -> Answer {
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let sets = read(c.store, c.args.from(1).iter())?;
     let result = union(&sets, limits);
     show(c, &result)
@@ -93,7 +93,7 @@ pub fn sunion(c: &mut Call) -> Answer {
 
 /// `SUNIONSTORE destination key [key ...]`
 pub fn sunionstore(c: &mut Call) -> Answer {
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let sets = read(c.store, c.args.from(2).iter())?;
     let result = union(&sets, limits);
     store(c, "sunionstore", result)
@@ -101,7 +101,7 @@ pub fn sunionstore(c: &mut Call) -> Answer {
 
 /// `SDIFF key [key ...]`
 pub fn sdiff(c: &mut Call) -> Answer {
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let sets = read(c.store, c.args.from(1).iter())?;
     let result = difference(&sets, limits);
     show(c, &result)
@@ -109,7 +109,7 @@ pub fn sdiff(c: &mut Call) -> Answer {
 
 /// `SDIFFSTORE destination key [key ...]`
 pub fn sdiffstore(c: &mut Call) -> Answer {
-    let limits = &c.store.rules.limits;
+    let limits = &c.store.tuning.limits;
     let sets = read(c.store, c.args.from(2).iter())?;
     let result = difference(&sets, limits);
     store(c, "sdiffstore", result)

@@ -13,8 +13,8 @@
 
 use crate::commands::Call;
 use crate::commands::draw::Draw;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::set::Set;
 
 /// `SPOP key [count]`
@@ -43,7 +43,7 @@ fn pop_many(c: &mut Call) -> Answer {
     /// If fewer than a fifth as many stay as go, those that stay are drawn.
     const GOING_PER_STAYING: usize = 5;
     let (key, count) = (c.arg(1), c.count(2)?);
-    let (limits, mut rng) = (&c.store.rules.limits, c.store.cache.rng());
+    let (limits, mut rng) = (&c.store.tuning.limits, c.store.cache.rng());
     let set = match c.store.get_mut::<Set>(key)? {
         Some(set) if count > 0 => set,
         _ => {

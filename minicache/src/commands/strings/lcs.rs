@@ -23,7 +23,7 @@ pub fn lcs(c: &mut Call) -> Answer {
     let (one, other) = (text(c, 1), text(c, 2));
     let (one, other) = (one?, other?);
     let options = Options::parse(c)?;
-    let table = Table::of(&one, &other, c.store.rules.settings.proto_max_bulk_len)?;
+    let table = Table::of(&one, &other, c.settings.proto_max_bulk_len)?;
     if options.ranges {
         c.out.map(2);
         c.out.text("matches");

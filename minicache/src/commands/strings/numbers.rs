@@ -12,8 +12,8 @@
 
 use crate::commands::Call;
 use crate::commands::long_double::LongDouble;
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::Str;
 use crate::engine::store::shard::Fresh;
 use crate::format::number::{ItoaBuf, parse_i64};

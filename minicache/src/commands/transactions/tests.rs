@@ -250,8 +250,8 @@ fn exchanged_databases_are_changes_where_a_key_lives() {
 }
 
 fn expire(t: &mut Fixture, db: usize, key: &str, in_ms: i64) {
-    let rules = t.cache.rules.current();
-    let mut store = Access::new(&t.cache, &t.cache.counters[0], &rules, t.now);
+    let config = t.cache.config.snapshot();
+    let mut store = Access::new(&t.cache, &t.cache.counters[0], &config.tuning, t.now);
     store.lock_all();
     store.db = db;
     store.set_deadline(key.as_bytes(), Some(t.now.ms + in_ms));
@@ -357,8 +357,8 @@ fn nobody_sees_a_state_in_between() {
     const MOVES: usize = 2000;
     let t = Fixture::new();
     let converse = |commands: &[&str], times: usize, check: &dyn Fn(String)| {
-        let rules = t.cache.rules.current();
-        let mut executor = Executor::new(&t.cache, &t.cache.counters[0], &rules, t.now, || 0);
+        let config = t.cache.config.snapshot();
+        let mut executor = Executor::new(&t.cache, &t.cache.counters[0], &config, t.now, || 0);
         let client = t.cache.clients.enter(String::new(), String::new(), 0);
         let mut session = Session::new(client, true);
         for _ in 0..times {

@@ -13,8 +13,8 @@
 //! All scores are checked before the first member is touched: a command happens as a whole or not.
 
 use crate::commands::{Call, remove_named};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::Limits;
 use crate::engine::values::zset::ZSet;
 use crate::format::number::parse_f64;
@@ -143,7 +143,7 @@ impl Options {
     /// Goes through the pairs from argument `first` on.
     fn apply_all(&self, c: &mut Call, key: &[u8], first: usize) -> Result<Tally, Error> {
         let mut tally = Tally::default();
-        let limits = &c.store.rules.limits;
+        let limits = &c.store.tuning.limits;
         let zset = match self.only_present {
             true => c.store.get_mut::<ZSet>(key)?,
             false => Some(c.store.obtain::<ZSet>(key)?),

@@ -37,7 +37,7 @@ pub use range::{
 };
 
 use super::Call;
-use crate::engine::config::events::Events;
+use crate::engine::events::Events;
 use crate::engine::values::zset::{Scored, ZSet};
 use crate::format::listpack::Element;
 use crate::wire::reply::{Protocol, Reply};
@@ -96,7 +96,7 @@ impl Listing {
 fn store(c: &mut Call, key: &[u8], result: Vec<Scored>, event: &str) {
     c.out.count(result.len());
     if !result.is_empty() {
-        c.store.put(key, ZSet::from_sorted(result, &c.store.rules.limits));
+        c.store.put(key, ZSet::from_sorted(result, &c.store.tuning.limits));
         c.store.changed(Events::ZSET, event, key);
     } else if c.store.remove(key) {
         c.store.changed(Events::GENERIC, "del", key);

@@ -22,8 +22,8 @@ use crate::commands::Call;
 use crate::commands::popping::{
     self, pop_first, pop_one_or_wait, pop_several, pop_several_or_wait,
 };
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::zset::ZSet;
 use crate::wire::reply::Reply;
 

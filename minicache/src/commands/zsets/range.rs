@@ -14,8 +14,8 @@
 use super::super::Call;
 use super::bounds::{By, Interval};
 use super::{Listing, store};
-use crate::engine::config::events::Events;
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::values::zset::{Iter, Scored, ZSet};
 use std::ops::Range;
 

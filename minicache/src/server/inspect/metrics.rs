@@ -92,7 +92,7 @@ fn keyspace(shards: &[Figures], out: &mut Exposition) {
 
 fn memory(cache: &Cache, shards: &[Figures], out: &mut Exposition) {
     let sum = |figure: fn(&Figures) -> usize| shards.iter().map(figure).sum::<usize>();
-    let max = cache.rules.current().settings.maxmemory;
+    let max = cache.config.snapshot().settings.maxmemory;
     for (name, help, bytes) in [
         ("minicache_memory_used_bytes", "What maxmemory limits.", cache.used_memory()),
         ("minicache_memory_peak_bytes", "The most that was seen.", cache.peak_memory()),
@@ -107,7 +107,7 @@ fn memory(cache: &Cache, shards: &[Figures], out: &mut Exposition) {
 }
 
 fn clients(cache: &Cache, out: &mut Exposition) {
-    let max = cache.rules.current().settings.maxclients;
+    let max = cache.config.snapshot().settings.maxclients;
     let (channels, patterns) = {
         let pubsub = cache.pubsub.lock();
         (pubsub.count(Scope::Channel), pubsub.count(Scope::Pattern))

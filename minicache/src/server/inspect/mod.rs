@@ -90,7 +90,7 @@ impl Figures {
 }
 
 fn databases(cache: &Cache) -> usize {
-    cache.rules.current().settings.databases as usize
+    cache.config.snapshot().settings.databases as usize
 }
 
 /// Keys, and keys with a deadline, of each database in all shards.

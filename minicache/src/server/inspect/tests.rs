@@ -96,9 +96,9 @@ fn what_was_sampled_and_not_evicted_waits_in_the_pool() {
     for number in 0..200 {
         fixture.run(&format!("SET key:{number} value"));
     }
-    let rules = fixture.cache.rules.current();
+    let config = fixture.cache.config.snapshot();
     let evicted = fixture.cache.lock(3).shard.evict(Sampling {
-        policy: &*rules.policy,
+        policy: &*config.tuning.policy,
         volatile_only: false,
         samples: 5,
         now_ms: fixture.now.ms + 90_000,

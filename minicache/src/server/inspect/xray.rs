@@ -14,12 +14,12 @@
 use super::{Figures, databases, each_shard, keys_by_database, of_command};
 use crate::commands::catalogue;
 use crate::engine::cache::Cache;
-use crate::engine::config::settings::Policy;
 use crate::engine::rng::Rng;
 use crate::engine::store::policy::Candidate;
 use crate::engine::store::shard::Shard;
 use crate::engine::store::slab::ClassUse;
 use crate::engine::store::wheel;
+use crate::engine::tuning::MaxmemoryPolicy as Policy;
 use crate::server::now;
 use minikit::admin::Xray;
 use minikit::process::Process;
@@ -125,7 +125,7 @@ fn server(cache: &Cache, page: &mut Xray) {
 
 fn memory(cache: &Cache, shards: &[&Figures], page: &mut Xray) {
     let sum = |figure: fn(&Figures) -> usize| shards.iter().map(|it| figure(it)).sum::<usize>();
-    let settings = &cache.rules.current().settings;
+    let settings = &cache.config.snapshot().settings;
     let limit = match settings.maxmemory {
         0 => "no limit".to_string(),
         bytes => size(bytes as usize),
@@ -193,7 +193,7 @@ fn expiry_wheel(views: &[View], page: &mut Xray) {
 }
 
 fn eviction_pool(cache: &Cache, views: &[View], page: &mut Xray) {
-    let policy = cache.rules.current().settings.maxmemory_policy;
+    let policy = cache.config.snapshot().settings.maxmemory_policy;
     let note = "The coldest keys that were sampled, kept from one eviction to the next. The first \
                 of each shard is the next to go. Empty until something is evicted.";
     let table = page.table("Eviction pool", note, &["shard", "db", "key", "when it was sampled"]);

@@ -1,7 +1,7 @@
 //! One sorted set: members come, change and go, and are asked about.
 
 use crate::commands::testing::{Fixture, words};
-use crate::engine::config::Config;
+use crate::conf::Config;
 use crate::wire::reply::Protocol;
 use std::collections::BTreeSet;
 
@@ -282,7 +282,7 @@ fn an_endless_draw_ends_with_the_connection() {
     let set = |config: &mut Config| {
         config.set_many(&[(limit.0.as_bytes(), limit.1.as_bytes())], true).map(drop)
     };
-    t.cache.rules.change(set).expect("the limit is well formed");
+    t.cache.config.change(set).expect("the limit is well formed");
     t.run("ZADD z 1 a");
     let args = words(&[b"ZRANDMEMBER", b"z", b"-4000000000000000000", b"WITHSCORES"]);
     let reply = t.run_raw("", args.as_args());

@@ -14,6 +14,7 @@ const COUNTER_MAX: u32 = 255;
 const MINUTES_MASK: i64 = (1 << 16) - 1;
 
 /// `allkeys-lfu` and `volatile-lfu`.
+#[derive(Clone, Copy)]
 pub struct Lfu {
     /// `lfu-log-factor`: how much harder each step of the counter is.
     pub log_factor: u32,

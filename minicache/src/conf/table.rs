@@ -16,7 +16,8 @@
 
 use super::kind::Kind::{self, *};
 use super::kind::Names;
-use super::{events, special};
+use super::special;
+use crate::engine::tuning::MaxmemoryPolicy;
 
 /// One row of [`PARAMETERS`].
 pub struct Parameter {
@@ -112,17 +113,16 @@ const PORT: Kind = Integer(0, 65535);
 /// Bytes, as far as a C `long` goes.
 const BYTES: Kind = Memory(0, i64::MAX as u64);
 
-/// The eight ways to make room, in Redis's order.
-pub(super) const POLICIES: Names = &[
-    ("volatile-lru", 0),
-    ("volatile-lfu", 1),
-    ("volatile-random", 2),
-    ("volatile-ttl", 3),
-    ("allkeys-lru", 4),
-    ("allkeys-lfu", 5),
-    ("allkeys-random", 6),
-    ("noeviction", 7),
-];
+/// The eviction policies, in Redis's order.
+pub(super) const POLICIES: Names = &{
+    let mut names = [("", 0); MaxmemoryPolicy::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = (MaxmemoryPolicy::ALL[index].name(), index as u32);
+        index += 1;
+    }
+    names
+};
 /// Who may do something delicate.
 pub(super) const WHO: Names = &[("no", 0), ("yes", 1), ("local", 2)];
 /// How much is logged.
@@ -237,7 +237,7 @@ pub static PARAMETERS: &[Parameter] = &[
     kept("shutdown-on-sigterm", Words(special::shutdown_flags), "default",
         "There is nothing to save."),
     // What can be seen from outside.
-    used("notify-keyspace-events", Word(events::normalised), "",
+    used("notify-keyspace-events", Word(special::event_classes), "",
         "Which events are published; none if empty."),
     used("slowlog-log-slower-than", Integer(-1, i64::MAX), "10000",
         "Microseconds; -1 logs nothing, 0 all."),

@@ -21,14 +21,17 @@
 //! around), and `notify-keyspace-events` shows the `n` of `An` (Redis drops it). The counterpart in
 //! Redis is `config.c`.
 
-pub mod events;
 pub mod file;
+pub mod host;
 pub mod kind;
+pub mod live;
 pub mod settings;
 mod special;
 pub mod table;
 
 use crate::engine::glob;
+pub use host::Host;
+pub use live::{LiveConfig, Snapshot};
 pub use settings::Settings;
 use table::{Change, PARAMETERS, Parameter};
 

@@ -12,6 +12,7 @@
 //! The counterpart in Redis are the `setConfig…Option` functions of `config.c`.
 
 use super::kind::{Kind, Names, memory};
+use crate::engine::events::Events;
 use crate::format::number::parse_i64;
 use crate::format::words::{join, split};
 
@@ -132,6 +133,13 @@ pub fn percentiles(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
 /// No words when there is only one and it is empty, which is how a list is emptied.
 fn unless_empty<'a, 'b>(words: &'a [&'b [u8]]) -> &'a [&'b [u8]] {
     if words == [b""] { &[] } else { words }
+}
+
+/// The letters of `notify-keyspace-events`.
+pub fn event_classes(word: &[u8]) -> Result<Vec<u8>, String> {
+    let events = Events::parse(word)
+        .ok_or_else(|| format!("Invalid event class character. Use '{}'.", "Ag$lshzxeKEtmdn"))?;
+    Ok(events.to_text())
 }
 
 /// How often per second; kept within bounds rather than refused.

@@ -3,71 +3,28 @@
 //! ```text
 //! maxmemory-clients  "5%"   with maxmemory "1073741824"   ->  maxmemory_clients: 53687091
 //! list-max-listpack-size  "-2"                            ->  list_max_listpack_size: -2
-//! maxmemory-policy  "allkeys-lru"                         ->  maxmemory_policy: Policy::AllKeysLru
+//! maxmemory-policy  "allkeys-lru"                         ->  maxmemory_policy: MaxmemoryPolicy::AllKeysLru
 //! ```
 //!
 //! Reading all of them costs some microseconds, a field costs a load. Redis keeps the same numbers
 //! in `struct redisServer` (`server.h`) and its table points into it; here the arrow goes the other
 //! way, so that a change can be tried on a copy.
 
-use super::events::Events;
 use super::kind::number_of;
 use super::table::{LOG_LEVELS, PARAMETERS, POLICIES, WHO};
+use crate::engine::events::Events;
+use crate::engine::store::policy::Lfu;
+use crate::engine::tuning::{MaxmemoryPolicy, Tuning};
+use crate::engine::values::Limits;
 
 /// `maxmemory-clients` is never taken to be less than this, or nobody could say anything
 /// (`networking.c`).
 const CLIENTS_LEAST: u64 = 128 * 1024;
 
-/// Which keys make room under `maxmemory`. "Volatile" ones have a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Volatile keys, the longest unused first.
-    VolatileLru,
-    /// Volatile keys, the least often used first.
-    VolatileLfu,
-    /// Volatile keys, any.
-    VolatileRandom,
-    /// Volatile keys, the nearest deadline first.
-    VolatileTtl,
-    /// All keys, the longest unused first.
-    AllKeysLru,
-    /// All keys, the least often used first.
-    AllKeysLfu,
-    /// All keys, any.
-    AllKeysRandom,
-    /// None: writes that need memory are refused.
-    NoEviction,
-}
-
-impl Policy {
-    /// In the order of [`POLICIES`].
-    const ALL: [Policy; 8] = [
-        Policy::VolatileLru,
-        Policy::VolatileLfu,
-        Policy::VolatileRandom,
-        Policy::VolatileTtl,
-        Policy::AllKeysLru,
-        Policy::AllKeysLfu,
-        Policy::AllKeysRandom,
-        Policy::NoEviction,
-    ];
-
-    /// The name in `CONFIG` and `INFO`.
-    pub fn name(self) -> &'static str {
-        POLICIES[self as usize].0
-    }
-
-    /// Whether only keys with a deadline make room.
-    pub fn is_volatile(self) -> bool {
-        use Policy::*;
-        matches!(self, VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl)
-    }
-
-    /// Whether keys count how often they are used, instead of when.
-    pub fn is_lfu(self) -> bool {
-        matches!(self, Policy::VolatileLfu | Policy::AllKeysLfu)
-    }
-}
+/// Unread bytes allowed to a client without a limit of its own. Redis allows any number. Here a
+/// client that already had unread replies is closed at this many, because one that sends commands
+/// and never reads must not take the memory of all the others.
+pub const UNREAD_MAX: u64 = 256 << 20;
 
 /// Who may do something delicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +106,7 @@ pub struct Settings {
     pub tracking_table_max_keys: u64,
     pub databases: u32,
     pub maxmemory: u64,
-    pub maxmemory_policy: Policy,
+    pub maxmemory_policy: MaxmemoryPolicy,
     pub maxmemory_samples: u32,
     pub maxmemory_eviction_tenacity: u32,
     pub lfu_log_factor: u32,
@@ -246,6 +203,46 @@ impl Settings {
             oom_score: of.oom_score(),
         }
     }
+    /// The limit on a client's unread replies.
+    pub fn output_limit(&self, subscriber: bool) -> OutputLimit {
+        match subscriber {
+            true => self.output_limit_pubsub,
+            false => self.output_limit_normal,
+        }
+    }
+
+    /// Bytes after which a command that could reply endlessly must stop.
+    pub fn reply_bytes_max(&self) -> usize {
+        match self.output_limit(false).hard_bytes {
+            0 => UNREAD_MAX as usize,
+            bytes => bytes as usize,
+        }
+    }
+
+    /// The part the engine acts on.
+    pub fn tuning(&self) -> Tuning {
+        let lfu = Lfu { log_factor: self.lfu_log_factor, decay_minutes: self.lfu_decay_time };
+        Tuning {
+            databases: self.databases as usize,
+            maxmemory: self.maxmemory,
+            maxmemory_policy: self.maxmemory_policy,
+            maxmemory_samples: self.maxmemory_samples as usize,
+            policy: self.maxmemory_policy.ranking(lfu),
+            lfu,
+            limits: Limits {
+                hash_max_listpack_entries: self.hash_max_listpack_entries as usize,
+                hash_max_listpack_value: self.hash_max_listpack_value as usize,
+                zset_max_listpack_entries: self.zset_max_listpack_entries as usize,
+                zset_max_listpack_value: self.zset_max_listpack_value as usize,
+                set_max_intset_entries: self.set_max_intset_entries as usize,
+                list_max_listpack_size: self.list_max_listpack_size,
+            },
+            lazyfree_lazy_eviction: self.lazyfree_lazy_eviction,
+            lazyfree_lazy_expire: self.lazyfree_lazy_expire,
+            lazyfree_lazy_server_del: self.lazyfree_lazy_server_del,
+            notify_keyspace_events: self.notify_keyspace_events,
+        }
+    }
 }
 
 /// The texts of the table with the conversions that their kinds have made safe.
@@ -283,9 +280,9 @@ impl Texts<'_> {
         }
     }
 
-    fn policy(&self) -> Policy {
+    fn policy(&self) -> MaxmemoryPolicy {
         let number = number_of(POLICIES, self.bytes("maxmemory-policy"));
-        number.map_or(Policy::NoEviction, |number| Policy::ALL[number as usize])
+        number.map_or(MaxmemoryPolicy::NoEviction, |number| MaxmemoryPolicy::ALL[number as usize])
     }
 
     fn log_level(&self) -> LogLevel {

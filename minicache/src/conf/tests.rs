@@ -1,8 +1,10 @@
 //! The table, `CONFIG GET`, `CONFIG SET` and files, against what a Redis 7.0.15 answers.
 
 use super::file::LoadError;
-use super::settings::{OutputLimit, Policy, Trust};
+use super::settings::{OutputLimit, Trust};
 use super::*;
+use crate::engine::events::Events;
+use crate::engine::tuning::MaxmemoryPolicy;
 
 fn set(config: &mut Config, pairs: &[(&str, &str)]) -> Result<Vec<&'static str>, String> {
     let pairs: Vec<(&[u8], &[u8])> =
@@ -203,7 +205,7 @@ fn settings_follow_the_texts() {
     ];
     set(&mut config, &pairs).unwrap();
     let settings = config.settings();
-    assert_eq!(settings.maxmemory_policy, Policy::AllKeysLfu);
+    assert_eq!(settings.maxmemory_policy, MaxmemoryPolicy::AllKeysLfu);
     assert_eq!(settings.maxmemory_policy.name(), "allkeys-lfu");
     assert!(settings.maxmemory_policy.is_lfu() && !settings.maxmemory_policy.is_volatile());
     assert_eq!(settings.maxmemory_clients, 5 << 20);
@@ -211,7 +213,7 @@ fn settings_follow_the_texts() {
     assert_eq!(settings.output_limit_normal, limit);
     let limit = OutputLimit { hard_bytes: 4, soft_bytes: 5, soft_seconds: 6 };
     assert_eq!(settings.output_limit_pubsub, limit);
-    assert!(settings.notify_keyspace_events.contains(events::Events::EXPIRED));
+    assert!(settings.notify_keyspace_events.contains(Events::EXPIRED));
     assert_eq!(settings.bind, ["127.0.0.1", "::1"]);
     assert_eq!(settings.requirepass, b"s3cret");
     assert!(is_secret(b"RequirePass") && !is_secret(b"bind"));
@@ -248,7 +250,7 @@ fn arguments_are_lines_of_the_file() {
     // The cases of "redis-server command line arguments" in introspection.tcl.
     let config = load("", &["--maxmemory 700mb", "--maxmemory-policy volatile-lru"]).unwrap();
     assert_eq!(get(&config, "maxmemory"), "734003200");
-    assert_eq!(config.settings().maxmemory_policy, Policy::VolatileLru);
+    assert_eq!(config.settings().maxmemory_policy, MaxmemoryPolicy::VolatileLru);
     let config = load("port 1", &["loglevel", "verbose", "--maxmemory '700mb'"]).unwrap();
     assert_eq!(get(&config, "loglevel"), "verbose");
     let template = "--my--title--template";

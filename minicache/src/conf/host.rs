@@ -1,0 +1,33 @@
+//! The process around the server, as `CONFIG` and `DEBUG` need it: addresses, the working
+//! directory, limits, files.
+//!
+//! ```text
+//! CONFIG SET port 7000 ─> texts checked ─> Host::apply: bind port 7000 ─> new snapshot
+//!                                               └─ in use: nothing has changed, the reply says why
+//! ```
+//!
+//! Nothing below [`server`](crate::server) opens a file or a socket. The server hands in an
+//! implementation; tests and models run without one, and there parameters change and nothing else
+//! happens. In Redis these are the `apply` functions of `config.c`, which act on the process
+//! directly.
+
+use super::{ConfigError, Settings};
+use std::io;
+
+/// The process that runs the server.
+pub trait Host: Send + Sync {
+    /// Changes the process to match new settings.
+    ///
+    /// # Errors
+    /// The parameter that could not be applied and why. The process is then as it was before.
+    fn apply(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError>;
+
+    /// Writes a line to the log.
+    fn log(&self, line: &str);
+
+    /// Replaces the contents of a file by what `edit` makes of them.
+    ///
+    /// # Errors
+    /// The system's, if the file cannot be read or written.
+    fn rewrite(&self, path: &str, edit: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> io::Result<()>;
+}
