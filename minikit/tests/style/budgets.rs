@@ -74,8 +74,10 @@ fn lines(sources: &[&Source]) -> usize {
 }
 
 fn heart<'a>(sources: &[&'a Source]) -> Vec<&'a Source> {
-    let is_heart =
-        |it: &&&Source| it.path.contains("/src/format") || it.path.contains("/src/engine");
+    let is_heart = |it: &&&Source| {
+        let below_src = it.path.split_once("/src/").map_or("", |(_, path)| path);
+        ["format", "engine"].contains(&below_src.split(['/', '.']).next().unwrap_or_default())
+    };
     sources.iter().filter(is_heart).copied().collect()
 }
 

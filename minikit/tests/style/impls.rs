@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::imports::{Crate, Target};
+use crate::imports::{CHAIN_MAX, Crate, Target};
 use crate::rules::Finding;
 use crate::source::{Source, is_in_name, name_at};
 use crate::workspace::Workspace;
@@ -18,14 +18,15 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
     for name in workspace.crates() {
         let crate_ = Crate::read(workspace, name);
-        let mut homes = BTreeMap::<Target, &str>::new();
+        let mut files = BTreeMap::<Target, &str>::new();
         for (module, source) in crate_.modules().map(|(path, module)| (path, module.source)) {
             for (place, path) in inherent_impls(source) {
                 let unknown = || Target { module: module.to_owned(), item: path.last().cloned() };
-                let of = crate_.resolve(module, &path, 16).unwrap_or_else(unknown);
-                let home = *homes.entry(of).or_insert(&source.path);
-                if home != source.path {
-                    let text = format!("impl {}: its other methods are in {home}", path.join("::"));
+                let of = crate_.resolve(module, &path, CHAIN_MAX).unwrap_or_else(unknown);
+                let first = *files.entry(of).or_insert(&source.path);
+                if first != source.path {
+                    let text =
+                        format!("impl {}: its other methods are in {first}", path.join("::"));
                     findings.push(Finding::new(&source.path, source.line_of(place), text));
                 }
             }
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_with_two_homes_fails() {
+    fn a_type_with_methods_in_two_files_fails() {
         let second = |path| {
             let (first, second) = ("minilog/src/engine/log.rs", "minilog/src/engine/read.rs");
             format!("{second}:2 impl {path}: its other methods are in {first}")

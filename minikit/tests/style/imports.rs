@@ -19,7 +19,7 @@ use crate::source::{Source, is_in_name, name_at};
 use crate::workspace::Workspace;
 
 /// Longer chains of re-exports than this are circular.
-const CHAIN_MAX: usize = 16;
+pub const CHAIN_MAX: usize = 16;
 
 pub struct Crate<'a> {
     name: &'a str,
@@ -65,8 +65,8 @@ pub struct Import<'a> {
     /// From the root of the crate, as written: `engine::Shard`.
     pub written: String,
     pub target: Target,
-    /// False if the path only names a module, as `use super::store` does, or hands on what a module
-    /// below has, as the `pub use` of a `mod.rs` does.
+    /// False if the path only names a module, as in `use super::store`, or if it re-exports an item
+    /// of a module below, as the `pub use` of a `mod.rs` does.
     pub is_dependency: bool,
 }
 
@@ -97,10 +97,9 @@ impl<'a> Crate<'a> {
     }
 
     pub fn imports(&self) -> Vec<Import<'_>> {
-        let modules = self.modules.iter();
-        modules
-            .flat_map(|(from, it)| it.paths.iter().filter_map(|it| self.import(from, it)))
-            .collect()
+        let paths = self.modules.iter();
+        let paths = paths.flat_map(|(from, module)| module.paths.iter().map(move |it| (from, it)));
+        paths.filter_map(|(from, named)| self.import(from, named)).collect()
     }
 
     fn import<'s>(&'s self, from: &'s str, named: &Named) -> Option<Import<'s>> {
@@ -108,16 +107,17 @@ impl<'a> Crate<'a> {
         let scope = scope(from, source, named.place);
         let target = self.resolve(&scope, &named.path, CHAIN_MAX)?;
 
-        let is_way_up = |it: &&String| ["self", "super"].contains(&it.as_str());
-        let way_up = named.path.iter().take_while(is_way_up).count().max(1);
-        let head = self.resolve(&scope, &named.path[..way_up], CHAIN_MAX)?;
-        let rest = named.path[way_up..].iter().cloned();
+        // As written: the module that `crate`, `super` or a name leads to, and the rest.
+        let is_relative = |it: &&String| ["self", "super"].contains(&it.as_str());
+        let start = named.path.iter().take_while(is_relative).count().max(1);
+        let head = self.resolve(&scope, &named.path[..start], CHAIN_MAX)?;
+        let rest = named.path[start..].iter().cloned();
         let written = [head.module].into_iter().chain(head.item).chain(rest);
         let written = written.filter(|it| !it.is_empty()).collect::<Vec<_>>().join("::");
 
-        let hands_on = named.is_public && is_below(&target.module, from);
+        let is_re_export = named.is_public && is_below(&target.module, from);
         let names_item = target.item.is_some() || matches!(named.binds, Binds::All);
-        let is_dependency = names_item && !hands_on && target.module != from;
+        let is_dependency = names_item && !is_re_export && target.module != from;
         Some(Import { from, source, line: named.line, written, target, is_dependency })
     }
 
@@ -154,11 +154,11 @@ impl<'a> Crate<'a> {
         if self.modules.contains_key(&child) {
             return Some(Target { module: child, item: None });
         }
+
         let Module { source, paths } = self.modules.get(module)?;
-        let bound =
-            paths.iter().filter(|it| matches!(&it.binds, Binds::Name(bound) if bound == name));
-        let mut bound = bound.map(|it| (it, scope(module, source, it.place)));
-        if let Some((named, scope)) = bound.next() {
+        let binds_name = |it: &&Named| matches!(&it.binds, Binds::Name(bound) if bound == name);
+        if let Some(named) = paths.iter().find(binds_name) {
+            let scope = scope(module, source, named.place);
             return self.resolve(&scope, &named.path, chain);
         }
         if defines(&source.code, name) {
@@ -176,7 +176,7 @@ fn parent(module: &str) -> &str {
 }
 
 /// Returns true if `module` is somewhere below `above`.
-pub fn is_below(module: &str, above: &str) -> bool {
+fn is_below(module: &str, above: &str) -> bool {
     above.is_empty() || module.strip_prefix(above).is_some_and(|it| it.starts_with("::"))
 }
 
@@ -193,6 +193,7 @@ fn scope(module: &str, source: &Source, place: usize) -> String {
     scope
 }
 
+/// Returns true if the code has an item, a method or a macro of this name.
 fn defines(code: &str, name: &str) -> bool {
     let keywords =
         ["struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod", "!"];
@@ -206,65 +207,83 @@ fn defines(code: &str, name: &str) -> bool {
 
 /// Every path in a file, tests left out.
 fn paths_of(source: &Source) -> Vec<Named> {
-    let code = source.code.as_str();
     let mut paths = Vec::new();
     let mut statements = Vec::new();
     for start in source.words("use") {
-        // `impl Trait + use<'a>` imports nothing.
         let tree = start + "use".len();
-        let end = tree + code[tree..].find(';').unwrap_or(0);
-        if end > tree && !code[tree..].trim_start().starts_with('<') {
-            let is_public = code[..start].trim_end().ends_with(['b', ')']);
-            leaves(code, tree..end, &[], is_public, &mut paths);
+        // `impl Trait + use<'a>` imports nothing.
+        if !source.code[tree..].trim_start().starts_with('<') {
+            let end = source.code[tree..].find(';').map_or(tree, |it| tree + it);
+            let is_public = source.code[..start].trim_end().ends_with(['b', ')']);
+            paths.extend(leaves(&source.code[..end], tree, is_public));
             statements.push(start..end);
         }
     }
-    let inside = paths_inside(code).into_iter();
+
+    let inside = paths_inside(&source.code).into_iter();
     paths.extend(inside.filter(|it| !statements.iter().any(|range| range.contains(&it.place))));
     paths.retain(|it| !source.is_in_tests(it.place));
     paths.iter_mut().for_each(|it| it.line = source.line_of(it.place));
     paths
 }
 
-/// The leaves of the part of a `use` that is `code[tree]`, which follows the path `above`.
-fn leaves(
-    code: &str,
-    tree: std::ops::Range<usize>,
-    above: &[String],
-    is_public: bool,
-    paths: &mut Vec<Named>,
-) {
-    let text = &code[tree.clone()];
-    let place = tree.start + (text.len() - text.trim_start().len());
-    let (text, alias) = text.split_once(" as ").filter(|_| !text.contains('{')).unzip();
-    let text = text.unwrap_or(&code[tree.clone()]);
-    let (head, list) = text.split_once('{').map_or((text, None), |(head, list)| (head, Some(list)));
-    let names = head.split("::").map(str::trim).filter(|it| !it.is_empty());
-    let mut path = above.iter().cloned().chain(names.map(str::to_owned)).collect::<Vec<_>>();
-
-    if let Some(list) = list {
-        let list = &list[..list.rfind('}').unwrap_or(list.len())];
-        let mut start = tree.start + head.len() + 1;
-        let (mut depth, end) = (0, start + list.len());
-        for (offset, character) in list.char_indices().chain([(list.len(), ',')]) {
-            match character {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                ',' if depth == 0 => {
-                    let next = end - list.len() + offset;
-                    leaves(code, start..next, &path, is_public, paths);
-                    start = (next + 1).min(end);
+/// The leaves of the tree of a `use`, which begins at `start` and reaches to the end of `code`.
+fn leaves(code: &str, start: usize, is_public: bool) -> Vec<Named> {
+    let mut leaves = Vec::new();
+    // The paths in front of the braces that are open, and the leaf that is being read.
+    let mut open = vec![Vec::new()];
+    let (mut path, mut alias, mut first) = (Vec::<String>::new(), None, None);
+    for (place, token) in tokens(code, start).chain([(code.len(), ",")]) {
+        match token {
+            ":" => {}
+            "as" => alias = Some(""),
+            "{" => {
+                open.push(path.clone());
+                first = None;
+            }
+            "," | "}" => {
+                if let Some(place) = first.take() {
+                    leaves.push(leaf(place, path, alias.take(), is_public));
                 }
-                _ => {}
+                if token == "}" {
+                    open.pop();
+                }
+                path = open.last().cloned().unwrap_or_default();
+            }
+            name => {
+                first.get_or_insert(place);
+                match &mut alias {
+                    Some(alias) => *alias = name,
+                    None => path.push(name.to_owned()),
+                }
             }
         }
-    } else if !head.trim().is_empty() {
-        path.pop_if(|it| it == "self" && !above.is_empty());
-        let is_all = path.pop_if(|it| it == "*").is_some();
-        let name = alias.map(str::trim).or(path.last().map(String::as_str)).unwrap_or_default();
-        let binds = if is_all { Binds::All } else { Binds::Name(name.to_owned()) };
-        paths.push(Named { place, line: 0, path, binds, is_public });
     }
+    leaves
+}
+
+fn leaf(place: usize, mut path: Vec<String>, alias: Option<&str>, is_public: bool) -> Named {
+    // `a::{self}` is `a`.
+    if path.len() > 1 {
+        path.pop_if(|it| it == "self");
+    }
+    let binds = match path.pop_if(|it| it == "*") {
+        Some(_) => Binds::All,
+        None => Binds::Name(alias.or(path.last().map(String::as_str)).unwrap_or("").to_owned()),
+    };
+    Named { place, line: 0, path, binds, is_public }
+}
+
+/// The names and the other characters from `start` on, without white space.
+fn tokens(code: &str, start: usize) -> impl Iterator<Item = (usize, &str)> {
+    let mut place = start;
+    std::iter::from_fn(move || {
+        place += code[place..].len() - code[place..].trim_start().len();
+        let other = code[place..].chars().next()?.len_utf8();
+        let length = name_at(&code[place..]).len().max(other);
+        place += length;
+        Some((place - length, &code[place - length..place]))
+    })
 }
 
 /// The paths of two names and more that occur anywhere in the code.
@@ -275,22 +294,20 @@ fn paths_inside(code: &str) -> Vec<Named> {
         let start = place + offset;
         let mut path = vec![name_at(&code[start..]).to_owned()];
         place = start + path[0].len();
-        while let Some(rest) =
-            code[place..].strip_prefix("::").filter(|it| it.starts_with(is_in_name))
-        {
-            path.push(name_at(rest).to_owned());
-            place += "::".len() + name_at(rest).len();
+        while let Some(rest) = code[place..].strip_prefix("::") {
+            let name = name_at(rest);
+            if name.is_empty() {
+                break;
+            }
+            path.push(name.to_owned());
+            place += "::".len() + name.len();
         }
+
         // Not the end of `<T as Trait>::A::b`, and not the range of a `pub(in crate::engine)`.
         let is_whole = !code[..start].ends_with("::") && !code[..start].ends_with("(in ");
         if path.len() > 1 && is_whole {
-            paths.push(Named {
-                place: start,
-                line: 0,
-                path,
-                binds: Binds::Nothing,
-                is_public: false,
-            });
+            let binds = Binds::Nothing;
+            paths.push(Named { place: start, line: 0, path, binds, is_public: false });
         }
     }
     paths

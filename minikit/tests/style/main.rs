@@ -90,7 +90,6 @@ fn report(mut findings: Vec<Finding>) {
 }
 
 /// What a rule's own tests compare: findings as `path:line text`.
-#[cfg(test)]
 fn as_text(findings: Vec<Finding>) -> Vec<String> {
     findings.into_iter().map(|it| format!("{}:{} {}", it.path, it.line, it.text)).collect()
 }

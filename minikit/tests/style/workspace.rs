@@ -26,7 +26,7 @@ impl Workspace {
         Workspace { files }
     }
 
-    #[cfg(test)]
+    /// What a rule's own test works on.
     pub fn of(files: &[(&str, &str)]) -> Workspace {
         let files = files.iter().map(|(path, text)| (path.to_string(), Source::new(path, text)));
         Workspace { files: files.collect() }
