@@ -1,22 +1,23 @@
-//! Which core serves and which core asks.
+//! Which core runs the servers and which core runs the load.
 //!
-//! Left alone, the scheduler moves server and load tool around and lets them share a core in one
-//! round and not in the next, and the ratio of two servers becomes the ratio of two placements. So
-//! both servers are kept on one and the same core, and whoever asks is kept on another: if it can
-//! be had, one that is not the server core's hyper-thread sibling.
+//! The scheduler moves processes around. If server and load tool share a core in one round and not
+//! in the next, the ratio of two servers becomes the ratio of two placements. So both servers are
+//! pinned to one core, and load tool and harness to another: if possible one that is not the server
+//! core's hyper-thread sibling.
 //!
 //! ```text
 //! allowed [0 1], siblings of 0: 0      server 0, client 1
 //! allowed [0 1 2 3], siblings of 0: 0,1    server 0, client 2
-//! allowed [5]                          no pinning: both have to share core 5
+//! allowed [5]                          no pinning: both must share core 5
 //! ```
 
 use std::fs;
 use std::sync::OnceLock;
 
-use crate::raw;
+use minikit::harness::cpu_set;
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
-/// A placement. `Display` says it in words for the report.
+/// A placement. `Display` is its form in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cores {
     /// The core of both servers, one at a time under load.
@@ -34,16 +35,30 @@ impl Cores {
         })
     }
 
-    /// Keeps this thread, and the load tools it starts from now on, on the client core.
+    /// Pins the calling thread, and the load tools it starts from now on, to the client core. A
+    /// container may refuse; the figures then are less steady.
     pub fn take_client_core(&self) {
-        raw::pin(0, &[self.client]);
+        let _ = sched_setaffinity(None, &cpu_set(&[self.client]));
+    }
+
+    /// Pins every thread of a process to the server core. Threads started later inherit it.
+    pub fn pin_server(&self, pid: u32) {
+        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
+        let ids = threads.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        for thread in ids.filter_map(Pid::from_raw) {
+            let _ = sched_setaffinity(Some(thread), &cpu_set(&[self.server]));
+        }
     }
 }
 
-/// Every core this process could use when it began, whatever it was kept on since.
+/// Every core this process could use when it was asked first, whatever it was pinned to since.
+/// Empty if the kernel does not say.
 pub fn all() -> &'static [usize] {
     static ALL: OnceLock<Vec<usize>> = OnceLock::new();
-    ALL.get_or_init(raw::allowed_cores)
+    ALL.get_or_init(|| {
+        let Ok(set) = sched_getaffinity(None) else { return Vec::new() };
+        (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
+    })
 }
 
 impl std::fmt::Display for Cores {

@@ -1,6 +1,6 @@
-//! The one shape of a result, whatever was measured: a run holds pairs, a pair holds comparisons,
-//! a comparison holds rows, and a row holds every round of both sides. The terminal table, the JSON
-//! file and the page are three views of it, and a new engine only has to fill it.
+//! The shape of a result: a run holds pairs, a pair holds comparisons, a comparison holds rows, and
+//! a row holds every round of both sides. Terminal table, JSON file and page are three views of it.
+//! A new engine only fills it in.
 //!
 //! ```text
 //! Run  machine, command
@@ -10,8 +10,8 @@
 //!     └ Row  GET P16   …
 //! ```
 //!
-//! A ratio is always ours / theirs. Whether 0.5 is good depends on [`Better`], and only
-//! [`Comparison::advantage`] needs to know.
+//! A ratio is always ours / theirs. [`Better`] says which direction is good. Goals are kept beside
+//! the comparisons, not in them, so that a goal nobody measured is still printed.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ use crate::stats;
 /// against itself differ by about as much.
 pub const LEVEL: f64 = 0.05;
 
-/// Everything one call of the harness found out.
+/// Everything one run found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// When it began, UTC: `2026-11-22 15:55`.
@@ -41,14 +41,42 @@ pub struct Run {
 pub struct Pair {
     /// Ours.
     pub ours: Identity,
-    /// Theirs; `None` if no real system was to be found.
+    /// Theirs; `None` if no real system was found.
     pub theirs: Option<Identity>,
-    /// Placement, load tools, durability: what holds for both.
+    /// What holds for both: placement, load tools, durability.
     pub settings: Vec<String>,
     /// What was left out and how to get it.
     pub notes: Vec<String>,
     /// The results.
     pub comparisons: Vec<Comparison>,
+    /// What was wanted, measured or not.
+    pub goals: Vec<Goal>,
+}
+
+/// A goal set before measuring, for one row of one comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The title of the comparison.
+    pub comparison: String,
+    /// The name of the row.
+    pub row: String,
+    /// Which direction is good.
+    pub better: Better,
+    /// The comparison's unit.
+    pub unit: String,
+    /// The figure to reach.
+    pub bar: Bar,
+}
+
+/// What became of a goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every row reached it.
+    Reached,
+    /// A row missed it.
+    Missed,
+    /// No row missed it, but some were not measured.
+    NotMeasured,
 }
 
 /// What ran, in which version, started how.
@@ -91,13 +119,13 @@ pub struct Comparison {
     pub id: String,
     /// Heading: `Server CPU per operation`.
     pub title: String,
-    /// Under which load, without a full stop: `50 connections, 3 B values`.
+    /// The load, without a full stop: `50 connections, 3 B values`.
     pub detail: String,
     /// What is measured and what it means, a sentence or two.
     pub meaning: String,
     /// The command of one round, or the nearest thing to it.
     pub command: String,
-    /// Whom ours is compared with; the pair's rival unless said otherwise.
+    /// The other side: the real system, or an embedded peer.
     pub against: String,
     /// `ns`, `requests/s`, `bytes`
     pub unit: String,
@@ -119,16 +147,16 @@ pub struct Row {
     pub ours: Vec<f64>,
     /// Theirs, round by round.
     pub theirs: Vec<f64>,
-    /// The command of one round to the last number, but for the server's address; empty if the
-    /// comparison's says it all.
+    /// The command of one round without the server's address; empty if that of the comparison is
+    /// complete.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
-    /// Where we want to be, if anywhere in particular.
+    /// The goal, if there is one ([`Pair::apply_goals`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bar: Option<Bar>,
 }
 
-/// A goal set before measuring.
+/// The figure of a goal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bar {
@@ -161,7 +189,7 @@ pub enum Verdict {
 }
 
 impl Row {
-    /// The median of the pairwise ratios, and from where to where they go.
+    /// The median and the range of the pairwise ratios.
     pub fn ratio(&self) -> Ratio {
         let all = stats::pairwise_ratios(&self.ours, &self.theirs);
         Ratio {
@@ -192,9 +220,9 @@ impl Comparison {
         }
     }
 
-    /// How a row came out: a side is ahead if its median is, by more than [`LEVEL`], and five out
-    /// of six rounds agree: all of five, where tossing a coin would have them agree in one of
-    /// sixteen rows. One and the same server against itself then comes out level.
+    /// How a row came out. A side is ahead if its median is better by more than [`LEVEL`] and five
+    /// out of six rounds agree (all of five; coin tosses would agree in one of sixteen rows). A
+    /// server against itself then comes out level.
     pub fn verdict(&self, row: &Row) -> Verdict {
         let all = stats::pairwise_ratios(&row.ours, &row.theirs);
         let advantages: Vec<f64> = all.into_iter().map(|ratio| self.advantage(ratio)).collect();
@@ -215,62 +243,101 @@ impl Comparison {
         [count(Verdict::Ahead), count(Verdict::Level), count(Verdict::Behind)]
     }
 
-    /// The geometric mean of the rows' ratios. One that is nothing (a time to live that costs no
-    /// byte more) counts as a hundredth, because a geometric mean cannot hold a zero.
+    /// The geometric mean of the rows' ratios. A ratio of zero (a TTL that costs no byte) counts as
+    /// 0.01, because a geometric mean cannot hold a zero.
     pub fn overall_ratio(&self) -> f64 {
         stats::geometric_mean(self.rows.iter().map(|row| row.ratio().median.max(0.01)))
     }
+}
 
-    /// A sentence for every bar: what was wanted, and which rows reached it.
-    pub fn bar_sentences(&self) -> Vec<(bool, String)> {
-        let mut bars: Vec<Bar> = Vec::new();
-        for bar in self.rows.iter().filter_map(|row| row.bar) {
-            if !bars.contains(&bar) {
-                bars.push(bar);
+impl Pair {
+    /// Copies every goal to the row it speaks of, where the charts find it.
+    pub fn apply_goals(&mut self) {
+        let Pair { goals, comparisons, .. } = self;
+        for goal in goals {
+            let mut of_title = comparisons.iter_mut().filter(|it| it.title == goal.comparison);
+            let row = of_title.find_map(|it| it.rows.iter_mut().find(|row| row.name == goal.row));
+            if let Some(row) = row {
+                row.bar = Some(goal.bar);
             }
         }
-        bars.into_iter().map(|bar| self.bar_sentence(bar)).collect()
     }
 
-    fn bar_sentence(&self, bar: Bar) -> (bool, String) {
-        let sign = match self.better {
+    /// A sentence for all goals of a comparison with the same figure: what was wanted, which rows
+    /// reached it, which missed it, which were not measured. In the order of [`Pair::goals`].
+    pub fn goal_sentences(&self) -> Vec<(Outcome, String)> {
+        let mut groups: Vec<Vec<&Goal>> = Vec::new();
+        for goal in &self.goals {
+            let same = |group: &&mut Vec<&Goal>| {
+                group[0].comparison == goal.comparison && group[0].bar == goal.bar
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.push(goal),
+                None => groups.push(vec![goal]),
+            }
+        }
+        groups.iter().map(|group| self.goal_sentence(group)).collect()
+    }
+
+    fn goal_sentence(&self, group: &[&Goal]) -> (Outcome, String) {
+        let (mut reached, mut missed, mut unmeasured) = (Vec::new(), Vec::new(), Vec::new());
+        for goal in group {
+            match self.row_of(goal) {
+                None => unmeasured.push(goal.row.clone()),
+                Some(row) => {
+                    let figure = goal.bar.figure(row);
+                    let list = if goal.is_reached_by(figure) { &mut reached } else { &mut missed };
+                    list.push(format!("{} {}", row.name, goal.shown(figure)));
+                }
+            }
+        }
+
+        let count = reached.len() + missed.len();
+        let measured = match (reached.len(), missed.len()) {
+            (0, 0) => None,
+            (1, 0) => Some(format!("reached: {}", reached[0])),
+            (_, 0) => Some(format!("reached on all {count} rows")),
+            (0, 1) => Some(format!("missed: {}", missed[0])),
+            (some, _) => {
+                Some(format!("reached on {some} of {count} rows, not on {}", missed.join(", ")))
+            }
+        };
+        let not_measured =
+            (!unmeasured.is_empty()).then(|| format!("not measured: {}", unmeasured.join(", ")));
+        let outcome = match (missed.is_empty(), unmeasured.is_empty()) {
+            (false, _) => Outcome::Missed,
+            (true, false) => Outcome::NotMeasured,
+            (true, true) => Outcome::Reached,
+        };
+
+        let goal = group[0];
+        let sign = match goal.better {
             Better::Lower => "at most",
             Better::Higher => "at least",
         };
-        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.bar == Some(bar)).collect();
-        let missed: Vec<&Row> =
-            rows.iter().copied().filter(|row| !self.reaches(row, bar)).collect();
-        let wanted = self.shown(bar, bar.wanted());
-        let figures = |rows: &[&Row]| -> String {
-            let one = |row: &&Row| format!("{} {}", row.name, self.shown(bar, bar.figure(row)));
-            rows.iter().map(one).collect::<Vec<_>>().join(", ")
-        };
-        let outcome = match (rows.len(), missed.len()) {
-            (1, 0) => format!("reached: {}", figures(&rows)),
-            (count, 0) => format!("reached on all {count} rows"),
-            (1, _) => format!("missed: {}", figures(&missed)),
-            (count, missing) => {
-                format!(
-                    "reached on {} of {count} rows, not on {}",
-                    count - missing,
-                    figures(&missed)
-                )
-            }
-        };
-        (missed.is_empty(), format!("{}, wanted {sign} {wanted}: {outcome}", self.title))
+        let wanted = goal.shown(goal.bar.wanted());
+        let found = measured.into_iter().chain(not_measured).collect::<Vec<_>>().join("; ");
+        (outcome, format!("{}, wanted {sign} {wanted}: {found}", goal.comparison))
     }
 
+    fn row_of(&self, goal: &Goal) -> Option<&Row> {
+        let of_title = self.comparisons.iter().filter(|it| it.title == goal.comparison);
+        of_title.flat_map(|it| &it.rows).find(|row| row.name == goal.row)
+    }
+}
+
+impl Goal {
     /// Judged to two decimals, as the figures are printed.
-    fn reaches(&self, row: &Row, bar: Bar) -> bool {
-        let [figure, wanted] = [bar.figure(row), bar.wanted()].map(|value| (value * 100.0).round());
+    fn is_reached_by(&self, figure: f64) -> bool {
+        let [figure, wanted] = [figure, self.bar.wanted()].map(|value| (value * 100.0).round());
         match self.better {
             Better::Lower => figure <= wanted,
             Better::Higher => figure >= wanted,
         }
     }
 
-    fn shown(&self, bar: Bar, figure: f64) -> String {
-        match bar {
+    fn shown(&self, figure: f64) -> String {
+        match self.bar {
             Bar::Ratio(_) => format!("{figure:.2}x"),
             Bar::Value(_) => quantity(figure, &self.unit),
         }
@@ -285,7 +352,7 @@ impl Bar {
         }
     }
 
-    /// What a row has to hold against it.
+    /// The figure of a row that is compared with it.
     fn figure(self, row: &Row) -> f64 {
         match self {
             Bar::Ratio(_) => row.ratio().median,
@@ -294,12 +361,12 @@ impl Bar {
     }
 }
 
-/// A figure with its unit, as short as it may be: `1,102 ns`, `1.24 M requests/s`.
+/// A figure with its unit: `1,102 ns`, `1.24 M requests/s`.
 pub fn quantity(value: f64, unit: &str) -> String {
     format!("{} {unit}", figure(value))
 }
 
-/// A figure with three or four digits that say something.
+/// A figure with three or four significant digits.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         size if size >= 1e6 => format!("{:.2} M", value / 1e6),
@@ -342,6 +409,13 @@ pub mod tests {
             command: format!("redis-benchmark -t {name}"),
             bar,
         };
+        let goal = |row: &str, bar| Goal {
+            comparison: "Server CPU per operation".into(),
+            row: row.into(),
+            better: Better::Lower,
+            unit: "ns".into(),
+            bar,
+        };
         let cpu = Comparison {
             id: "cpu".into(),
             title: "Server CPU per operation".into(),
@@ -378,6 +452,13 @@ pub mod tests {
                 settings: vec!["no persistence on either side".into()],
                 notes: vec!["a note".into()],
                 comparisons: vec![cpu],
+                goals: vec![
+                    goal("SET", Bar::Ratio(0.55)),
+                    goal("GET <b>", Bar::Value(700.0)),
+                    goal("PING", Bar::Ratio(0.55)),
+                    goal("LPUSH", Bar::Ratio(0.55)),
+                    goal("MSET", Bar::Ratio(0.8)),
+                ],
             }],
         }
     }
@@ -409,18 +490,32 @@ pub mod tests {
     }
 
     #[test]
-    fn every_bar_gets_its_sentence() {
-        let mut cpu = sample().pairs.remove(0).comparisons.remove(0);
-        cpu.rows[2].bar = cpu.rows[0].bar;
+    fn every_goal_gets_its_sentence_measured_or_not() {
+        let mut pair = sample().pairs.remove(0);
+        let prefix = "Server CPU per operation, wanted at most ";
+        let sentences = |pair: &Pair| -> Vec<(Outcome, String)> {
+            let strip = |text: String| text.strip_prefix(prefix).unwrap().to_string();
+            pair.goal_sentences().into_iter().map(|(it, text)| (it, strip(text))).collect()
+        };
+        let mixed = "0.55x: reached on 1 of 2 rows, not on PING 1.01x; not measured: LPUSH";
         let expected = [
-            (false, "wanted at most 0.55x: reached on 1 of 2 rows, not on PING 1.01x"),
-            (false, "wanted at most 700 ns: missed: GET <b> 900 ns"),
+            (Outcome::Missed, mixed.to_string()),
+            (Outcome::Missed, "700 ns: missed: GET <b> 900 ns".to_string()),
+            (Outcome::NotMeasured, "0.80x: not measured: MSET".to_string()),
         ];
-        for ((met, sentence), (wanted, end)) in cpu.bar_sentences().into_iter().zip(expected) {
-            assert_eq!((met, sentence.as_str().split_once(", ").unwrap().1), (wanted, end));
-        }
-        cpu.rows.truncate(1);
-        assert!(cpu.bar_sentences()[0].1.ends_with("at most 0.55x: reached: SET 0.50x"));
+        assert_eq!(sentences(&pair), expected);
+        pair.goals.truncate(1);
+        assert_eq!(sentences(&pair), [(Outcome::Reached, "0.55x: reached: SET 0.50x".to_string())]);
+    }
+
+    #[test]
+    fn goals_reach_the_rows_they_speak_of() {
+        let mut pair = sample().pairs.remove(0);
+        pair.comparisons[0].rows.iter_mut().for_each(|row| row.bar = None);
+        pair.apply_goals();
+        let bars = pair.comparisons[0].rows.iter().map(|row| row.bar).collect::<Vec<_>>();
+        let expected = [Bar::Ratio(0.55), Bar::Value(700.0), Bar::Ratio(0.55)].map(Some);
+        assert_eq!(bars, expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Our engine, built the way a person would build it.
+//! Our engine, built the way a user builds it.
 //!
-//! The harness is a program of the same workspace, so the cargo that started it can build the
-//! engine beside it: release profile, same target directory, same compiler.
+//! This program is part of the same workspace, so the cargo that started it builds the engine too:
+//! release profile, same target directory, same compiler.
 //!
 //! ```text
 //! target/release/comparisons                             this program
@@ -15,7 +15,10 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::process::Child;
 
-/// Builds `package` and returns its program.
+/// Builds `package` and returns the path of its program.
+///
+/// # Errors
+/// If cargo fails; its output is on standard error.
 pub fn build(package: &str) -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program

@@ -1,9 +1,9 @@
-//! Child processes that never outlive the harness, and what they cost.
+//! Child processes that never outlive this program.
 //!
-//! A harness that leaves a server behind spoils the next measurement and somebody's afternoon. So
-//! everything that has to go away again is written down first, in one list of [`Leftover`]s, and
-//! three roads lead to the list being emptied: the value that holds an entry is dropped, a signal
-//! arrives (Ctrl-C, SIGTERM, SIGHUP), or the harness itself is killed and the kernel does it.
+//! A server that is left behind spoils the next measurement. So everything that must be removed is
+//! entered into one list of [`Leftover`]s first, and the list is emptied in three ways: the value
+//! that holds an entry is dropped, a signal arrives (Ctrl-C, SIGTERM, SIGHUP), or this program is
+//! killed and the kernel kills its children (`minikit::harness::tie_to_parent`).
 //!
 //! ```text
 //! let server = Child::spawn(Command::new("redis-server"))?;   list: [group 4711]
@@ -12,52 +12,57 @@
 //! ^C                                                          list: []   exit status 130
 //! ```
 //!
-//! Cost is read from `/proc` and therefore is the server's alone: its processor time (kernel time
-//! on its behalf included) and the memory resident in it. The load tool and the neighbours on a
-//! busy machine do not enter into it. This is the part of `top` that a comparison needs.
+//! Starting, ending and measuring a process is the work of `minikit::harness`. The list is ours
+//! alone, because only this program also starts containers, which the kernel does not remove.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Result, raw};
+use minikit::harness;
+
+use crate::Result;
 
 /// How long a process that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Something that must not be there any more once the harness has ended.
+/// Something that must be gone when this program ends.
 #[derive(Clone)]
 enum Leftover {
     /// A process group, named by its leader.
     Group(u32),
-    /// A container or the like: the command that takes it away.
+    /// A container: the command that removes it.
     Undo(Vec<String>),
     /// A scratch directory.
     Directory(PathBuf),
 }
 
-/// Entries are numbered so that each holder finds its own again.
+/// Entries are numbered so that each holder finds its own.
 static LEFTOVERS: Mutex<Vec<(u64, Leftover)>> = Mutex::new(Vec::new());
 
-/// A process of ours in a group of its own. Dropping it ends the group and waits for the end.
+/// A process in a group of its own. Dropping it ends the group and waits for the end.
 pub struct Child {
     child: std::process::Child,
     held: Held,
 }
 
 impl Child {
-    /// Starts `command` where the caller runs.
+    /// Starts `command` on the cores of the calling thread.
     pub fn spawn(command: &mut Command) -> Result<Child> {
         Child::spawn_on(command, None)
     }
 
-    /// Starts `command` on `cores`. The list is locked meanwhile, so a signal finds the child in it
-    /// or not born at all.
+    /// Starts `command` on `cores`, or on those of the calling thread.
+    ///
+    /// # Errors
+    /// If the program cannot be started.
     pub fn spawn_on(command: &mut Command, cores: Option<&[usize]>) -> Result<Child> {
-        raw::tie_to_us(command, cores);
+        harness::tie_to_parent(command, cores);
+
+        // Locked until the child is in the list: the thread that handles signals finds the child
+        // there, or it runs before the child is started.
         let mut list = leftovers();
         let child = command.spawn().map_err(|error| {
             format!("{} did not start: {error}", command.get_program().display())
@@ -84,27 +89,32 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        // The id of a process that was waited for may belong to another process now.
         if self.ended().is_some() {
             self.held.release();
         }
         self.held.clean();
-        // Reaps it; after the cleaning above the process is gone, so this does not block.
+
+        // The process is gone after the cleaning above, so this does not block.
         let _ = self.child.wait();
     }
 }
 
-/// What a command that ran to its end left us.
+/// How a command ended and what it wrote.
 pub struct Output {
-    /// Whether it exited with status 0.
+    /// True if it exited with status 0.
     pub success: bool,
-    /// What it wrote on standard output.
+    /// Standard output.
     pub stdout: String,
-    /// What it wrote on standard error.
+    /// Standard error.
     pub stderr: String,
 }
 
-/// Runs a command to its end, at most for `limit`. Meant for tools that print little (less than a
-/// pipe holds, 64 KiB): the output is read after the end.
+/// Runs a command to its end, at most for `limit`. The output is read after the end, so it must fit
+/// into a pipe (64 KiB).
+///
+/// # Errors
+/// If the command cannot be started or runs longer than `limit`. A failing command is no error.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     let name = command.get_program().display().to_string();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -120,7 +130,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     })
 }
 
-/// Asks `probe` again every `pause` until it answers or `limit` has passed.
+/// Calls `probe` every `pause` until it returns a value or `limit` has passed.
 pub fn until<T>(
     limit: Duration,
     pause: Duration,
@@ -136,28 +146,28 @@ pub fn until<T>(
     }
 }
 
-/// A directory of ours below the system's temporary directory, removed when dropped.
+/// A directory below the system's temporary directory, removed when dropped.
 pub struct Scratch {
-    path: PathBuf,
+    directory: harness::Scratch,
     held: Held,
 }
 
 impl Scratch {
-    /// Makes `…/comparisons-PID-N-name`, which nobody else uses.
+    /// Makes `…/comparisons-NAME-PID-N`, which no other process uses.
+    ///
+    /// # Errors
+    /// If it cannot be made.
     pub fn new(name: &str) -> Result<Scratch> {
         let mut list = leftovers();
-        let number = next_number();
-        let path = std::env::temp_dir()
-            .join(format!("comparisons-{}-{number}-{name}", std::process::id()));
-        fs::create_dir_all(&path)
-            .map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-        let held = enter(&mut list, Leftover::Directory(path.clone()));
-        Ok(Scratch { path, held })
+        let directory = harness::Scratch::new(&format!("comparisons-{name}"))
+            .map_err(|error| format!("no scratch directory: {error}"))?;
+        let held = enter(&mut list, Leftover::Directory(directory.path().to_path_buf()));
+        Ok(Scratch { directory, held })
     }
 
-    /// Where it is.
+    /// The absolute path.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.directory.path()
     }
 }
 
@@ -167,13 +177,13 @@ impl Drop for Scratch {
     }
 }
 
-/// A command that undoes something outside of our process tree; runs when dropped.
+/// A command that undoes something outside of our process tree. Runs when dropped.
 pub struct Undo {
     held: Held,
 }
 
 impl Undo {
-    /// Enters `command` into the list, best before the thing it undoes is done.
+    /// Enters `command` into the list. Call it before doing what `command` undoes.
     pub fn with(command: Vec<String>) -> Undo {
         Undo { held: enter(&mut leftovers(), Leftover::Undo(command)) }
     }
@@ -185,8 +195,11 @@ impl Drop for Undo {
     }
 }
 
-/// Lets Ctrl-C, SIGTERM and SIGHUP empty the list and end the harness with 128 + signal, as a shell
-/// reports it. Call it once, before the first child.
+/// Makes Ctrl-C, SIGTERM and SIGHUP empty the list and end this program with 128 + signal, as a
+/// shell reports it. Call it once, before the first child.
+///
+/// # Errors
+/// If the handlers cannot be installed.
 pub fn clean_up_on_signals() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
@@ -203,30 +216,30 @@ pub fn clean_up_on_signals() -> Result<()> {
                 _ = hangup.recv() => 1,
             }
         });
-        // The lock is never given back: nothing new can start while we leave.
+        // The lock is never released, so nothing new can start from here on.
         let list = leftovers();
-        eprintln!("\nstopped; taking away what was started");
+        eprintln!("\nstopped; removing what was started");
         list.iter().rev().for_each(|(_, leftover)| clean(leftover));
         std::process::exit(128 + number);
     });
     Ok(())
 }
 
-/// One entry of the list; cleans it at most once.
+/// The right to clean one entry of the list, at most once.
 struct Held {
     number: u64,
 }
 
 impl Held {
-    /// Takes the entry off the list without cleaning: it went by itself.
+    /// Removes the entry without cleaning.
     fn release(&self) -> Option<Leftover> {
         let mut list = leftovers();
         let at = list.iter().position(|(number, _)| *number == self.number)?;
         Some(list.remove(at).1)
     }
 
-    /// Cleans, then takes the entry off the list, so that a signal in between cleans again rather
-    /// than not at all.
+    /// Cleans, then removes the entry. A signal in between cleans a second time, which is harmless;
+    /// the other order could clean not at all.
     fn clean(&self) {
         let mine = leftovers().iter().find(|(number, _)| *number == self.number).cloned();
         if let Some((_, leftover)) = mine {
@@ -253,115 +266,42 @@ fn next_number() -> u64 {
 
 fn clean(leftover: &Leftover) {
     match leftover {
-        Leftover::Group(leader) => end_group(*leader),
+        Leftover::Group(leader) => harness::end_group(*leader, GRACE),
         Leftover::Undo(words) => {
-            // Not through `Child`: the thread that waits for signals calls this with the list
-            // locked. In a group of its own, so that a second Ctrl-C does not cut it short.
+            // Not through `Child`, because the thread that handles signals holds the list's lock.
+            // In a group of its own, so that a second Ctrl-C does not interrupt it.
             let mut command = Command::new(&words[0]);
             command.args(&words[1..]).process_group(0);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let _ = command.status();
         }
         Leftover::Directory(path) => {
-            let _ = fs::remove_dir_all(path);
+            let _ = std::fs::remove_dir_all(path);
         }
     }
-}
-
-/// Waits for all of the group, not for its leader only: cargo is gone sooner than its compilers.
-fn end_group(leader: u32) {
-    raw::signal_group(leader, raw::SIGTERM);
-    let gone = || (!group_is_running(leader)).then_some(());
-    if until(GRACE, Duration::from_millis(1), gone).is_none() {
-        raw::signal_group(leader, raw::SIGKILL);
-        let _ = until(GRACE, Duration::from_millis(1), gone);
-    }
-}
-
-/// Whether a process of the group exists and is more than a zombie.
-fn group_is_running(leader: u32) -> bool {
-    let group = leader.to_string();
-    let Ok(entries) = fs::read_dir("/proc") else { return false };
-    let stats = entries.flatten().filter_map(|it| fs::read_to_string(it.path().join("stat")).ok());
-    stats.into_iter().any(|stat| match stat_fields(&stat)[..] {
-        ["Z" | "X", ..] => false,
-        [_, _parent, its_group, ..] => its_group == group,
-        _ => false,
-    })
-}
-
-/// The fields of `/proc/PID/stat` from the third (the state) on. The second, the name in
-/// parentheses, may hold spaces and parentheses itself, hence the search from the right.
-fn stat_fields(stat: &str) -> Vec<&str> {
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    rest.split_ascii_whitespace().collect()
-}
-
-/// Processor time of a process so far, user and kernel, all threads. From the scheduler's
-/// nanoseconds where the kernel keeps them, else from the 10 ms ticks of `/proc/PID/stat`.
-pub fn cpu_time(pid: u32) -> Option<Duration> {
-    let threads = || fs::read_dir(format!("/proc/{pid}/task")).ok();
-    let mut nanoseconds = 0u64;
-    for thread in threads()?.flatten() {
-        let Ok(line) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
-        nanoseconds += line.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
-    }
-    if nanoseconds > 0 {
-        return Some(Duration::from_nanos(nanoseconds));
-    }
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields = stat_fields(&stat);
-    // Fields 14 and 15 of proc(5); ours begin with field 3. A tick is 10 ms on every Linux.
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(10 * ticks))
-}
-
-/// Bytes of a process that are in memory. `smaps_rollup` walks the pages and is exact; `status` is
-/// readable for processes of other users (a container's) and may be some pages behind.
-pub fn resident_bytes(pid: u32) -> Option<u64> {
-    let kilobytes = |file: &str, label: &str| -> Option<u64> {
-        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
-        let line = text.lines().find(|line| line.starts_with(label))?;
-        line.split_ascii_whitespace().nth(1)?.parse().ok()
-    };
-    kilobytes("smaps_rollup", "Rss:")
-        .or_else(|| kilobytes("status", "VmRSS:"))
-        .map(|kib| kib * 1024)
-}
-
-/// Keeps every thread of a process on `cores`; threads born later inherit it. False if any refused.
-pub fn pin_all_threads(pid: u32, cores: &[usize]) -> bool {
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
-    let ids = threads.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(|thread: &u32| !raw::pin(*thread, cores)).count() == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minikit::harness::usage;
 
     #[test]
     fn a_dropped_child_is_gone_with_its_children() {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "sleep 1000 & echo $!; wait"]).stdout(Stdio::piped());
-        let mut child = Child::spawn(&mut shell).unwrap();
-        let mut line = String::new();
-        let stdout = child.child.stdout.take().unwrap();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
-        let grandchild: u32 = line.trim().parse().unwrap();
+        shell.args(["-c", "sleep 1000 & wait"]);
+        let child = Child::spawn(&mut shell).unwrap();
         let group = child.pid();
-        let state = |pid: u32| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(group_is_running(group) && !state(grandchild).is_empty());
+        assert!(usage::group_is_running(group));
         drop(child);
-        assert!(!group_is_running(group));
-        assert!(matches!(stat_fields(&state(grandchild)).first(), None | Some(&"Z")));
+        assert!(!usage::group_is_running(group));
     }
 
     #[test]
     fn a_scratch_directory_goes_with_what_is_in_it() {
         let scratch = Scratch::new("test").unwrap();
         let path = scratch.path().to_path_buf();
-        fs::write(path.join("file"), "x").unwrap();
+        std::fs::write(path.join("file"), "x").unwrap();
         drop(scratch);
         assert!(!path.exists());
     }
@@ -378,18 +318,5 @@ mod tests {
     fn a_command_that_hangs_is_stopped() {
         let error = run(Command::new("sleep").arg("1000"), Duration::from_millis(20)).err();
         assert!(error.unwrap().to_string().contains("sleep was stopped"));
-    }
-
-    #[test]
-    fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let fields = stat_fields("7 (a) b) S 1 7 7");
-        assert_eq!(fields, ["S", "1", "7", "7"]);
-    }
-
-    #[test]
-    fn our_own_cost_is_known() {
-        let pid = std::process::id();
-        assert!(resident_bytes(pid).unwrap() > 100_000);
-        assert!(cpu_time(pid).is_some());
     }
 }

@@ -1,9 +1,9 @@
 //! Where the real system comes from, and how a system is started.
 //!
-//! An address the person gave means that server and no other; it is never started, stopped or
-//! pinned by us. Otherwise Docker through `comparisons/docker-compose.yml`, then a server installed
-//! on the machine. What was tried and why it did not do is kept, because a comparison that could
-//! not be made has to say how to make it.
+//! The order is: an address given by flag or environment, Docker through
+//! `comparisons/docker-compose.yml`, a server installed on this machine. A given address means that
+//! server and no other; we never start, stop or pin it. Failed attempts are kept with their reason,
+//! because a comparison that could not be made must say how to make it.
 //!
 //! ```text
 //! --redis 10.0.0.7:6379     Given(10.0.0.7:6379)
@@ -15,12 +15,13 @@
 //! Our own engine is started through the same [`Side`] as the real one (its source is a program
 //! that cargo just built), so neither is treated better than the other.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use minikit::harness::{free_port, tail};
 
 use crate::Result;
 use crate::cores::{self, Cores};
@@ -29,14 +30,14 @@ use crate::process::{self, Child, Scratch, Undo};
 /// How long a server may take until it answers; a container on a cold disk needs the most.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long an image may take to arrive before we look elsewhere. A slow network must not cost a
-/// person the whole run when the server is also installed.
+/// How long pulling an image may take before the next provider is tried. A slow network must not
+/// cost the whole run when the server is also installed.
 const PULL_LIMIT: Duration = Duration::from_secs(90);
 
-/// Which kind of source the person wants.
+/// Which provider the command line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
-    /// --redis if given, else docker, else installed (the default)
+    /// The address if given, else docker, else installed (the default)
     Auto,
     /// Only the address given
     Address,
@@ -46,15 +47,17 @@ pub enum Choice {
     Installed,
 }
 
-/// What the harness has to know of a system to start it and to see that it answers.
+/// What is needed to start a system and to see that it answers.
 pub struct System {
-    /// As it is spoken of: `Redis`.
+    /// For people: `Redis`.
     pub name: &'static str,
+    /// For the command line: `--redis ADDR` and `COMPARISONS_REDIS` name an address of it.
+    pub flag: &'static str,
     /// The program on the PATH.
     pub program: &'static str,
     /// Its arguments for a given place, without anything that would persist data.
     pub arguments: fn(&Place) -> Vec<String>,
-    /// Whether the server at an address gives a real answer to a real question.
+    /// Returns true if the server at an address answers a real request correctly.
     pub answers: fn(SocketAddr) -> bool,
     /// The container, for systems that come in one.
     pub container: Option<Container>,
@@ -72,7 +75,7 @@ pub struct Container {
     pub image: &'static str,
 }
 
-/// Where and how large a server is to be started.
+/// Where a server is started, with how many threads.
 pub struct Place {
     /// A port that was free a moment ago.
     pub port: u16,
@@ -83,16 +86,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// Where a server that can listens on a Unix socket.
+    /// The path of the Unix socket, for systems that can listen on one.
     pub fn socket(&self) -> PathBuf {
         self.directory.join("server.sock")
     }
 }
 
-/// A source that was found to work.
+/// A provider that was found to work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A server somebody else runs.
+    /// A server that runs already.
     Given(SocketAddr),
     /// A container; `compose` is the words that call Compose (two words or one).
     Docker { compose: Vec<String>, image: String },
@@ -100,11 +103,29 @@ pub enum Source {
     Program(PathBuf),
 }
 
-/// A way to a source, from the system and the address that was given.
+/// Tries one provider, given the system and the address from the command line.
 type Attempt = fn(&System, Option<&str>) -> Result<Source>;
 
-/// Looks for `system` as `choice` says. The second part says what was tried in vain.
-pub fn find(system: &System, choice: Choice, given: Option<&str>) -> (Option<Source>, Vec<String>) {
+/// Looks for `system` as `choice` says. The second part holds the reasons of the attempts that
+/// failed, also printed to standard error.
+///
+/// # Errors
+/// If `choice` names a provider and that one fails. The message says how to get the system.
+pub fn find(
+    system: &System,
+    choice: Choice,
+    given: Option<&str>,
+) -> Result<(Option<Source>, Vec<String>)> {
+    let (found, misses) = search(system, choice, given);
+    if found.is_none() && choice != Choice::Auto {
+        let System { name, install, .. } = system;
+        return Err(format!("{}. To get {name}: {install}", misses.join("; ")).into());
+    }
+    misses.iter().for_each(|miss| eprintln!("looking for {}: {miss}", system.name));
+    Ok((found, misses))
+}
+
+fn search(system: &System, choice: Choice, given: Option<&str>) -> (Option<Source>, Vec<String>) {
     let mut misses = Vec::new();
     let attempts: &[Attempt] = match choice {
         Choice::Auto => &[in_docker, installed],
@@ -122,8 +143,8 @@ pub fn find(system: &System, choice: Choice, given: Option<&str>) -> (Option<Sou
 }
 
 fn at_address(system: &System, given: Option<&str>) -> Result<Source> {
-    use std::net::ToSocketAddrs;
-    let text = given.ok_or("no address was given (--redis ADDRESS:PORT)")?;
+    let missing = || format!("no address was given (--{} ADDRESS:PORT)", system.flag);
+    let text = given.ok_or_else(missing)?;
     let address = text
         .to_socket_addrs()
         .map_err(|error| format!("{text} is no ADDRESS:PORT: {error}"))?
@@ -142,6 +163,7 @@ fn in_docker(system: &System, _: Option<&str>) -> Result<Source> {
         .into_iter()
         .find(|words| succeeds(&[words, &["version"][..]].concat()))
         .ok_or("Docker answers, but there is no Compose (docker-compose-plugin)")?;
+
     let image = std::env::var(container.image_variable).unwrap_or(container.image.into());
     if !succeeds(&["docker", "image", "inspect", &image]) {
         eprintln!("pulling {image} (at most {} s) …", PULL_LIMIT.as_secs());
@@ -170,7 +192,7 @@ fn succeeds(words: &[&str]) -> bool {
     process::run(Command::new(words[0]).args(&words[1..]), limit).is_ok_and(|output| output.success)
 }
 
-/// One of the two systems of a pair, ready to be started as often as needed.
+/// One of the two systems of a pair. It can be started as often as needed.
 pub struct Side {
     /// What it is.
     pub system: &'static System,
@@ -178,8 +200,8 @@ pub struct Side {
     pub source: Source,
 }
 
-/// A server that runs. Dropping it stops what was started for it, in this order: process or
-/// container first, scratch directory after.
+/// A server that runs. Dropping it stops what was started for it: process or container first, the
+/// scratch directory after.
 pub struct Server {
     /// The system's name.
     pub name: &'static str,
@@ -187,7 +209,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// Its Unix socket, if it listens on one.
     pub socket: Option<PathBuf>,
-    /// Its process, as this machine's kernel numbers it; `None` for a server elsewhere.
+    /// Its process id on this machine; `None` for a server elsewhere.
     pub pid: Option<u32>,
     /// The first twelve digits of the container's id, as Docker shows it.
     pub container: Option<String>,
@@ -197,7 +219,7 @@ pub struct Server {
 }
 
 impl Side {
-    /// Whether starting it again gives a fresh server: not so for an address.
+    /// Returns true if starting it gives a fresh server: not for a given address.
     pub fn is_ours_to_start(&self) -> bool {
         !matches!(self.source, Source::Given(_))
     }
@@ -246,7 +268,7 @@ impl Side {
         cores: Option<Cores>,
     ) -> Result<Server> {
         let scratch = Scratch::new(self.system.program)?;
-        let place = Place { port: free_port()?, directory: scratch.path().into(), threads };
+        let place = Place { port: free_port(), directory: scratch.path().into(), threads };
         let log = std::fs::File::create(scratch.path().join("log"))?;
         let mut command = Command::new(program);
         command.args((self.system.arguments)(&place)).current_dir(scratch.path());
@@ -269,9 +291,9 @@ impl Side {
         cores: Option<Cores>,
     ) -> Result<Server> {
         let container = self.system.container.as_ref().ok_or("it does not come in a container")?;
-        let port = free_port()?;
-        // One project name, not one per run: whatever a harness that was killed left behind is
-        // replaced by the next one.
+        let port = free_port();
+        // One project name, not one per run: the next run replaces the container that a killed run
+        // left behind.
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml");
         let project = format!("comparisons-{}", container.service);
         let base: Vec<String> =
@@ -290,7 +312,7 @@ impl Side {
         let pid = checked(Command::new("docker").args(inspect))?;
         let pid = pid.trim().parse().ok().filter(|pid| *pid > 0);
         if let (Some(pid), Some(cores)) = (pid, cores) {
-            process::pin_all_threads(pid, &[cores.server]);
+            cores.pin_server(pid);
         }
         Ok(Server {
             pid,
@@ -302,10 +324,19 @@ impl Side {
 }
 
 impl Server {
-    /// Adds to `error` that this server has ended, and its last words, if that is so: a connection
-    /// that broke is then no riddle.
+    /// Process and container, for the line that says that it listens.
+    pub fn describe(&self) -> String {
+        match (self.pid, &self.container) {
+            (Some(pid), Some(id)) => format!("(pid {pid}, container {id})"),
+            (Some(pid), None) => format!("(pid {pid})"),
+            (None, _) => "(not a process of this machine)".into(),
+        }
+    }
+
+    /// If this server has ended, adds that and the last lines of its log to `error`, which
+    /// otherwise only says that a connection broke.
     pub fn explain(&mut self, error: crate::Error) -> crate::Error {
-        // A process that ends closes its sockets a moment before it has ended.
+        // A process that ends closes its sockets a moment before it is gone.
         let ended = process::until(Duration::from_millis(300), Duration::from_millis(5), || {
             self._process.as_mut().and_then(Child::ended)
         });
@@ -331,12 +362,11 @@ impl Server {
     }
 }
 
-/// The last lines a server wrote, for the message that it failed.
+/// The last lines of a server's log, for the message that it failed.
 fn log(server: &Server) -> String {
     let path = server._scratch.as_ref().map(|scratch| scratch.path().join("log"));
     let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(5)..].iter().map(|line| format!("\n  | {line}")).collect()
+    tail(&text, 5)
 }
 
 fn command(words: &[String]) -> Command {
@@ -345,7 +375,7 @@ fn command(words: &[String]) -> Command {
     command
 }
 
-/// Runs a command that has to succeed, for its standard output.
+/// Runs a command that must succeed. Returns its standard output.
 fn checked(command: &mut Command) -> Result<String> {
     let output = process::run(command, Duration::from_secs(60))?;
     if output.success {
@@ -354,18 +384,13 @@ fn checked(command: &mut Command) -> Result<String> {
     Err(format!("{} failed: {}", command.get_program().display(), output.stderr.trim()).into())
 }
 
-/// A port nobody listens on. Somebody could take it before the server does; the server then says so
-/// and the run ends with that message.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const NOWHERE: System = System {
         name: "Nowhere",
+        flag: "nowhere",
         program: "no-such-program-anywhere",
         arguments: |_| Vec::new(),
         answers: |_| false,
@@ -374,19 +399,22 @@ mod tests {
     };
 
     #[test]
-    fn what_was_tried_in_vain_is_said() {
-        let (found, misses) = find(&NOWHERE, Choice::Installed, None);
+    fn failed_attempts_are_named() {
+        let (found, misses) = search(&NOWHERE, Choice::Installed, None);
         assert_eq!(found, None);
         assert_eq!(misses, ["no-such-program-anywhere is not on the PATH"]);
-        let (found, misses) = find(&NOWHERE, Choice::Address, Some("127.0.0.1:1"));
+        let (found, misses) = search(&NOWHERE, Choice::Address, Some("127.0.0.1:1"));
         assert_eq!(found, None);
         assert_eq!(misses, ["no Nowhere answers at 127.0.0.1:1"]);
+        let error = find(&NOWHERE, Choice::Address, None).err().unwrap().to_string();
+        let expected = "no address was given (--nowhere ADDRESS:PORT). To get Nowhere: wish for it";
+        assert_eq!(error, expected);
     }
 
     #[test]
     fn an_address_is_taken_if_something_answers_there() {
         let system = System { answers: |address| address.port() == 7, ..NOWHERE };
-        let (found, misses) = find(&system, Choice::Address, Some("127.0.0.1:7"));
+        let (found, misses) = search(&system, Choice::Address, Some("127.0.0.1:7"));
         assert_eq!(found, Some(Source::Given(([127, 0, 0, 1], 7).into())));
         assert!(misses.is_empty());
     }

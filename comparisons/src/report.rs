@@ -1,8 +1,8 @@
-//! The page: one file with everything in it, to be opened, mailed or put on a wall.
+//! The page: one self-contained HTML file.
 //!
-//! From the top down it answers: who won, on what, by how much, is that noise, where did we want to
-//! be, under which conditions. The look is in `report.html`, the drawings are in `charts.rs`; here
-//! a [`Run`] becomes text.
+//! From the top down it answers: which side is ahead, on which rows, by how much, is that noise, which
+//! goals were reached, under which conditions. The style is in `report.html`, the drawings are in
+//! `charts.rs`; this file turns a [`Run`] into text.
 //!
 //! ```text
 //! report.html   … <main> {{body}} </main> …
@@ -10,7 +10,7 @@
 //! ```
 
 use crate::charts::{self, RatioAxis};
-use crate::model::{Comparison, Identity, Pair, Row, Run, Verdict, figure};
+use crate::model::{Comparison, Identity, Outcome, Pair, Row, Run, Verdict, figure};
 use crate::stats::median;
 
 /// The whole page for `run`.
@@ -42,7 +42,7 @@ fn headline(pair: &Pair) -> String {
     }
 }
 
-/// The sentence and the bar that sum everything up.
+/// The sentence and the bar that sum up all comparisons.
 fn verdict(pair: &Pair) -> String {
     let mut sums = [0; 3];
     for comparison in pair.comparisons.iter().filter(|_| pair.theirs.is_some()) {
@@ -50,8 +50,8 @@ fn verdict(pair: &Pair) -> String {
     }
     let [ahead, level, behind] = sums;
     if ahead + level + behind == 0 {
-        return "<p class=\"lead\">No real system was to be found to compare with; see below how \
-                to get one.</p>"
+        return "<p class=\"lead\">No real system was found to compare with; see below how to get \
+                one.</p>"
             .into();
     }
     let name = escape(&pair.ours.name);
@@ -71,7 +71,7 @@ fn verdict(pair: &Pair) -> String {
     )
 }
 
-/// A comparison in one number; leads to its section.
+/// A comparison in one number, with a link to its section.
 fn card(comparison: &Comparison) -> String {
     let ratio = comparison.overall_ratio();
     let [ahead, level, behind] = comparison.tally();
@@ -185,10 +185,15 @@ fn raw_rounds(pair: &Pair, comparison: &Comparison) -> String {
 }
 
 fn goals(pair: &Pair) -> String {
-    let sentences = pair.comparisons.iter().flat_map(Comparison::bar_sentences);
-    let items: String = sentences
-        .map(|(met, text)| {
-            let class = if met { "met" } else { "missed" };
+    let items: String = pair
+        .goal_sentences()
+        .into_iter()
+        .map(|(outcome, text)| {
+            let class = match outcome {
+                Outcome::Reached => "met",
+                Outcome::Missed => "missed",
+                Outcome::NotMeasured => "unmeasured",
+            };
             format!("<li class=\"{class}\">{}</li>\n", escape(&text))
         })
         .collect();
@@ -227,7 +232,16 @@ mod tests {
     #[test]
     fn the_page_holds_the_figures_and_needs_nothing_from_elsewhere() {
         let page = render(&sample());
-        for text in ["1,111", "2,222", "0.50×", "ahead on 1", "GET &lt;b&gt;", "p99.9", "a note"] {
+        for text in [
+            "1,111",
+            "2,222",
+            "0.50×",
+            "ahead on 1",
+            "GET &lt;b&gt;",
+            "p99.9",
+            "a note",
+            "not measured: MSET",
+        ] {
             assert!(page.contains(text), "{text}");
         }
         for outside in ["http:", "https:", "<script", "<b>", "{{", "src="] {
@@ -240,7 +254,7 @@ mod tests {
         let mut run = sample();
         run.pairs[0].theirs = None;
         let page = render(&run);
-        assert!(page.contains("No real system was to be found"));
+        assert!(page.contains("No real system was found"));
         assert!(!page.contains("ahead on 1<"));
     }
 }

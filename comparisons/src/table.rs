@@ -7,72 +7,81 @@
 //!   SET P16 c50 3 B           1,102      2,214   0.50x   0.49-0.52  ahead
 //! ```
 
-use crate::model::{Comparison, Pair, Run, Verdict, figure};
+use comfy_table::{CellAlignment, Table};
+
+use crate::model::{Comparison, Outcome, Pair, Run, Verdict, figure};
 use crate::stats::median;
 
-/// Writes the whole run as text, with colours if `colour`.
-pub fn render(run: &Run, colour: bool) -> String {
-    run.pairs.iter().map(|pair| render_pair(pair, colour)).collect()
+/// The whole run as text, with colors if `color`.
+pub fn render(run: &Run, color: bool) -> String {
+    run.pairs.iter().map(|pair| render_pair(pair, color)).collect()
 }
 
-fn render_pair(pair: &Pair, colour: bool) -> String {
+fn render_pair(pair: &Pair, color: bool) -> String {
     let rival =
         pair.theirs.as_ref().map(|theirs| format!(" against {} {}", theirs.name, theirs.version));
     let mut text =
         format!("\n{} {}{}\n", pair.ours.name, pair.ours.version, rival.unwrap_or_default());
     pair.settings.iter().for_each(|setting| text += &format!("  {setting}\n"));
     for comparison in &pair.comparisons {
-        text += &render_comparison(pair, comparison, colour);
+        text += &render_comparison(pair, comparison, color);
     }
     if pair.theirs.is_some() {
-        text += "\nWho won\n";
+        text += "\nSummary\n";
         for comparison in &pair.comparisons {
             text += &format!("  {}\n", summary(&pair.ours.name, comparison));
         }
     }
-    let bars: Vec<_> = pair.comparisons.iter().flat_map(Comparison::bar_sentences).collect();
-    if !bars.is_empty() {
+    let goals = pair.goal_sentences();
+    if !goals.is_empty() {
         text += "\nGoals, set before measuring\n";
     }
-    for (met, sentence) in bars {
-        let verdict = if met { Verdict::Ahead } else { Verdict::Behind };
-        text += &format!("  {}\n", paint(&sentence, verdict, colour));
+    for (outcome, sentence) in goals {
+        let verdict = match outcome {
+            Outcome::Reached => Some(Verdict::Ahead),
+            Outcome::Missed => Some(Verdict::Behind),
+            Outcome::NotMeasured => None,
+        };
+        text += &format!("  {}\n", paint(&sentence, verdict, color));
     }
     pair.notes.iter().for_each(|note| text += &format!("\nNote: {note}\n"));
     text
 }
 
-fn render_comparison(pair: &Pair, comparison: &Comparison, colour: bool) -> String {
-    let ours = &pair.ours.name;
-    let better = comparison.better.words();
-    let width =
-        comparison.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(24);
-    let Comparison { title, detail, unit, .. } = comparison;
-    let mut text = format!("\n{title} ({unit}, {better})\n  {detail}\n");
-    text += &format!(
-        "  {:width$}  {ours:>11}  {:>11}  {:>7}  {}\n",
-        "", comparison.against, "ratio", "rounds"
-    );
+fn render_comparison(pair: &Pair, comparison: &Comparison, color: bool) -> String {
+    let Comparison { title, detail, unit, better, .. } = comparison;
+    let mut text = format!("\n{title} ({unit}, {})\n  {detail}\n", better.words());
+
+    // Without a real system there is nothing to be ahead of.
+    let verdict = |row| pair.theirs.as_ref().map(|_| comparison.verdict(row));
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["", &pair.ours.name, &comparison.against, "ratio", "rounds", ""]);
     for row in &comparison.rows {
         let ratio = row.ratio();
-        // Without a real system it is no race.
-        let verdict = pair.theirs.as_ref().map(|_| comparison.verdict(row));
-        let line = format!(
-            "  {:width$}  {:>11}  {:>11}  {:>6.2}x  {:<11}  {}",
-            row.name,
+        table.add_row([
+            row.name.clone(),
             figure(median(&row.ours)),
             figure(median(&row.theirs)),
-            ratio.median,
+            format!("{:.2}x", ratio.median),
             format!("{:.2}-{:.2}", ratio.least, ratio.greatest),
-            verdict.map_or("", Verdict::word),
-        );
-        text += &paint(line.trim_end(), verdict.unwrap_or(Verdict::Level), colour);
+            verdict(row).map_or("", Verdict::word).to_string(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1).take(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+
+    // The header has no verdict; each line after it belongs to a row.
+    let verdicts = [None].into_iter().chain(comparison.rows.iter().map(verdict));
+    for (line, verdict) in table.to_string().lines().zip(verdicts) {
+        text += &paint(&format!(" {}", line.trim_end()), verdict, color);
         text.push('\n');
     }
     text
 }
 
-/// One sentence: by how much and on how many rows.
+/// One sentence: the overall ratio, and on how many rows each side is ahead.
 pub fn summary(ours: &str, comparison: &Comparison) -> String {
     let [ahead, level, behind] = comparison.tally();
     format!(
@@ -96,10 +105,10 @@ impl Verdict {
     }
 }
 
-fn paint(text: &str, verdict: Verdict, colour: bool) -> String {
+fn paint(text: &str, verdict: Option<Verdict>, color: bool) -> String {
     match verdict {
-        Verdict::Ahead if colour => format!("\x1b[32m{text}\x1b[0m"),
-        Verdict::Behind if colour => format!("\x1b[31m{text}\x1b[0m"),
+        Some(Verdict::Ahead) if color => format!("\x1b[32m{text}\x1b[0m"),
+        Some(Verdict::Behind) if color => format!("\x1b[31m{text}\x1b[0m"),
         _ => text.to_string(),
     }
 }
@@ -120,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_rival_has_no_verdicts() {
+    fn a_run_without_a_real_system_has_no_verdicts() {
         let mut run = sample();
         run.pairs[0].theirs = None;
         let text = render(&run, true);
         assert!(text.contains("1,111"));
-        for word in ["Who won", "ahead", "behind", "level"] {
+        for word in ["Summary", "ahead", "behind", "level"] {
             assert!(!text.contains(word), "{word}");
         }
     }

@@ -1,21 +1,22 @@
-//! However the harness ends, no server and no file of it stays, and its exit status is true.
+//! However `comparisons` ends, it leaves no server and no file, and its exit status is right.
 //!
 //! Neither minicache nor Redis takes part. This program plays both: called with a server's
-//! arguments it answers PING and INFO, and misbehaves otherwise as `PLAYED` says. So each story
-//! below begins the same way:
+//! arguments it answers PING and INFO, and otherwise misbehaves as `PLAYED` says. Each case starts
+//! the same way:
 //!
 //! ```text
 //! test ── starts ──> comparisons ── starts ──> this program as "minicache" and as "redis-server"
 //!      <── reads ──  "minicache listens on … (pid 4711)", "Redis listens on … (pid 4712)"
 //!      ── signal ─>  comparisons
-//!      ── looks at 4711, 4712 and the scratch directories
+//!      ── checks 4711, 4712 and the scratch directories
 //! ```
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+
+use minikit::harness::{Program, Signal, Stream, usage, wait_until};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -32,32 +33,32 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--list") {
         return;
     }
-    tell("interrupt_ends_both_servers", || ended_by("INT", Some(130)));
-    tell("terminate_ends_both_servers", || ended_by("TERM", Some(143)));
-    tell("even_a_kill_ends_both_servers", || ended_by("KILL", None));
-    tell("a_server_that_dies_is_a_failure", || {
+    check("interrupt_ends_both_servers", || ended_by(Signal::INT, Some(130)));
+    check("terminate_ends_both_servers", || ended_by(Signal::TERM, Some(143)));
+    check("even_a_kill_ends_both_servers", || ended_by(Signal::KILL, None));
+    check("a_server_that_dies_is_a_failure", || {
         fails("dies", "minicache has ended (exit status: 9)")
     });
-    tell("a_wrong_answer_is_a_failure", || fails("lies", "wrong answer to SET"));
-    tell("a_provider_that_was_asked_for_and_is_not_there_is_a_failure", no_such_address);
+    check("a_wrong_answer_is_a_failure", || fails("lies", "wrong answer to SET"));
+    check("a_provider_that_was_asked_for_and_is_not_there_is_a_failure", no_such_address);
 }
 
-fn tell(name: &str, story: impl FnOnce()) {
-    story();
+fn check(name: &str, case: impl FnOnce()) {
+    case();
     println!("test {name} ... ok");
 }
 
 /// Sends `signal` while both servers are up and under load.
-fn ended_by(signal: &str, code: Option<i32>) {
-    let stage = Stage::new(signal);
-    let (mut harness, pids) = stage.start("stalls");
-    let kill = format!("kill -{signal} {}", harness.id());
-    assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
-    assert_eq!(harness.wait().unwrap().code(), code);
+fn ended_by(signal: Signal, code: Option<i32>) {
+    let stage = Stage::new(&format!("signal-{}", signal.as_raw()));
+    let (comparisons, pids) = stage.start("stalls");
+    comparisons.signal(signal);
+    assert_eq!(comparisons.end().status.code(), code);
     for pid in pids {
-        eventually(|| !is_running(pid), &format!("process {pid} to be gone"));
+        wait_until(&format!("process {pid} is gone"), || !usage::is_running(pid));
     }
-    // Killed outright, the harness had no chance to remove what it wrote; nobody can.
+
+    // A program killed by SIGKILL cannot remove its files.
     if code.is_some() {
         assert_eq!(stage.scratch_directories(), Vec::<PathBuf>::new());
     }
@@ -65,12 +66,11 @@ fn ended_by(signal: &str, code: Option<i32>) {
 
 fn fails(played: &str, message: &str) {
     let stage = Stage::new(played);
-    let (mut harness, pids) = stage.start(played);
-    let mut said = String::new();
-    harness.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(harness.wait().unwrap().code(), Some(1));
-    assert!(said.contains(message), "{said}");
-    assert!(pids.iter().all(|pid| !is_running(*pid)));
+    let (comparisons, pids) = stage.start(played);
+    let ended = comparisons.end();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains(message), "{}", ended.stderr);
+    assert!(pids.iter().all(|pid| !usage::is_running(*pid)));
     assert_eq!(stage.scratch_directories(), Vec::<PathBuf>::new());
 }
 
@@ -78,14 +78,14 @@ fn no_such_address() {
     let stage = Stage::new("address");
     let mut command = stage.command("stalls");
     command.args(["--provider", "address", "--redis", "127.0.0.1:1"]);
-    let output = command.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(ExitStatus::code(&output.status), Some(1));
+    let ended = Program::start(command).end();
+    let said = ended.stderr;
+    assert_eq!(ended.status.code(), Some(1));
     assert!(said.contains("no Redis answers at 127.0.0.1:1"), "{said}");
     assert!(said.contains("apt-get install redis-server"), "{said}");
 }
 
-/// A directory that is PATH (with nothing but a `redis-server`) and TMPDIR of a harness.
+/// A directory that is PATH (with only a `redis-server` in it) and TMPDIR of `comparisons`.
 struct Stage {
     directory: PathBuf,
 }
@@ -106,23 +106,20 @@ impl Stage {
         command.env("PLAYED", played).env_remove("COMPARISONS_REDIS");
         command.arg("--minicache").arg(std::env::current_exe().unwrap());
         command.args(["--quick", "--out"]).arg(&self.directory);
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
 
-    /// Starts a harness and waits until it has said which two processes it started.
-    fn start(&self, played: &str) -> (Child, Vec<u32>) {
-        let mut harness = self.command(played).args(["--provider", "installed"]).spawn().unwrap();
-        let mut stderr = BufReader::with_capacity(1, harness.stderr.take().unwrap());
-        let mut pids = Vec::new();
-        while pids.len() < 2 {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended without starting servers");
-            let number = line.split_once("(pid ").and_then(|(_, rest)| rest.split_once(')'));
-            pids.extend(number.map(|(pid, _)| pid.parse::<u32>().unwrap()));
-        }
-        harness.stderr = Some(stderr.into_inner());
-        (harness, pids)
+    /// Starts `comparisons` and waits until it has printed the ids of both servers.
+    fn start(&self, played: &str) -> (Program, [u32; 2]) {
+        let mut command = self.command(played);
+        command.args(["--provider", "installed"]);
+        let comparisons = Program::start(command);
+        let pids = ["minicache listens on ", "Redis listens on "].map(|line| {
+            let text = comparisons.wait_for(Stream::Stderr, line);
+            let pid = text.split_once("(pid ").and_then(|(_, rest)| rest.strip_suffix(')'));
+            pid.and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("no pid in {text}"))
+        });
+        (comparisons, pids)
     }
 
     fn scratch_directories(&self) -> Vec<PathBuf> {
@@ -132,22 +129,7 @@ impl Stage {
     }
 }
 
-fn is_running(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
-}
-
-/// Waits for something that another process does. The limit only bounds a failing test.
-fn eventually(mut holds: impl FnMut() -> bool, what: &str) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// The played server. It understands commands that arrive whole, which those of the story do.
+/// The played server. It expects each command in one read, which holds for those sent here.
 fn serve(address: &str) {
     let played = std::env::var("PLAYED").unwrap_or_default();
     let listener = TcpListener::bind(address).unwrap();

@@ -11,27 +11,23 @@
 
 use std::time::Duration;
 
+use minikit::harness::usage;
+
 use super::commands::Mix;
 use super::redis_benchmark::load;
 use super::resp::Client;
 use crate::Result;
 use crate::cores::Cores;
-use crate::model::{Bar, Better, Comparison, Row, thousands};
-use crate::process;
+use crate::model::{Better, Comparison, Row, thousands};
 use crate::provider::{Server, Side};
 use crate::rounds::Rounds;
 
 /// What one load and its server were planned to take.
 pub const SECONDS_PER_LOAD: f64 = 3.0;
 
-/// Value size, whether with a time to live, and where we want to be.
-const SHAPES: [(usize, bool, Option<f64>); 5] = [
-    (3, false, Some(72.0)),
-    (64, false, None),
-    (256, false, None),
-    (1024, false, Some(1100.0)),
-    (3, true, None),
-];
+/// Value size in bytes, and true for keys with a TTL.
+const SHAPES: [(usize, bool); 5] =
+    [(3, false), (64, false), (256, false), (1024, false), (3, true)];
 
 /// How many loads `compare` makes for each round and side.
 pub const LOADS: usize = SHAPES.len();
@@ -44,18 +40,12 @@ pub fn compare(
     keys: u64,
 ) -> Result<Comparison> {
     let mut comparison = heading(sides[1].system.name, keys);
-    for (value_bytes, expire, bar) in SHAPES {
+    for (value_bytes, expire) in SHAPES {
         let name = format!("{value_bytes} B value{}", if expire { ", with a TTL" } else { "" });
         let [ours, theirs] = rounds.all(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
             bytes_per_key(sides[side], cores, keys, value_bytes, expire)
         })?;
-        comparison.rows.push(Row {
-            name,
-            ours,
-            theirs,
-            command: String::new(),
-            bar: bar.map(Bar::Value),
-        });
+        comparison.rows.push(Row { name, ours, theirs, command: String::new(), bar: None });
     }
     comparison.rows.push(surcharge(&comparison.rows));
     Ok(comparison)
@@ -90,7 +80,7 @@ fn surcharge(rows: &[Row]) -> Row {
         ours: less(&with.ours, &without.ours),
         theirs: less(&with.theirs, &without.theirs),
         command: String::new(),
-        bar: Some(Bar::Value(8.0)),
+        bar: None,
     }
 }
 
@@ -107,7 +97,7 @@ fn bytes_per_key(
 
 fn growth(server: &Server, keys: u64, value_bytes: usize, expire: bool) -> Result<f64> {
     let pid = server.pid.ok_or("no process to look at")?;
-    let resident = || process::resident_bytes(pid).ok_or("its memory cannot be read");
+    let resident = || usage::resident_bytes(pid).ok_or("its memory cannot be read");
     let mut client = Client::connect(server.address, Duration::from_secs(20))?;
     let before = resident()?;
     let mut mix = Mix { prefix: "k:", digits: 8, keys, expire, ..Mix::new(value_bytes, 100) };

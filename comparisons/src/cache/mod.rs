@@ -2,28 +2,30 @@
 //!
 //! | file | question |
 //! |---|---|
-//! | `systems.rs` | how the two are started and asked who they are |
+//! | `systems.rs` | how the two are started and identified |
+//! | `goals.rs` | where we want to be |
 //! | `plan.rs` | how much is measured, how long it takes |
-//! | `commands.rs` | which commands are sent, and what has to be in the server before |
-//! | `resp.rs` | how they look on the wire |
-//! | `redis_benchmark.rs` | throughput, and CPU of the server per operation |
-//! | `latency.rs` | how long somebody waits at a fixed rate |
+//! | `commands.rs` | which commands are sent, and what the server must hold before |
+//! | `resp.rs` | their form on the wire |
+//! | `redis_benchmark.rs` | throughput, and server CPU per operation |
+//! | `latency.rs` | latency at a fixed rate |
 //! | `memory.rs` | what a key costs |
 //! | `startup.rs` | how soon the first answer comes |
-//! | `embedded.rs` | what is said where no Redis is to be found |
+//! | `embedded.rs` | minicache beside embedded caches, if no Redis is found |
 //!
 //! A round starts each server once, on the same core, for everything that measures speed. Memory
 //! and start-up come after all rounds and start a server for every figure:
 //!
 //! ```text
-//! round 1   ours   :40001  core 0 ┐  redis-benchmark, open loop on core 1, in turns
+//! round 1   ours   :40001  core 0 ┐  redis-benchmark and open loop on core 1, in turns
 //!           theirs :40002  core 0 ┘
 //! round 2   the same with new processes, …
-//! then      start ours, load, look, stop; start theirs, load, look, stop; …
+//! then      start ours, load, measure, stop; start theirs, load, measure, stop; …
 //! ```
 
 mod commands;
 mod embedded;
+mod goals;
 mod latency;
 mod memory;
 mod plan;
@@ -32,18 +34,20 @@ mod resp;
 mod startup;
 mod systems;
 
+use crate::conditions::{other_load, placement};
 use crate::cores::Cores;
 use crate::model::{Comparison, Pair};
 use crate::progress::Progress;
-use crate::provider::{self, Choice, Server, Side, Source};
+use crate::provider::{self, Server, Side, Source};
 use crate::rounds::Rounds;
 use crate::{Context, Result, ours};
 use latency::Latency;
 use plan::Plan;
 use redis_benchmark::{Heading, Suite, Tool};
-use systems::{MINICACHE, REDIS, adopt, identify, tidy, whose};
+pub use systems::{MINICACHE, REDIS};
+use systems::{adopt, identify, tidy};
 
-/// What a round of each of these runs; the rows have the numbers.
+/// The command of a round; the rows have the numbers.
 const ROUND: &str = "redis-benchmark -h ADDRESS -p PORT, and for each row:";
 
 const PIPELINED: Heading = Heading {
@@ -65,21 +69,20 @@ const LIST: Heading = Heading {
 const THREADS: Heading = Heading {
     id: "threads",
     suffix: ", default threads",
-    detail: "Each with the threads it starts by default, on whichever cores it likes",
+    detail: "Each with its default number of threads, not pinned",
     same_load: false,
     command: ROUND,
 };
 
-/// Runs the whole pair. Fails only if something is broken; a missing Redis is a note.
+/// Runs the whole pair.
+///
+/// # Errors
+/// If something is broken. A missing Redis is a note, unless it was asked for by name.
 pub fn run(context: &Context) -> Result<Pair> {
-    let (found, misses) = provider::find(&REDIS, context.provider, context.redis.as_deref());
-    if found.is_none() && context.provider != Choice::Auto {
-        let misses = misses.join("; ");
-        return Err(format!("{misses}. To get a Redis: {}", REDIS.install).into());
-    }
-    misses.iter().for_each(|miss| eprintln!("looking for Redis: {miss}"));
-    let program = match &context.minicache {
-        Some(path) => path.clone(),
+    let address = context.address(&REDIS);
+    let (found, misses) = provider::find(&REDIS, context.provider_of(&REDIS), address)?;
+    let program = match context.program(&MINICACHE) {
+        Some(path) => path.to_path_buf(),
         None => ours::build("minicache")?,
     };
     let ours = Side { system: &MINICACHE, source: Source::Program(program) };
@@ -89,7 +92,7 @@ pub fn run(context: &Context) -> Result<Pair> {
     }
 }
 
-/// Two systems that can be started, and how they are to be measured.
+/// Two systems that can be started, and how they are measured.
 struct Contest<'a> {
     sides: [&'a Side; 2],
     cores: Option<Cores>,
@@ -100,7 +103,7 @@ struct Contest<'a> {
 }
 
 fn against_redis(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
-    // A server that is not ours to place has the run of the machine; then ours has it as well.
+    // We cannot pin a server that is not ours. Then ours is not pinned either.
     let cores = context.cores.filter(|_| sides[1].is_ours_to_start());
     if let Some(cores) = cores {
         cores.take_client_core();
@@ -109,13 +112,14 @@ fn against_redis(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     let [ours, theirs] = [identify(sides[0], &servers[0])?, identify(sides[1], &servers[1])?];
     adopt(sides[1], &mut servers[1])?;
     for server in &servers {
-        eprintln!("{} listens on {} {}", server.name, server.address, whose(server));
+        eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
     }
     let mut contest = Contest::new(context, sides, cores, &servers);
     let settings = contest.settings(context);
     let mut comparisons = contest.speed(servers)?;
     comparisons.extend(contest.with_fresh_servers()?);
-    Ok(Pair { ours, theirs: Some(theirs), settings, notes: contest.notes, comparisons })
+    let (theirs, notes, goals) = (Some(theirs), contest.notes, goals::goals());
+    Ok(Pair { ours, theirs, settings, notes, comparisons, goals })
 }
 
 impl<'a> Contest<'a> {
@@ -138,8 +142,8 @@ impl<'a> Contest<'a> {
         Contest { sides, cores, plan, tool, rounds, notes }
     }
 
-    /// Everything that is measured on two servers that run side by side. `servers` are those of the
-    /// first round.
+    /// Measures everything that needs two servers side by side. `servers` are those of the first
+    /// round.
     fn speed(&mut self, mut servers: [Server; 2]) -> Result<Vec<Comparison>> {
         let mut pipelined = Suite::new(PIPELINED, std::mem::take(&mut self.plan.pipelined));
         let mut list = Suite::new(LIST, std::mem::take(&mut self.plan.list));
@@ -164,7 +168,7 @@ impl<'a> Contest<'a> {
         Ok(comparisons)
     }
 
-    /// Starts both. The load tool may be in a container, which is another one then.
+    /// Starts both. If the load tool runs in their container, that is a new container now.
     fn start(&mut self, threads: Option<usize>, cores: Option<Cores>) -> Result<[Server; 2]> {
         let [ours, theirs] = self.sides;
         let servers = [ours.start(threads, cores)?, theirs.start(threads, cores)?];
@@ -172,14 +176,14 @@ impl<'a> Contest<'a> {
         Ok(servers)
     }
 
-    /// Everything that needs servers started for it.
+    /// Measures everything that needs fresh servers.
     fn with_fresh_servers(&mut self) -> Result<Vec<Comparison>> {
         if !self.sides[1].is_ours_to_start() {
-            self.notes.push("memory and start-up need servers that can be started anew".into());
+            self.notes.push("memory and start-up need servers that we can start".into());
             return Ok(Vec::new());
         }
         let mut comparisons = self.default_threads()?;
-        // One round is enough: what an allocator does repeats.
+        // One round is enough: an allocator does the same every time.
         self.rounds.count = 1;
         let keys = self.plan.memory_keys;
         comparisons.push(memory::compare(&mut self.rounds, self.sides, self.cores, keys)?);
@@ -188,9 +192,9 @@ impl<'a> Contest<'a> {
             comparisons.extend(startup::compare(&mut self.rounds, self.sides, self.cores)?);
         } else {
             let notes = [
-                "start-up was not measured: a container's start is mostly Docker's",
-                "a container has a share of the processor of its own: when the machine is busy, \
-                 throughput and latency flatter it, CPU per operation does not",
+                "start-up was not measured: most of a container's start is Docker's",
+                "a container has its own share of the processor: on a busy machine throughput \
+                 and latency flatter it, CPU per operation does not",
             ];
             self.notes.extend(notes.map(String::from));
         }
@@ -212,17 +216,17 @@ impl<'a> Contest<'a> {
     fn settings(&self, context: &Context) -> Vec<String> {
         let rounds = self.plan.rounds;
         vec![
-            placement(context, self.cores),
+            placement(self.cores, context.cores),
             "threads: one that executes commands on each side (minicache --threads 1)".into(),
             "durability: none on either side (Redis: --save '' --appendonly no)".into(),
             self.tool.describe(),
             format!("rounds: {rounds} of each, ours and theirs in turn; figures are medians"),
-            load(),
+            other_load(),
         ]
     }
 }
 
-/// What is said and measured where there is no Redis.
+/// What is printed and measured if there is no Redis.
 fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
     println!("\nNo Redis was found, so there is nothing to compare minicache with.");
     println!("To get one: {}\n", REDIS.install);
@@ -230,7 +234,7 @@ fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
         cores.take_client_core();
     }
     let mut server = ours.start(Some(1), context.cores)?;
-    eprintln!("{} listens on {} {}", server.name, server.address, whose(&server));
+    eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
     let count = Plan::new(context.effort).rounds;
     let seconds = 4.0 * count as f64 * embedded::SECONDS_PER_RUN;
     let names = [MINICACHE.name, "in-process"];
@@ -240,26 +244,9 @@ fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
     Ok(Pair {
         ours: identify(ours, &server)?,
         theirs: None,
-        settings: vec![placement(context, context.cores)],
+        settings: vec![placement(context.cores, context.cores)],
         notes: vec![format!("no Redis: {}. To get one: {}", misses.join("; "), REDIS.install)],
         comparisons: vec![comparison],
+        goals: goals::goals(),
     })
-}
-
-fn placement(context: &Context, cores: Option<Cores>) -> String {
-    match (cores, context.cores) {
-        (Some(cores), _) => format!("cores: {cores}"),
-        (None, Some(_)) => "cores: nothing pinned, as their server is not ours to place".into(),
-        (None, None) => "cores: one only, shared by server and load".into(),
-    }
-}
-
-/// What else the machine was doing before we began.
-fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let last_minute = text.split(' ').next().unwrap_or("unknown");
-    format!(
-        "other load when it began: {last_minute} processes on average; the more, the less \
-         throughput and latency say, and the more CPU per operation is the figure to go by"
-    )
 }

@@ -16,12 +16,14 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use minikit::harness::usage;
+
 use super::commands::{KEYS, Mix, Repeat, Stock, Test};
 use super::resp::Client;
 use crate::Result;
 use crate::cores::Cores;
 use crate::generator::{self, Load, Pace};
-use crate::model::{Bar, Better, Comparison, Row};
+use crate::model::{Better, Comparison, Row};
 use crate::process;
 use crate::provider::{self, Server};
 use crate::rounds::{self, Rounds};
@@ -218,7 +220,7 @@ impl Suite {
                 .into(),
             unit: "ns".into(),
             better: Better::Lower,
-            rows: self.rows(|sample| sample.cpu_ns, cpu_bar),
+            rows: self.rows(|sample| sample.cpu_ns),
             ..self.comparison(theirs)
         };
         let throughput = Comparison {
@@ -228,7 +230,7 @@ impl Suite {
                       single-threaded tool is the limit for both, so the rows with P16 and P64 are \
                       the ones that tell."
                 .into(),
-            rows: self.rows(|sample| Some(sample.per_second), throughput_bar),
+            rows: self.rows(|sample| Some(sample.per_second)),
             ..self.comparison(theirs)
         };
         [cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect()
@@ -251,44 +253,21 @@ impl Suite {
     }
 
     /// A row for each case of which every round has the figure.
-    fn rows(&self, figure: fn(&Sample) -> Option<f64>, bar: fn(&Case) -> Option<Bar>) -> Vec<Row> {
+    fn rows(&self, figure: fn(&Sample) -> Option<f64>) -> Vec<Row> {
         let all = |samples: &[Sample]| samples.iter().map(figure).collect::<Option<Vec<f64>>>();
         let row = |(case, [ours, theirs]): &(Case, [Vec<Sample>; 2])| {
             let name = if self.heading.same_load { case.test.name.into() } else { case.name() };
             let command = case.command();
-            Some(Row { name, ours: all(ours)?, theirs: all(theirs)?, command, bar: bar(case) })
+            Some(Row { name, ours: all(ours)?, theirs: all(theirs)?, command, bar: None })
         };
         self.cases.iter().filter_map(row).collect()
     }
 }
 
-/// What we want to reach in CPU per operation, ours / theirs: nothing dearer than Redis, and when
-/// pipelining leaves the kernel out of it, about half.
-fn cpu_bar(case: &Case) -> Option<Bar> {
-    let wanted = match (case.pipeline, case.test.name) {
-        (1, _) => 1.0,
-        (16, "SET") => 0.55,
-        (16, "GET") => 0.65,
-        (64, "SET") => 0.5,
-        (64, "GET") => 0.6,
-        _ => return None,
-    };
-    is_plain(case).then_some(Bar::Ratio(wanted))
-}
-
-fn throughput_bar(case: &Case) -> Option<Bar> {
-    (is_plain(case) && case.pipeline == 16).then_some(Bar::Ratio(1.5))
-}
-
-/// The load the bars were set for.
-fn is_plain(case: &Case) -> bool {
-    case.connections == 50 && case.value_bytes == 3 && !case.socket
-}
-
 fn sample(tool: &Tool, server: &Server, case: &Case) -> Result<Sample> {
-    let before = server.pid.and_then(process::cpu_time);
+    let before = server.pid.and_then(usage::cpu_time);
     let per_second = tool.run(server, case)?;
-    let after = server.pid.and_then(process::cpu_time);
+    let after = server.pid.and_then(usage::cpu_time);
     let spent = after.zip(before).map(|(after, before)| after.saturating_sub(before));
     let cpu_ns = spent.map(|spent| spent.as_nanos() as f64 / case.requests as f64);
     Ok(Sample { per_second, cpu_ns })

@@ -6,10 +6,11 @@
 //! +PONG          2.4 ms                       that is the figure; then Rss of the idle process
 //! ```
 
+use minikit::harness::usage;
+
 use crate::Result;
 use crate::cores::Cores;
 use crate::model::{Better, Comparison, Row};
-use crate::process;
 use crate::provider::Side;
 use crate::rounds::Rounds;
 
@@ -25,7 +26,7 @@ pub fn compare(
 ) -> Result<Vec<Comparison>> {
     let measured = rounds.all("start-up", SECONDS_PER_START, |side| {
         let (server, time) = sides[side].time_start(Some(1), cores)?;
-        let resident = server.pid.and_then(process::resident_bytes);
+        let resident = server.pid.and_then(usage::resident_bytes);
         Ok((time.as_secs_f64() * 1e3, resident.ok_or("its memory cannot be read")? as f64 / 1e6))
     })?;
     let times = measured.each_ref().map(|all| all.iter().map(|(time, _)| *time).collect());

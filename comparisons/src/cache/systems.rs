@@ -1,4 +1,4 @@
-//! The two systems: how each is started, asked who it is, and left behind as it was found.
+//! The two systems: how each is started and identified, and how a given server is left clean.
 //!
 //! ```text
 //! minicache serve --listen 127.0.0.1:40001 --unix DIR/server.sock --threads 1
@@ -16,6 +16,7 @@ use crate::provider::{Container, Server, Side, Source, System};
 /// Ours.
 pub const MINICACHE: System = System {
     name: "minicache",
+    flag: "minicache",
     program: "minicache",
     arguments: |place| {
         let listen = format!("127.0.0.1:{}", place.port);
@@ -33,9 +34,10 @@ pub const MINICACHE: System = System {
 /// Theirs.
 pub const REDIS: System = System {
     name: "Redis",
+    flag: "redis",
     program: "redis-server",
-    // Redis executes commands on one thread whatever is asked; `io-threads` is left at its default
-    // of one, too, as nobody has to set anything to get what is measured.
+    // Redis always executes commands on one thread. `io-threads` keeps its default of one, so that
+    // the figures are those of a Redis as it is installed.
     arguments: |place| {
         let port = place.port.to_string();
         let socket = place.socket().display().to_string();
@@ -53,16 +55,16 @@ pub const REDIS: System = System {
               or --redis ADDRESS:PORT of one that holds nothing",
 };
 
-/// Asks a server who it is.
+/// Asks a server for its name, version and allocator.
 pub fn identify(side: &Side, server: &Server) -> Result<Identity> {
     let info = info(server)?;
     let field = |name: &str| info_field(&info, name).unwrap_or("unknown").to_string();
-    // Both relatives call themselves a Redis of some version as well.
+    // minicache and Valkey report a `redis_version` for compatibility, and their own.
     let own = ["minicache_version", "valkey_version"];
     let version = own.into_iter().find_map(|name| info_field(&info, name));
     let version = version.map_or_else(|| field("redis_version"), str::to_string);
     let started = match &side.source {
-        Source::Given(address) => format!("found at {address}, settings as its owner chose them"),
+        Source::Given(address) => format!("found at {address}, with the settings of its owner"),
         Source::Docker { image, .. } => {
             format!("Docker image {image}, host network, no persistence")
         }
@@ -72,8 +74,8 @@ pub fn identify(side: &Side, server: &Server) -> Result<Identity> {
     Ok(Identity { name: name.into(), version, allocator: field("mem_allocator"), started })
 }
 
-/// Takes over a server somebody else runs: it must be empty, because it will be filled and flushed.
-/// If its process is on this machine its cost can be read.
+/// Prepares a given server: it must be empty, because it will be filled and flushed. If its process
+/// is on this machine, its CPU time and memory can be read.
 pub fn adopt(side: &Side, server: &mut Server) -> Result<()> {
     if side.is_ours_to_start() {
         return Ok(());
@@ -90,8 +92,8 @@ pub fn adopt(side: &Side, server: &mut Server) -> Result<()> {
     Ok(())
 }
 
-/// Whether the process with this number is the server: in a container elsewhere, number 1 is
-/// somebody else here.
+/// Returns true if the process with this id is the server. In a container elsewhere the server may
+/// have an id that is another process here.
 fn is_redis(pid: u32) -> bool {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     ["redis", "valkey"].iter().any(|known| name.starts_with(known))
@@ -105,21 +107,12 @@ fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// Leaves nothing of ours in a server that lives on.
+/// Removes our data from servers that live on.
 pub fn tidy(servers: &[Server; 2]) -> Result<()> {
     for server in servers {
         resp::Client::connect(server.address, Duration::from_secs(20))?.ask(&["FLUSHALL"])?;
     }
     Ok(())
-}
-
-/// Its process and container, for the line that says that it listens.
-pub fn whose(server: &Server) -> String {
-    match (server.pid, &server.container) {
-        (Some(pid), Some(id)) => format!("(pid {pid}, container {id})"),
-        (Some(pid), None) => format!("(pid {pid})"),
-        (None, _) => "(not a process of this machine)".into(),
-    }
 }
 
 #[cfg(test)]
