@@ -12,12 +12,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use minicache::commands::session::Session;
 use minicache::commands::{Executor, run::run};
 use minicache::conf::Config;
 use minicache::conf::Snapshot;
 use minicache::engine::access::{Access, Moment};
 use minicache::engine::cache::{Cache, Identity};
-use minicache::engine::session::Session;
 use minicache::wire::reply::{Protocol, Reply};
 use minicache::wire::request::Parser;
 

@@ -8,16 +8,16 @@ mod alarm;
 
 use alarm::{Alarm, block_on};
 use loom::thread;
-use minicache::engine::mailbox::{Letter, Mailbox};
+use minicache::engine::mailbox::{Mailbox, Message};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-fn letter(number: u8) -> Letter {
-    Letter::Unblocked(vec![number])
+fn letter(number: u8) -> Message {
+    Message::Unblocked(vec![number])
 }
 
 /// What a connection does that expects `count` letters.
-fn collect(mailbox: &Mailbox, count: usize) -> Vec<Letter> {
+fn collect(mailbox: &Mailbox, count: usize) -> Vec<Message> {
     let mut letters = Vec::new();
     while letters.len() < count {
         letters.extend(block_on(|context| mailbox.poll_collect(context)));

@@ -4,18 +4,18 @@
 //! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of
 //! two errors a client sees, and whether a transaction is spoilt by it.
 
+use super::blocked::serve_ready_keys;
 use super::catalogue::spec::Flags;
 use super::getkeys::for_each_key;
+use super::messages::write_pending;
+use super::session::{Replies, Session};
 use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, catalogue, handlers, shown};
 use crate::conf::{Settings, Snapshot};
 use crate::engine::access::{Access, Moment};
-use crate::engine::blocking::Place;
 use crate::engine::cache::{Cache, Counters, add};
 use crate::engine::error::{Answer, Error};
-use crate::engine::mailbox::Letter;
 use crate::engine::room::make_room;
-use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use std::sync::atomic::Ordering;
@@ -59,8 +59,8 @@ impl<'c> Executor<'c> {
         if let Err(error) = self.admit(session, args, out) {
             self.report(&error, out);
         }
-        if !self.store.filled.is_empty() {
-            self.serve_waiting();
+        if !self.store.ready_keys.is_empty() {
+            serve_ready_keys(self);
             self.store.invalidate(session.client.id);
         }
         match (replies, session.replies) {
@@ -75,7 +75,7 @@ impl<'c> Executor<'c> {
         if session.tracking.is_some() {
             follow(session, args, out);
         } else if !session.subscriptions.is_empty() || replies != Replies::On {
-            session.hear(out);
+            write_pending(session, out);
         }
     }
 
@@ -183,7 +183,7 @@ impl<'c> Executor<'c> {
         self.observed(session, command, args, |executor, session| {
             let (store, settings) = (&mut executor.store, executor.settings);
             store.db = session.db;
-            let (filled, parked) = (None, false);
+            let (ready_key, parked) = (None, false);
             handlers::of(command)(&mut Call {
                 args,
                 command,
@@ -192,7 +192,7 @@ impl<'c> Executor<'c> {
                 settings,
                 out,
                 mode,
-                filled,
+                ready_key,
                 parked,
             })
         })
@@ -218,7 +218,7 @@ impl<'c> Executor<'c> {
     fn precede(&mut self, session: &Session, out: &mut Reply) {
         self.store.cache.tracking.limit(self.settings.tracking_table_max_keys);
         if session.replies == Replies::On {
-            session.hear(out);
+            write_pending(session, out);
         }
     }
 
@@ -337,69 +337,13 @@ impl<'c> Executor<'c> {
         self.store.release();
         make_room(cache, tuning, now, &mut self.evicting)
     }
-
-    /// Runs the commands that waited for keys that were filled, in the order they came, until
-    /// nothing new is filled.
-    #[inline(never)]
-    pub fn serve_waiting(&mut self) {
-        while let Some(place) = (!self.store.filled.is_empty()).then(|| self.store.filled.remove(0))
-        {
-            for id in self.store.cache.waiting.queue(&place) {
-                if !self.serve(id, &place) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Runs a waiting command again. It stays where it is unless it gets something. False once the
-    /// key is gone: then nobody else gets anything either.
-    fn serve(&mut self, id: u64, place: &Place) -> bool {
-        let cache = self.store.cache;
-        let Some(ticket) = cache.waiting.get(id) else { return true };
-        let args = ticket.args.as_args();
-        let here = std::mem::replace(&mut self.store.db, place.0);
-        self.lock_for(ticket.command, args);
-        let there = self.store.exists(&place.1);
-        if !there || !cache.waiting.claim(id) {
-            self.store.db = here;
-            return there;
-        }
-        let mut session = Session::new(ticket.client.clone(), true);
-        (session.db, session.protocol) = (ticket.db, ticket.protocol);
-        let mut reply = Reply::new(ticket.protocol);
-        let mut call = Call {
-            args,
-            command: ticket.command,
-            session: &mut session,
-            store: &mut self.store,
-            settings: self.settings,
-            out: &mut reply,
-            mode: Mode::Retry,
-            filled: Some(&place.1),
-            parked: false,
-        };
-        let answer = handlers::of(ticket.command)(&mut call);
-        if call.parked {
-            cache.waiting.resume(id);
-        } else {
-            cache.waiting.finish(id);
-            if let Err(error) = answer {
-                self.report(&error, &mut reply);
-            }
-            let bytes = std::mem::take(reply.buffer());
-            ticket.client.mailbox.deliver(Letter::Unblocked(bytes));
-        }
-        self.store.db = here;
-        true
-    }
 }
 
 /// Lets a client that tracks hear what its command has changed. `CLIENT CACHING` was for this
 /// command, unless it is about the client again or only one of a transaction.
 #[cold]
 fn follow(session: &mut Session, args: Args, out: &mut Reply) {
-    session.hear(out);
+    write_pending(session, out);
     let about_client = args.at(0).eq_ignore_ascii_case(b"client");
     session.caching &= about_client || session.transaction.is_some();
 }

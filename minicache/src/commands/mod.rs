@@ -17,6 +17,7 @@
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
 pub mod bits;
+pub mod blocked;
 pub mod catalogue;
 pub mod connection;
 pub mod draw;
@@ -27,12 +28,16 @@ pub mod hashes;
 pub mod keys;
 pub mod lists;
 pub mod long_double;
+pub mod messages;
+pub mod monitors;
 pub mod popping;
 pub mod pubsub;
 pub mod run;
 pub mod scan;
 pub mod server;
+pub mod session;
 pub mod sets;
+pub mod slow_log;
 pub mod strings;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -42,17 +47,15 @@ pub mod zsets;
 pub use catalogue::spec::Command;
 pub use execute::Executor;
 
-use self::long_double::LongDouble;
 use crate::conf::Settings;
 use crate::engine::access::Access;
-use crate::engine::blocking::Ticket;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
-use crate::engine::object::{Container, Value};
-use crate::engine::session::Session;
+use crate::engine::object::Container;
 use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
+use session::Session;
 
 /// A command handler.
 pub type Handler = fn(&mut Call) -> Answer;
@@ -84,8 +87,8 @@ pub struct Call<'a, 'c> {
     pub out: &'a mut Reply,
     /// How it came to run.
     pub mode: Mode,
-    /// In [`Mode::Retry`], the key that was filled.
-    pub filled: Option<&'a [u8]>,
+    /// In [`Mode::Retry`], the key that is ready.
+    pub ready_key: Option<&'a [u8]>,
     /// Set when it waits, and so has not replied.
     pub parked: bool,
 }
@@ -128,48 +131,11 @@ impl<'a> Call<'a, '_> {
         ))
     }
 
-    /// Whether a blocking command is to look at a key: at all of its keys when it comes; when it
-    /// has waited, only at the one that was filled, and only if that holds what it waits for.
-    pub fn looks_at<T: Container>(&mut self, key: &[u8]) -> bool {
-        if self.mode != Mode::Retry {
-            return true;
-        }
-        self.filled == Some(key)
-            && match self.store.peek(key) {
-                Some(Value::Object(object)) => T::of(object).is_some(),
-                _ => false,
-            }
-    }
-
     /// How long the replies of this batch may become: past that the client would be closed for not
     /// reading them (`client-output-buffer-limit`), so a command that can reply without end stops
     /// there.
     pub fn reply_bytes_max(&self) -> usize {
         self.settings.reply_bytes_max()
-    }
-
-    /// Lets the command wait for one of `keys` to be filled, for ever or until `timeout_ms` from
-    /// now. Where waiting is not possible, in a transaction, it answers as if the time were up at
-    /// once.
-    pub fn wait(&mut self, keys: &[&[u8]], timeout_ms: Option<i64>) {
-        match self.mode {
-            Mode::Transaction => self.out.null_array(),
-            Mode::Retry => self.parked = true,
-            Mode::Direct => {
-                let ticket = Ticket {
-                    client: self.session.client.clone(),
-                    command: self.command,
-                    args: self.args.to_owned(),
-                    db: self.session.db,
-                    protocol: self.session.protocol,
-                    keys: keys.iter().map(|key| Box::from(*key)).collect(),
-                    deadline_ms: timeout_ms.map(|ms| self.store.now.ms.saturating_add(ms)),
-                };
-                self.session.wait_until_ms = ticket.deadline_ms;
-                self.session.waiting = Some(self.store.cache.waiting.enter(ticket));
-                self.parked = true;
-            }
-        }
     }
 }
 
@@ -196,24 +162,6 @@ pub fn remove_named<T: Container>(
     }
     c.out.count(removed);
     Ok(())
-}
-
-/// The timeout of a blocking command, in seconds with a fraction: milliseconds, or `None` for 0,
-/// which means for ever.
-pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
-    const NOT_A_TIMEOUT: Error = Error::new("ERR timeout is not a float or out of range");
-    // Redis reads a long double: what is too great for a double is still too great a timeout.
-    let great = || LongDouble::parse(argument).map(|_| f64::INFINITY);
-    let seconds = parse_f64(argument).or_else(great).ok_or(NOT_A_TIMEOUT)?;
-    let ms = (seconds * 1000.0).ceil();
-    match ms {
-        // Redis lets too large a number overflow, and then finds it negative.
-        negative if !(0.0..i64::MAX as f64).contains(&negative) => {
-            Err(Error::new("ERR timeout is negative"))
-        }
-        0.0 => Ok(None),
-        ms => Ok(Some(ms as i64)),
-    }
 }
 
 /// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a

@@ -9,7 +9,8 @@
 //! The two types differ in what their [`End`]s are called and in how elements are listed. Redis has
 //! each of these twice, in `t_list.c` and in `t_zset.c`.
 
-use super::{Call, timeout_ms};
+use super::Call;
+use super::blocked::{block_for_keys, looks_at, timeout_ms};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::object::Container;
@@ -78,7 +79,7 @@ pub fn pop_first<E: End>(
 ) -> Result<bool, Error> {
     for index in keys {
         let key = c.arg(index);
-        if !c.looks_at::<E::Of>(key) {
+        if !looks_at::<E::Of>(c, key) {
             continue;
         }
         let Some(container) = c.store.get_mut::<E::Of>(key)? else { continue };
@@ -97,7 +98,7 @@ pub fn pop_first<E: End>(
 
 fn wait(c: &mut Call, keys: Range<usize>, timeout: Option<i64>) {
     let keys: Vec<&[u8]> = keys.map(|index| c.arg(index)).collect();
-    c.wait(&keys, timeout);
+    block_for_keys(c, &keys, timeout);
 }
 
 /// From which keys, from which end, and how many.

@@ -15,12 +15,12 @@
 //! Left out: an order among messages about one command from different sources. Keyspace events that
 //! a client causes and listens to come behind the reply here, in Redis now before it, now behind.
 
+use super::messages::{write_pending, write_subscription};
+use super::session::Replies;
 use super::{Call, Mode, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::mailbox::Letter;
+use crate::engine::mailbox::Message;
 use crate::engine::pubsub::Scope;
-use crate::engine::session::Replies;
-use crate::wire::reply::Reply;
 
 /// `SUBSCRIBE channel [channel ...]`
 pub fn subscribe(c: &mut Call) -> Answer {
@@ -40,7 +40,7 @@ pub fn ssubscribe(c: &mut Call) -> Answer {
     listen(c, Scope::Shard, "ssubscribe")
 }
 
-fn listen(c: &mut Call, scope: Scope, kind: &str) -> Answer {
+fn listen(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     for name in c.args.from(1).iter() {
         if c.session.subscriptions.add(scope, name) {
             c.store.cache.pubsub.lock().subscribe(scope, name, &c.session.client);
@@ -65,7 +65,7 @@ pub fn sunsubscribe(c: &mut Call) -> Answer {
     listen_no_more(c, Scope::Shard, "sunsubscribe")
 }
 
-fn listen_no_more(c: &mut Call, scope: Scope, kind: &str) -> Answer {
+fn listen_no_more(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     let named = c.args.from(1);
     let all = if named.is_empty() { c.session.subscriptions.names(scope) } else { Vec::new() };
     for name in named.iter().chain(all.iter().map(|name| &**name)) {
@@ -73,7 +73,7 @@ fn listen_no_more(c: &mut Call, scope: Scope, kind: &str) -> Answer {
             c.store.cache.pubsub.lock().unsubscribe(scope, name, c.session.client.id);
         }
         // Nothing of this channel may follow the confirmation.
-        hear(c);
+        receive(c);
         confirm(c, scope, kind, Some(name));
     }
     if named.is_empty() && all.is_empty() {
@@ -83,35 +83,25 @@ fn listen_no_more(c: &mut Call, scope: Scope, kind: &str) -> Answer {
 }
 
 /// Confirms that a subscription has begun or ended, and tells how many there are.
-fn confirm(c: &mut Call, scope: Scope, kind: &str, name: Option<&[u8]>) {
+fn confirm(c: &mut Call, scope: Scope, kind: &'static str, name: Option<&[u8]>) {
     let subscriptions = &c.session.subscriptions;
     let count = match scope {
         Scope::Shard => subscriptions.count(Scope::Shard),
         _ => subscriptions.count(Scope::Channel) + subscriptions.count(Scope::Pattern),
     };
-    let write = |out: &mut Reply| {
-        out.push(3);
-        out.text(kind);
-        match name {
-            Some(name) => out.bulk(name),
-            None => out.null(),
-        }
-        out.count(count);
-    };
     if c.session.replies == Replies::On {
-        write(c.out);
+        write_subscription(c.out, kind, name, count);
     } else {
         // What is written as a reply will be thrown away.
-        let mut message = Reply::new(c.session.protocol);
-        write(&mut message);
-        c.session.client.mailbox.deliver(Letter::Message(message.bytes().into()));
+        let name = name.map(Into::into);
+        c.session.client.mailbox.deliver(Message::SubscriptionChanged { kind, name, count });
     }
 }
 
-/// Writes the messages that have come for this client, unless what is written will be thrown away.
-fn hear(c: &mut Call) {
+/// Writes the messages that have arrived for this client, unless its replies are discarded.
+fn receive(c: &mut Call) {
     if c.session.replies == Replies::On {
-        c.session.hear(c.out);
+        write_pending(c.session, c.out);
     }
 }
 
@@ -128,7 +118,7 @@ pub fn spublish(c: &mut Call) -> Answer {
 fn send(c: &mut Call, scope: Scope) -> Answer {
     let reached = c.store.cache.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
     if !c.session.subscriptions.is_empty() {
-        hear(c);
+        receive(c);
     }
     c.out.count(reached);
     Ok(())
@@ -173,7 +163,7 @@ fn counts(c: &mut Call, scope: Scope) -> Answer {
     c.out.array(2 * names.len());
     for name in names.iter() {
         c.out.bulk(name);
-        c.out.count(pubsub.listeners(scope, name));
+        c.out.count(pubsub.subscribers(scope, name));
     }
     Ok(())
 }

@@ -18,9 +18,9 @@
 //! entries of their keys are [touched](Access::foresee) before the first is executed.
 
 use super::execute::Executor;
+use crate::commands::session::Session;
 #[cfg(doc)]
 use crate::engine::access::Access;
-use crate::engine::session::Session;
 use crate::wire::pipeline::Pipeline;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, Found, Limits, Parser};

@@ -22,15 +22,16 @@
 //! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
 
 use super::execute::Executor;
+use super::messages;
 use super::run::run;
 use crate::cli::print::Style;
+use crate::commands::session::Session;
 use crate::conf::Config;
 use crate::engine::access::{Access, Moment};
 use crate::engine::cache::{Cache, Identity};
-use crate::engine::mailbox::Letter;
+use crate::engine::mailbox::Message;
 use crate::engine::object::Value;
 use crate::engine::pubsub::Scope;
-use crate::engine::session::Session;
 use crate::raw::Counting;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, Parser};
@@ -145,13 +146,14 @@ impl Fixture {
         self.cache.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
         self.run(line);
         let letters = listener.mailbox.poll_collect(&Context::from_waker(Waker::noop()));
-        let Poll::Ready(letters) = letters else { return String::new() };
-        let events = letters.iter().map(|letter| {
-            let Letter::Message(bytes) = letter else { panic!("not a message: {letter:?}") };
-            // 1) "pmessage" 2) "__keyevent@*" 3) "__keyevent@0__:lpop" 4) "key"
-            let shown = show(bytes);
-            let quoted: Vec<&str> = shown.split('"').collect();
-            format!("{} {}", quoted[5].trim_start_matches("__keyevent@0__:"), quoted[7])
+        let Poll::Ready(messages) = letters else { return String::new() };
+        let events = messages.iter().map(|message| {
+            let Message::Published { channel, payload, .. } = message else {
+                panic!("not published: {message:?}")
+            };
+            let channel = String::from_utf8_lossy(channel);
+            let key = String::from_utf8_lossy(payload);
+            format!("{} {key}", channel.trim_start_matches("__keyevent@0__:"))
         });
         events.collect::<Vec<_>>().join(", ")
     }
@@ -192,11 +194,15 @@ impl Fixture {
             let Poll::Ready(letters) = mailbox.poll_collect(&context) else { continue };
             for letter in letters {
                 let text = match letter {
-                    Letter::Message(bytes) => show(&bytes),
-                    Letter::Leave => "leave".to_string(),
-                    Letter::Unblocked(reply) => {
+                    Message::Close => "leave".to_string(),
+                    Message::Unblocked(reply) => {
                         session.waiting = None;
                         show(&reply)
+                    }
+                    push => {
+                        let mut out = Reply::default();
+                        messages::write(&push, session, &mut out);
+                        show(out.bytes())
                     }
                 };
                 lines.extend(format!("{name}< {text}").lines().map(|line| line.trim().to_string()));

@@ -19,9 +19,9 @@
 //! is run is an error in the array, and the others are run all the same.
 
 use super::{Call, Command, Executor, Mode};
+use crate::commands::session::{Session, Transaction};
 use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
-use crate::engine::session::{Session, Transaction};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use std::collections::btree_map::Entry;

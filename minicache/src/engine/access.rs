@@ -14,6 +14,7 @@
 //! removed, the eviction policy hears of the use, hits and misses are counted. Changing one tells
 //! watchers and listeners (`signalModifiedKey`, `notifyKeyspaceEvent`).
 
+use super::blocking::DbKey;
 use super::cache::{Cache, Cell, Counters, add};
 use super::error::Error;
 use super::events::Events;
@@ -46,8 +47,9 @@ pub struct Access<'c> {
     pub db: usize,
     /// The time of this batch.
     pub now: Moment,
-    /// Keys that were filled while somebody waited for some key: who waits for them is served next.
-    pub filled: Vec<(usize, Box<[u8]>)>,
+    /// Keys with a new list or sorted set, while some client is blocked: those that wait for them are
+    /// served next.
+    pub ready_keys: Vec<DbKey>,
     /// What clients with caches of their own have to hear of; `None` while there is nothing.
     pub changes: Option<Box<Changes>>,
     /// The shards that are locked.
@@ -87,7 +89,7 @@ impl<'c> Access<'c> {
             tuning,
             db: 0,
             now,
-            filled: Vec::new(),
+            ready_keys: Vec::new(),
             changes: None,
             held: 0,
             guards: Vec::new(),
@@ -545,8 +547,8 @@ impl<'c> Access<'c> {
     /// the place of something else, as by `SORT … STORE`.
     fn add(&mut self, key: &[u8], fresh: Fresh<'_>, deadline: Option<i64>) -> Spot {
         let awaited = matches!(fresh, Fresh::Object(Object::List(_) | Object::ZSet(_)));
-        if awaited && !self.cache.waiting.is_empty() {
-            self.filled.push((self.db, key.into()));
+        if awaited && self.cache.blocked.count().get() > 0 {
+            self.ready_keys.push((self.db, key.into()));
         }
         let guard = self.guard_index(self.cache.shard_of(key));
         let clock = self.tuning.policy.inserted(self.now.ms);

@@ -1,180 +1,171 @@
-//! Who waits for what: clients in `BLPOP` and its kin (`blocked.c`).
+//! Keys that blocked clients wait for (`blocked.c`): `BLPOP` and the other blocking commands.
 //!
-//! A blocking command that finds nothing leaves a [`Ticket`]: itself, word for word, and the keys
-//! it waits for. Whoever puts something under such a key runs the command of the first in the queue
-//! again, on its behalf, and posts the reply.
+//! A blocking command that finds nothing registers a *waiter* under the keys it waits for. A command
+//! that puts something under such a key runs the commands of its waiters, the first come first, on
+//! their behalf. This registry knows the keys and the order; what a waiter is, it does not know
+//! (`commands/blocked.rs` stores the command word for word).
 //!
 //! ```text
-//! client 7: BLPOP jobs 0      jobs is empty -> ticket 1 {BLPOP jobs 0}, queue of jobs: [1]
+//! client 7: BLPOP jobs 0      jobs is empty -> waiter 1, queue of jobs: [1]
 //! client 8: BLPOP jobs 0      queue of jobs: [1, 2]
 //! client 9: RPUSH jobs a      1. pushes  2. sees the queue
-//!                             3. runs ticket 1's BLPOP: it pops a, reply to 7's mailbox
-//!                             4. runs ticket 2's: nothing there, it goes on waiting
+//!                             3. claims 1, runs its BLPOP: it pops a, finishes 1
+//!                             4. claims 2, runs its BLPOP: nothing there, resumes 2
 //!                             5. gets its own reply: 1
 //! ```
 //!
-//! **No element is missed.** A ticket is written while the locks of its keys' shards are held, and
-//! a push looks at the queue after it held the lock of that shard: one of the two came first, and
-//! either the command saw the element or the push sees the ticket. `tests/loom_blocking.rs` checks
-//! it.
+//! **No element is missed.** A waiter is registered while the locks of its keys' shards are held,
+//! and a push looks at the queue after it held the lock of that shard: one of the two came first,
+//! and either the blocking command saw the element or the push sees the waiter.
+//! `tests/loom_blocking.rs` checks every interleaving.
 
-use super::clients::Client;
-use crate::commands::Command;
-use crate::wire::reply::Protocol;
-use crate::wire::request::OwnedArgs;
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-/// A database and a key in it.
-pub type Place = (usize, Box<[u8]>);
+/// The number of a database and a key in it.
+pub type DbKey = (usize, Box<[u8]>);
 
-/// A command that waits.
-#[derive(Clone)]
-pub struct Ticket {
-    /// Whose it is.
-    pub client: Arc<Client>,
-    /// What is to be run again.
-    pub command: &'static Command,
-    /// Its arguments.
-    pub args: OwnedArgs,
-    /// The database it was sent to.
-    pub db: usize,
-    /// How its reply is to be written.
-    pub protocol: Protocol,
-    /// The keys it waits for.
-    pub keys: Vec<Box<[u8]>>,
-    /// Unix milliseconds when it gives up; `None` never.
-    pub deadline_ms: Option<i64>,
-}
-
-/// What became of an attempt to withdraw a ticket.
+/// The result of [`Blocked::withdraw`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Withdrawal {
-    /// It is out: its client may be told so.
-    Out,
-    /// Somebody is running its command this moment; ask again shortly.
-    Busy,
-    /// It was served: the reply is in its client's mailbox.
-    Served,
+    /// The waiter is removed; its client may be told that it waited in vain.
+    Canceled,
+    /// Another core is running its command; try again shortly.
+    InProgress,
+    /// Its command has run: the reply is in the client's mailbox.
+    Completed,
 }
 
-struct Queued {
-    ticket: Ticket,
+struct Entry<W> {
+    waiter: Arc<W>,
+    keys: Vec<DbKey>,
     claimed: bool,
 }
 
-#[derive(Default)]
-struct Queues {
-    tickets: BTreeMap<u64, Queued>,
-    by_key: HashMap<Place, VecDeque<u64>>,
-    last: u64,
+struct Queues<W> {
+    entries: BTreeMap<u64, Entry<W>>,
+    by_key: HashMap<DbKey, VecDeque<u64>>,
+    last_id: u64,
 }
 
-/// All tickets; see the head of the file.
+/// How many waiters there are, readable without the lock: most pushes look no further.
 #[derive(Default)]
-pub struct Waiting {
-    queues: Mutex<Queues>,
-    count: AtomicUsize,
+pub struct WaiterCount(AtomicUsize);
+
+impl WaiterCount {
+    /// The number of waiters.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
-impl Waiting {
-    /// How many commands wait. Read without the lock: most pushes look no further.
-    pub fn len(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+/// All waiters; see the head of the file.
+pub struct Blocked<W> {
+    queues: Mutex<Queues<W>>,
+    count: WaiterCount,
+}
+
+impl<W> Default for Blocked<W> {
+    fn default() -> Blocked<W> {
+        let queues = Queues { entries: BTreeMap::new(), by_key: HashMap::new(), last_id: 0 };
+        Blocked { queues: Mutex::new(queues), count: WaiterCount::default() }
+    }
+}
+
+impl<W> Blocked<W> {
+    /// The number of waiters.
+    pub fn count(&self) -> &WaiterCount {
+        &self.count
     }
 
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Queues a ticket behind all others of its keys. Call it with the shards of its keys locked.
-    pub fn enter(&self, ticket: Ticket) -> u64 {
+    /// Registers a waiter after all others of its keys and returns its id. The shards of its keys
+    /// must be locked.
+    pub fn register(&self, waiter: W, db: usize, keys: &[&[u8]]) -> u64 {
+        let keys: Vec<DbKey> = keys.iter().map(|key| (db, Box::from(*key))).collect();
         let mut queues = self.queues.lock();
-        queues.last += 1;
-        let id = queues.last;
-        for key in &ticket.keys {
-            queues.by_key.entry((ticket.db, key.clone())).or_default().push_back(id);
+        queues.last_id += 1;
+        let id = queues.last_id;
+        for key in &keys {
+            queues.by_key.entry(key.clone()).or_default().push_back(id);
         }
-        queues.tickets.insert(id, Queued { ticket, claimed: false });
-        self.count.store(queues.tickets.len(), Ordering::SeqCst);
+        queues.entries.insert(id, Entry { waiter: Arc::new(waiter), keys, claimed: false });
+        self.count.0.store(queues.entries.len(), Ordering::SeqCst);
         id
     }
 
-    /// Claims a ticket in order to run its command; false where it is gone. Call it with the shards
-    /// of its keys locked, and [`resume`](Self::resume) or [`finish`](Self::finish) it before they
-    /// are given back.
+    /// Claims a waiter in order to run its command. Returns false if it is gone.
+    ///
+    /// The shards of its keys must be locked, and it must be [resumed](Self::resume) or
+    /// [finished](Self::finish) before they are unlocked.
     pub fn claim(&self, id: u64) -> bool {
         let mut queues = self.queues.lock();
-        queues.tickets.get_mut(&id).map(|queued| queued.claimed = true).is_some()
+        queues.entries.get_mut(&id).map(|entry| entry.claimed = true).is_some()
     }
 
-    /// Lets a claimed ticket go on waiting.
+    /// Lets a claimed waiter go on waiting.
     pub fn resume(&self, id: u64) {
-        if let Some(queued) = self.queues.lock().tickets.get_mut(&id) {
-            queued.claimed = false;
+        if let Some(entry) = self.queues.lock().entries.get_mut(&id) {
+            entry.claimed = false;
         }
     }
 
-    /// Takes a ticket out for good, claimed or not: it was served, or its client has gone. Whoever
-    /// runs the command of one that has gone finds that out at the end.
+    /// Removes a waiter, claimed or not: its command has run, or its client has disconnected. If a
+    /// command is being run for a client that disconnects, its [`resume`](Self::resume) finds
+    /// nothing.
     pub fn finish(&self, id: u64) {
         self.remove(&mut self.queues.lock(), id);
     }
 
-    /// Takes a ticket out because its client waits no longer.
+    /// Removes a waiter because its client waits no longer, unless its command is running.
     pub fn withdraw(&self, id: u64) -> Withdrawal {
         let mut queues = self.queues.lock();
-        match queues.tickets.get(&id) {
-            None => Withdrawal::Served,
-            Some(queued) if queued.claimed => Withdrawal::Busy,
+        match queues.entries.get(&id) {
+            None => Withdrawal::Completed,
+            Some(entry) if entry.claimed => Withdrawal::InProgress,
             Some(_) => {
                 self.remove(&mut queues, id);
-                Withdrawal::Out
+                Withdrawal::Canceled
             }
         }
     }
 
-    fn remove(&self, queues: &mut Queues, id: u64) {
-        let Some(Queued { ticket, .. }) = queues.tickets.remove(&id) else { return };
-        for key in ticket.keys {
-            let place = (ticket.db, key);
-            if let Some(queue) = queues.by_key.get_mut(&place) {
+    fn remove(&self, queues: &mut Queues<W>, id: u64) {
+        let Some(entry) = queues.entries.remove(&id) else { return };
+        for key in entry.keys {
+            if let Some(queue) = queues.by_key.get_mut(&key) {
                 queue.retain(|other| *other != id);
                 if queue.is_empty() {
-                    queues.by_key.remove(&place);
+                    queues.by_key.remove(&key);
                 }
             }
         }
-        self.count.store(queues.tickets.len(), Ordering::SeqCst);
+        self.count.0.store(queues.entries.len(), Ordering::SeqCst);
     }
 
-    /// The tickets that wait for a key, the first come first.
-    pub fn queue(&self, place: &Place) -> Vec<u64> {
-        self.queues
-            .lock()
-            .by_key
-            .get(place)
-            .map(|ids| ids.iter().copied().collect())
-            .unwrap_or_default()
-    }
-
-    /// A copy of a ticket, where it still waits.
-    pub fn get(&self, id: u64) -> Option<Ticket> {
-        self.queues.lock().tickets.get(&id).map(|queued| queued.ticket.clone())
-    }
-
-    /// The ticket of a client that waits.
-    pub fn of_client(&self, client: u64) -> Option<u64> {
+    /// The waiters of a key, the first come first.
+    pub fn queue(&self, key: &DbKey) -> Vec<u64> {
         let queues = self.queues.lock();
-        let mut tickets = queues.tickets.iter();
-        tickets.find(|(_, queued)| queued.ticket.client.id == client).map(|(id, _)| *id)
+        queues.by_key.get(key).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
     }
 
-    /// The keys of a database that somebody waits for.
+    /// A waiter, if it still waits.
+    pub fn get(&self, id: u64) -> Option<Arc<W>> {
+        self.queues.lock().entries.get(&id).map(|entry| Arc::clone(&entry.waiter))
+    }
+
+    /// The first waiter that satisfies `is_wanted`. Costs a look at every waiter.
+    pub fn find(&self, is_wanted: impl Fn(&W) -> bool) -> Option<(u64, Arc<W>)> {
+        let queues = self.queues.lock();
+        let mut entries = queues.entries.iter();
+        let (id, entry) = entries.find(|(_, entry)| is_wanted(&entry.waiter))?;
+        Some((*id, Arc::clone(&entry.waiter)))
+    }
+
+    /// The keys of a database that have waiters.
     pub fn keys_of(&self, db: usize) -> Vec<Box<[u8]>> {
         let queues = self.queues.lock();
-        queues.by_key.keys().filter(|place| place.0 == db).map(|place| place.1.clone()).collect()
+        queues.by_key.keys().filter(|key| key.0 == db).map(|key| key.1.clone()).collect()
     }
 }

@@ -22,20 +22,21 @@
 //! **No deadlock**: shards are locked in ascending order ([`crate::engine::access`]); the
 //! registries below are locked after shards, one at a time, and never the other way round.
 
-use super::blocking::Waiting;
+use super::blocking::Blocked;
 use super::clients::Clients;
 use super::hashing;
 use super::latency::{Histogram, Monitor};
 use super::lazy_free::LazyFree;
-use super::monitors::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::rng::Rng;
-use super::slow_log::SlowLog;
 use super::store::shard::Shard;
 use super::tracking::Tracking;
 use super::watch::Watched;
+use crate::commands::blocked::BlockedCommand;
 use crate::commands::catalogue;
+use crate::commands::monitors::Monitors;
+use crate::commands::slow_log::SlowLog;
 use crate::conf::{Config, Host, LiveConfig};
 use ahash::RandomState;
 use minikit::connections::Connections;
@@ -78,8 +79,8 @@ pub struct Cache {
     slab_full: AtomicBool,
     /// Who hears what.
     pub pubsub: Mutex<PubSub>,
-    /// Who waits for what.
-    pub waiting: Waiting,
+    /// Clients in blocking commands.
+    pub blocked: Blocked<BlockedCommand>,
     /// Who has what in a cache of its own.
     pub tracking: Tracking,
     /// Figures that several cores write.
@@ -261,7 +262,7 @@ impl Cache {
             peak_memory: AtomicUsize::new(0),
             slab_full: AtomicBool::new(false),
             pubsub: Mutex::new(PubSub::default()),
-            waiting: Waiting::default(),
+            blocked: Blocked::default(),
             tracking: Tracking::default(),
             totals: Totals::default(),
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),

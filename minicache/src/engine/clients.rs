@@ -4,7 +4,7 @@
 //! plain relaxed stores as it goes; a reader on another core sees each figure as it was a moment
 //! ago, which is all `CLIENT LIST` promises.
 
-use super::mailbox::{Letter, Mailbox};
+use super::mailbox::{Mailbox, Message};
 use minikit::sync::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,6 +94,11 @@ impl Client {
         self.gone.load(Ordering::Relaxed)
     }
 
+    /// Returns true if its protocol is RESP3, as far as its connection has published that.
+    pub fn speaks_resp3(&self) -> bool {
+        self.figures.resp3.load(Ordering::Relaxed)
+    }
+
     /// Whether it is subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         let Figures { channels, patterns, shard_channels, .. } = &self.figures;
@@ -147,7 +152,7 @@ impl Clients {
     /// Tells a connection to end. Nobody sees it any more from now on.
     pub fn dismiss(&self, client: &Client) {
         self.leave(client.id);
-        client.mailbox.deliver(Letter::Leave);
+        client.mailbox.deliver(Message::Close);
     }
 
     /// Notes what a client takes now; returns what all take together, as far as that is noted.

@@ -1,4 +1,4 @@
-//! Who hears what: channels, patterns and shard channels (`pubsub.c`).
+//! Subscriptions to channels, patterns and shard channels (`pubsub.c`).
 //!
 //! ```text
 //!              PubSub                                    Subscriptions of client 7
@@ -6,21 +6,21 @@
 //! patterns     n*   -> {7}                               n*
 //! ```
 //!
-//! Both sides are kept, so that publishing asks one map and a client that leaves need not search.
-//! `PUBLISH news hi` reaches client 7 twice and client 9 once. A message is encoded once per
-//! protocol, and every mailbox gets a reference to the same bytes.
+//! Both sides are kept: publishing looks into one map, and a client that disconnects need not
+//! search. `PUBLISH news hi` reaches client 7 twice and client 9 once. The payload is copied once;
+//! all three messages share it.
 
 use super::clients::Client;
 use super::glob;
-use super::mailbox::Letter;
-use crate::wire::reply::{Protocol, Reply};
+use super::mailbox::{Message, SharedBytes};
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-type Listeners = BTreeMap<u64, Arc<Client>>;
+/// Clients by id.
+type Subscribers = BTreeMap<u64, Arc<Client>>;
 
-/// Which of the three kinds of subscription is meant.
+/// One of the three kinds of subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// `SUBSCRIBE` and `PUBLISH`.
@@ -32,34 +32,33 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them, in the order of their numbers.
     const ALL: [Scope; 3] = [Scope::Channel, Scope::Pattern, Scope::Shard];
 }
 
-/// The listeners of everything, by scope and name. Maps are ordered, so that `PUBSUB CHANNELS`
-/// answers alike every time.
+/// The subscribers of everything, by scope and name. Maps are ordered, so that `PUBSUB CHANNELS`
+/// gives the same answer every time.
 #[derive(Default)]
-pub struct PubSub([BTreeMap<Box<[u8]>, Listeners>; 3]);
+pub struct PubSub([BTreeMap<SharedBytes, Subscribers>; 3]);
 
 impl PubSub {
-    /// Adds a listener.
+    /// Adds a subscriber.
     pub fn subscribe(&mut self, scope: Scope, name: &[u8], client: &Arc<Client>) {
-        let listeners = self.0[scope as usize].entry(name.into()).or_default();
-        listeners.insert(client.id, Arc::clone(client));
+        let subscribers = self.0[scope as usize].entry(name.into()).or_default();
+        subscribers.insert(client.id, Arc::clone(client));
     }
 
-    /// Removes a listener, and the channel with its last one.
+    /// Removes a subscriber, and the channel with its last one.
     pub fn unsubscribe(&mut self, scope: Scope, name: &[u8], client: u64) {
         let registry = &mut self.0[scope as usize];
-        if let Some(listeners) = registry.get_mut(name) {
-            listeners.remove(&client);
-            if listeners.is_empty() {
+        if let Some(subscribers) = registry.get_mut(name) {
+            subscribers.remove(&client);
+            if subscribers.is_empty() {
                 registry.remove(name);
             }
         }
     }
 
-    /// Removes a listener everywhere.
+    /// Removes a subscriber everywhere.
     pub fn unsubscribe_all(&mut self, subscriptions: &Subscriptions, client: u64) {
         for scope in Scope::ALL {
             let names = subscriptions.names[scope as usize].keys();
@@ -67,36 +66,55 @@ impl PubSub {
         }
     }
 
-    /// Delivers a message; returns how many it reached. A client heard through two patterns is
-    /// reached twice. `scope` is not [`Scope::Pattern`].
-    pub fn publish(&self, scope: Scope, channel: &[u8], message: &[u8]) -> usize {
-        let mut reached = 0;
-        if let Some(listeners) = self.0[scope as usize].get(channel) {
-            let kind = if scope == Scope::Shard { "smessage" } else { "message" };
-            reached += deliver(listeners, &[kind.as_bytes(), channel, message]);
+    /// Delivers a message and returns how many subscriptions received it; a client that receives it
+    /// through two patterns counts twice. `scope` is not [`Scope::Pattern`].
+    pub fn publish(&self, scope: Scope, channel: &[u8], payload: &[u8]) -> usize {
+        let direct = self.0[scope as usize].get_key_value(channel);
+
+        // Both copies are made for the first subscriber and shared with all others. A channel with
+        // a subscriber of its own is not copied at all.
+        let payload: LazyCell<SharedBytes, _> = LazyCell::new(|| payload.into());
+        let shared_channel: LazyCell<SharedBytes, _> =
+            LazyCell::new(|| direct.map_or_else(|| channel.into(), |(name, _)| name.clone()));
+
+        let deliver = |scope, pattern: Option<&SharedBytes>, subscribers: &Subscribers| {
+            for client in subscribers.values() {
+                client.mailbox.deliver(Message::Published {
+                    scope,
+                    pattern: pattern.cloned(),
+                    channel: SharedBytes::clone(&shared_channel),
+                    payload: SharedBytes::clone(&payload),
+                });
+            }
+            subscribers.len()
+        };
+
+        let mut received = 0;
+        if let Some((_, subscribers)) = direct {
+            received += deliver(scope, None, subscribers);
         }
         if scope == Scope::Channel {
-            for (pattern, listeners) in &self.0[Scope::Pattern as usize] {
+            for (pattern, subscribers) in &self.0[Scope::Pattern as usize] {
                 if glob::matches(pattern, channel) {
-                    reached += deliver(listeners, &[b"pmessage", pattern, channel, message]);
+                    received += deliver(Scope::Pattern, Some(pattern), subscribers);
                 }
             }
         }
-        reached
+        received
     }
 
-    /// Names with listeners, those that match `pattern` where there is one.
+    /// The names with subscribers; if there is a `pattern`, those that match it.
     pub fn names(&self, scope: Scope, pattern: Option<&[u8]>) -> Vec<&[u8]> {
         let wanted = |name: &&[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name));
         self.0[scope as usize].keys().map(|name| &**name).filter(wanted).collect()
     }
 
-    /// How many listen to a name.
-    pub fn listeners(&self, scope: Scope, name: &[u8]) -> usize {
+    /// The number of subscribers of a name.
+    pub fn subscribers(&self, scope: Scope, name: &[u8]) -> usize {
         self.0[scope as usize].get(name).map_or(0, BTreeMap::len)
     }
 
-    /// How many names have listeners.
+    /// The number of names with subscribers.
     pub fn count(&self, scope: Scope) -> usize {
         self.0[scope as usize].len()
     }
@@ -105,17 +123,17 @@ impl PubSub {
 /// What one client has subscribed to.
 #[derive(Default)]
 pub struct Subscriptions {
-    /// By scope the names, each with a number that grows from one to the next.
+    /// By scope, the names with a number that grows from each subscription to the next.
     names: [BTreeMap<Box<[u8]>, u64>; 3],
     last: u64,
     bytes: usize,
 }
 
-/// What a subscription takes besides the bytes of its name, here and in the registry.
+/// Bytes of a subscription besides its name, here and in the registry.
 const SUBSCRIPTION_BYTES: usize = 128;
 
 impl Subscriptions {
-    /// Adds a name; false where it is there already.
+    /// Adds a name. Returns false if it was subscribed to already.
     pub fn add(&mut self, scope: Scope, name: &[u8]) -> bool {
         let names = &mut self.names[scope as usize];
         if names.contains_key(name) {
@@ -127,7 +145,7 @@ impl Subscriptions {
         true
     }
 
-    /// Removes a name; false where it is not there.
+    /// Removes a name. Returns false if it was not subscribed to.
     pub fn remove(&mut self, scope: Scope, name: &[u8]) -> bool {
         let known = self.names[scope as usize].remove(name).is_some();
         if known {
@@ -136,12 +154,12 @@ impl Subscriptions {
         known
     }
 
-    /// Bytes they take.
+    /// Bytes of memory that the subscriptions take.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many names there are in a scope.
+    /// The number of names in a scope.
     pub fn count(&self, scope: Scope) -> usize {
         self.names[scope as usize].len()
     }
@@ -153,26 +171,36 @@ impl Subscriptions {
         names.into_iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether there is no subscription of any kind. Every command asks, so it is one comparison:
-    /// each subscription takes bytes.
+    /// Returns true if there is no subscription of any kind. Every command asks, so it is one
+    /// comparison: each subscription takes bytes.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 }
 
-fn deliver(listeners: &Listeners, parts: &[&[u8]]) -> usize {
-    let mut encoded: [Option<Arc<[u8]>>; 2] = [None, None];
-    for client in listeners.values() {
-        let resp3 = client.figures.resp3.load(Ordering::Relaxed);
-        let bytes = encoded[usize::from(resp3)].get_or_insert_with(|| encode(resp3, parts));
-        client.mailbox.deliver(Letter::Message(Arc::clone(bytes)));
-    }
-    listeners.len()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::clients::Clients;
 
-fn encode(resp3: bool, parts: &[&[u8]]) -> Arc<[u8]> {
-    let mut reply = Reply::new(if resp3 { Protocol::Resp3 } else { Protocol::Resp2 });
-    reply.push(parts.len());
-    parts.iter().for_each(|part| reply.bulk(part));
-    reply.bytes().into()
+    #[test]
+    fn one_publication_is_one_copy() {
+        let (clients, mut pubsub) = (Clients::default(), PubSub::default());
+        let [one, other] = [(); 2].map(|()| clients.enter(String::new(), String::new(), 0));
+        pubsub.subscribe(Scope::Channel, b"news", &one);
+        pubsub.subscribe(Scope::Channel, b"news", &other);
+        pubsub.subscribe(Scope::Pattern, b"n*", &one);
+        assert_eq!(pubsub.publish(Scope::Channel, b"news", b"hi"), 3);
+
+        let messages = [one.mailbox.take_pushes(), other.mailbox.take_pushes()].concat();
+        let bytes = messages.iter().map(|message| match message {
+            Message::Published { channel, payload, .. } => [channel, payload],
+            other => panic!("{other:?}"),
+        });
+        let bytes: Vec<_> = bytes.collect();
+        assert_eq!(bytes.len(), 3);
+        assert!(bytes.iter().all(|[channel, payload]| {
+            Arc::ptr_eq(channel, bytes[0][0]) && Arc::ptr_eq(payload, bytes[0][1])
+        }));
+    }
 }

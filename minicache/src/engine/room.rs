@@ -56,7 +56,7 @@ fn evict_one(cache: &Cache, tuning: &Tuning, now: Moment, index: usize) -> bool 
     cache.note_free(index, &cell);
     if cache.tracking.any() {
         let mut changes = Changes::default();
-        changes.push(Change::Key { key: key.clone(), by_client: false });
+        changes.push(Change::Key { key: key[..].into(), by_client: false });
         cache.tracking.tell(changes);
     }
     let wanted = tuning.notify_keyspace_events;

@@ -29,17 +29,15 @@
 
 use super::access::Access;
 use super::clients::Client;
-use super::mailbox::Letter;
+use super::mailbox::{Message, SharedBytes};
 use super::values::allocation;
 use super::values::dict::{Dict, Entry};
-use crate::wire::reply::{Protocol, Reply};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
-/// Where RESP2 clients are told.
-const CHANNEL: &[u8] = b"__redis__:invalidate";
 /// Keys forgotten at once, so that a table whose limit was lowered does not hold up everybody.
 const FORGOTTEN_MAX: usize = 1000;
 
@@ -89,7 +87,7 @@ pub enum Change {
     /// A key is not what it was.
     Key {
         /// Its name.
-        key: Box<[u8]>,
+        key: SharedBytes,
         /// Whether the client did it whose command is being executed; otherwise nobody did.
         by_client: bool,
     },
@@ -103,7 +101,7 @@ pub enum Change {
 pub struct Changes {
     fresh: Vec<Change>,
     /// The keys, each with who changed it last.
-    broadcast: BTreeMap<Box<[u8]>, Option<u64>>,
+    broadcast: BTreeMap<SharedBytes, Option<u64>>,
 }
 
 impl Changes {
@@ -293,15 +291,16 @@ impl Registry {
         *items += usize::from(added);
     }
 
-    fn invalidate(&mut self, key: &[u8], author: Option<u64>) {
+    fn invalidate(&mut self, key: &SharedBytes, author: Option<u64>) {
         let Some(Readers { ids, .. }) = self.table.remove(key) else { return };
         self.items -= ids.len();
+        let keys: Arc<[SharedBytes]> = Arc::new([SharedBytes::clone(key)]);
         for id in ids {
             if let Some(tracker) = self.trackers.get_mut(&id)
                 && tracker.wanted != Wanted::Broadcast
                 && !(tracker.no_loop && author == Some(id))
             {
-                tracker.tell(Some(&[key]));
+                tracker.tell(Some(Arc::clone(&keys)));
             }
         }
     }
@@ -318,22 +317,23 @@ impl Registry {
     /// Forgets the key under the hand, which goes round: a key that was just added is not the next.
     fn forget_any(&mut self) {
         self.hand = (self.hand + 1) % self.table.len().max(1);
-        if let Some(key) = self.table.nth(self.hand).map(|readers| readers.key.clone()) {
+        if let Some(key) = self.table.nth(self.hand).map(|readers| readers.key[..].into()) {
             self.invalidate(&key, None);
         }
     }
 
-    fn broadcast(&mut self, changes: &BTreeMap<Box<[u8]>, Option<u64>>) {
+    fn broadcast(&mut self, changes: &BTreeMap<SharedBytes, Option<u64>>) {
         for (prefix, ids) in &self.prefixes {
-            let changed = changes.range(prefix.clone()..);
+            let start = (Bound::Included(&**prefix), Bound::Unbounded);
+            let changed = changes.range::<[u8], _>(start);
             let changed: Vec<_> = changed.take_while(|(key, _)| key.starts_with(prefix)).collect();
             for id in ids {
                 let Some(tracker) = self.trackers.get_mut(id) else { continue };
                 let spared = |author: &Option<u64>| tracker.no_loop && *author == Some(*id);
                 let told = changed.iter().filter(|(_, author)| !spared(author));
-                let keys: Vec<&[u8]> = told.map(|(key, _)| &***key).collect();
+                let keys: Arc<[SharedBytes]> = told.map(|(key, _)| Arc::clone(key)).collect();
                 if !keys.is_empty() {
-                    tracker.tell(Some(&keys));
+                    tracker.tell(Some(keys));
                 }
             }
         }
@@ -341,54 +341,27 @@ impl Registry {
 }
 
 impl Tracker {
-    /// Says that `keys` are not what they were; `None` means all there are. A RESP2 client can only
-    /// be told in place of another, and if it has subscribed.
-    fn tell(&mut self, keys: Option<&[&[u8]]>) {
+    /// Sends that `keys` have changed; `None` means all keys. A RESP2 client receives nothing unless
+    /// another redirects to it and it has subscribed.
+    fn tell(&mut self, keys: Option<Arc<[SharedBytes]>>) {
         let receiver = self.redirect.as_ref().unwrap_or(&self.client);
         if receiver.is_gone() {
             self.tell_broken();
             return;
         }
-        let mut message = message(receiver);
-        if message.protocol == Protocol::Resp3 {
-            message.push(2);
-            message.bulk(b"invalidate");
-        } else if self.redirect.is_some() && receiver.is_subscriber() {
-            message.push(3);
-            message.bulk(b"message");
-            message.bulk(CHANNEL);
-        } else {
-            return;
+        let redirected = self.redirect.is_some();
+        if receiver.speaks_resp3() || (redirected && receiver.is_subscriber()) {
+            receiver.mailbox.deliver(Message::Invalidated { keys, redirected });
         }
-        match keys {
-            None => message.null(),
-            Some(keys) => {
-                message.array(keys.len());
-                keys.iter().for_each(|key| message.bulk(key));
-            }
-        }
-        post(receiver, &message);
     }
 
-    /// Says that who was to be told instead is gone.
+    /// Tells the client itself that the one it redirects to has disconnected.
     fn tell_broken(&mut self) {
         self.broken = true;
-        let mut message = message(&self.client);
-        if let (Protocol::Resp3, Some(gone)) = (message.protocol, &self.redirect) {
-            message.push(2);
-            message.bulk(b"tracking-redir-broken");
-            message.int(gone.id as i64);
-            post(&self.client, &message);
+        if let Some(gone) = &self.redirect
+            && self.client.speaks_resp3()
+        {
+            self.client.mailbox.deliver(Message::RedirectBroken { redirect: gone.id });
         }
     }
-}
-
-/// A message yet to be written, in the protocol of who receives it.
-fn message(receiver: &Client) -> Reply {
-    let resp3 = receiver.figures.resp3.load(Ordering::Relaxed);
-    Reply::new(if resp3 { Protocol::Resp3 } else { Protocol::Resp2 })
-}
-
-fn post(receiver: &Client, message: &Reply) {
-    receiver.mailbox.deliver(Letter::Message(message.bytes().into()));
 }

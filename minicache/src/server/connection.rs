@@ -1,11 +1,11 @@
 //! One client, from its first byte to its last.
 //!
 //! A connection is one future that does whatever can be done and then sleeps until any of four
-//! things happens: bytes arrive, the kernel takes more of a reply, a letter comes, a blocking
+//! things happens: bytes arrive, the kernel takes more of a reply, a message comes, a blocking
 //! command's time is up.
 //!
 //! ```text
-//!             ┌──────── letters: messages, the reply a blocked command waited for, the order to go
+//!             ┌──────── messages: publications, the reply of a blocked command, the order to close
 //!   sleep ──> ├──────── unsent replies: write them
 //!             ├──────── time is up: the blocked command answers null
 //!             └──────── bytes: run every complete request, write all replies at once ──> sleep
@@ -19,14 +19,14 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::commands::run::{REPLIES_MAX, run};
-use crate::commands::{Executor, transactions};
+use crate::commands::session::Session;
+use crate::commands::{Executor, messages, transactions};
 use crate::conf::Snapshot;
 use crate::conf::settings::UNREAD_MAX;
 use crate::engine::access::Moment;
 use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::add;
-use crate::engine::mailbox::Letter;
-use crate::engine::session::Session;
+use crate::engine::mailbox::Message;
 use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
 use minikit::server::{Shutdown, Stream};
@@ -44,7 +44,7 @@ const KEPT_MAX: usize = 64 * 1024;
 /// How often a client held up by a pause looks whether it is over.
 const HELD_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait before asking again for a ticket that is being served.
-const BUSY_PAUSE: Duration = Duration::from_millis(1);
+const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(1);
 
 /// A connection; see the head of the file.
 pub struct Connection {
@@ -121,8 +121,8 @@ impl Connection {
 
     /// Does one thing; pending where there is nothing to do.
     fn step(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
-        if let Poll::Ready(letters) = self.session.client.mailbox.poll_collect(context) {
-            return Poll::Ready(self.open(letters, context));
+        if let Poll::Ready(messages) = self.session.client.mailbox.poll_collect(context) {
+            return Poll::Ready(self.receive(messages, context));
         }
         if self.flush(context)?.is_ready() && self.session.closing {
             return Poll::Ready(Err(Gone));
@@ -295,20 +295,29 @@ impl Connection {
         }
     }
 
-    fn open(&mut self, letters: Vec<Letter>, context: &mut Context<'_>) -> Result<(), Gone> {
-        for letter in letters {
-            match letter {
-                Letter::Message(bytes) => append(&mut self.unsent, &bytes),
-                Letter::Leave => {
+    fn receive(&mut self, messages: Vec<Message>, context: &mut Context<'_>) -> Result<(), Gone> {
+        for message in messages {
+            match message {
+                Message::Close => {
                     // What the kernel does not take now it may never take: a client that is told to
                     // go is not waited for.
                     let _ = self.flush(context)?;
                     return Err(Gone);
                 }
-                Letter::Unblocked(reply) => {
+                Message::Unblocked(reply) => {
                     append(&mut self.unsent, &reply);
                     self.wait_no_longer();
                     self.run_pending(context)?;
+                }
+                push => {
+                    let core = Rc::clone(&self.core);
+                    let mut spare = core.spare.borrow_mut();
+                    let mut out = Reply::default();
+                    *out.buffer() = std::mem::take(&mut *spare);
+                    messages::write(&push, &self.session, &mut out);
+                    append(&mut self.unsent, out.bytes());
+                    out.buffer().clear();
+                    *spare = std::mem::take(out.buffer());
                 }
             }
         }
@@ -382,13 +391,13 @@ impl Connection {
             return self.run_pending(context);
         }
         let Some(ticket) = self.session.waiting else { return Ok(()) };
-        match self.core.cache.waiting.withdraw(ticket) {
-            Withdrawal::Served => Ok(()),
-            Withdrawal::Busy => {
-                self.alarm = Some(Box::pin(sleep(BUSY_PAUSE)));
+        match self.core.cache.blocked.withdraw(ticket) {
+            Withdrawal::Completed => Ok(()),
+            Withdrawal::InProgress => {
+                self.alarm = Some(Box::pin(sleep(IN_PROGRESS_PAUSE)));
                 Ok(())
             }
-            Withdrawal::Out => {
+            Withdrawal::Canceled => {
                 self.wait_no_longer();
                 let mut out = Reply::new(self.session.protocol);
                 out.null_array();
@@ -422,7 +431,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let cache = &self.core.cache;
         if let Some(ticket) = self.session.waiting {
-            cache.waiting.finish(ticket);
+            cache.blocked.finish(ticket);
         }
         if !self.session.subscriptions.is_empty() {
             let (gone, id) = (&self.session.subscriptions, self.session.client.id);

@@ -10,7 +10,7 @@
 use super::{Core, monotonic_ns, now};
 use crate::engine::access::Access;
 use crate::engine::cache::Counters;
-use crate::engine::mailbox::Letter;
+use crate::engine::mailbox::Message;
 use crate::engine::room::evict_any;
 use minikit::server::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
         }
     }
     if core.index == 0 {
-        core.cache.clients.all().iter().for_each(|client| client.mailbox.deliver(Letter::Leave));
+        core.cache.clients.all().iter().for_each(|client| client.mailbox.deliver(Message::Close));
     }
 }
 

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use minicache::commands::Executor;
+use minicache::commands::session::Session;
 use minicache::conf::Config;
 use minicache::conf::Snapshot;
 use minicache::engine::access::Moment;
 use minicache::engine::cache::{Cache, Identity};
-use minicache::engine::session::Session;
 use minicache::wire::reply::Reply;
 use minicache::wire::request::OwnedArgs;
 

@@ -9,11 +9,12 @@
 
 use super::host::Host;
 use crate::value::{Speech, split};
+use minicache::commands::messages;
 use minicache::commands::run::run;
+use minicache::commands::session::{Replies, Session};
 use minicache::commands::transactions::unwatch_all;
 use minicache::engine::blocking::Withdrawal;
-use minicache::engine::mailbox::Letter;
-use minicache::engine::session::{Replies, Session};
+use minicache::engine::mailbox::Message;
 use minicache::wire::reply::{Protocol, Reply};
 use minicache::wire::request::{Args, Found, Limits, Parser};
 use std::task::{Context, Poll, Waker};
@@ -138,13 +139,13 @@ impl Guest {
     /// Takes its letters, and gives up waiting when it is time.
     pub fn attend(&mut self, host: &Host) {
         let mailbox = &self.session.client.mailbox;
-        if let Poll::Ready(letters) = mailbox.poll_collect(&Context::from_waker(Waker::noop())) {
-            letters.into_iter().for_each(|letter| self.open(letter));
+        if let Poll::Ready(messages) = mailbox.poll_collect(&Context::from_waker(Waker::noop())) {
+            messages.into_iter().for_each(|message| self.open(message));
         }
         let is_past = |until: Option<i64>| until.is_some_and(|until| until <= host.now.ms);
         if is_past(self.session.wait_until_ms)
             && let Some(ticket) = self.session.waiting
-            && matches!(host.cache.waiting.withdraw(ticket), Withdrawal::Out)
+            && matches!(host.cache.blocked.withdraw(ticket), Withdrawal::Canceled)
         {
             self.wait_no_longer();
         }
@@ -154,14 +155,20 @@ impl Guest {
         self.receive(host, &[]);
     }
 
-    fn open(&mut self, letter: Letter) {
-        match letter {
-            Letter::Message(bytes) => whole(&bytes, Speech::Either),
-            Letter::Leave => self.session.closing = true,
-            Letter::Unblocked(reply) => {
+    fn open(&mut self, message: Message) {
+        match message {
+            Message::Close => self.session.closing = true,
+            Message::Unblocked(reply) => {
                 whole(&reply, self.speech(self.session.protocol));
                 assert!(self.session.waiting.is_some(), "nobody waits for this reply");
                 self.wait_no_longer();
+            }
+            push => {
+                let mut out = Reply::default();
+                messages::write(&push, &self.session, &mut out);
+                if !out.is_empty() {
+                    whole(out.bytes(), Speech::Either);
+                }
             }
         }
     }
@@ -175,7 +182,7 @@ impl Guest {
     pub fn hang_up(mut self, host: &Host) {
         let cache = &host.cache;
         if let Some(ticket) = self.session.waiting {
-            cache.waiting.finish(ticket);
+            cache.blocked.finish(ticket);
         }
         let id = self.session.client.id;
         cache.pubsub.lock().unsubscribe_all(&self.session.subscriptions, id);
@@ -185,7 +192,7 @@ impl Guest {
     }
 }
 
-fn whole(letter: &[u8], speech: Speech) {
-    let values = split(letter, speech).unwrap_or_else(|why| panic!("{why}, in a letter"));
-    assert_eq!(values.len(), 1, "{}", letter.escape_ascii());
+fn whole(message: &[u8], speech: Speech) {
+    let values = split(message, speech).unwrap_or_else(|why| panic!("{why}, in a message"));
+    assert_eq!(values.len(), 1, "{}", message.escape_ascii());
 }

@@ -95,7 +95,7 @@ impl Host {
     /// Nobody is there any more, and every shard is consistent.
     pub fn check_whole(&self) {
         let cache = &self.cache;
-        assert!(cache.clients.is_empty() && cache.waiting.is_empty() && !cache.monitors.any());
+        assert!(cache.clients.is_empty() && cache.blocked.count().get() == 0 && !cache.monitors.any());
         for scope in [Scope::Channel, Scope::Pattern, Scope::Shard] {
             assert_eq!(cache.pubsub.lock().count(scope), 0, "{scope:?}");
         }

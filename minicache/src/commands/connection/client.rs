@@ -3,12 +3,12 @@
 use super::tracking::redirect_id;
 use super::{Call, shown};
 use crate::commands::catalogue;
+use crate::commands::session::Replies;
 use crate::engine::blocking::Withdrawal;
 use crate::engine::cache::{Cache, add};
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::{Answer, Error};
-use crate::engine::mailbox::Letter;
-use crate::engine::session::Replies;
+use crate::engine::mailbox::Message;
 use crate::engine::tracking::Wanted;
 use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
@@ -278,20 +278,20 @@ pub fn client_unblock(c: &mut Call) -> Answer {
         _ => return Err(Error::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = c.int(2)? as u64;
-    let waiting = &c.store.cache.waiting;
-    let ticket = waiting.of_client(id).and_then(|at| waiting.get(at).map(|ticket| (at, ticket)));
-    let out = ticket.filter(|(at, _)| matches!(waiting.withdraw(*at), Withdrawal::Out));
-    c.out.int(i64::from(out.is_some()));
-    if let Some((_, ticket)) = out {
-        let mut reply = Reply::new(ticket.protocol);
+    let all = &c.store.cache.blocked;
+    let found = all.find(|blocked| blocked.client.id == id);
+    let canceled = found.filter(|(at, _)| all.withdraw(*at) == Withdrawal::Canceled);
+    c.out.int(i64::from(canceled.is_some()));
+    if let Some((_, blocked)) = canceled {
+        let mut reply = Reply::new(blocked.protocol);
         if with_error {
             c.store.cache.totals.count_error("UNBLOCKED");
-            add(&c.store.counters.of(ticket.command.id()).failed, 1);
+            add(&c.store.counters.of(blocked.command.id()).failed, 1);
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
             reply.null_array();
         }
-        ticket.client.mailbox.deliver(Letter::Unblocked(std::mem::take(reply.buffer())));
+        blocked.client.mailbox.deliver(Message::Unblocked(std::mem::take(reply.buffer())));
     }
     Ok(())
 }

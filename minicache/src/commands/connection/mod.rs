@@ -15,8 +15,8 @@ pub use tracking::*;
 
 use super::transactions::unwatch_all;
 use super::{Call, shown};
+use crate::commands::session::{Replies, Session};
 use crate::engine::error::{Answer, Error};
-use crate::engine::session::{Replies, Session};
 use crate::wire::reply::Protocol;
 
 /// The version of Redis whose behaviour this is; clients switch on it.

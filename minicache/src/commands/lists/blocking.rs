@@ -12,8 +12,9 @@
 //! business.
 
 use super::{parse_end, take, take_one, transfer};
+use crate::commands::blocked::{block_for_keys, looks_at, timeout_ms};
 use crate::commands::popping::{self, pop_one_or_wait, pop_several, pop_several_or_wait};
-use crate::commands::{Call, Mode, timeout_ms};
+use crate::commands::{Call, Mode};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::values::list::{End, List};
@@ -62,12 +63,12 @@ fn blocking_pop(c: &mut Call, end: End) -> Answer {
 fn blocking_transfer(c: &mut Call, from: End, to: End, timeout: &[u8]) -> Answer {
     let timeout = timeout_ms(timeout)?;
     let source = c.arg(1);
-    if c.looks_at::<List>(source) && c.store.get_mut::<List>(source)?.is_some() {
+    if looks_at::<List>(c, source) && c.store.get_mut::<List>(source)?.is_some() {
         return transfer(c, from, to);
     }
     match c.mode {
         Mode::Transaction => c.out.null(),
-        _ => c.wait(&[source], timeout),
+        _ => block_for_keys(c, &[source], timeout),
     }
     Ok(())
 }

@@ -147,7 +147,7 @@ fn clients(c: &mut Call, page: &mut Page) {
     let waits = |client: &&Arc<Client>| client.figures.blocked.load(Ordering::Relaxed);
     page.row("blocked_clients", all.iter().filter(waits).count());
     page.row("tracking_clients", cache.tracking.clients());
-    page.row("clients_in_timeout_table", cache.waiting.len());
+    page.row("clients_in_timeout_table", cache.blocked.count().get());
 }
 
 fn memory(c: &mut Call, page: &mut Page) {

@@ -80,8 +80,8 @@ pub fn swapdb(c: &mut Call) -> Answer {
     c.store.shards_mut().for_each(|shard| shard.swap(one, other));
     c.store.count_changes(1);
     for db in [one, other] {
-        let waited_for = c.store.cache.waiting.keys_of(db);
-        c.store.filled.extend(waited_for.into_iter().map(|key| (db, key)));
+        let waited_for = c.store.cache.blocked.keys_of(db);
+        c.store.ready_keys.extend(waited_for.into_iter().map(|key| (db, key)));
     }
     Ok(())
 }

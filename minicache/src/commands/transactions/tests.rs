@@ -1,9 +1,9 @@
 //! Conversations about transactions. Every reply is that of Redis 7.0.15.
 
 use crate::commands::Executor;
+use crate::commands::session::Session;
 use crate::commands::testing::{Fixture, show};
 use crate::engine::access::Access;
-use crate::engine::session::Session;
 use crate::format::words;
 use crate::wire::reply::Reply;
 use crate::wire::request::OwnedArgs;

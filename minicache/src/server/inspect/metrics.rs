@@ -114,7 +114,11 @@ fn clients(cache: &Cache, out: &mut Exposition) {
     };
     out.gauge("minicache_clients", "Clients connected.", cache.clients.len());
     out.gauge("minicache_clients_max", "maxclients.", max);
-    out.gauge("minicache_blocked_clients", "Clients in blocking commands.", cache.waiting.len());
+    out.gauge(
+        "minicache_blocked_clients",
+        "Clients in blocking commands.",
+        cache.blocked.count().get(),
+    );
     out.gauge("minicache_pubsub_channels", "Channels somebody hears.", channels);
     out.gauge("minicache_pubsub_patterns", "Patterns somebody hears.", patterns);
     for (name, help, count) in [

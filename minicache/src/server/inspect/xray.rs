@@ -118,7 +118,7 @@ fn server(cache: &Cache, page: &mut Xray) {
         .row(["commands".into(), cache.commands().into()])
         .row(["commands per second, lately".into(), cache.rate.per_second().into()])
         .row(["clients".into(), cache.clients.len().into()])
-        .row(["clients in blocking commands".into(), cache.waiting.len().into()])
+        .row(["clients in blocking commands".into(), cache.blocked.count().get().into()])
         .row(["clients turned away".into(), cache.connections.refused().into()])
         .row(["error replies".into(), cache.totals.errors().values().sum::<u64>().into()]);
 }

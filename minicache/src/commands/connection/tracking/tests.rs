@@ -1,6 +1,8 @@
 //! Conversations with clients that track, as Redis 7.0.15 has them (`tests/unit/tracking.tcl`).
 
+use crate::commands::messages::write_pending;
 use crate::commands::testing::Fixture;
+use crate::wire::reply::Reply;
 
 /// Client `a`, whose id is 1, speaks RESP3 and tracks with these options.
 fn tracking(options: &str) -> Fixture {
@@ -206,6 +208,27 @@ fn another_client_is_told_instead() {
         3) (nil)
         "#,
     );
+}
+
+/// The bytes are those of Redis 7.0.15 if both clients speak the same protocol. If they do not,
+/// Redis sends the null of the client that tracks; here the receiver can always read it.
+#[test]
+fn a_flush_sends_the_null_of_the_receiving_client() {
+    let resp2 = "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n";
+    let resp3 = ">2\r\n$10\r\ninvalidate\r\n_\r\n";
+    for (tracker, receiver) in [("2", "2"), ("2", "3"), ("3", "2"), ("3", "3")] {
+        let mut server = Fixture::new();
+        server.run_as("a", &format!("HELLO {tracker}"));
+        server.run_as("b", &format!("HELLO {receiver}"));
+        let id = listener(&mut server);
+        server.run_as("a", &format!("CLIENT TRACKING ON REDIRECT {id}"));
+        server.run("FLUSHALL");
+
+        let mut out = Reply::default();
+        write_pending(server.session("b"), &mut out);
+        let expected = if receiver == "3" { resp3 } else { resp2 };
+        assert_eq!(String::from_utf8_lossy(out.bytes()), expected, "{tracker} to {receiver}");
+    }
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! +1795365307.563614 [0 127.0.0.1:54668] "SET" "k" "v"
 //! ```
 
-use super::access::Moment;
-use super::clients::Client;
-use super::mailbox::Letter;
+use crate::engine::access::Moment;
+use crate::engine::clients::Client;
+use crate::engine::mailbox::Message;
 use crate::format::words::quoted;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;
@@ -43,16 +43,14 @@ impl Monitors {
     #[cold]
     pub fn show(&self, now: Moment, db: usize, by: &Client, args: Args) {
         let micros = (now.ms % 1000) * 1000 + i64::from(now.us);
-        let head = format!("+{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);
-        let mut line = head.into_bytes();
+        let mut line = format!("{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);
         for argument in args.iter() {
-            line.push(b' ');
-            line.extend(quoted(argument));
+            line.push(' ');
+            line.push_str(&String::from_utf8_lossy(&quoted(argument)));
         }
-        line.extend(b"\r\n");
-        let bytes: Arc<[u8]> = line.into();
+        let line: Arc<str> = line.into();
         for client in self.clients.lock().iter() {
-            client.mailbox.deliver(Letter::Message(Arc::clone(&bytes)));
+            client.mailbox.deliver(Message::Monitored(Arc::clone(&line)));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The commands that took long, the latest first (`slowlog.c`).
 
-use super::access::Moment;
 use super::session::Session;
+use crate::engine::access::Moment;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;
 use std::collections::VecDeque;

@@ -2,11 +2,11 @@
 //! open transaction, the keys watched, the channels heard (`client` in `server.h`, without its
 //! buffers and socket).
 
-use super::clients::Client;
-use super::pubsub::{Scope, Subscriptions};
-use super::tracking::Wanted;
-use crate::commands::Command;
-use crate::wire::reply::{Protocol, Reply};
+use super::Command;
+use crate::engine::clients::Client;
+use crate::engine::pubsub::{Scope, Subscriptions};
+use crate::engine::tracking::Wanted;
+use crate::wire::reply::Protocol;
 use crate::wire::request::OwnedArgs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,14 +107,6 @@ impl Session {
     pub fn is_local(&self) -> bool {
         let address = &self.client.address;
         ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
-    }
-
-    /// Lets the messages that have come go out before anything else does.
-    #[inline(never)]
-    pub fn hear(&self, out: &mut Reply) {
-        for message in self.client.mailbox.take_messages() {
-            out.buffer().extend_from_slice(&message);
-        }
     }
 
     /// Lets others see what has changed.
