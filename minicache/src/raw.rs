@@ -1,14 +1,31 @@
-//! The only unsafe code of the crate: an allocator that counts.
+//! All unsafe code of the crate: an allocator that counts, and three calls of the C library.
 //!
-//! `maxmemory` is a promise about memory, not about lengths of strings. A request for 1000 bytes
-//! takes 1008 from glibc's heap, and a 5-byte one 32. This allocator asks after every call what was
-//! really given (`zmalloc.c` does the same) and keeps the sum. One relaxed addition per call;
-//! entries come from the slab, so most commands make no call.
+//! `maxmemory` limits memory, not lengths of strings, and an allocator rounds up: glibc takes 32
+//! bytes from its heap for a value of 5 and 1008 for one of 1000. [`Counting`] asks the allocator
+//! after each call for the size it really gave and keeps the sum, as `zmalloc.c` does in Redis:
+//!
+//! ```text
+//! alloc(5)       malloc_usable_size 24, header 8     allocated() +32
+//! alloc(1000)    malloc_usable_size 1000, header 8   allocated() +1008
+//! dealloc        the same sum, asked before          allocated() -32
+//! ```
+//!
+//! That costs one relaxed addition a call. Entries come from slabs, so most commands make no call.
+//!
+//! # Which systems
+//!
+//! Linux only. [`HEADER`] and `malloc_trim` are those of glibc, the C library the numbers of this
+//! crate were measured with. With musl the crate compiles: its `malloc_usable_size` is right, a
+//! header of 8 is an estimate, and `MEMORY PURGE` returns nothing to the system. Linking another
+//! `malloc` in front of libc's (`LD_PRELOAD` of jemalloc) keeps the sum right except for the header.
 
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("minicache runs on Linux: it counts memory with malloc_usable_size and reads /proc");
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 
@@ -21,53 +38,68 @@ pub fn allocated() -> usize {
 /// The system's allocator, counting. Use it as `#[global_allocator]`.
 pub struct Counting;
 
-/// glibc keeps eight bytes in front of every piece.
+/// Bytes that glibc keeps in front of each allocation.
 const HEADER: usize = 8;
 
-fn given(pointer: *mut u8) -> usize {
+/// The bytes that an allocation takes; 0 for a null pointer.
+///
+/// # Safety
+/// `pointer` is null, or came from [`System`] and has not been freed.
+unsafe fn size_of_allocation(pointer: *mut u8) -> usize {
     if pointer.is_null() {
         return 0;
     }
-    // SAFETY: the pointer came from `System`, which is malloc here, and has not been freed.
+    // SAFETY: on Linux `System` is malloc, so this is a live allocation of malloc.
     unsafe { libc::malloc_usable_size(pointer.cast()) + HEADER }
 }
 
-// SAFETY: every call is passed on to `System` unchanged, with what the caller promised; the
-// counting touches no memory but a static.
+// SAFETY: every call goes to `System` with the arguments and promises of the caller, and its result
+// is returned unchanged. Counting reads the size of live allocations and adds to a static.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        let pointer = unsafe { System.alloc(layout) };
-        ALLOCATED.fetch_add(given(pointer), Ordering::Relaxed);
-        pointer
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`, which is that of `System`;
+        // what `System` returned is null or live.
+        unsafe {
+            let pointer = System.alloc(layout);
+            ALLOCATED.fetch_add(size_of_allocation(pointer), Ordering::Relaxed);
+            pointer
+        }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        let pointer = unsafe { System.alloc_zeroed(layout) };
-        ALLOCATED.fetch_add(given(pointer), Ordering::Relaxed);
-        pointer
+        // SAFETY: as in `alloc`.
+        unsafe {
+            let pointer = System.alloc_zeroed(layout);
+            ALLOCATED.fetch_add(size_of_allocation(pointer), Ordering::Relaxed);
+            pointer
+        }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(given(pointer), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
+        // SAFETY: the caller hands in a live allocation of ours; its size is read before it is freed.
+        unsafe {
+            ALLOCATED.fetch_sub(size_of_allocation(pointer), Ordering::Relaxed);
+            System.dealloc(pointer, layout);
+        }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let before = given(pointer);
-        // SAFETY: as above.
-        let moved = unsafe { System.realloc(pointer, layout, size) };
-        if !moved.is_null() {
-            ALLOCATED.fetch_add(given(moved), Ordering::Relaxed);
-            ALLOCATED.fetch_sub(before, Ordering::Relaxed);
+        // SAFETY: the caller hands in a live allocation of ours. `System` frees it only if it
+        // returns another one, so the old size is read before, and the new one if there is one.
+        unsafe {
+            let before = size_of_allocation(pointer);
+            let moved = System.realloc(pointer, layout, size);
+            if !moved.is_null() {
+                ALLOCATED.fetch_add(size_of_allocation(moved), Ordering::Relaxed);
+                ALLOCATED.fetch_sub(before, Ordering::Relaxed);
+            }
+            moved
         }
-        moved
     }
 }
 
-/// Lets this process have `wanted` files open, as far as the system allows; how many it may have.
+/// Raises the limit on open files towards `wanted`. Returns the limit in force, which may be lower
+/// than `wanted` or higher; 0 if it cannot be read.
 pub fn open_files_up_to(wanted: u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a value of the type the call fills in.
@@ -75,7 +107,7 @@ pub fn open_files_up_to(wanted: u64) -> u64 {
         return 0;
     }
     if limit.rlim_cur < wanted {
-        // The administrator may go beyond the maximum, everybody else as far as that.
+        // Root may raise the hard limit; other users can go as far as that.
         for maximum in [limit.rlim_max.max(wanted), limit.rlim_max] {
             let raised = libc::rlimit { rlim_cur: wanted.min(maximum), rlim_max: maximum };
             // SAFETY: the pointer is to a value that lives until the call returns.
@@ -87,8 +119,17 @@ pub fn open_files_up_to(wanted: u64) -> u64 {
     limit.rlim_cur
 }
 
-/// Asks the allocator to return free memory to the system.
+/// Ignores SIGHUP from now on, in the whole process: a server started from a terminal survives it.
+pub fn ignore_hangup() {
+    // SAFETY: `SIG_IGN` installs no handler, so no code of ours runs in a signal context.
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+}
+
+/// Returns free memory of the allocator to the system, where the C library is glibc.
 pub fn give_back() {
+    #[cfg(target_env = "gnu")]
     // SAFETY: `malloc_trim` takes no pointer and may be called at any time by any thread.
-    unsafe { libc::malloc_trim(0) };
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use minikit::harness::{Program, Scratch, Stream::Stdout, free_port, wait_until};
+use minikit::harness::{Program, Scratch, Signal, Stream::Stdout, free_port, wait_until};
 
 /// Starts a server in `folder` and writes `input` to its standard input.
 fn start(folder: &Scratch, args: &[&str], input: &str) -> Program {
@@ -167,5 +167,17 @@ fn every_address_of_bind_is_heard_and_may_change_while_it_runs() {
     ask(&client, "CONFIG SET bind 127.0.0.3", "+OK\r\n");
     ask(&TcpStream::connect(("127.0.0.3", next)).unwrap(), "PING", "+PONG\r\n");
     ask(&client, "SHUTDOWN", "");
+    assert_eq!(server.end().status.code(), Some(0));
+}
+
+/// `setupSignalHandlers` in `server.c` ignores SIGHUP, so that a closed terminal does not end the
+/// server. The kernel delivers SIGHUP before SIGTERM, so the exit code tells which one ended it.
+#[test]
+fn a_hangup_is_ignored() {
+    let folder = Scratch::new("minicache-hangup").unwrap();
+    let server = start(&folder, &["--port", &free_port().to_string()], "");
+    server.wait_for(Stdout, "Ready to accept connections");
+    server.signal(Signal::HUP);
+    server.signal(Signal::TERM);
     assert_eq!(server.end().status.code(), Some(0));
 }

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 
 
 class Server:
@@ -46,7 +47,10 @@ class Redis(Server):
         self.address = ("127.0.0.1", port)
         command = ["redis-server", "--port", str(port), "--save", ""]
         environment = {**os.environ, "LC_ALL": "C"}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        # SAVE and BGSAVE write dump.rdb into the working directory: it must not be the repository.
+        self.scratch = tempfile.TemporaryDirectory(prefix="differential-")
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment,
+                                cwd=self.scratch.name)
 
     def became_ready(self, _ready):
         pass

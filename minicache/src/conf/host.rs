@@ -1,5 +1,5 @@
-//! The process around the server, as `CONFIG` and `DEBUG` need it: addresses, the working
-//! directory, limits, files.
+//! The process around the server, as `CONFIG`, `INFO` and `DEBUG` need it: addresses, the working
+//! directory, limits, files, processor time.
 //!
 //! ```text
 //! CONFIG SET port 7000 ─> texts checked ─> Host::apply: bind port 7000 ─> new snapshot
@@ -14,6 +14,23 @@
 use super::{ConfigError, Settings};
 use std::io;
 
+/// What `INFO` says about the process and its machine.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessInfo {
+    /// The path of the program.
+    pub executable: String,
+    /// Name, release and architecture of the operating system.
+    pub system: String,
+    /// Memory of the machine, bytes; 0 if unknown.
+    pub machine_memory_bytes: usize,
+    /// Physical memory in use, bytes.
+    pub resident_bytes: usize,
+    /// Processor time in the program, seconds.
+    pub user_cpu_seconds: f64,
+    /// Processor time in the kernel on its behalf, seconds.
+    pub system_cpu_seconds: f64,
+}
+
 /// The process that runs the server.
 pub trait Host: Send + Sync {
     /// Changes the process to match new settings.
@@ -21,6 +38,9 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// The parameter that could not be applied and why. The process is then as it was before.
     fn apply(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError>;
+
+    /// Looks at the process. Reads a few files of `/proc`, some ten microseconds.
+    fn process(&self) -> ProcessInfo;
 
     /// Writes a line to the log.
     fn log(&self, line: &str);

@@ -1,9 +1,10 @@
 //! Every parameter of `CONFIG`, as text and as numbers.
 //!
-//! A parameter *is* its text: what `CONFIG GET` shows is what is stored, and its kind says which
-//! texts may replace it ([`kind`]). All of them stand in one table ([`table`]). What the engine
-//! needs on its hot paths is read out of the texts into a plain struct whenever one of them changes
-//! ([`settings`]).
+//! A parameter is stored as the text that `CONFIG GET` shows. Its [`kind`] says which texts may
+//! replace it. One [`table`] lists all parameters; [`special`] has those with a grammar of their
+//! own. [`settings`] derives numbers from the texts whenever one changes, [`live`] publishes them to
+//! all cores, [`file`] reads and rewrites `redis.conf`, and [`host`] is the process that a change
+//! may have to reach.
 //!
 //! ```text
 //! CONFIG SET maxmemory 1gb hz 1000          CONFIG GET maxmemory h?
@@ -12,14 +13,13 @@
 //!   settings: maxmemory: 1073741824, hz: 500
 //! ```
 //!
-//! `CONFIG SET` takes all pairs or none: it works on a copy. What has to happen in the world
-//! (listen on another port, change the folder) is the caller's: [`Config::set_many`] tells which
-//! parameters have new texts; if the world refuses, the caller drops its copy and replies with
-//! [`ConfigError::Refused`].
+//! `CONFIG SET` applies all pairs or none: it works on a copy. The caller applies the effects on
+//! the process (another port, another directory) through [`Host`]; if that fails, it drops the copy
+//! and replies with [`ConfigError::Refused`].
 //!
-//! Unlike Redis, a sum of bytes that does not fit 64 bits stays at the largest number (Redis wraps
-//! around), and `notify-keyspace-events` shows the `n` of `An` (Redis drops it). The counterpart in
-//! Redis is `config.c`.
+//! The counterpart in Redis is `config.c`. Two differences: a number of bytes beyond 64 bits becomes
+//! the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of `An`
+//! (Redis drops it).
 
 pub mod file;
 pub mod host;
@@ -30,7 +30,7 @@ mod special;
 pub mod table;
 
 use crate::engine::glob;
-pub use host::Host;
+pub use host::{Host, ProcessInfo};
 pub use live::{LiveConfig, Snapshot};
 pub use settings::Settings;
 use table::{Change, PARAMETERS, Parameter};

@@ -1,14 +1,14 @@
-//! The parameters as the engine uses them: plain numbers, read in one go whenever a text changes.
+//! The parameters as numbers, all read again whenever one text changes.
 //!
 //! ```text
-//! maxmemory-clients  "5%"   with maxmemory "1073741824"   ->  maxmemory_clients: 53687091
-//! list-max-listpack-size  "-2"                            ->  list_max_listpack_size: -2
-//! maxmemory-policy  "allkeys-lru"                         ->  maxmemory_policy: MaxmemoryPolicy::AllKeysLru
+//! maxmemory-clients       "5%", maxmemory "1073741824"  ->  maxmemory_clients: 53687091
+//! list-max-listpack-size  "-2"                          ->  list_max_listpack_size: -2
+//! maxmemory-policy        "allkeys-lru"                 ->  MaxmemoryPolicy::AllKeysLru
 //! ```
 //!
-//! Reading all of them costs some microseconds, a field costs a load. Redis keeps the same numbers
-//! in `struct redisServer` (`server.h`) and its table points into it; here the arrow goes the other
-//! way, so that a change can be tried on a copy.
+//! Reading all of them takes some microseconds; using a field is a load. Redis keeps the same
+//! numbers in `struct redisServer` (`server.h`), and its table holds pointers to them. Here the
+//! numbers are derived from the texts, so that `CONFIG SET` can try a change on a copy.
 
 use super::kind::number_of;
 use super::table::{LOG_LEVELS, PARAMETERS, POLICIES, WHO};
@@ -17,7 +17,7 @@ use crate::engine::store::policy::Lfu;
 use crate::engine::tuning::{MaxmemoryPolicy, Tuning};
 use crate::engine::values::Limits;
 
-/// `maxmemory-clients` is never taken to be less than this, or nobody could say anything
+/// `maxmemory-clients` counts as at least this, or no client could send a command
 /// (`networking.c`).
 const CLIENTS_LEAST: u64 = 128 * 1024;
 
@@ -26,19 +26,19 @@ const CLIENTS_LEAST: u64 = 128 * 1024;
 /// and never reads must not take the memory of all the others.
 pub const UNREAD_MAX: u64 = 256 << 20;
 
-/// Who may do something delicate.
+/// Which clients may do something dangerous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Nobody.
+    /// None.
     Nobody,
-    /// Everybody.
+    /// All.
     Everybody,
     /// Clients on this machine.
     Local,
 }
 
 impl Trust {
-    /// Whether a client may, given whether it is on this machine.
+    /// Returns true if a client may; `local` says that it is on this machine.
     pub fn allows(self, local: bool) -> bool {
         self == Trust::Everybody || (self == Trust::Local && local)
     }
@@ -60,22 +60,22 @@ pub enum LogLevel {
 /// What the kernel is told about killing this process when memory runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OomScore {
-    /// Nothing.
+    /// Nothing: the score stays as it was at start.
     Kept,
-    /// So much more than it had been told.
+    /// This much above the score at start.
     Relative(i32),
     /// This.
     Absolute(i32),
 }
 
-/// When a client that does not read is cut off. A limit of 0 bytes is none.
+/// When a client that does not read its replies is closed. 0 bytes mean no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
-    /// Bytes of unread replies at which it is cut off at once.
+    /// Unread bytes that close it at once.
     pub hard_bytes: u64,
-    /// Bytes above which it may stay for `soft_seconds`.
+    /// Unread bytes that close it after `soft_seconds`.
     pub soft_bytes: u64,
-    /// How long.
+    /// How long it may stay above `soft_bytes`.
     pub soft_seconds: u64,
 }
 
@@ -108,7 +108,6 @@ pub struct Settings {
     pub maxmemory: u64,
     pub maxmemory_policy: MaxmemoryPolicy,
     pub maxmemory_samples: u32,
-    pub maxmemory_eviction_tenacity: u32,
     pub lfu_log_factor: u32,
     pub lfu_decay_time: u32,
     pub list_max_listpack_size: i32,
@@ -117,17 +116,15 @@ pub struct Settings {
     pub set_max_intset_entries: u64,
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value: u64,
-    /// Whether `save` names any interval.
+    /// True if `save` names any interval.
     pub saves: bool,
     pub lazyfree_lazy_eviction: bool,
     pub lazyfree_lazy_expire: bool,
     pub lazyfree_lazy_server_del: bool,
     pub lazyfree_lazy_user_del: bool,
     pub lazyfree_lazy_user_flush: bool,
+    /// Shown by `INFO`, not obeyed.
     pub hz: u32,
-    pub active_expire_effort: u32,
-    pub busy_reply_threshold: u64,
-    pub shutdown_timeout: u32,
     pub notify_keyspace_events: Events,
     pub slowlog_log_slower_than: i64,
     pub slowlog_max_len: u64,
@@ -170,7 +167,6 @@ impl Settings {
             maxmemory: of.number("maxmemory"),
             maxmemory_policy: of.policy(),
             maxmemory_samples: of.number("maxmemory-samples"),
-            maxmemory_eviction_tenacity: of.number("maxmemory-eviction-tenacity"),
             lfu_log_factor: of.number("lfu-log-factor"),
             lfu_decay_time: of.number("lfu-decay-time"),
             list_max_listpack_size: of.number("list-max-listpack-size"),
@@ -186,9 +182,6 @@ impl Settings {
             lazyfree_lazy_user_del: of.flag("lazyfree-lazy-user-del"),
             lazyfree_lazy_user_flush: of.flag("lazyfree-lazy-user-flush"),
             hz: of.number("hz"),
-            active_expire_effort: of.number("active-expire-effort"),
-            busy_reply_threshold: of.number("busy-reply-threshold"),
-            shutdown_timeout: of.number("shutdown-timeout"),
             notify_keyspace_events: of.events(),
             slowlog_log_slower_than: of.number("slowlog-log-slower-than"),
             slowlog_max_len: of.number("slowlog-max-len"),

@@ -1,18 +1,17 @@
 //! Every parameter of Redis 7.0.15, one row each.
 //!
-//! A row says under which name it is read and written, how its text is checked ([`Kind`]), what it
-//! is when nobody says anything, and what it does *here*. Two verbs start a row:
+//! A row is data: the name, how the text is checked ([`Kind`]), the default. Two verbs start a row:
 //!
 //! ```text
-//! used("maxmemory", Memory(0, u64::MAX), "0", "…")   this engine obeys it
-//! kept("appendonly", Bool, "no", "…")                checked, kept and answered, no more
+//! used("maxmemory", Memory(0, u64::MAX), "0")   this server obeys it
+//! kept("appendonly", Bool, "no")                checked, kept and shown, without effect
 //! ```
 //!
-//! and more may follow: `.alias("…")` an older name with the same value, `.at_start()` not to
-//! be changed while running, `.protected()` changed only where `enable-protected-configs` allows
-//! it, `.secret()` not to appear in logs, `.hidden()` shown only when asked for by its full name.
-//! Names, ranges and defaults are those of Redis, with one exception that its row explains. The
-//! counterpart in Redis is `static_configs` in `config.c`.
+//! Marks may follow: `.alias("…")` an older name for the same value, `.at_start()` cannot change
+//! while running, `.protected()` changes only for clients that `enable-protected-configs` allows,
+//! `.secret()` is kept out of logs, `.hidden()` is shown only for its full name. Names, ranges and
+//! defaults are those of Redis, whose table is `static_configs` in `config.c`. A `kept` parameter
+//! that a file sets to something else is named in a warning at start.
 
 use super::kind::Kind::{self, *};
 use super::kind::Names;
@@ -27,17 +26,15 @@ pub struct Parameter {
     pub alias: &'static str,
     /// How the text is checked.
     pub kind: Kind,
-    /// The text nobody had to write, in the form in which it is shown.
+    /// The text if no one sets it, in the form in which it is shown.
     pub default: &'static str,
-    /// What it is for.
-    pub doc: &'static str,
-    /// Whether anything here depends on it.
+    /// True if this server obeys it.
     pub used: bool,
     /// When it may change.
     pub change: Change,
-    /// Whether logs, `MONITOR` and `SLOWLOG` must not show the value.
+    /// True if logs, `MONITOR` and `SLOWLOG` must not show the value.
     pub secret: bool,
-    /// Whether patterns in `CONFIG GET` pass it over.
+    /// True if patterns in `CONFIG GET` skip it.
     pub hidden: bool,
 }
 
@@ -46,24 +43,19 @@ pub struct Parameter {
 pub enum Change {
     /// At any time.
     Live,
-    /// At any time, by those whom `enable-protected-configs` trusts.
+    /// At any time, by clients that `enable-protected-configs` allows.
     Protected,
     /// Only by file or command line.
     AtStart,
 }
 
-const fn used(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    doc: &'static str,
-) -> Parameter {
+/// A parameter that this server obeys.
+const fn used(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
     Parameter {
         name,
         alias: "",
         kind,
         default,
-        doc,
         used: true,
         change: Change::Live,
         secret: false,
@@ -71,13 +63,9 @@ const fn used(
     }
 }
 
-const fn kept(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    doc: &'static str,
-) -> Parameter {
-    Parameter { used: false, ..used(name, kind, default, doc) }
+/// A parameter that is checked, kept and shown, and has no effect.
+const fn kept(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
+    Parameter { used: false, ..used(name, kind, default) }
 }
 
 impl Parameter {
@@ -102,9 +90,11 @@ impl Parameter {
     }
 }
 
-/// What a C `int` holds from zero on.
+/// What a C `int` holds.
+const INT: Kind = Integer(i32::MIN as i64, i32::MAX as i64);
+/// The same from zero on.
 const COUNT: Kind = Integer(0, i32::MAX as i64);
-/// The same without zero.
+/// The same from one on.
 const POSITIVE: Kind = Integer(1, i32::MAX as i64);
 /// What a C `long` holds from zero on.
 const LONG: Kind = Integer(0, i64::MAX);
@@ -123,9 +113,9 @@ pub(super) const POLICIES: Names = &{
     }
     names
 };
-/// Who may do something delicate.
+/// Which clients may do something dangerous.
 pub(super) const WHO: Names = &[("no", 0), ("yes", 1), ("local", 2)];
-/// How much is logged.
+/// Obeyed by `minicache FILE.conf`; `serve` has RUST_LOG.
 pub(super) const LOG_LEVELS: Names = &[("debug", 0), ("verbose", 1), ("notice", 2), ("warning", 3)];
 const OOM_SCORES: Names = &[("no", 0), ("yes", 1), ("relative", 1), ("absolute", 2)];
 const SUPERVISORS: Names = &[("upstart", 0), ("systemd", 1), ("auto", 2), ("no", 3)];
@@ -151,240 +141,251 @@ const TLS_CLIENTS: Names = &[("no", 0), ("yes", 1), ("optional", 2)];
 /// The limits of unread replies.
 const OUTPUT_LIMITS: &str = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
 
+const PROCESS_TITLE: &str = "{title} {listen-addr} {server-mode}";
+
 /// The whole table.
 #[rustfmt::skip]
 pub static PARAMETERS: &[Parameter] = &[
-    // Where it listens, and to whom.
-    used("bind", Words(special::addresses), "* -::*",
-        "Addresses to listen on; a leading - may be missing."),
-    used("port", PORT, "6379", "TCP port; 0 for none."),
-    used("unixsocket", Text, "", "Path of a Unix socket to listen on as well.").at_start(),
-    used("unixsocketperm", Octal(0, 0o777), "0", "Its mode; 0 leaves what umask gives.").at_start(),
-    used("tcp-backlog", COUNT, "511",
-        "Connections the kernel may hold until they are accepted.").at_start(),
-    used("tcp-keepalive", COUNT, "300",
-        "Seconds of silence before the kernel probes a client; 0 never."),
-    used("timeout", COUNT, "0", "Seconds of silence before a client is cut off; 0 never."),
-    used("maxclients", Integer(1, u32::MAX as i64), "10000",
-        "Clients at once; more are turned away."),
-    used("protected-mode", Bool, "yes",
-        "Turn strangers away while there is no password and no bind."),
-    used("requirepass", Text, "", "The password of AUTH; empty for none.").secret(),
-    used("enable-protected-configs", OneOf(WHO), "no",
-        "Who may change dir and dbfilename.").at_start(),
-    used("enable-debug-command", OneOf(WHO), "no", "Who may use DEBUG.").at_start(),
-    kept("enable-module-command", OneOf(WHO), "no", "There are no modules.").at_start(),
-    kept("bind-source-addr", Text, "", "Nothing connects outwards."),
-    kept("socket-mark-id", Integer(0, u32::MAX as i64), "0", "Sockets are not marked.").at_start(),
-    // What one client may take.
-    used("proto-max-bulk-len", Memory(1 << 20, i64::MAX as u64), "536870912",
-        "Bytes of one argument at most."),
-    used("client-query-buffer-limit", Memory(1 << 20, i64::MAX as u64), "1073741824",
-        "Bytes a client may send ahead of what has been carried out."),
-    used("client-output-buffer-limit", Words(special::output_limits), OUTPUT_LIMITS,
-        "Bytes of unread replies that cut a client off: hard at once, soft after its seconds."),
-    used("maxmemory-clients", MemoryOrPercent, "0",
-        "Bytes of all client buffers together; 0 no limit."),
-    used("tracking-table-max-keys", LONG, "1000000", "Keys remembered for client-side caches."),
-    // Data and memory.
-    used("databases", POSITIVE, "16", "How many keyspaces SELECT knows.").at_start(),
-    used("maxmemory", Memory(0, u64::MAX), "0",
-        "Bytes at which room is made or writes are refused; 0 never."),
-    used("maxmemory-policy", OneOf(POLICIES), "noeviction", "Which keys make room."),
-    used("maxmemory-samples", POSITIVE, "5", "Keys looked at for each one that goes."),
-    used("maxmemory-eviction-tenacity", Integer(0, 100), "10",
-        "How long making room may hold up others."),
-    used("lfu-log-factor", COUNT, "10", "How slowly the access counter climbs."),
-    used("lfu-decay-time", COUNT, "1", "Minutes until an idle counter loses one."),
-    used("list-max-listpack-size", Integer(i32::MIN as i64, i32::MAX as i64), "-2",
-        "Elements in a list node, or -1 to -5 for 4 to 64 KiB.").alias("list-max-ziplist-size"),
-    kept("list-compress-depth", COUNT, "0", "List nodes are never compressed."),
-    used("hash-max-listpack-entries", LONG, "512",
-        "Fields up to which a hash is one packed sequence.")
-        .alias("hash-max-ziplist-entries"),
-    used("hash-max-listpack-value", BYTES, "64",
-        "Bytes of a field or value up to which it stays packed.")
-        .alias("hash-max-ziplist-value"),
-    used("set-max-intset-entries", LONG, "512",
-        "Members up to which a set of integers is a sorted array."),
-    used("zset-max-listpack-entries", LONG, "128", "Members up to which a sorted set is packed.")
-        .alias("zset-max-ziplist-entries"),
-    used("zset-max-listpack-value", BYTES, "64", "Bytes of a member up to which it stays packed.")
-        .alias("zset-max-ziplist-value"),
-    kept("hll-sparse-max-bytes", BYTES, "3000", "There are no HyperLogLogs."),
-    kept("stream-node-max-bytes", BYTES, "4096", "There are no streams."),
-    kept("stream-node-max-entries", LONG, "100", "There are no streams."),
-    kept("activerehashing", Bool, "yes", "The index grows bucket by bucket and never rehashes."),
-    // Frees in the background.
-    used("lazyfree-lazy-eviction", Bool, "no", "Whether evicted values are freed after the reply."),
-    used("lazyfree-lazy-expire", Bool, "no", "Whether expired values are freed after the reply."),
-    used("lazyfree-lazy-server-del", Bool, "no",
-        "Whether overwritten values are freed after the reply."),
-    used("lazyfree-lazy-user-del", Bool, "no", "Whether DEL works as UNLINK."),
-    used("lazyfree-lazy-user-flush", Bool, "no",
-        "Whether FLUSHALL and FLUSHDB are ASYNC unless SYNC is said."),
-    // Time.
-    used("hz", Word(special::hz), "10", "How often per second background work runs, 1 to 500."),
-    kept("dynamic-hz", Bool, "yes", "Background work does not depend on the number of clients."),
-    used("active-expire-effort", Integer(1, 10), "1",
-        "How much expired data one round may remove."),
-    used("busy-reply-threshold", LONG, "5000",
-        "Milliseconds after which a long command counts as busy.")
-        .alias("lua-time-limit"),
-    used("shutdown-timeout", COUNT, "10", "Seconds given to clients on the way out."),
-    kept("shutdown-on-sigint", Words(special::shutdown_flags), "default",
-        "There is nothing to save."),
-    kept("shutdown-on-sigterm", Words(special::shutdown_flags), "default",
-        "There is nothing to save."),
-    // What can be seen from outside.
-    used("notify-keyspace-events", Word(special::event_classes), "",
-        "Which events are published; none if empty."),
-    used("slowlog-log-slower-than", Integer(-1, i64::MAX), "10000",
-        "Microseconds; -1 logs nothing, 0 all."),
-    used("slowlog-max-len", LONG, "128", "Entries kept."),
-    used("latency-monitor-threshold", LONG, "0",
-        "Milliseconds from which events are kept; 0 none."),
-    used("latency-tracking", Bool, "yes", "Whether each command has a histogram."),
-    used("latency-tracking-info-percentiles", Words(special::percentiles), "50 99 99.9",
-        "Shown by INFO."),
-    used("loglevel", OneOf(LOG_LEVELS), "notice", "How much is logged."),
-    used("logfile", Text, "", "Where to; empty for standard output.").at_start(),
-    used("pidfile", Text, "", "Where the process id is written.").at_start(),
-    used("dir", Text, ".", "The working folder.").protected(),
-    used("io-threads", Integer(1, 128), "1",
-        "Cores that serve, each with an event loop of its own.").at_start(),
-    kept("io-threads-do-reads", Bool, "no", "Every core reads for its own connections.").at_start(),
-    kept("always-show-logo", Bool, "no", "There is no logo.").at_start(),
-    kept("syslog-enabled", Bool, "no", "Logs go to a file or standard output.").at_start(),
-    kept("syslog-ident", Text, "redis", "See syslog-enabled.").at_start(),
-    kept("syslog-facility", OneOf(FACILITIES), "local0", "See syslog-enabled.").at_start(),
-    kept("crash-log-enabled", Bool, "yes", "A panic prints its own trace."),
-    kept("crash-memcheck-enabled", Bool, "yes", "Memory is not tested."),
-    kept("use-exit-on-panic", Bool, "no", "A panic ends the process.").hidden(),
-    kept("watchdog-period", COUNT, "0", "There is no watchdog.").hidden(),
-    kept("ignore-warnings", Text, "", "Nothing is checked that could warn."),
-    // The process.
-    kept("daemonize", Bool, "no", "It stays in the foreground.").at_start(),
-    kept("supervised", OneOf(SUPERVISORS), "no", "No supervisor is told.").at_start(),
-    kept("set-proc-title", Bool, "yes", "The title of the process is not changed.").at_start(),
-    kept("proc-title-template", Word(special::title_template),
-        "{title} {listen-addr} {server-mode}",
-        "See set-proc-title."),
-    used("oom-score-adj", OneOf(OOM_SCORES), "no", "Tells the kernel whom to kill first."),
-    used("oom-score-adj-values", Words(special::oom_scores), "0 200 800", "See oom-score-adj."),
-    kept("disable-thp", Bool, "yes", "Huge pages are left as they are.").at_start(),
-    kept("server_cpulist", Text, "", "Threads are not pinned.").at_start(),
-    kept("bio_cpulist", Text, "", "Threads are not pinned.").at_start(),
-    kept("aof_rewrite_cpulist", Text, "", "Threads are not pinned.").at_start(),
-    kept("bgsave_cpulist", Text, "", "Threads are not pinned.").at_start(),
-    kept("jemalloc-bg-thread", Bool, "yes", "The allocator has no thread."),
-    kept("activedefrag", Word(special::never_defragments), "no", "The slabs need none."),
-    kept("active-defrag-cycle-min", Integer(1, 99), "1", "See activedefrag."),
-    kept("active-defrag-cycle-max", Integer(1, 99), "25", "See activedefrag."),
-    kept("active-defrag-threshold-lower", Integer(0, 1000), "10", "See activedefrag."),
-    kept("active-defrag-threshold-upper", Integer(0, 1000), "100", "See activedefrag."),
-    kept("active-defrag-max-scan-fields", Integer(1, i64::MAX), "1000", "See activedefrag."),
-    kept("active-defrag-ignore-bytes", Memory(1, i64::MAX as u64), "104857600",
-        "See activedefrag."),
-    // Persistence, of which there is none.
-    kept("save", Words(special::save), "3600 1 300 100 60 10000",
-        "When a snapshot would be written."),
-    kept("dbfilename", Word(special::rdb_file_name), "dump.rdb", "Where to.").protected(),
-    kept("rdbcompression", Bool, "yes", "There are no snapshots."),
-    kept("rdbchecksum", Bool, "yes", "There are no snapshots.").at_start(),
-    kept("rdb-del-sync-files", Bool, "no", "There are no snapshots."),
-    kept("rdb-save-incremental-fsync", Bool, "yes", "There are no snapshots."),
-    kept("rdb-key-save-delay", Integer(i32::MIN as i64, i32::MAX as i64), "0",
-        "Likewise.").hidden(),
-    kept("key-load-delay", Integer(i32::MIN as i64, i32::MAX as i64), "0", "Likewise.").hidden(),
-    kept("loading-process-events-interval-bytes", Integer(1024, i32::MAX as i64), "2097152",
-        "Likewise.").hidden(),
-    kept("stop-writes-on-bgsave-error", Bool, "yes", "There are no snapshots."),
-    kept("sanitize-dump-payload", OneOf(SANITISING), "no", "There is no RESTORE."),
-    kept("appendonly", Bool, "no", "Writes are not logged: data ends with the process."),
-    kept("appendfilename", Word(special::aof_file_name), "appendonly.aof",
-        "See appendonly.").at_start(),
-    kept("appenddirname", Word(special::aof_folder_name), "appendonlydir",
-        "See appendonly.").at_start(),
-    kept("appendfsync", OneOf(FSYNCS), "everysec", "See appendonly."),
-    kept("no-appendfsync-on-rewrite", Bool, "no", "See appendonly."),
-    kept("auto-aof-rewrite-percentage", COUNT, "100", "See appendonly."),
-    kept("auto-aof-rewrite-min-size", BYTES, "67108864", "See appendonly."),
-    kept("aof-rewrite-incremental-fsync", Bool, "yes", "See appendonly."),
-    kept("aof-load-truncated", Bool, "yes", "See appendonly."),
-    kept("aof-use-rdb-preamble", Bool, "yes", "See appendonly."),
-    kept("aof-timestamp-enabled", Bool, "no", "See appendonly."),
-    kept("aof-disable-auto-gc", Bool, "no", "See appendonly."),
-    // Replication, of which there is none.
-    kept("replicaof", Words(special::replica_of), "",
-        "It stays a primary.").alias("slaveof").at_start(),
-    kept("masterauth", Text, "", "There is no replication.").secret(),
-    kept("masteruser", Text, "", "There is no replication.").secret(),
-    kept("repl-timeout", POSITIVE, "60", "There is no replication."),
-    kept("repl-ping-replica-period", POSITIVE, "10", "Likewise.").alias("repl-ping-slave-period"),
-    kept("repl-backlog-size", Word(special::backlog_bytes), "1048576", "There is no replication."),
-    kept("repl-backlog-ttl", LONG, "3600", "There is no replication."),
-    kept("repl-disable-tcp-nodelay", Bool, "no", "There is no replication."),
-    kept("repl-diskless-sync", Bool, "yes", "There is no replication."),
-    kept("repl-diskless-sync-delay", COUNT, "5", "There is no replication."),
-    kept("repl-diskless-sync-max-replicas", COUNT, "0", "There is no replication."),
-    kept("repl-diskless-load", OneOf(DISKLESS_LOADS), "disabled", "There is no replication."),
-    kept("replica-announce-ip", Text, "", "Likewise.").alias("slave-announce-ip"),
-    kept("replica-announce-port", PORT, "0", "Likewise.").alias("slave-announce-port"),
-    kept("replica-announced", Bool, "yes", "There is no replication."),
-    kept("replica-ignore-disk-write-errors", Bool, "no", "There is no replication."),
-    kept("replica-ignore-maxmemory", Bool, "yes", "Likewise.").alias("slave-ignore-maxmemory"),
-    kept("replica-lazy-flush", Bool, "no", "Likewise.").alias("slave-lazy-flush"),
-    kept("replica-priority", COUNT, "100", "Likewise.").alias("slave-priority"),
-    kept("replica-read-only", Bool, "yes", "Likewise.").alias("slave-read-only"),
-    kept("replica-serve-stale-data", Bool, "yes", "Likewise.").alias("slave-serve-stale-data"),
-    kept("min-replicas-to-write", COUNT, "0", "Likewise.").alias("min-slaves-to-write"),
-    kept("min-replicas-max-lag", COUNT, "10", "Likewise.").alias("min-slaves-max-lag"),
-    kept("propagation-error-behavior", OneOf(PROPAGATION), "ignore", "There is no replication."),
-    // Access lists, of which there are none.
-    kept("aclfile", Text, "", "There is one user, `default`.").at_start(),
-    kept("acllog-max-len", LONG, "128", "There is one user, `default`."),
-    kept("acl-pubsub-default", OneOf(CHANNEL_DEFAULTS), "resetchannels",
-        "There is one user, `default`."),
-    // The cluster, of which there is none.
-    kept("cluster-enabled", Bool, "no", "It stays a single node.").at_start(),
-    kept("cluster-config-file", Text, "nodes.conf", "There is no cluster.").at_start(),
-    kept("cluster-port", PORT, "0", "There is no cluster.").at_start(),
-    kept("cluster-node-timeout", LONG, "15000", "There is no cluster."),
-    kept("cluster-migration-barrier", COUNT, "1", "There is no cluster."),
-    kept("cluster-replica-validity-factor", COUNT, "10",
-        "Likewise.").alias("cluster-slave-validity-factor"),
-    kept("cluster-replica-no-failover", Bool, "no", "Likewise.").alias("cluster-slave-no-failover"),
-    kept("cluster-require-full-coverage", Bool, "yes", "There is no cluster."),
-    kept("cluster-allow-reads-when-down", Bool, "no", "There is no cluster."),
-    kept("cluster-allow-pubsubshard-when-down", Bool, "yes", "There is no cluster."),
-    kept("cluster-allow-replica-migration", Bool, "yes", "There is no cluster."),
-    kept("cluster-announce-ip", Text, "", "There is no cluster."),
-    kept("cluster-announce-hostname", Word(special::host_name), "", "There is no cluster."),
-    kept("cluster-announce-port", PORT, "0", "There is no cluster."),
-    kept("cluster-announce-bus-port", PORT, "0", "There is no cluster."),
-    kept("cluster-announce-tls-port", PORT, "0", "There is no cluster."),
-    kept("cluster-link-sendbuf-limit", Memory(0, u64::MAX), "0", "There is no cluster."),
-    kept("cluster-preferred-endpoint-type", OneOf(ENDPOINTS), "ip", "There is no cluster."),
-    // TLS, of which there is none: what would switch it on is refused, the rest is kept.
-    kept("tls-port", Word(special::no_tls_port), "0", "There is no TLS."),
-    kept("tls-cluster", Word(special::never_tls), "no", "There is no TLS."),
-    kept("tls-replication", Word(special::never_tls), "no", "There is no TLS."),
-    kept("tls-auth-clients", OneOf(TLS_CLIENTS), "yes", "There is no TLS."),
-    kept("tls-prefer-server-ciphers", Bool, "no", "There is no TLS."),
-    kept("tls-session-caching", Bool, "yes", "There is no TLS."),
-    kept("tls-session-cache-size", COUNT, "20480", "There is no TLS."),
-    kept("tls-session-cache-timeout", COUNT, "300", "There is no TLS."),
-    kept("tls-cert-file", Text, "", "There is no TLS."),
-    kept("tls-key-file", Text, "", "There is no TLS."),
-    kept("tls-key-file-pass", Text, "", "There is no TLS.").secret(),
-    kept("tls-client-cert-file", Text, "", "There is no TLS."),
-    kept("tls-client-key-file", Text, "", "There is no TLS."),
-    kept("tls-client-key-file-pass", Text, "", "There is no TLS.").secret(),
-    kept("tls-dh-params-file", Text, "", "There is no TLS."),
-    kept("tls-ca-cert-file", Text, "", "There is no TLS."),
-    kept("tls-ca-cert-dir", Text, "", "There is no TLS."),
-    kept("tls-protocols", Text, "", "There is no TLS."),
-    kept("tls-ciphers", Text, "", "There is no TLS."),
-    kept("tls-ciphersuites", Text, "", "There is no TLS."),
+    // ---- Addresses and access ----
+
+    // Addresses to listen on; a leading - may be missing.
+    used("bind", Words(special::addresses), "* -::*"),
+    used("port", PORT, "6379"), // TCP port; 0 for none.
+    used("unixsocket", Text, "").at_start(), // Path of a Unix socket to listen on as well.
+    used("unixsocketperm", Octal(0, 0o777), "0").at_start(), // Its mode; 0 leaves what umask gives.
+    // Connections the kernel may hold until they are accepted.
+    used("tcp-backlog", COUNT, "511").at_start(),
+    // Seconds of silence before the kernel probes a client; 0 never.
+    used("tcp-keepalive", COUNT, "300"),
+    used("timeout", COUNT, "0"), // Seconds of silence before a client is closed; 0 never.
+    // Clients at once; further ones are refused.
+    used("maxclients", Integer(1, u32::MAX as i64), "10000"),
+    // Accepts local clients only while there is no password.
+    used("protected-mode", Bool, "yes"),
+    used("requirepass", Text, "").secret(), // The password of AUTH; empty for none.
+    // Which clients may change dir and dbfilename.
+    used("enable-protected-configs", OneOf(WHO), "no").at_start(),
+    used("enable-debug-command", OneOf(WHO), "no").at_start(), // Which clients may use DEBUG.
+    kept("enable-module-command", OneOf(WHO), "no").at_start(), // There are no modules.
+    kept("bind-source-addr", Text, ""), // Nothing connects outwards.
+    kept("socket-mark-id", Integer(0, u32::MAX as i64), "0").at_start(), // Sockets are not marked.
+
+    // ---- Limits of clients ----
+
+    // Bytes of one argument at most.
+    used("proto-max-bulk-len", Memory(1 << 20, i64::MAX as u64), "536870912"),
+    // Bytes of an unfinished request.
+    used("client-query-buffer-limit", Memory(1 << 20, i64::MAX as u64), "1073741824"),
+    // Unread bytes that close a client: the hard limit at once, the soft one after its seconds.
+    used("client-output-buffer-limit", Words(special::output_limits), OUTPUT_LIMITS),
+    // Bytes of all client buffers together; 0 no limit.
+    used("maxmemory-clients", MemoryOrPercent, "0"),
+    used("tracking-table-max-keys", LONG, "1000000"), // Keys remembered for client-side caches.
+
+    // ---- Data and memory ----
+
+    used("databases", POSITIVE, "16").at_start(), // How many keyspaces SELECT knows.
+    // Bytes at which keys are evicted or writes refused; 0 for no limit.
+    used("maxmemory", Memory(0, u64::MAX), "0"),
+    used("maxmemory-policy", OneOf(POLICIES), "noeviction"), // Which keys are evicted.
+    used("maxmemory-samples", POSITIVE, "5"), // Keys sampled per eviction.
+    kept("maxmemory-eviction-tenacity", Integer(0, 100), "10"), // Eviction runs until it is done.
+    used("lfu-log-factor", COUNT, "10"), // How slowly the access counter climbs.
+    used("lfu-decay-time", COUNT, "1"), // Minutes until an idle counter loses one.
+    // Elements in a list node, or -1 to -5 for 4 to 64 KiB.
+    used("list-max-listpack-size", INT, "-2").alias("list-max-ziplist-size"),
+    kept("list-compress-depth", COUNT, "0"), // List nodes are never compressed.
+    // Fields up to which a hash is one listpack.
+    used("hash-max-listpack-entries", LONG, "512").alias("hash-max-ziplist-entries"),
+    // Bytes of a field or value up to which the hash stays a listpack.
+    used("hash-max-listpack-value", BYTES, "64").alias("hash-max-ziplist-value"),
+    // Members up to which a set of integers is a sorted array.
+    used("set-max-intset-entries", LONG, "512"),
+    // Members up to which a sorted set is one listpack.
+    used("zset-max-listpack-entries", LONG, "128").alias("zset-max-ziplist-entries"),
+    // Bytes of a member up to which the sorted set stays a listpack.
+    used("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
+    kept("hll-sparse-max-bytes", BYTES, "3000"), // There are no HyperLogLogs.
+    kept("stream-node-max-bytes", BYTES, "4096"),
+    kept("stream-node-max-entries", LONG, "100"),
+    kept("activerehashing", Bool, "yes"), // The index grows bucket by bucket and never rehashes.
+
+    // ---- Freeing on another thread ----
+
+    used("lazyfree-lazy-eviction", Bool, "no"), // Evicted values.
+    used("lazyfree-lazy-expire", Bool, "no"), // Expired values.
+    used("lazyfree-lazy-server-del", Bool, "no"), // Overwritten values.
+    used("lazyfree-lazy-user-del", Bool, "no"), // DEL works as UNLINK.
+    // FLUSHALL and FLUSHDB without a word mean ASYNC.
+    used("lazyfree-lazy-user-flush", Bool, "no"),
+
+    // ---- Time ----
+
+    kept("hz", Word(special::hz), "10"), // Background work has its own pace; INFO shows it.
+    kept("dynamic-hz", Bool, "yes"), // Background work does not depend on the number of clients.
+    kept("active-expire-effort", Integer(1, 10), "1"), // Every due key is removed.
+    kept("busy-reply-threshold", LONG, "5000").alias("lua-time-limit"), // There are no scripts.
+    kept("shutdown-timeout", COUNT, "10"), // There are no replicas to wait for.
+    kept("shutdown-on-sigint", Words(special::shutdown_flags), "default"),
+    kept("shutdown-on-sigterm", Words(special::shutdown_flags), "default"),
+
+    // ---- Events, logs and statistics ----
+
+    // Which events are published; none if empty.
+    used("notify-keyspace-events", Word(special::event_classes), ""),
+    // Microseconds; -1 logs nothing, 0 all.
+    used("slowlog-log-slower-than", Integer(-1, i64::MAX), "10000"),
+    used("slowlog-max-len", LONG, "128"), // Entries kept.
+    // Milliseconds from which events are kept; 0 none.
+    used("latency-monitor-threshold", LONG, "0"),
+    used("latency-tracking", Bool, "yes"), // A histogram per command.
+    // Shown by INFO.
+    used("latency-tracking-info-percentiles", Words(special::percentiles), "50 99 99.9"),
+    // Obeyed by `minicache FILE.conf`; `minicache serve` obeys RUST_LOG instead.
+    used("loglevel", OneOf(LOG_LEVELS), "notice"),
+    used("logfile", Text, "").at_start(), // Where to; empty for standard output.
+    used("pidfile", Text, "").at_start(), // Where the process id is written.
+    used("dir", Text, ".").protected(), // The working folder.
+    // Cores that serve, each with an event loop of its own.
+    used("io-threads", Integer(1, 128), "1").at_start(),
+    kept("io-threads-do-reads", Bool, "no").at_start(), // Every core reads for its own connections.
+    kept("always-show-logo", Bool, "no").at_start(), // There is no logo.
+    kept("syslog-enabled", Bool, "no").at_start(), // Logs go to a file or standard output.
+    kept("syslog-ident", Text, "redis").at_start(),
+    kept("syslog-facility", OneOf(FACILITIES), "local0").at_start(),
+    kept("crash-log-enabled", Bool, "yes"), // A panic prints its own trace.
+    kept("crash-memcheck-enabled", Bool, "yes"), // Memory is not tested.
+    kept("use-exit-on-panic", Bool, "no").hidden(), // A panic ends the process.
+    kept("watchdog-period", COUNT, "0").hidden(), // There is no watchdog.
+    kept("ignore-warnings", Text, ""), // Nothing is checked that could warn.
+
+    // ---- The process ----
+
+    kept("daemonize", Bool, "no").at_start(), // It stays in the foreground.
+    kept("supervised", OneOf(SUPERVISORS), "no").at_start(), // No supervisor is told.
+    kept("set-proc-title", Bool, "yes").at_start(), // The title of the process is not changed.
+    kept("proc-title-template", Word(special::title_template), PROCESS_TITLE),
+    used("oom-score-adj", OneOf(OOM_SCORES), "no"), // Written to /proc/self/oom_score_adj.
+    // The first of the three is used; the others are for replicas and child processes.
+    used("oom-score-adj-values", Words(special::oom_scores), "0 200 800"),
+    kept("disable-thp", Bool, "yes").at_start(), // Huge pages are left as they are.
+    kept("server_cpulist", Text, "").at_start(),
+    kept("bio_cpulist", Text, "").at_start(),
+    kept("aof_rewrite_cpulist", Text, "").at_start(),
+    kept("bgsave_cpulist", Text, "").at_start(),
+    kept("jemalloc-bg-thread", Bool, "yes"), // The allocator has no thread.
+    kept("activedefrag", Word(special::never_defragments), "no"), // The slabs need none.
+    kept("active-defrag-cycle-min", Integer(1, 99), "1"),
+    kept("active-defrag-cycle-max", Integer(1, 99), "25"),
+    kept("active-defrag-threshold-lower", Integer(0, 1000), "10"),
+    kept("active-defrag-threshold-upper", Integer(0, 1000), "100"),
+    kept("active-defrag-max-scan-fields", Integer(1, i64::MAX), "1000"),
+   
+    kept("active-defrag-ignore-bytes", Memory(1, i64::MAX as u64), "104857600"),
+
+    // ---- Persistence: not supported ----
+
+    // When a snapshot would be written.
+    kept("save", Words(special::save), "3600 1 300 100 60 10000"),
+    kept("dbfilename", Word(special::rdb_file_name), "dump.rdb").protected(), // Where to.
+    kept("rdbcompression", Bool, "yes"),
+    kept("rdbchecksum", Bool, "yes").at_start(),
+    kept("rdb-del-sync-files", Bool, "no"),
+    kept("rdb-save-incremental-fsync", Bool, "yes"),
+    kept("rdb-key-save-delay", INT, "0").hidden(),
+    kept("key-load-delay", INT, "0").hidden(),
+    kept("loading-process-events-interval-bytes", Integer(1024, i32::MAX as i64), "2097152")
+        .hidden(),
+    kept("stop-writes-on-bgsave-error", Bool, "yes"),
+    kept("sanitize-dump-payload", OneOf(SANITISING), "no"), // There is no RESTORE.
+    kept("appendonly", Bool, "no"), // Writes are not logged: data ends with the process.
+    kept("appendfilename", Word(special::aof_file_name), "appendonly.aof").at_start(),
+    kept("appenddirname", Word(special::aof_folder_name), "appendonlydir").at_start(),
+    kept("appendfsync", OneOf(FSYNCS), "everysec"),
+    kept("no-appendfsync-on-rewrite", Bool, "no"),
+    kept("auto-aof-rewrite-percentage", COUNT, "100"),
+    kept("auto-aof-rewrite-min-size", BYTES, "67108864"),
+    kept("aof-rewrite-incremental-fsync", Bool, "yes"),
+    kept("aof-load-truncated", Bool, "yes"),
+    kept("aof-use-rdb-preamble", Bool, "yes"),
+    kept("aof-timestamp-enabled", Bool, "no"),
+    kept("aof-disable-auto-gc", Bool, "no"),
+
+    // ---- Replication: not supported ----
+
+    // It stays a primary.
+    kept("replicaof", Words(special::replica_of), "").alias("slaveof").at_start(),
+    kept("masterauth", Text, "").secret(),
+    kept("masteruser", Text, "").secret(),
+    kept("repl-timeout", POSITIVE, "60"),
+    kept("repl-ping-replica-period", POSITIVE, "10").alias("repl-ping-slave-period"),
+    kept("repl-backlog-size", Word(special::backlog_bytes), "1048576"),
+    kept("repl-backlog-ttl", LONG, "3600"),
+    kept("repl-disable-tcp-nodelay", Bool, "no"),
+    kept("repl-diskless-sync", Bool, "yes"),
+    kept("repl-diskless-sync-delay", COUNT, "5"),
+    kept("repl-diskless-sync-max-replicas", COUNT, "0"),
+    kept("repl-diskless-load", OneOf(DISKLESS_LOADS), "disabled"),
+    kept("replica-announce-ip", Text, "").alias("slave-announce-ip"),
+    kept("replica-announce-port", PORT, "0").alias("slave-announce-port"),
+    kept("replica-announced", Bool, "yes"),
+    kept("replica-ignore-disk-write-errors", Bool, "no"),
+    kept("replica-ignore-maxmemory", Bool, "yes").alias("slave-ignore-maxmemory"),
+    kept("replica-lazy-flush", Bool, "no").alias("slave-lazy-flush"),
+    kept("replica-priority", COUNT, "100").alias("slave-priority"),
+    kept("replica-read-only", Bool, "yes").alias("slave-read-only"),
+    kept("replica-serve-stale-data", Bool, "yes").alias("slave-serve-stale-data"),
+    kept("min-replicas-to-write", COUNT, "0").alias("min-slaves-to-write"),
+    kept("min-replicas-max-lag", COUNT, "10").alias("min-slaves-max-lag"),
+    kept("propagation-error-behavior", OneOf(PROPAGATION), "ignore"),
+
+    // ---- Access lists: not supported, there is one user, `default` ----
+
+    kept("aclfile", Text, "").at_start(),
+    kept("acllog-max-len", LONG, "128"),
+    kept("acl-pubsub-default", OneOf(CHANNEL_DEFAULTS), "resetchannels"),
+
+    // ---- Cluster: not supported ----
+
+    kept("cluster-enabled", Bool, "no").at_start(), // It stays a single node.
+    kept("cluster-config-file", Text, "nodes.conf").at_start(),
+    kept("cluster-port", PORT, "0").at_start(),
+    kept("cluster-node-timeout", LONG, "15000"),
+    kept("cluster-migration-barrier", COUNT, "1"),
+    kept("cluster-replica-validity-factor", COUNT, "10").alias("cluster-slave-validity-factor"),
+    kept("cluster-replica-no-failover", Bool, "no").alias("cluster-slave-no-failover"),
+    kept("cluster-require-full-coverage", Bool, "yes"),
+    kept("cluster-allow-reads-when-down", Bool, "no"),
+    kept("cluster-allow-pubsubshard-when-down", Bool, "yes"),
+    kept("cluster-allow-replica-migration", Bool, "yes"),
+    kept("cluster-announce-ip", Text, ""),
+    kept("cluster-announce-hostname", Word(special::host_name), ""),
+    kept("cluster-announce-port", PORT, "0"),
+    kept("cluster-announce-bus-port", PORT, "0"),
+    kept("cluster-announce-tls-port", PORT, "0"),
+    kept("cluster-link-sendbuf-limit", Memory(0, u64::MAX), "0"),
+    kept("cluster-preferred-endpoint-type", OneOf(ENDPOINTS), "ip"),
+
+    // ---- TLS: not supported. What would enable it is refused, the rest is kept. ----
+
+    kept("tls-port", Word(special::no_tls_port), "0"),
+    kept("tls-cluster", Word(special::never_tls), "no"),
+    kept("tls-replication", Word(special::never_tls), "no"),
+    kept("tls-auth-clients", OneOf(TLS_CLIENTS), "yes"),
+    kept("tls-prefer-server-ciphers", Bool, "no"),
+    kept("tls-session-caching", Bool, "yes"),
+    kept("tls-session-cache-size", COUNT, "20480"),
+    kept("tls-session-cache-timeout", COUNT, "300"),
+    kept("tls-cert-file", Text, ""),
+    kept("tls-key-file", Text, ""),
+    kept("tls-key-file-pass", Text, "").secret(),
+    kept("tls-client-cert-file", Text, ""),
+    kept("tls-client-key-file", Text, ""),
+    kept("tls-client-key-file-pass", Text, "").secret(),
+    kept("tls-dh-params-file", Text, ""),
+    kept("tls-ca-cert-file", Text, ""),
+    kept("tls-ca-cert-dir", Text, ""),
+    kept("tls-protocols", Text, ""),
+    kept("tls-ciphers", Text, ""),
+    kept("tls-ciphersuites", Text, ""),
 ];

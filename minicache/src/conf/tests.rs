@@ -65,6 +65,34 @@ fn every_text_may_be_set_to_itself() {
     }
 }
 
+/// A parameter that is declared as obeyed has a field of [`Settings`] that some code reads.
+#[test]
+fn every_parameter_declared_as_obeyed_is_read() {
+    fn read_below(folder: &std::path::Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => read_below(&entry, text),
+                false => *text += &std::fs::read_to_string(&entry).unwrap(),
+            }
+        }
+    }
+    let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut all, mut conf) = (String::new(), String::new());
+    read_below(&src, &mut all);
+    read_below(&src.join("conf"), &mut conf);
+    for row in PARAMETERS.iter().filter(|row| row.used) {
+        let field = match row.name {
+            "client-output-buffer-limit" => "output_limit_normal".to_string(),
+            "oom-score-adj" | "oom-score-adj-values" => "oom_score".to_string(),
+            name => name.replace('-', "_"),
+        };
+        let reads = |text: &str| text.matches(&format!(".{field}")).count();
+        // In conf itself only what the engine and the output limits read counts as a use.
+        let derived = conf.contains(&format!("self.{field}"));
+        assert!(derived || reads(&all) > reads(&conf), "nothing reads {}", row.name);
+    }
+}
+
 #[test]
 fn no_name_stands_for_two_parameters() {
     let mut all: Vec<&str> = names().map(|name| name.text).collect();

@@ -9,19 +9,21 @@
 //! * [`upkeep`]: what happens without being asked for: keys expire, idle clients leave, the server
 //!   stops.
 //! * [`start`]: from options to a running server.
-//! * [`surroundings`]: what `CONFIG SET` changes outside of the cache: addresses, folder, limits.
+//! * [`host`]: what `CONFIG SET` changes in the process: addresses, directory, limits.
+//! * [`addresses`]: the words of `bind`, resolved.
 //! * [`redis_style`]: the same the way a `redis-server` is started, with [`log`] lines in its form.
 //! * [`inspect`]: what the admin endpoint shows of a cache.
 //!
 //! A core shares nothing with another but the [`Cache`]. Its connections share its buffers, because
 //! only one of them runs at a time: ten thousand idle clients hold no buffer at all.
 
+pub mod addresses;
 pub mod connection;
+pub mod host;
 pub mod inspect;
 pub mod log;
 pub mod redis_style;
 pub mod start;
-pub mod surroundings;
 pub mod upkeep;
 
 use crate::conf::{Settings, Snapshot};

@@ -23,6 +23,7 @@
 //! Left out: `daemonize yes`, since shells, supervisors and containers put processes into the
 //! background well enough. The counterpart in Redis is `main` (`server.c`).
 
+use super::addresses::{listen_addresses, plain};
 use super::log;
 use super::start::{self, Start};
 use crate::commands::connection::REDIS_VERSION;
@@ -34,7 +35,7 @@ use minikit::server::{Bound, Options, ServerError};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -211,57 +212,6 @@ fn options(settings: &Settings) -> Result<Options, String> {
     })
 }
 
-/// The addresses of `bind`; those with a dash in front only if they exist here. Both wildcards
-/// together are one socket, where IPv6 sockets take IPv4 clients.
-///
-/// # Errors
-/// Why there are none, though some are named.
-pub fn listen_addresses(bind: &[String], port: u16) -> Result<Vec<SocketAddr>, String> {
-    if port == 0 || bind.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut addresses = Vec::new();
-    for name in bind {
-        let needed = !name.starts_with('-');
-        match resolve(name, port) {
-            Ok(address) if addresses.contains(&address) => {}
-            Ok(address) if needed || exists(address.ip()) => addresses.push(address),
-            Err(error) if needed => return Err(format!("bind {name}: {}", plain(&error))),
-            _ => {}
-        }
-    }
-    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-    if everywhere.iter().all(|wildcard: &IpAddr| addresses.iter().any(|it| it.ip() == *wildcard)) {
-        let one = everywhere[usize::from(takes_both())];
-        addresses = vec![(one, port).into()];
-    }
-    match addresses.is_empty() {
-        true => Err(format!("bind {}: none of these addresses exists here", bind.join(" "))),
-        false => Ok(addresses),
-    }
-}
-
-fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
-    match name.trim_start_matches('-') {
-        "*" => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
-        "::*" => Ok((Ipv6Addr::UNSPECIFIED, port).into()),
-        name => (name, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound.into()),
-    }
-}
-
-/// Whether the address is one of this machine's: whether some port of it can be had.
-fn exists(address: IpAddr) -> bool {
-    TcpListener::bind((address, 0)).is_ok()
-}
-
-/// Whether a socket on the IPv6 wildcard hears who comes by IPv4: tried, because the system
-/// decides.
-fn takes_both() -> bool {
-    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0));
-    let port = listener.as_ref().ok().and_then(|it| it.local_addr().ok()).map(|it| it.port());
-    port.is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
-}
-
 fn admin_address() -> Result<Option<SocketAddr>, String> {
     const VARIABLE: &str = "MINICACHE_ADMIN";
     let Ok(text) = std::env::var(VARIABLE) else { return Ok(None) };
@@ -334,12 +284,6 @@ fn report(error: &ServerError) {
     }
 }
 
-/// What the system says of an error, without the number.
-pub fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,26 +316,6 @@ mod tests {
         for word in OTHER_WAYS {
             assert!(!meant(&[word, "--port"]), "{word}");
         }
-    }
-
-    #[test]
-    fn the_first_address_that_exists_is_taken() {
-        let address = |bind: &str, port| {
-            let names: Vec<String> = bind.split_whitespace().map(str::to_string).collect();
-            listen_addresses(&names, port)
-        };
-        let local = Ok(vec![SocketAddr::from(([127, 0, 0, 1], 7000))]);
-        let another = SocketAddr::from(([127, 0, 0, 2], 7000));
-        assert_eq!(address("127.0.0.1", 7000), local);
-        assert_eq!(address("127.0.0.1 127.0.0.1", 7000), local);
-        assert_eq!(address("127.0.0.1 127.0.0.2", 7000).map(|all| all[1]), Ok(another));
-        // Addresses for documentation (RFC 5737) belong to nobody.
-        assert_eq!(address("-192.0.2.1 127.0.0.1", 7000), local);
-        assert_eq!(address("127.0.0.1", 0), Ok(vec![]));
-        assert_eq!(address("", 7000), Ok(vec![]));
-        assert!(address("-192.0.2.1", 7000).is_err());
-        let everywhere = address("* -::*", 7000).expect("the wildcard exists");
-        assert!(everywhere.len() == 1 && everywhere[0].ip().is_unspecified(), "{everywhere:?}");
     }
 
     #[test]

@@ -14,8 +14,8 @@
 //! What was found out on the way (the port that port 0 became, the number of cores) is written
 //! where `CONFIG GET` shows it. The counterpart in Redis is `initServer` (`server.c`).
 
+use super::host::{FILES_BESIDES, ServerProcess};
 use super::inspect::Inspector;
-use super::surroundings::{FILES_BESIDES, Surroundings};
 use super::{Server, now};
 use crate::conf::Config;
 use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
@@ -46,6 +46,7 @@ pub struct Start {
 /// # Errors
 /// Where an address, a thread or a runtime could not be had.
 pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), ServerError> {
+    raw::ignore_hangup();
     let cores = match start.options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
@@ -65,7 +66,7 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
     let options = Options { threads: cores, ..start.options };
     minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound, doors| {
         note_port(&cache, bound);
-        cache.host.get_or_init(|| Box::new(Surroundings::new(doors)));
+        cache.host.get_or_init(|| Box::new(ServerProcess::new(doors)));
         ready(&cache, bound);
     })
 }

@@ -6,12 +6,12 @@
 use super::Call;
 use crate::commands::catalogue;
 use crate::commands::connection::REDIS_VERSION;
-use crate::engine::cache::{CommandCounters, Counters};
+use crate::conf::ProcessInfo;
+use crate::engine::cache::{Cache, CommandCounters, Counters};
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::Answer;
 use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::{Shard, ShardStats};
-use minikit::process::{self, Process};
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -105,14 +105,14 @@ fn server(c: &mut Call, page: &mut Page) {
     let (cache, now) = (c.store.cache, c.store.now);
     let settings = c.settings;
     let up_s = (now.ms - cache.identity.started_ms).max(0) / 1000;
-    let executable = std::env::current_exe().unwrap_or_default();
+    let process = process(cache);
     page.row("redis_version", REDIS_VERSION);
     page.row("redis_git_sha1", "00000000");
     page.row("redis_git_dirty", 0);
     page.row("redis_build_id", 0);
     page.row("minicache_version", env!("CARGO_PKG_VERSION"));
     page.row("redis_mode", "standalone");
-    page.row("os", process::system());
+    page.row("os", &process.system);
     page.row("arch_bits", usize::BITS);
     page.row("monotonic_clock", "POSIX clock_gettime");
     page.row("multiplexing_api", "epoll");
@@ -126,7 +126,7 @@ fn server(c: &mut Call, page: &mut Page) {
     page.row("hz", settings.hz);
     page.row("configured_hz", settings.hz);
     page.row("lru_clock", (now.ms / 1000) & 0xff_ffff);
-    page.row("executable", executable.display());
+    page.row("executable", &process.executable);
     page.row("config_file", &cache.identity.config_file);
     page.row("io_threads_active", u8::from(cache.counters.len() > 1));
     page.row("threads", cache.counters.len());
@@ -152,7 +152,8 @@ fn clients(c: &mut Call, page: &mut Page) {
 
 fn memory(c: &mut Call, page: &mut Page) {
     let (cache, settings) = (c.store.cache, c.settings);
-    let resident = Process::look().resident_bytes as usize;
+    let process = process(cache);
+    let resident = process.resident_bytes;
     let (used, allocated) = (cache.used_memory(), crate::raw::allocated());
     let (peak, startup) = (cache.peak_memory(), cache.startup_memory);
     let overhead = startup + index_bytes(c);
@@ -168,7 +169,7 @@ fn memory(c: &mut Call, page: &mut Page) {
     page.row("allocator_allocated", allocated);
     page.row("allocator_active", allocated);
     page.row("allocator_resident", resident);
-    page.size("total_system_memory", process::machine_memory_bytes() as usize);
+    page.size("total_system_memory", process.machine_memory_bytes);
     no_scripts(page);
     page.size("maxmemory", settings.maxmemory as usize);
     page.row("maxmemory_policy", settings.maxmemory_policy.name());
@@ -302,8 +303,13 @@ fn replication(c: &mut Call, page: &mut Page) {
     page.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
 }
 
-fn cpu(_: &mut Call, page: &mut Page) {
-    let process = Process::look();
+/// The process that runs the server; empty under tests, which have none.
+fn process(cache: &Cache) -> ProcessInfo {
+    cache.host.get().map(|host| host.process()).unwrap_or_default()
+}
+
+fn cpu(c: &mut Call, page: &mut Page) {
+    let process = process(c.store.cache);
     page.row("used_cpu_sys", format!("{:.6}", process.system_cpu_seconds));
     page.row("used_cpu_user", format!("{:.6}", process.user_cpu_seconds));
     page.row("used_cpu_sys_children", "0.000000");

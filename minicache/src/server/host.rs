@@ -1,41 +1,41 @@
-//! What `CONFIG SET` changes outside of the cache: where it listens, its folder, how many files it
-//! may open, and what the kernel thinks of it.
+//! The running process as a [`Host`]: what `CONFIG SET` changes outside of the cache.
 //!
 //! ```text
 //! CONFIG SET port 7001         bind 127.0.0.1:7001; if that fails, the error says so
-//! CONFIG SET bind "10.0.0.1"   bind 10.0.0.1:7001; connections that are there stay
-//! CONFIG SET oom-score-adj yes /proc/self/oom_score_adj: what it was at first, and 0 more
+//! CONFIG SET bind "10.0.0.1"   bind 10.0.0.1:7001; established connections stay
+//! CONFIG SET oom-score-adj yes /proc/self/oom_score_adj: the score at start, plus 0
 //! ```
 //!
 //! The counterparts in Redis are the `apply` functions of `config.c`, `changeListenPort`,
 //! `adjustOpenFilesLimit` and `setOOMScoreAdj` (`server.c`).
 
-use super::redis_style::listen_addresses;
+use super::addresses::{listen_addresses, plain};
 use crate::conf::settings::OomScore;
-use crate::conf::{ConfigError, Host, Settings};
+use crate::conf::{ConfigError, Host, ProcessInfo, Settings};
 use crate::raw;
+use minikit::process::{self, Process};
 use minikit::server::Doors;
 use minikit::sync::Mutex;
 use std::{fs, io};
 
-/// Files a server has open besides its clients.
+/// Open files that are not clients.
 pub const FILES_BESIDES: u64 = 32;
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
-/// The world of a running server.
-pub struct Surroundings {
+/// The process of a running server.
+pub struct ServerProcess {
     doors: Doors,
-    /// What the kernel had been told before this server said anything.
+    /// The score at start, once this server has changed it.
     oom_score_before: Mutex<Option<i32>>,
 }
 
-impl Surroundings {
-    /// The world behind these doors.
-    pub fn new(doors: Doors) -> Surroundings {
-        Surroundings { doors, oom_score_before: Mutex::new(None) }
+impl ServerProcess {
+    /// The process that listens on these doors.
+    pub fn new(doors: Doors) -> ServerProcess {
+        ServerProcess { doors, oom_score_before: Mutex::new(None) }
     }
 
-    fn move_doors(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
+    fn move_listeners(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
         if before.port == after.port && before.bind == after.bind {
             return Ok(());
         }
@@ -50,7 +50,7 @@ impl Surroundings {
         self.doors.listen(&addresses).map_err(|error| refused(error.to_string()))
     }
 
-    fn tell_kernel(&self, score: OomScore) -> Result<(), String> {
+    fn set_oom_score(&self, score: OomScore) -> Result<(), String> {
         let mut before = self.oom_score_before.lock();
         let first = match (*before, score) {
             (None, OomScore::Kept) => return Ok(()),
@@ -72,7 +72,7 @@ impl Surroundings {
     }
 }
 
-impl Host for Surroundings {
+impl Host for ServerProcess {
     fn apply(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
         if after.maxclients > before.maxclients {
             let files = raw::open_files_up_to(u64::from(after.maxclients) + FILES_BESIDES);
@@ -89,16 +89,28 @@ impl Host for Surroundings {
         }
         if before.dir != after.dir {
             std::env::set_current_dir(&after.dir)
-                .map_err(|error| refused("dir", &super::redis_style::plain(&error)))?;
+                .map_err(|error| refused("dir", &plain(&error)))?;
         }
         if before.oom_score != after.oom_score {
-            self.tell_kernel(after.oom_score).map_err(|why| refused("oom-score-adj", &why))?;
+            self.set_oom_score(after.oom_score).map_err(|why| refused("oom-score-adj", &why))?;
         }
-        self.move_doors(before, after).inspect_err(|_| {
-            // All or nothing: what was already done is undone.
-            let _ = self.tell_kernel(before.oom_score);
+        self.move_listeners(before, after).inspect_err(|_| {
+            // All or nothing: undo the steps above.
+            let _ = self.set_oom_score(before.oom_score);
             let _ = std::env::set_current_dir(&before.dir);
         })
+    }
+
+    fn process(&self) -> ProcessInfo {
+        let figures = Process::look();
+        ProcessInfo {
+            executable: std::env::current_exe().unwrap_or_default().display().to_string(),
+            system: process::system(),
+            machine_memory_bytes: process::machine_memory_bytes() as usize,
+            resident_bytes: figures.resident_bytes as usize,
+            user_cpu_seconds: figures.user_cpu_seconds,
+            system_cpu_seconds: figures.system_cpu_seconds,
+        }
     }
 
     fn log(&self, line: &str) {
