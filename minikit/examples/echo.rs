@@ -7,20 +7,27 @@
 //! hello
 //! ```
 //!
-//! What every engine has, in miniature: its arguments, its [`Service`], and a `main` that joins the
-//! two. Ctrl-C sends every client `bye` and waits until they have hung up.
+//! What every engine has, in miniature: its arguments, its service, and a `main` that joins the
+//! two. An engine picks one shape and implements one of [`Service`] and [`BlockingService`]; this
+//! one has both, to compare them: `--shape per-core`, `spread` or `per-connection`.
+//!
+//! Ctrl-C sends every client `bye`. The asynchronous shapes then echo until the client closes;
+//! `per-connection` closes each client that is not in the middle of a line.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use minikit::admin::{self, Exposition, Inspect, Xray};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use minikit::connections::Connections;
-use minikit::server::{Options, Service, Shutdown, Stream, run};
+use minikit::server::{
+    BlockingService, BlockingStream, Hooks, Options, PerConnection, PerCore, Service, Shutdown,
+    Spread, Stream, run,
+};
 use minikit::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -38,6 +45,9 @@ enum Cli {
 struct Serve {
     #[command(flatten)]
     common: ServeArgs,
+    /// How connections meet threads
+    #[arg(long, value_enum, default_value = "per-core")]
+    shape: Shape,
     /// Clients at a time
     #[arg(long, value_name = "N", default_value_t = 100)]
     max_clients: usize,
@@ -46,9 +56,30 @@ struct Serve {
     drain_timeout: u64,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Shape {
+    PerCore,
+    Spread,
+    PerConnection,
+}
+
 struct Echo {
     connections: Connections,
     max_clients: usize,
+}
+
+impl Hooks for Echo {
+    fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    fn max_connections(&self) -> usize {
+        self.max_clients
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        b"full\n".to_vec()
+    }
 }
 
 impl Service for Echo {
@@ -62,17 +93,11 @@ impl Service for Echo {
     }
 
     async fn background(self: Arc<Self>, _core: Rc<()>, _shutdown: Shutdown) {}
+}
 
-    fn connections(&self) -> &Connections {
-        &self.connections
-    }
-
-    fn max_connections(&self) -> usize {
-        self.max_clients
-    }
-
-    fn refusal(&self) -> Vec<u8> {
-        b"full\n".to_vec()
+impl BlockingService for Echo {
+    fn connection(&self, stream: BlockingStream, shutdown: Shutdown) {
+        let _ = echo_blocking(stream, &shutdown);
     }
 }
 
@@ -120,6 +145,26 @@ async fn echo(mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
     }
 }
 
+/// A request is a line. Inside of one, shutdown must not interrupt the read; between two, it may.
+fn echo_blocking(mut stream: BlockingStream, shutdown: &Shutdown) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    let mut inside_line = false;
+    loop {
+        let count = match inside_line {
+            true => stream.read(&mut buffer)?,
+            false => stream.read_or_shutdown(&mut buffer)?,
+        };
+        if count == 0 && shutdown.is_requested() {
+            stream.write_all(b"bye\n")?;
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        stream.write_all(&buffer[..count])?;
+        inside_line = buffer[count - 1] != b'\n';
+    }
+}
+
 fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |Cli::Serve(args)| {
         let max_clients = args.max_clients;
@@ -130,7 +175,12 @@ fn main() -> ExitCode {
             drain_timeout: Duration::from_secs(args.drain_timeout),
             ..args.common.options()
         };
-        run(options, echo, Shutdown::new(), |bound, _| print_ready(&ENGINE, bound))?;
+        let (shutdown, ready) = (Shutdown::new(), |bound: &_, _| print_ready(&ENGINE, bound));
+        match args.shape {
+            Shape::PerCore => run(options, PerCore(echo), shutdown, ready)?,
+            Shape::Spread => run(options, Spread(echo), shutdown, ready)?,
+            Shape::PerConnection => run(options, PerConnection(echo), shutdown, ready)?,
+        }
         Ok(())
     })
 }

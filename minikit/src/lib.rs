@@ -8,21 +8,23 @@
 //! |---|---|
 //! | [`sync`] | locks and atomics that become loom's under test |
 //! | [`mod@layout`] | byte layouts as tables: struct, codec, documentation, hexdump |
-//! | [`connections`] | how many clients are inside, and the limit on them |
+//! | [`connections`] | how many connections are open, the limit, and the load of each core |
+//! | [`idle`] | closing the connections that wait for a request, and no other |
 //! | [`value`] | numbers and texts, and their JSON |
 //! | [`events`] | what happens inside an engine, told while it happens |
 //! | [`golden`] | scripts that are test and transcript in one |
 //! | [`wait`] | how tests wait for others |
 //! | `harness` | starting, killing and restarting a program under test |
 //! | [`process`] | what the system knows about this process |
-//! | [`server`] | listeners, one runtime per core, refusal, drain, signals |
+//! | [`server`] | listeners, three shapes of threads, refusal, drain, signals, reload |
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`connections`] and [`process`] exist:
-//! what the models check and what the engines' cores use. Tokio has no sockets in that world.
+//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`connections`], [`idle`] and [`process`]
+//! exist: what the models check and what the engines' cores use. Under loom, tokio has no sockets.
 
 pub mod connections;
+pub mod idle;
 pub mod layout;
 pub mod process;
 pub mod sync;

@@ -14,7 +14,7 @@ use crate::conf::settings::OomScore;
 use crate::conf::{ConfigError, Host, ProcessInfo, Settings};
 use crate::raw;
 use minikit::process::{self, Process};
-use minikit::server::Doors;
+use minikit::server::ListenerHandle;
 use minikit::sync::Mutex;
 use std::{fs, io};
 
@@ -24,15 +24,15 @@ const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// The process of a running server.
 pub struct ServerProcess {
-    doors: Doors,
+    listeners: ListenerHandle,
     /// The score at start, once this server has changed it.
     oom_score_before: Mutex<Option<i32>>,
 }
 
 impl ServerProcess {
-    /// The process that listens on these doors.
-    pub fn new(doors: Doors) -> ServerProcess {
-        ServerProcess { doors, oom_score_before: Mutex::new(None) }
+    /// The process that listens through `listeners`.
+    pub fn new(listeners: ListenerHandle) -> ServerProcess {
+        ServerProcess { listeners, oom_score_before: Mutex::new(None) }
     }
 
     fn move_listeners(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
@@ -47,7 +47,7 @@ impl ServerProcess {
             }
         };
         let addresses = listen_addresses(&after.bind, after.port).map_err(refused)?;
-        self.doors.listen(&addresses).map_err(|error| refused(error.to_string()))
+        self.listeners.listen(&addresses).map_err(|error| refused(error.to_string()))
     }
 
     fn set_oom_score(&self, score: OomScore) -> Result<(), String> {

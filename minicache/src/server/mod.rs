@@ -31,7 +31,7 @@ use crate::engine::access::Moment;
 use crate::engine::cache::Cache;
 use connection::Connection;
 use minikit::connections::Connections;
-use minikit::server::{Service, Shutdown, Stream};
+use minikit::server::{Hooks, Service, Shutdown, Stream};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -74,6 +74,20 @@ impl Core {
     }
 }
 
+impl Hooks for Server {
+    fn connections(&self) -> &Connections {
+        &self.cache.connections
+    }
+
+    fn max_connections(&self) -> usize {
+        self.cache.config.snapshot().settings.maxclients as usize
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        b"-ERR max number of clients reached\r\n".to_vec()
+    }
+}
+
 impl Service for Server {
     type Core = Core;
 
@@ -102,18 +116,6 @@ impl Service for Server {
 
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {
         upkeep::run(&core, &shutdown).await;
-    }
-
-    fn connections(&self) -> &Connections {
-        &self.cache.connections
-    }
-
-    fn max_connections(&self) -> usize {
-        self.cache.config.snapshot().settings.maxclients as usize
-    }
-
-    fn refusal(&self) -> Vec<u8> {
-        b"-ERR max number of clients reached\r\n".to_vec()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::conf::Config;
 use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
 use crate::raw;
 use ahash::RandomState;
-use minikit::server::{Bound, Options, ServerError, Shutdown};
+use minikit::server::{Bound, Options, PerCore, ServerError, Shutdown};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,9 +64,10 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
     let _admin = start.admin.map(|address| open_admin(address, &cache)).transpose()?;
     let server = Server { cache: Arc::clone(&cache) };
     let options = Options { threads: cores, ..start.options };
-    minikit::server::run(options, Arc::new(server), Shutdown::new(), |bound, doors| {
+    let server = PerCore(Arc::new(server));
+    minikit::server::run(options, server, Shutdown::new(), |bound, listeners| {
         note_port(&cache, bound);
-        cache.host.get_or_init(|| Box::new(ServerProcess::new(doors)));
+        cache.host.get_or_init(|| Box::new(ServerProcess::new(listeners)));
         ready(&cache, bound);
     })
 }

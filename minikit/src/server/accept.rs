@@ -1,4 +1,9 @@
-//! Taking clients in: one loop per listener.
+//! Accepting clients: one loop per listener, the limit, the refusal. All shapes use it.
+//!
+//! ```text
+//! client connects ─> accept ─> connections().enter(limit) ─ Some(permit) ─> the shape's `start`
+//!                                                         └ None ─> refusal, close
+//! ```
 //!
 //! **What if `accept` fails?** Three kinds of failure ask for three answers:
 //!
@@ -9,26 +14,95 @@
 //! ```
 //!
 //! Without the pause the loop would spin: the client stays in the queue, so the listener stays
-//! ready, and the core would spend its time on failing instead of on the clients whose leaving
-//! frees the descriptors.
+//! ready, and the core would spend its time on failing `accept` calls instead of serving the
+//! clients that free descriptors when they close.
 //!
-//! Redis counterpart: `acceptTcpHandler` and `acceptCommonHandler` (`networking.c`). Redis takes up
-//! to 1000 clients per turn and on EMFILE logs a line for every failing turn of its loop, which
+//! Redis counterpart: `acceptTcpHandler` and `acceptCommonHandler` (`networking.c`). Redis accepts
+//! up to 1000 clients per turn and on EMFILE logs a line for every failing turn of its loop, which
 //! spins.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
+use socket2::Socket;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use super::listen::{CoreSockets, SocketFile};
-use super::{Shutdown, Stream};
+use super::listen::{ListenerSet, SocketFile};
+use super::thread::until_requested;
+use super::{Hooks, Shutdown, Stream};
+use crate::connections::Permit;
 use crate::sync::Arc;
 
-/// How long to leave a failing listener alone: long enough to cost nothing, short against a
-/// client's patience.
+/// How long to wait after a failure: long enough to cost no CPU time worth counting, short against
+/// a client's patience.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The sockets of one set of listeners, before the thread that accepts from them runs.
+pub struct Acceptor {
+    pub(super) sockets: ListenerSet,
+    /// Receives the sockets that replace those for TCP.
+    pub(super) rebinds: mpsc::UnboundedReceiver<Vec<std::net::TcpListener>>,
+}
+
+impl Acceptor {
+    /// Spawns the tasks that accept, into `tasks` and the runtime of the calling thread. They end
+    /// at `shutdown`. Each client within the limit is passed to `start`; the others are refused.
+    ///
+    /// # Errors
+    /// If the runtime's event queue takes no more sockets.
+    pub(super) fn spawn<H: Hooks>(
+        self,
+        tasks: &mut JoinSet<()>,
+        hooks: &Arc<H>,
+        shutdown: &Shutdown,
+        start: impl FnMut(Stream, Permit) + 'static,
+    ) -> io::Result<()> {
+        let tcp = Listener::all_of(self.sockets.tcp)?;
+        let (hooks, start) = (Arc::clone(hooks), Rc::new(RefCell::new(start)));
+        let admit = move |stream: Stream| match hooks.connections().enter(hooks.max_connections()) {
+            Some(permit) => start.borrow_mut()(stream, permit),
+            None => refuse(&stream.as_socket(), &hooks.refusal()),
+        };
+
+        if let Some((socket, file)) = self.sockets.unix {
+            let listener = Listener::Unix(UnixListener::from_std(socket)?, file);
+            tasks.spawn_local(listener.accept_all(shutdown.clone(), admit.clone()));
+        }
+        tasks.spawn_local(accept_and_rebind(tcp, self.rebinds, shutdown.clone(), admit));
+        Ok(())
+    }
+}
+
+/// Accepts by TCP until shutdown, from other sockets as soon as `rebinds` brings them.
+async fn accept_and_rebind(
+    mut listeners: Vec<Listener>,
+    mut rebinds: mpsc::UnboundedReceiver<Vec<std::net::TcpListener>>,
+    shutdown: Shutdown,
+    admit: impl FnMut(Stream) + Clone + 'static,
+) {
+    loop {
+        let mut tasks = JoinSet::new();
+        for listener in listeners.drain(..) {
+            tasks.spawn_local(listener.accept_all(shutdown.clone(), admit.clone()));
+        }
+        let sockets = tokio::select! {
+            () = until_requested(&shutdown, &mut tasks) => return,
+            Some(sockets) = rebinds.recv() => sockets,
+        };
+
+        // The old listeners must be closed before the new ones accept.
+        tasks.shutdown().await;
+        match Listener::all_of(sockets) {
+            Ok(next) => listeners = next,
+            Err(error) => tracing::error!("cannot listen: {error}"),
+        }
+    }
+}
 
 /// A listening socket of either kind.
 pub(crate) enum Listener {
@@ -37,25 +111,15 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// Brings a core's sockets into its runtime.
+    /// Brings TCP sockets into the runtime of the calling thread.
     ///
     /// # Errors
-    /// Where the runtime's event queue takes no more sockets.
-    pub(super) fn from_sockets(
-        sockets: CoreSockets,
-    ) -> io::Result<(Vec<Listener>, Option<Listener>)> {
-        let unix = sockets.unix.map(|(listener, file)| {
-            UnixListener::from_std(listener).map(|listener| Listener::Unix(listener, file))
-        });
-        Ok((Listener::all_of(sockets.tcp)?, unix.transpose()?))
-    }
-
-    /// The same for TCP sockets alone.
-    pub(super) fn all_of(sockets: Vec<std::net::TcpListener>) -> io::Result<Vec<Listener>> {
+    /// If the runtime's event queue takes no more sockets.
+    fn all_of(sockets: Vec<std::net::TcpListener>) -> io::Result<Vec<Listener>> {
         sockets.into_iter().map(|it| TcpListener::from_std(it).map(Listener::Tcp)).collect()
     }
 
-    /// Hands every client that comes to `admit`, until shutdown; then the listener is closed.
+    /// Passes every client that connects to `admit`, until shutdown; then the listener is closed.
     pub(crate) async fn accept_all(self, shutdown: Shutdown, mut admit: impl FnMut(Stream)) {
         let mut requested = pin!(shutdown.requested());
         let mut failing = false;
@@ -83,8 +147,8 @@ impl Listener {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Replies leave in one write each; waiting for more to send would only delay them.
-                // Where the option cannot be set the client has left, which the first read will
-                // tell.
+                // If the option cannot be set, the client has closed, and the first read reports
+                // that.
                 let _ = stream.set_nodelay(true);
                 Ok(Stream::tcp(stream, peer))
             }
@@ -96,9 +160,9 @@ impl Listener {
     }
 }
 
-/// Says so once per spell of failures, and gives the clients inside the time to leave.
-async fn pause(error: io::Error, said: bool) {
-    if !said {
+/// Logs the first of a run of failures, and waits for open connections to close.
+async fn pause(error: io::Error, logged: bool) {
+    if !logged {
         tracing::warn!("cannot accept clients: {error}; trying on (see `ulimit -n`)");
     }
     tokio::time::sleep(PAUSE).await;
@@ -119,16 +183,15 @@ fn concerns_one_client(error: &io::Error) -> bool {
     )
 }
 
-/// Tells a client why it is not let in, and closes. Never waits: the few bytes fit a fresh socket's
+/// Sends a client the reason why it is refused. Never waits: the few bytes fit a fresh socket's
 /// buffer.
 ///
 /// What the client has already sent is read first. A socket closed with unread bytes sends a reset,
 /// and a reset may overtake the refusal.
-pub(super) fn refuse(stream: &Stream, refusal: &[u8]) {
-    // The runtime has not polled this socket yet and would answer "not ready"; the system is asked
-    // directly. It does not block either. Failing is as good as succeeding: the connection ends
-    // here in both cases.
-    let socket = stream.as_socket();
+pub(super) fn refuse(socket: &Socket, refusal: &[u8]) {
+    // The runtime has not polled this socket yet and would answer "not ready", so the system is
+    // asked directly, without blocking. Failure needs no handling: the connection ends here anyway.
+    let _ = socket.set_nonblocking(true);
     let _ = (&*socket).read(&mut [0; 4096]);
     let _ = (&*socket).write(refusal);
 }

@@ -1,17 +1,16 @@
-//! The request to stop, as seen from every task of every core.
+//! The request to shut down, as every task of every core sees it.
 //!
-//! Each idle connection waits for two things: bytes, and this. Waiting means standing in a queue
-//! behind a lock, and with one queue for the whole server all cores would meet at that lock on
-//! every wake-up. So every core has a bell of its own, and the core passes the ring of the big one
-//! on:
+//! Each idle connection waits for two things: bytes, and this. A waiting task is an entry in a list
+//! behind a lock, and with one list for the whole server all cores would contend for that lock on
+//! every wake-up. So every core has a [`Latch`] of its own, and relays the server's:
 //!
 //! ```text
-//! SIGTERM, SHUTDOWN -> request() -> [server's bell] -> core 0 -> [its bell] -> clients A, B
-//!                                                   -> core 1 -> [its bell] -> client C
+//! SIGTERM, SHUTDOWN -> request() -> [server's latch] -> core 0 -> [its latch] -> clients A, B
+//!                                                    -> core 1 -> [its latch] -> client C
 //! ```
 //!
-//! The counterpart in Redis is the flag `server.shutdown_asap`, read by its one thread in
-//! `serverCron` (`server.c`).
+//! Redis counterpart: the flag `server.shutdown_asap`, read by its one thread in `serverCron`
+//! (`server.c`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,18 +18,19 @@ use tokio::sync::Notify;
 
 use crate::sync::Arc;
 
-/// A handle on the request to stop; clones speak of the same request. Once made, a request stays.
+/// A handle on the request to shut down; clones refer to the same request, which cannot be undone.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
-    /// Rung by `request`.
-    server: Arc<Bell>,
-    /// Where this handle's holder waits.
-    near: Arc<Bell>,
+    /// Set by `request`.
+    server: Arc<Latch>,
+    /// What `requested` waits for.
+    local: Arc<Latch>,
 }
 
+/// A flag that is set once, and the tasks that wait for it.
 #[derive(Debug, Default)]
-struct Bell {
-    rung: AtomicBool,
+struct Latch {
+    set: AtomicBool,
     waiting: Notify,
 }
 
@@ -41,52 +41,52 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// A request nobody has made yet.
+    /// Shutdown not requested yet.
     pub fn new() -> Shutdown {
-        let bell = Arc::new(Bell::default());
-        Shutdown { server: Arc::clone(&bell), near: bell }
+        let latch = Arc::new(Latch::default());
+        Shutdown { server: Arc::clone(&latch), local: latch }
     }
 
-    /// Asks the whole server to stop, from any thread and also from within a connection. Repeating
-    /// it does nothing more.
+    /// Asks the whole server to shut down, from any thread and also from within a connection. A
+    /// second call does nothing.
     pub fn request(&self) {
-        self.server.ring();
+        self.server.set();
     }
 
-    /// Whether someone has asked. One atomic load.
+    /// Returns true if shutdown was requested. One atomic load.
     pub fn is_requested(&self) -> bool {
-        self.server.rung.load(Ordering::Acquire)
+        self.server.set.load(Ordering::Acquire)
     }
 
-    /// Waits until someone asks, or returns at once where that has happened. Waiting again and
-    /// again in a loop is cheaper with one future that is pinned outside of it.
+    /// Waits until shutdown is requested, or returns at once if it was already. In a loop, create
+    /// the future once outside and pin it: that is cheaper than a new one each time.
     pub async fn requested(&self) {
-        self.near.heard().await;
+        self.local.wait().await;
     }
 
-    /// The same request, with a place to wait that only one core uses. It must be relayed there.
+    /// The same request, with a latch that only one core waits for. That core must call `relay`.
     pub(super) fn for_core(&self) -> Shutdown {
-        Shutdown { server: Arc::clone(&self.server), near: Arc::default() }
+        Shutdown { server: Arc::clone(&self.server), local: Arc::default() }
     }
 
-    /// Wakes those who wait at this handle's own place.
+    /// Wakes the tasks that wait for this handle's own latch.
     pub(super) fn relay(&self) {
-        self.near.ring();
+        self.local.set();
     }
 }
 
-impl Bell {
-    fn ring(&self) {
-        self.rung.store(true, Ordering::Release);
+impl Latch {
+    fn set(&self) {
+        self.set.store(true, Ordering::Release);
         self.waiting.notify_waiters();
     }
 
-    async fn heard(&self) {
-        // Made before the look at the flag: a ring between the two reaches a future that exists
-        // already.
-        let ring = self.waiting.notified();
-        if !self.rung.load(Ordering::Acquire) {
-            ring.await;
+    async fn wait(&self) {
+        // Created before the flag is read: `notify_waiters` reaches every future that exists, so a
+        // `set` between the two lines is not lost.
+        let notified = self.waiting.notified();
+        if !self.set.load(Ordering::Acquire) {
+            notified.await;
         }
     }
 }
@@ -115,21 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn a_request_from_another_thread_wakes_the_waiting() {
+    fn a_request_from_another_thread_wakes_a_waiting_task() {
         let shutdown = Shutdown::new();
         let far = shutdown.clone();
         let thread = std::thread::spawn(move || far.request());
         block_on(shutdown.requested());
-        thread.join().expect("it only rings");
+        thread.join().expect("it only sets a flag");
     }
 
     #[test]
-    fn a_core_hears_when_it_is_relayed_and_knows_at_once() {
+    fn a_core_sees_the_flag_at_once_and_wakes_when_relayed() {
         let shutdown = Shutdown::new();
         let core = shutdown.for_core();
         shutdown.request();
-        assert!(core.is_requested(), "the flag is one for all");
-        assert!(!core.near.rung.load(Ordering::Relaxed), "the bell is not");
+        assert!(core.is_requested(), "all share the flag");
+        assert!(!core.local.set.load(Ordering::Relaxed), "but not the latch");
         core.relay();
         block_on(core.requested());
     }

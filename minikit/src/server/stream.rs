@@ -1,16 +1,19 @@
 //! One client's connection, TCP or Unix, without buffers of its own.
 //!
-//! Read and written through tokio's [`AsyncRead`] and [`AsyncWrite`]. A read that is dropped before
-//! it is ready has taken nothing, so a connection can wait for several things at once and lose no
-//! byte when another of them comes first:
+//! [`Stream`] is read and written through tokio's [`AsyncRead`] and [`AsyncWrite`]. A read that is
+//! dropped before it is ready has taken nothing, so a connection can wait for several things at
+//! once and lose no byte when another of them comes first:
 //!
 //! ```text
 //! select! {
 //!     count = stream.read(&mut buffer) => work on it
 //!     message = inbox.recv()           => push it
-//!     () = &mut requested              => the server ends
+//!     () = &mut requested              => the server shuts down
 //! }
 //! ```
+//!
+//! A tokio socket belongs to the runtime that accepted it. To move to another core, or to a thread
+//! that blocks, it leaves that runtime as a [`DetachedStream`].
 //!
 //! Redis counterpart: `connection.c`, whose `ConnectionType` table has `read` and `write` of TCP,
 //! Unix and TLS.
@@ -22,82 +25,142 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::sync::Arc;
 
-/// A connection to one client; dropped, it is closed.
+/// A connection to one client; dropping it closes it.
 #[derive(Debug)]
 pub struct Stream {
-    socket: Socket,
+    socket: AsyncSocket,
+    address: Address,
 }
 
 #[derive(Debug)]
-enum Socket {
-    Tcp { stream: TcpStream, peer: SocketAddr },
-    Unix { stream: UnixStream, path: Arc<Path> },
+enum AsyncSocket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connection outside of any runtime. Its socket is non-blocking until somebody changes that.
+#[derive(Debug)]
+pub(super) struct DetachedStream {
+    pub(super) socket: Socket,
+    pub(super) address: Address,
+}
+
+/// The addresses of a connection, kept because the system forgets the peer when it has gone.
+#[derive(Clone, Debug)]
+pub(super) enum Address {
+    /// The client's address.
+    Tcp(SocketAddr),
+    /// The server's path: a client's end of a Unix socket has no name.
+    Unix(Arc<Path>),
 }
 
 impl Stream {
-    /// The peer is kept, because the system forgets it when the peer has gone.
     pub(super) fn tcp(stream: TcpStream, peer: SocketAddr) -> Stream {
-        Stream { socket: Socket::Tcp { stream, peer } }
+        Stream { socket: AsyncSocket::Tcp(stream), address: Address::Tcp(peer) }
     }
 
-    /// `path` is the server's own: a client's end of a Unix socket has no name.
     pub(super) fn unix(stream: UnixStream, path: Arc<Path>) -> Stream {
-        Stream { socket: Socket::Unix { stream, path } }
+        Stream { socket: AsyncSocket::Unix(stream), address: Address::Unix(path) }
     }
 
     /// The client's address as Redis prints it: `127.0.0.1:5000`, `[::1]:5000`, and for a Unix
-    /// socket its path followed by `:0`. An IPv4 client of an IPv6 listener is shown as the IPv4
-    /// client it is.
+    /// socket its path followed by `:0`. An IPv4 client of an IPv6 listener is printed as IPv4.
     pub fn peer(&self) -> String {
-        match &self.socket {
-            Socket::Tcp { peer, .. } => canonical(*peer).to_string(),
-            Socket::Unix { path, .. } => format!("{}:0", path.display()),
-        }
+        self.address.peer()
     }
 
-    /// The server's side of the connection, in the same form. Empty where the system no longer
-    /// knows it.
+    /// The server's side of the connection, in the same form. Empty if the system no longer knows
+    /// it.
     pub fn local(&self) -> String {
-        match &self.socket {
-            Socket::Tcp { stream, .. } => stream
-                .local_addr()
-                .map_or_else(|_| String::new(), |addr| canonical(addr).to_string()),
-            Socket::Unix { path, .. } => format!("{}:0", path.display()),
-        }
+        self.address.local(&self.as_socket())
     }
 
-    /// Has the kernel ask a TCP client for a sign of life after so long a silence, so that the dead
-    /// are found. Where the system refuses, nothing changes.
-    pub fn keep_alive(&self, after: Duration) {
-        if let Socket::Tcp { stream, .. } = &self.socket {
-            let probes = TcpKeepalive::new().with_time(after).with_interval(after / 3);
-            let _ = SockRef::from(stream).set_tcp_keepalive(&probes.with_retries(3));
-        }
+    /// Turns on TCP keepalive: after `idle` without traffic the kernel probes the client, three
+    /// times at intervals of a third of `idle`, and then closes the connection. Does nothing for a
+    /// Unix socket, or if the system refuses.
+    pub fn keep_alive(&self, idle: Duration) {
+        self.address.keep_alive(&self.as_socket(), idle);
     }
 
-    /// Whether the client came through the Unix socket.
+    /// Returns true if the client came through the Unix socket.
     pub fn is_unix(&self) -> bool {
-        matches!(self.socket, Socket::Unix { .. })
+        self.address.is_unix()
     }
 
-    /// The socket itself, past the runtime.
+    /// The socket itself, bypassing the runtime.
     pub(super) fn as_socket(&self) -> SockRef<'_> {
         match &self.socket {
-            Socket::Tcp { stream, .. } => SockRef::from(stream),
-            Socket::Unix { stream, .. } => SockRef::from(stream),
+            AsyncSocket::Tcp(stream) => SockRef::from(stream),
+            AsyncSocket::Unix(stream) => SockRef::from(stream),
         }
+    }
+
+    /// Takes the connection out of its runtime.
+    ///
+    /// # Errors
+    /// If the runtime's event queue does not release the socket.
+    pub(super) fn detach(self) -> io::Result<DetachedStream> {
+        let socket = match self.socket {
+            AsyncSocket::Tcp(stream) => stream.into_std()?.into(),
+            AsyncSocket::Unix(stream) => stream.into_std()?.into(),
+        };
+        Ok(DetachedStream { socket, address: self.address })
+    }
+}
+
+impl DetachedStream {
+    /// Brings the connection into the runtime of the calling thread.
+    ///
+    /// # Errors
+    /// If the runtime's event queue takes no more sockets.
+    pub(super) fn into_stream(self) -> io::Result<Stream> {
+        let socket = match &self.address {
+            Address::Tcp(_) => AsyncSocket::Tcp(TcpStream::from_std(self.socket.into())?),
+            Address::Unix(_) => AsyncSocket::Unix(UnixStream::from_std(self.socket.into())?),
+        };
+        Ok(Stream { socket, address: self.address })
+    }
+}
+
+impl Address {
+    pub(super) fn peer(&self) -> String {
+        match self {
+            Address::Tcp(peer) => canonical(*peer).to_string(),
+            Address::Unix(path) => format!("{}:0", path.display()),
+        }
+    }
+
+    pub(super) fn local(&self, socket: &Socket) -> String {
+        match self {
+            Address::Tcp(_) => {
+                let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+                local.map_or_else(String::new, |address| canonical(address).to_string())
+            }
+            Address::Unix(path) => format!("{}:0", path.display()),
+        }
+    }
+
+    pub(super) fn keep_alive(&self, socket: &Socket, idle: Duration) {
+        if !self.is_unix() {
+            let probes = TcpKeepalive::new().with_time(idle).with_interval(idle / 3);
+            let _ = socket.set_tcp_keepalive(&probes.with_retries(3));
+        }
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self, Address::Unix(_))
     }
 }
 
 /// A read that fills less than the buffer shows that nothing more is there: tokio then sleeps
-/// before the next one without asking the kernel again. A server of requests and replies makes one
-/// system call less per request by it than with `try_read`.
+/// before the next one without asking the kernel again. That saves a server of requests and replies
+/// one system call per request compared with `try_read`.
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -105,8 +168,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match &mut self.get_mut().socket {
-            Socket::Tcp { stream, .. } => Pin::new(stream).poll_read(cx, buffer),
-            Socket::Unix { stream, .. } => Pin::new(stream).poll_read(cx, buffer),
+            AsyncSocket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            AsyncSocket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -118,8 +181,8 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().socket {
-            Socket::Tcp { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
-            Socket::Unix { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
+            AsyncSocket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            AsyncSocket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -129,8 +192,8 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().socket {
-            Socket::Tcp { stream, .. } => Pin::new(stream).poll_shutdown(cx),
-            Socket::Unix { stream, .. } => Pin::new(stream).poll_shutdown(cx),
+            AsyncSocket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            AsyncSocket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The life cycle from inside: addresses, limits, cores, ends.
+//! The life cycle from inside: addresses, limits, shapes, shutdown.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -12,13 +13,17 @@ use std::time::Duration;
 
 use crate::client::Client;
 use minikit::connections::Connections;
-use minikit::server::{Bound, Doors, Options, ServerError, Service, Shutdown, Stream, run};
+use minikit::server::{
+    BlockingService, BlockingStream, Bound, Hooks, ListenerHandle, Options, PerConnection, PerCore,
+    ServerError, Service, Shutdown, Spread, Stream, run,
+};
 use minikit::sync::Arc;
 use minikit::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers each line by what it is told in it: `core`, `peer`, `local`, `stop`, `panic`; anything
-/// else comes back. When told to end it says `bye` and goes, unless it was told to `stay`.
+/// Answers each line by the word in it: `core`, `peer`, `local`, `stop`, `panic`; anything else
+/// comes back. At shutdown it says `bye` and closes, unless the client has sent `stay`: then it is
+/// as busy as with a long request.
 struct Oracle {
     connections: Connections,
     limit: AtomicUsize,
@@ -36,6 +41,35 @@ impl Oracle {
 /// What one core of the oracle owns; `Rc` and no `Send` anywhere.
 struct Core {
     index: usize,
+}
+
+/// The answer to one line.
+fn answer(line: &[u8], core: &str, (peer, local): (String, String), end: &Shutdown) -> String {
+    let line = str::from_utf8(line).expect("tests send text").trim_end();
+    if line == "stop" {
+        end.request();
+    }
+    match line {
+        "core" => format!("{core}\n"),
+        "peer" => format!("{peer}\n"),
+        "local" => format!("{local}\n"),
+        "panic" => panic!("on purpose, in one connection"),
+        other => format!("{other}\n"),
+    }
+}
+
+impl Hooks for Oracle {
+    fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    fn max_connections(&self) -> usize {
+        self.limit.load(SeqCst)
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        b"full up\n".to_vec()
+    }
 }
 
 impl Service for Oracle {
@@ -58,19 +92,11 @@ impl Service for Oracle {
                 read = stream.read(&mut buffer) => read,
             };
             let Ok(count @ 1..) = read else { return };
-            let line = str::from_utf8(&buffer[..count]).expect("tests send text").trim_end();
-            let answer = match line {
-                "core" => core.index.to_string(),
-                "peer" => stream.peer(),
-                "local" => stream.local(),
-                "panic" => panic!("on purpose, in one connection"),
-                other => other.to_owned(),
-            };
-            stay |= line == "stay";
-            if line == "stop" {
-                shutdown.request();
-            }
-            stream.write_all(format!("{answer}\n").as_bytes()).await.expect("it is read");
+            let line = &buffer[..count];
+            stay |= line == b"stay\n";
+            let addresses = (stream.peer(), stream.local());
+            let answer = answer(line, &core.index.to_string(), addresses, &shutdown);
+            stream.write_all(answer.as_bytes()).await.expect("it is read");
         }
     }
 
@@ -79,41 +105,74 @@ impl Service for Oracle {
         shutdown.requested().await;
         self.backgrounds.fetch_add(100, SeqCst);
     }
+}
 
-    fn connections(&self) -> &Connections {
-        &self.connections
-    }
-
-    fn max_connections(&self) -> usize {
-        self.limit.load(SeqCst)
-    }
-
-    fn refusal(&self) -> Vec<u8> {
-        b"full up\n".to_vec()
+impl BlockingService for Oracle {
+    fn connection(&self, mut stream: BlockingStream, shutdown: Shutdown) {
+        let mut buffer = [0; 1000];
+        let mut stay = false;
+        loop {
+            let read = match stay {
+                true => stream.read(&mut buffer),
+                false => stream.read_or_shutdown(&mut buffer),
+            };
+            let count = read.expect("no connection is reset");
+            if count == 0 && !stay && shutdown.is_requested() {
+                let _ = stream.write_all(b"bye\n");
+            }
+            if count == 0 {
+                return;
+            }
+            let line = &buffer[..count];
+            stay |= line == b"stay\n";
+            let thread = std::thread::current();
+            let name = thread.name().expect("every connection's thread has a name");
+            let answer = answer(line, name, (stream.peer(), stream.local()), &shutdown);
+            stream.write_all(answer.as_bytes()).expect("it is read");
+        }
     }
 }
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    PerCore,
+    Spread,
+    PerConnection,
+}
+
+const SHAPES: [Shape; 3] = [Shape::PerCore, Shape::Spread, Shape::PerConnection];
 
 /// A server in this process.
 struct Running {
     service: Arc<Oracle>,
     bound: Bound,
-    doors: Doors,
+    listeners: ListenerHandle,
     shutdown: Shutdown,
     thread: JoinHandle<Result<(), ServerError>>,
 }
 
 impl Running {
     fn start(options: Options) -> Running {
+        Running::start_as(Shape::PerCore, options)
+    }
+
+    fn start_as(shape: Shape, options: Options) -> Running {
         let service = Arc::new(Oracle::new());
         let shutdown = Shutdown::new();
         let (ready, readiness) = mpsc::channel();
-        let (inside, until) = (Arc::clone(&service), shutdown.clone());
+        let (oracle, until) = (Arc::clone(&service), shutdown.clone());
         let thread = std::thread::spawn(move || {
-            let told = |bound: &Bound, doors| ready.send((bound.clone(), doors)).expect("awaited");
-            run(options, inside, until, told)
+            let on_ready = |bound: &Bound, listeners| {
+                ready.send((bound.clone(), listeners)).expect("the test waits for it");
+            };
+            match shape {
+                Shape::PerCore => run(options, PerCore(oracle), until, on_ready),
+                Shape::Spread => run(options, Spread(oracle), until, on_ready),
+                Shape::PerConnection => run(options, PerConnection(oracle), until, on_ready),
+            }
         });
-        let (bound, doors) = readiness.recv().expect("the server becomes ready");
-        Running { service, bound, doors, shutdown, thread }
+        let (bound, listeners) = readiness.recv().expect("the server becomes ready");
+        Running { service, bound, listeners, shutdown, thread }
     }
 
     fn connect(&self) -> Client {
@@ -125,6 +184,12 @@ impl Running {
         self.shutdown.request();
         self.thread.join().expect("no panic").expect("a good end");
     }
+}
+
+/// A server that must fail to start.
+fn failure(options: Options, oracle: Oracle) -> ServerError {
+    let oracle = PerCore(Arc::new(oracle));
+    run(options, oracle, Shutdown::new(), |_, _| panic!("it is ready")).expect_err("it must fail")
 }
 
 fn any_port() -> Options {
@@ -181,13 +246,17 @@ fn an_ipv4_client_of_an_ipv6_listener_is_shown_as_ipv4() {
 }
 
 #[test]
-fn beyond_the_limit_clients_are_told_and_closed() {
-    let server = Running::start(Options { threads: 2, ..any_port() });
+fn above_the_limit_clients_are_refused() {
+    SHAPES.iter().for_each(|shape| refuses_above_the_limit(*shape));
+}
+
+fn refuses_above_the_limit(shape: Shape) {
+    let server = Running::start_as(shape, Options { threads: 2, ..any_port() });
     server.service.limit.store(2, SeqCst);
     let (mut a, mut b) = (server.connect(), server.connect());
     assert_eq!((a.ask("1"), b.ask("2")), (Some("1".into()), Some("2".into())));
     let mut refused = server.connect();
-    assert_eq!(refused.line().as_deref(), Some("full up"));
+    assert_eq!(refused.line().as_deref(), Some("full up"), "{shape:?}");
     assert_eq!(refused.line(), None);
     assert_eq!(server.service.connections.current(), 2);
     assert_eq!(server.service.connections.refused(), 1);
@@ -202,15 +271,46 @@ fn beyond_the_limit_clients_are_told_and_closed() {
 }
 
 #[test]
-fn a_panic_costs_one_connection_and_no_place() {
-    let server = Running::start(Options { threads: 1, ..any_port() });
-    server.service.limit.store(1, SeqCst);
-    for _ in 0..3 {
-        let mut client = server.connect();
-        assert_eq!(client.ask("panic"), None);
-        wait_until("its place is free", || server.service.connections.current() == 0);
+fn a_panic_closes_one_connection_and_frees_its_permit() {
+    for shape in SHAPES {
+        let server = Running::start_as(shape, Options { threads: 1, ..any_port() });
+        server.service.limit.store(1, SeqCst);
+        for _ in 0..3 {
+            let mut client = server.connect();
+            assert_eq!(client.ask("panic"), None, "{shape:?}");
+            wait_until("its permit is free", || server.service.connections.current() == 0);
+        }
+        assert_eq!(server.connect().ask("alive").as_deref(), Some("alive"));
+        server.end();
     }
-    assert_eq!(server.connect().ask("alive").as_deref(), Some("alive"));
+}
+
+/// Ten long connections: the kernel's hash would give a core anything from none to all of them.
+#[test]
+fn spread_gives_each_of_two_cores_half_of_ten_connections() {
+    let server = Running::start_as(Shape::Spread, Options { threads: 2, ..any_port() });
+    let mut clients = (0..10).map(|_| server.connect()).collect::<Vec<_>>();
+    let mut cores = clients.iter_mut().map(|it| it.ask("core").expect("an answer"));
+    let on_core_0 = cores.by_ref().filter(|core| core == "0").count();
+    assert_eq!(on_core_0, 5);
+
+    // When the five of one core have closed, the next five go there.
+    clients.retain_mut(|it| it.ask("core").as_deref() == Some("0"));
+    wait_until("five have left", || server.service.connections.current() == 5);
+    for _ in 0..5 {
+        let mut client = server.connect();
+        assert_eq!(client.ask("core").as_deref(), Some("1"));
+        clients.push(client);
+    }
+    server.end();
+}
+
+#[test]
+fn each_connection_has_a_named_thread() {
+    let server = Running::start_as(Shape::PerConnection, any_port());
+    let (mut a, mut b) = (server.connect(), server.connect());
+    let names = (a.ask("core"), b.ask("core"));
+    assert_eq!(names, (Some("conn-1".to_owned()), Some("conn-2".to_owned())));
     server.end();
 }
 
@@ -219,50 +319,59 @@ fn a_core_that_panics_ends_the_server_with_an_error() {
     let mut oracle = Oracle::new();
     oracle.bad_core = Some(1);
     let options = Options { threads: 3, ..any_port() };
-    let end = run(options, Arc::new(oracle), Shutdown::new(), |_, _| panic!("it is not ready"));
-    assert!(matches!(end, Err(ServerError::Core { index: 1 })), "{end:?}");
+    let error = failure(options, oracle);
+    assert!(matches!(&error, ServerError::Panicked { thread } if thread == "core-1"), "{error:?}");
 }
 
 #[test]
-fn shutdown_reaches_everyone_and_waits_for_those_who_stay() {
-    let server = Running::start(Options { threads: 2, ..any_port() });
+fn shutdown_closes_idle_connections_and_waits_for_busy_ones() {
+    SHAPES.iter().for_each(|shape| drains(*shape));
+}
+
+fn drains(shape: Shape) {
+    let server = Running::start_as(shape, Options { threads: 2, ..any_port() });
+    let cores = if shape == Shape::PerConnection { 0 } else { 2 };
     let mut clients = (0..8).map(|_| server.connect()).collect::<Vec<_>>();
     for client in &mut clients {
         assert_eq!(client.ask("hello").as_deref(), Some("hello"));
     }
-    wait_until("both have begun", || server.service.backgrounds.load(SeqCst) == 2);
-    let mut staying = server.connect();
-    assert_eq!(staying.ask("stay").as_deref(), Some("stay"));
+    wait_until("all have begun", || server.service.backgrounds.load(SeqCst) == cores);
+    let mut busy = server.connect();
+    assert_eq!(busy.ask("stay").as_deref(), Some("stay"));
+
     // The request comes from a client here, as the command SHUTDOWN would make it.
     let mut first = clients.remove(0);
     assert_eq!(first.ask("stop").as_deref(), Some("stop"));
-    assert_eq!(first.line().as_deref(), Some("bye"));
+    assert_eq!(first.line().as_deref(), Some("bye"), "{shape:?}");
     for client in &mut clients {
         assert_eq!(client.line().as_deref(), Some("bye"));
         assert_eq!(client.line(), None);
     }
-    assert_eq!(staying.ask("still here").as_deref(), Some("still here"));
+    let address = server.bound.tcp.expect("bound");
+    wait_until("nobody listens", || TcpStream::connect(address).is_err());
+    assert_eq!(busy.ask("still here").as_deref(), Some("still here"));
     assert!(!server.thread.is_finished(), "it waits for the last client");
-    drop(staying);
+
+    drop(busy);
     server.thread.join().expect("no panic").expect("a good end");
-    assert_eq!(
-        server.service.backgrounds.load(SeqCst),
-        202,
-        "one for each core, and alive to be told"
-    );
+    let backgrounds = server.service.backgrounds.load(SeqCst);
+    assert_eq!(backgrounds, 101 * cores, "one for each core, which saw the shutdown");
     assert_eq!(server.service.connections.current(), 0);
 }
 
 #[test]
-fn those_who_never_end_are_cut_and_it_is_a_good_end() {
-    let options = Options { drain_timeout: Duration::from_millis(1), threads: 1, ..any_port() };
-    let server = Running::start(options);
-    let mut client = server.connect();
-    assert_eq!(client.ask("stay").as_deref(), Some("stay"));
-    let service = Arc::clone(&server.service);
-    server.end();
-    assert_eq!(client.line(), None);
-    assert_eq!(service.connections.current(), 0, "also a cut client gives back its place");
+fn connections_that_never_end_are_cut_and_it_is_a_good_end() {
+    for shape in SHAPES {
+        let options = Options { drain_timeout: Duration::from_millis(1), threads: 1, ..any_port() };
+        let server = Running::start_as(shape, options);
+        let mut client = server.connect();
+        assert_eq!(client.ask("stay").as_deref(), Some("stay"));
+        let service = Arc::clone(&server.service);
+        server.end();
+        assert_eq!(client.line(), None, "{shape:?}");
+        // A thread of its own may need a moment longer than the server.
+        wait_until("the permit is free", || service.connections.current() == 0);
+    }
 }
 
 #[test]
@@ -270,8 +379,7 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("any port");
     let listen = holder.local_addr().expect("bound");
     let options = Options { listen: vec![listen], threads: 2, ..Options::default() };
-    let end = run(options, Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("it is taken"));
-    let text = end.expect_err("taken").to_string();
+    let text = failure(options, Oracle::new()).to_string();
     assert!(text.contains(&listen.to_string()), "{text}");
     assert!(text.contains("--listen") && text.contains("ss -ltnp"), "{text}");
 }
@@ -296,13 +404,13 @@ fn a_running_server_listens_elsewhere_and_keeps_its_clients() {
     assert_eq!(client.ask("one").as_deref(), Some("one"));
     let holder = TcpListener::bind("127.0.0.1:0").expect("any port");
     let taken = holder.local_addr().expect("bound");
-    server.doors.listen(&[taken]).expect_err("it is taken");
+    server.listeners.listen(&[taken]).expect_err("it is taken");
     TcpStream::connect(before).expect("nothing has changed");
 
     let everywhere = SocketAddr::from(([0, 0, 0, 0], before.port()));
-    server.doors.listen(&[everywhere]).expect("its own port is no obstacle");
+    server.listeners.listen(&[everywhere]).expect("its own port is no obstacle");
     TcpStream::connect(("127.0.0.2", before.port())).expect("it listens there");
-    server.doors.listen(&[]).expect("no address is no obstacle");
+    server.listeners.listen(&[]).expect("no address is no obstacle");
     while TcpStream::connect(before).is_ok() {
         std::thread::yield_now();
     }
@@ -317,30 +425,34 @@ fn two_servers_never_share_a_port() {
     for threads in [1, 2] {
         let listen = server.bound.tcp.into_iter().collect();
         let options = Options { listen, threads, ..Options::default() };
-        let end = run(options, Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("shared"));
-        assert!(matches!(end, Err(ServerError::Listen { .. })), "{end:?}");
+        let error = failure(options, Oracle::new());
+        assert!(matches!(error, ServerError::Listen { .. }), "{error:?}");
     }
     server.end();
 }
 
 #[test]
 fn without_any_address_there_is_no_server() {
-    let end = run(Options::default(), Arc::new(Oracle::new()), Shutdown::new(), |_, _| ());
-    assert!(matches!(end, Err(ServerError::NoAddress)), "{end:?}");
+    let error = failure(Options::default(), Oracle::new());
+    assert!(matches!(error, ServerError::NoAddress), "{error:?}");
 }
 
 #[test]
 fn a_unix_socket_serves_beside_tcp_and_is_removed() {
-    let path = socket_path("both");
-    let server = Running::start(Options { unix: Some(path.clone()), threads: 2, ..any_port() });
-    assert_eq!(server.bound.unix.as_ref(), Some(&path));
-    let mut client = Client::new(UnixStream::connect(&path).expect("it is ready"));
-    let expected = format!("{}:0", path.display());
-    assert_eq!(client.ask("peer"), Some(expected.clone()));
-    assert_eq!(client.ask("local"), Some(expected));
-    assert_eq!(server.connect().ask("tcp").as_deref(), Some("tcp"));
-    server.end();
-    assert!(!path.exists());
+    for shape in SHAPES {
+        let path = socket_path("both");
+        let options = Options { unix: Some(path.clone()), threads: 2, ..any_port() };
+        let server = Running::start_as(shape, options);
+        assert_eq!(server.bound.unix.as_ref(), Some(&path));
+        let mut client = Client::new(UnixStream::connect(&path).expect("it is ready"));
+        let expected = format!("{}:0", path.display());
+        assert_eq!(client.ask("peer"), Some(expected.clone()));
+        assert_eq!(client.ask("local"), Some(expected));
+        assert_eq!(server.connect().ask("tcp").as_deref(), Some("tcp"));
+        server.end();
+        assert_eq!(client.line().as_deref(), Some("bye"), "{shape:?}");
+        assert!(!path.exists());
+    }
 }
 
 #[test]
@@ -354,9 +466,7 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
     let server = Running::start(on_unix(&path));
     assert_eq!(server.bound.to_string(), path.display().to_string());
 
-    let end =
-        run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("shared"));
-    let text = end.expect_err("taken").to_string();
+    let text = failure(on_unix(&path), Oracle::new()).to_string();
     assert!(text.contains("a running server answers there"), "{text}");
     let mut client = Client::new(UnixStream::connect(&path).expect("still there"));
     assert_eq!(client.ask("hello").as_deref(), Some("hello"));
@@ -367,9 +477,8 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
 fn a_file_that_is_no_socket_is_left_alone() {
     let path = socket_path("file");
     fs::write(&path, "precious").expect("the temporary directory is writable");
-    let end =
-        run(on_unix(&path), Arc::new(Oracle::new()), Shutdown::new(), |_, _| panic!("replaced"));
-    assert!(matches!(end, Err(ServerError::Unix { .. })), "{end:?}");
+    let error = failure(on_unix(&path), Oracle::new());
+    assert!(matches!(error, ServerError::Unix { .. }), "{error:?}");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("ours");
 }
