@@ -53,8 +53,9 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
 fn check_crate(workspace: &Workspace, budget: &Budget) -> Vec<Finding> {
     let sources = workspace.sources_of(budget.name);
     let readme = format!("{}/README.md", budget.name);
-    let mut spent = vec![("src", lines(&sources), budget.src)];
     let mut findings = Vec::new();
+
+    let mut spent = vec![("src", lines(&sources), budget.src)];
     if workspace.engines().contains(&budget.name) {
         let (files, complaints) = evening(workspace, budget.name);
         spent.push(("heart", lines(&heart(&sources)), budget.heart));
@@ -62,6 +63,7 @@ fn check_crate(workspace: &Workspace, budget: &Budget) -> Vec<Finding> {
         let finding = |(line, text): (usize, String)| Finding::new(&readme, line, text);
         findings.extend(complaints.into_iter().map(finding));
     }
+
     for (what, lines, max) in spent.into_iter().filter(|(_, lines, max)| lines > max) {
         let text = format!("{what} has {lines} lines, more than {max}");
         findings.push(Finding::new(&readme, 1, text));

@@ -84,7 +84,8 @@ fn floor_of(path: &str) -> Option<&'static (&'static str, &'static str)> {
     FLOORS.iter().filter(|(floor, _)| is_in(floor)).max_by_key(|(floor, _)| floor.len())
 }
 
-/// Checks both what is written and where that is defined, so that neither hides the other.
+/// Finds an import that goes up, as it is written or in the module that defines the item: neither a
+/// re-export from above nor one from below hides it.
 fn upward(import: &Import) -> Option<Finding> {
     let (floor, allowed) = floor_of(import.from)?;
     let may_import = |path: &str| match floor_of(path) {
@@ -93,6 +94,7 @@ fn upward(import: &Import) -> Option<Finding> {
         }
         None => *allowed == "*",
     };
+
     let upward = [import.written.as_str(), import.target.module.as_str()];
     let upward = upward.into_iter().find(|path| !may_import(path))?;
     let other = floor_of(upward).map_or("lib.rs", |(other, _)| other);
@@ -101,13 +103,13 @@ fn upward(import: &Import) -> Option<Finding> {
     Some(Finding::new(&import.source.path, import.line, text))
 }
 
-/// Folders without a floor, and what a floor does that only a higher one may.
+/// Finds folders without a floor, and what only a higher floor may do.
 fn input_and_output(path: &str, module: &Module) -> Vec<Finding> {
     let source = module.source;
     let Some((floor, _)) = floor_of(path) else {
         let text = format!("`{path}` is on no floor; see FLOORS in floors.rs");
-        let finding = Finding::new(&source.path, 1, text);
-        return if path.is_empty() { Vec::new() } else { vec![finding] };
+        let is_root = path.is_empty();
+        return if is_root { Vec::new() } else { vec![Finding::new(&source.path, 1, text)] };
     };
     let forbidden: &[&str] = if source.path.ends_with("/raw.rs") {
         &[]
@@ -120,17 +122,22 @@ fn input_and_output(path: &str, module: &Module) -> Vec<Finding> {
     };
 
     let mut findings = Vec::new();
+    let mut add = |line, what| {
+        let text = format!("`{what}` does not belong in {floor}");
+        findings.push(Finding::new(&source.path, line, text));
+    };
     for named in &module.paths {
+        // With colons at both ends, so that only whole names match.
         let path = format!("::{}::", named.path.join("::"));
         let found = forbidden.iter().filter(|it| path.contains(&format!("::{it}::")));
-        let text = |it| format!("`{it}` does not belong in {floor}");
-        findings.extend(found.map(|it| Finding::new(&source.path, named.line, text(it))));
+        found.for_each(|it| add(named.line, *it));
     }
+
+    // A literal, so it is in the text and not in the code.
     for (line, text) in source.lines_without_tests() {
         let is_comment = text.trim_start().starts_with("//");
         if BELOW_SERVER.contains(floor) && !is_comment && text.contains("\"/proc") {
-            let text = format!("`/proc` does not belong in {floor}");
-            findings.push(Finding::new(&source.path, line, text));
+            add(line, "/proc");
         }
     }
     findings
@@ -139,20 +146,21 @@ fn input_and_output(path: &str, module: &Module) -> Vec<Finding> {
 /// The dependencies of each crate on others of the workspace, read from its `Cargo.toml`.
 fn dependencies(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for name in workspace.crates() {
+    let crates = workspace.crates();
+    for name in &crates {
         let Some(manifest) = workspace.file(&format!("{name}/Cargo.toml")) else { continue };
-        let row = CRATES.iter().find(|(it, _)| *it == name);
+        let row = CRATES.iter().find(|(it, _)| it == name);
         let mut section = "";
         for (index, line) in manifest.text.lines().enumerate() {
             section = line.strip_prefix('[').map_or(section, |it| it.trim_end_matches(']'));
-            let Some(other) = dependency(section, line) else { continue };
-            let is_normal = !section.contains("dev-dependencies");
-            let is_allowed = match row {
-                Some((_, allowed)) => !is_normal || allowed.split(' ').any(|it| it == other),
-                None => true,
+            let Some(other) = dependency(section, line).filter(|it| crates.contains(it)) else {
+                continue;
             };
-            let is_ours = workspace.crates().contains(&other);
-            if is_ours && (!is_allowed || other == "comparisons") {
+
+            // Tests may use any engine; the comparisons are for nobody.
+            let is_for_tests = section.contains("dev-dependencies");
+            let is_listed = row.is_none_or(|(_, list)| list.split(' ').any(|it| it == other));
+            if other == "comparisons" || !(is_listed || is_for_tests) {
                 let text = format!("{name} must not depend on {other}");
                 findings.push(Finding::new(&manifest.path, index + 1, text));
             }

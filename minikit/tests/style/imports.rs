@@ -13,7 +13,7 @@
 //! module in which they are named. A module is written as its path, `engine::store`; the root of
 //! the crate is the empty string.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, is_in_name, name_at};
 use crate::workspace::Workspace;
@@ -29,6 +29,7 @@ pub struct Crate<'a> {
 pub struct Module<'a> {
     pub source: &'a Source,
     pub paths: Vec<Named>,
+    definitions: BTreeSet<&'a str>,
 }
 
 /// A path as it is written in a module.
@@ -36,6 +37,8 @@ pub struct Named {
     /// Where in the code.
     place: usize,
     pub line: usize,
+    /// The modules inside of the file around the place: empty, or `::tables`.
+    inside: String,
     /// `["crate", "engine", "Shard"]`
     pub path: Vec<String>,
     binds: Binds,
@@ -80,7 +83,8 @@ impl<'a> Crate<'a> {
             let path = path.trim_end_matches(".rs").replace('/', "::");
             let path = path.strip_suffix("::mod").unwrap_or(&path);
             let path = if path == "lib" { "" } else { path };
-            (path.to_owned(), Module { source, paths: paths_of(source) })
+            let (paths, definitions) = (paths_of(source), definitions(source));
+            (path.to_owned(), Module { source, paths, definitions })
         };
         Crate { name, modules: sources.map(module).collect() }
     }
@@ -104,7 +108,7 @@ impl<'a> Crate<'a> {
 
     fn import<'s>(&'s self, from: &'s str, named: &Named) -> Option<Import<'s>> {
         let source = self.modules[from].source;
-        let scope = scope(from, source, named.place);
+        let scope = format!("{from}{}", named.inside);
         let target = self.resolve(&scope, &named.path, CHAIN_MAX)?;
 
         // As written: the module that `crate`, `super` or a name leads to, and the rest.
@@ -155,13 +159,12 @@ impl<'a> Crate<'a> {
             return Some(Target { module: child, item: None });
         }
 
-        let Module { source, paths } = self.modules.get(module)?;
+        let Module { paths, definitions, .. } = self.modules.get(module)?;
         let binds_name = |it: &&Named| matches!(&it.binds, Binds::Name(bound) if bound == name);
         if let Some(named) = paths.iter().find(binds_name) {
-            let scope = scope(module, source, named.place);
-            return self.resolve(&scope, &named.path, chain);
+            return self.resolve(&format!("{module}{}", named.inside), &named.path, chain);
         }
-        if defines(&source.code, name) {
+        if definitions.contains(name) {
             return Some(Target { module: module.to_owned(), item: Some(name.to_owned()) });
         }
         let all = paths.iter().filter(|it| matches!(it.binds, Binds::All));
@@ -180,29 +183,11 @@ fn is_below(module: &str, above: &str) -> bool {
     above.is_empty() || module.strip_prefix(above).is_some_and(|it| it.starts_with("::"))
 }
 
-/// The module that `super` and `self` start from at a place: that of the file, or one inside of it.
-fn scope(module: &str, source: &Source, place: usize) -> String {
-    let mut scope = module.to_owned();
-    for start in source.words("mod") {
-        let has_body = |end: &usize| source.code[*end..].starts_with('}');
-        let end = source.end_of_item(start).filter(has_body).unwrap_or(start);
-        if (start..end).contains(&place) {
-            scope = format!("{scope}::{}", name_at(source.code[start + 3..].trim_start()));
-        }
-    }
-    scope
-}
-
-/// Returns true if the code has an item, a method or a macro of this name.
-fn defines(code: &str, name: &str) -> bool {
-    let keywords =
-        ["struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod", "!"];
-    let is_definition = |(place, _): (usize, &str)| {
-        let before = code[..place].trim_end();
-        let whole = !code[place + name.len()..].starts_with(is_in_name);
-        whole && before.len() < place && keywords.iter().any(|it| before.ends_with(it))
-    };
-    code.match_indices(name).any(is_definition)
+/// The names of the items, methods and macros of a file.
+fn definitions(source: &Source) -> BTreeSet<&str> {
+    let keywords = "struct enum union trait type fn const static mod macro_rules".split(' ');
+    let places = keywords.flat_map(|it| source.words(it).into_iter().map(|at| at + it.len()));
+    places.map(|at| name_at(source.code[at..].trim_start_matches(['!', ' ']))).collect()
 }
 
 /// Every path in a file, tests left out.
@@ -223,6 +208,12 @@ fn paths_of(source: &Source) -> Vec<Named> {
     let inside = paths_inside(&source.code).into_iter();
     paths.extend(inside.filter(|it| !statements.iter().any(|range| range.contains(&it.place))));
     paths.retain(|it| !source.is_in_tests(it.place));
+    for start in source.words("mod") {
+        let end = source.end_of_item(start).unwrap_or(start);
+        let name = name_at(source.code[start + "mod".len()..].trim_start());
+        let inside = paths.iter_mut().filter(|it| (start..end).contains(&it.place));
+        inside.for_each(|it| it.inside += &format!("::{name}"));
+    }
     paths.iter_mut().for_each(|it| it.line = source.line_of(it.place));
     paths
 }
@@ -271,7 +262,7 @@ fn leaf(place: usize, mut path: Vec<String>, alias: Option<&str>, is_public: boo
         Some(_) => Binds::All,
         None => Binds::Name(alias.or(path.last().map(String::as_str)).unwrap_or("").to_owned()),
     };
-    Named { place, line: 0, path, binds, is_public }
+    Named { place, line: 0, inside: String::new(), path, binds, is_public }
 }
 
 /// The names and the other characters from `start` on, without white space.
@@ -306,8 +297,8 @@ fn paths_inside(code: &str) -> Vec<Named> {
         // Not the end of `<T as Trait>::A::b`, and not the range of a `pub(in crate::engine)`.
         let is_whole = !code[..start].ends_with("::") && !code[..start].ends_with("(in ");
         if path.len() > 1 && is_whole {
-            let binds = Binds::Nothing;
-            paths.push(Named { place: start, line: 0, path, binds, is_public: false });
+            let (inside, binds) = (String::new(), Binds::Nothing);
+            paths.push(Named { place: start, line: 0, inside, path, binds, is_public: false });
         }
     }
     paths

@@ -76,40 +76,45 @@ fn headings(page: &Source) -> Option<Finding> {
     (headings != HEADINGS).then(|| Finding::new(&page.path, 1, text()))
 }
 
+/// Checks that the files and anchors exist that a page includes or links to.
 fn references(workspace: &Workspace, page: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, text, is_code) in lines(page) {
-        let mut check = |reference: &str, anchor: Option<&str>| {
-            let path = beside(&page.path, reference);
-            let file = workspace.file(&path);
-            let mark = |anchor: &str| format!("ANCHOR: {anchor}");
-            let has_anchor = |anchor: &str| {
-                file.is_some_and(|it| {
-                    it.text.lines().any(|it| it.trim_end().ends_with(&mark(anchor)))
-                })
-            };
+        // Inside of a block of code, brackets are code, but an include is still one.
+        let links = links(text).filter(|_| !is_code).map(|file| (file, None));
+        for (file, anchor) in includes(text).chain(links) {
+            let path = beside(&page.path, file);
+            let has_anchor =
+                |it: &&str| workspace.file(&path).is_some_and(|file| anchored(file, it));
             if !workspace.exists(&path) {
                 findings.push(Finding::new(&page.path, line, format!("no file {path}")));
             } else if let Some(anchor) = anchor.filter(|it| !has_anchor(it)) {
-                let text = format!("no `{}` in {path}", mark(anchor));
+                let text = format!("no `ANCHOR: {anchor}` in {path}");
                 findings.push(Finding::new(&page.path, line, text));
-            }
-        };
-        for inside in text.split("{{#").skip(1).filter_map(|it| it.split("}}").next()) {
-            let Some((_, argument)) = inside.split_once("include ") else { continue };
-            let argument = argument.trim();
-            let (file, anchor) = argument.split_once(':').unzip();
-            check(file.unwrap_or(argument), anchor);
-        }
-        for link in text.split("](").skip(1).filter_map(|it| it.split([')', ' ']).next()) {
-            let is_elsewhere = link.contains("://") || link.starts_with("mailto:");
-            let file = link.split('#').next().unwrap_or_default();
-            if !is_code && !is_elsewhere && !file.is_empty() {
-                check(file, None);
             }
         }
     }
     findings
+}
+
+/// The files that a line includes, with their anchors: `{{#include FILE:ANCHOR}}`.
+fn includes(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let commands = line.split("{{#").skip(1).filter_map(|it| it.split("}}").next());
+    let arguments = commands.filter_map(|it| Some(it.split_once("include ")?.1.trim()));
+    arguments.map(|it| it.split_once(':').map_or((it, None), |(file, anchor)| (file, Some(anchor))))
+}
+
+/// The files that a line links to: `[text](FILE#part "title")`.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let targets = line.split("](").skip(1).filter_map(|it| it.split([')', ' ']).next());
+    let is_local = |it: &&str| !it.contains("://") && !it.starts_with("mailto:");
+    let files = targets.filter(is_local).filter_map(|it| it.split('#').next());
+    files.filter(|it| !it.is_empty())
+}
+
+fn anchored(file: &Source, anchor: &str) -> bool {
+    let anchors = file.text.split("ANCHOR: ").skip(1);
+    anchors.filter_map(|it| it.split_whitespace().next()).any(|it| it == anchor)
 }
 
 /// The path of what a file refers to: `docs/a/b.md` and `../c.rs` are `docs/c.rs`.
