@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`sync`] | locks and atomics that become loom's under test |
 //! | [`mod@layout`] | byte layouts as tables: struct, codec, documentation, hexdump |
+//! | [`storage`] | files behind a trait: the real disk, a simulated one, every crash |
 //! | [`connections`] | how many connections are open, the limit, and the load of each core |
 //! | [`idle`] | closing the connections that wait for a request, and no other |
 //! | [`value`] | numbers and texts, and their JSON |
@@ -20,13 +21,15 @@
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`connections`], [`idle`] and [`process`]
-//! exist: what the models check and what the engines' cores use. Under loom, tokio has no sockets.
+//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`storage`], [`connections`], [`idle`] and
+//! [`process`] exist: what the models check and what the engines' cores use. Under loom, tokio has
+//! no sockets.
 
 pub mod connections;
 pub mod idle;
 pub mod layout;
 pub mod process;
+pub mod storage;
 pub mod sync;
 
 #[cfg(not(loom))]

@@ -1,0 +1,8 @@
+//! The storage floor from outside: the simulated disk against the real one, its faults, and
+//! engines that lose data.
+
+mod crashes;
+mod faults;
+mod model;
+#[allow(dead_code, missing_docs)]
+mod toy_log;
