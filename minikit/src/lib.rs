@@ -11,11 +11,10 @@
 //! | [`storage`] | files behind a trait: the real disk, a simulated one, every crash |
 //! | [`connections`] | how many connections are open, the limit, and the load of each core |
 //! | [`idle`] | closing the connections that wait for a request, and no other |
-//! | [`value`] | numbers and texts, and their JSON |
-//! | [`events`] | what happens inside an engine, told while it happens |
-//! | [`golden`] | scripts that are test and transcript in one |
+//! | [`value`] | numbers and texts |
+//! | `golden` | scripts that are test and transcript in one (feature `harness`) |
 //! | [`wait`] | how tests wait for others |
-//! | `harness` | starting, killing and restarting a program under test |
+//! | `harness` | starting, killing and restarting a program under test (feature `harness`) |
 //! | [`process`] | what the system knows about this process |
 //! | [`server`] | listeners, three shapes of threads, refusal, drain, signals, reload |
 //! | [`admin`] | metrics, health and the x-ray page |
@@ -36,9 +35,7 @@ pub mod sync;
 pub mod admin;
 #[cfg(not(loom))]
 pub mod cli;
-#[cfg(not(loom))]
-pub mod events;
-#[cfg(not(loom))]
+#[cfg(all(not(loom), feature = "harness"))]
 pub mod golden;
 #[cfg(all(not(loom), feature = "harness"))]
 pub mod harness;

@@ -1,4 +1,4 @@
-//! What an engine can say about itself: a number or a text, and how both look in JSON.
+//! What an engine can report about itself: a number or a text.
 //!
 //! ```text
 //! 42u64          42
@@ -8,17 +8,19 @@
 //! "a\tb\"c"      "a\tb\"c"                quotes, backslashes and control characters are escaped
 //! ```
 //!
-//! Events, metrics and the x-ray page all carry these. Writing JSON takes forty lines, so there is
-//! no library for it in the engines' dependency tree.
+//! The cells of the state page are values; metrics are numbers. JSON is written by `serde_json`.
+//! The counterpart in Redis is the reply of `DEBUG` and `INFO`: text that each client parses anew.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-/// A number, exact where it is whole.
+use serde::{Serialize, Serializer};
+
+/// A number, exact if it is whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
-    /// Any whole number of up to 64 bits, with or without sign.
+    /// Any whole number of up to 64 bits, signed or unsigned.
     Whole(i128),
-    /// A measured or computed one.
+    /// A measured or computed number.
     Real(f64),
 }
 
@@ -27,58 +29,18 @@ pub enum Number {
 pub enum Value {
     /// See [`Number`].
     Number(Number),
-    /// Any text; quoted and escaped where the output asks for it.
+    /// Any text. The output quotes and escapes it as its format demands.
     Text(String),
 }
 
-impl Value {
-    /// Appends the JSON form.
-    pub(crate) fn write_json(&self, out: &mut String) {
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Value::Number(Number::Real(real)) if !real.is_finite() => out.push_str("null"),
-            Value::Number(number) => push(out, format_args!("{number}")),
-            Value::Text(text) => write_json_text(out, text),
+            Value::Number(Number::Whole(whole)) => serializer.serialize_i128(*whole),
+            Value::Number(Number::Real(real)) => serializer.serialize_f64(*real),
+            Value::Text(text) => serializer.serialize_str(text),
         }
     }
-}
-
-/// Appends `text` as a JSON string, quotes included (RFC 8259, section 7).
-pub(crate) fn write_json_text(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => push(out, format_args!("\\u{:04x}", control as u32)),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-}
-
-/// Appends `items` between brackets, or braces, with commas.
-pub(crate) fn write_json_list<T>(
-    out: &mut String,
-    brackets: [char; 2],
-    items: impl IntoIterator<Item = T>,
-    mut write: impl FnMut(&mut String, T),
-) {
-    out.push(brackets[0]);
-    for (index, item) in items.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write(out, item);
-    }
-    out.push(brackets[1]);
-}
-
-/// `write!` to a `String` without the error that cannot happen.
-pub(crate) fn push(out: &mut String, text: fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a String takes everything");
 }
 
 impl fmt::Display for Number {
@@ -145,9 +107,7 @@ mod tests {
     use super::*;
 
     fn json(value: impl Into<Value>) -> String {
-        let mut out = String::new();
-        value.into().write_json(&mut out);
-        out
+        serde_json::to_string(&value.into()).expect("values are JSON")
     }
 
     #[test]
@@ -161,20 +121,8 @@ mod tests {
 
     #[test]
     fn texts_are_escaped() {
-        assert_eq!(json("a\"b\\c"), r#""a\"b\\c""#);
+        assert_eq!(json("a\tb\"c"), r#""a\tb\"c""#);
         assert_eq!(json("\n\r\t\0\u{1f}"), r#""\n\r\t\u0000\u001f""#);
         assert_eq!(json("naïve ✓"), "\"naïve ✓\"");
-    }
-
-    #[test]
-    fn lists_have_commas_between() {
-        let list = |items: &[u64]| {
-            let mut out = String::new();
-            write_json_list(&mut out, ['[', ']'], items, |out, item| {
-                Value::from(*item).write_json(out);
-            });
-            out
-        };
-        assert_eq!([list(&[]), list(&[1]), list(&[1, 2, 3])], ["[]", "[1]", "[1,2,3]"]);
     }
 }

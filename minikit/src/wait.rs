@@ -1,4 +1,4 @@
-//! Waiting, in tests, for what another thread or process does.
+//! Waiting in tests for another thread or process.
 //!
 //! ```text
 //! wait_until("it listens", || TcpStream::connect(address).is_ok());
@@ -8,11 +8,13 @@
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up on it: far more than it needs, however busy
-/// the machine is.
+/// How long anything may take before a test fails: far more than it needs on the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Looks again and again until it is so.
+/// Checks `is_so` every millisecond until it returns true.
+///
+/// # Panics
+/// After [`PATIENCE`], with `what` in the message.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -1,28 +1,28 @@
-//! As much of HTTP/1.1 as an admin page needs, without sockets: bytes in, a request; a response,
-//! bytes out.
+//! As much of HTTP/1.1 as an admin page needs, without sockets: bytes become a request, a response
+//! becomes bytes.
 //!
 //! ```text
 //! GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n     method GET, path /metrics
-//! GET /met                                        not yet: more bytes are needed
-//! GET  /metrics HTTP/1.1\r\n\r\n                   400, two blanks
+//! GET /met                                        incomplete: more bytes are needed
+//! GET  /metrics HTTP/1.1\r\n\r\n                   400, two spaces
 //! ```
 //!
-//! Left out: bodies of requests (none of the pages takes one), chunked encoding, keep-alive. Every
-//! response says `Connection: close`. A scraper asks four times a minute and a browser every two
-//! seconds; a connection each costs them nothing. (RFC 9112 is the grammar. Redis has no HTTP; its
-//! `securityWarningCommand` in `networking.c` shuts the door on whoever tries.)
+//! Left out: bodies of requests (no page takes one), chunked encoding, keep-alive. Every response
+//! says `Connection: close`: a scraper sends four requests a minute and a browser one every two
+//! seconds, so a connection each costs little. The grammar is RFC 9112. Redis has no HTTP; its
+//! `securityWarningCommand` (`networking.c`) closes connections that try.
 
 /// The longest request head accepted, bytes. Browsers send about one thousand.
 pub(super) const HEAD_MAX: usize = 8 * 1024;
 
-/// What arrived so far, understood.
+/// What the bytes received so far are.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
     /// The head has not ended yet.
     Incomplete,
-    /// This will never be a request we answer; say so with this status.
+    /// Not a request that we answer. Respond with this status.
     Bad(Status),
-    /// A request for what is at `path`, which begins with `/` and ends before any `?`.
+    /// A request for `path`, which begins with `/` and ends before any `?`.
     Request { method: &'a str, path: &'a str },
 }
 
@@ -76,8 +76,8 @@ pub(super) fn parse(received: &[u8]) -> Parsed<'_> {
     Parsed::Request { method, path }
 }
 
-/// Everything before the empty line that ends the head. A bare line feed ends a line as well, as
-/// the RFC suggests to receivers.
+/// Everything before the empty line that ends the head. A bare line feed also ends a line, as the
+/// RFC allows receivers.
 fn head(received: &[u8]) -> Option<&[u8]> {
     let window = &received[..received.len().min(HEAD_MAX)];
     let end = (0..window.len()).find(|at| {
@@ -91,7 +91,7 @@ fn is_token(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// An answer, not yet bytes.
+/// A response before it is encoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: Status,
@@ -100,12 +100,12 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// An answer of a few words.
+    /// A response of a few words.
     pub(super) fn text(status: Status, body: impl Into<String>) -> Response {
         Response { status, content_type: "text/plain; charset=utf-8", body: body.into() + "\n" }
     }
 
-    /// The bytes to send; `with_body` is false in answer to HEAD, whose head is that of GET.
+    /// The bytes to send. `with_body` is false for HEAD, whose response has the head of GET.
     pub(super) fn to_bytes(&self, with_body: bool) -> Vec<u8> {
         let allow = match self.status {
             Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request() {
+    fn bytes_that_are_not_a_request() {
         for text in [
             &b"\r\n\r\n"[..],
             b"GET\r\n\r\n",

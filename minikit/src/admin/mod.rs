@@ -2,7 +2,7 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `/` | the x-ray page: the engine's state as tables, for a browser |
+//! | `/` | the state page: tables for a browser |
 //! | `/xray.json` | the same for a program |
 //! | `/xray.txt` | the same for a terminal |
 //! | `/metrics` | counters and gauges for Prometheus |
@@ -15,13 +15,13 @@
 //! minicache_clients 3
 //! ```
 //!
-//! It has a thread of its own, so that it answers while the cores are busy and takes nothing from
-//! them but what its questions cost. An engine answers through [`Inspect`].
+//! It runs on its own thread, so it answers while the cores are busy, and costs them only the locks
+//! that a page takes. An engine answers through [`Inspect`].
 //!
-//! **Who may ask?** Whoever reaches the address: there is no password. The pages only read, but
-//! they show; give it an address that only you reach. A few bounds keep strangers from hurting the
-//! engine: so many connections at a time, so many bytes of request, so many seconds for both
-//! directions.
+//! **Is it protected?** There is no password: any client that reaches the address can read every
+//! page, and no page changes anything. Bind it to an address that only you can reach. Limits on the
+//! number of connections, on the bytes of a request and on the seconds of an exchange keep a
+//! hostile client from hurting the engine.
 //!
 //! Redis has no counterpart; its users run an exporter beside it.
 
@@ -47,26 +47,26 @@ pub use self::xray::{Section, Xray};
 
 /// Connections at a time. Browsers open six, scrapers one.
 const CONNECTIONS_MAX: usize = 64;
-/// How long one connection may take altogether.
+/// How long one connection may take in all.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What an engine tells about itself. Called on the admin thread, once per question: short locks,
-/// no waiting.
+/// What an engine reports about itself. Called on the admin thread, once per request: take only
+/// short locks and never wait.
 pub trait Inspect: Send + Sync + 'static {
-    /// Adds the engine's own metrics; those of the process are there already.
+    /// Adds the engine's own metrics. Those of the process are added by the endpoint.
     fn metrics(&self, out: &mut Exposition);
 
     /// The engine's state as tables.
     fn xray(&self) -> Xray;
 
-    /// Whether the engine can do its work.
+    /// Returns `Ok` if the engine can do its work.
     ///
     /// # Errors
-    /// Why not, in one line.
+    /// The reason why it cannot, in one line.
     fn healthy(&self) -> Result<(), String>;
 }
 
-/// A running admin endpoint; it ends when this is dropped.
+/// A running admin endpoint. Ends when dropped.
 #[derive(Debug)]
 pub struct Admin {
     address: SocketAddr,
@@ -84,15 +84,15 @@ impl Admin {
 impl Drop for Admin {
     fn drop(&mut self) {
         self.shutdown.request();
-        // A panic over there has been printed, and ended only the admin endpoint.
+        // A panic of that thread was printed and ended only the admin endpoint.
         let _ = self.thread.take().map(thread::JoinHandle::join);
     }
 }
 
-/// Binds `address` (port 0: any) and answers from a thread of its own.
+/// Binds `address` (port 0: any) and answers from its own thread.
 ///
 /// # Errors
-/// Where the address or the thread cannot be had.
+/// If the address cannot be bound or the thread not started.
 pub fn start(address: SocketAddr, engine: Arc<impl Inspect>) -> Result<Admin, ServerError> {
     let start = |source| ServerError::Start { source };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -119,11 +119,11 @@ fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdown) {
     let connections = Connections::new();
     let admit = |stream| {
-        // Beyond the limit the connection is closed without a word.
+        // Above the limit the connection is closed without an answer.
         let Some(place) = connections.enter(CONNECTIONS_MAX) else { return };
         let engine = Arc::clone(&engine);
         tokio::spawn(async move {
-            // Too slow, gone, or done: the connection ends in each case.
+            // Too slow, gone or done: the connection ends in each case.
             let _ = tokio::time::timeout(PATIENCE, answer_one(stream, engine)).await;
             drop(place);
         });
@@ -131,7 +131,7 @@ async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdo
     listener.accept_all(until, admit).await;
 }
 
-/// One request, one response, and the end.
+/// Answers one request and ends the connection.
 async fn answer_one(mut stream: Stream, engine: Arc<impl Inspect>) -> io::Result<()> {
     let mut received = Vec::new();
     let response = loop {
@@ -144,13 +144,13 @@ async fn answer_one(mut stream: Stream, engine: Arc<impl Inspect>) -> io::Result
     };
     stream.write_all(&response).await?;
     stream.shutdown().await?;
-    // What the client still sends is read to its end: closing a socket that holds unread bytes
-    // resets the connection, and the reset may overtake the response.
+    // Read what the client still sends to its end: closing a socket that holds unread bytes resets
+    // the connection, and the reset may overtake the response.
     while stream.read(&mut [0; 4096]).await? > 0 {}
     Ok(())
 }
 
-/// The bytes to answer with, once the request is complete or hopeless.
+/// The response, once the request is complete or known to be bad.
 fn response_to(received: &[u8], engine: &impl Inspect) -> Option<Vec<u8>> {
     Some(match parse(received) {
         Parsed::Incomplete => return None,

@@ -1,6 +1,6 @@
-//! The x-ray page: what an engine looks like inside, as tables a person can watch.
+//! The state page: the inside of a running engine as tables.
 //!
-//! An engine fills an [`Xray`] with sections; a section is a table, or a list of names and values:
+//! An engine fills an [`Xray`] with sections. A section is a table, or a list of names and values:
 //!
 //! ```
 //! # use minikit::admin::Xray;
@@ -10,24 +10,28 @@
 //! shards.row([0.into(), 17.into()]).row([1.into(), 9.into()]);
 //! ```
 //!
-//! The same content comes as one HTML page, as JSON, and as text for a terminal. The page needs
-//! nothing from outside, follows the reader's choice of light or dark, fits a phone, and fetches
-//! itself anew every two seconds without losing the place one has scrolled to; without JavaScript
-//! it reloads as a whole.
+//! The same content is served as one HTML page, as JSON, and as text for a terminal. The page loads
+//! nothing from elsewhere, follows the browser's light or dark scheme, fits a phone, and refreshes
+//! itself every two seconds without losing the scroll position. Without JavaScript it reloads.
 //!
-//! Redis counterparts: `INFO`, `MEMORY STATS`, `DEBUG HTSTATS`, for those who know what to ask for.
+//! Counterparts in Redis: `INFO`, `MEMORY STATS`, `DEBUG HTSTATS`. They need a client and the right
+//! command; this needs a browser.
 
-use crate::value::{Value, push, write_json_list, write_json_text};
+use std::fmt::{self, Write};
 
-/// The state of an engine at one moment, ready to be shown.
-#[derive(Clone, Debug, Default, PartialEq)]
+use serde::Serialize;
+
+use crate::value::Value;
+
+/// The state of an engine at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Xray {
     title: String,
     sections: Vec<Section>,
 }
 
-/// A titled table, or a list where it has no columns.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A titled table, or a list if it has no columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Section {
     title: String,
     note: String,
@@ -41,13 +45,13 @@ impl Xray {
         Xray { title: title.into(), sections: Vec::new() }
     }
 
-    /// Adds a section of names and values: rows of two cells. `note` is a sentence that says what
-    /// one looks at; it may be empty.
+    /// Adds a section of names and values: rows of two cells. `note` is a sentence that explains
+    /// the section; it may be empty.
     pub fn list(&mut self, title: &str, note: &str) -> &mut Section {
         self.table(title, note, &[])
     }
 
-    /// Adds a table with a row of `columns` above.
+    /// Adds a table with `columns` as its heading.
     pub fn table(&mut self, title: &str, note: &str, columns: &[&str]) -> &mut Section {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
         let (title, note) = (title.to_owned(), note.to_owned());
@@ -57,15 +61,10 @@ impl Xray {
 
     /// `{"title":…,"sections":[{"title":…,"note":…,"columns":[…],"rows":[[…],…]},…]}`
     pub(super) fn to_json(&self) -> String {
-        let mut out = String::from("{\"title\":");
-        write_json_text(&mut out, &self.title);
-        out.push_str(",\"sections\":");
-        write_json_list(&mut out, ['[', ']'], &self.sections, |out, it| it.write_json(out));
-        out.push('}');
-        out
+        serde_json::to_string(self).expect("strings and numbers are JSON")
     }
 
-    /// All of it for a terminal: columns padded with blanks, numbers to the right.
+    /// The page for a terminal: columns padded with spaces, numbers aligned to the right.
     pub fn to_text(&self) -> String {
         let mut out = format!("{}\n", self.title);
         for section in &self.sections {
@@ -92,24 +91,10 @@ impl Xray {
 }
 
 impl Section {
-    /// Adds a row: as many cells as there are columns, or a name and a value.
+    /// Adds a row: one cell for each column, or a name and a value.
     pub fn row(&mut self, cells: impl IntoIterator<Item = Value>) -> &mut Section {
         self.rows.push(cells.into_iter().collect());
         self
-    }
-
-    fn write_json(&self, out: &mut String) {
-        for (prefix, text) in [("{\"title\":", &self.title), (",\"note\":", &self.note)] {
-            out.push_str(prefix);
-            write_json_text(out, text);
-        }
-        out.push_str(",\"columns\":");
-        write_json_list(out, ['[', ']'], &self.columns, |out, it| write_json_text(out, it));
-        out.push_str(",\"rows\":");
-        write_json_list(out, ['[', ']'], &self.rows, |out, row| {
-            write_json_list(out, ['[', ']'], row, |out, cell| cell.write_json(out));
-        });
-        out.push('}');
     }
 
     fn write_text(&self, out: &mut String) {
@@ -172,13 +157,18 @@ impl Section {
         out.push_str("</tr>\n");
     }
 
-    /// Whether a column holds numbers, which stand to the right, their heading with them.
+    /// Returns true if a column holds numbers. They and their heading are aligned to the right.
     fn is_numeric(&self, column: usize) -> bool {
         matches!(self.rows.first().and_then(|row| row.get(column)), Some(Value::Number(_)))
     }
 }
 
-/// Text that stands for itself in HTML, also within quotes.
+/// `write!` to a `String`, which cannot fail.
+fn push(out: &mut String, text: fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a String takes every text");
+}
+
+/// Escapes text for HTML, also within quotes.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -203,11 +193,11 @@ const HEAD: &str = "<!doctype html>
 <noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>
 ";
 
-const FOOT: &str = "Anew every two seconds. <a href=\"/xray.json\">JSON</a> \
+const FOOT: &str = "Refreshed every two seconds. <a href=\"/xray.json\">JSON</a> \
 <a href=\"/xray.txt\">text</a> <a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a>";
 
-/// The colours of ink and paper come from the browser (`CanvasText`, `Canvas`), so both schemes are
-/// right by themselves, also where the reader has set colours of his own.
+/// Text and background colors are the browser's (`CanvasText`, `Canvas`), so the light scheme, the
+/// dark scheme and a reader's own colors all work.
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: color-mix(in srgb, CanvasText 15%, Canvas);
   --soft: color-mix(in srgb, CanvasText 65%, Canvas); }
@@ -232,7 +222,7 @@ a { color: inherit; margin-right: .5rem; }
 .gone { opacity: .45; }
 ";
 
-/// A hidden tab asks for nothing. Where the server is away, the page fades and goes on asking.
+/// A hidden tab requests nothing. While the server is gone, the page fades and keeps trying.
 const SCRIPT: &str = "
 const anew = async () => {
   if (document.hidden) return;
@@ -277,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stands_in_columns() {
+    fn text_is_aligned_in_columns() {
         let mut xray = specimen();
         let numbers = xray.table("Levels", "", &["level", "spans", "keys"]);
         numbers.row([0u64.into(), "16 ms".into(), 12_000u64.into()]);

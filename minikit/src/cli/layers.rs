@@ -1,9 +1,8 @@
-//! Four places an option can come from: flag over environment over file over default.
+//! Four sources of an option: flag over environment over file over default.
 //!
-//! All four speak of the same options, so there is one list of them: the clap arguments of `serve`.
-//! An option `--drain-timeout` of the engine `minicache` is also the variable
-//! `MINICACHE_DRAIN_TIMEOUT` and the key `drain-timeout` of the file, with the same values and the
-//! same complaints.
+//! All four know the same options, so there is one list of them: the clap arguments of `serve`. The
+//! option `--drain-timeout` of the engine `minicache` is also the variable `MINICACHE_DRAIN_TIMEOUT`
+//! and the key `drain-timeout` of the file, with the same values and the same errors.
 //!
 //! ```text
 //! file:     threads = 2           flags:  serve --config f.toml --admin 127.0.0.1:9100
@@ -15,14 +14,14 @@
 //! --threads   -                -                2         0                2
 //! ```
 //!
-//! **How does the file get between environment and default?** The line is parsed twice. The first
-//! pass shows which file is meant and which options were given by flag or variable. Every other key
-//! of the file is then appended to the line as a flag, and the second pass is the result. The first
-//! pass having succeeded, what fails in the second is the file's fault, and the message can say so.
+//! **How does the file get between environment and default?** The command line is parsed twice. The
+//! first pass shows which file is named and which options were given by flag or variable. Every other
+//! key of the file is then appended to the line as a flag, and the second pass gives the result.
+//! Because the first pass succeeded, an error of the second is the file's, and the message says so.
 //!
-//! A key that is no option is an error, with the nearest option beside it: a setting that is
-//! silently ignored is found out in production. (Redis does the same, `loadServerConfigFromString`
-//! in `config.c`, without the suggestion.)
+//! An unknown key is an error that suggests the nearest option: a setting that is silently ignored
+//! would be noticed in production. (Redis does the same without the suggestion,
+//! `loadServerConfigFromString` in `config.c`.)
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -34,13 +33,13 @@ use toml::{Table, Value};
 
 use super::Engine;
 
-/// The subcommand that has the layers. The others are told everything on their line.
+/// The subcommand with the four sources. The others only have their command line.
 const SERVE: &str = "serve";
 
-/// Reads `args` (program name first) and the layers below them.
+/// Reads `args` (program name first), the environment and the file.
 ///
 /// # Errors
-/// The request for help or version, or what is wrong and where, ready to print.
+/// A request for help or version, or a message that says what is wrong and where, ready to print.
 pub fn parse<C: Parser>(engine: &Engine, args: Vec<OsString>) -> Result<C, Error> {
     let mut command = with_layers(engine, C::command());
     let mut matches = command.try_get_matches_from_mut(&args)?;
@@ -77,7 +76,7 @@ fn config_file(matches: &ArgMatches) -> Option<std::path::PathBuf> {
     matches.subcommand_matches(SERVE)?.get_one("config").cloned()
 }
 
-/// The keys of the file that neither a flag nor a variable has overruled, as flags.
+/// The keys of the file that no flag and no variable overrides, as flags.
 fn flags_from_file(
     command: &Command,
     matches: &ArgMatches,
@@ -91,18 +90,18 @@ fn flags_from_file(
     let mut flags = Vec::new();
     for (key, value) in &table {
         let arg = option_named(serve, key).ok_or_else(|| complain(unknown(serve, key)))?;
-        let overruled = matches!(
+        let overridden = matches!(
             given.value_source(arg.get_id().as_str()),
             Some(ValueSource::CommandLine | ValueSource::EnvVariable)
         );
-        if !overruled {
+        if !overridden {
             push_flags(&mut flags, arg, key, value).map_err(complain)?;
         }
     }
     Ok(flags)
 }
 
-/// What a file may set: every long option except the name of the file itself.
+/// The options a file may set: every long option except the file's own name.
 fn options(serve: &Command) -> impl Iterator<Item = &Arg> {
     let not_for_files = ["config", "help", "version"];
     serve
@@ -122,8 +121,8 @@ fn unknown(serve: &Command, key: &str) -> String {
     }
 }
 
-/// One key as it would stand on the line: `--key=value`, an array as one flag for each value, a
-/// switch as itself or not at all.
+/// One key as flags of the command line: `--key=value`, an array as one flag for each value, a
+/// switch as itself if it is true.
 fn push_flags(
     flags: &mut Vec<OsString>,
     arg: &Arg,
@@ -152,7 +151,7 @@ fn push_flags(
     Ok(())
 }
 
-/// A complaint of the second pass, which only the file can have caused.
+/// An error of the second pass, which only the file can have caused.
 fn blame(file: &Path, error: &Error) -> Error {
     let text = error.to_string();
     let first_line = text.lines().next().unwrap_or_default();
@@ -163,30 +162,13 @@ fn complaint(kind: ErrorKind, file: &Path, text: &str) -> Error {
     Error::raw(kind, format!("{}: {}\n", file.display(), text.trim_end()))
 }
 
-/// The word of `known` that takes the fewest edits to become `word`, if those are few for its
-/// length.
+/// The word of `known` with the smallest Levenshtein distance to `word`, if that is small for the
+/// length of `word`: at most one edit and one more for every three characters.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let near_enough = 1 + word.chars().count() / 3;
-    let best = known.iter().map(|candidate| (edits(word, candidate), *candidate)).min()?;
+    let distance = |candidate: &&'a str| (strsim::levenshtein(word, candidate), *candidate);
+    let best = known.iter().map(distance).min()?;
     (best.0 <= near_enough).then_some(best.1)
-}
-
-/// How many characters to insert, drop or change to make `source` of `target` (Levenshtein 1965),
-/// in `source * target` steps. Row by row: `row[j]` is the distance between what was read of
-/// `source` and the first `j` characters of `target`.
-fn edits(source: &str, target: &str) -> usize {
-    let target = target.chars().collect::<Vec<_>>();
-    let mut row = (0..=target.len()).collect::<Vec<_>>();
-    for (i, from) in source.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in target.iter().enumerate() {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[target.len()]
 }
 
 #[cfg(test)]
@@ -270,9 +252,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_no_matter_where_a_flag_overrules_it() {
-        let serve = parse_with("overruled", "threads = \"many\"", &["--threads=2"]);
-        assert_eq!(serve.expect("the file's value is not looked at").common.threads, 2);
+    fn a_bad_value_does_not_matter_if_a_flag_overrules_it() {
+        let serve = parse_with("overridden", "threads = \"many\"", &["--threads=2"]);
+        assert_eq!(serve.expect("the file's value is not read").common.threads, 2);
     }
 
     #[test]
@@ -283,13 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_and_the_nearest_word() {
-        for (source, target, distance) in
-            [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("listen", "lisen", 1)]
-        {
-            assert_eq!(edits(source, target), distance, "{source} to {target}");
-            assert_eq!(edits(target, source), distance, "{target} to {source}");
-        }
+    fn the_nearest_word_is_near() {
         assert_eq!(nearest("maxmemori", &["maxclients", "maxmemory"]), Some("maxmemory"));
         assert_eq!(nearest("x", &["maxmemory"]), None);
         assert_eq!(nearest("x", &[]), None);

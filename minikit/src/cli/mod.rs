@@ -12,16 +12,15 @@
 //! | 1 | could not do it; the message says what, and what to try |
 //! | 2 | bad usage: of a flag, an environment variable or the file |
 //!
-//! An engine's own options are further clap arguments beside a flattened [`ServeArgs`]; they get
-//! their environment variable and their key in the file by being there (see [`layers`]). A whole
-//! engine:
+//! An engine adds its own options as clap arguments beside a flattened [`ServeArgs`]. Each of them
+//! is also an environment variable and a key of the file (see [`layers`]). A whole engine:
 //!
 //! ```
 //! use clap::Parser;
 //! use minikit::cli::{Engine, ServeArgs, main_with};
 //!
 //! #[derive(Parser)]
-//! #[command(name = "miniecho", version, about = "Says it again")]
+//! #[command(name = "miniecho", version, about = "Repeats every line")]
 //! enum Echo {
 //!     /// Run the server.
 //!     Serve(Serve),
@@ -31,7 +30,7 @@
 //! struct Serve {
 //!     #[command(flatten)]
 //!     common: ServeArgs,
-//!     /// How often to say it: also `MINIECHO_TIMES`, also `times = 3` in the file.
+//!     /// How often to repeat it: also `MINIECHO_TIMES`, also `times = 3` in the file.
 //!     #[arg(long, default_value_t = 1)]
 //!     times: u32,
 //! }
@@ -63,10 +62,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::server::{Bound, Options};
 
-/// What sets one engine's command line apart from another's.
+/// What differs between the command lines of the engines.
 #[derive(Clone, Copy, Debug)]
 pub struct Engine {
-    /// The name of the program, in lower case. In upper case it begins the environment variables.
+    /// The name of the program, in lower case. In upper case it is the prefix of its environment
+    /// variables.
     pub name: &'static str,
     /// Where `serve` listens unless told otherwise: the port of the real system.
     pub listen: &'static str,
@@ -93,7 +93,7 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// The part that the server's life cycle needs; the rest as by default.
+    /// The part that the server's life cycle needs, with defaults for the rest.
     pub fn options(&self) -> Options {
         Options {
             listen: vec![self.listen],
@@ -107,8 +107,7 @@ impl ServeArgs {
 /// Reads `127.0.0.1:6379` or `[::1]:6379`.
 ///
 /// # Errors
-/// What is missing, for the likely slips: the port, the address, the brackets, or numbers in place
-/// of a name.
+/// A message for each likely mistake: no port, no address, no brackets, a name in place of numbers.
 fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| match text.rsplit_once(':') {
         _ if text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) => {
@@ -124,9 +123,9 @@ fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
     })
 }
 
-/// A whole `main`: reads the command line `args` (program name first) into `C`, sets up logging,
-/// runs, and turns the outcome into an exit code. An error is printed with the engine's name in
-/// front.
+/// A whole `main`: parses the command line `args` (program name first) into `C`, sets up logging,
+/// calls `run`, and turns its result into an exit code. An error is printed after the engine's
+/// name.
 ///
 /// `C` has a subcommand `serve` that flattens [`ServeArgs`].
 pub fn main_with<C: Parser>(
@@ -137,7 +136,7 @@ pub fn main_with<C: Parser>(
     let parsed = match layers::parse::<C>(engine, args.into_iter().collect()) {
         Ok(parsed) => parsed,
         Err(usage) => {
-            // Help that nobody reads any more (`--help | head`) is no failure.
+            // A closed output (`--help | head`) is no failure.
             let _ = usage.print();
             return ExitCode::from(if usage.use_stderr() { 2 } else { 0 });
         }
@@ -152,15 +151,15 @@ pub fn main_with<C: Parser>(
     }
 }
 
-/// Prints the one line that says clients may come: `minicache listening on 127.0.0.1:6379`.
+/// Prints the ready line: `minicache listening on 127.0.0.1:6379`. Clients can connect now.
 pub fn print_ready(engine: &Engine, bound: &Bound) {
     let mut out = io::stdout().lock();
-    // A closed standard output is the business of whoever closed it; the server is up all the same.
+    // The server runs even if its standard output is closed.
     let _ = writeln!(out, "{} listening on {bound}", engine.name).and_then(|()| out.flush());
 }
 
 /// Sends `tracing` events to standard error: `RUST_LOG=debug`, `RUST_LOG=warn,minikit=trace`;
-/// otherwise from `info` up. Only the first call in a process counts.
+/// by default from `info` up. Only the first call in a process counts.
 pub fn log_to_stderr() {
     let wish = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, misread) = match wish.parse::<Targets>() {
@@ -184,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_is_none_is_told_what_it_lacks() {
+    fn a_bad_address_is_refused_with_what_it_lacks() {
         for (text, complaint) in [
             ("127.0.0.1", "needs a port"),
             ("localhost", "needs a port"),

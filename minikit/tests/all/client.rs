@@ -20,7 +20,7 @@ impl<S: Read + Write> Client<S> {
         self.stream.get_mut().write_all(line.as_bytes()).expect("the server takes it");
     }
 
-    /// The next line, without its end; `None` where the server has closed.
+    /// The next line, without its end; `None` if the server has closed the connection.
     pub fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let count = self.stream.read_line(&mut line).expect("the server sends text");
