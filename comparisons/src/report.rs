@@ -1,8 +1,8 @@
 //! The page: one self-contained HTML file.
 //!
-//! From the top down it answers: which side is ahead, on which rows, by how much, is that noise, which
-//! goals were reached, under which conditions. The style is in `report.html`, the drawings are in
-//! `charts.rs`; this file turns a [`Run`] into text.
+//! From the top down it answers: which side is ahead, on which rows, by how much, is that noise,
+//! which goals were reached, under which conditions. The style is in `report.html`, the drawings
+//! are in `charts.rs`; this file turns a [`Run`] into text.
 //!
 //! ```text
 //! report.html   … <main> {{body}} </main> …

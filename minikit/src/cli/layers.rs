@@ -1,8 +1,9 @@
 //! Four sources of an option: flag over environment over file over default.
 //!
-//! All four know the same options, so there is one list of them: the clap arguments of `serve`. The
-//! option `--drain-timeout` of the engine `minicache` is also the variable `MINICACHE_DRAIN_TIMEOUT`
-//! and the key `drain-timeout` of the file, with the same values and the same errors.
+//! All four know the same options, so there is one list of them: the clap arguments of `serve`.
+//! The option `--drain-timeout` of the engine `minicache` is also the variable
+//! `MINICACHE_DRAIN_TIMEOUT` and the key `drain-timeout` of the file, with the same values and the
+//! same errors.
 //!
 //! ```text
 //! file:     threads = 2           flags:  serve --config f.toml --admin 127.0.0.1:9100
@@ -15,9 +16,10 @@
 //! ```
 //!
 //! **How does the file get between environment and default?** The command line is parsed twice. The
-//! first pass shows which file is named and which options were given by flag or variable. Every other
-//! key of the file is then appended to the line as a flag, and the second pass gives the result.
-//! Because the first pass succeeded, an error of the second is the file's, and the message says so.
+//! first pass shows which file is named and which options were given by flag or variable. Every
+//! other key of the file is then appended to the line as a flag, and the second pass gives the
+//! result. Because the first pass succeeded, an error of the second is the file's, and the message
+//! says so.
 //!
 //! An unknown key is an error that suggests the nearest option: a setting that is silently ignored
 //! would be noticed in production. (Redis does the same without the suggestion,
