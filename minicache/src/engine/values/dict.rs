@@ -220,7 +220,7 @@ mod tests {
     fn heap_is_counted_both_ways() {
         let mut dict = Dict::new();
         (0..500).for_each(|n| assert_eq!(put(&mut dict, &name(n % 300), n), n < 300));
-        assert_eq!(dict.heap, dict.iter().map(Entry::heap).sum());
+        assert_eq!(dict.heap, dict.iter().map(Entry::heap).sum::<usize>());
         let full = dict.bytes();
         (0..300).for_each(|n| assert!(dict.remove(&name(n)).is_some()));
         assert_eq!(dict.heap, 0);
