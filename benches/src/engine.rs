@@ -28,7 +28,7 @@ pub const NOW: Moment = Moment { ms: 1_700_000_000_000, us: 0 };
 pub struct Engine {
     /// The cache.
     pub cache: Cache,
-    /// Every parameter at its default.
+    /// Every parameter at its default, but for the policy: `allkeys-lru`.
     pub config: Arc<Snapshot>,
 }
 
@@ -50,7 +50,9 @@ impl Engine {
             port: AtomicUsize::new(0),
             config_file: String::new(),
         };
-        let cache = Cache::new(CORES, shards, Config::new(), identity);
+        let mut config = Config::new();
+        config.put("maxmemory-policy", &[b"allkeys-lru"]).expect("the policy exists");
+        let cache = Cache::new(CORES, shards, config, identity);
         let config = cache.config.snapshot();
         Engine { cache, config }
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use minicache::engine::access::Access;
-use minicache::engine::store::shard::Sampling;
+use minicache::engine::eviction::evict_one;
 use parking_lot::{Mutex, RwLock};
 
 use crate::engine::{Engine, NOW};
@@ -65,6 +65,7 @@ pub struct Minicache(Engine);
 struct MinicacheVisitor<'e> {
     access: Access<'e>,
     engine: &'e Engine,
+    next_shard: usize,
 }
 
 impl Peer for Minicache {
@@ -75,7 +76,7 @@ impl Peer for Minicache {
     }
 
     fn visit(&self) -> impl Visitor + '_ {
-        MinicacheVisitor { access: self.0.access(0), engine: &self.0 }
+        MinicacheVisitor { access: self.0.access(0), engine: &self.0, next_shard: 0 }
     }
 
     fn len(&self) -> usize {
@@ -84,10 +85,8 @@ impl Peer for Minicache {
 }
 
 impl MinicacheVisitor<'_> {
-    fn lock(&mut self, key: &[u8]) -> usize {
-        let shard = self.engine.cache.shard_of(key);
-        self.access.lock(1 << shard);
-        shard
+    fn lock(&mut self, key: &[u8]) {
+        self.access.lock(1 << self.engine.cache.shard_of(key));
     }
 }
 
@@ -112,17 +111,10 @@ impl Visitor for MinicacheVisitor<'_> {
     }
 
     fn add(&mut self, key: &[u8], value: &[u8]) {
-        let shard = self.lock(key);
-        self.access.set_string(key, value, None);
-        self.access.release();
-        let sampling = Sampling {
-            policy: &*self.engine.config.tuning.policy,
-            volatile_only: false,
-            samples: 5,
-            now_ms: NOW.ms,
-        };
-        let evicted = self.engine.cache.lock(shard).shard.evict(sampling);
-        assert!(evicted.is_some(), "there is a key to give up");
+        self.set(key, value);
+        let Engine { cache, config } = self.engine;
+        let evicted = evict_one(cache, &config.tuning, NOW, &mut self.next_shard);
+        assert!(evicted.is_some(), "there is a key to evict");
     }
 }
 

@@ -12,10 +12,10 @@ use super::session::{Replies, Session};
 use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, catalogue, handlers, shown};
 use crate::conf::{Settings, Snapshot};
-use crate::engine::access::{Access, Moment};
+use crate::engine::access::{Access, Moment, publish_eviction};
 use crate::engine::cache::{Cache, Counters, add};
 use crate::engine::error::{Answer, Error};
-use crate::engine::room::make_room;
+use crate::engine::eviction::{OutOfMemory, evict_until_below_limit};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use std::sync::atomic::Ordering;
@@ -156,8 +156,8 @@ impl<'c> Executor<'c> {
         if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
             return Err(Error::new("ERR Command not allowed inside a transaction"));
         }
-        let short =
-            self.store.cache.is_full() || (self.store.tuning.maxmemory > 0 && !self.make_room());
+        let short = self.store.cache.is_full()
+            || (self.store.tuning.maxmemory > 0 && self.evict_if_needed().is_err());
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
@@ -326,16 +326,17 @@ impl<'c> Executor<'c> {
         set
     }
 
-    /// Sees to it that memory in use is within `maxmemory`. The locks are kept where nothing has to
-    /// go.
+    /// Evicts keys if more than `maxmemory` is in use. The locks are released only if it is.
     #[inline(never)]
-    fn make_room(&mut self) -> bool {
+    fn evict_if_needed(&mut self) -> Result<(), OutOfMemory> {
         let Access { cache, tuning, now, .. } = self.store;
         if cache.used_memory() as u64 <= tuning.maxmemory {
-            return true;
+            return Ok(());
         }
         self.store.release();
-        make_room(cache, tuning, now, &mut self.evicting)
+        evict_until_below_limit(cache, tuning, now, &mut self.evicting, |evicted| {
+            publish_eviction(cache, tuning, evicted);
+        })
     }
 }
 

@@ -13,7 +13,7 @@
 use super::kind::number_of;
 use super::table::{LOG_LEVELS, PARAMETERS, POLICIES, WHO};
 use crate::engine::events::Events;
-use crate::engine::store::policy::Lfu;
+use crate::engine::eviction::lfu::Lfu;
 use crate::engine::tuning::{MaxmemoryPolicy, Tuning};
 use crate::engine::values::Limits;
 

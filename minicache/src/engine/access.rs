@@ -18,6 +18,7 @@ use super::blocking::DbKey;
 use super::cache::{Cache, Cell, Counters, add};
 use super::error::Error;
 use super::events::Events;
+use super::eviction::EvictedKey;
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::Scope;
 use super::store::shard::{FORESEEN_MAX, Fresh, Life, Shard};
@@ -587,8 +588,22 @@ impl Drop for Access<'_> {
     }
 }
 
+/// Informs client-side caches and keyspace-event subscribers of an eviction.
+pub fn publish_eviction(cache: &Cache, tuning: &Tuning, evicted: EvictedKey) {
+    let EvictedKey { db, key } = evicted;
+    if cache.tracking.any() {
+        let mut changes = Changes::default();
+        changes.push(Change::Key { key: key[..].into(), by_client: false });
+        cache.tracking.tell(changes);
+    }
+    let wanted = tuning.notify_keyspace_events;
+    if wanted.contains(Events::EVICTED) {
+        publish_event(cache, wanted, db, "evicted", &key);
+    }
+}
+
 /// Publishes a keyspace event on the channels that are switched on (`notify.c`).
-pub(super) fn publish_event(cache: &Cache, wanted: Events, db: usize, event: &str, key: &[u8]) {
+fn publish_event(cache: &Cache, wanted: Events, db: usize, event: &str, key: &[u8]) {
     let pubsub = cache.pubsub.lock();
     if wanted.contains(Events::KEYSPACE) {
         let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();

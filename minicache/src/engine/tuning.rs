@@ -15,7 +15,11 @@
 //! Redis these are fields of `struct redisServer` (`server.h`) that any function may read.
 
 use super::events::Events;
-use super::store::policy::{Lfu, Lru, Policy, Random, Ttl};
+use super::eviction::lfu::Lfu;
+use super::eviction::lru::Lru;
+use super::eviction::policy::Policy;
+use super::eviction::random::Random;
+use super::eviction::ttl::Ttl;
 use super::values::Limits;
 
 /// The parameters that the engine obeys.

@@ -19,9 +19,10 @@
 use super::Unexplained;
 use super::dump::{self, count, table};
 use crate::engine::access::Moment;
+use crate::engine::eviction::lru::Lru;
+use crate::engine::eviction::policy::Policy as _;
 use crate::engine::hashing::hasher;
 use crate::engine::object::Value;
-use crate::engine::store::policy::{Lru, Policy};
 use crate::engine::store::shard::{Fresh, Life, Shard};
 use crate::format::anatomy::{self, Part};
 use crate::format::listpack::{Element, Listpack};

@@ -8,10 +8,10 @@
 //! here: it samples.
 
 use super::{Core, monotonic_ns, now};
-use crate::engine::access::Access;
+use crate::engine::access::{Access, publish_eviction};
 use crate::engine::cache::Counters;
+use crate::engine::eviction::evict_one;
 use crate::engine::mailbox::Message;
-use crate::engine::room::evict_any;
 use minikit::server::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -101,15 +101,19 @@ fn expire_shard(core: &Core, index: usize) -> Round {
     round
 }
 
-/// Makes room where `maxmemory` was lowered and no command comes that would do it.
+/// Evicts keys after `maxmemory` was lowered, in case no command arrives that would do it.
 fn evict_round(core: &Core, turn: &mut usize) -> Round {
     let (cache, config) = (&core.cache, core.config());
     let limit = config.tuning.maxmemory;
     for _ in 0..BUDGET {
         let over = limit > 0 && cache.lasting_memory() as u64 > limit;
-        if !over || !evict_any(cache, &config.tuning, now(), turn) {
+        if !over {
             return Round::Idle;
         }
+        let Some(evicted) = evict_one(cache, &config.tuning, now(), turn) else {
+            return Round::Idle;
+        };
+        publish_eviction(cache, &config.tuning, evicted);
     }
     Round::Unfinished
 }

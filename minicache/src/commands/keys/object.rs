@@ -14,8 +14,8 @@
 
 use crate::commands::Call;
 use crate::engine::error::{Answer, Error};
+use crate::engine::eviction::lru::Lru;
 use crate::engine::object::{Str, Value};
-use crate::engine::store::policy::Lru;
 use crate::engine::tuning::MaxmemoryPolicy as Policy;
 
 /// Whole numbers below this are shared objects in Redis (`OBJ_SHARED_INTEGERS` in `server.h`).

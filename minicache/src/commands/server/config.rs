@@ -45,7 +45,7 @@ pub fn config_set(c: &mut Call) -> Answer {
             c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
-                c.store.shards_mut().for_each(|shard| shard.forget_candidates());
+                c.store.shards_mut().for_each(|shard| shard.pool.clear());
             }
             let limit = c.store.cache.config.snapshot().settings.maxmemory_clients;
             if limit > 0 && names.contains(&"maxmemory-clients") {

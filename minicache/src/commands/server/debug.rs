@@ -114,7 +114,7 @@ fn object(c: &mut Call) -> Answer {
     let now_ms = c.store.now.ms;
     let describe = |shard: &Shard, handle: Handle| {
         let value = shard.value(handle);
-        let idle_ms = crate::engine::store::policy::Lru::idle_ms(shard.clock(handle), now_ms);
+        let idle_ms = crate::engine::eviction::lru::Lru::idle_ms(shard.clock(handle), now_ms);
         let length = match value {
             Value::Short(text) => serialized_length(&text.to_vec()),
             Value::Object(_) => shard.footprint(handle),

@@ -1,6 +1,5 @@
-//! The keyspace: slots, index, expiry wheel, eviction.
+//! The keyspace: slots, index, expiry wheel.
 
-pub mod policy;
 pub mod remains;
 pub mod shard;
 pub mod slab;

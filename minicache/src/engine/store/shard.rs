@@ -17,11 +17,12 @@
 //! 3. An object belongs to exactly one entry, and no container in `objects` is empty between
 //!    commands.
 
-use super::policy::{Policy, Pool};
 use super::remains::Remains;
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::table::Table;
 use super::wheel::{LEVELS, Wheel};
+use crate::engine::eviction::policy::Policy;
+use crate::engine::eviction::pool::{Candidate, Pool};
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::rng::Rng;
 use crate::format::entry::{self, Stored};
@@ -80,8 +81,9 @@ pub struct Shard {
     objects_free: Vec<u32>,
     databases: Vec<Keyspace>,
     hasher: RandomState,
-    pool: Pool,
     rng: Rng,
+    /// The eviction candidates.
+    pub pool: Pool,
     /// Counters for `INFO`.
     pub stats: ShardStats,
 }
@@ -104,11 +106,6 @@ impl Shard {
     /// The slab, to be looked at.
     pub fn slab(&self) -> &Slab {
         &self.slab
-    }
-
-    /// The eviction candidates, to be looked at.
-    pub fn pool(&self) -> &Pool {
-        &self.pool
     }
 
     /// Keys of a database in this shard.
@@ -376,24 +373,24 @@ impl Shard {
         self.databases[db].wheel.advance(&mut self.slab, now_ms, budget)
     }
 
-    /// Removes the key the policy gives up first, sampling every database; `None` where there is
-    /// none to give up.
-    pub fn evict(&mut self, sampling: Sampling<'_>) -> Option<Evicted> {
+    /// Samples keys of every database and offers them to the eviction pool.
+    pub fn sample_into_pool(&mut self, sampling: &Sampling<'_>) {
         for db in 0..self.databases.len() {
-            self.sample_into_pool(db, &sampling);
-        }
-        while let Some(candidate) = self.pool.take_coldest() {
-            let hash = self.hasher.hash_one(&*candidate.key);
-            let found = self.find(candidate.db, hash, &candidate.key).filter(|handle| {
-                !sampling.volatile_only || entry::has_deadline(self.slab.slot(*handle))
-            });
-            if let Some(handle) = found {
-                let object = self.remove(candidate.db, handle);
-                self.stats.evicted += 1;
-                return Some(Evicted { db: candidate.db, key: candidate.key, object });
+            for handle in self.sample(db, sampling.volatile_only, sampling.samples) {
+                let slot = self.slab.slot(handle);
+                let (bits, deadline) = (entry::clock(slot), entry::deadline(slot));
+                let coldness = sampling.policy.coldness(bits, deadline, sampling.now_ms);
+                self.pool.offer(db, entry::key(slot), coldness);
             }
         }
-        None
+    }
+
+    /// The handle of an eviction candidate, or `None` if its key was deleted or, with
+    /// `volatile_only`, has no deadline any more.
+    pub fn find_eligible(&self, candidate: &Candidate, volatile_only: bool) -> Option<Handle> {
+        let hash = self.hasher.hash_one(&*candidate.key);
+        self.find(candidate.db, hash, &candidate.key)
+            .filter(|handle| !volatile_only || entry::has_deadline(self.slab.slot(*handle)))
     }
 
     /// Moves the entries of one nearly empty page to others of their class, so that its memory can
@@ -426,38 +423,38 @@ impl Shard {
         }
     }
 
-    /// Forgets the eviction candidates: the policy has changed.
-    pub fn forget_candidates(&mut self) {
-        self.pool.clear();
-    }
-
-    fn sample_into_pool(&mut self, db: usize, sampling: &Sampling<'_>) {
+    /// Up to `samples` random keys of a database; with `volatile_only`, only keys with a deadline.
+    fn sample(&mut self, db: usize, volatile_only: bool, samples: usize) -> Vec<Handle> {
         let Keyspace { table, wheel } = &self.databases[db];
-        if table.is_empty() || (sampling.volatile_only && wheel.is_empty()) {
-            return;
+        let mut sampled = Vec::new();
+        if table.is_empty() || (volatile_only && wheel.is_empty()) {
+            return sampled;
         }
-        let mut sampled = Vec::with_capacity(sampling.samples);
-        // Where few keys have deadlines, looking for them among all may take long; after some
-        // buckets the wheel is asked.
-        const BUCKETS: usize = 8;
-        for _ in 0..BUCKETS {
+
+        // A bucket holds five to twelve keys, so one bucket is usually enough. If few keys have
+        // deadlines, many buckets may have none of them; after eight we ask the wheel instead.
+        const BUCKETS_MAX: usize = 8;
+        for _ in 0..BUCKETS_MAX {
+            if sampled.len() >= samples {
+                break;
+            }
+            let first = sampled.len();
             table.sample(self.rng.next_u64(), |handle| {
-                let eligible =
-                    !sampling.volatile_only || entry::has_deadline(self.slab.slot(handle));
-                if eligible && sampled.len() < sampling.samples {
+                if !volatile_only || entry::has_deadline(self.slab.slot(handle)) {
                     sampled.push(handle);
                 }
             });
+
+            // A bucket fills from its first slot on, so its last slots hold the newest keys.
+            // Without a random start they would never be sampled.
+            let drawn = &mut sampled[first..];
+            drawn.rotate_left(self.rng.below(drawn.len()));
+            sampled.truncate(samples);
         }
         if sampled.is_empty() {
             wheel.sample(&self.slab, self.rng.next_u64(), |handle| sampled.push(handle));
         }
-        for handle in sampled {
-            let slot = self.slab.slot(handle);
-            let (bits, deadline) = (entry::clock(slot), entry::deadline(slot));
-            let coldness = sampling.policy.coldness(bits, deadline, sampling.now_ms);
-            self.pool.offer(db, entry::key(slot), coldness);
-        }
+        sampled
     }
 
     /// Brings a value into the form its entry keeps.
@@ -546,26 +543,16 @@ pub struct Life {
     pub now_ms: i64,
 }
 
-/// How to look for a key to evict.
+/// How keys are sampled for eviction.
 pub struct Sampling<'a> {
-    /// The judge.
+    /// Says how cold a key is.
     pub policy: &'a dyn Policy,
-    /// Only keys with a deadline may go.
+    /// True if only keys with a deadline are eligible.
     pub volatile_only: bool,
     /// `maxmemory-samples`.
     pub samples: usize,
     /// Unix milliseconds.
     pub now_ms: i64,
-}
-
-/// A key that had to go.
-pub struct Evicted {
-    /// Its database.
-    pub db: usize,
-    /// The key.
-    pub key: Box<[u8]>,
-    /// Its object, if it had one.
-    pub object: Option<Object>,
 }
 
 #[cfg(test)]

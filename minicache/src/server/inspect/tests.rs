@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::commands::testing::Fixture;
-use crate::engine::store::shard::Sampling;
+use crate::engine::eviction::evict_one;
 
 /// A cache in which something has happened.
 fn lived_in() -> Arc<Cache> {
@@ -96,14 +96,10 @@ fn what_was_sampled_and_not_evicted_waits_in_the_pool() {
     for number in 0..200 {
         fixture.run(&format!("SET key:{number} value"));
     }
-    let config = fixture.cache.config.snapshot();
-    let evicted = fixture.cache.lock(3).shard.evict(Sampling {
-        policy: &*config.tuning.policy,
-        volatile_only: false,
-        samples: 5,
-        now_ms: fixture.now.ms + 90_000,
-    });
-    assert!(evicted.is_some());
+    fixture.now.ms += 90_000;
+    let (config, mut next_shard) = (fixture.cache.config.snapshot(), 2);
+    let now = fixture.now;
+    assert!(evict_one(&fixture.cache, &config.tuning, now, &mut next_shard).is_some());
     let text = Inspector::new(Arc::new(fixture.cache)).xray().to_text();
     let waiting = text.lines().filter(|line| line.ends_with("idle 90.0 s"));
     // Five are drawn, one has gone; the same key may have been drawn twice.

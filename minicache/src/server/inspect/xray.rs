@@ -14,8 +14,8 @@
 use super::{Figures, databases, each_shard, keys_by_database, of_command};
 use crate::commands::catalogue;
 use crate::engine::cache::Cache;
+use crate::engine::eviction::pool::Candidate;
 use crate::engine::rng::Rng;
-use crate::engine::store::policy::Candidate;
 use crate::engine::store::shard::Shard;
 use crate::engine::store::slab::ClassUse;
 use crate::engine::store::wheel;
@@ -78,7 +78,7 @@ impl View {
             figures: Figures::of(shard, databases),
             wheel,
             classes: shard.slab().usage(),
-            candidates: shard.pool().candidates().to_vec(),
+            candidates: shard.pool.candidates().to_vec(),
             encodings: sample_encodings(shard, databases, rng),
         }
     }

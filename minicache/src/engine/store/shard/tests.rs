@@ -1,7 +1,7 @@
 //! Tests of the shard.
 
 use super::*;
-use crate::engine::store::policy::Lru;
+use crate::engine::eviction::lru::Lru;
 
 const NOW: i64 = 1_800_000_000_000;
 
@@ -44,38 +44,42 @@ fn compaction_gives_pages_back_and_loses_nothing() {
     assert_eq!((due, shard.volatile_len(0)), (667, 0));
 }
 
-#[test]
-fn the_coldest_of_the_sampled_goes_first() {
-    let mut shard = shard();
-    for i in 0..1000u32 {
-        add(&mut shard, 0, &format!("key{i}"), b"value", None);
-        let handle = find(&shard, 0, &format!("key{i}")).expect("it was added");
-        shard.set_clock(handle, ((NOW / 1000) as u32 & 0xff_ffff) - 1000 + i);
-    }
-    let mut ages = 0;
-    for _ in 0..100 {
-        let sampling = Sampling { policy: &Lru, volatile_only: false, samples: 5, now_ms: NOW };
-        let key = shard.evict(sampling).expect("there are keys").key;
-        let number: u32 = String::from_utf8_lossy(&key[3..]).parse().expect("a key's number");
-        ages += number;
-    }
-    // Evicting at random would give 500 on average; an exact order 50.
-    assert!(ages / 100 < 200, "evicted keys were on average the {}th", ages / 100);
-    assert_eq!((shard.len(0), shard.stats.evicted), (900, 100));
+/// Samples into the pool and returns the handle of the coldest candidate that is eligible.
+fn coldest(shard: &mut Shard, volatile_only: bool) -> Option<(usize, Handle)> {
+    shard.sample_into_pool(&Sampling { policy: &Lru, volatile_only, samples: 5, now_ms: NOW });
+    std::iter::from_fn(|| shard.pool.take_coldest())
+        .collect::<Vec<_>>()
+        .iter()
+        .find_map(|it| shard.find_eligible(it, volatile_only).map(|handle| (it.db, handle)))
 }
 
 #[test]
-fn only_keys_with_deadlines_go_where_the_policy_says_so() {
+fn a_sample_has_as_many_keys_as_asked_for_and_any_key_may_be_in_it() {
+    let mut shard = shard();
+    (0..100).for_each(|i| add(&mut shard, 0, &format!("key{i}"), b"value", None));
+    let mut drawn = std::collections::BTreeSet::new();
+    for _ in 0..1000 {
+        let sample = shard.sample(0, false, 5);
+        assert_eq!(sample.len(), 5);
+        drawn.extend(sample);
+    }
+    assert_eq!(drawn.len(), 100);
+}
+
+#[test]
+fn a_candidate_that_was_deleted_or_made_persistent_is_not_eligible() {
     let mut shard = shard();
     (0..1000).for_each(|i| add(&mut shard, 0, &format!("key{i}"), b"value", None));
     add(&mut shard, 1, "volatile", b"value", Some(NOW + 5000));
-    let evict = |shard: &mut Shard| {
-        shard
-            .evict(Sampling { policy: &Lru, volatile_only: true, samples: 5, now_ms: NOW })
-            .map(|evicted| (evicted.db, evicted.key))
-    };
-    assert_eq!(evict(&mut shard), Some((1, b"volatile"[..].into())));
-    assert_eq!(evict(&mut shard), None);
+    let found = coldest(&mut shard, true).expect("one key has a deadline");
+    assert_eq!((found.0, shard.key(found.1)), (1, &b"volatile"[..]));
+    let candidate = Candidate { db: 1, key: b"volatile"[..].into(), coldness: 1 };
+    let life = Life { deadline: None, now_ms: NOW };
+    let handle = shard.set_deadline(1, found.1, life);
+    assert_eq!(shard.find_eligible(&candidate, true), None);
+    assert_eq!(shard.find_eligible(&candidate, false), Some(handle));
+    shard.remove(1, handle);
+    assert_eq!((shard.find_eligible(&candidate, false), coldest(&mut shard, true)), (None, None));
 }
 
 #[test]

@@ -1,20 +1,31 @@
-//! The coldest keys seen so far, kept from one eviction to the next (`evictionPoolPopulate` in
-//! `evict.c`).
+//! The eviction pool: the coldest keys sampled so far, kept from one eviction to the next.
 //!
-//! **Invariants**: at most [`POOL`] candidates; ordered, the coldest last; no key twice.
+//! ```text
+//! offer a 3 s, b 90 s, c 12 s, d 5 s, e 60 s      a d c e b
+//! take                                            b, and a d c e stay
+//! offer f 1 s, g 20 s                             f a d c g e
+//! ```
+//!
+//! A sample of five finds the coldest key of a million once in 200,000 evictions. The pool keeps the
+//! best of some three hundred recent samples instead, so cold keys that were seen once are not lost.
+//! Counterpart in Redis: `evictionPoolPopulate` in `evict.c`.
+//!
+//! **Invariants**
+//! 1. At most [`POOL_SIZE`] candidates, in order of coldness, the coldest last.
+//! 2. No key is in it twice.
 
-/// How many candidates are remembered, as in Redis (`EVPOOL_SIZE`).
-const POOL: usize = 16;
+/// The number of candidates kept, as in Redis (`EVPOOL_SIZE`).
+const POOL_SIZE: usize = 16;
 
-/// A key that may be evicted. It is named by its bytes: its slot may be someone else's by the time
-/// its turn comes.
+/// A sampled key that may be evicted. It holds a copy of the key instead of a handle, because the
+/// handle's slot may hold another key by the time the candidate is evicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The number of its database.
     pub db: usize,
     /// The key.
     pub key: Box<[u8]>,
-    /// The policy's answer when it was sampled.
+    /// How cold the policy found it when it was sampled.
     pub coldness: u64,
 }
 
@@ -25,15 +36,18 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Remembers a candidate if it is colder than one of the pool, or the pool has room.
+    /// Adds a candidate if the pool has room or the candidate is colder than one in the pool.
     pub fn offer(&mut self, db: usize, key: &[u8], coldness: u64) {
-        let full = self.coldest_last.len() == POOL;
+        let full = self.coldest_last.len() == POOL_SIZE;
         if full && coldness <= self.coldest_last[0].coldness {
             return;
         }
+
+        // A key that is sampled again keeps the coldness of its first sample, as in Redis.
         if self.coldest_last.iter().any(|known| known.db == db && *known.key == *key) {
             return;
         }
+
         if full {
             self.coldest_last.remove(0);
         }
@@ -41,7 +55,7 @@ impl Pool {
         self.coldest_last.insert(at, Candidate { db, key: key.into(), coldness });
     }
 
-    /// Takes the coldest candidate out.
+    /// Removes and returns the coldest candidate.
     pub fn take_coldest(&mut self) -> Option<Candidate> {
         self.coldest_last.pop()
     }
@@ -51,7 +65,7 @@ impl Pool {
         &self.coldest_last
     }
 
-    /// Forgets all: another policy measures coldness otherwise.
+    /// Drops all candidates; for a change of policy, because each measures coldness in its own unit.
     pub fn clear(&mut self) {
         self.coldest_last.clear();
     }
@@ -62,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example_of_the_folder() {
+    fn the_example_of_the_head() {
         let mut pool = Pool::default();
         for (key, idle) in [("a", 3), ("b", 90), ("c", 12), ("d", 5), ("e", 60)] {
             pool.offer(0, key.as_bytes(), idle);
@@ -74,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pool_forgets_the_warmest() {
+    fn a_full_pool_drops_the_warmest() {
         let mut pool = Pool::default();
         for idle in 0..100u64 {
             pool.offer(0, &idle.to_le_bytes(), idle);

@@ -1,9 +1,16 @@
-//! The nearest deadline goes first.
+//! Evicting the key that expires first.
+//!
+//! ```text
+//! a expires in 30 s, b in 5 s, c in 3,600 s      b is the coldest: it would be gone soon anyway
+//! ```
+//!
+//! Counterpart in Redis: `ULLONG_MAX - (long)dictGetVal(de)` in `evictionPoolPopulate`, `evict.c`.
 
-use super::{Lru, Policy};
+use super::lru::Lru;
+use super::policy::Policy;
 use crate::engine::rng::Rng;
 
-/// `volatile-ttl`. The bits are kept as [`Lru`] keeps them, for `OBJECT IDLETIME`.
+/// `volatile-ttl`.
 pub struct Ttl;
 
 impl Policy for Ttl {

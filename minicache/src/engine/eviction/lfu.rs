@@ -1,11 +1,21 @@
-//! Least frequently used: a logarithmic counter that fades.
+//! Least frequently used: a logarithmic counter that decays.
 //!
-//! The bits are 16 of minutes (the last time the counter faded) and 8 of counter (Morris 1978;
-//! `LFULogIncr` in `evict.c`). A use raises counter `c` with probability
-//! `1 / ((c - 5) * log_factor + 1)`: with the default factor 10, about a million uses fill the 255.
-//! A new key starts at 5, lest it be the next victim before it had a chance.
+//! Eight bits cannot count a million uses, so the counter is probabilistic (R. Morris, "Counting
+//! large numbers of events in small registers", CACM 1978): a use increments counter `c` with
+//! probability `1 / ((c - 5) * log_factor + 1)`.
+//!
+//! ```text
+//! bits      16 of minutes, when the counter last decayed | 8 of counter
+//!
+//! uses            100   1,000   100,000   1,000,000      log_factor 10
+//! counter, about   10      18       142         255      the table in redis.conf; a test
+//! an hour unused    0       0        82         195      one less per minute (decay_minutes 1)
+//! ```
+//!
+//! A new key starts at 5; from 0 it would be evicted before it had a chance to be used. Counterpart
+//! in Redis: `LFULogIncr` and `LFUDecrAndReturn` in `evict.c`.
 
-use super::Policy;
+use super::policy::Policy;
 use crate::engine::rng::Rng;
 
 /// The counter of a new key.
@@ -16,18 +26,19 @@ const MINUTES_MASK: i64 = (1 << 16) - 1;
 /// `allkeys-lfu` and `volatile-lfu`.
 #[derive(Clone, Copy)]
 pub struct Lfu {
-    /// `lfu-log-factor`: how much harder each step of the counter is.
+    /// `lfu-log-factor`: the higher it is, the more uses each step of the counter takes.
     pub log_factor: u32,
-    /// `lfu-decay-time`: minutes in which an unused key loses one; 0 never.
+    /// `lfu-decay-time`: the minutes after which the counter of an unused key decreases by one; 0
+    /// for never.
     pub decay_minutes: u32,
 }
 
 impl Lfu {
-    /// The counter as it stands now, faded by the time since it was last touched.
+    /// The counter as of now: the stored one less the decay since the key was last used.
     pub fn frequency(&self, bits: u32, now_ms: i64) -> u32 {
         let idle = (minutes(now_ms) - i64::from(bits >> 8)) & MINUTES_MASK;
-        let faded = (idle as u32).checked_div(self.decay_minutes).unwrap_or(0);
-        (bits & COUNTER_MAX).saturating_sub(faded)
+        let decay = (idle as u32).checked_div(self.decay_minutes).unwrap_or(0);
+        (bits & COUNTER_MAX).saturating_sub(decay)
     }
 }
 
@@ -78,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_fades_by_one_a_minute() {
+    fn a_counter_decays_by_one_a_minute() {
         let bits = pack(0, 100);
         assert_eq!(LFU.frequency(bits, 30 * 60_000), 70);
         assert_eq!(LFU.frequency(bits, 300 * 60_000), 0);

@@ -1,0 +1,146 @@
+//! Eviction: deleting keys until memory use is back within `maxmemory`.
+//!
+//! # When it runs
+//!
+//! Before every command, if `maxmemory` is set and exceeded, while the caller holds no shard lock;
+//! and in the background, a few hundred keys at a time, for a limit that `CONFIG SET` lowered while
+//! no command arrives.
+//!
+//! # Which key goes
+//!
+//! The policy decides ([`policy`]; `maxmemory-policy` selects it). Redis does not keep its keys in
+//! eviction order: an exact LRU list costs two pointers per key and a list move per read. It
+//! samples five keys per eviction and keeps the best candidates of earlier samples in a pool of
+//! sixteen. We do the same; [`pool`] is that pool, and every shard has one.
+//!
+//! # Example
+//!
+//! `allkeys-lru`, memory in use one key over the limit:
+//!
+//! ```text
+//! sample    a idle 3 s, b 90 s, c 12 s, d 5 s, e 60 s
+//! pool      a d c e b          coldest last
+//! evict     b                  the pool keeps a d c e for the next eviction
+//! sample    f 1 s, g 20 s, …   nothing colder than e
+//! evict     e                  no sample after the first had to find it again
+//! ```
+//!
+//! The golden script `eviction_pool_remembers` replays it; there is one more script for each of the
+//! eight policies (`tests/golden/eviction`).
+//!
+//! # Differences from Redis (`performEvictions` in `evict.c`)
+//!
+//! - Redis stops after a time that `maxmemory-eviction-tenacity` sets and continues in a timer. The
+//!   loop here runs until memory is within the limit.
+//! - Redis has one pool. Here each shard has its own, and the loop visits the shards in turn, so
+//!   the key that goes is the coldest candidate of one shard, not of the whole cache.
+
+pub mod lfu;
+pub mod lru;
+pub mod policy;
+pub mod pool;
+pub mod random;
+pub mod ttl;
+
+use super::access::Moment;
+use super::cache::{Cache, Cell};
+use super::object::Object;
+use super::store::shard::Sampling;
+use super::tuning::Tuning;
+
+/// Memory use exceeds `maxmemory` and no key is eligible: the policy is `noeviction`, or it is a
+/// `volatile-*` policy and no key has a TTL.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// A key that was evicted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EvictedKey {
+    /// The number of its database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
+/// Evicts keys until memory use is at most `maxmemory`, and passes each to `publish`, which informs
+/// subscribers and caches of clients. Evicting a key of the usual size costs well under a
+/// microsecond.
+///
+/// The caller must hold no shard lock: shards are locked one at a time, starting after
+/// `next_shard`, so that no single shard is drained. No lock is held while `publish` runs.
+///
+/// # Errors
+/// [`OutOfMemory`] if the limit is still exceeded and no shard has an eligible key.
+pub fn evict_until_below_limit(
+    cache: &Cache,
+    tuning: &Tuning,
+    now: Moment,
+    next_shard: &mut usize,
+    mut publish: impl FnMut(EvictedKey),
+) -> Result<(), OutOfMemory> {
+    while cache.lasting_memory() as u64 > tuning.maxmemory {
+        publish(evict_one(cache, tuning, now, next_shard).ok_or(OutOfMemory)?);
+    }
+    Ok(())
+}
+
+/// Evicts one key, from the first shard after `next_shard` that has an eligible one. Returns `None`
+/// if no shard has. The caller must hold no shard lock.
+pub fn evict_one(
+    cache: &Cache,
+    tuning: &Tuning,
+    now: Moment,
+    next_shard: &mut usize,
+) -> Option<EvictedKey> {
+    if !tuning.evicts() {
+        return None;
+    }
+    let sampling = Sampling {
+        policy: &*tuning.policy,
+        volatile_only: tuning.maxmemory_policy.is_volatile(),
+        samples: tuning.maxmemory_samples,
+        now_ms: now.ms,
+    };
+
+    (0..cache.shards()).find_map(|_| {
+        *next_shard = (*next_shard + 1) % cache.shards();
+        let mut cell = cache.lock(*next_shard);
+        let (evicted, object) = evict_from(&mut cell, &sampling)?;
+
+        // Freeing a large value can take milliseconds; with lazyfree another thread does it.
+        if let Some(object) = object {
+            cache.lazy_free.object(object, tuning.lazyfree_lazy_eviction);
+        }
+
+        // The loop reads how much memory is in use without a lock, so this shard's share of it has
+        // to be brought up to date before the lock is released.
+        cache.note_free(*next_shard, &cell);
+
+        // The caller publishes events and invalidations, after this lock is released: publishing
+        // takes the locks of the registries and wakes other cores, and the shard would wait for it.
+        Some(evicted)
+    })
+}
+
+/// Evicts the coldest candidate of one shard. Returns the key and its value if that is on the heap,
+/// or `None` if no key of the shard is eligible.
+fn evict_from(cell: &mut Cell, sampling: &Sampling<'_>) -> Option<(EvictedKey, Option<Object>)> {
+    cell.shard.sample_into_pool(sampling);
+
+    // A candidate may have been sampled minutes ago. It may be deleted by now, or have lost the TTL
+    // that made it eligible; such candidates are dropped.
+    let shard = &mut cell.shard;
+    let (candidate, handle) = loop {
+        let candidate = shard.pool.take_coldest()?;
+        if let Some(handle) = shard.find_eligible(&candidate, sampling.volatile_only) {
+            break (candidate, handle);
+        }
+    };
+
+    let object = shard.remove(candidate.db, handle);
+    shard.stats.evicted += 1;
+
+    // WATCH must see an eviction as a change, or EXEC would run on a value that no longer exists.
+    cell.watched.touch(candidate.db, &candidate.key);
+    Some((EvictedKey { db: candidate.db, key: candidate.key }, object))
+}
