@@ -20,9 +20,9 @@
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`storage`], [`connections`], [`idle`] and
-//! [`process`] exist: what the models check and what the engines' cores use. Under loom, tokio has
-//! no sockets.
+//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`storage`], [`connections`], [`idle`]
+//! and [`process`] exist: what the models check and what the engines' cores use. Under loom, tokio
+//! has no sockets.
 
 pub mod connections;
 pub mod idle;

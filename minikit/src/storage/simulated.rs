@@ -54,12 +54,12 @@
 //! # Counterparts
 //!
 //! Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014, the ALICE tool) measured
-//! which crash states file systems allow; invariants 2 and 4 are the weaker ones of its table.
-//! The failed sync: "PostgreSQL's fsync() surprise" (LWN, 2018). SQLite's crash tests
-//! (`src/test6.c`) and FoundationDB's `AsyncFileNonDurable` do the same below a real engine;
-//! TigerBeetle's `testing/storage.zig` also corrupts sectors at rest. Not modeled: latency, loss of
-//! durable bytes (only reads flip bits), and reordering across directories that depends on the
-//! file system's journal.
+//! which crash states file systems allow. The failed sync: "PostgreSQL's fsync() surprise" (LWN,
+//! 2018). SQLite's crash tests (`src/test6.c`) and FoundationDB's `AsyncFileNonDurable` do the same
+//! below a real engine; TigerBeetle's `src/testing/storage.zig` also corrupts sectors at rest.
+//!
+//! Not modeled: latency, damage to durable bytes (only reads flip bits), and file systems that
+//! reorder the changes within one directory.
 
 use super::{Disk, DiskFile, check_same_directory, describe};
 use crate::sync::{Arc, Mutex};
