@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Random commands to a real Redis and to minicache; every byte of every reply must be the same.
+"""Sends random commands to a real Redis and to minicache and compares the bytes of every reply.
 
     minicache/clients/differential.py                       both servers are started and stopped
     minicache/clients/differential.py --minicache 127.0.0.1:6380 --families zsets,transactions
-    minicache/clients/differential.py --seed 7 --sequence 12        one sequence again
+    minicache/clients/differential.py --seed 7 --sequence 12        replays one sequence
 
-A run is many sequences of steps on empty servers. A step is a command, or a few that belong
+A run is many sequences of steps on empty servers. A step is a command, or several that belong
 together: a transaction with another client's write in between, a client that blocks and is served,
-a SCAN to its end, a key that expires. The first difference ends a sequence, which is then shrunk by
-leaving out steps and words for as long as it still differs. This is what a difference looks like:
+a complete SCAN, a key that expires. The first difference ends a sequence. The sequence is then
+shrunk: steps and words are removed while it still differs. A difference is printed like this:
 
     sequence 12 of seed 7 differs; shrunk from 131 steps to 2:
       0> SET s1 "1 "
@@ -17,7 +17,7 @@ leaving out steps and words for as long as it still differs. This is what a diff
         redis:     -ERR value is not a valid float\\r\\n
         minicache: $3\\r\\n2.5\\r\\n
 
-`0>` is the connection. WARNING: all databases of both servers are emptied again and again.
+`0>` is the connection. WARNING: all databases of both servers are emptied before every sequence.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def arguments():
     parser.add_argument("--length", type=int, default=150, help="steps in a sequence")
     parser.add_argument("--sequence", type=int, help="only this one (same seed, families)")
     parser.add_argument("--families", default=",".join(FAMILIES), help=f"of {','.join(FAMILIES)}")
-    parser.add_argument("--failures", type=int, default=1, help="stop after so many differences")
+    parser.add_argument("--failures", type=int, default=1, help="stop after this many differences")
     options = parser.parse_args()
     options.families = options.families.split(",")
     unknown = set(options.families) - set(FAMILIES)

@@ -1,4 +1,4 @@
-// What the JavaScript clients stand on: running behaviours, comparing answers, waiting.
+// What the JavaScript clients stand on: running behaviors, comparing answers, waiting.
 //
 //     exports[8] = async function getexGetdel(r) {
 //       await is(r.getdel("missing"), null);
@@ -7,38 +7,38 @@
 const assert = require("node:assert");
 const { setTimeout: sleep } = require("node:timers/promises");
 
-/** Runs every behaviour on an empty server; prints failures, returns their count. */
-async function run(label, behaviours, client, flush) {
-  // A rejection that nobody waits for any more is of a behaviour that has already failed.
+/** Runs every behavior on an empty server; prints failures, returns their count. */
+async function run(label, behaviors, client, flush) {
+  // A rejection that nobody waits for any more is of a behavior that has already failed.
   process.on("unhandledRejection", () => {});
   const held = [];
-  for (const [number, behaviour] of Object.entries(behaviours)) {
+  for (const [number, behavior] of Object.entries(behaviors)) {
     try {
       await flush();
-      await behaviour(client);
+      await behavior(client);
       held.push(number);
     } catch (error) {
-      const [place] = error.stack.match(/(sessions|keyspace|containers)\.cjs:\d+/) ?? [behaviour.name];
+      const [place] = error.stack.match(/(sessions|keyspace|containers)\.cjs:\d+/) ?? [behavior.name];
       console.log(`  FAIL ${number} ${place}: ${error.message}`);
     }
   }
-  const all = Object.keys(behaviours).length;
+  const all = Object.keys(behaviors).length;
   console.log(`  ${label}: ${held.length} of ${all} held: ${held.join(" ")}`);
   return all - held.length;
 }
 
-/** Demands this very answer. */
+/** Expects this very answer. */
 async function is(answer, want) {
   assert.deepStrictEqual(await answer, want);
 }
 
-/** Demands a number from low to high. */
+/** Expects a number from low to high. */
 async function within(answer, low, high) {
   const got = Number(await answer);
   assert(low <= got && got <= high, `got ${got}, want ${low} to ${high}`);
 }
 
-/** Demands an error from the server that contains the text. */
+/** Expects an error from the server that contains the text. */
 async function refused(answer, text) {
   await assert.rejects(async () => answer, (error) => {
     assert(error.message.includes(text), `got the error ${error.message}, want ${text}`);

@@ -1,13 +1,13 @@
-"""Random commands: a grammar for every command, and words that sit on edges.
+"""Random commands: a grammar for every command, and arguments at the edges of their ranges.
 
-A line of the grammar holds commands and the words they take. `{a|b c}` is one of them, `{...}?` one
+A line of the grammar holds commands and their arguments. `{a|b c}` is one of them, `{...}?` one
 or none, `{...}*` up to three, `word+` one to three of that word, lower case is a class of words
-(`Words`), a number in front is a weight, everything else stands for itself:
+(`Words`), a number in front is a weight, everything else is literal:
 
     SET key value {NX|XX|GET|EX ttl}*      SET k3 -9223372036854775808 GET NX
 
 Expiry times are chosen so that no key expires by itself while a test runs: they are far away, in
-the past, or invalid. What expires soon is a step of its own that waits (`steps.py`).
+the past, or invalid. Keys that expire soon are a step of their own that waits (`steps.py`).
 """
 
 import re
@@ -355,7 +355,7 @@ def grammar_lines(family):
 def company(words):
     """The rule for the reply to a command, and the commands whose replies the rule looks at.
 
-    They are sent right behind the command, or before it if it changes what they tell.
+    They are sent right after the command, or before it if the command changes their replies.
     """
     name = words[0].upper()
     rule = RULE_OF.get(name, "exact")

@@ -1,7 +1,7 @@
-"""Playing a sequence on both servers, up to the first difference.
+"""Replays a sequence on both servers, up to the first difference.
 
-The commands of one connection go out in one go, as a pipeline, and their replies are judged in
-order. Whatever needs a wait or an answer first ends the batch: a pause, a blocked client, a cursor.
+The commands of one connection are sent as one pipeline, and their replies are compared in order. A
+step that needs a wait or a reply first ends the batch: a pause, a blocked client, a cursor.
 """
 
 import time

@@ -1,11 +1,11 @@
-"""Raw replies: where one ends, what it holds, and whether two of them say the same.
+"""Raw replies: their ends, their contents, and the rules by which two of them are equal.
 
-Replies are compared as bytes. Only where Redis itself promises no order, no value or no exact time
-does a rule decide, and only after the bytes differed:
+Replies are compared as bytes. If the bytes differ, a rule decides, and only for replies whose
+order, value or exact time Redis does not guarantee:
 
-    SMEMBERS of an intset       *2 $1 1 $1 2    the order is promised, the bytes must match
-    SMEMBERS of a hash table    *2 $1 a $1 b    says the same as *2 $1 b $1 a
-    TTL                         :99             says the same as :100
+    SMEMBERS of an intset       *2 $1 1 $1 2    the order is guaranteed, the bytes must match
+    SMEMBERS of a hash table    *2 $1 a $1 b    equals *2 $1 b $1 a
+    TTL                         :99             equals :100
 """
 
 import socket
@@ -15,12 +15,12 @@ SCALARS = b"+-:_,#("
 TEXTS = b"$=!"
 ARRAYS = b"*~>"
 
-# How far apart two servers' clocks may be seen, in the unit of the command.
+# The largest accepted difference of times, in the unit of the command.
 TOLERANCE = {b"TTL": 3, b"EXPIRETIME": 3, b"PTTL": 3000, b"PEXPIRETIME": 3000}
 
 
-# SORT in Redis looks at errno without resetting it first: a number that an earlier command found
-# out of range makes it fail.
+# SORT in Redis checks errno without resetting it first: it fails after an earlier command parsed a
+# number out of range.
 NOT_NUMBERS = b"-ERR One or more scores can't be converted into double\r\n"
 
 
@@ -146,9 +146,9 @@ def head(frame):
 
 
 def agree(rule, words, real, mini, real_near, mini_near):
-    """Whether two different replies say the same under a rule.
+    """Returns true if two different replies are equal under a rule.
 
-    The replies `near` are those to the commands sent before and behind this one, which tell the
+    The replies `near` are those to the commands sent before and after this one, which tell the
     encoding of its keys or the whole population of a random pick.
     """
     if real == NOT_NUMBERS and words[0].upper().startswith(b"SORT"):
@@ -170,7 +170,7 @@ def agree(rule, words, real, mini, real_near, mini_near):
 
 
 def is_unordered(words, items, encodings):
-    """Whether Redis promises no order: hash tables are involved, or nothing is known of the keys.
+    """Returns true if Redis guarantees no order: hash tables are involved, or the keys are unknown.
 
     SUNION and SDIFF collect into a set of their own, which is an intset only while it is small.
     """

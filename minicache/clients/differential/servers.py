@@ -1,4 +1,4 @@
-"""The two servers: already there, or started here."""
+"""The two servers: already running, or started here."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ import tempfile
 
 
 class Server:
-    """A server that is already there, or one that is started here and ends with us."""
+    """A server that is already running, or one that is started here and stopped at the end."""
 
     def __init__(self, address):
         self.is_ours = address is None

@@ -7,7 +7,7 @@ from differential.steps import Send
 
 
 def shrink(servers, steps, difference):
-    """Leaves out steps, then words, for as long as something differs."""
+    """Removes steps, then words, while the replies still differ."""
     size = len(steps) // 2
     while size >= 1:
         at = 0

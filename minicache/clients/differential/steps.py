@@ -272,7 +272,8 @@ class Writer:
             [[b"SET", key, value], [b"PEXPIRE", key, b"1"]],
         ])
         look = self.random.choice([b"GET", b"EXISTS", b"TTL", b"TYPE", b"DEL", b"PERSIST", b"INCR"])
-        # Whoever looks first collects it; EXISTS makes sure of that for DEL and KEYS to agree.
+        # The first command that finds an expired key deletes it. EXISTS makes this the same one on
+        # both servers, so that DEL and KEYS agree.
         looks = [Send(0, [look, key]), Send(0, [b"EXISTS", key])]
         return [*(Send(1, words) for words in sets), Pause(0.02), *looks]
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Lists, hashes, sets, sorted sets.
-var containers = behaviours{
+var containers = behaviors{
 	15: lists, 16: lpos, 17: listMoves, 18: blockingPops, 19: blockingMoves, 20: hashes,
 	21: hashCounters, 22: randomFields, 23: hscan, 24: sets, 25: setAlgebra, 26: randomMembers,
 	27: sscan, 28: zadd, 29: zrange, 30: zrangestore, 31: zsetAlgebra, 32: zpops,

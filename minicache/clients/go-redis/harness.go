@@ -13,16 +13,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A behaviour demands something of the server and panics if it is not so. Its number is that of
-// ../BEHAVIOURS.md:
+// A behavior checks replies of the server and panics if one is wrong. Its number is that of
+// ../BEHAVIORS.md:
 //
 //	8: func(r *redis.Client) { none(r.GetDel(ctx, "missing")) }
-type behaviours map[int]func(r *redis.Client)
+type behaviors map[int]func(r *redis.Client)
 
 var ctx = context.Background()
 
-// run runs every behaviour on an empty server, prints failures, returns their count.
-func run(label string, all behaviours, r *redis.Client) int {
+// run runs every behavior on an empty server, prints failures, returns their count.
+func run(label string, all behaviors, r *redis.Client) int {
 	held := []string{}
 	for _, number := range slices.Sorted(maps.Keys(all)) {
 		if failure := attempt(all[number], r); failure != nil {
@@ -35,14 +35,14 @@ func run(label string, all behaviours, r *redis.Client) int {
 	return len(all) - len(held)
 }
 
-func attempt(behaviour func(*redis.Client), r *redis.Client) (failure any) {
+func attempt(behavior func(*redis.Client), r *redis.Client) (failure any) {
 	defer func() { failure = recover() }()
 	is(r.FlushAll(ctx), "OK")
-	behaviour(r)
+	behavior(r)
 	return nil
 }
 
-// fail ends the behaviour, naming the line in it that asked for too much.
+// fail ends the behavior and names the line that failed.
 func fail(format string, arguments ...any) {
 	where := ""
 	for depth := 1; ; depth++ {
@@ -58,7 +58,7 @@ func fail(format string, arguments ...any) {
 // result is what every command of this client has.
 type result[T any] interface{ Result() (T, error) }
 
-// is demands this very answer.
+// is expects exactly this answer.
 func is[T any](command result[T], want T) {
 	got, err := command.Result()
 	if err != nil {
@@ -67,7 +67,7 @@ func is[T any](command result[T], want T) {
 	same(got, want)
 }
 
-// same demands equal values.
+// same expects equal values.
 func same(got, want any) {
 	if !reflect.DeepEqual(got, want) {
 		fail("got %v, want %v", got, want)
@@ -83,26 +83,26 @@ func must[T any](command result[T]) T {
 	return got
 }
 
-// sorted demands these members in whatever order they come.
+// sorted expects these members in any order.
 func sorted(command result[[]string], want ...string) {
 	same(slices.Sorted(slices.Values(must(command))), want)
 }
 
-// within demands a number from low to high.
+// within expects a number from low to high.
 func within[T int64 | time.Duration](got, low, high T) {
 	if got < low || got > high {
 		fail("got %v, want %v to %v", got, low, high)
 	}
 }
 
-// none demands the absent value.
+// none expects the absent value.
 func none(command redis.Cmder) {
 	if command.Err() != redis.Nil {
 		fail("got %v, want nil", command)
 	}
 }
 
-// refused demands an error from the server that contains the text.
+// refused expects an error from the server that contains the text.
 func refused(command redis.Cmder, text string) {
 	if command.Err() == nil || !strings.Contains(command.Err().Error(), text) {
 		fail("got %v, want the error %s", command, text)
@@ -127,7 +127,7 @@ func sibling(r *redis.Client, change func(*redis.Options)) *redis.Client {
 	return redis.NewClient(&options)
 }
 
-// whileBlocked starts a blocking command, serves it once it blocks, demands its answer.
+// whileBlocked starts a blocking command, serves it once it blocks, expects its answer.
 func whileBlocked(r *redis.Client, blocking func() (any, error), serving redis.Cmder, want any) {
 	type answer struct {
 		value any

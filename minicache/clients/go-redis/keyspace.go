@@ -12,7 +12,7 @@ import (
 )
 
 // Strings and keys: what a value may be, how long it lives, how it is found again.
-var keyspace = behaviours{
+var keyspace = behaviors{
 	7: setOptions, 8: getexGetdel, 9: counters, 10: ranges, 11: manyAtOnce, 12: lcs, 13: anyBytes,
 	14: tenMegabytes, 35: expiry, 36: wholeKeys, 37: encodings, 38: scan, 39: sort, 40: flush,
 }

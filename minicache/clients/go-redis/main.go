@@ -14,7 +14,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: go-redis HOST PORT")
 		os.Exit(2)
 	}
-	all := behaviours{}
+	all := behaviors{}
 	maps.Copy(all, sessions)
 	maps.Copy(all, keyspace)
 	maps.Copy(all, containers)

@@ -10,7 +10,7 @@ import (
 )
 
 // Connections, transactions, errors, pub/sub, pipelines: what is about the conversation.
-var sessions = behaviours{
+var sessions = behaviors{
 	1: handshake, 2: clientNames, 3: serverFacts, 4: databases, 5: auth, 6: reconnectsAfterKill,
 	41: multiExec, 42: discard, 43: execAbort, 44: watch, 45: errorTexts, 46: publishSubscribe,
 	47: patterns, 48: pipeline, 49: lock, 50: manyConnections, 51: replyTypes,

@@ -3,7 +3,7 @@
 const { run } = require("../javascript.cjs");
 const Redis = require("ioredis");
 
-const behaviours = {
+const behaviors = {
   ...require("./sessions.cjs"),
   ...require("./keyspace.cjs"),
   ...require("./containers.cjs"),
@@ -13,7 +13,7 @@ async function main(host, port) {
   let failures = 0;
   for (const protocol of [2, 3]) {
     const client = new Redis({ host, port, protocol });
-    failures += await run(`ioredis RESP${protocol}`, behaviours, client, () => client.flushall());
+    failures += await run(`ioredis RESP${protocol}`, behaviors, client, () => client.flushall());
     client.disconnect();
   }
   process.exit(failures === 0 ? 0 : 1);

@@ -1,4 +1,4 @@
-// More connections like the one that a behaviour was given.
+// More connections like the one that a behavior was given.
 
 const assert = require("node:assert");
 const { eventually } = require("../javascript.cjs");
@@ -17,7 +17,7 @@ async function withSibling(r, changes, use) {
   }
 }
 
-/** Starts a blocking command on another connection, serves it once blocked, demands the answer. */
+/** Starts a blocking command on another connection, serves it once blocked, expects the answer. */
 async function whileBlocked(r, blocking, serving, want) {
   await withSibling(r, {}, async (other) => {
     const answer = blocking(other);

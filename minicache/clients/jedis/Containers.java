@@ -26,7 +26,7 @@ import redis.clients.jedis.util.KeyValue;
 
 /** Lists, hashes, sets, sorted sets. */
 class Containers extends Harness {
-    static final Map<Integer, Behaviour> ALL = Map.ofEntries(
+    static final Map<Integer, Behavior> ALL = Map.ofEntries(
         entry(15, Containers::lists),
         entry(16, Containers::lpos),
         entry(17, Containers::listMoves),

@@ -18,9 +18,9 @@ import redis.clients.jedis.resps.Tuple;
 import redis.clients.jedis.util.SafeEncoder;
 
 /**
- * Running behaviours, comparing answers, waiting.
+ * Running behaviors, comparing answers, waiting.
  *
- * <p>A behaviour gets one connection, and this harness for more of them:
+ * <p>A behavior gets one connection, and this harness for more of them:
  *
  * <pre>{@code
  * static void getexGetdel(Jedis j, Harness h) {
@@ -29,8 +29,8 @@ import redis.clients.jedis.util.SafeEncoder;
  * }</pre>
  */
 class Harness {
-    interface Behaviour {
-        void demand(Jedis j, Harness h) throws Exception;
+    interface Behavior {
+        void check(Jedis j, Harness h) throws Exception;
     }
 
     interface Condition {
@@ -45,24 +45,24 @@ class Harness {
         this.config = config;
     }
 
-    /** Runs every behaviour on an empty server, prints failures, returns their count. */
-    int run(String label, Map<Integer, Behaviour> behaviours) {
+    /** Runs every behavior on an empty server, prints failures, returns their count. */
+    int run(String label, Map<Integer, Behavior> behaviors) {
         List<String> held = new ArrayList<>();
-        behaviours.forEach((number, behaviour) -> {
+        behaviors.forEach((number, behavior) -> {
             try (Jedis j = connect(change -> {})) {
                 j.flushAll();
-                behaviour.demand(j, this);
+                behavior.check(j, this);
                 held.add(number.toString());
             } catch (Exception | AssertionError failure) {
                 System.out.printf("  FAIL %d %s: %s%n", number, place(failure), failure);
             }
         });
         System.out.printf("  %s: %d of %d held: %s%n",
-            label, held.size(), behaviours.size(), String.join(" ", held));
-        return behaviours.size() - held.size();
+            label, held.size(), behaviors.size(), String.join(" ", held));
+        return behaviors.size() - held.size();
     }
 
-    /** The line of a behaviour at which the failure came up. */
+    /** The line of a behavior at which the failure came up. */
     private static String place(Throwable failure) {
         var ours = Set.of("Sessions", "Keyspace", "Containers");
         return Arrays.stream(failure.getStackTrace())
@@ -103,21 +103,21 @@ class Harness {
         return answer.get(10, TimeUnit.SECONDS);
     }
 
-    /** Demands this very answer. */
+    /** Expects this very answer. */
     static void is(Object got, Object want) {
         if (!Objects.deepEquals(got, want)) {
             throw new AssertionError("got " + got + ", want " + want);
         }
     }
 
-    /** Demands a number from low to high. */
+    /** Expects a number from low to high. */
     static void within(long got, long low, long high) {
         if (got < low || got > high) {
             throw new AssertionError("got " + got + ", want " + low + " to " + high);
         }
     }
 
-    /** Demands an error from the server that contains the text. */
+    /** Expects an error from the server that contains the text. */
     static void refused(Runnable command, String text) {
         try {
             command.run();

@@ -20,7 +20,7 @@ import redis.clients.jedis.resps.ScanResult;
 
 /** Strings and keys: what a value may be, how long it lives, how it is found again. */
 class Keyspace extends Harness {
-    static final Map<Integer, Behaviour> ALL = Map.ofEntries(
+    static final Map<Integer, Behavior> ALL = Map.ofEntries(
         entry(7, Keyspace::setOptions),
         entry(8, Keyspace::getexGetdel),
         entry(9, Keyspace::counters),

@@ -18,7 +18,7 @@ import redis.clients.jedis.util.KeyValue;
 
 /** Connections, transactions, errors, pub/sub, pipelines: what is about the conversation. */
 class Sessions extends Harness {
-    static final Map<Integer, Behaviour> ALL = Map.ofEntries(
+    static final Map<Integer, Behavior> ALL = Map.ofEntries(
         entry(1, Sessions::handshake),
         entry(2, Sessions::clientNames),
         entry(3, Sessions::serverFacts),

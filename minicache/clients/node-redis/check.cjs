@@ -3,7 +3,7 @@
 const { run } = require("../javascript.cjs");
 const { createClient } = require("redis");
 
-const behaviours = {
+const behaviors = {
   ...require("./sessions.cjs"),
   ...require("./keyspace.cjs"),
   ...require("./containers.cjs"),
@@ -13,7 +13,7 @@ async function main(host, port) {
   let failures = 0;
   for (const RESP of [2, 3]) {
     const client = await createClient({ socket: { host, port }, RESP }).connect();
-    failures += await run(`node-redis RESP${RESP}`, behaviours, client, () => client.flushAll());
+    failures += await run(`node-redis RESP${RESP}`, behaviors, client, () => client.flushAll());
     client.destroy();
   }
   process.exit(failures === 0 ? 0 : 1);

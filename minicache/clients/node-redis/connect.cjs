@@ -1,4 +1,4 @@
-// More connections like the one that a behaviour was given.
+// More connections like the one that a behavior was given.
 
 const assert = require("node:assert");
 const { eventually } = require("../javascript.cjs");
@@ -6,7 +6,7 @@ const { eventually } = require("../javascript.cjs");
 /** Runs the use of a second client of the same server, then closes it. */
 async function withSibling(r, changes, use) {
   const other = r.duplicate(changes);
-  other.on("error", () => {}); // Whoever waits for a refused command hears of it as well.
+  other.on("error", () => {}); // The rejected promise of the command reports it too.
   try {
     await other.connect();
     return await use(other);
@@ -15,7 +15,7 @@ async function withSibling(r, changes, use) {
   }
 }
 
-/** Starts a blocking command on another connection, serves it once blocked, demands the answer. */
+/** Starts a blocking command on another connection, serves it once blocked, expects the answer. */
 async function whileBlocked(r, blocking, serving, want) {
   await withSibling(r, {}, async (other) => {
     const answer = blocking(other);

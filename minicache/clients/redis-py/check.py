@@ -1,10 +1,10 @@
-"""redis-py against the server at HOST PORT: every behaviour, as users of each protocol see it."""
+"""redis-py against the server at HOST PORT: every behavior, as users of each protocol see it."""
 
 import sys
 
 import redis
 
-import containers  # noqa: F401  (importing registers the behaviours)
+import containers  # noqa: F401  (importing registers the behaviors)
 import keyspace  # noqa: F401
 import sessions  # noqa: F401
 from harness import run

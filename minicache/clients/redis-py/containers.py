@@ -1,11 +1,11 @@
 """Lists, hashes, sets, sorted sets."""
 
-from harness import behaviour, equal, refused, scored, while_blocked
+from harness import behavior, equal, refused, scored, while_blocked
 
 INF = float("inf")
 
 
-@behaviour(15)
+@behavior(15)
 def lists(r):
     equal(r.lpushx("l", "x"), 0)
     equal(r.rpush("l", "b", "c", "d"), 3)
@@ -23,7 +23,7 @@ def lists(r):
     equal((r.llen("l"), r.exists("l")), (0, 0))
 
 
-@behaviour(16)
+@behavior(16)
 def lpos(r):
     r.rpush("l", *"abcdacb")
     equal(r.lpos("l", "c"), 2)
@@ -33,7 +33,7 @@ def lpos(r):
     refused(lambda: r.lpos("l", "a", rank=0), "RANK can't be zero")
 
 
-@behaviour(17)
+@behavior(17)
 def list_moves(r):
     r.rpush("a", 1, 2, 3)
     equal(r.lmove("a", "b", "LEFT", "RIGHT"), "1")
@@ -44,7 +44,7 @@ def list_moves(r):
     equal(r.lmpop(1, "none", direction="LEFT"), None)
 
 
-@behaviour(18)
+@behavior(18)
 def blocking_pops(r):
     r.rpush("l", "v")
     equal(list(r.blpop(["none", "l"], timeout=1)), ["l", "v"])
@@ -55,7 +55,7 @@ def blocking_pops(r):
     refused(lambda: r.blpop("l", timeout=-1), "timeout is negative")
 
 
-@behaviour(19)
+@behavior(19)
 def blocking_moves(r):
     equal(r.blmove("a", "b", 0.05), None)
     equal(while_blocked(r, lambda c: c.blmove("a", "b", 10), lambda: r.rpush("a", "v")), "v")
@@ -70,7 +70,7 @@ def blocking_moves(r):
     equal(r.lrange("c", 0, -1), ["3"])
 
 
-@behaviour(20)
+@behavior(20)
 def hashes(r):
     equal(r.hset("h", mapping={"a": 1, "b": 2}), 2)
     equal(r.hset("h", "a", "x"), 0)
@@ -85,7 +85,7 @@ def hashes(r):
     equal(r.exists("h"), 0)
 
 
-@behaviour(21)
+@behavior(21)
 def hash_counters(r):
     equal(r.hincrby("h", "n", 5), 5)
     equal(r.hincrby("h", "n", -7), -2)
@@ -96,7 +96,7 @@ def hash_counters(r):
     refused(lambda: r.hincrbyfloat("h", "t", 1), "hash value is not a float")
 
 
-@behaviour(22)
+@behavior(22)
 def random_fields(r):
     pairs = {f"f{i}": str(i) for i in range(10)}
     r.hset("h", mapping=pairs)
@@ -108,7 +108,7 @@ def random_fields(r):
     equal(r.hrandfield("none"), None)
 
 
-@behaviour(23)
+@behavior(23)
 def hscan(r):
     pairs = {f"f{i}": str(i) for i in range(1000)}
     r.hset("h", mapping=pairs)
@@ -116,7 +116,7 @@ def hscan(r):
     equal(set(dict(r.hscan_iter("h", match="f99?", count=1000))), {f"f99{i}" for i in range(10)})
 
 
-@behaviour(24)
+@behavior(24)
 def sets(r):
     equal(r.sadd("s", "a", "b", "c", "a"), 3)
     equal(r.smembers("s"), {"a", "b", "c"})
@@ -127,7 +127,7 @@ def sets(r):
     equal((r.smembers("s"), r.smembers("t")), ({"c"}, {"b"}))
 
 
-@behaviour(25)
+@behavior(25)
 def set_algebra(r):
     r.sadd("a", 1, 2, 3, 4)
     r.sadd("b", 3, 4, 5)
@@ -140,7 +140,7 @@ def set_algebra(r):
     equal((r.sinterstore("i", "a", "none"), r.exists("i")), (0, 0))
 
 
-@behaviour(26)
+@behavior(26)
 def random_members(r):
     r.sadd("s", *range(10))
     everything = {str(i) for i in range(10)}
@@ -153,14 +153,14 @@ def random_members(r):
     equal(r.spop("none"), None)
 
 
-@behaviour(27)
+@behavior(27)
 def sscan(r):
     r.sadd("s", *(f"m{i}" for i in range(1000)))
     equal(set(r.sscan_iter("s", count=100)), {f"m{i}" for i in range(1000)})
     equal(len(set(r.sscan_iter("s", match="m99?"))), 10)
 
 
-@behaviour(28)
+@behavior(28)
 def zadd(r):
     equal(r.zadd("z", {"a": 1, "b": 2, "c": 3}), 3)
     equal((r.zadd("z", {"a": 9}, nx=True), r.zadd("z", {"x": 9}, xx=True)), (0, 0))
@@ -178,7 +178,7 @@ def zadd(r):
     refused(lambda: r.execute_command("ZADD", "z", "x", "m"), "value is not a valid float")
 
 
-@behaviour(29)
+@behavior(29)
 def zrange(r):
     r.zadd("z", {"a": 1, "b": 2, "c": 3, "d": 4})
     equal(r.zrange("z", 0, 1), ["a", "b"])
@@ -195,7 +195,7 @@ def zrange(r):
     refused(lambda: r.zrange("z", "x", 1, byscore=True), "min or max is not a float")
 
 
-@behaviour(30)
+@behavior(30)
 def zrangestore(r):
     r.zadd("z", {m: i for i, m in enumerate("abcdefgh")})
     equal(r.zrangestore("dst", "z", 1, 3), 3)
@@ -207,7 +207,7 @@ def zrangestore(r):
     equal((r.zremrangebylex("lex", "-", "[b"), r.zrange("lex", 0, -1)), (2, ["c"]))
 
 
-@behaviour(31)
+@behavior(31)
 def zset_algebra(r):
     r.zadd("a", {"x": 1, "y": 2})
     r.zadd("b", {"y": 3, "z": 4})
@@ -222,7 +222,7 @@ def zset_algebra(r):
     equal((r.zintercard(2, ["a", "b"]), r.zrange("d", 0, -1)), (1, ["z"]))
 
 
-@behaviour(32)
+@behavior(32)
 def zpops(r):
     r.zadd("z", {m: i for i, m in enumerate("abcdef")})
     equal(scored(r.zpopmin("z")), [("a", 0)])
@@ -240,7 +240,7 @@ def zpops(r):
     equal((key, scored(popped)), ("z", [("q", 2)]))
 
 
-@behaviour(33)
+@behavior(33)
 def zscan_zrandmember(r):
     scores = {f"m{i}": float(i) for i in range(1000)}
     r.zadd("z", scores)
@@ -251,7 +251,7 @@ def zscan_zrandmember(r):
     equal([scores[member] for member, _ in drawn], [score for _, score in drawn])
 
 
-@behaviour(34)
+@behavior(34)
 def edge_scores(r):
     r.zadd("z", {"low": -INF, "high": INF, "tiny": 5e-324, "third": 1 / 3, "big": 1e308})
     equal(r.zrange("z", 0, -1), ["low", "tiny", "third", "big", "high"])

@@ -1,8 +1,8 @@
-"""What every family file stands on: registering behaviours, comparing, waiting.
+"""The base of every family file: registering behaviors, comparing, waiting.
 
-A behaviour is a function with its number in ../BEHAVIOURS.md:
+A behavior is a function with its number in ../BEHAVIORS.md:
 
-    @behaviour(8)
+    @behavior(8)
     def getex_getdel(r):
         equal(r.getdel("missing"), None)
 """
@@ -16,37 +16,37 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-BEHAVIOURS = {}
+BEHAVIORS = {}
 
 
-def behaviour(number):
-    """Registers a function under its number in BEHAVIOURS.md."""
+def behavior(number):
+    """Registers a function under its number in BEHAVIORS.md."""
 
     def register(function):
-        assert number not in BEHAVIOURS, f"behaviour {number} is registered twice"
-        BEHAVIOURS[number] = function
+        assert number not in BEHAVIORS, f"behavior {number} is registered twice"
+        BEHAVIORS[number] = function
         return function
 
     return register
 
 
 def run(label, client):
-    """Runs every behaviour on an empty server; prints failures, returns their count."""
+    """Runs every behavior on an empty server; prints failures, returns their count."""
     failed = []
-    for number, function in sorted(BEHAVIOURS.items()):
+    for number, function in sorted(BEHAVIORS.items()):
         try:
             client.flushall()
             function(client)
         except Exception as error:
             failed.append(number)
             print(f"  FAIL {number} {place(error)}: {type(error).__name__}: {error}")
-    held = [number for number in sorted(BEHAVIOURS) if number not in failed]
-    print(f"  {label}: {len(held)} of {len(BEHAVIOURS)} held:", *held)
+    held = [number for number in sorted(BEHAVIORS) if number not in failed]
+    print(f"  {label}: {len(held)} of {len(BEHAVIORS)} held:", *held)
     return len(failed)
 
 
 def place(error):
-    """The line of a behaviour at which the error came up."""
+    """The line of a behavior at which the error came up."""
     ours = os.path.dirname(__file__)
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.startswith(ours) and frame.filename != __file__:

@@ -2,10 +2,10 @@
 
 import time
 
-from harness import behaviour, equal, eventually, refused, sibling, within
+from harness import behavior, equal, eventually, refused, sibling, within
 
 
-@behaviour(7)
+@behavior(7)
 def set_options(r):
     equal(r.set("k", "a", nx=True), True)
     equal(r.set("k", "b", nx=True), None)
@@ -24,7 +24,7 @@ def set_options(r):
     refused(lambda: r.set("k", "v", ex=0), "invalid expire time in 'set' command")
 
 
-@behaviour(8)
+@behavior(8)
 def getex_getdel(r):
     r.set("k", "v")
     equal(r.getex("k", ex=100), "v")
@@ -36,7 +36,7 @@ def getex_getdel(r):
     equal(r.exists("k"), 0)
 
 
-@behaviour(9)
+@behavior(9)
 def counters(r):
     equal(r.incr("n"), 1)
     equal(r.incrby("n", 41), 42)
@@ -52,7 +52,7 @@ def counters(r):
     refused(lambda: r.incrbyfloat("text", 1), "value is not a valid float")
 
 
-@behaviour(10)
+@behavior(10)
 def ranges(r):
     equal(r.append("k", "Hello"), 5)
     equal(r.append("k", " World"), 11)
@@ -66,7 +66,7 @@ def ranges(r):
     refused(lambda: r.setrange("k", -1, "x"), "offset is out of range")
 
 
-@behaviour(11)
+@behavior(11)
 def many_at_once(r):
     equal(r.mset({"a": 1, "b": 2}), True)
     equal(r.mget("a", "none", "b"), ["1", None, "2"])
@@ -75,7 +75,7 @@ def many_at_once(r):
     equal(r.mget("b", "c"), ["2", "4"])
 
 
-@behaviour(12)
+@behavior(12)
 def lcs(r):
     r.mset({"x": "ohmytext", "y": "mynewtext"})
     equal(r.lcs("x", "y"), "mytext")
@@ -86,7 +86,7 @@ def lcs(r):
     equal(answer, {"matches": [[[4, 7], [5, 8], 4]], "len": 6})
 
 
-@behaviour(13)
+@behavior(13)
 def any_bytes(r):
     raw = sibling(r, decode_responses=False)
     every = bytes(range(256))
@@ -101,7 +101,7 @@ def any_bytes(r):
     equal(r.strlen("clé-ключ-鍵"), 11)
 
 
-@behaviour(14)
+@behavior(14)
 def ten_megabytes(r):
     raw = sibling(r, decode_responses=False)
     value = bytes(i * 7 % 251 for i in range(10_000)) * 1000
@@ -111,7 +111,7 @@ def ten_megabytes(r):
     equal(raw.getrange("big", 5_000_000, 5_000_009), value[5_000_000:5_000_010])
 
 
-@behaviour(35)
+@behavior(35)
 def expiry(r):
     r.set("k", "v")
     equal((r.ttl("k"), r.ttl("none")), (-1, -2))
@@ -133,7 +133,7 @@ def expiry(r):
     equal(r.exists("k"), 0)
 
 
-@behaviour(36)
+@behavior(36)
 def whole_keys(r):
     r.set("a", "1")
     equal(r.rename("a", "b"), True)
@@ -154,7 +154,7 @@ def whole_keys(r):
     equal(r.randomkey(), None)
 
 
-@behaviour(37)
+@behavior(37)
 def encodings(r):
     r.mset({"int": 12345, "embstr": "x" * 44, "raw": "x" * 45})
     r.rpush("quicklist", 1, 2)
@@ -173,7 +173,7 @@ def encodings(r):
     within(r.memory_usage("raw"), 45, 500)
 
 
-@behaviour(38)
+@behavior(38)
 def scan(r):
     r.mset({f"str:{i}": i for i in range(500)})
     for i in range(50):
@@ -186,7 +186,7 @@ def scan(r):
     refused(lambda: r.execute_command("SCAN", "x"), "invalid cursor")
 
 
-@behaviour(39)
+@behavior(39)
 def sort(r):
     r.rpush("l", 3, 1, 2)
     equal(r.sort("l"), ["1", "2", "3"])
@@ -201,7 +201,7 @@ def sort(r):
     equal(r.sort_ro("words", alpha=True), ["a", "b"])
 
 
-@behaviour(40)
+@behavior(40)
 def flush(r):
     r.mset({"a": 1, "b": 2})
     equal(r.dbsize(), 2)

@@ -3,10 +3,10 @@
 import threading
 import time
 
-from harness import behaviour, equal, eventually, refused, sibling, within
+from harness import behavior, equal, eventually, refused, sibling, within
 
 
-@behaviour(1)
+@behavior(1)
 def handshake(r):
     equal(r.ping(), True)
     equal(r.echo("hi"), "hi")
@@ -19,7 +19,7 @@ def handshake(r):
     refused(lambda: sibling(r).execute_command("HELLO", 9), "NOPROTO unsupported protocol version")
 
 
-@behaviour(2)
+@behavior(2)
 def client_names(r):
     c = sibling(r)
     equal(c.client_getname(), None)
@@ -31,7 +31,7 @@ def client_names(r):
     refused(lambda: c.client_setname("a b"), "Client names cannot contain spaces")
 
 
-@behaviour(3)
+@behavior(3)
 def server_facts(r):
     equal(r.config_get("maxmemory-policy"), {"maxmemory-policy": "noeviction"})
     equal(r.config_set("maxmemory-samples", 7), True)
@@ -45,7 +45,7 @@ def server_facts(r):
     within(r.time()[0], time.time() - 60, time.time() + 60)
 
 
-@behaviour(4)
+@behavior(4)
 def databases(r):
     nine = sibling(r, db=9)
     r.set("k", "zero")
@@ -59,7 +59,7 @@ def databases(r):
     refused(lambda: nine.select(16), "DB index is out of range")
 
 
-@behaviour(5)
+@behavior(5)
 def auth(r):
     admin = sibling(r)
     try:
@@ -73,7 +73,7 @@ def auth(r):
     refused(lambda: admin.execute_command("AUTH", "x"), "without any password configured")
 
 
-@behaviour(6)
+@behavior(6)
 def reconnects_after_kill(r):
     victim = sibling(r, client_name="victim")
     victim.set("k", "v")
@@ -84,7 +84,7 @@ def reconnects_after_kill(r):
     equal(victim.client_getname(), "victim")
 
 
-@behaviour(41)
+@behavior(41)
 def multi_exec(r):
     with r.pipeline(transaction=True) as p:
         p.set("n", 1).incr("n").lpush("n", "x").get("n")
@@ -93,7 +93,7 @@ def multi_exec(r):
     equal(str(third)[:9], "WRONGTYPE")
 
 
-@behaviour(42)
+@behavior(42)
 def discard(r):
     c = sibling(r)
     equal(c.execute_command("MULTI"), "OK")
@@ -104,7 +104,7 @@ def discard(r):
     refused(lambda: c.execute_command("EXEC"), "EXEC without MULTI")
 
 
-@behaviour(43)
+@behavior(43)
 def exec_abort(r):
     p = r.pipeline(transaction=True)
     p.set("k", "v")
@@ -117,7 +117,7 @@ def exec_abort(r):
     equal(r.exists("k"), 0)
 
 
-@behaviour(44)
+@behavior(44)
 def watch(r):
     with r.pipeline() as p:
         p.watch("k")
@@ -143,7 +143,7 @@ def watch(r):
     equal(r.get("sum"), "100")
 
 
-@behaviour(45)
+@behavior(45)
 def errors(r):
     r.set("s", "text")
     wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -161,7 +161,7 @@ def errors(r):
     refused(lambda: r.expire("s", 2**63 - 1), "invalid expire time in 'expire' command")
 
 
-@behaviour(46)
+@behavior(46)
 def publish_subscribe(r):
     p = r.pubsub()
     p.subscribe("news", "sport")
@@ -179,7 +179,7 @@ def publish_subscribe(r):
     equal(r.publish("news", "hello"), 0)
 
 
-@behaviour(47)
+@behavior(47)
 def patterns(r):
     p = r.pubsub()
     p.psubscribe("news.*")
@@ -198,7 +198,7 @@ def patterns(r):
     eventually(lambda: r.pubsub_numpat() == 0)
 
 
-@behaviour(48)
+@behavior(48)
 def pipeline(r):
     p = r.pipeline(transaction=False)
     for i in range(5000):
@@ -209,7 +209,7 @@ def pipeline(r):
     equal(answers[1::2], [str(i) for i in range(5000)])
 
 
-@behaviour(49)
+@behavior(49)
 def lock(r):
     equal(r.set("lock", "me", nx=True, px=60_000), True)
     equal(r.set("lock", "you", nx=True, px=60_000), None)
@@ -218,7 +218,7 @@ def lock(r):
     eventually(lambda: r.set("lock", "you", nx=True, px=60_000))
 
 
-@behaviour(50)
+@behavior(50)
 def many_connections(r):
     def count():
         own = sibling(r)
@@ -232,7 +232,7 @@ def many_connections(r):
     equal(r.get("n"), "2000")
 
 
-@behaviour(51)
+@behavior(51)
 def reply_types(r):
     r.hset("h", "f", "v")
     r.sadd("s", "m")

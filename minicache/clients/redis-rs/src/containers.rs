@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use redis::cmd;
 
-use crate::harness::{Behaviour, Client, NIL, set};
+use crate::harness::{Behavior, Client, NIL, set};
 use crate::keyspace::scan_all;
 
-/// The behaviours of this file.
-pub const ALL: &[Behaviour] = &[
+/// The behaviors of this file.
+pub const ALL: &[Behavior] = &[
     (15, lists),
     (16, lpos),
     (17, list_moves),

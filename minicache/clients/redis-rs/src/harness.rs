@@ -1,6 +1,6 @@
-//! What every family file stands on: one client over two transports, and ways to demand answers.
+//! The base of every family file: one client over two transports, and checks of its replies.
 //!
-//! A behaviour gets a `Client` and says what each command must answer. The type of the expected
+//! A behavior gets a `Client` and says what each command must answer. The type of the expected
 //! value decides how the reply is decoded, so `f64` and `HashMap` go through the conversions
 //! that users of this crate rely on:
 //!
@@ -22,23 +22,23 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Connection, FromRedisValue, Msg, Pipeline, RedisResult};
 use tokio::runtime::Runtime;
 
-/// A behaviour of ../BEHAVIOURS.md: its number and the function that demands it.
-pub type Behaviour = (u32, fn(&mut Client));
+/// A behavior of ../BEHAVIORS.md: its number and the function that checks it.
+pub type Behavior = (u32, fn(&mut Client));
 
-/// Runs every behaviour on an empty server, prints failures, returns their count.
-pub fn run(client: &mut Client, behaviours: &[Behaviour]) -> usize {
+/// Runs every behavior on an empty server, prints failures, returns their count.
+pub fn run(client: &mut Client, behaviors: &[Behavior]) -> usize {
     std::panic::set_hook(Box::new(|panic| println!("  {panic}")));
     let mut held = Vec::new();
-    for (number, behaviour) in behaviours {
+    for (number, behavior) in behaviors {
         client.says("FLUSHALL", "OK");
-        match catch_unwind(AssertUnwindSafe(|| behaviour(client))) {
+        match catch_unwind(AssertUnwindSafe(|| behavior(client))) {
             Ok(()) => held.push(number.to_string()),
             Err(_) => println!("  FAIL {number}: as said above"),
         }
     }
-    let (label, all) = (client.label(), behaviours.len());
+    let (label, all) = (client.label(), behaviors.len());
     println!("  {label}: {} of {all} held: {}", held.len(), held.join(" "));
-    behaviours.len() - held.len()
+    behaviors.len() - held.len()
 }
 
 /// One connection, blocking or asynchronous, in the protocol version that its address names.
@@ -111,21 +111,21 @@ impl Client {
         self.attempt(command).unwrap_or_else(|error| panic!("refused: {error}"))
     }
 
-    /// Demands this very answer.
+    /// Expects exactly this answer.
     #[track_caller]
     pub fn says<W: Want>(&mut self, command: impl Into<Command>, want: W) {
         let got: W::Owned = self.ask(command);
         assert_eq!(got, want.owned());
     }
 
-    /// Demands a number from `low` to `high`.
+    /// Expects a number from `low` to `high`.
     #[track_caller]
     pub fn within(&mut self, command: impl Into<Command>, low: i64, high: i64) {
         let got: i64 = self.ask(command);
         assert!((low..=high).contains(&got), "got {got}, want {low} to {high}");
     }
 
-    /// Demands an error that contains `text`.
+    /// Expects an error that contains `text`.
     #[track_caller]
     pub fn refused(&mut self, command: impl Into<Command>, text: &str) {
         match self.attempt::<redis::Value>(command) {
@@ -134,7 +134,7 @@ impl Client {
         }
     }
 
-    /// Sends `blocking` on another connection, runs `serving` once it is blocked, demands `want`.
+    /// Sends `blocking` on another connection, runs `serving` once it is blocked, expects `want`.
     #[track_caller]
     pub fn while_blocked<W: Want>(&mut self, blocking: &'static str, serving: &str, want: W)
     where

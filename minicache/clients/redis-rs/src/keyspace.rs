@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::{Value, cmd};
 
-use crate::harness::{Behaviour, Client, NIL, Url, eventually, set};
+use crate::harness::{Behavior, Client, NIL, Url, eventually, set};
 
-/// The behaviours of this file.
-pub const ALL: &[Behaviour] = &[
+/// The behaviors of this file.
+pub const ALL: &[Behavior] = &[
     (7, set_options),
     (8, getex_getdel),
     (9, counters),

@@ -15,14 +15,14 @@ fn main() -> ExitCode {
         eprintln!("usage: minicache-client-redis-rs HOST PORT");
         return ExitCode::from(2);
     };
-    let mut behaviours = [sessions::ALL, keyspace::ALL, containers::ALL].concat();
-    behaviours.sort_by_key(|(number, _)| *number);
+    let mut behaviors = [sessions::ALL, keyspace::ALL, containers::ALL].concat();
+    behaviors.sort_by_key(|(number, _)| *number);
     let mut failures = 0;
     for (is_async, protocol) in [(false, 2), (false, 3), (true, 2), (true, 3)] {
         let address = format!("{host}:{port}");
         let url = Url { address, protocol, is_async, database: 0, password: "" };
         match Client::connect(&url) {
-            Ok(mut client) => failures += run(&mut client, &behaviours),
+            Ok(mut client) => failures += run(&mut client, &behaviors),
             Err(error) => {
                 println!("  no connection: {error}");
                 failures += 1;

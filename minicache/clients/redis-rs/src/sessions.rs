@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::{Value, cmd, pipe};
 
-use crate::harness::{Behaviour, Client, NIL, Url, eventually};
+use crate::harness::{Behavior, Client, NIL, Url, eventually};
 
-/// The behaviours of this file.
-pub const ALL: &[Behaviour] = &[
+/// The behaviors of this file.
+pub const ALL: &[Behavior] = &[
     (1, handshake),
     (2, client_names),
     (3, server_facts),
