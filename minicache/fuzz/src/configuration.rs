@@ -24,7 +24,7 @@ pub fn check(input: &[u8]) {
         None => (input, &[][..]),
     };
     let mut config = Config::new();
-    // A file that includes itself is read again and again, but not for ever.
+    // A file that includes itself is read seven times.
     let mut includes = 0;
     let loaded = config.load(file, &[], &mut |_| {
         includes += 1;
@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
         assert!(!error.to_string().is_empty() && error.line >= 1);
         config = Config::new();
     } else {
-        comes_back(&config, file);
+        check_rewrite(&config, file);
     }
     set(&mut config, pairs);
 }
@@ -43,8 +43,8 @@ fn texts(config: &Config) -> Vec<(&'static str, Vec<u8>)> {
     config.iter().map(|(row, text)| (row.name, text.to_vec())).collect()
 }
 
-/// Written out and read again it is the same, as `CONFIG REWRITE` and the next start do it.
-fn comes_back(config: &Config, file: &[u8]) {
+/// `CONFIG REWRITE` and the next start give the same configuration.
+fn check_rewrite(config: &Config, file: &[u8]) {
     let rewritten = config.rewritten(file);
     let includes = |line: &[u8]| line.to_ascii_lowercase().starts_with(b"include");
     if file.split(|byte| *byte == b'\n').any(|line| includes(line.trim_ascii())) {
@@ -58,7 +58,7 @@ fn comes_back(config: &Config, file: &[u8]) {
     assert_eq!(again.settings(), config.settings(), "{shown}");
 }
 
-/// All pairs are taken or none, and what is taken is taken again as it is shown.
+/// `CONFIG SET` applies all pairs or none, and accepts the values that `CONFIG GET` shows.
 fn set(config: &mut Config, pairs: &[u8]) {
     let lines = pairs.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let pair = |line: &'_ [u8]| line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
@@ -79,10 +79,11 @@ fn set(config: &mut Config, pairs: &[u8]) {
             }
         }
     }
-    what_is_shown_is_taken(config);
+    check_set_again(config);
 }
 
-fn what_is_shown_is_taken(config: &mut Config) {
+/// The current values, set again, change nothing.
+fn check_set_again(config: &mut Config) {
     let before = texts(config);
     let shown: Vec<(&'static str, Vec<u8>)> = config
         .iter()

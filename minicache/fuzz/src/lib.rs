@@ -1,18 +1,18 @@
-//! What must hold for any bytes whatever: the bodies of the fuzz targets.
+//! The bodies of the fuzz targets: what must hold for any bytes.
 //!
 //! ```text
 //! cargo +nightly fuzz run dispatch --fuzz-dir minicache/fuzz -- -dict=minicache/fuzz/dispatch.dict
 //! ```
 //!
-//! * [`requests`]: the parser answers alike however its input is cut, and takes memory only for
-//!   bytes that came.
-//! * [`commands`]: whatever clients send, each command has one reply, and when all have gone and
-//!   every key is deleted nothing is left behind.
+//! * [`requests`]: the parser finds the same requests however its input is cut, and takes memory
+//!   only for bytes that arrived.
+//! * [`commands`]: each command gets one reply, and after all clients have disconnected and every key
+//!   is deleted, no slot, subscription or waiting client is left.
 //! * [`configuration`]: a file that is accepted can be written out and read again, and a refused
 //!   `CONFIG SET` changes nothing.
 //!
-//! [`value`] tells whether bytes are a reply. Redis has no counterpart but the random commands
-//! of `tests/unit/fuzzing.tcl` and of `tests/integration/corrupt-dump-fuzzer.tcl`.
+//! [`value`] checks that bytes are replies. The counterparts in Redis are the random commands of
+//! `tests/unit/fuzzing.tcl` and of `tests/integration/corrupt-dump-fuzzer.tcl`.
 
 pub mod commands;
 pub mod configuration;
@@ -21,6 +21,6 @@ pub mod value;
 
 use minicache::raw::Counting;
 
-/// Counted, so that `maxmemory` means something and the parser's memory can be seen.
+/// Counts allocations: `maxmemory` needs that, and the check of the parser's memory.
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

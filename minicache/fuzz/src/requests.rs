@@ -1,11 +1,12 @@
-//! The parser: one answer however the bytes arrive, and no memory for promises.
+//! The request parser: the same result however the bytes arrive, and memory only for bytes that
+//! arrived.
 //!
-//! The first byte of the input chooses the limits and the cuts, the rest is what a client sends:
+//! The first byte of the input chooses the limits and the cuts. The rest is what a client sends:
 //!
 //! ```text
 //! 0x1f  "*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n"
-//!   whole               [GET k] [PING], then incomplete at 4 bytes short of nothing
-//!   cut into 3, 1, 7 …  the same
+//!   in one packet           [GET k] [PING], then incomplete with 0 bytes
+//!   in packets of 3, 1, 7   the same
 //! ```
 //!
 //! Counterpart: `processInputBuffer` in `networking.c`.
@@ -13,14 +14,14 @@
 use minicache::engine::rng::Rng;
 use minicache::raw;
 use minicache::wire::pipeline::Pipeline;
-use minicache::wire::request::{Found, Limits, Parser, Wrong};
+use minicache::wire::request::{Found, Limits, Parser, Wrong, encode};
 
 /// How the stream of requests ended.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// With so many bytes of a request that is not complete.
+    /// With this many bytes of an incomplete request.
     Incomplete(usize),
-    /// Not the protocol, for this reason.
+    /// The bytes are not the protocol, for this reason.
     Invalid(Wrong),
 }
 
@@ -36,11 +37,11 @@ pub fn check(input: &[u8]) {
     let longest = 1 + usize::from(choice >> 1 & 15);
     let pieces = in_pieces(bytes, limits, || 1 + rng.below(longest));
     assert_eq!(pieces, (requests.clone(), end));
-    looked_ahead(bytes, limits.trusted, &requests);
-    spelt_out(&requests);
+    check_pipeline(bytes, limits.trusted, &requests);
+    check_encoding(&requests);
 }
 
-/// Parses as if everything had come in one packet.
+/// Parses as if everything had arrived in one packet.
 fn at_once(bytes: &[u8], limits: Limits) -> Stream {
     let mut parser = Parser::default();
     let mut requests = Vec::new();
@@ -62,8 +63,8 @@ fn at_once(bytes: &[u8], limits: Limits) -> Stream {
     }
 }
 
-/// Whoever looks ahead sees the first of the same requests.
-fn looked_ahead(bytes: &[u8], trusted: bool, requests: &[Vec<Vec<u8>>]) {
+/// A pipeline finds the same requests, up to the first that is not plain.
+fn check_pipeline(bytes: &[u8], trusted: bool, requests: &[Vec<Vec<u8>>]) {
     let pipeline = Pipeline::find(bytes, trusted);
     assert!(pipeline.iter().len() <= requests.len());
     for ((args, _), request) in pipeline.iter().zip(requests) {
@@ -71,7 +72,7 @@ fn looked_ahead(bytes: &[u8], trusted: bool, requests: &[Vec<Vec<u8>>]) {
     }
 }
 
-/// Parses as a connection does whose bytes come in pieces of these lengths.
+/// Parses as a connection does when the bytes arrive in pieces of these lengths.
 fn in_pieces(bytes: &[u8], limits: Limits, mut piece: impl FnMut() -> usize) -> Stream {
     let mut parser = Parser::default();
     let mut requests = Vec::new();
@@ -97,17 +98,9 @@ fn in_pieces(bytes: &[u8], limits: Limits, mut piece: impl FnMut() -> usize) -> 
     }
 }
 
-/// What was understood, written out as arrays of strings, is understood the same.
-fn spelt_out(requests: &[Vec<Vec<u8>>]) {
+/// Encoded as arrays of bulk strings, the requests parse to the same.
+fn check_encoding(requests: &[Vec<Vec<u8>>]) {
     let limits = Limits { bulk_max: i64::MAX, trusted: true };
-    let mut bytes = Vec::new();
-    for request in requests {
-        bytes.extend(format!("*{}\r\n", request.len()).bytes());
-        for argument in request {
-            bytes.extend(format!("${}\r\n", argument.len()).bytes());
-            bytes.extend_from_slice(argument);
-            bytes.extend_from_slice(b"\r\n");
-        }
-    }
+    let bytes: Vec<u8> = requests.iter().flat_map(|request| encode(request)).collect();
     assert_eq!(at_once(&bytes, limits), (requests.to_vec(), End::Incomplete(0)));
 }

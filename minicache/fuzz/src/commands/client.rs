@@ -1,7 +1,7 @@
-//! A client without a socket: what `server/connection.rs` does, and a look at every reply.
+//! A client without a socket: does what `server/connection.rs` does, and checks every reply.
 //!
 //! ```text
-//! packet "GET k\r\nGE"     pending: GE      reply: one value, and then nothing for half a request
+//! packet "GET k\r\nGE"     pending: GE      reply: one value; none for the incomplete request
 //! packet "T k\r\n"         pending:         reply: one value
 //! ```
 //!
@@ -20,15 +20,15 @@ use minicache::wire::request::{Args, Found, Limits, Parser};
 use std::task::{Context, Poll, Waker};
 
 /// A client and its connection.
-pub struct Guest {
+pub struct Client {
     session: Session,
     parser: Parser,
     pending: Vec<u8>,
-    /// Whether it has ever subscribed, tracked or monitored, so that messages may come at any time.
+    /// True once it has subscribed, tracked or monitored: messages may arrive at any time.
     listens: bool,
 }
 
-/// How many values a command may reply.
+/// The number of values in the reply to a command.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     One,
@@ -36,12 +36,12 @@ enum Expected {
     Any,
 }
 
-impl Guest {
-    /// One that has just come.
-    pub fn new(host: &Host) -> Guest {
+impl Client {
+    /// A client that has just connected.
+    pub fn new(host: &Host) -> Client {
         let config = host.cache.config.snapshot();
         let client = host.cache.clients.enter(String::new(), String::new(), host.now.ms);
-        Guest {
+        Client {
             session: Session::new(client, config.settings.requirepass.is_empty()),
             parser: Parser::default(),
             pending: Vec::new(),
@@ -49,12 +49,12 @@ impl Guest {
         }
     }
 
-    /// Whether it has nothing more to say: it quit, or was told to leave.
+    /// Returns true after it quit or was killed.
     pub fn is_done(&self) -> bool {
         self.session.closing
     }
 
-    /// Bytes arrive from it.
+    /// Executes bytes that arrive from it.
     pub fn receive(&mut self, host: &Host, packet: &[u8]) {
         self.pending.extend_from_slice(packet);
         while self.session.waiting.is_none() && !self.pending.is_empty() && !self.is_done() {
@@ -80,7 +80,7 @@ impl Guest {
         Limits { bulk_max, trusted: self.session.trusted }
     }
 
-    /// Runs the first `length` bytes of what is pending, one request at most.
+    /// Executes the first `length` pending bytes, at most one request.
     fn run(&mut self, host: &Host, length: usize, expected: Expected) -> usize {
         let config = host.config();
         let before = (self.session.replies, self.session.protocol);
@@ -93,16 +93,16 @@ impl Guest {
         drop(executor);
         let shown = || self.pending[..length].escape_ascii().to_string();
         let values = split(out.bytes(), self.speech(before.1));
-        // A reply without end is broken off, and the conversation with it.
-        let broken_off = self.is_done() && out.len() >= config.settings.reply_bytes_max();
+        // A reply over the limit is cut off, and the connection is closed.
+        let cut_off = self.is_done() && out.len() >= config.settings.reply_bytes_max();
         let count = match values {
-            Err(_) if broken_off => 0,
+            Err(_) if cut_off => 0,
             values => values.unwrap_or_else(|why| panic!("{why}, reply to {}", shown())).len(),
         };
         let silent = self.session.waiting.is_some() || self.session.held_until_ms.is_some();
         let all = before.0 == Replies::On && self.session.replies == Replies::On;
         let good = match expected {
-            // Messages that have come meanwhile stand behind the reply.
+            // Messages that arrived meanwhile follow the reply.
             _ if self.listens || !all => true,
             _ if silent => count == 0,
             Expected::One if !self.is_done() => count == 1,
@@ -122,8 +122,8 @@ impl Guest {
         }
     }
 
-    /// How many values a request may be answered with. Subscriptions answer once for every channel,
-    /// also when a transaction carries them out.
+    /// The number of values in the reply to a request. Subscriptions reply once per channel, also
+    /// inside a transaction.
     fn expected(&self, args: Args) -> Expected {
         let subscribes = |name: &[u8]| name.to_ascii_lowercase().ends_with(b"subscribe");
         let Some(name) = args.get(0) else { return Expected::AtMostOne };
@@ -136,7 +136,7 @@ impl Guest {
         }
     }
 
-    /// Takes its letters, and gives up waiting when it is time.
+    /// Takes messages from its mailbox, and ends a wait that has timed out.
     pub fn attend(&mut self, host: &Host) {
         let mailbox = &self.session.client.mailbox;
         if let Poll::Ready(messages) = mailbox.poll_collect(&Context::from_waker(Waker::noop())) {
@@ -160,7 +160,7 @@ impl Guest {
             Message::Close => self.session.closing = true,
             Message::Unblocked(reply) => {
                 whole(&reply, self.speech(self.session.protocol));
-                assert!(self.session.waiting.is_some(), "nobody waits for this reply");
+                assert!(self.session.waiting.is_some(), "no command waits for this reply");
                 self.wait_no_longer();
             }
             push => {
@@ -178,8 +178,8 @@ impl Guest {
         self.session.wait_until_ms = None;
     }
 
-    /// Goes, whatever it was doing.
-    pub fn hang_up(mut self, host: &Host) {
+    /// Disconnects, in any state.
+    pub fn disconnect(mut self, host: &Host) {
         let cache = &host.cache;
         if let Some(ticket) = self.session.waiting {
             cache.blocked.finish(ticket);

@@ -1,8 +1,8 @@
-//! The cache that the clients of a fuzz input talk to, and what must be true of it afterwards.
+//! The cache of a fuzz input, and what must hold for it at the end.
 //!
 //! ```text
-//! all clients have gone       nobody waits, watches, listens, monitors
-//! every shard                 as many slots in use as keys; the wheel holds the volatile
+//! all clients disconnected    no waiting client, watch, subscription or monitor
+//! every shard                 as many slots in use as keys; the wheel holds the keys with a TTL
 //! every key is deleted        no slot in use
 //! ```
 //!
@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const DATABASES: usize = 3;
 const SHARDS: usize = 4;
 
-/// Parameters that keep one input from taking all memory or all day. Clients may set them; they are
-/// set back before the next packet.
+/// Parameters that bound the memory and time of one input. They are restored before each packet,
+/// because clients may set them.
 const LIMITS: [(&str, &[u8]); 2] = [
     ("proto-max-bulk-len", b"1mb"),
     ("client-output-buffer-limit", b"normal 1mb 0 0 pubsub 1mb 0 0 replica 0 0 0"),
@@ -39,7 +39,7 @@ pub struct Host {
 impl Host {
     /// An empty cache of a few shards and databases. `DEBUG` is off, as it is by default.
     pub fn new() -> Host {
-        // The same every time, so that an input that fails once fails always.
+        // Fixed hash seeds make a failing input reproducible.
         hashing::fix();
         let mut config = Config::new();
         let databases = DATABASES.to_string();
@@ -72,12 +72,12 @@ impl Host {
         live.snapshot()
     }
 
-    /// What executes the commands of one packet.
+    /// The executor of one packet.
     pub fn executor<'c>(&'c self, config: &'c Snapshot) -> Executor<'c> {
         Executor::new(&self.cache, &self.cache.counters[0], config, self.now, clock)
     }
 
-    /// Time passes, and the server looks after its keys.
+    /// Advances the clock and expires keys, as the server's timer does.
     pub fn pass(&mut self, ms: i64) {
         self.now.ms += ms;
         const BUDGET: usize = 1000;
@@ -92,7 +92,7 @@ impl Host {
         }
     }
 
-    /// Nobody is there any more, and every shard is consistent.
+    /// Checks that no client has left anything behind, and that every shard is consistent.
     pub fn check_whole(&self) {
         let cache = &self.cache;
         assert!(cache.clients.is_empty() && cache.blocked.count().get() == 0 && !cache.monitors.any());
@@ -101,7 +101,7 @@ impl Host {
         }
         for index in 0..SHARDS {
             let cell = cache.lock(index);
-            assert!(cell.watched.is_empty(), "nobody watches");
+            assert!(cell.watched.is_empty(), "no client watches");
             let keys: usize = (0..DATABASES).map(|db| cell.shard.len(db)).sum();
             assert_eq!(cell.shard.slab().used(), keys);
             for db in 0..DATABASES {
@@ -111,7 +111,7 @@ impl Host {
         }
     }
 
-    /// When every key is deleted, nothing is left.
+    /// Deletes every key, and checks that no slot is in use.
     pub fn check_empty(&self) {
         for index in 0..SHARDS {
             let mut cell = self.cache.lock(index);
@@ -126,7 +126,7 @@ impl Host {
     }
 }
 
-/// A clock that strikes a microsecond at every look.
+/// A clock that advances by one microsecond per call.
 fn clock() -> u64 {
     static NS: AtomicU64 = AtomicU64::new(0);
     NS.fetch_add(1000, Ordering::Relaxed)
