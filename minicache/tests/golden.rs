@@ -6,11 +6,11 @@
 
 use clap::Parser;
 use minicache::cli::print::{Style, print};
-use minicache::cli::reply::Reply;
 use minicache::cli::{assist, help};
 use minicache::engine::access::Moment;
 use minicache::explain::{ExplainArgs, explain};
 use minicache::format::words::split;
+use minicache::wire::frame::Frame;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
@@ -69,6 +69,6 @@ fn shown(line: &str) -> String {
 fn printed(bytes: &str, style: Style) -> String {
     let quoted = format!("\"{bytes}\"");
     let bytes = split(quoted.as_bytes()).expect("quotes are escaped").concat();
-    let reply = Reply::read(&mut bytes.as_slice()).expect("a reply");
+    let (reply, _) = Frame::split_first(&bytes).expect("a reply");
     String::from_utf8(print(&reply, style)).expect("scripts hold text")
 }

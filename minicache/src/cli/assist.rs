@@ -1,4 +1,4 @@
-//! What the command table knows, while one types: completions and hints.
+//! Completions and hints from the command table.
 //!
 //! ```text
 //! typed            hint                              Tab
@@ -8,9 +8,8 @@
 //! help @s                                            @server @set @sorted-set @string
 //! ```
 //!
-//! A completion is in capitals where one types capitals. Hints stop at the first part that may be
-//! left out: what was typed in its place, nobody can tell without a full parse. The counterparts in
-//! Redis are `completionCallback` and `hintsCallback` (`redis-cli.c`).
+//! A completion is in capitals if the typed text is. Hints stop at the first optional part: only a
+//! full parse could tell which option was typed. The counterparts in Redis are `completionCallback` and `hintsCallback` (`redis-cli.c`).
 
 use super::help::{spoken, topics};
 use crate::commands::Command;
@@ -23,7 +22,7 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 use std::borrow::Cow;
 
-/// All full texts that begin with `typed`, sorted.
+/// All completions of `typed`, sorted.
 pub fn completions(typed: &str) -> Vec<String> {
     let (lead, asked, known) = match typed.get(..5) {
         Some(lead) if lead.eq_ignore_ascii_case("help ") => (lead, &typed[5..], topics()),
@@ -43,7 +42,7 @@ pub fn completions(typed: &str) -> Vec<String> {
     found
 }
 
-/// What may follow what has been typed.
+/// The rest of the usage line of the typed command.
 pub fn hint(typed: &str) -> Option<String> {
     let words = words::split(typed.as_bytes())?;
     let row = named(&words)?;
@@ -53,8 +52,8 @@ pub fn hint(typed: &str) -> Option<String> {
     (!rest.is_empty()).then(|| format!("{space}{rest}"))
 }
 
-/// The command that these words begin with, its subcommand included. A container without one has
-/// nothing to hint at.
+/// The command that these words begin with, subcommand included. A container without one has no
+/// hint.
 fn named(words: &[Vec<u8>]) -> Option<&'static Command> {
     let row = catalogue::find(words.first()?)?;
     if row.is_container() {
@@ -63,7 +62,7 @@ fn named(words: &[Vec<u8>]) -> Option<&'static Command> {
     Some(row)
 }
 
-/// A usage line without its first `typed` parts, as far as those may not be left out.
+/// A usage line without its first `typed` parts, up to the first optional one.
 fn remaining(usage: &str, typed: usize) -> &str {
     let mut rest = usage;
     for _ in 0..typed {
@@ -75,7 +74,7 @@ fn remaining(usage: &str, typed: usize) -> &str {
     rest
 }
 
-/// What follows the first word, or the first `<…>`.
+/// The usage line after its first word or `<…>`.
 fn after_first_part(usage: &str) -> &str {
     let mut depth = 0;
     for (at, character) in usage.char_indices() {
@@ -89,10 +88,10 @@ fn after_first_part(usage: &str) -> &str {
     ""
 }
 
-/// What the line editor asks.
+/// The completer and hinter of the line editor.
 pub(super) struct Assist;
 
-/// A hint is to be read, not to be taken over.
+/// A hint that is only shown: the right arrow must not insert it.
 pub(super) struct Usage(String);
 
 impl Hint for Usage {
@@ -128,7 +127,7 @@ impl Completer for Assist {
 
 impl Highlighter for Assist {
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        // Grey, and back.
+        // Bright black is gray on most terminals.
         Cow::Owned(format!("\x1b[90m{hint}\x1b[0m"))
     }
 }

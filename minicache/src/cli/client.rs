@@ -1,5 +1,5 @@
-//! One connection to a server, and what has to be known to use it: where it goes, the database
-//! selected, whether a transaction is open.
+//! One connection to a server, and its state: the address, the selected database, and the open
+//! transaction.
 //!
 //! ```text
 //! execute(["SELECT", "3"])   OK       prompt 127.0.0.1:6379[3]>
@@ -9,19 +9,19 @@
 //! execute(["PING"])          connects, logs in, selects 3 again; PONG
 //! ```
 //!
-//! **Why is a command not sent again by itself after the connection broke?** Nobody can know
-//! whether the server had executed it. An `INCR` sent twice counts twice.
+//! **Why is a command not sent again after the connection broke?** The client cannot know if the
+//! server executed it. An `INCR` sent twice counts twice.
 //!
-//! `SUBSCRIBE` and `MONITOR` turn the conversation round: the server speaks until one of both ends
-//! it. The counterparts in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
+//! After `SUBSCRIBE` and `MONITOR` the server sends without being asked, until either side closes
+//! the connection. The counterparts in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
 //! (`redis-cli.c`).
 
-use super::print::{Style, is_laid_out, print};
-use super::reply::Reply;
-use crate::wire::frame::Group;
-use crate::wire::reply::Reply as Request;
+use super::print::{Style, is_preformatted, print};
+use super::word_is;
+use crate::wire::frame::{Frame, Group, Reader, Stop};
+use crate::wire::request;
 use std::fmt;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -44,12 +44,12 @@ impl fmt::Display for Address {
     }
 }
 
-/// What is said first on every connection.
+/// What the client sends first on every connection.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     /// The password, if one is needed.
     pub password: Option<String>,
-    /// Whether to speak RESP3.
+    /// True for RESP3, false for RESP2.
     pub resp3: bool,
     /// The database to select.
     pub db: usize,
@@ -58,11 +58,11 @@ pub struct Login {
 /// Why a command has no reply.
 #[derive(Debug)]
 pub enum Failure {
-    /// There was no connection to be had. The command has not been sent.
+    /// The server could not be reached. The command was not sent.
     NotConnected(Address, io::Error),
-    /// The server did not accept the login; in its words.
+    /// The server rejected the login; the text is its error reply.
     Refused(String),
-    /// The connection ended on the way. Whether the command was executed, nobody can know.
+    /// The connection ended before the reply. The server may have executed the command.
     Lost(io::Error),
     /// The reply could not be printed.
     Output(io::Error),
@@ -96,29 +96,71 @@ impl From<io::Error> for Failure {
 trait Duplex: Read + Write {}
 impl<T: Read + Write> Duplex for T {}
 
-/// A client; it connects when it is first used, and again after it lost its connection.
+/// A connection, and what has arrived on it.
+struct Connection {
+    stream: Box<dyn Duplex>,
+    received: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: &Address) -> io::Result<Connection> {
+        let stream: Box<dyn Duplex> = match address {
+            Address::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port))?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Address::Unix(path) => Box::new(UnixStream::connect(path)?),
+        };
+        Ok(Connection { stream, received: Vec::new() })
+    }
+
+    /// The next frame. The reader resumes after each piece, so a reply of a million elements costs
+    /// a million steps however it arrives.
+    fn read(&mut self) -> io::Result<Frame> {
+        let invalid = |stop| io::Error::new(ErrorKind::InvalidData, format!("not a reply: {stop}"));
+        let mut reader = Reader::default();
+        let end = loop {
+            match reader.frame_end(&self.received) {
+                Ok(end) => break end,
+                Err(stop @ Stop::Wrong(_)) => return Err(invalid(stop)),
+                Err(_) => {}
+            }
+            let mut piece = [0; 16 * 1024];
+            match self.stream.read(&mut piece)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                length => self.received.extend_from_slice(&piece[..length]),
+            }
+        };
+        let frame = Frame::split_first(&self.received).map_err(invalid)?.0;
+        self.received.drain(..end);
+        Ok(frame)
+    }
+}
+
+/// A client. It connects when it is first used, and again after it lost its connection.
 pub struct Client {
     /// Where it connects to. A change takes effect with the next connection.
     pub address: Address,
     login: Login,
     style: Style,
-    connection: Option<BufReader<Box<dyn Duplex>>>,
-    /// The database that was selected before an open transaction.
+    connection: Option<Connection>,
+    /// The database that was selected before the open transaction, if one is open.
     transaction: Option<usize>,
 }
 
 impl Client {
-    /// A client that is not connected yet.
+    /// Creates a client that is not connected yet.
     pub fn new(address: Address, login: Login, style: Style) -> Client {
         Client { address, login, style, connection: None, transaction: None }
     }
 
-    /// Whether there is a connection, as far as is known.
+    /// Returns true if there is a connection. A connection that broke counts until it is used.
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
 
-    /// What to show where a command is typed.
+    /// The prompt of the interactive mode.
     pub fn prompt(&self) -> String {
         if !self.is_connected() {
             return "not connected> ".to_string();
@@ -128,11 +170,11 @@ impl Client {
         format!("{}{db}{transaction}> ", self.address)
     }
 
-    /// Sends a command and prints the reply. Returns whether that was no error. A command that
-    /// makes the server speak (`SUBSCRIBE`, `MONITOR`) returns when it has ended.
+    /// Sends a command and prints the reply. Returns false if it is an error reply. After
+    /// `SUBSCRIBE` or `MONITOR` it prints until the server closes the connection.
     ///
     /// # Errors
-    /// Where there is no reply to print, or printing fails.
+    /// If no reply arrives, or printing fails.
     pub fn execute(
         &mut self,
         command: &[Vec<u8>],
@@ -144,33 +186,33 @@ impl Client {
             return self.listen(command, output);
         }
         let reply = match self.receive(output) {
-            // A server that shuts down has no reply.
-            Err(Failure::Lost(_)) if is(command, 0, "shutdown") => return Ok(true),
+            // A server that shuts down closes the connection without a reply.
+            Err(Failure::Lost(_)) if word_is(command, 0, "shutdown") => return Ok(true),
             reply => reply?,
         };
-        self.take_note(command, &reply);
-        let style = if is_laid_out(command) { Style::LaidOut } else { self.style };
+        self.track_state(command, &reply);
+        let style = if is_preformatted(command) { Style::Preformatted } else { self.style };
         output.write_all(&print(&reply, style))?;
         output.flush()?;
         Ok(!reply.is_error())
     }
 
-    /// Connects and logs in, where there is no connection.
+    /// Connects and logs in, unless there is a connection.
     ///
     /// # Errors
-    /// Where the server cannot be reached, or refuses.
+    /// If the server cannot be reached, or rejects the login.
     pub fn connect(&mut self) -> Result<(), Failure> {
         if self.connection.is_some() {
             return Ok(());
         }
         self.transaction = None;
-        let stream = open(&self.address);
-        let stream = stream.map_err(|error| Failure::NotConnected(self.address.clone(), error))?;
-        self.connection = Some(BufReader::new(stream));
+        let connection = Connection::open(&self.address)
+            .map_err(|error| Failure::NotConnected(self.address.clone(), error))?;
+        self.connection = Some(connection);
         for command in self.login.commands() {
             let command: Vec<Vec<u8>> = command.into_iter().map(String::into_bytes).collect();
             self.send(&command)?;
-            if let Reply::Error(reason) = self.receive(&mut io::sink())? {
+            if let Frame::Error(reason) = self.receive(&mut io::sink())? {
                 self.connection = None;
                 return Err(Failure::Refused(String::from_utf8_lossy(&reason).into_owned()));
             }
@@ -184,18 +226,16 @@ impl Client {
     }
 
     fn send(&mut self, command: &[Vec<u8>]) -> Result<(), Failure> {
-        let mut request = Request::default();
-        request.array(command.len());
-        command.iter().for_each(|argument| request.bulk(argument));
-        self.with_connection(|connection| connection.get_mut().write_all(request.bytes()))
+        let request = request::encode(command);
+        self.with_connection(|connection| connection.stream.write_all(&request))
     }
 
-    /// The next reply. Messages that answer nothing and come before it are printed for people;
-    /// programs count on one reply to a command.
-    fn receive(&mut self, output: &mut impl Write) -> Result<Reply, Failure> {
+    /// Reads the next reply. Push messages before it are printed in the standard style only:
+    /// programs expect one reply to a command.
+    fn receive(&mut self, output: &mut impl Write) -> Result<Frame, Failure> {
         loop {
-            let reply = self.with_connection(Reply::read)?;
-            if !matches!(reply, Reply::Group(Group::Push, _)) {
+            let reply = self.with_connection(Connection::read)?;
+            if !matches!(reply, Frame::Group(Group::Push, _)) {
                 return Ok(reply);
             }
             if self.style == Style::Standard {
@@ -204,14 +244,14 @@ impl Client {
         }
     }
 
-    /// Prints whatever the server says, until it says that something is wrong, or nothing more.
+    /// Prints what the server sends, until an error reply or the end of the connection.
     fn listen(&mut self, command: &[Vec<u8>], output: &mut impl Write) -> Result<bool, Failure> {
-        if self.style == Style::Standard && !is(command, 0, "monitor") {
+        if self.style == Style::Standard && !word_is(command, 0, "monitor") {
             writeln!(output, "Reading messages... (press Ctrl-C to quit)")?;
             output.flush()?;
         }
         loop {
-            let reply = self.with_connection(Reply::read)?;
+            let reply = self.with_connection(Connection::read)?;
             output.write_all(&print(&reply, self.style))?;
             output.flush()?;
             if reply.is_error() {
@@ -222,7 +262,7 @@ impl Client {
 
     fn with_connection<T>(
         &mut self,
-        work: impl FnOnce(&mut BufReader<Box<dyn Duplex>>) -> io::Result<T>,
+        work: impl FnOnce(&mut Connection) -> io::Result<T>,
     ) -> Result<T, Failure> {
         let done = match &mut self.connection {
             Some(connection) => work(connection),
@@ -234,30 +274,33 @@ impl Client {
         })
     }
 
-    /// Remembers what a successful command has changed about the conversation.
-    fn take_note(&mut self, command: &[Vec<u8>], reply: &Reply) {
+    /// Updates database, transaction and login after a successful command, for the prompt and for
+    /// the next connection.
+    fn track_state(&mut self, command: &[Vec<u8>], reply: &Frame) {
         let open = self.transaction;
         match reply {
-            // A transaction that failed has selected nothing.
-            Reply::Error(_) | Reply::Null if is(command, 0, "exec") => self.end_transaction(open),
-            Reply::Error(_) => {}
-            _ if is(command, 0, "select") => {
+            // A `SELECT` in a transaction that failed has not been executed.
+            Frame::Error(_) | Frame::Null if word_is(command, 0, "exec") => {
+                self.end_transaction(open)
+            }
+            Frame::Error(_) => {}
+            _ if word_is(command, 0, "select") => {
                 let number =
                     command.get(1).and_then(|text| str::from_utf8(text).ok()?.parse().ok());
                 self.login.db = number.unwrap_or(self.login.db);
             }
-            _ if is(command, 0, "multi") => self.transaction = Some(self.login.db),
-            _ if is(command, 0, "exec") => self.transaction = None,
-            _ if is(command, 0, "discard") => self.end_transaction(open),
-            _ if is(command, 0, "hello") => {
+            _ if word_is(command, 0, "multi") => self.transaction = Some(self.login.db),
+            _ if word_is(command, 0, "exec") => self.transaction = None,
+            _ if word_is(command, 0, "discard") => self.end_transaction(open),
+            _ if word_is(command, 0, "hello") => {
                 if let Some(version) = command.get(1) {
                     self.login.resp3 = version == b"3";
                 }
             }
-            _ if is(command, 0, "auth") && command.len() == 2 => {
+            _ if word_is(command, 0, "auth") && command.len() == 2 => {
                 self.login.password = Some(String::from_utf8_lossy(&command[1]).into_owned());
             }
-            _ if is(command, 0, "reset") => {
+            _ if word_is(command, 0, "reset") => {
                 self.transaction = None;
                 (self.login.db, self.login.resp3) = (0, false);
             }
@@ -289,24 +332,10 @@ impl Login {
     }
 }
 
-fn open(address: &Address) -> io::Result<Box<dyn Duplex>> {
-    match address {
-        Address::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port))?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream))
-        }
-        Address::Unix(path) => Ok(Box::new(UnixStream::connect(path)?)),
-    }
-}
-
-fn is(command: &[Vec<u8>], at: usize, word: &str) -> bool {
-    command.get(at).is_some_and(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// Whether the server goes on speaking after this command.
+/// Returns true if the server keeps sending after this command.
 fn is_listening(command: &[Vec<u8>]) -> bool {
-    ["subscribe", "psubscribe", "ssubscribe", "monitor"].iter().any(|name| is(command, 0, name))
+    let names = ["subscribe", "psubscribe", "ssubscribe", "monitor"];
+    names.iter().any(|name| word_is(command, 0, name))
 }
 
 #[cfg(test)]
@@ -315,8 +344,8 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// A server that answers what comes first on each connection with these bytes. It closes all
-    /// connections but the last, which it leaves to the client.
+    /// A server that sends one of these answers on each connection, after the first request. It
+    /// closes every connection but the last, which the client closes.
     fn server(answers: Vec<&'static [u8]>) -> (Client, thread::JoinHandle<Vec<Vec<u8>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! `help`, out of the command table.
+//! `help`: the documentation in the command table.
 //!
 //! ```text
 //! > help getdel
@@ -10,23 +10,23 @@
 //!   complexity: O(1)
 //! ```
 //!
-//! `help @list` tells of a group, `help config` of a command and its subcommands. The table is that
-//! of this program; `redis-cli` asks the server it is connected to (`COMMAND DOCS`), since it does
-//! not know which one that will be.
+//! `help @list` shows a group, `help config` a command and its subcommands. The table is the one in
+//! this program; `redis-cli` asks the server (`COMMAND DOCS`), which may have other commands.
 
 use crate::commands::Command;
 use crate::commands::catalogue;
 use minikit::cli::layers::nearest;
 
-/// What `help` and these words say.
-pub fn help(words: &[String]) -> String {
+/// The text of `help` and these words.
+pub fn help<W: AsRef<str>>(words: &[W]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     let Some(first) = words.first() else { return GENERAL.to_string() };
     let rows: Vec<&Command> = match first.strip_prefix('@') {
         Some(group) => in_group(group),
-        None => named(words),
+        None => named(&words),
     };
     if rows.is_empty() {
-        return unknown(words);
+        return unknown(&words);
     }
     let show_group = !first.starts_with('@');
     let mut text: String = rows.iter().map(|row| describe(row, show_group)).collect();
@@ -63,7 +63,7 @@ fn in_group(group: &str) -> Vec<&'static Command> {
 }
 
 /// The commands whose names begin with these words.
-fn named(words: &[String]) -> Vec<&'static Command> {
+fn named(words: &[&str]) -> Vec<&'static Command> {
     let begins = |row: &&Command| {
         let name: Vec<&str> = row.name.split('|').collect();
         words.len() <= name.len() && words.iter().zip(name).all(|(a, b)| a.eq_ignore_ascii_case(b))
@@ -92,7 +92,7 @@ fn describe(row: &Command, show_group: bool) -> String {
     text
 }
 
-fn unknown(words: &[String]) -> String {
+fn unknown(words: &[&str]) -> String {
     let asked = words.join(" ");
     let topics = topics();
     let alike = |topic: &&String| topic.starts_with('@') == asked.starts_with('@');

@@ -1,32 +1,30 @@
-//! `minicache cli`: a person's, or a script's, way to talk to a server.
+//! `minicache cli`: the command-line client.
 //!
 //! ```text
 //! $ minicache cli SET greeting "good day"          one command: its reply, and an exit code
 //! OK
-//! $ printf 'GET greeting\nDBSIZE\n' | minicache cli  a command a line
+//! $ printf 'GET greeting\nDBSIZE\n' | minicache cli  one command per line
 //! good day
 //! 1
-//! $ minicache cli                                  a conversation: history, hints, help
+//! $ minicache cli                                  interactive: history, hints, help
 //! 127.0.0.1:6379> GET greeting
 //! "good day"
 //! ```
 //!
-//! * [`reply`]: what servers send, read into a tree.
-//! * [`mod@print`]: the tree as `redis-cli` prints it, for people and for programs.
-//! * [`client`]: one connection and what has to be known about it: the database, a transaction.
-//! * [`assist`] and [`help`]: what the command table knows, while one types and when one asks.
-//! * [`repl`]: the conversation.
+//! * [`client`]: one connection and its state: the database, a transaction.
+//! * [`mod@print`]: replies as `redis-cli` prints them, for people and for programs.
+//! * [`assist`] and [`help`]: completions, hints and help from the command table.
+//! * [`repl`]: the interactive mode.
 //!
-//! Works with any server that speaks RESP, a real Redis as well. Output and prompt are those of
-//! `redis-cli`; of its many modes (`--stat`, `--bigkeys`, `--pipe`, …) none is here. One thing is
-//! decided otherwise: an error reply makes the exit code 1, for which `redis-cli` wants `-e`.
+//! It works with every server that speaks RESP, including Redis. Output and prompt are those of
+//! `redis-cli`. What is missing: its other modes (`--stat`, `--bigkeys`, `--pipe`, …). One thing
+//! differs: an error reply makes the exit code 1, for which `redis-cli` requires `-e`.
 
 pub mod assist;
 pub mod client;
 pub mod help;
 pub mod print;
 pub mod repl;
-pub mod reply;
 
 use crate::format::words;
 use client::{Address, Client, Failure, Login};
@@ -79,10 +77,10 @@ pub struct CliArgs {
     command: Vec<OsString>,
 }
 
-/// Does what the options say. Returns whether no server answered with an error.
+/// Runs the client. Returns false if a command got an error reply.
 ///
 /// # Errors
-/// Where the server cannot be reached or goes away, or the terminal fails.
+/// If the server cannot be reached or closes the connection, or the terminal fails.
 pub fn run(args: CliArgs) -> Result<bool, Box<dyn Error>> {
     let style = match (args.raw, args.no_raw) {
         (true, _) => Style::Raw,
@@ -114,22 +112,21 @@ fn login(args: &CliArgs) -> Login {
     Login { password: args.auth.clone(), resp3: args.resp3, db: args.db }
 }
 
-/// One command; `help` needs no server.
+/// Executes one command. `help` needs no server.
 fn run_one(
     client: &mut Client,
     command: &[Vec<u8>],
     mut output: impl Write,
 ) -> Result<bool, Failure> {
-    let words = command.iter().map(|word| String::from_utf8_lossy(word).into_owned());
-    let words: Vec<String> = words.collect();
-    if words[0].eq_ignore_ascii_case("help") {
-        output.write_all(help::help(&words[1..]).as_bytes())?;
-        return Ok(true);
+    if !word_is(command, 0, "help") {
+        return client.execute(command, &mut output);
     }
-    client.execute(command, &mut output)
+    let words = command.iter().skip(1).map(|word| String::from_utf8_lossy(word).into_owned());
+    output.write_all(help::help(&words.collect::<Vec<_>>()).as_bytes())?;
+    Ok(true)
 }
 
-/// A command a line. The first failure ends it; error replies do not.
+/// Executes one command per line. A [`Failure`] ends it; an error reply does not.
 fn run_lines(
     client: &mut Client,
     input: impl BufRead,
@@ -143,17 +140,21 @@ fn run_lines(
                 writeln!(output, "{INVALID}")?;
             }
             Some(command) if command.is_empty() => {}
-            Some(command) if is_farewell(&command) => break,
+            Some(command) if is_quit(&command) => break,
             Some(command) => all_well &= client.execute(&command, &mut output)?,
         }
     }
     Ok(all_well)
 }
 
-/// What is said of a line whose quotes do not match.
+/// The answer to a line whose quotes do not match.
 const INVALID: &str = "Invalid argument(s)";
 
-fn is_farewell(command: &[Vec<u8>]) -> bool {
-    let [word] = command else { return false };
-    word.eq_ignore_ascii_case(b"quit") || word.eq_ignore_ascii_case(b"exit")
+fn is_quit(command: &[Vec<u8>]) -> bool {
+    command.len() == 1 && (word_is(command, 0, "quit") || word_is(command, 0, "exit"))
+}
+
+/// Returns true if the argument at `index` is this word, in upper or lower case.
+fn word_is(command: &[Vec<u8>], index: usize, word: &str) -> bool {
+    command.get(index).is_some_and(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
 }

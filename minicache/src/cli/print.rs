@@ -1,20 +1,19 @@
-//! Replies on a terminal and in a file, as `redis-cli` prints them.
+//! Replies as `redis-cli` prints them.
 //!
-//! For people, in full ([`Style::Standard`]):
+//! For people ([`Style::Standard`]):
 //!
 //! ```text
-//! 1) "a\n\x00"              bytes in quotes, so that nothing is hidden
-//! 2) (integer) 7            types that look alike are told apart
+//! 1) "a\n\x00"              bytes in quotes, with escapes
+//! 2) (integer) 7            types that look alike are marked
 //! 3) 1# "field" => (nil)    maps with #, sets with ~
 //! ```
 //!
-//! For programs, bare ([`Style::Raw`]): the bytes, one value a line. What cannot be told apart
-//! there is up to the program. The counterparts in Redis are `cliFormatReplyTTY` and
+//! For programs ([`Style::Raw`]): the bytes, one value per line, without types. The counterparts in Redis are `cliFormatReplyTTY` and
 //! `cliFormatReplyRaw` (`redis-cli.c`).
 
-use super::reply::Reply;
+use super::word_is;
 use crate::format::words::quoted;
-use crate::wire::frame::Group;
+use crate::wire::frame::{Frame, Group};
 
 /// How replies are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,25 +22,25 @@ pub enum Style {
     Standard,
     /// For programs.
     Raw,
-    /// As it came: text that has its line ends.
-    LaidOut,
+    /// Unchanged: text that the server formatted, with its line ends.
+    Preformatted,
 }
 
 /// A reply as whole lines.
-pub fn print(reply: &Reply, style: Style) -> Vec<u8> {
+pub fn print(reply: &Frame, style: Style) -> Vec<u8> {
     let mut out = Vec::new();
     match style {
         Style::Standard => standard(&mut out, reply, ""),
-        Style::Raw | Style::LaidOut => raw(&mut out, reply),
+        Style::Raw | Style::Preformatted => raw(&mut out, reply),
     }
-    if style != Style::LaidOut {
+    if style != Style::Preformatted {
         out.push(b'\n');
     }
     out
 }
 
-/// Whether the reply to this command is laid out by the server, so that even people want it bare.
-pub fn is_laid_out(command: &[Vec<u8>]) -> bool {
+/// Returns true if the server formats the reply to this command for people.
+pub fn is_preformatted(command: &[Vec<u8>]) -> bool {
     const WHOLE: [&str; 2] = ["info", "lolwut"];
     const SUBCOMMANDS: [(&str, &str); 6] = [
         ("client", "list"),
@@ -51,33 +50,31 @@ pub fn is_laid_out(command: &[Vec<u8>]) -> bool {
         ("memory", "malloc-stats"),
         ("latency", "doctor"),
     ];
-    let is = |at: usize, word: &str| {
-        command.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
-    };
+    let is = |index: usize, word: &str| word_is(command, index, word);
     WHOLE.iter().any(|name| is(0, name))
         || SUBCOMMANDS.iter().any(|(name, subcommand)| is(0, name) && is(1, subcommand))
 }
 
 /// Writes a reply without the last line end. Lines but the first begin with `indent`.
-fn standard(out: &mut Vec<u8>, reply: &Reply, indent: &str) {
+fn standard(out: &mut Vec<u8>, reply: &Frame, indent: &str) {
     match reply {
-        Reply::Simple(text) | Reply::Verbatim(text) => out.extend_from_slice(text),
-        Reply::Error(text) => out.extend([b"(error) ", text.as_slice()].concat()),
-        Reply::Int(number) => out.extend(format!("(integer) {number}").bytes()),
-        Reply::Bulk(bytes) => out.extend(quoted(bytes)),
-        Reply::Null => out.extend_from_slice(b"(nil)"),
-        Reply::Boolean(yes) => out.extend(format!("({yes})").bytes()),
-        Reply::Double(text) => out.extend([b"(double) ", text.as_slice()].concat()),
-        Reply::BigNumber(text) => out.extend([b"(integer) ", text.as_slice()].concat()),
-        Reply::Group(group, parts) if parts.is_empty() => {
+        Frame::Simple(text) | Frame::Verbatim(text) => out.extend_from_slice(text),
+        Frame::Error(text) => out.extend([b"(error) ", text.as_slice()].concat()),
+        Frame::Int(number) => out.extend(format!("(integer) {number}").bytes()),
+        Frame::Bulk(bytes) => out.extend(quoted(bytes)),
+        Frame::Null => out.extend_from_slice(b"(nil)"),
+        Frame::Boolean(yes) => out.extend(format!("({yes})").bytes()),
+        Frame::Double(text) => out.extend([b"(double) ", text.as_slice()].concat()),
+        Frame::BigNumber(text) => out.extend([b"(integer) ", text.as_slice()].concat()),
+        Frame::Group(group, parts) if parts.is_empty() => {
             out.extend(format!("(empty {})", name(*group)).bytes());
         }
-        Reply::Group(group, parts) => numbered(out, *group, parts, indent),
+        Frame::Group(group, parts) => numbered(out, *group, parts, indent),
     }
 }
 
 /// Writes the parts of a group, numbered from one, those of a map in pairs.
-fn numbered(out: &mut Vec<u8>, group: Group, parts: &[Reply], indent: &str) {
+fn numbered(out: &mut Vec<u8>, group: Group, parts: &[Frame], indent: &str) {
     let (mark, step) = match group {
         Group::Map | Group::Attribute => ('#', 2),
         Group::Set => ('~', 1),
@@ -101,11 +98,11 @@ fn numbered(out: &mut Vec<u8>, group: Group, parts: &[Reply], indent: &str) {
     }
 }
 
-/// Whether a value takes more than one line.
-fn takes_lines(reply: &Reply) -> bool {
+/// Returns true if a value takes more than one line.
+fn takes_lines(reply: &Frame) -> bool {
     match reply {
-        Reply::Group(Group::Map, parts) => parts.len() > 2 || parts.get(1).is_some_and(takes_lines),
-        Reply::Group(_, parts) => parts.len() > 1 || parts.first().is_some_and(takes_lines),
+        Frame::Group(Group::Map, parts) => parts.len() > 2 || parts.get(1).is_some_and(takes_lines),
+        Frame::Group(_, parts) => parts.len() > 1 || parts.first().is_some_and(takes_lines),
         _ => false,
     }
 }
@@ -119,19 +116,19 @@ fn name(group: Group) -> &'static str {
     }
 }
 
-/// Writes a reply without the last line end, parts a line each, pairs on one line.
-fn raw(out: &mut Vec<u8>, reply: &Reply) {
+/// Writes a reply without the last line end: one line per part or pair.
+fn raw(out: &mut Vec<u8>, reply: &Frame) {
     match reply {
-        Reply::Simple(text) | Reply::Verbatim(text) | Reply::Bulk(text) => {
+        Frame::Simple(text) | Frame::Verbatim(text) | Frame::Bulk(text) => {
             out.extend_from_slice(text);
         }
-        Reply::Double(text) | Reply::BigNumber(text) => out.extend_from_slice(text),
-        // An error is set off by an empty line.
-        Reply::Error(text) => out.extend([text.as_slice(), b"\n"].concat()),
-        Reply::Int(number) => out.extend(number.to_string().bytes()),
-        Reply::Null => {}
-        Reply::Boolean(yes) => out.extend(format!("({yes})").bytes()),
-        Reply::Group(group, parts) => {
+        Frame::Double(text) | Frame::BigNumber(text) => out.extend_from_slice(text),
+        // An empty line follows an error, as in redis-cli.
+        Frame::Error(text) => out.extend([text.as_slice(), b"\n"].concat()),
+        Frame::Int(number) => out.extend(number.to_string().bytes()),
+        Frame::Null => {}
+        Frame::Boolean(yes) => out.extend(format!("({yes})").bytes()),
+        Frame::Group(group, parts) => {
             let pairs = matches!(group, Group::Map | Group::Attribute);
             for (index, part) in parts.iter().enumerate() {
                 match index {
@@ -150,14 +147,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_that_are_laid_out() {
+    fn replies_that_the_server_formats() {
         let words =
             |line: &str| line.split(' ').map(|it| it.as_bytes().to_vec()).collect::<Vec<_>>();
         for line in ["INFO", "info keyspace", "client LIST", "memory doctor"] {
-            assert!(is_laid_out(&words(line)), "{line}");
+            assert!(is_preformatted(&words(line)), "{line}");
         }
         for line in ["get info", "client id", "memory usage k", "client"] {
-            assert!(!is_laid_out(&words(line)), "{line}");
+            assert!(!is_preformatted(&words(line)), "{line}");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! The conversation: a prompt, a line, a reply, and again.
+//! The interactive mode: a prompt, a line, a reply, and again.
 //!
 //! ```text
 //! 127.0.0.1:6379> LPUSH jobs a b          arrows: history   Ctrl-R: search it   Tab: completion
 //! (integer) 2
-//! 127.0.0.1:6379> help @list              out of the command table
+//! 127.0.0.1:6379> help @list              from the command table
 //! 127.0.0.1:6379> connect 10.0.0.7 6380   another server
 //! 127.0.0.1:6379> quit                    so do Ctrl-D and Ctrl-C
 //! ```
 //!
-//! The history is kept in `~/.minicache_history` (`MINICACHE_HISTFILE` names another file) without
-//! the lines that hold a password. The counterpart in Redis is `repl` (`redis-cli.c`), on
+//! The history is saved in `~/.minicache_history`, or in the file that `MINICACHE_HISTFILE` names,
+//! without the lines that hold a password. The counterpart in Redis is `repl` (`redis-cli.c`), on
 //! `linenoise`; here it is `rustyline`.
 
 use super::assist::Assist;
 use super::client::{Address, Client};
-use super::{INVALID, help, is_farewell};
+use super::{INVALID, help, is_quit, word_is};
 use crate::conf;
 use crate::format::words;
 use rustyline::error::ReadlineError;
@@ -25,15 +25,15 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Commands that take longer than this say how long.
-const WORTH_TELLING: Duration = Duration::from_millis(500);
+/// The duration of a command is printed from here on, as redis-cli does.
+const SLOW: Duration = Duration::from_millis(500);
 /// Lines of history kept.
 const HISTORY_LINES: usize = 1000;
 
-/// Talks until the person at the terminal has enough.
+/// Reads and executes lines until the user quits.
 ///
 /// # Errors
-/// Where the terminal cannot be used.
+/// If the terminal cannot be used.
 pub fn run(client: &mut Client) -> Result<(), ReadlineError> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
@@ -44,7 +44,7 @@ pub fn run(client: &mut Client) -> Result<(), ReadlineError> {
     editor.set_helper(Some(Assist));
     let file = history_file();
     if let Some(file) = &file {
-        // The first time there is none.
+        // The first time the file does not exist.
         let _ = editor.load_history(file);
     }
     if let Err(failure) = client.connect() {
@@ -60,31 +60,31 @@ pub fn run(client: &mut Client) -> Result<(), ReadlineError> {
         if !command.as_deref().is_some_and(is_secret) {
             editor.add_history_entry(line.as_str())?;
             if let Some(file) = &file {
-                // A home that cannot be written is no reason to stop.
+                // An unwritable home directory is no reason to stop.
                 let _ = editor.save_history(file);
             }
         }
         match command {
             None => println!("{INVALID}"),
-            Some(command) if is_farewell(&command) => return Ok(()),
-            Some(command) => obey(client, &mut editor, &command),
+            Some(command) if is_quit(&command) => return Ok(()),
+            Some(command) => execute_line(client, &mut editor, &command),
         }
     }
 }
 
-/// Does what one line says.
-fn obey(client: &mut Client, editor: &mut Editor<Assist, FileHistory>, command: &[Vec<u8>]) {
-    let words: Vec<String> =
-        command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+/// Executes one line: a command of this client, or one for the server.
+fn execute_line(
+    client: &mut Client,
+    editor: &mut Editor<Assist, FileHistory>,
+    command: &[Vec<u8>],
+) {
+    let words: Vec<_> = command.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match words.as_slice() {
         [] => {}
-        ["help" | "HELP" | "?", topic @ ..] => {
-            let topic: Vec<String> = topic.iter().map(|word| word.to_string()).collect();
-            print!("{}", help::help(&topic));
-        }
+        ["help" | "HELP" | "?", topic @ ..] => print!("{}", help::help(topic)),
         ["clear" | "CLEAR"] => {
-            // A terminal that cannot be cleared stays as it is.
+            // A terminal that cannot be cleared keeps its contents.
             let _ = editor.clear_screen();
         }
         ["connect" | "CONNECT", host, port] => match port.parse() {
@@ -112,16 +112,14 @@ fn execute(client: &mut Client, command: &[Vec<u8>]) {
     if let Err(failure) = client.execute(command, &mut io::stdout().lock()) {
         eprintln!("Error: {failure}");
     }
-    if start.elapsed() >= WORTH_TELLING {
+    if start.elapsed() >= SLOW {
         println!("({:.2}s)", start.elapsed().as_secs_f64());
     }
 }
 
-/// Whether a command tells a password.
+/// Returns true if a command contains a password.
 fn is_secret(command: &[Vec<u8>]) -> bool {
-    let is = |at: usize, word: &str| {
-        command.get(at).is_some_and(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
-    };
+    let is = |index: usize, word: &str| word_is(command, index, word);
     is(0, "auth")
         || (is(0, "hello") && command.len() > 2)
         || (is(0, "config") && is(1, "set") && command.iter().any(|name| conf::is_secret(name)))

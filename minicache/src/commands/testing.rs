@@ -24,7 +24,7 @@
 use super::execute::Executor;
 use super::messages;
 use super::run::run;
-use crate::cli::print::Style;
+use crate::cli::print::{Style, print};
 use crate::commands::session::Session;
 use crate::conf::Config;
 use crate::engine::access::{Access, Moment};
@@ -32,10 +32,11 @@ use crate::engine::cache::{Cache, Identity};
 use crate::engine::mailbox::Message;
 use crate::engine::object::Value;
 use crate::engine::pubsub::Scope;
+use crate::format;
 use crate::raw::Counting;
+use crate::wire::frame::Frame;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, Parser};
-use crate::{cli, format};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -230,8 +231,9 @@ pub fn show(mut replies: &[u8]) -> String {
     }
     let mut text = Vec::new();
     while !replies.is_empty() {
-        let reply = cli::reply::Reply::read(&mut replies).expect("replies are well formed");
-        text.extend(cli::print::print(&reply, Style::Standard));
+        let (reply, rest) = Frame::split_first(replies).expect("replies are well formed");
+        text.extend(print(&reply, Style::Standard));
+        replies = rest;
     }
     text.pop();
     String::from_utf8_lossy(&text).into_owned()

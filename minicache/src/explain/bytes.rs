@@ -1,4 +1,4 @@
-//! How data lies in memory: an entry in its slot, a listpack.
+//! The layout of data in memory: an entry in its slot, and a listpack.
 //!
 //! ```text
 //! $ minicache explain entry foo_000001 bar
@@ -33,7 +33,7 @@ const BYTES_MAX: usize = u32::MAX as usize;
 /// The entry that `SET key value`, perhaps with `EX ttl_s`, makes under `allkeys-lru`.
 ///
 /// # Errors
-/// Where key or value are too long.
+/// If key or value is too long.
 pub fn entry(
     key: &[u8],
     value: &[u8],
@@ -66,7 +66,7 @@ pub fn entry(
 /// A listpack of these elements.
 ///
 /// # Errors
-/// Where they do not fit into one.
+/// If they do not fit into one.
 pub fn listpack(elements: &[Vec<u8>]) -> Result<String, Unexplained> {
     let mut pack = Listpack::new();
     for element in elements {

@@ -1,12 +1,13 @@
-//! Bytes in columns: where they are, what they are, and what they mean.
+//! Hexdumps with a meaning beside the bytes.
 //!
 //! ```text
 //! offset  bytes                    text        meaning
 //!      0  2b 4f 4b 0d 0a           +OK\r\n     simple string
 //! ```
 //!
-//! Eight bytes a row. What is long is shown by its beginning; a line says how much is left out.
+//! Eight bytes per row. Of a long part the first rows are shown, and the number of bytes left out.
 
+use crate::wire::frame::{Mistake, Stop};
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -20,9 +21,9 @@ const PARTS_MAX: usize = 250;
 /// Some bytes of a whole, and their meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Where they are. An empty range is a remark on what stands before it.
+    /// Where they are. An empty range is a remark on the part before it.
     pub range: Range<usize>,
-    /// How deep they lie within others.
+    /// The number of parts around them.
     pub depth: usize,
     /// What they are.
     pub meaning: String,
@@ -32,6 +33,68 @@ impl Part {
     /// A part.
     pub fn new(range: Range<usize>, depth: usize, meaning: impl Into<String>) -> Part {
         Part { range, depth, meaning: meaning.into() }
+    }
+}
+
+/// The parts of some bytes, collected from left to right.
+pub(super) struct Annotated<'b> {
+    bytes: &'b [u8],
+    parts: Vec<Part>,
+    /// The end of the last part.
+    pub(super) at: usize,
+}
+
+impl<'b> Annotated<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Annotated<'b> {
+        Annotated { bytes, parts: Vec::new(), at: 0 }
+    }
+
+    /// The bytes after the last part.
+    pub(super) fn rest(&self) -> &'b [u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// Adds the next `length` bytes.
+    pub(super) fn push(&mut self, length: usize, depth: usize, meaning: impl Into<String>) {
+        self.parts.push(Part::new(self.at..self.at + length, depth, meaning));
+        self.at += length;
+    }
+
+    /// All parts, up to the last byte: the bytes after `stop` are marked.
+    pub(super) fn finish(mut self, stop: Option<impl Into<Stopped>>) -> Vec<Part> {
+        let end = self.bytes.len();
+        match stop.map(Into::into) {
+            None => {}
+            Some(Stopped::Missing(what)) => self.push(end - self.at, 0, format!("MISSING: {what}")),
+            Some(Stopped::Wrong { at, why }) => {
+                if at > self.at {
+                    self.push(at - self.at, 0, "");
+                }
+                self.push(end.min(at + 1) - at, 0, format!("WRONG: {why}"));
+                if self.at < end {
+                    self.push(end - self.at, 0, "not read");
+                }
+            }
+        }
+        self.parts
+    }
+}
+
+/// Why the bytes after the last part have no meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// What has not arrived.
+    Missing(String),
+    /// The first byte that the protocol does not allow.
+    Wrong { at: usize, why: String },
+}
+
+impl From<Stop> for Stopped {
+    fn from(stop: Stop) -> Stopped {
+        match stop {
+            Stop::Wrong(Mistake { at, why }) => Stopped::Wrong { at, why: why.to_string() },
+            missing => Stopped::Missing(missing.to_string()),
+        }
     }
 }
 
@@ -89,7 +152,7 @@ fn rows(bytes: &[u8], part: &Part) -> Vec<Row> {
     rows
 }
 
-/// A byte as one would write it; a dot where one would not.
+/// A byte as text: itself, an escape, or a dot.
 fn visible(byte: u8) -> String {
     match byte {
         b'\r' => "\\r".to_string(),
@@ -99,7 +162,7 @@ fn visible(byte: u8) -> String {
     }
 }
 
-/// A number and what is counted: `1 byte`, `2 bytes`.
+/// A number with its noun: `1 byte`, `2 bytes`.
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

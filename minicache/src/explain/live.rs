@@ -1,4 +1,4 @@
-//! A running server, as its admin endpoint shows it.
+//! The state of a running server, from its admin endpoint.
 //!
 //! ```text
 //! $ minicache serve --admin 127.0.0.1:9121 &
@@ -17,15 +17,15 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A page larger than this is none of ours.
+/// The longest wait for the server.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Our page is a few KiB; this bounds what another server can make us read.
 const PAGE_MAX: u64 = 16 << 20;
 
 /// The page of the server whose admin endpoint is at `address`.
 ///
 /// # Errors
-/// Where nobody answers there, or somebody else.
+/// If nothing answers there, or another program does.
 pub fn look(address: &str) -> Result<String, Unexplained> {
     let answer = fetch(address).map_err(|error| {
         Unexplained(format!(
@@ -38,14 +38,14 @@ pub fn look(address: &str) -> Result<String, Unexplained> {
 
 fn fetch(address: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(stream, "GET /xray.txt HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(PAGE_MAX).read_to_end(&mut answer)?;
     Ok(answer)
 }
 
-/// The body of a response, or why it is none.
+/// The body of an HTTP response, or what else the answer is.
 fn page(answer: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(answer);
     if text.starts_with(['-', '+', '$', '*']) {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_of_others_are_told_apart() {
+    fn other_servers_are_recognized() {
         let page = |text: &str| page(text.as_bytes());
         assert_eq!(
             page("HTTP/1.1 200 OK\r\nA: b\r\n\r\nminicache\n"),

@@ -1,4 +1,4 @@
-//! `minicache explain`: looking inside.
+//! `minicache explain`: the bytes of a frame or an entry, and the state of a running server.
 //!
 //! ```text
 //! $ minicache explain frame INCR n
@@ -14,31 +14,31 @@
 //! ```
 //!
 //! * [`frame`] and [`request`]: RESP, byte by byte, up to the first byte that is wrong.
-//! * [`verdict`]: what a server would answer to it, by asking one.
-//! * [`bytes`]: an entry as it lies in the slab; a listpack.
+//! * [`simulation`]: what a server answers to it.
+//! * [`bytes`]: an entry in the slab, and a listpack.
 //! * [`live`]: a running server's shards, encodings, expiry wheel and eviction pool.
-//! * [`dump`]: bytes in columns with a meaning beside them.
+//! * [`dump`]: hexdumps with a meaning beside the bytes.
 //!
-//! All but [`live`] are functions from bytes to text. Redis has no counterpart: `DEBUG LISTPACK`
-//! and `redis-cli --bigkeys` show some of it to those who know of them.
+//! All but [`live`] are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK` and
+//! `redis-cli --bigkeys` show a part of it.
 
 pub mod bytes;
 pub mod dump;
 pub mod frame;
 pub mod live;
 pub mod request;
-pub mod verdict;
+pub mod simulation;
 
 use crate::engine::access::Moment;
 use crate::format::words;
-use crate::wire::reply::Reply;
+use crate::wire;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// What is to be explained.
+/// What to explain.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum ExplainArgs {
     /// A RESP frame, byte by byte: a command, or bytes from a file or standard input
@@ -69,7 +69,7 @@ pub enum ExplainArgs {
     },
 }
 
-/// Where a frame comes from and which way it goes.
+/// The source of a frame, and its direction.
 #[derive(clap::Args, Clone, Debug)]
 pub struct FrameArgs {
     /// The bytes are in this file; - is standard input
@@ -90,7 +90,7 @@ pub struct FrameArgs {
     command: Vec<OsString>,
 }
 
-/// Why there is nothing to show.
+/// Why there is no explanation.
 #[derive(Debug)]
 pub struct Unexplained(pub String);
 
@@ -102,10 +102,10 @@ impl fmt::Display for Unexplained {
 
 impl std::error::Error for Unexplained {}
 
-/// The explanation, as whole lines. `now` is what a server would take for the time.
+/// The explanation, as whole lines. `now` is the time that the simulated server sees.
 ///
 /// # Errors
-/// Where the bytes cannot be had, or are none.
+/// If the bytes cannot be read, or there are none.
 pub fn explain(args: ExplainArgs, now: Moment) -> Result<String, Unexplained> {
     match args {
         ExplainArgs::Frame(args) => explain_frame(args, now),
@@ -138,10 +138,8 @@ fn bytes_of(args: &FrameArgs) -> Result<Vec<u8>, Unexplained> {
         Unexplained(format!("cannot read {what}: {error}"))
     };
     if !args.command.is_empty() {
-        let mut request = Reply::default();
-        request.array(args.command.len());
-        args.command.iter().for_each(|word| request.bulk(word.as_encoded_bytes()));
-        return Ok(std::mem::take(request.buffer()));
+        let words: Vec<&[u8]> = args.command.iter().map(|it| it.as_encoded_bytes()).collect();
+        return Ok(wire::request::encode(&words));
     }
     if let Some(text) = &args.bytes {
         return unescaped(text.as_encoded_bytes());
@@ -166,12 +164,12 @@ fn unescaped(text: &[u8]) -> Result<Vec<u8>, Unexplained> {
     }
 }
 
-/// Requests are arrays of bulk strings, or lines that begin like no reply.
+/// Returns true for an array of bulk strings, and for a line that begins like no reply.
 fn looks_like_request(bytes: &[u8]) -> bool {
     match bytes.first() {
         Some(b'*') => {
-            let behind = bytes.iter().position(|byte| *byte == b'\n');
-            behind.is_none_or(|end| matches!(bytes.get(end + 1), None | Some(b'$')))
+            let line_end = bytes.iter().position(|byte| *byte == b'\n');
+            line_end.is_none_or(|end| matches!(bytes.get(end + 1), None | Some(b'$')))
         }
         Some(first) => !b"+-:$_#,(!=~%>|".contains(first),
         None => false,

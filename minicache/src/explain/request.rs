@@ -1,64 +1,55 @@
-//! A request, byte by byte, and what a server would answer to it.
+//! A request, byte by byte, and what a server answers to it.
 //!
 //! ```text
 //! $ minicache explain frame --bytes '*1\r\n:4\r\nPING\r\n'
 //! offset  bytes                    text        meaning
 //!      0  2a 31 0d 0a              *1\r\n      a request of 1 argument
 //!      4  3a                       :           WRONG: expected '$', got ':'
-//!      5  34 0d 0a 50 49 4e 47 0d  4\r\nPING\r not looked at
+//!      5  34 0d 0a 50 49 4e 47 0d  4\r\nPING\r not read
 //!     13  0a                       \n
 //! An empty server answers, and closes the connection:
 //! offset  bytes                    text        meaning
 //!      0  2d 45 52 52 20 50 72 6f  -ERR Pro    error: ERR Protocol error: expected …
 //! ```
 //!
-//! The bytes are read once more here, by the rules of [`wire::request`](crate::wire::request), in
-//! order to say where they go wrong; what the server makes of them is not said by those rules but
-//! by [running it](super::verdict). A test holds both against each other. What is left out: limits
-//! that `CONFIG SET` has changed, and those of clients who have not authenticated.
+//! The server's own [`Parser`] reads the bytes. The spans of the arguments tell what lies between
+//! them: the line with the length before each, the line end after it. The answer comes from a
+//! [simulation](super::simulation).
+//!
+//! Not covered: limits that `CONFIG SET` changed, and the lower ones before authentication.
 
-use super::dump::{count, table};
-use super::frame::{Stop, Walk};
-use super::verdict;
+use super::dump::{Annotated, Stopped, count, table};
+use super::simulation;
 use crate::commands::catalogue as commands;
 use crate::commands::getkeys::locate_keys;
 use crate::engine::access::Moment;
-use crate::format::number::parse_i64;
+use crate::wire::frame::Head;
 use crate::wire::request::{Args, Found, Limits, Parser};
 
-/// What a server allows by default, to a client it knows.
+/// The default limits of an authenticated client.
 const LIMITS: Limits = Limits { bulk_max: 512 << 20, trusted: true };
-/// Arguments of one request.
-const ARGUMENTS_MAX: i64 = 1024 * 1024;
-/// The longest line.
-const LINE_MAX: usize = 64 * 1024;
 
-/// The explanation of requests to a server.
+/// Explains requests to a server.
 pub fn explain(bytes: &[u8], now: Moment) -> String {
-    let mut walk = Walk::new(bytes);
-    let outcome = requests(&mut walk);
-    let table = table(bytes, &walk.parts_up_to(outcome));
-    format!("{table}{}", verdict::explain(bytes, now))
+    let mut parts = Annotated::new(bytes);
+    let stop = requests(&mut parts).err();
+    format!("{}{}", table(bytes, &parts.finish(stop)), simulation::explain(bytes, now))
 }
 
-/// Reads one request behind the other.
-fn requests(walk: &mut Walk) -> Result<(), Stop> {
-    while let Some(first) = walk.rest().first() {
-        let roles = roles(walk.rest());
-        if *first == b'*' { multibulk(walk, &roles)? } else { inline(walk)? }
+/// Annotates one request after another.
+fn requests(parts: &mut Annotated) -> Result<(), Stopped> {
+    while let Some(first) = parts.rest().first() {
+        let mut parser = Parser::default();
+        let found = parser.next(parts.rest(), LIMITS);
+        match first {
+            b'*' => multibulk(parts, &parser, found)?,
+            _ => inline(parts, &parser, found)?,
+        }
     }
     Ok(())
 }
 
-/// What each argument of the request at the start of `bytes` is, as far as it is whole.
-fn roles(bytes: &[u8]) -> Vec<String> {
-    let mut parser = Parser::default();
-    match parser.next(bytes, LIMITS) {
-        Found::Request { .. } => roles_of(parser.args(bytes)),
-        _ => Vec::new(),
-    }
-}
-
+/// The role of each argument.
 fn roles_of(args: Args) -> Vec<String> {
     let mut roles = vec!["an argument".to_string(); args.len()];
     let Some(name) = roles.first_mut() else { return roles };
@@ -82,109 +73,112 @@ fn roles_of(args: Args) -> Vec<String> {
 }
 
 /// An array of bulk strings.
-fn multibulk(walk: &mut Walk, roles: &[String]) -> Result<(), Stop> {
-    let (arguments, length) = header(walk, b'*', |number| match number {
-        Some(number) if number > ARGUMENTS_MAX => Err("invalid multibulk length"),
-        Some(number) => Ok(number.max(0)),
-        None => Err("invalid multibulk length"),
-    })?;
-    let meaning = match arguments {
-        0 => "a request of nothing, which is skipped".to_string(),
-        some => format!("a request of {}", count(some as usize, "argument")),
+fn multibulk(parts: &mut Annotated, parser: &Parser, found: Found) -> Result<(), Stopped> {
+    let (start, bytes) = (parts.at, parts.rest());
+    let roles = match found {
+        Found::Request { .. } => roles_of(parser.args(bytes)),
+        _ => Vec::new(),
     };
-    walk.take(length, 0, meaning);
-    for index in 0..arguments as usize {
-        if walk.rest().is_empty() {
-            let missing = arguments as usize - index;
-            return Err(Stop::Missing(count(missing, "argument")));
-        }
-        let (bytes, length) = header(walk, b'$', |number| match number {
-            Some(length) if (0..=LIMITS.bulk_max).contains(&length) => Ok(length),
-            _ => Err("invalid bulk length"),
-        })?;
-        let follow = if bytes == 1 { "follows" } else { "follow" };
-        walk.take(length, 1, format!("{} {follow}", count(bytes as usize, "byte")));
-        argument(walk, bytes as usize, roles.get(index).map_or("an argument", |role| role))?;
-    }
-    Ok(())
-}
 
-/// The number behind `kind`, which `check` accepts, and the length of the line with its end.
-fn header(
-    walk: &Walk,
-    kind: u8,
-    check: impl FnOnce(Option<i64>) -> Result<i64, &'static str>,
-) -> Result<(i64, usize), Stop> {
-    let rest = walk.rest();
-    let wrong = |at: usize, why: String| Err(Stop::Wrong { at: walk.at + at, why });
-    if rest[0] != kind {
-        let (expected, got) = (char::from(kind), char::from(rest[0]));
-        return wrong(0, format!("expected '{expected}', got '{got}'"));
+    // The line with the number of arguments, which ends where the parser went on.
+    if parser.position() > 0 {
+        let line = line(bytes);
+        let meaning = match Head::parse(line) {
+            Ok(Head::Group(_, arguments @ 1..)) => {
+                format!("a request of {}", count(arguments, "argument"))
+            }
+            _ => "a request of nothing, which is skipped".to_string(),
+        };
+        parts.push(line.len() + 2, 0, meaning);
     }
-    let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\r') else {
-        if rest.len() > LINE_MAX {
-            return wrong(LINE_MAX, "a line of more than 64 KiB".to_string());
-        }
-        return Err(Stop::Missing("the end of the line".to_string()));
-    };
-    if rest.len() < end + 2 {
-        return Err(Stop::Missing("the end of the line".to_string()));
+
+    // Each argument: the line with its length, its bytes, and two more. Redis takes these for a
+    // line end without a look at them.
+    for (index, (from, to)) in parser.spans().iter().enumerate() {
+        let (from, to) = (*from as usize, *to as usize);
+        parts.push(start + from - parts.at, 1, following(to - from));
+        let role = roles.get(index).map_or("an argument", |role| role);
+        let odd = match &bytes[to..to + 2] {
+            b"\r\n" => "",
+            _ => " (the two bytes after it are skipped, though they are no line end)",
+        };
+        parts.push(to + 2 - from, 2, format!("{role}{odd}"));
     }
-    let digits = &rest[1..end];
-    match check(parse_i64(digits)) {
-        Ok(number) => Ok((number, end + 2)),
-        Err(why) => {
-            let sign = usize::from(digits.first() == Some(&b'-'));
-            let odd = digits.iter().skip(sign).position(|byte| !byte.is_ascii_digit());
-            wrong(1 + odd.map_or(0, |odd| odd + sign), why.to_string())
+    match found {
+        Found::Request { .. } => Ok(()),
+        Found::Incomplete => Err(missing(parts, parser)),
+        Found::Invalid(why) => {
+            let kind = if parser.position() == 0 { b'*' } else { b'$' };
+            Err(Stopped::Wrong {
+                at: parts.at + odd_byte(parts.rest(), kind),
+                why: why.to_string(),
+            })
         }
     }
 }
 
-/// The bytes of an argument. The two behind them are expected to be a line end, and not looked at
-/// (neither does Redis).
-fn argument(walk: &mut Walk, length: usize, role: &str) -> Result<(), Stop> {
-    let rest = walk.rest();
-    if rest.len() < length + 2 {
-        let missing = length + 2 - rest.len();
-        return Err(Stop::Missing(format!("{} of this argument", count(missing, "byte"))));
+/// What the rest of an incomplete request lacks. Adds the line with a length if it has arrived.
+fn missing(parts: &mut Annotated, parser: &Parser) -> Stopped {
+    let rest = parts.rest();
+    let line = line(rest);
+    match rest.first() {
+        None => Stopped::Missing(count(parser.missing(), "argument")),
+        // The parser waits for the whole line, but this byte is wrong however it continues.
+        Some(first) if parser.position() > 0 && *first != b'$' => {
+            let why = format!("expected '$', got '{}'", char::from(*first));
+            Stopped::Wrong { at: parts.at, why }
+        }
+        _ if line.len() + 2 > rest.len() => Stopped::Missing("the end of the line".to_string()),
+        _ => {
+            let Ok(Head::Bulk(length)) = Head::parse(line) else {
+                unreachable!("the parser accepted this line");
+            };
+            parts.push(line.len() + 2, 1, following(length));
+            let bytes = length + 2 - parts.rest().len();
+            Stopped::Missing(format!("{} of this argument", count(bytes, "byte")))
+        }
     }
-    let odd = match &rest[length..length + 2] {
-        b"\r\n" => "",
-        _ => " (two bytes behind it are skipped, though they are no line end)",
-    };
-    walk.take(length + 2, 2, format!("{role}{odd}"));
-    Ok(())
 }
 
-/// A line as a person types it.
-fn inline(walk: &mut Walk) -> Result<(), Stop> {
-    let rest = walk.rest();
-    let Some(end) = rest.iter().take(LINE_MAX + 1).position(|byte| *byte == b'\n') else {
-        if rest.len() > LINE_MAX {
-            let (at, why) = (walk.at + LINE_MAX, "too big inline request".to_string());
-            return Err(Stop::Wrong { at, why });
-        }
-        return Err(Stop::Missing("the end of the line".to_string()));
-    };
-    let mut parser = Parser::default();
-    match parser.next(rest, LIMITS) {
+fn following(length: usize) -> String {
+    format!("{} {}", count(length, "byte"), if length == 1 { "follows" } else { "follow" })
+}
+
+/// The bytes up to the next carriage return.
+fn line(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().position(|byte| *byte == b'\r').unwrap_or(bytes.len())]
+}
+
+/// The offset of the first wrong byte in a line that the parser rejected: its first byte, the first
+/// that is not a digit, or the first digit of a number out of range.
+fn odd_byte(bytes: &[u8], kind: u8) -> usize {
+    match bytes.first() == Some(&kind) {
+        true => Head::parse(line(bytes)).map_or_else(|mistake| mistake.at, |_| 1),
+        false => 0,
+    }
+}
+
+/// A line that a person typed.
+fn inline(parts: &mut Annotated, parser: &Parser, found: Found) -> Result<(), Stopped> {
+    let bytes = parts.rest();
+    match found {
         Found::Request { length } => {
-            let args = parser.args(rest);
+            let args = parser.args(bytes);
             let meaning = match args.len() {
                 0 => "an empty line, which is skipped".to_string(),
                 some => format!("an inline request of {}:", count(some, "argument")),
             };
-            walk.take(length, 0, meaning);
+            parts.push(length, 0, meaning);
             for (word, role) in args.iter().zip(roles_of(args)) {
-                walk.take(0, 1, format!("\"{}\", {role}", word.escape_ascii()));
+                parts.push(0, 1, format!("\"{}\", {role}", word.escape_ascii()));
             }
             Ok(())
         }
-        Found::Incomplete => Err(Stop::Missing("the end of the line".to_string())),
+        Found::Incomplete => Err(Stopped::Missing("the end of the line".to_string())),
         Found::Invalid(why) => {
-            let quote = rest[..end].iter().rposition(|byte| matches!(byte, b'"' | b'\''));
-            Err(Stop::Wrong { at: walk.at + quote.unwrap_or(0), why: why.to_string() })
+            let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+            let quote = bytes[..end].iter().rposition(|byte| matches!(byte, b'"' | b'\''));
+            Err(Stopped::Wrong { at: parts.at + quote.unwrap_or(0), why: why.to_string() })
         }
     }
 }
@@ -193,56 +187,44 @@ fn inline(walk: &mut Walk) -> Result<(), Stop> {
 mod tests {
     use super::*;
 
-    /// What the server's own parser thinks of the bytes: whole, incomplete, or wrong.
-    fn parsed(mut bytes: &[u8]) -> &'static str {
-        let mut parser = Parser::default();
-        loop {
-            match parser.next(bytes, LIMITS) {
-                Found::Request { length } if length == bytes.len() => return "whole",
-                Found::Request { length } => bytes = &bytes[length..],
-                Found::Incomplete => return "incomplete",
-                Found::Invalid(_) => return "wrong",
+    /// Where the explanation of these bytes stops.
+    fn stop(bytes: &[u8]) -> Option<Stopped> {
+        requests(&mut Annotated::new(bytes)).err()
+    }
+
+    #[test]
+    fn the_first_wrong_byte_is_pointed_at() {
+        for (bytes, at) in [
+            (&b"*1\r\n:4\r\nPING\r\n"[..], 4),
+            (b"*1\r\nX", 4),
+            (b"*1x\r\n", 2),
+            (b"*\r\n", 1),
+            (b"*1048577\r\n", 1),
+            (b"*1\r\n$-1\r\n", 5),
+            (b"*1\r\n$536870913\r\n", 5),
+            (b"*1\r\n$4\r\nPING\r\n*1\r\n$4 \r\nPING\r\n", 20),
+            (b"SET \"a b\r\n", 4),
+            (b"SET 'a'b\r\n", 6),
+        ] {
+            match stop(bytes) {
+                Some(Stopped::Wrong { at: found, .. }) => assert_eq!(found, at),
+                other => panic!("{}: {other:?}", bytes.escape_ascii()),
             }
         }
     }
 
-    fn walked(bytes: &[u8]) -> &'static str {
-        match requests(&mut Walk::new(bytes)) {
-            Ok(()) => "whole",
-            Err(Stop::Missing(_)) => "incomplete",
-            Err(Stop::Wrong { .. }) => "wrong",
-        }
-    }
-
     #[test]
-    fn this_reader_and_the_servers_agree() {
-        for bytes in [
-            &b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"[..],
-            b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPI",
-            b"*0\r\n*-5\r\nPING\r\n",
-            b"*1\r\n$4\r\nPINGxx",
-            b"*1\r\n:4\r\nPING\r\n",
-            b"*1x\r\n",
-            b"*1048577\r\n",
-            b"*1\r\n$-1\r\n",
-            b"*1\r\n$536870913\r\n",
-            b"*1\r\n$4 \r\nPING\r\n",
-            b"*\r\n",
-            b"SET \"a b\" c\r\n",
-            b"SET \"a b\r\n",
-            b"SET 'a'b\r\n",
-            b"\r\n",
-            b"PING",
-        ] {
-            assert_eq!(walked(bytes), parsed(bytes), "{}", bytes.escape_ascii());
+    fn a_request_cut_anywhere_misses_something() {
+        let whole = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*0\r\n*-5\r\n\r\nGET k\r\n";
+        assert_eq!(stop(whole), None);
+        let ends = [20, 24, 29, 31];
+        for cut in (1..whole.len()).filter(|cut| !ends.contains(cut)) {
+            assert!(matches!(stop(&whole[..cut]), Some(Stopped::Missing(_))), "cut at {cut}");
         }
-    }
-
-    #[test]
-    fn a_wrong_byte_is_seen_before_its_line_is_whole() {
-        let mut walk = Walk::new(b"*1\r\nX");
-        let why = "expected '$', got 'X'".to_string();
-        assert_eq!(requests(&mut walk), Err(Stop::Wrong { at: 4, why }));
+        let missing = |text: &str| Some(Stopped::Missing(text.to_string()));
+        assert_eq!(stop(b"*2\r\n"), missing("2 arguments"));
+        assert_eq!(stop(b"*1\r\n$4\r\nPI"), missing("4 bytes of this argument"));
+        assert_eq!(stop(b"*1\r\n$4"), missing("the end of the line"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Several requests found at one go, before the first of them is executed.
+//! Pipelines: the requests that arrived together, parsed before the first is executed.
 //!
-//! A client that pipelines has sent the next requests already, and each of them will want another
-//! piece of memory. Whoever knows them all can ask for these pieces together instead of waiting for
-//! one after the other ([`crate::commands::run`]). So here the plain requests at the start of a
-//! buffer are taken apart in advance:
+//! A client that pipelines has sent the next requests already, and each of them will read another
+//! entry in memory. With all keys known, the CPU can fetch these entries in parallel instead of
+//! waiting for one after another ([`crate::commands::run`]). So the plain requests at the start of a
+//! buffer are parsed in advance:
 //!
 //! ```text
 //! *2 $3 GET $1 a   *2 $3 GET $1 b   *2 $3 GET $1 …        two requests
@@ -11,19 +11,20 @@
 //! requests     0..2       2..4
 //! ```
 //!
-//! Plain is what every limit allows and what has arrived to its last byte: an array of a few
-//! arguments, each shorter than 10,000 bytes. At anything else the pipeline ends, and the
-//! [`Parser`](super::request::Parser) says what it is. Redis 7 does not look ahead; Valkey does
-//! from version 9.0 on (`memory_prefetch.c`).
+//! A request is plain if no limit forbids it and all of it has arrived: an array of a few arguments,
+//! each shorter than 10,000 bytes. The pipeline ends at the first other request, which the
+//! [`Parser`](super::request::Parser) reads.
+//!
+//! Redis 7 does not prefetch. Its counterpart is `memory_prefetch.c` in Valkey 9.0.
 
 use super::request::{Args, Span, short_bulk, short_number};
 use crate::engine::store::shard::FORESEEN_MAX;
 
-/// Requests found at most: as many as are looked up together.
+/// The longest pipeline: as many requests as the store prefetches together.
 const REQUESTS_MAX: usize = FORESEEN_MAX;
-/// Arguments of all of them together: enough for sixteen of four, or three `MSET` of ten keys.
+/// The arguments of all requests together: enough for sixteen of four, or three `MSET` of ten keys.
 const SPANS_MAX: usize = 64;
-/// Arguments of one request that any client may send, authenticated or not.
+/// The limit of arguments before authentication.
 const ARGUMENTS_MAX: usize = 10;
 
 /// The plain requests at the start of a buffer.
@@ -36,14 +37,15 @@ pub struct Pipeline<'a> {
 
 #[derive(Clone, Copy, Default)]
 struct Request {
-    /// Where its spans end; they start where those of the one before end.
+    /// The end of its spans. They start at the end of the previous request's.
     spans_end: u32,
-    /// Where it ends in the buffer.
+    /// Its end in the buffer.
     end: u32,
 }
 
 impl<'a> Pipeline<'a> {
-    /// Takes apart what it can of `buffer`. Constant memory, time linear in the requests found.
+    /// Finds the plain requests at the start of `buffer`. Constant memory, time linear in the
+    /// arguments found.
     pub fn find(buffer: &'a [u8], trusted: bool) -> Pipeline<'a> {
         let mut found = Pipeline {
             bytes: buffer,
@@ -63,7 +65,7 @@ impl<'a> Pipeline<'a> {
         found
     }
 
-    /// The requests in turn: their arguments, and where in the buffer they end.
+    /// The requests: their arguments, and their ends in the buffer.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Args<'_>, usize)> {
         let mut start = 0;
         self.requests[..self.len].iter().map(move |request| {
@@ -73,13 +75,16 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// The request behind `last`, if it is a plain one.
+    /// Parses the request after `last`, if it is plain.
     fn take(&mut self, last: Request, arguments_max: usize) -> Option<Request> {
+        // The first line. `*0` is left to the parser, which skips it.
         let first = last.spans_end as usize;
         let (count, mut at) = short_number(self.bytes, last.end as usize, b'*')?;
         if count == 0 || count > arguments_max {
             return None;
         }
+
+        // The arguments, as long as there is room for their spans.
         for span in self.spans.get_mut(first..first + count)? {
             (*span, at) = short_bulk(self.bytes, at)?;
         }
@@ -90,21 +95,11 @@ impl<'a> Pipeline<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::request::{Found, Limits, Parser};
+    use crate::wire::request::{Found, Limits, Parser, encode};
 
     const LIMITS: Limits = Limits { bulk_max: 1 << 20, trusted: true };
 
-    fn request(arguments: &[&[u8]]) -> Vec<u8> {
-        let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
-        for argument in arguments {
-            bytes.extend(format!("${}\r\n", argument.len()).bytes());
-            bytes.extend_from_slice(argument);
-            bytes.extend(b"\r\n");
-        }
-        bytes
-    }
-
-    /// What the parser says of the same bytes, up to its first doubt.
+    /// The requests that the parser finds in the same bytes.
     fn parsed(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
         let (mut parser, mut requests) = (Parser::default(), Vec::new());
         while let Found::Request { length } = parser.next(bytes, LIMITS) {
@@ -124,7 +119,7 @@ mod tests {
         let long = vec![b'x'; 1234];
         let requests: [&[&[u8]]; 4] =
             [&[b"GET", b""], &[b"SET", b"key", &long], &[b"PING"], &[b"SET", b"k", &long[..100]]];
-        let whole: Vec<u8> = requests.iter().flat_map(|arguments| request(arguments)).collect();
+        let whole: Vec<u8> = requests.iter().flat_map(|arguments| encode(arguments)).collect();
         for cut in 0..=whole.len() {
             assert_eq!(found(&whole[..cut], true), parsed(&whole[..cut]), "cut at {cut}");
         }
@@ -134,7 +129,7 @@ mod tests {
 
     #[test]
     fn ends_at_the_first_request_that_is_not_plain() {
-        let get = request(&[b"GET", b"key"]);
+        let get = encode(&[b"GET", b"key"]);
         let odd: [&[u8]; 9] = [
             b"PING\r\n",
             b"*0\r\n",
@@ -153,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn has_bounds() {
-        let get = request(&[b"GET", b"key"]).repeat(REQUESTS_MAX + 1);
+    fn requests_and_arguments_are_bounded() {
+        let get = encode(&[b"GET", b"key"]).repeat(REQUESTS_MAX + 1);
         assert_eq!(found(&get, true).len(), REQUESTS_MAX);
-        let eleven = request(&[b"a".as_slice(); ARGUMENTS_MAX + 1]);
+        let eleven = encode(&[b"a".as_slice(); ARGUMENTS_MAX + 1]);
         assert_eq!((found(&eleven, true).len(), found(&eleven, false).len()), (1, 0));
-        let most = request(&[b"a".as_slice(); SPANS_MAX]);
+        let most = encode(&[b"a".as_slice(); SPANS_MAX]);
         assert_eq!(found(&most.repeat(2), true).len(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! Replies: values to bytes, in the protocol the client asked for.
+//! Replies: writing values in the protocol that the client chose.
 //!
-//! RESP2 has five types; RESP3 (`HELLO 3`) says more about what a reply is. The same call writes
-//! either:
+//! RESP2 has five types; RESP3 (`HELLO 3`) also has maps, sets, doubles and more. A handler calls the
+//! same function for both:
 //!
 //! | call | RESP2 | RESP3 |
 //! |------|-------|-------|
@@ -13,8 +13,9 @@
 //! | `boolean(true)` | `:1\r\n` | `#t\r\n` |
 //! | `push(3)` | `*3\r\n…` | `>3\r\n…` |
 //!
-//! Everything goes to the end of one buffer, which becomes one write (`addReply*` in `networking.c`
-//! keeps a buffer and a list of blocks).
+//! The replies to a whole pipeline go to one buffer and one write.
+//!
+//! Counterpart in Redis: `addReply*` in `networking.c`, which keeps a buffer and a list of blocks.
 
 use crate::engine::object::Str;
 use crate::format::listpack::Element;
@@ -23,7 +24,7 @@ use crate::format::number::{DtoaBuf, ItoaBuf};
 /// The protocol of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// What every client speaks.
+    /// The default, which every client understands.
     #[default]
     Resp2,
     /// After `HELLO 3`.
@@ -34,11 +35,11 @@ pub enum Protocol {
 #[derive(Default)]
 pub struct Reply {
     bytes: Vec<u8>,
-    /// How to write what the two protocols write differently.
+    /// The protocol of the next reply.
     pub protocol: Protocol,
 }
 
-/// A place in a reply where a header is still to be put; see [`Reply::mark`].
+/// A position in a reply at which a header will be inserted; see [`Reply::mark`].
 #[derive(Clone, Copy)]
 pub struct Mark(usize);
 
@@ -48,40 +49,39 @@ impl Reply {
         Reply { bytes: Vec::new(), protocol }
     }
 
-    /// What has been written.
+    /// The bytes written.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The buffer itself: to take it, cut it or give it back its capacity.
+    /// The buffer itself, for the caller to take, cut or reuse.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// How many bytes have been written.
+    /// The number of bytes written.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether nothing has been written.
+    /// Returns true if nothing has been written.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// `+OK`.
+    /// Writes `+OK`.
     pub fn ok(&mut self) {
         self.bytes.extend_from_slice(b"+OK\r\n");
     }
 
-    /// A simple string; `text` has no line end.
+    /// A simple string. `text` must not contain a line end.
     pub fn simple(&mut self, text: &str) {
         self.bytes.push(b'+');
         self.line(text.as_bytes());
     }
 
-    /// An error: its code, a blank, and the reason. Line ends within become blanks. A character
-    /// stands for the byte of its number, so that what a client sent can be quoted whether or not
-    /// it is text.
+    /// An error: its code, a blank, and the reason. Line ends become blanks. Each character up to
+    /// U+00FF is written as one byte, so that an error can quote arguments that are not UTF-8.
     pub fn error(&mut self, text: &str) {
         self.bytes.push(b'-');
         self.bytes.extend(text.chars().map(|character| match character {
@@ -121,7 +121,7 @@ impl Reply {
         self.bulk(ItoaBuf::new().format(number));
     }
 
-    /// A string as it is stored.
+    /// A stored string, as a bulk string.
     pub fn string(&mut self, string: Str<'_>) {
         match string {
             Str::Int(number) => self.bulk_int(number),
@@ -129,7 +129,7 @@ impl Reply {
         }
     }
 
-    /// An element of a packed container.
+    /// An element of a listpack, as a bulk string.
     pub fn element(&mut self, element: Element<'_>) {
         match element {
             Element::Int(number) => self.bulk_int(number),
@@ -137,7 +137,7 @@ impl Reply {
         }
     }
 
-    /// An element, or null where there is none.
+    /// An element, or null for `None`.
     pub fn element_or_null(&mut self, element: Option<Element<'_>>) {
         match element {
             Some(element) => self.element(element),
@@ -145,13 +145,13 @@ impl Reply {
         }
     }
 
-    /// Nothing, where a string was asked for.
+    /// A null in place of a string.
     pub fn null(&mut self) {
         let nothing: &[u8] = if self.resp3() { b"_\r\n" } else { b"$-1\r\n" };
         self.bytes.extend_from_slice(nothing);
     }
 
-    /// Nothing, where an array was asked for.
+    /// A null in place of an array.
     pub fn null_array(&mut self) {
         let nothing: &[u8] = if self.resp3() { b"_\r\n" } else { b"*-1\r\n" };
         self.bytes.extend_from_slice(nothing);
@@ -175,18 +175,18 @@ impl Reply {
         self.header(if self.resp3() { b'~' } else { b'*' }, count as i64);
     }
 
-    /// The header of a message that answers no request, of `count` parts.
+    /// The header of a push message of `count` parts.
     pub fn push(&mut self, count: usize) {
         self.header(if self.resp3() { b'>' } else { b'*' }, count as i64);
     }
 
-    /// The header of `pairs` pairs that say something about the reply behind them. RESP2 has no
-    /// such thing: only to a client that speaks RESP3.
+    /// The header of `pairs` pairs about the next reply. RESP2 has no attributes, so the caller must
+    /// have checked the protocol.
     pub fn attribute(&mut self, pairs: usize) {
         self.header(b'|', pairs as i64);
     }
 
-    /// Yes or no.
+    /// A boolean; 0 or 1 in RESP2.
     pub fn boolean(&mut self, yes: bool) {
         match (self.protocol, yes) {
             (Protocol::Resp2, _) => self.int(i64::from(yes)),
@@ -219,7 +219,7 @@ impl Reply {
         }
     }
 
-    /// Text meant for people, such as `INFO`: RESP3 marks it `txt`.
+    /// Text for people, such as `INFO`. RESP3 marks it `txt`.
     pub fn verbatim(&mut self, text: &str) {
         match self.protocol {
             Protocol::Resp2 => self.text(text),
@@ -231,36 +231,38 @@ impl Reply {
         }
     }
 
-    /// Remembers this place. When the number of elements written behind it is known, one of the
-    /// `*_at` calls puts the header in front of them, moving them up by its length.
+    /// Marks this position. After the elements are written and counted, one of the `*_at` functions
+    /// inserts their header here. That moves the elements, so it costs their length.
     pub fn mark(&self) -> Mark {
         Mark(self.bytes.len())
     }
 
-    /// Puts an array header at a mark.
+    /// Inserts an array header at a mark.
     pub fn array_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.array(count));
     }
 
-    /// Puts a set header at a mark.
+    /// Inserts a set header at a mark.
     pub fn set_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.set(count));
     }
 
-    /// Puts a map header at a mark.
+    /// Inserts a map header at a mark.
     pub fn map_at(&mut self, mark: Mark, pairs: usize) {
         self.insert_at(mark, |reply| reply.map(pairs));
     }
 
-    /// Puts what `write` writes at a mark.
+    /// Inserts the output of `write` at a mark.
     pub fn insert_at(&mut self, mark: Mark, write: impl FnOnce(&mut Reply)) {
         let end = self.bytes.len();
         write(self);
+
+        // The header is now after the elements; a rotation puts it before them.
         let inserted = self.bytes.len() - end;
         self.bytes[mark.0..].rotate_right(inserted);
     }
 
-    /// Takes back everything written behind a mark.
+    /// Removes everything written after a mark.
     pub fn rewind(&mut self, mark: Mark) {
         self.bytes.truncate(mark.0);
     }

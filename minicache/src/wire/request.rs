@@ -1,26 +1,37 @@
-//! Requests: finding where the arguments lie, without copying them.
+//! Requests: finding the arguments in the read buffer, without copying them.
 //!
-//! A client sends an array of bulk strings, or (a person with telnet) a line. `SET k v` is one or
-//! the other of
+//! A client program sends an array of bulk strings, a person with telnet sends a line. `SET k v` is
+//! one of
 //!
 //! ```text
 //! *3\r\n $3\r\nSET\r\n $1\r\nk\r\n $1\r\nv\r\n          SET k v\r\n
-//!  │      │     └ the argument, any bytes                 └ split at blanks, quotes as in a shell
+//!  │      │     └ the argument, any bytes                 └ split at blanks, quoted as in a shell
 //!  │      └ its length
-//!  └ how many arguments
+//!  └ the number of arguments
 //! ```
 //!
-//! The parser reads what has arrived and answers one of three things: a request is complete and
-//! takes this many bytes; more is needed; or this is not the protocol, in Redis' own words, and the
-//! connection must end. Arguments are [`Span`]s into the buffer: whole pipelines run with no copy
-//! and no allocation. When a request arrives in pieces the parser remembers how far it came, so
-//! that a million arguments in small packets cost a million steps, not their square.
+//! [`Parser::next`] returns one of three results: a complete request and its length, incomplete, or
+//! invalid with Redis's error text. The connection must close after the last. For the bytes above
+//! and a cut after `SET`:
 //!
-//! **Nothing is believed before it is checked.** The number of arguments and every length are
-//! compared with their limits as they are read, and memory is taken only for bytes that came.
-//! Before a client has authenticated the limits are ten arguments of 16 KiB. Counterpart:
-//! `processMultibulkBuffer` in `networking.c`.
+//! ```text
+//! *3\r\n$3\r\nSET                  Incomplete: one argument not complete, two to come
+//! *3\r\n$3\r\nSET\r\n$1\r\nk\r\n…   Request { length: 27 }, spans 8..11, 17..18, 24..25
+//! *3\r\n:3\r\n                    Invalid: expected '$', got ':'
+//! ```
+//!
+//! Arguments are [`Span`]s into the buffer, so a pipeline needs no copy and no allocation. The parser
+//! resumes where it stopped: a million arguments in small packets cost a million steps, not their
+//! square.
+//!
+//! **What does a hostile length cost?** The number of arguments and every length are compared with
+//! their limits when they are read, and memory is allocated only for bytes that have arrived. Before
+//! authentication the limits are ten arguments of 16 KiB.
+//!
+//! Counterparts in Redis: `processMultibulkBuffer` and `processInlineBuffer` in `networking.c`.
+//! Difference: Redis copies each argument into an object of its own.
 
+use super::reply::Reply;
 use crate::format::number::parse_i64;
 use crate::format::words;
 use std::fmt;
@@ -30,15 +41,15 @@ const LINE_MAX: usize = 64 * 1024;
 /// Arguments of one request.
 const ARGUMENTS_MAX: i64 = 1024 * 1024;
 /// Arguments of one request before authentication.
-const ARGUMENTS_MAX_STRANGER: i64 = 10;
+const ARGUMENTS_MAX_UNAUTHENTICATED: i64 = 10;
 /// Bytes of one argument before authentication.
-const BULK_MAX_STRANGER: i64 = 16 * 1024;
+const BULK_MAX_UNAUTHENTICATED: i64 = 16 * 1024;
 
-/// Where an argument lies in the buffer: start and end.
+/// The place of an argument in the buffer: start and end. Four bytes each, because a request of a
+/// million arguments has a million of them.
 pub type Span = (u32, u32);
 
-/// The arguments of a request, the command's name first. Cheap to copy; the bytes belong to someone
-/// else.
+/// The arguments of a request, the command's name first. Borrows the bytes; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
     bytes: &'a [u8],
@@ -46,22 +57,22 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// Arguments at `spans` of `bytes`.
+    /// The arguments at `spans` of `bytes`.
     pub fn new(bytes: &'a [u8], spans: &'a [Span]) -> Args<'a> {
         Args { bytes, spans }
     }
 
-    /// How many arguments there are, the command's name included.
+    /// The number of arguments, the command's name included.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there is not even a name.
+    /// Returns true if there is no argument, as in an empty line.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// The argument at `index`, which the command's arity or an earlier check has shown to exist.
+    /// The argument at `index`. The caller knows that it exists, from the arity or a check.
     pub fn at(&self, index: usize) -> &'a [u8] {
         let (start, end) = self.spans[index];
         &self.bytes[start as usize..end as usize]
@@ -89,8 +100,7 @@ impl<'a> Args<'a> {
     }
 }
 
-/// Arguments that own their bytes: a command queued by `MULTI`, or one that waits for a list to
-/// fill.
+/// Arguments that own their bytes: of a command queued by `MULTI`, or of one that is blocked.
 #[derive(Clone, Debug, Default)]
 pub struct OwnedArgs {
     bytes: Vec<u8>,
@@ -105,12 +115,12 @@ impl OwnedArgs {
         self.spans.push((start, self.bytes.len() as u32));
     }
 
-    /// The arguments, as commands take them.
+    /// Borrows the arguments.
     pub fn as_args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)
     }
 
-    /// Bytes of memory held.
+    /// The bytes of memory allocated.
     pub fn bytes(&self) -> usize {
         self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
     }
@@ -124,37 +134,44 @@ impl<A: AsRef<[u8]>> FromIterator<A> for OwnedArgs {
     }
 }
 
-/// What a client may send.
+/// A request as a client sends it: an array of bulk strings.
+pub fn encode<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
+    let mut request = Reply::default();
+    request.array(arguments.len());
+    arguments.iter().for_each(|argument| request.bulk(argument.as_ref()));
+    std::mem::take(request.buffer())
+}
+
+/// The limits of requests.
 #[derive(Clone, Copy)]
 pub struct Limits {
     /// `proto-max-bulk-len`.
     pub bulk_max: i64,
-    /// Whether the client has shown who it is.
+    /// True once the client has authenticated, or if no password is set.
     pub trusted: bool,
 }
 
 /// What the parser found at the start of the buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A request; it ends `length` bytes into the buffer. It may have no arguments (an empty line):
-    /// skip it.
+    /// A complete request. The caller must skip one without arguments (an empty line, or `*0`).
     Request {
-        /// Bytes from the start of the buffer.
+        /// Its bytes, from the start of the buffer.
         length: usize,
     },
     /// Not all of it has arrived.
     Incomplete,
-    /// Not the protocol. What is wrong goes behind `ERR Protocol error: `, then the connection
-    /// ends.
+    /// Not the protocol. The caller replies `ERR Protocol error: ` with this text, and closes the
+    /// connection.
     Invalid(Wrong),
 }
 
-/// What is wrong with bytes that are not the protocol; its `Display` has Redis' words.
+/// Why bytes are not the protocol. Its `Display` is Redis's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// A known fault.
+    /// One of the fixed texts.
     Fault(&'static str),
-    /// An argument that begins with another byte than `$`.
+    /// An argument that does not begin with `$` but with this byte.
     NotABulk(u8),
 }
 
@@ -167,23 +184,23 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Finds requests one by one, whatever they are like; remembers how far it came in one that is not
-/// complete.
+/// Finds one request at a time, of either form. It keeps its progress in an incomplete array.
 #[derive(Default)]
 pub struct Parser {
     spans: Vec<Span>,
     /// Arguments still to come, once the `*n` line has been read.
     missing: Option<i64>,
-    /// How much of the buffer has been understood.
+    /// The bytes of the array read so far.
     at: usize,
-    /// Inline arguments, unquoted: they need not be in the buffer as they are meant.
+    /// The unquoted arguments of an inline request. Quotes and escapes change bytes, so these cannot
+    /// be spans of the buffer.
     unquoted: OwnedArgs,
     inline: bool,
 }
 
 impl Parser {
     /// Looks for a request at the start of `buffer`. After [`Found::Incomplete`] the next call must
-    /// bring the same bytes and more.
+    /// pass the same bytes and more.
     pub fn next(&mut self, buffer: &[u8], limits: Limits) -> Found {
         if self.missing.is_none() {
             self.spans.clear();
@@ -195,6 +212,8 @@ impl Parser {
                 Some(_) => return self.inline(buffer),
             }
         }
+
+        // An error ends the connection, so only an incomplete array keeps its progress.
         let outcome = self.multibulk(buffer, limits);
         if outcome != Found::Incomplete {
             self.missing = None;
@@ -202,12 +221,27 @@ impl Parser {
         outcome
     }
 
-    /// The arguments of the request found last in this same `buffer`.
+    /// The arguments of the request found last. `buffer` must be the one it was found in.
     pub fn args<'a>(&'a self, buffer: &'a [u8]) -> Args<'a> {
         if self.inline { self.unquoted.as_args() } else { Args::new(buffer, &self.spans) }
     }
 
-    /// Gives back memory that an unusually long request took.
+    /// The arguments found so far. Empty for an inline request, whose words may be unquoted copies.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// How much of an array has been read: after an error, the offset of the wrong line.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The number of arguments of an incomplete array that are still to come.
+    pub fn missing(&self) -> usize {
+        self.missing.map_or(0, |missing| missing as usize)
+    }
+
+    /// Frees the memory of an unusually long request.
     pub fn shrink(&mut self) {
         const USUAL_ARGUMENTS: usize = 64;
         if self.missing.is_none() && self.spans.capacity() > USUAL_ARGUMENTS {
@@ -219,6 +253,7 @@ impl Parser {
     }
 
     fn multibulk(&mut self, buffer: &[u8], limits: Limits) -> Found {
+        // The first line, unless an earlier call has read it.
         let mut missing = match self.missing {
             Some(missing) => missing,
             None => match argument_count(buffer, limits) {
@@ -230,6 +265,8 @@ impl Parser {
                 Err(wrong) => return Found::Invalid(wrong),
             },
         };
+
+        // The arguments. Nearly all are short and complete, and take the first branch.
         while missing > 0 {
             let found = match short_bulk(buffer, self.at) {
                 Some(found) => Ok(Some(found)),
@@ -268,8 +305,7 @@ impl Parser {
     }
 }
 
-/// Something read from the buffer and where what follows it begins, or `None` where it has not all
-/// arrived.
+/// A value read from the buffer and the offset after it, or `None` if it is incomplete.
 type Read<T> = Result<Option<(T, usize)>, Wrong>;
 
 fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
@@ -278,7 +314,7 @@ fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
     };
     match count {
         Some(count) if count > ARGUMENTS_MAX => Err(Wrong::Fault("invalid multibulk length")),
-        Some(count) if count > ARGUMENTS_MAX_STRANGER && !limits.trusted => {
+        Some(count) if count > ARGUMENTS_MAX_UNAUTHENTICATED && !limits.trusted => {
             Err(Wrong::Fault("unauthenticated multibulk length"))
         }
         Some(count) => Ok(Some((count.max(0), next))),
@@ -295,12 +331,14 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
         return Err(Wrong::NotABulk(buffer[at]));
     }
     let length = match length {
-        Some(length) if length > BULK_MAX_STRANGER && !limits.trusted => {
+        Some(length) if length > BULK_MAX_UNAUTHENTICATED && !limits.trusted => {
             return Err(Wrong::Fault("unauthenticated bulk length"));
         }
         Some(length) if (0..=limits.bulk_max).contains(&length) => length as usize,
         _ => return Err(Wrong::Fault("invalid bulk length")),
     };
+
+    // The two bytes after the argument are not compared with a line end; Redis skips them too.
     let end = start + length;
     if buffer.len() < end + 2 {
         return Ok(None);
@@ -309,7 +347,7 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
     Ok(Some(((start as u32, last), end + 2)))
 }
 
-/// The number of the header line that begins at `at`; `None` for it where it is no number.
+/// The number in the header line at `at`. The inner `None` means that it is not a number.
 fn header(buffer: &[u8], at: usize, mark: u8, too_long: &'static str) -> Read<Option<i64>> {
     if let Some((number, next)) = short_number(buffer, at, mark) {
         return Ok(Some((Some(number as i64), next)));
@@ -324,8 +362,8 @@ fn header(buffer: &[u8], at: usize, mark: u8, too_long: &'static str) -> Read<Op
     Ok(Some((rest.get(1..end).and_then(parse_i64), at + end + 2)))
 }
 
-/// The argument that begins at `at`, if it is as nearly all are: its length has one to four digits,
-/// which no limit forbids, and all of it is here. `None` leaves it to [`bulk`] to say what it is.
+/// The argument at `at`, if its length has one to four digits, which no limit forbids, and all of
+/// it has arrived. Nearly all arguments are like this; for the others [`bulk`] decides.
 #[inline(always)]
 pub(super) fn short_bulk(buffer: &[u8], at: usize) -> Option<(Span, usize)> {
     let (length, start) = short_number(buffer, at, b'$')?;
@@ -334,8 +372,8 @@ pub(super) fn short_bulk(buffer: &[u8], at: usize) -> Option<(Span, usize)> {
     (end + 2 <= buffer.len()).then_some((span, end + 2))
 }
 
-/// The number in the header line at `at`, and where the line ends: if it begins with `mark` and has
-/// one to four digits, as nearly all do.
+/// The number in the header line at `at` and the offset after the line, if it begins with `mark` and
+/// has one to four digits.
 #[inline(always)]
 pub(super) fn short_number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
     const fn value(digit: u8) -> usize {
@@ -388,7 +426,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_protocol_is_refused_in_redis_words() {
+    fn the_example_of_the_head() {
+        let whole = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+        let mut parser = Parser::default();
+        assert_eq!(parser.next(&whole[..11], LIMITS), Found::Incomplete);
+        assert_eq!((parser.position(), parser.missing()), (4, 3));
+        assert_eq!(parser.next(whole, LIMITS), Found::Request { length: 27 });
+        assert_eq!(parser.spans(), [(8, 11), (17, 18), (24, 25)]);
+        assert_eq!(parser.next(b"*3\r\n:3\r\n", LIMITS), Found::Invalid(Wrong::NotABulk(b':')));
+    }
+
+    #[test]
+    fn invalid_bytes_get_the_texts_of_redis() {
         for (bytes, why) in [
             (&b"*-9223372036854775809\r\n"[..], "invalid multibulk length"),
             (b"*1048577\r\n", "invalid multibulk length"),
@@ -409,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_get_less() {
+    fn limits_are_lower_before_authentication() {
         let limits = Limits { trusted: false, ..LIMITS };
         let mut parser = Parser::default();
         let found = parser.next(b"*11\r\n", limits);

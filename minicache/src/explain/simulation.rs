@@ -1,10 +1,10 @@
-//! What a server would answer: asked of one that is made for the question and empty.
+//! What a server answers: a simulation with the real engine and an empty cache, without sockets.
 //!
 //! ```text
-//! bytes ─> Cache::new (one shard, defaults) ─> run, as for any client ─> replies ─> taken apart
+//! bytes ─> Cache::new (one shard, defaults) ─> run, as for any client ─> replies ─> explained
 //! ```
 //!
-//! This is the engine itself, without sockets; so whatever is said here is what happens.
+//! No rule of the protocol is repeated here, so the answer cannot differ from the server's.
 
 use super::dump::count;
 use super::frame;
@@ -18,21 +18,21 @@ use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
 use std::sync::atomic::AtomicUsize;
 
-/// What came of sending some bytes.
+/// The outcome of sending some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Simulation {
     /// The replies.
     pub replies: Vec<u8>,
-    /// Bytes that belong to a request that is not whole.
+    /// Bytes of a request that is not complete.
     pub pending: usize,
-    /// Whether a command waits for others.
+    /// True if a command waits for another client.
     pub blocked: bool,
-    /// Whether the server ends the conversation.
+    /// True if the server closes the connection.
     pub closes: bool,
 }
 
 /// Sends bytes to an empty server.
-pub fn ask(bytes: &[u8], now: Moment) -> Verdict {
+pub fn simulate(bytes: &[u8], now: Moment) -> Simulation {
     let identity = Identity {
         run_id: "0".repeat(40),
         started_ms: now.ms,
@@ -55,7 +55,7 @@ pub fn ask(bytes: &[u8], now: Moment) -> Verdict {
             break;
         }
     }
-    Verdict {
+    Simulation {
         replies,
         pending: bytes.len() - done,
         blocked: session.waiting.is_some(),
@@ -63,16 +63,16 @@ pub fn ask(bytes: &[u8], now: Moment) -> Verdict {
     }
 }
 
-/// The same in words, the replies taken apart.
+/// The outcome in words, and the replies byte by byte.
 pub fn explain(bytes: &[u8], now: Moment) -> String {
-    let Verdict { replies, pending, blocked, closes } = ask(bytes, now);
+    let Simulation { replies, pending, blocked, closes } = simulate(bytes, now);
     let end = if closes { ", and closes the connection" } else { "" };
     let mut text = match replies.is_empty() {
         true => format!("An empty server answers nothing{end}.\n"),
         false => format!("An empty server answers{end}:\n{}", frame::explain(&replies)),
     };
     if blocked {
-        text += "The last command waits until another client gives it what it asks for.\n";
+        text += "The last command waits for another client.\n";
     } else if pending > 0 && !closes {
         text += &format!("It keeps {} and waits for more.\n", count(pending, "byte"));
     }
@@ -87,20 +87,20 @@ mod tests {
 
     #[test]
     fn the_answers_are_the_servers() {
-        let verdict = |bytes: &[u8]| {
-            let Verdict { replies, pending, blocked, closes } = ask(bytes, NOW);
+        let simulated = |bytes: &[u8]| {
+            let Simulation { replies, pending, blocked, closes } = simulate(bytes, NOW);
             (String::from_utf8(replies).unwrap(), pending, blocked, closes)
         };
         let text = |text: &str| text.to_string();
-        assert_eq!(verdict(b"INCR n\nINCR n\nGE"), (text(":1\r\n:2\r\n"), 2, false, false));
-        assert_eq!(verdict(b"BLPOP l 0\nPING\n"), (text(""), 5, true, false));
-        assert_eq!(verdict(b"QUIT\n"), (text("+OK\r\n"), 0, false, true));
-        let (replies, _, _, closes) = verdict(b"*1\r\n:4\r\n");
+        assert_eq!(simulated(b"INCR n\nINCR n\nGE"), (text(":1\r\n:2\r\n"), 2, false, false));
+        assert_eq!(simulated(b"BLPOP l 0\nPING\n"), (text(""), 5, true, false));
+        assert_eq!(simulated(b"QUIT\n"), (text("+OK\r\n"), 0, false, true));
+        let (replies, _, _, closes) = simulated(b"*1\r\n:4\r\n");
         assert_eq!(
             (replies.as_str(), closes),
             ("-ERR Protocol error: expected '$', got ':'\r\n", true)
         );
-        let (replies, ..) = verdict(b"DEBUG SLEEP 60\n");
+        let (replies, ..) = simulated(b"DEBUG SLEEP 60\n");
         assert!(replies.starts_with("-ERR DEBUG command not allowed"), "{replies}");
     }
 }
