@@ -15,7 +15,7 @@
 //! ```
 //!
 //! So requests that arrived together are [taken apart](crate::wire::pipeline) together, and the
-//! entries of their keys are [touched](Access::foresee) before the first is executed.
+//! entries of their keys are [touched](Access::prefetch) before the first is executed.
 
 use super::execute::Executor;
 use crate::commands::session::Session;
@@ -78,7 +78,7 @@ fn run_plain(
     let trusted = session.trusted;
     let pipeline = Pipeline::find(input, trusted);
     if pipeline.iter().len() > 1 {
-        executor.store.foresee(session.db, pipeline.iter().filter_map(|(args, _)| args.get(1)));
+        executor.store.prefetch(session.db, pipeline.iter().filter_map(|(args, _)| args.get(1)));
     }
     let mut done = 0;
     for (args, end) in pipeline.iter() {

@@ -21,7 +21,7 @@ use super::events::Events;
 use super::eviction::EvictedKey;
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::Scope;
-use super::store::shard::{FORESEEN_MAX, Fresh, Life, Shard};
+use super::store::shard::{Fresh, Life, PREFETCH_MAX, Shard};
 use super::store::slab::Handle;
 use super::tracking::{Change, Changes};
 use super::tuning::Tuning;
@@ -132,16 +132,16 @@ impl<'c> Access<'c> {
     /// Looks up keys that will be wanted soon, so that their entries are near when they are (see
     /// [`crate::commands::run`]). Only where one shard has all keys: to look into many, each would
     /// have to be locked.
-    pub fn foresee<'k>(&mut self, db: usize, keys: impl Iterator<Item = &'k [u8]>) {
+    pub fn prefetch<'k>(&mut self, db: usize, keys: impl Iterator<Item = &'k [u8]>) {
         if self.cache.shards() == 1 {
             self.lock(1);
-            let mut hashes = [0; FORESEEN_MAX];
+            let mut hashes = [0; PREFETCH_MAX];
             let mut count = 0;
             for (hash, key) in hashes.iter_mut().zip(keys) {
                 *hash = self.cache.hash(key);
                 count += 1;
             }
-            self.guards[0].1.shard.foresee(db, &hashes[..count]);
+            self.guards[0].1.shard.prefetch(db, &hashes[..count]);
         }
     }
 

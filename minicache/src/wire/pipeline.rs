@@ -18,10 +18,10 @@
 //! Redis 7 does not prefetch. Its counterpart is `memory_prefetch.c` in Valkey 9.0.
 
 use super::request::{Args, Span, short_bulk, short_number};
-use crate::engine::store::shard::FORESEEN_MAX;
+use crate::engine::store::shard::PREFETCH_MAX;
 
 /// The longest pipeline: as many requests as the store prefetches together.
-const REQUESTS_MAX: usize = FORESEEN_MAX;
+const REQUESTS_MAX: usize = PREFETCH_MAX;
 /// The arguments of all requests together: enough for sixteen of four, or three `MSET` of ten keys.
 const SPANS_MAX: usize = 64;
 /// The limit of arguments before authentication.

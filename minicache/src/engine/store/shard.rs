@@ -30,7 +30,7 @@ use crate::format::number::parse_i64;
 use ahash::RandomState;
 
 /// Keys looked up together: about as many pieces of memory as a processor fetches at once.
-pub const FORESEEN_MAX: usize = 16;
+pub const PREFETCH_MAX: usize = 16;
 
 /// One database's share of a shard.
 #[derive(Default)]
@@ -134,12 +134,12 @@ impl Shard {
         self.databases[db].table.find(hash, |handle| entry::has_key(self.slab.slot(handle), key))
     }
 
-    /// Touches the entries that keys with these hashes probably have, at most [`FORESEEN_MAX`]. The
+    /// Touches the entries that keys with these hashes probably have, at most [`PREFETCH_MAX`]. The
     /// buckets do not depend on each other, nor do the entries, so a processor fetches several at a
     /// time.
-    pub fn foresee(&self, db: usize, hashes: &[u64]) {
+    pub fn prefetch(&self, db: usize, hashes: &[u64]) {
         let table = &self.databases[db].table;
-        let mut handles = [None; FORESEEN_MAX];
+        let mut handles = [None; PREFETCH_MAX];
         for (handle, hash) in handles.iter_mut().zip(hashes) {
             *handle = table.candidate(*hash);
         }
