@@ -18,7 +18,6 @@
 #![cfg(not(loom))]
 
 use minicache::cli::print::{Style, print};
-use minicache::cli::reply::Reply as Shown;
 use minicache::commands::Executor;
 use minicache::commands::session::Session;
 use minicache::conf::Config;
@@ -30,6 +29,7 @@ use minicache::engine::mailbox::Message;
 use minicache::engine::pubsub::Scope;
 use minicache::format::words::split;
 use minicache::raw::Counting;
+use minicache::wire::frame::Frame;
 use minicache::wire::reply::Reply;
 use minicache::wire::request::OwnedArgs;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ impl Store {
         drop(executor);
         self.collect_events();
 
-        let reply = Shown::read(&mut &out.bytes()[..]).expect("a whole reply");
+        let (reply, _) = Frame::split_first(out.bytes()).expect("a whole reply");
         let text = String::from_utf8(print(&reply, Style::Standard)).expect("scripts hold text");
         text.trim_end().to_string()
     }
