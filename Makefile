@@ -1,4 +1,4 @@
-# The commands people need; `make` alone prints them. They need no make: type what is indented.
+# The commands people need; `make` alone prints them. Without make, type the indented lines.
 .PHONY: help serve cli compare test check golden bench fuzz clients docs docker ci
 
 help:
@@ -7,10 +7,10 @@ help:
 serve: # minicache on 127.0.0.1:6379
 	cargo run --release -p minicache -- serve
 
-cli: # talk to it
+cli: # a client of it
 	cargo run --release -p minicache -- cli
 
-compare: # who wins against the real Redis, in three minutes (without --quick: more rows)
+compare: # every engine against the real system (one alone: -- cache; more rows: without --quick)
 	cargo run --release -p comparisons -- --quick
 
 test: # every test
@@ -21,16 +21,16 @@ check: # layout, lints, documentation
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 
-golden: # record outputs anew; then explain every line of `git diff`
+golden: # record the golden scripts again; then explain every line of `git diff`
 	UPDATE_GOLDEN=1 cargo test --workspace
 
-bench: # the engines' cores against embedded peers
-	cargo bench -p benches
+bench: # the engines' cores against embedded peers (some of them, quickly: -- --quick get)
+	cargo bench
 
 fuzz: # every fuzz target, a minute each
 	.ci/fuzz 60
 
-clients: # the programs and libraries people have, against the real Redis and minicache
+clients: # real programs and client libraries, against the real Redis and minicache
 	cargo build --release -p minicache
 	minicache/clients/run
 

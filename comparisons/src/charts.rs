@@ -1,15 +1,15 @@
 //! The drawings of the page, as SVG without a fixed width.
 //!
-//! A drawing that is scaled down to a phone takes its letters with it. So these have no `viewBox`:
-//! what lies across is given in percent, what has to keep its size (dots, letters, strokes) in
-//! pixels. The ratio axis is logarithmic and turned so that right is better for ours, whichever
+//! Scaling a drawing down to a phone would scale its text too. So these have no `viewBox`:
+//! horizontal positions are in percent, and what must keep its size (dots, text, strokes) is in
+//! pixels. The ratio axis is logarithmic and oriented so that right is better for ours, whichever
 //! direction is good for the unit:
 //!
 //! ```text
 //! CPU per operation       2x        1x       0.5x          smaller is better, so 0.5x is right
 //!   SET P16                         ├────────────●         bar to the median of the ratios
 //!                                             ○ ○  ○       a ring for each round
-//!                                              ┆           what we wanted to reach
+//!                                              ┆           the goal
 //! ```
 
 use crate::model::{Comparison, Curve, Row, Verdict, figure};
@@ -17,8 +17,8 @@ use crate::model::{Comparison, Curve, Row, Verdict, figure};
 /// Ratios beyond this factor are drawn at the edge.
 const FACTOR_MAX: f64 = 16.0;
 
-/// Ratios that get a line and a number where the axis reaches them, for axes of less than one
-/// octave, of less than three, and of more.
+/// Ratios that get a grid line and a number, for axes of less than one octave, of less than three,
+/// and of more.
 const TICKS: [&[f64]; 3] = [
     &[0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6],
     &[0.25, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0],
@@ -33,7 +33,7 @@ pub struct RatioAxis<'a> {
 }
 
 impl RatioAxis<'_> {
-    /// An axis that has room for every round and every goal of `comparison`, and for 1.
+    /// An axis that covers every round and every goal of `comparison`, and 1.
     pub fn new(comparison: &Comparison) -> RatioAxis<'_> {
         let mut axis = RatioAxis { comparison, low: -0.3, high: 0.3 };
         for row in &comparison.rows {
@@ -58,7 +58,7 @@ impl RatioAxis<'_> {
         100.0 * (self.position(ratio) - self.low) / (self.high - self.low)
     }
 
-    /// The ticks in reach.
+    /// The ticks within the axis.
     fn ticks(&self) -> Vec<f64> {
         let octaves = self.high - self.low;
         let ticks = TICKS[usize::from(octaves > 1.0) + usize::from(octaves > 3.0)];
@@ -70,7 +70,7 @@ impl RatioAxis<'_> {
     pub fn header(&self) -> String {
         let label = |tick: &f64| {
             let x = self.percent(*tick);
-            // A number centred at the very edge would be cut off.
+            // A number centered at the edge would be cut off.
             let anchor = match x {
                 ..4.0 => "start",
                 96.0.. => "end",
@@ -137,7 +137,8 @@ fn aria(row: &Row) -> String {
 const CURVE_HEIGHT: f64 = 210.0;
 const CURVE_FOOT: f64 = 22.0;
 
-/// Latency over percentiles; across, every nine is as wide as the one before; up, logarithmic.
+/// Latency over percentiles. Horizontally each further nine (90, 99, 99.9 %) is equally wide;
+/// vertically the axis is logarithmic.
 pub fn curve(curve: &Curve) -> String {
     let all = || curve.ours.iter().chain(&curve.theirs);
     let low = all().map(|point| point.1).fold(f64::INFINITY, f64::min).max(0.1).log10();
@@ -155,7 +156,7 @@ pub fn curve(curve: &Curve) -> String {
     let stretch = r#"viewBox="0 0 100 100" preserveAspectRatio="none""#;
     let inner = format!(r#"<svg {stretch} height="{CURVE_HEIGHT}">{lines}</svg>"#);
     let (rules, height) = (curve_rules(low, high, right), CURVE_HEIGHT + CURVE_FOOT);
-    // The numbers beside it lie in the room that the page leaves to the left of `plot`.
+    // The page leaves space for the numbers to the left of `plot`.
     let class = r#"class="plot" role="img" aria-label="latency curves""#;
     format!(r#"<svg {class} height="{height}">{rules}{inner}</svg>"#)
 }

@@ -1,23 +1,23 @@
-//! The load generator: open loop for latency, closed loop for loading data and as a stand-in where
-//! the incumbent's own tool is not installed.
+//! The load generator: open loop for latency, closed loop for loading data and as a stand-in if the
+//! real system's own tool is not installed.
 //!
-//! A closed loop sends the next request when the last answer has come. If the server stalls for a
-//! second, a closed loop politely waits and records *one* slow request, although a thousand people
-//! would have been waiting: *coordinated omission*. An open loop has a timetable instead. Request
-//! `i` is due at `start + i / rate` no matter how the server feels, and its latency counts from
-//! when it was due, not from when it could at last be sent.
+//! A closed loop sends the next request after the last answer. If the server stalls for a second, a
+//! closed loop waits and records *one* slow request, although a thousand clients would have been
+//! waiting: *coordinated omission*. An open loop has a timetable. Request `i` is due at
+//! `start + i / rate` whatever the server does, and its latency counts from when it was due, not
+//! from when it could be sent.
 //!
 //! ```text
 //! rate 1,000/s, the server stalls from 3 ms to 8 ms
 //! due at       0    1    2    3    4    5    6    7    8  ms
 //! closed loop  .1   .1   .1  5.1   -    -    -    -   .1      one request saw the stall
-//! open loop    .1   .1   .1  5.1  4.1  3.1  2.1  1.1  .1      five people did
+//! open loop    .1   .1   .1  5.1  4.1  3.1  2.1  1.1  .1      five requests did
 //! ```
 //!
-//! One thread, non-blocking sockets, no timer: it spins, because a timer of a millisecond would
-//! be most of what is measured. What a request looks like and where a reply ends is the business
-//! of a [`Traffic`], so the same generator serves every protocol. The real one's counterparts are
-//! `wrk2` and `memtier_benchmark --rate-limiting`.
+//! One thread, non-blocking sockets, no timer: it spins, because the granularity of a timer (1 ms)
+//! would be most of the latency measured. A [`Traffic`] knows the bytes of a request and where a
+//! reply ends, so one generator serves every protocol. Counterparts: `wrk2`, `memtier_benchmark
+//! --rate-limiting`.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -33,27 +33,29 @@ use crate::Result;
 /// No answer at all for this long means that the server hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is said on the connections. It also is the judge of the answers.
+/// The requests of a protocol, and the check of their answers.
 pub trait Traffic {
-    /// What has to be remembered of a request to judge its answer.
+    /// What must be remembered of a request to check its answer.
     type Asked;
     /// Appends request number `sequence` to `out`.
     fn request(&mut self, sequence: u64, out: &mut Vec<u8>) -> Self::Asked;
-    /// The length of the complete answer at the start of `bytes`, `None` while it is incomplete; a
-    /// wrong answer is an error and ends the run.
+    /// The length of the complete answer at the start of `bytes`; `None` while it is incomplete.
+    ///
+    /// # Errors
+    /// If the answer is wrong. That ends the run.
     fn answer(&mut self, asked: &Self::Asked, bytes: &[u8]) -> Result<Option<usize>>;
 }
 
 /// When requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// So many a second, whatever the server does.
+    /// A fixed number a second, whatever the server does.
     Open { per_second: u64 },
-    /// As soon as answers come, with so many requests in flight on each connection.
+    /// After each answer, with `pipeline` requests in flight on each connection.
     Closed { pipeline: u64 },
 }
 
-/// How much is sent, over how many connections, when.
+/// How much is sent, over how many connections, at which pace.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// The server.
@@ -66,7 +68,7 @@ pub struct Load {
     pub pace: Pace,
 }
 
-/// What came of it. Every answer was checked.
+/// The result of a load. Every answer was checked.
 pub struct Outcome {
     /// From when a request was due to when its answer was complete, in nanoseconds. For a closed
     /// loop a request is due when it is sent.
@@ -76,6 +78,9 @@ pub struct Outcome {
 }
 
 /// Puts `load` on a server and waits for the last answer.
+///
+/// # Errors
+/// If a connection breaks, an answer is wrong, or none arrives for 20 s.
 pub fn drive<T: Traffic>(load: Load, traffic: &mut T) -> Result<Outcome> {
     Driver::connect(load, traffic)?.run()
 }
@@ -94,7 +99,7 @@ struct Connection<A> {
     stream: TcpStream,
     outbox: Vec<u8>,
     inbox: Vec<u8>,
-    /// Asked and when it was due, oldest first: answers come in the order of the requests.
+    /// When each request was due and what it asked, oldest first: answers come in that order.
     waiting: VecDeque<(Duration, A)>,
 }
 
@@ -145,7 +150,8 @@ impl<'a, T: Traffic> Driver<'a, T> {
         Ok(Outcome { latency: self.latency, elapsed: start.elapsed() })
     }
 
-    /// A closed loop has nothing to do before an answer comes; an open loop must not oversleep.
+    /// How long `poll` may wait. A closed loop has nothing to do before an answer comes; an open
+    /// loop must not miss the next request.
     fn nap(&self) -> Duration {
         match self.load.pace {
             Pace::Closed { .. } => Duration::from_secs(1),
@@ -174,7 +180,7 @@ impl<'a, T: Traffic> Driver<'a, T> {
         Ok(())
     }
 
-    /// Refills a connection once it has run dry, as redis-benchmark does: a whole batch at a time.
+    /// Refills a connection when all its answers have come, a whole batch at a time.
     fn fill_pipelines(&mut self, start: Instant, pipeline: u64) -> Result<()> {
         for number in 0..self.connections.len() {
             if !self.connections[number].waiting.is_empty() || self.sent == self.load.requests {
@@ -211,14 +217,14 @@ impl<'a, T: Traffic> Driver<'a, T> {
         }
         connection.inbox.drain(..at);
         if connection.waiting.is_empty() && !connection.inbox.is_empty() {
-            return Err("the server answers what nobody asked".into());
+            return Err("the server sent an answer without a request".into());
         }
         Ok(())
     }
 }
 
 impl<A> Connection<A> {
-    /// Writes as much as the socket takes; the rest waits until it is writable again.
+    /// Writes as much as the socket takes. The rest is sent when it is writable again.
     fn flush(&mut self) -> Result<()> {
         while !self.outbox.is_empty() {
             match self.stream.write(&self.outbox) {
@@ -231,7 +237,7 @@ impl<A> Connection<A> {
         Ok(())
     }
 
-    /// Reads what is there. A read that did not fill the buffer has emptied the socket, so the
+    /// Reads what has arrived. A read that did not fill the buffer has emptied the socket, so the
     /// next event comes with the next bytes.
     fn receive(&mut self) -> Result<()> {
         let mut chunk = [0; 64 * 1024];

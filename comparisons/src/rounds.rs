@@ -1,12 +1,13 @@
 //! Ours, theirs, ours, theirs.
 //!
-//! On a machine shared with others the speed of everything drifts from minute to minute. Ten rounds
-//! of ours and then ten of theirs compare two different hours. Taken in turn, each round of ours
-//! has a round of theirs next to it, and the two can be divided by each other (see `stats.rs`).
+//! The speed of a shared machine drifts from minute to minute. Ten rounds of ours and then ten of
+//! theirs would compare two different minutes. Taken in turn, each round of ours is next to one of
+//! theirs, and the two can be divided by each other (see `stats.rs`).
 //!
-//! A round goes through all questions before the next one begins, with processes started for it.
-//! Redis against itself was once a tenth faster in one process than in the other for every round of
-//! LRANGE, and level in the next run: five rounds in one process print such luck as a difference.
+//! A round asks all questions before the next one begins, with processes started for it. A server
+//! compared with itself was once 10 % faster in one process than in the other for all five rounds
+//! of one command, and level in the next run: the layout of one process is luck, and five rounds in
+//! one process would print it as a difference.
 //!
 //! ```text
 //! time ->   ours₁ SET  theirs₁ SET  ours₁ GET  theirs₁ GET …  restart  ours₂ SET  theirs₂ SET …
@@ -16,7 +17,7 @@
 use crate::Result;
 use crate::progress::Progress;
 
-/// Both sides get a turn, and the person hears about it.
+/// Gives each side its turn and shows the progress.
 pub struct Rounds {
     /// Rounds of each question.
     pub count: usize,
@@ -27,8 +28,11 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Calls `measure` with side 0 (ours), then with side 1 (theirs). `seconds` is what one call
-    /// was planned to take.
+    /// Calls `measure` with side 0 (ours), then with side 1 (theirs). `seconds` is the planned time
+    /// of one call.
+    ///
+    /// # Errors
+    /// The error of `measure`, with the question and the side in front.
     pub fn turn<T>(
         &mut self,
         round: usize,
@@ -45,7 +49,10 @@ impl Rounds {
         Ok([one(0)?, one(1)?])
     }
 
-    /// All rounds of one question at once, for questions that start their own servers.
+    /// All rounds of one question, for questions that start their own servers.
+    ///
+    /// # Errors
+    /// As [`Rounds::turn`].
     pub fn all<T>(
         &mut self,
         what: &str,
@@ -60,7 +67,7 @@ impl Rounds {
     }
 }
 
-/// Adds what a turn gave to what was there before.
+/// Appends the results of a turn.
 pub fn push<T>(results: &mut [Vec<T>; 2], turn: [T; 2]) {
     results.iter_mut().zip(turn).for_each(|(results, result)| results.push(result));
 }

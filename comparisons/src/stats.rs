@@ -1,12 +1,12 @@
 //! The few statistics that survive a noisy machine.
 //!
-//! Rounds of two systems are taken in turn, so round *i* of ours and round *i* of theirs saw nearly
-//! the same machine. Their quotient forgets what both suffered; the median of the quotients forgets
-//! the round in which only one of them suffered. Averages appear nowhere: one stall moves them.
+//! Rounds of two systems are taken in turn, so round *i* of ours and round *i* of theirs ran on
+//! nearly the same machine. Their quotient cancels what slowed both; the median of the quotients
+//! ignores a round in which only one was slowed. There are no averages: one stall moves them.
 //!
 //! ```text
 //! round     1     2     3     4     5
-//! ours    1.0   1.1   1.0   3.0   1.0      a neighbour woke up in round 4, before theirs ran
+//! ours    1.0   1.1   1.0   3.0   1.0      another process ran in round 4, before theirs
 //! theirs  2.0   2.2   2.1   2.1   2.0
 //! ratio  0.50  0.50  0.48  1.43  0.50      median 0.50, from 0.48 to 1.43
 //! ```
@@ -33,12 +33,12 @@ pub fn greatest(values: &[f64]) -> f64 {
     values.iter().copied().max_by(f64::total_cmp).unwrap_or(0.0)
 }
 
-/// `ours[i] / theirs[i]` for every round that both have.
+/// `ours[i] / theirs[i]` for each round that both have.
 pub fn pairwise_ratios(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
     ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()
 }
 
-/// The n-th root of the product: the one mean that treats 2x and 0.5x as opposites. 1 for none.
+/// The n-th root of the product: the mean that treats 2x and 0.5x as opposites. 1 for none.
 pub fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
     let (count, sum) =
         values.fold((0u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));

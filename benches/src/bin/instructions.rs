@@ -1,18 +1,17 @@
-//! Instructions per operation of the hot paths, counted by valgrind and held against a baseline.
+//! Instructions per operation of the hot paths, counted by valgrind and compared with a baseline.
 //!
 //! ```text
-//! benches/gate             counts; fails where a path takes 3 % more than the committed baseline
-//! benches/gate --update    counts, and writes the baseline anew
+//! benches/gate             counts; fails if a path takes 3 % more than the committed baseline
+//! benches/gate --update    counts, and rewrites the baseline
 //! benches/gate get set     only these paths
 //! ```
 //!
-//! A path is run for N operations and for 5N in processes of their own; the difference divided
-//! by 4N is the cost of one operation, to the digit the same at every run: hashes are fixed,
-//! nothing reads a clock, and starting up is in both counts. What another compiler, C library or
-//! processor brings along (`memcpy` picks its code by what the processor has) is small, but not
-//! nothing, so the baseline names what it was counted with.
+//! A path runs N operations in one process and 5N in another. The difference divided by 4N is the
+//! cost of one operation, the same to the digit in every run: hashes are fixed, nothing reads a
+//! clock, and start-up is in both counts. Another compiler, C library or processor (`memcpy` picks
+//! its code by the processor) changes it a little, so the baseline names what it was counted with.
 //!
-//! The allocator is the server's, which counts. Counterpart: Redis has none in its tree; it is
+//! The allocator is the server's, which counts bytes. Redis has no counterpart in its tree; this is
 //! `perf stat -e instructions`, made repeatable.
 
 use std::collections::BTreeMap;
@@ -30,14 +29,14 @@ static ALLOCATOR: Counting = Counting;
 
 /// Operations of the shorter run.
 const OPERATIONS: u64 = 2000;
-/// A path may take so much more than its baseline, in percent.
+/// How much more than its baseline a path may take, in percent.
 const TOLERANCE_PERCENT: f64 = 3.0;
 /// Where the baseline is.
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.baseline");
-/// Keys there are before a path begins.
+/// Keys that exist before a path begins.
 const KEYS: u64 = 10_000;
 
-/// What a client sends for operation number `n`, and what it is answered.
+/// The request of operation number `n`, and the start of its reply.
 type Request = fn(n: u64) -> (Vec<u8>, &'static [u8]);
 
 /// The paths. Each operation is one read of a socket: parse, execute, reply.

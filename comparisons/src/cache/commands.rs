@@ -1,9 +1,9 @@
 //! The commands of redis-benchmark's default list, as one table, and the traffic made of them.
 //!
-//! The table says how redis-benchmark is asked for a test, what the test sends (so that our own
-//! generator can stand in where redis-benchmark is not installed), and what has to be in the server
-//! beforehand. The last is the difference from simply running the default list: there GET mostly
-//! misses and SPOP soon pops from nothing.
+//! The table holds redis-benchmark's name for a test, what the test sends (so that our generator
+//! can stand in if redis-benchmark is not installed), and what the server must hold before it. The
+//! last is the difference from simply running the default list: there GET mostly misses and SPOP
+//! soon pops from an empty set.
 //!
 //! ```text
 //! SPOP   -t spop   SPOP myset   stock: SADD myset element:<number> once for each request to come
@@ -18,8 +18,8 @@ use super::resp;
 use crate::Result;
 use crate::generator::Traffic;
 
-/// Keys a run touches, as `redis-benchmark -r` has it: enough that caches of the processor miss
-/// now and then, few enough that both servers stay small.
+/// Keys of a run (`redis-benchmark -r`): enough that processor caches miss now and then, few enough
+/// that both servers stay small.
 pub const KEYS: u64 = 100_000;
 
 /// One test of the default list.
@@ -27,24 +27,24 @@ pub const KEYS: u64 = 100_000;
 pub struct Test {
     /// As the table shows it.
     pub name: &'static str,
-    /// The name for `redis-benchmark -t`; `None` if the words have to be passed themselves.
+    /// The name for `redis-benchmark -t`; `None` if the command itself must be passed.
     pub flag: Option<&'static str>,
     /// What is sent.
     pub words: &'static [&'static str],
-    /// What has to be there before each round.
+    /// What the server must hold before each round.
     pub stock: Stock,
-    /// Requests of this test cost so many times those of GET; rounds get shorter by it.
+    /// The cost of a request in multiples of GET. A round sends that many times fewer requests.
     pub weight: u64,
 }
 
-/// What a test needs to find in the server.
+/// What a test needs in the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stock {
     /// Nothing.
     Nothing,
-    /// Every key of the key space, with a value of the test's size.
+    /// Every key, with a value of the test's size.
     Keys,
-    /// One more element for each request to come, added by this command.
+    /// An element for each request to come, added by this command.
     OneEach(&'static [&'static str]),
     /// A list `mylist` of exactly 600 elements.
     List,
@@ -59,7 +59,7 @@ const fn test(
     Test { name, flag: Some(flag), words, stock, weight: 1 }
 }
 
-/// Its `-t` would first push elements and report that as well, hence the words.
+/// `-t lrange_100` would first push elements and report that too, so the command is passed.
 const fn range(name: &'static str, words: &'static [&'static str], weight: u64) -> Test {
     Test { name, flag: None, words, stock: Stock::List, weight }
 }
@@ -118,10 +118,10 @@ pub const DEFAULT_LIST: &[Test] = &[
 /// Writing one of [`KEYS`] keys.
 pub const SET: Test = test("SET", "set", &["SET", KEY, "__data__"], Stock::Keys);
 
-/// Reading one of [`KEYS`] keys, all of which are there.
+/// Reading one of [`KEYS`] keys, all of which exist.
 pub const GET: Test = test("GET", "get", &["GET", KEY], Stock::Keys);
 
-/// Sends one command template over and over and accepts every answer that is no error.
+/// Sends one command template repeatedly and accepts every answer except an error.
 pub struct Repeat {
     words: &'static [&'static str],
     data: Vec<u8>,
@@ -171,20 +171,20 @@ impl Traffic for Repeat {
     }
 }
 
-/// GET and SET over numbered keys whose values follow from their numbers, so that every answer can
-/// be checked byte by byte. Also loads the data: 100 % SET, key by key.
+/// GET and SET over numbered keys. The value follows from the number, so every answer can be
+/// checked byte by byte. With 100 % SET it loads the data, key by key.
 pub struct Mix {
-    /// What comes before the number in a key.
+    /// The start of a key, before the number.
     pub prefix: &'static str,
     /// Digits of the number.
     pub digits: usize,
-    /// Keys there are.
+    /// Number of keys.
     pub keys: u64,
     /// Bytes of each value.
     pub value_bytes: usize,
-    /// Of a hundred requests so many write; 100 writes key after key, less picks at random.
+    /// Percentage of writes. 100 writes key after key; fewer pick keys at random.
     pub writes_percent: u64,
-    /// Whether keys get a time to live (of a day: none expires meanwhile).
+    /// True to give keys a TTL (of a day, so that none expires).
     pub expire: bool,
     /// Picks keys.
     pub random: Random,
@@ -209,7 +209,7 @@ impl Mix {
     }
 
     /// The value of a key: the alphabet from some letter on. Letters, because Redis stores small
-    /// numbers in a way of their own.
+    /// numbers differently.
     fn value(&self, key: u64) -> &[u8] {
         let from = (key % 26) as usize;
         &self.letters[from..from + self.value_bytes]

@@ -1,11 +1,11 @@
-//! What a cache inside of the process does, for when no real Redis is to be found.
+//! minicache beside caches inside of the process, if no real Redis is found.
 //!
-//! This is a different thing and says so: `moka` and `quick_cache` answer a function call, a server
-//! answers a socket. The figures tell how much of a server's time is not the cache: a reader who
-//! only needs a cache in one process sees what the network would cost them.
+//! This is a scale and not a race: `moka` and `quick_cache` answer a function call, a server
+//! answers a socket. The figures show how much of a server's time is not the cache, and what the
+//! network would cost a program that only needs a cache of its own.
 //!
 //! ```text
-//! moka.get(&key)                        a hash, a lookup, a note for the policy
+//! moka.get(&key)                        a hash, a lookup, an entry in the policy's log
 //! GET key over loopback, 64 in flight   the same, two system calls per batch, parsing, writing
 //! ```
 
@@ -22,7 +22,7 @@ use crate::rounds::Rounds;
 /// Requests of one run.
 const REQUESTS: u64 = 500_000;
 
-/// What one run was planned to take.
+/// The planned seconds of one run.
 pub const SECONDS_PER_RUN: f64 = 0.5;
 
 /// Bytes of each value.

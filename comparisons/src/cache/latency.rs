@@ -1,8 +1,7 @@
 //! Latency under an open loop: 50 connections, nine GETs to a SET, requests due at a fixed rate.
 //!
-//! The rates are chosen below what one core serves, because above it any server's latency grows
-//! without bound and only says so. Read p50 as the cost of an answer and p99.9 as the price of
-//! whatever the server does besides answering.
+//! The rates are below what one core serves: above it the latency of any server grows without
+//! bound. p50 is the cost of an answer; p99.9 shows what the server does besides answering.
 //!
 //! ```text
 //! 20,000 requests/s        minicache    Redis
@@ -20,16 +19,16 @@ use crate::model::{Better, Comparison, Curve, Row, figure};
 use crate::provider::Server;
 use crate::rounds::{self, Rounds};
 
-/// What people ask for first.
+/// A common size of values.
 const VALUE_BYTES: usize = 256;
 
-/// The percentiles that become rows; 100 is the largest of all.
+/// The percentiles that become rows; 100 is the maximum.
 const PERCENTILES: [f64; 4] = [50.0, 99.0, 99.9, 100.0];
 
 /// Connections of the generator.
 const CONNECTIONS: usize = 50;
 
-/// Rates, each for so many seconds a round.
+/// The rates, and the time of each in a round.
 #[derive(Clone, Copy)]
 pub struct Plan {
     /// Requests a second.
@@ -38,14 +37,14 @@ pub struct Plan {
     pub seconds: f64,
 }
 
-/// The rates and what their rounds have given so far.
+/// The rates and the results of their rounds so far.
 pub struct Latency {
     plan: Plan,
     histograms: Vec<[Vec<Histogram<u64>>; 2]>,
 }
 
 impl Latency {
-    /// A plan of which no round has been taken.
+    /// A plan without results.
     pub fn new(plan: Plan) -> Latency {
         let histograms = plan.rates.iter().map(|_| [Vec::new(), Vec::new()]).collect();
         Latency { plan, histograms }
@@ -94,9 +93,9 @@ impl Latency {
             id: "latency".into(),
             title: "Latency at a fixed rate".into(),
             detail: format!("Open loop over {CONNECTIONS} connections, values of {VALUE_BYTES} B"),
-            meaning: "From the moment a request was due by the timetable until its answer was \
-                      there, so that a stall counts for everyone it kept waiting. Every value that \
-                      came back was compared with what had been stored."
+            meaning: "From the moment a request was due by the timetable until its answer \
+                      arrived, so that a stall counts for every request it delayed. Every value \
+                      that came back was compared with the one stored."
                 .into(),
             command: format!(
                 "our generator: {CONNECTIONS} connections, 90 % GET and 10 % SET, {KEYS} keys of \
@@ -128,8 +127,8 @@ fn microseconds(histogram: &Histogram<u64>, percentile: f64) -> f64 {
     histogram.value_at_percentile(percentile) as f64 / 1000.0
 }
 
-/// The distribution of all rounds together, at percentiles that come ever closer to 100: 0, 10 …
-/// 90, 91 … 99, 99.1 …, as far as there are requests to tell them apart.
+/// The distribution of all rounds together at the percentiles 0, 10 … 90, 91 … 99, 99.1 …, as far
+/// as there are enough requests to tell them apart.
 fn curve(rounds: &[Histogram<u64>]) -> Vec<(f64, f64)> {
     let mut all = Histogram::<u64>::new(3).expect("three digits are within its limits");
     for round in rounds {

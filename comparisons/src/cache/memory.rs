@@ -1,8 +1,8 @@
 //! What a key costs in memory, as the kernel sees it.
 //!
-//! A server's own `used_memory` leaves out what its allocator wastes, so resident memory is taken:
-//! of a fresh process before, and after loading a million keys of ten bytes. Dividing by the keys
-//! gives bytes a key with everything in it: key, value, index, rounding up, fragmentation.
+//! A server's own `used_memory` leaves out what its allocator wastes. So we read the resident
+//! memory of a fresh process before and after loading a million keys of ten bytes. The difference
+//! divided by the keys includes everything: key, value, index, rounding, fragmentation.
 //!
 //! ```text
 //! fresh server           Rss   7.2 MB
@@ -22,14 +22,14 @@ use crate::model::{Better, Comparison, Row, thousands};
 use crate::provider::{Server, Side};
 use crate::rounds::Rounds;
 
-/// What one load and its server were planned to take.
+/// The planned seconds of one load, with the start of its server.
 pub const SECONDS_PER_LOAD: f64 = 3.0;
 
 /// Value size in bytes, and true for keys with a TTL.
 const SHAPES: [(usize, bool); 5] =
     [(3, false), (64, false), (256, false), (1024, false), (3, true)];
 
-/// How many loads `compare` makes for each round and side.
+/// The loads of `compare` for each round and side.
 pub const LOADS: usize = SHAPES.len();
 
 /// Loads `keys` keys into fresh servers, in turns.
@@ -57,7 +57,7 @@ fn heading(theirs: &str, keys: u64) -> Comparison {
         title: "Memory per key".into(),
         detail: format!("{} keys of 10 bytes", thousands(keys as f64)),
         meaning:
-            "Resident memory of a fresh server after loading, less before, divided by keys: key, \
+            "Resident memory of a fresh server after loading minus before, divided by keys: key, \
                   value, index and everything the allocator adds."
                 .into(),
         command: format!("our generator: {keys} SETs of 10-byte keys, 64 in flight"),
@@ -69,7 +69,7 @@ fn heading(theirs: &str, keys: u64) -> Comparison {
     }
 }
 
-/// What a time to live adds: the row with one less the same without.
+/// What a TTL adds: the row with a TTL minus the same without.
 fn surcharge(rows: &[Row]) -> Row {
     let less = |with: &[f64], without: &[f64]| {
         with.iter().zip(without).map(|(with, without)| with - without).collect()
@@ -104,13 +104,13 @@ fn growth(server: &Server, keys: u64, value_bytes: usize, expire: bool) -> Resul
     load(server.address, &mut mix, keys)?;
     let held: u64 = client.ask(&["DBSIZE"])?.parse()?;
     if held != keys {
-        return Err(format!("{keys} keys went in, {held} are there").into());
+        return Err(format!("{keys} keys were set, the server holds {held}").into());
     }
     let after = settled(resident)?;
     Ok((after as f64 - before as f64) / keys as f64)
 }
 
-/// Waits until the figure stays the same: servers finish growing their index in the background.
+/// Waits until the figure is stable: servers finish growing their index in the background.
 fn settled<E>(resident: impl Fn() -> std::result::Result<u64, E>) -> std::result::Result<u64, E> {
     let mut last = resident()?;
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! How much is measured: which rows, how many rounds, and how long that takes.
+//! How much is measured: which rows, how many rounds, how many seconds.
 //!
 //! ```text
 //!            rounds   SET and GET under                       open loop        keys for memory
@@ -22,11 +22,11 @@ pub struct Plan {
     pub list: Vec<Case>,
     /// SET and GET under different loads.
     pub pipelined: Vec<Case>,
-    /// The same with the threads each starts by default.
+    /// The same with each side's default number of threads.
     pub default_threads: Vec<Case>,
     /// Rates of the open loop.
     pub latency: latency::Plan,
-    /// Keys to load where memory is measured.
+    /// Keys to load for the memory per key.
     pub memory_keys: u64,
 }
 
@@ -80,7 +80,7 @@ impl Plan {
         Plan { rounds, list, pipelined, default_threads, latency, memory_keys }
     }
 
-    /// Drops the rows that this machine or these servers cannot give.
+    /// Removes the rows that cannot be measured on this machine or with these servers.
     pub fn leave_out_what_cannot_be(
         &mut self,
         servers: &[Server; 2],
@@ -101,14 +101,15 @@ impl Plan {
         }
     }
 
-    /// Drops the row that only redis-benchmark can give: our generator sends no inline commands.
+    /// Removes the row that only redis-benchmark can measure: our generator sends no inline
+    /// commands.
     pub fn leave_out_what_cannot_be_sent(&mut self, tool: &Tool) {
         if matches!(tool, Tool::Generator) {
             self.list.retain(|case| case.test.flag != Some("ping_inline"));
         }
     }
 
-    /// Roughly how long all of it takes.
+    /// The planned seconds of all rounds.
     pub fn seconds(&self, theirs: &Side) -> f64 {
         let rounds = 2.0 * self.rounds as f64;
         let cases = self.list.len() + self.pipelined.len() + self.default_threads.len();

@@ -1,8 +1,8 @@
-//! Redis's own load tool against both servers: throughput, and what an operation costs the server.
+//! Redis's own load tool against both servers: throughput, and server CPU per operation.
 //!
-//! Of the two the second is the figure to trust. Without pipelining the tool, a single thread, is
-//! busier than either server, so throughput shows the tool's limit twice; what the server's
-//! process spent in the meantime still shows the server.
+//! CPU is the figure to trust. Without pipelining the single-threaded tool is busier than either
+//! server, so throughput shows the tool's limit twice. The CPU time of the server's process still
+//! shows the server.
 //!
 //! ```text
 //! redis-benchmark -p 40001 --csv -n 200000 -r 100000 -c 50 -P 16 -d 3 -t set
@@ -10,7 +10,7 @@
 //!   /proc/PID/task/*/schedstat before, after   0.1632 s / 200,000 = 816 ns an operation
 //! ```
 //!
-//! The real one's counterpart is `src/redis-benchmark.c`.
+//! The tool's source is `src/redis-benchmark.c`.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -28,10 +28,10 @@ use crate::process;
 use crate::provider::{self, Server};
 use crate::rounds::{self, Rounds};
 
-/// A run of the tool that takes longer than this has hung.
+/// A run of the tool that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What one run of the tool was planned to take, its start included.
+/// The planned seconds of one run of the tool, with its start.
 pub const SECONDS_PER_RUN: f64 = 0.55;
 
 /// One row: a test under one kind of load.
@@ -51,7 +51,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case over TCP whose runs take roughly half a second times `scale`.
+    /// A case over TCP whose runs take about half a second times `scale`.
     pub fn new(
         test: &'static Test,
         pipeline: u64,
@@ -70,7 +70,7 @@ impl Case {
         Case { test, pipeline, connections, value_bytes, requests, socket: false }
     }
 
-    /// As the rows are called: `SET P16 c50 3 B`.
+    /// The name of its row: `SET P16 c50 3 B`.
     pub fn name(&self) -> String {
         let way = if self.socket { " unix socket" } else { "" };
         let Case { test, pipeline, connections, value_bytes, .. } = self;
@@ -81,7 +81,7 @@ impl Case {
         format!("{} P{pipeline} c{connections} {size}{way}", test.name)
     }
 
-    /// How redis-benchmark is asked for it, but for the server's address.
+    /// The arguments of redis-benchmark, without the server's address.
     fn arguments(&self) -> Vec<String> {
         let numbers = [
             ("-n", self.requests),
@@ -99,15 +99,15 @@ impl Case {
         arguments
     }
 
-    /// The same for people. Our generator, where it stands in, sends the same.
+    /// The command for the report. Our generator, if it stands in, sends the same.
     fn command(&self) -> String {
         format!("redis-benchmark {}", self.arguments().join(" "))
     }
 }
 
-/// What puts the load on.
+/// What sends the load.
 pub enum Tool {
-    /// redis-benchmark: the words that call it, here or inside of a container.
+    /// redis-benchmark: the words that call it, here or inside a container.
     RedisBenchmark(Vec<String>),
     /// Our generator's closed loop with the same commands.
     Generator,
@@ -122,7 +122,7 @@ impl Tool {
         }
         let Some(id) = &theirs.container else { return Tool::Generator };
         let mut words: Vec<String> = ["docker", "exec", id].map(String::from).to_vec();
-        // What runs inside of the container does not inherit our core.
+        // A process inside the container does not inherit our core.
         words.extend(
             cores.iter().flat_map(|cores| {
                 ["taskset".to_string(), "-c".to_string(), cores.client.to_string()]
@@ -159,13 +159,13 @@ impl Tool {
     }
 }
 
-/// What one run gave.
+/// The result of one run.
 struct Sample {
     per_second: f64,
     cpu_ns: Option<f64>,
 }
 
-/// The words that head the two comparisons of a set of cases.
+/// The heading of the two comparisons of a set of cases.
 pub struct Heading {
     /// Comes before `-cpu` and `-throughput` in the ids.
     pub id: &'static str,
@@ -173,20 +173,20 @@ pub struct Heading {
     pub suffix: &'static str,
     /// The load that all cases have in common.
     pub detail: &'static str,
-    /// Whether all cases are under the same load, so that rows need only the test's name.
+    /// True if all cases have the same load, so that rows need only the test's name.
     pub same_load: bool,
-    /// What a round runs.
+    /// The command of a round.
     pub command: &'static str,
 }
 
-/// A set of cases and what their rounds have given so far.
+/// A set of cases and the results of their rounds so far.
 pub struct Suite {
     heading: Heading,
     cases: Vec<(Case, [Vec<Sample>; 2])>,
 }
 
 impl Suite {
-    /// Cases of which no round has been taken.
+    /// Cases without results.
     pub fn new(heading: Heading, cases: Vec<Case>) -> Suite {
         let cases = cases.into_iter().map(|case| (case, [Vec::new(), Vec::new()])).collect();
         Suite { heading, cases }
@@ -215,8 +215,8 @@ impl Suite {
         let cpu = Comparison {
             id: format!("{}-cpu", self.heading.id),
             title: format!("Server CPU per operation{}", self.heading.suffix),
-            meaning: "Processor time the server's process spent, kernel time included, divided by \
-                      requests. Neither the load tool nor a busy neighbour enters into it."
+            meaning: "CPU time of the server's process, kernel time included, divided by \
+                      requests. Neither the load tool nor other processes enter into it."
                 .into(),
             unit: "ns".into(),
             better: Better::Lower,
@@ -227,8 +227,8 @@ impl Suite {
             id: format!("{}-throughput", self.heading.id),
             title: format!("Throughput{}", self.heading.suffix),
             meaning: "Requests a second as the load tool counts them. Without pipelining the \
-                      single-threaded tool is the limit for both, so the rows with P16 and P64 are \
-                      the ones that tell."
+                      single-threaded tool is the limit for both, so trust the rows with P16 \
+                      and P64."
                 .into(),
             rows: self.rows(|sample| Some(sample.per_second)),
             ..self.comparison(theirs)
@@ -236,7 +236,7 @@ impl Suite {
         [cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect()
     }
 
-    /// What both comparisons have in common.
+    /// The part that both comparisons share.
     fn comparison(&self, theirs: &str) -> Comparison {
         Comparison {
             id: String::new(),
@@ -252,7 +252,7 @@ impl Suite {
         }
     }
 
-    /// A row for each case of which every round has the figure.
+    /// A row for each case that has the figure in every round.
     fn rows(&self, figure: fn(&Sample) -> Option<f64>) -> Vec<Row> {
         let all = |samples: &[Sample]| samples.iter().map(figure).collect::<Option<Vec<f64>>>();
         let row = |(case, [ours, theirs]): &(Case, [Vec<Sample>; 2])| {
@@ -273,7 +273,7 @@ fn sample(tool: &Tool, server: &Server, case: &Case) -> Result<Sample> {
     Ok(Sample { per_second, cpu_ns })
 }
 
-/// Puts into the server what the test needs to find.
+/// Loads what the test needs in the server.
 fn stock(address: SocketAddr, case: &Case) -> Result<()> {
     match case.test.stock {
         Stock::Nothing => Ok(()),
@@ -289,7 +289,7 @@ fn stock(address: SocketAddr, case: &Case) -> Result<()> {
     }
 }
 
-/// Sends `requests` as fast as they go.
+/// Sends `requests` in a closed loop of 64 in flight on each of four connections.
 pub fn load<T: generator::Traffic>(
     address: SocketAddr,
     traffic: &mut T,

@@ -1,6 +1,6 @@
-//! As much of Redis's protocol as somebody who measures needs: write a command, see where a reply
-//! ends, read one answer. Written apart from minicache's own codec so that the judge does not share
-//! a mistake with the judged. The real one's counterpart is `deps/hiredis/read.c`.
+//! As much of Redis's protocol as measuring needs: write a command, find the end of a reply, read
+//! one answer. Independent of minicache's codec, so that both cannot share a mistake. Counterpart
+//! in Redis: `deps/hiredis/read.c`.
 //!
 //! ```text
 //! command ["GET", "k"]       *2 CRLF $3 CRLF GET CRLF $1 CRLF k CRLF
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::Result;
 
-/// Appends the head of a command of `words` words; so many bulks have to follow.
+/// Appends the head of a command; `words` bulks must follow.
 pub fn array(out: &mut Vec<u8>, words: usize) {
     write!(out, "*{words}\r\n").expect("a Vec takes every byte");
 }
@@ -32,8 +32,10 @@ pub fn command(out: &mut Vec<u8>, words: &[&[u8]]) {
     words.iter().for_each(|word| bulk(out, word));
 }
 
-/// Where the first reply in `bytes` ends, or `None` while a part of it is missing. An answer that
-/// is no RESP2 is an error.
+/// The end of the first reply in `bytes`; `None` while it is incomplete.
+///
+/// # Errors
+/// If the bytes are not RESP2.
 pub fn reply_end(bytes: &[u8]) -> Result<Option<usize>> {
     let mut at = 0usize;
     let mut wanted = 1i64;
@@ -63,7 +65,7 @@ fn number(line: &[u8]) -> Result<i64> {
         .ok_or_else(|| format!("not a length: {:?}", String::from_utf8_lossy(line)).into())
 }
 
-/// One connection that asks one thing at a time.
+/// A connection for one request at a time.
 pub struct Client {
     stream: TcpStream,
 }
@@ -109,7 +111,7 @@ impl Client {
     }
 }
 
-/// Whether the server at `address` answers PING with PONG: ready, not merely listening.
+/// Returns true if the server at `address` answers PING with PONG: it is ready, not only listening.
 pub fn answers_ping(address: SocketAddr) -> bool {
     Client::connect(address, Duration::from_secs(2))
         .and_then(|mut client| client.ask(&["PING"]))

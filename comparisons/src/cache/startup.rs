@@ -1,9 +1,9 @@
-//! From nothing to the first answer, and what an idle server occupies.
+//! The time from the start to the first answer, and the memory of an idle server.
 //!
 //! ```text
 //! spawn          0.0 ms
 //! PING refused   0.9 ms, again every 50 µs
-//! +PONG          2.4 ms                       that is the figure; then Rss of the idle process
+//! +PONG          2.4 ms                       the figure; then Rss of the idle process
 //! ```
 
 use minikit::harness::usage;
@@ -14,11 +14,11 @@ use crate::model::{Better, Comparison, Row};
 use crate::provider::Side;
 use crate::rounds::Rounds;
 
-/// What one start and stop was planned to take.
+/// The planned seconds of one start and stop.
 pub const SECONDS_PER_START: f64 = 0.2;
 
-/// Starts both in turns. Meaningful for programs on this machine only: a container's start is
-/// mostly Docker's.
+/// Starts both in turns. Only meaningful for programs on this machine: most of a container's start
+/// is Docker's.
 pub fn compare(
     rounds: &mut Rounds,
     sides: [&Side; 2],
@@ -50,7 +50,7 @@ fn comparison(
         id: id.into(),
         title: title.into(),
         detail: "Time from spawning, memory right after".into(),
-        meaning: "A fresh process with an empty store; ready is when PING is answered.".into(),
+        meaning: "A fresh process with an empty store, ready when it answers PING.".into(),
         command: "spawn, then PING until PONG".into(),
         against: theirs.into(),
         unit: unit.into(),
