@@ -1,14 +1,14 @@
 //! A Redis small enough to read in an evening.
 
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod cli;
 pub mod commands;
 pub mod conf;
 pub mod engine;
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod explain;
 pub mod format;
 pub mod raw;
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod server;
 pub mod wire;

@@ -1,5 +1,5 @@
 //! The subcommands as a shell meets them: a server, the client, `explain live`, and exit codes.
-#![cfg(not(loom))]
+#![cfg(feature = "server")]
 
 use std::process::Command;
 

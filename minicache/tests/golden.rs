@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p minicache --test golden` records anew; read `git diff` before you
 //! believe it. The lines of a script are those of a shell, without `minicache` in front.
-#![cfg(not(loom))]
+#![cfg(feature = "server")]
 
 use clap::Parser;
 use minicache::cli::print::{Style, print};

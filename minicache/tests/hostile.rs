@@ -3,7 +3,7 @@
 //! Whatever they do, the server says what is wrong in Redis' words, takes a bounded amount of
 //! memory, and goes on serving the others. `REDIS_SERVER=/usr/bin/redis-server` in the environment
 //! makes the same demands on the original, but for the bounds on memory that are ours.
-#![cfg(not(loom))]
+#![cfg(feature = "server")]
 
 #[path = "common/server.rs"]
 mod server;

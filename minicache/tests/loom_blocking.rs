@@ -3,7 +3,7 @@
 //!
 //! The rule: an element is served once or stays in its list.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minicache --test loom_blocking`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_blocking`
 #![cfg(loom)]
 
 #[path = "common/alarm.rs"]

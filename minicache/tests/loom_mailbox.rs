@@ -1,6 +1,6 @@
 //! The mailbox in every order in which writers and its reader can meet.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minicache --test loom_mailbox`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_mailbox`
 #![cfg(loom)]
 
 #[path = "common/alarm.rs"]

@@ -1,6 +1,6 @@
 //! Commands on several shards, in every order in which they can want each other's locks.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minicache --test loom_shards`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_shards`
 #![cfg(loom)]
 
 #[path = "common/world.rs"]

@@ -1,6 +1,6 @@
 //! Client-side caches in every order in which somebody else can write around a read.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minicache --test loom_tracking`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_tracking`
 #![cfg(loom)]
 
 #[path = "common/world.rs"]

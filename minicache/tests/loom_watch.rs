@@ -1,6 +1,6 @@
 //! `WATCH` in every order in which somebody else can write between it and `EXEC`.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minicache --test loom_watch`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_watch`
 #![cfg(loom)]
 
 #[path = "common/world.rs"]

@@ -1,5 +1,5 @@
 //! The server as harnesses start a `redis-server`: by file and flags, waiting for its log lines.
-#![cfg(not(loom))]
+#![cfg(feature = "server")]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -20,9 +20,8 @@
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
-//! Built with `--cfg loom` only [`sync`], [`mod@layout`], [`storage`], [`connections`], [`idle`]
-//! and [`process`] exist: what the models check and what the engines' cores use. Under loom, tokio
-//! has no sockets.
+//! Without the feature `server` everything that needs tokio or clap is left out. Hearts of engines
+//! and loom models build on the rest.
 
 pub mod connections;
 pub mod idle;
@@ -31,19 +30,18 @@ pub mod process;
 pub mod storage;
 pub mod sync;
 
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod admin;
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod cli;
-#[cfg(all(not(loom), feature = "harness"))]
+#[cfg(feature = "harness")]
 pub mod golden;
-#[cfg(all(not(loom), feature = "harness"))]
+#[cfg(feature = "harness")]
 pub mod harness;
-#[cfg(all(not(loom), feature = "harness"))]
+#[cfg(feature = "harness")]
 mod raw;
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod server;
-#[cfg(not(loom))]
+#[cfg(feature = "server")]
 pub mod value;
-#[cfg(not(loom))]
 pub mod wait;

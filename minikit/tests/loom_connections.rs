@@ -1,6 +1,6 @@
 //! The connection counts in every order in which two cores and a closing client can meet.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minikit --test loom_connections`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minikit --test loom_connections`
 #![cfg(loom)]
 
 use loom::thread;

@@ -1,6 +1,6 @@
 //! The shutdown of a connection in every order with its request loop.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minikit --test loom_idle`
+//! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minikit --test loom_idle`
 #![cfg(loom)]
 
 use loom::sync::Arc;
