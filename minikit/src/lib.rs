@@ -11,12 +11,14 @@
 //! | [`storage`] | files behind a trait: the real disk, a simulated one, every crash |
 //! | [`connections`] | how many connections are open, the limit, and the load of each core |
 //! | [`idle`] | closing the connections that wait for a request, and no other |
+//! | [`gcra`] | rate limit arithmetic: a token bucket in one integer |
 //! | [`value`] | numbers and texts |
 //! | `golden` | scripts that are test and transcript in one (feature `harness`) |
 //! | [`wait`] | how tests wait for others |
 //! | `harness` | starting, killing and restarting a program under test (feature `harness`) |
 //! | [`process`] | what the system knows about this process |
 //! | [`server`] | listeners, three shapes of threads, refusal, drain, signals, reload |
+//! | `tls` | accepting TLS (feature `tls`) |
 //! | [`admin`] | metrics, health and the x-ray page |
 //! | [`cli`] | the command line that every engine has |
 //!
@@ -24,6 +26,7 @@
 //! and loom models build on the rest.
 
 pub mod connections;
+pub mod gcra;
 pub mod idle;
 pub mod layout;
 pub mod process;
@@ -42,6 +45,8 @@ pub mod harness;
 mod raw;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "server")]
 pub mod value;
 pub mod wait;

@@ -5,5 +5,7 @@ mod admin;
 mod cli;
 mod client;
 mod engine;
+mod gcra;
 mod server;
 mod signals;
+mod tls;
