@@ -1,11 +1,6 @@
 //! Starting a program under test, reading what it prints, killing it, starting it again.
 //!
-//! Behind the cargo feature `harness`, so that only tests and `comparisons` compile it:
-//!
-//! ```toml
-//! [dev-dependencies]
-//! minikit = { workspace = true, features = ["harness"] }
-//! ```
+//! Behind the cargo feature `harness`, for dev-dependencies and `comparisons` only.
 //!
 //! [`Program`] is any process whose output is collected. [`Server`] is an engine that has printed
 //! its ready line. A crash test in full:
@@ -182,8 +177,8 @@ impl Program {
     /// If the program closes its output first, or [`PATIENCE`] has passed.
     #[track_caller]
     pub fn wait_for(&self, stream: Stream, part: &str) -> String {
-        self.output.wait(part, |lines| {
-            let mut of_stream = lines.iter().filter(|line| line.0 == stream);
+        self.output.wait(part, |written| {
+            let mut of_stream = written.lines.iter().filter(|line| line.0 == stream);
             of_stream.find_map(|(_, text)| Some(text.split_once(part)?.1.trim().to_owned()))
         })
     }
@@ -195,8 +190,9 @@ impl Program {
     /// As [`Program::wait_for`].
     #[track_caller]
     pub fn wait_for_lines(&self, count: usize) -> Vec<String> {
-        self.output.wait(&format!("line {count}"), |lines| {
-            let of_stdout = lines.iter().filter(|line| line.0 == Stream::Stdout).take(count);
+        self.output.wait(&format!("line {count}"), |written| {
+            let of_stdout =
+                written.lines.iter().filter(|line| line.0 == Stream::Stdout).take(count);
             let texts = of_stdout.map(|line| line.1.trim_end().to_owned()).collect::<Vec<_>>();
             (texts.len() == count).then_some(texts)
         })
@@ -294,20 +290,19 @@ impl Output {
         });
     }
 
-    /// Waits until `find` finds something in the lines.
+    /// Waits until `find` finds something.
     #[track_caller]
-    fn wait<T>(&self, what: &str, find: impl Fn(&[(Stream, String)]) -> Option<T>) -> T {
+    fn wait<T>(&self, what: &str, find: impl Fn(&Written) -> Option<T>) -> T {
         let start = Instant::now();
         let mut written = self.lock();
         loop {
-            if let Some(found) = find(&written.lines) {
+            if let Some(found) = find(&written) {
                 return found;
             }
             let left = PATIENCE.saturating_sub(start.elapsed());
             if written.open_streams == 0 || left.is_zero() {
-                let ended = written.open_streams == 0;
+                let why = if left.is_zero() { "out of patience" } else { "it ended" };
                 drop(written);
-                let why = if ended { "it ended" } else { "out of patience" };
                 panic!("no {what:?}: {why}{}", self.tail());
             }
             let waited = self.changed.wait_timeout(written, left);
@@ -318,16 +313,10 @@ impl Output {
     /// All of a stream, once both are at their end.
     #[track_caller]
     fn all_of(&self, stream: Stream) -> String {
-        let start = Instant::now();
-        let mut written = self.lock();
-        while written.open_streams > 0 {
-            let left = PATIENCE.saturating_sub(start.elapsed());
-            assert!(!left.is_zero(), "the program ended, but something holds its output open");
-            let waited = self.changed.wait_timeout(written, left);
-            written = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        let of_stream = written.lines.iter().filter(|line| line.0 == stream);
-        of_stream.map(|line| line.1.as_str()).collect()
+        self.wait("end of the output", |written| {
+            let of_stream = written.lines.iter().filter(|line| line.0 == stream);
+            (written.open_streams == 0).then(|| of_stream.map(|line| line.1.as_str()).collect())
+        })
     }
 
     fn tail(&self) -> String {
@@ -400,9 +389,6 @@ impl Scratch {
     }
 
     /// Writes a file into the directory and returns its path.
-    ///
-    /// # Panics
-    /// If it cannot be written.
     #[track_caller]
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path.join(name);
@@ -501,8 +487,8 @@ mod tests {
     #[test]
     fn a_scratch_directory_goes_with_what_is_in_it() {
         let scratch = Scratch::new("minikit-scratch").expect("writable");
-        let path = scratch.file("file", "x");
-        assert!(path.exists());
+        let path = scratch.path().join("file");
+        std::fs::write(&path, "x").expect("writable");
         drop(scratch);
         assert!(!path.exists());
     }
