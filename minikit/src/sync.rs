@@ -35,7 +35,9 @@ pub use std::thread;
 #[cfg(loom)]
 pub use loom::thread;
 
-pub use imp::{Arc, MutexGuard, atomic};
+pub use imp::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard, atomic};
+
+use std::time::Duration;
 
 /// Mutual exclusion whose `lock` gives the guard itself; see the head of the file for why it never
 /// fails.
@@ -54,6 +56,79 @@ impl<T> Mutex<T> {
     /// Waits until nobody else is inside, and enters until the guard is dropped.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Many readers or one writer, with guards as [`Mutex`] gives them.
+///
+/// Uncontended, entering and leaving are one atomic operation each, for readers too: two threads
+/// that read the same lock all the time pass its cache line back and forth.
+#[derive(Debug, Default)]
+pub struct RwLock<T>(imp::RwLock<T>);
+
+impl<T> RwLock<T> {
+    /// A free lock around `value`.
+    pub fn new(value: T) -> RwLock<T> {
+        RwLock(imp::RwLock::new(value))
+    }
+
+    /// Waits until no writer is inside, and enters until the guard is dropped.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Waits until nobody is inside, and enters alone until the guard is dropped.
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Enters alone if nobody is inside. Never waits.
+    pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
+        use std::sync::TryLockError::{Poisoned, WouldBlock};
+
+        match self.0.try_write() {
+            Ok(guard) => Some(guard),
+            Err(Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(WouldBlock) => None,
+        }
+    }
+}
+
+/// Wakes threads that wait for a change of what a [`Mutex`] protects.
+#[derive(Debug, Default)]
+pub struct Condvar(imp::Condvar);
+
+impl Condvar {
+    /// Nobody waits yet.
+    pub fn new() -> Condvar {
+        Condvar(imp::Condvar::new())
+    }
+
+    /// Releases the lock, waits to be notified and takes the lock again. It may return without a
+    /// notification, so check the condition in a loop.
+    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.0.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The same, for at most `timeout`. Returns true if the time is over.
+    pub fn wait_timeout<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: Duration,
+    ) -> (MutexGuard<'a, T>, bool) {
+        let waited = self.0.wait_timeout(guard, timeout);
+        let (guard, result) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        (guard, result.timed_out())
+    }
+
+    /// Wakes one thread that waits.
+    pub fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    /// Wakes all threads that wait.
+    pub fn notify_all(&self) {
+        self.0.notify_all();
     }
 }
 
