@@ -1,0 +1,151 @@
+//! Checkpoints: small text files of offsets.
+//!
+//! ```
+//! use minilog::format::checkpoint::{EpochEntry, OffsetEntry, parse, print};
+//!
+//! // `recovery-point-offset-checkpoint` and `replication-offset-checkpoint` of a data directory.
+//! let offset = OffsetEntry { topic: "orders".to_owned(), partition: 0, offset: 42 };
+//! let text = "0\n1\norders 0 42\n";
+//! assert_eq!(print([&offset]), text);
+//! assert_eq!(parse::<OffsetEntry>(text).unwrap(), [offset]);
+//!
+//! // `leader-epoch-checkpoint` of a partition: leader 0 wrote from offset 0 on, leader 1 from 42.
+//! let epochs = parse::<EpochEntry>("0\n2\n0 0\n1 42\n").unwrap();
+//! assert_eq!(epochs[1], EpochEntry { epoch: 1, start_offset: 42 });
+//!
+//! // A file that lost its end is an error, not a shorter list.
+//! assert!(parse::<EpochEntry>("0\n2\n0 0\n").is_err());
+//! ```
+//!
+//! The first line is the version, the second the number of lines that follow.
+//!
+//! # What each of them is for
+//!
+//! | file | offset | without it |
+//! |---|---|---|
+//! | `recovery-point-offset-checkpoint` | everything below is synced to disk | recovery reads all |
+//! | `replication-offset-checkpoint` | high watermark | consumers wait until it is known again |
+//! | `log-start-offset-checkpoint` | deleted up to here | deleted records come back |
+//! | `leader-epoch-checkpoint` | first offset of each leader | a follower may diverge |
+//!
+//! Kafka counterpart: `CheckpointFile.java`, `OffsetCheckpointFile.java` and
+//! `LeaderEpochCheckpointFile.java`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The only version there is.
+const VERSION: &str = "0";
+
+/// A line of a checkpoint.
+pub trait Entry: Sized {
+    /// Writes the line, without its end.
+    fn print(&self) -> String;
+
+    /// Reads a line; none if it is damaged.
+    fn parse(line: &str) -> Option<Self>;
+}
+
+/// An offset of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetEntry {
+    /// The topic.
+    pub topic: String,
+    /// The number of the partition.
+    pub partition: i32,
+    /// What the file is about.
+    pub offset: i64,
+}
+
+/// The first offset that a leader wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochEntry {
+    /// The epoch: how many leaders the partition had before.
+    pub epoch: i32,
+    /// The first offset.
+    pub start_offset: i64,
+}
+
+impl Entry for OffsetEntry {
+    fn print(&self) -> String {
+        format!("{} {} {}", self.topic, self.partition, self.offset)
+    }
+
+    fn parse(line: &str) -> Option<OffsetEntry> {
+        let mut words = line.split(' ');
+        let topic = words.next()?.to_owned();
+        let entry =
+            OffsetEntry { topic, partition: number(&mut words)?, offset: number(&mut words)? };
+        words.next().is_none().then_some(entry)
+    }
+}
+
+impl Entry for EpochEntry {
+    fn print(&self) -> String {
+        format!("{} {}", self.epoch, self.start_offset)
+    }
+
+    fn parse(line: &str) -> Option<EpochEntry> {
+        let mut words = line.split(' ');
+        let entry = EpochEntry { epoch: number(&mut words)?, start_offset: number(&mut words)? };
+        words.next().is_none().then_some(entry)
+    }
+}
+
+fn number<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<T> {
+    words.next()?.parse().ok()
+}
+
+/// A checkpoint that cannot be read, with the number of the line from 1 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointError(usize);
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the checkpoint is damaged in line {}", self.0)
+    }
+}
+
+impl std::error::Error for CheckpointError {}
+
+/// The text of a checkpoint with these lines.
+pub fn print<'a, E: Entry + 'a>(entries: impl IntoIterator<Item = &'a E>) -> String {
+    let lines = entries.into_iter().map(Entry::print).collect::<Vec<_>>();
+    let mut text = format!("{VERSION}\n{}\n", lines.len());
+    lines.iter().for_each(|line| text += &format!("{line}\n"));
+    text
+}
+
+/// The lines of a checkpoint. An unknown version, a line too many or too few and a line that is no
+/// entry are errors.
+pub fn parse<E: Entry>(text: &str) -> Result<Vec<E>, CheckpointError> {
+    let mut lines = text.lines();
+    if lines.next() != Some(VERSION) {
+        return Err(CheckpointError(1));
+    }
+    let count: usize = lines.next().and_then(|it| it.parse().ok()).ok_or(CheckpointError(2))?;
+
+    let entries = lines.enumerate().map(|(index, line)| {
+        if index < count { E::parse(line) } else { None }.ok_or(CheckpointError(index + 3))
+    });
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    if entries.len() == count { Ok(entries) } else { Err(CheckpointError(entries.len() + 3)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_lines_are_named() {
+        let line = |text| parse::<OffsetEntry>(text).unwrap_err().0;
+        assert_eq!(line(""), 1);
+        assert_eq!(line("1\n0\n"), 1);
+        assert_eq!(line("0\n"), 2);
+        assert_eq!(line("0\n2\na 0 1\n"), 4);
+        assert_eq!(line("0\n1\na 0 1\nb 0 1\n"), 4);
+        assert_eq!(line("0\n1\na 0 x\n"), 3);
+        assert_eq!(line("0\n1\na 0 1 2\n"), 3);
+        assert_eq!(parse::<OffsetEntry>("0\n0\n"), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,27 @@
+//! The bytes of Kafka's files, one file per kind of file. Nothing else in the crate knows an offset
+//! within them.
+//!
+//! A directory of partition 0 of the topic `orders` holds:
+//!
+//! | file | what | declared in |
+//! |---|---|---|
+//! | `00000000000000000000.log` | record batches, one after another | [`batch`], [`record`] |
+//! | `00000000000000000000.index` | offset to position, every 4 KiB | [`index`] |
+//! | `00000000000000000000.timeindex` | timestamp to offset, every 4 KiB | [`index`] |
+//! | `00000000000000000005.snapshot` | state of idempotent producers at offset 5 | [`snapshot`] |
+//! | `leader-epoch-checkpoint` | the first offset of each leader | [`checkpoint`] |
+//! | `partition.metadata` | the id of the topic | [`properties`] |
+//!
+//! A segment is named after the offset of its first record ([`names`]). The data directory holds
+//! `orders-0`, `meta.properties` ([`properties`]), and the checkpoints of all its partitions
+//! ([`checkpoint`]).
+//!
+//! All numbers are big-endian: Kafka writes them with Java's `ByteBuffer`.
+
+pub mod batch;
+pub mod checkpoint;
+pub mod index;
+pub mod names;
+pub mod properties;
+pub mod record;
+pub mod snapshot;

@@ -1,0 +1,160 @@
+//! `meta.properties`, `partition.metadata` and the marker of a clean shutdown: who a data directory
+//! and a partition belong to, in text.
+//!
+//! ```
+//! use minilog::format::properties::{Meta, PartitionMetadata, Uuid};
+//!
+//! let topic_id = "2cRNXmKvQ9ys-UvS-ZfYNA".parse::<Uuid>().unwrap();
+//! let text = "version: 0\ntopic_id: 2cRNXmKvQ9ys-UvS-ZfYNA";
+//! assert_eq!(PartitionMetadata { topic_id }.print(), text);
+//! assert_eq!(PartitionMetadata::parse(text), Some(PartitionMetadata { topic_id }));
+//!
+//! let meta = Meta::parse("#a comment\nversion=1\ncluster.id=abc\nnode.id=3\n").unwrap();
+//! assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("abc", 3));
+//! ```
+//!
+//! Producers and consumers name topics by id, so that a topic which was deleted and created again
+//! is another one to them. The id must be the same after a restart; hence the file.
+//!
+//! Kafka counterpart: `PartitionMetadataFile.java`, `MetaProperties.java`, `Uuid.java` and
+//! `CleanShutdownFileHandler.java`. Kafka escapes special characters of a properties file; the
+//! values here have none.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use std::fmt;
+use std::str::FromStr;
+
+/// The file that a clean shutdown leaves. Without it the log is recovered at the next start.
+pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
+/// The content of [`CLEAN_SHUTDOWN_FILE`]. Its epoch counts registrations with a controller, of
+/// which there is none here.
+pub const CLEAN_SHUTDOWN: &str = r#"{"version":0,"brokerEpoch":-1}"#;
+
+/// 128 bits that name a topic or a cluster. Kafka prints them in 22 characters of base64url.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// A version 4 UUID of random bytes.
+    pub fn from_random(mut bytes: [u8; 16]) -> Uuid {
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Uuid(bytes)
+    }
+
+    /// Returns true for the id that stands for no topic.
+    pub fn is_zero(self) -> bool {
+        self.0 == [0; 16]
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+/// The text is not 22 characters of base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAUuid;
+
+impl FromStr for Uuid {
+    type Err = NotAUuid;
+
+    fn from_str(text: &str) -> Result<Uuid, NotAUuid> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| NotAUuid)?;
+        bytes.try_into().map(Uuid).map_err(|_| NotAUuid)
+    }
+}
+
+/// The content of `partition.metadata`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionMetadata {
+    /// The topic that the partition belongs to.
+    pub topic_id: Uuid,
+}
+
+impl PartitionMetadata {
+    /// The name of the file.
+    pub const FILE: &'static str = "partition.metadata";
+
+    /// The text of the file.
+    pub fn print(&self) -> String {
+        format!("version: 0\ntopic_id: {}", self.topic_id)
+    }
+
+    /// Reads the file; none if it is damaged or of another version.
+    pub fn parse(text: &str) -> Option<PartitionMetadata> {
+        let mut lines = text.lines();
+        lines.next().filter(|it| *it == "version: 0")?;
+        let topic_id = lines.next()?.strip_prefix("topic_id: ")?.trim().parse().ok()?;
+        Some(PartitionMetadata { topic_id })
+    }
+}
+
+/// The content of `meta.properties`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The id of the cluster that the data belongs to.
+    pub cluster_id: String,
+    /// The number of the broker in it.
+    pub node_id: i32,
+    /// The id of this directory, by which a broker with several tells them apart.
+    pub directory_id: Option<Uuid>,
+}
+
+impl Meta {
+    /// The name of the file.
+    pub const FILE: &'static str = "meta.properties";
+
+    /// The text of the file.
+    pub fn print(&self) -> String {
+        let Meta { cluster_id, node_id, directory_id } = self;
+        let mut text = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\n");
+        if let Some(id) = directory_id {
+            text += &format!("directory.id={id}\n");
+        }
+        text
+    }
+
+    /// Reads the file; none if it is damaged or of another version.
+    pub fn parse(text: &str) -> Option<Meta> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let pairs = lines.filter_map(|line| line.split_once('=')).collect::<Vec<_>>();
+        let value = |name| pairs.iter().find(|(it, _)| *it == name).map(|(_, value)| *value);
+        value("version").filter(|it| *it == "1")?;
+        Some(Meta {
+            cluster_id: value("cluster.id")?.to_owned(),
+            node_id: value("node.id")?.parse().ok()?,
+            directory_id: value("directory.id").and_then(|it| it.parse().ok()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_files_are_none() {
+        for text in ["", "version: 0\n", "version: 1\ntopic_id: 2cRNXmKvQ9ys-UvS-ZfYNA", "x\ny"] {
+            assert_eq!(PartitionMetadata::parse(text), None, "{text}");
+        }
+        assert_eq!("short".parse::<Uuid>(), Err(NotAUuid));
+        assert_eq!(Meta::parse("version=1\nnode.id=1\n"), None);
+    }
+
+    #[test]
+    fn meta_properties_round_trip() {
+        let directory_id = Some(Uuid::from_random([7; 16]));
+        let meta = Meta { cluster_id: "abc".to_owned(), node_id: 1, directory_id };
+        assert_eq!(Meta::parse(&meta.print()), Some(meta));
+    }
+
+    #[test]
+    fn random_ids_have_version_4() {
+        let Uuid(bytes) = Uuid::from_random([0xff; 16]);
+        assert_eq!((bytes[6], bytes[8]), (0x4f, 0xbf));
+    }
+}

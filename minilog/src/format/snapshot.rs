@@ -1,0 +1,75 @@
+//! A producer snapshot: what the broker remembers of idempotent producers, at one offset.
+//!
+//! To recognize a batch that was sent twice, the broker keeps the sequence numbers of each
+//! producer's latest batches. They could be read again from the log after a restart, but only by
+//! walking all of it: so each roll of a segment writes a snapshot, named after the offset of the
+//! new segment, and a restart walks the log only from the newest snapshot on.
+//!
+//! # Example
+//!
+//! ```
+//! use minilog::format::snapshot::{self, SnapshotEntry};
+//!
+//! let entry = SnapshotEntry {
+//!     producer_id: 1000, producer_epoch: 0, last_sequence: 9, last_offset: 41, offset_delta: 4,
+//!     timestamp: 1_700_000_000_000, coordinator_epoch: -1, current_txn_first_offset: -1,
+//! };
+//! let bytes = snapshot::encode(&[entry]);
+//! assert_eq!(bytes.len(), 10 + 46);
+//! assert_eq!(snapshot::decode(&bytes), Some(vec![entry]));
+//!
+//! // The broker starts without a damaged snapshot, and reads more of the log instead.
+//! assert_eq!(snapshot::decode(&bytes[..50]), None);
+//! ```
+//!
+//! Only the last batch of a producer is stored, of the five that are in memory: after a restart a
+//! duplicate of an older one is not recognized by its offset, and is refused as out of order.
+//!
+//! Kafka counterpart: `ProducerStateManager.java` (`writeSnapshot`, `readSnapshot`).
+
+use minikit::layout;
+
+minikit::layout! {
+    /// In front of the entries.
+    pub struct SnapshotHeader = 10 bytes, BigEndian {
+        0..2   version: i16,                 "always 1";
+        2..6   crc:     u32 => layout::hex,  "CRC-32C of everything after this field";
+        6..10  count:   i32,                 "number of entries";
+    }
+}
+
+minikit::layout! {
+    /// One producer.
+    pub struct SnapshotEntry = 46 bytes, BigEndian {
+        0..8    producer_id:              i64, "assigned by InitProducerId";
+        8..10   producer_epoch:           i16, "its newest epoch";
+        10..14  last_sequence:            i32, "sequence number of its last record";
+        14..22  last_offset:              i64, "offset of its last record";
+        22..26  offset_delta:             i32, "records of its last batch, minus 1";
+        26..34  timestamp:                i64, "largest timestamp of its last batch";
+        34..38  coordinator_epoch:        i32, "of its last transaction marker; -1 without";
+        38..46  current_txn_first_offset: i64, "where its open transaction began; -1 without";
+    }
+}
+
+const VERSION: i16 = 1;
+
+/// The bytes of a snapshot.
+pub fn encode(entries: &[SnapshotEntry]) -> Vec<u8> {
+    let header = SnapshotHeader { version: VERSION, crc: 0, count: entries.len() as i32 };
+    let mut bytes = header.encode().to_vec();
+    entries.iter().for_each(|entry| bytes.extend_from_slice(&entry.encode()));
+    let crc = crc32c::crc32c(&bytes[SnapshotHeader::crc.end()..]);
+    SnapshotHeader::crc.put(&mut bytes, crc);
+    bytes
+}
+
+/// The entries of a snapshot; none if it is damaged or of another version.
+pub fn decode(bytes: &[u8]) -> Option<Vec<SnapshotEntry>> {
+    let header = SnapshotHeader::read(bytes).ok()?;
+    let (entries, rest) = bytes[SnapshotHeader::SIZE..].as_chunks::<{ SnapshotEntry::SIZE }>();
+    let is_whole = rest.is_empty() && usize::try_from(header.count) == Ok(entries.len());
+    let crc = crc32c::crc32c(&bytes[SnapshotHeader::crc.end()..]);
+    let is_valid = header.version == VERSION && header.crc == crc;
+    (is_valid && is_whole).then(|| entries.iter().map(|it| SnapshotEntry::decode(it)).collect())
+}

@@ -1,0 +1,11 @@
+//! A Kafka small enough to read in an evening.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`format`] | the bytes of Kafka's files: record batches, indexes, checkpoints |
+//! | [`engine`] | the partitioned log |
+//! | [`wire`] | Kafka's protocol, without I/O |
+
+pub mod engine;
+pub mod format;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The program: its command line, and nothing else.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Kafka's protocol: requests and responses as values, decoded and encoded without I/O.
