@@ -1,4 +1,45 @@
 //! A Redis small enough to read in an evening.
+//!
+//! # The modules, bottom up
+//!
+//! A module imports only modules above it in this list.
+//!
+//! 1. [`mod@format`]: bytes of entries and compact encodings, numbers as text.
+//! 2. [`engine`]: shards of keys, values, expiry, eviction. No sockets, no files, no clock.
+//! 3. [`wire`]: RESP, decoded and encoded.
+//! 4. [`conf`]: the parameters of `redis.conf`.
+//! 5. [`commands`]: the catalogue of commands and their handlers.
+//! 6. `server`: sockets, tasks, signals, `/proc` (feature `server`, as all that follows).
+//! 7. `explain`, `cli`: looking inside, and the client.
+//!
+//! [`raw`] has the crate's unsafe code: the counting allocator that `maxmemory` relies on.
+//!
+//! # The life of a command
+//!
+//! 1. `server::connection` reads bytes into the core's buffer and hands them to
+//!    [`commands::run::run`].
+//! 2. [`wire::request::Parser`] finds a whole request and borrows its arguments from the buffer.
+//! 3. [`commands::Executor::execute`] looks the name up in [`commands::catalogue`] and checks arity,
+//!    authentication, memory and subscription state.
+//! 4. [`commands::Executor::lock_for`] locks the shards of the command's keys, lowest first.
+//! 5. The handler reads and changes keys through [`engine::access::Access`] and appends its reply
+//!    to [`wire::reply::Reply`].
+//! 6. Blocked clients that wait for a key just filled are served
+//!    ([`commands::Executor::serve_waiting`]), and caches of clients are invalidated.
+//! 7. The connection writes all replies of the batch with one system call.
+//!
+//! # The life of an eviction
+//!
+//! 1. Before a command, [`commands::Executor::execute`] compares [`engine::cache::Cache`]'s memory
+//!    with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it releases its locks.
+//! 2. [`engine::eviction::evict_until_below_limit`] repeats [`engine::eviction::evict_one`] until
+//!    memory is below the limit or no key is eligible.
+//! 3. A shard is locked and keys are sampled into its [`engine::eviction::Pool`], ranked by the
+//!    policy of `maxmemory-policy`.
+//! 4. The coldest candidate is removed. A large value is freed by another thread if
+//!    `lazyfree-lazy-eviction` says so ([`engine::lazy_free`]).
+//! 5. With the lock released, the event `evicted` and invalidations are published.
+//! 6. If memory is still over the limit, commands that need more are refused with `-OOM`.
 
 #[cfg(feature = "server")]
 pub mod cli;

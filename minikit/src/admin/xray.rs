@@ -207,13 +207,14 @@ main { display: grid; gap: 1.5rem 2rem; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 h1 { grid-column: 1 / -1; }
 section { min-width: 0; }
+section:has(th:nth-child(7)) { grid-column: 1 / -1; }
 h2 { font-size: 1rem; margin: 0; }
 p { margin: .2rem 0 0; color: var(--soft); }
 .wide { overflow-x: auto; margin-top: .5rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line);
   vertical-align: top; }
-.table td:not(.n) { min-width: 14ch; }
+.table td:not(.n) { min-width: 8ch; }
 th { font-weight: 500; color: var(--soft); white-space: nowrap; }
 .n { text-align: right; white-space: nowrap; }
 .list td { text-align: right; padding-right: 0; overflow-wrap: anywhere; }
