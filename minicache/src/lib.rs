@@ -25,7 +25,7 @@
 //! 5. The handler reads and changes keys through [`engine::access::Access`] and appends its reply
 //!    to [`wire::reply::Reply`].
 //! 6. Blocked clients that wait for a key just filled are served
-//!    ([`commands::Executor::serve_waiting`]), and caches of clients are invalidated.
+//!    ([`commands::blocked::serve_ready_keys`]), and caches of clients are invalidated.
 //! 7. The connection writes all replies of the batch with one system call.
 //!
 //! # The life of an eviction
@@ -34,7 +34,7 @@
 //!    with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it releases its locks.
 //! 2. [`engine::eviction::evict_until_below_limit`] repeats [`engine::eviction::evict_one`] until
 //!    memory is below the limit or no key is eligible.
-//! 3. A shard is locked and keys are sampled into its [`engine::eviction::Pool`], ranked by the
+//! 3. A shard is locked and keys are sampled into its [pool](engine::eviction::pool::Pool), ranked by the
 //!    policy of `maxmemory-policy`.
 //! 4. The coldest candidate is removed. A large value is freed by another thread if
 //!    `lazyfree-lazy-eviction` says so ([`engine::lazy_free`]).
