@@ -19,8 +19,8 @@
 //! 1. `server::connection` reads bytes into the core's buffer and hands them to
 //!    [`commands::run::run`].
 //! 2. [`wire::request::Parser`] finds a whole request and borrows its arguments from the buffer.
-//! 3. [`commands::Executor::execute`] looks the name up in [`commands::catalogue`] and checks arity,
-//!    authentication, memory and subscription state.
+//! 3. [`commands::Executor::execute`] looks the name up in [`commands::catalogue`] and checks
+//!    arity, authentication, memory and subscription state.
 //! 4. [`commands::Executor::lock_for`] locks the shards of the command's keys, lowest first.
 //! 5. The handler reads and changes keys through [`engine::access::Access`] and appends its reply
 //!    to [`wire::reply::Reply`].
@@ -34,8 +34,8 @@
 //!    with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it releases its locks.
 //! 2. [`engine::eviction::evict_until_below_limit`] repeats [`engine::eviction::evict_one`] until
 //!    memory is below the limit or no key is eligible.
-//! 3. A shard is locked and keys are sampled into its [pool](engine::eviction::pool::Pool), ranked by the
-//!    policy of `maxmemory-policy`.
+//! 3. A shard is locked and keys are sampled into its [pool](engine::eviction::pool::Pool),
+//!    ranked by the policy of `maxmemory-policy`.
 //! 4. The coldest candidate is removed. A large value is freed by another thread if
 //!    `lazyfree-lazy-eviction` says so ([`engine::lazy_free`]).
 //! 5. With the lock released, the event `evicted` and invalidations are published.

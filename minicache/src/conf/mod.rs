@@ -3,7 +3,7 @@
 //! A parameter is stored as the text that `CONFIG GET` shows. Its [`kind`] says which texts may
 //! replace it. One [`table`] lists all parameters; [`special`] has those with a grammar of their
 //! own. [`settings`] derives numbers from the texts whenever one changes, [`live`] publishes them to
-//! all cores, [`file`] reads and rewrites `redis.conf`, and [`host`] is the process that a change
+//! all cores, [`mod@file`] reads and rewrites `redis.conf`, and [`host`] is the process that a change
 //! may have to reach.
 //!
 //! ```text
