@@ -76,7 +76,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller hands in a live allocation of ours; its size is read before it is freed.
+        // SAFETY: the caller hands in a live allocation of ours; its size is read first.
         unsafe {
             ALLOCATED.fetch_sub(size_of_allocation(pointer), Ordering::Relaxed);
             System.dealloc(pointer, layout);

@@ -2,9 +2,9 @@
 //!
 //! A parameter is stored as the text that `CONFIG GET` shows. Its [`kind`] says which texts may
 //! replace it. One [`table`] lists all parameters; [`special`] has those with a grammar of their
-//! own. [`settings`] derives numbers from the texts whenever one changes, [`live`] publishes them to
-//! all cores, [`mod@file`] reads and rewrites `redis.conf`, and [`host`] is the process that a change
-//! may have to reach.
+//! own. [`settings`] derives numbers from the texts whenever one changes, [`live`] publishes them
+//! to all cores, [`mod@file`] reads and rewrites `redis.conf`, and [`host`] is the process that a
+//! change may have to reach.
 //!
 //! ```text
 //! CONFIG SET maxmemory 1gb hz 1000          CONFIG GET maxmemory h?
@@ -17,8 +17,8 @@
 //! the process (another port, another directory) through [`Host`]; if that fails, it drops the copy
 //! and replies with [`ConfigError::Refused`].
 //!
-//! The counterpart in Redis is `config.c`. Two differences: a number of bytes beyond 64 bits becomes
-//! the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of `An`
+//! The counterpart in Redis is `config.c`. Two differences: a number of bytes beyond 64 bits
+//! becomes the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of `An`
 //! (Redis drops it).
 
 pub mod file;
