@@ -20,7 +20,7 @@ use std::time::Duration;
 use benches::engine::Engine;
 use benches::keys::{KEY_BYTES, VALUE_BYTES, key, value};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use minicache::engine::access::Access;
+use minicache::engine::keyspace::Keyspace;
 use minicache::engine::object::Str;
 use minicache::engine::rng::Rng;
 
@@ -43,12 +43,13 @@ impl Command {
     }
 
     /// Executes it on a keyspace whose shards are locked; bytes that it read.
-    fn run(&self, access: &mut Access) -> usize {
+    fn run(&self, keyspace: &mut Keyspace) -> usize {
+        let key = keyspace.key(&self.key);
         if self.writes {
-            access.set_string(&self.key, &value(self.number), None);
+            keyspace.set_string(key, &value(self.number), None);
             return VALUE_BYTES;
         }
-        match access.string(&self.key) {
+        match keyspace.string(key) {
             Ok(Some(Str::Bytes(bytes))) => bytes.len(),
             _ => 0,
         }
@@ -57,10 +58,12 @@ impl Command {
 
 fn filled(shards: usize) -> Engine {
     let engine = Engine::new(shards);
-    let mut access = engine.access(0);
-    access.lock_all();
-    (0..KEYS).for_each(|number| access.set_string(&key(number), &value(number), None));
-    drop(access);
+    let mut keyspace = engine.keyspace(0);
+    keyspace.lock_all();
+    (0..KEYS).for_each(|number| {
+        keyspace.set_string(engine.cache.shards.key(&key(number)), &value(number), None);
+    });
+    drop(keyspace);
     engine
 }
 
@@ -90,11 +93,11 @@ fn locked(engine: &Engine, index: usize, pipelines: usize, length: usize) -> usi
     let mut rng = Rng::new(index as u64);
     let mut found = 0;
     for _ in 0..pipelines {
-        let mut access = engine.access(index);
+        let mut keyspace = engine.keyspace(index);
         for _ in 0..length {
             let command = Command::random(&mut rng);
-            access.lock(1 << engine.cache.shard_of(&command.key));
-            found += command.run(&mut access);
+            keyspace.lock(1 << engine.cache.shards.key(&command.key).shard);
+            found += command.run(&mut keyspace);
         }
     }
     found
@@ -113,7 +116,7 @@ enum Message {
 /// A core that owns the keys of half of all numbers, and its way to the others.
 struct Owner<'e> {
     index: usize,
-    access: Access<'e>,
+    keyspace: Keyspace<'e>,
     inbox: Receiver<Message>,
     outboxes: Vec<Sender<Message>>,
     finished: usize,
@@ -134,7 +137,7 @@ impl Owner<'_> {
             Message::Answer(found, commands) => return Some((found, commands)),
             Message::Done => self.finished += 1,
             Message::Work(from, commands) => {
-                let found = commands.iter().map(|command| command.run(&mut self.access)).sum();
+                let found = commands.iter().map(|command| command.run(&mut self.keyspace)).sum();
                 self.send(from, Message::Answer(found, commands));
             }
         }
@@ -160,7 +163,7 @@ impl Owner<'_> {
             }
         }
         let mine = &mut parts[self.index];
-        let mut found: usize = mine.iter().map(|command| command.run(&mut self.access)).sum();
+        let mut found: usize = mine.iter().map(|command| command.run(&mut self.keyspace)).sum();
         mine.clear();
         while missing > 0 {
             let Some((theirs, mut part)) = self.attend() else { continue };
@@ -193,11 +196,11 @@ fn owned(engines: &[Engine; CORES], pipelines: usize, length: usize) -> Duration
         inboxes.into_iter().map(|inbox| std::sync::Mutex::new(Some(inbox))).collect();
     on_all_cores(pipelines * length, |index| {
         let inbox = inboxes[index].lock().ok().and_then(|mut inbox| inbox.take());
-        let mut access = engines[index].access(index);
-        access.lock_all();
+        let mut keyspace = engines[index].keyspace(index);
+        keyspace.lock_all();
         let owner = Owner {
             index,
-            access,
+            keyspace,
             inbox: inbox.expect("each core takes its own, once"),
             outboxes: outboxes.clone(),
             finished: 0,

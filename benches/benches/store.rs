@@ -125,38 +125,46 @@ fn expire_by_wheel(c: &mut Criterion, size: Size) {
     let (engine, mut now) = (OnceCell::new(), NOW);
     let fill = || {
         let engine = Engine::new(64);
-        let mut access = engine.access(0);
-        access.lock_all();
+        let mut keyspace = engine.keyspace(0);
+        keyspace.lock_all();
         for number in 0..size.0 as u64 {
-            access.set_string(&key(number), &value(number), Some(FAR_MS));
+            keyspace.set_string(
+                engine.cache.shards.key(&key(number)),
+                &value(number),
+                Some(FAR_MS),
+            );
         }
-        drop(access);
+        drop(keyspace);
         engine
     };
     let mut group = group(c, "expire", size);
     group.throughput(Throughput::Elements(DYING));
     group.bench_function(Minicache::NAME, |b| {
         let engine = engine.get_or_init(fill);
-        let mut access = engine.access(0);
-        access.lock_all();
-        access.now = now;
+        let mut keyspace = engine.keyspace(0);
+        keyspace.lock_all();
+        keyspace.now = now;
         b.iter_custom(|rounds| {
             let mut taken = Duration::ZERO;
             for _ in 0..rounds {
                 for number in size.0 as u64..size.0 as u64 + DYING {
-                    access.set_string(&key(number), &value(number), Some(access.now.ms + 500));
+                    keyspace.set_string(
+                        engine.cache.shards.key(&key(number)),
+                        &value(number),
+                        Some(keyspace.now.ms + 500),
+                    );
                 }
-                access.now.ms += 1000;
+                keyspace.now.ms += 1000;
                 let start = Instant::now();
-                for shard in 0..engine.cache.shards() {
-                    access.expire_due(shard, 0, usize::MAX);
+                for shard in 0..engine.cache.shards.len() {
+                    keyspace.expire_due(shard, 0, usize::MAX);
                 }
                 taken += start.elapsed();
             }
             taken
         });
-        now = access.now;
-        let left: usize = access.shards().map(|(_, shard)| shard.len(0)).sum();
+        now = keyspace.now;
+        let left: usize = keyspace.shards().map(|(_, shard)| shard.len(0)).sum();
         assert_eq!(left, size.0);
     });
 }

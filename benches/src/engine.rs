@@ -12,17 +12,19 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use minicache::commands::cache::Cache;
 use minicache::commands::session::Session;
+use minicache::commands::stats::Identity;
 use minicache::commands::{Executor, run::run};
 use minicache::conf::Config;
 use minicache::conf::Snapshot;
-use minicache::engine::access::{Access, Moment};
-use minicache::engine::cache::{Cache, Identity};
+use minicache::engine::keyspace::Keyspace;
+use minicache::engine::timestamp::Timestamp;
 use minicache::wire::reply::{Protocol, Reply};
 use minicache::wire::request::Parser;
 
 /// The time at which everything happens.
-pub const NOW: Moment = Moment { ms: 1_700_000_000_000, us: 0 };
+pub const NOW: Timestamp = Timestamp { ms: 1_700_000_000_000, us: 0 };
 
 /// A cache and its configuration.
 pub struct Engine {
@@ -58,13 +60,14 @@ impl Engine {
     }
 
     /// The keyspace, as commands of one core see it.
-    pub fn access(&self, core: usize) -> Access<'_> {
-        Access::new(&self.cache, &self.cache.counters[core], &self.config.tuning, NOW)
+    pub fn keyspace(&self, core: usize) -> Keyspace<'_> {
+        let counters = &self.cache.stats.counters[core];
+        Keyspace::new(self.cache.parts(counters, &self.config.tuning), NOW)
     }
 
     /// A client.
     pub fn client(&self) -> Client<'_> {
-        let client = self.cache.clients.enter(String::new(), String::new(), NOW.ms);
+        let client = self.cache.registry.clients.enter(String::new(), String::new(), NOW.ms);
         Client {
             engine: self,
             session: Session::new(client, true),
@@ -81,7 +84,7 @@ impl Client<'_> {
         let mut out = Reply::new(Protocol::Resp2);
         self.replies.clear();
         *out.buffer() = std::mem::take(&mut self.replies);
-        let mut executor = Executor::new(cache, &cache.counters[0], config, NOW, || 0);
+        let mut executor = Executor::new(cache, &cache.stats.counters[0], config, NOW, || 0);
         let done = run(&mut executor, &mut self.session, &mut self.parser, requests, &mut out);
         drop(executor);
         assert_eq!(done, requests.len(), "the requests are whole");

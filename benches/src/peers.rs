@@ -18,8 +18,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use minicache::engine::access::Access;
 use minicache::engine::eviction::evict_one;
+use minicache::engine::key::Key;
+use minicache::engine::keyspace::Keyspace;
 use parking_lot::{Mutex, RwLock};
 
 use crate::engine::{Engine, NOW};
@@ -63,7 +64,7 @@ pub struct Minicache(Engine);
 
 /// A thread's access to minicache.
 struct MinicacheVisitor<'e> {
-    access: Access<'e>,
+    keyspace: Keyspace<'e>,
     engine: &'e Engine,
     next_shard: usize,
 }
@@ -76,44 +77,48 @@ impl Peer for Minicache {
     }
 
     fn visit(&self) -> impl Visitor + '_ {
-        MinicacheVisitor { access: self.0.access(0), engine: &self.0, next_shard: 0 }
+        MinicacheVisitor { keyspace: self.0.keyspace(0), engine: &self.0, next_shard: 0 }
     }
 
     fn len(&self) -> usize {
-        (0..self.0.cache.shards()).map(|index| self.0.cache.lock(index).shard.len(0)).sum()
+        (0..self.0.cache.shards.len())
+            .map(|index| self.0.cache.shards.lock(index).shard.len(0))
+            .sum()
     }
 }
 
 impl MinicacheVisitor<'_> {
-    fn lock(&mut self, key: &[u8]) {
-        self.access.lock(1 << self.engine.cache.shard_of(key));
+    fn lock<'k>(&mut self, key: &'k [u8]) -> Key<'k> {
+        let key = self.engine.cache.shards.key(key);
+        self.keyspace.lock(1 << key.shard);
+        key
     }
 }
 
 impl Visitor for MinicacheVisitor<'_> {
     fn get(&mut self, key: &[u8], out: &mut Vec<u8>) -> bool {
-        self.lock(key);
-        let found = match self.access.string(key) {
+        let key = self.lock(key);
+        let found = match self.keyspace.string(key) {
             Ok(Some(minicache::engine::object::Str::Bytes(bytes))) => {
                 out.extend_from_slice(bytes);
                 true
             }
             _ => false,
         };
-        self.access.release();
+        self.keyspace.release();
         found
     }
 
     fn set(&mut self, key: &[u8], value: &[u8]) {
-        self.lock(key);
-        self.access.set_string(key, value, None);
-        self.access.release();
+        let key = self.lock(key);
+        self.keyspace.set_string(key, value, None);
+        self.keyspace.release();
     }
 
     fn add(&mut self, key: &[u8], value: &[u8]) {
         self.set(key, value);
         let Engine { cache, config } = self.engine;
-        let evicted = evict_one(cache, &config.tuning, NOW, &mut self.next_shard);
+        let evicted = evict_one(&cache.shards, &config.tuning, NOW, &mut self.next_shard);
         assert!(evicted.is_some(), "there is a key to evict");
     }
 }

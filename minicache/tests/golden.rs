@@ -7,7 +7,7 @@
 use clap::Parser;
 use minicache::cli::print::{Style, print};
 use minicache::cli::{assist, help};
-use minicache::engine::access::Moment;
+use minicache::engine::timestamp::Timestamp;
 use minicache::explain::{ExplainArgs, explain};
 use minicache::format::words::split;
 use minicache::wire::frame::Frame;
@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 /// 2026-11-22T16:43:00.123Z, always.
-const NOW: Moment = Moment { ms: 1_795_365_780_123, us: 0 };
+const NOW: Timestamp = Timestamp { ms: 1_795_365_780_123, us: 0 };
 
 fn scripts(name: &str) -> String {
     format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))

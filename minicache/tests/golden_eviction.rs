@@ -19,14 +19,15 @@
 
 use minicache::cli::print::{Style, print};
 use minicache::commands::Executor;
+use minicache::commands::cache::Cache;
 use minicache::commands::session::Session;
+use minicache::commands::stats::Identity;
 use minicache::conf::Config;
-use minicache::engine::access::Moment;
-use minicache::engine::cache::{Cache, Identity};
 use minicache::engine::clients::Client;
 use minicache::engine::hashing;
 use minicache::engine::mailbox::Message;
 use minicache::engine::pubsub::Scope;
+use minicache::engine::timestamp::Timestamp;
 use minicache::format::words::split;
 use minicache::raw::Counting;
 use minicache::wire::frame::Frame;
@@ -59,7 +60,7 @@ fn evicted() {
 /// A cache of one shard, a client, and a subscriber to evictions.
 struct Store {
     cache: Cache,
-    now: Moment,
+    now: Timestamp,
     session: Session,
     subscriber: Arc<Client>,
     /// The number of keys for which there is memory.
@@ -81,12 +82,17 @@ impl Store {
             config_file: String::new(),
         };
         let cache = Cache::new(1, 1, config, identity);
-        let subscriber = cache.clients.enter(String::new(), String::new(), 0);
-        cache.pubsub.lock().subscribe(Scope::Channel, b"__keyevent@0__:evicted", &subscriber);
-        let session = Session::new(cache.clients.enter(String::new(), String::new(), 0), true);
+        let subscriber = cache.registry.clients.enter(String::new(), String::new(), 0);
+        cache.registry.pubsub.lock().subscribe(
+            Scope::Channel,
+            b"__keyevent@0__:evicted",
+            &subscriber,
+        );
+        let session =
+            Session::new(cache.registry.clients.enter(String::new(), String::new(), 0), true);
         Store {
             cache,
-            now: Moment { ms: 1_700_000_000_000, us: 0 },
+            now: Timestamp { ms: 1_700_000_000_000, us: 0 },
             session,
             subscriber,
             room: None,
@@ -135,7 +141,7 @@ impl Store {
         }
 
         let config = self.cache.config.snapshot();
-        let counters = &self.cache.counters[0];
+        let counters = &self.cache.stats.counters[0];
         let mut executor = Executor::new(&self.cache, counters, &config, self.now, || 0);
         executor.execute(&mut self.session, args.as_args(), &mut out);
         drop(executor);
@@ -149,8 +155,8 @@ impl Store {
     /// Sets `maxmemory` so that it is exceeded if there are more keys than `keys`. Three quarters of
     /// a slot are left for what the first eviction allocates, its pool.
     fn set_limit(&self, keys: i64) {
-        let too_many = self.cache.lock(0).shard.len(0) as i64 - keys;
-        let limit = self.cache.used_memory() as i64 - too_many * SLOT + SLOT * 3 / 4;
+        let too_many = self.cache.shards.lock(0).shard.len(0) as i64 - keys;
+        let limit = self.cache.shards.used_memory() as i64 - too_many * SLOT + SLOT * 3 / 4;
         self.cache.config.change(|config| {
             config.put("maxmemory", &[limit.to_string().as_bytes()]).expect("a number");
         });
@@ -169,7 +175,7 @@ impl Store {
     }
 
     fn pool(&self) -> String {
-        let cell = self.cache.lock(0);
+        let cell = self.cache.shards.lock(0);
         let rows = cell.shard.pool.candidates().iter().map(|candidate| {
             format!("{} idle {} s\n", candidate.key.escape_ascii(), candidate.coldness / 1000)
         });

@@ -42,7 +42,7 @@ fn wait_a_moment(world: &World, words: &[&str]) -> String {
     let reply = client.run(world, words);
     let Some(ticket) = client.session.waiting else { return reply };
     loop {
-        match world.cache.blocked.withdraw(ticket) {
+        match world.cache.registry.blocked.withdraw(ticket) {
             Withdrawal::Canceled => return NOTHING.to_string(),
             Withdrawal::Completed => return letter(&client),
             Withdrawal::InProgress => thread::yield_now(),
@@ -53,7 +53,7 @@ fn wait_a_moment(world: &World, words: &[&str]) -> String {
 /// What a connection does that ends while its command waits.
 fn hang_up(world: &World, client: Client) {
     if let Some(ticket) = client.session.waiting {
-        world.cache.blocked.finish(ticket);
+        world.cache.registry.blocked.finish(ticket);
     }
 }
 
@@ -86,7 +86,7 @@ fn a_push_is_not_missed() {
         assert_eq!(wait(&world, &["BLPOP", "jobs", "0"]), popped("jobs", "a"));
         assert_eq!(there(push), ":1\r\n");
         assert_eq!(len(&world, "jobs"), ":0\r\n");
-        assert_eq!(world.cache.blocked.count().get(), 0);
+        assert_eq!(world.cache.registry.blocked.count().get(), 0);
     });
 }
 
@@ -100,7 +100,7 @@ fn time_runs_out_while_a_push_comes() {
         let left = if reply == NOTHING { ":1\r\n" } else { ":0\r\n" };
         assert!(reply == NOTHING || reply == popped("jobs", "a"), "{reply:?}");
         assert_eq!(len(&world, "jobs"), left);
-        assert_eq!(world.cache.blocked.count().get(), 0);
+        assert_eq!(world.cache.registry.blocked.count().get(), 0);
     });
 }
 
@@ -116,7 +116,7 @@ fn one_element_serves_one_of_two() {
         let empty = replies.iter().filter(|it| *it == NOTHING).count();
         assert_eq!(served + empty, 2, "{replies:?}");
         assert_eq!(len(&world, "jobs"), format!(":{}\r\n", 1 - served));
-        assert_eq!(world.cache.blocked.count().get(), 0);
+        assert_eq!(world.cache.registry.blocked.count().get(), 0);
     });
 }
 
@@ -137,7 +137,7 @@ fn two_pushes_race_for_one_who_waits_for_both_keys() {
         let taken = [popped(&a, "x"), popped(&b, "x")].map(|it| it == reply);
         assert!(taken[0] != taken[1], "{reply:?}");
         assert_eq!(left, taken.map(|it| if it { ":0\r\n" } else { ":1\r\n" }));
-        assert_eq!(world.cache.blocked.count().get(), 0);
+        assert_eq!(world.cache.registry.blocked.count().get(), 0);
     });
 }
 
@@ -154,7 +154,7 @@ fn a_client_that_hangs_up_leaves_no_ticket() {
         });
         hang_up(&world, client);
         assert_eq!(there(add), ":1\r\n");
-        assert_eq!(world.cache.blocked.count().get(), 0);
+        assert_eq!(world.cache.registry.blocked.count().get(), 0);
         assert_eq!(world.client().run(&world, &["DEL", "jobs"]), ":1\r\n");
         assert_eq!(world.client().run(&world, &["RPUSH", "jobs", "a"]), ":1\r\n");
         assert_eq!(len(&world, "jobs"), ":1\r\n");
@@ -175,6 +175,6 @@ fn what_was_taken_back_is_not_served() {
         assert_eq!(wait_a_moment(&world, &["BLPOP", "jobs", "1"]), NOTHING);
         there(push);
         assert_eq!(len(&world, "jobs"), ":0\r\n");
-        assert_eq!(world.cache.blocked.count().get(), 0);
+        assert_eq!(world.cache.registry.blocked.count().get(), 0);
     });
 }

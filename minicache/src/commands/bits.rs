@@ -33,7 +33,7 @@ pub fn setbit(c: &mut Call) -> Answer {
         Some(1) => true,
         _ => return Err(Error::new("ERR bit is not an integer or out of range")),
     };
-    let key = c.arg(1);
+    let key = c.key(1);
     let text = c.store.text_mut(key)?;
     let grew = grow(text, offset / 8 + 1);
     let byte = &mut text[offset / 8];
@@ -51,7 +51,7 @@ pub fn setbit(c: &mut Call) -> Answer {
 pub fn getbit(c: &mut Call) -> Answer {
     let offset = bit_offset(c, c.arg(2), 1)?;
     let mut scratch = ItoaBuf::new();
-    let text = text(c.store.string(c.args.at(1))?, &mut scratch);
+    let text = text(c.store.string(c.key(1))?, &mut scratch);
     let on = text.get(offset / 8).is_some_and(|byte| byte & (0x80 >> (offset % 8)) != 0);
     c.out.int(on.into());
     Ok(())
@@ -60,7 +60,7 @@ pub fn getbit(c: &mut Call) -> Answer {
 /// `BITCOUNT key [start end [BYTE | BIT]]`
 pub fn bitcount(c: &mut Call) -> Answer {
     let mut scratch = ItoaBuf::new();
-    let Some(found) = c.store.string(c.args.at(1))? else {
+    let Some(found) = c.store.string(c.key(1))? else {
         c.out.int(0);
         return Ok(());
     };
@@ -91,7 +91,7 @@ pub fn bitpos(c: &mut Call) -> Answer {
         _ => return Err(Error::new("ERR The bit argument must be 1 or 0.")),
     };
     let mut scratch = ItoaBuf::new();
-    let Some(found) = c.store.string(c.args.at(1))? else {
+    let Some(found) = c.store.string(c.key(1))? else {
         c.out.int(if wanted { -1 } else { 0 });
         return Ok(());
     };
@@ -127,9 +127,9 @@ pub fn bitop(c: &mut Call) -> Answer {
 
 fn combine(c: &mut Call, with: impl Fn(u8, u8) -> u8) -> Answer {
     let mut scratch = ItoaBuf::new();
-    let mut result = text(c.store.string(c.args.at(3))?, &mut scratch).to_vec();
+    let mut result = text(c.store.string(c.key(3))?, &mut scratch).to_vec();
     for key in c.args.from(4).iter() {
-        let other = text(c.store.string(key)?, &mut scratch);
+        let other = text(c.store.string(c.store.key(key))?, &mut scratch);
         grow(&mut result, other.len());
         let (both, rest) = result.split_at_mut(other.len());
         both.iter_mut().zip(other).for_each(|(one, other)| *one = with(*one, *other));
@@ -144,14 +144,14 @@ fn negate(c: &mut Call) -> Answer {
         return Err(Error::new("ERR BITOP NOT must be called with a single source key."));
     }
     let mut scratch = ItoaBuf::new();
-    let source = text(c.store.string(c.args.at(3))?, &mut scratch);
+    let source = text(c.store.string(c.key(3))?, &mut scratch);
     let result = source.iter().map(|byte| !byte).collect();
     store_result(c, result);
     Ok(())
 }
 
 fn store_result(c: &mut Call, result: Vec<u8>) {
-    let key = c.arg(2);
+    let key = c.key(2);
     c.out.count(result.len());
     if !result.is_empty() {
         c.store.set(key, Fresh::Object(Object::Text(result)), None);

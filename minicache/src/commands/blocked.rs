@@ -18,6 +18,7 @@ use super::{Call, Command, Mode, handlers};
 use crate::engine::blocking::DbKey;
 use crate::engine::clients::Client;
 use crate::engine::error::Error;
+use crate::engine::key::Key;
 use crate::engine::mailbox::Message;
 use crate::engine::object::{Container, Value};
 use crate::format::number::parse_f64;
@@ -55,7 +56,7 @@ pub fn block_for_keys(c: &mut Call, keys: &[&[u8]], timeout_ms: Option<i64>) {
                 protocol: c.session.protocol,
             };
             c.session.wait_until_ms = timeout_ms.map(|ms| c.store.now.ms.saturating_add(ms));
-            c.session.waiting = Some(c.store.cache.blocked.register(blocked, db, keys));
+            c.session.waiting = Some(c.cache.registry.blocked.register(blocked, db, keys));
             c.parked = true;
         }
     }
@@ -63,11 +64,11 @@ pub fn block_for_keys(c: &mut Call, keys: &[&[u8]], timeout_ms: Option<i64>) {
 
 /// Returns true if a blocking command should look at a key. A new command looks at all of its keys;
 /// one that has waited looks only at the key that is ready, and only if that has the right type.
-pub fn looks_at<T: Container>(c: &mut Call, key: &[u8]) -> bool {
+pub fn looks_at<T: Container>(c: &mut Call, key: Key) -> bool {
     if c.mode != Mode::Retry {
         return true;
     }
-    c.ready_key == Some(key)
+    c.ready_key == Some(key.bytes)
         && match c.store.peek(key) {
             Some(Value::Object(object)) => T::of(object).is_some(),
             _ => false,
@@ -98,7 +99,7 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
 pub fn serve_ready_keys(executor: &mut Executor) {
     while !executor.store.ready_keys.is_empty() {
         let key = executor.store.ready_keys.remove(0);
-        for id in executor.store.cache.blocked.queue(&key) {
+        for id in executor.cache.registry.blocked.queue(&key) {
             if !serve(executor, id, &key) {
                 break;
             }
@@ -110,16 +111,16 @@ pub fn serve_ready_keys(executor: &mut Executor) {
 ///
 /// Returns false if the key is gone: the others that wait for it would get nothing either.
 fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
-    let cache = executor.store.cache;
-    let Some(blocked) = cache.blocked.get(id) else { return true };
+    let cache = executor.cache;
+    let Some(blocked) = cache.registry.blocked.get(id) else { return true };
     let args = blocked.args.as_args();
 
     // From the claim to its end the shards of all its keys stay locked, so that a timeout or a
     // disconnection on another core finds the command either before it began or after it ended.
     let outer_db = std::mem::replace(&mut executor.store.db, key.0);
-    executor.lock_for(blocked.command, args);
-    let exists = executor.store.exists(&key.1);
-    if !exists || !cache.blocked.claim(id) {
+    executor.lock_for(blocked.command, args, &mut None);
+    let exists = executor.store.exists(executor.store.key(&key.1));
+    if !exists || !cache.registry.blocked.claim(id) {
         executor.store.db = outer_db;
         return exists;
     }
@@ -132,7 +133,10 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
         command: blocked.command,
         session: &mut session,
         store: &mut executor.store,
+        cache,
+        counters: executor.counters,
         settings: executor.settings,
+        key_hash: None,
         out: &mut reply,
         mode: Mode::Retry,
         ready_key: Some(&key.1),
@@ -140,9 +144,9 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
     };
     let answer = handlers::of(blocked.command)(&mut call);
     if call.parked {
-        cache.blocked.resume(id);
+        cache.registry.blocked.resume(id);
     } else {
-        cache.blocked.finish(id);
+        cache.registry.blocked.finish(id);
         if let Err(error) = answer {
             executor.report(&error, &mut reply);
         }

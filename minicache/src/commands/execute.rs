@@ -11,11 +11,14 @@ use super::messages::write_pending;
 use super::session::{Replies, Session};
 use super::transactions::{queue, refused};
 use super::{Call, Command, Mode, catalogue, handlers, shown};
+use crate::commands::cache::Cache;
+use crate::commands::stats::Counters;
 use crate::conf::{Settings, Snapshot};
-use crate::engine::access::{Access, Moment, publish_eviction};
-use crate::engine::cache::{Cache, Counters, add};
+use crate::engine::counter::add;
 use crate::engine::error::{Answer, Error};
 use crate::engine::eviction::{OutOfMemory, evict_until_below_limit};
+use crate::engine::keyspace::Keyspace;
+use crate::engine::timestamp::Timestamp;
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use std::sync::atomic::Ordering;
@@ -29,7 +32,13 @@ const TIME_ALL_BELOW_US: i64 = 1000;
 /// Executes one core's commands, batch by batch.
 pub struct Executor<'c> {
     /// The keyspace, and the locks held.
-    pub store: Access<'c>,
+    pub store: Keyspace<'c>,
+    /// The whole server.
+    pub cache: &'c Cache,
+    /// The counters of this core.
+    pub counters: &'c Counters,
+    /// The hash of the next request's argument 1, if [`Keyspace::prefetch`] has computed it.
+    pub key_hash: Option<u64>,
     /// The parameters of this batch.
     pub settings: &'c Settings,
     /// Nanoseconds from some start; handed in, so that nothing in here reads a clock.
@@ -44,11 +53,12 @@ impl<'c> Executor<'c> {
         cache: &'c Cache,
         counters: &'c Counters,
         config: &'c Snapshot,
-        now: Moment,
+        now: Timestamp,
         clock: fn() -> u64,
     ) -> Executor<'c> {
-        let store = Access::new(cache, counters, &config.tuning, now);
-        Executor { store, settings: &config.settings, clock, evicting: 0 }
+        let store = Keyspace::new(cache.parts(counters, &config.tuning), now);
+        let settings = &config.settings;
+        Executor { store, cache, counters, key_hash: None, settings, clock, evicting: 0 }
     }
 
     /// Executes one request and appends its reply, or takes note that it waits.
@@ -81,7 +91,7 @@ impl<'c> Executor<'c> {
 
     /// Until when a pause keeps this command waiting.
     pub fn held_up(&self, session: &Session, args: Args) -> Option<i64> {
-        let pause = &self.store.cache.pause;
+        let pause = &self.cache.registry.pause;
         pause.holds(self.store.now.ms, true)?;
         // What would be refused need not wait.
         let command = find(args).ok().filter(|_| session.trusted)?;
@@ -99,7 +109,7 @@ impl<'c> Executor<'c> {
 
     /// Counts an error reply under its code.
     pub fn count_error(&self, code: &str) {
-        self.store.cache.totals.count_error(code);
+        self.cache.stats.totals.count_error(code);
     }
 
     /// Counts an error, and replies with it.
@@ -134,15 +144,16 @@ impl<'c> Executor<'c> {
                 _ => return queue(session, command, args, out),
             }
         }
-        self.lock_for(command, args);
-        self.call(session, command, args, out, Mode::Direct)
+        let mut key_hash = self.key_hash.take();
+        self.lock_for(command, args, &mut key_hash);
+        self.call(session, command, args, out, Mode::Direct, key_hash)
     }
 
     /// Counts a command that is refused before it runs, if there is such a command.
     fn count_rejected(&self, args: Args) {
         let Some(command) = catalogue::find(args.at(0)) else { return };
         let command = args.get(1).and_then(|name| command.subcommand(name)).unwrap_or(command);
-        add(&self.store.counters.of(command.id()).rejected, 1);
+        add(&self.counters.of(command.id()).rejected, 1);
     }
 
     fn permit(
@@ -156,8 +167,8 @@ impl<'c> Executor<'c> {
         if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
             return Err(Error::new("ERR Command not allowed inside a transaction"));
         }
-        let short = self.store.cache.is_full()
-            || (self.store.tuning.maxmemory > 0 && self.evict_if_needed().is_err());
+        let short = self.cache.shards.is_full()
+            || (self.store.parts.tuning.maxmemory > 0 && self.evict_if_needed().is_err());
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
@@ -179,6 +190,7 @@ impl<'c> Executor<'c> {
         args: Args,
         out: &mut Reply,
         mode: Mode,
+        key_hash: Option<u64>,
     ) -> Answer {
         self.observed(session, command, args, |executor, session| {
             let (store, settings) = (&mut executor.store, executor.settings);
@@ -189,7 +201,10 @@ impl<'c> Executor<'c> {
                 command,
                 session,
                 store,
+                cache: executor.cache,
+                counters: executor.counters,
                 settings,
+                key_hash,
                 out,
                 mode,
                 ready_key,
@@ -208,7 +223,7 @@ impl<'c> Executor<'c> {
         if remembers && command.flags.has(Flags::READONLY) {
             let mut keys = Vec::new();
             for_each_key(command, args, |index| keys.push(args.at(index)));
-            self.store.cache.tracking.remember(id, &keys);
+            self.cache.registry.tracking.remember(id, &keys);
         }
     }
 
@@ -216,7 +231,7 @@ impl<'c> Executor<'c> {
     /// to go to make room for it. Where it wants no replies, there is none to be in front of.
     #[cold]
     fn precede(&mut self, session: &Session, out: &mut Reply) {
-        self.store.cache.tracking.limit(self.settings.tracking_table_max_keys);
+        self.cache.registry.tracking.limit(self.settings.tracking_table_max_keys);
         if session.replies == Replies::On {
             write_pending(session, out);
         }
@@ -234,7 +249,7 @@ impl<'c> Executor<'c> {
         let seen = &session.client.figures;
         seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
-        let figures = self.store.counters.of(command.id());
+        let figures = self.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = calls < TIMED_ONE_IN || command.may_be_slow() || self.times_all();
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
@@ -252,7 +267,7 @@ impl<'c> Executor<'c> {
                 self.note_slow(session, command, args, took_ns / 1000);
             }
         }
-        let monitors = &self.store.cache.monitors;
+        let monitors = &self.cache.registry.monitors;
         if monitors.any() && !command.flags.has(Flags::ADMIN) {
             monitors.show(self.store.now, session.db, &session.client, args);
         }
@@ -266,7 +281,7 @@ impl<'c> Executor<'c> {
     /// held against the new one already, which the rules of its batch do not know.
     fn slow_from_us(&self, session: &Session) -> i64 {
         match session.ends_batch {
-            true => self.store.cache.config.snapshot().settings.slowlog_log_slower_than,
+            true => self.cache.config.snapshot().settings.slowlog_log_slower_than,
             false => self.settings.slowlog_log_slower_than,
         }
     }
@@ -283,45 +298,55 @@ impl<'c> Executor<'c> {
     fn note_latency(&self, command: &Command, took_ns: u64) {
         let settings = &self.settings;
         if settings.latency_tracking {
-            self.store.counters.of(command.id()).latency.note(took_ns);
+            self.counters.of(command.id()).latency.note(took_ns);
         }
         let (threshold_ms, took_ms) = (settings.latency_monitor_threshold, took_ns / 1_000_000);
         if threshold_ms > 0 && took_ms >= threshold_ms {
             let fast = command.flags.has(Flags::FAST);
             let event = if fast { "fast-command" } else { "command" };
-            self.store.cache.latency.note(event, self.store.now.ms / 1000, took_ms);
+            self.cache.stats.latency.note(event, self.store.now.ms / 1000, took_ms);
         }
     }
 
     #[cold]
     fn note_slow(&self, session: &Session, command: &Command, args: Args, took_us: u64) {
         if !command.flags.has(Flags::SKIP_SLOWLOG) {
-            let Access { cache, now, .. } = self.store;
+            let now = self.store.now;
             let most = self.settings.slowlog_max_len as usize;
-            cache.slow_log.note(session, args, now, took_us, most);
+            self.cache.stats.slow_log.note(session, args, now, took_us, most);
         }
     }
 
-    /// Locks what a command will touch.
-    pub fn lock_for(&mut self, command: &Command, args: Args) {
+    /// Locks the shards of a command's keys. The hash of argument 1 is used if there is one, and
+    /// left for the handler otherwise, so that no command hashes its first key twice.
+    pub fn lock_for(&mut self, command: &Command, args: Args, key_hash: &mut Option<u64>) {
         if command.flags.has(Flags::ALL_KEYS) {
             self.store.lock_all();
-        } else if self.store.cache.shards() == 1 {
+        } else if self.cache.shards.len() == 1 {
             self.store.lock(1);
         } else {
-            let wanted = self.shards_for(command, args);
+            let wanted = self.shards_for(command, args, key_hash);
             self.store.lock(wanted);
         }
     }
 
-    /// The shards a command will touch.
-    pub fn shards_for(&self, command: &Command, args: Args) -> u64 {
+    /// The set of shards of a command's keys.
+    pub fn shards_for(&self, command: &Command, args: Args, key_hash: &mut Option<u64>) -> u64 {
+        let shards = &self.cache.shards;
         if command.flags.has(Flags::ALL_KEYS) {
-            return u64::MAX >> (64 - self.store.cache.shards());
+            return u64::MAX >> (64 - shards.len());
         }
         let mut set = 0;
         for_each_key(command, args, |index| {
-            set |= 1 << self.store.cache.shard_of(args.at(index));
+            let bytes = args.at(index);
+            let key = match (index, *key_hash) {
+                (1, Some(hash)) => shards.key_with_hash(bytes, hash),
+                _ => shards.key(bytes),
+            };
+            if index == 1 {
+                *key_hash = Some(key.hash);
+            }
+            set |= 1 << key.shard;
         });
         set
     }
@@ -329,13 +354,14 @@ impl<'c> Executor<'c> {
     /// Evicts keys if more than `maxmemory` is in use. The locks are released only if it is.
     #[inline(never)]
     fn evict_if_needed(&mut self) -> Result<(), OutOfMemory> {
-        let Access { cache, tuning, now, .. } = self.store;
-        if cache.used_memory() as u64 <= tuning.maxmemory {
+        let parts = self.store.parts;
+        if parts.shards.used_memory() as u64 <= parts.tuning.maxmemory {
             return Ok(());
         }
         self.store.release();
-        evict_until_below_limit(cache, tuning, now, &mut self.evicting, |evicted| {
-            publish_eviction(cache, tuning, evicted);
+        let (shards, tuning, now) = (parts.shards, parts.tuning, self.store.now);
+        evict_until_below_limit(shards, tuning, now, &mut self.evicting, |evicted| {
+            parts.publish_eviction(evicted);
         })
     }
 }

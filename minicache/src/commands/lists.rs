@@ -18,9 +18,10 @@ pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
 
 use super::Call;
 use super::popping::End as _;
-use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::values::list::{End, List, Side};
 use crate::format::listpack::Element;
 use crate::wire::reply::Reply;
@@ -58,7 +59,7 @@ pub fn rpop(c: &mut Call) -> Answer {
 
 /// `LLEN key`
 pub fn llen(c: &mut Call) -> Answer {
-    let len = c.store.get::<List>(c.args.at(1))?.map_or(0, List::len);
+    let len = c.store.get::<List>(c.key(1))?.map_or(0, List::len);
     c.out.count(len);
     Ok(())
 }
@@ -66,7 +67,7 @@ pub fn llen(c: &mut Call) -> Answer {
 /// `LINDEX key index`
 pub fn lindex(c: &mut Call) -> Answer {
     let index = c.int(2);
-    match c.store.get::<List>(c.args.at(1))? {
+    match c.store.get::<List>(c.key(1))? {
         Some(list) => c.out.element_or_null(list.get(index?)),
         None => c.out.null(),
     }
@@ -76,7 +77,7 @@ pub fn lindex(c: &mut Call) -> Answer {
 /// `LRANGE key start stop`
 pub fn lrange(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
-    let Some(list) = c.store.get::<List>(c.args.at(1))? else {
+    let Some(list) = c.store.get::<List>(c.key(1))? else {
         c.out.array(0);
         return Ok(());
     };
@@ -89,7 +90,7 @@ pub fn lrange(c: &mut Call) -> Answer {
 /// `LTRIM key start stop`
 pub fn ltrim(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
-    let key = c.arg(1);
+    let key = c.key(1);
     if let Some(list) = c.store.get_mut::<List>(key)? {
         let kept = clamp(start, stop, list.len());
         if kept.is_empty() {
@@ -106,8 +107,8 @@ pub fn ltrim(c: &mut Call) -> Answer {
 
 /// `LSET key index element`
 pub fn lset(c: &mut Call) -> Answer {
-    let (key, index, element) = (c.arg(1), c.int(2), c.arg(3));
-    let tuning = c.store.tuning;
+    let (key, index, element) = (c.key(1), c.int(2), c.arg(3));
+    let tuning = c.store.parts.tuning;
     let list = c.store.get_mut::<List>(key)?.ok_or(Error::NO_SUCH_KEY)?;
     if !list.set(index?, element, &tuning.limits) {
         return Err(Error::INDEX_OUT_OF_RANGE);
@@ -124,7 +125,7 @@ pub fn linsert(c: &mut Call) -> Answer {
         _ if c.is(2, "before") => Side::Before,
         _ => return Err(Error::SYNTAX),
     };
-    let (key, tuning) = (c.arg(1), c.store.tuning);
+    let (key, tuning) = (c.key(1), c.store.parts.tuning);
     let (pivot, element) = (c.arg(3), c.arg(4));
     let Some(list) = c.store.get_mut::<List>(key)? else {
         c.out.int(0);
@@ -141,7 +142,7 @@ pub fn linsert(c: &mut Call) -> Answer {
 
 /// `LREM key count element`
 pub fn lrem(c: &mut Call) -> Answer {
-    let (key, count) = (c.arg(1), c.int(2)?);
+    let (key, count) = (c.key(1), c.int(2)?);
     let Some(list) = c.store.get_mut::<List>(key)? else {
         c.out.int(0);
         return Ok(());
@@ -160,7 +161,7 @@ pub fn lpos(c: &mut Call) -> Answer {
     let search = Search::parse(c)?;
     let sought = Element::of(c.arg(2));
     let none = List::new();
-    let list = c.store.get::<List>(c.args.at(1))?.unwrap_or(&none);
+    let list = c.store.get::<List>(c.key(1))?.unwrap_or(&none);
     let mark = c.out.mark();
     let found = match search.from_tail {
         false => search.report(list.iter(), sought, |n| n, c.out),
@@ -186,9 +187,9 @@ pub fn rpoplpush(c: &mut Call) -> Answer {
 }
 
 fn push(c: &mut Call, end: End) -> Answer {
-    let (key, tuning) = (c.arg(1), c.store.tuning);
+    let (key, tuning) = (c.key(1), c.store.parts.tuning);
     let elements = c.args.from(2);
-    let list = c.store.obtain::<List>(key)?;
+    let list = c.store.get_or_create::<List>(key)?;
     elements.iter().for_each(|element| list.push(end, element, &tuning.limits));
     let len = list.len();
     pushed(c.store, key, end);
@@ -197,7 +198,7 @@ fn push(c: &mut Call, end: End) -> Answer {
 }
 
 fn push_if_there(c: &mut Call, end: End) -> Answer {
-    if c.store.get_mut::<List>(c.args.at(1))?.is_none() {
+    if c.store.get_mut::<List>(c.key(1))?.is_none() {
         c.out.int(0);
         return Ok(());
     }
@@ -210,7 +211,7 @@ fn pop(c: &mut Call, end: End) -> Answer {
         3 => Some(c.count(2)?),
         _ => return Err(Error::arity(c.command.name)),
     };
-    let key = c.arg(1);
+    let key = c.key(1);
     match (c.store.get_mut::<List>(key)?, count) {
         (None, None) => c.out.null(),
         (None, Some(_)) => c.out.null_array(),
@@ -233,13 +234,13 @@ fn pop(c: &mut Call, end: End) -> Answer {
 /// first: should it hold another type, nothing has happened yet; and where it is the source as
 /// well, pushing before popping leaves the same list as the other order.
 fn transfer(c: &mut Call, from: End, to: End) -> Answer {
-    let (source, destination, tuning) = (c.arg(1), c.arg(2), c.store.tuning);
+    let (source, destination, tuning) = (c.key(1), c.key(2), c.store.parts.tuning);
     let Some(element) = c.store.get_mut::<List>(source)?.and_then(|list| list.peek(from)) else {
         c.out.null();
         return Ok(());
     };
     let element = element.to_vec();
-    c.store.obtain::<List>(destination)?.push(to, &element, &tuning.limits);
+    c.store.get_or_create::<List>(destination)?.push(to, &element, &tuning.limits);
     pushed(c.store, destination, to);
     if let Some(list) = c.store.get_mut::<List>(source)? {
         list.discard(from, 1);
@@ -270,17 +271,17 @@ fn take(list: &mut List, end: End, count: usize, out: &mut Reply) -> usize {
 }
 
 /// Says that elements were added at an end of a list.
-fn pushed(store: &mut Access, key: &[u8], end: End) {
+fn pushed(store: &mut Keyspace, key: Key, end: End) {
     store.changed(Events::LIST, if end == End::Left { "lpush" } else { "rpush" }, key);
 }
 
 /// Says that elements were taken from an end of a list, perhaps all.
-fn popped(store: &mut Access, key: &[u8], end: End, emptied: bool) {
+fn popped(store: &mut Keyspace, key: Key, end: End, emptied: bool) {
     shortened(store, key, end.event(), emptied);
 }
 
 /// Says that elements were removed from a list, and removes the key where that was all of them.
-fn shortened(store: &mut Access, key: &[u8], event: &str, emptied: bool) {
+fn shortened(store: &mut Keyspace, key: Key, event: &str, emptied: bool) {
     store.changed(Events::LIST, event, key);
     if emptied {
         store.remove_if_empty::<List>(key);

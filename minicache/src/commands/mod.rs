@@ -18,6 +18,7 @@
 
 pub mod bits;
 pub mod blocked;
+pub mod cache;
 pub mod catalogue;
 pub mod connection;
 pub mod draw;
@@ -26,10 +27,12 @@ pub mod getkeys;
 mod handlers;
 pub mod hashes;
 pub mod keys;
+pub mod latency;
 pub mod lists;
 pub mod long_double;
 pub mod messages;
 pub mod monitors;
+pub mod pause;
 pub mod popping;
 pub mod pubsub;
 pub mod run;
@@ -38,24 +41,28 @@ pub mod server;
 pub mod session;
 pub mod sets;
 pub mod slow_log;
+pub mod stats;
 pub mod strings;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transactions;
 pub mod zsets;
 
+pub use cache::Cache;
 pub use catalogue::spec::Command;
 pub use execute::Executor;
 
 use crate::conf::Settings;
-use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::object::Container;
 use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use session::Session;
+use stats::Counters;
 
 /// A command handler.
 pub type Handler = fn(&mut Call) -> Answer;
@@ -80,9 +87,15 @@ pub struct Call<'a, 'c> {
     /// Whose it is.
     pub session: &'a mut Session,
     /// The keyspace, with the shards of its keys locked.
-    pub store: &'a mut Access<'c>,
+    pub store: &'a mut Keyspace<'c>,
+    /// The whole server.
+    pub cache: &'c Cache,
+    /// The counters of this core.
+    pub counters: &'c Counters,
     /// The parameters of this batch.
     pub settings: &'a Settings,
+    /// The hash of argument 1, if it is known already.
+    pub key_hash: Option<u64>,
     /// Where its reply goes.
     pub out: &'a mut Reply,
     /// How it came to run.
@@ -97,6 +110,16 @@ impl<'a> Call<'a, '_> {
     /// The argument at `index`, which the arity or an earlier check has shown to exist.
     pub fn arg(&self, index: usize) -> &'a [u8] {
         self.args.at(index)
+    }
+
+    /// The argument at `index` as a key. Hashes it, unless that was done to find its shard: call it
+    /// once per key.
+    pub fn key(&self, index: usize) -> Key<'a> {
+        let bytes = self.args.at(index);
+        match (index, self.key_hash) {
+            (1, Some(hash)) => self.cache.shards.key_with_hash(bytes, hash),
+            _ => self.cache.shards.key(bytes),
+        }
     }
 
     /// An argument as an integer.
@@ -147,7 +170,7 @@ pub fn remove_named<T: Container>(
     event: &str,
     mut remove: impl FnMut(&mut T, &[u8]) -> bool,
 ) -> Answer {
-    let key = c.arg(1);
+    let key = c.key(1);
     let Some(container) = c.store.get_mut::<T>(key)? else {
         c.out.int(0);
         return Ok(());

@@ -4,9 +4,9 @@
 //! +1795365307.563614 [0 127.0.0.1:54668] "SET" "k" "v"
 //! ```
 
-use crate::engine::access::Moment;
 use crate::engine::clients::Client;
 use crate::engine::mailbox::Message;
+use crate::engine::timestamp::Timestamp;
 use crate::format::words::quoted;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;
@@ -41,7 +41,7 @@ impl Monitors {
 
     /// Shows them a command.
     #[cold]
-    pub fn show(&self, now: Moment, db: usize, by: &Client, args: Args) {
+    pub fn show(&self, now: Timestamp, db: usize, by: &Client, args: Args) {
         let micros = (now.ms % 1000) * 1000 + i64::from(now.us);
         let mut line = format!("{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);
         for argument in args.iter() {

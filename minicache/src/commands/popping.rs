@@ -78,12 +78,12 @@ pub fn pop_first<E: End>(
     take: impl FnOnce(&mut E::Of, &[u8], &mut Reply) -> usize,
 ) -> Result<bool, Error> {
     for index in keys {
-        let key = c.arg(index);
+        let key = c.key(index);
         if !looks_at::<E::Of>(c, key) {
             continue;
         }
         let Some(container) = c.store.get_mut::<E::Of>(key)? else { continue };
-        let taken = take(container, key, c.out);
+        let taken = take(container, key.bytes, c.out);
         let emptied = container.is_empty();
         if taken > 0 {
             c.store.changed(E::CLASS, end.event(), key);

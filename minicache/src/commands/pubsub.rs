@@ -43,7 +43,7 @@ pub fn ssubscribe(c: &mut Call) -> Answer {
 fn listen(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     for name in c.args.from(1).iter() {
         if c.session.subscriptions.add(scope, name) {
-            c.store.cache.pubsub.lock().subscribe(scope, name, &c.session.client);
+            c.cache.registry.pubsub.lock().subscribe(scope, name, &c.session.client);
         }
         confirm(c, scope, kind, Some(name));
     }
@@ -70,7 +70,7 @@ fn listen_no_more(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     let all = if named.is_empty() { c.session.subscriptions.names(scope) } else { Vec::new() };
     for name in named.iter().chain(all.iter().map(|name| &**name)) {
         if c.session.subscriptions.remove(scope, name) {
-            c.store.cache.pubsub.lock().unsubscribe(scope, name, c.session.client.id);
+            c.cache.registry.pubsub.lock().unsubscribe(scope, name, c.session.client.id);
         }
         // Nothing of this channel may follow the confirmation.
         receive(c);
@@ -116,7 +116,7 @@ pub fn spublish(c: &mut Call) -> Answer {
 }
 
 fn send(c: &mut Call, scope: Scope) -> Answer {
-    let reached = c.store.cache.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
+    let reached = c.cache.registry.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
     if !c.session.subscriptions.is_empty() {
         receive(c);
     }
@@ -141,7 +141,7 @@ fn names(c: &mut Call, scope: Scope) -> Answer {
             shown(c.arg(1), 128)
         )));
     }
-    let pubsub = c.store.cache.pubsub.lock();
+    let pubsub = c.cache.registry.pubsub.lock();
     let names = pubsub.names(scope, c.args.get(2));
     c.out.array(names.len());
     names.iter().for_each(|name| c.out.bulk(name));
@@ -159,7 +159,7 @@ pub fn pubsub_shardnumsub(c: &mut Call) -> Answer {
 }
 
 fn counts(c: &mut Call, scope: Scope) -> Answer {
-    let (names, pubsub) = (c.args.from(2), c.store.cache.pubsub.lock());
+    let (names, pubsub) = (c.args.from(2), c.cache.registry.pubsub.lock());
     c.out.array(2 * names.len());
     for name in names.iter() {
         c.out.bulk(name);
@@ -170,7 +170,7 @@ fn counts(c: &mut Call, scope: Scope) -> Answer {
 
 /// `PUBSUB NUMPAT`
 pub fn pubsub_numpat(c: &mut Call) -> Answer {
-    c.out.count(c.store.cache.pubsub.lock().count(Scope::Pattern));
+    c.out.count(c.cache.registry.pubsub.lock().count(Scope::Pattern));
     Ok(())
 }
 

@@ -20,7 +20,8 @@
 use super::execute::Executor;
 use crate::commands::session::Session;
 #[cfg(doc)]
-use crate::engine::access::Access;
+use crate::engine::keyspace::Keyspace;
+use crate::engine::store::shard::PREFETCH_MAX;
 use crate::wire::pipeline::Pipeline;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Args, Found, Limits, Parser};
@@ -77,19 +78,27 @@ fn run_plain(
 ) -> usize {
     let trusted = session.trusted;
     let pipeline = Pipeline::find(input, trusted);
+    let mut hashes = [0; PREFETCH_MAX];
+    let mut hashed = 0;
     if pipeline.iter().len() > 1 {
-        executor.store.prefetch(session.db, pipeline.iter().filter_map(|(args, _)| args.get(1)));
+        let keys = pipeline.iter().filter_map(|(args, _)| args.get(1));
+        hashed = executor.store.prefetch(session.db, keys, &mut hashes);
     }
+
+    // Requests without an argument 1 have no hash, so the hashes are dealt out one by one.
+    let mut hashes = hashes[..hashed].iter();
     let mut done = 0;
     for (args, end) in pipeline.iter() {
         if !goes_on(session, out) || session.trusted != trusted {
             break;
         }
+        executor.key_hash = args.get(1).and_then(|_| hashes.next().copied());
         if !execute(executor, session, args, out) {
             break;
         }
         done = end;
     }
+    executor.key_hash = None;
     done
 }
 

@@ -1,7 +1,7 @@
 //! The commands that took long, the latest first (`slowlog.c`).
 
 use super::session::Session;
-use crate::engine::access::Moment;
+use crate::engine::timestamp::Timestamp;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;
 use std::collections::VecDeque;
@@ -42,7 +42,7 @@ pub struct SlowLog {
 
 impl SlowLog {
     /// Adds a command, and forgets the oldest ones beyond `most`.
-    pub fn note(&self, session: &Session, args: Args, now: Moment, took_us: u64, most: usize) {
+    pub fn note(&self, session: &Session, args: Args, now: Timestamp, took_us: u64, most: usize) {
         let mut log = self.log.lock();
         let slow = SlowCommand {
             id: log.next,

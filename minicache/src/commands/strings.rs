@@ -20,16 +20,17 @@ pub use lcs::lcs;
 pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
 
 use super::Call;
-use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::object::{Str, Value};
 use crate::format::number::ItoaBuf;
 use options::{Options, Term, Unit};
 
 /// `GET key`
 pub fn get(c: &mut Call) -> Answer {
-    match c.store.string(c.args.at(1))? {
+    match c.store.string(c.key(1))? {
         Some(text) => c.out.string(text),
         None => c.out.null(),
     }
@@ -41,16 +42,18 @@ pub fn set(c: &mut Call) -> Answer {
     if c.args.len() > 3 {
         return set_with_options(c);
     }
-    store(c.store, c.args.at(1), c.args.at(2), None);
+    let key = c.key(1);
+    store(c.store, key, c.args.at(2), None);
     c.out.ok();
     Ok(())
 }
 
 /// `SETNX key value`
 pub fn setnx(c: &mut Call) -> Answer {
-    let fresh = !c.store.exists(c.args.at(1));
+    let key = c.key(1);
+    let fresh = !c.store.exists(key);
     if fresh {
-        store(c.store, c.args.at(1), c.args.at(2), None);
+        store(c.store, key, c.args.at(2), None);
     }
     c.out.int(fresh.into());
     Ok(())
@@ -59,7 +62,8 @@ pub fn setnx(c: &mut Call) -> Answer {
 /// `SETEX key seconds value`
 pub fn setex(c: &mut Call) -> Answer {
     let deadline = Term::In(Unit::Seconds, 2).deadline(c)?;
-    store_until(c.store, c.args.at(1), c.args.at(3), deadline);
+    let key = c.key(1);
+    store_until(c.store, key, c.args.at(3), deadline);
     c.out.ok();
     Ok(())
 }
@@ -67,7 +71,8 @@ pub fn setex(c: &mut Call) -> Answer {
 /// `PSETEX key milliseconds value`
 pub fn psetex(c: &mut Call) -> Answer {
     let deadline = Term::In(Unit::Milliseconds, 2).deadline(c)?;
-    store_until(c.store, c.args.at(1), c.args.at(3), deadline);
+    let key = c.key(1);
+    store_until(c.store, key, c.args.at(3), deadline);
     c.out.ok();
     Ok(())
 }
@@ -75,7 +80,8 @@ pub fn psetex(c: &mut Call) -> Answer {
 /// `GETSET key value`
 pub fn getset(c: &mut Call) -> Answer {
     get(c)?;
-    store(c.store, c.args.at(1), c.args.at(2), None);
+    let key = c.key(1);
+    store(c.store, key, c.args.at(2), None);
     Ok(())
 }
 
@@ -88,7 +94,7 @@ pub fn getdel(c: &mut Call) -> Answer {
 
 /// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`
 pub fn getex(c: &mut Call) -> Answer {
-    let (key, now_ms) = (c.arg(1), c.store.now.ms);
+    let (key, now_ms) = (c.key(1), c.store.now.ms);
     let term = Options::of_getex(c)?.term;
     let deadline = term.map_or(Ok(None), |term| term.deadline(c));
     let Some(text) = c.store.string(key)? else {
@@ -113,7 +119,7 @@ pub fn getex(c: &mut Call) -> Answer {
 pub fn mget(c: &mut Call) -> Answer {
     c.out.array(c.args.len() - 1);
     for key in c.args.from(1).iter() {
-        match c.store.read(key).and_then(Value::as_str) {
+        match c.store.read(c.store.key(key)).and_then(Value::as_str) {
             Some(text) => c.out.string(text),
             None => c.out.null(),
         }
@@ -132,7 +138,7 @@ pub fn mset(c: &mut Call) -> Answer {
 /// `MSETNX key value [key value ...]`
 pub fn msetnx(c: &mut Call) -> Answer {
     check_pairs(c)?;
-    let fresh = (1..c.args.len()).step_by(2).all(|at| !c.store.exists(c.args.at(at)));
+    let fresh = (1..c.args.len()).step_by(2).all(|at| !c.store.exists(c.key(at)));
     if fresh {
         store_pairs(c);
     }
@@ -142,14 +148,14 @@ pub fn msetnx(c: &mut Call) -> Answer {
 
 /// `STRLEN key`
 pub fn strlen(c: &mut Call) -> Answer {
-    let len = c.store.string(c.args.at(1))?.map_or(0, Str::text_len);
+    let len = c.store.string(c.key(1))?.map_or(0, Str::text_len);
     c.out.count(len);
     Ok(())
 }
 
 /// `APPEND key value`
 pub fn append(c: &mut Call) -> Answer {
-    let (key, value) = (c.arg(1), c.arg(2));
+    let (key, value) = (c.key(1), c.arg(2));
     let len = match c.store.string_to_write(key)?.map(Str::text_len) {
         None => {
             c.store.set_string(key, value, None);
@@ -171,7 +177,7 @@ pub fn append(c: &mut Call) -> Answer {
 pub fn getrange(c: &mut Call) -> Answer {
     let (start, end) = (c.int(2)?, c.int(3)?);
     let mut scratch = ItoaBuf::new();
-    let text = c.store.string(c.args.at(1))?.unwrap_or(Str::Bytes(b"")).as_bytes(&mut scratch);
+    let text = c.store.string(c.key(1))?.unwrap_or(Str::Bytes(b"")).as_bytes(&mut scratch);
     let len = text.len() as i64;
     let clamp = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
     // Ends beyond the beginning mean the first byte, as in Redis, unless both say plainly: nothing.
@@ -191,7 +197,7 @@ pub fn substr(c: &mut Call) -> Answer {
 pub fn setrange(c: &mut Call) -> Answer {
     let offset = usize::try_from(c.int(2)?);
     let offset = offset.map_err(|_| Error::new("ERR offset is out of range"))?;
-    let (key, value) = (c.arg(1), c.arg(3));
+    let (key, value) = (c.key(1), c.arg(3));
     let len = c.store.string_to_write(key)?.map_or(0, Str::text_len);
     if value.is_empty() {
         c.out.count(len);
@@ -216,7 +222,7 @@ pub(super) fn check_length(c: &Call, len: usize, added: usize) -> Result<usize, 
 
 fn set_with_options(c: &mut Call) -> Answer {
     let options = Options::of_set(c)?;
-    let (key, value) = (c.arg(1), c.arg(2));
+    let (key, value) = (c.key(1), c.arg(2));
     let deadline = match options.term {
         None | Some(Term::Never) => None,
         Some(Term::Keep) => c.store.deadline(key).flatten(),
@@ -241,25 +247,25 @@ fn set_with_options(c: &mut Call) -> Answer {
     Ok(())
 }
 
-fn store(access: &mut Access, key: &[u8], value: &[u8], deadline: Option<i64>) {
-    access.set_string(key, value, deadline);
-    access.changed(Events::STRING, "set", key);
+fn store(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option<i64>) {
+    keyspace.set_string(key, value, deadline);
+    keyspace.changed(Events::STRING, "set", key);
 }
 
-fn store_until(access: &mut Access, key: &[u8], value: &[u8], deadline: Option<i64>) {
-    store(access, key, value, deadline);
-    access.notify(Events::GENERIC, "expire", key);
+fn store_until(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option<i64>) {
+    store(keyspace, key, value, deadline);
+    keyspace.notify(Events::GENERIC, "expire", key.bytes);
 }
 
 fn delete(c: &mut Call) {
-    let key = c.arg(1);
+    let key = c.key(1);
     if c.store.remove(key) {
         c.store.changed(Events::GENERIC, "del", key);
     }
 }
 
 fn persist(c: &mut Call) {
-    let key = c.arg(1);
+    let key = c.key(1);
     if c.store.deadline(key).flatten().is_some() {
         c.store.set_deadline(key, None);
         c.store.changed(Events::GENERIC, "persist", key);
@@ -272,7 +278,8 @@ fn check_pairs(c: &Call) -> Answer {
 
 fn store_pairs(c: &mut Call) {
     for at in (1..c.args.len()).step_by(2) {
-        store(c.store, c.args.at(at), c.args.at(at + 1), None);
+        let key = c.key(at);
+        store(c.store, key, c.args.at(at + 1), None);
     }
 }
 

@@ -25,13 +25,15 @@ use super::execute::Executor;
 use super::messages;
 use super::run::run;
 use crate::cli::print::{Style, print};
+use crate::commands::cache::Cache;
 use crate::commands::session::Session;
+use crate::commands::stats::Identity;
 use crate::conf::Config;
-use crate::engine::access::{Access, Moment};
-use crate::engine::cache::{Cache, Identity};
+use crate::engine::keyspace::Keyspace;
 use crate::engine::mailbox::Message;
 use crate::engine::object::Value;
 use crate::engine::pubsub::Scope;
+use crate::engine::timestamp::Timestamp;
 use crate::format;
 use crate::raw::Counting;
 use crate::wire::frame::Frame;
@@ -54,7 +56,7 @@ pub struct Fixture {
     /// The cache.
     pub cache: Cache,
     /// What time it is; only tests change it.
-    pub now: Moment,
+    pub now: Timestamp,
     /// The clients, by name.
     pub sessions: BTreeMap<String, Session>,
 }
@@ -85,7 +87,7 @@ impl Fixture {
         };
         Fixture {
             cache: Cache::new(1, shards, config, identity),
-            now: Moment { ms: 1_700_000_000_000, us: 0 },
+            now: Timestamp { ms: 1_700_000_000_000, us: 0 },
             sessions: BTreeMap::new(),
         }
     }
@@ -107,7 +109,7 @@ impl Fixture {
         self.session(client);
         let session = self.sessions.get_mut(client).expect("was made just now");
         let config = self.cache.config.snapshot();
-        let counters = &self.cache.counters[0];
+        let counters = &self.cache.stats.counters[0];
         let mut executor = Executor::new(&self.cache, counters, &config, self.now, || 0);
         let mut out = Reply::new(session.protocol);
         executor.execute(session, args, &mut out);
@@ -122,7 +124,7 @@ impl Fixture {
         for piece in bytes.chunks(piece_bytes) {
             pending.extend_from_slice(piece);
             let config = self.cache.config.snapshot();
-            let counters = &self.cache.counters[0];
+            let counters = &self.cache.stats.counters[0];
             let mut executor = Executor::new(&self.cache, counters, &config, self.now, || 0);
             let mut out = Reply::new(session.protocol);
             let done = run(&mut executor, session, &mut parser, &pending, &mut out);
@@ -135,16 +137,17 @@ impl Fixture {
     /// What `OBJECT ENCODING` would say of a key of the first database.
     pub fn encoding(&self, key: &str) -> Option<&'static str> {
         let config = self.cache.config.snapshot();
-        let mut store = Access::new(&self.cache, &self.cache.counters[0], &config.tuning, self.now);
+        let parts = self.cache.parts(&self.cache.stats.counters[0], &config.tuning);
+        let mut store = Keyspace::new(parts, self.now);
         store.lock_all();
-        store.peek(key.as_bytes()).map(Value::encoding)
+        store.peek(store.key(key.as_bytes())).map(Value::encoding)
     }
 
     /// Executes a line; returns the keyspace events it caused, as in `lpop key, del key`. Needs
     /// `notify-keyspace-events`.
     pub fn events(&mut self, line: &str) -> String {
         let listener = Arc::clone(&self.session("listener").client);
-        self.cache.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
+        self.cache.registry.pubsub.lock().subscribe(Scope::Pattern, b"__keyevent@*", &listener);
         self.run(line);
         let letters = listener.mailbox.poll_collect(&Context::from_waker(Waker::noop()));
         let Poll::Ready(messages) = letters else { return String::new() };
@@ -161,7 +164,7 @@ impl Fixture {
 
     /// The session of a client, who connects when first named.
     pub fn session(&mut self, client: &str) -> &mut Session {
-        let (clients, now_ms) = (&self.cache.clients, self.now.ms);
+        let (clients, now_ms) = (&self.cache.registry.clients, self.now.ms);
         self.sessions.entry(client.into()).or_insert_with(|| {
             Session::new(clients.enter("127.0.0.1:5".into(), "127.0.0.1:6".into(), now_ms), true)
         })

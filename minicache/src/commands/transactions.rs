@@ -20,8 +20,8 @@
 
 use super::{Call, Command, Executor, Mode};
 use crate::commands::session::{Session, Transaction};
-use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
+use crate::engine::keyspace::Keyspace;
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use std::collections::btree_map::Entry;
@@ -63,7 +63,7 @@ pub fn watch(c: &mut Call) -> Answer {
     let db = c.session.db;
     for key in c.args.from(1).iter() {
         if let Entry::Vacant(place) = c.session.watched.entry((db, key.into())) {
-            place.insert(c.store.watch(key));
+            place.insert(c.store.watch(c.store.key(key)));
             c.session.watched_bytes += WORD_BYTES + key.len();
         }
     }
@@ -79,22 +79,22 @@ pub fn unwatch(c: &mut Call) -> Answer {
 }
 
 /// Ends all watches of a session; whether every watched key is still as it was.
-pub fn unwatch_all(store: &mut Access, session: &mut Session) -> bool {
+pub fn unwatch_all(store: &mut Keyspace, session: &mut Session) -> bool {
     store.lock(shards_watched(store, session));
     let mut same = true;
     session.watched_bytes = 0;
     for ((db, key), version) in std::mem::take(&mut session.watched) {
-        same &= store.unwatch(db, &key, version);
+        same &= store.unwatch(db, store.key(&key), version);
     }
     same
 }
 
-fn shards_watched(store: &Access, session: &Session) -> u64 {
+fn shards_watched(store: &Keyspace, session: &Session) -> u64 {
     store.shards_of(session.watched.keys().map(|(_, key)| &**key))
 }
 
 /// Ends a transaction without executing it.
-fn forget(store: &mut Access, session: &mut Session) {
+fn forget(store: &mut Keyspace, session: &mut Session) {
     session.transaction = None;
     unwatch_all(store, session);
 }
@@ -121,7 +121,7 @@ pub(super) fn queue(
 /// it is over. Returns the error to reply with.
 #[cold]
 pub(super) fn refused(
-    store: &mut Access,
+    store: &mut Keyspace,
     session: &mut Session,
     args: Args,
     error: Error,
@@ -161,7 +161,7 @@ impl Executor<'_> {
         }
         let mut shards = shards_watched(&self.store, session);
         for (command, args) in &open.commands {
-            shards |= self.shards_for(command, args.as_args());
+            shards |= self.shards_for(command, args.as_args(), &mut None);
         }
         self.store.lock(shards);
         if !unwatch_all(&mut self.store, session) {
@@ -172,7 +172,7 @@ impl Executor<'_> {
         for (command, args) in &open.commands {
             // One of them may have been HELLO.
             out.protocol = session.protocol;
-            let answer = self.call(session, command, args.as_args(), out, Mode::Transaction);
+            let answer = self.call(session, command, args.as_args(), out, Mode::Transaction, None);
             answer.unwrap_or_else(|error| self.report(&error, out));
         }
         Ok(())

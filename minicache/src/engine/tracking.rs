@@ -27,7 +27,6 @@
 //! eviction, is told to `NOLOOP` clients even where a command of their own brought it about; and
 //! the null of `FLUSHALL` is written in the protocol of who receives it.
 
-use super::access::Access;
 use super::clients::Client;
 use super::mailbox::{Message, SharedBytes};
 use super::values::allocation;
@@ -108,21 +107,6 @@ impl Changes {
     /// Takes note of a change.
     pub fn push(&mut self, change: Change) {
         self.fresh.push(change);
-    }
-}
-
-impl Access<'_> {
-    /// Takes note of what clients with caches of their own have to hear of.
-    #[cold]
-    pub fn note_change(&mut self, change: Change) {
-        self.changes.get_or_insert_default().push(change);
-    }
-
-    /// Tells those who read what has just changed. `author` is the client whose command it was.
-    pub fn invalidate(&mut self, author: u64) {
-        if let Some(changes) = &mut self.changes {
-            self.cache.tracking.invalidate(changes, Some(author));
-        }
     }
 }
 

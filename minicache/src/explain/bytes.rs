@@ -18,12 +18,12 @@
 
 use super::Unexplained;
 use super::dump::{self, count, table};
-use crate::engine::access::Moment;
 use crate::engine::eviction::lru::Lru;
 use crate::engine::eviction::policy::Policy as _;
 use crate::engine::hashing::hasher;
 use crate::engine::object::Value;
 use crate::engine::store::shard::{Fresh, Life, Shard};
+use crate::engine::timestamp::Timestamp;
 use crate::format::anatomy::{self, Part};
 use crate::format::listpack::{Element, Listpack};
 
@@ -38,7 +38,7 @@ pub fn entry(
     key: &[u8],
     value: &[u8],
     ttl_s: Option<u32>,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<String, Unexplained> {
     if key.len().max(value.len()) > BYTES_MAX {
         return Err(Unexplained("an entry holds less than 4 GiB".to_string()));

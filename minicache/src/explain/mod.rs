@@ -29,7 +29,7 @@ pub mod live;
 pub mod request;
 pub mod simulation;
 
-use crate::engine::access::Moment;
+use crate::engine::timestamp::Timestamp;
 use crate::format::words;
 use crate::wire;
 use std::ffi::OsString;
@@ -106,7 +106,7 @@ impl std::error::Error for Unexplained {}
 ///
 /// # Errors
 /// If the bytes cannot be read, or there are none.
-pub fn explain(args: ExplainArgs, now: Moment) -> Result<String, Unexplained> {
+pub fn explain(args: ExplainArgs, now: Timestamp) -> Result<String, Unexplained> {
     match args {
         ExplainArgs::Frame(args) => explain_frame(args, now),
         ExplainArgs::Entry { key, value, ttl } => {
@@ -120,7 +120,7 @@ pub fn explain(args: ExplainArgs, now: Moment) -> Result<String, Unexplained> {
     }
 }
 
-fn explain_frame(args: FrameArgs, now: Moment) -> Result<String, Unexplained> {
+fn explain_frame(args: FrameArgs, now: Timestamp) -> Result<String, Unexplained> {
     let is_command = !args.command.is_empty();
     let bytes = bytes_of(&args)?;
     if bytes.is_empty() {

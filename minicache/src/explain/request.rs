@@ -22,7 +22,7 @@ use super::dump::{Annotated, Stopped, count, table};
 use super::simulation;
 use crate::commands::catalogue as commands;
 use crate::commands::getkeys::locate_keys;
-use crate::engine::access::Moment;
+use crate::engine::timestamp::Timestamp;
 use crate::wire::frame::Head;
 use crate::wire::request::{Args, Found, Limits, Parser};
 
@@ -30,7 +30,7 @@ use crate::wire::request::{Args, Found, Limits, Parser};
 const LIMITS: Limits = Limits { bulk_max: 512 << 20, trusted: true };
 
 /// Explains requests to a server.
-pub fn explain(bytes: &[u8], now: Moment) -> String {
+pub fn explain(bytes: &[u8], now: Timestamp) -> String {
     let mut parts = Annotated::new(bytes);
     let stop = requests(&mut parts).err();
     format!("{}{}", table(bytes, &parts.finish(stop)), simulation::explain(bytes, now))

@@ -9,11 +9,12 @@
 use super::dump::count;
 use super::frame;
 use crate::commands::Executor;
+use crate::commands::cache::Cache;
 use crate::commands::run::run;
 use crate::commands::session::Session;
+use crate::commands::stats::Identity;
 use crate::conf::Config;
-use crate::engine::access::Moment;
-use crate::engine::cache::{Cache, Identity};
+use crate::engine::timestamp::Timestamp;
 use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
 use std::sync::atomic::AtomicUsize;
@@ -32,7 +33,7 @@ pub struct Simulation {
 }
 
 /// Sends bytes to an empty server.
-pub fn simulate(bytes: &[u8], now: Moment) -> Simulation {
+pub fn simulate(bytes: &[u8], now: Timestamp) -> Simulation {
     let identity = Identity {
         run_id: "0".repeat(40),
         started_ms: now.ms,
@@ -41,10 +42,10 @@ pub fn simulate(bytes: &[u8], now: Moment) -> Simulation {
     };
     let cache = Cache::new(1, 1, Config::new(), identity);
     let address = "127.0.0.1:0".to_string();
-    let client = cache.clients.enter(address.clone(), address, now.ms);
+    let client = cache.registry.clients.enter(address.clone(), address, now.ms);
     let mut session = Session::new(client, true);
     let config = cache.config.snapshot();
-    let mut executor = Executor::new(&cache, &cache.counters[0], &config, now, || 0);
+    let mut executor = Executor::new(&cache, &cache.stats.counters[0], &config, now, || 0);
     let (mut parser, mut out) = (Parser::default(), Reply::default());
     let (mut replies, mut done) = (Vec::new(), 0);
     loop {
@@ -64,7 +65,7 @@ pub fn simulate(bytes: &[u8], now: Moment) -> Simulation {
 }
 
 /// The outcome in words, and the replies byte by byte.
-pub fn explain(bytes: &[u8], now: Moment) -> String {
+pub fn explain(bytes: &[u8], now: Timestamp) -> String {
     let Simulation { replies, pending, blocked, closes } = simulate(bytes, now);
     let end = if closes { ", and closes the connection" } else { "" };
     let mut text = match replies.is_empty() {
@@ -83,7 +84,7 @@ pub fn explain(bytes: &[u8], now: Moment) -> String {
 mod tests {
     use super::*;
 
-    const NOW: Moment = Moment { ms: 1_800_000_000_000, us: 0 };
+    const NOW: Timestamp = Timestamp { ms: 1_800_000_000_000, us: 0 };
 
     #[test]
     fn the_answers_are_the_servers() {

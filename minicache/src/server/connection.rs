@@ -23,10 +23,10 @@ use crate::commands::session::Session;
 use crate::commands::{Executor, messages, transactions};
 use crate::conf::Snapshot;
 use crate::conf::settings::UNREAD_MAX;
-use crate::engine::access::Moment;
 use crate::engine::blocking::Withdrawal;
-use crate::engine::cache::add;
+use crate::engine::counter::add;
 use crate::engine::mailbox::Message;
+use crate::engine::timestamp::Timestamp;
 use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
 use minikit::server::{Shutdown, Stream};
@@ -69,7 +69,7 @@ struct Gone;
 impl Connection {
     /// A client that has just come.
     pub fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
-        let client = core.cache.clients.enter(stream.peer(), stream.local(), now().ms);
+        let client = core.cache.registry.clients.enter(stream.peer(), stream.local(), now().ms);
         let trusted = core.config().settings.requirepass.is_empty();
         Connection {
             session: Session::new(client, trusted),
@@ -110,7 +110,7 @@ impl Connection {
         let client = &self.session.client;
         client.figures.buffer_bytes.store(bytes, Ordering::Relaxed);
         let limit = self.core.config().settings.maxmemory_clients;
-        let clients = &self.core.cache.clients;
+        let clients = &self.core.cache.registry.clients;
         if limit > 0 && clients.charge(client) as u64 > limit {
             for gone in clients.evict(limit) {
                 let (id, bytes) = (gone.id, gone.memory());
@@ -152,7 +152,7 @@ impl Connection {
             Ok(()) if !buffer.filled().is_empty() => {}
             _ => return Poll::Ready(Err(Gone)),
         }
-        add(&core.cache.counters[core.index].bytes_in, buffer.filled().len() as u64);
+        add(&core.cache.stats.counters[core.index].bytes_in, buffer.filled().len() as u64);
         Poll::Ready(self.take_in(buffer.filled(), context))
     }
 
@@ -229,8 +229,8 @@ impl Connection {
         Ok((done, more))
     }
 
-    fn executor<'c>(&self, core: &'c Core, config: &'c Snapshot, at: Moment) -> Executor<'c> {
-        Executor::new(&core.cache, &core.cache.counters[core.index], config, at, monotonic_ns)
+    fn executor<'c>(&self, core: &'c Core, config: &'c Snapshot, at: Timestamp) -> Executor<'c> {
+        Executor::new(&core.cache, &core.cache.stats.counters[core.index], config, at, monotonic_ns)
     }
 
     /// Writes replies, keeps what the kernel does not take, and gives the buffer back to the core.
@@ -243,7 +243,7 @@ impl Connection {
                 Poll::Ready(Err(_)) => return Err(Gone),
                 Poll::Pending => 0,
             };
-            add(&self.core.cache.counters[self.core.index].bytes_out, taken as u64);
+            add(&self.core.cache.stats.counters[self.core.index].bytes_out, taken as u64);
             append(&mut self.unsent, &bytes[taken..]);
         } else {
             append(&mut self.unsent, &bytes);
@@ -265,7 +265,7 @@ impl Connection {
             let rest = &self.unsent[self.sent..];
             match Pin::new(&mut self.stream).poll_write(context, rest) {
                 Poll::Ready(Ok(taken)) => {
-                    add(&self.core.cache.counters[self.core.index].bytes_out, taken as u64);
+                    add(&self.core.cache.stats.counters[self.core.index].bytes_out, taken as u64);
                     self.sent += taken;
                 }
                 Poll::Ready(Err(_)) => return Err(Gone),
@@ -366,7 +366,7 @@ impl Connection {
     }
 
     fn cut_off(&self) -> Gone {
-        self.core.cache.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
+        self.core.cache.stats.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
         let unsent = self.unsent.len() - self.sent;
         let client = self.session.client.id;
         tracing::warn!(
@@ -377,7 +377,7 @@ impl Connection {
         Gone
     }
 
-    fn set_alarm(&mut self, at: Moment) {
+    fn set_alarm(&mut self, at: Timestamp) {
         self.alarm = self.session.wait_until_ms.map(|until| {
             let ahead = until.saturating_sub(at.ms).max(0) as u64;
             // The timer cannot reach further than this; by then the client has given up.
@@ -391,7 +391,7 @@ impl Connection {
             return self.run_pending(context);
         }
         let Some(ticket) = self.session.waiting else { return Ok(()) };
-        match self.core.cache.blocked.withdraw(ticket) {
+        match self.core.cache.registry.blocked.withdraw(ticket) {
             Withdrawal::Completed => Ok(()),
             Withdrawal::InProgress => {
                 self.alarm = Some(Box::pin(sleep(IN_PROGRESS_PAUSE)));
@@ -431,11 +431,11 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let cache = &self.core.cache;
         if let Some(ticket) = self.session.waiting {
-            cache.blocked.finish(ticket);
+            cache.registry.blocked.finish(ticket);
         }
         if !self.session.subscriptions.is_empty() {
             let (gone, id) = (&self.session.subscriptions, self.session.client.id);
-            cache.pubsub.lock().unsubscribe_all(gone, id);
+            cache.registry.pubsub.lock().unsubscribe_all(gone, id);
         }
         if !self.session.watched.is_empty() {
             let (core, config) = (Rc::clone(&self.core), self.core.config());
@@ -443,11 +443,11 @@ impl Drop for Connection {
             transactions::unwatch_all(&mut executor.store, &mut self.session);
         }
         if self.session.tracking.is_some() {
-            cache.tracking.disable(self.session.client.id);
+            cache.registry.tracking.disable(self.session.client.id);
         }
         if self.session.monitor {
-            self.core.cache.monitors.remove(self.session.client.id);
+            self.core.cache.registry.monitors.remove(self.session.client.id);
         }
-        self.core.cache.clients.leave(self.session.client.id);
+        self.core.cache.registry.clients.leave(self.session.client.id);
     }
 }

@@ -26,9 +26,9 @@ pub mod redis_style;
 pub mod start;
 pub mod upkeep;
 
+use crate::commands::cache::Cache;
 use crate::conf::{Settings, Snapshot};
-use crate::engine::access::Moment;
-use crate::engine::cache::Cache;
+use crate::engine::timestamp::Timestamp;
 use connection::Connection;
 use minikit::connections::Connections;
 use minikit::server::{Hooks, Service, Shutdown, Stream};
@@ -76,7 +76,7 @@ impl Core {
 
 impl Hooks for Server {
     fn connections(&self) -> &Connections {
-        &self.cache.connections
+        &self.cache.stats.connections
     }
 
     fn max_connections(&self) -> usize {
@@ -133,9 +133,9 @@ fn is_denied(settings: &Settings, peer: &str) -> bool {
 }
 
 /// The time of day.
-pub fn now() -> Moment {
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { ms: since.as_millis() as i64, us: since.subsec_micros() % 1000 }
+    Timestamp { ms: since.as_millis() as i64, us: since.subsec_micros() % 1000 }
 }
 
 /// Nanoseconds since the first call.

@@ -26,9 +26,9 @@
 use super::addresses::{listen_addresses, plain};
 use super::log;
 use super::start::{self, Start};
+use crate::commands::cache::Cache;
 use crate::commands::connection::REDIS_VERSION;
 use crate::conf::{Config, Settings};
-use crate::engine::cache::Cache;
 use crate::engine::glob;
 use minikit::cli::layers::nearest;
 use minikit::server::{Bound, Options, ServerError};

@@ -17,8 +17,10 @@
 use super::host::{FILES_BESIDES, ServerProcess};
 use super::inspect::Inspector;
 use super::{Server, now};
+use crate::commands::cache::Cache;
+use crate::commands::stats::Identity;
 use crate::conf::Config;
-use crate::engine::cache::{Cache, Identity, SHARDS_MAX};
+use crate::engine::shards::SHARDS_MAX;
 use crate::raw;
 use ahash::RandomState;
 use minikit::server::{Bound, Options, PerCore, ServerError, Shutdown};
@@ -86,7 +88,7 @@ fn fit_clients(config: &mut Config) {
 
 /// Starts the thread that frees what is large.
 fn sweep(cache: &Cache) {
-    let Some(sweeper) = cache.lazy_free.sweeper() else { return };
+    let Some(sweeper) = cache.shards.lazy_free.sweeper() else { return };
     let thread = std::thread::Builder::new().name("minicache-free".to_string());
     if let Err(error) = thread.spawn(|| sweeper.run()) {
         tracing::warn!("large values are freed where they are deleted: no thread for it: {error}");
@@ -105,7 +107,7 @@ fn open_admin(
 /// Lets `INFO` and `CONFIG GET` know the port that port 0 became.
 fn note_port(cache: &Cache, bound: &Bound) {
     let Some(port) = bound.tcp.map(|address| usize::from(address.port())) else { return };
-    cache.identity.port.store(port, Ordering::Relaxed);
+    cache.stats.identity.port.store(port, Ordering::Relaxed);
     cache.config.change(|config| note(config, "port", port));
 }
 

@@ -8,9 +8,9 @@
 //! here: it samples.
 
 use super::{Core, monotonic_ns, now};
-use crate::engine::access::{Access, publish_eviction};
-use crate::engine::cache::Counters;
+use crate::commands::stats::Counters;
 use crate::engine::eviction::evict_one;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::mailbox::Message;
 use minikit::server::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,11 +43,16 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
             next = next.max(tracking_round(core));
             dismiss_idle(core);
             sample_rates(core);
-            core.cache.peak_memory();
+            core.cache.shards.peak_memory();
         }
     }
     if core.index == 0 {
-        core.cache.clients.all().iter().for_each(|client| client.mailbox.deliver(Message::Close));
+        core.cache
+            .registry
+            .clients
+            .all()
+            .iter()
+            .for_each(|client| client.mailbox.deliver(Message::Close));
     }
 }
 
@@ -55,11 +60,11 @@ pub async fn run(core: &Core, shutdown: &Shutdown) {
 fn sample_rates(core: &Core) {
     let (cache, now_ms) = (&core.cache, now().ms);
     let sum = |figure: fn(&Counters) -> &AtomicU64| {
-        cache.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+        cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
     };
-    cache.rate.sample(cache.commands(), now_ms);
-    cache.rate_in.sample(sum(|core| &core.bytes_in), now_ms);
-    cache.rate_out.sample(sum(|core| &core.bytes_out), now_ms);
+    cache.stats.rate.sample(cache.stats.commands(), now_ms);
+    cache.stats.rate_in.sample(sum(|core| &core.bytes_in), now_ms);
+    cache.stats.rate_out.sample(sum(|core| &core.bytes_out), now_ms);
 }
 
 /// What a round leaves to be done.
@@ -74,27 +79,28 @@ enum Round {
 }
 
 fn expire_round(core: &Core) -> Round {
-    let paused = core.cache.pause.holds(now().ms, true).is_some();
+    let paused = core.cache.registry.pause.holds(now().ms, true).is_some();
     if paused || !core.cache.active_expiry.load(Ordering::Relaxed) {
         return Round::Idle;
     }
-    let cores = core.cache.counters.len();
-    let shards = (core.index..core.cache.shards()).step_by(cores);
+    let cores = core.cache.stats.counters.len();
+    let shards = (core.index..core.cache.shards.len()).step_by(cores);
     shards.map(|index| expire_shard(core, index)).max().unwrap_or(Round::Idle)
 }
 
 fn expire_shard(core: &Core, index: usize) -> Round {
     let (cache, config) = (&core.cache, core.config());
-    let mut access = Access::new(cache, &cache.counters[core.index], &config.tuning, now());
-    access.lock(1 << index);
-    access.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
+    let counters = &cache.stats.counters[core.index];
+    let mut keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now());
+    keyspace.lock(1 << index);
+    keyspace.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
         shard.compact();
     });
     let mut round = Round::Idle;
     for db in 0..config.tuning.databases {
-        let volatile = access.shards().map(|(_, shard)| shard.volatile_len(db)).sum::<usize>();
+        let volatile = keyspace.shards().map(|(_, shard)| shard.volatile_len(db)).sum::<usize>();
         if volatile > 0 {
-            let finished = access.expire_due(index, db, BUDGET);
+            let finished = keyspace.expire_due(index, db, BUDGET);
             round = round.max(if finished { Round::Volatile } else { Round::Unfinished });
         }
     }
@@ -105,22 +111,23 @@ fn expire_shard(core: &Core, index: usize) -> Round {
 fn evict_round(core: &Core, turn: &mut usize) -> Round {
     let (cache, config) = (&core.cache, core.config());
     let limit = config.tuning.maxmemory;
+    let parts = cache.parts(&cache.stats.counters[core.index], &config.tuning);
     for _ in 0..BUDGET {
-        let over = limit > 0 && cache.lasting_memory() as u64 > limit;
+        let over = limit > 0 && cache.shards.lasting_memory() as u64 > limit;
         if !over {
             return Round::Idle;
         }
-        let Some(evicted) = evict_one(cache, &config.tuning, now(), turn) else {
+        let Some(evicted) = evict_one(parts.shards, parts.tuning, now(), turn) else {
             return Round::Idle;
         };
-        publish_eviction(cache, &config.tuning, evicted);
+        parts.publish_eviction(evicted);
     }
     Round::Unfinished
 }
 
 /// Forgets what clients have read where `tracking-table-max-keys` was lowered.
 fn tracking_round(core: &Core) -> Round {
-    let tracking = &core.cache.tracking;
+    let tracking = &core.cache.registry.tracking;
     if !tracking.any() || tracking.limit(core.config().settings.tracking_table_max_keys) {
         Round::Idle
     } else {
@@ -135,12 +142,12 @@ fn dismiss_idle(core: &Core) {
         return;
     }
     let now_ms = now().ms;
-    for client in core.cache.clients.all() {
+    for client in core.cache.registry.clients.all() {
         let figures = &client.figures;
         let silent_s = (now_ms - figures.active_ms.load(Ordering::Relaxed)) / 1000;
         let exempt = client.is_subscriber() || figures.blocked.load(Ordering::Relaxed);
         if silent_s > timeout_s && !exempt {
-            core.cache.clients.dismiss(&client);
+            core.cache.registry.clients.dismiss(&client);
         }
     }
 }

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use minicache::commands::Executor;
+use minicache::commands::cache::Cache;
 use minicache::commands::session::Session;
+use minicache::commands::stats::Identity;
 use minicache::conf::Config;
 use minicache::conf::Snapshot;
-use minicache::engine::access::Moment;
-use minicache::engine::cache::{Cache, Identity};
+use minicache::engine::timestamp::Timestamp;
 use minicache::wire::reply::Reply;
 use minicache::wire::request::OwnedArgs;
 
@@ -59,14 +60,14 @@ impl World {
 
     /// A client that has just connected.
     pub fn client(&self) -> Client {
-        let client = self.cache.clients.enter(String::new(), String::new(), 0);
+        let client = self.cache.registry.clients.enter(String::new(), String::new(), 0);
         Client { session: Session::new(client, true) }
     }
 
     /// Some key that is in this shard.
     pub fn key_in_shard(&self, shard: usize) -> String {
         let mut keys = (0..).map(|number: u32| number.to_string());
-        let found = keys.find(|key| self.cache.shard_of(key.as_bytes()) == shard);
+        let found = keys.find(|key| self.cache.shards.key(key.as_bytes()).shard == shard);
         found.expect("every shard has keys")
     }
 }
@@ -77,8 +78,8 @@ impl Client {
         let mut args = OwnedArgs::default();
         words.iter().for_each(|word| args.push(word.as_bytes()));
         let mut reply = Reply::new(self.session.protocol);
-        let counters = &world.cache.counters[0];
-        let now = Moment { ms: 1, us: 0 };
+        let counters = &world.cache.stats.counters[0];
+        let now = Timestamp { ms: 1, us: 0 };
         let mut executor = Executor::new(&world.cache, counters, &world.config, now, || 0);
         executor.execute(&mut self.session, args.as_args(), &mut reply);
         executor.store.release();

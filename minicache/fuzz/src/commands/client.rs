@@ -40,7 +40,7 @@ impl Client {
     /// A client that has just connected.
     pub fn new(host: &Host) -> Client {
         let config = host.cache.config.snapshot();
-        let client = host.cache.clients.enter(String::new(), String::new(), host.now.ms);
+        let client = host.cache.registry.clients.enter(String::new(), String::new(), host.now.ms);
         Client {
             session: Session::new(client, config.settings.requirepass.is_empty()),
             parser: Parser::default(),
@@ -145,7 +145,7 @@ impl Client {
         let is_past = |until: Option<i64>| until.is_some_and(|until| until <= host.now.ms);
         if is_past(self.session.wait_until_ms)
             && let Some(ticket) = self.session.waiting
-            && matches!(host.cache.blocked.withdraw(ticket), Withdrawal::Canceled)
+            && matches!(host.cache.registry.blocked.withdraw(ticket), Withdrawal::Canceled)
         {
             self.wait_no_longer();
         }
@@ -182,13 +182,13 @@ impl Client {
     pub fn disconnect(mut self, host: &Host) {
         let cache = &host.cache;
         if let Some(ticket) = self.session.waiting {
-            cache.blocked.finish(ticket);
+            cache.registry.blocked.finish(ticket);
         }
         let id = self.session.client.id;
-        cache.pubsub.lock().unsubscribe_all(&self.session.subscriptions, id);
+        cache.registry.pubsub.lock().unsubscribe_all(&self.session.subscriptions, id);
         unwatch_all(&mut host.executor(&host.config()).store, &mut self.session);
-        cache.monitors.remove(id);
-        cache.clients.leave(id);
+        cache.registry.monitors.remove(id);
+        cache.registry.clients.leave(id);
     }
 }
 

@@ -10,8 +10,10 @@
 //! (`tests/support/test.tcl`).
 
 use minicache::commands::Executor;
-use minicache::engine::access::{Access, Moment};
-use minicache::engine::cache::{Cache, Identity};
+use minicache::engine::keyspace::Keyspace;
+use crate::engine::timestamp::Timestamp;
+use minicache::commands::cache::Cache;
+use minicache::commands::stats::Identity;
 use minicache::conf::Config;
 use minicache::engine::hashing;
 use minicache::engine::pubsub::Scope;
@@ -32,7 +34,7 @@ const LIMITS: [(&str, &[u8]); 2] = [
 /// A cache and what time it is.
 pub struct Host {
     pub cache: Cache,
-    pub now: Moment,
+    pub now: Timestamp,
     limited_at: AtomicU64,
 }
 
@@ -52,7 +54,7 @@ impl Host {
         };
         Host {
             cache: Cache::new(1, SHARDS, config, identity),
-            now: Moment { ms: 1_700_000_000_000, us: 0 },
+            now: Timestamp { ms: 1_700_000_000_000, us: 0 },
             limited_at: AtomicU64::new(u64::MAX),
         }
     }
@@ -74,7 +76,7 @@ impl Host {
 
     /// The executor of one packet.
     pub fn executor<'c>(&'c self, config: &'c Snapshot) -> Executor<'c> {
-        Executor::new(&self.cache, &self.cache.counters[0], config, self.now, clock)
+        Executor::new(&self.cache, &self.cache.stats.counters[0], config, self.now, clock)
     }
 
     /// Advances the clock and expires keys, as the server's timer does.
@@ -82,8 +84,8 @@ impl Host {
         self.now.ms += ms;
         const BUDGET: usize = 1000;
         let config = self.config();
-        let counters = &self.cache.counters[0];
-        let mut access = Access::new(&self.cache, counters, &config.tuning, self.now);
+        let counters = &self.cache.stats.counters[0];
+        let mut access = Keyspace::new(&self.cache, counters, &config.tuning, self.now);
         for shard in 0..SHARDS {
             access.lock(1 << shard);
             for db in 0..DATABASES {
@@ -95,12 +97,12 @@ impl Host {
     /// Checks that no client has left anything behind, and that every shard is consistent.
     pub fn check_whole(&self) {
         let cache = &self.cache;
-        assert!(cache.clients.is_empty() && cache.blocked.count().get() == 0 && !cache.monitors.any());
+        assert!(cache.registry.clients.is_empty() && cache.registry.blocked.count().get() == 0 && !cache.registry.monitors.any());
         for scope in [Scope::Channel, Scope::Pattern, Scope::Shard] {
-            assert_eq!(cache.pubsub.lock().count(scope), 0, "{scope:?}");
+            assert_eq!(cache.registry.pubsub.lock().count(scope), 0, "{scope:?}");
         }
         for index in 0..SHARDS {
-            let cell = cache.lock(index);
+            let cell = cache.shards.lock(index);
             assert!(cell.watched.is_empty(), "no client watches");
             let keys: usize = (0..DATABASES).map(|db| cell.shard.len(db)).sum();
             assert_eq!(cell.shard.slab().used(), keys);
@@ -114,7 +116,7 @@ impl Host {
     /// Deletes every key, and checks that no slot is in use.
     pub fn check_empty(&self) {
         for index in 0..SHARDS {
-            let mut cell = self.cache.lock(index);
+            let mut cell = self.cache.shards.lock(index);
             for db in 0..DATABASES {
                 while let Some(handle) = cell.shard.random(db) {
                     drop(cell.shard.remove(db, handle));

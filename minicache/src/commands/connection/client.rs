@@ -2,11 +2,12 @@
 
 use super::tracking::redirect_id;
 use super::{Call, shown};
+use crate::commands::cache::Cache;
 use crate::commands::catalogue;
 use crate::commands::session::Replies;
 use crate::engine::blocking::Withdrawal;
-use crate::engine::cache::{Cache, add};
 use crate::engine::clients::{Client, Figures};
+use crate::engine::counter::add;
 use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Message;
 use crate::engine::tracking::Wanted;
@@ -80,7 +81,7 @@ fn is_printable(name: &[u8]) -> bool {
 /// `CLIENT INFO`
 pub fn client_info(c: &mut Call) -> Answer {
     c.session.publish_figures();
-    let line = describe(c.store.cache, &c.session.client, c.store.now.ms) + "\n";
+    let line = describe(c.cache, &c.session.client, c.store.now.ms) + "\n";
     c.out.verbatim(&line);
     Ok(())
 }
@@ -88,7 +89,7 @@ pub fn client_info(c: &mut Call) -> Answer {
 /// `CLIENT LIST [TYPE type] [ID client-id …]`
 pub fn client_list(c: &mut Call) -> Answer {
     c.session.publish_figures();
-    let mut clients = c.store.cache.clients.all();
+    let mut clients = c.cache.registry.clients.all();
     if c.args.len() == 4 && c.is(2, "type") {
         let kind = Kind::named(c.arg(3))?;
         clients.retain(|client| Kind::of(client) == kind);
@@ -96,11 +97,11 @@ pub fn client_list(c: &mut Call) -> Answer {
         const NOT_AN_ID: Error = Error::new("ERR Invalid client ID");
         let id = |text| parse_i64(text).ok_or(NOT_AN_ID);
         let ids = c.args.from(3).iter().map(id).collect::<Result<Vec<i64>, Error>>()?;
-        clients = ids.iter().filter_map(|id| c.store.cache.clients.get(*id as u64)).collect();
+        clients = ids.iter().filter_map(|id| c.cache.registry.clients.get(*id as u64)).collect();
     } else if c.args.len() > 2 {
         return Err(Error::SYNTAX);
     }
-    let (cache, now_ms) = (c.store.cache, c.store.now.ms);
+    let (cache, now_ms) = (c.cache, c.store.now.ms);
     let line = |client: &Arc<Client>| describe(cache, client, now_ms) + "\n";
     let lines: String = clients.iter().map(line).collect();
     c.out.verbatim(&lines);
@@ -118,7 +119,7 @@ fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
             .map(|bytes| bytes.load(Ordering::Relaxed));
     let last = figures.last_command.load(Ordering::Relaxed) as usize;
     let command = last.checked_sub(1).and_then(|id| catalogue::COMMANDS.get(id));
-    let tracks = cache.tracking.inspect(client.id, |tracker| {
+    let tracks = cache.registry.tracking.inspect(client.id, |tracker| {
         let letters =
             [('t', true), ('R', tracker.broken), ('B', tracker.wanted == Wanted::Broadcast)];
         (letters, redirect_id(tracker))
@@ -252,7 +253,7 @@ pub fn client_kill(c: &mut Call) -> Answer {
     let victims = Victims::parse(c)?;
     c.session.publish_figures();
     let me = c.session.client.id;
-    let mut clients = c.store.cache.clients.all();
+    let mut clients = c.cache.registry.clients.all();
     clients.retain(|client| victims.include(client, me));
     if c.args.len() == 3 {
         if clients.is_empty() {
@@ -263,7 +264,7 @@ pub fn client_kill(c: &mut Call) -> Answer {
         c.out.count(clients.len());
     }
     let others = clients.iter().filter(|client| client.id != me);
-    others.for_each(|client| c.store.cache.clients.dismiss(client));
+    others.for_each(|client| c.cache.registry.clients.dismiss(client));
     c.session.closing |= clients.iter().any(|client| client.id == me);
     Ok(())
 }
@@ -278,15 +279,15 @@ pub fn client_unblock(c: &mut Call) -> Answer {
         _ => return Err(Error::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = c.int(2)? as u64;
-    let all = &c.store.cache.blocked;
+    let all = &c.cache.registry.blocked;
     let found = all.find(|blocked| blocked.client.id == id);
     let canceled = found.filter(|(at, _)| all.withdraw(*at) == Withdrawal::Canceled);
     c.out.int(i64::from(canceled.is_some()));
     if let Some((_, blocked)) = canceled {
         let mut reply = Reply::new(blocked.protocol);
         if with_error {
-            c.store.cache.totals.count_error("UNBLOCKED");
-            add(&c.store.counters.of(blocked.command.id()).failed, 1);
+            c.cache.stats.totals.count_error("UNBLOCKED");
+            add(&c.counters.of(blocked.command.id()).failed, 1);
             reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
             reply.null_array();
@@ -341,14 +342,14 @@ pub fn client_pause(c: &mut Call) -> Answer {
     }
     // Redis lets too large a number overflow, and then the time is past.
     let until = c.store.now.ms.wrapping_add(ms);
-    c.store.cache.pause.begin(until, writes_only);
+    c.cache.registry.pause.begin(until, writes_only);
     c.out.ok();
     Ok(())
 }
 
 /// `CLIENT UNPAUSE`
 pub fn client_unpause(c: &mut Call) -> Answer {
-    c.store.cache.pause.end();
+    c.cache.registry.pause.end();
     c.out.ok();
     Ok(())
 }

@@ -83,17 +83,17 @@ pub fn reset(c: &mut Call) -> Answer {
     c.session.transaction = None;
     unwatch_all(c.store, c.session);
     let gone = std::mem::take(&mut c.session.subscriptions);
-    c.store.cache.pubsub.lock().unsubscribe_all(&gone, c.session.client.id);
+    c.cache.registry.pubsub.lock().unsubscribe_all(&gone, c.session.client.id);
     let session: &mut Session = c.session;
     session.client.about.lock().name.clear();
     session.db = 0;
     session.protocol = Protocol::Resp2;
     session.replies = Replies::On;
     if session.tracking.take().is_some() {
-        c.store.cache.tracking.disable(session.client.id);
+        c.cache.registry.tracking.disable(session.client.id);
     }
     if std::mem::take(&mut session.monitor) {
-        c.store.cache.monitors.remove(session.client.id);
+        c.cache.registry.monitors.remove(session.client.id);
     }
     session.trusted = c.settings.requirepass.is_empty();
     c.out.protocol = Protocol::Resp2;

@@ -35,11 +35,11 @@ pub fn client_tracking(c: &mut Call) -> Answer {
         let wanted = options.wanted(c.session.tracking)?;
         check_overlaps(c, &options.prefixes)?;
         c.session.tracking = Some(wanted);
-        c.store.cache.tracking.enable(options.tracker(&c.session.client, wanted));
+        c.cache.registry.tracking.enable(options.tracker(&c.session.client, wanted));
     } else if c.is(2, "off") {
         c.session.caching = false;
         if c.session.tracking.take().is_some() {
-            c.store.cache.tracking.disable(c.session.client.id);
+            c.cache.registry.tracking.disable(c.session.client.id);
         }
     } else {
         return Err(Error::SYNTAX);
@@ -79,7 +79,7 @@ impl<'a> Options<'a> {
             return Err(Error::new("ERR A client can only redirect to a single other client"));
         }
         let id = parse_i64(id).ok_or(Error::NOT_AN_INTEGER)?;
-        let client = u64::try_from(id).ok().and_then(|id| c.store.cache.clients.get(id));
+        let client = u64::try_from(id).ok().and_then(|id| c.cache.registry.clients.get(id));
         const NOBODY: Error = Error::new("ERR The client ID you want redirect to does not exist");
         self.redirect = Some(client.ok_or(NOBODY)?);
         Ok(())
@@ -136,7 +136,7 @@ impl<'a> Options<'a> {
 fn check_overlaps(c: &Call, prefixes: &[&[u8]]) -> Answer {
     let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
     let id = c.session.client.id;
-    let existing = c.store.cache.tracking.inspect(id, |tracker| tracker.prefixes.clone());
+    let existing = c.cache.registry.tracking.inspect(id, |tracker| tracker.prefixes.clone());
     let existing: BTreeSet<Box<[u8]>> = existing.unwrap_or_default();
     for (index, prefix) in prefixes.iter().enumerate() {
         let others = prefixes[index + 1..].iter().map(|other| ("another provided", *other));
@@ -181,7 +181,7 @@ pub fn client_caching(c: &mut Call) -> Answer {
 
 /// `CLIENT GETREDIR`: 0 where nobody is told instead, -1 where nothing is tracked.
 pub fn client_getredir(c: &mut Call) -> Answer {
-    let redirect = c.store.cache.tracking.inspect(c.session.client.id, redirect_id);
+    let redirect = c.cache.registry.tracking.inspect(c.session.client.id, redirect_id);
     c.out.int(redirect.unwrap_or(-1));
     Ok(())
 }
@@ -194,7 +194,7 @@ pub(super) fn redirect_id(tracker: &Tracker) -> i64 {
 /// `CLIENT TRACKINGINFO`
 pub fn client_trackinginfo(c: &mut Call) -> Answer {
     let caching = c.session.caching;
-    let info = c.store.cache.tracking.inspect(c.session.client.id, |tracker| {
+    let info = c.cache.registry.tracking.inspect(c.session.client.id, |tracker| {
         (flags(tracker, caching), redirect_id(tracker), tracker.prefixes.clone())
     });
     let (flags, redirect, prefixes) = info.unwrap_or((vec!["off"], -1, BTreeSet::new()));

@@ -63,7 +63,7 @@ pub fn pexpiretime(c: &mut Call) -> Answer {
 
 /// `PERSIST key`
 pub fn persist(c: &mut Call) -> Answer {
-    let key = c.arg(1);
+    let key = c.key(1);
     let mortal = c.store.touch(key) && c.store.deadline(key).flatten().is_some();
     if mortal {
         c.store.set_deadline(key, None);
@@ -82,7 +82,7 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     };
     let deadline = c.int(2)?.checked_mul(unit_ms).ok_or_else(too_far)?;
     let deadline = deadline.checked_add(base_ms).ok_or_else(too_far)?;
-    let key = c.arg(1);
+    let key = c.key(1);
     c.store.touch(key);
     let met = c.store.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
     if met && deadline <= c.store.now.ms {
@@ -99,8 +99,8 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
 /// Shows the deadline in units of `unit_ms`, rounded, counted from `base_ms`; -1 where there is
 /// none, -2 where there is no key.
 fn show_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
-    let key = c.arg(1);
-    let known = c.store.glance(key).is_some();
+    let key = c.key(1);
+    let known = c.store.read_without_touch(key).is_some();
     let left_ms = match c.store.deadline(key).flatten() {
         _ if !known => -2,
         None => -1,

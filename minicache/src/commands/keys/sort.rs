@@ -19,9 +19,10 @@
 //! here needs that, but `OBJECT ENCODING` shows it.
 
 use crate::commands::Call;
-use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::object::{Object, Value};
 use crate::engine::values::list::{End, List};
 use crate::engine::values::set::Set;
@@ -46,9 +47,9 @@ pub fn sort_ro(c: &mut Call) -> Answer {
 }
 
 fn run(c: &mut Call, request: &Request) -> Answer {
-    let elements = request.elements(c.store, c.args.at(1))?;
+    let elements = request.elements(c.store, c.key(1))?;
     match request.destination {
-        Some(key) => store(c, key, &elements, &request.get),
+        Some(key) => store(c, c.store.key(key), &elements, &request.get),
         None => list(c, &elements, &request.get),
     }
     Ok(())
@@ -64,7 +65,7 @@ enum Source<'s> {
 }
 
 impl<'s> Source<'s> {
-    fn read(store: &'s mut Access, key: &[u8]) -> Result<Source<'s>, Error> {
+    fn read(store: &'s mut Keyspace, key: Key) -> Result<Source<'s>, Error> {
         match store.read(key) {
             None => Ok(Source::Nothing),
             Some(Value::Object(Object::List(list))) => Ok(Source::List(list)),
@@ -163,7 +164,7 @@ impl<'a> Request<'a> {
     }
 
     /// The elements wanted, in the order wanted.
-    fn elements(&self, store: &mut Access, key: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    fn elements(&self, store: &mut Keyspace, key: Key) -> Result<Vec<Vec<u8>>, Error> {
         if let Ok(Some(zset)) = store.get_mut::<ZSet>(key) {
             zset.unpack();
         }
@@ -196,7 +197,7 @@ impl<'a> Request<'a> {
 
     fn sort_by(
         &self,
-        store: &mut Access,
+        store: &mut Keyspace,
         pattern: &Pattern,
         texts: Vec<Vec<u8>>,
         wanted: Range<usize>,
@@ -288,11 +289,12 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    fn look_up(&self, store: &mut Access, element: &[u8]) -> Option<Vec<u8>> {
+    fn look_up(&self, store: &mut Keyspace, element: &[u8]) -> Option<Vec<u8>> {
         let Pattern::Key { before, behind, field } = self else {
             return matches!(self, Pattern::Element).then(|| element.to_vec());
         };
-        match (store.read(&[before, element, behind].concat())?, field) {
+        let name = [before, element, *behind].concat();
+        match (store.read(store.key(&name))?, field) {
             (value, None) => value.as_str().map(|text| text.to_vec()),
             (Value::Object(Object::Hash(hash)), Some(field)) => {
                 hash.get(field).map(|value| value.to_vec())
@@ -322,8 +324,8 @@ fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
     }
 }
 
-fn store(c: &mut Call, key: &[u8], elements: &[Vec<u8>], get: &[Pattern]) {
-    let limits = &c.store.tuning.limits;
+fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) {
+    let limits = &c.store.parts.tuning.limits;
     let mut result = List::new();
     for element in elements {
         if get.is_empty() {

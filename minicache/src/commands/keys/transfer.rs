@@ -12,9 +12,10 @@
 
 use crate::commands::Call;
 use crate::commands::connection::database;
-use crate::engine::access::{Access, Taken};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
+use crate::engine::keyspace::{Keyspace, Record};
 
 const SAME_OBJECT: Error = Error::new("ERR source and destination objects are the same");
 
@@ -34,7 +35,7 @@ pub fn renamenx(c: &mut Call) -> Answer {
 
 /// `MOVE key db`
 pub fn move_(c: &mut Call) -> Answer {
-    let key = c.arg(1);
+    let key = c.key(1);
     let (here, there) = (c.store.db, database_at(c, 2)?);
     if here == there {
         return Err(SAME_OBJECT);
@@ -43,7 +44,7 @@ pub fn move_(c: &mut Call) -> Answer {
     let taken = if free { c.store.take(key) } else { None };
     c.out.int(i64::from(taken.is_some()));
     if let Some(taken) = taken {
-        c.store.within(there, |store| store.put_back(key, taken));
+        c.store.within(there, |store| store.restore(key, taken));
         c.store.changed(Events::GENERIC, "move_from", key);
         c.store.within(there, |store| store.changed(Events::GENERIC, "move_to", key));
     }
@@ -64,7 +65,7 @@ pub fn copy(c: &mut Call) -> Answer {
         }
         at += 1;
     }
-    let (from, to) = (c.arg(1), c.arg(2));
+    let (from, to) = (c.key(1), c.key(2));
     if there == c.store.db && from == to {
         return Err(SAME_OBJECT);
     }
@@ -78,7 +79,7 @@ pub fn copy(c: &mut Call) -> Answer {
 
 /// Renames a key, or does not where another would be replaced and must not; whether it did.
 fn rename_unless(c: &mut Call, taken_stays: bool) -> Result<bool, Error> {
-    let (from, to) = (c.arg(1), c.arg(2));
+    let (from, to) = (c.key(1), c.key(2));
     if !c.store.exists(from) {
         return Err(Error::NO_SUCH_KEY);
     }
@@ -87,18 +88,18 @@ fn rename_unless(c: &mut Call, taken_stays: bool) -> Result<bool, Error> {
     }
     let taken = c.store.take(from).ok_or(Error::NO_SUCH_KEY)?;
     c.store.remove(to);
-    c.store.put_back(to, taken);
+    c.store.restore(to, taken);
     c.store.changed(Events::GENERIC, "rename_from", from);
     c.store.changed(Events::GENERIC, "rename_to", to);
     Ok(true)
 }
 
-fn settle(store: &mut Access, key: &[u8], copy: Taken, replace: bool) -> bool {
+fn settle(store: &mut Keyspace, key: Key, copy: Record, replace: bool) -> bool {
     if store.exists(key) && !replace {
         return false;
     }
     store.remove(key);
-    store.put_back(key, copy);
+    store.restore(key, copy);
     store.changed(Events::GENERIC, "copy_to", key);
     true
 }

@@ -14,9 +14,9 @@
 
 use crate::commands::Call;
 use crate::commands::scan::{self, Options};
-use crate::engine::access::Access;
 use crate::engine::error::Answer;
 use crate::engine::glob;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::store::shard::Shard;
 use crate::engine::store::slab::Handle;
 
@@ -65,7 +65,7 @@ pub fn scan(c: &mut Call) -> Answer {
     scan::finish(c.out, start, cursor, listed);
     for key in dead {
         // Looking for a dead key removes it.
-        c.store.exists(&key);
+        c.store.exists(c.store.key(&key));
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn scan(c: &mut Call) -> Answer {
 pub fn randomkey(c: &mut Call) -> Answer {
     // Looking for a dead key removes it, so this ends.
     while let Some(key) = any_key(c) {
-        if c.store.exists(&key) {
+        if c.store.exists(c.store.key(&key)) {
             c.out.bulk(&key);
             return Ok(());
         }
@@ -84,8 +84,8 @@ pub fn randomkey(c: &mut Call) -> Answer {
 }
 
 /// Shows the keys of one bucket of the shard that a cursor names; returns the cursor behind them.
-fn step(store: &Access, cursor: u64, mut show: impl FnMut(&Shard, Handle)) -> u64 {
-    let count = store.cache.shards() as u64;
+fn step(store: &Keyspace, cursor: u64, mut show: impl FnMut(&Shard, Handle)) -> u64 {
+    let count = store.parts.shards.len() as u64;
     let (number, place) = (cursor % count, cursor / count);
     let (_, shard) = store.shards().nth(number as usize).expect("all shards are locked");
     match shard.scan(store.db, place, |handle| show(shard, handle)) {
@@ -108,7 +108,7 @@ fn is_of_type(shard: &Shard, handle: Handle, name: Option<&[u8]>) -> bool {
 fn any_key(c: &mut Call) -> Option<Vec<u8>> {
     let db = c.store.db;
     let total: usize = c.store.shards().map(|(_, shard)| shard.len(db)).sum();
-    let mut at = c.store.cache.rng().below(total);
+    let mut at = c.cache.shards.rng().below(total);
     let shard = c.store.shards_mut().find(|shard| {
         let here = at < shard.len(db);
         at = at.saturating_sub(shard.len(db));

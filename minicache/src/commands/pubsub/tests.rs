@@ -225,7 +225,7 @@ fn under_resp3_a_client_hears_itself_before_the_reply() {
 fn no_message_follows_the_end_of_its_subscription() {
     let mut t = Fixture::new();
     t.run("SUBSCRIBE a");
-    t.cache.pubsub.lock().publish(crate::engine::pubsub::Scope::Channel, b"a", b"x");
+    t.cache.registry.pubsub.lock().publish(crate::engine::pubsub::Scope::Channel, b"a", b"x");
     t.check(
         r#"
         > UNSUBSCRIBE a

@@ -2,14 +2,14 @@
 
 use super::{Call, shown};
 use crate::conf::ConfigError;
-use crate::engine::cache::add;
+use crate::engine::counter::add;
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
 
 /// `CONFIG GET pattern …`
 pub fn config_get(c: &mut Call) -> Answer {
     let patterns: Vec<&[u8]> = c.args.from(2).iter().collect();
-    c.store.cache.config.read(|config| {
+    c.cache.config.read(|config| {
         let found = config.get(&patterns);
         c.out.map(found.len());
         for (name, value) in found {
@@ -29,8 +29,8 @@ pub fn config_set(c: &mut Call) -> Answer {
     let pairs: Vec<(&[u8], &[u8])> =
         (0..pairs.len()).step_by(2).map(|at| (pairs.at(at), pairs.at(at + 1))).collect();
     let trusted = c.settings.enable_protected_configs.allows(c.session.is_local());
-    let host = c.store.cache.host.get();
-    let changed = c.store.cache.config.change(|config| {
+    let host = c.cache.host.get();
+    let changed = c.cache.config.change(|config| {
         let mut next = config.clone();
         let names = next.set_many(&pairs, trusted)?;
         if let Some(host) = host {
@@ -41,16 +41,16 @@ pub fn config_set(c: &mut Call) -> Answer {
     });
     match changed {
         Ok::<_, ConfigError>(names) => {
-            let port = c.store.cache.config.snapshot().settings.port;
-            c.store.cache.identity.port.store(port.into(), Ordering::Relaxed);
+            let port = c.cache.config.snapshot().settings.port;
+            c.cache.stats.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
                 c.store.shards_mut().for_each(|shard| shard.pool.clear());
             }
-            let limit = c.store.cache.config.snapshot().settings.maxmemory_clients;
+            let limit = c.cache.config.snapshot().settings.maxmemory_clients;
             if limit > 0 && names.contains(&"maxmemory-clients") {
                 c.session.publish_figures();
-                c.store.cache.clients.evict(limit);
+                c.cache.registry.clients.evict(limit);
             }
             c.out.ok();
             Ok(())
@@ -62,24 +62,24 @@ pub fn config_set(c: &mut Call) -> Answer {
 /// `CONFIG RESETSTAT`
 pub fn config_resetstat(c: &mut Call) -> Answer {
     c.store.shards_mut().for_each(|shard| shard.stats = Default::default());
-    c.store.cache.counters.iter().for_each(|core| core.reset());
+    c.cache.stats.counters.iter().for_each(|core| core.reset());
     // This very command counts: it ends after the reset.
-    add(&c.store.counters.of(c.command.id()).calls, 1);
-    c.store.cache.totals.reset();
-    c.store.cache.lazy_free.reset();
-    c.store.cache.clients.evicted.store(0, Ordering::Relaxed);
+    add(&c.counters.of(c.command.id()).calls, 1);
+    c.cache.stats.totals.reset();
+    c.cache.shards.lazy_free.reset();
+    c.cache.registry.clients.evicted.store(0, Ordering::Relaxed);
     c.out.ok();
     Ok(())
 }
 
 /// `CONFIG REWRITE`
 pub fn config_rewrite(c: &mut Call) -> Answer {
-    let path = &c.store.cache.identity.config_file;
+    let path = &c.cache.stats.identity.config_file;
     if path.is_empty() {
         return Err(Error::new("ERR The server is running without a config file"));
     }
-    let mut edit = |before: &[u8]| c.store.cache.config.read(|config| config.rewritten(before));
-    if let Some(host) = c.store.cache.host.get() {
+    let mut edit = |before: &[u8]| c.cache.config.read(|config| config.rewritten(before));
+    if let Some(host) = c.cache.host.get() {
         let failed = |why| Error::text(format!("ERR Rewriting config file: {why}"));
         host.rewrite(path, &mut edit).map_err(failed)?;
     }

@@ -25,7 +25,7 @@ pub fn debug(c: &mut Call) -> Answer {
         (b"sleep", 3) => sleep(c),
         (b"set-active-expire", 3) => {
             let active = parse_i64(c.arg(2)).is_some_and(|number| number != 0);
-            c.store.cache.active_expiry.store(active, Ordering::Relaxed);
+            c.cache.active_expiry.store(active, Ordering::Relaxed);
             ok(c)
         }
         (b"object", 3) => object(c),
@@ -39,7 +39,7 @@ pub fn debug(c: &mut Call) -> Answer {
         (b"help", 2) => help(c),
         (b"log", 3) => {
             let line = format!("DEBUG LOG: {}", shown(c.arg(2), usize::MAX));
-            c.store.cache.host.get().inspect(|host| host.log(&line));
+            c.cache.host.get().inspect(|host| host.log(&line));
             ok(c)
         }
         (b"reload", _) => reload(c),
@@ -78,13 +78,13 @@ fn reload(c: &mut Call) -> Answer {
             "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
         ));
     }
-    c.store.cache.note_save(c.store.now.ms);
+    c.cache.stats.note_save(c.store.now.ms);
     ok(c)
 }
 
 /// A look at the inside of a value, which goes to the log of Redis and here only has to succeed.
 fn look_up(c: &mut Call) -> Answer {
-    match c.store.inspect(c.arg(2), |_, _| ()) {
+    match c.store.inspect(c.key(2), |_, _| ()) {
         Some(()) => ok(c),
         None => Err(Error::NO_SUCH_KEY),
     }
@@ -127,7 +127,7 @@ fn object(c: &mut Call) -> Answer {
             idle_ms / 1000
         )
     };
-    let text = c.store.inspect(c.arg(2), describe).ok_or(Error::NO_SUCH_KEY)?;
+    let text = c.store.inspect(c.key(2), describe).ok_or(Error::NO_SUCH_KEY)?;
     c.out.simple(&text);
     Ok(())
 }
@@ -172,6 +172,7 @@ fn value_digests(c: &mut Call) -> Answer {
     let keys = c.args.from(2);
     c.out.array(keys.len());
     for key in keys.iter() {
+        let key = c.store.key(key);
         let deadline = c.store.deadline(key).flatten();
         let sum = digest::of_value(c.store.peek(key), deadline);
         c.out.simple(&digest::digits(sum));
@@ -186,15 +187,16 @@ fn populate(c: &mut Call) -> Answer {
     let size = if c.args.len() == 5 { c.count(4)? } else { 0 };
     for number in 0..count {
         let key = [&prefix[..], format!(":{number}").as_bytes()].concat();
-        if c.store.exists(&key) {
+        let key = c.store.key(&key);
+        if c.store.exists(key) {
             continue;
         }
         let mut value = format!("value:{number}").into_bytes();
         if size > 0 {
             value.resize(size, 0);
         }
-        c.store.set_string(&key, &value, None);
-        c.store.touched(&key);
+        c.store.set_string(key, &value, None);
+        c.store.touched(key);
     }
     ok(c)
 }
@@ -300,7 +302,7 @@ fn container_statistics(c: &mut Call) -> Answer {
         };
         Some((elements, shard.footprint(handle)))
     };
-    let measured = c.store.inspect(c.arg(2), measure).ok_or(Error::NO_SUCH_KEY)?;
+    let measured = c.store.inspect(c.key(2), measure).ok_or(Error::NO_SUCH_KEY)?;
     let (elements, bytes) = measured.ok_or(NOT_INDEXED)?;
     c.out.verbatim(&format!(
         "linear hashing, buckets of 12\n number of elements: {elements}\n bytes: {bytes}\n"

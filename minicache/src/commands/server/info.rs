@@ -4,10 +4,12 @@
 //! by name and trip over their absence.
 
 use super::Call;
+use crate::commands::cache::Cache;
 use crate::commands::catalogue;
 use crate::commands::connection::REDIS_VERSION;
+use crate::commands::stats::CommandCounters;
+use crate::commands::stats::Counters;
 use crate::conf::ProcessInfo;
-use crate::engine::cache::{Cache, CommandCounters, Counters};
 use crate::engine::clients::{Client, Figures};
 use crate::engine::error::Answer;
 use crate::engine::pubsub::Scope;
@@ -102,9 +104,9 @@ fn human(bytes: usize) -> String {
 }
 
 fn server(c: &mut Call, page: &mut Page) {
-    let (cache, now) = (c.store.cache, c.store.now);
+    let (cache, now) = (c.cache, c.store.now);
     let settings = c.settings;
-    let up_s = (now.ms - cache.identity.started_ms).max(0) / 1000;
+    let up_s = (now.ms - cache.stats.identity.started_ms).max(0) / 1000;
     let process = process(cache);
     page.row("redis_version", REDIS_VERSION);
     page.row("redis_git_sha1", "00000000");
@@ -118,8 +120,8 @@ fn server(c: &mut Call, page: &mut Page) {
     page.row("multiplexing_api", "epoll");
     page.row("process_id", std::process::id());
     page.row("process_supervised", "no");
-    page.row("run_id", &cache.identity.run_id);
-    page.row("tcp_port", cache.identity.port.load(Ordering::Relaxed));
+    page.row("run_id", &cache.stats.identity.run_id);
+    page.row("tcp_port", cache.stats.identity.port.load(Ordering::Relaxed));
     page.row("server_time_usec", now.ms * 1000 + i64::from(now.us));
     page.row("uptime_in_seconds", up_s);
     page.row("uptime_in_days", up_s / 86_400);
@@ -127,15 +129,15 @@ fn server(c: &mut Call, page: &mut Page) {
     page.row("configured_hz", settings.hz);
     page.row("lru_clock", (now.ms / 1000) & 0xff_ffff);
     page.row("executable", &process.executable);
-    page.row("config_file", &cache.identity.config_file);
-    page.row("io_threads_active", u8::from(cache.counters.len() > 1));
-    page.row("threads", cache.counters.len());
-    page.row("shards", cache.shards());
+    page.row("config_file", &cache.stats.identity.config_file);
+    page.row("io_threads_active", u8::from(cache.stats.counters.len() > 1));
+    page.row("threads", cache.stats.counters.len());
+    page.row("shards", cache.shards.len());
 }
 
 fn clients(c: &mut Call, page: &mut Page) {
-    let cache = c.store.cache;
-    let all = cache.clients.all();
+    let cache = c.cache;
+    let all = cache.registry.clients.all();
     let most = |figure: fn(&Figures) -> &AtomicUsize| {
         all.iter().map(|client| figure(&client.figures).load(Ordering::Relaxed)).max().unwrap_or(0)
     };
@@ -146,16 +148,16 @@ fn clients(c: &mut Call, page: &mut Page) {
     page.row("client_recent_max_output_buffer", most(|figures| &figures.output_bytes));
     let waits = |client: &&Arc<Client>| client.figures.blocked.load(Ordering::Relaxed);
     page.row("blocked_clients", all.iter().filter(waits).count());
-    page.row("tracking_clients", cache.tracking.clients());
-    page.row("clients_in_timeout_table", cache.blocked.count().get());
+    page.row("tracking_clients", cache.registry.tracking.clients());
+    page.row("clients_in_timeout_table", cache.registry.blocked.count().get());
 }
 
 fn memory(c: &mut Call, page: &mut Page) {
-    let (cache, settings) = (c.store.cache, c.settings);
+    let (cache, settings) = (c.cache, c.settings);
     let process = process(cache);
     let resident = process.resident_bytes;
-    let (used, allocated) = (cache.used_memory(), crate::raw::allocated());
-    let (peak, startup) = (cache.peak_memory(), cache.startup_memory);
+    let (used, allocated) = (cache.shards.used_memory(), crate::raw::allocated());
+    let (peak, startup) = (cache.shards.peak_memory(), cache.stats.startup_memory);
     let overhead = startup + index_bytes(c);
     let dataset = used.saturating_sub(overhead);
     page.size("used_memory", used);
@@ -183,12 +185,12 @@ fn memory(c: &mut Call, page: &mut Page) {
     page.row("mem_fragmentation_bytes", resident as i64 - used as i64);
     page.row("mem_not_counted_for_evict", 0);
     page.zeros(&["mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"]);
-    page.row("mem_clients_normal", cache.clients.memory());
+    page.row("mem_clients_normal", cache.registry.clients.memory());
     page.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     page.row("mem_allocator", "libc");
     page.row("active_defrag_running", 0);
-    page.row("lazyfree_pending_objects", cache.lazy_free.pending());
-    page.row("lazyfreed_objects", cache.lazy_free.freed());
+    page.row("lazyfree_pending_objects", cache.shards.lazy_free.pending());
+    page.row("lazyfreed_objects", cache.shards.lazy_free.freed());
 }
 
 fn index_bytes(c: &Call) -> usize {
@@ -216,18 +218,18 @@ fn ratio(one: usize, other: usize) -> String {
 }
 
 fn persistence(c: &mut Call, page: &mut Page) {
-    let cache = c.store.cache;
+    let cache = c.cache;
     page.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size"]);
     page.row("current_cow_size_age", 0);
     page.row("current_fork_perc", "0.00");
     page.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    page.row("rdb_changes_since_last_save", cache.unsaved_changes());
+    page.row("rdb_changes_since_last_save", cache.stats.unsaved_changes());
     page.row("rdb_bgsave_in_progress", 0);
-    page.row("rdb_last_save_time", cache.last_save_s());
+    page.row("rdb_last_save_time", cache.stats.last_save_s());
     page.row("rdb_last_bgsave_status", "ok");
     page.row("rdb_last_bgsave_time_sec", -1);
     page.row("rdb_current_bgsave_time_sec", -1);
-    page.row("rdb_saves", cache.saves.count.load(Ordering::Relaxed));
+    page.row("rdb_saves", cache.stats.saves.count.load(Ordering::Relaxed));
     page.zeros(&["rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
     page.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     page.row("aof_last_rewrite_time_sec", -1);
@@ -239,33 +241,33 @@ fn persistence(c: &mut Call, page: &mut Page) {
 }
 
 fn sum(c: &Call, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
-    c.store.cache.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+    c.cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
 }
 
 fn stats(c: &mut Call, page: &mut Page) {
-    let cache = c.store.cache;
+    let cache = c.cache;
     let mut totals = ShardStats::default();
     for (_, shard) in c.store.shards() {
         totals.add(&shard.stats);
     }
-    let pubsub = cache.pubsub.lock();
-    page.row("total_connections_received", cache.connections.accepted());
-    page.row("total_commands_processed", cache.commands());
-    page.row("instantaneous_ops_per_sec", cache.rate.per_second());
+    let pubsub = cache.registry.pubsub.lock();
+    page.row("total_connections_received", cache.stats.connections.accepted());
+    page.row("total_commands_processed", cache.stats.commands());
+    page.row("instantaneous_ops_per_sec", cache.stats.rate.per_second());
     page.row("total_net_input_bytes", sum(c, |core| &core.bytes_in));
     page.row("total_net_output_bytes", sum(c, |core| &core.bytes_out));
     page.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
-    page.row("instantaneous_input_kbps", kilobytes(cache.rate_in.per_second()));
-    page.row("instantaneous_output_kbps", kilobytes(cache.rate_out.per_second()));
+    page.row("instantaneous_input_kbps", kilobytes(cache.stats.rate_in.per_second()));
+    page.row("instantaneous_output_kbps", kilobytes(cache.stats.rate_out.per_second()));
     page.row("instantaneous_input_repl_kbps", "0.00");
     page.row("instantaneous_output_repl_kbps", "0.00");
-    page.row("rejected_connections", cache.connections.refused());
+    page.row("rejected_connections", cache.stats.connections.refused());
     page.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     page.row("expired_keys", totals.expired);
     page.row("expired_stale_perc", "0.00");
     page.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     page.row("evicted_keys", totals.evicted);
-    page.row("evicted_clients", cache.clients.evicted.load(Ordering::Relaxed));
+    page.row("evicted_clients", cache.registry.clients.evicted.load(Ordering::Relaxed));
     page.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     page.row("keyspace_hits", totals.hits);
     page.row("keyspace_misses", totals.misses);
@@ -277,12 +279,15 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
     page.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
     let tracked = ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"];
-    tracked.iter().zip(cache.tracking.counts()).for_each(|(name, count)| page.row(name, count));
+    tracked
+        .iter()
+        .zip(cache.registry.tracking.counts())
+        .for_each(|(name, count)| page.row(name, count));
     page.row("unexpected_error_replies", 0);
-    page.row("total_error_replies", cache.totals.errors().values().sum::<u64>());
+    page.row("total_error_replies", cache.stats.totals.errors().values().sum::<u64>());
     page.row("dump_payload_sanitizations", 0);
     page.row("client_output_buffer_limit_disconnections", {
-        cache.totals.output_limit_closes.load(Ordering::Relaxed)
+        cache.stats.totals.output_limit_closes.load(Ordering::Relaxed)
     });
 }
 
@@ -294,7 +299,7 @@ fn replication(c: &mut Call, page: &mut Page) {
     page.row("role", "master");
     page.row("connected_slaves", 0);
     page.row("master_failover_state", "no-failover");
-    page.row("master_replid", &c.store.cache.identity.run_id);
+    page.row("master_replid", &c.cache.stats.identity.run_id);
     page.row("master_replid2", "0".repeat(40));
     page.row("master_repl_offset", 0);
     page.row("second_repl_offset", -1);
@@ -309,7 +314,7 @@ fn process(cache: &Cache) -> ProcessInfo {
 }
 
 fn cpu(c: &mut Call, page: &mut Page) {
-    let process = process(c.store.cache);
+    let process = process(c.cache);
     page.row("used_cpu_sys", format!("{:.6}", process.system_cpu_seconds));
     page.row("used_cpu_user", format!("{:.6}", process.user_cpu_seconds));
     page.row("used_cpu_sys_children", "0.000000");
@@ -338,7 +343,7 @@ fn command_stats(c: &mut Call, page: &mut Page) {
 }
 
 fn error_stats(c: &mut Call, page: &mut Page) {
-    for (code, count) in c.store.cache.totals.errors() {
+    for (code, count) in c.cache.stats.totals.errors() {
         page.row(&format!("errorstat_{code}"), format!("count={count}"));
     }
 }

@@ -33,7 +33,7 @@ pub fn flushall(c: &mut Call) -> Answer {
     }
     flush(c, lazily, Shard::clear_all);
     if c.settings.saves {
-        c.store.cache.note_save(c.store.now.ms);
+        c.cache.stats.note_save(c.store.now.ms);
     }
     c.out.ok();
     Ok(())
@@ -50,14 +50,14 @@ fn is_lazy(c: &Call) -> Result<bool, Error> {
 }
 
 fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Remains) {
-    let (cache, mut gone) = (c.store.cache, 0);
+    let (cache, mut gone) = (c.cache, 0);
     for remains in c.store.shards_mut().map(clear) {
         gone += remains.keys;
-        cache.lazy_free.remains(remains, lazily);
+        cache.shards.lazy_free.remains(remains, lazily);
     }
     c.store.count_changes(gone);
     // Caches that clients have do not tell databases apart: they are emptied whichever it was.
-    if cache.tracking.any() {
+    if cache.registry.tracking.any() {
         c.store.note_change(Change::All);
     }
 }
@@ -80,7 +80,7 @@ pub fn swapdb(c: &mut Call) -> Answer {
     c.store.shards_mut().for_each(|shard| shard.swap(one, other));
     c.store.count_changes(1);
     for db in [one, other] {
-        let waited_for = c.store.cache.blocked.keys_of(db);
+        let waited_for = c.cache.registry.blocked.keys_of(db);
         c.store.ready_keys.extend(waited_for.into_iter().map(|key| (db, key)));
     }
     Ok(())

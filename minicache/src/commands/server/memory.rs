@@ -13,7 +13,7 @@ pub fn memory_usage(c: &mut Call) -> Answer {
             return Err(Error::SYNTAX);
         }
     }
-    match c.store.inspect(c.args.at(2), Shard::footprint) {
+    match c.store.inspect(c.key(2), Shard::footprint) {
         Some(bytes) => c.out.count(bytes),
         None => c.out.null(),
     }
@@ -22,9 +22,9 @@ pub fn memory_usage(c: &mut Call) -> Answer {
 
 /// `MEMORY STATS`
 pub fn memory_stats(c: &mut Call) -> Answer {
-    let cache = c.store.cache;
+    let cache = c.cache;
     let databases = c.settings.databases as usize;
-    let (used, allocated) = (cache.used_memory(), crate::raw::allocated());
+    let (used, allocated) = (cache.shards.used_memory(), crate::raw::allocated());
     let count = |db: usize| c.store.shards().map(|(_, shard)| shard.len(db)).sum::<usize>();
     let index =
         |db: usize| c.store.shards().map(|(_, shard)| shard.index_size(db).0).sum::<usize>();
@@ -53,7 +53,7 @@ fn row(out: &mut Reply, name: &str, bytes: usize) {
 
 /// `MEMORY DOCTOR`
 pub fn memory_doctor(c: &mut Call) -> Answer {
-    let (used, allocated) = (c.store.cache.used_memory(), crate::raw::allocated());
+    let (used, allocated) = (c.cache.shards.used_memory(), crate::raw::allocated());
     let free = allocated.saturating_sub(used);
     let advice = if free * 4 > allocated {
         "More than a quarter of the memory lies free in slab pages: other sizes lived here before."

@@ -84,14 +84,14 @@ pub fn role(c: &mut Call) -> Answer {
 
 /// `LASTSAVE`
 pub fn lastsave(c: &mut Call) -> Answer {
-    c.out.int(c.store.cache.last_save_s());
+    c.out.int(c.cache.stats.last_save_s());
     Ok(())
 }
 
 /// `SAVE`
 pub fn save(c: &mut Call) -> Answer {
-    c.store.cache.saves.count.fetch_add(1, Ordering::Relaxed);
-    c.store.cache.note_save(c.store.now.ms);
+    c.cache.stats.saves.count.fetch_add(1, Ordering::Relaxed);
+    c.cache.stats.note_save(c.store.now.ms);
     c.out.ok();
     Ok(())
 }
@@ -101,8 +101,8 @@ pub fn bgsave(c: &mut Call) -> Answer {
     if c.args.len() > 2 || (c.args.len() == 2 && !c.is(1, "schedule")) {
         return Err(Error::SYNTAX);
     }
-    c.store.cache.saves.count.fetch_add(1, Ordering::Relaxed);
-    c.store.cache.note_save(c.store.now.ms);
+    c.cache.stats.saves.count.fetch_add(1, Ordering::Relaxed);
+    c.cache.stats.note_save(c.store.now.ms);
     c.out.simple("Background saving started");
     Ok(())
 }
@@ -126,7 +126,7 @@ pub fn shutdown(c: &mut Call) -> Answer {
     if abort {
         return Err(Error::new("ERR No shutdown in progress."));
     }
-    c.store.cache.stop.store(true, Ordering::Relaxed);
+    c.cache.stop.store(true, Ordering::Relaxed);
     c.session.closing = true;
     Ok(())
 }
@@ -135,7 +135,7 @@ pub fn shutdown(c: &mut Call) -> Answer {
 pub fn monitor(c: &mut Call) -> Answer {
     if !c.session.monitor {
         c.session.monitor = true;
-        c.store.cache.monitors.add(&c.session.client);
+        c.cache.registry.monitors.add(&c.session.client);
     }
     c.out.ok();
     Ok(())

@@ -2,8 +2,8 @@
 
 use super::{Call, catalogue, shown};
 use crate::commands::Command;
+use crate::commands::latency::{Distribution, Moments};
 use crate::engine::error::{Answer, Error};
-use crate::engine::latency::{Distribution, Moments};
 use crate::format::number::parse_i64;
 use std::sync::atomic::Ordering;
 
@@ -20,7 +20,7 @@ pub fn slowlog_get(c: &mut Call) -> Answer {
             return Err(Error::new("ERR count should be greater than or equal to -1"));
         }
     };
-    let entries = c.store.cache.slow_log.latest(count);
+    let entries = c.cache.stats.slow_log.latest(count);
     c.out.array(entries.len());
     for entry in entries {
         c.out.array(6);
@@ -37,20 +37,20 @@ pub fn slowlog_get(c: &mut Call) -> Answer {
 
 /// `SLOWLOG LEN`
 pub fn slowlog_len(c: &mut Call) -> Answer {
-    c.out.count(c.store.cache.slow_log.len());
+    c.out.count(c.cache.stats.slow_log.len());
     Ok(())
 }
 
 /// `SLOWLOG RESET`
 pub fn slowlog_reset(c: &mut Call) -> Answer {
-    c.store.cache.slow_log.clear();
+    c.cache.stats.slow_log.clear();
     c.out.ok();
     Ok(())
 }
 
 /// `LATENCY DOCTOR`
 pub fn latency_doctor(c: &mut Call) -> Answer {
-    let events = c.store.cache.latency.all();
+    let events = c.cache.stats.latency.all();
     let threshold_ms = c.settings.latency_monitor_threshold;
     let mut report = match (threshold_ms, events.is_empty()) {
         (0, _) => "Nothing is recorded: latency-monitor-threshold is 0 milliseconds.\n".into(),
@@ -68,7 +68,7 @@ pub fn latency_doctor(c: &mut Call) -> Answer {
 /// `LATENCY GRAPH event`
 pub fn latency_graph(c: &mut Call) -> Answer {
     let event = shown(c.arg(2), 128);
-    let Some(moments) = c.store.cache.latency.of(c.arg(2)) else {
+    let Some(moments) = c.cache.stats.latency.of(c.arg(2)) else {
         return Err(Error::text(format!("ERR No samples available for event '{event}'")));
     };
     c.out.verbatim(&graph(&event, &moments, c.store.now.ms / 1000));
@@ -92,7 +92,7 @@ fn graph(event: &str, moments: &Moments, now_s: i64) -> String {
 
 /// `LATENCY HISTORY event`
 pub fn latency_history(c: &mut Call) -> Answer {
-    let moments = c.store.cache.latency.of(c.arg(2)).unwrap_or_default();
+    let moments = c.cache.stats.latency.of(c.arg(2)).unwrap_or_default();
     c.out.array(moments.latest.len());
     for (at_s, took_ms) in moments.latest {
         c.out.array(2);
@@ -104,7 +104,7 @@ pub fn latency_history(c: &mut Call) -> Answer {
 
 /// `LATENCY LATEST`
 pub fn latency_latest(c: &mut Call) -> Answer {
-    let events = c.store.cache.latency.all();
+    let events = c.cache.stats.latency.all();
     c.out.array(events.len());
     for (event, moments) in events {
         let (at_s, took_ms) = moments.latest.back().copied().unwrap_or_default();
@@ -120,7 +120,7 @@ pub fn latency_latest(c: &mut Call) -> Answer {
 /// `LATENCY RESET [event …]`
 pub fn latency_reset(c: &mut Call) -> Answer {
     let events: Vec<&[u8]> = c.args.from(2).iter().collect();
-    c.out.count(c.store.cache.latency.reset(&events));
+    c.out.count(c.cache.stats.latency.reset(&events));
     Ok(())
 }
 
@@ -161,11 +161,11 @@ fn with_parts(row: &'static Command) -> impl Iterator<Item = &'static Command> {
 }
 
 fn calls(c: &Call, row: &Command) -> u64 {
-    let counters = c.store.cache.counters.iter();
+    let counters = c.cache.stats.counters.iter();
     counters.map(|core| core.of(row.id()).calls.load(Ordering::Relaxed)).sum()
 }
 
 /// How long calls of a command took, on all cores.
 pub(super) fn latencies(c: &Call, row: &Command) -> Distribution {
-    Distribution::of(c.store.cache.counters.iter().map(|core| &core.of(row.id()).latency))
+    Distribution::of(c.cache.stats.counters.iter().map(|core| &core.of(row.id()).latency))
 }

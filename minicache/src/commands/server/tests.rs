@@ -181,7 +181,7 @@ fn what_does_not_change_anything_passes_a_pause_of_writes() {
         server.session(client);
         let (cache, now) = (&server.cache, server.now);
         let executor =
-            crate::commands::Executor::new(cache, &cache.counters[0], &config, now, || 0);
+            crate::commands::Executor::new(cache, &cache.stats.counters[0], &config, now, || 0);
         executor.held_up(&server.sessions[client], args.as_args()).is_some()
     };
     assert!(!held(&mut server, "", &[b"EXEC"]));
@@ -206,7 +206,7 @@ fn clients_that_take_most_leave_first() {
     for name in ["small", "large", "kept"] {
         server.session(name).publish_figures();
     }
-    assert!(server.cache.clients.memory() > 390_000);
+    assert!(server.cache.registry.clients.memory() > 390_000);
     let large = server.session("large").client.id;
     server.check(
         "
@@ -216,8 +216,8 @@ fn clients_that_take_most_leave_first() {
         ",
     );
     assert_eq!(info(&mut server, "stats", "evicted_clients:"), ["evicted_clients:1"]);
-    assert!(server.cache.clients.get(large).is_none(), "nobody sees it any more");
-    assert_eq!(server.cache.clients.len(), 3);
+    assert!(server.cache.registry.clients.get(large).is_none(), "nobody sees it any more");
+    assert_eq!(server.cache.registry.clients.len(), 3);
 }
 
 #[test]

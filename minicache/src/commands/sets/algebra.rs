@@ -13,9 +13,10 @@
 //! The counterpart in Redis are `sinterGenericCommand` and `sunionDiffGenericCommand` in `t_set.c`.
 
 use crate::commands::Call;
-use crate::engine::access::Access;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
+use crate::engine::keyspace::Keyspace;
 use crate::engine::object::{Container, Value};
 use crate::engine::values::Limits;
 use crate::engine::values::set::Set;
@@ -73,7 +74,7 @@ fn parse_card(args: Args) -> Result<(usize, usize), Error> {
 
 /// `SINTERSTORE destination key [key ...]`
 pub fn sinterstore(c: &mut Call) -> Answer {
-    let limits = &c.store.tuning.limits;
+    let limits = &c.store.parts.tuning.limits;
     let sets = read(c.store, c.args.from(2).iter())?;
     let mut result = Set::new();
     intersect(&sets, |member| {
@@ -85,7 +86,7 @@ pub fn sinterstore(c: &mut Call) -> Answer {
 
 /// `SUNION key [key ...]`
 pub fn sunion(c: &mut Call) -> Answer {
-    let limits = &c.store.tuning.limits;
+    let limits = &c.store.parts.tuning.limits;
     let sets = read(c.store, c.args.from(1).iter())?;
     let result = union(&sets, limits);
     show(c, &result)
@@ -93,7 +94,7 @@ pub fn sunion(c: &mut Call) -> Answer {
 
 /// `SUNIONSTORE destination key [key ...]`
 pub fn sunionstore(c: &mut Call) -> Answer {
-    let limits = &c.store.tuning.limits;
+    let limits = &c.store.parts.tuning.limits;
     let sets = read(c.store, c.args.from(2).iter())?;
     let result = union(&sets, limits);
     store(c, "sunionstore", result)
@@ -101,7 +102,7 @@ pub fn sunionstore(c: &mut Call) -> Answer {
 
 /// `SDIFF key [key ...]`
 pub fn sdiff(c: &mut Call) -> Answer {
-    let limits = &c.store.tuning.limits;
+    let limits = &c.store.parts.tuning.limits;
     let sets = read(c.store, c.args.from(1).iter())?;
     let result = difference(&sets, limits);
     show(c, &result)
@@ -109,7 +110,7 @@ pub fn sdiff(c: &mut Call) -> Answer {
 
 /// `SDIFFSTORE destination key [key ...]`
 pub fn sdiffstore(c: &mut Call) -> Answer {
-    let limits = &c.store.tuning.limits;
+    let limits = &c.store.parts.tuning.limits;
     let sets = read(c.store, c.args.from(2).iter())?;
     let result = difference(&sets, limits);
     store(c, "sdiffstore", result)
@@ -123,7 +124,7 @@ fn show(c: &mut Call, result: &Set) -> Answer {
 
 /// Puts a result under the key that is argument 1.
 fn store(c: &mut Call, event: &str, result: Set) -> Answer {
-    let (key, len) = (c.arg(1), result.len());
+    let (key, len) = (c.key(1), result.len());
     if len > 0 {
         c.store.put(key, result);
         c.store.changed(Events::SET, event, key);
@@ -136,14 +137,14 @@ fn store(c: &mut Call, event: &str, result: Set) -> Answer {
 
 /// The sets under keys, and `None` where there is no key.
 fn read<'s, 'k>(
-    store: &'s mut Access,
+    store: &'s mut Keyspace,
     keys: impl Iterator<Item = &'k [u8]>,
 ) -> Result<Vec<Option<&'s Set>>, Error> {
-    let keys: Vec<&[u8]> = keys.collect();
+    let keys: Vec<Key> = keys.map(|key| store.key(key)).collect();
     for key in &keys {
-        store.get::<Set>(key)?;
+        store.get::<Set>(*key)?;
     }
-    let set = |key: &&[u8]| match store.seen(key) {
+    let set = |key: &Key| match store.seen(*key) {
         Some(Value::Object(object)) => Set::of(object),
         _ => None,
     };

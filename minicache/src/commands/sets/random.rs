@@ -27,7 +27,7 @@ pub fn spop(c: &mut Call) -> Answer {
 }
 
 fn pop_one(c: &mut Call) -> Answer {
-    let (key, mut rng) = (c.arg(1), c.store.cache.rng());
+    let (key, mut rng) = (c.key(1), c.cache.shards.rng());
     match c.store.get_mut::<Set>(key)?.and_then(|set| set.pop(&mut rng)) {
         Some(member) => {
             c.store.changed(Events::SET, "spop", key);
@@ -42,8 +42,8 @@ fn pop_one(c: &mut Call) -> Answer {
 fn pop_many(c: &mut Call) -> Answer {
     /// If fewer than a fifth as many stay as go, those that stay are drawn.
     const GOING_PER_STAYING: usize = 5;
-    let (key, count) = (c.arg(1), c.count(2)?);
-    let (limits, mut rng) = (&c.store.tuning.limits, c.store.cache.rng());
+    let (key, count) = (c.key(1), c.count(2)?);
+    let (limits, mut rng) = (&c.store.parts.tuning.limits, c.cache.shards.rng());
     let set = match c.store.get_mut::<Set>(key)? {
         Some(set) if count > 0 => set,
         _ => {
@@ -79,16 +79,16 @@ pub fn srandmember(c: &mut Call) -> Answer {
 }
 
 fn show_one(c: &mut Call) -> Answer {
-    let mut rng = c.store.cache.rng();
-    let set = c.store.get::<Set>(c.args.at(1))?;
+    let mut rng = c.cache.shards.rng();
+    let set = c.store.get::<Set>(c.key(1))?;
     c.out.element_or_null(set.and_then(|set| set.random(&mut rng)));
     Ok(())
 }
 
 fn show_many(c: &mut Call) -> Answer {
     let draw = Draw::parse(c.arg(2))?;
-    let (mut rng, bytes_max) = (c.store.cache.rng(), c.reply_bytes_max());
-    let Some(set) = c.store.get::<Set>(c.args.at(1))? else {
+    let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
+    let Some(set) = c.store.get::<Set>(c.key(1))? else {
         c.out.array(0);
         return Ok(());
     };

@@ -42,7 +42,7 @@ pub fn decrby(c: &mut Call) -> Answer {
 
 /// `INCRBYFLOAT key increment`
 pub fn incrbyfloat(c: &mut Call) -> Answer {
-    let key = c.arg(1);
+    let key = c.key(1);
     let mut scratch = ItoaBuf::new();
     let present = match c.store.string_to_write(key)? {
         None => LongDouble::ZERO,
@@ -59,7 +59,7 @@ pub fn incrbyfloat(c: &mut Call) -> Answer {
 }
 
 fn add(c: &mut Call, by: i64) -> Answer {
-    let key = c.arg(1);
+    let key = c.key(1);
     let present = match c.store.string_to_write(key)? {
         None => 0,
         Some(Str::Int(number)) => number,

@@ -3,7 +3,7 @@
 use crate::commands::Executor;
 use crate::commands::session::Session;
 use crate::commands::testing::{Fixture, show};
-use crate::engine::access::Access;
+use crate::engine::keyspace::Keyspace;
 use crate::format::words;
 use crate::wire::reply::Reply;
 use crate::wire::request::OwnedArgs;
@@ -251,10 +251,11 @@ fn exchanged_databases_are_changes_where_a_key_lives() {
 
 fn expire(t: &mut Fixture, db: usize, key: &str, in_ms: i64) {
     let config = t.cache.config.snapshot();
-    let mut store = Access::new(&t.cache, &t.cache.counters[0], &config.tuning, t.now);
+    let parts = t.cache.parts(&t.cache.stats.counters[0], &config.tuning);
+    let mut store = Keyspace::new(parts, t.now);
     store.lock_all();
     store.db = db;
-    store.set_deadline(key.as_bytes(), Some(t.now.ms + in_ms));
+    store.set_deadline(store.key(key.as_bytes()), Some(t.now.ms + in_ms));
 }
 
 #[test]
@@ -358,8 +359,9 @@ fn nobody_sees_a_state_in_between() {
     let t = Fixture::new();
     let converse = |commands: &[&str], times: usize, check: &dyn Fn(String)| {
         let config = t.cache.config.snapshot();
-        let mut executor = Executor::new(&t.cache, &t.cache.counters[0], &config, t.now, || 0);
-        let client = t.cache.clients.enter(String::new(), String::new(), 0);
+        let mut executor =
+            Executor::new(&t.cache, &t.cache.stats.counters[0], &config, t.now, || 0);
+        let client = t.cache.registry.clients.enter(String::new(), String::new(), 0);
         let mut session = Session::new(client, true);
         for _ in 0..times {
             for command in commands {

@@ -15,6 +15,7 @@
 use crate::commands::{Call, remove_named};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
+use crate::engine::key::Key;
 use crate::engine::values::Limits;
 use crate::engine::values::zset::ZSet;
 use crate::format::number::parse_f64;
@@ -77,7 +78,7 @@ fn add(c: &mut Call, preset: Options) -> Answer {
     for index in (first..c.args.len()).step_by(2) {
         c.float(index)?;
     }
-    let key = c.arg(1);
+    let key = c.key(1);
     let tally = options.apply_all(c, key, first)?;
     if tally.added + tally.updated > 0 {
         c.store.changed(Events::ZSET, if options.increment { "zincr" } else { "zadd" }, key);
@@ -141,12 +142,12 @@ impl Options {
     }
 
     /// Goes through the pairs from argument `first` on.
-    fn apply_all(&self, c: &mut Call, key: &[u8], first: usize) -> Result<Tally, Error> {
+    fn apply_all(&self, c: &mut Call, key: Key, first: usize) -> Result<Tally, Error> {
         let mut tally = Tally::default();
-        let limits = &c.store.tuning.limits;
+        let limits = &c.store.parts.tuning.limits;
         let zset = match self.only_present {
             true => c.store.get_mut::<ZSet>(key)?,
-            false => Some(c.store.obtain::<ZSet>(key)?),
+            false => Some(c.store.get_or_create::<ZSet>(key)?),
         };
         let Some(zset) = zset else { return Ok(tally) };
         for index in (first..c.args.len()).step_by(2) {

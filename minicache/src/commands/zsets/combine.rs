@@ -84,7 +84,7 @@ fn list(c: &mut Call, operation: Operation) -> Answer {
 fn store_result(c: &mut Call, operation: Operation, event: &str) -> Answer {
     let request = Request::parse(c, 2, operation, Purpose::Store)?;
     let result = request.result(c);
-    store(c, c.arg(1), result, event);
+    store(c, c.key(1), result, event);
     Ok(())
 }
 
@@ -145,7 +145,7 @@ impl Request {
             _ => return Err(Error::SYNTAX),
         };
         for index in keys.clone() {
-            match c.store.read(c.args.at(index)) {
+            match c.store.read(c.key(index)) {
                 None | Some(Value::Object(Object::ZSet(_) | Object::Set(_))) => {}
                 Some(_) => return Err(Error::WRONG_TYPE),
             }
@@ -197,7 +197,7 @@ impl Request {
             .clone()
             .enumerate()
             .map(|(place, index)| Input {
-                members: match c.store.seen(c.args.at(index)) {
+                members: match c.store.seen(c.key(index)) {
                     Some(Value::Object(Object::ZSet(zset))) => Members::Scored(zset),
                     Some(Value::Object(Object::Set(set))) => Members::Plain(set),
                     _ => Members::None,

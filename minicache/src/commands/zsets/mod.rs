@@ -38,6 +38,7 @@ pub use range::{
 
 use super::Call;
 use crate::engine::events::Events;
+use crate::engine::key::Key;
 use crate::engine::values::zset::{Scored, ZSet};
 use crate::format::listpack::Element;
 use crate::wire::reply::{Protocol, Reply};
@@ -93,10 +94,10 @@ impl Listing {
 
 /// Puts a result, which is in order, under a key, or removes the key where the result is empty;
 /// replies with its size.
-fn store(c: &mut Call, key: &[u8], result: Vec<Scored>, event: &str) {
+fn store(c: &mut Call, key: Key, result: Vec<Scored>, event: &str) {
     c.out.count(result.len());
     if !result.is_empty() {
-        c.store.put(key, ZSet::from_sorted(result, &c.store.tuning.limits));
+        c.store.put(key, ZSet::from_sorted(result, &c.store.parts.tuning.limits));
         c.store.changed(Events::ZSET, event, key);
     } else if c.store.remove(key) {
         c.store.changed(Events::GENERIC, "del", key);

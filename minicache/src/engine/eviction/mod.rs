@@ -33,7 +33,7 @@
 //! - Redis stops after a time that `maxmemory-eviction-tenacity` sets and continues in a timer. The
 //!   loop here runs until memory is within the limit.
 //! - Redis has one pool. Here each shard has its own, and the loop visits the shards in turn, so
-//!   the key that goes is the coldest candidate of one shard, not of the whole cache.
+//!   the key that goes is the coldest candidate of one shard, not of the whole shards.
 
 pub mod lfu;
 pub mod lru;
@@ -42,10 +42,10 @@ pub mod pool;
 pub mod random;
 pub mod ttl;
 
-use super::access::Moment;
-use super::cache::{Cache, Cell};
 use super::object::Object;
+use super::shards::{LockedShard, Shards};
 use super::store::shard::Sampling;
+use super::timestamp::Timestamp;
 use super::tuning::Tuning;
 
 /// Memory use exceeds `maxmemory` and no key is eligible: the policy is `noeviction`, or it is a
@@ -72,14 +72,14 @@ pub struct EvictedKey {
 /// # Errors
 /// [`OutOfMemory`] if the limit is still exceeded and no shard has an eligible key.
 pub fn evict_until_below_limit(
-    cache: &Cache,
+    shards: &Shards,
     tuning: &Tuning,
-    now: Moment,
+    now: Timestamp,
     next_shard: &mut usize,
     mut publish: impl FnMut(EvictedKey),
 ) -> Result<(), OutOfMemory> {
-    while cache.lasting_memory() as u64 > tuning.maxmemory {
-        publish(evict_one(cache, tuning, now, next_shard).ok_or(OutOfMemory)?);
+    while shards.lasting_memory() as u64 > tuning.maxmemory {
+        publish(evict_one(shards, tuning, now, next_shard).ok_or(OutOfMemory)?);
     }
     Ok(())
 }
@@ -87,9 +87,9 @@ pub fn evict_until_below_limit(
 /// Evicts one key, from the first shard after `next_shard` that has an eligible one. Returns `None`
 /// if no shard has. The caller must hold no shard lock.
 pub fn evict_one(
-    cache: &Cache,
+    shards: &Shards,
     tuning: &Tuning,
-    now: Moment,
+    now: Timestamp,
     next_shard: &mut usize,
 ) -> Option<EvictedKey> {
     if !tuning.evicts() {
@@ -102,19 +102,19 @@ pub fn evict_one(
         now_ms: now.ms,
     };
 
-    (0..cache.shards()).find_map(|_| {
-        *next_shard = (*next_shard + 1) % cache.shards();
-        let mut cell = cache.lock(*next_shard);
-        let (evicted, object) = evict_from(&mut cell, &sampling)?;
+    (0..shards.len()).find_map(|_| {
+        *next_shard = (*next_shard + 1) % shards.len();
+        let mut locked = shards.lock(*next_shard);
+        let (evicted, object) = evict_from(&mut locked, &sampling)?;
 
         // Freeing a large value can take milliseconds; with lazyfree another thread does it.
         if let Some(object) = object {
-            cache.lazy_free.object(object, tuning.lazyfree_lazy_eviction);
+            shards.lazy_free.object(object, tuning.lazyfree_lazy_eviction);
         }
 
         // The loop reads how much memory is in use without a lock, so this shard's share of it has
         // to be brought up to date before the lock is released.
-        cache.note_free(*next_shard, &cell);
+        shards.note_free(*next_shard, &locked);
 
         // The caller publishes events and invalidations, after this lock is released: publishing
         // takes the locks of the registries and wakes other cores, and the shard would wait for it.
@@ -124,12 +124,15 @@ pub fn evict_one(
 
 /// Evicts the coldest candidate of one shard. Returns the key and its value if that is on the heap,
 /// or `None` if no key of the shard is eligible.
-fn evict_from(cell: &mut Cell, sampling: &Sampling<'_>) -> Option<(EvictedKey, Option<Object>)> {
-    cell.shard.sample_into_pool(sampling);
+fn evict_from(
+    locked: &mut LockedShard,
+    sampling: &Sampling<'_>,
+) -> Option<(EvictedKey, Option<Object>)> {
+    locked.shard.sample_into_pool(sampling);
 
     // A candidate may have been sampled minutes ago. It may be deleted by now, or have lost the TTL
     // that made it eligible; such candidates are dropped.
-    let shard = &mut cell.shard;
+    let shard = &mut locked.shard;
     let (candidate, handle) = loop {
         let candidate = shard.pool.take_coldest()?;
         if let Some(handle) = shard.find_eligible(&candidate, sampling.volatile_only) {
@@ -141,6 +144,6 @@ fn evict_from(cell: &mut Cell, sampling: &Sampling<'_>) -> Option<(EvictedKey, O
     shard.stats.evicted += 1;
 
     // WATCH must see an eviction as a change, or EXEC would run on a value that no longer exists.
-    cell.watched.touch(candidate.db, &candidate.key);
+    locked.watched.touch(candidate.db, &candidate.key);
     Some((EvictedKey { db: candidate.db, key: candidate.key }, object))
 }

@@ -11,8 +11,9 @@
 
 use super::{Figures, keys_by_database, of_command, total};
 use crate::commands::Command;
+use crate::commands::cache::Cache;
 use crate::commands::catalogue;
-use crate::engine::cache::{Cache, CommandCounters};
+use crate::commands::stats::CommandCounters;
 use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::ShardStats;
 use minikit::admin::Exposition;
@@ -52,10 +53,10 @@ fn commands(cache: &Cache, out: &mut Exposition) {
         seconds.sample(&[("command", row.name)], ns as f64 / 1e9);
     }
     let mut errors = out.counters("minicache_errors_total", "Error replies by their code.");
-    for (code, count) in cache.totals.errors() {
+    for (code, count) in cache.stats.totals.errors() {
         errors.sample(&[("code", &code)], count);
     }
-    out.gauge("minicache_slow_commands", "Commands in the slow log.", cache.slow_log.len());
+    out.gauge("minicache_slow_commands", "Commands in the slow log.", cache.stats.slow_log.len());
 }
 
 /// The commands of which there is something to tell.
@@ -94,8 +95,8 @@ fn memory(cache: &Cache, shards: &[Figures], out: &mut Exposition) {
     let sum = |figure: fn(&Figures) -> usize| shards.iter().map(figure).sum::<usize>();
     let max = cache.config.snapshot().settings.maxmemory;
     for (name, help, bytes) in [
-        ("minicache_memory_used_bytes", "What maxmemory limits.", cache.used_memory()),
-        ("minicache_memory_peak_bytes", "The most that was seen.", cache.peak_memory()),
+        ("minicache_memory_used_bytes", "What maxmemory limits.", cache.shards.used_memory()),
+        ("minicache_memory_peak_bytes", "The most that was seen.", cache.shards.peak_memory()),
         ("minicache_memory_allocated_bytes", "Given by the allocator.", crate::raw::allocated()),
         ("minicache_slab_bytes", "Pages of entries.", sum(|shard| shard.slab_bytes)),
         ("minicache_slab_free_bytes", "Of these, not in use.", sum(|shard| shard.slab_free_bytes)),
@@ -109,25 +110,25 @@ fn memory(cache: &Cache, shards: &[Figures], out: &mut Exposition) {
 fn clients(cache: &Cache, out: &mut Exposition) {
     let max = cache.config.snapshot().settings.maxclients;
     let (channels, patterns) = {
-        let pubsub = cache.pubsub.lock();
+        let pubsub = cache.registry.pubsub.lock();
         (pubsub.count(Scope::Channel), pubsub.count(Scope::Pattern))
     };
-    out.gauge("minicache_clients", "Clients connected.", cache.clients.len());
+    out.gauge("minicache_clients", "Clients connected.", cache.registry.clients.len());
     out.gauge("minicache_clients_max", "maxclients.", max);
     out.gauge(
         "minicache_blocked_clients",
         "Clients in blocking commands.",
-        cache.blocked.count().get(),
+        cache.registry.blocked.count().get(),
     );
     out.gauge("minicache_pubsub_channels", "Channels somebody hears.", channels);
     out.gauge("minicache_pubsub_patterns", "Patterns somebody hears.", patterns);
     for (name, help, count) in [
-        ("minicache_connections_total", "Clients let in.", cache.connections.accepted()),
-        ("minicache_refused_connections_total", "Turned away.", cache.connections.refused()),
+        ("minicache_connections_total", "Clients let in.", cache.stats.connections.accepted()),
+        ("minicache_refused_connections_total", "Turned away.", cache.stats.connections.refused()),
         ("minicache_received_bytes_total", "From clients.", total(cache, |core| &core.bytes_in)),
         ("minicache_sent_bytes_total", "To clients.", total(cache, |core| &core.bytes_out)),
         ("minicache_output_limit_closes_total", "Clients closed for not reading.", {
-            cache.totals.output_limit_closes.load(Ordering::Relaxed)
+            cache.stats.totals.output_limit_closes.load(Ordering::Relaxed)
         }),
     ] {
         out.counter(name, help, count);

@@ -15,7 +15,9 @@
 mod metrics;
 mod xray;
 
-use crate::engine::cache::{Cache, CommandCounters, Counters};
+use crate::commands::cache::Cache;
+use crate::commands::stats::CommandCounters;
+use crate::commands::stats::Counters;
 use crate::engine::store::shard::{Shard, ShardStats};
 use minikit::admin::{Exposition, Inspect, Xray};
 use std::sync::Arc;
@@ -53,7 +55,7 @@ impl Inspect for Inspector {
 
 /// What `look` sees in each shard, one locked after the other.
 fn each_shard<T>(cache: &Cache, mut look: impl FnMut(usize, &Shard) -> T) -> Vec<T> {
-    (0..cache.shards()).map(|index| look(index, &cache.lock(index).shard)).collect()
+    (0..cache.shards.len()).map(|index| look(index, &cache.shards.lock(index).shard)).collect()
 }
 
 /// The plain numbers of one shard.
@@ -106,7 +108,7 @@ fn keys_by_database<'a>(shards: impl Iterator<Item = &'a Figures>) -> Vec<(usize
 
 /// A figure of all cores together.
 fn total(cache: &Cache, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
-    cache.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+    cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
 }
 
 /// A figure of one command on all cores together.

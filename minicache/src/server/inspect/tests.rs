@@ -99,7 +99,7 @@ fn what_was_sampled_and_not_evicted_waits_in_the_pool() {
     fixture.now.ms += 90_000;
     let (config, mut next_shard) = (fixture.cache.config.snapshot(), 2);
     let now = fixture.now;
-    assert!(evict_one(&fixture.cache, &config.tuning, now, &mut next_shard).is_some());
+    assert!(evict_one(&fixture.cache.shards, &config.tuning, now, &mut next_shard).is_some());
     let text = Inspector::new(Arc::new(fixture.cache)).xray().to_text();
     let waiting = text.lines().filter(|line| line.ends_with("idle 90.0 s"));
     // Five are drawn, one has gone; the same key may have been drawn twice.

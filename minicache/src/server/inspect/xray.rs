@@ -12,8 +12,8 @@
 //! who know where to ask: `MEMORY STATS`, `DEBUG HTSTATS`, `CLIENT LIST`, and the pool to nobody.
 
 use super::{Figures, databases, each_shard, keys_by_database, of_command};
+use crate::commands::cache::Cache;
 use crate::commands::catalogue;
-use crate::engine::cache::Cache;
 use crate::engine::eviction::pool::Candidate;
 use crate::engine::rng::Rng;
 use crate::engine::store::shard::Shard;
@@ -40,7 +40,7 @@ const KEY_CHARS: usize = 40;
 pub(super) fn look(cache: &Cache) -> Xray {
     let mut page = Xray::new("minicache");
     let databases = databases(cache);
-    let mut rng = cache.rng();
+    let mut rng = cache.shards.rng();
     let views = each_shard(cache, |_, shard| View::of(shard, databases, &mut rng));
     let shards: Vec<&Figures> = views.iter().map(|view| &view.figures).collect();
     server(cache, &mut page);
@@ -109,18 +109,18 @@ fn sample_encodings(
 }
 
 fn server(cache: &Cache, page: &mut Xray) {
-    let up_s = (now().ms - cache.identity.started_ms).max(0) / 1000;
+    let up_s = (now().ms - cache.stats.identity.started_ms).max(0) / 1000;
     page.list("Server", "")
         .row(["version".into(), env!("CARGO_PKG_VERSION").into()])
-        .row(["port".into(), cache.identity.port.load(Ordering::Relaxed).into()])
+        .row(["port".into(), cache.stats.identity.port.load(Ordering::Relaxed).into()])
         .row(["up".into(), span(up_s as u64 * 1000).into()])
-        .row(["cores".into(), cache.counters.len().into()])
-        .row(["commands".into(), cache.commands().into()])
-        .row(["commands per second, lately".into(), cache.rate.per_second().into()])
-        .row(["clients".into(), cache.clients.len().into()])
-        .row(["clients in blocking commands".into(), cache.blocked.count().get().into()])
-        .row(["clients turned away".into(), cache.connections.refused().into()])
-        .row(["error replies".into(), cache.totals.errors().values().sum::<u64>().into()]);
+        .row(["cores".into(), cache.stats.counters.len().into()])
+        .row(["commands".into(), cache.stats.commands().into()])
+        .row(["commands per second, lately".into(), cache.stats.rate.per_second().into()])
+        .row(["clients".into(), cache.registry.clients.len().into()])
+        .row(["clients in blocking commands".into(), cache.registry.blocked.count().get().into()])
+        .row(["clients turned away".into(), cache.stats.connections.refused().into()])
+        .row(["error replies".into(), cache.stats.totals.errors().values().sum::<u64>().into()]);
 }
 
 fn memory(cache: &Cache, shards: &[&Figures], page: &mut Xray) {
@@ -131,10 +131,10 @@ fn memory(cache: &Cache, shards: &[&Figures], page: &mut Xray) {
         bytes => size(bytes as usize),
     };
     page.list("Memory", "Used is what the allocator gave, less what lies free in slab pages.")
-        .row(["used".into(), size(cache.used_memory()).into()])
+        .row(["used".into(), size(cache.shards.used_memory()).into()])
         .row(["maxmemory".into(), limit.into()])
         .row(["maxmemory-policy".into(), settings.maxmemory_policy.name().into()])
-        .row(["peak".into(), size(cache.peak_memory()).into()])
+        .row(["peak".into(), size(cache.shards.peak_memory()).into()])
         .row(["allocated".into(), size(crate::raw::allocated()).into()])
         .row(["slab pages".into(), size(sum(|it| it.slab_bytes)).into()])
         .row(["free in slab pages".into(), size(sum(|it| it.slab_free_bytes)).into()])
@@ -262,7 +262,7 @@ fn slab_pages(views: &[View], page: &mut Xray) {
 
 fn clients(cache: &Cache, page: &mut Xray) {
     let now_ms = now().ms;
-    let all = cache.clients.all();
+    let all = cache.registry.clients.all();
     let note = format!("{} of {}, the latest first.", all.len().min(ROWS), all.len());
     let columns = ["id", "address", "name", "db", "age", "idle", "last command", "unsent bytes"];
     let table = page.table("Clients", &note, &columns);

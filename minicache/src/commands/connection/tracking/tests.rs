@@ -238,7 +238,7 @@ fn a_client_hears_that_its_stand_in_is_gone() {
     server.run_as("a", "HELLO 3");
     server.run_as("a", &format!("CLIENT TRACKING ON NOLOOP REDIRECT {id}"));
     server.run_as("a", "GET k");
-    server.cache.clients.leave(id);
+    server.cache.registry.clients.leave(id);
     server.run("SET k 1");
     let told = format!("1) \"tracking-redir-broken\"\n2) (integer) {id}");
     assert_eq!(server.run_as("a", "PING"), format!("{told}\nPONG"));

@@ -12,7 +12,7 @@
 //! One core writes a histogram and anybody may read it, as with all counters of a core. The
 //! [`Monitor`] is for the rare: it takes a lock, after something was slow already.
 
-use super::cache::add;
+use crate::engine::counter::add;
 use minikit::sync::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;

@@ -1,0 +1,225 @@
+//! Statistics: what `INFO`, `LATENCY` and the metrics report (`struct redisServer`'s `stat_` fields).
+//!
+//! ```text
+//! core 0   Counters { get: 9 calls, … }  ┐
+//! core 1   Counters { get: 4 calls, … }  ┴─ added up only when somebody asks: 13 calls
+//! ```
+//!
+//! What every command counts is kept per core, so that counting costs a load and a store
+//! ([`add`](crate::engine::counter::add)); what happens rarely is shared.
+
+use super::catalogue;
+use super::latency::{Histogram, Monitor};
+use super::slow_log::SlowLog;
+use minikit::connections::Connections;
+use minikit::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+/// All statistics of a server.
+pub struct Statistics {
+    /// Connections that were accepted and refused.
+    pub connections: Connections,
+    /// Commands per second, lately.
+    pub rate: Rate,
+    /// Bytes per second read from clients, lately.
+    pub rate_in: Rate,
+    /// Bytes per second written to clients, lately.
+    pub rate_out: Rate,
+    /// Bytes in use before the first client connected.
+    pub startup_memory: usize,
+    /// Counters of rare events.
+    pub totals: Totals,
+    /// Counters of each core.
+    pub counters: Box<[Counters]>,
+    /// The latest slow commands.
+    pub slow_log: SlowLog,
+    /// The latest latency spikes.
+    pub latency: Monitor,
+    /// Snapshots that clients asked for.
+    pub saves: Saves,
+    /// What `INFO` says about the process.
+    pub identity: Identity,
+}
+
+impl Statistics {
+    /// Statistics of a server that starts, with `cores` cores.
+    pub fn new(cores: usize, identity: Identity) -> Statistics {
+        Statistics {
+            connections: Connections::new(),
+            rate: Rate::default(),
+            rate_in: Rate::default(),
+            rate_out: Rate::default(),
+            startup_memory: crate::raw::allocated(),
+            totals: Totals::default(),
+            counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
+            slow_log: SlowLog::default(),
+            latency: Monitor::default(),
+            saves: Saves::default(),
+            identity,
+        }
+    }
+
+    /// Changes to keys since the last snapshot that was asked for.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.changes().saturating_sub(self.saves.changes.load(Ordering::Relaxed))
+    }
+
+    /// Takes note that a snapshot would have been written.
+    pub fn note_save(&self, now_ms: i64) {
+        self.saves.at_s.store(now_ms / 1000, Ordering::Relaxed);
+        self.saves.changes.store(self.changes(), Ordering::Relaxed);
+    }
+
+    /// Unix seconds when a snapshot was last asked for; the start counts as one.
+    pub fn last_save_s(&self) -> i64 {
+        match self.saves.at_s.load(Ordering::Relaxed) {
+            0 => self.identity.started_ms / 1000,
+            at_s => at_s,
+        }
+    }
+
+    fn changes(&self) -> u64 {
+        self.counters.iter().map(|core| core.changes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Commands executed on all cores.
+    pub fn commands(&self) -> u64 {
+        self.counters.iter().map(Counters::calls).sum()
+    }
+}
+
+/// Counters that several cores write.
+#[derive(Default)]
+pub struct Totals {
+    /// Clients closed for not reading.
+    pub output_limit_closes: AtomicU64,
+    errors: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Totals {
+    /// Counts an error reply under its code. Codes beyond the first hundred are not told apart.
+    pub fn count_error(&self, code: &str) {
+        const CODES_MAX: usize = 100;
+        let mut errors = self.errors.lock();
+        let known = errors.contains_key(code) || errors.len() < CODES_MAX;
+        *errors.entry(if known { code } else { "OTHER" }.to_string()).or_default() += 1;
+    }
+
+    /// Error replies by code.
+    pub fn errors(&self) -> BTreeMap<String, u64> {
+        self.errors.lock().clone()
+    }
+
+    /// Forgets the errors.
+    pub fn reset(&self) {
+        self.errors.lock().clear();
+        self.output_limit_closes.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Figures that one core writes and anybody may read. One writer each, so adding is a load and a
+/// store: no locked instruction on the way of every command.
+pub struct Counters {
+    commands: Box<[CommandCounters]>,
+    /// Changes to keys.
+    pub changes: AtomicU64,
+    /// Bytes read from clients.
+    pub bytes_in: AtomicU64,
+    /// Bytes written to clients.
+    pub bytes_out: AtomicU64,
+}
+
+/// What is counted of one command.
+#[derive(Default)]
+pub struct CommandCounters {
+    /// How often it ran.
+    pub calls: AtomicU64,
+    /// How long in all, in nanoseconds; quick commands are sampled.
+    pub took_ns: AtomicU64,
+    /// How often it answered with an error.
+    pub failed: AtomicU64,
+    /// How often it was refused before it ran.
+    pub rejected: AtomicU64,
+    /// How long each took; of quick commands, those that were timed.
+    pub latency: Histogram,
+}
+
+impl Counters {
+    fn new() -> Counters {
+        Counters {
+            commands: (0..catalogue::COUNT).map(|_| CommandCounters::default()).collect(),
+            changes: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+        }
+    }
+
+    /// The figures of one command.
+    pub fn of(&self, command: usize) -> &CommandCounters {
+        &self.commands[command]
+    }
+
+    /// How many commands ran.
+    pub fn calls(&self) -> u64 {
+        self.commands.iter().map(|command| command.calls.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Forgets everything. Only nearly exact while other cores count.
+    pub fn reset(&self) {
+        for CommandCounters { calls, took_ns, failed, rejected, latency } in &self.commands {
+            [calls, took_ns, failed, rejected].iter().for_each(|n| n.store(0, Ordering::Relaxed));
+            latency.reset();
+        }
+        self.bytes_in.store(0, Ordering::Relaxed);
+        self.bytes_out.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The snapshots that were asked for. None is written, but tools count the changes since.
+#[derive(Default)]
+pub struct Saves {
+    /// Unix seconds of the last one; 0 before the first.
+    pub at_s: AtomicI64,
+    /// The changes there had been by then.
+    pub changes: AtomicU64,
+    /// How many were asked for by name: `SAVE` and `BGSAVE`.
+    pub count: AtomicU64,
+}
+
+/// Who this server is.
+pub struct Identity {
+    /// 40 hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// Unix milliseconds.
+    pub started_ms: i64,
+    /// The TCP port, once it is known.
+    pub port: AtomicUsize,
+    /// The configuration file it was started with.
+    pub config_file: String,
+}
+
+/// A rate per second over the last while: whoever has a clock [samples](Self::sample) a count now
+/// and then.
+#[derive(Default)]
+pub struct Rate {
+    count: AtomicU64,
+    at_ms: AtomicI64,
+    per_second: AtomicU64,
+}
+
+impl Rate {
+    /// Notes a count that only grows.
+    pub fn sample(&self, count: u64, now_ms: i64) {
+        let grown = count.saturating_sub(self.count.swap(count, Ordering::Relaxed));
+        let passed_ms = now_ms - self.at_ms.swap(now_ms, Ordering::Relaxed);
+        if passed_ms > 0 {
+            self.per_second.store(grown * 1000 / passed_ms as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// The rate between the last two samples.
+    pub fn per_second(&self) -> u64 {
+        self.per_second.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,663 @@
+//! The keyspace as a command sees it: the shards it holds locked, and its keys in them.
+//!
+//! # Locks
+//!
+//! A command names its keys, so its shards are known before it runs. They are locked in ascending
+//! order, which is why two commands can never wait for each other:
+//!
+//! ```text
+//! MSET a 1 b 2    a in shard 5, b in shard 2     lock 2, lock 5, run
+//! GET b           shard 2 is held already        run
+//! GET c           shard 7 is not held            unlock 2 and 5, lock 7, run
+//! ```
+//!
+//! Locks are kept until a command needs others or the batch ends, so a pipeline on one shard locks
+//! once.
+//!
+//! # Reading and writing
+//!
+//! Reading a key does what Redis does in `lookupKey` (`db.c`): a key whose TTL has passed is removed
+//! on the spot, the eviction policy learns of the use, hits and misses are counted. After changing a
+//! key a command calls [`Keyspace::changed`], which does what `signalModifiedKey` and
+//! `notifyKeyspaceEvent` do:
+//!
+//! ```text
+//! RPUSH jobs a    get_or_create(jobs)   a new list: clients blocked on it are served next
+//!                 changed(jobs)         dirty + 1; WATCH version + 1; client-side caches; event rpush
+//! ```
+//!
+//! # Difference from Redis
+//!
+//! Redis passes a `redisDb *` and a key object; there every function may reach every key. Here a
+//! key outside the locked shards cannot be reached: a debug build panics, so that a command whose
+//! key specs are wrong fails its first test.
+
+use super::blocking::{DbKey, WaiterCount};
+use super::counter::add;
+use super::error::Error;
+use super::events::Events;
+use super::eviction::EvictedKey;
+use super::key::Key;
+use super::object::{Container, Object, Owned, Str, Value};
+use super::pubsub::{PubSub, Scope};
+use super::shards::{LockedShard, Shards};
+use super::store::shard::{Fresh, Life, PREFETCH_MAX, Shard};
+use super::store::slab::Handle;
+use super::timestamp::Timestamp;
+use super::tracking::{Change, Changes, Tracking};
+use super::tuning::Tuning;
+use minikit::sync::{Mutex, MutexGuard};
+use std::sync::atomic::AtomicU64;
+
+/// What a keyspace works on: the keys, and everything that must learn of a change.
+#[derive(Clone, Copy)]
+pub struct Parts<'c> {
+    /// The keys.
+    pub shards: &'c Shards,
+    /// Subscribers of keyspace events.
+    pub pubsub: &'c Mutex<PubSub>,
+    /// Client-side caches.
+    pub tracking: &'c Tracking,
+    /// How many clients wait for keys.
+    pub waiters: &'c WaiterCount,
+    /// Counts changes (`server.dirty`). Only this core writes it.
+    pub dirty: &'c AtomicU64,
+    /// The configuration of this batch.
+    pub tuning: &'c Tuning,
+}
+
+/// The keyspace under a set of locks; see the head of the file.
+pub struct Keyspace<'c> {
+    /// What it works on.
+    pub parts: Parts<'c>,
+    /// The selected database.
+    pub db: usize,
+    /// The time of this batch.
+    pub now: Timestamp,
+    /// Keys with a new list or sorted set while some client is blocked: the clients that wait for
+    /// them are served after the command.
+    pub ready_keys: Vec<DbKey>,
+    /// What client-side caches must be told; `None` if there is nothing.
+    pub changes: Option<Box<Changes>>,
+    /// The set of locked shards.
+    held: u64,
+    /// Their locks, in ascending order.
+    guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
+}
+
+/// Where a key was found: the position of its shard's guard, and its entry.
+#[derive(Clone, Copy)]
+struct Location {
+    guard: usize,
+    handle: Handle,
+}
+
+/// All there is to a key, for `RENAME`, `COPY` and `MOVE`.
+pub struct Record {
+    /// Its value.
+    pub value: Owned,
+    /// Unix milliseconds at which it expires.
+    pub deadline: Option<i64>,
+    /// The eviction policy's bits; `None` for a copy, which counts as new.
+    clock: Option<u32>,
+}
+
+impl<'c> Keyspace<'c> {
+    /// A keyspace without locks.
+    pub fn new(parts: Parts<'c>, now: Timestamp) -> Keyspace<'c> {
+        let (ready_keys, guards) = (Vec::new(), Vec::new());
+        Keyspace { parts, db: 0, now, ready_keys, changes: None, held: 0, guards }
+    }
+
+    // ---- locks ----
+
+    /// Makes a [`Key`]. Call it once per key and command.
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        self.parts.shards.key(bytes)
+    }
+
+    /// Returns the set of the shards that these keys are in.
+    pub fn shards_of<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> u64 {
+        if self.parts.shards.len() == 1 {
+            return 1;
+        }
+        keys.fold(0, |set, key| set | 1 << self.key(key).shard)
+    }
+
+    /// Locks a set of shards, unless all of them are locked already.
+    pub fn lock(&mut self, wanted: u64) {
+        if wanted & !self.held == 0 {
+            return;
+        }
+
+        // Adding a lower shard to those held would break the ascending order that rules out a
+        // deadlock, so all are released first.
+        if self.held != 0 {
+            self.release();
+        }
+        self.held = wanted;
+        let mut rest = wanted;
+        while rest != 0 {
+            let index = rest.trailing_zeros() as usize;
+            self.guards.push((index, self.parts.shards.lock(index)));
+            rest &= rest - 1;
+        }
+    }
+
+    /// Locks every shard, for commands about all keys.
+    pub fn lock_all(&mut self) {
+        self.lock(u64::MAX >> (64 - self.parts.shards.len()));
+    }
+
+    /// Loads the entries of keys that the next commands name into the processor's caches, at most
+    /// [`PREFETCH_MAX`]; see `commands/run.rs`. Writes their hashes to `hashes` and returns how many.
+    ///
+    /// Does nothing if there are several shards: each would have to be locked.
+    pub fn prefetch<'k>(
+        &mut self,
+        db: usize,
+        keys: impl Iterator<Item = &'k [u8]>,
+        hashes: &mut [u64; PREFETCH_MAX],
+    ) -> usize {
+        if self.parts.shards.len() > 1 {
+            return 0;
+        }
+        self.lock(1);
+        let mut count = 0;
+        for (hash, key) in hashes.iter_mut().zip(keys) {
+            *hash = self.key(key).hash;
+            count += 1;
+        }
+        self.guards[0].1.shard.prefetch(db, &hashes[..count]);
+        count
+    }
+
+    /// Unlocks all shards.
+    pub fn release(&mut self) {
+        for (index, locked) in self.guards.drain(..) {
+            self.parts.shards.note_free(index, &locked);
+        }
+        self.held = 0;
+    }
+
+    /// The locked shards with their numbers.
+    pub fn shards(&self) -> impl Iterator<Item = (usize, &Shard)> {
+        self.guards.iter().map(|(index, locked)| (*index, &locked.shard))
+    }
+
+    /// The locked shards.
+    pub fn shards_mut(&mut self) -> impl Iterator<Item = &mut Shard> {
+        self.guards.iter_mut().map(|(_, locked)| &mut locked.shard)
+    }
+
+    // ---- reading ----
+
+    /// Reads a key for a command: a use, and a hit or a miss (`lookupKeyRead`).
+    pub fn read(&mut self, key: Key) -> Option<Value<'_>> {
+        self.read_for(key, true)
+    }
+
+    /// Reads a key for a command about the key itself, such as `TTL`: a hit or a miss, but not a use
+    /// (`LOOKUP_NOTOUCH`).
+    pub fn read_without_touch(&mut self, key: Key) -> Option<Value<'_>> {
+        self.read_for(key, false)
+    }
+
+    fn read_for(&mut self, key: Key, touch: bool) -> Option<Value<'_>> {
+        let (guard, handle) = self.find(key, touch);
+        let stats = &mut self.guards[guard].1.shard.stats;
+        let Some(handle) = handle else {
+            stats.misses += 1;
+            self.notify(Events::KEY_MISS, "keymiss", key.bytes);
+            return None;
+        };
+        stats.hits += 1;
+        Some(self.guards[guard].1.shard.value(handle))
+    }
+
+    /// The value of a key that this command has [read](Self::read) before. Takes `&self`, so that a
+    /// command can hold the values of several keys at once.
+    pub fn seen(&self, key: Key) -> Option<Value<'_>> {
+        let shard = &self.guards[self.guard_index(key.shard)].1.shard;
+        shard.find(self.db, key.hash, key.bytes).map(|handle| shard.value(handle))
+    }
+
+    /// The value of a key; neither a use nor a hit or miss.
+    pub fn peek(&mut self, key: Key) -> Option<Value<'_>> {
+        let at = self.look_up(key, false)?;
+        Some(self.guards[at.guard].1.shard.value(at.handle))
+    }
+
+    /// Returns true if a key exists; neither a use nor a hit or miss.
+    pub fn exists(&mut self, key: Key) -> bool {
+        self.look_up(key, false).is_some()
+    }
+
+    /// Counts a use of a key, without a hit or miss. Returns true if the key exists.
+    pub fn touch(&mut self, key: Key) -> bool {
+        self.look_up(key, true).is_some()
+    }
+
+    /// Reads a string.
+    pub fn string(&mut self, key: Key) -> Result<Option<Str<'_>>, Error> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(value) => value.as_str().map(Some).ok_or(Error::WRONG_TYPE),
+        }
+    }
+
+    /// Reads a string for a command that will write it: a use, but no hit or miss
+    /// (`lookupKeyWrite`).
+    pub fn string_to_write(&mut self, key: Key) -> Result<Option<Str<'_>>, Error> {
+        let Some(at) = self.look_up(key, true) else { return Ok(None) };
+        let value = self.guards[at.guard].1.shard.value(at.handle);
+        value.as_str().map(Some).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// Reads a container.
+    pub fn get<T: Container>(&mut self, key: Key) -> Result<Option<&T>, Error> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(Value::Object(object)) => T::of(object).map(Some).ok_or(Error::WRONG_TYPE),
+            Some(Value::Short(_)) => Err(Error::WRONG_TYPE),
+        }
+    }
+
+    // ---- writing ----
+
+    /// The container under a key, for writing. Call [`changed`](Self::changed) afterwards.
+    pub fn get_mut<T: Container>(&mut self, key: Key) -> Result<Option<&mut T>, Error> {
+        let Some(at) = self.look_up(key, true) else { return Ok(None) };
+        let object = self.guards[at.guard].1.shard.object_mut(at.handle);
+        object.and_then(T::of_mut).map(Some).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// The container under a key, created if there is none. The caller must not leave it empty.
+    pub fn get_or_create<T: Container>(&mut self, key: Key) -> Result<&mut T, Error> {
+        let at = match self.look_up(key, true) {
+            Some(at) => at,
+            None => self.add(key, Fresh::Object(T::default().into_object()), None),
+        };
+        let object = self.guards[at.guard].1.shard.object_mut(at.handle);
+        object.and_then(T::of_mut).ok_or(Error::WRONG_TYPE)
+    }
+
+    /// The bytes of a string that grows or changes in place, created if there is none. A string that
+    /// is stored in its entry moves to the heap and stays there.
+    pub fn text_mut(&mut self, key: Key) -> Result<&mut Vec<u8>, Error> {
+        let at = match self.look_up(key, true) {
+            None => self.add(key, Fresh::Object(Object::Text(Vec::new())), None),
+            Some(at) => self.move_to_heap(key, at),
+        };
+        match self.guards[at.guard].1.shard.object_mut(at.handle) {
+            Some(Object::Text(text)) => Ok(text),
+            _ => Err(Error::WRONG_TYPE),
+        }
+    }
+
+    fn move_to_heap(&mut self, key: Key, at: Location) -> Location {
+        let (db, now_ms) = (self.db, self.now.ms);
+        let shard = &mut self.guards[at.guard].1.shard;
+        let Value::Short(text) = shard.value(at.handle) else { return at };
+        let fresh = Fresh::Object(Object::Text(text.to_vec()));
+        let life = Life { deadline: shard.deadline(at.handle), now_ms };
+        Location { handle: shard.replace(db, at.handle, key.bytes, fresh, life), ..at }
+    }
+
+    /// Stores a string, whatever the key held before; `deadline` in Unix milliseconds.
+    pub fn set_string(&mut self, key: Key, text: &[u8], deadline: Option<i64>) {
+        self.set(key, Fresh::Text(text), deadline);
+    }
+
+    /// Stores a value, whatever the key held before; `deadline` in Unix milliseconds (`setKey`).
+    pub fn set(&mut self, key: Key, fresh: Fresh<'_>, deadline: Option<i64>) {
+        let Some(at) = self.look_up(key, true) else {
+            self.add(key, fresh, deadline);
+            return;
+        };
+        let life = Life { deadline, now_ms: self.now.ms };
+        let db = self.db;
+        let shard = &mut self.guards[at.guard].1.shard;
+
+        // Overwriting frees the old value here and now. If another thread should do that, the value
+        // is moved out first, and an empty string takes its place.
+        if self.parts.tuning.lazyfree_lazy_server_del
+            && let Some(object) = shard.object_mut(at.handle)
+        {
+            let empty = Object::Text(Vec::new());
+            self.parts.shards.lazy_free.object(std::mem::replace(object, empty), true);
+        }
+        shard.replace(db, at.handle, key.bytes, fresh, life);
+    }
+
+    /// Stores a number under a key that holds a string or nothing; the deadline stays.
+    pub fn set_int(&mut self, key: Key, number: i64) {
+        let Some(at) = self.look_up(key, false) else {
+            self.add(key, Fresh::Int(number), None);
+            return;
+        };
+        let shard = &mut self.guards[at.guard].1.shard;
+        if !shard.set_int(at.handle, number) {
+            let deadline = shard.deadline(at.handle);
+            self.set(key, Fresh::Int(number), deadline);
+        }
+    }
+
+    /// Stores a container, whatever the key held before; an empty one removes the key.
+    pub fn put<T: Container>(&mut self, key: Key, container: T) {
+        if container.is_empty() {
+            self.remove(key);
+        } else {
+            self.set(key, Fresh::Object(container.into_object()), None);
+        }
+    }
+
+    /// Removes a key as a side effect of a command. Returns true if it existed and had not expired.
+    pub fn remove(&mut self, key: Key) -> bool {
+        self.delete(key, self.parts.tuning.lazyfree_lazy_server_del)
+    }
+
+    /// Removes a key. Returns true if it existed and had not expired. With `lazily`, another thread
+    /// frees a large value.
+    pub fn delete(&mut self, key: Key, lazily: bool) -> bool {
+        let Some(at) = self.look_up(key, false) else { return false };
+        let db = self.db;
+        if let Some(object) = self.guards[at.guard].1.shard.remove(db, at.handle) {
+            self.parts.shards.lazy_free.object(object, lazily);
+        }
+        true
+    }
+
+    /// Removes a key whose container is empty, and publishes `del`. Returns true if it was.
+    pub fn remove_if_empty<T: Container>(&mut self, key: Key) -> bool {
+        let empty = match self.peek(key) {
+            Some(Value::Object(object)) => T::of(object).is_some_and(T::is_empty),
+            _ => false,
+        };
+        if empty {
+            self.remove(key);
+            self.notify(Events::GENERIC, "del", key.bytes);
+        }
+        empty
+    }
+
+    /// Removes a key and returns all there is to it.
+    pub fn take(&mut self, key: Key) -> Option<Record> {
+        let at = self.look_up(key, true)?;
+        let db = self.db;
+        let shard = &mut self.guards[at.guard].1.shard;
+        let deadline = shard.deadline(at.handle);
+        let clock = Some(shard.clock(at.handle));
+        let short = match shard.value(at.handle) {
+            Value::Short(text) => Some(Owned::short(text)),
+            Value::Object(_) => None,
+        };
+        let object = shard.remove(db, at.handle).map(Owned::Object);
+        Some(Record { value: object.or(short)?, deadline, clock })
+    }
+
+    /// Returns a copy of a key's value, with its deadline.
+    pub fn copy(&mut self, key: Key) -> Option<Record> {
+        let value = match self.read(key)? {
+            Value::Short(text) => Owned::short(text),
+            Value::Object(object) => Owned::Object(object.clone()),
+        };
+        Some(Record { value, deadline: self.deadline(key).flatten(), clock: None })
+    }
+
+    /// Stores what was [taken](Self::take) or copied, whatever the key held before.
+    pub fn restore(&mut self, key: Key, record: Record) {
+        match record.value {
+            Owned::Text(text) => self.set(key, Fresh::Verbatim(&text), record.deadline),
+            Owned::Int(number) => self.set(key, Fresh::Int(number), record.deadline),
+            Owned::Object(object) => self.set(key, Fresh::Object(object), record.deadline),
+        }
+        if let (Some(clock), Some(at)) = (record.clock, self.look_up(key, false)) {
+            self.guards[at.guard].1.shard.set_clock(at.handle, clock);
+        }
+    }
+
+    /// Runs `work` with another database selected.
+    pub fn within<T>(&mut self, db: usize, work: impl FnOnce(&mut Self) -> T) -> T {
+        let selected = std::mem::replace(&mut self.db, db);
+        let outcome = work(self);
+        self.db = selected;
+        outcome
+    }
+
+    // ---- expiry ----
+
+    /// The deadline of a key in Unix milliseconds: `None` if there is no such key, `Some(None)` if
+    /// it does not expire.
+    pub fn deadline(&mut self, key: Key) -> Option<Option<i64>> {
+        let at = self.look_up(key, false)?;
+        Some(self.guards[at.guard].1.shard.deadline(at.handle))
+    }
+
+    /// Changes the deadline of a key, if the key exists.
+    pub fn set_deadline(&mut self, key: Key, deadline: Option<i64>) {
+        let life = Life { deadline, now_ms: self.now.ms };
+        let db = self.db;
+        if let Some(at) = self.look_up(key, false) {
+            self.guards[at.guard].1.shard.set_deadline(db, at.handle, life);
+        }
+    }
+
+    /// Removes the expired keys of a database from one locked shard, dealing with at most `budget`
+    /// keys (`activeExpireCycle`). Returns true if none is left.
+    pub fn expire_due(&mut self, shard: usize, db: usize, mut budget: usize) -> bool {
+        let guard = self.guard_index(shard);
+        while budget > 0 {
+            let locked = &mut self.guards[guard].1;
+            let Some(handle) = locked.shard.next_due(db, self.now.ms, &mut budget) else {
+                return budget > 0;
+            };
+            budget = budget.saturating_sub(1);
+            self.remove_expired(Location { guard, handle }, db);
+        }
+        false
+    }
+
+    /// Removes an expired key and tells everybody concerned (`deleteExpiredKeyAndPropagate`).
+    fn remove_expired(&mut self, at: Location, db: usize) {
+        let locked = &mut self.guards[at.guard].1;
+        let key = locked.shard.key(at.handle).to_vec();
+        if let Some(object) = locked.shard.remove(db, at.handle) {
+            let lazily = self.parts.tuning.lazyfree_lazy_expire;
+            self.parts.shards.lazy_free.object(object, lazily);
+        }
+        locked.shard.stats.expired += 1;
+
+        // WATCH must see an expiry as a change, or EXEC would run on a value that is gone.
+        if !locked.watched.is_empty() {
+            locked.watched.touch(db, &key);
+        }
+        if self.parts.tracking.any() {
+            let key = key.as_slice().into();
+            self.note_change(Change::Key { key, by_client: false });
+        }
+        self.parts.publish_event(Events::EXPIRED, db, "expired", &key);
+    }
+
+    // ---- what others must learn ----
+
+    /// Announces that a key was changed: counts it, tells clients that watch, cache or listen.
+    pub fn changed(&mut self, class: Events, event: &str, key: Key) {
+        self.touched(key);
+        self.notify(class, event, key.bytes);
+    }
+
+    /// Announces that a key was changed, without a keyspace event (`signalModifiedKey`).
+    pub fn touched(&mut self, key: Key) {
+        add(self.parts.dirty, 1);
+        let db = self.db;
+        let locked = self.locked(key);
+        if !locked.watched.is_empty() {
+            locked.watched.touch(db, key.bytes);
+        }
+        if self.parts.tracking.any() {
+            self.note_change(Change::Key { key: key.bytes.into(), by_client: true });
+        }
+    }
+
+    /// Counts changes that were not announced one by one.
+    pub fn count_changes(&mut self, changes: usize) {
+        add(self.parts.dirty, changes as u64);
+    }
+
+    /// Publishes a keyspace event, if its class is switched on.
+    pub fn notify(&self, class: Events, event: &str, key: &[u8]) {
+        self.parts.publish_event(class, self.db, event, key);
+    }
+
+    /// Keeps a change for client-side caches until the command ends.
+    #[cold]
+    pub fn note_change(&mut self, change: Change) {
+        self.changes.get_or_insert_default().push(change);
+    }
+
+    /// Invalidates what the command of client `author` has changed in the caches of clients that
+    /// have read it.
+    pub fn invalidate(&mut self, author: u64) {
+        if let Some(changes) = &mut self.changes {
+            self.parts.tracking.invalidate(changes, Some(author));
+        }
+    }
+
+    // ---- WATCH ----
+
+    /// Watches a key from now on and returns its version.
+    pub fn watch(&mut self, key: Key) -> u64 {
+        self.look_up(key, false);
+        let db = self.db;
+        self.locked(key).watched.watch(db, key.bytes)
+    }
+
+    /// Ends a watch. Returns true if the key is still at `version`.
+    pub fn unwatch(&mut self, db: usize, key: Key, version: u64) -> bool {
+        self.within(db, |keyspace| keyspace.exists(key));
+        self.locked(key).watched.unwatch(db, key.bytes) == Some(version)
+    }
+
+    /// Marks every watched key of a database as changed, if it exists there or in `other`.
+    pub fn touch_database(&mut self, db: usize, other: Option<usize>) {
+        let watched =
+            |(_, locked): &(usize, MutexGuard<'_, LockedShard>)| locked.watched.keys_of(db);
+        let watched: Vec<Box<[u8]>> = self.guards.iter().flat_map(watched).collect();
+        for key in &watched {
+            // A lookup removes an expired key. One that expired in `other` must not seem to expire
+            // in `db` after the two are exchanged, so both are looked up before.
+            let key = self.key(key);
+            let here = self.within(db, |keyspace| keyspace.exists(key));
+            let there = other.is_some_and(|db| self.within(db, |keyspace| keyspace.exists(key)));
+            if here || there {
+                self.locked(key).watched.touch(db, key.bytes);
+            }
+        }
+    }
+
+    // ---- lookup ----
+
+    /// Passes a key's shard and entry to `look`, for `OBJECT` and `DEBUG`; no use, hit or miss.
+    pub fn inspect<T>(&mut self, key: Key, look: impl FnOnce(&Shard, Handle) -> T) -> Option<T> {
+        let at = self.look_up(key, false)?;
+        Some(look(&self.guards[at.guard].1.shard, at.handle))
+    }
+
+    /// Finds a key that has not expired; removes one that has.
+    fn look_up(&mut self, key: Key, touch: bool) -> Option<Location> {
+        let (guard, handle) = self.find(key, touch);
+        handle.map(|handle| Location { guard, handle })
+    }
+
+    /// The position of the key's guard, and the key's entry if it exists and has not expired.
+    fn find(&mut self, key: Key, touch: bool) -> (usize, Option<Handle>) {
+        let guard = self.guard_index(key.shard);
+        let shard = &mut self.guards[guard].1.shard;
+        let Some(handle) = shard.find(self.db, key.hash, key.bytes) else { return (guard, None) };
+        if !shard.visit(handle, self.now.ms, touch.then_some(&*self.parts.tuning.policy)) {
+            self.remove_expired(Location { guard, handle }, self.db);
+            return (guard, None);
+        }
+        (guard, Some(handle))
+    }
+
+    /// Adds a key that does not exist (`dbAdd`).
+    fn add(&mut self, key: Key, fresh: Fresh<'_>, deadline: Option<i64>) -> Location {
+        // Only a key that is new can be ready. As in Redis, a list that replaces another value, as
+        // by `SORT … STORE`, serves nobody.
+        let may_serve = matches!(fresh, Fresh::Object(Object::List(_) | Object::ZSet(_)));
+        if may_serve && self.parts.waiters.get() > 0 {
+            self.ready_keys.push((self.db, key.bytes.into()));
+        }
+
+        let guard = self.guard_index(key.shard);
+        let clock = self.parts.tuning.policy.inserted(self.now.ms);
+        let life = Life { deadline, now_ms: self.now.ms };
+        let db = self.db;
+        let handle = self.guards[guard].1.shard.insert(db, key.bytes, fresh, life, clock);
+        self.notify(Events::NEW, "new", key.bytes);
+        Location { guard, handle }
+    }
+
+    fn locked(&mut self, key: Key) -> &mut LockedShard {
+        let index = self.guard_index(key.shard);
+        &mut self.guards[index].1
+    }
+
+    /// The position of a locked shard's guard: the number of locked shards below it.
+    fn guard_index(&self, shard: usize) -> usize {
+        debug_assert!(self.held & 1 << shard != 0, "the command did not declare this key");
+        if self.guards.len() == 1 {
+            0
+        } else {
+            (self.held & ((1 << shard) - 1)).count_ones() as usize
+        }
+    }
+}
+
+impl Drop for Keyspace<'_> {
+    fn drop(&mut self) {
+        // Usually the batch has released its locks already.
+        if self.held != 0 {
+            self.release();
+        }
+        if let Some(changes) = self.changes.take() {
+            self.parts.tracking.tell(*changes);
+        }
+    }
+}
+
+impl Parts<'_> {
+    /// Publishes a keyspace event of this class on the channels that are switched on (`notify.c`).
+    pub fn publish_event(&self, class: Events, db: usize, event: &str, key: &[u8]) {
+        let wanted = self.tuning.notify_keyspace_events;
+        if wanted.contains(class) {
+            self.publish(wanted, db, event, key);
+        }
+    }
+
+    /// Tells client-side caches and subscribers of keyspace events of an eviction.
+    pub fn publish_eviction(&self, evicted: EvictedKey) {
+        let EvictedKey { db, key } = evicted;
+        if self.tracking.any() {
+            let mut changes = Changes::default();
+            changes.push(Change::Key { key: key[..].into(), by_client: false });
+            self.tracking.tell(changes);
+        }
+        self.publish_event(Events::EVICTED, db, "evicted", &key);
+    }
+
+    #[cold]
+    fn publish(&self, wanted: Events, db: usize, event: &str, key: &[u8]) {
+        let pubsub = self.pubsub.lock();
+        if wanted.contains(Events::KEYSPACE) {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            pubsub.publish(Scope::Channel, &channel, event.as_bytes());
+        }
+        if wanted.contains(Events::KEYEVENT) {
+            let channel = format!("__keyevent@{db}__:{event}");
+            pubsub.publish(Scope::Channel, channel.as_bytes(), key);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The shards and their locks: everything that all cores share of the data.
+//!
+//! ```text
+//! core 0: connections ┐                           ┌ shard 0 [lock] keys whose hash begins 000…
+//! core 1: connections ┼─ Keyspace (locks held) ───┼ shard 1 [lock] keys whose hash begins 001…
+//! core 2: connections ┘                           └ …
+//! ```
+//!
+//! **Why locked shards and not owned ones.** In a shared-nothing design each core owns its shards,
+//! and a command for another core's key travels there as a message. A message and its answer cost
+//! two wake-ups; an uncontended lock costs about 20 ns. Processor time of two cores per command,
+//! nine reads to a write, half of the keys on the other core (`cargo bench -p benches --bench
+//! sharing`):
+//!
+//! | commands in a pipeline | 1 | 16 | 64 |
+//! |---|---|---|---|
+//! | locked shards | 270 ns | 240 ns | 250 ns |
+//! | owned shards, one message a pipeline | 2,770 ns | 490 ns | 320 ns |
+//!
+//! Redis has one thread that executes and needs neither. With one thread we have one shard, and its
+//! lock is taken once for a whole batch of commands.
+//!
+//! **No deadlock.** Shards are locked in ascending order ([`super::keyspace`]). Registries of
+//! clients are locked after shards, one at a time, and never the other way round.
+
+use super::hashing;
+use super::key::Key;
+use super::lazy_free::LazyFree;
+use super::rng::Rng;
+use super::store::shard::Shard;
+use super::watch::Watched;
+use ahash::RandomState;
+use minikit::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Sets of shards are the bits of a `u64`.
+pub const SHARDS_MAX: usize = 64;
+
+/// What one lock protects.
+pub struct LockedShard {
+    /// The keys.
+    pub shard: Shard,
+    /// Versions of the keys that transactions watch.
+    pub watched: Watched,
+}
+
+/// All shards; see the head of the file.
+pub struct Shards {
+    cells: Box<[Padded]>,
+    hasher: RandomState,
+    seeds: AtomicU64,
+    peak_memory: AtomicUsize,
+    slab_full: AtomicBool,
+    /// Values that are removed but not freed yet.
+    pub lazy_free: LazyFree,
+}
+
+/// A lock on a cache line of its own, so that taking one does not slow down the next.
+#[repr(align(128))]
+struct Padded {
+    cell: Mutex<LockedShard>,
+    /// The shard's slab bytes not in use, readable without the lock.
+    slab_free: AtomicUsize,
+}
+
+impl Shards {
+    /// Makes `count` empty shards of `databases` databases; a power of two up to [`SHARDS_MAX`].
+    /// `seed` makes their random choices differ from those of other processes.
+    pub fn new(count: usize, databases: usize, seed: i64) -> Shards {
+        assert!(count.is_power_of_two() && count <= SHARDS_MAX, "{count} shards");
+        let hasher = hashing::hasher().clone();
+        let seed = hasher.hash_one(seed);
+        let cell = |index: u64| Padded {
+            cell: Mutex::new(LockedShard {
+                shard: Shard::new(databases, hasher.clone(), seed.wrapping_add(index)),
+                watched: Watched::default(),
+            }),
+            slab_free: AtomicUsize::new(0),
+        };
+        Shards {
+            cells: (0..count as u64).map(cell).collect(),
+            hasher,
+            seeds: AtomicU64::new(0),
+            peak_memory: AtomicUsize::new(0),
+            slab_full: AtomicBool::new(false),
+            lazy_free: LazyFree::default(),
+        }
+    }
+
+    /// A new random generator, different from all others of this process.
+    pub fn rng(&self) -> Rng {
+        Rng::new(self.hasher.hash_one(self.seeds.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The number of shards.
+    #[allow(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Hashes a key and finds its shard. Once per key and command.
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        self.key_with_hash(bytes, self.hasher.hash_one(bytes))
+    }
+
+    /// The key of a hash that was computed before.
+    pub fn key_with_hash<'k>(&self, bytes: &'k [u8], hash: u64) -> Key<'k> {
+        // The shard is the top bits. Two shifts, because one shard means zero bits, and a shift by
+        // 64 is not defined.
+        let shard = (hash >> 1 >> (63 - self.cells.len().trailing_zeros())) as usize;
+        Key { bytes, hash, shard }
+    }
+
+    /// Locks one shard. A caller that holds a lock may only lock shards with higher numbers.
+    pub fn lock(&self, index: usize) -> MutexGuard<'_, LockedShard> {
+        self.cells[index].cell.lock()
+    }
+
+    /// Publishes how much of a locked shard's slab is free, for readers without the lock.
+    pub fn note_free(&self, index: usize, locked: &LockedShard) {
+        let slab = locked.shard.slab();
+        self.cells[index].slab_free.store(slab.free_bytes(), Ordering::Relaxed);
+        if slab.is_full() != self.slab_full.load(Ordering::Relaxed) {
+            self.slab_full.store(slab.is_full(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true if the slab of a recently used shard cannot grow, whatever `maxmemory` is.
+    pub fn is_full(&self) -> bool {
+        self.slab_full.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory in use: what the allocator gave, less what is free in slabs.
+    pub fn used_memory(&self) -> usize {
+        let free: usize = self.cells.iter().map(|c| c.slab_free.load(Ordering::Relaxed)).sum();
+        crate::raw::allocated().saturating_sub(free)
+    }
+
+    /// Bytes of memory in use once all removed values are freed. `maxmemory` is compared with this;
+    /// otherwise a large value would evict other keys while it is being freed.
+    pub fn lasting_memory(&self) -> usize {
+        self.used_memory().saturating_sub(self.lazy_free.pending_bytes())
+    }
+
+    /// The most memory in use at any call of this function.
+    pub fn peak_memory(&self) -> usize {
+        let used = self.used_memory();
+        self.peak_memory.fetch_max(used, Ordering::Relaxed).max(used)
+    }
+}
