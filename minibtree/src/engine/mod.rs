@@ -1,0 +1,40 @@
+//! The engine: tables and indexes of bytes, safe against crashes and other transactions.
+//!
+//! ```
+//! use minibtree::engine::{Database, Direction, Isolation, KeyRange, Options};
+//! use minibtree::format::RelationId;
+//! use minikit::storage::SimulatedDisk;
+//! use std::sync::Arc;
+//!
+//! const HEAP: RelationId = RelationId(1);
+//! const INDEX: RelationId = RelationId(2);
+//!
+//! let database = Database::open(Arc::new(SimulatedDisk::new(1)), Options::default())?;
+//! let mut transaction = database.begin(Isolation::ReadCommitted);
+//! let heap = transaction.create_heap(HEAP)?;
+//! let index = transaction.create_btree(INDEX)?;
+//! let tid = heap.insert(&mut transaction, b"the row")?;
+//! index.insert_unique(&mut transaction, &heap, b"key1", tid, b"")?;
+//! transaction.commit()?;
+//!
+//! let mut transaction = database.begin(Isolation::ReadCommitted);
+//! let snapshot = transaction.snapshot();
+//! let mut scan = index.scan(snapshot.clone(), KeyRange::equal(b"key1"), Direction::Forward);
+//! let found = scan.next()?.expect("inserted above").tid;
+//! let mut row = Vec::new();
+//! assert_eq!(heap.fetch(found, &snapshot, &mut row)?, Some(tid));
+//! assert_eq!(row, b"the row");
+//! # Ok::<(), minibtree::engine::Error>(())
+//! ```
+
+mod btree;
+mod database;
+mod error;
+mod heap;
+mod txn;
+
+pub use btree::{Direction, Index, IndexEntry, IndexScan, KeyRange};
+pub use database::{Database, Options};
+pub use error::{Error, Result};
+pub use heap::{Changed, Heap, HeapScan, Row};
+pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};

@@ -1,0 +1,33 @@
+//! A PostgreSQL small enough to read in an evening.
+//!
+//! # Floors, bottom up
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`format`](mod@format) | bytes on disk: pages, tuples, index pages, log records |
+//! | [`engine`] | buffer pool, B+tree, write-ahead log, heap, transactions |
+//!
+//! # The contract between the engine and what is above it
+//!
+//! The engine stores bytes. It knows no types, columns or SQL.
+//!
+//! * **A row is a byte string.** The caller encodes and decodes it. NULLs are the caller's.
+//! * **An index key is a byte string whose order is the order of the index.** The caller encodes
+//!   columns so that `memcmp` sorts them ("memcomparable"), descending columns and NULLs included.
+//!   No encoded key may be a proper prefix of another key of the same index, because the engine
+//!   appends the TID to make every entry unique. The encoding of a fixed list of columns has that
+//!   property if the encoding of each column has it.
+//! * **The payload of an index entry** is what `INCLUDE` columns need. The engine returns it as it
+//!   was given.
+//! * **An index entry says nothing about visibility.** Every index scan is followed by
+//!   [`Heap::fetch`](engine::Heap::fetch), or by a look at
+//!   [`Heap::is_all_visible`](engine::Heap::is_all_visible).
+//! * **Relations are numbers**, like PostgreSQL's relfilenodes. Names, columns and which index
+//!   belongs to which heap are the caller's, kept in heaps of its own with fixed numbers below
+//!   [`RelationId::FIRST_ALLOCATED`](format::RelationId::FIRST_ALLOCATED). `TRUNCATE` creates new
+//!   relations, drops the old ones and updates the catalog.
+//! * **Calls block**: for a page read, a row lock or the log. Many threads share one `Database`.
+//!   The caller brings a thread per connection.
+
+pub mod engine;
+pub mod format;
