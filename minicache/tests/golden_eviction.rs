@@ -15,7 +15,7 @@
 //! The allocator counts what the whole process uses, so these scripts have a process to themselves:
 //! one test in one file. The count varies by some bytes from run to run, so the limit is set anew
 //! before every command, a few hundred bytes from the count.
-#![cfg(not(loom))]
+#![cfg(feature = "server")]
 
 use minicache::cli::print::{Style, print};
 use minicache::commands::Executor;
@@ -152,8 +152,8 @@ impl Store {
         text.trim_end().to_string()
     }
 
-    /// Sets `maxmemory` so that it is exceeded if there are more keys than `keys`. Three quarters of
-    /// a slot are left for what the first eviction allocates, its pool.
+    /// Sets `maxmemory` so that it is exceeded if there are more keys than `keys`. Three quarters
+    /// of a slot are left for what the first eviction allocates, its pool.
     fn set_limit(&self, keys: i64) {
         let too_many = self.cache.shards.lock(0).shard.len(0) as i64 - keys;
         let limit = self.cache.shards.used_memory() as i64 - too_many * SLOT + SLOT * 3 / 4;

@@ -21,7 +21,7 @@ use super::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::object::{Object, Str};
-use crate::engine::store::shard::Fresh;
+use crate::engine::store::shard::NewValue;
 use crate::format::number::{ItoaBuf, parse_i64};
 use std::ops::Range;
 
@@ -154,7 +154,7 @@ fn store_result(c: &mut Call, result: Vec<u8>) {
     let key = c.key(2);
     c.out.count(result.len());
     if !result.is_empty() {
-        c.store.set(key, Fresh::Object(Object::Text(result)), None);
+        c.store.set(key, NewValue::Object(Object::Text(result)), None);
         c.store.changed(Events::STRING, "set", key);
     } else if c.store.remove(key) {
         c.store.changed(Events::GENERIC, "del", key);

@@ -21,7 +21,7 @@
 //! backwards, bytes above 127 count as negative in ranges, and nothing but the empty pattern
 //! matches the empty text. The counterpart in Redis is `stringmatchlen` in `util.c`.
 
-/// Whether `pattern` matches all of `text`.
+/// Returns true if `pattern` matches all of `text`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     Glob { pattern, any_case: false }.matches(text)
 }

@@ -1,15 +1,14 @@
 //! The hash of keys and members: keyed with a secret that this process drew.
 //!
 //! A client that knew the hash could send keys that all fall into one bucket, and every look-up
-//! would become a walk. So 256 random bits go into each hash, drawn when the first one is asked
-//! for:
+//! would become a walk. So 256 random bits go into each hash, drawn at the first hash:
 //!
 //! ```text
 //! this process   "user:7" -> 0x8d0c...   shard 35, bucket 0x1c0d8
 //! the next one   "user:7" -> 0x13f7...   shard 4,  bucket 0x0a2f1
 //! ```
 //!
-//! What must come out the same every time, such as a count of instructions, calls [`fix`] first.
+//! A program that must be reproducible, such as a count of instructions, calls [`fix`] first.
 //! Counterparts in Redis: `siphash.c`, and `dictSetHashFunctionSeed` in `dict.c`.
 
 use ahash::RandomState;
@@ -22,8 +21,8 @@ pub fn hasher() -> &'static RandomState {
     SECRET.get_or_init(RandomState::new)
 }
 
-/// Replaces the secret by one that everybody knows; whether that came before the first hash. Not
-/// for a server.
+/// Replaces the secret by a public constant, for reproducible runs; never in a server. Returns
+/// false if something was hashed before, in which case the secret stays.
 pub fn fix() -> bool {
     SECRET.set(RandomState::with_seeds(1, 2, 3, 4)).is_ok()
 }

@@ -41,7 +41,7 @@ use super::key::Key;
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::{PubSub, Scope};
 use super::shards::{LockedShard, Shards};
-use super::store::shard::{Fresh, Life, PREFETCH_MAX, Shard};
+use super::store::shard::{Lifetime, NewValue, PREFETCH_MAX, Shard};
 use super::store::slab::Handle;
 use super::timestamp::Timestamp;
 use super::tracking::{Change, Changes, Tracking};
@@ -276,7 +276,7 @@ impl<'c> Keyspace<'c> {
     pub fn get_or_create<T: Container>(&mut self, key: Key) -> Result<&mut T, Error> {
         let at = match self.look_up(key, true) {
             Some(at) => at,
-            None => self.add(key, Fresh::Object(T::default().into_object()), None),
+            None => self.add(key, NewValue::Object(T::default().into_object()), None),
         };
         let object = self.guards[at.guard].1.shard.object_mut(at.handle);
         object.and_then(T::of_mut).ok_or(Error::WRONG_TYPE)
@@ -286,7 +286,7 @@ impl<'c> Keyspace<'c> {
     /// is stored in its entry moves to the heap and stays there.
     pub fn text_mut(&mut self, key: Key) -> Result<&mut Vec<u8>, Error> {
         let at = match self.look_up(key, true) {
-            None => self.add(key, Fresh::Object(Object::Text(Vec::new())), None),
+            None => self.add(key, NewValue::Object(Object::Text(Vec::new())), None),
             Some(at) => self.move_to_heap(key, at),
         };
         match self.guards[at.guard].1.shard.object_mut(at.handle) {
@@ -299,23 +299,23 @@ impl<'c> Keyspace<'c> {
         let (db, now_ms) = (self.db, self.now.ms);
         let shard = &mut self.guards[at.guard].1.shard;
         let Value::Short(text) = shard.value(at.handle) else { return at };
-        let fresh = Fresh::Object(Object::Text(text.to_vec()));
-        let life = Life { deadline: shard.deadline(at.handle), now_ms };
+        let fresh = NewValue::Object(Object::Text(text.to_vec()));
+        let life = Lifetime { deadline: shard.deadline(at.handle), now_ms };
         Location { handle: shard.replace(db, at.handle, key.bytes, fresh, life), ..at }
     }
 
     /// Stores a string, whatever the key held before; `deadline` in Unix milliseconds.
     pub fn set_string(&mut self, key: Key, text: &[u8], deadline: Option<i64>) {
-        self.set(key, Fresh::Text(text), deadline);
+        self.set(key, NewValue::Text(text), deadline);
     }
 
     /// Stores a value, whatever the key held before; `deadline` in Unix milliseconds (`setKey`).
-    pub fn set(&mut self, key: Key, fresh: Fresh<'_>, deadline: Option<i64>) {
+    pub fn set(&mut self, key: Key, fresh: NewValue<'_>, deadline: Option<i64>) {
         let Some(at) = self.look_up(key, true) else {
             self.add(key, fresh, deadline);
             return;
         };
-        let life = Life { deadline, now_ms: self.now.ms };
+        let life = Lifetime { deadline, now_ms: self.now.ms };
         let db = self.db;
         let shard = &mut self.guards[at.guard].1.shard;
 
@@ -333,13 +333,13 @@ impl<'c> Keyspace<'c> {
     /// Stores a number under a key that holds a string or nothing; the deadline stays.
     pub fn set_int(&mut self, key: Key, number: i64) {
         let Some(at) = self.look_up(key, false) else {
-            self.add(key, Fresh::Int(number), None);
+            self.add(key, NewValue::Int(number), None);
             return;
         };
         let shard = &mut self.guards[at.guard].1.shard;
         if !shard.set_int(at.handle, number) {
             let deadline = shard.deadline(at.handle);
-            self.set(key, Fresh::Int(number), deadline);
+            self.set(key, NewValue::Int(number), deadline);
         }
     }
 
@@ -348,7 +348,7 @@ impl<'c> Keyspace<'c> {
         if container.is_empty() {
             self.remove(key);
         } else {
-            self.set(key, Fresh::Object(container.into_object()), None);
+            self.set(key, NewValue::Object(container.into_object()), None);
         }
     }
 
@@ -408,9 +408,9 @@ impl<'c> Keyspace<'c> {
     /// Stores what was [taken](Self::take) or copied, whatever the key held before.
     pub fn restore(&mut self, key: Key, record: Record) {
         match record.value {
-            Owned::Text(text) => self.set(key, Fresh::Verbatim(&text), record.deadline),
-            Owned::Int(number) => self.set(key, Fresh::Int(number), record.deadline),
-            Owned::Object(object) => self.set(key, Fresh::Object(object), record.deadline),
+            Owned::Text(text) => self.set(key, NewValue::Verbatim(&text), record.deadline),
+            Owned::Int(number) => self.set(key, NewValue::Int(number), record.deadline),
+            Owned::Object(object) => self.set(key, NewValue::Object(object), record.deadline),
         }
         if let (Some(clock), Some(at)) = (record.clock, self.look_up(key, false)) {
             self.guards[at.guard].1.shard.set_clock(at.handle, clock);
@@ -436,7 +436,7 @@ impl<'c> Keyspace<'c> {
 
     /// Changes the deadline of a key, if the key exists.
     pub fn set_deadline(&mut self, key: Key, deadline: Option<i64>) {
-        let life = Life { deadline, now_ms: self.now.ms };
+        let life = Lifetime { deadline, now_ms: self.now.ms };
         let db = self.db;
         if let Some(at) = self.look_up(key, false) {
             self.guards[at.guard].1.shard.set_deadline(db, at.handle, life);
@@ -583,17 +583,17 @@ impl<'c> Keyspace<'c> {
     }
 
     /// Adds a key that does not exist (`dbAdd`).
-    fn add(&mut self, key: Key, fresh: Fresh<'_>, deadline: Option<i64>) -> Location {
+    fn add(&mut self, key: Key, fresh: NewValue<'_>, deadline: Option<i64>) -> Location {
         // Only a key that is new can be ready. As in Redis, a list that replaces another value, as
         // by `SORT … STORE`, serves nobody.
-        let may_serve = matches!(fresh, Fresh::Object(Object::List(_) | Object::ZSet(_)));
+        let may_serve = matches!(fresh, NewValue::Object(Object::List(_) | Object::ZSet(_)));
         if may_serve && self.parts.waiters.get() > 0 {
             self.ready_keys.push((self.db, key.bytes.into()));
         }
 
         let guard = self.guard_index(key.shard);
         let clock = self.parts.tuning.policy.inserted(self.now.ms);
-        let life = Life { deadline, now_ms: self.now.ms };
+        let life = Lifetime { deadline, now_ms: self.now.ms };
         let db = self.db;
         let handle = self.guards[guard].1.shard.insert(db, key.bytes, fresh, life, clock);
         self.notify(Events::NEW, "new", key.bytes);

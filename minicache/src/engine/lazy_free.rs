@@ -1,29 +1,29 @@
-//! Freeing later: what is large is taken out of its shard whole, under the lock, and freed behind
-//! it, by a thread that has nothing else to do.
+//! Lazy free: a large value is moved out of its shard under the lock, and freed after that by a
+//! thread of its own.
 //!
 //! ```text
-//! UNLINK s      lock ─ entry goes, its Object is moved out ─ unlock ─ (integer) 1
+//! UNLINK s      lock ─ remove the entry, move its Object out ─ unlock ─ (integer) 1
 //!                                          └──> Sweeper: frees a million members
 //! INFO memory   lazyfree_pending_objects:1, and 0 once it is done
 //! ```
 //!
-//! Moving an object out costs as much for ten million members as for one; freeing it costs some
-//! 40 ns a member. What is small is freed where it is: handing over costs a microsecond itself.
+//! Moving an object costs the same for ten million members as for one; freeing it costs about 40 ns
+//! per member. Small values are freed at once, because handing one over costs a microsecond.
 //!
-//! There is no thread here. Whoever runs the cache takes the [`Sweeper`] and gives it one; where
-//! nobody has, as in tests, everything is freed at once. The counterparts in Redis are `lazyfree.c`
-//! and `bio.c`.
+//! No thread is started here. The server takes the [`Sweeper`] and runs it on a thread; without
+//! one, as in tests, everything is freed at once. The counterparts in Redis are `lazyfree.c` and
+//! `bio.c`.
 
 use super::object::Object;
-use super::store::remains::Remains;
+use super::store::contents::Contents;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 
-/// An object of at most so many pieces is freed at once (`LAZYFREE_THRESHOLD`).
+/// An object of at most this many allocations is freed at once (`LAZYFREE_THRESHOLD`).
 const AT_ONCE_MAX: usize = 64;
 
-/// What waits to be freed; see the head of the file.
+/// The values waiting to be freed; see the head of the file.
 #[derive(Default)]
 pub struct LazyFree {
     ledger: Arc<Ledger>,
@@ -37,24 +37,24 @@ struct Ledger {
     freed: AtomicU64,
 }
 
-/// Something to be freed as one.
+/// Something that is freed in one step.
 struct Load {
     what: Box<dyn Send>,
-    /// How many values it counts as.
+    /// The number of values it consists of, for `INFO`.
     objects: usize,
     bytes: usize,
 }
 
 impl LazyFree {
-    /// The other end, for a thread to [run](Sweeper::run). From now on large things wait for it.
-    /// `None` where somebody has it already.
+    /// The receiving end, for a thread to [run](Sweeper::run). From now on large values wait for
+    /// it. Returns `None` if it was taken before.
     pub fn sweeper(&self) -> Option<Sweeper> {
         let (later, loads) = channel();
         self.later.set(later).ok()?;
         Some(Sweeper { ledger: Arc::clone(&self.ledger), loads })
     }
 
-    /// Frees a value: later, where the caller wants it so and it is large.
+    /// Frees a value: on the sweeper's thread if `lazily` and the value is large, else at once.
     pub fn object(&self, object: Object, lazily: bool) {
         if lazily && object.pieces() > AT_ONCE_MAX {
             let bytes = object.heap_bytes();
@@ -62,31 +62,31 @@ impl LazyFree {
         }
     }
 
-    /// Frees what was taken out of a shard: later, where the caller wants it so.
-    pub fn remains(&self, remains: Remains, lazily: bool) {
-        if lazily && remains.keys > 0 {
-            let (objects, bytes) = (remains.keys, remains.bytes());
-            self.leave(Load { what: Box::new(remains), objects, bytes });
+    /// Frees what a flush took out of a shard: on the sweeper's thread if `lazily`, else at once.
+    pub fn contents(&self, contents: Contents, lazily: bool) {
+        if lazily && contents.keys() > 0 {
+            let (objects, bytes) = (contents.keys(), contents.bytes());
+            self.leave(Load { what: Box::new(contents), objects, bytes });
         }
     }
 
-    /// Values that wait to be freed.
+    /// The number of values waiting to be freed.
     pub fn pending(&self) -> usize {
         self.ledger.pending.load(Ordering::Relaxed)
     }
 
-    /// Bytes that will be free once everything that waits is; at least, for the values of a flush
-    /// are not looked at.
+    /// A lower bound on the bytes waiting to be freed: what the objects of a flush use is not
+    /// counted.
     pub fn pending_bytes(&self) -> usize {
         self.ledger.pending_bytes.load(Ordering::Relaxed)
     }
 
-    /// Values that were left to be freed later, and are.
+    /// The number of values that the sweeper has freed.
     pub fn freed(&self) -> u64 {
         self.ledger.freed.load(Ordering::Relaxed)
     }
 
-    /// Begins to count [`freed`](Self::freed) anew.
+    /// Resets [`freed`](Self::freed) to 0.
     pub fn reset(&self) {
         self.ledger.freed.store(0, Ordering::Relaxed);
     }
@@ -97,7 +97,7 @@ impl LazyFree {
         match self.later.get() {
             None => self.ledger.free(load),
             Some(later) => {
-                // A sweeper that has gone hands the load back.
+                // If the sweeper has ended, the channel returns the load.
                 later.send(load).unwrap_or_else(|SendError(load)| self.ledger.free(load));
             }
         }
@@ -113,14 +113,14 @@ impl Ledger {
     }
 }
 
-/// The end that frees.
+/// The receiving end, which frees.
 pub struct Sweeper {
     ledger: Arc<Ledger>,
     loads: Receiver<Load>,
 }
 
 impl Sweeper {
-    /// Frees what comes, one thing after the other, for as long as the cache is there.
+    /// Frees one load after another until the cache is dropped.
     pub fn run(self) {
         self.loads.iter().for_each(|load| self.ledger.free(load));
     }
@@ -129,6 +129,7 @@ impl Sweeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::store::shard::{Lifetime, NewValue, Shard};
     use crate::engine::values::Limits;
     use crate::engine::values::set::Set;
 
@@ -140,6 +141,15 @@ mod tests {
         Object::Set(set)
     }
 
+    fn contents_of(keys: u8) -> Contents {
+        let mut shard = Shard::new(1, ahash::RandomState::with_seed(1), 1);
+        for key in 0..keys {
+            let life = Lifetime { deadline: None, now_ms: 0 };
+            shard.insert(0, &[key], NewValue::Int(1), life, 0);
+        }
+        shard.clear_all()
+    }
+
     #[test]
     fn what_is_large_waits_for_the_sweeper() {
         let lazy_free = LazyFree::default();
@@ -149,9 +159,7 @@ mod tests {
         lazy_free.object(set_of(1000), false);
         assert_eq!((lazy_free.pending(), lazy_free.freed()), (0, 0), "small, and not wanted");
         lazy_free.object(set_of(AT_ONCE_MAX + 1), true);
-        let mut remains = Remains::default();
-        remains.keys = 3;
-        lazy_free.remains(remains, true);
+        lazy_free.contents(contents_of(3), true);
         assert_eq!((lazy_free.pending(), lazy_free.freed()), (4, 0));
         assert!(lazy_free.pending_bytes() > 1000, "{}", lazy_free.pending_bytes());
         // The sweeper ends with the cache, when everything is done.

@@ -1,10 +1,10 @@
-//! What a key can hold: five types, and how each presents itself to `TYPE` and `OBJECT ENCODING`.
+//! What a key can hold: five types, and what `TYPE` and `OBJECT ENCODING` reply for each.
 //!
-//! Short strings and integers never come here, they lie in the entry (`format::entry`). An
-//! [`Object`] is what needs memory of its own: a container, or a string that is long or was changed
-//! in place (`robj` in `object.c`).
+//! Short strings and integers are in the entry itself (`format::entry`). An [`Object`] is a value
+//! on the heap: a container, or a string that is long or was changed in place (`robj` in
+//! `object.c`).
 //!
-//! | value | type | encoding reported | where it lies |
+//! | value | type | encoding reported | where it is |
 //! |-------|------|----------|---------------|
 //! | `42` | string | `int` | 8 bytes in the entry |
 //! | `hello` | string | `embstr` up to 44 bytes, then `raw` | in the entry |
@@ -14,7 +14,7 @@
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
 use crate::format::number::ItoaBuf;
 
-/// A value with memory of its own.
+/// A value on the heap.
 #[derive(Clone)]
 pub enum Object {
     /// A string that is long, or has been appended to or overwritten in part.
@@ -29,7 +29,7 @@ pub enum Object {
     ZSet(ZSet),
 }
 
-/// A string as the caller finds it.
+/// A string, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Str<'a> {
     /// The decimal form of this number.
@@ -64,18 +64,18 @@ impl<'a> Str<'a> {
     }
 }
 
-/// A value by itself.
+/// A value that was taken out of its entry.
 pub enum Owned {
-    /// A short string, text even where it spells a number.
+    /// A short string. It stays text even if it is the decimal form of a number.
     Text(Vec<u8>),
     /// A number.
     Int(i64),
-    /// A value with memory of its own.
+    /// A value on the heap.
     Object(Object),
 }
 
 impl Owned {
-    /// A short string by itself.
+    /// A copy of a short string.
     pub fn short(text: Str) -> Owned {
         match text {
             Str::Int(number) => Owned::Int(number),
@@ -84,10 +84,10 @@ impl Owned {
     }
 }
 
-/// A value as the caller finds it.
+/// A value, borrowed.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
-    /// A string that lies in its entry.
+    /// A string in its entry.
     Short(Str<'a>),
     /// Anything on the heap.
     Object(&'a Object),
@@ -98,7 +98,7 @@ pub enum Value<'a> {
 const EMBSTR_MAX: usize = 44;
 
 impl<'a> Value<'a> {
-    /// The string, where it is one.
+    /// The string, or `None` for a container.
     pub fn as_str(self) -> Option<Str<'a>> {
         match self {
             Value::Short(text) => Some(text),
@@ -107,7 +107,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What `TYPE` says.
+    /// The reply of `TYPE`.
     pub fn type_name(self) -> &'static str {
         match self {
             Value::Short(_) | Value::Object(Object::Text(_)) => "string",
@@ -118,7 +118,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What `OBJECT ENCODING` says.
+    /// The reply of `OBJECT ENCODING`.
     pub fn encoding(self) -> &'static str {
         match self {
             Value::Short(Str::Int(_)) => "int",
@@ -141,7 +141,7 @@ impl<'a> Value<'a> {
 }
 
 impl Object {
-    /// About how many pieces of memory it lies in, which is what freeing it costs
+    /// About the number of its allocations, which is what freeing it costs
     /// (`lazyfreeGetFreeEffort`).
     pub fn pieces(&self) -> usize {
         match self {
@@ -156,7 +156,7 @@ impl Object {
         }
     }
 
-    /// Bytes of memory it has.
+    /// Bytes of memory it uses.
     pub fn heap_bytes(&self) -> usize {
         match self {
             Object::Text(bytes) => bytes.capacity(),
@@ -168,15 +168,15 @@ impl Object {
     }
 }
 
-/// A container type: how the keyspace takes it out of an [`Object`] and puts it in.
+/// A container type, and how to convert it from and to an [`Object`].
 pub trait Container: Default {
-    /// The container, where the object is one of this type.
+    /// The container, or `None` if the object is of another type.
     fn of(object: &Object) -> Option<&Self>;
-    /// The container, to be changed.
+    /// As [`of`](Self::of), mutable.
     fn of_mut(object: &mut Object) -> Option<&mut Self>;
     /// Wraps it.
     fn into_object(self) -> Object;
-    /// Whether it has no elements, which no key may hold.
+    /// Returns true if it has no elements. No key holds an empty container.
     fn is_empty(&self) -> bool;
 }
 

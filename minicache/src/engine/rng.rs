@@ -32,13 +32,13 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number in `0..n`, or 0 where `n` is 0. Scales instead of dividing: uneven by at most `n`
+    /// A number in `0..n`, or 0 if `n` is 0. Scales instead of dividing: uneven by at most `n`
     /// in 2^64.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize
     }
 
-    /// `count` different numbers in `0..n` in random order, or all of them where `count` is `n` or
+    /// `count` different numbers in `0..n` in random order, or all of them if `count` is `n` or
     /// more. Takes memory for `count` numbers, never for `n`.
     pub fn distinct(&mut self, n: usize, count: usize) -> Vec<usize> {
         // The first steps of a Fisher-Yates shuffle of 0..n. The map holds what differs from the

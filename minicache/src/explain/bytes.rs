@@ -22,7 +22,7 @@ use crate::engine::eviction::lru::Lru;
 use crate::engine::eviction::policy::Policy as _;
 use crate::engine::hashing::hasher;
 use crate::engine::object::Value;
-use crate::engine::store::shard::{Fresh, Life, Shard};
+use crate::engine::store::shard::{Lifetime, NewValue, Shard};
 use crate::engine::timestamp::Timestamp;
 use crate::format::anatomy::{self, Part};
 use crate::format::listpack::{Element, Listpack};
@@ -45,8 +45,8 @@ pub fn entry(
     }
     let mut shard = Shard::new(1, hasher().clone(), 0);
     let deadline = ttl_s.map(|seconds| now.ms.saturating_add(i64::from(seconds) * 1000));
-    let life = Life { deadline, now_ms: now.ms };
-    let handle = shard.insert(0, key, Fresh::Text(value), life, Lru.inserted(now.ms));
+    let life = Lifetime { deadline, now_ms: now.ms };
+    let handle = shard.insert(0, key, NewValue::Text(value), life, Lru.inserted(now.ms));
     let slot = shard.slab().slot(handle);
     let parts = anatomy::of_entry(slot);
     let used = parts.last().map_or(0, |part| part.range.end);

@@ -11,7 +11,7 @@
 //! gaps, and end where it ends; a test holds every shape against that. Redis draws its layouts in
 //! comments (`sds.h`, `listpack.c`), which nobody can check.
 
-use super::entry::{self, HEAD, LINKS, Stored, deadline_size, key_place};
+use super::entry::{self, EntryValue, HEAD, LINKS, deadline_size, key_place};
 use super::listpack::{Element, HEADER, Listpack, back_length};
 use std::ops::Range;
 
@@ -46,9 +46,9 @@ pub fn of_entry(slot: &[u8]) -> Vec<Part> {
     let mut parts = Parts::default();
     let stored = entry::value(slot);
     let kind = match stored {
-        Stored::Int(_) => "an integer",
-        Stored::Inline(_) => "a string, inline",
-        Stored::Object(_) => "an object on the heap",
+        EntryValue::Int(_) => "an integer",
+        EntryValue::Inline(_) => "a string, inline",
+        EntryValue::Object(_) => "an object on the heap",
     };
     let with = if entry::has_deadline(slot) { "with a deadline" } else { "without deadline" };
     parts.up_to(1, format!("flags: {kind}, {with}"));
@@ -67,9 +67,9 @@ pub fn of_entry(slot: &[u8]) -> Vec<Part> {
     parts.up_to(key_at + key_length, "the key");
     let value_at = parts.end;
     match stored {
-        Stored::Int(number) => parts.up_to(value_at + 8, format!("the value: {number}")),
-        Stored::Object(id) => parts.up_to(value_at + 4, format!("the value: object {id}")),
-        Stored::Inline(bytes) => {
+        EntryValue::Int(number) => parts.up_to(value_at + 8, format!("the value: {number}")),
+        EntryValue::Object(id) => parts.up_to(value_at + 4, format!("the value: object {id}")),
+        EntryValue::Inline(bytes) => {
             let all = entry::size_of(entry::key(slot), stored, entry::deadline(slot));
             parts.up_to(all - bytes.len(), format!("length of the value: {}", bytes.len()));
             parts.up_to(all, "the value");
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_specimen_of_the_head() {
         let mut slot = vec![0; 24];
-        entry::write(&mut slot, b"foo_000001", Stored::Inline(b"bar"), None, 0x2a);
+        entry::write(&mut slot, b"foo_000001", EntryValue::Inline(b"bar"), None, 0x2a);
         let ranges: Vec<_> = of_entry(&slot).into_iter().map(|part| part.range).collect();
         assert_eq!(ranges, [0..1, 1..4, 4..5, 5..15, 15..16, 16..19]);
     }
@@ -134,9 +134,12 @@ mod tests {
     #[test]
     fn parts_of_entries_have_no_gaps() {
         let long = vec![b'x'; 300];
-        for stored in
-            [Stored::Int(-1), Stored::Inline(b""), Stored::Inline(&long), Stored::Object(7)]
-        {
+        for stored in [
+            EntryValue::Int(-1),
+            EntryValue::Inline(b""),
+            EntryValue::Inline(&long),
+            EntryValue::Object(7),
+        ] {
             for deadline in [None, Some(0), Some(1_800_000_000_000)] {
                 for key in [&b"k"[..], &long] {
                     let size = entry::size_of(key, stored, deadline);

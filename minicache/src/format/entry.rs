@@ -1,4 +1,4 @@
-//! One key, its value and its deadline, as they lie in one slot.
+//! One key, its value and its deadline in one slot.
 //!
 //! Redis spends a dictionary entry, a key string, a value object and often a value string on one
 //! pair: four pointers and three allocation headers around 13 bytes of `SET foo_000001 bar` come to
@@ -48,7 +48,7 @@ const DEADLINE_MASK: u8 = 0b1100;
 
 /// What an entry holds in its value part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored<'a> {
+pub enum EntryValue<'a> {
     /// A string that is the decimal form of this number.
     Int(i64),
     /// A string, byte for byte.
@@ -58,18 +58,18 @@ pub enum Stored<'a> {
     Object(u32),
 }
 
-impl Stored<'_> {
+impl EntryValue<'_> {
     fn size(&self) -> usize {
         match self {
-            Stored::Int(_) => 8,
-            Stored::Inline(bytes) => length_size(bytes.len()) + bytes.len(),
-            Stored::Object(_) => 4,
+            EntryValue::Int(_) => 8,
+            EntryValue::Inline(bytes) => length_size(bytes.len()) + bytes.len(),
+            EntryValue::Object(_) => 4,
         }
     }
 }
 
 /// Bytes an entry of these parts needs.
-pub fn size_of(key: &[u8], value: Stored<'_>, deadline: Option<i64>) -> usize {
+pub fn size_of(key: &[u8], value: EntryValue<'_>, deadline: Option<i64>) -> usize {
     HEAD + deadline_size(deadline_kind(deadline))
         + length_size(key.len())
         + key.len()
@@ -78,11 +78,17 @@ pub fn size_of(key: &[u8], value: Stored<'_>, deadline: Option<i64>) -> usize {
 
 /// Writes an entry into `slot`, which must have [`size_of`] bytes at least. The links start as
 /// zero.
-pub fn write(slot: &mut [u8], key: &[u8], value: Stored<'_>, deadline: Option<i64>, clock: u32) {
+pub fn write(
+    slot: &mut [u8],
+    key: &[u8],
+    value: EntryValue<'_>,
+    deadline: Option<i64>,
+    clock: u32,
+) {
     let kind = match value {
-        Stored::Int(_) => KIND_INT,
-        Stored::Inline(_) => KIND_INLINE,
-        Stored::Object(_) => KIND_OBJECT,
+        EntryValue::Int(_) => KIND_INT,
+        EntryValue::Inline(_) => KIND_INLINE,
+        EntryValue::Object(_) => KIND_OBJECT,
     };
     slot[0] = kind | deadline_kind(deadline);
     set_clock(slot, clock);
@@ -94,9 +100,9 @@ pub fn write(slot: &mut [u8], key: &[u8], value: Stored<'_>, deadline: Option<i6
     slot[at..at + key.len()].copy_from_slice(key);
     at += key.len();
     match value {
-        Stored::Int(number) => slot[at..at + 8].copy_from_slice(&number.to_le_bytes()),
-        Stored::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
-        Stored::Inline(bytes) => {
+        EntryValue::Int(number) => slot[at..at + 8].copy_from_slice(&number.to_le_bytes()),
+        EntryValue::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
+        EntryValue::Inline(bytes) => {
             at += write_length(&mut slot[at..], bytes.len());
             slot[at..at + bytes.len()].copy_from_slice(bytes);
         }
@@ -110,7 +116,7 @@ pub fn key(slot: &[u8]) -> &[u8] {
     &slot[at..at + length]
 }
 
-/// Whether this is the entry of `key`.
+/// Returns true if this is the entry of `key`.
 #[inline]
 pub fn has_key(slot: &[u8], key: &[u8]) -> bool {
     let at = HEAD + deadline_size(slot[0]);
@@ -122,15 +128,15 @@ pub fn has_key(slot: &[u8], key: &[u8]) -> bool {
 
 /// The value part.
 #[inline]
-pub fn value(slot: &[u8]) -> Stored<'_> {
+pub fn value(slot: &[u8]) -> EntryValue<'_> {
     let (key_at, key_length) = key_place(slot);
     let rest = &slot[key_at + key_length..];
     match slot[0] & KIND_MASK {
-        KIND_INT => Stored::Int(i64::from_le_bytes(array(rest))),
-        KIND_OBJECT => Stored::Object(u32::from_le_bytes(array(rest))),
+        KIND_INT => EntryValue::Int(i64::from_le_bytes(array(rest))),
+        KIND_OBJECT => EntryValue::Object(u32::from_le_bytes(array(rest))),
         _ => {
             let (size, length) = read_length(rest);
-            Stored::Inline(&rest[size..size + length])
+            EntryValue::Inline(&rest[size..size + length])
         }
     }
 }
@@ -147,8 +153,8 @@ pub fn inline_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
     Some(&mut rest[size..size + length])
 }
 
-/// Puts other bytes of the same length in the place of an inline value, in an entry without
-/// deadline; false where it is not such an entry. The quickest way to overwrite.
+/// Overwrites an inline value by one of the same length. Returns false, and changes nothing, if the
+/// value is not inline, has another length, or the entry has a deadline. The quickest way to `SET`.
 #[inline]
 pub fn overwrite(slot: &mut [u8], bytes: &[u8]) -> bool {
     if slot[0] != KIND_INLINE | DEADLINE_NONE {
@@ -163,7 +169,7 @@ pub fn overwrite(slot: &mut [u8], bytes: &[u8]) -> bool {
     }
 }
 
-/// Puts another integer in the place of an integer; false where the value is not one.
+/// Overwrites an integer. Returns false, and changes nothing, if the value is not an integer.
 pub fn set_int(slot: &mut [u8], number: i64) -> bool {
     if slot[0] & KIND_MASK != KIND_INT {
         return false;
@@ -185,7 +191,7 @@ pub fn set_clock(slot: &mut [u8], clock: u32) {
     slot[1..HEAD].copy_from_slice(&clock.to_le_bytes()[..3]);
 }
 
-/// Whether the entry carries a deadline, and so is linked into the expiry wheel.
+/// Returns true if the entry has a deadline, and so is linked into the expiry wheel.
 #[inline]
 pub fn has_deadline(slot: &[u8]) -> bool {
     slot[0] & DEADLINE_MASK != DEADLINE_NONE
@@ -206,7 +212,7 @@ pub fn deadline(slot: &[u8]) -> Option<i64> {
     }
 }
 
-/// Whether `deadline` can take the place of the present one without changing the entry's size.
+/// Returns true if `deadline` can replace the current one without changing the entry's size.
 pub fn deadline_fits(slot: &[u8], deadline: Option<i64>) -> bool {
     slot[0] & DEADLINE_MASK == deadline_kind(deadline)
 }
@@ -294,7 +300,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 mod tests {
     use super::*;
 
-    fn written(key: &[u8], value: Stored<'_>, deadline: Option<i64>) -> Vec<u8> {
+    fn written(key: &[u8], value: EntryValue<'_>, deadline: Option<i64>) -> Vec<u8> {
         let mut slot = vec![0; size_of(key, value, deadline)];
         write(&mut slot, key, value, deadline, 0x2a);
         slot
@@ -302,14 +308,14 @@ mod tests {
 
     #[test]
     fn the_specimen_of_the_head() {
-        let slot = written(b"foo_000001", Stored::Inline(b"bar"), None);
+        let slot = written(b"foo_000001", EntryValue::Inline(b"bar"), None);
         assert_eq!(slot, b"\x01\x2a\x00\x00\x0afoo_000001\x03bar");
     }
 
     #[test]
     fn every_part_comes_back() {
         let long = vec![b'x'; 1000];
-        let values = [Stored::Int(i64::MIN), Stored::Inline(&long), Stored::Object(7)];
+        let values = [EntryValue::Int(i64::MIN), EntryValue::Inline(&long), EntryValue::Object(7)];
         let deadlines = [None, Some(0), Some(NEAR_EPOCH_MS + 5), Some(i64::MAX)];
         for wanted in values {
             for at in deadlines {
@@ -324,14 +330,14 @@ mod tests {
 
     #[test]
     fn links_and_deadline_do_not_touch_the_rest() {
-        let mut slot = written(b"key", Stored::Int(5), Some(NEAR_EPOCH_MS));
+        let mut slot = written(b"key", EntryValue::Int(5), Some(NEAR_EPOCH_MS));
         set_previous(&mut slot, 11);
         set_next(&mut slot, u32::MAX);
         set_deadline(&mut slot, NEAR_EPOCH_MS + NEAR_REACH_MS - 1);
         assert!(set_int(&mut slot, 6));
         assert_eq!(links(&slot), (11, u32::MAX));
         assert_eq!(deadline(&slot), Some(NEAR_EPOCH_MS + NEAR_REACH_MS - 1));
-        assert_eq!((key(&slot), value(&slot)), (&b"key"[..], Stored::Int(6)));
+        assert_eq!((key(&slot), value(&slot)), (&b"key"[..], EntryValue::Int(6)));
         assert!(!deadline_fits(&slot, None) && !deadline_fits(&slot, Some(i64::MAX)));
     }
 }

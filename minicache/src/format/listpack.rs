@@ -3,7 +3,7 @@
 //! A hash of three fields does not deserve a hash table. Packed head to tail, without a single
 //! pointer, it takes a quarter of the memory, and walking a few hundred bytes that sit in the cache
 //! beats chasing links. The price is that everything is found by walking and that an insertion
-//! moves what lies behind it, so this serves short sequences (limits in
+//! moves what comes after it, so this serves short sequences (limits in
 //! [`Limits`](crate::engine::values::Limits)) and the nodes of a long list.
 //!
 //! Here is the list `ada 1815 -7 lovelace`, as Redis hands it out in the payload of `DUMP`:
@@ -32,10 +32,10 @@
 //! | `f1` `f2` `f3` `f4` | integer of 16, 24, 32, 64 bits | 3, 4, 5, 9 |
 //!
 //! **Room on both sides.** Redis keeps the pack at the start of its allocation, so whatever happens
-//! at the front moves all of it. Here free room may lie before the header too, and a change moves
-//! the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half the
-//! time it took when it moved the node, as little as one at the back; a queue, in at the back and
-//! out at the front, less than a third.
+//! at the front moves all of it. Here there may be free room before the header too, and a change
+//! moves the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half
+//! the time it took when it moved the node, as little as one at the back; a queue, in at the back
+//! and out at the front, less than a third.
 //!
 //! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
 //! specification.
@@ -63,7 +63,7 @@ pub enum Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The element that stands for this text: equal texts give equal elements.
+    /// The element for this text. Equal texts give equal elements.
     pub fn of(text: &'a [u8]) -> Element<'a> {
         parse_i64(text).map_or(Element::Bytes(text), Element::Int)
     }
@@ -84,7 +84,7 @@ impl<'a> Element<'a> {
         self.as_bytes(&mut ItoaBuf::new()).to_vec()
     }
 
-    /// Whether the text is `text`.
+    /// Returns true if the element's text is `text`.
     pub fn eq_bytes(&self, text: &[u8]) -> bool {
         self.as_bytes(&mut ItoaBuf::new()) == text
     }
@@ -146,7 +146,7 @@ impl Listpack {
         self.count as usize
     }
 
-    /// Whether there is no element.
+    /// Returns true if there is no element.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -171,7 +171,7 @@ impl Listpack {
         Encoded::of(element).len()
     }
 
-    /// Whether elements of `added` bytes of text may still be inserted; see `BYTES_MAX`.
+    /// Returns true if elements with `added` bytes of text still fit; see `BYTES_MAX`.
     pub fn has_room_for(&self, added: usize) -> bool {
         self.size().saturating_add(added) < BYTES_MAX
     }
@@ -286,7 +286,7 @@ impl Listpack {
         right
     }
 
-    /// An offset near the middle of the bytes, with elements on both sides where there are two.
+    /// An offset near the middle of the bytes, with elements on both sides if there are two.
     pub fn middle(&self) -> usize {
         let mut iter = self.iter();
         iter.next_back();

@@ -1,10 +1,10 @@
 //! Bytes in memory. Nothing else in the crate knows an offset.
 //!
-//! * [`entry`]: one key with its value and deadline, as it lies in a slot of the slab.
+//! * [`entry`]: one key with its value and deadline, in a slot of the slab.
 //! * [`listpack`]: a short list, hash or sorted set, packed into one run of bytes.
 //! * [`number`]: numbers as text, and text as numbers.
 //! * [`words`]: a line as words, with quotes.
-//! * [`anatomy`]: which byte of either is what, for those who look.
+//! * [`anatomy`]: what each byte of either is, for `explain`.
 
 pub mod anatomy;
 pub mod entry;

@@ -93,7 +93,7 @@ fn single_quoted(mut word: Vec<u8>, mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])>
     }
 }
 
-/// Whether a closing quote may stand before `after`.
+/// Returns true if a closing quote may be followed by `after`.
 fn ends_here(after: &[u8]) -> bool {
     after.first().is_none_or(|byte| is_space(*byte))
 }

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::commands::connection::database;
 use crate::engine::error::{Answer, Error};
-use crate::engine::store::remains::Remains;
+use crate::engine::store::contents::Contents;
 use crate::engine::store::shard::Shard;
 use crate::engine::tracking::Change;
 use crate::format::number::parse_i64;
@@ -49,11 +49,11 @@ fn is_lazy(c: &Call) -> Result<bool, Error> {
     }
 }
 
-fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Remains) {
+fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Contents) {
     let (cache, mut gone) = (c.cache, 0);
-    for remains in c.store.shards_mut().map(clear) {
-        gone += remains.keys;
-        cache.shards.lazy_free.remains(remains, lazily);
+    for cleared in c.store.shards_mut().map(clear) {
+        gone += cleared.keys();
+        cache.shards.lazy_free.contents(cleared, lazily);
     }
     c.store.count_changes(gone);
     // Caches that clients have do not tell databases apart: they are emptied whichever it was.

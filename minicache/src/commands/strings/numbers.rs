@@ -15,7 +15,7 @@ use crate::commands::long_double::LongDouble;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::object::Str;
-use crate::engine::store::shard::Fresh;
+use crate::engine::store::shard::NewValue;
 use crate::format::number::{ItoaBuf, parse_i64};
 
 /// `INCR key`
@@ -52,7 +52,7 @@ pub fn incrbyfloat(c: &mut Call) -> Answer {
     let infinite = Error::new("ERR increment would produce NaN or Infinity");
     let sum = present.plus(by).ok_or(infinite)?.to_text();
     let deadline = c.store.deadline(key).flatten();
-    c.store.set(key, Fresh::Verbatim(sum.as_bytes()), deadline);
+    c.store.set(key, NewValue::Verbatim(sum.as_bytes()), deadline);
     c.store.changed(Events::STRING, "incrbyfloat", key);
     c.out.text(&sum);
     Ok(())

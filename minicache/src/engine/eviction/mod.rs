@@ -63,8 +63,7 @@ pub struct EvictedKey {
 }
 
 /// Evicts keys until memory use is at most `maxmemory`, and passes each to `publish`, which informs
-/// subscribers and caches of clients. Evicting a key of the usual size costs well under a
-/// microsecond.
+/// subscribers and caches of clients.
 ///
 /// The caller must hold no shard lock: shards are locked one at a time, starting after
 /// `next_shard`, so that no single shard is drained. No lock is held while `publish` runs.

@@ -4,16 +4,16 @@
 //! object). A policy says what to write there when a key is created or used, and how cold a key
 //! with given bits is:
 //!
-//! | `maxmemory-policy` | the 24 bits | the coldest key is |
-//! |---|---|---|
-//! | `allkeys-lru`, `volatile-lru` ([`Lru`](super::lru::Lru)) | time of last use, in s | the one idle longest |
-//! | `allkeys-lfu`, `volatile-lfu` ([`Lfu`](super::lfu::Lfu)) | decay time and counter | the one used least often |
-//! | `allkeys-random`, `volatile-random` ([`Random`](super::random::Random)) | as LRU | any |
-//! | `volatile-ttl` ([`Ttl`](super::ttl::Ttl)) | as LRU | the one that expires first |
-//! | `noeviction` | as LRU | none |
+//! | file | `maxmemory-policy` | the 24 bits | the coldest key is |
+//! |---|---|---|---|
+//! | `lru.rs` | `allkeys-lru`, `volatile-lru` | second of the last use | the longest unused |
+//! | `lfu.rs` | `allkeys-lfu`, `volatile-lfu` | decay time and counter | the least often used |
+//! | `random.rs` | `allkeys-random`, `volatile-random` | as LRU | any |
+//! | `ttl.rs` | `volatile-ttl` | as LRU | the one that expires first |
+//! | `lru.rs` | `noeviction` | as LRU | none |
 //!
-//! Only keys with a TTL are eligible under a `volatile-*` policy. That is not the policy's business:
-//! the sampler selects eligible keys before it asks.
+//! Only keys with a TTL are eligible under a `volatile-*` policy. That is not the policy's
+//! business: the sampler selects eligible keys before it asks.
 //!
 //! Redis makes the same decisions in a chain of `if`s (`evictionPoolPopulate` in `evict.c`,
 //! `createObject` in `object.c`, `lookupKey` in `db.c`).

@@ -6,9 +6,9 @@
 //! offer f 1 s, g 20 s                             f a d c g e
 //! ```
 //!
-//! A sample of five finds the coldest key of a million once in 200,000 evictions. The pool keeps the
-//! best of some three hundred recent samples instead, so cold keys that were seen once are not lost.
-//! Counterpart in Redis: `evictionPoolPopulate` in `evict.c`.
+//! A sample of five finds the coldest key of a million once in 200,000 evictions. The pool keeps
+//! the coldest of all keys sampled so far, so that a cold key need not be sampled again. Counterpart in
+//! Redis: `evictionPoolPopulate` in `evict.c`.
 //!
 //! **Invariants**
 //! 1. At most [`POOL_SIZE`] candidates, in order of coldness, the coldest last.
@@ -65,7 +65,8 @@ impl Pool {
         &self.coldest_last
     }
 
-    /// Drops all candidates; for a change of policy, because each measures coldness in its own unit.
+    /// Drops all candidates; for a change of policy, because each measures coldness in its own
+    /// unit.
     pub fn clear(&mut self) {
         self.coldest_last.clear();
     }

@@ -1,6 +1,6 @@
 //! The keyspace: slots, index, expiry wheel.
 
-pub mod remains;
+pub mod contents;
 pub mod shard;
 pub mod slab;
 pub mod table;

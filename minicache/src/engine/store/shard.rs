@@ -1,5 +1,5 @@
-//! One shard: the keys of its part of the hash space, in every database, and all that hangs on
-//! them.
+//! One shard: the keys of its part of the hash space, in every database, with everything that
+//! belongs to them.
 //!
 //! ```text
 //!  key ──hash──> table (one per database) ──handle──> slot: flags, clock, deadline, key, value
@@ -7,60 +7,57 @@
 //!         wheel (one per database) <────links──────────┘  └──number──> objects: lists, hashes, …
 //! ```
 //!
-//! A shard knows nothing of clients, commands or replies; it is told what time it is. Its
-//! counterpart in Redis is `db.c` together with the two dictionaries of a `redisDb`. There the
-//! deadlines are a second dictionary of the same keys; here a deadline is part of the entry.
+//! `SET k bar EX 10` on an empty shard: the entry has 23 bytes, so it takes a slot of 24; the table
+//! stores the slot's handle under the hash of `k`; the wheel links the slot into the list of the
+//! second in which `k` expires. Reading `k` looks into the table, then into the slot.
+//!
+//! A shard does not know clients, commands or replies, and the caller tells it the time. Its
+//! counterpart in Redis is `db.c` with the two dictionaries of a `redisDb`. There the deadlines are
+//! a second dictionary of the same keys; here a deadline is part of the entry.
 //!
 //! **Invariants**
-//! 1. Every handle in a table names a slot whose key hashes to where the handle stands.
-//! 2. An entry is filed in its database's wheel if and only if it has a deadline.
+//! 1. Every handle in a table is that of a slot whose key has the hash under which it is stored.
+//! 2. An entry is in its database's wheel if and only if it has a deadline.
 //! 3. An object belongs to exactly one entry, and no container in `objects` is empty between
 //!    commands.
 
-use super::remains::Remains;
+use super::contents::{Contents, Keyspace};
 use super::slab::{Handle, SHARED_MAX, Slab};
-use super::table::Table;
-use super::wheel::{LEVELS, Wheel};
+use super::wheel::LEVELS;
 use crate::engine::eviction::policy::Policy;
 use crate::engine::eviction::pool::{Candidate, Pool};
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::rng::Rng;
-use crate::format::entry::{self, Stored};
+use crate::format::entry::{self, EntryValue};
 use crate::format::number::parse_i64;
 use ahash::RandomState;
 
-/// Keys looked up together: about as many pieces of memory as a processor fetches at once.
+/// The most keys looked up together: about the number of cache lines that a processor fetches at
+/// the same time.
 pub const PREFETCH_MAX: usize = 16;
 
-/// One database's share of a shard.
-#[derive(Default)]
-pub(super) struct Keyspace {
-    pub(super) table: Table,
-    wheel: Wheel,
-}
-
-/// What a key is to hold.
-pub enum Fresh<'a> {
-    /// A string; the shard chooses how it lies.
+/// The value that a key is set to.
+pub enum NewValue<'a> {
+    /// A string. If it is the decimal form of a number, the number is stored.
     Text(&'a [u8]),
-    /// A string that is text even where it spells a number.
+    /// A string that is stored as text even if it is the decimal form of a number.
     Verbatim(&'a [u8]),
     /// A number as a string.
     Int(i64),
-    /// A value with memory of its own.
+    /// A value on the heap.
     Object(Object),
 }
 
-/// What happened in a shard since it was made.
+/// What happened in a shard since it was created.
 #[derive(Clone, Copy, Default)]
 pub struct ShardStats {
     /// Lookups by reading commands that found their key.
     pub hits: u64,
-    /// Those that did not.
+    /// Lookups by reading commands that did not.
     pub misses: u64,
-    /// Keys dropped because their time had come.
+    /// Keys removed because they expired.
     pub expired: u64,
-    /// Keys dropped for want of memory.
+    /// Keys removed because memory use exceeded `maxmemory`.
     pub evicted: u64,
 }
 
@@ -76,10 +73,7 @@ impl ShardStats {
 
 /// A shard; see the head of the file.
 pub struct Shard {
-    slab: Slab,
-    objects: Vec<Option<Object>>,
-    objects_free: Vec<u32>,
-    databases: Vec<Keyspace>,
+    contents: Contents,
     hasher: RandomState,
     rng: Rng,
     /// The eviction candidates.
@@ -92,10 +86,7 @@ impl Shard {
     /// An empty shard. All shards of a cache share one hasher.
     pub fn new(databases: usize, hasher: RandomState, seed: u64) -> Shard {
         Shard {
-            slab: Slab::new(),
-            objects: Vec::new(),
-            objects_free: Vec::new(),
-            databases: std::iter::repeat_with(Keyspace::default).take(databases).collect(),
+            contents: Contents::new(databases),
             hasher,
             pool: Pool::default(),
             rng: Rng::new(seed),
@@ -103,100 +94,103 @@ impl Shard {
         }
     }
 
-    /// The slab, to be looked at.
+    /// The slots; for statistics.
     pub fn slab(&self) -> &Slab {
-        &self.slab
+        &self.contents.slab
     }
 
     /// Keys of a database in this shard.
     pub fn len(&self, db: usize) -> usize {
-        self.databases[db].table.len()
+        self.contents.databases[db].table.len()
     }
 
     /// Keys of a database in this shard that have a deadline.
     pub fn volatile_len(&self, db: usize) -> usize {
-        self.databases[db].wheel.len()
+        self.contents.databases[db].wheel.len()
     }
 
-    /// Bytes of a database's index, and how many buckets it has.
+    /// Bytes and buckets of a database's index.
     pub fn index_size(&self, db: usize) -> (usize, usize) {
-        let table = &self.databases[db].table;
+        let table = &self.contents.databases[db].table;
         (table.bytes(), table.buckets())
     }
 
-    /// Keys of a database waiting in each level of the expiry wheel, counted up to `most` a level.
+    /// Keys of a database in each level of the expiry wheel, counted up to `most` per level.
     pub fn wheel_levels(&self, db: usize, most: usize) -> [usize; LEVELS] {
-        self.databases[db].wheel.by_level(&self.slab, most)
+        self.contents.databases[db].wheel.by_level(&self.contents.slab, most)
     }
 
-    /// The handle of a key, dead or alive.
+    /// The handle of a key, expired or not.
     pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<Handle> {
-        self.databases[db].table.find(hash, |handle| entry::has_key(self.slab.slot(handle), key))
+        self.contents.databases[db]
+            .table
+            .find(hash, |handle| entry::has_key(self.contents.slab.slot(handle), key))
     }
 
-    /// Touches the entries that keys with these hashes probably have, at most [`PREFETCH_MAX`]. The
-    /// buckets do not depend on each other, nor do the entries, so a processor fetches several at a
-    /// time.
+    /// Reads a byte of the entries that keys with these hashes probably have, at most
+    /// [`PREFETCH_MAX`]. Neither the buckets nor the entries depend on each other, so the processor
+    /// fetches several cache lines at the same time.
     pub fn prefetch(&self, db: usize, hashes: &[u64]) {
-        let table = &self.databases[db].table;
+        let table = &self.contents.databases[db].table;
         let mut handles = [None; PREFETCH_MAX];
         for (handle, hash) in handles.iter_mut().zip(hashes) {
             *handle = table.candidate(*hash);
         }
-        let first_bytes = handles.iter().flatten().map(|handle| self.slab.slot(*handle)[0]);
+        let first_bytes =
+            handles.iter().flatten().map(|handle| self.contents.slab.slot(*handle)[0]);
         std::hint::black_box(first_bytes.fold(0, |seen, byte| seen ^ byte));
     }
 
     /// The key of an entry.
     pub fn key(&self, handle: Handle) -> &[u8] {
-        entry::key(self.slab.slot(handle))
+        entry::key(self.contents.slab.slot(handle))
     }
 
     /// The value of an entry.
     pub fn value(&self, handle: Handle) -> Value<'_> {
-        match entry::value(self.slab.slot(handle)) {
-            Stored::Int(number) => Value::Short(Str::Int(number)),
-            Stored::Inline(bytes) => Value::Short(Str::Bytes(bytes)),
-            Stored::Object(id) => Value::Object(self.object(id)),
+        match entry::value(self.contents.slab.slot(handle)) {
+            EntryValue::Int(number) => Value::Short(Str::Int(number)),
+            EntryValue::Inline(bytes) => Value::Short(Str::Bytes(bytes)),
+            EntryValue::Object(id) => Value::Object(self.object(id)),
         }
     }
 
-    /// The object of an entry that has one, to be changed.
+    /// The object of an entry, or `None` if the value is in the entry itself.
     pub fn object_mut(&mut self, handle: Handle) -> Option<&mut Object> {
-        match entry::value(self.slab.slot(handle)) {
-            Stored::Object(id) => self.objects[id as usize].as_mut(),
+        match entry::value(self.contents.slab.slot(handle)) {
+            EntryValue::Object(id) => self.contents.objects[id as usize].as_mut(),
             _ => None,
         }
     }
 
-    /// The bytes of a string that lies in its entry, to be changed in place.
+    /// The bytes of a string that is in the entry itself, or `None` for another value.
     pub fn inline_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
-        entry::inline_mut(self.slab.slot_mut(handle))
+        entry::inline_mut(self.contents.slab.slot_mut(handle))
     }
 
-    /// Replaces an integer by another one in place; false where the value is no integer.
+    /// Replaces an integer in place. Returns false if the value is not an integer.
     pub fn set_int(&mut self, handle: Handle, number: i64) -> bool {
-        entry::set_int(self.slab.slot_mut(handle), number)
+        entry::set_int(self.contents.slab.slot_mut(handle), number)
     }
 
     /// The deadline of an entry in Unix milliseconds.
     pub fn deadline(&self, handle: Handle) -> Option<i64> {
-        entry::deadline(self.slab.slot(handle))
+        entry::deadline(self.contents.slab.slot(handle))
     }
 
     /// The policy's 24 bits of an entry.
     pub fn clock(&self, handle: Handle) -> u32 {
-        entry::clock(self.slab.slot(handle))
+        entry::clock(self.contents.slab.slot(handle))
     }
 
     /// Replaces the policy's 24 bits.
     pub fn set_clock(&mut self, handle: Handle, bits: u32) {
-        entry::set_clock(self.slab.slot_mut(handle), bits);
+        entry::set_clock(self.contents.slab.slot_mut(handle), bits);
     }
 
-    /// Whether an entry's time has not come; if so, and if it is a use, the policy is told.
+    /// Returns true if an entry has not expired. With a policy, also records a use of it.
     pub fn visit(&mut self, handle: Handle, now_ms: i64, using: Option<&dyn Policy>) -> bool {
-        let slot = self.slab.slot_mut(handle);
+        let slot = self.contents.slab.slot_mut(handle);
         if entry::deadline(slot).is_some_and(|deadline| deadline <= now_ms) {
             return false;
         }
@@ -209,23 +203,23 @@ impl Shard {
     /// Bytes of an entry's slot, of its object, and its share of the index.
     pub fn footprint(&self, handle: Handle) -> usize {
         const INDEX_SHARE: usize = 9;
-        self.slab.slot(handle).len() + self.value(handle).heap_bytes() + INDEX_SHARE
+        self.contents.slab.slot(handle).len() + self.value(handle).heap_bytes() + INDEX_SHARE
     }
 
-    /// Adds a key that is not there.
+    /// Adds a key that does not exist.
     pub fn insert(
         &mut self,
         db: usize,
         key: &[u8],
-        fresh: Fresh<'_>,
-        life: Life,
+        fresh: NewValue<'_>,
+        life: Lifetime,
         clock: u32,
     ) -> Handle {
         let hash = self.hasher.hash_one(key);
         let stored = self.store(key, fresh, life.deadline);
-        let handle = self.slab.take(entry::size_of(key, stored, life.deadline));
-        entry::write(self.slab.slot_mut(handle), key, stored, life.deadline, clock);
-        let Shard { slab, hasher, databases, .. } = self;
+        let handle = self.contents.slab.take(entry::size_of(key, stored, life.deadline));
+        entry::write(self.contents.slab.slot_mut(handle), key, stored, life.deadline, clock);
+        let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         databases[db].table.insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
         if life.deadline.is_some() {
             databases[db].wheel.insert(slab, handle, life.now_ms);
@@ -233,19 +227,19 @@ impl Shard {
         handle
     }
 
-    /// Gives a key that is there another value and deadline; what the policy knows of it stays. The
-    /// handle changes where the slot must.
+    /// Replaces the value and deadline of a key that exists, and keeps the policy's bits. Returns
+    /// the handle, which changes if the entry does not fit its slot any more.
     pub fn replace(
         &mut self,
         db: usize,
         handle: Handle,
         key: &[u8],
-        fresh: Fresh<'_>,
-        life: Life,
+        fresh: NewValue<'_>,
+        life: Lifetime,
     ) -> Handle {
-        if let (Fresh::Text(bytes), None) = (&fresh, life.deadline)
+        if let (NewValue::Text(bytes), None) = (&fresh, life.deadline)
             && !may_be_number(bytes)
-            && entry::overwrite(self.slab.slot_mut(handle), bytes)
+            && entry::overwrite(self.contents.slab.slot_mut(handle), bytes)
         {
             return handle;
         }
@@ -254,27 +248,28 @@ impl Shard {
         self.rewrite(db, handle, key, stored, life)
     }
 
-    /// Changes only the deadline. The handle changes where the slot must.
-    pub fn set_deadline(&mut self, db: usize, handle: Handle, life: Life) -> Handle {
-        let slot = self.slab.slot_mut(handle);
-        let wheel = &mut self.databases[db].wheel;
+    /// Replaces the deadline. Returns the handle, which changes if the entry does not fit its slot
+    /// any more.
+    pub fn set_deadline(&mut self, db: usize, handle: Handle, life: Lifetime) -> Handle {
+        let slot = self.contents.slab.slot_mut(handle);
+        let wheel = &mut self.contents.databases[db].wheel;
         if let (Some(deadline), true) = (life.deadline, entry::deadline_fits(slot, life.deadline)) {
-            wheel.remove(&mut self.slab, handle);
-            entry::set_deadline(self.slab.slot_mut(handle), deadline);
-            wheel.insert(&mut self.slab, handle, life.now_ms);
+            wheel.remove(&mut self.contents.slab, handle);
+            entry::set_deadline(self.contents.slab.slot_mut(handle), deadline);
+            wheel.insert(&mut self.contents.slab, handle, life.now_ms);
             return handle;
         }
         let copy = slot.to_vec();
         self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life)
     }
 
-    /// Removes an entry and returns its object, if it had one.
+    /// Removes an entry and returns its object if it has one.
     pub fn remove(&mut self, db: usize, handle: Handle) -> Option<Object> {
-        let object = match entry::value(self.slab.slot(handle)) {
-            Stored::Object(id) => self.take_object(id),
+        let object = match entry::value(self.contents.slab.slot(handle)) {
+            EntryValue::Object(id) => self.take_object(id),
             _ => None,
         };
-        let Shard { slab, hasher, databases, .. } = self;
+        let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         let Keyspace { table, wheel } = &mut databases[db];
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);
@@ -285,99 +280,91 @@ impl Shard {
         object
     }
 
-    /// Takes all keys out of all databases, at a cost that does not depend on how many there are.
-    pub fn clear_all(&mut self) -> Remains {
-        self.objects_free = Vec::new();
-        Remains {
-            keys: self.databases.iter().map(|keyspace| keyspace.table.len()).sum(),
-            slab: std::mem::replace(&mut self.slab, Slab::new()),
-            objects: std::mem::take(&mut self.objects),
-            keyspaces: self.databases.iter_mut().map(std::mem::take).collect(),
-        }
+    /// Takes out all keys of all databases. The cost does not depend on their number.
+    pub fn clear_all(&mut self) -> Contents {
+        let databases = self.contents.databases.len();
+        std::mem::replace(&mut self.contents, Contents::new(databases))
     }
 
-    /// Takes all keys out of a database.
+    /// Takes out all keys of one database.
     ///
-    /// All databases of a shard have their entries in the same pages. What is less goes the long
-    /// way: either the keys of the others move to new pages, or those of this one are taken out one
-    /// by one, both at some 100 ns a key.
-    pub fn clear(&mut self, db: usize, now_ms: i64) -> Remains {
-        let staying: usize = self.databases.iter().map(|keyspace| keyspace.table.len()).sum();
-        let going = self.len(db);
-        if staying - going > going {
-            return self.pick_out(db);
+    /// All databases of a shard have their entries in the same pages. We do the cheaper of two
+    /// things: move the keys of the other databases to new pages, or remove this database's keys
+    /// one by one. Either costs about 100 ns a key.
+    pub fn clear(&mut self, db: usize, now_ms: i64) -> Contents {
+        let (keys, all) = (self.len(db), self.contents.keys());
+        if all - keys > keys {
+            return self.clear_one_by_one(db);
         }
-        let mut remains = self.clear_all();
-        for other in (0..self.databases.len()).filter(|other| *other != db) {
-            self.take_back(&mut remains, other, now_ms);
+        let mut cleared = self.clear_all();
+        for other in (0..self.contents.databases.len()).filter(|other| *other != db) {
+            self.move_back(&mut cleared, other, now_ms);
         }
-        remains
+        cleared
     }
 
-    /// Moves the keys of a database out of what is left of this shard.
-    fn take_back(&mut self, remains: &mut Remains, db: usize, now_ms: i64) {
-        for handle in std::mem::take(&mut remains.keyspaces[db]).table.ids() {
-            let slot = remains.slab.slot(handle);
-            let fresh = match entry::value(slot) {
-                Stored::Int(number) => Fresh::Int(number),
-                Stored::Inline(bytes) => Fresh::Verbatim(bytes),
-                Stored::Object(id) => {
-                    let object = remains.objects[id as usize].take();
-                    Fresh::Object(object.expect("entries name objects that exist"))
+    /// Moves the keys of a database from `cleared` back into this shard.
+    fn move_back(&mut self, cleared: &mut Contents, db: usize, now_ms: i64) {
+        for handle in std::mem::take(&mut cleared.databases[db]).table.ids() {
+            let slot = cleared.slab.slot(handle);
+            let value = match entry::value(slot) {
+                EntryValue::Int(number) => NewValue::Int(number),
+                EntryValue::Inline(bytes) => NewValue::Verbatim(bytes),
+                EntryValue::Object(id) => {
+                    let object = cleared.objects[id as usize].take();
+                    NewValue::Object(object.expect("entries name objects that exist"))
                 }
             };
-            let life = Life { deadline: entry::deadline(slot), now_ms };
-            self.insert(db, entry::key(slot), fresh, life, entry::clock(slot));
-            remains.keys -= 1;
+            let life = Lifetime { deadline: entry::deadline(slot), now_ms };
+            self.insert(db, entry::key(slot), value, life, entry::clock(slot));
         }
     }
 
-    /// Takes the keys of a database out of pages that it shares.
-    fn pick_out(&mut self, db: usize) -> Remains {
-        let emptied = std::mem::take(&mut self.databases[db]);
+    /// Removes the keys of a database from pages that other databases use too.
+    fn clear_one_by_one(&mut self, db: usize) -> Contents {
+        let keyspace = std::mem::take(&mut self.contents.databases[db]);
         let mut objects = Vec::new();
-        for handle in emptied.table.ids() {
-            if let Stored::Object(id) = entry::value(self.slab.slot(handle)) {
+        for handle in keyspace.table.ids() {
+            if let EntryValue::Object(id) = entry::value(self.contents.slab.slot(handle)) {
                 objects.push(self.take_object(id));
             }
-            self.slab.give_back(handle);
+            self.contents.slab.give_back(handle);
         }
-        let keys = emptied.table.len();
-        Remains { keys, objects, keyspaces: vec![emptied], ..Remains::default() }
+        Contents { objects, databases: vec![keyspace], ..Contents::default() }
     }
 
     /// Exchanges two databases.
     pub fn swap(&mut self, one: usize, other: usize) {
-        self.databases.swap(one, other);
+        self.contents.databases.swap(one, other);
     }
 
-    /// One step of a scan: emits the handles of one bucket and returns the next cursor.
+    /// One step of a scan: passes the handles of one bucket to `emit` and returns the next cursor.
     pub fn scan(&self, db: usize, cursor: u64, emit: impl FnMut(Handle)) -> u64 {
-        self.databases[db].table.scan(cursor, emit)
+        self.contents.databases[db].table.scan(cursor, emit)
     }
 
     /// A random entry of a database.
     pub fn random(&mut self, db: usize) -> Option<Handle> {
         let mut some = Vec::new();
         let random = self.rng.next_u64();
-        self.databases[db].table.sample(random, |handle| some.push(handle));
+        self.contents.databases[db].table.sample(random, |handle| some.push(handle));
         if some.is_empty() {
             return None;
         }
         Some(some[self.rng.below(some.len())])
     }
 
-    /// The next entry of a database that is due, after dealing out at most `budget` entries of the
-    /// wheel.
+    /// The next expired entry of a database, or `None` if there is none or `budget` is used up: the
+    /// number of entries that may be moved within the wheel to find it.
     pub fn next_due(&mut self, db: usize, now_ms: i64, budget: &mut usize) -> Option<Handle> {
-        self.databases[db].wheel.advance(&mut self.slab, now_ms, budget)
+        self.contents.databases[db].wheel.advance(&mut self.contents.slab, now_ms, budget)
     }
 
     /// Samples keys of every database and offers them to the eviction pool.
     pub fn sample_into_pool(&mut self, sampling: &Sampling<'_>) {
-        for db in 0..self.databases.len() {
+        for db in 0..self.contents.databases.len() {
             for handle in self.sample(db, sampling.volatile_only, sampling.samples) {
-                let slot = self.slab.slot(handle);
+                let slot = self.contents.slab.slot(handle);
                 let (bits, deadline) = (entry::clock(slot), entry::deadline(slot));
                 let coldness = sampling.policy.coldness(bits, deadline, sampling.now_ms);
                 self.pool.offer(db, entry::key(slot), coldness);
@@ -389,26 +376,27 @@ impl Shard {
     /// `volatile_only`, has no deadline any more.
     pub fn find_eligible(&self, candidate: &Candidate, volatile_only: bool) -> Option<Handle> {
         let hash = self.hasher.hash_one(&*candidate.key);
-        self.find(candidate.db, hash, &candidate.key)
-            .filter(|handle| !volatile_only || entry::has_deadline(self.slab.slot(*handle)))
+        self.find(candidate.db, hash, &candidate.key).filter(|handle| {
+            !volatile_only || entry::has_deadline(self.contents.slab.slot(*handle))
+        })
     }
 
-    /// Moves the entries of one nearly empty page to others of their class, so that its memory can
-    /// serve another; whether there was such a page. At most a quarter of a page moves, some
-    /// hundred microseconds at the worst.
+    /// Empties one nearly empty page by moving its entries to other pages, so that its memory can
+    /// serve another class. Returns false if there is no such page. At most a quarter of a page
+    /// moves, which takes some hundred microseconds at worst.
     pub fn compact(&mut self) -> bool {
         let start = self.rng.next_u64();
-        let Some((page, handles)) = self.slab.begin_emptying(start) else { return false };
+        let Some((page, handles)) = self.contents.slab.begin_emptying(start) else { return false };
         for handle in handles {
             self.relocate(handle);
         }
-        self.slab.emptied(page);
+        self.contents.slab.emptied(page);
         true
     }
 
-    /// Copies an entry to another slot and lets the index and the wheel know.
+    /// Copies an entry to another slot and updates the index and the wheel.
     fn relocate(&mut self, old: Handle) {
-        let Shard { slab, hasher, databases, .. } = self;
+        let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         let bytes = slab.slot(old).to_vec();
         let hash = hasher.hash_one(entry::key(&bytes));
         let new = slab.take(bytes.len());
@@ -425,7 +413,7 @@ impl Shard {
 
     /// Up to `samples` random keys of a database; with `volatile_only`, only keys with a deadline.
     fn sample(&mut self, db: usize, volatile_only: bool, samples: usize) -> Vec<Handle> {
-        let Keyspace { table, wheel } = &self.databases[db];
+        let Keyspace { table, wheel } = &self.contents.databases[db];
         let mut sampled = Vec::new();
         if table.is_empty() || (volatile_only && wheel.is_empty()) {
             return sampled;
@@ -440,7 +428,7 @@ impl Shard {
             }
             let first = sampled.len();
             table.sample(self.rng.next_u64(), |handle| {
-                if !volatile_only || entry::has_deadline(self.slab.slot(handle)) {
+                if !volatile_only || entry::has_deadline(self.contents.slab.slot(handle)) {
                     sampled.push(handle);
                 }
             });
@@ -452,39 +440,44 @@ impl Shard {
             sampled.truncate(samples);
         }
         if sampled.is_empty() {
-            wheel.sample(&self.slab, self.rng.next_u64(), |handle| sampled.push(handle));
+            wheel.sample(&self.contents.slab, self.rng.next_u64(), |handle| sampled.push(handle));
         }
         sampled
     }
 
-    /// Brings a value into the form its entry keeps.
-    fn store<'a>(&mut self, key: &[u8], fresh: Fresh<'a>, deadline: Option<i64>) -> Stored<'a> {
+    /// Converts a value to the form in which its entry holds it.
+    fn store<'a>(
+        &mut self,
+        key: &[u8],
+        fresh: NewValue<'a>,
+        deadline: Option<i64>,
+    ) -> EntryValue<'a> {
         let bytes = match fresh {
-            Fresh::Int(number) => return Stored::Int(number),
-            Fresh::Object(object) => return Stored::Object(self.keep_object(object)),
-            Fresh::Verbatim(bytes) => bytes,
-            Fresh::Text(bytes) => match parse_i64(bytes) {
-                Some(number) => return Stored::Int(number),
+            NewValue::Int(number) => return EntryValue::Int(number),
+            NewValue::Object(object) => return EntryValue::Object(self.keep_object(object)),
+            NewValue::Verbatim(bytes) => bytes,
+            NewValue::Text(bytes) => match parse_i64(bytes) {
+                Some(number) => return EntryValue::Int(number),
                 None => bytes,
             },
         };
-        if entry::size_of(key, Stored::Inline(bytes), deadline) <= SHARED_MAX {
-            Stored::Inline(bytes)
+        if entry::size_of(key, EntryValue::Inline(bytes), deadline) <= SHARED_MAX {
+            EntryValue::Inline(bytes)
         } else {
-            Stored::Object(self.keep_object(Object::Text(bytes.to_vec())))
+            EntryValue::Object(self.keep_object(Object::Text(bytes.to_vec())))
         }
     }
 
-    /// Writes an entry anew, in its slot where it fits, else in another.
+    /// Writes an entry again: in its slot if it fits there, else in another one.
     fn rewrite(
         &mut self,
         db: usize,
         handle: Handle,
         key: &[u8],
-        stored: Stored<'_>,
-        life: Life,
+        stored: EntryValue<'_>,
+        life: Lifetime,
     ) -> Handle {
-        let Shard { slab, hasher, databases, .. } = self;
+        let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         let Keyspace { table, wheel } = &mut databases[db];
         let clock = entry::clock(slab.slot(handle));
         if entry::has_deadline(slab.slot(handle)) {
@@ -505,39 +498,39 @@ impl Shard {
     }
 
     fn object(&self, id: u32) -> &Object {
-        self.objects[id as usize].as_ref().expect("entries name objects that exist")
+        self.contents.objects[id as usize].as_ref().expect("entries name objects that exist")
     }
 
     fn keep_object(&mut self, object: Object) -> u32 {
-        if let Some(id) = self.objects_free.pop() {
-            self.objects[id as usize] = Some(object);
+        if let Some(id) = self.contents.objects_free.pop() {
+            self.contents.objects[id as usize] = Some(object);
             return id;
         }
-        self.objects.push(Some(object));
-        (self.objects.len() - 1) as u32
+        self.contents.objects.push(Some(object));
+        (self.contents.objects.len() - 1) as u32
     }
 
     fn take_object(&mut self, id: u32) -> Option<Object> {
-        self.objects_free.push(id);
-        self.objects[id as usize].take()
+        self.contents.objects_free.push(id);
+        self.contents.objects[id as usize].take()
     }
 
     fn drop_object(&mut self, handle: Handle) {
-        if let Stored::Object(id) = entry::value(self.slab.slot(handle)) {
+        if let EntryValue::Object(id) = entry::value(self.contents.slab.slot(handle)) {
             self.take_object(id);
         }
     }
 }
 
-/// Whether a text could be the decimal form of a number, which lies in its entry as a number.
+/// Returns true if a text could be the decimal form of a number, which entries hold as a number.
 fn may_be_number(text: &[u8]) -> bool {
     text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
-/// How long an entry is to live, and what time it is.
+/// When an entry expires, and what time it is.
 #[derive(Clone, Copy)]
-pub struct Life {
-    /// Unix milliseconds; `None` for ever.
+pub struct Lifetime {
+    /// Unix milliseconds; `None` if it never expires.
     pub deadline: Option<i64>,
     /// Unix milliseconds.
     pub now_ms: i64,

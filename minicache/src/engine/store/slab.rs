@@ -17,10 +17,10 @@
 //! 3. `free_bytes` is the sum of the slots not in use over all pages: what the allocator gave us
 //!    minus it is what the cache really uses.
 //!
-//! What it costs: entries of a class that nobody adds to any more keep their pages as long as one
-//! lives in each. An entry is known by its handle in one place only, the index, so it can be moved:
-//! [`Slab::begin_emptying`] names a page worth emptying, and the keyspace moves its entries
-//! together, a page per round. Redis needs help from its allocator for that (`defrag.c`).
+//! What it costs: a page is kept as long as one entry is in it, even if no entry of its class is
+//! ever added again. Only the index and the wheel hold an entry's handle, so entries can be moved:
+//! [`Slab::begin_emptying`] selects a page worth emptying, and the shard moves its entries to other
+//! pages, one page per round. Redis needs help from its allocator for that (`defrag.c`).
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,8 @@ const NONE: u16 = u16::MAX;
 
 const _: () = assert!(PAGE / GRANULE == 1 << OFFSET_BITS);
 
-/// Slot sizes: by 8 up to 128, by 16 up to 512, by 32 up to 2048. A slot is at most 8 % larger than
-/// what lies in it, from 100 bytes on; more classes would mean more pages partly used.
+/// Slot sizes: by 8 up to 128, by 16 up to 512, by 32 up to 2048. From 100 bytes on, a slot is at
+/// most 8 % larger than its entry; more classes would mean more pages partly used.
 const CLASSES: [u16; 88] = {
     let mut sizes = [0; 88];
     let (mut class, mut size) = (0, 0);
@@ -68,7 +68,7 @@ pub type Handle = u32;
 /// The pages whose slots have one size, all together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassUse {
-    /// Bytes of a slot; 0 stands for pages that hold one large entry each.
+    /// Bytes of a slot; 0 for pages that hold one large entry each.
     pub slot_bytes: usize,
     /// Pages.
     pub pages: usize,
@@ -153,9 +153,9 @@ impl Slab {
         Slab { roomy: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
     }
 
-    /// Whether page numbers are running out: 30 of the 32 GiB of entries that one shard can name.
-    /// What is left is more than the commands of one batch can take, so looking once per batch is
-    /// enough.
+    /// Returns true if page numbers are running out: 30 of the 32 GiB of entries that one shard can
+    /// address are in use. The rest is more than the commands of one batch can take, so asking once
+    /// per batch is enough.
     pub fn is_full(&self) -> bool {
         const RESERVE: usize = PAGES_MAX / 16;
         self.pages.len() - self.gone.len() >= PAGES_MAX - RESERVE
@@ -188,15 +188,15 @@ impl Slab {
         classes.into_values().collect()
     }
 
-    /// Whether so much lies free that looking for pages to empty is worth while: a quarter, and
+    /// Returns true if enough memory is unused to look for pages to empty: a quarter of it, and
     /// more than a few pages.
     pub fn wastes(&self) -> bool {
         const FEW_PAGES: usize = 16 * PAGE;
         self.free_bytes > FEW_PAGES && self.free_bytes * 4 > self.pages.len() * PAGE
     }
 
-    /// Takes a slot of `size` bytes at least. Constant time; now and then a page is asked of the
-    /// allocator.
+    /// Takes a slot of at least `size` bytes. Constant time, except that it allocates a page if no
+    /// page of the class has a free slot.
     pub fn take(&mut self, size: usize) -> Handle {
         if size > SHARED_MAX {
             return self.add_page(OWN, size, size) << OFFSET_BITS;
@@ -208,7 +208,7 @@ impl Slab {
         number << OFFSET_BITS | u32::from(page.take())
     }
 
-    /// Gives a slot back; its handle must not be used again.
+    /// Frees a slot; its handle must not be used again.
     pub fn give_back(&mut self, handle: Handle) {
         let (number, place) = split(handle);
         let page = &mut self.pages[number];
@@ -245,8 +245,8 @@ impl Slab {
         &mut page.bytes[at..at + page.slot as usize]
     }
 
-    /// Whether an entry of `size` bytes belongs into a slot like this one: then it can be rewritten
-    /// in place.
+    /// Returns true if an entry of `size` bytes belongs into a slot of this one's class, so that it
+    /// can be rewritten in place.
     pub fn fits(&self, handle: Handle, size: usize) -> bool {
         let page = &self.pages[split(handle).0];
         match page.class {
@@ -255,10 +255,10 @@ impl Slab {
         }
     }
 
-    /// Sets about emptying a page: one that is at most a quarter used and whose entries find room
+    /// Selects a page to empty: one that is at most a quarter used and whose entries find room
     /// in other pages of their class, looked for among a few pages from `start` on. Returns its
-    /// number and the handles of its entries. Nothing is taken from it any more; the caller takes
-    /// other slots for the entries and then says [`emptied`](Self::emptied).
+    /// number and the handles of its entries. No slot of it is taken any more. The caller moves the
+    /// entries to other slots and then calls [`emptied`](Self::emptied).
     pub fn begin_emptying(&mut self, start: u64) -> Option<(u32, Vec<Handle>)> {
         const LOOKED_AT: usize = 16;
         let count = self.pages.len();
@@ -270,7 +270,7 @@ impl Slab {
         Some((number, self.used_slots(number)))
     }
 
-    /// Gives back a page all of whose entries have moved elsewhere.
+    /// Frees a page whose entries have all been moved.
     pub fn emptied(&mut self, number: u32) {
         let page = &self.pages[number as usize];
         self.free_bytes += usize::from(page.used) * page.slot as usize;

@@ -8,7 +8,7 @@
 //! Redis spreads the move over later commands and keeps *two* tables meanwhile (`dict.c`). Here
 //! there is one table and one pointer, `split`. A table with `2^level + split` buckets has already
 //! divided its first `split` buckets in two, so a hash is placed by `level` bits, or by one more
-//! where that bucket is divided:
+//! if that bucket is divided:
 //!
 //! ```text
 //! level 2, split 1:  bucket  00*  01  10  11  100   * divided: keys ending 100 live in bucket 100
@@ -83,7 +83,7 @@ impl Bucket {
     }
 }
 
-/// Where one id sits.
+/// Where one id is stored.
 #[derive(Clone, Copy)]
 struct Place {
     /// The overflow bucket, or `NONE` for the home bucket.
@@ -115,7 +115,7 @@ impl Table {
         self.len
     }
 
-    /// Whether no id is stored.
+    /// Returns true if no id is stored.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -179,7 +179,7 @@ impl Table {
         }
     }
 
-    /// Removes `id`; false where it is not stored under `hash`.
+    /// Removes `id`. Returns false if it is not stored under `hash`.
     pub fn remove(&mut self, hash: u64, id: u32, hash_of: impl FnMut(u32) -> u64) -> bool {
         let Some((home, place)) = self.locate(hash, id) else { return false };
         self.vacate(home, place);
@@ -190,8 +190,7 @@ impl Table {
         true
     }
 
-    /// Puts `new` where `old` was: the same key under another id. Does nothing where `old` is not
-    /// stored.
+    /// Replaces `old` by `new`: the same key under another id. Does nothing if `old` is not stored.
     pub fn replace(&mut self, hash: u64, old: u32, new: u32) {
         if let Some((home, place)) = self.locate(hash, old) {
             self.bucket_mut(home, place.overflow).ids[place.slot] = new;
@@ -203,9 +202,9 @@ impl Table {
         (0..self.buckets()).flat_map(|index| self.chain(index).flat_map(Bucket::ids))
     }
 
-    /// Emits the ids of one bucket and returns the next cursor; start with 0, and 0 says that all
-    /// was visited. Ids present from the first call to the last are emitted at least once, however
-    /// the table grew or shrank.
+    /// Passes the ids of one bucket to `emit` and returns the next cursor. Start with 0; a returned
+    /// 0 means that all buckets were visited. Ids stored from the first call to the last are passed
+    /// at least once, however the table grew or shrank in between.
     pub fn scan(&self, cursor: u64, emit: impl FnMut(u32)) -> u64 {
         if self.is_empty() {
             return 0;
@@ -219,7 +218,8 @@ impl Table {
         (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits()
     }
 
-    /// Emits the ids of one bucket chosen by `random`, the first non-empty one from there on.
+    /// Passes to `emit` the ids of the first non-empty bucket from bucket `random` on, modulo the
+    /// number of buckets.
     pub fn sample(&self, random: u64, emit: impl FnMut(u32)) {
         let buckets = self.buckets();
         if self.is_empty() {
@@ -274,7 +274,8 @@ impl Table {
         None
     }
 
-    /// Puts an id into the first free slot of a chain, lengthening the chain where there is none.
+    /// Puts an id into the first free slot of a chain, and adds an overflow bucket if there is
+    /// none.
     fn place(&mut self, home: usize, tag: u8, id: u32) {
         let mut at = NONE;
         loop {

@@ -1,9 +1,9 @@
-//! When keys die: a hierarchical timing wheel, threaded through the entries themselves.
+//! When keys expire: a hierarchical timing wheel whose lists run through the entries themselves.
 //!
 //! Redis looks for expired keys by sampling: 20 random ones of those with a deadline, again while
-//! more than a tenth was stale (`expire.c`). Nothing says how long a dead key can go unnoticed. A
-//! timing wheel (Varghese and Lauck, SOSP 1987, scheme 6.2) knows: a key is dropped at the first
-//! tick after its deadline, at constant cost per key.
+//! more than a tenth was stale (`expire.c`). So there is no bound on how long an expired key uses
+//! memory. With a timing wheel (Varghese and Lauck, SOSP 1987, scheme 6.2) there is: a key is
+//! removed at the first tick after its deadline, at constant cost per key.
 //!
 //! ```text
 //! level 0   64 slots of 16 ms       the next second
@@ -18,7 +18,7 @@
 //! At tick 317 slot 61 of level 0 falls due.
 //! ```
 //!
-//! **No memory of its own.** A slot is the head of a doubly linked list whose links lie in the
+//! **No memory of its own.** A slot is the head of a doubly linked list whose links are in the
 //! entries (`format::entry`): 8 bytes per key with a deadline. The first entry's `previous` names
 //! its slot, so an entry can leave from anywhere without knowing where it is filed.
 //!
@@ -58,7 +58,7 @@ impl Wheel {
         self.len
     }
 
-    /// Whether no key has a deadline.
+    /// Returns true if no key has a deadline.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -93,8 +93,8 @@ impl Wheel {
         self.len -= 1;
     }
 
-    /// Lets the neighbours of an entry that moved to `new` point there. The links in `new` are in
-    /// place already.
+    /// Makes the neighbors of an entry that moved to `new` point there. The links in `new` are
+    /// already set.
     pub fn moved(&mut self, slab: &mut Slab, new: Handle) {
         let (previous, next) = entry::links(slab.slot(new));
         self.point_to(slab, previous, new);
@@ -103,9 +103,9 @@ impl Wheel {
         }
     }
 
-    /// The next entry whose deadline lies before `now`, still filed. Moves the wheel on, dealing
-    /// out at most `budget` entries of upper levels, and gives `None` when nothing is due or the
-    /// budget is spent.
+    /// The next entry whose deadline is before `now`; it stays in the wheel. Advances the wheel,
+    /// moving at most `budget` entries of upper levels down, and returns `None` if nothing is due
+    /// or the budget is used up.
     pub fn advance(&mut self, slab: &mut Slab, now: i64, budget: &mut usize) -> Option<Handle> {
         let present = tick_of(now);
         while !self.is_empty() && self.tick < present {
@@ -134,8 +134,8 @@ impl Wheel {
         }
     }
 
-    /// Empties the upper slots that begin at this tick into the levels below; false where the
-    /// budget ran out.
+    /// Moves the entries of the upper slots that begin at this tick to the levels below. Returns
+    /// false if the budget is used up first.
     fn deal_out(&mut self, slab: &mut Slab, budget: &mut usize) -> bool {
         for level in (1..LEVELS).rev() {
             if !self.tick.is_multiple_of(ticks_per_slot(level)) {
@@ -191,7 +191,7 @@ impl Wheel {
         level * SLOTS + ((self.tick + ahead) / ticks_per_slot(level)) as usize % SLOTS
     }
 
-    /// Joins what was left and right of an entry.
+    /// Links the neighbors of an entry to each other.
     fn relink(&mut self, slab: &mut Slab, previous: u32, next: u32) {
         self.point_to(slab, previous, next);
         if next != END {
@@ -230,7 +230,7 @@ fn ticks_per_slot(level: usize) -> u64 {
     1 << (SLOT_BITS * level as u32)
 }
 
-/// The tick in which a time lies; times before 1970 count as 1970.
+/// The tick of a time; times before 1970 count as 1970.
 fn tick_of(time_ms: i64) -> u64 {
     time_ms.max(0) as u64 >> TICK_BITS
 }
@@ -238,13 +238,13 @@ fn tick_of(time_ms: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::entry::Stored;
+    use crate::format::entry::EntryValue;
 
     const START: i64 = 1_800_000_000_000;
 
     fn add(wheel: &mut Wheel, slab: &mut Slab, deadline: i64, now: i64) -> Handle {
-        let handle = slab.take(entry::size_of(b"k", Stored::Int(1), Some(deadline)));
-        entry::write(slab.slot_mut(handle), b"k", Stored::Int(1), Some(deadline), 0);
+        let handle = slab.take(entry::size_of(b"k", EntryValue::Int(1), Some(deadline)));
+        entry::write(slab.slot_mut(handle), b"k", EntryValue::Int(1), Some(deadline), 0);
         wheel.insert(slab, handle, now);
         handle
     }

@@ -68,7 +68,7 @@ impl<E: Entry> Dict<E> {
         self.entries.len()
     }
 
-    /// Whether there is no entry.
+    /// Returns true if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -78,8 +78,8 @@ impl<E: Entry> Dict<E> {
         self.find(hash(member), member).map(|id| &self.entries[id as usize])
     }
 
-    /// Changes the entry of a member, or adds the one that `create` makes where there is none. True
-    /// where it was added.
+    /// Changes the entry of a member, or adds the one that `create` makes if there is none. Returns
+    /// true if it was added.
     pub fn put(
         &mut self,
         member: &[u8],

@@ -45,7 +45,7 @@ impl Hash {
         }
     }
 
-    /// Whether there is no field.
+    /// Returns true if there is no field.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -61,7 +61,7 @@ impl Hash {
         }
     }
 
-    /// Whether the field is there.
+    /// Returns true if the field exists.
     pub fn contains(&self, field: &[u8]) -> bool {
         match self {
             Hash::Packed(pack) => pack.find(Element::of(field), 2).is_some(),
@@ -69,7 +69,7 @@ impl Hash {
         }
     }
 
-    /// The length of a field's value, 0 where there is no such field.
+    /// The length of a field's value, 0 if there is no such field.
     pub fn value_len(&self, field: &[u8]) -> usize {
         self.get(field).map_or(0, |value| value.text_len())
     }
@@ -94,7 +94,7 @@ impl Hash {
         true
     }
 
-    /// Removes a field; false where there is none.
+    /// Removes a field. Returns false if there is none.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match self {
             Hash::Packed(pack) => {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Widths are 16, 32 and 64 bits and only grow: a set that has met a large number is likely to meet
-//! another. Inserting moves what lies behind the place, a few KiB at most under the usual limit of
+//! another. Inserting moves what comes after the place, a few KiB at most under the usual limit of
 //! 512 members.
 //!
 //! Counterpart in Redis: `intset.c`.
@@ -56,17 +56,17 @@ impl IntSet {
         with_members!(self, members => members.len())
     }
 
-    /// Whether there is no member.
+    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether `value` is a member.
+    /// Returns true if `value` is a member.
     pub fn contains(&self, value: i64) -> bool {
         self.place(value).is_ok()
     }
 
-    /// Adds a member; false where it is one already.
+    /// Adds a member. Returns false if it is one already.
     pub fn insert(&mut self, value: i64) -> bool {
         let Err(place) = self.place(value) else { return false };
         self.widen_for(value);
@@ -78,7 +78,7 @@ impl IntSet {
         true
     }
 
-    /// Removes a member; false where it is none.
+    /// Removes a member. Returns false if it is none.
     pub fn remove(&mut self, value: i64) -> bool {
         let Ok(place) = self.place(value) else { return false };
         with_members!(self, members => remove_at(members, place));

@@ -60,7 +60,7 @@ impl List {
         self.len
     }
 
-    /// Whether there is no element.
+    /// Returns true if there is no element.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -131,7 +131,7 @@ impl List {
         self.nodes[node].get(within)
     }
 
-    /// Replaces the element at an index; false where there is none.
+    /// Replaces the element at an index. Returns false if there is none.
     pub fn set(&mut self, index: i64, text: &[u8], limits: &Limits) -> bool {
         let Some((place, within)) = self.resolve(index).and_then(|index| self.locate(index)) else {
             return false;
@@ -148,7 +148,7 @@ impl List {
         true
     }
 
-    /// Inserts next to the first element that equals `pivot`; false where none does.
+    /// Inserts next to the first element that equals `pivot`. Returns false if none does.
     pub fn insert(&mut self, pivot: &[u8], side: Side, text: &[u8], limits: &Limits) -> bool {
         let pivot = Element::of(pivot);
         let found = |(place, node): (usize, &Listpack)| Some((place, node.find(pivot, 1)?));
@@ -164,8 +164,8 @@ impl List {
         true
     }
 
-    /// Removes elements equal to `text`: the first `count`, the last `-count` where it is negative,
-    /// all where it is 0. Returns how many. One pass, each node rewritten at most once.
+    /// Removes elements equal to `text`: the first `count`, the last `-count` if it is negative,
+    /// all if it is 0. Returns their number. One pass, each node rewritten at most once.
     pub fn remove(&mut self, count: i64, text: &[u8]) -> usize {
         let most = if count == 0 { u64::MAX } else { count.unsigned_abs() };
         let mut left = usize::try_from(most).unwrap_or(usize::MAX).min(self.len);
@@ -294,7 +294,7 @@ impl List {
     }
 }
 
-/// Whether a node may take one more element under `list-max-listpack-size`.
+/// Returns true if a node may take one more element under `list-max-listpack-size`.
 fn has_room(node: &Listpack, element: Element, limits: &Limits) -> bool {
     let (bytes_max, elements_max) = match limits.list_max_listpack_size {
         level @ ..0 => (2048 << level.unsigned_abs().min(5), usize::MAX),

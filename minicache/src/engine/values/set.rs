@@ -46,12 +46,12 @@ impl Set {
         }
     }
 
-    /// Whether there is no member.
+    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether `member` is in the set.
+    /// Returns true if `member` is in the set.
     pub fn contains(&self, member: &[u8]) -> bool {
         match self {
             Set::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),
@@ -59,7 +59,7 @@ impl Set {
         }
     }
 
-    /// Adds a member; false where it is one already.
+    /// Adds a member. Returns false if it is one already.
     pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
         let ints = match self {
             Set::Ints(ints) => ints,
@@ -76,7 +76,7 @@ impl Set {
         added
     }
 
-    /// Removes a member; false where it is none.
+    /// Removes a member. Returns false if it is none.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
             Set::Ints(ints) => parse_i64(member).is_some_and(|value| ints.remove(value)),

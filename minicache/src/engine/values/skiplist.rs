@@ -13,9 +13,9 @@
 //! rank of cyd: lane 1 to bob passes 2, lane 0 to cyd passes 1: third, rank 2 counted from 0
 //! ```
 //!
-//! Nodes lie in one vector and links are their numbers: 4 bytes instead of 8, no allocation per
+//! Nodes are in one vector and links are their numbers: 4 bytes instead of 8, no allocation per
 //! node, and dropping a list of millions frees two vectors and the members instead of chasing
-//! links. A node carries its lane 0 itself; the third of a link per node that lies on higher lanes
+//! links. A node carries its lane 0 itself; the third of a link per node that is on higher lanes
 //! lives in a vector of its own.
 //!
 //! Invariants, asserted in the tests:
@@ -43,7 +43,7 @@ struct Node {
     previous: u32,
     /// Where its links on higher lanes start in `SkipList::links`.
     tower: u32,
-    /// Lanes it lies on, 1 at least.
+    /// The number of lanes it is on, at least 1.
     height: u32,
 }
 
@@ -144,12 +144,12 @@ impl SkipList {
         self.len
     }
 
-    /// Whether there is no member.
+    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Whether removals have left so many holes that rebuilding it would pay.
+    /// Returns true if removals have left so many holes that rebuilding is worth its cost.
     pub fn is_sparse(&self) -> bool {
         self.nodes.len() > 64 && self.len < self.nodes.len() / 4
     }
@@ -190,7 +190,7 @@ impl SkipList {
         self.free_node(id);
     }
 
-    /// Gives a member another score. Logarithmic, or constant where its place stays the same.
+    /// Changes the score of a member. Logarithmic, or constant where its place stays the same.
     pub fn set_score(&mut self, id: u32, score: f64) {
         let fits = |low: Option<u32>, high: Option<u32>| {
             let below = low.is_none_or(|id| self.score(id) < score);
@@ -289,7 +289,7 @@ impl SkipList {
         path
     }
 
-    /// A node's link on a lane it lies on.
+    /// A node's link on one of its lanes.
     fn link_of(&self, id: u32, lane: usize) -> Link {
         let node = &self.nodes[id as usize];
         match lane {

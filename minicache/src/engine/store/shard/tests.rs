@@ -10,8 +10,8 @@ fn shard() -> Shard {
 }
 
 fn add(shard: &mut Shard, db: usize, key: &str, text: &[u8], deadline: Option<i64>) {
-    let life = Life { deadline, now_ms: NOW };
-    shard.insert(db, key.as_bytes(), Fresh::Text(text), life, 0);
+    let life = Lifetime { deadline, now_ms: NOW };
+    shard.insert(db, key.as_bytes(), NewValue::Text(text), life, 0);
 }
 
 fn find(shard: &Shard, db: usize, key: &str) -> Option<Handle> {
@@ -29,9 +29,9 @@ fn compaction_gives_pages_back_and_loses_nothing() {
         let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was added");
         shard.remove((i % 2) as usize, handle);
     }
-    let before = shard.slab.page_bytes();
+    let before = shard.contents.slab.page_bytes();
     let rounds = (0..1000).filter(|_| shard.compact()).count();
-    assert!(rounds > 0 && shard.slab.page_bytes() * 3 < before, "{rounds} pages emptied");
+    assert!(rounds > 0 && shard.contents.slab.page_bytes() * 3 < before, "{rounds} pages emptied");
     for i in (0..20_000).step_by(10) {
         let handle = find(&shard, (i % 2) as usize, &format!("key{i}")).expect("it was kept");
         assert_eq!(shard.deadline(handle), (i % 3 == 0).then_some(NOW + 1000 + i));
@@ -74,7 +74,7 @@ fn a_candidate_that_was_deleted_or_made_persistent_is_not_eligible() {
     let found = coldest(&mut shard, true).expect("one key has a deadline");
     assert_eq!((found.0, shard.key(found.1)), (1, &b"volatile"[..]));
     let candidate = Candidate { db: 1, key: b"volatile"[..].into(), coldness: 1 };
-    let life = Life { deadline: None, now_ms: NOW };
+    let life = Lifetime { deadline: None, now_ms: NOW };
     let handle = shard.set_deadline(1, found.1, life);
     assert_eq!(shard.find_eligible(&candidate, true), None);
     assert_eq!(shard.find_eligible(&candidate, false), Some(handle));
@@ -91,31 +91,31 @@ fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
     for text in texts {
         for deadline in [None, Some(NOW + 5), Some(1 << 50), None] {
             let handle = find(&shard, 0, "k").expect("it is there");
-            let life = Life { deadline, now_ms: NOW };
-            shard.replace(0, handle, b"k", Fresh::Text(text), life);
+            let life = Lifetime { deadline, now_ms: NOW };
+            shard.replace(0, handle, b"k", NewValue::Text(text), life);
             let handle = find(&shard, 0, "k").expect("it is still there");
             let found = shard.value(handle).as_str().map(Str::to_vec);
             assert_eq!((found, shard.deadline(handle)), (Some(text.to_vec()), deadline));
         }
     }
     assert_eq!((shard.len(0), shard.volatile_len(0)), (1, 0));
-    assert!(shard.objects.iter().all(Option::is_none));
+    assert!(shard.contents.objects.iter().all(Option::is_none));
 }
 
 #[test]
 fn a_database_is_cleared_and_the_others_stay() {
     let mut shard = shard();
     let long = vec![b'x'; 5000];
-    let objects = |remains: &Remains| remains.objects.iter().flatten().count();
+    let objects = |cleared: &Contents| cleared.objects.iter().flatten().count();
     for i in 0..1000 {
         add(&mut shard, 0, &format!("key{i}"), b"value", Some(NOW + 5000));
         add(&mut shard, 0, &format!("long{i}"), &long, None);
     }
     add(&mut shard, 1, "other", &long, Some(NOW + 7000));
     add(&mut shard, 1, "number", b"7", None);
-    let remains = shard.clear(0, NOW);
-    assert_eq!((remains.keys, objects(&remains)), (2000, 1000), "taken whole");
-    assert_eq!((shard.len(0), shard.volatile_len(0), shard.slab.used()), (0, 0, 2));
+    let cleared = shard.clear(0, NOW);
+    assert_eq!((cleared.keys(), objects(&cleared)), (2000, 1000), "taken whole");
+    assert_eq!((shard.len(0), shard.volatile_len(0), shard.contents.slab.used()), (0, 0, 2));
     let other = find(&shard, 1, "other").expect("its database was not cleared");
     assert!(matches!(shard.value(other).as_str(), Some(Str::Bytes(text)) if text == long));
     assert_eq!((shard.deadline(other), shard.volatile_len(1)), (Some(NOW + 7000), 1));
@@ -123,10 +123,13 @@ fn a_database_is_cleared_and_the_others_stay() {
     assert_eq!(shard.value(number).as_str(), Some(Str::Int(7)));
 
     add(&mut shard, 0, "long", &long, None);
-    let remains = shard.clear(0, NOW);
-    assert_eq!((remains.keys, objects(&remains)), (1, 1), "picked out");
-    assert_eq!((shard.len(0), shard.slab.used(), find(&shard, 1, "other")), (0, 2, Some(other)));
+    let cleared = shard.clear(0, NOW);
+    assert_eq!((cleared.keys(), objects(&cleared)), (1, 1), "picked out");
+    assert_eq!(
+        (shard.len(0), shard.contents.slab.used(), find(&shard, 1, "other")),
+        (0, 2, Some(other))
+    );
     add(&mut shard, 0, "new", b"value", None);
-    assert_eq!((shard.clear_all().keys, shard.len(0), shard.len(1)), (3, 0, 0));
-    assert_eq!((shard.slab.page_bytes(), shard.objects.len()), (0, 0));
+    assert_eq!((shard.clear_all().keys(), shard.len(0), shard.len(1)), (3, 0, 0));
+    assert_eq!((shard.contents.slab.page_bytes(), shard.contents.objects.len()), (0, 0));
 }

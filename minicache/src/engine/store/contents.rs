@@ -1,0 +1,56 @@
+//! Everything that the keys of one shard consist of: indexes, expiry wheels, slots, objects.
+//!
+//! A shard owns one [`Contents`], and a flush replaces it by an empty one:
+//!
+//! ```text
+//! FLUSHALL     lock shard - replace its Contents, whatever the number of keys - unlock
+//!                             └──> the old Contents is dropped: here, or by the lazy-free thread
+//! ```
+//!
+//! Redis does the same with the two dictionaries of a `redisDb` (`emptyDbAsync` in `lazyfree.c`).
+//! There every database has its own; here all databases of a shard have their entries in the same
+//! pages, which is why flushing one of several is dearer ([`Shard::clear`](super::shard::Shard)).
+
+use super::slab::Slab;
+use super::table::Table;
+use super::wheel::Wheel;
+use crate::engine::object::Object;
+
+/// One database's part of a shard.
+#[derive(Default)]
+pub(super) struct Keyspace {
+    pub(super) table: Table,
+    pub(super) wheel: Wheel,
+}
+
+/// The keys of a shard; see the head of the file.
+#[derive(Default)]
+pub struct Contents {
+    pub(super) databases: Vec<Keyspace>,
+    pub(super) slab: Slab,
+    pub(super) objects: Vec<Option<Object>>,
+    /// Numbers of objects that are not in use.
+    pub(super) objects_free: Vec<u32>,
+}
+
+impl Contents {
+    pub(super) fn new(databases: usize) -> Contents {
+        Contents {
+            databases: std::iter::repeat_with(Keyspace::default).take(databases).collect(),
+            slab: Slab::new(),
+            ..Contents::default()
+        }
+    }
+
+    /// The number of keys in all databases.
+    pub fn keys(&self) -> usize {
+        self.databases.iter().map(|keyspace| keyspace.table.len()).sum()
+    }
+
+    /// Bytes of the slots and the indexes. What the objects use is not counted, because that would
+    /// take a look at each.
+    pub fn bytes(&self) -> usize {
+        let indexes: usize = self.databases.iter().map(|keyspace| keyspace.table.bytes()).sum();
+        self.slab.page_bytes() + indexes + self.objects.capacity() * size_of::<Option<Object>>()
+    }
+}
