@@ -595,7 +595,8 @@ impl<'c> Keyspace<'c> {
         let clock = self.parts.tuning.policy.inserted(self.now.ms);
         let life = Lifetime { deadline, now_ms: self.now.ms };
         let db = self.db;
-        let handle = self.guards[guard].1.shard.insert(db, key.bytes, fresh, life, clock);
+        let shard = &mut self.guards[guard].1.shard;
+        let handle = shard.insert_hashed(db, key.bytes, key.hash, fresh, life, clock);
         self.notify(Events::NEW, "new", key.bytes);
         Location { guard, handle }
     }

@@ -215,7 +215,19 @@ impl Shard {
         life: Lifetime,
         clock: u32,
     ) -> Handle {
-        let hash = self.hasher.hash_one(key);
+        self.insert_hashed(db, key, self.hasher.hash_one(key), fresh, life, clock)
+    }
+
+    /// Adds a key that does not exist and whose hash is known.
+    pub fn insert_hashed(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        hash: u64,
+        fresh: NewValue<'_>,
+        life: Lifetime,
+        clock: u32,
+    ) -> Handle {
         let stored = self.store(key, fresh, life.deadline);
         let handle = self.contents.slab.take(entry::size_of(key, stored, life.deadline));
         entry::write(self.contents.slab.slot_mut(handle), key, stored, life.deadline, clock);
