@@ -47,7 +47,7 @@ pub fn hint(typed: &str) -> Option<String> {
     let words = words::split(typed.as_bytes())?;
     let row = named(&words)?;
     let arguments = words.len() - row.name.split('|').count();
-    let rest = remaining(row.arguments, arguments);
+    let rest = remaining(row.docs().usage, arguments);
     let space = if typed.ends_with(' ') || rest.is_empty() { "" } else { " " };
     (!rest.is_empty()).then(|| format!("{space}{rest}"))
 }

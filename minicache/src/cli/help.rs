@@ -46,7 +46,7 @@ To get help about commands type:
 /// The topics of `help`: groups with an `@`, and commands with their subcommands, in capitals.
 pub fn topics() -> Vec<String> {
     let mut groups: Vec<String> =
-        catalogue::COMMANDS.iter().map(|row| format!("@{}", row.group.name())).collect();
+        catalogue::COMMANDS.iter().map(|row| format!("@{}", row.group)).collect();
     groups.sort();
     groups.dedup();
     groups.extend(catalogue::COMMANDS.iter().map(spoken));
@@ -59,7 +59,7 @@ pub fn spoken(row: &Command) -> String {
 }
 
 fn in_group(group: &str) -> Vec<&'static Command> {
-    catalogue::COMMANDS.iter().filter(|row| row.group.name().eq_ignore_ascii_case(group)).collect()
+    catalogue::COMMANDS.iter().filter(|row| row.group.eq_ignore_ascii_case(group)).collect()
 }
 
 /// The commands whose names begin with these words.
@@ -72,17 +72,17 @@ fn named(words: &[&str]) -> Vec<&'static Command> {
 }
 
 fn describe(row: &Command, show_group: bool) -> String {
-    let mut text = format!("\n  {}\n", format!("{} {}", spoken(row), row.arguments).trim_end());
-    let (deprecated, instead) = row.replaced;
-    let deprecated = match deprecated {
+    let docs = row.docs();
+    let mut text = format!("\n  {}\n", format!("{} {}", spoken(row), docs.usage).trim_end());
+    let deprecated = match docs.deprecated_since {
         "" => String::new(),
-        since => format!("{since}; use {instead}"),
+        since => format!("{since}; use {}", docs.replaced_by),
     };
     for (name, value) in [
-        ("summary", row.summary),
-        ("since", row.since),
-        ("group", if show_group { row.group.name() } else { "" }),
-        ("complexity", row.complexity),
+        ("summary", docs.summary),
+        ("since", docs.since),
+        ("group", if show_group { row.group } else { "" }),
+        ("complexity", docs.complexity),
         ("deprecated since", &deprecated),
     ] {
         if !value.is_empty() {

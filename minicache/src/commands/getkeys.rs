@@ -98,9 +98,9 @@ fn resolve_access(command: &Command, access: Access, args: Args) -> Access {
         words.any(|word| options.iter().any(|it| word.eq_ignore_ascii_case(it.as_bytes())))
     };
     match command.name {
-        "set" if !says(3, &["get"]) => Access::OW.with(Access::UPDATE),
-        "bitfield" if !says(2, &["set", "incrby"]) => Access::RO.with(Access::ACCESS),
-        _ => Access::RW.with(Access::ACCESS).with(Access::UPDATE),
+        "set" if !says(3, &["get"]) => const { Access::of("OW update") },
+        "bitfield" if !says(2, &["set", "incrby"]) => const { Access::of("RO access") },
+        _ => const { Access::of("RW access update") },
     }
 }
 

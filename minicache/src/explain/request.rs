@@ -57,11 +57,11 @@ fn roles_of(args: Args) -> Vec<String> {
         *name = "the name of no command".to_string();
         return roles;
     };
-    *name = format!("the command: {}", command.summary);
+    *name = format!("the command: {}", command.docs().summary);
     let subcommand = args.get(1).and_then(|name| command.subcommand(name));
     if let Some(subcommand) = subcommand {
         roles[0] = "the command, whose subcommand follows".to_string();
-        roles[1] = format!("the subcommand: {}", subcommand.summary);
+        roles[1] = format!("the subcommand: {}", subcommand.docs().summary);
     }
     for (index, access) in locate_keys(subcommand.unwrap_or(command), args).unwrap_or_default() {
         let access: Vec<&str> = access.names().collect();

@@ -12,53 +12,27 @@
 //! specs in `server.h`. Left out: runs after a keyword anywhere (`XREAD … STREAMS`), which no
 //! command here has.
 
-use super::spec::bits;
+use super::names::named_bits;
 
-bits! {
-    /// What happens to a key. The first four exclude each other and say what happens to the value
-    /// as a whole; the next four say what happens to the data in it.
-    Access {
-        /// The value is only read.
-        RO = 0,
-        /// The value is read and changed.
-        RW = 1,
-        /// The value is replaced.
-        OW = 2,
-        /// The key is deleted.
-        RM = 3,
-        /// Data is returned, or copied to where it can be.
-        ACCESS = 4,
-        /// Data is changed.
-        UPDATE = 5,
-        /// Data is added, none is changed.
-        INSERT = 6,
-        /// Data is deleted.
-        DELETE = 7,
-        /// It is no key at all, but is placed like one: a shard channel.
-        NOT_KEY = 8,
-        /// The arguments decide which of these bits hold.
-        VARIABLE_FLAGS = 9,
-    }
+named_bits! {
+    /// What happens to a key. The first four exclude each other and concern the value as a whole;
+    /// the next four concern the data in it.
+    Access:
+    "RO"              // The value is only read.
+    "RW"              // The value is read and changed.
+    "OW"              // The value is replaced.
+    "RM"              // The key is deleted.
+    "access"          // Data is returned, or copied to where it can be.
+    "update"          // Data is changed.
+    "insert"          // Data is added, none is changed.
+    "delete"          // Data is deleted.
+    "not_key"         // It is no key at all, but is placed like one: a shard channel.
+    "variable_flags"  // The arguments decide which of these bits hold.
 }
 
 impl Access {
-    /// The bits that are set, named as `COMMAND INFO` names them.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let names = [
-            "RO",
-            "RW",
-            "OW",
-            "RM",
-            "access",
-            "update",
-            "insert",
-            "delete",
-            "not_key",
-            "variable_flags",
-        ];
-        let named = names.into_iter().enumerate();
-        named.filter(move |(place, _)| self.0 & (1 << place) != 0).map(|(_, name)| name)
-    }
+    pub(in crate::commands) const NOT_KEY: Access = Access::of("not_key");
+    pub(in crate::commands) const VARIABLE_FLAGS: Access = Access::of("variable_flags");
 }
 
 /// A run of keys, and what happens to them.
@@ -92,28 +66,28 @@ pub enum Run {
 }
 
 /// One key.
-pub(super) const fn key(at: u8, access: &[Access]) -> KeySpec {
-    KeySpec { first: at, run: Run::To { last: 0, step: 1 }, access: Access::all_of(access) }
+pub(super) const fn key(at: u8, access: &str) -> KeySpec {
+    KeySpec { first: at, run: Run::To { last: 0, step: 1 }, access: Access::of(access) }
 }
 
 /// Keys from one argument to another counted from the end.
-pub(super) const fn key_run(first: u8, last: i8, step: u8, access: &[Access]) -> KeySpec {
-    KeySpec { first, run: Run::To { last, step }, access: Access::all_of(access) }
+pub(super) const fn key_run(first: u8, last: i8, step: u8, access: &str) -> KeySpec {
+    KeySpec { first, run: Run::To { last, step }, access: Access::of(access) }
 }
 
 /// As many keys as the argument says, behind it.
-pub(super) const fn counted(at: u8, access: &[Access]) -> KeySpec {
-    KeySpec { first: at, run: Run::Counted, access: Access::all_of(access) }
+pub(super) const fn counted(at: u8, access: &str) -> KeySpec {
+    KeySpec { first: at, run: Run::Counted, access: Access::of(access) }
 }
 
 /// The key behind `STORE`.
-pub(super) const fn stored(access: &[Access]) -> KeySpec {
-    KeySpec { first: 0, run: Run::Stored, access: Access::all_of(access) }
+pub(super) const fn stored(access: &str) -> KeySpec {
+    KeySpec { first: 0, run: Run::Stored, access: Access::of(access) }
 }
 
 /// Keys that only the data can tell.
-pub(super) const fn unknown(access: &[Access]) -> KeySpec {
-    KeySpec { first: 0, run: Run::Unknown, access: Access::all_of(access) }
+pub(super) const fn unknown(access: &str) -> KeySpec {
+    KeySpec { first: 0, run: Run::Unknown, access: Access::of(access) }
 }
 
 /// The key specs of a command.
@@ -135,7 +109,7 @@ impl Keys {
         fixed.reduce(|(first, _, step), (_, last, _)| (first, last, step)).unwrap_or((0, 0, 0))
     }
 
-    /// Whether some run is not at a fixed place.
+    /// Returns true if a run is not at a fixed place.
     pub(super) const fn are_movable(&self) -> bool {
         let mut index = 0;
         while index < self.0.len() {

@@ -1,6 +1,6 @@
 //! The command catalogue: every command as a row of plain data, without its handler.
 //!
-//! One file per family holds its rows; here they are put together, numbered, and indexed by name:
+//! The rows are in `rows.rs`; here they are numbered and indexed by name:
 //!
 //! ```text
 //! rows      … get getdel getex … client client|caching … config config|get config|help …
@@ -17,47 +17,15 @@
 //! dispatcher (which finds a row's handler by its number), `COMMAND`, the client's help, `explain`
 //! and the metrics.
 
-mod bits;
-mod connection;
-mod hashes;
+pub mod docs;
 pub mod key_specs;
-mod keys;
-mod lists;
-mod pubsub;
-mod server;
-mod sets;
+mod names;
+mod rows;
 pub mod spec;
-mod strings;
 pub mod synopsis;
-mod transactions;
-mod zsets;
 
-use key_specs::{Access, counted, key, key_run, stored, unknown};
-use spec::{Categories, Command, Flags, Group};
-
-/// Names that the rows use without saying whose they are.
-macro_rules! words {
-    ($kind:ident: $($word:ident)*) => { $(const $word: $kind = $kind::$word;)* };
-}
-words!(Flags: WRITE READONLY DENYOOM ADMIN PUBSUB NOSCRIPT BLOCKING LOADING STALE SKIP_SLOWLOG
-    FAST NO_AUTH NO_ASYNC_LOADING NO_MULTI ALLOW_BUSY
-    RUNS_IN_MULTI WHILE_LISTENING ALL_KEYS);
-words!(Access: RO RW OW RM ACCESS UPDATE INSERT DELETE NOT_KEY VARIABLE_FLAGS);
-
-/// The rows of all families.
-const FAMILIES: [&[Command]; 11] = [
-    strings::ROWS,
-    bits::ROWS,
-    lists::ROWS,
-    hashes::ROWS,
-    sets::ROWS,
-    zsets::ROWS,
-    keys::ROWS,
-    pubsub::ROWS,
-    transactions::ROWS,
-    connection::ROWS,
-    server::ROWS,
-];
+use rows::FAMILIES;
+use spec::{Categories, Command};
 
 /// All rows, subcommands after their containers.
 pub static COMMANDS: [Command; COUNT] = numbered();
@@ -94,7 +62,7 @@ pub fn iter() -> impl Iterator<Item = &'static Command> {
 pub const COUNT: usize = {
     let (mut count, mut family) = (0, 0);
     while family < FAMILIES.len() {
-        count += FAMILIES[family].len();
+        count += FAMILIES[family].rows.len();
         family += 1;
     }
     count
@@ -103,14 +71,18 @@ pub const COUNT: usize = {
 /// The rows of all families with their numbers filled in, and for a container the number of its
 /// subcommands.
 const fn numbered() -> [Command; COUNT] {
-    let mut rows = [FAMILIES[0][0]; COUNT];
+    let mut rows = [FAMILIES[0].rows[0]; COUNT];
     let (mut count, mut container) = (0, 0);
     let mut family = 0;
     while family < FAMILIES.len() {
         let mut index = 0;
-        while index < FAMILIES[family].len() {
-            rows[count] = FAMILIES[family][index];
+        while index < FAMILIES[family].rows.len() {
+            rows[count] = FAMILIES[family].rows[index];
             rows[count].id = count as u16;
+            rows[count].group = FAMILIES[family].group;
+            if rows[count].own_categories.is_none() {
+                rows[count].own_categories = Some(Categories::of(FAMILIES[family].categories));
+            }
             if is_subcommand(rows[count].name) {
                 rows[container].subcommands += 1;
             } else {

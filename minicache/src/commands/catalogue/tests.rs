@@ -1,6 +1,7 @@
 //! The table against what a Redis 7.0.15 says about the same commands.
 
 use super::*;
+use spec::Flags;
 use std::collections::BTreeSet;
 use synopsis::{Argument, ArgumentKind};
 
@@ -20,7 +21,7 @@ fn row(command: &Command) -> String {
         command.arity,
         sorted(command.flag_names().collect()),
         sorted(command.categories().names().collect()),
-        command.tips.join(","),
+        command.docs().tips().collect::<Vec<_>>().join(","),
     );
     let specs = command.keys.0.iter().map(|spec| {
         let access: Vec<&str> = spec.access.names().collect();
@@ -73,10 +74,19 @@ fn most_names_are_where_their_hash_says() {
 
 #[test]
 fn every_row_is_documented() {
+    let lines = include_str!("docs.tsv").lines();
+    assert_eq!(lines.clone().count(), COUNT + 1);
+    assert!(lines.clone().all(|line| line.split('\t').count() == 8));
+
     for command in &COMMANDS {
         let name = command.name;
-        assert!(command.summary.ends_with('.') && command.summary.len() < 90, "{name}");
-        assert!(!command.complexity.is_empty() && !command.since.is_empty(), "{name}");
+        let docs = command.docs();
+        assert!(docs.summary.ends_with('.') && docs.summary.len() < 90, "{name}");
+        assert!(!docs.complexity.is_empty() && !docs.since.is_empty(), "{name}");
+        assert_eq!(docs.deprecated_since.is_empty(), docs.replaced_by.is_empty(), "{name}");
+
+        let flat = docs.complexity.starts_with("O(1") || docs.complexity.starts_with("O(l");
+        assert_eq!(command.may_be_slow(), !flat && !command.flags.has(Flags::FAST), "{name}");
         assert_eq!(command.own_name(), command.own_name().to_lowercase());
         assert_eq!(command.id(), COMMANDS.iter().position(|row| row.name == name).unwrap());
     }
@@ -104,7 +114,7 @@ fn least(arguments: &[Argument]) -> usize {
 fn usage_lines_agree_with_arities() {
     let mut differing = Vec::new();
     for command in COMMANDS.iter().filter(|command| !command.is_container()) {
-        let arguments = synopsis::parse(command.arguments);
+        let arguments = synopsis::parse(command.docs().usage);
         let words = least(&arguments) + command.name.split('|').count();
         let open = |argument: &Argument| argument.optional || argument.multiple;
         let arity = if arguments.iter().any(open) { -(words as i64) } else { words as i64 };

@@ -126,8 +126,9 @@ fn describe(out: &mut Reply, row: &Command) {
     [first, last, step].into_iter().for_each(|number| out.int(number));
     let categories: Vec<String> = row.categories().names().map(|name| format!("@{name}")).collect();
     simple_set(out, categories.iter().map(String::as_str));
-    out.set(row.tips.len());
-    row.tips.iter().for_each(|tip| out.text(tip));
+    let tips: Vec<&str> = row.docs().tips().collect();
+    out.set(tips.len());
+    tips.iter().for_each(|tip| out.text(tip));
     out.set(row.keys.0.len());
     row.keys.0.iter().for_each(|spec| key_spec(out, spec));
     out.set(row.subcommands().len());
@@ -187,28 +188,28 @@ fn unknown(out: &mut Reply) {
 
 /// One command as `COMMAND DOCS` has it.
 fn document(out: &mut Reply, row: &Command) {
-    let arguments = synopsis::parse(row.arguments);
-    let (deprecated, replaced_by) = row.replaced;
+    let docs = row.docs();
+    let arguments = synopsis::parse(docs.usage);
     out.text(row.name);
     let mark = out.mark();
     let mut pairs = 4;
     for (name, value) in [
-        ("summary", row.summary),
-        ("since", row.since),
-        ("group", row.group.name()),
-        ("complexity", row.complexity),
+        ("summary", docs.summary),
+        ("since", docs.since),
+        ("group", row.group),
+        ("complexity", docs.complexity),
     ] {
         out.text(name);
         out.text(value);
     }
-    if !deprecated.is_empty() {
+    if !docs.deprecated_since.is_empty() {
         pairs += 3;
         out.text("doc_flags");
         simple_set(out, ["deprecated"].into_iter());
         out.text("deprecated_since");
-        out.text(deprecated);
+        out.text(docs.deprecated_since);
         out.text("replaced_by");
-        out.text(replaced_by);
+        out.text(docs.replaced_by);
     }
     if !arguments.is_empty() {
         pairs += 1;

@@ -46,8 +46,8 @@ pub fn help(c: &mut Call) -> Answer {
     let name = c.command.name.split('|').next().unwrap_or_default();
     let container = catalogue::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
     let others = container.iter().filter(|row| row.own_name() != "help");
-    let usage = |row: &Command| format!("{} {}", row.own_name().to_uppercase(), row.arguments);
-    help_lines(c, others.map(|row| (usage(row), row.summary)));
+    let usage = |row: &Command| format!("{} {}", row.own_name().to_uppercase(), row.docs().usage);
+    help_lines(c, others.map(|row| (usage(row), row.docs().summary)));
     Ok(())
 }
 
