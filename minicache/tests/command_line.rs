@@ -22,7 +22,7 @@ impl Server {
     fn start(flags: &[&str]) -> Server {
         let args = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
         let server = harness::Server::start("minicache", minicache(&[&args, flags].concat()));
-        let page = server.program.wait_for(Stream::Stderr, "x-ray page on ");
+        let page = server.program.wait_for(Stream::Stderr, "state page on ");
         let admin = page.trim_start_matches("http://").trim_end_matches('/').to_string();
         Server { port: server.port().to_string(), _server: server, admin }
     }

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use minikit::admin::{self, Exposition, Inspect, Xray};
+use minikit::admin::{self, Exposition, Inspect, StatePage};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use minikit::connections::Connections;
 use minikit::server::{
@@ -109,12 +109,12 @@ impl Inspect for Echo {
         out.counter("miniecho_clients_refused_total", "Clients turned away.", counts.refused());
     }
 
-    fn xray(&self) -> Xray {
-        let mut xray = Xray::new("miniecho");
-        xray.list("Clients", "Beyond the limit they are told `full`.")
+    fn state_page(&self) -> StatePage {
+        let mut page = StatePage::new("miniecho");
+        page.list("Clients", "Beyond the limit they are told `full`.")
             .row(["connected".into(), self.connections.current().into()])
             .row(["limit".into(), self.max_clients.into()]);
-        xray
+        page
     }
 
     fn healthy(&self) -> Result<(), String> {

@@ -38,8 +38,8 @@
 //!   shared store. Several limits can so be checked first and charged together.
 //!
 //! Sources: ITU-T I.371 (the virtual scheduling algorithm); Brandur Leach, "Rate Limiting, Cells,
-//! and GCRA"; `redis-cell`, the same as a Redis module. The property tests (`tests/all/gcra.rs`) hold it against an exact
-//! token bucket and against a log of all admitted requests.
+//! and GCRA"; `redis-cell`, the same as a Redis module. `tests/all/gcra.rs` compares it with an
+//! exact token bucket and with a log of all admitted requests.
 
 use std::time::Duration;
 

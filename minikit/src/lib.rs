@@ -19,7 +19,7 @@
 //! | [`process`] | what the system knows about this process |
 //! | [`server`] | listeners, three shapes of threads, refusal, drain, signals, reload |
 //! | `tls` | accepting TLS (feature `tls`) |
-//! | [`admin`] | metrics, health and the x-ray page |
+//! | [`admin`] | metrics, health and the state page |
 //! | [`cli`] | the command line that every engine has |
 //!
 //! Without the feature `server` everything that needs tokio or clap is left out. Hearts of engines

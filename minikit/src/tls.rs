@@ -72,7 +72,7 @@ impl Tls {
     pub fn load(certificate: &Path, key: &Path, alpn: &[&str]) -> Result<Tls, TlsError> {
         let missing = missing_features();
         if !missing.is_empty() {
-            return Err(TlsError::Processor { missing });
+            return Err(unsupported(&missing));
         }
         let provider = Arc::new(rustls_graviola::default_provider());
         let pair = read_pair(certificate, key, &provider)?;
@@ -117,97 +117,18 @@ impl Tls {
     }
 }
 
-/// Why TLS cannot be offered.
+/// Why TLS cannot be offered: the file, what is wrong with it and what to try. A person has to
+/// change something in every case, so there are no kinds to tell apart.
 #[derive(Debug)]
-pub enum TlsError {
-    /// This processor lacks instructions that the cryptography needs.
-    Processor {
-        /// Their names, as in `/proc/cpuinfo`.
-        missing: Vec<&'static str>,
-    },
-    /// A file cannot be read, or is not PEM.
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: pem::Error,
-    },
-    /// A file is PEM, but what is needed is not in it.
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// The PEM label that was looked for.
-        label: &'static str,
-    },
-    /// The certificate is for another key.
-    Mismatch {
-        /// The file with the certificate.
-        certificate: PathBuf,
-        /// The file with the key.
-        key: PathBuf,
-    },
-    /// The certificate or the key is of a kind that is not supported, or damaged.
-    Unsupported {
-        /// The file with the certificate.
-        certificate: PathBuf,
-        /// The file with the key.
-        key: PathBuf,
-        /// What rustls says.
-        source: rustls::Error,
-    },
-}
+pub struct TlsError(String);
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsError::Processor { missing } => write!(
-                f,
-                "TLS needs processor features that are missing here: {}. Run on a newer \
-                 processor, or end TLS in a proxy in front of this server",
-                missing.join(", ")
-            ),
-            TlsError::Pem { path, source: pem::Error::Io(source) } => {
-                write!(f, "cannot read {}: {source}. Check the path and its owner", path.display())
-            }
-            TlsError::Pem { path, source } => write!(
-                f,
-                "{} is not valid PEM: {source}. `openssl x509 -in FILE -noout` or `openssl pkey \
-                 -in FILE -noout` shows where",
-                path.display()
-            ),
-            TlsError::Missing { path, label } => write!(
-                f,
-                "{} contains no `-----BEGIN {label}-----`. Are certificate and key swapped, or is \
-                 the file in DER format?",
-                path.display()
-            ),
-            TlsError::Mismatch { certificate, key } => write!(
-                f,
-                "the certificate in {} was not issued for the key in {}. The server's own \
-                 certificate must come first in its file",
-                certificate.display(),
-                key.display()
-            ),
-            TlsError::Unsupported { certificate, key, source } => write!(
-                f,
-                "cannot use {} with {}: {source}. RSA (2048 to 4096 bits), ECDSA P-256 and P-384 \
-                 keys without a passphrase are supported",
-                certificate.display(),
-                key.display()
-            ),
-        }
+        f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for TlsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            TlsError::Pem { source, .. } => Some(source),
-            TlsError::Unsupported { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for TlsError {}
 
 fn read_pair(
     certificate: &Path,
@@ -216,24 +137,49 @@ fn read_pair(
 ) -> Result<CertifiedKey, TlsError> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|source| TlsError::Pem { path: certificate.to_owned(), source })?;
-    if chain.is_empty() {
-        return Err(TlsError::Missing { path: certificate.to_owned(), label: "CERTIFICATE" });
-    }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| match source {
-        pem::Error::NoItemsFound => {
-            TlsError::Missing { path: key.to_owned(), label: "PRIVATE KEY" }
-        }
-        source => TlsError::Pem { path: key.to_owned(), source },
-    })?;
+        .and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) })
+        .map_err(|error| unreadable(certificate, "CERTIFICATE", &error))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| unreadable(key, "PRIVATE KEY", &error))?;
 
-    CertifiedKey::from_der(chain, private, provider).map_err(|source| {
-        let (certificate, key) = (certificate.to_owned(), key.to_owned());
-        match source {
-            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { certificate, key },
-            source => TlsError::Unsupported { certificate, key, source },
-        }
+    CertifiedKey::from_der(chain, private, provider).map_err(|error| {
+        let (certificate, key) = (certificate.display(), key.display());
+        TlsError(match error {
+            rustls::Error::InconsistentKeys(_) => format!(
+                "the certificate in {certificate} was not issued for the key in {key}. The \
+                 server's own certificate must come first in its file"
+            ),
+            error => format!(
+                "cannot use {certificate} with {key}: {error}. RSA (2048 to 4096 bits), ECDSA \
+                 P-256 and P-384 keys without a passphrase are supported"
+            ),
+        })
     })
+}
+
+fn unreadable(path: &Path, label: &str, error: &pem::Error) -> TlsError {
+    let path = path.display();
+    TlsError(match error {
+        pem::Error::Io(error) => {
+            format!("cannot read {path}: {error}. Check the path and its owner")
+        }
+        pem::Error::NoItemsFound => format!(
+            "{path} contains no `-----BEGIN {label}-----`. Are certificate and key swapped, or is \
+             the file in DER format?"
+        ),
+        error => format!(
+            "{path} is not valid PEM: {error}. `openssl x509 -in FILE -noout` or `openssl pkey \
+             -in FILE -noout` shows where"
+        ),
+    })
+}
+
+fn unsupported(missing: &[&str]) -> TlsError {
+    TlsError(format!(
+        "TLS needs processor features that are missing here: {}. Run on a newer processor, or end \
+         TLS in a proxy in front of this server",
+        missing.join(", ")
+    ))
 }
 
 /// What Graviola requires on this architecture (`is_cpu_supported` in its `low/*/cpu.rs`) and the
@@ -264,7 +210,7 @@ mod tests {
 
     #[test]
     fn an_old_processor_is_an_error_that_names_what_it_lacks() {
-        let text = TlsError::Processor { missing: vec!["adx", "avx2"] }.to_string();
+        let text = unsupported(&["adx", "avx2"]).to_string();
         assert!(text.contains("missing here: adx, avx2."), "{text}");
         assert!(text.contains("a proxy in front of this server"), "{text}");
     }

@@ -13,10 +13,11 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// A number, exact if it is whole.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Number {
     /// Any whole number of up to 64 bits, signed or unsigned.
     Whole(i128),
@@ -25,22 +26,13 @@ pub enum Number {
 }
 
 /// A number or a text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// See [`Number`].
     Number(Number),
     /// Any text. The output quotes and escapes it as its format demands.
     Text(String),
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Number(Number::Whole(whole)) => serializer.serialize_i128(*whole),
-            Value::Number(Number::Real(real)) => serializer.serialize_f64(*real),
-            Value::Text(text) => serializer.serialize_str(text),
-        }
-    }
 }
 
 impl fmt::Display for Number {
@@ -61,11 +53,11 @@ impl fmt::Display for Value {
     }
 }
 
-macro_rules! whole {
-    ($($kind:ty),*) => {$(
+macro_rules! numbers {
+    ($($kind:ty => $variant:ident($as:ty)),*) => {$(
         impl From<$kind> for Number {
             fn from(number: $kind) -> Number {
-                Number::Whole(number as i128)
+                Number::$variant(number as $as)
             }
         }
         impl From<$kind> for Value {
@@ -76,19 +68,8 @@ macro_rules! whole {
     )*};
 }
 
-whole!(u8, u16, u32, u64, usize, i32, i64);
-
-impl From<f64> for Number {
-    fn from(number: f64) -> Number {
-        Number::Real(number)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Value {
-        Value::Number(number.into())
-    }
-}
+numbers!(u8 => Whole(i128), u16 => Whole(i128), u32 => Whole(i128), u64 => Whole(i128),
+    usize => Whole(i128), i32 => Whole(i128), i64 => Whole(i128), f64 => Real(f64));
 
 impl From<&str> for Value {
     fn from(text: &str) -> Value {

@@ -10,7 +10,7 @@
 //!   ...
 //! ```
 //!
-//! It is the [x-ray page](crate::server::inspect) as text: one request, one page.
+//! It is the [state page](crate::server::inspect) as text: one request, one page.
 
 use super::Unexplained;
 use std::io::{Read, Write};

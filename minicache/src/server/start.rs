@@ -35,7 +35,7 @@ const IO_THREADS_MAX: usize = 128;
 pub struct Start {
     /// Where to listen, and with how many cores.
     pub options: Options,
-    /// Where metrics, health and the x-ray page are served, if anywhere.
+    /// Where metrics, health and the state page are served, if anywhere.
     pub admin: Option<SocketAddr>,
     /// The parameters.
     pub config: Config,
@@ -100,7 +100,7 @@ fn open_admin(
     cache: &Arc<Cache>,
 ) -> Result<minikit::admin::Admin, ServerError> {
     let admin = minikit::admin::start(address, Arc::new(Inspector::new(Arc::clone(cache))))?;
-    tracing::info!("x-ray page on http://{}/", admin.address());
+    tracing::info!("state page on http://{}/", admin.address());
     Ok(admin)
 }
 

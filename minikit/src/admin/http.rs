@@ -7,13 +7,24 @@
 //! GET  /metrics HTTP/1.1\r\n\r\n                   400, two spaces
 //! ```
 //!
-//! Left out: bodies of requests (no page takes one), chunked encoding, keep-alive. Every response
-//! says `Connection: close`: a scraper sends four requests a minute and a browser one every two
-//! seconds, so a connection each costs little. The grammar is RFC 9112. Redis has no HTTP; its
-//! `securityWarningCommand` (`networking.c`) closes connections that try.
+//! The head is parsed by `httparse`. Left out: bodies of requests (no page takes one), chunked
+//! encoding, keep-alive. Every response says `Connection: close`: a scraper sends four requests a
+//! minute and a browser one every two seconds, so a connection each costs little. Redis has no
+//! HTTP; its `securityWarningCommand` (`networking.c`) closes connections that try.
+
+use httparse::{EMPTY_HEADER, Error, Request, Status};
 
 /// The longest request head accepted, bytes. Browsers send about one thousand.
-pub(super) const HEAD_MAX: usize = 8 * 1024;
+const HEAD_MAX: usize = 8 * 1024;
+/// The most header fields accepted. Browsers send about twenty.
+const FIELDS_MAX: usize = 100;
+
+pub(super) const OK: &str = "200 OK";
+const BAD_REQUEST: &str = "400 Bad Request";
+pub(super) const NOT_FOUND: &str = "404 Not Found";
+pub(super) const METHOD_NOT_ALLOWED: &str = "405 Method Not Allowed";
+const HEAD_TOO_LARGE: &str = "431 Request Header Fields Too Large";
+pub(super) const UNAVAILABLE: &str = "503 Service Unavailable";
 
 /// What the bytes received so far are.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,104 +32,55 @@ pub(super) enum Parsed<'a> {
     /// The head has not ended yet.
     Incomplete,
     /// Not a request that we answer. Respond with this status.
-    Bad(Status),
+    Bad(&'static str),
     /// A request for `path`, which begins with `/` and ends before any `?`.
     Request { method: &'a str, path: &'a str },
 }
 
-/// The statuses this server knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    Ok,
-    BadRequest,
-    NotFound,
-    MethodNotAllowed,
-    HeadTooLarge,
-    Unavailable,
-    VersionNotSupported,
-}
-
-impl Status {
-    fn line(self) -> &'static str {
-        match self {
-            Status::Ok => "200 OK",
-            Status::BadRequest => "400 Bad Request",
-            Status::NotFound => "404 Not Found",
-            Status::MethodNotAllowed => "405 Method Not Allowed",
-            Status::HeadTooLarge => "431 Request Header Fields Too Large",
-            Status::Unavailable => "503 Service Unavailable",
-            Status::VersionNotSupported => "505 HTTP Version Not Supported",
-        }
-    }
-}
-
 /// Reads the head of a request.
 pub(super) fn parse(received: &[u8]) -> Parsed<'_> {
-    let Some(head) = head(received) else {
-        let too_large = received.len() >= HEAD_MAX;
-        return if too_large { Parsed::Bad(Status::HeadTooLarge) } else { Parsed::Incomplete };
-    };
-    let Ok(head) = str::from_utf8(head) else { return Parsed::Bad(Status::BadRequest) };
-    let line = head.lines().next().unwrap_or_default();
-    let mut words = line.split(' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Parsed::Bad(Status::BadRequest);
-    };
-    if !is_token(method) || !target.starts_with('/') || !version.starts_with("HTTP/") {
-        return Parsed::Bad(Status::BadRequest);
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let mut request = Request::new(&mut fields);
+    match request.parse(&received[..received.len().min(HEAD_MAX)]) {
+        Ok(Status::Complete(_)) => {}
+        Ok(Status::Partial) if received.len() < HEAD_MAX => return Parsed::Incomplete,
+        Ok(Status::Partial) | Err(Error::TooManyHeaders) => return Parsed::Bad(HEAD_TOO_LARGE),
+        Err(_) => return Parsed::Bad(BAD_REQUEST),
     }
-    if !version.starts_with("HTTP/1.") {
-        return Parsed::Bad(Status::VersionNotSupported);
+    match (request.method, request.path) {
+        (Some(method), Some(target)) if target.starts_with('/') => {
+            Parsed::Request { method, path: target.split('?').next().unwrap_or(target) }
+        }
+        _ => Parsed::Bad(BAD_REQUEST),
     }
-    let path = target.split('?').next().unwrap_or(target);
-    Parsed::Request { method, path }
-}
-
-/// Everything before the empty line that ends the head. A bare line feed also ends a line, as the
-/// RFC allows receivers.
-fn head(received: &[u8]) -> Option<&[u8]> {
-    let window = &received[..received.len().min(HEAD_MAX)];
-    let end = (0..window.len()).find(|at| {
-        let rest = &window[*at..];
-        rest.starts_with(b"\n\r\n") || rest.starts_with(b"\n\n")
-    })?;
-    Some(&window[..end])
-}
-
-fn is_token(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A response before it is encoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Response {
-    pub(super) status: Status,
+    /// Code and reason, as in [`OK`].
+    pub(super) status: &'static str,
     pub(super) content_type: &'static str,
     pub(super) body: String,
 }
 
 impl Response {
     /// A response of a few words.
-    pub(super) fn text(status: Status, body: impl Into<String>) -> Response {
+    pub(super) fn text(status: &'static str, body: impl Into<String>) -> Response {
         Response { status, content_type: "text/plain; charset=utf-8", body: body.into() + "\n" }
     }
 
     /// The bytes to send. `with_body` is false for HEAD, whose response has the head of GET.
     pub(super) fn to_bytes(&self, with_body: bool) -> Vec<u8> {
-        let allow = match self.status {
-            Status::MethodNotAllowed => "Allow: GET, HEAD\r\n",
-            _ => "",
-        };
+        let Response { status, content_type, body } = self;
+        let allow = if *status == METHOD_NOT_ALLOWED { "Allow: GET, HEAD\r\n" } else { "" };
         let head = format!(
-            "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
-             X-Content-Type-Options: nosniff\r\nConnection: close\r\n{allow}\r\n",
-            self.status.line(),
-            self.content_type,
-            self.body.len(),
+            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+             Connection: close\r\n{allow}\r\n",
+            body.len(),
         );
-        let body = if with_body { self.body.as_str() } else { "" };
+        let body = if with_body { body.as_str() } else { "" };
         (head + body).into_bytes()
     }
 }
@@ -150,8 +112,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_a_request() {
         for text in [
-            &b"\r\n\r\n"[..],
-            b"GET\r\n\r\n",
+            &b"GET\r\n\r\n"[..],
             b"GET  / HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1 x\r\n\r\n",
             b"GET metrics HTTP/1.1\r\n\r\n",
@@ -159,24 +120,24 @@ mod tests {
             b"GET / FTP/1.1\r\n\r\n",
             b"GET /\xff HTTP/1.1\r\n\r\n",
             b"*1\r\n$4\r\nPING\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"GET / HTTP/2.0\r\n\r\n",
         ] {
-            assert_eq!(parse(text), Parsed::Bad(Status::BadRequest), "{text:?}");
+            assert_eq!(parse(text), Parsed::Bad(BAD_REQUEST), "{text:?}");
         }
-        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-        assert_eq!(parse(preface), Parsed::Bad(Status::BadRequest));
-        let newer = b"GET / HTTP/2.0\r\n\r\n";
-        assert_eq!(parse(newer), Parsed::Bad(Status::VersionNotSupported));
     }
 
     #[test]
     fn a_head_without_end_is_bounded() {
         assert_eq!(parse(&[b'a'; HEAD_MAX - 1]), Parsed::Incomplete);
-        assert_eq!(parse(&[b'a'; HEAD_MAX]), Parsed::Bad(Status::HeadTooLarge));
+        assert_eq!(parse(&[b'a'; HEAD_MAX]), Parsed::Bad(HEAD_TOO_LARGE));
+        let fields = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(FIELDS_MAX + 1));
+        assert_eq!(parse(fields.as_bytes()), Parsed::Bad(HEAD_TOO_LARGE));
     }
 
     #[test]
     fn a_response_has_the_length_of_its_body_in_bytes() {
-        let response = Response::text(Status::Ok, "é");
+        let response = Response::text(OK, "é");
         let bytes = String::from_utf8(response.to_bytes(true)).expect("text");
         assert!(bytes.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain"), "{bytes}");
         assert!(bytes.contains("\r\nContent-Length: 3\r\n"), "{bytes}");
@@ -187,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_told_the_right_ones() {
-        let bytes = Response::text(Status::MethodNotAllowed, "").to_bytes(true);
+        let bytes = Response::text(METHOD_NOT_ALLOWED, "").to_bytes(true);
         let text = String::from_utf8(bytes).expect("text");
         assert!(text.contains("\r\nAllow: GET, HEAD\r\n"), "{text}");
     }

@@ -27,7 +27,7 @@
 
 mod exposition;
 mod http;
-mod xray;
+mod state_page;
 
 use std::io;
 use std::net::SocketAddr;
@@ -42,8 +42,8 @@ use crate::server::{Listener, ServerError, Shutdown, Stream};
 use crate::sync::{Arc, thread};
 
 pub use self::exposition::{Exposition, Family};
-use self::http::{Parsed, Response, Status, parse};
-pub use self::xray::{Section, Xray};
+use self::http::{Parsed, Response, parse};
+pub use self::state_page::{Section, StatePage};
 
 /// Connections at a time. Browsers open six, scrapers one.
 const CONNECTIONS_MAX: usize = 64;
@@ -57,7 +57,7 @@ pub trait Inspect: Send + Sync + 'static {
     fn metrics(&self, out: &mut Exposition);
 
     /// The engine's state as tables.
-    fn xray(&self) -> Xray;
+    fn state_page(&self) -> StatePage;
 
     /// Returns `Ok` if the engine can do its work.
     ///
@@ -94,9 +94,8 @@ impl Drop for Admin {
 /// # Errors
 /// If the address cannot be bound or the thread not started.
 pub fn start(address: SocketAddr, engine: Arc<impl Inspect>) -> Result<Admin, ServerError> {
-    let start = |source| ServerError::Start { source };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().map_err(start)?;
+    let runtime = runtime.enable_all().build().map_err(ServerError::Start)?;
     let (listener, address) = {
         let _inside = runtime.enter();
         bind(address).map_err(|source| ServerError::Listen { flag: "--admin", address, source })?
@@ -104,7 +103,8 @@ pub fn start(address: SocketAddr, engine: Arc<impl Inspect>) -> Result<Admin, Se
     let shutdown = Shutdown::new();
     let until = shutdown.clone();
     let answer = move || runtime.block_on(answer_all(Listener::Tcp(listener), engine, until));
-    let thread = thread::Builder::new().name("admin".into()).spawn(answer).map_err(start)?;
+    let thread =
+        thread::Builder::new().name("admin".into()).spawn(answer).map_err(ServerError::Start)?;
     Ok(Admin { address, shutdown, thread: Some(thread) })
 }
 
@@ -120,12 +120,12 @@ async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdo
     let connections = Connections::new();
     let admit = |stream| {
         // Above the limit the connection is closed without an answer.
-        let Some(place) = connections.enter(CONNECTIONS_MAX) else { return };
+        let Some(permit) = connections.enter(CONNECTIONS_MAX) else { return };
         let engine = Arc::clone(&engine);
         tokio::spawn(async move {
             // Too slow, gone or done: the connection ends in each case.
             let _ = tokio::time::timeout(PATIENCE, answer_one(stream, engine)).await;
-            drop(place);
+            drop(permit);
         });
     };
     listener.accept_all(until, admit).await;
@@ -152,42 +152,41 @@ async fn answer_one(mut stream: Stream, engine: Arc<impl Inspect>) -> io::Result
 
 /// The response, once the request is complete or known to be bad.
 fn response_to(received: &[u8], engine: &impl Inspect) -> Option<Vec<u8>> {
-    Some(match parse(received) {
+    let (method, path) = match parse(received) {
         Parsed::Incomplete => return None,
-        Parsed::Bad(status) => Response::text(status, "not understood").to_bytes(true),
-        Parsed::Request { method: "GET", path } => respond(path, engine).to_bytes(true),
-        Parsed::Request { method: "HEAD", path } => respond(path, engine).to_bytes(false),
-        Parsed::Request { path, .. } => refuse_method(path).to_bytes(true),
-    })
+        Parsed::Bad(status) => {
+            return Some(Response::text(status, "not understood").to_bytes(true));
+        }
+        Parsed::Request { method, path } => (method, path),
+    };
+    let response = match method {
+        _ if !PATHS.contains(&path) => {
+            Response::text(http::NOT_FOUND, format!("here are {}", PATHS.join(" ")))
+        }
+        "GET" | "HEAD" => respond(path, engine),
+        _ => Response::text(http::METHOD_NOT_ALLOWED, "GET and HEAD only"),
+    };
+    Some(response.to_bytes(method != "HEAD"))
 }
 
 const PATHS: [&str; 5] = ["/", "/xray.json", "/xray.txt", "/metrics", "/healthz"];
 
+/// The page at `path`, one of [`PATHS`].
 fn respond(path: &str, engine: &impl Inspect) -> Response {
-    let ok = |content_type, body| Response { status: Status::Ok, content_type, body };
+    let ok = |content_type, body| Response { status: http::OK, content_type, body };
     match path {
-        "/" => ok("text/html; charset=utf-8", engine.xray().to_html()),
-        "/xray.json" => ok("application/json", engine.xray().to_json()),
-        "/xray.txt" => ok("text/plain; charset=utf-8", engine.xray().to_text()),
-        "/metrics" => ok(Exposition::CONTENT_TYPE, metrics(engine)),
-        "/healthz" => match engine.healthy() {
-            Ok(()) => Response::text(Status::Ok, "ok"),
-            Err(reason) => Response::text(Status::Unavailable, reason),
+        "/" => ok("text/html; charset=utf-8", engine.state_page().to_html()),
+        "/xray.json" => ok("application/json", engine.state_page().to_json()),
+        "/xray.txt" => ok("text/plain; charset=utf-8", engine.state_page().to_text()),
+        "/metrics" => {
+            let mut page = Exposition::new();
+            engine.metrics(&mut page);
+            page.process(&Process::look());
+            ok(Exposition::CONTENT_TYPE, page.into_text())
+        }
+        _ => match engine.healthy() {
+            Ok(()) => Response::text(http::OK, "ok"),
+            Err(reason) => Response::text(http::UNAVAILABLE, reason),
         },
-        _ => Response::text(Status::NotFound, format!("here are {}", PATHS.join(" "))),
-    }
-}
-
-fn metrics(engine: &impl Inspect) -> String {
-    let mut page = Exposition::new();
-    engine.metrics(&mut page);
-    page.process(&Process::look());
-    page.into_text()
-}
-
-fn refuse_method(path: &str) -> Response {
-    match PATHS.contains(&path) {
-        true => Response::text(Status::MethodNotAllowed, "GET and HEAD only"),
-        false => Response::text(Status::NotFound, format!("here are {}", PATHS.join(" "))),
     }
 }

@@ -81,7 +81,7 @@ pub struct ServeArgs {
     /// Unix socket to serve on as well
     #[arg(long, value_name = "PATH")]
     pub unix: Option<PathBuf>,
-    /// Serve metrics, health and the x-ray page here [default: off]
+    /// Serve metrics, health and the state page here [default: off]
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     pub admin: Option<SocketAddr>,
     /// Cores to serve on; 0 takes all
@@ -160,7 +160,7 @@ pub fn print_ready(engine: &Engine, bound: &Bound) {
 
 /// Sends `tracing` events to standard error: `RUST_LOG=debug`, `RUST_LOG=warn,minikit=trace`;
 /// by default from `info` up. Only the first call in a process counts.
-pub fn log_to_stderr() {
+fn log_to_stderr() {
     let wish = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, misread) = match wish.parse::<Targets>() {
         Ok(filter) if !wish.is_empty() => (filter, None),

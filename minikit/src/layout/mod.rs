@@ -154,8 +154,6 @@ pub struct Field {
     pub range: Range<usize>,
     /// The name of the field.
     pub name: &'static str,
-    /// Its Rust type, as written in the declaration.
-    pub kind: &'static str,
     /// What the field says, in a few words.
     pub meaning: &'static str,
     /// Prints the value. It is given exactly the bytes of the field.
@@ -261,11 +259,6 @@ impl<T: FieldType> At<T> {
     /// The first byte of the field.
     pub const fn start(self) -> usize {
         self.start
-    }
-
-    /// The byte after the field.
-    pub const fn end(self) -> usize {
-        self.start + T::SIZE
     }
 
     /// The bytes of the field.
@@ -447,25 +440,21 @@ macro_rules! layout {
             /// Bytes of the fixed part.
             $vis const SIZE: usize = $size;
 
-            /// The rows of the layout, as data.
-            $vis const FIELDS: &'static [$crate::layout::Field] = &[$( $crate::layout::Field {
-                range: $start..$end,
-                name: stringify!($field),
-                kind: stringify!($kind),
-                meaning: $meaning,
-                show: |bytes| {
-                    let value = <$kind as $crate::layout::FieldType>::read(
-                        bytes, $crate::layout::ByteOrder::$order);
-                    $crate::layout!(@show value $(, $show)?)
-                },
-                table: <$kind as $crate::layout::FieldType>::TABLE,
-            } ),*];
-
-            /// The whole layout, as data.
+            /// The layout, as data.
             $vis const TABLE: $crate::layout::Table = $crate::layout::Table {
                 name: stringify!($name),
                 size: $size,
-                fields: Self::FIELDS,
+                fields: &[$( $crate::layout::Field {
+                    range: $start..$end,
+                    name: stringify!($field),
+                    meaning: $meaning,
+                    show: |bytes| {
+                        let value = <$kind as $crate::layout::FieldType>::read(
+                            bytes, $crate::layout::ByteOrder::$order);
+                        $crate::layout!(@show value $(, $show)?)
+                    },
+                    table: <$kind as $crate::layout::FieldType>::TABLE,
+                } ),*],
                 tail: $crate::layout!(@tail $($tail, $tail_meaning, Self::tail_end)?),
                 file: file!(),
                 line: line!(),

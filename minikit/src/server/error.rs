@@ -35,15 +35,10 @@ pub enum ServerError {
         source: io::Error,
     },
     /// The system refused a thread or an event queue.
-    Start {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A thread of the server panicked outside of its connections; the others were drained.
-    Panicked {
-        /// Its name: `core-0`, `accept`.
-        thread: String,
-    },
+    Start(io::Error),
+    /// The thread of this name (`core-0`, `accept`) panicked outside of its connections; the others
+    /// were drained.
+    Panicked(String),
 }
 
 impl fmt::Display for ServerError {
@@ -58,11 +53,11 @@ impl fmt::Display for ServerError {
             ServerError::Unix { path, source } => {
                 write!(f, "cannot listen on {}: {source}", path.display())
             }
-            ServerError::Start { source } => write!(
+            ServerError::Start(source) => write!(
                 f,
                 "cannot start a thread: {source}. Fewer threads, or a higher `ulimit -n`, may help"
             ),
-            ServerError::Panicked { thread } => {
+            ServerError::Panicked(thread) => {
                 write!(f, "thread {thread} panicked; its message is on standard error")
             }
         }
@@ -90,8 +85,8 @@ impl std::error::Error for ServerError {
         match self {
             ServerError::Listen { source, .. }
             | ServerError::Unix { source, .. }
-            | ServerError::Start { source } => Some(source),
-            ServerError::NoAddress | ServerError::Panicked { .. } => None,
+            | ServerError::Start(source) => Some(source),
+            ServerError::NoAddress | ServerError::Panicked(_) => None,
         }
     }
 }

@@ -111,10 +111,9 @@ pub fn run<P: Shape>(
     let control = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| ServerError::Start { source })?;
+        .map_err(ServerError::Start)?;
     let result = control.block_on(async {
-        signals::watch(shutdown.clone(), Arc::clone(shape.hooks()))
-            .map_err(|source| ServerError::Start { source })?;
+        signals::watch(shutdown.clone(), Arc::clone(shape.hooks())).map_err(ServerError::Start)?;
         let mut threads = ServerThreads::new(shutdown, options.drain_timeout);
         shape.start(acceptors, &options, &mut threads)?;
         threads.supervise(|| on_ready(&sockets.bound, listeners)).await

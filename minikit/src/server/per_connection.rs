@@ -53,10 +53,6 @@ impl<S: BlockingService> Shape for PerConnection<S> {
         &self.0
     }
 
-    fn acceptors(&self, _options: &Options) -> usize {
-        1
-    }
-
     fn start(
         self,
         acceptors: Vec<Acceptor>,
@@ -190,11 +186,6 @@ impl BlockingStream {
     /// Turns on TCP keepalive; see [`Stream::keep_alive`].
     pub fn keep_alive(&self, idle: Duration) {
         self.connection.detached.address.keep_alive(&self.connection.detached.socket, idle);
-    }
-
-    /// Returns true if the client came through the Unix socket.
-    pub fn is_unix(&self) -> bool {
-        self.connection.detached.address.is_unix()
     }
 }
 

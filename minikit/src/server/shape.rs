@@ -27,8 +27,10 @@ pub trait Shape {
     /// The engine, for the signal handlers.
     fn hooks(&self) -> &Arc<Self::Hooks>;
 
-    /// How many sets of listening sockets the shape accepts from.
-    fn acceptors(&self, options: &Options) -> usize;
+    /// How many sets of listening sockets the shape accepts from: one, if one thread accepts.
+    fn acceptors(&self, _options: &Options) -> usize {
+        1
+    }
 
     /// Starts the threads of the server, with one element of `acceptors` per set of sockets.
     ///

@@ -55,10 +55,6 @@ impl<S: Service> Shape for Spread<S> {
         &self.0
     }
 
-    fn acceptors(&self, _options: &Options) -> usize {
-        1
-    }
-
     fn start(
         self,
         acceptors: Vec<Acceptor>,

@@ -88,11 +88,6 @@ impl Stream {
         self.address.keep_alive(&self.as_socket(), idle);
     }
 
-    /// Returns true if the client came through the Unix socket.
-    pub fn is_unix(&self) -> bool {
-        self.address.is_unix()
-    }
-
     /// The socket itself, bypassing the runtime.
     pub(super) fn as_socket(&self) -> SockRef<'_> {
         match &self.socket {
@@ -147,14 +142,10 @@ impl Address {
     }
 
     pub(super) fn keep_alive(&self, socket: &Socket, idle: Duration) {
-        if !self.is_unix() {
+        if matches!(self, Address::Tcp(_)) {
             let probes = TcpKeepalive::new().with_time(idle).with_interval(idle / 3);
             let _ = socket.set_tcp_keepalive(&probes.with_retries(3));
         }
-    }
-
-    pub(super) fn is_unix(&self) -> bool {
-        matches!(self, Address::Unix(_))
     }
 }
 

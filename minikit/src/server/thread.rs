@@ -90,7 +90,7 @@ impl ServerThreads {
             Ok(handle) => self.handles.push((name, handle)),
             Err(source) => {
                 self.shutdown.request();
-                return Err(ServerError::Start { source });
+                return Err(ServerError::Start(source));
             }
         }
         Ok(())
@@ -122,8 +122,8 @@ impl ServerThreads {
 /// The first error of any thread, in the order of their start.
 fn join(handles: Vec<(String, thread::JoinHandle<io::Result<()>>)>) -> Result<(), ServerError> {
     handles.into_iter().try_for_each(|(thread, handle)| match handle.join() {
-        Ok(result) => result.map_err(|source| ServerError::Start { source }),
-        Err(_) => Err(ServerError::Panicked { thread }),
+        Ok(result) => result.map_err(ServerError::Start),
+        Err(_) => Err(ServerError::Panicked(thread)),
     })
 }
 

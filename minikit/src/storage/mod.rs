@@ -41,9 +41,9 @@
 //!
 //! `Disk` and `DiskFile` are object-safe, and engines hold `Arc<dyn Disk>` and `Box<dyn DiskFile>`.
 //! A type parameter would save one indirect call in front of a system call, and would spread
-//! through every type of an engine that holds files, as a log with thousands of segments does. `sendfile` and mapping need the real file: [`DiskFile::as_fd`]
-//! returns it, or nothing on a simulated disk, where the caller reads instead. All file operations
-//! carry their offset and take `&self`, so threads share a file without a lock.
+//! through every type of an engine that holds files. `sendfile` and mapping need the real file:
+//! [`DiskFile::as_fd`] returns it, or nothing on a simulated disk, where the caller reads instead.
+//! All file operations carry their offset and take `&self`, so threads share a file without a lock.
 //!
 //! # Counterparts
 //!

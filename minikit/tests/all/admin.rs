@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use minikit::admin::{Admin, Exposition, Inspect, Xray, start};
+use minikit::admin::{Admin, Exposition, Inspect, StatePage, start};
 use minikit::server::ServerError;
 use minikit::sync::Arc;
 
@@ -17,10 +17,10 @@ impl Inspect for Patient {
         out.counter("patient_beats_total", "Heart beats.", 72u64);
     }
 
-    fn xray(&self) -> Xray {
-        let mut xray = Xray::new("patient");
-        xray.table("Bones", "", &["bone", "count"]).row(["rib".into(), 24u64.into()]);
-        xray
+    fn state_page(&self) -> StatePage {
+        let mut page = StatePage::new("patient");
+        page.table("Bones", "", &["bone", "count"]).row(["rib".into(), 24u64.into()]);
+        page
     }
 
     fn healthy(&self) -> Result<(), String> {
@@ -101,7 +101,7 @@ fn wrong_requests_get_the_status_that_says_so() {
         (b"POST /nowhere HTTP/1.1\r\n\r\n", "404 Not Found"),
         (b"POST /metrics HTTP/1.1\r\n\r\n", "405 Method Not Allowed"),
         (b"nonsense\r\n\r\n", "400 Bad Request"),
-        (b"GET / HTTP/3\r\n\r\n", "505 HTTP Version Not Supported"),
+        (b"GET / HTTP/3\r\n\r\n", "400 Bad Request"),
         (&large, "431 Request Header Fields Too Large"),
     ] {
         assert_eq!(ask(&admin, request).0, format!("HTTP/1.1 {status}"));

@@ -320,7 +320,7 @@ fn a_core_that_panics_ends_the_server_with_an_error() {
     oracle.bad_core = Some(1);
     let options = Options { threads: 3, ..any_port() };
     let error = failure(options, oracle);
-    assert!(matches!(&error, ServerError::Panicked { thread } if thread == "core-1"), "{error:?}");
+    assert!(matches!(&error, ServerError::Panicked(thread) if thread == "core-1"), "{error:?}");
 }
 
 #[test]

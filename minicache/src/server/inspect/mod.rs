@@ -1,25 +1,25 @@
-//! What the admin endpoint shows: metrics for Prometheus, health, and the x-ray page.
+//! What the admin endpoint shows: metrics for Prometheus, health, and the state page.
 //!
 //! ```text
-//! GET /metrics   ─> [metrics]  one look at each shard: counts only
-//! GET /          ─> [xray]     a longer look at each shard: pages, wheel, candidates, some keys
+//! GET /metrics   ─> [metrics]     one look at each shard: counts only
+//! GET /          ─> [state_page]  a longer look at each shard: pages, wheel, candidates, some keys
 //! GET /healthz   ─> every lock can be taken, and nobody has asked the server to stop
 //! ```
 //!
 //! **What does a look cost the clients?** Shards are locked one after another, never two at once,
 //! so a look holds up the commands of one shard for some microseconds (counts) or at most about a
-//! millisecond (x-ray: all that is walked is bounded). Therefore the sums are not those of one
+//! millisecond (state page: all that is walked is bounded). Therefore the sums are not those of one
 //! instant; Redis, with one thread, can promise that and stops the world for it (`INFO`, `MEMORY
 //! STATS`, `DEBUG HTSTATS`).
 
 mod metrics;
-mod xray;
+mod state_page;
 
 use crate::commands::cache::Cache;
 use crate::commands::stats::CommandCounters;
 use crate::commands::stats::Counters;
 use crate::engine::store::shard::{Shard, ShardStats};
-use minikit::admin::{Exposition, Inspect, Xray};
+use minikit::admin::{Exposition, Inspect, StatePage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,8 +40,8 @@ impl Inspect for Inspector {
         metrics::write(&self.cache, out);
     }
 
-    fn xray(&self) -> Xray {
-        xray::look(&self.cache)
+    fn state_page(&self) -> StatePage {
+        state_page::look(&self.cache)
     }
 
     fn healthy(&self) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The x-ray page: the cache as one would see it with the lid off.
+//! The state page: tables of what the cache holds and how its parts are doing.
 //!
 //! ```text
 //! Expiry wheel                                     Eviction pool, the next to go first
@@ -21,7 +21,7 @@ use crate::engine::store::slab::ClassUse;
 use crate::engine::store::wheel;
 use crate::engine::tuning::MaxmemoryPolicy as Policy;
 use crate::server::now;
-use minikit::admin::Xray;
+use minikit::admin::StatePage;
 use minikit::process::Process;
 use minikit::value::Value;
 use std::collections::BTreeMap;
@@ -37,8 +37,8 @@ const ROWS: usize = 24;
 const KEY_CHARS: usize = 40;
 
 /// The whole page.
-pub(super) fn look(cache: &Cache) -> Xray {
-    let mut page = Xray::new("minicache");
+pub(super) fn look(cache: &Cache) -> StatePage {
+    let mut page = StatePage::new("minicache");
     let databases = databases(cache);
     let mut rng = cache.shards.rng();
     let views = each_shard(cache, |_, shard| View::of(shard, databases, &mut rng));
@@ -108,7 +108,7 @@ fn sample_encodings(
     found
 }
 
-fn server(cache: &Cache, page: &mut Xray) {
+fn server(cache: &Cache, page: &mut StatePage) {
     let up_s = (now().ms - cache.stats.identity.started_ms).max(0) / 1000;
     page.list("Server", "")
         .row(["version".into(), env!("CARGO_PKG_VERSION").into()])
@@ -123,7 +123,7 @@ fn server(cache: &Cache, page: &mut Xray) {
         .row(["error replies".into(), cache.stats.totals.errors().values().sum::<u64>().into()]);
 }
 
-fn memory(cache: &Cache, shards: &[&Figures], page: &mut Xray) {
+fn memory(cache: &Cache, shards: &[&Figures], page: &mut StatePage) {
     let sum = |figure: fn(&Figures) -> usize| shards.iter().map(|it| figure(it)).sum::<usize>();
     let settings = &cache.config.snapshot().settings;
     let limit = match settings.maxmemory {
@@ -142,7 +142,7 @@ fn memory(cache: &Cache, shards: &[&Figures], page: &mut Xray) {
         .row(["resident".into(), size(Process::look().resident_bytes as usize).into()]);
 }
 
-fn keys(views: &[View], page: &mut Xray) {
+fn keys(views: &[View], page: &mut StatePage) {
     let columns = ["database", "keys", "with a deadline"];
     let table = page.table("Keys", "Databases that hold any.", &columns);
     for (db, (keys, volatile)) in keys_by_database(views.iter().map(|it| &it.figures))
@@ -154,7 +154,7 @@ fn keys(views: &[View], page: &mut Xray) {
     }
 }
 
-fn busiest_commands(cache: &Cache, page: &mut Xray) {
+fn busiest_commands(cache: &Cache, page: &mut StatePage) {
     let note = "Of quick commands one in 256 is timed, and counts for all.";
     let columns = ["command", "calls", "µs per call", "errors"];
     let calls = |id| of_command(cache, id, |it| &it.calls);
@@ -170,7 +170,7 @@ fn busiest_commands(cache: &Cache, page: &mut Xray) {
     }
 }
 
-fn expiry_wheel(views: &[View], page: &mut Xray) {
+fn expiry_wheel(views: &[View], page: &mut StatePage) {
     let note = format!("Counted up to {WALKED} keys per shard, database and level.");
     let columns = ["level", "one slot spans", "reaches", "keys"];
     let table = page.table("Expiry wheel", &note, &columns);
@@ -192,7 +192,7 @@ fn expiry_wheel(views: &[View], page: &mut Xray) {
     }
 }
 
-fn eviction_pool(cache: &Cache, views: &[View], page: &mut Xray) {
+fn eviction_pool(cache: &Cache, views: &[View], page: &mut StatePage) {
     let policy = cache.config.snapshot().settings.maxmemory_policy;
     let note = "The coldest keys that were sampled, kept from one eviction to the next. The first \
                 of each shard is the next to go. Empty until something is evicted.";
@@ -226,7 +226,7 @@ fn coldness(policy: Policy, coldness: u64) -> String {
     }
 }
 
-fn encodings(views: &[View], page: &mut Xray) {
+fn encodings(views: &[View], page: &mut StatePage) {
     let mut sum: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
     for (kind, (count, bytes)) in views.iter().flat_map(|view| &view.encodings) {
         let found = sum.entry(*kind).or_default();
@@ -243,7 +243,7 @@ fn encodings(views: &[View], page: &mut Xray) {
     }
 }
 
-fn slab_pages(views: &[View], page: &mut Xray) {
+fn slab_pages(views: &[View], page: &mut StatePage) {
     let mut sum: BTreeMap<usize, ClassUse> = BTreeMap::new();
     for class in views.iter().flat_map(|view| &view.classes) {
         sum.entry(class.slot_bytes).or_default().add(class);
@@ -260,7 +260,7 @@ fn slab_pages(views: &[View], page: &mut Xray) {
     }
 }
 
-fn clients(cache: &Cache, page: &mut Xray) {
+fn clients(cache: &Cache, page: &mut StatePage) {
     let now_ms = now().ms;
     let all = cache.registry.clients.all();
     let note = format!("{} of {}, the latest first.", all.len().min(ROWS), all.len());
@@ -285,7 +285,7 @@ fn clients(cache: &Cache, page: &mut Xray) {
     }
 }
 
-fn shard_table(shards: &[&Figures], page: &mut Xray) {
+fn shard_table(shards: &[&Figures], page: &mut StatePage) {
     let columns = [
         "shard",
         "keys",

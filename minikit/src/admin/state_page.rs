@@ -1,12 +1,12 @@
 //! The state page: the inside of a running engine as tables.
 //!
-//! An engine fills an [`Xray`] with sections. A section is a table, or a list of names and values:
+//! An engine fills a [`StatePage`] with sections: tables, or lists of names and values.
 //!
 //! ```
-//! # use minikit::admin::Xray;
-//! let mut xray = Xray::new("minicache");
-//! xray.list("Memory", "What the allocator gave.").row(["used_bytes".into(), 1024.into()]);
-//! let shards = xray.table("Shards", "One lock each.", &["shard", "keys"]);
+//! # use minikit::admin::StatePage;
+//! let mut page = StatePage::new("minicache");
+//! page.list("Memory", "What the allocator gave.").row(["used_bytes".into(), 1024.into()]);
+//! let shards = page.table("Shards", "One lock each.", &["shard", "keys"]);
 //! shards.row([0.into(), 17.into()]).row([1.into(), 9.into()]);
 //! ```
 //!
@@ -17,15 +17,13 @@
 //! Counterparts in Redis: `INFO`, `MEMORY STATS`, `DEBUG HTSTATS`. They need a client and the right
 //! command; this needs a browser.
 
-use std::fmt::{self, Write};
-
 use serde::Serialize;
 
 use crate::value::Value;
 
 /// The state of an engine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Xray {
+pub struct StatePage {
     title: String,
     sections: Vec<Section>,
 }
@@ -39,10 +37,10 @@ pub struct Section {
     rows: Vec<Vec<Value>>,
 }
 
-impl Xray {
+impl StatePage {
     /// A page without sections.
-    pub fn new(title: impl Into<String>) -> Xray {
-        Xray { title: title.into(), sections: Vec::new() }
+    pub fn new(title: impl Into<String>) -> StatePage {
+        StatePage { title: title.into(), sections: Vec::new() }
     }
 
     /// Adds a section of names and values: rows of two cells. `note` is a sentence that explains
@@ -77,15 +75,12 @@ impl Xray {
     pub(super) fn to_html(&self) -> String {
         let title = escaped(&self.title);
         let mut out = String::new();
-        push(&mut out, format_args!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n"));
-        push(&mut out, format_args!("<main>\n<h1>{title}</h1>\n"));
+        out += &format!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n");
+        out += &format!("<main>\n<h1>{title}</h1>\n");
         for section in &self.sections {
             section.write_html(&mut out);
         }
-        push(
-            &mut out,
-            format_args!("</main>\n<footer>{FOOT}</footer>\n<script>{SCRIPT}</script>\n"),
-        );
+        out += &format!("</main>\n<footer>{FOOT}</footer>\n<script>{SCRIPT}</script>\n");
         out
     }
 }
@@ -98,42 +93,44 @@ impl Section {
     }
 
     fn write_text(&self, out: &mut String) {
-        push(out, format_args!("\n{}\n", self.title.to_uppercase()));
+        *out += &format!("\n{}\n", self.title.to_uppercase());
         if !self.note.is_empty() {
-            push(out, format_args!("{}\n", self.note));
+            *out += &format!("{}\n", self.note);
         }
+
+        // The heading, if there is one, is a line like the rows.
         let heading = (!self.columns.is_empty()).then(|| self.columns.clone());
-        let cells = |row: &Vec<Value>| row.iter().map(Value::to_string).collect::<Vec<_>>();
-        let lines = heading.into_iter().chain(self.rows.iter().map(cells)).collect::<Vec<_>>();
-        let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let rows = self.rows.iter().map(|row| row.iter().map(Value::to_string).collect());
+        let lines = heading.into_iter().chain(rows).collect::<Vec<Vec<String>>>();
         let width = |column: usize| {
-            lines.iter().filter_map(|line| line.get(column)).map(|it| it.chars().count()).max()
+            let cells = lines.iter().filter_map(|line| line.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths = (0..columns).map(|column| width(column).unwrap_or(0)).collect::<Vec<_>>();
         for line in &lines {
             let mut text = String::new();
-            for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-                match self.is_numeric(column) {
-                    true => push(&mut text, format_args!("  {cell:>width$}")),
-                    false => push(&mut text, format_args!("  {cell:<width$}")),
-                }
+            for (column, cell) in line.iter().enumerate() {
+                let width = width(column);
+                text += &match self.is_numeric(column) {
+                    true => format!("  {cell:>width$}"),
+                    false => format!("  {cell:<width$}"),
+                };
             }
-            push(out, format_args!("{}\n", text.trim_end()));
+            *out += &format!("{}\n", text.trim_end());
         }
     }
 
     fn write_html(&self, out: &mut String) {
-        push(out, format_args!("<section>\n<h2>{}</h2>\n", escaped(&self.title)));
+        *out += &format!("<section>\n<h2>{}</h2>\n", escaped(&self.title));
         if !self.note.is_empty() {
-            push(out, format_args!("<p>{}</p>\n", escaped(&self.note)));
+            *out += &format!("<p>{}</p>\n", escaped(&self.note));
         }
         let kind = if self.columns.is_empty() { "list" } else { "table" };
-        push(out, format_args!("<div class=\"wide\"><table class=\"{kind}\">\n"));
+        *out += &format!("<div class=\"wide\"><table class=\"{kind}\">\n");
         if !self.columns.is_empty() {
             out.push_str("<thead><tr>");
             for (index, column) in self.columns.iter().enumerate() {
                 let class = if self.is_numeric(index) { " class=\"n\"" } else { "" };
-                push(out, format_args!("<th scope=\"col\"{class}>{}</th>", escaped(column)));
+                *out += &format!("<th scope=\"col\"{class}>{}</th>", escaped(column));
             }
             out.push_str("</tr></thead>\n");
         }
@@ -148,10 +145,10 @@ impl Section {
             let text = escaped(&cell.to_string());
             match cell {
                 _ if index == 0 && self.columns.is_empty() => {
-                    push(out, format_args!("<th scope=\"row\">{text}</th>"));
+                    *out += &format!("<th scope=\"row\">{text}</th>");
                 }
-                Value::Number(_) => push(out, format_args!("<td class=\"n\">{text}</td>")),
-                Value::Text(_) => push(out, format_args!("<td>{text}</td>")),
+                Value::Number(_) => *out += &format!("<td class=\"n\">{text}</td>"),
+                Value::Text(_) => *out += &format!("<td>{text}</td>"),
             }
         }
         out.push_str("</tr>\n");
@@ -163,25 +160,10 @@ impl Section {
     }
 }
 
-/// `write!` to a `String`, which cannot fail.
-fn push(out: &mut String, text: fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a String takes every text");
-}
-
 /// Escapes text for HTML, also within quotes.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+    let steps = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
+    steps.iter().fold(text.to_owned(), |text, (from, to)| text.replace(*from, to))
 }
 
 const HEAD: &str = "<!doctype html>
@@ -196,61 +178,21 @@ const HEAD: &str = "<!doctype html>
 const FOOT: &str = "Refreshed every two seconds. <a href=\"/xray.json\">JSON</a> \
 <a href=\"/xray.txt\">text</a> <a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a>";
 
-/// Text and background colors are the browser's (`CanvasText`, `Canvas`), so the light scheme, the
-/// dark scheme and a reader's own colors all work.
-const STYLE: &str = "
-:root { color-scheme: light dark; --line: color-mix(in srgb, CanvasText 15%, Canvas);
-  --soft: color-mix(in srgb, CanvasText 65%, Canvas); }
-body { margin: 0 auto; padding: 1rem; max-width: 72rem; font: 15px/1.45 system-ui, sans-serif; }
-h1 { font-size: 1.3rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
-main { display: grid; gap: 1.5rem 2rem; align-items: start;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
-h1 { grid-column: 1 / -1; }
-section { min-width: 0; }
-section:has(th:nth-child(7)) { grid-column: 1 / -1; }
-h2 { font-size: 1rem; margin: 0; }
-p { margin: .2rem 0 0; color: var(--soft); }
-.wide { overflow-x: auto; margin-top: .5rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .2rem .75rem .2rem 0; border-top: 1px solid var(--line);
-  vertical-align: top; }
-.table td:not(.n) { min-width: 8ch; }
-th { font-weight: 500; color: var(--soft); white-space: nowrap; }
-.n { text-align: right; white-space: nowrap; }
-.list td { text-align: right; padding-right: 0; overflow-wrap: anywhere; }
-footer { margin-top: 2rem; color: var(--soft); }
-a { color: inherit; margin-right: .5rem; }
-.gone { opacity: .45; }
-";
-
-/// A hidden tab requests nothing. While the server is gone, the page fades and keeps trying.
-const SCRIPT: &str = "
-const anew = async () => {
-  if (document.hidden) return;
-  const old = document.querySelector('main');
-  try {
-    const text = await (await fetch('/')).text();
-    const next = new DOMParser().parseFromString(text, 'text/html').querySelector('main');
-    const across = [...old.querySelectorAll('.wide')].map(it => it.scrollLeft);
-    old.replaceWith(next);
-    next.querySelectorAll('.wide').forEach((it, i) => it.scrollLeft = across[i] || 0);
-  } catch { old.classList.add('gone'); }
-};
-setInterval(anew, 2000);
-";
+const STYLE: &str = include_str!("state_page.css");
+const SCRIPT: &str = include_str!("state_page.js");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn specimen() -> Xray {
-        let mut xray = Xray::new("mini <cache>");
-        xray.list("Memory", "What the allocator \"really\" gave.")
+    fn specimen() -> StatePage {
+        let mut page = StatePage::new("mini <cache>");
+        page.list("Memory", "What the allocator \"really\" gave.")
             .row(["used_bytes".into(), 1024u64.into()])
             .row(["policy".into(), "noeviction".into()]);
-        xray.table("Shards", "", &["shard", "name"])
+        page.table("Shards", "", &["shard", "name"])
             .row([0u64.into(), "<script>alert('x')</script>".into()]);
-        xray
+        page
     }
 
     #[test]
@@ -269,8 +211,8 @@ mod tests {
 
     #[test]
     fn text_is_aligned_in_columns() {
-        let mut xray = specimen();
-        let numbers = xray.table("Levels", "", &["level", "spans", "keys"]);
+        let mut page = specimen();
+        let numbers = page.table("Levels", "", &["level", "spans", "keys"]);
         numbers.row([0u64.into(), "16 ms".into(), 12_000u64.into()]);
         numbers.row([1u64.into(), "1 s".into(), 7u64.into()]);
         let expected = "\
@@ -290,7 +232,7 @@ LEVELS
       0  16 ms  12000
       1  1 s        7
 ";
-        assert_eq!(xray.to_text(), expected);
+        assert_eq!(page.to_text(), expected);
     }
 
     #[test]
