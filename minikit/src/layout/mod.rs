@@ -261,9 +261,14 @@ impl<T: FieldType> At<T> {
         self.start
     }
 
+    /// The byte after the field.
+    pub const fn end(self) -> usize {
+        self.start + T::SIZE
+    }
+
     /// The bytes of the field.
     pub const fn range(self) -> Range<usize> {
-        self.start..self.start + T::SIZE
+        self.start..self.end()
     }
 
     /// Reads the field from `bytes`, which begin with the layout.
