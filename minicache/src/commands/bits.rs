@@ -34,14 +34,14 @@ pub fn setbit(c: &mut Call) -> Answer {
         _ => return Err(Error::new("ERR bit is not an integer or out of range")),
     };
     let key = c.key(1);
-    let text = c.store.text_mut(key)?;
+    let text = c.keyspace.text_mut(key)?;
     let grew = grow(text, offset / 8 + 1);
     let byte = &mut text[offset / 8];
     let mask = 0x80 >> (offset % 8);
     let was = *byte & mask != 0;
     *byte = if on { *byte | mask } else { *byte & !mask };
     if grew || was != on {
-        c.store.changed(Events::STRING, "setbit", key);
+        c.keyspace.changed(Events::STRING, "setbit", key);
     }
     c.out.int(was.into());
     Ok(())
@@ -51,7 +51,7 @@ pub fn setbit(c: &mut Call) -> Answer {
 pub fn getbit(c: &mut Call) -> Answer {
     let offset = bit_offset(c, c.arg(2), 1)?;
     let mut scratch = ItoaBuf::new();
-    let text = text(c.store.string(c.key(1))?, &mut scratch);
+    let text = text(c.keyspace.string(c.key(1))?, &mut scratch);
     let on = text.get(offset / 8).is_some_and(|byte| byte & (0x80 >> (offset % 8)) != 0);
     c.out.int(on.into());
     Ok(())
@@ -60,7 +60,7 @@ pub fn getbit(c: &mut Call) -> Answer {
 /// `BITCOUNT key [start end [BYTE | BIT]]`
 pub fn bitcount(c: &mut Call) -> Answer {
     let mut scratch = ItoaBuf::new();
-    let Some(found) = c.store.string(c.key(1))? else {
+    let Some(found) = c.keyspace.string(c.key(1))? else {
         c.out.int(0);
         return Ok(());
     };
@@ -91,7 +91,7 @@ pub fn bitpos(c: &mut Call) -> Answer {
         _ => return Err(Error::new("ERR The bit argument must be 1 or 0.")),
     };
     let mut scratch = ItoaBuf::new();
-    let Some(found) = c.store.string(c.key(1))? else {
+    let Some(found) = c.keyspace.string(c.key(1))? else {
         c.out.int(if wanted { -1 } else { 0 });
         return Ok(());
     };
@@ -127,9 +127,9 @@ pub fn bitop(c: &mut Call) -> Answer {
 
 fn combine(c: &mut Call, with: impl Fn(u8, u8) -> u8) -> Answer {
     let mut scratch = ItoaBuf::new();
-    let mut result = text(c.store.string(c.key(3))?, &mut scratch).to_vec();
+    let mut result = text(c.keyspace.string(c.key(3))?, &mut scratch).to_vec();
     for key in c.args.from(4).iter() {
-        let other = text(c.store.string(c.store.key(key))?, &mut scratch);
+        let other = text(c.keyspace.string(c.keyspace.key(key))?, &mut scratch);
         grow(&mut result, other.len());
         let (both, rest) = result.split_at_mut(other.len());
         both.iter_mut().zip(other).for_each(|(one, other)| *one = with(*one, *other));
@@ -144,7 +144,7 @@ fn negate(c: &mut Call) -> Answer {
         return Err(Error::new("ERR BITOP NOT must be called with a single source key."));
     }
     let mut scratch = ItoaBuf::new();
-    let source = text(c.store.string(c.key(3))?, &mut scratch);
+    let source = text(c.keyspace.string(c.key(3))?, &mut scratch);
     let result = source.iter().map(|byte| !byte).collect();
     store_result(c, result);
     Ok(())
@@ -154,10 +154,10 @@ fn store_result(c: &mut Call, result: Vec<u8>) {
     let key = c.key(2);
     c.out.count(result.len());
     if !result.is_empty() {
-        c.store.set(key, NewValue::Object(Object::Text(result)), None);
-        c.store.changed(Events::STRING, "set", key);
-    } else if c.store.remove(key) {
-        c.store.changed(Events::GENERIC, "del", key);
+        c.keyspace.set(key, NewValue::Object(Object::Text(result)), None);
+        c.keyspace.changed(Events::STRING, "set", key);
+    } else if c.keyspace.remove(key) {
+        c.keyspace.changed(Events::GENERIC, "del", key);
     }
 }
 

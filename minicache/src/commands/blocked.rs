@@ -55,7 +55,7 @@ pub fn block_for_keys(c: &mut Call, keys: &[&[u8]], timeout_ms: Option<i64>) {
                 db,
                 protocol: c.session.protocol,
             };
-            c.session.wait_until_ms = timeout_ms.map(|ms| c.store.now.ms.saturating_add(ms));
+            c.session.wait_until_ms = timeout_ms.map(|ms| c.keyspace.now.ms.saturating_add(ms));
             c.session.waiting = Some(c.cache.registry.blocked.register(blocked, db, keys));
             c.parked = true;
         }
@@ -69,7 +69,7 @@ pub fn looks_at<T: Container>(c: &mut Call, key: Key) -> bool {
         return true;
     }
     c.ready_key == Some(key.bytes)
-        && match c.store.peek(key) {
+        && match c.keyspace.peek(key) {
             Some(Value::Object(object)) => T::of(object).is_some(),
             _ => false,
         }
@@ -97,8 +97,8 @@ pub fn timeout_ms(argument: &[u8]) -> Result<Option<i64>, Error> {
 /// becomes ready (`handleClientsBlockedOnKeys`).
 #[inline(never)]
 pub fn serve_ready_keys(executor: &mut Executor) {
-    while !executor.store.ready_keys.is_empty() {
-        let key = executor.store.ready_keys.remove(0);
+    while !executor.keyspace.ready_keys.is_empty() {
+        let key = executor.keyspace.ready_keys.remove(0);
         for id in executor.cache.registry.blocked.queue(&key) {
             if !serve(executor, id, &key) {
                 break;
@@ -117,11 +117,11 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
 
     // From the claim to its end the shards of all its keys stay locked, so that a timeout or a
     // disconnection on another core finds the command either before it began or after it ended.
-    let outer_db = std::mem::replace(&mut executor.store.db, key.0);
+    let outer_db = std::mem::replace(&mut executor.keyspace.db, key.0);
     executor.lock_for(blocked.command, args, &mut None);
-    let exists = executor.store.exists(executor.store.key(&key.1));
+    let exists = executor.keyspace.exists(executor.keyspace.key(&key.1));
     if !exists || !cache.registry.blocked.claim(id) {
-        executor.store.db = outer_db;
+        executor.keyspace.db = outer_db;
         return exists;
     }
 
@@ -132,7 +132,7 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
         args,
         command: blocked.command,
         session: &mut session,
-        store: &mut executor.store,
+        keyspace: &mut executor.keyspace,
         cache,
         counters: executor.counters,
         settings: executor.settings,
@@ -153,6 +153,6 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
         let bytes = std::mem::take(reply.buffer());
         blocked.client.mailbox.deliver(Message::Unblocked(bytes));
     }
-    executor.store.db = outer_db;
+    executor.keyspace.db = outer_db;
     true
 }

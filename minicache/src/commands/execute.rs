@@ -32,7 +32,7 @@ const TIME_ALL_BELOW_US: i64 = 1000;
 /// Executes one core's commands, batch by batch.
 pub struct Executor<'c> {
     /// The keyspace, and the locks held.
-    pub store: Keyspace<'c>,
+    pub keyspace: Keyspace<'c>,
     /// The whole server.
     pub cache: &'c Cache,
     /// The counters of this core.
@@ -56,9 +56,9 @@ impl<'c> Executor<'c> {
         now: Timestamp,
         clock: fn() -> u64,
     ) -> Executor<'c> {
-        let store = Keyspace::new(cache.parts(counters, &config.tuning), now);
+        let keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now);
         let settings = &config.settings;
-        Executor { store, cache, counters, key_hash: None, settings, clock, evicting: 0 }
+        Executor { keyspace, cache, counters, key_hash: None, settings, clock, evicting: 0 }
     }
 
     /// Executes one request and appends its reply, or takes note that it waits.
@@ -69,9 +69,9 @@ impl<'c> Executor<'c> {
         if let Err(error) = self.admit(session, args, out) {
             self.report(&error, out);
         }
-        if !self.store.ready_keys.is_empty() {
+        if !self.keyspace.ready_keys.is_empty() {
             serve_ready_keys(self);
-            self.store.invalidate(session.client.id);
+            self.keyspace.invalidate(session.client.id);
         }
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
@@ -92,7 +92,7 @@ impl<'c> Executor<'c> {
     /// Until when a pause keeps this command waiting.
     pub fn held_up(&self, session: &Session, args: Args) -> Option<i64> {
         let pause = &self.cache.registry.pause;
-        pause.holds(self.store.now.ms, true)?;
+        pause.holds(self.keyspace.now.ms, true)?;
         // What would be refused need not wait.
         let command = find(args).ok().filter(|_| session.trusted)?;
         let changes = |command: &Command| {
@@ -104,7 +104,7 @@ impl<'c> Executor<'c> {
             }
             _ => changes(command),
         };
-        pause.holds(self.store.now.ms, writes)
+        pause.holds(self.keyspace.now.ms, writes)
     }
 
     /// Counts an error reply under its code.
@@ -131,7 +131,7 @@ impl<'c> Executor<'c> {
             }
             Err(error) => {
                 self.count_rejected(args);
-                return Err(refused(&mut self.store, session, args, error));
+                return Err(refused(&mut self.keyspace, session, args, error));
             }
         };
         if session.tracking.is_some() {
@@ -168,7 +168,7 @@ impl<'c> Executor<'c> {
             return Err(Error::new("ERR Command not allowed inside a transaction"));
         }
         let short = self.cache.shards.is_full()
-            || (self.store.parts.tuning.maxmemory > 0 && self.evict_if_needed().is_err());
+            || (self.keyspace.parts.tuning.maxmemory > 0 && self.evict_if_needed().is_err());
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
@@ -193,14 +193,14 @@ impl<'c> Executor<'c> {
         key_hash: Option<u64>,
     ) -> Answer {
         self.observed(session, command, args, |executor, session| {
-            let (store, settings) = (&mut executor.store, executor.settings);
-            store.db = session.db;
+            let (keyspace, settings) = (&mut executor.keyspace, executor.settings);
+            keyspace.db = session.db;
             let (ready_key, parked) = (None, false);
             handlers::of(command)(&mut Call {
                 args,
                 command,
                 session,
-                store,
+                keyspace,
                 cache: executor.cache,
                 counters: executor.counters,
                 settings,
@@ -218,7 +218,7 @@ impl<'c> Executor<'c> {
     #[cold]
     fn track(&mut self, session: &Session, command: &Command, args: Args) {
         let id = session.client.id;
-        self.store.invalidate(id);
+        self.keyspace.invalidate(id);
         let remembers = session.tracking.is_some_and(|wanted| wanted.remembers(session.caching));
         if remembers && command.flags.has(Flags::READONLY) {
             let mut keys = Vec::new();
@@ -247,7 +247,7 @@ impl<'c> Executor<'c> {
         run: impl FnOnce(&mut Self, &mut Session) -> Answer,
     ) -> Answer {
         let seen = &session.client.figures;
-        seen.active_ms.store(self.store.now.ms, Ordering::Relaxed);
+        seen.active_ms.store(self.keyspace.now.ms, Ordering::Relaxed);
         seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
         let figures = self.counters.of(command.id());
         let calls = add(&figures.calls, 1);
@@ -255,7 +255,7 @@ impl<'c> Executor<'c> {
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
         let answer = run(self, session);
-        if self.store.changes.is_some() || session.tracking.is_some() {
+        if self.keyspace.changes.is_some() || session.tracking.is_some() {
             self.track(session, command, args);
         }
         if timed {
@@ -269,7 +269,7 @@ impl<'c> Executor<'c> {
         }
         let monitors = &self.cache.registry.monitors;
         if monitors.any() && !command.flags.has(Flags::ADMIN) {
-            monitors.show(self.store.now, session.db, &session.client, args);
+            monitors.show(self.keyspace.now, session.db, &session.client, args);
         }
         if answer.is_err() {
             add(&figures.failed, 1);
@@ -304,14 +304,14 @@ impl<'c> Executor<'c> {
         if threshold_ms > 0 && took_ms >= threshold_ms {
             let fast = command.flags.has(Flags::FAST);
             let event = if fast { "fast-command" } else { "command" };
-            self.cache.stats.latency.note(event, self.store.now.ms / 1000, took_ms);
+            self.cache.stats.latency.note(event, self.keyspace.now.ms / 1000, took_ms);
         }
     }
 
     #[cold]
     fn note_slow(&self, session: &Session, command: &Command, args: Args, took_us: u64) {
         if !command.flags.has(Flags::SKIP_SLOWLOG) {
-            let now = self.store.now;
+            let now = self.keyspace.now;
             let most = self.settings.slowlog_max_len as usize;
             self.cache.stats.slow_log.note(session, args, now, took_us, most);
         }
@@ -321,12 +321,12 @@ impl<'c> Executor<'c> {
     /// left for the handler otherwise, so that no command hashes its first key twice.
     pub fn lock_for(&mut self, command: &Command, args: Args, key_hash: &mut Option<u64>) {
         if command.flags.has(Flags::ALL_KEYS) {
-            self.store.lock_all();
+            self.keyspace.lock_all();
         } else if self.cache.shards.len() == 1 {
-            self.store.lock(1);
+            self.keyspace.lock(1);
         } else {
             let wanted = self.shards_for(command, args, key_hash);
-            self.store.lock(wanted);
+            self.keyspace.lock(wanted);
         }
     }
 
@@ -354,12 +354,12 @@ impl<'c> Executor<'c> {
     /// Evicts keys if more than `maxmemory` is in use. The locks are released only if it is.
     #[inline(never)]
     fn evict_if_needed(&mut self) -> Result<(), OutOfMemory> {
-        let parts = self.store.parts;
+        let parts = self.keyspace.parts;
         if parts.shards.used_memory() as u64 <= parts.tuning.maxmemory {
             return Ok(());
         }
-        self.store.release();
-        let (shards, tuning, now) = (parts.shards, parts.tuning, self.store.now);
+        self.keyspace.release();
+        let (shards, tuning, now) = (parts.shards, parts.tuning, self.keyspace.now);
         evict_until_below_limit(shards, tuning, now, &mut self.evicting, |evicted| {
             parts.publish_eviction(evicted);
         })

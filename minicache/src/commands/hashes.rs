@@ -37,29 +37,29 @@ pub fn hmset(c: &mut Call) -> Answer {
 
 /// Sets the fields of the command line; returns how many are new.
 fn set_all(c: &mut Call) -> Result<usize, Error> {
-    let (key, pairs, limits) = (c.key(1), c.args.from(2), &c.store.parts.tuning.limits);
+    let (key, pairs, limits) = (c.key(1), c.args.from(2), &c.keyspace.parts.tuning.limits);
     if pairs.len() % 2 == 1 {
         return Err(Error::arity(c.command.name));
     }
-    let hash = c.store.get_or_create::<Hash>(key)?;
+    let hash = c.keyspace.get_or_create::<Hash>(key)?;
     hash.unpack_for(pairs.iter(), limits);
     let mut words = pairs.iter();
     let mut added = 0;
     while let (Some(field), Some(value)) = (words.next(), words.next()) {
         added += usize::from(hash.set(field, value, limits));
     }
-    c.store.changed(Events::HASH, "hset", key);
+    c.keyspace.changed(Events::HASH, "hset", key);
     Ok(added)
 }
 
 /// `HSETNX key field value`
 pub fn hsetnx(c: &mut Call) -> Answer {
-    let (key, field, limits) = (c.key(1), c.arg(2), &c.store.parts.tuning.limits);
-    let hash = c.store.get_or_create::<Hash>(key)?;
+    let (key, field, limits) = (c.key(1), c.arg(2), &c.keyspace.parts.tuning.limits);
+    let hash = c.keyspace.get_or_create::<Hash>(key)?;
     let absent = !hash.contains(field);
     if absent {
         hash.set(field, c.args.at(3), limits);
-        c.store.changed(Events::HASH, "hset", key);
+        c.keyspace.changed(Events::HASH, "hset", key);
     }
     c.out.int(i64::from(absent));
     Ok(())
@@ -72,9 +72,9 @@ pub fn hdel(c: &mut Call) -> Answer {
 
 /// `HINCRBY key field increment`
 pub fn hincrby(c: &mut Call) -> Answer {
-    let (key, field, limits) = (c.key(1), c.arg(2), &c.store.parts.tuning.limits);
+    let (key, field, limits) = (c.key(1), c.arg(2), &c.keyspace.parts.tuning.limits);
     let increment = c.int(3)?;
-    let hash = c.store.get_or_create::<Hash>(key)?;
+    let hash = c.keyspace.get_or_create::<Hash>(key)?;
     let number = match hash.get(field) {
         None => Some(0),
         Some(Element::Int(number)) => Some(number),
@@ -83,19 +83,19 @@ pub fn hincrby(c: &mut Call) -> Answer {
     let number = number.ok_or(Error::new("ERR hash value is not an integer"))?;
     let sum = number.checked_add(increment).ok_or(Error::WOULD_OVERFLOW)?;
     hash.set(field, ItoaBuf::new().format(sum), limits);
-    c.store.changed(Events::HASH, "hincrby", key);
+    c.keyspace.changed(Events::HASH, "hincrby", key);
     c.out.int(sum);
     Ok(())
 }
 
 /// `HINCRBYFLOAT key field increment`
 pub fn hincrbyfloat(c: &mut Call) -> Answer {
-    let (key, field, limits) = (c.key(1), c.arg(2), &c.store.parts.tuning.limits);
+    let (key, field, limits) = (c.key(1), c.arg(2), &c.keyspace.parts.tuning.limits);
     let increment = LongDouble::parse(c.arg(3)).ok_or(Error::NOT_A_FLOAT)?;
     if increment.is_infinite() {
         return Err(Error::new("ERR value is NaN or Infinity"));
     }
-    let hash = c.store.get_or_create::<Hash>(key)?;
+    let hash = c.keyspace.get_or_create::<Hash>(key)?;
     let number = match hash.get(field) {
         None => Some(LongDouble::ZERO),
         Some(value) => LongDouble::parse(value.as_bytes(&mut ItoaBuf::new())),
@@ -104,7 +104,7 @@ pub fn hincrbyfloat(c: &mut Call) -> Answer {
     let sum = number.plus(increment);
     let text = sum.ok_or(Error::new("ERR increment would produce NaN or Infinity"))?.to_text();
     hash.set(field, text.as_bytes(), limits);
-    c.store.changed(Events::HASH, "hincrbyfloat", key);
+    c.keyspace.changed(Events::HASH, "hincrbyfloat", key);
     c.out.text(&text);
     Ok(())
 }
@@ -113,14 +113,14 @@ pub fn hincrbyfloat(c: &mut Call) -> Answer {
 
 /// `HGET key field`
 pub fn hget(c: &mut Call) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     c.out.element_or_null(hash.and_then(|hash| hash.get(c.args.at(2))));
     Ok(())
 }
 
 /// `HMGET key field [field ...]`
 pub fn hmget(c: &mut Call) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     let fields = c.args.from(2);
     c.out.array(fields.len());
     for field in fields.iter() {
@@ -131,28 +131,28 @@ pub fn hmget(c: &mut Call) -> Answer {
 
 /// `HLEN key`
 pub fn hlen(c: &mut Call) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     c.out.count(hash.map_or(0, Hash::len));
     Ok(())
 }
 
 /// `HSTRLEN key field`
 pub fn hstrlen(c: &mut Call) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     c.out.count(hash.map_or(0, |hash| hash.value_len(c.args.at(2))));
     Ok(())
 }
 
 /// `HEXISTS key field`
 pub fn hexists(c: &mut Call) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     c.out.int(i64::from(hash.is_some_and(|hash| hash.contains(c.args.at(2)))));
     Ok(())
 }
 
 /// `HGETALL key`
 pub fn hgetall(c: &mut Call) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     c.out.map(hash.map_or(0, Hash::len));
     for (field, value) in hash.into_iter().flat_map(Hash::iter) {
         c.out.element(field);
@@ -173,7 +173,7 @@ pub fn hvals(c: &mut Call) -> Answer {
 
 /// Replies with one part of every pair.
 fn each(c: &mut Call, part: for<'e> fn((Element<'e>, Element<'e>)) -> Element<'e>) -> Answer {
-    let hash = c.store.get::<Hash>(c.key(1))?;
+    let hash = c.keyspace.get::<Hash>(c.key(1))?;
     c.out.array(hash.map_or(0, Hash::len));
     hash.into_iter().flat_map(Hash::iter).for_each(|pair| c.out.element(part(pair)));
     Ok(())
@@ -182,7 +182,7 @@ fn each(c: &mut Call, part: for<'e> fn((Element<'e>, Element<'e>)) -> Element<'e
 /// `HSCAN key cursor [MATCH pattern] [COUNT count]`
 pub fn hscan(c: &mut Call) -> Answer {
     let cursor = scan::cursor(c.arg(2))?;
-    let Some(hash) = c.store.get::<Hash>(c.key(1))? else {
+    let Some(hash) = c.keyspace.get::<Hash>(c.key(1))? else {
         scan::nothing(c.out);
         return Ok(());
     };
@@ -208,7 +208,7 @@ pub fn hscan(c: &mut Call) -> Answer {
 pub fn hrandfield(c: &mut Call) -> Answer {
     if c.args.len() == 2 {
         let mut rng = c.cache.shards.rng();
-        let pair = c.store.get::<Hash>(c.key(1))?.and_then(|hash| hash.random(&mut rng));
+        let pair = c.keyspace.get::<Hash>(c.key(1))?.and_then(|hash| hash.random(&mut rng));
         c.out.element_or_null(pair.map(|(field, _)| field));
         return Ok(());
     }
@@ -229,7 +229,7 @@ enum Parts {
 
 fn draw_fields(c: &mut Call, draw: Draw, parts: Parts) -> Answer {
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
-    let Some(hash) = c.store.get::<Hash>(c.key(1))? else {
+    let Some(hash) = c.keyspace.get::<Hash>(c.key(1))? else {
         c.out.array(0);
         return Ok(());
     };

@@ -59,7 +59,7 @@ pub fn rpop(c: &mut Call) -> Answer {
 
 /// `LLEN key`
 pub fn llen(c: &mut Call) -> Answer {
-    let len = c.store.get::<List>(c.key(1))?.map_or(0, List::len);
+    let len = c.keyspace.get::<List>(c.key(1))?.map_or(0, List::len);
     c.out.count(len);
     Ok(())
 }
@@ -67,7 +67,7 @@ pub fn llen(c: &mut Call) -> Answer {
 /// `LINDEX key index`
 pub fn lindex(c: &mut Call) -> Answer {
     let index = c.int(2);
-    match c.store.get::<List>(c.key(1))? {
+    match c.keyspace.get::<List>(c.key(1))? {
         Some(list) => c.out.element_or_null(list.get(index?)),
         None => c.out.null(),
     }
@@ -77,7 +77,7 @@ pub fn lindex(c: &mut Call) -> Answer {
 /// `LRANGE key start stop`
 pub fn lrange(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
-    let Some(list) = c.store.get::<List>(c.key(1))? else {
+    let Some(list) = c.keyspace.get::<List>(c.key(1))? else {
         c.out.array(0);
         return Ok(());
     };
@@ -91,7 +91,7 @@ pub fn lrange(c: &mut Call) -> Answer {
 pub fn ltrim(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
     let key = c.key(1);
-    if let Some(list) = c.store.get_mut::<List>(key)? {
+    if let Some(list) = c.keyspace.get_mut::<List>(key)? {
         let kept = clamp(start, stop, list.len());
         if kept.is_empty() {
             list.discard(End::Left, usize::MAX);
@@ -99,7 +99,7 @@ pub fn ltrim(c: &mut Call) -> Answer {
             list.trim(kept.start, kept.end - 1);
         }
         let emptied = list.is_empty();
-        shortened(c.store, key, "ltrim", emptied);
+        shortened(c.keyspace, key, "ltrim", emptied);
     }
     c.out.ok();
     Ok(())
@@ -108,12 +108,12 @@ pub fn ltrim(c: &mut Call) -> Answer {
 /// `LSET key index element`
 pub fn lset(c: &mut Call) -> Answer {
     let (key, index, element) = (c.key(1), c.int(2), c.arg(3));
-    let tuning = c.store.parts.tuning;
-    let list = c.store.get_mut::<List>(key)?.ok_or(Error::NO_SUCH_KEY)?;
+    let tuning = c.keyspace.parts.tuning;
+    let list = c.keyspace.get_mut::<List>(key)?.ok_or(Error::NO_SUCH_KEY)?;
     if !list.set(index?, element, &tuning.limits) {
         return Err(Error::INDEX_OUT_OF_RANGE);
     }
-    c.store.changed(Events::LIST, "lset", key);
+    c.keyspace.changed(Events::LIST, "lset", key);
     c.out.ok();
     Ok(())
 }
@@ -125,9 +125,9 @@ pub fn linsert(c: &mut Call) -> Answer {
         _ if c.is(2, "before") => Side::Before,
         _ => return Err(Error::SYNTAX),
     };
-    let (key, tuning) = (c.key(1), c.store.parts.tuning);
+    let (key, tuning) = (c.key(1), c.keyspace.parts.tuning);
     let (pivot, element) = (c.arg(3), c.arg(4));
-    let Some(list) = c.store.get_mut::<List>(key)? else {
+    let Some(list) = c.keyspace.get_mut::<List>(key)? else {
         c.out.int(0);
         return Ok(());
     };
@@ -136,21 +136,21 @@ pub fn linsert(c: &mut Call) -> Answer {
         return Ok(());
     }
     c.out.count(list.len());
-    c.store.changed(Events::LIST, "linsert", key);
+    c.keyspace.changed(Events::LIST, "linsert", key);
     Ok(())
 }
 
 /// `LREM key count element`
 pub fn lrem(c: &mut Call) -> Answer {
     let (key, count) = (c.key(1), c.int(2)?);
-    let Some(list) = c.store.get_mut::<List>(key)? else {
+    let Some(list) = c.keyspace.get_mut::<List>(key)? else {
         c.out.int(0);
         return Ok(());
     };
     let removed = list.remove(count, c.args.at(3));
     let emptied = list.is_empty();
     if removed > 0 {
-        shortened(c.store, key, "lrem", emptied);
+        shortened(c.keyspace, key, "lrem", emptied);
     }
     c.out.count(removed);
     Ok(())
@@ -161,7 +161,7 @@ pub fn lpos(c: &mut Call) -> Answer {
     let search = Search::parse(c)?;
     let sought = Element::of(c.arg(2));
     let none = List::new();
-    let list = c.store.get::<List>(c.key(1))?.unwrap_or(&none);
+    let list = c.keyspace.get::<List>(c.key(1))?.unwrap_or(&none);
     let mark = c.out.mark();
     let found = match search.from_tail {
         false => search.report(list.iter(), sought, |n| n, c.out),
@@ -187,18 +187,18 @@ pub fn rpoplpush(c: &mut Call) -> Answer {
 }
 
 fn push(c: &mut Call, end: End) -> Answer {
-    let (key, tuning) = (c.key(1), c.store.parts.tuning);
+    let (key, tuning) = (c.key(1), c.keyspace.parts.tuning);
     let elements = c.args.from(2);
-    let list = c.store.get_or_create::<List>(key)?;
+    let list = c.keyspace.get_or_create::<List>(key)?;
     elements.iter().for_each(|element| list.push(end, element, &tuning.limits));
     let len = list.len();
-    pushed(c.store, key, end);
+    pushed(c.keyspace, key, end);
     c.out.count(len);
     Ok(())
 }
 
 fn push_if_there(c: &mut Call, end: End) -> Answer {
-    if c.store.get_mut::<List>(c.key(1))?.is_none() {
+    if c.keyspace.get_mut::<List>(c.key(1))?.is_none() {
         c.out.int(0);
         return Ok(());
     }
@@ -212,7 +212,7 @@ fn pop(c: &mut Call, end: End) -> Answer {
         _ => return Err(Error::arity(c.command.name)),
     };
     let key = c.key(1);
-    match (c.store.get_mut::<List>(key)?, count) {
+    match (c.keyspace.get_mut::<List>(key)?, count) {
         (None, None) => c.out.null(),
         (None, Some(_)) => c.out.null_array(),
         (Some(_), Some(0)) => c.out.array(0),
@@ -224,7 +224,7 @@ fn pop(c: &mut Call, end: End) -> Answer {
                 }
             }
             let emptied = list.is_empty();
-            popped(c.store, key, end, emptied);
+            popped(c.keyspace, key, end, emptied);
         }
     }
     Ok(())
@@ -234,18 +234,18 @@ fn pop(c: &mut Call, end: End) -> Answer {
 /// first: should it hold another type, nothing has happened yet; and where it is the source as
 /// well, pushing before popping leaves the same list as the other order.
 fn transfer(c: &mut Call, from: End, to: End) -> Answer {
-    let (source, destination, tuning) = (c.key(1), c.key(2), c.store.parts.tuning);
-    let Some(element) = c.store.get_mut::<List>(source)?.and_then(|list| list.peek(from)) else {
+    let (source, destination, tuning) = (c.key(1), c.key(2), c.keyspace.parts.tuning);
+    let Some(element) = c.keyspace.get_mut::<List>(source)?.and_then(|list| list.peek(from)) else {
         c.out.null();
         return Ok(());
     };
     let element = element.to_vec();
-    c.store.get_or_create::<List>(destination)?.push(to, &element, &tuning.limits);
-    pushed(c.store, destination, to);
-    if let Some(list) = c.store.get_mut::<List>(source)? {
+    c.keyspace.get_or_create::<List>(destination)?.push(to, &element, &tuning.limits);
+    pushed(c.keyspace, destination, to);
+    if let Some(list) = c.keyspace.get_mut::<List>(source)? {
         list.discard(from, 1);
         let emptied = list.is_empty();
-        popped(c.store, source, from, emptied);
+        popped(c.keyspace, source, from, emptied);
     }
     c.out.bulk(&element);
     Ok(())
@@ -271,20 +271,20 @@ fn take(list: &mut List, end: End, count: usize, out: &mut Reply) -> usize {
 }
 
 /// Says that elements were added at an end of a list.
-fn pushed(store: &mut Keyspace, key: Key, end: End) {
-    store.changed(Events::LIST, if end == End::Left { "lpush" } else { "rpush" }, key);
+fn pushed(keyspace: &mut Keyspace, key: Key, end: End) {
+    keyspace.changed(Events::LIST, if end == End::Left { "lpush" } else { "rpush" }, key);
 }
 
 /// Says that elements were taken from an end of a list, perhaps all.
-fn popped(store: &mut Keyspace, key: Key, end: End, emptied: bool) {
-    shortened(store, key, end.event(), emptied);
+fn popped(keyspace: &mut Keyspace, key: Key, end: End, emptied: bool) {
+    shortened(keyspace, key, end.event(), emptied);
 }
 
 /// Says that elements were removed from a list, and removes the key where that was all of them.
-fn shortened(store: &mut Keyspace, key: Key, event: &str, emptied: bool) {
-    store.changed(Events::LIST, event, key);
+fn shortened(keyspace: &mut Keyspace, key: Key, event: &str, emptied: bool) {
+    keyspace.changed(Events::LIST, event, key);
     if emptied {
-        store.remove_if_empty::<List>(key);
+        keyspace.remove_if_empty::<List>(key);
     }
 }
 

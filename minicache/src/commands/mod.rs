@@ -87,7 +87,7 @@ pub struct Call<'a, 'c> {
     /// Whose it is.
     pub session: &'a mut Session,
     /// The keyspace, with the shards of its keys locked.
-    pub store: &'a mut Keyspace<'c>,
+    pub keyspace: &'a mut Keyspace<'c>,
     /// The whole server.
     pub cache: &'c Cache,
     /// The counters of this core.
@@ -171,17 +171,17 @@ pub fn remove_named<T: Container>(
     mut remove: impl FnMut(&mut T, &[u8]) -> bool,
 ) -> Answer {
     let key = c.key(1);
-    let Some(container) = c.store.get_mut::<T>(key)? else {
+    let Some(container) = c.keyspace.get_mut::<T>(key)? else {
         c.out.int(0);
         return Ok(());
     };
     let removed = c.args.from(2).iter().filter(|name| remove(container, name)).count();
     let emptied = container.is_empty();
     if removed > 0 {
-        c.store.changed(class, event, key);
+        c.keyspace.changed(class, event, key);
     }
     if emptied {
-        c.store.remove_if_empty::<T>(key);
+        c.keyspace.remove_if_empty::<T>(key);
     }
     c.out.count(removed);
     Ok(())

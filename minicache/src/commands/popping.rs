@@ -82,14 +82,14 @@ pub fn pop_first<E: End>(
         if !looks_at::<E::Of>(c, key) {
             continue;
         }
-        let Some(container) = c.store.get_mut::<E::Of>(key)? else { continue };
+        let Some(container) = c.keyspace.get_mut::<E::Of>(key)? else { continue };
         let taken = take(container, key.bytes, c.out);
         let emptied = container.is_empty();
         if taken > 0 {
-            c.store.changed(E::CLASS, end.event(), key);
+            c.keyspace.changed(E::CLASS, end.event(), key);
         }
         if emptied {
-            c.store.remove_if_empty::<E::Of>(key);
+            c.keyspace.remove_if_empty::<E::Of>(key);
         }
         return Ok(true);
     }

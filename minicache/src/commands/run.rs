@@ -60,7 +60,7 @@ pub fn run(
         done += length;
     }
     session.publish_figures();
-    executor.store.release();
+    executor.keyspace.release();
     done
 }
 
@@ -82,7 +82,7 @@ fn run_plain(
     let mut hashed = 0;
     if pipeline.iter().len() > 1 {
         let keys = pipeline.iter().filter_map(|(args, _)| args.get(1));
-        hashed = executor.store.prefetch(session.db, keys, &mut hashes);
+        hashed = executor.keyspace.prefetch(session.db, keys, &mut hashes);
     }
 
     // Requests without an argument 1 have no hash, so the hashes are dealt out one by one.

@@ -25,11 +25,11 @@ use crate::format::number::ItoaBuf;
 
 /// `SADD key member [member ...]`
 pub fn sadd(c: &mut Call) -> Answer {
-    let (key, limits) = (c.key(1), &c.store.parts.tuning.limits);
-    let set = c.store.get_or_create::<Set>(key)?;
+    let (key, limits) = (c.key(1), &c.keyspace.parts.tuning.limits);
+    let set = c.keyspace.get_or_create::<Set>(key)?;
     let added = c.args.from(2).iter().filter(|member| set.add(member, limits)).count();
     if added > 0 {
-        c.store.changed(Events::SET, "sadd", key);
+        c.keyspace.changed(Events::SET, "sadd", key);
     }
     c.out.count(added);
     Ok(())
@@ -49,34 +49,34 @@ pub fn smove(c: &mut Call) -> Answer {
 
 fn move_member(c: &mut Call) -> Result<bool, Error> {
     let (source, target, member) = (c.key(1), c.key(2), c.arg(3));
-    let limits = &c.store.parts.tuning.limits;
-    let present = match c.store.get_mut::<Set>(source)? {
+    let limits = &c.keyspace.parts.tuning.limits;
+    let present = match c.keyspace.get_mut::<Set>(source)? {
         Some(set) => set.contains(member),
         None => return Ok(false),
     };
-    c.store.get_mut::<Set>(target)?;
+    c.keyspace.get_mut::<Set>(target)?;
     if !present || source == target {
         return Ok(present);
     }
-    c.store.get_or_create::<Set>(source)?.remove(member);
-    c.store.changed(Events::SET, "srem", source);
-    c.store.remove_if_empty::<Set>(source);
-    if c.store.get_or_create::<Set>(target)?.add(member, limits) {
-        c.store.changed(Events::SET, "sadd", target);
+    c.keyspace.get_or_create::<Set>(source)?.remove(member);
+    c.keyspace.changed(Events::SET, "srem", source);
+    c.keyspace.remove_if_empty::<Set>(source);
+    if c.keyspace.get_or_create::<Set>(target)?.add(member, limits) {
+        c.keyspace.changed(Events::SET, "sadd", target);
     }
     Ok(true)
 }
 
 /// `SISMEMBER key member`
 pub fn sismember(c: &mut Call) -> Answer {
-    let set = c.store.get::<Set>(c.key(1))?;
+    let set = c.keyspace.get::<Set>(c.key(1))?;
     c.out.int(i64::from(set.is_some_and(|set| set.contains(c.args.at(2)))));
     Ok(())
 }
 
 /// `SMISMEMBER key member [member ...]`
 pub fn smismember(c: &mut Call) -> Answer {
-    let set = c.store.get::<Set>(c.key(1))?;
+    let set = c.keyspace.get::<Set>(c.key(1))?;
     let members = c.args.from(2);
     c.out.array(members.len());
     for member in members.iter() {
@@ -87,14 +87,14 @@ pub fn smismember(c: &mut Call) -> Answer {
 
 /// `SCARD key`
 pub fn scard(c: &mut Call) -> Answer {
-    let set = c.store.get::<Set>(c.key(1))?;
+    let set = c.keyspace.get::<Set>(c.key(1))?;
     c.out.count(set.map_or(0, Set::len));
     Ok(())
 }
 
 /// `SMEMBERS key`
 pub fn smembers(c: &mut Call) -> Answer {
-    let set = c.store.get::<Set>(c.key(1))?;
+    let set = c.keyspace.get::<Set>(c.key(1))?;
     c.out.set(set.map_or(0, Set::len));
     set.into_iter().flat_map(Set::iter).for_each(|member| c.out.element(member));
     Ok(())
@@ -103,7 +103,7 @@ pub fn smembers(c: &mut Call) -> Answer {
 /// `SSCAN key cursor [MATCH pattern] [COUNT count]`
 pub fn sscan(c: &mut Call) -> Answer {
     let cursor = scan::cursor(c.arg(2))?;
-    let Some(set) = c.store.get::<Set>(c.key(1))? else {
+    let Some(set) = c.keyspace.get::<Set>(c.key(1))? else {
         scan::nothing(c.out);
         return Ok(());
     };

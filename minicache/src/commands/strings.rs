@@ -30,7 +30,7 @@ use options::{Options, Term, Unit};
 
 /// `GET key`
 pub fn get(c: &mut Call) -> Answer {
-    match c.store.string(c.key(1))? {
+    match c.keyspace.string(c.key(1))? {
         Some(text) => c.out.string(text),
         None => c.out.null(),
     }
@@ -43,7 +43,7 @@ pub fn set(c: &mut Call) -> Answer {
         return set_with_options(c);
     }
     let key = c.key(1);
-    store(c.store, key, c.args.at(2), None);
+    store(c.keyspace, key, c.args.at(2), None);
     c.out.ok();
     Ok(())
 }
@@ -51,9 +51,9 @@ pub fn set(c: &mut Call) -> Answer {
 /// `SETNX key value`
 pub fn setnx(c: &mut Call) -> Answer {
     let key = c.key(1);
-    let fresh = !c.store.exists(key);
+    let fresh = !c.keyspace.exists(key);
     if fresh {
-        store(c.store, key, c.args.at(2), None);
+        store(c.keyspace, key, c.args.at(2), None);
     }
     c.out.int(fresh.into());
     Ok(())
@@ -63,7 +63,7 @@ pub fn setnx(c: &mut Call) -> Answer {
 pub fn setex(c: &mut Call) -> Answer {
     let deadline = Term::In(Unit::Seconds, 2).deadline(c)?;
     let key = c.key(1);
-    store_until(c.store, key, c.args.at(3), deadline);
+    store_until(c.keyspace, key, c.args.at(3), deadline);
     c.out.ok();
     Ok(())
 }
@@ -72,7 +72,7 @@ pub fn setex(c: &mut Call) -> Answer {
 pub fn psetex(c: &mut Call) -> Answer {
     let deadline = Term::In(Unit::Milliseconds, 2).deadline(c)?;
     let key = c.key(1);
-    store_until(c.store, key, c.args.at(3), deadline);
+    store_until(c.keyspace, key, c.args.at(3), deadline);
     c.out.ok();
     Ok(())
 }
@@ -81,7 +81,7 @@ pub fn psetex(c: &mut Call) -> Answer {
 pub fn getset(c: &mut Call) -> Answer {
     get(c)?;
     let key = c.key(1);
-    store(c.store, key, c.args.at(2), None);
+    store(c.keyspace, key, c.args.at(2), None);
     Ok(())
 }
 
@@ -94,10 +94,10 @@ pub fn getdel(c: &mut Call) -> Answer {
 
 /// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`
 pub fn getex(c: &mut Call) -> Answer {
-    let (key, now_ms) = (c.key(1), c.store.now.ms);
+    let (key, now_ms) = (c.key(1), c.keyspace.now.ms);
     let term = Options::of_getex(c)?.term;
     let deadline = term.map_or(Ok(None), |term| term.deadline(c));
-    let Some(text) = c.store.string(key)? else {
+    let Some(text) = c.keyspace.string(key)? else {
         c.out.null();
         return Ok(());
     };
@@ -108,8 +108,8 @@ pub fn getex(c: &mut Call) -> Answer {
         Some(Term::Never) => persist(c),
         Some(_) if deadline.is_some_and(|at| at <= now_ms) => delete(c),
         Some(_) => {
-            c.store.set_deadline(key, deadline);
-            c.store.changed(Events::GENERIC, "expire", key);
+            c.keyspace.set_deadline(key, deadline);
+            c.keyspace.changed(Events::GENERIC, "expire", key);
         }
     }
     Ok(())
@@ -119,7 +119,7 @@ pub fn getex(c: &mut Call) -> Answer {
 pub fn mget(c: &mut Call) -> Answer {
     c.out.array(c.args.len() - 1);
     for key in c.args.from(1).iter() {
-        match c.store.read(c.store.key(key)).and_then(Value::as_str) {
+        match c.keyspace.read(c.keyspace.key(key)).and_then(Value::as_str) {
             Some(text) => c.out.string(text),
             None => c.out.null(),
         }
@@ -138,7 +138,7 @@ pub fn mset(c: &mut Call) -> Answer {
 /// `MSETNX key value [key value ...]`
 pub fn msetnx(c: &mut Call) -> Answer {
     check_pairs(c)?;
-    let fresh = (1..c.args.len()).step_by(2).all(|at| !c.store.exists(c.key(at)));
+    let fresh = (1..c.args.len()).step_by(2).all(|at| !c.keyspace.exists(c.key(at)));
     if fresh {
         store_pairs(c);
     }
@@ -148,7 +148,7 @@ pub fn msetnx(c: &mut Call) -> Answer {
 
 /// `STRLEN key`
 pub fn strlen(c: &mut Call) -> Answer {
-    let len = c.store.string(c.key(1))?.map_or(0, Str::text_len);
+    let len = c.keyspace.string(c.key(1))?.map_or(0, Str::text_len);
     c.out.count(len);
     Ok(())
 }
@@ -156,19 +156,19 @@ pub fn strlen(c: &mut Call) -> Answer {
 /// `APPEND key value`
 pub fn append(c: &mut Call) -> Answer {
     let (key, value) = (c.key(1), c.arg(2));
-    let len = match c.store.string_to_write(key)?.map(Str::text_len) {
+    let len = match c.keyspace.string_to_write(key)?.map(Str::text_len) {
         None => {
-            c.store.set_string(key, value, None);
+            c.keyspace.set_string(key, value, None);
             value.len()
         }
         Some(len) => {
             check_length(c, len, value.len())?;
-            let text = c.store.text_mut(key)?;
+            let text = c.keyspace.text_mut(key)?;
             text.extend_from_slice(value);
             text.len()
         }
     };
-    c.store.changed(Events::STRING, "append", key);
+    c.keyspace.changed(Events::STRING, "append", key);
     c.out.count(len);
     Ok(())
 }
@@ -177,7 +177,7 @@ pub fn append(c: &mut Call) -> Answer {
 pub fn getrange(c: &mut Call) -> Answer {
     let (start, end) = (c.int(2)?, c.int(3)?);
     let mut scratch = ItoaBuf::new();
-    let text = c.store.string(c.key(1))?.unwrap_or(Str::Bytes(b"")).as_bytes(&mut scratch);
+    let text = c.keyspace.string(c.key(1))?.unwrap_or(Str::Bytes(b"")).as_bytes(&mut scratch);
     let len = text.len() as i64;
     let clamp = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
     // Ends beyond the beginning mean the first byte, as in Redis, unless both say plainly: nothing.
@@ -198,17 +198,17 @@ pub fn setrange(c: &mut Call) -> Answer {
     let offset = usize::try_from(c.int(2)?);
     let offset = offset.map_err(|_| Error::new("ERR offset is out of range"))?;
     let (key, value) = (c.key(1), c.arg(3));
-    let len = c.store.string_to_write(key)?.map_or(0, Str::text_len);
+    let len = c.keyspace.string_to_write(key)?.map_or(0, Str::text_len);
     if value.is_empty() {
         c.out.count(len);
         return Ok(());
     }
     let end = check_length(c, offset, value.len())?;
-    let text = c.store.text_mut(key)?;
+    let text = c.keyspace.text_mut(key)?;
     text.resize(end.max(len), 0);
     text[offset..end].copy_from_slice(value);
     c.out.count(text.len());
-    c.store.changed(Events::STRING, "setrange", key);
+    c.keyspace.changed(Events::STRING, "setrange", key);
     Ok(())
 }
 
@@ -225,21 +225,21 @@ fn set_with_options(c: &mut Call) -> Answer {
     let (key, value) = (c.key(1), c.arg(2));
     let deadline = match options.term {
         None | Some(Term::Never) => None,
-        Some(Term::Keep) => c.store.deadline(key).flatten(),
+        Some(Term::Keep) => c.keyspace.deadline(key).flatten(),
         Some(term) => term.deadline(c)?,
     };
     if options.get {
         get(c)?;
     }
-    if options.only_if_there.is_some_and(|wanted| wanted != c.store.exists(key)) {
+    if options.only_if_there.is_some_and(|wanted| wanted != c.keyspace.exists(key)) {
         if !options.get {
             c.out.null();
         }
         return Ok(());
     }
     match options.term {
-        None | Some(Term::Keep) => store(c.store, key, value, deadline),
-        Some(_) => store_until(c.store, key, value, deadline),
+        None | Some(Term::Keep) => store(c.keyspace, key, value, deadline),
+        Some(_) => store_until(c.keyspace, key, value, deadline),
     }
     if !options.get {
         c.out.ok();
@@ -259,16 +259,16 @@ fn store_until(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option
 
 fn delete(c: &mut Call) {
     let key = c.key(1);
-    if c.store.remove(key) {
-        c.store.changed(Events::GENERIC, "del", key);
+    if c.keyspace.remove(key) {
+        c.keyspace.changed(Events::GENERIC, "del", key);
     }
 }
 
 fn persist(c: &mut Call) {
     let key = c.key(1);
-    if c.store.deadline(key).flatten().is_some() {
-        c.store.set_deadline(key, None);
-        c.store.changed(Events::GENERIC, "persist", key);
+    if c.keyspace.deadline(key).flatten().is_some() {
+        c.keyspace.set_deadline(key, None);
+        c.keyspace.changed(Events::GENERIC, "persist", key);
     }
 }
 
@@ -279,7 +279,7 @@ fn check_pairs(c: &Call) -> Answer {
 fn store_pairs(c: &mut Call) {
     for at in (1..c.args.len()).step_by(2) {
         let key = c.key(at);
-        store(c.store, key, c.args.at(at + 1), None);
+        store(c.keyspace, key, c.args.at(at + 1), None);
     }
 }
 

@@ -138,9 +138,9 @@ impl Fixture {
     pub fn encoding(&self, key: &str) -> Option<&'static str> {
         let config = self.cache.config.snapshot();
         let parts = self.cache.parts(&self.cache.stats.counters[0], &config.tuning);
-        let mut store = Keyspace::new(parts, self.now);
-        store.lock_all();
-        store.peek(store.key(key.as_bytes())).map(Value::encoding)
+        let mut keyspace = Keyspace::new(parts, self.now);
+        keyspace.lock_all();
+        keyspace.peek(keyspace.key(key.as_bytes())).map(Value::encoding)
     }
 
     /// Executes a line; returns the keyspace events it caused, as in `lpop key, del key`. Needs

@@ -50,7 +50,7 @@ pub fn discard(c: &mut Call) -> Answer {
     if c.session.transaction.is_none() {
         return Err(Error::new("ERR DISCARD without MULTI"));
     }
-    forget(c.store, c.session);
+    forget(c.keyspace, c.session);
     c.out.ok();
     Ok(())
 }
@@ -63,7 +63,7 @@ pub fn watch(c: &mut Call) -> Answer {
     let db = c.session.db;
     for key in c.args.from(1).iter() {
         if let Entry::Vacant(place) = c.session.watched.entry((db, key.into())) {
-            place.insert(c.store.watch(c.store.key(key)));
+            place.insert(c.keyspace.watch(c.keyspace.key(key)));
             c.session.watched_bytes += WORD_BYTES + key.len();
         }
     }
@@ -73,30 +73,30 @@ pub fn watch(c: &mut Call) -> Answer {
 
 /// `UNWATCH`
 pub fn unwatch(c: &mut Call) -> Answer {
-    unwatch_all(c.store, c.session);
+    unwatch_all(c.keyspace, c.session);
     c.out.ok();
     Ok(())
 }
 
 /// Ends all watches of a session; whether every watched key is still as it was.
-pub fn unwatch_all(store: &mut Keyspace, session: &mut Session) -> bool {
-    store.lock(shards_watched(store, session));
+pub fn unwatch_all(keyspace: &mut Keyspace, session: &mut Session) -> bool {
+    keyspace.lock(shards_watched(keyspace, session));
     let mut same = true;
     session.watched_bytes = 0;
     for ((db, key), version) in std::mem::take(&mut session.watched) {
-        same &= store.unwatch(db, store.key(&key), version);
+        same &= keyspace.unwatch(db, keyspace.key(&key), version);
     }
     same
 }
 
-fn shards_watched(store: &Keyspace, session: &Session) -> u64 {
-    store.shards_of(session.watched.keys().map(|(_, key)| &**key))
+fn shards_watched(keyspace: &Keyspace, session: &Session) -> u64 {
+    keyspace.shards_of(session.watched.keys().map(|(_, key)| &**key))
 }
 
 /// Ends a transaction without executing it.
-fn forget(store: &mut Keyspace, session: &mut Session) {
+fn forget(keyspace: &mut Keyspace, session: &mut Session) {
     session.transaction = None;
-    unwatch_all(store, session);
+    unwatch_all(keyspace, session);
 }
 
 /// Queues a command; in a spoilt transaction it only looks so.
@@ -121,13 +121,13 @@ pub(super) fn queue(
 /// it is over. Returns the error to reply with.
 #[cold]
 pub(super) fn refused(
-    store: &mut Keyspace,
+    keyspace: &mut Keyspace,
     session: &mut Session,
     args: Args,
     error: Error,
 ) -> Error {
     if args.at(0).eq_ignore_ascii_case(b"exec") {
-        forget(store, session);
+        forget(keyspace, session);
         let reason = error.0.strip_prefix("ERR ").unwrap_or(&error.0);
         return Error::text(format!("EXECABORT Transaction discarded because of: {reason}"));
     }
@@ -156,15 +156,15 @@ impl Executor<'_> {
 
     fn run_queue(&mut self, session: &mut Session, open: Transaction, out: &mut Reply) -> Answer {
         if open.poisoned {
-            unwatch_all(&mut self.store, session);
+            unwatch_all(&mut self.keyspace, session);
             return Err(Error::new("EXECABORT Transaction discarded because of previous errors."));
         }
-        let mut shards = shards_watched(&self.store, session);
+        let mut shards = shards_watched(&self.keyspace, session);
         for (command, args) in &open.commands {
             shards |= self.shards_for(command, args.as_args(), &mut None);
         }
-        self.store.lock(shards);
-        if !unwatch_all(&mut self.store, session) {
+        self.keyspace.lock(shards);
+        if !unwatch_all(&mut self.keyspace, session) {
             out.null_array();
             return Ok(());
         }

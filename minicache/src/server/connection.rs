@@ -440,7 +440,7 @@ impl Drop for Connection {
         if !self.session.watched.is_empty() {
             let (core, config) = (Rc::clone(&self.core), self.core.config());
             let mut executor = self.executor(&core, &config, now());
-            transactions::unwatch_all(&mut executor.store, &mut self.session);
+            transactions::unwatch_all(&mut executor.keyspace, &mut self.session);
         }
         if self.session.tracking.is_some() {
             cache.registry.tracking.disable(self.session.client.id);

@@ -38,7 +38,7 @@ pub fn bitfield_ro(c: &mut Call) -> Answer {
 
 fn read(c: &mut Call, steps: &[Step]) -> Answer {
     let mut scratch = ItoaBuf::new();
-    let text = text(c.store.string(c.key(1))?, &mut scratch);
+    let text = text(c.keyspace.string(c.key(1))?, &mut scratch);
     c.out.array(steps.len());
     steps.iter().for_each(|step| c.out.int(step.field.get(text)));
     Ok(())
@@ -47,7 +47,7 @@ fn read(c: &mut Call, steps: &[Step]) -> Answer {
 /// Executes steps of which some write, up to the bit before `end`.
 fn write(c: &mut Call, steps: &[Step], end: usize) -> Answer {
     let key = c.key(1);
-    let text = c.store.text_mut(key)?;
+    let text = c.keyspace.text_mut(key)?;
     let grew = grow(text, end.div_ceil(8));
     let mut changed = false;
     c.out.array(steps.len());
@@ -70,7 +70,7 @@ fn write(c: &mut Call, steps: &[Step], end: usize) -> Answer {
         c.out.int(if shows_old { was } else { new });
     }
     if changed {
-        c.store.changed(Events::STRING, "setbit", key);
+        c.keyspace.changed(Events::STRING, "setbit", key);
     }
     Ok(())
 }

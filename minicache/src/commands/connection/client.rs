@@ -81,7 +81,7 @@ fn is_printable(name: &[u8]) -> bool {
 /// `CLIENT INFO`
 pub fn client_info(c: &mut Call) -> Answer {
     c.session.publish_figures();
-    let line = describe(c.cache, &c.session.client, c.store.now.ms) + "\n";
+    let line = describe(c.cache, &c.session.client, c.keyspace.now.ms) + "\n";
     c.out.verbatim(&line);
     Ok(())
 }
@@ -101,7 +101,7 @@ pub fn client_list(c: &mut Call) -> Answer {
     } else if c.args.len() > 2 {
         return Err(Error::SYNTAX);
     }
-    let (cache, now_ms) = (c.cache, c.store.now.ms);
+    let (cache, now_ms) = (c.cache, c.keyspace.now.ms);
     let line = |client: &Arc<Client>| describe(cache, client, now_ms) + "\n";
     let lines: String = clients.iter().map(line).collect();
     c.out.verbatim(&lines);
@@ -341,7 +341,7 @@ pub fn client_pause(c: &mut Call) -> Answer {
         return Err(Error::new("ERR timeout is negative"));
     }
     // Redis lets too large a number overflow, and then the time is past.
-    let until = c.store.now.ms.wrapping_add(ms);
+    let until = c.keyspace.now.ms.wrapping_add(ms);
     c.cache.registry.pause.begin(until, writes_only);
     c.out.ok();
     Ok(())

@@ -81,7 +81,7 @@ pub fn quit(c: &mut Call) -> Answer {
 /// `RESET`
 pub fn reset(c: &mut Call) -> Answer {
     c.session.transaction = None;
-    unwatch_all(c.store, c.session);
+    unwatch_all(c.keyspace, c.session);
     let gone = std::mem::take(&mut c.session.subscriptions);
     c.cache.registry.pubsub.lock().unsubscribe_all(&gone, c.session.client.id);
     let session: &mut Session = c.session;

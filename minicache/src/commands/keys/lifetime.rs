@@ -19,7 +19,7 @@ const MS_PER_S: i64 = 1000;
 
 /// `EXPIRE key seconds [NX | XX | GT | LT]`
 pub fn expire(c: &mut Call) -> Answer {
-    let now_ms = c.store.now.ms;
+    let now_ms = c.keyspace.now.ms;
     set_deadline(c, MS_PER_S, now_ms)
 }
 
@@ -30,7 +30,7 @@ pub fn expireat(c: &mut Call) -> Answer {
 
 /// `PEXPIRE key milliseconds [NX | XX | GT | LT]`
 pub fn pexpire(c: &mut Call) -> Answer {
-    let now_ms = c.store.now.ms;
+    let now_ms = c.keyspace.now.ms;
     set_deadline(c, 1, now_ms)
 }
 
@@ -41,13 +41,13 @@ pub fn pexpireat(c: &mut Call) -> Answer {
 
 /// `TTL key`
 pub fn ttl(c: &mut Call) -> Answer {
-    let now_ms = c.store.now.ms;
+    let now_ms = c.keyspace.now.ms;
     show_deadline(c, MS_PER_S, now_ms)
 }
 
 /// `PTTL key`
 pub fn pttl(c: &mut Call) -> Answer {
-    let now_ms = c.store.now.ms;
+    let now_ms = c.keyspace.now.ms;
     show_deadline(c, 1, now_ms)
 }
 
@@ -64,10 +64,10 @@ pub fn pexpiretime(c: &mut Call) -> Answer {
 /// `PERSIST key`
 pub fn persist(c: &mut Call) -> Answer {
     let key = c.key(1);
-    let mortal = c.store.touch(key) && c.store.deadline(key).flatten().is_some();
+    let mortal = c.keyspace.touch(key) && c.keyspace.deadline(key).flatten().is_some();
     if mortal {
-        c.store.set_deadline(key, None);
-        c.store.changed(Events::GENERIC, "persist", key);
+        c.keyspace.set_deadline(key, None);
+        c.keyspace.changed(Events::GENERIC, "persist", key);
     }
     c.out.int(i64::from(mortal));
     Ok(())
@@ -83,14 +83,14 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     let deadline = c.int(2)?.checked_mul(unit_ms).ok_or_else(too_far)?;
     let deadline = deadline.checked_add(base_ms).ok_or_else(too_far)?;
     let key = c.key(1);
-    c.store.touch(key);
-    let met = c.store.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
-    if met && deadline <= c.store.now.ms {
-        c.store.delete(key, c.settings.lazyfree_lazy_expire);
-        c.store.changed(Events::GENERIC, "del", key);
+    c.keyspace.touch(key);
+    let met = c.keyspace.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
+    if met && deadline <= c.keyspace.now.ms {
+        c.keyspace.delete(key, c.settings.lazyfree_lazy_expire);
+        c.keyspace.changed(Events::GENERIC, "del", key);
     } else if met {
-        c.store.set_deadline(key, Some(deadline));
-        c.store.changed(Events::GENERIC, "expire", key);
+        c.keyspace.set_deadline(key, Some(deadline));
+        c.keyspace.changed(Events::GENERIC, "expire", key);
     }
     c.out.int(i64::from(met));
     Ok(())
@@ -100,8 +100,8 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
 /// none, -2 where there is no key.
 fn show_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     let key = c.key(1);
-    let known = c.store.read_without_touch(key).is_some();
-    let left_ms = match c.store.deadline(key).flatten() {
+    let known = c.keyspace.read_without_touch(key).is_some();
+    let left_ms = match c.keyspace.deadline(key).flatten() {
         _ if !known => -2,
         None => -1,
         Some(deadline) => {

@@ -23,7 +23,7 @@ const SHARED_BELOW: i64 = 10_000;
 
 /// `OBJECT ENCODING key`
 pub fn object_encoding(c: &mut Call) -> Answer {
-    match c.store.peek(c.key(2)) {
+    match c.keyspace.peek(c.key(2)) {
         Some(value) => c.out.text(value.encoding()),
         None => c.out.null(),
     }
@@ -33,13 +33,13 @@ pub fn object_encoding(c: &mut Call) -> Answer {
 /// `OBJECT FREQ key`
 pub fn object_freq(c: &mut Call) -> Answer {
     let Some(bits) = clock(c) else { return Ok(()) };
-    let tuning = c.store.parts.tuning;
+    let tuning = c.keyspace.parts.tuning;
     let lfu = tuning.maxmemory_policy.is_lfu().then_some(tuning.lfu).ok_or(Error::new(
         "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
          that when switching between policies at runtime LRU and LFU data will take some time to \
          adjust.",
     ))?;
-    c.out.int(i64::from(lfu.frequency(bits, c.store.now.ms)));
+    c.out.int(i64::from(lfu.frequency(bits, c.keyspace.now.ms)));
     Ok(())
 }
 
@@ -53,7 +53,7 @@ pub fn object_idletime(c: &mut Call) -> Answer {
              adjust.",
         ));
     }
-    c.out.count((Lru::idle_ms(bits, c.store.now.ms) / 1000) as usize);
+    c.out.count((Lru::idle_ms(bits, c.keyspace.now.ms) / 1000) as usize);
     Ok(())
 }
 
@@ -63,7 +63,7 @@ pub fn object_refcount(c: &mut Call) -> Answer {
     let by_use = settings.maxmemory_policy.is_lfu()
         || matches!(settings.maxmemory_policy, Policy::AllKeysLru | Policy::VolatileLru);
     let shares = settings.maxmemory == 0 || !by_use;
-    match c.store.peek(c.key(2)) {
+    match c.keyspace.peek(c.key(2)) {
         None => c.out.null(),
         Some(Value::Short(Str::Int(0..SHARED_BELOW))) if shares => {
             c.out.int(i64::from(i32::MAX));
@@ -75,7 +75,7 @@ pub fn object_refcount(c: &mut Call) -> Answer {
 
 /// The policy's bits of the key; where there is none, replies so.
 fn clock(c: &mut Call) -> Option<u32> {
-    let bits = c.store.inspect(c.key(2), |shard, handle| shard.clock(handle));
+    let bits = c.keyspace.inspect(c.key(2), |shard, handle| shard.clock(handle));
     if bits.is_none() {
         c.out.null();
     }

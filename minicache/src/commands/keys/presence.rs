@@ -29,9 +29,9 @@ pub fn unlink(c: &mut Call) -> Answer {
 fn delete(c: &mut Call, lazily: bool) -> Answer {
     let mut removed = 0;
     for key in c.args.from(1).iter() {
-        let key = c.store.key(key);
-        if c.store.delete(key, lazily) {
-            c.store.changed(Events::GENERIC, "del", key);
+        let key = c.keyspace.key(key);
+        if c.keyspace.delete(key, lazily) {
+            c.keyspace.changed(Events::GENERIC, "del", key);
             removed += 1;
         }
     }
@@ -42,20 +42,22 @@ fn delete(c: &mut Call, lazily: bool) -> Answer {
 /// `EXISTS key [key ...]`
 pub fn exists(c: &mut Call) -> Answer {
     let keys = (1..c.args.len()).map(|index| c.key(index)).collect::<Vec<_>>();
-    c.out.count(keys.into_iter().filter(|key| c.store.read_without_touch(*key).is_some()).count());
+    c.out.count(
+        keys.into_iter().filter(|key| c.keyspace.read_without_touch(*key).is_some()).count(),
+    );
     Ok(())
 }
 
 /// `TOUCH key [key ...]`
 pub fn touch(c: &mut Call) -> Answer {
     let keys = (1..c.args.len()).map(|index| c.key(index)).collect::<Vec<_>>();
-    c.out.count(keys.into_iter().filter(|key| c.store.read(*key).is_some()).count());
+    c.out.count(keys.into_iter().filter(|key| c.keyspace.read(*key).is_some()).count());
     Ok(())
 }
 
 /// `TYPE key`
 pub fn type_(c: &mut Call) -> Answer {
-    c.out.simple(c.store.read_without_touch(c.key(1)).map_or("none", Value::type_name));
+    c.out.simple(c.keyspace.read_without_touch(c.key(1)).map_or("none", Value::type_name));
     Ok(())
 }
 

@@ -47,9 +47,9 @@ pub fn sort_ro(c: &mut Call) -> Answer {
 }
 
 fn run(c: &mut Call, request: &Request) -> Answer {
-    let elements = request.elements(c.store, c.key(1))?;
+    let elements = request.elements(c.keyspace, c.key(1))?;
     match request.destination {
-        Some(key) => store(c, c.store.key(key), &elements, &request.get),
+        Some(key) => store(c, c.keyspace.key(key), &elements, &request.get),
         None => list(c, &elements, &request.get),
     }
     Ok(())
@@ -65,8 +65,8 @@ enum Source<'s> {
 }
 
 impl<'s> Source<'s> {
-    fn read(store: &'s mut Keyspace, key: Key) -> Result<Source<'s>, Error> {
-        match store.read(key) {
+    fn read(keyspace: &'s mut Keyspace, key: Key) -> Result<Source<'s>, Error> {
+        match keyspace.read(key) {
             None => Ok(Source::Nothing),
             Some(Value::Object(Object::List(list))) => Ok(Source::List(list)),
             Some(Value::Object(Object::Set(set))) => Ok(Source::Set(set)),
@@ -164,11 +164,11 @@ impl<'a> Request<'a> {
     }
 
     /// The elements wanted, in the order wanted.
-    fn elements(&self, store: &mut Keyspace, key: Key) -> Result<Vec<Vec<u8>>, Error> {
-        if let Ok(Some(zset)) = store.get_mut::<ZSet>(key) {
+    fn elements(&self, keyspace: &mut Keyspace, key: Key) -> Result<Vec<Vec<u8>>, Error> {
+        if let Ok(Some(zset)) = keyspace.get_mut::<ZSet>(key) {
             zset.unpack();
         }
-        let source = Source::read(store, key)?;
+        let source = Source::read(keyspace, key)?;
         let wanted = self.range(source.len());
         // What is stored must not depend on how a set happens to lie in memory.
         let for_stability = self.as_given && source.is_unordered() && self.destination.is_some();
@@ -177,7 +177,7 @@ impl<'a> Request<'a> {
         }
         let texts = source.texts(0..source.len());
         match &self.by {
-            Some(pattern) if !for_stability => self.sort_by(store, pattern, texts, wanted),
+            Some(pattern) if !for_stability => self.sort_by(keyspace, pattern, texts, wanted),
             None if !self.alpha => self.sort_numbers(texts, wanted, parse_weight),
             _ => {
                 let themselves = texts.into_iter().map(|text| ((), text)).collect();
@@ -197,17 +197,17 @@ impl<'a> Request<'a> {
 
     fn sort_by(
         &self,
-        store: &mut Keyspace,
+        keyspace: &mut Keyspace,
         pattern: &Pattern,
         texts: Vec<Vec<u8>>,
         wanted: Range<usize>,
     ) -> Result<Vec<Vec<u8>>, Error> {
         if !self.alpha {
             return self.sort_numbers(texts, wanted, |text| {
-                pattern.look_up(store, text).map_or(Some(0.0), |found| parse_weight(&found))
+                pattern.look_up(keyspace, text).map_or(Some(0.0), |found| parse_weight(&found))
             });
         }
-        let weigh = |text: Vec<u8>| (pattern.look_up(store, &text), text);
+        let weigh = |text: Vec<u8>| (pattern.look_up(keyspace, &text), text);
         let weighed = texts.into_iter().map(weigh).collect();
         Ok(arranged(weighed, |one, other| one.0.cmp(&other.0), self.descending, wanted))
     }
@@ -289,12 +289,12 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    fn look_up(&self, store: &mut Keyspace, element: &[u8]) -> Option<Vec<u8>> {
+    fn look_up(&self, keyspace: &mut Keyspace, element: &[u8]) -> Option<Vec<u8>> {
         let Pattern::Key { before, behind, field } = self else {
             return matches!(self, Pattern::Element).then(|| element.to_vec());
         };
         let name = [before, element, *behind].concat();
-        match (store.read(store.key(&name))?, field) {
+        match (keyspace.read(keyspace.key(&name))?, field) {
             (value, None) => value.as_str().map(|text| text.to_vec()),
             (Value::Object(Object::Hash(hash)), Some(field)) => {
                 hash.get(field).map(|value| value.to_vec())
@@ -312,7 +312,7 @@ fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
             c.out.bulk(element);
         }
         for pattern in get {
-            match pattern.look_up(c.store, element) {
+            match pattern.look_up(c.keyspace, element) {
                 Some(text) => c.out.bulk(&text),
                 None => c.out.null(),
             }
@@ -325,22 +325,22 @@ fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
 }
 
 fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) {
-    let limits = &c.store.parts.tuning.limits;
+    let limits = &c.keyspace.parts.tuning.limits;
     let mut result = List::new();
     for element in elements {
         if get.is_empty() {
             result.push(End::Right, element, limits);
         }
         for pattern in get {
-            let text = pattern.look_up(c.store, element).unwrap_or_default();
+            let text = pattern.look_up(c.keyspace, element).unwrap_or_default();
             result.push(End::Right, &text, limits);
         }
     }
     c.out.count(result.len());
     if !result.is_empty() {
-        c.store.put(key, result);
-        c.store.changed(Events::LIST, "sortstore", key);
-    } else if c.store.remove(key) {
-        c.store.changed(Events::GENERIC, "del", key);
+        c.keyspace.put(key, result);
+        c.keyspace.changed(Events::LIST, "sortstore", key);
+    } else if c.keyspace.remove(key) {
+        c.keyspace.changed(Events::GENERIC, "del", key);
     }
 }

@@ -36,24 +36,24 @@ pub fn renamenx(c: &mut Call) -> Answer {
 /// `MOVE key db`
 pub fn move_(c: &mut Call) -> Answer {
     let key = c.key(1);
-    let (here, there) = (c.store.db, database_at(c, 2)?);
+    let (here, there) = (c.keyspace.db, database_at(c, 2)?);
     if here == there {
         return Err(SAME_OBJECT);
     }
-    let free = !c.store.within(there, |store| store.exists(key));
-    let taken = if free { c.store.take(key) } else { None };
+    let free = !c.keyspace.within(there, |keyspace| keyspace.exists(key));
+    let taken = if free { c.keyspace.take(key) } else { None };
     c.out.int(i64::from(taken.is_some()));
     if let Some(taken) = taken {
-        c.store.within(there, |store| store.restore(key, taken));
-        c.store.changed(Events::GENERIC, "move_from", key);
-        c.store.within(there, |store| store.changed(Events::GENERIC, "move_to", key));
+        c.keyspace.within(there, |keyspace| keyspace.restore(key, taken));
+        c.keyspace.changed(Events::GENERIC, "move_from", key);
+        c.keyspace.within(there, |keyspace| keyspace.changed(Events::GENERIC, "move_to", key));
     }
     Ok(())
 }
 
 /// `COPY source destination [DB destination-db] [REPLACE]`
 pub fn copy(c: &mut Call) -> Answer {
-    let (mut there, mut replace, mut at) = (c.store.db, false, 3);
+    let (mut there, mut replace, mut at) = (c.keyspace.db, false, 3);
     while at < c.args.len() {
         match () {
             () if c.is(at, "replace") => replace = true,
@@ -66,11 +66,11 @@ pub fn copy(c: &mut Call) -> Answer {
         at += 1;
     }
     let (from, to) = (c.key(1), c.key(2));
-    if there == c.store.db && from == to {
+    if there == c.keyspace.db && from == to {
         return Err(SAME_OBJECT);
     }
-    let copied = match c.store.copy(from) {
-        Some(copy) => c.store.within(there, |store| settle(store, to, copy, replace)),
+    let copied = match c.keyspace.copy(from) {
+        Some(copy) => c.keyspace.within(there, |keyspace| settle(keyspace, to, copy, replace)),
         None => false,
     };
     c.out.int(i64::from(copied));
@@ -80,27 +80,27 @@ pub fn copy(c: &mut Call) -> Answer {
 /// Renames a key, or does not where another would be replaced and must not; whether it did.
 fn rename_unless(c: &mut Call, taken_stays: bool) -> Result<bool, Error> {
     let (from, to) = (c.key(1), c.key(2));
-    if !c.store.exists(from) {
+    if !c.keyspace.exists(from) {
         return Err(Error::NO_SUCH_KEY);
     }
-    if from == to || (taken_stays && c.store.exists(to)) {
+    if from == to || (taken_stays && c.keyspace.exists(to)) {
         return Ok(false);
     }
-    let taken = c.store.take(from).ok_or(Error::NO_SUCH_KEY)?;
-    c.store.remove(to);
-    c.store.restore(to, taken);
-    c.store.changed(Events::GENERIC, "rename_from", from);
-    c.store.changed(Events::GENERIC, "rename_to", to);
+    let taken = c.keyspace.take(from).ok_or(Error::NO_SUCH_KEY)?;
+    c.keyspace.remove(to);
+    c.keyspace.restore(to, taken);
+    c.keyspace.changed(Events::GENERIC, "rename_from", from);
+    c.keyspace.changed(Events::GENERIC, "rename_to", to);
     Ok(true)
 }
 
-fn settle(store: &mut Keyspace, key: Key, copy: Record, replace: bool) -> bool {
-    if store.exists(key) && !replace {
+fn settle(keyspace: &mut Keyspace, key: Key, copy: Record, replace: bool) -> bool {
+    if keyspace.exists(key) && !replace {
         return false;
     }
-    store.remove(key);
-    store.restore(key, copy);
-    store.changed(Events::GENERIC, "copy_to", key);
+    keyspace.remove(key);
+    keyspace.restore(key, copy);
+    keyspace.changed(Events::GENERIC, "copy_to", key);
     true
 }
 

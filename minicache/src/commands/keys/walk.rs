@@ -22,10 +22,10 @@ use crate::engine::store::slab::Handle;
 
 /// `KEYS pattern`
 pub fn keys(c: &mut Call) -> Answer {
-    let (pattern, now_ms) = (c.arg(1), c.store.now.ms);
+    let (pattern, now_ms) = (c.arg(1), c.keyspace.now.ms);
     let (start, mut listed, mut cursor) = (c.out.mark(), 0, 0);
     loop {
-        cursor = step(c.store, cursor, |shard, handle| {
+        cursor = step(c.keyspace, cursor, |shard, handle| {
             let key = shard.key(handle);
             let wanted = pattern == b"*" || glob::matches(pattern, key);
             if wanted && is_alive(shard, handle, now_ms) {
@@ -45,11 +45,11 @@ pub fn keys(c: &mut Call) -> Answer {
 pub fn scan(c: &mut Call) -> Answer {
     let cursor = scan::cursor(c.arg(1))?;
     let options = Options::parse(c.args, 2, true)?;
-    let now_ms = c.store.now.ms;
+    let now_ms = c.keyspace.now.ms;
     let (start, mut listed, mut dead) = (c.out.mark(), 0, Vec::new());
     let cursor = options.walk(cursor, |cursor| {
         let mut looked_at = 0;
-        let next = step(c.store, cursor, |shard, handle| {
+        let next = step(c.keyspace, cursor, |shard, handle| {
             looked_at += 1;
             let key = shard.key(handle);
             if !options.wants(key) || !is_of_type(shard, handle, options.type_name) {
@@ -65,7 +65,7 @@ pub fn scan(c: &mut Call) -> Answer {
     scan::finish(c.out, start, cursor, listed);
     for key in dead {
         // Looking for a dead key removes it.
-        c.store.exists(c.store.key(&key));
+        c.keyspace.exists(c.keyspace.key(&key));
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn scan(c: &mut Call) -> Answer {
 pub fn randomkey(c: &mut Call) -> Answer {
     // Looking for a dead key removes it, so this ends.
     while let Some(key) = any_key(c) {
-        if c.store.exists(c.store.key(&key)) {
+        if c.keyspace.exists(c.keyspace.key(&key)) {
             c.out.bulk(&key);
             return Ok(());
         }
@@ -84,11 +84,11 @@ pub fn randomkey(c: &mut Call) -> Answer {
 }
 
 /// Shows the keys of one bucket of the shard that a cursor names; returns the cursor behind them.
-fn step(store: &Keyspace, cursor: u64, mut show: impl FnMut(&Shard, Handle)) -> u64 {
-    let count = store.parts.shards.len() as u64;
+fn step(keyspace: &Keyspace, cursor: u64, mut show: impl FnMut(&Shard, Handle)) -> u64 {
+    let count = keyspace.parts.shards.len() as u64;
     let (number, place) = (cursor % count, cursor / count);
-    let (_, shard) = store.shards().nth(number as usize).expect("all shards are locked");
-    match shard.scan(store.db, place, |handle| show(shard, handle)) {
+    let (_, shard) = keyspace.shards().nth(number as usize).expect("all shards are locked");
+    match shard.scan(keyspace.db, place, |handle| show(shard, handle)) {
         0 if number + 1 == count => 0,
         0 => number + 1,
         place => place * count + number,
@@ -106,10 +106,10 @@ fn is_of_type(shard: &Shard, handle: Handle, name: Option<&[u8]>) -> bool {
 
 /// A key, dead or alive: from a shard drawn by its number of keys.
 fn any_key(c: &mut Call) -> Option<Vec<u8>> {
-    let db = c.store.db;
-    let total: usize = c.store.shards().map(|(_, shard)| shard.len(db)).sum();
+    let db = c.keyspace.db;
+    let total: usize = c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum();
     let mut at = c.cache.shards.rng().below(total);
-    let shard = c.store.shards_mut().find(|shard| {
+    let shard = c.keyspace.shards_mut().find(|shard| {
         let here = at < shard.len(db);
         at = at.saturating_sub(shard.len(db));
         here

@@ -63,7 +63,7 @@ fn blocking_pop(c: &mut Call, end: End) -> Answer {
 fn blocking_transfer(c: &mut Call, from: End, to: End, timeout: &[u8]) -> Answer {
     let timeout = timeout_ms(timeout)?;
     let source = c.key(1);
-    if looks_at::<List>(c, source) && c.store.get_mut::<List>(source)?.is_some() {
+    if looks_at::<List>(c, source) && c.keyspace.get_mut::<List>(source)?.is_some() {
         return transfer(c, from, to);
     }
     match c.mode {

@@ -45,7 +45,7 @@ pub fn config_set(c: &mut Call) -> Answer {
             c.cache.stats.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
-                c.store.shards_mut().for_each(|shard| shard.pool.clear());
+                c.keyspace.shards_mut().for_each(|shard| shard.pool.clear());
             }
             let limit = c.cache.config.snapshot().settings.maxmemory_clients;
             if limit > 0 && names.contains(&"maxmemory-clients") {
@@ -61,7 +61,7 @@ pub fn config_set(c: &mut Call) -> Answer {
 
 /// `CONFIG RESETSTAT`
 pub fn config_resetstat(c: &mut Call) -> Answer {
-    c.store.shards_mut().for_each(|shard| shard.stats = Default::default());
+    c.keyspace.shards_mut().for_each(|shard| shard.stats = Default::default());
     c.cache.stats.counters.iter().for_each(|core| core.reset());
     // This very command counts: it ends after the reset.
     add(&c.counters.of(c.command.id()).calls, 1);

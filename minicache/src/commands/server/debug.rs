@@ -78,13 +78,13 @@ fn reload(c: &mut Call) -> Answer {
             "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
         ));
     }
-    c.cache.stats.note_save(c.store.now.ms);
+    c.cache.stats.note_save(c.keyspace.now.ms);
     ok(c)
 }
 
 /// A look at the inside of a value, which goes to the log of Redis and here only has to succeed.
 fn look_up(c: &mut Call) -> Answer {
-    match c.store.inspect(c.key(2), |_, _| ()) {
+    match c.keyspace.inspect(c.key(2), |_, _| ()) {
         Some(()) => ok(c),
         None => Err(Error::NO_SUCH_KEY),
     }
@@ -111,7 +111,7 @@ fn help(c: &mut Call) -> Answer {
 }
 
 fn object(c: &mut Call) -> Answer {
-    let now_ms = c.store.now.ms;
+    let now_ms = c.keyspace.now.ms;
     let describe = |shard: &Shard, handle: Handle| {
         let value = shard.value(handle);
         let idle_ms = crate::engine::eviction::lru::Lru::idle_ms(shard.clock(handle), now_ms);
@@ -127,7 +127,7 @@ fn object(c: &mut Call) -> Answer {
             idle_ms / 1000
         )
     };
-    let text = c.store.inspect(c.key(2), describe).ok_or(Error::NO_SUCH_KEY)?;
+    let text = c.keyspace.inspect(c.key(2), describe).ok_or(Error::NO_SUCH_KEY)?;
     c.out.simple(&text);
     Ok(())
 }
@@ -149,7 +149,7 @@ fn serialized_length(text: &[u8]) -> usize {
 fn database_digest(c: &mut Call) -> Answer {
     let mut sum = 0u128;
     for db in 0..c.settings.databases as usize {
-        for (_, shard) in c.store.shards() {
+        for (_, shard) in c.keyspace.shards() {
             let mut cursor = 0;
             loop {
                 cursor = shard.scan(db, cursor, |handle| {
@@ -172,9 +172,9 @@ fn value_digests(c: &mut Call) -> Answer {
     let keys = c.args.from(2);
     c.out.array(keys.len());
     for key in keys.iter() {
-        let key = c.store.key(key);
-        let deadline = c.store.deadline(key).flatten();
-        let sum = digest::of_value(c.store.peek(key), deadline);
+        let key = c.keyspace.key(key);
+        let deadline = c.keyspace.deadline(key).flatten();
+        let sum = digest::of_value(c.keyspace.peek(key), deadline);
         c.out.simple(&digest::digits(sum));
     }
     Ok(())
@@ -187,16 +187,16 @@ fn populate(c: &mut Call) -> Answer {
     let size = if c.args.len() == 5 { c.count(4)? } else { 0 };
     for number in 0..count {
         let key = [&prefix[..], format!(":{number}").as_bytes()].concat();
-        let key = c.store.key(&key);
-        if c.store.exists(key) {
+        let key = c.keyspace.key(&key);
+        if c.keyspace.exists(key) {
             continue;
         }
         let mut value = format!("value:{number}").into_bytes();
         if size > 0 {
             value.resize(size, 0);
         }
-        c.store.set_string(key, &value, None);
-        c.store.touched(key);
+        c.keyspace.set_string(key, &value, None);
+        c.keyspace.touched(key);
     }
     ok(c)
 }
@@ -273,7 +273,7 @@ fn table_statistics(c: &mut Call) -> Answer {
     const NO_DATABASE: Error = Error::new("ERR Out of range database");
     let db = super::super::connection::database(c, c.int(2)?).map_err(|_| NO_DATABASE)?;
     let (mut keys, mut buckets, mut bytes, mut volatile) = (0, 0, 0, 0);
-    for (_, shard) in c.store.shards() {
+    for (_, shard) in c.keyspace.shards() {
         let (index_bytes, index_buckets) = shard.index_size(db);
         keys += shard.len(db);
         volatile += shard.volatile_len(db);
@@ -302,7 +302,7 @@ fn container_statistics(c: &mut Call) -> Answer {
         };
         Some((elements, shard.footprint(handle)))
     };
-    let measured = c.store.inspect(c.key(2), measure).ok_or(Error::NO_SUCH_KEY)?;
+    let measured = c.keyspace.inspect(c.key(2), measure).ok_or(Error::NO_SUCH_KEY)?;
     let (elements, bytes) = measured.ok_or(NOT_INDEXED)?;
     c.out.verbatim(&format!(
         "linear hashing, buckets of 12\n number of elements: {elements}\n bytes: {bytes}\n"

@@ -104,7 +104,7 @@ fn human(bytes: usize) -> String {
 }
 
 fn server(c: &mut Call, page: &mut Page) {
-    let (cache, now) = (c.cache, c.store.now);
+    let (cache, now) = (c.cache, c.keyspace.now);
     let settings = c.settings;
     let up_s = (now.ms - cache.stats.identity.started_ms).max(0) / 1000;
     let process = process(cache);
@@ -196,7 +196,7 @@ fn memory(c: &mut Call, page: &mut Page) {
 fn index_bytes(c: &Call) -> usize {
     let databases = 0..c.settings.databases as usize;
     let of = |shard: &Shard| databases.clone().map(|db| shard.index_size(db).0).sum::<usize>();
-    c.store.shards().map(|(_, shard)| of(shard)).sum()
+    c.keyspace.shards().map(|(_, shard)| of(shard)).sum()
 }
 
 fn no_scripts(page: &mut Page) {
@@ -247,7 +247,7 @@ fn sum(c: &Call, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
 fn stats(c: &mut Call, page: &mut Page) {
     let cache = c.cache;
     let mut totals = ShardStats::default();
-    for (_, shard) in c.store.shards() {
+    for (_, shard) in c.keyspace.shards() {
         totals.add(&shard.stats);
     }
     let pubsub = cache.registry.pubsub.lock();
@@ -364,8 +364,8 @@ fn latency_stats(c: &mut Call, page: &mut Page) {
 
 fn keyspace(c: &mut Call, page: &mut Page) {
     for db in 0..c.settings.databases as usize {
-        let keys: usize = c.store.shards().map(|(_, shard)| shard.len(db)).sum();
-        let volatile: usize = c.store.shards().map(|(_, shard)| shard.volatile_len(db)).sum();
+        let keys: usize = c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum();
+        let volatile: usize = c.keyspace.shards().map(|(_, shard)| shard.volatile_len(db)).sum();
         if keys > 0 {
             page.row(&format!("db{db}"), format!("keys={keys},expires={volatile},avg_ttl=0"));
         }

@@ -10,16 +10,16 @@ use crate::format::number::parse_i64;
 
 /// `DBSIZE`
 pub fn dbsize(c: &mut Call) -> Answer {
-    let db = c.store.db;
-    c.out.count(c.store.shards().map(|(_, shard)| shard.len(db)).sum());
+    let db = c.keyspace.db;
+    c.out.count(c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum());
     Ok(())
 }
 
 /// `FLUSHDB [ASYNC | SYNC]`
 pub fn flushdb(c: &mut Call) -> Answer {
     let lazily = is_lazy(c)?;
-    let (db, now_ms) = (c.store.db, c.store.now.ms);
-    c.store.touch_database(db, None);
+    let (db, now_ms) = (c.keyspace.db, c.keyspace.now.ms);
+    c.keyspace.touch_database(db, None);
     flush(c, lazily, |shard| shard.clear(db, now_ms));
     c.out.ok();
     Ok(())
@@ -29,11 +29,11 @@ pub fn flushdb(c: &mut Call) -> Answer {
 pub fn flushall(c: &mut Call) -> Answer {
     let lazily = is_lazy(c)?;
     for db in 0..c.settings.databases as usize {
-        c.store.touch_database(db, None);
+        c.keyspace.touch_database(db, None);
     }
     flush(c, lazily, Shard::clear_all);
     if c.settings.saves {
-        c.cache.stats.note_save(c.store.now.ms);
+        c.cache.stats.note_save(c.keyspace.now.ms);
     }
     c.out.ok();
     Ok(())
@@ -51,14 +51,14 @@ fn is_lazy(c: &Call) -> Result<bool, Error> {
 
 fn flush(c: &mut Call, lazily: bool, clear: impl Fn(&mut Shard) -> Contents) {
     let (cache, mut gone) = (c.cache, 0);
-    for cleared in c.store.shards_mut().map(clear) {
+    for cleared in c.keyspace.shards_mut().map(clear) {
         gone += cleared.keys();
         cache.shards.lazy_free.contents(cleared, lazily);
     }
-    c.store.count_changes(gone);
+    c.keyspace.count_changes(gone);
     // Caches that clients have do not tell databases apart: they are emptied whichever it was.
     if cache.registry.tracking.any() {
-        c.store.note_change(Change::All);
+        c.keyspace.note_change(Change::All);
     }
 }
 
@@ -75,13 +75,13 @@ pub fn swapdb(c: &mut Call) -> Answer {
     if one == other {
         return Ok(());
     }
-    c.store.touch_database(one, Some(other));
-    c.store.touch_database(other, Some(one));
-    c.store.shards_mut().for_each(|shard| shard.swap(one, other));
-    c.store.count_changes(1);
+    c.keyspace.touch_database(one, Some(other));
+    c.keyspace.touch_database(other, Some(one));
+    c.keyspace.shards_mut().for_each(|shard| shard.swap(one, other));
+    c.keyspace.count_changes(1);
     for db in [one, other] {
         let waited_for = c.cache.registry.blocked.keys_of(db);
-        c.store.ready_keys.extend(waited_for.into_iter().map(|key| (db, key)));
+        c.keyspace.ready_keys.extend(waited_for.into_iter().map(|key| (db, key)));
     }
     Ok(())
 }

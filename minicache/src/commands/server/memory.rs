@@ -13,7 +13,7 @@ pub fn memory_usage(c: &mut Call) -> Answer {
             return Err(Error::SYNTAX);
         }
     }
-    match c.store.inspect(c.key(2), Shard::footprint) {
+    match c.keyspace.inspect(c.key(2), Shard::footprint) {
         Some(bytes) => c.out.count(bytes),
         None => c.out.null(),
     }
@@ -25,13 +25,13 @@ pub fn memory_stats(c: &mut Call) -> Answer {
     let cache = c.cache;
     let databases = c.settings.databases as usize;
     let (used, allocated) = (cache.shards.used_memory(), crate::raw::allocated());
-    let count = |db: usize| c.store.shards().map(|(_, shard)| shard.len(db)).sum::<usize>();
+    let count = |db: usize| c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum::<usize>();
     let index =
-        |db: usize| c.store.shards().map(|(_, shard)| shard.index_size(db).0).sum::<usize>();
+        |db: usize| c.keyspace.shards().map(|(_, shard)| shard.index_size(db).0).sum::<usize>();
     let keys: usize = (0..databases).map(count).sum();
     let index_bytes: usize = (0..databases).map(index).sum();
-    let pages: usize = c.store.shards().map(|(_, shard)| shard.slab().page_bytes()).sum();
-    let free: usize = c.store.shards().map(|(_, shard)| shard.slab().free_bytes()).sum();
+    let pages: usize = c.keyspace.shards().map(|(_, shard)| shard.slab().page_bytes()).sum();
+    let free: usize = c.keyspace.shards().map(|(_, shard)| shard.slab().free_bytes()).sum();
     let rows = [
         ("total.allocated", used),
         ("allocator.allocated", allocated),

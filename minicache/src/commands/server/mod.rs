@@ -66,7 +66,7 @@ fn help_lines<'a>(c: &mut Call, usages: impl Iterator<Item = (String, &'a str)>)
 
 /// `TIME`
 pub fn time(c: &mut Call) -> Answer {
-    let now = c.store.now;
+    let now = c.keyspace.now;
     c.out.array(2);
     c.out.bulk_int(now.ms / 1000);
     c.out.bulk_int((now.ms % 1000) * 1000 + i64::from(now.us));
@@ -91,7 +91,7 @@ pub fn lastsave(c: &mut Call) -> Answer {
 /// `SAVE`
 pub fn save(c: &mut Call) -> Answer {
     c.cache.stats.saves.count.fetch_add(1, Ordering::Relaxed);
-    c.cache.stats.note_save(c.store.now.ms);
+    c.cache.stats.note_save(c.keyspace.now.ms);
     c.out.ok();
     Ok(())
 }
@@ -102,7 +102,7 @@ pub fn bgsave(c: &mut Call) -> Answer {
         return Err(Error::SYNTAX);
     }
     c.cache.stats.saves.count.fetch_add(1, Ordering::Relaxed);
-    c.cache.stats.note_save(c.store.now.ms);
+    c.cache.stats.note_save(c.keyspace.now.ms);
     c.out.simple("Background saving started");
     Ok(())
 }

@@ -71,7 +71,7 @@ pub fn latency_graph(c: &mut Call) -> Answer {
     let Some(moments) = c.cache.stats.latency.of(c.arg(2)) else {
         return Err(Error::text(format!("ERR No samples available for event '{event}'")));
     };
-    c.out.verbatim(&graph(&event, &moments, c.store.now.ms / 1000));
+    c.out.verbatim(&graph(&event, &moments, c.keyspace.now.ms / 1000));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ use std::ptr;
 
 /// `SINTER key [key ...]`
 pub fn sinter(c: &mut Call) -> Answer {
-    let sets = read(c.store, c.args.from(1).iter())?;
+    let sets = read(c.keyspace, c.args.from(1).iter())?;
     let (start, mut found) = (c.out.mark(), 0);
     intersect(&sets, |member| {
         c.out.element(member);
@@ -42,7 +42,7 @@ pub fn sinter(c: &mut Call) -> Answer {
 /// `SINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub fn sintercard(c: &mut Call) -> Answer {
     let (count, limit) = parse_card(c.args)?;
-    let sets = read(c.store, c.args.from(2).iter().take(count))?;
+    let sets = read(c.keyspace, c.args.from(2).iter().take(count))?;
     let mut found = 0;
     intersect(&sets, |_| {
         found += 1;
@@ -74,8 +74,8 @@ fn parse_card(args: Args) -> Result<(usize, usize), Error> {
 
 /// `SINTERSTORE destination key [key ...]`
 pub fn sinterstore(c: &mut Call) -> Answer {
-    let limits = &c.store.parts.tuning.limits;
-    let sets = read(c.store, c.args.from(2).iter())?;
+    let limits = &c.keyspace.parts.tuning.limits;
+    let sets = read(c.keyspace, c.args.from(2).iter())?;
     let mut result = Set::new();
     intersect(&sets, |member| {
         add(&mut result, member, limits);
@@ -86,32 +86,32 @@ pub fn sinterstore(c: &mut Call) -> Answer {
 
 /// `SUNION key [key ...]`
 pub fn sunion(c: &mut Call) -> Answer {
-    let limits = &c.store.parts.tuning.limits;
-    let sets = read(c.store, c.args.from(1).iter())?;
+    let limits = &c.keyspace.parts.tuning.limits;
+    let sets = read(c.keyspace, c.args.from(1).iter())?;
     let result = union(&sets, limits);
     show(c, &result)
 }
 
 /// `SUNIONSTORE destination key [key ...]`
 pub fn sunionstore(c: &mut Call) -> Answer {
-    let limits = &c.store.parts.tuning.limits;
-    let sets = read(c.store, c.args.from(2).iter())?;
+    let limits = &c.keyspace.parts.tuning.limits;
+    let sets = read(c.keyspace, c.args.from(2).iter())?;
     let result = union(&sets, limits);
     store(c, "sunionstore", result)
 }
 
 /// `SDIFF key [key ...]`
 pub fn sdiff(c: &mut Call) -> Answer {
-    let limits = &c.store.parts.tuning.limits;
-    let sets = read(c.store, c.args.from(1).iter())?;
+    let limits = &c.keyspace.parts.tuning.limits;
+    let sets = read(c.keyspace, c.args.from(1).iter())?;
     let result = difference(&sets, limits);
     show(c, &result)
 }
 
 /// `SDIFFSTORE destination key [key ...]`
 pub fn sdiffstore(c: &mut Call) -> Answer {
-    let limits = &c.store.parts.tuning.limits;
-    let sets = read(c.store, c.args.from(2).iter())?;
+    let limits = &c.keyspace.parts.tuning.limits;
+    let sets = read(c.keyspace, c.args.from(2).iter())?;
     let result = difference(&sets, limits);
     store(c, "sdiffstore", result)
 }
@@ -126,10 +126,10 @@ fn show(c: &mut Call, result: &Set) -> Answer {
 fn store(c: &mut Call, event: &str, result: Set) -> Answer {
     let (key, len) = (c.key(1), result.len());
     if len > 0 {
-        c.store.put(key, result);
-        c.store.changed(Events::SET, event, key);
-    } else if c.store.remove(key) {
-        c.store.changed(Events::GENERIC, "del", key);
+        c.keyspace.put(key, result);
+        c.keyspace.changed(Events::SET, event, key);
+    } else if c.keyspace.remove(key) {
+        c.keyspace.changed(Events::GENERIC, "del", key);
     }
     c.out.count(len);
     Ok(())
@@ -137,14 +137,14 @@ fn store(c: &mut Call, event: &str, result: Set) -> Answer {
 
 /// The sets under keys, and `None` where there is no key.
 fn read<'s, 'k>(
-    store: &'s mut Keyspace,
+    keyspace: &'s mut Keyspace,
     keys: impl Iterator<Item = &'k [u8]>,
 ) -> Result<Vec<Option<&'s Set>>, Error> {
-    let keys: Vec<Key> = keys.map(|key| store.key(key)).collect();
+    let keys: Vec<Key> = keys.map(|key| keyspace.key(key)).collect();
     for key in &keys {
-        store.get::<Set>(*key)?;
+        keyspace.get::<Set>(*key)?;
     }
-    let set = |key: &Key| match store.seen(*key) {
+    let set = |key: &Key| match keyspace.seen(*key) {
         Some(Value::Object(object)) => Set::of(object),
         _ => None,
     };

@@ -28,10 +28,10 @@ pub fn spop(c: &mut Call) -> Answer {
 
 fn pop_one(c: &mut Call) -> Answer {
     let (key, mut rng) = (c.key(1), c.cache.shards.rng());
-    match c.store.get_mut::<Set>(key)?.and_then(|set| set.pop(&mut rng)) {
+    match c.keyspace.get_mut::<Set>(key)?.and_then(|set| set.pop(&mut rng)) {
         Some(member) => {
-            c.store.changed(Events::SET, "spop", key);
-            c.store.remove_if_empty::<Set>(key);
+            c.keyspace.changed(Events::SET, "spop", key);
+            c.keyspace.remove_if_empty::<Set>(key);
             c.out.bulk(&member);
         }
         None => c.out.null(),
@@ -43,8 +43,8 @@ fn pop_many(c: &mut Call) -> Answer {
     /// If fewer than a fifth as many stay as go, those that stay are drawn.
     const GOING_PER_STAYING: usize = 5;
     let (key, count) = (c.key(1), c.count(2)?);
-    let (limits, mut rng) = (&c.store.parts.tuning.limits, c.cache.shards.rng());
-    let set = match c.store.get_mut::<Set>(key)? {
+    let (limits, mut rng) = (&c.keyspace.parts.tuning.limits, c.cache.shards.rng());
+    let set = match c.keyspace.get_mut::<Set>(key)? {
         Some(set) if count > 0 => set,
         _ => {
             c.out.set(0);
@@ -64,8 +64,8 @@ fn pop_many(c: &mut Call) -> Answer {
         let taken = std::mem::replace(set, kept);
         taken.iter().for_each(|member| c.out.element(member));
     }
-    c.store.changed(Events::SET, "spop", key);
-    c.store.remove_if_empty::<Set>(key);
+    c.keyspace.changed(Events::SET, "spop", key);
+    c.keyspace.remove_if_empty::<Set>(key);
     Ok(())
 }
 
@@ -80,7 +80,7 @@ pub fn srandmember(c: &mut Call) -> Answer {
 
 fn show_one(c: &mut Call) -> Answer {
     let mut rng = c.cache.shards.rng();
-    let set = c.store.get::<Set>(c.key(1))?;
+    let set = c.keyspace.get::<Set>(c.key(1))?;
     c.out.element_or_null(set.and_then(|set| set.random(&mut rng)));
     Ok(())
 }
@@ -88,7 +88,7 @@ fn show_one(c: &mut Call) -> Answer {
 fn show_many(c: &mut Call) -> Answer {
     let draw = Draw::parse(c.arg(2))?;
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
-    let Some(set) = c.store.get::<Set>(c.key(1))? else {
+    let Some(set) = c.keyspace.get::<Set>(c.key(1))? else {
         c.out.array(0);
         return Ok(());
     };

@@ -42,7 +42,7 @@ pub fn lcs(c: &mut Call) -> Answer {
 
 /// A copy of the string under a key, empty where there is none.
 fn text(c: &mut Call, at: usize) -> Result<Vec<u8>, Error> {
-    match c.store.read(c.key(at)).map(Value::as_str) {
+    match c.keyspace.read(c.key(at)).map(Value::as_str) {
         None => Ok(Vec::new()),
         Some(text) => text
             .map(Str::to_vec)

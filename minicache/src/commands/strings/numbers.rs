@@ -44,31 +44,31 @@ pub fn decrby(c: &mut Call) -> Answer {
 pub fn incrbyfloat(c: &mut Call) -> Answer {
     let key = c.key(1);
     let mut scratch = ItoaBuf::new();
-    let present = match c.store.string_to_write(key)? {
+    let present = match c.keyspace.string_to_write(key)? {
         None => LongDouble::ZERO,
         Some(text) => LongDouble::parse(text.as_bytes(&mut scratch)).ok_or(Error::NOT_A_FLOAT)?,
     };
     let by = LongDouble::parse(c.arg(2)).ok_or(Error::NOT_A_FLOAT)?;
     let infinite = Error::new("ERR increment would produce NaN or Infinity");
     let sum = present.plus(by).ok_or(infinite)?.to_text();
-    let deadline = c.store.deadline(key).flatten();
-    c.store.set(key, NewValue::Verbatim(sum.as_bytes()), deadline);
-    c.store.changed(Events::STRING, "incrbyfloat", key);
+    let deadline = c.keyspace.deadline(key).flatten();
+    c.keyspace.set(key, NewValue::Verbatim(sum.as_bytes()), deadline);
+    c.keyspace.changed(Events::STRING, "incrbyfloat", key);
     c.out.text(&sum);
     Ok(())
 }
 
 fn add(c: &mut Call, by: i64) -> Answer {
     let key = c.key(1);
-    let present = match c.store.string_to_write(key)? {
+    let present = match c.keyspace.string_to_write(key)? {
         None => 0,
         Some(Str::Int(number)) => number,
         Some(Str::Bytes(text)) => parse_i64(text).ok_or(Error::NOT_AN_INTEGER)?,
     };
     let overflow = Error::new("ERR increment or decrement would overflow");
     let sum = present.checked_add(by).ok_or(overflow)?;
-    c.store.set_int(key, sum);
-    c.store.changed(Events::STRING, "incrby", key);
+    c.keyspace.set_int(key, sum);
+    c.keyspace.changed(Events::STRING, "incrby", key);
     c.out.int(sum);
     Ok(())
 }

@@ -102,7 +102,7 @@ impl Term {
     pub fn deadline(self, c: &Call) -> Result<Option<i64>, Error> {
         let (unit, at, start) = match self {
             Term::Keep | Term::Never => return Ok(None),
-            Term::In(unit, at) => (unit, at, c.store.now.ms),
+            Term::In(unit, at) => (unit, at, c.keyspace.now.ms),
             Term::At(unit, at) => (unit, at, 0),
         };
         let number = c.int(at)?;

@@ -252,10 +252,10 @@ fn exchanged_databases_are_changes_where_a_key_lives() {
 fn expire(t: &mut Fixture, db: usize, key: &str, in_ms: i64) {
     let config = t.cache.config.snapshot();
     let parts = t.cache.parts(&t.cache.stats.counters[0], &config.tuning);
-    let mut store = Keyspace::new(parts, t.now);
-    store.lock_all();
-    store.db = db;
-    store.set_deadline(store.key(key.as_bytes()), Some(t.now.ms + in_ms));
+    let mut keyspace = Keyspace::new(parts, t.now);
+    keyspace.lock_all();
+    keyspace.db = db;
+    keyspace.set_deadline(keyspace.key(key.as_bytes()), Some(t.now.ms + in_ms));
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn nobody_sees_a_state_in_between() {
                 executor.execute(&mut session, args.as_args(), &mut out);
                 check(show(out.bytes()));
             }
-            executor.store.release();
+            executor.keyspace.release();
         }
     };
     let moves = ["MULTI", "HINCRBY a f -1", "HLEN c", "HINCRBY b f 1", "EXEC"];

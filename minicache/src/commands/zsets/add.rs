@@ -81,7 +81,7 @@ fn add(c: &mut Call, preset: Options) -> Answer {
     let key = c.key(1);
     let tally = options.apply_all(c, key, first)?;
     if tally.added + tally.updated > 0 {
-        c.store.changed(Events::ZSET, if options.increment { "zincr" } else { "zadd" }, key);
+        c.keyspace.changed(Events::ZSET, if options.increment { "zincr" } else { "zadd" }, key);
     }
     match tally.score {
         _ if !options.increment && options.count_changed => {
@@ -144,10 +144,10 @@ impl Options {
     /// Goes through the pairs from argument `first` on.
     fn apply_all(&self, c: &mut Call, key: Key, first: usize) -> Result<Tally, Error> {
         let mut tally = Tally::default();
-        let limits = &c.store.parts.tuning.limits;
+        let limits = &c.keyspace.parts.tuning.limits;
         let zset = match self.only_present {
-            true => c.store.get_mut::<ZSet>(key)?,
-            false => Some(c.store.get_or_create::<ZSet>(key)?),
+            true => c.keyspace.get_mut::<ZSet>(key)?,
+            false => Some(c.keyspace.get_or_create::<ZSet>(key)?),
         };
         let Some(zset) = zset else { return Ok(tally) };
         for index in (first..c.args.len()).step_by(2) {

@@ -145,7 +145,7 @@ impl Request {
             _ => return Err(Error::SYNTAX),
         };
         for index in keys.clone() {
-            match c.store.read(c.key(index)) {
+            match c.keyspace.read(c.key(index)) {
                 None | Some(Value::Object(Object::ZSet(_) | Object::Set(_))) => {}
                 Some(_) => return Err(Error::WRONG_TYPE),
             }
@@ -197,7 +197,7 @@ impl Request {
             .clone()
             .enumerate()
             .map(|(place, index)| Input {
-                members: match c.store.seen(c.key(index)) {
+                members: match c.keyspace.seen(c.key(index)) {
                     Some(Value::Object(Object::ZSet(zset))) => Members::Scored(zset),
                     Some(Value::Object(Object::Set(set))) => Members::Plain(set),
                     _ => Members::None,

@@ -18,21 +18,21 @@ use crate::wire::reply::Reply;
 
 /// `ZCARD key`
 pub fn zcard(c: &mut Call) -> Answer {
-    let zset = c.store.get::<ZSet>(c.key(1))?;
+    let zset = c.keyspace.get::<ZSet>(c.key(1))?;
     c.out.count(zset.map_or(0, ZSet::len));
     Ok(())
 }
 
 /// `ZSCORE key member`
 pub fn zscore(c: &mut Call) -> Answer {
-    let zset = c.store.get::<ZSet>(c.key(1))?;
+    let zset = c.keyspace.get::<ZSet>(c.key(1))?;
     score_or_null(c.out, zset.and_then(|zset| zset.score(c.args.at(2))));
     Ok(())
 }
 
 /// `ZMSCORE key member [member ...]`
 pub fn zmscore(c: &mut Call) -> Answer {
-    let zset = c.store.get::<ZSet>(c.key(1))?;
+    let zset = c.keyspace.get::<ZSet>(c.key(1))?;
     let members = c.args.from(2);
     c.out.array(members.len());
     for member in members.iter() {
@@ -55,7 +55,7 @@ pub fn zrevrank(c: &mut Call) -> Answer {
 pub fn zrandmember(c: &mut Call) -> Answer {
     if c.args.len() == 2 {
         let mut rng = c.cache.shards.rng();
-        let drawn = c.store.get::<ZSet>(c.key(1))?.and_then(|zset| zset.random(&mut rng));
+        let drawn = c.keyspace.get::<ZSet>(c.key(1))?.and_then(|zset| zset.random(&mut rng));
         c.out.element_or_null(drawn.map(|(member, _)| member));
         return Ok(());
     }
@@ -70,7 +70,7 @@ pub fn zrandmember(c: &mut Call) -> Answer {
 /// `ZSCAN key cursor [MATCH pattern] [COUNT count]`
 pub fn zscan(c: &mut Call) -> Answer {
     let cursor = scan::cursor(c.arg(2))?;
-    let Some(zset) = c.store.get::<ZSet>(c.key(1))? else {
+    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else {
         scan::nothing(c.out);
         return Ok(());
     };
@@ -105,7 +105,7 @@ fn scanned_score(out: &mut Reply, zset: &ZSet, score: f64) {
 }
 
 fn rank(c: &mut Call, reverse: bool) -> Answer {
-    let zset = c.store.get::<ZSet>(c.key(1))?;
+    let zset = c.keyspace.get::<ZSet>(c.key(1))?;
     match zset.and_then(|zset| zset.rank(c.args.at(2), reverse)) {
         Some(rank) => c.out.count(rank),
         None => c.out.null(),
@@ -123,7 +123,7 @@ fn score_or_null(out: &mut Reply, score: Option<f64>) {
 fn draw_members(c: &mut Call, draw: Draw, with_scores: bool) -> Answer {
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
     let listing = Listing::new(with_scores, c.out.protocol);
-    let Some(zset) = c.store.get::<ZSet>(c.key(1))? else {
+    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else {
         c.out.array(0);
         return Ok(());
     };

@@ -97,9 +97,9 @@ impl Listing {
 fn store(c: &mut Call, key: Key, result: Vec<Scored>, event: &str) {
     c.out.count(result.len());
     if !result.is_empty() {
-        c.store.put(key, ZSet::from_sorted(result, &c.store.parts.tuning.limits));
-        c.store.changed(Events::ZSET, event, key);
-    } else if c.store.remove(key) {
-        c.store.changed(Events::GENERIC, "del", key);
+        c.keyspace.put(key, ZSet::from_sorted(result, &c.keyspace.parts.tuning.limits));
+        c.keyspace.changed(Events::ZSET, event, key);
+    } else if c.keyspace.remove(key) {
+        c.keyspace.changed(Events::GENERIC, "del", key);
     }
 }

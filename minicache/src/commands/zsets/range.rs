@@ -52,7 +52,7 @@ pub fn zrevrangebylex(c: &mut Call) -> Answer {
 /// `ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
 pub fn zrangestore(c: &mut Call) -> Answer {
     let request = Request::parse(c, 2, Form::default())?;
-    let mut result: Vec<Scored> = match c.store.get::<ZSet>(c.key(2))? {
+    let mut result: Vec<Scored> = match c.keyspace.get::<ZSet>(c.key(2))? {
         None => Vec::new(),
         Some(zset) => {
             let members = request.members(zset).1;
@@ -94,7 +94,7 @@ pub fn zremrangebylex(c: &mut Call) -> Answer {
 fn list(c: &mut Call, form: Form) -> Answer {
     let request = Request::parse(c, 1, form)?;
     let listing = Listing::new(request.with_scores, c.out.protocol);
-    match c.store.get::<ZSet>(c.key(1))? {
+    match c.keyspace.get::<ZSet>(c.key(1))? {
         None => c.out.array(0),
         Some(zset) => {
             let (count, members) = request.members(zset);
@@ -106,7 +106,7 @@ fn list(c: &mut Call, form: Form) -> Answer {
 
 fn count(c: &mut Call, by: By) -> Answer {
     let interval = Interval::parse(by, c.arg(2), c.arg(3))?;
-    let zset = c.store.get::<ZSet>(c.key(1))?;
+    let zset = c.keyspace.get::<ZSet>(c.key(1))?;
     c.out.count(zset.map_or(0, |zset| interval.ranks(zset, false).len()));
     Ok(())
 }
@@ -114,13 +114,13 @@ fn count(c: &mut Call, by: By) -> Answer {
 fn remove(c: &mut Call, by: By, event: &str) -> Answer {
     let interval = Interval::parse(by, c.arg(2), c.arg(3))?;
     let key = c.key(1);
-    let removed = match c.store.get_mut::<ZSet>(key)? {
+    let removed = match c.keyspace.get_mut::<ZSet>(key)? {
         None => 0,
         Some(zset) => zset.remove_range(interval.ranks(zset, false)),
     };
     if removed > 0 {
-        c.store.changed(Events::ZSET, event, key);
-        c.store.remove_if_empty::<ZSet>(key);
+        c.keyspace.changed(Events::ZSET, event, key);
+        c.keyspace.remove_if_empty::<ZSet>(key);
     }
     c.out.count(removed);
     Ok(())
