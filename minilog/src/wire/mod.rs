@@ -1,1 +1,32 @@
 //! Kafka's protocol: requests and responses as values, decoded and encoded without I/O.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`codec`] | integers, strings, arrays, tagged fields; the bounds of hostile lengths |
+//! | [`schema`] | messages as tables of fields: `message!` |
+//! | [`header`] | the headers of requests and responses |
+//! | [`error_code`] | errors |
+//! | [`api`] | the list of requests; whole frames |
+//! | [`api_versions`] [`metadata`] | which requests there are; which broker leads which partition |
+//! | [`produce`] [`fetch`] [`list_offsets`] | writing, reading, seeking |
+//!
+//! A connection carries frames in both directions: four bytes of size, a [`header`], a body. The
+//! header of a request names the body and its version ([`decode_request`]); the response
+//! ([`encode_response`]) has the same version.
+
+pub mod api;
+pub mod api_versions;
+pub mod codec;
+pub mod error_code;
+pub mod fetch;
+pub mod header;
+pub mod list_offsets;
+pub mod metadata;
+pub mod produce;
+pub mod schema;
+
+pub use api::{
+    APIS, Api, Request, RequestError, RequestFrame, decode_request, decode_response,
+    encode_request, encode_response,
+};
+pub use error_code::ErrorCode;

@@ -1,0 +1,212 @@
+//! The requests of the broker, and decoding and encoding whole frames.
+//!
+//! [`APIS`] has one row per request: number, name, versions, the tables of both bodies. The type
+//! [`Request`] has one variant per row. Both come from one list at the end of this file, so a
+//! request that can be decoded is one that is advertised.
+//!
+//! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
+
+use super::codec::{DecodeError, Decoder, Encoder, Frame, OldString, WireType};
+use super::header::{
+    RequestHeader, ResponseHeader, request_header_version, response_header_version,
+};
+use super::schema::{Message, Table, Versions};
+use bytes::Bytes;
+use std::fmt;
+
+/// What the broker knows about one request.
+#[derive(Debug)]
+pub struct Api {
+    /// Its number.
+    pub key: i16,
+    /// Its name in Kafka.
+    pub name: &'static str,
+    /// The versions that are decoded.
+    pub versions: Versions,
+    /// The first version with the flexible encoding.
+    pub flexible_from: i16,
+    /// The fields of the request.
+    pub request: &'static Table,
+    /// The fields of the response.
+    pub response: &'static Table,
+}
+
+impl Api {
+    /// The request of this number, if the broker has it.
+    pub fn of(key: i16) -> Option<&'static Api> {
+        APIS.iter().find(|api| api.key == key)
+    }
+
+    /// Returns true if `version` has the flexible encoding.
+    pub fn is_flexible(&self, version: i16) -> bool {
+        version >= self.flexible_from
+    }
+}
+
+/// A request with its header.
+#[derive(Clone, Debug)]
+pub struct RequestFrame {
+    /// The version of the body; the response must have the same.
+    pub version: i16,
+    /// Comes back in the response.
+    pub correlation_id: i32,
+    /// How the client calls itself.
+    pub client_id: Option<String>,
+    /// The body.
+    pub body: Request,
+}
+
+/// Why a frame is not a request that the broker can answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The key or the version is not supported. An ApiVersions request is answered
+    /// ([`ApiVersionsResponse::unsupported`](super::api_versions::ApiVersionsResponse)); after
+    /// another one the connection must close, because the client waits for a response whose format
+    /// the broker does not know.
+    Unsupported {
+        /// The number of the request.
+        key: i16,
+        /// Its version.
+        version: i16,
+        /// Comes back in the response.
+        correlation_id: i32,
+    },
+    /// The bytes are not the message that the header announces. The connection must close.
+    Malformed(DecodeError),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RequestError::Unsupported { key, version, .. } => match Api::of(*key) {
+                Some(api) => {
+                    let Versions { first, last } = api.versions;
+                    write!(f, "{} version {version} is not in {first}-{last}", api.name)
+                }
+                None => write!(f, "request {key} is not supported"),
+            },
+            RequestError::Malformed(error) => write!(f, "malformed request: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+impl From<DecodeError> for RequestError {
+    fn from(error: DecodeError) -> RequestError {
+        RequestError::Malformed(error)
+    }
+}
+
+/// Decodes a request from its frame, without the size in front. Bytes after the body are ignored,
+/// as in Kafka.
+pub fn decode_request(frame: Bytes) -> Result<RequestFrame, RequestError> {
+    // The first three fields are the same in all versions, so the header can be read before the
+    // version of the header is known.
+    let mut fixed = Decoder::new(frame.clone(), 1, false);
+    let key = i16::decode(&mut fixed)?;
+    let version = i16::decode(&mut fixed)?;
+    let correlation_id = i32::decode(&mut fixed)?;
+    let unsupported = RequestError::Unsupported { key, version, correlation_id };
+    let api = Api::of(key).filter(|api| api.versions.contains(version)).ok_or(unsupported)?;
+
+    let is_flexible = api.is_flexible(version);
+    let mut decoder = Decoder::new(frame, request_header_version(is_flexible), is_flexible);
+    let header = RequestHeader::decode(&mut decoder)?;
+    let body = Request::decode(key, &mut decoder.with_version(version, is_flexible))?;
+    let client_id = header.client_id.map(|id| id.0);
+    Ok(RequestFrame { version, correlation_id, client_id, body })
+}
+
+/// Encodes a request, its size in front.
+pub fn encode_request<M: Message>(
+    correlation_id: i32,
+    client_id: &str,
+    version: i16,
+    body: &M,
+) -> Frame {
+    let is_flexible = M::is_flexible(version);
+    let mut encoder = Encoder::start_frame(request_header_version(is_flexible), is_flexible);
+    let header = RequestHeader {
+        request_api_key: M::KEY,
+        request_api_version: version,
+        correlation_id,
+        client_id: Some(OldString(client_id.into())),
+    };
+    header.encode(&mut encoder);
+
+    let mut encoder = encoder.with_version(version, is_flexible);
+    body.encode(&mut encoder);
+    encoder.finish_frame()
+}
+
+/// Encodes a response, its size in front.
+pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) -> Frame {
+    let header_version = response_header_version(M::KEY, M::is_flexible(version));
+    let mut encoder = Encoder::start_frame(header_version, header_version == 1);
+    ResponseHeader { correlation_id }.encode(&mut encoder);
+
+    let mut encoder = encoder.with_version(version, M::is_flexible(version));
+    body.encode(&mut encoder);
+    encoder.finish_frame()
+}
+
+/// Decodes a response from its frame, without the size in front: the correlation id and the body.
+/// `version` is that of the request.
+pub fn decode_response<M: Message>(frame: Bytes, version: i16) -> Result<(i32, M), DecodeError> {
+    let header_version = response_header_version(M::KEY, M::is_flexible(version));
+    let mut decoder = Decoder::new(frame, header_version, header_version == 1);
+    let header = ResponseHeader::decode(&mut decoder)?;
+
+    let mut decoder = decoder.with_version(version, M::is_flexible(version));
+    Ok((header.correlation_id, M::decode(&mut decoder)?))
+}
+
+macro_rules! apis {
+    ($( $name:ident: $module:ident::$request:ident, $response:ident; )*) => {
+        /// The body of a request.
+        #[derive(Clone, Debug)]
+        pub enum Request {
+            $( #[doc = concat!("[`", stringify!($request), "`](super::", stringify!($module), ")")]
+            $name(super::$module::$request), )*
+        }
+
+        impl Request {
+            /// Decodes the body of the request `key`, which must be in [`APIS`].
+            fn decode(key: i16, decoder: &mut Decoder) -> Result<Request, DecodeError> {
+                Ok(match key {
+                    $( super::$module::$request::KEY => {
+                        Request::$name(WireType::decode(decoder)?)
+                    } )*
+                    _ => unreachable!("the caller has looked the key up"),
+                })
+            }
+
+            /// What the broker knows about the request.
+            pub fn api(&self) -> &'static Api {
+                let key = match self {
+                    $( Request::$name(_) => super::$module::$request::KEY, )*
+                };
+                Api::of(key).expect("one list declares both")
+            }
+        }
+
+        /// The requests of the broker, by number.
+        pub static APIS: &[Api] = &[$( Api {
+            key: super::$module::$request::KEY,
+            name: stringify!($name),
+            versions: <super::$module::$request as Message>::VERSIONS,
+            flexible_from: super::$module::$request::FLEXIBLE_FROM,
+            request: super::$module::$request::TABLE,
+            response: super::$module::$response::TABLE,
+        } ),*];
+    };
+}
+
+apis! {
+    Produce: produce::ProduceRequest, ProduceResponse;
+    Fetch: fetch::FetchRequest, FetchResponse;
+    ListOffsets: list_offsets::ListOffsetsRequest, ListOffsetsResponse;
+    Metadata: metadata::MetadataRequest, MetadataResponse;
+    ApiVersions: api_versions::ApiVersionsRequest, ApiVersionsResponse;
+}

@@ -1,0 +1,143 @@
+//! ApiVersions (key 18): the first request on every connection. The client learns which requests
+//! the broker has, and in which versions.
+//!
+//! # Example
+//!
+//! The request that kcat 1.7.1 opens a connection with, version 3:
+//!
+//! ```
+//! use minilog::wire::{self, Request};
+//!
+//! let frame = b"\0\x12\0\x03\0\0\0\x01\0\x07rdkafka\0\x0blibrdkafka\x062.0.2\0";
+//! let request = wire::decode_request(frame.as_slice().into())?;
+//! let Request::ApiVersions(body) = request.body else { panic!("another request") };
+//! assert_eq!(body.client_software_name, "librdkafka");
+//! assert_eq!(body.client_software_version, "2.0.2");
+//! # Ok::<(), wire::RequestError>(())
+//! ```
+//!
+//! # The request that must never fail
+//!
+//! The client does not know yet what the broker understands, so two rules break the pattern:
+//!
+//! * The header of the response is always version 0, without tagged fields, even if the body is
+//!   flexible ([`header`](super::header)).
+//! * A version that the broker does not know is answered in version 0, with the error
+//!   `UNSUPPORTED_VERSION` and the versions of ApiVersions itself
+//!   ([`ApiVersionsResponse::unsupported`]). The client tries again with one of these.
+//!
+//! # Versions that are advertised and not served
+//!
+//! [`advertised`] announces Produce from version 0 on although 3 is the oldest that is served. Some
+//! versions of librdkafka conclude from a missing version 2 that the broker does not know LZ4, and
+//! from a missing version 3 that it does not know the current batch format. Kafka does the same
+//! (KAFKA-18659).
+//!
+//! Kafka counterpart: `ApiVersionsRequest.json`, `ApiVersionsResponse.java`, KIP-511 and KIP-584.
+
+use super::api::Api;
+use super::error_code::ErrorCode;
+use super::schema::{Message, Versions, message};
+
+message! {
+    /// Asks which requests the broker has.
+    pub struct ApiVersionsRequest: key 18, versions 0-4, flexible 3+ {
+        3+ client_software_name:    String, "the client's library";
+        3+ client_software_version: String, "the library's version";
+    }
+}
+
+message! {
+    /// The requests of the broker and their versions.
+    pub struct ApiVersionsResponse: key 18, versions 0-4, flexible 3+ {
+        0+ error_code:               ErrorCode,                "UNSUPPORTED_VERSION or none";
+        0+ api_keys:                 Vec<ApiVersion>,          "one entry per request";
+        1+ throttle_time_ms:         i32,                      "delay by quotas";
+        3+ supported_features:       Vec<SupportedFeatureKey>, tag 0, "what the broker can do";
+        3+ finalized_features_epoch: i64 = -1, tag 1, "counts changes of finalized_features";
+        3+ finalized_features:       Vec<FinalizedFeatureKey>, tag 2, "what the cluster agreed on";
+        3+ zk_migration_ready:       bool, tag 3,              "always false since Kafka 4";
+    }
+
+    /// The versions of one request.
+    pub struct ApiVersion {
+        0+ api_key:     i16, "the number of the request";
+        0+ min_version: i16, "the oldest version";
+        0+ max_version: i16, "the newest version";
+    }
+
+    /// A feature and the levels the broker supports.
+    pub struct SupportedFeatureKey {
+        3+ name:        String, "for instance transaction.version";
+        3+ min_version: i16,    "the lowest level";
+        3+ max_version: i16,    "the highest level";
+    }
+
+    /// A feature and the levels in force.
+    pub struct FinalizedFeatureKey {
+        3+ name:              String, "for instance transaction.version";
+        3+ max_version_level: i16,    "the highest level in force";
+        3+ min_version_level: i16,    "the lowest level in force";
+    }
+}
+
+impl ApiVersionsResponse {
+    /// The answer to an ApiVersions request of a version that is not supported. It must be encoded
+    /// in version 0.
+    pub fn unsupported() -> ApiVersionsResponse {
+        let Versions { first, last } = ApiVersionsRequest::VERSIONS;
+        let api_key = ApiVersionsRequest::KEY;
+        ApiVersionsResponse {
+            error_code: ErrorCode::UNSUPPORTED_VERSION,
+            api_keys: vec![ApiVersion { api_key, min_version: first, max_version: last }],
+            ..ApiVersionsResponse::default()
+        }
+    }
+}
+
+/// What the broker announces for one request.
+pub fn advertised(api: &Api) -> ApiVersion {
+    let produce = super::produce::ProduceRequest::KEY;
+    let min_version = if api.key == produce { 0 } else { api.versions.first };
+    ApiVersion { api_key: api.key, min_version, max_version: api.versions.last }
+}
+
+/// Returns true if a client may call itself so: letters, digits, and `-` and `.` between them
+/// (`[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`). Other names are an `INVALID_REQUEST`.
+pub fn is_software_name(name: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    is_outer(bytes.first()) && is_outer(bytes.last()) && bytes.iter().all(|byte| is_inner(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::encode_response;
+
+    #[test]
+    fn an_unknown_version_is_answered_as_kafka_does() {
+        let frame = encode_response(7, 0, &ApiVersionsResponse::unsupported());
+        let expected =
+            [0, 0, 0, 16, 0, 0, 0, 7, 0, 0x23, 0, 0, 0, 1, 0, 0x12, 0, 0, 0, 4].as_slice();
+        assert_eq!(frame.to_vec(), expected);
+    }
+
+    #[test]
+    fn the_response_header_is_never_flexible() {
+        let frame = encode_response(7, 3, &ApiVersionsResponse::default()).to_vec();
+        // Size, correlation id, and at once the error code; no tagged fields between them.
+        assert_eq!(frame, [0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 1, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn software_names() {
+        for name in ["a", "librdkafka", "confluent-kafka.python", "a-.b"] {
+            assert!(is_software_name(name), "{name}");
+        }
+        for name in ["", "-a", "a-", ".", "a b", "é"] {
+            assert!(!is_software_name(name), "{name}");
+        }
+    }
+}

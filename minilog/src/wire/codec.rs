@@ -1,0 +1,739 @@
+//! Reading and writing the types of the protocol: integers, strings, arrays and tagged fields.
+//!
+//! Every message exists in an old and a *flexible* encoding (KIP-482); the version of the message
+//! decides. Integers are the same in both, big-endian. Lengths differ, and a flexible struct ends
+//! with tagged fields, a map from number to bytes in which a receiver skips what it does not know:
+//!
+//! | type | old | flexible |
+//! |---|---|---|
+//! | `String` | `i16` length, bytes | length + 1 as [uvarint](Encoder::uvarint), bytes |
+//! | `Vec<u8>`, [`Bytes`] | `i32` length, bytes | length + 1 as uvarint, bytes |
+//! | `Vec<T>` | `i32` count, elements | count + 1 as uvarint, elements |
+//! | null | length -1 | 0 |
+//! | end of a struct | | count of tagged fields; for each its tag, size and bytes |
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use minilog::wire::codec::{Decoder, Encoder, WireType};
+//!
+//! let topics = vec![String::from("orders")];
+//! let encode = |is_flexible| {
+//!     let mut encoder = Encoder::new(0, is_flexible);
+//!     topics.encode(&mut encoder);
+//!     encoder.into_vec()
+//! };
+//! assert_eq!(encode(false), b"\0\0\0\x01\0\x06orders");
+//! assert_eq!(encode(true), b"\x02\x07orders");
+//!
+//! let mut decoder = Decoder::new(Bytes::from_static(b"\x02\x07orders"), 0, true);
+//! assert_eq!(Vec::<String>::decode(&mut decoder)?, topics);
+//!
+//! // A count is compared with the bytes that are there before memory is allocated.
+//! let mut decoder = Decoder::new(Bytes::from_static(b"\x7f\xff\xff\xff\0\x06orders"), 0, false);
+//! assert_eq!(
+//!     Vec::<String>::decode(&mut decoder).unwrap_err().to_string(),
+//!     "byte 4: 2147483647 elements announced and 8 bytes left",
+//! );
+//! # Ok::<(), minilog::wire::codec::DecodeError>(())
+//! ```
+//!
+//! # What is copied
+//!
+//! Record batches are not: a [`Bytes`] shares the memory of the frame it was decoded from, and an
+//! encoded [`Frame`] refers to the batches instead of containing them. Strings and group metadata
+//! are copied on purpose. They are short, and a broker keeps some of them for hours: a member id
+//! that shared the memory of its frame would keep the whole frame allocated.
+//!
+//! # What a hostile frame can cost
+//!
+//! No length is trusted. An array's count is at most the bytes left, and all arrays of a message
+//! together take at most [`ARRAY_BYTES_MAX`] of memory, because an element of one byte on the wire
+//! can be a struct of a hundred bytes in memory. There is no recursion: messages are not recursive.
+//!
+//! # Counterparts in Kafka
+//!
+//! `ByteBufferAccessor.java`, `SendBuilder.java` and `MessageSizeAccumulator.java`. Kafka computes
+//! the size of a message in a first pass and writes in a second; here it is written at once and the
+//! size filled in. Kafka keeps unknown tagged fields; a decoder here drops them. Java turns bytes
+//! that are not UTF-8 into U+FFFD; here they are an error.
+
+use crate::format::properties::Uuid;
+use bytes::Bytes;
+use std::fmt;
+
+/// Bytes of memory for all arrays of one message: 300,000 partitions in a fetch request.
+pub const ARRAY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The longest string, as in Kafka: the old encoding cannot express a longer one.
+const STRING_MAX: usize = i16::MAX as usize;
+
+/// A type that a field of a message can have.
+pub trait WireType: Sized {
+    /// What the type is on the wire.
+    const KIND: Kind;
+    /// True for `Option`.
+    const IS_NULLABLE: bool = false;
+
+    /// Reads a value.
+    fn decode(decoder: &mut Decoder) -> Result<Self, DecodeError>;
+
+    /// Writes a value.
+    fn encode(&self, encoder: &mut Encoder);
+
+    /// Returns true for `None`.
+    fn is_null(&self) -> bool {
+        false
+    }
+
+    /// Writes a value, an empty one for `None`.
+    fn encode_not_null(&self, encoder: &mut Encoder) {
+        self.encode(encoder);
+    }
+}
+
+/// A type that has an encoding for null: `Option` of it is a [`WireType`] too.
+pub trait Nullable: WireType + Default {
+    /// Reads a value or null.
+    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Self>, DecodeError>;
+
+    /// Writes null.
+    fn encode_null(encoder: &mut Encoder);
+}
+
+/// A type that an array can have as element. Not `u8`: `Vec<u8>` is a type of its own.
+pub trait Element: WireType {}
+
+/// What a type is on the wire, as data: for `explain` and the tables of fields.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// One byte, 0 or 1.
+    Bool,
+    /// A signed integer of this many bytes.
+    Integer(usize),
+    /// A signed integer of two bytes that names an [error](super::error_code::ErrorCode).
+    ErrorCode,
+    /// 16 bytes that identify a topic.
+    Uuid,
+    /// UTF-8.
+    String,
+    /// UTF-8 with an `i16` length in flexible versions too: the client id of a request header.
+    OldString,
+    /// Bytes that the broker does not interpret.
+    Bytes,
+    /// Record batches.
+    Records,
+    /// Elements of one kind.
+    Array(&'static Kind),
+    /// Another table.
+    Struct(&'static super::schema::Table),
+}
+
+/// Why bytes are not a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// The struct and its field, if the error is in one.
+    pub field: Option<(&'static str, &'static str)>,
+    /// Where in the frame the decoder was.
+    pub at: usize,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What is wrong with the bytes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The frame ends before the value does.
+    TooShort {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes left.
+        left: usize,
+    },
+    /// A count of elements that cannot fit into the bytes left.
+    TooMany {
+        /// Elements announced.
+        count: usize,
+        /// Bytes left.
+        left: usize,
+    },
+    /// The arrays of the message need more than [`ARRAY_BYTES_MAX`].
+    ArraysTooLarge,
+    /// A length is below -1, or is that of a string above 32,767.
+    BadLength(i64),
+    /// A variable-length integer has more than 32 bits.
+    BadVarint,
+    /// A string is not UTF-8.
+    NotUtf8,
+    /// Null in a version in which the field must have a value.
+    Null,
+}
+
+impl DecodeError {
+    /// The error with the name of the field, unless an inner field has named itself already.
+    pub fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
+        self.field = self.field.or(Some((table, field)));
+        self
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((table, field)) = self.field {
+            write!(f, "{table}.{field} at ")?;
+        }
+        write!(f, "byte {}: ", self.at)?;
+        match self.problem {
+            Problem::TooShort { needed, left } => {
+                write!(f, "{needed} bytes needed and {left} left")
+            }
+            Problem::TooMany { count, left } => {
+                write!(f, "{count} elements announced and {left} bytes left")
+            }
+            Problem::ArraysTooLarge => {
+                write!(f, "the arrays of the message need more than {ARRAY_BYTES_MAX} bytes")
+            }
+            Problem::BadLength(length) => write!(f, "{length} cannot be a length"),
+            Problem::BadVarint => write!(f, "a variable-length integer has more than 32 bits"),
+            Problem::NotUtf8 => write!(f, "a string is not UTF-8"),
+            Problem::Null => write!(f, "null is not allowed in this version"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Reads values from a frame.
+#[derive(Debug)]
+pub struct Decoder {
+    frame: Bytes,
+    at: usize,
+    /// Where reading ends: the end of the frame, or of a tagged field within it.
+    end: usize,
+    version: i16,
+    is_flexible: bool,
+    /// Memory for arrays that may still be allocated.
+    array_bytes: usize,
+}
+
+impl Decoder {
+    /// A decoder at the start of `frame`, for a message of `version`.
+    pub fn new(frame: Bytes, version: i16, is_flexible: bool) -> Decoder {
+        let end = frame.len();
+        Decoder { frame, at: 0, end, version, is_flexible, array_bytes: ARRAY_BYTES_MAX }
+    }
+
+    /// The rest of the frame as a message of another version: the body after the header.
+    pub fn with_version(self, version: i16, is_flexible: bool) -> Decoder {
+        Decoder { version, is_flexible, ..self }
+    }
+
+    /// The version of the message.
+    #[inline]
+    pub fn version(&self) -> i16 {
+        self.version
+    }
+
+    /// Returns true if the message has the flexible encoding.
+    #[inline]
+    pub fn is_flexible(&self) -> bool {
+        self.is_flexible
+    }
+
+    /// Where the next value begins.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes left.
+    pub fn remaining(&self) -> usize {
+        self.end - self.at
+    }
+
+    /// An error at this position.
+    pub fn error(&self, problem: Problem) -> DecodeError {
+        DecodeError { field: None, at: self.at, problem }
+    }
+
+    /// The next `length` bytes.
+    #[inline]
+    pub fn take(&mut self, length: usize) -> Result<&[u8], DecodeError> {
+        let range = self.take_range(length)?;
+        Ok(&self.frame[range])
+    }
+
+    #[inline]
+    fn take_range(&mut self, length: usize) -> Result<std::ops::Range<usize>, DecodeError> {
+        let left = self.remaining();
+        if length > left {
+            return Err(self.error(Problem::TooShort { needed: length, left }));
+        }
+        let start = self.at;
+        self.at += length;
+        Ok(start..self.at)
+    }
+
+    /// An unsigned integer of at most 32 bits, seven to a byte, the lowest first.
+    pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
+        let mut value = 0u64;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = self.take(1)?[0];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return u32::try_from(value).map_err(|_| self.error(Problem::BadVarint));
+            }
+        }
+        Err(self.error(Problem::BadVarint))
+    }
+
+    /// The length of a string, or `None` for null.
+    pub fn string_length(&mut self) -> Result<Option<usize>, DecodeError> {
+        if !self.is_flexible {
+            return self.old_string_length();
+        }
+        match self.uvarint()?.checked_sub(1) {
+            Some(length) if length as usize > STRING_MAX => {
+                Err(self.error(Problem::BadLength(length.into())))
+            }
+            length => Ok(length.map(|length| length as usize)),
+        }
+    }
+
+    /// The length of a string in the old encoding, or `None` for null.
+    pub fn old_string_length(&mut self) -> Result<Option<usize>, DecodeError> {
+        let length = i16::decode(self)?;
+        self.length(length.into())
+    }
+
+    /// The length of bytes or the count of an array, or `None` for null.
+    pub fn long_length(&mut self) -> Result<Option<usize>, DecodeError> {
+        if !self.is_flexible {
+            let length = i32::decode(self)?;
+            return self.length(length.into());
+        }
+        Ok(self.uvarint()?.checked_sub(1).map(|length| length as usize))
+    }
+
+    fn length(&self, length: i64) -> Result<Option<usize>, DecodeError> {
+        match length {
+            -1 => Ok(None),
+            0.. => Ok(Some(length as usize)),
+            _ => Err(self.error(Problem::BadLength(length))),
+        }
+    }
+
+    /// Reads a field of a struct. Null is an error before version `null_from`.
+    pub fn field<T: WireType>(
+        &mut self,
+        table: &'static str,
+        field: &'static str,
+        null_from: Option<i16>,
+    ) -> Result<T, DecodeError> {
+        let value = T::decode(self).map_err(|error| error.in_field(table, field))?;
+        if value.is_null() && null_from.is_none_or(|first| self.version < first) {
+            return Err(self.error(Problem::Null).in_field(table, field));
+        }
+        Ok(value)
+    }
+
+    /// Reads the tagged fields at the end of a flexible struct. `read` is called for each with its
+    /// tag and a decoder that ends where the field ends; it may leave bytes unread.
+    pub fn tagged_fields(
+        &mut self,
+        mut read: impl FnMut(u32, &mut Decoder) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let count = self.uvarint()?;
+        for _ in 0..count {
+            let tag = self.uvarint()?;
+            let size = self.uvarint()? as usize;
+            let field = self.take_range(size)?;
+
+            let end = std::mem::replace(&mut self.end, field.end);
+            self.at = field.start;
+            read(tag, self)?;
+            (self.at, self.end) = (field.end, end);
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, length: Option<usize>) -> Result<Option<String>, DecodeError> {
+        let Some(length) = length else { return Ok(None) };
+        let text = str::from_utf8(self.take(length)?).map(str::to_owned);
+        text.map(Some).map_err(|_| self.error(Problem::NotUtf8))
+    }
+}
+
+/// Writes values into a frame.
+#[derive(Debug)]
+pub struct Encoder {
+    bytes: Vec<u8>,
+    records: Vec<(usize, Bytes)>,
+    version: i16,
+    is_flexible: bool,
+}
+
+impl Encoder {
+    /// An encoder of a message of `version`.
+    pub fn new(version: i16, is_flexible: bool) -> Encoder {
+        Encoder { bytes: Vec::new(), records: Vec::new(), version, is_flexible }
+    }
+
+    /// The same frame, continued as a message of another version: the body after the header.
+    pub fn with_version(self, version: i16, is_flexible: bool) -> Encoder {
+        Encoder { version, is_flexible, ..self }
+    }
+
+    /// The version of the message.
+    #[inline]
+    pub fn version(&self) -> i16 {
+        self.version
+    }
+
+    /// Returns true if the message has the flexible encoding.
+    #[inline]
+    pub fn is_flexible(&self) -> bool {
+        self.is_flexible
+    }
+
+    /// Writes bytes as they are.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Writes an unsigned integer, seven bits to a byte, the lowest first: 300 is `ac 02`.
+    pub fn uvarint(&mut self, mut value: u32) {
+        while value > 0x7f {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+
+    /// Writes the length of a string, or null.
+    fn string_length(&mut self, length: Option<usize>) {
+        match (self.is_flexible, length) {
+            (true, length) => self.uvarint(length.map_or(0, |length| length as u32 + 1)),
+            (false, length) => length.map_or(-1, |length| length as i16).encode(self),
+        }
+    }
+
+    /// Writes the length of bytes or the count of an array, or null.
+    fn long_length(&mut self, length: Option<usize>) {
+        assert!(length.is_none_or(|length| length < i32::MAX as usize), "the value is too long");
+        match (self.is_flexible, length) {
+            (true, length) => self.uvarint(length.map_or(0, |length| length as u32 + 1)),
+            (false, length) => length.map_or(-1, |length| length as i32).encode(self),
+        }
+    }
+
+    /// Writes a field of a struct. Null becomes an empty value before version `null_from`.
+    pub fn field(&mut self, value: &impl WireType, null_from: Option<i16>) {
+        if null_from.is_some_and(|first| self.version < first) {
+            value.encode_not_null(self);
+        } else {
+            value.encode(self);
+        }
+    }
+
+    /// Writes the tagged fields at the end of a flexible struct.
+    pub fn tagged_fields(&mut self, add: impl FnOnce(&mut TaggedFields)) {
+        // Their count comes first, so they are written aside. There are hardly ever any, and
+        // nothing is allocated for none.
+        let encoder = Encoder::new(self.version, self.is_flexible);
+        let mut fields = TaggedFields { encoder, count: 0 };
+        add(&mut fields);
+        self.uvarint(fields.count);
+        self.put(&fields.encoder.bytes);
+    }
+
+    /// The bytes written, records included, in one piece.
+    pub fn into_vec(self) -> Vec<u8> {
+        Frame { bytes: self.bytes, records: self.records }.to_vec()
+    }
+
+    /// The frame that was started by [`Encoder::start_frame`], with its size filled in.
+    pub fn finish_frame(mut self) -> Frame {
+        let records: usize = self.records.iter().map(|(_, records)| records.len()).sum();
+        let size = self.bytes.len() + records - Frame::SIZE_BYTES;
+        let size = i32::try_from(size).expect("max.message.bytes and fetch.max.bytes are 32 bits");
+        self.bytes[..Frame::SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+        Frame { bytes: self.bytes, records: self.records }
+    }
+
+    /// Leaves room for the size of the frame.
+    pub fn start_frame(version: i16, is_flexible: bool) -> Encoder {
+        let mut encoder = Encoder::new(version, is_flexible);
+        encoder.put(&[0; Frame::SIZE_BYTES]);
+        encoder
+    }
+}
+
+/// The tagged fields of one struct.
+#[derive(Debug)]
+pub struct TaggedFields {
+    encoder: Encoder,
+    count: u32,
+}
+
+impl TaggedFields {
+    /// The version of the message.
+    pub fn version(&self) -> i16 {
+        self.encoder.version
+    }
+
+    /// Adds a field. Tags ascend, and no tagged field holds records.
+    pub fn add(&mut self, tag: u32, value: &impl WireType) {
+        let mut field = Encoder::new(self.encoder.version, self.encoder.is_flexible);
+        value.encode(&mut field);
+
+        self.count += 1;
+        self.encoder.uvarint(tag);
+        self.encoder.uvarint(field.bytes.len() as u32);
+        self.encoder.put(&field.bytes);
+    }
+}
+
+/// An encoded message with its size in front, ready for `writev`: bytes, and the record batches
+/// that belong between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each run of records belongs, ascending.
+    records: Vec<(usize, Bytes)>,
+}
+
+impl Frame {
+    /// Bytes of the size in front of every frame, which does not count itself.
+    pub const SIZE_BYTES: usize = 4;
+
+    /// Bytes of the whole frame.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.records.iter().map(|(_, records)| records.len()).sum::<usize>()
+    }
+
+    /// The frame in pieces, in order; none is empty.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.records.iter().map(|(at, _)| *at));
+        let ends = self.records.iter().map(|(at, _)| *at).chain([self.bytes.len()]);
+        let records = self.records.iter().map(|(_, records)| &records[..]).chain([&[][..]]);
+        let bytes = starts.zip(ends).map(|(start, end)| &self.bytes[start..end]);
+        bytes.zip(records).flat_map(|(bytes, records)| [bytes, records]).filter(|it| !it.is_empty())
+    }
+
+    /// The frame in one piece. Copies the records.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.pieces().collect::<Vec<_>>().concat()
+    }
+}
+
+macro_rules! integers {
+    ($($int:ty)*) => { $(
+        impl WireType for $int {
+            const KIND: Kind = Kind::Integer(size_of::<$int>());
+
+            #[inline]
+            fn decode(decoder: &mut Decoder) -> Result<$int, DecodeError> {
+                let bytes = decoder.take(size_of::<$int>())?;
+                Ok(<$int>::from_be_bytes(bytes.try_into().expect("take returns what it is asked")))
+            }
+
+            #[inline]
+            fn encode(&self, encoder: &mut Encoder) {
+                encoder.put(&self.to_be_bytes());
+            }
+        }
+    )* };
+}
+
+integers!(i8 i16 i32 i64);
+
+impl Element for i32 {}
+impl Element for String {}
+
+impl WireType for bool {
+    const KIND: Kind = Kind::Bool;
+
+    fn decode(decoder: &mut Decoder) -> Result<bool, DecodeError> {
+        Ok(i8::decode(decoder)? != 0)
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        i8::from(*self).encode(encoder);
+    }
+}
+
+impl WireType for Uuid {
+    const KIND: Kind = Kind::Uuid;
+
+    fn decode(decoder: &mut Decoder) -> Result<Uuid, DecodeError> {
+        let bytes = decoder.take(size_of::<Uuid>())?;
+        Ok(Uuid(bytes.try_into().expect("take returns what it is asked")))
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.put(&self.0);
+    }
+}
+
+impl WireType for String {
+    const KIND: Kind = Kind::String;
+
+    fn decode(decoder: &mut Decoder) -> Result<String, DecodeError> {
+        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        // Names come from a decoder and are short enough. An error message that quotes one can be
+        // too long to express, and is cut.
+        let text = &self[..self.floor_char_boundary(STRING_MAX)];
+        encoder.string_length(Some(text.len()));
+        encoder.put(text.as_bytes());
+    }
+}
+
+impl Nullable for String {
+    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<String>, DecodeError> {
+        let length = decoder.string_length()?;
+        decoder.text(length)
+    }
+
+    fn encode_null(encoder: &mut Encoder) {
+        encoder.string_length(None);
+    }
+}
+
+impl WireType for Vec<u8> {
+    const KIND: Kind = Kind::Bytes;
+
+    fn decode(decoder: &mut Decoder) -> Result<Vec<u8>, DecodeError> {
+        let length = decoder.long_length()?.ok_or_else(|| decoder.error(Problem::Null))?;
+        Ok(decoder.take(length)?.to_vec())
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.long_length(Some(self.len()));
+        encoder.put(self);
+    }
+}
+
+impl WireType for Bytes {
+    const KIND: Kind = Kind::Records;
+
+    fn decode(decoder: &mut Decoder) -> Result<Bytes, DecodeError> {
+        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.long_length(Some(self.len()));
+        encoder.records.push((encoder.bytes.len(), self.clone()));
+    }
+}
+
+impl Nullable for Bytes {
+    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Bytes>, DecodeError> {
+        let Some(length) = decoder.long_length()? else { return Ok(None) };
+        let range = decoder.take_range(length)?;
+        Ok(Some(decoder.frame.slice(range)))
+    }
+
+    fn encode_null(encoder: &mut Encoder) {
+        encoder.long_length(None);
+    }
+}
+
+impl<T: Element> WireType for Vec<T> {
+    const KIND: Kind = Kind::Array(&T::KIND);
+
+    fn decode(decoder: &mut Decoder) -> Result<Vec<T>, DecodeError> {
+        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.long_length(Some(self.len()));
+        self.iter().for_each(|element| element.encode(encoder));
+    }
+}
+
+impl<T: Element> Nullable for Vec<T> {
+    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Vec<T>>, DecodeError> {
+        let Some(count) = decoder.long_length()? else { return Ok(None) };
+
+        // Every element is at least one byte long.
+        let left = decoder.remaining();
+        if count > left {
+            return Err(decoder.error(Problem::TooMany { count, left }));
+        }
+        let size = count * size_of::<T>();
+        decoder.array_bytes = decoder
+            .array_bytes
+            .checked_sub(size)
+            .ok_or_else(|| decoder.error(Problem::ArraysTooLarge))?;
+
+        let mut elements = Vec::with_capacity(count);
+        for _ in 0..count {
+            elements.push(T::decode(decoder)?);
+        }
+        Ok(Some(elements))
+    }
+
+    fn encode_null(encoder: &mut Encoder) {
+        encoder.long_length(None);
+    }
+}
+
+impl<T: Nullable> WireType for Option<T> {
+    const KIND: Kind = T::KIND;
+    const IS_NULLABLE: bool = true;
+
+    fn decode(decoder: &mut Decoder) -> Result<Option<T>, DecodeError> {
+        T::decode_nullable(decoder)
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        match self {
+            Some(value) => value.encode(encoder),
+            None => T::encode_null(encoder),
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_none()
+    }
+
+    fn encode_not_null(&self, encoder: &mut Encoder) {
+        match self {
+            Some(value) => value.encode(encoder),
+            None => T::default().encode(encoder),
+        }
+    }
+}
+
+/// A string with an `i16` length in every version: the client id of a request header. A broker must
+/// be able to read the header of an ApiVersions request of a version that it does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OldString(pub String);
+
+impl WireType for OldString {
+    const KIND: Kind = Kind::OldString;
+
+    fn decode(decoder: &mut Decoder) -> Result<OldString, DecodeError> {
+        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        (self.0.len() as i16).encode(encoder);
+        encoder.put(self.0.as_bytes());
+    }
+}
+
+impl Nullable for OldString {
+    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<OldString>, DecodeError> {
+        let length = decoder.old_string_length()?;
+        Ok(decoder.text(length)?.map(OldString))
+    }
+
+    fn encode_null(encoder: &mut Encoder) {
+        (-1i16).encode(encoder);
+    }
+}

@@ -1,0 +1,163 @@
+//! Fetch (key 1): a consumer reads record batches of partitions, from an offset on.
+//!
+//! One request asks for many partitions and waits: the broker answers once `min_bytes` are there or
+//! `max_wait_ms` are over. That is how consumers poll without load on an idle broker.
+//!
+//! # What a response contains
+//!
+//! The batches of a response are the bytes of the segment file, unchanged, also compressed ones.
+//! Therefore a response can begin with records before the offset asked for: the whole batch that
+//! contains it is sent, and the consumer skips. At least one batch is sent even if it is larger than
+//! `max_bytes`; otherwise a consumer could never get past it (KIP-74).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use minilog::format::batch;
+//! use minilog::wire::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
+//! use minilog::wire::encode_response;
+//!
+//! let records = Some(Bytes::from_static(&batch::EXAMPLE));
+//! let partition = PartitionData { high_watermark: 3, records, ..PartitionData::default() };
+//! let topic = FetchableTopicResponse {
+//!     topic: "orders".into(),
+//!     partitions: vec![partition],
+//!     ..FetchableTopicResponse::default()
+//! };
+//! let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
+//!
+//! // The batches are a piece of their own, between the fields before and after them.
+//! let frame = encode_response(1, 12, &response);
+//! let pieces: Vec<&[u8]> = frame.pieces().collect();
+//! assert_eq!(pieces.len(), 3);
+//! assert_eq!(pieces[1].as_ptr(), batch::EXAMPLE.as_ptr());
+//! // Three counts of tagged fields: of the partition, the topic and the response.
+//! assert_eq!(pieces[2], [0, 0, 0]);
+//! ```
+//!
+//! # Fetch sessions
+//!
+//! A consumer of a thousand partitions would repeat all of them in every request. Since version 7
+//! broker and client can remember the list in a session (KIP-227). A broker that answers
+//! `session_id` 0 has no session for the client, which then sends the whole list each time.
+//!
+//! Kafka counterpart: `FetchRequest.json`, `FetchResponse.json`.
+
+use super::error_code::ErrorCode;
+use super::schema::message;
+use crate::format::properties::Uuid;
+use bytes::Bytes;
+
+message! {
+    /// Reads batches from partitions.
+    pub struct FetchRequest: key 1, versions 4-18, flexible 12+ {
+        12+  cluster_id:      Option<String>, tag 0, "sent by replicas of the metadata log";
+        0-14 replica_id:      i32 = -1,              "the broker that replicates; -1 for consumers";
+        15+  replica_state:   ReplicaState, tag 1,   "the same since version 15";
+        0+   max_wait_ms:     i32,                   "how long to wait for `min_bytes`";
+        0+   min_bytes:       i32,                   "answer when this much is there";
+        3+   max_bytes:       i32 = i32::MAX,        "the limit of the whole response";
+        4+   isolation_level: i8,                    "0: all records; 1: committed ones only";
+        7+   session_id:      i32,                   "the fetch session, or 0";
+        7+   session_epoch:   i32 = -1,              "0 opens a session; -1 is without one";
+        0+   topics:          Vec<FetchTopic>,       "where to read, by topic";
+        7+   forgotten_topics_data: Vec<ForgottenTopic>, "what to remove from the session";
+        11+  rack_id:         String,                "the consumer's rack";
+    }
+
+    /// The broker that replicates.
+    pub struct ReplicaState {
+        15+ replica_id:    i32 = -1, "its number; -1 for consumers";
+        15+ replica_epoch: i64 = -1, "counts its starts";
+    }
+
+    /// Where to read in one topic.
+    pub struct FetchTopic {
+        0-12 topic:      String,              "the topic";
+        13+  topic_id:   Uuid,                "the topic's id";
+        0+   partitions: Vec<FetchPartition>, "where to read, by partition";
+    }
+
+    /// Where to read in one partition.
+    pub struct FetchPartition {
+        0+  partition:            i32,         "the partition";
+        9+  current_leader_epoch: i32 = -1,    "the leader epoch that the client knows";
+        0+  fetch_offset:         i64,         "the offset to read from";
+        12+ last_fetched_epoch:   i32 = -1,    "the epoch of the last record of a replica";
+        5+  log_start_offset:     i64 = -1,    "the first offset of a replica";
+        0+  partition_max_bytes:  i32,         "the limit of this partition";
+        17+ replica_directory_id: Uuid, tag 0, "the directory of a replica";
+        18+ high_watermark:       i64 = i64::MAX, tag 1, "the high watermark a replica knows";
+    }
+
+    /// What to remove from the session.
+    pub struct ForgottenTopic {
+        7-12 topic:      String,   "the topic";
+        13+  topic_id:   Uuid,     "the topic's id";
+        7+   partitions: Vec<i32>, "the partitions";
+    }
+}
+
+message! {
+    /// Batches of partitions.
+    pub struct FetchResponse: key 1, versions 4-18, flexible 12+ {
+        1+  throttle_time_ms: i32,                         "delay by quotas";
+        7+  error_code:       ErrorCode,                   "an error of the whole request";
+        7+  session_id:       i32,                         "the fetch session, or 0";
+        0+  responses:        Vec<FetchableTopicResponse>, "the results, by topic";
+        16+ node_endpoints:   Vec<NodeEndpoint>, tag 0,    "addresses of the leaders named below";
+    }
+
+    /// The results of one topic.
+    pub struct FetchableTopicResponse {
+        0-12 topic:      String,             "the topic";
+        13+  topic_id:   Uuid,               "the topic's id";
+        0+   partitions: Vec<PartitionData>, "the results, by partition";
+    }
+
+    /// The result of one partition.
+    pub struct PartitionData {
+        0+  partition_index:    i32,              "the partition";
+        0+  error_code:         ErrorCode,        "why nothing was read";
+        0+  high_watermark:     i64,              "the offset after the last replicated record";
+        4+  last_stable_offset: i64 = -1,         "the first offset of an open transaction";
+        5+  log_start_offset:   i64 = -1,         "the first offset of the log";
+        12+ diverging_epoch:    EpochEndOffset, tag 0, "where a replica's log diverges";
+        12+ current_leader:     LeaderIdAndEpoch, tag 1, "the leader, if it is another broker";
+        12+ snapshot_id:        SnapshotId, tag 2, "what a replica has to load first";
+        4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what the consumer must skip";
+        11+ preferred_read_replica: i32 = -1,     "a nearer broker to read from";
+        0+  records:            Option<Bytes>,    "record batches";
+    }
+
+    /// Where a leader epoch ends.
+    pub struct EpochEndOffset {
+        12+ epoch:      i32 = -1, "the leader epoch";
+        12+ end_offset: i64 = -1, "the offset after its last record";
+    }
+
+    /// The leader of a partition.
+    pub struct LeaderIdAndEpoch {
+        12+ leader_id:    i32 = -1, "the broker";
+        12+ leader_epoch: i32 = -1, "counts the leaders of the partition";
+    }
+
+    /// A snapshot of the metadata log.
+    pub struct SnapshotId {
+        0+ end_offset: i64 = -1, "the offset after its last record";
+        0+ epoch:      i32 = -1, "the leader epoch of that record";
+    }
+
+    /// A transaction that was aborted.
+    pub struct AbortedTransaction {
+        4+ producer_id:  i64, "its producer";
+        4+ first_offset: i64, "its first record";
+    }
+
+    /// The address of a broker.
+    pub struct NodeEndpoint {
+        16+ node_id: i32,            "its number";
+        16+ host:    String,         "the host to connect to";
+        16+ port:    i32,            "the port to connect to";
+        16+ rack:    Option<String>, "its rack";
+    }
+}

@@ -1,0 +1,55 @@
+//! The headers in front of every request and response.
+//!
+//! ```text
+//! request    size  api_key api_version correlation_id client_id [tagged fields]  body
+//! response   size                      correlation_id           [tagged fields]  body
+//! ```
+//!
+//! A response carries neither key nor version: the client remembers what it asked under the
+//! correlation id. Responses come in the order of the requests, so a client may send several
+//! requests before it reads the first response.
+//!
+//! # Which version a header has
+//!
+//! | | old body | flexible body |
+//! |---|---|---|
+//! | request | 1 | 2: tagged fields at the end |
+//! | response | 0 | 1: tagged fields at the end |
+//! | response of ApiVersions | 0 | 0 |
+//!
+//! The first eight bytes of a request are the same in every version that exists or will exist. That
+//! is how a broker can answer an ApiVersions request of a version it does not know.
+//!
+//! Kafka counterpart: `RequestHeader.json` and `ResponseHeader.json`; `generateHeaderVersion` in
+//! `ApiMessageTypeGenerator.java` has the exception.
+
+use super::api_versions::ApiVersionsRequest;
+use super::codec::OldString;
+use super::schema::{Message, message};
+
+message! {
+    /// In front of every request.
+    pub struct RequestHeader {
+        1+ request_api_key:     i16,               "which request";
+        1+ request_api_version: i16,               "its version";
+        1+ correlation_id:      i32,               "comes back in the response";
+        1+ client_id:           Option<OldString>, "for logs, quotas and metrics";
+    }
+}
+
+message! {
+    /// In front of every response.
+    pub struct ResponseHeader {
+        0+ correlation_id: i32, "that of the request";
+    }
+}
+
+/// The version of the header in front of a request.
+pub fn request_header_version(is_flexible: bool) -> i16 {
+    if is_flexible { 2 } else { 1 }
+}
+
+/// The version of the header in front of a response of the API `key`.
+pub fn response_header_version(key: i16, is_flexible: bool) -> i16 {
+    if is_flexible && key != ApiVersionsRequest::KEY { 1 } else { 0 }
+}

@@ -1,0 +1,125 @@
+//! Produce (key 0): a producer sends record batches for partitions of topics.
+//!
+//! The batches are in the format of the log ([`crate::format::batch`]) and stay opaque here: the
+//! decoder slices them out of the frame without a copy.
+//!
+//! # Example
+//!
+//! ```
+//! use bytes::Bytes;
+//! use minilog::format::batch;
+//! use minilog::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+//! use minilog::wire::{self, Request};
+//!
+//! let records = Some(Bytes::from_static(&batch::EXAMPLE));
+//! let partition = PartitionProduceData { index: 0, records };
+//! let topic = TopicProduceData {
+//!     name: "orders".into(),
+//!     partition_data: vec![partition],
+//!     ..TopicProduceData::default()
+//! };
+//! let request = ProduceRequest {
+//!     acks: -1,
+//!     timeout_ms: 1500,
+//!     topic_data: vec![topic],
+//!     ..ProduceRequest::default()
+//! };
+//! let frame = Bytes::from(wire::encode_request(1, "me", 7, &request).to_vec());
+//!
+//! // The server reads the size and then the frame.
+//! let decoded = wire::decode_request(frame.slice(4..))?;
+//! let Request::Produce(body) = decoded.body else { panic!("another request") };
+//! let records = body.topic_data[0].partition_data[0].records.as_ref().expect("sent");
+//! assert_eq!(records[..], batch::EXAMPLE);
+//! // They are the bytes of the frame, not a copy.
+//! assert!(frame.as_ptr_range().contains(&records.as_ptr()));
+//! # Ok::<(), wire::RequestError>(())
+//! ```
+//!
+//! # `acks`
+//!
+//! | `acks` | the response comes |
+//! |---|---|
+//! | 0 | never: the broker sends none, and the client does not wait for one |
+//! | 1 | after the leader has appended |
+//! | -1 (`all`) | after every replica in sync has appended |
+//!
+//! Since version 13 a topic is named by id. An error in one partition leaves the others appended.
+//!
+//! Kafka counterpart: `ProduceRequest.json`, `ProduceResponse.json`, KIP-467, KIP-951.
+
+use super::error_code::ErrorCode;
+use super::schema::message;
+use crate::format::properties::Uuid;
+use bytes::Bytes;
+
+message! {
+    /// Appends batches to partitions.
+    pub struct ProduceRequest: key 0, versions 3-13, flexible 9+ {
+        3+ transactional_id: Option<String>,        "the transactional id, or null";
+        0+ acks:             i16,                   "0, 1, or -1 for all";
+        0+ timeout_ms:       i32,                   "how long to wait for acks";
+        0+ topic_data:       Vec<TopicProduceData>, "what to append, by topic";
+    }
+
+    /// The batches for one topic.
+    pub struct TopicProduceData {
+        0-12 name:           String,                    "the topic";
+        13+  topic_id:       Uuid,                      "the topic's id";
+        0+   partition_data: Vec<PartitionProduceData>, "what to append, by partition";
+    }
+
+    /// The batches for one partition.
+    pub struct PartitionProduceData {
+        0+ index:   i32,           "the partition";
+        0+ records: Option<Bytes>, "record batches";
+    }
+}
+
+message! {
+    /// Where the batches were appended.
+    pub struct ProduceResponse: key 0, versions 3-13, flexible 9+ {
+        0+  responses:        Vec<TopicProduceResponse>, "the results, by topic";
+        1+  throttle_time_ms: i32,                       "delay by quotas";
+        10+ node_endpoints:   Vec<NodeEndpoint>, tag 0,  "addresses of the leaders named below";
+    }
+
+    /// The results of one topic.
+    pub struct TopicProduceResponse {
+        0-12 name:                String,                        "the topic";
+        13+  topic_id:            Uuid,                          "the topic's id";
+        0+   partition_responses: Vec<PartitionProduceResponse>, "the results, by partition";
+    }
+
+    /// The result of one partition.
+    pub struct PartitionProduceResponse {
+        0+  index:              i32,              "the partition";
+        0+  error_code:         ErrorCode,        "why nothing was appended";
+        0+  base_offset:        i64,              "the offset of the first record";
+        2+  log_append_time_ms: i64 = -1,         "the broker's timestamp, if the topic uses it";
+        5+  log_start_offset:   i64 = -1,         "the first offset of the log";
+        8+  record_errors:      Vec<BatchIndexAndErrorMessage>, "records that are not valid";
+        8+  error_message:      Option<String>,   "an error in words";
+        10+ current_leader:     LeaderIdAndEpoch, tag 0, "the leader, if it is another broker";
+    }
+
+    /// A record that is not valid.
+    pub struct BatchIndexAndErrorMessage {
+        8+ batch_index:               i32,            "its number within the batch";
+        8+ batch_index_error_message: Option<String>, "what is wrong";
+    }
+
+    /// The leader of a partition.
+    pub struct LeaderIdAndEpoch {
+        10+ leader_id:    i32 = -1, "the broker";
+        10+ leader_epoch: i32 = -1, "counts the leaders of the partition";
+    }
+
+    /// The address of a broker.
+    pub struct NodeEndpoint {
+        10+ node_id: i32,            "its number";
+        10+ host:    String,         "the host to connect to";
+        10+ port:    i32,            "the port to connect to";
+        10+ rack:    Option<String>, "its rack";
+    }
+}

@@ -1,0 +1,285 @@
+//! Messages as tables: one declaration gives the structs, their codec, their documentation and the
+//! data from which `explain` takes a frame apart.
+//!
+//! Kafka's protocol has some 90 requests in up to 18 versions each. What a version adds or removes
+//! is a property of a field, so a message is a table of fields with the versions that have them.
+//! The notation is Kafka's own: `3+` is every version from 3 on, `0-12` ends at 12.
+//!
+//! # Example
+//!
+//! ```
+//! use minilog::wire::codec::{Decoder, Encoder, WireType};
+//!
+//! minilog::wire::schema::message! {
+//!     /// Asks for a ticket.
+//!     pub struct TicketRequest: key 77, versions 0-2, flexible 2+ {
+//!         0+   topic:      Option<String>, null 1+, "what to see; null for anything";
+//!         0-1  seats:      i32,                     "replaced by `rows`";
+//!         2+   rows:       Vec<Row>,                "where to sit";
+//!         1+   timeout_ms: i32 = 500,               "how long to queue";
+//!         2+   language:   Option<String>, tag 0,   "of the subtitles";
+//!     }
+//!
+//!     /// One row.
+//!     pub struct Row {
+//!         2+   number: i32, "from the front";
+//!     }
+//! }
+//!
+//! let request = TicketRequest {
+//!     topic: Some("Metropolis".into()),
+//!     rows: vec![Row { number: 7 }],
+//!     ..TicketRequest::default()
+//! };
+//!
+//! // Version 2 is flexible: short lengths, and a count of tagged fields after every struct. The
+//! // language has its default and is left out.
+//! let mut encoder = Encoder::new(2, true);
+//! request.encode(&mut encoder);
+//! let bytes = encoder.into_vec();
+//! assert_eq!(bytes, b"\x0bMetropolis\x02\0\0\0\x07\0\0\0\x01\xf4\0");
+//! assert_eq!(TicketRequest::decode(&mut Decoder::new(bytes.into(), 2, true))?, request);
+//!
+//! // Version 0 has no rows and no timeout: the receiver sees their defaults.
+//! let mut encoder = Encoder::new(0, false);
+//! request.encode(&mut encoder);
+//! let bytes = encoder.into_vec();
+//! assert_eq!(bytes, b"\0\x0aMetropolis\0\0\0\0");
+//! let decoded = TicketRequest::decode(&mut Decoder::new(bytes.into(), 0, false))?;
+//! assert_eq!((decoded.rows, decoded.timeout_ms), (vec![], 500));
+//! # Ok::<(), minilog::wire::codec::DecodeError>(())
+//! ```
+//!
+//! # What a row may be
+//!
+//! `versions name: Type = default, null N+, tag N, "meaning";` where
+//!
+//! * the type is an integer, `bool`, `Uuid`, `String`, `Vec<u8>` (bytes that are copied), `Bytes`
+//!   (record batches, which are not), another struct, a `Vec`, or an `Option` for what may be null;
+//! * `= default` is the value in versions without the field, if it is not zero, empty or null;
+//! * `null N+` limits null to versions from N on. In older ones null is an error for a decoder, and
+//!   an encoder writes an empty value;
+//! * `tag N` makes it a tagged field (see [`codec`](super::codec)). Tagged fields that have their
+//!   default are not sent. That is not only shorter: librdkafka before 2.2 miscounts the bytes of
+//!   tagged fields and cannot connect to a broker that sends all four of ApiVersions.
+//!
+//! The first struct of a declaration with `key` is a [`Message`].
+//!
+//! # Counterpart in Kafka
+//!
+//! The JSON files in `clients/src/main/resources/common/message`, from which `MessageGenerator`
+//! writes 170,000 lines of Java. Names are Kafka's in snake case; a unit test compares every row
+//! with Kafka 4.3.0's files. Differences: a field that a version lacks is dropped silently, where
+//! Kafka throws if it does not have its default and is not marked `ignorable`.
+
+use super::codec::{Kind, WireType};
+
+/// Declares messages; the head of [the module](self) explains the rows.
+pub use crate::__message as message;
+
+/// A range of versions, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The first version.
+    pub first: i16,
+    /// The last version; `i16::MAX` if there is no end.
+    pub last: i16,
+}
+
+impl Versions {
+    /// `first+`
+    pub const fn from(first: i16) -> Versions {
+        Versions { first, last: i16::MAX }
+    }
+
+    /// `first-last`
+    pub const fn new(first: i16, last: i16) -> Versions {
+        Versions { first, last }
+    }
+
+    /// Returns true if `version` is in the range.
+    #[inline]
+    pub const fn contains(self, version: i16) -> bool {
+        self.first <= version && version <= self.last
+    }
+}
+
+/// The fields of one struct, as data.
+#[derive(Debug)]
+pub struct Table {
+    /// The name of the struct.
+    pub name: &'static str,
+    /// The fields in the order of the wire; tagged ones come after the others, wherever they stand
+    /// here.
+    pub fields: &'static [Field],
+}
+
+/// One row of a [`Table`].
+#[derive(Debug)]
+pub struct Field {
+    /// The versions that have the field.
+    pub versions: Versions,
+    /// Its name.
+    pub name: &'static str,
+    /// What its type is on the wire.
+    pub kind: Kind,
+    /// The first version in which the field may be null; `None` if it never may.
+    pub null_from: Option<i16>,
+    /// The value in versions without the field, as written in the declaration; `None` for zero,
+    /// empty or null.
+    pub default: Option<&'static str>,
+    /// The number of a tagged field.
+    pub tag: Option<u32>,
+    /// What the field says, in a few words.
+    pub meaning: &'static str,
+}
+
+/// The body of a request or a response.
+pub trait Message: WireType + Default {
+    /// The number of the API.
+    const KEY: i16;
+    /// The versions that can be decoded and encoded.
+    const VERSIONS: Versions;
+    /// The first version with the flexible encoding.
+    const FLEXIBLE_FROM: i16;
+    /// The fields.
+    const TABLE: &'static Table;
+
+    /// Returns true if `version` has the flexible encoding.
+    fn is_flexible(version: i16) -> bool {
+        version >= Self::FLEXIBLE_FROM
+    }
+}
+
+/// Declares messages; see [`schema`](self).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __message {
+    ($(
+        $(#[$attribute:meta])*
+        pub struct $name:ident
+        $(: key $key:literal, versions $first:literal - $last:literal, flexible $flexible:literal +)?
+        { $(
+            $from:literal $(+)? $(- $to:literal)? $field:ident : $kind:ty $(= $default:expr)?
+            $(, null $null:literal +)? $(, tag $tag:literal)?, $meaning:literal;
+        )* }
+    )*) => { $(
+        $(#[$attribute])*
+        ///
+        /// | versions | field | type | meaning |
+        /// |----------|-------|------|---------|
+        $(#[doc = concat!("| ", $crate::__message!(@versions $from $($to)?), " | `",
+            stringify!($field), "` | `", stringify!($kind), "`", $(" = ", stringify!($default),)?
+            $(", null ", $null, "+",)? $(", tag ", $tag,)? " | ", $meaning, " |")])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name { $( #[doc = $meaning] pub $field: $kind, )* }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name { $( $field: $crate::__message!(@default $($default)?), )* }
+            }
+        }
+
+        impl $name {
+            /// The fields, as data.
+            pub const TABLE: &'static $crate::wire::schema::Table = &$crate::wire::schema::Table {
+                name: stringify!($name),
+                fields: &[$( $crate::wire::schema::Field {
+                    versions: $crate::__message!(@range $from $($to)?),
+                    name: stringify!($field),
+                    kind: <$kind as $crate::wire::codec::WireType>::KIND,
+                    null_from: $crate::__message!(@null $kind, $from $(, $null)?),
+                    default: $crate::__message!(@some $(stringify!($default))?),
+                    tag: $crate::__message!(@some $($tag)?),
+                    meaning: $meaning,
+                }, )*],
+            };
+        }
+
+        impl $crate::wire::codec::WireType for $name {
+            const KIND: $crate::wire::codec::Kind =
+                $crate::wire::codec::Kind::Struct($name::TABLE);
+
+            fn decode(
+                decoder: &mut $crate::wire::codec::Decoder,
+            ) -> Result<$name, $crate::wire::codec::DecodeError> {
+                let mut message = $name::default();
+                $( $crate::__message!(@untagged [$($tag)?] {
+                    if $crate::__message!(@range $from $($to)?).contains(decoder.version()) {
+                        message.$field = decoder.field(stringify!($name), stringify!($field),
+                            $crate::__message!(@null $kind, $from $(, $null)?))?;
+                    }
+                }); )*
+                if decoder.is_flexible() {
+                    decoder.tagged_fields(|_tag, _decoder| {
+                        $( $crate::__message!(@tagged [$($tag)?] {
+                            if $crate::__message!(@is_tag _tag, $($tag)?)
+                                && $crate::__message!(@range $from $($to)?)
+                                    .contains(_decoder.version())
+                            {
+                                message.$field = _decoder.field(
+                                    stringify!($name), stringify!($field),
+                                    $crate::__message!(@null $kind, $from $(, $null)?))?;
+                            }
+                        }); )*
+                        Ok(())
+                    })?;
+                }
+                Ok(message)
+            }
+
+            fn encode(&self, encoder: &mut $crate::wire::codec::Encoder) {
+                $( $crate::__message!(@untagged [$($tag)?] {
+                    if $crate::__message!(@range $from $($to)?).contains(encoder.version()) {
+                        encoder.field(&self.$field,
+                            $crate::__message!(@null $kind, $from $(, $null)?));
+                    }
+                }); )*
+                if encoder.is_flexible() {
+                    encoder.tagged_fields(|_fields| {
+                        let _default = $name::default();
+                        $( $crate::__message!(@tagged [$($tag)?] {
+                            if self.$field != _default.$field
+                                && $crate::__message!(@range $from $($to)?)
+                                    .contains(_fields.version())
+                            {
+                                _fields.add($crate::__message!(@tag $($tag)?), &self.$field);
+                            }
+                        }); )*
+                    });
+                }
+            }
+        }
+
+        impl $crate::wire::codec::Element for $name {}
+
+        $(
+            impl $crate::wire::schema::Message for $name {
+                const KEY: i16 = $key;
+                const VERSIONS: $crate::wire::schema::Versions =
+                    $crate::wire::schema::Versions::new($first, $last);
+                const FLEXIBLE_FROM: i16 = $flexible;
+                const TABLE: &'static $crate::wire::schema::Table = $name::TABLE;
+            }
+        )?
+    )* };
+
+    (@versions $from:literal) => { concat!($from, "+") };
+    (@versions $from:literal $to:literal) => { concat!($from, "-", $to) };
+    (@range $from:literal) => { $crate::wire::schema::Versions::from($from) };
+    (@range $from:literal $to:literal) => { $crate::wire::schema::Versions::new($from, $to) };
+    (@default) => { Default::default() };
+    (@default $default:expr) => { $default };
+    (@some) => { None };
+    (@some $value:expr) => { Some($value) };
+    (@null $kind:ty, $from:literal) => {
+        if <$kind as $crate::wire::codec::WireType>::IS_NULLABLE { Some($from) } else { None }
+    };
+    (@null $kind:ty, $from:literal, $null:literal) => { Some($null) };
+    (@is_tag $actual:ident, $tag:literal) => { $actual == $tag };
+    (@tag $tag:literal) => { $tag };
+    (@untagged [] { $($code:tt)* }) => { $($code)* };
+    (@untagged [$tag:literal] $code:tt) => {};
+    (@tagged [] $code:tt) => {};
+    (@tagged [$tag:literal] { $($code:tt)* }) => { $($code)* };
+}
