@@ -40,5 +40,5 @@ docs: # read the crates in a browser
 docker: # minicache in a container
 	docker compose up minicache
 
-ci: # everything CI does, under 25 minutes
+ci: # everything CI does, under 45 minutes
 	.ci/run
