@@ -42,10 +42,9 @@ pub fn print(reply: &Frame, style: Style) -> Vec<u8> {
 /// Returns true if the server formats the reply to this command for people.
 pub fn is_preformatted(command: &[Vec<u8>]) -> bool {
     const WHOLE: [&str; 2] = ["info", "lolwut"];
-    const SUBCOMMANDS: [(&str, &str); 6] = [
+    const SUBCOMMANDS: [(&str, &str); 5] = [
         ("client", "list"),
         ("client", "info"),
-        ("debug", "htstats"),
         ("memory", "doctor"),
         ("memory", "malloc-stats"),
         ("latency", "doctor"),

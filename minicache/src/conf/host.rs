@@ -42,9 +42,6 @@ pub trait Host: Send + Sync {
     /// Looks at the process. Reads a few files of `/proc`, some ten microseconds.
     fn process(&self) -> ProcessInfo;
 
-    /// Writes a line to the log.
-    fn log(&self, line: &str);
-
     /// Replaces the contents of a file by what `edit` makes of them.
     ///
     /// # Errors

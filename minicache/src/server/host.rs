@@ -113,10 +113,6 @@ impl Host for ServerProcess {
         }
     }
 
-    fn log(&self, line: &str) {
-        tracing::warn!("{line}");
-    }
-
     fn rewrite(&self, path: &str, edit: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> io::Result<()> {
         fs::write(path, edit(&fs::read(path)?))
     }

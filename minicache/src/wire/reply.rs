@@ -10,7 +10,6 @@
 //! | `map(1)`, then a key and a value | `*2\r\n…` | `%1\r\n…` |
 //! | `set(2)` | `*2\r\n…` | `~2\r\n…` |
 //! | `double(1.5)` | `$3\r\n1.5\r\n` | `,1.5\r\n` |
-//! | `boolean(true)` | `:1\r\n` | `#t\r\n` |
 //! | `push(3)` | `*3\r\n…` | `>3\r\n…` |
 //!
 //! The replies to a whole pipeline go to one buffer and one write.
@@ -180,21 +179,6 @@ impl Reply {
         self.header(if self.resp3() { b'>' } else { b'*' }, count as i64);
     }
 
-    /// The header of `pairs` pairs about the next reply. RESP2 has no attributes, so the caller must
-    /// have checked the protocol.
-    pub fn attribute(&mut self, pairs: usize) {
-        self.header(b'|', pairs as i64);
-    }
-
-    /// A boolean; 0 or 1 in RESP2.
-    pub fn boolean(&mut self, yes: bool) {
-        match (self.protocol, yes) {
-            (Protocol::Resp2, _) => self.int(i64::from(yes)),
-            (Protocol::Resp3, true) => self.bytes.extend_from_slice(b"#t\r\n"),
-            (Protocol::Resp3, false) => self.bytes.extend_from_slice(b"#f\r\n"),
-        }
-    }
-
     /// A floating-point number.
     pub fn double(&mut self, number: f64) {
         let mut scratch = DtoaBuf::new();
@@ -204,17 +188,6 @@ impl Reply {
             Protocol::Resp3 => {
                 self.bytes.push(b',');
                 self.line(text);
-            }
-        }
-    }
-
-    /// An integer of any size, in decimal.
-    pub fn big_number(&mut self, digits: &str) {
-        match self.protocol {
-            Protocol::Resp2 => self.text(digits),
-            Protocol::Resp3 => {
-                self.bytes.push(b'(');
-                self.line(digits.as_bytes());
             }
         }
     }
@@ -307,13 +280,12 @@ mod tests {
     #[test]
     fn the_table_of_the_head() {
         type Row = (fn(&mut Reply), &'static str, &'static str);
-        let rows: [Row; 8] = [
+        let rows: [Row; 7] = [
             (|r| r.null(), "$-1\r\n", "_\r\n"),
             (|r| r.null_array(), "*-1\r\n", "_\r\n"),
             (|r| r.map(1), "*2\r\n", "%1\r\n"),
             (|r| r.set(2), "*2\r\n", "~2\r\n"),
             (|r| r.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"),
-            (|r| r.boolean(true), ":1\r\n", "#t\r\n"),
             (|r| r.push(3), "*3\r\n", ">3\r\n"),
             (|r| r.verbatim("a:1"), "$3\r\na:1\r\n", "=7\r\ntxt:a:1\r\n"),
         ];

@@ -14,7 +14,6 @@
 mod absent;
 mod config;
 mod debug;
-mod digest;
 mod info;
 mod introspect;
 mod keyspace;
