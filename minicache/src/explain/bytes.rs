@@ -2,29 +2,28 @@
 //!
 //! ```text
 //! $ minicache explain entry foo_000001 bar
-//! offset  bytes                    text      meaning
-//!      0  01                       .         flags: a string, inline, without deadline
-//!      1  00 e8 9a                 ...       the eviction policy's 24 bits: …
-//!      4  0a                       .         length of the key: 10
-//!      5  66 6f 6f 5f 30 30 30 30  foo_0000  the key
-//!     13  30 31                    01
-//!     15  03                       .         length of the value: 3
-//!     16  62 61 72                 bar       the value
-//! 19 bytes, in a slot of 24.
+//! 0000  01                       flags   string, no deadline  bits 0-1: kind of value; …
+//! 0001  94 1b 03                 clock   203668               the eviction policy's bits; …
+//! 0004  0a                       length  10                   bytes of the key
+//! 0005  66 6f 6f 5f 30 30 30 30  key     "foo_000001"         the key
+//! 000d  30 31
+//! 000f  03                       length  3                    bytes of the value
+//! 0010  62 61 72                 value   "bar"                the value
+//! 19 bytes, in a slot of 24; 33 with its share of the index.
 //! ```
 //!
-//! The bytes are written by the engine's own code and taken apart by
-//! [`format::anatomy`](crate::format::anatomy).
+//! The engine's own code writes the bytes, and the layout tables of [`entry`](crate::format::entry)
+//! and [`listpack`](crate::format::listpack) explain them.
 
 use super::Unexplained;
-use super::dump::{self, count, table};
+use super::dump::count;
 use crate::engine::eviction::lru::Lru;
 use crate::engine::eviction::policy::Policy as _;
 use crate::engine::hashing::hasher;
 use crate::engine::object::Value;
 use crate::engine::store::shard::{Lifetime, NewValue, Shard};
 use crate::engine::timestamp::Timestamp;
-use crate::format::anatomy::{self, Part};
+use crate::format::entry;
 use crate::format::listpack::{Element, Listpack};
 
 /// The longest key and value: a slot has 32 bits for their lengths.
@@ -48,9 +47,7 @@ pub fn entry(
     let life = Lifetime { deadline, now_ms: now.ms };
     let handle = shard.insert(0, key, NewValue::Text(value), life, Lru.inserted(now.ms));
     let slot = shard.slab().slot(handle);
-    let parts = anatomy::of_entry(slot);
-    let used = parts.last().map_or(0, |part| part.range.end);
-    let text = shown(&slot[..used], parts);
+    let dump = entry::explain(slot);
     let heap = match shard.value(handle) {
         Value::Short(_) => String::new(),
         Value::Object(_) => {
@@ -58,9 +55,9 @@ pub fn entry(
             format!(" The string is too long for a shared page: {bytes} bytes on the heap.")
         }
     };
-    let (used, all) = (count(used, "byte"), shard.footprint(handle));
+    let (used, all) = (count(dump.end(), "byte"), shard.footprint(handle));
     let slot = slot.len();
-    Ok(format!("{text}{used}, in a slot of {slot}; {all} with its share of the index.{heap}\n"))
+    Ok(format!("{dump}{used}, in a slot of {slot}; {all} with its share of the index.{heap}\n"))
 }
 
 /// A listpack of these elements.
@@ -76,11 +73,6 @@ pub fn listpack(elements: &[Vec<u8>]) -> Result<String, Unexplained> {
         pack.push_back(Element::of(element));
     }
     let texts: usize = elements.iter().map(Vec::len).sum();
-    let table = shown(pack.as_bytes(), anatomy::of_listpack(&pack));
-    Ok(format!("{table}{} for {} of text.\n", count(pack.size(), "byte"), count(texts, "byte")))
-}
-
-fn shown(bytes: &[u8], parts: Vec<Part>) -> String {
-    let part = |part: Part| dump::Part::new(part.range, 0, part.meaning);
-    table(bytes, &parts.into_iter().map(part).collect::<Vec<_>>())
+    let dump = pack.explain();
+    Ok(format!("{dump}{} for {} of text.\n", count(pack.size(), "byte"), count(texts, "byte")))
 }

@@ -1,40 +1,81 @@
 //! One key, its value and its deadline in one slot.
 //!
-//! Redis spends a dictionary entry, a key string, a value object and often a value string on one
-//! pair: four pointers and three allocation headers around 13 bytes of `SET foo_000001 bar` come to
-//! 88 bytes (`dict.c`, `sds.c`, `object.c`). Here the pair is one run of bytes:
+//! Redis uses a dictionary entry, a key string, a value object and often a value string for one
+//! pair: with four pointers and three allocation headers, the 13 bytes of `SET foo_000001 bar` take
+//! 88 (`dict.c`, `sds.c`, `object.c`). Here the pair is one run of bytes:
 //!
 //! ```text
 //!  01 | 2a 00 00 | 0a | 66 6f 6f 5f 30 30 30 30 30 31 | 03 | 62 61 72
 //!  |    |          |    foo_000001                      |    bar
 //!  |    |          key length                           value length
 //!  |    24 bits for the eviction policy (Redis' lru field)
-//!  flags: no deadline, bytes inline
+//!  flags: a string in the entry, no deadline
 //! ```
 //!
-//! 19 bytes, in a 24-byte slot. A key with a deadline carries 13 bytes more, in front of the key
-//! length: the deadline in 5 bytes and the two links of the expiry wheel's list. All numbers are
-//! little-endian.
+//! 19 bytes, in a 24-byte slot. The parts in order; all numbers are little-endian:
 //!
 //! | part | bytes | present |
 //! |------|-------|---------|
-//! | flags | 1 | always; bits 0-1 the value's kind, bits 2-3 the deadline's |
-//! | clock | 3 | always |
-//! | previous, next | 4 + 4 | with a deadline |
-//! | deadline | 5 near, 8 far | with a deadline; near: milliseconds since 2025, enough until 2059 |
-//! | key length | 1, or 5 from 255 bytes on | always |
+//! | [`Head`] | 4 | always |
+//! | [`Links`] | 8 | with a deadline: the entry's place in the expiry wheel |
+//! | [`NearDeadline`] or [`FarDeadline`] | 5 or 8 | with a deadline |
+//! | key length | 1, or a [`LongLength`] of 5 from 255 bytes on | always |
 //! | key | | always |
-//! | value | 8 integer; 1 or 5 and the bytes; 4 object number | always |
+//! | value | integer: 8; string: its length as above, then its bytes; object number: 4 | always |
+//!
+//! So a deadline usually costs 13 bytes, and only the keys that have one pay for it. `minicache
+//! explain entry` prints any entry with the same tables.
 
-/// Bytes of flags and clock.
-pub(super) const HEAD: usize = 4;
-/// Bytes of the two list links.
-pub(super) const LINKS: usize = 8;
+use minikit::layout;
+use minikit::layout::{Hexdump, Uint, hex};
+
+layout! {
+    /// What every entry begins with.
+    pub struct Head = 4 bytes, LittleEndian {
+        0..1  flags: u8 => describe_flags, "bits 0-1: kind of value; bits 2-3: form of deadline";
+        1..4  clock: Uint<3>,              "the eviction policy's bits; LRU: second of last use";
+    }
+}
+
+layout! {
+    /// The entry's links in the doubly linked list of a slot of the expiry wheel.
+    pub struct Links = 8 bytes, LittleEndian {
+        0..4  previous: u32 => hex, "previous entry of the wheel slot's list, or the slot itself";
+        4..8  next: u32 => hex,     "next entry of the list, or 0xffffffff";
+    }
+}
+
+layout! {
+    /// A deadline before the year 2059.
+    pub struct NearDeadline = 5 bytes, LittleEndian {
+        0..5  deadline: Uint<5> => describe_near, "stored as ms since 2025";
+    }
+}
+
+layout! {
+    /// Any other deadline.
+    pub struct FarDeadline = 8 bytes, LittleEndian {
+        0..8  deadline: i64, "Unix time in ms";
+    }
+}
+
+layout! {
+    /// The length of a key or value of 255 bytes or more. A shorter one is a single byte.
+    pub struct LongLength = 5 bytes, LittleEndian {
+        0..1  mark: u8,    "255: a length of four bytes follows";
+        1..5  length: u32, "bytes of what follows";
+    }
+}
+
+/// Bytes of the links.
+const LINKS: usize = Links::SIZE;
+/// Bytes before the links, or before the key length if there is no deadline.
+const HEAD: usize = Head::SIZE;
 /// Where the 5-byte deadlines count from: 2025-01-01T00:00:00Z in Unix milliseconds.
 const NEAR_EPOCH_MS: i64 = 1_735_689_600_000;
 /// How far 5 bytes reach: 2^40 ms, almost 35 years.
 const NEAR_REACH_MS: i64 = 1 << 40;
-/// A length byte that says: four bytes of length follow.
+/// The [`LongLength::mark`]; a smaller byte is the length itself.
 const LONG: u8 = 0xff;
 
 const KIND_INT: u8 = 0;
@@ -46,15 +87,15 @@ const DEADLINE_NEAR: u8 = 1 << 2;
 const DEADLINE_FAR: u8 = 2 << 2;
 const DEADLINE_MASK: u8 = 0b1100;
 
-/// What an entry holds in its value part.
+/// The value part of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryValue<'a> {
-    /// A string that is the decimal form of this number.
+    /// A string that is the decimal form of this number, so that `INCR` need not parse it.
     Int(i64),
     /// A string, byte for byte.
     Inline(&'a [u8]),
-    /// The number of an object on the heap: a container, or a string too long or too lively to lie
-    /// inline.
+    /// The number of an object on the heap: a container, or a string that is too long for a shared
+    /// page or that grows in place.
     Object(u32),
 }
 
@@ -68,7 +109,7 @@ impl EntryValue<'_> {
     }
 }
 
-/// Bytes an entry of these parts needs.
+/// Returns the number of bytes that an entry of these parts takes.
 pub fn size_of(key: &[u8], value: EntryValue<'_>, deadline: Option<i64>) -> usize {
     HEAD + deadline_size(deadline_kind(deadline))
         + length_size(key.len())
@@ -76,8 +117,8 @@ pub fn size_of(key: &[u8], value: EntryValue<'_>, deadline: Option<i64>) -> usiz
         + value.size()
 }
 
-/// Writes an entry into `slot`, which must have [`size_of`] bytes at least. The links start as
-/// zero.
+/// Writes an entry into `slot`, which must have at least [`size_of`] bytes. The caller sets the
+/// links afterwards, when the entry joins a list of the wheel.
 pub fn write(
     slot: &mut [u8],
     key: &[u8],
@@ -85,6 +126,7 @@ pub fn write(
     deadline: Option<i64>,
     clock: u32,
 ) {
+    // The flags come first: `set_deadline` and every later reader depend on them.
     let kind = match value {
         EntryValue::Int(_) => KIND_INT,
         EntryValue::Inline(_) => KIND_INLINE,
@@ -96,9 +138,11 @@ pub fn write(
     if let Some(deadline) = deadline {
         set_deadline(slot, deadline);
     }
+
     at += write_length(&mut slot[at..], key.len());
     slot[at..at + key.len()].copy_from_slice(key);
     at += key.len();
+
     match value {
         EntryValue::Int(number) => slot[at..at + 8].copy_from_slice(&number.to_le_bytes()),
         EntryValue::Object(id) => slot[at..at + 4].copy_from_slice(&id.to_le_bytes()),
@@ -109,10 +153,10 @@ pub fn write(
     }
 }
 
-/// The key.
+/// Returns the key.
 #[inline]
 pub fn key(slot: &[u8]) -> &[u8] {
-    let (at, length) = key_place(slot);
+    let (at, length) = key_span(slot);
     &slot[at..at + length]
 }
 
@@ -120,16 +164,19 @@ pub fn key(slot: &[u8]) -> &[u8] {
 #[inline]
 pub fn has_key(slot: &[u8], key: &[u8]) -> bool {
     let at = HEAD + deadline_size(slot[0]);
+
+    // Almost every key is short. Comparing its length byte first rejects most other keys without
+    // reading their text.
     match slot[at] {
         LONG => self::key(slot) == key,
         length => usize::from(length) == key.len() && slot[at + 1..].starts_with(key),
     }
 }
 
-/// The value part.
+/// Returns the value part.
 #[inline]
 pub fn value(slot: &[u8]) -> EntryValue<'_> {
-    let (key_at, key_length) = key_place(slot);
+    let (key_at, key_length) = key_span(slot);
     let rest = &slot[key_at + key_length..];
     match slot[0] & KIND_MASK {
         KIND_INT => EntryValue::Int(i64::from_le_bytes(array(rest))),
@@ -141,20 +188,22 @@ pub fn value(slot: &[u8]) -> EntryValue<'_> {
     }
 }
 
-/// The bytes of an inline value, to be changed in place; `None` for the other kinds.
+/// Returns the bytes of an inline value, to be changed in place; `None` for the other kinds.
 #[inline]
 pub fn inline_mut(slot: &mut [u8]) -> Option<&mut [u8]> {
     if slot[0] & KIND_MASK != KIND_INLINE {
         return None;
     }
-    let (key_at, key_length) = key_place(slot);
+    let (key_at, key_length) = key_span(slot);
     let rest = &mut slot[key_at + key_length..];
     let (size, length) = read_length(rest);
     Some(&mut rest[size..size + length])
 }
 
-/// Overwrites an inline value by one of the same length. Returns false, and changes nothing, if the
-/// value is not inline, has another length, or the entry has a deadline. The quickest way to `SET`.
+/// Overwrites an inline value with one of the same length. Returns false, and changes nothing, if
+/// the value is not inline, has another length, or the entry has a deadline.
+///
+/// This is the fast path of `SET`: nothing is allocated, no index or list changes.
 #[inline]
 pub fn overwrite(slot: &mut [u8], bytes: &[u8]) -> bool {
     if slot[0] != KIND_INLINE | DEADLINE_NONE {
@@ -174,21 +223,21 @@ pub fn set_int(slot: &mut [u8], number: i64) -> bool {
     if slot[0] & KIND_MASK != KIND_INT {
         return false;
     }
-    let (key_at, key_length) = key_place(slot);
+    let (key_at, key_length) = key_span(slot);
     slot[key_at + key_length..][..8].copy_from_slice(&number.to_le_bytes());
     true
 }
 
-/// The 24 bits the eviction policy keeps.
+/// Returns the 24 bits that the eviction policy keeps.
 #[inline]
 pub fn clock(slot: &[u8]) -> u32 {
-    u32::from_le_bytes([slot[1], slot[2], slot[3], 0])
+    Head::clock.get(slot).0 as u32
 }
 
 /// Replaces the policy's 24 bits; higher bits of `clock` are dropped.
 #[inline]
 pub fn set_clock(slot: &mut [u8], clock: u32) {
-    slot[1..HEAD].copy_from_slice(&clock.to_le_bytes()[..3]);
+    Head::clock.put(slot, Uint(clock.into()));
 }
 
 /// Returns true if the entry has a deadline, and so is linked into the expiry wheel.
@@ -197,17 +246,13 @@ pub fn has_deadline(slot: &[u8]) -> bool {
     slot[0] & DEADLINE_MASK != DEADLINE_NONE
 }
 
-/// The deadline in Unix milliseconds.
+/// Returns the deadline in Unix milliseconds.
 #[inline]
 pub fn deadline(slot: &[u8]) -> Option<i64> {
     let at = HEAD + LINKS;
     match slot[0] & DEADLINE_MASK {
-        DEADLINE_NEAR => {
-            let mut wide = [0; 8];
-            wide[..5].copy_from_slice(&slot[at..at + 5]);
-            Some(NEAR_EPOCH_MS + i64::from_le_bytes(wide))
-        }
-        DEADLINE_FAR => Some(i64::from_le_bytes(array(&slot[at..]))),
+        DEADLINE_NEAR => Some(unix_ms(NearDeadline::deadline.get(&slot[at..]))),
+        DEADLINE_FAR => Some(FarDeadline::deadline.get(&slot[at..])),
         _ => None,
     }
 }
@@ -217,35 +262,97 @@ pub fn deadline_fits(slot: &[u8], deadline: Option<i64>) -> bool {
     slot[0] & DEADLINE_MASK == deadline_kind(deadline)
 }
 
-/// Replaces the deadline by one that [fits](deadline_fits).
+/// Replaces the deadline with one that [fits](deadline_fits).
 pub fn set_deadline(slot: &mut [u8], deadline: i64) {
-    let at = HEAD + LINKS;
-    match slot[0] & DEADLINE_MASK {
+    let kind = slot[0] & DEADLINE_MASK;
+    let rest = &mut slot[HEAD + LINKS..];
+    match kind {
         DEADLINE_NEAR => {
-            slot[at..at + 5].copy_from_slice(&(deadline - NEAR_EPOCH_MS).to_le_bytes()[..5]);
+            NearDeadline::deadline.put(rest, Uint((deadline - NEAR_EPOCH_MS) as u64));
         }
-        _ => slot[at..at + 8].copy_from_slice(&deadline.to_le_bytes()),
+        _ => FarDeadline::deadline.put(rest, deadline),
     }
 }
 
-/// The expiry wheel's links of an entry with a deadline: previous and next.
+/// Returns the links of an entry with a deadline: previous and next.
 pub fn links(slot: &[u8]) -> (u32, u32) {
-    (u32::from_le_bytes(array(&slot[HEAD..])), u32::from_le_bytes(array(&slot[HEAD + 4..])))
+    let links = &slot[HEAD..];
+    (Links::previous.get(links), Links::next.get(links))
 }
 
 /// Replaces the link to the previous entry.
 pub fn set_previous(slot: &mut [u8], previous: u32) {
-    slot[HEAD..HEAD + 4].copy_from_slice(&previous.to_le_bytes());
+    Links::previous.put(&mut slot[HEAD..], previous);
 }
 
 /// Replaces the link to the next entry.
 pub fn set_next(slot: &mut [u8], next: u32) {
-    slot[HEAD + 4..HEAD + 8].copy_from_slice(&next.to_le_bytes());
+    Links::next.put(&mut slot[HEAD..], next);
 }
 
-/// Where the key starts, and its length.
+/// Returns the entry's bytes, each part with its meaning.
+pub fn explain(slot: &[u8]) -> Hexdump<'_> {
+    let stored = value(slot);
+    let mut dump = Hexdump::new(&slot[..size_of(key(slot), stored, deadline(slot))]);
+    dump.table(&Head::TABLE);
+    if has_deadline(slot) {
+        dump.table(&Links::TABLE);
+    }
+    match slot[0] & DEADLINE_MASK {
+        DEADLINE_NEAR => dump.table(&NearDeadline::TABLE),
+        DEADLINE_FAR => dump.table(&FarDeadline::TABLE),
+        _ => {}
+    }
+
+    explain_text(&mut dump, key(slot), "key", "the key");
+    match stored {
+        EntryValue::Int(number) => {
+            dump.value(8, "value", number.to_string(), "the value, an integer");
+        }
+        EntryValue::Object(id) => {
+            dump.value(4, "value", id.to_string(), "the value: an object with this number");
+        }
+        EntryValue::Inline(bytes) => explain_text(&mut dump, bytes, "value", "the value"),
+    }
+    dump
+}
+
+/// Describes a text and the length before it.
+fn explain_text(dump: &mut Hexdump<'_>, text: &[u8], name: &str, meaning: &str) {
+    match length_size(text.len()) {
+        1 => dump.value(1, "length", text.len().to_string(), format!("bytes of the {name}")),
+        _ => dump.table(&LongLength::TABLE),
+    }
+    dump.bytes(text.len(), name, meaning);
+}
+
+/// Prints [`Head::flags`].
+fn describe_flags(flags: u8) -> String {
+    let kind = match flags & KIND_MASK {
+        KIND_INT => "integer",
+        KIND_INLINE => "string",
+        _ => "object",
+    };
+    let deadline = match flags & DEADLINE_MASK {
+        DEADLINE_NEAR => "near",
+        DEADLINE_FAR => "far",
+        _ => "no",
+    };
+    format!("{kind}, {deadline} deadline")
+}
+
+/// Prints [`NearDeadline::deadline`].
+fn describe_near(since_2025: Uint<5>) -> String {
+    format!("Unix {} ms", unix_ms(since_2025))
+}
+
+fn unix_ms(since_2025: Uint<5>) -> i64 {
+    NEAR_EPOCH_MS + since_2025.0 as i64
+}
+
+/// Returns the byte at which the key starts, and its length.
 #[inline]
-pub(super) fn key_place(slot: &[u8]) -> (usize, usize) {
+fn key_span(slot: &[u8]) -> (usize, usize) {
     let at = HEAD + deadline_size(slot[0]);
     let (size, length) = read_length(&slot[at..]);
     (at + size, length)
@@ -259,35 +366,36 @@ fn deadline_kind(deadline: Option<i64>) -> u8 {
     }
 }
 
-/// Bytes of links and deadline.
+/// Returns the bytes of links and deadline.
 #[inline]
-pub(super) fn deadline_size(flags: u8) -> usize {
+fn deadline_size(flags: u8) -> usize {
     match flags & DEADLINE_MASK {
-        DEADLINE_NEAR => LINKS + 5,
-        DEADLINE_FAR => LINKS + 8,
+        DEADLINE_NEAR => LINKS + NearDeadline::SIZE,
+        DEADLINE_FAR => LINKS + FarDeadline::SIZE,
         _ => 0,
     }
 }
 
 fn length_size(length: usize) -> usize {
-    if length < usize::from(LONG) { 1 } else { 5 }
+    if length < usize::from(LONG) { 1 } else { LongLength::SIZE }
 }
 
+/// Writes a length and returns the bytes that it takes.
 fn write_length(out: &mut [u8], length: usize) -> usize {
     if length < usize::from(LONG) {
         out[0] = length as u8;
         return 1;
     }
     out[0] = LONG;
-    out[1..5].copy_from_slice(&(length as u32).to_le_bytes());
-    5
+    LongLength::length.put(out, length as u32);
+    LongLength::SIZE
 }
 
-/// The bytes the length itself takes, and the length.
+/// Reads a length. Returns the bytes that the length itself takes, and the length.
 #[inline]
 fn read_length(bytes: &[u8]) -> (usize, usize) {
     match bytes[0] {
-        LONG => (5, u32::from_le_bytes(array(&bytes[1..])) as usize),
+        LONG => (LongLength::SIZE, LongLength::length.get(bytes) as usize),
         short => (1, usize::from(short)),
     }
 }
@@ -339,5 +447,27 @@ mod tests {
         assert_eq!(deadline(&slot), Some(NEAR_EPOCH_MS + NEAR_REACH_MS - 1));
         assert_eq!((key(&slot), value(&slot)), (&b"key"[..], EntryValue::Int(6)));
         assert!(!deadline_fits(&slot, None) && !deadline_fits(&slot, Some(i64::MAX)));
+    }
+
+    #[test]
+    fn an_explanation_names_every_byte() {
+        let slot = written(b"foo_000001", EntryValue::Inline(b"bar"), None);
+        let parts = explain(&slot).parts().to_vec();
+        let ranges: Vec<_> = parts.into_iter().map(|part| part.range).collect();
+        assert_eq!(ranges, [0..1, 1..4, 4..5, 5..15, 15..16, 16..19]);
+
+        let long = vec![b'x'; 300];
+        let inline = EntryValue::Inline(&long);
+        for stored in [EntryValue::Int(-1), inline, EntryValue::Object(7)] {
+            for at in [None, Some(0), Some(1_800_000_000_000)] {
+                for name in [&b"k"[..], &long] {
+                    let mut slot = written(name, stored, at);
+                    let size = slot.len();
+                    slot.extend_from_slice(b"rest of the slot");
+                    assert_eq!(explain(&slot).end(), size);
+                    assert!(!explain(&slot).to_string().contains("after the end"));
+                }
+            }
+        }
     }
 }

@@ -41,14 +41,24 @@
 //! specification.
 
 use crate::format::number::{ItoaBuf, parse_i64};
+use minikit::layout;
+use minikit::layout::Hexdump;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Total length (4 bytes) and number of elements (2 bytes).
-pub(super) const HEADER: usize = 6;
-/// Stands where the next element would start.
+layout! {
+    /// What every listpack begins with.
+    pub struct Header = 6 bytes, LittleEndian {
+        0..4  total_bytes: u32,  "bytes of the pack, header and end included";
+        4..6  num_elements: u16, "elements; 65535 if there are more than it can count";
+    }
+}
+
+/// Bytes before the first element.
+const HEADER: usize = Header::SIZE;
+/// The byte after the last element.
 const END: u8 = 0xFF;
-/// The header counts no further: from here on it says "walk and see".
+/// From this number of elements on, the header does not say how many there are.
 const COUNT_UNKNOWN: u32 = u16::MAX as u32;
 /// Packs stay under 1 GiB, so that no length in this file can exceed its 32 bits.
 const BYTES_MAX: usize = 1 << 30;
@@ -302,6 +312,36 @@ impl Listpack {
         }
     }
 
+    /// Returns the pack's bytes, each part with its meaning.
+    pub fn explain(&self) -> Hexdump<'_> {
+        let bytes = self.as_bytes();
+        let mut dump = Header::explain(bytes);
+        let mut iter = self.iter();
+        while let Some(element) = iter.next() {
+            let (length, length_bytes) = back_length(&bytes[..iter.front]).unwrap_or_default();
+            match element {
+                Element::Bytes(text) => {
+                    let size = text.len().to_string();
+                    dump.value(length - text.len(), "length", size, "a string of this many bytes");
+                    dump.bytes(text.len(), "text", "its text");
+                }
+                Element::Int(number) => {
+                    // The first byte names the width; `length` counts that byte too.
+                    let bits = match length {
+                        1 => 7,
+                        2 => 13,
+                        more => 8 * (more - 1),
+                    };
+                    dump.value(length, "integer", number.to_string(), format!("in {bits} bits"));
+                }
+            }
+            let meaning = "bytes of this element so far, read backwards";
+            dump.value(length_bytes, "back length", length.to_string(), meaning);
+        }
+        dump.value(1, "end", String::new(), "no element follows");
+        dump
+    }
+
     /// How many bytes the next `n` elements take, and how many of them there are.
     fn extent(&self, offset: usize, n: usize) -> (usize, usize) {
         let mut iter = self.iter_from(offset);
@@ -388,11 +428,11 @@ impl Listpack {
     }
 
     fn write_header(&mut self) {
-        let size = self.size() as u32;
-        let count = self.count.min(COUNT_UNKNOWN) as u16;
-        let header = &mut self.bytes[self.start as usize..][..HEADER];
-        header[..4].copy_from_slice(&size.to_le_bytes());
-        header[4..].copy_from_slice(&count.to_le_bytes());
+        let header = Header {
+            total_bytes: self.size() as u32,
+            num_elements: self.count.min(COUNT_UNKNOWN) as u16,
+        };
+        self.bytes[self.start as usize..][..HEADER].copy_from_slice(&header.encode());
     }
 }
 
@@ -501,7 +541,7 @@ fn little_endian(bytes: &[u8], len: usize) -> Option<i64> {
 
 /// Reads a back length from its last byte on: the length, and how many bytes spelled it. Seven bits
 /// a byte, and the top bit says that more of them stand to the left.
-pub(super) fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
+fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut len = 0;
     for (n, byte) in bytes.iter().rev().take(5).enumerate() {
         len |= usize::from(byte & 0x7F) << (7 * n);

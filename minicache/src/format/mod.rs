@@ -4,9 +4,7 @@
 //! * [`listpack`]: a short list, hash or sorted set, packed into one run of bytes.
 //! * [`number`]: numbers as text, and text as numbers.
 //! * [`words`]: a line as words, with quotes.
-//! * [`anatomy`]: what each byte of either is, for `explain`.
 
-pub mod anatomy;
 pub mod entry;
 pub mod listpack;
 pub mod number;

@@ -231,3 +231,28 @@ fn corrupt_bytes_end_the_walk() {
         walk(&noise);
     }
 }
+
+#[test]
+fn an_explanation_names_every_byte() {
+    let long = vec![b'x'; 5000];
+    let mut pack = Listpack::new();
+    assert_eq!(pack.explain().end(), 7);
+    for text in [&b"a"[..], b"", &long[..63], &long[..64], &long] {
+        pack.push_back(Element::Bytes(text));
+    }
+    for number in [0, 127, -1, 4095, 30_000, -8_000_000, 2_000_000_000, i64::MIN] {
+        pack.push_back(Element::Int(number));
+    }
+
+    let dump = pack.explain();
+    assert_eq!(dump.end(), pack.size());
+    let integers = dump.parts().iter().filter(|part| part.name == "integer");
+    let integers: Vec<_> =
+        integers.map(|part| format!("{} {}", part.value, part.meaning)).collect();
+    let expected = ["0 in 7", "127 in 7", "-1 in 13", "4095 in 13", "30000 in 16"];
+    assert!(integers.iter().zip(expected).all(|(it, start)| it.starts_with(start)), "{integers:?}");
+    assert_eq!(
+        integers[5..],
+        ["-8000000 in 24 bits", "2000000000 in 32 bits", "-9223372036854775808 in 64 bits"]
+    );
+}
