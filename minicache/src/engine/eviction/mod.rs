@@ -28,12 +28,27 @@
 //! The golden script `eviction_pool_remembers` replays it; there is one more script for each of the
 //! eight policies (`tests/golden/eviction`).
 //!
+//! # What sampling costs
+//!
+//! Miss ratios on the OLTP trace of the ARC paper (Megiddo and Modha, FAST 2003; 914,145 requests
+//! in one hour), entries of 1 KiB, beside an exact LRU that holds the same number of keys:
+//!
+//! | keys in memory | exact LRU | `allkeys-lru` | with 10 samples | `allkeys-lfu` |
+//! |---|---|---|---|---|
+//! | 986 | 0.674 | 0.679 | 0.676 | 0.663 |
+//! | 4,976 | 0.464 | 0.468 | 0.465 | 0.469 |
+//! | 14,941 | 0.354 | 0.357 | 0.355 | 0.358 |
+//!
+//! (`zstd -dc OLTP.lis.zst | cargo run --release -p benches --bin miss_ratio -- 1000 5000 15000`.)
+//! So five samples and the pool miss at most 0.5 percentage points more than an exact list does,
+//! and ten samples at most 0.2. The LFU runs held up to 12 keys fewer.
+//!
 //! # Differences from Redis (`performEvictions` in `evict.c`)
 //!
 //! - Redis stops after a time that `maxmemory-eviction-tenacity` sets and continues in a timer. The
 //!   loop here runs until memory is within the limit.
 //! - Redis has one pool. Here each shard has its own, and the loop visits the shards in turn, so
-//!   the key that goes is the coldest candidate of one shard, not of the whole shards.
+//!   the key that goes is the coldest candidate of one shard, not of all.
 
 pub mod lfu;
 pub mod lru;

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A sample of five finds the coldest key of a million once in 200,000 evictions. The pool keeps
-//! the coldest of all keys sampled so far, so that a cold key need not be sampled again. Counterpart in
-//! Redis: `evictionPoolPopulate` in `evict.c`.
+//! the coldest of all keys sampled so far, so that a cold key need not be sampled again.
+//! Counterpart in Redis: `evictionPoolPopulate` in `evict.c`.
 //!
 //! **Invariants**
 //! 1. At most [`POOL_SIZE`] candidates, in order of coldness, the coldest last.
