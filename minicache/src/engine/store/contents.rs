@@ -1,15 +1,16 @@
-//! Everything that the keys of one shard consist of: indexes, expiry wheels, slots, objects.
+//! The keys of one shard: indexes, expiry wheels, slots, objects.
 //!
-//! A shard owns one [`Contents`], and a flush replaces it by an empty one:
+//! A shard owns one [`Contents`], and a flush replaces it with an empty one, in constant time:
 //!
 //! ```text
-//! FLUSHALL     lock shard - replace its Contents, whatever the number of keys - unlock
-//!                             └──> the old Contents is dropped: here, or by the lazy-free thread
+//! FLUSHALL     lock the shard, swap in an empty Contents, unlock
+//!              the old Contents is dropped after that, here or by the lazy-free thread
 //! ```
 //!
 //! Redis does the same with the two dictionaries of a `redisDb` (`emptyDbAsync` in `lazyfree.c`).
-//! There every database has its own; here all databases of a shard have their entries in the same
-//! pages, which is why flushing one of several is dearer ([`Shard::clear`](super::shard::Shard)).
+//! There every database has dictionaries of its own. Here all databases of a shard have their
+//! entries in the same pages, so flushing one of several databases takes time for each key
+//! ([`Shard::clear`](super::shard::Shard::clear)).
 
 use super::slab::Slab;
 use super::table::Table;
@@ -47,8 +48,8 @@ impl Contents {
         self.databases.iter().map(|keyspace| keyspace.table.len()).sum()
     }
 
-    /// Bytes of the slots and the indexes. What the objects use is not counted, because that would
-    /// take a look at each.
+    /// Bytes of the slots and the indexes. The heap memory of the objects is not counted, because
+    /// that would mean to visit each.
     pub fn bytes(&self) -> usize {
         let indexes: usize = self.databases.iter().map(|keyspace| keyspace.table.bytes()).sum();
         self.slab.page_bytes() + indexes + self.objects.capacity() * size_of::<Option<Object>>()

@@ -1,5 +1,4 @@
-//! One shard: the keys of its part of the hash space, in every database, with everything that
-//! belongs to them.
+//! One shard: the keys of its part of the hash space, in every database.
 //!
 //! ```text
 //!  key ──hash──> table (one per database) ──handle──> slot: flags, clock, deadline, key, value
@@ -7,19 +6,18 @@
 //!         wheel (one per database) <────links──────────┘  └──number──> objects: lists, hashes, …
 //! ```
 //!
-//! `SET k bar EX 10` on an empty shard: the entry has 23 bytes, so it takes a slot of 24; the table
-//! stores the slot's handle under the hash of `k`; the wheel links the slot into the list of the
-//! second in which `k` expires. Reading `k` looks into the table, then into the slot.
+//! `SET k bar EX 10` on an empty shard: the entry has 23 bytes, so it takes a slot of 24. The table
+//! stores the slot's handle under the hash of `k`, and the wheel links the slot into the list of
+//! keys that expire in about ten seconds. `GET k` reads one bucket of the table, then the slot.
 //!
-//! A shard does not know clients, commands or replies, and the caller tells it the time. Its
-//! counterpart in Redis is `db.c` with the two dictionaries of a `redisDb`. There the deadlines are
-//! a second dictionary of the same keys; here a deadline is part of the entry.
+//! A shard knows no clients, commands or replies, and the caller passes the time. Counterpart in
+//! Redis: `db.c`, with the two dictionaries of a `redisDb`. There the deadlines are a second
+//! dictionary of the same keys; here a deadline is part of the entry.
 //!
 //! **Invariants**
-//! 1. Every handle in a table is that of a slot whose key has the hash under which it is stored.
+//! 1. Every handle in a table names a slot, stored under the hash of that slot's key.
 //! 2. An entry is in its database's wheel if and only if it has a deadline.
-//! 3. An object belongs to exactly one entry, and no container in `objects` is empty between
-//!    commands.
+//! 3. An object belongs to exactly one entry. Between commands no container is empty.
 
 use super::contents::{Contents, Keyspace};
 use super::slab::{Handle, SHARED_MAX, Slab};
@@ -48,12 +46,12 @@ pub enum NewValue<'a> {
     Object(Object),
 }
 
-/// What happened in a shard since it was created.
+/// Counters of a shard since it was created.
 #[derive(Clone, Copy, Default)]
 pub struct ShardStats {
     /// Lookups by reading commands that found their key.
     pub hits: u64,
-    /// Lookups by reading commands that did not.
+    /// Lookups by reading commands that did not find it.
     pub misses: u64,
     /// Keys removed because they expired.
     pub expired: u64,
@@ -62,7 +60,7 @@ pub struct ShardStats {
 }
 
 impl ShardStats {
-    /// Adds another shard's.
+    /// Adds the counters of another shard.
     pub fn add(&mut self, other: &ShardStats) {
         self.hits += other.hits;
         self.misses += other.misses;
@@ -132,10 +130,14 @@ impl Shard {
     /// fetches several cache lines at the same time.
     pub fn prefetch(&self, db: usize, hashes: &[u64]) {
         let table = &self.contents.databases[db].table;
+
+        // All buckets first, then all entries. Within each loop no load waits for another.
         let mut handles = [None; PREFETCH_MAX];
         for (handle, hash) in handles.iter_mut().zip(hashes) {
             *handle = table.candidate(*hash);
         }
+
+        // Without `black_box` the compiler would remove loads whose result nothing uses.
         let first_bytes =
             handles.iter().flatten().map(|handle| self.contents.slab.slot(*handle)[0]);
         std::hint::black_box(first_bytes.fold(0, |seen, byte| seen ^ byte));
@@ -231,6 +233,9 @@ impl Shard {
         let stored = self.store(key, fresh, life.deadline);
         let handle = self.contents.slab.take(entry::size_of(key, stored, life.deadline));
         entry::write(self.contents.slab.slot_mut(handle), key, stored, life.deadline, clock);
+
+        // The table may split a bucket and asks for the hashes of the keys in it. They are not
+        // stored anywhere: hashing a few keys again is cheaper than 8 bytes per key.
         let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         databases[db].table.insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
         if life.deadline.is_some() {
@@ -249,6 +254,8 @@ impl Shard {
         fresh: NewValue<'_>,
         life: Lifetime,
     ) -> Handle {
+        // The fast path: same length, no deadline before or after. A text that may be a number goes
+        // the other way, because it could be stored as a number.
         if let (NewValue::Text(bytes), None) = (&fresh, life.deadline)
             && !may_be_number(bytes)
             && entry::overwrite(self.contents.slab.slot_mut(handle), bytes)
@@ -265,12 +272,17 @@ impl Shard {
     pub fn set_deadline(&mut self, db: usize, handle: Handle, life: Lifetime) -> Handle {
         let slot = self.contents.slab.slot_mut(handle);
         let wheel = &mut self.contents.databases[db].wheel;
+
+        // The entry must leave the wheel before its deadline changes and join it again after that:
+        // the wheel reads the deadline in the entry to find the list.
         if let (Some(deadline), true) = (life.deadline, entry::deadline_fits(slot, life.deadline)) {
             wheel.remove(&mut self.contents.slab, handle);
             entry::set_deadline(self.contents.slab.slot_mut(handle), deadline);
             wheel.insert(&mut self.contents.slab, handle, life.now_ms);
             return handle;
         }
+
+        // The size changes, so key and value move, perhaps within the same slot.
         let copy = slot.to_vec();
         self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life)
     }
@@ -281,6 +293,8 @@ impl Shard {
             EntryValue::Object(id) => self.take_object(id),
             _ => None,
         };
+
+        // The slot is freed last: wheel and table read the entry to find their reference to it.
         let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         let Keyspace { table, wheel } = &mut databases[db];
         if entry::has_deadline(slab.slot(handle)) {
@@ -288,11 +302,11 @@ impl Shard {
         }
         let hash_of = |id| hasher.hash_one(entry::key(slab.slot(id)));
         table.remove(hash_of(handle), handle, hash_of);
-        slab.give_back(handle);
+        slab.free(handle);
         object
     }
 
-    /// Takes out all keys of all databases. The cost does not depend on their number.
+    /// Takes out all keys of all databases, in constant time.
     pub fn clear_all(&mut self) -> Contents {
         let databases = self.contents.databases.len();
         std::mem::replace(&mut self.contents, Contents::new(databases))
@@ -340,7 +354,7 @@ impl Shard {
             if let EntryValue::Object(id) = entry::value(self.contents.slab.slot(handle)) {
                 objects.push(self.take_object(id));
             }
-            self.contents.slab.give_back(handle);
+            self.contents.slab.free(handle);
         }
         Contents { objects, databases: vec![keyspace], ..Contents::default() }
     }
@@ -413,6 +427,8 @@ impl Shard {
         let hash = hasher.hash_one(entry::key(&bytes));
         let new = slab.take(bytes.len());
         slab.slot_mut(new).copy_from_slice(&bytes);
+
+        // An entry does not say which database it belongs to. The index that has its handle does.
         let owner = databases
             .iter_mut()
             .find(|keyspace| keyspace.table.find(hash, |id| id == old).is_some());
@@ -473,6 +489,8 @@ impl Shard {
                 None => bytes,
             },
         };
+
+        // A longer string on the heap can grow in place and be freed by another thread.
         if entry::size_of(key, EntryValue::Inline(bytes), deadline) <= SHARED_MAX {
             EntryValue::Inline(bytes)
         } else {
@@ -495,18 +513,20 @@ impl Shard {
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);
         }
+
         let size = entry::size_of(key, stored, life.deadline);
-        let mut place = handle;
+        let mut new = handle;
         if !slab.fits(handle, size) {
-            place = slab.take(size);
-            table.replace(hasher.hash_one(key), handle, place);
-            slab.give_back(handle);
+            new = slab.take(size);
+            table.replace(hasher.hash_one(key), handle, new);
+            slab.free(handle);
         }
-        entry::write(slab.slot_mut(place), key, stored, life.deadline, clock);
+
+        entry::write(slab.slot_mut(new), key, stored, life.deadline, clock);
         if life.deadline.is_some() {
-            wheel.insert(slab, place, life.now_ms);
+            wheel.insert(slab, new, life.now_ms);
         }
-        place
+        new
     }
 
     fn object(&self, id: u32) -> &Object {
@@ -539,7 +559,7 @@ fn may_be_number(text: &[u8]) -> bool {
     text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
-/// When an entry expires, and what time it is.
+/// When an entry expires, and the current time.
 #[derive(Clone, Copy)]
 pub struct Lifetime {
     /// Unix milliseconds; `None` if it never expires.
@@ -550,7 +570,7 @@ pub struct Lifetime {
 
 /// How keys are sampled for eviction.
 pub struct Sampling<'a> {
-    /// Says how cold a key is.
+    /// Computes how cold a key is.
     pub policy: &'a dyn Policy,
     /// True if only keys with a deadline are eligible.
     pub volatile_only: bool,

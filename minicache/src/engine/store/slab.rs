@@ -1,8 +1,8 @@
 //! Memory for entries: pages cut into slots of equal size, addressed by 32 bits.
 //!
-//! A general allocator spends 8 bytes of header and rounds to 16, and a pointer costs 8 bytes
-//! wherever it is kept. Entries are small and many, so they get an allocator of their own
-//! (memcached's idea, `slabs.c`):
+//! A general allocator adds a header of 8 bytes and rounds up to 16, and every pointer takes 8
+//! bytes. Entries are small and many, so they have an allocator of their own (memcached's idea,
+//! `slabs.c`):
 //!
 //! ```text
 //! page 0, class 24:  [entry][entry][ free ][entry] ...      2730 slots of 24 bytes
@@ -11,39 +11,41 @@
 //! ```
 //!
 //! **Invariants**
-//! 1. A handle's page and offset name the start of a slot in use.
-//! 2. A page holds slots of one class; an empty page is given back, so its memory can serve another
-//!    class.
-//! 3. `free_bytes` is the sum of the slots not in use over all pages: what the allocator gave us
-//!    minus it is what the cache really uses.
+//! 1. A handle is the page and offset of a slot in use.
+//! 2. A page holds slots of one class. All empty pages but one are freed, so that their memory can
+//!    serve another class.
+//! 3. `free_bytes` is the sum of all slots not in use. Allocated bytes minus `free_bytes` is the
+//!    memory in use, which `maxmemory` limits.
 //!
-//! What it costs: a page is kept as long as one entry is in it, even if no entry of its class is
-//! ever added again. Only the index and the wheel hold an entry's handle, so entries can be moved:
-//! [`Slab::begin_emptying`] selects a page worth emptying, and the shard moves its entries to other
-//! pages, one page per round. Redis needs help from its allocator for that (`defrag.c`).
+//! # What it costs
+//!
+//! A page is kept as long as one entry is in it, even if no entry of its class is ever added again.
+//! But only the index and the wheel hold handles, so entries can move: [`Slab::begin_emptying`]
+//! selects a page worth emptying, and the shard moves its entries to other pages, one page per
+//! round. Redis needs help from its allocator for that (`defrag.c`).
 
 use std::collections::BTreeMap;
 
 /// Bytes of a page.
 const PAGE: usize = 64 * 1024;
-/// Slots start at multiples of this, so that 13 bits say where in a page.
+/// Slots start at multiples of this, so that 13 bits are enough for an offset within a page.
 const GRANULE: usize = 8;
 const OFFSET_BITS: u32 = 13;
-/// Pages a handle can tell apart: 32 GiB of small entries in one shard.
+/// The pages that the other 19 bits can number: 32 GiB of small entries in one shard.
 const PAGES_MAX: usize = 1 << (32 - OFFSET_BITS);
-/// The largest slot that shares a page; anything larger has a page of its own, of its own size.
+/// The largest slot that shares a page. A larger entry has a page of its own, exactly as large.
 pub const SHARED_MAX: usize = 2048;
 /// The class of a page that holds one large entry.
 const OWN: u8 = u8::MAX;
-/// The class of a page that was given back.
-const GONE: u8 = u8::MAX - 1;
+/// The class of a page that was freed; its number can be used again.
+const FREED: u8 = u8::MAX - 1;
 /// No free slot follows.
 const NONE: u16 = u16::MAX;
 
 const _: () = assert!(PAGE / GRANULE == 1 << OFFSET_BITS);
 
-/// Slot sizes: by 8 up to 128, by 16 up to 512, by 32 up to 2048. From 100 bytes on, a slot is at
-/// most 8 % larger than its entry; more classes would mean more pages partly used.
+/// Slot sizes: multiples of 8 up to 128, of 16 up to 512, of 32 up to 2048. From 100 bytes on, a
+/// slot is at most 8 % larger than its entry. More classes would leave more pages partly used.
 const CLASSES: [u16; 88] = {
     let mut sizes = [0; 88];
     let (mut class, mut size) = (0, 0);
@@ -65,7 +67,7 @@ const CLASSES: [u16; 88] = {
 /// The address of a slot: page number and offset in 32 bits.
 pub type Handle = u32;
 
-/// The pages whose slots have one size, all together.
+/// Totals over the pages of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassUse {
     /// Bytes of a slot; 0 for pages that hold one large entry each.
@@ -95,9 +97,10 @@ struct Page {
     slot: u32,
     /// Slots in use.
     used: u16,
-    /// The first free slot, in granules; each free slot begins with the place of the next.
+    /// The offset of the first free slot, in granules. Each free slot begins with the offset of the
+    /// next, so the list of free slots takes no memory of its own.
     free: u16,
-    /// Where slots never yet used begin, in granules.
+    /// The offset, in granules, from which on no slot was ever used.
     fresh: u16,
 }
 
@@ -106,29 +109,37 @@ impl Page {
         self.bytes.len() / self.slot as usize
     }
 
-    fn has_room(&self) -> bool {
+    fn has_free_slot(&self) -> bool {
         usize::from(self.used) < self.slots()
     }
 
-    /// Takes a free slot of a page that has room and returns its place in granules.
+    /// Takes a free slot and returns its offset in granules. There must be one.
     fn take(&mut self) -> u16 {
         self.used += 1;
+
+        // Slots that were used before come first: their cache lines are likely to be warm, and the
+        // kernel has already given us their memory.
         if self.free == NONE {
-            let place = self.fresh;
+            let offset = self.fresh;
             self.fresh += (self.slot as usize / GRANULE) as u16;
-            return place;
+            return offset;
         }
-        let place = self.free;
-        let at = usize::from(place) * GRANULE;
-        self.free = u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]]);
-        place
+        let offset = self.free;
+        self.free = self.next_free(offset);
+        offset
     }
 
-    fn give_back(&mut self, place: u16) {
+    fn free(&mut self, offset: u16) {
         self.used -= 1;
-        let at = usize::from(place) * GRANULE;
+        let at = usize::from(offset) * GRANULE;
         self.bytes[at..at + 2].copy_from_slice(&self.free.to_le_bytes());
-        self.free = place;
+        self.free = offset;
+    }
+
+    /// The free slot after a free slot.
+    fn next_free(&self, offset: u16) -> u16 {
+        let at = usize::from(offset) * GRANULE;
+        u16::from_le_bytes([self.bytes[at], self.bytes[at + 1]])
     }
 }
 
@@ -136,13 +147,13 @@ impl Page {
 #[derive(Default)]
 pub struct Slab {
     pages: Vec<Page>,
-    /// Numbers of pages that were given back.
-    gone: Vec<u32>,
-    /// Per class, pages that may have room. Looked at from the end; what no longer holds is dropped
-    /// then.
-    roomy: Vec<Vec<u32>>,
-    /// The page that became empty last. It is kept, so that one key set and deleted over and over
-    /// does not cost a page each time.
+    /// Numbers of pages that were freed.
+    freed: Vec<u32>,
+    /// For each class, the pages that may have a free slot. [`Slab::take`] uses the last one and
+    /// drops those that turn out to be full or freed.
+    partial: Vec<Vec<u32>>,
+    /// The page that became empty last. It is kept, so that a key that is set and deleted again and
+    /// again does not allocate a page each time.
     spare: Option<u32>,
     free_bytes: usize,
 }
@@ -150,15 +161,14 @@ pub struct Slab {
 impl Slab {
     /// A slab without pages.
     pub fn new() -> Slab {
-        Slab { roomy: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
+        Slab { partial: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
     }
 
-    /// Returns true if page numbers are running out: 30 of the 32 GiB of entries that one shard can
-    /// address are in use. The rest is more than the commands of one batch can take, so asking once
-    /// per batch is enough.
+    /// Returns true if 30 of the 32 GiB that one shard can address are in use. The rest is more
+    /// than the commands of one batch can take, so it is enough to ask once per batch.
     pub fn is_full(&self) -> bool {
         const RESERVE: usize = PAGES_MAX / 16;
-        self.pages.len() - self.gone.len() >= PAGES_MAX - RESERVE
+        self.pages.len() - self.freed.len() >= PAGES_MAX - RESERVE
     }
 
     /// Bytes of pages that no entry uses.
@@ -166,7 +176,7 @@ impl Slab {
         self.free_bytes
     }
 
-    /// How many slots are taken. Looks at every page.
+    /// The number of slots in use. Looks at every page.
     pub fn used(&self) -> usize {
         self.pages.iter().map(|page| usize::from(page.used.max(u16::from(page.class == OWN)))).sum()
     }
@@ -179,7 +189,7 @@ impl Slab {
     /// What the pages are used for, the smallest slots first. Looks at every page.
     pub fn usage(&self) -> Vec<ClassUse> {
         let mut classes = BTreeMap::<usize, ClassUse>::new();
-        for page in self.pages.iter().filter(|page| page.class != GONE) {
+        for page in self.pages.iter().filter(|page| page.class != FREED) {
             let slot_bytes = if page.class == OWN { 0 } else { page.slot as usize };
             let used = if page.class == OWN { 1 } else { page.used.into() };
             let one = ClassUse { slot_bytes, pages: 1, slots: page.slots(), used };
@@ -195,58 +205,59 @@ impl Slab {
         self.free_bytes > FEW_PAGES && self.free_bytes * 4 > self.pages.len() * PAGE
     }
 
-    /// Takes a slot of at least `size` bytes. Constant time, except that it allocates a page if no
-    /// page of the class has a free slot.
+    /// Takes a slot of at least `size` bytes. Constant time, unless no page of the class has a free
+    /// slot: then it allocates a page.
     pub fn take(&mut self, size: usize) -> Handle {
         if size > SHARED_MAX {
             return self.add_page(OWN, size, size) << OFFSET_BITS;
         }
-        let class = class_of(size);
-        let number = self.page_with_room(class);
+        let number = self.partial_page(class_of(size));
         let page = &mut self.pages[number as usize];
         self.free_bytes -= page.slot as usize;
         number << OFFSET_BITS | u32::from(page.take())
     }
 
-    /// Frees a slot; its handle must not be used again.
-    pub fn give_back(&mut self, handle: Handle) {
-        let (number, place) = split(handle);
+    /// Frees a slot. Its handle must not be used again.
+    pub fn free(&mut self, handle: Handle) {
+        let (number, offset) = split(handle);
         let page = &mut self.pages[number];
         if page.class == OWN {
-            return self.drop_page(number);
+            return self.free_page(number);
         }
-        let had_room = page.has_room();
-        page.give_back(place);
+        let was_full = !page.has_free_slot();
+        page.free(offset);
         self.free_bytes += page.slot as usize;
-        let (class, emptied) = (usize::from(page.class), page.used == 0);
-        if !had_room {
-            self.roomy[class].push(number as u32);
+
+        // A full page is in no list. Any other page of the class is in its list already.
+        let (class, is_empty) = (usize::from(page.class), page.used == 0);
+        if was_full {
+            self.partial[class].push(number as u32);
         }
-        if emptied {
+        if is_empty {
             self.keep_as_spare(number as u32);
         }
     }
 
-    /// The bytes of a slot: the entry and whatever the class rounds up to.
+    /// The bytes of a slot: the entry, and the rest up to the class's size.
     #[inline]
     pub fn slot(&self, handle: Handle) -> &[u8] {
-        let (number, place) = split(handle);
+        let (number, offset) = split(handle);
         let page = &self.pages[number];
-        let at = usize::from(place) * GRANULE;
+        let at = usize::from(offset) * GRANULE;
         &page.bytes[at..at + page.slot as usize]
     }
 
     /// The bytes of a slot, to be changed.
     #[inline]
     pub fn slot_mut(&mut self, handle: Handle) -> &mut [u8] {
-        let (number, place) = split(handle);
+        let (number, offset) = split(handle);
         let page = &mut self.pages[number];
-        let at = usize::from(place) * GRANULE;
+        let at = usize::from(offset) * GRANULE;
         &mut page.bytes[at..at + page.slot as usize]
     }
 
-    /// Returns true if an entry of `size` bytes belongs into a slot of this one's class, so that it
-    /// can be rewritten in place.
+    /// Returns true if an entry of `size` bytes needs a slot of this one's class, so that it can be
+    /// rewritten in place.
     pub fn fits(&self, handle: Handle, size: usize) -> bool {
         let page = &self.pages[split(handle).0];
         match page.class {
@@ -255,10 +266,10 @@ impl Slab {
         }
     }
 
-    /// Selects a page to empty: one that is at most a quarter used and whose entries find room
-    /// in other pages of their class, looked for among a few pages from `start` on. Returns its
-    /// number and the handles of its entries. No slot of it is taken any more. The caller moves the
-    /// entries to other slots and then calls [`emptied`](Self::emptied).
+    /// Selects a page to empty, among a few pages from `start` on: one that is at most a quarter
+    /// used and whose entries fit into another page of their class. Returns its number and the
+    /// handles of its entries. No slot of it is taken from now on. The caller moves the entries to
+    /// other slots and then calls [`emptied`](Self::emptied).
     pub fn begin_emptying(&mut self, start: u64) -> Option<(u32, Vec<Handle>)> {
         const LOOKED_AT: usize = 16;
         let count = self.pages.len();
@@ -266,7 +277,9 @@ impl Slab {
             .map(|step| (start as usize).wrapping_add(step) % count)
             .find(|number| self.is_sparse(*number))? as u32;
         let class = usize::from(self.pages[number as usize].class);
-        self.roomy[class].retain(|other| *other != number);
+
+        // Otherwise the entries could move to the page that they are to leave.
+        self.partial[class].retain(|other| *other != number);
         Some((number, self.used_slots(number)))
     }
 
@@ -274,15 +287,15 @@ impl Slab {
     pub fn emptied(&mut self, number: u32) {
         let page = &self.pages[number as usize];
         self.free_bytes += usize::from(page.used) * page.slot as usize;
-        self.drop_page(number as usize);
+        self.free_page(number as usize);
     }
 
     fn is_sparse(&self, number: usize) -> bool {
         let page = &self.pages[number];
-        page.class < GONE
+        page.class < FREED
             && page.used > 0
             && usize::from(page.used) * 4 <= page.slots()
-            && self.roomy[usize::from(page.class)].iter().any(|other| {
+            && self.partial[usize::from(page.class)].iter().any(|other| {
                 let host = &self.pages[*other as usize];
                 *other as usize != number
                     && host.class == page.class
@@ -290,16 +303,15 @@ impl Slab {
             })
     }
 
-    /// The slots of a page that are neither on its list of free ones nor beyond those ever used.
+    /// The handles of a page's entries: the slots ever used that are not in the list of free ones.
     fn used_slots(&self, number: u32) -> Vec<Handle> {
         let page = &self.pages[number as usize];
         let step = page.slot as usize / GRANULE;
         let mut free = vec![false; page.slots()];
-        let mut place = page.free;
-        while place != NONE {
-            free[usize::from(place) / step] = true;
-            let at = usize::from(place) * GRANULE;
-            place = u16::from_le_bytes([page.bytes[at], page.bytes[at + 1]]);
+        let mut offset = page.free;
+        while offset != NONE {
+            free[usize::from(offset) / step] = true;
+            offset = page.next_free(offset);
         }
         (0..usize::from(page.fresh) / step)
             .filter(|slot| !free[*slot])
@@ -307,18 +319,21 @@ impl Slab {
             .collect()
     }
 
-    fn page_with_room(&mut self, class: usize) -> u32 {
-        while let Some(number) = self.roomy[class].last() {
+    /// Returns a page of a class that has a free slot; allocates one if there is none.
+    fn partial_page(&mut self, class: usize) -> u32 {
+        while let Some(number) = self.partial[class].last() {
+            // The page may have become full, or been freed and used again for another class.
             let page = &self.pages[*number as usize];
-            if usize::from(page.class) == class && page.has_room() {
+            if usize::from(page.class) == class && page.has_free_slot() {
                 return *number;
             }
-            self.roomy[class].pop();
+            self.partial[class].pop();
         }
+
         let slot = usize::from(CLASSES[class]);
         let number = self.add_page(class as u8, slot, PAGE);
         self.free_bytes += self.pages[number as usize].slots() * slot;
-        self.roomy[class].push(number);
+        self.partial[class].push(number);
         number
     }
 
@@ -331,7 +346,7 @@ impl Slab {
             free: NONE,
             fresh: 0,
         };
-        if let Some(number) = self.gone.pop() {
+        if let Some(number) = self.freed.pop() {
             self.pages[number as usize] = page;
             return number;
         }
@@ -339,26 +354,27 @@ impl Slab {
         (self.pages.len() - 1) as u32
     }
 
-    /// Keeps an empty page and gives the one kept before back, if that is still empty.
+    /// Keeps an empty page, and frees the one that was kept before if it is still empty.
     fn keep_as_spare(&mut self, number: u32) {
         let Some(before) = self.spare.replace(number) else { return };
         let page = &self.pages[before as usize];
-        if before != number && page.class < GONE && page.used == 0 {
-            self.drop_page(before as usize);
+        if before != number && page.class < FREED && page.used == 0 {
+            self.free_page(before as usize);
         }
     }
 
-    fn drop_page(&mut self, number: usize) {
+    fn free_page(&mut self, number: usize) {
         let page = &mut self.pages[number];
         if page.class != OWN {
             self.free_bytes -= page.slots() * page.slot as usize;
         }
-        page.class = GONE;
+        page.class = FREED;
         page.bytes = Box::default();
-        self.gone.push(number as u32);
+        self.freed.push(number as u32);
     }
 }
 
+/// The page number of a handle, and the offset in granules.
 fn split(handle: Handle) -> (usize, u16) {
     ((handle >> OFFSET_BITS) as usize, (handle & ((1 << OFFSET_BITS) - 1)) as u16)
 }
@@ -395,7 +411,7 @@ mod tests {
         for (i, handle) in handles.iter().enumerate() {
             assert!(slab.slot(*handle).iter().all(|byte| *byte == i as u8));
         }
-        handles.into_iter().for_each(|handle| slab.give_back(handle));
+        handles.into_iter().for_each(|handle| slab.free(handle));
         assert!(slab.page_bytes() <= PAGE, "all but the spare page went back");
         assert!(slab.page_bytes() - slab.free_bytes() < 64, "a page's rest is smaller than a slot");
     }
@@ -406,7 +422,7 @@ mod tests {
         let handle = slab.take(100_000);
         assert_eq!((slab.slot(handle).len(), slab.page_bytes()), (100_000, 100_000));
         assert!(slab.fits(handle, 100_000) && !slab.fits(handle, 99_999));
-        slab.give_back(handle);
+        slab.free(handle);
         assert_eq!(slab.page_bytes(), 0);
     }
 
@@ -419,7 +435,7 @@ mod tests {
         let large = slab.take(5000);
         let of = |slot_bytes, slots, used| ClassUse { slot_bytes, pages: 1, slots, used };
         assert_eq!(slab.usage(), [of(0, 1, 1), of(24, PAGE / 24, 3)]);
-        slab.give_back(large);
+        slab.free(large);
         assert_eq!(slab.usage(), [of(24, PAGE / 24, 3)]);
     }
 
@@ -428,7 +444,7 @@ mod tests {
         let mut slab = Slab::new();
         for size in [24, 512, 1056] {
             let handles: Vec<Handle> = (0..5000).map(|_| slab.take(size)).collect();
-            handles.into_iter().for_each(|handle| slab.give_back(handle));
+            handles.into_iter().for_each(|handle| slab.free(handle));
         }
         assert!(slab.pages.len() < 5000 * 1056 / PAGE + 10, "{} pages named", slab.pages.len());
     }

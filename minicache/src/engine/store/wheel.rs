@@ -1,9 +1,11 @@
-//! When keys expire: a hierarchical timing wheel whose lists run through the entries themselves.
+//! Expiry: a hierarchical timing wheel whose lists are linked through the entries.
 //!
-//! Redis looks for expired keys by sampling: 20 random ones of those with a deadline, again while
-//! more than a tenth was stale (`expire.c`). So there is no bound on how long an expired key uses
-//! memory. With a timing wheel (Varghese and Lauck, SOSP 1987, scheme 6.2) there is: a key is
-//! removed at the first tick after its deadline, at constant cost per key.
+//! Redis finds expired keys by sampling: 20 random keys with a deadline, and 20 more while over a
+//! tenth of them had expired (`expire.c`). So there is no bound on how long an expired key uses
+//! memory. With a timing wheel (Varghese and Lauck, "Hashed and hierarchical timing wheels", SOSP
+//! 1987) there is: a key is removed at the first tick after its deadline, at constant cost per key.
+//!
+//! # Example
 //!
 //! ```text
 //! level 0   64 slots of 16 ms       the next second
@@ -12,24 +14,30 @@
 //! level 3   64 slots of 70 min      the next 3 days
 //! level 4   64 slots of 3 days      the next 199 days; later deadlines wait in its last slot
 //!
-//! now = tick 130; a deadline 3 s ahead is tick 317. 317 - 130 = 187 is more than 64, less than
-//! 64 * 64: level 1, slot 317 / 64 = 4. At tick 256 = 4 * 64 slot 4 of level 1 is dealt out:
-//! the key goes to level 0, slot 317 % 64 = 61.
-//! At tick 317 slot 61 of level 0 falls due.
+//! now = tick 130; a deadline 3 s ahead is tick 317. 317 - 130 = 187 is more than 64 and less than
+//! 64 * 64, so the key waits in level 1, slot 317 / 64 = 4.
+//! At tick 256 = 4 * 64 slot 4 of level 1 cascades: the key moves to level 0, slot 317 % 64 = 61.
+//! At tick 317 slot 61 of level 0 is due.
 //! ```
 //!
-//! **No memory of its own.** A slot is the head of a doubly linked list whose links are in the
-//! entries (`format::entry`): 8 bytes per key with a deadline. The first entry's `previous` names
-//! its slot, so an entry can leave from anywhere without knowing where it is filed.
+//! A key that expires within 199 days moves at most four times before it does.
 //!
-//! **Bounded work.** [`Wheel::advance`] takes a budget. When it runs out in the middle of a tick
-//! the wheel stays at that tick, and the next call goes on there.
+//! # No memory of its own
+//!
+//! A slot is the head of a doubly linked list whose links are in the entries (`format::entry`): 8
+//! bytes per key with a deadline. The `previous` link of the first entry is the slot, so an entry
+//! can be unlinked without a search for the list that it is in.
+//!
+//! # Bounded work
+//!
+//! [`Wheel::advance`] takes a budget. If the budget is used up in the middle of a tick, the wheel
+//! stays at that tick, and the next call goes on there.
 
 use super::slab::{Handle, Slab};
 use crate::format::entry;
 
-/// Milliseconds of one tick, as a power of two: 16 ms, the promise of how late an idle server drops
-/// a key.
+/// Milliseconds of one tick, as a power of two: 16 ms. With the server's own timer that makes at
+/// most 36 ms from a deadline to the removal of the key on an idle server.
 const TICK_BITS: u32 = 4;
 /// Slots per level, as a power of two.
 const SLOT_BITS: u32 = 6;
@@ -45,15 +53,15 @@ const SLOT_MARK: u32 = u32::MAX - (LEVELS * SLOTS) as u32;
 /// The wheel of one keyspace; see the head of the file.
 #[derive(Default)]
 pub struct Wheel {
-    /// The first entry of each slot; empty until the first key with a deadline comes.
+    /// The first entry of each slot. Allocated with the first key that has a deadline.
     heads: Vec<u32>,
-    /// The tick that is next to fall due.
+    /// The first tick that is not processed yet.
     tick: u64,
     len: usize,
 }
 
 impl Wheel {
-    /// How many keys are filed.
+    /// The number of keys that have a deadline.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -63,7 +71,8 @@ impl Wheel {
         self.len == 0
     }
 
-    /// How many keys wait in each level, counted up to `most` a level, because counting is walking.
+    /// The number of keys in each level, counted up to `most` per level, because counting follows
+    /// every list.
     pub fn by_level(&self, slab: &Slab, most: usize) -> [usize; LEVELS] {
         let mut counts = [0; LEVELS];
         for (slot, head) in self.heads.iter().enumerate() {
@@ -73,28 +82,29 @@ impl Wheel {
         counts
     }
 
-    /// Files an entry under its deadline. `now` in milliseconds tells an empty wheel where to
-    /// start.
+    /// Adds an entry that has a deadline. `now` in milliseconds is where an empty wheel starts.
     pub fn insert(&mut self, slab: &mut Slab, handle: Handle, now: i64) {
         if self.heads.is_empty() {
             self.heads = vec![END; LEVELS * SLOTS];
         }
+
+        // An empty wheel does not advance, so its tick may be hours old.
         if self.len == 0 {
             self.tick = tick_of(now);
         }
         self.len += 1;
-        self.file(slab, handle);
+        self.link(slab, handle);
     }
 
-    /// Takes an entry out, wherever it is filed.
+    /// Removes an entry. Constant time.
     pub fn remove(&mut self, slab: &mut Slab, handle: Handle) {
         let (previous, next) = entry::links(slab.slot(handle));
         self.relink(slab, previous, next);
         self.len -= 1;
     }
 
-    /// Makes the neighbors of an entry that moved to `new` point there. The links in `new` are
-    /// already set.
+    /// Makes the neighbors of an entry that was copied to `new` point there. The caller has copied
+    /// the entry's own links with it.
     pub fn moved(&mut self, slab: &mut Slab, new: Handle) {
         let (previous, next) = entry::links(slab.slot(new));
         self.point_to(slab, previous, new);
@@ -103,15 +113,21 @@ impl Wheel {
         }
     }
 
-    /// The next entry whose deadline is before `now`; it stays in the wheel. Advances the wheel,
-    /// moving at most `budget` entries of upper levels down, and returns `None` if nothing is due
-    /// or the budget is used up.
+    /// Advances the wheel and returns the next entry whose deadline is before `now`. The entry
+    /// stays in the wheel until the caller removes it.
+    ///
+    /// Moves at most `budget` entries of upper levels down. Returns `None` if nothing is due or the
+    /// budget is used up.
     pub fn advance(&mut self, slab: &mut Slab, now: i64, budget: &mut usize) -> Option<Handle> {
         let present = tick_of(now);
         while !self.is_empty() && self.tick < present {
-            if !self.deal_out(slab, budget) {
+            // Entries of upper levels may belong to this very tick, so they come first.
+            if !self.cascade(slab, budget) {
                 return None;
             }
+
+            // The tick is over when its slot is empty: the caller removes what we return and calls
+            // again.
             let head = self.heads[self.tick as usize % SLOTS];
             if head != END {
                 return Some(head);
@@ -121,8 +137,8 @@ impl Wheel {
         None
     }
 
-    /// A filed entry, found from slot `random` on; spread over the slots, not evenly over the
-    /// entries.
+    /// Passes up to 16 entries of the first non-empty slot from slot `random` on to `emit`. Every
+    /// slot is equally likely, not every entry.
     pub fn sample(&self, slab: &Slab, random: u64, emit: impl FnMut(Handle)) {
         let count = self.heads.len();
         let start = random as usize;
@@ -136,7 +152,7 @@ impl Wheel {
 
     /// Moves the entries of the upper slots that begin at this tick to the levels below. Returns
     /// false if the budget is used up first.
-    fn deal_out(&mut self, slab: &mut Slab, budget: &mut usize) -> bool {
+    fn cascade(&mut self, slab: &mut Slab, budget: &mut usize) -> bool {
         for level in (1..LEVELS).rev() {
             if !self.tick.is_multiple_of(ticks_per_slot(level)) {
                 continue;
@@ -150,14 +166,14 @@ impl Wheel {
                 let handle = self.heads[slot];
                 let (previous, next) = entry::links(slab.slot(handle));
                 self.relink(slab, previous, next);
-                self.file(slab, handle);
+                self.link(slab, handle);
             }
         }
         true
     }
 
-    /// The next tick at which something can happen: one further, or the next start of an upper slot
-    /// when the levels below are empty, so that a wheel whose only deadline is a year away does not
+    /// The next tick at which something can happen: the next one, or if the lower levels are empty
+    /// the next start of an upper slot. Otherwise a wheel whose only deadline is a year away would
     /// count two billion ticks.
     fn next_tick(&self) -> u64 {
         let mut step = 1;
@@ -170,8 +186,9 @@ impl Wheel {
         (self.tick / step + 1) * step
     }
 
-    fn file(&mut self, slab: &mut Slab, handle: Handle) {
-        let deadline = entry::deadline(slab.slot(handle)).expect("filed entries have deadlines");
+    /// Makes an entry the first of the list of its slot.
+    fn link(&mut self, slab: &mut Slab, handle: Handle) {
+        let deadline = entry::deadline(slab.slot(handle)).expect("entries here have deadlines");
         let slot = self.slot_for(deadline);
         let next = std::mem::replace(&mut self.heads[slot], handle);
         let bytes = slab.slot_mut(handle);
@@ -182,7 +199,10 @@ impl Wheel {
         }
     }
 
+    /// The slot of a deadline: in the lowest level that reaches that far.
     fn slot_for(&self, deadline: i64) -> usize {
+        // A deadline that is past goes into the slot of the current tick. One beyond the last level
+        // goes into that level's last slot, and is placed again when that slot cascades.
         const FARTHEST: u64 = (1 << (SLOT_BITS * LEVELS as u32)) - 1;
         let ahead = tick_of(deadline).saturating_sub(self.tick).min(FARTHEST);
         let level = (0..LEVELS)
@@ -209,7 +229,7 @@ impl Wheel {
     }
 }
 
-/// Entries of one slot that a sample looks at.
+/// The most entries of one slot that a sample takes.
 const SAMPLED: usize = 16;
 
 /// The entries of a slot's list.
@@ -249,19 +269,19 @@ mod tests {
         handle
     }
 
-    /// All deadlines that fall due by `now`.
+    /// All deadlines that are due by `now`.
     fn due(wheel: &mut Wheel, slab: &mut Slab, now: i64) -> Vec<i64> {
         let (mut found, mut budget) = (Vec::new(), usize::MAX);
         while let Some(handle) = wheel.advance(slab, now, &mut budget) {
             wheel.remove(slab, handle);
-            found.push(entry::deadline(slab.slot(handle)).expect("it was filed"));
-            slab.give_back(handle);
+            found.push(entry::deadline(slab.slot(handle)).expect("it was inserted"));
+            slab.free(handle);
         }
         found
     }
 
     #[test]
-    fn keys_fall_due_in_the_first_tick_after_their_deadline() {
+    fn keys_are_due_in_the_first_tick_after_their_deadline() {
         let (mut wheel, mut slab) = (Wheel::default(), Slab::new());
         let ahead = [1, 20, 40, 1000, 1024, 5000, 65_536, 70_000, 5_000_000, 300_000_000];
         for ms in ahead.iter().rev() {
