@@ -1,8 +1,10 @@
 //! The requests of the broker, and decoding and encoding whole frames.
 //!
 //! [`APIS`] has one row per request: number, name, versions, the tables of both bodies. The type
-//! [`Request`] has one variant per row. Both come from one list at the end of this file, so a
-//! request that can be decoded is one that is advertised.
+//! [`Request`] has one variant per row. Both come from one list at the end of this file.
+//!
+//! This is what can be decoded. What the broker serves, and therefore announces, is for the handlers
+//! to say.
 //!
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
 
@@ -208,5 +210,25 @@ apis! {
     Fetch: fetch::FetchRequest, FetchResponse;
     ListOffsets: list_offsets::ListOffsetsRequest, ListOffsetsResponse;
     Metadata: metadata::MetadataRequest, MetadataResponse;
+    OffsetCommit: offsets::OffsetCommitRequest, OffsetCommitResponse;
+    OffsetFetch: offsets::OffsetFetchRequest, OffsetFetchResponse;
+    FindCoordinator: coordinator::FindCoordinatorRequest, FindCoordinatorResponse;
+    JoinGroup: group::JoinGroupRequest, JoinGroupResponse;
+    Heartbeat: group::HeartbeatRequest, HeartbeatResponse;
+    LeaveGroup: group::LeaveGroupRequest, LeaveGroupResponse;
+    SyncGroup: group::SyncGroupRequest, SyncGroupResponse;
+    DescribeGroups: group::DescribeGroupsRequest, DescribeGroupsResponse;
+    ListGroups: group::ListGroupsRequest, ListGroupsResponse;
     ApiVersions: api_versions::ApiVersionsRequest, ApiVersionsResponse;
+    CreateTopics: topics::CreateTopicsRequest, CreateTopicsResponse;
+    DeleteTopics: topics::DeleteTopicsRequest, DeleteTopicsResponse;
+    DeleteRecords: topics::DeleteRecordsRequest, DeleteRecordsResponse;
+    InitProducerId: init_producer_id::InitProducerIdRequest, InitProducerIdResponse;
+    DescribeConfigs: configs::DescribeConfigsRequest, DescribeConfigsResponse;
+    DescribeLogDirs: cluster::DescribeLogDirsRequest, DescribeLogDirsResponse;
+    CreatePartitions: topics::CreatePartitionsRequest, CreatePartitionsResponse;
+    DeleteGroups: group::DeleteGroupsRequest, DeleteGroupsResponse;
+    IncrementalAlterConfigs:
+        configs::IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    DescribeCluster: cluster::DescribeClusterRequest, DescribeClusterResponse;
 }

@@ -9,6 +9,9 @@
 //! | [`api`] | the list of requests; whole frames |
 //! | [`api_versions`] [`metadata`] | which requests there are; which broker leads which partition |
 //! | [`produce`] [`fetch`] [`list_offsets`] | writing, reading, seeking |
+//! | [`init_producer_id`] | recognizing batches that are sent twice |
+//! | [`coordinator`] [`group`] [`offsets`] | consumer groups and what they have processed |
+//! | [`topics`] [`configs`] [`cluster`] | administration |
 //!
 //! A connection carries frames in both directions: four bytes of size, a [`header`], a body. The
 //! header of a request names the body and its version ([`decode_request`]); the response
@@ -16,14 +19,21 @@
 
 pub mod api;
 pub mod api_versions;
+pub mod cluster;
 pub mod codec;
+pub mod configs;
+pub mod coordinator;
 pub mod error_code;
 pub mod fetch;
+pub mod group;
 pub mod header;
+pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offsets;
 pub mod produce;
 pub mod schema;
+pub mod topics;
 
 pub use api::{
     APIS, Api, Request, RequestError, RequestFrame, decode_request, decode_response,
