@@ -1,0 +1,81 @@
+//! The naive log: one file, and nothing else. It works until it is large, or the power fails.
+//!
+//! ```
+//! use minilog::engine::log::flat::FlatLog;
+//! use minikit::storage::SimulatedDisk;
+//!
+//! let disk = SimulatedDisk::new(1);
+//! let mut log = FlatLog::open(&disk, "flat")?;
+//! for value in [&b"a"[..], b"bb", b"ccc"] {
+//!     log.append(value)?;
+//! }
+//! let found = log.read(2)?;
+//! assert_eq!(found.value, Some(b"ccc".to_vec()));
+//! assert_eq!(found.bytes_read, 5 + 6 + 7, "all of the log");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! An entry is a length of four bytes and the value. The offset of an entry is how many are before
+//! it, so a lookup reads the lengths of all of them. That is the first fault: the cost of a read
+//! grows with the log. The golden script `flat_log` shows both, and the second one: after a crash
+//! in the middle of a write the length says more bytes than there are, or there are as many bytes
+//! and some are zero, and the log has no way to tell.
+//!
+//! [`super::log`] mends the first with an index and the second with checksums.
+
+use minikit::storage::{Disk, DiskFile};
+use std::io;
+
+/// One file of entries.
+pub struct FlatLog {
+    file: Box<dyn DiskFile>,
+}
+
+/// What a lookup found, and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The value; none if the log ends before.
+    pub value: Option<Vec<u8>>,
+    /// Bytes of the log that were read or skipped.
+    pub bytes_read: u64,
+}
+
+impl FlatLog {
+    /// Opens the log, or creates it.
+    pub fn open(disk: &dyn Disk, name: &str) -> io::Result<FlatLog> {
+        match disk.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(FlatLog { file: disk.create(name)? })
+            }
+            file => Ok(FlatLog { file: file? }),
+        }
+    }
+
+    /// Adds an entry to the end.
+    pub fn append(&mut self, value: &[u8]) -> io::Result<()> {
+        let length = (value.len() as u32).to_be_bytes();
+        self.file.append(&[&length[..], value].concat()).map(drop)
+    }
+
+    /// The entry with the given number, by reading everything before it.
+    pub fn read(&self, offset: u64) -> io::Result<Found> {
+        let (mut position, mut length) = (0, [0; 4]);
+        let end = self.file.len()?;
+        for number in 0.. {
+            if self.file.read_at(&mut length, position)? < length.len() {
+                break;
+            }
+            position += 4;
+            let claimed = u64::from(u32::from_be_bytes(length));
+            let mut value = vec![0; claimed.min(end - position) as usize];
+            let read = self.file.read_at(&mut value, position)?;
+            position += read as u64;
+
+            if number == offset {
+                value.truncate(read);
+                return Ok(Found { value: Some(value), bytes_read: position });
+            }
+        }
+        Ok(Found { value: None, bytes_read: position })
+    }
+}

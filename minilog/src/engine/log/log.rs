@@ -1,0 +1,452 @@
+//! The log: segments in a row, of which only the last one is written to.
+//!
+//! # Example
+//!
+//! `segment_bytes` 200, batches of 85 bytes with three records each:
+//!
+//! ```text
+//! append  0..2    00000000000000000000.log   85
+//! append  3..5    00000000000000000000.log  170
+//! append  6..8    170 + 85 > 200: roll
+//!                 00000000000000000006.log   85
+//! read 4          the last segment whose name is at most 4 is 0; the batch at byte 85
+//! read 9          the end of the log: nothing yet, and no error
+//! read 10         OFFSET_OUT_OF_RANGE
+//! ```
+//!
+//! The golden scripts `roll_by_size` and `lookup_between_batches` replay it.
+//!
+//! # Invariants
+//!
+//! 1. Segments are in the order of their base offsets and not empty of them: there is always a last
+//!    one, the active segment, and only it is written to.
+//! 2. Offsets ascend through the whole log. There may be holes; there is never an offset twice.
+//! 3. Everything below `recovery_point` is durable.
+//! 4. `log_start_offset <= recovery_point <= next_offset`.
+//!
+//! # Counterpart in Kafka
+//!
+//! `UnifiedLog.java` and `LocalLog.java`. Kafka iterates the records of every batch to validate
+//! offsets and timestamps; here the header and the checksum are enough, and the records stay
+//! opaque. Timestamps of the broker (`LogAppendTime`) are not supported: they would change the
+//! checksum. The cost: a producer that lies about its record count is found by its consumers.
+
+use super::producers::{Producers, Sequence, SequenceError};
+use super::segment::{Segment, Slice, TimestampOffset};
+use crate::format::batch::{self, BatchError, BatchHeader};
+use crate::format::checkpoint::EpochEntry;
+use minikit::storage::Disk;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// How a log rolls and for how long it keeps records; the names and defaults of Kafka's topic
+/// configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`: a batch that would make the active segment longer goes to a new one.
+    pub segment_bytes: u64,
+    /// `segment.ms`: so does a batch whose timestamp is this much later than the segment's first.
+    pub segment_ms: i64,
+    /// `index.interval.bytes`: one index entry per this many bytes.
+    pub index_interval_bytes: u64,
+    /// `retention.ms`: segments whose latest record is older are deleted; none keeps them.
+    pub retention_ms: Option<i64>,
+    /// `retention.bytes`: old segments are deleted while the log is longer; none keeps them.
+    pub retention_bytes: Option<u64>,
+    /// `max.message.bytes`: the longest batch.
+    pub message_bytes_max: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+        LogConfig {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * DAY_MS,
+            index_interval_bytes: 4096,
+            retention_ms: Some(7 * DAY_MS),
+            retention_bytes: None,
+            message_bytes_max: 1024 * 1024 + 12,
+        }
+    }
+}
+
+/// A log in a directory of its own.
+pub struct Log {
+    pub(super) disk: Arc<dyn Disk>,
+    /// The name of the directory on the disk.
+    pub(super) directory: String,
+    pub(super) config: LogConfig,
+    /// By base offset.
+    pub(super) segments: BTreeMap<i64, Segment>,
+    pub(super) next_offset: i64,
+    pub(super) log_start_offset: i64,
+    pub(super) recovery_point: i64,
+    /// The epochs of all leaders so far, oldest first; at least one.
+    pub(super) epochs: Vec<EpochEntry>,
+    pub(super) producers: Producers,
+    /// Sealed segments whose indexes the next flush writes.
+    pub(super) sealed: Vec<i64>,
+    /// Snapshots that the next flush writes, each with the offset that names it.
+    pub(super) snapshots: Vec<(i64, Vec<u8>)>,
+    /// An earlier failure after which nothing is known about the end of the file.
+    pub(super) failed: bool,
+    /// The batch with its offset, before it is written.
+    scratch: Vec<u8>,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the first record.
+    pub base_offset: i64,
+    /// The offset of the last record.
+    pub last_offset: i64,
+    /// True if the batch was in the log before, at these offsets, and nothing was appended.
+    pub is_duplicate: bool,
+}
+
+/// Why a batch was not appended.
+#[derive(Debug)]
+pub enum AppendError {
+    /// The bytes are no valid batch. Sending them again may help: they can be damaged on the way.
+    Batch(BatchError),
+    /// The batch is valid and must not be appended. Sending it again does not help.
+    InvalidRecord(&'static str),
+    /// The batch is longer than `max.message.bytes`.
+    TooLarge {
+        /// Its length.
+        length: usize,
+        /// The longest one.
+        max: usize,
+    },
+    /// Another batch of the producer is missing, or a newer producer has taken over.
+    Sequence(SequenceError),
+    /// The disk failed. The log is as before if this is the first failure; else it stays closed
+    /// for appends until it is opened again.
+    Storage(io::Error),
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppendError::Batch(error) => error.fmt(f),
+            AppendError::InvalidRecord(text) => f.write_str(text),
+            AppendError::TooLarge { length, max } => {
+                write!(f, "the batch has {length} bytes, and max.message.bytes is {max}")
+            }
+            AppendError::Sequence(SequenceError::OutOfOrder { found, last }) => {
+                write!(f, "out of order: sequence {found} after {last}")
+            }
+            AppendError::Sequence(SequenceError::OldEpoch { found, newest }) => {
+                write!(f, "the producer's epoch is {found}, and the newest one is {newest}")
+            }
+            AppendError::Storage(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+impl From<io::Error> for AppendError {
+    fn from(error: io::Error) -> AppendError {
+        AppendError::Storage(error)
+    }
+}
+
+/// Why nothing was read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The offset was deleted, or is beyond the end of the log.
+    OffsetOutOfRange,
+    /// The disk failed.
+    Storage(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> ReadError {
+        ReadError::Storage(error)
+    }
+}
+
+impl Log {
+    pub(super) fn new(disk: Arc<dyn Disk>, directory: String, config: LogConfig) -> Log {
+        Log {
+            disk,
+            directory,
+            config,
+            segments: BTreeMap::new(),
+            next_offset: 0,
+            log_start_offset: 0,
+            recovery_point: 0,
+            epochs: vec![EpochEntry { epoch: 0, start_offset: 0 }],
+            producers: Producers::default(),
+            sealed: Vec::new(),
+            snapshots: Vec::new(),
+            failed: false,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Appends one batch as a producer sent it, and assigns its offsets.
+    ///
+    /// Costs a pass for the checksum, a copy and one write to the page cache: the batch is durable
+    /// after the next [`Flush`](super::flush::Flush). After an error the log is as before.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<Appended, AppendError> {
+        if self.failed {
+            let text = "the log is closed for appends after an earlier failure of its disk";
+            return Err(io::Error::other(text).into());
+        }
+        let mut header = self.validate(bytes)?;
+
+        // A duplicate gets the answer that was lost.
+        if header.has_producer_id() {
+            let (first, last) = (header.base_sequence, header.last_sequence());
+            let id = (header.producer_id, header.producer_epoch);
+            let checked = self.producers.check(id.0, id.1, first, last);
+            if let Sequence::Duplicate(sent) = checked.map_err(AppendError::Sequence)? {
+                let (base_offset, last_offset) = (sent.base_offset(), sent.last_offset);
+                return Ok(Appended { base_offset, last_offset, is_duplicate: true });
+            }
+        }
+
+        // Both fields are in front of the checksum's range, so the producer's checksum stays valid.
+        header.base_offset = self.next_offset;
+        header.partition_leader_epoch = self.leader_epoch();
+        self.scratch.clear();
+        self.scratch.extend_from_slice(bytes);
+        BatchHeader::base_offset.put(&mut self.scratch, header.base_offset);
+        BatchHeader::partition_leader_epoch.put(&mut self.scratch, header.partition_leader_epoch);
+
+        self.roll_if_full(&header, bytes.len() as u64)?;
+        let (_, active) = self.segments.last_key_value().expect("invariant 1");
+        let end = active.size();
+        let active = self.segments.last_entry().expect("invariant 1").into_mut();
+        if let Err(error) = active.append(&header, &self.scratch) {
+            // Part of the batch may be in the file. Nobody reads it, but a clean shutdown would
+            // promise that the file ends with a batch.
+            self.failed = active.file().truncate(end).is_err();
+            return Err(error.into());
+        }
+
+        self.next_offset = header.next_offset();
+        self.producers.note_batch(&header);
+        let (base_offset, last_offset) = (header.base_offset, header.last_offset());
+        Ok(Appended { base_offset, last_offset, is_duplicate: false })
+    }
+
+    /// Checks what a producer may send: one valid batch of records.
+    fn validate(&self, bytes: &[u8]) -> Result<BatchHeader, AppendError> {
+        let max = self.config.message_bytes_max;
+        if bytes.len() > max {
+            return Err(AppendError::TooLarge { length: bytes.len(), max });
+        }
+        let header = batch::check(bytes).map_err(AppendError::Batch)?;
+        let problem = if header.size() != Some(bytes.len()) {
+            "a produce request must have exactly one batch per partition"
+        } else if header.records_count < 1 || header.last_offset_delta + 1 != header.records_count {
+            "the batch has another number of records than offsets"
+        } else if header.attributes.compression().is_none() {
+            "the compression of the batch is unknown"
+        } else if header.attributes.is_control() {
+            "clients must not send control batches"
+        } else if header.attributes.is_log_append_time() {
+            "clients must not send batches with the timestamp of the broker"
+        } else if header.has_producer_id() && header.base_sequence < 0 {
+            "a batch with a producer id needs a sequence number"
+        } else {
+            return Ok(header);
+        };
+        Err(AppendError::InvalidRecord(problem))
+    }
+
+    /// Starts a new segment if the batch does not belong into the active one.
+    fn roll_if_full(&mut self, header: &BatchHeader, size: u64) -> io::Result<()> {
+        let (_, active) = self.segments.last_key_value().expect("invariant 1");
+        let is_too_long = active.size() + size > self.config.segment_bytes;
+        let age = active.first_timestamp()?.map_or(0, |first| header.max_timestamp - first);
+        let is_too_old = age > self.config.segment_ms;
+        let is_out_of_reach = !active.can_hold(header.last_offset());
+        if active.size() > 0 && (is_too_long || is_too_old || is_out_of_reach) {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the active segment and starts the next one, with a snapshot of the producers. Nothing
+    /// is synced here: the next flush does that, on another thread.
+    pub fn roll(&mut self) -> io::Result<()> {
+        let interval = self.config.index_interval_bytes;
+        let next = Segment::create(&*self.disk, &self.directory, self.next_offset, interval)?;
+        if let Some(mut active) = self.segments.last_entry() {
+            active.get_mut().seal();
+            self.sealed.push(*active.key());
+        }
+        self.segments.insert(self.next_offset, next);
+        self.take_snapshot();
+        Ok(())
+    }
+
+    pub(super) fn take_snapshot(&mut self) {
+        let bytes = crate::format::snapshot::encode(&self.producers.to_snapshot());
+        self.snapshots.push((self.next_offset, bytes));
+    }
+
+    /// The bytes of the log from `offset` on: at most `length_max`, but at least the whole batch
+    /// that contains the offset, and nothing at or after the offset `limit`, which must be the
+    /// offset of a batch or the end of the log.
+    ///
+    /// None if `offset` is `limit` or more and not beyond the end: records are yet to come.
+    pub fn read(
+        &self,
+        offset: i64,
+        length_max: usize,
+        limit: i64,
+    ) -> Result<Option<Slice>, ReadError> {
+        if offset < self.log_start_offset || offset > self.next_offset {
+            return Err(ReadError::OffsetOutOfRange);
+        }
+        if offset >= limit {
+            return Ok(None);
+        }
+
+        // The offset is in the last segment that begins at or below it, or it is in the hole after
+        // that one, and then the next segment has the answer.
+        let (&base_offset, _) = self.segments.range(..=offset).next_back().ok_or_else(|| {
+            ReadError::Storage(io::Error::other("the segment of the first offset is missing"))
+        })?;
+        for segment in self.segments.range(base_offset..).map(|(_, segment)| segment) {
+            let end = self.end_within(segment, limit)?;
+            let (disk, directory) = (&*self.disk, &self.directory);
+            let slice = segment.read(disk, directory, offset, length_max, end)?;
+            if slice.is_some() {
+                return Ok(slice.filter(|it| it.length > 0));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The position in a segment where the offset `limit` begins, or its end.
+    fn end_within(&self, segment: &Segment, limit: i64) -> io::Result<u64> {
+        if limit >= self.next_offset {
+            return Ok(segment.size());
+        }
+        let found = segment.find(&*self.disk, &self.directory, limit)?;
+        Ok(found.map_or(segment.size(), |(position, _)| position))
+    }
+
+    /// The first record at or after `timestamp` (`ListOffsets` with a timestamp).
+    ///
+    /// Costs a look at the largest timestamp of every segment, then a search in one of them.
+    pub fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<TimestampOffset>> {
+        let (disk, directory) = (&*self.disk, &self.directory);
+        for segment in self.segments.values() {
+            let max = segment.max_timestamp(disk, directory)?;
+            if max.is_none_or(|max| max.timestamp < timestamp) {
+                continue;
+            }
+            let from = self.log_start_offset;
+            let found = segment.find_timestamp(disk, directory, timestamp, from)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The record with the largest timestamp (`ListOffsets` with -3).
+    pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
+        let mut max: Option<i64> = None;
+        for segment in self.segments.values() {
+            let found = segment.max_timestamp(&*self.disk, &self.directory)?;
+            max = max.max(found.map(|it| it.timestamp));
+        }
+        max.map_or(Ok(None), |max| self.find_timestamp(max))
+    }
+
+    /// Takes out the segments that retention no longer keeps, oldest first, and moves the start of
+    /// the log behind them. The caller removes their files, off the threads that serve.
+    ///
+    /// Whole segments only, and never the active one: deleting records from the middle of a file
+    /// would mean to write the rest of it again.
+    pub fn remove_old_segments(&mut self, now: i64) -> io::Result<Vec<Segment>> {
+        let mut removed = Vec::new();
+        while self.segments.len() > 1 && self.may_remove_first(now)? {
+            let (_, segment) = self.segments.pop_first().expect("there are at least two");
+            let (&next, _) = self.segments.first_key_value().expect("one is left");
+            self.log_start_offset = self.log_start_offset.max(next);
+            removed.push(segment);
+        }
+        Ok(removed)
+    }
+
+    fn may_remove_first(&self, now: i64) -> io::Result<bool> {
+        let (_, first) = self.segments.first_key_value().expect("invariant 1");
+        let size: u64 = self.segments.values().map(Segment::size).sum();
+        let max_timestamp = first.max_timestamp(&*self.disk, &self.directory)?;
+
+        let is_too_old = self.config.retention_ms.is_some_and(|retention| {
+            max_timestamp.is_some_and(|it| now - it.timestamp > retention)
+        });
+        // The log must not get shorter than what was promised.
+        let is_too_long = self.config.retention_bytes.is_some_and(|max| size - first.size() >= max);
+        Ok(is_too_old || is_too_long)
+    }
+
+    /// Forgets the producers that were silent since `timestamp`.
+    pub fn expire_producers(&mut self, timestamp: i64) {
+        self.producers.expire(timestamp);
+    }
+
+    /// The offset that the next record gets.
+    pub fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// The first offset that can be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset
+    }
+
+    /// Everything below this offset is durable.
+    pub fn recovery_point(&self) -> i64 {
+        self.recovery_point
+    }
+
+    /// The epoch of the current leader.
+    pub fn leader_epoch(&self) -> i32 {
+        self.epochs.last().map_or(0, |it| it.epoch)
+    }
+
+    /// Bytes of all segments.
+    pub fn size(&self) -> u64 {
+        self.segments.values().map(Segment::size).sum()
+    }
+
+    /// The segments in order.
+    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.values()
+    }
+
+    /// What is known about idempotent producers.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Replaces the configuration; it counts from the next append on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// The directory on the disk.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+}

@@ -1,0 +1,194 @@
+//! A partition: one log shared by threads.
+//!
+//! Producers append under a lock. Consumers take the same lock for the few hundred nanoseconds of a
+//! lookup and read the file after it is released. How far they may read says the *high watermark*:
+//! the offset up to which every replica has the records. A single node has no other replica, so it
+//! is the end of the log, or with `--sync always` the end of what is durable.
+//!
+//! # Waiting
+//!
+//! A consumer at the high watermark waits for the next record. It leaves a [`Waker`] and looks once
+//! more; an append moves the watermark, then wakes all of them:
+//!
+//! ```text
+//! consumer                         producer
+//! read: nothing at 41
+//! register its waker
+//!                                  append: the high watermark is 42
+//! look again: 42                   wake whoever is registered
+//! ```
+//!
+//! In every order one of the two sees the other: `tests/loom_partition.rs` tries them all. Without
+//! the second look a record that arrives between the first look and the registration would wait for
+//! the next one.
+//!
+//! # Counterpart in Kafka
+//!
+//! `Partition.scala`, `UnifiedLog.highWatermark`, and the `DelayedFetchPurgatory`, in which each
+//! waiting fetch is an object with a timer. Here the connection's own task waits.
+
+use super::flush::Flush;
+use super::log::{AppendError, Appended, Log, ReadError};
+use super::segment::{Segment, Slice, TimestampOffset};
+use minikit::sync::Mutex;
+use minikit::sync::atomic::{AtomicI64, Ordering};
+use std::io;
+use std::task::Waker;
+
+/// A log, its high watermark, and the consumers that wait for it.
+pub struct Partition {
+    log: Mutex<Log>,
+    high_watermark: AtomicI64,
+    /// True if records may be read only after they are durable.
+    waits_for_flush: bool,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+/// The offsets of a partition at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offsets {
+    /// The first offset that can be read.
+    pub log_start_offset: i64,
+    /// The first offset that cannot be read yet.
+    pub high_watermark: i64,
+    /// The offset that the next record gets.
+    pub next_offset: i64,
+    /// The epoch of the leader.
+    pub leader_epoch: i32,
+}
+
+/// What a read found, with the offsets at the time.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The bytes; none if there is nothing to read yet.
+    pub slice: Option<Slice>,
+    /// The offsets of the partition.
+    pub offsets: Offsets,
+}
+
+impl Partition {
+    /// Shares a log. With `waits_for_flush` consumers see records only after a flush.
+    pub fn new(log: Log, waits_for_flush: bool) -> Partition {
+        // What recovery found is readable: it is as durable as it will ever be.
+        let high_watermark = AtomicI64::new(log.next_offset());
+        let (log, waiting) = (Mutex::new(log), Mutex::new(Vec::new()));
+        Partition { log, high_watermark, waits_for_flush, waiting }
+    }
+
+    /// Appends a batch, see [`Log::append`]. Readers see it at once, or after the next flush.
+    pub fn append(&self, bytes: &[u8]) -> Result<Appended, AppendError> {
+        let appended = {
+            let mut log = self.log.lock();
+            let appended = log.append(bytes)?;
+            if !self.waits_for_flush {
+                // Under the lock, so that the watermark never moves back.
+                self.high_watermark.store(log.next_offset(), Ordering::Release);
+            }
+            appended
+        };
+        if !self.waits_for_flush {
+            self.wake();
+        }
+        Ok(appended)
+    }
+
+    /// Reads from `offset` on up to the high watermark, see [`Log::read`].
+    pub fn read(&self, offset: i64, length_max: usize) -> Result<Fetched, ReadError> {
+        let log = self.log.lock();
+        let offsets = self.offsets_of(&log);
+        let slice = log.read(offset, length_max, offsets.high_watermark)?;
+        Ok(Fetched { slice, offsets })
+    }
+
+    /// The offset up to which records can be read, without taking the lock.
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark.load(Ordering::Acquire)
+    }
+
+    /// All offsets.
+    pub fn offsets(&self) -> Offsets {
+        self.offsets_of(&self.log.lock())
+    }
+
+    fn offsets_of(&self, log: &Log) -> Offsets {
+        Offsets {
+            log_start_offset: log.log_start_offset(),
+            high_watermark: self.high_watermark(),
+            next_offset: log.next_offset(),
+            leader_epoch: log.leader_epoch(),
+        }
+    }
+
+    /// The first record at or after a timestamp.
+    pub fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<TimestampOffset>> {
+        self.log.lock().find_timestamp(timestamp)
+    }
+
+    /// The record with the largest timestamp.
+    pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
+        self.log.lock().find_max_timestamp()
+    }
+
+    /// Wakes `waker` when the high watermark moves. The caller must look at
+    /// [`Partition::high_watermark`] once more after this. May wake it without a reason.
+    pub fn wake_on_append(&self, waker: &Waker) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.iter().any(|it| it.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
+    /// thread that serves nobody. Returns true if there was anything to do.
+    pub fn flush(&self) -> io::Result<bool> {
+        let Some(flush) = self.log.lock().start_flush() else { return Ok(false) };
+        self.finish(&flush, flush.run())?;
+        Ok(true)
+    }
+
+    /// The flush before a clean shutdown.
+    pub fn close(&self) -> io::Result<()> {
+        let flush = self.log.lock().start_last_flush();
+        self.finish(&flush, flush.run())
+    }
+
+    fn finish(&self, flush: &Flush, result: io::Result<()>) -> io::Result<()> {
+        {
+            let mut log = self.log.lock();
+            match result {
+                Ok(()) => log.finish_flush(flush),
+                Err(error) => {
+                    log.fail();
+                    return Err(error);
+                }
+            }
+            if self.waits_for_flush {
+                self.high_watermark.store(log.recovery_point(), Ordering::Release);
+            }
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Deletes what retention no longer keeps. Blocks like [`Partition::flush`]. Returns how many
+    /// segments went.
+    pub fn delete_old_segments(&self, now: i64) -> io::Result<usize> {
+        let (removed, disk, directory) = {
+            let mut log = self.log.lock();
+            let removed = log.remove_old_segments(now)?;
+            (removed, std::sync::Arc::clone(&log.disk), log.directory().to_owned())
+        };
+        removed.iter().try_for_each(|it: &Segment| it.remove(&*disk, &directory))?;
+        Ok(removed.len())
+    }
+
+    /// Calls `look` with the log under its lock.
+    pub fn with_log<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {
+        look(&mut self.log.lock())
+    }
+}

@@ -1,0 +1,374 @@
+//! Recovery: opening a log, whatever the last process left.
+//!
+//! # What a crash leaves
+//!
+//! The page cache reaches the disk in any order, or not at all. Below the recovery point everything
+//! is as it was written; above it anything may be missing, cut, or zero:
+//!
+//! ```text
+//! recovery point = 6          the process wrote     the disk has
+//! 00000000000000000000.log    0..2 3..5             0..2 3..5
+//! 00000000000000000006.log    6..8 9..11            6..8 9.#      cut in the middle of a batch
+//! 00000000000000000012.log    12..14                12..14        whole, but nothing before it
+//! ```
+//!
+//! # What recovery does
+//!
+//! It walks over the batches of every segment that reaches above the recovery point, checks each of
+//! them, and builds the indexes again. At the first bad batch the log ends: the rest of that segment
+//! is cut off, and all later segments are deleted. Segment 12 is intact, but a log with a hole
+//! between 9 and 12 would tell a consumer at 9 that there is nothing, and later that there is.
+//!
+//! Acknowledged records can be lost by this, if they were not flushed. That is the contract: Kafka
+//! acknowledges from the page cache and relies on replicas.
+//!
+//! After a clean shutdown nothing has to be walked over but the last 4 KiB of the active segment.
+//!
+//! # What makes a batch bad
+//!
+//! Length, version and checksum ([`batch::check`]), and what the checksum does not cover: its
+//! offsets must be above those before it, and its leader epoch at least that of the batch before. A
+//! write of which only the end reached the disk can have zeros there and a valid checksum. The
+//! golden script `torn_header_passes_the_checksum` shows one.
+//!
+//! # Counterpart in Kafka
+//!
+//! `LogLoader.java` and `LogSegment.recover`. Kafka also completes an interrupted compaction here
+//! (`.swap` files); a log that has one is refused.
+
+use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW};
+use super::flush::{TEMPORARY, replace};
+use super::log::{Log, LogConfig};
+use super::producers::Producers;
+use super::segment::{Indexes, Segment};
+use crate::format::batch::{self, BatchHeader};
+use crate::format::checkpoint::{self, EpochEntry};
+use crate::format::index::OffsetEntry;
+use crate::format::names::{self, Kind, segment_file};
+use crate::format::snapshot;
+use minikit::storage::{Disk, DiskFile};
+use std::io;
+use std::sync::Arc;
+
+/// The file with the first offset of each leader.
+const EPOCH_FILE: &str = "leader-epoch-checkpoint";
+
+/// What is known about a log before its directory is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The last process flushed everything and said so.
+    pub is_clean: bool,
+    /// Everything below this offset is durable (`recovery-point-offset-checkpoint`).
+    pub recovery_point: i64,
+    /// Everything below this offset was deleted (`log-start-offset-checkpoint`).
+    pub log_start_offset: i64,
+}
+
+/// What recovery found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Segments of which every batch was checked.
+    pub segments_checked: usize,
+    /// Bytes cut off the end of a segment.
+    pub bytes_truncated: u64,
+    /// Segments deleted because an earlier one was damaged.
+    pub segments_deleted: usize,
+    /// Why the log ends where it does, if a batch was bad.
+    pub reason: Option<String>,
+}
+
+impl Log {
+    /// Creates an empty log in a new directory, whose name is durable when this returns.
+    pub fn create(disk: Arc<dyn Disk>, directory: &str, config: LogConfig) -> io::Result<Log> {
+        disk.create_dir(directory)?;
+        let mut log = Log::new(disk, directory.to_owned(), config);
+        let epochs = checkpoint::print(&log.epochs);
+        replace(&*log.disk, &format!("{directory}/{EPOCH_FILE}"), epochs.as_bytes())?;
+        log.roll()?;
+        log.disk.sync_dir(directory)?;
+        log.disk.sync_dir("")?;
+        Ok(log)
+    }
+
+    /// Opens the log in `directory`, and repairs it if the last process did not end cleanly.
+    ///
+    /// Costs a directory listing, and reading every segment above the recovery point.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        directory: &str,
+        config: LogConfig,
+        start: Start,
+    ) -> io::Result<(Log, Report)> {
+        let mut log = Log::new(disk, directory.to_owned(), config);
+        let mut report = Report::default();
+        let names = log.disk.list(directory)?;
+        if let Some(name) = names.iter().find(|name| name.ends_with(".swap")) {
+            let text = format!("{directory}/{name}: compaction was interrupted; let Kafka end it");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
+            log.disk.remove(&format!("{directory}/{name}"))?;
+        }
+        let files = names.iter().filter_map(|name| names::parse(name)).collect::<Vec<_>>();
+        log.epochs = log.read_epochs()?;
+
+        // Load segments in order. From a damaged one on, the rest of the log is deleted.
+        let mut bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
+        let bases = bases.by_ref().collect::<Vec<_>>();
+        log.next_offset = bases.first().copied().unwrap_or(0);
+        for (index, &base) in bases.iter().enumerate() {
+            let end = bases.get(index + 1).copied();
+            if report.reason.is_some() {
+                Segment::new(base, log.open_log(base)?, 0, 0, None)
+                    .remove(&*log.disk, directory)?;
+                report.segments_deleted += 1;
+                continue;
+            }
+            log.load_segment(base, end, start, &mut report)?;
+        }
+
+        log.remove_orphans(&files, &bases)?;
+        if log.segments.is_empty() {
+            log.next_offset = log.next_offset.max(start.log_start_offset);
+            log.roll()?;
+        }
+        log.log_start_offset = log.first_base().max(start.log_start_offset).min(log.next_offset);
+        log.restore_producers(&files)?;
+        log.truncate_epochs()?;
+
+        // What was cut off must not come back after the next crash, between batches appended since.
+        if report.reason.is_some() {
+            let (_, active) = log.segments.last_key_value().expect("there is an active segment");
+            active.file().sync()?;
+        }
+        log.disk.sync_dir(directory)?;
+        let durable = if start.is_clean { log.next_offset } else { start.recovery_point };
+        log.recovery_point = durable.clamp(log.log_start_offset, log.next_offset);
+        Ok((log, report))
+    }
+
+    /// Loads one segment, which ends before `end` unless it is the last one.
+    fn load_segment(
+        &mut self,
+        base: i64,
+        end: Option<i64>,
+        start: Start,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        let file = self.open_log(base)?;
+        let is_durable = start.is_clean || end.is_some_and(|end| end <= start.recovery_point);
+        let segment = if is_durable {
+            match end {
+                Some(end) => self.load_sealed(base, end, &file)?,
+                None => self.load_active(base, &file)?,
+            }
+        } else {
+            None
+        };
+        let segment = match segment {
+            Some(segment) => segment,
+            None => self.check_segment(base, file, report)?,
+        };
+        self.segments.insert(base, segment);
+        Ok(())
+    }
+
+    /// A sealed segment below the recovery point is taken as it is. Its indexes are read later; if
+    /// one of them is missing the segment is checked.
+    fn load_sealed(
+        &mut self,
+        base: i64,
+        end: i64,
+        file: &Arc<dyn DiskFile>,
+    ) -> io::Result<Option<Segment>> {
+        for kind in [Kind::OffsetIndex, Kind::TimeIndex] {
+            let name = format!("{}/{}", self.directory, segment_file(base, kind));
+            match self.disk.open(&name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                opened => opened.map(drop)?,
+            }
+        }
+        self.next_offset = end;
+        let interval = self.config.index_interval_bytes;
+        Ok(Some(Segment::new(base, Arc::clone(file), file.len()?, interval, None)))
+    }
+
+    /// The active segment after a clean shutdown: only what follows the last index entry is walked
+    /// over. None if the indexes or that part are not as they should be.
+    fn load_active(&mut self, base: i64, file: &Arc<dyn DiskFile>) -> io::Result<Option<Segment>> {
+        let Ok(indexes) = Indexes::load(&*self.disk, &self.directory, base) else {
+            return Ok(None);
+        };
+        let size = file.len()?;
+        let mut position = indexes.offsets.last().map_or(0, |it: OffsetEntry| it.position as u64);
+        let mut next_offset = base;
+        let mut batches = Batches::new(&**file, size, LOOKUP_WINDOW);
+        while let Some(header) = batches.header_at(position)? {
+            let Some(length) = header.size() else { return Ok(None) };
+            position += length as u64;
+            next_offset = header.next_offset();
+        }
+        if position != size {
+            return Ok(None);
+        }
+        self.next_offset = next_offset;
+        let interval = self.config.index_interval_bytes;
+        Ok(Some(Segment::new(base, Arc::clone(file), size, interval, Some(indexes))))
+    }
+
+    /// Checks every batch of a segment, builds its indexes, and cuts it off at the first bad batch.
+    fn check_segment(
+        &mut self,
+        base: i64,
+        file: Arc<dyn DiskFile>,
+        report: &mut Report,
+    ) -> io::Result<Segment> {
+        report.segments_checked += 1;
+        let length = file.len()?;
+        let interval = self.config.index_interval_bytes;
+        let indexes = Some(Indexes::default());
+        let mut segment = Segment::new(base, Arc::clone(&file), 0, interval, indexes);
+
+        let mut next_offset = base.max(self.next_offset);
+        let mut epoch = i32::MIN;
+        let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
+        let reason = loop {
+            let position = segment.size();
+            if position == length {
+                break None;
+            }
+            let header = match check_batch_at(&mut batches, position)? {
+                Ok(header) => header,
+                Err(reason) => break Some(reason),
+            };
+            if header.base_offset < next_offset || !segment.can_hold(header.last_offset()) {
+                let offset = header.base_offset;
+                break Some(format!("offset {offset} comes after offset {}", next_offset - 1));
+            }
+            if header.partition_leader_epoch < epoch {
+                let found = header.partition_leader_epoch;
+                break Some(format!("leader epoch {found} comes after {epoch}"));
+            }
+            (next_offset, epoch) = (header.next_offset(), header.partition_leader_epoch);
+            segment.note_batch(&header, header.size().unwrap_or(0) as u64);
+        };
+
+        if let Some(reason) = reason {
+            report.bytes_truncated += length - segment.size();
+            let name = segment_file(base, Kind::Log);
+            report.reason = Some(format!("{name} at byte {}: {reason}", segment.size()));
+            file.truncate(segment.size())?;
+        }
+        self.next_offset = next_offset;
+        Ok(segment)
+    }
+
+    /// Restores the producers from the newest snapshot that can be read, and from the batches after
+    /// it. Snapshots of offsets that no longer exist are removed.
+    fn restore_producers(&mut self, files: &[(i64, Kind)]) -> io::Result<()> {
+        let mut from = self.first_base();
+        for &(offset, _) in files.iter().filter(|(_, kind)| *kind == Kind::Snapshot) {
+            let name = format!("{}/{}", self.directory, segment_file(offset, Kind::Snapshot));
+            if offset > self.next_offset || offset < self.first_base() {
+                self.disk.remove(&name)?;
+                continue;
+            }
+            let file = self.disk.open(&name)?;
+            let mut bytes = vec![0; file.len()? as usize];
+            file.read_exact_at(&mut bytes, 0)?;
+            if let Some(entries) = snapshot::decode(&bytes) {
+                self.producers = Producers::from_snapshot(&entries);
+                from = offset;
+            }
+        }
+
+        let mut producers = std::mem::take(&mut self.producers);
+        for segment in self.segments.values().filter(|it| self.end_of(it) > from) {
+            let found = segment.find(&*self.disk, &self.directory, from)?;
+            let Some((mut position, _)) = found else { continue };
+            let mut batches = Batches::new(&**segment.file(), segment.size(), LOOKUP_WINDOW);
+            while let Some(header) = batches.header_at(position)? {
+                position += header.size().unwrap_or(usize::MAX) as u64;
+                producers.note_batch(&header);
+            }
+        }
+        self.producers = producers;
+        Ok(())
+    }
+
+    /// Removes indexes without a log, which a crash during the deletion of a segment leaves.
+    fn remove_orphans(&self, files: &[(i64, Kind)], bases: &[i64]) -> io::Result<()> {
+        let is_orphan = |(base, kind): &&(i64, Kind)| {
+            !matches!(kind, Kind::Log | Kind::Snapshot) && !bases.contains(base)
+        };
+        files.iter().filter(is_orphan).try_for_each(|(base, kind)| {
+            self.disk.remove(&format!("{}/{}", self.directory, segment_file(*base, *kind)))
+        })
+    }
+
+    fn read_epochs(&self) -> io::Result<Vec<EpochEntry>> {
+        let first = EpochEntry { epoch: 0, start_offset: 0 };
+        let file = match self.disk.open(&format!("{}/{EPOCH_FILE}", self.directory)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![first]),
+            file => file?,
+        };
+        let mut bytes = vec![0; file.len()? as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        let epochs = checkpoint::parse(&String::from_utf8_lossy(&bytes));
+        let mut epochs =
+            epochs.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if epochs.is_empty() {
+            epochs.push(first);
+        }
+        Ok(epochs)
+    }
+
+    /// Forgets leaders of which no record is left, except the last one.
+    fn truncate_epochs(&mut self) -> io::Result<()> {
+        let last = *self.epochs.last().expect("there is at least one epoch");
+        let end = self.next_offset;
+        let before = self.epochs.len();
+        self.epochs.retain(|it| it.start_offset < end);
+        if self.epochs.is_empty() {
+            self.epochs.push(EpochEntry { start_offset: last.start_offset.min(end), ..last });
+        }
+        if self.epochs.len() != before {
+            let text = checkpoint::print(&self.epochs);
+            let name = format!("{}/{EPOCH_FILE}", self.directory);
+            replace(&*self.disk, &name, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn open_log(&self, base: i64) -> io::Result<Arc<dyn DiskFile>> {
+        let name = format!("{}/{}", self.directory, segment_file(base, Kind::Log));
+        Ok(self.disk.open(&name)?.into())
+    }
+
+    fn first_base(&self) -> i64 {
+        self.segments.first_key_value().map_or(0, |(base, _)| *base)
+    }
+
+    /// The offset after a segment's last one.
+    fn end_of(&self, segment: &Segment) -> i64 {
+        let next = self.segments.range(segment.base_offset() + 1..).next();
+        next.map_or(self.next_offset, |(base, _)| *base)
+    }
+}
+
+/// The header of the batch at `position`, or what is wrong with the bytes there.
+fn check_batch_at(
+    batches: &mut Batches<'_>,
+    position: u64,
+) -> io::Result<Result<BatchHeader, String>> {
+    let Some(header) = batches.header_at(position)? else {
+        return Ok(Err("the header of a batch is cut".to_owned()));
+    };
+    let Some(size) = header.size() else {
+        return Ok(Err(format!("{} bytes are no length of a batch", header.batch_length)));
+    };
+    match batches.bytes_at(position, size)? {
+        None => Ok(Err("a batch is cut".to_owned())),
+        Some(bytes) => Ok(batch::check(bytes).map_err(|error| error.to_string())),
+    }
+}

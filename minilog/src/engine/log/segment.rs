@@ -1,0 +1,402 @@
+//! A segment: one file of batches and its two indexes.
+//!
+//! A log is not one file. Old records are deleted by deleting whole files, in constant time, and
+//! only the last segment is written to: the others never change and need no recovery.
+//!
+//! # Example
+//!
+//! Base offset 100, three batches, an index entry after 4 KiB. Reading offset 117:
+//!
+//! ```text
+//! position        0            4100         8200
+//! log             [100 .. 109] [110 .. 119] [120 .. 129]
+//! offset index    (19 -> 4100)                            relative to 100
+//!
+//! 1. floor(17) in the index: none, so begin at position 0
+//! 2. walk: 100..109 ends before 117; 110..119 does not: position 4100
+//! 3. read from 4100 on. The client gets 110 to 119 and skips what it did not ask for.
+//! ```
+//!
+//! The unit of reading is the batch: the broker does not cut one open to drop seven records.
+//!
+//! # Counterpart in Kafka
+//!
+//! `LogSegment.java`; the rule when an index gets an entry is that of `LogSegment.append`. There
+//! are no transaction indexes here.
+
+use super::batches::{Batches, LOOKUP_WINDOW};
+use super::index::{Entry, SparseIndex};
+use crate::format::batch::{BatchHeader, Compression};
+use crate::format::index::{OffsetEntry, TimeEntry};
+use crate::format::names::{Kind, segment_file};
+use crate::format::record::records;
+use minikit::storage::{Disk, DiskFile};
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+/// One file of the log with its indexes.
+pub struct Segment {
+    base_offset: i64,
+    file: Arc<dyn DiskFile>,
+    /// Bytes of complete batches. The file may be longer after a write that failed.
+    size: u64,
+    /// Read at the first lookup if the segment was sealed when it was opened.
+    indexes: OnceLock<Indexes>,
+    index_interval_bytes: u64,
+    bytes_since_index_entry: u64,
+    /// The timestamp of the first batch, from which rolling by time counts.
+    first_timestamp: Option<i64>,
+}
+
+/// What is known about the batches of a segment without reading them.
+#[derive(Clone, Debug, Default)]
+pub struct Indexes {
+    /// From offsets to positions.
+    pub offsets: SparseIndex<OffsetEntry>,
+    /// From timestamps to offsets.
+    pub times: SparseIndex<TimeEntry>,
+    /// The largest timestamp, and the last offset of the batch that has it.
+    pub max_timestamp: Option<TimestampOffset>,
+}
+
+/// A timestamp and an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// A range of a segment's file: what a fetch answers with.
+#[derive(Clone)]
+pub struct Slice {
+    /// The file. Deleting the segment does not close it.
+    pub file: Arc<dyn DiskFile>,
+    /// Where the first batch begins.
+    pub position: u64,
+    /// Bytes. The last batch may be cut; clients ignore it and ask again.
+    pub length: usize,
+}
+
+impl Slice {
+    /// Reads the bytes.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.length];
+        self.file.read_exact_at(&mut bytes, self.position)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Slice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes at {}", self.length, self.position)
+    }
+}
+
+impl Segment {
+    /// Creates the file of an empty segment. A file of that name, which only a crash can have left,
+    /// is emptied.
+    pub fn create(
+        disk: &dyn Disk,
+        directory: &str,
+        base_offset: i64,
+        index_interval_bytes: u64,
+    ) -> io::Result<Segment> {
+        let name = format!("{directory}/{}", segment_file(base_offset, Kind::Log));
+        let file = match disk.create(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = disk.open(&name)?;
+                file.truncate(0)?;
+                file
+            }
+            created => created?,
+        };
+        let indexes = Some(Indexes::default());
+        Ok(Segment::new(base_offset, file.into(), 0, index_interval_bytes, indexes))
+    }
+
+    /// A segment of which the first `size` bytes are complete batches. Without `indexes` they are
+    /// read from their files at the first lookup.
+    pub fn new(
+        base_offset: i64,
+        file: Arc<dyn DiskFile>,
+        size: u64,
+        index_interval_bytes: u64,
+        indexes: Option<Indexes>,
+    ) -> Segment {
+        Segment {
+            base_offset,
+            file,
+            size,
+            indexes: indexes.map_or_else(OnceLock::new, OnceLock::from),
+            index_interval_bytes,
+            bytes_since_index_entry: 0,
+            first_timestamp: None,
+        }
+    }
+
+    /// The offset of the first record, and the name of the files.
+    pub fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Bytes of batches.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The file of batches.
+    pub fn file(&self) -> &Arc<dyn DiskFile> {
+        &self.file
+    }
+
+    /// The timestamp of the first batch; none in an empty segment.
+    pub fn first_timestamp(&self) -> io::Result<Option<i64>> {
+        match self.first_timestamp {
+            Some(timestamp) => Ok(Some(timestamp)),
+            None => Ok(self.batches().header_at(0)?.map(|it| it.max_timestamp)),
+        }
+    }
+
+    /// Returns true if an offset fits the 32 bits that an index entry has for it.
+    pub fn can_hold(&self, offset: i64) -> bool {
+        i32::try_from(offset - self.base_offset).is_ok()
+    }
+
+    /// Writes a batch with its final `header` to the end of the file, and indexes it. After an
+    /// error the segment is as before; bytes may be in the file after its end.
+    pub fn append(&mut self, header: &BatchHeader, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.size)?;
+        self.note_batch(header, bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Counts a batch that is in the file, directly after the last one, and gives it an index entry
+    /// if the last entry is far enough away. Recovery builds the indexes by the same calls.
+    pub(super) fn note_batch(&mut self, header: &BatchHeader, size: u64) {
+        let (base_offset, position) = (self.base_offset, self.size);
+        let indexes = self.indexes.get_mut().expect("the active segment has its indexes in memory");
+        self.first_timestamp.get_or_insert(header.max_timestamp);
+
+        let (timestamp, offset) = (header.max_timestamp, header.last_offset());
+        if indexes.max_timestamp.is_none_or(|it| it.timestamp < timestamp) {
+            indexes.max_timestamp = Some(TimestampOffset { timestamp, offset });
+        }
+
+        if self.bytes_since_index_entry > self.index_interval_bytes {
+            let relative_offset = (offset - base_offset) as i32;
+            indexes.offsets.push(OffsetEntry { relative_offset, position: position as i32 });
+            indexes.push_max_timestamp(base_offset);
+            self.bytes_since_index_entry = 0;
+        }
+        self.bytes_since_index_entry += size;
+        self.size += size;
+    }
+
+    /// Ends the segment: its last timestamp gets an index entry, because the largest timestamp of a
+    /// sealed segment is read from there.
+    pub(super) fn seal(&mut self) {
+        let base_offset = self.base_offset;
+        let indexes = self.indexes.get_mut().expect("the active segment has its indexes in memory");
+        indexes.push_max_timestamp(base_offset);
+    }
+
+    /// The bytes from the batch with `offset` on, at most `length_max` of them and none at or after
+    /// position `end`. The first batch is whole even if it is longer than `length_max`, or a client
+    /// with a small limit would never get past it. None if all batches are below `offset`.
+    pub fn read(
+        &self,
+        disk: &dyn Disk,
+        directory: &str,
+        offset: i64,
+        length_max: usize,
+        end: u64,
+    ) -> io::Result<Option<Slice>> {
+        let Some((position, header)) = self.find(disk, directory, offset)? else { return Ok(None) };
+        let first = header.size().unwrap_or(BatchHeader::SIZE) as u64;
+        let length = (length_max as u64).max(first).min(end.saturating_sub(position));
+        Ok(Some(Slice { file: Arc::clone(&self.file), position, length: length as usize }))
+    }
+
+    /// The position and header of the first batch that ends at or after `offset`. Costs a binary
+    /// search, and a walk over about 4 KiB of headers.
+    pub fn find(
+        &self,
+        disk: &dyn Disk,
+        directory: &str,
+        offset: i64,
+    ) -> io::Result<Option<(u64, BatchHeader)>> {
+        let indexes = self.indexes(disk, directory)?;
+        let entry = indexes.offsets.floor(offset - self.base_offset);
+        let mut position = entry.map_or(0, |it| it.position as u64);
+
+        let mut batches = self.batches();
+        while let Some(header) = batches.header_at(position)? {
+            if header.last_offset() >= offset {
+                return Ok(Some((position, header)));
+            }
+            position += checked_size(&header)?;
+        }
+        Ok(None)
+    }
+
+    /// The first record at or after `timestamp`, among those from offset `from` on.
+    ///
+    /// Timestamps come from producers and need not ascend, so this is not a binary search for a
+    /// record: the time index only tells which part of the segment has smaller ones throughout.
+    pub fn find_timestamp(
+        &self,
+        disk: &dyn Disk,
+        directory: &str,
+        timestamp: i64,
+        from: i64,
+    ) -> io::Result<Option<TimestampOffset>> {
+        // Up to and with this entry's batch, no record has a timestamp above the entry's.
+        let indexes = self.indexes(disk, directory)?;
+        let below = indexes.times.floor(timestamp.saturating_sub(1));
+        let from =
+            below.map_or(from, |it| from.max(self.base_offset + i64::from(it.relative_offset)));
+        let Some((mut position, _)) = self.find(disk, directory, from)? else { return Ok(None) };
+
+        let mut batches = self.batches();
+        while let Some(header) = batches.header_at(position)? {
+            let size = checked_size(&header)?;
+            if header.max_timestamp >= timestamp && header.last_offset() >= from {
+                let bytes = batches.bytes_at(position, size as usize)?.ok_or_else(damaged)?;
+                if let Some(found) = find_in_batch(&header, bytes, timestamp, from)? {
+                    return Ok(Some(found));
+                }
+            }
+            position += size;
+        }
+        Ok(None)
+    }
+
+    /// The largest timestamp, with the last offset of its batch; none in an empty segment.
+    pub fn max_timestamp(
+        &self,
+        disk: &dyn Disk,
+        directory: &str,
+    ) -> io::Result<Option<TimestampOffset>> {
+        Ok(self.indexes(disk, directory)?.max_timestamp)
+    }
+
+    /// The indexes, read from their files if this is the first lookup.
+    pub fn indexes(&self, disk: &dyn Disk, directory: &str) -> io::Result<&Indexes> {
+        if let Some(indexes) = self.indexes.get() {
+            return Ok(indexes);
+        }
+        let indexes = Indexes::load(disk, directory, self.base_offset)?;
+        Ok(self.indexes.get_or_init(|| indexes))
+    }
+
+    /// The indexes, if they are in memory.
+    pub(super) fn indexes_in_memory(&self) -> Option<&Indexes> {
+        self.indexes.get()
+    }
+
+    /// Removes the files. Readers that hold a [`Slice`] can finish. The log goes first: indexes
+    /// without one are removed at the next start.
+    pub fn remove(&self, disk: &dyn Disk, directory: &str) -> io::Result<()> {
+        use Kind::*;
+        for kind in [Log, OffsetIndex, TimeIndex, TransactionIndex, Snapshot] {
+            let name = format!("{directory}/{}", segment_file(self.base_offset, kind));
+            match disk.remove(&name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        Ok(())
+    }
+
+    fn batches(&self) -> Batches<'_> {
+        Batches::new(&*self.file, self.size, LOOKUP_WINDOW)
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "segment {} of {} bytes", self.base_offset, self.size)
+    }
+}
+
+impl Indexes {
+    /// Adds the largest timestamp so far to the time index.
+    fn push_max_timestamp(&mut self, base_offset: i64) {
+        if let Some(TimestampOffset { timestamp, offset }) = self.max_timestamp {
+            let relative_offset = (offset - base_offset) as i32;
+            self.times.push(TimeEntry { timestamp, relative_offset });
+        }
+    }
+
+    /// Reads the files of a sealed segment. `InvalidData` if one of them is damaged.
+    pub fn load(disk: &dyn Disk, directory: &str, base_offset: i64) -> io::Result<Indexes> {
+        let times: SparseIndex<TimeEntry> = load(disk, directory, base_offset, Kind::TimeIndex)?;
+        let last = times.last();
+        let max_timestamp = last.map(|it| TimestampOffset {
+            timestamp: it.timestamp,
+            offset: base_offset + i64::from(it.relative_offset),
+        });
+        let offsets = load(disk, directory, base_offset, Kind::OffsetIndex)?;
+        Ok(Indexes { offsets, times, max_timestamp })
+    }
+}
+
+fn load<E: Entry>(
+    disk: &dyn Disk,
+    directory: &str,
+    base_offset: i64,
+    kind: Kind,
+) -> io::Result<SparseIndex<E>> {
+    let name = format!("{directory}/{}", segment_file(base_offset, kind));
+    let file = disk.open(&name)?;
+    let mut bytes = vec![0; file.len()? as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    SparseIndex::decode(&bytes).ok_or_else(|| {
+        let text = format!("{name} is damaged; remove it, and it is built again at the next start");
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
+/// The first record of a batch at or after `timestamp` and at or after offset `from`.
+fn find_in_batch(
+    header: &BatchHeader,
+    bytes: &[u8],
+    timestamp: i64,
+    from: i64,
+) -> io::Result<Option<TimestampOffset>> {
+    // The timestamp of the broker is that of every record in the batch.
+    if header.attributes.is_log_append_time() {
+        let offset = header.base_offset.max(from);
+        return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
+    }
+
+    // Inside a compressed batch the first offset is the answer: everything before it is older.
+    if header.attributes.compression() != Some(Compression::None) {
+        let offset = header.base_offset.max(from);
+        return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
+    }
+
+    for record in records(&bytes[BatchHeader::SIZE..]) {
+        let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let found = TimestampOffset {
+            timestamp: header.base_timestamp + record.timestamp_delta,
+            offset: header.base_offset + i64::from(record.offset_delta),
+        };
+        if found.timestamp >= timestamp && found.offset >= from {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The size of a batch in the log, which was checked when it was appended.
+fn checked_size(header: &BatchHeader) -> io::Result<u64> {
+    header.size().map(|it| it as u64).ok_or_else(damaged)
+}
+
+fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a batch of the log is damaged")
+}

@@ -1,0 +1,170 @@
+//! The log loses power at every operation and every byte: nothing that was flushed is lost, and
+//! nothing is found that was not appended.
+#![cfg(not(loom))]
+
+use minikit::storage::{Disk, SimulatedDisk, every_cut};
+use minilog::engine::log::log::{Log, LogConfig};
+use minilog::engine::log::recovery::Start;
+use minilog::format::batch::BatchHeader;
+use minilog::format::record::{Record, batch_of};
+use std::io;
+use std::sync::Arc;
+
+const DIRECTORY: &str = "orders-0";
+
+/// What the workload was told.
+#[derive(Debug, Default)]
+struct Model {
+    created: bool,
+    /// Batches that the log took.
+    appended: usize,
+    /// The first of them that a flush did not cover.
+    flushed: usize,
+    recovery_point: i64,
+}
+
+fn config() -> LogConfig {
+    LogConfig { segment_bytes: 250, index_interval_bytes: 100, ..LogConfig::default() }
+}
+
+/// Batch `number`: one to three records, of which the values say which batch it is.
+fn batch(number: usize) -> Vec<u8> {
+    let value = format!("batch {number}");
+    let record =
+        |offset_delta| Record { offset_delta, value: Some(value.as_bytes()), ..Record::default() };
+    let records = (0..1 + number as i32 % 3).map(record).collect::<Vec<_>>();
+    let mut bytes = batch_of(number as i64, &records);
+    BatchHeader::producer_id.put(&mut bytes, 1);
+    BatchHeader::producer_epoch.put(&mut bytes, 0);
+    let before = (0..number as i32).map(|it| 1 + it % 3).sum();
+    BatchHeader::base_sequence.put(&mut bytes, before);
+    minilog::format::batch::seal(&mut bytes);
+    bytes
+}
+
+/// Seven batches, flushed after every second one.
+fn workload(disk: &SimulatedDisk, model: &mut Model) -> io::Result<()> {
+    let mut log = Log::create(Arc::new(disk.clone()), DIRECTORY, config())?;
+    model.created = true;
+    append(&mut log, model, 7)?;
+    Ok(())
+}
+
+fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
+    for _ in 0..count {
+        log.append(&batch(model.appended)).map_err(|error| io::Error::other(error.to_string()))?;
+        model.appended += 1;
+        if model.appended % 2 == 0 {
+            let flush = log.start_flush().expect("a batch was appended");
+            flush.run()?;
+            log.finish_flush(&flush);
+            model.flushed = model.appended;
+            model.recovery_point = log.recovery_point();
+        }
+    }
+    Ok(())
+}
+
+/// Opens the log as a server does that kept the recovery point, and compares.
+fn recover(disk: &SimulatedDisk, model: &Model) -> Result<Log, String> {
+    let start = Start { recovery_point: model.recovery_point, ..Start::default() };
+    let opened = Log::open(Arc::new(disk.clone()), DIRECTORY, config(), start);
+    let (log, report) = opened.map_err(|error| error.to_string())?;
+
+    let mut bytes = Vec::new();
+    let mut offset = log.log_start_offset();
+    while offset < log.next_offset() {
+        let slice = log.read(offset, 1, log.next_offset()).map_err(|error| format!("{error:?}"))?;
+        let slice = slice.ok_or(format!("nothing at {offset} of {}", log.next_offset()))?;
+        let batch = slice.read().map_err(|error| error.to_string())?;
+        offset = BatchHeader::read(&batch).map_err(|error| error.to_string())?.next_offset();
+        bytes.push(batch);
+    }
+    if bytes.len() < model.flushed {
+        return Err(format!("lost: {} flushed, {} found: {report:?}", model.flushed, bytes.len()));
+    }
+
+    let mut offset = 0;
+    for (number, found) in bytes.iter().enumerate() {
+        let mut expected = batch(number);
+        BatchHeader::base_offset.put(&mut expected, offset);
+        BatchHeader::partition_leader_epoch.put(&mut expected, 0);
+        offset = BatchHeader::read(&expected).expect("a whole batch").next_offset();
+        if *found != expected {
+            return Err(format!("invented: batch {number}"));
+        }
+    }
+    Ok(log)
+}
+
+#[test]
+fn every_cut_keeps_what_was_flushed() {
+    for seed in 0..3 {
+        let cuts = every_cut(seed, workload, |disk, model| {
+            // Before the directory exists there is no log to open.
+            if !model.created {
+                return Ok(());
+            }
+            let log = recover(disk, model)?;
+
+            // The recovered log works, and a second crash loses nothing of what it has then.
+            let found = log.next_offset();
+            let mut log = log;
+            let mut number = 0;
+            while log.segments().count() > 0 && offset_after(number) < found {
+                number += 1;
+            }
+            let mut again = Model { created: true, appended: number, ..Model::default() };
+            append(&mut log, &mut again, 3).map_err(|error| error.to_string())?;
+            drop(log);
+            disk.crash();
+            recover(disk, &again).map(drop)
+        });
+        let cuts = cuts.unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(cuts > 500, "{cuts} different crashes");
+    }
+}
+
+/// The offset after batch `number - 1`.
+fn offset_after(number: usize) -> i64 {
+    (0..number as i64).map(|it| 1 + it % 3).sum()
+}
+
+/// The page cache is not the disk: an acknowledgment before the flush is found to be a promise that
+/// a crash breaks.
+#[test]
+fn an_acknowledgment_before_the_flush_is_caught() {
+    let eager = |disk: &SimulatedDisk, model: &mut Model| {
+        let result = workload(disk, model);
+        model.flushed = model.appended;
+        result
+    };
+    let failure = every_cut(1, eager, |disk, model| match model.created {
+        true => recover(disk, model).map(drop),
+        false => Ok(()),
+    });
+    let failure = failure.unwrap_err();
+    assert!(failure.reason.starts_with("lost: "), "{failure}");
+}
+
+/// A full disk: the append fails, the log stays as it was, and goes on when there is space again.
+#[test]
+fn a_full_disk_loses_nothing() {
+    use minikit::storage::Faults;
+
+    let disk = SimulatedDisk::new(1);
+    let mut log = Log::create(Arc::new(disk.clone()), DIRECTORY, config()).unwrap();
+    log.append(&batch(0)).unwrap();
+    let used: u64 = disk.list(DIRECTORY).unwrap().iter().map(|name| length(&disk, name)).sum();
+    disk.set_faults(Faults { capacity: Some(used + 30), ..Faults::default() });
+
+    let error = log.append(&batch(1)).unwrap_err().to_string();
+    assert!(error.contains("No space left on device") && error.contains("free some space"));
+    assert_eq!(log.next_offset(), 1);
+    disk.set_faults(Faults::default());
+    assert_eq!(log.append(&batch(1)).unwrap().base_offset, 1);
+}
+
+fn length(disk: &SimulatedDisk, name: &str) -> u64 {
+    disk.open(&format!("{DIRECTORY}/{name}")).and_then(|file| file.len()).unwrap()
+}

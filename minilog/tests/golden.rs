@@ -1,0 +1,291 @@
+//! Golden scripts: the log on a simulated disk, one phenomenon a file, with the bytes it leaves.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p minilog --test golden` records anew; read `git diff` before you
+//! believe it.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `config NAME VALUE` | changes the configuration of the log; before the first append |
+//! | `append [@TIME] VALUE ...` | appends one batch; `@TIME` is the timestamp of what follows |
+//! | `produce ID EPOCH SEQUENCE VALUE ...` | the same from an idempotent producer |
+//! | `read OFFSET [BYTES]` | prints the batches that a fetch returns |
+//! | `lookup TIME` | the first record at or after a timestamp |
+//! | `flush`, `close`, `open` | as the server does; `open` prints what recovery did |
+//! | `crash all`, `crash none` | power failure: un-synced writes survive or do not |
+//! | `files`, `index BASE`, `dump FILE FROM [TO]` | what is on the disk |
+//! | `flip FILE BYTE`, `zero FILE FROM TO`, `cut FILE LENGTH` | damages a file |
+//! | `retain NOW` | deletes what retention no longer keeps |
+//! | `flat append VALUE`, `flat read OFFSET` | the naive log |
+//! | `flat zeros COUNT` | makes its file longer, as a crash in the middle of a write can |
+#![cfg(not(loom))]
+
+use minikit::layout::Hexdump;
+use minikit::storage::{Disk, DiskFile, SimulatedDisk, Survivors};
+use minilog::engine::log::flat::FlatLog;
+use minilog::engine::log::log::{AppendError, Log, LogConfig, ReadError};
+use minilog::engine::log::recovery::Start;
+use minilog::format::batch::{self, BatchHeader};
+use minilog::format::record::{Record, batch_of, records};
+use std::fmt::Write;
+use std::sync::Arc;
+
+const DIRECTORY: &str = "orders-0";
+
+#[test]
+fn the_log() {
+    let scripts = format!("{}/tests/golden/log", env!("CARGO_MANIFEST_DIR"));
+    minikit::golden::run_dir(scripts, |_| {
+        let mut lab = Lab::new();
+        move |line: &str| lab.run(line).unwrap_or_else(|error| format!("error: {error}"))
+    });
+}
+
+struct Lab {
+    disk: SimulatedDisk,
+    config: LogConfig,
+    log: Option<Log>,
+    start: Start,
+}
+
+type Answer = Result<String, Box<dyn std::error::Error>>;
+
+impl Lab {
+    fn new() -> Lab {
+        let config = LogConfig { retention_ms: None, ..LogConfig::default() };
+        Lab { disk: SimulatedDisk::new(1), config, log: None, start: Start::default() }
+    }
+
+    fn run(&mut self, line: &str) -> Answer {
+        let words = line.split(' ').collect::<Vec<_>>();
+        match words[..] {
+            ["config", name, value] => self.configure(name, value.parse()?),
+            ["append", ref values @ ..] => self.append(&batch(values)?),
+            ["produce", id, epoch, sequence, ref values @ ..] => {
+                let mut bytes = batch(values)?;
+                BatchHeader::producer_id.put(&mut bytes, id.parse()?);
+                BatchHeader::producer_epoch.put(&mut bytes, epoch.parse()?);
+                BatchHeader::base_sequence.put(&mut bytes, sequence.parse()?);
+                batch::seal(&mut bytes);
+                self.append(&bytes)
+            }
+            ["read", offset] => self.read(offset.parse()?, usize::MAX),
+            ["read", offset, length] => self.read(offset.parse()?, length.parse()?),
+            ["lookup", timestamp] => Ok(match self.log()?.find_timestamp(timestamp.parse()?)? {
+                Some(found) => format!("offset {} at @{}", found.offset, found.timestamp),
+                None => "none".to_owned(),
+            }),
+            ["flush"] => self.flush(),
+            ["close"] => self.close(),
+            ["open"] => self.open(),
+            ["crash", survivors] => {
+                self.log = None;
+                let all = survivors == "all";
+                self.disk.crash_with(if all { Survivors::All } else { Survivors::None });
+                self.start.is_clean = false;
+                Ok(String::new())
+            }
+            ["retain", now] => {
+                let now = now.parse()?;
+                let removed = self.log()?.remove_old_segments(now)?;
+                removed.iter().try_for_each(|it| it.remove(&self.disk, DIRECTORY))?;
+                let names = removed.iter().map(|it| it.base_offset().to_string());
+                let names = names.collect::<Vec<_>>().join(" ");
+                Ok(format!(
+                    "deleted [{names}], the log starts at {}",
+                    self.log()?.log_start_offset()
+                ))
+            }
+            ["files"] => self.files(),
+            ["index", base] => self.index(base.parse()?),
+            ["dump", file, from] => self.dump(file, from.parse()?, None),
+            ["dump", file, from, to] => self.dump(file, from.parse()?, Some(to.parse()?)),
+            ["flip", file, byte] => {
+                let (file, byte) = (self.file(file)?, byte.parse()?);
+                let mut bytes = [0];
+                file.read_exact_at(&mut bytes, byte)?;
+                file.write_all_at(&[bytes[0] ^ 1], byte)?;
+                Ok(String::new())
+            }
+            ["zero", file, from, to] => {
+                let (from, to) = (from.parse::<u64>()?, to.parse::<u64>()?);
+                self.file(file)?.write_all_at(&vec![0; (to - from) as usize], from)?;
+                Ok(String::new())
+            }
+            ["cut", file, length] => {
+                self.file(file)?.truncate(length.parse()?)?;
+                Ok(String::new())
+            }
+            ["flat", "append", value] => {
+                FlatLog::open(&self.disk, "flat")?.append(value.as_bytes())?;
+                Ok(String::new())
+            }
+            ["flat", "zeros", count] => {
+                let file = self.disk.open("flat")?;
+                file.truncate(file.len()? + count.parse::<u64>()?)?;
+                Ok(String::new())
+            }
+            ["flat", "read", offset] => {
+                let found = FlatLog::open(&self.disk, "flat")?.read(offset.parse()?)?;
+                let value =
+                    found.value.map(|it| String::from_utf8_lossy(&it).escape_debug().to_string());
+                let value = value.unwrap_or("none".to_owned());
+                Ok(format!("{value}, after reading {} bytes", found.bytes_read))
+            }
+            _ => Err(format!("unknown command {line}").into()),
+        }
+    }
+
+    fn configure(&mut self, name: &str, value: u64) -> Answer {
+        match name {
+            "segment_bytes" => self.config.segment_bytes = value,
+            "segment_ms" => self.config.segment_ms = value as i64,
+            "index_interval_bytes" => self.config.index_interval_bytes = value,
+            "retention_ms" => self.config.retention_ms = Some(value as i64),
+            "retention_bytes" => self.config.retention_bytes = Some(value),
+            _ => return Err(format!("unknown parameter {name}").into()),
+        }
+        Ok(String::new())
+    }
+
+    fn log(&mut self) -> Result<&mut Log, Box<dyn std::error::Error>> {
+        if self.log.is_none() && self.disk.list("")?.iter().all(|it| it != DIRECTORY) {
+            let disk = Arc::new(self.disk.clone());
+            self.log = Some(Log::create(disk, DIRECTORY, self.config.clone())?);
+        }
+        self.log.as_mut().ok_or("the log is not open".into())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Answer {
+        let log = self.log()?;
+        let rolls = log.segments().count();
+        Ok(match log.append(bytes) {
+            Ok(it) if it.is_duplicate => {
+                format!("a duplicate of offsets {}..{}", it.base_offset, it.last_offset)
+            }
+            Ok(it) if log.segments().count() > rolls => {
+                format!("offsets {}..{}, in a new segment", it.base_offset, it.last_offset)
+            }
+            Ok(it) => format!("offsets {}..{}", it.base_offset, it.last_offset),
+            Err(AppendError::Storage(error)) => return Err(error.into()),
+            Err(error) => format!("refused: {error}"),
+        })
+    }
+
+    fn read(&mut self, offset: i64, length: usize) -> Answer {
+        let log = self.log()?;
+        let slice = match log.read(offset, length, log.next_offset()) {
+            Ok(Some(slice)) => slice,
+            Ok(None) => return Ok("nothing yet".to_owned()),
+            Err(ReadError::OffsetOutOfRange) => return Ok("OFFSET_OUT_OF_RANGE".to_owned()),
+            Err(ReadError::Storage(error)) => return Err(error.into()),
+        };
+        let bytes = slice.read()?;
+        let mut text = format!("{slice:?}\n");
+        let mut rest = &bytes[..];
+        while let Ok(records_bytes) = BatchHeader::tail(rest) {
+            let header = BatchHeader::read(rest)?;
+            for record in records(records_bytes) {
+                let record = record?;
+                let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
+                let offset = header.base_offset + i64::from(record.offset_delta);
+                writeln!(text, "  {offset}: {value}")?;
+            }
+            rest = &rest[BatchHeader::SIZE + records_bytes.len()..];
+        }
+        if !rest.is_empty() {
+            writeln!(text, "  and {} bytes of a batch that is cut", rest.len())?;
+        }
+        Ok(text)
+    }
+
+    fn flush(&mut self) -> Answer {
+        let log = self.log()?;
+        let Some(flush) = log.start_flush() else { return Ok("nothing to flush".to_owned()) };
+        flush.run()?;
+        log.finish_flush(&flush);
+        self.start.recovery_point = self.log()?.recovery_point();
+        Ok(format!("the recovery point is {}", self.start.recovery_point))
+    }
+
+    fn close(&mut self) -> Answer {
+        let flush = self.log()?.start_last_flush();
+        flush.run()?;
+        self.start = Start { is_clean: true, recovery_point: flush.up_to(), log_start_offset: 0 };
+        self.log = None;
+        Ok(String::new())
+    }
+
+    fn open(&mut self) -> Answer {
+        let disk = Arc::new(self.disk.clone());
+        let (log, report) = Log::open(disk, DIRECTORY, self.config.clone(), self.start)?;
+        let mut text = format!("offsets {}..{}", log.log_start_offset(), log.next_offset());
+        write!(text, ", {} segments checked", report.segments_checked)?;
+        if let Some(reason) = report.reason {
+            write!(text, ", {} bytes cut off", report.bytes_truncated)?;
+            write!(text, ", {} segments deleted\n{reason}", report.segments_deleted)?;
+        }
+        self.log = Some(log);
+        Ok(text)
+    }
+
+    fn files(&mut self) -> Answer {
+        let mut text = String::new();
+        for name in self.disk.list(DIRECTORY)? {
+            writeln!(text, "{:>6} {name}", self.file(&name)?.len()?)?;
+        }
+        Ok(text)
+    }
+
+    fn index(&mut self, base: i64) -> Answer {
+        let disk = self.disk.clone();
+        let log = self.log()?;
+        let segment =
+            log.segments().find(|it| it.base_offset() == base).ok_or("no such segment")?;
+        let indexes = segment.indexes(&disk, DIRECTORY)?;
+        let mut text = String::new();
+        for entry in indexes.offsets.entries() {
+            writeln!(text, "offset {} -> byte {}", entry.relative_offset, entry.position)?;
+        }
+        for entry in indexes.times.entries() {
+            writeln!(text, "@{} -> offset {}", entry.timestamp, entry.relative_offset)?;
+        }
+        Ok(if text.is_empty() { "no entries".to_owned() } else { text })
+    }
+
+    /// Explains the bytes of a file as one batch.
+    fn dump(&mut self, file: &str, from: u64, to: Option<u64>) -> Answer {
+        let file = self.file(file)?;
+        let end = to.unwrap_or(file.len()?);
+        let mut bytes = vec![0; (end - from) as usize];
+        file.read_exact_at(&mut bytes, from)?;
+        let mut dump = Hexdump::new(&bytes);
+        dump.table(&BatchHeader::TABLE);
+        Ok(dump.to_string())
+    }
+
+    fn file(&self, name: &str) -> std::io::Result<Box<dyn DiskFile>> {
+        self.disk.open(&format!("{DIRECTORY}/{name}"))
+    }
+}
+
+/// A batch of the values, with the timestamps of the words that begin with `@`.
+fn batch(words: &[&str]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let (mut timestamp, mut timed) = (0_i64, Vec::new());
+    for word in words {
+        match word.strip_prefix('@') {
+            Some(number) => timestamp = number.parse()?,
+            None => timed.push((timestamp, *word)),
+        }
+    }
+    let base = timed.first().map_or(0, |(timestamp, _)| *timestamp);
+    let record = |(index, (timestamp, value)): (usize, &(i64, &'static str))| Record {
+        timestamp_delta: timestamp - base,
+        offset_delta: index as i32,
+        value: Some(value.as_bytes()),
+        ..Record::default()
+    };
+    let timed = timed.into_iter().map(|(at, word)| (at, &*word.to_owned().leak()));
+    let timed = timed.collect::<Vec<(i64, &'static str)>>();
+    let records = timed.iter().enumerate().map(record).collect::<Vec<_>>();
+    Ok(batch_of(base, &records))
+}
