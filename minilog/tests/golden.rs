@@ -126,8 +126,7 @@ impl Lab {
             }
             ["flat", "read", offset] => {
                 let found = FlatLog::open(&self.disk, "flat")?.read(offset.parse()?)?;
-                let value =
-                    found.value.map(|it| String::from_utf8_lossy(&it).escape_debug().to_string());
+                let value = found.value.map(|it| format!("{:?}", String::from_utf8_lossy(&it)));
                 let value = value.unwrap_or("none".to_owned());
                 Ok(format!("{value}, after reading {} bytes", found.bytes_read))
             }

@@ -2,6 +2,8 @@
 //!
 //! | module | concept | counterpart in Kafka |
 //! |---|---|---|
-//! | [`log`] | one partition: segments, indexes, recovery, retention | `storage/internals/log` |
+//! | [`log`] | one partition: segments, indexes, recovery, retention | `UnifiedLog.java` |
+//! | [`topics`] | all partitions of a data directory | `LogManager.java` |
 
 pub mod log;
+pub mod topics;

@@ -445,6 +445,13 @@ impl Log {
         self.config = config;
     }
 
+    /// Gives the directory another name, which is durable when this returns.
+    pub fn rename_directory(&mut self, name: &str) -> io::Result<()> {
+        self.disk.rename(&self.directory, name)?;
+        self.directory = name.to_owned();
+        self.disk.sync_dir("")
+    }
+
     /// The directory on the disk.
     pub fn directory(&self) -> &str {
         &self.directory

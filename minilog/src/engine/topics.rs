@@ -1,0 +1,482 @@
+//! The topics of a data directory: finding, creating and deleting them, and the files that all
+//! partitions share.
+//!
+//! # Example
+//!
+//! ```text
+//! data/
+//!   meta.properties                       cluster id and node id
+//!   recovery-point-offset-checkpoint      orders 0 1200
+//!   replication-offset-checkpoint         orders 0 1234
+//!   log-start-offset-checkpoint           orders 0 0
+//!   .kafka_cleanshutdown                  only after a clean shutdown
+//!   orders-0/  orders-1/                  a directory per partition
+//! ```
+//!
+//! Kafka keeps the list of topics in a log of its own (`__cluster_metadata`), because several
+//! brokers must agree on it. One node needs no agreement: the directories are the list. A directory
+//! is created under another name (`orders-1.creating`) and renamed when it is complete, the one of
+//! partition 0 last: with it the topic exists. A deletion renames it back first
+//! (`orders-0.deleting`). What a crash leaves of either is removed by the next start.
+//!
+//! Everything that changes files blocks: call it on a thread that serves nobody.
+//!
+//! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
+
+use super::log::flush::replace;
+use super::log::log::{Log, LogConfig};
+use super::log::partition::Partition;
+use super::log::recovery::{Report, Start};
+use crate::format::checkpoint::{self, OffsetEntry};
+use crate::format::names::{is_topic_name, parse_partition_directory, partition_directory};
+use crate::format::properties::{
+    CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_FILE, Meta, PartitionMetadata, Uuid,
+};
+use minikit::storage::Disk;
+use minikit::sync::Mutex;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+
+/// Suffixes of directories that are not yet, or no longer, partitions.
+const CREATING: &str = ".creating";
+const DELETING: &str = ".deleting";
+
+/// More partitions than this in one topic are a mistake: each is a directory with open files.
+pub const PARTITIONS_MAX: i32 = 10_000;
+
+/// What new topics get, and how all of them behave.
+#[derive(Clone, Debug)]
+pub struct TopicsConfig {
+    /// The configuration of a topic without its own.
+    pub log: LogConfig,
+    /// Records are acknowledged and readable only after a flush.
+    pub waits_for_flush: bool,
+}
+
+/// A topic.
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Its id, which a topic of the same name created later does not have.
+    pub id: Uuid,
+    /// By number.
+    pub partitions: Vec<Arc<Partition>>,
+}
+
+/// All topics of a data directory.
+pub struct Topics {
+    disk: Arc<dyn Disk>,
+    config: TopicsConfig,
+    meta: Meta,
+    topics: Mutex<Arc<Catalog>>,
+    /// One creation or deletion at a time.
+    changing: Mutex<()>,
+}
+
+/// The topics at one moment. A change makes a new one.
+#[derive(Clone, Default)]
+pub struct Catalog {
+    by_name: BTreeMap<String, Arc<Topic>>,
+    by_id: BTreeMap<Uuid, Arc<Topic>>,
+}
+
+/// Why a topic was not created or deleted.
+#[derive(Debug)]
+pub enum TopicError {
+    /// There is one of that name.
+    Exists,
+    /// There is none of that name.
+    Unknown,
+    /// The name is not allowed.
+    InvalidName,
+    /// The number of partitions is not allowed.
+    InvalidPartitions,
+    /// The disk failed.
+    Storage(io::Error),
+}
+
+impl From<io::Error> for TopicError {
+    fn from(error: io::Error) -> TopicError {
+        TopicError::Storage(error)
+    }
+}
+
+impl Catalog {
+    /// The topic of this name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.by_name.get(name)
+    }
+
+    /// The topic of this id.
+    pub fn by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
+        self.by_id.get(&id)
+    }
+
+    /// All topics, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
+        self.by_name.values()
+    }
+
+    /// All partitions, with topic and number.
+    pub fn partitions(&self) -> impl Iterator<Item = (&Topic, i32, &Arc<Partition>)> {
+        self.topics().flat_map(|topic| {
+            let numbered = topic.partitions.iter().enumerate();
+            numbered.map(move |(number, partition)| (&**topic, number as i32, partition))
+        })
+    }
+
+    fn insert(&mut self, topic: Topic) {
+        let topic = Arc::new(topic);
+        self.by_id.insert(topic.id, Arc::clone(&topic));
+        self.by_name.insert(topic.name.clone(), topic);
+    }
+}
+
+impl Topics {
+    /// Opens all topics of a data directory and repairs what a crash left. `random` becomes the id
+    /// of the cluster if the directory is new. The reports are those of logs that were damaged.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        config: TopicsConfig,
+        random: [u8; 16],
+    ) -> io::Result<(Topics, Vec<(String, Report)>)> {
+        let meta = read_or_create_meta(&*disk, random)?;
+        let names = disk.list("")?;
+        let is_clean = names.iter().any(|name| name == CLEAN_SHUTDOWN_FILE);
+        let starts = Starts {
+            is_clean,
+            recovery_points: read_checkpoint(&*disk, RECOVERY_POINTS)?,
+            log_starts: read_checkpoint(&*disk, LOG_STARTS)?,
+        };
+
+        // From here on a crash is one without a clean shutdown.
+        if is_clean {
+            disk.remove(CLEAN_SHUTDOWN_FILE)?;
+            disk.sync_dir("")?;
+        }
+
+        let is_unfinished = |name: &&String| name.ends_with(CREATING) || name.ends_with(DELETING);
+        names.iter().filter(is_unfinished).try_for_each(|it| remove_directory(&*disk, it))?;
+        let mut directories: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+        for (topic, number) in names.iter().filter_map(|it| parse_partition_directory(it)) {
+            directories.entry(topic).or_default().push(number);
+        }
+
+        let (mut catalog, mut reports) = (Catalog::default(), Vec::new());
+        for (name, numbers) in directories {
+            if numbers.contains(&0) {
+                let topic = open_topic(&disk, &config, name, numbers.len(), &starts, &mut reports)?;
+                catalog.insert(topic);
+                continue;
+            }
+            // The creation or deletion of the topic was interrupted.
+            let directories = numbers.iter().map(|number| partition_directory(name, *number));
+            directories.into_iter().try_for_each(|it| remove_directory(&*disk, &it))?;
+        }
+
+        let topics = Mutex::new(Arc::new(catalog));
+        let topics = Topics { disk, config, meta, topics, changing: Mutex::new(()) };
+        Ok((topics, reports))
+    }
+
+    /// The topics now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.topics.lock())
+    }
+
+    /// Who the data belongs to.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The disk with the data directory.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// How topics behave.
+    pub fn config(&self) -> &TopicsConfig {
+        &self.config
+    }
+
+    /// Creates a topic; it exists and is durable when this returns. `random` becomes its id.
+    pub fn create(
+        &self,
+        name: &str,
+        partitions: i32,
+        log: LogConfig,
+        random: [u8; 16],
+    ) -> Result<Arc<Topic>, TopicError> {
+        if !is_topic_name(name) {
+            return Err(TopicError::InvalidName);
+        }
+        if !(1..=PARTITIONS_MAX).contains(&partitions) {
+            return Err(TopicError::InvalidPartitions);
+        }
+        let _changing = self.changing.lock();
+        if self.catalog().by_name(name).is_some() {
+            return Err(TopicError::Exists);
+        }
+
+        // Partition 0 last: with it the topic exists.
+        let id = Uuid::from_random(random);
+        let mut created = Vec::new();
+        for number in (0..partitions).rev() {
+            let directory = partition_directory(name, number);
+            let partition = self.create_partition(&directory, id, log.clone())?;
+            created.push(Arc::new(partition));
+        }
+        created.reverse();
+
+        let topic = Topic { name: name.to_owned(), id, partitions: created };
+        self.change(|catalog| catalog.insert(topic));
+        Ok(Arc::clone(self.catalog().by_name(name).expect("it was inserted")))
+    }
+
+    fn create_partition(&self, name: &str, id: Uuid, config: LogConfig) -> io::Result<Partition> {
+        let new = format!("{name}{CREATING}");
+        let mut log = Log::create(Arc::clone(&self.disk), &new, config)?;
+        let file = format!("{new}/{}", PartitionMetadata::FILE);
+        replace(&*self.disk, &file, PartitionMetadata { topic_id: id }.print().as_bytes())?;
+        self.disk.sync_dir(&new)?;
+        log.rename_directory(name)?;
+        Ok(Partition::new(log, self.config.waits_for_flush))
+    }
+
+    /// Deletes a topic and its files. Consumers that are reading can finish.
+    pub fn delete(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        let _changing = self.changing.lock();
+        let catalog = self.catalog();
+        let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
+        self.change(|catalog| {
+            catalog.by_name.remove(name);
+            catalog.by_id.remove(&topic.id);
+        });
+
+        // Partition 0 first: without it the topic does not exist.
+        for partition in &topic.partitions {
+            let deleting = partition.with_log(|log| {
+                log.fail();
+                let name = format!("{}{DELETING}", log.directory());
+                log.rename_directory(&name).map(|()| name)
+            })?;
+            remove_directory(&*self.disk, &deleting)?;
+        }
+        Ok(Arc::clone(topic))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Catalog)) {
+        let mut topics = self.topics.lock();
+        let mut catalog = Catalog::clone(&topics);
+        change(&mut catalog);
+        *topics = Arc::new(catalog);
+    }
+
+    /// Makes everything appended so far durable.
+    pub fn flush(&self) -> io::Result<()> {
+        self.catalog().partitions().try_for_each(|(_, _, partition)| partition.flush().map(drop))
+    }
+
+    /// Writes the offsets of all partitions, so that the next start has less to check.
+    pub fn write_checkpoints(&self) -> io::Result<()> {
+        let catalog = self.catalog();
+        let entries = |offset: fn(&mut Log) -> i64| {
+            let entry = |(topic, partition, it): (&Topic, i32, &Arc<Partition>)| OffsetEntry {
+                topic: topic.name.clone(),
+                partition,
+                offset: it.with_log(offset),
+            };
+            catalog.partitions().map(entry).collect::<Vec<_>>()
+        };
+        let files = [
+            (RECOVERY_POINTS, entries(|log| log.recovery_point())),
+            (HIGH_WATERMARKS, entries(|log| log.next_offset())),
+            (LOG_STARTS, entries(|log| log.log_start_offset())),
+        ];
+        for (name, entries) in files {
+            replace(&*self.disk, name, checkpoint::print(&entries).as_bytes())?;
+        }
+        self.disk.sync_dir("")
+    }
+
+    /// Deletes the segments that retention no longer keeps. Returns how many.
+    pub fn delete_old_segments(&self, now: i64) -> io::Result<usize> {
+        let catalog = self.catalog();
+        let deleted = catalog.partitions().map(|(_, _, it)| it.delete_old_segments(now));
+        deleted.sum()
+    }
+
+    /// The end: flushes everything and leaves the marker that spares the next start the recovery.
+    /// Nothing may be appended after this.
+    pub fn close(&self) -> io::Result<()> {
+        self.catalog().partitions().try_for_each(|(_, _, partition)| partition.close())?;
+        self.write_checkpoints()?;
+        replace(&*self.disk, CLEAN_SHUTDOWN_FILE, CLEAN_SHUTDOWN.as_bytes())?;
+        self.disk.sync_dir("")
+    }
+}
+
+/// What the last process said about all logs.
+struct Starts {
+    is_clean: bool,
+    recovery_points: Vec<OffsetEntry>,
+    log_starts: Vec<OffsetEntry>,
+}
+
+impl Starts {
+    fn of(&self, topic: &str, partition: i32) -> Start {
+        let find = |entries: &[OffsetEntry]| {
+            let mut entries = entries.iter();
+            let entry = entries.find(|it| it.topic == topic && it.partition == partition);
+            entry.map_or(0, |it| it.offset)
+        };
+        Start {
+            is_clean: self.is_clean,
+            recovery_point: find(&self.recovery_points),
+            log_start_offset: find(&self.log_starts),
+        }
+    }
+}
+
+fn open_topic(
+    disk: &Arc<dyn Disk>,
+    config: &TopicsConfig,
+    name: &str,
+    count: usize,
+    starts: &Starts,
+    reports: &mut Vec<(String, Report)>,
+) -> io::Result<Topic> {
+    let mut topic = Topic { name: name.to_owned(), id: Uuid::default(), partitions: Vec::new() };
+    for number in 0..count as i32 {
+        let directory = partition_directory(name, number);
+        let start = starts.of(name, number);
+        let (log, report) = Log::open(Arc::clone(disk), &directory, config.log.clone(), start)?;
+        if report.reason.is_some() {
+            reports.push((directory.clone(), report));
+        }
+        let metadata = read_text(&**disk, &format!("{directory}/{}", PartitionMetadata::FILE))?;
+        let metadata = metadata.and_then(|text| PartitionMetadata::parse(&text));
+        topic.id = metadata.ok_or_else(|| no_topic_id(&directory))?.topic_id;
+        topic.partitions.push(Arc::new(Partition::new(log, config.waits_for_flush)));
+    }
+    Ok(topic)
+}
+
+fn no_topic_id(directory: &str) -> io::Error {
+    let text = format!("{directory}/{} is missing or damaged", PartitionMetadata::FILE);
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
+    if let Some(text) = read_text(disk, Meta::FILE)? {
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "meta.properties is damaged");
+        return Meta::parse(&text).ok_or_else(damaged);
+    }
+    let cluster_id = Uuid::from_random(random).to_string();
+    let meta = Meta { cluster_id, node_id: 1, directory_id: None };
+    replace(disk, Meta::FILE, meta.print().as_bytes())?;
+    disk.sync_dir("")?;
+    Ok(meta)
+}
+
+fn read_checkpoint(disk: &dyn Disk, name: &str) -> io::Result<Vec<OffsetEntry>> {
+    let text = read_text(disk, name)?.unwrap_or("0\n0\n".to_owned());
+    checkpoint::parse(&text)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {error}")))
+}
+
+/// The text of a file; none if it does not exist.
+pub(crate) fn read_text(disk: &dyn Disk, name: &str) -> io::Result<Option<String>> {
+    let file = match disk.open(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = vec![0; file.len()? as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn remove_directory(disk: &dyn Disk, directory: &str) -> io::Result<()> {
+    for name in disk.list(directory)? {
+        disk.remove(&format!("{directory}/{name}"))?;
+    }
+    disk.remove(directory)?;
+    disk.sync_dir("")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::format::record::{Record, batch_of};
+    use minikit::storage::{SimulatedDisk, every_cut};
+
+    fn open(disk: &SimulatedDisk) -> io::Result<Topics> {
+        let config = TopicsConfig { log: LogConfig::default(), waits_for_flush: false };
+        Ok(Topics::open(Arc::new(disk.clone()), config, [1; 16])?.0)
+    }
+
+    fn names(topics: &Topics) -> Vec<String> {
+        topics.catalog().topics().map(|it| it.name.clone()).collect()
+    }
+
+    #[test]
+    fn a_topic_keeps_its_id_over_a_crash() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        let id = topics.create("orders", 3, LogConfig::default(), [7; 16]).unwrap().id;
+        let again = topics.create("orders", 1, LogConfig::default(), [8; 16]);
+        assert!(matches!(again, Err(TopicError::Exists)));
+        disk.crash();
+
+        let topics = open(&disk).unwrap();
+        let catalog = topics.catalog();
+        let topic = catalog.by_id(id).unwrap();
+        assert_eq!((topic.name.as_str(), topic.partitions.len()), ("orders", 3));
+        topics.delete("orders").unwrap();
+        assert_eq!(names(&open(&disk).unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn a_topic_is_created_whole_or_not_at_all() {
+        let cuts = every_cut(
+            1,
+            |disk, created: &mut bool| {
+                let topics = open(disk)?;
+                let topic = topics.create("orders", 2, LogConfig::default(), [7; 16]);
+                topic.map_err(|_| io::Error::other("not created"))?;
+                *created = true;
+                Ok(())
+            },
+            |disk, created| {
+                let topics = open(disk).map_err(|error| error.to_string())?;
+                let found = topics.catalog().by_name("orders").map(|it| it.partitions.len());
+                match (created, found) {
+                    (_, Some(2)) | (false, None) => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            },
+        );
+        cuts.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    #[test]
+    fn after_a_clean_shutdown_everything_is_there() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        let topic = topics.create("orders", 1, LogConfig::default(), [7; 16]).unwrap();
+        let record = Record { value: Some(b"x"), ..Record::default() };
+        topic.partitions[0].append(&batch_of(1, &[record])).unwrap();
+        topics.close().unwrap();
+        disk.crash();
+
+        let topics = open(&disk).unwrap();
+        let offsets = topics.catalog().by_name("orders").unwrap().partitions[0].offsets();
+        assert_eq!((offsets.next_offset, offsets.high_watermark), (1, 1));
+        assert!(!disk.list("").unwrap().contains(&CLEAN_SHUTDOWN_FILE.to_owned()));
+    }
+}
