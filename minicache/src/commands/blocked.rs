@@ -24,6 +24,7 @@ use crate::engine::object::{Container, Value};
 use crate::format::number::parse_f64;
 use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::OwnedArgs;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A command that waits.
@@ -118,7 +119,8 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
     // From the claim to its end the shards of all its keys stay locked, so that a timeout or a
     // disconnection on another core finds the command either before it began or after it ended.
     let outer_db = std::mem::replace(&mut executor.keyspace.db, key.0);
-    executor.lock_for(blocked.command, args, &mut None);
+    let mut key_hash = None;
+    executor.lock_for(blocked.command, args, &mut key_hash);
     let exists = executor.keyspace.exists(executor.keyspace.key(&key.1));
     if !exists || !cache.registry.blocked.claim(id) {
         executor.keyspace.db = outer_db;
@@ -136,7 +138,7 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
         cache,
         counters: executor.counters,
         settings: executor.settings,
-        key_hash: None,
+        key_hash: Cell::new(key_hash),
         out: &mut reply,
         mode: Mode::Retry,
         ready_key: Some(&key.1),

@@ -21,6 +21,7 @@ use crate::engine::keyspace::Keyspace;
 use crate::engine::timestamp::Timestamp;
 use crate::wire::reply::Reply;
 use crate::wire::request::Args;
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 /// Of the quick commands the first so many are timed each; then one in so many, which counts for
@@ -100,7 +101,7 @@ impl<'c> Executor<'c> {
         };
         let writes = match &session.transaction {
             Some(open) if command.name == "exec" => {
-                open.commands.iter().any(|(command, _)| changes(command))
+                open.commands.iter().any(|queued| changes(queued.command))
             }
             _ => changes(command),
         };
@@ -204,7 +205,7 @@ impl<'c> Executor<'c> {
                 cache: executor.cache,
                 counters: executor.counters,
                 settings,
-                key_hash,
+                key_hash: Cell::new(key_hash),
                 out,
                 mode,
                 ready_key,
@@ -333,7 +334,7 @@ impl<'c> Executor<'c> {
     /// The set of shards of a command's keys.
     pub fn shards_for(&self, command: &Command, args: Args, key_hash: &mut Option<u64>) -> u64 {
         let shards = &self.cache.shards;
-        if command.flags.has(Flags::ALL_KEYS) {
+        if command.flags.has(Flags::ALL_KEYS) || shards.len() == 1 {
             return u64::MAX >> (64 - shards.len());
         }
         let mut set = 0;
@@ -424,10 +425,70 @@ fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
 fn needs_memory(session: &Session, command: &Command) -> bool {
     match (&session.transaction, command.name) {
         (Some(open), "exec") => {
-            open.commands.iter().any(|(command, _)| command.flags.has(Flags::DENYOOM))
+            open.commands.iter().any(|queued| queued.command.flags.has(Flags::DENYOOM))
         }
         (Some(_), "discard" | "quit" | "reset") => false,
         (Some(_), _) => true,
         (None, _) => command.flags.has(Flags::DENYOOM),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::commands::testing::Fixture;
+    use crate::engine::hashing::tests::KEYS_HASHED;
+
+    /// How many keys a command hashes.
+    fn hashes(fixture: &mut Fixture, line: &str) -> usize {
+        let before = KEYS_HASHED.get();
+        fixture.run(line);
+        KEYS_HASHED.get() - before
+    }
+
+    #[test]
+    fn a_command_hashes_each_of_its_keys_once() {
+        for shards in [1, 16] {
+            let mut fixture = Fixture::sharded(shards, &[]);
+            let long = "x".repeat(100);
+            for line in [
+                "SET k v",
+                "GET k",
+                "GET missing",
+                // The next four move the entry: to a slot with a deadline, of another size, to the
+                // heap and back.
+                "SET k v EX 100",
+                "PERSIST k",
+                &format!("SET k {long}"),
+                "SET k 1 XX GET",
+                "INCR k",
+                "GETSET k v",
+                "APPEND k w",
+                "EXPIRE k 100",
+                "GETDEL k",
+                "LPUSH list a b c",
+                "LPOP list 3",
+                "HSET hash field value",
+                "ZADD zset 1 member",
+                "DEL zset",
+            ] {
+                assert_eq!(hashes(&mut fixture, line), 1, "{line}, {shards} shards");
+            }
+
+            fixture.run("MULTI");
+            fixture.run("SET a 1");
+            fixture.run("SET b 2 EX 100");
+            assert_eq!(hashes(&mut fixture, "EXEC"), 2, "{shards} shards");
+        }
+    }
+
+    #[test]
+    fn on_one_shard_a_command_hashes_several_keys_once_each() {
+        let mut fixture = Fixture::sharded(1, &[]);
+        for line in ["MSET a 1 b 2 c 3", "MGET a b c", "DEL a b c"] {
+            assert_eq!(hashes(&mut fixture, line), 3, "{line}");
+        }
+        fixture.run("MULTI");
+        fixture.run("MSET a 1 b 2 c 3");
+        assert_eq!(hashes(&mut fixture, "EXEC"), 3);
     }
 }

@@ -63,6 +63,7 @@ use crate::wire::reply::Reply;
 use crate::wire::request::Args;
 use session::Session;
 use stats::Counters;
+use std::cell::Cell;
 
 /// A command handler.
 pub type Handler = fn(&mut Call) -> Answer;
@@ -94,8 +95,8 @@ pub struct Call<'a, 'c> {
     pub counters: &'c Counters,
     /// The parameters of this batch.
     pub settings: &'a Settings,
-    /// The hash of argument 1, if it is known already.
-    pub key_hash: Option<u64>,
+    /// The hash of argument 1, once it is known.
+    pub key_hash: Cell<Option<u64>>,
     /// Where its reply goes.
     pub out: &'a mut Reply,
     /// How it came to run.
@@ -112,13 +113,19 @@ impl<'a> Call<'a, '_> {
         self.args.at(index)
     }
 
-    /// The argument at `index` as a key. Hashes it, unless that was done to find its shard: call it
-    /// once per key.
+    /// The argument at `index` as a key. Argument 1 is hashed at most once per command, any other
+    /// at each call.
     pub fn key(&self, index: usize) -> Key<'a> {
         let bytes = self.args.at(index);
-        match (index, self.key_hash) {
+        match (index, self.key_hash.get()) {
             (1, Some(hash)) => self.cache.shards.key_with_hash(bytes, hash),
-            _ => self.cache.shards.key(bytes),
+            _ => {
+                let key = self.cache.shards.key(bytes);
+                if index == 1 {
+                    self.key_hash.set(Some(key.hash));
+                }
+                key
+            }
         }
     }
 

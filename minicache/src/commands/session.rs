@@ -55,11 +55,21 @@ pub struct Session {
 #[derive(Default)]
 pub struct Transaction {
     /// In the order they came.
-    pub commands: Vec<(&'static Command, OwnedArgs)>,
+    pub commands: Vec<Queued>,
     /// Whether one could not be queued, so that `EXEC` must refuse.
     pub poisoned: bool,
     /// Bytes they take.
     pub bytes: usize,
+}
+
+/// A command between `MULTI` and `EXEC`.
+pub struct Queued {
+    /// The command.
+    pub command: &'static Command,
+    /// Its arguments.
+    pub args: OwnedArgs,
+    /// The hash of argument 1, once `EXEC` has computed it to find the shard.
+    pub key_hash: Option<u64>,
 }
 
 /// `CLIENT REPLY`.

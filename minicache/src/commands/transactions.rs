@@ -19,7 +19,7 @@
 //! is run is an error in the array, and the others are run all the same.
 
 use super::{Call, Command, Executor, Mode};
-use crate::commands::session::{Session, Transaction};
+use crate::commands::session::{Queued, Session, Transaction};
 use crate::engine::error::{Answer, Error};
 use crate::engine::keyspace::Keyspace;
 use crate::wire::reply::Reply;
@@ -111,7 +111,7 @@ pub(super) fn queue(
         && !open.poisoned
     {
         open.bytes += args.iter().map(|argument| WORD_BYTES + argument.len()).sum::<usize>();
-        open.commands.push((command, args.to_owned()));
+        open.commands.push(Queued { command, args: args.to_owned(), key_hash: None });
     }
     out.simple("QUEUED");
     Ok(())
@@ -154,14 +154,19 @@ impl Executor<'_> {
         })
     }
 
-    fn run_queue(&mut self, session: &mut Session, open: Transaction, out: &mut Reply) -> Answer {
+    fn run_queue(
+        &mut self,
+        session: &mut Session,
+        mut open: Transaction,
+        out: &mut Reply,
+    ) -> Answer {
         if open.poisoned {
             unwatch_all(&mut self.keyspace, session);
             return Err(Error::new("EXECABORT Transaction discarded because of previous errors."));
         }
         let mut shards = shards_watched(&self.keyspace, session);
-        for (command, args) in &open.commands {
-            shards |= self.shards_for(command, args.as_args(), &mut None);
+        for queued in &mut open.commands {
+            shards |= self.shards_for(queued.command, queued.args.as_args(), &mut queued.key_hash);
         }
         self.keyspace.lock(shards);
         if !unwatch_all(&mut self.keyspace, session) {
@@ -169,10 +174,11 @@ impl Executor<'_> {
             return Ok(());
         }
         out.array(open.commands.len());
-        for (command, args) in &open.commands {
+        for Queued { command, args, key_hash } in &open.commands {
             // One of them may have been HELLO.
             out.protocol = session.protocol;
-            let answer = self.call(session, command, args.as_args(), out, Mode::Transaction, None);
+            let (args, mode) = (args.as_args(), Mode::Transaction);
+            let answer = self.call(session, command, args, out, mode, *key_hash);
             answer.unwrap_or_else(|error| self.report(&error, out));
         }
         Ok(())

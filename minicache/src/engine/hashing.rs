@@ -27,9 +27,22 @@ pub fn fix() -> bool {
     SECRET.set(RandomState::with_seeds(1, 2, 3, 4)).is_ok()
 }
 
+/// Hashes a key. Tests count the calls: a command hashes each of its keys once.
+pub fn hash_key(hasher: &RandomState, key: &[u8]) -> u64 {
+    #[cfg(test)]
+    tests::KEYS_HASHED.with(|count| count.set(count.get() + 1));
+    hasher.hash_one(key)
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How many keys this thread has hashed.
+        pub(crate) static KEYS_HASHED: Cell<usize> = const { Cell::new(0) };
+    }
 
     #[test]
     fn one_process_has_one_hash() {

@@ -301,7 +301,7 @@ impl<'c> Keyspace<'c> {
         let Value::Short(text) = shard.value(at.handle) else { return at };
         let fresh = NewValue::Object(Object::Text(text.to_vec()));
         let life = Lifetime { deadline: shard.deadline(at.handle), now_ms };
-        Location { handle: shard.replace(db, at.handle, key.bytes, fresh, life), ..at }
+        Location { handle: shard.replace(db, at.handle, key, fresh, life), ..at }
     }
 
     /// Stores a string, whatever the key held before; `deadline` in Unix milliseconds.
@@ -327,7 +327,7 @@ impl<'c> Keyspace<'c> {
             let empty = Object::Text(Vec::new());
             self.parts.shards.lazy_free.object(std::mem::replace(object, empty), true);
         }
-        shard.replace(db, at.handle, key.bytes, fresh, life);
+        shard.replace(db, at.handle, key, fresh, life);
     }
 
     /// Stores a number under a key that holds a string or nothing; the deadline stays.
@@ -362,7 +362,7 @@ impl<'c> Keyspace<'c> {
     pub fn delete(&mut self, key: Key, lazily: bool) -> bool {
         let Some(at) = self.look_up(key, false) else { return false };
         let db = self.db;
-        if let Some(object) = self.guards[at.guard].1.shard.remove(db, at.handle) {
+        if let Some(object) = self.guards[at.guard].1.shard.remove_hashed(db, at.handle, key.hash) {
             self.parts.shards.lazy_free.object(object, lazily);
         }
         true
@@ -392,7 +392,7 @@ impl<'c> Keyspace<'c> {
             Value::Short(text) => Some(Owned::short(text)),
             Value::Object(_) => None,
         };
-        let object = shard.remove(db, at.handle).map(Owned::Object);
+        let object = shard.remove_hashed(db, at.handle, key.hash).map(Owned::Object);
         Some(Record { value: object.or(short)?, deadline, clock })
     }
 
@@ -439,7 +439,7 @@ impl<'c> Keyspace<'c> {
         let life = Lifetime { deadline, now_ms: self.now.ms };
         let db = self.db;
         if let Some(at) = self.look_up(key, false) {
-            self.guards[at.guard].1.shard.set_deadline(db, at.handle, life);
+            self.guards[at.guard].1.shard.set_deadline(db, at.handle, key, life);
         }
     }
 

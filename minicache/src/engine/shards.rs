@@ -100,7 +100,7 @@ impl Shards {
 
     /// Hashes a key and finds its shard. Once per key and command.
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        self.key_with_hash(bytes, self.hasher.hash_one(bytes))
+        self.key_with_hash(bytes, hashing::hash_key(&self.hasher, bytes))
     }
 
     /// The key of a hash that was computed before.

@@ -28,8 +28,8 @@ pub fn unlink(c: &mut Call) -> Answer {
 
 fn delete(c: &mut Call, lazily: bool) -> Answer {
     let mut removed = 0;
-    for key in c.args.from(1).iter() {
-        let key = c.keyspace.key(key);
+    for index in 1..c.args.len() {
+        let key = c.key(index);
         if c.keyspace.delete(key, lazily) {
             c.keyspace.changed(Events::GENERIC, "del", key);
             removed += 1;

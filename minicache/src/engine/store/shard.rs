@@ -24,6 +24,8 @@ use super::slab::{Handle, SHARED_MAX, Slab};
 use super::wheel::LEVELS;
 use crate::engine::eviction::policy::Policy;
 use crate::engine::eviction::pool::{Candidate, Pool};
+use crate::engine::hashing::hash_key;
+use crate::engine::key::Key;
 use crate::engine::object::{Object, Str, Value};
 use crate::engine::rng::Rng;
 use crate::format::entry::{self, EntryValue};
@@ -217,7 +219,7 @@ impl Shard {
         life: Lifetime,
         clock: u32,
     ) -> Handle {
-        self.insert_hashed(db, key, self.hasher.hash_one(key), fresh, life, clock)
+        self.insert_hashed(db, key, hash_key(&self.hasher, key), fresh, life, clock)
     }
 
     /// Adds a key that does not exist and whose hash is known.
@@ -237,7 +239,8 @@ impl Shard {
         // The table may split a bucket and asks for the hashes of the keys in it. They are not
         // stored anywhere: hashing a few keys again is cheaper than 8 bytes per key.
         let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
-        databases[db].table.insert(hash, handle, |id| hasher.hash_one(entry::key(slab.slot(id))));
+        let hash_of = |id| hash_key(hasher, entry::key(slab.slot(id)));
+        databases[db].table.insert(hash, handle, hash_of);
         if life.deadline.is_some() {
             databases[db].wheel.insert(slab, handle, life.now_ms);
         }
@@ -250,7 +253,7 @@ impl Shard {
         &mut self,
         db: usize,
         handle: Handle,
-        key: &[u8],
+        key: Key,
         fresh: NewValue<'_>,
         life: Lifetime,
     ) -> Handle {
@@ -263,13 +266,13 @@ impl Shard {
             return handle;
         }
         self.drop_object(handle);
-        let stored = self.store(key, fresh, life.deadline);
+        let stored = self.store(key.bytes, fresh, life.deadline);
         self.rewrite(db, handle, key, stored, life)
     }
 
     /// Replaces the deadline. Returns the handle, which changes if the entry does not fit its slot
     /// any more.
-    pub fn set_deadline(&mut self, db: usize, handle: Handle, life: Lifetime) -> Handle {
+    pub fn set_deadline(&mut self, db: usize, handle: Handle, key: Key, life: Lifetime) -> Handle {
         let slot = self.contents.slab.slot_mut(handle);
         let wheel = &mut self.contents.databases[db].wheel;
 
@@ -284,11 +287,17 @@ impl Shard {
 
         // The size changes, so key and value move, perhaps within the same slot.
         let copy = slot.to_vec();
-        self.rewrite(db, handle, entry::key(&copy), entry::value(&copy), life)
+        self.rewrite(db, handle, key, entry::value(&copy), life)
     }
 
     /// Removes an entry and returns its object if it has one.
     pub fn remove(&mut self, db: usize, handle: Handle) -> Option<Object> {
+        let hash = hash_key(&self.hasher, self.key(handle));
+        self.remove_hashed(db, handle, hash)
+    }
+
+    /// Removes an entry whose key's hash is known and returns its object if it has one.
+    pub fn remove_hashed(&mut self, db: usize, handle: Handle, hash: u64) -> Option<Object> {
         let object = match entry::value(self.contents.slab.slot(handle)) {
             EntryValue::Object(id) => self.take_object(id),
             _ => None,
@@ -300,8 +309,7 @@ impl Shard {
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);
         }
-        let hash_of = |id| hasher.hash_one(entry::key(slab.slot(id)));
-        table.remove(hash_of(handle), handle, hash_of);
+        table.remove(hash, handle, |id| hash_key(hasher, entry::key(slab.slot(id))));
         slab.free(handle);
         object
     }
@@ -401,7 +409,7 @@ impl Shard {
     /// The handle of an eviction candidate, or `None` if its key was deleted or, with
     /// `volatile_only`, has no deadline any more.
     pub fn find_eligible(&self, candidate: &Candidate, volatile_only: bool) -> Option<Handle> {
-        let hash = self.hasher.hash_one(&*candidate.key);
+        let hash = hash_key(&self.hasher, &candidate.key);
         self.find(candidate.db, hash, &candidate.key).filter(|handle| {
             !volatile_only || entry::has_deadline(self.contents.slab.slot(*handle))
         })
@@ -424,7 +432,7 @@ impl Shard {
     fn relocate(&mut self, old: Handle) {
         let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
         let bytes = slab.slot(old).to_vec();
-        let hash = hasher.hash_one(entry::key(&bytes));
+        let hash = hash_key(hasher, entry::key(&bytes));
         let new = slab.take(bytes.len());
         slab.slot_mut(new).copy_from_slice(&bytes);
 
@@ -503,26 +511,26 @@ impl Shard {
         &mut self,
         db: usize,
         handle: Handle,
-        key: &[u8],
+        key: Key,
         stored: EntryValue<'_>,
         life: Lifetime,
     ) -> Handle {
-        let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
+        let Contents { slab, databases, .. } = &mut self.contents;
         let Keyspace { table, wheel } = &mut databases[db];
         let clock = entry::clock(slab.slot(handle));
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);
         }
 
-        let size = entry::size_of(key, stored, life.deadline);
+        let size = entry::size_of(key.bytes, stored, life.deadline);
         let mut new = handle;
         if !slab.fits(handle, size) {
             new = slab.take(size);
-            table.replace(hasher.hash_one(key), handle, new);
+            table.replace(key.hash, handle, new);
             slab.free(handle);
         }
 
-        entry::write(slab.slot_mut(new), key, stored, life.deadline, clock);
+        entry::write(slab.slot_mut(new), key.bytes, stored, life.deadline, clock);
         if life.deadline.is_some() {
             wheel.insert(slab, new, life.now_ms);
         }

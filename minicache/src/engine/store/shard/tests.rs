@@ -14,8 +14,12 @@ fn add(shard: &mut Shard, db: usize, key: &str, text: &[u8], deadline: Option<i6
     shard.insert(db, key.as_bytes(), NewValue::Text(text), life, 0);
 }
 
+fn key<'k>(shard: &Shard, bytes: &'k [u8]) -> Key<'k> {
+    Key { bytes, hash: hash_key(&shard.hasher, bytes), shard: 0 }
+}
+
 fn find(shard: &Shard, db: usize, key: &str) -> Option<Handle> {
-    shard.find(db, shard.hasher.hash_one(key.as_bytes()), key.as_bytes())
+    shard.find(db, hash_key(&shard.hasher, key.as_bytes()), key.as_bytes())
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn a_candidate_that_was_deleted_or_made_persistent_is_not_eligible() {
     assert_eq!((found.0, shard.key(found.1)), (1, &b"volatile"[..]));
     let candidate = Candidate { db: 1, key: b"volatile"[..].into(), coldness: 1 };
     let life = Lifetime { deadline: None, now_ms: NOW };
-    let handle = shard.set_deadline(1, found.1, life);
+    let handle = shard.set_deadline(1, found.1, key(&shard, b"volatile"), life);
     assert_eq!(shard.find_eligible(&candidate, true), None);
     assert_eq!(shard.find_eligible(&candidate, false), Some(handle));
     shard.remove(1, handle);
@@ -92,7 +96,7 @@ fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
         for deadline in [None, Some(NOW + 5), Some(1 << 50), None] {
             let handle = find(&shard, 0, "k").expect("it is there");
             let life = Lifetime { deadline, now_ms: NOW };
-            shard.replace(0, handle, b"k", NewValue::Text(text), life);
+            shard.replace(0, handle, key(&shard, b"k"), NewValue::Text(text), life);
             let handle = find(&shard, 0, "k").expect("it is still there");
             let found = shard.value(handle).as_str().map(Str::to_vec);
             assert_eq!((found, shard.deadline(handle)), (Some(text.to_vec()), deadline));
