@@ -33,22 +33,11 @@ const BUSY: u8 = 0;
 const WAITING: u8 = 1;
 const CLOSING: u8 = 2;
 
-/// The state of one connection: busy at first.
-#[derive(Debug)]
+/// The state of one connection: busy at first, which is 0 and therefore the default.
+#[derive(Debug, Default)]
 pub struct IdleState(AtomicU8);
 
-impl Default for IdleState {
-    fn default() -> IdleState {
-        IdleState::new()
-    }
-}
-
 impl IdleState {
-    /// A busy connection.
-    pub fn new() -> IdleState {
-        IdleState(AtomicU8::new(BUSY))
-    }
-
     /// The connection's thread is about to wait for a request. Returns false if the connection
     /// should end instead. One compare-and-swap on a word that no other thread writes until
     /// shutdown.
@@ -76,17 +65,17 @@ mod tests {
 
     #[test]
     fn the_three_orders_at_the_head_of_the_file() {
-        let before = IdleState::new();
+        let before = IdleState::default();
         assert!(!before.close());
         assert!(!before.begin_wait());
 
-        let between = IdleState::new();
+        let between = IdleState::default();
         assert!(between.begin_wait());
         assert!(between.close());
         between.end_wait();
         assert!(!between.begin_wait());
 
-        let after = IdleState::new();
+        let after = IdleState::default();
         assert!(after.begin_wait());
         after.end_wait();
         assert!(!after.close());

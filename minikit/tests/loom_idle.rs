@@ -12,7 +12,7 @@ use minikit::idle::IdleState;
 #[test]
 fn a_busy_connection_is_not_cut_and_a_waiting_one_is_not_forgotten() {
     loom::model(|| {
-        let state = Arc::new(IdleState::new());
+        let state = Arc::new(IdleState::default());
         let other = Arc::clone(&state);
         let shutdown = thread::spawn(move || other.close());
 

@@ -96,24 +96,17 @@ impl Drop for Admin {
 pub fn start(address: SocketAddr, engine: Arc<impl Inspect>) -> Result<Admin, ServerError> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().map_err(ServerError::Start)?;
-    let (listener, address) = {
-        let _inside = runtime.enter();
-        bind(address).map_err(|source| ServerError::Listen { flag: "--admin", address, source })?
-    };
+    let listener = runtime
+        .block_on(TcpListener::bind(address))
+        .map_err(|source| ServerError::Listen { flag: "--admin", address, source })?;
+    let address = listener.local_addr().map_err(ServerError::Start)?;
+
     let shutdown = Shutdown::new();
     let until = shutdown.clone();
     let answer = move || runtime.block_on(answer_all(Listener::Tcp(listener), engine, until));
     let thread =
         thread::Builder::new().name("admin".into()).spawn(answer).map_err(ServerError::Start)?;
     Ok(Admin { address, shutdown, thread: Some(thread) })
-}
-
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 async fn answer_all(listener: Listener, engine: Arc<impl Inspect>, until: Shutdown) {

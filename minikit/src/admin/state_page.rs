@@ -73,15 +73,17 @@ impl StatePage {
 
     /// The whole page.
     pub(super) fn to_html(&self) -> String {
-        let title = escaped(&self.title);
-        let mut out = String::new();
-        out += &format!("{HEAD}<title>{title}</title>\n<style>{STYLE}</style>\n");
-        out += &format!("<main>\n<h1>{title}</h1>\n");
+        let mut sections = String::new();
         for section in &self.sections {
-            section.write_html(&mut out);
+            section.write_html(&mut sections);
         }
-        out += &format!("</main>\n<footer>{FOOT}</footer>\n<script>{SCRIPT}</script>\n");
-        out
+        format!(
+            include_str!("state_page.html"),
+            title = escaped(&self.title),
+            sections = sections,
+            style = include_str!("state_page.css"),
+            script = include_str!("state_page.js"),
+        )
     }
 }
 
@@ -166,21 +168,6 @@ fn escaped(text: &str) -> String {
     steps.iter().fold(text.to_owned(), |text, (from, to)| text.replace(*from, to))
 }
 
-const HEAD: &str = "<!doctype html>
-<html lang=\"en\">
-<meta charset=\"utf-8\">
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
-<meta name=\"color-scheme\" content=\"light dark\">
-<link rel=\"icon\" href=\"data:,\">
-<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>
-";
-
-const FOOT: &str = "Refreshed every two seconds. <a href=\"/xray.json\">JSON</a> \
-<a href=\"/xray.txt\">text</a> <a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a>";
-
-const STYLE: &str = include_str!("state_page.css");
-const SCRIPT: &str = include_str!("state_page.js");
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +234,7 @@ LEVELS
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
-        assert_eq!(page.matches("<script>").count(), 1, "its own one");
+        assert_eq!(page.matches("<script>").count(), 1, "the page's own");
     }
 
     #[test]

@@ -162,20 +162,16 @@ pub fn print_ready(engine: &Engine, bound: &Bound) {
 /// by default from `info` up. Only the first call in a process counts.
 fn log_to_stderr() {
     let wish = std::env::var("RUST_LOG").unwrap_or_default();
+    let wish = if wish.is_empty() { "info" } else { &wish };
     let (filter, misread) = match wish.parse::<Targets>() {
-        Ok(filter) if !wish.is_empty() => (filter, None),
-        Ok(_) => (info(), None),
-        Err(error) => (info(), Some(error)),
+        Ok(filter) => (filter, None),
+        Err(error) => (Targets::new().with_default(LevelFilter::INFO), Some(error)),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     if let Some(error) = misread {
         tracing::warn!("RUST_LOG={wish} is not understood ({error}); logging from `info` up");
     }
-}
-
-fn info() -> Targets {
-    Targets::new().with_default(LevelFilter::INFO)
 }
 
 #[cfg(test)]

@@ -39,10 +39,11 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, kill_process, kill_process_group};
+
+use crate::sync::{Arc, Condvar, Mutex};
 
 pub use crate::raw::{cpu_set, tie_to_parent};
 pub use crate::wait::{PATIENCE, wait_until};
@@ -274,18 +275,18 @@ struct Written {
 impl Output {
     /// Reads `source` to its end on a thread of its own.
     fn collect(self: &Arc<Output>, stream: Stream, source: impl Read + Send + 'static) {
-        self.lock().open_streams += 1;
+        self.written.lock().open_streams += 1;
         let output = Arc::clone(self);
         std::thread::spawn(move || {
             let mut source = BufReader::new(source);
             let mut line = Vec::new();
             while matches!(source.read_until(b'\n', &mut line), Ok(1..)) {
                 let text = String::from_utf8_lossy(&line).into_owned();
-                output.lock().lines.push((stream, text));
+                output.written.lock().lines.push((stream, text));
                 output.changed.notify_all();
                 line.clear();
             }
-            output.lock().open_streams -= 1;
+            output.written.lock().open_streams -= 1;
             output.changed.notify_all();
         });
     }
@@ -294,7 +295,7 @@ impl Output {
     #[track_caller]
     fn wait<T>(&self, what: &str, find: impl Fn(&Written) -> Option<T>) -> T {
         let start = Instant::now();
-        let mut written = self.lock();
+        let mut written = self.written.lock();
         loop {
             if let Some(found) = find(&written) {
                 return found;
@@ -305,8 +306,7 @@ impl Output {
                 drop(written);
                 panic!("no {what:?}: {why}{}", self.tail());
             }
-            let waited = self.changed.wait_timeout(written, left);
-            written = waited.unwrap_or_else(PoisonError::into_inner).0;
+            written = self.changed.wait_timeout(written, left).0;
         }
     }
 
@@ -320,12 +320,8 @@ impl Output {
     }
 
     fn tail(&self) -> String {
-        let all = self.lock().lines.iter().map(|line| line.1.as_str()).collect::<String>();
+        let all = self.written.lock().lines.iter().map(|line| line.1.as_str()).collect::<String>();
         tail(&all, TAIL_LINES)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Written> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -116,7 +116,7 @@ impl<'a> Hexdump<'a> {
     /// table.
     pub fn bytes(&mut self, length: usize, name: &str, meaning: impl Into<String>) {
         let value = text(self.next(length).unwrap_or_else(|cut| cut));
-        self.push(length, name.into(), value, meaning.into(), None);
+        self.value(length, name, value, meaning);
     }
 
     /// Describes the next `length` bytes, or the rest if there are fewer, as a part whose value

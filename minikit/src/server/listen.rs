@@ -22,7 +22,6 @@
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -170,9 +169,9 @@ fn bind_tcp(
 }
 
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let everywhere = |ip: IpAddr| ip.is_unspecified();
-    one.port() == other.port()
-        && (one.ip() == other.ip() || everywhere(one.ip()) || everywhere(other.ip()))
+    let (first, second) = (one.ip(), other.ip());
+    let same_ip = first == second || first.is_unspecified() || second.is_unspecified();
+    same_ip && one.port() == other.port()
 }
 
 /// `SO_REUSEADDR`: connections of an earlier server that linger in TIME_WAIT do not keep the port.

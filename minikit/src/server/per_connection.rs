@@ -151,7 +151,7 @@ impl Connection {
     fn new(stream: Stream) -> io::Result<Connection> {
         let detached = stream.detach()?;
         detached.socket.set_nonblocking(false)?;
-        Ok(Connection { detached, idle: IdleState::new() })
+        Ok(Connection { detached, idle: IdleState::default() })
     }
 }
 

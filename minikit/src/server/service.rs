@@ -6,9 +6,7 @@
 //!   └─ BlockingService  fn connection                 for `PerConnection`
 //! ```
 //!
-//! The head of [`server`](super) says which of the two an engine should implement. The server
-//! counts clients, refuses those above the limit, drains and handles signals in the same way for
-//! both; only the body of a connection differs.
+//! The head of [`server`](super) says which of the two an engine should implement.
 //!
 //! Redis counterpart: `acceptCommonHandler` and `readQueryFromClient` (`networking.c`). PostgreSQL
 //! counterpart: `BackendMain` (`tcop/backend_startup.c`), which serves one client in one process.
