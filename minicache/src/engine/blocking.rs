@@ -1,9 +1,9 @@
 //! Keys that blocked clients wait for (`blocked.c`): `BLPOP` and the other blocking commands.
 //!
-//! A blocking command that finds nothing registers a *waiter* under the keys it waits for. A command
-//! that puts something under such a key runs the commands of its waiters, the first come first, on
-//! their behalf. This registry knows the keys and the order; what a waiter is, it does not know
-//! (`commands/blocked.rs` stores the command word for word).
+//! A blocking command that finds nothing registers a *waiter* under the keys it waits for. A
+//! command that stores a value under such a key then runs the commands of the waiters, in the order
+//! in which they came. This registry knows keys and order only; `commands/blocked.rs` stores the
+//! command of each waiter.
 //!
 //! ```text
 //! client 7: BLPOP jobs 0      jobs is empty -> waiter 1, queue of jobs: [1]

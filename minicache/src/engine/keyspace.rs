@@ -3,7 +3,7 @@
 //! # Locks
 //!
 //! A command names its keys, so its shards are known before it runs. They are locked in ascending
-//! order, which is why two commands can never wait for each other:
+//! order, so two commands can never wait for each other:
 //!
 //! ```text
 //! MSET a 1 b 2    a in shard 5, b in shard 2     lock 2, lock 5, run
@@ -16,20 +16,20 @@
 //!
 //! # Reading and writing
 //!
-//! Reading a key does what Redis does in `lookupKey` (`db.c`): a key whose TTL has passed is removed
-//! on the spot, the eviction policy learns of the use, hits and misses are counted. After changing a
-//! key a command calls [`Keyspace::changed`], which does what `signalModifiedKey` and
+//! Reading a key does what Redis does in `lookupKey` (`db.c`): it removes a key whose TTL has
+//! passed, tells the eviction policy about the use, and counts a hit or a miss. After a command has
+//! changed a key, it calls [`Keyspace::changed`], which does what `signalModifiedKey` and
 //! `notifyKeyspaceEvent` do:
 //!
 //! ```text
 //! RPUSH jobs a    get_or_create(jobs)   a new list: clients blocked on it are served next
-//!                 changed(jobs)         dirty + 1; WATCH version + 1; client-side caches; event rpush
+//!                 changed(jobs)         dirty + 1, WATCH version + 1, client-side caches, event
 //! ```
 //!
 //! # Difference from Redis
 //!
-//! Redis passes a `redisDb *` and a key object; there every function may reach every key. Here a
-//! key outside the locked shards cannot be reached: a debug build panics, so that a command whose
+//! Redis passes a `redisDb *` and a key object, and every function can reach every key. Here only
+//! keys of locked shards can be reached. For any other key a debug build panics, so a command whose
 //! key specs are wrong fails its first test.
 
 use super::blocking::{DbKey, WaiterCount};
@@ -49,7 +49,8 @@ use super::tuning::Tuning;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::AtomicU64;
 
-/// What a keyspace works on: the keys, and everything that must learn of a change.
+/// The parts of the cache that a keyspace works on: the keys, and everything that a change of a key
+/// is reported to.
 #[derive(Clone, Copy)]
 pub struct Parts<'c> {
     /// The keys.
@@ -58,7 +59,7 @@ pub struct Parts<'c> {
     pub pubsub: &'c Mutex<PubSub>,
     /// Client-side caches.
     pub tracking: &'c Tracking,
-    /// How many clients wait for keys.
+    /// The number of clients that are blocked on keys.
     pub waiters: &'c WaiterCount,
     /// Counts changes (`server.dirty`). Only this core writes it.
     pub dirty: &'c AtomicU64,
@@ -68,31 +69,32 @@ pub struct Parts<'c> {
 
 /// The keyspace under a set of locks; see the head of the file.
 pub struct Keyspace<'c> {
-    /// What it works on.
+    /// The shards, and everything that a change is reported to.
     pub parts: Parts<'c>,
     /// The selected database.
     pub db: usize,
     /// The time of this batch.
     pub now: Timestamp,
-    /// Keys with a new list or sorted set while some client is blocked: the clients that wait for
+    /// Keys that got a new list or sorted set while some client is blocked. The clients blocked on
     /// them are served after the command.
     pub ready_keys: Vec<DbKey>,
-    /// What client-side caches must be told; `None` if there is nothing.
+    /// Changes that client-side caches do not know of yet; `None` if there are none.
     pub changes: Option<Box<Changes>>,
-    /// The set of locked shards.
+    /// The set of locked shards, a bit for each.
     held: u64,
     /// Their locks, in ascending order.
     guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
 }
 
-/// Where a key was found: the position of its shard's guard, and its entry.
+/// The location of a key: the position of its shard's guard, and the key's entry. Valid until the
+/// next change of the shard.
 #[derive(Clone, Copy)]
 struct Location {
     guard: usize,
     handle: Handle,
 }
 
-/// All there is to a key, for `RENAME`, `COPY` and `MOVE`.
+/// Everything stored under a key, for `RENAME`, `COPY` and `MOVE`.
 pub struct Record {
     /// Its value.
     pub value: Owned,
@@ -150,7 +152,8 @@ impl<'c> Keyspace<'c> {
     }
 
     /// Loads the entries of keys that the next commands name into the processor's caches, at most
-    /// [`PREFETCH_MAX`]; see `commands/run.rs`. Writes their hashes to `hashes` and returns how many.
+    /// [`PREFETCH_MAX`]; see `commands/run.rs`. Writes their hashes to `hashes` and returns their
+    /// number.
     ///
     /// Does nothing if there are several shards: each would have to be locked.
     pub fn prefetch<'k>(
@@ -175,6 +178,7 @@ impl<'c> Keyspace<'c> {
     /// Unlocks all shards.
     pub fn release(&mut self) {
         for (index, locked) in self.guards.drain(..) {
+            // The eviction loop reads this figure without the lock.
             self.parts.shards.note_free(index, &locked);
         }
         self.held = 0;
@@ -197,8 +201,8 @@ impl<'c> Keyspace<'c> {
         self.read_for(key, true)
     }
 
-    /// Reads a key for a command about the key itself, such as `TTL`: a hit or a miss, but not a use
-    /// (`LOOKUP_NOTOUCH`).
+    /// Reads a key for a command about the key itself, such as `TTL`: a hit or a miss, but not a
+    /// use (`LOOKUP_NOTOUCH`).
     pub fn read_without_touch(&mut self, key: Key) -> Option<Value<'_>> {
         self.read_for(key, false)
     }
@@ -282,8 +286,8 @@ impl<'c> Keyspace<'c> {
         object.and_then(T::of_mut).ok_or(Error::WRONG_TYPE)
     }
 
-    /// The bytes of a string that grows or changes in place, created if there is none. A string that
-    /// is stored in its entry moves to the heap and stays there.
+    /// The bytes of a string that grows or changes in place, created if there is none. A string
+    /// that is stored in its entry moves to the heap and stays there.
     pub fn text_mut(&mut self, key: Key) -> Result<&mut Vec<u8>, Error> {
         let at = match self.look_up(key, true) {
             None => self.add(key, NewValue::Object(Object::Text(Vec::new())), None),
@@ -319,8 +323,8 @@ impl<'c> Keyspace<'c> {
         let db = self.db;
         let shard = &mut self.guards[at.guard].1.shard;
 
-        // Overwriting frees the old value here and now. If another thread should do that, the value
-        // is moved out first, and an empty string takes its place.
+        // `replace` frees the old value at once. If another thread should free it, we move it out
+        // first and leave an empty string in its place.
         if self.parts.tuning.lazyfree_lazy_server_del
             && let Some(object) = shard.object_mut(at.handle)
         {
@@ -337,6 +341,8 @@ impl<'c> Keyspace<'c> {
             return;
         };
         let shard = &mut self.guards[at.guard].1.shard;
+
+        // A number is overwritten in its entry. A text is replaced, which may move the entry.
         if !shard.set_int(at.handle, number) {
             let deadline = shard.deadline(at.handle);
             self.set(key, NewValue::Int(number), deadline);
@@ -368,7 +374,7 @@ impl<'c> Keyspace<'c> {
         true
     }
 
-    /// Removes a key whose container is empty, and publishes `del`. Returns true if it was.
+    /// Removes a key if its container is empty, and publishes `del`. Returns true if it did.
     pub fn remove_if_empty<T: Container>(&mut self, key: Key) -> bool {
         let empty = match self.peek(key) {
             Some(Value::Object(object)) => T::of(object).is_some_and(T::is_empty),
@@ -381,13 +387,15 @@ impl<'c> Keyspace<'c> {
         empty
     }
 
-    /// Removes a key and returns all there is to it.
+    /// Removes a key and returns everything that was stored under it.
     pub fn take(&mut self, key: Key) -> Option<Record> {
         let at = self.look_up(key, true)?;
         let db = self.db;
         let shard = &mut self.guards[at.guard].1.shard;
         let deadline = shard.deadline(at.handle);
         let clock = Some(shard.clock(at.handle));
+
+        // A short value is copied, because it is part of the entry. An object is moved.
         let short = match shard.value(at.handle) {
             Value::Short(text) => Some(Owned::short(text)),
             Value::Object(_) => None,
@@ -405,7 +413,8 @@ impl<'c> Keyspace<'c> {
         Some(Record { value, deadline: self.deadline(key).flatten(), clock: None })
     }
 
-    /// Stores what was [taken](Self::take) or copied, whatever the key held before.
+    /// Stores what [`take`](Self::take) or [`copy`](Self::copy) returned, whatever the key held
+    /// before.
     pub fn restore(&mut self, key: Key, record: Record) {
         match record.value {
             Owned::Text(text) => self.set(key, NewValue::Verbatim(&text), record.deadline),
@@ -427,8 +436,8 @@ impl<'c> Keyspace<'c> {
 
     // ---- expiry ----
 
-    /// The deadline of a key in Unix milliseconds: `None` if there is no such key, `Some(None)` if
-    /// it does not expire.
+    /// The deadline of a key in Unix milliseconds: `None` if the key does not exist, `Some(None)`
+    /// if it does not expire.
     pub fn deadline(&mut self, key: Key) -> Option<Option<i64>> {
         let at = self.look_up(key, false)?;
         Some(self.guards[at.guard].1.shard.deadline(at.handle))
@@ -443,8 +452,8 @@ impl<'c> Keyspace<'c> {
         }
     }
 
-    /// Removes the expired keys of a database from one locked shard, dealing with at most `budget`
-    /// keys (`activeExpireCycle`). Returns true if none is left.
+    /// Removes the expired keys of a database from one locked shard (`activeExpireCycle`). Removes
+    /// or moves at most `budget` keys. Returns true if no expired key is left.
     pub fn expire_due(&mut self, shard: usize, db: usize, mut budget: usize) -> bool {
         let guard = self.guard_index(shard);
         while budget > 0 {
@@ -458,7 +467,8 @@ impl<'c> Keyspace<'c> {
         false
     }
 
-    /// Removes an expired key and tells everybody concerned (`deleteExpiredKeyAndPropagate`).
+    /// Removes an expired key and reports it: to transactions, client-side caches and subscribers
+    /// (`deleteExpiredKeyAndPropagate`).
     fn remove_expired(&mut self, at: Location, db: usize) {
         let locked = &mut self.guards[at.guard].1;
         let key = locked.shard.key(at.handle).to_vec();
@@ -479,15 +489,16 @@ impl<'c> Keyspace<'c> {
         self.parts.publish_event(Events::EXPIRED, db, "expired", &key);
     }
 
-    // ---- what others must learn ----
+    // ---- reporting changes ----
 
-    /// Announces that a key was changed: counts it, tells clients that watch, cache or listen.
+    /// Reports that a key was changed: counts the change, and informs transactions that watch the
+    /// key, client-side caches, and subscribers of keyspace events.
     pub fn changed(&mut self, class: Events, event: &str, key: Key) {
         self.touched(key);
         self.notify(class, event, key.bytes);
     }
 
-    /// Announces that a key was changed, without a keyspace event (`signalModifiedKey`).
+    /// Reports that a key was changed, without a keyspace event (`signalModifiedKey`).
     pub fn touched(&mut self, key: Key) {
         add(self.parts.dirty, 1);
         let db = self.db;
@@ -500,12 +511,12 @@ impl<'c> Keyspace<'c> {
         }
     }
 
-    /// Counts changes that were not announced one by one.
+    /// Counts changes that were not reported one by one.
     pub fn count_changes(&mut self, changes: usize) {
         add(self.parts.dirty, changes as u64);
     }
 
-    /// Publishes a keyspace event, if its class is switched on.
+    /// Publishes a keyspace event if its class is enabled.
     pub fn notify(&self, class: Events, event: &str, key: &[u8]) {
         self.parts.publish_event(class, self.db, event, key);
     }
@@ -516,8 +527,8 @@ impl<'c> Keyspace<'c> {
         self.changes.get_or_insert_default().push(change);
     }
 
-    /// Invalidates what the command of client `author` has changed in the caches of clients that
-    /// have read it.
+    /// Invalidates the keys that the command of client `author` has changed, in the caches of the
+    /// clients that have read them.
     pub fn invalidate(&mut self, author: u64) {
         if let Some(changes) = &mut self.changes {
             self.parts.tracking.invalidate(changes, Some(author));
@@ -558,7 +569,8 @@ impl<'c> Keyspace<'c> {
 
     // ---- lookup ----
 
-    /// Passes a key's shard and entry to `look`, for `OBJECT` and `DEBUG`; no use, hit or miss.
+    /// Passes a key's shard and entry to `look`, for `OBJECT` and `DEBUG`; neither a use nor a hit
+    /// or miss.
     pub fn inspect<T>(&mut self, key: Key, look: impl FnOnce(&Shard, Handle) -> T) -> Option<T> {
         let at = self.look_up(key, false)?;
         Some(look(&self.guards[at.guard].1.shard, at.handle))
@@ -575,6 +587,8 @@ impl<'c> Keyspace<'c> {
         let guard = self.guard_index(key.shard);
         let shard = &mut self.guards[guard].1.shard;
         let Some(handle) = shard.find(self.db, key.hash, key.bytes) else { return (guard, None) };
+
+        // An expired key must never be seen, even if the wheel has not come to it yet.
         if !shard.visit(handle, self.now.ms, touch.then_some(&*self.parts.tuning.policy)) {
             self.remove_expired(Location { guard, handle }, self.db);
             return (guard, None);
@@ -584,8 +598,8 @@ impl<'c> Keyspace<'c> {
 
     /// Adds a key that does not exist (`dbAdd`).
     fn add(&mut self, key: Key, fresh: NewValue<'_>, deadline: Option<i64>) -> Location {
-        // Only a key that is new can be ready. As in Redis, a list that replaces another value, as
-        // by `SORT … STORE`, serves nobody.
+        // Only a new key can make a blocked client ready. A list that replaces another value, as
+        // with `SORT … STORE`, does not, as in Redis.
         let may_serve = matches!(fresh, NewValue::Object(Object::List(_) | Object::ZSet(_)));
         if may_serve && self.parts.waiters.get() > 0 {
             self.ready_keys.push((self.db, key.bytes.into()));
@@ -619,7 +633,8 @@ impl<'c> Keyspace<'c> {
 
 impl Drop for Keyspace<'_> {
     fn drop(&mut self) {
-        // Usually the batch has released its locks already.
+        // Usually the batch has released its locks already. Invalidations are sent after that,
+        // because sending locks a client's mailbox and may wake another core.
         if self.held != 0 {
             self.release();
         }
@@ -630,7 +645,7 @@ impl Drop for Keyspace<'_> {
 }
 
 impl Parts<'_> {
-    /// Publishes a keyspace event of this class on the channels that are switched on (`notify.c`).
+    /// Publishes a keyspace event of this class on the channels that are enabled (`notify.c`).
     pub fn publish_event(&self, class: Events, db: usize, event: &str, key: &[u8]) {
         let wanted = self.tuning.notify_keyspace_events;
         if wanted.contains(class) {
@@ -638,7 +653,7 @@ impl Parts<'_> {
         }
     }
 
-    /// Tells client-side caches and subscribers of keyspace events of an eviction.
+    /// Reports an eviction to client-side caches and to subscribers of keyspace events.
     pub fn publish_eviction(&self, evicted: EvictedKey) {
         let EvictedKey { db, key } = evicted;
         if self.tracking.any() {

@@ -12,8 +12,8 @@
 //!
 //! A message is data. The receiving connection encodes it, because only that connection knows
 //! which protocol it speaks by then (`commands/messages.rs`). The bytes of a message are shared, so
-//! a publication to a thousand clients is copied once. Redis has one thread, so `addReplyPubsubMessage`
-//! (`pubsub.c`) writes into the other client's output buffer directly.
+//! a publication to a thousand clients is copied once. Redis has one thread, so its
+//! `addReplyPubsubMessage` (`pubsub.c`) writes into the other client's output buffer directly.
 //!
 //! **No message is lost.** A reader that finds nothing leaves its waker under the same lock under
 //! which writers add messages; so either it saw the message, or the writer sees the waker.

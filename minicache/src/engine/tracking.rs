@@ -189,8 +189,8 @@ impl Tracking {
         }
     }
 
-    /// Forgets keys until there are at most `keys_max`, where 0 means any number, and tells who
-    /// read them. False where that takes more calls.
+    /// Forgets keys until there are at most `keys_max`, and invalidates them in the caches of their
+    /// readers; 0 means no limit. Returns false if more calls are needed to get there.
     pub fn limit(&self, keys_max: u64) -> bool {
         let mut registry = self.registry.lock();
         for _ in 0..FORGOTTEN_MAX {
@@ -325,8 +325,8 @@ impl Registry {
 }
 
 impl Tracker {
-    /// Sends that `keys` have changed; `None` means all keys. A RESP2 client receives nothing unless
-    /// another redirects to it and it has subscribed.
+    /// Sends that `keys` have changed; `None` means all keys. A RESP2 client receives nothing
+    /// unless another client redirects to it and it has subscribed.
     fn tell(&mut self, keys: Option<Arc<[SharedBytes]>>) {
         let receiver = self.redirect.as_ref().unwrap_or(&self.client);
         if receiver.is_gone() {
