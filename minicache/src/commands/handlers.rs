@@ -31,6 +31,18 @@ macro_rules! named {
     };
 }
 
+/// Defines handlers that are one function with different arguments, a line each, with the usage of
+/// the command as a comment. `lpush = push(End::Left);` defines
+/// `fn lpush(c: &mut Call) -> Answer { push(c, End::Left) }`.
+macro_rules! variants {
+    ($($name:ident = $function:ident $(<$type:ty>)? ($($argument:expr),*);)*) => {
+        $(pub fn $name(c: &mut Call) -> Answer {
+            $function $(::<$type>)? (c, $($argument),*)
+        })*
+    };
+}
+pub(super) use variants;
+
 /// The handlers in the order of the catalogue, except `HELP` and containers that do nothing by
 /// themselves.
 #[rustfmt::skip]

@@ -10,6 +10,7 @@
 //! it. How fields lie in memory is the business of [`hash`](crate::engine::values::hash).
 
 use super::draw::Draw;
+use super::handlers::variants;
 use super::{Call, remove_named, scan};
 use crate::commands::long_double::LongDouble;
 use crate::engine::error::{Answer, Error};
@@ -161,14 +162,9 @@ pub fn hgetall(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `HKEYS key`
-pub fn hkeys(c: &mut Call) -> Answer {
-    each(c, |(field, _)| field)
-}
-
-/// `HVALS key`
-pub fn hvals(c: &mut Call) -> Answer {
-    each(c, |(_, value)| value)
+variants! {
+    hkeys = each(|(field, _)| field);  // key
+    hvals = each(|(_, value)| value);  // key
 }
 
 /// Replies with one part of every pair.

@@ -17,6 +17,7 @@ pub mod blocking;
 pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
 
 use super::Call;
+use super::handlers::variants;
 use super::popping::End as _;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
@@ -27,34 +28,14 @@ use crate::format::listpack::Element;
 use crate::wire::reply::Reply;
 use std::ops::Range;
 
-/// `LPUSH key element [element ...]`
-pub fn lpush(c: &mut Call) -> Answer {
-    push(c, End::Left)
-}
-
-/// `RPUSH key element [element ...]`
-pub fn rpush(c: &mut Call) -> Answer {
-    push(c, End::Right)
-}
-
-/// `LPUSHX key element [element ...]`
-pub fn lpushx(c: &mut Call) -> Answer {
-    push_if_there(c, End::Left)
-}
-
-/// `RPUSHX key element [element ...]`
-pub fn rpushx(c: &mut Call) -> Answer {
-    push_if_there(c, End::Right)
-}
-
-/// `LPOP key [count]`
-pub fn lpop(c: &mut Call) -> Answer {
-    pop(c, End::Left)
-}
-
-/// `RPOP key [count]`
-pub fn rpop(c: &mut Call) -> Answer {
-    pop(c, End::Right)
+variants! {
+    lpush = push(End::Left);                      // key element [element ...]
+    rpush = push(End::Right);                     // key element [element ...]
+    lpushx = push_if_there(End::Left);            // key element [element ...]
+    rpushx = push_if_there(End::Right);           // key element [element ...]
+    lpop = pop(End::Left);                        // key [count]
+    rpop = pop(End::Right);                       // key [count]
+    rpoplpush = transfer(End::Right, End::Left);  // source destination
 }
 
 /// `LLEN key`
@@ -179,11 +160,6 @@ pub fn lpos(c: &mut Call) -> Answer {
 pub fn lmove(c: &mut Call) -> Answer {
     let (from, to) = (parse_end(c.arg(3))?, parse_end(c.arg(4))?);
     transfer(c, from, to)
-}
-
-/// `RPOPLPUSH source destination`
-pub fn rpoplpush(c: &mut Call) -> Answer {
-    transfer(c, End::Right, End::Left)
 }
 
 fn push(c: &mut Call, end: End) -> Answer {

@@ -16,37 +16,37 @@
 //! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
-pub mod bits;
+mod bits;
 pub mod blocked;
 pub mod cache;
 pub mod catalogue;
 pub mod connection;
-pub mod draw;
+mod draw;
 pub mod execute;
 pub mod getkeys;
 mod handlers;
-pub mod hashes;
-pub mod keys;
+mod hashes;
+mod keys;
 pub mod latency;
-pub mod lists;
-pub mod long_double;
+mod lists;
+mod long_double;
 pub mod messages;
-pub mod monitors;
-pub mod pause;
-pub mod popping;
-pub mod pubsub;
+mod monitors;
+mod pause;
+mod popping;
+mod pubsub;
 pub mod run;
-pub mod scan;
-pub mod server;
+mod scan;
+mod server;
 pub mod session;
-pub mod sets;
+mod sets;
 pub mod slow_log;
 pub mod stats;
-pub mod strings;
+mod strings;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transactions;
-pub mod zsets;
+mod zsets;
 
 pub use cache::Cache;
 pub use catalogue::spec::Command;

@@ -15,6 +15,7 @@
 //! Left out: an order among messages about one command from different sources. Keyspace events that
 //! a client causes and listens to come behind the reply here, in Redis now before it, now behind.
 
+use super::handlers::variants;
 use super::messages::{write_pending, write_subscription};
 use super::session::Replies;
 use super::{Call, Mode, shown};
@@ -22,14 +23,20 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::mailbox::Message;
 use crate::engine::pubsub::Scope;
 
-/// `SUBSCRIBE channel [channel ...]`
-pub fn subscribe(c: &mut Call) -> Answer {
-    listen(c, Scope::Channel, "subscribe")
-}
-
-/// `PSUBSCRIBE pattern [pattern ...]`
-pub fn psubscribe(c: &mut Call) -> Answer {
-    listen(c, Scope::Pattern, "psubscribe")
+variants! {
+    subscribe = listen(Scope::Channel, "subscribe");                // channel [channel ...]
+    psubscribe = listen(Scope::Pattern, "psubscribe");              // pattern [pattern ...]
+    unsubscribe = listen_no_more(Scope::Channel, "unsubscribe");    // [channel [channel ...]]
+    punsubscribe = listen_no_more(Scope::Pattern, "punsubscribe");  // [pattern [pattern ...]]
+    // [shardchannel [shardchannel ...]]
+    sunsubscribe = listen_no_more(Scope::Shard, "sunsubscribe");
+    publish = send(Scope::Channel);                                 // channel message
+    spublish = send(Scope::Shard);                                  // shardchannel message
+    pubsub_channels = names(Scope::Channel);                        // [pattern]
+    pubsub_shardchannels = names(Scope::Shard);                     // [pattern]
+    pubsub_numsub = counts(Scope::Channel);                         // [channel [channel ...]]
+    // [shardchannel [shardchannel ...]]
+    pubsub_shardnumsub = counts(Scope::Shard);
 }
 
 /// `SSUBSCRIBE shardchannel [shardchannel ...]`
@@ -48,21 +55,6 @@ fn listen(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
         confirm(c, scope, kind, Some(name));
     }
     Ok(())
-}
-
-/// `UNSUBSCRIBE [channel [channel ...]]`
-pub fn unsubscribe(c: &mut Call) -> Answer {
-    listen_no_more(c, Scope::Channel, "unsubscribe")
-}
-
-/// `PUNSUBSCRIBE [pattern [pattern ...]]`
-pub fn punsubscribe(c: &mut Call) -> Answer {
-    listen_no_more(c, Scope::Pattern, "punsubscribe")
-}
-
-/// `SUNSUBSCRIBE [shardchannel [shardchannel ...]]`
-pub fn sunsubscribe(c: &mut Call) -> Answer {
-    listen_no_more(c, Scope::Shard, "sunsubscribe")
 }
 
 fn listen_no_more(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
@@ -105,16 +97,6 @@ fn receive(c: &mut Call) {
     }
 }
 
-/// `PUBLISH channel message`
-pub fn publish(c: &mut Call) -> Answer {
-    send(c, Scope::Channel)
-}
-
-/// `SPUBLISH shardchannel message`
-pub fn spublish(c: &mut Call) -> Answer {
-    send(c, Scope::Shard)
-}
-
 fn send(c: &mut Call, scope: Scope) -> Answer {
     let reached = c.cache.registry.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
     if !c.session.subscriptions.is_empty() {
@@ -122,16 +104,6 @@ fn send(c: &mut Call, scope: Scope) -> Answer {
     }
     c.out.count(reached);
     Ok(())
-}
-
-/// `PUBSUB CHANNELS [pattern]`
-pub fn pubsub_channels(c: &mut Call) -> Answer {
-    names(c, Scope::Channel)
-}
-
-/// `PUBSUB SHARDCHANNELS [pattern]`
-pub fn pubsub_shardchannels(c: &mut Call) -> Answer {
-    names(c, Scope::Shard)
 }
 
 fn names(c: &mut Call, scope: Scope) -> Answer {
@@ -146,16 +118,6 @@ fn names(c: &mut Call, scope: Scope) -> Answer {
     c.out.array(names.len());
     names.iter().for_each(|name| c.out.bulk(name));
     Ok(())
-}
-
-/// `PUBSUB NUMSUB [channel [channel ...]]`
-pub fn pubsub_numsub(c: &mut Call) -> Answer {
-    counts(c, Scope::Channel)
-}
-
-/// `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`
-pub fn pubsub_shardnumsub(c: &mut Call) -> Answer {
-    counts(c, Scope::Shard)
 }
 
 fn counts(c: &mut Call, scope: Scope) -> Answer {

@@ -11,6 +11,7 @@
 //! A deadline is a point in time, in Unix milliseconds; what the four commands take is converted to
 //! that. Without a deadline a key lives for ever, so `GT` never holds and `LT` always does.
 
+use crate::commands::handlers::variants;
 use crate::commands::{Call, shown};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
@@ -23,20 +24,17 @@ pub fn expire(c: &mut Call) -> Answer {
     set_deadline(c, MS_PER_S, now_ms)
 }
 
-/// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`
-pub fn expireat(c: &mut Call) -> Answer {
-    set_deadline(c, MS_PER_S, 0)
+variants! {
+    expireat = set_deadline(MS_PER_S, 0);     // key unix-time-seconds [NX | XX | GT | LT]
+    pexpireat = set_deadline(1, 0);           // key unix-time-milliseconds [NX | XX | GT | LT]
+    expiretime = show_deadline(MS_PER_S, 0);  // key
+    pexpiretime = show_deadline(1, 0);        // key
 }
 
 /// `PEXPIRE key milliseconds [NX | XX | GT | LT]`
 pub fn pexpire(c: &mut Call) -> Answer {
     let now_ms = c.keyspace.now.ms;
     set_deadline(c, 1, now_ms)
-}
-
-/// `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`
-pub fn pexpireat(c: &mut Call) -> Answer {
-    set_deadline(c, 1, 0)
 }
 
 /// `TTL key`
@@ -49,16 +47,6 @@ pub fn ttl(c: &mut Call) -> Answer {
 pub fn pttl(c: &mut Call) -> Answer {
     let now_ms = c.keyspace.now.ms;
     show_deadline(c, 1, now_ms)
-}
-
-/// `EXPIRETIME key`
-pub fn expiretime(c: &mut Call) -> Answer {
-    show_deadline(c, MS_PER_S, 0)
-}
-
-/// `PEXPIRETIME key`
-pub fn pexpiretime(c: &mut Call) -> Answer {
-    show_deadline(c, 1, 0)
 }
 
 /// `PERSIST key`

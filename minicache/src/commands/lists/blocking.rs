@@ -13,6 +13,7 @@
 
 use super::{parse_end, take, take_one, transfer};
 use crate::commands::blocked::{block_for_keys, looks_at, timeout_ms};
+use crate::commands::handlers::variants;
 use crate::commands::popping::{self, pop_one_or_wait, pop_several, pop_several_or_wait};
 use crate::commands::{Call, Mode};
 use crate::engine::error::{Answer, Error};
@@ -20,14 +21,13 @@ use crate::engine::events::Events;
 use crate::engine::values::list::{End, List};
 use crate::wire::reply::Reply;
 
-/// `BLPOP key [key ...] timeout`
-pub fn blpop(c: &mut Call) -> Answer {
-    blocking_pop(c, End::Left)
-}
-
-/// `BRPOP key [key ...] timeout`
-pub fn brpop(c: &mut Call) -> Answer {
-    blocking_pop(c, End::Right)
+variants! {
+    blpop = blocking_pop(End::Left);   // key [key ...] timeout
+    brpop = blocking_pop(End::Right);  // key [key ...] timeout
+    // numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+    lmpop = pop_several<End>();
+    // timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
+    blmpop = pop_several_or_wait<End>();
 }
 
 /// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`
@@ -39,16 +39,6 @@ pub fn blmove(c: &mut Call) -> Answer {
 /// `BRPOPLPUSH source destination timeout`
 pub fn brpoplpush(c: &mut Call) -> Answer {
     blocking_transfer(c, End::Right, End::Left, c.arg(3))
-}
-
-/// `LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]`
-pub fn lmpop(c: &mut Call) -> Answer {
-    pop_several::<End>(c)
-}
-
-/// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]`
-pub fn blmpop(c: &mut Call) -> Answer {
-    pop_several_or_wait::<End>(c)
 }
 
 fn blocking_pop(c: &mut Call, end: End) -> Answer {

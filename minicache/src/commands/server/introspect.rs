@@ -6,6 +6,7 @@ use crate::commands::catalogue::key_specs::{KeySpec, Run};
 use crate::commands::catalogue::spec::{Categories, Command};
 use crate::commands::catalogue::synopsis::{self, Argument, ArgumentKind};
 use crate::commands::getkeys::locate_keys;
+use crate::commands::handlers::variants;
 use crate::engine::error::{Answer, Error};
 use crate::engine::glob;
 use crate::wire::reply::Reply;
@@ -67,14 +68,9 @@ pub fn command_list(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `COMMAND GETKEYS command argument …`
-pub fn command_getkeys(c: &mut Call) -> Answer {
-    keys_of(c, false)
-}
-
-/// `COMMAND GETKEYSANDFLAGS command argument …`
-pub fn command_getkeysandflags(c: &mut Call) -> Answer {
-    keys_of(c, true)
+variants! {
+    command_getkeys = keys_of(false);         // command argument …
+    command_getkeysandflags = keys_of(true);  // command argument …
 }
 
 fn keys_of(c: &mut Call, with_flags: bool) -> Answer {

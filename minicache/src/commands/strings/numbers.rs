@@ -11,6 +11,7 @@
 //! because so it does in Redis.
 
 use crate::commands::Call;
+use crate::commands::handlers::variants;
 use crate::commands::long_double::LongDouble;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
@@ -18,14 +19,9 @@ use crate::engine::object::Str;
 use crate::engine::store::shard::NewValue;
 use crate::format::number::{ItoaBuf, parse_i64};
 
-/// `INCR key`
-pub fn incr(c: &mut Call) -> Answer {
-    add(c, 1)
-}
-
-/// `DECR key`
-pub fn decr(c: &mut Call) -> Answer {
-    add(c, -1)
+variants! {
+    incr = add(1);   // key
+    decr = add(-1);  // key
 }
 
 /// `INCRBY key increment`

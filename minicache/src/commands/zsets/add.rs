@@ -12,6 +12,7 @@
 //!
 //! All scores are checked before the first member is touched: a command happens as a whole or not.
 
+use crate::commands::handlers::variants;
 use crate::commands::{Call, remove_named};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
@@ -20,14 +21,10 @@ use crate::engine::values::Limits;
 use crate::engine::values::zset::ZSet;
 use crate::format::number::parse_f64;
 
-/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
-pub fn zadd(c: &mut Call) -> Answer {
-    add(c, Options::default())
-}
-
-/// `ZINCRBY key increment member`
-pub fn zincrby(c: &mut Call) -> Answer {
-    add(c, Options { increment: true, ..Options::default() })
+variants! {
+    // key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]
+    zadd = add(Options::default());
+    zincrby = add(Options { increment: true, ..Options::default() });  // key increment member
 }
 
 /// `ZREM key member [member ...]`

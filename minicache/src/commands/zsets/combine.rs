@@ -15,6 +15,7 @@
 
 use super::{Listing, store};
 use crate::commands::Call;
+use crate::commands::handlers::variants;
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Object, Value};
 use crate::engine::values::set::Set;
@@ -24,38 +25,16 @@ use crate::format::number::{ItoaBuf, parse_f64, parse_i64};
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
-/// `ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
-/// [WITHSCORES]`
-pub fn zunion(c: &mut Call) -> Answer {
-    list(c, Operation::Union)
-}
-
-/// `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
-/// [WITHSCORES]`
-pub fn zinter(c: &mut Call) -> Answer {
-    list(c, Operation::Inter)
-}
-
-/// `ZDIFF numkeys key [key ...] [WITHSCORES]`
-pub fn zdiff(c: &mut Call) -> Answer {
-    list(c, Operation::Diff)
-}
-
-/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]]
-/// [AGGREGATE <SUM | MIN | MAX>]`
-pub fn zunionstore(c: &mut Call) -> Answer {
-    store_result(c, Operation::Union, "zunionstore")
-}
-
-/// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]]
-/// [AGGREGATE <SUM | MIN | MAX>]`
-pub fn zinterstore(c: &mut Call) -> Answer {
-    store_result(c, Operation::Inter, "zinterstore")
-}
-
-/// `ZDIFFSTORE destination numkeys key [key ...]`
-pub fn zdiffstore(c: &mut Call) -> Answer {
-    store_result(c, Operation::Diff, "zdiffstore")
+// The usage of all is `numkeys key [key ...]`, with a destination first to store the result. Then
+// `[WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]`, except for differences, and
+// `[WITHSCORES]`, except where the result is stored.
+variants! {
+    zunion = list(Operation::Union);
+    zinter = list(Operation::Inter);
+    zdiff = list(Operation::Diff);
+    zunionstore = store_result(Operation::Union, "zunionstore");
+    zinterstore = store_result(Operation::Inter, "zinterstore");
+    zdiffstore = store_result(Operation::Diff, "zdiffstore");
 }
 
 /// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`

@@ -10,6 +10,7 @@
 
 use super::Listing;
 use crate::commands::draw::Draw;
+use crate::commands::handlers::variants;
 use crate::commands::{Call, scan};
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::zset::ZSet;
@@ -41,14 +42,9 @@ pub fn zmscore(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `ZRANK key member`
-pub fn zrank(c: &mut Call) -> Answer {
-    rank(c, false)
-}
-
-/// `ZREVRANK key member`
-pub fn zrevrank(c: &mut Call) -> Answer {
-    rank(c, true)
+variants! {
+    zrank = rank(false);    // key member
+    zrevrank = rank(true);  // key member
 }
 
 /// `ZRANDMEMBER key [count [WITHSCORES]]`

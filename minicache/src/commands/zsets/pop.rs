@@ -19,6 +19,7 @@
 
 use super::Listing;
 use crate::commands::Call;
+use crate::commands::handlers::variants;
 use crate::commands::popping::{
     self, pop_first, pop_one_or_wait, pop_several, pop_several_or_wait,
 };
@@ -27,34 +28,15 @@ use crate::engine::events::Events;
 use crate::engine::values::zset::ZSet;
 use crate::wire::reply::Reply;
 
-/// `ZPOPMIN key [count]`
-pub fn zpopmin(c: &mut Call) -> Answer {
-    pop_from_one(c, End::Min)
-}
-
-/// `ZPOPMAX key [count]`
-pub fn zpopmax(c: &mut Call) -> Answer {
-    pop_from_one(c, End::Max)
-}
-
-/// `BZPOPMIN key [key ...] timeout`
-pub fn bzpopmin(c: &mut Call) -> Answer {
-    blocking_pop(c, End::Min)
-}
-
-/// `BZPOPMAX key [key ...] timeout`
-pub fn bzpopmax(c: &mut Call) -> Answer {
-    blocking_pop(c, End::Max)
-}
-
-/// `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`
-pub fn zmpop(c: &mut Call) -> Answer {
-    pop_several::<End>(c)
-}
-
-/// `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`
-pub fn bzmpop(c: &mut Call) -> Answer {
-    pop_several_or_wait::<End>(c)
+variants! {
+    zpopmin = pop_from_one(End::Min);   // key [count]
+    zpopmax = pop_from_one(End::Max);   // key [count]
+    bzpopmin = blocking_pop(End::Min);  // key [key ...] timeout
+    bzpopmax = blocking_pop(End::Max);  // key [key ...] timeout
+    // numkeys key [key ...] <MIN | MAX> [COUNT count]
+    zmpop = pop_several<End>();
+    // timeout numkeys key [key ...] <MIN | MAX> [COUNT count]
+    bzmpop = pop_several_or_wait<End>();
 }
 
 /// Which members go first.

@@ -14,39 +14,30 @@
 use super::super::Call;
 use super::bounds::{By, Interval};
 use super::{Listing, store};
+use crate::commands::handlers::variants;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::values::zset::{Iter, Scored, ZSet};
 use std::ops::Range;
 
-/// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`
-pub fn zrange(c: &mut Call) -> Answer {
-    list(c, Form::default())
-}
-
-/// `ZREVRANGE key start stop [WITHSCORES]`
-pub fn zrevrange(c: &mut Call) -> Answer {
-    list(c, Form { by: Some(By::Rank), reverse: Some(true) })
-}
-
-/// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`
-pub fn zrangebyscore(c: &mut Call) -> Answer {
-    list(c, Form { by: Some(By::Score), reverse: Some(false) })
-}
-
-/// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`
-pub fn zrevrangebyscore(c: &mut Call) -> Answer {
-    list(c, Form { by: Some(By::Score), reverse: Some(true) })
-}
-
-/// `ZRANGEBYLEX key min max [LIMIT offset count]`
-pub fn zrangebylex(c: &mut Call) -> Answer {
-    list(c, Form { by: Some(By::Lex), reverse: Some(false) })
-}
-
-/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`
-pub fn zrevrangebylex(c: &mut Call) -> Answer {
-    list(c, Form { by: Some(By::Lex), reverse: Some(true) })
+variants! {
+    // key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]
+    zrange = list(Form::default());
+    // key start stop [WITHSCORES]
+    zrevrange = list(Form { by: Some(By::Rank), reverse: Some(true) });
+    // key min max [WITHSCORES] [LIMIT offset count]
+    zrangebyscore = list(Form { by: Some(By::Score), reverse: Some(false) });
+    // key max min [WITHSCORES] [LIMIT offset count]
+    zrevrangebyscore = list(Form { by: Some(By::Score), reverse: Some(true) });
+    // key min max [LIMIT offset count]
+    zrangebylex = list(Form { by: Some(By::Lex), reverse: Some(false) });
+    // key max min [LIMIT offset count]
+    zrevrangebylex = list(Form { by: Some(By::Lex), reverse: Some(true) });
+    zcount = count(By::Score);                                // key min max
+    zlexcount = count(By::Lex);                               // key min max
+    zremrangebyrank = remove(By::Rank, "zremrangebyrank");    // key start stop
+    zremrangebyscore = remove(By::Score, "zremrangebyscore"); // key min max
+    zremrangebylex = remove(By::Lex, "zremrangebylex");       // key min max
 }
 
 /// `ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
@@ -64,31 +55,6 @@ pub fn zrangestore(c: &mut Call) -> Answer {
     }
     store(c, c.key(1), result, "zrangestore");
     Ok(())
-}
-
-/// `ZCOUNT key min max`
-pub fn zcount(c: &mut Call) -> Answer {
-    count(c, By::Score)
-}
-
-/// `ZLEXCOUNT key min max`
-pub fn zlexcount(c: &mut Call) -> Answer {
-    count(c, By::Lex)
-}
-
-/// `ZREMRANGEBYRANK key start stop`
-pub fn zremrangebyrank(c: &mut Call) -> Answer {
-    remove(c, By::Rank, "zremrangebyrank")
-}
-
-/// `ZREMRANGEBYSCORE key min max`
-pub fn zremrangebyscore(c: &mut Call) -> Answer {
-    remove(c, By::Score, "zremrangebyscore")
-}
-
-/// `ZREMRANGEBYLEX key min max`
-pub fn zremrangebylex(c: &mut Call) -> Answer {
-    remove(c, By::Lex, "zremrangebylex")
 }
 
 fn list(c: &mut Call, form: Form) -> Answer {
