@@ -1,17 +1,16 @@
-//! `redis.conf` and the command line: where parameters come from before anybody can say `CONFIG
-//! SET`.
+//! `redis.conf` and the command line.
 //!
-//! A file has one directive a line, a name and words ([`crate::format::words`]); `#` starts a
-//! comment only at the start of a line. The command line is more of the same file: `server my.conf
-//! --port 7000 --save 900 1` reads `my.conf` as if it ended with
+//! A file has one directive per line: a name and words ([`crate::format::words`]). `#` starts a
+//! comment only at the start of a line. The command line is more of the same file: `minicache
+//! my.conf --port 7000 --save 900 1` reads `my.conf` as if it ended with
 //!
 //! ```text
 //! port "7000"
 //! save "900" "1"
 //! ```
 //!
-//! The first `save` of all replaces the default, later ones add to it. A mistake ends the start
-//! with the line:
+//! The first `save` replaces the default, later ones add to it. The server does not start with a
+//! mistake, and prints where it is:
 //!
 //! ```text
 //! *** FATAL CONFIG FILE ERROR (minicache 0.1.0) ***
@@ -20,35 +19,34 @@
 //! argument must be a memory value
 //! ```
 //!
-//! Directives that would change what the server *is* and cannot be honoured are refused rather than
-//! passed over: `rename-command`, `user`, `loadmodule`, `sentinel`. Three that Redis retired are
-//! passed over, as it does. The counterpart in Redis are `loadServerConfigFromString` (`config.c`)
-//! and `main` (`server.c`).
+//! Directives that would change what the server is are refused: `rename-command`, `user`,
+//! `loadmodule`, `sentinel`. Three that Redis retired are ignored, as Redis does. The counterparts
+//! in Redis are `loadServerConfigFromString` (`config.c`) and `main` (`server.c`).
 
 use super::table::PARAMETERS;
 use super::{Config, Settings, find};
 use crate::format::words::{join, quoted, split};
 use std::fmt;
 
-/// Files that include each other end here.
+/// Files within files. A file that includes itself reaches this.
 const INCLUDE_DEPTH_MOST: usize = 16;
-/// Directives that older files still have and that mean nothing any more.
+/// Directives of older versions of Redis, ignored.
 const RETIRED: [&[u8]; 3] =
     [b"list-max-ziplist-entries", b"list-max-ziplist-value", b"lua-replicate-commands"];
 /// Directives of Redis that this server refuses.
 const UNSUPPORTED: [&[u8]; 4] = [b"rename-command", b"user", b"loadmodule", b"sentinel"];
 
-/// Gives the text of an included file, or says why it could not be read.
+/// Returns the text of an included file, or why it cannot be read.
 pub type Include<'a> = &'a mut dyn FnMut(&[u8]) -> Result<Vec<u8>, String>;
 
-/// What was wrong with a file, ready to be printed.
+/// A mistake in a file. Its `Display` is what the server prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
-    /// Counted from one; included files count for themselves, the command line continues the file.
+    /// Counted from one in each file. The command line continues the file.
     pub line: usize,
     /// The line without the spaces around it.
     pub text: Vec<u8>,
-    /// What is wrong with it, in Redis's words where it has some.
+    /// What is wrong with it, as Redis says it if Redis has such an error.
     pub reason: String,
 }
 
@@ -66,7 +64,10 @@ impl std::error::Error for LoadError {}
 
 impl Config {
     /// Applies a file and then the arguments of the command line (without program and file name).
-    /// After an error some of it has been applied and the configuration is not fit for use.
+    ///
+    /// # Errors
+    /// The first mistake. Directives before it have been applied, so the caller must not use the
+    /// configuration.
     pub fn load(
         &mut self,
         text: &[u8],
@@ -78,12 +79,9 @@ impl Config {
         self.settings = Settings::read(&self.texts);
         Ok(())
     }
-}
 
-impl Config {
-    /// The text of a configuration file with its directives brought up to date (`CONFIG REWRITE`).
-    /// Comments stay where they are; a directive that has its default is left out, one the file did
-    /// not have comes at the end.
+    /// The text of a file with its directives brought up to date (`CONFIG REWRITE`). Comments stay.
+    /// All parameters that differ from their defaults follow at the end.
     pub fn rewritten(&self, before: &[u8]) -> Vec<u8> {
         let is_directive = |line: &[u8]| {
             let words = split(line).unwrap_or_default();
@@ -138,7 +136,7 @@ fn directives(args: &[&[u8]]) -> Vec<u8> {
 struct Loading<'a> {
     config: &'a mut Config,
     include: Include<'a>,
-    /// Whether a `save` has replaced the default.
+    /// True once a `save` has replaced the default.
     save_seen: bool,
     depth: usize,
 }
@@ -175,8 +173,7 @@ impl Loading<'_> {
         }
     }
 
-    /// Sets a parameter. One word that stands for several, as `--save "900 1"` gives, is taken
-    /// apart.
+    /// Sets a parameter. A single word that holds several, as in `--save "900 1"`, is split.
     fn parameter(&mut self, index: usize, words: &[Vec<u8>]) -> Result<(), String> {
         let row = &PARAMETERS[index];
         let apart = match words {
@@ -216,7 +213,7 @@ impl Loading<'_> {
     }
 }
 
-/// What was wrong with a line: the line itself, or a line of the file it includes.
+/// What is wrong with a line: the line itself, or a line of the file it includes.
 enum Problem {
     Here(String),
     Included(LoadError),

@@ -1,6 +1,7 @@
-//! What a parameter's text may be, and the form in which it is kept.
+//! Which texts a parameter accepts, and the form in which they are stored.
 //!
-//! Every kind is one function from what somebody wrote to what `CONFIG GET` shows:
+//! A kind is a function from the text of a file or `CONFIG SET` to the text that `CONFIG GET`
+//! shows:
 //!
 //! ```text
 //! Memory        "256mb"        ->  268435456
@@ -9,50 +10,81 @@
 //! Words(save)   "900 1 60 5"   ->  900 1 60 5
 //! ```
 //!
-//! Writing the result back gives the result again, which is why `CONFIG GET *` can be fed to
-//! `CONFIG SET`. The error texts are part of the protocol: clients and test suites match on them.
-//! The counterpart in Redis are the setters of `config.c`.
+//! Reading a result again gives the same result, so `CONFIG SET` accepts what `CONFIG GET *` shows.
+//! The error texts are part of the protocol: clients and test suites match on them. The
+//! counterparts in Redis are the setters of `config.c`.
 
+use super::special;
 use crate::format::number::parse_i64;
-use crate::format::words::join;
 
-/// Names of a closed set and the numbers they stand for. Of two names with one number the first is
-/// shown.
-pub type Names = &'static [(&'static str, u32)];
-
-/// How the text of a parameter is read.
+/// How the text of a parameter is read. The comments show it as `parameters.tsv` spells it.
 #[derive(Clone, Copy)]
 pub enum Kind {
-    /// `yes` or `no`.
+    /// `bool`: `yes` or `no`.
     Bool,
-    /// A decimal integer from the first number to the second.
+    /// `integer 0 65535`: a decimal integer from the first number to the second.
     Integer(i64, i64),
-    /// An octal integer from the first number to the second: file permissions.
+    /// `octal 0 777`: an octal integer, for file permissions.
     Octal(i64, i64),
-    /// Bytes from the first number to the second, with an optional unit (see [`memory`]).
+    /// `memory 0 1024`: bytes, with an optional unit (see [`memory`]).
     Memory(u64, u64),
-    /// Bytes, or a share of `maxmemory` as in `5%`.
+    /// `memory-or-percent`: bytes, or a share of `maxmemory` as in `5%`.
     MemoryOrPercent,
-    /// Any text.
+    /// `text`: any text.
     Text,
-    /// One name of a set.
-    OneOf(Names),
-    /// Several names of a set; their numbers are bits.
-    AnyOf(Names),
-    /// One word with rules of its own: gives the text to keep.
-    Word(fn(&[u8]) -> Result<Vec<u8>, String>),
-    /// Several words with rules of their own.
+    /// `one-of no yes=relative absolute`: one name of a set. Names joined by `=` are one value,
+    /// shown by the first.
+    OneOf(&'static str),
+    /// One word with a grammar of its own: `special` and its name in [`special`](super::special).
+    Word(WordReader),
+    /// Several words with a grammar of their own.
     Words(WordsReader),
 }
+
+/// From the word given to the text to keep.
+pub type WordReader = fn(&[u8]) -> Result<Vec<u8>, String>;
 
 /// From the text kept until now and the words given to the text to keep.
 pub type WordsReader = fn(&[u8], &[&[u8]]) -> Result<Vec<u8>, String>;
 
 impl Kind {
-    /// Whether the parameter takes a list of words: several arguments in a file, one text with
-    /// single spaces in `CONFIG SET`.
+    /// Reads a kind as the table of parameters spells it.
+    ///
+    /// # Panics
+    /// If there is no such kind: the table is part of the program, so the first test finds it.
+    pub(super) fn parse(text: &'static str) -> Kind {
+        fn bounds<N>(text: &str, number: impl Fn(&str) -> Option<N>) -> (N, N) {
+            let bounds =
+                text.split_once(' ').and_then(|(low, high)| Some((number(low)?, number(high)?)));
+            bounds.unwrap_or_else(|| panic!("{text} are no bounds"))
+        }
+        let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match name {
+            "bool" => Kind::Bool,
+            "text" => Kind::Text,
+            "memory-or-percent" => Kind::MemoryOrPercent,
+            "one-of" => Kind::OneOf(rest),
+            "special" => special::grammar(rest),
+            "integer" => {
+                let (low, high) = bounds(rest, |text| text.parse().ok());
+                Kind::Integer(low, high)
+            }
+            "octal" => {
+                let (low, high) = bounds(rest, |text| i64::from_str_radix(text, 8).ok());
+                Kind::Octal(low, high)
+            }
+            "memory" => {
+                let (low, high) = bounds(rest, |text| text.parse().ok());
+                Kind::Memory(low, high)
+            }
+            _ => panic!("{text} is no kind of parameter"),
+        }
+    }
+
+    /// Returns true if the parameter takes a list of words: several arguments in a file, one text
+    /// with single spaces in `CONFIG SET`.
     pub fn takes_words(self) -> bool {
-        matches!(self, Kind::AnyOf(_) | Kind::Words(_))
+        matches!(self, Kind::Words(_))
     }
 
     /// The text to keep for `words`, or the reason why not. Kinds that take one word look at the
@@ -74,7 +106,6 @@ impl Kind {
             Kind::MemoryOrPercent => memory_or_percent(word),
             Kind::Text => Ok(word.to_vec()),
             Kind::OneOf(names) => one_of(names, word),
-            Kind::AnyOf(names) => any_of(names, words),
             Kind::Word(read) => read(word),
             Kind::Words(read) => read(current, words),
         }
@@ -136,41 +167,25 @@ fn memory_or_percent(word: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The number a name stands for.
-pub fn number_of(names: Names, word: &[u8]) -> Option<u32> {
-    let found = names.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word));
-    found.map(|(_, number)| *number)
-}
-
-fn one_of(names: Names, word: &[u8]) -> Result<Vec<u8>, String> {
-    let number = number_of(names, word).ok_or_else(|| must_be_one_of(names))?;
-    let shown = names.iter().find(|(_, candidate)| *candidate == number);
-    Ok(shown.map(|(name, _)| name.as_bytes().to_vec()).unwrap_or_default())
-}
-
-/// The bits of several names, shown in the order of the set; no bit at all is the name of zero.
-fn any_of(names: Names, words: &[&[u8]]) -> Result<Vec<u8>, String> {
-    if words.is_empty() {
-        return Err(must_be_one_of(names));
+fn one_of(names: &str, word: &[u8]) -> Result<Vec<u8>, String> {
+    let has_word =
+        |group: &&str| group.split('=').any(|name| name.as_bytes().eq_ignore_ascii_case(word));
+    match names.split(' ').find(has_word) {
+        Some(group) => Ok(group.split('=').next().unwrap_or_default().into()),
+        None => Err(must_be_one_of(&names.replace([' ', '='], ", "))),
     }
-    let mut bits = 0;
-    for word in words {
-        bits |= number_of(names, word).ok_or_else(|| must_be_one_of(names))?;
-    }
-    let shown = names.iter().filter(|(_, bit)| if bits == 0 { *bit == 0 } else { bits & bit != 0 });
-    Ok(join(shown.map(|(name, _)| name.as_bytes())))
 }
 
-fn must_be_one_of(names: Names) -> String {
-    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-    format!("argument(s) must be one of the following: {}", names.join(", "))
+/// The error text for a name that is not one of `names`.
+pub(super) fn must_be_one_of(names: &str) -> String {
+    format!("argument(s) must be one of the following: {names}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COLOURS: Names = &[("none", 0), ("red", 1), ("rouge", 1), ("blue", 2)];
+    const COLORS: &str = "none red=rouge blue";
 
     fn read(kind: Kind, word: &str) -> Result<String, String> {
         let words: Vec<&[u8]> = word.split(' ').map(str::as_bytes).collect();
@@ -232,14 +247,11 @@ mod tests {
     }
 
     #[test]
-    fn names_are_shown_in_their_first_spelling_and_order() {
-        assert_eq!(read(Kind::OneOf(COLOURS), "ROUGE").as_deref(), Ok("red"));
-        assert_eq!(read(Kind::AnyOf(COLOURS), "blue none").as_deref(), Ok("blue"));
-        assert_eq!(read(Kind::AnyOf(COLOURS), "None").as_deref(), Ok("none"));
+    fn names_are_shown_in_their_first_spelling() {
+        assert_eq!(read(Kind::OneOf(COLORS), "ROUGE").as_deref(), Ok("red"));
         assert_eq!(
-            read(Kind::OneOf(COLOURS), "green").unwrap_err(),
+            read(Kind::OneOf(COLORS), "green").unwrap_err(),
             "argument(s) must be one of the following: none, red, rouge, blue"
         );
-        assert!(Kind::AnyOf(COLOURS).read(b"", &[]).is_err());
     }
 }

@@ -13,13 +13,13 @@
 //!   settings: maxmemory: 1073741824, hz: 500
 //! ```
 //!
-//! `CONFIG SET` applies all pairs or none: it works on a copy. The caller applies the effects on
-//! the process (another port, another directory) through [`Host`]; if that fails, it drops the copy
-//! and replies with [`ConfigError::Refused`].
+//! `CONFIG SET` applies all pairs or none, so it works on a copy. The caller changes the process
+//! (another port, another directory) through [`Host`]. If that fails, it drops the copy and replies
+//! with [`ConfigError::Refused`].
 //!
 //! The counterpart in Redis is `config.c`. Two differences: a number of bytes beyond 64 bits
-//! becomes the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of `An`
-//! (Redis drops it).
+//! becomes the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of
+//! `An` (Redis drops it).
 
 pub mod file;
 pub mod host;
@@ -52,13 +52,13 @@ pub enum ConfigError {
     Refused {
         /// The parameter.
         name: Vec<u8>,
-        /// Why, in Redis's words where it has some.
+        /// Why, as Redis says it if Redis has such an error.
         reason: String,
     },
 }
 
 impl ConfigError {
-    /// The error reply. Names are the client's own bytes and may need their line breaks replaced.
+    /// The error reply. It contains the client's bytes, so the caller must replace line breaks.
     pub fn reply(&self) -> Vec<u8> {
         match self {
             ConfigError::Unknown(name) => {
@@ -88,14 +88,14 @@ impl Config {
         Config { texts, settings }
     }
 
-    /// The numbers the engine works with.
+    /// The parameters as numbers.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Names and texts for `CONFIG GET`: a name as it was asked for, or every name that a pattern
-    /// (anything with `*`, `?` or `[`) matches, old names included, in the order of the table. No
-    /// name comes twice.
+    /// Names and texts for `CONFIG GET`: a name as the client spelled it, or every name that a
+    /// pattern (anything with `*`, `?` or `[`) matches, older names included, in the order of the
+    /// table. No name comes twice.
     pub fn get<'a>(&'a self, patterns: &[&'a [u8]]) -> Vec<(&'a [u8], &'a [u8])> {
         let mut found: Vec<(&[u8], &[u8])> = Vec::new();
         for pattern in patterns {
@@ -119,8 +119,11 @@ impl Config {
         }
     }
 
-    /// `CONFIG SET`: takes every pair of name and text, or none. Gives the names whose text is now
-    /// another. `trusted` is whether this client may change protected parameters.
+    /// `CONFIG SET`: applies every pair of name and text, or none. Returns the names of the
+    /// parameters that changed. A `trusted` client may change protected parameters.
+    ///
+    /// # Errors
+    /// The first pair that is refused, and why.
     pub fn set_many(
         &mut self,
         pairs: &[(&[u8], &[u8])],
@@ -143,8 +146,11 @@ impl Config {
         Ok(changed.into_iter().map(|index| PARAMETERS[index].name).collect())
     }
 
-    /// Sets one parameter whether or not it may change while running: for what the server finds out
-    /// at start, such as the working folder or the port that port 0 became.
+    /// Sets one parameter, even one that cannot change while running: for what the server finds out
+    /// at start, such as the working directory or the port that port 0 became.
+    ///
+    /// # Errors
+    /// If there is no such parameter, or it cannot have this text.
     pub fn put(&mut self, name: &str, words: &[&[u8]]) -> Result<(), ConfigError> {
         let name = find(name.as_bytes()).ok_or_else(|| ConfigError::Unknown(name.into()))?;
         let refused = |reason| ConfigError::Refused { name: name.text.into(), reason };
@@ -159,7 +165,7 @@ impl Config {
         PARAMETERS.iter().zip(self.texts.iter().map(Vec::as_slice))
     }
 
-    /// Parameters that somebody changed and that nothing here obeys. Worth a warning at start.
+    /// Parameters that differ from their defaults although this server does not obey them.
     pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
         self.iter()
             .filter(|(row, text)| !row.used && row.default.as_bytes() != *text)
@@ -167,7 +173,7 @@ impl Config {
     }
 }
 
-/// Whether the text of this parameter must not appear in logs, `MONITOR` or `SLOWLOG`.
+/// Returns true if the text of this parameter must not appear in logs, `MONITOR` or `SLOWLOG`.
 pub fn is_secret(name: &[u8]) -> bool {
     find(name).is_some_and(|name| name.row().secret)
 }
@@ -185,7 +191,7 @@ impl Name {
     }
 }
 
-/// Every name, older ones behind their successors.
+/// Every name, each older one after its successor.
 fn names() -> impl Iterator<Item = Name> {
     let both = |(index, row): (usize, &'static Parameter)| {
         [row.name, row.alias].map(|text| Name { text, index })
@@ -198,7 +204,7 @@ fn find(name: &[u8]) -> Option<Name> {
 }
 
 /// The names of the pairs, if each is known, may change and comes once. An older name and its
-/// successor may stand side by side, as in Redis; the later one wins.
+/// successor may both be given, as in Redis; the later one wins.
 fn changeable(pairs: &[(&[u8], &[u8])], trusted: bool) -> Result<Vec<Name>, ConfigError> {
     let mut names: Vec<Name> = Vec::new();
     for (asked, _) in pairs {
@@ -217,7 +223,7 @@ fn changeable(pairs: &[(&[u8], &[u8])], trusted: bool) -> Result<Vec<Name>, Conf
     Ok(names)
 }
 
-/// The words of a list in `CONFIG SET`: single spaces part them, and nothing has none.
+/// The words of a list in `CONFIG SET`, between single spaces.
 fn at_spaces(text: &[u8]) -> Vec<&[u8]> {
     if text.is_empty() { Vec::new() } else { text.split(|byte| *byte == b' ').collect() }
 }

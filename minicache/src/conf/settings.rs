@@ -6,12 +6,11 @@
 //! maxmemory-policy        "allkeys-lru"                 ->  MaxmemoryPolicy::AllKeysLru
 //! ```
 //!
-//! Reading all of them takes some microseconds; using a field is a load. Redis keeps the same
-//! numbers in `struct redisServer` (`server.h`), and its table holds pointers to them. Here the
-//! numbers are derived from the texts, so that `CONFIG SET` can try a change on a copy.
+//! Reading all of them takes some microseconds; using a field is a load. Redis keeps the numbers in
+//! `struct redisServer` (`server.h`) and a table of pointers to them. Here they are derived from
+//! the texts, so that `CONFIG SET` can try a change on a copy.
 
-use super::kind::number_of;
-use super::table::{LOG_LEVELS, PARAMETERS, POLICIES, WHO};
+use super::table::PARAMETERS;
 use crate::engine::events::Events;
 use crate::engine::eviction::lfu::Lfu;
 use crate::engine::tuning::{MaxmemoryPolicy, Tuning};
@@ -21,9 +20,9 @@ use crate::engine::values::Limits;
 /// (`networking.c`).
 const CLIENTS_LEAST: u64 = 128 * 1024;
 
-/// Unread bytes allowed to a client without a limit of its own. Redis allows any number. Here a
-/// client that already had unread replies is closed at this many, because one that sends commands
-/// and never reads must not take the memory of all the others.
+/// Unread bytes allowed to a client without a configured limit. Redis allows any number. Here a
+/// client that already had unread replies is closed at this many, or one that sends commands and
+/// never reads would take all memory.
 pub const UNREAD_MAX: u64 = 256 << 20;
 
 /// Which clients may do something dangerous.
@@ -79,123 +78,85 @@ pub struct OutputLimit {
     pub soft_seconds: u64,
 }
 
-/// The numbers; each field is the parameter of the same name, with `_` for `-`.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "each field has its line in the table of parameters")]
-pub struct Settings {
-    pub bind: Vec<String>,
-    pub port: u16,
-    pub unixsocket: String,
-    pub unixsocketperm: u32,
-    pub tcp_backlog: u32,
-    pub tcp_keepalive: u32,
-    pub timeout: u32,
-    pub maxclients: u32,
-    pub protected_mode: bool,
-    pub requirepass: Vec<u8>,
-    pub enable_protected_configs: Trust,
-    pub enable_debug_command: Trust,
-    pub proto_max_bulk_len: u64,
-    pub client_query_buffer_limit: u64,
-    /// Of ordinary clients.
-    pub output_limit_normal: OutputLimit,
-    /// Of clients in a subscription.
-    pub output_limit_pubsub: OutputLimit,
-    /// In bytes, percentages resolved; 0 for no limit.
-    pub maxmemory_clients: u64,
-    pub tracking_table_max_keys: u64,
-    pub databases: u32,
-    pub maxmemory: u64,
-    pub maxmemory_policy: MaxmemoryPolicy,
-    pub maxmemory_samples: u32,
-    pub lfu_log_factor: u32,
-    pub lfu_decay_time: u32,
-    pub list_max_listpack_size: i32,
-    pub hash_max_listpack_entries: u64,
-    pub hash_max_listpack_value: u64,
-    pub set_max_intset_entries: u64,
-    pub zset_max_listpack_entries: u64,
-    pub zset_max_listpack_value: u64,
-    /// True if `save` names any interval.
-    pub saves: bool,
-    pub lazyfree_lazy_eviction: bool,
-    pub lazyfree_lazy_expire: bool,
-    pub lazyfree_lazy_server_del: bool,
-    pub lazyfree_lazy_user_del: bool,
-    pub lazyfree_lazy_user_flush: bool,
-    /// Shown by `INFO`, not obeyed.
-    pub hz: u32,
-    pub notify_keyspace_events: Events,
-    pub slowlog_log_slower_than: i64,
-    pub slowlog_max_len: u64,
-    pub latency_monitor_threshold: u64,
-    pub latency_tracking: bool,
-    pub latency_tracking_info_percentiles: Vec<f64>,
-    pub loglevel: LogLevel,
-    pub logfile: String,
-    pub pidfile: String,
-    pub dir: String,
-    pub io_threads: u32,
-    /// `oom-score-adj` and the value for a server without a primary.
-    pub oom_score: OomScore,
+/// Declares [`Settings`] and how it is read: a field, its type, and the method of [`Texts`] that
+/// converts the text of its parameter.
+macro_rules! settings {
+    ($($field:ident: $type:ty = $convert:ident($($parameter:expr)?);)*) => {
+        /// The parameters as numbers. Each field is the parameter of its name, with `_` for `-`.
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs, reason = "each field has its line in the table of parameters")]
+        pub struct Settings {
+            $(pub $field: $type,)*
+        }
+
+        impl Settings {
+            /// Reads the texts of all rows of the table.
+            pub(super) fn read(texts: &[Vec<u8>]) -> Settings {
+                let texts = Texts(texts);
+                Settings { $($field: texts.$convert($($parameter)?),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    bind: Vec<String> = words("bind");
+    port: u16 = number("port");
+    unixsocket: String = text("unixsocket");
+    unixsocketperm: u32 = octal("unixsocketperm");
+    tcp_backlog: u32 = number("tcp-backlog");
+    tcp_keepalive: u32 = number("tcp-keepalive");
+    timeout: u32 = number("timeout");
+    maxclients: u32 = number("maxclients");
+    protected_mode: bool = flag("protected-mode");
+    requirepass: Vec<u8> = owned("requirepass");
+    enable_protected_configs: Trust = trust("enable-protected-configs");
+    enable_debug_command: Trust = trust("enable-debug-command");
+    proto_max_bulk_len: u64 = number("proto-max-bulk-len");
+    client_query_buffer_limit: u64 = number("client-query-buffer-limit");
+    // The limits of `client-output-buffer-limit` for ordinary clients and for subscribers.
+    output_limit_normal: OutputLimit = output_limit(0);
+    output_limit_pubsub: OutputLimit = output_limit(2);
+    // In bytes, percentages resolved; 0 for no limit.
+    maxmemory_clients: u64 = clients_memory();
+    tracking_table_max_keys: u64 = number("tracking-table-max-keys");
+    databases: u32 = number("databases");
+    maxmemory: u64 = number("maxmemory");
+    maxmemory_policy: MaxmemoryPolicy = policy();
+    maxmemory_samples: u32 = number("maxmemory-samples");
+    lfu_log_factor: u32 = number("lfu-log-factor");
+    lfu_decay_time: u32 = number("lfu-decay-time");
+    list_max_listpack_size: i32 = number("list-max-listpack-size");
+    hash_max_listpack_entries: usize = number("hash-max-listpack-entries");
+    hash_max_listpack_value: usize = number("hash-max-listpack-value");
+    set_max_intset_entries: usize = number("set-max-intset-entries");
+    zset_max_listpack_entries: usize = number("zset-max-listpack-entries");
+    zset_max_listpack_value: usize = number("zset-max-listpack-value");
+    // True if `save` names any interval.
+    saves: bool = is_set("save");
+    lazyfree_lazy_eviction: bool = flag("lazyfree-lazy-eviction");
+    lazyfree_lazy_expire: bool = flag("lazyfree-lazy-expire");
+    lazyfree_lazy_server_del: bool = flag("lazyfree-lazy-server-del");
+    lazyfree_lazy_user_del: bool = flag("lazyfree-lazy-user-del");
+    lazyfree_lazy_user_flush: bool = flag("lazyfree-lazy-user-flush");
+    // Shown by `INFO`, not obeyed.
+    hz: u32 = number("hz");
+    notify_keyspace_events: Events = events("notify-keyspace-events");
+    slowlog_log_slower_than: i64 = number("slowlog-log-slower-than");
+    slowlog_max_len: u64 = number("slowlog-max-len");
+    latency_monitor_threshold: u64 = number("latency-monitor-threshold");
+    latency_tracking: bool = flag("latency-tracking");
+    latency_tracking_info_percentiles: Vec<f64> = numbers("latency-tracking-info-percentiles");
+    loglevel: LogLevel = log_level();
+    logfile: String = text("logfile");
+    pidfile: String = text("pidfile");
+    dir: String = text("dir");
+    io_threads: u32 = number("io-threads");
+    // `oom-score-adj`, and of `oom-score-adj-values` the value for a server without a primary.
+    oom_score: OomScore = oom_score();
 }
 
 impl Settings {
-    /// Reads the texts of all rows of the table.
-    pub(super) fn read(texts: &[Vec<u8>]) -> Settings {
-        let of = Texts(texts);
-        Settings {
-            bind: of.text("bind").split_whitespace().map(str::to_string).collect(),
-            port: of.number("port"),
-            unixsocket: of.text("unixsocket"),
-            unixsocketperm: of.octal("unixsocketperm"),
-            tcp_backlog: of.number("tcp-backlog"),
-            tcp_keepalive: of.number("tcp-keepalive"),
-            timeout: of.number("timeout"),
-            maxclients: of.number("maxclients"),
-            protected_mode: of.flag("protected-mode"),
-            requirepass: of.bytes("requirepass").to_vec(),
-            enable_protected_configs: of.trust("enable-protected-configs"),
-            enable_debug_command: of.trust("enable-debug-command"),
-            proto_max_bulk_len: of.number("proto-max-bulk-len"),
-            client_query_buffer_limit: of.number("client-query-buffer-limit"),
-            output_limit_normal: of.output_limit(0),
-            output_limit_pubsub: of.output_limit(2),
-            maxmemory_clients: of.clients_memory(),
-            tracking_table_max_keys: of.number("tracking-table-max-keys"),
-            databases: of.number("databases"),
-            maxmemory: of.number("maxmemory"),
-            maxmemory_policy: of.policy(),
-            maxmemory_samples: of.number("maxmemory-samples"),
-            lfu_log_factor: of.number("lfu-log-factor"),
-            lfu_decay_time: of.number("lfu-decay-time"),
-            list_max_listpack_size: of.number("list-max-listpack-size"),
-            hash_max_listpack_entries: of.number("hash-max-listpack-entries"),
-            hash_max_listpack_value: of.number("hash-max-listpack-value"),
-            set_max_intset_entries: of.number("set-max-intset-entries"),
-            zset_max_listpack_entries: of.number("zset-max-listpack-entries"),
-            zset_max_listpack_value: of.number("zset-max-listpack-value"),
-            saves: !of.bytes("save").is_empty(),
-            lazyfree_lazy_eviction: of.flag("lazyfree-lazy-eviction"),
-            lazyfree_lazy_expire: of.flag("lazyfree-lazy-expire"),
-            lazyfree_lazy_server_del: of.flag("lazyfree-lazy-server-del"),
-            lazyfree_lazy_user_del: of.flag("lazyfree-lazy-user-del"),
-            lazyfree_lazy_user_flush: of.flag("lazyfree-lazy-user-flush"),
-            hz: of.number("hz"),
-            notify_keyspace_events: of.events(),
-            slowlog_log_slower_than: of.number("slowlog-log-slower-than"),
-            slowlog_max_len: of.number("slowlog-max-len"),
-            latency_monitor_threshold: of.number("latency-monitor-threshold"),
-            latency_tracking: of.flag("latency-tracking"),
-            latency_tracking_info_percentiles: of.percentiles(),
-            loglevel: of.log_level(),
-            logfile: of.text("logfile"),
-            pidfile: of.text("pidfile"),
-            dir: of.text("dir"),
-            io_threads: of.number("io-threads"),
-            oom_score: of.oom_score(),
-        }
-    }
     /// The limit on a client's unread replies.
     pub fn output_limit(&self, subscriber: bool) -> OutputLimit {
         match subscriber {
@@ -223,11 +184,11 @@ impl Settings {
             policy: self.maxmemory_policy.ranking(lfu),
             lfu,
             limits: Limits {
-                hash_max_listpack_entries: self.hash_max_listpack_entries as usize,
-                hash_max_listpack_value: self.hash_max_listpack_value as usize,
-                zset_max_listpack_entries: self.zset_max_listpack_entries as usize,
-                zset_max_listpack_value: self.zset_max_listpack_value as usize,
-                set_max_intset_entries: self.set_max_intset_entries as usize,
+                hash_max_listpack_entries: self.hash_max_listpack_entries,
+                hash_max_listpack_value: self.hash_max_listpack_value,
+                zset_max_listpack_entries: self.zset_max_listpack_entries,
+                zset_max_listpack_value: self.zset_max_listpack_value,
+                set_max_intset_entries: self.set_max_intset_entries,
                 list_max_listpack_size: self.list_max_listpack_size,
             },
             lazyfree_lazy_eviction: self.lazyfree_lazy_eviction,
@@ -238,7 +199,7 @@ impl Settings {
     }
 }
 
-/// The texts of the table with the conversions that their kinds have made safe.
+/// The texts of the table. The kinds of the rows have checked what the conversions assume.
 struct Texts<'a>(&'a [Vec<u8>]);
 
 impl Texts<'_> {
@@ -247,14 +208,26 @@ impl Texts<'_> {
         &self.0[row.expect("every field names a row of the table")]
     }
 
+    fn owned(&self, name: &str) -> Vec<u8> {
+        self.bytes(name).to_vec()
+    }
+
     /// Paths and addresses that are not UTF-8 lose the bytes that are not.
     fn text(&self, name: &str) -> String {
         String::from_utf8_lossy(self.bytes(name)).into_owned()
     }
 
+    fn words(&self, name: &str) -> Vec<String> {
+        self.text(name).split_whitespace().map(str::to_string).collect()
+    }
+
     fn number<N: std::str::FromStr>(&self, name: &str) -> N {
         let number = self.text(name).parse().ok();
         number.expect("the kind of the row checked the number and its range")
+    }
+
+    fn numbers(&self, name: &str) -> Vec<f64> {
+        self.words(name).iter().filter_map(|word| word.parse().ok()).collect()
     }
 
     fn octal(&self, name: &str) -> u32 {
@@ -265,35 +238,39 @@ impl Texts<'_> {
         self.bytes(name) == b"yes"
     }
 
+    fn is_set(&self, name: &str) -> bool {
+        !self.bytes(name).is_empty()
+    }
+
     fn trust(&self, name: &str) -> Trust {
-        match number_of(WHO, self.bytes(name)) {
-            Some(1) => Trust::Everybody,
-            Some(2) => Trust::Local,
+        match self.bytes(name) {
+            b"yes" => Trust::Everybody,
+            b"local" => Trust::Local,
             _ => Trust::Nobody,
         }
     }
 
     fn policy(&self) -> MaxmemoryPolicy {
-        let number = number_of(POLICIES, self.bytes("maxmemory-policy"));
-        number.map_or(MaxmemoryPolicy::NoEviction, |number| MaxmemoryPolicy::ALL[number as usize])
+        let name = self.text("maxmemory-policy");
+        let policy = MaxmemoryPolicy::ALL.into_iter().find(|policy| policy.name() == name);
+        policy.expect("the table of parameters names all policies and no other")
     }
 
     fn log_level(&self) -> LogLevel {
-        match number_of(LOG_LEVELS, self.bytes("loglevel")) {
-            Some(0) => LogLevel::Debug,
-            Some(1) => LogLevel::Verbose,
-            Some(2) => LogLevel::Notice,
+        match self.bytes("loglevel") {
+            b"debug" => LogLevel::Debug,
+            b"verbose" => LogLevel::Verbose,
+            b"notice" => LogLevel::Notice,
             _ => LogLevel::Warning,
         }
     }
 
-    fn events(&self) -> Events {
-        Events::parse(self.bytes("notify-keyspace-events")).unwrap_or_default()
+    fn events(&self, name: &str) -> Events {
+        Events::parse(self.bytes(name)).expect("the kind of the row checked the letters")
     }
 
     fn oom_score(&self) -> OomScore {
-        let text = self.text("oom-score-adj-values");
-        let score = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        let score = self.words("oom-score-adj-values")[0].parse().unwrap_or(0);
         match self.bytes("oom-score-adj") {
             b"absolute" => OomScore::Absolute(score),
             b"no" => OomScore::Kept,
@@ -301,27 +278,20 @@ impl Texts<'_> {
         }
     }
 
-    fn percentiles(&self) -> Vec<f64> {
-        let text = self.text("latency-tracking-info-percentiles");
-        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
-    }
-
-    /// The limits of a class: `class` counts normal, slave, pubsub.
+    /// The limits of a class: 0 is normal, 1 slave, 2 pubsub.
     fn output_limit(&self, class: usize) -> OutputLimit {
-        let text = self.text("client-output-buffer-limit");
-        let mut numbers = text.split(' ').skip(class * 4 + 1).map(|word| word.parse().unwrap_or(0));
-        let mut next = || numbers.next().unwrap_or(0);
-        OutputLimit { hard_bytes: next(), soft_bytes: next(), soft_seconds: next() }
+        let words = self.words("client-output-buffer-limit");
+        let number = |index: usize| words[class * 4 + index].parse().unwrap_or(0);
+        OutputLimit { hard_bytes: number(1), soft_bytes: number(2), soft_seconds: number(3) }
     }
 
-    /// A share needs a `maxmemory` to be a share of; without one there is no limit.
+    /// A percentage is one of `maxmemory`; without that there is no limit.
     fn clients_memory(&self) -> u64 {
-        let text = self.text("maxmemory-clients");
-        let bytes: u64 = match text.strip_suffix('%') {
+        let bytes = match self.text("maxmemory-clients").strip_suffix('%') {
             Some(percent) => {
-                let whole: u64 = self.number("maxmemory");
-                let percent: u64 = percent.parse().unwrap_or(0);
-                (u128::from(whole) * u128::from(percent) / 100) as u64
+                let (all, percent): (u64, u64) =
+                    (self.number("maxmemory"), percent.parse().unwrap_or(0));
+                (u128::from(all) * u128::from(percent) / 100) as u64
             }
             None => self.number("maxmemory-clients"),
         };

@@ -1,7 +1,7 @@
 //! Parameters with a grammar of their own: `save`, `client-output-buffer-limit`, `bind` …
 //!
-//! Each function takes what somebody wrote and gives the text that `CONFIG GET` shows, or the error
-//! text:
+//! Each function takes the words of a directive and returns the text that `CONFIG GET` shows, or
+//! the text of the error reply:
 //!
 //! ```text
 //! output_limits  "replica 1kb 0 0", on "normal … slave 4 5 6 …"  ->  "normal … slave 1024 0 0 …"
@@ -9,9 +9,9 @@
 //! percentiles    "50 99.90"                                    ->  "50 99.9"
 //! ```
 //!
-//! The counterpart in Redis are the `setConfig…Option` functions of `config.c`.
+//! The counterparts in Redis are the `setConfig…Option` functions of `config.c`.
 
-use super::kind::{Kind, Names, memory};
+use super::kind::{Kind, memory, must_be_one_of};
 use crate::engine::events::Events;
 use crate::format::number::parse_i64;
 use crate::format::words::{join, split};
@@ -25,49 +25,70 @@ const HOST_NAME_BYTES: usize = 256;
 /// How often per second background work may run at least and at most.
 const HZ: (i64, i64) = (1, 500);
 
-/// Pairs of seconds and changes. One empty word means "never".
-pub fn save(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
-    let words = unless_empty(words);
-    let at_least = |index: usize| if index.is_multiple_of(2) { 1 } else { 0 };
-    let valid = |(index, word): (usize, &&[u8])| {
-        parse_i64(word).is_some_and(|number| number >= at_least(index))
-    };
-    if !words.len().is_multiple_of(2) || !words.iter().enumerate().all(valid) {
-        return Err("Invalid save parameters".into());
+/// The grammar that the table of parameters calls `name`.
+///
+/// # Panics
+/// If there is none, as [`Kind::parse`].
+pub(super) fn grammar(name: &str) -> Kind {
+    match name {
+        "addresses" => Kind::Words(addresses),
+        "appenddirname" => Kind::Word(|word| base_name("appenddirname", "dirname", false, word)),
+        "appendfilename" => Kind::Word(|word| base_name("appendfilename", "filename", false, word)),
+        "backlog-bytes" => Kind::Word(backlog_bytes),
+        "dbfilename" => Kind::Word(|word| base_name("dbfilename", "filename", true, word)),
+        "event-classes" => Kind::Word(event_classes),
+        "host-name" => Kind::Word(host_name),
+        "hz" => Kind::Word(hz),
+        "no-defragmentation" => Kind::Word(no_defragmentation),
+        "no-tls" => Kind::Word(no_tls),
+        "no-tls-port" => Kind::Word(no_tls_port),
+        "oom-scores" => Kind::Words(oom_scores),
+        "output-limits" => Kind::Words(output_limits),
+        "percentiles" => Kind::Words(percentiles),
+        "replica-of" => Kind::Words(replica_of),
+        "save" => Kind::Words(save),
+        "shutdown-flags" => Kind::Words(shutdown_flags),
+        "title-template" => Kind::Word(title_template),
+        _ => panic!("no parameter has the grammar {name}"),
     }
-    Ok(join(words.iter().copied()))
+}
+
+/// Pairs of seconds and changes. One empty word means "never".
+fn save(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+    let words = unless_empty(words);
+    let is_pair = |pair: &[&[u8]]| match pair {
+        [seconds, changes] => parse_i64(seconds) >= Some(1) && parse_i64(changes) >= Some(0),
+        _ => false,
+    };
+    match words.chunks(2).all(is_pair) {
+        true => Ok(join(words.iter().copied())),
+        false => Err("Invalid save parameters".into()),
+    }
 }
 
 /// Groups of class, hard limit, soft limit and soft seconds. Classes not named keep their limits.
-pub fn output_limits(current: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn output_limits(current: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     if !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
     let mut shown: Vec<Vec<u8>> = current.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect();
     for group in words.chunks_exact(4) {
-        let class = client_class(group[0])
-            .ok_or("Invalid client class specified in buffer limit configuration.")?;
-        let numbers = output_limit(&group[1..])
-            .ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?;
-        for (offset, number) in numbers.iter().enumerate() {
+        let name = if group[0].eq_ignore_ascii_case(b"replica") { b"slave" } else { group[0] };
+        let class = CLIENT_CLASSES.iter().position(|class| class.eq_ignore_ascii_case(name));
+        let class = class.ok_or("Invalid client class specified in buffer limit configuration.")?;
+        let seconds = parse_i64(group[3]).and_then(|seconds| u64::try_from(seconds).ok());
+        for (offset, number) in [memory(group[1]), memory(group[2]), seconds].iter().enumerate() {
+            let number = number.ok_or(
+                "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+            )?;
             shown[class * 4 + 1 + offset] = number.to_string().into_bytes();
         }
     }
     Ok(join(shown.iter().map(Vec::as_slice)))
 }
 
-fn client_class(word: &[u8]) -> Option<usize> {
-    let word = if word.eq_ignore_ascii_case(b"replica") { b"slave" } else { word };
-    CLIENT_CLASSES.iter().position(|class| class.eq_ignore_ascii_case(word))
-}
-
-fn output_limit(words: &[&[u8]]) -> Option<[u64; 3]> {
-    let seconds = parse_i64(words.get(2)?)?;
-    Some([memory(words.first()?)?, memory(words.get(1)?)?, u64::try_from(seconds).ok()?])
-}
-
 /// Three numbers between -2000 and 2000: for a primary, a replica and a background child.
-pub fn oom_scores(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn oom_scores(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     if words.len() != 3 {
         return Err("wrong number of arguments".into());
     }
@@ -80,16 +101,15 @@ pub fn oom_scores(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
 }
 
 /// Addresses to listen on. One empty word means none.
-pub fn addresses(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn addresses(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     if words.len() > BIND_MOST {
         return Err("Too many bind addresses specified.".into());
     }
     Ok(join(hosts(unless_empty(words))?.iter().copied()))
 }
 
-/// The same words, each of which stands for itself: no host is called nothing, or has a space, a
-/// quote or a control character in its name, and in a text of several words such a name would not
-/// come back as it was.
+/// The same words, if each can be a host. A name that is empty, or has a space, a quote or a
+/// control character, could not be read back from a text of several words.
 fn hosts<'a, 'w>(words: &'w [&'a [u8]]) -> Result<&'w [&'a [u8]], String> {
     let odd = |word: &[u8]| {
         word.iter().any(u8::is_ascii_control)
@@ -102,7 +122,7 @@ fn hosts<'a, 'w>(words: &'w [&'a [u8]]) -> Result<&'w [&'a [u8]], String> {
 }
 
 /// A host and a port, or `no one`.
-pub fn replica_of(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn replica_of(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     let [host, port] = words else { return Err("wrong number of arguments".into()) };
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         return Ok(Vec::new());
@@ -114,7 +134,7 @@ pub fn replica_of(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
 }
 
 /// Percentiles between 0 and 100, shown with at most six decimals.
-pub fn percentiles(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn percentiles(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     let mut shown = Vec::new();
     for word in unless_empty(words) {
         let number = std::str::from_utf8(word).ok().and_then(|text| text.parse::<f64>().ok());
@@ -130,20 +150,20 @@ pub fn percentiles(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     Ok(join(shown.iter().map(Vec::as_slice)))
 }
 
-/// No words when there is only one and it is empty, which is how a list is emptied.
+/// One empty word empties a list.
 fn unless_empty<'a, 'b>(words: &'a [&'b [u8]]) -> &'a [&'b [u8]] {
     if words == [b""] { &[] } else { words }
 }
 
 /// The letters of `notify-keyspace-events`.
-pub fn event_classes(word: &[u8]) -> Result<Vec<u8>, String> {
+fn event_classes(word: &[u8]) -> Result<Vec<u8>, String> {
     let events = Events::parse(word)
         .ok_or_else(|| format!("Invalid event class character. Use '{}'.", "Ag$lshzxeKEtmdn"))?;
     Ok(events.to_text())
 }
 
-/// How often per second; kept within bounds rather than refused.
-pub fn hz(word: &[u8]) -> Result<Vec<u8>, String> {
+/// How often per second. Numbers outside of the bounds become the nearest bound.
+fn hz(word: &[u8]) -> Result<Vec<u8>, String> {
     let number = parse_i64(word).ok_or("argument couldn't be parsed into an integer")?;
     if !(0..=i64::from(i32::MAX)).contains(&number) {
         return Err(format!("argument must be between 0 and {} inclusive", i32::MAX));
@@ -151,27 +171,13 @@ pub fn hz(word: &[u8]) -> Result<Vec<u8>, String> {
     Ok(number.clamp(HZ.0, HZ.1).to_string().into_bytes())
 }
 
-/// The bytes of `repl-backlog-size`; fewer than 16 KiB become so many.
-pub fn backlog_bytes(word: &[u8]) -> Result<Vec<u8>, String> {
+/// The bytes of `repl-backlog-size`, at least 16 KiB.
+fn backlog_bytes(word: &[u8]) -> Result<Vec<u8>, String> {
     let bytes = Kind::Memory(1, i64::MAX as u64).read(b"", &[word])?;
     Ok(if memory(&bytes) < Some(16384) { b"16384".to_vec() } else { bytes })
 }
 
-/// A file name without a path; may be empty.
-pub fn rdb_file_name(word: &[u8]) -> Result<Vec<u8>, String> {
-    base_name("dbfilename", "filename", true, word)
-}
-
-/// A file name without a path.
-pub fn aof_file_name(word: &[u8]) -> Result<Vec<u8>, String> {
-    base_name("appendfilename", "filename", false, word)
-}
-
-/// A folder name without a path.
-pub fn aof_folder_name(word: &[u8]) -> Result<Vec<u8>, String> {
-    base_name("appenddirname", "dirname", false, word)
-}
-
+/// A file or directory name without a path.
 fn base_name(name: &str, what: &str, may_be_empty: bool, word: &[u8]) -> Result<Vec<u8>, String> {
     if word.is_empty() && !may_be_empty {
         return Err(format!("{name} can't be empty"));
@@ -183,7 +189,7 @@ fn base_name(name: &str, what: &str, may_be_empty: bool, word: &[u8]) -> Result<
 }
 
 /// A host name to tell others.
-pub fn host_name(word: &[u8]) -> Result<Vec<u8>, String> {
+fn host_name(word: &[u8]) -> Result<Vec<u8>, String> {
     if word.len() >= HOST_NAME_BYTES {
         return Err(format!("Hostnames must be less than {HOST_NAME_BYTES} characters"));
     }
@@ -194,7 +200,7 @@ pub fn host_name(word: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// A process title with known variables in braces; `{{` is a brace.
-pub fn title_template(word: &[u8]) -> Result<Vec<u8>, String> {
+fn title_template(word: &[u8]) -> Result<Vec<u8>, String> {
     const VARIABLES: [&[u8]; 7] = [
         b"title",
         b"listen-addr",
@@ -221,41 +227,50 @@ pub fn title_template(word: &[u8]) -> Result<Vec<u8>, String> {
     if word.iter().all(|byte| *byte == b' ') { refused() } else { Ok(word.to_vec()) }
 }
 
-/// `no`, because memory here is laid out in slabs that nothing needs to defragment.
-pub fn never_defragments(word: &[u8]) -> Result<Vec<u8>, String> {
+const NO_TLS: &str = "Unable to update TLS configuration: this server has no TLS";
+
+/// `no`, because the slabs need no defragmentation.
+fn no_defragmentation(word: &[u8]) -> Result<Vec<u8>, String> {
     off(word, "Active defragmentation cannot be enabled: the slabs of this server do without it")
 }
 
-/// `no`, because there is no TLS in this server.
-pub fn never_tls(word: &[u8]) -> Result<Vec<u8>, String> {
-    off(word, "Unable to update TLS configuration: this server has no TLS")
+/// `no`, because this server has no TLS.
+fn no_tls(word: &[u8]) -> Result<Vec<u8>, String> {
+    off(word, NO_TLS)
 }
 
 fn off(word: &[u8], reason: &str) -> Result<Vec<u8>, String> {
-    if word.eq_ignore_ascii_case(b"yes") {
-        return Err(reason.into());
-    }
-    Kind::Bool.read(b"", &[word])
-}
-
-/// Port 0, because there is no TLS in this server.
-pub fn no_tls_port(word: &[u8]) -> Result<Vec<u8>, String> {
-    match parse_i64(word) {
-        Some(0) => Ok(b"0".to_vec()),
-        Some(_) => Err("Unable to update TLS configuration: this server has no TLS".into()),
-        None => Err("argument couldn't be parsed into an integer".into()),
+    match word.eq_ignore_ascii_case(b"yes") {
+        true => Err(reason.into()),
+        false => Kind::Bool.read(b"", &[word]),
     }
 }
 
-/// `shutdown-on-sigint` and `shutdown-on-sigterm`: what to do about saving.
-pub fn shutdown_flags(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
-    const FLAGS: Names = &[("default", 0), ("save", 1), ("nosave", 2), ("now", 4), ("force", 8)];
-    let shown = Kind::AnyOf(FLAGS).read(b"", words)?;
-    let given = |name: &[u8]| shown.split(|byte| *byte == b' ').any(|word| word == name);
-    if given(b"save") && given(b"nosave") {
+/// Port 0, because this server has no TLS.
+fn no_tls_port(word: &[u8]) -> Result<Vec<u8>, String> {
+    match Kind::Integer(i64::MIN, i64::MAX).read(b"", &[word])?.as_slice() {
+        b"0" => Ok(b"0".to_vec()),
+        _ => Err(NO_TLS.into()),
+    }
+}
+
+/// `shutdown-on-sigint` and `shutdown-on-sigterm`: what to do about saving. `default` means none of
+/// the other flags. They are shown in this order.
+fn shutdown_flags(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+    const FLAGS: [&str; 5] = ["default", "save", "nosave", "now", "force"];
+    let is_known =
+        |word: &&[u8]| FLAGS.iter().any(|flag| flag.as_bytes().eq_ignore_ascii_case(word));
+    if words.is_empty() || !words.iter().all(is_known) {
+        return Err(must_be_one_of(&FLAGS.join(", ")));
+    }
+    let given = |flag: &&str| words.iter().any(|word| flag.as_bytes().eq_ignore_ascii_case(word));
+    if given(&"save") && given(&"nosave") {
         return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
     }
-    Ok(shown)
+    match FLAGS[1..].iter().any(given) {
+        true => Ok(join(FLAGS[1..].iter().filter(|flag| given(flag)).map(|flag| flag.as_bytes()))),
+        false => Ok(b"default".to_vec()),
+    }
 }
 
 #[cfg(test)]
@@ -310,11 +325,11 @@ mod tests {
 
     #[test]
     fn what_this_server_lacks_stays_off() {
-        assert_eq!(never_tls(b"NO"), Ok(b"no".to_vec()));
-        assert!(never_tls(b"yes").unwrap_err().contains("no TLS"));
+        assert_eq!(no_tls(b"NO"), Ok(b"no".to_vec()));
+        assert!(no_tls(b"yes").unwrap_err().contains("no TLS"));
         assert!(no_tls_port(b"6380").unwrap_err().contains("no TLS"));
-        assert!(never_defragments(b"yes").unwrap_err().contains("defragmentation"));
-        assert!(never_defragments(b"perhaps").unwrap_err().contains("'yes' or 'no'"));
+        assert!(no_defragmentation(b"yes").unwrap_err().contains("defragmentation"));
+        assert!(no_defragmentation(b"perhaps").unwrap_err().contains("'yes' or 'no'"));
     }
 
     #[test]

@@ -94,6 +94,15 @@ fn every_parameter_declared_as_obeyed_is_read() {
 }
 
 #[test]
+fn the_table_names_every_policy_of_the_engine() {
+    for policy in MaxmemoryPolicy::ALL {
+        let mut config = Config::new();
+        set(&mut config, &[("maxmemory-policy", policy.name())]).unwrap();
+        assert_eq!(config.settings().maxmemory_policy, policy);
+    }
+}
+
+#[test]
 fn no_name_stands_for_two_parameters() {
     let mut all: Vec<&str> = names().map(|name| name.text).collect();
     assert!(all.iter().all(|name| *name == name.to_ascii_lowercase()));
