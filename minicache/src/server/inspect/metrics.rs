@@ -1,4 +1,4 @@
-//! The cache in Prometheus' terms.
+//! The metrics of the cache, as Prometheus scrapes them.
 //!
 //! ```text
 //! minicache_commands_total{command="get"} 1027
@@ -6,8 +6,8 @@
 //! minicache_memory_used_bytes 1851392
 //! ```
 //!
-//! Names follow Prometheus, meanings follow `INFO` (`genRedisInfoString` in `server.c`): whoever
-//! knows `keyspace_hits` finds `minicache_keyspace_hits_total`.
+//! Names follow the conventions of Prometheus, meanings follow `INFO` (`genRedisInfoString` in
+//! `server.c`): `keyspace_hits` is `minicache_keyspace_hits_total`.
 
 use super::{Figures, keys_by_database, of_command, total};
 use crate::commands::Command;
@@ -33,21 +33,18 @@ pub(super) fn write(cache: &Cache, out: &mut Exposition) {
 fn commands(cache: &Cache, out: &mut Exposition) {
     type Figure = fn(&CommandCounters) -> &AtomicU64;
     let families: [(&str, &str, Figure); 3] = [
-        ("minicache_commands_total", "Commands executed.", |it| &it.calls),
-        ("minicache_command_failures_total", "Commands that answered with an error.", |it| {
-            &it.failed
-        }),
-        ("minicache_command_rejections_total", "Commands refused before they ran.", |it| {
-            &it.rejected
-        }),
+        ("commands_total", "Commands executed.", |it| &it.calls),
+        ("command_failures_total", "Commands that replied with an error.", |it| &it.failed),
+        ("command_rejections_total", "Commands refused before they ran.", |it| &it.rejected),
     ];
     for (name, help, figure) in families {
-        let mut family = out.counters(name, help);
+        let name = format!("minicache_{name}");
+        let mut family = out.counters(&name, help);
         for (row, count) in nonzero(cache, figure) {
             family.sample(&[("command", row.name)], count);
         }
     }
-    let help = "Time spent in commands; of quick ones one in 256 is timed and counts for all.";
+    let help = "Time spent in commands, estimated from one in 256 for quick ones.";
     let mut seconds = out.counters("minicache_command_seconds_total", help);
     for (row, ns) in nonzero(cache, |it| &it.took_ns) {
         seconds.sample(&[("command", row.name)], ns as f64 / 1e9);
@@ -59,7 +56,7 @@ fn commands(cache: &Cache, out: &mut Exposition) {
     out.gauge("minicache_slow_commands", "Commands in the slow log.", cache.stats.slow_log.len());
 }
 
-/// The commands of which there is something to tell.
+/// The commands whose figure is not 0, and the figure.
 fn nonzero(
     cache: &Cache,
     figure: fn(&CommandCounters) -> &AtomicU64,
@@ -74,8 +71,8 @@ fn keyspace(shards: &[Figures], out: &mut Exposition) {
     for (name, help, count) in [
         ("minicache_keyspace_hits_total", "Reads that found their key.", sum.hits),
         ("minicache_keyspace_misses_total", "Reads that did not.", sum.misses),
-        ("minicache_expired_keys_total", "Keys dropped because their time had come.", sum.expired),
-        ("minicache_evicted_keys_total", "Keys dropped for want of memory.", sum.evicted),
+        ("minicache_expired_keys_total", "Keys deleted because they expired.", sum.expired),
+        ("minicache_evicted_keys_total", "Keys deleted to stay below maxmemory.", sum.evicted),
     ] {
         out.counter(name, help, count);
     }
@@ -85,7 +82,7 @@ fn keyspace(shards: &[Figures], out: &mut Exposition) {
     for (db, (all, _)) in numbered.clone() {
         keys.sample(&[("db", &db)], *all);
     }
-    let mut volatile = out.gauges("minicache_volatile_keys", "Keys with a deadline, by database.");
+    let mut volatile = out.gauges("minicache_volatile_keys", "Keys with a TTL, by database.");
     for (db, (_, volatile_keys)) in numbered {
         volatile.sample(&[("db", &db)], *volatile_keys);
     }
@@ -96,8 +93,8 @@ fn memory(cache: &Cache, shards: &[Figures], out: &mut Exposition) {
     let max = cache.config.snapshot().settings.maxmemory;
     for (name, help, bytes) in [
         ("minicache_memory_used_bytes", "What maxmemory limits.", cache.shards.used_memory()),
-        ("minicache_memory_peak_bytes", "The most that was seen.", cache.shards.peak_memory()),
-        ("minicache_memory_allocated_bytes", "Given by the allocator.", crate::raw::allocated()),
+        ("minicache_memory_peak_bytes", "The highest value so far.", cache.shards.peak_memory()),
+        ("minicache_memory_allocated_bytes", "In use in the allocator.", crate::raw::allocated()),
         ("minicache_slab_bytes", "Pages of entries.", sum(|shard| shard.slab_bytes)),
         ("minicache_slab_free_bytes", "Of these, not in use.", sum(|shard| shard.slab_free_bytes)),
         ("minicache_index_bytes", "The indexes of the keys.", sum(|shard| shard.index_bytes)),
@@ -113,18 +110,19 @@ fn clients(cache: &Cache, out: &mut Exposition) {
         let pubsub = cache.registry.pubsub.lock();
         (pubsub.count(Scope::Channel), pubsub.count(Scope::Pattern))
     };
+    let blocked = cache.registry.blocked.count().get();
     out.gauge("minicache_clients", "Clients connected.", cache.registry.clients.len());
     out.gauge("minicache_clients_max", "maxclients.", max);
-    out.gauge(
-        "minicache_blocked_clients",
-        "Clients in blocking commands.",
-        cache.registry.blocked.count().get(),
-    );
-    out.gauge("minicache_pubsub_channels", "Channels somebody hears.", channels);
-    out.gauge("minicache_pubsub_patterns", "Patterns somebody hears.", patterns);
+    out.gauge("minicache_blocked_clients", "Clients in blocking commands.", blocked);
+    out.gauge("minicache_pubsub_channels", "Channels with subscribers.", channels);
+    out.gauge("minicache_pubsub_patterns", "Patterns with subscribers.", patterns);
     for (name, help, count) in [
-        ("minicache_connections_total", "Clients let in.", cache.stats.connections.accepted()),
-        ("minicache_refused_connections_total", "Turned away.", cache.stats.connections.refused()),
+        ("minicache_connections_total", "Clients accepted.", cache.stats.connections.accepted()),
+        (
+            "minicache_refused_connections_total",
+            "Clients refused.",
+            cache.stats.connections.refused(),
+        ),
         ("minicache_received_bytes_total", "From clients.", total(cache, |core| &core.bytes_in)),
         ("minicache_sent_bytes_total", "To clients.", total(cache, |core| &core.bytes_out)),
         ("minicache_output_limit_closes_total", "Clients closed for not reading.", {

@@ -1,36 +1,33 @@
-//! What the admin endpoint shows: metrics for Prometheus, health, and the state page.
+//! What the admin endpoint shows of a cache: metrics for Prometheus, health, and the state page.
 //!
 //! ```text
-//! GET /metrics   ─> [metrics]     one look at each shard: counts only
-//! GET /          ─> [state_page]  a longer look at each shard: pages, wheel, candidates, some keys
-//! GET /healthz   ─> every lock can be taken, and nobody has asked the server to stop
+//! GET /metrics   ─> [metrics]    counts of each shard
+//! GET /          ─> [state_page] also pages, the wheel, candidates for eviction, sampled keys
+//! GET /healthz   ─> 200 if every lock can be taken and no shutdown has begun
 //! ```
 //!
-//! **What does a look cost the clients?** Shards are locked one after another, never two at once,
-//! so a look holds up the commands of one shard for some microseconds (counts) or at most about a
-//! millisecond (state page: all that is walked is bounded). Therefore the sums are not those of one
-//! instant; Redis, with one thread, can promise that and stops the world for it (`INFO`, `MEMORY
-//! STATS`, `DEBUG HTSTATS`).
+//! **What does a request cost the clients?** Shards are locked one after another, each for some
+//! microseconds (metrics) or at most about a millisecond (state page: everything it walks is
+//! bounded). So the sums are not those of one instant. The counterparts in Redis (`INFO`, `MEMORY
+//! STATS`, `DEBUG HTSTATS`) are exact, and its one thread serves no client meanwhile.
 
 mod metrics;
 mod state_page;
 
 use crate::commands::cache::Cache;
-use crate::commands::stats::CommandCounters;
-use crate::commands::stats::Counters;
+use crate::commands::stats::{CommandCounters, Counters};
 use crate::engine::store::shard::{Shard, ShardStats};
 use minikit::admin::{Exposition, Inspect, StatePage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Answers the admin endpoint's questions about a cache.
-pub struct Inspector {
+/// Answers the requests of the admin endpoint.
+pub(super) struct Inspector {
     cache: Arc<Cache>,
 }
 
 impl Inspector {
-    /// An inspector of this cache.
-    pub fn new(cache: Arc<Cache>) -> Inspector {
+    pub(super) fn new(cache: Arc<Cache>) -> Inspector {
         Inspector { cache }
     }
 }
@@ -53,16 +50,15 @@ impl Inspect for Inspector {
     }
 }
 
-/// What `look` sees in each shard, one locked after the other.
+/// Calls `look` with each shard, one locked after the other.
 fn each_shard<T>(cache: &Cache, mut look: impl FnMut(usize, &Shard) -> T) -> Vec<T> {
     (0..cache.shards.len()).map(|index| look(index, &cache.shards.lock(index).shard)).collect()
 }
 
-/// The plain numbers of one shard.
+/// The counts of one shard.
 struct Figures {
-    /// Keys of each database, and how many of them have a deadline.
+    /// Keys of each database, and how many of them have a TTL.
     keys: Vec<(usize, usize)>,
-    /// Of the indexes of all databases.
     index_bytes: usize,
     index_buckets: usize,
     slab_bytes: usize,
@@ -95,7 +91,7 @@ fn databases(cache: &Cache) -> usize {
     cache.config.snapshot().settings.databases as usize
 }
 
-/// Keys, and keys with a deadline, of each database in all shards.
+/// Keys, and keys with a TTL, of each database in all shards.
 fn keys_by_database<'a>(shards: impl Iterator<Item = &'a Figures>) -> Vec<(usize, usize)> {
     let mut databases = Vec::new();
     for shard in shards {
@@ -106,12 +102,12 @@ fn keys_by_database<'a>(shards: impl Iterator<Item = &'a Figures>) -> Vec<(usize
     databases
 }
 
-/// A figure of all cores together.
+/// The sum of a figure over all cores.
 fn total(cache: &Cache, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
     cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
 }
 
-/// A figure of one command on all cores together.
+/// The sum of a command's figure over all cores.
 fn of_command(cache: &Cache, command: usize, figure: fn(&CommandCounters) -> &AtomicU64) -> u64 {
     total(cache, |core| figure(core.of(command)))
 }

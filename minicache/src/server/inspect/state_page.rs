@@ -1,22 +1,22 @@
-//! The state page: tables of what the cache holds and how its parts are doing.
+//! The state page: tables of memory, keys, expiry, eviction and clients.
 //!
 //! ```text
-//! Expiry wheel                                     Eviction pool, the next to go first
-//! level  one slot spans  reaches     keys          shard  db  key     coldness
+//! Expiry wheel                                     Eviction pool, the next to be evicted first
+//! level  one slot spans  reaches     keys          shard  db  key     when it was sampled
 //! 0      16 ms           1.0 s         12          3      0   user:7  idle 90 s
 //! 1      1.0 s           66 s         840          3      0   user:2  idle 60 s
 //! ```
 //!
-//! Keys are shown by name, cut to some forty characters, so the page is for whoever may read the
-//! data. Everything walked is bounded ([`WALKED`], [`SAMPLED`]). Redis shows some of this to those
-//! who know where to ask: `MEMORY STATS`, `DEBUG HTSTATS`, `CLIENT LIST`, and the pool to nobody.
+//! Keys are shown by name, cut to [`KEY_CHARS`]: the page is for people who may read the data. All
+//! that is walked is bounded ([`WALKED`], [`SAMPLED`]). Redis shows parts of it in `MEMORY STATS`,
+//! `DEBUG HTSTATS` and `CLIENT LIST`; it does not show its eviction pool.
 
 use super::{Figures, databases, each_shard, keys_by_database, of_command};
 use crate::commands::cache::Cache;
 use crate::commands::catalogue;
 use crate::engine::eviction::pool::Candidate;
 use crate::engine::rng::Rng;
-use crate::engine::store::shard::Shard;
+use crate::engine::store::shard::{Shard, ShardStats};
 use crate::engine::store::slab::ClassUse;
 use crate::engine::store::wheel;
 use crate::engine::tuning::MaxmemoryPolicy as Policy;
@@ -24,12 +24,13 @@ use crate::server::now;
 use minikit::admin::StatePage;
 use minikit::process::Process;
 use minikit::value::Value;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// Keys counted per shard and level of the wheel: the lists of a busy wheel are long.
 const WALKED: usize = 1000;
-/// Keys per shard whose encodings are looked at.
+/// Keys sampled per shard for their encodings.
 const SAMPLED: usize = 64;
 /// Clients, commands and candidates shown at most.
 const ROWS: usize = 24;
@@ -56,14 +57,14 @@ pub(super) fn look(cache: &Cache) -> StatePage {
     page
 }
 
-/// What is seen of one shard under its lock.
+/// What is read from one shard under its lock.
 struct View {
     figures: Figures,
     /// Keys per level of the wheel, [`WALKED`] at most.
     wheel: [usize; wheel::LEVELS],
     classes: Vec<ClassUse>,
     candidates: Vec<Candidate>,
-    /// How many sampled keys there are of each type and encoding, and their bytes.
+    /// Sampled keys of each type and encoding, and their bytes.
     encodings: BTreeMap<(&'static str, &'static str), (usize, usize)>,
 }
 
@@ -84,7 +85,7 @@ impl View {
     }
 }
 
-/// Looks at keys from a random place of each index on.
+/// Samples keys, starting at a random bucket of each index.
 fn sample_encodings(
     shard: &Shard,
     databases: usize,
@@ -116,10 +117,10 @@ fn server(cache: &Cache, page: &mut StatePage) {
         .row(["up".into(), span(up_s as u64 * 1000).into()])
         .row(["cores".into(), cache.stats.counters.len().into()])
         .row(["commands".into(), cache.stats.commands().into()])
-        .row(["commands per second, lately".into(), cache.stats.rate.per_second().into()])
+        .row(["commands per second".into(), cache.stats.rate.per_second().into()])
         .row(["clients".into(), cache.registry.clients.len().into()])
         .row(["clients in blocking commands".into(), cache.registry.blocked.count().get().into()])
-        .row(["clients turned away".into(), cache.stats.connections.refused().into()])
+        .row(["clients refused".into(), cache.stats.connections.refused().into()])
         .row(["error replies".into(), cache.stats.totals.errors().values().sum::<u64>().into()]);
 }
 
@@ -130,21 +131,24 @@ fn memory(cache: &Cache, shards: &[&Figures], page: &mut StatePage) {
         0 => "no limit".to_string(),
         bytes => size(bytes as usize),
     };
-    page.list("Memory", "Used is what the allocator gave, less what lies free in slab pages.")
-        .row(["used".into(), size(cache.shards.used_memory()).into()])
-        .row(["maxmemory".into(), limit.into()])
-        .row(["maxmemory-policy".into(), settings.maxmemory_policy.name().into()])
-        .row(["peak".into(), size(cache.shards.peak_memory()).into()])
-        .row(["allocated".into(), size(crate::raw::allocated()).into()])
-        .row(["slab pages".into(), size(sum(|it| it.slab_bytes)).into()])
-        .row(["free in slab pages".into(), size(sum(|it| it.slab_free_bytes)).into()])
-        .row(["indexes of the keys".into(), size(sum(|it| it.index_bytes)).into()])
-        .row(["resident".into(), size(Process::look().resident_bytes as usize).into()]);
+    page.list(
+        "Memory",
+        "Used: what the allocator has handed out, less the free bytes in slab pages.",
+    )
+    .row(["used".into(), size(cache.shards.used_memory()).into()])
+    .row(["maxmemory".into(), limit.into()])
+    .row(["maxmemory-policy".into(), settings.maxmemory_policy.name().into()])
+    .row(["peak".into(), size(cache.shards.peak_memory()).into()])
+    .row(["allocated".into(), size(crate::raw::allocated()).into()])
+    .row(["slab pages".into(), size(sum(|it| it.slab_bytes)).into()])
+    .row(["free in slab pages".into(), size(sum(|it| it.slab_free_bytes)).into()])
+    .row(["indexes of the keys".into(), size(sum(|it| it.index_bytes)).into()])
+    .row(["resident".into(), size(Process::look().resident_bytes as usize).into()]);
 }
 
 fn keys(views: &[View], page: &mut StatePage) {
-    let columns = ["database", "keys", "with a deadline"];
-    let table = page.table("Keys", "Databases that hold any.", &columns);
+    let columns = ["database", "keys", "with a TTL"];
+    let table = page.table("Keys", "Databases that are not empty.", &columns);
     for (db, (keys, volatile)) in keys_by_database(views.iter().map(|it| &it.figures))
         .into_iter()
         .enumerate()
@@ -155,16 +159,16 @@ fn keys(views: &[View], page: &mut StatePage) {
 }
 
 fn busiest_commands(cache: &Cache, page: &mut StatePage) {
-    let note = "Of quick commands one in 256 is timed, and counts for all.";
+    let note = "Times are estimated from one in 256 for quick commands.";
     let columns = ["command", "calls", "µs per call", "errors"];
     let calls = |id| of_command(cache, id, |it| &it.calls);
     let mut rows: Vec<_> = catalogue::COMMANDS.iter().map(|row| (calls(row.id()), row)).collect();
     rows.retain(|(calls, _)| *calls > 0);
-    rows.sort_by_key(|(calls, _)| std::cmp::Reverse(*calls));
+    rows.sort_by_key(|(calls, _)| Reverse(*calls));
     let table = page.table("Busiest commands", note, &columns);
     for (calls, row) in rows.into_iter().take(ROWS) {
         let ns = of_command(cache, row.id(), |it| &it.took_ns);
-        let us = format!("{:.2}", ns as f64 / 1000.0 / calls as f64);
+        let us = (ns as f64 / 10.0 / calls as f64).round() / 100.0;
         let failed = of_command(cache, row.id(), |it| &it.failed);
         table.row([row.name.into(), calls.into(), us.into(), failed.into()]);
     }
@@ -183,7 +187,7 @@ fn expiry_wheel(views: &[View], page: &mut StatePage) {
         let slot_ms = wheel::slot_span_ms(level);
         let reach_ms = slot_ms * wheel::SLOTS as u64;
         let keys: Value = match cut.as_slice() {
-            // What is missing from the sum can only be here.
+            // With one level cut short, the keys missing from the sum are on that level.
             [only] if *only == level => (keys(level) + uncounted).into(),
             several if several.contains(&level) => format!("{} or more", keys(level)).into(),
             _ => keys(level).into(),
@@ -194,23 +198,30 @@ fn expiry_wheel(views: &[View], page: &mut StatePage) {
 
 fn eviction_pool(cache: &Cache, views: &[View], page: &mut StatePage) {
     let policy = cache.config.snapshot().settings.maxmemory_policy;
-    let note = "The coldest keys that were sampled, kept from one eviction to the next. The first \
-                of each shard is the next to go. Empty until something is evicted.";
-    let table = page.table("Eviction pool", note, &["shard", "db", "key", "when it was sampled"]);
-    for (index, view) in views.iter().enumerate() {
-        for candidate in view.candidates.iter().rev().take(ROWS) {
-            table.row([
-                index.into(),
-                candidate.db.into(),
-                shown(&candidate.key).into(),
-                coldness(policy, candidate.coldness).into(),
-            ]);
-        }
+    let candidates = views.iter().enumerate().flat_map(|(shard, view)| {
+        view.candidates.iter().map(move |candidate| (candidate.coldness, shard, candidate))
+    });
+    let mut candidates: Vec<_> = candidates.collect();
+    candidates.sort_by_key(|(coldness, ..)| Reverse(*coldness));
+    let note = format!(
+        "The coldest {} of {} keys that were sampled for earlier evictions and not evicted. The \
+         first of a shard is its next to go.",
+        candidates.len().min(ROWS),
+        candidates.len()
+    );
+    let table = page.table("Eviction pool", &note, &["shard", "db", "key", "when it was sampled"]);
+    for (coldness, shard, candidate) in candidates.into_iter().take(ROWS) {
+        table.row([
+            shard.into(),
+            candidate.db.into(),
+            shown(&candidate.key).into(),
+            measure(policy, coldness).into(),
+        ]);
     }
 }
 
-/// A policy's measure in words.
-fn coldness(policy: Policy, coldness: u64) -> String {
+/// A candidate's coldness in the unit of the policy.
+fn measure(policy: Policy, coldness: u64) -> String {
     match policy {
         Policy::AllKeysLru | Policy::VolatileLru | Policy::NoEviction => {
             format!("idle {}", span(coldness))
@@ -233,7 +244,7 @@ fn encodings(views: &[View], page: &mut StatePage) {
         *found = (found.0 + count, found.1 + bytes);
     }
     let all: usize = sum.values().map(|(count, _)| count).sum();
-    let note = format!("Of {all} keys looked at, {SAMPLED} or so in each shard and database.");
+    let note = format!("Of {all} sampled keys, about {SAMPLED} per shard and database.");
     let columns = ["type", "encoding", "keys", "share", "bytes per key"];
     let table = page.table("Encodings", &note, &columns);
     for ((kind, encoding), (count, bytes)) in sum {
@@ -248,8 +259,7 @@ fn slab_pages(views: &[View], page: &mut StatePage) {
     for class in views.iter().flat_map(|view| &view.classes) {
         sum.entry(class.slot_bytes).or_default().add(class);
     }
-    let note = "Pages of 64 KiB are cut into slots of one size. Larger entries have pages of their \
-                own.";
+    let note = "Pages of 64 KiB have slots of one size. Larger entries have pages of their own.";
     let columns = ["slot", "pages", "slots", "in use", "full"];
     let table = page.table("Slab pages", note, &columns);
     for (slot_bytes, class) in sum {
@@ -286,38 +296,20 @@ fn clients(cache: &Cache, page: &mut StatePage) {
 }
 
 fn shard_table(shards: &[&Figures], page: &mut StatePage) {
-    let columns = [
-        "shard",
-        "keys",
-        "volatile",
-        "buckets",
-        "keys per bucket",
-        "slab",
-        "free",
-        "hits",
-        "misses",
-        "expired",
-        "evicted",
-    ];
-    let note = "One lock each. A bucket of the index is a cache line of 12 places.";
-    let table = page.table("Shards", note, &columns);
+    let note = "One lock each. The index has buckets of one cache line, 12 keys at most. Load: \
+                keys per bucket.";
+    let counts = ["shard", "keys", "volatile", "buckets", "load", "slab", "free"];
+    let events = ["hits", "misses", "expired", "evicted"];
+    let table = page.table("Shards", note, &[&counts[..], &events].concat());
     for (index, shard) in shards.iter().enumerate() {
         let (keys, volatile) =
             shard.keys.iter().fold((0, 0), |sum, keys| (sum.0 + keys.0, sum.1 + keys.1));
+        let counts = [index, keys, volatile, shard.index_buckets].map(Value::from);
         let load = format!("{:.1}", keys as f64 / shard.index_buckets.max(1) as f64);
-        table.row([
-            index.into(),
-            keys.into(),
-            volatile.into(),
-            shard.index_buckets.into(),
-            load.into(),
-            size(shard.slab_bytes).into(),
-            size(shard.slab_free_bytes).into(),
-            shard.stats.hits.into(),
-            shard.stats.misses.into(),
-            shard.stats.expired.into(),
-            shard.stats.evicted.into(),
-        ]);
+        let sizes = [load, size(shard.slab_bytes), size(shard.slab_free_bytes)].map(Value::from);
+        let ShardStats { hits, misses, expired, evicted, .. } = shard.stats;
+        let events = [hits, misses, expired, evicted].map(Value::from);
+        table.row(counts.into_iter().chain(sizes).chain(events));
     }
 }
 
