@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A completion is in capitals if the typed text is. Hints stop at the first optional part: only a
-//! full parse could tell which option was typed. The counterparts in Redis are `completionCallback` and `hintsCallback` (`redis-cli.c`).
+//! full parse could tell which option was typed. The counterparts in Redis are `completionCallback`
+//! and `hintsCallback` (`redis-cli.c`).
 
 use super::help::{spoken, topics};
 use crate::commands::Command;

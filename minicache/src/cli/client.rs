@@ -55,43 +55,6 @@ pub struct Login {
     pub db: usize,
 }
 
-/// Why a command has no reply.
-#[derive(Debug)]
-pub enum Failure {
-    /// The server could not be reached. The command was not sent.
-    NotConnected(Address, io::Error),
-    /// The server rejected the login; the text is its error reply.
-    Refused(String),
-    /// The connection ended before the reply. The server may have executed the command.
-    Lost(io::Error),
-    /// The reply could not be printed.
-    Output(io::Error),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::NotConnected(address, error) => {
-                write!(out, "Could not connect to {address}: {error}; is a server running there?")
-            }
-            Failure::Refused(reason) => write!(out, "the server refuses the login: {reason}"),
-            Failure::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                write!(out, "server closed the connection")
-            }
-            Failure::Lost(error) => write!(out, "the connection broke: {error}"),
-            Failure::Output(error) => write!(out, "cannot write: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Output(error)
-    }
-}
-
 /// A stream of either kind.
 trait Duplex: Read + Write {}
 impl<T: Read + Write> Duplex for T {}
@@ -174,12 +137,9 @@ impl Client {
     /// `SUBSCRIBE` or `MONITOR` it prints until the server closes the connection.
     ///
     /// # Errors
-    /// If no reply arrives, or printing fails.
-    pub fn execute(
-        &mut self,
-        command: &[Vec<u8>],
-        output: &mut impl Write,
-    ) -> Result<bool, Failure> {
+    /// If the server cannot be reached, the connection ends before the reply (the server may have
+    /// executed the command), or printing fails.
+    pub fn execute(&mut self, command: &[Vec<u8>], output: &mut impl Write) -> io::Result<bool> {
         self.connect()?;
         self.send(command)?;
         if is_listening(command) {
@@ -187,7 +147,7 @@ impl Client {
         }
         let reply = match self.receive(output) {
             // A server that shuts down closes the connection without a reply.
-            Err(Failure::Lost(_)) if word_is(command, 0, "shutdown") => return Ok(true),
+            Err(_) if !self.is_connected() && word_is(command, 0, "shutdown") => return Ok(true),
             reply => reply?,
         };
         self.track_state(command, &reply);
@@ -201,20 +161,29 @@ impl Client {
     ///
     /// # Errors
     /// If the server cannot be reached, or rejects the login.
-    pub fn connect(&mut self) -> Result<(), Failure> {
+    pub fn connect(&mut self) -> io::Result<()> {
         if self.connection.is_some() {
             return Ok(());
         }
         self.transaction = None;
-        let connection = Connection::open(&self.address)
-            .map_err(|error| Failure::NotConnected(self.address.clone(), error))?;
+        let connection = Connection::open(&self.address).map_err(|error| {
+            let address = &self.address;
+            io::Error::other(format!(
+                "Could not connect to {address}: {error}; is a server running there?"
+            ))
+        })?;
         self.connection = Some(connection);
-        for command in self.login.commands() {
+        let Login { password, resp3, db } = self.login.clone();
+        let password = password.map(|password| vec!["AUTH".to_string(), password]);
+        let hello = resp3.then(|| vec!["HELLO".to_string(), "3".to_string()]);
+        let select = (db != 0).then(|| vec!["SELECT".to_string(), db.to_string()]);
+        for command in [password, hello, select].into_iter().flatten() {
             let command: Vec<Vec<u8>> = command.into_iter().map(String::into_bytes).collect();
             self.send(&command)?;
             if let Frame::Error(reason) = self.receive(&mut io::sink())? {
                 self.connection = None;
-                return Err(Failure::Refused(String::from_utf8_lossy(&reason).into_owned()));
+                let reason = String::from_utf8_lossy(&reason);
+                return Err(io::Error::other(format!("the server refuses the login: {reason}")));
             }
         }
         Ok(())
@@ -225,14 +194,14 @@ impl Client {
         self.connection = None;
     }
 
-    fn send(&mut self, command: &[Vec<u8>]) -> Result<(), Failure> {
+    fn send(&mut self, command: &[Vec<u8>]) -> io::Result<()> {
         let request = request::encode(command);
         self.with_connection(|connection| connection.stream.write_all(&request))
     }
 
     /// Reads the next reply. Push messages before it are printed in the standard style only:
     /// programs expect one reply to a command.
-    fn receive(&mut self, output: &mut impl Write) -> Result<Frame, Failure> {
+    fn receive(&mut self, output: &mut impl Write) -> io::Result<Frame> {
         loop {
             let reply = self.with_connection(Connection::read)?;
             if !matches!(reply, Frame::Group(Group::Push, _)) {
@@ -245,7 +214,7 @@ impl Client {
     }
 
     /// Prints what the server sends, until an error reply or the end of the connection.
-    fn listen(&mut self, command: &[Vec<u8>], output: &mut impl Write) -> Result<bool, Failure> {
+    fn listen(&mut self, command: &[Vec<u8>], output: &mut impl Write) -> io::Result<bool> {
         if self.style == Style::Standard && !word_is(command, 0, "monitor") {
             writeln!(output, "Reading messages... (press Ctrl-C to quit)")?;
             output.flush()?;
@@ -260,47 +229,40 @@ impl Client {
         }
     }
 
+    /// Does `work` on the connection, which is dropped if that fails.
     fn with_connection<T>(
         &mut self,
         work: impl FnOnce(&mut Connection) -> io::Result<T>,
-    ) -> Result<T, Failure> {
-        let done = match &mut self.connection {
-            Some(connection) => work(connection),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        };
-        done.map_err(|error| {
+    ) -> io::Result<T> {
+        let connection = self.connection.as_mut().ok_or(ErrorKind::NotConnected)?;
+        work(connection).map_err(|error| {
             self.connection = None;
-            Failure::Lost(error)
+            io::Error::other(match error.kind() {
+                ErrorKind::UnexpectedEof => "server closed the connection".to_string(),
+                _ => format!("the connection broke: {error}"),
+            })
         })
     }
 
     /// Updates database, transaction and login after a successful command, for the prompt and for
     /// the next connection.
     fn track_state(&mut self, command: &[Vec<u8>], reply: &Frame) {
-        let open = self.transaction;
-        match reply {
-            // A `SELECT` in a transaction that failed has not been executed.
-            Frame::Error(_) | Frame::Null if word_is(command, 0, "exec") => {
-                self.end_transaction(open)
+        let name = command[0].to_ascii_lowercase();
+        let argument = command.get(1).map(|argument| String::from_utf8_lossy(argument));
+        let failed = matches!(reply, Frame::Error(_));
+        match (name.as_slice(), argument) {
+            // A transaction that was not executed has selected nothing.
+            (b"exec", _) if failed || *reply == Frame::Null => self.abandon_transaction(),
+            _ if failed => {}
+            (b"discard", _) => self.abandon_transaction(),
+            (b"multi", _) => self.transaction = Some(self.login.db),
+            (b"exec", _) => self.transaction = None,
+            (b"select", Some(db)) => self.login.db = db.parse().unwrap_or(self.login.db),
+            (b"hello", Some(version)) => self.login.resp3 = version == "3",
+            (b"auth", Some(password)) if command.len() == 2 => {
+                self.login.password = Some(password.into_owned());
             }
-            Frame::Error(_) => {}
-            _ if word_is(command, 0, "select") => {
-                let number =
-                    command.get(1).and_then(|text| str::from_utf8(text).ok()?.parse().ok());
-                self.login.db = number.unwrap_or(self.login.db);
-            }
-            _ if word_is(command, 0, "multi") => self.transaction = Some(self.login.db),
-            _ if word_is(command, 0, "exec") => self.transaction = None,
-            _ if word_is(command, 0, "discard") => self.end_transaction(open),
-            _ if word_is(command, 0, "hello") => {
-                if let Some(version) = command.get(1) {
-                    self.login.resp3 = version == b"3";
-                }
-            }
-            _ if word_is(command, 0, "auth") && command.len() == 2 => {
-                self.login.password = Some(String::from_utf8_lossy(&command[1]).into_owned());
-            }
-            _ if word_is(command, 0, "reset") => {
+            (b"reset", _) => {
                 self.transaction = None;
                 (self.login.db, self.login.resp3) = (0, false);
             }
@@ -308,27 +270,8 @@ impl Client {
         }
     }
 
-    fn end_transaction(&mut self, db_before: Option<usize>) {
-        self.transaction = None;
-        self.login.db = db_before.unwrap_or(self.login.db);
-    }
-}
-
-impl Login {
-    fn commands(&self) -> Vec<Vec<String>> {
-        let mut commands = Vec::new();
-        let mut say =
-            |words: &[&str]| commands.push(words.iter().map(|it| it.to_string()).collect());
-        if let Some(password) = &self.password {
-            say(&["AUTH", password]);
-        }
-        if self.resp3 {
-            say(&["HELLO", "3"]);
-        }
-        if self.db != 0 {
-            say(&["SELECT", &self.db.to_string()]);
-        }
-        commands
+    fn abandon_transaction(&mut self) {
+        self.login.db = self.transaction.take().unwrap_or(self.login.db);
     }
 }
 
@@ -374,7 +317,7 @@ mod tests {
         let command: Vec<Vec<u8>> = line.split(' ').map(|it| it.as_bytes().to_vec()).collect();
         let mut output = Vec::new();
         let outcome = client.execute(&command, &mut output);
-        outcome.map_err(|failure| failure.to_string())?;
+        outcome.map_err(|error| error.to_string())?;
         Ok(String::from_utf8(output).unwrap())
     }
 

@@ -27,7 +27,7 @@ pub mod print;
 pub mod repl;
 
 use crate::format::words;
-use client::{Address, Client, Failure, Login};
+use client::{Address, Client, Login};
 use print::Style;
 use std::error::Error;
 use std::ffi::OsString;
@@ -88,7 +88,12 @@ pub fn run(args: CliArgs) -> Result<bool, Box<dyn Error>> {
         _ if io::stdout().is_terminal() => Style::Standard,
         _ => Style::Raw,
     };
-    let mut client = Client::new(address(&args), login(&args), style);
+    let address = match args.unix {
+        Some(path) => Address::Unix(path),
+        None => Address::Tcp(args.host, args.port),
+    };
+    let login = Login { password: args.auth, resp3: args.resp3, db: args.db };
+    let mut client = Client::new(address, login, style);
     if !args.command.is_empty() {
         let command: Vec<Vec<u8>> = args.command.into_iter().map(OsString::into_vec).collect();
         return Ok(run_one(&mut client, &command, io::stdout().lock())?);
@@ -101,23 +106,8 @@ pub fn run(args: CliArgs) -> Result<bool, Box<dyn Error>> {
     Ok(run_lines(&mut client, input, output)?)
 }
 
-fn address(args: &CliArgs) -> Address {
-    match &args.unix {
-        Some(path) => Address::Unix(path.clone()),
-        None => Address::Tcp(args.host.clone(), args.port),
-    }
-}
-
-fn login(args: &CliArgs) -> Login {
-    Login { password: args.auth.clone(), resp3: args.resp3, db: args.db }
-}
-
 /// Executes one command. `help` needs no server.
-fn run_one(
-    client: &mut Client,
-    command: &[Vec<u8>],
-    mut output: impl Write,
-) -> Result<bool, Failure> {
+fn run_one(client: &mut Client, command: &[Vec<u8>], mut output: impl Write) -> io::Result<bool> {
     if !word_is(command, 0, "help") {
         return client.execute(command, &mut output);
     }
@@ -126,12 +116,8 @@ fn run_one(
     Ok(true)
 }
 
-/// Executes one command per line. A [`Failure`] ends it; an error reply does not.
-fn run_lines(
-    client: &mut Client,
-    input: impl BufRead,
-    mut output: impl Write,
-) -> Result<bool, Failure> {
+/// Executes one command per line. An error reply does not end it; a lost connection does.
+fn run_lines(client: &mut Client, input: impl BufRead, mut output: impl Write) -> io::Result<bool> {
     let mut all_well = true;
     for line in input.split(b'\n') {
         match words::split(&line?) {

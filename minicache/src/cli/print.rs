@@ -8,8 +8,8 @@
 //! 3) 1# "field" => (nil)    maps with #, sets with ~
 //! ```
 //!
-//! For programs ([`Style::Raw`]): the bytes, one value per line, without types. The counterparts in Redis are `cliFormatReplyTTY` and
-//! `cliFormatReplyRaw` (`redis-cli.c`).
+//! For programs ([`Style::Raw`]): the bytes, one value per line, without types. The counterparts in
+//! Redis are `cliFormatReplyTTY` and `cliFormatReplyRaw` (`redis-cli.c`).
 
 use super::word_is;
 use crate::format::words::quoted;

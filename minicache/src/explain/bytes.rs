@@ -15,7 +15,6 @@
 //! The engine's own code writes the bytes, and the layout tables of [`entry`](crate::format::entry)
 //! and [`listpack`](crate::format::listpack) explain them.
 
-use super::Unexplained;
 use super::dump::count;
 use crate::engine::eviction::lru::Lru;
 use crate::engine::eviction::policy::Policy as _;
@@ -38,9 +37,9 @@ pub fn entry(
     value: &[u8],
     ttl_s: Option<u32>,
     now: Timestamp,
-) -> Result<String, Unexplained> {
+) -> Result<String, String> {
     if key.len().max(value.len()) > BYTES_MAX {
-        return Err(Unexplained("an entry holds less than 4 GiB".to_string()));
+        return Err("an entry holds less than 4 GiB".into());
     }
     let mut shard = Shard::new(1, hasher().clone(), 0);
     let deadline = ttl_s.map(|seconds| now.ms.saturating_add(i64::from(seconds) * 1000));
@@ -64,11 +63,11 @@ pub fn entry(
 ///
 /// # Errors
 /// If they do not fit into one.
-pub fn listpack(elements: &[Vec<u8>]) -> Result<String, Unexplained> {
+pub fn listpack(elements: &[Vec<u8>]) -> Result<String, String> {
     let mut pack = Listpack::new();
     for element in elements {
         if !pack.has_room_for(element.len()) {
-            return Err(Unexplained("a listpack holds less than 1 GiB".to_string()));
+            return Err("a listpack holds less than 1 GiB".into());
         }
         pack.push_back(Element::of(element));
     }

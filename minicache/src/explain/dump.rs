@@ -8,7 +8,6 @@
 //! Eight bytes per row. Of a long part the first rows are shown, and the number of bytes left out.
 
 use crate::wire::frame::{Mistake, Stop};
-use std::fmt::Write;
 use std::ops::Range;
 
 /// Bytes in one row.
@@ -100,56 +99,39 @@ impl From<Stop> for Stopped {
 
 /// The parts of `bytes` as a table.
 pub fn table(bytes: &[u8], parts: &[Part]) -> String {
-    let shown = &parts[..parts.len().min(PARTS_MAX)];
-    let rows: Vec<Row> = shown.iter().flat_map(|part| rows(bytes, part)).collect();
-    let width = rows.iter().map(|row| row.text.chars().count()).max().unwrap_or(0).max(ROW);
-    let head = Row {
-        offset: "offset".to_string(),
-        hex: "bytes".to_string(),
-        text: "text".to_string(),
-        meaning: "meaning".to_string(),
-    };
+    let mut rows = vec![["offset", "bytes", "text", "meaning"].map(String::from)];
+    parts.iter().take(PARTS_MAX).for_each(|part| push_rows(&mut rows, bytes, part));
+
+    let width = rows.iter().map(|[_, _, text, _]| text.chars().count()).max().unwrap_or(0).max(ROW);
     let mut out = String::new();
-    for Row { offset, hex, text, meaning } in std::iter::once(&head).chain(&rows) {
+    for [offset, hex, text, meaning] in &rows {
         let line = format!("{offset:>6}  {hex:<23}  {text:<width$}  {meaning}");
-        writeln!(out, "{}", line.trim_end()).expect("writing to a string cannot fail");
+        out += line.trim_end();
+        out += "\n";
     }
     if let Some(next) = parts.get(PARTS_MAX) {
         let (more, rest) = (parts.len() - PARTS_MAX, bytes.len() - next.range.start);
-        writeln!(out, "   ...  {more} more parts, {rest} bytes").expect("as above");
+        out += &format!("   ...  {more} more parts, {rest} bytes\n");
     }
     out
 }
 
-#[derive(Default)]
-struct Row {
-    offset: String,
-    hex: String,
-    text: String,
-    meaning: String,
-}
-
-/// The rows of one part. The first has the meaning.
-fn rows(bytes: &[u8], part: &Part) -> Vec<Row> {
+/// Adds the rows of one part: offset, bytes, text, and in the first row the meaning.
+fn push_rows(rows: &mut Vec<[String; 4]>, bytes: &[u8], part: &Part) {
     let slice = bytes.get(part.range.clone()).unwrap_or_default();
-    let meaning = format!("{}{}", "  ".repeat(part.depth), part.meaning);
+    let mut meaning = format!("{}{}", "  ".repeat(part.depth), part.meaning);
+    for (index, bytes) in slice.chunks(ROW).enumerate().take(ROWS_MAX) {
+        let offset = (part.range.start + index * ROW).to_string();
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = bytes.iter().map(|byte| visible(*byte)).collect();
+        rows.push([offset, hex.join(" "), text, std::mem::take(&mut meaning)]);
+    }
     if slice.is_empty() {
-        return vec![Row { meaning, ..Row::default() }];
+        rows.push([String::new(), String::new(), String::new(), meaning]);
+    } else if slice.len() > ROW * ROWS_MAX {
+        let more = format!("{} more", count(slice.len() - ROW * ROWS_MAX, "byte"));
+        rows.push(["...".to_string(), more, String::new(), String::new()]);
     }
-    let mut meaning = Some(meaning);
-    let row = |(index, bytes): (usize, &[u8])| Row {
-        offset: (part.range.start + index * ROW).to_string(),
-        hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
-        text: bytes.iter().map(|byte| visible(*byte)).collect(),
-        meaning: meaning.take().unwrap_or_default(),
-    };
-    let mut rows: Vec<Row> = slice.chunks(ROW).enumerate().map(row).take(ROWS_MAX).collect();
-    let hidden = slice.len().saturating_sub(ROW * ROWS_MAX);
-    if hidden > 0 {
-        let hex = format!("{} more", count(hidden, "byte"));
-        rows.push(Row { offset: "...".to_string(), hex, ..Row::default() });
-    }
-    rows
 }
 
 /// A byte as text: itself, an escape, or a dot.

@@ -10,9 +10,8 @@
 //!   ...
 //! ```
 //!
-//! It is the [state page](crate::server::inspect) as text: one request, one page.
+//! It is the state page (`server::inspect`) as text.
 
-use super::Unexplained;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -26,14 +25,14 @@ const PAGE_MAX: u64 = 16 << 20;
 ///
 /// # Errors
 /// If nothing answers there, or another program does.
-pub fn look(address: &str) -> Result<String, Unexplained> {
+pub fn look(address: &str) -> Result<String, String> {
     let answer = fetch(address).map_err(|error| {
-        Unexplained(format!(
+        format!(
             "no admin endpoint at {address}: {error}; start the server with `--admin {address}`, \
              or with MINICACHE_ADMIN={address} where it is started like a redis-server"
-        ))
+        )
     })?;
-    page(&answer).map_err(|why| Unexplained(format!("{address}: {why}")))
+    page(&answer).map_err(|why| format!("{address}: {why}"))
 }
 
 fn fetch(address: &str) -> std::io::Result<Vec<u8>> {

@@ -19,8 +19,8 @@
 //! * [`live`]: a running server's shards, encodings, expiry wheel and eviction pool.
 //! * [`dump`]: hexdumps with a meaning beside the bytes.
 //!
-//! All but [`live`] are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK` and
-//! `redis-cli --bigkeys` show a part of it.
+//! All but [`live`] are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK`
+//! and `redis-cli --bigkeys` show a part of it.
 
 pub mod bytes;
 pub mod dump;
@@ -33,7 +33,6 @@ use crate::engine::timestamp::Timestamp;
 use crate::format::words;
 use crate::wire;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -90,23 +89,11 @@ pub struct FrameArgs {
     command: Vec<OsString>,
 }
 
-/// Why there is no explanation.
-#[derive(Debug)]
-pub struct Unexplained(pub String);
-
-impl fmt::Display for Unexplained {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
-}
-
-impl std::error::Error for Unexplained {}
-
 /// The explanation, as whole lines. `now` is the time that the simulated server sees.
 ///
 /// # Errors
 /// If the bytes cannot be read, or there are none.
-pub fn explain(args: ExplainArgs, now: Timestamp) -> Result<String, Unexplained> {
+pub fn explain(args: ExplainArgs, now: Timestamp) -> Result<String, String> {
     match args {
         ExplainArgs::Frame(args) => explain_frame(args, now),
         ExplainArgs::Entry { key, value, ttl } => {
@@ -120,11 +107,11 @@ pub fn explain(args: ExplainArgs, now: Timestamp) -> Result<String, Unexplained>
     }
 }
 
-fn explain_frame(args: FrameArgs, now: Timestamp) -> Result<String, Unexplained> {
+fn explain_frame(args: FrameArgs, now: Timestamp) -> Result<String, String> {
     let is_command = !args.command.is_empty();
     let bytes = bytes_of(&args)?;
     if bytes.is_empty() {
-        return Err(Unexplained("no bytes, so nothing to explain".to_string()));
+        return Err("no bytes, so nothing to explain".into());
     }
     let is_request = is_command || args.request || (!args.reply && looks_like_request(&bytes));
     Ok(match is_request {
@@ -133,10 +120,7 @@ fn explain_frame(args: FrameArgs, now: Timestamp) -> Result<String, Unexplained>
     })
 }
 
-fn bytes_of(args: &FrameArgs) -> Result<Vec<u8>, Unexplained> {
-    let unreadable = |what: &dyn fmt::Display, error: std::io::Error| {
-        Unexplained(format!("cannot read {what}: {error}"))
-    };
+fn bytes_of(args: &FrameArgs) -> Result<Vec<u8>, String> {
     if !args.command.is_empty() {
         let words: Vec<&[u8]> = args.command.iter().map(|it| it.as_encoded_bytes()).collect();
         return Ok(wire::request::encode(&words));
@@ -145,26 +129,27 @@ fn bytes_of(args: &FrameArgs) -> Result<Vec<u8>, Unexplained> {
         return unescaped(text.as_encoded_bytes());
     }
     match args.file.as_deref().filter(|path| path.as_os_str() != "-") {
-        Some(path) => std::fs::read(path).map_err(|error| unreadable(&path.display(), error)),
+        Some(path) => {
+            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        }
         None => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().read_to_end(&mut bytes);
-            read.map_err(|error| unreadable(&"standard input", error))?;
-            Ok(bytes)
+            read.map(|_| bytes).map_err(|error| format!("cannot read standard input: {error}"))
         }
     }
 }
 
 /// Text as between double quotes in a command.
-fn unescaped(text: &[u8]) -> Result<Vec<u8>, Unexplained> {
+fn unescaped(text: &[u8]) -> Result<Vec<u8>, String> {
     let quoted = [b"\"", text, b"\""].concat();
     match words::split(&quoted).as_deref() {
         Some([word]) => Ok(word.clone()),
-        _ => Err(Unexplained("write a quote as \\\" and a backslash as \\\\".to_string())),
+        _ => Err("write a quote as \\\" and a backslash as \\\\".into()),
     }
 }
 
-/// Returns true for an array of bulk strings, and for a line that begins like no reply.
+/// Returns true if the bytes are an array of bulk strings, or a line that cannot start a reply.
 fn looks_like_request(bytes: &[u8]) -> bool {
     match bytes.first() {
         Some(b'*') => {
