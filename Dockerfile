@@ -1,5 +1,5 @@
-# One Dockerfile for every engine. ENGINE says which, and the two ways to its binary end in the same
-# image: the engine, not as root, serving on its own port.
+# One Dockerfile for every engine: ENGINE names it. Both ways to its binary end in the same image:
+# the engine, not as root, serving on its own port.
 #
 #   docker build -t minicache --build-arg ENGINE=minicache .
 #
@@ -7,26 +7,50 @@
 #   docker build -t minicache --build-arg ENGINE=minicache \
 #       --target prebuilt --build-arg BINARY=target/release/minicache .
 #
-# The first compiles inside (RUST_IMAGE). The second takes what cargo has built, which asks for a
-# base (BASE_IMAGE) with a C library no older than the one it was linked with.
+# The first compiles inside (RUST_IMAGE). The second takes what cargo has built, which needs a base
+# (BASE_IMAGE) whose C library is no older than the one it was linked with.
 
 ARG ENGINE=minicache
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG BASE_IMAGE=debian:bookworm-slim
 
-# A stage per engine says all that sets its image apart. It runs nothing, so any base will do, even
-# one without a shell.
-FROM ${BASE_IMAGE} AS minicache
+# A stage per engine holds all that sets its image apart. The stages run nothing, so any base will
+# do, even one without a shell.
+FROM ${BASE_IMAGE} AS base
 USER 65532:65532
+
+FROM base AS minicache
 EXPOSE 6379
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
     CMD ["/usr/local/bin/minicache", "cli", "ping"]
 ENTRYPOINT ["/usr/local/bin/minicache"]
 CMD ["serve", "--listen", "0.0.0.0:6379"]
 
-# Docker's older builder makes every stage above the one it is asked for. So this one stands above
-# the compiler, for those who cannot get that; and those who come through on their way down, without
-# a binary, copy something that is always there.
+FROM base AS minilog
+EXPOSE 9092
+VOLUME /data
+ENTRYPOINT ["/usr/local/bin/minilog"]
+CMD ["serve", "--listen", "0.0.0.0:9092", "--advertise", "127.0.0.1:9092", "--data-dir", "/data"]
+
+FROM base AS minibtree
+EXPOSE 5432
+VOLUME /data
+ENTRYPOINT ["/usr/local/bin/minibtree"]
+CMD ["serve", "--listen", "0.0.0.0:5432", "--data-dir", "/data"]
+
+FROM base AS minilb
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/minilb"]
+CMD ["serve", "--listen", "0.0.0.0:8080"]
+
+FROM base AS minigateway
+EXPOSE 8000
+ENTRYPOINT ["/usr/local/bin/minigateway"]
+CMD ["serve", "--listen", "0.0.0.0:8000"]
+
+# Docker's older builder builds every stage above the requested one. So this stage is above the
+# compiler, whose image may be out of reach. A build from source passes through it without a binary,
+# and copies a file that always exists.
 FROM ${ENGINE} AS prebuilt
 ARG ENGINE
 ARG BINARY=Dockerfile
