@@ -1,9 +1,13 @@
 //! The command line of minicache.
 //!
 //! ```text
-//! minicache serve --listen 127.0.0.1:6379      the way of all engines
-//! minicache redis.conf --port 7000             the way a redis-server is started
+//! minicache serve --listen 127.0.0.1:6379      as all engines
+//! minicache redis.conf --port 7000             as a redis-server
+//! minicache cli PING                           as redis-cli
+//! minicache explain frame GET k                the bytes of a request and its reply
 //! ```
+//!
+//! The counterparts in Redis are `main` of `server.c` and of `redis-cli.c`: two programs.
 
 use clap::Parser;
 use minicache::cli::{self, CliArgs};
@@ -45,10 +49,10 @@ enum Command {
 struct Serve {
     #[command(flatten)]
     common: ServeArgs,
-    /// Memory at which room is made, or writes are refused: 100mb, 1gb; 0 for no limit
+    /// Memory limit, above which keys are evicted or writes refused: 100mb, 1gb; 0 for none
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| checked("maxmemory", text))]
     maxmemory: Option<String>,
-    /// Which keys make room: allkeys-lru, volatile-ttl, noeviction ... as in redis.conf
+    /// Which keys are evicted: allkeys-lru, volatile-ttl, noeviction ... as in redis.conf
     #[arg(long, value_name = "POLICY", value_parser = |it: &str| checked("maxmemory-policy", it))]
     maxmemory_policy: Option<String>,
     /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not
@@ -61,31 +65,33 @@ struct Serve {
 pub fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     if args.get(1).is_some_and(|first| first == "-v") {
-        // As `redis-server -v`.
+        // `redis-server -v` prints the version.
         args[1] = "--version".into();
     }
-    if redis_style::is_meant(args.get(1..).unwrap_or_default()) {
-        return redis_style::main(args.get(1..).unwrap_or_default());
+    let after_name = args.get(1..).unwrap_or_default();
+    if redis_style::is_meant(after_name) {
+        return redis_style::main(after_name);
     }
-    let mut all_well = true;
+
+    let mut succeeded = true;
     let code = main_with(&ENGINE, args, |command| match command {
         Command::Serve(serve) => serve.run(),
-        Command::Cli(args) => cli::run(args).map(|well| all_well = well),
+        Command::Cli(args) => cli::run(args).map(|ok| succeeded = ok),
         Command::Explain(args) => {
             let text = explain::explain(args, server::now())?;
-            // A text that nobody reads any more (`explain ... | head`) is no failure.
+            // A closed output (`explain ... | head`) is no failure.
             let _ = io::stdout().write_all(text.as_bytes());
             Ok(())
         }
     });
-    if all_well { code } else { ExitCode::FAILURE }
+    if succeeded { code } else { ExitCode::FAILURE }
 }
 
 fn version() -> String {
     format!("{} (Redis server v={REDIS_VERSION} bits={})", env!("CARGO_PKG_VERSION"), usize::BITS)
 }
 
-/// Lets clap refuse what `CONFIG SET` would refuse, in the same words.
+/// Checks a flag as `CONFIG SET` checks the parameter.
 fn checked(parameter: &str, text: &str) -> Result<String, String> {
     put(&mut Config::new(), parameter, text.as_bytes())?;
     Ok(text.to_string())
@@ -106,13 +112,13 @@ impl Serve {
         Ok(())
     }
 
-    /// The parameters as the flags set them, so that `CONFIG GET` shows what is in force.
+    /// The parameters that the flags set, so that `CONFIG GET` shows them.
     fn config(&self) -> Result<Config, Box<dyn Error>> {
         let mut config = Config::new();
         let mut put = |name: &str, value: &[u8]| put(&mut config, name, value);
         put("dir", std::env::current_dir()?.as_os_str().as_bytes())?;
         put("bind", self.common.listen.ip().to_string().as_bytes())?;
-        // Protected mode guards those who never said where to listen. Here somebody has.
+        // Protected mode is for servers whose address nobody chose; here `--listen` is explicit.
         put("protected-mode", b"no")?;
         if let Some(path) = &self.common.unix {
             put("unixsocket", path.as_os_str().as_bytes())?;

@@ -1,4 +1,4 @@
-//! All unsafe code of the crate: an allocator that counts, and three calls of the C library.
+//! All unsafe code of the crate: an allocator that counts, and `malloc_trim`.
 //!
 //! `maxmemory` limits memory, not lengths of strings, and an allocator rounds up: glibc takes 32
 //! bytes from its heap for a value of 5 and 1008 for one of 1000. [`Counting`] asks the allocator
@@ -17,7 +17,8 @@
 //! Linux only. [`HEADER`] and `malloc_trim` are those of glibc, the C library the numbers of this
 //! crate were measured with. With musl the crate compiles: its `malloc_usable_size` is right, a
 //! header of 8 is an estimate, and `MEMORY PURGE` returns nothing to the system. Linking another
-//! `malloc` in front of libc's (`LD_PRELOAD` of jemalloc) keeps the sum right except for the header.
+//! `malloc` in front of libc's (`LD_PRELOAD` of jemalloc) keeps the sum right except for the
+//! header.
 
 #![allow(unsafe_code)]
 
@@ -96,33 +97,6 @@ unsafe impl GlobalAlloc for Counting {
             moved
         }
     }
-}
-
-/// Raises the limit on open files towards `wanted`. Returns the limit in force, which may be lower
-/// than `wanted` or higher; 0 if it cannot be read.
-pub fn open_files_up_to(wanted: u64) -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a value of the type the call fills in.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
-        return 0;
-    }
-    if limit.rlim_cur < wanted {
-        // Root may raise the hard limit; other users can go as far as that.
-        for maximum in [limit.rlim_max.max(wanted), limit.rlim_max] {
-            let raised = libc::rlimit { rlim_cur: wanted.min(maximum), rlim_max: maximum };
-            // SAFETY: the pointer is to a value that lives until the call returns.
-            if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
-                return raised.rlim_cur;
-            }
-        }
-    }
-    limit.rlim_cur
-}
-
-/// Ignores SIGHUP from now on, in the whole process: a server started from a terminal survives it.
-pub fn ignore_hangup() {
-    // SAFETY: `SIG_IGN` installs no handler, so no code of ours runs in a signal context.
-    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
 }
 
 /// Returns free memory of the allocator to the system, where the C library is glibc.

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, T
 ///
 /// # Errors
 /// A name without `-` cannot be resolved, or none of the named addresses belongs to this machine.
-pub fn listen_addresses(bind: &[String], port: u16) -> Result<Vec<SocketAddr>, String> {
+pub(super) fn listen_addresses(bind: &[String], port: u16) -> Result<Vec<SocketAddr>, String> {
     if port == 0 || bind.is_empty() {
         return Ok(Vec::new());
     }
@@ -69,7 +69,7 @@ fn takes_both() -> bool {
 }
 
 /// The system's message for an error, without its number.
-pub fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_string()
 }

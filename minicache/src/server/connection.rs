@@ -1,21 +1,46 @@
-//! One client, from its first byte to its last.
+//! A client's connection, from its first byte to its last.
 //!
-//! A connection is one future that does whatever can be done and then sleeps until any of four
-//! things happens: bytes arrive, the kernel takes more of a reply, a message comes, a blocking
-//! command's time is up.
+//! # The life of a connection
 //!
 //! ```text
-//!             ┌──────── messages: publications, the reply of a blocked command, the order to close
-//!   sleep ──> ├──────── unsent replies: write them
-//!             ├──────── time is up: the blocked command answers null
-//!             └──────── bytes: run every complete request, write all replies at once ──> sleep
+//! accepted ──> new       an id and an entry in the registry of clients; no buffer yet
+//!               │
+//!        ┌───> step      does the first of these that is ready:
+//!        │       1 messages   publications, the reply of a blocked command, the order to close
+//!        │       2 output     the kernel takes more of `unsent`
+//!        │       3 timers     too long over the soft output limit; a blocking command timed out
+//!        │       4 input      run every complete request, send all replies with one write
+//!        │       │
+//!        └───────┤ nothing is ready: sleep until the kernel, another client or a timer wakes it
+//!                v
+//!              drop      leaves every registry: subscriptions, watches, the queues of keys
 //! ```
 //!
-//! The buffers belong to the core. A request that came whole is executed where the kernel put it;
-//! only the beginning of an incomplete one is copied into `pending`, and only replies the kernel
-//! would not take into `unsent`. Both are bounded, `client-query-buffer-limit` and
-//! `client-output-buffer-limit`, and a client that exceeds one is closed (`readQueryFromClient` and
-//! `checkClientOutputBufferLimits` in `networking.c`).
+//! # Example: two requests and a half arrive in one packet
+//!
+//! ```text
+//! scratch   *1 $4 PING  *1 $4 PING  *2 $3 GET       read into the core's buffer
+//! run       +PONG +PONG                             written to the core's reply buffer
+//! write     14 bytes, one system call
+//! pending   *2 $3 GET                               copied, because the next read overwrites it
+//! read      $1 k                                    appended to `pending`, which is then run
+//! ```
+//!
+//! # Whose are the buffers?
+//!
+//! The read and reply buffers belong to the core, since only one of its connections runs at a time.
+//! A connection owns bytes only while it must: the start of an incomplete request (`pending`), and
+//! replies that the kernel did not take (`unsent`). `client-query-buffer-limit` and
+//! `client-output-buffer-limit` bound them, and a client that exceeds a limit is closed.
+//!
+//! # Why one future, and not one to read and one to write?
+//!
+//! Both would need the session: it decides how a reply or a push message is encoded, and each
+//! command may change it. One future needs no lock for it.
+//!
+//! The counterparts in Redis are `readQueryFromClient`, `writeToClient`, `freeClient` and
+//! `checkClientOutputBufferLimits` (`networking.c`). Redis allocates both buffers per client and
+//! shrinks those of idle clients in `clientsCron`.
 
 use super::{Core, monotonic_ns, now};
 use crate::commands::run::{REPLIES_MAX, run};
@@ -31,6 +56,7 @@ use crate::wire::reply::Reply;
 use crate::wire::request::Parser;
 use minikit::server::{Shutdown, Stream};
 use std::future::poll_fn;
+use std::mem::take;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -39,36 +65,39 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Buffers larger than this are given back once they are empty.
+/// Larger buffers are freed once they are empty.
 const KEPT_MAX: usize = 64 * 1024;
-/// How often a client held up by a pause looks whether it is over.
-const HELD_PAUSE: Duration = Duration::from_millis(20);
-/// How long to wait before asking again for a ticket that is being served.
-const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(1);
+/// How often a client that `CLIENT PAUSE` holds checks if the pause is over.
+const PAUSE_CHECK: Duration = Duration::from_millis(20);
+/// How long to wait before asking again for a ticket that another core is serving.
+const IN_PROGRESS_CHECK: Duration = Duration::from_millis(1);
+/// The longest timeout of a blocking command. A timer cannot reach much further.
+const TIMEOUT_MAX_MS: u64 = 365 * 86_400_000;
 
 /// A connection; see the head of the file.
-pub struct Connection {
+pub(super) struct Connection {
     core: Rc<Core>,
     stream: Stream,
     session: Session,
     parser: Parser,
-    /// The beginning of a request whose end has not arrived, and what came while a command waited.
+    /// The start of an incomplete request, and what arrived while a command was blocked.
     pending: Vec<u8>,
-    /// Replies the kernel has not taken yet; those before `sent` it has.
+    /// Replies. The kernel has taken those before `sent`.
     unsent: Vec<u8>,
     sent: usize,
-    /// When it is cut off unless `unsent` falls below the soft limit.
-    patience: Option<Pin<Box<Sleep>>>,
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// Closes the client unless `unsent` falls below the soft limit before.
+    soft_limit_timer: Option<Pin<Box<Sleep>>>,
+    /// The timeout of a blocking command, or the next check of a pause.
+    timer: Option<Pin<Box<Sleep>>>,
     shutdown: Shutdown,
 }
 
-/// The client has gone, or must go.
-struct Gone;
+/// The client has closed the connection, or the server must.
+struct Closed;
 
 impl Connection {
-    /// A client that has just come.
-    pub fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
+    /// A connection that has just been accepted.
+    pub(super) fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
         let client = core.cache.registry.clients.enter(stream.peer(), stream.local(), now().ms);
         let trusted = core.config().settings.requirepass.is_empty();
         Connection {
@@ -79,110 +108,105 @@ impl Connection {
             pending: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
-            patience: None,
-            alarm: None,
+            soft_limit_timer: None,
+            timer: None,
             shutdown,
         }
     }
 
-    /// Serves the client until it goes.
-    pub async fn serve(mut self) {
+    /// Serves the client until the connection closes.
+    pub(super) async fn serve(mut self) {
         poll_fn(|context| self.poll(context)).await;
     }
 
+    /// Takes steps until none is possible.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             match self.step(context) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(Gone)) => return Poll::Ready(()),
+                Poll::Ready(Err(Closed)) => return Poll::Ready(()),
                 Poll::Pending => {
-                    self.account();
+                    self.update_memory();
                     return Poll::Pending;
                 }
             }
         }
     }
 
-    /// Lets others know what memory the client takes. Whoever exceeds `maxmemory-clients` with it
-    /// sends away those who take most, maybe itself.
-    fn account(&self) {
-        let bytes = self.pending.len() + self.unsent.capacity();
-        let client = &self.session.client;
-        client.figures.buffer_bytes.store(bytes, Ordering::Relaxed);
-        let limit = self.core.config().settings.maxmemory_clients;
-        let clients = &self.core.cache.registry.clients;
-        if limit > 0 && clients.charge(client) as u64 > limit {
-            for gone in clients.evict(limit) {
-                let (id, bytes) = (gone.id, gone.memory());
-                tracing::info!(id, bytes, "evicting a client (maxmemory-clients)");
-            }
-        }
-    }
-
-    /// Does one thing; pending where there is nothing to do.
-    fn step(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+    /// Does the first thing that is ready, in the order of the head of the file.
+    fn step(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        // Messages first: an order to close must not wait for input that never ends.
         if let Poll::Ready(messages) = self.session.client.mailbox.poll_collect(context) {
             return Poll::Ready(self.receive(messages, context));
         }
+
+        // A closing client gets its last replies, and then nothing is read from it any more.
         if self.flush(context)?.is_ready() && self.session.closing {
-            return Poll::Ready(Err(Gone));
+            return Poll::Ready(Err(Closed));
         }
-        if let Some(patience) = &mut self.patience
-            && patience.as_mut().poll(context).is_ready()
+
+        if let Some(timer) = &mut self.soft_limit_timer
+            && timer.as_mut().poll(context).is_ready()
         {
-            return Poll::Ready(Err(self.cut_off()));
+            return Poll::Ready(Err(self.over_output_limit()));
         }
-        if let Some(alarm) = &mut self.alarm
-            && alarm.as_mut().poll(context).is_ready()
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(context).is_ready()
         {
-            self.alarm = None;
-            return Poll::Ready(self.time_is_up(context));
+            self.timer = None;
+            return Poll::Ready(self.on_timer(context));
         }
+
         if self.session.closing {
             return Poll::Pending;
         }
         self.read(context)
     }
 
-    fn read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+    // ---- Input ----
+
+    fn read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let core = Rc::clone(&self.core);
         let mut scratch = core.scratch.borrow_mut();
         let mut buffer = ReadBuf::new(&mut scratch);
         match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
             Ok(()) if !buffer.filled().is_empty() => {}
-            _ => return Poll::Ready(Err(Gone)),
+            _ => return Poll::Ready(Err(Closed)),
         }
         add(&core.cache.stats.counters[core.index].bytes_in, buffer.filled().len() as u64);
-        Poll::Ready(self.take_in(buffer.filled(), context))
+        Poll::Ready(self.on_bytes(buffer.filled(), context))
     }
 
-    /// Runs what has arrived, together with what was there before.
-    fn take_in(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Result<(), Gone> {
+    /// Runs the complete requests in what has arrived, and keeps the rest.
+    fn on_bytes(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Result<(), Closed> {
+        // The usual case copies nothing: no earlier bytes are waiting, and requests are whole.
         if self.session.waiting.is_none() && self.pending.is_empty() {
             let done = self.run(bytes, context)?;
-            append(&mut self.pending, &bytes[done..]);
+            extend(&mut self.pending, &bytes[done..]);
         } else {
-            append(&mut self.pending, bytes);
-            self.account();
+            extend(&mut self.pending, bytes);
+            self.update_memory();
             self.run_pending(context)?;
         }
+
         let limit = self.core.config().settings.client_query_buffer_limit;
         if self.pending.len() as u64 > limit {
             tracing::warn!(
                 client = self.session.client.id,
                 "closing a client whose request reached client-query-buffer-limit ({limit} bytes)"
             );
-            return Err(Gone);
+            return Err(Closed);
         }
         self.session.client.figures.input_bytes.store(self.pending.len(), Ordering::Relaxed);
         Ok(())
     }
 
-    fn run_pending(&mut self, context: &mut Context<'_>) -> Result<(), Gone> {
+    /// Runs the requests in `pending`, unless a blocked command must finish first.
+    fn run_pending(&mut self, context: &mut Context<'_>) -> Result<(), Closed> {
         if self.session.waiting.is_some() {
             return Ok(());
         }
-        let pending = std::mem::take(&mut self.pending);
+        let pending = take(&mut self.pending);
         let done = self.run(&pending, context)?;
         self.pending = pending;
         self.pending.drain(..done);
@@ -192,88 +216,89 @@ impl Connection {
         Ok(())
     }
 
-    /// Executes the requests in `input` and sends the replies; returns how much of it is done with.
-    fn run(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<usize, Gone> {
+    /// Runs the requests in `input` batch by batch. Returns the number of bytes consumed.
+    fn run(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<usize, Closed> {
         let mut done = 0;
         loop {
-            let (taken, more) = self.run_some(&input[done..], context)?;
-            done += taken;
+            let (consumed, more) = self.run_batch(&input[done..], context)?;
+            done += consumed;
             if !more {
                 return Ok(done);
             }
         }
     }
 
-    /// Executes requests until their replies are many bytes or one ends the batch, and sends the
-    /// replies; whether there may be more to execute.
-    fn run_some(&mut self, input: &[u8], context: &mut Context<'_>) -> Result<(usize, bool), Gone> {
+    /// Runs requests until their replies exceed [`REPLIES_MAX`] or a command ends the batch, and
+    /// sends the replies. Returns the number of bytes consumed, and true if the rest of `input` may
+    /// hold more requests to run now.
+    fn run_batch(
+        &mut self,
+        input: &[u8],
+        context: &mut Context<'_>,
+    ) -> Result<(usize, bool), Closed> {
         let core = Rc::clone(&self.core);
-        let config = core.config();
-        let at = now();
+        let (config, now) = (core.config(), now());
+
         let mut out = Reply::new(self.session.protocol);
-        *out.buffer() = std::mem::take(&mut *core.spare.borrow_mut());
-        let mut executor = self.executor(&core, &config, at);
+        *out.buffer() = take(&mut *core.spare.borrow_mut());
+        let mut executor = executor(&core, &config, now);
         let done = run(&mut executor, &mut self.session, &mut self.parser, input, &mut out);
         drop(executor);
         self.parser.shrink();
+
+        // The last command may have left something to wait for.
         if self.session.waiting.is_some() {
-            self.set_alarm(at);
+            self.start_timeout(now);
         } else if self.session.held_until_ms.is_some() {
-            self.alarm = Some(Box::pin(sleep(HELD_PAUSE)));
+            self.timer = Some(Box::pin(sleep(PAUSE_CHECK)));
         }
         if core.cache.stop.load(Ordering::Relaxed) {
             self.shutdown.request();
         }
+
         let more = out.len() >= REPLIES_MAX || self.session.ends_batch;
-        self.send(std::mem::take(out.buffer()), context)?;
+        self.send(take(out.buffer()), context)?;
         Ok((done, more))
     }
 
-    fn executor<'c>(&self, core: &'c Core, config: &'c Snapshot, at: Timestamp) -> Executor<'c> {
-        Executor::new(&core.cache, &core.cache.stats.counters[core.index], config, at, monotonic_ns)
-    }
+    // ---- Output ----
 
-    /// Writes replies, keeps what the kernel does not take, and gives the buffer back to the core.
-    fn send(&mut self, mut bytes: Vec<u8>, context: &mut Context<'_>) -> Result<(), Gone> {
-        let kept_up = self.unsent.is_empty();
-        self.check_output_limit(bytes.len(), kept_up, context)?;
-        if kept_up && !bytes.is_empty() {
-            let taken = match Pin::new(&mut self.stream).poll_write(context, &bytes) {
-                Poll::Ready(Ok(taken)) => taken,
-                Poll::Ready(Err(_)) => return Err(Gone),
-                Poll::Pending => 0,
-            };
-            add(&self.core.cache.stats.counters[self.core.index].bytes_out, taken as u64);
-            append(&mut self.unsent, &bytes[taken..]);
-        } else {
-            append(&mut self.unsent, &bytes);
-        }
+    /// Writes replies, keeps what the kernel does not take, and returns the buffer to the core.
+    fn send(&mut self, mut bytes: Vec<u8>, context: &mut Context<'_>) -> Result<(), Closed> {
+        let had_read_all = self.unsent.is_empty();
+        self.check_output_limit(bytes.len(), had_read_all, context)?;
+
+        // Earlier replies come first: only with none left may these go straight to the kernel.
+        let written = match had_read_all && !bytes.is_empty() {
+            true => self.write(&bytes, context)?,
+            false => 0,
+        };
+        extend(&mut self.unsent, &bytes[written..]);
+
         bytes.clear();
         if bytes.capacity() <= KEPT_MAX {
             *self.core.spare.borrow_mut() = bytes;
         }
         if self.unsent.is_empty() {
-            self.patience = None;
+            self.soft_limit_timer = None;
         }
         self.publish_unsent();
         Ok(())
     }
 
-    /// Writes what is unsent; ready once nothing is.
-    fn flush(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Gone> {
+    /// Writes `unsent`. Ready once the kernel has taken all of it.
+    fn flush(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Closed> {
         while self.sent < self.unsent.len() {
-            let rest = &self.unsent[self.sent..];
-            match Pin::new(&mut self.stream).poll_write(context, rest) {
-                Poll::Ready(Ok(taken)) => {
-                    add(&self.core.cache.stats.counters[self.core.index].bytes_out, taken as u64);
-                    self.sent += taken;
-                }
-                Poll::Ready(Err(_)) => return Err(Gone),
-                Poll::Pending => {
-                    self.forget_sent();
+            let unsent = take(&mut self.unsent);
+            let written = self.write(&unsent[self.sent..], context);
+            self.unsent = unsent;
+            match written? {
+                0 => {
+                    self.drop_sent();
                     self.check_output_limit(0, true, context)?;
                     return Ok(Poll::Pending);
                 }
+                written => self.sent += written,
             }
         }
         if self.sent > 0 {
@@ -281,43 +306,102 @@ impl Connection {
             self.unsent.clear();
             self.unsent.shrink_to(KEPT_MAX);
             self.publish_unsent();
-            self.patience = None;
+            self.soft_limit_timer = None;
         }
         Ok(Poll::Ready(()))
     }
 
-    /// Drops what was sent once it is the greater part, or a client that is always a little behind
-    /// would make `unsent` grow for ever.
-    fn forget_sent(&mut self) {
+    /// Returns the number of bytes that the kernel has taken. After 0 it wakes the connection when
+    /// it takes more.
+    fn write(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Result<usize, Closed> {
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => Ok(0),
+            Poll::Ready(Ok(written @ 1..)) => {
+                let counters = &self.core.cache.stats.counters[self.core.index];
+                add(&counters.bytes_out, written as u64);
+                Ok(written)
+            }
+            Poll::Ready(_) => Err(Closed),
+        }
+    }
+
+    /// Drops what was sent once it is the greater part of `unsent`, which would otherwise grow for
+    /// ever under a client that is always a little late.
+    fn drop_sent(&mut self) {
         if self.sent > KEPT_MAX && self.sent * 2 > self.unsent.len() {
             self.unsent.drain(..self.sent);
             self.sent = 0;
         }
     }
 
-    fn receive(&mut self, messages: Vec<Message>, context: &mut Context<'_>) -> Result<(), Gone> {
+    /// Closes a client that leaves too many replies unread, counting the `more` bytes that are
+    /// about to be added.
+    ///
+    /// Without a configured limit, a client that `had_read_all` before may be sent a reply of any
+    /// length: a value of 512 MB is legitimate. Others are closed at [`UNREAD_MAX`].
+    fn check_output_limit(
+        &mut self,
+        more: usize,
+        had_read_all: bool,
+        context: &mut Context<'_>,
+    ) -> Result<(), Closed> {
+        let unsent = (self.unsent.len() - self.sent + more) as u64;
+        if unsent == 0 {
+            return Ok(());
+        }
+
+        let limit = self.core.config().settings.output_limit(self.session.client.is_subscriber());
+        let hard = match limit.hard_bytes {
+            0 if had_read_all => u64::MAX,
+            0 => UNREAD_MAX,
+            bytes => bytes,
+        };
+        if unsent >= hard {
+            return Err(self.over_output_limit());
+        }
+
+        if limit.soft_bytes == 0 || unsent < limit.soft_bytes {
+            self.soft_limit_timer = None;
+        } else if self.soft_limit_timer.is_none() {
+            let mut timer = Box::pin(sleep(Duration::from_secs(limit.soft_seconds)));
+            // A timer wakes the connection only after it has been polled once.
+            if timer.as_mut().poll(context).is_pending() {
+                self.soft_limit_timer = Some(timer);
+            }
+        }
+        Ok(())
+    }
+
+    fn over_output_limit(&self) -> Closed {
+        self.core.cache.stats.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
+        let (client, unsent) = (self.session.client.id, self.unsent.len() - self.sent);
+        let message = "closing a client that does not read (client-output-buffer-limit)";
+        tracing::warn!(client, unsent, message);
+        Closed
+    }
+
+    // ---- Messages and timers ----
+
+    fn receive(&mut self, messages: Vec<Message>, context: &mut Context<'_>) -> Result<(), Closed> {
         for message in messages {
             match message {
+                // What the kernel does not take at once it may never take, so this does not wait.
                 Message::Close => {
-                    // What the kernel does not take now it may never take: a client that is told to
-                    // go is not waited for.
                     let _ = self.flush(context)?;
-                    return Err(Gone);
+                    return Err(Closed);
                 }
                 Message::Unblocked(reply) => {
-                    append(&mut self.unsent, &reply);
-                    self.wait_no_longer();
+                    extend(&mut self.unsent, &reply);
+                    self.end_wait();
                     self.run_pending(context)?;
                 }
                 push => {
-                    let core = Rc::clone(&self.core);
-                    let mut spare = core.spare.borrow_mut();
                     let mut out = Reply::default();
-                    *out.buffer() = std::mem::take(&mut *spare);
+                    *out.buffer() = take(&mut *self.core.spare.borrow_mut());
                     messages::write(&push, &self.session, &mut out);
-                    append(&mut self.unsent, out.bytes());
+                    extend(&mut self.unsent, out.bytes());
                     out.buffer().clear();
-                    *spare = std::mem::take(out.buffer());
+                    *self.core.spare.borrow_mut() = take(out.buffer());
                 }
             }
         }
@@ -326,128 +410,105 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes a client that leaves too much unread, `more` bytes of replies included. Where there
-    /// is no limit, one that had read everything before may be sent a reply of any length: 512 MB
-    /// are a legitimate value.
-    fn check_output_limit(
-        &mut self,
-        more: usize,
-        kept_up: bool,
-        context: &mut Context<'_>,
-    ) -> Result<(), Gone> {
-        let unsent = (self.unsent.len() - self.sent + more) as u64;
-        if unsent == 0 {
-            return Ok(());
+    fn start_timeout(&mut self, now: Timestamp) {
+        self.timer = self.session.wait_until_ms.map(|until| {
+            let ms = until.saturating_sub(now.ms).max(0) as u64;
+            Box::pin(sleep(Duration::from_millis(ms.min(TIMEOUT_MAX_MS))))
+        });
+    }
+
+    fn on_timer(&mut self, context: &mut Context<'_>) -> Result<(), Closed> {
+        if self.session.held_until_ms.take().is_some() {
+            return self.run_pending(context);
         }
-        let limit = self.core.config().settings.output_limit(self.session.client.is_subscriber());
-        let hard = match limit.hard_bytes {
-            0 if kept_up => u64::MAX,
-            0 => UNREAD_MAX,
-            bytes => bytes,
-        };
-        if unsent >= hard {
-            return Err(self.cut_off());
-        }
-        if limit.soft_bytes == 0 || unsent < limit.soft_bytes {
-            self.patience = None;
-        } else if self.patience.is_none() {
-            let mut patience = Box::pin(sleep(Duration::from_secs(limit.soft_seconds)));
-            // Asked once now, so that it wakes the connection later.
-            if patience.as_mut().poll(context).is_pending() {
-                self.patience = Some(patience);
+        let Some(ticket) = self.session.waiting else { return Ok(()) };
+
+        // Another core may be serving the command at this very moment. Only one of the two can take
+        // the ticket, so the client receives either the element or the null, never both.
+        match self.core.cache.registry.blocked.withdraw(ticket) {
+            Withdrawal::Completed => Ok(()),
+            Withdrawal::InProgress => {
+                self.timer = Some(Box::pin(sleep(IN_PROGRESS_CHECK)));
+                Ok(())
+            }
+            Withdrawal::Canceled => {
+                self.end_wait();
+                let mut out = Reply::new(self.session.protocol);
+                out.null_array();
+                extend(&mut self.unsent, out.bytes());
+                self.run_pending(context)
             }
         }
-        Ok(())
     }
+
+    fn end_wait(&mut self) {
+        self.session.waiting = None;
+        self.session.wait_until_ms = None;
+        self.timer = None;
+        self.session.publish_figures();
+    }
+
+    // ---- Figures for CLIENT LIST and the limits ----
 
     fn publish_unsent(&self) {
         let unsent = self.unsent.len() - self.sent;
         self.session.client.figures.output_bytes.store(unsent, Ordering::Relaxed);
     }
 
-    fn cut_off(&self) -> Gone {
-        self.core.cache.stats.totals.output_limit_closes.fetch_add(1, Ordering::Relaxed);
-        let unsent = self.unsent.len() - self.sent;
-        let client = self.session.client.id;
-        tracing::warn!(
-            client,
-            unsent,
-            "closing a client that does not read (client-output-buffer-limit)"
-        );
-        Gone
-    }
+    /// Publishes the memory of this client. If all clients together exceed `maxmemory-clients`,
+    /// closes the largest, which may be this one.
+    fn update_memory(&self) {
+        let client = &self.session.client;
+        let bytes = self.pending.len() + self.unsent.capacity();
+        client.figures.buffer_bytes.store(bytes, Ordering::Relaxed);
 
-    fn set_alarm(&mut self, at: Timestamp) {
-        self.alarm = self.session.wait_until_ms.map(|until| {
-            let ahead = until.saturating_sub(at.ms).max(0) as u64;
-            // The timer cannot reach further than this; by then the client has given up.
-            const FARTHEST_MS: u64 = 365 * 86_400_000;
-            Box::pin(sleep(Duration::from_millis(ahead.min(FARTHEST_MS))))
-        });
-    }
-
-    fn time_is_up(&mut self, context: &mut Context<'_>) -> Result<(), Gone> {
-        if self.session.held_until_ms.take().is_some() {
-            return self.run_pending(context);
-        }
-        let Some(ticket) = self.session.waiting else { return Ok(()) };
-        match self.core.cache.registry.blocked.withdraw(ticket) {
-            Withdrawal::Completed => Ok(()),
-            Withdrawal::InProgress => {
-                self.alarm = Some(Box::pin(sleep(IN_PROGRESS_PAUSE)));
-                Ok(())
-            }
-            Withdrawal::Canceled => {
-                self.wait_no_longer();
-                let mut out = Reply::new(self.session.protocol);
-                out.null_array();
-                append(&mut self.unsent, out.bytes());
-                self.run_pending(context)
+        let limit = self.core.config().settings.maxmemory_clients;
+        let clients = &self.core.cache.registry.clients;
+        if limit > 0 && clients.charge(client) as u64 > limit {
+            for evicted in clients.evict(limit) {
+                let (id, bytes) = (evicted.id, evicted.memory());
+                tracing::info!(id, bytes, "evicting a client (maxmemory-clients)");
             }
         }
-    }
-
-    fn wait_no_longer(&mut self) {
-        self.session.waiting = None;
-        self.session.wait_until_ms = None;
-        self.alarm = None;
-        self.session.publish_figures();
     }
 }
 
-/// Adds bytes to a buffer. A long one grows by an eighth and not to twice its size: the allocator
-/// moves long pieces without copying them, and memory is what clients are judged by.
-fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+impl Drop for Connection {
+    /// Leaves every registry, so that no other connection sends to this client any more.
+    fn drop(&mut self) {
+        let (registry, session) = (&self.core.cache.registry, &mut self.session);
+        let id = session.client.id;
+        if let Some(ticket) = session.waiting {
+            registry.blocked.finish(ticket);
+        }
+        if !session.subscriptions.is_empty() {
+            registry.pubsub.lock().unsubscribe_all(&session.subscriptions, id);
+        }
+        if !session.watched.is_empty() {
+            let config = self.core.config();
+            let mut executor = executor(&self.core, &config, now());
+            transactions::unwatch_all(&mut executor.keyspace, session);
+        }
+        if session.tracking.is_some() {
+            registry.tracking.disable(id);
+        }
+        if session.monitor {
+            registry.monitors.remove(id);
+        }
+        registry.clients.leave(id);
+    }
+}
+
+fn executor<'c>(core: &'c Core, config: &'c Snapshot, now: Timestamp) -> Executor<'c> {
+    Executor::new(&core.cache, &core.cache.stats.counters[core.index], config, now, monotonic_ns)
+}
+
+/// Appends bytes. A large buffer grows by an eighth and not to twice its size, because
+/// `maxmemory-clients` counts its capacity. The allocator moves large blocks without copying them.
+fn extend(buffer: &mut Vec<u8>, bytes: &[u8]) {
     let (length, room) = (buffer.len(), buffer.capacity() - buffer.len());
     if length > KEPT_MAX && room < bytes.len() {
         buffer.reserve_exact(bytes.len().max(length / 8));
     }
     buffer.extend_from_slice(bytes);
-}
-
-impl Drop for Connection {
-    /// Nobody must find the client any more: not its subscriptions, not its watches, not its place
-    /// in a queue.
-    fn drop(&mut self) {
-        let cache = &self.core.cache;
-        if let Some(ticket) = self.session.waiting {
-            cache.registry.blocked.finish(ticket);
-        }
-        if !self.session.subscriptions.is_empty() {
-            let (gone, id) = (&self.session.subscriptions, self.session.client.id);
-            cache.registry.pubsub.lock().unsubscribe_all(gone, id);
-        }
-        if !self.session.watched.is_empty() {
-            let (core, config) = (Rc::clone(&self.core), self.core.config());
-            let mut executor = self.executor(&core, &config, now());
-            transactions::unwatch_all(&mut executor.keyspace, &mut self.session);
-        }
-        if self.session.tracking.is_some() {
-            cache.registry.tracking.disable(self.session.client.id);
-        }
-        if self.session.monitor {
-            self.core.cache.registry.monitors.remove(self.session.client.id);
-        }
-        self.core.cache.registry.clients.leave(self.session.client.id);
-    }
 }

@@ -12,18 +12,18 @@
 use super::addresses::{listen_addresses, plain};
 use crate::conf::settings::OomScore;
 use crate::conf::{ConfigError, Host, ProcessInfo, Settings};
-use crate::raw;
 use minikit::process::{self, Process};
 use minikit::server::ListenerHandle;
 use minikit::sync::Mutex;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{fs, io};
 
 /// Open files that are not clients.
-pub const FILES_BESIDES: u64 = 32;
+const OTHER_FILES: u64 = 32;
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// The process of a running server.
-pub struct ServerProcess {
+pub(super) struct ServerProcess {
     listeners: ListenerHandle,
     /// The score at start, once this server has changed it.
     oom_score_before: Mutex<Option<i32>>,
@@ -31,7 +31,7 @@ pub struct ServerProcess {
 
 impl ServerProcess {
     /// The process that listens through `listeners`.
-    pub fn new(listeners: ListenerHandle) -> ServerProcess {
+    pub(super) fn new(listeners: ListenerHandle) -> ServerProcess {
         ServerProcess { listeners, oom_score_before: Mutex::new(None) }
     }
 
@@ -75,16 +75,13 @@ impl ServerProcess {
 impl Host for ServerProcess {
     fn apply(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
         if after.maxclients > before.maxclients {
-            let files = raw::open_files_up_to(u64::from(after.maxclients) + FILES_BESIDES);
-            let clients = files.saturating_sub(FILES_BESIDES);
+            let clients = open_files_for(after.maxclients);
             if clients < after.maxclients.into() {
-                return Err(refused(
-                    "maxclients",
-                    &format!(
-                        "The operating system is not able to handle the specified number of \
-                         clients, try with {clients}"
-                    ),
-                ));
+                let reason = format!(
+                    "The operating system is not able to handle the specified number of clients, \
+                     try with {clients}"
+                );
+                return Err(refused("maxclients", &reason));
             }
         }
         if before.dir != after.dir {
@@ -116,6 +113,26 @@ impl Host for ServerProcess {
     fn rewrite(&self, path: &str, edit: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> io::Result<()> {
         fs::write(path, edit(&fs::read(path)?))
     }
+}
+
+/// Raises the limit on open files, so that `clients` clients can connect. Returns the number of
+/// clients that the limit in force allows.
+pub(super) fn open_files_for(clients: u32) -> u64 {
+    let wanted = u64::from(clients) + OTHER_FILES;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let mut allowed = current.unwrap_or(u64::MAX);
+    if allowed < wanted {
+        // Root may raise the hard limit; other users can go as far as that.
+        let hard = maximum.unwrap_or(u64::MAX);
+        for maximum in [hard.max(wanted), hard] {
+            let limit = Rlimit { current: Some(wanted.min(maximum)), maximum: Some(maximum) };
+            if setrlimit(Resource::Nofile, limit).is_ok() {
+                allowed = wanted.min(maximum);
+                break;
+            }
+        }
+    }
+    allowed.saturating_sub(OTHER_FILES)
 }
 
 fn refused(name: &str, reason: &str) -> ConfigError {

@@ -1,30 +1,30 @@
-//! Sockets, tasks and clocks: the only place that has any.
+//! Sockets, tasks and clocks. No other module has any.
 //!
 //! ```text
 //! core 0: own runtime, own listener ── connections ──┐
 //! core 1: own runtime, own listener ── connections ──┴── Cache (shards and their locks)
 //! ```
 //!
-//! * [`connection`]: one client, from its first byte to its last.
-//! * [`upkeep`]: what happens without being asked for: keys expire, idle clients leave, the server
-//!   stops.
+//! * [`connection`]: a client's connection, from its first byte to its last.
+//! * [`cron`]: background work.
 //! * [`start`]: from options to a running server.
+//! * [`redis_style`]: the command line of a `redis-server`, with log lines in its format ([`log`]).
 //! * [`host`]: what `CONFIG SET` changes in the process: addresses, directory, limits.
 //! * [`addresses`]: the words of `bind`, resolved.
-//! * [`redis_style`]: the same the way a `redis-server` is started, with [`log`] lines in its form.
 //! * [`inspect`]: what the admin endpoint shows of a cache.
 //!
-//! A core shares nothing with another but the [`Cache`]. Its connections share its buffers, because
-//! only one of them runs at a time: ten thousand idle clients hold no buffer at all.
+//! Cores share nothing but the [`Cache`]. The connections of a core share its buffers, because only
+//! one of them runs at a time: ten thousand idle clients hold no buffer. In Redis one thread
+//! executes all commands, and `io-threads` only read and write (`networking.c`).
 
-pub mod addresses;
-pub mod connection;
-pub mod host;
-pub mod inspect;
-pub mod log;
+mod addresses;
+mod connection;
+mod cron;
+mod host;
+mod inspect;
+mod log;
 pub mod redis_style;
 pub mod start;
-pub mod upkeep;
 
 use crate::commands::cache::Cache;
 use crate::conf::{Settings, Snapshot};
@@ -43,20 +43,17 @@ use tokio::io::AsyncWriteExt;
 const READ_MAX: usize = 64 * 1024;
 
 /// minicache as a service of minikit's server.
-pub struct Server {
-    /// What it serves.
-    pub cache: Arc<Cache>,
+struct Server {
+    cache: Arc<Cache>,
 }
 
 /// What one core owns.
-pub struct Core {
-    /// Its number.
-    pub index: usize,
-    /// The cache, shared with the other cores.
-    pub cache: Arc<Cache>,
-    /// Where reads go.
+struct Core {
+    index: usize,
+    cache: Arc<Cache>,
+    /// The buffer that connections read into.
     scratch: RefCell<Box<[u8]>>,
-    /// A reply buffer with room, between uses.
+    /// The buffer that replies are written to. Empty between uses; its capacity is kept.
     spare: RefCell<Vec<u8>>,
     /// The configuration this core works with, and its version.
     config: RefCell<Arc<Snapshot>>,
@@ -64,8 +61,8 @@ pub struct Core {
 }
 
 impl Core {
-    /// The configuration in force.
-    pub fn config(&self) -> Arc<Snapshot> {
+    /// The configuration in force. Takes a lock only after it has changed.
+    fn config(&self) -> Arc<Snapshot> {
         let version = self.cache.config.version();
         if self.config_version.replace(version) != version {
             *self.config.borrow_mut() = self.cache.config.snapshot();
@@ -104,7 +101,7 @@ impl Service for Server {
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, mut stream: Stream, shutdown: Shutdown) {
         if is_denied(&core.config().settings, &stream.peer()) {
-            // A client that has gone needs no reason.
+            // If this fails, the client has gone already.
             let _ = stream.write_all(DENIED).await;
             return;
         }
@@ -115,21 +112,21 @@ impl Service for Server {
     }
 
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {
-        upkeep::run(&core, &shutdown).await;
+        cron::run(&core, &shutdown).await;
     }
 }
 
-/// What a client hears whom protected mode keeps out.
+/// The reply to a client that protected mode refuses.
 const DENIED: &[u8] =
     b"-DENIED Protected mode: there is no password, so only clients on this machine \
     are let in. Set a password (requirepass), or switch protected-mode off where no stranger can \
     reach this address.\r\n";
 
-/// Whether protected mode keeps a client out: there is no password, and it comes from elsewhere
-/// (`clientAcceptHandler` in `networking.c`). A Unix socket has no port that could be read.
+/// Returns true if protected mode refuses a client: it is on another machine, and no password is
+/// set (`clientAcceptHandler` in `networking.c`). The address of a Unix socket does not parse.
 fn is_denied(settings: &Settings, peer: &str) -> bool {
-    let elsewhere = || peer.parse().is_ok_and(|peer: SocketAddr| !peer.ip().is_loopback());
-    settings.protected_mode && settings.requirepass.is_empty() && elsewhere()
+    let is_remote = || peer.parse().is_ok_and(|peer: SocketAddr| !peer.ip().is_loopback());
+    settings.protected_mode && settings.requirepass.is_empty() && is_remote()
 }
 
 /// The time of day.
@@ -151,7 +148,7 @@ mod tests {
     use crate::conf::Config;
 
     #[test]
-    fn protected_mode_keeps_strangers_out_while_there_is_no_password() {
+    fn protected_mode_refuses_remote_clients_without_a_password() {
         let mut config = Config::new();
         for (peer, denied) in [
             ("127.0.0.1:5000", false),

@@ -1,4 +1,4 @@
-//! Starting the way a `redis-server` is started: a file of directives, flags over it, and the log
+//! The command line of a `redis-server`: a file of directives, flags that override it, and the log
 //! lines that scripts and test suites wait for.
 //!
 //! ```text
@@ -9,19 +9,19 @@
 //! 4242:M 22 Nov 2026 16:43:00.123 * Ready to accept connections
 //! ```
 //!
-//! The first argument is a file unless it begins with `-`; `-` alone, as the first argument or the
-//! last, reads more directives from standard input; no arguments mean the defaults, port 6379. All
-//! the rest is directives with dashes ([`conf::file`](crate::conf::file)).
-//! Paths, those of `include` too, start from the folder it is started in; those that are opened
-//! later (`logfile`, `pidfile`, `unixsocket`) start from `dir`.
+//! The first argument is a file unless it begins with `-`. `-` as the first or last argument reads
+//! more directives from standard input. All other arguments are directives with dashes
+//! ([`conf::file`](crate::conf::file)). Without arguments every parameter has its default.
 //!
-//! **How many cores?** One, unless `io-threads` says more, while `serve` takes all there are. A
-//! file written for Redis expects one thread that executes, and whoever compares the two side by
-//! side wants them to have the same. `MINICACHE_ADMIN=127.0.0.1:9100` in the environment opens the
-//! admin endpoint, for which Redis has no directive.
+//! Relative paths of the command line and of `include` start from the directory the server is
+//! started in; those of `logfile`, `pidfile` and `unixsocket` start from `dir`.
 //!
-//! Left out: `daemonize yes`, since shells, supervisors and containers put processes into the
-//! background well enough. The counterpart in Redis is `main` (`server.c`).
+//! **How many cores?** One, unless `io-threads` says more, while `serve` uses all. A file written
+//! for Redis expects one thread that executes commands, and a comparison needs the same for both.
+//! `MINICACHE_ADMIN=127.0.0.1:9100` opens the admin endpoint, for which Redis has no directive.
+//!
+//! Not supported: `daemonize yes`, because shells, supervisors and containers put processes into
+//! the background. The counterpart in Redis is `main` (`server.c`).
 
 use super::addresses::{listen_addresses, plain};
 use super::log;
@@ -33,7 +33,7 @@ use crate::engine::glob;
 use minikit::cli::layers::nearest;
 use minikit::server::{Bound, Options, ServerError};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Permissions};
+use std::fs::{self, DirEntry, Permissions};
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -43,16 +43,16 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// First words that are not the name of a file: the subcommands, and what asks for help.
-const OTHER_WAYS: [&str; 9] =
+/// First arguments that are not the name of a file: the subcommands, and requests for help.
+const OTHER_COMMANDS: [&str; 9] =
     ["serve", "cli", "explain", "help", "--help", "-h", "--version", "-V", "-v"];
-/// How long replies may still be on their way at the end. Redis gives clients no time at all, and
-/// harnesses that stop a server with connections open wait only briefly.
+/// How long a shutdown waits for replies to be read. Redis does not wait, and test suites that stop
+/// a server with open connections expect it to end soon.
 const DRAIN: Duration = Duration::from_millis(250);
 
-/// Whether these arguments (without the program's name) start a server in this way.
+/// Returns true if these arguments (without the program's name) are a redis-style command line.
 pub fn is_meant(args: &[OsString]) -> bool {
-    args.first().is_none_or(|first| !OTHER_WAYS.iter().any(|word| first == word))
+    args.first().is_none_or(|first| !OTHER_COMMANDS.iter().any(|word| first == word))
 }
 
 /// A whole `main`; `args` without the program's name.
@@ -66,16 +66,15 @@ pub fn main(args: &[OsString]) -> ExitCode {
         }
     };
     let settings = start.config.settings().clone();
-    warn_of_differences(&start);
+    warn_of_ignored(&start.config);
     let outcome = start::run(start, |cache, bound| {
-        // Nobody else sets it.
-        let _ = running.set(Arc::clone(cache));
+        running.set(Arc::clone(cache)).ok().expect("the server becomes ready once");
         announce(&settings, bound);
     });
     match outcome {
         Ok(()) => {
             if !settings.pidfile.is_empty() {
-                // Whoever removed it before was free to.
+                // Another program may have removed it already.
                 let _ = fs::remove_file(&settings.pidfile);
             }
             tracing::warn!("User requested shutdown...");
@@ -89,8 +88,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
 }
 
-/// Everything up to the point where sockets are bound: reads the configuration, moves into `dir`,
-/// opens the log.
+/// Reads the configuration, changes into `dir`, and opens the log. Binds no socket yet.
 fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Start, String> {
     let line = CommandLine::read(args);
     let (text, config_file) = line.texts()?;
@@ -100,7 +98,7 @@ fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Sta
         let advice = "leave it out, and start it with `&`, `nohup`, a supervisor or a container";
         return Err(format!("daemonize yes: minicache stays in the foreground; {advice}"));
     }
-    move_into_folder(&mut config)?;
+    change_directory(&mut config)?;
     let settings = config.settings();
     let (options, admin) = (options(settings)?, admin_address()?);
     let (at_start, running) = (settings.loglevel, Arc::clone(running));
@@ -113,7 +111,7 @@ fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Sta
     Ok(Start { options, admin, config, config_file })
 }
 
-/// The arguments, sorted.
+/// The arguments by their kind.
 struct CommandLine<'a> {
     file: Option<&'a Path>,
     standard_input: bool,
@@ -159,15 +157,15 @@ impl<'a> CommandLine<'a> {
 fn unreadable(given: &Path, path: &Path, error: &io::Error) -> String {
     let start =
         format!("Fatal error, can't open config file '{}': {}", path.display(), plain(error));
-    let advice = match nearest(&given.to_string_lossy(), &OTHER_WAYS) {
+    let advice = match nearest(&given.to_string_lossy(), &OTHER_COMMANDS) {
         Some(near) => format!("did you mean `minicache {near}`?"),
         None => "a first argument without dashes is the name of a redis.conf".to_string(),
     };
     format!("{start}; {advice}")
 }
 
-/// The text of an included file; of all files, in the order of their names, where the last part of
-/// the path is a pattern.
+/// The text of an included file. If the last part of the path is a pattern, the texts of all files
+/// that match it, in the order of their names.
 fn included(path: &[u8]) -> Result<Vec<u8>, String> {
     let path = Path::new(OsStr::from_bytes(path));
     let cannot = |error: io::Error| format!("cannot read {}: {}", path.display(), plain(&error));
@@ -177,21 +175,16 @@ fn included(path: &[u8]) -> Result<Vec<u8>, String> {
     }
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut names: Vec<OsString> =
-        entries.map_err(cannot)?.into_iter().map(|it| it.file_name()).collect();
-    names.retain(|name| {
-        !name.as_bytes().starts_with(b".") && glob::matches(pattern, name.as_bytes())
-    });
+    let mut names: Vec<_> = entries.map_err(cannot)?.iter().map(DirEntry::file_name).collect();
+    let matches = |name: &[u8]| !name.starts_with(b".") && glob::matches(pattern, name);
+    names.retain(|name| matches(name.as_bytes()));
     names.sort();
-    let texts: Vec<Vec<u8>> = names
-        .iter()
-        .map(|name| fs::read(folder.join(name)).map_err(cannot))
-        .collect::<Result<_, _>>()?;
-    Ok(texts.join(&b'\n'))
+    let texts: Result<Vec<_>, _> = names.iter().map(|name| fs::read(folder.join(name))).collect();
+    Ok(texts.map_err(cannot)?.join(&b'\n'))
 }
 
-/// Enters the folder `dir`, and lets `CONFIG GET dir` show where that is.
-fn move_into_folder(config: &mut Config) -> Result<(), String> {
+/// Changes into the directory `dir`, and lets `CONFIG GET dir` show its absolute path.
+fn change_directory(config: &mut Config) -> Result<(), String> {
     let dir = config.settings().dir.clone();
     let moved = std::env::set_current_dir(&dir).and_then(|()| std::env::current_dir());
     let here = moved.map_err(|error| {
@@ -219,11 +212,10 @@ fn admin_address() -> Result<Option<SocketAddr>, String> {
     Ok(Some(address))
 }
 
-/// Says which directives ask for something that there is not.
-fn warn_of_differences(start: &Start) {
-    let config = &start.config;
-    let asks = |name: &&str| ![&b""[..], b"no", b"0"].iter().any(|it| has(config, name, it));
-    let names: Vec<&str> = config.without_effect().filter(asks).collect();
+/// Warns of parameters that were set and that this server does not obey.
+fn warn_of_ignored(config: &Config) {
+    let is_off = |name: &str| [&b""[..], b"no", b"0"].iter().any(|value| has(config, name, value));
+    let names: Vec<&str> = config.without_effect().filter(|name| !is_off(name)).collect();
     if !names.is_empty() {
         tracing::warn!("These directives have no effect here: {}", names.join(" "));
     }
@@ -233,7 +225,7 @@ fn has(config: &Config, name: &str, value: &[u8]) -> bool {
     config.get(&[name.as_bytes()]).iter().any(|(_, text)| *text == value)
 }
 
-/// Every core accepts: says so in the lines that scripts wait for.
+/// Logs the lines that scripts wait for, now that every core accepts clients.
 fn announce(settings: &Settings, bound: &Bound) {
     let pid = std::process::id();
     if !settings.pidfile.is_empty()
@@ -250,23 +242,19 @@ fn announce(settings: &Settings, bound: &Bound) {
         tracing::info!("Ready to accept connections");
     }
     if let Some(path) = &bound.unix {
-        open_up(path, settings.unixsocketperm);
+        // Mode 0 keeps what the umask gave.
+        let mode = settings.unixsocketperm;
+        if mode != 0
+            && let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode))
+        {
+            tracing::warn!("cannot give {} the mode {mode:o}: {}", path.display(), plain(&error));
+        }
         let path = path.display();
         tracing::info!("The server is now ready to accept connections at {path}");
     }
 }
 
-/// Gives the socket its mode; 0 leaves what the umask made of it.
-fn open_up(path: &Path, mode: u32) {
-    if mode == 0 {
-        return;
-    }
-    if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode)) {
-        tracing::warn!("cannot give {} the mode {mode:o}: {}", path.display(), plain(&error));
-    }
-}
-
-/// Says why there is no server, in the words that harnesses look for.
+/// Logs why the server could not start, in the words that test suites look for.
 fn report(error: &ServerError) {
     match error {
         ServerError::Listen { flag: "--listen", address, source } => {
@@ -310,10 +298,10 @@ mod tests {
     }
 
     #[test]
-    fn subcommands_and_help_are_other_ways() {
+    fn subcommands_and_help_are_no_files() {
         let meant = |args: &[&str]| is_meant(&args.iter().map(OsString::from).collect::<Vec<_>>());
         assert!(meant(&[]) && meant(&["redis.conf"]) && meant(&["--port", "1"]) && meant(&["-"]));
-        for word in OTHER_WAYS {
+        for word in OTHER_COMMANDS {
             assert!(!meant(&[word, "--port"]), "{word}");
         }
     }

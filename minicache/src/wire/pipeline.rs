@@ -2,8 +2,8 @@
 //!
 //! A client that pipelines has sent the next requests already, and each of them will read another
 //! entry in memory. With all keys known, the CPU can fetch these entries in parallel instead of
-//! waiting for one after another ([`crate::commands::run`]). So the plain requests at the start of a
-//! buffer are parsed in advance:
+//! waiting for one after another ([`crate::commands::run`]). So the plain requests at the start of
+//! a buffer are parsed in advance:
 //!
 //! ```text
 //! *2 $3 GET $1 a   *2 $3 GET $1 b   *2 $3 GET $1 …        two requests
@@ -11,9 +11,9 @@
 //! requests     0..2       2..4
 //! ```
 //!
-//! A request is plain if no limit forbids it and all of it has arrived: an array of a few arguments,
-//! each shorter than 10,000 bytes. The pipeline ends at the first other request, which the
-//! [`Parser`](super::request::Parser) reads.
+//! A request is plain if no limit forbids it and all of it has arrived: an array of a few
+//! arguments, each shorter than 10,000 bytes. The pipeline ends at the first other request, which
+//! the [`Parser`](super::request::Parser) reads.
 //!
 //! Redis 7 does not prefetch. Its counterpart is `memory_prefetch.c` in Valkey 9.0.
 

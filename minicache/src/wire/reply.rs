@@ -1,7 +1,7 @@
 //! Replies: writing values in the protocol that the client chose.
 //!
-//! RESP2 has five types; RESP3 (`HELLO 3`) also has maps, sets, doubles and more. A handler calls the
-//! same function for both:
+//! RESP2 has five types; RESP3 (`HELLO 3`) also has maps, sets, doubles and more. A handler calls
+//! the same function for both:
 //!
 //! | call | RESP2 | RESP3 |
 //! |------|-------|-------|

@@ -20,13 +20,13 @@
 //! *3\r\n:3\r\n                    Invalid: expected '$', got ':'
 //! ```
 //!
-//! Arguments are [`Span`]s into the buffer, so a pipeline needs no copy and no allocation. The parser
-//! resumes where it stopped: a million arguments in small packets cost a million steps, not their
-//! square.
+//! Arguments are [`Span`]s into the buffer, so a pipeline needs no copy and no allocation. The
+//! parser resumes where it stopped: a million arguments in small packets cost a million steps, not
+//! their square.
 //!
 //! **What does a hostile length cost?** The number of arguments and every length are compared with
-//! their limits when they are read, and memory is allocated only for bytes that have arrived. Before
-//! authentication the limits are ten arguments of 16 KiB.
+//! their limits when they are read, and memory is allocated only for bytes that have arrived.
+//! Before authentication the limits are ten arguments of 16 KiB.
 //!
 //! Counterparts in Redis: `processMultibulkBuffer` and `processInlineBuffer` in `networking.c`.
 //! Difference: Redis copies each argument into an object of its own.
@@ -192,8 +192,8 @@ pub struct Parser {
     missing: Option<i64>,
     /// The bytes of the array read so far.
     at: usize,
-    /// The unquoted arguments of an inline request. Quotes and escapes change bytes, so these cannot
-    /// be spans of the buffer.
+    /// The unquoted arguments of an inline request. Quotes and escapes change bytes, so these
+    /// cannot be spans of the buffer.
     unquoted: OwnedArgs,
     inline: bool,
 }
@@ -372,8 +372,8 @@ pub(super) fn short_bulk(buffer: &[u8], at: usize) -> Option<(Span, usize)> {
     (end + 2 <= buffer.len()).then_some((span, end + 2))
 }
 
-/// The number in the header line at `at` and the offset after the line, if it begins with `mark` and
-/// has one to four digits.
+/// The number in the header line at `at` and the offset after the line, if it begins with `mark`
+/// and has one to four digits.
 #[inline(always)]
 pub(super) fn short_number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
     const fn value(digit: u8) -> usize {

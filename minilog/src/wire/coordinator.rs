@@ -60,6 +60,10 @@ message! {
 impl FindCoordinatorRequest {
     /// The groups that a request of `version` asks for.
     pub fn keys(&self, version: i16) -> &[String] {
-        if version < BATCHED_FROM { std::slice::from_ref(&self.key) } else { &self.coordinator_keys }
+        if version < BATCHED_FROM {
+            std::slice::from_ref(&self.key)
+        } else {
+            &self.coordinator_keys
+        }
     }
 }

@@ -97,7 +97,9 @@ impl Host {
     /// Checks that no client has left anything behind, and that every shard is consistent.
     pub fn check_whole(&self) {
         let cache = &self.cache;
-        assert!(cache.registry.clients.is_empty() && cache.registry.blocked.count().get() == 0 && !cache.registry.monitors.any());
+        let registry = &cache.registry;
+        assert!(registry.clients.is_empty() && registry.blocked.count().get() == 0);
+        assert!(!registry.monitors.any());
         for scope in [Scope::Channel, Scope::Pattern, Scope::Shard] {
             assert_eq!(cache.registry.pubsub.lock().count(scope), 0, "{scope:?}");
         }
