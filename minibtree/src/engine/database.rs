@@ -1,17 +1,46 @@
-//! The database: a directory of relations, and the transactions that change them.
+//! The database: opening, recovery, checkpoints, vacuum.
+//!
+//! # Recovery
+//!
+//! The control file names the position of the log at which the last complete checkpoint began.
+//! From there on every record is applied. The first change of a page after that position is its
+//! image, so no page has to be right before. Then the log goes on where the last intact record
+//! ends. Nothing is rolled back: a transaction without a commit bit is dead.
+//!
+//! ```text
+//! log      .. r1 r2 | checkpoint begins | r3 r4 r5 torn
+//!                     ^ redo              applied    the log goes on here
+//! ```
+//!
+//! # Checkpoint
+//!
+//! 1. `redo` is set to the end of the log. From now on first changes are logged as images.
+//! 2. Every dirty page is written, every file is synced. What changed before `redo` is durable.
+//! 3. The control file is replaced by one that names `redo`.
+//! 4. Log segments before `redo` are used again.
+//!
+//! Transactions go on all the time. PostgreSQL's `StartupXLOG` and `CreateCheckPoint` (`xlog.c`).
 
-use super::txn::Shared;
+use super::pool::Pool;
+use super::txn::System;
+use super::wal::{Wal, record};
 use super::{Error, Heap, Index, Isolation, Result, Transaction};
+use crate::format::wal::{Control, MAGIC};
 use crate::format::{Lsn, RelationId};
 use minikit::storage::Disk;
-use minikit::sync::Arc;
+use minikit::sync::{Arc, Mutex};
+
+/// The control file, and its next version while it is written.
+const CONTROL: &str = "control";
+const NEW_CONTROL: &str = "control.new";
 
 /// Sizes and intervals.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Pages of 8 KiB that the buffer pool holds. PostgreSQL's `shared_buffers`, in pages.
     pub pool_pages: usize,
-    /// Bytes of one file of the log. PostgreSQL's `wal_segment_size`.
+    /// Bytes of one file of the log. PostgreSQL's `wal_segment_size`. An existing database keeps
+    /// the size it was created with.
     pub wal_segment_bytes: u64,
     /// Bytes of log after which [`Database::needs_checkpoint`] returns true. PostgreSQL's
     /// `max_wal_size`.
@@ -32,84 +61,168 @@ impl Default for Options {
     }
 }
 
+/// What a vacuum did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vacuumed {
+    /// Pages of the heap.
+    pub pages: u32,
+    /// Slots of dead rows that can be used again.
+    pub rows: usize,
+    /// Index entries removed, of all indexes.
+    pub index_entries: usize,
+}
+
 /// An open database. Threads share it through an `Arc`.
 pub struct Database {
-    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    system: Arc<System>,
+    options: Options,
+    /// Held during a checkpoint: there is one at a time.
+    checkpoint: Mutex<()>,
 }
 
 impl Database {
     /// Opens the database on `disk`, or creates it if the disk is empty. Recovers from a crash:
     /// replays the log from the last checkpoint on. The caller has locked the directory.
-    pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Database> {
-        let _ = (disk, options);
-        Ok(Database { shared: Arc::new(Shared::default()) })
+    pub fn open(disk: Arc<dyn Disk>, mut options: Options) -> Result<Database> {
+        let control = read_control(&*disk)?;
+        let redo = Lsn(control.map_or(0, |control| control.redo));
+        options.wal_segment_bytes = match control {
+            Some(control) => control.segment,
+            None => {
+                write_control(&*disk, redo, options.wal_segment_bytes)?;
+                options.wal_segment_bytes
+            }
+        };
+
+        let wal = Arc::new(Wal::open(Arc::clone(&disk), options.wal_segment_bytes, redo)?);
+        let pool = Pool::open(Arc::clone(&disk), Arc::clone(&wal), options.pool_pages)?;
+        wal.recover(|bytes, end| {
+            let mut changes = record::changes(bytes);
+            changes.try_for_each(|(change, changed)| pool.redo(&change, changed, end))
+        })?;
+
+        let system = Arc::new(System::open(pool, options.synchronous_commit)?);
+        Ok(Database { disk, system, options, checkpoint: Mutex::default() })
     }
 
     /// Starts a transaction. Costs no log: it gets its id when it first writes.
     pub fn begin(&self, isolation: Isolation) -> Transaction {
-        Transaction::begin(Arc::clone(&self.shared), isolation)
+        Transaction::begin(Arc::clone(&self.system), isolation)
     }
 
-    /// The numbers of all relations, those of uncommitted transactions included.
+    /// The numbers of the caller's relations, those of uncommitted transactions included.
     pub fn relations(&self) -> Vec<RelationId> {
-        let state = self.shared.state.lock();
-        state.heaps.keys().chain(state.indexes.keys()).map(|id| RelationId(*id)).collect()
+        let mut ids = self.system.pool().relation_ids();
+        ids.retain(|id| *id != RelationId::SYSTEM);
+        ids
     }
 
     /// A number for a new relation that no relation has ever had.
     pub fn allocate_relation_id(&self) -> Result<RelationId> {
-        let mut state = self.shared.state.lock();
-        state.next_relation += 1;
-        Ok(RelationId(RelationId::FIRST_ALLOCATED.0 + state.next_relation - 1))
+        self.system.allocate_relation_id()
     }
 
     /// Removes the relations that `is_used` rejects. Call it once after opening, with the
     /// relations that the catalog names: a crash leaves the files of uncommitted `CREATE` and
     /// committed `DROP` behind.
     pub fn remove_orphans(&self, is_used: impl Fn(RelationId) -> bool) -> Result<()> {
-        let mut state = self.shared.state.lock();
-        state.heaps.retain(|id, _| is_used(RelationId(*id)));
-        state.indexes.retain(|id, _| is_used(RelationId(*id)));
-        Ok(())
+        let orphans = self.relations().into_iter().filter(|id| !is_used(*id));
+        orphans.map(|id| self.system.pool().drop_relation(id)).collect()
     }
 
     /// The heap of this number.
     pub fn heap(&self, id: RelationId) -> Result<Heap> {
-        let exists = self.shared.state.lock().heaps.contains_key(&id.0);
-        let heap = Heap { shared: Arc::clone(&self.shared), id };
-        exists.then_some(heap).ok_or(Error::NotFound(id))
+        Heap::open(Arc::clone(&self.system), id)
     }
 
     /// The index of this number.
     pub fn index(&self, id: RelationId) -> Result<Index> {
-        let exists = self.shared.state.lock().indexes.contains_key(&id.0);
-        let index = Index { shared: Arc::clone(&self.shared), id };
-        exists.then_some(index).ok_or(Error::NotFound(id))
+        Index::open(Arc::clone(&self.system), id)
     }
 
     /// Waits until the log is durable up to `lsn`. A reader calls it with
     /// [`Snapshot::lsn`](super::Snapshot::lsn) before it answers, so that no client sees a commit
-    /// that a crash can undo.
+    /// that a crash can undo. Does nothing if `synchronous_commit` is off.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<()> {
-        let _ = lsn;
-        Ok(())
+        match self.options.synchronous_commit {
+            true => self.system.pool().wal().flush(lsn),
+            false => Ok(()),
+        }
+    }
+
+    /// The end of the log.
+    pub fn wal_end(&self) -> Lsn {
+        self.system.pool().wal().end()
     }
 
     /// Writes all changed pages, so that recovery starts here. Costs a write per changed page and a
     /// sync per changed relation; transactions go on meanwhile.
     pub fn checkpoint(&self) -> Result<()> {
-        Ok(())
+        let _only_one = self.checkpoint.lock();
+        let pool = self.system.pool();
+        let redo = pool.wal().begin_checkpoint();
+        pool.flush()?;
+
+        // The log up to `redo` must be there, or recovery would begin behind its end.
+        pool.wal().flush(redo)?;
+        write_control(&*self.disk, redo, self.options.wal_segment_bytes)?;
+        pool.wal().recycle_before(redo)
     }
 
     /// Returns true if the log has grown by `checkpoint_wal_bytes` since the last checkpoint.
     pub fn needs_checkpoint(&self) -> bool {
-        false
+        let bytes = self.system.pool().wal().bytes_since_checkpoint();
+        bytes >= self.options.checkpoint_wal_bytes
     }
 
     /// Removes the dead versions of a heap and the index entries that point to them. `indexes` are
-    /// all indexes of the heap.
-    pub fn vacuum(&self, heap: &Heap, indexes: &[Index]) -> Result<()> {
-        let _ = (heap, indexes);
-        Ok(())
+    /// all indexes of the heap. The caller's lock on the heap keeps out a second vacuum.
+    pub fn vacuum(&self, heap: &Heap, indexes: &[Index]) -> Result<Vacuumed> {
+        let dead = heap.collect_dead()?;
+        let mut index_entries = 0;
+        if !dead.is_empty() {
+            // A snapshot keeps the leaves on the way from being used again.
+            let _snapshot = self.begin(Isolation::ReadCommitted).snapshot();
+            for index in indexes {
+                index_entries += index.remove(&dead)?;
+            }
+        }
+        heap.free(&dead)?;
+        Ok(Vacuumed { pages: heap.pages(), rows: dead.len(), index_entries })
     }
+}
+
+fn read_control(disk: &dyn Disk) -> Result<Option<Control>> {
+    if !disk.list("")?.iter().any(|name| name == CONTROL) {
+        return Ok(None);
+    }
+    let mut bytes = [0; Control::SIZE];
+    disk.open(CONTROL)?.read_exact_at(&mut bytes, 0)?;
+    let control = Control::decode(&bytes);
+    if control.magic != MAGIC {
+        let text = "the directory holds no minibtree database of this version";
+        return Err(Error::Corrupt(text.into()));
+    }
+    if control.crc != crc32fast::hash(&bytes[Control::redo.start()..]) {
+        return Err(Error::Corrupt("the file control is damaged: its checksum is wrong".into()));
+    }
+    Ok(Some(control))
+}
+
+fn write_control(disk: &dyn Disk, redo: Lsn, segment: u64) -> Result<()> {
+    let mut bytes = Control { magic: MAGIC, crc: 0, redo: redo.0, segment }.encode();
+    let crc = crc32fast::hash(&bytes[Control::redo.start()..]);
+    Control::crc.put(&mut bytes, crc);
+
+    // A crash leaves the old file or the new one.
+    if disk.list("")?.iter().any(|name| name == NEW_CONTROL) {
+        disk.remove(NEW_CONTROL)?;
+    }
+    let file = disk.create(NEW_CONTROL)?;
+    file.write_all_at(&bytes, 0)?;
+    file.sync()?;
+    disk.rename(NEW_CONTROL, CONTROL)?;
+    disk.sync_dir("")?;
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The engine: tables and indexes of bytes, safe against crashes and other transactions.
 //!
 //! ```
-//! use minibtree::engine::{Database, Direction, Isolation, KeyRange, Options};
+//! use minibtree::engine::{Database, Direction, Heap, Index, Isolation, KeyRange, Options};
 //! use minibtree::format::RelationId;
 //! use minikit::storage::SimulatedDisk;
 //! use std::sync::Arc;
@@ -11,8 +11,8 @@
 //!
 //! let database = Database::open(Arc::new(SimulatedDisk::new(1)), Options::default())?;
 //! let mut transaction = database.begin(Isolation::ReadCommitted);
-//! let heap = transaction.create_heap(HEAP)?;
-//! let index = transaction.create_btree(INDEX)?;
+//! let heap = Heap::create(&mut transaction, HEAP)?;
+//! let index = Index::create(&mut transaction, INDEX)?;
 //! let tid = heap.insert(&mut transaction, b"the row")?;
 //! index.insert_unique(&mut transaction, &heap, b"key1", tid, b"")?;
 //! transaction.commit()?;
@@ -31,10 +31,12 @@ mod btree;
 mod database;
 mod error;
 mod heap;
+mod pool;
 mod txn;
+mod wal;
 
 pub use btree::{Direction, Index, IndexEntry, IndexScan, KeyRange};
-pub use database::{Database, Options};
+pub use database::{Database, Options, Vacuumed};
 pub use error::{Error, Result};
 pub use heap::{Changed, Heap, HeapScan, Row};
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};

@@ -20,6 +20,8 @@ use std::fmt;
 pub struct RelationId(pub u32);
 
 impl RelationId {
+    /// The commit log and the counters. The caller's numbers begin with 1.
+    pub const SYSTEM: RelationId = RelationId(0);
     /// The first number that the engine hands out. Smaller ones are for the caller's catalog.
     pub const FIRST_ALLOCATED: RelationId = RelationId(16_384);
 }

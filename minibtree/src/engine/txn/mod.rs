@@ -1,316 +1,184 @@
-//! Transactions.
+//! Transactions: who runs, who committed, what each sees, and who waits for whom.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `commit_log.rs` | a bit per transaction, on pages |
+//! | `snapshot.rs` | which versions a statement sees |
+//! | `locks.rs` | the lock table and deadlocks |
+//! | `transaction.rs` | begin, statements, savepoints, commit, rollback |
+//!
+//! This file holds what they share: [`System`], the list of running transactions among it.
+//!
+//! # The order of a commit
+//!
+//! 1. The bit of the commit log is set: the log record that decides.
+//! 2. The transaction leaves the list of running ones: new snapshots see it.
+//! 3. Its locks are released: waiting transactions go on.
+//! 4. The log becomes durable up to the record.
+//! 5. The client hears of it.
+//!
+//! Between 2 and 5 others may read what a crash can still undo. They must not tell anybody before
+//! it is durable, so their snapshots carry the position to wait for. In exchange a hot row is
+//! locked for microseconds, not for the time of a sync. PostgreSQL releases locks after 4.
 
-use super::heap::Version;
-use super::{Error, Heap, Index, Result};
+mod commit_log;
+mod locks;
+mod snapshot;
+mod transaction;
+
+pub use locks::{Interrupt, LockMode, LockWait};
+pub use snapshot::Snapshot;
+pub use transaction::{Isolation, Savepoint, Transaction};
+
+pub(in crate::engine) use locks::LockKey;
+
+use super::Result;
+use super::pool::Pool;
 use crate::format::{Lsn, RelationId, Xid};
-use minikit::sync::atomic::{AtomicBool, Ordering};
-use minikit::sync::{Arc, Condvar, Mutex};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use commit_log::CommitLog;
+use locks::{Locks, Owner};
+use minikit::sync::atomic::{AtomicU64, Ordering};
+use minikit::sync::{Arc, Mutex};
+use snapshot::Moment;
+use std::collections::BTreeMap;
 
-/// Which changes of others a transaction sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Each statement sees what was committed before it began.
-    ReadCommitted,
-    /// All statements see what was committed before the first one began.
-    RepeatableRead,
+/// What all transactions of a database share.
+pub struct System {
+    pool: Pool,
+    commit_log: CommitLog,
+    locks: Locks,
+    running: Mutex<Running>,
+    next_owner: AtomicU64,
+    synchronous_commit: bool,
 }
 
-/// The strength of a lock, as PostgreSQL's four row locks conflict:
-///
-/// ```text
-///                  KeyShare  Share  NoKeyUpdate  Update
-/// KeyShare                                         x
-/// Share                               x            x
-/// NoKeyUpdate                  x      x            x
-/// Update              x        x      x            x
-/// ```
-///
-/// Relations are locked with the same four: readers take `KeyShare`, writers `Share`,
-/// `CREATE INDEX` `NoKeyUpdate`, `DROP` and `ALTER` `Update`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockMode {
-    /// `FOR KEY SHARE`: the row keeps its key.
-    KeyShare,
-    /// `FOR SHARE`: the row stays as it is.
-    Share,
-    /// `FOR NO KEY UPDATE`, and every `UPDATE`.
-    NoKeyUpdate,
-    /// `FOR UPDATE`, and every `DELETE`.
-    Update,
+/// The transactions that have written and not ended, and the snapshots in use.
+struct Running {
+    /// The next transaction id.
+    next: Xid,
+    /// Ids below it are reserved in the log.
+    limit: Xid,
+    /// In order.
+    active: Vec<Xid>,
+    /// How many snapshots hold back each `xmin`.
+    held_back: BTreeMap<Xid, usize>,
+    last_commit: Lsn,
+    /// The last moment, unless something changed since.
+    moment: Option<Arc<Moment>>,
 }
 
-/// What to do if a lock is not free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockWait {
-    /// Wait until it is, or the transaction is part of a deadlock.
-    Block,
-    /// `NOWAIT` and `SKIP LOCKED`: return [`Error::LockNotAvailable`].
-    Error,
-}
-
-/// Stops a waiting transaction from another thread: a cancel request or a timeout.
-#[derive(Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Makes the next wait, or the one in progress, return [`Error::Canceled`], once.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Returns [`Error::Canceled`] if `cancel` was called since the last check. Executors call it
-    /// in loops that do not wait.
-    pub fn check(&self) -> Result<()> {
-        if self.0.swap(false, Ordering::SeqCst) { Err(Error::Canceled) } else { Ok(()) }
-    }
-}
-
-/// A point to roll back to within a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Savepoint(usize);
-
-/// What one statement sees. Scans hold it; old versions are kept as long as it lives.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// Transactions from this one on had not begun.
-    xmax: Xid,
-    /// Transactions below `xmax` that were running.
-    active: BTreeSet<u64>,
-    /// The ids of the transaction itself.
-    own: Vec<Xid>,
-    /// Changes that the transaction made in this and later statements are not seen.
-    command: u32,
-    lsn: Lsn,
-}
-
-impl Snapshot {
-    /// The end of the last commit that the snapshot sees. Wait for it
-    /// ([`Database::wait_durable`](super::Database::wait_durable)) before answering.
-    pub fn lsn(&self) -> Lsn {
-        self.lsn
-    }
-
-    pub(super) fn sees(&self, version: &Version, committed: &BTreeSet<u64>) -> bool {
-        let finished = |xid: Xid| {
-            xid < self.xmax && !self.active.contains(&xid.0) && committed.contains(&xid.0)
+impl System {
+    /// Opens the commit log in a recovered pool.
+    pub fn open(pool: Pool, synchronous_commit: bool) -> Result<System> {
+        let commit_log = CommitLog::open(&pool)?;
+        let next = commit_log.xid_limit(&pool)?;
+        let running = Running {
+            next,
+            limit: next,
+            active: Vec::new(),
+            held_back: BTreeMap::new(),
+            last_commit: Lsn(0),
+            moment: None,
         };
-        let own = |xid: Xid| self.own.contains(&xid);
-        let inserted = match own(version.xmin) {
-            true => version.cmin < self.command,
-            false => finished(version.xmin),
-        };
-        let deleted = match own(version.xmax) {
-            true => version.cmax < self.command,
-            false => finished(version.xmax),
-        };
-        inserted && !deleted
+        Ok(System {
+            pool,
+            commit_log,
+            locks: Locks::default(),
+            running: Mutex::new(running),
+            next_owner: AtomicU64::new(1),
+            synchronous_commit,
+        })
     }
-}
 
-/// The database's state in memory.
-#[derive(Default)]
-pub(super) struct Shared {
-    pub state: Mutex<State>,
-    /// Notified when a transaction ends.
-    pub ended: Condvar,
-}
+    /// The pages.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
 
-#[derive(Default)]
-pub(super) struct State {
-    pub next_relation: u32,
-    pub next_xid: u64,
-    pub active: BTreeSet<u64>,
-    pub committed: BTreeSet<u64>,
-    pub heaps: BTreeMap<u32, Vec<Version>>,
-    pub indexes: BTreeMap<u32, BTreeMap<Vec<u8>, Vec<u8>>>,
-}
+    /// A number for a new relation.
+    pub fn allocate_relation_id(&self) -> Result<RelationId> {
+        self.commit_log.next_relation(&self.pool)
+    }
 
-/// A transaction of one thread. Dropping it rolls it back.
-pub struct Transaction {
-    pub(super) shared: Arc<Shared>,
-    isolation: Isolation,
-    /// The ids it has written with; more than one after savepoints.
-    pub(super) xids: Vec<Xid>,
-    pub(super) command: u32,
-    snapshot: Option<Arc<Snapshot>>,
-    interrupt: Interrupt,
-    created: Vec<RelationId>,
-    dropped: Vec<RelationId>,
-    savepoints: usize,
-    ended: bool,
-}
+    /// Versions whose deletion committed before this transaction id are seen by no snapshot.
+    pub fn horizon(&self) -> Xid {
+        let running = self.running.lock();
+        let active = running.active.first().copied();
+        let held_back = running.held_back.keys().next().copied();
+        active.into_iter().chain(held_back).fold(running.next, Xid::min)
+    }
 
-impl Transaction {
-    pub(super) fn begin(shared: Arc<Shared>, isolation: Isolation) -> Transaction {
-        Transaction {
-            shared,
-            isolation,
-            xids: Vec::new(),
-            command: 0,
-            snapshot: None,
-            interrupt: Interrupt::default(),
-            created: Vec::new(),
-            dropped: Vec::new(),
-            savepoints: 0,
-            ended: false,
+    /// The id that the next transaction will get.
+    pub fn next_xid(&self) -> Xid {
+        self.running.lock().next
+    }
+
+    /// Returns true if the transaction committed, or is just committing: ask
+    /// [`System::is_running`] first if that matters.
+    pub fn is_committed(&self, xid: Xid) -> Result<bool> {
+        self.commit_log.is_committed(&self.pool, xid)
+    }
+
+    /// Returns true if the transaction has not ended.
+    pub fn is_running(&self, xid: Xid) -> bool {
+        self.running.lock().active.binary_search(&xid).is_ok()
+    }
+
+    fn new_owner(&self) -> Owner {
+        self.next_owner.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes the next transaction id.
+    fn assign_xid(&self) -> Result<Xid> {
+        let mut running = self.running.lock();
+        if running.next >= running.limit {
+            running.limit = self.commit_log.raise_xid_limit(&self.pool)?;
         }
+        let xid = running.next;
+        running.next.0 += 1;
+        running.active.push(xid);
+        running.moment = None;
+        Ok(xid)
     }
 
-    /// The snapshot of the current statement. The first call takes it.
-    pub fn snapshot(&mut self) -> Arc<Snapshot> {
-        if self.snapshot.is_none() {
-            let state = self.shared.state.lock();
-            let snapshot = Snapshot {
-                xmax: Xid(state.next_xid + 1),
-                active: state.active.clone(),
-                own: self.xids.clone(),
-                command: self.command,
-                lsn: Lsn(0),
-            };
-            self.snapshot = Some(Arc::new(snapshot));
-        }
-        Arc::clone(self.snapshot.as_ref().expect("taken above"))
+    /// Removes transactions from the running ones. `commit` is the end of their commit record.
+    fn end(&self, xids: &[Xid], commit: Option<Lsn>) {
+        let mut running = self.running.lock();
+        running.active.retain(|xid| !xids.contains(xid));
+        running.last_commit = running.last_commit.max(commit.unwrap_or_default());
+        running.moment = None;
     }
 
-    /// Begins the next statement: it sees the changes of the statements before it, and under READ
-    /// COMMITTED what others committed meanwhile.
-    pub fn next_statement(&mut self) {
-        self.command += 1;
-        let old = self.snapshot.take();
-        if self.isolation == Isolation::RepeatableRead
-            && let Some(old) = old
-        {
-            let snapshot = Snapshot {
-                xmax: old.xmax,
-                active: old.active.clone(),
-                own: self.xids.clone(),
-                command: self.command,
-                lsn: old.lsn,
-            };
-            self.snapshot = Some(Arc::new(snapshot));
-        }
+    /// The present moment, held back for the snapshot that is made of it: in the same step, or the
+    /// horizon could pass it in between.
+    fn hold_back_now(&self) -> Arc<Moment> {
+        let mut running = self.running.lock();
+        let moment = running.moment.take().unwrap_or_else(|| {
+            Arc::new(Moment {
+                xmin: running.active.first().copied().unwrap_or(running.next),
+                xmax: running.next,
+                active: running.active.clone(),
+                lsn: running.last_commit,
+            })
+        });
+        *running.held_back.entry(moment.xmin).or_default() += 1;
+        running.moment = Some(Arc::clone(&moment));
+        moment
     }
 
-    /// The isolation level it was begun with.
-    pub fn isolation(&self) -> Isolation {
-        self.isolation
+    /// Holds back a moment once more that is held back already.
+    fn hold_back(&self, moment: &Moment) {
+        *self.running.lock().held_back.entry(moment.xmin).or_default() += 1;
     }
 
-    /// The id, assigned by the first call. PostgreSQL's `pg_current_xact_id()`.
-    pub fn xid(&mut self) -> Result<Xid> {
-        if let Some(xid) = self.xids.last() {
-            return Ok(*xid);
-        }
-        let mut state = self.shared.state.lock();
-        state.next_xid += 1;
-        let xid = state.next_xid;
-        state.active.insert(xid);
-        self.xids.push(Xid(xid));
-        Ok(Xid(xid))
-    }
-
-    /// What cancels this transaction's waits from another thread.
-    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
-        self.interrupt = interrupt;
-    }
-
-    /// Creates an empty heap. Rolled back with the transaction.
-    pub fn create_heap(&mut self, id: RelationId) -> Result<Heap> {
-        let mut state = self.shared.state.lock();
-        if state.heaps.contains_key(&id.0) || state.indexes.contains_key(&id.0) {
-            return Err(Error::AlreadyExists(id));
-        }
-        state.heaps.insert(id.0, Vec::new());
-        drop(state);
-        self.created.push(id);
-        Ok(Heap { shared: Arc::clone(&self.shared), id })
-    }
-
-    /// Creates an empty B+tree. Rolled back with the transaction.
-    pub fn create_btree(&mut self, id: RelationId) -> Result<Index> {
-        let mut state = self.shared.state.lock();
-        if state.heaps.contains_key(&id.0) || state.indexes.contains_key(&id.0) {
-            return Err(Error::AlreadyExists(id));
-        }
-        state.indexes.insert(id.0, BTreeMap::new());
-        drop(state);
-        self.created.push(id);
-        Ok(Index { shared: Arc::clone(&self.shared), id })
-    }
-
-    /// Drops a heap or index when the transaction commits. The caller holds its lock in mode
-    /// [`LockMode::Update`].
-    pub fn drop_relation(&mut self, id: RelationId) {
-        self.dropped.push(id);
-    }
-
-    /// Locks a relation until the end of the transaction. See [`LockMode`] for which statement
-    /// takes which mode.
-    pub fn lock_relation(&mut self, id: RelationId, mode: LockMode, wait: LockWait) -> Result<()> {
-        let _ = (id, mode, wait);
-        Ok(())
-    }
-
-    /// Marks a point to roll back to.
-    pub fn savepoint(&mut self) -> Savepoint {
-        self.savepoints += 1;
-        Savepoint(self.savepoints)
-    }
-
-    /// Undoes what was done after the savepoint. It can be rolled back to again.
-    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
-        let _ = savepoint;
-        Ok(())
-    }
-
-    /// Commits. When it returns, the changes are durable (unless `synchronous_commit` is off);
-    /// others see them a moment earlier. After an error the transaction is rolled back, except
-    /// [`Error::LogFailed`], after which nobody knows: end the process.
-    pub fn commit(mut self) -> Result<()> {
-        self.end(true);
-        Ok(())
-    }
-
-    /// Undoes everything. Costs nothing per row: versions of a transaction without a commit bit
-    /// are dead.
-    pub fn rollback(mut self) {
-        self.end(false);
-    }
-
-    /// Waits until another transaction has ended.
-    pub(super) fn wait_for(&self, xid: Xid) -> Result<()> {
-        let mut state = self.shared.state.lock();
-        while state.active.contains(&xid.0) {
-            self.interrupt.check()?;
-            state = self.shared.ended.wait_timeout(state, Duration::from_millis(100)).0;
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, commit: bool) {
-        self.ended = true;
-        let mut state = self.shared.state.lock();
-        for xid in &self.xids {
-            state.active.remove(&xid.0);
-            if commit {
-                state.committed.insert(xid.0);
+    /// Undoes one `hold_back`.
+    fn release(&self, xmin: Xid) {
+        let mut running = self.running.lock();
+        if let Some(count) = running.held_back.get_mut(&xmin) {
+            *count -= 1;
+            if *count == 0 {
+                running.held_back.remove(&xmin);
             }
-        }
-        let gone = if commit { &self.dropped } else { &self.created };
-        for id in gone {
-            state.heaps.remove(&id.0);
-            state.indexes.remove(&id.0);
-        }
-        self.shared.ended.notify_all();
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.end(false);
         }
     }
 }

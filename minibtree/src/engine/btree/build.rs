@@ -1,0 +1,114 @@
+//! Bulk building: sorted entries fill pages from left to right.
+//!
+//! ```text
+//! level 1            [ -> 1, c -> 2, .. ]          grows as leaves are finished
+//! level 0   1: a b   2: c d   3: e ..              one page at a time, nine tenths full
+//! ```
+//!
+//! Nothing is searched and nothing is split, and each page is written once, past the pool and the
+//! log: the index belongs to this transaction alone, and the pages are synced before it can commit.
+//! Only the root goes through the log. PostgreSQL's `nbtsort.c`, where pages are logged as images
+//! if there are replicas.
+
+use super::Index;
+use super::node::{self, CAPACITY, Entry, FILL_FACTOR};
+use super::search::{ROOT, write};
+use crate::engine::Result;
+
+/// The page of a level that is being filled.
+struct Level {
+    block: u32,
+    entries: Vec<Entry>,
+    size: usize,
+    /// The smallest key that the page can hold: its separator in the parent.
+    low: Vec<u8>,
+}
+
+/// Builds an index whose root is empty.
+pub struct Builder<'a> {
+    index: &'a Index,
+    levels: Vec<Level>,
+    next_block: u32,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(index: &'a Index) -> Builder<'a> {
+        Builder { index, levels: Vec::new(), next_block: ROOT + 1 }
+    }
+
+    /// Adds an entry to a level. Leaves are level 0, and their entries come in order.
+    pub fn add(&mut self, level: usize, entry: Entry) -> Result<()> {
+        if level == self.levels.len() {
+            let block = self.new_block();
+            self.levels.push(Level { block, entries: Vec::new(), size: 0, low: Vec::new() });
+        }
+        let current = &self.levels[level];
+        let is_full = (current.size + entry.size()) * 100 > CAPACITY * FILL_FACTOR;
+        let mut carried = vec![entry];
+        if is_full && !current.entries.is_empty() {
+            self.finish_page(level, &mut carried)?;
+        }
+        let current = &mut self.levels[level];
+        current.size += carried.iter().map(Entry::size).sum::<usize>();
+        current.entries.append(&mut carried);
+        Ok(())
+    }
+
+    /// Writes the last page of every level, and the root.
+    pub fn finish(mut self) -> Result<()> {
+        let mut level = 0;
+        while level < self.levels.len() {
+            let Level { block, entries, low, .. } = &mut self.levels[level];
+            let (block, low) = (*block, std::mem::take(low));
+            let page = node::build(level as u16, None, &*entries);
+            if level + 1 == self.levels.len() {
+                // The only page of its level is the root. What it points to must be durable first.
+                self.index.relation.sync()?;
+                let mut root = write(self.index, ROOT)?;
+                root.replace(&page);
+                self.index.system.pool().log(&mut [root]);
+                return Ok(());
+            }
+            self.index.relation.write(block, &page)?;
+            self.add(level + 1, Entry::inner(low, block))?;
+            level += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes the current page of a level and begins the next one, which gets `carried`.
+    fn finish_page(&mut self, level: usize, carried: &mut Vec<Entry>) -> Result<()> {
+        // A long high key can take more room than is left: then the last entries go on as well.
+        let next = self.new_block();
+        let current = &mut self.levels[level];
+        let separator = loop {
+            let last = current.entries.last().expect("one entry always fits with its high key");
+            let separator = match level {
+                0 => node::shortest_separator(&last.key, &carried[0].key),
+                _ => carried[0].key.clone(),
+            };
+            if current.size + node::high_key_size(&separator) <= CAPACITY {
+                break separator;
+            }
+            current.size -= last.size();
+            carried.splice(0..0, current.entries.pop());
+        };
+        if level > 0 {
+            let first = carried.remove(0).without_key();
+            carried.insert(0, first);
+        }
+
+        let page = node::build(level as u16, Some((&separator, next)), &current.entries);
+        let block = std::mem::replace(&mut current.block, next);
+        let low = std::mem::replace(&mut current.low, separator);
+        current.entries.clear();
+        current.size = 0;
+        self.index.relation.write(block, &page)?;
+        self.add(level + 1, Entry::inner(low, block))
+    }
+
+    fn new_block(&mut self) -> u32 {
+        self.next_block += 1;
+        self.next_block - 1
+    }
+}

@@ -1,0 +1,416 @@
+//! A node: searching a page, adding an entry, splitting one page into two.
+//!
+//! # Example
+//!
+//! A full leaf of words is split. The right half begins with `cherry`, the left ends in `carrot`.
+//! The separator that goes to the parent is as much of `cherry` as is greater than `carrot`:
+//!
+//! ```text
+//! apple banana carrot | cherry damson elder
+//! separator  "ch"                                  not "cherry" and a TID: suffix truncation
+//! left   [high key ch]  apple banana carrot        right -> right
+//! right  [old high key] cherry damson elder        right -> old right sibling
+//! ```
+//!
+//! Short separators make inner nodes wide and trees flat. Where the halves meet is chosen within a
+//! few entries of the middle, so that the separator is short. A page at the right end that is
+//! split by an append keeps nine tenths: ascending keys then leave full pages behind, not half-full
+//! ones.
+//!
+//! PostgreSQL's `nbtsearch.c` (`_bt_binsrch`), `nbtsplitloc.c` and `_bt_truncate`.
+
+use crate::engine::pool::PageMut;
+use crate::format::btree::{DELETED, HEAD, KEY_LENGTH, NodePointer, NodeSpecial, PAYLOAD};
+use crate::format::{PAGE_SIZE, PageBytes, PageHeader, PageKind, Tid, page as format};
+use std::cmp::Ordering;
+
+/// Where the special space begins.
+const SPECIAL: usize = PAGE_SIZE - NodeSpecial::SIZE;
+/// Bytes that entries with their item pointers can fill.
+pub const CAPACITY: usize = SPECIAL - PageHeader::SIZE;
+/// The part of a page that appending fills before it goes on to the next one, in percent.
+pub const FILL_FACTOR: usize = 90;
+
+/// The special space.
+pub fn special(page: &PageBytes) -> NodeSpecial {
+    NodeSpecial::read(&page[SPECIAL..]).expect("the special space has this size")
+}
+
+/// Returns true if the node is part of the tree, `level` steps above the leaves.
+pub fn is_at(page: &PageBytes, level: u16) -> bool {
+    let special = special(page);
+    special.level == level && special.flags & DELETED == 0
+}
+
+/// Entries, the high key included.
+pub fn count(page: &PageBytes) -> usize {
+    (usize::from(PageHeader::lower.get(page)) - PageHeader::SIZE) / NodePointer::SIZE
+}
+
+/// The index of the first entry that is not the high key.
+pub fn first(page: &PageBytes) -> usize {
+    usize::from(special(page).right != 0)
+}
+
+fn pointer_offset(index: usize) -> usize {
+    PageHeader::SIZE + index * NodePointer::SIZE
+}
+
+fn pointer(page: &PageBytes, index: usize) -> NodePointer {
+    NodePointer::read(&page[pointer_offset(index)..]).expect("callers keep to `count`")
+}
+
+/// The parts of a cell: what is before the rest of the key, and that rest.
+fn cell_parts<'a>(page: &'a PageBytes, pointer: &NodePointer) -> (&'a [u8], &'a [u8]) {
+    let cell = &page[usize::from(pointer.offset)..];
+    let front = if special(page).level > 0 {
+        4
+    } else if pointer.length & PAYLOAD != 0 {
+        2 + usize::from(u16::from_le_bytes([cell[0], cell[1]]))
+    } else {
+        0
+    };
+    let rest = usize::from(pointer.length & KEY_LENGTH).saturating_sub(HEAD);
+    cell[..front + rest].split_at(front)
+}
+
+/// Copies the key of an entry into `key`.
+pub fn read_key(page: &PageBytes, index: usize, key: &mut Vec<u8>) {
+    let pointer = pointer(page, index);
+    let in_head = usize::from(pointer.length & KEY_LENGTH).min(HEAD);
+    key.clear();
+    key.extend_from_slice(&pointer.head[..in_head]);
+    key.extend_from_slice(cell_parts(page, &pointer).1);
+}
+
+/// The key of an entry.
+pub fn key(page: &PageBytes, index: usize) -> Vec<u8> {
+    let mut key = Vec::new();
+    read_key(page, index, &mut key);
+    key
+}
+
+/// The payload of an entry of a leaf.
+pub fn payload(page: &PageBytes, index: usize) -> &[u8] {
+    let pointer = pointer(page, index);
+    let (front, _) = cell_parts(page, &pointer);
+    front.get(2..).unwrap_or_default()
+}
+
+/// The child of an entry of an inner node.
+pub fn child(page: &PageBytes, index: usize) -> u32 {
+    let offset = usize::from(pointer(page, index).offset);
+    let bytes = page[offset..].first_chunk().expect("a cell of an inner node begins with a child");
+    u32::from_le_bytes(*bytes)
+}
+
+/// A key to search for, with its head ready for comparison.
+#[derive(Clone, Copy)]
+pub struct SearchKey<'a> {
+    head: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> SearchKey<'a> {
+    /// Prepares `bytes`.
+    pub fn new(bytes: &'a [u8]) -> SearchKey<'a> {
+        SearchKey { head: u64::from_be_bytes(head(bytes)), bytes }
+    }
+}
+
+/// The first bytes of a key, zeros after a short one.
+fn head(key: &[u8]) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    let length = key.len().min(HEAD);
+    head[..length].copy_from_slice(&key[..length]);
+    head
+}
+
+/// Compares the key of an entry with `key`.
+///
+/// Heads decide unless they are equal. Then the rests decide, and then the lengths: a head that
+/// was filled up with zeros equals that of a longer key with zeros in it.
+pub fn compare(page: &PageBytes, index: usize, key: SearchKey) -> Ordering {
+    let at = pointer_offset(index) + NodePointer::head.start();
+    let head = page[at..].first_chunk().expect("callers keep to `count`");
+    u64::from_be_bytes(*head).cmp(&key.head).then_with(|| {
+        let pointer = pointer(page, index);
+        let (_, rest) = cell_parts(page, &pointer);
+        let length = usize::from(pointer.length & KEY_LENGTH);
+        rest.cmp(key.bytes.get(HEAD..).unwrap_or_default()).then(length.cmp(&key.bytes.len()))
+    })
+}
+
+/// The first index in `from..` whose key is not less than `key`, or with `or_equal`, greater.
+fn bound(page: &PageBytes, from: usize, key: SearchKey, or_equal: bool) -> usize {
+    let (mut low, mut high) = (from, count(page));
+    while low < high {
+        let middle = (low + high) / 2;
+        let is_before = match compare(page, middle, key) {
+            Ordering::Less => true,
+            Ordering::Equal => or_equal,
+            Ordering::Greater => false,
+        };
+        if is_before { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// The index of the first entry of a leaf whose key is not less than `key`.
+pub fn lower_bound(page: &PageBytes, key: SearchKey) -> usize {
+    bound(page, first(page), key, false)
+}
+
+/// The index of the child where `key` is; with `before`, where the greatest key less than it is.
+/// The first entry of an inner node stands for everything below the second.
+pub fn child_index(page: &PageBytes, key: SearchKey, before: bool) -> usize {
+    bound(page, first(page) + 1, key, !before) - 1
+}
+
+/// Returns true if `key` belongs to a node further right; with `before`, if keys less than it do.
+pub fn is_right_of(page: &PageBytes, key: SearchKey, before: bool) -> bool {
+    special(page).right != 0
+        && match compare(page, 0, key) {
+            Ordering::Less => true,
+            Ordering::Equal => !before,
+            Ordering::Greater => false,
+        }
+}
+
+/// An entry that is not on a page yet.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its whole key; of a leaf's entry, with the TID at the end.
+    pub key: Vec<u8>,
+    /// What is before the rest of the key in its cell.
+    front: Vec<u8>,
+    has_payload: bool,
+}
+
+impl Entry {
+    /// An entry of a leaf.
+    pub fn leaf(key: &[u8], tid: Tid, payload: &[u8]) -> Entry {
+        Entry::of_full_key([key, &tid.to_bytes()].concat(), payload)
+    }
+
+    /// An entry of a leaf whose key ends in its TID.
+    pub fn of_full_key(key: Vec<u8>, payload: &[u8]) -> Entry {
+        if payload.is_empty() {
+            return Entry { key, front: Vec::new(), has_payload: false };
+        }
+        let front = [&(payload.len() as u16).to_le_bytes(), payload].concat();
+        Entry { key, front, has_payload: true }
+    }
+
+    /// An entry of an inner node: the keys in `child` are not less than `key`.
+    pub fn inner(key: Vec<u8>, child: u32) -> Entry {
+        Entry { key, front: child.to_le_bytes().to_vec(), has_payload: false }
+    }
+
+    /// A high key.
+    fn high(key: &[u8], level: u16) -> Entry {
+        match level {
+            0 => Entry::of_full_key(key.to_vec(), &[]),
+            _ => Entry::inner(key.to_vec(), 0),
+        }
+    }
+
+    /// An entry that is on a page.
+    fn read(page: &PageBytes, index: usize) -> Entry {
+        let pointer = pointer(page, index);
+        let front = cell_parts(page, &pointer).0.to_vec();
+        Entry { key: key(page, index), front, has_payload: pointer.length & PAYLOAD != 0 }
+    }
+
+    /// Bytes it takes on a page, with its item pointer.
+    pub fn size(&self) -> usize {
+        NodePointer::SIZE + self.front.len() + self.key.len().saturating_sub(HEAD)
+    }
+
+    /// Without its key: the first entry of an inner node stands for everything to its left.
+    pub fn without_key(self) -> Entry {
+        Entry { key: Vec::new(), ..self }
+    }
+
+    fn cell(&self) -> Vec<u8> {
+        [&self.front, self.key.get(HEAD..).unwrap_or_default()].concat()
+    }
+
+    fn pointer(&self, offset: usize) -> NodePointer {
+        let payload = if self.has_payload { PAYLOAD } else { 0 };
+        let length = self.key.len() as u16 | payload;
+        NodePointer { offset: offset as u16, length, head: head(&self.key) }
+    }
+}
+
+/// Bytes that a high key takes at most.
+pub fn high_key_size(key: &[u8]) -> usize {
+    Entry::inner(key.to_vec(), 0).size()
+}
+
+/// The entries of a node without the high key.
+pub fn entries(page: &PageBytes) -> impl Iterator<Item = Entry> + '_ {
+    (first(page)..count(page)).map(|index| Entry::read(page, index))
+}
+
+/// The high key, if the node has one.
+pub fn high_key(page: &PageBytes) -> Option<Vec<u8>> {
+    (special(page).right != 0).then(|| key(page, 0))
+}
+
+/// Builds a node. `high` is the high key and the right sibling. The entries fit.
+pub fn build<'a>(
+    level: u16,
+    high: Option<(&[u8], u32)>,
+    entries: impl IntoIterator<Item = &'a Entry>,
+) -> PageBytes {
+    let mut page = [0; PAGE_SIZE];
+    format::initialize(&mut page, PageKind::Btree, NodeSpecial::SIZE);
+    let right = high.map_or(0, |(_, right)| right);
+    let special = NodeSpecial { right, level, flags: 0, deleted_at: 0 };
+    page[SPECIAL..].copy_from_slice(&special.encode());
+
+    let (mut lower, mut upper) = (PageHeader::SIZE, SPECIAL);
+    let mut push = |entry: &Entry| {
+        let cell = entry.cell();
+        upper -= cell.len();
+        page[upper..upper + cell.len()].copy_from_slice(&cell);
+        page[lower..lower + NodePointer::SIZE].copy_from_slice(&entry.pointer(upper).encode());
+        lower += NodePointer::SIZE;
+    };
+    if let Some((key, _)) = high {
+        push(&Entry::high(key, level));
+    }
+    entries.into_iter().for_each(push);
+    PageHeader::lower.put(&mut page, lower as u16);
+    PageHeader::upper.put(&mut page, upper as u16);
+    page
+}
+
+/// Returns true if the node has room for the entry.
+pub fn fits(page: &PageBytes, entry: &Entry) -> bool {
+    let (lower, upper) = (PageHeader::lower.get(page), PageHeader::upper.get(page));
+    usize::from(upper - lower) >= entry.size()
+}
+
+/// The index at which an entry belongs.
+pub fn position(page: &PageBytes, entry: &Entry) -> usize {
+    let is_inner = usize::from(special(page).level > 0);
+    bound(page, first(page) + is_inner, SearchKey::new(&entry.key), false)
+}
+
+/// Adds an entry that fits. Three operations in the log: the cell, a shift of the item pointers
+/// behind it, the new item pointer; and the two ends of the free space.
+pub fn insert(page: &mut PageMut, index: usize, entry: &Entry) {
+    let lower = usize::from(PageHeader::lower.get(&page[..]));
+    let cell = entry.cell();
+    let upper = usize::from(PageHeader::upper.get(&page[..])) - cell.len();
+    if !cell.is_empty() {
+        page.put(upper, &cell);
+    }
+
+    let at = pointer_offset(index);
+    if at < lower {
+        page.shift(at, at + NodePointer::SIZE, lower - at);
+    }
+    page.put(at, &entry.pointer(upper).encode());
+    let [a, b] = ((lower + NodePointer::SIZE) as u16).to_le_bytes();
+    let [c, d] = (upper as u16).to_le_bytes();
+    page.put(PageHeader::lower.start(), &[a, b, c, d]);
+}
+
+/// Removes the entry of an inner node. Its cell is wasted until the node is split.
+pub fn remove(page: &mut PageMut, index: usize) {
+    let lower = usize::from(PageHeader::lower.get(&page[..]));
+    let (at, next) = (pointer_offset(index), pointer_offset(index + 1));
+    if next < lower {
+        page.shift(next, at, lower - next);
+    }
+    page.put(PageHeader::lower.start(), &((lower - NodePointer::SIZE) as u16).to_le_bytes());
+}
+
+/// Marks a node as no longer part of the tree.
+pub fn mark_deleted(page: &mut PageMut, deleted_at: u64) {
+    let special = NodeSpecial { flags: DELETED, deleted_at, ..special(page) };
+    page.put(SPECIAL, &special.encode());
+}
+
+/// The two halves of a node and what separates them.
+pub struct Split {
+    /// Stays where the node was.
+    pub left: PageBytes,
+    /// Goes to the new page.
+    pub right: PageBytes,
+    /// Goes to the parent, with the new page as child.
+    pub separator: Vec<u8>,
+}
+
+/// Splits a full node to which `entry` is to be added at `index`. The right half will be at
+/// `right_block`.
+pub fn split(page: &PageBytes, index: usize, entry: &Entry, right_block: u32) -> Split {
+    let special = special(page);
+    let mut entries: Vec<Entry> = entries(page).collect();
+    let at = index - first(page);
+    let is_append = special.right == 0 && at == entries.len();
+    entries.insert(at, entry.clone());
+
+    let (middle, separator) = split_point(&entries, special.level, high_key(page), is_append);
+    let mut right: Vec<Entry> = entries.split_off(middle);
+    if special.level > 0 {
+        let first = right.remove(0).without_key();
+        right.insert(0, first);
+    }
+    let old_high = high_key(page);
+    let old_high = old_high.as_deref().map(|key| (key, special.right));
+    Split {
+        left: build(special.level, Some((&separator, right_block)), &entries),
+        right: build(special.level, old_high, &right),
+        separator,
+    }
+}
+
+/// The index of the first entry of the right half, and the separator.
+fn split_point(
+    entries: &[Entry],
+    level: u16,
+    old_high: Option<Vec<u8>>,
+    is_append: bool,
+) -> (usize, Vec<u8>) {
+    let total: usize = entries.iter().map(Entry::size).sum();
+    let percent = if is_append { FILL_FACTOR } else { 50 };
+    let old_high_size = old_high.map_or(0, |key| high_key_size(&key));
+    let separator = |middle: usize| match level {
+        0 => shortest_separator(&entries[middle - 1].key, &entries[middle].key),
+        _ => entries[middle].key.clone(),
+    };
+
+    // How far from the wish each possible point is, in entries; short separators are worth a step
+    // or two aside.
+    let mut best: Option<(usize, usize, Vec<u8>)> = None;
+    let mut left = 0;
+    let wish = entries.iter().scan(0, |sum, entry| {
+        *sum += entry.size();
+        Some(*sum)
+    });
+    let wish = wish.take_while(|sum| *sum * 100 <= total * percent).count();
+    let slack = if is_append { 0 } else { entries.len() / 32 };
+    for middle in 1..entries.len() {
+        left += entries[middle - 1].size();
+        let candidate = separator(middle);
+        let fits_left = left + high_key_size(&candidate) <= CAPACITY;
+        let fits_right = total - left + old_high_size <= CAPACITY;
+        let distance = middle.abs_diff(wish).saturating_sub(slack);
+        let cost = distance * CAPACITY + candidate.len() * entries.len() + middle.abs_diff(wish);
+        if fits_left && fits_right && best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+            best = Some((cost, middle, candidate));
+        }
+    }
+    let (_, middle, separator) = best.expect("an entry takes at most a third of a page");
+    (middle, separator)
+}
+
+/// The shortest key that is greater than `left` and not greater than `right`.
+pub fn shortest_separator(left: &[u8], right: &[u8]) -> Vec<u8> {
+    let common = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    right[..(common + 1).min(right.len())].to_vec()
+}

@@ -1,0 +1,153 @@
+//! Scans: the entries of a range, forwards along the right links, backwards through the parents.
+//!
+//! A leaf is latched once; its entries that are in the range are copied, and the latch is released.
+//! Between two leaves a scan remembers a key and not a place, so splits and merges cannot mislead
+//! it:
+//!
+//! * forwards, the next leaf is the right sibling, and the remembered key is the high key. If that
+//!   sibling was merged away meanwhile, the scan searches for the key;
+//! * backwards, the remembered key is the smallest that the leaf could hold. The next leaf is the
+//!   one with the greatest key less than it, found from the root: a leaf has no left link that
+//!   splits and merges would have to keep right. That costs a descent for every few hundred
+//!   entries.
+//!
+//! PostgreSQL's `_bt_readpage` copies in the same way; its backward scans follow left links and
+//! check what they find (`_bt_lock_and_validate_left`).
+
+use super::node::{self, SearchKey};
+use super::search::{read, read_leaf};
+use super::{Direction, Index, IndexEntry, KeyRange};
+use crate::engine::{Result, Snapshot};
+use crate::format::{PageBytes, Tid};
+use minikit::sync::Arc;
+use std::ops::Range;
+
+/// A scan of an index.
+pub struct IndexScan {
+    index: Index,
+    /// Keeps deleted pages from being used again while the scan may come to them.
+    _snapshot: Arc<Snapshot>,
+    range: KeyRange,
+    direction: Direction,
+    /// Where the scan goes on; `None` at its end.
+    next: Option<Next>,
+    entries: std::vec::IntoIter<Found>,
+    bytes: Vec<u8>,
+}
+
+/// Where a scan goes on after a leaf.
+enum Next {
+    /// In the leaf with this key, which was in page `block`.
+    Forward { key: Vec<u8>, block: Option<u32> },
+    /// In the leaf with the greatest key less than this; `None`: with the greatest of all.
+    Backward { key: Option<Vec<u8>> },
+}
+
+/// Where in `bytes` an entry is.
+struct Found {
+    key: Range<usize>,
+    tid: Tid,
+    payload: Range<usize>,
+}
+
+impl IndexScan {
+    pub(super) fn new(
+        index: Index,
+        snapshot: Arc<Snapshot>,
+        range: KeyRange,
+        direction: Direction,
+    ) -> IndexScan {
+        let next = match direction {
+            Direction::Forward => Next::Forward { key: range.start.clone(), block: None },
+            Direction::Backward => Next::Backward { key: range.end.clone() },
+        };
+        let (entries, bytes) = (Vec::new().into_iter(), Vec::new());
+        let next = Some(next);
+        IndexScan { index, _snapshot: snapshot, range, direction, next, entries, bytes }
+    }
+
+    /// The next entry, or `None` at the end of the range.
+    #[expect(clippy::should_implement_trait, reason = "the entry borrows from the scan")]
+    pub fn next(&mut self) -> Result<Option<IndexEntry<'_>>> {
+        loop {
+            let found = match self.direction {
+                Direction::Forward => self.entries.next(),
+                Direction::Backward => self.entries.next_back(),
+            };
+            if let Some(Found { key, tid, payload }) = found {
+                let (key, payload) = (&self.bytes[key], &self.bytes[payload]);
+                return Ok(Some(IndexEntry { key, tid, payload }));
+            }
+            match self.next.take() {
+                None => return Ok(None),
+                Some(Next::Forward { key, block }) => self.read_forward(key, block)?,
+                Some(Next::Backward { key }) => self.read_backward(key)?,
+            }
+        }
+    }
+
+    fn read_forward(&mut self, key: Vec<u8>, block: Option<u32>) -> Result<()> {
+        let index = self.index.clone();
+        let page = match block {
+            Some(block) => Some(read(&index, block)?).filter(|page| node::is_at(page, 0)),
+            None => None,
+        };
+        let page = match page {
+            Some(page) => page,
+            None => read_leaf(&index, &key, false)?.0,
+        };
+
+        let from = node::lower_bound(&page, SearchKey::new(&key));
+        let end = self.copy(&page, from);
+        let right = node::special(&page).right;
+        if end == node::count(&page)
+            && let Some(high) = node::high_key(&page)
+            && self.range.end.as_ref().is_none_or(|end| high < *end)
+        {
+            self.next = Some(Next::Forward { key: high, block: Some(right) });
+        }
+        Ok(())
+    }
+
+    fn read_backward(&mut self, key: Option<Vec<u8>>) -> Result<()> {
+        let index = self.index.clone();
+
+        // Without an end the scan begins at the greatest key: no key begins with so many 0xff.
+        let key = key.unwrap_or_else(|| vec![0xff; Index::ENTRY_MAX + 16]);
+        let (page, low) = read_leaf(&index, &key, true)?;
+        let from = node::lower_bound(&page, SearchKey::new(&self.range.start));
+        let old_end = self.range.end.replace(key);
+        self.copy(&page, from);
+        self.range.end = old_end;
+
+        // Go on left of this leaf, unless the range or the index ends here.
+        if !low.is_empty() && low > self.range.start {
+            self.next = Some(Next::Backward { key: Some(low) });
+        }
+        Ok(())
+    }
+
+    /// Copies the entries from index `from` on that are before the end of the range. Returns the
+    /// index after them.
+    fn copy(&mut self, page: &PageBytes, from: usize) -> usize {
+        self.bytes.clear();
+        let end = match &self.range.end {
+            Some(end) => node::lower_bound(page, SearchKey::new(end)),
+            None => node::count(page),
+        };
+        let mut found = Vec::with_capacity(end.saturating_sub(from));
+        let mut key = Vec::new();
+        for index in from..end {
+            node::read_key(page, index, &mut key);
+            let (key, tid) = key.split_last_chunk().expect("the key of a leaf ends in a TID");
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(key);
+            let middle = self.bytes.len();
+            self.bytes.extend_from_slice(node::payload(page, index));
+            let (key, payload) = (start..middle, middle..self.bytes.len());
+            found.push(Found { key, tid: Tid::from_bytes(*tid), payload });
+        }
+        self.entries = found.into_iter();
+        end.max(from)
+    }
+}

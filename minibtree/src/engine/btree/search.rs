@@ -1,0 +1,151 @@
+//! Finding a leaf, and why one latch at a time is enough (Lehman and Yao, 1981).
+//!
+//! # The problem
+//!
+//! A search reads in the parent that key 7 is in page 2, releases the parent, and latches page 2.
+//! In between, another thread splits page 2:
+//!
+//! ```text
+//! parent  [ .. -> 2 ]              parent  [ .. -> 2, 6 -> 3 ]
+//! page 2  4 5 6 7           =>     page 2  4 5    page 3  6 7
+//!         ^ the search is on its way here
+//! ```
+//!
+//! Key 7 is not in page 2 any more. A search that trusts the parent reports that it does not exist.
+//! The golden script `naive_search_misses_a_key_during_a_split` shows it with
+//! [`naive`](super::naive).
+//!
+//! # The answer
+//!
+//! Every node says where its keys end (high key) and what comes next (right link). A search that
+//! finds its key at or behind the high key goes right. So a parent that is out of date costs a
+//! step and not a key, and nothing has to be held while going down.
+//!
+//! # Invariants
+//!
+//! 1. A node's keys are less than its high key; keys at or behind it are to the right.
+//! 2. Keys move right only (splits), except when a node is merged into its left sibling; then it
+//!    is marked as deleted, and whoever comes to it starts again at the root.
+//! 3. The root stays in page 0: a full root moves its content to two new pages.
+//! 4. Latches are taken from lower to higher levels and from left to right, so no two threads wait
+//!    for each other. A search holds one at a time, and may take them in any order.
+//! 5. A deleted node is used again only when everything that ran at its deletion has ended. So a
+//!    search never finds a page that has become another node meanwhile.
+//!
+//! PostgreSQL's `nbtree/README` and `_bt_search`, `_bt_moveright`. There, the root can be any page,
+//! and a meta page says which one.
+
+use super::Index;
+use super::node::{self, SearchKey};
+use crate::engine::pool::{PageMut, PageRef};
+use crate::engine::{Error, Result};
+use crate::format::{PageBytes, PageHeader, PageKind};
+use std::sync::atomic::Ordering;
+
+/// The page of the root.
+pub const ROOT: u32 = 0;
+
+/// Latches the leaf with `key` for reading; with `before`, the leaf with the greatest key less
+/// than it. Also returns the smallest key that the leaf can hold, as far as the way down tells.
+pub fn read_leaf<'a>(index: &'a Index, key: &[u8], before: bool) -> Result<(PageRef<'a>, Vec<u8>)> {
+    let search = SearchKey::new(key);
+    'restart: loop {
+        let (mut block, mut low) = (ROOT, Vec::new());
+        loop {
+            let page = read(index, block)?;
+            let special = node::special(&page);
+            if special.flags & crate::format::btree::DELETED != 0 {
+                continue 'restart;
+            }
+            if node::is_right_of(&page, search, before) {
+                node::read_key(&page, 0, &mut low);
+                block = special.right;
+            } else if special.level == 0 {
+                return Ok((page, low));
+            } else {
+                let child = node::child_index(&page, search, before);
+                if child > node::first(&page) {
+                    node::read_key(&page, child, &mut low);
+                }
+                block = node::child(&page, child);
+            }
+        }
+    }
+}
+
+/// Latches the node of a level in which `key` is, for changing.
+pub fn write_node<'a>(index: &'a Index, level: u16, key: &[u8]) -> Result<PageMut<'a>> {
+    let search = SearchKey::new(key);
+    loop {
+        // Read down to the node above, then latch the child for changing.
+        let mut block = ROOT;
+        let mut is_child = false;
+        while !is_child {
+            let page = read(index, block)?;
+            let special = node::special(&page);
+            if node::is_right_of(&page, search, false) {
+                block = special.right;
+            } else if special.level > level {
+                is_child = special.level == level + 1;
+                block = node::child(&page, node::child_index(&page, search, false));
+            } else {
+                break;
+            }
+        }
+
+        // The node may have been split, deleted, or, the root, raised since.
+        let mut page = write(index, block)?;
+        while node::is_at(&page, level) && node::is_right_of(&page, search, false) {
+            let right = node::special(&page).right;
+            drop(page);
+            page = write(index, right)?;
+        }
+        if node::is_at(&page, level) {
+            return Ok(page);
+        }
+    }
+}
+
+/// Latches the leaf for a new entry: without a search if it goes to the end of the index, as
+/// ascending keys do.
+pub fn write_leaf<'a>(index: &'a Index, key: &[u8]) -> Result<PageMut<'a>> {
+    let hint = index.relation.target.load(Ordering::Relaxed);
+    if hint != ROOT {
+        let page = write(index, hint)?;
+        let is_rightmost = node::is_at(&page, 0) && node::special(&page).right == 0;
+        let is_behind = |page: &PageBytes| {
+            node::count(page) > 0 && node::compare(page, 0, SearchKey::new(key)).is_lt()
+        };
+        if is_rightmost && is_behind(&page) {
+            return Ok(page);
+        }
+    }
+
+    let page = write_node(index, 0, key)?;
+    if node::special(&page).right == 0 {
+        index.relation.target.store(page.block(), Ordering::Relaxed);
+    }
+    Ok(page)
+}
+
+/// Latches any node for reading.
+pub fn read(index: &Index, block: u32) -> Result<PageRef<'_>> {
+    let page = index.system.pool().read(&index.relation, block)?;
+    check(index, block, &page)?;
+    Ok(page)
+}
+
+/// Latches any node for changing.
+pub fn write(index: &Index, block: u32) -> Result<PageMut<'_>> {
+    let page = index.system.pool().write(&index.relation, block)?;
+    check(index, block, &page)?;
+    Ok(page)
+}
+
+fn check(index: &Index, block: u32, page: &PageBytes) -> Result<()> {
+    if PageHeader::kind.get(page) == PageKind::Btree as u8 {
+        return Ok(());
+    }
+    let id = index.relation.id();
+    Err(Error::Corrupt(format!("page {block} of index {id} is not a node of a B+tree")))
+}

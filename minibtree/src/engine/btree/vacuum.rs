@@ -1,0 +1,109 @@
+//! Removing the entries of dead rows, and leaves that have become empty.
+//!
+//! The leaves are visited from left to right. An empty leaf is merged into its left sibling, which
+//! takes over its key range; the parent loses an entry:
+//!
+//! ```text
+//! parent  [ .. c -> 4, f -> 5, k -> 6 ]        parent  [ .. c -> 4, k -> 6 ]
+//! leaf 4  c d  [high f] -> 5             =>    leaf 4  c d  [high k] -> 6
+//! leaf 5       [high k] -> 6                   leaf 5  deleted
+//! ```
+//!
+//! One log record has all three. A search that is on its way to page 5 finds that it is deleted
+//! and starts again; page 5 is used again when no such search can be left.
+//!
+//! A leaf that is the first child of its parent stays, even if it is empty: the sibling that would
+//! take over belongs to another parent, whose separators would have to change. PostgreSQL merges to
+//! the right instead, in two steps with a half-dead page in between (`_bt_pagedel`), and has the
+//! same exception for the last child.
+
+use super::node::{self, Entry, SearchKey};
+use super::search::{ROOT, read_leaf, write, write_node};
+use super::{Index, tid};
+use crate::engine::Result;
+use crate::format::Tid;
+use std::collections::HashSet;
+
+/// Removes the entries that point to `dead` rows. Returns how many there were.
+pub fn remove(index: &Index, dead: &HashSet<Tid>) -> Result<usize> {
+    let mut removed = 0;
+    let mut left = None;
+    let mut block = leftmost(index)?;
+    loop {
+        let mut page = write(index, block)?;
+        let kept: Vec<Entry> =
+            node::entries(&page).filter(|entry| !dead.contains(&tid(&entry.key))).collect();
+        let entries = node::count(&page) - node::first(&page);
+        let right = node::special(&page).right;
+        if kept.len() < entries {
+            removed += entries - kept.len();
+            let high = node::high_key(&page);
+            let high = high.as_deref().map(|key| (key, right));
+            page.replace(&node::build(0, high, &kept));
+            index.system.pool().log(std::slice::from_mut(&mut page));
+        }
+        drop(page);
+
+        let is_merged = match left {
+            Some(left) if kept.is_empty() => merge(index, left, block)?,
+            _ => false,
+        };
+        if !is_merged {
+            left = Some(block);
+        }
+        if right == 0 {
+            return Ok(removed);
+        }
+        block = right;
+    }
+}
+
+/// Merges an empty leaf into its left sibling. Returns false if that is not possible any more, or
+/// if the leaf is the first child of its parent.
+fn merge(index: &Index, left: u32, block: u32) -> Result<bool> {
+    if block == ROOT {
+        return Ok(false);
+    }
+    let mut left = write(index, left)?;
+    let Some(low) = node::high_key(&left) else { return Ok(false) };
+    let mut page = write(index, block)?;
+    let is_empty = node::count(&page) == node::first(&page);
+    if node::special(&left).right != block || !is_empty {
+        return Ok(false);
+    }
+
+    // Neighbors in the parent?
+    let mut parent = write_node(index, 1, &low)?;
+    let at = node::child_index(&parent, SearchKey::new(&low), false);
+    if at <= node::first(&parent)
+        || node::child(&parent, at) != block
+        || node::child(&parent, at - 1) != left.block()
+    {
+        return Ok(false);
+    }
+
+    // The high key may be longer than the one it replaces.
+    let entries: Vec<Entry> = node::entries(&left).collect();
+    let high = node::high_key(&page);
+    let needed: usize = entries.iter().map(Entry::size).sum::<usize>()
+        + high.as_ref().map_or(0, |key| node::high_key_size(key));
+    if needed > node::CAPACITY {
+        return Ok(false);
+    }
+
+    let high = high.as_deref().map(|key| (key, node::special(&page).right));
+    left.replace(&node::build(0, high, &entries));
+    let deleted_at = index.system.next_xid().0;
+    node::mark_deleted(&mut page, deleted_at);
+    node::remove(&mut parent, at);
+    let block = page.block();
+    index.system.pool().log(&mut [left, page, parent]);
+    index.relation.reusable.lock().push((block, deleted_at));
+    Ok(true)
+}
+
+/// The first leaf.
+fn leftmost(index: &Index) -> Result<u32> {
+    let (page, _) = read_leaf(index, &[], false)?;
+    Ok(page.block())
+}

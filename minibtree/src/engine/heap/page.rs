@@ -1,0 +1,221 @@
+//! What is done to a single heap page: adding a version, following a chain, pruning.
+//!
+//! # Example
+//!
+//! A row that was updated twice. The index knows slot 1 only; the chain leads on:
+//!
+//! ```text
+//! slot 1  normal, xmin 5 xmax 7, next 2       <- index
+//! slot 2  normal, xmin 7 xmax 9, next 3       heap-only
+//! slot 3  normal, xmin 9                      heap-only
+//! ```
+//!
+//! When nobody can see the first two any more, pruning leaves one tuple, and the index is right
+//! without having been touched:
+//!
+//! ```text
+//! slot 1  redirect to 3                       <- index
+//! slot 2  unused
+//! slot 3  normal, xmin 9                      heap-only
+//! ```
+//!
+//! PostgreSQL's `README.HOT` and `pruneheap.c`.
+
+use crate::engine::Result;
+use crate::engine::pool::PageMut;
+use crate::engine::txn::System;
+use crate::format::heap::{HEAP_ONLY, TupleHeader};
+use crate::format::page::{ALL_VISIBLE, HAS_UNUSED, Item, items, slot_offset};
+use crate::format::{ItemPointer, PageBytes, PageHeader, PageKind, Xid};
+
+/// The item in a slot. A slot that the page does not have is unused.
+pub fn item(page: &PageBytes, slot: u16) -> Item {
+    let at = slot_offset(slot.max(1));
+    if at >= usize::from(PageHeader::lower.get(page)) {
+        return Item::Unused;
+    }
+    ItemPointer::read(&page[at..]).map_or(Item::Unused, ItemPointer::item)
+}
+
+/// The version in a slot: its header and its row.
+pub fn tuple(page: &PageBytes, slot: u16) -> Option<(TupleHeader, &[u8])> {
+    let Item::Normal { offset, length } = item(page, slot) else { return None };
+    let bytes = page.get(offset..offset + length)?;
+    Some((TupleHeader::read(bytes).ok()?, &bytes[TupleHeader::SIZE..]))
+}
+
+/// The slot of the first version of the chain that starts at `slot`.
+pub fn first_version(page: &PageBytes, slot: u16) -> Option<u16> {
+    match item(page, slot) {
+        Item::Normal { .. } => Some(slot),
+        Item::Redirect { slot } => Some(slot),
+        Item::Unused | Item::Dead => None,
+    }
+}
+
+/// The slot of the version that replaced one on the same page, in the same chain.
+pub fn next_version(page: &PageBytes, block: u32, header: &TupleHeader) -> Option<u16> {
+    let newer = header.newer().filter(|tid| tid.block == block)?;
+    let (next, _) = tuple(page, newer.slot)?;
+
+    // The slot may have been used again: only the real successor was inserted by xmax.
+    let is_next = next.flags & HEAP_ONLY != 0 && next.xmin == header.xmax;
+    is_next.then_some(newer.slot)
+}
+
+/// The slots of a chain, its first version first.
+pub fn chain(page: &PageBytes, block: u32, root: u16) -> Vec<u16> {
+    let mut slots = Vec::new();
+    let mut next = first_version(page, root);
+    while let Some((slot, (header, _))) = next.and_then(|it| Some((it, tuple(page, it)?))) {
+        slots.push(slot);
+        next = next_version(page, block, &header);
+    }
+    slots
+}
+
+/// The slot that index entries use for the chain in which `slot` is.
+pub fn root_of(page: &PageBytes, block: u32, slot: u16) -> u16 {
+    let is_heap_only = |slot| tuple(page, slot).is_some_and(|(it, _)| it.flags & HEAP_ONLY != 0);
+    if !is_heap_only(slot) {
+        return slot;
+    }
+    let mut roots = items(page).map(|(root, _)| root).filter(|root| !is_heap_only(*root));
+    roots.find(|root| chain(page, block, *root).contains(&slot)).unwrap_or(slot)
+}
+
+/// Adds a version. Returns its slot, or `None` if the page has no room.
+pub fn add(page: &mut PageMut, header: &TupleHeader, row: &[u8]) -> Option<u16> {
+    if PageHeader::kind.get(&page[..]) == PageKind::New as u8 {
+        page.initialize(PageKind::Heap, 0);
+    }
+    let lower = PageHeader::lower.get(&page[..]);
+    let upper = PageHeader::upper.get(&page[..]);
+    let flags = PageHeader::flags.get(&page[..]);
+
+    let unused = match flags & HAS_UNUSED {
+        0 => None,
+        _ => items(page).find(|(_, item)| *item == Item::Unused).map(|(slot, _)| slot),
+    };
+    let end = (usize::from(lower) - PageHeader::SIZE) / ItemPointer::SIZE;
+    let slot = unused.unwrap_or(end as u16 + 1);
+    let new_lower = if unused.is_some() { lower } else { lower + ItemPointer::SIZE as u16 };
+    let length = TupleHeader::SIZE + row.len();
+    let offset = usize::from(upper).checked_sub(length).filter(|it| *it >= new_lower.into())?;
+
+    page.put(offset, &header.encode());
+    page.put(offset + TupleHeader::SIZE, row);
+    set_item(page, slot, Item::Normal { offset, length });
+    let [a, b] = new_lower.to_le_bytes();
+    let [c, d] = (offset as u16).to_le_bytes();
+    page.put(PageHeader::lower.start(), &[a, b, c, d]);
+
+    let kept = if unused.is_none() { flags & !HAS_UNUSED } else { flags };
+    set_flags(page, kept & !ALL_VISIBLE);
+    Some(slot)
+}
+
+/// Replaces everything of a header but `xmin`.
+pub fn set_header(page: &mut PageMut, slot: u16, header: &TupleHeader) {
+    if let Item::Normal { offset, .. } = item(page, slot) {
+        let from = TupleHeader::xmax.start();
+        page.put(offset + from, &header.encode()[from..]);
+    }
+    let flags = PageHeader::flags.get(&page[..]);
+    set_flags(page, flags & !ALL_VISIBLE);
+}
+
+/// Changes a slot.
+pub fn set_item(page: &mut PageMut, slot: u16, item: Item) {
+    page.put(slot_offset(slot), &ItemPointer::of(item).encode());
+}
+
+/// Changes the flags of the page, and logs that only if they differ.
+pub fn set_flags(page: &mut PageMut, flags: u8) {
+    if PageHeader::flags.get(&page[..]) != flags {
+        page.put(PageHeader::flags.start(), &[flags]);
+    }
+}
+
+/// Returns true if no snapshot sees the version, now or later: it was deleted before the horizon,
+/// or its transaction was rolled back.
+pub fn is_dead(system: &System, header: &TupleHeader, horizon: Xid) -> Result<bool> {
+    let (xmin, xmax) = (Xid(header.xmin), Xid(header.xmax));
+    if xmin < horizon && !system.is_committed(xmin)? {
+        return Ok(true);
+    }
+    Ok(xmax != Xid::NONE && xmax < horizon && system.is_committed(xmax)?)
+}
+
+/// Returns true if every snapshot sees the version.
+pub fn is_seen_by_all(system: &System, header: &TupleHeader, horizon: Xid) -> Result<bool> {
+    let xmin = Xid(header.xmin);
+    Ok(header.xmax == 0 && xmin < horizon && system.is_committed(xmin)?)
+}
+
+/// Removes dead versions. Slots that index entries may point to become redirects or dead, the
+/// others unused. Returns true if anything was removed.
+pub fn prune(system: &System, page: &mut PageMut, horizon: Xid) -> Result<bool> {
+    let block = page.block();
+    let mut dead = Vec::new();
+    let mut roots = Vec::new();
+    let mut loose = Vec::new();
+    for (slot, item) in items(page) {
+        let header = tuple(page, slot).map(|(header, _)| header);
+        if let Some(header) = &header
+            && is_dead(system, header, horizon)?
+        {
+            dead.push(slot);
+        }
+        match header {
+            Some(header) if header.flags & HEAP_ONLY != 0 => loose.push(slot),
+            Some(_) => roots.push(slot),
+            None if matches!(item, Item::Redirect { .. }) => roots.push(slot),
+            None => {}
+        }
+    }
+    if dead.is_empty() {
+        return Ok(false);
+    }
+
+    let mut changes = Vec::new();
+    for root in roots {
+        let chain = chain(page, block, root);
+        loose.retain(|slot| !chain.contains(slot));
+        changes.extend(prune_chain(root, &chain, &dead));
+    }
+
+    // Versions that no chain leads to any more: updates that were rolled back.
+    let rolled_back = loose.into_iter().filter(|slot| dead.contains(slot));
+    changes.extend(rolled_back.map(|slot| (slot, Item::Unused)));
+    for (slot, item) in &changes {
+        set_item(page, *slot, *item);
+    }
+    page.compact();
+    let flags = PageHeader::flags.get(&page[..]);
+    set_flags(page, flags | HAS_UNUSED);
+    Ok(!changes.is_empty())
+}
+
+/// The slots of a chain that change when its dead versions go.
+fn prune_chain(root: u16, chain: &[u16], dead: &[u16]) -> Vec<(u16, Item)> {
+    let is_dead = |slot: &&u16| dead.contains(slot);
+    let leading = chain.iter().take_while(is_dead).count();
+    let new_root = match chain.get(leading) {
+        None => Item::Dead,
+        Some(_) if leading == 0 => return prune_tail(root, chain, dead),
+        Some(first) => Item::Redirect { slot: *first },
+    };
+
+    let others = chain[..leading].iter().filter(|slot| **slot != root);
+    let mut changes = vec![(root, new_root)];
+    changes.extend(others.map(|slot| (*slot, Item::Unused)));
+    changes.extend(prune_tail(root, &chain[leading..], dead));
+    changes
+}
+
+/// Versions at the end of a chain that were rolled back.
+fn prune_tail(root: u16, chain: &[u16], dead: &[u16]) -> Vec<(u16, Item)> {
+    let tail = chain.iter().rev().take_while(|slot| dead.contains(slot) && **slot != root);
+    tail.map(|slot| (*slot, Item::Unused)).collect()
+}

@@ -1,0 +1,88 @@
+//! Vacuum: giving the space of dead rows back, in three steps.
+//!
+//! Updates prune the pages that they need room on. What pruning cannot do is to free the slot of a
+//! row that index entries still point to. So:
+//!
+//! 1. Every page is pruned; slots that become, or were, dead are collected.
+//! 2. The index entries of those slots are removed (the B+tree does that).
+//! 3. The slots become unused. Only now can another row get the same TID.
+//!
+//! Done in another order, an index entry would lead to a row with another key. Steps 1 and 3 also
+//! mark pages all of whose rows every snapshot sees. PostgreSQL's `vacuumlazy.c`.
+
+use super::{Heap, page};
+use crate::engine::Result;
+use crate::engine::pool::PageMut;
+use crate::format::page::{ALL_VISIBLE, HAS_UNUSED, Item, items};
+use crate::format::{PAGE_SIZE, PageHeader, Tid};
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+/// Step 1. Returns the TIDs whose index entries are to be removed.
+pub fn collect_dead(heap: &Heap) -> Result<HashSet<Tid>> {
+    let horizon = heap.system.horizon();
+    let mut dead = HashSet::new();
+    for block in 0..heap.pages() {
+        let mut page = heap.write(block)?;
+        page::prune(&heap.system, &mut page, horizon)?;
+        mark_if_all_visible(heap, &mut page)?;
+
+        let slots = items(&page).filter(|(_, item)| *item == Item::Dead);
+        dead.extend(slots.map(|(slot, _)| Tid { block, slot }));
+        log_if_changed(heap, page);
+    }
+    Ok(dead)
+}
+
+/// Step 3. No index entry points to these TIDs any more.
+pub fn free(heap: &Heap, dead: &HashSet<Tid>) -> Result<()> {
+    /// Free bytes that make a page worth to be filled again.
+    const ROOM: usize = PAGE_SIZE / 8;
+
+    heap.relation.reusable.lock().clear();
+    for block in 0..heap.pages() {
+        let mut page = heap.write(block)?;
+        let slots = items(&page).map(|(slot, _)| slot);
+        let slots: Vec<u16> =
+            slots.filter(|slot| dead.contains(&Tid { block, slot: *slot })).collect();
+        for slot in &slots {
+            page::set_item(&mut page, *slot, Item::Unused);
+        }
+        if !slots.is_empty() {
+            let flags = PageHeader::flags.get(&page[..]);
+            page::set_flags(&mut page, flags | HAS_UNUSED);
+            mark_if_all_visible(heap, &mut page)?;
+        }
+
+        let (lower, upper) = (PageHeader::lower.get(&page[..]), PageHeader::upper.get(&page[..]));
+        log_if_changed(heap, page);
+        if usize::from(upper.saturating_sub(lower)) > ROOM {
+            heap.relation.reusable.lock().push((block, 0));
+        }
+    }
+    Ok(())
+}
+
+/// Sets the flag of a page on which every row is seen by every snapshot.
+fn mark_if_all_visible(heap: &Heap, page: &mut PageMut) -> Result<()> {
+    let horizon = heap.system.horizon();
+    for (slot, item) in items(page) {
+        let is_clean = match page::tuple(page, slot) {
+            Some((header, _)) => page::is_seen_by_all(&heap.system, &header, horizon)?,
+            None => item != Item::Dead,
+        };
+        if !is_clean {
+            return Ok(());
+        }
+    }
+    let flags = PageHeader::flags.get(&page[..]);
+    page::set_flags(page, flags | ALL_VISIBLE);
+    heap.relation.entry(page.block()).note.store(1, Ordering::Release);
+    Ok(())
+}
+
+fn log_if_changed(heap: &Heap, mut page: PageMut) {
+    if page.is_changed() {
+        heap.system.pool().log(std::slice::from_mut(&mut page));
+    }
+}

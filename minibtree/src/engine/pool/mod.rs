@@ -1,0 +1,360 @@
+//! The buffer pool: pages in memory.
+//!
+//! A frame is a place for a page, with a latch (a reader-writer lock). A page is found by its
+//! relation's array ([`relation`]), not by a hash table. The latch is also the pin: a frame that
+//! somebody has latched, or waits for, cannot be taken for another page unnoticed.
+//!
+//! # Invariants
+//!
+//! 1. A frame's tag is the page it holds, and changes only under its exclusive latch.
+//! 2. A page is in at most one frame: loads of the same page exclude each other.
+//! 3. A page is written to its file only after the log is durable up to its LSN.
+//! 4. A reader that comes through the array checks the tag after it has the latch: between the
+//!    look-up and the latch the frame may have been taken for another page. Then it looks again.
+//! 5. A frame is dirty from the log record of a change until its page is written, and both happen
+//!    under its latch: a checkpoint, which latches every frame in turn, misses no change.
+//!
+//! # Eviction
+//!
+//! The clock algorithm: each access marks the frame as used; the hand goes round, clears marks, and
+//! takes the first frame that has none and that nobody has latched.
+//!
+//! ```text
+//! frame   0     1     2     3
+//! used    yes   no    yes   no      hand at 0, frame 1 is latched
+//! used    no    no    no    no      0: cleared, 1: skipped, 2: cleared, 3: taken
+//! ```
+//!
+//! PostgreSQL's `bufmgr.c` and `freelist.c` count uses up to five, and pin pages with a reference
+//! count beside the latch, because its executor keeps pages pinned between calls. Ours copies what
+//! it needs and lets go.
+
+mod page;
+mod relation;
+
+pub use page::{PageMut, PageRef};
+pub use relation::Relation;
+
+use super::wal::Wal;
+use super::{Error, Result};
+use crate::format::wal::PageChange;
+use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId, page as bytes};
+use minikit::storage::{Disk, DiskFile};
+use minikit::sync::{Arc, Mutex, RwLock, thread};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The directory of the relations.
+const DIRECTORY: &str = "base";
+/// Pages that can be loaded at the same time without waiting for each other's locks.
+const LOADING: usize = 64;
+/// A smaller pool could have every frame latched by a handful of threads.
+const FRAMES_MIN: usize = 64;
+
+/// The pool, and the relations whose pages it holds.
+pub struct Pool {
+    disk: Arc<dyn Disk>,
+    wal: Arc<Wal>,
+    frames: Box<[Frame]>,
+    /// The next frame that the clock's hand looks at.
+    hand: AtomicUsize,
+    /// Locks by page number, for invariant 2.
+    loading: [Mutex<()>; LOADING],
+    relations: RwLock<BTreeMap<RelationId, Arc<Relation>>>,
+}
+
+/// A place for a page.
+pub struct Frame {
+    latch: RwLock<FrameData>,
+    is_used: AtomicBool,
+    is_dirty: AtomicBool,
+}
+
+/// What the latch protects.
+#[derive(Default)]
+pub struct FrameData {
+    /// The page that is here.
+    tag: Option<(RelationId, u32)>,
+    relation: Option<Arc<Relation>>,
+    /// Allocated when the frame is first used.
+    bytes: Option<Box<PageBytes>>,
+}
+
+impl FrameData {
+    fn tag(&self) -> (RelationId, u32) {
+        self.tag.expect("a latched page is in its frame")
+    }
+
+    fn bytes(&self) -> &PageBytes {
+        self.bytes.as_ref().expect("a latched page is in its frame")
+    }
+
+    fn bytes_mut(&mut self) -> &mut PageBytes {
+        self.bytes.as_mut().expect("a latched page is in its frame")
+    }
+}
+
+impl Pool {
+    /// A pool of `frames` frames over the relations of a disk. Creates the directory if it is
+    /// missing.
+    pub fn open(disk: Arc<dyn Disk>, wal: Arc<Wal>, frames: usize) -> Result<Pool> {
+        let relations = open_relations(&*disk)?;
+        let frame = |_| Frame {
+            latch: RwLock::default(),
+            is_used: AtomicBool::new(false),
+            is_dirty: AtomicBool::new(false),
+        };
+        Ok(Pool {
+            disk,
+            wal,
+            frames: (0..frames.max(FRAMES_MIN)).map(frame).collect(),
+            hand: AtomicUsize::new(0),
+            loading: std::array::from_fn(|_| Mutex::default()),
+            relations: RwLock::new(relations),
+        })
+    }
+
+    /// The log.
+    pub fn wal(&self) -> &Wal {
+        &self.wal
+    }
+
+    /// The numbers of all relations.
+    pub fn relation_ids(&self) -> Vec<RelationId> {
+        self.relations.read().keys().copied().collect()
+    }
+
+    /// The relation of this number.
+    pub fn relation(&self, id: RelationId) -> Result<Arc<Relation>> {
+        self.relations.read().get(&id).cloned().ok_or(Error::NotFound(id))
+    }
+
+    /// Creates an empty relation. Its file is there after a crash.
+    pub fn create_relation(&self, id: RelationId) -> Result<Arc<Relation>> {
+        let mut relations = self.relations.write();
+        if relations.contains_key(&id) {
+            return Err(Error::AlreadyExists(id));
+        }
+        let file = self.disk.create(&name(id))?;
+        self.disk.sync_dir(DIRECTORY)?;
+        let relation = Arc::new(Relation::new(id, file)?);
+        relations.insert(id, Arc::clone(&relation));
+        Ok(relation)
+    }
+
+    /// Removes a relation, its pages and its file. Who still has it reads what it was.
+    pub fn drop_relation(&self, id: RelationId) -> Result<()> {
+        let Some(relation) = self.relations.write().remove(&id) else { return Ok(()) };
+        relation.mark_dropped();
+        for (number, frame) in self.frames.iter().enumerate() {
+            let is_here = || matches!(frame.latch.read().tag, Some((owner, _)) if owner == id);
+            if is_here() {
+                let mut data = frame.latch.write();
+                if matches!(data.tag, Some((owner, _)) if owner == id) {
+                    self.vacate(number, frame, &mut data);
+                }
+            }
+        }
+        self.disk.remove(&name(id))?;
+        self.disk.sync_dir(DIRECTORY)?;
+        Ok(())
+    }
+
+    /// Latches a page for reading.
+    pub fn read<'a>(&'a self, relation: &Arc<Relation>, block: u32) -> Result<PageRef<'a>> {
+        let tag = Some((relation.id(), block));
+        loop {
+            if let Some(number) = relation.entry(block).frame() {
+                let frame = &self.frames[number];
+                let guard = frame.latch.read();
+                if guard.tag == tag {
+                    frame.touch();
+                    return Ok(PageRef { guard });
+                }
+            }
+            self.load(relation, block)?;
+        }
+    }
+
+    /// Latches a page for changing.
+    pub fn write<'a>(&'a self, relation: &Arc<Relation>, block: u32) -> Result<PageMut<'a>> {
+        let tag = Some((relation.id(), block));
+        loop {
+            if let Some(number) = relation.entry(block).frame() {
+                let frame = &self.frames[number];
+                let guard = frame.latch.write();
+                if guard.tag == tag {
+                    frame.touch();
+                    return Ok(PageMut::new(guard, frame));
+                }
+            }
+            self.load(relation, block)?;
+        }
+    }
+
+    /// Latches a page for changing if that is possible without waiting for another latch.
+    pub fn try_write<'a>(
+        &'a self,
+        relation: &Arc<Relation>,
+        block: u32,
+    ) -> Result<Option<PageMut<'a>>> {
+        let tag = Some((relation.id(), block));
+        self.load(relation, block)?;
+        let Some(number) = relation.entry(block).frame() else { return Ok(None) };
+        let frame = &self.frames[number];
+        let guard = frame.latch.try_write().filter(|guard| guard.tag == tag);
+        Ok(guard.map(|guard| PageMut::new(guard, frame)))
+    }
+
+    /// Adds a page at the end of a relation. It is all zeros.
+    pub fn extend<'a>(&'a self, relation: &Arc<Relation>) -> Result<PageMut<'a>> {
+        let block = relation.add_block();
+        self.write(relation, block)
+    }
+
+    /// Logs the changes of some pages as one record: after a crash all of them are there or none.
+    /// Returns the end of the record.
+    pub fn log(&self, pages: &mut [PageMut]) -> Lsn {
+        let lsn = self.wal.append(|record| {
+            for page in pages.iter() {
+                let (operations, is_whole) = page.changes();
+                record.page(page.relation(), page.block(), page, operations, is_whole);
+            }
+        });
+        pages.iter_mut().for_each(|page| page.set_logged(lsn));
+        lsn
+    }
+
+    /// Applies a change from the log during recovery.
+    pub fn redo(&self, change: &PageChange, changed: &[u8], end: Lsn) -> Result<()> {
+        // The relation was dropped later.
+        let Ok(relation) = self.relation(RelationId(change.relation)) else { return Ok(()) };
+        relation.ensure_blocks(change.block + 1);
+
+        // The first change of a page is its image, so what is in the file may be torn.
+        self.load_unchecked(&relation, change.block, change.hole == 0)?;
+        let mut page = self.write(&relation, change.block)?;
+        super::wal::record::redo(page.guard.bytes_mut(), change, changed, end);
+        page.frame.is_dirty.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Writes every dirty page and makes the files durable.
+    pub fn flush(&self) -> Result<()> {
+        for frame in &self.frames {
+            if frame.is_dirty.load(Ordering::Acquire) {
+                self.write_back(frame, &frame.latch.read())?;
+            }
+        }
+        let relations: Vec<_> = self.relations.read().values().cloned().collect();
+        relations.iter().try_for_each(|relation| relation.sync())
+    }
+
+    /// Brings a page into memory if it is not there.
+    fn load(&self, relation: &Arc<Relation>, block: u32) -> Result<()> {
+        self.load_unchecked(relation, block, true)
+    }
+
+    /// The same; with `check` false, a damaged page is no error.
+    fn load_unchecked(&self, relation: &Arc<Relation>, block: u32, check: bool) -> Result<()> {
+        let hash = (relation.id().0 as usize).wrapping_mul(31).wrapping_add(block as usize);
+        let _loading = self.loading[hash % LOADING].lock();
+        if relation.entry(block).frame().is_some() {
+            return Ok(());
+        }
+
+        let (number, mut data) = self.victim()?;
+        let page = &mut **data.bytes.get_or_insert_with(|| Box::new([0; PAGE_SIZE]));
+        relation.read(block, page)?;
+        if check && !bytes::is_intact(page) {
+            let id = relation.id();
+            let text = format!("page {block} of relation {id} is damaged: its checksum is wrong");
+            return Err(Error::Corrupt(text));
+        }
+        data.tag = Some((relation.id(), block));
+        data.relation = Some(Arc::clone(relation));
+        relation.entry(block).set_frame(Some(number));
+        Ok(())
+    }
+
+    /// Finds a frame for another page, and empties it.
+    fn victim(&self) -> Result<(usize, minikit::sync::RwLockWriteGuard<'_, FrameData>)> {
+        for turn in 1.. {
+            let number = self.hand.fetch_add(1, Ordering::Relaxed) % self.frames.len();
+            let frame = &self.frames[number];
+            if !frame.is_used.swap(false, Ordering::Relaxed)
+                && let Some(mut data) = frame.latch.try_write()
+            {
+                self.write_back(frame, &data)?;
+                self.vacate(number, frame, &mut data);
+                return Ok((number, data));
+            }
+
+            // Every frame is latched at the moment.
+            if turn % (2 * self.frames.len()) == 0 {
+                thread::yield_now();
+            }
+        }
+        unreachable!("the clock goes round until it finds a frame")
+    }
+
+    /// Forgets the page of a frame.
+    fn vacate(&self, number: usize, frame: &Frame, data: &mut FrameData) {
+        if let (Some(relation), Some((_, block))) = (data.relation.take(), data.tag.take()) {
+            debug_assert_eq!(relation.entry(block).frame(), Some(number));
+            relation.entry(block).set_frame(None);
+        }
+        frame.is_dirty.store(false, Ordering::Release);
+    }
+
+    /// Writes the page of a frame to its file if it is dirty. The caller has latched the frame.
+    fn write_back(&self, frame: &Frame, data: &FrameData) -> Result<()> {
+        let Some(relation) = &data.relation else { return Ok(()) };
+        if !frame.is_dirty.load(Ordering::Acquire) || relation.is_dropped() {
+            return Ok(());
+        }
+
+        // The log first: otherwise a crash could leave a change that no record explains.
+        let page = data.bytes();
+        self.wal.flush(Lsn(PageHeader::lsn.get(page)))?;
+        relation.write(data.tag().1, page)?;
+        frame.is_dirty.store(false, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Frame {
+    fn touch(&self) {
+        // Stored only if it changes: a page that everyone reads stays in every core's cache.
+        if !self.is_used.load(Ordering::Relaxed) {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes a page with its checksum.
+fn write_page(file: &dyn DiskFile, block: u32, page: &PageBytes) -> Result<()> {
+    // A copy, because others may be reading the page.
+    let mut page = *page;
+    let checksum = bytes::checksum(&page);
+    PageHeader::checksum.put(&mut page, checksum);
+    file.write_all_at(&page, u64::from(block) * PAGE_SIZE as u64)?;
+    Ok(())
+}
+
+fn open_relations(disk: &dyn Disk) -> Result<BTreeMap<RelationId, Arc<Relation>>> {
+    if !disk.list("")?.iter().any(|name| name == DIRECTORY) {
+        disk.create_dir(DIRECTORY)?;
+        disk.sync_dir("")?;
+    }
+    let ids = disk.list(DIRECTORY)?.into_iter().filter_map(|name| name.parse().ok());
+    let open = |id| {
+        let id = RelationId(id);
+        Ok((id, Arc::new(Relation::new(id, disk.open(&name(id))?)?)))
+    };
+    ids.map(open).collect()
+}
+
+fn name(id: RelationId) -> String {
+    format!("{DIRECTORY}/{id}")
+}

@@ -1,0 +1,410 @@
+//! The lock table: who holds what, who waits, and who waits for each other.
+//!
+//! Locks are on rows, relations and transactions; a transaction holds its own id until it ends, so
+//! that others can wait for that. Nothing here is written to disk: after a crash no transaction is
+//! left that could hold a lock.
+//!
+//! Requests queue in the order of their arrival, and a request waits for the queue too, so that
+//! sharers that come one after another cannot keep out a writer:
+//!
+//! ```text
+//! held: A Share      queue: B Update      C asks for Share: waits behind B
+//! ```
+//!
+//! # Deadlock
+//!
+//! A request that has waited for a second looks for a cycle: it waits for those that hold its
+//! key in a conflicting mode, and for those ahead of it in the queue. A cycle through itself ends
+//! its wait with an error.
+//!
+//! ```text
+//! 1 holds a, waits for b     1 -> 2 -> 1: a cycle
+//! 2 holds b, waits for a
+//! ```
+//!
+//! PostgreSQL's `lock.c` and `deadlock.c`. There, a row lock is written into the tuple (`xmax`, and
+//! a "multixact" if several share it), so that memory does not grow with the number of locked
+//! rows. Ours are in memory; changed rows need no lock here, only those that somebody waits for or
+//! `SELECT FOR UPDATE` locked.
+
+use crate::engine::{Error, Result};
+use crate::format::{RelationId, Tid, Xid};
+use minikit::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use minikit::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+/// How long a request waits before it looks for a deadlock. PostgreSQL's `deadlock_timeout`.
+const DEADLOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The strength of a lock, as PostgreSQL's four row locks conflict:
+///
+/// ```text
+///                  KeyShare  Share  NoKeyUpdate  Update
+/// KeyShare                                         x
+/// Share                               x            x
+/// NoKeyUpdate                  x      x            x
+/// Update              x        x      x            x
+/// ```
+///
+/// Relations are locked with the same four: readers take `KeyShare`, writers `Share`,
+/// `CREATE INDEX` `NoKeyUpdate`, `DROP` and `ALTER` `Update`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockMode {
+    /// `FOR KEY SHARE`: the row keeps its key.
+    KeyShare,
+    /// `FOR SHARE`: the row stays as it is.
+    Share,
+    /// `FOR NO KEY UPDATE`, and every `UPDATE` that changes no key.
+    NoKeyUpdate,
+    /// `FOR UPDATE`, and every `DELETE`.
+    Update,
+}
+
+impl LockMode {
+    fn conflicts(self, other: LockMode) -> bool {
+        use LockMode::*;
+
+        match self {
+            KeyShare => other == Update,
+            Share => other >= NoKeyUpdate,
+            NoKeyUpdate => other >= Share,
+            Update => true,
+        }
+    }
+}
+
+/// What to do if a lock is not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    /// Wait until it is, or the transaction is part of a deadlock.
+    Block,
+    /// `NOWAIT` and `SKIP LOCKED`: return [`Error::LockNotAvailable`].
+    Error,
+}
+
+/// Stops a waiting transaction from another thread: a cancel request or a timeout.
+#[derive(Clone, Default)]
+pub struct Interrupt(Arc<Signal>);
+
+#[derive(Default)]
+struct Signal {
+    is_canceled: AtomicBool,
+    /// Notified when a lock is granted, or by `cancel`.
+    woken: Condvar,
+}
+
+impl Interrupt {
+    /// Makes the next wait, or the one in progress, return [`Error::Canceled`], once.
+    pub fn cancel(&self) {
+        self.0.is_canceled.store(true, Ordering::Release);
+        self.0.woken.notify_all();
+    }
+
+    /// Returns [`Error::Canceled`] if `cancel` was called since the last check. Executors call it
+    /// in loops that do not wait.
+    pub fn check(&self) -> Result<()> {
+        let is_canceled = self.0.is_canceled.load(Ordering::Acquire);
+        if is_canceled && self.0.is_canceled.swap(false, Ordering::AcqRel) {
+            return Err(Error::Canceled);
+        }
+        Ok(())
+    }
+}
+
+/// What can be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockKey {
+    /// A running transaction, held by itself.
+    Transaction(Xid),
+    /// A row, by the first version of its chain.
+    Row(RelationId, Tid),
+    /// A heap or index.
+    Relation(RelationId),
+}
+
+/// The owner of locks: a transaction, by a number that it has from its begin on.
+pub type Owner = u64;
+
+/// The lock table.
+#[derive(Default)]
+pub struct Locks {
+    table: Mutex<Table>,
+    /// Rows in the table. While it is 0, nobody needs to look for a row lock.
+    rows: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Table {
+    entries: HashMap<LockKey, Entry>,
+    /// What each waiting owner waits for.
+    waiting: HashMap<Owner, LockKey>,
+}
+
+#[derive(Default)]
+struct Entry {
+    holders: Vec<(Owner, LockMode)>,
+    queue: VecDeque<Request>,
+}
+
+struct Request {
+    owner: Owner,
+    mode: LockMode,
+    interrupt: Interrupt,
+}
+
+impl Entry {
+    /// The others that hold the key in a mode that conflicts.
+    fn conflicting(&self, owner: Owner, mode: LockMode) -> impl Iterator<Item = Owner> + '_ {
+        let others = self.holders.iter().filter(move |(other, _)| *other != owner);
+        others.filter(move |(_, held)| mode.conflicts(*held)).map(|(other, _)| *other)
+    }
+
+    fn holds(&self, owner: Owner, mode: LockMode) -> bool {
+        self.holders.iter().any(|(holder, held)| *holder == owner && *held >= mode)
+    }
+}
+
+impl Locks {
+    /// Locks a key. Returns true if the owner did not hold it in this mode before.
+    pub fn acquire(
+        &self,
+        owner: Owner,
+        interrupt: &Interrupt,
+        key: LockKey,
+        mode: LockMode,
+        wait: LockWait,
+    ) -> Result<bool> {
+        let mut table = self.table.lock();
+        if table.entries.get(&key).is_some_and(|entry| entry.holds(owner, mode)) {
+            return Ok(false);
+        }
+        if !table.entries.contains_key(&key) && matches!(key, LockKey::Row(..)) {
+            self.rows.fetch_add(1, Ordering::AcqRel);
+        }
+
+        // A request that makes a held lock stronger goes first: it waits for holders anyway.
+        let entry = table.entries.entry(key).or_default();
+        let is_upgrade = entry.holders.iter().any(|(holder, _)| *holder == owner);
+        let must_queue = !entry.queue.is_empty() && !is_upgrade;
+        if !must_queue && entry.conflicting(owner, mode).next().is_none() {
+            entry.holders.push((owner, mode));
+            return Ok(true);
+        }
+        if wait == LockWait::Error {
+            return Err(Error::LockNotAvailable);
+        }
+
+        let request = Request { owner, mode, interrupt: interrupt.clone() };
+        match is_upgrade {
+            true => entry.queue.push_front(request),
+            false => entry.queue.push_back(request),
+        }
+        table.waiting.insert(owner, key);
+        let (mut table, result) = wait_until_granted(table, owner, interrupt, key, mode);
+        self.forget_if_unused(&mut table, key);
+        result.map(|()| true)
+    }
+
+    /// Returns true if others hold or wait for this row in a mode that conflicts with `mode`.
+    pub fn is_row_locked(&self, owner: Owner, row: LockKey, mode: LockMode) -> bool {
+        let table = self.table.lock();
+        table.entries.get(&row).is_some_and(|entry| {
+            let is_next = !entry.queue.is_empty() && !entry.holds(owner, LockMode::KeyShare);
+            is_next || entry.conflicting(owner, mode).next().is_some()
+        })
+    }
+
+    /// Returns true if any row is in the table. Much cheaper than to look for one.
+    pub fn has_rows(&self) -> bool {
+        self.rows.load(Ordering::Acquire) > 0
+    }
+
+    /// Releases keys, and grants them to those who are next.
+    pub fn release(&self, owner: Owner, keys: impl IntoIterator<Item = LockKey>) {
+        let mut table = self.table.lock();
+        for key in keys {
+            if let Some(entry) = table.entries.get_mut(&key) {
+                entry.holders.retain(|(holder, _)| *holder != owner);
+                grant(entry);
+            }
+            self.forget_if_unused(&mut table, key);
+        }
+    }
+
+    fn forget_if_unused(&self, table: &mut Table, key: LockKey) {
+        let is_unused = |entry: &Entry| entry.holders.is_empty() && entry.queue.is_empty();
+        if table.entries.get(&key).is_some_and(is_unused) {
+            table.entries.remove(&key);
+            if matches!(key, LockKey::Row(..)) {
+                self.rows.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+    }
+}
+
+/// Grants requests from the front of the queue as long as they conflict with no holder.
+fn grant(entry: &mut Entry) {
+    while let Some(request) = entry.queue.front() {
+        if entry.conflicting(request.owner, request.mode).next().is_some() {
+            break;
+        }
+        let request = entry.queue.pop_front().expect("seen above");
+        entry.holders.push((request.owner, request.mode));
+        request.interrupt.0.woken.notify_all();
+    }
+}
+
+/// Waits for a request that is in the queue, and takes it out if it fails.
+fn wait_until_granted<'a>(
+    mut table: MutexGuard<'a, Table>,
+    owner: Owner,
+    interrupt: &Interrupt,
+    key: LockKey,
+    mode: LockMode,
+) -> (MutexGuard<'a, Table>, Result<()>) {
+    let result = loop {
+        if table.entries.get(&key).is_some_and(|entry| entry.holds(owner, mode)) {
+            break Ok(());
+        }
+        if let Err(canceled) = interrupt.check() {
+            break Err(canceled);
+        }
+        let timed_out;
+        (table, timed_out) = interrupt.0.woken.wait_timeout(table, DEADLOCK_TIMEOUT);
+        if timed_out && let Some(cycle) = table.find_cycle(owner) {
+            break Err(Error::Deadlock { cycle });
+        }
+    };
+
+    table.waiting.remove(&owner);
+    if result.is_err()
+        && let Some(entry) = table.entries.get_mut(&key)
+    {
+        entry.queue.retain(|request| request.owner != owner);
+        grant(entry);
+    }
+    (table, result)
+}
+
+impl Table {
+    /// A cycle of waiting owners that begins with `owner`.
+    fn find_cycle(&self, owner: Owner) -> Option<Vec<Owner>> {
+        let mut path = vec![owner];
+        let mut seen = HashSet::new();
+        self.leads_to(owner, &mut path, &mut seen).then_some(path)
+    }
+
+    /// Extends the path by what its last owner waits for, until it comes back to `target`.
+    fn leads_to(&self, target: Owner, path: &mut Vec<Owner>, seen: &mut HashSet<Owner>) -> bool {
+        let last = *path.last().expect("a path begins with an owner");
+        for blocker in self.blockers(last) {
+            if blocker == target {
+                return true;
+            }
+            if seen.insert(blocker) {
+                path.push(blocker);
+                if self.leads_to(target, path, seen) {
+                    return true;
+                }
+                path.pop();
+            }
+        }
+        false
+    }
+
+    /// Those that an owner waits for: conflicting holders, and conflicting requests ahead of it.
+    fn blockers(&self, owner: Owner) -> Vec<Owner> {
+        let key = self.waiting.get(&owner);
+        let Some(entry) = key.and_then(|key| self.entries.get(key)) else { return Vec::new() };
+        let Some(place) = entry.queue.iter().position(|request| request.owner == owner) else {
+            return Vec::new();
+        };
+
+        let mode = entry.queue[place].mode;
+        let ahead = entry.queue.range(..place).filter(|it| it.mode.conflicts(mode));
+        entry.conflicting(owner, mode).chain(ahead.map(|request| request.owner)).collect()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use minikit::sync::thread;
+
+    const A: LockKey = LockKey::Relation(RelationId(1));
+    const B: LockKey = LockKey::Relation(RelationId(2));
+
+    #[test]
+    fn modes_conflict_as_in_the_table() {
+        use LockMode::*;
+
+        let modes = [KeyShare, Share, NoKeyUpdate, Update];
+        let table = modes.map(|a| modes.map(|b| if a.conflicts(b) { 'x' } else { '.' }));
+        let lines = table.map(|line| line.iter().collect::<String>());
+        assert_eq!(lines, ["...x", "..xx", ".xxx", "xxxx"]);
+    }
+
+    #[test]
+    fn a_sharer_waits_behind_a_writer() {
+        let (locks, none) = (Locks::default(), Interrupt::default());
+        let share = |owner| locks.acquire(owner, &none, A, LockMode::Share, LockWait::Error);
+        assert!(share(1).expect("free"));
+        assert!(!share(1).expect("held"));
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let own = Interrupt::default();
+                locks.acquire(2, &own, A, LockMode::Update, LockWait::Block)
+            });
+            while locks.table.lock().waiting.is_empty() {
+                thread::yield_now();
+            }
+            assert!(matches!(share(3), Err(Error::LockNotAvailable)));
+            locks.release(1, [A]);
+            assert!(writer.join().expect("no panic").expect("granted"));
+        });
+        locks.release(2, [A]);
+        assert!(locks.table.lock().entries.is_empty());
+    }
+
+    #[test]
+    fn a_cycle_ends_one_wait() {
+        let locks = Locks::default();
+        let lock = |owner, key| {
+            let own = Interrupt::default();
+            locks.acquire(owner, &own, key, LockMode::Update, LockWait::Block)
+        };
+        lock(1, A).expect("free");
+        lock(2, B).expect("free");
+        thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                let result = lock(1, B);
+                locks.release(1, [A, B]);
+                result
+            });
+            let second = lock(2, A);
+            locks.release(2, [A, B]);
+            let results = [first.join().expect("no panic"), second];
+            let deadlocks = results.iter().filter(|it| matches!(it, Err(Error::Deadlock { .. })));
+            assert!((1..=2).contains(&deadlocks.count()), "{results:?}");
+        });
+        assert!(locks.table.lock().entries.is_empty());
+    }
+
+    #[test]
+    fn a_canceled_request_leaves_the_queue() {
+        let (locks, own) = (Locks::default(), Interrupt::default());
+        let other = Interrupt::default();
+        locks.acquire(1, &other, A, LockMode::Update, LockWait::Block).expect("free");
+        thread::scope(|scope| {
+            let waiter =
+                scope.spawn(|| locks.acquire(2, &own, A, LockMode::Share, LockWait::Block));
+            while locks.table.lock().waiting.is_empty() {
+                thread::yield_now();
+            }
+            own.cancel();
+            assert!(matches!(waiter.join().expect("no panic"), Err(Error::Canceled)));
+        });
+        assert!(locks.table.lock().entries[&A].queue.is_empty());
+    }
+}

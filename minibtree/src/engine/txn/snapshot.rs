@@ -1,0 +1,127 @@
+//! Snapshots: which transactions had committed when a statement began.
+//!
+//! ```text
+//! transactions  5 committed   6 running   7 aborted   8 committed   next: 9
+//! snapshot      xmin 6, active [6], xmax 9
+//! sees          5 and 8; not 6 even if it commits later, not 7, nothing from 9 on
+//! ```
+//!
+//! A version is seen if its `xmin` is and its `xmax` is not. For the transaction's own versions the
+//! statement counts: a statement sees what earlier ones did, not what it does itself, or an
+//! `UPDATE` would find its own new versions and update them again (the Halloween problem).
+//!
+//! A tuple has one field for the statement (`command`), for the inserting or the deleting one. If a
+//! transaction deletes a row that it inserted itself, both are needed: then the inserting one is
+//! kept in memory. PostgreSQL calls that pair a combo command id (`combocid.c`); the rest is
+//! `HeapTupleSatisfiesMVCC` and `GetSnapshotData`.
+
+use super::System;
+use crate::engine::Result;
+use crate::format::heap::TupleHeader;
+use crate::format::{Lsn, RelationId, Tid, Xid};
+use minikit::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What was running at one moment. Shared by all snapshots of that moment.
+#[derive(Debug, Default)]
+pub(super) struct Moment {
+    /// Transactions below it had ended.
+    pub xmin: Xid,
+    /// Transactions from it on had not begun.
+    pub xmax: Xid,
+    /// Those between that were running, in order.
+    pub active: Vec<Xid>,
+    /// The end of the last commit.
+    pub lsn: Lsn,
+}
+
+/// The statements that inserted rows which their own transaction deleted later.
+pub(super) type Inserted = Mutex<HashMap<(RelationId, Tid), u32>>;
+
+/// What one statement sees. Scans hold it; old versions are kept as long as it lives.
+pub struct Snapshot {
+    system: Arc<System>,
+    moment: Arc<Moment>,
+    /// The ids of the transaction itself.
+    own: Vec<Xid>,
+    /// The number of the statement in its transaction.
+    command: u32,
+    inserted: Arc<Inserted>,
+    /// The last transaction that was found to be committed: most rows of a bulk load have the same.
+    last_committed: AtomicU64,
+}
+
+impl Snapshot {
+    /// A snapshot of a moment that is held back for it.
+    pub(super) fn new(
+        system: Arc<System>,
+        moment: Arc<Moment>,
+        own: Vec<Xid>,
+        command: u32,
+        inserted: Arc<Inserted>,
+    ) -> Snapshot {
+        let last_committed = AtomicU64::new(0);
+        Snapshot { system, moment, own, command, inserted, last_committed }
+    }
+
+    pub(super) fn moment(&self) -> &Arc<Moment> {
+        &self.moment
+    }
+
+    /// The end of the last commit that the snapshot sees. Wait for it
+    /// ([`Database::wait_durable`](crate::engine::Database::wait_durable)) before answering.
+    pub fn lsn(&self) -> Lsn {
+        self.moment.lsn
+    }
+
+    /// Returns true if the snapshot sees this version.
+    pub(in crate::engine) fn sees(
+        &self,
+        relation: RelationId,
+        tid: Tid,
+        header: &TupleHeader,
+    ) -> Result<bool> {
+        let (xmin, xmax) = (Xid(header.xmin), Xid(header.xmax));
+        if self.own.contains(&xmin) {
+            // The field holds the deleting statement if there is one.
+            let known = match xmax {
+                Xid::NONE => None,
+                _ => self.inserted.lock().get(&(relation, tid)).copied(),
+            };
+            if known.unwrap_or(header.command) >= self.command {
+                return Ok(false);
+            }
+        } else if !self.sees_commit_of(xmin)? {
+            return Ok(false);
+        }
+
+        Ok(match xmax {
+            Xid::NONE => true,
+            _ if self.own.contains(&xmax) => header.command >= self.command,
+            _ => !self.sees_commit_of(xmax)?,
+        })
+    }
+
+    /// Returns true if the transaction had committed when the snapshot was taken.
+    fn sees_commit_of(&self, xid: Xid) -> Result<bool> {
+        let Moment { xmin, xmax, active, .. } = &*self.moment;
+        if xid >= *xmax || (xid >= *xmin && active.binary_search(&xid).is_ok()) {
+            return Ok(false);
+        }
+        if self.last_committed.load(Ordering::Relaxed) == xid.0 {
+            return Ok(true);
+        }
+        let is_committed = self.system.is_committed(xid)?;
+        if is_committed {
+            self.last_committed.store(xid.0, Ordering::Relaxed);
+        }
+        Ok(is_committed)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.system.release(self.moment.xmin);
+    }
+}

@@ -1,0 +1,278 @@
+//! A transaction: its ids, its statements, and how it ends.
+//!
+//! A transaction gets an id when it first writes. A savepoint lets the next write take another id,
+//! so that rolling back to it is to forget the ids since then: their versions are dead, like those
+//! of any transaction without a commit bit. A commit sets the bits of all ids that are left in one
+//! log record.
+//!
+//! ```text
+//! BEGIN; INSERT a; SAVEPOINT s; INSERT b; ROLLBACK TO s; INSERT c; COMMIT
+//! ids    10                     11                       12
+//! bits of 10 and 12 are set: a and c exist, b does not
+//! ```
+//!
+//! PostgreSQL's `xact.c`. Its subtransactions nest in a tree with a log of their parents
+//! (`subtrans.c`), because a subtransaction has a status of its own; here it has none.
+
+use super::System;
+use super::locks::{Interrupt, LockKey, LockMode, LockWait, Owner};
+use super::snapshot::{Inserted, Snapshot};
+use crate::engine::Result;
+use crate::engine::pool::Relation;
+use crate::format::{Lsn, RelationId, Tid, Xid};
+use minikit::sync::Arc;
+
+/// Which changes of others a transaction sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees what was committed before it began.
+    ReadCommitted,
+    /// All statements see what was committed before the first one began.
+    RepeatableRead,
+}
+
+/// A point to roll back to within a transaction: how much of everything there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Savepoint {
+    xids: usize,
+    locks: usize,
+    created: usize,
+    dropped: usize,
+}
+
+/// A transaction of one thread. Dropping it rolls it back.
+pub struct Transaction {
+    system: Arc<System>,
+    isolation: Isolation,
+    owner: Owner,
+    interrupt: Interrupt,
+    /// The ids it has written with, in order, without those that were rolled back.
+    xids: Vec<Xid>,
+    /// The next write takes a new id.
+    is_new_xid_due: bool,
+    /// The number of the current statement.
+    command: u32,
+    snapshot: Option<Arc<Snapshot>>,
+    inserted: Arc<Inserted>,
+    locks: Vec<LockKey>,
+    created: Vec<RelationId>,
+    dropped: Vec<RelationId>,
+    has_ended: bool,
+}
+
+impl Transaction {
+    /// Begins a transaction. Writes no log.
+    pub(in crate::engine) fn begin(system: Arc<System>, isolation: Isolation) -> Transaction {
+        Transaction {
+            owner: system.new_owner(),
+            system,
+            isolation,
+            interrupt: Interrupt::default(),
+            xids: Vec::new(),
+            is_new_xid_due: true,
+            command: 0,
+            snapshot: None,
+            inserted: Arc::default(),
+            locks: Vec::new(),
+            created: Vec::new(),
+            dropped: Vec::new(),
+            has_ended: false,
+        }
+    }
+
+    /// The snapshot of the current statement. The first call takes it.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        let snapshot = self.snapshot.take().unwrap_or_else(|| {
+            let moment = self.system.hold_back_now();
+            self.snapshot_of(moment)
+        });
+        self.snapshot = Some(Arc::clone(&snapshot));
+        snapshot
+    }
+
+    /// Begins the next statement: it sees the changes of the statements before it, and under READ
+    /// COMMITTED what others committed meanwhile.
+    pub fn next_statement(&mut self) {
+        self.command += 1;
+        let old = self.snapshot.take();
+        if let Some(old) = old.filter(|_| self.isolation == Isolation::RepeatableRead) {
+            self.system.hold_back(old.moment());
+            self.snapshot = Some(self.snapshot_of(Arc::clone(old.moment())));
+        }
+    }
+
+    fn snapshot_of(&self, moment: Arc<super::Moment>) -> Arc<Snapshot> {
+        let (system, inserted) = (Arc::clone(&self.system), Arc::clone(&self.inserted));
+        Arc::new(Snapshot::new(system, moment, self.xids.clone(), self.command, inserted))
+    }
+
+    /// The isolation level it was begun with.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// The id to write with. The first call, and the first after a savepoint, assigns one.
+    pub fn xid(&mut self) -> Result<Xid> {
+        if self.is_new_xid_due {
+            let xid = self.system.assign_xid()?;
+            self.xids.push(xid);
+            self.is_new_xid_due = false;
+            self.acquire(LockKey::Transaction(xid), LockMode::Update, LockWait::Block)?;
+        }
+        Ok(*self.xids.last().expect("assigned above or before"))
+    }
+
+    /// Lets `interrupt` cancel the waits of this transaction.
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
+    }
+
+    /// Drops a heap or index when the transaction commits. The caller holds its lock in mode
+    /// [`LockMode::Update`].
+    pub fn drop_relation(&mut self, id: RelationId) {
+        self.dropped.push(id);
+    }
+
+    /// Locks a relation until the end of the transaction. See [`LockMode`] for which statement
+    /// takes which mode.
+    pub fn lock_relation(&mut self, id: RelationId, mode: LockMode, wait: LockWait) -> Result<()> {
+        self.acquire(LockKey::Relation(id), mode, wait)
+    }
+
+    /// Marks a point to roll back to.
+    pub fn savepoint(&mut self) -> Savepoint {
+        self.is_new_xid_due = true;
+        Savepoint {
+            xids: self.xids.len(),
+            locks: self.locks.len(),
+            created: self.created.len(),
+            dropped: self.dropped.len(),
+        }
+    }
+
+    /// Undoes what was done after the savepoint, and begins the next statement. It can be rolled
+    /// back to again.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        let undone = self.xids.split_off(savepoint.xids);
+        self.system.end(&undone, None);
+        self.is_new_xid_due = true;
+
+        self.system.locks.release(self.owner, self.locks.drain(savepoint.locks..));
+        self.dropped.truncate(savepoint.dropped);
+        for id in self.created.split_off(savepoint.created) {
+            self.system.pool.drop_relation(id)?;
+        }
+        self.next_statement();
+        Ok(())
+    }
+
+    /// Commits. When it returns, the changes are durable (unless `synchronous_commit` is off);
+    /// others see them a moment earlier.
+    ///
+    /// An error means that it is rolled back, except [`Error::LogFailed`]: then the commit may or
+    /// may not have reached the disk, and the process must end.
+    ///
+    /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
+    pub fn commit(mut self) -> Result<()> {
+        let mut lsn = Lsn(0);
+        if !self.xids.is_empty() {
+            // The record that decides. After an error here, dropping `self` rolls back.
+            lsn = self.system.commit_log.commit(&self.system.pool, &self.xids)?;
+        }
+        self.end(Some(lsn));
+
+        let wal = self.system.pool.wal();
+        if self.system.synchronous_commit || !self.dropped.is_empty() {
+            wal.flush(lsn)?;
+        }
+        self.dropped.iter().try_for_each(|id| self.system.pool.drop_relation(*id))
+    }
+
+    /// Undoes everything. Costs nothing per row: versions of a transaction without a commit bit
+    /// are dead.
+    pub fn rollback(self) {
+        drop(self);
+    }
+
+    /// The number of the current statement.
+    pub(in crate::engine) fn command(&self) -> u32 {
+        self.command
+    }
+
+    /// What all transactions share.
+    pub(in crate::engine) fn system(&self) -> &Arc<System> {
+        &self.system
+    }
+
+    /// Returns true if it has written with this id, and has not rolled that back.
+    pub(in crate::engine) fn is_own(&self, xid: Xid) -> bool {
+        self.xids.contains(&xid)
+    }
+
+    /// Remembers that `relation` was created, so that a rollback removes it.
+    pub(in crate::engine) fn created(&mut self, relation: &Relation) {
+        self.created.push(relation.id());
+    }
+
+    /// Remembers which statement inserted a row that the transaction now deletes.
+    pub(in crate::engine) fn remember_inserted(&self, id: RelationId, tid: Tid, command: u32) {
+        self.inserted.lock().entry((id, tid)).or_insert(command);
+    }
+
+    /// Locks a key until the end of the transaction.
+    pub(in crate::engine) fn acquire(
+        &mut self,
+        key: LockKey,
+        mode: LockMode,
+        wait: LockWait,
+    ) -> Result<()> {
+        let locks = &self.system.locks;
+        if locks.acquire(self.owner, &self.interrupt, key, mode, wait)? {
+            self.locks.push(key);
+        }
+        Ok(())
+    }
+
+    /// Returns true if others hold or wait for this row in a mode that conflicts. Does not wait.
+    pub(in crate::engine) fn is_row_locked(&self, row: LockKey, mode: LockMode) -> bool {
+        self.system.locks.is_row_locked(self.owner, row, mode)
+    }
+
+    /// Returns true if any row is locked by anyone. Cheap.
+    pub(in crate::engine) fn are_rows_locked(&self) -> bool {
+        self.system.locks.has_rows()
+    }
+
+    /// Waits until another transaction has ended.
+    pub(in crate::engine) fn wait_for(&self, xid: Xid) -> Result<()> {
+        let (locks, key) = (&self.system.locks, LockKey::Transaction(xid));
+        locks.acquire(self.owner, &self.interrupt, key, LockMode::Share, LockWait::Block)?;
+        locks.release(self.owner, [key]);
+        Ok(())
+    }
+
+    /// Ends it in memory: first for snapshots, then for those that wait.
+    fn end(&mut self, commit: Option<Lsn>) {
+        self.has_ended = true;
+        self.snapshot = None;
+        if !self.xids.is_empty() {
+            self.system.end(&self.xids, commit);
+        }
+        if !self.locks.is_empty() {
+            self.system.locks.release(self.owner, self.locks.drain(..));
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        self.end(None);
+        for id in self.created.drain(..) {
+            // A file that stays is found by `Database::remove_orphans` at the next start.
+            let _ = self.system.pool.drop_relation(id);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The write-ahead log: what changed, on disk before the pages that it changed.
+//!
+//! # Invariants
+//!
+//! 1. A page is written to its file only after the log is durable up to the page's LSN.
+//! 2. A commit is acknowledged only after the log is durable up to its record. The same holds for
+//!    an answer that shows a commit of another transaction.
+//! 3. After a failed sync nothing becomes durable any more ([`Error::LogFailed`]).
+//!
+//! # Group commit
+//!
+//! Records are appended to a buffer in memory. The first committer that finds no flush in progress
+//! writes the buffer and syncs, for itself and for everyone who appended before it took the buffer;
+//! the others wait. When the sync returns, one of the waiters takes what has gathered meanwhile.
+//! The batch is everything that arrived during the last sync, without a timer:
+//!
+//! ```text
+//! A  append 1 | take 1      | sync ............ | awake
+//! B             append 2    | wait ............ | take 2,3 | sync ............ | awake
+//! C                           append 3 | wait               ................... | awake
+//! ```
+//!
+//! Three commits, two syncs. No thread of its own does the flushing: at one client that would add
+//! two context switches to each commit.
+//!
+//! PostgreSQL does the same under `WALWriteLock` (`XLogFlush` and `LWLockAcquireOrWait` in
+//! `xlog.c`). It inserts into its buffer under one of eight locks; ours has one mutex, held for
+//! the copy of a record of about 150 bytes.
+
+pub mod record;
+mod segments;
+
+use super::{Error, Result};
+use crate::format::Lsn;
+use minikit::storage::Disk;
+use minikit::sync::atomic::{AtomicU64, Ordering};
+use minikit::sync::{Arc, Condvar, Mutex};
+use record::RecordBuilder;
+use segments::Segments;
+
+/// A buffer longer than this is flushed without a commit, so that a large transaction does not
+/// keep its whole log in memory.
+const BUFFER_MAX: usize = 8 << 20;
+
+/// The log. All methods may be called by many threads.
+pub struct Wal {
+    buffer: Mutex<Buffer>,
+    /// Notified after each flush.
+    flushed: Condvar,
+    /// Everything before this position is durable. Written under the lock of `buffer`.
+    durable: AtomicU64,
+    /// The files. Locked by the thread that flushes, and by checkpoints.
+    segments: Mutex<Segments>,
+}
+
+/// Records that are not on their way to the disk yet.
+struct Buffer {
+    bytes: Vec<u8>,
+    /// The position of its first byte.
+    start: Lsn,
+    /// The log position at which recovery begins.
+    redo: Lsn,
+    is_flushing: bool,
+    /// What made a flush fail.
+    failure: Option<String>,
+}
+
+impl Buffer {
+    fn end(&self) -> Lsn {
+        Lsn(self.start.0 + self.bytes.len() as u64)
+    }
+}
+
+impl Wal {
+    /// Opens the log. Call [`Wal::recover`] before the first append.
+    pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, redo: Lsn) -> Result<Wal> {
+        let segments = Segments::open(disk, segment_bytes)?;
+        let buffer =
+            Buffer { bytes: Vec::new(), start: redo, redo, is_flushing: false, failure: None };
+        Ok(Wal {
+            buffer: Mutex::new(buffer),
+            flushed: Condvar::new(),
+            // What is recovered is durable: recovery may write pages before it knows the end.
+            durable: AtomicU64::new(u64::MAX),
+            segments: Mutex::new(segments),
+        })
+    }
+
+    /// Calls `apply` with every record from `redo` on and the position of its end. The log goes on
+    /// after the last intact record.
+    pub fn recover(&self, mut apply: impl FnMut(&[u8], Lsn) -> Result<()>) -> Result<()> {
+        let mut segments = self.segments.lock();
+        let mut end = self.buffer.lock().redo;
+        while let Some(record) = segments.read(end)? {
+            end.0 += record.len() as u64;
+            apply(&record, end)?;
+        }
+
+        segments.erase_from(end)?;
+        self.buffer.lock().start = end;
+        self.durable.store(end.0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Appends a record and returns the position of its end. Nothing is durable yet.
+    pub fn append(&self, build: impl FnOnce(&mut RecordBuilder)) -> Lsn {
+        let mut buffer = self.buffer.lock();
+        let (lsn, redo) = (buffer.end(), buffer.redo);
+        let mut record = RecordBuilder::new(&mut buffer.bytes, lsn, redo);
+        build(&mut record);
+        Lsn(lsn.0 + record.finish() as u64)
+    }
+
+    /// The end of the last record.
+    pub fn end(&self) -> Lsn {
+        self.buffer.lock().end()
+    }
+
+    /// Waits until the log is durable up to `lsn`, and makes it so if nobody else does.
+    pub fn flush(&self, lsn: Lsn) -> Result<()> {
+        if self.durable.load(Ordering::Acquire) >= lsn.0 {
+            return Ok(());
+        }
+
+        let mut buffer = self.buffer.lock();
+        loop {
+            if let Some(failure) = &buffer.failure {
+                return Err(Error::LogFailed(failure.clone()));
+            }
+            if self.durable.load(Ordering::Acquire) >= lsn.0 {
+                return Ok(());
+            }
+            if buffer.is_flushing {
+                buffer = self.flushed.wait(buffer);
+                continue;
+            }
+
+            // Take all that has been appended. Others append to a new buffer meanwhile.
+            buffer.is_flushing = true;
+            let (start, end) = (buffer.start, buffer.end());
+            let bytes = std::mem::take(&mut buffer.bytes);
+            buffer.start = end;
+            drop(buffer);
+            let written = self.segments.lock().write(start, &bytes);
+
+            buffer = self.buffer.lock();
+            buffer.is_flushing = false;
+            match written {
+                Ok(()) => self.durable.store(end.0, Ordering::Release),
+                Err(error) => buffer.failure = Some(error.to_string()),
+            }
+            self.flushed.notify_all();
+        }
+    }
+
+    /// Flushes if much has gathered. Call it without latches.
+    pub fn flush_if_large(&self) -> Result<()> {
+        let buffer = self.buffer.lock();
+        let (end, is_large) = (buffer.end(), buffer.bytes.len() > BUFFER_MAX);
+        drop(buffer);
+        if is_large { self.flush(end) } else { Ok(()) }
+    }
+
+    /// Lets recovery begin here once the next checkpoint is complete: from now on, the first
+    /// change of each page is logged as its image. Returns the position.
+    pub fn begin_checkpoint(&self) -> Lsn {
+        let mut buffer = self.buffer.lock();
+        buffer.redo = buffer.end();
+        buffer.redo
+    }
+
+    /// Uses the segments before `redo` again. The control file must name `redo` durably.
+    pub fn recycle_before(&self, redo: Lsn) -> Result<()> {
+        self.segments.lock().recycle_before(redo)
+    }
+
+    /// Bytes appended since the last checkpoint began.
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        let buffer = self.buffer.lock();
+        buffer.end().0 - buffer.redo.0
+    }
+}

@@ -1,0 +1,55 @@
+//! A version of a row on a heap page: a header of 27 bytes, then the row.
+//!
+//! `UPDATE` writes a new version and leaves the old one; `xmin` and `xmax` say for whom each
+//! exists. Transaction 7 inserted a row, transaction 9 updated it:
+//!
+//! ```text
+//! slot 1: xmin 7, xmax 9, next (0,2), updated       seen by snapshots from before the commit of 9
+//! slot 2: xmin 9, xmax 0, heap-only                 seen by snapshots from after it
+//! ```
+//!
+//! PostgreSQL's `HeapTupleHeaderData` (`htup_details.h`) has the same fields. It has no hint bits
+//! here: our commit log is a bitmap that is cheap to look at, so reading never dirties a page.
+
+use super::{Tid, Xid};
+
+minikit::layout! {
+    /// The header of a version.
+    pub struct TupleHeader = 27 bytes, LittleEndian {
+        0..8   xmin:    u64, "the transaction that inserted it";
+        8..16  xmax:    u64, "the transaction that deleted or updated it, or 0";
+        16..20 command: u32, "the statement of xmin, or of xmax if that is set";
+        20..26 next:    [u8; 6] => show_tid, "the newer version, if flag bit 1 is set";
+        26..27 flags:   u8 => show_flags, "bit 0 heap-only, bit 1 updated, bit 2 key updated";
+        tail 27.. row,  "what the caller inserted";
+    }
+}
+
+/// No index entry points to this version: the chain of an older version on its page leads to it.
+pub const HEAP_ONLY: u8 = 1;
+/// `xmax` wrote a newer version, at `next`. Without it, `xmax` deleted the row.
+pub const UPDATED: u8 = 2;
+/// `xmax` deleted the row or changed a key of it, so it conflicts with `FOR KEY SHARE`.
+pub const KEY_UPDATED: u8 = 4;
+
+impl TupleHeader {
+    /// The header of a new version.
+    pub fn inserted(xid: Xid, command: u32, flags: u8) -> TupleHeader {
+        TupleHeader { xmin: xid.0, xmax: 0, command, next: [0; 6], flags }
+    }
+
+    /// The newer version, if there is one.
+    pub fn newer(&self) -> Option<Tid> {
+        (self.flags & UPDATED != 0).then(|| Tid::from_bytes(self.next))
+    }
+}
+
+fn show_tid(bytes: [u8; 6]) -> String {
+    Tid::from_bytes(bytes).to_string()
+}
+
+fn show_flags(flags: u8) -> String {
+    let names = [(HEAP_ONLY, "heap-only"), (UPDATED, "updated"), (KEY_UPDATED, "key updated")];
+    let set = names.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name);
+    set.collect::<Vec<_>>().join(", ")
+}
