@@ -1,0 +1,133 @@
+//! Makes up messages: valid bytes of any message in any version, from the tables alone.
+//!
+//! The bytes come from the tables' data and not from the encoder, so the decoder and encoder are
+//! judged by something they do not share code with.
+
+use minilog::wire::codec::Kind;
+use minilog::wire::schema::{Field, Table};
+
+/// Where choices come from: the bytes of a property test, then zeros. Shrinking removes bytes, which
+/// makes messages small and plain.
+pub struct Choices<'a> {
+    bytes: std::slice::Iter<'a, u8>,
+}
+
+impl<'a> Choices<'a> {
+    pub fn new(bytes: &'a [u8]) -> Choices<'a> {
+        Choices { bytes: bytes.iter() }
+    }
+
+    fn next(&mut self) -> u8 {
+        self.bytes.next().copied().unwrap_or(0)
+    }
+
+    /// A number below `count`.
+    pub fn below(&mut self, count: usize) -> usize {
+        usize::from(self.next()) % count
+    }
+}
+
+/// A message of `table` in `version`, in the form that an encoder gives it: tagged fields that have
+/// their default are left out.
+pub fn message(
+    table: &Table,
+    version: i16,
+    is_flexible: bool,
+    choices: &mut Choices<'_>,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Generator { version, is_flexible, choices }.structure(table, &mut bytes);
+    bytes
+}
+
+struct Generator<'a, 'b> {
+    version: i16,
+    is_flexible: bool,
+    choices: &'a mut Choices<'b>,
+}
+
+impl Generator<'_, '_> {
+    fn structure(&mut self, table: &Table, out: &mut Vec<u8>) {
+        let present = table.fields.iter().filter(|it| it.versions.contains(self.version));
+        let (tagged, plain): (Vec<&Field>, Vec<&Field>) = present.partition(|it| it.tag.is_some());
+        for field in plain {
+            let may_be_null = field.null_from.is_some_and(|first| first <= self.version);
+            self.value(&field.kind, may_be_null, out);
+        }
+        if !self.is_flexible {
+            return;
+        }
+
+        // A tagged field is sent if it does not have its default. Defaults consist of these bytes.
+        let is_default_byte = |byte: &u8| matches!(byte, 0 | 1 | 0xff);
+        let mut fields = Vec::new();
+        for field in tagged {
+            let mut value = Vec::new();
+            self.value(&field.kind, false, &mut value);
+            if !value.iter().all(is_default_byte) {
+                fields.push((field.tag.expect("it is tagged"), value));
+            }
+        }
+        uvarint(fields.len(), out);
+        for (tag, value) in fields {
+            uvarint(tag as usize, out);
+            uvarint(value.len(), out);
+            out.extend(value);
+        }
+    }
+
+    fn value(&mut self, kind: &Kind, may_be_null: bool, out: &mut Vec<u8>) {
+        let is_null = may_be_null && self.choices.below(4) == 1;
+        match kind {
+            Kind::Bool => out.push(self.choices.next() & 1),
+            Kind::ErrorCode => self.some_bytes(2, out),
+            Kind::Integer(bytes) => self.some_bytes(*bytes, out),
+            Kind::Uuid => self.some_bytes(16, out),
+            Kind::String | Kind::OldString if is_null => self.string_length(None, out),
+            Kind::String | Kind::OldString => {
+                let text = ["", "a", "orders", "größer", &"x".repeat(200)][self.choices.below(5)]
+                    .to_owned();
+                self.string_length(Some(text.len()), out);
+                out.extend(text.bytes());
+            }
+            _ if is_null => self.long_length(None, out),
+            Kind::Bytes | Kind::Records => {
+                let length = [0, 1, 7, 300][self.choices.below(4)];
+                self.long_length(Some(length), out);
+                out.extend(std::iter::repeat_n(0x5a, length));
+            }
+            Kind::Array(element) => {
+                let count = self.choices.below(4);
+                self.long_length(Some(count), out);
+                (0..count).for_each(|_| self.value(element, false, out));
+            }
+            Kind::Struct(table) => self.structure(table, out),
+        }
+    }
+
+    fn some_bytes(&mut self, count: usize, out: &mut Vec<u8>) {
+        out.extend((0..count).map(|_| self.choices.next()));
+    }
+
+    fn string_length(&self, length: Option<usize>, out: &mut Vec<u8>) {
+        match self.is_flexible {
+            true => uvarint(length.map_or(0, |length| length + 1), out),
+            false => out.extend(length.map_or(-1, |length| length as i16).to_be_bytes()),
+        }
+    }
+
+    fn long_length(&self, length: Option<usize>, out: &mut Vec<u8>) {
+        match self.is_flexible {
+            true => uvarint(length.map_or(0, |length| length + 1), out),
+            false => out.extend(length.map_or(-1, |length| length as i32).to_be_bytes()),
+        }
+    }
+}
+
+fn uvarint(mut value: usize, out: &mut Vec<u8>) {
+    while value > 0x7f {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

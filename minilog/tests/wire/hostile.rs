@@ -1,0 +1,136 @@
+//! Frames that were cut, damaged or made up: an error or a message, never a panic, and never more
+//! memory than the bounds allow.
+
+use crate::generate::{Choices, message};
+use bytes::Bytes;
+use minilog::wire::codec::{ARRAY_BYTES_MAX, Problem};
+use minilog::wire::schema::Message;
+use minilog::wire::{APIS, Api, RequestError, decode_request, metadata};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// A request frame of `api` with this body, without a client id.
+fn frame(api: &Api, version: i16, body: &[u8]) -> Vec<u8> {
+    let mut frame = [api.key.to_be_bytes(), version.to_be_bytes()].concat();
+    frame.extend([0, 0, 0, 1, 0xff, 0xff]);
+    frame.extend(api.is_flexible(version).then_some(0));
+    frame.extend(body);
+    frame
+}
+
+fn problem(frame: Vec<u8>) -> Problem {
+    match decode_request(frame.into()) {
+        Err(RequestError::Malformed(error)) => error.problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn bytes_at_random(bytes in vec(any::<u8>(), 0..200)) {
+        // With a header that is accepted, or nothing but the header would be tested.
+        for api in APIS {
+            for version in api.versions.first..=api.versions.last {
+                let _ = decode_request(frame(api, version, &bytes).into());
+            }
+        }
+        let _ = decode_request(bytes.into());
+    }
+
+    #[test]
+    fn every_cut_of_a_message_is_an_error(choices in vec(any::<u8>(), 0..60)) {
+        for api in APIS {
+            let version = api.versions.last;
+            let is_flexible = api.is_flexible(version);
+            let body = message(api.request, version, is_flexible, &mut Choices::new(&choices));
+            let whole = Bytes::from(frame(api, version, &body));
+            prop_assert!(decode_request(whole.clone()).is_ok());
+            for end in 0..whole.len() {
+                let cut = decode_request(whole.slice(..end));
+                prop_assert!(matches!(cut, Err(RequestError::Malformed(_))), "{} {end}", api.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_no_panic(choices in vec(any::<u8>(), 0..60), at: usize, byte: u8) {
+        for api in APIS {
+            let version = api.versions.last;
+            let is_flexible = api.is_flexible(version);
+            let body = message(api.request, version, is_flexible, &mut Choices::new(&choices));
+            let mut frame = frame(api, version, &body);
+            let at = at % frame.len();
+            frame[at] = byte;
+            let _ = decode_request(frame.into());
+        }
+    }
+}
+
+fn metadata_frame(version: i16, body: &[u8]) -> Vec<u8> {
+    frame(Api::of(metadata::MetadataRequest::KEY).unwrap(), version, body)
+}
+
+#[test]
+fn a_count_of_two_billion_topics() {
+    let count = metadata_frame(1, &[0x7f, 0xff, 0xff, 0xff, 0, 0]);
+    assert_eq!(problem(count), Problem::TooMany { count: 0x7fff_ffff, left: 2 });
+    let count = metadata_frame(9, &[0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0]);
+    assert_eq!(problem(count), Problem::TooMany { count: 0xffff_fffe, left: 2 });
+}
+
+#[test]
+fn many_small_elements_are_bounded_in_memory() {
+    // Two bytes each on the wire, 40 and more in memory.
+    let count = ARRAY_BYTES_MAX / size_of::<metadata::MetadataRequestTopic>() + 1;
+    let mut body = (count as i32).to_be_bytes().to_vec();
+    body.extend(std::iter::repeat_n(0, count * 2));
+    assert_eq!(problem(metadata_frame(1, &body)), Problem::ArraysTooLarge);
+}
+
+#[test]
+fn lengths_that_are_none() {
+    // Null topics in version 0, and a length below -1.
+    assert_eq!(problem(metadata_frame(0, &[0xff; 4])), Problem::Null);
+    let negative = metadata_frame(1, &[0xff, 0xff, 0xff, 0xfe]);
+    assert_eq!(problem(negative), Problem::BadLength(-2));
+    // Six bytes of a variable-length integer, and five with more than 32 bits.
+    assert_eq!(problem(metadata_frame(9, &[0xff; 6])), Problem::BadVarint);
+    let too_large = metadata_frame(9, &[0xff, 0xff, 0xff, 0xff, 0x1f]);
+    assert_eq!(problem(too_large), Problem::BadVarint);
+    // A string that is not UTF-8.
+    assert_eq!(problem(metadata_frame(0, &[0, 0, 0, 1, 0, 1, 0xff])), Problem::NotUtf8);
+}
+
+#[test]
+fn a_tagged_field_cannot_read_past_its_end() {
+    // Fetch 12, tag 0 (cluster_id) of one byte, which announces a string of ten.
+    let api = Api::of(1).unwrap();
+    let mut body = vec![0; 4 + 4 + 4 + 4 + 1 + 4 + 4];
+    body.extend([1, 1, 1, 1, 0, 1, 11]);
+    body.extend([b'x'; 10]);
+    assert_eq!(problem(frame(api, 12, &body)), Problem::TooShort { needed: 10, left: 0 });
+}
+
+#[test]
+fn unknown_tagged_fields_are_skipped() {
+    let api = Api::of(metadata::MetadataRequest::KEY).unwrap();
+    let body = [0, 1, 0, 0, 2, 5, 3, b'a', b'b', b'c', 99, 0];
+    assert!(decode_request(frame(api, 9, &body).into()).is_ok());
+}
+
+#[test]
+fn unknown_requests_and_versions() {
+    let error = decode_request(Bytes::from_static(b"\0\x4d\0\0\0\0\0\x07\xff\xff")).unwrap_err();
+    assert_eq!(error, RequestError::Unsupported { key: 77, version: 0, correlation_id: 7 });
+    assert_eq!(error.to_string(), "request 77 is not supported");
+    let error = decode_request(Bytes::from_static(b"\0\x12\0\x63\0\0\0\x07\xff\xff")).unwrap_err();
+    assert_eq!(error.to_string(), "ApiVersions version 99 is not in 0-4");
+}
+
+#[test]
+fn an_error_names_the_field() {
+    let error = decode_request(metadata_frame(0, &[0, 0, 0, 1, 0, 9]).into()).unwrap_err();
+    let expected =
+        "malformed request: MetadataRequestTopic.name at byte 16: 9 bytes needed and 0 left";
+    assert_eq!(error.to_string(), expected);
+}
