@@ -1,7 +1,7 @@
 //! Closing a connection that waits for a request, and no other.
 //!
 //! A server that shuts down should close idle connections at once and let busy ones answer the
-//! request they have begun. A thread blocked in `read` cannot look at a flag; somebody else has to
+//! request they have begun. A thread blocked in `read` cannot look at a flag; another thread has to
 //! end its `read` by closing the receiving half of the socket. But the same call would cut off a
 //! request that is half read. [`IdleState`] decides between the two cases:
 //!

@@ -53,7 +53,7 @@ impl<T> Mutex<T> {
         Mutex(imp::Mutex::new(value))
     }
 
-    /// Waits until nobody else is inside, and enters until the guard is dropped.
+    /// Waits for the lock and holds it until the guard is dropped.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -72,17 +72,17 @@ impl<T> RwLock<T> {
         RwLock(imp::RwLock::new(value))
     }
 
-    /// Waits until no writer is inside, and enters until the guard is dropped.
+    /// Waits until no writer holds the lock, and shares it until the guard is dropped.
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Waits until nobody is inside, and enters alone until the guard is dropped.
+    /// Waits for the lock and holds it alone until the guard is dropped.
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Enters alone if nobody is inside. Never waits.
+    /// Takes the lock alone if it is free. Never waits.
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         use std::sync::TryLockError::{Poisoned, WouldBlock};
 
@@ -99,7 +99,7 @@ impl<T> RwLock<T> {
 pub struct Condvar(imp::Condvar);
 
 impl Condvar {
-    /// Nobody waits yet.
+    /// A condition that no thread waits for yet.
     pub fn new() -> Condvar {
         Condvar(imp::Condvar::new())
     }

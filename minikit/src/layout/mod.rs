@@ -83,7 +83,7 @@
 //!
 //! ```compile_fail
 //! minikit::layout! {
-//!     /// Byte 4 belongs to nobody.
+//!     /// No field has byte 4.
 //!     pub struct Gap = 9 bytes, BigEndian { 0..4 a: u32, "a"; 5..9 b: u32, "b"; }
 //! }
 //! ```

@@ -14,8 +14,8 @@
 //!
 //! **What it costs:** a wake-up of another thread and two more system calls, once per connection.
 //!
-//! The thread that accepts serves nobody, so a core busy with a long request does not delay the
-//! next client of another core.
+//! The thread that accepts has no clients of its own, so a core that is busy with a long request
+//! does not delay the next client of another core.
 //!
 //! Kafka counterpart: `Acceptor` (`SocketServer.scala`), which deals sockets to its `Processor`
 //! threads round robin.

@@ -44,7 +44,7 @@ enum AsyncSocket {
     Unix(UnixStream),
 }
 
-/// A connection outside of any runtime. Its socket is non-blocking until somebody changes that.
+/// A connection outside of any runtime. Its socket is non-blocking at first.
 #[derive(Debug)]
 pub(super) struct DetachedStream {
     pub(super) socket: Socket,

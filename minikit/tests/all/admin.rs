@@ -1,4 +1,4 @@
-//! The admin endpoint as `curl`, a browser and Prometheus meet it.
+//! The admin endpoint from outside, as `curl`, a browser and Prometheus use it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,34 +8,35 @@ use minikit::admin::{Admin, Exposition, Inspect, StatePage, start};
 use minikit::server::ServerError;
 use minikit::sync::Arc;
 
-struct Patient {
-    ill: AtomicBool,
+/// An engine whose health the test decides.
+struct Engine {
+    unhealthy: AtomicBool,
 }
 
-impl Inspect for Patient {
+impl Inspect for Engine {
     fn metrics(&self, out: &mut Exposition) {
-        out.counter("patient_beats_total", "Heart beats.", 72u64);
+        out.counter("engine_commands_total", "Commands executed.", 72u64);
     }
 
     fn state_page(&self) -> StatePage {
-        let mut page = StatePage::new("patient");
-        page.table("Bones", "", &["bone", "count"]).row(["rib".into(), 24u64.into()]);
+        let mut page = StatePage::new("engine");
+        page.table("Types", "", &["type", "keys"]).row(["list".into(), 24u64.into()]);
         page
     }
 
     fn healthy(&self) -> Result<(), String> {
-        match self.ill.load(SeqCst) {
-            true => Err("has a cold".to_owned()),
+        match self.unhealthy.load(SeqCst) {
+            true => Err("the disk is full".to_owned()),
             false => Ok(()),
         }
     }
 }
 
-fn admin() -> (Arc<Patient>, Admin) {
-    let patient = Arc::new(Patient { ill: AtomicBool::new(false) });
+fn admin() -> (Arc<Engine>, Admin) {
+    let engine = Arc::new(Engine { unhealthy: AtomicBool::new(false) });
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let admin = start(address, Arc::clone(&patient)).expect("any port");
-    (patient, admin)
+    let admin = start(address, Arc::clone(&engine)).expect("any port");
+    (engine, admin)
 }
 
 /// Sends `request` and reads to the end: the status line, the head, the body.
@@ -54,14 +55,14 @@ fn get(admin: &Admin, path: &str) -> (String, String, String) {
 }
 
 #[test]
-fn every_path_has_its_kind_of_answer() {
-    let (_patient, admin) = admin();
+fn every_path_has_its_content_type() {
+    let (_engine, admin) = admin();
     for (path, kind, part) in [
-        ("/", "text/html; charset=utf-8", "<td>rib</td><td class=\"n\">24</td>"),
-        ("/?again", "text/html; charset=utf-8", "<title>patient</title>"),
-        ("/xray.json", "application/json", "\"rows\":[[\"rib\",24]]"),
-        ("/xray.txt", "text/plain; charset=utf-8", "\n  bone  count\n  rib      24\n"),
-        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "\npatient_beats_total 72\n"),
+        ("/", "text/html; charset=utf-8", "<td>list</td><td class=\"n\">24</td>"),
+        ("/?again", "text/html; charset=utf-8", "<title>engine</title>"),
+        ("/xray.json", "application/json", "\"rows\":[[\"list\",24]]"),
+        ("/xray.txt", "text/plain; charset=utf-8", "\n  type  keys\n  list    24\n"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "\nengine_commands_total 72\n"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "\nprocess_open_fds "),
         ("/healthz", "text/plain; charset=utf-8", "ok\n"),
     ] {
@@ -75,26 +76,26 @@ fn every_path_has_its_kind_of_answer() {
 
 #[test]
 fn head_is_get_without_the_body() {
-    let (_patient, admin) = admin();
+    let (_engine, admin) = admin();
     let (status, head, body) = ask(&admin, b"HEAD /healthz HTTP/1.1\r\n\r\n");
     assert_eq!((status.as_str(), body.as_str()), ("HTTP/1.1 200 OK", ""));
     assert!(head.contains("Content-Length: 3\r\n"), "{head}");
 }
 
 #[test]
-fn an_ill_engine_is_503_and_says_why() {
-    let (patient, admin) = admin();
-    patient.ill.store(true, SeqCst);
+fn an_unhealthy_engine_answers_503_with_the_reason() {
+    let (engine, admin) = admin();
+    engine.unhealthy.store(true, SeqCst);
     let (status, _, body) = get(&admin, "/healthz");
     assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
-    assert_eq!(body, "has a cold\n");
-    patient.ill.store(false, SeqCst);
+    assert_eq!(body, "the disk is full\n");
+    engine.unhealthy.store(false, SeqCst);
     assert_eq!(get(&admin, "/healthz").0, "HTTP/1.1 200 OK");
 }
 
 #[test]
-fn wrong_requests_get_the_status_that_says_so() {
-    let (_patient, admin) = admin();
+fn wrong_requests_get_their_status() {
+    let (_engine, admin) = admin();
     let large = [b"GET / HTTP/1.1\r\nCookie: ".as_slice(), &[b'x'; 100_000], b"\r\n\r\n"].concat();
     for (request, status) in [
         (&b"GET /nowhere HTTP/1.1\r\n\r\n"[..], "404 Not Found"),
@@ -112,7 +113,7 @@ fn wrong_requests_get_the_status_that_says_so() {
 
 #[test]
 fn a_request_may_come_byte_by_byte_or_end_early() {
-    let (_patient, admin) = admin();
+    let (_engine, admin) = admin();
     let mut stream = TcpStream::connect(admin.address()).expect("it listens");
     stream.set_nodelay(true).expect("connected");
     for byte in b"GET /healthz HTTP/1.1\r\n\r\n" {
@@ -130,10 +131,10 @@ fn a_request_may_come_byte_by_byte_or_end_early() {
     assert_eq!(response, "", "half a request has no answer");
 }
 
-/// Connections that say nothing take places, and no more than there are.
+/// A connection that sends nothing counts against the limit of 64.
 #[test]
 fn silent_connections_are_bounded() {
-    let (_patient, admin) = admin();
+    let (_engine, admin) = admin();
     let connect = || TcpStream::connect(admin.address()).expect("it listens");
     let mut silent = (0..64).map(|_| connect()).collect::<Vec<_>>();
     let mut one_too_many = connect();
@@ -143,18 +144,18 @@ fn silent_connections_are_bounded() {
     let mut first = silent.remove(0);
     first.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").expect("it reads");
     let mut response = String::new();
-    first.read_to_string(&mut response).expect("those inside are answered");
+    first.read_to_string(&mut response).expect("a connection within the limit is answered");
     assert!(response.ends_with("\r\n\r\nok\n"), "{response}");
 }
 
 #[test]
-fn it_ends_when_dropped_and_gives_back_the_port() {
-    let (patient, first) = admin();
+fn dropping_it_ends_the_thread_and_frees_the_port() {
+    let (engine, first) = admin();
     let address = first.address();
-    let busy = start(address, Arc::clone(&patient)).expect_err("taken");
+    let busy = start(address, Arc::clone(&engine)).expect_err("taken");
     assert!(matches!(busy, ServerError::Listen { .. }), "{busy}");
     assert!(busy.to_string().contains("--admin takes another"), "{busy}");
     drop(first);
-    let again = start(address, patient).expect("free again");
+    let again = start(address, engine).expect("free again");
     assert_eq!(get(&again, "/healthz").2, "ok\n");
 }

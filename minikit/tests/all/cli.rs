@@ -1,4 +1,4 @@
-//! The command line as a person or a script meets it: the echo engine as a process.
+//! The command line from outside: the echo engine as a process.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -17,14 +17,14 @@ fn output(args: &[&str]) -> Output {
     echo(args).output().expect("the engine may be run")
 }
 
-/// A configuration file that no other test, and no other run, uses.
+/// Writes a configuration file that no other test and no other run uses.
 fn file(name: &str, text: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("minikit-{name}-{}.toml", std::process::id()));
     std::fs::write(&path, text).expect("the temporary directory is writable");
     path
 }
 
-/// Which address the engine took, when told different ones by flag, variable and file.
+/// Returns the address the engine listens on, given by flag, variable and file.
 fn address(
     flag: Option<&str>,
     variable: Option<&str>,
@@ -51,7 +51,7 @@ fn flag_over_environment_over_file() {
 }
 
 #[test]
-fn the_file_itself_may_be_named_by_the_environment() {
+fn the_environment_may_name_the_file() {
     let path = file("named", "listen = \"127.0.0.5:0\"\nmax-clients = 0\n");
     let mut command = echo(&["serve"]);
     command.env("MINIECHO_CONFIG", &path);

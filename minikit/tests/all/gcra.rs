@@ -1,4 +1,4 @@
-//! GCRA against two oracles: an exact token bucket, and a log of everything that was admitted.
+//! GCRA compared with two oracles: an exact token bucket, and a log of all admitted requests.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Bucket {
 }
 
 proptest! {
-    /// Equal decisions, request by request; and in no window of the log more than the burst and
+    /// Every decision equals the bucket's, and no window of the log admits more than the burst plus
     /// what the rate allows over the window.
     #[test]
     fn admits_exactly_what_a_token_bucket_admits(
@@ -67,7 +67,7 @@ proptest! {
         }
     }
 
-    /// Any numbers at all: no overflow, and a new TAT within the depth of now.
+    /// Arbitrary numbers never overflow, and a new TAT lies within the depth of now.
     #[test]
     fn no_values_overflow(
         (requests, period, burst) in (any::<u64>(), any::<u64>(), any::<u64>()),

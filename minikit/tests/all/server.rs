@@ -21,29 +21,29 @@ use minikit::sync::Arc;
 use minikit::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers each line by the word in it: `core`, `peer`, `local`, `stop`, `panic`; anything else
-/// comes back. At shutdown it says `bye` and closes, unless the client has sent `stay`: then it is
-/// as busy as with a long request.
-struct Oracle {
+/// Executes each line as a command (`core`, `peer`, `local`, `stop`, `panic`) or repeats it. At
+/// shutdown it sends `bye` and closes, unless the client has sent `stay`: then the connection
+/// behaves as if it executed a long request.
+struct Responder {
     connections: Connections,
     limit: AtomicUsize,
     backgrounds: AtomicUsize,
     bad_core: Option<usize>,
 }
 
-impl Oracle {
-    fn new() -> Oracle {
+impl Responder {
+    fn new() -> Responder {
         let (limit, backgrounds) = (AtomicUsize::new(1000), AtomicUsize::new(0));
-        Oracle { connections: Connections::new(), limit, backgrounds, bad_core: None }
+        Responder { connections: Connections::new(), limit, backgrounds, bad_core: None }
     }
 }
 
-/// What one core of the oracle owns; `Rc` and no `Send` anywhere.
+/// The state of one core. It holds an `Rc`, so it is not `Send`.
 struct Core {
     index: usize,
 }
 
-/// The answer to one line.
+/// Returns the reply to one line.
 fn answer(line: &[u8], core: &str, (peer, local): (String, String), end: &Shutdown) -> String {
     let line = str::from_utf8(line).expect("tests send text").trim_end();
     if line == "stop" {
@@ -58,7 +58,7 @@ fn answer(line: &[u8], core: &str, (peer, local): (String, String), end: &Shutdo
     }
 }
 
-impl Hooks for Oracle {
+impl Hooks for Responder {
     fn connections(&self) -> &Connections {
         &self.connections
     }
@@ -72,7 +72,7 @@ impl Hooks for Oracle {
     }
 }
 
-impl Service for Oracle {
+impl Service for Responder {
     type Core = Core;
 
     fn core(&self, index: usize) -> Core {
@@ -107,7 +107,7 @@ impl Service for Oracle {
     }
 }
 
-impl BlockingService for Oracle {
+impl BlockingService for Responder {
     fn connection(&self, mut stream: BlockingStream, shutdown: Shutdown) {
         let mut buffer = [0; 1000];
         let mut stay = false;
@@ -144,7 +144,7 @@ const SHAPES: [Shape; 3] = [Shape::PerCore, Shape::Spread, Shape::PerConnection]
 
 /// A server in this process.
 struct Running {
-    service: Arc<Oracle>,
+    service: Arc<Responder>,
     bound: Bound,
     listeners: ListenerHandle,
     shutdown: Shutdown,
@@ -157,18 +157,18 @@ impl Running {
     }
 
     fn start_as(shape: Shape, options: Options) -> Running {
-        let service = Arc::new(Oracle::new());
+        let service = Arc::new(Responder::new());
         let shutdown = Shutdown::new();
         let (ready, readiness) = mpsc::channel();
-        let (oracle, until) = (Arc::clone(&service), shutdown.clone());
+        let (responder, until) = (Arc::clone(&service), shutdown.clone());
         let thread = std::thread::spawn(move || {
             let on_ready = |bound: &Bound, listeners| {
                 ready.send((bound.clone(), listeners)).expect("the test waits for it");
             };
             match shape {
-                Shape::PerCore => run(options, PerCore(oracle), until, on_ready),
-                Shape::Spread => run(options, Spread(oracle), until, on_ready),
-                Shape::PerConnection => run(options, PerConnection(oracle), until, on_ready),
+                Shape::PerCore => run(options, PerCore(responder), until, on_ready),
+                Shape::Spread => run(options, Spread(responder), until, on_ready),
+                Shape::PerConnection => run(options, PerConnection(responder), until, on_ready),
             }
         });
         let (bound, listeners) = readiness.recv().expect("the server becomes ready");
@@ -186,17 +186,18 @@ impl Running {
     }
 }
 
-/// A server that must fail to start.
-fn failure(options: Options, oracle: Oracle) -> ServerError {
-    let oracle = PerCore(Arc::new(oracle));
-    run(options, oracle, Shutdown::new(), |_, _| panic!("it is ready")).expect_err("it must fail")
+/// Starts a server that must fail, and returns its error.
+fn failure(options: Options, responder: Responder) -> ServerError {
+    let responder = PerCore(Arc::new(responder));
+    run(options, responder, Shutdown::new(), |_, _| panic!("it is ready"))
+        .expect_err("it must fail")
 }
 
 fn any_port() -> Options {
     Options { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))], ..Options::default() }
 }
 
-/// A path for a socket that no other test, and no other run, uses.
+/// Returns a socket path that no other test and no other run uses.
 fn socket_path(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("minikit-{name}-{}.sock", std::process::id()))
 }
@@ -285,7 +286,7 @@ fn a_panic_closes_one_connection_and_frees_its_permit() {
     }
 }
 
-/// Ten long connections: the kernel's hash would give a core anything from none to all of them.
+/// The kernel's hash could give all ten connections to one core.
 #[test]
 fn spread_gives_each_of_two_cores_half_of_ten_connections() {
     let server = Running::start_as(Shape::Spread, Options { threads: 2, ..any_port() });
@@ -294,7 +295,7 @@ fn spread_gives_each_of_two_cores_half_of_ten_connections() {
     let on_core_0 = cores.by_ref().filter(|core| core == "0").count();
     assert_eq!(on_core_0, 5);
 
-    // When the five of one core have closed, the next five go there.
+    // After the five connections of one core have closed, it gets the next five.
     clients.retain_mut(|it| it.ask("core").as_deref() == Some("0"));
     wait_until("five have left", || server.service.connections.current() == 5);
     for _ in 0..5 {
@@ -316,10 +317,10 @@ fn each_connection_has_a_named_thread() {
 
 #[test]
 fn a_core_that_panics_ends_the_server_with_an_error() {
-    let mut oracle = Oracle::new();
-    oracle.bad_core = Some(1);
+    let mut responder = Responder::new();
+    responder.bad_core = Some(1);
     let options = Options { threads: 3, ..any_port() };
-    let error = failure(options, oracle);
+    let error = failure(options, responder);
     assert!(matches!(&error, ServerError::Panicked(thread) if thread == "core-1"), "{error:?}");
 }
 
@@ -339,7 +340,7 @@ fn drains(shape: Shape) {
     let mut busy = server.connect();
     assert_eq!(busy.ask("stay").as_deref(), Some("stay"));
 
-    // The request comes from a client here, as the command SHUTDOWN would make it.
+    // A client requests the shutdown here, as with the command SHUTDOWN.
     let mut first = clients.remove(0);
     assert_eq!(first.ask("stop").as_deref(), Some("stop"));
     assert_eq!(first.line().as_deref(), Some("bye"), "{shape:?}");
@@ -348,7 +349,7 @@ fn drains(shape: Shape) {
         assert_eq!(client.line(), None);
     }
     let address = server.bound.tcp.expect("bound");
-    wait_until("nobody listens", || TcpStream::connect(address).is_err());
+    wait_until("the listener is closed", || TcpStream::connect(address).is_err());
     assert_eq!(busy.ask("still here").as_deref(), Some("still here"));
     assert!(!server.thread.is_finished(), "it waits for the last client");
 
@@ -360,7 +361,7 @@ fn drains(shape: Shape) {
 }
 
 #[test]
-fn connections_that_never_end_are_cut_and_it_is_a_good_end() {
+fn connections_that_never_end_are_cut_without_an_error() {
     for shape in SHAPES {
         let options = Options { drain_timeout: Duration::from_millis(1), threads: 1, ..any_port() };
         let server = Running::start_as(shape, options);
@@ -369,7 +370,7 @@ fn connections_that_never_end_are_cut_and_it_is_a_good_end() {
         let service = Arc::clone(&server.service);
         server.end();
         assert_eq!(client.line(), None, "{shape:?}");
-        // A thread of its own may need a moment longer than the server.
+        // The connection's thread may end a moment after the server.
         wait_until("the permit is free", || service.connections.current() == 0);
     }
 }
@@ -379,7 +380,7 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("any port");
     let listen = holder.local_addr().expect("bound");
     let options = Options { listen: vec![listen], threads: 2, ..Options::default() };
-    let text = failure(options, Oracle::new()).to_string();
+    let text = failure(options, Responder::new()).to_string();
     assert!(text.contains(&listen.to_string()), "{text}");
     assert!(text.contains("--listen") && text.contains("ss -ltnp"), "{text}");
 }
@@ -397,7 +398,7 @@ fn several_addresses_share_a_port() {
 }
 
 #[test]
-fn a_running_server_listens_elsewhere_and_keeps_its_clients() {
+fn changed_addresses_keep_open_connections() {
     let server = Running::start(Options { threads: 2, ..any_port() });
     let before = server.bound.tcp.expect("bound");
     let mut client = server.connect();
@@ -418,22 +419,22 @@ fn a_running_server_listens_elsewhere_and_keeps_its_clients() {
     server.end();
 }
 
-/// The danger of `SO_REUSEPORT`: a second server could join the first without either noticing.
+/// With `SO_REUSEPORT` alone a second server could share the port, and neither would notice.
 #[test]
 fn two_servers_never_share_a_port() {
     let server = Running::start(Options { threads: 2, ..any_port() });
     for threads in [1, 2] {
         let listen = server.bound.tcp.into_iter().collect();
         let options = Options { listen, threads, ..Options::default() };
-        let error = failure(options, Oracle::new());
+        let error = failure(options, Responder::new());
         assert!(matches!(error, ServerError::Listen { .. }), "{error:?}");
     }
     server.end();
 }
 
 #[test]
-fn without_any_address_there_is_no_server() {
-    let error = failure(Options::default(), Oracle::new());
+fn a_server_without_an_address_is_an_error() {
+    let error = failure(Options::default(), Responder::new());
     assert!(matches!(error, ServerError::NoAddress), "{error:?}");
 }
 
@@ -458,15 +459,15 @@ fn a_unix_socket_serves_beside_tcp_and_is_removed() {
 #[test]
 fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
     let path = socket_path("stale");
-    // A listener that is dropped leaves its file behind, like a process that was killed.
+    // A dropped listener leaves its file behind, as a killed process does.
     drop(UnixListener::bind(&path).expect("free"));
-    // A neighbouring test that starts a process holds a copy of the listener for a moment.
-    wait_until("nobody listens", || UnixStream::connect(&path).is_err());
+    // Another test that starts a process holds a copy of the listener for a moment.
+    wait_until("the listener is closed", || UnixStream::connect(&path).is_err());
     assert!(path.exists());
     let server = Running::start(on_unix(&path));
     assert_eq!(server.bound.to_string(), path.display().to_string());
 
-    let text = failure(on_unix(&path), Oracle::new()).to_string();
+    let text = failure(on_unix(&path), Responder::new()).to_string();
     assert!(text.contains("a running server answers there"), "{text}");
     let mut client = Client::new(UnixStream::connect(&path).expect("still there"));
     assert_eq!(client.ask("hello").as_deref(), Some("hello"));
@@ -474,10 +475,10 @@ fn a_dead_socket_file_is_replaced_and_a_live_one_is_not() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_kept() {
     let path = socket_path("file");
     fs::write(&path, "precious").expect("the temporary directory is writable");
-    let error = failure(on_unix(&path), Oracle::new());
+    let error = failure(on_unix(&path), Responder::new());
     assert!(matches!(error, ServerError::Unix { .. }), "{error:?}");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
     fs::remove_file(&path).expect("ours");

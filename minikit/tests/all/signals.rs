@@ -1,4 +1,4 @@
-//! Signals and exhaustion, from outside: the echo engine as a process.
+//! Signals and exhausted limits from outside: the echo engine as a process.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -26,9 +26,8 @@ fn drains_on(signal: Signal) {
         assert_eq!(client.line().as_deref(), Some("bye"), "everyone is told");
         assert_eq!(client.ask("more").as_deref(), Some("more"), "and may finish");
     }
-    // Each core closes its listener by itself, so the last may be open a moment longer than the
-    // first.
-    wait_until("nobody listens", || TcpStream::connect(&engine.address).is_err());
+    // Each core closes its own listener, so the last one may close a moment after the first.
+    wait_until("the listener is closed", || TcpStream::connect(&engine.address).is_err());
     drop(clients);
     let ready = format!("miniecho listening on {}\n", engine.address);
     let ended = engine.program.end();
@@ -49,14 +48,14 @@ fn ctrl_c_drains() {
 
 /// The client is in the middle of a line, so that no shape closes it by itself.
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn a_second_signal_exits_at_once() {
     for shape in ["per-core", "spread", "per-connection"] {
         let engine = echo(&["--drain-timeout", "3600", "--shape", shape]);
         let mut client = engine.connect();
         client.write_all(b"hel").expect("the server reads");
         client.read_exact(&mut [0; 3]).expect("the server echoes");
         engine.program.signal(Signal::TERM);
-        wait_until("nobody listens", || TcpStream::connect(&engine.address).is_err());
+        wait_until("the listener is closed", || TcpStream::connect(&engine.address).is_err());
         client.write_all(b"lo").expect("the server still reads");
 
         engine.program.signal(Signal::INT);
@@ -104,7 +103,7 @@ fn a_thousand_idle_connections_with_a_thread_each_fit_in_30_megabytes() {
 }
 
 #[test]
-fn a_client_that_stays_is_cut_when_the_time_is_over() {
+fn a_connection_that_stays_open_is_cut_after_the_drain_timeout() {
     let engine = echo(&["--drain-timeout", "0"]);
     let mut client = connect(&engine);
     assert_eq!(client.ask("hello").as_deref(), Some("hello"));
@@ -114,10 +113,10 @@ fn a_client_that_stays_is_cut_when_the_time_is_over() {
     assert!(ended.stderr.contains("cutting connections"), "{}", ended.stderr);
 }
 
-/// With 32 descriptors, 40 clients do not fit. The ones inside are served, and each that leaves
-/// makes room for one that waits.
+/// With 32 descriptors, 40 clients do not fit. Accepted clients are served, and each that closes
+/// frees a descriptor for one that waits.
 #[test]
-fn out_of_descriptors_is_a_pause_and_no_end() {
+fn out_of_descriptors_the_server_pauses_and_goes_on() {
     let limited = format!(
         "ulimit -n 32; exec {} serve --listen 127.0.0.1:0 --threads 1",
         echo_program().display()

@@ -20,10 +20,10 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::{TlsConnector, rustls::ClientConfig, rustls::RootCertStore};
 
-/// A key for rcgen, whose own need ring.
+/// A signing key for rcgen. Its own implementation needs ring.
 struct Key {
     signing: SigningKey<P256>,
-    /// The public key as rcgen puts it into a certificate: an uncompressed point.
+    /// The public key as an uncompressed point, as rcgen writes it into a certificate.
     point: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl rcgen::SigningKey for Key {
 fn write_pair(folder: &Scratch) -> CertificateDer<'static> {
     let key = Key::new();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a valid name");
-    // Without ring rcgen cannot derive one from the key.
+    // Without ring, rcgen cannot derive a key identifier from the key.
     params.serial_number = Some(1.into());
     let certificate = params.self_signed(&key).expect("the key signs");
     folder.file("chain.pem", &certificate.pem());
@@ -78,7 +78,7 @@ fn files(folder: &Scratch) -> (PathBuf, PathBuf) {
     (folder.path().join("chain.pem"), folder.path().join("key.pem"))
 }
 
-/// Echoes over TLS; SIGHUP would reload.
+/// Echoes over TLS, and reloads the certificate on SIGHUP.
 struct TlsEcho {
     tls: Tls,
     connections: Connections,
@@ -125,7 +125,7 @@ impl Service for TlsEcho {
 
 type ClientStream = TlsStream<tokio::net::TcpStream>;
 
-/// Connects and trusts only `certificate`.
+/// Connects a client that trusts only `certificate`.
 async fn connect(
     address: SocketAddr,
     certificate: &CertificateDer<'static>,

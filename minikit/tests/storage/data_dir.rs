@@ -62,8 +62,8 @@ fn permission_denied_names_the_path_and_what_to_check() {
     lock.disk().create("00.log").expect("an empty directory");
     let disk = lock.disk();
     drop(lock);
-    fs::set_permissions(path.join("00.log"), Permissions::from_mode(0)).expect("our own file");
-    fs::set_permissions(path.join("lock"), Permissions::from_mode(0)).expect("our own file");
+    fs::set_permissions(path.join("00.log"), Permissions::from_mode(0o000)).expect("our own file");
+    fs::set_permissions(path.join("lock"), Permissions::from_mode(0o000)).expect("our own file");
 
     // The administrator may open everything, so the attempt is made on a thread without
     // capabilities.
@@ -74,8 +74,8 @@ fn permission_denied_names_the_path_and_what_to_check() {
             CapabilitySets { effective: none, permitted: none, inheritable: none },
         )
         .expect("a thread may always drop its capabilities");
-        let file = disk.open("00.log").map(drop).expect_err("nobody may open it");
-        let lock = DataDir::lock(&path).map(drop).expect_err("nobody may open its lock");
+        let file = disk.open("00.log").map(drop).expect_err("mode 000");
+        let lock = DataDir::lock(&path).map(drop).expect_err("mode 000");
         [(file, path.join("00.log")), (lock, path.join("lock"))]
     };
     for (error, path) in std::thread::spawn(attempt).join().expect("no panic") {

@@ -157,7 +157,7 @@ fn dependencies(workspace: &Workspace) -> Vec<Finding> {
                 continue;
             };
 
-            // Tests may use any engine; the comparisons are for nobody.
+            // Tests may use any engine, but not the comparisons.
             let is_for_tests = section.contains("dev-dependencies");
             let is_listed = row.is_none_or(|(_, list)| list.split(' ').any(|it| it == other));
             if other == "comparisons" || !(is_listed || is_for_tests) {
