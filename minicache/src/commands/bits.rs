@@ -43,8 +43,7 @@ pub fn setbit(c: &mut Call) -> Answer {
     if grew || was != on {
         c.keyspace.changed(Events::STRING, "setbit", key);
     }
-    c.out.int(was.into());
-    Ok(())
+    c.out.answer_int(was.into())
 }
 
 /// `GETBIT key offset`
@@ -53,17 +52,13 @@ pub fn getbit(c: &mut Call) -> Answer {
     let mut scratch = ItoaBuf::new();
     let text = text(c.keyspace.string(c.key(1))?, &mut scratch);
     let on = text.get(offset / 8).is_some_and(|byte| byte & (0x80 >> (offset % 8)) != 0);
-    c.out.int(on.into());
-    Ok(())
+    c.out.answer_int(on.into())
 }
 
 /// `BITCOUNT key [start end [BYTE | BIT]]`
 pub fn bitcount(c: &mut Call) -> Answer {
     let mut scratch = ItoaBuf::new();
-    let Some(found) = c.keyspace.string(c.key(1))? else {
-        c.out.int(0);
-        return Ok(());
-    };
+    let Some(found) = c.keyspace.string(c.key(1))? else { return c.out.answer_int(0) };
     let text = found.as_bytes(&mut scratch);
     let args = c.args;
     let int = |at: usize| parse_i64(args.at(at)).ok_or(Error::NOT_AN_INTEGER);
@@ -79,8 +74,7 @@ pub fn bitcount(c: &mut Call) -> Answer {
         }
         _ => return Err(Error::SYNTAX),
     };
-    c.out.count(ones(text, bits));
-    Ok(())
+    c.out.answer_count(ones(text, bits))
 }
 
 /// `BITPOS key bit [start [end [BYTE | BIT]]]`
@@ -92,8 +86,7 @@ pub fn bitpos(c: &mut Call) -> Answer {
     };
     let mut scratch = ItoaBuf::new();
     let Some(found) = c.keyspace.string(c.key(1))? else {
-        c.out.int(if wanted { -1 } else { 0 });
-        return Ok(());
+        return c.out.answer_int(if wanted { -1 } else { 0 });
     };
     let text = found.as_bytes(&mut scratch);
     let args = c.args;
@@ -110,8 +103,7 @@ pub fn bitpos(c: &mut Call) -> Answer {
     // Behind a string are zeros without end, unless it was said where to stop.
     let open = args.len() < 5 && !bits.is_empty() && !wanted;
     let behind = if open { text.len() as i64 * 8 } else { -1 };
-    c.out.int(first(text, bits, wanted).map_or(behind, |at| at as i64));
-    Ok(())
+    c.out.answer_int(first(text, bits, wanted).map_or(behind, |at| at as i64))
 }
 
 /// `BITOP AND|OR|XOR|NOT destkey key [key ...]`

@@ -25,15 +25,13 @@ use crate::wire::reply::{Protocol, Reply};
 /// `HSET key field value [field value ...]`
 pub fn hset(c: &mut Call) -> Answer {
     let added = set_all(c)?;
-    c.out.count(added);
-    Ok(())
+    c.out.answer_count(added)
 }
 
 /// `HMSET key field value [field value ...]`
 pub fn hmset(c: &mut Call) -> Answer {
     set_all(c)?;
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// Sets the fields of the command line; returns how many are new.
@@ -62,8 +60,7 @@ pub fn hsetnx(c: &mut Call) -> Answer {
         hash.set(field, c.args.at(3), limits);
         c.keyspace.changed(Events::HASH, "hset", key);
     }
-    c.out.int(i64::from(absent));
-    Ok(())
+    c.out.answer_int(i64::from(absent))
 }
 
 /// `HDEL key field [field ...]`
@@ -85,8 +82,7 @@ pub fn hincrby(c: &mut Call) -> Answer {
     let sum = number.checked_add(increment).ok_or(Error::WOULD_OVERFLOW)?;
     hash.set(field, ItoaBuf::new().format(sum), limits);
     c.keyspace.changed(Events::HASH, "hincrby", key);
-    c.out.int(sum);
-    Ok(())
+    c.out.answer_int(sum)
 }
 
 /// `HINCRBYFLOAT key field increment`
@@ -133,22 +129,19 @@ pub fn hmget(c: &mut Call) -> Answer {
 /// `HLEN key`
 pub fn hlen(c: &mut Call) -> Answer {
     let hash = c.keyspace.get::<Hash>(c.key(1))?;
-    c.out.count(hash.map_or(0, Hash::len));
-    Ok(())
+    c.out.answer_count(hash.map_or(0, Hash::len))
 }
 
 /// `HSTRLEN key field`
 pub fn hstrlen(c: &mut Call) -> Answer {
     let hash = c.keyspace.get::<Hash>(c.key(1))?;
-    c.out.count(hash.map_or(0, |hash| hash.value_len(c.args.at(2))));
-    Ok(())
+    c.out.answer_count(hash.map_or(0, |hash| hash.value_len(c.args.at(2))))
 }
 
 /// `HEXISTS key field`
 pub fn hexists(c: &mut Call) -> Answer {
     let hash = c.keyspace.get::<Hash>(c.key(1))?;
-    c.out.int(i64::from(hash.is_some_and(|hash| hash.contains(c.args.at(2)))));
-    Ok(())
+    c.out.answer_int(i64::from(hash.is_some_and(|hash| hash.contains(c.args.at(2)))))
 }
 
 /// `HGETALL key`
@@ -177,27 +170,14 @@ fn each(c: &mut Call, part: for<'e> fn((Element<'e>, Element<'e>)) -> Element<'e
 
 /// `HSCAN key cursor [MATCH pattern] [COUNT count]`
 pub fn hscan(c: &mut Call) -> Answer {
-    let cursor = scan::cursor(c.arg(2))?;
-    let Some(hash) = c.keyspace.get::<Hash>(c.key(1))? else {
-        scan::nothing(c.out);
-        return Ok(());
-    };
-    let options = scan::Options::parse(c.args, 3, false)?;
-    let (start, mut found) = (c.out.mark(), 0);
-    let next = options.walk(cursor, |cursor| {
-        let mut looked_at = 0;
-        let next = hash.scan(cursor, |field, value| {
-            looked_at += 1;
-            if options.wants(field.as_bytes(&mut ItoaBuf::new())) {
-                c.out.element(field);
-                c.out.element(value);
-                found += 2;
+    scan::container(c, 2, |hash: &Hash, cursor, page| {
+        hash.scan(cursor, |field, value| {
+            if page.lists(field) {
+                page.out.element(field);
+                page.out.element(value);
             }
-        });
-        (next, looked_at)
-    });
-    scan::finish(c.out, start, next, found);
-    Ok(())
+        })
+    })
 }
 
 /// `HRANDFIELD key [count [WITHVALUES]]`
@@ -225,10 +205,7 @@ enum Parts {
 
 fn draw_fields(c: &mut Call, draw: Draw, parts: Parts) -> Answer {
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
-    let Some(hash) = c.keyspace.get::<Hash>(c.key(1))? else {
-        c.out.array(0);
-        return Ok(());
-    };
+    let Some(hash) = c.keyspace.get::<Hash>(c.key(1))? else { return c.out.answer_empty() };
     let flat = parts == Parts::Pairs && c.out.protocol == Protocol::Resp2;
     c.out.array(draw.len(hash.len()) * if flat { 2 } else { 1 });
     // Finding a place in a packed hash is a walk; it is walked once, not once for each draw.

@@ -41,8 +41,7 @@ variants! {
 /// `LLEN key`
 pub fn llen(c: &mut Call) -> Answer {
     let len = c.keyspace.get::<List>(c.key(1))?.map_or(0, List::len);
-    c.out.count(len);
-    Ok(())
+    c.out.answer_count(len)
 }
 
 /// `LINDEX key index`
@@ -58,10 +57,7 @@ pub fn lindex(c: &mut Call) -> Answer {
 /// `LRANGE key start stop`
 pub fn lrange(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
-    let Some(list) = c.keyspace.get::<List>(c.key(1))? else {
-        c.out.array(0);
-        return Ok(());
-    };
+    let Some(list) = c.keyspace.get::<List>(c.key(1))? else { return c.out.answer_empty() };
     let range = clamp(start, stop, list.len());
     c.out.array(range.len());
     list.range(range.start, range.len()).for_each(|element| c.out.element(element));
@@ -82,8 +78,7 @@ pub fn ltrim(c: &mut Call) -> Answer {
         let emptied = list.is_empty();
         shortened(c.keyspace, key, "ltrim", emptied);
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `LSET key index element`
@@ -95,8 +90,7 @@ pub fn lset(c: &mut Call) -> Answer {
         return Err(Error::INDEX_OUT_OF_RANGE);
     }
     c.keyspace.changed(Events::LIST, "lset", key);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `LINSERT key BEFORE|AFTER pivot element`
@@ -108,13 +102,9 @@ pub fn linsert(c: &mut Call) -> Answer {
     };
     let (key, tuning) = (c.key(1), c.keyspace.parts.tuning);
     let (pivot, element) = (c.arg(3), c.arg(4));
-    let Some(list) = c.keyspace.get_mut::<List>(key)? else {
-        c.out.int(0);
-        return Ok(());
-    };
+    let Some(list) = c.keyspace.get_mut::<List>(key)? else { return c.out.answer_int(0) };
     if !list.insert(pivot, side, element, &tuning.limits) {
-        c.out.int(-1);
-        return Ok(());
+        return c.out.answer_int(-1);
     }
     c.out.count(list.len());
     c.keyspace.changed(Events::LIST, "linsert", key);
@@ -124,17 +114,13 @@ pub fn linsert(c: &mut Call) -> Answer {
 /// `LREM key count element`
 pub fn lrem(c: &mut Call) -> Answer {
     let (key, count) = (c.key(1), c.int(2)?);
-    let Some(list) = c.keyspace.get_mut::<List>(key)? else {
-        c.out.int(0);
-        return Ok(());
-    };
+    let Some(list) = c.keyspace.get_mut::<List>(key)? else { return c.out.answer_int(0) };
     let removed = list.remove(count, c.args.at(3));
     let emptied = list.is_empty();
     if removed > 0 {
         shortened(c.keyspace, key, "lrem", emptied);
     }
-    c.out.count(removed);
-    Ok(())
+    c.out.answer_count(removed)
 }
 
 /// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`
@@ -169,14 +155,12 @@ fn push(c: &mut Call, end: End) -> Answer {
     elements.iter().for_each(|element| list.push(end, element, &tuning.limits));
     let len = list.len();
     pushed(c.keyspace, key, end);
-    c.out.count(len);
-    Ok(())
+    c.out.answer_count(len)
 }
 
 fn push_if_there(c: &mut Call, end: End) -> Answer {
     if c.keyspace.get_mut::<List>(c.key(1))?.is_none() {
-        c.out.int(0);
-        return Ok(());
+        return c.out.answer_int(0);
     }
     push(c, end)
 }
@@ -212,8 +196,7 @@ fn pop(c: &mut Call, end: End) -> Answer {
 fn transfer(c: &mut Call, from: End, to: End) -> Answer {
     let (source, destination, tuning) = (c.key(1), c.key(2), c.keyspace.parts.tuning);
     let Some(element) = c.keyspace.get_mut::<List>(source)?.and_then(|list| list.peek(from)) else {
-        c.out.null();
-        return Ok(());
+        return c.out.answer_null();
     };
     let element = element.to_vec();
     c.keyspace.get_or_create::<List>(destination)?.push(to, &element, &tuning.limits);

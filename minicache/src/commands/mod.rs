@@ -178,10 +178,7 @@ pub fn remove_named<T: Container>(
     mut remove: impl FnMut(&mut T, &[u8]) -> bool,
 ) -> Answer {
     let key = c.key(1);
-    let Some(container) = c.keyspace.get_mut::<T>(key)? else {
-        c.out.int(0);
-        return Ok(());
-    };
+    let Some(container) = c.keyspace.get_mut::<T>(key)? else { return c.out.answer_int(0) };
     let removed = c.args.from(2).iter().filter(|name| remove(container, name)).count();
     let emptied = container.is_empty();
     if removed > 0 {
@@ -190,8 +187,7 @@ pub fn remove_named<T: Container>(
     if emptied {
         c.keyspace.remove_if_empty::<T>(key);
     }
-    c.out.count(removed);
-    Ok(())
+    c.out.answer_count(removed)
 }
 
 /// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a

@@ -102,8 +102,7 @@ fn send(c: &mut Call, scope: Scope) -> Answer {
     if !c.session.subscriptions.is_empty() {
         receive(c);
     }
-    c.out.count(reached);
-    Ok(())
+    c.out.answer_count(reached)
 }
 
 fn names(c: &mut Call, scope: Scope) -> Answer {
@@ -132,8 +131,7 @@ fn counts(c: &mut Call, scope: Scope) -> Answer {
 
 /// `PUBSUB NUMPAT`
 pub fn pubsub_numpat(c: &mut Call) -> Answer {
-    c.out.count(c.cache.registry.pubsub.lock().count(Scope::Pattern));
-    Ok(())
+    c.out.answer_count(c.cache.registry.pubsub.lock().count(Scope::Pattern))
 }
 
 #[cfg(test)]

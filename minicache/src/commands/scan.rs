@@ -11,9 +11,12 @@
 //! stays is never missed ([`table`](crate::engine::store::table)).
 //! The counterpart in Redis is `scanGenericCommand` in `db.c`.
 
-use crate::engine::error::Error;
+use super::Call;
+use crate::engine::error::{Answer, Error};
 use crate::engine::glob;
-use crate::format::number::parse_i64;
+use crate::engine::object::Container;
+use crate::format::listpack::Element;
+use crate::format::number::{ItoaBuf, parse_i64};
 use crate::wire::reply::{Mark, Reply};
 use crate::wire::request::Args;
 
@@ -90,6 +93,51 @@ impl<'a> Options<'a> {
     }
 }
 
+/// `HSCAN`, `SSCAN` and `ZSCAN`: `key cursor [MATCH pattern] [COUNT count]`. `step` walks one bucket
+/// of the container and returns the next cursor. It asks the [`Page`] about the name of each element
+/// and writes the element, in `parts` parts, if that says so.
+pub fn container<T: Container>(
+    c: &mut Call,
+    parts: usize,
+    step: impl Fn(&T, u64, &mut Page) -> u64,
+) -> Answer {
+    let cursor = cursor(c.arg(2))?;
+    let Some(container) = c.keyspace.get::<T>(c.key(1))? else {
+        let mark = c.out.mark();
+        finish(c.out, mark, 0, 0);
+        return Ok(());
+    };
+    let options = Options::parse(c.args, 3, false)?;
+    let (start, mut listed) = (c.out.mark(), 0);
+    let next = options.walk(cursor, |cursor| {
+        let mut page = Page { out: c.out, options: &options, looked_at: 0, listed: 0 };
+        let next = step(container, cursor, &mut page);
+        listed += page.listed;
+        (next, page.looked_at)
+    });
+    finish(c.out, start, next, parts * listed);
+    Ok(())
+}
+
+/// The elements of one bucket on their way to the reply.
+pub struct Page<'p> {
+    /// Where they are written.
+    pub out: &'p mut Reply,
+    options: &'p Options<'p>,
+    looked_at: usize,
+    listed: usize,
+}
+
+impl Page<'_> {
+    /// Counts an element; returns true if its name matches, and it is to be written.
+    pub fn lists(&mut self, name: Element) -> bool {
+        let wanted = self.options.wants(name.as_bytes(&mut ItoaBuf::new()));
+        self.looked_at += 1;
+        self.listed += usize::from(wanted);
+        wanted
+    }
+}
+
 /// Puts the cursor and the header of the elements in front of the elements.
 pub fn finish(out: &mut Reply, elements: Mark, cursor: u64, count: usize) {
     out.insert_at(elements, |out| {
@@ -97,12 +145,6 @@ pub fn finish(out: &mut Reply, elements: Mark, cursor: u64, count: usize) {
         out.bulk_int(cursor as i64);
         out.array(count);
     });
-}
-
-/// The reply where there is no key.
-pub fn nothing(out: &mut Reply) {
-    let mark = out.mark();
-    finish(out, mark, 0, 0);
 }
 
 #[cfg(test)]

@@ -21,7 +21,6 @@ use super::{Call, remove_named, scan};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::values::set::Set;
-use crate::format::number::ItoaBuf;
 
 /// `SADD key member [member ...]`
 pub fn sadd(c: &mut Call) -> Answer {
@@ -31,8 +30,7 @@ pub fn sadd(c: &mut Call) -> Answer {
     if added > 0 {
         c.keyspace.changed(Events::SET, "sadd", key);
     }
-    c.out.count(added);
-    Ok(())
+    c.out.answer_count(added)
 }
 
 /// `SREM key member [member ...]`
@@ -43,8 +41,7 @@ pub fn srem(c: &mut Call) -> Answer {
 /// `SMOVE source destination member`
 pub fn smove(c: &mut Call) -> Answer {
     let moved = move_member(c)?;
-    c.out.int(i64::from(moved));
-    Ok(())
+    c.out.answer_int(i64::from(moved))
 }
 
 fn move_member(c: &mut Call) -> Result<bool, Error> {
@@ -70,8 +67,7 @@ fn move_member(c: &mut Call) -> Result<bool, Error> {
 /// `SISMEMBER key member`
 pub fn sismember(c: &mut Call) -> Answer {
     let set = c.keyspace.get::<Set>(c.key(1))?;
-    c.out.int(i64::from(set.is_some_and(|set| set.contains(c.args.at(2)))));
-    Ok(())
+    c.out.answer_int(i64::from(set.is_some_and(|set| set.contains(c.args.at(2)))))
 }
 
 /// `SMISMEMBER key member [member ...]`
@@ -88,8 +84,7 @@ pub fn smismember(c: &mut Call) -> Answer {
 /// `SCARD key`
 pub fn scard(c: &mut Call) -> Answer {
     let set = c.keyspace.get::<Set>(c.key(1))?;
-    c.out.count(set.map_or(0, Set::len));
-    Ok(())
+    c.out.answer_count(set.map_or(0, Set::len))
 }
 
 /// `SMEMBERS key`
@@ -102,26 +97,13 @@ pub fn smembers(c: &mut Call) -> Answer {
 
 /// `SSCAN key cursor [MATCH pattern] [COUNT count]`
 pub fn sscan(c: &mut Call) -> Answer {
-    let cursor = scan::cursor(c.arg(2))?;
-    let Some(set) = c.keyspace.get::<Set>(c.key(1))? else {
-        scan::nothing(c.out);
-        return Ok(());
-    };
-    let options = scan::Options::parse(c.args, 3, false)?;
-    let (start, mut found) = (c.out.mark(), 0);
-    let next = options.walk(cursor, |cursor| {
-        let mut looked_at = 0;
-        let next = set.scan(cursor, |member| {
-            looked_at += 1;
-            if options.wants(member.as_bytes(&mut ItoaBuf::new())) {
-                c.out.element(member);
-                found += 1;
+    scan::container(c, 1, |set: &Set, cursor, page| {
+        set.scan(cursor, |member| {
+            if page.lists(member) {
+                page.out.element(member);
             }
-        });
-        (next, looked_at)
-    });
-    scan::finish(c.out, start, next, found);
-    Ok(())
+        })
+    })
 }
 
 #[cfg(test)]

@@ -44,8 +44,7 @@ pub fn set(c: &mut Call) -> Answer {
     }
     let key = c.key(1);
     store(c.keyspace, key, c.args.at(2), None);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `SETNX key value`
@@ -55,8 +54,7 @@ pub fn setnx(c: &mut Call) -> Answer {
     if fresh {
         store(c.keyspace, key, c.args.at(2), None);
     }
-    c.out.int(fresh.into());
-    Ok(())
+    c.out.answer_int(fresh.into())
 }
 
 /// `SETEX key seconds value`
@@ -64,8 +62,7 @@ pub fn setex(c: &mut Call) -> Answer {
     let deadline = Term::In(Unit::Seconds, 2).deadline(c)?;
     let key = c.key(1);
     store_until(c.keyspace, key, c.args.at(3), deadline);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `PSETEX key milliseconds value`
@@ -73,8 +70,7 @@ pub fn psetex(c: &mut Call) -> Answer {
     let deadline = Term::In(Unit::Milliseconds, 2).deadline(c)?;
     let key = c.key(1);
     store_until(c.keyspace, key, c.args.at(3), deadline);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `GETSET key value`
@@ -97,10 +93,7 @@ pub fn getex(c: &mut Call) -> Answer {
     let (key, now_ms) = (c.key(1), c.keyspace.now.ms);
     let term = Options::of_getex(c)?.term;
     let deadline = term.map_or(Ok(None), |term| term.deadline(c));
-    let Some(text) = c.keyspace.string(key)? else {
-        c.out.null();
-        return Ok(());
-    };
+    let Some(text) = c.keyspace.string(key)? else { return c.out.answer_null() };
     let deadline = deadline?;
     c.out.string(text);
     match term {
@@ -131,8 +124,7 @@ pub fn mget(c: &mut Call) -> Answer {
 pub fn mset(c: &mut Call) -> Answer {
     check_pairs(c)?;
     store_pairs(c);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `MSETNX key value [key value ...]`
@@ -142,15 +134,13 @@ pub fn msetnx(c: &mut Call) -> Answer {
     if fresh {
         store_pairs(c);
     }
-    c.out.int(fresh.into());
-    Ok(())
+    c.out.answer_int(fresh.into())
 }
 
 /// `STRLEN key`
 pub fn strlen(c: &mut Call) -> Answer {
     let len = c.keyspace.string(c.key(1))?.map_or(0, Str::text_len);
-    c.out.count(len);
-    Ok(())
+    c.out.answer_count(len)
 }
 
 /// `APPEND key value`
@@ -169,8 +159,7 @@ pub fn append(c: &mut Call) -> Answer {
         }
     };
     c.keyspace.changed(Events::STRING, "append", key);
-    c.out.count(len);
-    Ok(())
+    c.out.answer_count(len)
 }
 
 /// `GETRANGE key start end`
@@ -200,8 +189,7 @@ pub fn setrange(c: &mut Call) -> Answer {
     let (key, value) = (c.key(1), c.arg(3));
     let len = c.keyspace.string_to_write(key)?.map_or(0, Str::text_len);
     if value.is_empty() {
-        c.out.count(len);
-        return Ok(());
+        return c.out.answer_count(len);
     }
     let end = check_length(c, offset, value.len())?;
     let text = c.keyspace.text_mut(key)?;

@@ -35,8 +35,7 @@ pub fn multi(c: &mut Call) -> Answer {
         return Err(Error::new("ERR MULTI calls can not be nested"));
     }
     c.session.transaction = Some(Transaction::default());
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `EXEC` where there is nothing to execute; in a transaction it never comes here, but to
@@ -51,8 +50,7 @@ pub fn discard(c: &mut Call) -> Answer {
         return Err(Error::new("ERR DISCARD without MULTI"));
     }
     forget(c.keyspace, c.session);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `WATCH key [key ...]`
@@ -67,15 +65,13 @@ pub fn watch(c: &mut Call) -> Answer {
             c.session.watched_bytes += WORD_BYTES + key.len();
         }
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `UNWATCH`
 pub fn unwatch(c: &mut Call) -> Answer {
     unwatch_all(c.keyspace, c.session);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// Ends all watches of a session; whether every watched key is still as it was.

@@ -16,6 +16,7 @@
 //!
 //! Counterpart in Redis: `addReply*` in `networking.c`, which keeps a buffer and a list of blocks.
 
+use crate::engine::error::Answer;
 use crate::engine::object::Str;
 use crate::format::listpack::Element;
 use crate::format::number::{DtoaBuf, ItoaBuf};
@@ -172,6 +173,36 @@ impl Reply {
     /// The header of a set of `count` members.
     pub fn set(&mut self, count: usize) {
         self.header(if self.resp3() { b'~' } else { b'*' }, count as i64);
+    }
+
+    /// [`ok`](Self::ok), as the last step of a handler. So are the next four.
+    pub fn answer_ok(&mut self) -> Answer {
+        self.ok();
+        Ok(())
+    }
+
+    /// [`int`](Self::int).
+    pub fn answer_int(&mut self, number: i64) -> Answer {
+        self.int(number);
+        Ok(())
+    }
+
+    /// [`count`](Self::count).
+    pub fn answer_count(&mut self, count: usize) -> Answer {
+        self.count(count);
+        Ok(())
+    }
+
+    /// [`null`](Self::null).
+    pub fn answer_null(&mut self) -> Answer {
+        self.null();
+        Ok(())
+    }
+
+    /// An array without parts.
+    pub fn answer_empty(&mut self) -> Answer {
+        self.array(0);
+        Ok(())
     }
 
     /// The header of a push message of `count` parts.

@@ -116,7 +116,7 @@ fn single(word: &'static str) -> Argument {
     if is_token(word) {
         return Argument { token: word, ..plain(&word.to_lowercase(), ArgumentKind::Token) };
     }
-    let known = TYPES.iter().find(|(_, names)| names.contains(&word));
+    let known = TYPES.iter().find(|(_, names)| names.split(' ').any(|name| name == word));
     plain(word, ArgumentKind::Value(known.map_or("string", |(kind, _)| kind)))
 }
 
@@ -130,40 +130,16 @@ fn is_token(word: &str) -> bool {
 }
 
 /// Names and the types they stand for; all other names are `string`.
-const TYPES: [(&str, &[&str]); 5] = [
-    ("key", &["key", "source", "destination", "destkey", "newkey", "key1", "key2", "dst", "src"]),
-    ("pattern", &["pattern"]),
-    ("unix-time", &["unix-time-seconds", "unix-time-milliseconds"]),
-    ("double", &["score", "timeout", "weight"]),
+const TYPES: [(&str, &str); 5] = [
+    ("key", "key source destination destkey newkey key1 key2 dst src"),
+    ("pattern", "pattern"),
+    ("unix-time", "unix-time-seconds unix-time-milliseconds"),
+    ("double", "score timeout weight"),
     (
         "integer",
-        &[
-            "bit",
-            "client-id",
-            "count",
-            "cursor",
-            "db",
-            "decrement",
-            "destination-db",
-            "end",
-            "increment",
-            "index",
-            "index1",
-            "index2",
-            "len",
-            "limit",
-            "milliseconds",
-            "num-matches",
-            "numkeys",
-            "numreplicas",
-            "offset",
-            "protover",
-            "rank",
-            "seconds",
-            "start",
-            "stop",
-            "version",
-        ],
+        "bit client-id count cursor db decrement destination-db end increment index index1 index2 \
+         len limit milliseconds num-matches numkeys numreplicas offset protover rank seconds start \
+         stop version",
     ),
 ];
 

@@ -19,8 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `CLIENT ID`
 pub fn client_id(c: &mut Call) -> Answer {
-    c.out.int(c.session.client.id as i64);
-    Ok(())
+    c.out.answer_int(c.session.client.id as i64)
 }
 
 /// `CLIENT GETNAME`
@@ -37,8 +36,7 @@ pub fn client_getname(c: &mut Call) -> Answer {
 /// `CLIENT SETNAME connection-name`
 pub fn client_setname(c: &mut Call) -> Answer {
     set_name(c, c.arg(2))?;
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// Names a connection; an empty name takes the name away.
@@ -70,8 +68,7 @@ pub fn client_setinfo(c: &mut Call) -> Answer {
         return Err(Error::text(format!("ERR Unrecognized option '{}'", shown(name, 128))));
     }
     drop(about);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 fn is_printable(name: &[u8]) -> bool {
@@ -322,8 +319,7 @@ pub fn client_no_evict(c: &mut Call) -> Answer {
         return Err(Error::SYNTAX);
     }
     c.session.client.figures.no_evict.store(protect, Ordering::Relaxed);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `CLIENT PAUSE timeout [WRITE | ALL]`
@@ -343,13 +339,11 @@ pub fn client_pause(c: &mut Call) -> Answer {
     // Redis lets too large a number overflow, and then the time is past.
     let until = c.keyspace.now.ms.wrapping_add(ms);
     c.cache.registry.pause.begin(until, writes_only);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `CLIENT UNPAUSE`
 pub fn client_unpause(c: &mut Call) -> Answer {
     c.cache.registry.pause.end();
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }

@@ -57,8 +57,7 @@ pub fn select(c: &mut Call) -> Answer {
         ));
     }
     c.session.db = database(c, index)?;
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// A database number, where there is such a database.
@@ -113,8 +112,7 @@ pub fn auth(c: &mut Call) -> Answer {
         3 => log_in(c, c.arg(1), c.arg(2))?,
         _ => return Err(Error::SYNTAX),
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// Lets a client in that knows the password; any will do where there is none.

@@ -44,8 +44,7 @@ pub fn client_tracking(c: &mut Call) -> Answer {
     } else {
         return Err(Error::SYNTAX);
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 impl<'a> Options<'a> {
@@ -175,15 +174,13 @@ pub fn client_caching(c: &mut Call) -> Answer {
         return Err(Error::SYNTAX);
     }
     c.session.caching = true;
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `CLIENT GETREDIR`: 0 where nobody is told instead, -1 where nothing is tracked.
 pub fn client_getredir(c: &mut Call) -> Answer {
     let redirect = c.cache.registry.tracking.inspect(c.session.client.id, redirect_id);
-    c.out.int(redirect.unwrap_or(-1));
-    Ok(())
+    c.out.answer_int(redirect.unwrap_or(-1))
 }
 
 /// The id of the client that is told instead of another, or 0.

@@ -57,8 +57,7 @@ pub fn persist(c: &mut Call) -> Answer {
         c.keyspace.set_deadline(key, None);
         c.keyspace.changed(Events::GENERIC, "persist", key);
     }
-    c.out.int(i64::from(mortal));
-    Ok(())
+    c.out.answer_int(i64::from(mortal))
 }
 
 /// Sets the deadline to argument 2, in units of `unit_ms`, counted from `base_ms`.
@@ -80,8 +79,7 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
         c.keyspace.set_deadline(key, Some(deadline));
         c.keyspace.changed(Events::GENERIC, "expire", key);
     }
-    c.out.int(i64::from(met));
-    Ok(())
+    c.out.answer_int(i64::from(met))
 }
 
 /// Shows the deadline in units of `unit_ms`, rounded, counted from `base_ms`; -1 where there is
@@ -97,8 +95,7 @@ fn show_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
             ms.saturating_add(unit_ms / 2) / unit_ms
         }
     };
-    c.out.int(left_ms);
-    Ok(())
+    c.out.answer_int(left_ms)
 }
 
 /// What the deadline a key has must be like.

@@ -39,8 +39,7 @@ pub fn object_freq(c: &mut Call) -> Answer {
          that when switching between policies at runtime LRU and LFU data will take some time to \
          adjust.",
     ))?;
-    c.out.int(i64::from(lfu.frequency(bits, c.keyspace.now.ms)));
-    Ok(())
+    c.out.answer_int(i64::from(lfu.frequency(bits, c.keyspace.now.ms)))
 }
 
 /// `OBJECT IDLETIME key`
@@ -53,8 +52,7 @@ pub fn object_idletime(c: &mut Call) -> Answer {
              adjust.",
         ));
     }
-    c.out.count((Lru::idle_ms(bits, c.keyspace.now.ms) / 1000) as usize);
-    Ok(())
+    c.out.answer_count((Lru::idle_ms(bits, c.keyspace.now.ms) / 1000) as usize)
 }
 
 /// `OBJECT REFCOUNT key`

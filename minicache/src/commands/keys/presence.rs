@@ -35,8 +35,7 @@ fn delete(c: &mut Call, lazily: bool) -> Answer {
             removed += 1;
         }
     }
-    c.out.count(removed);
-    Ok(())
+    c.out.answer_count(removed)
 }
 
 /// `EXISTS key [key ...]`
@@ -51,8 +50,7 @@ pub fn exists(c: &mut Call) -> Answer {
 /// `TOUCH key [key ...]`
 pub fn touch(c: &mut Call) -> Answer {
     let keys = (1..c.args.len()).map(|index| c.key(index)).collect::<Vec<_>>();
-    c.out.count(keys.into_iter().filter(|key| c.keyspace.read(*key).is_some()).count());
-    Ok(())
+    c.out.answer_count(keys.into_iter().filter(|key| c.keyspace.read(*key).is_some()).count())
 }
 
 /// `TYPE key`
@@ -69,6 +67,5 @@ pub fn wait(c: &mut Call) -> Answer {
     if timeout < 0 {
         return Err(Error::new("ERR timeout is negative"));
     }
-    c.out.int(0);
-    Ok(())
+    c.out.answer_int(0)
 }

@@ -22,15 +22,13 @@ const SAME_OBJECT: Error = Error::new("ERR source and destination objects are th
 /// `RENAME key newkey`
 pub fn rename(c: &mut Call) -> Answer {
     rename_unless(c, false)?;
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `RENAMENX key newkey`
 pub fn renamenx(c: &mut Call) -> Answer {
     let renamed = rename_unless(c, true)?;
-    c.out.int(i64::from(renamed));
-    Ok(())
+    c.out.answer_int(i64::from(renamed))
 }
 
 /// `MOVE key db`
@@ -73,8 +71,7 @@ pub fn copy(c: &mut Call) -> Answer {
         Some(copy) => c.keyspace.within(there, |keyspace| settle(keyspace, to, copy, replace)),
         None => false,
     };
-    c.out.int(i64::from(copied));
-    Ok(())
+    c.out.answer_int(i64::from(copied))
 }
 
 /// Renames a key, or does not where another would be replaced and must not; whether it did.

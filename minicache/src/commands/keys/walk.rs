@@ -79,8 +79,7 @@ pub fn randomkey(c: &mut Call) -> Answer {
             return Ok(());
         }
     }
-    c.out.null();
-    Ok(())
+    c.out.answer_null()
 }
 
 /// Shows the keys of one bucket of the shard that a cursor names; returns the cursor behind them.

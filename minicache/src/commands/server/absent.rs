@@ -54,8 +54,7 @@ fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
         3 => return Err(not_an_option),
         _ => return Err(c.wrong_subcommand()),
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `SCRIPT EXISTS sha1 …`
@@ -82,8 +81,7 @@ pub fn function_list(c: &mut Call) -> Answer {
             }
         };
     }
-    c.out.array(0);
-    Ok(())
+    c.out.answer_empty()
 }
 
 /// `ACL USERS`
@@ -95,15 +93,13 @@ pub fn acl_users(c: &mut Call) -> Answer {
 
 /// `MODULE LIST`
 pub fn module_list(c: &mut Call) -> Answer {
-    c.out.array(0);
-    Ok(())
+    c.out.answer_empty()
 }
 
 /// `REPLICAOF host port`, and `REPLICAOF NO ONE`, which is how things are.
 pub fn replicaof(c: &mut Call) -> Answer {
     if c.is(1, "no") && c.is(2, "one") {
-        c.out.ok();
-        return Ok(());
+        return c.out.answer_ok();
     }
     Err(Error::new("ERR this server cannot be a replica: it has no replication"))
 }

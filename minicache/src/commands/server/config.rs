@@ -52,8 +52,7 @@ pub fn config_set(c: &mut Call) -> Answer {
                 c.session.publish_figures();
                 c.cache.registry.clients.evict(limit);
             }
-            c.out.ok();
-            Ok(())
+            c.out.answer_ok()
         }
         Err(error) => Err(Error::text(shown(&error.reply(), usize::MAX))),
     }
@@ -68,8 +67,7 @@ pub fn config_resetstat(c: &mut Call) -> Answer {
     c.cache.stats.totals.reset();
     c.cache.shards.lazy_free.reset();
     c.cache.registry.clients.evicted.store(0, Ordering::Relaxed);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `CONFIG REWRITE`
@@ -83,6 +81,5 @@ pub fn config_rewrite(c: &mut Call) -> Answer {
         let failed = |why| Error::text(format!("ERR Rewriting config file: {why}"));
         host.rewrite(path, &mut edit).map_err(failed)?;
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }

@@ -44,8 +44,7 @@ pub fn debug(c: &mut Call) -> Answer {
 }
 
 fn ok(c: &mut Call) -> Answer {
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// Sleeps with every lock held, so that no other client is served: this is its purpose.

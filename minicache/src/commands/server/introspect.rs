@@ -21,8 +21,7 @@ pub fn command(c: &mut Call) -> Answer {
 
 /// `COMMAND COUNT`
 pub fn command_count(c: &mut Call) -> Answer {
-    c.out.count(catalogue::iter().count());
-    Ok(())
+    c.out.answer_count(catalogue::iter().count())
 }
 
 /// `COMMAND INFO [name …]`

@@ -11,8 +11,7 @@ use crate::format::number::parse_i64;
 /// `DBSIZE`
 pub fn dbsize(c: &mut Call) -> Answer {
     let db = c.keyspace.db;
-    c.out.count(c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum());
-    Ok(())
+    c.out.answer_count(c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum())
 }
 
 /// `FLUSHDB [ASYNC | SYNC]`
@@ -21,8 +20,7 @@ pub fn flushdb(c: &mut Call) -> Answer {
     let (db, now_ms) = (c.keyspace.db, c.keyspace.now.ms);
     c.keyspace.touch_database(db, None);
     flush(c, lazily, |shard| shard.clear(db, now_ms));
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `FLUSHALL [ASYNC | SYNC]`
@@ -35,8 +33,7 @@ pub fn flushall(c: &mut Call) -> Answer {
     if c.settings.saves {
         c.cache.stats.note_save(c.keyspace.now.ms);
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// Whether what is flushed is freed later.

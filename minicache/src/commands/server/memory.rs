@@ -73,8 +73,7 @@ pub fn memory_malloc_stats(c: &mut Call) -> Answer {
 /// `MEMORY PURGE`
 pub fn memory_purge(c: &mut Call) -> Answer {
     crate::raw::give_back();
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 #[cfg(test)]

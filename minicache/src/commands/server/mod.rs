@@ -77,22 +77,19 @@ pub fn role(c: &mut Call) -> Answer {
     c.out.array(3);
     c.out.text("master");
     c.out.int(0);
-    c.out.array(0);
-    Ok(())
+    c.out.answer_empty()
 }
 
 /// `LASTSAVE`
 pub fn lastsave(c: &mut Call) -> Answer {
-    c.out.int(c.cache.stats.last_save_s());
-    Ok(())
+    c.out.answer_int(c.cache.stats.last_save_s())
 }
 
 /// `SAVE`
 pub fn save(c: &mut Call) -> Answer {
     c.cache.stats.saves.count.fetch_add(1, Ordering::Relaxed);
     c.cache.stats.note_save(c.keyspace.now.ms);
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `BGSAVE [SCHEDULE]`
@@ -136,8 +133,7 @@ pub fn monitor(c: &mut Call) -> Answer {
         c.session.monitor = true;
         c.cache.registry.monitors.add(&c.session.client);
     }
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `LOLWUT [VERSION version]`

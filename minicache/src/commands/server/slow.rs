@@ -37,15 +37,13 @@ pub fn slowlog_get(c: &mut Call) -> Answer {
 
 /// `SLOWLOG LEN`
 pub fn slowlog_len(c: &mut Call) -> Answer {
-    c.out.count(c.cache.stats.slow_log.len());
-    Ok(())
+    c.out.answer_count(c.cache.stats.slow_log.len())
 }
 
 /// `SLOWLOG RESET`
 pub fn slowlog_reset(c: &mut Call) -> Answer {
     c.cache.stats.slow_log.clear();
-    c.out.ok();
-    Ok(())
+    c.out.answer_ok()
 }
 
 /// `LATENCY DOCTOR`
@@ -120,8 +118,7 @@ pub fn latency_latest(c: &mut Call) -> Answer {
 /// `LATENCY RESET [event …]`
 pub fn latency_reset(c: &mut Call) -> Answer {
     let events: Vec<&[u8]> = c.args.from(2).iter().collect();
-    c.out.count(c.cache.stats.latency.reset(&events));
-    Ok(())
+    c.out.answer_count(c.cache.stats.latency.reset(&events))
 }
 
 /// `LATENCY HISTOGRAM [command …]`: of quick commands a sample is timed, and the numbers are those

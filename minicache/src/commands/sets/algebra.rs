@@ -48,8 +48,7 @@ pub fn sintercard(c: &mut Call) -> Answer {
         found += 1;
         found != limit
     });
-    c.out.count(found);
-    Ok(())
+    c.out.answer_count(found)
 }
 
 /// How many keys `SINTERCARD` has, and its limit, 0 meaning none.
@@ -131,8 +130,7 @@ fn store(c: &mut Call, event: &str, result: Set) -> Answer {
     } else if c.keyspace.remove(key) {
         c.keyspace.changed(Events::GENERIC, "del", key);
     }
-    c.out.count(len);
-    Ok(())
+    c.out.answer_count(len)
 }
 
 /// The sets under keys, and `None` where there is no key.

@@ -88,10 +88,7 @@ fn show_one(c: &mut Call) -> Answer {
 fn show_many(c: &mut Call) -> Answer {
     let draw = Draw::parse(c.arg(2))?;
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
-    let Some(set) = c.keyspace.get::<Set>(c.key(1))? else {
-        c.out.array(0);
-        return Ok(());
-    };
+    let Some(set) = c.keyspace.get::<Set>(c.key(1))? else { return c.out.answer_empty() };
     c.out.array(draw.len(set.len()));
     let whole = draw.all(set.len(), &mut rng, |place| {
         set.nth(place).into_iter().for_each(|member| c.out.element(member));

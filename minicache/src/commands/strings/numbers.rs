@@ -65,6 +65,5 @@ fn add(c: &mut Call, by: i64) -> Answer {
     let sum = present.checked_add(by).ok_or(overflow)?;
     c.keyspace.set_int(key, sum);
     c.keyspace.changed(Events::STRING, "incrby", key);
-    c.out.int(sum);
-    Ok(())
+    c.out.answer_int(sum)
 }

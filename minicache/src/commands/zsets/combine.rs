@@ -47,8 +47,7 @@ pub fn zintercard(c: &mut Call) -> Answer {
         count += 1;
         if count == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    c.out.count(count);
-    Ok(())
+    c.out.answer_count(count)
 }
 
 fn list(c: &mut Call, operation: Operation) -> Answer {

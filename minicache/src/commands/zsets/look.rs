@@ -14,14 +14,13 @@ use crate::commands::handlers::variants;
 use crate::commands::{Call, scan};
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::zset::ZSet;
-use crate::format::number::{DtoaBuf, ItoaBuf};
+use crate::format::number::DtoaBuf;
 use crate::wire::reply::Reply;
 
 /// `ZCARD key`
 pub fn zcard(c: &mut Call) -> Answer {
     let zset = c.keyspace.get::<ZSet>(c.key(1))?;
-    c.out.count(zset.map_or(0, ZSet::len));
-    Ok(())
+    c.out.answer_count(zset.map_or(0, ZSet::len))
 }
 
 /// `ZSCORE key member`
@@ -65,27 +64,14 @@ pub fn zrandmember(c: &mut Call) -> Answer {
 
 /// `ZSCAN key cursor [MATCH pattern] [COUNT count]`
 pub fn zscan(c: &mut Call) -> Answer {
-    let cursor = scan::cursor(c.arg(2))?;
-    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else {
-        scan::nothing(c.out);
-        return Ok(());
-    };
-    let options = scan::Options::parse(c.args, 3, false)?;
-    let (start, mut listed) = (c.out.mark(), 0);
-    let cursor = options.walk(cursor, |cursor| {
-        let mut members = 0;
-        let next = zset.scan(cursor, |member, score| {
-            members += 1;
-            if options.wants(member.as_bytes(&mut ItoaBuf::new())) {
-                listed += 2;
-                c.out.element(member);
-                scanned_score(c.out, zset, score);
+    scan::container(c, 2, |zset: &ZSet, cursor, page| {
+        zset.scan(cursor, |member, score| {
+            if page.lists(member) {
+                page.out.element(member);
+                scanned_score(page.out, zset, score);
             }
-        });
-        (next, members)
-    });
-    scan::finish(c.out, start, cursor, listed);
-    Ok(())
+        })
+    })
 }
 
 /// A score as `ZSCAN` shows it: packed ones that are whole are integers, without an exponent
@@ -119,10 +105,7 @@ fn score_or_null(out: &mut Reply, score: Option<f64>) {
 fn draw_members(c: &mut Call, draw: Draw, with_scores: bool) -> Answer {
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
     let listing = Listing::new(with_scores, c.out.protocol);
-    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else {
-        c.out.array(0);
-        return Ok(());
-    };
+    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else { return c.out.answer_empty() };
     listing.header(c.out, draw.len(zset.len()));
     // Finding a rank in a packed set is a walk; it is walked once, not once for each draw.
     let listed: Vec<_> = match zset {

@@ -73,8 +73,7 @@ fn list(c: &mut Call, form: Form) -> Answer {
 fn count(c: &mut Call, by: By) -> Answer {
     let interval = Interval::parse(by, c.arg(2), c.arg(3))?;
     let zset = c.keyspace.get::<ZSet>(c.key(1))?;
-    c.out.count(zset.map_or(0, |zset| interval.ranks(zset, false).len()));
-    Ok(())
+    c.out.answer_count(zset.map_or(0, |zset| interval.ranks(zset, false).len()))
 }
 
 fn remove(c: &mut Call, by: By, event: &str) -> Answer {
@@ -88,8 +87,7 @@ fn remove(c: &mut Call, by: By, event: &str) -> Answer {
         c.keyspace.changed(Events::ZSET, event, key);
         c.keyspace.remove_if_empty::<ZSet>(key);
     }
-    c.out.count(removed);
-    Ok(())
+    c.out.answer_count(removed)
 }
 
 /// What the name of a command fixes, leaving the rest to its options.
