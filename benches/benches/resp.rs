@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use minicache::wire::reply::{Protocol, Reply};
 use minicache::wire::request::{Found, Limits, Parser};
 
-const LIMITS: Limits = Limits { bulk_max: 512 << 20, trusted: true };
+const LIMITS: Limits = Limits { bulk_max: 512 << 20, authenticated: true };
 
 /// What comes in one read, how many arguments that is, and of how many bytes.
 struct Read {

@@ -11,7 +11,7 @@
 
 use clap::Parser;
 use minicache::cli::{self, CliArgs};
-use minicache::commands::connection::REDIS_VERSION;
+use minicache::commands::REDIS_VERSION;
 use minicache::conf::{Config, ConfigError};
 use minicache::explain::{self, ExplainArgs};
 use minicache::raw::Counting;

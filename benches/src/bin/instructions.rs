@@ -130,7 +130,7 @@ fn run(path: &str, operations: u64) {
 
 /// Finds the requests of pipelines of sixteen, and nothing more.
 fn parse(operations: u64) {
-    let limits = Limits { bulk_max: 512 << 20, trusted: true };
+    let limits = Limits { bulk_max: 512 << 20, authenticated: true };
     let pipeline = [words(&[b"SET", &key(1), &[b'v'; 32]]), words(&[b"GET", &key(1)])];
     let pipeline = pipeline.concat().repeat(8);
     let mut parser = Parser::default();

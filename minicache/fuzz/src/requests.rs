@@ -31,13 +31,13 @@ type Stream = (Vec<Vec<Vec<u8>>>, End);
 /// The body of the fuzz target `resp`.
 pub fn check(input: &[u8]) {
     let Some((choice, bytes)) = input.split_first() else { return };
-    let limits = Limits { bulk_max: 1 << 20, trusted: choice & 1 == 0 };
+    let limits = Limits { bulk_max: 1 << 20, authenticated: choice & 1 == 0 };
     let (requests, end) = at_once(bytes, limits);
     let mut rng = Rng::new(u64::from(*choice));
     let longest = 1 + usize::from(choice >> 1 & 15);
     let pieces = in_pieces(bytes, limits, || 1 + rng.below(longest));
     assert_eq!(pieces, (requests.clone(), end));
-    check_pipeline(bytes, limits.trusted, &requests);
+    check_pipeline(bytes, limits.authenticated, &requests);
     check_encoding(&requests);
 }
 
@@ -64,8 +64,8 @@ fn at_once(bytes: &[u8], limits: Limits) -> Stream {
 }
 
 /// A pipeline finds the same requests, up to the first that is not plain.
-fn check_pipeline(bytes: &[u8], trusted: bool, requests: &[Vec<Vec<u8>>]) {
-    let pipeline = Pipeline::find(bytes, trusted);
+fn check_pipeline(bytes: &[u8], authenticated: bool, requests: &[Vec<Vec<u8>>]) {
+    let pipeline = Pipeline::find(bytes, authenticated);
     assert!(pipeline.iter().len() <= requests.len());
     for ((args, _), request) in pipeline.iter().zip(requests) {
         assert!(args.iter().eq(request));
@@ -100,7 +100,7 @@ fn in_pieces(bytes: &[u8], limits: Limits, mut piece: impl FnMut() -> usize) -> 
 
 /// Encoded as arrays of bulk strings, the requests parse to the same.
 fn check_encoding(requests: &[Vec<Vec<u8>>]) {
-    let limits = Limits { bulk_max: i64::MAX, trusted: true };
+    let limits = Limits { bulk_max: i64::MAX, authenticated: true };
     let bytes: Vec<u8> = requests.iter().flat_map(|request| encode(request)).collect();
     assert_eq!(at_once(&bytes, limits), (requests.to_vec(), End::Incomplete(0)));
 }

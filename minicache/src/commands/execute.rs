@@ -1,16 +1,28 @@
-//! The way of every command: found, checked, queued or executed; then those are served who waited
-//! for what it did.
+//! The path of a command: find it, check it, queue or execute it, then serve the blocked clients
+//! that its changes have made ready.
 //!
-//! The order of the checks is Redis' (`processCommand` in `server.c`), because it decides which of
-//! two errors a client sees, and whether a transaction is spoilt by it.
+//! ```text
+//! RPUSH jobs a    find                       the catalogue's row of rpush
+//!                 check_access               authenticated? allowed in a transaction?
+//!                 perform_evictions          if more than maxmemory is in use
+//!                 check_memory, _subscribed  OOM? may a subscriber send it?
+//!                 queue                      after MULTI: stop here with +QUEUED
+//!                 lock_for                   the shard of jobs
+//!                 call, record               the handler; counters, slow log, MONITOR
+//!                 serve_ready_keys           a BLPOP that waits for jobs runs now
+//! ```
+//!
+//! The order of the checks is that of `processCommand` in `server.c`. It decides which of two
+//! errors a client receives, and if a transaction fails because of it.
 
 use super::blocked::serve_ready_keys;
 use super::catalogue::spec::Flags;
 use super::getkeys::for_each_key;
+use super::lookup::{is_http, lookup};
 use super::messages::write_pending;
-use super::session::{Replies, Session};
-use super::transactions::{queue, refused};
-use super::{Call, Command, Mode, catalogue, handlers, shown};
+use super::session::{Queued, Replies, Session, Transaction};
+use super::transactions::{queue, refused, shards_watched, unwatch_all};
+use super::{Call, Command, Mode, catalogue, handlers};
 use crate::commands::cache::Cache;
 use crate::commands::stats::Counters;
 use crate::conf::{Settings, Snapshot};
@@ -24,10 +36,11 @@ use crate::wire::request::Args;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-/// Of the quick commands the first so many are timed each; then one in so many, which counts for
-/// all of them.
+/// After this many calls of a fast command only one in this many is timed, and counts for all:
+/// reading the clock twice would be a noticeable part of a `GET`.
 const TIMED_ONE_IN: u64 = 256;
-/// A slow log that starts below this many microseconds wants every command timed.
+/// With a slow-log threshold below this many microseconds every command is timed, because a fast
+/// command may exceed it.
 const TIME_ALL_BELOW_US: i64 = 1000;
 
 /// Executes one core's commands, batch by batch.
@@ -42,14 +55,14 @@ pub struct Executor<'c> {
     pub key_hash: Option<u64>,
     /// The parameters of this batch.
     pub settings: &'c Settings,
-    /// Nanoseconds from some start; handed in, so that nothing in here reads a clock.
+    /// Returns nanoseconds; handed in, so that no code here reads a clock.
     clock: fn() -> u64,
-    /// The shard that was last asked to evict.
-    evicting: usize,
+    /// The shard from which the next key is evicted.
+    next_shard: usize,
 }
 
 impl<'c> Executor<'c> {
-    /// An executor for one batch, counting into the figures of one core.
+    /// Makes the executor of one batch, which counts into the counters of one core.
     pub fn new(
         cache: &'c Cache,
         counters: &'c Counters,
@@ -59,21 +72,24 @@ impl<'c> Executor<'c> {
     ) -> Executor<'c> {
         let keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now);
         let settings = &config.settings;
-        Executor { keyspace, cache, counters, key_hash: None, settings, clock, evicting: 0 }
+        Executor { keyspace, cache, counters, key_hash: None, settings, clock, next_shard: 0 }
     }
 
-    /// Executes one request and appends its reply, or takes note that it waits.
+    /// Executes one request and appends its reply, unless the command blocks.
     pub fn execute(&mut self, session: &mut Session, args: Args, out: &mut Reply) {
         let before = out.mark();
         let replies = session.replies;
         out.protocol = session.protocol;
-        if let Err(error) = self.admit(session, args, out) {
+        if let Err(error) = self.process(session, args, out) {
             self.report(&error, out);
         }
         if !self.keyspace.ready_keys.is_empty() {
             serve_ready_keys(self);
             self.keyspace.invalidate(session.client.id);
         }
+
+        // CLIENT REPLY takes effect with the command that changes it, so the reply is discarded
+        // only if replies were off both before and after.
         match (replies, session.replies) {
             (Replies::SkipNext, Replies::SkipNext) => {
                 session.replies = Replies::On;
@@ -82,20 +98,22 @@ impl<'c> Executor<'c> {
             (Replies::Off, Replies::Off) => out.rewind(before),
             _ => {}
         }
-        // Messages are no replies: they go out even where replies are not wanted.
+
+        // Messages are not replies: they are sent even if replies are off.
         if session.tracking.is_some() {
-            follow(session, args, out);
+            send_own_invalidations(session, args, out);
         } else if !session.subscriptions.is_empty() || replies != Replies::On {
             write_pending(session, out);
         }
     }
 
-    /// Until when a pause keeps this command waiting.
-    pub fn held_up(&self, session: &Session, args: Args) -> Option<i64> {
-        let pause = &self.cache.registry.pause;
-        pause.holds(self.keyspace.now.ms, true)?;
-        // What would be refused need not wait.
-        let command = find(args).ok().filter(|_| session.trusted)?;
+    /// Returns the time, in Unix milliseconds, until which `CLIENT PAUSE` holds this command back.
+    pub fn paused_until(&self, session: &Session, args: Args) -> Option<i64> {
+        let (pause, now_ms) = (&self.cache.registry.pause, self.keyspace.now.ms);
+        pause.holds(now_ms, true)?;
+
+        // A command that will be refused does not wait.
+        let command = lookup(args).ok().filter(|_| session.authenticated)?;
         let changes = |command: &Command| {
             command.flags.has(Flags::WRITE) || matches!(command.name, "publish" | "spublish")
         };
@@ -105,7 +123,7 @@ impl<'c> Executor<'c> {
             }
             _ => changes(command),
         };
-        pause.holds(self.keyspace.now.ms, writes)
+        pause.holds(now_ms, writes)
     }
 
     /// Counts an error reply under its code.
@@ -120,13 +138,14 @@ impl<'c> Executor<'c> {
         out.error(&error.0);
     }
 
-    /// Finds the command and checks what can be checked without executing it. An error here spoils
-    /// an open transaction.
-    fn admit(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
-        let command = match find(args).and_then(|command| self.permit(session, command)) {
+    /// Checks a command, then queues or executes it (`processCommand`). An error of a check makes
+    /// an open transaction fail.
+    fn process(&mut self, session: &mut Session, args: Args, out: &mut Reply) -> Answer {
+        let command = match lookup(args).and_then(|command| self.check(session, command)) {
             Ok(command) => command,
-            // A browser was made to send its form here: not one line of it is to be executed.
-            Err(_) if speaks_http(args) => {
+            // A web page can make a browser send a form to this port. The connection is closed
+            // before a line of the form's body is executed as a command.
+            Err(_) if is_http(args) => {
                 session.closing = true;
                 return Ok(());
             }
@@ -135,8 +154,9 @@ impl<'c> Executor<'c> {
                 return Err(refused(&mut self.keyspace, session, args, error));
             }
         };
+
         if session.tracking.is_some() {
-            self.precede(session, out);
+            self.send_pending_invalidations(session, out);
         }
         if session.transaction.is_some() {
             match command.name {
@@ -145,45 +165,36 @@ impl<'c> Executor<'c> {
                 _ => return queue(session, command, args, out),
             }
         }
+
         let mut key_hash = self.key_hash.take();
         self.lock_for(command, args, &mut key_hash);
         self.call(session, command, args, out, Mode::Direct, key_hash)
     }
 
-    /// Counts a command that is refused before it runs, if there is such a command.
+    /// Counts a command that was refused before it ran, if there is such a command.
     fn count_rejected(&self, args: Args) {
         let Some(command) = catalogue::find(args.at(0)) else { return };
         let command = args.get(1).and_then(|name| command.subcommand(name)).unwrap_or(command);
         add(&self.counters.of(command.id()).rejected, 1);
     }
 
-    fn permit(
+    /// Makes all checks before a command, in Redis's order. One step is more than a check: keys are
+    /// evicted, because what cannot be evicted decides if the command runs out of memory.
+    fn check(
         &mut self,
-        session: &mut Session,
+        session: &Session,
         command: &'static Command,
     ) -> Result<&'static Command, Error> {
-        if !session.trusted && !command.flags.has(Flags::NO_AUTH) {
-            return Err(Error::NO_AUTH);
-        }
-        if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
-            return Err(Error::new("ERR Command not allowed inside a transaction"));
-        }
-        let short = self.cache.shards.is_full()
-            || (self.keyspace.parts.tuning.maxmemory > 0 && self.evict_if_needed().is_err());
+        check_access(session, command)?;
+        let short = self.cache.shards.is_full() || self.perform_evictions().is_err();
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
-        if session.only_listens() && !command.flags.has(Flags::WHILE_LISTENING) {
-            return Err(Error::text(format!(
-                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
-                 RESET are allowed in this context",
-                command.name
-            )));
-        }
+        check_subscribed(session, command)?;
         Ok(command)
     }
 
-    /// Executes a command whose shards are locked.
+    /// Calls the handler of a command whose shards are locked.
     pub fn call(
         &mut self,
         session: &mut Session,
@@ -193,7 +204,7 @@ impl<'c> Executor<'c> {
         mode: Mode,
         key_hash: Option<u64>,
     ) -> Answer {
-        self.observed(session, command, args, |executor, session| {
+        self.record(session, command, args, |executor, session| {
             let (keyspace, settings) = (&mut executor.keyspace, executor.settings);
             keyspace.db = session.db;
             let (ready_key, parked) = (None, false);
@@ -214,48 +225,75 @@ impl<'c> Executor<'c> {
         })
     }
 
-    /// Tells others what a command has changed, and remembers what it has read; in this order,
-    /// because the key it read may have been found dead.
-    #[cold]
-    fn track(&mut self, session: &Session, command: &Command, args: Args) {
-        let id = session.client.id;
-        self.keyspace.invalidate(id);
-        let remembers = session.tracking.is_some_and(|wanted| wanted.remembers(session.caching));
-        if remembers && command.flags.has(Flags::READONLY) {
-            let mut keys = Vec::new();
-            for_each_key(command, args, |index| keys.push(args.at(index)));
-            self.cache.registry.tracking.remember(id, &keys);
-        }
+    /// `EXEC` in a transaction. The handler in `transactions.rs` cannot do it: a handler sees one
+    /// [`Call`], and this makes many.
+    #[inline(never)]
+    fn exec(
+        &mut self,
+        session: &mut Session,
+        command: &'static Command,
+        args: Args,
+        out: &mut Reply,
+    ) -> Answer {
+        let open = session.transaction.take().unwrap_or_default();
+        self.record(session, command, args, |executor, session| {
+            executor.run_queue(session, open, out)
+        })
     }
 
-    /// Lets a client that tracks hear what others did before the reply to its command, and what had
-    /// to go to make room for it. Where it wants no replies, there is none to be in front of.
-    #[cold]
-    fn precede(&mut self, session: &Session, out: &mut Reply) {
-        self.cache.registry.tracking.limit(self.settings.tracking_table_max_keys);
-        if session.replies == Replies::On {
-            write_pending(session, out);
+    fn run_queue(
+        &mut self,
+        session: &mut Session,
+        mut open: Transaction,
+        out: &mut Reply,
+    ) -> Answer {
+        if open.poisoned {
+            unwatch_all(&mut self.keyspace, session);
+            return Err(Error::new("EXECABORT Transaction discarded because of previous errors."));
         }
+
+        // All shards of the transaction are locked at once, those of the watched keys too: nothing
+        // can change between the check of the versions and the last command.
+        let mut shards = shards_watched(&self.keyspace, session);
+        for queued in &mut open.commands {
+            shards |= self.shards_for(queued.command, queued.args.as_args(), &mut queued.key_hash);
+        }
+        self.keyspace.lock(shards);
+        if !unwatch_all(&mut self.keyspace, session) {
+            out.null_array();
+            return Ok(());
+        }
+
+        out.array(open.commands.len());
+        for Queued { command, args, key_hash } in &open.commands {
+            // The command before may have been HELLO.
+            out.protocol = session.protocol;
+            let (args, mode) = (args.as_args(), Mode::Transaction);
+            let answer = self.call(session, command, args, out, mode, *key_hash);
+            answer.unwrap_or_else(|error| self.report(&error, out));
+        }
+        Ok(())
     }
 
-    /// Runs a command, which `run` does, and keeps the books: counts and times it, shows it to
-    /// those who look.
-    pub(super) fn observed(
+    /// Runs a command by `run`, and counts, times and logs it.
+    fn record(
         &mut self,
         session: &mut Session,
         command: &'static Command,
         args: Args,
         run: impl FnOnce(&mut Self, &mut Session) -> Answer,
     ) -> Answer {
-        let seen = &session.client.figures;
-        seen.active_ms.store(self.keyspace.now.ms, Ordering::Relaxed);
-        seen.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        let client = &session.client.figures;
+        client.active_ms.store(self.keyspace.now.ms, Ordering::Relaxed);
+        client.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
         let figures = self.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = calls < TIMED_ONE_IN || command.may_be_slow() || self.times_all();
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
+
         let answer = run(self, session);
+
         if self.keyspace.changes.is_some() || session.tracking.is_some() {
             self.track(session, command, args);
         }
@@ -263,8 +301,8 @@ impl<'c> Executor<'c> {
             let took_ns = (self.clock)().saturating_sub(start);
             add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
             self.note_latency(command, took_ns);
-            let slow_us = self.slow_from_us(session);
-            if slow_us >= 0 && took_ns / 1000 >= slow_us as u64 {
+            let threshold_us = self.slow_threshold_us(session);
+            if threshold_us >= 0 && took_ns / 1000 >= threshold_us as u64 {
                 self.note_slow(session, command, args, took_ns / 1000);
             }
         }
@@ -278,23 +316,48 @@ impl<'c> Executor<'c> {
         answer
     }
 
-    /// From how many microseconds on a command is slow. The `CONFIG SET` that changes the number is
-    /// held against the new one already, which the rules of its batch do not know.
-    fn slow_from_us(&self, session: &Session) -> i64 {
+    /// Sends invalidations for what a command has changed, then remembers what it has read.
+    #[cold]
+    fn track(&mut self, session: &Session, command: &Command, args: Args) {
+        // In this order, because reading an expired key removes it, which is a change: the reader
+        // must be in the table for the next change, not for this one.
+        let id = session.client.id;
+        self.keyspace.invalidate(id);
+        let remembers = session.tracking.is_some_and(|wanted| wanted.remembers(session.caching));
+        if remembers && command.flags.has(Flags::READONLY) {
+            let mut keys = Vec::new();
+            for_each_key(command, args, |index| keys.push(args.at(index)));
+            self.cache.registry.tracking.remember(id, &keys);
+        }
+    }
+
+    /// Sends pending invalidations before this command's reply. With `CLIENT REPLY OFF` there is no
+    /// reply to precede, so they are sent afterwards.
+    #[cold]
+    fn send_pending_invalidations(&mut self, session: &Session, out: &mut Reply) {
+        self.cache.registry.tracking.limit(self.settings.tracking_table_max_keys);
+        if session.replies == Replies::On {
+            write_pending(session, out);
+        }
+    }
+
+    /// The slow-log threshold in µs. After `CONFIG SET` the batch still has the old snapshot, so
+    /// the current one is read.
+    fn slow_threshold_us(&self, session: &Session) -> i64 {
         match session.ends_batch {
             true => self.cache.config.snapshot().settings.slowlog_log_slower_than,
             false => self.settings.slowlog_log_slower_than,
         }
     }
 
-    /// Whether somebody wants to know of every slow command, so that each has to be timed.
+    /// Returns true if every command must be timed: a fast one might be slow enough to be logged.
     fn times_all(&self) -> bool {
         let settings = &self.settings;
         (0..TIME_ALL_BELOW_US).contains(&settings.slowlog_log_slower_than)
             || settings.latency_monitor_threshold > 0
     }
 
-    /// Counts how long a command took, and makes a note of it where that was long.
+    /// Adds a duration to the command's histogram, and a spike to the latency monitor.
     #[cold]
     fn note_latency(&self, command: &Command, took_ns: u64) {
         let settings = &self.settings;
@@ -312,29 +375,22 @@ impl<'c> Executor<'c> {
     #[cold]
     fn note_slow(&self, session: &Session, command: &Command, args: Args, took_us: u64) {
         if !command.flags.has(Flags::SKIP_SLOWLOG) {
-            let now = self.keyspace.now;
-            let most = self.settings.slowlog_max_len as usize;
-            self.cache.stats.slow_log.note(session, args, now, took_us, most);
+            let len_max = self.settings.slowlog_max_len as usize;
+            self.cache.stats.slow_log.note(session, args, self.keyspace.now, took_us, len_max);
         }
     }
 
-    /// Locks the shards of a command's keys. The hash of argument 1 is used if there is one, and
-    /// left for the handler otherwise, so that no command hashes its first key twice.
+    /// Locks the shards of a command's keys. If argument 1 is hashed for that, its hash is left in
+    /// `key_hash` for the handler.
     pub fn lock_for(&mut self, command: &Command, args: Args, key_hash: &mut Option<u64>) {
-        if command.flags.has(Flags::ALL_KEYS) {
-            self.keyspace.lock_all();
-        } else if self.cache.shards.len() == 1 {
-            self.keyspace.lock(1);
-        } else {
-            let wanted = self.shards_for(command, args, key_hash);
-            self.keyspace.lock(wanted);
-        }
+        let shards = self.shards_for(command, args, key_hash);
+        self.keyspace.lock(shards);
     }
 
-    /// The set of shards of a command's keys.
-    pub fn shards_for(&self, command: &Command, args: Args, key_hash: &mut Option<u64>) -> u64 {
+    /// Returns the set of shards of a command's keys.
+    fn shards_for(&self, command: &Command, args: Args, key_hash: &mut Option<u64>) -> u64 {
         let shards = &self.cache.shards;
-        if command.flags.has(Flags::ALL_KEYS) || shards.len() == 1 {
+        if shards.len() == 1 || command.flags.has(Flags::ALL_KEYS) {
             return u64::MAX >> (64 - shards.len());
         }
         let mut set = 0;
@@ -352,75 +408,59 @@ impl<'c> Executor<'c> {
         set
     }
 
-    /// Evicts keys if more than `maxmemory` is in use. The locks are released only if it is.
-    #[inline(never)]
-    fn evict_if_needed(&mut self) -> Result<(), OutOfMemory> {
-        let parts = self.keyspace.parts;
-        if parts.shards.used_memory() as u64 <= parts.tuning.maxmemory {
-            return Ok(());
+    /// Evicts keys if more than `maxmemory` is in use (`performEvictions`).
+    fn perform_evictions(&mut self) -> Result<(), OutOfMemory> {
+        let maxmemory = self.keyspace.parts.tuning.maxmemory;
+        if maxmemory > 0 && self.keyspace.parts.shards.used_memory() as u64 > maxmemory {
+            self.evict()
+        } else {
+            Ok(())
         }
+    }
+
+    #[cold]
+    fn evict(&mut self) -> Result<(), OutOfMemory> {
+        // Eviction locks one shard after another, so we may hold none.
         self.keyspace.release();
-        let (shards, tuning, now) = (parts.shards, parts.tuning, self.keyspace.now);
-        evict_until_below_limit(shards, tuning, now, &mut self.evicting, |evicted| {
+        let (parts, now) = (self.keyspace.parts, self.keyspace.now);
+        evict_until_below_limit(parts.shards, parts.tuning, now, &mut self.next_shard, |evicted| {
             parts.publish_eviction(evicted);
         })
     }
 }
 
-/// Lets a client that tracks hear what its command has changed. `CLIENT CACHING` was for this
-/// command, unless it is about the client again or only one of a transaction.
+/// Sends the invalidations that a client's own command has caused. `CLIENT CACHING` counts for one
+/// command; it stays in force if this one was `CLIENT` itself, or is part of a transaction.
 #[cold]
-fn follow(session: &mut Session, args: Args, out: &mut Reply) {
+fn send_own_invalidations(session: &mut Session, args: Args, out: &mut Reply) {
     write_pending(session, out);
     let about_client = args.at(0).eq_ignore_ascii_case(b"client");
     session.caching &= about_client || session.transaction.is_some();
 }
 
-fn find(args: Args) -> Result<&'static Command, Error> {
-    let Some(command) = catalogue::find(args.at(0)) else { return Err(unknown_command(args)) };
-    let command = match (command.is_container(), args.get(1)) {
-        (true, Some(name)) => match command.subcommand(name) {
-            Some(subcommand) => subcommand,
-            None => return Err(unknown_subcommand(command, name)),
-        },
-        _ => command,
-    };
-    if command.accepts(args.len()) { Ok(command) } else { Err(Error::arity(command.name)) }
-}
-
-#[cold]
-fn speaks_http(args: Args) -> bool {
-    [&b"post"[..], b"host:"].iter().any(|name| args.at(0).eq_ignore_ascii_case(name))
-}
-
-#[cold]
-fn unknown_command(args: Args) -> Error {
-    const SHOWN: usize = 128;
-    let mut beginning = String::new();
-    for argument in args.from(1).iter() {
-        let room = SHOWN.saturating_sub(beginning.chars().count());
-        if room == 0 {
-            break;
-        }
-        beginning += &format!("'{}' ", shown(argument, room));
+fn check_access(session: &Session, command: &Command) -> Result<(), Error> {
+    if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+        return Err(Error::NO_AUTH);
     }
-    Error::text(format!(
-        "ERR unknown command '{}', with args beginning with: {beginning}",
-        shown(args.at(0), SHOWN)
-    ))
+    if session.transaction.is_some() && command.flags.has(Flags::NO_MULTI) {
+        return Err(Error::new("ERR Command not allowed inside a transaction"));
+    }
+    Ok(())
 }
 
-#[cold]
-fn unknown_subcommand(command: &Command, name: &[u8]) -> Error {
-    Error::text(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        shown(name, 128),
-        command.name.to_uppercase()
-    ))
+fn check_subscribed(session: &Session, command: &Command) -> Result<(), Error> {
+    if session.in_subscribed_mode() && !command.flags.has(Flags::WHILE_LISTENING) {
+        return Err(Error::text(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
+             are allowed in this context",
+            command.name
+        )));
+    }
+    Ok(())
 }
 
-/// Whether a command is refused when memory is short. Queuing takes memory too, whatever the
-/// command.
+/// Returns true if a command must be refused when memory is short. Queuing any command takes
+/// memory.
 #[cold]
 fn needs_memory(session: &Session, command: &Command) -> bool {
     match (&session.transaction, command.name) {

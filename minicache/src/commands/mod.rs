@@ -30,6 +30,7 @@ mod keys;
 pub mod latency;
 mod lists;
 mod long_double;
+mod lookup;
 pub mod messages;
 mod monitors;
 mod pause;
@@ -64,6 +65,9 @@ use crate::wire::request::Args;
 use session::Session;
 use stats::Counters;
 use std::cell::Cell;
+
+/// The version of Redis that this server reports to clients, which choose features by it.
+pub const REDIS_VERSION: &str = "7.0.15";
 
 /// A command handler.
 pub type Handler = fn(&mut Call) -> Answer;

@@ -24,12 +24,12 @@ use crate::engine::mailbox::Message;
 use crate::engine::pubsub::Scope;
 
 variants! {
-    subscribe = listen(Scope::Channel, "subscribe");                // channel [channel ...]
-    psubscribe = listen(Scope::Pattern, "psubscribe");              // pattern [pattern ...]
-    unsubscribe = listen_no_more(Scope::Channel, "unsubscribe");    // [channel [channel ...]]
-    punsubscribe = listen_no_more(Scope::Pattern, "punsubscribe");  // [pattern [pattern ...]]
+    subscribe = subscribe_to(Scope::Channel, "subscribe");            // channel [channel ...]
+    psubscribe = subscribe_to(Scope::Pattern, "psubscribe");          // pattern [pattern ...]
+    unsubscribe = unsubscribe_from(Scope::Channel, "unsubscribe");    // [channel [channel ...]]
+    punsubscribe = unsubscribe_from(Scope::Pattern, "punsubscribe");  // [pattern [pattern ...]]
     // [shardchannel [shardchannel ...]]
-    sunsubscribe = listen_no_more(Scope::Shard, "sunsubscribe");
+    sunsubscribe = unsubscribe_from(Scope::Shard, "sunsubscribe");
     publish = send(Scope::Channel);                                 // channel message
     spublish = send(Scope::Shard);                                  // shardchannel message
     pubsub_channels = names(Scope::Channel);                        // [pattern]
@@ -44,10 +44,10 @@ pub fn ssubscribe(c: &mut Call) -> Answer {
     if c.mode == Mode::Transaction {
         return Err(Error::new("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
     }
-    listen(c, Scope::Shard, "ssubscribe")
+    subscribe_to(c, Scope::Shard, "ssubscribe")
 }
 
-fn listen(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
+fn subscribe_to(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     for name in c.args.from(1).iter() {
         if c.session.subscriptions.add(scope, name) {
             c.cache.registry.pubsub.lock().subscribe(scope, name, &c.session.client);
@@ -57,7 +57,7 @@ fn listen(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     Ok(())
 }
 
-fn listen_no_more(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
+fn unsubscribe_from(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
     let named = c.args.from(1);
     let all = if named.is_empty() { c.session.subscriptions.names(scope) } else { Vec::new() };
     for name in named.iter().chain(all.iter().map(|name| &**name)) {

@@ -76,8 +76,8 @@ fn run_plain(
     input: &[u8],
     out: &mut Reply,
 ) -> usize {
-    let trusted = session.trusted;
-    let pipeline = Pipeline::find(input, trusted);
+    let authenticated = session.authenticated;
+    let pipeline = Pipeline::find(input, authenticated);
     let mut hashes = [0; PREFETCH_MAX];
     let mut hashed = 0;
     if pipeline.iter().len() > 1 {
@@ -89,7 +89,7 @@ fn run_plain(
     let mut hashes = hashes[..hashed].iter();
     let mut done = 0;
     for (args, end) in pipeline.iter() {
-        if !goes_on(session, out) || session.trusted != trusted {
+        if !goes_on(session, out) || session.authenticated != authenticated {
             break;
         }
         executor.key_hash = args.get(1).and_then(|_| hashes.next().copied());
@@ -112,7 +112,7 @@ fn run_any(
     out: &mut Reply,
 ) -> usize {
     let bulk_max = executor.settings.proto_max_bulk_len as i64;
-    match parser.next(input, Limits { bulk_max, trusted: session.trusted }) {
+    match parser.next(input, Limits { bulk_max, authenticated: session.authenticated }) {
         Found::Request { length } => {
             let args = parser.args(input);
             if args.is_empty() || execute(executor, session, args, out) { length } else { 0 }
@@ -129,7 +129,7 @@ fn run_any(
 
 /// Executes one request, unless a pause holds it up.
 fn execute(executor: &mut Executor, session: &mut Session, args: Args, out: &mut Reply) -> bool {
-    session.held_until_ms = executor.held_up(session, args);
+    session.held_until_ms = executor.paused_until(session, args);
     if session.held_until_ms.is_some() {
         return false;
     }
@@ -192,7 +192,7 @@ mod tests {
         let bytes = conversation();
         let replies = |shards, piece_bytes| {
             let mut fixture = Fixture::sharded(shards, &[("requirepass", "secret")]);
-            fixture.session("a").trusted = false;
+            fixture.session("a").authenticated = false;
             let replies = fixture.converse("a", &bytes, piece_bytes);
             assert!(fixture.session("a").closing);
             String::from_utf8(replies).expect("all of it is text")

@@ -20,8 +20,8 @@ pub struct Session {
     pub db: usize,
     /// How replies are written.
     pub protocol: Protocol,
-    /// Whether the client has authenticated, or need not.
-    pub trusted: bool,
+    /// True if the client has authenticated, or no password is set.
+    pub authenticated: bool,
     /// Commands queued since `MULTI`.
     pub transaction: Option<Transaction>,
     /// Keys that must stay as they are until `EXEC`, by database and name: the versions they had.
@@ -86,12 +86,12 @@ pub enum Replies {
 
 impl Session {
     /// A conversation that begins.
-    pub fn new(client: Arc<Client>, trusted: bool) -> Session {
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Session {
         Session {
             client,
             db: 0,
             protocol: Protocol::Resp2,
-            trusted,
+            authenticated,
             transaction: None,
             watched: BTreeMap::new(),
             watched_bytes: 0,
@@ -108,8 +108,9 @@ impl Session {
         }
     }
 
-    /// Whether a RESP2 client has subscribed and may now only speak of subscriptions.
-    pub fn only_listens(&self) -> bool {
+    /// Returns true if this is a RESP2 client with subscriptions, which may only send commands about
+    /// subscriptions.
+    pub fn in_subscribed_mode(&self) -> bool {
         self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty()
     }
 

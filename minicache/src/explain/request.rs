@@ -27,7 +27,7 @@ use crate::wire::frame::Head;
 use crate::wire::request::{Args, Found, Limits, Parser};
 
 /// The default limits of an authenticated client.
-const LIMITS: Limits = Limits { bulk_max: 512 << 20, trusted: true };
+const LIMITS: Limits = Limits { bulk_max: 512 << 20, authenticated: true };
 
 /// Explains requests to a server.
 pub fn explain(bytes: &[u8], now: Timestamp) -> String {

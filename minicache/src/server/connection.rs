@@ -99,9 +99,9 @@ impl Connection {
     /// A connection that has just been accepted.
     pub(super) fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
         let client = core.cache.registry.clients.enter(stream.peer(), stream.local(), now().ms);
-        let trusted = core.config().settings.requirepass.is_empty();
+        let authenticated = core.config().settings.requirepass.is_empty();
         Connection {
-            session: Session::new(client, trusted),
+            session: Session::new(client, authenticated),
             core,
             stream,
             parser: Parser::default(),

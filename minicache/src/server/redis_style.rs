@@ -26,8 +26,8 @@
 use super::addresses::{listen_addresses, plain};
 use super::log;
 use super::start::{self, Start};
+use crate::commands::REDIS_VERSION;
 use crate::commands::cache::Cache;
-use crate::commands::connection::REDIS_VERSION;
 use crate::conf::{Config, Settings};
 use crate::engine::glob;
 use minikit::cli::layers::nearest;

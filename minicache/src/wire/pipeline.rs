@@ -46,14 +46,14 @@ struct Request {
 impl<'a> Pipeline<'a> {
     /// Finds the plain requests at the start of `buffer`. Constant memory, time linear in the
     /// arguments found.
-    pub fn find(buffer: &'a [u8], trusted: bool) -> Pipeline<'a> {
+    pub fn find(buffer: &'a [u8], authenticated: bool) -> Pipeline<'a> {
         let mut found = Pipeline {
             bytes: buffer,
             spans: [(0, 0); SPANS_MAX],
             requests: [Request::default(); REQUESTS_MAX],
             len: 0,
         };
-        let arguments_max = if trusted { SPANS_MAX } else { ARGUMENTS_MAX };
+        let arguments_max = if authenticated { SPANS_MAX } else { ARGUMENTS_MAX };
         let mut last = Request::default();
         while found.len < REQUESTS_MAX
             && let Some(request) = found.take(last, arguments_max)
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::wire::request::{Found, Limits, Parser, encode};
 
-    const LIMITS: Limits = Limits { bulk_max: 1 << 20, trusted: true };
+    const LIMITS: Limits = Limits { bulk_max: 1 << 20, authenticated: true };
 
     /// The requests that the parser finds in the same bytes.
     fn parsed(mut bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
@@ -109,8 +109,8 @@ mod tests {
         requests
     }
 
-    fn found(bytes: &[u8], trusted: bool) -> Vec<Vec<Vec<u8>>> {
-        let pipeline = Pipeline::find(bytes, trusted);
+    fn found(bytes: &[u8], authenticated: bool) -> Vec<Vec<Vec<u8>>> {
+        let pipeline = Pipeline::find(bytes, authenticated);
         pipeline.iter().map(|(args, _)| args.iter().map(<[u8]>::to_vec).collect()).collect()
     }
 

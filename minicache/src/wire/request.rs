@@ -148,7 +148,7 @@ pub struct Limits {
     /// `proto-max-bulk-len`.
     pub bulk_max: i64,
     /// True once the client has authenticated, or if no password is set.
-    pub trusted: bool,
+    pub authenticated: bool,
 }
 
 /// What the parser found at the start of the buffer.
@@ -314,7 +314,7 @@ fn argument_count(buffer: &[u8], limits: Limits) -> Read<i64> {
     };
     match count {
         Some(count) if count > ARGUMENTS_MAX => Err(Wrong::Fault("invalid multibulk length")),
-        Some(count) if count > ARGUMENTS_MAX_UNAUTHENTICATED && !limits.trusted => {
+        Some(count) if count > ARGUMENTS_MAX_UNAUTHENTICATED && !limits.authenticated => {
             Err(Wrong::Fault("unauthenticated multibulk length"))
         }
         Some(count) => Ok(Some((count.max(0), next))),
@@ -331,7 +331,7 @@ fn bulk(buffer: &[u8], at: usize, limits: Limits) -> Read<Span> {
         return Err(Wrong::NotABulk(buffer[at]));
     }
     let length = match length {
-        Some(length) if length > BULK_MAX_UNAUTHENTICATED && !limits.trusted => {
+        Some(length) if length > BULK_MAX_UNAUTHENTICATED && !limits.authenticated => {
             return Err(Wrong::Fault("unauthenticated bulk length"));
         }
         Some(length) if (0..=limits.bulk_max).contains(&length) => length as usize,
@@ -402,7 +402,7 @@ pub(super) fn short_number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, 
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { bulk_max: 512 << 20, trusted: true };
+    const LIMITS: Limits = Limits { bulk_max: 512 << 20, authenticated: true };
 
     fn parse(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         let mut parser = Parser::default();
@@ -459,7 +459,7 @@ mod tests {
 
     #[test]
     fn limits_are_lower_before_authentication() {
-        let limits = Limits { trusted: false, ..LIMITS };
+        let limits = Limits { authenticated: false, ..LIMITS };
         let mut parser = Parser::default();
         let found = parser.next(b"*11\r\n", limits);
         assert_eq!(found, Found::Invalid(Wrong::Fault("unauthenticated multibulk length")));

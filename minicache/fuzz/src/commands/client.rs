@@ -77,7 +77,7 @@ impl Client {
 
     fn limits(&self, host: &Host) -> Limits {
         let bulk_max = host.cache.config.snapshot().settings.proto_max_bulk_len as i64;
-        Limits { bulk_max, trusted: self.session.trusted }
+        Limits { bulk_max, authenticated: self.session.authenticated }
     }
 
     /// Executes the first `length` pending bytes, at most one request.
@@ -186,7 +186,7 @@ impl Client {
         }
         let id = self.session.client.id;
         cache.registry.pubsub.lock().unsubscribe_all(&self.session.subscriptions, id);
-        unwatch_all(&mut host.executor(&host.config()).store, &mut self.session);
+        unwatch_all(&mut host.executor(&host.config()).keyspace, &mut self.session);
         cache.registry.monitors.remove(id);
         cache.registry.clients.leave(id);
     }

@@ -14,13 +14,10 @@ pub use client::*;
 pub use tracking::*;
 
 use super::transactions::unwatch_all;
-use super::{Call, shown};
+use super::{Call, REDIS_VERSION, shown};
 use crate::commands::session::{Replies, Session};
 use crate::engine::error::{Answer, Error};
 use crate::wire::reply::Protocol;
-
-/// The version of Redis whose behaviour this is; clients switch on it.
-pub const REDIS_VERSION: &str = "7.0.15";
 
 const WRONG_PASSWORD: Error =
     Error::new("WRONGPASS invalid username-password pair or user is disabled.");
@@ -30,7 +27,7 @@ pub fn ping(c: &mut Call) -> Answer {
     if c.args.len() > 2 {
         return Err(Error::arity("ping"));
     }
-    match (c.session.only_listens(), c.args.get(1)) {
+    match (c.session.in_subscribed_mode(), c.args.get(1)) {
         (true, message) => {
             c.out.array(2);
             c.out.text("pong");
@@ -94,7 +91,7 @@ pub fn reset(c: &mut Call) -> Answer {
     if std::mem::take(&mut session.monitor) {
         c.cache.registry.monitors.remove(session.client.id);
     }
-    session.trusted = c.settings.requirepass.is_empty();
+    session.authenticated = c.settings.requirepass.is_empty();
     c.out.protocol = Protocol::Resp2;
     c.out.simple("RESET");
     Ok(())
@@ -121,7 +118,7 @@ fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
     if user != b"default" || !(wanted.is_empty() || same_secret(wanted, password)) {
         return Err(WRONG_PASSWORD);
     }
-    c.session.trusted = true;
+    c.session.authenticated = true;
     Ok(())
 }
 
@@ -134,7 +131,7 @@ fn same_secret(one: &[u8], other: &[u8]) -> bool {
 
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
 pub fn hello(c: &mut Call) -> Answer {
-    const STRANGER: Error = Error::new(
+    const UNAUTHENTICATED: Error = Error::new(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
          AUTH <user> <pass> option can be used to authenticate the client and select the RESP \
          protocol version at the same time",
@@ -167,8 +164,8 @@ pub fn hello(c: &mut Call) -> Answer {
             }
         };
     }
-    if !c.session.trusted {
-        return Err(STRANGER);
+    if !c.session.authenticated {
+        return Err(UNAUTHENTICATED);
     }
     c.session.protocol = protocol;
     c.session.publish_figures();

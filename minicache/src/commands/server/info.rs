@@ -4,9 +4,9 @@
 //! by name and trip over their absence.
 
 use super::Call;
+use crate::commands::REDIS_VERSION;
 use crate::commands::cache::Cache;
 use crate::commands::catalogue;
-use crate::commands::connection::REDIS_VERSION;
 use crate::commands::stats::CommandCounters;
 use crate::commands::stats::Counters;
 use crate::conf::ProcessInfo;

@@ -144,7 +144,7 @@ pub fn lolwut(c: &mut Call) -> Answer {
     let drawing = "  __  __ _      _               _\n |  \\/  (_)_ _ (_)__ __ _ __ | |_  ___\n \
                    | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n \
                    |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
-    c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::connection::REDIS_VERSION));
+    c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::REDIS_VERSION));
     Ok(())
 }
 

@@ -182,7 +182,7 @@ fn what_does_not_change_anything_passes_a_pause_of_writes() {
         let (cache, now) = (&server.cache, server.now);
         let executor =
             crate::commands::Executor::new(cache, &cache.stats.counters[0], &config, now, || 0);
-        executor.held_up(&server.sessions[client], args.as_args()).is_some()
+        executor.paused_until(&server.sessions[client], args.as_args()).is_some()
     };
     assert!(!held(&mut server, "", &[b"EXEC"]));
     assert!(held(&mut server, "b", &[b"EXEC"]));
