@@ -1,3 +1,7 @@
 //! The program: its command line, and nothing else.
 
-fn main() {}
+mod command_line;
+
+fn main() -> std::process::ExitCode {
+    command_line::main()
+}

@@ -311,6 +311,13 @@ impl Topics {
         deleted.sum()
     }
 
+    /// Forgets the idempotent producers that were silent since `timestamp`.
+    pub fn expire_producers(&self, timestamp: i64) {
+        for (_, _, partition) in self.catalog().partitions() {
+            partition.with_log(|log| log.expire_producers(timestamp));
+        }
+    }
+
     /// The end: flushes everything and leaves the marker that spares the next start the recovery.
     /// Nothing may be appended after this.
     pub fn close(&self) -> io::Result<()> {

@@ -250,6 +250,8 @@ impl Log {
             "the batch has another number of records than offsets"
         } else if header.attributes.compression().is_none() {
             "the compression of the batch is unknown"
+        } else if header.attributes.is_transactional() {
+            "transactions are not supported"
         } else if header.attributes.is_control() {
             "clients must not send control batches"
         } else if header.attributes.is_log_append_time() {

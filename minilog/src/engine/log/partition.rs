@@ -105,6 +105,11 @@ impl Partition {
         self.high_watermark.load(Ordering::Acquire)
     }
 
+    /// The first offset that can be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log.lock().log_start_offset()
+    }
+
     /// All offsets.
     pub fn offsets(&self) -> Offsets {
         self.offsets_of(&self.log.lock())

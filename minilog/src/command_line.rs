@@ -1,0 +1,92 @@
+//! The command line of minilog.
+//!
+//! ```text
+//! minilog serve --data-dir data      a broker on 127.0.0.1:9092
+//! ```
+
+use clap::Parser;
+use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
+use minilog::engine::log::log::LogConfig;
+use minilog::engine::topics::TopicsConfig;
+use minilog::server::start::{self, Start};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092" };
+
+/// A Kafka small enough to read in an evening
+#[derive(Parser)]
+#[command(name = "minilog", version)]
+enum Command {
+    /// Run the broker
+    Serve(Serve),
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    #[command(flatten)]
+    common: ServeArgs,
+    /// Where topics are kept; created if missing
+    #[arg(long, value_name = "DIR", default_value = "minilog-data")]
+    data_dir: PathBuf,
+    /// What clients are told to connect to, if it is not the address listened on
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    advertise: Option<(String, u16)>,
+    /// When records are acknowledged: `os` from the page cache, as Kafka does; `always` after a sync
+    #[arg(long, value_name = "WHEN", value_parser = ["os", "always"], default_value = "os")]
+    sync: String,
+    /// Create topics that clients ask for, as auto.create.topics.enable
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    auto_create_topics: bool,
+    /// Partitions of a topic that does not say how many, as num.partitions
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    num_partitions: i32,
+    /// Bytes of a segment, as log.segment.bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    segment_bytes: u64,
+    /// Milliseconds to keep records, as log.retention.ms; -1 for ever
+    #[arg(long, value_name = "MS", default_value_t = 604_800_000, allow_hyphen_values = true)]
+    retention_ms: i64,
+    /// Bytes of a partition to keep, as log.retention.bytes; -1 for all
+    #[arg(long, value_name = "BYTES", default_value_t = -1, allow_hyphen_values = true)]
+    retention_bytes: i64,
+    /// Clients at a time
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_connections: usize,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    main_with(&ENGINE, std::env::args_os(), |command| match command {
+        Command::Serve(serve) => serve.run(),
+    })
+}
+
+impl Serve {
+    fn run(self) -> Result<(), Box<dyn Error>> {
+        let log = LogConfig {
+            segment_bytes: self.segment_bytes.min(i32::MAX as u64),
+            retention_ms: (self.retention_ms >= 0).then_some(self.retention_ms),
+            retention_bytes: u64::try_from(self.retention_bytes).ok(),
+            ..LogConfig::default()
+        };
+        let start = Start {
+            options: self.common.options(),
+            data_dir: self.data_dir,
+            advertise: self.advertise,
+            topics: TopicsConfig { log, waits_for_flush: self.sync == "always" },
+            auto_create_topics: self.auto_create_topics,
+            num_partitions: self.num_partitions,
+            connections_max: self.max_connections,
+        };
+        start::run(start, |bound| print_ready(&ENGINE, bound))
+    }
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
+    let expected = "needs a host and a port, as in broker.example:9092";
+    let (host, port) = text.rsplit_once(':').ok_or(expected)?;
+    let port = port.parse().map_err(|_| expected)?;
+    if host.is_empty() { Err(expected) } else { Ok((host.to_owned(), port)) }
+}

@@ -1,0 +1,192 @@
+//! Fetch: reads batches, and waits for records if there are none.
+//!
+//! # Example
+//!
+//! A consumer at the end of a partition asks with `min_bytes` 1 and `max_wait_ms` 500:
+//!
+//! ```text
+//! 0 ms     read: nothing. Leave a waker at the partition, wait for at most 500 ms
+//! 120 ms   a producer appends and wakes us: read again, 85 bytes, respond
+//! ```
+//!
+//! Without the append the response has no records after 500 ms, and the consumer asks again. An
+//! idle consumer costs two requests a second and no thread: the connection's own task waits.
+//!
+//! # How much is read
+//!
+//! At most `partition_max_bytes` per partition and `max_bytes` in all, except that the first batch
+//! of the response is always whole. Partitions that do not fit get nothing, and a consumer rotates
+//! their order, so that each is first at some time.
+//!
+//! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
+//! not kept: the response says session 0, and the client sends its whole list every time.
+
+use super::{Broker, Call, Step, find_partition, find_topic};
+use crate::engine::log::log::ReadError;
+use crate::engine::log::partition::{Fetched, Partition};
+use crate::engine::log::segment::Slice;
+use crate::wire::ErrorCode;
+use crate::wire::codec::Frame;
+use crate::wire::fetch::{
+    FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// More than this is not read at once, whatever the client allows (`fetch.max.bytes`).
+const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
+
+/// A fetch that waits for records.
+pub struct WaitingFetch {
+    call: Call,
+    request: FetchRequest,
+    broker: Arc<Broker>,
+}
+
+/// What was found, before it is read.
+struct Found {
+    response: FetchResponse,
+    /// Where the records of each partition are, in the order of the response.
+    slices: Vec<Option<Slice>>,
+    bytes: usize,
+    /// An error is answered at once.
+    has_error: bool,
+}
+
+/// Reads the partitions of a request, or waits.
+pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> Step {
+    if request.session_id != 0 {
+        let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
+        return call.respond(&FetchResponse { error_code, ..FetchResponse::default() });
+    }
+    let found = find(broker, &request);
+    if found.is_enough(&request) || request.max_wait_ms <= 0 {
+        return Step::Respond(found.into_frame(call));
+    }
+    Step::Fetch(WaitingFetch { call, request, broker: Arc::clone(broker) })
+}
+
+impl WaitingFetch {
+    /// How long to wait at most.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.request.max_wait_ms.max(0) as u64)
+    }
+
+    /// Ready with the response once there are enough records.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
+        // First the waker, then the look: an append between the two wakes us.
+        for partition in self.partitions() {
+            partition.wake_on_append(context.waker());
+        }
+        let found = find(&self.broker, &self.request);
+        match found.is_enough(&self.request) {
+            true => Poll::Ready(found.into_frame(self.call)),
+            false => Poll::Pending,
+        }
+    }
+
+    /// The response when the time is over, with what there is.
+    pub fn finish(&self) -> Frame {
+        find(&self.broker, &self.request).into_frame(self.call)
+    }
+
+    fn partitions(&self) -> Vec<Arc<Partition>> {
+        let catalog = self.broker.topics.catalog();
+        let partitions = self.request.topics.iter().flat_map(|topic| {
+            let found = find_topic(&catalog, &topic.topic, topic.topic_id);
+            topic.partitions.iter().map(move |it| find_partition(found, it.partition))
+        });
+        partitions.flatten().cloned().collect()
+    }
+}
+
+impl Found {
+    fn is_enough(&self, request: &FetchRequest) -> bool {
+        let is_empty = request.topics.iter().all(|it| it.partitions.is_empty());
+        self.has_error || is_empty || self.bytes as i64 >= i64::from(request.min_bytes)
+    }
+
+    /// Reads the records and encodes the response. A partition that cannot be read has an error.
+    fn into_frame(mut self, call: Call) -> Frame {
+        let partitions = self.response.responses.iter_mut().flat_map(|it| &mut it.partitions);
+        for (partition, slice) in partitions.zip(&self.slices) {
+            match slice.as_ref().map_or(Ok(Vec::new()), Slice::read) {
+                Ok(bytes) => partition.records = Some(Bytes::from(bytes)),
+                Err(_) => partition.error_code = ErrorCode::KAFKA_STORAGE_ERROR,
+            }
+        }
+        call.encode(&self.response)
+    }
+}
+
+fn find(broker: &Broker, request: &FetchRequest) -> Found {
+    let catalog = broker.topics.catalog();
+    let response = FetchResponse::default();
+    let mut found = Found { response, slices: Vec::new(), bytes: 0, has_error: false };
+    let bytes_max = (request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX);
+
+    for topic in &request.topics {
+        let known = find_topic(&catalog, &topic.topic, topic.topic_id);
+        let mut partitions = Vec::new();
+        for wanted in &topic.partitions {
+            let left = bytes_max.saturating_sub(found.bytes);
+            let limit = (wanted.partition_max_bytes.max(0) as usize).min(left);
+            let partition = find_partition(known, wanted.partition);
+            let (data, slice) = match partition.and_then(|it| read(it, wanted, limit)) {
+                Ok(fetched) => describe(wanted, fetched),
+                Err(error) => {
+                    found.has_error = true;
+                    (failed(wanted, error), None)
+                }
+            };
+
+            // Only the first batch of the response may exceed the limit.
+            let fits = |slice: &Slice| slice.length <= limit || found.bytes == 0;
+            let slice = slice.filter(fits);
+            found.bytes += slice.as_ref().map_or(0, |it| it.length);
+            found.slices.push(slice);
+            partitions.push(data);
+        }
+        found.response.responses.push(FetchableTopicResponse {
+            topic: topic.topic.clone(),
+            topic_id: topic.topic_id,
+            partitions,
+        });
+    }
+    found
+}
+
+fn read(
+    partition: &Partition,
+    wanted: &FetchPartition,
+    limit: usize,
+) -> Result<Fetched, ErrorCode> {
+    let fetched = partition.read(wanted.fetch_offset, limit).map_err(|error| match error {
+        ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
+        ReadError::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+    })?;
+    let leader_epoch = fetched.offsets.leader_epoch;
+    match wanted.current_leader_epoch {
+        epoch if epoch >= 0 && epoch < leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+        epoch if epoch > leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        _ => Ok(fetched),
+    }
+}
+
+fn describe(wanted: &FetchPartition, fetched: Fetched) -> (PartitionData, Option<Slice>) {
+    let data = PartitionData {
+        partition_index: wanted.partition,
+        high_watermark: fetched.offsets.high_watermark,
+        last_stable_offset: fetched.offsets.high_watermark,
+        log_start_offset: fetched.offsets.log_start_offset,
+        ..PartitionData::default()
+    };
+    (data, fetched.slice)
+}
+
+fn failed(wanted: &FetchPartition, error_code: ErrorCode) -> PartitionData {
+    let partition_index = wanted.partition;
+    PartitionData { partition_index, error_code, high_watermark: -1, ..PartitionData::default() }
+}

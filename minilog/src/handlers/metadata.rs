@@ -1,0 +1,170 @@
+//! What a client asks first: which requests there are, which topics, and which broker has them.
+//!
+//! There is one broker, so it leads every partition and coordinates every group. A topic that does
+//! not exist is created by the Metadata request that names it, if both sides allow it
+//! (`allow_auto_topic_creation`, `auto.create.topics.enable`): that is how the first `kcat -P` to a
+//! new topic works.
+//!
+//! Kafka counterpart: `KafkaApis.handleTopicMetadataRequest`, `AutoTopicCreationManager`.
+
+use super::{Broker, Call, SERVED, Step};
+use crate::engine::topics::{Catalog, Topic};
+use crate::format::names::is_topic_name;
+use crate::format::properties::Uuid;
+use crate::wire::api_versions::{
+    ApiVersionsRequest, ApiVersionsResponse, advertised, is_software_name,
+};
+use crate::wire::cluster::{DescribeClusterBroker, DescribeClusterResponse};
+use crate::wire::coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+use crate::wire::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic, Wanted,
+};
+use crate::wire::{APIS, ErrorCode};
+use std::sync::Arc;
+
+/// Which requests are served.
+pub(super) fn api_versions(call: Call, request: &ApiVersionsRequest) -> Step {
+    let names = [&request.client_software_name, &request.client_software_version];
+    if call.version >= 3 && !names.iter().all(|name| is_software_name(name)) {
+        let error_code = ErrorCode::INVALID_REQUEST;
+        return call.respond(&ApiVersionsResponse { error_code, ..Default::default() });
+    }
+    let served = APIS.iter().filter(|api| SERVED.contains(&api.key));
+    let api_keys = served.map(advertised).collect();
+    call.respond(&ApiVersionsResponse { api_keys, ..ApiVersionsResponse::default() })
+}
+
+/// Brokers and topics. Creates missing topics on a thread that may block.
+pub(super) fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> Step {
+    let catalog = broker.topics.catalog();
+    let missing = missing_topics(broker, &catalog, call, &request);
+    if missing.is_empty() {
+        return call.respond(&describe(broker, &catalog, call, &request));
+    }
+
+    let broker = Arc::clone(broker);
+    Step::Blocking(Box::new(move || {
+        for name in missing {
+            let (log, random) = (broker.topics.config().log.clone(), broker.settings.random);
+            // If it fails the topic is still missing, and the response says so. Another client may
+            // have created it meanwhile, which is as good.
+            let _ = broker.topics.create(&name, broker.settings.num_partitions, log, random());
+        }
+        call.encode(&describe(&broker, &broker.topics.catalog(), call, &request))
+    }))
+}
+
+/// The names that the client wants to have created.
+fn missing_topics(
+    broker: &Broker,
+    catalog: &Catalog,
+    call: Call,
+    request: &MetadataRequest,
+) -> Vec<String> {
+    let allowed = broker.settings.auto_create_topics
+        && (request.allow_auto_topic_creation || call.version < 4);
+    let Wanted::These(topics) = request.wanted(call.version) else { return Vec::new() };
+    let names = topics.iter().filter_map(|it| it.name.clone()).filter(|_| allowed);
+    names.filter(|name| is_topic_name(name) && catalog.by_name(name).is_none()).collect()
+}
+
+fn describe(
+    broker: &Broker,
+    catalog: &Catalog,
+    call: Call,
+    request: &MetadataRequest,
+) -> MetadataResponse {
+    let (host, port) = broker.address();
+    let node_id = broker.node_id();
+    let topics = match request.wanted(call.version) {
+        Wanted::All => catalog.topics().map(|topic| describe_topic(topic, node_id)).collect(),
+        Wanted::These(wanted) => {
+            let topics = wanted.iter().map(|it| describe_wanted(catalog, it, node_id));
+            topics.collect()
+        }
+    };
+    MetadataResponse {
+        brokers: vec![MetadataResponseBroker { node_id, host, port, rack: None }],
+        cluster_id: Some(broker.topics.meta().cluster_id.clone()),
+        controller_id: node_id,
+        topics,
+        ..MetadataResponse::default()
+    }
+}
+
+fn describe_wanted(
+    catalog: &Catalog,
+    wanted: &MetadataRequestTopic,
+    node_id: i32,
+) -> MetadataResponseTopic {
+    let (topic, error_code) = match &wanted.name {
+        Some(name) if !is_topic_name(name) => (None, ErrorCode::INVALID_TOPIC_EXCEPTION),
+        Some(name) => (catalog.by_name(name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        None => (catalog.by_id(wanted.topic_id), ErrorCode::UNKNOWN_TOPIC_ID),
+    };
+    match topic {
+        Some(topic) => describe_topic(topic, node_id),
+        None => MetadataResponseTopic {
+            error_code,
+            name: wanted.name.clone(),
+            topic_id: if wanted.name.is_some() { Uuid::default() } else { wanted.topic_id },
+            ..MetadataResponseTopic::default()
+        },
+    }
+}
+
+fn describe_topic(topic: &Topic, node_id: i32) -> MetadataResponseTopic {
+    let partitions =
+        topic.partitions.iter().enumerate().map(|(number, partition)| MetadataResponsePartition {
+            partition_index: number as i32,
+            leader_id: node_id,
+            leader_epoch: partition.offsets().leader_epoch,
+            replica_nodes: vec![node_id],
+            isr_nodes: vec![node_id],
+            ..MetadataResponsePartition::default()
+        });
+    MetadataResponseTopic {
+        name: Some(topic.name.clone()),
+        topic_id: topic.id,
+        partitions: partitions.collect(),
+        ..MetadataResponseTopic::default()
+    }
+}
+
+/// The brokers, for admin clients.
+pub(super) fn describe_cluster(broker: &Broker, call: Call) -> Step {
+    let (host, port) = broker.address();
+    let broker_id = broker.node_id();
+    let node = DescribeClusterBroker { broker_id, host, port, ..DescribeClusterBroker::default() };
+    call.respond(&DescribeClusterResponse {
+        cluster_id: broker.topics.meta().cluster_id.clone(),
+        controller_id: broker_id,
+        brokers: vec![node],
+        ..DescribeClusterResponse::default()
+    })
+}
+
+/// The coordinator of every group is this broker.
+pub(super) fn find_coordinator(
+    broker: &Broker,
+    call: Call,
+    request: &FindCoordinatorRequest,
+) -> Step {
+    let (host, port) = broker.address();
+    let node_id = broker.node_id();
+    let coordinator = |key: &String| Coordinator {
+        key: key.clone(),
+        node_id,
+        host: host.clone(),
+        port,
+        ..Coordinator::default()
+    };
+    call.respond(&FindCoordinatorResponse {
+        node_id,
+        host: host.clone(),
+        port,
+        coordinators: request.keys(call.version).iter().map(coordinator).collect(),
+        ..FindCoordinatorResponse::default()
+    })
+}

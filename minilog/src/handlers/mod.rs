@@ -1,0 +1,170 @@
+//! What clients may ask: one file per family of requests. A handler takes a request and gives a
+//! [`Step`]; it does no I/O with the client and never waits.
+//!
+//! | module | requests |
+//! |---|---|
+//! | [`produce`] | Produce |
+//! | [`fetch`] | Fetch, and waiting for records |
+//! | [`list_offsets`] | ListOffsets |
+//! | [`metadata`] | ApiVersions, Metadata, DescribeCluster, FindCoordinator |
+//! | [`topics`] | CreateTopics, DeleteTopics, DescribeConfigs |
+//! | [`producer_ids`] | InitProducerId |
+//!
+//! # The life of a request
+//!
+//! 1. The server reads a frame and calls [`handle`].
+//! 2. [`crate::wire::decode_request`] decodes it; what cannot be decoded closes the connection.
+//! 3. The handler of the request looks up the partitions in the [`Broker`] and calls them.
+//! 4. Its [`Step`] says what the server does: send the response, wait for records, or do something
+//!    that blocks on another thread first.
+//!
+//! A connection has one request at a time in steps 2 to 4. That is how responses come in the order
+//! of requests, which the protocol demands; Kafka mutes the channel for the same reason
+//! (`SocketServer.scala`). Kafka counterpart: `KafkaApis.scala`.
+
+pub mod fetch;
+pub mod list_offsets;
+pub mod metadata;
+pub mod produce;
+pub mod producer_ids;
+pub mod topics;
+
+use crate::engine::log::partition::Partition;
+use crate::engine::topics::{Catalog, Topic, Topics};
+use crate::format::properties::Uuid;
+use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::wire::codec::Frame;
+use crate::wire::schema::Message;
+use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_response};
+use bytes::Bytes;
+use std::sync::{Arc, OnceLock};
+
+use self::fetch::WaitingFetch;
+use self::produce::WaitingProduce;
+use self::producer_ids::ProducerIds;
+
+/// A frame of a client is at most this long (`socket.request.max.bytes`).
+pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+/// The requests that are answered, by number. Others close the connection.
+pub const SERVED: [i16; 11] = [0, 1, 2, 3, 10, 18, 19, 20, 22, 32, 60];
+
+/// What all connections share.
+pub struct Broker {
+    /// The topics.
+    pub topics: Topics,
+    /// How the broker behaves.
+    pub settings: Settings,
+    /// Ids for idempotent producers.
+    pub producer_ids: ProducerIds,
+    /// Host and port that clients are told to connect to; known once the server listens.
+    pub advertised: OnceLock<(String, u16)>,
+}
+
+/// How the broker behaves, by Kafka's names.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `auto.create.topics.enable`
+    pub auto_create_topics: bool,
+    /// `num.partitions`: of a topic that does not say how many it wants.
+    pub num_partitions: i32,
+    /// Random bytes for ids.
+    pub random: fn() -> [u8; 16],
+}
+
+/// What the server does after a request.
+pub enum Step {
+    /// Sends the response.
+    Respond(Frame),
+    /// Sends nothing: the client expects no response.
+    Silent,
+    /// Closes the connection, for this reason.
+    Close(String),
+    /// Waits for records, then sends the response.
+    Fetch(WaitingFetch),
+    /// Waits until records are durable, then sends the response.
+    Produce(WaitingProduce),
+    /// Calls this on a thread that may block, then sends the response.
+    Blocking(Box<dyn FnOnce() -> Frame + Send>),
+}
+
+/// The version and number of a request, which its response needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The version of both bodies.
+    pub version: i16,
+    /// Comes back in the response.
+    pub correlation_id: i32,
+}
+
+impl Call {
+    /// Encodes the response.
+    pub fn encode<M: Message>(self, body: &M) -> Frame {
+        encode_response(self.correlation_id, self.version, body)
+    }
+
+    /// The step that sends a response.
+    pub fn respond<M: Message>(self, body: &M) -> Step {
+        Step::Respond(self.encode(body))
+    }
+}
+
+/// Handles one frame, without its size in front.
+pub fn handle(broker: &Arc<Broker>, frame: Bytes) -> Step {
+    let request = match decode_request(frame) {
+        Ok(request) => request,
+        Err(RequestError::Unsupported { key, correlation_id, .. })
+            if key == ApiVersionsRequest::KEY =>
+        {
+            let call = Call { version: 0, correlation_id };
+            return call.respond(&ApiVersionsResponse::unsupported());
+        }
+        Err(error) => return Step::Close(error.to_string()),
+    };
+
+    let call = Call { version: request.version, correlation_id: request.correlation_id };
+    match request.body {
+        Request::Produce(body) => produce::produce(broker, call, body),
+        Request::Fetch(body) => fetch::fetch(broker, call, body),
+        Request::ListOffsets(body) => list_offsets::list_offsets(broker, call, &body),
+        Request::Metadata(body) => metadata::metadata(broker, call, body),
+        Request::ApiVersions(body) => metadata::api_versions(call, &body),
+        Request::DescribeCluster(_) => metadata::describe_cluster(broker, call),
+        Request::FindCoordinator(body) => metadata::find_coordinator(broker, call, &body),
+        Request::CreateTopics(body) => topics::create_topics(broker, call, body),
+        Request::DeleteTopics(body) => topics::delete_topics(broker, call, body),
+        Request::DescribeConfigs(body) => topics::describe_configs(broker, call, &body),
+        Request::InitProducerId(body) => producer_ids::init_producer_id(broker, call, body),
+        other => Step::Close(format!("{} is not supported", other.api().name)),
+    }
+}
+
+impl Broker {
+    /// Host and port that clients are told to connect to.
+    pub fn address(&self) -> (String, i32) {
+        let (host, port) = self.advertised.get().cloned().unwrap_or_default();
+        (host, port.into())
+    }
+
+    /// The number of this broker.
+    pub fn node_id(&self) -> i32 {
+        self.topics.meta().node_id
+    }
+}
+
+/// The topic that a request names: by name, or by id where the name is empty.
+fn find_topic<'a>(catalog: &'a Catalog, name: &str, id: Uuid) -> Result<&'a Arc<Topic>, ErrorCode> {
+    match name {
+        "" => catalog.by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
+        name => catalog.by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    }
+}
+
+/// A partition of a topic by its number.
+fn find_partition(
+    topic: Result<&Arc<Topic>, ErrorCode>,
+    number: i32,
+) -> Result<&Arc<Partition>, ErrorCode> {
+    let number = usize::try_from(number).map_err(|_| ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    topic?.partitions.get(number).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+}

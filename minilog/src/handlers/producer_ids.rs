@@ -1,0 +1,110 @@
+//! InitProducerId: a number for each idempotent producer, never given twice.
+//!
+//! Two producers with the same id would each take the other's batches for duplicates of their own,
+//! and records would be lost. So an id must not be given again after a crash. Writing each one to
+//! the disk would make every start of a producer wait for it; instead a block of 1,000 is reserved:
+//!
+//! ```text
+//! start      the file says 2000: write 3000, sync, give 2000, 2001, ..
+//! crash      the file says 3000: the ids up to 2999 are lost, none is given twice
+//! ```
+//!
+//! Kafka counterpart: `ProducerIdManager.java`; there the controller assigns blocks to brokers.
+
+use super::{Broker, Call, Step};
+use crate::engine::log::flush::replace;
+use crate::engine::topics::read_text;
+use crate::wire::ErrorCode;
+use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use minikit::storage::Disk;
+use minikit::sync::Mutex;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+const FILE: &str = "producer-ids";
+/// Ids reserved at once (`ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
+const BLOCK: i64 = 1000;
+
+/// The ids of idempotent producers.
+pub struct ProducerIds {
+    disk: Arc<dyn Disk>,
+    reserved: Mutex<Range<i64>>,
+}
+
+impl ProducerIds {
+    /// The ids of a data directory. Reserves nothing yet.
+    pub fn new(disk: Arc<dyn Disk>) -> ProducerIds {
+        ProducerIds { disk, reserved: Mutex::new(0..0) }
+    }
+
+    /// An id that was never given before. Blocks on the disk once in a thousand calls.
+    pub fn next(&self) -> io::Result<i64> {
+        let mut reserved = self.reserved.lock();
+        if reserved.is_empty() {
+            let text = read_text(&*self.disk, FILE)?;
+            let first = match text.as_deref().map(|it| it.trim().parse()) {
+                None => 0,
+                Some(Ok(first)) => first,
+                Some(Err(_)) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "producer-ids is damaged",
+                    ));
+                }
+            };
+            let end = first + BLOCK;
+            replace(&*self.disk, FILE, format!("{end}\n").as_bytes())?;
+            self.disk.sync_dir("")?;
+            *reserved = first..end;
+        }
+        Ok(reserved.next().expect("it is not empty"))
+    }
+}
+
+/// Gives a producer its id, or the next epoch of the id it has.
+pub(super) fn init_producer_id(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: InitProducerIdRequest,
+) -> Step {
+    let refuse = |error_code| InitProducerIdResponse { error_code, ..Default::default() };
+    if request.transactional_id.is_some() {
+        return call.respond(&refuse(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
+    }
+
+    let broker = Arc::clone(broker);
+    Step::Blocking(Box::new(move || {
+        call.encode(&match broker.producer_ids.next() {
+            Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() },
+            Err(_) => refuse(ErrorCode::KAFKA_STORAGE_ERROR),
+        })
+    }))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use minikit::storage::{SimulatedDisk, every_cut};
+
+    #[test]
+    fn no_id_is_given_twice() {
+        let cuts = every_cut(
+            1,
+            |disk, given: &mut Vec<i64>| {
+                for _ in 0..3 {
+                    let ids = ProducerIds::new(Arc::new(disk.clone()));
+                    given.push(ids.next()?);
+                    given.push(ids.next()?);
+                }
+                Ok(())
+            },
+            |disk: &SimulatedDisk, given| {
+                let next = ProducerIds::new(Arc::new(disk.clone())).next();
+                let next = next.map_err(|error| error.to_string())?;
+                if given.contains(&next) { Err(format!("{next} again")) } else { Ok(()) }
+            },
+        );
+        cuts.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}

@@ -1,0 +1,122 @@
+//! One client: frames in, steps, frames out.
+//!
+//! ```text
+//! read   [size][request 1][size][request 2][size][requ
+//! step    1: append, respond     2: append, respond       -> out: [response 1][response 2]
+//! write  [response 1][response 2]                          one system call for both
+//! ```
+//!
+//! A producer sends up to five requests before it reads a response. All complete frames of a read
+//! are handled before anything is written, so that their responses share a system call. A fetch
+//! that waits is the exception: what is due is written first.
+//!
+//! A frame that is longer than [`FRAME_BYTES_MAX`] closes the connection before anything is
+//! allocated for it. The buffer is allocated once a size is known, so an idle connection holds none.
+//!
+//! Kafka counterpart: `SocketServer.Processor` and `NetworkReceive.java`.
+
+use super::Server;
+use crate::handlers::{FRAME_BYTES_MAX, Step, handle};
+use crate::wire::codec::Frame;
+use bytes::{Buf, BytesMut};
+use minikit::server::{Shutdown, Stream};
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// The least room to read into: several requests of a producer with default settings.
+const READ_BYTES: usize = 64 * 1024;
+/// Longer pieces are written from where they are, shorter ones are gathered.
+const GATHER_BYTES_MAX: usize = 16 * 1024;
+
+/// Serves a client until either side closes.
+pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
+    let mut requested = pin!(shutdown.requested());
+    let (mut buffer, mut out) = (BytesMut::new(), Vec::new());
+    loop {
+        // Everything that is complete.
+        while let Some(size) = frame_size(&buffer)?.filter(|size| buffer.len() >= 4 + size) {
+            buffer.advance(4);
+            let frame = buffer.split_to(size).freeze();
+            match handle(&server.broker, frame) {
+                Step::Respond(frame) => send(&mut stream, &mut out, &frame).await?,
+                Step::Silent => {}
+                Step::Close(reason) => {
+                    stream.write_all(&out).await?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                }
+                step => {
+                    write_out(&mut stream, &mut out).await?;
+                    let frame = wait(server, step).await;
+                    send(&mut stream, &mut out, &frame).await?;
+                }
+            }
+        }
+        write_out(&mut stream, &mut out).await?;
+
+        // Room for the rest of a long frame at once, or for whatever comes.
+        let rest = frame_size(&buffer)?.map_or(0, |size| 4 + size - buffer.len());
+        buffer.reserve(rest.max(READ_BYTES));
+        tokio::select! {
+            () = &mut requested => return Ok(()),
+            count = stream.read_buf(&mut buffer) => if count? == 0 {
+                return Ok(());
+            },
+        }
+    }
+}
+
+/// The size of the frame at the start of the buffer, once it is there.
+fn frame_size(buffer: &BytesMut) -> io::Result<Option<usize>> {
+    let Some(size) = buffer.first_chunk::<4>() else { return Ok(None) };
+    let size = i32::from_be_bytes(*size);
+    match usize::try_from(size) {
+        Ok(size) if size <= FRAME_BYTES_MAX => Ok(Some(size)),
+        _ => {
+            let text = format!("a request of {size} bytes; at most {FRAME_BYTES_MAX} are allowed");
+            Err(io::Error::new(io::ErrorKind::InvalidData, text))
+        }
+    }
+}
+
+/// Waits as a step says.
+async fn wait(server: &Server, step: Step) -> Frame {
+    match step {
+        Step::Fetch(mut waiting) => {
+            let time = waiting.timeout();
+            let frame = timeout(time, poll_fn(|context| waiting.poll(context))).await;
+            frame.unwrap_or_else(|_| waiting.finish())
+        }
+        Step::Produce(mut waiting) => {
+            server.upkeep.flush_soon();
+            poll_fn(|context| waiting.poll(context)).await
+        }
+        Step::Blocking(job) => tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
+            std::panic::resume_unwind(panic.into_panic());
+        }),
+        Step::Respond(_) | Step::Silent | Step::Close(_) => unreachable!("these do not wait"),
+    }
+}
+
+/// Sends a frame: short pieces go to `out`, long ones directly to the client.
+async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::Result<()> {
+    for piece in frame.pieces() {
+        if piece.len() <= GATHER_BYTES_MAX {
+            out.extend_from_slice(piece);
+        } else {
+            write_out(stream, out).await?;
+            stream.write_all(piece).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_out(stream: &mut Stream, out: &mut Vec<u8>) -> io::Result<()> {
+    if !out.is_empty() {
+        stream.write_all(out).await?;
+        out.clear();
+    }
+    Ok(())
+}

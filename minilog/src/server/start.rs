@@ -1,0 +1,90 @@
+//! From options to a running server, and from its end to a clean shutdown.
+//!
+//! ```text
+//! lock the data directory -> open the topics (recovery) -> upkeep thread -> sockets -> ready
+//! SIGTERM -> connections end -> upkeep thread ends -> flush everything, leave the marker
+//! ```
+//!
+//! The marker `.kafka_cleanshutdown` is written last, and only if everything before it worked. A
+//! `kill -9` leaves none, and the next start recovers.
+
+use super::upkeep::UpkeepThread;
+use super::{Server, now_ms};
+use crate::engine::topics::{Topics, TopicsConfig};
+use crate::handlers::producer_ids::ProducerIds;
+use crate::handlers::{Broker, Settings};
+use minikit::connections::Connections;
+use minikit::server::{Bound, Options, Shutdown, Spread};
+use minikit::storage::{DataDir, Disk};
+use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// What a server is started with.
+pub struct Start {
+    /// Where to listen, and with how many cores.
+    pub options: Options,
+    /// Where the data is.
+    pub data_dir: PathBuf,
+    /// Host and port that clients are told; what is listened on if none.
+    pub advertise: Option<(String, u16)>,
+    /// How topics behave.
+    pub topics: TopicsConfig,
+    /// `auto.create.topics.enable`
+    pub auto_create_topics: bool,
+    /// `num.partitions`
+    pub num_partitions: i32,
+    /// How many clients there may be.
+    pub connections_max: usize,
+}
+
+/// Runs a server until it is told to stop.
+///
+/// # Errors
+/// If the data directory cannot be locked or read, an address is taken, or the last flush fails.
+pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error>> {
+    let data = DataDir::lock(&start.data_dir)?;
+    let disk: Arc<dyn Disk> = Arc::new(data.disk());
+    let started = now_ms();
+    let (topics, reports) = Topics::open(Arc::clone(&disk), start.topics, random())?;
+    for (partition, report) in reports {
+        tracing::warn!("{partition} was damaged and is repaired: {report:?}");
+    }
+    tracing::info!("opened {} in {} ms", start.data_dir.display(), now_ms() - started);
+
+    let broker = Arc::new(Broker {
+        topics,
+        settings: Settings {
+            auto_create_topics: start.auto_create_topics,
+            num_partitions: start.num_partitions,
+            random,
+        },
+        producer_ids: ProducerIds::new(disk),
+        advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),
+    });
+    let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
+    let server = Arc::new(Server {
+        broker: Arc::clone(&broker),
+        upkeep: upkeep.upkeep(),
+        connections: Connections::new(),
+        connections_max: start.connections_max,
+    });
+    minikit::server::run(start.options, Spread(server), Shutdown::new(), |bound, _listeners| {
+        if let Some(address) = bound.tcp {
+            broker.advertised.get_or_init(|| (address.ip().to_string(), address.port()));
+        }
+        ready(bound);
+    })?;
+
+    // Nobody appends any more. The upkeep thread must be gone before the last flush.
+    drop(upkeep);
+    broker.topics.close()?;
+    Ok(())
+}
+
+/// Random bytes for ids: the standard library seeds its hashers from the system.
+fn random() -> [u8; 16] {
+    let [high, low] = [0, 1].map(|part: u64| RandomState::new().hash_one(part).to_be_bytes());
+    std::array::from_fn(|index| if index < 8 { high[index] } else { low[index - 8] })
+}

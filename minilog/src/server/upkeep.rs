@@ -1,0 +1,127 @@
+//! The thread that writes to the disk: flushes, checkpoints, retention.
+//!
+//! Syncing a file takes milliseconds, deleting a large one too, and a core that did it would leave
+//! its other clients waiting. So one thread does all of it:
+//!
+//! | what | when |
+//! |---|---|
+//! | flush | when a producer waits for it (`--sync always`), else every [`CHECKPOINT_EVERY`] |
+//! | checkpoints | every [`CHECKPOINT_EVERY`] |
+//! | retention | every [`RETENTION_EVERY`] |
+//!
+//! # Group commit without a timer
+//!
+//! With `--sync always` every produce request asks for a flush and waits. Requests that arrive while
+//! a flush is running are all covered by the next one: the slower the disk, the more share a sync.
+//! Nothing waits for a timer, so a single producer gets the latency of one sync.
+//!
+//! Kafka counterpart: the tasks `kafka-log-flusher`, `kafka-recovery-point-checkpoint` and
+//! `kafka-log-retention` of `LogManager.java`, on its scheduler.
+
+use super::now_ms;
+use crate::handlers::Broker;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// `log.flush.offset.checkpoint.interval.ms`
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// `log.retention.check.interval.ms`
+pub const RETENTION_EVERY: Duration = Duration::from_secs(300);
+/// `producer.id.expiration.ms`
+const PRODUCER_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What other threads ask of the upkeep thread.
+#[derive(Debug, Default)]
+pub struct Upkeep {
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    flush: bool,
+    stop: bool,
+}
+
+impl Upkeep {
+    /// Asks for a flush of everything appended so far.
+    pub fn flush_soon(&self) {
+        self.change(|wanted| wanted.flush = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut self.wanted.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
+    }
+
+    /// Waits until a flush is wanted, at most until `until`. None if the thread has to end.
+    fn next(&self, until: Instant) -> Option<bool> {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until.saturating_duration_since(Instant::now());
+        let nothing = |wanted: &mut Wanted| !wanted.flush && !wanted.stop;
+        let result = self.changed.wait_timeout_while(wanted, left, nothing);
+        let (mut wanted, _) = result.unwrap_or_else(PoisonError::into_inner);
+        (!wanted.stop).then(|| std::mem::take(&mut wanted.flush))
+    }
+}
+
+/// The running thread.
+pub struct UpkeepThread {
+    upkeep: Arc<Upkeep>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl UpkeepThread {
+    /// Starts the thread.
+    pub fn start(broker: Arc<Broker>) -> std::io::Result<UpkeepThread> {
+        let upkeep = Arc::new(Upkeep::default());
+        let own = Arc::clone(&upkeep);
+        let builder = std::thread::Builder::new().name("upkeep".to_owned());
+        let thread = builder.spawn(move || run(&own, &broker))?;
+        Ok(UpkeepThread { upkeep, thread: Some(thread) })
+    }
+
+    /// The handle for connections.
+    pub fn upkeep(&self) -> Arc<Upkeep> {
+        Arc::clone(&self.upkeep)
+    }
+}
+
+impl Drop for UpkeepThread {
+    /// Waits for the flush that may be running.
+    fn drop(&mut self) {
+        self.upkeep.change(|wanted| wanted.stop = true);
+        if let Some(thread) = self.thread.take() {
+            // Its panic was printed, and there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(upkeep: &Upkeep, broker: &Broker) {
+    let (mut checkpoint, mut retention) = (Instant::now(), Instant::now());
+    while let Some(is_asked) = upkeep.next(checkpoint + CHECKPOINT_EVERY) {
+        if is_asked {
+            report("flush", broker.topics.flush());
+            continue;
+        }
+        report("flush", broker.topics.flush());
+        report("write the checkpoints", broker.topics.write_checkpoints());
+        checkpoint = Instant::now();
+
+        if retention.elapsed() >= RETENTION_EVERY {
+            let now = now_ms();
+            report("delete old segments", broker.topics.delete_old_segments(now).map(drop));
+            broker.topics.expire_producers(now - PRODUCER_EXPIRATION_MS);
+            retention = Instant::now();
+        }
+    }
+}
+
+/// Logs what failed. The partition concerned refuses appends from then on, with the same reason.
+fn report(what: &str, result: std::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::error!("cannot {what}: {error}");
+    }
+}
