@@ -1,0 +1,164 @@
+"""confluent-kafka against the broker at HOST PORT: librdkafka of today, and its administration."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import confluent_kafka  # noqa: E402
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
+
+from harness import behavior, equal, eventually, run  # noqa: E402
+
+
+def produce(broker, topic, records, **options):
+    """Sends records, each a dictionary of arguments; returns their offsets or errors."""
+    names = {name.replace("_", "."): value for name, value in options.items()}
+    writer = Producer({"bootstrap.servers": broker, "linger.ms": 5, **names})
+    results = []
+    for record in records:
+        writer.produce(
+            topic,
+            partition=0,
+            callback=lambda error, message: results.append(error or message.offset()),
+            **record,
+        )
+    equal(writer.flush(20), 0)
+    return results
+
+
+def consumer(broker, topic, offset=0, **options):
+    """A consumer of partition 0 from an offset on. Its group never commits."""
+    settings = {"bootstrap.servers": broker, "group.id": "none", "enable.auto.commit": False}
+    reader = Consumer({**settings, **options})
+    reader.assign([TopicPartition(topic, 0, offset)])
+    return reader
+
+
+def consume(broker, topic, count, offset=0):
+    """The next records of partition 0 from an offset on."""
+    reader = consumer(broker, topic, offset)
+    records = []
+
+    def all_there():
+        records.extend(reader.consume(count - len(records), timeout=1))
+        return len(records) == count
+
+    eventually(all_there)
+    reader.close()
+    return records
+
+
+@behavior(1)
+def metadata(broker, topic):
+    listing = AdminClient({"bootstrap.servers": broker}).list_topics(timeout=10)
+    host, port = broker.split(":")
+    addresses = [(it.host, it.port) for it in listing.brokers.values()]
+    equal(addresses, [(host, int(port))])
+    equal(listing.controller_id in listing.brokers, True)
+
+
+@behavior(2)
+def auto_create(broker, topic):
+    equal(produce(broker, topic, [{"value": b"one"}]), [0])
+    listing = AdminClient({"bootstrap.servers": broker}).list_topics(topic, timeout=10)
+    equal(listing.topics[topic].partitions[0].leader in listing.brokers, True)
+
+
+@behavior(3)
+def order(broker, topic):
+    values = [b"%d" % number for number in range(5000)]
+    offsets = produce(broker, topic, [{"value": value} for value in values])
+    equal(offsets, list(range(5000)))
+    equal([record.value() for record in consume(broker, topic, 5000)], values)
+
+
+@behavior(4)
+def parts(broker, topic):
+    headers = [("color", b"red"), ("color", b"blue"), ("empty", b""), ("null", None)]
+    first = {"key": b"k", "value": b"v", "headers": headers, "timestamp": 1_700_000_000_000}
+    produce(broker, topic, [first, {"key": b"", "value": None}])
+    first, second = consume(broker, topic, 2)
+    equal((first.key(), first.value(), first.headers()), (b"k", b"v", headers))
+    equal(first.timestamp()[1], 1_700_000_000_000)
+    equal((second.key(), second.value(), second.headers()), (b"", None, None))
+
+
+@behavior(5)
+def compression(broker, topic):
+    values = []
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
+        batch = [f"{codec} {number}".encode() for number in range(200)]
+        produce(broker, topic, [{"value": value} for value in batch], compression_type=codec)
+        values += batch
+    equal([record.value() for record in consume(broker, topic, 1000)], values)
+
+
+@behavior(6)
+def seek(broker, topic):
+    produce(broker, topic, [{"value": b"%d" % number} for number in range(50)])
+    equal(consume(broker, topic, 1, offset=40)[0].value(), b"40")
+
+
+@behavior(7)
+def timestamps(broker, topic):
+    for timestamp in [1000, 2000, 3000]:
+        produce(broker, topic, [{"value": b"x", "timestamp": timestamp}])
+    reader = consumer(broker, topic)
+    found = reader.offsets_for_times([TopicPartition(topic, 0, 1500)], timeout=10)
+    equal(found[0].offset, 1)
+    equal(reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=10), (0, 3))
+    reader.close()
+
+
+@behavior(8)
+def acknowledgments(broker, topic):
+    for acks in [0, 1, -1]:
+        produce(broker, topic, [{"value": b"x"}], acks=acks)
+    reader = consumer(broker, topic)
+    partition = TopicPartition(topic, 0)
+    eventually(lambda: reader.get_watermark_offsets(partition, timeout=10) == (0, 3))
+    reader.close()
+
+
+@behavior(9)
+def large(broker, topic):
+    equal(produce(broker, topic, [{"value": b"x" * 900_000}]), [0])
+    equal(len(consume(broker, topic, 1)[0].value()), 900_000)
+    answer = produce(broker, topic, [{"value": b"x" * 1_500_000}], message_max_bytes=2_000_000)
+    equal(answer[0].code(), KafkaError.MSG_SIZE_TOO_LARGE)
+
+
+@behavior(12)
+def idempotence(broker, topic):
+    records = [{"value": b"%d" % number} for number in range(500)]
+    equal(produce(broker, topic, records, enable_idempotence=True), list(range(500)))
+
+
+@behavior(13)
+def topics(broker, topic):
+    admin = AdminClient({"bootstrap.servers": broker})
+    create = lambda: admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(10)  # noqa: E731
+    create()
+    equal(sorted(admin.list_topics(topic, timeout=10).topics[topic].partitions), [0, 1, 2])
+    equal(refused(create), KafkaError.TOPIC_ALREADY_EXISTS)
+    two_replicas = NewTopic(topic + "-2", 1, 2)
+    create = lambda: admin.create_topics([two_replicas])[topic + "-2"].result(10)  # noqa: E731
+    equal(refused(create), KafkaError.INVALID_REPLICATION_FACTOR)
+    admin.delete_topics([topic])[topic].result(10)
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
+
+
+def refused(call):
+    """The error code of a call that must fail."""
+    try:
+        call()
+    except KafkaException as error:
+        return error.args[0].code()
+    raise AssertionError("not refused")
+
+
+if __name__ == "__main__":
+    version = f"{confluent_kafka.version()} on librdkafka {confluent_kafka.libversion()[0]}"
+    sys.exit(run(f"confluent-kafka {version}", f"{sys.argv[1]}:{sys.argv[2]}"))

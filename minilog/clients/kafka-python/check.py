@@ -1,0 +1,146 @@
+"""kafka-python against the broker at HOST PORT: pure Python, with encoders and decoders of its own."""
+
+import itertools
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import kafka  # noqa: E402
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition  # noqa: E402
+from kafka.errors import MessageSizeTooLargeError  # noqa: E402
+
+from harness import behavior, equal, eventually, run  # noqa: E402
+
+
+def producer(broker, **options):
+    return KafkaProducer(bootstrap_servers=broker, **options)
+
+
+def consumer(broker, topic, **options):
+    """A consumer of partition 0, at its beginning, without a group."""
+    reader = KafkaConsumer(bootstrap_servers=broker, **options)
+    reader.assign([TopicPartition(topic, 0)])
+    reader.seek_to_beginning()
+    return reader
+
+
+def consume(broker, topic, count):
+    """The next records of partition 0 from its beginning."""
+    reader = consumer(broker, topic, consumer_timeout_ms=20000)
+    records = list(itertools.islice(reader, count))
+    reader.close()
+    return records
+
+
+def send_all(broker, topic, values, **options):
+    writer = producer(broker, **options)
+    futures = [writer.send(topic, value, partition=0) for value in values]
+    writer.flush()
+    offsets = [future.get(10).offset for future in futures]
+    writer.close()
+    return offsets
+
+
+@behavior(1)
+def metadata(broker, topic):
+    reader = KafkaConsumer(bootstrap_servers=broker)
+    equal(isinstance(reader.topics(), set), True)
+    reader.close()
+
+
+@behavior(2)
+def auto_create(broker, topic):
+    equal(send_all(broker, topic, [b"one"]), [0])
+    reader = KafkaConsumer(bootstrap_servers=broker)
+    equal(0 in reader.partitions_for_topic(topic), True)
+    reader.close()
+
+
+@behavior(3)
+def order(broker, topic):
+    values = [b"%d" % number for number in range(2000)]
+    equal(send_all(broker, topic, values), list(range(2000)))
+    equal([record.value for record in consume(broker, topic, 2000)], values)
+
+
+@behavior(4)
+def parts(broker, topic):
+    writer = producer(broker)
+    headers = [("color", b"red"), ("color", b"blue"), ("none", b"")]
+    writer.send(topic, b"v", key=b"k", headers=headers, timestamp_ms=1_700_000_000_000, partition=0)
+    writer.send(topic, None, key=b"", partition=0)
+    writer.close()
+    first, second = consume(broker, topic, 2)
+    equal((first.key, first.value, first.headers), (b"k", b"v", headers))
+    equal(first.timestamp, 1_700_000_000_000)
+    equal((second.key, second.value, list(second.headers)), (b"", None, []))
+
+
+@behavior(5)
+def compression(broker, topic):
+    values = []
+    for codec in [None, "gzip", "snappy", "lz4", "zstd"]:
+        batch = [f"{codec} {number}".encode() for number in range(200)]
+        send_all(broker, topic, batch, compression_type=codec)
+        values += batch
+    equal([record.value for record in consume(broker, topic, 1000)], values)
+
+
+@behavior(6)
+def seek(broker, topic):
+    send_all(broker, topic, [b"%d" % number for number in range(50)])
+    reader = consumer(broker, topic, consumer_timeout_ms=20000)
+    reader.seek(TopicPartition(topic, 0), 40)
+    equal(next(reader).value, b"40")
+    reader.close()
+
+
+@behavior(7)
+def timestamps(broker, topic):
+    writer = producer(broker)
+    for timestamp in [1000, 2000, 3000]:
+        writer.send(topic, b"x", timestamp_ms=timestamp, partition=0).get(10)
+    writer.close()
+    partition = TopicPartition(topic, 0)
+    reader = consumer(broker, topic)
+    found = reader.offsets_for_times({partition: 1500})[partition]
+    equal((found.offset, found.timestamp), (1, 2000))
+    equal(reader.offsets_for_times({partition: 3001})[partition], None)
+    equal(reader.beginning_offsets([partition]), {partition: 0})
+    equal(reader.end_offsets([partition]), {partition: 3})
+    reader.close()
+
+
+@behavior(8)
+def acknowledgments(broker, topic):
+    for acks in [0, 1, "all"]:
+        writer = producer(broker, acks=acks, enable_idempotence=False)
+        writer.send(topic, str(acks).encode(), partition=0)
+        writer.close()
+    partition = TopicPartition(topic, 0)
+    reader = consumer(broker, topic)
+    eventually(lambda: reader.end_offsets([partition])[partition] == 3)
+    reader.close()
+
+
+@behavior(9)
+def large(broker, topic):
+    equal(send_all(broker, topic, [b"x" * 900_000]), [0])
+    equal(len(consume(broker, topic, 1)[0].value), 900_000)
+    try:
+        send_all(broker, topic, [b"x" * 1_500_000], max_request_size=2_000_000)
+        raise AssertionError("1,500,000 bytes were accepted")
+    except MessageSizeTooLargeError:
+        pass
+
+
+@behavior(12)
+def idempotence(broker, topic):
+    values = [b"%d" % number for number in range(500)]
+    offsets = send_all(broker, topic, values, enable_idempotence=True, acks="all")
+    equal(offsets, list(range(500)))
+
+
+if __name__ == "__main__":
+    sys.exit(run(f"kafka-python {kafka.__version__}", f"{sys.argv[1]}:{sys.argv[2]}"))
