@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// All statistics of a server.
+#[derive(Default)]
 pub struct Statistics {
     /// Connections that were accepted and refused.
     pub connections: Connections,
@@ -46,17 +47,10 @@ impl Statistics {
     /// Statistics of a server that starts, with `cores` cores.
     pub fn new(cores: usize, identity: Identity) -> Statistics {
         Statistics {
-            connections: Connections::new(),
-            rate: Rate::default(),
-            rate_in: Rate::default(),
-            rate_out: Rate::default(),
             startup_memory: crate::raw::allocated(),
-            totals: Totals::default(),
             counters: (0..cores.max(1)).map(|_| Counters::new()).collect(),
-            slow_log: SlowLog::default(),
-            latency: Monitor::default(),
-            saves: Saves::default(),
             identity,
+            ..Statistics::default()
         }
     }
 
@@ -187,7 +181,8 @@ pub struct Saves {
     pub count: AtomicU64,
 }
 
-/// Who this server is.
+/// What distinguishes this server from others, and from its earlier runs.
+#[derive(Default)]
 pub struct Identity {
     /// 40 hexadecimal digits, new at every start.
     pub run_id: String,
@@ -199,8 +194,8 @@ pub struct Identity {
     pub config_file: String,
 }
 
-/// A rate per second over the last while: whoever has a clock [samples](Self::sample) a count now
-/// and then.
+/// A rate per second between the last two samples of a count. The upkeep task
+/// [samples](Self::sample) it, because counting reads no clock.
 #[derive(Default)]
 pub struct Rate {
     count: AtomicU64,

@@ -18,35 +18,28 @@ use crate::engine::events::Events;
 
 const MS_PER_S: i64 = 1000;
 
-/// `EXPIRE key seconds [NX | XX | GT | LT]`
-pub fn expire(c: &mut Call) -> Answer {
-    let now_ms = c.keyspace.now.ms;
-    set_deadline(c, MS_PER_S, now_ms)
-}
-
 variants! {
-    expireat = set_deadline(MS_PER_S, 0);     // key unix-time-seconds [NX | XX | GT | LT]
-    pexpireat = set_deadline(1, 0);           // key unix-time-milliseconds [NX | XX | GT | LT]
-    expiretime = show_deadline(MS_PER_S, 0);  // key
-    pexpiretime = show_deadline(1, 0);        // key
+    expire = set_deadline(MS_PER_S, From::Now);         // key seconds [NX | XX | GT | LT]
+    pexpire = set_deadline(1, From::Now);               // key milliseconds [NX | XX | GT | LT]
+    expireat = set_deadline(MS_PER_S, From::Epoch);     // key unix-time-seconds [NX | XX | GT | LT]
+    pexpireat = set_deadline(1, From::Epoch);           // key unix-time-milliseconds [NX | …]
+    ttl = show_deadline(MS_PER_S, From::Now);           // key
+    pttl = show_deadline(1, From::Now);                 // key
+    expiretime = show_deadline(MS_PER_S, From::Epoch);  // key
+    pexpiretime = show_deadline(1, From::Epoch);        // key
 }
 
-/// `PEXPIRE key milliseconds [NX | XX | GT | LT]`
-pub fn pexpire(c: &mut Call) -> Answer {
-    let now_ms = c.keyspace.now.ms;
-    set_deadline(c, 1, now_ms)
+/// The time from which a command counts.
+#[derive(PartialEq, Eq)]
+enum From {
+    Now,
+    Epoch,
 }
 
-/// `TTL key`
-pub fn ttl(c: &mut Call) -> Answer {
-    let now_ms = c.keyspace.now.ms;
-    show_deadline(c, MS_PER_S, now_ms)
-}
-
-/// `PTTL key`
-pub fn pttl(c: &mut Call) -> Answer {
-    let now_ms = c.keyspace.now.ms;
-    show_deadline(c, 1, now_ms)
+impl From {
+    fn unix_ms(self, c: &Call) -> i64 {
+        if self == From::Now { c.keyspace.now.ms } else { 0 }
+    }
 }
 
 /// `PERSIST key`
@@ -60,15 +53,15 @@ pub fn persist(c: &mut Call) -> Answer {
     c.out.answer_int(i64::from(mortal))
 }
 
-/// Sets the deadline to argument 2, in units of `unit_ms`, counted from `base_ms`.
-fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
+/// Sets the deadline to argument 2, in units of `unit_ms`.
+fn set_deadline(c: &mut Call, unit_ms: i64, from: From) -> Answer {
     let conditions = Conditions::parse(c)?;
     let too_far = || {
         let name = c.command.name;
         Error::text(format!("ERR invalid expire time in '{name}' command"))
     };
     let deadline = c.int(2)?.checked_mul(unit_ms).ok_or_else(too_far)?;
-    let deadline = deadline.checked_add(base_ms).ok_or_else(too_far)?;
+    let deadline = deadline.checked_add(from.unix_ms(c)).ok_or_else(too_far)?;
     let key = c.key(1);
     c.keyspace.touch(key);
     let met = c.keyspace.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
@@ -82,16 +75,16 @@ fn set_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
     c.out.answer_int(i64::from(met))
 }
 
-/// Shows the deadline in units of `unit_ms`, rounded, counted from `base_ms`; -1 where there is
-/// none, -2 where there is no key.
-fn show_deadline(c: &mut Call, unit_ms: i64, base_ms: i64) -> Answer {
+/// Replies with the deadline in units of `unit_ms`, rounded; with -1 if the key has none, and with
+/// -2 if there is no key.
+fn show_deadline(c: &mut Call, unit_ms: i64, from: From) -> Answer {
     let key = c.key(1);
     let known = c.keyspace.read_without_touch(key).is_some();
     let left_ms = match c.keyspace.deadline(key).flatten() {
         _ if !known => -2,
         None => -1,
         Some(deadline) => {
-            let ms = deadline.saturating_sub(base_ms).max(0);
+            let ms = deadline.saturating_sub(from.unix_ms(c)).max(0);
             ms.saturating_add(unit_ms / 2) / unit_ms
         }
     };

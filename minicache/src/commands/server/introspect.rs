@@ -1,4 +1,13 @@
-//! `COMMAND`: what the command table says, in the forms clients ask for it.
+//! `COMMAND`: what the command table says, in the forms clients ask for it (`commandCommand` and
+//! its subcommands in `server.c`).
+//!
+//! ```text
+//! COMMAND INFO get      1) "get"  2) (integer) 2  3) readonly, fast  4) 1  5) 1  6) 1 …
+//! COMMAND DOCS get      "get" -> summary, since, group, complexity, arguments
+//! COMMAND GETKEYS MSET a 1 b 2      1) "a"  2) "b"
+//! ```
+//!
+//! redis-cli asks for `COMMAND DOCS` when it starts, and makes its hints of the arguments.
 
 use super::Call;
 use crate::commands::catalogue;
@@ -42,28 +51,23 @@ pub fn command_info(c: &mut Call) -> Answer {
 
 /// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]`
 pub fn command_list(c: &mut Call) -> Answer {
-    let mut names: Vec<&str> = catalogue::COMMANDS.iter().map(|row| row.name).collect();
+    let mut rows: Vec<&Command> = catalogue::COMMANDS.iter().collect();
     match c.args.len() {
         2 => {}
         5 if c.is(2, "filterby") => {
             let value = c.arg(4);
             let category = Categories::named(value);
-            let row = |name: &str| catalogue::COMMANDS.iter().find(|row| row.name == name);
             match c.arg(3).to_ascii_lowercase().as_slice() {
-                b"module" => names.clear(),
-                b"aclcat" => names.retain(|name| {
-                    category.is_some_and(|wanted| {
-                        row(name).is_some_and(|row| row.categories().has(wanted))
-                    })
-                }),
-                b"pattern" => names.retain(|name| glob::matches_any_case(value, name.as_bytes())),
+                b"module" => rows.clear(),
+                b"aclcat" => rows.retain(|row| category.is_some_and(|it| row.categories().has(it))),
+                b"pattern" => rows.retain(|row| glob::matches_any_case(value, row.name.as_bytes())),
                 _ => return Err(Error::SYNTAX),
             }
         }
         _ => return Err(Error::SYNTAX),
     }
-    c.out.array(names.len());
-    names.iter().for_each(|name| c.out.text(name));
+    c.out.array(rows.len());
+    rows.iter().for_each(|row| c.out.text(row.name));
     Ok(())
 }
 
@@ -136,49 +140,39 @@ fn simple_set<'a>(out: &mut Reply, words: impl Iterator<Item = &'a str>) {
     words.iter().for_each(|word| out.simple(word));
 }
 
+/// A key spec: where its keys begin, and how to find the others from there.
 fn key_spec(out: &mut Reply, spec: &KeySpec) {
+    let begin = ("index", vec![("index", i64::from(spec.first))]);
+    let (begin, find) = match spec.run {
+        Run::Stored | Run::Unknown => (("unknown", vec![]), ("unknown", vec![])),
+        Run::To { last, step } => {
+            let range = vec![("lastkey", last.into()), ("keystep", step.into()), ("limit", 0)];
+            (begin, ("range", range))
+        }
+        Run::Counted => {
+            (begin, ("keynum", vec![("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]))
+        }
+    };
+
     out.map(3);
     out.text("flags");
     simple_set(out, spec.access.names());
-    out.text("begin_search");
-    match spec.run {
-        Run::Stored | Run::Unknown => unknown(out),
-        Run::To { .. } | Run::Counted => {
-            search(out, "index", &[("index", i64::from(spec.first))]);
-        }
-    }
-    out.text("find_keys");
-    match spec.run {
-        Run::Stored | Run::Unknown => unknown(out),
-        Run::To { last, step } => search(
-            out,
-            "range",
-            &[("lastkey", i64::from(last)), ("keystep", i64::from(step)), ("limit", 0)],
-        ),
-        Run::Counted => {
-            search(out, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
-        }
-    }
-}
-
-fn search(out: &mut Reply, kind: &str, numbers: &[(&str, i64)]) {
-    out.map(2);
-    out.text("type");
-    out.text(kind);
-    out.text("spec");
-    out.map(numbers.len());
-    for (name, number) in numbers {
+    for (name, (kind, numbers)) in [("begin_search", begin), ("find_keys", find)] {
         out.text(name);
-        out.int(*number);
+        out.map(2);
+        pair(out, "type", kind);
+        out.text("spec");
+        out.map(numbers.len());
+        for (name, number) in numbers {
+            out.text(name);
+            out.int(number);
+        }
     }
 }
 
-fn unknown(out: &mut Reply) {
-    out.map(2);
-    out.text("type");
-    out.text("unknown");
-    out.text("spec");
-    out.map(0);
+fn pair(out: &mut Reply, name: &str, value: &str) {
+    out.text(name);
+    out.text(value);
 }
 
 /// One command as `COMMAND DOCS` has it.
@@ -188,23 +182,16 @@ fn document(out: &mut Reply, row: &Command) {
     out.text(row.name);
     let mark = out.mark();
     let mut pairs = 4;
-    for (name, value) in [
-        ("summary", docs.summary),
-        ("since", docs.since),
-        ("group", row.group),
-        ("complexity", docs.complexity),
-    ] {
-        out.text(name);
-        out.text(value);
-    }
+    pair(out, "summary", docs.summary);
+    pair(out, "since", docs.since);
+    pair(out, "group", row.group);
+    pair(out, "complexity", docs.complexity);
     if !docs.deprecated_since.is_empty() {
         pairs += 3;
         out.text("doc_flags");
         simple_set(out, ["deprecated"].into_iter());
-        out.text("deprecated_since");
-        out.text(docs.deprecated_since);
-        out.text("replaced_by");
-        out.text(docs.replaced_by);
+        pair(out, "deprecated_since", docs.deprecated_since);
+        pair(out, "replaced_by", docs.replaced_by);
     }
     if !arguments.is_empty() {
         pairs += 1;
@@ -224,14 +211,11 @@ fn document(out: &mut Reply, row: &Command) {
 fn describe_argument(out: &mut Reply, argument: &Argument) {
     let mark = out.mark();
     let mut pairs = 2;
-    out.text("name");
-    out.text(&argument.name);
-    out.text("type");
-    out.text(argument.kind.name());
+    pair(out, "name", &argument.name);
+    pair(out, "type", argument.kind.name());
     if !argument.token.is_empty() {
         pairs += 1;
-        out.text("token");
-        out.text(argument.token);
+        pair(out, "token", argument.token);
     }
     let flags = [
         ("optional", argument.optional),

@@ -13,6 +13,7 @@
 //! The counterpart in Redis are `sinterGenericCommand` and `sunionDiffGenericCommand` in `t_set.c`.
 
 use crate::commands::Call;
+use crate::commands::handlers::variants;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::key::Key;
@@ -83,42 +84,28 @@ pub fn sinterstore(c: &mut Call) -> Answer {
     store(c, "sinterstore", result)
 }
 
-/// `SUNION key [key ...]`
-pub fn sunion(c: &mut Call) -> Answer {
-    let limits = &c.keyspace.parts.tuning.limits;
-    let sets = read(c.keyspace, c.args.from(1).iter())?;
-    let result = union(&sets, limits);
-    show(c, &result)
+variants! {
+    sunion = list(union);                            // key [key ...]
+    sdiff = list(difference);                        // key [key ...]
+    sunionstore = store_of(union, "sunionstore");    // destination key [key ...]
+    sdiffstore = store_of(difference, "sdiffstore"); // destination key [key ...]
 }
 
-/// `SUNIONSTORE destination key [key ...]`
-pub fn sunionstore(c: &mut Call) -> Answer {
-    let limits = &c.keyspace.parts.tuning.limits;
-    let sets = read(c.keyspace, c.args.from(2).iter())?;
-    let result = union(&sets, limits);
-    store(c, "sunionstore", result)
-}
+/// Makes one set of several.
+type Operation = fn(&[Option<&Set>], &Limits) -> Set;
 
-/// `SDIFF key [key ...]`
-pub fn sdiff(c: &mut Call) -> Answer {
+fn list(c: &mut Call, operation: Operation) -> Answer {
     let limits = &c.keyspace.parts.tuning.limits;
-    let sets = read(c.keyspace, c.args.from(1).iter())?;
-    let result = difference(&sets, limits);
-    show(c, &result)
-}
-
-/// `SDIFFSTORE destination key [key ...]`
-pub fn sdiffstore(c: &mut Call) -> Answer {
-    let limits = &c.keyspace.parts.tuning.limits;
-    let sets = read(c.keyspace, c.args.from(2).iter())?;
-    let result = difference(&sets, limits);
-    store(c, "sdiffstore", result)
-}
-
-fn show(c: &mut Call, result: &Set) -> Answer {
+    let result = operation(&read(c.keyspace, c.args.from(1).iter())?, limits);
     c.out.set(result.len());
     result.iter().for_each(|member| c.out.element(member));
     Ok(())
+}
+
+fn store_of(c: &mut Call, operation: Operation, event: &str) -> Answer {
+    let limits = &c.keyspace.parts.tuning.limits;
+    let result = operation(&read(c.keyspace, c.args.from(2).iter())?, limits);
+    store(c, event, result)
 }
 
 /// Puts a result under the key that is argument 1.
