@@ -29,9 +29,7 @@ use std::path::PathBuf;
 /// Where a server is.
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// Host and port.
     Tcp(String, u16),
-    /// A Unix socket.
     Unix(PathBuf),
 }
 
@@ -47,15 +45,11 @@ impl fmt::Display for Address {
 /// What the client sends first on every connection.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
-    /// The password, if one is needed.
     pub password: Option<String>,
-    /// True for RESP3, false for RESP2.
     pub resp3: bool,
-    /// The database to select.
     pub db: usize,
 }
 
-/// A stream of either kind.
 trait Duplex: Read + Write {}
 impl<T: Read + Write> Duplex for T {}
 
@@ -174,12 +168,11 @@ impl Client {
         })?;
         self.connection = Some(connection);
         let Login { password, resp3, db } = self.login.clone();
-        let password = password.map(|password| vec!["AUTH".to_string(), password]);
-        let hello = resp3.then(|| vec!["HELLO".to_string(), "3".to_string()]);
-        let select = (db != 0).then(|| vec!["SELECT".to_string(), db.to_string()]);
-        for command in [password, hello, select].into_iter().flatten() {
-            let command: Vec<Vec<u8>> = command.into_iter().map(String::into_bytes).collect();
-            self.send(&command)?;
+        let auth = password.map(|password| ["AUTH".to_string(), password]);
+        let hello = resp3.then(|| ["HELLO".to_string(), "3".to_string()]);
+        let select = (db != 0).then(|| ["SELECT".to_string(), db.to_string()]);
+        for command in [auth, hello, select].into_iter().flatten() {
+            self.send(&command.map(String::into_bytes))?;
             if let Frame::Error(reason) = self.receive(&mut io::sink())? {
                 self.connection = None;
                 let reason = String::from_utf8_lossy(&reason);

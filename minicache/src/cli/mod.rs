@@ -21,10 +21,10 @@
 //! differs: an error reply makes the exit code 1, for which `redis-cli` requires `-e`.
 
 pub mod assist;
-pub mod client;
+mod client;
 pub mod help;
 pub mod print;
-pub mod repl;
+mod repl;
 
 use crate::format::words;
 use client::{Address, Client, Login};

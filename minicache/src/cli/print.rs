@@ -75,7 +75,7 @@ fn standard(out: &mut Vec<u8>, reply: &Frame, indent: &str) {
 /// Writes the parts of a group, numbered from one, those of a map in pairs.
 fn numbered(out: &mut Vec<u8>, group: Group, parts: &[Frame], indent: &str) {
     let (mark, step) = match group {
-        Group::Map | Group::Attribute => ('#', 2),
+        Group::Map => ('#', 2),
         Group::Set => ('~', 1),
         Group::Array | Group::Push => (')', 1),
     };
@@ -110,7 +110,7 @@ fn name(group: Group) -> &'static str {
     match group {
         Group::Array => "array",
         Group::Set => "set",
-        Group::Map | Group::Attribute => "hash",
+        Group::Map => "hash",
         Group::Push => "push",
     }
 }
@@ -128,7 +128,7 @@ fn raw(out: &mut Vec<u8>, reply: &Frame) {
         Frame::Null => {}
         Frame::Boolean(yes) => out.extend(format!("({yes})").bytes()),
         Frame::Group(group, parts) => {
-            let pairs = matches!(group, Group::Map | Group::Attribute);
+            let pairs = *group == Group::Map;
             for (index, part) in parts.iter().enumerate() {
                 match index {
                     0 => {}

@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! $ minicache explain frame --bytes '%1\r\n+ttl\r\n:x\r\n'
-//! offset  bytes                    text        meaning
-//!      0  25 31 0d 0a              %1\r\n      map of 1 pair
-//!      4  2b 74 74 6c 0d 0a        +ttl\r\n      key: simple string
-//!     10  3a                       :
-//!     11  78                       x           WRONG: no integer of 64 bits
-//!     12  0d 0a                    \r\n        not read
+//! 0000  25 31 0d 0a                %1\r\n      map of 1 pair
+//! 0004  2b 74 74 6c 0d 0a          +ttl\r\n      key: simple string
+//! 000a  3a                         :
+//! 000b  78                         x           WRONG: no integer of 64 bits
+//! 000c  0d 0a                      \r\n        not read
+//! The byte at 000b is wrong: no integer of 64 bits.
 //! ```
 //!
 //! The parts are those of [`wire::frame::Reader`](crate::wire::frame::Reader), which also reads the
 //! replies for `minicache cli`. This file only says in words what they mean.
 
-use super::dump::{Annotated, count, table};
+use super::dump::{Annotated, Stopped, count};
 use crate::wire::frame::{Content, Group, Head, Mistake, Reader, Stop};
 
 /// Explains the frames in `bytes`, up to the end or the first wrong byte.
@@ -21,10 +21,10 @@ pub fn explain(bytes: &[u8]) -> String {
     let (parts, frames, stop) = annotate(bytes);
     let summary = match stop {
         None => format!("{}, {}.", count(frames, "whole frame"), count(bytes.len(), "byte")),
-        Some(Stop::Wrong(Mistake { at, why })) => format!("Byte {at} is wrong: {why}."),
+        Some(Stop::Wrong(Mistake { at, why })) => format!("The byte at {at:04x} is wrong: {why}."),
         Some(missing) => format!("Not all of it is here: {missing}."),
     };
-    format!("{}{summary}\n", table(bytes, &parts.finish(stop)))
+    format!("{}{summary}\n", parts.finish(stop.map(Stopped::from)))
 }
 
 /// The parts of the frames in `bytes`, the number of complete frames, and why reading stopped.
@@ -37,15 +37,15 @@ fn annotate(bytes: &[u8]) -> (Annotated<'_>, usize, Option<Stop>) {
             Err(stop) => return (parts, frames, Some(stop)),
         };
         let role = match part.index {
-            Some((Group::Map | Group::Attribute, index)) if index % 2 == 0 => "key: ",
-            Some((Group::Map | Group::Attribute, _)) => "value: ",
+            Some((Group::Map, index)) if index % 2 == 0 => "key: ",
+            Some((Group::Map, _)) => "value: ",
             _ => "",
         };
         let meaning = match part.content {
             Content::Line(head) => format!("{role}{}", meaning(&head, &bytes[part.range.clone()])),
             Content::Payload(_) => String::new(),
         };
-        parts.push(part.range.len(), part.depth, meaning);
+        parts.push(part.range.len(), part.depth, &meaning);
         frames += usize::from(reader.is_between_frames());
     }
     (parts, frames, None)
@@ -78,9 +78,6 @@ fn meaning(head: &Head, line: &[u8]) -> String {
             format!("push of {}, not the reply to a request", count(*frames, "frame"))
         }
         Head::Group(Group::Map, pairs) => format!("map of {}", count(*pairs, "pair")),
-        Head::Group(Group::Attribute, pairs) => {
-            format!("attribute of {}, about the next frame", count(*pairs, "pair"))
-        }
     }
 }
 
@@ -106,18 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_in_one_part() {
+    fn every_byte_is_in_a_part() {
         for bytes in
             [&b"*2\r\n:1\r\n$3\r\nabc\r\n"[..], b"+OK\n+OK\r\n", b"*3\r\n:1\r\n", b"$2\r\nabc\r\n"]
         {
             let (parts, _, stop) = annotate(bytes);
-            let parts = parts.finish(stop);
-            let mut end = 0;
-            for part in &parts {
-                assert_eq!(part.range.start, end, "{parts:?}");
-                end = part.range.end;
-            }
-            assert_eq!(end, bytes.len(), "{parts:?}");
+            let dump = parts.finish(stop.map(Stopped::from));
+            assert_eq!(dump.end(), bytes.len(), "{dump}");
         }
     }
 }

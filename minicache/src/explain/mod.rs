@@ -2,32 +2,31 @@
 //!
 //! ```text
 //! $ minicache explain frame INCR n
-//! offset  bytes                    text        meaning
-//!      0  2a 32 0d 0a              *2\r\n      a request of 2 arguments
-//!      4  24 34 0d 0a              $4\r\n        4 bytes follow
-//!      8  49 4e 43 52 0d 0a        INCR\r\n      the command: Adds one to an integer, …
-//!     14  24 31 0d 0a              $1\r\n        1 byte follows
-//!     18  6e 0d 0a                 n\r\n           a key (RW, access, update)
+//! 0000  2a 32 0d 0a                *2\r\n      a request of 2 arguments
+//! 0004  24 34 0d 0a                $4\r\n        4 bytes follow
+//! 0008  49 4e 43 52 0d 0a          INCR\r\n        the command: Adds one to an integer, …
+//! 000e  24 31 0d 0a                $1\r\n        1 byte follows
+//! 0012  6e 0d 0a                   n\r\n           a key (RW, access, update)
 //! An empty server answers:
-//! offset  bytes                    text        meaning
-//!      0  3a 31 0d 0a              :1\r\n      integer
+//! 0000  3a 31 0d 0a                :1\r\n      integer
+//! 1 whole frame, 4 bytes.
 //! ```
 //!
 //! * [`frame`] and [`request`]: RESP, byte by byte, up to the first byte that is wrong.
 //! * [`simulation`]: what a server answers to it.
 //! * [`bytes`]: an entry in the slab, and a listpack.
 //! * [`live`]: a running server's shards, encodings, expiry wheel and eviction pool.
-//! * [`dump`]: hexdumps with a meaning beside the bytes.
+//! * [`dump`]: hexdumps of what the parsers find.
 //!
 //! All but [`live`] are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK`
 //! and `redis-cli --bigkeys` show a part of it.
 
-pub mod bytes;
-pub mod dump;
-pub mod frame;
-pub mod live;
-pub mod request;
-pub mod simulation;
+mod bytes;
+mod dump;
+mod frame;
+mod live;
+mod request;
+mod simulation;
 
 use crate::engine::timestamp::Timestamp;
 use crate::format::words;
@@ -42,7 +41,7 @@ use std::path::PathBuf;
 pub enum ExplainArgs {
     /// A RESP frame, byte by byte: a command, or bytes from a file or standard input
     Frame(FrameArgs),
-    /// How a key and its value lie in the slab
+    /// The bytes of a key and its value in the slab
     Entry {
         /// The key
         #[arg(allow_negative_numbers = true)]
@@ -54,7 +53,7 @@ pub enum ExplainArgs {
         #[arg(value_name = "TTL")]
         ttl: Option<u32>,
     },
-    /// How a short list lies in memory
+    /// The bytes of a short list in memory
     Listpack {
         /// Its elements
         #[arg(value_name = "ELEMENT", allow_negative_numbers = true)]

@@ -1,24 +1,24 @@
 //! A request, byte by byte, and what a server answers to it.
 //!
 //! ```text
-//! $ minicache explain frame --bytes '*1\r\n:4\r\nPING\r\n'
-//! offset  bytes                    text        meaning
-//!      0  2a 31 0d 0a              *1\r\n      a request of 1 argument
-//!      4  3a                       :           WRONG: expected '$', got ':'
-//!      5  34 0d 0a 50 49 4e 47 0d  4\r\nPING\r not read
-//!     13  0a                       \n
+//! $ minicache explain frame --request --bytes '*1\r\n:4\r\nPING\r\n'
+//! 0000  2a 31 0d 0a                *1\r\n         a request of 1 argument
+//! 0004  3a                         :              WRONG: expected '$', got ':'
+//! 0005  34 0d 0a 50 49 4e 47 0d    4\r\nPING\r\n  not read
+//! 000d  0a
 //! An empty server answers, and closes the connection:
-//! offset  bytes                    text        meaning
-//!      0  2d 45 52 52 20 50 72 6f  -ERR Pro    error: ERR Protocol error: expected …
+//! 0000  2d 45 52 52 20 50 72 6f    -ERR Protocol er  error: ERR Protocol error: expected …
+//! …
+//! 1 whole frame, 44 bytes.
 //! ```
 //!
-//! The server's own [`Parser`] reads the bytes. The spans of the arguments tell what lies between
+//! The server's own [`Parser`] reads the bytes. The spans of the arguments tell what is between
 //! them: the line with the length before each, the line end after it. The answer comes from a
 //! [simulation](super::simulation).
 //!
 //! Not covered: limits that `CONFIG SET` changed, and the lower ones before authentication.
 
-use super::dump::{Annotated, Stopped, count, table};
+use super::dump::{Annotated, Stopped, count};
 use super::simulation;
 use crate::commands::catalogue as commands;
 use crate::commands::getkeys::locate_keys;
@@ -33,7 +33,7 @@ const LIMITS: Limits = Limits { bulk_max: 512 << 20, authenticated: true };
 pub fn explain(bytes: &[u8], now: Timestamp) -> String {
     let mut parts = Annotated::new(bytes);
     let stop = requests(&mut parts).err();
-    format!("{}{}", table(bytes, &parts.finish(stop)), simulation::explain(bytes, now))
+    format!("{}{}", parts.finish(stop), simulation::explain(bytes, now))
 }
 
 /// Annotates one request after another.
@@ -89,20 +89,20 @@ fn multibulk(parts: &mut Annotated, parser: &Parser, found: Found) -> Result<(),
             }
             _ => "a request of nothing, which is skipped".to_string(),
         };
-        parts.push(line.len() + 2, 0, meaning);
+        parts.push(line.len() + 2, 0, &meaning);
     }
 
     // Each argument: the line with its length, its bytes, and two more. Redis takes these for a
     // line end without a look at them.
     for (index, (from, to)) in parser.spans().iter().enumerate() {
         let (from, to) = (*from as usize, *to as usize);
-        parts.push(start + from - parts.at, 1, following(to - from));
+        parts.push(start + from - parts.at, 1, &following(to - from));
         let role = roles.get(index).map_or("an argument", |role| role);
         let odd = match &bytes[to..to + 2] {
             b"\r\n" => "",
             _ => " (the two bytes after it are skipped, though they are no line end)",
         };
-        parts.push(to + 2 - from, 2, format!("{role}{odd}"));
+        parts.push(to + 2 - from, 2, &format!("{role}{odd}"));
     }
     match found {
         Found::Request { .. } => Ok(()),
@@ -133,7 +133,7 @@ fn missing(parts: &mut Annotated, parser: &Parser) -> Stopped {
             let Ok(Head::Bulk(length)) = Head::parse(line) else {
                 unreachable!("the parser accepted this line");
             };
-            parts.push(line.len() + 2, 1, following(length));
+            parts.push(line.len() + 2, 1, &following(length));
             let bytes = length + 2 - parts.rest().len();
             Stopped::Missing(format!("{} of this argument", count(bytes, "byte")))
         }
@@ -164,14 +164,14 @@ fn inline(parts: &mut Annotated, parser: &Parser, found: Found) -> Result<(), St
     match found {
         Found::Request { length } => {
             let args = parser.args(bytes);
-            let meaning = match args.len() {
+            let mut meaning = match args.len() {
                 0 => "an empty line, which is skipped".to_string(),
-                some => format!("an inline request of {}:", count(some, "argument")),
+                some => format!("an inline request of {}", count(some, "argument")),
             };
-            parts.push(length, 0, meaning);
             for (word, role) in args.iter().zip(roles_of(args)) {
-                parts.push(0, 1, format!("\"{}\", {role}", word.escape_ascii()));
+                meaning += &format!(" | \"{}\", {role}", word.escape_ascii());
             }
+            parts.push(length, 0, &meaning);
             Ok(())
         }
         Found::Incomplete => Err(Stopped::Missing("the end of the line".to_string())),

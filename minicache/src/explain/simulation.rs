@@ -21,19 +21,18 @@ use std::sync::atomic::AtomicUsize;
 
 /// The outcome of sending some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Simulation {
-    /// The replies.
-    pub replies: Vec<u8>,
-    /// Bytes of a request that is not complete.
-    pub pending: usize,
+struct Simulation {
+    replies: Vec<u8>,
+    /// Bytes of an incomplete request.
+    pending: usize,
     /// True if a command waits for another client.
-    pub blocked: bool,
+    blocked: bool,
     /// True if the server closes the connection.
-    pub closes: bool,
+    closes: bool,
 }
 
 /// Sends bytes to an empty server.
-pub fn simulate(bytes: &[u8], now: Timestamp) -> Simulation {
+fn simulate(bytes: &[u8], now: Timestamp) -> Simulation {
     let identity = Identity {
         run_id: "0".repeat(40),
         started_ms: now.ms,

@@ -19,11 +19,11 @@
 //! | `$` | bulk string, or null | | `(` | big number |
 //! | `*` | array, or null | | `!` `=` | error and text by length |
 //! | | | | `%` `~` `>` | map, set, push |
-//! | | | | `\|` | attribute: about the frame after it |
 //!
 //! [`Reader`] yields the parts with their place in the buffer; `explain` prints them. [`Frame`] is
 //! the tree that they make; the command line client prints that. The server reads none of it: it
-//! [parses requests](super::request) and [writes replies](super::reply).
+//! [parses requests](super::request) and [writes replies](super::reply). The type `|` of RESP3, an
+//! attribute, is not supported: Redis sends it only for `DEBUG PROTOCOL`.
 //!
 //! **What does a hostile length cost?** Nothing. The reader allocates only for groups that are
 //! open, at most [`DEPTH_MAX`], and a tree is built only from a frame that has arrived.
@@ -62,7 +62,7 @@ pub enum Head<'a> {
     Double(&'a [u8]),
     /// An integer of any size, as the server spelled it.
     BigNumber(&'a [u8]),
-    /// This many frames follow; for maps and attributes, this many pairs.
+    /// This many frames follow; for maps, this many pairs.
     Group(Group, usize),
 }
 
@@ -77,15 +77,13 @@ pub enum Group {
     Map,
     /// A message that is not the reply to a request.
     Push,
-    /// Pairs about the frame that follows them.
-    Attribute,
 }
 
 impl Group {
     /// The number of frames in a group that announced `count`.
     pub fn frames(self, count: usize) -> usize {
         match self {
-            Group::Map | Group::Attribute => count.saturating_mul(2),
+            Group::Map => count.saturating_mul(2),
             Group::Array | Group::Set | Group::Push => count,
         }
     }
@@ -160,18 +158,11 @@ pub struct Reader {
     payload: Option<usize>,
 }
 
-/// A group that is not complete. An attribute counts the frame it is about as its last one.
+/// A group that is not complete.
 struct Open {
     group: Group,
     frames: usize,
     done: usize,
-}
-
-impl Open {
-    /// Returns true if the next frame is the one that an attribute is about.
-    fn is_past_attribute(&self) -> bool {
-        self.group == Group::Attribute && self.done + 1 == self.frames
-    }
 }
 
 impl Reader {
@@ -205,10 +196,6 @@ impl Reader {
             Head::Bulk(length) | Head::BulkError(length) | Head::Verbatim(length) => {
                 self.payload = Some(length);
             }
-            Head::Group(Group::Attribute, count) => {
-                let frames = Group::Attribute.frames(count).saturating_add(1);
-                self.open.push(Open { group: Group::Attribute, frames, done: 0 });
-            }
             Head::Group(group, count) if count > 0 => {
                 self.open.push(Open { group, frames: group.frames(count), done: 0 });
             }
@@ -238,10 +225,8 @@ impl Reader {
     fn part<'b>(&mut self, length: usize, deeper: usize, content: Content<'b>) -> Part<'b> {
         let start = self.at;
         self.at += length;
-        let around = self.open.iter().filter(|open| !open.is_past_attribute());
-        let innermost = self.open.last().filter(|open| !open.is_past_attribute());
-        let index = innermost.map(|open| (open.group, open.done));
-        Part { range: start..self.at, depth: around.count() + deeper, index, content }
+        let index = self.open.last().map(|open| (open.group, open.done));
+        Part { range: start..self.at, depth: self.open.len() + deeper, index, content }
     }
 
     /// The line that begins here, without its end.
@@ -292,7 +277,7 @@ impl Reader {
     }
 }
 
-/// A frame as a tree, without attributes.
+/// A frame as a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// Text without line ends.
@@ -355,11 +340,7 @@ impl Frame {
             Head::BigNumber(text) => Frame::BigNumber(text.to_vec()),
             Head::Group(group, count) => {
                 let frames = (0..group.frames(count)).map(|_| Frame::build(bytes, reader));
-                let frames: Vec<Frame> = frames.collect::<Result<_, _>>()?;
-                match group {
-                    Group::Attribute => Frame::build(bytes, reader)?,
-                    _ => Frame::Group(group, frames),
-                }
+                Frame::Group(group, frames.collect::<Result<_, _>>()?)
             }
         })
     }
@@ -410,7 +391,6 @@ impl<'a> Head<'a> {
             b'~' => group(Group::Set),
             b'>' => group(Group::Push),
             b'%' => group(Group::Map),
-            b'|' => group(Group::Attribute),
             _ => Err(Mistake { at: 0, why: "no type of RESP begins with this byte" }),
         }
     }
@@ -460,7 +440,6 @@ mod tests {
             (b"~2", Head::Group(Group::Set, 2)),
             (b">2", Head::Group(Group::Push, 2)),
             (b"%1", Head::Group(Group::Map, 1)),
-            (b"|1", Head::Group(Group::Attribute, 1)),
         ] {
             assert_eq!(Head::parse(line), Ok(head), "{}", line.escape_ascii());
         }
@@ -493,7 +472,7 @@ mod tests {
     #[test]
     fn pairs_count_twice() {
         assert_eq!((Group::Map.frames(3), Group::Array.frames(3)), (6, 3));
-        assert_eq!(Group::Attribute.frames(usize::MAX), usize::MAX);
+        assert_eq!(Group::Map.frames(usize::MAX), usize::MAX);
     }
 
     /// The parts of the example in the head: depth, and the bytes.
@@ -538,8 +517,7 @@ mod tests {
                 b"%1\r\n$1\r\na\r\n*2\r\n:1\r\n_\r\n",
                 Group(super::Group::Map, vec![bulk("a"), array(vec![Int(1), Null])]),
             ),
-            (b"|1\r\n+ttl\r\n:9\r\n#t\r\n", Boolean(true)),
-            (b"*2\r\n|0\r\n:1\r\n:2\r\n", array(vec![Int(1), Int(2)])),
+            (b"#t\r\n", Boolean(true)),
         ] {
             assert_eq!(tree(bytes), Ok(frame), "{}", bytes.escape_ascii());
         }
@@ -547,7 +525,7 @@ mod tests {
 
     #[test]
     fn a_frame_cut_anywhere_misses_something_and_is_then_resumed() {
-        let whole = b"*3\r\n$3\r\na\r\n\r\n|1\r\n+k\r\n#t\r\n:1\r\n%1\r\n+k\r\n*0\r\n";
+        let whole = b"*3\r\n$3\r\na\r\n\r\n#t\r\n%1\r\n+k\r\n*0\r\n";
         for cut in 0..whole.len() {
             let mut reader = Reader::default();
             let stop = reader.frame_end(&whole[..cut]).expect_err("it is cut");
@@ -563,7 +541,7 @@ mod tests {
         assert_eq!(end(b"$9223372036854775807\r\nab"), Err(Stop::MissingBytes(length)));
         assert_eq!(end(b"*9223372036854775807\r\n:1\r\n"), Err(Stop::MissingFrames(length - 1)));
         assert!(matches!(end(&b"*1\r\n".repeat(1000)), Err(Stop::Wrong(_))));
-        assert!(matches!(end(&b"|0\r\n".repeat(1000)), Err(Stop::Wrong(_))));
+        assert!(matches!(end(b"|0\r\n"), Err(Stop::Wrong(_))));
         assert!(matches!(end(&[b'+'; LINE_MAX]), Err(Stop::Wrong(_))));
     }
 }
