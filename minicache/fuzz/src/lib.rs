@@ -6,8 +6,8 @@
 //!
 //! * [`requests`]: the parser finds the same requests however its input is cut, and takes memory
 //!   only for bytes that arrived.
-//! * [`commands`]: each command gets one reply, and after all clients have disconnected and every key
-//!   is deleted, no slot, subscription or waiting client is left.
+//! * [`commands`]: each command gets one reply, and after all clients have disconnected and every
+//!   key is deleted, no slot, subscription or waiting client is left.
 //! * [`configuration`]: a file that is accepted can be written out and read again, and a refused
 //!   `CONFIG SET` changes nothing.
 //!

@@ -128,7 +128,7 @@ impl Client {
         let subscribes = |name: &[u8]| name.to_ascii_lowercase().ends_with(b"subscribe");
         let Some(name) = args.get(0) else { return Expected::AtMostOne };
         let queued = self.session.transaction.iter().flat_map(|open| &open.commands);
-        let mut queued = queued.map(|(command, _)| command.name.as_bytes());
+        let mut queued = queued.map(|queued| queued.command.name.as_bytes());
         match name.eq_ignore_ascii_case(b"exec") {
             true if queued.any(subscribes) => Expected::Any,
             false if subscribes(name) => Expected::Any,

@@ -10,14 +10,14 @@
 //! (`tests/support/test.tcl`).
 
 use minicache::commands::Executor;
-use minicache::engine::keyspace::Keyspace;
-use crate::engine::timestamp::Timestamp;
 use minicache::commands::cache::Cache;
 use minicache::commands::stats::Identity;
 use minicache::conf::Config;
-use minicache::engine::hashing;
-use minicache::engine::pubsub::Scope;
 use minicache::conf::Snapshot;
+use minicache::engine::hashing;
+use minicache::engine::keyspace::Keyspace;
+use minicache::engine::pubsub::Scope;
+use minicache::engine::timestamp::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -85,7 +85,7 @@ impl Host {
         const BUDGET: usize = 1000;
         let config = self.config();
         let counters = &self.cache.stats.counters[0];
-        let mut access = Keyspace::new(&self.cache, counters, &config.tuning, self.now);
+        let mut access = Keyspace::new(self.cache.parts(counters, &config.tuning), self.now);
         for shard in 0..SHARDS {
             access.lock(1 << shard);
             for db in 0..DATABASES {
