@@ -104,7 +104,7 @@ fn flags_of_serve_are_what_config_get_shows() {
 }
 
 #[test]
-fn explain_live_shows_the_x_ray_of_a_running_server() {
+fn explain_live_shows_the_state_page_of_a_running_server() {
     let server = Server::start(&["--threads", "1"]);
     assert_eq!(server.said(&["SET", "k", "v", "EX", "3000"]), "OK\n");
     let page = run(&["explain", "live", &server.admin], "");

@@ -1,8 +1,8 @@
-//! Clients that send what no client should, more than anybody should, or never read.
+//! Clients that send invalid requests, send too much, or never read.
 //!
-//! Whatever they do, the server says what is wrong in Redis' words, takes a bounded amount of
-//! memory, and goes on serving the others. `REDIS_SERVER=/usr/bin/redis-server` in the environment
-//! makes the same demands on the original, but for the bounds on memory that are ours.
+//! In every case the server replies with Redis's error text, uses a bounded amount of memory, and
+//! keeps serving other clients. `REDIS_SERVER=/usr/bin/redis-server` in the environment runs the
+//! same tests against Redis, except for memory bounds that Redis does not have.
 #![cfg(feature = "server")]
 
 #[path = "common/server.rs"]
@@ -14,7 +14,7 @@ use std::process::Command;
 
 const MIB: u64 = 1 << 20;
 
-/// Nobody else noticed.
+/// Asserts that the server still serves other clients.
 #[track_caller]
 fn lives(server: &Server) {
     assert_eq!(server.connect().ask(&["PING"]), "+PONG");
@@ -263,23 +263,23 @@ fn a_request_beyond_the_query_buffer_limit() {
 }
 
 #[test]
-fn strangers_get_ten_arguments_of_sixteen_kilobytes() {
+fn unauthenticated_clients_get_ten_arguments_of_sixteen_kilobytes() {
     let server = Server::start();
     server.set("requirepass", "secret");
     let most = bulk(&[b'x'; 16 * 1024]);
-    let mut stranger = server.connect();
-    stranger.send(&[&b"*10\r\n$4\r\nMGET\r\n"[..], &most.repeat(9)].concat());
-    stranger.expect(b"-NOAUTH Authentication required.\r\n");
-    stranger.send(b"GET k\r\n");
-    stranger.expect(b"-NOAUTH Authentication required.\r\n");
+    let mut client = server.connect();
+    client.send(&[&b"*10\r\n$4\r\nMGET\r\n"[..], &most.repeat(9)].concat());
+    client.expect(b"-NOAUTH Authentication required.\r\n");
+    client.send(b"GET k\r\n");
+    client.expect(b"-NOAUTH Authentication required.\r\n");
     let arguments = closing("unauthenticated multibulk length");
     assert_eq!(answer(&server, b"*11\r\n"), arguments);
     let length = closing("unauthenticated bulk length");
     assert_eq!(answer(&server, b"*2\r\n$4\r\nAUTH\r\n$16385\r\n"), length);
-    assert_eq!(stranger.ask(&["AUTH", "wrong"]), WRONG_PASSWORD);
-    assert_eq!(stranger.ask(&["AUTH", "secret"]), "+OK");
-    stranger.send(&[&b"*11\r\n$4\r\nNONE\r\n"[..], &bulk(b"").repeat(10)].concat());
-    assert!(stranger.ask(&["PING"]).starts_with("-ERR unknown command 'NONE'"));
+    assert_eq!(client.ask(&["AUTH", "wrong"]), WRONG_PASSWORD);
+    assert_eq!(client.ask(&["AUTH", "secret"]), "+OK");
+    client.send(&[&b"*11\r\n$4\r\nNONE\r\n"[..], &bulk(b"").repeat(10)].concat());
+    assert!(client.ask(&["PING"]).starts_with("-ERR unknown command 'NONE'"));
 }
 
 const WRONG_PASSWORD: &str = "-WRONGPASS invalid username-password pair or user is disabled.";
@@ -290,7 +290,7 @@ fn one_client_too_many() {
     let mut inside = server.connect();
     assert_eq!(inside.ask(&["CONFIG", "SET", "maxclients", "3"]), "+OK");
     let mut others = [server.connect(), server.connect()];
-    // Two cores accept: only who has been answered is inside for certain.
+    // Two cores accept clients. Only a reply proves that a client was accepted.
     others.iter_mut().for_each(|client| assert_eq!(client.ask(&["PING"]), "+PONG"));
     assert_eq!(server.connect().rest(), b"-ERR max number of clients reached\r\n");
     assert_eq!(inside.ask(&["PING"]), "+PONG");
@@ -325,7 +325,7 @@ fn a_reply_above_the_hard_limit_is_not_sent() {
     lives(&server);
 }
 
-/// Nobody has to write anything for a client above its soft limit to be closed in time.
+/// A client above its soft limit is closed in time even if no client sends anything.
 #[test]
 fn a_soft_limit_ends_without_traffic() {
     let server = Server::start();

@@ -120,9 +120,9 @@ fn one_element_serves_one_of_two() {
     });
 }
 
-/// The keys are in two shards, so the one who waits and those who push want two locks each.
+/// The keys are in two shards, so the blocked client and those that push take two locks each.
 #[test]
-fn two_pushes_race_for_one_who_waits_for_both_keys() {
+fn two_pushes_race_for_a_client_blocked_on_both_keys() {
     model_of_three(|| {
         let world = World::new(2);
         let (a, b) = (world.key_in_shard(0), world.key_in_shard(1));
@@ -141,8 +141,8 @@ fn two_pushes_race_for_one_who_waits_for_both_keys() {
     });
 }
 
-/// A client goes while its command is being run and finds nothing it can use. Were its ticket still
-/// there afterwards, the next element would be served to nobody.
+/// A client disconnects while another core runs its command and finds no list. If its ticket
+/// stayed, the next element would be popped for a client that is gone.
 #[test]
 fn a_client_that_hangs_up_leaves_no_ticket() {
     loom::model(|| {
@@ -161,7 +161,7 @@ fn a_client_that_hangs_up_leaves_no_ticket() {
     });
 }
 
-/// What a transaction pushes and takes back was never there for anybody else.
+/// An element that a transaction pushes and pops again is never visible to other clients.
 #[test]
 fn what_was_taken_back_is_not_served() {
     loom::model(|| {

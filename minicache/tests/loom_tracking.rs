@@ -1,4 +1,4 @@
-//! Client-side caches in every order in which somebody else can write around a read.
+//! Client-side caches, in every order of a read and another client's write.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_tracking`
 #![cfg(loom)]
@@ -42,7 +42,7 @@ fn a_write_around_a_read() {
     what_is_kept_is_so_or_was_told(true);
 }
 
-/// That anybody tracks is looked up without the lock of the registry.
+/// Writers check without the registry's lock if any client tracks.
 #[test]
 fn a_write_around_the_first_who_tracks() {
     what_is_kept_is_so_or_was_told(false);

@@ -1,4 +1,4 @@
-//! `WATCH` in every order in which somebody else can write between it and `EXEC`.
+//! `WATCH`, in every order of `EXEC` and another client's write.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -r --no-default-features -p minicache --test loom_watch`
 #![cfg(loom)]

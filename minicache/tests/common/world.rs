@@ -82,7 +82,7 @@ impl Client {
         let now = Timestamp { ms: 1, us: 0 };
         let mut executor = Executor::new(&world.cache, counters, &world.config, now, || 0);
         executor.execute(&mut self.session, args.as_args(), &mut reply);
-        executor.store.release();
+        executor.keyspace.release();
         String::from_utf8_lossy(reply.bytes()).into_owned()
     }
 }

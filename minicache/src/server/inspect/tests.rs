@@ -59,7 +59,7 @@ fn every_figure_is_in_one_family_with_a_head() {
 }
 
 #[test]
-fn the_x_ray_shows_keys_wheel_encodings_and_clients() {
+fn the_state_page_shows_keys_wheel_encodings_and_clients() {
     let text = Inspector::new(lived_in()).state_page().to_text();
     let blanks_as_one = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = text.lines().map(blanks_as_one).collect();
@@ -69,7 +69,7 @@ fn the_x_ray_shows_keys_wheel_encodings_and_clients() {
         "3 1 0",
         "1 1.0 s 65.5 s 1",
         "3 69.9 min 3.1 d 1",
-        "Of 5 keys looked at, 64 or so in each shard and database.",
+        "Of 5 sampled keys, about 64 per shard and database.",
         "string embstr 1 20.0 % 33",
         "string int 2 40.0 % 49",
         "1 of 1, the latest first.",
@@ -91,7 +91,7 @@ fn a_crowded_level_of_the_wheel_is_known_by_what_is_missing() {
 }
 
 #[test]
-fn what_was_sampled_and_not_evicted_waits_in_the_pool() {
+fn the_pool_keeps_what_was_sampled_and_not_evicted() {
     let mut fixture = Fixture::with(&[("maxmemory-policy", "allkeys-lru")]);
     for number in 0..200 {
         fixture.run(&format!("SET key:{number} value"));
