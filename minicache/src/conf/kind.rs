@@ -35,7 +35,7 @@ pub enum Kind {
     /// `one-of no yes=relative absolute`: one name of a set. Names joined by `=` are one value,
     /// shown by the first.
     OneOf(&'static str),
-    /// One word with a grammar of its own: `special` and its name in [`special`](super::special).
+    /// One word with a grammar of its own: `special` and its name in [`special`].
     Word(WordReader),
     /// Several words with a grammar of their own.
     Words(WordsReader),

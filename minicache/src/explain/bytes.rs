@@ -12,8 +12,8 @@
 //! 19 bytes, in a slot of 24; 33 with its share of the index.
 //! ```
 //!
-//! The engine's own code writes the bytes, and the layout tables of [`entry`](crate::format::entry)
-//! and [`listpack`](crate::format::listpack) explain them.
+//! The engine's own code writes the bytes, and the layout tables of
+//! [`format::entry`](crate::format::entry) and [`listpack`](crate::format::listpack) explain them.
 
 use super::dump::count;
 use crate::engine::eviction::lru::Lru;

@@ -14,7 +14,7 @@
 //!
 //! The server's own [`Parser`] reads the bytes. The spans of the arguments tell what is between
 //! them: the line with the length before each, the line end after it. The answer comes from a
-//! [simulation](super::simulation).
+//! [`simulation`].
 //!
 //! Not covered: limits that `CONFIG SET` changed, and the lower ones before authentication.
 
