@@ -11,7 +11,6 @@
 //! Redis counterpart: `acceptCommonHandler` and `readQueryFromClient` (`networking.c`). PostgreSQL
 //! counterpart: `BackendMain` (`tcop/backend_startup.c`), which serves one client in one process.
 
-use std::future::Future;
 use std::rc::Rc;
 
 use super::{BlockingStream, Shutdown, Stream};

@@ -24,7 +24,6 @@
 //! shutdown of all.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 
