@@ -383,8 +383,13 @@ impl<'c> Executor<'c> {
     /// Locks the shards of a command's keys. If argument 1 is hashed for that, its hash is left in
     /// `key_hash` for the handler.
     pub fn lock_for(&mut self, command: &Command, args: Args, key_hash: &mut Option<u64>) {
-        let shards = self.shards_for(command, args, key_hash);
-        self.keyspace.lock(shards);
+        // With one shard there is nothing to find out, and most batches hold its lock already.
+        if self.cache.shards.len() == 1 {
+            self.keyspace.lock(1);
+        } else {
+            let shards = self.shards_for(command, args, key_hash);
+            self.keyspace.lock(shards);
+        }
     }
 
     /// Returns the set of shards of a command's keys.
@@ -409,6 +414,7 @@ impl<'c> Executor<'c> {
     }
 
     /// Evicts keys if more than `maxmemory` is in use (`performEvictions`).
+    #[inline]
     fn perform_evictions(&mut self) -> Result<(), OutOfMemory> {
         let maxmemory = self.keyspace.parts.tuning.maxmemory;
         if maxmemory > 0 && self.keyspace.parts.shards.used_memory() as u64 > maxmemory {
@@ -438,6 +444,7 @@ fn send_own_invalidations(session: &mut Session, args: Args, out: &mut Reply) {
     session.caching &= about_client || session.transaction.is_some();
 }
 
+#[inline]
 fn check_access(session: &Session, command: &Command) -> Result<(), Error> {
     if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
         return Err(Error::NO_AUTH);

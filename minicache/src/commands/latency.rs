@@ -1,16 +1,16 @@
-//! How long things take: a histogram for each command, and the latest moments when something took
-//! longer than it should (`latency.c`, and the histograms of `server.c`).
+//! Latency: a histogram per command, and the latest spikes per event (`latency.c`, and
+//! `updateCommandLatencyHistogram` in `server.c`).
 //!
-//! A [`Histogram`] has 16 buckets for every doubling, so that whatever is read from it is at most
-//! 6 % above the truth, in 3.5 KB:
+//! A [`Histogram`] has 16 buckets per doubling, so that a percentile is at most 6 % too high, and
+//! takes 4.2 KB:
 //!
 //! ```text
 //! 100 ns = 0b110_0100    octave 6 (64..127), sixteenth 9 of it    bucket 4 * 9 wide: 100..103
 //! 1 µs                   octave 9 (512..1023), sixteenth 15       bucket 32 wide: 992..1023
 //! ```
 //!
-//! One core writes a histogram and anybody may read it, as with all counters of a core. The
-//! [`Monitor`] is for the rare: it takes a lock, after something was slow already.
+//! One core writes a histogram and any core may read it, as with all counters of a core. The
+//! [`Monitor`] takes a lock, but only after something was slow already.
 
 use crate::engine::counter::add;
 use minikit::sync::Mutex;
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Doublings that are told apart: up to 2^36 ns, a good minute. What took longer counts as that.
+/// Durations up to 2^36 ns, about 69 s. A longer one counts as that.
 const OCTAVES: u32 = 36;
 /// The buckets of one doubling are this power of two.
 const PARTS_LOG2: u32 = 4;
@@ -26,18 +26,18 @@ const BUCKETS: usize = ((OCTAVES - PARTS_LOG2 + 1) << PARTS_LOG2) as usize;
 /// Moments kept of one event, as many as Redis keeps.
 const MOMENTS_MAX: usize = 160;
 
-/// How often something took how long. Memory is taken with the first sample.
+/// A histogram of durations. The first sample allocates it.
 #[derive(Default)]
 pub struct Histogram(OnceLock<Box<[AtomicU64]>>);
 
 impl Histogram {
-    /// Counts one duration. Only the core that owns the histogram may.
+    /// Counts one duration. Only the core that owns the histogram may call it.
     pub fn note(&self, took_ns: u64) {
         let buckets = self.0.get_or_init(|| (0..BUCKETS).map(|_| AtomicU64::new(0)).collect());
         add(&buckets[bucket_of(took_ns)], 1);
     }
 
-    /// Forgets everything.
+    /// Resets all buckets.
     pub fn reset(&self) {
         let buckets = self.0.get().into_iter().flatten();
         buckets.for_each(|bucket| bucket.store(0, Ordering::Relaxed));
@@ -62,7 +62,7 @@ impl Distribution {
         Distribution { counts, total }
     }
 
-    /// Whether nothing was counted.
+    /// Returns true if nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }
@@ -78,8 +78,9 @@ impl Distribution {
         reached.map_or(0, greatest_in)
     }
 
-    /// For powers of two of nanoseconds from 1024 on, in microseconds, how many of `calls` took at
-    /// most so long; only where the number grows. Samples stand for all calls.
+    /// Returns pairs of a duration in microseconds and the number of calls that took at most that
+    /// long. Durations are powers of two of nanoseconds from 1024 on. A pair whose number equals
+    /// the one before is left out. Samples are scaled up to `calls`.
     pub fn cumulative(&self, calls: u64) -> Vec<(u64, u64)> {
         let mut rows = Vec::new();
         let (mut seen, mut next) = (0, 0);
@@ -127,7 +128,7 @@ fn greatest_in(bucket: usize) -> u64 {
     }
 }
 
-/// When one event took how long.
+/// The spikes of one event.
 #[derive(Clone, Default)]
 pub struct Moments {
     /// Unix seconds and milliseconds taken, the oldest first; of several in a second the longest.
@@ -143,7 +144,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Notes that an event took long.
+    /// Adds a spike of an event.
     pub fn note(&self, event: &'static str, at_s: i64, took_ms: u64) {
         let mut events = self.events.lock();
         let moments = events.entry(event).or_default();
@@ -157,19 +158,19 @@ impl Monitor {
         }
     }
 
-    /// One event.
+    /// The spikes of one event.
     pub fn of(&self, event: &[u8]) -> Option<Moments> {
         let events = self.events.lock();
         let found = events.iter().find(|(name, _)| name.as_bytes() == event);
         found.map(|(_, moments)| moments.clone())
     }
 
-    /// All events.
+    /// The spikes of all events.
     pub fn all(&self) -> BTreeMap<&'static str, Moments> {
         self.events.lock().clone()
     }
 
-    /// Forgets these events, or all where none is named; returns how many it knew.
+    /// Removes these events, or all if `names` is empty. Returns the number removed.
     pub fn reset(&self, names: &[&[u8]]) -> usize {
         let mut events = self.events.lock();
         let before = events.len();

@@ -10,8 +10,8 @@
 //!                                            RESP3  >2 $10 invalidate *1 $1 k
 //! ```
 //!
-//! One difference from Redis 7.0: after `FLUSHALL` the place of the keys is the null of the protocol
-//! that the *receiver* speaks. Redis takes that of the client that tracks, so a RESP2 client that
+//! One difference from Redis 7.0: after `FLUSHALL` the keys are the null of the protocol that the
+//! *receiver* speaks. Redis takes that of the client that tracks, so a RESP2 client that
 //! redirects to a RESP3 connection makes it receive `$-1`, and the other way round `_`.
 
 use super::session::Session;

@@ -119,6 +119,7 @@ impl<'a> Call<'a, '_> {
 
     /// The argument at `index` as a key. Argument 1 is hashed at most once per command, any other
     /// at each call.
+    #[inline]
     pub fn key(&self, index: usize) -> Key<'a> {
         let bytes = self.args.at(index);
         match (index, self.key_hash.get()) {

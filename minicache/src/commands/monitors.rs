@@ -1,4 +1,5 @@
-//! Who sees every command (`MONITOR`, `replicationFeedMonitors` in `replication.c`).
+//! The clients in `MONITOR`, which receive every command (`replicationFeedMonitors` in
+//! `replication.c`). The line has the time, the database, the sender and the arguments:
 //!
 //! ```text
 //! +1795365307.563614 [0 127.0.0.1:54668] "SET" "k" "v"
@@ -27,19 +28,19 @@ impl Monitors {
         self.any.store(true, Ordering::Relaxed);
     }
 
-    /// Removes a client, if it is there.
+    /// Removes a client if it monitors.
     pub fn remove(&self, id: u64) {
         let mut clients = self.clients.lock();
         clients.retain(|client| client.id != id);
         self.any.store(!clients.is_empty(), Ordering::Relaxed);
     }
 
-    /// Whether anybody looks: one load, for every command.
+    /// Returns true if a client monitors. Every command asks, so it is one load.
     pub fn any(&self) -> bool {
         self.any.load(Ordering::Relaxed)
     }
 
-    /// Shows them a command.
+    /// Sends a command to all monitoring clients.
     #[cold]
     pub fn show(&self, now: Timestamp, db: usize, by: &Client, args: Args) {
         let micros = (now.ms % 1000) * 1000 + i64::from(now.us);

@@ -1,12 +1,18 @@
-//! `CLIENT PAUSE`: all clients, or those that write, are kept waiting until a certain time.
+//! `CLIENT PAUSE` delays all commands, or all writes, until a certain time (`pauseClients` in
+//! `networking.c`).
 //!
-//! A paused command has not begun; its bytes stay in its connection's buffer and are looked at
-//! again later. The state is two atomics, so that a server that is not paused pays one relaxed load
-//! per batch.
+//! ```text
+//! client 1: CLIENT PAUSE 100 WRITE     until_ms = now + 100
+//! client 2: GET k                      executed
+//! client 2: SET k v                    stays in the read buffer for 100 ms
+//! ```
+//!
+//! A paused command has not begun: its bytes stay in the connection's buffer and are parsed again
+//! later. Without a pause the check costs one relaxed load per command.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// Whether clients are paused.
+/// The state of `CLIENT PAUSE`.
 #[derive(Default)]
 pub struct Pause {
     until_ms: AtomicI64,
@@ -14,8 +20,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Pauses until `until_ms` (Unix milliseconds); an earlier, longer pause of the same kind goes
-    /// on.
+    /// Pauses until `until_ms` (Unix milliseconds), or until the present pause ends if that is
+    /// later.
     pub fn begin(&self, until_ms: i64, writes_only: bool) {
         self.until_ms.fetch_max(until_ms, Ordering::Relaxed);
         self.writes_only.store(writes_only, Ordering::Relaxed);
@@ -26,7 +32,7 @@ impl Pause {
         self.until_ms.store(0, Ordering::Relaxed);
     }
 
-    /// Until when a command has to wait, if it has to.
+    /// Returns the time, in Unix milliseconds, until which a command must wait, if it must.
     pub fn holds(&self, now_ms: i64, writes: bool) -> Option<i64> {
         let until = self.until_ms.load(Ordering::Relaxed);
         let held = until > now_ms && (writes || !self.writes_only.load(Ordering::Relaxed));

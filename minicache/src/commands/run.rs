@@ -4,18 +4,18 @@
 //! executes every complete request of what was read, straight from the read buffer into the reply
 //! buffer: no copy of an argument, no task per command, one look at the clock, one write. At 16
 //! commands a read the two system calls cost each of them 0.5 instead of 8 µs, which is most of the
-//! speed there is to pipelining.
+//! gain of pipelining.
 //!
 //! The rest is memory. Among 100,000 keys the bucket and the entry of the next one are in no fast
-//! cache, and a processor that meets them one after the other waits for each:
+//! cache, and a processor that reads them one after the other waits for each:
 //!
 //! ```text
-//! one by one        GET a [bucket..][entry..]  GET b [bucket..][entry..]  GET c …
-//! looked up ahead   [a's, b's, c's … buckets..][their entries..]  GET a  GET b  GET c …
+//! one by one    GET a [bucket..][entry..]  GET b [bucket..][entry..]  GET c …
+//! prefetched    [a's, b's, c's … buckets..][their entries..]  GET a  GET b  GET c …
 //! ```
 //!
-//! So requests that arrived together are [taken apart](crate::wire::pipeline) together, and the
-//! entries of their keys are [touched](Access::prefetch) before the first is executed.
+//! So requests that arrived together are [parsed](crate::wire::pipeline) together, and the entries
+//! of their keys are [prefetched](Keyspace::prefetch) before the first is executed.
 
 use super::execute::Executor;
 use crate::commands::session::Session;
@@ -27,15 +27,14 @@ use crate::wire::reply::Reply;
 use crate::wire::request::{Args, Found, Limits, Parser};
 use std::sync::atomic::Ordering;
 
-/// Replies of this many bytes are sent before the next request is looked at, so that a pipeline of
-/// requests for long values meets `client-output-buffer-limit` between two of them and not after
-/// all.
+/// Replies of this many bytes are sent before the next request is parsed, so that a pipeline of
+/// requests for long values meets `client-output-buffer-limit` between two requests.
 pub const REPLIES_MAX: usize = 1 << 20;
 
-/// Executes the requests at the start of `input` until one is incomplete, must wait, or ends the
-/// conversation, until [`REPLIES_MAX`] bytes of replies have come together, or until one slept or
-/// changed the configuration, which the next must notice. Returns how many bytes of `input` are
-/// done with; the rest must be there again, with more behind it, at the next call.
+/// Executes the requests at the start of `input`. Stops at a request that is incomplete, blocks, or
+/// closes the connection; after [`REPLIES_MAX`] bytes of replies; and after a command that slept or
+/// changed the configuration. Returns the number of bytes consumed. The next call must pass the
+/// other bytes again, followed by what has arrived since.
 pub fn run(
     executor: &mut Executor,
     session: &mut Session,
@@ -49,7 +48,7 @@ pub fn run(
     let mut done = 0;
     while done < input.len() && goes_on(session, out) {
         let rest = &input[done..];
-        // Looking ahead is for requests that did not come alone.
+        // Prefetching pays only if several requests arrived together.
         let mut length = if done > 0 { run_plain(executor, session, rest, out) } else { 0 };
         if length == 0 {
             length = run_any(executor, session, parser, rest, out);
@@ -68,8 +67,8 @@ fn goes_on(session: &Session, out: &Reply) -> bool {
     !session.closing && !session.ends_batch && session.waiting.is_none() && out.len() < REPLIES_MAX
 }
 
-/// Executes the plain requests at the start of `input`, as long as nothing happens that changes how
-/// the next is to be read. Returns how many bytes that were.
+/// Executes the plain requests at the start of `input` until one changes how the next is parsed.
+/// Returns the number of bytes consumed.
 fn run_plain(
     executor: &mut Executor,
     session: &mut Session,
@@ -127,7 +126,7 @@ fn run_any(
     }
 }
 
-/// Executes one request, unless a pause holds it up.
+/// Executes one request, unless `CLIENT PAUSE` delays it. Returns true if it was executed.
 fn execute(executor: &mut Executor, session: &mut Session, args: Args, out: &mut Reply) -> bool {
     session.held_until_ms = executor.paused_until(session, args);
     if session.held_until_ms.is_some() {
@@ -152,8 +151,8 @@ mod tests {
         bytes
     }
 
-    /// All kinds of requests behind each other: from a stranger, in a transaction, on a line, of
-    /// another database, longer than any that is looked ahead at, and at last no request at all.
+    /// All kinds of requests in a row: unauthenticated, in a transaction, inline, of another
+    /// database, longer than any that is prefetched, and at last an invalid one.
     fn conversation() -> Vec<u8> {
         let long = "x".repeat(20_000);
         let lines = [

@@ -1,6 +1,12 @@
-//! What the server remembers of one conversation between commands: the database, the protocol, an
-//! open transaction, the keys watched, the channels heard (`client` in `server.h`, without its
-//! buffers and socket).
+//! The state of one client between commands: database, protocol, transaction, watched keys,
+//! subscriptions (`struct client` in `server.h`, without buffers and socket).
+//!
+//! ```text
+//! SELECT 2, MULTI, INCR n     { db: 2, protocol: Resp2, transaction: Some([INCR n]), ... }
+//! ```
+//!
+//! Only the connection's core touches a session. What others may see of it is in [`Client`], which
+//! [`Session::publish_figures`] updates after each batch.
 
 use super::Command;
 use crate::engine::clients::Client;
@@ -12,53 +18,53 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// One client's conversation.
+/// The state of one client; see the head of the file.
 pub struct Session {
-    /// What others see of it.
+    /// The part that other cores may read.
     pub client: Arc<Client>,
     /// The selected database.
     pub db: usize,
-    /// How replies are written.
+    /// The protocol of its replies.
     pub protocol: Protocol,
     /// True if the client has authenticated, or no password is set.
     pub authenticated: bool,
     /// Commands queued since `MULTI`.
     pub transaction: Option<Transaction>,
-    /// Keys that must stay as they are until `EXEC`, by database and name: the versions they had.
+    /// The versions of the watched keys, by database and name.
     pub watched: BTreeMap<(usize, Box<[u8]>), u64>,
-    /// Bytes their names take.
+    /// Bytes that the names of watched keys take.
     pub watched_bytes: usize,
-    /// What it is subscribed to.
+    /// Its subscriptions.
     pub subscriptions: Subscriptions,
-    /// Which keys it wants to hear of, if it has a cache of its own.
+    /// The keys whose invalidations it wants, if it tracks.
     pub tracking: Option<Wanted>,
-    /// Whether `CLIENT CACHING` came just before.
+    /// True if the previous command was `CLIENT CACHING`.
     pub caching: bool,
-    /// Which replies it wants.
+    /// The replies it receives (`CLIENT REPLY`).
     pub replies: Replies,
-    /// The ticket of the blocking command it waits in.
+    /// The id of the blocking command it waits in.
     pub waiting: Option<u64>,
-    /// Unix milliseconds when it stops waiting; `None` never.
+    /// Unix milliseconds at which the blocking command times out; `None` for never.
     pub wait_until_ms: Option<i64>,
-    /// Unix milliseconds until which a pause holds it up.
+    /// Unix milliseconds until which a pause delays its next command.
     pub held_until_ms: Option<i64>,
-    /// Whether the connection is to end once the replies are written.
+    /// True if the connection closes once the replies are written.
     pub closing: bool,
-    /// Whether its next command is to find a new clock and new rules, because the last one slept or
-    /// changed the configuration.
+    /// True if the batch ends after this command, because it slept or changed the configuration:
+    /// the next one needs a new timestamp and a new snapshot.
     pub ends_batch: bool,
-    /// Whether it sees every command (`MONITOR`).
+    /// True if it is in `MONITOR`.
     pub monitor: bool,
 }
 
 /// Commands between `MULTI` and `EXEC`.
 #[derive(Default)]
 pub struct Transaction {
-    /// In the order they came.
+    /// The commands in the order of arrival.
     pub commands: Vec<Queued>,
-    /// Whether one could not be queued, so that `EXEC` must refuse.
+    /// True if a command could not be queued, so that `EXEC` must fail.
     pub poisoned: bool,
-    /// Bytes they take.
+    /// Bytes that the commands take.
     pub bytes: usize,
 }
 
@@ -78,14 +84,14 @@ pub enum Replies {
     /// All.
     #[default]
     On,
-    /// None until further notice.
+    /// No reply until `CLIENT REPLY ON`.
     Off,
-    /// Not the one to the next command.
+    /// No reply to the next command.
     SkipNext,
 }
 
 impl Session {
-    /// A conversation that begins.
+    /// The session of a new connection.
     pub fn new(client: Arc<Client>, authenticated: bool) -> Session {
         Session {
             client,
@@ -108,19 +114,19 @@ impl Session {
         }
     }
 
-    /// Returns true if this is a RESP2 client with subscriptions, which may only send commands about
-    /// subscriptions.
+    /// Returns true if this is a RESP2 client with subscriptions. Such a client may only send
+    /// commands about subscriptions.
     pub fn in_subscribed_mode(&self) -> bool {
         self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty()
     }
 
-    /// Whether the client is on this machine.
+    /// Returns true if the client is on this machine.
     pub fn is_local(&self) -> bool {
         let address = &self.client.address;
         ["127.", "[::1]", "/"].iter().any(|start| address.starts_with(start)) || address.is_empty()
     }
 
-    /// Lets others see what has changed.
+    /// Copies what other cores may see into [`Client`].
     pub fn publish_figures(&self) {
         let figures = &self.client.figures;
         let queued = self.transaction.as_ref().map_or(-1, |open| open.commands.len() as i64);

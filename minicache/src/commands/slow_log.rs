@@ -1,4 +1,11 @@
-//! The commands that took long, the latest first (`slowlog.c`).
+//! The slow log: commands that took longer than `slowlog-log-slower-than`, the latest first
+//! (`slowlog.c`).
+//!
+//! ```text
+//! KEYS * took 12 ms     { id: 4, took_us: 12034, args: [KEYS, *], address: 127.0.0.1:5 }
+//! ```
+//!
+//! At most 32 arguments of 128 bytes are stored per command, as in Redis.
 
 use super::session::Session;
 use crate::engine::timestamp::Timestamp;
@@ -14,15 +21,15 @@ const ARGUMENT_MAX: usize = 128;
 /// One slow command.
 #[derive(Clone)]
 pub struct SlowCommand {
-    /// Counts up, over resets too.
+    /// Counts up and is not reset by `SLOWLOG RESET`.
     pub id: u64,
     /// Unix seconds.
     pub at: i64,
-    /// How long it ran, in microseconds.
+    /// Its duration in microseconds.
     pub took_us: u64,
-    /// Its arguments, cut where they are many or long.
+    /// Its arguments, truncated.
     pub args: Vec<Vec<u8>>,
-    /// Who sent it.
+    /// The address of the client that sent it.
     pub address: String,
     /// That client's name.
     pub name: Vec<u8>,
@@ -41,8 +48,15 @@ pub struct SlowLog {
 }
 
 impl SlowLog {
-    /// Adds a command, and forgets the oldest ones beyond `most`.
-    pub fn note(&self, session: &Session, args: Args, now: Timestamp, took_us: u64, most: usize) {
+    /// Adds a command, and removes the oldest beyond `len_max`.
+    pub fn note(
+        &self,
+        session: &Session,
+        args: Args,
+        now: Timestamp,
+        took_us: u64,
+        len_max: usize,
+    ) {
         let mut log = self.log.lock();
         let slow = SlowCommand {
             id: log.next,
@@ -54,25 +68,25 @@ impl SlowLog {
         };
         log.next += 1;
         log.latest_first.push_front(slow);
-        log.latest_first.truncate(most);
+        log.latest_first.truncate(len_max);
     }
 
-    /// The latest `count`.
+    /// The latest `count` commands.
     pub fn latest(&self, count: usize) -> Vec<SlowCommand> {
         self.log.lock().latest_first.iter().take(count).cloned().collect()
     }
 
-    /// How many there are.
+    /// The number of commands.
     pub fn len(&self) -> usize {
         self.log.lock().latest_first.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there is no command.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Forgets all.
+    /// Removes all commands.
     pub fn clear(&self) {
         self.log.lock().latest_first.clear();
     }

@@ -1,4 +1,5 @@
-//! Statistics: what `INFO`, `LATENCY` and the metrics report (`struct redisServer`'s `stat_` fields).
+//! Statistics: what `INFO`, `LATENCY` and the metrics report (the `stat_` fields of `struct
+//! redisServer`).
 //!
 //! ```text
 //! core 0   Counters { get: 9 calls, … }  ┐

@@ -111,8 +111,8 @@ pub fn getex(c: &mut Call) -> Answer {
 /// `MGET key [key ...]`
 pub fn mget(c: &mut Call) -> Answer {
     c.out.array(c.args.len() - 1);
-    for index in 1..c.args.len() {
-        match c.keyspace.read(c.key(index)).and_then(Value::as_str) {
+    for key in c.args.from(1).iter() {
+        match c.keyspace.read(c.keyspace.key(key)).and_then(Value::as_str) {
             Some(text) => c.out.string(text),
             None => c.out.null(),
         }

@@ -1,8 +1,8 @@
 //! Transactions: `MULTI`, `EXEC`, `DISCARD`, `WATCH` (`multi.c`).
 //!
 //! Between `MULTI` and `EXEC` commands are only queued. `EXEC` locks the shards of all of them at
-//! once, checks that no watched key has changed, and runs the queue. No other client sees a state in
-//! between.
+//! once, checks that no watched key has changed, and runs the queue. No other client sees a
+//! state in between.
 //!
 //! ```text
 //! WATCH stock      the session stores the version of stock
@@ -14,8 +14,8 @@
 //!                  yes: 1) OK 2) (integer) 8      no: (nil), and nothing is done
 //! ```
 //!
-//! There are two kinds of errors. If a command cannot be queued (unknown, wrong number of arguments,
-//! out of memory), the transaction is poisoned and `EXEC` replies `EXECABORT`. If a command fails
+//! There are two kinds of errors. If a command cannot be queued (unknown, wrong arity, out of
+//! memory), the transaction is poisoned and `EXEC` replies `EXECABORT`. If a command fails
 //! when `EXEC` runs it, its error is an element of the array, and the other commands still run:
 //! nothing is rolled back. [`Executor::execute`](super::Executor::execute) runs the queue.
 

@@ -1,8 +1,15 @@
-//! Who is connected: what `CLIENT LIST` shows of everybody, and how to reach them.
+//! The connected clients: what `CLIENT LIST` shows of them, and their mailboxes (`server.clients`).
 //!
-//! A [`Client`] is the part of a connection that others may look at. Its owner updates it with
-//! plain relaxed stores as it goes; a reader on another core sees each figure as it was a moment
-//! ago, which is all `CLIENT LIST` promises.
+//! A [`Client`] is the part of a connection that other cores may read. Its connection updates it
+//! with relaxed stores; a reader sees each figure as it was a moment ago.
+//!
+//! ```text
+//! core 0: connection 7   figures.db = 3, figures.queued = 2 ...     relaxed stores
+//! core 1: CLIENT LIST    id=7 db=3 multi=2 ...                      relaxed loads
+//!         CLIENT KILL    7.mailbox.deliver(Close)
+//! ```
+//!
+//! In Redis one thread owns all clients, so `CLIENT LIST` reads `struct client` itself.
 
 use super::mailbox::{Mailbox, Message};
 use minikit::sync::Mutex;
@@ -20,18 +27,18 @@ pub struct Client {
     pub local_address: String,
     /// Unix milliseconds when it connected.
     pub since_ms: i64,
-    /// Where others leave what concerns it.
+    /// Messages from other connections.
     pub mailbox: Mailbox,
-    /// What it says about itself.
+    /// Its name and library.
     pub about: Mutex<About>,
     /// Figures that change with every command.
     pub figures: Figures,
-    /// What the sum of all clients' memory has for it.
+    /// Its share of [`Clients::charged`].
     charged: AtomicUsize,
     gone: AtomicBool,
 }
 
-/// What a client has said about itself.
+/// What a client has told about itself.
 #[derive(Clone, Default)]
 pub struct About {
     /// `CLIENT SETNAME`.
@@ -61,35 +68,35 @@ pub struct Figures {
     pub shard_channels: AtomicU32,
     /// Keys it watches.
     pub watching: AtomicU32,
-    /// Bytes of the buffers it has for itself.
+    /// Bytes of its buffers.
     pub buffer_bytes: AtomicUsize,
-    /// Bytes of what the server remembers for it: queued commands, watched keys, subscriptions.
+    /// Bytes of its queued commands, watched keys and subscriptions.
     pub held_bytes: AtomicUsize,
     /// Bytes of queued commands alone.
     pub queued_bytes: AtomicUsize,
     /// Bytes of requests not yet complete.
     pub input_bytes: AtomicUsize,
-    /// Bytes of replies it has not yet taken.
+    /// Bytes of replies not yet written to its socket.
     pub output_bytes: AtomicUsize,
-    /// Whether it waits in a blocking command, or for the end of a pause.
+    /// True if it waits in a blocking command, or for the end of a pause.
     pub blocked: AtomicBool,
-    /// Whether it speaks RESP3.
+    /// True if its protocol is RESP3.
     pub resp3: AtomicBool,
-    /// Whether `CLIENT NO-EVICT` protects it.
+    /// True if `CLIENT NO-EVICT` protects it.
     pub no_evict: AtomicBool,
-    /// Whether it sees every command.
+    /// True if it is in `MONITOR`.
     pub monitor: AtomicBool,
 }
 
 impl Client {
-    /// Bytes of memory it takes: buffers, what is remembered for it, and a connection as such.
+    /// Bytes of memory it takes: a connection, its buffers, and the state held for it.
     pub fn memory(&self) -> usize {
         let Figures { buffer_bytes, held_bytes, .. } = &self.figures;
         let growing = [buffer_bytes, held_bytes].map(|bytes| bytes.load(Ordering::Relaxed));
         CONNECTION_BYTES + growing.iter().sum::<usize>()
     }
 
-    /// Whether it has left, or was told to.
+    /// Returns true if it has disconnected or was dismissed.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
     }
@@ -99,7 +106,7 @@ impl Client {
         self.figures.resp3.load(Ordering::Relaxed)
     }
 
-    /// Whether it is subscribed to anything.
+    /// Returns true if it has a subscription.
     pub fn is_subscriber(&self) -> bool {
         let Figures { channels, patterns, shard_channels, .. } = &self.figures;
         [channels, patterns, shard_channels].iter().any(|n| n.load(Ordering::Relaxed) > 0)
@@ -116,7 +123,7 @@ pub struct Clients {
     last_id: AtomicU64,
     /// The sum of all charges.
     charged: AtomicUsize,
-    /// Clients sent away for the memory they took.
+    /// Clients closed because of `maxmemory-clients`.
     pub evicted: AtomicU64,
 }
 
@@ -140,7 +147,7 @@ impl Clients {
         client
     }
 
-    /// Forgets a connection. Doing so again changes nothing.
+    /// Removes a connection. Removing it again changes nothing.
     pub fn leave(&self, id: u64) {
         let gone = self.by_id.lock().remove(&id);
         if let Some(client) = gone {
@@ -149,13 +156,13 @@ impl Clients {
         }
     }
 
-    /// Tells a connection to end. Nobody sees it any more from now on.
+    /// Closes a connection (`freeClientAsync`). It is removed at once and closes itself later.
     pub fn dismiss(&self, client: &Client) {
         self.leave(client.id);
         client.mailbox.deliver(Message::Close);
     }
 
-    /// Notes what a client takes now; returns what all take together, as far as that is noted.
+    /// Updates a client's share of the sum, and returns the sum of all clients' memory.
     pub fn charge(&self, client: &Client) -> usize {
         self.set_charge(client, client.memory());
         self.charged.load(Ordering::Relaxed)
@@ -171,8 +178,8 @@ impl Clients {
         self.by_id.lock().values().map(|client| client.memory()).sum()
     }
 
-    /// Sends away those who take most until all take at most `limit` bytes, or only such are left
-    /// as `CLIENT NO-EVICT` protects. Returns who has to go. Costs a look at every client.
+    /// Closes the clients that take most until all take at most `limit` bytes, except those that
+    /// `CLIENT NO-EVICT` protects (`evictClients`). Returns the closed clients. O(n log n).
     pub fn evict(&self, limit: u64) -> Vec<Arc<Client>> {
         let clients = self.all();
         let mut rest: usize = clients.iter().map(|client| client.memory()).sum();
@@ -196,22 +203,22 @@ impl Clients {
         gone
     }
 
-    /// How many there are.
+    /// The number of clients.
     pub fn len(&self) -> usize {
         self.by_id.lock().len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there is no client.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// One of them.
+    /// The client of this id.
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {
         self.by_id.lock().get(&id).cloned()
     }
 
-    /// All of them, the eldest first.
+    /// All clients, the oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.by_id.lock().values().cloned().collect()
     }

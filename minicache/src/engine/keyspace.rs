@@ -639,7 +639,7 @@ impl Drop for Keyspace<'_> {
             self.release();
         }
         if let Some(changes) = self.changes.take() {
-            self.parts.tracking.tell(*changes);
+            self.parts.tracking.broadcast(*changes);
         }
     }
 }
@@ -659,7 +659,7 @@ impl Parts<'_> {
         if self.tracking.any() {
             let mut changes = Changes::default();
             changes.push(Change::Key { key: key[..].into(), by_client: false });
-            self.tracking.tell(changes);
+            self.tracking.broadcast(changes);
         }
         self.publish_event(Events::EVICTED, db, "evicted", &key);
     }

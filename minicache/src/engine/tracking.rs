@@ -1,31 +1,32 @@
-//! Who may have what in a cache of its own: the server's half of client-side caching
-//! (`tracking.c`).
-//!
-//! A client that tracks is told when something it has read is no longer so:
+//! Client-side caching: the server remembers which client has read which key, and sends an
+//! invalidation when the key changes (`tracking.c`).
 //!
 //! ```text
 //! 7: CLIENT TRACKING ON      table {}              7 speaks RESP3
-//! 7: GET k  -> "1"           table {k: [7]}        7 keeps k = 1 and asks no more
-//! 9: SET k 2                 table {}              7 gets  > invalidate [k]  and forgets k
-//! 9: SET k 3                 table {}              nothing to tell: 7 has no k
-//! 8: CLIENT TRACKING ON BCAST PREFIX a:            8 hears of every a:… there is, read or not
+//! 7: GET k  -> "1"           table {k: [7]}        7 caches k = 1
+//! 9: SET k 2                 table {}              7 receives  > invalidate [k]
+//! 9: SET k 3                 table {}              no message: 7 has no k
+//! 8: CLIENT TRACKING ON BCAST PREFIX a:            8 receives every changed key a:…
 //! ```
 //!
-//! A RESP2 client cannot be told anything unasked; it names another to be told instead, which
-//! subscribes to `__redis__:invalidate`. Messages travel as letters ([`super::mailbox`]).
+//! RESP2 has no push messages. A RESP2 client redirects its invalidations to a second connection,
+//! which subscribes to `__redis__:invalidate`. Messages go through the [mailbox](super::mailbox).
 //!
-//! 1. *Nobody keeps what has changed.* A key is remembered under the lock of its shard, right after
-//!    it was read, and looked up in the table under that lock, right after it was changed. So the
-//!    change either came before the read, or finds the reader. That goes for [`Tracking::any`] too,
-//!    though it is read without a lock of its own: who reads has set it before taking the shard's.
-//! 2. The table has no more keys than `tracking-table-max-keys`, and what one command adds to it:
-//!    beyond that keys are forgotten, as if they had changed.
-//! 3. Ids of clients that no longer track stay in the table until the key changes; before its list
-//!    of ids grows, they are taken out. So a list is at most twice as long as there are clients.
+//! # Invariants
 //!
-//! Keys mean the same in all databases, as in Redis. Unlike there, what nobody did, expiry and
-//! eviction, is told to `NOLOOP` clients even where a command of their own brought it about; and
-//! the null of `FLUSHALL` is written in the protocol of who receives it.
+//! 1. *No client keeps a value that has changed.* A read adds the client to the table, and a change
+//!    looks the key up there, both under the lock of the key's shard. So the change either comes
+//!    before the read or finds the reader. [`Tracking::any`] has no lock, but a client sets it
+//!    before its first read takes the shard's lock.
+//! 2. The table has at most `tracking-table-max-keys` keys plus those of one command. Keys beyond
+//!    that are removed and invalidated as if they had changed.
+//! 3. The id of a client that stopped tracking stays in the table until the key changes, or until
+//!    the key's list of ids would grow. So a list is at most twice as long as there are clients.
+//!
+//! # Differences from Redis
+//!
+//! As in Redis, a key means the same in all databases. A `NOLOOP` client receives an invalidation
+//! for expiry and eviction even if its own command caused them.
 
 use super::clients::Client;
 use super::mailbox::{Message, SharedBytes};
@@ -37,24 +38,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Keys forgotten at once, so that a table whose limit was lowered does not hold up everybody.
+/// Keys removed per call of [`Tracking::limit`]: after `CONFIG SET` lowered the limit, millions may
+/// be over it, and all other clients would wait.
 const FORGOTTEN_MAX: usize = 1000;
 
-/// Which keys a client wants to hear of.
+/// The keys whose invalidations a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// All it reads.
+    /// All keys it reads.
     Read,
-    /// Those it reads behind `CLIENT CACHING YES`.
+    /// Keys it reads right after `CLIENT CACHING YES`.
     OptIn,
-    /// Those it reads, but not behind `CLIENT CACHING NO`.
+    /// Keys it reads, except right after `CLIENT CACHING NO`.
     OptOut,
-    /// Those with its prefixes, whether it reads them or not.
+    /// All keys with one of its prefixes, even if it has not read them.
     Broadcast,
 }
 
 impl Wanted {
-    /// Whether what a command reads is remembered; `caching` where `CLIENT CACHING` came before it.
+    /// Returns true if the keys that a command reads are remembered. `caching` is true if
+    /// `CLIENT CACHING` came right before the command.
     pub fn remembers(self, caching: bool) -> bool {
         match self {
             Wanted::Read => true,
@@ -65,52 +68,52 @@ impl Wanted {
     }
 }
 
-/// What a client that tracks has asked for.
+/// The options of a client that tracks.
 pub struct Tracker {
-    /// Who it is.
+    /// The client.
     pub client: Arc<Client>,
-    /// Who is told instead.
+    /// The client that receives its invalidations instead (`REDIRECT`).
     pub redirect: Option<Arc<Client>>,
-    /// Which keys.
+    /// The keys it wants.
     pub wanted: Wanted,
-    /// Whether it is spared what it changes itself.
+    /// True if it receives no invalidation for its own changes (`NOLOOP`).
     pub no_loop: bool,
-    /// Prefixes of the keys it wants, if that is how it wants them.
+    /// The prefixes of [`Wanted::Broadcast`].
     pub prefixes: BTreeSet<Box<[u8]>>,
-    /// Whether it could not be told, because who was to be told instead is gone.
+    /// True if the client it redirects to has disconnected.
     pub broken: bool,
 }
 
-/// Something that trackers have to hear of.
+/// A change that invalidates cached keys.
 pub enum Change {
-    /// A key is not what it was.
+    /// A key was written, deleted, expired or evicted.
     Key {
         /// Its name.
         key: SharedBytes,
-        /// Whether the client did it whose command is being executed; otherwise nobody did.
+        /// True if the command being executed did it; false for expiry and eviction.
         by_client: bool,
     },
     /// A database was emptied.
     All,
 }
 
-/// The changes of a batch of commands. Each is told to those who read the key as soon as its
-/// command is done; those who want prefixes hear of all of them at the end, in one message each.
+/// The changes of a batch of commands. The clients that have read a key receive its invalidation
+/// when the command is done. Clients with prefixes receive one message at the end of the batch.
 #[derive(Default)]
 pub struct Changes {
     fresh: Vec<Change>,
-    /// The keys, each with who changed it last.
+    /// The keys, each with the id of the client that changed it last.
     broadcast: BTreeMap<SharedBytes, Option<u64>>,
 }
 
 impl Changes {
-    /// Takes note of a change.
+    /// Adds a change.
     pub fn push(&mut self, change: Change) {
         self.fresh.push(change);
     }
 }
 
-/// All of it; see the head of the file. Lock it after shards, never before.
+/// The tracking table and its clients; see the head of the file. Locked after shards, never before.
 #[derive(Default)]
 pub struct Tracking {
     clients: AtomicUsize,
@@ -118,36 +121,36 @@ pub struct Tracking {
 }
 
 impl Tracking {
-    /// How many clients track.
+    /// The number of clients that track.
     pub fn clients(&self) -> usize {
         self.clients.load(Ordering::Relaxed)
     }
 
-    /// Whether anybody tracks: one load, for every change.
+    /// Returns true if a client tracks. Every change asks, so it is one load.
     pub fn any(&self) -> bool {
         self.clients() > 0
     }
 
-    /// Lets a client track, or track differently; prefixes are added to those it has.
+    /// Starts tracking for a client, or changes its options. Prefixes are added to those it has.
     pub fn enable(&self, tracker: Tracker) {
         let mut registry = self.registry.lock();
         registry.enable(tracker);
         self.clients.store(registry.trackers.len(), Ordering::Relaxed);
     }
 
-    /// Lets a client track no more.
+    /// Stops tracking for a client.
     pub fn disable(&self, id: u64) {
         let mut registry = self.registry.lock();
         registry.disable(id);
         self.clients.store(registry.trackers.len(), Ordering::Relaxed);
     }
 
-    /// Shows a client's wishes to `look`, if it tracks.
+    /// Passes a client's options to `look`, if it tracks.
     pub fn inspect<T>(&self, id: u64, look: impl FnOnce(&Tracker) -> T) -> Option<T> {
         self.registry.lock().trackers.get(&id).map(look)
     }
 
-    /// Keys in the table, ids in the table, prefixes that somebody wants.
+    /// Returns the numbers of keys in the table, of ids in the table, and of prefixes.
     pub fn counts(&self) -> [usize; 3] {
         let registry = self.registry.lock();
         [registry.table.len(), registry.items, registry.prefixes.len()]
@@ -159,8 +162,8 @@ impl Tracking {
         keys.iter().for_each(|key| registry.remember(id, key));
     }
 
-    /// Tells those who read what has just changed, and keeps the keys for [`tell`](Self::tell).
-    /// `author` is the client whose command it was.
+    /// Sends invalidations to the clients that have read the changed keys, and keeps the keys for
+    /// [`broadcast`](Self::broadcast). `author` is the client whose command it was.
     pub fn invalidate(&self, changes: &mut Changes, author: Option<u64>) {
         if changes.fresh.is_empty() {
             return;
@@ -180,9 +183,10 @@ impl Tracking {
         }
     }
 
-    /// Tells everybody who has not been told yet, those who want prefixes among them.
+    /// Sends all remaining invalidations, those of prefixes too
+    /// (`trackingBroadcastInvalidationMessages`).
     #[cold]
-    pub fn tell(&self, mut changes: Changes) {
+    pub fn broadcast(&self, mut changes: Changes) {
         self.invalidate(&mut changes, None);
         if !changes.broadcast.is_empty() {
             self.registry.lock().broadcast(&changes.broadcast);
@@ -203,7 +207,7 @@ impl Tracking {
     }
 }
 
-/// A key and who read it, by ascending id.
+/// A key and the ids of the clients that have read it, ascending.
 struct Readers {
     key: Box<[u8]>,
     ids: Vec<u64>,
@@ -225,9 +229,9 @@ struct Registry {
     table: Dict<Readers>,
     /// The ids in the table.
     items: usize,
-    /// Who wants keys with a prefix.
+    /// The ids of the clients of each prefix.
     prefixes: BTreeMap<Box<[u8]>, BTreeSet<u64>>,
-    /// The place of the key that is forgotten next.
+    /// The position of the key that was removed last.
     hand: usize,
 }
 
@@ -284,21 +288,22 @@ impl Registry {
                 && tracker.wanted != Wanted::Broadcast
                 && !(tracker.no_loop && author == Some(id))
             {
-                tracker.tell(Some(Arc::clone(&keys)));
+                tracker.send_invalidation(Some(Arc::clone(&keys)));
             }
         }
     }
 
     fn invalidate_all(&mut self) {
         self.forget_all();
-        self.trackers.values_mut().for_each(|tracker| tracker.tell(None));
+        self.trackers.values_mut().for_each(|tracker| tracker.send_invalidation(None));
     }
 
     fn forget_all(&mut self) {
         (self.table, self.items) = (Dict::new(), 0);
     }
 
-    /// Forgets the key under the hand, which goes round: a key that was just added is not the next.
+    /// Removes and invalidates one key. The position moves on each time, so that a key that was
+    /// just added is rarely the next.
     fn forget_any(&mut self) {
         self.hand = (self.hand + 1) % self.table.len().max(1);
         if let Some(key) = self.table.nth(self.hand).map(|readers| readers.key[..].into()) {
@@ -313,11 +318,11 @@ impl Registry {
             let changed: Vec<_> = changed.take_while(|(key, _)| key.starts_with(prefix)).collect();
             for id in ids {
                 let Some(tracker) = self.trackers.get_mut(id) else { continue };
-                let spared = |author: &Option<u64>| tracker.no_loop && *author == Some(*id);
-                let told = changed.iter().filter(|(_, author)| !spared(author));
-                let keys: Arc<[SharedBytes]> = told.map(|(key, _)| Arc::clone(key)).collect();
+                let excluded = |author: &Option<u64>| tracker.no_loop && *author == Some(*id);
+                let sent = changed.iter().filter(|(_, author)| !excluded(author));
+                let keys: Arc<[SharedBytes]> = sent.map(|(key, _)| Arc::clone(key)).collect();
                 if !keys.is_empty() {
-                    tracker.tell(Some(keys));
+                    tracker.send_invalidation(Some(keys));
                 }
             }
         }
@@ -327,10 +332,10 @@ impl Registry {
 impl Tracker {
     /// Sends that `keys` have changed; `None` means all keys. A RESP2 client receives nothing
     /// unless another client redirects to it and it has subscribed.
-    fn tell(&mut self, keys: Option<Arc<[SharedBytes]>>) {
+    fn send_invalidation(&mut self, keys: Option<Arc<[SharedBytes]>>) {
         let receiver = self.redirect.as_ref().unwrap_or(&self.client);
         if receiver.is_gone() {
-            self.tell_broken();
+            self.send_redirect_broken();
             return;
         }
         let redirected = self.redirect.is_some();
@@ -339,8 +344,8 @@ impl Tracker {
         }
     }
 
-    /// Tells the client itself that the one it redirects to has disconnected.
-    fn tell_broken(&mut self) {
+    /// Notifies the client itself that the one it redirects to has disconnected.
+    fn send_redirect_broken(&mut self) {
         self.broken = true;
         if let Some(gone) = &self.redirect
             && self.client.speaks_resp3()

@@ -2,13 +2,13 @@
 //! `multi.c`).
 //!
 //! Redis keeps a list of clients per watched key and marks each of them when the key changes. A
-//! version does the same without reaching into other clients: `WATCH` notes it, `EXEC` looks
-//! whether it is still the same.
+//! version does the same without a write to another client: `WATCH` stores it in the session, and
+//! `EXEC` compares.
 //!
 //! ```text
-//! client 1: WATCH k    version of k: 0, noted
+//! client 1: WATCH k    version of k: 0, stored in the session
 //! client 2: SET k v    version of k: 1
-//! client 1: EXEC       0 is not 1: nothing is done, the reply is null
+//! client 1: EXEC       0 is not 1: no command runs, the reply is null
 //! ```
 
 use std::collections::HashMap;
@@ -25,12 +25,12 @@ struct Versioned {
 }
 
 impl Watched {
-    /// Whether nobody watches anything: what nearly every write finds.
+    /// Returns true if no key is watched, which is so for nearly every write.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Begins to watch a key; returns its version.
+    /// Adds a watch to a key and returns the key's version.
     pub fn watch(&mut self, db: usize, key: &[u8]) -> u64 {
         let fresh = Versioned { version: 0, watchers: 0 };
         let entry = self.keys.entry((db, key.into())).or_insert(fresh);
@@ -38,7 +38,7 @@ impl Watched {
         entry.version
     }
 
-    /// Ends one watch; returns the key's version at its end.
+    /// Ends one watch and returns the key's version; `None` if the key is not watched.
     pub fn unwatch(&mut self, db: usize, key: &[u8]) -> Option<u64> {
         let place = (db, Box::from(key));
         let entry = self.keys.get_mut(&place)?;
@@ -50,7 +50,7 @@ impl Watched {
         Some(version)
     }
 
-    /// Notes that a key has changed.
+    /// Raises the version of a key, if it is watched.
     pub fn touch(&mut self, db: usize, key: &[u8]) {
         if let Some(entry) = self.keys.get_mut(&(db, Box::from(key))) {
             entry.version += 1;

@@ -1,4 +1,12 @@
-//! `CLIENT`: what a client says of itself, sees of the others, and can do to them.
+//! `CLIENT`: names, lists, kills, unblocks and pauses clients (`clientCommand` in `networking.c`).
+//!
+//! ```text
+//! CLIENT LIST        id=7 addr=127.0.0.1:54668 ... flags=b db=0 ... cmd=blpop ... resp=2
+//! CLIENT UNBLOCK 7   client 7's BLPOP replies null, as after a timeout
+//! CLIENT KILL ID 7   client 7's mailbox receives Close
+//! ```
+//!
+//! Fields of `CLIENT LIST` that we do not have (`fd`, `qbuf-free`, `obl`, ...) are constant.
 
 use super::tracking::redirect_id;
 use super::{Call, shown};
@@ -39,7 +47,7 @@ pub fn client_setname(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// Names a connection; an empty name takes the name away.
+/// Names a connection; an empty name removes the name.
 pub fn set_name(c: &Call, name: &[u8]) -> Answer {
     if !is_printable(name) {
         return Err(Error::new(
@@ -169,12 +177,12 @@ fn flags(client: &Client, tracks: Option<[(char, bool); 3]>) -> String {
     if letters.is_empty() { "N".to_string() } else { letters }
 }
 
-/// The classes `CLIENT KILL TYPE` and `CLIENT LIST TYPE` tell apart.
+/// The types of `CLIENT KILL TYPE` and `CLIENT LIST TYPE`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
     PubSub,
-    /// Masters and replicas, of which there are none.
+    /// Masters and replicas; there are none.
     Replication,
 }
 
@@ -193,9 +201,9 @@ impl Kind {
     }
 }
 
-/// Which clients `CLIENT KILL` means.
+/// The filters of `CLIENT KILL`. A client is killed if it passes all of them.
 #[derive(Default)]
-struct Victims<'a> {
+struct Filters<'a> {
     id: Option<u64>,
     kind: Option<Kind>,
     address: Option<&'a [u8]>,
@@ -203,33 +211,33 @@ struct Victims<'a> {
     me_too: bool,
 }
 
-impl<'a> Victims<'a> {
-    fn parse(c: &Call<'a, '_>) -> Result<Victims<'a>, Error> {
-        let mut victims = Victims::default();
+impl<'a> Filters<'a> {
+    fn parse(c: &Call<'a, '_>) -> Result<Filters<'a>, Error> {
+        let mut filters = Filters::default();
         if c.args.len() == 3 {
-            return Ok(Victims { address: Some(c.arg(2)), me_too: true, ..victims });
+            return Ok(Filters { address: Some(c.arg(2)), me_too: true, ..filters });
         }
         for at in (2..c.args.len()).step_by(2) {
             let value = c.args.get(at + 1).ok_or(Error::SYNTAX)?;
             match c.arg(at).to_ascii_lowercase().as_slice() {
                 b"id" => match parse_i64(value) {
-                    Some(id) if id > 0 => victims.id = Some(id as u64),
+                    Some(id) if id > 0 => filters.id = Some(id as u64),
                     _ => return Err(Error::new("ERR client-id should be greater than 0")),
                 },
-                b"type" => victims.kind = Some(Kind::named(value)?),
-                b"addr" => victims.address = Some(value),
-                b"laddr" => victims.local_address = Some(value),
+                b"type" => filters.kind = Some(Kind::named(value)?),
+                b"addr" => filters.address = Some(value),
+                b"laddr" => filters.local_address = Some(value),
                 b"user" if value == b"default" => {}
                 b"user" => {
                     let user = shown(value, 128);
                     return Err(Error::text(format!("ERR No such user '{user}'")));
                 }
-                b"skipme" if value.eq_ignore_ascii_case(b"yes") => victims.me_too = false,
-                b"skipme" if value.eq_ignore_ascii_case(b"no") => victims.me_too = true,
+                b"skipme" if value.eq_ignore_ascii_case(b"yes") => filters.me_too = false,
+                b"skipme" if value.eq_ignore_ascii_case(b"no") => filters.me_too = true,
                 _ => return Err(Error::SYNTAX),
             }
         }
-        Ok(victims)
+        Ok(filters)
     }
 
     fn include(&self, client: &Client, me: u64) -> bool {
@@ -247,11 +255,11 @@ impl<'a> Victims<'a> {
 /// `CLIENT KILL ip:port | [ID id] [TYPE type] [ADDR ip:port] [LADDR ip:port] [USER name] [SKIPME
 /// yes/no]`
 pub fn client_kill(c: &mut Call) -> Answer {
-    let victims = Victims::parse(c)?;
+    let filters = Filters::parse(c)?;
     c.session.publish_figures();
     let me = c.session.client.id;
     let mut clients = c.cache.registry.clients.all();
-    clients.retain(|client| victims.include(client, me));
+    clients.retain(|client| filters.include(client, me));
     if c.args.len() == 3 {
         if clients.is_empty() {
             return Err(Error::new("ERR No such client"));
@@ -302,7 +310,7 @@ pub fn client_reply(c: &mut Call) -> Answer {
     } else if c.is(2, "off") {
         c.session.replies = Replies::Off;
     } else if c.is(2, "skip") {
-        // Where all replies are off, one more makes no difference.
+        // SKIP has no effect while all replies are off.
         if c.session.replies == Replies::On {
             c.session.replies = Replies::SkipNext;
         }
@@ -336,7 +344,7 @@ pub fn client_pause(c: &mut Call) -> Answer {
     if ms < 0 {
         return Err(Error::new("ERR timeout is negative"));
     }
-    // Redis lets too large a number overflow, and then the time is past.
+    // As in Redis, a number that is too large overflows, and the pause is over at once.
     let until = c.keyspace.now.ms.wrapping_add(ms);
     c.cache.registry.pause.begin(until, writes_only);
     c.out.answer_ok()

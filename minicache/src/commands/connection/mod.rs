@@ -1,11 +1,16 @@
-//! The connection itself: who the client is, which protocol it speaks, which database it means
-//! (`networking.c`, `acl.c`).
+//! Commands about the connection: authentication, protocol, database (`networking.c`, `acl.c`).
 //!
-//! * [`client`]: `CLIENT`, about this connection and the others.
-//! * [`tracking`]: `CLIENT TRACKING` and what belongs to it.
+//! ```text
+//! HELLO 3 AUTH default secret     checks the password, switches to RESP3, replies a map
+//! SELECT 2                        the session's database is 2
+//! RESET                           all of the session back to its start
+//! ```
 //!
-//! There is one user, `default`, whose password is `requirepass`. Access lists are left out: a
-//! cache on a private network is the case this engine explains.
+//! * [`client`]: `CLIENT`, about this connection and others.
+//! * [`tracking`]: `CLIENT TRACKING` and `CLIENT CACHING`.
+//!
+//! There is one user, `default`, whose password is `requirepass`. Access lists (`ACL SETUSER`) are
+//! left out.
 
 mod client;
 mod tracking;
@@ -57,7 +62,7 @@ pub fn select(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// A database number, where there is such a database.
+/// Checks the number of a database.
 pub fn database(c: &Call, index: i64) -> Result<usize, Error> {
     let count = i64::from(c.settings.databases);
     if (0..count).contains(&index) {
@@ -112,7 +117,7 @@ pub fn auth(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// Lets a client in that knows the password; any will do where there is none.
+/// Checks a password and authenticates the session. Without `requirepass` any password will do.
 fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
     let wanted = &c.settings.requirepass;
     if user != b"default" || !(wanted.is_empty() || same_secret(wanted, password)) {
@@ -122,8 +127,7 @@ fn log_in(c: &mut Call, user: &[u8], password: &[u8]) -> Answer {
     Ok(())
 }
 
-/// Compares without stopping at the first difference, so that the time taken tells nothing about
-/// where it is.
+/// Compares all bytes, so that the time taken does not reveal the position of the first difference.
 fn same_secret(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
     one.len() == other.len() && differing == 0

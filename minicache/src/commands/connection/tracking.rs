@@ -1,11 +1,11 @@
-//! `CLIENT TRACKING`: clients that keep what they read and want to hear when it changes
-//! (`networking.c`; the rest of it is [`crate::engine::tracking`]).
+//! `CLIENT TRACKING`: the options of client-side caching (`networking.c`). The table and the
+//! messages are in [`crate::engine::tracking`].
 //!
 //! ```text
-//! CLIENT TRACKING ON                       tell me of what I read
-//! CLIENT TRACKING ON OPTIN                 … where I say CLIENT CACHING YES before reading
-//! CLIENT TRACKING ON BCAST PREFIX user:    tell me of every key that begins with user:
-//! CLIENT TRACKING ON REDIRECT 7 NOLOOP     tell client 7, but not of what I change myself
+//! CLIENT TRACKING ON                       invalidate keys that I read
+//! CLIENT TRACKING ON OPTIN                 … only right after CLIENT CACHING YES
+//! CLIENT TRACKING ON BCAST PREFIX user:    invalidate every key with this prefix
+//! CLIENT TRACKING ON REDIRECT 7 NOLOOP     send to client 7, but not my own changes
 //! ```
 
 use super::{Call, shown};
@@ -16,7 +16,7 @@ use crate::format::number::parse_i64;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What `CLIENT TRACKING` was asked for.
+/// The options of `CLIENT TRACKING`.
 #[derive(Default)]
 struct Options<'a> {
     redirect: Option<Arc<Client>>,
@@ -79,12 +79,14 @@ impl<'a> Options<'a> {
         }
         let id = parse_i64(id).ok_or(Error::NOT_AN_INTEGER)?;
         let client = u64::try_from(id).ok().and_then(|id| c.cache.registry.clients.get(id));
-        const NOBODY: Error = Error::new("ERR The client ID you want redirect to does not exist");
-        self.redirect = Some(client.ok_or(NOBODY)?);
+        const NO_SUCH_CLIENT: Error =
+            Error::new("ERR The client ID you want redirect to does not exist");
+        self.redirect = Some(client.ok_or(NO_SUCH_CLIENT)?);
         Ok(())
     }
 
-    /// Which keys that means, if the options go together, and with what the client wanted before.
+    /// Returns the keys that these options mean, or an error if they contradict each other or the
+    /// options in force.
     fn wanted(&self, before: Option<Wanted>) -> Result<Wanted, Error> {
         let wanted = match (self.broadcast, self.opt_in, self.opt_out) {
             (true, _, _) => Wanted::Broadcast,
@@ -130,8 +132,8 @@ impl<'a> Options<'a> {
     }
 }
 
-/// No key may begin with two prefixes of one client: it would be told twice. Redis checks the same,
-/// but answers twice where the second new prefix or a later one overlaps another.
+/// Checks that no key has two prefixes of one client, which would receive it twice. Redis checks
+/// the same, but replies twice if the second new prefix or a later one overlaps another.
 fn check_overlaps(c: &Call, prefixes: &[&[u8]]) -> Answer {
     let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
     let id = c.session.client.id;
@@ -177,13 +179,13 @@ pub fn client_caching(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// `CLIENT GETREDIR`: 0 where nobody is told instead, -1 where nothing is tracked.
+/// `CLIENT GETREDIR`: 0 without a redirection, -1 without tracking.
 pub fn client_getredir(c: &mut Call) -> Answer {
     let redirect = c.cache.registry.tracking.inspect(c.session.client.id, redirect_id);
     c.out.answer_int(redirect.unwrap_or(-1))
 }
 
-/// The id of the client that is told instead of another, or 0.
+/// The id of the client that receives the invalidations instead, or 0.
 pub(super) fn redirect_id(tracker: &Tracker) -> i64 {
     tracker.redirect.as_ref().map_or(0, |other| other.id as i64)
 }
