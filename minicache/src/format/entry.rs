@@ -33,7 +33,7 @@ layout! {
     /// What every entry begins with.
     pub struct Head = 4 bytes, LittleEndian {
         0..1  flags: u8 => describe_flags, "bits 0-1: kind of value; bits 2-3: form of deadline";
-        1..4  clock: Uint<3>,              "the eviction policy's bits; LRU: second of last use";
+        1..4  clock: [u8; 3] => describe_clock, "eviction policy's bits; LRU: second of last use";
     }
 }
 
@@ -231,13 +231,15 @@ pub fn set_int(slot: &mut [u8], number: i64) -> bool {
 /// Returns the 24 bits that the eviction policy keeps.
 #[inline]
 pub fn clock(slot: &[u8]) -> u32 {
-    Head::clock.get(slot).0 as u32
+    let [low, middle, high] = Head::clock.get(slot);
+    u32::from_le_bytes([low, middle, high, 0])
 }
 
 /// Replaces the policy's 24 bits; higher bits of `clock` are dropped.
 #[inline]
 pub fn set_clock(slot: &mut [u8], clock: u32) {
-    Head::clock.put(slot, Uint(clock.into()));
+    let [low, middle, high, _] = clock.to_le_bytes();
+    Head::clock.put(slot, [low, middle, high]);
 }
 
 /// Returns true if the entry has a deadline, and so is linked into the expiry wheel.
@@ -339,6 +341,11 @@ fn describe_flags(flags: u8) -> String {
         _ => "no",
     };
     format!("{kind}, {deadline} deadline")
+}
+
+/// Prints [`Head::clock`], a number in 24 bits.
+fn describe_clock([low, middle, high]: [u8; 3]) -> String {
+    u32::from_le_bytes([low, middle, high, 0]).to_string()
 }
 
 /// Prints [`NearDeadline::deadline`].

@@ -1,12 +1,14 @@
 //! The listpack: a sequence of small strings and integers in one run of bytes.
 //!
-//! A hash of three fields does not deserve a hash table. Packed head to tail, without a single
-//! pointer, it takes a quarter of the memory, and walking a few hundred bytes that sit in the cache
-//! beats chasing links. The price is that everything is found by walking and that an insertion
-//! moves what comes after it, so this serves short sequences (limits in
+//! A hash of three fields needs no hash table. Packed end to end, without a pointer, it takes a
+//! quarter of the memory, and reading a few hundred consecutive bytes is faster than following
+//! links. The price: an element is found by reading all before it, and an insertion moves all after
+//! it. So a listpack serves short sequences (limits in
 //! [`Limits`](crate::engine::values::Limits)) and the nodes of a long list.
 //!
-//! Here is the list `ada 1815 -7 lovelace`, as Redis hands it out in the payload of `DUMP`:
+//! # Example
+//!
+//! The list `ada 1815 -7 lovelace`, as it is in the payload of Redis's `DUMP`:
 //!
 //! ```text
 //! 1c 00 00 00  04 00                          28 bytes in all, 4 elements (little endian)
@@ -17,10 +19,11 @@
 //! ff                                          the end
 //! ```
 //!
-//! Each element is an encoding byte, perhaps more of the length or value, the content, and then
-//! **the length of all that, written backwards**: from the end of an element its last byte tells
-//! how far back it starts. So the sequence can be walked from both ends, and, unlike in its
-//! predecessor the ziplist, no element knows the size of its neighbour: a change never ripples on.
+//! An element is an encoding byte, the rest of the length or integer, the text, and then **the
+//! length of all that, written backwards**. A reader at the end of an element learns from its last
+//! byte where it starts, so the sequence can be read from both ends. In its predecessor, the
+//! ziplist, each element stored the size of the one before it, so one change could cascade through
+//! all elements after it. Here no element knows its neighbors.
 //!
 //! | first byte | element | bytes before the back length |
 //! |---|---|---|
@@ -31,14 +34,15 @@
 //! | `f0` | string, length in 32 bits | 5 + length |
 //! | `f1` `f2` `f3` `f4` | integer of 16, 24, 32, 64 bits | 3, 4, 5, 9 |
 //!
-//! **Room on both sides.** Redis keeps the pack at the start of its allocation, so whatever happens
-//! at the front moves all of it. Here there may be free room before the header too, and a change
-//! moves the shorter side. With nodes of 8 KiB, a push at the front of a list takes less than half
-//! the time it took when it moved the node, as little as one at the back; a queue, in at the back
-//! and out at the front, less than a third.
+//! # Difference from Redis: free bytes on both sides
 //!
-//! Counterpart in Redis: `listpack.c`; the format is Salvatore Sanfilippo's "Listpack"
-//! specification.
+//! Redis keeps the pack at the start of its allocation, so a change at the front moves all of it.
+//! Here free bytes may precede the header, and a change moves the shorter side. With nodes of 8
+//! KiB, `LPUSH` takes less than half the time of a version that moves the node, as little as
+//! `RPUSH`; a queue (`RPUSH` and `LPOP`) takes less than a third.
+//!
+//! Counterpart in Redis: `listpack.c`. The format is Salvatore Sanfilippo's "Listpack
+//! specification".
 
 use crate::format::number::{ItoaBuf, parse_i64};
 use minikit::layout;
@@ -63,65 +67,64 @@ const COUNT_UNKNOWN: u32 = u16::MAX as u32;
 /// Packs stay under 1 GiB, so that no length in this file can exceed its 32 bits.
 const BYTES_MAX: usize = 1 << 30;
 
-/// What a packed sequence yields: text, or an integer that was text.
+/// An element of a packed sequence: text, or an integer that was text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element<'a> {
-    /// Text that is not the canonical spelling of an integer.
+    /// Text that is not the decimal form of an integer.
     Bytes(&'a [u8]),
-    /// Text that is, kept in binary.
+    /// Text that is, stored in binary.
     Int(i64),
 }
 
 impl<'a> Element<'a> {
-    /// The element for this text. Equal texts give equal elements.
+    /// The element of a text. Equal texts give equal elements.
     pub fn of(text: &'a [u8]) -> Element<'a> {
         parse_i64(text).map_or(Element::Bytes(text), Element::Int)
     }
 
     /// The text. An integer is written into `scratch`.
-    pub fn as_bytes<'b>(&self, scratch: &'b mut ItoaBuf) -> &'b [u8]
+    pub fn as_bytes<'b>(self, scratch: &'b mut ItoaBuf) -> &'b [u8]
     where
         'a: 'b,
     {
         match self {
             Element::Bytes(bytes) => bytes,
-            Element::Int(value) => scratch.format(*value),
+            Element::Int(value) => scratch.format(value),
         }
     }
 
     /// A copy of the text.
-    pub fn to_vec(&self) -> Vec<u8> {
+    pub fn to_vec(self) -> Vec<u8> {
         self.as_bytes(&mut ItoaBuf::new()).to_vec()
     }
 
     /// Returns true if the element's text is `text`.
-    pub fn eq_bytes(&self, text: &[u8]) -> bool {
+    pub fn eq_bytes(self, text: &[u8]) -> bool {
         self.as_bytes(&mut ItoaBuf::new()) == text
     }
 
-    /// How the text compares with `text`, byte by byte.
-    pub fn cmp_bytes(&self, text: &[u8]) -> Ordering {
+    /// Compares the element's text with `text`, byte by byte.
+    pub fn cmp_bytes(self, text: &[u8]) -> Ordering {
         self.as_bytes(&mut ItoaBuf::new()).cmp(text)
     }
 
     /// The length of the text.
-    pub fn text_len(&self) -> usize {
+    pub fn text_len(self) -> usize {
         self.as_bytes(&mut ItoaBuf::new()).len()
     }
 }
 
 /// A packed sequence; see the head of the file.
 ///
-/// Offsets, where a method takes or gives one, count bytes from the header and are found with
-/// [`seek`](Listpack::seek), [`find`](Listpack::find) or [`Iter::offset`]. They hold until the next
-/// change.
+/// Offsets count bytes from the header. [`seek`](Listpack::seek), [`find`](Listpack::find) and
+/// [`Iter::offset`] return them, and they are valid until the next change.
 #[derive(Clone)]
 pub struct Listpack {
-    /// Free room, then the pack: header, elements, end.
+    /// Free bytes, then the pack: header, elements, end.
     bytes: Vec<u8>,
-    /// Where the pack starts in `bytes`.
+    /// The offset of the pack in `bytes`.
     start: u32,
-    /// Number of elements; the header has it too, as far as it can count.
+    /// The number of elements. The header has it too, up to 65,534.
     count: u32,
 }
 
@@ -140,7 +143,7 @@ impl Listpack {
         Listpack::from_encoded(&[], 0)
     }
 
-    /// A sequence of `count` elements that are encoded already.
+    /// A sequence of `count` encoded elements.
     fn from_encoded(elements: &[u8], count: u32) -> Listpack {
         let mut bytes = Vec::with_capacity(HEADER + elements.len() + 1);
         bytes.extend_from_slice(&[0; HEADER]);
@@ -176,12 +179,12 @@ impl Listpack {
         self.bytes.capacity()
     }
 
-    /// What `element` would add to the size.
+    /// The bytes that `element` takes.
     pub fn size_of(element: Element) -> usize {
         Encoded::of(element).len()
     }
 
-    /// Returns true if elements with `added` bytes of text still fit; see `BYTES_MAX`.
+    /// Returns true if elements with `added` bytes of text can be added; see `BYTES_MAX`.
     pub fn has_room_for(&self, added: usize) -> bool {
         self.size().saturating_add(added) < BYTES_MAX
     }
@@ -191,7 +194,7 @@ impl Listpack {
         Iter::over(self.as_bytes())
     }
 
-    /// The elements with these indexes, from either end; those beyond the last left out.
+    /// The elements with these indexes, from either end. Indexes beyond the last are ignored.
     pub fn range(&self, indexes: Range<usize>) -> Iter<'_> {
         let end = self.size() - 1;
         let offset = |index| self.seek(index).unwrap_or(end);
@@ -203,12 +206,12 @@ impl Listpack {
         Iter { front: offset, ..self.iter() }
     }
 
-    /// The element at `index`, walking from the nearer end.
+    /// The element at `index`, read from the nearer end.
     pub fn get(&self, index: usize) -> Option<Element<'_>> {
         self.iter_from(self.seek(index)?).next()
     }
 
-    /// The offset of the element at `index`, or of the end where `index` is the number of elements.
+    /// The offset of the element at `index`, or of the end if `index` is the number of elements.
     pub fn seek(&self, index: usize) -> Option<usize> {
         let from_end = self.len().checked_sub(index)?;
         let mut iter = self.iter();
@@ -221,7 +224,7 @@ impl Listpack {
         }
     }
 
-    /// The offset behind the element at `offset`.
+    /// The offset after the element at `offset`.
     pub fn after(&self, offset: usize) -> usize {
         offset + self.extent(offset, 1).0
     }
@@ -239,30 +242,30 @@ impl Listpack {
         }
     }
 
-    /// Inserts before everything else. Amortised constant.
+    /// Inserts before all elements. Amortized constant time.
     pub fn push_front(&mut self, element: Element) {
         self.insert(HEADER, element);
     }
 
-    /// Inserts after everything else. Amortised constant.
+    /// Inserts after all elements. Amortized constant time.
     pub fn push_back(&mut self, element: Element) {
         self.insert(self.size() - 1, element);
     }
 
-    /// Inserts before the element at `offset`, and returns the offset behind the new element. Moves
+    /// Inserts before the element at `offset`, and returns the offset after the new element. Moves
     /// the bytes on the shorter side.
     pub fn insert(&mut self, offset: usize, element: Element) -> usize {
         self.count += 1;
         self.overwrite(offset, 0, element)
     }
 
-    /// Puts `element` in the place of the one at `offset`, and returns the offset behind it.
+    /// Replaces the element at `offset`, and returns the offset after the new one.
     pub fn replace(&mut self, offset: usize, element: Element) -> usize {
         let old = self.extent(offset, 1).0;
         self.overwrite(offset, old, element)
     }
 
-    /// Removes up to `n` elements from `offset` on and returns how many there were.
+    /// Removes up to `n` elements from `offset` on and returns their number.
     pub fn delete(&mut self, offset: usize, n: usize) -> usize {
         let (bytes, removed) = self.extent(offset, n);
         self.resize(offset, bytes, 0);
@@ -272,7 +275,7 @@ impl Listpack {
         removed
     }
 
-    /// Removes the elements for which `keep` says no, in one pass.
+    /// Removes the elements for which `keep` returns false, in one pass.
     pub fn retain(&mut self, mut keep: impl FnMut(Element) -> bool) {
         let mut kept = Vec::with_capacity(self.size());
         let mut count = 0;
@@ -288,7 +291,7 @@ impl Listpack {
         *self = Listpack::from_encoded(&kept, count);
     }
 
-    /// Keeps the elements before `offset` and returns those from there on.
+    /// Keeps the elements before `offset` and returns the others.
     pub fn split_off(&mut self, offset: usize) -> Listpack {
         let count = self.iter_from(offset).count() as u32;
         let right = Listpack::from_encoded(&self.as_bytes()[offset..self.size() - 1], count);
@@ -305,7 +308,7 @@ impl Listpack {
         iter.front
     }
 
-    /// Gives back the memory that is not in use.
+    /// Frees the memory that is not in use.
     pub fn shrink_to_fit(&mut self) {
         if self.bytes.capacity() > self.size() {
             self.move_to(self.size(), 0);
@@ -342,14 +345,14 @@ impl Listpack {
         dump
     }
 
-    /// How many bytes the next `n` elements take, and how many of them there are.
+    /// The bytes and the number of the elements from `offset` on, at most `n` of them.
     fn extent(&self, offset: usize, n: usize) -> (usize, usize) {
         let mut iter = self.iter_from(offset);
         let found = iter.by_ref().take(n).count();
         (iter.front - offset, found)
     }
 
-    /// Puts `element` where `old` bytes were.
+    /// Replaces the `old` bytes at `offset` with `element`.
     fn overwrite(&mut self, offset: usize, old: usize, element: Element) -> usize {
         let encoded = Encoded::of(element);
         self.resize(offset, old, encoded.len());
@@ -359,12 +362,15 @@ impl Listpack {
         offset + encoded.len()
     }
 
-    /// Makes the `old` bytes at `offset` become `new` bytes, by moving one side of the pack.
+    /// Turns the `old` bytes at `offset` into `new` bytes, by moving one side of the pack.
     fn resize(&mut self, offset: usize, old: usize, new: usize) {
-        let behind = self.size() - offset - old;
+        let after = self.size() - offset - old;
         let grown = new.saturating_sub(old);
-        let room_in_front = grown <= self.start as usize || offset == HEADER;
-        if offset < behind && room_in_front {
+
+        // The shorter side moves. To grow there, the front needs free bytes, or a sign that there
+        // will be more pushes at the front: only then is it worth a new allocation.
+        let can_move_front = grown <= self.start as usize || offset == HEADER;
+        if offset < after && can_move_front {
             self.move_front(offset, old, new);
         } else {
             self.move_back(offset, old, new);
@@ -383,12 +389,14 @@ impl Listpack {
         self.start = to as u32;
     }
 
-    /// [`resize`](Self::resize) by moving the elements behind `offset`.
+    /// [`resize`](Self::resize) by moving the elements after `offset`.
     fn move_back(&mut self, offset: usize, old: usize, new: usize) {
         let grown = new.saturating_sub(old);
         if grown > self.bytes.capacity() - self.bytes.len() {
             self.make_room(Side::Back, grown);
         }
+
+        // First longer, then the move, then shorter: one of the two does nothing.
         let at = self.start as usize + offset;
         let end = self.bytes.len();
         self.bytes.resize(end + grown, END);
@@ -396,10 +404,12 @@ impl Listpack {
         self.bytes.truncate(end + new - old);
     }
 
-    /// Frees `need` bytes on one side, and `1/SLACK` of the size more, so that many pushes share
-    /// one copy. Of the room in front, growing at the back keeps as much again: pushing at both
-    /// ends in turn must not copy every time, and a queue, in at one end and out at the other, must
-    /// not hoard what it has passed.
+    /// Makes `need` bytes free on one side, and `1/SLACK` of the size more, so that many pushes
+    /// share one copy.
+    ///
+    /// Growing at the back keeps free bytes in front, but at most `1/SLACK` of the size. None at
+    /// all, and pushes at both ends in turn would copy every time; all of them, and a queue (in at
+    /// the back, out at the front) would keep every byte that has passed.
     fn make_room(&mut self, side: Side, need: usize) {
         let (size, slack) = (self.size(), self.size() / SLACK);
         let grown = need + slack;
@@ -420,7 +430,7 @@ impl Listpack {
         self.start = start as u32;
     }
 
-    /// Shrinks an allocation that deletions have left mostly empty.
+    /// Shrinks an allocation of which deletions have left less than a quarter in use.
     fn give_back_room(&mut self) {
         if self.bytes.capacity() > WORTH_SHRINKING && self.size() < self.bytes.capacity() / 4 {
             self.move_to(self.size() + self.size() / SLACK, 0);
@@ -436,10 +446,10 @@ impl Listpack {
     }
 }
 
-/// A growing pack takes a quarter of its size in advance: each byte is copied about four times on
-/// the way to any size, and usually a tenth of the memory is idle.
+/// A growing pack allocates a quarter of its size in advance: each byte is copied about four times
+/// until the pack has its final size, and on average a tenth of the memory is unused.
 const SLACK: usize = 4;
-/// Below this many bytes an idle rest is not worth a call to the allocator.
+/// Below this many bytes, shrinking is not worth a call to the allocator.
 const WORTH_SHRINKING: usize = 256;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -448,14 +458,14 @@ enum Side {
     Back,
 }
 
-/// Walks over elements from either end. Bytes that are no listpack end the walk; they are never
-/// followed outside.
+/// Reads elements from either end. Bytes that are not a listpack end the iteration; no length in
+/// them leads outside of the pack.
 #[derive(Clone)]
 pub struct Iter<'a> {
     bytes: &'a [u8],
-    /// Where the next element starts.
+    /// The start of the next element.
     front: usize,
-    /// Where the last one ends.
+    /// The end of the last one.
     back: usize,
 }
 
@@ -470,11 +480,13 @@ impl<'a> Iter<'a> {
         self.front
     }
 
-    /// The last element and where it starts.
+    /// The last element and its start.
     fn decode_back(&self) -> Option<(Element<'a>, usize)> {
         let (len, len_bytes) = back_length(self.bytes.get(self.front..self.back)?)?;
         let start = self.back.checked_sub(len_bytes + len)?;
         let (element, end) = decode(&self.bytes[..self.back], start)?;
+
+        // The bytes may come from a client. Read forwards, the element must end where it was found.
         (start >= self.front && end == self.back).then_some((element, start))
     }
 }
@@ -503,8 +515,8 @@ impl DoubleEndedIterator for Iter<'_> {
     }
 }
 
-/// The element at `at` and where the next one starts; `None` where `bytes` holds no whole element
-/// there.
+/// Returns the element at `at` and the start of the next one, or `None` if there is no complete
+/// element at `at`.
 fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     let (&first, rest) = bytes.get(at..)?.split_first()?;
     let string = |skip: usize, len: usize| {
@@ -516,7 +528,7 @@ fn decode(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
         0x80..=0xBF => string(0, usize::from(first & 0x3F))?,
         0xC0..=0xDF => {
             let bits = u16::from_be_bytes([first, *rest.first()?]);
-            // Pushes the sign, bit 12, to the top and brings everything back down.
+            // Shifts the sign, bit 12, to the top, and back with copies of it.
             (Element::Int(i64::from((bits << 3) as i16 >> 3)), 2)
         }
         0xE0..=0xEF => string(1, usize::from(first & 0x0F) << 8 | usize::from(*rest.first()?))?,
@@ -539,8 +551,9 @@ fn little_endian(bytes: &[u8], len: usize) -> Option<i64> {
     Some(i64::from_le_bytes(wide) << unused_bits >> unused_bits)
 }
 
-/// Reads a back length from its last byte on: the length, and how many bytes spelled it. Seven bits
-/// a byte, and the top bit says that more of them stand to the left.
+/// Reads a back length from its last byte on. Returns the length and the bytes that it took. A byte
+/// holds seven bits, the last byte the lowest ones; the top bit is set if the length goes on to the
+/// left.
 fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut len = 0;
     for (n, byte) in bytes.iter().rev().take(5).enumerate() {
@@ -552,8 +565,8 @@ fn back_length(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// How many bytes the back length of an element of `len` bytes takes. The bounds are those of
-/// Redis, one short of what seven bits a byte could hold.
+/// Returns the bytes that the back length of an element of `len` bytes takes. The bounds are those
+/// of Redis, one less than seven bits per byte could hold.
 fn back_length_bytes(len: usize) -> usize {
     match len {
         0..=127 => 1,
@@ -564,9 +577,9 @@ fn back_length_bytes(len: usize) -> usize {
     }
 }
 
-/// An element ready to be written.
+/// An encoded element.
 struct Encoded<'a> {
-    /// The encoding byte and what follows it, up to the text.
+    /// The encoding byte and the rest of the length or integer.
     head: [u8; 9],
     head_len: usize,
     text: &'a [u8],
@@ -622,6 +635,8 @@ impl<'a> Encoded<'a> {
         let (text, back) = rest.split_at_mut(self.text.len());
         head.copy_from_slice(&self.head[..self.head_len]);
         text.copy_from_slice(self.text);
+
+        // The back length, from its last byte to its first, which has no top bit.
         let mut len = self.body();
         for byte in back.iter_mut().rev() {
             *byte = 0x80 | (len & 0x7F) as u8;

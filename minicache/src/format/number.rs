@@ -1,19 +1,19 @@
-//! Numbers as text: strict about what counts as one, exact about how one is written.
+//! Numbers as text: which texts are numbers, and how numbers are written.
 //!
-//! A cache stores text, yet it adds, compares and packs numbers, so two questions decide what
-//! clients see.
+//! A cache stores text, but it adds, compares and packs numbers. The answers to two questions are
+//! visible to clients.
 //!
-//! **When is text an integer?** Only when writing the integer back gives the same bytes; otherwise
-//! packing it in binary would change what the client stored.
+//! **When is a text an integer?** Only if writing the integer gives the same bytes again. Otherwise
+//! storing it in binary would change what the client has stored.
 //!
 //! ```text
 //! "42" "-7" "0" "9223372036854775807"       integers
-//! "042" "+7" "-0" " 1" "9223372036854775808" text that looks like one
+//! "042" "+7" "-0" " 1" "9223372036854775808" texts
 //! ```
 //!
-//! **How is a score written?** With 17 significant digits, enough that every different double has a
-//! different text, and without trailing zeros: what C calls `%.17g`. That is why a score of 0.1
-//! comes back as `0.10000000000000001`, and 1e20 as `1e+20`.
+//! **How is a score written?** With 17 significant digits, so that different doubles always have
+//! different texts, and without trailing zeros: C's `%.17g`. So a score of 0.1 is returned as
+//! `0.10000000000000001`, and 1e20 as `1e+20`.
 //!
 //! Counterparts in Redis: `string2ll`, `ll2string`, `string2d` and `d2string` in `util.c`.
 
@@ -21,8 +21,8 @@ use rustc_apfloat::Float;
 use rustc_apfloat::ieee::Double;
 use std::io::Write as _;
 
-/// The integer that `text` spells, if that is its one canonical spelling: no sign but `-`, no
-/// leading zeros, no blanks, within 64 bits.
+/// Returns the integer whose decimal form is `text`: no sign but `-`, no leading zeros, no blanks,
+/// within 64 bits.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -47,9 +47,8 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// overflow.
 const I64_DIGITS_MAX: usize = 19;
 
-/// The double that `text` spells, as sorted sets take scores: decimal or hexadecimal, with or
-/// without fraction and exponent, or a spelling of infinity. Not a number, blanks, and what
-/// overflows or underflows to nothing are refused.
+/// Parses a score: decimal or hexadecimal, with or without fraction and exponent, or infinity.
+/// Refuses NaN, blanks, and numbers that overflow to infinity or underflow to zero.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     // Most scores are integers, and those are read in a third of the time.
     if let Some(value) = parse_i64(text) {

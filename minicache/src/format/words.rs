@@ -7,12 +7,12 @@
 //! dir "/srv"x           ->  refused: a closing quote must end the word
 //! ```
 //!
-//! Between double quotes a backslash starts `\n \r \t \b \a`, `\xHH` or stands before any other
-//! byte to be taken as it is; between single quotes it only hides a single quote. The counterpart
-//! in Redis are `sdssplitargs` and `sdscatrepr` in `sds.c`.
+//! Between double quotes a backslash starts `\n \r \t \b \a` or `\xHH`; before any other byte it
+//! means that byte. Between single quotes it only escapes a single quote. Counterparts in Redis:
+//! `sdssplitargs` and `sdscatrepr` in `sds.c`.
 
-/// The words of `line`, which ends at a zero byte if it has one; `None` when quotes are not
-/// balanced. Time is linear in the line.
+/// Splits a line, which ends at a zero byte if it has one. Returns `None` if quotes are not
+/// balanced. Linear time.
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = without_spaces(line.split(|byte| *byte == 0).next().unwrap_or_default());
@@ -24,7 +24,7 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(words)
 }
 
-/// The line from its first byte that is no space.
+/// The line without the spaces at its start.
 fn without_spaces(line: &[u8]) -> &[u8] {
     let spaces = line.iter().take_while(|byte| is_space(**byte)).count();
     &line[spaces..]
@@ -35,8 +35,8 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 9..=13)
 }
 
-/// The word at the start of `rest`, and what follows it. Unquoted and quoted parts join up until a
-/// space.
+/// The word at the start of `rest`, and the rest after it. A word may begin unquoted and end
+/// quoted.
 fn first_word(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut word = Vec::new();
     while let Some((byte, after)) = rest.split_first() {
@@ -59,7 +59,8 @@ fn double_quoted(mut word: Vec<u8>, mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])>
             [b'\\', b'x', high, low, after @ ..]
                 if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
             {
-                word.push(hex_value(*high) << 4 | hex_value(*low));
+                let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or_default() as u8;
+                word.push(digit(high) << 4 | digit(low));
                 after
             }
             [b'\\', escaped, after @ ..] => {
@@ -109,15 +110,7 @@ fn unescaped(byte: u8) -> u8 {
     }
 }
 
-/// The value of a hexadecimal digit.
-fn hex_value(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
-}
-
-/// `word` in double quotes, so that [`split`] gives it back whatever bytes it has.
+/// `word` in double quotes, as [`split`] reads it.
 pub fn quoted(word: &[u8]) -> Vec<u8> {
     let mut text = vec![b'"'];
     for byte in word {
