@@ -3,11 +3,11 @@
 //! ```text
 //! ""     nothing is published                      KEA   everything, to both kinds of channel
 //! Kg$    on __keyspace@0__:key, for commands of all types and of strings
-//! Ex     on __keyevent@0__:expired, for keys whose time has come
+//! Ex     on __keyevent@0__:expired, for keys that expire
 //! ```
 //!
-//! The text is kept in one order, with `A` for all its classes: `KEA` is shown as `AKE`.
-//! The counterpart in Redis is `notify.c`.
+//! The letters are shown in a fixed order, with `A` for all its classes: `KEA` becomes `AKE`.
+//! Counterpart in Redis: `notify.c`.
 
 /// Which keyspace events are published, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,13 @@ impl Events {
     pub const ZSET: Events = Events(1 << 5);
     /// `x`: a key reached its deadline.
     pub const EXPIRED: Events = Events(1 << 6);
-    /// `e`: a key made room under `maxmemory`.
+    /// `e`: a key was evicted.
     pub const EVICTED: Events = Events(1 << 7);
     /// `t`: stream commands (there are none here).
     pub const STREAM: Events = Events(1 << 8);
     /// `d`: modules (there are none here).
     pub const MODULE: Events = Events(1 << 9);
-    /// `n`: a key that was not there before; not part of `A`.
+    /// `n`: a new key; not part of `A`.
     pub const NEW: Events = Events(1 << 10);
     /// `K`: publish to `__keyspace@<db>__:<key>`.
     pub const KEYSPACE: Events = Events(1 << 11);
@@ -75,12 +75,12 @@ impl Events {
         text
     }
 
-    /// Whether every bit of `other` is set.
+    /// Returns true if every bit of `other` is set.
     pub fn contains(self, other: Events) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Whether nothing is published at all: the common case, one comparison.
+    /// Returns true if no event is published, the usual case.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -6,27 +6,26 @@
 //!
 //! h*llo     against "hello, hallo"           matches() walks:
 //! h         h                                h = h
-//! *         remember: star here, text at 1
-//! llo       "ell": no. back to the star, let it take one byte more: "llo" yes, pattern over, text
-//!           not: back again, one byte more … until the last "llo" ends with the text
+//! *         remember the star, and that the text is at 1
+//! llo       "ell" does not match: go back to the star, which takes one byte more. "llo" matches,
+//!           but text is left: go back again … until the last "llo" ends with the text
 //! ```
 //!
-//! **Bounded work.** Only the last star is ever returned to: what an earlier star took can stay,
-//! because a longer bite would only leave the later star less to search. So a pattern of p bytes
-//! against a text of t costs at most p × t steps; `a*a*a*a*b` against a million `a` is slow, not
-//! endless. Recursion, the textbook way, is exponential here; Redis reached the same bound in
-//! 6.2.13 by a flag that stops the outer stars.
+//! **Bounded work.** Only the last star is ever tried again. An earlier star need not take more,
+//! because that would only leave less text for the later one. So a pattern of p bytes and a text of
+//! t bytes cost at most p × t steps. The usual recursion takes exponential time for patterns such
+//! as `a*a*a*a*b`; Redis has the same bound since 6.2.13, by a flag that stops the outer stars.
 //!
-//! Corners kept from Redis: an unfinished class ends with the pattern, a range may be written
-//! backwards, bytes above 127 count as negative in ranges, and nothing but the empty pattern
-//! matches the empty text. The counterpart in Redis is `stringmatchlen` in `util.c`.
+//! Details as in Redis: an unclosed class ends with the pattern, a range may be written backwards,
+//! bytes above 127 are negative in ranges, and only the empty pattern matches the empty text.
+//! Counterpart in Redis: `stringmatchlen` in `util.c`.
 
 /// Returns true if `pattern` matches all of `text`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     Glob { pattern, any_case: false }.matches(text)
 }
 
-/// The same, with ASCII letters equal in both cases.
+/// Returns true if `pattern` matches all of `text`, ignoring the case of ASCII letters.
 pub fn matches_any_case(pattern: &[u8], text: &[u8]) -> bool {
     Glob { pattern, any_case: true }.matches(text)
 }
@@ -42,7 +41,8 @@ impl Glob<'_> {
             return self.pattern.is_empty();
         }
         let (mut at, mut taken) = (0, 0);
-        // Where to go on after a dead end: behind the last star, one byte further in the text.
+
+        // Where to continue after a mismatch: after the last star, one byte further in the text.
         let mut retry: Option<(usize, usize)> = None;
         while taken < text.len() {
             if self.pattern.get(at) == Some(&b'*') {
@@ -59,10 +59,12 @@ impl Glob<'_> {
                 return false;
             }
         }
+
+        // The text is used up; only stars match the rest of it, which is nothing.
         self.pattern[at..].iter().all(|byte| *byte == b'*')
     }
 
-    /// Where the pattern goes on if its element at `at` accepts `byte`.
+    /// Returns the offset after the pattern's element at `at`, if the element matches `byte`.
     fn step(&self, at: usize, byte: u8) -> Option<usize> {
         let accepted = |accepts: bool, next| accepts.then_some(next);
         match self.pattern.get(at)? {
@@ -78,8 +80,8 @@ impl Glob<'_> {
         }
     }
 
-    /// Whether the class whose bracket opened before `at` accepts `byte`, and where the pattern
-    /// goes on.
+    /// Returns true if the class whose bracket is before `at` matches `byte`, and the offset after
+    /// the class.
     fn class(&self, mut at: usize, byte: u8) -> (bool, usize) {
         let negated = self.pattern.get(at) == Some(&b'^');
         at += usize::from(negated);

@@ -1,7 +1,7 @@
-//! The hash of keys and members: keyed with a secret that this process drew.
+//! The hash of keys and members, keyed with a random secret of this process.
 //!
-//! A client that knew the hash could send keys that all fall into one bucket, and every look-up
-//! would become a walk. So 256 random bits go into each hash, drawn at the first hash:
+//! A client that knew the hash could send keys that all belong into one bucket, and every lookup
+//! would take linear time. So each hash depends on 256 random bits, chosen at the first hash:
 //!
 //! ```text
 //! this process   "user:7" -> 0x8d0c...   shard 35, bucket 0x1c0d8
@@ -16,13 +16,13 @@ use std::sync::OnceLock;
 
 static SECRET: OnceLock<RandomState> = OnceLock::new();
 
-/// What hashes keys and members, the same all through the life of the process.
+/// The hasher of keys and members. It does not change until the process ends.
 pub fn hasher() -> &'static RandomState {
     SECRET.get_or_init(RandomState::new)
 }
 
-/// Replaces the secret by a public constant, for reproducible runs; never in a server. Returns
-/// false if something was hashed before, in which case the secret stays.
+/// Replaces the secret with a constant, for reproducible runs; never in a server. Returns false,
+/// and changes nothing, if something was hashed before.
 pub fn fix() -> bool {
     SECRET.set(RandomState::with_seeds(1, 2, 3, 4)).is_ok()
 }

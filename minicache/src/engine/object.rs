@@ -12,7 +12,7 @@
 //! | `[a, b]` | list | `quicklist` | [`Object::List`] |
 
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
-use crate::format::number::ItoaBuf;
+use crate::format::listpack::Element;
 
 /// A value on the heap.
 #[derive(Clone)]
@@ -29,40 +29,8 @@ pub enum Object {
     ZSet(ZSet),
 }
 
-/// A string, borrowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Str<'a> {
-    /// The decimal form of this number.
-    Int(i64),
-    /// These bytes.
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Str<'a> {
-    /// The text. A number is written into `scratch`.
-    pub fn as_bytes<'b>(self, scratch: &'b mut ItoaBuf) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match self {
-            Str::Int(number) => scratch.format(number),
-            Str::Bytes(bytes) => bytes,
-        }
-    }
-
-    /// The bytes of the string, copied.
-    pub fn to_vec(self) -> Vec<u8> {
-        match self {
-            Str::Int(number) => number.to_string().into_bytes(),
-            Str::Bytes(bytes) => bytes.to_vec(),
-        }
-    }
-
-    /// The length of the text.
-    pub fn text_len(self) -> usize {
-        self.as_bytes(&mut ItoaBuf::new()).len()
-    }
-}
+/// A string, borrowed: a number or bytes, as in a listpack.
+pub type Str<'a> = Element<'a>;
 
 /// A value that was taken out of its entry.
 pub enum Owned {

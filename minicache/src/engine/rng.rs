@@ -1,8 +1,8 @@
 //! Random numbers: fast, seeded by the caller, not for secrets.
 //!
-//! `SRANDMEMBER`, eviction sampling and tests need numbers that are spread evenly and that a fixed
-//! seed repeats. SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) keeps one word of state: a counter
-//! in steps of the golden ratio, each value of it scrambled.
+//! `SRANDMEMBER`, eviction sampling and tests need numbers that are evenly distributed and the same
+//! for the same seed. SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) has one word of state, a
+//! counter in steps of the golden ratio, and mixes the bits of each value.
 //!
 //! ```
 //! use minicache::engine::rng::Rng;
@@ -32,8 +32,8 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number in `0..n`, or 0 if `n` is 0. Scales instead of dividing: uneven by at most `n`
-    /// in 2^64.
+    /// A number in `0..n`, or 0 if `n` is 0. Multiplies instead of dividing, which makes some
+    /// numbers more likely, by at most `n` in 2^64.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize
     }

@@ -1,9 +1,9 @@
-//! What the engine must know of the configuration, as one plain struct.
+//! The part of the configuration that the engine obeys, as one plain struct.
 //!
-//! The engine has never heard of `redis.conf`: the texts of the parameters, their grammar and
-//! their errors are the matter of [`conf`](crate::conf), one floor up. It derives a [`Tuning`]
-//! whenever `CONFIG SET` changes something, and a core takes the new one before its next batch of
-//! commands. Within a batch the values do not change.
+//! The engine knows nothing of `redis.conf`: names, texts and errors of the parameters belong to
+//! [`conf`](crate::conf). It builds a [`Tuning`] whenever `CONFIG SET` changes something, and a
+//! core takes the new one before its next batch of commands. Within a batch the values do not
+//! change.
 //!
 //! ```text
 //! "maxmemory" "100mb", "maxmemory-policy" "allkeys-lru"      text, in conf

@@ -1,33 +1,34 @@
-//! A table of entries found by their member, for values too large to be packed.
+//! The dictionary: entries found by their member, for sets and hashes too large to be packed.
 //!
-//! Two parts: the entries, side by side in a vector in no particular order, and a [`Table`] that
-//! finds an entry's number by the hash of its member.
+//! It has two parts: the entries in a vector, in no particular order, and a [`Table`] from the hash
+//! of a member to the index of its entry.
 //!
 //! ```text
-//! entries   0: kiwi 3    1: plum 8    2: pear 5          index   hash(plum) → 1 ...
+//! entries   0: kiwi 3    1: plum 8    2: pear 5          table   hash(plum) → 1 ...
 //!
-//! remove kiwi: the last entry fills the hole, and the index learns that pear is number 0 now
+//! remove kiwi: the last entry moves to index 0, and the table is told that pear is there now
 //! entries   0: pear 5    1: plum 8
 //! ```
 //!
-//! That the entries are dense is what `SPOP` and `SRANDMEMBER` need: a random number below the
-//! length *is* a random entry, each equally likely, in constant time. Redis gathers the members of
-//! some neighbouring buckets and draws from those, which is nearly fair.
+//! The vector has no holes, as `SPOP` and `SRANDMEMBER` need: a random index is a random entry, all
+//! equally likely, in constant time. Redis collects the members of some neighboring buckets and
+//! chooses among those, which is nearly uniform.
 //!
-//! What an entry is, the caller says: a set's is the member itself, a hash's is a field with its
-//! value in the same allocation. Members are hashed with a key drawn at start-up, so nobody outside
-//! can choose members that collide. Counterpart in Redis: `dict.c`.
+//! The entry of a set is the member; that of a hash is a field and its value in one allocation.
+//! Members are hashed with a random key chosen at start-up, so a client cannot choose members that
+//! collide. Counterpart in Redis: `dict.c`.
 
-use super::{allocation, give_back_room, make_room};
+use super::{allocation, reserve_one, shrink_if_sparse};
 use crate::engine::hashing::hasher;
 use crate::engine::store::table::Table;
 
-/// What a [`Dict`] holds.
+/// An entry of a [`Dict`].
 pub trait Entry {
-    /// The bytes it is found by. They never change while it is in a dictionary.
+    /// The bytes that are hashed and compared. They never change while the entry is in a
+    /// dictionary.
     fn member(&self) -> &[u8];
 
-    /// Bytes of memory it holds beyond its own `size_of`.
+    /// Bytes of memory beyond the entry's own `size_of`.
     fn heap(&self) -> usize;
 }
 
@@ -42,12 +43,12 @@ impl Entry for Box<[u8]> {
     }
 }
 
-/// Entries found by their members; see the head of the file. Holds up to 2^32 of them.
+/// Entries found by their members, up to 2^32; see the head of the file.
 #[derive(Clone)]
 pub struct Dict<E> {
     entries: Vec<E>,
     index: Table,
-    /// What the entries hold on the heap.
+    /// The sum of [`Entry::heap`].
     heap: usize,
 }
 
@@ -89,50 +90,52 @@ impl<E: Entry> Dict<E> {
         let hash = hash(member);
         if let Some(id) = self.find(hash, member) {
             let entry = &mut self.entries[id as usize];
+
+            // `change` may replace the entry's allocation with a larger or smaller one.
             self.heap -= entry.heap();
             change(entry);
             self.heap += entry.heap();
             return false;
         }
+
         let id = self.entries.len() as u32;
         let entry = create();
         self.heap += entry.heap();
-        make_room(&mut self.entries);
+        reserve_one(&mut self.entries);
         self.entries.push(entry);
         self.index.insert(hash, id, hash_of(&self.entries));
         true
     }
 
-    /// Takes the entry of a member out.
+    /// Removes the entry of a member and returns it.
     pub fn remove(&mut self, member: &[u8]) -> Option<E> {
         let hash = hash(member);
         let id = self.find(hash, member)?;
         Some(self.take(hash, id))
     }
 
-    /// Takes out the entry at a place; `None` where `place` is not below the length.
-    pub fn remove_nth(&mut self, place: usize) -> Option<E> {
-        let hash = hash(self.nth(place)?.member());
-        Some(self.take(hash, place as u32))
+    /// Removes the entry at an index and returns it.
+    pub fn remove_nth(&mut self, index: usize) -> Option<E> {
+        let hash = hash(self.nth(index)?.member());
+        Some(self.take(hash, index as u32))
     }
 
-    /// The entry at a place, places being `0..len()` in no particular order, which removals change.
-    pub fn nth(&self, place: usize) -> Option<&E> {
-        self.entries.get(place)
+    /// The entry at an index, `0..len()` in no particular order. Removals change the order.
+    pub fn nth(&self, index: usize) -> Option<&E> {
+        self.entries.get(index)
     }
 
-    /// All entries, by place.
+    /// All entries, by index.
     pub fn iter(&self) -> std::slice::Iter<'_, E> {
         self.entries.iter()
     }
 
-    /// Emits a few entries and returns the next cursor; start with 0, and 0 says that all was
-    /// visited. What is there from the first call to the last is emitted at least once.
+    /// Passes some entries to `emit` and returns the next cursor; see [`Table::scan`].
     pub fn scan(&self, cursor: u64, mut emit: impl FnMut(&E)) -> u64 {
         self.index.scan(cursor, |id| emit(&self.entries[id as usize]))
     }
 
-    /// Bytes of memory held, this struct itself not counted.
+    /// Bytes of memory, without this struct itself.
     pub fn bytes(&self) -> usize {
         allocation(self.entries.capacity() * size_of::<E>()) + self.index.bytes() + self.heap
     }
@@ -143,6 +146,9 @@ impl<E: Entry> Dict<E> {
 
     fn take(&mut self, hash: u64, id: u32) -> E {
         self.index.remove(hash, id, hash_of(&self.entries));
+
+        // The last entry is about to move to index `id`. The table must know before it does,
+        // because it asks for hashes by index.
         let last = self.entries.len() as u32 - 1;
         if id != last {
             let moving = self::hash(self.entries[last as usize].member());
@@ -150,17 +156,17 @@ impl<E: Entry> Dict<E> {
         }
         let entry = self.entries.swap_remove(id as usize);
         self.heap -= entry.heap();
-        give_back_room(&mut self.entries);
+        shrink_if_sparse(&mut self.entries);
         entry
     }
 }
 
-/// Answers the index, which asks for the hashes of ids it moves.
+/// Returns the hashes of entries, which the table asks for when it splits or merges a bucket.
 fn hash_of<E: Entry>(entries: &[E]) -> impl Fn(u32) -> u64 + '_ {
     |id| hash(entries[id as usize].member())
 }
 
-/// The hash of a member: the same all through the life of the process, and different in the next.
+/// The hash of a member. It is the same until the process ends, and different in the next process.
 pub fn hash(member: &[u8]) -> u64 {
     hasher().hash_one(member)
 }

@@ -1,4 +1,4 @@
-//! The hash: fields and values packed in turn while few and short, a dictionary otherwise.
+//! The hash: a listpack of fields and values while they are few and short, a dictionary otherwise.
 //!
 //! ```text
 //! HSET user:1 name Ada born 1815    listpack    name Ada born 1815     27 bytes in all
@@ -6,8 +6,8 @@
 //!
 //! Finding a field in the packed form compares every field before it. Up to a few dozen fields that
 //! is as fast as hashing, and at the limit of 512 it still takes only some microseconds, for less
-//! than a third of the memory. The change is one-way and happens when a field or value is longer
-//! than the limit, or there are too many fields.
+//! than a third of the memory. A hash is converted when a field or value is longer than the limit
+//! or there are too many fields, and never converted back.
 //!
 //! Counterpart in Redis: `t_hash.c`.
 
@@ -19,7 +19,7 @@ use crate::format::listpack::{self, Element, Listpack};
 /// A hash; see the head of the file.
 #[derive(Clone)]
 pub enum Hash {
-    /// Field, value, field, value, in the order in which fields came.
+    /// Field, value, field, value, in the order in which the fields were added.
     Packed(Listpack),
     /// Any number of fields.
     Indexed(Box<Dict<Pair>>),
@@ -74,13 +74,14 @@ impl Hash {
         self.get(field).map_or(0, |value| value.text_len())
     }
 
-    /// Gives a field a value; true where the field is new.
+    /// Sets the value of a field. Returns true if the field is new.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
         self.unpack_for([field, value], limits);
         let pack = match self {
             Hash::Packed(pack) => pack,
             Hash::Indexed(dict) => return put(dict, field, value),
         };
+
         let (field, value) = (Element::of(field), Element::of(value));
         if let Some(offset) = pack.find(field, 2) {
             pack.replace(pack.after(offset), value);
@@ -105,9 +106,9 @@ impl Hash {
         }
     }
 
-    /// Leaves the packed form if one of these texts is too long for it. Commands show all their
-    /// fields and values before they set the first, because Redis decides then, even where nothing
-    /// comes to be set.
+    /// Converts the hash to a dictionary if one of these texts is too long for the packed form.
+    /// Commands pass all their fields and values before they set the first, because Redis decides
+    /// at that point, even if the command then sets nothing.
     pub fn unpack_for<'a>(&mut self, texts: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) {
         let Hash::Packed(pack) = self else { return };
         let mut sum = 0usize;
@@ -120,19 +121,18 @@ impl Hash {
         }
     }
 
-    /// The field at a place and its value, places being `0..len()`. Constant, or a walk where
-    /// packed.
-    pub fn nth(&self, place: usize) -> Option<(Element<'_>, Element<'_>)> {
+    /// The field at an index, `0..len()`, and its value. Constant time, or linear if packed.
+    pub fn nth(&self, index: usize) -> Option<(Element<'_>, Element<'_>)> {
         match self {
             Hash::Packed(pack) => {
-                let mut iter = pack.iter_from(pack.seek(place.checked_mul(2)?)?);
+                let mut iter = pack.iter_from(pack.seek(index.checked_mul(2)?)?);
                 Some((iter.next()?, iter.next()?))
             }
-            Hash::Indexed(dict) => dict.nth(place).map(Pair::elements),
+            Hash::Indexed(dict) => dict.nth(index).map(Pair::elements),
         }
     }
 
-    /// A random field and its value, all being equally likely.
+    /// A random field and its value, all equally likely.
     pub fn random(&self, rng: &mut Rng) -> Option<(Element<'_>, Element<'_>)> {
         self.nth(rng.below(self.len()))
     }
@@ -145,8 +145,8 @@ impl Hash {
         }
     }
 
-    /// Emits some fields and returns the next cursor; start with 0, and 0 says that all was
-    /// visited. What is there from the first call to the last is emitted at least once.
+    /// Passes some fields to `emit` and returns the next cursor; see
+    /// [`Table::scan`](crate::engine::store::table::Table::scan). A listpack is passed as a whole.
     pub fn scan(&self, cursor: u64, mut emit: impl FnMut(Element, Element)) -> u64 {
         match self {
             Hash::Packed(_) => {
@@ -160,7 +160,7 @@ impl Hash {
         }
     }
 
-    /// What `OBJECT ENCODING` says.
+    /// The name that `OBJECT ENCODING` replies.
     pub fn encoding(&self) -> &'static str {
         match self {
             Hash::Packed(_) => "listpack",
@@ -168,7 +168,7 @@ impl Hash {
         }
     }
 
-    /// Bytes of memory held, this struct itself not counted.
+    /// Bytes of memory, without this struct itself.
     pub fn bytes(&self) -> usize {
         match self {
             Hash::Packed(pack) => allocation(pack.allocated()),
@@ -207,8 +207,8 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// A field and its value, one behind the other in one allocation: half the allocations of two, and
-/// reading the field to compare it has brought the value along.
+/// A field and its value in one allocation: half as many allocations, and the value is in the cache
+/// when the field has been compared.
 #[derive(Clone)]
 pub struct Pair {
     text: Box<[u8]>,
@@ -224,7 +224,7 @@ impl Pair {
         &self.text[self.field_len..]
     }
 
-    /// A value of the same length is written over the old one.
+    /// Replaces the value; in place if the new one has the same length.
     fn set_value(&mut self, value: &[u8]) {
         if self.value().len() == value.len() {
             self.text[self.field_len..].copy_from_slice(value);

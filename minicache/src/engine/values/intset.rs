@@ -1,21 +1,21 @@
-//! The set of integers: sorted, as narrow as its widest member.
+//! The set of integers: a sorted array, as narrow as its widest member allows.
 //!
-//! Ids of friends, of articles, of whatever a database numbers: sets of integers are common. Sorted
-//! in an array they are found by halving, and need no hash, no pointer and no spare room:
+//! Sets of ids are common. A sorted array is searched by bisection, and needs no hashes and no
+//! pointers:
 //!
 //! ```text
 //! {5, -3, 700}            16 bits each:  -3    5  700
-//! add 70000               one member needs more, so all change: 32 bits each
+//! add 70000               one member needs more, so all get 32 bits
 //! {5, -3, 700, 70000}                    -3    5  700  70000
 //! ```
 //!
-//! Widths are 16, 32 and 64 bits and only grow: a set that has met a large number is likely to meet
-//! another. Inserting moves what comes after the place, a few KiB at most under the usual limit of
-//! 512 members.
+//! Widths are 16, 32 and 64 bits and never shrink: a set that has had a large number is likely to
+//! get another. An insertion moves all larger members, at most 4 KiB under the default limit of 512
+//! members.
 //!
 //! Counterpart in Redis: `intset.c`.
 
-use super::{allocation, give_back_room, make_room};
+use super::{allocation, reserve_one, shrink_if_sparse};
 
 /// A sorted set of integers; see the head of the file.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub enum IntSet {
     Wide(Vec<i64>),
 }
 
-/// Runs the same expression on whichever vector there is.
+/// Evaluates an expression with the vector of any width.
 macro_rules! with_members {
     ($set:expr, $members:ident => $result:expr) => {
         match $set {
@@ -63,49 +63,54 @@ impl IntSet {
 
     /// Returns true if `value` is a member.
     pub fn contains(&self, value: i64) -> bool {
-        self.place(value).is_ok()
+        self.index_of(value).is_ok()
     }
 
     /// Adds a member. Returns false if it is one already.
     pub fn insert(&mut self, value: i64) -> bool {
-        let Err(place) = self.place(value) else { return false };
+        let Err(index) = self.index_of(value) else { return false };
         self.widen_for(value);
         match self {
-            IntSet::Narrow(members) => insert_at(members, place, value as i16),
-            IntSet::Middle(members) => insert_at(members, place, value as i32),
-            IntSet::Wide(members) => insert_at(members, place, value),
+            IntSet::Narrow(members) => insert_at(members, index, value as i16),
+            IntSet::Middle(members) => insert_at(members, index, value as i32),
+            IntSet::Wide(members) => insert_at(members, index, value),
         }
         true
     }
 
     /// Removes a member. Returns false if it is none.
     pub fn remove(&mut self, value: i64) -> bool {
-        let Ok(place) = self.place(value) else { return false };
-        with_members!(self, members => remove_at(members, place));
+        let Ok(index) = self.index_of(value) else { return false };
+        with_members!(self, members => {
+            members.remove(index);
+            shrink_if_sparse(members);
+        });
         true
     }
 
-    /// The member at a place in ascending order.
-    pub fn nth(&self, place: usize) -> Option<i64> {
-        with_members!(self, members => value_at(members, place))
+    /// The member at an index, in ascending order.
+    pub fn nth(&self, index: usize) -> Option<i64> {
+        with_members!(self, members => members.get(index).map(|value| i64::from(*value)))
     }
 
     /// The members in ascending order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = i64> + '_ {
-        (0..self.len()).map(|place| self.nth(place).expect("places below the length exist"))
+        (0..self.len()).map(|index| self.nth(index).expect("it is below the length"))
     }
 
-    /// Bytes of memory held, this struct itself not counted.
+    /// Bytes of memory, without this struct itself.
     pub fn bytes(&self) -> usize {
         with_members!(self, members => allocation(members.capacity() * width(members)))
     }
 
-    /// Where `value` is, or where it would go.
-    fn place(&self, value: i64) -> Result<usize, usize> {
-        with_members!(self, members => place_of(members, value))
+    /// The index of `value`, or as an error the index at which it would be inserted.
+    fn index_of(&self, value: i64) -> Result<usize, usize> {
+        with_members!(self, members => {
+            members.binary_search_by_key(&value, |member| i64::from(*member))
+        })
     }
 
-    /// Changes all members to the width that `value` needs, if it is more than theirs.
+    /// Converts all members to the width that `value` needs, if it is more than theirs.
     fn widen_for(&mut self, value: i64) {
         let narrow = i16::try_from(value).is_ok();
         let middle = i32::try_from(value).is_ok();
@@ -119,22 +124,9 @@ impl IntSet {
     }
 }
 
-fn value_at<T: Copy + Into<i64>>(members: &[T], place: usize) -> Option<i64> {
-    members.get(place).map(|value| (*value).into())
-}
-
-fn place_of<T: Copy + Into<i64>>(members: &[T], value: i64) -> Result<usize, usize> {
-    members.binary_search_by_key(&value, |member| (*member).into())
-}
-
-fn insert_at<T>(members: &mut Vec<T>, place: usize, value: T) {
-    make_room(members);
-    members.insert(place, value);
-}
-
-fn remove_at<T>(members: &mut Vec<T>, place: usize) {
-    members.remove(place);
-    give_back_room(members);
+fn insert_at<T>(members: &mut Vec<T>, index: usize, value: T) {
+    reserve_one(members);
+    members.insert(index, value);
 }
 
 fn width<T>(_: &[T]) -> usize {

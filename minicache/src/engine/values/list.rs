@@ -1,22 +1,26 @@
-//! The list: packed nodes in a queue.
+//! The list: a queue of packed nodes.
 //!
-//! A linked list of single elements spends more on links than on elements; one packed run of a
-//! million would move megabytes on every insertion. So a list is a queue of [`Listpack`]s of up to
-//! 8 KiB:
+//! In a linked list of single elements the links take more memory than the elements. In one packed
+//! run of a million elements every insertion would move megabytes. So a list is a queue of
+//! [`Listpack`]s of up to 8 KiB:
 //!
 //! ```text
 //! nodes   [ada 1815] [lovelace -7 x] [y]        RPUSH z → [ada 1815] [lovelace -7 x] [y z]
 //!            2            3           1         LINDEX 4: skip 2, then 2, it is x
 //! ```
 //!
-//! Pushing and popping touch one node at one end: constant, whatever the length. Reaching the
-//! middle steps over whole nodes by their counts, some hundred elements at a time.
+//! Pushing and popping change one node at one end, in constant time. Finding an index in the middle
+//! skips whole nodes by their counts, some hundred elements at a time.
 //!
-//! Differences from Redis, `quicklist.c`: nodes hang in a ring buffer instead of links, so stepping
-//! over them reads an array; interior nodes are never compressed; an element larger than a node
-//! sits in a listpack of its own, where Redis has "plain" nodes from 1 GiB on; an insertion into a
-//! full node divides it in the middle, so that no merging of slivers is needed. Every list reports
-//! the encoding `quicklist`, as in Redis 7.0.
+//! # Differences from Redis (`quicklist.c`)
+//!
+//! - The nodes are in a ring buffer, not linked, so skipping them reads an array.
+//! - Interior nodes are never compressed.
+//! - An element larger than a node has a listpack of its own. Redis has "plain" nodes for elements
+//!   from 1 GiB on.
+//! - An insertion into a full node splits it in the middle, so small nodes need not be merged.
+//!
+//! Every list reports the encoding `quicklist`, as in Redis 7.0.
 
 use super::{Limits, allocation};
 use crate::format::listpack::{Element, Listpack};
@@ -31,7 +35,7 @@ pub enum End {
     Right,
 }
 
-/// Where an element goes, seen from a pivot.
+/// The side of a pivot on which an element is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Nearer to the head.
@@ -40,8 +44,8 @@ pub enum Side {
     After,
 }
 
-/// A list; see the head of the file. An element is shorter than 4 GiB, which the protocol's limit
-/// on an argument sees to.
+/// A list; see the head of the file. An element is shorter than 4 GiB, because the protocol limits
+/// arguments to less.
 #[derive(Clone, Default)]
 pub struct List {
     /// No node is empty.
@@ -65,7 +69,7 @@ impl List {
         self.len == 0
     }
 
-    /// Adds an element at one end. Amortised constant.
+    /// Adds an element at one end. Amortized constant time.
     pub fn push(&mut self, end: End, text: &[u8], limits: &Limits) {
         let element = Element::of(text);
         self.len += 1;
@@ -75,15 +79,16 @@ impl List {
                 End::Right => node.push_back(element),
             },
             full => {
-                // An interior node rarely grows again, so it keeps no room to grow.
+                // From now on this is an interior node. It rarely grows again, so it keeps no free
+                // bytes.
                 full.into_iter().for_each(Listpack::shrink_to_fit);
-                let place = if end == End::Left { 0 } else { self.nodes.len() };
-                self.add_node(place, element);
+                let position = if end == End::Left { 0 } else { self.nodes.len() };
+                self.add_node(position, element);
             }
         }
     }
 
-    /// The element at one end. Constant.
+    /// The element at one end. Constant time.
     pub fn peek(&self, end: End) -> Option<Element<'_>> {
         match end {
             End::Left => self.nodes.front()?.iter().next(),
@@ -91,25 +96,27 @@ impl List {
         }
     }
 
-    /// Takes the element at one end out, as a copy. Where a [`peek`](List::peek) will do, it and
-    /// [`discard`](List::discard) avoid the copy.
+    /// Removes the element at one end and returns a copy. [`peek`](List::peek) and
+    /// [`discard`](List::discard) together avoid the copy.
     pub fn pop(&mut self, end: End) -> Option<Vec<u8>> {
         let element = self.peek(end)?.to_vec();
         self.discard(end, 1);
         Some(element)
     }
 
-    /// Number of packed nodes.
+    /// The number of packed nodes.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Drops up to `n` elements at one end. Whole nodes go at once.
+    /// Removes up to `n` elements at one end, whole nodes at once.
     pub fn discard(&mut self, end: End, n: usize) {
         let mut left = n.min(self.len);
         self.len -= left;
         while left > 0 {
-            let node = self.node_at_mut(end).expect("the list has as many elements as it says");
+            let node = self.node_at_mut(end).expect("the nodes hold `len` elements");
+
+            // The last node loses some of its elements only.
             if node.len() > left {
                 let first = if end == End::Left { 0 } else { node.len() - left };
                 let offset = node.seek(first).expect("first is below the node's length");
@@ -122,10 +129,10 @@ impl List {
                 End::Right => self.nodes.pop_back(),
             };
         }
-        self.give_back_room();
+        self.shrink_if_sparse();
     }
 
-    /// The element at an index; negative ones count from the tail, -1 being the last.
+    /// The element at an index. Negative indexes count from the tail; -1 is the last element.
     pub fn get(&self, index: i64) -> Option<Element<'_>> {
         let (node, within) = self.locate(self.resolve(index)?)?;
         self.nodes[node].get(within)
@@ -133,44 +140,49 @@ impl List {
 
     /// Replaces the element at an index. Returns false if there is none.
     pub fn set(&mut self, index: i64, text: &[u8], limits: &Limits) -> bool {
-        let Some((place, within)) = self.resolve(index).and_then(|index| self.locate(index)) else {
+        let Some((position, within)) = self.resolve(index).and_then(|index| self.locate(index))
+        else {
             return false;
         };
         let element = Element::of(text);
-        let node = &mut self.nodes[place];
-        let offset = node.seek(within).expect("locate answers within the node");
+        let node = &mut self.nodes[position];
+        let offset = node.seek(within).expect("`locate` returns an index within the node");
+
+        // A longer element may not fit into the node, which is then split.
         if node.len() == 1 || has_room(node, element, limits) {
             node.replace(offset, element);
         } else {
             node.delete(offset, 1);
-            self.insert_at(place, offset, element, limits);
+            self.insert_at(position, offset, element, limits);
         }
         true
     }
 
-    /// Inserts next to the first element that equals `pivot`. Returns false if none does.
+    /// Inserts next to the first element that equals `pivot`. Returns false if there is none.
     pub fn insert(&mut self, pivot: &[u8], side: Side, text: &[u8], limits: &Limits) -> bool {
         let pivot = Element::of(pivot);
-        let found = |(place, node): (usize, &Listpack)| Some((place, node.find(pivot, 1)?));
-        let Some((place, offset)) = self.nodes.iter().enumerate().find_map(found) else {
+        let found = |(position, node): (usize, &Listpack)| Some((position, node.find(pivot, 1)?));
+        let Some((position, offset)) = self.nodes.iter().enumerate().find_map(found) else {
             return false;
         };
         let offset = match side {
             Side::Before => offset,
-            Side::After => self.nodes[place].after(offset),
+            Side::After => self.nodes[position].after(offset),
         };
-        self.insert_at(place, offset, Element::of(text), limits);
+        self.insert_at(position, offset, Element::of(text), limits);
         self.len += 1;
         true
     }
 
-    /// Removes elements equal to `text`: the first `count`, the last `-count` if it is negative,
-    /// all if it is 0. Returns their number. One pass, each node rewritten at most once.
+    /// Removes elements equal to `text`: the first `count`, or the last `-count` if it is negative,
+    /// or all if it is 0. Returns their number. Rewrites each node at most once.
     pub fn remove(&mut self, count: i64, text: &[u8]) -> usize {
         let most = if count == 0 { u64::MAX } else { count.unsigned_abs() };
         let mut left = usize::try_from(most).unwrap_or(usize::MAX).min(self.len);
         let nodes = self.nodes.len();
         let (before, mut emptied) = (left, false);
+
+        // Elements are counted from the tail if `count` is negative.
         for n in 0..nodes {
             if left == 0 {
                 break;
@@ -181,22 +193,22 @@ impl List {
         }
         if emptied {
             self.nodes.retain(|node| !node.is_empty());
-            self.give_back_room();
+            self.shrink_if_sparse();
         }
         self.len -= before - left;
         before - left
     }
 
-    /// Keeps the elements from index `start` to `stop`, both included, and drops the others.
+    /// Keeps the elements from index `start` to `stop`, both included, and removes the others.
     pub fn trim(&mut self, start: usize, stop: usize) {
         self.discard(End::Right, self.len.saturating_sub(stop.saturating_add(1)));
         self.discard(End::Left, start);
     }
 
-    /// `len` elements from index `start` on, or as many as there are.
+    /// Up to `len` elements from index `start` on.
     pub fn range(&self, start: usize, len: usize) -> impl Iterator<Item = Element<'_>> {
-        let (place, within) = self.locate(start).unwrap_or((self.nodes.len(), 0));
-        self.nodes.range(place..).flat_map(Listpack::iter).skip(within).take(len)
+        let (position, within) = self.locate(start).unwrap_or((self.nodes.len(), 0));
+        self.nodes.range(position..).flat_map(Listpack::iter).skip(within).take(len)
     }
 
     /// All elements, from either end.
@@ -204,12 +216,12 @@ impl List {
         self.nodes.iter().flat_map(Listpack::iter)
     }
 
-    /// What `OBJECT ENCODING` says.
+    /// The name that `OBJECT ENCODING` replies.
     pub fn encoding(&self) -> &'static str {
         "quicklist"
     }
 
-    /// Bytes of memory held, this struct itself not counted. One step per node.
+    /// Bytes of memory, without this struct itself. Reads every node.
     pub fn bytes(&self) -> usize {
         let packs: usize = self.nodes.iter().map(|node| allocation(node.allocated())).sum();
         allocation(self.nodes.capacity() * size_of::<Listpack>()) + packs
@@ -222,17 +234,17 @@ impl List {
         }
     }
 
-    fn add_node(&mut self, place: usize, element: Element) {
+    fn add_node(&mut self, position: usize, element: Element) {
         if self.nodes.is_empty() {
-            // Most lists never need a second node; the ring would start with room for four.
+            // Most lists never need a second node. A ring would allocate four at first.
             self.nodes.reserve_exact(1);
         }
         let mut node = Listpack::new();
         node.push_back(element);
-        self.nodes.insert(place, node);
+        self.nodes.insert(position, node);
     }
 
-    /// The index counted from the head.
+    /// Converts an index to one that counts from the head.
     fn resolve(&self, index: i64) -> Option<usize> {
         match usize::try_from(index) {
             Ok(index) => Some(index),
@@ -240,40 +252,41 @@ impl List {
         }
     }
 
-    /// The node that holds an index, and the index within it. Steps over nodes from the nearer end.
+    /// The node that holds an index, and the index within it. Skips nodes from the nearer end.
     fn locate(&self, index: usize) -> Option<(usize, usize)> {
         if index >= self.len {
             return None;
         }
         if index < self.len / 2 {
             let mut left = index;
-            for (place, node) in self.nodes.iter().enumerate() {
+            for (position, node) in self.nodes.iter().enumerate() {
                 if left < node.len() {
-                    return Some((place, left));
+                    return Some((position, left));
                 }
                 left -= node.len();
             }
         }
+
         let mut end = self.len;
-        for (place, node) in self.nodes.iter().enumerate().rev() {
+        for (position, node) in self.nodes.iter().enumerate().rev() {
             let start = end - node.len();
             if index >= start {
-                return Some((place, index - start));
+                return Some((position, index - start));
             }
             end = start;
         }
         None
     }
 
-    /// Inserts at an offset of a node; a full one is divided in the middle first, one of a single
-    /// element gets a neighbour.
-    fn insert_at(&mut self, place: usize, offset: usize, element: Element, limits: &Limits) {
-        let node = &mut self.nodes[place];
+    /// Inserts at an offset of a node. If the node is full, it is split in the middle first.
+    fn insert_at(&mut self, position: usize, offset: usize, element: Element, limits: &Limits) {
+        let node = &mut self.nodes[position];
         if has_room(node, element, limits) {
             node.insert(offset, element);
         } else if node.len() == 1 {
-            let place = if offset == Listpack::FIRST { place } else { place + 1 };
-            self.add_node(place, element);
+            // One large element cannot be split. The new one gets a node before or after it.
+            let after = usize::from(offset != Listpack::FIRST);
+            self.add_node(position + after, element);
         } else {
             let middle = node.middle();
             let mut right = node.split_off(middle);
@@ -282,12 +295,12 @@ impl List {
             } else {
                 node.insert(offset, element);
             }
-            self.nodes.insert(place + 1, right);
+            self.nodes.insert(position + 1, right);
         }
     }
 
-    /// Shrinks a ring of nodes that removals have left mostly empty.
-    fn give_back_room(&mut self) {
+    /// Shrinks the ring of nodes if three quarters of it are unused.
+    fn shrink_if_sparse(&mut self) {
         if self.nodes.len() < self.nodes.capacity() / 4 {
             self.nodes.shrink_to(self.nodes.len() * 2);
         }
@@ -303,17 +316,20 @@ fn has_room(node: &Listpack, element: Element, limits: &Limits) -> bool {
     node.len() < elements_max && node.size() + Listpack::size_of(element) <= bytes_max
 }
 
-/// However many elements a node may have, it stays below this, so that no insertion moves more.
+/// A node is limited to this many bytes even if its limit is a number of elements, so that an
+/// insertion never moves more.
 const NODE_BYTES_MAX: usize = 8192;
 
-/// Removes up to `most` elements equal to `element` from a node, the last ones where `from_tail`.
+/// Removes up to `most` elements equal to `element` from a node, the last ones if `from_tail`.
 fn remove_from(node: &mut Listpack, element: Element, most: usize, from_tail: bool) -> usize {
     let found = node.iter().filter(|other| *other == element).count();
     let removed = found.min(most);
-    let doomed = if from_tail { found - removed..found } else { 0..removed };
+    let removing = if from_tail { found - removed..found } else { 0..removed };
     if removed > 0 {
-        let mut met = 0..;
-        node.retain(|other| other != element || !met.next().is_some_and(|n| doomed.contains(&n)));
+        let mut seen = 0..;
+        node.retain(|other| {
+            other != element || !seen.next().is_some_and(|n| removing.contains(&n))
+        });
     }
     removed
 }

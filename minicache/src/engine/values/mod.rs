@@ -1,19 +1,18 @@
-//! The values a key can hold, as structures that know nothing of keys, clients or clocks.
+//! The values of keys: lists, hashes, sets and sorted sets. They know no keys, clients or clocks.
 //!
-//! Each type starts small and packed, and changes once, for good, when it outgrows [`Limits`]:
+//! Each type starts packed. When it exceeds [`Limits`], it is converted once and stays so:
 //!
-//! | type | while small | when large |
+//! | type | small | large |
 //! |---|---|---|
-//! | [`list::List`] | one packed node | many, in a queue |
+//! | [`list::List`] | one packed node | a queue of packed nodes |
 //! | [`hash::Hash`] | packed fields and values | [`dict::Dict`] of pairs |
 //! | [`set::Set`] | sorted integers ([`intset::IntSet`]) | [`dict::Dict`] of members |
 //! | [`zset::ZSet`] | packed members and scores | [`skiplist::SkipList`] and an index |
 //!
 //! Packed means a [`Listpack`](crate::format::listpack::Listpack). Reading never allocates:
-//! elements come out borrowed, integers among them as integers. A value may become empty; removing
-//! its key is the keyspace's part.
+//! elements are borrowed, or integers. A value may become empty; the keyspace then removes its key.
 //!
-//! Counterparts in Redis: `t_list.c`, `t_hash.c`, `t_set.c` and `t_zset.c`, less the commands.
+//! Counterparts in Redis: `t_list.c`, `t_hash.c`, `t_set.c` and `t_zset.c`, without the commands.
 
 pub mod dict;
 pub mod hash;
@@ -23,7 +22,7 @@ pub mod set;
 pub mod skiplist;
 pub mod zset;
 
-/// How large the packed forms may grow; named after the configuration parameters they come from.
+/// The limits of the packed forms. Each field is the configuration parameter of the same name.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Fields a packed hash may have.
@@ -54,24 +53,24 @@ impl Default for Limits {
     }
 }
 
-/// What an allocation of `len` bytes takes: glibc puts 8 bytes before it and rounds up to 16, at
-/// least to 32.
+/// Returns the memory that an allocation of `len` bytes takes: glibc adds 8 bytes and rounds up to
+/// a multiple of 16, at least 32.
 pub fn allocation(len: usize) -> usize {
     if len == 0 { 0 } else { (len + 8).next_multiple_of(16).max(32) }
 }
 
-/// Makes room for one more item, a quarter of the length at a time: large vectors double otherwise,
-/// and on average a third of their memory would be idle. The copies this adds are cheap where it
-/// matters, since the allocator moves large blocks by remapping pages.
-fn make_room<T>(items: &mut Vec<T>) {
+/// Reserves memory for one more item, a quarter of the length at a time. A vector that doubles
+/// leaves a third of its memory unused on average. The additional copies are cheap for large
+/// vectors, because the allocator moves large blocks by remapping pages.
+fn reserve_one<T>(items: &mut Vec<T>) {
     if items.len() == items.capacity() {
         items.reserve_exact(items.len() / 4 + 4);
     }
 }
 
-/// Gives memory back where three quarters of it are idle. Half of what stays is free room, so the
-/// next copy is as many insertions or removals away as this one moved items.
-fn give_back_room<T>(items: &mut Vec<T>) {
+/// Frees memory if three quarters of it are unused. Half of the remaining capacity is free, so the
+/// next copy is at least as many insertions or removals away as this one copies items.
+fn shrink_if_sparse<T>(items: &mut Vec<T>) {
     if items.len() < items.capacity() / 4 {
         items.shrink_to(items.len() * 2);
     }

@@ -1,14 +1,14 @@
-//! The set: integers in order while few and all integers, a dictionary of members otherwise.
+//! The set: a sorted array while its members are few and all integers, a dictionary otherwise.
 //!
 //! ```text
 //! SADD s 3 1 2        intset      1 2 3           6 bytes of members
 //! SADD s pear         hashtable   {3, pear, 1, 2}
 //! ```
 //!
-//! The change is one-way: a set that has left the integers does not return to them. Both forms give
-//! a random member in constant time.
+//! A set that has been converted to a dictionary is never converted back. Both forms return a
+//! random member in constant time.
 //!
-//! Counterpart in Redis 7.0: `t_set.c` (the packed sets of strings came with 7.2).
+//! Counterpart in Redis 7.0: `t_set.c`. (Packed sets of strings came with 7.2.)
 
 use super::dict::Dict;
 use super::intset::IntSet;
@@ -65,13 +65,15 @@ impl Set {
             Set::Ints(ints) => ints,
             Set::Texts(texts) => return put(texts, member),
         };
+
+        // The first member that is not an integer converts the set.
         let Some(value) = parse_i64(member) else {
-            self.leave_integers();
+            self.convert_to_texts();
             return self.add(member, limits);
         };
         let added = ints.insert(value);
         if ints.len() > limits.set_max_intset_entries {
-            self.leave_integers();
+            self.convert_to_texts();
         }
         added
     }
@@ -84,40 +86,39 @@ impl Set {
         }
     }
 
-    /// The member at a place, places being `0..len()` in an order that changes with every removal.
-    /// Constant.
-    pub fn nth(&self, place: usize) -> Option<Element<'_>> {
+    /// The member at an index, `0..len()` in an order that removals change. Constant time.
+    pub fn nth(&self, index: usize) -> Option<Element<'_>> {
         match self {
-            Set::Ints(ints) => ints.nth(place).map(Element::Int),
-            Set::Texts(texts) => texts.nth(place).map(|member| Element::Bytes(member)),
+            Set::Ints(ints) => ints.nth(index).map(Element::Int),
+            Set::Texts(texts) => texts.nth(index).map(|member| Element::Bytes(member)),
         }
     }
 
-    /// A random member, all being equally likely. Constant.
+    /// A random member, all equally likely. Constant time.
     pub fn random(&self, rng: &mut Rng) -> Option<Element<'_>> {
         self.nth(rng.below(self.len()))
     }
 
-    /// Takes out a random member.
+    /// Removes a random member and returns it.
     pub fn pop(&mut self, rng: &mut Rng) -> Option<Box<[u8]>> {
-        let place = rng.below(self.len());
+        let index = rng.below(self.len());
         match self {
             Set::Ints(ints) => {
-                let value = ints.nth(place)?;
+                let value = ints.nth(index)?;
                 ints.remove(value);
                 Some(ItoaBuf::new().format(value).into())
             }
-            Set::Texts(texts) => texts.remove_nth(place),
+            Set::Texts(texts) => texts.remove_nth(index),
         }
     }
 
-    /// All members: integers ascending, texts in no order.
+    /// All members: integers in ascending order, texts in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Element<'_>> {
-        (0..self.len()).filter_map(|place| self.nth(place))
+        (0..self.len()).filter_map(|index| self.nth(index))
     }
 
-    /// Emits some members and returns the next cursor; start with 0, and 0 says that all was
-    /// visited. What is there from the first call to the last is emitted at least once.
+    /// Passes some members to `emit` and returns the next cursor; see
+    /// [`Table::scan`](crate::engine::store::table::Table::scan). An array is passed as a whole.
     pub fn scan(&self, cursor: u64, mut emit: impl FnMut(Element)) -> u64 {
         match self {
             Set::Ints(ints) => {
@@ -128,7 +129,7 @@ impl Set {
         }
     }
 
-    /// What `OBJECT ENCODING` says.
+    /// The name that `OBJECT ENCODING` replies.
     pub fn encoding(&self) -> &'static str {
         match self {
             Set::Ints(_) => "intset",
@@ -136,7 +137,7 @@ impl Set {
         }
     }
 
-    /// Bytes of memory held, this struct itself not counted.
+    /// Bytes of memory, without this struct itself.
     pub fn bytes(&self) -> usize {
         match self {
             Set::Ints(ints) => ints.bytes(),
@@ -144,7 +145,7 @@ impl Set {
         }
     }
 
-    fn leave_integers(&mut self) {
+    fn convert_to_texts(&mut self) {
         if let Set::Ints(ints) = self {
             let mut texts = Dict::new();
             let mut buf = ItoaBuf::new();
@@ -169,8 +170,7 @@ mod tests {
         set.iter().map(|member| member.to_vec()).collect()
     }
 
-    /// Integers only, integers beyond the limit, and texts from some step on: all three ways of
-    /// life.
+    /// Integers only, integers beyond the limit, and texts from some step on.
     #[test]
     fn follows_a_set_through_random_changes() {
         for (range, texts_from, encoding) in
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_the_integers_where_redis_does() {
+    fn converts_at_the_same_size_as_redis() {
         let limits = Limits { set_max_intset_entries: 3, ..Limits::default() };
         let mut set = Set::new();
         (0..3).for_each(|n| assert!(set.add(format!("{n}").as_bytes(), &limits)));

@@ -1,10 +1,10 @@
-//! The skip list: a sorted linked list with express lanes that count what they pass.
+//! The skip list: a sorted linked list with express lanes whose links know their length.
 //!
-//! Members in order of score, those of equal score in order of their bytes. Every node is on lane
-//! 0, one in four also on lane 1, one in sixteen on lane 2, and so on, at random (Pugh, "Skip
-//! Lists: A Probabilistic Alternative to Balanced Trees", CACM 1990). A search rides the highest
-//! lane until it would go too far, then changes down. Each link knows its **span**, how many places
-//! it leads ahead, so a search also learns ranks:
+//! Members are in order of score, and those of equal score in order of their bytes. Every node is
+//! on lane 0, one in four also on lane 1, one in sixteen on lane 2, and so on, at random (Pugh,
+//! "Skip Lists: A Probabilistic Alternative to Balanced Trees", CACM 1990). A search follows the
+//! highest lane until the next link would lead too far, then continues on the lane below. Each link
+//! has a **span**, the number of members that it advances, so a search also learns ranks:
 //!
 //! ```text
 //! lane 1   head ----------2----------> bob 20 -----1----> (end)
@@ -13,23 +13,23 @@
 //! rank of cyd: lane 1 to bob passes 2, lane 0 to cyd passes 1: third, rank 2 counted from 0
 //! ```
 //!
-//! Nodes are in one vector and links are their numbers: 4 bytes instead of 8, no allocation per
-//! node, and dropping a list of millions frees two vectors and the members instead of chasing
-//! links. A node carries its lane 0 itself; the third of a link per node that is on higher lanes
-//! lives in a vector of its own.
+//! Nodes are in one vector, and links are indexes: 4 bytes instead of 8, no allocation per node,
+//! and dropping a list of millions frees two vectors and the members without following links. A
+//! node has its link on lane 0 itself. The links on higher lanes, a third of a link per node, are
+//! in a vector of their own.
 //!
 //! Invariants, asserted in the tests:
 //! 1. Lane 0 is a ring through node 0, the head, in both directions.
 //! 2. Lane n is the nodes with a height above n, in order of lane 0; its last link leads to 0.
-//! 3. A span is the rank of where its link leads, less the rank of where it is; the end has the
-//!    rank of the last member.
+//! 3. A span is the rank of the node that the link leads to, minus the rank of its own node. The
+//!    end counts as having the rank of the last member.
 //!
 //! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 lanes.
 
 use super::dict::Entry as _;
-use super::{allocation, make_room};
+use super::{allocation, reserve_one};
 
-/// The lanes there can be. At one in four a list outgrows them at 4^32 nodes.
+/// The largest number of lanes. With one node in four on each next lane, they are enough for 4^32.
 pub const HEIGHT_MAX: usize = 32;
 /// The node before the first and after the last.
 const HEAD: u32 = 0;
@@ -41,7 +41,7 @@ struct Node {
     member: Box<[u8]>,
     next: u32,
     previous: u32,
-    /// Where its links on higher lanes start in `SkipList::links`.
+    /// The index in `SkipList::links` of its links on higher lanes.
     tower: u32,
     /// The number of lanes it is on, at least 1.
     height: u32,
@@ -54,9 +54,8 @@ struct Link {
     span: u32,
 }
 
-/// A sorted sequence of members; see the head of the file. Holds up to 2^32 - 2 members, known by
-/// ids that stay theirs until they are removed. That no member is there twice is for the caller to
-/// see to.
+/// A sorted sequence of up to 2^32 - 2 members; see the head of the file. A member keeps its id
+/// until it is removed. The caller must not insert a member twice.
 #[derive(Clone)]
 pub struct SkipList {
     nodes: Vec<Node>,
@@ -69,12 +68,12 @@ pub struct SkipList {
     /// Lanes in use.
     height: usize,
     len: usize,
-    /// What members hold on the heap.
+    /// Heap memory of the members.
     heap: usize,
 }
 
-/// The way down to a place: on each lane, the last node before it and that node's rank, where the
-/// head has rank 0 and the first member 1.
+/// The path of a search: on each lane, the last node before the position and that node's rank. Here
+/// the head has rank 0 and the first member rank 1.
 #[derive(Clone, Copy)]
 struct Path {
     at: [u32; HEIGHT_MAX],
@@ -129,7 +128,7 @@ impl SkipList {
         list
     }
 
-    /// Takes the list apart, in order.
+    /// The members in order, each with its score and height.
     pub fn into_sorted(mut self) -> impl Iterator<Item = (f64, Box<[u8]>, usize)> {
         let mut at = HEAD;
         std::iter::from_fn(move || {
@@ -149,7 +148,7 @@ impl SkipList {
         self.len == 0
     }
 
-    /// Returns true if removals have left so many holes that rebuilding is worth its cost.
+    /// Returns true if removals have left so many unused nodes that rebuilding is worth its cost.
     pub fn is_sparse(&self) -> bool {
         self.nodes.len() > 64 && self.len < self.nodes.len() / 4
     }
@@ -174,8 +173,8 @@ impl SkipList {
         Some(self.nodes[id as usize].previous).filter(|previous| *previous != HEAD)
     }
 
-    /// Inserts a member that is not there, on `height` lanes (1 to 32, each one four times as
-    /// rare), and returns its id. Logarithmic.
+    /// Inserts a member that the list does not have, on `height` lanes (1 to 32, each four times as
+    /// rare as the one below), and returns its id. Logarithmic time.
     pub fn insert(&mut self, score: f64, member: &[u8], height: usize) -> u32 {
         let path = self.path_to(|node| is_before(node, score, member));
         let id = self.new_node(score, member.into(), height);
@@ -183,14 +182,15 @@ impl SkipList {
         id
     }
 
-    /// Removes a member. Logarithmic.
+    /// Removes a member. Logarithmic time.
     pub fn remove(&mut self, id: u32) {
         let path = self.path_to_id(id);
         self.unlink(&path, id);
         self.free_node(id);
     }
 
-    /// Changes the score of a member. Logarithmic, or constant where its place stays the same.
+    /// Changes the score of a member. Constant time if its rank stays the same, otherwise
+    /// logarithmic.
     pub fn set_score(&mut self, id: u32, score: f64) {
         let fits = |low: Option<u32>, high: Option<u32>| {
             let below = low.is_none_or(|id| self.score(id) < score);
@@ -200,6 +200,8 @@ impl SkipList {
             self.nodes[id as usize].score = score;
             return;
         }
+
+        // Unlink by the old score, link by the new one. The id stays the same.
         let path = self.path_to_id(id);
         self.unlink(&path, id);
         self.nodes[id as usize].score = score;
@@ -207,30 +209,31 @@ impl SkipList {
         self.link(&path, id);
     }
 
-    /// How many members come first for which `before` holds. It must hold for a number of members
-    /// from the first on and for none behind them. Logarithmic.
+    /// The number of members at the start for which `before` returns true. It must return false for
+    /// all others. Logarithmic time.
     pub fn rank_where(&self, mut before: impl FnMut(f64, &[u8]) -> bool) -> usize {
         self.path_to(|node| before(node.score, &node.member)).rank[0] as usize
     }
 
-    /// The rank of a member, the first having 0. Logarithmic.
+    /// The rank of a member; the first has rank 0. Logarithmic time.
     pub fn rank(&self, id: u32) -> usize {
         self.path_to_id(id).rank[0] as usize
     }
 
-    /// The id of the member with this rank. Logarithmic.
+    /// The id of the member with this rank. Logarithmic time.
     pub fn at_rank(&self, rank: usize) -> Option<u32> {
         self.next(self.path_to_rank(rank).at[0])
     }
 
-    /// Removes up to `n` members from rank `start` on, and returns how many. Each is shown to
-    /// `removed` while its id still answers. Logarithmic to get there, then constant for each.
+    /// Removes up to `n` members from rank `start` on, and returns their number. Each is passed to
+    /// `removed` while its id is still valid. Logarithmic time, and constant time per member.
     pub fn remove_range(
         &mut self,
         start: usize,
         n: usize,
         mut removed: impl FnMut(&SkipList, u32),
     ) -> usize {
+        // One search is enough: the path leads to the nodes before `start`, which all stay.
         let path = self.path_to_rank(start);
         let mut count = 0;
         while count < n {
@@ -243,41 +246,42 @@ impl SkipList {
         count
     }
 
-    /// Bytes of memory held, this struct itself not counted.
+    /// Bytes of memory, without this struct itself.
     pub fn bytes(&self) -> usize {
         let nodes = allocation(self.nodes.capacity() * size_of::<Node>());
         nodes + allocation(self.links.capacity() * size_of::<Link>()) + self.heap
     }
 
-    /// The way to where a node with this node's score and member is or belongs.
+    /// The path to the position of this node's score and member, in the list or not.
     fn path_to_id(&self, id: u32) -> Path {
         let node = &self.nodes[id as usize];
         self.path_to(|other| is_before(other, node.score, &node.member))
     }
 
-    /// The way to the first node for which `before` does not hold.
+    /// The path to the first node for which `before` returns false.
     fn path_to(&self, mut before: impl FnMut(&Node) -> bool) -> Path {
-        self.descend(|_, node| before(node))
+        self.search(|_, node| before(node))
     }
 
-    /// The way to the node with this rank, or to the end.
+    /// The path to the node with this rank, or to the end.
     fn path_to_rank(&self, rank: usize) -> Path {
-        self.descend(|reached, _| reached as usize <= rank)
+        self.search(|reached, _| reached as usize <= rank)
     }
 
-    /// Rides each lane, from the highest down, as long as `ride` holds for the node ahead and its
-    /// rank (the first member's being 1 here).
-    fn descend(&self, mut ride: impl FnMut(u32, &Node) -> bool) -> Path {
+    /// Follows each lane, from the highest down, as long as `advance` returns true for the next
+    /// node and its rank, which is 1 for the first member.
+    fn search(&self, mut advance: impl FnMut(u32, &Node) -> bool) -> Path {
         let mut path = Path::START;
         let (mut at, mut rank) = (HEAD, 0);
-        // The node that ended the ride on the lane above also ends it on this one: no need to look
-        // at it again.
+
+        // The node at which the lane above ended also ends this one. It need not be compared again,
+        // which would cost a cache miss for its member.
         let mut stop = HEAD;
         for lane in (0..self.height).rev() {
             loop {
                 let link = self.link_of(at, lane);
                 let reached = rank + link.span;
-                if link.next == stop || !ride(reached, &self.nodes[link.next as usize]) {
+                if link.next == stop || !advance(reached, &self.nodes[link.next as usize]) {
                     stop = link.next;
                     break;
                 }
@@ -304,17 +308,24 @@ impl SkipList {
         &mut self.links[tower + lane - 1]
     }
 
-    /// Puts a node that is in no lane behind the nodes of `path`.
+    /// Links a node after the nodes of `path`.
     fn link(&mut self, path: &Path, id: u32) {
         let height = self.nodes[id as usize].height as usize;
+
+        // A lane that was not in use leads from the head to the end. Above the old height, `path`
+        // has the head and rank 0, which is right for such a lane.
         while self.height < height {
             let len = self.len as u32;
             *self.upper_mut(HEAD, self.height) = Link { next: HEAD, span: len };
             self.height += 1;
         }
+
         let next = self.nodes[path.at[0] as usize].next;
         self.connect(path.at[0], id);
         self.connect(id, next);
+
+        // On its lanes the node cuts a link in two. On the lanes above, a link passes over it and
+        // becomes longer by one.
         for lane in 1..self.height {
             let passed = path.rank[0] - path.rank[lane];
             let link = self.upper_mut(path.at[lane], lane);
@@ -329,18 +340,16 @@ impl SkipList {
         self.len += 1;
     }
 
-    /// Takes a node out of its lanes; `path` leads to it.
+    /// Unlinks a node; `path` leads to it.
     fn unlink(&mut self, path: &Path, id: u32) {
         let node = &self.nodes[id as usize];
         let (next, previous, height) = (node.next, node.previous, node.height as usize);
         self.connect(previous, next);
         for lane in 1..self.height {
-            let behind = (lane < height).then(|| self.link_of(id, lane));
+            let removed = (lane < height).then(|| self.link_of(id, lane));
             let link = self.upper_mut(path.at[lane], lane);
-            match behind {
-                Some(behind) => {
-                    *link = Link { next: behind.next, span: link.span + behind.span - 1 };
-                }
+            match removed {
+                Some(Link { next, span }) => *link = Link { next, span: link.span + span - 1 },
                 None => link.span -= 1,
             }
         }
@@ -350,7 +359,7 @@ impl SkipList {
         self.len -= 1;
     }
 
-    /// Makes two nodes neighbours on lane 0.
+    /// Makes two nodes neighbors on lane 0.
     fn connect(&mut self, left: u32, right: u32) {
         self.nodes[left as usize].next = right;
         self.nodes[right as usize].previous = left;
@@ -363,7 +372,7 @@ impl SkipList {
         let node = Node { score, member, next: HEAD, previous: HEAD, tower, height };
         match self.free_nodes {
             0 => {
-                make_room(&mut self.nodes);
+                reserve_one(&mut self.nodes);
                 self.nodes.push(node);
                 self.nodes.len() as u32 - 1
             }
@@ -375,14 +384,14 @@ impl SkipList {
         }
     }
 
-    /// Room for the links above lane 0.
+    /// Returns the index of `height - 1` links, for the lanes above 0.
     fn new_tower(&mut self, height: usize) -> u32 {
         match self.free_towers[height] {
             _ if height == 1 => 0,
             0 => {
                 let tower = self.links.len() as u32;
                 for _ in 1..height {
-                    make_room(&mut self.links);
+                    reserve_one(&mut self.links);
                     self.links.push(Link::default());
                 }
                 tower

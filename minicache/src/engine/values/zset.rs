@@ -1,25 +1,30 @@
-//! The sorted set: members in order of their scores, found by member, by score and by rank.
+//! The sorted set: members in order of score, found by member, by score and by rank.
 //!
 //! ```text
 //! ZADD board 20 bob 10 ada 20 cyd
 //!
-//! listpack    ada 10 bob 20 cyd 20               while few and short: sorted, in one run of bytes
-//! skiplist    0: ada 10   1: bob 20   2: cyd 20   by rank; and by member, an index of hashes
+//! listpack    ada 10 bob 20 cyd 20               few and short: sorted, in one run of bytes
+//! skiplist    0: ada 10   1: bob 20   2: cyd 20   by rank, and a table from member to id
 //! ```
 //!
-//! **Every range is a range of ranks.** "Scores from 10 up to but not 20" is one search for how
-//! many members lie below the range and one for how many do not lie above it; what is between has
-//! consecutive ranks. The same goes for ranges of names, so counting, listing and deleting each
-//! exist once, for ranks.
+//! # Every range is a range of ranks
 //!
-//! Large sets keep each member once: the [`SkipList`] owns it and the [`Table`] finds its id. Its
-//! height is drawn from the member's hash, which nobody outside can predict, so no order of
-//! insertions can build a flat list.
+//! For "scores from 10 up to but not 20" we count the members below the range, and those that are
+//! not above it. The members in between have consecutive ranks. Ranges of names work the same way,
+//! so counting, listing and deleting are each implemented once, for ranks.
 //!
-//! Differences from Redis, `t_zset.c`: there the dictionary and the list share the member by
-//! pointer. Packed scores that are not whole take 8 raw bytes here; Redis writes their decimal text
-//! and parses it at every comparison. As there, a packed score of -0 turns into 0, and a set that
-//! has outgrown the packed form does not return.
+//! # Large sets
+//!
+//! A large set stores each member once: the [`SkipList`] owns it, and the [`Table`] finds its id.
+//! Its height depends on the member's hash, which clients cannot predict, so no client can choose
+//! members that make the list flat.
+//!
+//! # Differences from Redis (`t_zset.c`)
+//!
+//! In Redis the dictionary and the list share the member by pointer. A packed score that is not a
+//! whole number takes 8 raw bytes here; Redis writes its decimal text, and parses it at every
+//! comparison. As in Redis, a packed score of -0 becomes 0, and a set that was converted to the
+//! large form is never converted back.
 
 use super::dict::hash;
 use super::skiplist::{HEIGHT_MAX, SkipList};
@@ -40,7 +45,7 @@ pub enum ZSet {
     Indexed(Box<Indexed>),
 }
 
-/// A member by itself, its score first.
+/// A score and its member.
 pub type Scored = (f64, Box<[u8]>);
 
 /// One end of a range of scores.
@@ -48,7 +53,7 @@ pub type Scored = (f64, Box<[u8]>);
 pub enum Bound {
     /// The score itself is in the range.
     Incl(f64),
-    /// It is not.
+    /// The score itself is not in the range.
     Excl(f64),
 }
 
@@ -73,11 +78,11 @@ impl Bound {
 pub enum LexBound<'a> {
     /// Before every member.
     Min,
-    /// Behind every member.
+    /// After every member.
     Max,
     /// This member is in the range.
     Incl(&'a [u8]),
-    /// It is not.
+    /// This member is not in the range.
     Excl(&'a [u8]),
 }
 
@@ -113,7 +118,7 @@ impl ZSet {
         ZSet::Packed(Listpack::new())
     }
 
-    /// A set of members that [`sort`] has put in order. Constant time for each.
+    /// A set of members that [`sort`] has sorted. Constant time per member.
     pub fn from_sorted(members: Vec<Scored>, limits: &Limits) -> ZSet {
         if let Some(pack) = pack_sorted(&members, limits) {
             return ZSet::Packed(pack);
@@ -148,12 +153,15 @@ impl ZSet {
         }
     }
 
-    /// Gives a member a score and returns the one it had. Logarithmic, or a walk where packed.
+    /// Sets the score of a member, which may be new, and returns its old score. Logarithmic time,
+    /// or linear if packed.
     pub fn insert(&mut self, score: f64, member: &[u8], limits: &Limits) -> Option<f64> {
         let pack = match self {
             ZSet::Packed(pack) => pack,
             ZSet::Indexed(indexed) => return indexed.insert(score, member),
         };
+
+        // A new score usually means a new rank, so the member is removed and inserted again.
         if let Some((_, offset, old)) = find_packed(pack, member) {
             if old != score {
                 pack.delete(offset, 2);
@@ -161,6 +169,7 @@ impl ZSet {
             }
             return Some(old);
         }
+
         if pack.len() / 2 < limits.zset_max_listpack_entries
             && member.len() <= limits.zset_max_listpack_value
             && pack.has_room_for(member.len())
@@ -184,7 +193,7 @@ impl ZSet {
         }
     }
 
-    /// The place of a member among all, from 0: in order, or where `reverse`, from the end.
+    /// The rank of a member, from 0 for the first one, or with `reverse` for the last one.
     pub fn rank(&self, member: &[u8], reverse: bool) -> Option<usize> {
         let rank = match self {
             ZSet::Packed(pack) => find_packed(pack, member)?.0,
@@ -198,24 +207,24 @@ impl ZSet {
         self.range(rank..rank.saturating_add(1)).next()
     }
 
-    /// A random member and its score, all being equally likely. Logarithmic.
+    /// A random member and its score, all equally likely. Logarithmic time.
     pub fn random(&self, rng: &mut Rng) -> Option<(Element<'_>, f64)> {
         self.nth(rng.below(self.len()))
     }
 
-    /// The ranks of the members whose scores are in a range. Logarithmic, or a walk where packed.
+    /// The ranks of the members whose scores are in a range. Logarithmic time, or linear if packed.
     pub fn ranks_by_score(&self, min: Bound, max: Bound) -> Range<usize> {
         let start = self.rank_where(|score, _| !min.is_below(score));
         let end = self.rank_where(|score, _| max.is_above(score));
         start..end.max(start)
     }
 
-    /// The ranks of the members in a range of names, if all scores are equal. Logarithmic, or a
-    /// walk where packed.
+    /// The ranks of the members in a range of names, if all scores are equal. Logarithmic time, or
+    /// linear if packed.
     ///
-    /// And if they are not? Then names are in no order, and what Redis answers is what its walk
-    /// meets, from the end if `reverse`. Where packed that is the same here; the walk over a skip
-    /// list depends on random heights.
+    /// And if the scores differ? Then the names are in no order, and Redis replies with the members
+    /// that its search happens to find, from the end if `reverse`. A packed set here finds the same
+    /// ones. In a skip list they depend on random heights.
     pub fn ranks_by_lex(&self, min: LexBound, max: LexBound, reverse: bool) -> Range<usize> {
         if let ZSet::Packed(_) = self {
             return self.run_of_names(min, max, reverse);
@@ -225,7 +234,7 @@ impl ZSet {
         start..end.max(start)
     }
 
-    /// The members with these ranks and their scores, in order, as far as there are any.
+    /// The members with these ranks and their scores, in order. Ranks beyond the last are ignored.
     pub fn range(&self, ranks: Range<usize>) -> Iter<'_> {
         match self {
             ZSet::Packed(pack) => Iter::Packed(pairs(pack, ranks)),
@@ -233,7 +242,7 @@ impl ZSet {
         }
     }
 
-    /// The members with these ranks and their scores, last ones first.
+    /// The members with these ranks and their scores, in reverse order.
     pub fn range_rev(&self, ranks: Range<usize>) -> Iter<'_> {
         match self {
             ZSet::Packed(pack) => Iter::PackedRev(pairs(pack, ranks)),
@@ -246,7 +255,7 @@ impl ZSet {
         self.range(0..self.len())
     }
 
-    /// Removes the members with these ranks and returns how many there were.
+    /// Removes the members with these ranks and returns their number.
     pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
         match self {
             ZSet::Packed(pack) => {
@@ -257,19 +266,19 @@ impl ZSet {
         }
     }
 
-    /// Takes out the first member. Where [`nth`](ZSet::nth) will do, it and
-    /// [`remove_range`](ZSet::remove_range) avoid the copy.
+    /// Removes the first member and returns a copy. [`nth`](ZSet::nth) and
+    /// [`remove_range`](ZSet::remove_range) together avoid the copy.
     pub fn pop_min(&mut self) -> Option<(Vec<u8>, f64)> {
         self.pop(0)
     }
 
-    /// Takes out the last member.
+    /// Removes the last member and returns a copy.
     pub fn pop_max(&mut self) -> Option<(Vec<u8>, f64)> {
         self.pop(self.len().checked_sub(1)?)
     }
 
-    /// Emits some members and returns the next cursor; start with 0, and 0 says that all was
-    /// visited. What is there from the first call to the last is emitted at least once.
+    /// Passes some members to `emit` and returns the next cursor; see [`Table::scan`]. A listpack
+    /// is passed as a whole.
     pub fn scan(&self, cursor: u64, mut emit: impl FnMut(Element, f64)) -> u64 {
         match self {
             ZSet::Packed(_) => {
@@ -282,7 +291,7 @@ impl ZSet {
         }
     }
 
-    /// What `OBJECT ENCODING` says.
+    /// The name that `OBJECT ENCODING` replies.
     pub fn encoding(&self) -> &'static str {
         match self {
             ZSet::Packed(_) => "listpack",
@@ -290,7 +299,7 @@ impl ZSet {
         }
     }
 
-    /// Bytes of memory held, this struct itself not counted.
+    /// Bytes of memory, without this struct itself.
     pub fn bytes(&self) -> usize {
         match self {
             ZSet::Packed(pack) => allocation(pack.allocated()),
@@ -308,8 +317,8 @@ impl ZSet {
         Some(popped)
     }
 
-    /// The first run of members within a range, or where `reverse` the last; none where already
-    /// the first member is above the range, or the last below.
+    /// The first run of members within a range, or with `reverse` the last run. Empty if the first
+    /// member is above the range or the last one below it, because Redis checks these two first.
     fn run_of_names(&self, min: LexBound, max: LexBound, reverse: bool) -> Range<usize> {
         let mut scratch = ItoaBuf::new();
         let compare = |(member, _): (Element, f64)| {
@@ -317,6 +326,7 @@ impl ZSet {
             (min.is_below(member), max.is_above(member))
         };
         let sides: Vec<(bool, bool)> = self.iter().map(compare).collect();
+
         let (Some((_, true)), Some((true, _))) = (sides.first(), sides.last()) else {
             return 0..0;
         };
@@ -326,12 +336,14 @@ impl ZSet {
             let run = sides[..end].iter().rev().take_while(|(min_is_below, _)| *min_is_below);
             return end - run.count()..end;
         }
+
         let start = sides.iter().take_while(|(min_is_below, _)| !min_is_below).count();
         let run = sides[start..].iter().take_while(|(_, max_is_above)| *max_is_above);
         start..start + run.count()
     }
 
-    /// How many members come first for which `before` holds; it must hold for none behind them.
+    /// The number of members at the start for which `before` returns true. It must return false for
+    /// all others.
     fn rank_where(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
         match self {
             ZSet::Packed(_) => {
@@ -344,7 +356,7 @@ impl ZSet {
         }
     }
 
-    /// Turns a packed set into the form for any number of members, which it then keeps.
+    /// Converts a packed set to the form for any number of members.
     pub fn unpack(&mut self) {
         if let ZSet::Packed(_) = self {
             let members = self.iter().map(|(member, score)| {
@@ -357,7 +369,7 @@ impl ZSet {
     }
 }
 
-/// Puts members in the order of a sorted set: by score, and where scores are equal by name.
+/// Sorts members by score, and those of equal score by name.
 pub fn sort(members: &mut [Scored]) {
     members.sort_unstable_by(|(score, member), (other_score, other)| {
         score.partial_cmp(other_score).unwrap_or(Ordering::Equal).then_with(|| member.cmp(other))
@@ -403,9 +415,11 @@ impl Indexed {
         let key = hash(member);
         let id = self.find(key, member)?;
         let score = self.list.score(id);
+
+        // The table asks the list for members while it removes the id, so the list comes second.
         self.index.remove(key, id, |id| hash(self.list.member(id)));
         self.list.remove(id);
-        self.give_back_room();
+        self.rebuild_if_sparse();
         Some(score)
     }
 
@@ -414,13 +428,13 @@ impl Indexed {
         let removed = self.list.remove_range(ranks.start, ranks.len(), |list, id| {
             index.remove(hash(list.member(id)), id, |id| hash(list.member(id)));
         });
-        self.give_back_room();
+        self.rebuild_if_sparse();
         removed
     }
 
-    /// Rebuilds what removals have left mostly empty. The members that went pay for it: three at
-    /// least for each that moves.
-    fn give_back_room(&mut self) {
+    /// Rebuilds list and table after many removals. The cost is amortized: at least three members
+    /// were removed for each that is moved.
+    fn rebuild_if_sparse(&mut self) {
         if self.list.is_sparse() {
             let list = std::mem::take(&mut self.list);
             *self = Indexed::from_sorted(list.into_sorted());
@@ -428,8 +442,8 @@ impl Indexed {
     }
 }
 
-/// Lanes for a member, from bits of its hash: each two zeros in front make the next lane, so one in
-/// four.
+/// The number of lanes of a member: one more for every two leading zeros of its hash, so each lane
+/// has a quarter of the members of the one below.
 fn height_of(hash: u64) -> usize {
     (1 + hash.leading_zeros() as usize / 2).min(HEIGHT_MAX)
 }
@@ -446,9 +460,9 @@ pub enum Iter<'a> {
         list: &'a SkipList,
         /// The next member.
         at: Option<u32>,
-        /// How many are to come.
+        /// The number of members left.
         left: usize,
-        /// Which way.
+        /// The direction.
         step: fn(&SkipList, u32) -> Option<u32>,
     },
 }
@@ -506,7 +520,7 @@ fn find_packed(pack: &Listpack, member: &[u8]) -> Option<(usize, usize, f64)> {
     None
 }
 
-/// Inserts a member that is not there, in its place.
+/// Inserts a member that the pack does not have, in order.
 fn insert_packed(pack: &mut Listpack, score: f64, member: &[u8]) {
     let mut iter = pack.iter();
     let mut offset = iter.offset();
@@ -522,7 +536,7 @@ fn insert_packed(pack: &mut Listpack, score: f64, member: &[u8]) {
     pack.insert(offset, score_element(score, &mut [0; 8]));
 }
 
-/// Packs members that are in order, if there are few and none is long.
+/// Packs sorted members. Returns `None` if there are too many or one is too long.
 fn pack_sorted(members: &[Scored], limits: &Limits) -> Option<Listpack> {
     let too_many = members.len() > limits.zset_max_listpack_entries;
     let too_long = |(_, member): &Scored| member.len() > limits.zset_max_listpack_value;
@@ -540,7 +554,7 @@ fn pack_sorted(members: &[Scored], limits: &Limits) -> Option<Listpack> {
     Some(pack)
 }
 
-/// A score as it is packed.
+/// The packed form of a score.
 fn score_element(score: f64, raw: &mut [u8; 8]) -> Element<'_> {
     let whole = score as i64;
     if whole as f64 == score {

@@ -98,7 +98,7 @@ fn a_value_changes_form_and_deadline_in_place_or_elsewhere() {
             let life = Lifetime { deadline, now_ms: NOW };
             shard.replace(0, handle, key(&shard, b"k"), NewValue::Text(text), life);
             let handle = find(&shard, 0, "k").expect("it is still there");
-            let found = shard.value(handle).as_str().map(Str::to_vec);
+            let found = shard.value(handle).as_str().map(|text| text.to_vec());
             assert_eq!((found, shard.deadline(handle)), (Some(text.to_vec()), deadline));
         }
     }
