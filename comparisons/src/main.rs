@@ -4,7 +4,7 @@
 //! on the same cores, under that system's own load tool, and the result is printed whatever it is.
 //!
 //! ```text
-//! pair (cache/)                   knows the protocol, the load tool, what to measure, the goals
+//! pair (cache/, log/)             knows the protocol, the load tool, what to measure, the goals
 //!   rounds ── progress            ours, theirs, ours, theirs …
 //!   generator                     open and closed loop, for every protocol
 //!   provider ── process           where servers come from; that none is left behind
@@ -28,6 +28,7 @@ mod charts;
 mod conditions;
 mod cores;
 mod generator;
+mod log;
 mod model;
 mod ours;
 mod process;
@@ -129,8 +130,10 @@ struct Entry {
     run: fn(&Context) -> Result<Pair>,
 }
 
-const PAIRS: &[Entry] =
-    &[Entry { name: "cache", ours: &cache::MINICACHE, theirs: &cache::REDIS, run: cache::run }];
+const PAIRS: &[Entry] = &[
+    Entry { name: "cache", ours: &cache::MINICACHE, theirs: &cache::REDIS, run: cache::run },
+    Entry { name: "log", ours: &log::MINILOG, theirs: &log::KAFKA, run: log::run },
+];
 
 /// The command line: [`Options`], and for each pair the flags `--minicache PROGRAM` and
 /// `--redis ADDR`.

@@ -9,7 +9,8 @@
 //! --redis 10.0.0.7:6379     Given(10.0.0.7:6379)
 //! docker info answers       Docker { compose: "docker compose", image: "redis:8" }
 //! redis-server on the PATH  Program(/usr/bin/redis-server)
-//! nothing                   None, "no Docker engine answers", "redis-server is not on the PATH"
+//! KAFKA_HOME=/opt/kafka     Program(/opt/kafka/bin/kafka-server-start.sh)
+//! nothing                   None, "no Docker engine answers", "redis-server is neither in ..."
 //! ```
 //!
 //! Our own engine is started through the same [`Side`] as the real one (its source is a program
@@ -57,6 +58,9 @@ pub struct System {
     pub program: &'static str,
     /// Its arguments for a given place, without anything that would persist data.
     pub arguments: fn(&Place) -> Vec<String>,
+    /// What has to be done in a given place before the program can start there, for systems that
+    /// need it. It is not part of the time of a start.
+    pub prepare: Option<fn(&Path, &Place) -> Result<()>>,
     /// Returns true if the server at an address answers a real request correctly.
     pub answers: fn(SocketAddr) -> bool,
     /// The container, for systems that come in one.
@@ -176,9 +180,19 @@ fn in_docker(system: &System, _: Option<&str>) -> Result<Source> {
 }
 
 fn installed(system: &System, _: Option<&str>) -> Result<Source> {
-    let program =
-        on_path(system.program).ok_or_else(|| format!("{} is not on the PATH", system.program))?;
-    Ok(Source::Program(program))
+    let missing = || {
+        let System { program, flag, .. } = system;
+        let variable = flag.to_uppercase();
+        format!("{program} is neither in ${variable}_HOME/bin nor on the PATH")
+    };
+    let program = in_home(system.flag, system.program).or_else(|| on_path(system.program));
+    Ok(Source::Program(program.ok_or_else(missing)?))
+}
+
+/// The file called `name` in the `bin` of an unpacked download: `$KAFKA_HOME/bin`.
+pub fn in_home(flag: &str, name: &str) -> Option<PathBuf> {
+    let home = std::env::var_os(format!("{}_HOME", flag.to_uppercase()))?;
+    Some(Path::new(&home).join("bin").join(name)).filter(|path| path.is_file())
 }
 
 /// The first file called `name` in the directories of `PATH`.
@@ -269,6 +283,9 @@ impl Side {
     ) -> Result<Server> {
         let scratch = Scratch::new(self.system.program)?;
         let place = Place { port: free_port(), directory: scratch.path().into(), threads };
+        if let Some(prepare) = self.system.prepare {
+            prepare(program, &place)?;
+        }
         let log = std::fs::File::create(scratch.path().join("log"))?;
         let mut command = Command::new(program);
         command.args((self.system.arguments)(&place)).current_dir(scratch.path());
@@ -393,6 +410,7 @@ mod tests {
         flag: "nowhere",
         program: "no-such-program-anywhere",
         arguments: |_| Vec::new(),
+        prepare: None,
         answers: |_| false,
         container: None,
         install: "wish for it",
@@ -402,7 +420,10 @@ mod tests {
     fn failed_attempts_are_named() {
         let (found, misses) = search(&NOWHERE, Choice::Installed, None);
         assert_eq!(found, None);
-        assert_eq!(misses, ["no-such-program-anywhere is not on the PATH"]);
+        assert_eq!(
+            misses,
+            ["no-such-program-anywhere is neither in $NOWHERE_HOME/bin nor on the PATH"]
+        );
         let (found, misses) = search(&NOWHERE, Choice::Address, Some("127.0.0.1:1"));
         assert_eq!(found, None);
         assert_eq!(misses, ["no Nowhere answers at 127.0.0.1:1"]);

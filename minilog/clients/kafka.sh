@@ -1,7 +1,7 @@
 # Sourced: where Kafka 4.3.0 is, and how to run a class of it.
 #
 # $KAFKA_HOME names an unpacked download. Without it, `kafka_prepare` fetches the published jars from
-# Maven Central into $KAFKA_CACHE, 130 MB.
+# Maven Central into $KAFKA_CACHE, 55 MB.
 
 kafka_libs=${KAFKA_HOME:+$KAFKA_HOME/libs}
 kafka_libs=${kafka_libs:-$KAFKA_CACHE/libs}

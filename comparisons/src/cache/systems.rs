@@ -26,6 +26,7 @@ pub const MINICACHE: System = System {
         words.extend(place.threads.iter().flat_map(|n| ["--threads".into(), n.to_string()]));
         words
     },
+    prepare: None,
     answers: resp::answers_ping,
     container: None,
     install: "cargo build --release -p minicache",
@@ -45,6 +46,7 @@ pub const REDIS: System = System {
         let memory_only = ["--save", "", "--appendonly", "no", "--daemonize", "no"];
         words.iter().chain(&memory_only).map(|word| word.to_string()).collect()
     },
+    prepare: None,
     answers: resp::answers_ping,
     container: Some(Container {
         service: "redis",
