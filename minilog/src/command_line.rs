@@ -33,7 +33,7 @@ struct Serve {
     /// What clients are told to connect to, if it is not the address listened on
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     advertise: Option<(String, u16)>,
-    /// When records are acknowledged: `os` from the page cache, as Kafka does; `always` after a sync
+    /// When records are acknowledged: `os` from the page cache as in Kafka, `always` after a sync
     #[arg(long, value_name = "WHEN", value_parser = ["os", "always"], default_value = "os")]
     sync: String,
     /// Create topics that clients ask for, as auto.create.topics.enable

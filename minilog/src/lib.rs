@@ -7,6 +7,20 @@
 //! | [`wire`] | Kafka's protocol, without I/O |
 //! | [`handlers`] | what clients may ask |
 //! | `server` | sockets, tasks, the thread that writes to the disk |
+//!
+//! # The life of a request
+//!
+//! 1. `server::connection::serve` reads a frame and calls [`handlers::handle`].
+//! 2. [`wire::decode_request`] decodes it; record batches stay the bytes of the frame.
+//! 3. A handler looks up the topic in the [`engine::topics::Catalog`] and calls its
+//!    [`Partition`](engine::log::partition::Partition).
+//! 4. Its [`Step`](handlers::Step) is a response, or a wait: a fetch for records, a produce request
+//!    for the flush, the creation of a topic for the disk.
+//! 5. [`wire::encode_response`] encodes the response; responses of one read share a write.
+//!
+//! # The life of a record
+//!
+//! The head of [`engine::log`] follows one from the append to its deletion.
 
 pub mod engine;
 pub mod format;

@@ -3,8 +3,9 @@
 #![cfg(not(loom))]
 
 use minikit::storage::{Disk, SimulatedDisk, every_cut};
+use minilog::engine::log::flush::Flush;
 use minilog::engine::log::log::{Log, LogConfig};
-use minilog::engine::log::recovery::Start;
+use minilog::engine::log::recovery::{self, Start};
 use minilog::format::batch::BatchHeader;
 use minilog::format::record::{Record, batch_of};
 use std::io;
@@ -55,9 +56,9 @@ fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
         log.append(&batch(model.appended)).map_err(|error| io::Error::other(error.to_string()))?;
         model.appended += 1;
         if model.appended % 2 == 0 {
-            let flush = log.start_flush().expect("a batch was appended");
+            let flush = Flush::start(log).expect("a batch was appended");
             flush.run()?;
-            log.finish_flush(&flush);
+            flush.finish(log);
             model.flushed = model.appended;
             model.recovery_point = log.recovery_point();
         }
@@ -68,7 +69,7 @@ fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
 /// Opens the log as a server does that kept the recovery point, and compares.
 fn recover(disk: &SimulatedDisk, model: &Model) -> Result<Log, String> {
     let start = Start { recovery_point: model.recovery_point, ..Start::default() };
-    let opened = Log::open(Arc::new(disk.clone()), DIRECTORY, config(), start);
+    let opened = recovery::open(Arc::new(disk.clone()), DIRECTORY, config(), start);
     let (log, report) = opened.map_err(|error| error.to_string())?;
 
     let mut bytes = Vec::new();

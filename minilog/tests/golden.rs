@@ -22,8 +22,9 @@
 use minikit::layout::Hexdump;
 use minikit::storage::{Disk, DiskFile, SimulatedDisk, Survivors};
 use minilog::engine::log::flat::FlatLog;
+use minilog::engine::log::flush::Flush;
 use minilog::engine::log::log::{AppendError, Log, LogConfig, ReadError};
-use minilog::engine::log::recovery::Start;
+use minilog::engine::log::recovery::{self, Start};
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::record::{Record, batch_of, records};
 use std::fmt::Write;
@@ -99,6 +100,14 @@ impl Lab {
             ["index", base] => self.index(base.parse()?),
             ["dump", file, from] => self.dump(file, from.parse()?, None),
             ["dump", file, from, to] => self.dump(file, from.parse()?, Some(to.parse()?)),
+            ["flat" | "flip" | "zero" | "cut", ..] => self.run_on_files(&words),
+            _ => Err(format!("unknown command {line}").into()),
+        }
+    }
+
+    /// The commands that go around the log.
+    fn run_on_files(&mut self, words: &[&str]) -> Answer {
+        match *words {
             ["flip", file, byte] => {
                 let (file, byte) = (self.file(file)?, byte.parse()?);
                 let mut bytes = [0];
@@ -130,7 +139,7 @@ impl Lab {
                 let value = value.unwrap_or("none".to_owned());
                 Ok(format!("{value}, after reading {} bytes", found.bytes_read))
             }
-            _ => Err(format!("unknown command {line}").into()),
+            _ => Err(format!("unknown command {words:?}").into()),
         }
     }
 
@@ -199,15 +208,15 @@ impl Lab {
 
     fn flush(&mut self) -> Answer {
         let log = self.log()?;
-        let Some(flush) = log.start_flush() else { return Ok("nothing to flush".to_owned()) };
+        let Some(flush) = Flush::start(log) else { return Ok("nothing to flush".to_owned()) };
         flush.run()?;
-        log.finish_flush(&flush);
+        flush.finish(log);
         self.start.recovery_point = self.log()?.recovery_point();
         Ok(format!("the recovery point is {}", self.start.recovery_point))
     }
 
     fn close(&mut self) -> Answer {
-        let flush = self.log()?.start_last_flush();
+        let flush = Flush::start_last(self.log()?);
         flush.run()?;
         self.start = Start { is_clean: true, recovery_point: flush.up_to(), log_start_offset: 0 };
         self.log = None;
@@ -216,7 +225,7 @@ impl Lab {
 
     fn open(&mut self) -> Answer {
         let disk = Arc::new(self.disk.clone());
-        let (log, report) = Log::open(disk, DIRECTORY, self.config.clone(), self.start)?;
+        let (log, report) = recovery::open(disk, DIRECTORY, self.config.clone(), self.start)?;
         let mut text = format!("offsets {}..{}", log.log_start_offset(), log.next_offset());
         write!(text, ", {} segments checked", report.segments_checked)?;
         if let Some(reason) = report.reason {

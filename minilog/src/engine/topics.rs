@@ -26,7 +26,7 @@
 use super::log::flush::replace;
 use super::log::log::{Log, LogConfig};
 use super::log::partition::Partition;
-use super::log::recovery::{Report, Start};
+use super::log::recovery::{self, Report, Start};
 use crate::format::checkpoint::{self, OffsetEntry};
 use crate::format::names::{is_topic_name, parse_partition_directory, partition_directory};
 use crate::format::properties::{
@@ -362,7 +362,8 @@ fn open_topic(
     for number in 0..count as i32 {
         let directory = partition_directory(name, number);
         let start = starts.of(name, number);
-        let (log, report) = Log::open(Arc::clone(disk), &directory, config.log.clone(), start)?;
+        let (log, report) =
+            recovery::open(Arc::clone(disk), &directory, config.log.clone(), start)?;
         if report.reason.is_some() {
             reports.push((directory.clone(), report));
         }

@@ -52,16 +52,16 @@ minikit::layout! {
     pub struct BatchHeader = 61 bytes, BigEndian {
         0..8    base_offset:            i64, "offset of the first record";
         8..12   batch_length:           i32, "bytes after this field";
-        12..16  partition_leader_epoch: i32, "epoch of the leader that appended the batch";
+        12..16  partition_leader_epoch: i32, "epoch of the leader that appended it";
         16..17  magic:                  i8,  "version of the format, always 2";
-        17..21  crc:                    u32 => layout::hex, "CRC-32C of everything after this field";
+        17..21  crc:                    u32 => layout::hex, "CRC-32C of what follows this field";
         21..23  attributes:             Attributes, "compression and flags";
-        23..27  last_offset_delta:      i32, "offset of the last record minus base_offset";
-        27..35  base_timestamp:         i64, "timestamp of the first record, ms since 1970";
+        23..27  last_offset_delta:      i32, "last offset minus base_offset";
+        27..35  base_timestamp:         i64, "of the first record, ms since 1970";
         35..43  max_timestamp:          i64, "largest timestamp of the batch";
         43..51  producer_id:            i64, "-1 without idempotence";
-        51..53  producer_epoch:         i16, "fences older instances of the producer; -1 without";
-        53..57  base_sequence:          i32, "sequence number of the first record; -1 without";
+        51..53  producer_epoch:         i16, "fences older instances; -1 without";
+        53..57  base_sequence:          i32, "number of the first record; -1 without";
         57..61  records_count:          i32, "number of records";
         tail 61..12 + batch_length records,  "the records, possibly compressed";
     }
@@ -78,8 +78,10 @@ const MAGIC: i8 = 2;
 #[rustfmt::skip]
 pub const EXAMPLE: [u8; 85] = [
     0, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0x49,  0, 0, 0, 0,  2,  0xd7, 0x4f, 0x38, 0x2f,  0, 0,
-    0, 0, 0, 2,  0, 0, 0x01, 0xa2, 0x02, 0x6d, 0xe8, 0xe7,  0, 0, 0x01, 0xa2, 0x02, 0x6d, 0xe8, 0xe7,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  0xff, 0xff,  0xff, 0xff, 0xff, 0xff,  0, 0, 0, 3,
+    0, 0, 0, 2,
+    0, 0, 0x01, 0xa2, 0x02, 0x6d, 0xe8, 0xe7,  0, 0, 0x01, 0xa2, 0x02, 0x6d, 0xe8, 0xe7,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  0xff, 0xff,  0xff, 0xff, 0xff, 0xff,
+    0, 0, 0, 3,
     0x0e, 0, 0, 0x00, 0x01, 0x02, b'3', 0,
     0x0e, 0, 0, 0x02, 0x01, 0x02, b'4', 0,
     0x0e, 0, 0, 0x04, 0x01, 0x02, b'5', 0,

@@ -5,7 +5,7 @@
 //!
 //! | file | what | declared in |
 //! |---|---|---|
-//! | `00000000000000000000.log` | record batches, one after another | [`batch`], [`record`] |
+//! | `00000000000000000000.log` | record batches | [`batch`], [`record`], [`compression`] |
 //! | `00000000000000000000.index` | offset to position, every 4 KiB | [`index`] |
 //! | `00000000000000000000.timeindex` | timestamp to offset, every 4 KiB | [`index`] |
 //! | `00000000000000000005.snapshot` | state of idempotent producers at offset 5 | [`snapshot`] |
@@ -20,6 +20,7 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod compression;
 pub mod index;
 pub mod names;
 pub mod properties;

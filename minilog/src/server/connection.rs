@@ -11,7 +11,7 @@
 //! that waits is the exception: what is due is written first.
 //!
 //! A frame that is longer than [`FRAME_BYTES_MAX`] closes the connection before anything is
-//! allocated for it. The buffer is allocated once a size is known, so an idle connection holds none.
+//! allocated for it.
 //!
 //! Kafka counterpart: `SocketServer.Processor` and `NetworkReceive.java`.
 

@@ -11,9 +11,9 @@
 //!
 //! # Group commit without a timer
 //!
-//! With `--sync always` every produce request asks for a flush and waits. Requests that arrive while
-//! a flush is running are all covered by the next one: the slower the disk, the more share a sync.
-//! Nothing waits for a timer, so a single producer gets the latency of one sync.
+//! With `--sync always` every produce request asks for a flush and waits. Requests that arrive
+//! while a flush is running are all covered by the next one: the slower the disk, the more requests
+//! share a sync. Nothing waits for a timer, so a single producer gets the latency of one sync.
 //!
 //! Kafka counterpart: the tasks `kafka-log-flusher`, `kafka-recovery-point-checkpoint` and
 //! `kafka-log-retention` of `LogManager.java`, on its scheduler.

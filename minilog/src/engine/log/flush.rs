@@ -5,9 +5,9 @@
 //! not happen under the lock of the log, and not on a thread that serves:
 //!
 //! ```text
-//! lock     flush = log.start_flush()     which files, and the end of the log now
+//! lock     flush = Flush::start(log)     which files, and the end of the log now
 //! unlock   flush.run()                   sync; appends go on meanwhile
-//! lock     log.finish_flush(&flush)      recovery point = the end of the log as of then
+//! lock     flush.finish(log)             recovery point = the end of the log as of then
 //! ```
 //!
 //! # In which order
@@ -23,8 +23,8 @@
 //! again and recovers.
 //!
 //! Kafka counterpart: `UnifiedLog.flush`, called by the scheduler after a roll and by the settings
-//! `flush.messages` and `flush.ms`, which are off: Kafka relies on replicas. A single node has none,
-//! hence `--sync always`.
+//! `flush.messages` and `flush.ms`, which are off: Kafka relies on replicas. A single node has
+//! none, hence `--sync always`.
 
 use super::log::Log;
 use super::segment::Indexes;
@@ -45,6 +45,46 @@ pub struct Flush {
 }
 
 impl Flush {
+    /// The files of a log that hold anything after the recovery point. None if there is nothing to
+    /// do.
+    pub fn start(log: &mut Log) -> Option<Flush> {
+        let is_durable = log.recovery_point == log.next_offset && log.sealed.is_empty();
+        (!is_durable).then(|| Flush::collect(log, Vec::new()))
+    }
+
+    /// A flush that also writes the indexes of the active segment and the state of the producers:
+    /// the last one before a clean shutdown.
+    pub fn start_last(log: &mut Log) -> Flush {
+        log.take_snapshot();
+        let mut active = log.segments.last_entry().expect("there is an active segment");
+        active.get_mut().seal();
+        let base_offset = *active.key();
+        Flush::collect(log, vec![base_offset])
+    }
+
+    fn collect(log: &mut Log, mut with_indexes: Vec<i64>) -> Flush {
+        // From the segment that contains the recovery point on.
+        let first = log.segments.range(..=log.recovery_point).next_back();
+        let first = first.map_or(i64::MIN, |(base_offset, _)| *base_offset);
+        let unflushed = log.segments.range(first..);
+        let segments = unflushed.map(|(_, segment)| Arc::clone(segment.file())).collect();
+
+        with_indexes.append(&mut log.sealed);
+        let indexes = with_indexes.into_iter().filter_map(|base_offset| {
+            Some((base_offset, log.segments.get(&base_offset)?.indexes_in_memory()?.clone()))
+        });
+        let indexes = indexes.collect();
+
+        Flush {
+            disk: Arc::clone(&log.disk),
+            directory: log.directory.clone(),
+            segments,
+            indexes,
+            snapshots: std::mem::take(&mut log.snapshots),
+            up_to: log.next_offset,
+        }
+    }
+
     /// Syncs everything. Takes as long as the disk does; call it without a lock.
     pub fn run(&self) -> io::Result<()> {
         self.segments.iter().try_for_each(|file| file.sync())?;
@@ -56,6 +96,11 @@ impl Flush {
             self.write(*offset, Kind::Snapshot, bytes)?;
         }
         self.disk.sync_dir(&self.directory)
+    }
+
+    /// Moves the recovery point of the log up, after [`Flush::run`] succeeded.
+    pub fn finish(&self, log: &mut Log) {
+        log.recovery_point = log.recovery_point.max(self.up_to);
     }
 
     /// Everything below this offset is durable after [`Flush::run`].
@@ -87,61 +132,4 @@ pub fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, 0)?;
     file.sync()?;
     disk.rename(&temporary, name)
-}
-
-impl Log {
-    /// The files that hold anything after the recovery point. None if there is nothing to do.
-    pub fn start_flush(&mut self) -> Option<Flush> {
-        self.start(false)
-    }
-
-    /// A flush that also writes the indexes of the active segment and the state of the producers:
-    /// the last one before a clean shutdown.
-    pub fn start_last_flush(&mut self) -> Flush {
-        self.take_snapshot();
-        if let Some(mut active) = self.segments.last_entry() {
-            active.get_mut().seal();
-        }
-        self.start(true).expect("the active segment is always flushed")
-    }
-
-    fn start(&mut self, is_last: bool) -> Option<Flush> {
-        if self.recovery_point == self.next_offset && self.sealed.is_empty() && !is_last {
-            return None;
-        }
-
-        // From the segment that contains the recovery point on.
-        let first = self.segments.range(..=self.recovery_point).next_back();
-        let first = first.map_or(i64::MIN, |(base_offset, _)| *base_offset);
-        let unflushed = self.segments.range(first..);
-        let unflushed = unflushed.map(|(_, segment)| Arc::clone(segment.file()));
-        let segments = unflushed.collect();
-        let mut with_indexes = std::mem::take(&mut self.sealed);
-        if is_last {
-            with_indexes.extend(self.segments.last_key_value().map(|(base, _)| *base));
-        }
-        let indexes = with_indexes.into_iter().filter_map(|base| {
-            Some((base, self.segments.get(&base)?.indexes_in_memory()?.clone()))
-        });
-        let indexes = indexes.collect();
-
-        Some(Flush {
-            disk: Arc::clone(&self.disk),
-            directory: self.directory.clone(),
-            segments,
-            indexes,
-            snapshots: std::mem::take(&mut self.snapshots),
-            up_to: self.next_offset,
-        })
-    }
-
-    /// Moves the recovery point up after a flush that succeeded.
-    pub fn finish_flush(&mut self, flush: &Flush) {
-        self.recovery_point = self.recovery_point.max(flush.up_to);
-    }
-
-    /// Closes the log for appends after a flush that failed.
-    pub fn fail(&mut self) {
-        self.failed = true;
-    }
 }

@@ -31,10 +31,11 @@
 //! opaque. Timestamps of the broker (`LogAppendTime`) are not supported: they would change the
 //! checksum. The cost: a producer that lies about its record count is found by its consumers.
 
+use super::flush::replace;
 use super::producers::{Producers, Sequence, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
 use crate::format::batch::{self, BatchError, BatchHeader};
-use crate::format::checkpoint::EpochEntry;
+use crate::format::checkpoint::{self, EpochEntry};
 use minikit::storage::Disk;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -171,7 +172,23 @@ impl From<io::Error> for ReadError {
     }
 }
 
+/// The file with the first offset of each leader.
+pub(super) const EPOCH_FILE: &str = "leader-epoch-checkpoint";
+
 impl Log {
+    /// Creates an empty log in a new directory, whose name is durable when this returns.
+    /// [`recovery::open`](super::recovery::open) opens one that exists.
+    pub fn create(disk: Arc<dyn Disk>, directory: &str, config: LogConfig) -> io::Result<Log> {
+        disk.create_dir(directory)?;
+        let mut log = Log::new(disk, directory.to_owned(), config);
+        let epochs = checkpoint::print(&log.epochs);
+        replace(&*log.disk, &format!("{directory}/{EPOCH_FILE}"), epochs.as_bytes())?;
+        log.roll()?;
+        log.disk.sync_dir(directory)?;
+        log.disk.sync_dir("")?;
+        Ok(log)
+    }
+
     pub(super) fn new(disk: Arc<dyn Disk>, directory: String, config: LogConfig) -> Log {
         Log {
             disk,
@@ -291,7 +308,12 @@ impl Log {
         Ok(())
     }
 
+    /// Keeps the state of the producers for the next flush to write. At the first offset there is
+    /// none.
     pub(super) fn take_snapshot(&mut self) {
+        if self.segments.first_key_value().is_some_and(|(base, _)| *base == self.next_offset) {
+            return;
+        }
         let bytes = crate::format::snapshot::encode(&self.producers.to_snapshot());
         self.snapshots.push((self.next_offset, bytes));
     }
@@ -395,6 +417,11 @@ impl Log {
         // The log must not get shorter than what was promised.
         let is_too_long = self.config.retention_bytes.is_some_and(|max| size - first.size() >= max);
         Ok(is_too_old || is_too_long)
+    }
+
+    /// Closes the log for appends, after a flush that failed or because the topic is deleted.
+    pub fn fail(&mut self) {
+        self.failed = true;
     }
 
     /// Forgets the producers that were silent since `timestamp`.

@@ -151,14 +151,14 @@ impl Partition {
     /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
     /// thread that serves nobody. Returns true if there was anything to do.
     pub fn flush(&self) -> io::Result<bool> {
-        let Some(flush) = self.log.lock().start_flush() else { return Ok(false) };
+        let Some(flush) = Flush::start(&mut self.log.lock()) else { return Ok(false) };
         self.finish(&flush, flush.run())?;
         Ok(true)
     }
 
     /// The flush before a clean shutdown.
     pub fn close(&self) -> io::Result<()> {
-        let flush = self.log.lock().start_last_flush();
+        let flush = Flush::start_last(&mut self.log.lock());
         self.finish(&flush, flush.run())
     }
 
@@ -166,7 +166,7 @@ impl Partition {
         {
             let mut log = self.log.lock();
             match result {
-                Ok(()) => log.finish_flush(flush),
+                Ok(()) => flush.finish(&mut log),
                 Err(error) => {
                     log.fail();
                     return Err(error);

@@ -20,8 +20,11 @@
 //! use minilog::engine::log::producers::{Producers, Sent, Sequence};
 //!
 //! let mut producers = Producers::default();
-//! let batch = |sequence, offset| Sent {
-//!     first_sequence: sequence, last_sequence: sequence + 2, last_offset: offset + 2, timestamp: 0,
+//! let batch = |sequence: i32, offset: i64| Sent {
+//!     first_sequence: sequence,
+//!     last_sequence: sequence + 2,
+//!     last_offset: offset + 2,
+//!     timestamp: 0,
 //! };
 //! for (sequence, offset) in [(0, 0), (3, 3)] {
 //!     assert_eq!(producers.check(7, 0, sequence, sequence + 2), Ok(Sequence::Next));

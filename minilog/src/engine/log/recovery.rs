@@ -15,9 +15,9 @@
 //! # What recovery does
 //!
 //! It walks over the batches of every segment that reaches above the recovery point, checks each of
-//! them, and builds the indexes again. At the first bad batch the log ends: the rest of that segment
-//! is cut off, and all later segments are deleted. Segment 12 is intact, but a log with a hole
-//! between 9 and 12 would tell a consumer at 9 that there is nothing, and later that there is.
+//! them, and builds the indexes again. At the first bad batch the log ends: the rest of that
+//! segment is cut off, and all later segments are deleted. Segment 12 is intact, but a log with a
+//! hole between 9 and 12 would tell a consumer at 9 that there is nothing, and later that there is.
 //!
 //! Acknowledged records can be lost by this, if they were not flushed. That is the contract: Kafka
 //! acknowledges from the page cache and relies on replicas.
@@ -38,7 +38,7 @@
 
 use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW};
 use super::flush::{TEMPORARY, replace};
-use super::log::{Log, LogConfig};
+use super::log::{EPOCH_FILE, Log, LogConfig};
 use super::producers::Producers;
 use super::segment::{Indexes, Segment};
 use crate::format::batch::{self, BatchHeader};
@@ -49,9 +49,6 @@ use crate::format::snapshot;
 use minikit::storage::{Disk, DiskFile};
 use std::io;
 use std::sync::Arc;
-
-/// The file with the first offset of each leader.
-const EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
 /// What is known about a log before its directory is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,86 +74,92 @@ pub struct Report {
     pub reason: Option<String>,
 }
 
-impl Log {
-    /// Creates an empty log in a new directory, whose name is durable when this returns.
-    pub fn create(disk: Arc<dyn Disk>, directory: &str, config: LogConfig) -> io::Result<Log> {
-        disk.create_dir(directory)?;
-        let mut log = Log::new(disk, directory.to_owned(), config);
-        let epochs = checkpoint::print(&log.epochs);
-        replace(&*log.disk, &format!("{directory}/{EPOCH_FILE}"), epochs.as_bytes())?;
-        log.roll()?;
-        log.disk.sync_dir(directory)?;
-        log.disk.sync_dir("")?;
-        Ok(log)
+/// Opens the log in `directory`, and repairs it if the last process did not end cleanly.
+///
+/// Costs a directory listing, and reading every segment above the recovery point.
+pub fn open(
+    disk: Arc<dyn Disk>,
+    directory: &str,
+    config: LogConfig,
+    start: Start,
+) -> io::Result<(Log, Report)> {
+    let log = Log::new(disk, directory.to_owned(), config);
+    let mut recovery = Recovery { log, start, report: Report::default() };
+    recovery.run()?;
+    Ok((recovery.log, recovery.report))
+}
+
+/// A log that is being opened.
+struct Recovery {
+    log: Log,
+    start: Start,
+    report: Report,
+}
+
+impl Recovery {
+    fn run(&mut self) -> io::Result<()> {
+        let files = self.list()?;
+        self.log.epochs = self.read_epochs()?;
+        let bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
+        let bases = bases.collect::<Vec<_>>();
+        self.load_segments(&bases)?;
+
+        self.remove_orphans(&files, &bases)?;
+        let deleted = self.start.log_start_offset;
+        if self.log.segments.is_empty() {
+            self.log.next_offset = self.log.next_offset.max(deleted);
+            self.log.roll()?;
+        }
+        let end = self.log.next_offset;
+        self.log.log_start_offset = self.first_base().max(deleted).min(end);
+        self.restore_producers(&files)?;
+        self.truncate_epochs()?;
+
+        // What was cut off must not come back after the next crash, between batches appended since.
+        if self.report.reason.is_some() {
+            let (_, active) = self.log.segments.last_key_value().expect("a segment was loaded");
+            active.file().sync()?;
+        }
+        self.log.disk.sync_dir(&self.log.directory)?;
+        let durable = if self.start.is_clean { end } else { self.start.recovery_point };
+        self.log.recovery_point = durable.clamp(self.log.log_start_offset, end);
+        Ok(())
     }
 
-    /// Opens the log in `directory`, and repairs it if the last process did not end cleanly.
-    ///
-    /// Costs a directory listing, and reading every segment above the recovery point.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        directory: &str,
-        config: LogConfig,
-        start: Start,
-    ) -> io::Result<(Log, Report)> {
-        let mut log = Log::new(disk, directory.to_owned(), config);
-        let mut report = Report::default();
-        let names = log.disk.list(directory)?;
+    /// The files of segments, without what a crash left of an unfinished change.
+    fn list(&self) -> io::Result<Vec<(i64, Kind)>> {
+        let (disk, directory) = (&self.log.disk, &self.log.directory);
+        let names = disk.list(directory)?;
         if let Some(name) = names.iter().find(|name| name.ends_with(".swap")) {
             let text = format!("{directory}/{name}: compaction was interrupted; let Kafka end it");
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
         for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
-            log.disk.remove(&format!("{directory}/{name}"))?;
+            disk.remove(&format!("{directory}/{name}"))?;
         }
-        let files = names.iter().filter_map(|name| names::parse(name)).collect::<Vec<_>>();
-        log.epochs = log.read_epochs()?;
+        Ok(names.iter().filter_map(|name| names::parse(name)).collect())
+    }
 
-        // Load segments in order. From a damaged one on, the rest of the log is deleted.
-        let mut bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
-        let bases = bases.by_ref().collect::<Vec<_>>();
-        log.next_offset = bases.first().copied().unwrap_or(0);
+    /// Loads segments in order. After a damaged one the rest of the log is deleted.
+    fn load_segments(&mut self, bases: &[i64]) -> io::Result<()> {
+        self.log.next_offset = bases.first().copied().unwrap_or(0);
         for (index, &base) in bases.iter().enumerate() {
-            let end = bases.get(index + 1).copied();
-            if report.reason.is_some() {
-                Segment::new(base, log.open_log(base)?, 0, 0, None)
-                    .remove(&*log.disk, directory)?;
-                report.segments_deleted += 1;
+            if self.report.reason.is_none() {
+                self.load_segment(base, bases.get(index + 1).copied())?;
                 continue;
             }
-            log.load_segment(base, end, start, &mut report)?;
+            let segment = Segment::new(base, self.open_log(base)?, 0, 0, None);
+            segment.remove(&*self.log.disk, &self.log.directory)?;
+            self.report.segments_deleted += 1;
         }
-
-        log.remove_orphans(&files, &bases)?;
-        if log.segments.is_empty() {
-            log.next_offset = log.next_offset.max(start.log_start_offset);
-            log.roll()?;
-        }
-        log.log_start_offset = log.first_base().max(start.log_start_offset).min(log.next_offset);
-        log.restore_producers(&files)?;
-        log.truncate_epochs()?;
-
-        // What was cut off must not come back after the next crash, between batches appended since.
-        if report.reason.is_some() {
-            let (_, active) = log.segments.last_key_value().expect("there is an active segment");
-            active.file().sync()?;
-        }
-        log.disk.sync_dir(directory)?;
-        let durable = if start.is_clean { log.next_offset } else { start.recovery_point };
-        log.recovery_point = durable.clamp(log.log_start_offset, log.next_offset);
-        Ok((log, report))
+        Ok(())
     }
 
     /// Loads one segment, which ends before `end` unless it is the last one.
-    fn load_segment(
-        &mut self,
-        base: i64,
-        end: Option<i64>,
-        start: Start,
-        report: &mut Report,
-    ) -> io::Result<()> {
+    fn load_segment(&mut self, base: i64, end: Option<i64>) -> io::Result<()> {
         let file = self.open_log(base)?;
-        let is_durable = start.is_clean || end.is_some_and(|end| end <= start.recovery_point);
+        let is_durable =
+            self.start.is_clean || end.is_some_and(|end| end <= self.start.recovery_point);
         let segment = if is_durable {
             match end {
                 Some(end) => self.load_sealed(base, end, &file)?,
@@ -167,9 +170,9 @@ impl Log {
         };
         let segment = match segment {
             Some(segment) => segment,
-            None => self.check_segment(base, file, report)?,
+            None => self.check_segment(base, file)?,
         };
-        self.segments.insert(base, segment);
+        self.log.segments.insert(base, segment);
         Ok(())
     }
 
@@ -182,21 +185,21 @@ impl Log {
         file: &Arc<dyn DiskFile>,
     ) -> io::Result<Option<Segment>> {
         for kind in [Kind::OffsetIndex, Kind::TimeIndex] {
-            let name = format!("{}/{}", self.directory, segment_file(base, kind));
-            match self.disk.open(&name) {
+            let name = format!("{}/{}", self.log.directory, segment_file(base, kind));
+            match self.log.disk.open(&name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 opened => opened.map(drop)?,
             }
         }
-        self.next_offset = end;
-        let interval = self.config.index_interval_bytes;
+        self.log.next_offset = end;
+        let interval = self.log.config.index_interval_bytes;
         Ok(Some(Segment::new(base, Arc::clone(file), file.len()?, interval, None)))
     }
 
     /// The active segment after a clean shutdown: only what follows the last index entry is walked
     /// over. None if the indexes or that part are not as they should be.
     fn load_active(&mut self, base: i64, file: &Arc<dyn DiskFile>) -> io::Result<Option<Segment>> {
-        let Ok(indexes) = Indexes::load(&*self.disk, &self.directory, base) else {
+        let Ok(indexes) = Indexes::load(&*self.log.disk, &self.log.directory, base) else {
             return Ok(None);
         };
         let size = file.len()?;
@@ -211,25 +214,20 @@ impl Log {
         if position != size {
             return Ok(None);
         }
-        self.next_offset = next_offset;
-        let interval = self.config.index_interval_bytes;
+        self.log.next_offset = next_offset;
+        let interval = self.log.config.index_interval_bytes;
         Ok(Some(Segment::new(base, Arc::clone(file), size, interval, Some(indexes))))
     }
 
     /// Checks every batch of a segment, builds its indexes, and cuts it off at the first bad batch.
-    fn check_segment(
-        &mut self,
-        base: i64,
-        file: Arc<dyn DiskFile>,
-        report: &mut Report,
-    ) -> io::Result<Segment> {
-        report.segments_checked += 1;
+    fn check_segment(&mut self, base: i64, file: Arc<dyn DiskFile>) -> io::Result<Segment> {
+        self.report.segments_checked += 1;
         let length = file.len()?;
-        let interval = self.config.index_interval_bytes;
+        let interval = self.log.config.index_interval_bytes;
         let indexes = Some(Indexes::default());
         let mut segment = Segment::new(base, Arc::clone(&file), 0, interval, indexes);
 
-        let mut next_offset = base.max(self.next_offset);
+        let mut next_offset = base.max(self.log.next_offset);
         let mut epoch = i32::MIN;
         let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
         let reason = loop {
@@ -254,12 +252,12 @@ impl Log {
         };
 
         if let Some(reason) = reason {
-            report.bytes_truncated += length - segment.size();
+            self.report.bytes_truncated += length - segment.size();
             let name = segment_file(base, Kind::Log);
-            report.reason = Some(format!("{name} at byte {}: {reason}", segment.size()));
+            self.report.reason = Some(format!("{name} at byte {}: {reason}", segment.size()));
             file.truncate(segment.size())?;
         }
-        self.next_offset = next_offset;
+        self.log.next_offset = next_offset;
         Ok(segment)
     }
 
@@ -268,23 +266,23 @@ impl Log {
     fn restore_producers(&mut self, files: &[(i64, Kind)]) -> io::Result<()> {
         let mut from = self.first_base();
         for &(offset, _) in files.iter().filter(|(_, kind)| *kind == Kind::Snapshot) {
-            let name = format!("{}/{}", self.directory, segment_file(offset, Kind::Snapshot));
-            if offset > self.next_offset || offset < self.first_base() {
-                self.disk.remove(&name)?;
+            let name = format!("{}/{}", self.log.directory, segment_file(offset, Kind::Snapshot));
+            if offset > self.log.next_offset || offset < self.first_base() {
+                self.log.disk.remove(&name)?;
                 continue;
             }
-            let file = self.disk.open(&name)?;
+            let file = self.log.disk.open(&name)?;
             let mut bytes = vec![0; file.len()? as usize];
             file.read_exact_at(&mut bytes, 0)?;
             if let Some(entries) = snapshot::decode(&bytes) {
-                self.producers = Producers::from_snapshot(&entries);
+                self.log.producers = Producers::from_snapshot(&entries);
                 from = offset;
             }
         }
 
-        let mut producers = std::mem::take(&mut self.producers);
-        for segment in self.segments.values().filter(|it| self.end_of(it) > from) {
-            let found = segment.find(&*self.disk, &self.directory, from)?;
+        let mut producers = std::mem::take(&mut self.log.producers);
+        for segment in self.log.segments.values().filter(|it| self.end_of(it) > from) {
+            let found = segment.find(&*self.log.disk, &self.log.directory, from)?;
             let Some((mut position, _)) = found else { continue };
             let mut batches = Batches::new(&**segment.file(), segment.size(), LOOKUP_WINDOW);
             while let Some(header) = batches.header_at(position)? {
@@ -292,7 +290,7 @@ impl Log {
                 producers.note_batch(&header);
             }
         }
-        self.producers = producers;
+        self.log.producers = producers;
         Ok(())
     }
 
@@ -302,13 +300,13 @@ impl Log {
             !matches!(kind, Kind::Log | Kind::Snapshot) && !bases.contains(base)
         };
         files.iter().filter(is_orphan).try_for_each(|(base, kind)| {
-            self.disk.remove(&format!("{}/{}", self.directory, segment_file(*base, *kind)))
+            self.log.disk.remove(&format!("{}/{}", self.log.directory, segment_file(*base, *kind)))
         })
     }
 
     fn read_epochs(&self) -> io::Result<Vec<EpochEntry>> {
         let first = EpochEntry { epoch: 0, start_offset: 0 };
-        let file = match self.disk.open(&format!("{}/{EPOCH_FILE}", self.directory)) {
+        let file = match self.log.disk.open(&format!("{}/{EPOCH_FILE}", self.log.directory)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![first]),
             file => file?,
         };
@@ -325,34 +323,34 @@ impl Log {
 
     /// Forgets leaders of which no record is left, except the last one.
     fn truncate_epochs(&mut self) -> io::Result<()> {
-        let last = *self.epochs.last().expect("there is at least one epoch");
-        let end = self.next_offset;
-        let before = self.epochs.len();
-        self.epochs.retain(|it| it.start_offset < end);
-        if self.epochs.is_empty() {
-            self.epochs.push(EpochEntry { start_offset: last.start_offset.min(end), ..last });
+        let last = *self.log.epochs.last().expect("there is at least one epoch");
+        let end = self.log.next_offset;
+        let before = self.log.epochs.len();
+        self.log.epochs.retain(|it| it.start_offset < end);
+        if self.log.epochs.is_empty() {
+            self.log.epochs.push(EpochEntry { start_offset: last.start_offset.min(end), ..last });
         }
-        if self.epochs.len() != before {
-            let text = checkpoint::print(&self.epochs);
-            let name = format!("{}/{EPOCH_FILE}", self.directory);
-            replace(&*self.disk, &name, text.as_bytes())?;
+        if self.log.epochs.len() != before {
+            let text = checkpoint::print(&self.log.epochs);
+            let name = format!("{}/{EPOCH_FILE}", self.log.directory);
+            replace(&*self.log.disk, &name, text.as_bytes())?;
         }
         Ok(())
     }
 
     fn open_log(&self, base: i64) -> io::Result<Arc<dyn DiskFile>> {
-        let name = format!("{}/{}", self.directory, segment_file(base, Kind::Log));
-        Ok(self.disk.open(&name)?.into())
+        let name = format!("{}/{}", self.log.directory, segment_file(base, Kind::Log));
+        Ok(self.log.disk.open(&name)?.into())
     }
 
     fn first_base(&self) -> i64 {
-        self.segments.first_key_value().map_or(0, |(base, _)| *base)
+        self.log.segments.first_key_value().map_or(0, |(base, _)| *base)
     }
 
     /// The offset after a segment's last one.
     fn end_of(&self, segment: &Segment) -> i64 {
-        let next = self.segments.range(segment.base_offset() + 1..).next();
-        next.map_or(self.next_offset, |(base, _)| *base)
+        let next = self.log.segments.range(segment.base_offset() + 1..).next();
+        next.map_or(self.log.next_offset, |(base, _)| *base)
     }
 }
 

@@ -26,7 +26,8 @@
 
 use super::batches::{Batches, LOOKUP_WINDOW};
 use super::index::{Entry, SparseIndex};
-use crate::format::batch::{BatchHeader, Compression};
+use crate::format::batch::BatchHeader;
+use crate::format::compression::decompress;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -34,6 +35,9 @@ use minikit::storage::{Disk, DiskFile};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
+
+/// More than this a batch does not have: it would be a thousand times its compressed size.
+const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// One file of the log with its indexes.
 pub struct Segment {
@@ -373,13 +377,9 @@ fn find_in_batch(
         return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
     }
 
-    // Inside a compressed batch the first offset is the answer: everything before it is older.
-    if header.attributes.compression() != Some(Compression::None) {
-        let offset = header.base_offset.max(from);
-        return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
-    }
-
-    for record in records(&bytes[BatchHeader::SIZE..]) {
+    let compression = header.attributes.compression().ok_or_else(damaged)?;
+    let bytes = decompress(compression, &bytes[BatchHeader::SIZE..], DECOMPRESSED_BYTES_MAX)?;
+    for record in records(&bytes) {
         let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let found = TimestampOffset {
             timestamp: header.base_timestamp + record.timestamp_delta,

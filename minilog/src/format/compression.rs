@@ -1,0 +1,144 @@
+//! Decompressing the records of a batch.
+//!
+//! A broker seldom has to: it stores and sends batches as they came. But the timestamps of single
+//! records are inside, so finding the first record after a point in time needs to look.
+//!
+//! # Example
+//!
+//! ```
+//! use minilog::format::batch::Compression;
+//! use minilog::format::compression::decompress;
+//!
+//! // 14 times `a`: snappy stores one, and a copy of 13 bytes from one byte before.
+//! let raw = [14, 0, b'a', 0x32, 1, 0];
+//! assert_eq!(decompress(Compression::Snappy, &raw, 100)?, [b'a'; 14]);
+//!
+//! // A few bytes can claim to be gigabytes: the caller says how much it will take.
+//! assert!(decompress(Compression::Snappy, &raw, 13).is_err());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Two kinds of snappy
+//!
+//! Java's library wraps its output in frames of its own, named after xerial: 16 bytes of magic and
+//! version, then blocks with their length in front. librdkafka sends plain snappy. Both are in use
+//! under the same number, so the magic decides.
+//!
+//! Kafka counterpart: `CompressionType.java` and the classes of `common/compress`.
+
+use super::batch::Compression;
+use std::io::{self, Read};
+
+/// In front of xerial's frames: the name, then two versions of four bytes.
+const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
+const XERIAL_HEADER_BYTES: usize = 16;
+
+/// The decompressed bytes. `InvalidData` if they are damaged or more than `length_max`.
+pub fn decompress(
+    compression: Compression,
+    bytes: &[u8],
+    length_max: usize,
+) -> io::Result<Vec<u8>> {
+    match compression {
+        Compression::None => read_all(bytes, length_max),
+        Compression::Gzip => read_all(flate2::read::MultiGzDecoder::new(bytes), length_max),
+        Compression::Snappy if bytes.starts_with(XERIAL_MAGIC) => xerial(bytes, length_max),
+        Compression::Snappy => snappy(bytes, length_max),
+        Compression::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(bytes), length_max),
+        Compression::Zstd => {
+            let decoder = ruzstd::decoding::StreamingDecoder::new(bytes).map_err(damaged)?;
+            read_all(decoder, length_max)
+        }
+    }
+}
+
+fn read_all(reader: impl Read, length_max: usize) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    reader.take(length_max as u64 + 1).read_to_end(&mut out).map_err(damaged)?;
+    if out.len() > length_max { Err(damaged("more bytes than expected")) } else { Ok(out) }
+}
+
+fn snappy(bytes: &[u8], length_max: usize) -> io::Result<Vec<u8>> {
+    let length = snap::raw::decompress_len(bytes).map_err(damaged)?;
+    if length > length_max {
+        return Err(damaged("more bytes than expected"));
+    }
+    snap::raw::Decoder::new().decompress_vec(bytes).map_err(damaged)
+}
+
+fn xerial(bytes: &[u8], length_max: usize) -> io::Result<Vec<u8>> {
+    let mut rest = bytes.get(XERIAL_HEADER_BYTES..).ok_or_else(cut)?;
+    let mut out = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let (block, after) = after.split_at_checked(length).ok_or_else(cut)?;
+        out.extend(snappy(block, length_max - out.len())?);
+        rest = after;
+    }
+    if rest.is_empty() { Ok(out) } else { Err(cut()) }
+}
+
+fn cut() -> io::Error {
+    damaged("they end too early")
+}
+
+fn damaged(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("compressed records are damaged: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `hello, hello, hello` as each tool's own program writes it.
+    const TEXT: &[u8] = b"hello, hello, hello";
+    const GZIP: &[u8] = &[
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 215, 81, 200, 64, 162, 0, 159,
+        161, 202, 9, 19, 0, 0, 0,
+    ];
+
+    #[test]
+    fn gzip_and_its_limit() {
+        assert_eq!(decompress(Compression::Gzip, GZIP, 19).unwrap(), TEXT);
+        assert!(decompress(Compression::Gzip, GZIP, 18).is_err());
+    }
+
+    #[test]
+    fn snappy_in_frames_and_raw() {
+        let raw = snap::raw::Encoder::new().compress_vec(TEXT).unwrap();
+        assert_eq!(decompress(Compression::Snappy, &raw, 100).unwrap(), TEXT);
+
+        let mut framed = [XERIAL_MAGIC, &[0, 0, 0, 1, 0, 0, 0, 1]].concat();
+        for _ in 0..2 {
+            framed.extend_from_slice(&(raw.len() as u32).to_be_bytes());
+            framed.extend_from_slice(&raw);
+        }
+        assert_eq!(decompress(Compression::Snappy, &framed, 100).unwrap(), [TEXT, TEXT].concat());
+        assert!(decompress(Compression::Snappy, &framed, 30).is_err());
+        for length in 9..framed.len() - 1 {
+            let _ = decompress(Compression::Snappy, &framed[..length], 100);
+        }
+    }
+
+    #[test]
+    fn lz4_and_zstd() {
+        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        io::Write::write_all(&mut encoder, TEXT).unwrap();
+        let lz4 = encoder.finish().unwrap();
+        assert_eq!(decompress(Compression::Lz4, &lz4, 100).unwrap(), TEXT);
+
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let zstd = ruzstd::encoding::compress_to_vec(TEXT, level);
+        assert_eq!(decompress(Compression::Zstd, &zstd, 100).unwrap(), TEXT);
+        assert!(decompress(Compression::Zstd, &zstd, 5).is_err());
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        for compression in
+            [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
+        {
+            assert!(decompress(compression, b"\xffnonsense", 100).is_err(), "{compression:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The broker as a process: what it acknowledged survives `kill -9`, hostile frames close only
+//! their own connection.
+#![cfg(all(not(loom), feature = "server"))]
+
+use bytes::Bytes;
+use minikit::harness::{Scratch, Server};
+use minilog::format::batch::{self, BatchHeader};
+use minilog::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use minilog::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use minilog::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use minilog::wire::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
+use minilog::wire::schema::Message;
+use minilog::wire::{ErrorCode, decode_response, encode_request};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+/// Starts a broker whose data is in `scratch`.
+fn start(scratch: &Scratch, sync: &str) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minilog"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--sync", sync]);
+    command.arg("--data-dir").arg(scratch.path());
+    Server::start("minilog", command)
+}
+
+fn call<M: Message, R: Message>(stream: &mut TcpStream, version: i16, request: &M) -> R {
+    send(stream, version, request);
+    let mut size = [0; 4];
+    stream.read_exact(&mut size).expect("a response");
+    let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+    stream.read_exact(&mut frame).expect("a whole response");
+    decode_response(Bytes::from(frame), version).expect("a response of this version").1
+}
+
+fn send<M: Message>(stream: &mut TcpStream, version: i16, request: &M) {
+    let frame = encode_request(1, "test", version, request).to_vec();
+    stream.write_all(&frame).expect("the broker reads");
+}
+
+fn create_topic(stream: &mut TcpStream, name: &str) {
+    let topic = MetadataRequestTopic { name: Some(name.into()), ..Default::default() };
+    let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+    let response: MetadataResponse = call(stream, 12, &request);
+    assert_eq!(response.topics[0].error_code, ErrorCode::NONE);
+    assert!(!response.topics[0].topic_id.is_zero());
+}
+
+fn produce(records: &'static [u8], acks: i16) -> ProduceRequest {
+    let partition = PartitionProduceData { index: 0, records: Some(Bytes::from_static(records)) };
+    let topic = TopicProduceData {
+        name: "orders".into(),
+        partition_data: vec![partition],
+        ..TopicProduceData::default()
+    };
+    ProduceRequest { acks, timeout_ms: 1000, topic_data: vec![topic], ..Default::default() }
+}
+
+fn fetch(offset: i64, max_wait_ms: i32) -> FetchRequest {
+    let partition = FetchPartition {
+        fetch_offset: offset,
+        partition_max_bytes: 1 << 20,
+        ..FetchPartition::default()
+    };
+    let topic =
+        FetchTopic { topic: "orders".into(), partitions: vec![partition], ..FetchTopic::default() };
+    FetchRequest { max_wait_ms, min_bytes: 1, topics: vec![topic], ..FetchRequest::default() }
+}
+
+#[test]
+fn acknowledged_batches_survive_kill_9() {
+    let scratch = Scratch::new("minilog-kill").expect("a directory");
+    let mut server = start(&scratch, "always");
+    let mut stream = server.connect();
+    create_topic(&mut stream, "orders");
+    for number in 0..5 {
+        let response: ProduceResponse = call(&mut stream, 9, &produce(&batch::EXAMPLE, -1));
+        let result = &response.responses[0].partition_responses[0];
+        assert_eq!((result.error_code, result.base_offset), (ErrorCode::NONE, 3 * number));
+    }
+    server.restart();
+
+    let response: FetchResponse = call(&mut server.connect(), 12, &fetch(4, 0));
+    let data = &response.responses[0].partitions[0];
+    assert_eq!((data.error_code, data.high_watermark), (ErrorCode::NONE, 15));
+    let records = data.records.as_ref().expect("records");
+    // The whole batch that contains offset 4, and the three after it.
+    assert_eq!(records.len(), 4 * batch::EXAMPLE.len());
+    assert_eq!(BatchHeader::read(records).expect("a header").base_offset, 3);
+}
+
+#[test]
+fn a_waiting_fetch_is_answered_by_the_next_append() {
+    let scratch = Scratch::new("minilog-wait").expect("a directory");
+    let server = start(&scratch, "os");
+    let mut consumer = server.connect();
+    create_topic(&mut consumer, "orders");
+    // Longer than any test may take: only the append can end it.
+    send(&mut consumer, 12, &fetch(0, 600_000));
+    send(&mut server.connect(), 9, &produce(&batch::EXAMPLE, 0));
+
+    let mut size = [0; 4];
+    consumer.read_exact(&mut size).expect("a response");
+    let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+    consumer.read_exact(&mut frame).expect("a whole response");
+    let response = decode_response::<FetchResponse>(Bytes::from(frame), 12).expect("a response").1;
+    let records = response.responses[0].partitions[0].records.as_ref().expect("records");
+    assert_eq!(records[..], batch::EXAMPLE);
+}
+
+#[test]
+fn errors_are_those_of_kafka() {
+    let scratch = Scratch::new("minilog-errors").expect("a directory");
+    let server = start(&scratch, "os");
+    let mut stream = server.connect();
+    let error = |response: ProduceResponse| response.responses[0].partition_responses[0].error_code;
+    let unknown = error(call(&mut stream, 9, &produce(&batch::EXAMPLE, -1)));
+    assert_eq!(unknown, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+
+    create_topic(&mut stream, "orders");
+    static DAMAGED: [u8; 85] = {
+        let mut bytes = batch::EXAMPLE;
+        bytes[80] ^= 1;
+        bytes
+    };
+    let damaged = error(call(&mut stream, 9, &produce(&DAMAGED, -1)));
+    assert_eq!(damaged, ErrorCode::CORRUPT_MESSAGE);
+    let acks = error(call(&mut stream, 9, &produce(&batch::EXAMPLE, 2)));
+    assert_eq!(acks, ErrorCode::INVALID_REQUIRED_ACKS);
+    let response: FetchResponse = call(&mut stream, 12, &fetch(7, 0));
+    let data = &response.responses[0].partitions[0];
+    assert_eq!(data.error_code, ErrorCode::OFFSET_OUT_OF_RANGE);
+}
+
+#[test]
+fn hostile_frames_close_their_own_connection() {
+    let scratch = Scratch::new("minilog-hostile").expect("a directory");
+    let server = start(&scratch, "os");
+    let frames: [&[u8]; 5] = [
+        // Sizes below zero and above the limit, a request that does not exist, one that is cut, and
+        // a string of two gigabytes.
+        &[0xff, 0xff, 0xff, 0xff],
+        &[0x7f, 0xff, 0xff, 0xff],
+        &[0, 0, 0, 10, 0x77, 0x77, 0, 0, 0, 0, 0, 1, 0xff, 0xff],
+        &[0, 0, 0, 8, 0, 3, 0, 1, 0, 0, 0, 1],
+        &[0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff],
+    ];
+    for frame in frames {
+        let mut hostile = server.connect();
+        hostile.write_all(frame).expect("the broker reads");
+        assert_eq!(hostile.read(&mut [0; 9]).unwrap_or(0), 0, "{frame:x?} was answered");
+    }
+    let answer: ApiVersionsResponse =
+        call(&mut server.connect(), 0, &ApiVersionsRequest::default());
+    assert_eq!(answer.error_code, ErrorCode::NONE);
+}
