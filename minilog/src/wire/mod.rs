@@ -11,6 +11,7 @@
 //! | [`produce`] [`fetch`] [`list_offsets`] | writing, reading, seeking |
 //! | [`init_producer_id`] | recognizing batches that are sent twice |
 //! | [`coordinator`] [`group`] [`offsets`] | consumer groups and what they have processed |
+//! | [`explain`] | a frame, byte by byte |
 //! | [`topics`] [`configs`] [`cluster`] | administration |
 //!
 //! A connection carries frames in both directions: four bytes of size, a [`header`], a body. The
@@ -24,6 +25,7 @@ pub mod codec;
 pub mod configs;
 pub mod coordinator;
 pub mod error_code;
+pub mod explain;
 pub mod fetch;
 pub mod group;
 pub mod header;
