@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Entries by key and TID, as the index orders them.
 type Model = BTreeMap<(Vec<u8>, Tid), Vec<u8>>;
 
+/// The same in the order of a scan.
+type Entries = Vec<((Vec<u8>, Tid), Vec<u8>)>;
+
 struct Tree {
     database: Database,
     heap: Heap,
@@ -44,7 +47,7 @@ fn scan(
     transaction: &mut Transaction,
     range: &KeyRange,
     direction: Direction,
-) -> Result<Vec<((Vec<u8>, Tid), Vec<u8>)>> {
+) -> Result<Entries> {
     let mut found = Vec::new();
     let mut scan = tree.index.scan(transaction.snapshot(), range.clone(), direction);
     while let Some(entry) = scan.next()? {

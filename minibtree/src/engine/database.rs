@@ -28,7 +28,8 @@ use super::{Error, Heap, Index, Isolation, Result, Transaction};
 use crate::format::wal::{Control, MAGIC};
 use crate::format::{Lsn, RelationId};
 use minikit::storage::Disk;
-use minikit::sync::{Arc, Mutex};
+use minikit::sync::Mutex;
+use std::sync::Arc;
 
 /// The control file, and its next version while it is written.
 const CONTROL: &str = "control";
@@ -127,8 +128,8 @@ impl Database {
     /// relations that the catalog names: a crash leaves the files of uncommitted `CREATE` and
     /// committed `DROP` behind.
     pub fn remove_orphans(&self, is_used: impl Fn(RelationId) -> bool) -> Result<()> {
-        let orphans = self.relations().into_iter().filter(|id| !is_used(*id));
-        orphans.map(|id| self.system.pool().drop_relation(id)).collect()
+        let mut orphans = self.relations().into_iter().filter(|id| !is_used(*id));
+        orphans.try_for_each(|id| self.system.pool().drop_relation(id))
     }
 
     /// The heap of this number.

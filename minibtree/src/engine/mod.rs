@@ -35,8 +35,9 @@ mod pool;
 mod txn;
 mod wal;
 
-pub use btree::{Direction, Index, IndexEntry, IndexScan, KeyRange};
+pub use btree::{Direction, Index, IndexEntry, IndexScan, KeyRange, NaiveSearch, NodeSummary};
 pub use database::{Database, Options, Vacuumed};
 pub use error::{Error, Result};
 pub use heap::{Changed, Heap, HeapScan, Row};
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};
+pub use wal::Wal;

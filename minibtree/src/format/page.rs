@@ -19,13 +19,13 @@
 //! let bytes = [header.encode().as_slice(), &pointer.encode()].concat();
 //! assert_eq!(
 //!     PageHeader::explain(&bytes[..20]).to_string(),
-//!     "0000  20 10 00 00 00 00 00 00  lsn       0/00001020  end of the last log record that changed the page\n\
-//!      0008  00 00 00 00              checksum  0x0         CRC-32 of the rest of the page, set when it is written\n\
+//!     "0000  20 10 00 00 00 00 00 00  lsn       0/00001020  last log record that changed it\n\
+//!      0008  00 00 00 00              checksum  0x0         CRC-32 of the rest, when written\n\
 //!      000c  18 00                    lower     24          end of the item pointers\n\
 //!      000e  d6 1f                    upper     8150        start of the tuples\n\
 //!      0010  00 20                    special   8192        start of the special space\n\
 //!      0012  02                       kind      heap        what the page belongs to\n\
-//!      0013  00                       flags     0           bit 0: all visible, bit 1: has unused slots\n",
+//!      0013  00                       flags     0           bits: all visible, unused slots\n",
 //! );
 //! ```
 //!
@@ -44,13 +44,13 @@ pub type PageBytes = [u8; PAGE_SIZE];
 minikit::layout! {
     /// The start of every page.
     pub struct PageHeader = 20 bytes, LittleEndian {
-        0..8   lsn:      u64 => show_lsn,    "end of the last log record that changed the page";
-        8..12  checksum: u32 => layout::hex, "CRC-32 of the rest of the page, set when it is written";
+        0..8   lsn:      u64 => show_lsn,    "last log record that changed it";
+        8..12  checksum: u32 => layout::hex, "CRC-32 of the rest, when written";
         12..14 lower:    u16,                "end of the item pointers";
         14..16 upper:    u16,                "start of the tuples";
         16..18 special:  u16,                "start of the special space";
         18..19 kind:     u8 => show_kind,    "what the page belongs to";
-        19..20 flags:    u8,                 "bit 0: all visible, bit 1: has unused slots";
+        19..20 flags:    u8,                 "bits: all visible, unused slots";
     }
 }
 

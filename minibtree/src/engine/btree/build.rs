@@ -66,7 +66,12 @@ impl<'a> Builder<'a> {
                 self.index.relation.sync()?;
                 let mut root = write(self.index, ROOT)?;
                 root.replace(&page);
-                self.index.system.pool().log(&mut [root]);
+                self.index.system.pool().log(std::slice::from_mut(&mut root));
+                drop(root);
+
+                // The page that this level had before it was known to be the root.
+                self.index.relation.write(block, &node::unused())?;
+                self.index.relation.reusable.lock().push((block, 0));
                 return Ok(());
             }
             self.index.relation.write(block, &page)?;

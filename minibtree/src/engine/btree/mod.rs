@@ -8,6 +8,8 @@
 //! | `scan.rs` | ranges, both ways |
 //! | `build.rs` | building from sorted entries |
 //! | `vacuum.rs` | removing entries and empty leaves |
+//! | `summary.rs` | what a node looks like from outside |
+//! | `naive.rs` | the search that misses a key |
 //!
 //! # Example
 //!
@@ -23,12 +25,16 @@
 
 mod build;
 mod insert;
+mod naive;
 mod node;
 mod scan;
 mod search;
+mod summary;
 mod vacuum;
 
+pub use naive::NaiveSearch;
 pub use scan::IndexScan;
+pub use summary::NodeSummary;
 
 use super::heap::{Heap, Liveness};
 use super::pool::{PageMut, Relation};
@@ -36,9 +42,9 @@ use super::txn::System;
 use super::{Error, Result, Snapshot, Transaction};
 use crate::format::{PageBytes, RelationId, Tid, Xid};
 use build::Builder;
-use minikit::sync::Arc;
 use node::{Entry, SearchKey};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Which way a scan goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +187,11 @@ impl Index {
     pub fn height(&self) -> Result<u32> {
         let root = search::read(self, search::ROOT)?;
         Ok(u32::from(node::special(&root).level) + 1)
+    }
+
+    /// What the node in a page looks like.
+    pub fn node(&self, block: u32) -> Result<NodeSummary> {
+        summary::summary(self, block)
     }
 
     /// Adds an entry. [`Error::TooLarge`] if key and payload are longer than

@@ -287,6 +287,14 @@ pub fn build<'a>(
     page
 }
 
+/// A node that is not part of the tree and can be used at once.
+pub fn unused() -> PageBytes {
+    let mut page = build(0, None, []);
+    let special = NodeSpecial { flags: DELETED, ..special(&page) };
+    page[SPECIAL..].copy_from_slice(&special.encode());
+    page
+}
+
 /// Returns true if the node has room for the entry.
 pub fn fits(page: &PageBytes, entry: &Entry) -> bool {
     let (lower, upper) = (PageHeader::lower.get(page), PageHeader::upper.get(page));

@@ -19,8 +19,8 @@ use super::search::{read, read_leaf};
 use super::{Direction, Index, IndexEntry, KeyRange};
 use crate::engine::{Result, Snapshot};
 use crate::format::{PageBytes, Tid};
-use minikit::sync::Arc;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A scan of an index.
 pub struct IndexScan {

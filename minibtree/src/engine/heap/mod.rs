@@ -42,8 +42,8 @@ use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction}
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
 use crate::format::page::ALL_VISIBLE;
 use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
-use minikit::sync::Arc;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What became of a row that [`Heap::update`], [`Heap::delete`] or [`Heap::lock`] was called for.

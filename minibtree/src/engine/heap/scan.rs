@@ -9,8 +9,8 @@ use super::{Heap, page};
 use crate::engine::{Result, Snapshot};
 use crate::format::page::{ALL_VISIBLE, items};
 use crate::format::{PageHeader, Tid};
-use minikit::sync::Arc;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A row found by a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

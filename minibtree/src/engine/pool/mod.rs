@@ -40,8 +40,9 @@ use super::{Error, Result};
 use crate::format::wal::PageChange;
 use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId, page as bytes};
 use minikit::storage::{Disk, DiskFile};
-use minikit::sync::{Arc, Mutex, RwLock, thread};
+use minikit::sync::{Mutex, RwLock, thread};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The directory of the relations.
@@ -242,9 +243,8 @@ impl Pool {
     /// Writes every dirty page and makes the files durable.
     pub fn flush(&self) -> Result<()> {
         for frame in &self.frames {
-            if frame.is_dirty.load(Ordering::Acquire) {
-                self.write_back(frame, &frame.latch.read())?;
-            }
+            // The latch first: a page whose change is just being logged is not marked yet.
+            self.write_back(frame, &frame.latch.read())?;
         }
         let relations: Vec<_> = self.relations.read().values().cloned().collect();
         relations.iter().try_for_each(|relation| relation.sync())

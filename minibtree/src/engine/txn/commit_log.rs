@@ -19,7 +19,7 @@ use crate::engine::Result;
 use crate::engine::pool::{PageMut, Pool, Relation};
 use crate::format::page::Counters;
 use crate::format::{Lsn, PAGE_SIZE, PageHeader, PageKind, RelationId, Xid};
-use minikit::sync::Arc;
+use std::sync::Arc;
 
 /// Transactions per page.
 const PER_PAGE: u64 = ((PAGE_SIZE - PageHeader::SIZE) * 8) as u64;

@@ -30,8 +30,9 @@
 use crate::engine::{Error, Result};
 use crate::format::{RelationId, Tid, Xid};
 use minikit::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use minikit::sync::{Arc, Condvar, Mutex, MutexGuard};
+use minikit::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a request waits before it looks for a deadlock. PostgreSQL's `deadlock_timeout`.

@@ -37,10 +37,11 @@ use super::pool::Pool;
 use crate::format::{Lsn, RelationId, Xid};
 use commit_log::CommitLog;
 use locks::{Locks, Owner};
+use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicU64, Ordering};
-use minikit::sync::{Arc, Mutex};
 use snapshot::Moment;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What all transactions of a database share.
 pub struct System {

@@ -19,8 +19,9 @@ use super::System;
 use crate::engine::Result;
 use crate::format::heap::TupleHeader;
 use crate::format::{Lsn, RelationId, Tid, Xid};
-use minikit::sync::{Arc, Mutex};
+use minikit::sync::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What was running at one moment. Shared by all snapshots of that moment.

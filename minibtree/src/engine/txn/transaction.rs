@@ -20,7 +20,7 @@ use super::snapshot::{Inserted, Snapshot};
 use crate::engine::Result;
 use crate::engine::pool::Relation;
 use crate::format::{Lsn, RelationId, Tid, Xid};
-use minikit::sync::Arc;
+use std::sync::Arc;
 
 /// Which changes of others a transaction sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,14 +174,17 @@ impl Transaction {
     ///
     /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
     pub fn commit(mut self) -> Result<()> {
-        let mut lsn = Lsn(0);
-        if !self.xids.is_empty() {
+        let system = Arc::clone(&self.system);
+        let wal = system.pool.wal();
+        let lsn = match self.xids.as_slice() {
+            // Without an id it wrote no rows, but new relations have first pages in the log.
+            [] if self.created.is_empty() => Lsn(0),
+            [] => wal.end(),
             // The record that decides. After an error here, dropping `self` rolls back.
-            lsn = self.system.commit_log.commit(&self.system.pool, &self.xids)?;
-        }
+            xids => self.system.commit_log.commit(&self.system.pool, xids)?,
+        };
         self.end(Some(lsn));
 
-        let wal = self.system.pool.wal();
         if self.system.synchronous_commit || !self.dropped.is_empty() {
             wal.flush(lsn)?;
         }

@@ -34,9 +34,10 @@ use super::{Error, Result};
 use crate::format::Lsn;
 use minikit::storage::Disk;
 use minikit::sync::atomic::{AtomicU64, Ordering};
-use minikit::sync::{Arc, Condvar, Mutex};
+use minikit::sync::{Condvar, Mutex};
 use record::RecordBuilder;
 use segments::Segments;
+use std::sync::Arc;
 
 /// A buffer longer than this is flushed without a commit, so that a large transaction does not
 /// keep its whole log in memory.

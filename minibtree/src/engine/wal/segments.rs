@@ -17,8 +17,8 @@ use crate::engine::Result;
 use crate::format::Lsn;
 use crate::format::wal::RecordHeader;
 use minikit::storage::{Disk, DiskFile};
-use minikit::sync::Arc;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The directory.
 const DIRECTORY: &str = "wal";
@@ -126,7 +126,7 @@ impl Segments {
             let length = bytes.len().min((self.segment_bytes - offset) as usize);
             let (part, rest) = bytes.split_at_mut(length);
             if self.existing.contains(&number) {
-                self.segment(number)?.read_exact_at(part, offset)?;
+                read_or_zeros(self.segment(number)?, part, offset)?;
             }
             bytes = rest;
             position.0 += length as u64;
@@ -168,6 +168,24 @@ impl Segments {
         self.existing.insert(number);
         Ok(())
     }
+}
+
+/// Fills `bytes` from the file. A crash in the middle of `erase_from` leaves a file that is too
+/// short: what is missing counts as zeros, as it was about to be.
+fn read_or_zeros(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
+    while !bytes.is_empty() {
+        match file.read_at(bytes, offset)? {
+            0 => {
+                bytes.fill(0);
+                break;
+            }
+            count => {
+                bytes = &mut bytes[count..];
+                offset += count as u64;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn name(number: u64) -> String {
