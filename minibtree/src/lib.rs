@@ -26,8 +26,31 @@
 //!   belongs to which heap are the caller's, kept in heaps of its own with fixed numbers below
 //!   [`RelationId::FIRST_ALLOCATED`](format::RelationId::FIRST_ALLOCATED). `TRUNCATE` creates new
 //!   relations, drops the old ones and updates the catalog.
+//! * **An index that is built over existing rows** ([`Index::build`](engine::Index::build)) gets the
+//!   TID of [`Heap::root`](engine::Heap::root) for each row of a scan. It must not be used with
+//!   snapshots that are older than itself: it has no entries for versions that only they see.
 //! * **Calls block**: for a page read, a row lock or the log. Many threads share one `Database`.
 //!   The caller brings a thread per connection.
+//!
+//! # The life of a page split
+//!
+//! 1. [`Index::insert`](engine::Index::insert) goes down with one latch at a time and latches the
+//!    leaf (`engine/btree/search.rs`).
+//! 2. The leaf is full. `engine/btree/insert.rs` chooses where to split and latches upwards until a
+//!    node has room.
+//! 3. Both halves and the parent change, and one record describes them (`Pool::log`).
+//! 4. A search that was on its way to the left half finds the key behind its high key and goes
+//!    right.
+//! 5. After a crash, recovery applies the record to all of these pages, or finds it torn and stops
+//!    before it (`Database::open`).
+//!
+//! # The life of a commit
+//!
+//! 1. [`Heap::insert`](engine::Heap::insert) takes a transaction id when it first writes.
+//! 2. [`Transaction::commit`](engine::Transaction::commit) sets the bit of the id in the commit log.
+//! 3. New snapshots see it; locks are released.
+//! 4. `Wal::flush` writes the log, for everyone who has committed meanwhile.
+//! 5. The caller answers its client.
 
 pub mod engine;
 pub mod format;

@@ -4,7 +4,8 @@
 //! insert 1..400      keys 1 to 400 in this order, each with a row; also 400..1
 //! shuffled 1..400    the same keys in a seeded random order
 //! build 1..400       the index of an empty tree from sorted entries
-//! words a bc d       text keys
+//! long 1..400        keys of 100 bytes that begin with these numbers
+//! equal 9 word       as many rows with one key
 //! delete 1..400      deletes rows; their entries stay until `vacuum`
 //! vacuum
 //! tree               nodes, entries and fill of each level, and the mean length of separators
@@ -98,7 +99,14 @@ impl Tree {
                 shuffle(&mut numbers);
                 self.insert(keys(numbers))
             }
-            "words" => self.insert(rest.split(' ').map(|it| format!("{it}\0").into()).collect()),
+            "long" => {
+                let key = |it: &u64| format!("{it:05}{}\0", "-".repeat(94)).into_bytes();
+                self.insert(numbers(rest).iter().map(key).collect())
+            }
+            "equal" => {
+                let (count, word) = rest.split_once(' ').expect("a count and a word");
+                self.equal(number(count), word)
+            }
             "build" => self.build(keys(numbers(rest))),
             "delete" => self.delete(keys(numbers(rest))),
             "vacuum" => {
@@ -142,6 +150,17 @@ impl Tree {
         let bytes = self.database.wal_end().0 - before - in_heap;
         transaction.commit()?;
         Ok(format!("{} bytes of log per entry", bytes / count as u64))
+    }
+
+    fn equal(&mut self, count: u64, word: &str) -> Result<String> {
+        let mut transaction = self.database.begin(Isolation::ReadCommitted);
+        let key = format!("{word}\0").into_bytes();
+        for _ in 0..count {
+            let tid = self.heap.insert(&mut transaction, &key)?;
+            self.index.insert(&mut transaction, &key, tid, b"")?;
+        }
+        transaction.commit()?;
+        Ok(String::new())
     }
 
     fn build(&mut self, keys: Vec<Vec<u8>>) -> Result<String> {

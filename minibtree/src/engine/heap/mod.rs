@@ -226,8 +226,14 @@ impl Heap {
             let (row, by) = match self.obstacle(transaction, &page, tid, mode)? {
                 Ok(_) => {
                     let row = self.row_key(&page, tid);
-                    transaction.acquire(row, mode, LockWait::Error)?;
-                    return Ok(Changed::Done { tid, needs_index_entries: false });
+                    match transaction.acquire(row, mode, LockWait::Error) {
+                        Ok(()) => {
+                            return Ok(Changed::Done { tid, needs_index_entries: false });
+                        }
+                        // One that waited for the row got it a moment ago, without the latch.
+                        Err(Error::LockNotAvailable) => (row, None),
+                        Err(error) => return Err(error),
+                    }
                 }
                 Err(Obstacle::Changed(changed)) => return Ok(changed),
                 Err(Obstacle::Held { row, by }) => (row, by),
