@@ -1,0 +1,156 @@
+//! Golden scripts: upstreams under connections, failures and reloads, one phenomenon a file.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p minilb --test golden` records anew; read `git diff` before you
+//! believe it.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `config [least_conn;] server NAME PARAMETER ...; ...` | the upstream; later ones reload it |
+//! | `at SECONDS` | sets the clock |
+//! | `refuse NAME ...`, `accept NAME ...` | servers refuse connections, or accept again |
+//! | `connect COUNT` | connections that end at once: the servers they reach |
+//! | `open COUNT` | the same, but they stay open |
+//! | `close NAME` | closes one open connection |
+//! | `peers` | the state of each |
+//!
+//! `connect` prints `!a` for a failed attempt at `a`, `-` for a connection that no server is left
+//! for, and joins the attempts of one connection by `>`.
+#![cfg(not(loom))]
+
+use minilb::engine::peer::{PeerId, PeerParams};
+use minilb::engine::upstream::{Attempts, Method, Outcome, ServerConfig, Upstream, UpstreamConfig};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+#[test]
+fn balancing() {
+    let scripts = format!("{}/tests/golden/balance", env!("CARGO_MANIFEST_DIR"));
+    minikit::golden::run_dir(scripts, |_| {
+        let mut lab = Lab::default();
+        move |line: &str| lab.run(line)
+    });
+}
+
+#[derive(Default)]
+struct Lab {
+    upstream: Option<Upstream>,
+    refusing: BTreeSet<String>,
+    open: Vec<(String, PeerId)>,
+    now_s: u64,
+}
+
+impl Lab {
+    fn run(&mut self, line: &str) -> String {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let count = || rest.parse::<usize>().expect("a number of connections");
+        match command {
+            "config" => self.configure(rest),
+            "at" => self.now_s = rest.parse().expect("seconds"),
+            "refuse" => self.refusing.extend(rest.split(' ').map(str::to_owned)),
+            "accept" => self.refusing.retain(|it| !rest.split(' ').any(|name| name == it)),
+            "connect" => return self.connect(count(), false),
+            "open" => return self.connect(count(), true),
+            "close" => self.close(rest),
+            "peers" => return self.peers(),
+            _ => panic!("unknown command: {line}"),
+        }
+        String::new()
+    }
+
+    fn upstream(&mut self) -> &mut Upstream {
+        self.upstream.as_mut().expect("`config` comes first")
+    }
+
+    fn configure(&mut self, text: &str) {
+        let mut config = UpstreamConfig { method: Method::RoundRobin, servers: Vec::new() };
+        for directive in text.split(';').map(str::trim) {
+            match directive.split(' ').collect::<Vec<_>>()[..] {
+                ["least_conn"] => config.method = Method::LeastConn,
+                ["server", name, ref parameters @ ..] => {
+                    config.servers.push(server(name, parameters));
+                }
+                _ => panic!("unknown directive: {directive}"),
+            }
+        }
+        match &mut self.upstream {
+            Some(upstream) => upstream.reconfigure(&config),
+            None => self.upstream = Some(Upstream::new(&config)),
+        }
+    }
+
+    fn connect(&mut self, count: usize, stay_open: bool) -> String {
+        let connections = (0..count).map(|_| self.connect_once(stay_open));
+        connections.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The servers that one connection tried.
+    fn connect_once(&mut self, stays_open: bool) -> String {
+        let now_s = self.now_s;
+        let mut attempts = Attempts::default();
+        let mut tried = Vec::new();
+        while let Some(picked) = self.upstream().pick(&mut attempts, now_s) {
+            let name = picked.address.to_string();
+            if self.refusing.contains(&name) {
+                self.upstream().release(picked.id, Outcome::Failed, now_s);
+                tried.push(format!("!{name}"));
+                if self.upstream().may_retry(&attempts) {
+                    continue;
+                }
+                return tried.join(">");
+            }
+
+            self.upstream().connected(picked.id);
+            tried.push(name.clone());
+            if stays_open {
+                self.open.push((name, picked.id));
+            } else {
+                self.upstream().release(picked.id, Outcome::Finished, now_s);
+            }
+            return tried.join(">");
+        }
+        tried.push("-".to_owned());
+        tried.join(">")
+    }
+
+    fn close(&mut self, name: &str) {
+        let index = self.open.iter().position(|it| it.0 == name).expect("an open connection");
+        let (_, id) = self.open.remove(index);
+        let now_s = self.now_s;
+        self.upstream().release(id, Outcome::Finished, now_s);
+    }
+
+    fn peers(&mut self) -> String {
+        let now_s = self.now_s;
+        let mut table = "peer  weight  effective  current  conns  fails\n".to_owned();
+        for it in self.upstream().peers() {
+            let note = if it.is_disabled(now_s) { "  disabled" } else { "" };
+            let (weight, effective) = (it.params.weight, it.effective_weight);
+            writeln!(
+                table,
+                "{:<4}  {weight:>6}  {effective:>9}  {:>7}  {:>5}  {:>5}{note}",
+                it.address, it.current_weight, it.conns, it.fails
+            )
+            .expect("a string takes everything");
+        }
+        table
+    }
+}
+
+fn server(name: &str, parameters: &[&str]) -> ServerConfig {
+    let mut params = PeerParams::default();
+    let mut backup = false;
+    for parameter in parameters {
+        let (key, value) = parameter.split_once('=').unwrap_or((parameter, "1"));
+        let value = value.parse::<u32>().expect("a number");
+        match key {
+            "weight" => params.weight = value.into(),
+            "max_fails" => params.max_fails = value,
+            "fail_timeout" => params.fail_timeout_s = value.into(),
+            "max_conns" => params.max_conns = value,
+            "down" => params.down = true,
+            "backup" => backup = true,
+            _ => panic!("unknown parameter: {parameter}"),
+        }
+    }
+    ServerConfig { name: name.to_owned(), address: name.into(), params, backup }
+}
