@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! minilog serve --data-dir data      a broker on 127.0.0.1:9092
+//! minilog explain FILE               every byte of a segment, an index or a snapshot
 //! ```
 
 use clap::Parser;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use minilog::engine::log::log::LogConfig;
 use minilog::engine::topics::TopicsConfig;
+use minilog::explain;
 use minilog::server::start::{self, Start};
 use std::error::Error;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +24,17 @@ const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092" };
 enum Command {
     /// Run the broker
     Serve(Serve),
+    /// Show every byte of a segment, an index or a snapshot
+    Explain(Explain),
+}
+
+#[derive(clap::Args)]
+struct Explain {
+    /// A file of a partition's directory, as 00000000000000000000.log
+    file: PathBuf,
+    /// Batches or entries to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    count: usize,
 }
 
 #[derive(clap::Args)]
@@ -60,6 +74,13 @@ struct Serve {
 pub fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |command| match command {
         Command::Serve(serve) => serve.run(),
+        Command::Explain(args) => {
+            let bytes = std::fs::read(&args.file)?;
+            let text = explain::explain(&args.file.to_string_lossy(), &bytes, args.count)?;
+            // A text that nobody reads to the end (`explain ... | head`) is no failure.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(())
+        }
     })
 }
 
@@ -73,6 +94,7 @@ impl Serve {
         };
         let start = Start {
             options: self.common.options(),
+            admin: self.common.admin,
             data_dir: self.data_dir,
             advertise: self.advertise,
             topics: TopicsConfig { log, waits_for_flush: self.sync == "always" },

@@ -7,6 +7,7 @@
 //! | [`wire`] | Kafka's protocol, without I/O |
 //! | [`handlers`] | what clients may ask |
 //! | `server` | sockets, tasks, the thread that writes to the disk |
+//! | `explain` | every byte of a file |
 //!
 //! # The life of a request
 //!
@@ -23,6 +24,8 @@
 //! The head of [`engine::log`] follows one from the append to its deletion.
 
 pub mod engine;
+#[cfg(feature = "server")]
+pub mod explain;
 pub mod format;
 pub mod handlers;
 #[cfg(feature = "server")]

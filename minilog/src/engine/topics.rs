@@ -393,7 +393,7 @@ fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
 }
 
 fn read_checkpoint(disk: &dyn Disk, name: &str) -> io::Result<Vec<OffsetEntry>> {
-    let text = read_text(disk, name)?.unwrap_or("0\n0\n".to_owned());
+    let text = read_text(disk, name)?.unwrap_or_default();
     checkpoint::parse(&text)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {error}")))
 }

@@ -20,12 +20,23 @@ use crate::wire::produce::{
 };
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A response that waits until what it acknowledges is durable.
 pub struct WaitingProduce {
-    frame: Option<Frame>,
-    /// Partitions, each with the high watermark that covers the batch.
-    needed: Vec<(Arc<Partition>, i64)>,
+    call: Call,
+    response: ProduceResponse,
+    timeout: Duration,
+    needed: Vec<Needed>,
+}
+
+/// A batch that is appended and not yet durable.
+struct Needed {
+    partition: Arc<Partition>,
+    /// The high watermark that covers the batch.
+    high_watermark: i64,
+    /// Where its result is in the response: topic and partition.
+    result: (usize, usize),
 }
 
 /// Appends the batches of a request.
@@ -40,11 +51,11 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
     };
 
     let (mut response, mut needed) = (ProduceResponse::default(), Vec::new());
-    for topic in request.topic_data {
+    for (topic_index, topic) in request.topic_data.into_iter().enumerate() {
         let found = find_topic(&catalog, &topic.name, topic.topic_id);
-        let partitions = topic.partition_data.into_iter().map(|data| {
+        let partitions = topic.partition_data.into_iter().enumerate().map(|(index, data)| {
             let partition = refused.map_or(find_partition(found, data.index), Err);
-            append(partition, &data, &mut needed)
+            append(partition, &data, (topic_index, index), &mut needed)
         });
         response.responses.push(TopicProduceResponse {
             partition_responses: partitions.collect(),
@@ -58,18 +69,18 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
         let error = results.map(|it| it.error_code).find(|it| it.is_error());
         return error.map_or(Step::Silent, |it| Step::Close(format!("{it} with acks=0")));
     }
-    let frame = call.encode(&response);
-    needed.retain(|(partition, offset)| partition.high_watermark() < *offset);
-    match needed.is_empty() {
-        true => Step::Respond(frame),
-        false => Step::Produce(WaitingProduce { frame: Some(frame), needed }),
+    if needed.iter().all(Needed::is_durable) {
+        return call.respond(&response);
     }
+    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    Step::Produce(WaitingProduce { call, response, timeout, needed })
 }
 
 fn append(
     partition: Result<&Arc<Partition>, ErrorCode>,
     data: &PartitionProduceData,
-    needed: &mut Vec<(Arc<Partition>, i64)>,
+    result: (usize, usize),
+    needed: &mut Vec<Needed>,
 ) -> PartitionProduceResponse {
     let mut response = PartitionProduceResponse {
         index: data.index,
@@ -85,7 +96,8 @@ fn append(
         Ok(appended) => {
             response.base_offset = appended.base_offset;
             response.log_start_offset = partition.log_start_offset();
-            needed.push((Arc::clone(partition), appended.last_offset + 1));
+            let high_watermark = appended.last_offset + 1;
+            needed.push(Needed { partition: Arc::clone(partition), high_watermark, result });
         }
         Err(error) => {
             response.error_code = error_code(&error);
@@ -108,21 +120,130 @@ fn error_code(error: &AppendError) -> ErrorCode {
     }
 }
 
+impl Needed {
+    fn is_durable(&self) -> bool {
+        self.partition.high_watermark() >= self.high_watermark
+    }
+}
+
 impl WaitingProduce {
-    /// The partitions that must be flushed.
-    pub fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
-        self.needed.iter().map(|(partition, _)| partition)
+    /// How long the client wants to wait.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
-    /// Ready with the response once everything is durable.
+    /// Ready with the response once everything is durable, or never will be.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
-        self.needed.retain(|(partition, offset)| {
-            partition.wake_on_append(context.waker());
-            partition.high_watermark() < *offset
-        });
+        // First the waker, then the look: a flush between the two wakes us.
+        self.needed.iter().for_each(|it| it.partition.wake_on_append(context.waker()));
+        self.needed.retain(|it| !it.is_durable());
+        if !self.needed.is_empty() && self.needed.iter().all(|it| it.partition.has_failed()) {
+            return Poll::Ready(self.fail(ErrorCode::KAFKA_STORAGE_ERROR));
+        }
         match self.needed.is_empty() {
-            true => Poll::Ready(self.frame.take().expect("polled again after it was ready")),
+            true => Poll::Ready(self.call.encode(&self.response)),
             false => Poll::Pending,
         }
+    }
+
+    /// The response when the time is over: the batches are appended, and may become durable later.
+    pub fn finish(&mut self) -> Frame {
+        self.fail(ErrorCode::REQUEST_TIMED_OUT)
+    }
+
+    fn fail(&mut self, error_code: ErrorCode) -> Frame {
+        for needed in &self.needed {
+            let (topic, partition) = needed.result;
+            let result = &mut self.response.responses[topic].partition_responses[partition];
+            result.error_code = error_code;
+        }
+        self.call.encode(&self.response)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::engine::log::log::LogConfig;
+    use crate::engine::topics::{Topics, TopicsConfig};
+    use crate::format::batch;
+    use crate::handlers::Settings;
+    use crate::handlers::producer_ids::ProducerIds;
+    use crate::wire::decode_response;
+    use crate::wire::produce::TopicProduceData;
+    use bytes::Bytes;
+    use minikit::storage::{Disk, Faults, SimulatedDisk};
+    use std::sync::OnceLock;
+    use std::task::Waker;
+
+    /// A broker with `--sync always` and the topic `orders`.
+    fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
+        let config = TopicsConfig { log: LogConfig::default(), waits_for_flush: true };
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16]).unwrap();
+        topics.create("orders", 1, LogConfig::default(), [2; 16]).unwrap();
+        let random = || [3; 16];
+        Arc::new(Broker {
+            topics,
+            settings: Settings { auto_create_topics: false, num_partitions: 1, random },
+            producer_ids: ProducerIds::new(shared),
+            advertised: OnceLock::new(),
+        })
+    }
+
+    /// Sends one batch, which must wait for the flush.
+    fn send(broker: &Arc<Broker>) -> WaitingProduce {
+        let records = Some(Bytes::from_static(&batch::EXAMPLE));
+        let topic = TopicProduceData {
+            name: "orders".into(),
+            partition_data: vec![PartitionProduceData { index: 0, records }],
+            ..TopicProduceData::default()
+        };
+        let request = ProduceRequest { acks: -1, topic_data: vec![topic], ..Default::default() };
+        match produce(broker, Call { version: 9, correlation_id: 1 }, request) {
+            Step::Produce(waiting) => waiting,
+            _ => panic!("acknowledged before the flush"),
+        }
+    }
+
+    fn error_of(frame: Frame) -> ErrorCode {
+        let frame = Bytes::from(frame.to_vec()).slice(Frame::SIZE_BYTES..);
+        let (_, response) = decode_response::<ProduceResponse>(frame, 9).unwrap();
+        response.responses[0].partition_responses[0].error_code
+    }
+
+    #[test]
+    fn nothing_is_acknowledged_before_the_flush() {
+        let broker = broker(&SimulatedDisk::new(1));
+        let mut waiting = send(&broker);
+        let context = &mut Context::from_waker(Waker::noop());
+        assert!(waiting.poll(context).is_pending());
+        broker.topics.flush().unwrap();
+        let Poll::Ready(frame) = waiting.poll(context) else { panic!("still waits") };
+        assert_eq!(error_of(frame), ErrorCode::NONE);
+    }
+
+    #[test]
+    fn a_failed_flush_is_an_error_and_closes_the_log() {
+        let disk = SimulatedDisk::new(1);
+        let broker = broker(&disk);
+        let mut waiting = send(&broker);
+        disk.set_faults(Faults { fail_sync: 1, ..Faults::default() });
+        assert!(broker.topics.flush().is_err());
+
+        // A second flush that succeeds would prove nothing: the log stays closed.
+        disk.set_faults(Faults::default());
+        let context = &mut Context::from_waker(Waker::noop());
+        let Poll::Ready(frame) = waiting.poll(context) else { panic!("waits for ever") };
+        assert_eq!(error_of(frame), ErrorCode::KAFKA_STORAGE_ERROR);
+        let catalog = broker.topics.catalog();
+        let partition = &catalog.by_name("orders").unwrap().partitions[0];
+        assert!(partition.append(&batch::EXAMPLE).is_err());
+    }
+
+    #[test]
+    fn a_flush_that_takes_too_long_is_a_timeout() {
+        let broker = broker(&SimulatedDisk::new(1));
+        assert_eq!(error_of(send(&broker).finish()), ErrorCode::REQUEST_TIMED_OUT);
     }
 }

@@ -42,6 +42,10 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
             let frame = buffer.split_to(size).freeze();
             match handle(&server.broker, frame) {
                 Step::Respond(frame) => send(&mut stream, &mut out, &frame).await?,
+                // Nobody waits for it, but consumers see it only after the flush.
+                Step::Silent if server.broker.topics.config().waits_for_flush => {
+                    server.upkeep.flush_soon();
+                }
                 Step::Silent => {}
                 Step::Close(reason) => {
                     stream.write_all(&out).await?;
@@ -91,7 +95,9 @@ async fn wait(server: &Server, step: Step) -> Frame {
         }
         Step::Produce(mut waiting) => {
             server.upkeep.flush_soon();
-            poll_fn(|context| waiting.poll(context)).await
+            let time = waiting.timeout();
+            let frame = timeout(time, poll_fn(|context| waiting.poll(context))).await;
+            frame.unwrap_or_else(|_| waiting.finish())
         }
         Step::Blocking(job) => tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
             std::panic::resume_unwind(panic.into_panic());

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`connection`] | one client from its first byte to its last |
 //! | [`upkeep`] | flushing, checkpoints and retention, on a thread of their own |
+//! | `inspect` | metrics, health and the state page |
 //! | [`start`] | from options to a running server |
 
 pub mod connection;
+mod inspect;
 pub mod start;
 pub mod upkeep;
 

@@ -8,6 +8,7 @@
 //! The marker `.kafka_cleanshutdown` is written last, and only if everything before it worked. A
 //! `kill -9` leaves none, and the next start recovers.
 
+use super::inspect::Inspector;
 use super::upkeep::UpkeepThread;
 use super::{Server, now_ms};
 use crate::engine::topics::{Topics, TopicsConfig};
@@ -18,6 +19,7 @@ use minikit::server::{Bound, Options, Shutdown, Spread};
 use minikit::storage::{DataDir, Disk};
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +27,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Start {
     /// Where to listen, and with how many cores.
     pub options: Options,
+    /// The address of the admin endpoint, if there is to be one.
+    pub admin: Option<SocketAddr>,
     /// Where the data is.
     pub data_dir: PathBuf,
     /// Host and port that clients are told; what is listened on if none.
@@ -70,6 +74,11 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         connections: Connections::new(),
         connections_max: start.connections_max,
     });
+    let inspector = Arc::new(Inspector(Arc::clone(&server)));
+    let admin = start.admin.map(|address| minikit::admin::start(address, inspector)).transpose()?;
+    if let Some(admin) = &admin {
+        tracing::info!("state page on http://{}/", admin.address());
+    }
     minikit::server::run(start.options, Spread(server), Shutdown::new(), |bound, _listeners| {
         if let Some(address) = bound.tcp {
             broker.advertised.get_or_init(|| (address.ip().to_string(), address.port()));

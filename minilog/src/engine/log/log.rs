@@ -424,6 +424,11 @@ impl Log {
         self.failed = true;
     }
 
+    /// Returns true if the log takes no more appends.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Forgets the producers that were silent since `timestamp`.
     pub fn expire_producers(&mut self, timestamp: i64) {
         self.producers.expire(timestamp);

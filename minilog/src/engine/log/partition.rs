@@ -15,7 +15,7 @@
 //! read: nothing at 41
 //! register its waker
 //!                                  append: the high watermark is 42
-//! look again: 42                   wake whoever is registered
+//! look again: 42                   wake all registered wakers
 //! ```
 //!
 //! In every order one of the two sees the other: `tests/loom_partition.rs` tries them all. Without
@@ -134,7 +134,12 @@ impl Partition {
         self.log.lock().find_max_timestamp()
     }
 
-    /// Wakes `waker` when the high watermark moves. The caller must look at
+    /// Returns true if the log takes no more appends because its disk failed.
+    pub fn has_failed(&self) -> bool {
+        self.log.lock().has_failed()
+    }
+
+    /// Wakes `waker` when the high watermark moves or the log fails. The caller must look at
     /// [`Partition::high_watermark`] once more after this. May wake it without a reason.
     pub fn wake_on_append(&self, waker: &Waker) {
         let mut waiting = self.waiting.lock();
@@ -165,19 +170,17 @@ impl Partition {
     fn finish(&self, flush: &Flush, result: io::Result<()>) -> io::Result<()> {
         {
             let mut log = self.log.lock();
-            match result {
+            match &result {
                 Ok(()) => flush.finish(&mut log),
-                Err(error) => {
-                    log.fail();
-                    return Err(error);
-                }
+                Err(_) => log.fail(),
             }
             if self.waits_for_flush {
                 self.high_watermark.store(log.recovery_point(), Ordering::Release);
             }
         }
+        // After a failure too: a producer that waits must learn of it.
         self.wake();
-        Ok(())
+        result
     }
 
     /// Deletes what retention no longer keeps. Blocks like [`Partition::flush`]. Returns how many

@@ -1,0 +1,151 @@
+//! `minilog explain FILE`: every byte of a segment, an index or a snapshot, with its field and
+//! meaning.
+//!
+//! ```text
+//! $ minilog explain orders-0/00000000000000000000.log
+//! batch at byte 0, offsets 0 to 2
+//! 0000  00 00 00 00 00 00 00 00  base_offset             0              offset of the first record
+//! ...
+//! record 0  timestamp 1795337087207  key none  value "3"
+//! ```
+//!
+//! Damaged files are explained as far as they go: those are the ones people look at. Kafka
+//! counterpart: `kafka-dump-log.sh`, which prints values without the bytes they come from.
+
+use crate::format::batch::{self, BatchHeader, Compression};
+use crate::format::compression::decompress;
+use crate::format::index::{OffsetEntry, TimeEntry};
+use crate::format::names::{self, Kind};
+use crate::format::record::{Record, RecordError, records};
+use crate::format::snapshot::{SnapshotEntry, SnapshotHeader};
+use minikit::layout::{Hexdump, Table};
+
+/// More than this of one batch is not shown.
+const RECORDS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Explains the bytes of a file, at most `parts_max` batches or entries of it. The kind of file is
+/// in its name.
+///
+/// # Errors
+/// If the name is not that of a segment's file.
+pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, String> {
+    let base_name = name.rsplit('/').next().unwrap_or(name);
+    let (_, kind) = names::parse(base_name).ok_or_else(|| {
+        format!("{base_name}: not a segment's file; name one like 00000000000000000000.log")
+    })?;
+    Ok(match kind {
+        Kind::Log => explain_log(bytes, parts_max),
+        Kind::OffsetIndex => explain_entries(bytes, None, &OffsetEntry::TABLE, parts_max),
+        Kind::TimeIndex => explain_entries(bytes, None, &TimeEntry::TABLE, parts_max),
+        Kind::Snapshot => {
+            let header = Some(&SnapshotHeader::TABLE);
+            explain_entries(bytes, header, &SnapshotEntry::TABLE, parts_max)
+        }
+        Kind::TransactionIndex => return Err("transactions are not supported".to_owned()),
+    })
+}
+
+fn explain_log(bytes: &[u8], parts_max: usize) -> String {
+    let (mut text, mut position, mut count) = (String::new(), 0, 0);
+    while position < bytes.len() {
+        if count == parts_max {
+            text += &format!("{} bytes more\n", bytes.len() - position);
+            break;
+        }
+        count += 1;
+
+        // The length of a bad batch is not believed: nothing after it is explained.
+        let rest = &bytes[position..];
+        let (batch, title, is_whole) = match batch::check(rest) {
+            Ok(header) => {
+                let title = format!("offsets {} to {}", header.base_offset, header.last_offset());
+                (&rest[..header.size().unwrap_or(rest.len())], title, true)
+            }
+            Err(error) => (rest, format!("damaged: {error}"), false),
+        };
+        text += &format!("batch at byte {position}, {title}\n");
+        text += &BatchHeader::explain(batch).to_string();
+        if let (Ok(header), true) = (BatchHeader::read(batch), is_whole) {
+            text += &explain_records(&header, batch);
+        }
+        position += batch.len();
+    }
+    text
+}
+
+/// The records of a batch, one a line, decompressed.
+fn explain_records(header: &BatchHeader, batch: &[u8]) -> String {
+    let compression = header.attributes.compression().unwrap_or(Compression::None);
+    let bytes = match decompress(compression, &batch[BatchHeader::SIZE..], RECORDS_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) => return format!("{error}\n"),
+    };
+    let shown = |bytes: Option<&[u8]>| match bytes {
+        Some(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
+        None => "none".to_owned(),
+    };
+    let line = |record: Result<Record<'_>, RecordError>| match record {
+        Ok(record) => format!(
+            "record {}  timestamp {}  key {}  value {}\n",
+            header.base_offset + i64::from(record.offset_delta),
+            header.base_timestamp + record.timestamp_delta,
+            shown(record.key),
+            shown(record.value),
+        ),
+        Err(error) => format!("{error}\n"),
+    };
+    records(&bytes).map(line).collect()
+}
+
+fn explain_entries(
+    bytes: &[u8],
+    header: Option<&'static Table>,
+    entry: &'static Table,
+    parts_max: usize,
+) -> String {
+    let mut dump = Hexdump::new(bytes);
+    header.into_iter().for_each(|table| dump.table(table));
+    for _ in 0..parts_max {
+        if dump.end() + entry.size <= bytes.len() {
+            dump.table(entry);
+        }
+    }
+    dump.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "orders-0/00000000000000000000.log";
+
+    #[test]
+    fn every_byte_of_a_batch_and_its_records() {
+        let text = explain(LOG, &batch::EXAMPLE, 10).unwrap();
+        let expected = [
+            "batch at byte 0, offsets 0 to 2",
+            "0011  d7 4f 38 2f              crc                     0xd74f382f ",
+            "record 2  timestamp 1795337087207  key none  value \"5\"",
+        ];
+        assert!(expected.iter().all(|line| text.contains(line)), "{text}");
+    }
+
+    #[test]
+    fn damaged_files_are_explained_as_far_as_they_go() {
+        let two = [batch::EXAMPLE, batch::EXAMPLE].concat();
+        for length in 0..two.len() {
+            explain(LOG, &two[..length], 10).unwrap();
+        }
+        let text = explain(LOG, &two[..100], 10).unwrap();
+        assert!(text.contains("batch at byte 85, damaged: BatchHeader needs 61 bytes"), "{text}");
+        assert!(explain(LOG, &two, 1).unwrap().ends_with("85 bytes more\n"));
+    }
+
+    #[test]
+    fn indexes_and_other_files() {
+        let bytes = [0, 0, 0, 49, 0, 0, 0x10, 0x68];
+        let text = explain("00000000000000000100.index", &bytes, 10).unwrap();
+        assert!(text.contains("position         4200"), "{text}");
+        assert!(explain("meta.properties", &[], 10).is_err());
+    }
+}
