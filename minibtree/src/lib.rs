@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`format`](mod@format) | bytes on disk: pages, tuples, index pages, log records |
 //! | [`engine`] | buffer pool, B+tree, write-ahead log, heap, transactions |
+//! | [`wire`] | PostgreSQL's protocol: bytes to messages, replies to bytes |
+//! | [`sql`] | what clients may ask: types, catalog, statements, sessions |
 //!
 //! # The contract between the engine and what is above it
 //!
@@ -54,3 +56,5 @@
 
 pub mod engine;
 pub mod format;
+pub mod sql;
+pub mod wire;

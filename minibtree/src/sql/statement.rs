@@ -1,0 +1,306 @@
+//! From text to statements.
+//!
+//! `sqlparser` does most of it. Two statements are read here, because it does not know
+//! PostgreSQL's form of them:
+//!
+//! ```
+//! use minibtree::sql::statement::{Statement, parse};
+//!
+//! let statements = parse("begin; copy t from stdin with (freeze on);; vacuum analyze t")?;
+//! let [Statement::Sql(_), Statement::CopyFrom(copy), Statement::Vacuum(vacuum)] = &statements[..]
+//! else {
+//!     panic!("three statements")
+//! };
+//! assert_eq!(copy.table, "t");
+//! assert_eq!(vacuum.tables, ["t"]);
+//! # Ok::<(), minibtree::wire::SqlError>(())
+//! ```
+//!
+//! # Why is the number of tokens bounded?
+//!
+//! `1+1+1+...` becomes a tree as deep as it is long, and a tree is planned, executed and dropped
+//! by recursion. PostgreSQL measures its stack (`check_stack_depth`). We refuse a statement with
+//! more than [`RUN_MAX`] tokens between two commas, which bounds the depth of any tree and leaves
+//! long lists of rows alone.
+
+use crate::wire::{SqlError, code};
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, Tokenizer, Word};
+
+/// The most tokens between two commas of a statement.
+const RUN_MAX: usize = 2_000;
+
+/// A statement.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    /// What `sqlparser` reads.
+    Sql(Box<ast::Statement>),
+    /// `COPY t FROM STDIN`.
+    CopyFrom(CopyFrom),
+    /// `VACUUM`.
+    Vacuum(Vacuum),
+}
+
+/// `COPY t (columns) FROM STDIN`, in text format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyFrom {
+    /// The table.
+    pub table: String,
+    /// The columns in the order of the data; none means all.
+    pub columns: Vec<String>,
+}
+
+/// `VACUUM (VERBOSE) t`. `ANALYZE` is accepted and has nothing to do: there are no statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vacuum {
+    /// The tables; none means all.
+    pub tables: Vec<String>,
+    /// Tell the client what was done.
+    pub verbose: bool,
+}
+
+/// Reads statements separated by semicolons. Empty ones are left out.
+///
+/// # Errors
+/// `42601` if it is not SQL, `54001` if it is too deep.
+pub fn parse(sql: &str) -> Result<Vec<Statement>, SqlError> {
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, sql).tokenize().map_err(|it| syntax(&it.message))?;
+    let is_space = |token: &Token| matches!(token, Token::Whitespace(_));
+    let tokens: Vec<Token> = tokens.into_iter().filter(|it| !is_space(it)).collect();
+
+    let statements = tokens.split(|token| *token == Token::SemiColon);
+    statements.filter(|tokens| !tokens.is_empty()).map(parse_one).collect()
+}
+
+fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
+    if tokens.split(|token| *token == Token::Comma).any(|run| run.len() > RUN_MAX) {
+        let text = format!("statement too complex: more than {RUN_MAX} tokens without a comma");
+        return Err(SqlError::new(code::STATEMENT_TOO_COMPLEX, text));
+    }
+    let mut words = Words { tokens };
+    if words.accept("copy") {
+        return copy_from(words).map(Statement::CopyFrom);
+    }
+    if words.accept("vacuum") {
+        return vacuum(words).map(Statement::Vacuum);
+    }
+
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_tokens(tokens.to_vec());
+    let statement = parser.parse_statement().map_err(|error| match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => syntax(&text),
+        ParserError::RecursionLimitExceeded => {
+            SqlError::new(code::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+        }
+    })?;
+    match parser.peek_token().token {
+        Token::EOF => Ok(Statement::Sql(Box::new(statement))),
+        more => Err(syntax_at(&more)),
+    }
+}
+
+/// The name as PostgreSQL folds it: lower case unless it is quoted.
+pub fn folded(ident: &ast::Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+/// The name of a table, without or with the schema `public`.
+///
+/// # Errors
+/// `0A000` for other schemas: there are none.
+pub fn table_name(name: &ast::ObjectName) -> Result<String, SqlError> {
+    let parts: Option<Vec<String>> =
+        name.0.iter().map(|part| part.as_ident().map(folded)).collect();
+    match parts.as_deref() {
+        Some([table]) => Ok(table.clone()),
+        Some([schema, table]) if schema == "public" => Ok(table.clone()),
+        _ => Err(SqlError::unsupported(format!("the name {name}"))),
+    }
+}
+
+fn copy_from(mut words: Words<'_>) -> Result<CopyFrom, SqlError> {
+    if words.tokens.first() == Some(&Token::LParen) {
+        return Err(SqlError::unsupported("COPY of a query"));
+    }
+    let table = words.table()?;
+    let mut columns = Vec::new();
+    if words.symbol(&Token::LParen) {
+        loop {
+            columns.push(words.name()?);
+            if !words.symbol(&Token::Comma) {
+                break;
+            }
+        }
+        words.expect(&Token::RParen)?;
+    }
+
+    if !(words.accept("from") && words.accept("stdin")) {
+        return Err(SqlError::unsupported("COPY other than FROM STDIN"));
+    }
+    words.accept("with");
+    if words.symbol(&Token::LParen) {
+        loop {
+            copy_option(&mut words)?;
+            if !words.symbol(&Token::Comma) {
+                break;
+            }
+        }
+        words.expect(&Token::RParen)?;
+    }
+    words.end()?;
+    Ok(CopyFrom { table, columns })
+}
+
+/// `FREEZE` asks for less work in a later vacuum that we never have: transaction ids do not wrap.
+fn copy_option(words: &mut Words<'_>) -> Result<(), SqlError> {
+    if words.accept("freeze") {
+        let _ = ["on", "true", "off", "false"].iter().any(|it| words.accept(it));
+        return Ok(());
+    }
+    if words.accept("format") && words.accept("text") {
+        return Ok(());
+    }
+    Err(SqlError::unsupported("this COPY option"))
+}
+
+fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {
+    let mut verbose = false;
+    let mut options = |words: &mut Words<'_>| {
+        let (is_verbose, is_analyze) = (words.accept("verbose"), words.accept("analyze"));
+        verbose |= is_verbose;
+        is_verbose || is_analyze
+    };
+    if words.symbol(&Token::LParen) {
+        while options(&mut words) || words.symbol(&Token::Comma) {}
+        if !words.symbol(&Token::RParen) {
+            return Err(SqlError::unsupported("this VACUUM option"));
+        }
+    } else {
+        if words.accept("full") || words.accept("freeze") {
+            return Err(SqlError::unsupported("VACUUM FULL or FREEZE"));
+        }
+        while options(&mut words) {}
+    }
+
+    let mut tables = Vec::new();
+    while !words.tokens.is_empty() {
+        tables.push(words.table()?);
+        if !words.tokens.is_empty() {
+            words.expect(&Token::Comma)?;
+        }
+    }
+    Ok(Vacuum { tables, verbose })
+}
+
+/// The rest of a statement that is read here.
+struct Words<'a> {
+    tokens: &'a [Token],
+}
+
+impl Words<'_> {
+    /// Takes this word, in any case, if it is next.
+    fn accept(&mut self, word: &str) -> bool {
+        let is_next = matches!(self.tokens.first(), Some(Token::Word(Word { value, quote_style: None, .. }))
+            if value.eq_ignore_ascii_case(word));
+        self.tokens = &self.tokens[usize::from(is_next)..];
+        is_next
+    }
+
+    fn symbol(&mut self, symbol: &Token) -> bool {
+        let is_next = self.tokens.first() == Some(symbol);
+        self.tokens = &self.tokens[usize::from(is_next)..];
+        is_next
+    }
+
+    fn expect(&mut self, symbol: &Token) -> Result<(), SqlError> {
+        if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    fn name(&mut self) -> Result<String, SqlError> {
+        let [Token::Word(word), rest @ ..] = self.tokens else { return Err(self.unexpected()) };
+        self.tokens = rest;
+        Ok(match word.quote_style {
+            Some(_) => word.value.clone(),
+            None => word.value.to_lowercase(),
+        })
+    }
+
+    fn table(&mut self) -> Result<String, SqlError> {
+        let first = self.name()?;
+        if !self.symbol(&Token::Period) {
+            return Ok(first);
+        }
+        let second = self.name()?;
+        match first.as_str() {
+            "public" => Ok(second),
+            _ => Err(SqlError::unsupported(format!("the name {first}.{second}"))),
+        }
+    }
+
+    fn end(&self) -> Result<(), SqlError> {
+        if self.tokens.is_empty() { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    fn unexpected(&self) -> SqlError {
+        syntax_at(self.tokens.first().unwrap_or(&Token::EOF))
+    }
+}
+
+fn syntax(text: &str) -> SqlError {
+    SqlError::new(code::SYNTAX_ERROR, format!("syntax error: {text}"))
+}
+
+fn syntax_at(token: &Token) -> SqlError {
+    let text = match token {
+        Token::EOF => "syntax error at end of input".to_owned(),
+        token => format!("syntax error at or near \"{token}\""),
+    };
+    SqlError::new(code::SYNTAX_ERROR, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(sql: &str) -> &'static str {
+        parse(sql).expect_err(sql).code
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for sql in ["selec 1", "select 1 1 1", "copy", "copy t from stdin x", "vacuum t u", "'"] {
+            assert_eq!(refusal(sql), code::SYNTAX_ERROR, "{sql}");
+        }
+        for sql in [
+            "copy t to stdout",
+            "copy (select 1) to stdout",
+            "copy t from stdin with (format csv)",
+            "vacuum full t",
+            "vacuum (parallel 2) t",
+            "vacuum pg_catalog.pg_class",
+        ] {
+            assert_eq!(refusal(sql), code::FEATURE_NOT_SUPPORTED, "{sql}");
+        }
+    }
+
+    #[test]
+    fn deep_trees_are_refused_and_long_lists_are_not() {
+        assert_eq!(refusal(&format!("select 1{}", "+1".repeat(100_000))), "54001");
+        assert_eq!(refusal(&format!("select {}1", "(".repeat(1_000))), "54001");
+        let rows = format!("insert into t values (1){}", ",(1)".repeat(10_000));
+        assert_eq!(parse(&rows).expect("a list").len(), 1);
+    }
+
+    #[test]
+    fn copy_has_columns_and_quoted_names() {
+        let parsed = parse("COPY public.\"T\" (b, A) FROM STDIN").expect("valid");
+        let [Statement::CopyFrom(copy)] = &parsed[..] else { panic!("{parsed:?}") };
+        assert_eq!((copy.table.as_str(), copy.columns.join(",")), ("T", "b,a".into()));
+    }
+}

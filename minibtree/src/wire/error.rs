@@ -1,0 +1,170 @@
+//! An error as PostgreSQL's clients know it: a SQLSTATE, a message, and what to do about it.
+//!
+//! ```
+//! use minibtree::wire::{SqlError, code};
+//!
+//! let error = SqlError::new(code::UNDEFINED_TABLE, "relation \"t\" does not exist");
+//! assert_eq!(error.to_string(), "ERROR: relation \"t\" does not exist (SQLSTATE 42P01)");
+//! ```
+//!
+//! Drivers decide by the code, so the codes are PostgreSQL's (`utils/errcodes.txt`): pgbench runs a
+//! transaction again after `40001` and `40P01`. PostgreSQL's `elog.c` also sends the source file
+//! and line, and the names of table and column; ours does not.
+
+use crate::engine;
+use std::fmt;
+
+/// The SQLSTATEs that the server uses, by PostgreSQL's names.
+pub mod code {
+    #![expect(missing_docs, reason = "the names are those of errcodes.txt")]
+
+    pub const WARNING: &str = "01000";
+    pub const SUCCESSFUL_COMPLETION: &str = "00000";
+    pub const PROTOCOL_VIOLATION: &str = "08P01";
+    pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+    pub const STRING_DATA_RIGHT_TRUNCATION: &str = "22001";
+    pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
+    pub const INVALID_DATETIME_FORMAT: &str = "22007";
+    pub const DIVISION_BY_ZERO: &str = "22012";
+    pub const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
+    pub const INVALID_TEXT_REPRESENTATION: &str = "22P02";
+    pub const INVALID_BINARY_REPRESENTATION: &str = "22P03";
+    pub const BAD_COPY_FILE_FORMAT: &str = "22P04";
+    pub const NOT_NULL_VIOLATION: &str = "23502";
+    pub const UNIQUE_VIOLATION: &str = "23505";
+    pub const ACTIVE_SQL_TRANSACTION: &str = "25001";
+    pub const NO_ACTIVE_SQL_TRANSACTION: &str = "25P01";
+    pub const IN_FAILED_SQL_TRANSACTION: &str = "25P02";
+    pub const INVALID_SQL_STATEMENT_NAME: &str = "26000";
+    pub const INVALID_CURSOR_NAME: &str = "34000";
+    pub const SERIALIZATION_FAILURE: &str = "40001";
+    pub const DEADLOCK_DETECTED: &str = "40P01";
+    pub const SYNTAX_ERROR: &str = "42601";
+    pub const DUPLICATE_COLUMN: &str = "42701";
+    pub const UNDEFINED_COLUMN: &str = "42703";
+    pub const DATATYPE_MISMATCH: &str = "42804";
+    pub const UNDEFINED_FUNCTION: &str = "42883";
+    pub const UNDEFINED_TABLE: &str = "42P01";
+    pub const UNDEFINED_PARAMETER: &str = "42P02";
+    pub const DUPLICATE_CURSOR: &str = "42P03";
+    pub const DUPLICATE_PREPARED_STATEMENT: &str = "42P05";
+    pub const DUPLICATE_TABLE: &str = "42P07";
+    pub const INVALID_TABLE_DEFINITION: &str = "42P16";
+    pub const TOO_MANY_CONNECTIONS: &str = "53300";
+    pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
+    pub const STATEMENT_TOO_COMPLEX: &str = "54001";
+    pub const LOCK_NOT_AVAILABLE: &str = "55P03";
+    pub const QUERY_CANCELED: &str = "57014";
+    pub const ADMIN_SHUTDOWN: &str = "57P01";
+    pub const IO_ERROR: &str = "58030";
+    pub const INTERNAL_ERROR: &str = "XX000";
+    pub const DATA_CORRUPTED: &str = "XX001";
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The statement failed.
+    Error,
+    /// The connection ends.
+    Fatal,
+    /// The statement goes on, and something is odd.
+    Warning,
+    /// The statement goes on.
+    Notice,
+    /// What the client asked to be told.
+    Info,
+}
+
+impl Severity {
+    /// As it is sent.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "ERROR",
+            Severity::Fatal => "FATAL",
+            Severity::Warning => "WARNING",
+            Severity::Notice => "NOTICE",
+            Severity::Info => "INFO",
+        }
+    }
+}
+
+/// An error or a notice for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The SQLSTATE, of five characters.
+    pub code: &'static str,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+impl SqlError {
+    /// An error with this SQLSTATE.
+    pub fn new(code: &'static str, message: impl Into<String>) -> SqlError {
+        let (severity, message) = (Severity::Error, message.into());
+        SqlError { severity, code, message, detail: None, hint: None }
+    }
+
+    /// The refusal of what this server does not do: `0A000`.
+    pub fn unsupported(what: impl fmt::Display) -> SqlError {
+        SqlError::new(code::FEATURE_NOT_SUPPORTED, format!("{what} is not supported by minibtree"))
+    }
+
+    /// The same with another severity.
+    pub fn severity(self, severity: Severity) -> SqlError {
+        SqlError { severity, ..self }
+    }
+
+    /// The same with a second line.
+    pub fn detail(self, detail: impl Into<String>) -> SqlError {
+        SqlError { detail: Some(detail.into()), ..self }
+    }
+
+    /// The same with advice.
+    pub fn hint(self, hint: impl Into<String>) -> SqlError {
+        SqlError { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (SQLSTATE {})", self.severity.name(), self.message, self.code)
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+impl From<engine::Error> for SqlError {
+    /// What the engine reports, in PostgreSQL's words. Names of tables and keys are added by the
+    /// caller, which knows them.
+    fn from(error: engine::Error) -> SqlError {
+        use engine::Error::*;
+
+        let (code, text) = match &error {
+            UniqueViolation { .. } => {
+                (code::UNIQUE_VIOLATION, "duplicate key value violates unique constraint".into())
+            }
+            Serialization => (
+                code::SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update".into(),
+            ),
+            Deadlock { .. } => (code::DEADLOCK_DETECTED, "deadlock detected".into()),
+            LockNotAvailable => (code::LOCK_NOT_AVAILABLE, "could not obtain lock on row".into()),
+            Canceled => (code::QUERY_CANCELED, "canceling statement due to user request".into()),
+            TooLarge { size, limit } => (
+                code::PROGRAM_LIMIT_EXCEEDED,
+                format!("row is too big: size {size}, maximum size {limit}"),
+            ),
+            NotFound(_) | AlreadyExists(_) => (code::INTERNAL_ERROR, error.to_string()),
+            Corrupt(_) => (code::DATA_CORRUPTED, error.to_string()),
+            Io(_) | LogFailed(_) => (code::IO_ERROR, error.to_string()),
+        };
+        SqlError::new(code, text)
+    }
+}
