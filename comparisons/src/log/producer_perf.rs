@@ -1,4 +1,5 @@
-//! Kafka's own load tool for producing, against both brokers: throughput, and broker CPU per record.
+//! Kafka's own load tool for producing, against both brokers: throughput, and broker CPU per
+//! record.
 //!
 //! CPU is the figure to trust. The tool is a Java program that needs more of a core than either
 //! broker, so throughput often shows the tool; the CPU time of the broker's process shows the

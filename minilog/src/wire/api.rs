@@ -3,8 +3,8 @@
 //! [`APIS`] has one row per request: number, name, versions, the tables of both bodies. The type
 //! [`Request`] has one variant per row. Both come from one list at the end of this file.
 //!
-//! This is what can be decoded. What the broker serves, and therefore announces, is for the handlers
-//! to say.
+//! This is what can be decoded. What the broker serves, and therefore announces, is for the
+//! handlers to say.
 //!
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
 

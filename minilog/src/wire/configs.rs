@@ -1,7 +1,7 @@
 //! Configuration of topics and brokers: DescribeConfigs (key 32), IncrementalAlterConfigs (44).
 //!
-//! A resource is named by type and name: type [`TOPIC`] and `orders`, type [`BROKER`] and `1`. Every
-//! value says where it comes from: set on the topic, on the broker, or Kafka's default.
+//! A resource is named by type and name: type [`TOPIC`] and `orders`, type [`BROKER`] and `1`.
+//! Every value says where it comes from: set on the topic, on the broker, or Kafka's default.
 //!
 //! ```
 //! use minilog::wire::configs::{DescribeConfigsRequest, DescribeConfigsResource, TOPIC};

@@ -23,7 +23,8 @@
 //!      0011  00 00 00 01              topics.count               1           elements of topics\n\
 //!      0015  00 01                    topics[0].name.length      1           bytes of \
 //!      topics[0].name\n\
-//!      0017  74                       topics[0].name             \"t\"         the name, or null\n\
+//!      0017  74                       topics[0].name             \"t\"         the name, or \
+//!      null\n\
 //!      0018  01                       allow_auto_topic_creation  true        create topics that \
 //!      do not exist\n",
 //! );

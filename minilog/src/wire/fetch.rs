@@ -7,8 +7,8 @@
 //!
 //! The batches of a response are the bytes of the segment file, unchanged, also compressed ones.
 //! Therefore a response can begin with records before the offset asked for: the whole batch that
-//! contains it is sent, and the consumer skips. At least one batch is sent even if it is larger than
-//! `max_bytes`; otherwise a consumer could never get past it (KIP-74).
+//! contains it is sent, and the consumer skips. At least one batch is sent even if it is larger
+//! than `max_bytes`; otherwise a consumer could never get past it (KIP-74).
 //!
 //! ```
 //! use bytes::Bytes;

@@ -6,14 +6,14 @@
 //! decides and sends an assignment per member, again opaque bytes, which the broker passes on:
 //!
 //! ```text
-//! member a          coordinator           member b
-//!   JoinGroup ───────▶ │ ◀─────────────── JoinGroup
-//!                      │ waits for all members
-//!   ◀─── leader: a, members: a b
-//!                      │ leader: a ──────────────▶
-//!   SyncGroup {a: .., b: ..} ▶ │ ◀──────── SyncGroup {}
-//!   ◀──────── assignment of a │ assignment of b ─▶
-//!   Heartbeat ───────▶ │ ◀─────────────── Heartbeat
+//! member a              coordinator              member b
+//!   JoinGroup ------------> | <------------ JoinGroup
+//!                           | waits for all members
+//!   <-- leader a, all members
+//!                           | leader a ---------->
+//!   SyncGroup a: .., b: .. -> | <-------- SyncGroup
+//!   <---- assignment of a   |   assignment of b -->
+//!   Heartbeat ------------> | <------------ Heartbeat
 //! ```
 //!
 //! An error of a heartbeat is how a member learns that it must join again.
@@ -45,12 +45,12 @@ message! {
     /// A member joins its group, or joins again.
     pub struct JoinGroupRequest: key 11, versions 0-9, flexible 6+ {
         0+ group_id:             String,         "the group";
-        0+ session_timeout_ms:   i32,            "without a heartbeat for so long, the member is dead";
+        0+ session_timeout_ms:   i32,            "without a heartbeat, the member is dead";
         1+ rebalance_timeout_ms: i32 = -1,       "how long a rebalance waits for the member";
         0+ member_id:            String,         "the member; empty for a new one";
         5+ group_instance_id:    Option<String>, "the static instance id, or null";
         0+ protocol_type:        String,         "`consumer`, or `connect`";
-        0+ protocols:            Vec<JoinGroupRequestProtocol>, "assignors, the preferred one first";
+        0+ protocols:            Vec<JoinGroupRequestProtocol>, "assignors, preferred first";
         8+ reason:               Option<String>, "why it joins, for logs";
     }
 

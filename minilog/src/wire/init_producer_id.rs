@@ -1,5 +1,5 @@
-//! InitProducerId (key 22): a producer asks for an id, so that the broker can recognize batches that
-//! it sends twice.
+//! InitProducerId (key 22): a producer asks for an id, so that the broker can recognize batches
+//! that it sends twice.
 //!
 //! With the id every batch carries a sequence number per partition. If a response was lost, the
 //! producer sends the batch again; the broker sees a sequence number it has appended already and
@@ -15,8 +15,8 @@
 //! assert_eq!((request.producer_id, request.producer_epoch), (-1, -1));
 //! ```
 //!
-//! Kafka counterpart: `InitProducerIdRequest.json`, KIP-98, KIP-360. Version 6 (two-phase commit) is
-//! not stable in Kafka 4.3 and absent here.
+//! Kafka counterpart: `InitProducerIdRequest.json`, KIP-98, KIP-360. Version 6 (two-phase commit)
+//! is not stable in Kafka 4.3 and absent here.
 
 use super::error_code::ErrorCode;
 use super::schema::message;

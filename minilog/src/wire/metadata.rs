@@ -16,9 +16,9 @@
 //! assert!(matches!(request.wanted(1), Wanted::These([])));
 //! ```
 //!
-//! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for by
-//! id alone. An id is never reused: a client that fetches by id notices that a topic was deleted and
-//! created again under the same name.
+//! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for
+//! by id alone. An id is never reused: a client that fetches by id notices that a topic was deleted
+//! and created again under the same name.
 //!
 //! Kafka counterpart: `MetadataRequest.json`, `MetadataResponse.json`, KIP-516.
 

@@ -1,5 +1,5 @@
-//! Committed offsets: OffsetCommit (key 8), OffsetFetch (key 9). A group remembers per partition the
-//! offset of the next record to process.
+//! Committed offsets: OffsetCommit (key 8), OffsetFetch (key 9). A group remembers per partition
+//! the offset of the next record to process.
 //!
 //! Version 8 of OffsetFetch turned one group into a list, so both ends have the old form and the
 //! list; version 10 of both names topics by id.

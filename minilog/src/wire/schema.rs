@@ -74,9 +74,6 @@
 
 use super::codec::{Kind, WireType};
 
-/// Declares messages; the head of [the module](self) explains the rows.
-pub use crate::__message as message;
-
 /// A range of versions, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {
@@ -151,14 +148,14 @@ pub trait Message: WireType + Default {
     }
 }
 
-/// Declares messages; see [`schema`](self).
-#[doc(hidden)]
+/// Declares messages; the head of [`schema`](crate::wire::schema) explains the rows.
 #[macro_export]
-macro_rules! __message {
+macro_rules! message {
     ($(
         $(#[$attribute:meta])*
         pub struct $name:ident
-        $(: key $key:literal, versions $first:literal - $last:literal, flexible $flexible:literal +)?
+        $(: key $key:literal, versions $first:literal - $last:literal,
+            flexible $flexible:literal +)?
         { $(
             $from:literal $(+)? $(- $to:literal)? $field:ident : $kind:ty $(= $default:expr)?
             $(, null $null:literal +)? $(, tag $tag:literal)?, $meaning:literal;
@@ -168,7 +165,7 @@ macro_rules! __message {
         ///
         /// | versions | field | type | meaning |
         /// |----------|-------|------|---------|
-        $(#[doc = concat!("| ", $crate::__message!(@versions $from $($to)?), " | `",
+        $(#[doc = concat!("| ", $crate::wire::schema::message!(@versions $from $($to)?), " | `",
             stringify!($field), "` | `", stringify!($kind), "`", $(" = ", stringify!($default),)?
             $(", null ", $null, "+",)? $(", tag ", $tag,)? " | ", $meaning, " |")])*
         #[derive(Clone, Debug, PartialEq)]
@@ -176,7 +173,7 @@ macro_rules! __message {
 
         impl Default for $name {
             fn default() -> $name {
-                $name { $( $field: $crate::__message!(@default $($default)?), )* }
+                $name { $( $field: $crate::wire::schema::message!(@default $($default)?), )* }
             }
         }
 
@@ -185,12 +182,12 @@ macro_rules! __message {
             pub const TABLE: &'static $crate::wire::schema::Table = &$crate::wire::schema::Table {
                 name: stringify!($name),
                 fields: &[$( $crate::wire::schema::Field {
-                    versions: $crate::__message!(@range $from $($to)?),
+                    versions: $crate::wire::schema::message!(@range $from $($to)?),
                     name: stringify!($field),
                     kind: <$kind as $crate::wire::codec::WireType>::KIND,
-                    null_from: $crate::__message!(@null $kind, $from $(, $null)?),
-                    default: $crate::__message!(@some $(stringify!($default))?),
-                    tag: $crate::__message!(@some $($tag)?),
+                    null_from: $crate::wire::schema::message!(@null $kind, $from $(, $null)?),
+                    default: $crate::wire::schema::message!(@some $(stringify!($default))?),
+                    tag: $crate::wire::schema::message!(@some $($tag)?),
                     meaning: $meaning,
                 }, )*],
             };
@@ -204,22 +201,25 @@ macro_rules! __message {
                 decoder: &mut $crate::wire::codec::Decoder,
             ) -> Result<$name, $crate::wire::codec::DecodeError> {
                 let mut message = $name::default();
-                $( $crate::__message!(@untagged [$($tag)?] {
-                    if $crate::__message!(@range $from $($to)?).contains(decoder.version()) {
+                $( $crate::wire::schema::message!(@untagged [$($tag)?] {
+                    if $crate::wire::schema::message!(@range $from $($to)?)
+                        .contains(decoder.version())
+                    {
                         message.$field = decoder.field(stringify!($name), stringify!($field),
-                            $crate::__message!(@null $kind, $from $(, $null)?))?;
+                            $crate::wire::schema::message!(@null $kind, $from $(, $null)?))?;
                     }
                 }); )*
                 if decoder.is_flexible() {
                     decoder.tagged_fields(|_tag, _decoder| {
-                        $( $crate::__message!(@tagged [$($tag)?] {
-                            if $crate::__message!(@is_tag _tag, $($tag)?)
-                                && $crate::__message!(@range $from $($to)?)
+                        $( $crate::wire::schema::message!(@tagged [$($tag)?] {
+                            if $crate::wire::schema::message!(@is_tag _tag, $($tag)?)
+                                && $crate::wire::schema::message!(@range $from $($to)?)
                                     .contains(_decoder.version())
                             {
                                 message.$field = _decoder.field(
                                     stringify!($name), stringify!($field),
-                                    $crate::__message!(@null $kind, $from $(, $null)?))?;
+                                    $crate::wire::schema::message!(
+                                        @null $kind, $from $(, $null)?))?;
                             }
                         }); )*
                         Ok(())
@@ -229,21 +229,24 @@ macro_rules! __message {
             }
 
             fn encode(&self, encoder: &mut $crate::wire::codec::Encoder) {
-                $( $crate::__message!(@untagged [$($tag)?] {
-                    if $crate::__message!(@range $from $($to)?).contains(encoder.version()) {
+                $( $crate::wire::schema::message!(@untagged [$($tag)?] {
+                    if $crate::wire::schema::message!(@range $from $($to)?)
+                        .contains(encoder.version())
+                    {
                         encoder.field(&self.$field,
-                            $crate::__message!(@null $kind, $from $(, $null)?));
+                            $crate::wire::schema::message!(@null $kind, $from $(, $null)?));
                     }
                 }); )*
                 if encoder.is_flexible() {
                     encoder.tagged_fields(|_fields| {
                         let _default = $name::default();
-                        $( $crate::__message!(@tagged [$($tag)?] {
+                        $( $crate::wire::schema::message!(@tagged [$($tag)?] {
                             if self.$field != _default.$field
-                                && $crate::__message!(@range $from $($to)?)
+                                && $crate::wire::schema::message!(@range $from $($to)?)
                                     .contains(_fields.version())
                             {
-                                _fields.add($crate::__message!(@tag $($tag)?), &self.$field);
+                                let tag = $crate::wire::schema::message!(@tag $($tag)?);
+                                _fields.add(tag, &self.$field);
                             }
                         }); )*
                     });
@@ -283,3 +286,5 @@ macro_rules! __message {
     (@tagged [] $code:tt) => {};
     (@tagged [$tag:literal] { $($code:tt)* }) => { $($code)* };
 }
+
+pub use message;

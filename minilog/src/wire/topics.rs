@@ -37,7 +37,7 @@ message! {
         0+ name:               String, "its name";
         0+ num_partitions:     i32,    "partitions; -1 for the broker's default";
         0+ replication_factor: i16,    "replicas of each; -1 for the broker's default";
-        0+ assignments:        Vec<CreatableReplicaAssignment>, "brokers of each partition, or empty";
+        0+ assignments:        Vec<CreatableReplicaAssignment>, "brokers of each partition";
         0+ configs:            Vec<CreatableTopicConfig>, "its configuration";
     }
 

@@ -1,5 +1,5 @@
-//! The explanation of a frame against the decoder: the same bytes, all of them, and no panic on what
-//! is damaged.
+//! The explanation of a frame against the decoder: the same bytes, all of them, and no panic on
+//! what is damaged.
 
 use crate::generate::{Choices, message};
 use minilog::wire::explain::{explain_request, explain_response};

@@ -6,8 +6,8 @@
 use minilog::wire::codec::Kind;
 use minilog::wire::schema::{Field, Table};
 
-/// Where choices come from: the bytes of a property test, then zeros. Shrinking removes bytes, which
-/// makes messages small and plain.
+/// Where choices come from: the bytes of a property test, then zeros. Shrinking removes bytes,
+/// which makes messages small and plain.
 pub struct Choices<'a> {
     bytes: std::slice::Iter<'a, u8>,
 }
