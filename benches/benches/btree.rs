@@ -161,14 +161,10 @@ impl Store for Redb {
     }
 
     fn get(&mut self, key: [u8; 8]) -> u8 {
-        use redb::ReadableTable;
-
         self.table.get(key).expect("the disk works").expect("every key is there").value()[0]
     }
 
     fn scan(&mut self, from: [u8; 8]) -> usize {
-        use redb::ReadableTable;
-
         let range = self.table.range(from..).expect("the disk works");
         range.take(SCANNED).map(|it| black_box(it.expect("the disk works").1.value())).count()
     }

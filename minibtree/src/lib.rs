@@ -49,7 +49,7 @@
 //! # The life of a commit
 //!
 //! 1. [`Heap::insert`](engine::Heap::insert) takes a transaction id when it first writes.
-//! 2. [`Transaction::commit`](engine::Transaction::commit) sets the bit of the id in the commit log.
+//! 2. [`Transaction::commit`](engine::Transaction::commit) sets the bit of the id.
 //! 3. New snapshots see it; locks are released.
 //! 4. `Wal::flush` writes the log, for everyone who has committed meanwhile.
 //! 5. The caller answers its client.

@@ -2,7 +2,7 @@
 //!
 //! The rule: a key that was there before both is found, wherever the split has moved it.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minibtree --no-default-features --test loom_split`
+//! `RUSTFLAGS="--cfg loom" cargo test -r -p minibtree --no-default-features --test loom_split`
 #![cfg(loom)]
 
 use loom::thread;

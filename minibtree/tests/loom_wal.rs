@@ -2,7 +2,7 @@
 //!
 //! The rule: when `flush(lsn)` returns, everything before `lsn` is on the disk, and it does return.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p minibtree --no-default-features --test loom_wal`
+//! `RUSTFLAGS="--cfg loom" cargo test -r -p minibtree --no-default-features --test loom_wal`
 #![cfg(loom)]
 
 use loom::thread;
