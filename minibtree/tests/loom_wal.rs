@@ -10,6 +10,7 @@ use minibtree::engine::Wal;
 use minibtree::format::Lsn;
 use minikit::storage::{SimulatedDisk, Survivors};
 use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SEGMENT_BYTES: u64 = 4096;
 
@@ -23,9 +24,12 @@ fn wal(disk: &SimulatedDisk) -> Wal {
 
 #[test]
 fn two_committers() {
+    let orders = StdArc::new(AtomicUsize::new(0));
+    let counted = StdArc::clone(&orders);
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
-    model.check(|| {
+    model.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
         let disk = SimulatedDisk::new(1);
         let log = loom::sync::Arc::new(wal(&disk));
         let commit = |log: &Wal| {
@@ -55,4 +59,6 @@ fn two_committers() {
         ends.sort();
         assert_eq!(*found.lock().expect("one thread"), ends);
     });
+    let orders = orders.load(Ordering::Relaxed);
+    assert!(orders > 20, "only {orders} orders were tried");
 }

@@ -148,6 +148,18 @@ pub fn is_intact(page: &PageBytes) -> bool {
     PageHeader::checksum.get(page) == checksum(page) || page.iter().all(|byte| *byte == 0)
 }
 
+/// A page of zeros. On the heap: the threads of connections have small stacks.
+pub fn zeros() -> Box<PageBytes> {
+    vec![0; PAGE_SIZE].into_boxed_slice().try_into().expect("as long as a page")
+}
+
+/// A copy of a page, on the heap.
+pub fn copy(page: &PageBytes) -> Box<PageBytes> {
+    let mut copy = zeros();
+    copy.copy_from_slice(page);
+    copy
+}
+
 /// Makes `page` an empty page with `special` bytes of special space.
 pub fn initialize(page: &mut PageBytes, kind: PageKind, special: usize) {
     let special = (PAGE_SIZE - special) as u16;
@@ -171,8 +183,8 @@ pub fn items(page: &PageBytes) -> impl Iterator<Item = (u16, Item)> + '_ {
 /// Moves the tuples of a heap page together at its end, so that the free space is one piece.
 /// Depends on nothing but the page, so the log says only that it was done.
 pub fn compact(page: &mut PageBytes) {
-    let old = *page;
-    let mut upper = usize::from(PageHeader::special.get(&old));
+    let old = copy(page);
+    let mut upper = usize::from(PageHeader::special.get(&old[..]));
     for (slot, item) in items(&old) {
         let Item::Normal { offset, length } = item else { continue };
         upper -= length;

@@ -263,8 +263,8 @@ pub fn build<'a>(
     level: u16,
     high: Option<(&[u8], u32)>,
     entries: impl IntoIterator<Item = &'a Entry>,
-) -> PageBytes {
-    let mut page = [0; PAGE_SIZE];
+) -> Box<PageBytes> {
+    let mut page = format::zeros();
     format::initialize(&mut page, PageKind::Btree, NodeSpecial::SIZE);
     let right = high.map_or(0, |(_, right)| right);
     let special = NodeSpecial { right, level, flags: 0, deleted_at: 0 };
@@ -282,13 +282,13 @@ pub fn build<'a>(
         push(&Entry::high(key, level));
     }
     entries.into_iter().for_each(push);
-    PageHeader::lower.put(&mut page, lower as u16);
-    PageHeader::upper.put(&mut page, upper as u16);
+    PageHeader::lower.put(&mut page[..], lower as u16);
+    PageHeader::upper.put(&mut page[..], upper as u16);
     page
 }
 
 /// A node that is not part of the tree and can be used at once.
-pub fn unused() -> PageBytes {
+pub fn unused() -> Box<PageBytes> {
     let mut page = build(0, None, []);
     let special = NodeSpecial { flags: DELETED, ..special(&page) };
     page[SPECIAL..].copy_from_slice(&special.encode());
@@ -346,9 +346,9 @@ pub fn mark_deleted(page: &mut PageMut, deleted_at: u64) {
 /// The two halves of a node and what separates them.
 pub struct Split {
     /// Stays where the node was.
-    pub left: PageBytes,
+    pub left: Box<PageBytes>,
     /// Goes to the new page.
-    pub right: PageBytes,
+    pub right: Box<PageBytes>,
     /// Goes to the parent, with the new page as child.
     pub separator: Vec<u8>,
 }

@@ -264,7 +264,7 @@ impl Pool {
         }
 
         let (number, mut data) = self.victim()?;
-        let page = &mut **data.bytes.get_or_insert_with(|| Box::new([0; PAGE_SIZE]));
+        let page = &mut **data.bytes.get_or_insert_with(bytes::zeros);
         relation.read(block, page)?;
         if check && !bytes::is_intact(page) {
             let id = relation.id();
@@ -335,10 +335,10 @@ impl Frame {
 /// Writes a page with its checksum.
 fn write_page(file: &dyn DiskFile, block: u32, page: &PageBytes) -> Result<()> {
     // A copy, because others may be reading the page.
-    let mut page = *page;
+    let mut page = bytes::copy(page);
     let checksum = bytes::checksum(&page);
-    PageHeader::checksum.put(&mut page, checksum);
-    file.write_all_at(&page, u64::from(block) * PAGE_SIZE as u64)?;
+    PageHeader::checksum.put(&mut page[..], checksum);
+    file.write_all_at(&page[..], u64::from(block) * PAGE_SIZE as u64)?;
     Ok(())
 }
 
