@@ -72,8 +72,9 @@ fn check(before: &'static [u8], inserted: u8, search: fn(&Database, &Index, u8) 
         };
         let is_found = search(&database, &index, before[before.len() - 1]);
         assert!(is_found, "the key was there all the time and was not found");
-        inserter.join().expect("no panic").rollback();
+        let writer = inserter.join().expect("no panic");
         assert!(find(&database, &index, inserted, Direction::Forward));
+        writer.rollback();
     });
     let orders = orders.load(Ordering::Relaxed);
     assert!(orders > 20, "only {orders} orders were tried");
