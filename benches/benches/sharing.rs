@@ -20,8 +20,8 @@ use std::time::Duration;
 use benches::engine::Engine;
 use benches::keys::{KEY_BYTES, VALUE_BYTES, key, value};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use minicache::engine::Str;
 use minicache::engine::keyspace::Keyspace;
-use minicache::engine::object::Str;
 use minicache::engine::rng::Rng;
 
 const CORES: usize = 2;

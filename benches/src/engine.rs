@@ -12,9 +12,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use minicache::commands::Identity;
 use minicache::commands::cache::Cache;
 use minicache::commands::session::Session;
-use minicache::commands::stats::Identity;
 use minicache::commands::{Executor, run::run};
 use minicache::conf::Config;
 use minicache::conf::Snapshot;

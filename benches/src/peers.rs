@@ -99,7 +99,7 @@ impl Visitor for MinicacheVisitor<'_> {
     fn get(&mut self, key: &[u8], out: &mut Vec<u8>) -> bool {
         let key = self.lock(key);
         let found = match self.keyspace.string(key) {
-            Ok(Some(minicache::engine::object::Str::Bytes(bytes))) => {
+            Ok(Some(minicache::engine::Str::Bytes(bytes))) => {
                 out.extend_from_slice(bytes);
                 true
             }

@@ -19,14 +19,14 @@
 
 use minicache::cli::print::{Style, print};
 use minicache::commands::Executor;
+use minicache::commands::Identity;
 use minicache::commands::cache::Cache;
 use minicache::commands::session::Session;
-use minicache::commands::stats::Identity;
 use minicache::conf::Config;
-use minicache::engine::clients::Client;
+use minicache::engine::Scope;
+use minicache::engine::Client;
 use minicache::engine::hashing;
 use minicache::engine::mailbox::Message;
-use minicache::engine::pubsub::Scope;
 use minicache::engine::timestamp::Timestamp;
 use minicache::format::words::split;
 use minicache::raw::Counting;

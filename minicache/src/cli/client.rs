@@ -26,7 +26,6 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-/// Where a server is.
 #[derive(Clone, Debug)]
 pub enum Address {
     Tcp(String, u16),
@@ -107,7 +106,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Creates a client that is not connected yet.
     pub fn new(address: Address, login: Login, style: Style) -> Client {
         Client { address, login, style, connection: None, transaction: None }
     }

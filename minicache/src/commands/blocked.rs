@@ -27,17 +27,11 @@ use crate::wire::request::OwnedArgs;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// A command that waits.
 pub struct BlockedCommand {
-    /// The client that sent it.
     pub client: Arc<Client>,
-    /// The command.
     pub command: &'static Command,
-    /// Its arguments.
     pub args: OwnedArgs,
-    /// The database it was sent to.
     pub db: usize,
-    /// The protocol of its reply.
     pub protocol: Protocol,
 }
 

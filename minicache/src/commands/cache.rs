@@ -47,7 +47,7 @@ pub struct Cache {
 /// Clients, and what they have asked to be told.
 #[derive(Default)]
 pub struct Registry {
-    /// Who is connected.
+    /// The connected clients.
     pub clients: Clients,
     /// Subscriptions.
     pub pubsub: Mutex<PubSub>,
@@ -57,8 +57,7 @@ pub struct Registry {
     pub tracking: Tracking,
     /// Clients in `MONITOR`.
     pub monitors: Monitors,
-    /// `CLIENT PAUSE`.
-    pub pause: Pause,
+    pub(crate) pause: Pause,
 }
 
 impl Cache {

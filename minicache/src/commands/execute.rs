@@ -47,14 +47,11 @@ const TIME_ALL_BELOW_US: i64 = 1000;
 pub struct Executor<'c> {
     /// The keyspace, and the locks held.
     pub keyspace: Keyspace<'c>,
-    /// The whole server.
-    pub cache: &'c Cache,
-    /// The counters of this core.
-    pub counters: &'c Counters,
+    pub(crate) cache: &'c Cache,
+    pub(crate) counters: &'c Counters,
     /// The hash of the next request's argument 1, if [`Keyspace::prefetch`] has computed it.
     pub key_hash: Option<u64>,
-    /// The parameters of this batch.
-    pub settings: &'c Settings,
+    pub(crate) settings: &'c Settings,
     /// Returns nanoseconds; handed in, so that no code here reads a clock.
     clock: fn() -> u64,
     /// The shard from which the next key is evicted.
@@ -126,12 +123,10 @@ impl<'c> Executor<'c> {
         pause.holds(now_ms, writes)
     }
 
-    /// Counts an error reply under its code.
-    pub fn count_error(&self, code: &str) {
+    pub(crate) fn count_error(&self, code: &str) {
         self.cache.stats.totals.count_error(code);
     }
 
-    /// Counts an error, and replies with it.
     #[cold]
     pub(super) fn report(&self, error: &Error, out: &mut Reply) {
         self.count_error(error.0.split(' ').next().unwrap_or("ERR"));

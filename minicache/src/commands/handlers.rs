@@ -19,7 +19,6 @@ use super::zsets;
 use super::{Command, Handler};
 use super::{bits, connection, hashes, keys, lists, pubsub, server, sets, strings, transactions};
 
-/// The handler of a command.
 pub fn of(command: &Command) -> Handler {
     HANDLERS[command.id()]
 }

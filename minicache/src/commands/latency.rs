@@ -37,7 +37,6 @@ impl Histogram {
         add(&buckets[bucket_of(took_ns)], 1);
     }
 
-    /// Resets all buckets.
     pub fn reset(&self) {
         let buckets = self.0.get().into_iter().flatten();
         buckets.for_each(|bucket| bucket.store(0, Ordering::Relaxed));
@@ -62,7 +61,6 @@ impl Distribution {
         Distribution { counts, total }
     }
 
-    /// Returns true if nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }
@@ -158,14 +156,12 @@ impl Monitor {
         }
     }
 
-    /// The spikes of one event.
     pub fn of(&self, event: &[u8]) -> Option<Moments> {
         let events = self.events.lock();
         let found = events.iter().find(|(name, _)| name.as_bytes() == event);
         found.map(|(_, moments)| moments.clone())
     }
 
-    /// The spikes of all events.
     pub fn all(&self) -> BTreeMap<&'static str, Moments> {
         self.events.lock().clone()
     }

@@ -210,7 +210,6 @@ fn transfer(c: &mut Call, from: End, to: End) -> Answer {
     Ok(())
 }
 
-/// Takes an element and replies with it.
 fn take_one(list: &mut List, end: End, out: &mut Reply) {
     out.element_or_null(list.peek(end));
     list.discard(end, 1);

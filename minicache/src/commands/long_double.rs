@@ -35,7 +35,6 @@ const TEXT_BYTES_MAX: usize = 5 * 1024 - 1;
 const DIGITS_MAX: usize = 5000;
 
 impl LongDouble {
-    /// Zero.
     pub const ZERO: LongDouble = LongDouble(X87DoubleExtended::ZERO);
 
     /// Reads what `strtold` reads: decimals with or without fraction and exponent, hexadecimals
@@ -62,7 +61,6 @@ impl LongDouble {
         (read.value.is_finite() && !vanished).then_some(LongDouble(read.value))
     }
 
-    /// Returns true for both infinities.
     pub fn is_infinite(self) -> bool {
         self.0.is_infinite()
     }

@@ -17,17 +17,17 @@
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
 mod bits;
-pub mod blocked;
+pub(crate) mod blocked;
 pub mod cache;
-pub mod catalogue;
-pub mod connection;
+pub(crate) mod catalogue;
+pub(crate) mod connection;
 mod draw;
-pub mod execute;
-pub mod getkeys;
+pub(crate) mod execute;
+pub(crate) mod getkeys;
 mod handlers;
 mod hashes;
 mod keys;
-pub mod latency;
+pub(crate) mod latency;
 mod lists;
 mod long_double;
 mod lookup;
@@ -41,8 +41,8 @@ mod scan;
 mod server;
 pub mod session;
 mod sets;
-pub mod slow_log;
-pub mod stats;
+pub(crate) mod slow_log;
+pub(crate) mod stats;
 mod strings;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -50,8 +50,9 @@ pub mod transactions;
 mod zsets;
 
 pub use cache::Cache;
-pub use catalogue::spec::Command;
+pub(crate) use catalogue::spec::Command;
 pub use execute::Executor;
+pub use stats::Identity;
 
 use crate::conf::Settings;
 use crate::engine::error::{Answer, Error};

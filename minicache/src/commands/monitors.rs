@@ -14,7 +14,6 @@ use minikit::sync::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The monitoring clients.
 #[derive(Default)]
 pub struct Monitors {
     any: AtomicBool,
@@ -22,13 +21,11 @@ pub struct Monitors {
 }
 
 impl Monitors {
-    /// Adds a client.
     pub fn add(&self, client: &Arc<Client>) {
         self.clients.lock().push(Arc::clone(client));
         self.any.store(true, Ordering::Relaxed);
     }
 
-    /// Removes a client if it monitors.
     pub fn remove(&self, id: u64) {
         let mut clients = self.clients.lock();
         clients.retain(|client| client.id != id);

@@ -12,7 +12,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// The state of `CLIENT PAUSE`.
 #[derive(Default)]
 pub struct Pause {
     until_ms: AtomicI64,
@@ -27,7 +26,6 @@ impl Pause {
         self.writes_only.store(writes_only, Ordering::Relaxed);
     }
 
-    /// Ends the pause.
     pub fn end(&self) {
         self.until_ms.store(0, Ordering::Relaxed);
     }

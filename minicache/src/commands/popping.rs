@@ -20,15 +20,12 @@ use std::ops::Range;
 
 /// An end from which containers of one type are popped.
 pub trait End: Copy {
-    /// The type.
     type Of: Container;
-    /// Its class of events.
     const CLASS: Events;
 
     /// Reads `LEFT` or `RIGHT`, `MIN` or `MAX`.
     fn parse(word: &[u8]) -> Result<Self, Error>;
 
-    /// The event of a pop.
     fn event(self) -> &'static str;
 
     /// Takes up to `count` elements and replies with an array of them; returns how many it took.
@@ -103,7 +100,6 @@ fn wait(c: &mut Call, keys: Range<usize>, timeout: Option<i64>) {
 
 /// From which keys, from which end, and how many.
 struct Several<E> {
-    /// Where the keys are among the arguments.
     keys: Range<usize>,
     end: E,
     count: usize,

@@ -70,7 +70,6 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 
-    /// Whether an element of this name is wanted.
     pub fn wants(&self, name: &[u8]) -> bool {
         self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
     }
@@ -121,7 +120,6 @@ pub fn container<T: Container>(
 
 /// The elements of one bucket on their way to the reply.
 pub struct Page<'p> {
-    /// Where they are written.
     pub out: &'p mut Reply,
     options: &'p Options<'p>,
     looked_at: usize,

@@ -22,8 +22,7 @@ use std::sync::atomic::Ordering;
 pub struct Session {
     /// The part that other cores may read.
     pub client: Arc<Client>,
-    /// The selected database.
-    pub db: usize,
+    pub(crate) db: usize,
     /// The protocol of its replies.
     pub protocol: Protocol,
     /// True if the client has authenticated, or no password is set.
@@ -53,8 +52,7 @@ pub struct Session {
     /// True if the batch ends after this command, because it slept or changed the configuration:
     /// the next one needs a new timestamp and a new snapshot.
     pub ends_batch: bool,
-    /// True if it is in `MONITOR`.
-    pub monitor: bool,
+    pub(crate) monitor: bool,
 }
 
 /// Commands between `MULTI` and `EXEC`.
@@ -64,8 +62,7 @@ pub struct Transaction {
     pub commands: Vec<Queued>,
     /// True if a command could not be queued, so that `EXEC` must fail.
     pub poisoned: bool,
-    /// Bytes that the commands take.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// A command between `MULTI` and `EXEC`.

@@ -18,14 +18,12 @@ const ARGUMENTS_MAX: usize = 32;
 /// Bytes kept of one argument.
 const ARGUMENT_MAX: usize = 128;
 
-/// One slow command.
 #[derive(Clone)]
 pub struct SlowCommand {
     /// Counts up and is not reset by `SLOWLOG RESET`.
     pub id: u64,
     /// Unix seconds.
     pub at: i64,
-    /// Its duration in microseconds.
     pub took_us: u64,
     /// Its arguments, truncated.
     pub args: Vec<Vec<u8>>,
@@ -71,22 +69,14 @@ impl SlowLog {
         log.latest_first.truncate(len_max);
     }
 
-    /// The latest `count` commands.
     pub fn latest(&self, count: usize) -> Vec<SlowCommand> {
         self.log.lock().latest_first.iter().take(count).cloned().collect()
     }
 
-    /// The number of commands.
     pub fn len(&self) -> usize {
         self.log.lock().latest_first.len()
     }
 
-    /// Returns true if there is no command.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Removes all commands.
     pub fn clear(&self) {
         self.log.lock().latest_first.clear();
     }

@@ -20,25 +20,16 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 /// All statistics of a server.
 #[derive(Default)]
 pub struct Statistics {
-    /// Connections that were accepted and refused.
     pub connections: Connections,
-    /// Commands per second, lately.
     pub rate: Rate,
-    /// Bytes per second read from clients, lately.
     pub rate_in: Rate,
-    /// Bytes per second written to clients, lately.
     pub rate_out: Rate,
     /// Bytes in use before the first client connected.
     pub startup_memory: usize,
-    /// Counters of rare events.
     pub totals: Totals,
-    /// Counters of each core.
     pub counters: Box<[Counters]>,
-    /// The latest slow commands.
     pub slow_log: SlowLog,
-    /// The latest latency spikes.
     pub latency: Monitor,
-    /// Snapshots that clients asked for.
     pub saves: Saves,
     /// What `INFO` says about the process.
     pub identity: Identity,
@@ -78,7 +69,6 @@ impl Statistics {
         self.counters.iter().map(|core| core.changes.load(Ordering::Relaxed)).sum()
     }
 
-    /// Commands executed on all cores.
     pub fn commands(&self) -> u64 {
         self.counters.iter().map(Counters::calls).sum()
     }
@@ -101,12 +91,10 @@ impl Totals {
         *errors.entry(if known { code } else { "OTHER" }.to_string()).or_default() += 1;
     }
 
-    /// Error replies by code.
     pub fn errors(&self) -> BTreeMap<String, u64> {
         self.errors.lock().clone()
     }
 
-    /// Forgets the errors.
     pub fn reset(&self) {
         self.errors.lock().clear();
         self.output_limit_closes.store(0, Ordering::Relaxed);
@@ -117,24 +105,18 @@ impl Totals {
 /// store: no locked instruction on the way of every command.
 pub struct Counters {
     commands: Box<[CommandCounters]>,
-    /// Changes to keys.
     pub changes: AtomicU64,
-    /// Bytes read from clients.
     pub bytes_in: AtomicU64,
-    /// Bytes written to clients.
     pub bytes_out: AtomicU64,
 }
 
 /// What is counted of one command.
 #[derive(Default)]
 pub struct CommandCounters {
-    /// How often it ran.
     pub calls: AtomicU64,
     /// How long in all, in nanoseconds; quick commands are sampled.
     pub took_ns: AtomicU64,
-    /// How often it answered with an error.
     pub failed: AtomicU64,
-    /// How often it was refused before it ran.
     pub rejected: AtomicU64,
     /// How long each took; of quick commands, those that were timed.
     pub latency: Histogram,
@@ -150,12 +132,10 @@ impl Counters {
         }
     }
 
-    /// The figures of one command.
     pub fn of(&self, command: usize) -> &CommandCounters {
         &self.commands[command]
     }
 
-    /// How many commands ran.
     pub fn calls(&self) -> u64 {
         self.commands.iter().map(|command| command.calls.load(Ordering::Relaxed)).sum()
     }

@@ -53,11 +53,9 @@ const SHARDS: usize = 16;
 
 /// A cache and its clients.
 pub struct Fixture {
-    /// The cache.
     pub cache: Cache,
     /// What time it is; only tests change it.
     pub now: Timestamp,
-    /// The clients, by name.
     pub sessions: BTreeMap<String, Session>,
 }
 

@@ -30,8 +30,7 @@ use std::collections::btree_map::Entry;
 /// Bytes that a stored argument or key takes besides its text.
 const ARGUMENT_BYTES: usize = 32;
 
-/// `MULTI`
-pub fn multi(c: &mut Call) -> Answer {
+pub(super) fn multi(c: &mut Call) -> Answer {
     if c.session.transaction.is_some() {
         return Err(Error::new("ERR MULTI calls can not be nested"));
     }
@@ -44,8 +43,7 @@ pub fn exec(_: &mut Call) -> Answer {
     Err(Error::new("ERR EXEC without MULTI"))
 }
 
-/// `DISCARD`
-pub fn discard(c: &mut Call) -> Answer {
+pub(super) fn discard(c: &mut Call) -> Answer {
     if c.session.transaction.is_none() {
         return Err(Error::new("ERR DISCARD without MULTI"));
     }
@@ -68,8 +66,7 @@ pub fn watch(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// `UNWATCH`
-pub fn unwatch(c: &mut Call) -> Answer {
+pub(super) fn unwatch(c: &mut Call) -> Answer {
     unwatch_all(c.keyspace, c.session);
     c.out.answer_ok()
 }

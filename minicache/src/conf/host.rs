@@ -23,15 +23,11 @@ pub struct ProcessInfo {
     pub system: String,
     /// Memory of the machine, bytes; 0 if unknown.
     pub machine_memory_bytes: usize,
-    /// Physical memory in use, bytes.
     pub resident_bytes: usize,
-    /// Processor time in the program, seconds.
     pub user_cpu_seconds: f64,
-    /// Processor time in the kernel on its behalf, seconds.
     pub system_cpu_seconds: f64,
 }
 
-/// The process that runs the server.
 pub trait Host: Send + Sync {
     /// Changes the process to match new settings.
     ///

@@ -42,13 +42,11 @@ pub struct LiveConfig {
 }
 
 impl LiveConfig {
-    /// Puts a configuration in force.
     pub fn new(config: Config) -> LiveConfig {
         let snapshot = Mutex::new(Arc::new(Snapshot::of(&config)));
         LiveConfig { config: Mutex::new(config), snapshot, version: AtomicU64::new(0) }
     }
 
-    /// The snapshot in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.lock())
     }
@@ -58,7 +56,6 @@ impl LiveConfig {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Reads the texts.
     pub fn read<T>(&self, look: impl FnOnce(&Config) -> T) -> T {
         look(&self.config.lock())
     }

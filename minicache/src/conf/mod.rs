@@ -21,17 +21,18 @@
 //! becomes the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of
 //! `An` (Redis drops it).
 
-pub mod file;
-pub mod host;
-pub mod kind;
-pub mod live;
-pub mod settings;
+pub(crate) mod file;
+pub(crate) mod host;
+pub(crate) mod kind;
+pub(crate) mod live;
+pub(crate) mod settings;
 mod special;
 pub mod table;
 
 use crate::engine::glob;
-pub use host::{Host, ProcessInfo};
-pub use live::{LiveConfig, Snapshot};
+pub(crate) use host::{Host, ProcessInfo};
+pub(crate) use live::LiveConfig;
+pub use live::Snapshot;
 pub use settings::Settings;
 use table::{Change, PARAMETERS, Parameter};
 

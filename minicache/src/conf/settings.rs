@@ -28,9 +28,7 @@ pub const UNREAD_MAX: u64 = 256 << 20;
 /// Which clients may do something dangerous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// None.
     Nobody,
-    /// All.
     Everybody,
     /// Clients on this machine.
     Local,
@@ -46,9 +44,7 @@ impl Trust {
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Everything.
     Debug,
-    /// A little less.
     Verbose,
     /// What an operator wants to know.
     Notice,

@@ -56,23 +56,17 @@ pub struct Figures {
     pub active_ms: AtomicI64,
     /// The number of the last command in the table, plus one; 0 before the first.
     pub last_command: AtomicU32,
-    /// The selected database.
     pub db: AtomicU32,
     /// Commands queued since `MULTI`, or -1 outside a transaction.
     pub queued: AtomicI64,
-    /// Channels it is subscribed to.
     pub channels: AtomicU32,
-    /// Patterns it is subscribed to.
     pub patterns: AtomicU32,
-    /// Shard channels it is subscribed to.
     pub shard_channels: AtomicU32,
-    /// Keys it watches.
     pub watching: AtomicU32,
     /// Bytes of its buffers.
     pub buffer_bytes: AtomicUsize,
     /// Bytes of its queued commands, watched keys and subscriptions.
     pub held_bytes: AtomicUsize,
-    /// Bytes of queued commands alone.
     pub queued_bytes: AtomicUsize,
     /// Bytes of requests not yet complete.
     pub input_bytes: AtomicUsize,
@@ -80,11 +74,9 @@ pub struct Figures {
     pub output_bytes: AtomicUsize,
     /// True if it waits in a blocking command, or for the end of a pause.
     pub blocked: AtomicBool,
-    /// True if its protocol is RESP3.
     pub resp3: AtomicBool,
     /// True if `CLIENT NO-EVICT` protects it.
     pub no_evict: AtomicBool,
-    /// True if it is in `MONITOR`.
     pub monitor: AtomicBool,
 }
 
@@ -173,7 +165,6 @@ impl Clients {
         self.charged.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
     }
 
-    /// Bytes of memory that all clients take.
     pub fn memory(&self) -> usize {
         self.by_id.lock().values().map(|client| client.memory()).sum()
     }
@@ -203,17 +194,14 @@ impl Clients {
         gone
     }
 
-    /// The number of clients.
     pub fn len(&self) -> usize {
         self.by_id.lock().len()
     }
 
-    /// Returns true if there is no client.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The client of this id.
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {
         self.by_id.lock().get(&id).cloned()
     }

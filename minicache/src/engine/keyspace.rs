@@ -53,8 +53,7 @@ use std::sync::atomic::AtomicU64;
 /// is reported to.
 #[derive(Clone, Copy)]
 pub struct Parts<'c> {
-    /// The keys.
-    pub shards: &'c Shards,
+    pub(crate) shards: &'c Shards,
     /// Subscribers of keyspace events.
     pub pubsub: &'c Mutex<PubSub>,
     /// Client-side caches.
@@ -71,8 +70,7 @@ pub struct Parts<'c> {
 pub struct Keyspace<'c> {
     /// The shards, and everything that a change is reported to.
     pub parts: Parts<'c>,
-    /// The selected database.
-    pub db: usize,
+    pub(crate) db: usize,
     /// The time of this batch.
     pub now: Timestamp,
     /// Keys that got a new list or sorted set while some client is blocked. The clients blocked on
@@ -96,8 +94,7 @@ struct Location {
 
 /// Everything stored under a key, for `RENAME`, `COPY` and `MOVE`.
 pub struct Record {
-    /// Its value.
-    pub value: Owned,
+    pub(crate) value: Owned,
     /// Unix milliseconds at which it expires.
     pub deadline: Option<i64>,
     /// The eviction policy's bits; `None` for a copy, which counts as new.
@@ -189,8 +186,7 @@ impl<'c> Keyspace<'c> {
         self.guards.iter().map(|(index, locked)| (*index, &locked.shard))
     }
 
-    /// The locked shards.
-    pub fn shards_mut(&mut self) -> impl Iterator<Item = &mut Shard> {
+    pub(crate) fn shards_mut(&mut self) -> impl Iterator<Item = &mut Shard> {
         self.guards.iter_mut().map(|(_, locked)| &mut locked.shard)
     }
 
@@ -258,8 +254,7 @@ impl<'c> Keyspace<'c> {
         value.as_str().map(Some).ok_or(Error::WRONG_TYPE)
     }
 
-    /// Reads a container.
-    pub fn get<T: Container>(&mut self, key: Key) -> Result<Option<&T>, Error> {
+    pub(crate) fn get<T: Container>(&mut self, key: Key) -> Result<Option<&T>, Error> {
         match self.read(key) {
             None => Ok(None),
             Some(Value::Object(object)) => T::of(object).map(Some).ok_or(Error::WRONG_TYPE),

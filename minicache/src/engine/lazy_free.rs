@@ -86,7 +86,6 @@ impl LazyFree {
         self.ledger.freed.load(Ordering::Relaxed)
     }
 
-    /// Resets [`freed`](Self::freed) to 0.
     pub fn reset(&self) {
         self.ledger.freed.store(0, Ordering::Relaxed);
     }

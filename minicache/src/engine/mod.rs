@@ -1,24 +1,28 @@
 //! The cache itself: no sockets, no clock, no tokio.
 
 pub mod blocking;
-pub mod clients;
-pub mod counter;
-pub mod error;
-pub mod events;
+pub(crate) mod clients;
+pub(crate) mod counter;
+pub(crate) mod error;
+pub(crate) mod events;
 pub mod eviction;
-pub mod glob;
+pub(crate) mod glob;
 pub mod hashing;
 pub mod key;
 pub mod keyspace;
-pub mod lazy_free;
+pub(crate) mod lazy_free;
 pub mod mailbox;
-pub mod object;
-pub mod pubsub;
+pub(crate) mod object;
+pub(crate) mod pubsub;
 pub mod rng;
-pub mod shards;
-pub mod store;
+pub(crate) mod shards;
+pub(crate) mod store;
 pub mod timestamp;
-pub mod tracking;
-pub mod tuning;
-pub mod values;
-pub mod watch;
+pub(crate) mod tracking;
+pub(crate) mod tuning;
+pub(crate) mod values;
+pub(crate) mod watch;
+
+pub use clients::Client;
+pub use object::Str;
+pub use pubsub::Scope;

@@ -19,13 +19,9 @@ use crate::format::listpack::Element;
 pub enum Object {
     /// A string that is long, or has been appended to or overwritten in part.
     Text(Vec<u8>),
-    /// A list.
     List(List),
-    /// A hash.
     Hash(Hash),
-    /// A set.
     Set(Set),
-    /// A sorted set.
     ZSet(ZSet),
 }
 
@@ -36,9 +32,7 @@ pub type Str<'a> = Element<'a>;
 pub enum Owned {
     /// A short string. It stays text even if it is the decimal form of a number.
     Text(Vec<u8>),
-    /// A number.
     Int(i64),
-    /// A value on the heap.
     Object(Object),
 }
 
@@ -142,7 +136,6 @@ pub trait Container: Default {
     fn of(object: &Object) -> Option<&Self>;
     /// As [`of`](Self::of), mutable.
     fn of_mut(object: &mut Object) -> Option<&mut Self>;
-    /// Wraps it.
     fn into_object(self) -> Object;
     /// Returns true if it has no elements. No key holds an empty container.
     fn is_empty(&self) -> bool;

@@ -41,7 +41,6 @@ impl Scope {
 pub struct PubSub([BTreeMap<SharedBytes, Subscribers>; 3]);
 
 impl PubSub {
-    /// Adds a subscriber.
     pub fn subscribe(&mut self, scope: Scope, name: &[u8], client: &Arc<Client>) {
         let subscribers = self.0[scope as usize].entry(name.into()).or_default();
         subscribers.insert(client.id, Arc::clone(client));
@@ -58,7 +57,6 @@ impl PubSub {
         }
     }
 
-    /// Removes a subscriber everywhere.
     pub fn unsubscribe_all(&mut self, subscriptions: &Subscriptions, client: u64) {
         for scope in Scope::ALL {
             let names = subscriptions.names[scope as usize].keys();
@@ -109,7 +107,6 @@ impl PubSub {
         self.0[scope as usize].keys().map(|name| &**name).filter(wanted).collect()
     }
 
-    /// The number of subscribers of a name.
     pub fn subscribers(&self, scope: Scope, name: &[u8]) -> usize {
         self.0[scope as usize].get(name).map_or(0, BTreeMap::len)
     }
@@ -159,7 +156,6 @@ impl Subscriptions {
         self.bytes
     }
 
-    /// The number of names in a scope.
     pub fn count(&self, scope: Scope) -> usize {
         self.names[scope as usize].len()
     }

@@ -38,7 +38,6 @@ pub const SHARDS_MAX: usize = 64;
 
 /// What one lock protects.
 pub struct LockedShard {
-    /// The keys.
     pub shard: Shard,
     /// Versions of the keys that transactions watch.
     pub watched: Watched,
@@ -92,7 +91,6 @@ impl Shards {
         Rng::new(self.hasher.hash_one(self.seeds.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// The number of shards.
     #[allow(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         self.cells.len()

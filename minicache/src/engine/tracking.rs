@@ -70,7 +70,6 @@ impl Wanted {
 
 /// The options of a client that tracks.
 pub struct Tracker {
-    /// The client.
     pub client: Arc<Client>,
     /// The client that receives its invalidations instead (`REDIRECT`).
     pub redirect: Option<Arc<Client>>,
@@ -88,7 +87,6 @@ pub struct Tracker {
 pub enum Change {
     /// A key was written, deleted, expired or evicted.
     Key {
-        /// Its name.
         key: SharedBytes,
         /// True if the command being executed did it; false for expiry and eviction.
         by_client: bool,

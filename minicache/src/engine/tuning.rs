@@ -24,11 +24,9 @@ use super::values::Limits;
 
 /// The parameters that the engine obeys.
 pub struct Tuning {
-    /// How many databases there are.
     pub databases: usize,
     /// Bytes; 0 for no limit.
     pub maxmemory: u64,
-    /// Which keys are evicted.
     pub maxmemory_policy: MaxmemoryPolicy,
     /// Keys sampled per eviction.
     pub maxmemory_samples: usize,
@@ -58,19 +56,12 @@ impl Tuning {
 /// Which keys may be evicted, and in which order. "Volatile" keys have a time to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxmemoryPolicy {
-    /// Volatile keys, least recently used first.
     VolatileLru,
-    /// Volatile keys, least frequently used first.
     VolatileLfu,
-    /// Volatile keys, at random.
     VolatileRandom,
-    /// Volatile keys, nearest expiry first.
     VolatileTtl,
-    /// All keys, least recently used first.
     AllKeysLru,
-    /// All keys, least frequently used first.
     AllKeysLfu,
-    /// All keys, at random.
     AllKeysRandom,
     /// No keys: commands that need memory are refused.
     NoEviction,

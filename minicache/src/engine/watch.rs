@@ -13,7 +13,6 @@
 
 use std::collections::HashMap;
 
-/// The watched keys of one shard.
 #[derive(Default)]
 pub struct Watched {
     keys: HashMap<(usize, Box<[u8]>), Versioned>,

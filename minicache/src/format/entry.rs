@@ -153,7 +153,6 @@ pub fn write(
     }
 }
 
-/// Returns the key.
 #[inline]
 pub fn key(slot: &[u8]) -> &[u8] {
     let (at, length) = key_span(slot);
@@ -173,7 +172,6 @@ pub fn has_key(slot: &[u8], key: &[u8]) -> bool {
     }
 }
 
-/// Returns the value part.
 #[inline]
 pub fn value(slot: &[u8]) -> EntryValue<'_> {
     let (key_at, key_length) = key_span(slot);
@@ -282,12 +280,10 @@ pub fn links(slot: &[u8]) -> (u32, u32) {
     (Links::previous.get(links), Links::next.get(links))
 }
 
-/// Replaces the link to the previous entry.
 pub fn set_previous(slot: &mut [u8], previous: u32) {
     Links::previous.put(&mut slot[HEAD..], previous);
 }
 
-/// Replaces the link to the next entry.
 pub fn set_next(slot: &mut [u8], next: u32) {
     Links::next.put(&mut slot[HEAD..], next);
 }

@@ -138,7 +138,6 @@ impl Listpack {
     /// The offset of the first element.
     pub const FIRST: usize = HEADER;
 
-    /// A sequence without elements.
     pub fn new() -> Listpack {
         Listpack::from_encoded(&[], 0)
     }
@@ -154,12 +153,10 @@ impl Listpack {
         pack
     }
 
-    /// Number of elements.
     pub fn len(&self) -> usize {
         self.count as usize
     }
 
-    /// Returns true if there is no element.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -577,7 +574,6 @@ fn back_length_bytes(len: usize) -> usize {
     }
 }
 
-/// An encoded element.
 struct Encoded<'a> {
     /// The encoding byte and the rest of the length or integer.
     head: [u8; 9],

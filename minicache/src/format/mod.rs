@@ -5,7 +5,7 @@
 //! * [`number`]: numbers as text, and text as numbers.
 //! * [`words`]: a line as words, with quotes.
 
-pub mod entry;
-pub mod listpack;
-pub mod number;
+pub(crate) mod entry;
+pub(crate) mod listpack;
+pub(crate) mod number;
 pub mod words;

@@ -129,7 +129,6 @@ impl Default for ItoaBuf {
 }
 
 impl ItoaBuf {
-    /// An empty buffer.
     pub fn new() -> ItoaBuf {
         ItoaBuf([0; 20])
     }
@@ -180,7 +179,6 @@ impl Default for DtoaBuf {
 }
 
 impl DtoaBuf {
-    /// An empty buffer.
     pub fn new() -> DtoaBuf {
         DtoaBuf { integer: ItoaBuf::new(), text: [0; 32] }
     }

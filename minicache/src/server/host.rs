@@ -30,7 +30,6 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// The process that listens through `listeners`.
     pub(super) fn new(listeners: ListenerHandle) -> ServerProcess {
         ServerProcess { listeners, oom_score_before: Mutex::new(None) }
     }

@@ -100,7 +100,6 @@ impl Reply {
         }
     }
 
-    /// A count.
     pub fn count(&mut self, count: usize) {
         self.int(count as i64);
     }
@@ -181,19 +180,16 @@ impl Reply {
         Ok(())
     }
 
-    /// [`int`](Self::int).
     pub fn answer_int(&mut self, number: i64) -> Answer {
         self.int(number);
         Ok(())
     }
 
-    /// [`count`](Self::count).
     pub fn answer_count(&mut self, count: usize) -> Answer {
         self.count(count);
         Ok(())
     }
 
-    /// [`null`](Self::null).
     pub fn answer_null(&mut self) -> Answer {
         self.null();
         Ok(())
@@ -241,17 +237,14 @@ impl Reply {
         Mark(self.bytes.len())
     }
 
-    /// Inserts an array header at a mark.
     pub fn array_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.array(count));
     }
 
-    /// Inserts a set header at a mark.
     pub fn set_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.set(count));
     }
 
-    /// Inserts a map header at a mark.
     pub fn map_at(&mut self, mark: Mark, pairs: usize) {
         self.insert_at(mark, |reply| reply.map(pairs));
     }

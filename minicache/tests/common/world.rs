@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use minicache::commands::Executor;
+use minicache::commands::Identity;
 use minicache::commands::cache::Cache;
 use minicache::commands::session::Session;
-use minicache::commands::stats::Identity;
 use minicache::conf::Config;
 use minicache::conf::Snapshot;
 use minicache::engine::timestamp::Timestamp;

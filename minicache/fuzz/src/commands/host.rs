@@ -11,12 +11,12 @@
 
 use minicache::commands::Executor;
 use minicache::commands::cache::Cache;
-use minicache::commands::stats::Identity;
+use minicache::commands::Identity;
 use minicache::conf::Config;
 use minicache::conf::Snapshot;
 use minicache::engine::hashing;
 use minicache::engine::keyspace::Keyspace;
-use minicache::engine::pubsub::Scope;
+use minicache::engine::Scope;
 use minicache::engine::timestamp::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -75,7 +75,6 @@ fn write(c: &mut Call, steps: &[Step], end: usize) -> Answer {
     Ok(())
 }
 
-/// One thing to do.
 struct Step {
     field: Field,
     what: What,
@@ -135,7 +134,6 @@ impl Overflow {
     }
 }
 
-/// Where an integer lies.
 struct Field {
     /// Its first bit.
     start: usize,

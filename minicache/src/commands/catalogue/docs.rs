@@ -15,7 +15,6 @@
 use super::spec::Command;
 use std::sync::LazyLock;
 
-/// The documentation of a command.
 pub struct Docs {
     name: &'static str,
     /// The version of Redis that introduced the command.

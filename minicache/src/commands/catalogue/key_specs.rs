@@ -42,7 +42,6 @@ pub struct KeySpec {
     pub first: u8,
     /// How the run goes on.
     pub run: Run,
-    /// What happens to its keys.
     pub access: Access,
 }
 
@@ -65,7 +64,6 @@ pub enum Run {
     Unknown,
 }
 
-/// One key.
 pub(super) const fn key(at: u8, access: &str) -> KeySpec {
     KeySpec { first: at, run: Run::To { last: 0, step: 1 }, access: Access::of(access) }
 }
@@ -80,17 +78,14 @@ pub(super) const fn counted(at: u8, access: &str) -> KeySpec {
     KeySpec { first: at, run: Run::Counted, access: Access::of(access) }
 }
 
-/// The key behind `STORE`.
 pub(super) const fn stored(access: &str) -> KeySpec {
     KeySpec { first: 0, run: Run::Stored, access: Access::of(access) }
 }
 
-/// Keys that only the data can tell.
 pub(super) const fn unknown(access: &str) -> KeySpec {
     KeySpec { first: 0, run: Run::Unknown, access: Access::of(access) }
 }
 
-/// The key specs of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys(pub &'static [KeySpec]);
 

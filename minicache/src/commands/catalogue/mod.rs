@@ -17,12 +17,12 @@
 //! dispatcher (which finds a row's handler by its number), `COMMAND`, the client's help, `explain`
 //! and the metrics.
 
-pub mod docs;
-pub mod key_specs;
+pub(crate) mod docs;
+pub(crate) mod key_specs;
 mod names;
 mod rows;
-pub mod spec;
-pub mod synopsis;
+pub(crate) mod spec;
+pub(crate) mod synopsis;
 
 use rows::FAMILIES;
 use spec::{Categories, Command};

@@ -28,17 +28,14 @@ macro_rules! named_bits {
                 $set($crate::commands::catalogue::names::bits_of(names, $set::NAMES))
             }
 
-            /// The bits of both sets.
             pub const fn with(self, other: $set) -> $set {
                 $set(self.0 | other.0)
             }
 
-            /// Returns true if all bits of `other` are set.
             pub const fn has(self, other: $set) -> bool {
                 self.0 & other.0 == other.0
             }
 
-            /// The names of the bits that are set.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
                 let numbered = $set::NAMES.iter().enumerate();
                 numbered.filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, name)| *name)

@@ -17,23 +17,19 @@ use super::docs::Docs;
 use super::key_specs::{KeySpec, Keys};
 use super::names::named_bits;
 
-/// One row of the table.
 #[derive(Clone, Copy)]
 pub struct Command {
     /// In lower case; a subcommand is `container|name`.
     pub name: &'static str,
     /// The number of arguments, name and container included; if negative, the least number.
     pub arity: i8,
-    /// How the command behaves.
     pub flags: Flags,
-    /// Where its keys are.
     pub keys: Keys,
     /// Its subject, as `COMMAND DOCS` names it.
     pub group: &'static str,
     /// The access list categories that do not follow from its flags; until the row is numbered,
     /// `None` for those of its family.
     pub(super) own_categories: Option<Categories>,
-    /// Its place in the table.
     pub(super) id: u16,
     /// The number of rows after it that are its subcommands.
     pub(in crate::commands) subcommands: u16,
@@ -75,12 +71,10 @@ impl Command {
         if self.arity < 0 { arguments >= wanted } else { arguments == wanted }
     }
 
-    /// Returns true if it has subcommands.
     pub fn is_container(&self) -> bool {
         self.subcommands > 0
     }
 
-    /// The rows of its subcommands.
     pub fn subcommands(&self) -> &'static [Command] {
         let behind = &COMMANDS[self.id() + 1..];
         &behind[..usize::from(self.subcommands)]
@@ -106,7 +100,6 @@ impl Command {
         Flags(self.flags.0 & (Flags::RUNS_IN_MULTI.0 - 1)).names()
     }
 
-    /// Its documentation.
     pub fn docs(&self) -> &'static Docs {
         Docs::of(self)
     }

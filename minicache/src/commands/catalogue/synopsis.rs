@@ -19,21 +19,16 @@
 /// One argument, or several that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// For a person to read.
     pub name: String,
-    /// What it is.
     pub kind: ArgumentKind,
     /// The word typed before it; for [`ArgumentKind::Token`], the argument itself. Often empty.
     pub token: &'static str,
-    /// Whether it may be left out.
     pub optional: bool,
-    /// Whether it may come again.
     pub multiple: bool,
     /// Whether `token` comes again with it.
     pub multiple_token: bool,
 }
 
-/// What an argument is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArgumentKind {
     /// A value, of the type named in `COMMAND DOCS`.
@@ -76,7 +71,6 @@ enum Part {
     Repeated(Vec<Part>),
 }
 
-/// The argument of a part.
 fn argument(part: &Part) -> Argument {
     match part {
         Part::Word(word) => single(word),

@@ -25,12 +25,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// `CLIENT ID`
 pub fn client_id(c: &mut Call) -> Answer {
     c.out.answer_int(c.session.client.id as i64)
 }
 
-/// `CLIENT GETNAME`
 pub fn client_getname(c: &mut Call) -> Answer {
     let about = c.session.client.about.lock();
     if about.name.is_empty() {
@@ -83,7 +81,6 @@ fn is_printable(name: &[u8]) -> bool {
     name.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
-/// `CLIENT INFO`
 pub fn client_info(c: &mut Call) -> Answer {
     c.session.publish_figures();
     let line = describe(c.cache, &c.session.client, c.keyspace.now.ms) + "\n";
@@ -350,7 +347,6 @@ pub fn client_pause(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// `CLIENT UNPAUSE`
 pub fn client_unpause(c: &mut Call) -> Answer {
     c.cache.registry.pause.end();
     c.out.answer_ok()

@@ -72,14 +72,12 @@ pub fn database(c: &Call, index: i64) -> Result<usize, Error> {
     }
 }
 
-/// `QUIT`
 pub fn quit(c: &mut Call) -> Answer {
     c.out.ok();
     c.session.closing = true;
     Ok(())
 }
 
-/// `RESET`
 pub fn reset(c: &mut Call) -> Answer {
     c.session.transaction = None;
     unwatch_all(c.keyspace, c.session);

@@ -190,7 +190,6 @@ pub(super) fn redirect_id(tracker: &Tracker) -> i64 {
     tracker.redirect.as_ref().map_or(0, |other| other.id as i64)
 }
 
-/// `CLIENT TRACKINGINFO`
 pub fn client_trackinginfo(c: &mut Call) -> Answer {
     let caching = c.session.caching;
     let info = c.cache.registry.tracking.inspect(c.session.client.id, |tracker| {

@@ -103,7 +103,6 @@ impl<'s> Source<'s> {
     }
 }
 
-/// What is wanted.
 #[derive(Default)]
 struct Request<'a> {
     /// Where the weights are.

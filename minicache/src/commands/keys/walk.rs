@@ -70,7 +70,6 @@ pub fn scan(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `RANDOMKEY`
 pub fn randomkey(c: &mut Call) -> Answer {
     // Looking for a dead key removes it, so this ends.
     while let Some(key) = any_key(c) {

@@ -9,7 +9,6 @@ use super::{Call, catalogue, shown};
 use crate::commands::catalogue::spec::Categories;
 use crate::engine::error::{Answer, Error};
 
-/// `ACL WHOAMI`
 pub fn acl_whoami(c: &mut Call) -> Answer {
     c.out.text("default");
     Ok(())
@@ -84,14 +83,12 @@ pub fn function_list(c: &mut Call) -> Answer {
     c.out.answer_empty()
 }
 
-/// `ACL USERS`
 pub fn acl_users(c: &mut Call) -> Answer {
     c.out.array(1);
     c.out.text("default");
     Ok(())
 }
 
-/// `MODULE LIST`
 pub fn module_list(c: &mut Call) -> Answer {
     c.out.answer_empty()
 }

@@ -58,7 +58,6 @@ pub fn config_set(c: &mut Call) -> Answer {
     }
 }
 
-/// `CONFIG RESETSTAT`
 pub fn config_resetstat(c: &mut Call) -> Answer {
     c.keyspace.shards_mut().for_each(|shard| shard.stats = Default::default());
     c.cache.stats.counters.iter().for_each(|core| core.reset());
@@ -70,7 +69,6 @@ pub fn config_resetstat(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// `CONFIG REWRITE`
 pub fn config_rewrite(c: &mut Call) -> Answer {
     let path = &c.cache.stats.identity.config_file;
     if path.is_empty() {

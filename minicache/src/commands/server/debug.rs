@@ -57,7 +57,6 @@ fn sleep(c: &mut Call) -> Answer {
     ok(c)
 }
 
-/// `DEBUG HELP`
 fn help(c: &mut Call) -> Answer {
     const LINES: [(&str, &str); 4] = [
         ("OBJECT key", "Tells how a value is kept."),

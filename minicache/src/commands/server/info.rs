@@ -18,7 +18,6 @@ use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Writes a section.
 type Section = fn(&mut Call, &mut Page);
 
 /// The sections in their order, and whether `INFO` shows them without being asked.
@@ -62,7 +61,6 @@ pub fn info(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// The text as it grows.
 #[derive(Default)]
 struct Page(String);
 

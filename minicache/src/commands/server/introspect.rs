@@ -20,7 +20,6 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::glob;
 use crate::wire::reply::Reply;
 
-/// `COMMAND`
 pub fn command(c: &mut Call) -> Answer {
     let rows: Vec<&Command> = catalogue::iter().collect();
     c.out.array(rows.len());
@@ -28,7 +27,6 @@ pub fn command(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `COMMAND COUNT`
 pub fn command_count(c: &mut Call) -> Answer {
     c.out.answer_count(catalogue::iter().count())
 }

@@ -8,7 +8,6 @@ use crate::engine::store::shard::Shard;
 use crate::engine::tracking::Change;
 use crate::format::number::parse_i64;
 
-/// `DBSIZE`
 pub fn dbsize(c: &mut Call) -> Answer {
     let db = c.keyspace.db;
     c.out.answer_count(c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum())

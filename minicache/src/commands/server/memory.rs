@@ -20,7 +20,6 @@ pub fn memory_usage(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `MEMORY STATS`
 pub fn memory_stats(c: &mut Call) -> Answer {
     let cache = c.cache;
     let databases = c.settings.databases as usize;
@@ -51,7 +50,6 @@ fn row(out: &mut Reply, name: &str, bytes: usize) {
     out.count(bytes);
 }
 
-/// `MEMORY DOCTOR`
 pub fn memory_doctor(c: &mut Call) -> Answer {
     let (used, allocated) = (c.cache.shards.used_memory(), crate::raw::allocated());
     let free = allocated.saturating_sub(used);
@@ -64,13 +62,11 @@ pub fn memory_doctor(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `MEMORY MALLOC-STATS`
 pub fn memory_malloc_stats(c: &mut Call) -> Answer {
     c.out.verbatim(&format!("allocated: {} bytes\n", crate::raw::allocated()));
     Ok(())
 }
 
-/// `MEMORY PURGE`
 pub fn memory_purge(c: &mut Call) -> Answer {
     crate::raw::give_back();
     c.out.answer_ok()

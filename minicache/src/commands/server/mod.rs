@@ -40,7 +40,6 @@ pub fn container(c: &mut Call) -> Answer {
     Err(Error::arity(c.command.name))
 }
 
-/// `… HELP`
 pub fn help(c: &mut Call) -> Answer {
     let name = c.command.name.split('|').next().unwrap_or_default();
     let container = catalogue::find(name.as_bytes()).map_or(&[][..], Command::subcommands);
@@ -63,7 +62,6 @@ fn help_lines<'a>(c: &mut Call, usages: impl Iterator<Item = (String, &'a str)>)
     lines.iter().for_each(|line| c.out.simple(line));
 }
 
-/// `TIME`
 pub fn time(c: &mut Call) -> Answer {
     let now = c.keyspace.now;
     c.out.array(2);
@@ -72,7 +70,6 @@ pub fn time(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `ROLE`
 pub fn role(c: &mut Call) -> Answer {
     c.out.array(3);
     c.out.text("master");
@@ -80,12 +77,10 @@ pub fn role(c: &mut Call) -> Answer {
     c.out.answer_empty()
 }
 
-/// `LASTSAVE`
 pub fn lastsave(c: &mut Call) -> Answer {
     c.out.answer_int(c.cache.stats.last_save_s())
 }
 
-/// `SAVE`
 pub fn save(c: &mut Call) -> Answer {
     c.cache.stats.saves.count.fetch_add(1, Ordering::Relaxed);
     c.cache.stats.note_save(c.keyspace.now.ms);
@@ -103,7 +98,6 @@ pub fn bgsave(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `BGREWRITEAOF`
 pub fn bgrewriteaof(c: &mut Call) -> Answer {
     c.out.simple("Background append only file rewriting started");
     Ok(())
@@ -127,7 +121,6 @@ pub fn shutdown(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `MONITOR`
 pub fn monitor(c: &mut Call) -> Answer {
     if !c.session.monitor {
         c.session.monitor = true;

@@ -35,18 +35,15 @@ pub fn slowlog_get(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `SLOWLOG LEN`
 pub fn slowlog_len(c: &mut Call) -> Answer {
     c.out.answer_count(c.cache.stats.slow_log.len())
 }
 
-/// `SLOWLOG RESET`
 pub fn slowlog_reset(c: &mut Call) -> Answer {
     c.cache.stats.slow_log.clear();
     c.out.answer_ok()
 }
 
-/// `LATENCY DOCTOR`
 pub fn latency_doctor(c: &mut Call) -> Answer {
     let events = c.cache.stats.latency.all();
     let threshold_ms = c.settings.latency_monitor_threshold;
@@ -100,7 +97,6 @@ pub fn latency_history(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `LATENCY LATEST`
 pub fn latency_latest(c: &mut Call) -> Answer {
     let events = c.cache.stats.latency.all();
     c.out.array(events.len());

@@ -91,7 +91,6 @@ variants! {
     sdiffstore = store_of(difference, "sdiffstore"); // destination key [key ...]
 }
 
-/// Makes one set of several.
 type Operation = fn(&[Option<&Set>], &Limits) -> Set;
 
 fn list(c: &mut Call, operation: Operation) -> Answer {

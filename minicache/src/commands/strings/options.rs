@@ -10,7 +10,6 @@
 use crate::commands::Call;
 use crate::engine::error::Error;
 
-/// The options of one command.
 #[derive(Default)]
 pub struct Options {
     /// `XX`: only if the key is there; `NX`: only if not.

@@ -61,7 +61,6 @@ enum Outcome {
     Added(f64),
 }
 
-/// What became of all members.
 #[derive(Default)]
 struct Tally {
     added: usize,

@@ -19,7 +19,6 @@ use std::ops::Range;
 pub enum By {
     /// Places in the order.
     Rank,
-    /// Scores.
     Score,
     /// Names.
     Lex,

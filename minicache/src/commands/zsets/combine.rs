@@ -89,7 +89,6 @@ enum Aggregate {
     Max,
 }
 
-/// What is wanted.
 struct Request {
     operation: Operation,
     /// Where the keys are among the arguments.
@@ -295,11 +294,8 @@ struct Input<'c> {
 /// Members from either kind of set; those of a plain one have the score 1.
 #[derive(Clone, Copy)]
 enum Members<'c> {
-    /// There is no key.
     None,
-    /// A sorted set.
     Scored(&'c ZSet),
-    /// A plain set.
     Plain(&'c Set),
 }
 

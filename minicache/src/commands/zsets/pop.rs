@@ -42,9 +42,7 @@ variants! {
 /// Which members go first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The lowest.
     Min,
-    /// The highest.
     Max,
 }
 

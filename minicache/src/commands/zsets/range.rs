@@ -106,7 +106,6 @@ struct Request<'a> {
     limit: (i64, i64),
 }
 
-/// Options as they are read.
 #[derive(Default)]
 struct Options {
     form: Form,

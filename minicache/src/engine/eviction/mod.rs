@@ -50,12 +50,12 @@
 //! - Redis has one pool. Here each shard has its own, and the loop visits the shards in turn, so
 //!   the key that goes is the coldest candidate of one shard, not of all.
 
-pub mod lfu;
-pub mod lru;
-pub mod policy;
-pub mod pool;
-pub mod random;
-pub mod ttl;
+pub(crate) mod lfu;
+pub(crate) mod lru;
+pub(crate) mod policy;
+pub(crate) mod pool;
+pub(crate) mod random;
+pub(crate) mod ttl;
 
 use super::object::Object;
 use super::shards::{LockedShard, Shards};
@@ -71,8 +71,7 @@ pub struct OutOfMemory;
 /// A key that was evicted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EvictedKey {
-    /// The number of its database.
-    pub db: usize,
+    pub(crate) db: usize,
     /// The key.
     pub key: Box<[u8]>,
 }

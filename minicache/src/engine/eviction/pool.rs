@@ -21,15 +21,12 @@ const POOL_SIZE: usize = 16;
 /// handle's slot may hold another key by the time the candidate is evicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The number of its database.
     pub db: usize,
-    /// The key.
     pub key: Box<[u8]>,
     /// How cold the policy found it when it was sampled.
     pub coldness: u64,
 }
 
-/// The pool; see the head of the file.
 #[derive(Default)]
 pub struct Pool {
     coldest_last: Vec<Candidate>,
@@ -55,7 +52,6 @@ impl Pool {
         self.coldest_last.insert(at, Candidate { db, key: key.into(), coldness });
     }
 
-    /// Removes and returns the coldest candidate.
     pub fn take_coldest(&mut self) -> Option<Candidate> {
         self.coldest_last.pop()
     }

@@ -1,7 +1,7 @@
 //! The keyspace: slots, index, expiry wheel.
 
-pub mod contents;
-pub mod shard;
-pub mod slab;
-pub mod table;
-pub mod wheel;
+pub(crate) mod contents;
+pub(crate) mod shard;
+pub(crate) mod slab;
+pub(crate) mod table;
+pub(crate) mod wheel;

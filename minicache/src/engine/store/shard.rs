@@ -76,7 +76,6 @@ pub struct Shard {
     contents: Contents,
     hasher: RandomState,
     rng: Rng,
-    /// The eviction candidates.
     pub pool: Pool,
     /// Counters for `INFO`.
     pub stats: ShardStats,
@@ -145,12 +144,10 @@ impl Shard {
         std::hint::black_box(first_bytes.fold(0, |seen, byte| seen ^ byte));
     }
 
-    /// The key of an entry.
     pub fn key(&self, handle: Handle) -> &[u8] {
         entry::key(self.contents.slab.slot(handle))
     }
 
-    /// The value of an entry.
     pub fn value(&self, handle: Handle) -> Value<'_> {
         match entry::value(self.contents.slab.slot(handle)) {
             EntryValue::Int(number) => Value::Short(Str::Int(number)),
@@ -367,7 +364,6 @@ impl Shard {
         Contents { objects, databases: vec![keyspace], ..Contents::default() }
     }
 
-    /// Exchanges two databases.
     pub fn swap(&mut self, one: usize, other: usize) {
         self.contents.databases.swap(one, other);
     }
@@ -377,7 +373,6 @@ impl Shard {
         self.contents.databases[db].table.scan(cursor, emit)
     }
 
-    /// A random entry of a database.
     pub fn random(&mut self, db: usize) -> Option<Handle> {
         let mut some = Vec::new();
         let random = self.rng.next_u64();

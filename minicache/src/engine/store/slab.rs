@@ -72,9 +72,7 @@ pub type Handle = u32;
 pub struct ClassUse {
     /// Bytes of a slot; 0 for pages that hold one large entry each.
     pub slot_bytes: usize,
-    /// Pages.
     pub pages: usize,
-    /// Slots in these pages.
     pub slots: usize,
     /// Slots that hold an entry.
     pub used: usize,
@@ -159,7 +157,6 @@ pub struct Slab {
 }
 
 impl Slab {
-    /// A slab without pages.
     pub fn new() -> Slab {
         Slab { partial: vec![Vec::new(); CLASSES.len()], ..Slab::default() }
     }

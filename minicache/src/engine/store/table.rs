@@ -121,17 +121,14 @@ impl Table {
         Table::default()
     }
 
-    /// The number of ids.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns true if no id is stored.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The number of home buckets.
     pub fn buckets(&self) -> usize {
         if self.segments.is_empty() { 0 } else { (1 << self.level) + self.split }
     }

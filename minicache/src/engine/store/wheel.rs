@@ -41,16 +41,13 @@ use crate::format::entry;
 const TICK_BITS: u32 = 4;
 /// Slots per level, as a power of two.
 const SLOT_BITS: u32 = 6;
-/// Slots of a level.
 pub const SLOTS: usize = 1 << SLOT_BITS;
-/// Levels.
 pub const LEVELS: usize = 5;
 /// The end of a list.
 const END: u32 = u32::MAX;
 /// A `previous` from here on is not an entry but the slot whose list begins here.
 const SLOT_MARK: u32 = u32::MAX - (LEVELS * SLOTS) as u32;
 
-/// The wheel of one keyspace; see the head of the file.
 #[derive(Default)]
 pub struct Wheel {
     /// The first entry of each slot. Allocated with the first key that has a deadline.
@@ -61,12 +58,10 @@ pub struct Wheel {
 }
 
 impl Wheel {
-    /// The number of keys that have a deadline.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns true if no key has a deadline.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -232,7 +227,6 @@ impl Wheel {
 /// The most entries of one slot that a sample takes.
 const SAMPLED: usize = 16;
 
-/// The entries of a slot's list.
 fn list(slab: &Slab, head: u32) -> impl Iterator<Item = Handle> + '_ {
     let existing = |handle: u32| (handle != END).then_some(handle);
     std::iter::successors(existing(head), move |handle| {

@@ -59,22 +59,18 @@ impl<E> Default for Dict<E> {
 }
 
 impl<E: Entry> Dict<E> {
-    /// A dictionary without entries.
     pub fn new() -> Dict<E> {
         Dict::default()
     }
 
-    /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns true if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The entry of a member.
     pub fn get(&self, member: &[u8]) -> Option<&E> {
         self.find(hash(member), member).map(|id| &self.entries[id as usize])
     }
@@ -107,14 +103,12 @@ impl<E: Entry> Dict<E> {
         true
     }
 
-    /// Removes the entry of a member and returns it.
     pub fn remove(&mut self, member: &[u8]) -> Option<E> {
         let hash = hash(member);
         let id = self.find(hash, member)?;
         Some(self.take(hash, id))
     }
 
-    /// Removes the entry at an index and returns it.
     pub fn remove_nth(&mut self, index: usize) -> Option<E> {
         let hash = hash(self.nth(index)?.member());
         Some(self.take(hash, index as u32))

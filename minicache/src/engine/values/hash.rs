@@ -16,7 +16,6 @@ use super::{Limits, allocation};
 use crate::engine::rng::Rng;
 use crate::format::listpack::{self, Element, Listpack};
 
-/// A hash; see the head of the file.
 #[derive(Clone)]
 pub enum Hash {
     /// Field, value, field, value, in the order in which the fields were added.
@@ -32,12 +31,10 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// A hash without fields.
     pub fn new() -> Hash {
         Hash::Packed(Listpack::new())
     }
 
-    /// Number of fields.
     pub fn len(&self) -> usize {
         match self {
             Hash::Packed(pack) => pack.len() / 2,
@@ -45,12 +42,10 @@ impl Hash {
         }
     }
 
-    /// Returns true if there is no field.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
         match self {
             Hash::Packed(pack) => {
@@ -61,7 +56,6 @@ impl Hash {
         }
     }
 
-    /// Returns true if the field exists.
     pub fn contains(&self, field: &[u8]) -> bool {
         match self {
             Hash::Packed(pack) => pack.find(Element::of(field), 2).is_some(),
@@ -137,7 +131,6 @@ impl Hash {
         self.nth(rng.below(self.len()))
     }
 
-    /// All fields with their values.
     pub fn iter(&self) -> Iter<'_> {
         match self {
             Hash::Packed(pack) => Iter::Packed(pack.iter()),
@@ -188,11 +181,8 @@ impl Hash {
     }
 }
 
-/// Fields with their values; see [`Hash::iter`].
 pub enum Iter<'a> {
-    /// Over a packed hash.
     Packed(listpack::Iter<'a>),
-    /// Over a dictionary.
     Indexed(std::slice::Iter<'a, Pair>),
 }
 

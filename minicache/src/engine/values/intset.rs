@@ -17,7 +17,6 @@
 
 use super::{allocation, reserve_one, shrink_if_sparse};
 
-/// A sorted set of integers; see the head of the file.
 #[derive(Clone)]
 pub enum IntSet {
     /// All members fit into 16 bits.
@@ -46,22 +45,18 @@ impl Default for IntSet {
 }
 
 impl IntSet {
-    /// An empty set.
     pub fn new() -> IntSet {
         IntSet::Narrow(Vec::new())
     }
 
-    /// Number of members.
     pub fn len(&self) -> usize {
         with_members!(self, members => members.len())
     }
 
-    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns true if `value` is a member.
     pub fn contains(&self, value: i64) -> bool {
         self.index_of(value).is_ok()
     }

@@ -38,9 +38,7 @@ pub enum End {
 /// The side of a pivot on which an element is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Nearer to the head.
     Before,
-    /// Nearer to the tail.
     After,
 }
 
@@ -54,17 +52,14 @@ pub struct List {
 }
 
 impl List {
-    /// An empty list.
     pub fn new() -> List {
         List::default()
     }
 
-    /// Number of elements.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns true if there is no element.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -104,7 +99,6 @@ impl List {
         Some(element)
     }
 
-    /// The number of packed nodes.
     pub fn nodes(&self) -> usize {
         self.nodes.len()
     }

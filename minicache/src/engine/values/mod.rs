@@ -14,13 +14,13 @@
 //!
 //! Counterparts in Redis: `t_list.c`, `t_hash.c`, `t_set.c` and `t_zset.c`, without the commands.
 
-pub mod dict;
-pub mod hash;
-pub mod intset;
-pub mod list;
-pub mod set;
-pub mod skiplist;
-pub mod zset;
+pub(crate) mod dict;
+pub(crate) mod hash;
+pub(crate) mod intset;
+pub(crate) mod list;
+pub(crate) mod set;
+pub(crate) mod skiplist;
+pub(crate) mod zset;
 
 /// The limits of the packed forms. Each field is the configuration parameter of the same name.
 #[derive(Clone, Debug)]

@@ -17,7 +17,6 @@ use crate::engine::rng::Rng;
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};
 
-/// A set; see the head of the file.
 #[derive(Clone)]
 pub enum Set {
     /// Few members, all of them integers.
@@ -33,12 +32,10 @@ impl Default for Set {
 }
 
 impl Set {
-    /// An empty set.
     pub fn new() -> Set {
         Set::Ints(IntSet::new())
     }
 
-    /// Number of members.
     pub fn len(&self) -> usize {
         match self {
             Set::Ints(ints) => ints.len(),
@@ -46,12 +43,10 @@ impl Set {
         }
     }
 
-    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns true if `member` is in the set.
     pub fn contains(&self, member: &[u8]) -> bool {
         match self {
             Set::Ints(ints) => parse_i64(member).is_some_and(|value| ints.contains(value)),

@@ -91,7 +91,6 @@ impl Default for SkipList {
 }
 
 impl SkipList {
-    /// An empty list.
     pub fn new() -> SkipList {
         let head = Node {
             score: 0.0,
@@ -138,12 +137,10 @@ impl SkipList {
         })
     }
 
-    /// Number of members.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -153,22 +150,18 @@ impl SkipList {
         self.nodes.len() > 64 && self.len < self.nodes.len() / 4
     }
 
-    /// The member with this id.
     pub fn member(&self, id: u32) -> &[u8] {
         &self.nodes[id as usize].member
     }
 
-    /// The score of the member with this id.
     pub fn score(&self, id: u32) -> f64 {
         self.nodes[id as usize].score
     }
 
-    /// The id of the member after this one.
     pub fn next(&self, id: u32) -> Option<u32> {
         Some(self.nodes[id as usize].next).filter(|next| *next != HEAD)
     }
 
-    /// The id of the member before this one.
     pub fn previous(&self, id: u32) -> Option<u32> {
         Some(self.nodes[id as usize].previous).filter(|previous| *previous != HEAD)
     }

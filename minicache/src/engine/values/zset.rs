@@ -113,7 +113,6 @@ impl Default for ZSet {
 }
 
 impl ZSet {
-    /// An empty set.
     pub fn new() -> ZSet {
         ZSet::Packed(Listpack::new())
     }
@@ -130,7 +129,6 @@ impl ZSet {
         ZSet::Indexed(Box::new(Indexed::from_sorted(members)))
     }
 
-    /// Number of members.
     pub fn len(&self) -> usize {
         match self {
             ZSet::Packed(pack) => pack.len() / 2,
@@ -138,12 +136,10 @@ impl ZSet {
         }
     }
 
-    /// Returns true if there is no member.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The score of a member.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             ZSet::Packed(pack) => find_packed(pack, member).map(|(_, _, score)| score),
@@ -181,7 +177,6 @@ impl ZSet {
         self.insert(score, member, limits)
     }
 
-    /// Removes a member and returns its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         match self {
             ZSet::Packed(pack) => {
@@ -202,7 +197,6 @@ impl ZSet {
         Some(if reverse { self.len() - 1 - rank } else { rank })
     }
 
-    /// The member with this rank and its score.
     pub fn nth(&self, rank: usize) -> Option<(Element<'_>, f64)> {
         self.range(rank..rank.saturating_add(1)).next()
     }
@@ -250,7 +244,6 @@ impl ZSet {
         }
     }
 
-    /// All members and their scores, in order.
     pub fn iter(&self) -> Iter<'_> {
         self.range(0..self.len())
     }
@@ -450,19 +443,13 @@ fn height_of(hash: u64) -> usize {
 
 /// Members with their scores; see [`ZSet::range`].
 pub enum Iter<'a> {
-    /// Over packed pairs, forward.
     Packed(listpack::Iter<'a>),
-    /// Over packed pairs, backward.
     PackedRev(listpack::Iter<'a>),
     /// Over a skip list.
     Listed {
-        /// The list.
         list: &'a SkipList,
-        /// The next member.
         at: Option<u32>,
-        /// The number of members left.
         left: usize,
-        /// The direction.
         step: fn(&SkipList, u32) -> Option<u32>,
     },
 }

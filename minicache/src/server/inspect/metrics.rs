@@ -19,7 +19,6 @@ use crate::engine::store::shard::ShardStats;
 use minikit::admin::Exposition;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes all metrics of the cache.
 pub(super) fn write(cache: &Cache, out: &mut Exposition) {
     let shards = Figures::of_all(cache);
     out.gauges("minicache_info", "Always 1; the version is in the label.")
