@@ -18,11 +18,8 @@ use minicache::raw::Counting;
 use minicache::server::start::{self, Start};
 use minicache::server::{self, redis_style};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
-use std::error::Error;
-use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
+use std::{error::Error, ffi::OsString, os::unix::ffi::OsStrExt, process::ExitCode};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

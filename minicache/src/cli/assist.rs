@@ -13,8 +13,7 @@
 //! and `hintsCallback` (`redis-cli.c`).
 
 use super::help::{spoken, topics};
-use crate::commands::Command;
-use crate::commands::catalogue;
+use crate::commands::{Command, catalogue};
 use crate::format::words;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;

@@ -20,11 +20,8 @@ use super::print::{Style, is_preformatted, print};
 use super::word_is;
 use crate::wire::frame::{Frame, Group, Reader, Stop};
 use crate::wire::request;
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::{fmt, net::TcpStream, os::unix::net::UnixStream, path::PathBuf};
 
 #[derive(Clone, Debug)]
 pub enum Address {

@@ -13,8 +13,7 @@
 //! `help @list` shows a group, `help config` a command and its subcommands. The table is the one in
 //! this program; `redis-cli` asks the server (`COMMAND DOCS`), which may have other commands.
 
-use crate::commands::Command;
-use crate::commands::catalogue;
+use crate::commands::{Command, catalogue};
 use minikit::cli::layers::nearest;
 
 /// The text of `help` and these words.

@@ -29,11 +29,8 @@ mod repl;
 use crate::format::words;
 use client::{Address, Client, Login};
 use print::Style;
-use std::error::Error;
-use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::{error::Error, ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
 /// The options of `minicache cli`.
 #[derive(clap::Args, Clone, Debug)]

@@ -12,18 +12,15 @@
 //! without the lines that hold a password. The counterpart in Redis is `repl` (`redis-cli.c`), on
 //! `linenoise`; here it is `rustyline`.
 
-use super::assist::Assist;
 use super::client::{Address, Client};
-use super::{INVALID, help, is_quit, word_is};
+use super::{INVALID, assist::Assist, help, is_quit, word_is};
 use crate::conf;
 use crate::format::words;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
-use std::env;
-use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use std::{env, io, path::PathBuf};
 
 /// The duration of a command is printed from here on, as redis-cli does.
 const SLOW: Duration = Duration::from_millis(500);

@@ -19,9 +19,8 @@ pub use fields::{bitfield, bitfield_ro};
 
 use super::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
 use crate::engine::object::{Object, Str};
-use crate::engine::store::shard::NewValue;
+use crate::engine::{events::Events, store::shard::NewValue};
 use crate::format::number::{ItoaBuf, parse_i64};
 use std::ops::Range;
 

@@ -11,21 +11,15 @@
 //! command word for word and executes it. Redis does the same since 7.2
 //! (`handleClientsBlockedOnKeys`); 7.0 had one function per type instead.
 
-use super::execute::Executor;
-use super::long_double::LongDouble;
-use super::session::Session;
-use super::{Call, Command, Mode, handlers};
-use crate::engine::blocking::DbKey;
-use crate::engine::clients::Client;
-use crate::engine::error::Error;
-use crate::engine::key::Key;
-use crate::engine::mailbox::Message;
+use super::{
+    Call, Command, Mode, execute::Executor, handlers, long_double::LongDouble, session::Session,
+};
 use crate::engine::object::{Container, Value};
+use crate::engine::{blocking::DbKey, clients::Client, error::Error, key::Key, mailbox::Message};
 use crate::format::number::parse_f64;
 use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::OwnedArgs;
-use std::cell::Cell;
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 pub struct BlockedCommand {
     pub client: Arc<Client>,

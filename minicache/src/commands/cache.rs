@@ -10,21 +10,15 @@
 //!
 //! Redis keeps all of it in one global `struct redisServer server` (`server.h`).
 
-use super::blocked::BlockedCommand;
-use super::monitors::Monitors;
-use super::pause::Pause;
 use super::stats::{Counters, Identity, Statistics};
+use super::{blocked::BlockedCommand, monitors::Monitors, pause::Pause};
 use crate::conf::{Config, Host, LiveConfig};
-use crate::engine::blocking::Blocked;
-use crate::engine::clients::Clients;
-use crate::engine::keyspace::Parts;
-use crate::engine::pubsub::PubSub;
-use crate::engine::shards::Shards;
-use crate::engine::tracking::Tracking;
-use crate::engine::tuning::Tuning;
+use crate::engine::{
+    blocking::Blocked, clients::Clients, keyspace::Parts, pubsub::PubSub, shards::Shards,
+    tracking::Tracking, tuning::Tuning,
+};
 use minikit::sync::Mutex;
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::{sync::OnceLock, sync::atomic::AtomicBool};
 
 /// The server; see the head of the file.
 pub struct Cache {

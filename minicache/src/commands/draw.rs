@@ -10,8 +10,7 @@
 //! draw is even. Redis chooses among three methods by how the count compares with the length
 //! (`srandmemberWithCountCommand` in `t_set.c`); the numbers need none of them.
 
-use crate::engine::error::Error;
-use crate::engine::rng::Rng;
+use crate::engine::{error::Error, rng::Rng};
 use crate::format::number::parse_i64;
 
 /// How many elements are to be drawn.

@@ -15,26 +15,20 @@
 //! The order of the checks is that of `processCommand` in `server.c`. It decides which of two
 //! errors a client receives, and if a transaction fails because of it.
 
-use super::blocked::serve_ready_keys;
-use super::catalogue::spec::Flags;
-use super::getkeys::for_each_key;
 use super::lookup::{is_http, lookup};
-use super::messages::write_pending;
 use super::session::{Queued, Replies, Session, Transaction};
 use super::transactions::{queue, refused, shards_watched, unwatch_all};
-use super::{Call, Command, Mode, catalogue, handlers};
-use crate::commands::cache::Cache;
-use crate::commands::stats::Counters;
+use super::{
+    Call, Command, Mode, blocked::serve_ready_keys, catalogue, catalogue::spec::Flags,
+    getkeys::for_each_key, handlers, messages::write_pending,
+};
+use crate::commands::{cache::Cache, stats::Counters};
 use crate::conf::{Settings, Snapshot};
-use crate::engine::counter::add;
 use crate::engine::error::{Answer, Error};
 use crate::engine::eviction::{OutOfMemory, evict_until_below_limit};
-use crate::engine::keyspace::Keyspace;
-use crate::engine::timestamp::Timestamp;
-use crate::wire::reply::Reply;
-use crate::wire::request::Args;
-use std::cell::Cell;
-use std::sync::atomic::Ordering;
+use crate::engine::{counter::add, keyspace::Keyspace, timestamp::Timestamp};
+use crate::wire::{reply::Reply, request::Args};
+use std::{cell::Cell, sync::atomic::Ordering};
 
 /// After this many calls of a fast command only one in this many is timed, and counts for all:
 /// reading the clock twice would be a noticeable part of a `GET`.

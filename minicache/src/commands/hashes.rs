@@ -9,13 +9,10 @@
 //! A handler finds the [`Hash`](enum@Hash) under the key, or has one made, and says what it did to
 //! it. How fields lie in memory is the business of [`hash`](crate::engine::values::hash).
 
-use super::draw::Draw;
-use super::handlers::variants;
-use super::{Call, remove_named, scan};
+use super::{Call, draw::Draw, handlers::variants, remove_named, scan};
 use crate::commands::long_double::LongDouble;
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::values::hash::Hash;
+use crate::engine::{events::Events, values::hash::Hash};
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};
 use crate::wire::reply::{Protocol, Reply};

@@ -16,14 +16,11 @@ pub mod blocking;
 
 pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
 
-use super::Call;
-use super::handlers::variants;
 use super::popping::End as _;
+use super::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
-use crate::engine::keyspace::Keyspace;
 use crate::engine::values::list::{End, List, Side};
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
 use crate::format::listpack::Element;
 use crate::wire::reply::Reply;
 use std::ops::Range;

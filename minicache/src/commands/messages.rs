@@ -15,8 +15,7 @@
 //! redirects to a RESP3 connection makes it receive `$-1`, and the other way round `_`.
 
 use super::session::Session;
-use crate::engine::mailbox::Message;
-use crate::engine::pubsub::Scope;
+use crate::engine::{mailbox::Message, pubsub::Scope};
 use crate::wire::reply::{Protocol, Reply};
 
 /// The channel on which RESP2 clients receive invalidations.

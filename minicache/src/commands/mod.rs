@@ -56,13 +56,9 @@ pub use stats::Identity;
 
 use crate::conf::Settings;
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
-use crate::engine::keyspace::Keyspace;
-use crate::engine::object::Container;
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace, object::Container};
 use crate::format::number::{parse_f64, parse_i64};
-use crate::wire::reply::Reply;
-use crate::wire::request::Args;
+use crate::wire::{reply::Reply, request::Args};
 use session::Session;
 use stats::Counters;
 use std::cell::Cell;

@@ -5,9 +5,7 @@
 //! +1795365307.563614 [0 127.0.0.1:54668] "SET" "k" "v"
 //! ```
 
-use crate::engine::clients::Client;
-use crate::engine::mailbox::Message;
-use crate::engine::timestamp::Timestamp;
+use crate::engine::{clients::Client, mailbox::Message, timestamp::Timestamp};
 use crate::format::words::quoted;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;

@@ -12,8 +12,7 @@
 use super::Call;
 use super::blocked::{block_for_keys, looks_at, timeout_ms};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::object::Container;
+use crate::engine::{events::Events, object::Container};
 use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
 use std::ops::Range;

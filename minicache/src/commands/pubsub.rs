@@ -15,13 +15,10 @@
 //! Left out: an order among messages about one command from different sources. Keyspace events that
 //! a client causes and listens to come behind the reply here, in Redis now before it, now behind.
 
-use super::handlers::variants;
 use super::messages::{write_pending, write_subscription};
-use super::session::Replies;
-use super::{Call, Mode, shown};
+use super::{Call, Mode, handlers::variants, session::Replies, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::mailbox::Message;
-use crate::engine::pubsub::Scope;
+use crate::engine::{mailbox::Message, pubsub::Scope};
 
 variants! {
     subscribe = subscribe_to(Scope::Channel, "subscribe");            // channel [channel ...]

@@ -13,8 +13,7 @@
 
 use super::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::glob;
-use crate::engine::object::Container;
+use crate::engine::{glob, object::Container};
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};
 use crate::wire::reply::{Mark, Reply};

@@ -9,14 +9,10 @@
 //! [`Session::publish_figures`] updates after each batch.
 
 use super::Command;
-use crate::engine::clients::Client;
 use crate::engine::pubsub::{Scope, Subscriptions};
-use crate::engine::tracking::Wanted;
-use crate::wire::reply::Protocol;
-use crate::wire::request::OwnedArgs;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use crate::engine::{clients::Client, tracking::Wanted};
+use crate::wire::{reply::Protocol, request::OwnedArgs};
+use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering};
 
 /// The state of one client; see the head of the file.
 pub struct Session {

@@ -19,8 +19,7 @@ pub use random::*;
 
 use super::{Call, remove_named, scan};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::values::set::Set;
+use crate::engine::{events::Events, values::set::Set};
 
 /// `SADD key member [member ...]`
 pub fn sadd(c: &mut Call) -> Answer {

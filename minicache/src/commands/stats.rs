@@ -9,9 +9,8 @@
 //! What every command counts is kept per core, so that counting costs a load and a store
 //! ([`add`](crate::engine::counter::add)); what happens rarely is shared.
 
-use super::catalogue;
 use super::latency::{Histogram, Monitor};
-use super::slow_log::SlowLog;
+use super::{catalogue, slow_log::SlowLog};
 use minikit::connections::Connections;
 use minikit::sync::Mutex;
 use std::collections::BTreeMap;

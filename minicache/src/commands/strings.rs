@@ -21,10 +21,8 @@ pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
 
 use super::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
-use crate::engine::keyspace::Keyspace;
 use crate::engine::object::{Str, Value};
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
 use crate::format::number::ItoaBuf;
 use options::{Options, Term, Unit};
 

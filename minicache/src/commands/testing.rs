@@ -21,28 +21,19 @@
 //!
 //! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
 
-use super::execute::Executor;
-use super::messages;
-use super::run::run;
+use super::{execute::Executor, messages, run::run};
 use crate::cli::print::{Style, print};
-use crate::commands::cache::Cache;
-use crate::commands::session::Session;
-use crate::commands::stats::Identity;
+use crate::commands::{cache::Cache, session::Session, stats::Identity};
 use crate::conf::Config;
-use crate::engine::keyspace::Keyspace;
-use crate::engine::mailbox::Message;
-use crate::engine::object::Value;
-use crate::engine::pubsub::Scope;
-use crate::engine::timestamp::Timestamp;
+use crate::engine::{
+    keyspace::Keyspace, mailbox::Message, object::Value, pubsub::Scope, timestamp::Timestamp,
+};
 use crate::format;
 use crate::raw::Counting;
-use crate::wire::frame::Frame;
-use crate::wire::reply::Reply;
 use crate::wire::request::{Args, OwnedArgs, Parser};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use crate::wire::{frame::Frame, reply::Reply};
 use std::task::{Context, Poll, Waker};
+use std::{collections::BTreeMap, sync::Arc, sync::atomic::AtomicUsize};
 
 /// Tests of `maxmemory` need to know what is allocated.
 #[global_allocator]

@@ -23,8 +23,7 @@ use super::{Call, Command};
 use crate::commands::session::{Queued, Session, Transaction};
 use crate::engine::error::{Answer, Error};
 use crate::engine::keyspace::Keyspace;
-use crate::wire::reply::Reply;
-use crate::wire::request::Args;
+use crate::wire::{reply::Reply, request::Args};
 use std::collections::btree_map::Entry;
 
 /// Bytes that a stored argument or key takes besides its text.

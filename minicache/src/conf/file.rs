@@ -23,8 +23,7 @@
 //! `loadmodule`, `sentinel`. Three that Redis retired are ignored, as Redis does. The counterparts
 //! in Redis are `loadServerConfigFromString` (`config.c`) and `main` (`server.c`).
 
-use super::table::PARAMETERS;
-use super::{Config, Settings, find};
+use super::{Config, Settings, find, table::PARAMETERS};
 use crate::format::words::{join, quoted, split};
 use std::fmt;
 

@@ -11,10 +11,8 @@
 //! the texts, so that `CONFIG SET` can try a change on a copy.
 
 use super::table::PARAMETERS;
-use crate::engine::events::Events;
-use crate::engine::eviction::lfu::Lfu;
 use crate::engine::tuning::{MaxmemoryPolicy, Tuning};
-use crate::engine::values::Limits;
+use crate::engine::{events::Events, eviction::lfu::Lfu, values::Limits};
 
 /// `maxmemory-clients` counts as at least this, or no client could send a command
 /// (`networking.c`).

@@ -3,8 +3,7 @@
 use super::file::LoadError;
 use super::settings::{OutputLimit, Trust};
 use super::*;
-use crate::engine::events::Events;
-use crate::engine::tuning::MaxmemoryPolicy;
+use crate::engine::{events::Events, tuning::MaxmemoryPolicy};
 
 fn set(config: &mut Config, pairs: &[(&str, &str)]) -> Result<Vec<&'static str>, String> {
     let pairs: Vec<(&[u8], &[u8])> =

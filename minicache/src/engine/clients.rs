@@ -13,9 +13,8 @@
 
 use super::mailbox::{Mailbox, Message};
 use minikit::sync::Mutex;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The public part of a connection.
 pub struct Client {

@@ -33,19 +33,15 @@
 //! key specs are wrong fails its first test.
 
 use super::blocking::{DbKey, WaiterCount};
-use super::counter::add;
-use super::error::Error;
-use super::events::Events;
-use super::eviction::EvictedKey;
-use super::key::Key;
 use super::object::{Container, Object, Owned, Str, Value};
 use super::pubsub::{PubSub, Scope};
 use super::shards::{LockedShard, Shards};
 use super::store::shard::{Lifetime, NewValue, PREFETCH_MAX, Shard};
-use super::store::slab::Handle;
-use super::timestamp::Timestamp;
 use super::tracking::{Change, Changes, Tracking};
-use super::tuning::Tuning;
+use super::{
+    counter::add, error::Error, events::Events, eviction::EvictedKey, key::Key,
+    store::slab::Handle, timestamp::Timestamp, tuning::Tuning,
+};
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::AtomicU64;
 

@@ -14,8 +14,7 @@
 //! one, as in tests, everything is freed at once. The counterparts in Redis are `lazyfree.c` and
 //! `bio.c`.
 
-use super::object::Object;
-use super::store::contents::Contents;
+use super::{object::Object, store::contents::Contents};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, OnceLock};

@@ -10,12 +10,9 @@
 //! search. `PUBLISH news hi` reaches client 7 twice and client 9 once. The payload is copied once;
 //! all three messages share it.
 
-use super::clients::Client;
-use super::glob;
 use super::mailbox::{Message, SharedBytes};
-use std::cell::LazyCell;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use super::{clients::Client, glob};
+use std::{cell::LazyCell, collections::BTreeMap, sync::Arc};
 
 /// Clients by id.
 type Subscribers = BTreeMap<u64, Arc<Client>>;

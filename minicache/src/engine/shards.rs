@@ -23,12 +23,9 @@
 //! **No deadlock.** Shards are locked in ascending order ([`super::keyspace`]). Registries of
 //! clients are locked after shards, one at a time, and never the other way round.
 
-use super::hashing;
-use super::key::Key;
-use super::lazy_free::LazyFree;
-use super::rng::Rng;
-use super::store::shard::Shard;
-use super::watch::Watched;
+use super::{
+    hashing, key::Key, lazy_free::LazyFree, rng::Rng, store::shard::Shard, watch::Watched,
+};
 use ahash::RandomState;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

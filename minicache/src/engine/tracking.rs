@@ -28,15 +28,13 @@
 //! As in Redis, a key means the same in all databases. A `NOLOOP` client receives an invalidation
 //! for expiry and eviction even if its own command caused them.
 
-use super::clients::Client;
 use super::mailbox::{Message, SharedBytes};
-use super::values::allocation;
 use super::values::dict::{Dict, Entry};
+use super::{clients::Client, values::allocation};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
 /// Keys removed per call of [`Tracking::limit`]: after `CONFIG SET` lowered the limit, millions may
 /// be over it, and all other clients would wait.

@@ -14,13 +14,10 @@
 //! Every field is the parameter of the same name; the table in `conf/table.rs` documents them. In
 //! Redis these are fields of `struct redisServer` (`server.h`) that any function may read.
 
-use super::events::Events;
-use super::eviction::lfu::Lfu;
-use super::eviction::lru::Lru;
-use super::eviction::policy::Policy;
-use super::eviction::random::Random;
-use super::eviction::ttl::Ttl;
-use super::values::Limits;
+use super::{
+    events::Events, eviction::lfu::Lfu, eviction::lru::Lru, eviction::policy::Policy,
+    eviction::random::Random, eviction::ttl::Ttl, values::Limits,
+};
 
 /// The parameters that the engine obeys.
 pub struct Tuning {

@@ -16,12 +16,9 @@
 //! [`format::entry`](crate::format::entry) and [`listpack`](crate::format::listpack) explain them.
 
 use super::dump::count;
-use crate::engine::eviction::lru::Lru;
 use crate::engine::eviction::policy::Policy as _;
-use crate::engine::hashing::hasher;
-use crate::engine::object::Value;
 use crate::engine::store::shard::{Lifetime, NewValue, Shard};
-use crate::engine::timestamp::Timestamp;
+use crate::engine::{eviction::lru::Lru, hashing::hasher, object::Value, timestamp::Timestamp};
 use crate::format::entry;
 use crate::format::listpack::{Element, Listpack};
 

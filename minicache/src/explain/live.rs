@@ -13,8 +13,7 @@
 //! It is the state page (`server::inspect`) as text.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::{net::TcpStream, time::Duration};
 
 /// The longest wait for the server.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -31,10 +31,7 @@ mod simulation;
 use crate::engine::timestamp::Timestamp;
 use crate::format::words;
 use crate::wire;
-use std::ffi::OsString;
-use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::{ffi::OsString, io::Read, os::unix::ffi::OsStringExt, path::PathBuf};
 
 /// What to explain.
 #[derive(clap::Subcommand, Clone, Debug)]

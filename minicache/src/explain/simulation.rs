@@ -6,17 +6,11 @@
 //!
 //! No rule of the protocol is repeated here, so the answer cannot differ from the server's.
 
-use super::dump::count;
-use super::frame;
-use crate::commands::Executor;
-use crate::commands::cache::Cache;
-use crate::commands::run::run;
-use crate::commands::session::Session;
-use crate::commands::stats::Identity;
+use super::{dump::count, frame};
+use crate::commands::{Executor, cache::Cache, run::run, session::Session, stats::Identity};
 use crate::conf::Config;
 use crate::engine::timestamp::Timestamp;
-use crate::wire::reply::Reply;
-use crate::wire::request::Parser;
+use crate::wire::{reply::Reply, request::Parser};
 use std::sync::atomic::AtomicUsize;
 
 /// The outcome of sending some bytes.

@@ -47,8 +47,7 @@
 use crate::format::number::{ItoaBuf, parse_i64};
 use minikit::layout;
 use minikit::layout::Hexdump;
-use std::cmp::Ordering;
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
 
 layout! {
     /// What every listpack begins with.

@@ -44,24 +44,13 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::commands::run::{REPLIES_MAX, run};
-use crate::commands::session::Session;
-use crate::commands::{Executor, messages, transactions};
-use crate::conf::Snapshot;
-use crate::conf::settings::UNREAD_MAX;
-use crate::engine::blocking::Withdrawal;
-use crate::engine::counter::add;
-use crate::engine::mailbox::Message;
-use crate::engine::timestamp::Timestamp;
-use crate::wire::reply::Reply;
-use crate::wire::request::Parser;
+use crate::commands::{Executor, messages, session::Session, transactions};
+use crate::conf::{Snapshot, settings::UNREAD_MAX};
+use crate::engine::{blocking::Withdrawal, counter::add, mailbox::Message, timestamp::Timestamp};
+use crate::wire::{reply::Reply, request::Parser};
 use minikit::server::{Shutdown, Stream};
-use std::future::poll_fn;
-use std::mem::take;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::{future::poll_fn, mem::take, pin::Pin, rc::Rc, sync::atomic::Ordering, time::Duration};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 

@@ -20,9 +20,7 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::commands::stats::Counters;
-use crate::engine::eviction::evict_one;
-use crate::engine::keyspace::Keyspace;
-use crate::engine::mailbox::Message;
+use crate::engine::{eviction::evict_one, keyspace::Keyspace, mailbox::Message};
 use minikit::server::Shutdown;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -10,8 +10,7 @@
 //! `adjustOpenFilesLimit` and `setOOMScoreAdj` (`server.c`).
 
 use super::addresses::{listen_addresses, plain};
-use crate::conf::settings::OomScore;
-use crate::conf::{ConfigError, Host, ProcessInfo, Settings};
+use crate::conf::{ConfigError, Host, ProcessInfo, Settings, settings::OomScore};
 use minikit::process::{self, Process};
 use minikit::server::ListenerHandle;
 use minikit::sync::Mutex;

@@ -15,9 +15,7 @@
 
 use crate::conf::settings::LogLevel;
 use jiff::Timestamp;
-use std::fmt;
-use std::fs::OpenOptions;
-use std::io;
+use std::{fmt, fs::OpenOptions, io};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::format::Writer;

@@ -33,10 +33,8 @@ use connection::Connection;
 use minikit::connections::Connections;
 use minikit::server::{Hooks, Service, Shutdown, Stream};
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 use tokio::io::AsyncWriteExt;
 
 /// Bytes read at most in one system call; also what one batch of a pipeline can hold.

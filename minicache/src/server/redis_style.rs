@@ -26,8 +26,7 @@
 use super::addresses::{listen_addresses, plain};
 use super::log;
 use super::start::{self, Start};
-use crate::commands::REDIS_VERSION;
-use crate::commands::cache::Cache;
+use crate::commands::{REDIS_VERSION, cache::Cache};
 use crate::conf::{Config, Settings};
 use crate::engine::glob;
 use minikit::cli::layers::nearest;
@@ -35,13 +34,12 @@ use minikit::server::{Bound, Options, ServerError};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, Permissions};
 use std::io::{self, Read};
-use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::{
+    net::SocketAddr, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, process::ExitCode,
+    time::Duration,
+};
 
 /// First arguments that are not the name of a file: the subcommands, and requests for help.
 const OTHER_COMMANDS: [&str; 9] =

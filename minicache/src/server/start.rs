@@ -14,18 +14,15 @@
 //! back, so that `CONFIG GET` shows it. The counterpart in Redis is `initServer` (`server.c`).
 
 use super::host::{ServerProcess, open_files_for};
-use super::inspect::Inspector;
-use super::{Server, now};
-use crate::commands::cache::Cache;
-use crate::commands::stats::Identity;
+use super::{Server, inspect::Inspector, now};
+use crate::commands::{cache::Cache, stats::Identity};
 use crate::conf::Config;
 use crate::engine::shards::SHARDS_MAX;
 use ahash::RandomState;
 use minikit::admin::Admin;
 use minikit::server::{Bound, Options, PerCore, ServerError, Shutdown};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{net::SocketAddr, sync::Arc};
 
 /// The highest value of `io-threads`.
 const IO_THREADS_MAX: usize = 128;

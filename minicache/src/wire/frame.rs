@@ -31,8 +31,7 @@
 //! The counterpart in Redis is `deps/hiredis/read.c`, whose stack of tasks is our `open`.
 
 use crate::format::number::parse_i64;
-use std::fmt;
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 /// Groups within groups. Redis needs about seven, for `COMMAND DOCS`.
 pub const DEPTH_MAX: usize = 64;

@@ -16,8 +16,7 @@
 //!
 //! Counterpart in Redis: `addReply*` in `networking.c`, which keeps a buffer and a list of blocks.
 
-use crate::engine::error::Answer;
-use crate::engine::object::Str;
+use crate::engine::{error::Answer, object::Str};
 use crate::format::listpack::Element;
 use crate::format::number::{DtoaBuf, ItoaBuf};
 

@@ -32,8 +32,7 @@
 //! Difference: Redis copies each argument into an object of its own.
 
 use super::reply::Reply;
-use crate::format::number::parse_i64;
-use crate::format::words;
+use crate::format::{number::parse_i64, words};
 use std::fmt;
 
 /// The longest line: an inline request, or the digits of a length.

@@ -12,10 +12,8 @@
 //! Redis has the same fields in `struct redisCommand` (`server.h`), and there the handler as well.
 //! Here the handlers are in `commands/handlers.rs`, so that everything in this folder is data.
 
-use super::COMMANDS;
-use super::docs::Docs;
 use super::key_specs::{KeySpec, Keys};
-use super::names::named_bits;
+use super::{COMMANDS, docs::Docs, names::named_bits};
 
 #[derive(Clone, Copy)]
 pub struct Command {

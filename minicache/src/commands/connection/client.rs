@@ -8,22 +8,15 @@
 //!
 //! Fields of `CLIENT LIST` that we do not have (`fd`, `qbuf-free`, `obl`, ...) are constant.
 
-use super::tracking::redirect_id;
-use super::{Call, shown};
-use crate::commands::cache::Cache;
-use crate::commands::catalogue;
-use crate::commands::session::Replies;
-use crate::engine::blocking::Withdrawal;
+use super::{Call, shown, tracking::redirect_id};
+use crate::commands::{cache::Cache, catalogue, session::Replies};
 use crate::engine::clients::{Client, Figures};
-use crate::engine::counter::add;
 use crate::engine::error::{Answer, Error};
-use crate::engine::mailbox::Message;
-use crate::engine::tracking::Wanted;
+use crate::engine::{blocking::Withdrawal, counter::add, mailbox::Message, tracking::Wanted};
 use crate::format::number::parse_i64;
 use crate::wire::reply::Reply;
-use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt::Write, sync::Arc};
 
 pub fn client_id(c: &mut Call) -> Answer {
     c.out.answer_int(c.session.client.id as i64)

@@ -18,8 +18,7 @@ mod tracking;
 pub use client::*;
 pub use tracking::*;
 
-use super::transactions::unwatch_all;
-use super::{Call, REDIS_VERSION, shown};
+use super::{Call, REDIS_VERSION, shown, transactions::unwatch_all};
 use crate::commands::session::{Replies, Session};
 use crate::engine::error::{Answer, Error};
 use crate::wire::reply::Protocol;

@@ -13,8 +13,7 @@ use crate::engine::clients::Client;
 use crate::engine::error::{Answer, Error};
 use crate::engine::tracking::{Tracker, Wanted};
 use crate::format::number::parse_i64;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The options of `CLIENT TRACKING`.
 #[derive(Default)]

@@ -11,8 +11,7 @@
 //! A deadline is a point in time, in Unix milliseconds; what the four commands take is converted to
 //! that. Without a deadline a key lives for ever, so `GT` never holds and `LT` always does.
 
-use crate::commands::handlers::variants;
-use crate::commands::{Call, shown};
+use crate::commands::{Call, handlers::variants, shown};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 

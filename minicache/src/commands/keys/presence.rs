@@ -12,8 +12,7 @@
 
 use crate::commands::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::object::Value;
+use crate::engine::{events::Events, object::Value};
 use crate::format::number::parse_i64;
 
 /// `DEL key [key ...]`

@@ -20,17 +20,13 @@
 
 use crate::commands::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
-use crate::engine::keyspace::Keyspace;
 use crate::engine::object::{Object, Value};
 use crate::engine::values::list::{End, List};
-use crate::engine::values::set::Set;
-use crate::engine::values::zset::ZSet;
-use crate::format::listpack::Element;
-use crate::format::number::parse_weight;
-use std::cmp::Ordering;
-use std::ops::Range;
+use crate::engine::{
+    events::Events, key::Key, keyspace::Keyspace, values::set::Set, values::zset::ZSet,
+};
+use crate::format::{listpack::Element, number::parse_weight};
+use std::{cmp::Ordering, ops::Range};
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]
 /// [STORE destination]`

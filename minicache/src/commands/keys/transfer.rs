@@ -10,12 +10,10 @@
 //! Renaming moves no data where the value is an object. Where source and destination lie in
 //! different shards both are locked; the database makes no difference to that.
 
-use crate::commands::Call;
-use crate::commands::connection::database;
+use crate::commands::{Call, connection::database};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
 use crate::engine::keyspace::{Keyspace, Record};
+use crate::engine::{events::Events, key::Key};
 
 const SAME_OBJECT: Error = Error::new("ERR source and destination objects are the same");
 

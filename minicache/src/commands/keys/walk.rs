@@ -14,11 +14,9 @@
 
 use crate::commands::Call;
 use crate::commands::scan::{self, Options};
-use crate::engine::error::Answer;
-use crate::engine::glob;
-use crate::engine::keyspace::Keyspace;
-use crate::engine::store::shard::Shard;
-use crate::engine::store::slab::Handle;
+use crate::engine::{
+    error::Answer, glob, keyspace::Keyspace, store::shard::Shard, store::slab::Handle,
+};
 
 /// `KEYS pattern`
 pub fn keys(c: &mut Call) -> Answer {

@@ -13,9 +13,8 @@
 
 use super::{parse_end, take, take_one, transfer};
 use crate::commands::blocked::{block_for_keys, looks_at, timeout_ms};
-use crate::commands::handlers::variants;
 use crate::commands::popping::{self, pop_one_or_wait, pop_several, pop_several_or_wait};
-use crate::commands::{Call, Mode};
+use crate::commands::{Call, Mode, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
 use crate::engine::values::list::{End, List};

@@ -12,12 +12,9 @@
 
 use super::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::object::Value;
-use crate::engine::store::shard::Shard;
-use crate::engine::store::slab::Handle;
+use crate::engine::{object::Value, store::shard::Shard, store::slab::Handle};
 use crate::format::number::{parse_f64, parse_i64};
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// `DEBUG subcommand [argument …]`
 pub fn debug(c: &mut Call) -> Answer {

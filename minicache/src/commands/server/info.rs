@@ -4,16 +4,13 @@
 //! by name and trip over their absence.
 
 use super::Call;
-use crate::commands::REDIS_VERSION;
-use crate::commands::cache::Cache;
-use crate::commands::catalogue;
-use crate::commands::stats::CommandCounters;
-use crate::commands::stats::Counters;
+use crate::commands::{
+    REDIS_VERSION, cache::Cache, catalogue, stats::CommandCounters, stats::Counters,
+};
 use crate::conf::ProcessInfo;
 use crate::engine::clients::{Client, Figures};
-use crate::engine::error::Answer;
-use crate::engine::pubsub::Scope;
 use crate::engine::store::shard::{Shard, ShardStats};
+use crate::engine::{error::Answer, pubsub::Scope};
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

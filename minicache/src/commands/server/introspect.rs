@@ -10,12 +10,10 @@
 //! redis-cli asks for `COMMAND DOCS` when it starts, and makes its hints of the arguments.
 
 use super::Call;
-use crate::commands::catalogue;
 use crate::commands::catalogue::key_specs::{KeySpec, Run};
 use crate::commands::catalogue::spec::{Categories, Command};
 use crate::commands::catalogue::synopsis::{self, Argument, ArgumentKind};
-use crate::commands::getkeys::locate_keys;
-use crate::commands::handlers::variants;
+use crate::commands::{catalogue, getkeys::locate_keys, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::glob;
 use crate::wire::reply::Reply;

@@ -3,9 +3,7 @@
 use super::Call;
 use crate::commands::connection::database;
 use crate::engine::error::{Answer, Error};
-use crate::engine::store::contents::Contents;
-use crate::engine::store::shard::Shard;
-use crate::engine::tracking::Change;
+use crate::engine::{store::contents::Contents, store::shard::Shard, tracking::Change};
 use crate::format::number::parse_i64;
 
 pub fn dbsize(c: &mut Call) -> Answer {

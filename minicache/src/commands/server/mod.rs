@@ -30,8 +30,7 @@ pub use keyspace::*;
 pub use memory::*;
 pub use slow::*;
 
-use super::catalogue::spec::Command;
-use super::{Call, catalogue, shown};
+use super::{Call, catalogue, catalogue::spec::Command, shown};
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
 

@@ -12,20 +12,16 @@
 //! difference is chosen by Redis's formula ([`difference`]).
 //! The counterpart in Redis are `sinterGenericCommand` and `sunionDiffGenericCommand` in `t_set.c`.
 
-use crate::commands::Call;
-use crate::commands::handlers::variants;
+use crate::commands::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
-use crate::engine::keyspace::Keyspace;
 use crate::engine::object::{Container, Value};
-use crate::engine::values::Limits;
-use crate::engine::values::set::Set;
+use crate::engine::{
+    events::Events, key::Key, keyspace::Keyspace, values::Limits, values::set::Set,
+};
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};
 use crate::wire::request::Args;
-use std::cmp::Reverse;
-use std::ptr;
+use std::{cmp::Reverse, ptr};
 
 /// `SINTER key [key ...]`
 pub fn sinter(c: &mut Call) -> Answer {

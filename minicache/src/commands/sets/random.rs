@@ -11,11 +11,9 @@
 //! The counterpart in Redis are `spopWithCountCommand` and `srandmemberWithCountCommand` in
 //! `t_set.c`.
 
-use crate::commands::Call;
-use crate::commands::draw::Draw;
+use crate::commands::{Call, draw::Draw};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::values::set::Set;
+use crate::engine::{events::Events, values::set::Set};
 
 /// `SPOP key [count]`
 pub fn spop(c: &mut Call) -> Answer {

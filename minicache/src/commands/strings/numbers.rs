@@ -10,13 +10,9 @@
 //! The deadline of the key stays. What `INCRBYFLOAT` writes stays text even if it has no decimals,
 //! because so it does in Redis.
 
-use crate::commands::Call;
-use crate::commands::handlers::variants;
-use crate::commands::long_double::LongDouble;
+use crate::commands::{Call, handlers::variants, long_double::LongDouble};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::object::Str;
-use crate::engine::store::shard::NewValue;
+use crate::engine::{events::Events, object::Str, store::shard::NewValue};
 use crate::format::number::{ItoaBuf, parse_i64};
 
 variants! {

@@ -1,12 +1,10 @@
 //! Conversations about transactions. Every reply is that of Redis 7.0.15.
 
-use crate::commands::Executor;
-use crate::commands::session::Session;
 use crate::commands::testing::{Fixture, show};
+use crate::commands::{Executor, session::Session};
 use crate::engine::keyspace::Keyspace;
 use crate::format::words;
-use crate::wire::reply::Reply;
-use crate::wire::request::OwnedArgs;
+use crate::wire::{reply::Reply, request::OwnedArgs};
 use std::thread;
 
 #[test]

@@ -12,13 +12,9 @@
 //!
 //! All scores are checked before the first member is touched: a command happens as a whole or not.
 
-use crate::commands::handlers::variants;
-use crate::commands::{Call, remove_named};
+use crate::commands::{Call, handlers::variants, remove_named};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::key::Key;
-use crate::engine::values::Limits;
-use crate::engine::values::zset::ZSet;
+use crate::engine::{events::Events, key::Key, values::Limits, values::zset::ZSet};
 use crate::format::number::parse_f64;
 
 variants! {

@@ -14,8 +14,7 @@
 //! (`zdiffAlgorithm2`), which is left out: the same reply, later.
 
 use super::{Listing, store};
-use crate::commands::Call;
-use crate::commands::handlers::variants;
+use crate::commands::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Object, Value};
 use crate::engine::values::set::Set;

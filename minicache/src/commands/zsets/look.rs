@@ -9,9 +9,7 @@
 //! ```
 
 use super::Listing;
-use crate::commands::draw::Draw;
-use crate::commands::handlers::variants;
-use crate::commands::{Call, scan};
+use crate::commands::{Call, draw::Draw, handlers::variants, scan};
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::zset::ZSet;
 use crate::format::number::DtoaBuf;

@@ -37,9 +37,8 @@ pub use range::{
 };
 
 use super::Call;
-use crate::engine::events::Events;
-use crate::engine::key::Key;
 use crate::engine::values::zset::{Scored, ZSet};
+use crate::engine::{events::Events, key::Key};
 use crate::format::listpack::Element;
 use crate::wire::reply::{Protocol, Reply};
 

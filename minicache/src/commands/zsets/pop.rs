@@ -18,14 +18,12 @@
 //! | `ZMPOP 1 k MIN` | key, one pair | the same |
 
 use super::Listing;
-use crate::commands::Call;
-use crate::commands::handlers::variants;
 use crate::commands::popping::{
     self, pop_first, pop_one_or_wait, pop_several, pop_several_or_wait,
 };
+use crate::commands::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
-use crate::engine::values::zset::ZSet;
+use crate::engine::{events::Events, values::zset::ZSet};
 use crate::wire::reply::Reply;
 
 variants! {

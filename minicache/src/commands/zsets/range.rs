@@ -11,9 +11,8 @@
 //! `ZRANGEBYSCORE` and its kin are `ZRANGE` with some options fixed by the name. An offset is a
 //! subtraction here; Redis walks over the members it passes over (`genericZrangebyscoreCommand`).
 
-use super::super::Call;
 use super::bounds::{By, Interval};
-use super::{Listing, store};
+use super::{super::Call, Listing, store};
 use crate::commands::handlers::variants;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;

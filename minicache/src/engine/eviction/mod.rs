@@ -57,11 +57,8 @@ pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod ttl;
 
-use super::object::Object;
 use super::shards::{LockedShard, Shards};
-use super::store::shard::Sampling;
-use super::timestamp::Timestamp;
-use super::tuning::Tuning;
+use super::{object::Object, store::shard::Sampling, timestamp::Timestamp, tuning::Tuning};
 
 /// Memory use exceeds `maxmemory` and no key is eligible: the policy is `noeviction`, or it is a
 /// `volatile-*` policy and no key has a TTL.

@@ -9,8 +9,7 @@
 //! It is the cheapest policy, and a good one if every key is equally likely to be used. Redis takes
 //! one random key and needs no pool (`performEvictions` in `evict.c`).
 
-use super::lru::Lru;
-use super::policy::Policy;
+use super::{lru::Lru, policy::Policy};
 use crate::engine::rng::Rng;
 
 /// `allkeys-random` and `volatile-random`.

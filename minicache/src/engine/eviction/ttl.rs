@@ -6,8 +6,7 @@
 //!
 //! Counterpart in Redis: `ULLONG_MAX - (long)dictGetVal(de)` in `evictionPoolPopulate`, `evict.c`.
 
-use super::lru::Lru;
-use super::policy::Policy;
+use super::{lru::Lru, policy::Policy};
 use crate::engine::rng::Rng;
 
 /// `volatile-ttl`.

@@ -12,9 +12,7 @@
 //! entries in the same pages, so flushing one of several databases takes time for each key
 //! ([`Shard::clear`](super::shard::Shard::clear)).
 
-use super::slab::Slab;
-use super::table::Table;
-use super::wheel::Wheel;
+use super::{slab::Slab, table::Table, wheel::Wheel};
 use crate::engine::object::Object;
 
 /// One database's part of a shard.

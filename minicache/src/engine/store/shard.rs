@@ -22,12 +22,9 @@
 use super::contents::{Contents, Keyspace};
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::wheel::LEVELS;
-use crate::engine::eviction::policy::Policy;
 use crate::engine::eviction::pool::{Candidate, Pool};
-use crate::engine::hashing::hash_key;
-use crate::engine::key::Key;
 use crate::engine::object::{Object, Str, Value};
-use crate::engine::rng::Rng;
+use crate::engine::{eviction::policy::Policy, hashing::hash_key, key::Key, rng::Rng};
 use crate::format::entry::{self, EntryValue};
 use crate::format::number::parse_i64;
 use ahash::RandomState;

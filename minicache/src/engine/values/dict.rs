@@ -19,8 +19,7 @@
 //! collide. Counterpart in Redis: `dict.c`.
 
 use super::{allocation, reserve_one, shrink_if_sparse};
-use crate::engine::hashing::hasher;
-use crate::engine::store::table::Table;
+use crate::engine::{hashing::hasher, store::table::Table};
 
 /// An entry of a [`Dict`].
 pub trait Entry {

@@ -10,9 +10,7 @@
 //!
 //! Counterpart in Redis 7.0: `t_set.c`. (Packed sets of strings came with 7.2.)
 
-use super::dict::Dict;
-use super::intset::IntSet;
-use super::{Limits, allocation};
+use super::{Limits, allocation, dict::Dict, intset::IntSet};
 use crate::engine::rng::Rng;
 use crate::format::listpack::Element;
 use crate::format::number::{ItoaBuf, parse_i64};

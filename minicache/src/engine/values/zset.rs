@@ -26,15 +26,12 @@
 //! comparison. As in Redis, a packed score of -0 becomes 0, and a set that was converted to the
 //! large form is never converted back.
 
-use super::dict::hash;
 use super::skiplist::{HEIGHT_MAX, SkipList};
-use super::{Limits, allocation};
-use crate::engine::rng::Rng;
-use crate::engine::store::table::Table;
+use super::{Limits, allocation, dict::hash};
+use crate::engine::{rng::Rng, store::table::Table};
 use crate::format::listpack::{self, Element, Listpack};
 use crate::format::number::ItoaBuf;
-use std::cmp::Ordering;
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
 
 /// A sorted set; see the head of the file. Scores are never NaN.
 #[derive(Clone)]

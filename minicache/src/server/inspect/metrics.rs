@@ -10,12 +10,8 @@
 //! `server.c`): `keyspace_hits` is `minicache_keyspace_hits_total`.
 
 use super::{Figures, keys_by_database, of_command, total};
-use crate::commands::Command;
-use crate::commands::cache::Cache;
-use crate::commands::catalogue;
-use crate::commands::stats::CommandCounters;
-use crate::engine::pubsub::Scope;
-use crate::engine::store::shard::ShardStats;
+use crate::commands::{Command, cache::Cache, catalogue, stats::CommandCounters};
+use crate::engine::{pubsub::Scope, store::shard::ShardStats};
 use minikit::admin::Exposition;
 use std::sync::atomic::{AtomicU64, Ordering};
 

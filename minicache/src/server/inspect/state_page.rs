@@ -12,21 +12,15 @@
 //! `DEBUG HTSTATS` and `CLIENT LIST`; it does not show its eviction pool.
 
 use super::{Figures, databases, each_shard, keys_by_database, of_command};
-use crate::commands::cache::Cache;
-use crate::commands::catalogue;
-use crate::engine::eviction::pool::Candidate;
-use crate::engine::rng::Rng;
+use crate::commands::{cache::Cache, catalogue};
 use crate::engine::store::shard::{Shard, ShardStats};
-use crate::engine::store::slab::ClassUse;
-use crate::engine::store::wheel;
 use crate::engine::tuning::MaxmemoryPolicy as Policy;
+use crate::engine::{eviction::pool::Candidate, rng::Rng, store::slab::ClassUse, store::wheel};
 use crate::server::now;
 use minikit::admin::StatePage;
 use minikit::process::Process;
 use minikit::value::Value;
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::{cmp::Reverse, collections::BTreeMap, sync::atomic::Ordering};
 
 /// Keys counted per shard and level of the wheel: the lists of a busy wheel are long.
 const WALKED: usize = 1000;

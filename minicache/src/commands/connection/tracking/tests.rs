@@ -1,7 +1,6 @@
 //! Conversations with clients that track, as Redis 7.0.15 has them (`tests/unit/tracking.tcl`).
 
-use crate::commands::messages::write_pending;
-use crate::commands::testing::Fixture;
+use crate::commands::{messages::write_pending, testing::Fixture};
 use crate::wire::reply::Reply;
 
 /// Client `a`, whose id is 1, speaks RESP3 and tracks with these options.
