@@ -91,7 +91,6 @@ impl Connection {
     }
 }
 
-/// A client. It connects when it is first used, and again after it lost its connection.
 pub struct Client {
     /// Where it connects to. A change takes effect with the next connection.
     pub address: Address,

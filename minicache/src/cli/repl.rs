@@ -24,7 +24,6 @@ use std::{env, io, path::PathBuf};
 
 /// The duration of a command is printed from here on, as redis-cli does.
 const SLOW: Duration = Duration::from_millis(500);
-/// Lines of history kept.
 const HISTORY_LINES: usize = 1000;
 
 /// Reads and executes lines until the user quits.
@@ -114,7 +113,6 @@ fn execute(client: &mut Client, command: &[Vec<u8>]) {
     }
 }
 
-/// Returns true if a command contains a password.
 fn is_secret(command: &[Vec<u8>]) -> bool {
     let is = |index: usize, word: &str| word_is(command, index, word);
     is(0, "auth")

@@ -48,7 +48,6 @@ pub struct Executor<'c> {
     pub(crate) settings: &'c Settings,
     /// Returns nanoseconds; handed in, so that no code here reads a clock.
     clock: fn() -> u64,
-    /// The shard from which the next key is evicted.
     next_shard: usize,
 }
 

@@ -23,7 +23,6 @@ pub fn of(command: &Command) -> Handler {
     HANDLERS[command.id()]
 }
 
-/// Lists handlers with their names: `family: name name …;`.
 macro_rules! named {
     ($($family:ident: $($name:ident)*;)*) => {
         &[$($((stringify!($name), $family::$name as Handler),)*)*]

@@ -50,7 +50,6 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Adds histograms up.
     pub fn of<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Distribution {
         let mut counts = vec![0; BUCKETS];
         for buckets in histograms.filter_map(|histogram| histogram.0.get()) {
@@ -126,7 +125,6 @@ fn greatest_in(bucket: usize) -> u64 {
     }
 }
 
-/// The spikes of one event.
 #[derive(Clone, Default)]
 pub struct Moments {
     /// Unix seconds and milliseconds taken, the oldest first; of several in a second the longest.

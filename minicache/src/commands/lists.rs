@@ -243,7 +243,6 @@ fn shortened(keyspace: &mut Keyspace, key: Key, event: &str, emptied: bool) {
     }
 }
 
-/// `LEFT` or `RIGHT`.
 fn parse_end(word: &[u8]) -> Result<End, Error> {
     match word {
         _ if word.eq_ignore_ascii_case(b"left") => Ok(End::Left),

@@ -27,7 +27,6 @@ use rustc_apfloat::{Float, Round, Status};
 #[derive(Clone, Copy, Debug)]
 pub struct LongDouble(X87DoubleExtended);
 
-/// Decimals written.
 const DECIMALS: u32 = 17;
 /// Redis copies the text into a buffer of 5 KiB and refuses what does not fit.
 const TEXT_BYTES_MAX: usize = 5 * 1024 - 1;

@@ -97,7 +97,6 @@ fn wait(c: &mut Call, keys: Range<usize>, timeout: Option<i64>) {
     block_for_keys(c, &keys, timeout);
 }
 
-/// From which keys, from which end, and how many.
 struct Several<E> {
     keys: Range<usize>,
     end: E,

@@ -126,7 +126,6 @@ fn counts(c: &mut Call, scope: Scope) -> Answer {
     Ok(())
 }
 
-/// `PUBSUB NUMPAT`
 pub fn pubsub_numpat(c: &mut Call) -> Answer {
     c.out.answer_count(c.cache.registry.pubsub.lock().count(Scope::Pattern))
 }

@@ -20,7 +20,8 @@
 use super::execute::Executor;
 use crate::commands::session::Session;
 #[cfg(doc)]
-use crate::engine::{keyspace::Keyspace, store::shard::PREFETCH_MAX};
+use crate::engine::keyspace::Keyspace;
+use crate::engine::store::shard::PREFETCH_MAX;
 use crate::wire::request::{Args, Found, Limits, Parser};
 use crate::wire::{pipeline::Pipeline, reply::Reply};
 use std::sync::atomic::Ordering;

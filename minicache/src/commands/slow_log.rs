@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 
 /// Arguments kept of one command.
 const ARGUMENTS_MAX: usize = 32;
-/// Bytes kept of one argument.
 const ARGUMENT_MAX: usize = 128;
 
 #[derive(Clone)]
@@ -25,11 +24,9 @@ pub struct SlowCommand {
     /// Unix seconds.
     pub at: i64,
     pub took_us: u64,
-    /// Its arguments, truncated.
     pub args: Vec<Vec<u8>>,
     /// The address of the client that sent it.
     pub address: String,
-    /// That client's name.
     pub name: Vec<u8>,
 }
 

@@ -51,7 +51,6 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// An empty cache with every parameter at its default.
     pub fn new() -> Fixture {
         Fixture::with(&[])
     }

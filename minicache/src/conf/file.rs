@@ -131,7 +131,6 @@ fn directives(args: &[&[u8]]) -> Vec<u8> {
     lines
 }
 
-/// The state while files are read.
 struct Loading<'a> {
     config: &'a mut Config,
     include: Include<'a>,

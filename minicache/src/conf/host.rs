@@ -17,7 +17,6 @@ use std::io;
 /// What `INFO` says about the process and its machine.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessInfo {
-    /// The path of the program.
     pub executable: String,
     /// Name, release and architecture of the operating system.
     pub system: String,

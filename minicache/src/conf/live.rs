@@ -51,7 +51,6 @@ impl LiveConfig {
         Arc::clone(&self.snapshot.lock())
     }
 
-    /// A number that changes with every new snapshot.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }

@@ -39,7 +39,6 @@ use table::{Change, PARAMETERS, Parameter};
 /// All parameters. Cloning copies some 170 short texts.
 #[derive(Clone)]
 pub struct Config {
-    /// The text of each row of [`PARAMETERS`].
     texts: Vec<Vec<u8>>,
     settings: Settings,
 }

@@ -39,14 +39,11 @@ impl Trust {
     }
 }
 
-/// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
     Debug,
     Verbose,
-    /// What an operator wants to know.
     Notice,
-    /// What an operator must know.
     Warning,
 }
 

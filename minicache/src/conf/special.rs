@@ -18,9 +18,7 @@ use crate::format::words::{join, split};
 
 /// A class of clients in `client-output-buffer-limit`, in the order in which it is shown.
 const CLIENT_CLASSES: [&[u8]; 3] = [b"normal", b"slave", b"pubsub"];
-/// Addresses that `bind` takes at most, as in Redis.
 const BIND_MOST: usize = 16;
-/// A host name is shorter than this.
 const HOST_NAME_BYTES: usize = 256;
 /// How often per second background work may run at least and at most.
 const HZ: (i64, i64) = (1, 500);

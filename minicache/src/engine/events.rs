@@ -9,7 +9,6 @@
 //! The letters are shown in a fixed order, with `A` for all its classes: `KEA` becomes `AKE`.
 //! Counterpart in Redis: `notify.c`.
 
-/// Which keyspace events are published, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Events(u32);
 

@@ -76,7 +76,6 @@ pub struct Keyspace<'c> {
     pub changes: Option<Box<Changes>>,
     /// The set of locked shards, a bit for each.
     held: u64,
-    /// Their locks, in ascending order.
     guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
 }
 

@@ -22,7 +22,6 @@ use std::sync::{Arc, OnceLock};
 /// An object of at most this many allocations is freed at once (`LAZYFREE_THRESHOLD`).
 const AT_ONCE_MAX: usize = 64;
 
-/// The values waiting to be freed; see the head of the file.
 #[derive(Default)]
 pub struct LazyFree {
     ledger: Arc<Ledger>,
@@ -69,7 +68,6 @@ impl LazyFree {
         }
     }
 
-    /// The number of values waiting to be freed.
     pub fn pending(&self) -> usize {
         self.ledger.pending.load(Ordering::Relaxed)
     }
@@ -80,7 +78,6 @@ impl LazyFree {
         self.ledger.pending_bytes.load(Ordering::Relaxed)
     }
 
-    /// The number of values that the sweeper has freed.
     pub fn freed(&self) -> u64 {
         self.ledger.freed.load(Ordering::Relaxed)
     }
@@ -111,7 +108,6 @@ impl Ledger {
     }
 }
 
-/// The receiving end, which frees.
 pub struct Sweeper {
     ledger: Arc<Ledger>,
     loads: Receiver<Load>,

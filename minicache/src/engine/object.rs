@@ -14,7 +14,6 @@
 use crate::engine::values::{hash::Hash, list::List, set::Set, zset::ZSet};
 use crate::format::listpack::Element;
 
-/// A value on the heap.
 #[derive(Clone)]
 pub enum Object {
     /// A string that is long, or has been appended to or overwritten in part.

@@ -14,7 +14,6 @@ use super::mailbox::{Message, SharedBytes};
 use super::{clients::Client, glob};
 use std::{cell::LazyCell, collections::BTreeMap, sync::Arc};
 
-/// Clients by id.
 type Subscribers = BTreeMap<u64, Arc<Client>>;
 
 /// One of the three kinds of subscription.
@@ -108,13 +107,11 @@ impl PubSub {
         self.0[scope as usize].get(name).map_or(0, BTreeMap::len)
     }
 
-    /// The number of names with subscribers.
     pub fn count(&self, scope: Scope) -> usize {
         self.0[scope as usize].len()
     }
 }
 
-/// What one client has subscribed to.
 #[derive(Default)]
 pub struct Subscriptions {
     /// By scope, the names with a number that grows from each subscription to the next.

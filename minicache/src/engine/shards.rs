@@ -33,14 +33,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 /// Sets of shards are the bits of a `u64`.
 pub const SHARDS_MAX: usize = 64;
 
-/// What one lock protects.
 pub struct LockedShard {
     pub shard: Shard,
     /// Versions of the keys that transactions watch.
     pub watched: Watched,
 }
 
-/// All shards; see the head of the file.
 pub struct Shards {
     cells: Box<[Padded]>,
     hasher: RandomState,

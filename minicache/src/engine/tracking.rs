@@ -81,7 +81,6 @@ pub struct Tracker {
     pub broken: bool,
 }
 
-/// A change that invalidates cached keys.
 pub enum Change {
     /// A key was written, deleted, expired or evicted.
     Key {
@@ -103,7 +102,6 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Adds a change.
     pub fn push(&mut self, change: Change) {
         self.fresh.push(change);
     }
@@ -117,7 +115,6 @@ pub struct Tracking {
 }
 
 impl Tracking {
-    /// The number of clients that track.
     pub fn clients(&self) -> usize {
         self.clients.load(Ordering::Relaxed)
     }
@@ -134,7 +131,6 @@ impl Tracking {
         self.clients.store(registry.trackers.len(), Ordering::Relaxed);
     }
 
-    /// Stops tracking for a client.
     pub fn disable(&self, id: u64) {
         let mut registry = self.registry.lock();
         registry.disable(id);
@@ -223,7 +219,6 @@ impl Entry for Readers {
 struct Registry {
     trackers: BTreeMap<u64, Tracker>,
     table: Dict<Readers>,
-    /// The ids in the table.
     items: usize,
     /// The ids of the clients of each prefix.
     prefixes: BTreeMap<Box<[u8]>, BTreeSet<u64>>,

@@ -25,7 +25,6 @@ pub struct Tuning {
     /// Bytes; 0 for no limit.
     pub maxmemory: u64,
     pub maxmemory_policy: MaxmemoryPolicy,
-    /// Keys sampled per eviction.
     pub maxmemory_samples: usize,
     /// Ranks keys for `maxmemory_policy`.
     pub policy: Box<dyn Policy>,
@@ -65,7 +64,6 @@ pub enum MaxmemoryPolicy {
 }
 
 impl MaxmemoryPolicy {
-    /// All eight, in Redis's order.
     pub const ALL: [MaxmemoryPolicy; 8] = [
         MaxmemoryPolicy::VolatileLru,
         MaxmemoryPolicy::VolatileLfu,

@@ -56,7 +56,6 @@ impl Watched {
         }
     }
 
-    /// The watched keys of a database.
     pub fn keys_of(&self, db: usize) -> Vec<Box<[u8]>> {
         self.keys.keys().filter(|place| place.0 == db).map(|place| place.1.clone()).collect()
     }

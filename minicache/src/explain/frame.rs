@@ -51,7 +51,6 @@ fn annotate(bytes: &[u8]) -> (Annotated<'_>, usize, Option<Stop>) {
     (parts, frames, None)
 }
 
-/// What a line announces, in words.
 fn meaning(head: &Head, line: &[u8]) -> String {
     match head {
         Head::Simple(_) => "simple string".to_string(),

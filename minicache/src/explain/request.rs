@@ -49,7 +49,6 @@ fn requests(parts: &mut Annotated) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// The role of each argument.
 fn roles_of(args: Args) -> Vec<String> {
     let mut roles = vec!["an argument".to_string(); args.len()];
     let Some(name) = roles.first_mut() else { return roles };

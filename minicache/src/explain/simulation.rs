@@ -13,15 +13,12 @@ use crate::engine::timestamp::Timestamp;
 use crate::wire::{reply::Reply, request::Parser};
 use std::sync::atomic::AtomicUsize;
 
-/// The outcome of sending some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Simulation {
     replies: Vec<u8>,
     /// Bytes of an incomplete request.
     pending: usize,
-    /// True if a command waits for another client.
     blocked: bool,
-    /// True if the server closes the connection.
     closes: bool,
 }
 

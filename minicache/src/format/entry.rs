@@ -67,7 +67,6 @@ layout! {
     }
 }
 
-/// Bytes of the links.
 const LINKS: usize = Links::SIZE;
 /// Bytes before the links, or before the key length if there is no deadline.
 const HEAD: usize = Head::SIZE;
@@ -226,7 +225,6 @@ pub fn set_int(slot: &mut [u8], number: i64) -> bool {
     true
 }
 
-/// Returns the 24 bits that the eviction policy keeps.
 #[inline]
 pub fn clock(slot: &[u8]) -> u32 {
     let [low, middle, high] = Head::clock.get(slot);
@@ -324,7 +322,6 @@ fn explain_text(dump: &mut Hexdump<'_>, text: &[u8], name: &str, meaning: &str) 
     dump.bytes(text.len(), name, meaning);
 }
 
-/// Prints [`Head::flags`].
 fn describe_flags(flags: u8) -> String {
     let kind = match flags & KIND_MASK {
         KIND_INT => "integer",
@@ -344,7 +341,6 @@ fn describe_clock([low, middle, high]: [u8; 3]) -> String {
     u32::from_le_bytes([low, middle, high, 0]).to_string()
 }
 
-/// Prints [`NearDeadline::deadline`].
 fn describe_near(since_2025: Uint<5>) -> String {
     format!("Unix {} ms", unix_ms(since_2025))
 }
@@ -383,7 +379,6 @@ fn length_size(length: usize) -> usize {
     if length < usize::from(LONG) { 1 } else { LongLength::SIZE }
 }
 
-/// Writes a length and returns the bytes that it takes.
 fn write_length(out: &mut [u8], length: usize) -> usize {
     if length < usize::from(LONG) {
         out[0] = length as u8;

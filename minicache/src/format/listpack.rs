@@ -57,7 +57,6 @@ layout! {
     }
 }
 
-/// Bytes before the first element.
 const HEADER: usize = Header::SIZE;
 /// The byte after the last element.
 const END: u8 = 0xFF;
@@ -92,7 +91,6 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// A copy of the text.
     pub fn to_vec(self) -> Vec<u8> {
         self.as_bytes(&mut ItoaBuf::new()).to_vec()
     }
@@ -107,7 +105,6 @@ impl<'a> Element<'a> {
         self.as_bytes(&mut ItoaBuf::new()).cmp(text)
     }
 
-    /// The length of the text.
     pub fn text_len(self) -> usize {
         self.as_bytes(&mut ItoaBuf::new()).len()
     }
@@ -160,7 +157,6 @@ impl Listpack {
         self.count == 0
     }
 
-    /// The pack itself, header and end included.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.start as usize..]
     }
@@ -185,7 +181,6 @@ impl Listpack {
         self.size().saturating_add(added) < BYTES_MAX
     }
 
-    /// The elements, from either end.
     pub fn iter(&self) -> Iter<'_> {
         Iter::over(self.as_bytes())
     }
@@ -202,7 +197,6 @@ impl Listpack {
         Iter { front: offset, ..self.iter() }
     }
 
-    /// The element at `index`, read from the nearer end.
     pub fn get(&self, index: usize) -> Option<Element<'_>> {
         self.iter_from(self.seek(index)?).next()
     }
@@ -304,7 +298,6 @@ impl Listpack {
         iter.front
     }
 
-    /// Frees the memory that is not in use.
     pub fn shrink_to_fit(&mut self) {
         if self.bytes.capacity() > self.size() {
             self.move_to(self.size(), 0);

@@ -133,7 +133,6 @@ impl ItoaBuf {
         ItoaBuf([0; 20])
     }
 
-    /// The decimal digits of `value`.
     pub fn format(&mut self, value: i64) -> &[u8] {
         let mut rest = value.unsigned_abs();
         let mut at = self.0.len();

@@ -68,7 +68,6 @@ fn takes_both() -> bool {
     port.is_some_and(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
 }
 
-/// The system's message for an error, without its number.
 pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_string()

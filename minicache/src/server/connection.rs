@@ -63,7 +63,6 @@ const IN_PROGRESS_CHECK: Duration = Duration::from_millis(1);
 /// The longest timeout of a blocking command. A timer cannot reach much further.
 const TIMEOUT_MAX_MS: u64 = 365 * 86_400_000;
 
-/// A connection; see the head of the file.
 pub(super) struct Connection {
     core: Rc<Core>,
     stream: Stream,
@@ -85,7 +84,6 @@ pub(super) struct Connection {
 struct Closed;
 
 impl Connection {
-    /// A connection that has just been accepted.
     pub(super) fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
         let client = core.cache.registry.clients.enter(stream.peer(), stream.local(), now().ms);
         let authenticated = core.config().settings.requirepass.is_empty();

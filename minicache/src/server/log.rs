@@ -53,7 +53,6 @@ where
     let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
-/// The Redis level of an event. Redis has nothing above `warning`.
 fn redis_level(level: Level) -> LogLevel {
     match level {
         Level::TRACE => LogLevel::Debug,
@@ -63,7 +62,6 @@ fn redis_level(level: Level) -> LogLevel {
     }
 }
 
-/// The format of a line.
 struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line

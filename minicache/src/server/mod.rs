@@ -45,7 +45,6 @@ struct Server {
     cache: Arc<Cache>,
 }
 
-/// What one core owns.
 struct Core {
     index: usize,
     cache: Arc<Cache>,
@@ -127,8 +126,7 @@ fn is_denied(settings: &Settings, peer: &str) -> bool {
     settings.protected_mode && settings.requirepass.is_empty() && is_remote()
 }
 
-/// The time of day.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp { ms: since.as_millis() as i64, us: since.subsec_micros() % 1000 }
 }

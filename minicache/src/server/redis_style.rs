@@ -109,7 +109,6 @@ fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Sta
     Ok(Start { options, admin, config, config_file })
 }
 
-/// The arguments by their kind.
 struct CommandLine<'a> {
     file: Option<&'a Path>,
     standard_input: bool,

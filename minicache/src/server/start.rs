@@ -80,7 +80,6 @@ fn limit_clients(config: &mut Config) {
     }
 }
 
-/// Starts the thread that frees large values.
 fn start_lazy_free(cache: &Cache) {
     let Some(sweeper) = cache.shards.lazy_free.sweeper() else { return };
     let thread = std::thread::Builder::new().name("minicache-free".to_string());

@@ -99,7 +99,7 @@ impl Reply {
         }
     }
 
-    pub fn count(&mut self, count: usize) {
+    pub(crate) fn count(&mut self, count: usize) {
         self.int(count as i64);
     }
 
@@ -179,17 +179,17 @@ impl Reply {
         Ok(())
     }
 
-    pub fn answer_int(&mut self, number: i64) -> Answer {
+    pub(crate) fn answer_int(&mut self, number: i64) -> Answer {
         self.int(number);
         Ok(())
     }
 
-    pub fn answer_count(&mut self, count: usize) -> Answer {
+    pub(crate) fn answer_count(&mut self, count: usize) -> Answer {
         self.count(count);
         Ok(())
     }
 
-    pub fn answer_null(&mut self) -> Answer {
+    pub(crate) fn answer_null(&mut self) -> Answer {
         self.null();
         Ok(())
     }
@@ -236,15 +236,15 @@ impl Reply {
         Mark(self.bytes.len())
     }
 
-    pub fn array_at(&mut self, mark: Mark, count: usize) {
+    pub(crate) fn array_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.array(count));
     }
 
-    pub fn set_at(&mut self, mark: Mark, count: usize) {
+    pub(crate) fn set_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.set(count));
     }
 
-    pub fn map_at(&mut self, mark: Mark, pairs: usize) {
+    pub(crate) fn map_at(&mut self, mark: Mark, pairs: usize) {
         self.insert_at(mark, |reply| reply.map(pairs));
     }
 

@@ -135,14 +135,12 @@ impl Overflow {
 }
 
 struct Field {
-    /// Its first bit.
     start: usize,
     /// 1 to 64, or 63 without a sign.
     bits: u32,
     signed: bool,
 }
 
-/// Bytes that a field can span.
 const WINDOW: usize = 9;
 
 impl Field {

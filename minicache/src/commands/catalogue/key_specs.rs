@@ -58,7 +58,6 @@ pub enum Run {
     },
     /// The first argument is a number; so many keys follow it.
     Counted,
-    /// One key, behind the last `STORE` of `SORT`.
     Stored,
     /// Keys that only the data can tell.
     Unknown,

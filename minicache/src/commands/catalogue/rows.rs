@@ -20,7 +20,6 @@
 use super::key_specs::{counted, key, key_run, stored, unknown};
 use super::spec::{Command, row};
 
-/// The commands about one subject.
 pub(super) struct Family {
     /// The subject, as `COMMAND DOCS` names it.
     pub group: &'static str,

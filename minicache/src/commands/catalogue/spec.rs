@@ -23,7 +23,6 @@ pub struct Command {
     pub arity: i8,
     pub flags: Flags,
     pub keys: Keys,
-    /// Its subject, as `COMMAND DOCS` names it.
     pub group: &'static str,
     /// The access list categories that do not follow from its flags; until the row is numbered,
     /// `None` for those of its family.

@@ -33,11 +33,8 @@ pub struct Argument {
 pub enum ArgumentKind {
     /// A value, of the type named in `COMMAND DOCS`.
     Value(&'static str),
-    /// A word typed as it stands.
     Token,
-    /// One of these.
     OneOf(Vec<Argument>),
-    /// All of these, in order.
     Block(Vec<Argument>),
 }
 
@@ -153,7 +150,6 @@ fn words(usage: &'static str) -> Vec<&'static str> {
     words
 }
 
-/// The words of a usage line and how many have been read.
 struct Reader {
     words: Vec<&'static str>,
     at: usize,

@@ -103,7 +103,6 @@ pub fn client_list(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// One line of `CLIENT LIST`.
 fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
     let about = client.about.lock().clone();
     let Figures { db, channels, patterns, shard_channels, queued, .. } = &client.figures;

@@ -15,7 +15,6 @@ use crate::engine::tracking::{Tracker, Wanted};
 use crate::format::number::parse_i64;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// The options of `CLIENT TRACKING`.
 #[derive(Default)]
 struct Options<'a> {
     redirect: Option<Arc<Client>>,

@@ -51,9 +51,7 @@ fn run(c: &mut Call, request: &Request) -> Answer {
     Ok(())
 }
 
-/// What is to be sorted.
 enum Source<'s> {
-    /// There is no key.
     Nothing,
     List(&'s List),
     Set(&'s Set),
@@ -80,12 +78,10 @@ impl<'s> Source<'s> {
         }
     }
 
-    /// Whether there is no given order.
     fn is_unordered(&self) -> bool {
         matches!(self, Source::Set(_))
     }
 
-    /// The elements at these places.
     fn texts(&self, places: Range<usize>) -> Vec<Vec<u8>> {
         let text = |element: Element| element.to_vec();
         match self {
@@ -158,7 +154,6 @@ impl<'a> Request<'a> {
         Ok(1)
     }
 
-    /// The elements wanted, in the order wanted.
     fn elements(&self, keyspace: &mut Keyspace, key: Key) -> Result<Vec<Vec<u8>>, Error> {
         if let Ok(Some(zset)) = keyspace.get_mut::<ZSet>(key) {
             zset.unpack();
@@ -232,7 +227,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// An element and its weight.
 type Weighed<W> = (W, Vec<u8>);
 
 /// The elements that have the places `wanted` when all are in order. No more is sorted than that,

@@ -111,7 +111,6 @@ pub fn command_docs(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// One command as `COMMAND INFO` has it.
 fn describe(out: &mut Reply, row: &Command) {
     let (first, last, step) = row.keys.legacy_range();
     out.array(10);
@@ -171,7 +170,6 @@ fn pair(out: &mut Reply, name: &str, value: &str) {
     out.text(value);
 }
 
-/// One command as `COMMAND DOCS` has it.
 fn document(out: &mut Reply, row: &Command) {
     let docs = row.docs();
     let arguments = synopsis::parse(docs.usage);

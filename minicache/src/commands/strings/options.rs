@@ -33,7 +33,6 @@ pub enum Term {
     At(Unit, usize),
 }
 
-/// What a term is counted in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Thousands of the other.
@@ -43,7 +42,6 @@ pub enum Unit {
 }
 
 impl Options {
-    /// The options of `SET`.
     pub fn of_set(c: &Call) -> Result<Options, Error> {
         let mut options = Options::default();
         let mut at = 3;
@@ -66,7 +64,6 @@ impl Options {
         Ok(options)
     }
 
-    /// The options of `GETEX`.
     pub fn of_getex(c: &Call) -> Result<Options, Error> {
         let mut options = Options::default();
         let mut at = 2;

@@ -45,7 +45,6 @@ struct Options {
     increment: bool,
 }
 
-/// What became of one member.
 enum Outcome {
     /// The options excluded it.
     PassedOver,

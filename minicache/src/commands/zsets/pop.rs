@@ -37,7 +37,6 @@ variants! {
     bzmpop = pop_several_or_wait<End>();
 }
 
-/// Which members go first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Min,

@@ -56,7 +56,6 @@ impl Pool {
         self.coldest_last.pop()
     }
 
-    /// The candidates, the coldest last.
     pub fn candidates(&self) -> &[Candidate] {
         &self.coldest_last
     }

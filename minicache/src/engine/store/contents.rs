@@ -22,7 +22,6 @@ pub(super) struct Keyspace {
     pub(super) wheel: Wheel,
 }
 
-/// The keys of a shard; see the head of the file.
 #[derive(Default)]
 pub struct Contents {
     pub(super) databases: Vec<Keyspace>,
@@ -41,7 +40,6 @@ impl Contents {
         }
     }
 
-    /// The number of keys in all databases.
     pub fn keys(&self) -> usize {
         self.databases.iter().map(|keyspace| keyspace.table.len()).sum()
     }

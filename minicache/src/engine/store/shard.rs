@@ -59,7 +59,6 @@ pub struct ShardStats {
 }
 
 impl ShardStats {
-    /// Adds the counters of another shard.
     pub fn add(&mut self, other: &ShardStats) {
         self.hits += other.hits;
         self.misses += other.misses;
@@ -68,13 +67,11 @@ impl ShardStats {
     }
 }
 
-/// A shard; see the head of the file.
 pub struct Shard {
     contents: Contents,
     hasher: RandomState,
     rng: Rng,
     pub pool: Pool,
-    /// Counters for `INFO`.
     pub stats: ShardStats,
 }
 
@@ -90,7 +87,6 @@ impl Shard {
         }
     }
 
-    /// The slots; for statistics.
     pub fn slab(&self) -> &Slab {
         &self.contents.slab
     }
@@ -176,12 +172,10 @@ impl Shard {
         entry::deadline(self.contents.slab.slot(handle))
     }
 
-    /// The policy's 24 bits of an entry.
     pub fn clock(&self, handle: Handle) -> u32 {
         entry::clock(self.contents.slab.slot(handle))
     }
 
-    /// Replaces the policy's 24 bits.
     pub fn set_clock(&mut self, handle: Handle, bits: u32) {
         entry::set_clock(self.contents.slab.slot_mut(handle), bits);
     }
@@ -290,7 +284,6 @@ impl Shard {
         self.remove_hashed(db, handle, hash)
     }
 
-    /// Removes an entry whose key's hash is known and returns its object if it has one.
     pub fn remove_hashed(&mut self, db: usize, handle: Handle, hash: u64) -> Option<Object> {
         let object = match entry::value(self.contents.slab.slot(handle)) {
             EntryValue::Object(id) => self.take_object(id),

@@ -79,7 +79,6 @@ pub struct ClassUse {
 }
 
 impl ClassUse {
-    /// Adds another shard's pages of the same class.
     pub fn add(&mut self, other: &ClassUse) {
         self.slot_bytes = other.slot_bytes;
         self.pages += other.pages;
@@ -141,7 +140,6 @@ impl Page {
     }
 }
 
-/// The pages of one shard; see the head of the file.
 #[derive(Default)]
 pub struct Slab {
     pages: Vec<Page>,
@@ -178,7 +176,6 @@ impl Slab {
         self.pages.iter().map(|page| usize::from(page.used.max(u16::from(page.class == OWN)))).sum()
     }
 
-    /// Bytes of all pages.
     pub fn page_bytes(&self) -> usize {
         self.pages.iter().map(|page| page.bytes.len()).sum()
     }
@@ -244,7 +241,6 @@ impl Slab {
         &page.bytes[at..at + page.slot as usize]
     }
 
-    /// The bytes of a slot, to be changed.
     #[inline]
     pub fn slot_mut(&mut self, handle: Handle) -> &mut [u8] {
         let (number, offset) = split(handle);

@@ -85,7 +85,6 @@ impl Bucket {
         self.ids[slot] = id;
     }
 
-    /// The ids in use.
     fn ids(&self) -> impl Iterator<Item = u32> + '_ {
         (0..SLOTS).filter(|slot| self.tags[*slot] != 0).map(|slot| self.ids[slot])
     }
@@ -99,7 +98,6 @@ struct Position {
     slot: usize,
 }
 
-/// An index from hashes to ids; see the head of the file.
 #[derive(Clone, Default)]
 pub struct Table {
     /// The home buckets.
@@ -399,7 +397,6 @@ impl Table {
         }
     }
 
-    /// Empties a chain and returns its ids.
     fn take_chain(&mut self, home: usize) -> Vec<u32> {
         let ids: Vec<u32> = self.chain(home).flat_map(Bucket::ids).collect();
         let mut next = std::mem::replace(self.bucket_mut(home, NONE), Bucket::EMPTY).overflow;

@@ -21,7 +21,6 @@
 use super::{allocation, reserve_one, shrink_if_sparse};
 use crate::engine::{hashing::hasher, store::table::Table};
 
-/// An entry of a [`Dict`].
 pub trait Entry {
     /// The bytes that are hashed and compared. They never change while the entry is in a
     /// dictionary.
@@ -118,7 +117,6 @@ impl<E: Entry> Dict<E> {
         self.entries.get(index)
     }
 
-    /// All entries, by index.
     pub fn iter(&self) -> std::slice::Iter<'_, E> {
         self.entries.iter()
     }

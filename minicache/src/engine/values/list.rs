@@ -205,7 +205,6 @@ impl List {
         self.nodes.range(position..).flat_map(Listpack::iter).skip(within).take(len)
     }
 
-    /// All elements, from either end.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Element<'_>> {
         self.nodes.iter().flat_map(Listpack::iter)
     }
@@ -272,7 +271,6 @@ impl List {
         None
     }
 
-    /// Inserts at an offset of a node. If the node is full, it is split in the middle first.
     fn insert_at(&mut self, position: usize, offset: usize, element: Element, limits: &Limits) {
         let node = &mut self.nodes[position];
         if has_room(node, element, limits) {

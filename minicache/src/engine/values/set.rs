@@ -19,7 +19,6 @@ use crate::format::number::{ItoaBuf, parse_i64};
 pub enum Set {
     /// Few members, all of them integers.
     Ints(IntSet),
-    /// Any members.
     Texts(Box<Dict<Box<[u8]>>>),
 }
 

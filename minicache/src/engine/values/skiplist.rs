@@ -65,10 +65,8 @@ pub struct SkipList {
     /// Unused towers by height, chained by the first link; each chain ends with 0, the head's
     /// tower.
     free_towers: [u32; HEIGHT_MAX + 1],
-    /// Lanes in use.
     height: usize,
     len: usize,
-    /// Heap memory of the members.
     heap: usize,
 }
 

@@ -38,19 +38,15 @@ use std::{cmp::Ordering, ops::Range};
 pub enum ZSet {
     /// Member, score, member, score, in order.
     Packed(Listpack),
-    /// Any number of members.
     Indexed(Box<Indexed>),
 }
 
-/// A score and its member.
 pub type Scored = (f64, Box<[u8]>);
 
 /// One end of a range of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// The score itself is in the range.
     Incl(f64),
-    /// The score itself is not in the range.
     Excl(f64),
 }
 
@@ -73,13 +69,9 @@ impl Bound {
 /// One end of a range of members, for sets in which all scores are equal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LexBound<'a> {
-    /// Before every member.
     Min,
-    /// After every member.
     Max,
-    /// This member is in the range.
     Incl(&'a [u8]),
-    /// This member is not in the range.
     Excl(&'a [u8]),
 }
 
@@ -262,7 +254,6 @@ impl ZSet {
         self.pop(0)
     }
 
-    /// Removes the last member and returns a copy.
     pub fn pop_max(&mut self) -> Option<(Vec<u8>, f64)> {
         self.pop(self.len().checked_sub(1)?)
     }

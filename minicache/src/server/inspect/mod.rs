@@ -21,7 +21,6 @@ use minikit::admin::{Exposition, Inspect, StatePage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Answers the requests of the admin endpoint.
 pub(super) struct Inspector {
     cache: Arc<Cache>,
 }
@@ -55,7 +54,6 @@ fn each_shard<T>(cache: &Cache, mut look: impl FnMut(usize, &Shard) -> T) -> Vec
     (0..cache.shards.len()).map(|index| look(index, &cache.shards.lock(index).shard)).collect()
 }
 
-/// The counts of one shard.
 struct Figures {
     /// Keys of each database, and how many of them have a TTL.
     keys: Vec<(usize, usize)>,
@@ -102,7 +100,6 @@ fn keys_by_database<'a>(shards: impl Iterator<Item = &'a Figures>) -> Vec<(usize
     databases
 }
 
-/// The sum of a figure over all cores.
 fn total(cache: &Cache, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
     cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
 }

@@ -31,7 +31,6 @@ const ROWS: usize = 24;
 /// Characters of a key that are shown.
 const KEY_CHARS: usize = 40;
 
-/// The whole page.
 pub(super) fn look(cache: &Cache) -> StatePage {
     let mut page = StatePage::new("minicache");
     let databases = databases(cache);
@@ -307,7 +306,6 @@ fn shard_table(shards: &[&Figures], page: &mut StatePage) {
     }
 }
 
-/// Bytes for people.
 fn size(bytes: usize) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
@@ -317,7 +315,6 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// A length of time for people.
 fn span(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),
