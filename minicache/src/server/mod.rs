@@ -126,7 +126,8 @@ fn is_denied(settings: &Settings, peer: &str) -> bool {
     settings.protected_mode && settings.requirepass.is_empty() && is_remote()
 }
 
-pub(crate) fn now() -> Timestamp {
+/// The time of day.
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp { ms: since.as_millis() as i64, us: since.subsec_micros() % 1000 }
 }
