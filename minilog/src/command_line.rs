@@ -23,7 +23,7 @@ const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092" };
 #[command(name = "minilog", version)]
 enum Command {
     /// Run the broker
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show every byte of a segment, an index or a snapshot
     Explain(Explain),
 }

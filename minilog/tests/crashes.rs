@@ -55,7 +55,7 @@ fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
     for _ in 0..count {
         log.append(&batch(model.appended)).map_err(|error| io::Error::other(error.to_string()))?;
         model.appended += 1;
-        if model.appended % 2 == 0 {
+        if model.appended.is_multiple_of(2) {
             let flush = Flush::start(log).expect("a batch was appended");
             flush.run()?;
             flush.finish(log);
@@ -106,15 +106,12 @@ fn every_cut_keeps_what_was_flushed() {
             if !model.created {
                 return Ok(());
             }
-            let log = recover(disk, model)?;
+            let mut log = recover(disk, model)?;
 
             // The recovered log works, and a second crash loses nothing of what it has then.
             let found = log.next_offset();
-            let mut log = log;
-            let mut number = 0;
-            while log.segments().count() > 0 && offset_after(number) < found {
-                number += 1;
-            }
+            let number = (0..).find(|number| offset_after(*number) >= found);
+            let number = number.expect("offsets grow with every batch");
             let mut again = Model { created: true, appended: number, ..Model::default() };
             append(&mut log, &mut again, 3).map_err(|error| error.to_string())?;
             drop(log);

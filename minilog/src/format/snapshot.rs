@@ -71,5 +71,5 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<SnapshotEntry>> {
     let is_whole = rest.is_empty() && usize::try_from(header.count) == Ok(entries.len());
     let crc = crc32c::crc32c(&bytes[SnapshotHeader::crc.end()..]);
     let is_valid = header.version == VERSION && header.crc == crc;
-    (is_valid && is_whole).then(|| entries.iter().map(|it| SnapshotEntry::decode(it)).collect())
+    (is_valid && is_whole).then(|| entries.iter().map(SnapshotEntry::decode).collect())
 }
