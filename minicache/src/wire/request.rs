@@ -267,11 +267,13 @@ impl Parser {
 
         // The arguments. Nearly all are short and complete, and take the first branch.
         while missing > 0 {
-            let found = match short_bulk(buffer, self.at) {
-                Some(found) => Ok(Some(found)),
-                None => bulk(buffer, self.at, limits),
-            };
-            match found {
+            if let Some((span, next)) = short_bulk(buffer, self.at) {
+                self.spans.push(span);
+                self.at = next;
+                missing -= 1;
+                continue;
+            }
+            match bulk(buffer, self.at, limits) {
                 Ok(Some((span, next))) => {
                     self.spans.push(span);
                     self.at = next;
