@@ -84,9 +84,10 @@ impl Client<'_> {
         let mut out = Reply::new(Protocol::Resp2);
         self.replies.clear();
         *out.buffer() = std::mem::take(&mut self.replies);
-        let mut executor = Executor::new(cache, &cache.stats.counters[0], config, NOW, || 0);
-        let done = run(&mut executor, &mut self.session, &mut self.parser, requests, &mut out);
-        drop(executor);
+        let done = {
+            let mut executor = Executor::new(cache, &cache.stats.counters[0], config, NOW, || 0);
+            run(&mut executor, &mut self.session, &mut self.parser, requests, &mut out)
+        };
         assert_eq!(done, requests.len(), "the requests are whole");
         self.replies = std::mem::take(out.buffer());
         &self.replies

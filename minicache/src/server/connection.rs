@@ -228,9 +228,10 @@ impl Connection {
 
         let mut out = Reply::new(self.session.protocol);
         *out.buffer() = take(&mut *core.spare.borrow_mut());
-        let mut executor = executor(&core, &config, now);
-        let done = run(&mut executor, &mut self.session, &mut self.parser, input, &mut out);
-        drop(executor);
+        let done = {
+            let mut executor = executor(&core, &config, now);
+            run(&mut executor, &mut self.session, &mut self.parser, input, &mut out)
+        };
         self.parser.shrink();
 
         // The last command may have left something to wait for.
