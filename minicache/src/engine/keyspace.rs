@@ -169,7 +169,7 @@ impl<'c> Keyspace<'c> {
 
     /// Unlocks all shards.
     pub fn release(&mut self) {
-        for (index, locked) in self.guards.drain(..) {
+        while let Some((index, locked)) = self.guards.pop() {
             // The eviction loop reads this figure without the lock.
             self.parts.shards.note_free(index, &locked);
         }
