@@ -245,7 +245,7 @@ pub fn has_deadline(slot: &[u8]) -> bool {
 }
 
 /// Returns the deadline in Unix milliseconds.
-#[inline]
+#[inline(always)]
 pub fn deadline(slot: &[u8]) -> Option<i64> {
     let at = HEAD + LINKS;
     match slot[0] & DEADLINE_MASK {
