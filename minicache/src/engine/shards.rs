@@ -41,6 +41,8 @@ pub struct LockedShard {
 
 pub struct Shards {
     cells: Box<[Padded]>,
+    /// How far a hash is shifted to the right, after one bit, to leave the number of its shard.
+    shift: u32,
     hasher: RandomState,
     seeds: AtomicU64,
     peak_memory: AtomicUsize,
@@ -73,6 +75,7 @@ impl Shards {
         };
         Shards {
             cells: (0..count as u64).map(cell).collect(),
+            shift: 63 - count.trailing_zeros(),
             hasher,
             seeds: AtomicU64::new(0),
             peak_memory: AtomicUsize::new(0),
@@ -100,8 +103,7 @@ impl Shards {
     pub fn key_with_hash<'k>(&self, bytes: &'k [u8], hash: u64) -> Key<'k> {
         // The shard is the top bits. Two shifts, because one shard means zero bits, and a shift by
         // 64 is not defined.
-        let shard = (hash >> 1 >> (63 - self.cells.len().trailing_zeros())) as usize;
-        Key { bytes, hash, shard }
+        Key { bytes, hash, shard: (hash >> 1 >> self.shift) as usize }
     }
 
     /// Locks one shard. A caller that holds a lock may only lock shards with higher numbers.
