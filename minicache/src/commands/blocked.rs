@@ -107,8 +107,8 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
     // From the claim to its end the shards of all its keys stay locked, so that a timeout or a
     // disconnection on another core finds the command either before it began or after it ended.
     let outer_db = std::mem::replace(&mut executor.keyspace.db, key.0);
-    let mut key_hash = None;
-    executor.lock_for(blocked.command, args, &mut key_hash);
+    executor.lock_for(blocked.command, args);
+    let key_hash = executor.key_hash.take();
     let exists = executor.keyspace.exists(executor.keyspace.key(&key.1));
     if !exists || !cache.registry.blocked.claim(id) {
         executor.keyspace.db = outer_db;

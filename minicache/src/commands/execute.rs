@@ -43,7 +43,7 @@ pub struct Executor<'c> {
     pub keyspace: Keyspace<'c>,
     pub(crate) cache: &'c Cache,
     pub(crate) counters: &'c Counters,
-    /// The hash of the next request's argument 1, if [`Keyspace::prefetch`] has computed it.
+    /// The hash of the next command's argument 1, if prefetching or locking has computed it.
     pub key_hash: Option<u64>,
     pub(crate) settings: &'c Settings,
     /// Returns nanoseconds; handed in, so that no code here reads a clock.
@@ -98,6 +98,7 @@ impl<'c> Executor<'c> {
     }
 
     /// Returns the time, in Unix milliseconds, until which `CLIENT PAUSE` holds this command back.
+    #[inline]
     pub fn paused_until(&self, session: &Session, args: Args) -> Option<i64> {
         let (pause, now_ms) = (&self.cache.registry.pause, self.keyspace.now.ms);
         pause.holds(now_ms, true)?;
@@ -154,9 +155,8 @@ impl<'c> Executor<'c> {
             }
         }
 
-        let mut key_hash = self.key_hash.take();
-        self.lock_for(command, args, &mut key_hash);
-        self.call(session, command, args, out, Mode::Direct, key_hash)
+        self.lock_for(command, args);
+        self.call(session, command, args, out, Mode::Direct)
     }
 
     /// Counts a command that was refused before it ran, if there is such a command.
@@ -190,7 +190,6 @@ impl<'c> Executor<'c> {
         args: Args,
         out: &mut Reply,
         mode: Mode,
-        key_hash: Option<u64>,
     ) -> Answer {
         self.record(session, command, args, |executor, session| {
             let (keyspace, settings) = (&mut executor.keyspace, executor.settings);
@@ -204,7 +203,7 @@ impl<'c> Executor<'c> {
                 cache: executor.cache,
                 counters: executor.counters,
                 settings,
-                key_hash: Cell::new(key_hash),
+                key_hash: Cell::new(executor.key_hash.take()),
                 out,
                 mode,
                 ready_key,
@@ -244,7 +243,8 @@ impl<'c> Executor<'c> {
         // can change between the check of the versions and the last command.
         let mut shards = shards_watched(&self.keyspace, session);
         for queued in &mut open.commands {
-            shards |= self.shards_for(queued.command, queued.args.as_args(), &mut queued.key_hash);
+            shards |= self.shards_for(queued.command, queued.args.as_args());
+            queued.key_hash = self.key_hash.take();
         }
         self.keyspace.lock(shards);
         if !unwatch_all(&mut self.keyspace, session) {
@@ -256,8 +256,8 @@ impl<'c> Executor<'c> {
         for Queued { command, args, key_hash } in &open.commands {
             // The command before may have been HELLO.
             out.protocol = session.protocol;
-            let (args, mode) = (args.as_args(), Mode::Transaction);
-            let answer = self.call(session, command, args, out, mode, *key_hash);
+            self.key_hash = *key_hash;
+            let answer = self.call(session, command, args.as_args(), out, Mode::Transaction);
             answer.unwrap_or_else(|error| self.report(&error, out));
         }
         Ok(())
@@ -369,19 +369,19 @@ impl<'c> Executor<'c> {
     }
 
     /// Locks the shards of a command's keys. If argument 1 is hashed for that, its hash is left in
-    /// `key_hash` for the handler.
-    pub fn lock_for(&mut self, command: &Command, args: Args, key_hash: &mut Option<u64>) {
+    /// `self.key_hash` for the handler.
+    pub fn lock_for(&mut self, command: &Command, args: Args) {
         // With one shard there is nothing to find out, and most batches hold its lock already.
         if self.cache.shards.len() == 1 {
             self.keyspace.lock(1);
         } else {
-            let shards = self.shards_for(command, args, key_hash);
+            let shards = self.shards_for(command, args);
             self.keyspace.lock(shards);
         }
     }
 
     /// Returns the set of shards of a command's keys.
-    fn shards_for(&self, command: &Command, args: Args, key_hash: &mut Option<u64>) -> u64 {
+    fn shards_for(&mut self, command: &Command, args: Args) -> u64 {
         let shards = &self.cache.shards;
         if shards.len() == 1 || command.flags.has(Flags::ALL_KEYS) {
             return u64::MAX >> (64 - shards.len());
@@ -389,12 +389,12 @@ impl<'c> Executor<'c> {
         let mut set = 0;
         for_each_key(command, args, |index| {
             let bytes = args.at(index);
-            let key = match (index, *key_hash) {
+            let key = match (index, self.key_hash) {
                 (1, Some(hash)) => shards.key_with_hash(bytes, hash),
                 _ => shards.key(bytes),
             };
             if index == 1 {
-                *key_hash = Some(key.hash);
+                self.key_hash = Some(key.hash);
             }
             set |= 1 << key.shard;
         });
