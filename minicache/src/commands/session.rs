@@ -48,7 +48,8 @@ pub struct Session {
     /// True if the batch ends after this command, because it slept or changed the configuration:
     /// the next one needs a new timestamp and a new snapshot.
     pub ends_batch: bool,
-    pub(crate) monitor: bool,
+    /// True if it is in `MONITOR`.
+    pub monitor: bool,
 }
 
 /// Commands between `MULTI` and `EXEC`.
