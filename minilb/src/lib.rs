@@ -3,5 +3,10 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`engine`] | peers, balancers and failure accounting, without sockets and clocks |
+//! | [`conf`] | nginx.conf, in NGINX's words |
+//! | `server` | sockets, signals and the files of the process |
 
+pub mod conf;
 pub mod engine;
+#[cfg(feature = "server")]
+pub mod server;

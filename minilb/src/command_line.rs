@@ -1,0 +1,166 @@
+//! The command line: `minilb serve`, and NGINX's own flags.
+//!
+//! ```text
+//! minilb serve -c nginx.conf      serve in the foreground
+//! minilb -c nginx.conf            the same, as NGINX is started
+//! minilb -t -c nginx.conf         check it; exit status 1 and the error if it is wrong
+//! minilb -s reload                SIGHUP to the process of the pid file
+//! ```
+//!
+//! A relative `-c` is below `-p`, and `-p` is the current directory if it is not given.
+//!
+//! NGINX counterpart: `ngx_get_options` and `main` (`nginx.c`).
+
+use clap::Parser;
+use minikit::cli::{Engine, print_ready};
+use minilb::conf::config::{Config, ErrorLog};
+use minilb::server::start::{Source, serve};
+use rustix::process::{Pid, Signal, kill_process};
+use std::error::Error;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use tracing_subscriber::filter::LevelFilter;
+
+const ENGINE: Engine = Engine { name: "minilb", listen: "" };
+
+/// An NGINX small enough to read in an evening
+#[derive(Parser)]
+#[command(name = "minilb", disable_version_flag = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+    /// Show the version and exit
+    #[arg(short = 'v')]
+    version: bool,
+    /// Show the version and what it is like, and exit
+    #[arg(short = 'V')]
+    details: bool,
+    /// Test the configuration and exit
+    #[arg(short = 't')]
+    test: bool,
+    /// Send a signal to the running process: stop, quit or reload
+    #[arg(short = 's', value_name = "SIGNAL", value_parser = ["stop", "quit", "reload"])]
+    signal: Option<String>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Serve in the foreground
+    Serve(Flags),
+}
+
+#[derive(clap::Args)]
+struct Flags {
+    /// The configuration
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "nginx.conf")]
+    config: PathBuf,
+    /// The directory that relative paths are below [default: the current one]
+    #[arg(short = 'p', value_name = "DIR")]
+    prefix: Option<PathBuf>,
+    /// Directives in front of the configuration
+    #[arg(short = 'g', value_name = "DIRECTIVES")]
+    globals: Option<String>,
+    /// The error log if the configuration names none [default: standard error]
+    #[arg(short = 'e', value_name = "FILE")]
+    error_log: Option<PathBuf>,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    if line.version || line.details {
+        eprintln!("minilb version: minilb/{}", env!("CARGO_PKG_VERSION"));
+        if line.details {
+            eprintln!("configuration and balancing of nginx/1.22.1");
+        }
+        return ExitCode::SUCCESS;
+    }
+
+    let flags = match line.command {
+        Some(Command::Serve(flags)) => flags,
+        None => line.flags,
+    };
+    match execute(flags, line.test, line.signal.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("minilb: [emerg] {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn execute(flags: Flags, only_test: bool, signal: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let prefix = std::env::current_dir()?.join(flags.prefix.unwrap_or_default());
+    let file = prefix.join(&flags.config);
+    let source = Source { file, globals: flags.globals.unwrap_or_default(), prefix };
+    let config = source.read()?;
+
+    if only_test {
+        let name = source.file.display();
+        eprintln!("minilb: the configuration file {name} syntax is ok");
+        eprintln!("minilb: configuration file {name} test is successful");
+        return Ok(());
+    }
+    if let Some(signal) = signal {
+        return send(signal, &config);
+    }
+
+    log_to(&config, flags.error_log)?;
+    let pid_file = config.pid.clone();
+    let result = serve(source, config, |bound| {
+        if let Some(path) = &pid_file
+            && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+        {
+            tracing::error!("cannot write {}: {error}", path.display());
+        }
+        print_ready(&ENGINE, bound);
+    });
+    if let Some(path) = &pid_file {
+        // It may be gone already.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(result?)
+}
+
+/// Sends a signal to the process whose id the pid file holds.
+fn send(signal: &str, config: &Config) -> Result<(), Box<dyn Error>> {
+    let path = config.pid.as_ref().ok_or("the configuration names no \"pid\" file")?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("open() \"{}\" failed ({error})", path.display()))?;
+    let id = text.trim().parse().ok().and_then(Pid::from_raw);
+    let id =
+        id.ok_or_else(|| format!("invalid PID number \"{}\" in {}", text.trim(), path.display()))?;
+    let signal = match signal {
+        "stop" => Signal::TERM,
+        "quit" => Signal::QUIT,
+        _ => Signal::HUP,
+    };
+    Ok(kill_process(id, signal)?)
+}
+
+/// Directs the log to the file of `error_log`, that of `-e`, or standard error.
+fn log_to(config: &Config, fallback: Option<PathBuf>) -> Result<(), Box<dyn Error>> {
+    let default = ErrorLog { file: fallback, level: "error".to_owned() };
+    let ErrorLog { file, level } = config.error_log.clone().unwrap_or(default);
+    let level = match level.as_str() {
+        "debug" => LevelFilter::DEBUG,
+        "info" | "notice" => LevelFilter::INFO,
+        "warn" => LevelFilter::WARN,
+        _ => LevelFilter::ERROR,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
+    match file {
+        Some(path) => {
+            let opened = File::options().append(true).create(true).open(&path);
+            let file =
+                opened.map_err(|it| format!("open() \"{}\" failed ({it})", path.display()))?;
+            builder.with_writer(Mutex::new(file)).init();
+        }
+        None => builder.with_writer(std::io::stderr).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What a configuration means, checked and with NGINX's defaults.
+//!
+//! ```text
+//! stream {
+//!     upstream db { server 192.0.2.1:5432; }              upstreams["db"]
+//!     server { listen 5432; proxy_pass db; }              servers[0].upstream = "db"
+//!     server { listen 6379; proxy_pass 192.0.2.2:6379; }  servers[1].upstream = "192.0.2.2:6379"
+//! }
+//! ```
+//!
+//! An address in `proxy_pass` is an upstream of one server that is called like the address.
+
+use crate::engine::upstream::UpstreamConfig;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `worker_processes`: core threads; 0 stands for `auto`.
+    pub worker_processes: usize,
+    /// `worker_connections`: of clients and servers together, for each worker.
+    pub worker_connections: usize,
+    /// `pid`, if it is set.
+    pub pid: Option<PathBuf>,
+    /// `error_log`, if it is set.
+    pub error_log: Option<ErrorLog>,
+    /// By name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// In the order of the file.
+    pub servers: Vec<ServerBlock>,
+}
+
+/// `error_log`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorLog {
+    /// The file; `None` for standard error.
+    pub file: Option<PathBuf>,
+    /// NGINX's name of the level: `error`, `warn`, `notice`, ...
+    pub level: String,
+}
+
+/// `server { }` in `stream`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerBlock {
+    /// `listen`
+    pub listen: Vec<SocketAddr>,
+    /// `proxy_pass`: a name in [`Config::upstreams`].
+    pub upstream: String,
+    /// `proxy_timeout`: how long both directions may be silent.
+    pub proxy_timeout: Duration,
+    /// `proxy_connect_timeout`: how long one attempt to connect may take.
+    pub proxy_connect_timeout: Duration,
+    /// `proxy_half_close`: a side that has ended can still receive.
+    pub proxy_half_close: bool,
+}

@@ -1,0 +1,513 @@
+//! From statements to a [`Config`], in the order of the file.
+//!
+//! Each directive is checked and applied when it is read, as NGINX does, so of several errors the
+//! same one is reported. What depends on later lines waits for the end of `stream { }`:
+//!
+//! ```text
+//! proxy_pass db;                 an upstream that may follow below, or else an address
+//! proxy_timeout 1m;              in `stream`: for every server that has none of its own
+//! ```
+//!
+//! A name that means several addresses gives one peer for each.
+//!
+//! NGINX counterpart: `ngx_conf_parse` (`ngx_conf_file.c`), `ngx_stream_block` (`ngx_stream.c`),
+//! `ngx_stream_upstream_server` (`ngx_stream_upstream.c`), `ngx_stream_core_listen`.
+//!
+//! Differences: no host names and no UDP in `listen`; no variables in `proxy_pass`; no Unix sockets;
+//! `daemon on` and `worker_processes 0` are refused.
+
+use super::config::{Config, ErrorLog, ServerBlock};
+use super::directives::{Context, check};
+use super::error::{ConfError, Place};
+use super::host::Host;
+use super::lexer::{Lexer, Statement};
+use super::values::{Precision, number, time};
+use crate::engine::peer::PeerParams;
+use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Reads the configuration in `file`. `globals` is the argument of `-g`, and paths that are not
+/// absolute are below `prefix`, but those of `include` below the directory of `file`.
+///
+/// # Errors
+/// The first error in NGINX's words.
+pub fn read(
+    host: &dyn Host,
+    file: &Path,
+    globals: &str,
+    prefix: &Path,
+) -> Result<Config, ConfError> {
+    let include_dir = file.parent().unwrap_or(Path::new("/"));
+    let mut reader = Reader { host, include_dir, prefix, draft: Draft::default() };
+    let mut lexer = Lexer::new(globals.into(), None);
+    reader.block(Context::Main, &mut lexer, false)?;
+    reader.file(Context::Main, file, None)?;
+    reader.draft.finish()
+}
+
+/// What a `server` inherits from `stream`.
+#[derive(Default)]
+struct Inherited {
+    timeout: Option<Duration>,
+    connect_timeout: Option<Duration>,
+    half_close: Option<bool>,
+}
+
+#[derive(Default)]
+struct ServerDraft {
+    /// Of its `{`.
+    place: Option<Place>,
+    listen: Vec<SocketAddr>,
+    /// What `proxy_pass` names, and its place.
+    target: Option<(String, Place)>,
+    inherited: Inherited,
+}
+
+#[derive(Default)]
+struct Draft {
+    daemon: Option<()>,
+    worker_processes: Option<usize>,
+    pid: Option<PathBuf>,
+    error_log: Option<ErrorLog>,
+    events: Option<()>,
+    worker_connections: Option<usize>,
+    stream: Option<()>,
+    inherited: Inherited,
+    upstreams: BTreeMap<String, UpstreamConfig>,
+    servers: Vec<ServerDraft>,
+    /// The upstream whose block is open.
+    upstream: Option<UpstreamConfig>,
+}
+
+impl Draft {
+    fn finish(self) -> Result<Config, ConfError> {
+        let anywhere = |message: &str| ConfError { message: message.to_owned(), place: None };
+        self.events.ok_or_else(|| anywhere("no \"events\" section in configuration"))?;
+
+        let outer = self.inherited;
+        let or_outer = |own: Option<Duration>, outer: Option<Duration>, default_s| {
+            own.or(outer).unwrap_or(Duration::from_secs(default_s))
+        };
+        let server = |it: ServerDraft| ServerBlock {
+            listen: it.listen,
+            upstream: it.target.expect("checked at the end of `stream`").0,
+            proxy_timeout: or_outer(it.inherited.timeout, outer.timeout, 600),
+            proxy_connect_timeout: or_outer(
+                it.inherited.connect_timeout,
+                outer.connect_timeout,
+                60,
+            ),
+            proxy_half_close: it.inherited.half_close.or(outer.half_close).unwrap_or(false),
+        };
+        Ok(Config {
+            worker_processes: self.worker_processes.unwrap_or(1),
+            worker_connections: self.worker_connections.unwrap_or(512),
+            pid: self.pid,
+            error_log: self.error_log,
+            upstreams: self.upstreams,
+            servers: self.servers.into_iter().map(server).collect(),
+        })
+    }
+}
+
+struct Reader<'a> {
+    host: &'a dyn Host,
+    include_dir: &'a Path,
+    prefix: &'a Path,
+    draft: Draft,
+}
+
+impl Reader<'_> {
+    /// Reads a file whose statements belong to `context`. `from` is the place of its `include`.
+    fn file(
+        &mut self,
+        context: Context,
+        path: &Path,
+        from: Option<Place>,
+    ) -> Result<(), ConfError> {
+        let name = path.display().to_string();
+        let text = self.host.read(path).map_err(|error| {
+            let number = error.raw_os_error().unwrap_or_default();
+            let reason = error.to_string();
+            let reason = reason.split(" (os error").next().unwrap_or_default();
+            let message = format!("open() \"{name}\" failed ({number}: {reason})");
+            ConfError { message, place: from }
+        })?;
+        self.block(context, &mut Lexer::new(text, Some(name)), false)
+    }
+
+    /// Reads statements up to the `}` of a block, or up to the end of the text.
+    fn block(
+        &mut self,
+        context: Context,
+        lexer: &mut Lexer,
+        is_open: bool,
+    ) -> Result<(), ConfError> {
+        loop {
+            match lexer.next_statement()? {
+                Statement::BlockEnd if is_open => return Ok(()),
+                Statement::BlockEnd => return Err(lexer.error("unexpected \"}\"")),
+                Statement::End if is_open => {
+                    return Err(lexer.error("unexpected end of file, expecting \"}\""));
+                }
+                Statement::End => return Ok(()),
+                Statement::Directive { opens_block: true, .. }
+                    if lexer.place() == Place::CommandLine =>
+                {
+                    let text = "block directives are not supported in -g option";
+                    return Err(lexer.error(text));
+                }
+                Statement::Directive { words, opens_block } => {
+                    check(&words, opens_block, context).map_err(|it| lexer.error(it))?;
+                    match words[0].as_str() {
+                        "include" => self.include(context, &words[1], lexer)?,
+                        _ if opens_block => self.enter(&words, lexer)?,
+                        _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
+                    }
+                    if let (Context::Server, "proxy_pass") = (context, words[0].as_str()) {
+                        self.proxy_pass(&words[1], lexer)?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn include(&mut self, context: Context, path: &str, lexer: &Lexer) -> Result<(), ConfError> {
+        let path = self.include_dir.join(path);
+        // A pattern may match nothing; a file must exist.
+        let is_pattern = path.to_string_lossy().contains(['*', '?', '[']);
+        let files = if is_pattern { self.host.glob(&path) } else { vec![path] };
+        files.iter().try_for_each(|it| self.file(context, it, Some(lexer.place())))
+    }
+
+    /// Reads a block that `words` opened.
+    fn enter(&mut self, words: &[String], lexer: &mut Lexer) -> Result<(), ConfError> {
+        let start = lexer.place();
+        match words {
+            [name] if name == "events" => {
+                set(&mut self.draft.events, (), name).map_err(|it| lexer.error(it))?;
+                self.block(Context::Events, lexer, true)
+            }
+            [name] if name == "stream" => {
+                set(&mut self.draft.stream, (), name).map_err(|it| lexer.error(it))?;
+                self.block(Context::Stream, lexer, true)?;
+                self.end_stream()
+            }
+            [name] if name == "server" => {
+                self.draft.servers.push(ServerDraft::default());
+                self.block(Context::Server, lexer, true)?;
+                let server = self.server();
+                server.place = Some(start.clone());
+                match server.listen.is_empty() {
+                    true => Err(no_listen(start)),
+                    false => Ok(()),
+                }
+            }
+            [_, name] => self.upstream(name, start, lexer),
+            _ => unreachable!("no other block is in the table of directives"),
+        }
+    }
+
+    fn upstream(&mut self, name: &str, start: Place, lexer: &mut Lexer) -> Result<(), ConfError> {
+        if self.draft.upstreams.contains_key(name) {
+            return Err(lexer.error(format!("duplicate upstream \"{name}\"")));
+        }
+        let empty = UpstreamConfig { method: Method::RoundRobin, servers: Vec::new() };
+        self.draft.upstream = Some(empty);
+        self.block(Context::Upstream, lexer, true)?;
+
+        let upstream = self.draft.upstream.take().expect("set above");
+        if upstream.servers.is_empty() {
+            return Err(lexer.error("no servers are inside upstream"));
+        }
+        if upstream.servers.iter().all(|it| it.backup) {
+            let message = format!("no servers in upstream \"{name}\"");
+            return Err(ConfError { message, place: Some(start) });
+        }
+        self.draft.upstreams.insert(name.to_owned(), upstream);
+        Ok(())
+    }
+
+    /// The checks that need all of `stream`: first every server, then every target, as NGINX's
+    /// modules do.
+    fn end_stream(&mut self) -> Result<(), ConfError> {
+        let mut targets = Vec::new();
+        for server in &self.draft.servers {
+            let message = || "no handler for server".to_owned();
+            let no_handler = || ConfError { message: message(), place: server.place.clone() };
+            targets.push(server.target.clone().ok_or_else(no_handler)?);
+        }
+
+        for (name, place) in targets {
+            let upstreams = &mut self.draft.upstreams;
+            if upstreams.contains_key(&name) {
+                continue;
+            }
+            let fail = |message: String| ConfError { message, place: Some(place.clone()) };
+            let (host, port) = split_port(&name);
+            if let Some(port) = port.filter(|_| upstreams.contains_key(host)) {
+                return Err(fail(format!("upstream \"{host}\" may not have port {port}")));
+            }
+            port.ok_or_else(|| fail(format!("no port in upstream \"{name}\"")))?;
+
+            let addresses = self.host.resolve(&name);
+            if addresses.is_empty() {
+                return Err(fail(format!("host not found in upstream \"{host}\"")));
+            }
+            let servers = servers_of(&name, addresses, PeerParams::default(), false);
+            upstreams.insert(name, UpstreamConfig { method: Method::RoundRobin, servers });
+        }
+        Ok(())
+    }
+
+    /// A directive without block. The error is its message.
+    fn apply(&mut self, context: Context, words: &[String]) -> Result<(), String> {
+        let (name, arguments) = (words[0].as_str(), &words[1..]);
+        let invalid = || format!("\"{name}\" directive invalid value");
+        let draft = &mut self.draft;
+        match (context, name) {
+            (_, "load_module") => load_module(&arguments[0], draft.events.is_some()),
+            (_, "daemon") => set(&mut draft.daemon, daemon(&arguments[0])?, name),
+            (_, "worker_processes") => {
+                let workers = match arguments[0].as_str() {
+                    "auto" => Some(0),
+                    text => number(text).filter(|it| *it > 0).map(|it| it as usize),
+                };
+                set_checked(&mut draft.worker_processes, name, || workers.ok_or_else(invalid))
+            }
+            (_, "worker_connections") => set_checked(&mut draft.worker_connections, name, || {
+                let text = &arguments[0];
+                let connections = number(text).map(|it| it as usize);
+                connections.ok_or_else(|| format!("invalid number \"{text}\""))
+            }),
+            (_, "pid") => set(&mut draft.pid, self.prefix.join(&arguments[0]), name),
+            (_, "error_log") => set(&mut draft.error_log, error_log(self.prefix, arguments)?, name),
+            (_, "proxy_timeout" | "proxy_connect_timeout" | "proxy_half_close") => {
+                self.inherited(context, name, &arguments[0])
+            }
+            (Context::Upstream, "server") => self.upstream_server(arguments),
+            (_, "least_conn") => {
+                let upstream = draft.upstream.as_mut().expect("its block is open");
+                upstream.method = Method::LeastConn;
+                Ok(())
+            }
+            (_, "listen") => self.listen(arguments),
+            _ => Ok(()),
+        }
+    }
+
+    /// A directive of `stream` or `server`.
+    fn inherited(&mut self, context: Context, name: &str, text: &str) -> Result<(), String> {
+        let slots = match context {
+            Context::Server => &mut self.server().inherited,
+            _ => &mut self.draft.inherited,
+        };
+        let duration = || {
+            let value = time(text, Precision::Milliseconds);
+            value.ok_or_else(|| format!("\"{name}\" directive invalid value"))
+        };
+        match name {
+            "proxy_timeout" => set_checked(&mut slots.timeout, name, duration),
+            "proxy_connect_timeout" => set_checked(&mut slots.connect_timeout, name, duration),
+            _ => set_checked(&mut slots.half_close, name, || on_or_off(name, text)),
+        }
+    }
+
+    fn server(&mut self) -> &mut ServerDraft {
+        self.draft.servers.last_mut().expect("its block is open")
+    }
+
+    fn proxy_pass(&mut self, target: &str, lexer: &Lexer) -> Result<(), ConfError> {
+        let place = lexer.place();
+        let server = self.server();
+        let checked = match target {
+            _ if server.target.is_some() => Err("\"proxy_pass\" directive is duplicate".to_owned()),
+            _ if target.contains('$') => Err(format!("variables are not supported: \"{target}\"")),
+            _ => check_upstream_url(target),
+        };
+        checked.map_err(|it| lexer.error(it))?;
+        server.target = Some((target.to_owned(), place));
+        Ok(())
+    }
+
+    fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
+        let address = listen_address(&arguments[0])?;
+        let mut all = self.draft.servers.iter().flat_map(|it| &it.listen);
+        if all.any(|it| *it == address) {
+            return Err(format!("duplicate \"{address}\" address and port pair"));
+        }
+        if let Some(parameter) = arguments.get(1) {
+            return Err(format!("the invalid \"{parameter}\" parameter"));
+        }
+        self.server().listen.push(address);
+        Ok(())
+    }
+
+    fn upstream_server(&mut self, arguments: &[String]) -> Result<(), String> {
+        let (mut params, mut backup) = (PeerParams::default(), false);
+        for parameter in &arguments[1..] {
+            let invalid = || format!("invalid parameter \"{parameter}\"");
+            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let count = || number(value).and_then(|it| u32::try_from(it).ok()).ok_or_else(invalid);
+            match (key, parameter.contains('=')) {
+                ("weight", true) => {
+                    let weight = count()?;
+                    params.weight = i64::from(weight);
+                    (weight > 0).then_some(()).ok_or_else(invalid)?;
+                }
+                ("max_fails", true) => params.max_fails = count()?,
+                ("max_conns", true) => params.max_conns = count()?,
+                ("fail_timeout", true) => {
+                    let time = time(value, Precision::Seconds).ok_or_else(invalid)?;
+                    params.fail_timeout_s = time.as_secs();
+                }
+                ("backup", false) => backup = true,
+                ("down", false) => params.down = true,
+                _ => return Err(invalid()),
+            }
+        }
+
+        let name = &arguments[0];
+        check_upstream_url(name)?;
+        split_port(name).1.ok_or_else(|| format!("no port in upstream \"{name}\""))?;
+        let addresses = self.host.resolve(name);
+        if addresses.is_empty() {
+            return Err(format!("host not found in upstream \"{name}\""));
+        }
+        let upstream = self.draft.upstream.as_mut().expect("its block is open");
+        upstream.servers.extend(servers_of(name, addresses, params, backup));
+        Ok(())
+    }
+}
+
+fn no_listen(place: Place) -> ConfError {
+    let message = "no \"listen\" is defined for server".to_owned();
+    ConfError { message, place: Some(place) }
+}
+
+fn servers_of(
+    name: &str,
+    addresses: Vec<SocketAddr>,
+    params: PeerParams,
+    backup: bool,
+) -> Vec<ServerConfig> {
+    let server = |address: SocketAddr| ServerConfig {
+        name: name.to_owned(),
+        address: address.to_string().into(),
+        params,
+        backup,
+    };
+    addresses.into_iter().map(server).collect()
+}
+
+/// Sets what a directive sets once.
+fn set<T>(slot: &mut Option<T>, value: T, name: &str) -> Result<(), String> {
+    set_checked(slot, name, || Ok(value))
+}
+
+/// The same; a second directive is refused before its value is looked at.
+fn set_checked<T>(
+    slot: &mut Option<T>,
+    name: &str,
+    value: impl FnOnce() -> Result<T, String>,
+) -> Result<(), String> {
+    if slot.is_some() {
+        return Err(format!("\"{name}\" directive is duplicate"));
+    }
+    *slot = Some(value()?);
+    Ok(())
+}
+
+/// The stream module is built in, so loading it does nothing. No other module can be loaded.
+fn load_module(path: &str, is_late: bool) -> Result<(), String> {
+    if is_late {
+        return Err("\"load_module\" directive is specified too late".to_owned());
+    }
+    match Path::new(path).file_name().is_some_and(|it| it == "ngx_stream_module.so") {
+        true => Ok(()),
+        false => Err(format!("module \"{path}\" is not supported, only ngx_stream_module.so")),
+    }
+}
+
+fn daemon(value: &str) -> Result<(), String> {
+    match on_or_off("daemon", value)? {
+        false => Ok(()),
+        true => Err("\"daemon on\" is not supported, minilb stays in the foreground".to_owned()),
+    }
+}
+
+fn on_or_off(name: &str, value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!(
+            "invalid value \"{value}\" in \"{name}\" directive, it must be \"on\" or \"off\""
+        )),
+    }
+}
+
+fn error_log(prefix: &Path, arguments: &[String]) -> Result<ErrorLog, String> {
+    const LEVELS: [&str; 8] =
+        ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];
+    let level = arguments.get(1).map_or("error", String::as_str);
+    if !LEVELS.contains(&level) {
+        return Err(format!("invalid log level \"{level}\""));
+    }
+    let file = (arguments[0] != "stderr").then(|| prefix.join(&arguments[0]));
+    Ok(ErrorLog { file, level: level.to_owned() })
+}
+
+/// `HOST:PORT` in two. The colons inside of `[::1]` separate no port.
+fn split_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    }
+}
+
+fn port(text: &str) -> Option<u16> {
+    number(text).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0)
+}
+
+fn check_upstream_url(text: &str) -> Result<(), String> {
+    let (host, port_text) = split_port(text);
+    if text.starts_with("unix:") {
+        return Err(format!("unix sockets are not supported in upstream \"{text}\""));
+    }
+    if host.is_empty() {
+        return Err(format!("no host in upstream \"{text}\""));
+    }
+    match port_text {
+        Some(it) if port(it).is_none() => Err(format!("invalid port in upstream \"{text}\"")),
+        _ => Ok(()),
+    }
+}
+
+/// `8080`, `*:8080`, `127.0.0.1:8080` or `[::1]:8080`.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let fail = |what: &str| format!("{what} in \"{text}\" of the \"listen\" directive");
+    let (host, port_text) = match split_port(text) {
+        (all, None) if number(all).is_some() => ("*", Some(all)),
+        split => split,
+    };
+    if host.is_empty() {
+        return Err(fail("no host"));
+    }
+    let port_text = port_text.ok_or_else(|| fail("no port"))?;
+    let port = port(port_text).ok_or_else(|| fail("invalid port"))?;
+
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = match host {
+        "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        _ => host.parse::<IpAddr>(),
+    };
+    let ip = ip.map_err(|_| fail("host not found"))?;
+    // NGINX would serve IPv6 clients only, which our sockets cannot be told.
+    if ip.is_ipv6() && ip.is_unspecified() {
+        return Err(fail("the IPv6 wildcard is not supported"));
+    }
+    Ok(SocketAddr::new(ip, port))
+}

@@ -1,0 +1,71 @@
+//! The system's files and names, for the configuration.
+//!
+//! ```text
+//! glob("/etc/nginx/sites/*.conf")     a.conf b.conf, in the order of their names
+//! resolve("localhost:80")             127.0.0.1:80 [::1]:80, as the system's resolver says
+//! ```
+//!
+//! Names are resolved once, when the configuration is read, as NGINX does. A pattern knows `*` and
+//! `?` in the last component; NGINX's is `glob(3)`, with `[a-z]` and directories.
+
+use crate::conf::host::Host;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+/// The machine this runs on.
+pub struct System;
+
+impl Host for System {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn glob(&self, pattern: &Path) -> Vec<PathBuf> {
+        let directory = pattern.parent().unwrap_or(Path::new("/"));
+        let pattern = pattern.file_name().unwrap_or_default().as_encoded_bytes();
+        let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+        let matching = entries.flatten().filter(|it| {
+            let name = it.file_name();
+            let name = name.as_encoded_bytes();
+            // A leading dot must be written out.
+            (pattern.starts_with(b".") || !name.starts_with(b".")) && matches(pattern, name)
+        });
+        let mut files = matching.map(|it| it.path()).collect::<Vec<_>>();
+        files.sort();
+        files
+    }
+
+    fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr> {
+        host_and_port.to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+    }
+}
+
+/// Returns true if the whole name matches. Costs at most the product of both lengths per star.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|start| matches(rest, &name[start..])),
+        ([b'?', pattern @ ..], [_, name @ ..]) => matches(pattern, name),
+        ([first, pattern @ ..], [byte, name @ ..]) => first == byte && matches(pattern, name),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, name, expected) in [
+            ("*.conf", "a.conf", true),
+            ("*.conf", "a.conf~", false),
+            ("?.conf", "ab.conf", false),
+            ("a*b*c", "aXbXXc", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Bytes in both directions between a client and a server.
+//!
+//! # No buffer while nothing comes
+//!
+//! 10,000 idle connections with two buffers of 16 KiB each would hold 320 MB. Here a core has one
+//! buffer for all its connections. It is filled and emptied within one poll; only what the receiver
+//! does not take at once is copied into a buffer of the connection's own, and until that is sent
+//! nothing more is read, so a slow receiver slows its sender down.
+//!
+//! ```text
+//! poll     read 900 into the core's buffer    written 900           nothing is kept
+//! poll     read 16384                         written 4000          12384 kept
+//! poll     (receiver full)                                          nothing is read
+//! poll     written 12384                                            kept bytes freed, read again
+//! ```
+//!
+//! # The end
+//!
+//! ```text
+//! proxy_half_close off (NGINX's default)   one side has ended and its bytes are sent: close both
+//! proxy_half_close on                      pass the end on with shutdown(2); wait for the other
+//! ```
+//!
+//! `proxy_timeout` counts from the last byte in either direction. One timer per connection is set
+//! anew only when it fires, not per read.
+//!
+//! NGINX counterpart: `ngx_stream_proxy_process` and `ngx_stream_proxy_test_finalize`
+//! (`ngx_stream_proxy_module.c`), with two buffers of `proxy_buffer_size` per connection.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// The size of a core's buffer: NGINX's `proxy_buffer_size`.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// The buffer that all connections of a core share.
+pub struct CoreBuffer(RefCell<Box<[u8]>>);
+
+impl CoreBuffer {
+    /// 16 KiB.
+    pub fn new() -> CoreBuffer {
+        CoreBuffer(RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice()))
+    }
+}
+
+impl Default for CoreBuffer {
+    fn default() -> CoreBuffer {
+        CoreBuffer::new()
+    }
+}
+
+/// How to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `proxy_timeout`
+    pub idle: Duration,
+    /// `proxy_half_close`
+    pub half_close: bool,
+}
+
+/// Forwards until both sides have ended (with `half_close`), or one has, or nothing has come for
+/// the idle time.
+///
+/// # Errors
+/// If reading or writing fails; [`io::ErrorKind::TimedOut`] after the idle time.
+pub async fn forward(
+    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    server: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    buffer: &CoreBuffer,
+    limits: Limits,
+) -> io::Result<()> {
+    let last_byte = Cell::new(Instant::now());
+    let (mut upload, mut download) = (Direction::default(), Direction::default());
+    let both = poll_fn(|cx| {
+        let up = upload.poll(cx, client, server, buffer, &last_byte)?;
+        let down = download.poll(cx, server, client, buffer, &last_byte)?;
+        let ended = match limits.half_close {
+            true => up.is_ready() && down.is_ready(),
+            false => up.is_ready() || down.is_ready(),
+        };
+        if ended { Poll::Ready(Ok(())) } else { Poll::Pending }
+    });
+    tokio::select! {
+        ended = both => ended,
+        () = idle(&last_byte, limits.idle) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Returns when nothing has come for `timeout`.
+async fn idle(last_byte: &Cell<Instant>, timeout: Duration) {
+    loop {
+        let deadline = last_byte.get() + timeout;
+        if Instant::now() >= deadline {
+            return;
+        }
+        tokio::time::sleep_until(deadline).await;
+    }
+}
+
+/// One of the two directions.
+#[derive(Default)]
+struct Direction {
+    /// Read but not yet written.
+    kept: Vec<u8>,
+    written: usize,
+    has_ended: bool,
+    is_closed: bool,
+}
+
+impl Direction {
+    /// Moves bytes until one side is not ready. Ready when the source has ended, its bytes are
+    /// written and the end is passed on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        buffer: &CoreBuffer,
+        last_byte: &Cell<Instant>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_closed {
+            ready!(self.poll_write_kept(cx, to))?;
+            if self.has_ended {
+                ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                self.is_closed = true;
+                break;
+            }
+
+            let mut shared = buffer.0.borrow_mut();
+            let mut read = ReadBuf::new(&mut shared);
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;
+            last_byte.set(Instant::now());
+            let bytes = read.filled();
+            self.has_ended = bytes.is_empty();
+            if bytes.is_empty() {
+                continue;
+            }
+
+            // Another connection uses the buffer next, so what is not written now is copied.
+            let written = match Pin::new(&mut *to).poll_write(cx, bytes) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => 0,
+            };
+            self.kept = bytes[written..].to_vec();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_kept(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        while self.written < self.kept.len() {
+            let rest = &self.kept[self.written..];
+            let count = ready!(Pin::new(&mut *to).poll_write(cx, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += count;
+        }
+        self.kept = Vec::new();
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+}
