@@ -8,6 +8,7 @@
 //! | [`engine`] | buffer pool, B+tree, write-ahead log, heap, transactions |
 //! | [`wire`] | PostgreSQL's protocol: bytes to messages, replies to bytes |
 //! | [`sql`] | what clients may ask: types, catalog, statements, sessions |
+//! | `server` | sockets, a thread for each client, checkpoints |
 //!
 //! # The contract between the engine and what is above it
 //!
@@ -56,5 +57,7 @@
 
 pub mod engine;
 pub mod format;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod sql;
 pub mod wire;

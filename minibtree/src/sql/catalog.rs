@@ -163,6 +163,11 @@ impl Catalog {
         self.get(name).ok_or_else(|| undefined_table(name))
     }
 
+    /// The names of all tables, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tables.keys().map(String::as_str)
+    }
+
     /// Returns true if a relation belongs to a table, or to the catalog itself.
     pub fn uses(&self, id: RelationId) -> bool {
         let used_by = |table: &Arc<Table>| {

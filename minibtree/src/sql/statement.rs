@@ -206,8 +206,9 @@ struct Words<'a> {
 impl Words<'_> {
     /// Takes this word, in any case, if it is next.
     fn accept(&mut self, word: &str) -> bool {
-        let is_next = matches!(self.tokens.first(), Some(Token::Word(Word { value, quote_style: None, .. }))
-            if value.eq_ignore_ascii_case(word));
+        let is_meant =
+            |next: &Word| next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word);
+        let is_next = matches!(self.tokens.first(), Some(Token::Word(next)) if is_meant(next));
         self.tokens = &self.tokens[usize::from(is_next)..];
         is_next
     }

@@ -199,9 +199,9 @@ impl Replies {
 
     /// An error, or a notice if its severity says so.
     pub fn error(&mut self, error: &SqlError) {
-        use super::Severity::{Error, Fatal};
+        use super::Severity::{Error, Fatal, Panic};
 
-        let letter = if matches!(error.severity, Error | Fatal) { b'E' } else { b'N' };
+        let letter = if matches!(error.severity, Error | Fatal | Panic) { b'E' } else { b'N' };
         self.message(letter, |body| {
             let severity = error.severity.name();
             for (key, text) in [

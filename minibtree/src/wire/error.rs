@@ -68,6 +68,8 @@ pub enum Severity {
     Error,
     /// The connection ends.
     Fatal,
+    /// The server ends.
+    Panic,
     /// The statement goes on, and something is odd.
     Warning,
     /// The statement goes on.
@@ -82,6 +84,7 @@ impl Severity {
         match self {
             Severity::Error => "ERROR",
             Severity::Fatal => "FATAL",
+            Severity::Panic => "PANIC",
             Severity::Warning => "WARNING",
             Severity::Notice => "NOTICE",
             Severity::Info => "INFO",
@@ -142,7 +145,8 @@ impl std::error::Error for SqlError {}
 
 impl From<engine::Error> for SqlError {
     /// What the engine reports, in PostgreSQL's words. Names of tables and keys are added by the
-    /// caller, which knows them.
+    /// caller, which knows them. A log that cannot be written is a PANIC: nothing can be
+    /// committed any more.
     fn from(error: engine::Error) -> SqlError {
         use engine::Error::*;
 
@@ -165,6 +169,8 @@ impl From<engine::Error> for SqlError {
             Corrupt(_) => (code::DATA_CORRUPTED, error.to_string()),
             Io(_) | LogFailed(_) => (code::IO_ERROR, error.to_string()),
         };
-        SqlError::new(code, text)
+        let is_panic = matches!(error, LogFailed(_));
+        let severity = if is_panic { Severity::Panic } else { Severity::Error };
+        SqlError::new(code, text).severity(severity)
     }
 }

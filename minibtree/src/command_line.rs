@@ -1,0 +1,72 @@
+//! The command line of minibtree.
+//!
+//! ```text
+//! minibtree serve --listen 127.0.0.1:5432 --data-dir DIR     then psql -h 127.0.0.1
+//! minibtree serve --unix /tmp                                then psql -h /tmp
+//! ```
+//!
+//! PostgreSQL's counterpart is `main` of `postgres`; its `initdb` is not needed, a directory that
+//! is empty becomes a database.
+
+use clap::Parser;
+use minibtree::engine::Options;
+use minibtree::server::{self, Start};
+use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const ENGINE: Engine = Engine { name: "minibtree", listen: "127.0.0.1:5432" };
+
+/// A PostgreSQL small enough to read in an evening
+#[derive(Parser)]
+#[command(name = "minibtree", version)]
+enum Command {
+    /// Run the server
+    Serve(Serve),
+}
+
+/// `--unix` names the directory of the socket, as `unix_socket_directories` does, or the socket.
+#[derive(clap::Args)]
+struct Serve {
+    #[command(flatten)]
+    common: ServeArgs,
+    /// Where the database is; created if it is missing
+    #[arg(long, value_name = "DIR", default_value = "minibtree-data")]
+    data_dir: PathBuf,
+    /// Memory for pages, in MiB; PostgreSQL's shared_buffers
+    #[arg(long, value_name = "MIB", default_value_t = 128,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    shared_buffers: u64,
+    /// Clients at a time
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max_connections: usize,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    main_with(&ENGINE, std::env::args_os(), |command| match command {
+        Command::Serve(serve) => serve.run(),
+    })
+}
+
+impl Serve {
+    fn run(self) -> Result<(), Box<dyn Error>> {
+        let mut options = self.common.options();
+        if let Some(directory) = options.unix.as_mut().filter(|path| path.is_dir()) {
+            if self.common.listen.port() == 0 {
+                return Err("--unix needs the path of a socket if the port is 0".into());
+            }
+            *directory = directory.join(format!(".s.PGSQL.{}", self.common.listen.port()));
+        }
+        let pool_pages = (self.shared_buffers << 20) as usize / minibtree::format::PAGE_SIZE;
+        let start = Start {
+            options,
+            admin: self.common.admin,
+            data_dir: self.data_dir,
+            engine: Options { pool_pages, ..Options::default() },
+            max_connections: self.max_connections,
+        };
+        server::run(start, |bound| print_ready(&ENGINE, bound))
+    }
+}

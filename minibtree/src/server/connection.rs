@@ -1,0 +1,201 @@
+//! One client: bytes in, messages to the session, replies out.
+//!
+//! # The life of a batch
+//!
+//! 1. One `read` takes what the client has sent: with pgbench, `Bind Describe Execute Sync`.
+//! 2. Every complete message is handled. The replies gather in one buffer.
+//! 3. What they tell becomes durable (`Session::settle`), then one `write` sends them.
+//!
+//! So a prepared query costs two system calls, as in PostgreSQL (`pqcomm.c` buffers both ways).
+//! Replies are written earlier if they get long, and when the client asks for them by Flush.
+
+use super::{Server, end_process};
+use crate::sql::{Next, Session};
+use crate::wire::{Replies, Severity, SqlError, Startup, code, decode, decode_startup};
+use minikit::server::{BlockingStream, Shutdown};
+use std::io::{self, Read, Write};
+
+/// Bytes that one `read` asks for.
+const READ_BYTES: usize = 16 << 10;
+/// Replies longer than this are written before the next message is handled.
+const REPLY_BYTES: usize = 64 << 10;
+/// What drivers read from the version; the number decides which catalog queries psql sends.
+const SERVER_VERSION: &str = concat!("15.0 (minibtree ", env!("CARGO_PKG_VERSION"), ")");
+
+/// A connection.
+pub struct Connection<'a> {
+    server: &'a Server,
+    stream: BlockingStream,
+    shutdown: Shutdown,
+    /// Bytes that were read and not handled.
+    input: Vec<u8>,
+    replies: Replies,
+}
+
+impl<'a> Connection<'a> {
+    /// A connection that was just accepted.
+    pub fn new(server: &'a Server, stream: BlockingStream, shutdown: Shutdown) -> Connection<'a> {
+        Connection { server, stream, shutdown, input: Vec::new(), replies: Replies::default() }
+    }
+
+    /// Serves the client until either side closes.
+    pub fn serve(mut self) -> io::Result<()> {
+        let Some(parameters) = self.start_up()? else { return Ok(()) };
+        let key = self.server.cancel_keys.issue();
+        let mut session = Session::new(self.server.shared.clone(), key.interrupt.clone());
+        self.greet(&parameters);
+        self.replies.backend_key_data(key.process, key.secret);
+        self.replies.ready(session.status());
+        self.write(&mut session)?;
+
+        loop {
+            match self.handle_input(&mut session) {
+                Ok(Next::Close) => return Ok(()),
+                Ok(_) => {}
+                Err(Broken::Protocol(error)) => {
+                    self.replies.error(&error.severity(Severity::Fatal));
+                    return self.write(&mut session);
+                }
+                Err(Broken::Stream(error)) => return Err(error),
+            }
+            if !self.replies.is_empty() {
+                self.write(&mut session)?;
+            }
+            if !self.read()? {
+                return self.say_goodbye();
+            }
+        }
+    }
+
+    /// Handles all complete messages.
+    fn handle_input(&mut self, session: &mut Session) -> Result<Next, Broken> {
+        let input = std::mem::take(&mut self.input);
+        let mut rest = &input[..];
+        while let Some((message, length)) = decode(rest)? {
+            rest = &rest[length..];
+            let mut next = session.handle(message, &mut self.replies);
+            while next == Next::Resume {
+                self.write(session)?;
+                next = session.resume(&mut self.replies);
+            }
+            match next {
+                Next::Close => return Ok(Next::Close),
+                Next::EndServer => {
+                    let _ = self.stream.write_all(self.replies.bytes());
+                    end_process(&SqlError::new(code::IO_ERROR, "the log cannot be written"));
+                }
+                Next::Flush => self.write(session)?,
+                _ if self.replies.len() >= REPLY_BYTES => self.write(session)?,
+                _ => {}
+            }
+        }
+
+        // What is left is the beginning of a message. The memory is used again.
+        let handled = input.len() - rest.len();
+        self.input = input;
+        self.input.drain(..handled);
+        Ok(Next::Message)
+    }
+
+    /// Reads the start-up packets. Returns the parameters, or `None` if the connection is done.
+    fn start_up(&mut self) -> io::Result<Option<Vec<(String, String)>>> {
+        loop {
+            let decoded = decode_startup(&self.input);
+            let (startup, length) = match decoded {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) if self.read()? => continue,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    self.replies.error(&error.severity(Severity::Fatal));
+                    self.stream.write_all(self.replies.bytes())?;
+                    return Ok(None);
+                }
+            };
+            self.input.drain(..length);
+            match startup {
+                Startup::Encryption => self.stream.write_all(b"N")?,
+                Startup::Cancel { process, secret } => {
+                    self.server.cancel_keys.cancel(process, secret);
+                    return Ok(None);
+                }
+                Startup::Start { parameters } => return Ok(Some(parameters)),
+            }
+        }
+    }
+
+    /// Lets the client in, whatever its name, and tells it what drivers want to know.
+    fn greet(&mut self, parameters: &[(String, String)]) {
+        let given = |name: &str| {
+            let found = parameters.iter().find(|(given, _)| given == name);
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        self.replies.authentication_ok();
+        for (name, value) in [
+            ("application_name", given("application_name")),
+            ("client_encoding", "UTF8"),
+            ("DateStyle", "ISO, MDY"),
+            ("default_transaction_read_only", "off"),
+            ("in_hot_standby", "off"),
+            ("integer_datetimes", "on"),
+            ("IntervalStyle", "postgres"),
+            ("is_superuser", "on"),
+            ("server_encoding", "UTF8"),
+            ("server_version", SERVER_VERSION),
+            ("session_authorization", given("user")),
+            ("standard_conforming_strings", "on"),
+            ("TimeZone", "UTC"),
+        ] {
+            self.replies.parameter_status(name, value);
+        }
+    }
+
+    /// Appends what the client has sent to the input. Returns false at the end.
+    fn read(&mut self) -> io::Result<bool> {
+        let start = self.input.len();
+        self.input.resize(start + READ_BYTES, 0);
+        let buffer = &mut self.input[start..];
+        let read = match start {
+            0 => self.stream.read_or_shutdown(buffer),
+            _ => self.stream.read(buffer),
+        };
+        self.input.truncate(start + read.as_ref().map_or(0, |count| *count));
+        read.map(|count| count > 0)
+    }
+
+    fn write(&mut self, session: &mut Session) -> io::Result<()> {
+        if let Err(error) = session.settle() {
+            end_process(&error);
+        }
+        self.stream.write_all(self.replies.bytes())?;
+        self.replies.clear();
+        Ok(())
+    }
+
+    /// Tells a client that waits why the connection ends.
+    fn say_goodbye(&mut self) -> io::Result<()> {
+        if !self.shutdown.is_requested() {
+            return Ok(());
+        }
+        let text = "terminating connection due to administrator command";
+        self.replies.error(&SqlError::new(code::ADMIN_SHUTDOWN, text).severity(Severity::Fatal));
+        self.stream.write_all(self.replies.bytes())
+    }
+}
+
+/// Why a connection cannot go on.
+enum Broken {
+    Protocol(SqlError),
+    Stream(io::Error),
+}
+
+impl From<SqlError> for Broken {
+    fn from(error: SqlError) -> Broken {
+        Broken::Protocol(error)
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Broken {
+        Broken::Stream(error)
+    }
+}

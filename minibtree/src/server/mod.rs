@@ -1,0 +1,162 @@
+//! The server: the only part with sockets, threads and files.
+//!
+//! ```text
+//! Start ─> data directory, locked ─> Database (recovers) ─> Shared
+//!       ─> thread "checkpoint"
+//!       ─> admin endpoint
+//!       ─> sockets, a thread for each client ─> ready
+//! ```
+//!
+//! At the end a checkpoint is made, so that the next start has nothing to replay. If the log cannot
+//! be written the process ends at once with status 1: nothing could be committed any more, and
+//! recovery finds what is really on disk.
+//!
+//! PostgreSQL's `postmaster.c` (a process per client) and `checkpointer.c`.
+
+mod cancel;
+mod connection;
+mod inspect;
+
+use crate::engine::{Database, Options as EngineOptions};
+use crate::sql::Shared;
+use crate::wire::{Replies, Severity, SqlError, code};
+use cancel::CancelKeys;
+use connection::Connection;
+use minikit::connections::Connections;
+use minikit::server::Shutdown;
+use minikit::server::{BlockingService, BlockingStream, Bound, Hooks, Options, PerConnection};
+use minikit::storage::DataDir;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often the length of the log is looked at.
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(500);
+
+/// What a server is started with.
+pub struct Start {
+    /// Where to listen.
+    pub options: Options,
+    /// The address of the admin endpoint, if there is to be one.
+    pub admin: Option<SocketAddr>,
+    /// Where the database is.
+    pub data_dir: PathBuf,
+    /// Sizes of the engine.
+    pub engine: EngineOptions,
+    /// How many clients may be connected at once.
+    pub max_connections: usize,
+}
+
+/// The server, as its threads share it.
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+    connections: Connections,
+    cancel_keys: CancelKeys,
+    max_connections: usize,
+}
+
+/// Runs a server until it is told to stop. Calls `ready` once clients are accepted.
+///
+/// # Errors
+/// If the directory is in use or damaged, or an address or thread was refused.
+pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error>> {
+    let directory = DataDir::lock(&start.data_dir)
+        .map_err(|error| format!("{}: {error}", start.data_dir.display()))?;
+    let database = Database::open(Arc::new(directory.disk()), start.engine)?;
+    let shared = Arc::new(Shared::new(database, microseconds_since_2000)?);
+    let server = Arc::new(Server {
+        shared: Arc::clone(&shared),
+        connections: Connections::default(),
+        cancel_keys: CancelKeys::default(),
+        max_connections: start.max_connections,
+    });
+
+    let _admin = match start.admin {
+        None => None,
+        Some(address) => {
+            let admin = minikit::admin::start(address, Arc::clone(&server))?;
+            tracing::info!("state page on http://{}/", admin.address());
+            Some(admin)
+        }
+    };
+    let checkpointer = Checkpointer::start(Arc::clone(&shared))?;
+    let shape = PerConnection(server);
+    minikit::server::run(start.options, shape, Shutdown::new(), |bound, _| ready(bound))?;
+
+    checkpointer.stop();
+    Ok(shared.database.checkpoint()?)
+}
+
+impl Hooks for Server {
+    fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        let error = SqlError::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
+        let mut replies = Replies::default();
+        replies.error(&error.severity(Severity::Fatal));
+        replies.bytes().to_vec()
+    }
+}
+
+impl BlockingService for Server {
+    /// Enough for the deepest expression that the parser lets through, in a debug build.
+    const STACK_BYTES: usize = 8 << 20;
+
+    fn connection(&self, stream: BlockingStream, shutdown: Shutdown) {
+        // Both ways to end mean the same: this client is done.
+        let _ = Connection::new(self, stream, shutdown).serve();
+    }
+}
+
+/// Makes a checkpoint when the log has grown long enough.
+struct Checkpointer {
+    thread: JoinHandle<()>,
+    /// Dropping it ends the thread.
+    running: mpsc::Sender<()>,
+}
+
+impl Checkpointer {
+    fn start(shared: Arc<Shared>) -> std::io::Result<Checkpointer> {
+        let (running, is_running) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned());
+        let thread = thread.spawn(move || {
+            while is_running.recv_timeout(CHECKPOINT_LOOK) == Err(RecvTimeoutError::Timeout) {
+                if !shared.database.needs_checkpoint() {
+                    continue;
+                }
+                if let Err(error) = shared.database.checkpoint() {
+                    end_process(&error);
+                }
+            }
+        })?;
+        Ok(Checkpointer { thread, running })
+    }
+
+    fn stop(self) {
+        drop(self.running);
+        // It ends the process if it fails; there is nothing to hear from it.
+        let _ = self.thread.join();
+    }
+}
+
+/// Ends the process because nothing more can be made durable.
+fn end_process(error: &dyn Error) -> ! {
+    tracing::error!("{error}; the server ends, restart it to recover");
+    std::process::exit(1)
+}
+
+/// The time of day, as PostgreSQL counts it.
+fn microseconds_since_2000() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_micros() as i64 - 946_684_800_000_000
+}

@@ -1,0 +1,175 @@
+//! `COPY t FROM STDIN`: lines of values, separated by tabs.
+//!
+//! ```
+//! use minibtree::sql::copy::fields;
+//!
+//! let line = fields(b"1\t\\N\ta\\tb\t")?;
+//! assert_eq!(line, [Some("1".into()), None, Some("a\tb".into()), Some("".into())]);
+//! # Ok::<(), minibtree::wire::SqlError>(())
+//! ```
+//!
+//! Messages need not end where lines do: pgbench sends a message per line, psql fills its buffer.
+//! A line `\.` ends the data. PostgreSQL's `copyfromparse.c`.
+
+use super::catalog::Table;
+use super::execute::insert_row;
+use super::{ColumnType, Value};
+use crate::engine::Transaction;
+use crate::wire::{SqlError, code};
+use std::sync::Arc;
+
+/// The longest line in bytes: more than a row that fits a page needs with every byte escaped.
+const LINE_MAX: usize = 1 << 16;
+
+/// A COPY that is going on.
+pub struct CopyIn {
+    table: Arc<Table>,
+    /// The columns that a line has values for.
+    positions: Vec<usize>,
+    /// The beginning of a line whose end has not arrived.
+    partial: Vec<u8>,
+    lines: u64,
+    has_ended: bool,
+}
+
+impl CopyIn {
+    /// Begins.
+    pub fn new(table: Arc<Table>, positions: Vec<usize>) -> CopyIn {
+        CopyIn { table, positions, partial: Vec::new(), lines: 0, has_ended: false }
+    }
+
+    /// How many values a line has.
+    pub fn columns(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Inserts the lines that are complete.
+    ///
+    /// # Errors
+    /// `22P04` for a line with too few or too many values, and what a bad value is.
+    pub fn receive(&mut self, data: &[u8], transaction: &mut Transaction) -> Result<(), SqlError> {
+        let mut rest = data;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, next) = (&rest[..end], &rest[end + 1..]);
+            rest = next;
+            if self.partial.is_empty() {
+                self.insert(line, transaction)?;
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                self.insert(&whole, transaction)?;
+            }
+        }
+        self.partial.extend_from_slice(rest);
+        if self.partial.len() > LINE_MAX {
+            let text = format!("a line of COPY data is longer than {LINE_MAX} bytes");
+            return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, text));
+        }
+        Ok(())
+    }
+
+    /// Inserts the last line if it has no end, and returns the number of rows.
+    pub fn finish(mut self, transaction: &mut Transaction) -> Result<u64, SqlError> {
+        if !self.partial.is_empty() {
+            let line = std::mem::take(&mut self.partial);
+            self.insert(&line, transaction)?;
+        }
+        Ok(self.lines)
+    }
+
+    fn insert(&mut self, line: &[u8], transaction: &mut Transaction) -> Result<(), SqlError> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.has_ended |= line == b"\\.";
+        if self.has_ended {
+            return Ok(());
+        }
+        self.lines += 1;
+        let inserted =
+            self.values(line).and_then(|values| insert_row(&self.table, &values, transaction));
+        inserted.map_err(|error| match error.detail {
+            Some(_) => error,
+            None => error.detail(format!("COPY {}, line {}", self.table.name, self.lines)),
+        })
+    }
+
+    fn values(&self, line: &[u8]) -> Result<Vec<Value>, SqlError> {
+        let fields = fields(line)?;
+        if fields.len() > self.positions.len() {
+            let text = "extra data after last expected column";
+            return Err(SqlError::new(code::BAD_COPY_FILE_FORMAT, text));
+        }
+
+        let mut values = vec![Value::Null; self.table.columns.len()];
+        for (index, position) in self.positions.iter().enumerate() {
+            let column = &self.table.columns[*position];
+            let field = fields.get(index).ok_or_else(|| {
+                let text = format!("missing data for column \"{}\"", column.name);
+                SqlError::new(code::BAD_COPY_FILE_FORMAT, text)
+            })?;
+            if let Some(text) = field {
+                let ColumnType { base, .. } = column.column_type;
+                values[*position] = column.column_type.fit(base.parse(text)?)?;
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The values of a line; `None` is NULL.
+///
+/// # Errors
+/// `22021` if a value is not UTF-8 or contains a zero byte.
+pub fn fields(line: &[u8]) -> Result<Vec<Option<String>>, SqlError> {
+    let is_tab = |byte: &u8| *byte == b'\t';
+    line.split(is_tab)
+        .map(|field| if field == b"\\N" { Ok(None) } else { unescape(field).map(Some) })
+        .collect()
+}
+
+fn unescape(field: &[u8]) -> Result<String, SqlError> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.iter().copied();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'\\' => match rest.next() {
+                Some(b'b') => 8,
+                Some(b'f') => 12,
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                Some(b't') => b'\t',
+                Some(b'v') => 11,
+                Some(b'0'..=b'7' | b'x') => {
+                    return Err(SqlError::unsupported("a numeric escape in COPY data"));
+                }
+                Some(other) => other,
+                // PostgreSQL takes the tab or line end after it as data.
+                None => return Err(SqlError::unsupported("an escaped tab or line end")),
+            },
+            byte => byte,
+        });
+    }
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    text.ok_or_else(|| {
+        let text = "invalid byte sequence for encoding \"UTF8\"";
+        SqlError::new(code::CHARACTER_NOT_IN_REPERTOIRE, text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_n_is_a_line_feed_and_a_capital_n_is_null() {
+        let fields = fields(b"\\n\t\\N\t\\\\N").expect("valid");
+        assert_eq!(fields, [Some("\n".into()), None, Some("\\N".into())]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        for line in [&b"\xff"[..], b"a\0b"] {
+            let error = fields(line).expect_err("no text");
+            assert_eq!(error.code, code::CHARACTER_NOT_IN_REPERTOIRE);
+        }
+    }
+}
