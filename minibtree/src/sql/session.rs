@@ -111,7 +111,7 @@ struct Portal {
 /// What goes on after replies were written or a COPY has ended.
 enum Work {
     /// A Query: the statements that are left, and the one that returns rows.
-    Query { rest: VecDeque<Statement>, portal: Option<Portal> },
+    Query { rest: VecDeque<Statement>, portal: Option<Box<Portal>> },
     /// An Execute of this portal, with the rows that are left; `None` is no limit.
     Execute { portal: String, left: Option<u32> },
 }
@@ -335,7 +335,7 @@ impl Session {
     fn advance_query(
         &mut self,
         mut rest: VecDeque<Statement>,
-        mut portal: Option<Portal>,
+        mut portal: Option<Box<Portal>>,
         out: &mut Replies,
     ) -> Result<Next, SqlError> {
         // So that `fail` knows which protocol it is.
@@ -361,7 +361,7 @@ impl Session {
             {
                 out.row_description(&planned.fields, &[]);
             }
-            portal = Some(Portal::new(prepared, Vec::new(), Vec::new()));
+            portal = Some(Box::new(Portal::new(prepared, Vec::new(), Vec::new())));
         }
 
         if let State::Implicit(_) = self.state {

@@ -6,7 +6,7 @@
 //! ```
 //! use minibtree::wire::{Message, Target, decode};
 //!
-//! let batch = b"B\0\0\0\x19\0P_0\0\0\0\0\x01\0\0\0\x0573122\0\x01\0\0\
+//! let batch = b"B\0\0\0\x1a\0P_0\0\0\0\0\x01\0\0\0\x0573122\0\x01\0\0\
 //!     D\0\0\0\x06P\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
 //! let (bind, length) = decode(batch)?.expect("complete");
 //! assert!(matches!(bind, Message::Bind(bind) if bind.parameters == [Some(&b"73122"[..])]));
