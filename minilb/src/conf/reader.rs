@@ -13,8 +13,8 @@
 //! NGINX counterpart: `ngx_conf_parse` (`ngx_conf_file.c`), `ngx_stream_block` (`ngx_stream.c`),
 //! `ngx_stream_upstream_server` (`ngx_stream_upstream.c`), `ngx_stream_core_listen`.
 //!
-//! Differences: no host names and no UDP in `listen`; no variables in `proxy_pass`; no Unix sockets;
-//! `daemon on` and `worker_processes 0` are refused.
+//! Differences: no host names and no UDP in `listen`; no variables in `proxy_pass`; no Unix
+//! sockets; `daemon on` and `worker_processes 0` are refused.
 
 use super::config::{Config, ErrorLog, ServerBlock};
 use super::directives::{Context, check};
@@ -164,11 +164,9 @@ impl Reader<'_> {
                     check(&words, opens_block, context).map_err(|it| lexer.error(it))?;
                     match words[0].as_str() {
                         "include" => self.include(context, &words[1], lexer)?,
+                        "proxy_pass" => self.proxy_pass(&words[1], lexer)?,
                         _ if opens_block => self.enter(&words, lexer)?,
                         _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
-                    }
-                    if let (Context::Server, "proxy_pass") = (context, words[0].as_str()) {
-                        self.proxy_pass(&words[1], lexer)?;
                     }
                 }
             }
@@ -295,7 +293,7 @@ impl Reader<'_> {
                 Ok(())
             }
             (_, "listen") => self.listen(arguments),
-            _ => Ok(()),
+            _ => unreachable!("no other directive is in the table"),
         }
     }
 

@@ -43,8 +43,8 @@ impl Balancer for RoundRobin {
 }
 
 /// One step of the sequence among the peers that satisfy `is_candidate`. Returns the index of the
-/// peer picked, or `None` if there is no candidate. `is_candidate` must not look at the weights that
-/// change here.
+/// peer picked, or `None` if there is no candidate. `is_candidate` must not look at the weights
+/// that change here.
 pub(super) fn pick_smoothly(
     peers: &mut [Peer],
     is_candidate: impl Fn(&Peer) -> bool,
