@@ -25,9 +25,13 @@ use super::values::{Precision, number, time};
 use crate::engine::peer::PeerParams;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// How deep files may include each other: NGINX's limit is the number of open files.
+const FILES_MAX: usize = 64;
 
 /// Reads the configuration in `file`. `globals` is the argument of `-g`, and paths that are not
 /// absolute are below `prefix`, but those of `include` below the directory of `file`.
@@ -41,7 +45,7 @@ pub fn read(
     prefix: &Path,
 ) -> Result<Config, ConfError> {
     let include_dir = file.parent().unwrap_or(Path::new("/"));
-    let mut reader = Reader { host, include_dir, prefix, draft: Draft::default() };
+    let mut reader = Reader { host, include_dir, prefix, depth: 0, draft: Draft::default() };
     let mut lexer = Lexer::new(globals.into(), None);
     reader.block(Context::Main, &mut lexer, false)?;
     reader.file(Context::Main, file, None)?;
@@ -117,6 +121,8 @@ struct Reader<'a> {
     host: &'a dyn Host,
     include_dir: &'a Path,
     prefix: &'a Path,
+    /// Files that are open.
+    depth: usize,
     draft: Draft,
 }
 
@@ -129,14 +135,22 @@ impl Reader<'_> {
         from: Option<Place>,
     ) -> Result<(), ConfError> {
         let name = path.display().to_string();
-        let text = self.host.read(path).map_err(|error| {
+        // A file that includes itself. NGINX reads on until the system refuses, with this error.
+        self.depth += 1;
+        let text = match self.depth > FILES_MAX {
+            true => Err(io::Error::from_raw_os_error(24)),
+            false => self.host.read(path),
+        };
+        let text = text.map_err(|error| {
             let number = error.raw_os_error().unwrap_or_default();
             let reason = error.to_string();
             let reason = reason.split(" (os error").next().unwrap_or_default();
             let message = format!("open() \"{name}\" failed ({number}: {reason})");
             ConfError { message, place: from }
         })?;
-        self.block(context, &mut Lexer::new(text, Some(name)), false)
+        self.block(context, &mut Lexer::new(text, Some(name)), false)?;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Reads statements up to the `}` of a block, or up to the end of the text.

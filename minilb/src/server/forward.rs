@@ -95,7 +95,10 @@ pub async fn forward(
 /// Returns when nothing has come for `timeout`.
 async fn idle(last_byte: &Cell<Instant>, timeout: Duration) {
     loop {
-        let deadline = last_byte.get() + timeout;
+        // A time beyond what the clock can count to never comes.
+        let Some(deadline) = last_byte.get().checked_add(timeout) else {
+            return std::future::pending().await;
+        };
         if Instant::now() >= deadline {
             return;
         }
