@@ -126,6 +126,7 @@ fn run_any(
 }
 
 /// Executes one request, unless `CLIENT PAUSE` delays it. Returns true if it was executed.
+#[inline]
 fn execute(executor: &mut Executor, session: &mut Session, args: Args, out: &mut Reply) -> bool {
     session.held_until_ms = executor.paused_until(session, args);
     if session.held_until_ms.is_some() {
