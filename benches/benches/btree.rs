@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use minibtree::engine::{
-    Database, Direction, Heap, Index, Isolation, KeyRange, Options, Snapshot,
-};
+use minibtree::engine::{Database, Direction, Heap, Index, Isolation, KeyRange, Options, Snapshot};
 use minibtree::format::RelationId;
 use minikit::storage::DataDir;
 
@@ -64,7 +62,8 @@ impl Store for Minibtree {
         let locked = DataDir::lock(directory).expect("a directory of our own");
         let options =
             Options { synchronous_commit: false, pool_pages: 65_536, ..Options::default() };
-        let database = Database::open(Arc::new(locked.disk()), options).expect("an empty directory");
+        let disk = Arc::new(locked.disk());
+        let database = Database::open(disk, options).expect("an empty directory");
         let mut transaction = database.begin(Isolation::ReadCommitted);
         let heap = Heap::create(&mut transaction, RelationId(1)).expect("a new number");
         let index = Index::create(&mut transaction, RelationId(2)).expect("a new number");

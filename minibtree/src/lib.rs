@@ -29,8 +29,8 @@
 //!   belongs to which heap are the caller's, kept in heaps of its own with fixed numbers below
 //!   [`RelationId::FIRST_ALLOCATED`](format::RelationId::FIRST_ALLOCATED). `TRUNCATE` creates new
 //!   relations, drops the old ones and updates the catalog.
-//! * **An index that is built over existing rows** ([`Index::build`](engine::Index::build)) gets the
-//!   TID of [`Heap::root`](engine::Heap::root) for each row of a scan. It must not be used with
+//! * **An index that is built over existing rows** ([`Index::build`](engine::Index::build)) gets
+//!   the TID of [`Heap::root`](engine::Heap::root) for each row of a scan. It must not be used with
 //!   snapshots that are older than itself: it has no entries for versions that only they see.
 //! * **Calls block**: for a page read, a row lock or the log. Many threads share one `Database`.
 //!   The caller brings a thread per connection.

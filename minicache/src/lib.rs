@@ -22,16 +22,16 @@
 //! 3. [`commands::Executor::execute`] looks the name up in [`commands::catalogue`] and checks
 //!    arity, authentication, memory and subscription state.
 //! 4. [`commands::Executor::lock_for`] locks the shards of the command's keys, lowest first.
-//! 5. The handler reads and changes keys through [`engine::keyspace::Keyspace`] and appends its reply
-//!    to [`wire::reply::Reply`].
+//! 5. The handler reads and changes keys through [`engine::keyspace::Keyspace`] and appends its
+//!    reply to [`wire::reply::Reply`].
 //! 6. Blocked clients that wait for a key just filled are served
 //!    ([`commands::blocked::serve_ready_keys`]), and caches of clients are invalidated.
 //! 7. The connection writes all replies of the batch with one system call.
 //!
 //! # The life of an eviction
 //!
-//! 1. Before a command, [`commands::Executor::execute`] compares [`engine::shards::Shards`]'s memory
-//!    with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it releases its locks.
+//! 1. Before a command, [`commands::Executor::execute`] compares the memory of
+//!    [`engine::shards::Shards`] with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it releases its locks.
 //! 2. [`engine::eviction::evict_until_below_limit`] repeats [`engine::eviction::evict_one`] until
 //!    memory is below the limit or no key is eligible.
 //! 3. A shard is locked and keys are sampled into its [pool](engine::eviction::pool::Pool),

@@ -29,8 +29,8 @@
 //! );
 //! ```
 //!
-//! PostgreSQL's `PageHeaderData` and `ItemIdData` (`bufpage.h`, `itemid.h`) are the same idea with a
-//! 16-bit checksum.
+//! PostgreSQL's `PageHeaderData` and `ItemIdData` (`bufpage.h`, `itemid.h`) are the same idea with
+//! a 16-bit checksum.
 
 use super::Lsn;
 use minikit::layout;

@@ -13,7 +13,7 @@
 //!
 //! Counterpart: `config.c`.
 
-use minicache::conf::Config;
+use minicache::conf::{self, Config};
 use minicache::conf::table::Change;
 
 /// The body of the fuzz target `conf`.
@@ -26,7 +26,7 @@ pub fn check(input: &[u8]) {
     let mut config = Config::new();
     // A file that includes itself is read seven times.
     let mut includes = 0;
-    let loaded = config.load(file, &[], &mut |_| {
+    let loaded = conf::file::load(&mut config, file, &[], &mut |_| {
         includes += 1;
         if includes < 8 { Ok(file.to_vec()) } else { Err("enough".to_string()) }
     });
@@ -45,13 +45,14 @@ fn texts(config: &Config) -> Vec<(&'static str, Vec<u8>)> {
 
 /// `CONFIG REWRITE` and the next start give the same configuration.
 fn check_rewrite(config: &Config, file: &[u8]) {
-    let rewritten = config.rewritten(file);
+    let rewritten = conf::file::rewritten(config, file);
     let includes = |line: &[u8]| line.to_ascii_lowercase().starts_with(b"include");
     if file.split(|byte| *byte == b'\n').any(|line| includes(line.trim_ascii())) {
         return;
     }
     let mut again = Config::new();
-    let read = again.load(&rewritten, &[], &mut |_| Err("nothing is included".to_string()));
+    let include = &mut |_: &[u8]| Err("nothing is included".to_string());
+    let read = conf::file::load(&mut again, &rewritten, &[], include);
     let shown = rewritten.escape_ascii();
     assert_eq!(read, Ok(()), "{shown}");
     assert_eq!(texts(&again), texts(config), "{shown}");

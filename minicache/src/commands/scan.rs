@@ -91,9 +91,9 @@ impl<'a> Options<'a> {
     }
 }
 
-/// `HSCAN`, `SSCAN` and `ZSCAN`: `key cursor [MATCH pattern] [COUNT count]`. `step` walks one bucket
-/// of the container and returns the next cursor. It asks the [`Page`] about the name of each element
-/// and writes the element, in `parts` parts, if that says so.
+/// `HSCAN`, `SSCAN` and `ZSCAN`: `key cursor [MATCH pattern] [COUNT count]`. `step` walks one
+/// bucket of the container and returns the next cursor. It asks the [`Page`] about the name of each
+/// element and writes the element, in `parts` parts, if that says so.
 pub fn container<T: Container>(
     c: &mut Call,
     parts: usize,

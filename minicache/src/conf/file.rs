@@ -61,43 +61,41 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-impl Config {
-    /// Applies a file and then the arguments of the command line (without program and file name).
-    ///
-    /// # Errors
-    /// The first mistake. Directives before it have been applied, so the caller must not use the
-    /// configuration.
-    pub fn load(
-        &mut self,
-        text: &[u8],
-        args: &[&[u8]],
-        include: Include<'_>,
-    ) -> Result<(), LoadError> {
-        let whole = [text, b"\n", &directives(args)].concat();
-        Loading { config: self, include, save_seen: false, depth: 0 }.file(&whole)?;
-        self.settings = Settings::read(&self.texts);
-        Ok(())
-    }
+/// Applies a file and then the arguments of the command line (without program and file name).
+///
+/// # Errors
+/// The first mistake. Directives before it have been applied, so the caller must not use the
+/// configuration.
+pub fn load(
+    config: &mut Config,
+    text: &[u8],
+    args: &[&[u8]],
+    include: Include<'_>,
+) -> Result<(), LoadError> {
+    let whole = [text, b"\n", &directives(args)].concat();
+    Loading { config: &mut *config, include, save_seen: false, depth: 0 }.file(&whole)?;
+    config.settings = Settings::read(&config.texts);
+    Ok(())
+}
 
-    /// The text of a file with its directives brought up to date (`CONFIG REWRITE`). Comments stay.
-    /// All parameters that differ from their defaults follow at the end.
-    pub fn rewritten(&self, before: &[u8]) -> Vec<u8> {
-        let is_directive = |line: &[u8]| {
-            let words = split(line).unwrap_or_default();
-            words.first().is_some_and(|name| find(name).is_some())
-        };
-        let kept = before.split(|byte| *byte == b'\n').filter(|line| !is_directive(line));
-        let mut text = kept.collect::<Vec<_>>().join(&b'\n').trim_ascii_end().to_vec();
-        for (row, value) in self.iter().filter(|(row, value)| row.default.as_bytes() != *value) {
-            text.push(b'\n');
-            text.extend_from_slice(row.name.as_bytes());
-            text.push(b' ');
-            let several = row.kind.takes_words() && !value.is_empty();
-            text.extend_from_slice(&if several { value.to_vec() } else { quoted(value) });
-        }
+/// The text of a file with its directives brought up to date (`CONFIG REWRITE`). Comments stay.
+/// All parameters that differ from their defaults follow at the end.
+pub fn rewritten(config: &Config, before: &[u8]) -> Vec<u8> {
+    let is_directive = |line: &[u8]| {
+        let words = split(line).unwrap_or_default();
+        words.first().is_some_and(|name| find(name).is_some())
+    };
+    let kept = before.split(|byte| *byte == b'\n').filter(|line| !is_directive(line));
+    let mut text = kept.collect::<Vec<_>>().join(&b'\n').trim_ascii_end().to_vec();
+    for (row, value) in config.iter().filter(|(row, value)| row.default.as_bytes() != *value) {
         text.push(b'\n');
-        text
+        text.extend_from_slice(row.name.as_bytes());
+        text.push(b' ');
+        let several = row.kind.takes_words() && !value.is_empty();
+        text.extend_from_slice(&if several { value.to_vec() } else { quoted(value) });
     }
+    text.push(b'\n');
+    text
 }
 
 /// The command line as lines of a file.

@@ -21,7 +21,7 @@
 //! becomes the largest number (Redis wraps around), and `notify-keyspace-events` shows the `n` of
 //! `An` (Redis drops it).
 
-pub(crate) mod file;
+pub mod file;
 pub(crate) mod host;
 pub(crate) mod kind;
 pub(crate) mod live;

@@ -1,6 +1,6 @@
 //! The table, `CONFIG GET`, `CONFIG SET` and files, against what a Redis 7.0.15 answers.
 
-use super::file::LoadError;
+use super::file::{self, LoadError};
 use super::settings::{OutputLimit, Trust};
 use super::*;
 use crate::engine::{events::Events, tuning::MaxmemoryPolicy};
@@ -21,7 +21,7 @@ fn get(config: &Config, name: &str) -> String {
 fn load(text: &str, args: &[&str]) -> Result<Config, LoadError> {
     let mut config = Config::new();
     let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
-    config.load(text.as_bytes(), &args, &mut |_| Err("no such file".into()))?;
+    file::load(&mut config, text.as_bytes(), &args, &mut |_| Err("no such file".into()))?;
     Ok(config)
 }
 
@@ -362,11 +362,12 @@ fn files_include_files() {
         asked.push(path.to_vec());
         Ok(if path == b"a b" { b"port 7\ninclude c".to_vec() } else { b"timeout x".to_vec() })
     };
-    let error = config.load(b"\ninclude 'a b'", &[], &mut include).unwrap_err();
+    let error = file::load(&mut config, b"\ninclude 'a b'", &[], &mut include).unwrap_err();
     assert_eq!((error.line, error.text.as_slice()), (1, b"timeout x".as_slice()));
     assert_eq!(asked, [b"a b".to_vec(), b"c".to_vec()]);
     assert_eq!(get(&config, "port"), "7");
-    let error = config.load(b"include me", &[], &mut |_| Ok(b"include me".to_vec())).unwrap_err();
+    let error = file::load(&mut config, b"include me", &[], &mut |_| Ok(b"include me".to_vec()))
+        .unwrap_err();
     assert_eq!(error.reason, "Files include each other without end");
 }
 

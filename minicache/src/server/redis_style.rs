@@ -27,7 +27,7 @@ use super::addresses::{listen_addresses, plain};
 use super::log;
 use super::start::{self, Start};
 use crate::commands::{REDIS_VERSION, cache::Cache};
-use crate::conf::{Config, Settings};
+use crate::conf::{Config, Settings, file};
 use crate::engine::glob;
 use minikit::cli::layers::nearest;
 use minikit::server::{Bound, Options, ServerError};
@@ -91,7 +91,8 @@ fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Sta
     let line = CommandLine::read(args);
     let (text, config_file) = line.texts()?;
     let mut config = Config::new();
-    config.load(&text, &line.directives, &mut included).map_err(|error| error.to_string())?;
+    file::load(&mut config, &text, &line.directives, &mut included)
+        .map_err(|error| error.to_string())?;
     if has(&config, "daemonize", b"yes") {
         let advice = "leave it out, and start it with `&`, `nohup`, a supervisor or a container";
         return Err(format!("daemonize yes: minicache stays in the foreground; {advice}"));

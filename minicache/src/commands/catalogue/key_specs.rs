@@ -8,8 +8,8 @@
 //! SORT k BY w_* STORE dst          1 alone; behind STORE; and some that only the data can tell
 //! ```
 //!
-//! This file is the data; `commands/getkeys.rs` applies it to a command line. Redis has the same key
-//! specs in `server.h`. Left out: runs after a keyword anywhere (`XREAD … STREAMS`), which no
+//! This file is the data; `commands/getkeys.rs` applies it to a command line. Redis has the same
+//! key specs in `server.h`. Left out: runs after a keyword anywhere (`XREAD … STREAMS`), which no
 //! command here has.
 
 use super::names::named_bits;

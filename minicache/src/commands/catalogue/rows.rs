@@ -3,7 +3,7 @@
 //! ```text
 //! row("getex",        -2, "write fast",      &[key(1, "RW access update")])
 //!      name         arity  flags              keys
-//! row("sdiffstore",   -3, "write denyoom",   &[key(1, "OW update"), key_run(2, -1, 1, "RO access")])
+//! row("sdiff",        -2, "readonly",        &[key_run(1, -1, 1, "RO access")])
 //! row("config|get",   -3, "admin noscript loading stale", &[])
 //! ```
 //!
@@ -194,9 +194,11 @@ pub(super) const FAMILIES: [Family; 12] = [
         row("renamenx", 3, "write fast", &[key(1, "RW access delete"), key(2, "OW insert")]),
         row("scan", -2, "readonly all_keys quick", &[]),
         row("sort", -2, "write denyoom all_keys",
-            &[key(1, "RO access"), unknown("RO access"), stored("OW update")]).in_categories("set sortedset list dangerous"),
+            &[key(1, "RO access"), unknown("RO access"), stored("OW update")])
+            .in_categories("set sortedset list dangerous"),
         row("sort_ro", -2, "readonly all_keys",
-            &[key(1, "RO access"), unknown("RO access")]).in_categories("set sortedset list dangerous"),
+            &[key(1, "RO access"), unknown("RO access")])
+            .in_categories("set sortedset list dangerous"),
         row("touch", -2, "readonly fast", &[key_run(1, -1, 1, "RO")]),
         row("ttl", 2, "readonly fast", &[key(1, "RO access")]),
         row("type", 2, "readonly fast", &[key(1, "RO")]),
@@ -253,10 +255,10 @@ pub(super) const FAMILIES: [Family; 12] = [
         row("echo", 2, "loading stale fast", &[]),
         row("hello", -1, "noscript loading stale fast no_auth allow_busy", &[]),
         row("ping", -1, "fast while_listening", &[]),
-        row("quit", -1, "noscript loading stale fast no_auth allow_busy runs_in_multi while_listening",
-            &[]),
-        row("reset", 1, "noscript loading stale fast no_auth allow_busy runs_in_multi while_listening",
-            &[]),
+        row("quit", -1,
+            "noscript loading stale fast no_auth allow_busy runs_in_multi while_listening", &[]),
+        row("reset", 1,
+            "noscript loading stale fast no_auth allow_busy runs_in_multi while_listening", &[]),
         row("select", 2, "loading stale fast", &[]),
     ] },
     Family { group: "server", categories: "", rows: &[

@@ -6,8 +6,8 @@
 //!
 //! `INFO` with any number of arguments is accepted, also while data is being loaded; it names no
 //! key but looks at all of them. Most *categories* of access lists follow from the flags and the
-//! family. `INFO` is in `@slow`, because it is not `fast`, and in `@dangerous`, because its row says
-//! so.
+//! family. `INFO` is in `@slow`, because it is not `fast`, and in `@dangerous`, because its row
+//! says so.
 //!
 //! Redis has the same fields in `struct redisCommand` (`server.h`), and there the handler as well.
 //! Here the handlers are in `commands/handlers.rs`, so that everything in this folder is data.

@@ -1,7 +1,7 @@
 //! `CONFIG`: the parameters, read and changed while the server runs.
 
 use super::{Call, shown};
-use crate::conf::ConfigError;
+use crate::conf::{ConfigError, file};
 use crate::engine::counter::add;
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
@@ -74,7 +74,7 @@ pub fn config_rewrite(c: &mut Call) -> Answer {
     if path.is_empty() {
         return Err(Error::new("ERR The server is running without a config file"));
     }
-    let mut edit = |before: &[u8]| c.cache.config.read(|config| config.rewritten(before));
+    let mut edit = |before: &[u8]| c.cache.config.read(|config| file::rewritten(config, before));
     if let Some(host) = c.cache.host.get() {
         let failed = |why| Error::text(format!("ERR Rewriting config file: {why}"));
         host.rewrite(path, &mut edit).map_err(failed)?;

@@ -4,7 +4,7 @@
 //! DEBUG POPULATE 3 user 10      user:0, user:1 and user:2, strings of 10 bytes each
 //! DEBUG OBJECT user:0           Value at:0x0000012c refcount:1 encoding:raw serializedlength:11 …
 //! DEBUG SET-ACTIVE-EXPIRE 0     expired keys stay in memory until a command asks for them
-//! DEBUG SLEEP 0.5               nobody is served for half a second: a client's timeout can be tried
+//! DEBUG SLEEP 0.5               no client is served for half a second, to test timeouts
 //! ```
 //!
 //! Off unless `enable-debug-command` allows it, as in Redis. Redis has fifty more subcommands, for
