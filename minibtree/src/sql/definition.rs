@@ -169,7 +169,7 @@ fn columns_of(create: &ast::CreateTable) -> Result<(Vec<Column>, Vec<String>), S
             match &option.option {
                 ColumnOption::Null => {}
                 ColumnOption::NotNull => not_null = true,
-                ColumnOption::PrimaryKey(constraint) if constraint.to_string() == "PRIMARY KEY" => {
+                ColumnOption::PrimaryKey(_) if option.option.to_string() == "PRIMARY KEY" => {
                     if !key.is_empty() {
                         return Err(several_keys(&create.name.to_string()));
                     }

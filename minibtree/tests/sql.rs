@@ -1,0 +1,104 @@
+//! SQL as a client sees it: golden scripts that drive sessions, without sockets.
+//!
+//! Each line is `client> SQL`; the answer shows rows, tags and errors as they would be sent. The
+//! line `crash` loses everything that is not durable and opens the database again.
+#![cfg(not(loom))]
+
+use minibtree::engine::{Database, Interrupt, Options};
+use minibtree::sql::{Next, Session, Shared};
+use minibtree::wire::{Message, Replies};
+use minikit::storage::SimulatedDisk;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[test]
+fn scripts() {
+    let directory = format!("{}/tests/sql_scripts", env!("CARGO_MANIFEST_DIR"));
+    minikit::golden::run_dir(directory, |_| {
+        let mut server = Server::start(SimulatedDisk::new(1));
+        move |line: &str| server.run(line)
+    });
+}
+
+struct Server {
+    disk: SimulatedDisk,
+    shared: Arc<Shared>,
+    sessions: BTreeMap<String, Session>,
+}
+
+impl Server {
+    fn start(disk: SimulatedDisk) -> Server {
+        let options = Options { pool_pages: 64, wal_segment_bytes: 1 << 16, ..Options::default() };
+        let database = Database::open(Arc::new(disk.clone()), options).expect("recovers");
+        let shared = Arc::new(Shared::new(database, || 0).expect("a catalog"));
+        Server { disk, shared, sessions: BTreeMap::new() }
+    }
+
+    fn run(&mut self, line: &str) -> String {
+        if line == "crash" {
+            self.disk.crash();
+            *self = Server::start(self.disk.clone());
+            return "the database recovers".to_owned();
+        }
+        let (client, sql) = line.split_once("> ").expect("client> SQL");
+        let shared = Arc::clone(&self.shared);
+        let new = || Session::new(shared, Interrupt::default());
+        let session = self.sessions.entry(client.to_owned()).or_insert_with(new);
+
+        // After `<<<` come the lines of a COPY.
+        let (sql, data) = sql.split_once(" <<< ").map_or((sql, None), |(a, b)| (a, Some(b)));
+        let mut out = Replies::default();
+        let mut next = session.handle(Message::Query(sql), &mut out);
+        while next == Next::Resume {
+            next = session.resume(&mut out);
+        }
+        if let Some(data) = data {
+            let data = data.replace("<tab>", "\t").replace("<end>", "\n");
+            session.handle(Message::CopyData(data.as_bytes()), &mut out);
+            session.handle(Message::CopyDone, &mut out);
+        }
+        session.settle().expect("the log is written");
+        shown(out.bytes())
+    }
+}
+
+/// Replies as text: a row is its values, an error its fields.
+fn shown(mut bytes: &[u8]) -> String {
+    let mut lines = Vec::new();
+    while let [letter, a, b, c, d, ..] = *bytes {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let body = &bytes[5..1 + length];
+        match letter {
+            b'T' => {}
+            b'D' => lines.push(row(&body[2..])),
+            b'C' => lines.push(text(&body[..body.len() - 1])),
+            b'E' | b'N' => lines.push(fields(body)),
+            b'Z' => lines.extend((body != b"I").then(|| format!("[{}]", text(body)))),
+            other => lines.push(format!("({})", char::from(other))),
+        }
+        bytes = &bytes[1 + length..];
+    }
+    lines.join("\n")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn row(mut bytes: &[u8]) -> String {
+    let mut values = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        let length = i32::from_be_bytes(*length);
+        let size = usize::try_from(length).unwrap_or(0);
+        let value = if length < 0 { "NULL".to_owned() } else { text(&rest[..size]) };
+        values.push(value);
+        bytes = &rest[size..];
+    }
+    values.join(" | ")
+}
+
+fn fields(body: &[u8]) -> String {
+    let parts = body.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+    let kept = parts.filter(|part| part[0] != b'V').map(|part| text(&part[1..]));
+    kept.collect::<Vec<_>>().join(": ")
+}
