@@ -31,7 +31,8 @@
 //! # The life of an eviction
 //!
 //! 1. Before a command, [`commands::Executor::execute`] compares the memory of
-//!    [`engine::shards::Shards`] with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it releases its locks.
+//!    [`engine::shards::Shards`] with [`engine::tuning::Tuning::maxmemory`]. Over the limit, it
+//!    releases its locks.
 //! 2. [`engine::eviction::evict_until_below_limit`] repeats [`engine::eviction::evict_one`] until
 //!    memory is below the limit or no key is eligible.
 //! 3. A shard is locked and keys are sampled into its [pool](engine::eviction::pool::Pool),
