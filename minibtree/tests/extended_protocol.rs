@@ -1,0 +1,83 @@
+//! The extended protocol: the letters of the replies to a sequence of messages.
+//!
+//! PostgreSQL's documentation, "Extended Query": after an error, messages are ignored up to the
+//! next Sync; a portal goes on where it was suspended; the unnamed statement survives Sync.
+#![cfg(not(loom))]
+
+use minibtree::engine::{Database, Interrupt, Options};
+use minibtree::sql::{Session, Shared};
+use minibtree::wire::{Bind, Message, Replies, Target};
+use minikit::storage::SimulatedDisk;
+use std::sync::Arc;
+
+fn session() -> Session {
+    let disk = Arc::new(SimulatedDisk::new(1));
+    let database = Database::open(disk, Options::default()).expect("an empty disk");
+    let shared = Arc::new(Shared::new(database, || 0).expect("a catalog"));
+    let mut session = Session::new(shared, Interrupt::default());
+    let sql = "create table t (id int primary key); insert into t values (1), (2), (3)";
+    assert_eq!(letters(&mut session, &[Message::Query(sql)]), "CCZ");
+    session
+}
+
+fn letters(session: &mut Session, messages: &[Message<'_>]) -> String {
+    let mut out = Replies::default();
+    for message in messages {
+        session.handle(message.clone(), &mut out);
+    }
+    let (mut bytes, mut letters) = (out.bytes(), String::new());
+    while let [letter, a, b, c, d, ..] = *bytes {
+        letters.push(char::from(letter));
+        bytes = &bytes[1 + u32::from_be_bytes([a, b, c, d]) as usize..];
+    }
+    letters
+}
+
+fn parse(sql: &str) -> Message<'_> {
+    Message::Parse { name: "", sql, types: Vec::new() }
+}
+
+fn bind<'a>(parameters: &[&'a [u8]]) -> Message<'a> {
+    Message::Bind(Bind {
+        portal: "",
+        statement: "",
+        parameter_formats: Vec::new(),
+        parameters: parameters.iter().map(|it| Some(*it)).collect(),
+        result_formats: Vec::new(),
+    })
+}
+
+fn execute(max_rows: u32) -> Message<'static> {
+    Message::Execute { portal: "", max_rows }
+}
+
+#[test]
+fn a_suspended_portal_goes_on() {
+    let mut session = session();
+    let begin = [parse("select id from t"), bind(&[]), execute(2), execute(2), Message::Sync];
+    assert_eq!(letters(&mut session, &begin), "12DDsDCZ");
+    // Outside a block the portal ends with Sync; the statement does not.
+    assert_eq!(letters(&mut session, &[execute(0), Message::Sync]), "EZ");
+    assert_eq!(letters(&mut session, &[bind(&[]), execute(0), Message::Sync]), "2DDDCZ");
+}
+
+#[test]
+fn an_error_skips_to_sync_and_undoes_the_pipeline() {
+    let mut session = session();
+    let insert = parse("insert into t values ($1)");
+    let pipeline = [insert, bind(&[b"4"]), execute(0), bind(&[b"1"]), execute(0), execute(0)];
+    assert_eq!(letters(&mut session, &pipeline), "12C2E");
+    assert_eq!(letters(&mut session, &[parse("select 1"), Message::Sync]), "Z");
+    let count = [parse("select id from t where id = $1"), bind(&[b"4"]), execute(0), Message::Sync];
+    assert_eq!(letters(&mut session, &count), "12CZ");
+}
+
+#[test]
+fn describe_tells_inferred_types_and_no_data() {
+    let mut session = session();
+    let statement = Message::Describe(Target::Statement, "");
+    let update = parse("update t set id = id + $1 where id = $2");
+    assert_eq!(letters(&mut session, &[update, statement.clone(), Message::Sync]), "1tnZ");
+    let select = parse("select id from t where id = $1");
+    assert_eq!(letters(&mut session, &[select, statement, Message::Sync]), "1tTZ");
+}
