@@ -84,6 +84,7 @@ impl IntSet {
     }
 
     /// The member at an index, in ascending order.
+    #[expect(clippy::useless_conversion, reason = "one of the three widths is i64")]
     pub fn nth(&self, index: usize) -> Option<i64> {
         with_members!(self, members => members.get(index).map(|value| i64::from(*value)))
     }
@@ -99,6 +100,7 @@ impl IntSet {
     }
 
     /// The index of `value`, or as an error the index at which it would be inserted.
+    #[expect(clippy::useless_conversion, reason = "one of the three widths is i64")]
     fn index_of(&self, value: i64) -> Result<usize, usize> {
         with_members!(self, members => {
             members.binary_search_by_key(&value, |member| i64::from(*member))
