@@ -2,7 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`format`] | the bytes of Kafka's files: record batches, indexes, checkpoints |
+//! | [`format`](mod@format) | the bytes of Kafka's files: record batches, indexes, checkpoints |
 //! | [`engine`] | the partitioned log |
 //! | [`wire`] | Kafka's protocol, without I/O |
 //! | [`handlers`] | what clients may ask |
