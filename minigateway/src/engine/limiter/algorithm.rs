@@ -1,0 +1,148 @@
+//! The algorithms that a limit can be configured with: those whose state is one word.
+//!
+//! | in the configuration | algorithm | why this one |
+//! |---|---|---|
+//! | `token_bucket` | [`Gcra`] | admits the same requests as the textbook's bucket |
+//! | `leaky_bucket` | [`LeakyQueue`] | evens out bursts by delays |
+//! | `fixed_window` | [`FixedWindow`] | the limit that is easiest to explain to a customer |
+//! | `sliding_window` | [`SlidingCounter`] | close to the exact log for a word |
+//! | `concurrency` | [`Concurrency`] | follows the load of a backend |
+//!
+//! The sliding log is missing: a busy key costs as many words as its limit.
+//!
+//! # Refunds
+//!
+//! A request that is charged to several limits can be refused by a later one when another thread
+//! took the last token between check and charge. Then the earlier ones get a refund:
+//!
+//! ```text
+//! limit a, 1 left      check ok, charged     1 left again
+//! limit b, 1 left      check ok    taken by another thread: refused
+//! ```
+//!
+//! A refund is exact or, if the window of the charge is over, nothing: it never admits a request
+//! that would have been refused without charge and refund.
+
+use super::concurrency::Concurrency;
+use super::fixed_window::FixedWindow;
+use super::gcra::Gcra;
+use super::leaky_queue::LeakyQueue;
+use super::sliding_counter::SlidingCounter;
+use super::{Decision, Limiter, Quota};
+
+/// One of the algorithms with its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// A burst, then the rate.
+    TokenBucket(Gcra),
+    /// The rate, and delays for what comes too early.
+    LeakyBucket(LeakyQueue),
+    /// A number in each window.
+    FixedWindow(FixedWindow),
+    /// About a number in any window.
+    SlidingWindow(SlidingCounter),
+    /// A number at once.
+    Concurrency(Concurrency),
+}
+
+impl Algorithm {
+    /// Returns true if the caller must call [`Algorithm::refund`] when a request has ended.
+    pub fn counts_requests_in_progress(&self) -> bool {
+        matches!(self, Algorithm::Concurrency(_))
+    }
+
+    /// The state without a charge of `cost` that was admitted at `charged_ns`.
+    pub fn refund(&self, word: u64, charged_ns: u64, cost: u64) -> u64 {
+        match self {
+            Algorithm::TokenBucket(it) => it.refund(word, cost),
+            Algorithm::LeakyBucket(it) => it.refund(word, cost),
+            Algorithm::FixedWindow(it) => it.refund(word, charged_ns, cost),
+            Algorithm::SlidingWindow(it) => it.refund(word, charged_ns, cost),
+            Algorithm::Concurrency(it) => it.release(word, cost),
+        }
+    }
+}
+
+impl Limiter for Algorithm {
+    type State = u64;
+
+    fn unused(&self) -> u64 {
+        0
+    }
+
+    fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
+        match self {
+            Algorithm::TokenBucket(it) => it.decide(word, now_ns, cost),
+            Algorithm::LeakyBucket(it) => it.decide(word, now_ns, cost),
+            Algorithm::FixedWindow(it) => it.decide(word, now_ns, cost),
+            Algorithm::SlidingWindow(it) => it.decide(word, now_ns, cost),
+            Algorithm::Concurrency(it) => it.decide(word, now_ns, cost),
+        }
+    }
+
+    fn quota(&self, word: &u64, now_ns: u64) -> Quota {
+        match self {
+            Algorithm::TokenBucket(it) => it.quota(word, now_ns),
+            Algorithm::LeakyBucket(it) => it.quota(word, now_ns),
+            Algorithm::FixedWindow(it) => it.quota(word, now_ns),
+            Algorithm::SlidingWindow(it) => it.quota(word, now_ns),
+            Algorithm::Concurrency(it) => it.quota(word, now_ns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn algorithms() -> impl Strategy<Value = Algorithm> {
+        let second = Duration::from_secs(1);
+        (0..5, 1u64..20).prop_map(move |(which, limit)| match which {
+            0 => Algorithm::TokenBucket(Gcra::new(limit, second, limit).expect("no zero")),
+            1 => Algorithm::LeakyBucket(LeakyQueue::new(limit, second, limit).expect("no zero")),
+            2 => Algorithm::FixedWindow(FixedWindow::new(limit, second).expect("no zero")),
+            3 => Algorithm::SlidingWindow(SlidingCounter::new(limit, second).expect("no zero")),
+            _ => Algorithm::Concurrency(Concurrency::new(limit).expect("no zero")),
+        })
+    }
+
+    proptest! {
+        /// Two keys get the same requests, and one of them gets requests in addition that are
+        /// refunded at once. From then on both have the same quota, or the second one less.
+        #[test]
+        fn a_refund_gives_back_what_was_charged_and_no_more(
+            algorithm in algorithms(),
+            requests in prop::collection::vec((0u64..400_000_000, 1u64..3, any::<bool>()), 1..60),
+        ) {
+            let (mut plain, mut refunded, mut now) = (0, 0, 0);
+            for (gap, cost, is_refunded) in requests {
+                now += gap;
+                if is_refunded {
+                    if algorithm.decide(&mut refunded, now, cost).is_admitted() {
+                        refunded = algorithm.refund(refunded, now, cost);
+                    }
+                } else {
+                    let decision = algorithm.decide(&mut plain, now, cost);
+                    prop_assert_eq!(decision, algorithm.decide(&mut refunded, now, cost));
+                }
+                let remaining = |word| algorithm.quota(word, now).remaining;
+                prop_assert_eq!(remaining(&plain), remaining(&refunded));
+            }
+        }
+
+        /// No word, moment or cost makes an algorithm panic, and a refused request changes nothing.
+        #[test]
+        fn arbitrary_states_are_survived(
+            algorithm in algorithms(),
+            (word, now, cost, charged) in (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>()),
+        ) {
+            let mut changed = word;
+            let decision = algorithm.decide(&mut changed, now, cost);
+            prop_assert!(decision.is_admitted() || changed == word);
+            algorithm.quota(&word, now);
+            algorithm.refund(word, charged, cost);
+        }
+    }
+}

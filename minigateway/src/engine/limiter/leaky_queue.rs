@@ -1,0 +1,128 @@
+//! The leaky bucket as a queue: requests wait in line and leave at the rate; a full line refuses.
+//!
+//! ```text
+//! 5 a second, 4 may wait, a column for each 100 ms
+//! arrivals  9.........9....
+//! admitted  5.........5....
+//! leaving   1.1.1.1.1.1.1.1
+//! ```
+//!
+//! A meter answers "yes" or "no"; a queue answers "at that time". What leaves is as even as a limit
+//! can make it, which protects a backend best, and a burst pays with latency instead of refusals:
+//! the last of `n` that wait does so for `n` intervals.
+//!
+//! # No queue is kept
+//!
+//! All requests are equal, so the line needs no list, only the moment at which the next request may
+//! leave. A request leaves then, or now if that is past, and moves it by one interval. The caller
+//! does the waiting: the gateway holds the request in a timer, and a client that gives up meanwhile
+//! keeps its place, as in NGINX.
+//!
+//! NGINX counterpart: `limit_req` without `nodelay`. `burst` is the number that may wait.
+
+use super::token_bucket::interval_ns;
+use super::{Decision, Limiter, Quota};
+use std::time::Duration;
+
+/// A rate and the length of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeakyQueue {
+    interval_ns: u64,
+    /// The longest wait.
+    delay_ns_max: u64,
+}
+
+impl LeakyQueue {
+    /// Lets `requests` per `period` leave, one by one, while at most `waiting` wait. Returns `None`
+    /// if the rate is 0, or the longest wait is more than 584 years.
+    pub fn new(requests: u64, period: Duration, waiting: u64) -> Option<LeakyQueue> {
+        let interval_ns = interval_ns(requests, period)?;
+        let delay_ns_max = interval_ns.checked_mul(waiting)?;
+        Some(LeakyQueue { interval_ns, delay_ns_max })
+    }
+
+    /// The state without the latest charge of `cost`: those behind it keep their places.
+    pub fn refund(&self, next_ns: u64, cost: u64) -> u64 {
+        next_ns.saturating_sub(self.interval_ns.saturating_mul(cost))
+    }
+}
+
+impl Limiter for LeakyQueue {
+    /// When the next request may leave.
+    type State = u64;
+
+    fn unused(&self) -> u64 {
+        0
+    }
+
+    fn decide(&self, next_ns: &mut u64, now_ns: u64, cost: u64) -> Decision {
+        let length_ns = self.interval_ns.saturating_mul(cost);
+        // One of cost 1 leaves as the first of its interval; one of cost 3 needs room for two more.
+        let more_ns = length_ns.saturating_sub(self.interval_ns);
+        if more_ns > self.delay_ns_max {
+            return Decision::NEVER;
+        }
+
+        let delay_ns = next_ns.saturating_sub(now_ns);
+        let needed_ns = delay_ns.saturating_add(more_ns);
+        if needed_ns > self.delay_ns_max {
+            return Decision::retry_after(needed_ns - self.delay_ns_max);
+        }
+        *next_ns = now_ns.max(*next_ns).saturating_add(length_ns);
+        Decision::Admitted { delay_ns }
+    }
+
+    fn quota(&self, next_ns: &u64, now_ns: u64) -> Quota {
+        let delay_ns = next_ns.saturating_sub(now_ns);
+        let remaining = match self.delay_ns_max.checked_sub(delay_ns) {
+            // One that leaves at once, or last in line, and those that fit before the longest wait.
+            Some(room_ns) => 1 + room_ns / self.interval_ns,
+            None => 0,
+        };
+        Quota { remaining, full_after_ns: delay_ns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gcra::Gcra;
+    use super::super::timeline::{TICK_NS, play};
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_figure_of_the_head() {
+        let queue = LeakyQueue::new(5, Duration::from_secs(1), 4).expect("no zero");
+        let figure = play(&queue, "9.........9....", TICK_NS);
+        assert_eq!(figure.admitted, "5.........5....");
+        assert_eq!(figure.leaving, "1.1.1.1.1.1.1.1");
+    }
+
+    proptest! {
+        /// The queue admits what a bucket of one more admits, so that `limit_req` has the same
+        /// `burst` with and without `nodelay`; and no two requests leave within an interval.
+        #[test]
+        fn it_admits_what_a_meter_admits_and_spaces_it_out(
+            (requests, period, waiting) in (1u64..50, 50u64..5000, 0u64..20),
+            gaps in prop::collection::vec((0u64..200, 1u64..4), 1..200),
+        ) {
+            let period = Duration::from_nanos(period);
+            let queue = LeakyQueue::new(requests, period, waiting).expect("no zero");
+            let bucket = Gcra::new(requests, period, waiting + 1).expect("no zero");
+            let (mut next, mut tat, mut now, mut free_at) = (0, 0, 0, 0);
+            for (gap, cost) in gaps {
+                now += gap;
+                let remaining = queue.quota(&next, now).remaining;
+                prop_assert_eq!(remaining, bucket.quota(&tat, now).remaining);
+                match queue.decide(&mut next, now, cost) {
+                    Decision::Admitted { delay_ns } => {
+                        prop_assert!(bucket.decide(&mut tat, now, cost).is_admitted());
+                        prop_assert!(now + delay_ns >= free_at);
+                        free_at = now + delay_ns + cost * queue.interval_ns;
+                    }
+                    refused => prop_assert_eq!(refused, bucket.decide(&mut tat, now, cost)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Rate limit algorithms: one trait, one file each, without a clock.
+//!
+//! | module | state for each key | admits |
+//! |---|---|---|
+//! | [`fixed_window`] | one word | `limit` in each window, up to twice that across an edge |
+//! | [`sliding_log`] | one word per admitted request | `limit` in any window, exactly |
+//! | [`sliding_counter`] | one word | about `limit` in any window |
+//! | [`token_bucket`] | two words | a burst, then the rate |
+//! | [`leaky_meter`] | two words | the same requests as the token bucket |
+//! | [`gcra`] | one word | the same requests again |
+//! | [`leaky_queue`] | one word | the rate, and delays what comes too early |
+//! | [`concurrency`] | one word | a number at once, at any rate |
+//!
+//! [`algorithm`] is what a configuration can choose: those with one word. [`cell`] is that word,
+//! shared by threads. [`audit`] measures by how much an algorithm misses its limit, and
+//! [`timeline`] draws arrivals.
+//!
+//! # The example that runs through all files
+//!
+//! Five requests a second, and one column for each 100 ms. Ten requests arrive around the edge of a
+//! second:
+//!
+//! ```text
+//! second    0         1
+//! arrivals  .........55........
+//! fixed     .........55........   ten in 0.2 s, of five a second
+//! log       .........5.........   five in any second
+//! ```
+//!
+//! # Time
+//!
+//! `now_ns` counts nanoseconds from any fixed moment, the same one for all calls. It may stand
+//! still, and it may go back by a little (two cores read their clocks at different moments): no
+//! algorithm forgets a charge then. All arithmetic is in integers and saturates; a rate that does
+//! not divide the second loses less than a nanosecond per request and never gains one.
+//!
+//! NGINX counterpart: `ngx_http_limit_req_module.c` and `ngx_http_limit_conn_module.c`. Envoy has a
+//! token bucket (`source/common/common/token_bucket_impl.cc`).
+
+pub mod algorithm;
+pub mod audit;
+pub mod cell;
+pub mod concurrency;
+pub mod fixed_window;
+pub mod gcra;
+pub mod leaky_meter;
+pub mod leaky_queue;
+pub mod sliding_counter;
+pub mod sliding_log;
+pub mod timeline;
+pub mod token_bucket;
+
+/// An algorithm with its parameters. The state of each key is the caller's.
+pub trait Limiter {
+    /// What is kept for a key.
+    type State: Clone;
+
+    /// The state of a key that was never seen.
+    fn unused(&self) -> Self::State;
+
+    /// Decides about a request of `cost`, and charges it to `state` if it is admitted. A refused
+    /// request changes nothing: a client that keeps trying is not punished for it.
+    ///
+    /// A request of cost 0 is admitted as soon as one of cost 1 could be, or earlier.
+    fn decide(&self, state: &mut Self::State, now_ns: u64, cost: u64) -> Decision;
+
+    /// What is left for a key, without changing anything.
+    fn quota(&self, state: &Self::State, now_ns: u64) -> Quota;
+}
+
+/// The answer for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The request is within the limit, after a wait.
+    Admitted {
+        /// How long the caller holds the request back. 0 except with [`leaky_queue`].
+        delay_ns: u64,
+    },
+    /// The request is above the limit.
+    Refused {
+        /// When the same request would be admitted, if no other is charged before. `None`: no time
+        /// can be named, because the cost is more than the limit ever allows, or because it depends
+        /// on when other requests end.
+        retry_after_ns: Option<u64>,
+    },
+}
+
+impl Decision {
+    /// Admitted at once.
+    pub const NOW: Decision = Decision::Admitted { delay_ns: 0 };
+    /// Refused, and no time can be named.
+    pub const NEVER: Decision = Decision::Refused { retry_after_ns: None };
+
+    /// Refused for this long.
+    pub fn retry_after(wait_ns: u64) -> Decision {
+        Decision::Refused { retry_after_ns: Some(wait_ns) }
+    }
+
+    /// Returns true if the request is within the limit.
+    pub fn is_admitted(&self) -> bool {
+        matches!(self, Decision::Admitted { .. })
+    }
+}
+
+/// What is left for a key at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many requests of cost 1 would be admitted now.
+    pub remaining: u64,
+    /// How long until `remaining` is as large as it gets, if nothing is charged. 0: nothing is
+    /// charged, so the state says no more than [`Limiter::unused`]. `u64::MAX` if it depends on
+    /// when other requests end.
+    pub full_after_ns: u64,
+}
