@@ -4,7 +4,7 @@
 //! on the same cores, under that system's own load tool, and the result is printed whatever it is.
 //!
 //! ```text
-//! pair (cache/, log/)             knows the protocol, the load tool, what to measure, the goals
+//! pair (cache/, log/, btree/)     knows the protocol, the load tool, what to measure, the goals
 //!   rounds ── progress            ours, theirs, ours, theirs …
 //!   generator                     open and closed loop, for every protocol
 //!   provider ── process           where servers come from; that none is left behind
@@ -23,6 +23,7 @@
 //! comparisons --minicache FILE    with this program instead of building one
 //! ```
 
+mod btree;
 mod cache;
 mod charts;
 mod conditions;
@@ -64,10 +65,10 @@ struct Options {
     /// Where the real system comes from
     #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
     provider: Choice,
-    /// The essential rows in three rounds, under three minutes
+    /// The essential rows in few rounds, under four minutes
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Every combination in seven rounds, about twenty minutes
+    /// Every combination in seven rounds, about forty minutes
     #[arg(long)]
     full: bool,
     /// Where the JSON and the page go
@@ -83,7 +84,7 @@ struct Options {
 pub enum Effort {
     /// The essential rows.
     Quick,
-    /// What takes about five minutes.
+    /// What takes about seven minutes.
     Normal,
     /// Everything.
     Full,
@@ -132,6 +133,7 @@ struct Entry {
 
 const PAIRS: &[Entry] = &[
     Entry { name: "cache", ours: &cache::MINICACHE, theirs: &cache::REDIS, run: cache::run },
+    Entry { name: "btree", ours: &btree::MINIBTREE, theirs: &btree::POSTGRESQL, run: btree::run },
     Entry { name: "log", ours: &log::MINILOG, theirs: &log::KAFKA, run: log::run },
 ];
 

@@ -10,6 +10,7 @@
 //! docker info answers       Docker { compose: "docker compose", image: "redis:8" }
 //! redis-server on the PATH  Program(/usr/bin/redis-server)
 //! KAFKA_HOME=/opt/kafka     Program(/opt/kafka/bin/kafka-server-start.sh)
+//! Debian's postgresql-15    Program(/usr/lib/postgresql/15/bin/postgres)
 //! nothing                   None, "no Docker engine answers", "redis-server is neither in ..."
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! that cargo just built), so neither is treated better than the other.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -56,6 +58,11 @@ pub struct System {
     pub flag: &'static str,
     /// The program on the PATH.
     pub program: &'static str,
+    /// Folders to look in if it is not there, the first match wins.
+    pub folders: &'static [&'static str],
+    /// The user of the program if this program runs as root, for systems that refuse to run as
+    /// root.
+    pub user: Option<&'static str>,
     /// Its arguments for a given place, without anything that would persist data.
     pub arguments: fn(&Place) -> Vec<String>,
     /// What has to be done in a given place before the program can start there, for systems that
@@ -185,8 +192,44 @@ fn installed(system: &System, _: Option<&str>) -> Result<Source> {
         let variable = flag.to_uppercase();
         format!("{program} is neither in ${variable}_HOME/bin nor on the PATH")
     };
-    let program = in_home(system.flag, system.program).or_else(|| on_path(system.program));
-    Ok(Source::Program(program.ok_or_else(missing)?))
+    Ok(Source::Program(system.tool(system.program).ok_or_else(missing)?))
+}
+
+impl System {
+    /// A program of the system: its server, or a tool that comes with it.
+    pub fn tool(&self, name: &str) -> Option<PathBuf> {
+        let in_folders = || self.folders.iter().map(|folder| Path::new(folder).join(name));
+        in_home(self.flag, name)
+            .or_else(|| on_path(name))
+            .or_else(|| in_folders().find(|path| path.is_file()))
+    }
+
+    /// A command that runs `program` in a scratch directory, as the system's own user if it refuses
+    /// to run as root. The directory is given to that user.
+    ///
+    /// # Errors
+    /// If the user does not exist.
+    pub fn command(&self, program: &Path, directory: &Path) -> Result<Command> {
+        let mut command = Command::new(program);
+        command.current_dir(directory);
+        if let Some(user) = self.user.filter(|_| rustix::process::geteuid().is_root()) {
+            let (uid, gid) = user_ids(user).ok_or_else(|| format!("no user {user}"))?;
+            std::os::unix::fs::chown(directory, Some(uid), Some(gid))?;
+            command.uid(uid).gid(gid);
+        }
+        Ok(command)
+    }
+}
+
+/// The numbers of a user and of its group.
+fn user_ids(name: &str) -> Option<(u32, u32)> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut fields = users
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?
+        .split(':')
+        .skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// The file called `name` in the `bin` of an unpacked download: `$KAFKA_HOME/bin`.
@@ -287,8 +330,8 @@ impl Side {
             prepare(program, &place)?;
         }
         let log = std::fs::File::create(scratch.path().join("log"))?;
-        let mut command = Command::new(program);
-        command.args((self.system.arguments)(&place)).current_dir(scratch.path());
+        let mut command = self.system.command(program, scratch.path())?;
+        command.args((self.system.arguments)(&place));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let cores = cores.map(|cores| vec![cores.server]).unwrap_or(cores::all().to_vec());
         let child = Child::spawn_on(&mut command, Some(&cores))?;
@@ -409,6 +452,8 @@ mod tests {
         name: "Nowhere",
         flag: "nowhere",
         program: "no-such-program-anywhere",
+        folders: &[],
+        user: None,
         arguments: |_| Vec::new(),
         prepare: None,
         answers: |_| false,

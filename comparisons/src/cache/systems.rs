@@ -18,6 +18,8 @@ pub const MINICACHE: System = System {
     name: "minicache",
     flag: "minicache",
     program: "minicache",
+    folders: &[],
+    user: None,
     arguments: |place| {
         let listen = format!("127.0.0.1:{}", place.port);
         let socket = place.socket().display().to_string();
@@ -37,6 +39,8 @@ pub const REDIS: System = System {
     name: "Redis",
     flag: "redis",
     program: "redis-server",
+    folders: &[],
+    user: None,
     // Redis always executes commands on one thread. `io-threads` keeps its default of one, so that
     // the figures are those of a Redis as it is installed.
     arguments: |place| {

@@ -24,6 +24,8 @@ pub const MINILOG: System = System {
     name: "minilog",
     flag: "minilog",
     program: "minilog",
+    folders: &[],
+    user: None,
     arguments: |place| {
         let listen = format!("127.0.0.1:{}", place.port);
         let data = place.directory.join("data").display().to_string();
@@ -43,6 +45,8 @@ pub const KAFKA: System = System {
     name: "Kafka",
     flag: "kafka",
     program: "kafka-server-start.sh",
+    folders: &[],
+    user: None,
     arguments: |place| vec![properties(place).display().to_string()],
     prepare: Some(format),
     answers,
