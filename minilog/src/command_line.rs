@@ -7,8 +7,7 @@
 
 use clap::Parser;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
-use minilog::engine::log::log::LogConfig;
-use minilog::engine::topics::TopicsConfig;
+use minilog::engine::log::config::LogConfig;
 use minilog::explain;
 use minilog::server::start::{self, Start};
 use std::error::Error;
@@ -47,7 +46,8 @@ struct Serve {
     /// What clients are told to connect to, if it is not the address listened on
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     advertise: Option<(String, u16)>,
-    /// When records are acknowledged: `os` from the page cache as in Kafka, `always` after a sync
+    /// When records are acknowledged: `os` from the page cache as in Kafka; `always` after a sync,
+    /// as log.flush.interval.messages=1
     #[arg(long, value_name = "WHEN", value_parser = ["os", "always"], default_value = "os")]
     sync: String,
     /// Create topics that clients ask for, as auto.create.topics.enable
@@ -58,7 +58,7 @@ struct Serve {
     num_partitions: i32,
     /// Bytes of a segment, as log.segment.bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
-    segment_bytes: u64,
+    segment_bytes: i32,
     /// Milliseconds to keep records, as log.retention.ms; -1 for ever
     #[arg(long, value_name = "MS", default_value_t = 604_800_000, allow_hyphen_values = true)]
     retention_ms: i64,
@@ -87,9 +87,10 @@ pub fn main() -> ExitCode {
 impl Serve {
     fn run(self) -> Result<(), Box<dyn Error>> {
         let log = LogConfig {
-            segment_bytes: self.segment_bytes.min(i32::MAX as u64),
-            retention_ms: (self.retention_ms >= 0).then_some(self.retention_ms),
-            retention_bytes: u64::try_from(self.retention_bytes).ok(),
+            segment_bytes: self.segment_bytes.into(),
+            retention_ms: self.retention_ms,
+            retention_bytes: self.retention_bytes,
+            flush_messages: if self.sync == "always" { 1 } else { i64::MAX },
             ..LogConfig::default()
         };
         let start = Start {
@@ -97,7 +98,7 @@ impl Serve {
             admin: self.common.admin,
             data_dir: self.data_dir,
             advertise: self.advertise,
-            topics: TopicsConfig { log, waits_for_flush: self.sync == "always" },
+            log,
             auto_create_topics: self.auto_create_topics,
             num_partitions: self.num_partitions,
             connections_max: self.max_connections,

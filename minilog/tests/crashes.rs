@@ -3,8 +3,9 @@
 #![cfg(not(loom))]
 
 use minikit::storage::{Disk, SimulatedDisk, every_cut};
+use minilog::engine::log::config::LogConfig;
 use minilog::engine::log::flush::Flush;
-use minilog::engine::log::log::{Log, LogConfig};
+use minilog::engine::log::log::Log;
 use minilog::engine::log::recovery::{self, Start};
 use minilog::format::batch::BatchHeader;
 use minilog::format::record::{Record, batch_of};

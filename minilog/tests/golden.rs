@@ -5,7 +5,7 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `config NAME VALUE` | changes the configuration of the log; before the first append |
+//! | `config NAME VALUE` | changes the configuration of the log |
 //! | `append [@TIME] VALUE ...` | appends one batch; `@TIME` is the timestamp of what follows |
 //! | `produce ID EPOCH SEQUENCE VALUE ...` | the same from an idempotent producer |
 //! | `read OFFSET [BYTES]` | prints the batches that a fetch returns |
@@ -21,9 +21,10 @@
 
 use minikit::layout::Hexdump;
 use minikit::storage::{Disk, DiskFile, SimulatedDisk, Survivors};
+use minilog::engine::log::config::LogConfig;
 use minilog::engine::log::flat::FlatLog;
 use minilog::engine::log::flush::Flush;
-use minilog::engine::log::log::{AppendError, Log, LogConfig, ReadError};
+use minilog::engine::log::log::{AppendError, Log, ReadError};
 use minilog::engine::log::recovery::{self, Start};
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::record::{Record, batch_of, records};
@@ -52,7 +53,7 @@ type Answer = Result<String, Box<dyn std::error::Error>>;
 
 impl Lab {
     fn new() -> Lab {
-        let config = LogConfig { retention_ms: None, ..LogConfig::default() };
+        let config = LogConfig { retention_ms: -1, ..LogConfig::default() };
         Lab { disk: SimulatedDisk::new(1), config, log: None, start: Start::default() }
     }
 
@@ -143,14 +144,17 @@ impl Lab {
         }
     }
 
-    fn configure(&mut self, name: &str, value: u64) -> Answer {
+    fn configure(&mut self, name: &str, value: i64) -> Answer {
         match name {
             "segment_bytes" => self.config.segment_bytes = value,
-            "segment_ms" => self.config.segment_ms = value as i64,
+            "segment_ms" => self.config.segment_ms = value,
             "index_interval_bytes" => self.config.index_interval_bytes = value,
-            "retention_ms" => self.config.retention_ms = Some(value as i64),
-            "retention_bytes" => self.config.retention_bytes = Some(value),
+            "retention_ms" => self.config.retention_ms = value,
+            "retention_bytes" => self.config.retention_bytes = value,
             _ => return Err(format!("unknown parameter {name}").into()),
+        }
+        if let Some(log) = &mut self.log {
+            log.set_config(self.config.clone());
         }
         Ok(String::new())
     }
@@ -216,7 +220,7 @@ impl Lab {
     }
 
     fn close(&mut self) -> Answer {
-        let flush = Flush::start_last(self.log()?);
+        let flush = Flush::start_last(self.log()?).ok_or("the log has failed")?;
         flush.run()?;
         self.start = Start { is_clean: true, recovery_point: flush.up_to(), log_start_offset: 0 };
         self.log = None;

@@ -5,7 +5,8 @@
 
 use loom::thread;
 use minikit::storage::SimulatedDisk;
-use minilog::engine::log::log::{Log, LogConfig};
+use minilog::engine::log::config::LogConfig;
+use minilog::engine::log::log::Log;
 use minilog::engine::log::partition::Partition;
 use minilog::format::batch;
 use minilog::format::record::{Record, batch_of};
@@ -25,8 +26,9 @@ impl Wake for Alarm {
 
 fn partition(waits_for_flush: bool) -> Arc<Partition> {
     let disk = Arc::new(SimulatedDisk::new(1));
-    let log = Log::create(disk, "orders-0", LogConfig::default()).expect("the disk is whole");
-    Arc::new(Partition::new(log, waits_for_flush))
+    let flush_messages = if waits_for_flush { 1 } else { i64::MAX };
+    let config = LogConfig { flush_messages, ..LogConfig::default() };
+    Arc::new(Partition::new(Log::create(disk, "orders-0", config).expect("the disk is whole")))
 }
 
 fn record() -> Vec<u8> {

@@ -11,6 +11,7 @@
 //!   log-start-offset-checkpoint           orders 0 0
 //!   .kafka_cleanshutdown                  only after a clean shutdown
 //!   orders-0/  orders-1/                  a directory per partition
+//!   orders-0/topic.properties             the topic's own configuration
 //! ```
 //!
 //! Kafka keeps the list of topics in a log of its own (`__cluster_metadata`), because several
@@ -23,8 +24,9 @@
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
+use super::log::config::{InvalidConfig, LogConfig, Overrides};
 use super::log::flush::replace;
-use super::log::log::{Log, LogConfig};
+use super::log::log::Log;
 use super::log::partition::Partition;
 use super::log::recovery::{self, Report, Start};
 use crate::format::checkpoint::{self, OffsetEntry};
@@ -37,6 +39,7 @@ use minikit::sync::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
@@ -49,21 +52,15 @@ const DELETING: &str = ".deleting";
 /// More partitions than this in one topic are a mistake: each is a directory with open files.
 pub const PARTITIONS_MAX: i32 = 10_000;
 
-/// What new topics get, and how all of them behave.
-#[derive(Clone, Debug)]
-pub struct TopicsConfig {
-    /// The configuration of a topic without its own.
-    pub log: LogConfig,
-    /// Records are acknowledged and readable only after a flush.
-    pub waits_for_flush: bool,
-}
-
-/// A topic.
+/// A topic. A change of its configuration or its partitions makes a new one.
+#[derive(Clone)]
 pub struct Topic {
     /// Its name.
     pub name: String,
     /// Its id, which a topic of the same name created later does not have.
     pub id: Uuid,
+    /// Its own configuration.
+    pub overrides: Overrides,
     /// By number.
     pub partitions: Vec<Arc<Partition>>,
 }
@@ -71,10 +68,11 @@ pub struct Topic {
 /// All topics of a data directory.
 pub struct Topics {
     disk: Arc<dyn Disk>,
-    config: TopicsConfig,
+    /// The configuration of a topic without its own.
+    config: LogConfig,
     meta: Meta,
     topics: Mutex<Arc<Catalog>>,
-    /// One creation or deletion at a time.
+    /// One creation, change or deletion at a time.
     changing: Mutex<()>,
 }
 
@@ -85,7 +83,7 @@ pub struct Catalog {
     by_id: BTreeMap<Uuid, Arc<Topic>>,
 }
 
-/// Why a topic was not created or deleted.
+/// Why a topic was not created, changed or deleted.
 #[derive(Debug)]
 pub enum TopicError {
     /// There is one of that name.
@@ -94,8 +92,10 @@ pub enum TopicError {
     Unknown,
     /// The name is not allowed.
     InvalidName,
-    /// The number of partitions is not allowed.
-    InvalidPartitions,
+    /// The number of partitions is not allowed, for this reason.
+    InvalidPartitions(String),
+    /// The configuration is not allowed.
+    InvalidConfig(InvalidConfig),
     /// The disk failed.
     Storage(io::Error),
 }
@@ -103,6 +103,12 @@ pub enum TopicError {
 impl From<io::Error> for TopicError {
     fn from(error: io::Error) -> TopicError {
         TopicError::Storage(error)
+    }
+}
+
+impl From<InvalidConfig> for TopicError {
+    fn from(error: InvalidConfig) -> TopicError {
+        TopicError::InvalidConfig(error)
     }
 }
 
@@ -142,7 +148,7 @@ impl Topics {
     /// of the cluster if the directory is new. The reports are those of logs that were damaged.
     pub fn open(
         disk: Arc<dyn Disk>,
-        config: TopicsConfig,
+        config: LogConfig,
         random: [u8; 16],
     ) -> io::Result<(Topics, Vec<(String, Report)>)> {
         let meta = read_or_create_meta(&*disk, random)?;
@@ -199,8 +205,8 @@ impl Topics {
         &self.disk
     }
 
-    /// How topics behave.
-    pub fn config(&self) -> &TopicsConfig {
+    /// The configuration of a topic without its own.
+    pub fn config(&self) -> &LogConfig {
         &self.config
     }
 
@@ -209,43 +215,133 @@ impl Topics {
         &self,
         name: &str,
         partitions: i32,
-        log: LogConfig,
+        overrides: Overrides,
         random: [u8; 16],
     ) -> Result<Arc<Topic>, TopicError> {
-        if !is_topic_name(name) {
-            return Err(TopicError::InvalidName);
-        }
-        if !(1..=PARTITIONS_MAX).contains(&partitions) {
-            return Err(TopicError::InvalidPartitions);
-        }
         let _changing = self.changing.lock();
-        if self.catalog().by_name(name).is_some() {
-            return Err(TopicError::Exists);
-        }
+        self.check_new(name, partitions, &overrides)?;
 
         // Partition 0 last: with it the topic exists.
-        let id = Uuid::from_random(random);
-        let mut created = Vec::new();
-        for number in (0..partitions).rev() {
-            let directory = partition_directory(name, number);
-            let partition = self.create_partition(&directory, id, log.clone())?;
-            created.push(Arc::new(partition));
-        }
-        created.reverse();
-
-        let topic = Topic { name: name.to_owned(), id, partitions: created };
-        self.change(|catalog| catalog.insert(topic));
+        let topic = Topic {
+            name: name.to_owned(),
+            id: Uuid::from_random(random),
+            overrides,
+            partitions: Vec::new(),
+        };
+        let partitions = self.create_partitions(&topic, (0..partitions).rev())?;
+        let partitions = partitions.into_iter().rev().collect();
+        self.change(|catalog| catalog.insert(Topic { partitions, ..topic }));
         Ok(Arc::clone(self.catalog().by_name(name).expect("it was inserted")))
     }
 
-    fn create_partition(&self, name: &str, id: Uuid, config: LogConfig) -> io::Result<Partition> {
+    /// Returns why a topic cannot be created, without creating it.
+    pub fn check_new(
+        &self,
+        name: &str,
+        partitions: i32,
+        overrides: &Overrides,
+    ) -> Result<(), TopicError> {
+        if !is_topic_name(name) {
+            return Err(TopicError::InvalidName);
+        }
+        if self.catalog().by_name(name).is_some() {
+            return Err(TopicError::Exists);
+        }
+        if !(1..=PARTITIONS_MAX).contains(&partitions) {
+            let text = format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
+            return Err(TopicError::InvalidPartitions(text));
+        }
+        overrides.apply(&self.config)?;
+        Ok(())
+    }
+
+    /// Adds partitions to a topic until it has `count`; they are durable when this returns.
+    pub fn add_partitions(
+        &self,
+        name: &str,
+        count: i32,
+        validate_only: bool,
+    ) -> Result<(), TopicError> {
+        let _changing = self.changing.lock();
+        let catalog = self.catalog();
+        let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
+        let current = topic.partitions.len() as i32;
+        if count <= current || count > PARTITIONS_MAX {
+            let text = format!(
+                "The topic {name} currently has {current} partition(s); {count} would not be an \
+                 increase, or more than {PARTITIONS_MAX}."
+            );
+            return Err(TopicError::InvalidPartitions(text));
+        }
+        if validate_only {
+            return Ok(());
+        }
+
+        let mut partitions = topic.partitions.clone();
+        partitions.extend(self.create_partitions(topic, current..count)?);
+        self.change(|catalog| catalog.insert(Topic { partitions, ..Topic::clone(topic) }));
+        Ok(())
+    }
+
+    /// Changes the configuration of a topic; it is durable when this returns.
+    pub fn configure(
+        &self,
+        name: &str,
+        validate_only: bool,
+        change: impl FnOnce(&mut Overrides) -> Result<(), InvalidConfig>,
+    ) -> Result<(), TopicError> {
+        let _changing = self.changing.lock();
+        let catalog = self.catalog();
+        let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
+        let mut overrides = topic.overrides.clone();
+        change(&mut overrides)?;
+        let config = overrides.apply(&self.config)?;
+        if validate_only {
+            return Ok(());
+        }
+
+        // The file first: what clients see must survive a crash.
+        let directory = partition_directory(name, 0);
+        let file = format!("{directory}/{}", Overrides::FILE);
+        replace(&*self.disk, &file, overrides.print().as_bytes())?;
+        self.disk.sync_dir(&directory)?;
+        topic.partitions.iter().for_each(|it| it.set_config(config.clone()));
+        self.change(|catalog| catalog.insert(Topic { overrides, ..Topic::clone(topic) }));
+        Ok(())
+    }
+
+    /// Creates partitions of a topic, in the order of `numbers`.
+    fn create_partitions(
+        &self,
+        topic: &Topic,
+        numbers: impl Iterator<Item = i32>,
+    ) -> Result<Vec<Arc<Partition>>, TopicError> {
+        let config = topic.overrides.apply(&self.config)?;
+        let create = |number| {
+            let partition = self.create_partition(topic, number, config.clone())?;
+            Ok(Arc::new(partition))
+        };
+        numbers.map(create).collect()
+    }
+
+    fn create_partition(
+        &self,
+        topic: &Topic,
+        number: i32,
+        config: LogConfig,
+    ) -> io::Result<Partition> {
+        let name = partition_directory(&topic.name, number);
         let new = format!("{name}{CREATING}");
         let mut log = Log::create(Arc::clone(&self.disk), &new, config)?;
         let file = format!("{new}/{}", PartitionMetadata::FILE);
-        replace(&*self.disk, &file, PartitionMetadata { topic_id: id }.print().as_bytes())?;
+        replace(&*self.disk, &file, PartitionMetadata { topic_id: topic.id }.print().as_bytes())?;
+        if number == 0 {
+            let file = format!("{new}/{}", Overrides::FILE);
+            replace(&*self.disk, &file, topic.overrides.print().as_bytes())?;
+        }
         self.disk.sync_dir(&new)?;
-        log.rename_directory(name)?;
-        Ok(Partition::new(log, self.config.waits_for_flush))
+        log.rename_directory(&name)?;
+        Ok(Partition::new(log))
     }
 
     /// Deletes a topic and its files. Consumers that are reading can finish.
@@ -277,9 +373,25 @@ impl Topics {
         *topics = Arc::new(catalog);
     }
 
-    /// Makes everything appended so far durable.
-    pub fn flush(&self) -> io::Result<()> {
-        self.catalog().partitions().try_for_each(|(_, _, partition)| partition.flush().map(drop))
+    /// Makes everything appended so far durable, in the partitions for which `is_due` returns true.
+    pub fn flush(&self, is_due: impl Fn(&Log) -> bool) -> io::Result<()> {
+        self.each_partition(|partition| match partition.with_log(|log| is_due(log)) {
+            true => partition.flush().map(drop),
+            false => Ok(()),
+        })
+    }
+
+    /// How often partitions with a `flush.ms` want to be flushed, at most a second.
+    pub fn flush_interval(&self) -> Duration {
+        let catalog = self.catalog();
+        let all = catalog.topics().map(|it| it.partitions[0].with_log(|log| log.config().flush_ms));
+        Duration::from_millis(all.min().unwrap_or(i64::MAX).clamp(1, 1000) as u64)
+    }
+
+    /// Calls `action` for every partition, after a failure too. Returns the first error.
+    fn each_partition(&self, action: impl Fn(&Partition) -> io::Result<()>) -> io::Result<()> {
+        let catalog = self.catalog();
+        catalog.partitions().map(|(_, _, it)| action(it)).fold(Ok(()), io::Result::and)
     }
 
     /// Writes the offsets of all partitions, so that the next start has less to check.
@@ -321,7 +433,7 @@ impl Topics {
     /// The end: flushes everything and leaves the marker that spares the next start the recovery.
     /// Nothing may be appended after this.
     pub fn close(&self) -> io::Result<()> {
-        self.catalog().partitions().try_for_each(|(_, _, partition)| partition.close())?;
+        self.each_partition(Partition::close)?;
         self.write_checkpoints()?;
         replace(&*self.disk, CLEAN_SHUTDOWN_FILE, CLEAN_SHUTDOWN.as_bytes())?;
         self.disk.sync_dir("")
@@ -352,37 +464,49 @@ impl Starts {
 
 fn open_topic(
     disk: &Arc<dyn Disk>,
-    config: &TopicsConfig,
+    broker: &LogConfig,
     name: &str,
     count: usize,
     starts: &Starts,
     reports: &mut Vec<(String, Report)>,
 ) -> io::Result<Topic> {
-    let mut topic = Topic { name: name.to_owned(), id: Uuid::default(), partitions: Vec::new() };
+    let overrides = read_overrides(&**disk, name)?;
+    let config = overrides.apply(broker).map_err(invalid_data)?;
+    let (name, id, partitions) = (name.to_owned(), Uuid::default(), Vec::new());
+    let mut topic = Topic { name, id, overrides, partitions };
     for number in 0..count as i32 {
-        let directory = partition_directory(name, number);
-        let start = starts.of(name, number);
-        let (log, report) =
-            recovery::open(Arc::clone(disk), &directory, config.log.clone(), start)?;
+        let directory = partition_directory(&topic.name, number);
+        let start = starts.of(&topic.name, number);
+        let (log, report) = recovery::open(Arc::clone(disk), &directory, config.clone(), start)?;
         if report.reason.is_some() {
             reports.push((directory.clone(), report));
         }
         let metadata = read_text(&**disk, &format!("{directory}/{}", PartitionMetadata::FILE))?;
         let metadata = metadata.and_then(|text| PartitionMetadata::parse(&text));
         topic.id = metadata.ok_or_else(|| no_topic_id(&directory))?.topic_id;
-        topic.partitions.push(Arc::new(Partition::new(log, config.waits_for_flush)));
+        topic.partitions.push(Arc::new(Partition::new(log)));
     }
     Ok(topic)
 }
 
+/// The overrides of a topic; none in a directory that Kafka wrote.
+fn read_overrides(disk: &dyn Disk, topic: &str) -> io::Result<Overrides> {
+    let name = format!("{}/{}", partition_directory(topic, 0), Overrides::FILE);
+    let text = read_text(disk, &name)?.unwrap_or_default();
+    Overrides::parse(&text).map_err(|error| invalid_data(format!("{name}: {error}")))
+}
+
+fn invalid_data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
 fn no_topic_id(directory: &str) -> io::Error {
-    let text = format!("{directory}/{} is missing or damaged", PartitionMetadata::FILE);
-    io::Error::new(io::ErrorKind::InvalidData, text)
+    invalid_data(format!("{directory}/{} is missing or damaged", PartitionMetadata::FILE))
 }
 
 fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
     if let Some(text) = read_text(disk, Meta::FILE)? {
-        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "meta.properties is damaged");
+        let damaged = || invalid_data("meta.properties is damaged");
         return Meta::parse(&text).ok_or_else(damaged);
     }
     let cluster_id = Uuid::from_random(random).to_string();
@@ -394,8 +518,7 @@ fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
 
 fn read_checkpoint(disk: &dyn Disk, name: &str) -> io::Result<Vec<OffsetEntry>> {
     let text = read_text(disk, name)?.unwrap_or_default();
-    checkpoint::parse(&text)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {error}")))
+    checkpoint::parse(&text).map_err(|error| invalid_data(format!("{name}: {error}")))
 }
 
 /// The text of a file; none if it does not exist.
@@ -424,8 +547,7 @@ mod tests {
     use minikit::storage::{SimulatedDisk, every_cut};
 
     fn open(disk: &SimulatedDisk) -> io::Result<Topics> {
-        let config = TopicsConfig { log: LogConfig::default(), waits_for_flush: false };
-        Ok(Topics::open(Arc::new(disk.clone()), config, [1; 16])?.0)
+        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), [1; 16])?.0)
     }
 
     fn names(topics: &Topics) -> Vec<String> {
@@ -436,8 +558,8 @@ mod tests {
     fn a_topic_keeps_its_id_over_a_crash() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
-        let id = topics.create("orders", 3, LogConfig::default(), [7; 16]).unwrap().id;
-        let again = topics.create("orders", 1, LogConfig::default(), [8; 16]);
+        let id = topics.create("orders", 3, Overrides::default(), [7; 16]).unwrap().id;
+        let again = topics.create("orders", 1, Overrides::default(), [8; 16]);
         assert!(matches!(again, Err(TopicError::Exists)));
         disk.crash();
 
@@ -455,7 +577,7 @@ mod tests {
             1,
             |disk, created: &mut bool| {
                 let topics = open(disk)?;
-                let topic = topics.create("orders", 2, LogConfig::default(), [7; 16]);
+                let topic = topics.create("orders", 2, Overrides::default(), [7; 16]);
                 topic.map_err(|_| io::Error::other("not created"))?;
                 *created = true;
                 Ok(())
@@ -473,10 +595,68 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_changed_or_not_at_all() {
+        let cuts = every_cut(
+            1,
+            |disk, acknowledged: &mut i64| {
+                let topics = open(disk)?;
+                let topic = topics.create("orders", 1, Overrides::default(), [7; 16]);
+                topic.map_err(|_| io::Error::other("not created"))?;
+                for value in [1, 22, 333] {
+                    let set = |it: &mut Overrides| it.set("retention.ms", &value.to_string());
+                    topics.configure("orders", false, set).map_err(|_| io::Error::other("not"))?;
+                    *acknowledged = value;
+                }
+                Ok(())
+            },
+            |disk, acknowledged| {
+                let topics = open(disk).map_err(|error| error.to_string())?;
+                let catalog = topics.catalog();
+                let Some(topic) = catalog.by_name("orders") else { return Ok(()) };
+                let found = topic.partitions[0].with_log(|log| log.config().retention_ms);
+                let next = |it| [1, 22, 333].into_iter().find(|next| *next > it).unwrap_or(it);
+                let is_default = found == LogConfig::default().retention_ms;
+                match is_default && *acknowledged == 0 || found == *acknowledged {
+                    true => Ok(()),
+                    false if found == next(*acknowledged) => Ok(()),
+                    false => Err(format!("{found} after {acknowledged}")),
+                }
+            },
+        );
+        cuts.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    #[test]
+    fn a_topic_grows_and_deleted_records_stay_deleted() {
+        let disk = SimulatedDisk::new(1);
+        let topics = open(&disk).unwrap();
+        topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
+        topics.add_partitions("orders", 3, false).unwrap();
+        assert!(topics.add_partitions("orders", 3, false).is_err());
+        let catalog = topics.catalog();
+        let partition = &catalog.by_name("orders").unwrap().partitions[2];
+        let record = Record { value: Some(b"x"), ..Record::default() };
+        for _ in 0..5 {
+            partition.append(&batch_of(1, std::slice::from_ref(&record))).unwrap();
+        }
+        partition.flush().unwrap();
+        assert_eq!(partition.delete_records_before(6), None);
+        assert_eq!(partition.delete_records_before(3), Some(3));
+        topics.write_checkpoints().unwrap();
+        disk.crash();
+
+        let topics = open(&disk).unwrap();
+        let partition = Arc::clone(&topics.catalog().by_name("orders").unwrap().partitions[2]);
+        assert_eq!(partition.offsets().log_start_offset, 3);
+        assert_eq!(partition.delete_records_before(-1), Some(5));
+        assert_eq!(partition.delete_old_segments(0).unwrap(), 1);
+    }
+
+    #[test]
     fn after_a_clean_shutdown_everything_is_there() {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
-        let topic = topics.create("orders", 1, LogConfig::default(), [7; 16]).unwrap();
+        let topic = topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
         let record = Record { value: Some(b"x"), ..Record::default() };
         topic.partitions[0].append(&batch_of(1, &[record])).unwrap();
         topics.close().unwrap();

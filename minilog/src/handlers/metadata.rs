@@ -8,6 +8,7 @@
 //! Kafka counterpart: `KafkaApis.handleTopicMetadataRequest`, `AutoTopicCreationManager`.
 
 use super::{Broker, Call, SERVED, Step};
+use crate::engine::log::config::Overrides;
 use crate::engine::topics::{Catalog, Topic};
 use crate::format::names::is_topic_name;
 use crate::format::properties::Uuid;
@@ -46,10 +47,10 @@ pub(super) fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataReques
     let broker = Arc::clone(broker);
     Step::Blocking(Box::new(move || {
         for name in missing {
-            let (log, random) = (broker.topics.config().log.clone(), broker.settings.random);
+            let (config, random) = (Overrides::default(), broker.settings.random);
             // If it fails the topic is still missing, and the response says so. Another client may
             // have created it meanwhile, which is as good.
-            let _ = broker.topics.create(&name, broker.settings.num_partitions, log, random());
+            let _ = broker.topics.create(&name, broker.settings.num_partitions, config, random());
         }
         call.encode(&describe(&broker, &broker.topics.catalog(), call, &request))
     }))

@@ -7,7 +7,8 @@
 //! | [`fetch`] | Fetch, and waiting for records |
 //! | [`list_offsets`] | ListOffsets |
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster, FindCoordinator |
-//! | [`topics`] | CreateTopics, DeleteTopics, DescribeConfigs |
+//! | [`topics`] | CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeLogDirs |
+//! | [`configs`] | DescribeConfigs, IncrementalAlterConfigs |
 //! | [`producer_ids`] | InitProducerId |
 //!
 //! # The life of a request
@@ -22,6 +23,7 @@
 //! of requests, which the protocol demands; Kafka mutes the channel for the same reason
 //! (`SocketServer.scala`). Kafka counterpart: `KafkaApis.scala`.
 
+pub mod configs;
 pub mod fetch;
 pub mod list_offsets;
 pub mod metadata;
@@ -47,7 +49,7 @@ use self::producer_ids::ProducerIds;
 pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
 
 /// The requests that are answered, by number. Others close the connection.
-pub const SERVED: [i16; 11] = [0, 1, 2, 3, 10, 18, 19, 20, 22, 32, 60];
+pub const SERVED: [i16; 15] = [0, 1, 2, 3, 10, 18, 19, 20, 21, 22, 32, 35, 37, 44, 60];
 
 /// What all connections share.
 pub struct Broker {
@@ -70,6 +72,10 @@ pub struct Settings {
     pub num_partitions: i32,
     /// Random bytes for ids.
     pub random: fn() -> [u8; 16],
+    /// Milliseconds since 1970.
+    pub now: fn() -> i64,
+    /// `log.dirs`, an absolute path.
+    pub data_dir: String,
 }
 
 /// What the server does after a request.
@@ -77,7 +83,10 @@ pub enum Step {
     /// Sends the response.
     Respond(Frame),
     /// Sends nothing: the client expects no response.
-    Silent,
+    Silent {
+        /// True if a flush is due.
+        needs_flush: bool,
+    },
     /// Closes the connection, for this reason.
     Close(String),
     /// Waits for records, then sends the response.
@@ -133,7 +142,11 @@ pub fn handle(broker: &Arc<Broker>, frame: Bytes) -> Step {
         Request::FindCoordinator(body) => metadata::find_coordinator(broker, call, &body),
         Request::CreateTopics(body) => topics::create_topics(broker, call, body),
         Request::DeleteTopics(body) => topics::delete_topics(broker, call, body),
-        Request::DescribeConfigs(body) => topics::describe_configs(broker, call, &body),
+        Request::CreatePartitions(body) => topics::create_partitions(broker, call, body),
+        Request::DeleteRecords(body) => topics::delete_records(broker, call, body),
+        Request::DescribeLogDirs(body) => topics::describe_log_dirs(broker, call, &body),
+        Request::DescribeConfigs(body) => configs::describe_configs(broker, call, &body),
+        Request::IncrementalAlterConfigs(body) => configs::alter_configs(broker, call, body),
         Request::InitProducerId(body) => producer_ids::init_producer_id(broker, call, body),
         other => Step::Close(format!("{} is not supported", other.api().name)),
     }

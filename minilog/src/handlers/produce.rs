@@ -1,8 +1,9 @@
 //! Produce: appends batches, and answers when they are as safe as the topic promises.
 //!
-//! On a single node `acks=1` and `acks=all` are the same: there is no other replica to wait for.
-//! With `--sync always` both wait until the batches are on the disk. With `acks=0` the client does
-//! not want an answer; if something fails, closing the connection is the only way to say so.
+//! On a single node `acks=1` and `acks=all` are the same: there is no other replica to wait for. If
+//! the topic has `flush.messages` N, the answer to every Nth record waits until all are on the disk.
+//! With `acks=0` the client does not want an answer; if something fails, closing the connection is
+//! the only way to say so.
 //!
 //! An error concerns one partition. The others of the request are appended.
 //!
@@ -33,8 +34,8 @@ pub struct WaitingProduce {
 /// A batch that is appended and not yet durable.
 struct Needed {
     partition: Arc<Partition>,
-    /// The high watermark that covers the batch.
-    high_watermark: i64,
+    /// The recovery point that covers the batch.
+    recovery_point: i64,
     /// Where its result is in the response: topic and partition.
     result: (usize, usize),
 }
@@ -67,9 +68,11 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
     if request.acks == 0 {
         let results = response.responses.iter().flat_map(|it| &it.partition_responses);
         let error = results.map(|it| it.error_code).find(|it| it.is_error());
-        return error.map_or(Step::Silent, |it| Step::Close(format!("{it} with acks=0")));
+        let needs_flush = !needed.is_empty();
+        let silent = Step::Silent { needs_flush };
+        return error.map_or(silent, |it| Step::Close(format!("{it} with acks=0")));
     }
-    if needed.iter().all(Needed::is_durable) {
+    if needed.is_empty() {
         return call.respond(&response);
     }
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
@@ -96,8 +99,10 @@ fn append(
         Ok(appended) => {
             response.base_offset = appended.base_offset;
             response.log_start_offset = partition.log_start_offset();
-            let high_watermark = appended.last_offset + 1;
-            needed.push(Needed { partition: Arc::clone(partition), high_watermark, result });
+            if appended.needs_flush {
+                let recovery_point = appended.last_offset + 1;
+                needed.push(Needed { partition: Arc::clone(partition), recovery_point, result });
+            }
         }
         Err(error) => {
             response.error_code = error_code(&error);
@@ -122,7 +127,7 @@ fn error_code(error: &AppendError) -> ErrorCode {
 
 impl Needed {
     fn is_durable(&self) -> bool {
-        self.partition.high_watermark() >= self.high_watermark
+        self.partition.recovery_point() >= self.recovery_point
     }
 }
 
@@ -164,8 +169,9 @@ impl WaitingProduce {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::engine::log::log::LogConfig;
-    use crate::engine::topics::{Topics, TopicsConfig};
+    use crate::engine::log::config::{LogConfig, Overrides};
+    use crate::engine::log::log::Log;
+    use crate::engine::topics::Topics;
     use crate::format::batch;
     use crate::handlers::Settings;
     use crate::handlers::producer_ids::ProducerIds;
@@ -178,14 +184,20 @@ mod tests {
 
     /// A broker with `--sync always` and the topic `orders`.
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
-        let config = TopicsConfig { log: LogConfig::default(), waits_for_flush: true };
+        let config = LogConfig { flush_messages: 1, ..LogConfig::default() };
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16]).unwrap();
-        topics.create("orders", 1, LogConfig::default(), [2; 16]).unwrap();
+        topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
         let random = || [3; 16];
         Arc::new(Broker {
             topics,
-            settings: Settings { auto_create_topics: false, num_partitions: 1, random },
+            settings: Settings {
+                auto_create_topics: false,
+                num_partitions: 1,
+                random,
+                now: || 0,
+                data_dir: String::new(),
+            },
             producer_ids: ProducerIds::new(shared),
             advertised: OnceLock::new(),
         })
@@ -218,7 +230,7 @@ mod tests {
         let mut waiting = send(&broker);
         let context = &mut Context::from_waker(Waker::noop());
         assert!(waiting.poll(context).is_pending());
-        broker.topics.flush().unwrap();
+        broker.topics.flush(Log::needs_flush).unwrap();
         let Poll::Ready(frame) = waiting.poll(context) else { panic!("still waits") };
         assert_eq!(error_of(frame), ErrorCode::NONE);
     }
@@ -229,7 +241,7 @@ mod tests {
         let broker = broker(&disk);
         let mut waiting = send(&broker);
         disk.set_faults(Faults { fail_sync: 1, ..Faults::default() });
-        assert!(broker.topics.flush().is_err());
+        assert!(broker.topics.flush(Log::needs_flush).is_err());
 
         // A second flush that succeeds would prove nothing: the log stays closed.
         disk.set_faults(Faults::default());

@@ -1,24 +1,40 @@
-//! Creating, deleting and describing topics.
+//! Creating, deleting and growing topics, deleting their records, and their size on the disk.
 //!
-//! Creating and deleting block on the disk, so both give [`Step::Blocking`]. A topic can have any
-//! number of partitions and one replica: this is a cluster of one node, and says so with Kafka's
-//! own error. Configuration values of a topic are refused until they are kept over a restart.
+//! All but the last block on the disk, so they give [`Step::Blocking`]. A topic can have any number
+//! of partitions and one replica: this is a cluster of one node, and says so with Kafka's own
+//! error.
 //!
-//! Kafka counterpart: `ReplicationControlManager.createTopics`.
+//! # DeleteRecords
+//!
+//! ```text
+//! offsets 0..999 in segments 0, 400, 800;  kafka-delete-records.sh: partition 0, offset 500
+//! the log starts at 500; segment 0 is deleted, segment 400 still has 500 to 799
+//! ```
+//!
+//! The new start is written to the checkpoint before the response. Kafka writes it within a minute,
+//! and after a `kill -9` before that the deleted records of segment 400 can be read again.
+//!
+//! Kafka counterpart: `ReplicationControlManager.createTopics`, `ReplicaManager.deleteRecords`.
 
-use super::{Broker, Call, Step, find_topic};
-use crate::engine::log::log::LogConfig;
+use super::{Broker, Call, Step, configs, find_partition, find_topic};
+use crate::engine::log::config::{InvalidConfig, Overrides};
 use crate::engine::topics::TopicError;
+use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
-use crate::wire::configs::{
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
-    DescribeConfigsResponse, DescribeConfigsResult, SOURCE_DEFAULT, TOPIC,
+use crate::wire::cluster::{
+    DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use crate::wire::topics::{
-    CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
-    DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreatePartitionsRequest,
+    CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
+    CreateTopicsRequest, CreateTopicsResponse, DeletableTopicResult, DeleteRecordsPartitionResult,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult, DeleteTopicState,
+    DeleteTopicsRequest, DeleteTopicsResponse,
 };
 use std::sync::Arc;
+
+const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
 
 /// Creates topics.
 pub(super) fn create_topics(
@@ -36,52 +52,65 @@ pub(super) fn create_topics(
 }
 
 fn create(broker: &Broker, wanted: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
-    let mut result = CreatableTopicResult {
-        name: wanted.name.clone(),
-        num_partitions: if wanted.num_partitions < 0 {
-            broker.settings.num_partitions
-        } else {
-            wanted.num_partitions
+    match try_create(broker, wanted, validate_only) {
+        Ok(result) => result,
+        Err((error_code, text)) => CreatableTopicResult {
+            name: wanted.name.clone(),
+            error_code,
+            error_message: Some(text),
+            configs: None,
+            ..CreatableTopicResult::default()
         },
-        replication_factor: 1,
-        configs: Some(Vec::new()),
-        ..CreatableTopicResult::default()
-    };
-    let refuse = |error_code, text: &str| CreatableTopicResult {
-        name: wanted.name.clone(),
-        error_code,
-        error_message: Some(text.to_owned()),
-        ..CreatableTopicResult::default()
-    };
+    }
+}
 
+fn try_create(
+    broker: &Broker,
+    wanted: &CreatableTopic,
+    validate_only: bool,
+) -> Result<CreatableTopicResult, (ErrorCode, String)> {
     if ![-1, 1].contains(&wanted.replication_factor) {
         let text = "the cluster has one broker, so the replication factor must be 1";
-        return refuse(ErrorCode::INVALID_REPLICATION_FACTOR, text);
+        return Err((ErrorCode::INVALID_REPLICATION_FACTOR, text.to_owned()));
     }
     if !wanted.assignments.is_empty() {
-        let text = "the cluster has one broker: leave the assignment to it";
-        return refuse(ErrorCode::INVALID_REPLICA_ASSIGNMENT, text);
-    }
-    if let Some(config) = wanted.configs.first() {
-        let text = format!("{}: configuration of a topic is not supported", config.name);
-        return refuse(ErrorCode::INVALID_CONFIG, &text);
-    }
-    if validate_only {
-        let exists = broker.topics.catalog().by_name(&wanted.name).is_some();
-        return if exists { refuse(ErrorCode::TOPIC_ALREADY_EXISTS, "it exists") } else { result };
+        return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER.to_owned()));
     }
 
-    let (log, random) = (broker.topics.config().log.clone(), broker.settings.random);
-    match broker.topics.create(&wanted.name, result.num_partitions, log, random()) {
-        Ok(topic) => {
-            result.topic_id = topic.id;
-            result
-        }
-        Err(error) => {
-            let (error_code, text) = explain(&error, &wanted.name);
-            refuse(error_code, &text)
-        }
+    let name = &wanted.name;
+    let default = broker.settings.num_partitions;
+    let partitions = if wanted.num_partitions < 0 { default } else { wanted.num_partitions };
+    let overrides = overrides(wanted).map_err(|error| explain(&error.into(), name))?;
+    let configs = configs::topic_values(&overrides, broker.topics.config());
+    let topic_id = if validate_only {
+        broker.topics.check_new(name, partitions, &overrides).map(|()| Uuid::default())
+    } else {
+        let random = (broker.settings.random)();
+        broker.topics.create(name, partitions, overrides, random).map(|topic| topic.id)
+    };
+
+    let configs = configs.into_iter().map(|it| CreatableTopicConfigs {
+        name: it.name,
+        value: it.value,
+        config_source: it.config_source,
+        ..CreatableTopicConfigs::default()
+    });
+    Ok(CreatableTopicResult {
+        name: name.clone(),
+        topic_id: topic_id.map_err(|error| explain(&error, name))?,
+        num_partitions: partitions,
+        replication_factor: 1,
+        configs: Some(configs.collect()),
+        ..CreatableTopicResult::default()
+    })
+}
+
+fn overrides(wanted: &CreatableTopic) -> Result<Overrides, InvalidConfig> {
+    let mut overrides = Overrides::default();
+    for config in &wanted.configs {
+        overrides.set(&config.name, config.value.as_deref().unwrap_or_default())?;
     }
+    Ok(overrides)
 }
 
 /// Deletes topics.
@@ -123,7 +152,8 @@ fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
     }
 }
 
-fn explain(error: &TopicError, name: &str) -> (ErrorCode, String) {
+/// The error code and its words.
+pub(super) fn explain(error: &TopicError, name: &str) -> (ErrorCode, String) {
     match error {
         TopicError::Exists => {
             (ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists."))
@@ -135,67 +165,110 @@ fn explain(error: &TopicError, name: &str) -> (ErrorCode, String) {
             let text = "a topic is named by up to 249 letters, digits, '.', '_' and '-'";
             (ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned())
         }
-        TopicError::InvalidPartitions => {
-            let text = "a topic has between 1 and 10,000 partitions";
-            (ErrorCode::INVALID_PARTITIONS, text.to_owned())
-        }
+        TopicError::InvalidPartitions(text) => (ErrorCode::INVALID_PARTITIONS, text.clone()),
+        TopicError::InvalidConfig(error) => (ErrorCode::INVALID_CONFIG, error.to_string()),
         TopicError::Storage(error) => (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string()),
     }
 }
 
-/// The configuration of topics, for `kafka-topics --describe`.
-pub(super) fn describe_configs(
+/// Adds partitions to topics.
+pub(super) fn create_partitions(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: CreatePartitionsRequest,
+) -> Step {
+    let broker = Arc::clone(broker);
+    Step::Blocking(Box::new(move || {
+        let results = request.topics.iter().map(|topic| {
+            let added = add_partitions(&broker, topic, request.validate_only);
+            let (error_code, error_message) = match added {
+                Ok(()) => (ErrorCode::NONE, None),
+                Err((error_code, text)) => (error_code, Some(text)),
+            };
+            CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message }
+        });
+        let results = results.collect();
+        call.encode(&CreatePartitionsResponse { results, throttle_time_ms: 0 })
+    }))
+}
+
+fn add_partitions(
+    broker: &Broker,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+) -> Result<(), (ErrorCode, String)> {
+    if topic.assignments.is_some() {
+        return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER.to_owned()));
+    }
+    let added = broker.topics.add_partitions(&topic.name, topic.count, validate_only);
+    added.map_err(|error| explain(&error, &topic.name))
+}
+
+/// Deletes the records before an offset.
+pub(super) fn delete_records(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: DeleteRecordsRequest,
+) -> Step {
+    let broker = Arc::clone(broker);
+    Step::Blocking(Box::new(move || {
+        let catalog = broker.topics.catalog();
+        let mut response = DeleteRecordsResponse::default();
+        for topic in request.topics {
+            let found = find_topic(&catalog, &topic.name, Uuid::default());
+            let partitions = topic.partitions.iter().map(|wanted| {
+                let partition = find_partition(found, wanted.partition_index);
+                let deleted = partition.and_then(|it| {
+                    it.delete_records_before(wanted.offset).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)
+                });
+                let (low_watermark, error_code) = match deleted {
+                    Ok(low_watermark) => (low_watermark, ErrorCode::NONE),
+                    Err(error_code) => (-1, error_code),
+                };
+                let partition_index = wanted.partition_index;
+                DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
+            });
+            let partitions = partitions.collect();
+            response.topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
+        }
+
+        // What was deleted must stay so after a crash; then the files can go.
+        let written = broker.topics.write_checkpoints();
+        let removed = written
+            .and_then(|()| broker.topics.delete_old_segments((broker.settings.now)()).map(drop));
+        if removed.is_err() {
+            let results = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
+            results.for_each(|it| it.error_code = ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        call.encode(&response)
+    }))
+}
+
+/// The bytes of partitions on the disk, for `kafka-log-dirs.sh`.
+pub(super) fn describe_log_dirs(
     broker: &Broker,
     call: Call,
-    request: &DescribeConfigsRequest,
+    request: &DescribeLogDirsRequest,
 ) -> Step {
-    let results = request.resources.iter().map(|resource| describe(broker, resource));
-    let results = results.collect();
-    call.respond(&DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() })
-}
-
-fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> DescribeConfigsResult {
-    let mut result = DescribeConfigsResult {
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        ..DescribeConfigsResult::default()
-    };
     let catalog = broker.topics.catalog();
-    if resource.resource_type != TOPIC {
-        return result;
-    }
-    let Some(topic) = catalog.by_name(&resource.resource_name) else {
-        result.error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
-        return result;
-    };
-
-    let config = topic.partitions[0].with_log(|log| log.config().clone());
-    let wanted = |name: &str| match &resource.configuration_keys {
-        Some(keys) => keys.iter().any(|it| it == name),
+    let is_wanted = |name: &str, number: i32| match &request.topics {
         None => true,
+        Some(topics) => topics.iter().any(|it| it.topic == name && it.partitions.contains(&number)),
     };
-    let values = values(&config).into_iter().filter(|(name, _)| wanted(name));
-    let values = values.map(|(name, value)| DescribeConfigsResourceResult {
-        name: name.to_owned(),
-        value: Some(value),
-        config_source: SOURCE_DEFAULT,
-        read_only: true,
-        ..DescribeConfigsResourceResult::default()
+    let topics = catalog.topics().map(|topic| {
+        let partitions = (0..).zip(&topic.partitions).filter(|it| is_wanted(&topic.name, it.0));
+        let partitions = partitions.map(|(partition_index, it)| DescribeLogDirsPartition {
+            partition_index,
+            partition_size: it.with_log(|log| log.size() as i64),
+            ..DescribeLogDirsPartition::default()
+        });
+        DescribeLogDirsTopic { name: topic.name.clone(), partitions: partitions.collect() }
     });
-    result.configs = values.collect();
-    result
-}
-
-/// Every value by Kafka's name. -1 is no limit.
-fn values(config: &LogConfig) -> [(&'static str, String); 7] {
-    let or_none = |value: Option<i64>| value.unwrap_or(-1).to_string();
-    [
-        ("cleanup.policy", "delete".to_owned()),
-        ("index.interval.bytes", config.index_interval_bytes.to_string()),
-        ("max.message.bytes", config.message_bytes_max.to_string()),
-        ("retention.bytes", or_none(config.retention_bytes.map(|it| it as i64))),
-        ("retention.ms", or_none(config.retention_ms)),
-        ("segment.bytes", config.segment_bytes.to_string()),
-        ("segment.ms", config.segment_ms.to_string()),
-    ]
+    let directory = DescribeLogDirsResult {
+        log_dir: broker.settings.data_dir.clone(),
+        topics: topics.filter(|it| !it.partitions.is_empty()).collect(),
+        ..DescribeLogDirsResult::default()
+    };
+    let results = vec![directory];
+    call.respond(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
 }

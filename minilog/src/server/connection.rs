@@ -42,11 +42,9 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
             let frame = buffer.split_to(size).freeze();
             match handle(&server.broker, frame) {
                 Step::Respond(frame) => send(&mut stream, &mut out, &frame).await?,
-                // Nobody waits for it, but consumers see it only after the flush.
-                Step::Silent if server.broker.topics.config().waits_for_flush => {
-                    server.upkeep.flush_soon();
-                }
-                Step::Silent => {}
+                // Nobody waits for it, but consumers may see it only after the flush.
+                Step::Silent { needs_flush: true } => server.upkeep.flush_soon(),
+                Step::Silent { needs_flush: false } => {}
                 Step::Close(reason) => {
                     stream.write_all(&out).await?;
                     return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
@@ -102,7 +100,9 @@ async fn wait(server: &Server, step: Step) -> Frame {
         Step::Blocking(job) => tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
             std::panic::resume_unwind(panic.into_panic());
         }),
-        Step::Respond(_) | Step::Silent | Step::Close(_) => unreachable!("these do not wait"),
+        Step::Respond(_) | Step::Silent { .. } | Step::Close(_) => {
+            unreachable!("these do not wait")
+        }
     }
 }
 

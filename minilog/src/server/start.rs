@@ -11,7 +11,8 @@
 use super::inspect::Inspector;
 use super::upkeep::UpkeepThread;
 use super::{Server, now_ms};
-use crate::engine::topics::{Topics, TopicsConfig};
+use crate::engine::log::config::LogConfig;
+use crate::engine::topics::Topics;
 use crate::handlers::producer_ids::ProducerIds;
 use crate::handlers::{Broker, Settings};
 use minikit::connections::Connections;
@@ -33,8 +34,8 @@ pub struct Start {
     pub data_dir: PathBuf,
     /// Host and port that clients are told; what is listened on if none.
     pub advertise: Option<(String, u16)>,
-    /// How topics behave.
-    pub topics: TopicsConfig,
+    /// The configuration of a topic without its own.
+    pub log: LogConfig,
     /// `auto.create.topics.enable`
     pub auto_create_topics: bool,
     /// `num.partitions`
@@ -51,7 +52,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let data = DataDir::lock(&start.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, reports) = Topics::open(Arc::clone(&disk), start.topics, random())?;
+    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log, random())?;
     for (partition, report) in reports {
         tracing::warn!("{partition} was damaged and is repaired: {report:?}");
     }
@@ -63,6 +64,8 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
             auto_create_topics: start.auto_create_topics,
             num_partitions: start.num_partitions,
             random,
+            now: now_ms,
+            data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
         },
         producer_ids: ProducerIds::new(disk),
         advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),

@@ -5,7 +5,8 @@
 //!
 //! | what | when |
 //! |---|---|
-//! | flush | when a producer waits for it (`--sync always`), else every [`CHECKPOINT_EVERY`] |
+//! | flush | when a producer waits for it (`flush.messages`), after `flush.ms` |
+//! | flush of all partitions | every [`CHECKPOINT_EVERY`] |
 //! | checkpoints | every [`CHECKPOINT_EVERY`] |
 //! | retention | every [`RETENTION_EVERY`] |
 //!
@@ -19,6 +20,7 @@
 //! `kafka-log-retention` of `LogManager.java`, on its scheduler.
 
 use super::now_ms;
+use crate::engine::log::log::Log;
 use crate::handlers::Broker;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -100,20 +102,25 @@ impl Drop for UpkeepThread {
 }
 
 fn run(upkeep: &Upkeep, broker: &Broker) {
+    let topics = &broker.topics;
     let (mut checkpoint, mut retention) = (Instant::now(), Instant::now());
-    while let Some(is_asked) = upkeep.next(checkpoint + CHECKPOINT_EVERY) {
+    while let Some(is_asked) = upkeep.next(Instant::now() + topics.flush_interval()) {
         if is_asked {
-            report("flush", broker.topics.flush());
+            report("flush", topics.flush(Log::needs_flush));
             continue;
         }
-        report("flush", broker.topics.flush());
-        report("write the checkpoints", broker.topics.write_checkpoints());
+        report("flush", topics.flush(|log| log.config().flush_ms < i64::MAX));
+        if checkpoint.elapsed() < CHECKPOINT_EVERY {
+            continue;
+        }
+        report("flush", topics.flush(|_| true));
+        report("write the checkpoints", topics.write_checkpoints());
         checkpoint = Instant::now();
 
         if retention.elapsed() >= RETENTION_EVERY {
             let now = now_ms();
-            report("delete old segments", broker.topics.delete_old_segments(now).map(drop));
-            broker.topics.expire_producers(now - PRODUCER_EXPIRATION_MS);
+            report("delete old segments", topics.delete_old_segments(now).map(drop));
+            topics.expire_producers(now - PRODUCER_EXPIRATION_MS);
             retention = Instant::now();
         }
     }

@@ -24,7 +24,8 @@
 //!
 //! Kafka counterpart: `UnifiedLog.flush`, called by the scheduler after a roll and by the settings
 //! `flush.messages` and `flush.ms`, which are off: Kafka relies on replicas. A single node has
-//! none, hence `--sync always`.
+//! none, hence `--sync always`, which is `flush.messages` 1 for all topics. Kafka syncs inside of
+//! the append and holds the lock of the log meanwhile; here the response waits and nothing else.
 
 use super::log::Log;
 use super::segment::Indexes;
@@ -46,20 +47,23 @@ pub struct Flush {
 
 impl Flush {
     /// The files of a log that hold anything after the recovery point. None if there is nothing to
-    /// do.
+    /// do, or an earlier flush failed.
     pub fn start(log: &mut Log) -> Option<Flush> {
         let is_durable = log.recovery_point == log.next_offset && log.sealed.is_empty();
-        (!is_durable).then(|| Flush::collect(log, Vec::new()))
+        (!is_durable && !log.failed).then(|| Flush::collect(log, Vec::new()))
     }
 
     /// A flush that also writes the indexes of the active segment and the state of the producers:
-    /// the last one before a clean shutdown.
-    pub fn start_last(log: &mut Log) -> Flush {
+    /// the last one before a clean shutdown. None if an earlier flush failed: that is not clean.
+    pub fn start_last(log: &mut Log) -> Option<Flush> {
+        if log.failed {
+            return None;
+        }
         log.take_snapshot();
         let mut active = log.segments.last_entry().expect("there is an active segment");
         active.get_mut().seal();
         let base_offset = *active.key();
-        Flush::collect(log, vec![base_offset])
+        Some(Flush::collect(log, vec![base_offset]))
     }
 
     fn collect(log: &mut Log, mut with_indexes: Vec<i64>) -> Flush {

@@ -31,6 +31,7 @@
 //! opaque. Timestamps of the broker (`LogAppendTime`) are not supported: they would change the
 //! checksum. The cost: a producer that lies about its record count is found by its consumers.
 
+use super::config::LogConfig;
 use super::flush::replace;
 use super::producers::{Producers, Sequence, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
@@ -41,38 +42,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-
-/// How a log rolls and for how long it keeps records; the names and defaults of Kafka's topic
-/// configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogConfig {
-    /// `segment.bytes`: a batch that would make the active segment longer goes to a new one.
-    pub segment_bytes: u64,
-    /// `segment.ms`: so does a batch whose timestamp is this much later than the segment's first.
-    pub segment_ms: i64,
-    /// `index.interval.bytes`: one index entry per this many bytes.
-    pub index_interval_bytes: u64,
-    /// `retention.ms`: segments whose latest record is older are deleted; none keeps them.
-    pub retention_ms: Option<i64>,
-    /// `retention.bytes`: old segments are deleted while the log is longer; none keeps them.
-    pub retention_bytes: Option<u64>,
-    /// `max.message.bytes`: the longest batch.
-    pub message_bytes_max: usize,
-}
-
-impl Default for LogConfig {
-    fn default() -> LogConfig {
-        const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-        LogConfig {
-            segment_bytes: 1 << 30,
-            segment_ms: 7 * DAY_MS,
-            index_interval_bytes: 4096,
-            retention_ms: Some(7 * DAY_MS),
-            retention_bytes: None,
-            message_bytes_max: 1024 * 1024 + 12,
-        }
-    }
-}
 
 /// A log in a directory of its own.
 pub struct Log {
@@ -107,6 +76,8 @@ pub struct Appended {
     pub last_offset: i64,
     /// True if the batch was in the log before, at these offsets, and nothing was appended.
     pub is_duplicate: bool,
+    /// True if `flush.messages` records are not durable: acknowledge after a flush.
+    pub needs_flush: bool,
 }
 
 /// Why a batch was not appended.
@@ -225,7 +196,7 @@ impl Log {
             let checked = self.producers.check(id.0, id.1, first, last);
             if let Sequence::Duplicate(sent) = checked.map_err(AppendError::Sequence)? {
                 let (base_offset, last_offset) = (sent.base_offset(), sent.last_offset);
-                return Ok(Appended { base_offset, last_offset, is_duplicate: true });
+                return Ok(self.appended(base_offset, last_offset, true));
             }
         }
 
@@ -251,12 +222,17 @@ impl Log {
         self.next_offset = header.next_offset();
         self.producers.note_batch(&header);
         let (base_offset, last_offset) = (header.base_offset, header.last_offset());
-        Ok(Appended { base_offset, last_offset, is_duplicate: false })
+        Ok(self.appended(base_offset, last_offset, false))
+    }
+
+    fn appended(&self, base_offset: i64, last_offset: i64, is_duplicate: bool) -> Appended {
+        let needs_flush = last_offset >= self.recovery_point && self.needs_flush();
+        Appended { base_offset, last_offset, is_duplicate, needs_flush }
     }
 
     /// Checks what a producer may send: one valid batch of records.
     fn validate(&self, bytes: &[u8]) -> Result<BatchHeader, AppendError> {
-        let max = self.config.message_bytes_max;
+        let max = self.config.message_bytes_max as usize;
         if bytes.len() > max {
             return Err(AppendError::TooLarge { length: bytes.len(), max });
         }
@@ -284,7 +260,7 @@ impl Log {
     /// Starts a new segment if the batch does not belong into the active one.
     fn roll_if_full(&mut self, header: &BatchHeader, size: u64) -> io::Result<()> {
         let (_, active) = self.segments.last_key_value().expect("invariant 1");
-        let is_too_long = active.size() + size > self.config.segment_bytes;
+        let is_too_long = active.size() + size > self.config.segment_bytes as u64;
         let age = active.first_timestamp()?.map_or(0, |first| header.max_timestamp - first);
         let is_too_old = age > self.config.segment_ms;
         let is_out_of_reach = !active.can_hold(header.last_offset());
@@ -297,7 +273,7 @@ impl Log {
     /// Ends the active segment and starts the next one, with a snapshot of the producers. Nothing
     /// is synced here: the next flush does that, on another thread.
     pub fn roll(&mut self) -> io::Result<()> {
-        let interval = self.config.index_interval_bytes;
+        let interval = self.config.index_interval_bytes as u64;
         let next = Segment::create(&*self.disk, &self.directory, self.next_offset, interval)?;
         if let Some(mut active) = self.segments.last_entry() {
             active.get_mut().seal();
@@ -390,15 +366,25 @@ impl Log {
         max.map_or(Ok(None), |max| self.find_timestamp(max))
     }
 
+    /// Makes everything before `offset` unreadable. The segments without a readable record go with
+    /// the next [`Log::remove_old_segments`].
+    pub fn delete_records_before(&mut self, offset: i64) {
+        self.log_start_offset = self.log_start_offset.max(offset.min(self.next_offset));
+    }
+
     /// Takes out the segments that retention no longer keeps, oldest first, and moves the start of
-    /// the log behind them. The caller removes their files, off the threads that serve.
+    /// the log after them. The caller removes their files, off the threads that serve.
     ///
-    /// Whole segments only, and never the active one: deleting records from the middle of a file
-    /// would mean to write the rest of it again.
+    /// Whole segments only: deleting records from the middle of a file would mean to write the rest
+    /// of it again. If the active segment is too old as well, an empty one takes its place.
     pub fn remove_old_segments(&mut self, now: i64) -> io::Result<Vec<Segment>> {
         let mut removed = Vec::new();
-        while self.segments.len() > 1 && self.may_remove_first(now)? {
-            let (_, segment) = self.segments.pop_first().expect("there are at least two");
+        while self.may_remove_first(now)? {
+            if self.segments.len() == 1 {
+                self.roll()?;
+            }
+            let (base_offset, segment) = self.segments.pop_first().expect("invariant 1");
+            self.sealed.retain(|it| *it != base_offset);
             let (&next, _) = self.segments.first_key_value().expect("one is left");
             self.log_start_offset = self.log_start_offset.max(next);
             removed.push(segment);
@@ -407,16 +393,26 @@ impl Log {
     }
 
     fn may_remove_first(&self, now: i64) -> io::Result<bool> {
-        let (_, first) = self.segments.first_key_value().expect("invariant 1");
-        let size: u64 = self.segments.values().map(Segment::size).sum();
-        let max_timestamp = first.max_timestamp(&*self.disk, &self.directory)?;
+        let mut segments = self.segments.values();
+        let first = segments.next().expect("invariant 1");
+        let end = segments.next().map_or(self.next_offset, Segment::base_offset);
+        if first.size() == 0 {
+            return Ok(false);
+        }
+        if end <= self.log_start_offset {
+            return Ok(true);
+        }
+        if !self.config.cleanup.deletes {
+            return Ok(false);
+        }
 
-        let is_too_old = self.config.retention_ms.is_some_and(|retention| {
-            max_timestamp.is_some_and(|it| now - it.timestamp > retention)
-        });
+        let max_timestamp = first.max_timestamp(&*self.disk, &self.directory)?;
+        let age = max_timestamp.map_or(0, |it| now - it.timestamp);
+        let is_too_old = self.config.retention_ms >= 0 && age > self.config.retention_ms;
         // The log must not get shorter than what was promised.
-        let is_too_long = self.config.retention_bytes.is_some_and(|max| size - first.size() >= max);
-        Ok(is_too_old || is_too_long)
+        let rest = self.size() - first.size();
+        let promised = u64::try_from(self.config.retention_bytes);
+        Ok(is_too_old || promised.is_ok_and(|promised| rest >= promised))
     }
 
     /// Closes the log for appends, after a flush that failed or because the topic is deleted.
@@ -437,6 +433,16 @@ impl Log {
     /// The offset that the next record gets.
     pub fn next_offset(&self) -> i64 {
         self.next_offset
+    }
+
+    /// Returns true if `flush.messages` records or more are not durable.
+    pub fn needs_flush(&self) -> bool {
+        self.next_offset - self.recovery_point >= self.config.flush_messages
+    }
+
+    /// Returns true if every append waits for a flush, and readers see nothing before it.
+    pub fn waits_for_flush(&self) -> bool {
+        self.config.flush_messages == 1
     }
 
     /// The first offset that can be read.

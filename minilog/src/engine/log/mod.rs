@@ -10,6 +10,7 @@
 //! | [`index`] | sparse indexes |
 //! | [`segment`] | a file of batches and its indexes |
 //! | [`log`] | append, roll, read, and lookup over all segments |
+//! | [`config`] | how it rolls, flushes, cleans up and refuses |
 //! | [`flush`] | making it durable, off the threads that serve |
 //! | [`recovery`] | opening it after a crash |
 //! | [`producers`] | recognizing a batch that was sent twice |
@@ -30,6 +31,7 @@
 //!    ([`log::Log::remove_old_segments`]).
 
 pub mod batches;
+pub mod config;
 pub mod flat;
 pub mod flush;
 pub mod index;

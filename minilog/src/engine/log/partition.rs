@@ -3,7 +3,7 @@
 //! Producers append under a lock. Consumers take the same lock for the few hundred nanoseconds of a
 //! lookup and read the file after it is released. How far they may read says the *high watermark*:
 //! the offset up to which every replica has the records. A single node has no other replica, so it
-//! is the end of the log, or with `--sync always` the end of what is durable.
+//! is the end of the log, or with `flush.messages` 1 the end of what is durable.
 //!
 //! # Waiting
 //!
@@ -27,6 +27,7 @@
 //! `Partition.scala`, `UnifiedLog.highWatermark`, and the `DelayedFetchPurgatory`, in which each
 //! waiting fetch is an object with a timer. Here the connection's own task waits.
 
+use super::config::LogConfig;
 use super::flush::Flush;
 use super::log::{AppendError, Appended, Log, ReadError};
 use super::segment::{Segment, Slice, TimestampOffset};
@@ -39,8 +40,8 @@ use std::task::Waker;
 pub struct Partition {
     log: Mutex<Log>,
     high_watermark: AtomicI64,
-    /// True if records may be read only after they are durable.
-    waits_for_flush: bool,
+    /// Everything below this offset is durable.
+    recovery_point: AtomicI64,
     waiting: Mutex<Vec<Waker>>,
 }
 
@@ -67,26 +68,27 @@ pub struct Fetched {
 }
 
 impl Partition {
-    /// Shares a log. With `waits_for_flush` consumers see records only after a flush.
-    pub fn new(log: Log, waits_for_flush: bool) -> Partition {
+    /// Shares a log. With `flush.messages` 1 consumers see records only after a flush.
+    pub fn new(log: Log) -> Partition {
         // What recovery found is readable: it is as durable as it will ever be.
         let high_watermark = AtomicI64::new(log.next_offset());
+        let recovery_point = AtomicI64::new(log.recovery_point());
         let (log, waiting) = (Mutex::new(log), Mutex::new(Vec::new()));
-        Partition { log, high_watermark, waits_for_flush, waiting }
+        Partition { log, high_watermark, recovery_point, waiting }
     }
 
     /// Appends a batch, see [`Log::append`]. Readers see it at once, or after the next flush.
     pub fn append(&self, bytes: &[u8]) -> Result<Appended, AppendError> {
-        let appended = {
+        let (appended, is_visible) = {
             let mut log = self.log.lock();
             let appended = log.append(bytes)?;
-            if !self.waits_for_flush {
+            if !log.waits_for_flush() {
                 // Under the lock, so that the watermark never moves back.
                 self.high_watermark.store(log.next_offset(), Ordering::Release);
             }
-            appended
+            (appended, !log.waits_for_flush())
         };
-        if !self.waits_for_flush {
+        if is_visible {
             self.wake();
         }
         Ok(appended)
@@ -103,6 +105,11 @@ impl Partition {
     /// The offset up to which records can be read, without taking the lock.
     pub fn high_watermark(&self) -> i64 {
         self.high_watermark.load(Ordering::Acquire)
+    }
+
+    /// Everything below this offset is durable; without taking the lock.
+    pub fn recovery_point(&self) -> i64 {
+        self.recovery_point.load(Ordering::Acquire)
     }
 
     /// The first offset that can be read.
@@ -139,8 +146,8 @@ impl Partition {
         self.log.lock().has_failed()
     }
 
-    /// Wakes `waker` when the high watermark moves or the log fails. The caller must look at
-    /// [`Partition::high_watermark`] once more after this. May wake it without a reason.
+    /// Wakes `waker` when the high watermark or the recovery point moves, or the log fails. The
+    /// caller must look at them once more after this. May wake it without a reason.
     pub fn wake_on_append(&self, waker: &Waker) {
         let mut waiting = self.waiting.lock();
         if !waiting.iter().any(|it| it.will_wake(waker)) {
@@ -164,6 +171,7 @@ impl Partition {
     /// The flush before a clean shutdown.
     pub fn close(&self) -> io::Result<()> {
         let flush = Flush::start_last(&mut self.log.lock());
+        let flush = flush.ok_or_else(|| io::Error::other("a log has failed before"))?;
         self.finish(&flush, flush.run())
     }
 
@@ -174,13 +182,37 @@ impl Partition {
                 Ok(()) => flush.finish(&mut log),
                 Err(_) => log.fail(),
             }
-            if self.waits_for_flush {
-                self.high_watermark.store(log.recovery_point(), Ordering::Release);
-            }
+            self.recovery_point.store(log.recovery_point(), Ordering::Release);
+            self.high_watermark.fetch_max(log.recovery_point(), Ordering::Release);
         }
         // After a failure too: a producer that waits must learn of it.
         self.wake();
         result
+    }
+
+    /// Makes everything before `offset` unreadable; -1 stands for the high watermark. Returns the
+    /// start of the log, or none if the offset is above the high watermark.
+    pub fn delete_records_before(&self, offset: i64) -> Option<i64> {
+        let mut log = self.log.lock();
+        let end = self.high_watermark();
+        let offset = if offset == -1 { end } else { offset };
+        if !(0..=end).contains(&offset) {
+            return None;
+        }
+        log.delete_records_before(offset);
+        Some(log.log_start_offset())
+    }
+
+    /// Replaces the configuration of the log.
+    pub fn set_config(&self, config: LogConfig) {
+        {
+            let mut log = self.log.lock();
+            log.set_config(config);
+            if !log.waits_for_flush() {
+                self.high_watermark.store(log.next_offset(), Ordering::Release);
+            }
+        }
+        self.wake();
     }
 
     /// Deletes what retention no longer keeps. Blocks like [`Partition::flush`]. Returns how many

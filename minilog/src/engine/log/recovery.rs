@@ -37,8 +37,9 @@
 //! (`.swap` files); a log that has one is refused.
 
 use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW};
+use super::config::LogConfig;
 use super::flush::{TEMPORARY, replace};
-use super::log::{EPOCH_FILE, Log, LogConfig};
+use super::log::{EPOCH_FILE, Log};
 use super::producers::Producers;
 use super::segment::{Indexes, Segment};
 use crate::format::batch::{self, BatchHeader};
@@ -192,7 +193,7 @@ impl Recovery {
             }
         }
         self.log.next_offset = end;
-        let interval = self.log.config.index_interval_bytes;
+        let interval = self.log.config.index_interval_bytes as u64;
         Ok(Some(Segment::new(base, Arc::clone(file), file.len()?, interval, None)))
     }
 
@@ -215,7 +216,7 @@ impl Recovery {
             return Ok(None);
         }
         self.log.next_offset = next_offset;
-        let interval = self.log.config.index_interval_bytes;
+        let interval = self.log.config.index_interval_bytes as u64;
         Ok(Some(Segment::new(base, Arc::clone(file), size, interval, Some(indexes))))
     }
 
@@ -223,7 +224,7 @@ impl Recovery {
     fn check_segment(&mut self, base: i64, file: Arc<dyn DiskFile>) -> io::Result<Segment> {
         self.report.segments_checked += 1;
         let length = file.len()?;
-        let interval = self.log.config.index_interval_bytes;
+        let interval = self.log.config.index_interval_bytes as u64;
         let indexes = Some(Indexes::default());
         let mut segment = Segment::new(base, Arc::clone(&file), 0, interval, indexes);
 

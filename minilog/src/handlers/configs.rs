@@ -1,0 +1,241 @@
+//! Reading and changing the configuration of topics.
+//!
+//! ```text
+//! kafka-configs.sh --alter --entity-type topics --entity-name orders \
+//!     --add-config retention.ms=60000
+//! kafka-configs.sh --describe --entity-type topics --entity-name orders
+//!   retention.ms=60000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=60000,
+//!     STATIC_BROKER_CONFIG:log.retention.ms=3600000, DEFAULT_CONFIG:log.retention.ms=604800000}
+//! ```
+//!
+//! A value is listed with all that it hides, so that a client can say what deleting it would bring
+//! back. The broker's own configuration is its command line and cannot be changed.
+//!
+//! Kafka counterpart: `ConfigHelper.scala`, `ConfigurationControlManager.java`.
+
+use super::{Broker, Call, Step, topics};
+use crate::engine::log::config::{
+    InvalidConfig, LogConfig, Overrides, PARAMETERS, Parameter, Rule, elements,
+};
+use crate::wire::ErrorCode;
+use crate::wire::configs::{
+    APPEND, AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, BROKER, DELETE,
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
+    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, SET, SOURCE_DEFAULT,
+    SOURCE_STATIC_BROKER, SOURCE_TOPIC, SUBTRACT, TOPIC,
+};
+use std::sync::Arc;
+
+/// Numbers of `ConfigDef.Type`.
+const STRING_TYPE: i8 = 2;
+const INT_TYPE: i8 = 3;
+const LONG_TYPE: i8 = 5;
+const DOUBLE_TYPE: i8 = 6;
+const LIST_TYPE: i8 = 7;
+
+/// The configuration of topics and of the broker.
+pub(super) fn describe_configs(
+    broker: &Broker,
+    call: Call,
+    request: &DescribeConfigsRequest,
+) -> Step {
+    let results = request.resources.iter();
+    let results = results.map(|resource| describe(broker, resource, request.include_synonyms));
+    let results = results.collect();
+    call.respond(&DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() })
+}
+
+fn describe(
+    broker: &Broker,
+    resource: &DescribeConfigsResource,
+    include_synonyms: bool,
+) -> DescribeConfigsResult {
+    let configs = match resource.resource_type {
+        TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
+            Some(topic) => Ok(topic_values(&topic.overrides, broker.topics.config())),
+            None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        },
+        BROKER => Ok(broker_values(broker)),
+        _ => Err(ErrorCode::INVALID_REQUEST),
+    };
+    let wanted = |it: &DescribeConfigsResourceResult| {
+        resource.configuration_keys.as_ref().is_none_or(|keys| keys.contains(&it.name))
+    };
+    let (mut configs, error_code) = match configs {
+        Ok(configs) => (configs, ErrorCode::NONE),
+        Err(error_code) => (Vec::new(), error_code),
+    };
+    configs.retain(wanted);
+    if !include_synonyms {
+        configs.iter_mut().for_each(|it| it.synonyms.clear());
+    }
+    DescribeConfigsResult {
+        error_code,
+        error_message: error_code.is_error().then(|| error_code.to_string()),
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        configs,
+    }
+}
+
+/// Every value of a topic.
+pub(super) fn topic_values(
+    overrides: &Overrides,
+    broker: &LogConfig,
+) -> Vec<DescribeConfigsResourceResult> {
+    let value = |parameter: &Parameter| {
+        let mut sources = broker_sources(parameter, broker);
+        if let Some(value) = overrides.get(parameter.name) {
+            let (name, value) = (parameter.name.to_owned(), Some(value.to_owned()));
+            sources.insert(0, DescribeConfigsSynonym { name, value, source: SOURCE_TOPIC });
+        }
+        result(parameter.name, config_type(parameter), sources)
+    };
+    PARAMETERS.iter().map(value).collect()
+}
+
+/// Every value of the broker.
+fn broker_values(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
+    let value = |parameter: &Parameter| {
+        let sources = broker_sources(parameter, broker.topics.config());
+        result(parameter.broker_name, config_type(parameter), sources)
+    };
+    let fixed = |name: &str, config_type, value: String| {
+        let (own, value) = (name.to_owned(), Some(value));
+        let source = SOURCE_STATIC_BROKER;
+        result(name, config_type, vec![DescribeConfigsSynonym { name: own, value, source }])
+    };
+    let settings = &broker.settings;
+    let mut values = PARAMETERS.iter().map(value).collect::<Vec<_>>();
+    values.extend([
+        fixed("auto.create.topics.enable", 1, settings.auto_create_topics.to_string()),
+        fixed("log.dirs", STRING_TYPE, settings.data_dir.clone()),
+        fixed("num.partitions", INT_TYPE, settings.num_partitions.to_string()),
+    ]);
+    values.iter_mut().for_each(|it| it.read_only = true);
+    values
+}
+
+/// The broker's value, if it is not the default, and the default.
+fn broker_sources(parameter: &Parameter, broker: &LogConfig) -> Vec<DescribeConfigsSynonym> {
+    let default = parameter.get(&LogConfig::default());
+    let source = |value: String, source| DescribeConfigsSynonym {
+        name: parameter.broker_name.to_owned(),
+        value: Some(value),
+        source,
+    };
+    let own = parameter.get(broker);
+    let own = (own != default).then(|| source(own, SOURCE_STATIC_BROKER));
+    own.into_iter().chain([source(default, SOURCE_DEFAULT)]).collect()
+}
+
+/// A value with its sources, of which the first one is in force.
+fn result(
+    name: &str,
+    config_type: i8,
+    synonyms: Vec<DescribeConfigsSynonym>,
+) -> DescribeConfigsResourceResult {
+    DescribeConfigsResourceResult {
+        name: name.to_owned(),
+        value: synonyms[0].value.clone(),
+        config_source: synonyms[0].source,
+        config_type,
+        synonyms,
+        ..DescribeConfigsResourceResult::default()
+    }
+}
+
+fn config_type(parameter: &Parameter) -> i8 {
+    match parameter.rule {
+        Rule::Int(..) => INT_TYPE,
+        Rule::Long(..) => LONG_TYPE,
+        Rule::Ratio(_) => DOUBLE_TYPE,
+        Rule::Cleanup => LIST_TYPE,
+        Rule::Only(_) => STRING_TYPE,
+    }
+}
+
+/// Changes the configuration of topics: all changes of a topic, or none.
+pub(super) fn alter_configs(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: IncrementalAlterConfigsRequest,
+) -> Step {
+    let broker = Arc::clone(broker);
+    Step::Blocking(Box::new(move || {
+        let alter = |resource| alter(&broker, resource, request.validate_only);
+        let responses = request.resources.iter().map(alter).collect();
+        let response = IncrementalAlterConfigsResponse { responses, throttle_time_ms: 0 };
+        call.encode(&response)
+    }))
+}
+
+fn alter(
+    broker: &Broker,
+    resource: &AlterConfigsResource,
+    validate_only: bool,
+) -> AlterConfigsResourceResponse {
+    let name = &resource.resource_name;
+    let altered = match resource.resource_type {
+        TOPIC => broker.topics.configure(name, validate_only, |overrides| {
+            let defaults = broker.topics.config();
+            resource.configs.iter().try_for_each(|it| apply(overrides, defaults, it))
+        }),
+        _ => {
+            let text = "only the configuration of topics can be altered".to_owned();
+            return response(resource, ErrorCode::INVALID_REQUEST, Some(text));
+        }
+    };
+    match altered {
+        Ok(()) => response(resource, ErrorCode::NONE, None),
+        Err(error) => {
+            let (error_code, text) = topics::explain(&error, name);
+            response(resource, error_code, Some(text))
+        }
+    }
+}
+
+fn response(
+    resource: &AlterConfigsResource,
+    error_code: ErrorCode,
+    error_message: Option<String>,
+) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse {
+        error_code,
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+    }
+}
+
+/// Applies one change to what is set on the topic.
+fn apply(
+    overrides: &mut Overrides,
+    defaults: &LogConfig,
+    change: &AlterableConfig,
+) -> Result<(), InvalidConfig> {
+    let name = change.name.as_str();
+    let value = change.value.as_deref().unwrap_or_default();
+    match change.config_operation {
+        SET => overrides.set(name, value),
+        DELETE => overrides.remove(name),
+        operation @ (APPEND | SUBTRACT) => {
+            let parameter = Parameter::of(name)?;
+            if !matches!(parameter.rule, Rule::Cleanup) {
+                let text = format!("Config value append/subtract is not allowed for {name}");
+                return Err(InvalidConfig::new(text));
+            }
+            // A list that was not set begins with the broker's elements.
+            let current = overrides.get(name).map(str::to_owned);
+            let current = current.unwrap_or_else(|| parameter.get(defaults));
+            let is_kept = |it: &&str| elements(value).all(|other| other != *it);
+            let mut list = elements(&current).filter(is_kept).collect::<Vec<_>>();
+            if operation == APPEND {
+                list.extend(elements(value));
+            }
+            overrides.set(name, &list.join(","))
+        }
+        other => Err(InvalidConfig::new(format!("Unknown operation {other}"))),
+    }
+}
