@@ -8,7 +8,7 @@
 //! ```
 //!
 //! PostgreSQL runs with the settings of `initdb`, minibtree with its own defaults: both have 128 MiB
-//! for pages, log images of pages after a checkpoint, and sync the log before they answer a COMMIT.
+//! for pages, log page images after a checkpoint, and sync the log before they answer a COMMIT.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
