@@ -5,10 +5,12 @@
 //! | [`peer`] | one server of an upstream: its weights, its connections, its failures |
 //! | [`balance`] | the algorithms that choose among peers |
 //! | [`upstream`] | primary and backup servers, retries, and what survives a reload |
+//! | [`pool`] | idle connections to the servers of an upstream |
 //!
 //! Nothing here opens a socket or reads a clock: the time is handed in, in whole seconds, and an
 //! address is text. The same code runs in the server and in the golden scripts.
 
 pub mod balance;
 pub mod peer;
+pub mod pool;
 pub mod upstream;

@@ -104,6 +104,19 @@ pub struct Attempts {
     count: usize,
 }
 
+impl Attempts {
+    /// Forgets all of them, for the next connection or request.
+    pub fn clear(&mut self) {
+        self.tried.clear();
+        (self.on_backups, self.count) = (false, 0);
+    }
+
+    /// How many attempts were made.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
 /// A chosen server; the upstream counts a connection to it until [`Upstream::release`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picked {

@@ -3,11 +3,17 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`files`] | the system's files and names, for the configuration |
+//! | [`clock`] | milliseconds since the start |
+//! | [`upstream`] | an upstream that all cores share, and the leases of its servers |
 //! | [`session`] | one client from its first attempt at a server to its last byte |
 //! | [`forward`] | bytes in both directions, with half-close |
+//! | [`http`] | HTTP connections: requests, attempts, answers |
 //! | [`start`] | from a configuration to a running server, and reload |
 
+pub mod clock;
 pub mod files;
 pub mod forward;
+pub mod http;
 pub mod session;
 pub mod start;
+pub mod upstream;

@@ -6,24 +6,20 @@
 //!                                                                    release b
 //! ```
 //!
-//! A [`Lease`] holds the connection that the upstream counts. Dropping it releases the connection,
-//! so a session that is cut at the end of the drain, or panics, is not counted for ever.
-//!
 //! After the first byte went to a server there is no second attempt: the server may have acted on
 //! it.
 //!
 //! NGINX counterpart: `ngx_stream_proxy_connect`, `ngx_stream_proxy_next_upstream` and
 //! `ngx_stream_proxy_finalize` (`ngx_stream_proxy_module.c`), with `proxy_next_upstream on`.
 
+use super::clock::Clock;
 use super::forward::{CoreBuffer, Limits, forward};
-use super::start::Clock;
+use super::upstream::{Lease, SharedUpstream};
 use crate::conf::config::ServerBlock;
-use crate::engine::peer::PeerId;
-use crate::engine::upstream::{Attempts, Outcome, Upstream};
+use crate::engine::upstream::{Attempts, Outcome};
 use minikit::server::Stream;
-use minikit::sync::{Arc, Mutex};
+use minikit::sync::Arc;
 use std::io;
-use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -32,7 +28,7 @@ use tokio::time::timeout;
 pub async fn serve(
     mut client: Stream,
     server: &ServerBlock,
-    upstream: &Arc<Mutex<Upstream>>,
+    upstream: &Arc<SharedUpstream>,
     clock: Clock,
     buffer: &CoreBuffer,
 ) {
@@ -50,7 +46,7 @@ pub async fn serve(
 async fn connect(
     client: &str,
     server: &ServerBlock,
-    upstream: &Arc<Mutex<Upstream>>,
+    upstream: &Arc<SharedUpstream>,
     clock: Clock,
 ) -> Option<(Lease, TcpStream)> {
     let mut attempts = Attempts::default();
@@ -63,11 +59,10 @@ async fn connect(
             );
             return None;
         };
-        let address = Arc::clone(&lease.address);
-        let address = address.parse::<SocketAddr>().expect("the configuration checked it");
+        let address = lease.address;
         let error = match timeout(server.proxy_connect_timeout, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                upstream.lock().connected(lease.id);
+                upstream.connected(lease.id);
                 // Small messages of a protocol must not wait for more to send. If the option cannot
                 // be set, the server has closed already, and the first read reports it.
                 let _ = stream.set_nodelay(true);
@@ -83,38 +78,8 @@ async fn connect(
         );
         lease.outcome = Outcome::Failed;
         drop(lease);
-        if !upstream.lock().may_retry(&attempts) {
+        if !upstream.may_retry(&attempts) {
             return None;
-        }
-    }
-}
-
-/// A connection that the upstream counts until this is dropped.
-struct Lease {
-    upstream: Arc<Mutex<Upstream>>,
-    id: PeerId,
-    address: Arc<str>,
-    outcome: Outcome,
-    clock: Clock,
-}
-
-impl Lease {
-    fn pick(
-        upstream: &Arc<Mutex<Upstream>>,
-        attempts: &mut Attempts,
-        clock: Clock,
-    ) -> Option<Lease> {
-        let picked = upstream.lock().pick(attempts, clock.now_s())?;
-        let upstream = Arc::clone(upstream);
-        let (id, address) = (picked.id, picked.address);
-        Some(Lease { upstream, id, address, outcome: Outcome::Finished, clock })
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if self.upstream.lock().release(self.id, self.outcome, self.clock.now_s()) {
-            tracing::warn!("upstream server temporarily disabled, upstream: \"{}\"", self.address);
         }
     }
 }

@@ -18,13 +18,14 @@
 //! NGINX counterpart: `ngx_init_cycle` (`ngx_cycle.c`) and `ngx_reconfigure`
 //! (`ngx_process_cycle.c`): there, new processes serve new connections.
 
+use super::clock::Clock;
 use super::files::System;
 use super::forward::CoreBuffer;
 use super::session;
+use super::upstream::SharedUpstream;
 use crate::conf::config::{Config, ServerBlock};
 use crate::conf::error::ConfError;
 use crate::conf::reader::read;
-use crate::engine::upstream::Upstream;
 use minikit::connections::Connections;
 use minikit::server::{
     Bound, Hooks, ListenerHandle, Options, PerCore, ServerError, Service, Shutdown, Stream, run,
@@ -35,7 +36,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::Instant;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -58,21 +58,10 @@ impl Source {
     }
 }
 
-/// Whole seconds since the start.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
-
-impl Clock {
-    /// The time now.
-    pub fn now_s(self) -> u64 {
-        self.0.elapsed().as_secs()
-    }
-}
-
 /// A configuration and the upstreams that it names.
 struct Generation {
     config: Config,
-    upstreams: BTreeMap<String, Arc<Mutex<Upstream>>>,
+    upstreams: BTreeMap<String, Arc<SharedUpstream>>,
 }
 
 impl Generation {
@@ -82,10 +71,10 @@ impl Generation {
             let known = old.and_then(|it| it.upstreams.get(name));
             let upstream = match known {
                 Some(upstream) => {
-                    upstream.lock().reconfigure(config);
+                    upstream.reconfigure(config);
                     Arc::clone(upstream)
                 }
-                None => Arc::new(Mutex::new(Upstream::new(config))),
+                None => Arc::new(SharedUpstream::new(name, config)),
             };
             (name.clone(), upstream)
         };
@@ -146,7 +135,7 @@ pub fn serve(
         listeners: OnceLock::new(),
         connections: Connections::new(),
         workers,
-        clock: Clock(Instant::now()),
+        clock: Clock::new(),
     });
     let shape = PerCore(Arc::clone(&balancer));
     run(options, shape, Shutdown::new(), |bound, listeners| {

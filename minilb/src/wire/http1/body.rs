@@ -11,8 +11,8 @@
 //! where attacks hide: a size has 1 to 15 hexadecimal digits and nothing else, each line ends
 //! with CRLF, an extension has no control characters, data is followed by CRLF at once.
 //!
-//! A [`Decoder`] borrows its input and returns ranges of it, so decoding copies nothing. It stops at
-//! the end of the body and never looks at what follows.
+//! A [`Decoder`] borrows its input and returns ranges of it, so decoding copies nothing. It stops
+//! at the end of the body and never looks at what follows.
 //!
 //! NGINX counterpart: `ngx_http_parse_chunked` (`ngx_http_parse.c`), `ngx_http_chunked_filter`.
 

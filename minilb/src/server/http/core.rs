@@ -1,0 +1,149 @@
+//! What a core has for its HTTP connections: buffers, exchanges, pools of connections, the date.
+//!
+//! # Memory of an idle connection
+//!
+//! An exchange with its buffers takes some ten kilobytes. 20,000 idle clients must not hold one
+//! each, so a connection borrows one when the first byte of a request is there, and gives it back
+//! when the response is sent:
+//!
+//! ```text
+//! idle       the task alone
+//! readable   bytes into the core's scratch buffer ─> an exchange from the stock ─> parse ...
+//! answered   the exchange goes back, with the capacity of its buffers
+//! ```
+//!
+//! The next request finds buffers that are large enough, so in the steady state a request allocates
+//! nothing.
+//!
+//! NGINX counterpart: `ngx_reusable_connection` and the pools of connection and request, which are
+//! freed when a connection becomes idle.
+
+use super::service::{Done, Route};
+use crate::engine::pool::{Pool, Pooled};
+use crate::engine::upstream::Attempts;
+use crate::server::clock::Clock;
+use crate::wire::http1::exchange::Exchange;
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+/// How much is read at once.
+const SCRATCH_BYTES: usize = 32 * 1024;
+/// Exchanges that are kept for the next request.
+const STOCK_MAX: usize = 512;
+
+/// What a request needs while it is served.
+#[derive(Debug, Default)]
+pub struct Workspace<C> {
+    /// The exchange with its buffers.
+    pub exchange: Exchange,
+    /// Of the service.
+    pub context: C,
+    /// Servers tried.
+    pub attempts: Attempts,
+    /// For the log.
+    pub done: Done,
+}
+
+/// What belongs to one core.
+pub struct HttpCore<C> {
+    /// For reads of all connections.
+    pub scratch: RefCell<Box<[u8]>>,
+    /// The time since the start.
+    pub clock: Clock,
+    stock: RefCell<Vec<Box<Workspace<C>>>>,
+    /// By [`SharedUpstream::id`](crate::server::upstream::SharedUpstream::id).
+    pools: RefCell<Vec<Option<Pool<TcpStream>>>>,
+    connections: Cell<u64>,
+    /// Added for the next connection: the number of cores.
+    stride: u64,
+}
+
+impl<C: Default> HttpCore<C> {
+    /// Of core `index` of `cores`.
+    pub fn new(clock: Clock, index: usize, cores: usize) -> HttpCore<C> {
+        HttpCore {
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            clock,
+            stock: RefCell::default(),
+            pools: RefCell::default(),
+            connections: Cell::new(index as u64 + 1),
+            stride: cores as u64,
+        }
+    }
+
+    /// A number for a new connection.
+    pub fn next_connection(&self) -> u64 {
+        let number = self.connections.get();
+        self.connections.set(number + self.stride);
+        number
+    }
+
+    /// Borrows a workspace.
+    pub fn take_workspace(&self) -> Box<Workspace<C>> {
+        self.stock.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a workspace back. Its buffers must be empty.
+    pub fn put_workspace(&self, mut workspace: Box<Workspace<C>>) {
+        let mut stock = self.stock.borrow_mut();
+        if stock.len() < STOCK_MAX {
+            workspace.exchange.shrink();
+            workspace.exchange.request.clear();
+            stock.push(workspace);
+        }
+    }
+
+    /// Takes an idle connection to a server that has not closed it.
+    pub fn take_connection(
+        &self,
+        route: &Route,
+        lease: &crate::server::upstream::Lease,
+    ) -> Option<Pooled<TcpStream>> {
+        let mut pools = self.pools.borrow_mut();
+        let pool = pools.get_mut(route.upstream.id)?.as_mut()?;
+        loop {
+            let mut pooled = pool.take(lease.id)?;
+            if is_quiet(&mut pooled.connection) {
+                return Some(pooled);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next request, if the limits of its pool allow it.
+    pub fn put_connection(&self, route: &Route, pooled: Pooled<TcpStream>) {
+        let mut pools = self.pools.borrow_mut();
+        let id = route.upstream.id;
+        if pools.len() <= id {
+            pools.resize_with(id + 1, || None);
+        }
+        let pool = pools[id].get_or_insert_with(|| Pool::new(route.pool));
+        drop(pool.put(pooled, self.clock.now_ms()));
+    }
+
+    /// Closes connections that servers have closed, and those idle for too long. Called once a
+    /// second.
+    pub fn expire_connections(&self) {
+        let now_ms = self.clock.now_ms();
+        for pool in self.pools.borrow_mut().iter_mut().flatten() {
+            pool.expire(now_ms, is_quiet);
+        }
+    }
+}
+
+/// Returns true if an idle connection is open and has sent nothing. Costs no system call unless
+/// something has happened: the runtime knows that the last read found no more.
+fn is_quiet(connection: &mut TcpStream) -> bool {
+    let mut byte = [0; 1];
+    let mut read = ReadBuf::new(&mut byte);
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(Pin::new(connection).poll_read(&mut cx, &mut read), Poll::Pending)
+}
+
+/// Milliseconds since 1970.
+pub fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis() as u64)
+}

@@ -1,0 +1,471 @@
+//! A request's attempts, until a server has answered.
+//!
+//! ```text
+//! body stored ─> pick a ─ pooled or new connection ─ send ─ response head ─> client
+//!                  │                │                  │          └ 503 and `http_503`: next
+//!                  │                │                  └ broken, timeout: next, unless POST
+//!                  │                └ refused, timeout: next
+//!                  └ none left: 502
+//! ```
+//!
+//! # When is there another attempt?
+//!
+//! All of these must hold: the kind of failure is in `proxy_next_upstream`; servers, tries and time
+//! are left; the request is held ([`Exchange::is_replayable`]); and the server cannot have acted on
+//! it, or acting twice does no harm: after the first byte was sent, POST, LOCK and PATCH need
+//! `non_idempotent`.
+//!
+//! A pooled connection may have been closed by the server at the moment we use it. That says
+//! nothing about the server, so the request goes to the same server again, by a new connection, by
+//! the same rule for POST. NGINX counts a failure and goes to the next server.
+//!
+//! NGINX counterpart: `ngx_http_upstream_connect`, `ngx_http_upstream_test_next` and
+//! `ngx_http_upstream_next` (`ngx_http_upstream.c`).
+
+use super::connection::{Connection, Ended};
+use super::core::Workspace;
+use super::service::{AttemptLog, AttemptTarget, HttpService, Route};
+use super::transfer::{poll_read, poll_write};
+use crate::engine::pool::Pooled;
+use crate::engine::upstream::{Attempts, Outcome};
+use crate::server::upstream::Lease;
+use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
+use crate::wire::http1::refusal::Refusal;
+use crate::wire::http1::writer::HeadWriter;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Why an attempt gave no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// The connection was refused or broke.
+    Error,
+    /// A timeout passed.
+    Timeout,
+    /// What came is no response.
+    InvalidHeader,
+    /// A status that `proxy_next_upstream` names.
+    Status(u16),
+    /// The client has gone, or was too slow.
+    Client,
+    /// The rest of the request body is malformed or too large.
+    Request(Refusal),
+}
+
+impl Failure {
+    /// The status for the client if there is no other attempt.
+    fn status(self) -> u16 {
+        match self {
+            Failure::Timeout => 504,
+            Failure::Status(status) => status,
+            Failure::Error | Failure::InvalidHeader => 502,
+            Failure::Client => 499,
+            Failure::Request(refusal) => refusal.status(),
+        }
+    }
+
+    /// What the server's health is told. NGINX counts 403 and 404 as the server's right.
+    fn outcome(self) -> Outcome {
+        match self {
+            Failure::Status(403 | 404) | Failure::Client | Failure::Request(_) => Outcome::Finished,
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+/// A connection to a server, in the middle of an attempt.
+struct Upstream {
+    pooled: Pooled<TcpStream>,
+    /// It was in the pool, so the server may have closed it meanwhile.
+    is_reused: bool,
+    /// The first byte of the request was sent.
+    is_sent: bool,
+    /// A write has failed. There may still be a response to read: of a server that refuses a large
+    /// body.
+    is_write_broken: bool,
+}
+
+impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
+    /// Sends the request to servers of the route until one has answered, and passes the answer on.
+    pub(super) async fn forward(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        route: &Route,
+    ) -> Result<(), Ended> {
+        if let Err(refusal) = self.collect_body(workspace, route).await? {
+            return match refusal {
+                Refusal::BodyTooLarge => self.fail(workspace, refusal.status()).await,
+                _ => self.refuse(workspace, refusal).await,
+            };
+        }
+
+        let started_ms = self.core.clock.now_ms();
+        loop {
+            let attempts = &mut workspace.attempts;
+            let Some(mut lease) = Lease::pick(&route.upstream, attempts, self.core.clock) else {
+                self.log_attempt(workspace, None, 502);
+                let (peer, name) = (self.client.peer, &route.upstream.name);
+                tracing::error!(
+                    "no live upstreams while connecting to upstream, client: {peer}, \
+                     upstream: \"{name}\""
+                );
+                return self.fail(workspace, 502).await;
+            };
+
+            let mut is_sent = false;
+            let failure = match self.attempt(workspace, route, &lease, &mut is_sent).await {
+                Ok(upstream) => return self.pass_on(workspace, route, &lease, upstream).await,
+                Err(failure) => failure,
+            };
+            lease.outcome = failure.outcome();
+            self.log_attempt(workspace, Some(&lease), failure.status());
+            self.report(&lease, failure);
+            drop(lease);
+            match failure {
+                Failure::Client => return Err(Ended::ByClient),
+                Failure::Request(refusal) => return self.refuse(workspace, refusal).await,
+                _ => {}
+            }
+
+            let elapsed_ms = self.core.clock.now_ms() - started_ms;
+            let may_retry = workspace.exchange.is_replayable()
+                && may_retry(route, failure, &workspace.exchange, is_sent, elapsed_ms)
+                && has_tries(route, &workspace.attempts);
+            if !may_retry {
+                return self.fail(workspace, failure.status()).await;
+            }
+        }
+    }
+
+    /// Stores the request body, as far as the route wants it.
+    async fn collect_body(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        route: &Route,
+    ) -> Result<Result<(), Refusal>, Ended> {
+        if let Err(refusal) = workspace.exchange.limit_body(route.body) {
+            return Ok(Err(refusal));
+        }
+        workspace.exchange.invite_body();
+        self.flush(workspace).await?;
+        loop {
+            match workspace.exchange.collect_body() {
+                Ok(true) => return Ok(Ok(())),
+                Ok(false) => {
+                    self.deadline.set(self.limits.body);
+                    self.read_more(&mut workspace.exchange).await?;
+                }
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+    }
+
+    /// One attempt, up to a response head that is to be passed on.
+    async fn attempt(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        route: &Route,
+        lease: &Lease,
+        is_sent: &mut bool,
+    ) -> Result<Upstream, Failure> {
+        let began_ms = self.core.clock.now_ms();
+        workspace.done.attempts.push(AttemptLog::new(Some(lease.address), began_ms));
+        let mut pooled = self.core.take_connection(route, lease);
+        loop {
+            let is_reused = pooled.is_some();
+            let pooled = match pooled.take() {
+                Some(pooled) => pooled,
+                None => self.connect(route, lease).await?,
+            };
+            let now_ms = self.core.clock.now_ms();
+            workspace.done.last_attempt().connect_ms = Some(now_ms - began_ms);
+
+            let mut upstream =
+                Upstream { pooled, is_reused, is_sent: false, is_write_broken: false };
+            self.begin(workspace, route, lease);
+            let result = self.response_head(&mut workspace.exchange, route, &mut upstream).await;
+            *is_sent = upstream.is_sent;
+            let may_repeat = !is_once_only(&workspace.exchange) || !upstream.is_sent;
+            match result {
+                Ok(()) => {
+                    let header_ms = self.core.clock.now_ms() - began_ms;
+                    workspace.done.last_attempt().header_ms = Some(header_ms);
+                    return match self.is_next_status(workspace, route, *is_sent) {
+                        Some(status) => Err(Failure::Status(status)),
+                        None => Ok(upstream),
+                    };
+                }
+                Err(Failure::Error)
+                    if upstream.is_reused
+                        && may_repeat
+                        && workspace.exchange.is_replayable()
+                        && workspace.exchange.from_upstream.is_empty() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn connect(&self, route: &Route, lease: &Lease) -> Result<Pooled<TcpStream>, Failure> {
+        let connect = TcpStream::connect(lease.address);
+        match timeout(route.connect_timeout, connect).await {
+            Ok(Ok(stream)) => {
+                // If the option cannot be set, the connection is broken, and reading reports it.
+                let _ = stream.set_nodelay(true);
+                Ok(Pooled::new(lease.id, stream, self.core.clock.now_ms()))
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Timeout),
+            Ok(Err(_)) => Err(Failure::Error),
+            Err(_) => Err(Failure::Timeout),
+        }
+    }
+
+    /// Writes the request for this server into the exchange.
+    fn begin(&self, workspace: &mut Workspace<S::Context>, route: &Route, lease: &Lease) {
+        let Workspace { exchange, context, .. } = workspace;
+        let (service, client) = (self.service, &self.client);
+        exchange.begin_attempt(|request, framing, out| {
+            let upstream = route.upstream.name.as_str();
+            let target = AttemptTarget { address: lease.address, upstream, framing };
+            service.write_request(request, client, context, &target, out);
+        });
+    }
+
+    /// Sends the request and waits for the response head.
+    async fn response_head(
+        &mut self,
+        exchange: &mut Exchange,
+        route: &Route,
+        upstream: &mut Upstream,
+    ) -> Result<(), Failure> {
+        self.deadline.set(route.send_timeout);
+        poll_fn(|cx| {
+            loop {
+                let mut progress = self.poll_upload(cx, exchange, route, upstream)?;
+                let connection = &mut upstream.pooled.connection;
+                let scratch = &self.core.scratch;
+                match poll_read(cx, connection, scratch, &mut exchange.from_upstream) {
+                    Poll::Ready(Ok(1..)) => {
+                        match exchange.parse_response(route.response_head_max) {
+                            Ok(true) => return Poll::Ready(Ok(())),
+                            Ok(false) => progress = true,
+                            Err(_) => return Poll::Ready(Err(Failure::InvalidHeader)),
+                        }
+                    }
+                    Poll::Ready(_) => return Poll::Ready(Err(Failure::Error)),
+                    Poll::Pending => {}
+                }
+                if !progress {
+                    return self.deadline.poll(cx).map(|()| Err(Failure::Timeout));
+                }
+            }
+        })
+        .await
+    }
+
+    /// Moves the request towards the server, and notices if the client goes away. Returns true if
+    /// anything moved.
+    fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange,
+        route: &Route,
+        upstream: &mut Upstream,
+    ) -> Result<bool, Failure> {
+        let mut progress = false;
+        exchange.upload().map_err(Failure::Request)?;
+        if upstream.is_write_broken {
+            exchange.to_upstream.clear();
+        } else if !exchange.to_upstream.is_empty() {
+            upstream.is_sent = true;
+            match poll_write(cx, &mut upstream.pooled.connection, &mut exchange.to_upstream) {
+                Poll::Ready(Ok(_)) => {
+                    let is_all = exchange.to_upstream.is_empty() && exchange.has_request();
+                    let waits = if is_all { route.read_timeout } else { route.send_timeout };
+                    self.deadline.set(waits);
+                    progress = true;
+                }
+                Poll::Ready(Err(_)) => {
+                    upstream.is_write_broken = true;
+                    progress = true;
+                }
+                Poll::Pending => {}
+            }
+        }
+
+        // What comes after the body is the next request, and waits within a limit.
+        if exchange.wants_client() || exchange.from_client.len() < BUFFER_BYTES {
+            let into = &mut exchange.from_client;
+            match poll_read(cx, &mut self.stream, &self.core.scratch, into) {
+                Poll::Ready(Ok(1..)) => progress = true,
+                Poll::Ready(_) => return Err(Failure::Client),
+                Poll::Pending => {}
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Passes the response on, from its head to its end, and keeps the server's connection if it
+    /// can be used again.
+    async fn pass_on(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        route: &Route,
+        lease: &Lease,
+        mut upstream: Upstream,
+    ) -> Result<(), Ended> {
+        let may_persist = self.may_persist();
+        let Workspace { exchange, context, done, .. } = &mut *workspace;
+        done.status = exchange.response.status();
+        let (service, client) = (self.service, &self.client);
+        exchange.begin_response(may_persist, |exchange, framing, persistence, out| {
+            let response = &exchange.response;
+            let (status, reason) = (response.status(), response.reason());
+            let mut head = HeadWriter::response(out, status, reason, framing, persistence);
+            service.write_response(exchange, client, context, &mut head);
+            head.finish();
+        });
+
+        let result = self.response_body(workspace, route, &mut upstream).await;
+        let status = workspace.exchange.response.status();
+        self.log_attempt(workspace, Some(lease), status);
+        result?;
+        if workspace.exchange.upstream_persists() {
+            upstream.pooled.requests += 1;
+            self.core.put_connection(route, upstream.pooled);
+        }
+        Ok(())
+    }
+
+    async fn response_body(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        route: &Route,
+        upstream: &mut Upstream,
+    ) -> Result<(), Ended> {
+        let Workspace { exchange, done, .. } = workspace;
+        poll_fn(|cx| {
+            loop {
+                // A malformed body cannot be taken back: the client has seen its head.
+                exchange.download().map_err(|_| Ended::Cut)?;
+                let mut progress = false;
+                if !exchange.to_client.is_empty() {
+                    match poll_write(cx, &mut self.stream, &mut exchange.to_client) {
+                        Poll::Ready(Ok(count)) => {
+                            done.sent += count as u64;
+                            progress = true;
+                        }
+                        Poll::Ready(Err(_)) => return Poll::Ready(Err(Ended::ByClient)),
+                        Poll::Pending => {}
+                    }
+                }
+                if exchange.has_response() && exchange.to_client.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+
+                if !exchange.has_request() {
+                    let uploaded = self.poll_upload(cx, exchange, route, upstream);
+                    progress |= uploaded.map_err(|_| Ended::ByClient)?;
+                }
+                if exchange.wants_upstream() {
+                    let connection = &mut upstream.pooled.connection;
+                    let into = &mut exchange.from_upstream;
+                    match poll_read(cx, connection, &self.core.scratch, into) {
+                        Poll::Ready(Ok(1..)) => progress = true,
+                        Poll::Ready(_) if exchange.end_download() => progress = true,
+                        Poll::Ready(_) => return Poll::Ready(Err(Ended::Cut)),
+                        Poll::Pending => {}
+                    }
+                }
+
+                if progress {
+                    let to_client = !exchange.to_client.is_empty();
+                    let waits = if to_client { self.limits.send } else { route.read_timeout };
+                    self.deadline.set(waits);
+                } else {
+                    return self.deadline.poll(cx).map(|()| Err(Ended::Cut));
+                }
+            }
+        })
+        .await
+    }
+
+    /// The status of the response if it counts as a failure and another server can be tried.
+    fn is_next_status(
+        &self,
+        workspace: &Workspace<S::Context>,
+        route: &Route,
+        is_sent: bool,
+    ) -> Option<u16> {
+        let status = workspace.exchange.response.status();
+        let failure = Failure::Status(status);
+        let elapsed_ms = self.core.clock.now_ms() - self.client.began_ms;
+        let is_next = may_retry(route, failure, &workspace.exchange, is_sent, elapsed_ms)
+            && workspace.exchange.is_replayable()
+            && has_tries(route, &workspace.attempts);
+        is_next.then_some(status)
+    }
+
+    fn report(&self, lease: &Lease, failure: Failure) {
+        let what = match failure {
+            Failure::Error => "upstream prematurely closed or refused connection",
+            Failure::Timeout => "upstream timed out",
+            Failure::InvalidHeader => "upstream sent invalid header",
+            Failure::Status(_) | Failure::Client | Failure::Request(_) => return,
+        };
+        let (peer, address) = (self.client.peer, lease.address);
+        tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
+    }
+
+    fn log_attempt(
+        &self,
+        workspace: &mut Workspace<S::Context>,
+        lease: Option<&Lease>,
+        status: u16,
+    ) {
+        let now_ms = self.core.clock.now_ms();
+        let Workspace { exchange, done, .. } = workspace;
+        if lease.is_none() {
+            done.attempts.push(AttemptLog::new(None, now_ms));
+        }
+        let attempt = done.last_attempt();
+        attempt.status = status;
+        attempt.response_ms = now_ms - attempt.began_ms;
+        attempt.length = exchange.downloaded();
+    }
+}
+
+/// Returns true if the rules of the route allow another attempt after this failure.
+fn may_retry(
+    route: &Route,
+    failure: Failure,
+    exchange: &Exchange,
+    is_sent: bool,
+    elapsed_ms: u64,
+) -> bool {
+    let retry = &route.retry;
+    let is_named = match failure {
+        Failure::Error => retry.on_error,
+        Failure::Timeout => retry.on_timeout,
+        Failure::InvalidHeader => retry.on_invalid_header,
+        Failure::Status(status) => retry.statuses.contains(&status),
+        Failure::Client | Failure::Request(_) => false,
+    };
+    let is_safe = retry.non_idempotent || !is_sent || !is_once_only(exchange);
+    let in_time = retry.timeout.is_zero() || u128::from(elapsed_ms) < retry.timeout.as_millis();
+    is_named && is_safe && in_time
+}
+
+fn has_tries(route: &Route, attempts: &Attempts) -> bool {
+    let tries = route.retry.tries;
+    (tries == 0 || attempts.count() < tries) && route.upstream.may_retry(attempts)
+}
+
+/// Returns true if executing the request twice may differ from executing it once. NGINX's list:
+/// PUT and DELETE are idempotent.
+fn is_once_only(exchange: &Exchange) -> bool {
+    matches!(exchange.request.method(), b"POST" | b"LOCK" | b"PATCH")
+}
