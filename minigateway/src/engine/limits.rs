@@ -1,0 +1,210 @@
+//! Several limits for one request: all are checked, then all are charged.
+//!
+//! ```text
+//! 10 a second for each client, 100 a second in all; the client has 3 left, all have 0
+//! charged in turn:   the client's 3 become 2, then the second limit refuses
+//! checked first:     refused, and the client still has 3
+//! ```
+//!
+//! Charged in turn, a client that is refused by a limit of others pays for it with its own. The
+//! golden script `refused_by_one_charged_by_another` shows both.
+//!
+//! # What if another thread comes between check and charge?
+//!
+//! Then a charge may be refused that the check had found possible. The charges before it are
+//! refunded, and the request is refused. Nothing is lost for long, but for as long as the few
+//! instructions in between another request can be refused that would have been admitted. A lock
+//! around all limits would prevent that, and every request of all threads would meet in it.
+//!
+//! # Dry run
+//!
+//! A limit in dry run is charged like others and refuses nothing; its decision is there to be
+//! counted. NGINX has `limit_req_dry_run`.
+//!
+//! NGINX counterpart: `ngx_http_limit_req_handler` checks all zones and accounts afterwards. The
+//! longest delay wins there as well.
+
+use super::limiter::algorithm::Algorithm;
+use super::limiter::{Decision, Limiter, Quota};
+use super::store::{Place, Store};
+
+/// A limit and the buckets of its keys.
+pub struct Limit {
+    /// What the configuration calls it. Clients see it in headers.
+    pub name: String,
+    /// How it decides.
+    pub algorithm: Algorithm,
+    /// Whom it has decided about.
+    pub store: Store,
+    /// Decides without being obeyed.
+    pub is_dry_run: bool,
+}
+
+/// What one request is to be charged with by one limit.
+pub struct Charge<'a> {
+    /// The limit.
+    pub limit: &'a Limit,
+    /// The hash of what it counts by.
+    pub key: u64,
+    /// What the request costs.
+    pub cost: u64,
+    /// What was decided. Before [`charge_all`]: admitted.
+    pub decision: Decision,
+    /// Where the charge is; `None` if nothing was charged.
+    place: Option<Place>,
+}
+
+impl<'a> Charge<'a> {
+    /// A request of `cost` by `key`.
+    pub fn new(limit: &'a Limit, key: u64, cost: u64) -> Charge<'a> {
+        Charge { limit, key, cost, decision: Decision::NOW, place: None }
+    }
+
+    /// What the key has left of the limit.
+    pub fn quota(&self, now_ns: u64) -> Quota {
+        let Limit { algorithm, store, .. } = self.limit;
+        algorithm.quota(&store.word(algorithm, self.key, now_ns), now_ns)
+    }
+
+    fn check(&mut self, now_ns: u64) {
+        let Limit { algorithm, store, .. } = self.limit;
+        let mut word = store.word(algorithm, self.key, now_ns);
+        self.decision = algorithm.decide(&mut word, now_ns, self.cost);
+    }
+
+    fn charge(&mut self, now_ns: u64) {
+        let Limit { algorithm, store, .. } = self.limit;
+        let (decision, place) = store.decide(algorithm, self.key, now_ns, self.cost);
+        self.decision = decision;
+        self.place = decision.is_admitted().then_some(place);
+    }
+
+    /// `charged_ns` is when it was charged.
+    fn refund(&mut self, charged_ns: u64) {
+        let Limit { algorithm, store, .. } = self.limit;
+        if let Some(place) = self.place.take() {
+            store.refund(self.key, place, |word| algorithm.refund(word, charged_ns, self.cost));
+        }
+    }
+}
+
+/// Admits a request if all of its limits do, and charges it to all of them; or charges nothing.
+///
+/// A request that is refused waits for the limit that lets it wait longest. One that is admitted is
+/// delayed by the longest delay.
+pub fn charge_all(charges: &mut [Charge], now_ns: u64) -> Decision {
+    // A single limit needs no check: its charge is all or nothing by itself.
+    if let [charge] = charges {
+        charge.charge(now_ns);
+        return enforced(charges);
+    }
+
+    charges.iter_mut().for_each(|it| it.check(now_ns));
+    let checked = enforced(charges);
+    if !checked.is_admitted() {
+        return checked;
+    }
+    for index in 0..charges.len() {
+        charges[index].charge(now_ns);
+        let Charge { limit, decision, .. } = &charges[index];
+        if !decision.is_admitted() && !limit.is_dry_run {
+            charges[..index].iter_mut().for_each(|it| it.refund(now_ns));
+            break;
+        }
+    }
+    enforced(charges)
+}
+
+/// Tells the limits that count requests in progress that the request has ended. `charged_ns` is the
+/// time that it was charged at.
+pub fn release(charges: &mut [Charge], charged_ns: u64) {
+    let counting = |it: &&mut Charge| it.limit.algorithm.counts_requests_in_progress();
+    charges.iter_mut().filter(counting).for_each(|it| it.refund(charged_ns));
+}
+
+/// The decision of all limits that are not in dry run.
+fn enforced(charges: &[Charge]) -> Decision {
+    let decisions = charges.iter().filter(|it| !it.limit.is_dry_run).map(|it| it.decision);
+    decisions.fold(Decision::NOW, stricter)
+}
+
+/// Of two limits, what both together decide.
+fn stricter(one: Decision, other: Decision) -> Decision {
+    use Decision::{Admitted, Refused};
+
+    match (one, other) {
+        (Admitted { delay_ns: one }, Admitted { delay_ns: other }) => {
+            Admitted { delay_ns: one.max(other) }
+        }
+        (refused @ Refused { .. }, Admitted { .. }) | (Admitted { .. }, refused) => refused,
+        (Refused { retry_after_ns: one }, Refused { retry_after_ns: other }) => {
+            Refused { retry_after_ns: one.zip(other).map(|(one, other)| one.max(other)) }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::limiter::concurrency::Concurrency;
+    use super::super::limiter::gcra::Gcra;
+    use super::super::limiter::leaky_queue::LeakyQueue;
+    use super::*;
+    use std::time::Duration;
+
+    fn limit(algorithm: Algorithm) -> Limit {
+        Limit { name: "test".to_owned(), algorithm, store: Store::new(10), is_dry_run: false }
+    }
+
+    fn bucket(burst: u64) -> Limit {
+        limit(Algorithm::TokenBucket(Gcra::new(1, Duration::from_secs(1), burst).expect("no zero")))
+    }
+
+    fn send(limits: &[Limit], now_ns: u64) -> Decision {
+        let mut charges = limits.iter().map(|it| Charge::new(it, 1, 1)).collect::<Vec<_>>();
+        charge_all(&mut charges, now_ns)
+    }
+
+    fn remaining(limit: &Limit) -> u64 {
+        Charge::new(limit, 1, 1).quota(0).remaining
+    }
+
+    #[test]
+    fn a_refused_request_is_charged_nowhere() {
+        let limits = [bucket(3), bucket(1)];
+        assert_eq!(send(&limits, 0), Decision::NOW);
+        assert_eq!(send(&limits, 0), Decision::retry_after(1_000_000_000));
+        assert_eq!(limits.each_ref().map(remaining), [2, 0]);
+    }
+
+    #[test]
+    fn the_longest_wait_and_the_longest_delay_win() {
+        let second = Duration::from_secs(1);
+        let queue = |per| Algorithm::LeakyBucket(LeakyQueue::new(per, second, 1).expect("no zero"));
+        let limits = [limit(queue(2)), limit(queue(4))];
+        assert_eq!(send(&limits, 0), Decision::NOW);
+        assert_eq!(send(&limits, 0), Decision::Admitted { delay_ns: 500_000_000 });
+        assert_eq!(send(&limits, 0), Decision::retry_after(500_000_000));
+    }
+
+    #[test]
+    fn a_dry_run_is_charged_and_not_obeyed() {
+        let limits = [Limit { is_dry_run: true, ..bucket(1) }, bucket(3)];
+        for _ in 0..3 {
+            assert_eq!(send(&limits, 0), Decision::NOW);
+        }
+        assert_eq!(limits.each_ref().map(remaining), [0, 0]);
+        assert!(!send(&limits, 0).is_admitted());
+    }
+
+    #[test]
+    fn the_end_of_a_request_is_for_those_that_count_requests_in_progress() {
+        let limits =
+            [limit(Algorithm::Concurrency(Concurrency::new(1).expect("not zero"))), bucket(3)];
+        let mut charges = limits.iter().map(|it| Charge::new(it, 1, 1)).collect::<Vec<_>>();
+        assert_eq!(charge_all(&mut charges, 0), Decision::NOW);
+        assert_eq!(send(&limits, 0), Decision::NEVER);
+        release(&mut charges, 0);
+        release(&mut charges, 0);
+        assert_eq!(limits.each_ref().map(remaining), [1, 2]);
+    }
+}

@@ -1,0 +1,413 @@
+//! The buckets of millions of keys in memory that never grows.
+//!
+//! # What a bucket may be thrown away for
+//!
+//! A limiter by client address has as many buckets as there are clients, and an attacker has all
+//! addresses of a network. A map that grows is a way to fill the memory (`governor` issue 171); one
+//! that evicts the least recently used bucket is a way around the limit: send from enough keys, and
+//! your own empty bucket is forgotten and comes back full.
+//!
+//! Only a bucket that is *full* may go, because a full bucket says nothing: it is what a key that
+//! was never seen has. If none can go, new keys share one overflow bucket. They are limited
+//! together then, which is unfair, but nothing grows and nothing is open.
+//!
+//! # Sets of seven
+//!
+//! A key is the hash of what a limit counts by. It may live in one of two sets, each of seven slots
+//! in two cache lines; a new key goes to the emptier one:
+//!
+//! ```text
+//! set 18   claim lock | keys  a  b  .  .  c  .  . | words  a  b  .  .  c  .  .
+//! set 40   claim lock | keys  d  e  f  .  .  .  . | words  d  e  f  .  .  .  .
+//! key g may live in 18 or 40; both have three that are not full, and the first wins: 18
+//! ```
+//!
+//! Two choices make the difference: with as many busy keys as [`Store::new`] was asked for, one in
+//! some thousands finds both sets busy. With one choice it would be one in seventeen. A lookup
+//! touches two to four cache lines and takes no lock.
+//!
+//! # How a slot changes hands while others use it
+//!
+//! Three steps, with the lock of the key's first set held, so that no key gets two slots:
+//!
+//! ```text
+//! 1. word: full -> BUSY    by compare-and-swap: fails if the old key was charged meanwhile
+//! 2. key:  old  -> new
+//! 3. word: BUSY -> the old word, charged once
+//! ```
+//!
+//! A thread that charges a slot reads the word, then the key, and swaps the word only if it is
+//! still the one that was read. Can it charge a key that is not there any more? The key was right
+//! when the word was read. If the slot changed hands after that, the word is another one: each
+//! claim continues from the word it found and charges it, and **no charge returns a word to an
+//! earlier value** ([`super::limiter::concurrency`] has a counter for this alone). So the swap
+//! fails, and the thread looks its key up again. `tests/loom_limiter.rs` tries every order.
+//!
+//! # What it is not, and what that costs
+//!
+//! * Two keys with the same 64-bit hash share a bucket. With a secret seed nobody can look for such
+//!   a pair; among a million keys one exists by chance once in 37 million stores.
+//! * It does not know the keys, only their hashes.
+//! * A refund does return a word to an earlier value. If a slot is claimed, charged and refunded
+//!   within the same nanosecond and between two instructions of a thread that charges its old key,
+//!   that charge goes to the new key.
+//!
+//! NGINX keeps a red-black tree and an LRU list per zone under one lock
+//! (`ngx_http_limit_req_expire`), and when the zone is full it evicts up to two least recently used
+//! keys whatever their level, then refuses.
+
+use super::limiter::cell::Cell;
+use super::limiter::{Decision, Limiter};
+use minikit::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use minikit::sync::{Mutex, thread};
+
+/// Slots of a set: what fits two cache lines beside the lock. One under loom, so that keys meet.
+const WAYS: usize = if cfg!(loom) { 1 } else { 7 };
+
+/// The word of a slot that changes hands. No algorithm reaches it: as a time it is 584 years away.
+const BUSY: u64 = u64::MAX;
+
+/// The key of a slot that was never used.
+const NO_KEY: u64 = 0;
+
+/// Buckets by key, for one limit.
+pub struct Store {
+    sets: Box<[Set]>,
+    overflow: Cell,
+    overflowed: AtomicU64,
+}
+
+#[derive(Default)]
+#[cfg_attr(not(loom), repr(align(128)))]
+struct Set {
+    /// Held while a key whose first set is this one gets a slot.
+    claim: Mutex<()>,
+    keys: [AtomicU64; WAYS],
+    words: [AtomicU64; WAYS],
+}
+
+/// Where a charge went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A bucket of the key's own.
+    Slot {
+        /// The index of the set.
+        set: usize,
+        /// The slot in it.
+        way: usize,
+    },
+    /// The bucket that keys without one share.
+    Overflow,
+}
+
+/// Why a slot could not be charged.
+enum Missed {
+    /// It belongs to another key now.
+    OtherKey,
+    /// It is changing hands.
+    Busy,
+}
+
+impl Store {
+    /// A store for about `keys_max` busy keys at once: a third more slots, 24 bytes per key in all.
+    pub fn new(keys_max: usize) -> Store {
+        let sets = keys_max.saturating_mul(4).div_ceil(3 * WAYS).max(1);
+        Store {
+            sets: (0..sets).map(|_| Set::default()).collect(),
+            overflow: Cell::default(),
+            overflowed: AtomicU64::new(0),
+        }
+    }
+
+    /// Decides about a request of `key`, and charges it if it is admitted. `limiter` must be the
+    /// same in all calls. The [`Place`] is what [`Store::refund`] needs.
+    pub fn decide(
+        &self,
+        limiter: &impl Limiter<State = u64>,
+        key: u64,
+        now_ns: u64,
+        cost: u64,
+    ) -> (Decision, Place) {
+        let key = key.max(NO_KEY + 1);
+        loop {
+            let Some((set, way)) = self.find(key) else {
+                match self.claim(limiter, key, now_ns, cost) {
+                    Some(result) => return result,
+                    None => continue,
+                }
+            };
+            match self.sets[set].charge(way, key, |word| limiter.decide(word, now_ns, cost)) {
+                Ok(decision) => return (decision, Place::Slot { set, way }),
+                // The claiming thread has three steps to go.
+                Err(Missed::Busy) => thread::yield_now(),
+                Err(Missed::OtherKey) => {}
+            }
+        }
+    }
+
+    /// The word that [`Store::decide`] would decide on, for a check or a quota without a charge.
+    pub fn word(&self, limiter: &impl Limiter<State = u64>, key: u64, now_ns: u64) -> u64 {
+        let key = key.max(NO_KEY + 1);
+        loop {
+            let Some((set, way)) = self.find(key) else {
+                let (_, free) = self.emptier_set(limiter, key, now_ns);
+                return if free { limiter.unused() } else { self.overflow.load() };
+            };
+            match self.sets[set].charge(way, key, |word| *word) {
+                Ok(word) => return word,
+                Err(Missed::Busy) => thread::yield_now(),
+                Err(Missed::OtherKey) => {}
+            }
+        }
+    }
+
+    /// Applies `change` to the word that a charge of `key` went to. Does nothing if the bucket was
+    /// full again and has made room for another key.
+    pub fn refund(&self, key: u64, place: Place, change: impl Fn(u64) -> u64) {
+        let change = |word: &mut u64| *word = change(*word);
+        match place {
+            Place::Overflow => self.overflow.update(change),
+            Place::Slot { set, way } => {
+                let key = key.max(NO_KEY + 1);
+                while let Err(Missed::Busy) = self.sets[set].charge(way, key, change) {
+                    thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// How many requests were charged to the overflow bucket so far.
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed.load(Relaxed)
+    }
+
+    fn find(&self, key: u64) -> Option<(usize, usize)> {
+        self.sets_of(key).into_iter().find_map(|set| Some((set, self.sets[set].find(key)?)))
+    }
+
+    /// The upper and the lower half of the hash, each scaled to the number of sets.
+    fn sets_of(&self, key: u64) -> [usize; 2] {
+        let scale = |half: u64| (half * self.sets.len() as u64 >> 32) as usize;
+        [scale(key >> 32), scale(key & 0xffff_ffff)]
+    }
+
+    /// The one of two sets with fewer busy slots, and true if it has one that is not.
+    fn emptier_set(
+        &self,
+        limiter: &impl Limiter<State = u64>,
+        key: u64,
+        now_ns: u64,
+    ) -> (usize, bool) {
+        let [first, second] = self.sets_of(key);
+        let [busy, busy_in_second] =
+            [first, second].map(|set| self.sets[set].busy(limiter, now_ns));
+        if busy <= busy_in_second { (first, busy < WAYS) } else { (second, true) }
+    }
+
+    /// Finds a slot for a new key and charges it. `None`: another thread was faster, try again.
+    fn claim(
+        &self,
+        limiter: &impl Limiter<State = u64>,
+        key: u64,
+        now_ns: u64,
+        cost: u64,
+    ) -> Option<(Decision, Place)> {
+        let _claim = self.sets[self.sets_of(key)[0]].claim.lock();
+        // Another thread may have found one for the same key while this one waited for the lock.
+        if self.find(key).is_some() {
+            return None;
+        }
+
+        let (set, free) = self.emptier_set(limiter, key, now_ns);
+        if !free {
+            self.overflowed.fetch_add(1, Relaxed);
+            let decision = self.overflow.decide(limiter, now_ns, cost);
+            return Some((decision, Place::Overflow));
+        }
+        let (decision, way) = self.sets[set].claim(limiter, key, now_ns, cost)?;
+        Some((decision, Place::Slot { set, way }))
+    }
+}
+
+impl Set {
+    fn find(&self, key: u64) -> Option<usize> {
+        self.keys.iter().position(|it| it.load(Acquire) == key)
+    }
+
+    /// How many slots may not change hands.
+    fn busy(&self, limiter: &impl Limiter<State = u64>, now_ns: u64) -> usize {
+        let is_busy = |word: &&AtomicU64| !is_full(limiter, word.load(Relaxed), now_ns);
+        self.words.iter().filter(is_busy).count()
+    }
+
+    /// Changes the word of a slot if it belongs to `key`.
+    fn charge<R>(&self, way: usize, key: u64, change: impl Fn(&mut u64) -> R) -> Result<R, Missed> {
+        let mut old = self.words[way].load(Acquire);
+        loop {
+            if old == BUSY {
+                return Err(Missed::Busy);
+            }
+            // Read after the word, see the head of the file.
+            if self.keys[way].load(Acquire) != key {
+                return Err(Missed::OtherKey);
+            }
+
+            let mut new = old;
+            let result = change(&mut new);
+            if new == old {
+                return Ok(result);
+            }
+            match self.words[way].compare_exchange(old, new, Acquire, Acquire) {
+                Ok(_) => return Ok(result),
+                Err(seen) => old = seen,
+            }
+        }
+    }
+
+    /// Gives a slot that is full to `key`, charged. `None`: other threads charged all of them since
+    /// they were counted.
+    fn claim(
+        &self,
+        limiter: &impl Limiter<State = u64>,
+        key: u64,
+        now_ns: u64,
+        cost: u64,
+    ) -> Option<(Decision, usize)> {
+        for way in 0..WAYS {
+            let old = self.words[way].load(Acquire);
+            if !is_full(limiter, old, now_ns) {
+                continue;
+            }
+
+            // A full bucket is as good as another, so the new key takes over the word. What cannot
+            // be charged to it, because of its cost, needs no slot.
+            let mut new = old;
+            let decision = limiter.decide(&mut new, now_ns, cost);
+            if new == old {
+                return Some((decision, way));
+            }
+            if self.words[way].compare_exchange(old, BUSY, Acquire, Relaxed).is_ok() {
+                self.keys[way].store(key, Release);
+                self.words[way].store(new, Release);
+                return Some((decision, way));
+            }
+        }
+        None
+    }
+}
+
+fn is_full(limiter: &impl Limiter<State = u64>, word: u64, now_ns: u64) -> bool {
+    word != BUSY && limiter.quota(&word, now_ns).full_after_ns == 0
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::limiter::algorithm::Algorithm;
+    use super::super::limiter::concurrency::Concurrency;
+    use super::super::limiter::gcra::Gcra;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    /// Two a second.
+    fn two() -> Gcra {
+        Gcra::new(2, Duration::from_secs(1), 2).expect("no zero")
+    }
+
+    /// A hash like any other.
+    fn hash(key: u64) -> u64 {
+        let mixed = (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ mixed >> 32
+    }
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_set_is_two_cache_lines() {
+        assert_eq!(size_of::<Set>(), 128);
+    }
+
+    #[test]
+    fn an_attacker_with_many_keys_is_limited_as_one() {
+        let store = Store::new(1000);
+        let keys = 100_000;
+        let is_admitted = |key: &u64| store.decide(&two(), hash(*key), 0, 1).0.is_admitted();
+        let admitted = (0..keys).filter(is_admitted).count();
+        let slots = store.sets.len() * WAYS;
+        // One for each slot, and two of all others together.
+        let own = (keys - store.overflowed()) as usize;
+        assert_eq!(admitted, own + 2);
+        assert_eq!(own, slots, "every slot is taken in the end");
+    }
+
+    #[test]
+    fn a_bucket_that_is_not_full_is_never_forgotten() {
+        let store = Store::new(1000);
+        for _ in 0..2 {
+            assert!(store.decide(&two(), hash(0), 0, 1).0.is_admitted());
+        }
+        for key in 1..100_000 {
+            store.decide(&two(), hash(key), SECOND_NS / 2, 1);
+        }
+        let wait = Decision::retry_after(1);
+        assert_eq!(store.decide(&two(), hash(0), SECOND_NS / 2 - 1, 1).0, wait);
+        // A second later all are full, and make room.
+        let before = store.overflowed();
+        let admitted = (0..500).filter(|it| {
+            store.decide(&two(), hash(200_000 + it), 2 * SECOND_NS, 2).0.is_admitted()
+        });
+        assert_eq!((admitted.count(), store.overflowed()), (500, before));
+    }
+
+    #[test]
+    fn as_many_keys_as_were_asked_for_have_a_bucket_each() {
+        let store = Store::new(100_000);
+        (0..100_000).for_each(|key| drop(store.decide(&two(), hash(key), 0, 1)));
+        assert!(store.overflowed() < 50, "{} of 100,000", store.overflowed());
+    }
+
+    #[test]
+    fn a_key_of_zero_is_a_key() {
+        let store = Store::new(10);
+        for admitted in [true, true, false] {
+            assert_eq!(store.decide(&two(), 0, 0, 1).0.is_admitted(), admitted);
+        }
+    }
+
+    #[test]
+    fn a_refund_finds_the_bucket_or_nothing() {
+        let limiter = Algorithm::Concurrency(Concurrency::new(1).expect("not zero"));
+        let store = Store::new(1);
+        let (decision, place) = store.decide(&limiter, 5, 0, 1);
+        assert_eq!(decision, Decision::NOW);
+        assert_eq!(store.decide(&limiter, 5, 0, 1).0, Decision::NEVER);
+        store.refund(5, place, |word| limiter.refund(word, 0, 1));
+        assert_eq!(limiter.quota(&store.word(&limiter, 5, 0), 0).remaining, 1);
+        // Another key took the slot.
+        let Place::Slot { set, way } = place else { panic!("it was empty") };
+        store.sets[set].claim(&limiter, 6, 0, 1).expect("full");
+        store.refund(5, place, |word| limiter.refund(word, 0, 1));
+        assert_eq!(limiter.quota(&store.word(&limiter, 6, 0), 0).remaining, 0);
+        assert_eq!(store.sets[set].find(5), None, "{way}");
+    }
+
+    proptest! {
+        /// With room for all keys, the store decides as a map with a bucket for each.
+        #[test]
+        fn it_decides_as_a_map(
+            requests in prop::collection::vec((0u64..8, 0u64..400_000_000, 0u64..3), 1..200),
+        ) {
+            let store = Store::new(1000);
+            let mut map = HashMap::new();
+            let mut now = 0;
+            for (key, gap, cost) in requests {
+                now += gap;
+                let expected = two().decide(map.entry(key).or_insert(0), now, cost);
+                prop_assert_eq!(store.decide(&two(), hash(key), now, cost).0, expected);
+                let quota = two().quota(&store.word(&two(), hash(key), now), now);
+                prop_assert_eq!(quota, two().quota(&map[&key], now));
+            }
+        }
+    }
+}
