@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use minikit::harness::{Scratch, Server};
 use minilog::format::batch::{self, BatchHeader};
+use minilog::format::record::{Record, batch_of};
 use minilog::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use minilog::wire::codec::Records;
 use minilog::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use minilog::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use minilog::wire::produce::{
@@ -19,8 +21,13 @@ use std::process::Command;
 
 /// Starts a broker whose data is in `scratch`.
 fn start(scratch: &Scratch, sync: &str) -> Server {
+    start_with(scratch, &["--sync", sync])
+}
+
+fn start_with(scratch: &Scratch, arguments: &[&str]) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_minilog"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--sync", sync]);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--threads", "1"]);
+    command.args(arguments);
     command.arg("--data-dir").arg(scratch.path());
     Server::start("minilog", command)
 }
@@ -47,8 +54,9 @@ fn create_topic(stream: &mut TcpStream, name: &str) {
     assert!(!response.topics[0].topic_id.is_zero());
 }
 
-fn produce(records: &'static [u8], acks: i16) -> ProduceRequest {
-    let partition = PartitionProduceData { index: 0, records: Some(Bytes::from_static(records)) };
+fn produce(records: &[u8], acks: i16) -> ProduceRequest {
+    let records = Some(Bytes::copy_from_slice(records));
+    let partition = PartitionProduceData { index: 0, records };
     let topic = TopicProduceData {
         name: "orders".into(),
         partition_data: vec![partition],
@@ -84,7 +92,7 @@ fn acknowledged_batches_survive_kill_9() {
     let response: FetchResponse = call(&mut server.connect(), 12, &fetch(4, 0));
     let data = &response.responses[0].partitions[0];
     assert_eq!((data.error_code, data.high_watermark), (ErrorCode::NONE, 15));
-    let records = data.records.as_ref().expect("records");
+    let records = data.records.as_ref().and_then(Records::bytes).expect("records");
     // The whole batch that contains offset 4, and the three after it.
     assert_eq!(records.len(), 4 * batch::EXAMPLE.len());
     assert_eq!(BatchHeader::read(records).expect("a header").base_offset, 3);
@@ -105,8 +113,37 @@ fn a_waiting_fetch_is_answered_by_the_next_append() {
     let mut frame = vec![0; u32::from_be_bytes(size) as usize];
     consumer.read_exact(&mut frame).expect("a whole response");
     let response = decode_response::<FetchResponse>(Bytes::from(frame), 12).expect("a response").1;
-    let records = response.responses[0].partitions[0].records.as_ref().expect("records");
+    let records = response.responses[0].partitions[0].records.as_ref();
+    let records = records.and_then(Records::bytes).expect("records");
     assert_eq!(records[..], batch::EXAMPLE);
+}
+
+/// Batches of 50,000 bytes in segments of two: what is sent from files is what was appended.
+#[test]
+fn long_fetches_are_sent_from_files() {
+    let scratch = Scratch::new("minilog-sendfile").expect("a directory");
+    let server = start_with(&scratch, &["--segment-bytes", "120000"]);
+    let mut stream = server.connect();
+    create_topic(&mut stream, "orders");
+    let batch_number = |number: u8| {
+        let value = vec![number; 50_000];
+        let record = Record { value: Some(&value), ..Record::default() };
+        let mut bytes = batch_of(0, &[record]);
+        BatchHeader::base_offset.put(&mut bytes, number.into());
+        BatchHeader::partition_leader_epoch.put(&mut bytes, 0);
+        bytes
+    };
+    for number in 0..7 {
+        let _: ProduceResponse = call(&mut stream, 9, &produce(&batch_number(number), -1));
+    }
+
+    // Two sealed segments, then the active one; one batch of a segment does not reach the next.
+    for (offset, expected) in [(0, 0..2), (2, 2..4), (5, 5..6), (6, 6..7)] {
+        let response: FetchResponse = call(&mut stream, 12, &fetch(offset, 0));
+        let records = response.responses[0].partitions[0].records.as_ref();
+        let expected = expected.flat_map(batch_number).collect::<Vec<_>>();
+        assert!(records.and_then(Records::bytes).is_some_and(|it| *it == expected), "{offset}");
+    }
 }
 
 #[test]

@@ -20,13 +20,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, Socket, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::sync::Arc;
@@ -86,6 +87,22 @@ impl Stream {
     /// Unix socket, or if the system refuses.
     pub fn keep_alive(&self, idle: Duration) {
         self.address.keep_alive(&self.as_socket(), idle);
+    }
+
+    /// Calls `write` with the socket when it can take bytes, again after each `WouldBlock`: for
+    /// system calls of which tokio knows nothing, like `sendfile`.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub async fn write_with<T>(
+        &self,
+        mut write: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let writable = Interest::WRITABLE;
+        match &self.socket {
+            AsyncSocket::Tcp(stream) => stream.async_io(writable, || write(stream.as_fd())).await,
+            AsyncSocket::Unix(stream) => stream.async_io(writable, || write(stream.as_fd())).await,
+        }
     }
 
     /// The socket itself, bypassing the runtime.

@@ -24,7 +24,7 @@
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
-use super::log::config::{InvalidConfig, LogConfig, Overrides};
+use super::log::config::{InvalidConfig, LogConfig, Overrides, Resolve};
 use super::log::flush::replace;
 use super::log::log::Log;
 use super::log::partition::Partition;
@@ -44,6 +44,8 @@ use std::time::Duration;
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// What was set on a topic, in the directory of its partition 0.
+const OVERRIDES: &str = "topic.properties";
 
 /// Suffixes of directories that are not yet, or no longer, partitions.
 const CREATING: &str = ".creating";
@@ -70,6 +72,7 @@ pub struct Topics {
     disk: Arc<dyn Disk>,
     /// The configuration of a topic without its own.
     config: LogConfig,
+    resolve: Resolve,
     meta: Meta,
     topics: Mutex<Arc<Catalog>>,
     /// One creation, change or deletion at a time.
@@ -149,6 +152,7 @@ impl Topics {
     pub fn open(
         disk: Arc<dyn Disk>,
         config: LogConfig,
+        resolve: Resolve,
         random: [u8; 16],
     ) -> io::Result<(Topics, Vec<(String, Report)>)> {
         let meta = read_or_create_meta(&*disk, random)?;
@@ -176,7 +180,14 @@ impl Topics {
         let (mut catalog, mut reports) = (Catalog::default(), Vec::new());
         for (name, numbers) in directories {
             if numbers.contains(&0) {
-                let topic = open_topic(&disk, &config, name, numbers.len(), &starts, &mut reports)?;
+                let topic = open_topic(
+                    &disk,
+                    (&config, resolve),
+                    name,
+                    numbers.len(),
+                    &starts,
+                    &mut reports,
+                )?;
                 catalog.insert(topic);
                 continue;
             }
@@ -186,7 +197,7 @@ impl Topics {
         }
 
         let topics = Mutex::new(Arc::new(catalog));
-        let topics = Topics { disk, config, meta, topics, changing: Mutex::new(()) };
+        let topics = Topics { disk, config, resolve, meta, topics, changing: Mutex::new(()) };
         Ok((topics, reports))
     }
 
@@ -251,7 +262,7 @@ impl Topics {
             let text = format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
             return Err(TopicError::InvalidPartitions(text));
         }
-        overrides.apply(&self.config)?;
+        (self.resolve)(overrides, &self.config)?;
         Ok(())
     }
 
@@ -295,15 +306,15 @@ impl Topics {
         let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
         let mut overrides = topic.overrides.clone();
         change(&mut overrides)?;
-        let config = overrides.apply(&self.config)?;
+        let config = (self.resolve)(&overrides, &self.config)?;
         if validate_only {
             return Ok(());
         }
 
         // The file first: what clients see must survive a crash.
         let directory = partition_directory(name, 0);
-        let file = format!("{directory}/{}", Overrides::FILE);
-        replace(&*self.disk, &file, overrides.print().as_bytes())?;
+        let file = format!("{directory}/{OVERRIDES}");
+        replace(&*self.disk, &file, print_overrides(&overrides).as_bytes())?;
         self.disk.sync_dir(&directory)?;
         topic.partitions.iter().for_each(|it| it.set_config(config.clone()));
         self.change(|catalog| catalog.insert(Topic { overrides, ..Topic::clone(topic) }));
@@ -316,7 +327,7 @@ impl Topics {
         topic: &Topic,
         numbers: impl Iterator<Item = i32>,
     ) -> Result<Vec<Arc<Partition>>, TopicError> {
-        let config = topic.overrides.apply(&self.config)?;
+        let config = (self.resolve)(&topic.overrides, &self.config)?;
         let create = |number| {
             let partition = self.create_partition(topic, number, config.clone())?;
             Ok(Arc::new(partition))
@@ -336,8 +347,9 @@ impl Topics {
         let file = format!("{new}/{}", PartitionMetadata::FILE);
         replace(&*self.disk, &file, PartitionMetadata { topic_id: topic.id }.print().as_bytes())?;
         if number == 0 {
-            let file = format!("{new}/{}", Overrides::FILE);
-            replace(&*self.disk, &file, topic.overrides.print().as_bytes())?;
+            let file = format!("{new}/{OVERRIDES}");
+            let text = print_overrides(&topic.overrides);
+            replace(&*self.disk, &file, text.as_bytes())?;
         }
         self.disk.sync_dir(&new)?;
         log.rename_directory(&name)?;
@@ -464,14 +476,14 @@ impl Starts {
 
 fn open_topic(
     disk: &Arc<dyn Disk>,
-    broker: &LogConfig,
+    (broker, resolve): (&LogConfig, Resolve),
     name: &str,
     count: usize,
     starts: &Starts,
     reports: &mut Vec<(String, Report)>,
 ) -> io::Result<Topic> {
     let overrides = read_overrides(&**disk, name)?;
-    let config = overrides.apply(broker).map_err(invalid_data)?;
+    let config = resolve(&overrides, broker).map_err(invalid_data)?;
     let (name, id, partitions) = (name.to_owned(), Uuid::default(), Vec::new());
     let mut topic = Topic { name, id, overrides, partitions };
     for number in 0..count as i32 {
@@ -491,9 +503,16 @@ fn open_topic(
 
 /// The overrides of a topic; none in a directory that Kafka wrote.
 fn read_overrides(disk: &dyn Disk, topic: &str) -> io::Result<Overrides> {
-    let name = format!("{}/{}", partition_directory(topic, 0), Overrides::FILE);
+    let name = format!("{}/{OVERRIDES}", partition_directory(topic, 0));
     let text = read_text(disk, &name)?.unwrap_or_default();
-    Overrides::parse(&text).map_err(|error| invalid_data(format!("{name}: {error}")))
+    let no_pair = || invalid_data(format!("{name} has a line that is not NAME=VALUE"));
+    let pairs = text.lines().map(|line| line.split_once('=').ok_or_else(no_pair));
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    pairs.map(|pair| pair.map(owned)).collect()
+}
+
+fn print_overrides(overrides: &Overrides) -> String {
+    overrides.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
 fn invalid_data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
@@ -547,7 +566,15 @@ mod tests {
     use minikit::storage::{SimulatedDisk, every_cut};
 
     fn open(disk: &SimulatedDisk) -> io::Result<Topics> {
-        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), [1; 16])?.0)
+        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), resolve, [1; 16])?.0)
+    }
+
+    /// Knows one parameter.
+    fn resolve(overrides: &Overrides, broker: &LogConfig) -> Result<LogConfig, InvalidConfig> {
+        let value = overrides.get("retention.ms").map(|it| it.parse());
+        let retention_ms = value.unwrap_or(Ok(broker.retention_ms));
+        let retention_ms = retention_ms.map_err(|_| InvalidConfig("no number".to_owned()))?;
+        Ok(LogConfig { retention_ms, ..broker.clone() })
     }
 
     fn names(topics: &Topics) -> Vec<String> {
@@ -603,7 +630,10 @@ mod tests {
                 let topic = topics.create("orders", 1, Overrides::default(), [7; 16]);
                 topic.map_err(|_| io::Error::other("not created"))?;
                 for value in [1, 22, 333] {
-                    let set = |it: &mut Overrides| it.set("retention.ms", &value.to_string());
+                    let set = |it: &mut Overrides| {
+                        it.insert("retention.ms".to_owned(), value.to_string());
+                        Ok(())
+                    };
                     topics.configure("orders", false, set).map_err(|_| io::Error::other("not"))?;
                     *acknowledged = value;
                 }

@@ -13,10 +13,9 @@
 //!
 //! Kafka counterpart: `ConfigHelper.scala`, `ConfigurationControlManager.java`.
 
+use super::parameters::{PARAMETERS, Parameter, Rule, elements, set};
 use super::{Broker, Call, Step, topics};
-use crate::engine::log::config::{
-    InvalidConfig, LogConfig, Overrides, PARAMETERS, Parameter, Rule, elements,
-};
+use crate::engine::log::config::{InvalidConfig, LogConfig, Overrides};
 use crate::wire::ErrorCode;
 use crate::wire::configs::{
     APPEND, AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, BROKER, DELETE,
@@ -87,7 +86,7 @@ pub(super) fn topic_values(
     let value = |parameter: &Parameter| {
         let mut sources = broker_sources(parameter, broker);
         if let Some(value) = overrides.get(parameter.name) {
-            let (name, value) = (parameter.name.to_owned(), Some(value.to_owned()));
+            let (name, value) = (parameter.name.to_owned(), Some(value.clone()));
             sources.insert(0, DescribeConfigsSynonym { name, value, source: SOURCE_TOPIC });
         }
         result(parameter.name, config_type(parameter), sources)
@@ -218,24 +217,27 @@ fn apply(
     let name = change.name.as_str();
     let value = change.value.as_deref().unwrap_or_default();
     match change.config_operation {
-        SET => overrides.set(name, value),
-        DELETE => overrides.remove(name),
+        SET => set(overrides, name, value),
+        DELETE => {
+            overrides.remove(Parameter::of(name)?.name);
+            Ok(())
+        }
         operation @ (APPEND | SUBTRACT) => {
             let parameter = Parameter::of(name)?;
             if !matches!(parameter.rule, Rule::Cleanup) {
                 let text = format!("Config value append/subtract is not allowed for {name}");
-                return Err(InvalidConfig::new(text));
+                return Err(InvalidConfig(text));
             }
             // A list that was not set begins with the broker's elements.
-            let current = overrides.get(name).map(str::to_owned);
+            let current = overrides.get(name).cloned();
             let current = current.unwrap_or_else(|| parameter.get(defaults));
             let is_kept = |it: &&str| elements(value).all(|other| other != *it);
             let mut list = elements(&current).filter(is_kept).collect::<Vec<_>>();
             if operation == APPEND {
                 list.extend(elements(value));
             }
-            overrides.set(name, &list.join(","))
+            set(overrides, name, &list.join(","))
         }
-        other => Err(InvalidConfig::new(format!("Unknown operation {other}"))),
+        other => Err(InvalidConfig(format!("Unknown operation {other}"))),
     }
 }

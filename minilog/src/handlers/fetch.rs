@@ -18,6 +18,14 @@
 //! of the response is always whole. Partitions that do not fit get nothing, and a consumer rotates
 //! their order, so that each is first at some time.
 //!
+//! # Without copying
+//!
+//! A response refers to a range of the segment's file instead of containing it, and the server
+//! sends it by `sendfile`: the bytes go from the page cache to the socket. Two exceptions. Short
+//! ranges are copied. A range of an older segment may not be in memory, and `sendfile` would block
+//! the core until the disk has read it: a helper thread looks it up and warms it first (KAFKA-7504
+//! is the same lesson).
+//!
 //! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
 //! not kept: the response says session 0, and the client sends its whole list every time.
 
@@ -26,17 +34,20 @@ use crate::engine::log::log::ReadError;
 use crate::engine::log::partition::{Fetched, Partition};
 use crate::engine::log::segment::Slice;
 use crate::wire::ErrorCode;
-use crate::wire::codec::Frame;
+use crate::wire::codec::{Frame, Records};
 use crate::wire::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use bytes::Bytes;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// More than this is not read at once, whatever the client allows (`fetch.max.bytes`).
 const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
+
+/// Longer ranges are sent from the file. Below, copying costs less than a second system call.
+const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 
 /// A fetch that waits for records.
 pub struct WaitingFetch {
@@ -60,6 +71,11 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
     if request.session_id != 0 {
         let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
         return call.respond(&FetchResponse { error_code, ..FetchResponse::default() });
+    }
+    // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
+    if is_about_old_records(broker, &request) {
+        let broker = Arc::clone(broker);
+        return Step::Blocking(Box::new(move || find(&broker, &request).into_frame(call)));
     }
     let found = find(broker, &request);
     if found.is_enough(&request) || request.max_wait_ms <= 0 {
@@ -108,17 +124,38 @@ impl Found {
         self.has_error || is_empty || self.bytes as i64 >= i64::from(request.min_bytes)
     }
 
-    /// Reads the records and encodes the response. A partition that cannot be read has an error.
+    /// Reads what is short and encodes the response. A partition that cannot be read has an error.
     fn into_frame(mut self, call: Call) -> Frame {
         let partitions = self.response.responses.iter_mut().flat_map(|it| &mut it.partitions);
         for (partition, slice) in partitions.zip(&self.slices) {
-            match slice.as_ref().map_or(Ok(Vec::new()), Slice::read) {
-                Ok(bytes) => partition.records = Some(Bytes::from(bytes)),
+            match slice.as_ref().map_or(Ok(Records::default()), records) {
+                Ok(records) => partition.records = Some(records),
                 Err(_) => partition.error_code = ErrorCode::KAFKA_STORAGE_ERROR,
             }
         }
         call.encode(&self.response)
     }
+}
+
+/// The records of a slice. Long ones stay in their file, and so do those that may not be in memory.
+fn records(slice: &Slice) -> io::Result<Records> {
+    let stays = slice.length >= SENDFILE_BYTES_MIN || !slice.is_active;
+    if stays && slice.file.as_fd().is_some() {
+        return Ok(Records::File(slice.clone()));
+    }
+    Ok(Records::Bytes(slice.read()?.into()))
+}
+
+/// Returns true if a partition is asked for an offset in a sealed segment.
+fn is_about_old_records(broker: &Broker, request: &FetchRequest) -> bool {
+    let catalog = broker.topics.catalog();
+    request.topics.iter().any(|topic| {
+        let found = find_topic(&catalog, &topic.topic, topic.topic_id);
+        topic.partitions.iter().any(|wanted| {
+            let partition = find_partition(found, wanted.partition);
+            partition.is_ok_and(|it| it.with_log(|log| log.is_sealed(wanted.fetch_offset)))
+        })
+    })
 }
 
 fn find(broker: &Broker, request: &FetchRequest) -> Found {

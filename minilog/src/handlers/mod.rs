@@ -9,6 +9,7 @@
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster, FindCoordinator |
 //! | [`topics`] | CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeLogDirs |
 //! | [`configs`] | DescribeConfigs, IncrementalAlterConfigs |
+//! | [`parameters`] | the names and values of a topic's configuration |
 //! | [`producer_ids`] | InitProducerId |
 //!
 //! # The life of a request
@@ -27,6 +28,7 @@ pub mod configs;
 pub mod fetch;
 pub mod list_offsets;
 pub mod metadata;
+pub mod parameters;
 pub mod produce;
 pub mod producer_ids;
 pub mod topics;

@@ -1,8 +1,8 @@
 //! Produce: appends batches, and answers when they are as safe as the topic promises.
 //!
-//! On a single node `acks=1` and `acks=all` are the same: there is no other replica to wait for. If
-//! the topic has `flush.messages` N, the answer to every Nth record waits until all are on the disk.
-//! With `acks=0` the client does not want an answer; if something fails, closing the connection is
+//! On a single node `acks=1` and `acks=all` are the same: there is no other replica to wait for.
+//! If the topic has `flush.messages` N, the answer to every Nth record waits until all of them are
+//! on the disk. With `acks=0` the client does not want an answer; if something fails, closing the connection is
 //! the only way to say so.
 //!
 //! An error concerns one partition. The others of the request are appended.
@@ -174,6 +174,7 @@ mod tests {
     use crate::engine::topics::Topics;
     use crate::format::batch;
     use crate::handlers::Settings;
+    use crate::handlers::parameters::resolve;
     use crate::handlers::producer_ids::ProducerIds;
     use crate::wire::decode_response;
     use crate::wire::produce::TopicProduceData;
@@ -186,7 +187,7 @@ mod tests {
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
         let config = LogConfig { flush_messages: 1, ..LogConfig::default() };
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16]).unwrap();
+        let (topics, _) = Topics::open(Arc::clone(&shared), config, resolve, [1; 16]).unwrap();
         topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
         let random = || [3; 16];
         Arc::new(Broker {

@@ -16,7 +16,7 @@
 //!
 //! Kafka counterpart: `ReplicationControlManager.createTopics`, `ReplicaManager.deleteRecords`.
 
-use super::{Broker, Call, Step, configs, find_partition, find_topic};
+use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters};
 use crate::engine::log::config::{InvalidConfig, Overrides};
 use crate::engine::topics::TopicError;
 use crate::format::properties::Uuid;
@@ -108,7 +108,8 @@ fn try_create(
 fn overrides(wanted: &CreatableTopic) -> Result<Overrides, InvalidConfig> {
     let mut overrides = Overrides::default();
     for config in &wanted.configs {
-        overrides.set(&config.name, config.value.as_deref().unwrap_or_default())?;
+        let value = config.value.as_deref().unwrap_or_default();
+        parameters::set(&mut overrides, &config.name, value)?;
     }
     Ok(overrides)
 }

@@ -16,6 +16,7 @@
 //! Kafka counterpart: `SocketServer.Processor` and `NetworkReceive.java`.
 
 use super::Server;
+use super::send::{send, write_out};
 use crate::handlers::{FRAME_BYTES_MAX, Step, handle};
 use crate::wire::codec::Frame;
 use bytes::{Buf, BytesMut};
@@ -28,8 +29,6 @@ use tokio::time::timeout;
 
 /// The least room to read into: several requests of a producer with default settings.
 const READ_BYTES: usize = 64 * 1024;
-/// Longer pieces are written from where they are, shorter ones are gathered.
-const GATHER_BYTES_MAX: usize = 16 * 1024;
 
 /// Serves a client until either side closes.
 pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
@@ -104,25 +103,4 @@ async fn wait(server: &Server, step: Step) -> Frame {
             unreachable!("these do not wait")
         }
     }
-}
-
-/// Sends a frame: short pieces go to `out`, long ones directly to the client.
-async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::Result<()> {
-    for piece in frame.pieces() {
-        if piece.len() <= GATHER_BYTES_MAX {
-            out.extend_from_slice(piece);
-        } else {
-            write_out(stream, out).await?;
-            stream.write_all(piece).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn write_out(stream: &mut Stream, out: &mut Vec<u8>) -> io::Result<()> {
-    if !out.is_empty() {
-        stream.write_all(out).await?;
-        out.clear();
-    }
-    Ok(())
 }

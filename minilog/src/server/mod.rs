@@ -3,12 +3,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`connection`] | one client from its first byte to its last |
+//! | [`send`] | responses, from memory or by `sendfile` |
 //! | [`upkeep`] | flushing, checkpoints and retention, on a thread of their own |
 //! | `inspect` | metrics, health and the state page |
 //! | [`start`] | from options to a running server |
 
 pub mod connection;
 mod inspect;
+pub mod send;
 pub mod start;
 pub mod upkeep;
 

@@ -13,6 +13,7 @@ use super::upkeep::UpkeepThread;
 use super::{Server, now_ms};
 use crate::engine::log::config::LogConfig;
 use crate::engine::topics::Topics;
+use crate::handlers::parameters::resolve;
 use crate::handlers::producer_ids::ProducerIds;
 use crate::handlers::{Broker, Settings};
 use minikit::connections::Connections;
@@ -52,7 +53,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let data = DataDir::lock(&start.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log, random())?;
+    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log, resolve, random())?;
     for (partition, report) in reports {
         tracing::warn!("{partition} was damaged and is repaired: {report:?}");
     }

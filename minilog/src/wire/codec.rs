@@ -59,6 +59,7 @@
 //! size filled in. Kafka keeps unknown tagged fields; a decoder here drops them. Java turns bytes
 //! that are not UTF-8 into U+FFFD; here they are an error.
 
+use crate::engine::log::segment::Slice;
 use crate::format::properties::Uuid;
 use bytes::Bytes;
 use std::fmt;
@@ -367,7 +368,7 @@ impl Decoder {
 #[derive(Debug)]
 pub struct Encoder {
     bytes: Vec<u8>,
-    records: Vec<(usize, Bytes)>,
+    records: Vec<(usize, Records)>,
     version: i16,
     is_flexible: bool,
 }
@@ -494,13 +495,22 @@ impl TaggedFields {
     }
 }
 
-/// An encoded message with its size in front, ready for `writev`: bytes, and the record batches
-/// that belong between them.
+/// An encoded message with its size in front: bytes, and the record batches that belong between
+/// them, in memory or in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     bytes: Vec<u8>,
     /// Where in `bytes` each run of records belongs, ascending.
-    records: Vec<(usize, Bytes)>,
+    records: Vec<(usize, Records)>,
+}
+
+/// Part of a [`Frame`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Bytes, at least one.
+    Bytes(&'a [u8]),
+    /// A range of a file.
+    File(&'a Slice),
 }
 
 impl Frame {
@@ -513,17 +523,28 @@ impl Frame {
     }
 
     /// The frame in pieces, in order; none is empty.
-    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let starts = std::iter::once(0).chain(self.records.iter().map(|(at, _)| *at));
         let ends = self.records.iter().map(|(at, _)| *at).chain([self.bytes.len()]);
-        let records = self.records.iter().map(|(_, records)| &records[..]).chain([&[][..]]);
-        let bytes = starts.zip(ends).map(|(start, end)| &self.bytes[start..end]);
-        bytes.zip(records).flat_map(|(bytes, records)| [bytes, records]).filter(|it| !it.is_empty())
+        let bytes = starts.zip(ends).map(|(start, end)| Piece::Bytes(&self.bytes[start..end]));
+        let records = self.records.iter().map(|(_, records)| match records {
+            Records::Bytes(bytes) => Piece::Bytes(bytes),
+            Records::File(slice) => Piece::File(slice),
+        });
+        let pieces = bytes.zip(records.chain([Piece::Bytes(&[])])).flat_map(|(a, b)| [a, b]);
+        pieces.filter(|it| *it != Piece::Bytes(&[]))
     }
 
     /// The frame in one piece. Copies the records.
+    ///
+    /// # Panics
+    /// If it refers to a file: only the server reads those.
     pub fn to_vec(&self) -> Vec<u8> {
-        self.pieces().collect::<Vec<_>>().concat()
+        let bytes = self.pieces().map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes,
+            Piece::File(slice) => panic!("{slice:?} are in a file"),
+        });
+        bytes.collect::<Vec<_>>().concat()
     }
 }
 
@@ -626,7 +647,7 @@ impl WireType for Bytes {
 
     fn encode(&self, encoder: &mut Encoder) {
         encoder.long_length(Some(self.len()));
-        encoder.records.push((encoder.bytes.len(), self.clone()));
+        encoder.records.push((encoder.bytes.len(), Records::Bytes(self.clone())));
     }
 }
 
@@ -635,6 +656,67 @@ impl Nullable for Bytes {
         let Some(length) = decoder.long_length()? else { return Ok(None) };
         let range = decoder.take_range(length)?;
         Ok(Some(decoder.frame.slice(range)))
+    }
+
+    fn encode_null(encoder: &mut Encoder) {
+        encoder.long_length(None);
+    }
+}
+
+/// Record batches of a response: bytes, or where in a file they are, for `sendfile`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// Bytes in memory; what a decoder gives.
+    Bytes(Bytes),
+    /// A range of a segment. The bytes go from the page cache to the socket.
+    File(Slice),
+}
+
+impl Records {
+    /// Their length.
+    pub fn len(&self) -> usize {
+        match self {
+            Records::Bytes(bytes) => bytes.len(),
+            Records::File(slice) => slice.length,
+        }
+    }
+
+    /// Returns true if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, if they are in memory.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Records::Bytes(bytes) => Some(bytes),
+            Records::File(_) => None,
+        }
+    }
+}
+
+impl Default for Records {
+    fn default() -> Records {
+        Records::Bytes(Bytes::new())
+    }
+}
+
+impl WireType for Records {
+    const KIND: Kind = Kind::Records;
+
+    fn decode(decoder: &mut Decoder) -> Result<Records, DecodeError> {
+        Bytes::decode(decoder).map(Records::Bytes)
+    }
+
+    fn encode(&self, encoder: &mut Encoder) {
+        encoder.long_length(Some(self.len()));
+        encoder.records.push((encoder.bytes.len(), self.clone()));
+    }
+}
+
+impl Nullable for Records {
+    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Records>, DecodeError> {
+        Ok(Bytes::decode_nullable(decoder)?.map(Records::Bytes))
     }
 
     fn encode_null(encoder: &mut Encoder) {

@@ -13,10 +13,11 @@
 //! ```
 //! use bytes::Bytes;
 //! use minilog::format::batch;
+//! use minilog::wire::codec::{Piece, Records};
 //! use minilog::wire::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
 //! use minilog::wire::encode_response;
 //!
-//! let records = Some(Bytes::from_static(&batch::EXAMPLE));
+//! let records = Some(Records::Bytes(Bytes::from_static(&batch::EXAMPLE)));
 //! let partition = PartitionData { high_watermark: 3, records, ..PartitionData::default() };
 //! let topic = FetchableTopicResponse {
 //!     topic: "orders".into(),
@@ -27,11 +28,11 @@
 //!
 //! // The batches are a piece of their own, between the fields before and after them.
 //! let frame = encode_response(1, 12, &response);
-//! let pieces: Vec<&[u8]> = frame.pieces().collect();
+//! let pieces: Vec<Piece> = frame.pieces().collect();
 //! assert_eq!(pieces.len(), 3);
-//! assert_eq!(pieces[1].as_ptr(), batch::EXAMPLE.as_ptr());
+//! assert_eq!(pieces[1], Piece::Bytes(&batch::EXAMPLE));
 //! // Three counts of tagged fields: of the partition, the topic and the response.
-//! assert_eq!(pieces[2], [0, 0, 0]);
+//! assert_eq!(pieces[2], Piece::Bytes(&[0, 0, 0]));
 //! ```
 //!
 //! # Fetch sessions
@@ -42,10 +43,10 @@
 //!
 //! Kafka counterpart: `FetchRequest.json`, `FetchResponse.json`.
 
+use super::codec::Records;
 use super::error_code::ErrorCode;
 use super::schema::message;
 use crate::format::properties::Uuid;
-use bytes::Bytes;
 
 message! {
     /// Reads batches from partitions.
@@ -126,7 +127,7 @@ message! {
         12+ snapshot_id:        SnapshotId, tag 2, "what a replica has to load first";
         4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what the consumer must skip";
         11+ preferred_read_replica: i32 = -1,     "a nearer broker to read from";
-        0+  records:            Option<Bytes>,    "record batches";
+        0+  records:            Option<Records>,  "record batches";
     }
 
     /// Where a leader epoch ends.

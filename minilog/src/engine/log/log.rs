@@ -321,11 +321,18 @@ impl Log {
             let end = self.end_within(segment, limit)?;
             let (disk, directory) = (&*self.disk, &self.directory);
             let slice = segment.read(disk, directory, offset, length_max, end)?;
-            if slice.is_some() {
-                return Ok(slice.filter(|it| it.length > 0));
+            if let Some(slice) = slice {
+                let is_active = !self.is_sealed(segment.base_offset());
+                return Ok((slice.length > 0).then_some(Slice { is_active, ..slice }));
             }
         }
         Ok(None)
+    }
+
+    /// Returns true if an offset is in a segment that is no longer written to.
+    pub fn is_sealed(&self, offset: i64) -> bool {
+        let (&active, _) = self.segments.last_key_value().expect("invariant 1");
+        offset < active
     }
 
     /// The position in a segment where the offset `limit` begins, or its end.

@@ -82,6 +82,8 @@ pub struct Slice {
     pub position: u64,
     /// Bytes. The last batch may be cut; clients ignore it and ask again.
     pub length: usize,
+    /// True in the active segment, whose pages are in memory. Reading another one may block.
+    pub is_active: bool,
 }
 
 impl Slice {
@@ -92,6 +94,15 @@ impl Slice {
         Ok(bytes)
     }
 }
+
+impl PartialEq for Slice {
+    fn eq(&self, other: &Slice) -> bool {
+        let range = |it: &Slice| (it.position, it.length);
+        Arc::ptr_eq(&self.file, &other.file) && range(self) == range(other)
+    }
+}
+
+impl Eq for Slice {}
 
 impl fmt::Debug for Slice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,7 +232,8 @@ impl Segment {
         let Some((position, header)) = self.find(disk, directory, offset)? else { return Ok(None) };
         let first = header.size().unwrap_or(BatchHeader::SIZE) as u64;
         let length = (length_max as u64).max(first).min(end.saturating_sub(position));
-        Ok(Some(Slice { file: Arc::clone(&self.file), position, length: length as usize }))
+        let (file, length) = (Arc::clone(&self.file), length as usize);
+        Ok(Some(Slice { file, position, length, is_active: false }))
     }
 
     /// The position and header of the first batch that ends at or after `offset`. Costs a binary

@@ -1,0 +1,116 @@
+//! Sending responses: from memory, and from files without copying.
+//!
+//! ```text
+//! frame       [size, header, fields] [1 MiB of segment 0] [fields] [300 KiB of segment 7] [fields]
+//! calls       send, MSG_MORE         sendfile ...         send     sendfile               write
+//! ```
+//!
+//! `MSG_MORE` keeps the kernel from sending the few bytes in front as a packet of their own.
+//!
+//! # What a slow disk must not do
+//!
+//! `sendfile` reads pages that are not in memory, and blocks meanwhile: the thread, and with it all
+//! its other clients. The pages of the active segment were written a moment ago. Those of older
+//! segments are first read on a helper thread, by `sendfile` to `/dev/null`, which copies nothing.
+//! They can be evicted again before they are sent; that takes a machine without memory, and costs
+//! what it would have cost without this.
+//!
+//! One call sends at most [`PIECE_BYTES`], and then other clients have their turn.
+//!
+//! Kafka counterpart: `FileRecords.writeTo` (`FileChannel.transferTo`), and
+//! `FileRecords.prepareForRead` (KAFKA-7504), which warms up to 64 KiB.
+
+use crate::engine::log::segment::Slice;
+use crate::wire::codec::{Frame, Piece};
+use minikit::server::Stream;
+use rustix::fs::sendfile;
+use rustix::net::SendFlags;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use tokio::io::AsyncWriteExt;
+use tokio::task::{spawn_blocking, yield_now};
+
+/// Longer pieces are written from where they are, shorter ones are gathered.
+const GATHER_BYTES_MAX: usize = 16 * 1024;
+/// The most that one system call sends, and what is warmed at once.
+const PIECE_BYTES: usize = 512 * 1024;
+
+/// Sends a frame. Short pieces only go to `out`: what follows may share a system call with them.
+pub async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::Result<()> {
+    for piece in frame.pieces() {
+        match piece {
+            Piece::Bytes(bytes) if bytes.len() <= GATHER_BYTES_MAX => out.extend_from_slice(bytes),
+            Piece::Bytes(bytes) => {
+                write_out(stream, out).await?;
+                stream.write_all(bytes).await?;
+            }
+            Piece::File(slice) => {
+                send_more(stream, out).await?;
+                send_slice(stream, slice).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends what was gathered.
+pub async fn write_out(stream: &mut Stream, out: &mut Vec<u8>) -> io::Result<()> {
+    if !out.is_empty() {
+        stream.write_all(out).await?;
+        out.clear();
+    }
+    Ok(())
+}
+
+/// Sends what was gathered, in one packet with what comes next.
+async fn send_more(stream: &Stream, out: &mut Vec<u8>) -> io::Result<()> {
+    let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+    let mut sent = 0;
+    while sent < out.len() {
+        let send = |socket: BorrowedFd<'_>| Ok(rustix::net::send(socket, &out[sent..], flags)?);
+        sent += stream.write_with(send).await?;
+    }
+    out.clear();
+    Ok(())
+}
+
+async fn send_slice(stream: &Stream, slice: &Slice) -> io::Result<()> {
+    let (mut position, end) = (slice.position, slice.position + slice.length as u64);
+    while position < end {
+        let piece_end = end.min(position + PIECE_BYTES as u64);
+        if !slice.is_active {
+            warm(slice, position, piece_end).await?;
+        }
+        while position < piece_end {
+            let send = |socket: BorrowedFd<'_>| copy(slice, socket, position, piece_end);
+            position += stream.write_with(send).await? as u64;
+        }
+        yield_now().await;
+    }
+    Ok(())
+}
+
+/// Reads a range into the page cache, on another thread.
+async fn warm(slice: &Slice, mut position: u64, end: u64) -> io::Result<()> {
+    let slice = slice.clone();
+    let read = move || {
+        let nowhere = File::options().write(true).open("/dev/null")?;
+        while position < end {
+            position += copy(&slice, nowhere.as_fd(), position, end)? as u64;
+        }
+        Ok(())
+    };
+    spawn_blocking(read).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// One call of `sendfile`. Returns how many bytes went, at least one.
+fn copy(slice: &Slice, to: BorrowedFd<'_>, position: u64, end: u64) -> io::Result<usize> {
+    let file = slice.file.as_fd().ok_or(io::ErrorKind::Unsupported)?;
+    let mut position = position;
+    let length = (end - position) as usize;
+    match sendfile(to, file, Some(&mut position), length)? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a segment became shorter")),
+        count => Ok(count),
+    }
+}
