@@ -16,7 +16,7 @@ import zipfile
 APIS = """Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup
 Heartbeat LeaveGroup SyncGroup DescribeGroups ListGroups ApiVersions CreateTopics DeleteTopics
 DeleteRecords InitProducerId DescribeConfigs DescribeLogDirs CreatePartitions DeleteGroups
-IncrementalAlterConfigs DescribeCluster""".split()
+IncrementalAlterConfigs OffsetDelete DescribeCluster""".split()
 
 # Version 6 of InitProducerId is not stable.
 NEWEST = {"InitProducerId": 5}
@@ -60,6 +60,8 @@ def main(jar):
                 first, last = versions(message["validVersions"])
                 newest = NEWEST.get(api, first if last is None else last)
                 flexible = message["flexibleVersions"]
+                # No version is: the first one that is would be the next.
+                flexible = f"{newest + 1}+" if flexible == "none" else flexible
                 print(f"{message['name']} key {message['apiKey']} {first}-{newest} flexible {flexible}")
                 structs = {it["name"]: it["fields"] for it in message.get("commonStructs", [])}
                 print_fields(message["fields"], structs, newest, 1)

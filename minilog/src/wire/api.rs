@@ -230,5 +230,6 @@ apis! {
     DeleteGroups: group::DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigs:
         configs::IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    OffsetDelete: offsets::OffsetDeleteRequest, OffsetDeleteResponse;
     DescribeCluster: cluster::DescribeClusterRequest, DescribeClusterResponse;
 }

@@ -11,6 +11,7 @@
 //! | [`produce`] [`fetch`] [`list_offsets`] | writing, reading, seeking |
 //! | [`init_producer_id`] | recognizing batches that are sent twice |
 //! | [`coordinator`] [`group`] [`offsets`] | consumer groups and what they have processed |
+//! | [`offsets_topic`] | the same on the disk: the records of `__consumer_offsets` |
 //! | [`explain`] | a frame, byte by byte |
 //! | [`topics`] [`configs`] [`cluster`] | administration |
 //!
@@ -33,6 +34,7 @@ pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
 pub mod offsets;
+pub mod offsets_topic;
 pub mod produce;
 pub mod schema;
 pub mod topics;

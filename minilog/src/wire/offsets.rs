@@ -1,5 +1,5 @@
-//! Committed offsets: OffsetCommit (key 8), OffsetFetch (key 9). A group remembers per partition
-//! the offset of the next record to process.
+//! Committed offsets: OffsetCommit (key 8), OffsetFetch (9), OffsetDelete (47). A group remembers
+//! per partition the offset of the next record to process.
 //!
 //! Version 8 of OffsetFetch turned one group into a list, so both ends have the old form and the
 //! list; version 10 of both names topics by id.
@@ -142,5 +142,45 @@ message! {
         8+ committed_leader_epoch: i32 = -1,       "the leader epoch of the last one processed";
         8+ metadata:               Option<String>, "the note of the client";
         8+ error_code:             ErrorCode,      "why there is no offset";
+    }
+}
+
+message! {
+    /// Deletes committed offsets of a group.
+    pub struct OffsetDeleteRequest: key 47, versions 0-0, flexible 1+ {
+        0+ group_id: String,                        "the group";
+        0+ topics:   Vec<OffsetDeleteRequestTopic>, "which offsets, by topic";
+    }
+
+    /// Partitions of one topic.
+    pub struct OffsetDeleteRequestTopic {
+        0+ name:       String,                            "the topic";
+        0+ partitions: Vec<OffsetDeleteRequestPartition>, "its partitions";
+    }
+
+    /// One partition.
+    pub struct OffsetDeleteRequestPartition {
+        0+ partition_index: i32, "the partition";
+    }
+}
+
+message! {
+    /// What was deleted.
+    pub struct OffsetDeleteResponse: key 47, versions 0-0, flexible 1+ {
+        0+ error_code:       ErrorCode,                      "an error of the whole request";
+        0+ throttle_time_ms: i32,                            "delay by quotas";
+        0+ topics:           Vec<OffsetDeleteResponseTopic>, "the results, by topic";
+    }
+
+    /// The results of one topic.
+    pub struct OffsetDeleteResponseTopic {
+        0+ name:       String,                             "the topic";
+        0+ partitions: Vec<OffsetDeleteResponsePartition>, "the results, by partition";
+    }
+
+    /// The result of one partition.
+    pub struct OffsetDeleteResponsePartition {
+        0+ partition_index: i32,       "the partition";
+        0+ error_code:      ErrorCode, "why it was not deleted";
     }
 }

@@ -66,6 +66,7 @@ oracles! {
     metadata::MetadataRequest metadata::MetadataResponse
     offsets::OffsetCommitRequest offsets::OffsetCommitResponse
     offsets::OffsetFetchRequest offsets::OffsetFetchResponse
+    offsets::OffsetDeleteRequest offsets::OffsetDeleteResponse
     coordinator::FindCoordinatorRequest coordinator::FindCoordinatorResponse
     group::JoinGroupRequest group::JoinGroupResponse
     group::HeartbeatRequest group::HeartbeatResponse

@@ -1,0 +1,151 @@
+//! The records of `__consumer_offsets`: messages in a log in place of a connection.
+//!
+//! Kafka stores groups and committed offsets as records of an internal topic, so that they are
+//! replicated, compacted and recovered like any other. Key and value are messages, each with a
+//! number of two bytes in front: a key says what kind of record it is, a value which version.
+//!
+//! | key | its fields | value |
+//! |---|---|---|
+//! | 1 | [`OffsetCommitKey`] | [`OffsetCommitValue`] |
+//! | 2 | [`GroupMetadataKey`] | [`GroupMetadataValue`] |
+//! | 3 and more | groups of the newer protocol, which are skipped | |
+//!
+//! A record without value is a tombstone: it deletes what an earlier record of its key says.
+//!
+//! # Example
+//!
+//! What Kafka 4.3.0 wrote when the group `g` committed offset 3 of partition 0 of `t`:
+//!
+//! ```
+//! use minilog::wire::offsets_topic::{Entry, OffsetCommitKey, OffsetCommitValue, decode};
+//!
+//! let key = b"\0\x01\0\x01g\0\x01t\0\0\0\0";
+//! let value = b"\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\x01\0\0\x01\xa2\x24\xc8\x2d\xaa\x01\0\x10\
+//!     \xfd\x81\xa6\x6c\xa1\xbf\x4f\x08\x9e\xb9\xeb\xf1\x39\xb9\xb0\xd2";
+//! let entry = decode(key, Some(value))?;
+//! assert_eq!(entry.encode(), (key.to_vec(), Some(value.to_vec())));
+//! let Entry::Offset(key, Some(value)) = entry else { panic!() };
+//! assert_eq!((key.group.as_str(), key.topic.as_str(), key.partition), ("g", "t", 0));
+//! assert_eq!((value.offset, value.leader_epoch, value.metadata.as_str()), (3, 0, ""));
+//! # Ok::<(), minilog::wire::codec::DecodeError>(())
+//! ```
+//!
+//! Kafka counterpart: the JSON files of these names in `group-coordinator/src/main/resources`, and
+//! `GroupCoordinatorRecordSerde.java`. Versions 0 to 4 are read, and those are written that Kafka
+//! 4.3 writes.
+
+use super::codec::{DecodeError, Decoder, Encoder, WireType};
+use super::schema::message;
+use crate::format::properties::Uuid;
+use bytes::Bytes;
+
+/// The versions of the values that are written.
+const OFFSET_VERSION: i16 = 4;
+const GROUP_VERSION: i16 = 3;
+/// The first version of a value with the flexible encoding.
+const FLEXIBLE_FROM: i16 = 4;
+const OFFSET: i16 = 1;
+const GROUP: i16 = 2;
+
+message! {
+    /// Which offset.
+    pub struct OffsetCommitKey {
+        0+ group:     String, "the group";
+        0+ topic:     String, "the topic";
+        0+ partition: i32,    "the partition";
+    }
+
+    /// A committed offset.
+    pub struct OffsetCommitValue {
+        0+  offset:           i64,         "the next record to process";
+        3+  leader_epoch:     i32 = -1,    "the leader epoch of the last one processed";
+        0+  metadata:         String,      "a note of the client";
+        0+  commit_timestamp: i64,         "when it was committed";
+        1-1 expire_timestamp: i64 = -1,    "when it expires; -1 for the default";
+        4+  topic_id:         Uuid, tag 0, "the topic's id";
+    }
+
+    /// Which group.
+    pub struct GroupMetadataKey {
+        0+ group: String, "the group";
+    }
+
+    /// A group.
+    pub struct GroupMetadataValue {
+        0+ protocol_type:           String,              "`consumer`, or `connect`";
+        0+ generation:              i32,                 "counts the rebalances";
+        0+ protocol:                Option<String>,      "the assignor; null without members";
+        0+ leader:                  Option<String>,      "the member that assigned";
+        2+ current_state_timestamp: i64 = -1,            "when the group became what it is";
+        0+ members:                 Vec<MemberMetadata>, "its members";
+    }
+
+    /// A member.
+    pub struct MemberMetadata {
+        0+ member_id:         String,         "the member";
+        3+ group_instance_id: Option<String>, "its static instance id, or null";
+        0+ client_id:         String,         "how its client calls itself";
+        0+ client_host:       String,         "where it connects from";
+        1+ rebalance_timeout: i32 = -1,       "how long a rebalance waits for it, in ms";
+        0+ session_timeout:   i32,            "without a heartbeat it is dead, in ms";
+        0+ subscription:      Vec<u8>,        "its metadata for the assignor";
+        0+ assignment:        Vec<u8>,        "the partitions it has";
+    }
+}
+
+/// A record, decoded. A value that is missing is a tombstone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// A committed offset.
+    Offset(OffsetCommitKey, Option<OffsetCommitValue>),
+    /// A group.
+    Group(GroupMetadataKey, Option<GroupMetadataValue>),
+    /// A record of a kind that this broker does not have.
+    Other(i16),
+}
+
+impl Entry {
+    /// Key and value of the record.
+    pub fn encode(&self) -> (Vec<u8>, Option<Vec<u8>>) {
+        match self {
+            Entry::Offset(key, value) => {
+                // Only version 1 can say when an offset expires.
+                let expires = value.as_ref().is_some_and(|it| it.expire_timestamp >= 0);
+                let version = if expires { 1 } else { OFFSET_VERSION };
+                (numbered(OFFSET, 0, key), value.as_ref().map(|it| numbered(version, version, it)))
+            }
+            Entry::Group(key, value) => {
+                let value = value.as_ref().map(|it| numbered(GROUP_VERSION, GROUP_VERSION, it));
+                (numbered(GROUP, 0, key), value)
+            }
+            Entry::Other(_) => (Vec::new(), None),
+        }
+    }
+}
+
+/// Decodes a record.
+///
+/// # Errors
+/// If the bytes are not what the number in front of them announces.
+pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Entry, DecodeError> {
+    let mut key = Decoder::new(Bytes::copy_from_slice(key), 0, false);
+    Ok(match i16::decode(&mut key)? {
+        0 | OFFSET => Entry::Offset(WireType::decode(&mut key)?, decode_value(value)?),
+        GROUP => Entry::Group(WireType::decode(&mut key)?, decode_value(value)?),
+        other => Entry::Other(other),
+    })
+}
+
+fn decode_value<T: WireType>(value: Option<&[u8]>) -> Result<Option<T>, DecodeError> {
+    let Some(value) = value else { return Ok(None) };
+    let mut number = Decoder::new(Bytes::copy_from_slice(value), 0, false);
+    let version = i16::decode(&mut number)?;
+    T::decode(&mut number.with_version(version, version >= FLEXIBLE_FROM)).map(Some)
+}
+
+fn numbered<T: WireType>(number: i16, version: i16, message: &T) -> Vec<u8> {
+    let mut encoder = Encoder::new(version, version >= FLEXIBLE_FROM);
+    number.encode(&mut encoder);
+    message.encode(&mut encoder);
+    encoder.into_vec()
+}
