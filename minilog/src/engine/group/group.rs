@@ -1,0 +1,617 @@
+//! One group: how members agree on who reads what, through a broker that does not know what is
+//! being shared.
+//!
+//! The naive way is that each consumer reads the list of members and computes its part. Two
+//! consumers that see different lists then read the same partition, and each overwrites the offset
+//! of the other. So the broker collects the members, gives this set of them a number, the
+//! *generation*, and refuses requests of any other. One member, the *leader*, assigns partitions to
+//! members: the broker hands it the opaque metadata of all and passes its opaque assignments on.
+//! Eager and cooperative rebalancing, Kafka Connect and Streams are all the same to the broker.
+//!
+//! # States
+//!
+//! ```text
+//!           first join                all have joined, or time is over
+//! Empty -------------> PreparingRebalance -----------> CompletingRebalance
+//!   ^    rebalance        ^     |   complete_join       |             |
+//!   |                     |     |                       | a join, or  | sync of the leader
+//!   |  no member is left  |     |                       | a departure v
+//!   +---------------------|-----+                       |           Stable
+//!     complete_join       +-----------------------------+-------------+
+//! ```
+//!
+//! Each state owns its deadline, so the timer of a rebalance that is finished cannot fire. A group
+//! without members, offsets and pending ids does not exist; Kafka calls that Dead.
+//!
+//! # Example
+//!
+//! `a` reads a topic alone when `b` starts; the session timeout is 45 s:
+//!
+//! ```text
+//! time  event          state                what happens
+//! 0     join b         PreparingRebalance   b waits
+//! 2     heartbeat a    PreparingRebalance   a hears REBALANCE_IN_PROGRESS, stops reading, commits
+//! 2     join a         CompletingRebalance  generation 2: a leads and gets both metadata
+//! 2     sync b         CompletingRebalance  b waits for the leader
+//! 3     sync a         Stable               the group is written to the log, then both get theirs
+//! 60    (a is silent)  CompletingRebalance  a is removed, b joins again: generation 3
+//! 61    commit a, 2    CompletingRebalance  UNKNOWN_MEMBER_ID: a is a zombie
+//! ```
+//!
+//! The golden scripts in `tests/golden/group` replay these, one phenomenon each.
+//!
+//! # Invariants
+//!
+//! 1. A group with members has a leader, which is one of them.
+//! 2. There is an assignor that all members support.
+//! 3. A member that waits for a reply has no session timeout; it gets a new one with the reply.
+//!
+//! # Counterpart in Kafka
+//!
+//! `ClassicGroup.java`, and `classicGroupJoin` and its neighbors in `GroupMetadataManager.java`.
+//! Kafka cannot see that a client which waits in a join has disconnected, and gives new members
+//! five minutes instead; here [`Group::disconnect`] starts their session timeout.
+
+use super::events::{Effects, GroupError, Identity, Join, Joined, Now, Reply, Sync, Ticket};
+use super::offsets::Offsets;
+use std::collections::{BTreeMap, HashMap};
+
+/// A group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name.
+    pub id: String,
+    /// How long its first rebalance waits for more members
+    /// (`group.initial.rebalance.delay.ms`).
+    pub initial_delay_ms: i64,
+    /// Counts the rebalances.
+    pub generation: i32,
+    /// Where it is in a rebalance.
+    pub state: State,
+    /// `consumer`, or `connect`; none if it never had a member.
+    pub protocol_type: Option<String>,
+    /// The assignor of this generation.
+    pub protocol: Option<String>,
+    /// The member that assigns.
+    pub leader: Option<String>,
+    /// The members by id.
+    pub members: BTreeMap<String, Member>,
+    /// Ids given to new members that have not joined with them yet, and until when they may.
+    pub pending: BTreeMap<String, i64>,
+    /// What it has processed.
+    pub offsets: Offsets,
+}
+
+/// Where a group is in a rebalance. Deadlines are by [`Now::monotonic`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No members, since this moment by [`Now::timestamp`].
+    Empty {
+        /// When the last member left.
+        since: i64,
+    },
+    /// Waits for members to join.
+    PreparingRebalance {
+        /// Until when.
+        until: i64,
+        /// The rebalance of an empty group, which waits for more members to appear.
+        initial: Option<Initial>,
+    },
+    /// Waits for the assignments of the leader.
+    CompletingRebalance {
+        /// Members that have not sent their sync by then are removed.
+        until: i64,
+    },
+    /// Members have their assignments.
+    Stable {
+        /// The same, while there are such members.
+        until: Option<i64>,
+    },
+}
+
+/// The first rebalance of a group: each new member extends the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initial {
+    /// True if a member appeared since the wait was last extended.
+    pub has_new_member: bool,
+    /// It is not extended beyond this.
+    pub latest: i64,
+}
+
+/// A member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What it said about itself when it joined.
+    pub join: Join,
+    /// What the leader assigned to it.
+    pub assignment: Vec<u8>,
+    /// When its session ends, if it does not wait.
+    pub session_ends: i64,
+    /// True if it has sent the sync of this generation.
+    pub has_synced: bool,
+    /// The request that waits for a reply.
+    pub waiting: Option<Waiting>,
+}
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// A join: for the other members.
+    Join(Ticket),
+    /// A sync: for the leader.
+    Sync(Ticket),
+}
+
+impl Group {
+    /// An empty group.
+    pub fn new(id: &str, now: Now, initial_delay_ms: i64) -> Group {
+        Group {
+            id: id.to_owned(),
+            initial_delay_ms,
+            generation: 0,
+            state: State::Empty { since: now.timestamp },
+            protocol_type: None,
+            protocol: None,
+            leader: None,
+            members: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            offsets: Offsets::default(),
+        }
+    }
+
+    /// A member joins, or joins again. It is answered at once if it must come back with an id, and
+    /// if its generation goes on unchanged; else when all others have joined.
+    pub fn join(
+        &mut self,
+        now: Now,
+        join: Join,
+        ticket: Ticket,
+        effects: &mut Effects,
+    ) -> Result<(), GroupError> {
+        if !self.supports(&join) {
+            return Err(GroupError::InconsistentGroupProtocol);
+        }
+        let is_pending = self.pending.remove(&join.member_id).is_some();
+        if join.member_id.is_empty() || is_pending {
+            return self.join_new(now, join, is_pending, ticket, effects);
+        }
+
+        self.check_member(&join.member_id, join.instance_id.as_deref())?;
+        let is_same = self.members[&join.member_id].join.protocols == join.protocols;
+        let is_leader = self.is_leader(&join.member_id);
+        let goes_on = match self.state {
+            // The reply of its last join was lost.
+            State::CompletingRebalance { .. } => is_same,
+            // A leader joins again if the topics have changed: that is a reason to rebalance.
+            State::Stable { .. } => is_same && !is_leader,
+            State::Empty { .. } | State::PreparingRebalance { .. } => false,
+        };
+        if goes_on {
+            let joined = self.joined(&join.member_id, is_leader);
+            self.extend_session(now, &join.member_id);
+            effects.replies.push((ticket, Ok(Reply::Joined(joined))));
+            return Ok(());
+        }
+
+        let id = join.member_id.clone();
+        let member = self.members.get_mut(&id).expect("it was checked");
+        // The client has given up the join that waited, or it would not send another one.
+        member.answer(now, Err(GroupError::RebalanceInProgress), effects);
+        member.join = join;
+        member.waiting = Some(Waiting::Join(ticket));
+        self.rebalance(now, effects);
+        Ok(())
+    }
+
+    /// A member that is not in the group yet, with the id that it was given or without one.
+    fn join_new(
+        &mut self,
+        now: Now,
+        join: Join,
+        is_pending: bool,
+        ticket: Ticket,
+        effects: &mut Effects,
+    ) -> Result<(), GroupError> {
+        let id = if is_pending { join.member_id.clone() } else { join.new_member_id.clone() };
+        if let Some(old) = join.instance_id.as_deref().and_then(|it| self.static_member(it)) {
+            let old = old.to_owned();
+            self.replace_static_member(now, join, &old, id, ticket, effects);
+            return Ok(());
+        }
+        // Without this a client that gives up and tries again would leave a member behind each
+        // time, and every rebalance would wait for all of them (KIP-394).
+        if join.requires_member_id && join.instance_id.is_none() && !is_pending {
+            self.pending.insert(id.clone(), now.monotonic + join.session_timeout_ms);
+            return Err(GroupError::MemberIdRequired(id));
+        }
+
+        self.protocol_type = Some(join.protocol_type.clone());
+        self.leader.get_or_insert_with(|| id.clone());
+        let waiting = Some(Waiting::Join(ticket));
+        let member =
+            Member { join, assignment: Vec::new(), session_ends: 0, has_synced: false, waiting };
+        self.members.insert(id, member);
+        if let State::PreparingRebalance { initial: Some(initial), .. } = &mut self.state {
+            initial.has_new_member = true;
+        }
+        self.rebalance(now, effects);
+        Ok(())
+    }
+
+    /// A static member has restarted: it takes the place and the assignment of its predecessor, and
+    /// nobody else notices (KIP-345).
+    fn replace_static_member(
+        &mut self,
+        now: Now,
+        join: Join,
+        old: &str,
+        id: String,
+        ticket: Ticket,
+        effects: &mut Effects,
+    ) {
+        let skips_assignment = join.can_skip_assignment;
+        let old_leader = self.leader.clone().unwrap_or_default();
+        let mut member = self.members.remove(old).expect("the caller has found it");
+        member.answer(now, Err(GroupError::FencedInstanceId), effects);
+        member.join = join;
+        member.waiting = Some(Waiting::Join(ticket));
+        self.members.insert(id.clone(), member);
+        let is_leader = old == old_leader;
+        if is_leader {
+            self.leader = Some(id.clone());
+        }
+
+        let is_stable = matches!(self.state, State::Stable { .. });
+        if !is_stable || Some(self.select_protocol()) != self.protocol {
+            return self.rebalance(now, effects);
+        }
+        effects.persist(&self.id);
+        let mut joined = self.joined(&id, is_leader && skips_assignment);
+        joined.skip_assignment = is_leader && skips_assignment;
+        if is_leader && !skips_assignment {
+            // An older client that hears that it leads would assign anew. It does not recognize the
+            // id of its predecessor, takes itself for a follower and asks for its assignment.
+            joined.leader = old_leader;
+        }
+        let member = self.members.get_mut(&id).expect("it was inserted");
+        member.answer(now, Ok(Reply::Joined(joined)), effects);
+    }
+
+    /// Returns true if the member has a protocol that all other members support too.
+    fn supports(&self, join: &Join) -> bool {
+        if self.members.is_empty() {
+            return !join.protocol_type.is_empty() && !join.protocols.is_empty();
+        }
+        let is_same_type = self.protocol_type.as_deref() == Some(join.protocol_type.as_str());
+        is_same_type && join.protocols.iter().any(|(name, _)| self.all_support(name))
+    }
+
+    fn all_support(&self, protocol: &str) -> bool {
+        self.members.values().all(|it| it.join.protocols.iter().any(|(name, _)| name == protocol))
+    }
+
+    /// The protocol with the most votes: each member votes for the first in its list that all
+    /// members support. Of several it is the first in the alphabet.
+    fn select_protocol(&self) -> String {
+        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        for member in self.members.values() {
+            let mut names = member.join.protocols.iter().map(|(name, _)| name.as_str());
+            let vote = names.find(|name| self.all_support(name));
+            *votes.entry(vote.expect("invariant 2")).or_default() += 1;
+        }
+        let most = votes.into_iter().rev().max_by_key(|(_, count)| *count);
+        most.map_or(String::new(), |(name, _)| name.to_owned())
+    }
+
+    /// Starts a rebalance, or ends one for which nobody is missing any more.
+    fn rebalance(&mut self, now: Now, effects: &mut Effects) {
+        let timeout = self.rebalance_timeout_ms();
+        self.state = match self.state {
+            State::PreparingRebalance { .. } => return self.complete_if_all_joined(now, effects),
+            State::Empty { .. } => {
+                let latest = now.monotonic + timeout;
+                let until = latest.min(now.monotonic + self.initial_delay_ms);
+                let initial = Some(Initial { has_new_member: false, latest });
+                State::PreparingRebalance { until, initial }
+            }
+            State::CompletingRebalance { .. } | State::Stable { .. } => {
+                State::PreparingRebalance { until: now.monotonic + timeout, initial: None }
+            }
+        };
+
+        // The assignment they wait for will never come.
+        for member in self.members.values_mut().filter(|it| it.waits_for_sync()) {
+            member.answer(now, Err(GroupError::RebalanceInProgress), effects);
+        }
+        self.complete_if_all_joined(now, effects);
+    }
+
+    fn complete_if_all_joined(&mut self, now: Now, effects: &mut Effects) {
+        // The first rebalance of a group waits for members that nobody knows of yet.
+        let is_over = match self.state {
+            State::PreparingRebalance { until, initial: Some(_) } => until <= now.monotonic,
+            State::PreparingRebalance { initial: None, .. } => true,
+            _ => false,
+        };
+        let have_joined = self.members.values().all(Member::waits_for_join);
+        if is_over && have_joined && self.pending.is_empty() {
+            self.complete_join(now, effects);
+        }
+    }
+
+    /// Ends the first half of a rebalance: a new generation of the members that have joined.
+    fn complete_join(&mut self, now: Now, effects: &mut Effects) {
+        // Dynamic members that have not joined are out. Static ones may be restarting: they stay
+        // until their session ends.
+        self.members.retain(|_, it| it.waits_for_join() || it.join.instance_id.is_some());
+        let until = now.monotonic + self.rebalance_timeout_ms();
+        let leader = self.leader.as_ref().and_then(|it| self.members.get(it));
+        if !leader.is_some_and(Member::waits_for_join) {
+            let mut joined = self.members.iter().filter(|(_, it)| it.waits_for_join());
+            self.leader = joined.next().map(|(id, _)| id.clone());
+        }
+        if self.leader.is_none() && !self.members.is_empty() {
+            // Only static members are left, and none of them is here to lead.
+            self.leader = self.members.keys().next().cloned();
+            self.state = State::PreparingRebalance { until, initial: None };
+            return;
+        }
+
+        self.generation += 1;
+        if self.members.is_empty() {
+            self.protocol = None;
+            self.state = State::Empty { since: now.timestamp };
+            return effects.persist(&self.id);
+        }
+        self.protocol = Some(self.select_protocol());
+        self.state = State::CompletingRebalance { until };
+        let joined = self.members.keys().map(|id| self.joined(id, self.is_leader(id)));
+        let joined = joined.collect::<Vec<_>>();
+        for (member, joined) in self.members.values_mut().zip(joined) {
+            member.has_synced = false;
+            member.answer(now, Ok(Reply::Joined(joined)), effects);
+        }
+    }
+
+    /// A member asks for its assignment; the leader brings everybody's.
+    pub fn sync(
+        &mut self,
+        now: Now,
+        sync: Sync,
+        ticket: Ticket,
+        effects: &mut Effects,
+    ) -> Result<(), GroupError> {
+        self.check_generation(&sync.member)?;
+        let differs = |ours: &Option<String>, theirs: &Option<String>| {
+            theirs.is_some() && ours.is_some() && ours != theirs
+        };
+        if differs(&self.protocol_type, &sync.protocol_type)
+            || differs(&self.protocol, &sync.protocol)
+        {
+            return Err(GroupError::InconsistentGroupProtocol);
+        }
+        let id = &sync.member.member_id;
+        let is_leader = self.is_leader(id);
+        let (until, is_stable) = match self.state {
+            State::Empty { .. } => return Err(GroupError::UnknownMemberId),
+            State::PreparingRebalance { .. } => return Err(GroupError::RebalanceInProgress),
+            State::CompletingRebalance { until } => (Some(until), false),
+            State::Stable { until } => (until, true),
+        };
+        let member = self.members.get_mut(id).expect("it was checked");
+        member.answer(now, Err(GroupError::RebalanceInProgress), effects);
+        member.has_synced = true;
+        member.waiting = Some(Waiting::Sync(ticket));
+        if !is_stable && !is_leader {
+            return Ok(());
+        }
+
+        // The leader says what everybody gets; without a word about a member, that is nothing.
+        if !is_stable {
+            let mut assignments = sync.assignments.into_iter().collect::<HashMap<_, _>>();
+            for (id, member) in &mut self.members {
+                member.assignment = assignments.remove(id).unwrap_or_default();
+            }
+            effects.persist(&self.id);
+        }
+        let have_synced = self.members.values().all(|it| it.has_synced);
+        self.state = State::Stable { until: until.filter(|_| !have_synced) };
+        for member in self.members.values_mut().filter(|it| it.waits_for_sync()) {
+            let assignment = member.assignment.clone();
+            member.answer(now, Ok(Reply::Synced(assignment)), effects);
+        }
+        Ok(())
+    }
+
+    /// A member is alive. An error tells it to join again.
+    pub fn heartbeat(&mut self, now: Now, member: &Identity) -> Result<(), GroupError> {
+        self.check_generation(member)?;
+        self.extend_session(now, &member.member_id);
+        match self.state {
+            State::PreparingRebalance { .. } => Err(GroupError::RebalanceInProgress),
+            _ => Ok(()),
+        }
+    }
+
+    /// A member leaves. An administrator may name a static member by its instance id alone.
+    pub fn leave(
+        &mut self,
+        now: Now,
+        member: &Identity,
+        effects: &mut Effects,
+    ) -> Result<(), GroupError> {
+        let (id, instance_id) = (&member.member_id, member.instance_id.as_deref());
+        if self.pending.remove(id).is_some() {
+            self.complete_if_all_joined(now, effects);
+            return Ok(());
+        }
+        let id = match instance_id.filter(|_| id.is_empty()) {
+            Some(instance_id) => self.static_member(instance_id).unwrap_or_default().to_owned(),
+            None => id.clone(),
+        };
+        self.check_member(&id, instance_id)?;
+        self.remove(now, &id, effects);
+        self.rebalance(now, effects);
+        Ok(())
+    }
+
+    /// The client of a waiting request has disconnected: its session timeout begins.
+    pub fn disconnect(&mut self, now: Now, ticket: Ticket) {
+        let is_it = |it: &&mut Member| it.waiting.is_some_and(|it| it.ticket() == ticket);
+        if let Some(member) = self.members.values_mut().find(is_it) {
+            member.waiting = None;
+            member.extend_session(now);
+        }
+    }
+
+    /// Returns an error unless the group accepts a commit of this sender.
+    ///
+    /// While members join again, those of the generation that ends may commit what they have read.
+    /// Once there is a new generation, a member must know its assignment first.
+    pub fn check_commit(&mut self, now: Now, from: &Identity) -> Result<(), GroupError> {
+        let is_empty = matches!(self.state, State::Empty { .. });
+        if from.generation < 0 && is_empty {
+            // Consumers without a group protocol, and administrators that reset offsets.
+            return Ok(());
+        }
+        self.check_generation(from)?;
+        if matches!(self.state, State::CompletingRebalance { .. }) {
+            return Err(GroupError::RebalanceInProgress);
+        }
+        self.extend_session(now, &from.member_id);
+        Ok(())
+    }
+
+    /// Removes what has not been heard of in time, and ends what has taken too long.
+    pub fn expire(&mut self, now: Now, effects: &mut Effects) {
+        let ids = self.pending.len();
+        self.pending.retain(|_, until| *until > now.monotonic);
+        let is_dead = |it: &Member| it.waiting.is_none() && it.session_ends <= now.monotonic;
+        let dead = self.members.iter().filter(|(_, it)| is_dead(it));
+        let dead = dead.map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        dead.iter().for_each(|id| self.remove(now, id, effects));
+        if !dead.is_empty() {
+            self.rebalance(now, effects);
+        } else if self.pending.len() < ids {
+            self.complete_if_all_joined(now, effects);
+        }
+
+        match &mut self.state {
+            State::PreparingRebalance { until, initial } if *until <= now.monotonic => {
+                match initial {
+                    Some(initial) if initial.has_new_member && *until < initial.latest => {
+                        *until = initial.latest.min(now.monotonic + self.initial_delay_ms);
+                        initial.has_new_member = false;
+                    }
+                    _ => self.complete_join(now, effects),
+                }
+            }
+            State::CompletingRebalance { until } | State::Stable { until: Some(until) }
+                if *until <= now.monotonic =>
+            {
+                let late = self.members.iter().filter(|(_, it)| !it.has_synced);
+                let late = late.map(|(id, _)| id.clone()).collect::<Vec<_>>();
+                late.iter().for_each(|id| self.remove(now, id, effects));
+                self.rebalance(now, effects);
+            }
+            _ => {}
+        }
+    }
+
+    fn remove(&mut self, now: Now, id: &str, effects: &mut Effects) {
+        if let Some(mut member) = self.members.remove(id) {
+            member.answer(now, Err(GroupError::UnknownMemberId), effects);
+        }
+        if self.is_leader(id) {
+            self.leader = self.members.keys().next().cloned();
+        }
+    }
+
+    fn joined(&self, id: &str, with_members: bool) -> Joined {
+        let protocol = self.protocol.clone().unwrap_or_default();
+        let members = self.members.iter().filter(|_| with_members);
+        let members = members.map(|(id, it)| {
+            (id.clone(), it.join.instance_id.clone(), it.metadata(&protocol).to_vec())
+        });
+        Joined {
+            generation: self.generation,
+            leader: self.leader.clone().unwrap_or_default(),
+            member_id: id.to_owned(),
+            skip_assignment: false,
+            members: members.collect(),
+            protocol,
+        }
+    }
+
+    fn check_generation(&self, from: &Identity) -> Result<(), GroupError> {
+        self.check_member(&from.member_id, from.instance_id.as_deref())?;
+        match from.generation == self.generation {
+            true => Ok(()),
+            false => Err(GroupError::IllegalGeneration),
+        }
+    }
+
+    fn check_member(&self, id: &str, instance_id: Option<&str>) -> Result<(), GroupError> {
+        if let Some(instance_id) = instance_id {
+            let current = self.static_member(instance_id).ok_or(GroupError::UnknownMemberId)?;
+            if current != id {
+                return Err(GroupError::FencedInstanceId);
+            }
+        }
+        self.members.contains_key(id).then_some(()).ok_or(GroupError::UnknownMemberId)
+    }
+
+    fn static_member(&self, instance_id: &str) -> Option<&str> {
+        let is_it = |it: &Member| it.join.instance_id.as_deref() == Some(instance_id);
+        self.members.iter().find(|(_, it)| is_it(it)).map(|(id, _)| id.as_str())
+    }
+
+    fn is_leader(&self, id: &str) -> bool {
+        self.leader.as_deref() == Some(id)
+    }
+
+    fn extend_session(&mut self, now: Now, id: &str) {
+        self.members.get_mut(id).into_iter().for_each(|it| it.extend_session(now));
+    }
+
+    fn rebalance_timeout_ms(&self) -> i64 {
+        self.members.values().map(|it| it.join.rebalance_timeout_ms).max().unwrap_or(0)
+    }
+}
+
+impl Member {
+    /// The metadata that it sent with a protocol.
+    pub fn metadata(&self, protocol: &str) -> &[u8] {
+        let found = self.join.protocols.iter().find(|(name, _)| name == protocol);
+        found.map_or(&[], |(_, metadata)| metadata)
+    }
+
+    fn waits_for_join(&self) -> bool {
+        matches!(self.waiting, Some(Waiting::Join(_)))
+    }
+
+    fn waits_for_sync(&self) -> bool {
+        matches!(self.waiting, Some(Waiting::Sync(_)))
+    }
+
+    /// Its session begins anew.
+    pub fn extend_session(&mut self, now: Now) {
+        self.session_ends = now.monotonic + self.join.session_timeout_ms;
+    }
+
+    /// Answers the request that waits, if there is one. The session begins anew.
+    fn answer(&mut self, now: Now, reply: Result<Reply, GroupError>, effects: &mut Effects) {
+        if let Some(waiting) = self.waiting.take() {
+            effects.replies.push((waiting.ticket(), reply));
+            self.extend_session(now);
+        }
+    }
+}
+
+impl Waiting {
+    fn ticket(self) -> Ticket {
+        match self {
+            Waiting::Join(ticket) | Waiting::Sync(ticket) => ticket,
+        }
+    }
+}
