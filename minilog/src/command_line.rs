@@ -7,6 +7,7 @@
 
 use clap::Parser;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
+use minilog::engine::group::coordinator::GroupConfig;
 use minilog::engine::log::config::LogConfig;
 use minilog::explain;
 use minilog::server::start::{self, Start};
@@ -65,6 +66,12 @@ struct Serve {
     /// Bytes of a partition to keep, as log.retention.bytes; -1 for all
     #[arg(long, value_name = "BYTES", default_value_t = -1, allow_hyphen_values = true)]
     retention_bytes: i64,
+    /// How long a new group waits for more members, as group.initial.rebalance.delay.ms
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    group_initial_rebalance_delay_ms: u32,
+    /// Minutes to keep the offsets of a group without members, as offsets.retention.minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 10_080)]
+    offsets_retention_minutes: u32,
     /// Clients at a time
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_connections: usize,
@@ -99,6 +106,11 @@ impl Serve {
             data_dir: self.data_dir,
             advertise: self.advertise,
             log,
+            groups: GroupConfig {
+                initial_delay_ms: self.group_initial_rebalance_delay_ms.into(),
+                offsets_retention_ms: i64::from(self.offsets_retention_minutes) * 60_000,
+                ..GroupConfig::default()
+            },
             auto_create_topics: self.auto_create_topics,
             num_partitions: self.num_partitions,
             connections_max: self.max_connections,

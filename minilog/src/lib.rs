@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`format`](mod@format) | the bytes of Kafka's files: record batches, indexes, checkpoints |
-//! | [`engine`] | the partitioned log |
+//! | [`engine`] | the partitioned log, and the groups that read it |
 //! | [`wire`] | Kafka's protocol, without I/O |
 //! | [`handlers`] | what clients may ask |
 //! | `server` | sockets, tasks, the thread that writes to the disk |
@@ -16,12 +16,16 @@
 //! 3. A handler looks up the topic in the [`engine::topics::Catalog`] and calls its
 //!    [`Partition`](engine::log::partition::Partition).
 //! 4. Its [`Step`](handlers::Step) is a response, or a wait: a fetch for records, a produce request
-//!    for the flush, the creation of a topic for the disk.
+//!    for the flush, a join for the other members, the creation of a topic for the disk.
 //! 5. [`wire::encode_response`] encodes the response; responses of one read share a write.
 //!
 //! # The life of a record
 //!
 //! The head of [`engine::log`] follows one from the append to its deletion.
+//!
+//! # The life of a rebalance
+//!
+//! The head of [`engine::group`] follows one from the first join to the commit of an offset.
 
 pub mod engine;
 #[cfg(feature = "server")]

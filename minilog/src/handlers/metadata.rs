@@ -1,13 +1,13 @@
 //! What a client asks first: which requests there are, which topics, and which broker has them.
 //!
-//! There is one broker, so it leads every partition and coordinates every group. A topic that does
-//! not exist is created by the Metadata request that names it, if both sides allow it
-//! (`allow_auto_topic_creation`, `auto.create.topics.enable`): that is how the first `kcat -P` to a
-//! new topic works.
+//! There is one broker, so it leads every partition. A topic that does not exist is created by the
+//! Metadata request that names it, if both sides allow it (`allow_auto_topic_creation`,
+//! `auto.create.topics.enable`): that is how the first `kcat -P` to a new topic works.
 //!
 //! Kafka counterpart: `KafkaApis.handleTopicMetadataRequest`, `AutoTopicCreationManager`.
 
-use super::{Broker, Call, SERVED, Step};
+use super::group_log::OFFSETS_TOPIC;
+use super::{Broker, Call, Step};
 use crate::engine::log::config::Overrides;
 use crate::engine::topics::{Catalog, Topic};
 use crate::format::names::is_topic_name;
@@ -16,7 +16,6 @@ use crate::wire::api_versions::{
     ApiVersionsRequest, ApiVersionsResponse, advertised, is_software_name,
 };
 use crate::wire::cluster::{DescribeClusterBroker, DescribeClusterResponse};
-use crate::wire::coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::wire::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
     MetadataResponsePartition, MetadataResponseTopic, Wanted,
@@ -31,8 +30,7 @@ pub(super) fn api_versions(call: Call, request: &ApiVersionsRequest) -> Step {
         let error_code = ErrorCode::INVALID_REQUEST;
         return call.respond(&ApiVersionsResponse { error_code, ..Default::default() });
     }
-    let served = APIS.iter().filter(|api| SERVED.contains(&api.key));
-    let api_keys = served.map(advertised).collect();
+    let api_keys = APIS.iter().map(advertised).collect();
     call.respond(&ApiVersionsResponse { api_keys, ..ApiVersionsResponse::default() })
 }
 
@@ -67,7 +65,11 @@ fn missing_topics(
         && (request.allow_auto_topic_creation || call.version < 4);
     let Wanted::These(topics) = request.wanted(call.version) else { return Vec::new() };
     let names = topics.iter().filter_map(|it| it.name.clone()).filter(|_| allowed);
-    names.filter(|name| is_topic_name(name) && catalog.by_name(name).is_none()).collect()
+    names
+        .filter(|name| {
+            is_topic_name(name) && name != OFFSETS_TOPIC && catalog.by_name(name).is_none()
+        })
+        .collect()
 }
 
 fn describe(
@@ -128,6 +130,7 @@ fn describe_topic(topic: &Topic, node_id: i32) -> MetadataResponseTopic {
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: topic.id,
+        is_internal: topic.name == OFFSETS_TOPIC,
         partitions: partitions.collect(),
         ..MetadataResponseTopic::default()
     }
@@ -143,29 +146,5 @@ pub(super) fn describe_cluster(broker: &Broker, call: Call) -> Step {
         controller_id: broker_id,
         brokers: vec![node],
         ..DescribeClusterResponse::default()
-    })
-}
-
-/// The coordinator of every group is this broker.
-pub(super) fn find_coordinator(
-    broker: &Broker,
-    call: Call,
-    request: &FindCoordinatorRequest,
-) -> Step {
-    let (host, port) = broker.address();
-    let node_id = broker.node_id();
-    let coordinator = |key: &String| Coordinator {
-        key: key.clone(),
-        node_id,
-        host: host.clone(),
-        port,
-        ..Coordinator::default()
-    };
-    call.respond(&FindCoordinatorResponse {
-        node_id,
-        host: host.clone(),
-        port,
-        coordinators: request.keys(call.version).iter().map(coordinator).collect(),
-        ..FindCoordinatorResponse::default()
     })
 }

@@ -6,7 +6,8 @@
 //! | [`produce`] | Produce |
 //! | [`fetch`] | Fetch, and waiting for records |
 //! | [`list_offsets`] | ListOffsets |
-//! | [`metadata`] | ApiVersions, Metadata, DescribeCluster, FindCoordinator |
+//! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
+//! | [`group`] | consumer groups and their offsets |
 //! | [`topics`] | CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeLogDirs |
 //! | [`configs`] | DescribeConfigs, IncrementalAlterConfigs |
 //! | [`parameters`] | the names and values of a topic's configuration |
@@ -26,6 +27,11 @@
 
 pub mod configs;
 pub mod fetch;
+pub mod group;
+pub mod group_admin;
+pub mod group_log;
+pub mod group_members;
+pub mod group_offsets;
 pub mod list_offsets;
 pub mod metadata;
 pub mod parameters;
@@ -44,14 +50,12 @@ use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
 use self::fetch::WaitingFetch;
+use self::group::{Groups, WaitingGroup};
 use self::produce::WaitingProduce;
 use self::producer_ids::ProducerIds;
 
 /// A frame of a client is at most this long (`socket.request.max.bytes`).
 pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
-
-/// The requests that are answered, by number. Others close the connection.
-pub const SERVED: [i16; 15] = [0, 1, 2, 3, 10, 18, 19, 20, 21, 22, 32, 35, 37, 44, 60];
 
 /// What all connections share.
 pub struct Broker {
@@ -61,6 +65,8 @@ pub struct Broker {
     pub settings: Settings,
     /// Ids for idempotent producers.
     pub producer_ids: ProducerIds,
+    /// Consumer groups.
+    pub groups: Groups,
     /// Host and port that clients are told to connect to; known once the server listens.
     pub advertised: OnceLock<(String, u16)>,
 }
@@ -95,8 +101,19 @@ pub enum Step {
     Fetch(WaitingFetch),
     /// Waits until records are durable, then sends the response.
     Produce(WaitingProduce),
+    /// Waits for other members of a group, then sends the response.
+    Group(WaitingGroup),
     /// Calls this on a thread that may block, then sends the response.
     Blocking(Box<dyn FnOnce() -> Frame + Send>),
+}
+
+/// A client, for groups to describe their members.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// How it calls itself.
+    pub id: &'a str,
+    /// Where it connects from, as Java prints it: `/127.0.0.1`.
+    pub host: &'a str,
 }
 
 /// The version and number of a request, which its response needs.
@@ -120,8 +137,8 @@ impl Call {
     }
 }
 
-/// Handles one frame, without its size in front.
-pub fn handle(broker: &Arc<Broker>, frame: Bytes) -> Step {
+/// Handles one frame, without its size in front, of a client on `host`.
+pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
     let request = match decode_request(frame) {
         Ok(request) => request,
         Err(RequestError::Unsupported { key, correlation_id, .. })
@@ -134,6 +151,7 @@ pub fn handle(broker: &Arc<Broker>, frame: Bytes) -> Step {
     };
 
     let call = Call { version: request.version, correlation_id: request.correlation_id };
+    let client = Client { id: request.client_id.as_deref().unwrap_or_default(), host };
     match request.body {
         Request::Produce(body) => produce::produce(broker, call, body),
         Request::Fetch(body) => fetch::fetch(broker, call, body),
@@ -141,7 +159,17 @@ pub fn handle(broker: &Arc<Broker>, frame: Bytes) -> Step {
         Request::Metadata(body) => metadata::metadata(broker, call, body),
         Request::ApiVersions(body) => metadata::api_versions(call, &body),
         Request::DescribeCluster(_) => metadata::describe_cluster(broker, call),
-        Request::FindCoordinator(body) => metadata::find_coordinator(broker, call, &body),
+        Request::FindCoordinator(body) => group_admin::find_coordinator(broker, call, body),
+        Request::JoinGroup(body) => group_members::join_group(broker, &client, call, body),
+        Request::SyncGroup(body) => group_members::sync_group(broker, call, body),
+        Request::Heartbeat(body) => group_members::heartbeat(broker, call, body),
+        Request::LeaveGroup(body) => group_members::leave_group(broker, call, body),
+        Request::OffsetCommit(body) => group_offsets::offset_commit(broker, call, body),
+        Request::OffsetFetch(body) => group_offsets::offset_fetch(broker, call, body),
+        Request::OffsetDelete(body) => group_offsets::offset_delete(broker, call, body),
+        Request::ListGroups(body) => group_admin::list_groups(broker, call, &body),
+        Request::DescribeGroups(body) => group_admin::describe_groups(broker, call, &body),
+        Request::DeleteGroups(body) => group_admin::delete_groups(broker, call, body),
         Request::CreateTopics(body) => topics::create_topics(broker, call, body),
         Request::DeleteTopics(body) => topics::delete_topics(broker, call, body),
         Request::CreatePartitions(body) => topics::create_partitions(broker, call, body),
@@ -150,7 +178,6 @@ pub fn handle(broker: &Arc<Broker>, frame: Bytes) -> Step {
         Request::DescribeConfigs(body) => configs::describe_configs(broker, call, &body),
         Request::IncrementalAlterConfigs(body) => configs::alter_configs(broker, call, body),
         Request::InitProducerId(body) => producer_ids::init_producer_id(broker, call, body),
-        other => Step::Close(format!("{} is not supported", other.api().name)),
     }
 }
 
@@ -159,6 +186,13 @@ impl Broker {
     pub fn address(&self) -> (String, i32) {
         let (host, port) = self.advertised.get().cloned().unwrap_or_default();
         (host, port.into())
+    }
+
+    /// A new id, in the form that Java gives it.
+    pub fn new_uuid(&self) -> String {
+        let mut hex = (self.settings.random)().map(|byte| format!("{byte:02x}")).concat();
+        [8, 13, 18, 23].into_iter().for_each(|at| hex.insert(at, '-'));
+        hex
     }
 
     /// The number of this broker.

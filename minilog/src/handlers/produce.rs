@@ -2,13 +2,14 @@
 //!
 //! On a single node `acks=1` and `acks=all` are the same: there is no other replica to wait for.
 //! If the topic has `flush.messages` N, the answer to every Nth record waits until all of them are
-//! on the disk. With `acks=0` the client does not want an answer; if something fails, closing the connection is
-//! the only way to say so.
+//! on the disk. With `acks=0` the client does not want an answer; if something fails, closing the
+//! connection is the only way to say so.
 //!
 //! An error concerns one partition. The others of the request are appended.
 //!
 //! Kafka counterpart: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
+use super::group_log::OFFSETS_TOPIC;
 use super::{Broker, Call, Step, find_partition, find_topic};
 use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
@@ -54,6 +55,10 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
     let (mut response, mut needed) = (ProduceResponse::default(), Vec::new());
     for (topic_index, topic) in request.topic_data.into_iter().enumerate() {
         let found = find_topic(&catalog, &topic.name, topic.topic_id);
+        let refused = match found {
+            Ok(found) if found.name == OFFSETS_TOPIC => Some(ErrorCode::INVALID_TOPIC_EXCEPTION),
+            _ => refused,
+        };
         let partitions = topic.partition_data.into_iter().enumerate().map(|(index, data)| {
             let partition = refused.map_or(find_partition(found, data.index), Err);
             append(partition, &data, (topic_index, index), &mut needed)
@@ -169,11 +174,14 @@ impl WaitingProduce {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::engine::group::coordinator::GroupConfig;
+    use crate::engine::group::events::Now;
     use crate::engine::log::config::{LogConfig, Overrides};
     use crate::engine::log::log::Log;
     use crate::engine::topics::Topics;
     use crate::format::batch;
     use crate::handlers::Settings;
+    use crate::handlers::group::Groups;
     use crate::handlers::parameters::resolve;
     use crate::handlers::producer_ids::ProducerIds;
     use crate::wire::decode_response;
@@ -200,6 +208,7 @@ mod tests {
                 data_dir: String::new(),
             },
             producer_ids: ProducerIds::new(shared),
+            groups: Groups::new(GroupConfig::default(), Now::default),
             advertised: OnceLock::new(),
         })
     }

@@ -16,6 +16,8 @@
 //!
 //! Kafka counterpart: `ReplicationControlManager.createTopics`, `ReplicaManager.deleteRecords`.
 
+use super::group::Groups;
+use super::group_log::OFFSETS_TOPIC;
 use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters};
 use crate::engine::log::config::{InvalidConfig, Overrides};
 use crate::engine::topics::TopicError;
@@ -69,6 +71,10 @@ fn try_create(
     wanted: &CreatableTopic,
     validate_only: bool,
 ) -> Result<CreatableTopicResult, (ErrorCode, String)> {
+    if wanted.name == OFFSETS_TOPIC {
+        let text = "the broker creates it for the first group";
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned()));
+    }
     if ![-1, 1].contains(&wanted.replication_factor) {
         let text = "the cluster has one broker, so the replication factor must be 1";
         return Err((ErrorCode::INVALID_REPLICATION_FACTOR, text.to_owned()));
@@ -136,8 +142,15 @@ fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
     let name = wanted.name.as_deref().unwrap_or_default();
     let deleted = match find_topic(&catalog, name, wanted.topic_id) {
         Err(error_code) => Err((error_code, error_code.to_string())),
+        Ok(topic) if topic.name == OFFSETS_TOPIC => {
+            let text = "groups store their offsets in it";
+            Err((ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned()))
+        }
         Ok(topic) => broker.topics.delete(&topic.name).map_err(|error| explain(&error, name)),
     };
+    if let Ok(topic) = &deleted {
+        Groups::delete_topic(broker, &topic.name);
+    }
     match deleted {
         Ok(topic) => DeletableTopicResult {
             name: Some(topic.name.clone()),
@@ -216,7 +229,10 @@ pub(super) fn delete_records(
         let catalog = broker.topics.catalog();
         let mut response = DeleteRecordsResponse::default();
         for topic in request.topics {
-            let found = find_topic(&catalog, &topic.name, Uuid::default());
+            let found = match topic.name.as_str() {
+                OFFSETS_TOPIC => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
+                name => find_topic(&catalog, name, Uuid::default()),
+            };
             let partitions = topic.partitions.iter().map(|wanted| {
                 let partition = find_partition(found, wanted.partition_index);
                 let deleted = partition.and_then(|it| {

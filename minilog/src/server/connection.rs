@@ -17,6 +17,7 @@
 
 use super::Server;
 use super::send::{send, write_out};
+use crate::handlers::group::WaitingGroup;
 use crate::handlers::{FRAME_BYTES_MAX, Step, handle};
 use crate::wire::codec::Frame;
 use bytes::{Buf, BytesMut};
@@ -34,12 +35,14 @@ const READ_BYTES: usize = 64 * 1024;
 pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> io::Result<()> {
     let mut requested = pin!(shutdown.requested());
     let (mut buffer, mut out) = (BytesMut::new(), Vec::new());
+    let peer = stream.peer();
+    let host = format!("/{}", peer.rsplit_once(':').map_or("", |(host, _)| host));
     loop {
         // Everything that is complete.
         while let Some(size) = frame_size(&buffer)?.filter(|size| buffer.len() >= 4 + size) {
             buffer.advance(4);
             let frame = buffer.split_to(size).freeze();
-            match handle(&server.broker, frame) {
+            match handle(&server.broker, &host, frame) {
                 Step::Respond(frame) => send(&mut stream, &mut out, &frame).await?,
                 // Nobody waits for it, but consumers may see it only after the flush.
                 Step::Silent { needs_flush: true } => server.upkeep.flush_soon(),
@@ -47,6 +50,15 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                 Step::Close(reason) => {
                     stream.write_all(&out).await?;
                     return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                }
+                Step::Group(waiting) => {
+                    write_out(&mut stream, &mut out).await?;
+                    let waited = tokio::select! {
+                        () = &mut requested => None,
+                        frame = wait_for_group(server, waiting, &mut stream, &mut buffer) => frame?,
+                    };
+                    let Some(frame) = waited else { return Ok(()) };
+                    send(&mut stream, &mut out, &frame).await?;
                 }
                 step => {
                     write_out(&mut stream, &mut out).await?;
@@ -99,8 +111,34 @@ async fn wait(server: &Server, step: Step) -> Frame {
         Step::Blocking(job) => tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
             std::panic::resume_unwind(panic.into_panic());
         }),
-        Step::Respond(_) | Step::Silent { .. } | Step::Close(_) => {
-            unreachable!("these do not wait")
+        Step::Group(_) | Step::Respond(_) | Step::Silent { .. } | Step::Close(_) => {
+            unreachable!("the caller has handled these")
+        }
+    }
+}
+
+/// Waits for the other members of a group, for minutes perhaps. None if the client has disconnected
+/// meanwhile: then the group must not count on it.
+async fn wait_for_group(
+    server: &Server,
+    mut waiting: WaitingGroup,
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+) -> io::Result<Option<Frame>> {
+    loop {
+        let ready = poll_fn(|context| {
+            let ready = waiting.poll(context);
+            if ready.is_pending() && waiting.needs_flush() {
+                server.upkeep.flush_soon();
+            }
+            ready
+        });
+        tokio::select! {
+            frame = ready => return Ok(Some(frame)),
+            // Reading is how a disconnection is noticed. What a client sends ahead waits its turn.
+            count = stream.read_buf(buffer), if buffer.len() < READ_BYTES => if count? == 0 {
+                return Ok(None);
+            },
         }
     }
 }

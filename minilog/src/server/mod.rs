@@ -14,12 +14,14 @@ pub mod send;
 pub mod start;
 pub mod upkeep;
 
+use crate::engine::group::events::Now;
 use crate::handlers::Broker;
+use crate::handlers::group::Groups;
 use minikit::connections::Connections;
 use minikit::server::{Hooks, Service, Shutdown, Stream};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use self::upkeep::Upkeep;
 
@@ -51,11 +53,14 @@ impl Hooks for Server {
 }
 
 impl Service for Server {
-    type Core = ();
+    /// Its number.
+    type Core = usize;
 
-    fn core(&self, _index: usize) {}
+    fn core(&self, index: usize) -> usize {
+        index
+    }
 
-    async fn connection(self: Arc<Self>, _core: Rc<()>, stream: Stream, shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, _core: Rc<usize>, stream: Stream, shutdown: Shutdown) {
         let peer = stream.peer();
         match connection::serve(&self, stream, shutdown).await {
             Ok(()) => tracing::debug!("{peer} left"),
@@ -63,8 +68,26 @@ impl Service for Server {
         }
     }
 
-    /// The periodic work is that of the upkeep thread.
-    async fn background(self: Arc<Self>, _core: Rc<()>, _shutdown: Shutdown) {}
+    /// One core tells the groups the time. What touches the disk is the upkeep thread's.
+    async fn background(self: Arc<Self>, core: Rc<usize>, _shutdown: Shutdown) {
+        if *core != 0 {
+            return;
+        }
+        loop {
+            let planned = Instant::now() + GROUPS_EVERY;
+            tokio::time::sleep_until(planned.into()).await;
+            Groups::tick(&self.broker, planned.elapsed().as_millis() as i64);
+        }
+    }
+}
+
+/// How often groups look for what is due.
+const GROUPS_EVERY: Duration = Duration::from_millis(100);
+
+/// The time by both clocks.
+pub fn now() -> Now {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Now { monotonic: START.elapsed().as_millis() as i64, timestamp: now_ms() }
 }
 
 /// Milliseconds since 1970.

@@ -1,7 +1,8 @@
 //! From options to a running server, and from its end to a clean shutdown.
 //!
 //! ```text
-//! lock the data directory -> open the topics (recovery) -> upkeep thread -> sockets -> ready
+//! lock the data directory -> open the topics (recovery) -> load the groups -> upkeep thread
+//!   -> sockets -> ready
 //! SIGTERM -> connections end -> upkeep thread ends -> flush everything, leave the marker
 //! ```
 //!
@@ -10,9 +11,12 @@
 
 use super::inspect::Inspector;
 use super::upkeep::UpkeepThread;
-use super::{Server, now_ms};
+use super::{Server, now, now_ms};
+use crate::engine::group::coordinator::GroupConfig;
 use crate::engine::log::config::LogConfig;
 use crate::engine::topics::Topics;
+use crate::handlers::group::Groups;
+use crate::handlers::group_log;
 use crate::handlers::parameters::resolve;
 use crate::handlers::producer_ids::ProducerIds;
 use crate::handlers::{Broker, Settings};
@@ -37,6 +41,8 @@ pub struct Start {
     pub advertise: Option<(String, u16)>,
     /// The configuration of a topic without its own.
     pub log: LogConfig,
+    /// How consumer groups behave.
+    pub groups: GroupConfig,
     /// `auto.create.topics.enable`
     pub auto_create_topics: bool,
     /// `num.partitions`
@@ -69,8 +75,13 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
             data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
         },
         producer_ids: ProducerIds::new(disk),
+        groups: Groups::new(start.groups, now),
         advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),
     });
+    match group_log::load(&broker)? {
+        0 => {}
+        skipped => tracing::warn!("{skipped} records of __consumer_offsets cannot be read"),
+    }
     let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),

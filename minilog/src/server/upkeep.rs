@@ -8,7 +8,7 @@
 //! | flush | when a producer waits for it (`flush.messages`), after `flush.ms` |
 //! | flush of all partitions | every [`CHECKPOINT_EVERY`] |
 //! | checkpoints | every [`CHECKPOINT_EVERY`] |
-//! | retention | every [`RETENTION_EVERY`] |
+//! | retention, of committed offsets too | every [`RETENTION_EVERY`] |
 //!
 //! # Group commit without a timer
 //!
@@ -22,6 +22,7 @@
 use super::now_ms;
 use crate::engine::log::log::Log;
 use crate::handlers::Broker;
+use crate::handlers::group::Groups;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -121,6 +122,9 @@ fn run(upkeep: &Upkeep, broker: &Broker) {
             let now = now_ms();
             report("delete old segments", topics.delete_old_segments(now).map(drop));
             topics.expire_producers(now - PRODUCER_EXPIRATION_MS);
+            if let Err(refusal) = Groups::expire_offsets(broker) {
+                tracing::error!("cannot delete expired offsets: {}", refusal.error_code);
+            }
             retention = Instant::now();
         }
     }

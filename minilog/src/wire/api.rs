@@ -3,8 +3,7 @@
 //! [`APIS`] has one row per request: number, name, versions, the tables of both bodies. The type
 //! [`Request`] has one variant per row. Both come from one list at the end of this file.
 //!
-//! This is what can be decoded. What the broker serves, and therefore announces, is for the
-//! handlers to say.
+//! Every request that is decoded is served, and announced.
 //!
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
 
@@ -182,14 +181,6 @@ macro_rules! apis {
                     } )*
                     _ => unreachable!("the caller has looked the key up"),
                 })
-            }
-
-            /// What the broker knows about the request.
-            pub fn api(&self) -> &'static Api {
-                let key = match self {
-                    $( Request::$name(_) => super::$module::$request::KEY, )*
-                };
-                Api::of(key).expect("one list declares both")
             }
         }
 

@@ -1,0 +1,318 @@
+//! Consumer groups: from requests to the coordinator, and from its effects to the log and back to
+//! the connections that wait.
+//!
+//! | module | requests |
+//! |---|---|
+//! | [`group_members`](super::group_members) | JoinGroup, SyncGroup, Heartbeat, LeaveGroup |
+//! | [`group_offsets`](super::group_offsets) | OffsetCommit, OffsetFetch, OffsetDelete |
+//! | [`group_admin`](super::group_admin) | FindCoordinator, ListGroups, DescribeGroups, .. |
+//! | [`group_log`] | reading and writing `__consumer_offsets` |
+//!
+//! # The life of a request that waits
+//!
+//! 1. [`Groups::request`] gives it a ticket and a slot, and hands it to the coordinator.
+//! 2. The effects are carried out under the lock of the coordinator: records are appended to
+//!    `__consumer_offsets`, then replies go into the slots of their tickets.
+//! 3. If its own slot is still empty, the connection's task sleeps in [`WaitingGroup::poll`]. It
+//!    needs no task of its own and no timer.
+//! 4. A later event of another client fills the slot and wakes it.
+//! 5. With `--sync always` it waits once more, until the records are on the disk.
+//!
+//! If the client disconnects, [`WaitingGroup`] is dropped and the coordinator forgets the ticket.
+//!
+//! There is one lock for all groups. An event takes a few microseconds, most of them for the write
+//! to the page cache, and the order of records in the log is the order of events in memory. Kafka
+//! spreads groups over 50 partitions of the topic and 4 threads.
+
+use super::{Broker, Step, group_log};
+use crate::engine::group::coordinator::{Coordinator, GroupConfig};
+use crate::engine::group::events::{Effects, GroupError, Now, Reply, Ticket};
+use crate::engine::group::group::Group;
+use crate::engine::log::partition::Partition;
+use crate::wire::ErrorCode;
+use crate::wire::codec::Frame;
+use minikit::sync::{Mutex, MutexGuard};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// The groups of a broker.
+pub struct Groups {
+    state: Mutex<State>,
+    pub(super) now: fn() -> Now,
+}
+
+/// What the lock protects.
+pub struct State {
+    /// The groups.
+    pub coordinator: Coordinator,
+    /// Where the replies go that requests wait for.
+    slots: HashMap<Ticket, Arc<Slot>>,
+    tickets: u64,
+}
+
+/// Where a reply is left for the connection that waits for it.
+#[derive(Default)]
+struct Slot(Mutex<(Option<Answer>, Option<Waker>)>);
+
+/// A reply, which may be sent when the records of its event are durable.
+type Answer = Result<(Option<Reply>, Written), Refusal>;
+
+/// Why a request is refused.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The error.
+    pub error_code: ErrorCode,
+    /// With `MEMBER_ID_REQUIRED`, the id.
+    pub member_id: Option<String>,
+}
+
+/// The end of the records that an event has written: where, and up to which offset.
+#[derive(Clone)]
+pub struct Written(pub(super) Option<(Arc<Partition>, i64)>);
+
+/// How the engine handled a request that waits.
+type Handled = Result<(), GroupError>;
+
+/// Makes the response from a reply.
+type Encode = Box<dyn FnOnce(Result<Option<Reply>, Refusal>) -> Frame + Send>;
+
+/// A request that waits: for its reply, then for the disk.
+pub struct WaitingGroup {
+    broker: Arc<Broker>,
+    /// The group and the ticket, if the request can wait for other members.
+    ticket: Option<(String, Ticket)>,
+    slot: Arc<Slot>,
+    answer: Option<Answer>,
+    encode: Option<Encode>,
+}
+
+impl Groups {
+    /// Groups that are told the time by `now`.
+    pub fn new(config: GroupConfig, now: fn() -> Now) -> Groups {
+        let coordinator = Coordinator::new(config);
+        let state = State { coordinator, slots: HashMap::new(), tickets: 0 };
+        Groups { state: Mutex::new(state), now }
+    }
+
+    /// The coordinator under its lock, and the time.
+    pub(super) fn lock(&self) -> (MutexGuard<'_, State>, Now) {
+        let state = self.state.lock();
+        // After the lock, so that time does not go back from one event to the next.
+        (state, (self.now)())
+    }
+
+    /// Calls `look` with the coordinator.
+    pub fn with<T>(&self, look: impl FnOnce(&Coordinator) -> T) -> T {
+        look(&self.lock().0.coordinator)
+    }
+
+    /// Handles a request whose reply may have to wait for other members.
+    pub(super) fn request(
+        broker: &Arc<Broker>,
+        group: String,
+        event: impl FnOnce(&mut Coordinator, Now, &str, Ticket, &mut Effects) -> Handled,
+        encode: impl FnOnce(Result<Option<Reply>, Refusal>) -> Frame + Send + 'static,
+    ) -> Step {
+        let (slot, mut effects) = (Arc::new(Slot::default()), Effects::default());
+        let (ticket, handled) = {
+            let (mut state, now) = broker.groups.lock();
+            state.tickets += 1;
+            let ticket = Ticket(state.tickets);
+            let handled = event(&mut state.coordinator, now, &group, ticket, &mut effects);
+            if handled.is_ok() {
+                state.slots.insert(ticket, Arc::clone(&slot));
+            }
+            // An error is in the slots of all requests that it concerns, this one too.
+            let _ = state.carry_out(broker, now, effects);
+            (ticket, handled)
+        };
+        let answer = handled.err().map(|error| Err(Refusal::from(error)));
+        let (broker, ticket) = (Arc::clone(broker), Some((group, ticket)));
+        WaitingGroup { broker, ticket, slot, answer, encode: Some(Box::new(encode)) }.step()
+    }
+
+    /// The step of a request that waits for nothing but the disk.
+    pub(super) fn respond(
+        broker: &Arc<Broker>,
+        written: Result<Written, Refusal>,
+        encode: impl FnOnce(Result<(), ErrorCode>) -> Frame + Send + 'static,
+    ) -> Step {
+        let answer = Some(written.map(|written| (None, written)));
+        let encode: Encode =
+            Box::new(|answer| encode(answer.map(drop).map_err(|it| it.error_code)));
+        let (broker, slot) = (Arc::clone(broker), Arc::default());
+        WaitingGroup { broker, ticket: None, slot, answer, encode: Some(encode) }.step()
+    }
+
+    /// Ends sessions and rebalances that are due. Call it ten times a second; `late_by` is how much
+    /// later than planned, in ms.
+    pub fn tick(broker: &Broker, late_by: i64) {
+        let (mut state, now) = broker.groups.lock();
+        let effects = state.coordinator.tick(now, late_by);
+        let _ = state.carry_out(broker, now, effects);
+    }
+
+    /// Deletes expired offsets. Call it every few minutes.
+    pub fn expire_offsets(broker: &Broker) -> Result<(), Refusal> {
+        let (mut state, now) = broker.groups.lock();
+        let effects = state.coordinator.expire_offsets(now);
+        state.carry_out(broker, now, effects).map(drop)
+    }
+
+    /// Deletes the offsets of a topic that is gone.
+    pub fn delete_topic(broker: &Broker, topic: &str) {
+        let (mut state, now) = broker.groups.lock();
+        let effects = state.coordinator.delete_topic(topic);
+        // If the log is closed, the offsets stay until they expire.
+        let _ = state.carry_out(broker, now, effects);
+    }
+}
+
+impl State {
+    /// Appends the records of an event, then applies them and leaves its replies in their slots.
+    pub(super) fn carry_out(
+        &mut self,
+        broker: &Broker,
+        now: Now,
+        effects: Effects,
+    ) -> Result<Written, Refusal> {
+        let written = group_log::append(broker, &self.coordinator, now, &effects.records);
+        let written = written.map_err(Refusal::from);
+        if written.is_ok() {
+            effects.records.into_iter().for_each(|it| self.coordinator.apply(now, it));
+        }
+        for (ticket, reply) in effects.replies {
+            if let Some(slot) = self.slots.remove(&ticket) {
+                slot.fill(match &written {
+                    Ok(written) => match reply {
+                        Ok(reply) => Ok((Some(reply), written.clone())),
+                        Err(error) => Err(error.into()),
+                    },
+                    Err(refusal) => Err(refusal.clone()),
+                });
+            }
+        }
+        written
+    }
+}
+
+impl Slot {
+    fn fill(&self, answer: Answer) {
+        let mut slot = self.0.lock();
+        slot.0 = Some(answer);
+        if let Some(waker) = slot.1.take() {
+            waker.wake();
+        }
+    }
+
+    /// The answer; if there is none yet, `waker` is woken by it.
+    fn take(&self, waker: &Waker) -> Option<Answer> {
+        let mut slot = self.0.lock();
+        if slot.0.is_none() {
+            slot.1 = Some(waker.clone());
+        }
+        slot.0.take()
+    }
+}
+
+impl Written {
+    /// Everything that is in the log now: what was read from memory may be durable later only.
+    pub(super) fn so_far(broker: &Broker) -> Written {
+        let unflushed = group_log::partition(broker).and_then(|log| {
+            let end = log.with_log(|it| it.waits_for_flush().then(|| it.next_offset()));
+            Some((log, end?))
+        });
+        Written(unflushed)
+    }
+}
+
+impl WaitingGroup {
+    fn step(mut self) -> Step {
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => Step::Respond(frame),
+            Poll::Pending => Step::Group(self),
+        }
+    }
+
+    /// Ready with the response once the reply is there and what it says is durable.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
+        if self.answer.is_none() {
+            self.answer = self.slot.take(context.waker());
+        }
+        let answer = match &mut self.answer {
+            None => return Poll::Pending,
+            Some(Ok((reply, Written(written)))) => match written {
+                Some((log, end)) => {
+                    // First the waker, then the look: a flush between the two wakes us.
+                    log.wake_on_append(context.waker());
+                    if log.recovery_point() >= *end {
+                        Ok(reply.take())
+                    } else if log.has_failed() {
+                        Err(ErrorCode::COORDINATOR_NOT_AVAILABLE.into())
+                    } else {
+                        return Poll::Pending;
+                    }
+                }
+                None => Ok(reply.take()),
+            },
+            Some(Err(refusal)) => Err(refusal.clone()),
+        };
+        let encode = self.encode.take().expect("it is ready once");
+        Poll::Ready(encode(answer))
+    }
+
+    /// Returns true if the reply is there and waits for the disk.
+    pub fn needs_flush(&self) -> bool {
+        self.answer.is_some()
+    }
+}
+
+impl Drop for WaitingGroup {
+    /// Without an answer the client has disconnected.
+    fn drop(&mut self) {
+        if let (Some((group, ticket)), None) = (&self.ticket, &self.answer) {
+            let (mut state, now) = self.broker.groups.lock();
+            if state.slots.remove(ticket).is_some() {
+                let disconnect = |group: &mut Group, now| {
+                    group.disconnect(now, *ticket);
+                    Ok(())
+                };
+                // If the group is gone, so is the ticket.
+                let _ = state.coordinator.with_group(now, group, disconnect);
+            }
+        }
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(error_code: ErrorCode) -> Refusal {
+        Refusal { error_code, member_id: None }
+    }
+}
+
+impl From<GroupError> for Refusal {
+    fn from(error: GroupError) -> Refusal {
+        let error_code = match error {
+            GroupError::MemberIdRequired(id) => {
+                let error_code = ErrorCode::MEMBER_ID_REQUIRED;
+                return Refusal { error_code, member_id: Some(id) };
+            }
+            GroupError::UnknownMemberId => ErrorCode::UNKNOWN_MEMBER_ID,
+            GroupError::IllegalGeneration => ErrorCode::ILLEGAL_GENERATION,
+            GroupError::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
+            GroupError::InconsistentGroupProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            GroupError::FencedInstanceId => ErrorCode::FENCED_INSTANCE_ID,
+            GroupError::GroupMaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            GroupError::TooManyGroups => ErrorCode::POLICY_VIOLATION,
+            GroupError::GroupIdNotFound => ErrorCode::GROUP_ID_NOT_FOUND,
+            GroupError::NonEmptyGroup => ErrorCode::NON_EMPTY_GROUP,
+        };
+        error_code.into()
+    }
+}
+
+/// Kafka's number of a result.
+pub(super) fn error_code(result: Result<(), GroupError>) -> ErrorCode {
+    result.map_or_else(|error| Refusal::from(error).error_code, |()| ErrorCode::NONE)
+}

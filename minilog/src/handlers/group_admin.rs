@@ -1,0 +1,184 @@
+//! FindCoordinator, ListGroups, DescribeGroups and DeleteGroups: what administrators ask, and the
+//! question that comes before all others.
+//!
+//! Kafka counterpart: `KafkaApis.getCoordinator`, `GroupCoordinatorService.java`,
+//! `ClassicGroup.describe`.
+
+use super::group::{Groups, error_code};
+use super::{Broker, Call, Step, group_log};
+use crate::engine::group::events::Effects;
+use crate::engine::group::group::{Group, State};
+use crate::wire::ErrorCode;
+use crate::wire::coordinator::{
+    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse, KEY_TYPE_GROUP,
+};
+use crate::wire::group::{
+    DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest,
+    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember, ListGroupsRequest,
+    ListGroupsResponse, ListedGroup,
+};
+use std::sync::Arc;
+
+/// The type of every group.
+const CLASSIC: &str = "classic";
+/// The first version of DescribeGroups in which a group that does not exist is an error.
+const NOT_FOUND_FROM: i16 = 6;
+/// The operations on a group that anybody may do without access lists: read, delete, describe,
+/// and describe and alter its configuration.
+const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+
+/// The coordinator of every group is this broker. The first client that asks waits until the topic
+/// is created in which groups are stored.
+pub(super) fn find_coordinator(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: FindCoordinatorRequest,
+) -> Step {
+    if request.key_type != KEY_TYPE_GROUP {
+        // Transactions and share groups are not supported.
+        return call.respond(&coordinators(broker, call, &request, ErrorCode::INVALID_REQUEST));
+    }
+    if group_log::partition(broker).is_some() {
+        return call.respond(&coordinators(broker, call, &request, ErrorCode::NONE));
+    }
+    let broker = Arc::clone(broker);
+    Step::Blocking(Box::new(move || {
+        let error_code = match group_log::create(&broker) {
+            Ok(()) => ErrorCode::NONE,
+            Err(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        };
+        call.encode(&coordinators(&broker, call, &request, error_code))
+    }))
+}
+
+fn coordinators(
+    broker: &Broker,
+    call: Call,
+    request: &FindCoordinatorRequest,
+    error_code: ErrorCode,
+) -> FindCoordinatorResponse {
+    let (node_id, (host, port)) = match error_code {
+        ErrorCode::NONE => (broker.node_id(), broker.address()),
+        _ => (-1, (String::new(), -1)),
+    };
+    let coordinator = |key: &String| Coordinator {
+        key: key.clone(),
+        node_id,
+        host: host.clone(),
+        port,
+        error_code,
+        ..Coordinator::default()
+    };
+    let coordinators = request.keys(call.version).iter().map(coordinator).collect();
+    FindCoordinatorResponse { node_id, host, port, error_code, coordinators, ..Default::default() }
+}
+
+/// All groups.
+pub(super) fn list_groups(broker: &Broker, call: Call, request: &ListGroupsRequest) -> Step {
+    let is_wanted = |filter: &[String], value: &str| {
+        filter.is_empty() || filter.iter().any(|it| it.eq_ignore_ascii_case(value))
+    };
+    let groups = broker.groups.with(|coordinator| {
+        let groups = coordinator.groups().filter(|it| {
+            is_wanted(&request.states_filter, state_name(&it.state))
+                && is_wanted(&request.types_filter, CLASSIC)
+        });
+        let groups = groups.map(|it| ListedGroup {
+            group_id: it.id.clone(),
+            protocol_type: it.protocol_type.clone().unwrap_or_default(),
+            group_state: state_name(&it.state).to_owned(),
+            group_type: CLASSIC.to_owned(),
+        });
+        groups.collect()
+    });
+    call.respond(&ListGroupsResponse { groups, ..ListGroupsResponse::default() })
+}
+
+/// Groups with their members.
+pub(super) fn describe_groups(
+    broker: &Broker,
+    call: Call,
+    request: &DescribeGroupsRequest,
+) -> Step {
+    let groups = broker.groups.with(|coordinator| {
+        let describe = |id: &String| match coordinator.group(id) {
+            Some(group) => describe(group),
+            None if call.version >= NOT_FOUND_FROM => DescribedGroup {
+                error_code: ErrorCode::GROUP_ID_NOT_FOUND,
+                error_message: Some(format!("Group {id} not found.")),
+                group_id: id.clone(),
+                group_state: "Dead".to_owned(),
+                ..DescribedGroup::default()
+            },
+            None => DescribedGroup {
+                group_id: id.clone(),
+                group_state: "Dead".to_owned(),
+                ..DescribedGroup::default()
+            },
+        };
+        request.groups.iter().map(describe).collect::<Vec<_>>()
+    });
+    let with_operations = |mut group: DescribedGroup| {
+        if request.include_authorized_operations && !group.error_code.is_error() {
+            group.authorized_operations = ALL_OPERATIONS;
+        }
+        group
+    };
+    let groups = groups.into_iter().map(with_operations).collect();
+    call.respond(&DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() })
+}
+
+/// While a group rebalances, what its members have is not known.
+fn describe(group: &Group) -> DescribedGroup {
+    let is_stable = matches!(group.state, State::Stable { .. });
+    let protocol = group.protocol.as_deref().filter(|_| is_stable).unwrap_or_default();
+    let members = group.members.iter().map(|(id, it)| DescribedGroupMember {
+        member_id: id.clone(),
+        group_instance_id: it.join.instance_id.clone(),
+        client_id: it.join.client_id.clone(),
+        client_host: it.join.client_host.clone(),
+        member_metadata: it.metadata(protocol).to_vec(),
+        member_assignment: if is_stable { it.assignment.clone() } else { Vec::new() },
+    });
+    DescribedGroup {
+        group_id: group.id.clone(),
+        group_state: state_name(&group.state).to_owned(),
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        protocol_data: protocol.to_owned(),
+        members: members.collect(),
+        ..DescribedGroup::default()
+    }
+}
+
+fn state_name(state: &State) -> &'static str {
+    match state {
+        State::Empty { .. } => "Empty",
+        State::PreparingRebalance { .. } => "PreparingRebalance",
+        State::CompletingRebalance { .. } => "CompletingRebalance",
+        State::Stable { .. } => "Stable",
+    }
+}
+
+/// Deletes groups with their offsets.
+pub(super) fn delete_groups(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: DeleteGroupsRequest,
+) -> Step {
+    let (mut results, written) = {
+        let (mut state, now) = broker.groups.lock();
+        let mut effects = Effects::default();
+        let results = request.groups_names.into_iter().map(|group_id| {
+            let error_code = error_code(state.coordinator.delete(&group_id, &mut effects));
+            DeletableGroupResult { group_id, error_code }
+        });
+        let results = results.collect::<Vec<_>>();
+        (results, state.carry_out(broker, now, effects))
+    };
+    Groups::respond(broker, written, move |result| {
+        let failed = result.err();
+        let deleted = results.iter_mut().filter(|it| !it.error_code.is_error());
+        deleted.for_each(|it| it.error_code = failed.unwrap_or(ErrorCode::NONE));
+        call.encode(&DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() })
+    })
+}

@@ -1,0 +1,266 @@
+//! The topic `__consumer_offsets`: how groups survive a restart.
+//!
+//! The topic has one partition, where Kafka has 50 by default: there is one lock for all groups
+//! here, and one broker. It is created by the first client that looks for a coordinator.
+//!
+//! Kafka counterpart: `CoordinatorLoaderImpl.java`, `GroupCoordinatorRecordHelpers.java`.
+
+use super::Broker;
+use super::group::Written;
+use crate::engine::group::coordinator::Coordinator;
+use crate::engine::group::events::{Join, Now, Record};
+use crate::engine::group::group::{Group, Member, State};
+use crate::engine::group::offsets::Committed;
+use crate::engine::log::log::{AppendError, ReadError};
+use crate::engine::log::partition::Partition;
+use crate::engine::topics::TopicError;
+use crate::format::batch::{BatchHeader, Compression};
+use crate::format::compression::decompress;
+use crate::format::properties::Uuid;
+use crate::format::record::{self, batch_of, records};
+use crate::wire::ErrorCode;
+use crate::wire::offsets_topic::{
+    Entry, GroupMetadataKey, GroupMetadataValue, MemberMetadata, OffsetCommitKey,
+    OffsetCommitValue, decode,
+};
+use std::io;
+use std::sync::Arc;
+
+/// The topic with the state of consumer groups, which only the broker writes to.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// How it is configured. No age may delete what groups have committed.
+const CONFIG: [(&str, &str); 3] = [
+    ("cleanup.policy", "compact"),
+    ("compression.type", "producer"),
+    ("segment.bytes", "104857600"),
+];
+/// A batch is closed when it is this long: less than half of `max.message.bytes`.
+const BATCH_BYTES: usize = 400 * 1024;
+/// Bytes that are read at once at a start.
+const READ_BYTES: usize = 1024 * 1024;
+/// A batch that becomes longer than this when it is decompressed is not read.
+const DECOMPRESSED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The partition with the records, once the topic exists.
+pub(super) fn partition(broker: &Broker) -> Option<Arc<Partition>> {
+    let catalog = broker.topics.catalog();
+    catalog.by_name(OFFSETS_TOPIC).map(|topic| Arc::clone(&topic.partitions[0]))
+}
+
+/// Creates the topic if it is missing. Blocks on the disk.
+pub(super) fn create(broker: &Broker) -> Result<(), TopicError> {
+    let config = CONFIG.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    match broker.topics.create(OFFSETS_TOPIC, 1, config.into(), (broker.settings.random)()) {
+        Ok(_) | Err(TopicError::Exists) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Appends records. With `--sync always` the result says what to wait for.
+pub(super) fn append(
+    broker: &Broker,
+    coordinator: &Coordinator,
+    now: Now,
+    records: &[Record],
+) -> Result<Written, ErrorCode> {
+    if records.is_empty() {
+        return Ok(Written(None));
+    }
+    // A client that did not look for the coordinator is told to do so.
+    let log = partition(broker).ok_or(ErrorCode::NOT_COORDINATOR)?;
+    let catalog = broker.topics.catalog();
+    let topic_id = |topic: &str| catalog.by_name(topic).map_or(Uuid::default(), |it| it.id);
+
+    let (mut written, mut batch, mut bytes) = (None, Vec::new(), 0);
+    for record in records {
+        let (key, value) = entry(coordinator, now, record, &topic_id).encode();
+        bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+        batch.push((key, value));
+        if bytes > BATCH_BYTES {
+            written = append_batch(&log, now, &batch)?;
+            (batch, bytes) = (Vec::new(), 0);
+        }
+    }
+    if !batch.is_empty() {
+        written = append_batch(&log, now, &batch)?;
+    }
+    Ok(Written(written.map(|end| (log, end))))
+}
+
+/// Appends keys and values as one batch. Returns the offset after it, if it needs a flush.
+fn append_batch(
+    log: &Partition,
+    now: Now,
+    batch: &[(Vec<u8>, Option<Vec<u8>>)],
+) -> Result<Option<i64>, ErrorCode> {
+    let numbered = batch.iter().enumerate().map(|(index, (key, value))| record::Record {
+        offset_delta: index as i32,
+        key: Some(key),
+        value: value.as_deref(),
+        ..record::Record::default()
+    });
+    let bytes = batch_of(now.timestamp, &numbered.collect::<Vec<_>>());
+    match log.append(&bytes) {
+        Ok(appended) => Ok(appended.needs_flush.then_some(appended.last_offset + 1)),
+        // The metadata of a group's members is too large.
+        Err(AppendError::TooLarge { .. }) => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+        Err(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+    }
+}
+
+/// What a record says, in the form of the log.
+fn entry(
+    coordinator: &Coordinator,
+    now: Now,
+    record: &Record,
+    topic_id: &impl Fn(&str) -> Uuid,
+) -> Entry {
+    match record {
+        Record::Group(id) => {
+            let value = coordinator.group(id).map(|group| group_value(group, now));
+            Entry::Group(GroupMetadataKey { group: id.clone() }, value)
+        }
+        Record::Offset { group, topic, partition, committed } => {
+            let (group, partition) = (group.clone(), *partition);
+            let value = committed.as_ref().map(|it| OffsetCommitValue {
+                offset: it.offset,
+                leader_epoch: it.leader_epoch,
+                metadata: it.metadata.clone(),
+                commit_timestamp: it.timestamp,
+                expire_timestamp: it.expires.unwrap_or(-1),
+                topic_id: topic_id(topic),
+            });
+            Entry::Offset(OffsetCommitKey { group, topic: topic.clone(), partition }, value)
+        }
+    }
+}
+
+fn group_value(group: &Group, now: Now) -> GroupMetadataValue {
+    let protocol = group.protocol.clone().unwrap_or_default();
+    let members = group.members.iter().map(|(id, it)| MemberMetadata {
+        member_id: id.clone(),
+        group_instance_id: it.join.instance_id.clone(),
+        client_id: it.join.client_id.clone(),
+        client_host: it.join.client_host.clone(),
+        rebalance_timeout: it.join.rebalance_timeout_ms as i32,
+        session_timeout: it.join.session_timeout_ms as i32,
+        subscription: it.metadata(&protocol).to_vec(),
+        assignment: it.assignment.clone(),
+    });
+    GroupMetadataValue {
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        generation: group.generation,
+        protocol: group.protocol.clone(),
+        leader: group.leader.clone(),
+        current_state_timestamp: match group.state {
+            State::Empty { since } => since,
+            _ => now.timestamp,
+        },
+        members: members.collect(),
+    }
+}
+
+/// Reads all groups and offsets, at a start. Records that cannot be read are skipped and counted:
+/// one bad record must not keep all groups from working.
+///
+/// # Errors
+/// If the disk fails.
+pub fn load(broker: &Broker) -> io::Result<usize> {
+    let Some(log) = partition(broker) else { return Ok(0) };
+    let (mut offset, mut skipped) = (log.log_start_offset(), 0);
+    loop {
+        let fetched = log.read(offset, READ_BYTES).map_err(|error| match error {
+            ReadError::Storage(error) => error,
+            ReadError::OffsetOutOfRange => io::Error::other("the log ends before its end"),
+        })?;
+        let Some(slice) = fetched.slice else { return Ok(skipped) };
+        let bytes = slice.read()?;
+
+        // The last batch may be cut, and the next read begins with it.
+        let mut rest = &bytes[..];
+        while let Ok(tail) = BatchHeader::tail(rest) {
+            let header = BatchHeader::read(rest).map_err(io::Error::other)?;
+            skipped += load_batch(broker, &header, tail);
+            rest = &rest[BatchHeader::SIZE + tail.len()..];
+            offset = header.next_offset();
+        }
+    }
+}
+
+/// Reads a batch. Returns the number of records that cannot be read.
+fn load_batch(broker: &Broker, header: &BatchHeader, tail: &[u8]) -> usize {
+    let compression = header.attributes.compression().unwrap_or(Compression::None);
+    let Ok(bytes) = decompress(compression, tail, DECOMPRESSED_BYTES_MAX) else {
+        return header.records_count as usize;
+    };
+    let (mut state, now) = broker.groups.lock();
+    let mut skipped = 0;
+    for record in records(&bytes) {
+        let entry = record.ok().and_then(|it| decode(it.key?, it.value).ok());
+        match entry {
+            Some(Entry::Group(key, value)) => {
+                let group = value.map(|it| group_of(&key.group, now, it));
+                state.coordinator.restore(now, &key.group, group);
+            }
+            Some(Entry::Offset(key, value)) => {
+                let OffsetCommitKey { group, topic, partition } = key;
+                let committed = value.map(committed_of);
+                state.coordinator.apply(now, Record::Offset { group, topic, partition, committed });
+            }
+            Some(Entry::Other(_)) | None => skipped += 1,
+        }
+    }
+    skipped
+}
+
+fn committed_of(value: OffsetCommitValue) -> Committed {
+    Committed {
+        offset: value.offset,
+        leader_epoch: value.leader_epoch,
+        metadata: value.metadata,
+        timestamp: value.commit_timestamp,
+        expires: (value.expire_timestamp >= 0).then_some(value.expire_timestamp),
+    }
+}
+
+/// A group as it was after its last rebalance.
+fn group_of(id: &str, now: Now, value: GroupMetadataValue) -> Group {
+    let mut group = Group::new(id, now, 0);
+    let protocol = value.protocol.clone().unwrap_or_default();
+    let members = value.members.into_iter().map(|it| {
+        let session_timeout_ms = it.session_timeout.into();
+        let join = Join {
+            member_id: it.member_id.clone(),
+            instance_id: it.group_instance_id,
+            client_id: it.client_id,
+            client_host: it.client_host,
+            session_timeout_ms,
+            // Version 0 of the record has none, as version 0 of JoinGroup.
+            rebalance_timeout_ms: match it.rebalance_timeout {
+                ..0 => session_timeout_ms,
+                timeout => timeout.into(),
+            },
+            protocols: vec![(protocol.clone(), it.subscription)],
+            ..Join::default()
+        };
+        let member = Member {
+            join,
+            assignment: it.assignment,
+            session_ends: 0,
+            has_synced: true,
+            waiting: None,
+        };
+        (it.member_id, member)
+    });
+    group.members = members.collect();
+    group.generation = value.generation;
+    group.protocol_type = Some(value.protocol_type).filter(|it| !it.is_empty());
+    group.protocol = value.protocol;
+    group.leader = value.leader.filter(|it| group.members.contains_key(it));
+    group.leader = group.leader.or_else(|| group.members.keys().next().cloned());
+    group.state = match group.members.is_empty() {
+        true => State::Empty { since: value.current_state_timestamp },
+        false => State::Stable { until: None },
+    };
+    group
+}

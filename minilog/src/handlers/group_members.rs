@@ -1,0 +1,206 @@
+//! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: what members say.
+//!
+//! The engine decides; here fields become its types, and its replies become responses of the
+//! request's version.
+//!
+//! Kafka counterpart: `GroupCoordinatorService.java`, which checks the same fields.
+
+use super::group::{Groups, Refusal, error_code};
+use super::{Broker, Call, Client, Step};
+use crate::engine::group::events::{Effects, Identity, Join, Joined, Reply, Sync};
+use crate::engine::group::group::Group;
+use crate::wire::ErrorCode;
+use crate::wire::group::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    JoinGroupResponseMember, LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse,
+    SyncGroupRequest, SyncGroupResponse,
+};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// `group.min.session.timeout.ms` to `group.max.session.timeout.ms`
+const SESSION_TIMEOUT_MS: RangeInclusive<i32> = 6000..=1_800_000;
+/// The first version of JoinGroup in which a new member must join twice.
+const MEMBER_ID_REQUIRED_FROM: i16 = 4;
+/// The first version of JoinGroup in which a leader may be told not to assign.
+const SKIP_ASSIGNMENT_FROM: i16 = 9;
+/// The first version of LeaveGroup with several members.
+const LEAVE_BATCHED_FROM: i16 = 3;
+
+/// A member joins its group.
+pub(super) fn join_group(
+    broker: &Arc<Broker>,
+    client: &Client<'_>,
+    call: Call,
+    request: JoinGroupRequest,
+) -> Step {
+    let invalid = if request.group_id.is_empty() {
+        Some(ErrorCode::INVALID_GROUP_ID)
+    } else if !SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
+        Some(ErrorCode::INVALID_SESSION_TIMEOUT)
+    } else {
+        None
+    };
+    if let Some(error_code) = invalid {
+        return call.respond(&not_joined(error_code, request.member_id));
+    }
+
+    let rebalance_timeout_ms = request.rebalance_timeout_ms();
+    let id = broker.new_uuid();
+    let prefix = request.group_instance_id.as_deref().unwrap_or(client.id);
+    let join = Join {
+        member_id: request.member_id.clone(),
+        new_member_id: format!("{prefix}-{id}"),
+        requires_member_id: call.version >= MEMBER_ID_REQUIRED_FROM,
+        can_skip_assignment: call.version >= SKIP_ASSIGNMENT_FROM,
+        instance_id: request.group_instance_id,
+        client_id: client.id.to_owned(),
+        client_host: client.host.to_owned(),
+        session_timeout_ms: request.session_timeout_ms.into(),
+        rebalance_timeout_ms: rebalance_timeout_ms.into(),
+        protocol_type: request.protocol_type.clone(),
+        protocols: request.protocols.into_iter().map(|it| (it.name, it.metadata)).collect(),
+    };
+    let (member_id, protocol_type) = (request.member_id, request.protocol_type);
+    Groups::request(
+        broker,
+        request.group_id,
+        |coordinator, now, group, ticket, effects| {
+            coordinator.join(now, group, join, ticket, effects)
+        },
+        move |reply| {
+            call.encode(&match reply {
+                Ok(Some(Reply::Joined(joined))) => joined_response(joined, protocol_type),
+                Ok(_) => not_joined(ErrorCode::UNKNOWN_SERVER_ERROR, member_id),
+                Err(Refusal { error_code, member_id: id }) => {
+                    not_joined(error_code, id.unwrap_or(member_id))
+                }
+            })
+        },
+    )
+}
+
+fn joined_response(joined: Joined, protocol_type: String) -> JoinGroupResponse {
+    let members = joined.members.into_iter();
+    let members = members.map(|(member_id, group_instance_id, metadata)| JoinGroupResponseMember {
+        member_id,
+        group_instance_id,
+        metadata,
+    });
+    JoinGroupResponse {
+        generation_id: joined.generation,
+        protocol_type: Some(protocol_type),
+        protocol_name: Some(joined.protocol),
+        leader: joined.leader,
+        skip_assignment: joined.skip_assignment,
+        member_id: joined.member_id,
+        members: members.collect(),
+        ..JoinGroupResponse::default()
+    }
+}
+
+fn not_joined(error_code: ErrorCode, member_id: String) -> JoinGroupResponse {
+    JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() }
+}
+
+/// A member asks for its assignment.
+pub(super) fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -> Step {
+    if request.group_id.is_empty() {
+        let error_code = ErrorCode::INVALID_GROUP_ID;
+        return call.respond(&SyncGroupResponse { error_code, ..SyncGroupResponse::default() });
+    }
+    let (protocol_type, protocol_name) =
+        (request.protocol_type.clone(), request.protocol_name.clone());
+    let sync = Sync {
+        member: Identity {
+            member_id: request.member_id,
+            instance_id: request.group_instance_id,
+            generation: request.generation_id,
+        },
+        protocol_type: request.protocol_type,
+        protocol: request.protocol_name,
+        assignments: request
+            .assignments
+            .into_iter()
+            .map(|it| (it.member_id, it.assignment))
+            .collect(),
+    };
+    Groups::request(
+        broker,
+        request.group_id,
+        |coordinator, now, group, ticket, effects| {
+            let sync = |group: &mut Group, now| group.sync(now, sync, ticket, effects);
+            coordinator.with_group(now, group, sync)
+        },
+        move |reply| {
+            let error_code = match reply {
+                Ok(Some(Reply::Synced(assignment))) => {
+                    return call.encode(&SyncGroupResponse {
+                        protocol_type,
+                        protocol_name,
+                        assignment,
+                        ..SyncGroupResponse::default()
+                    });
+                }
+                Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
+                Err(refusal) => refusal.error_code,
+            };
+            call.encode(&SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
+        },
+    )
+}
+
+/// A member is alive.
+pub(super) fn heartbeat(broker: &Broker, call: Call, request: HeartbeatRequest) -> Step {
+    let member = Identity {
+        member_id: request.member_id,
+        instance_id: request.group_instance_id,
+        generation: request.generation_id,
+    };
+    let error_code = if request.group_id.is_empty() {
+        ErrorCode::INVALID_GROUP_ID
+    } else {
+        let (mut state, now) = broker.groups.lock();
+        let heartbeat = |group: &mut Group, now| group.heartbeat(now, &member);
+        error_code(state.coordinator.with_group(now, &request.group_id, heartbeat))
+    };
+    call.respond(&HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
+}
+
+/// Members leave.
+pub(super) fn leave_group(broker: &Arc<Broker>, call: Call, request: LeaveGroupRequest) -> Step {
+    if request.group_id.is_empty() {
+        let error_code = ErrorCode::INVALID_GROUP_ID;
+        return call.respond(&LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() });
+    }
+    let is_batched = call.version >= LEAVE_BATCHED_FROM;
+    let members = match is_batched {
+        true => request.members,
+        false => vec![MemberIdentity { member_id: request.member_id, ..MemberIdentity::default() }],
+    };
+
+    let (mut state, now) = broker.groups.lock();
+    let mut effects = Effects::default();
+    let results = members.into_iter().map(|it| {
+        let member =
+            Identity { member_id: it.member_id, instance_id: it.group_instance_id, generation: -1 };
+        let leave = |group: &mut Group, now| group.leave(now, &member, &mut effects);
+        let left = state.coordinator.with_group(now, &request.group_id, leave);
+        MemberResponse {
+            member_id: member.member_id,
+            group_instance_id: member.instance_id,
+            error_code: error_code(left),
+        }
+    });
+    let results = results.collect::<Vec<_>>();
+    // That they have left is true with or without a record of it.
+    let _ = state.carry_out(broker, now, effects);
+    drop(state);
+
+    let mut response = LeaveGroupResponse::default();
+    match results.first() {
+        Some(first) if !is_batched => response.error_code = first.error_code,
+        _ => response.members = results,
+    }
+    call.respond(&response)
+}

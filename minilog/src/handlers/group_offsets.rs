@@ -1,0 +1,254 @@
+//! OffsetCommit, OffsetFetch and OffsetDelete: how far a group has read.
+//!
+//! A commit is answered when its record is in the log, and changes what a fetch returns only then.
+//! With `--sync always` both wait for the disk: an offset that a client has seen cannot go back.
+//!
+//! Kafka counterpart: `OffsetMetadataManager.java`.
+
+use super::group::{Groups, Refusal, State, Written};
+use super::{Broker, Call, Step, find_partition, find_topic};
+use crate::engine::group::events::{Effects, Identity, Record};
+use crate::engine::group::offsets::{Committed, Offsets};
+use crate::engine::topics::Catalog;
+use crate::wire::ErrorCode;
+use crate::wire::offsets::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitResponse,
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `offset.metadata.max.bytes`
+const METADATA_BYTES_MAX: usize = 4096;
+/// The first version of OffsetFetch with several groups.
+const FETCH_BATCHED_FROM: i16 = 8;
+/// The first version of both requests with topic ids in place of names.
+const TOPIC_IDS_FROM: i16 = 10;
+
+/// Commits offsets.
+pub(super) fn offset_commit(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: OffsetCommitRequest,
+) -> Step {
+    let catalog = broker.topics.catalog();
+    let now = (broker.groups.now)();
+    let expires = Some(request.retention_time_ms).filter(|it| *it >= 0);
+    let expires = expires.map(|it| now.timestamp.saturating_add(it));
+    let from = Identity {
+        member_id: request.member_id,
+        instance_id: request.group_instance_id,
+        generation: request.generation_id_or_member_epoch,
+    };
+
+    // What can be committed becomes records, the rest errors of its own.
+    let (mut effects, mut response) = (Effects::default(), OffsetCommitResponse::default());
+    for topic in request.topics {
+        let found = find_topic(&catalog, &topic.name, topic.topic_id);
+        let partitions = topic.partitions.into_iter().map(|it| {
+            let (partition_index, checked) = (it.partition_index, check(&it));
+            let record = find_partition(found, partition_index).and(checked).map(|()| {
+                let committed = Committed {
+                    offset: it.committed_offset,
+                    leader_epoch: it.committed_leader_epoch,
+                    metadata: it.committed_metadata.unwrap_or_default(),
+                    timestamp: now.timestamp,
+                    expires,
+                };
+                Record::Offset {
+                    group: request.group_id.clone(),
+                    topic: found.map(|it| it.name.clone()).unwrap_or_default(),
+                    partition: partition_index,
+                    committed: Some(committed),
+                }
+            });
+            let error_code = record.as_ref().err().copied().unwrap_or(ErrorCode::NONE);
+            effects.records.extend(record);
+            OffsetCommitResponsePartition { partition_index, error_code }
+        });
+        let partitions = partitions.collect();
+        let (name, topic_id) = (topic.name, topic.topic_id);
+        response.topics.push(OffsetCommitResponseTopic { name, topic_id, partitions });
+    }
+
+    let written = {
+        let (mut state, now) = broker.groups.lock();
+        let checked = state.coordinator.check_commit(now, &request.group_id, &from);
+        checked.map_err(Refusal::from).and_then(|()| state.carry_out(broker, now, effects))
+    };
+    Groups::respond(broker, written, move |result| {
+        if let Err(error) = result {
+            let partitions = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
+            let valid = partitions.filter(|it| !it.error_code.is_error());
+            valid.for_each(|it| it.error_code = error);
+        }
+        call.encode(&response)
+    })
+}
+
+fn check(partition: &OffsetCommitRequestPartition) -> Result<(), ErrorCode> {
+    let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
+    match metadata.len() {
+        0..=METADATA_BYTES_MAX => Ok(()),
+        _ => Err(ErrorCode::OFFSET_METADATA_TOO_LARGE),
+    }
+}
+
+/// Committed offsets, of one group up to version 7, of several from version 8 on.
+pub(super) fn offset_fetch(broker: &Arc<Broker>, call: Call, request: OffsetFetchRequest) -> Step {
+    let is_batched = call.version >= FETCH_BATCHED_FROM;
+    let groups = if is_batched { request.groups } else { vec![single_group(request)] };
+    let catalog = broker.topics.catalog();
+    let (groups, written) = {
+        let (state, _) = broker.groups.lock();
+        let fetch = |it| fetch_group(&state, &catalog, call.version, it);
+        (groups.into_iter().map(fetch).collect::<Vec<_>>(), Written::so_far(broker))
+    };
+
+    Groups::respond(broker, Ok(written), move |result| {
+        let mut response = OffsetFetchResponse::default();
+        let error_code = result.err().unwrap_or(ErrorCode::NONE);
+        if is_batched {
+            let with_error = |it| OffsetFetchResponseGroup { error_code, ..it };
+            response.groups = groups.into_iter().map(with_error).collect();
+        } else {
+            let topics = groups.into_iter().flat_map(|it| it.topics);
+            response.topics = topics.map(old_form).collect();
+            response.error_code = error_code;
+        }
+        call.encode(&response)
+    })
+}
+
+fn fetch_group(
+    state: &State,
+    catalog: &Catalog,
+    version: i16,
+    wanted: OffsetFetchRequestGroup,
+) -> OffsetFetchResponseGroup {
+    // A group that does not exist has committed nothing.
+    let none = Offsets::default();
+    let group = state.coordinator.group(&wanted.group_id);
+    let offsets = group.map_or(&none, |it| &it.offsets);
+    let topics = match wanted.topics {
+        Some(topics) => {
+            topics.into_iter().map(|it| fetch_topic(offsets, catalog, version, it)).collect()
+        }
+        None => offsets.topics().filter_map(|it| all_of_topic(catalog, version, it)).collect(),
+    };
+    OffsetFetchResponseGroup { group_id: wanted.group_id, topics, ..Default::default() }
+}
+
+/// The partitions of a topic that the client asks for; -1 where nothing is committed.
+fn fetch_topic(
+    offsets: &Offsets,
+    catalog: &Catalog,
+    version: i16,
+    wanted: OffsetFetchRequestTopics,
+) -> OffsetFetchResponseTopics {
+    let (name, error_code) = match version {
+        TOPIC_IDS_FROM.. => match catalog.by_id(wanted.topic_id) {
+            Some(topic) => (topic.name.as_str(), ErrorCode::NONE),
+            None => ("", ErrorCode::UNKNOWN_TOPIC_ID),
+        },
+        _ => (wanted.name.as_str(), ErrorCode::NONE),
+    };
+    let partitions = wanted.partition_indexes.into_iter().map(|partition_index| {
+        let committed = offsets.get(name, partition_index);
+        OffsetFetchResponsePartitions { error_code, ..found(partition_index, committed) }
+    });
+    let partitions = partitions.collect();
+    OffsetFetchResponseTopics { name: wanted.name, topic_id: wanted.topic_id, partitions }
+}
+
+/// All partitions of a topic with a committed offset. None if the client names topics by id and
+/// the topic is gone.
+fn all_of_topic(
+    catalog: &Catalog,
+    version: i16,
+    (name, partitions): (&str, &BTreeMap<i32, Committed>),
+) -> Option<OffsetFetchResponseTopics> {
+    let id = catalog.by_name(name).map(|it| it.id);
+    if version >= TOPIC_IDS_FROM && id.is_none() {
+        return None;
+    }
+    let partitions = partitions.iter().map(|(index, committed)| found(*index, Some(committed)));
+    let partitions = partitions.collect();
+    let (name, topic_id) = (name.to_owned(), id.unwrap_or_default());
+    Some(OffsetFetchResponseTopics { name, topic_id, partitions })
+}
+
+fn found(partition_index: i32, committed: Option<&Committed>) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: committed.map_or(-1, |it| it.offset),
+        committed_leader_epoch: committed.map_or(-1, |it| it.leader_epoch),
+        metadata: Some(committed.map(|it| it.metadata.clone()).unwrap_or_default()),
+        error_code: ErrorCode::NONE,
+    }
+}
+
+/// The group of a request up to version 7 in the form of version 8.
+fn single_group(request: OffsetFetchRequest) -> OffsetFetchRequestGroup {
+    let topics = request.topics.map(|topics| {
+        let topics = topics.into_iter().map(|it| OffsetFetchRequestTopics {
+            name: it.name,
+            partition_indexes: it.partition_indexes,
+            ..OffsetFetchRequestTopics::default()
+        });
+        topics.collect()
+    });
+    let group_id = request.group_id;
+    OffsetFetchRequestGroup { group_id, topics, ..OffsetFetchRequestGroup::default() }
+}
+
+/// The reverse, for a topic of the response.
+fn old_form(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
+    let partitions = topic.partitions.into_iter().map(|it| OffsetFetchResponsePartition {
+        partition_index: it.partition_index,
+        committed_offset: it.committed_offset,
+        committed_leader_epoch: it.committed_leader_epoch,
+        metadata: it.metadata,
+        error_code: it.error_code,
+    });
+    OffsetFetchResponseTopic { name: topic.name, partitions: partitions.collect() }
+}
+
+/// Deletes committed offsets of a group without members.
+pub(super) fn offset_delete(
+    broker: &Arc<Broker>,
+    call: Call,
+    request: OffsetDeleteRequest,
+) -> Step {
+    let (mut effects, mut response) = (Effects::default(), OffsetDeleteResponse::default());
+    for topic in request.topics {
+        let partitions = topic.partitions.into_iter().map(|it| {
+            effects.records.push(Record::Offset {
+                group: request.group_id.clone(),
+                topic: topic.name.clone(),
+                partition: it.partition_index,
+                committed: None,
+            });
+            let (partition_index, error_code) = (it.partition_index, ErrorCode::NONE);
+            OffsetDeleteResponsePartition { partition_index, error_code }
+        });
+        let partitions = partitions.collect();
+        response.topics.push(OffsetDeleteResponseTopic { name: topic.name, partitions });
+    }
+
+    let written = {
+        let (mut state, now) = broker.groups.lock();
+        let checked = state.coordinator.empty_group(&request.group_id).map(drop);
+        checked.map_err(Refusal::from).and_then(|()| state.carry_out(broker, now, effects))
+    };
+    Groups::respond(broker, written, move |result| {
+        if let Err(error_code) = result {
+            response = OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() };
+        }
+        call.encode(&response)
+    })
+}
