@@ -41,6 +41,7 @@ use minigateway::engine::limits::{Charge, Limit, charge_all, release};
 use minigateway::engine::store::Store;
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn scripts(folder: &str) -> String {
@@ -276,18 +277,17 @@ impl Limiter for NaiveSlidingLog {
 
 #[derive(Default)]
 struct LimitsLab {
-    limits: Vec<&'static Limit>,
+    limits: Vec<Limit>,
     now_ns: u64,
     requests: u64,
-    in_progress: VecDeque<(Vec<Charge<'static>>, u64)>,
+    in_progress: VecDeque<(Vec<Charge>, u64)>,
 }
 
 impl LimitsLab {
     fn run(&mut self, line: &str) -> String {
         let words = line.split(' ').collect::<Vec<_>>();
         match words[..] {
-            // Scripts are short, so that what they leak is little.
-            ["limit", name, ref rest @ ..] => self.limits.push(Box::leak(limit(name, rest))),
+            ["limit", name, ref rest @ ..] => self.limits.push(limit(name, rest)),
             ["at", moment] => self.now_ns = nanoseconds(moment),
             ["request", key] => return self.request(key, 1),
             ["request", key, cost] => return self.request(key, cost.parse().expect("a cost")),
@@ -295,7 +295,7 @@ impl LimitsLab {
             ["naive", key] => return self.naive(key),
             ["end"] => {
                 let (mut charges, charged_ns) = self.in_progress.pop_front().expect("admitted");
-                release(&mut charges, charged_ns);
+                release(&self.limits, &mut charges, charged_ns);
             }
             ["left", key] => return self.left(key),
             _ => panic!("unknown command: {line}"),
@@ -304,20 +304,18 @@ impl LimitsLab {
     }
 
     /// The first limit counts by key, the others all requests together.
-    fn charges(&self, key: &str, cost: u64) -> Vec<Charge<'static>> {
-        let charge = |(index, limit): (usize, &&'static Limit)| {
-            Charge::new(limit, if index == 0 { hash(key) } else { 1 }, cost)
-        };
-        self.limits.iter().enumerate().map(charge).collect()
+    fn charges(&self, key: &str, cost: u64) -> Vec<Charge> {
+        let key = |index| if index == 0 { hash(key) } else { 1 };
+        (0..self.limits.len()).map(|index| Charge::new(index, key(index), cost)).collect()
     }
 
     fn request(&mut self, key: &str, cost: u64) -> String {
         let mut charges = self.charges(key, cost);
-        let decision = charge_all(&mut charges, self.now_ns);
+        let decision = charge_all(&self.limits, &mut charges, self.now_ns);
         let refusing = charges.iter().filter(|it| !it.decision.is_admitted());
-        let name = |it: &Charge| match it.limit.is_dry_run {
-            true => format!("{} in dry run", it.limit.name),
-            false => it.limit.name.clone(),
+        let name = |it: &Charge| {
+            let Limit { name, is_dry_run, .. } = &self.limits[it.limit];
+            if *is_dry_run { format!("{name} in dry run") } else { name.clone() }
         };
         let refusing = refusing.map(name).collect::<Vec<_>>().join(", ");
         match decision {
@@ -346,7 +344,7 @@ impl LimitsLab {
 
     fn naive(&self, key: &str) -> String {
         for charge in self.charges(key, 1) {
-            let Limit { algorithm, store, name, .. } = charge.limit;
+            let Limit { algorithm, store, name, .. } = &self.limits[charge.limit];
             if !store.decide(algorithm, charge.key, self.now_ns, 1).0.is_admitted() {
                 return format!("refused by {name}");
             }
@@ -356,24 +354,25 @@ impl LimitsLab {
 
     fn left(&self, key: &str) -> String {
         let charges = self.charges(key, 1);
-        let left = charges
-            .iter()
-            .map(|it| format!("{} {}", it.limit.name, it.quota(self.now_ns).remaining));
+        let left = charges.iter().map(|it| {
+            let remaining = it.quota(&self.limits, self.now_ns).remaining;
+            format!("{} {remaining}", self.limits[it.limit].name)
+        });
         left.collect::<Vec<_>>().join(", ")
     }
 }
 
-fn limit(name: &str, words: &[&str]) -> Box<Limit> {
+fn limit(name: &str, words: &[&str]) -> Limit {
     let mut limit = Limit {
         name: name.to_owned(),
         algorithm: algorithm(words),
-        store: Store::new(100),
+        store: Arc::new(Store::new(100)),
         is_dry_run: words.contains(&"dry_run"),
     };
     if let Some(at) = words.iter().position(|it| *it == "keys") {
-        limit.store = Store::new(words[at + 1].parse().expect("a number"));
+        limit.store = Arc::new(Store::new(words[at + 1].parse().expect("a number")));
     }
-    Box::new(limit)
+    limit
 }
 
 fn algorithm(words: &[&str]) -> Algorithm {

@@ -109,7 +109,7 @@ fn what_two_limits_charge_is_what_they_admit() {
         let limit = |burst| Limit {
             name: String::new(),
             algorithm: bucket(burst),
-            store: Store::new(1),
+            store: Arc::new(Store::new(1)),
             is_dry_run: false,
         };
         let limits = Arc::new([limit(2), limit(1)]);
@@ -120,11 +120,11 @@ fn what_two_limits_charge_is_what_they_admit() {
         let now = 2 * SECOND_NS;
         let shared = Arc::clone(&limits);
         let work = move |_| {
-            let mut charges = [0, 1].map(|index| Charge::new(&shared[index], 7, 1));
-            u64::from(charge_all(&mut charges, now).is_admitted())
+            let mut charges = [0, 1].map(|index| Charge::new(index, 7, 1));
+            u64::from(charge_all(&shared[..], &mut charges, now).is_admitted())
         };
         assert_eq!(twice(work), 1);
-        let left = [0, 1].map(|index| Charge::new(&limits[index], 7, 1).quota(now).remaining);
+        let left = [0, 1].map(|index| Charge::new(index, 7, 1).quota(&limits[..], now).remaining);
         assert_eq!(left, [1, 0]);
     });
 }

@@ -27,23 +27,26 @@
 use super::limiter::algorithm::Algorithm;
 use super::limiter::{Decision, Limiter, Quota};
 use super::store::{Place, Store};
+use minikit::sync::Arc;
 
 /// A limit and the buckets of its keys.
+#[derive(Clone)]
 pub struct Limit {
     /// What the configuration calls it. Clients see it in headers.
     pub name: String,
     /// How it decides.
     pub algorithm: Algorithm,
-    /// Whom it has decided about.
-    pub store: Store,
+    /// Shared with the limit of the next configuration, if that decides in the same way.
+    pub store: Arc<Store>,
     /// Decides without being obeyed.
     pub is_dry_run: bool,
 }
 
 /// What one request is to be charged with by one limit.
-pub struct Charge<'a> {
-    /// The limit.
-    pub limit: &'a Limit,
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    /// The index of the limit.
+    pub limit: usize,
     /// The hash of what it counts by.
     pub key: u64,
     /// What the request costs.
@@ -54,34 +57,45 @@ pub struct Charge<'a> {
     place: Option<Place>,
 }
 
-impl<'a> Charge<'a> {
+impl Charge {
     /// A request of `cost` by `key`.
-    pub fn new(limit: &'a Limit, key: u64, cost: u64) -> Charge<'a> {
+    pub fn new(limit: usize, key: u64, cost: u64) -> Charge {
         Charge { limit, key, cost, decision: Decision::NOW, place: None }
     }
 
     /// What the key has left of the limit.
-    pub fn quota(&self, now_ns: u64) -> Quota {
-        let Limit { algorithm, store, .. } = self.limit;
+    pub fn quota(&self, limits: &[Limit], now_ns: u64) -> Quota {
+        let Limit { algorithm, store, .. } = &limits[self.limit];
         algorithm.quota(&store.word(algorithm, self.key, now_ns), now_ns)
     }
 
-    fn check(&mut self, now_ns: u64) {
-        let Limit { algorithm, store, .. } = self.limit;
+    /// How long until one more than `remaining` is left. `None`: nothing is missing, or no time can
+    /// be named.
+    pub fn more_after_ns(&self, limits: &[Limit], now_ns: u64, remaining: u64) -> Option<u64> {
+        let Limit { algorithm, store, .. } = &limits[self.limit];
+        let mut word = store.word(algorithm, self.key, now_ns);
+        match algorithm.decide(&mut word, now_ns, remaining.saturating_add(1)) {
+            Decision::Refused { retry_after_ns } => retry_after_ns,
+            Decision::Admitted { .. } => None,
+        }
+    }
+
+    fn check(&mut self, limits: &[Limit], now_ns: u64) {
+        let Limit { algorithm, store, .. } = &limits[self.limit];
         let mut word = store.word(algorithm, self.key, now_ns);
         self.decision = algorithm.decide(&mut word, now_ns, self.cost);
     }
 
-    fn charge(&mut self, now_ns: u64) {
-        let Limit { algorithm, store, .. } = self.limit;
+    fn charge(&mut self, limits: &[Limit], now_ns: u64) {
+        let Limit { algorithm, store, .. } = &limits[self.limit];
         let (decision, place) = store.decide(algorithm, self.key, now_ns, self.cost);
         self.decision = decision;
         self.place = decision.is_admitted().then_some(place);
     }
 
     /// `charged_ns` is when it was charged.
-    fn refund(&mut self, charged_ns: u64) {
-        let Limit { algorithm, store, .. } = self.limit;
+    fn refund(&mut self, limits: &[Limit], charged_ns: u64) {
+        let Limit { algorithm, store, .. } = &limits[self.limit];
         if let Some(place) = self.place.take() {
             store.refund(self.key, place, |word| algorithm.refund(word, charged_ns, self.cost));
         }
@@ -92,39 +106,40 @@ impl<'a> Charge<'a> {
 ///
 /// A request that is refused waits for the limit that lets it wait longest. One that is admitted is
 /// delayed by the longest delay.
-pub fn charge_all(charges: &mut [Charge], now_ns: u64) -> Decision {
+pub fn charge_all(limits: &[Limit], charges: &mut [Charge], now_ns: u64) -> Decision {
     // A single limit needs no check: its charge is all or nothing by itself.
     if let [charge] = charges {
-        charge.charge(now_ns);
-        return enforced(charges);
+        charge.charge(limits, now_ns);
+        return enforced(limits, charges);
     }
 
-    charges.iter_mut().for_each(|it| it.check(now_ns));
-    let checked = enforced(charges);
+    charges.iter_mut().for_each(|it| it.check(limits, now_ns));
+    let checked = enforced(limits, charges);
     if !checked.is_admitted() {
         return checked;
     }
     for index in 0..charges.len() {
-        charges[index].charge(now_ns);
-        let Charge { limit, decision, .. } = &charges[index];
-        if !decision.is_admitted() && !limit.is_dry_run {
-            charges[..index].iter_mut().for_each(|it| it.refund(now_ns));
+        charges[index].charge(limits, now_ns);
+        let Charge { limit, decision, .. } = charges[index];
+        if !decision.is_admitted() && !limits[limit].is_dry_run {
+            charges[..index].iter_mut().for_each(|it| it.refund(limits, now_ns));
             break;
         }
     }
-    enforced(charges)
+    enforced(limits, charges)
 }
 
 /// Tells the limits that count requests in progress that the request has ended. `charged_ns` is the
 /// time that it was charged at.
-pub fn release(charges: &mut [Charge], charged_ns: u64) {
-    let counting = |it: &&mut Charge| it.limit.algorithm.counts_requests_in_progress();
-    charges.iter_mut().filter(counting).for_each(|it| it.refund(charged_ns));
+pub fn release(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
+    let counting = |it: &&mut Charge| limits[it.limit].algorithm.counts_requests_in_progress();
+    charges.iter_mut().filter(counting).for_each(|it| it.refund(limits, charged_ns));
 }
 
 /// The decision of all limits that are not in dry run.
-fn enforced(charges: &[Charge]) -> Decision {
-    let decisions = charges.iter().filter(|it| !it.limit.is_dry_run).map(|it| it.decision);
+fn enforced(limits: &[Limit], charges: &[Charge]) -> Decision {
+    let decisions = charges.iter().filter(|it| !limits[it.limit].is_dry_run);
+    let decisions = decisions.map(|it| it.decision);
     decisions.fold(Decision::NOW, stricter)
 }
 
@@ -152,20 +167,28 @@ mod tests {
     use std::time::Duration;
 
     fn limit(algorithm: Algorithm) -> Limit {
-        Limit { name: "test".to_owned(), algorithm, store: Store::new(10), is_dry_run: false }
+        Limit {
+            name: "test".to_owned(),
+            algorithm,
+            store: Arc::new(Store::new(10)),
+            is_dry_run: false,
+        }
     }
 
     fn bucket(burst: u64) -> Limit {
         limit(Algorithm::TokenBucket(Gcra::new(1, Duration::from_secs(1), burst).expect("no zero")))
     }
 
-    fn send(limits: &[Limit], now_ns: u64) -> Decision {
-        let mut charges = limits.iter().map(|it| Charge::new(it, 1, 1)).collect::<Vec<_>>();
-        charge_all(&mut charges, now_ns)
+    fn charges(limits: &[Limit]) -> Vec<Charge> {
+        (0..limits.len()).map(|index| Charge::new(index, 1, 1)).collect()
     }
 
-    fn remaining(limit: &Limit) -> u64 {
-        Charge::new(limit, 1, 1).quota(0).remaining
+    fn send(limits: &[Limit], now_ns: u64) -> Decision {
+        charge_all(limits, &mut charges(limits), now_ns)
+    }
+
+    fn remaining(limits: &[Limit]) -> Vec<u64> {
+        charges(limits).iter().map(|it| it.quota(limits, 0).remaining).collect()
     }
 
     #[test]
@@ -173,7 +196,7 @@ mod tests {
         let limits = [bucket(3), bucket(1)];
         assert_eq!(send(&limits, 0), Decision::NOW);
         assert_eq!(send(&limits, 0), Decision::retry_after(1_000_000_000));
-        assert_eq!(limits.each_ref().map(remaining), [2, 0]);
+        assert_eq!(remaining(&limits), [2, 0]);
     }
 
     #[test]
@@ -192,7 +215,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(send(&limits, 0), Decision::NOW);
         }
-        assert_eq!(limits.each_ref().map(remaining), [0, 0]);
+        assert_eq!(remaining(&limits), [0, 0]);
         assert!(!send(&limits, 0).is_admitted());
     }
 
@@ -200,11 +223,11 @@ mod tests {
     fn the_end_of_a_request_is_for_those_that_count_requests_in_progress() {
         let limits =
             [limit(Algorithm::Concurrency(Concurrency::new(1).expect("not zero"))), bucket(3)];
-        let mut charges = limits.iter().map(|it| Charge::new(it, 1, 1)).collect::<Vec<_>>();
-        assert_eq!(charge_all(&mut charges, 0), Decision::NOW);
+        let mut charges = charges(&limits);
+        assert_eq!(charge_all(&limits, &mut charges, 0), Decision::NOW);
         assert_eq!(send(&limits, 0), Decision::NEVER);
-        release(&mut charges, 0);
-        release(&mut charges, 0);
-        assert_eq!(limits.each_ref().map(remaining), [1, 2]);
+        release(&limits, &mut charges, 0);
+        release(&limits, &mut charges, 0);
+        assert_eq!(remaining(&limits), [1, 2]);
     }
 }

@@ -5,10 +5,12 @@
 //! | [`limiter`] | the algorithms, one key each |
 //! | [`store`] | the buckets of many keys in memory that never grows |
 //! | [`limits`] | several limits for one request |
+//! | [`router`] | paths to routes |
 //!
 //! Nothing here opens a socket or reads a clock: the time is handed in, in nanoseconds. The same
 //! code runs in the server, in the golden scripts and in the figures of the POCs.
 
 pub mod limiter;
 pub mod limits;
+pub mod router;
 pub mod store;

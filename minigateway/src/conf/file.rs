@@ -1,0 +1,145 @@
+//! The tables of the file, as they are written.
+//!
+//! ```toml
+//! listen = "127.0.0.1:8000"             # as the flag --listen, like `admin` and `threads`
+//!
+//! [answers]
+//! x_ratelimit = true                    # GitHub's X-RateLimit-* headers, in addition
+//!
+//! [limits.per_client]
+//! algorithm = "token_bucket"            # leaky_bucket fixed_window sliding_window concurrency
+//! rate = "10/s"
+//! burst = 20                            # the number that may wait, for a leaky_bucket
+//! key = ["ip"]                          # ip route host header:NAME
+//! keys_max = 100_000                    # busy keys at once; 24 bytes each
+//! dry_run = false                       # true: count refusals, and refuse nothing
+//!
+//! [limits.in_progress]
+//! algorithm = "concurrency"
+//! limit = 100                           # in place of a rate
+//! key = []                              # all requests together
+//!
+//! [upstreams.api]
+//! servers = ["127.0.0.1:9000", "127.0.0.1:9001"]
+//! connect_timeout = "1s"
+//! timeout = "10s"                       # between two reads or writes
+//! keepalive = 64                        # idle connections per core
+//! body_max = 1_048_576                  # bytes of a request body
+//!
+//! [[routes]]
+//! path = "/v1/users/{id}"               # or "/v1/*"
+//! host = "api.example.com"              # any host if left out
+//! methods = ["GET"]                     # any method if left out
+//! headers = { "X-Canary" = "1" }        # all of these must be there
+//! upstream = "api"
+//! limits = ["per_client"]
+//! cost = 1                              # what a request counts as
+//! ```
+//!
+//! A key that does not exist is an error. NGINX' nearest relatives are `limit_req_zone`, `upstream`
+//! and `location`.
+
+use super::error::ConfError;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use toml::Spanned;
+
+/// The tables. What the command line knows as well, `listen` for instance, is not here.
+#[derive(Debug, Deserialize)]
+pub struct File {
+    /// `[answers]`
+    #[serde(default)]
+    pub answers: Answers,
+    /// `[limits.NAME]`
+    #[serde(default)]
+    pub limits: BTreeMap<String, Spanned<LimitTable>>,
+    /// `[upstreams.NAME]`
+    #[serde(default)]
+    pub upstreams: BTreeMap<String, Spanned<UpstreamTable>>,
+    /// `[[routes]]`
+    #[serde(default)]
+    pub routes: Vec<Spanned<RouteTable>>,
+}
+
+/// The names of the tables of a [`File`]. All other keys are options of the command line.
+pub const SECTIONS: [&str; 4] = ["answers", "limits", "upstreams", "routes"];
+
+/// `[answers]`
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// Adds GitHub's four headers to responses.
+    #[serde(default)]
+    pub x_ratelimit: bool,
+}
+
+/// The name of an algorithm.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum AlgorithmName {
+    TokenBucket,
+    LeakyBucket,
+    FixedWindow,
+    SlidingWindow,
+    Concurrency,
+}
+
+/// `[limits.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct LimitTable {
+    pub algorithm: AlgorithmName,
+    pub rate: Option<Spanned<String>>,
+    pub limit: Option<Spanned<u64>>,
+    pub burst: Option<Spanned<u64>>,
+    pub key: Vec<Spanned<String>>,
+    pub keys_max: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `[upstreams.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct UpstreamTable {
+    pub servers: Vec<SocketAddr>,
+    pub connect_timeout: Option<Spanned<String>>,
+    pub timeout: Option<Spanned<String>>,
+    pub keepalive: Option<usize>,
+    pub body_max: Option<u64>,
+}
+
+/// `[[routes]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct RouteTable {
+    pub path: Spanned<String>,
+    pub host: Option<Spanned<String>>,
+    #[serde(default)]
+    pub methods: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    pub upstream: Spanned<String>,
+    #[serde(default)]
+    pub limits: Vec<Spanned<String>>,
+    pub cost: Option<Spanned<u64>>,
+}
+
+/// Reads the tables of `text`.
+///
+/// # Errors
+/// The first mistake: TOML that is none, a key that does not exist, a value of the wrong type.
+pub fn parse(text: &str) -> Result<File, ConfError> {
+    toml::from_str(text).map_err(|error| {
+        let message = error.message().trim_end().replace('`', "\"");
+        match error.span() {
+            Some(span) => ConfError::at(text, span, message),
+            None => ConfError::whole(message),
+        }
+    })
+}

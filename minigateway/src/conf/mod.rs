@@ -1,0 +1,15 @@
+//! The configuration: TOML, checked as a whole, with the place of a mistake and what to write.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`file`] | the tables of the file, as they are written |
+//! | [`config`] | what they mean, once everything is checked |
+//! | [`values`] | rates, durations and keys |
+//! | [`error`] | where a mistake is, and the nearest name that exists |
+//!
+//! Nothing here reads a file: the text is handed in.
+
+pub mod config;
+pub mod error;
+pub mod file;
+pub mod values;

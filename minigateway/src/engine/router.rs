@@ -1,0 +1,309 @@
+//! Which route a request takes: a radix tree over paths.
+//!
+//! ```text
+//! 1  /users                     u s e r s  [1]
+//! 2  /users/{id}                  /  {}  [2]
+//! 3  /users/{id}/orders              /orders  [3]
+//! 4  /users/me                       me  [4]
+//! 5  /uploads/*                 ploads/  *  [5]
+//!
+//! GET /users/me           4     text before a parameter
+//! GET /users/7            2
+//! GET /users/meyer        2     `me` fits, but not to the end: back, and the parameter
+//! GET /uploads/a/b.png    5     `*` takes the rest, slashes included
+//! GET /users/             404   a parameter is not empty
+//! ```
+//!
+//! # Why a tree?
+//!
+//! The naive way tries the patterns one after another; ten thousand routes are ten thousand
+//! comparisons. In the tree, paths share their beginnings, so a lookup reads the path once,
+//! whatever the number of routes, as long as it need not go back. `cargo bench -p benches --bench
+//! router` has the curve.
+//!
+//! # Which of several?
+//!
+//! At each node text is tried first, then a parameter, then `*`. A path leads to a list of routes;
+//! the caller says which of them takes the request, by method and headers. If none does, the search
+//! goes on with less specific patterns, so that `GET /users/{id}` and `/users/*` for all other
+//! methods work together.
+//!
+//! Going back can be costly for an attacker's path and patterns with many parameters at the same
+//! depth: the routes decide how many ways there are, not the path, because a parameter ends at the
+//! next slash. A path of n segments is read at most 2^d times, where d is the number of nodes on it
+//! that have both text and a parameter below.
+//!
+//! Real systems: `matchit` and Gin's `httprouter` (which refuse patterns that would need going
+//! back); NGINX' locations are a tree of prefixes and a list of regular expressions.
+
+/// Routes by path. The numbers are the caller's.
+#[derive(Debug, Default)]
+pub struct Router {
+    root: Node,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// What the path has here.
+    text: Vec<u8>,
+    /// Text that follows; no two begin with the same byte.
+    children: Vec<Node>,
+    /// A parameter that follows: a segment, or the rest of one.
+    parameter: Option<Box<Node>>,
+    /// Routes that end here.
+    routes: Vec<usize>,
+    /// Routes that end with `*` here.
+    rest: Vec<usize>,
+}
+
+/// Why a pattern is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatternError {
+    /// It does not begin with a slash.
+    NoSlash,
+    /// `*` is not at the end, after a slash.
+    StarInside,
+    /// A parameter is not a whole segment, or has no name: `{name}`.
+    Parameter,
+}
+
+impl PatternError {
+    /// What to write instead.
+    pub fn hint(self) -> &'static str {
+        match self {
+            PatternError::NoSlash => "a path begins with a slash",
+            PatternError::StarInside => "`*` stands at the end, after a slash, as in `/files/*`",
+            PatternError::Parameter => "a parameter is a whole segment, as in `/users/{id}`",
+        }
+    }
+}
+
+/// A part of a pattern.
+enum Part<'a> {
+    Text(&'a str),
+    Parameter,
+    Rest,
+}
+
+impl Router {
+    /// Adds a route for all paths that `pattern` fits. Routes of the same pattern are tried in the
+    /// order in which they were added.
+    ///
+    /// # Errors
+    /// If the pattern is malformed.
+    pub fn insert(&mut self, pattern: &str, route: usize) -> Result<(), PatternError> {
+        let parts = parts(pattern)?;
+        let mut node = &mut self.root;
+        for part in parts {
+            match part {
+                Part::Text(text) => node = node.child(text.as_bytes()),
+                Part::Parameter => node = node.parameter.get_or_insert_default(),
+                Part::Rest => {
+                    node.rest.push(route);
+                    return Ok(());
+                }
+            }
+        }
+        node.routes.push(route);
+        Ok(())
+    }
+
+    /// The first route for `path` that `accepts`, most specific patterns first. A query is no part
+    /// of the path.
+    pub fn find(&self, path: &[u8], mut accepts: impl FnMut(usize) -> bool) -> Option<usize> {
+        self.root.find(path, &mut accepts)
+    }
+}
+
+/// Splits `/users/{id}/*` into `/users/`, `{id}`, `/`, `*`.
+fn parts(pattern: &str) -> Result<Vec<Part<'_>>, PatternError> {
+    if !pattern.starts_with('/') {
+        return Err(PatternError::NoSlash);
+    }
+    let mut parts = Vec::new();
+    // From here on is text that is not in `parts` yet.
+    let mut start = 0;
+    let mut at = 0;
+    for segment in pattern.split_inclusive('/') {
+        let name = segment.trim_end_matches('/');
+        let end = at + name.len();
+        if name.starts_with('{') {
+            if name.len() < 3 || name.find('}') != Some(name.len() - 1) {
+                return Err(PatternError::Parameter);
+            }
+            parts.extend([Part::Text(&pattern[start..at]), Part::Parameter]);
+            start = end;
+        } else if name == "*" && end == pattern.len() {
+            parts.extend([Part::Text(&pattern[start..at]), Part::Rest]);
+            start = end;
+        } else if name.contains('*') {
+            return Err(PatternError::StarInside);
+        } else if name.contains(['{', '}']) {
+            return Err(PatternError::Parameter);
+        }
+        at += segment.len();
+    }
+    if start < pattern.len() {
+        parts.push(Part::Text(&pattern[start..]));
+    }
+    Ok(parts)
+}
+
+impl Node {
+    /// The node that `text` leads to from here, made if it is missing.
+    fn child(&mut self, text: &[u8]) -> &mut Node {
+        let Some(first) = text.first() else { return self };
+        let Some(index) = self.children.iter().position(|it| it.text[0] == *first) else {
+            self.children.push(Node { text: text.to_vec(), ..Node::default() });
+            return self.children.last_mut().expect("just pushed");
+        };
+
+        let child = &mut self.children[index];
+        let common = child.text.iter().zip(text).take_while(|(a, b)| a == b).count();
+        if common < child.text.len() {
+            child.split(common);
+        }
+        child.child(&text[common..])
+    }
+
+    /// Keeps the first `length` bytes of the text; all else moves to a child.
+    fn split(&mut self, length: usize) {
+        let rest = self.text.split_off(length);
+        let text = std::mem::take(&mut self.text);
+        let lower = Node { text: rest, ..std::mem::take(self) };
+        *self = Node { text, children: vec![lower], ..Node::default() };
+    }
+
+    fn find(&self, path: &[u8], accepts: &mut impl FnMut(usize) -> bool) -> Option<usize> {
+        let Some(first) = path.first() else {
+            let here = self.routes.iter().chain(&self.rest).copied();
+            return here.into_iter().find(|it| accepts(*it));
+        };
+
+        let child = self.children.iter().find(|it| it.text[0] == *first);
+        let child = child.and_then(|it| Some((it, path.strip_prefix(it.text.as_slice())?)));
+        if let Some((child, rest)) = child
+            && let Some(route) = child.find(rest, accepts)
+        {
+            return Some(route);
+        }
+
+        if let Some(parameter) = &self.parameter {
+            let end = path.iter().position(|it| *it == b'/').unwrap_or(path.len());
+            // A parameter is a whole segment: patterns have them after a slash only.
+            if end > 0
+                && let Some(route) = parameter.find(&path[end..], accepts)
+            {
+                return Some(route);
+            }
+        }
+        self.rest.iter().copied().find(|it| accepts(*it))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn router(patterns: &[&str]) -> Router {
+        let mut router = Router::default();
+        for (route, pattern) in patterns.iter().enumerate() {
+            router.insert(pattern, route + 1).expect("well formed");
+        }
+        router
+    }
+
+    fn find(router: &Router, path: &str) -> Option<usize> {
+        router.find(path.as_bytes(), |_| true)
+    }
+
+    #[test]
+    fn the_example_of_the_head() {
+        let patterns = ["/users", "/users/{id}", "/users/{id}/orders", "/users/me", "/uploads/*"];
+        let router = router(&patterns);
+        for (path, route) in [
+            ("/users", Some(1)),
+            ("/users/me", Some(4)),
+            ("/users/7", Some(2)),
+            ("/users/meyer", Some(2)),
+            ("/users/me/orders", Some(3)),
+            ("/users/7/orders", Some(3)),
+            ("/users/7/order", None),
+            ("/users/", None),
+            ("/uploads/a/b.png", Some(5)),
+            ("/uploads/", Some(5)),
+            ("/uploads", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(find(&router, path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_accept_leaves_it_to_the_less_specific() {
+        let router = router(&["/users/{id}", "/users/*", "/*"]);
+        let find = |not: &[usize]| router.find(b"/users/7", |route| !not.contains(&route));
+        assert_eq!([find(&[]), find(&[1]), find(&[1, 2])], [Some(1), Some(2), Some(3)]);
+        assert_eq!(find(&[1, 2, 3]), None);
+    }
+
+    #[test]
+    fn malformed_patterns_are_refused() {
+        let insert = |pattern| Router::default().insert(pattern, 1);
+        for (pattern, error) in [
+            ("", PatternError::NoSlash),
+            ("users", PatternError::NoSlash),
+            ("/*/a", PatternError::StarInside),
+            ("/a*", PatternError::StarInside),
+            ("/{}", PatternError::Parameter),
+            ("/{a", PatternError::Parameter),
+            ("/a{b}", PatternError::Parameter),
+            ("/{a}b", PatternError::Parameter),
+        ] {
+            assert_eq!(insert(pattern), Err(error), "{pattern}");
+        }
+        assert_eq!(insert("/"), Ok(()));
+    }
+
+    /// The naive way: does a pattern fit a path?
+    fn fits(pattern: &str, path: &str) -> bool {
+        let [mut pattern, mut path] = [pattern, path].map(|it| it.split('/').peekable());
+        loop {
+            match (pattern.next(), path.next()) {
+                (Some("*"), Some(_)) if pattern.peek().is_none() => return true,
+                (Some(part), Some(segment)) if part.starts_with('{') && !segment.is_empty() => {}
+                (Some(part), Some(segment)) if part == segment => {}
+                (None, None) => return true,
+                _ => return false,
+            }
+        }
+    }
+
+    /// Text is more specific than a parameter, a parameter than `*`, from left to right.
+    fn specificity(pattern: &str) -> Vec<u8> {
+        let rank = |part: &str| match part {
+            "*" => 2,
+            part if part.starts_with('{') => 1,
+            _ => 0,
+        };
+        pattern.split('/').map(rank).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_trying_all_patterns_finds(
+            patterns in prop::collection::btree_set("(/(a|ab|b|\\{x\\})){1,4}(/\\*)?", 1..12),
+            paths in prop::collection::vec("(/(a|ab|b|c|)){0,5}", 1..20),
+        ) {
+            let patterns = patterns.iter().map(String::as_str).collect::<Vec<_>>();
+            let router = router(&patterns);
+            for path in paths {
+                let fitting = patterns.iter().enumerate().filter(|(_, it)| fits(it, &path));
+                let best = fitting.min_by_key(|(_, it)| specificity(it));
+                prop_assert_eq!(find(&router, &path), best.map(|(it, _)| it + 1), "{}", path);
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a client is told about its request and its limits.
+//!
+//! | what happened | status | body | headers |
+//! |---|---|---|---|
+//! | forwarded | the upstream's | the upstream's | RateLimit-Policy, RateLimit |
+//! | a limit by rate refused it | 429 | problem `quota-exceeded` | the same, and Retry-After |
+//! | only a concurrency limit did | 503 | problem `temporary-reduced-capacity` | the same |
+//! | no route, wrong method | 404, 405 | problem | |
+//! | an ambiguous path | 400 | problem | |
+//!
+//! Limits in dry run are a secret of the operator: no header and no body names them.
+
+use super::pipeline::{Pipeline, Verdict};
+use crate::engine::limits::Charge;
+use crate::wire::problem;
+use crate::wire::ratelimit::{self, LimitState, seconds};
+use minilb::wire::http1::writer::{HeadWriter, decimal};
+
+/// A response of the gateway's own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// 400 to 599.
+    pub status: u16,
+    /// Of [`problem::CONTENT_TYPE`].
+    pub body: String,
+    /// Seconds for the header `Retry-After`.
+    pub retry_after_s: Option<u64>,
+}
+
+/// The response to a request that is not forwarded, or `None` if it is.
+pub fn problem(pipeline: &Pipeline, verdict: Verdict, charges: &[Charge]) -> Option<Problem> {
+    let error = |status, title| {
+        Some(Problem { status, body: problem::error(status, title), retry_after_s: None })
+    };
+    match verdict {
+        Verdict::Forward { .. } => None,
+        Verdict::AmbiguousPath => error(400, "Ambiguous Path"),
+        Verdict::NotFound => error(404, "Not Found"),
+        Verdict::MethodNotAllowed => error(405, "Method Not Allowed"),
+        Verdict::Refused { retry_after_ns } => {
+            let limit = |it: &Charge| &pipeline.limits[it.limit];
+            let refusing =
+                charges.iter().filter(|it| !it.decision.is_admitted() && !limit(it).is_dry_run);
+            let names = refusing.clone().map(|it| limit(it).name.as_str());
+            let is_capacity =
+                refusing.clone().all(|it| limit(it).algorithm.counts_requests_in_progress());
+            let (status, body) = match is_capacity {
+                true => (503, problem::reduced_capacity(names)),
+                false => (429, problem::quota_exceeded(names)),
+            };
+            // Zero would be an invitation; a wait is at least a nanosecond.
+            let retry_after_s = retry_after_ns.map(|it| seconds(it).max(1));
+            Some(Problem { status, body, retry_after_s })
+        }
+    }
+}
+
+/// Adds the headers about limits. `unix_s` is the time in seconds since 1970.
+pub fn write_limits(
+    pipeline: &Pipeline,
+    charges: &[Charge],
+    now_ns: u64,
+    unix_s: u64,
+    head: &mut HeadWriter<'_>,
+) {
+    let limits = &pipeline.limits;
+    let states = charges.iter().filter(|it| !limits[it.limit].is_dry_run).map(|charge| {
+        let quota = charge.quota(limits, now_ns);
+        LimitState {
+            name: &limits[charge.limit].name,
+            quota: pipeline.policies[charge.limit].quota,
+            window: pipeline.policies[charge.limit].window,
+            remaining: quota.remaining,
+            more_after_ns: charge.more_after_ns(limits, now_ns, quota.remaining),
+            full_after_ns: quota.full_after_ns,
+        }
+    });
+    let Some(tightest) = ratelimit::tightest(states.clone()) else { return };
+    head.header_with(b"RateLimit-Policy", |out| ratelimit::policy(states.clone(), out));
+    head.header_with(b"RateLimit", |out| ratelimit::remaining(states, out));
+    if !pipeline.answers.x_ratelimit {
+        return;
+    }
+
+    let LimitState { quota, remaining, full_after_ns, .. } = tightest;
+    let reset_s = match full_after_ns {
+        u64::MAX => unix_s,
+        ns => unix_s + seconds(ns),
+    };
+    for (name, value) in [
+        (&b"X-RateLimit-Limit"[..], quota),
+        (b"X-RateLimit-Remaining", remaining),
+        (b"X-RateLimit-Used", quota.saturating_sub(remaining)),
+        (b"X-RateLimit-Reset", reset_s),
+    ] {
+        head.header_with(name, |out| decimal(out, value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::config::read;
+    use minilb::wire::http1::framing::Framing;
+    use minilb::wire::http1::head::RequestHead;
+
+    const CONFIG: &str = r#"
+        answers = { x_ratelimit = true }
+        [limits]
+        per_client = { algorithm = "token_bucket", rate = "2/s", key = ["ip"] }
+        planned = { algorithm = "token_bucket", rate = "1/s", key = ["ip"], dry_run = true }
+        at_once = { algorithm = "concurrency", limit = 2, key = [] }
+        [upstreams]
+        a = { servers = ["127.0.0.1:1"] }
+        [[routes]]
+        path = "/"
+        upstream = "a"
+        limits = ["per_client", "planned"]
+        [[routes]]
+        path = "/busy"
+        upstream = "a"
+        limits = ["at_once"]
+    "#;
+
+    /// The headers and the problem of the last of `count` requests.
+    fn last(count: usize, path: &str) -> (String, Option<Problem>) {
+        let pipeline = Pipeline::new(read(CONFIG).expect("no mistakes"), None);
+        let mut request = RequestHead::default();
+        let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        request.parse(text.as_bytes()).expect("well formed");
+        let mut charges = Vec::new();
+        let client = "192.0.2.1".parse().expect("an address");
+        let verdicts = (0..count).map(|_| pipeline.decide(&request, client, 0, &mut charges));
+        let verdict = verdicts.last().expect("one at least");
+
+        let mut out = Vec::new();
+        let mut head = HeadWriter::request(&mut out, b"", b"", 1, Framing::None);
+        write_limits(&pipeline, &charges, 0, 1000, &mut head);
+        head.finish();
+        let text = String::from_utf8(out).expect("ASCII");
+        let headers = text.split_once("\r\n").expect("a line").1.trim_end().replace("\r\n", "\n");
+        (headers, problem(&pipeline, verdict, &charges))
+    }
+
+    #[test]
+    fn an_admitted_request_is_told_what_is_left() {
+        let (headers, problem) = last(1, "/");
+        let expected = "RateLimit-Policy: \"per_client\";q=2;w=1\n\
+                        RateLimit: \"per_client\";r=1;t=1\n\
+                        X-RateLimit-Limit: 2\nX-RateLimit-Remaining: 1\n\
+                        X-RateLimit-Used: 1\nX-RateLimit-Reset: 1001";
+        assert_eq!((headers.as_str(), problem), (expected, None));
+    }
+
+    #[test]
+    fn a_refused_request_is_told_by_whom_and_how_long() {
+        let (headers, problem) = last(3, "/");
+        assert!(headers.contains("RateLimit: \"per_client\";r=0;t=1"), "{headers}");
+        let problem = problem.expect("refused");
+        assert_eq!((problem.status, problem.retry_after_s), (429, Some(1)));
+        assert!(problem.body.contains("\"violated-policies\":[\"per_client\"]"), "{problem:?}");
+
+        let (headers, problem) = last(3, "/busy");
+        assert!(headers.contains("RateLimit: \"at_once\";r=0\n"), "{headers}");
+        let problem = problem.expect("refused");
+        assert_eq!((problem.status, problem.retry_after_s), (503, None));
+        assert!(problem.body.contains("temporary-reduced-capacity"), "{problem:?}");
+    }
+
+    #[test]
+    fn what_has_no_route_has_no_limits() {
+        let (headers, problem) = last(1, "/none");
+        assert_eq!((headers.as_str(), problem.map(|it| it.status)), ("", Some(404)));
+    }
+}

@@ -1,0 +1,294 @@
+//! What happens to a request, step by step.
+//!
+//! ```text
+//! GET /v1/users/7 HTTP/1.1        1. path     /v1/users/7; no dots, nothing encoded to hide them
+//! Host: api.example.com           2. route    of this host, or of any: /v1/users/{id}
+//! X-Api-Key: k                    3. keys     per_client by 192.0.2.7, per_key by "k"
+//!                                 4. charge   both, or neither
+//!                                 5. verdict  forward, after a delay; or refused by these
+//! ```
+//!
+//! # Which path is matched?
+//!
+//! The one that is sent on. If the gateway matched `/public/../admin` with `/public/*` and the
+//! upstream took it for `/admin`, limits of `/admin` would be worth nothing. So a path with a
+//! segment `.` or `..`, or with an encoded dot, slash or backslash, is refused with 400. Other
+//! gateways normalize (Envoy's `normalize_path`), and then have two paths to think about.
+//!
+//! # Reload
+//!
+//! [`Pipeline::new`] takes the limits of the old configuration: one with the same name and
+//! algorithm keeps its buckets, so that a reload gives no client a new burst.
+
+use crate::conf::config::{Config, LimitConfig, Policy, RouteConfig};
+use crate::conf::file::Answers;
+use crate::conf::values::KeyPart;
+use crate::engine::limiter::Decision;
+use crate::engine::limits::{Charge, Limit, charge_all};
+use crate::engine::router::Router;
+use crate::engine::store::Store;
+use minikit::sync::Arc;
+use minilb::wire::http1::head::RequestHead;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// Routes and limits of a configuration.
+pub struct Pipeline {
+    /// Which headers answers have.
+    pub answers: Answers,
+    /// In the order of the file.
+    pub routes: Vec<RouteConfig>,
+    /// What routes are charged by.
+    pub limits: Vec<Limit>,
+    /// Of each limit.
+    pub policies: Vec<Policy>,
+    keys: Vec<(Vec<KeyPart>, usize)>,
+    of_host: HashMap<Vec<u8>, Router>,
+    of_any_host: Router,
+    seed: ahash::RandomState,
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes to the upstream of this route.
+    Forward {
+        /// The index of the route.
+        route: usize,
+        /// To wait before that.
+        delay_ns: u64,
+    },
+    /// A limit refuses it. Its charges say which.
+    Refused {
+        /// As in [`Decision::Refused`].
+        retry_after_ns: Option<u64>,
+    },
+    /// The path means different things to different servers.
+    AmbiguousPath,
+    /// No route has this path.
+    NotFound,
+    /// A route has the path, for other methods.
+    MethodNotAllowed,
+}
+
+impl Pipeline {
+    /// Takes over the buckets of limits that `old` has too.
+    pub fn new(config: Config, old: Option<&Pipeline>) -> Pipeline {
+        let Config { answers, limits, routes, .. } = config;
+        let mut of_host = HashMap::<_, Router>::new();
+        let mut of_any_host = Router::default();
+        for (index, route) in routes.iter().enumerate() {
+            let router = match &route.host {
+                Some(host) => of_host.entry(host.clone().into_bytes()).or_default(),
+                None => &mut of_any_host,
+            };
+            router.insert(&route.path, index).expect("the configuration checked it");
+        }
+
+        let same = |limit: &LimitConfig| {
+            let old = old?;
+            let is_same = |index: &usize| {
+                let (key, keys_max) = &old.keys[*index];
+                let Limit { name, algorithm, .. } = &old.limits[*index];
+                *name == limit.name
+                    && *algorithm == limit.algorithm
+                    && (key, *keys_max) == (&limit.key, limit.keys_max)
+            };
+            let index = (0..old.limits.len()).find(is_same)?;
+            Some(Arc::clone(&old.limits[index].store))
+        };
+        let new_limit = |limit: &LimitConfig| Limit {
+            name: limit.name.clone(),
+            algorithm: limit.algorithm,
+            store: same(limit).unwrap_or_else(|| Arc::new(Store::new(limit.keys_max))),
+            is_dry_run: limit.is_dry_run,
+        };
+        Pipeline {
+            answers,
+            routes,
+            limits: limits.iter().map(new_limit).collect(),
+            policies: limits.iter().map(|it| it.policy).collect(),
+            keys: limits.into_iter().map(|it| (it.key, it.keys_max)).collect(),
+            of_host,
+            of_any_host,
+            // Buckets that were taken over have keys by the old seed.
+            seed: old.map_or_else(ahash::RandomState::new, |it| it.seed.clone()),
+        }
+    }
+
+    /// Decides about a request. `charges` becomes what it was charged, or what refused it.
+    pub fn decide(
+        &self,
+        request: &RequestHead,
+        client: IpAddr,
+        now_ns: u64,
+        charges: &mut Vec<Charge>,
+    ) -> Verdict {
+        charges.clear();
+        let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
+        if is_ambiguous(path) {
+            return Verdict::AmbiguousPath;
+        }
+        let Some(route) = self.route(request, path, true) else {
+            let has_path = self.route(request, path, false).is_some();
+            return if has_path { Verdict::MethodNotAllowed } else { Verdict::NotFound };
+        };
+
+        let RouteConfig { limits, cost, .. } = &self.routes[route];
+        charges.extend(
+            limits
+                .iter()
+                .map(|limit| Charge::new(*limit, self.key(*limit, request, route, client), *cost)),
+        );
+        match charge_all(&self.limits, charges, now_ns) {
+            Decision::Admitted { delay_ns } => Verdict::Forward { route, delay_ns },
+            Decision::Refused { retry_after_ns } => Verdict::Refused { retry_after_ns },
+        }
+    }
+
+    /// The most specific route whose conditions hold; those about the method only if `by_method`.
+    fn route(&self, request: &RequestHead, path: &[u8], by_method: bool) -> Option<usize> {
+        let accepts = |index: usize| {
+            let RouteConfig { methods, headers, .. } = &self.routes[index];
+            let has_method = || methods.iter().any(|it| it.as_bytes() == request.method());
+            let has = |(name, value): &(String, String)| {
+                request.headers().get(name.as_bytes()) == Some(value.as_bytes())
+            };
+            (!by_method || methods.is_empty() || has_method()) && headers.iter().all(has)
+        };
+        let of_host = self.of_host.get(request.host());
+        let found = of_host.and_then(|it| it.find(path, accepts));
+        found.or_else(|| self.of_any_host.find(path, accepts))
+    }
+
+    /// The hash of what the limit counts by.
+    fn key(&self, limit: usize, request: &RequestHead, route: usize, client: IpAddr) -> u64 {
+        let part = |hash: u64, part: &KeyPart| match part {
+            KeyPart::Ip => self.seed.hash_one((hash, network(client))),
+            KeyPart::Route => self.seed.hash_one((hash, route)),
+            KeyPart::Host => self.seed.hash_one((hash, request.host())),
+            KeyPart::Header(name) => {
+                self.seed.hash_one((hash, request.headers().get(name.as_bytes())))
+            }
+        };
+        self.keys[limit].0.iter().fold(1, part)
+    }
+}
+
+/// An IPv6 customer has at least 64 bits of addresses, and may send from all of them.
+fn network(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
+
+/// Returns true if servers may disagree about what the path means; see the head of the file.
+fn is_ambiguous(path: &[u8]) -> bool {
+    let is_dots = |it: &[u8]| it == b"." || it == b"..";
+    let is_encoded = |it: &[u8]| {
+        let hex = it[1..].to_ascii_lowercase();
+        it[0] == b'%' && [b"2e", b"2f", b"5c"].iter().any(|it| *it == hex.as_slice())
+    };
+    let has_dots = memchr::memmem::find(path, b"/.").is_some();
+    has_dots && path.split(|it| *it == b'/').any(is_dots)
+        || path.contains(&b'%') && path.windows(3).any(is_encoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::config::read;
+
+    const CONFIG: &str = r#"
+        [limits.per_client]
+        algorithm = "token_bucket"
+        rate = "2/s"
+        key = ["ip"]
+        [limits.per_key]
+        algorithm = "fixed_window"
+        rate = "1/m"
+        key = ["header:X-Api-Key"]
+        [upstreams.a]
+        servers = ["127.0.0.1:1"]
+        [[routes]]
+        path = "/users/{id}"
+        methods = ["GET"]
+        upstream = "a"
+        limits = ["per_client"]
+        [[routes]]
+        path = "/*"
+        host = "b.example"
+        upstream = "a"
+        [[routes]]
+        path = "/search"
+        headers = { X-Canary = "1" }
+        upstream = "a"
+        limits = ["per_client", "per_key"]
+    "#;
+
+    fn pipeline(old: Option<&Pipeline>) -> Pipeline {
+        Pipeline::new(read(CONFIG).expect("no mistakes"), old)
+    }
+
+    fn decide(pipeline: &Pipeline, request: &str, client: &str) -> Verdict {
+        let mut head = RequestHead::default();
+        let text = format!("{request}\r\n\r\n").replace('\n', "\r\n").replace("\r\r", "\r");
+        head.parse(text.as_bytes()).expect("well formed").expect("complete");
+        pipeline.decide(&head, client.parse().expect("an address"), 0, &mut Vec::new())
+    }
+
+    fn forward(route: usize) -> Verdict {
+        Verdict::Forward { route, delay_ns: 0 }
+    }
+
+    #[test]
+    fn host_method_and_headers_choose_among_routes() {
+        let pipeline = pipeline(None);
+        let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
+        assert_eq!(decide("GET /users/7?a=/../b HTTP/1.1\nHost: a"), forward(0));
+        assert_eq!(decide("PUT /users/7 HTTP/1.1\nHost: a"), Verdict::MethodNotAllowed);
+        assert_eq!(decide("GET /users/7 HTTP/1.1\nHost: B.example:80"), forward(1));
+        assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Verdict::NotFound);
+        assert_eq!(decide("GET /search HTTP/1.1\nHost: a\nx-canary: 1"), forward(2));
+        for path in ["/a/../users/7", "/./a", "/a/..", "/%2e%2E/a", "/a%2Fb", "/a%5cb"] {
+            let request = format!("GET {path} HTTP/1.1\nHost: a");
+            assert_eq!(decide(&request), Verdict::AmbiguousPath, "{path}");
+        }
+        assert_eq!(decide("GET /.well-known/a..b HTTP/1.1\nHost: b.example"), forward(1));
+    }
+
+    #[test]
+    fn clients_have_buckets_of_their_own_and_a_reload_keeps_them() {
+        let first = pipeline(None);
+        let request = "GET /users/7 HTTP/1.1\nHost: a";
+        let refused = Verdict::Refused { retry_after_ns: Some(500_000_000) };
+        for verdict in [forward(0), forward(0), refused] {
+            assert_eq!(decide(&first, request, "192.0.2.1"), verdict);
+        }
+        assert_eq!(decide(&first, request, "192.0.2.2"), forward(0));
+        assert_eq!(decide(&pipeline(Some(&first)), request, "192.0.2.1"), refused);
+        assert_eq!(decide(&pipeline(None), request, "192.0.2.1"), forward(0));
+        // One network of IPv6 is one client.
+        for (client, verdict) in [
+            ("2001:db8::1", forward(0)),
+            ("2001:db8::2", forward(0)),
+            ("2001:db8::3", refused),
+            ("2001:db8:0:1::3", forward(0)),
+            ("::ffff:192.0.2.1", refused),
+        ] {
+            assert_eq!(decide(&first, request, client), verdict, "{client}");
+        }
+    }
+
+    #[test]
+    fn requests_without_the_header_are_one_client() {
+        let pipeline = pipeline(None);
+        let request = "GET /search HTTP/1.1\nHost: a\nX-Canary: 1";
+        assert_eq!(decide(&pipeline, request, "192.0.2.1"), forward(2));
+        let refused = Verdict::Refused { retry_after_ns: Some(60_000_000_000) };
+        assert_eq!(decide(&pipeline, request, "192.0.2.2"), refused);
+        let with_key = format!("{request}\nX-Api-Key: k");
+        assert_eq!(decide(&pipeline, &with_key, "192.0.2.2"), forward(2));
+    }
+}

@@ -1,0 +1,149 @@
+//! The headers that tell a client about its limits.
+//!
+//! A client has 5 of 20 left of the limit `per_client`, 10 a second; of `daily` it has 900 of 1000:
+//!
+//! ```text
+//! RateLimit-Policy: "per_client";q=20;w=2, "daily";q=1000;w=86400
+//! RateLimit: "per_client";r=5;t=1, "daily";r=900;t=61
+//! ```
+//!
+//! This is the form of the current draft (draft-ietf-httpapi-ratelimit-headers-10): two lists, in
+//! which each member is a limit by its name. `q` is the quota, `w` the window in seconds, `r` what
+//! remains and `t` the seconds until there is more. Older drafts had a header for each number, and
+//! so do GitHub and many others:
+//!
+//! ```text
+//! X-RateLimit-Limit: 20           of the limit that has least left, in proportion
+//! X-RateLimit-Remaining: 5
+//! X-RateLimit-Used: 15
+//! X-RateLimit-Reset: 1764460800   seconds since 1970, when all of it is there again
+//! ```
+//!
+//! A refused client hears when to come back, rounded up so that it does not come too early:
+//!
+//! ```text
+//! Retry-After: 1
+//! ```
+//!
+//! A concurrency limit has no `w` and no `t`, and a refusal by it no `Retry-After`.
+
+use std::io::Write;
+use std::time::Duration;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// A limit as headers show it.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitState<'a> {
+    /// A token, so that it needs no escapes.
+    pub name: &'a str,
+    /// The most that is available at once.
+    pub quota: u64,
+    /// How long it takes until all of it is available again; zero if no time can be named.
+    pub window: Duration,
+    /// What is left.
+    pub remaining: u64,
+    /// How long until one more is left; `None` if nothing is missing, or no time can be named.
+    pub more_after_ns: Option<u64>,
+    /// How long until all of it is left; `u64::MAX` if no time can be named.
+    pub full_after_ns: u64,
+}
+
+/// Whole seconds, rounded up.
+pub fn seconds(ns: u64) -> u64 {
+    ns.div_ceil(SECOND_NS)
+}
+
+/// Appends the value of `RateLimit-Policy`.
+pub fn policy<'a>(limits: impl Iterator<Item = LimitState<'a>>, out: &mut Vec<u8>) {
+    list(limits, out, |LimitState { name, quota, window, .. }, out| {
+        // A window of less than a second is none that this header can say.
+        match window.as_secs() + u64::from(window.subsec_nanos() > 0) {
+            0 => write!(out, "\"{name}\";q={quota}"),
+            seconds => write!(out, "\"{name}\";q={quota};w={seconds}"),
+        }
+    });
+}
+
+/// Appends the value of `RateLimit`.
+pub fn remaining<'a>(limits: impl Iterator<Item = LimitState<'a>>, out: &mut Vec<u8>) {
+    list(
+        limits,
+        out,
+        |LimitState { name, remaining, more_after_ns, .. }, out| match more_after_ns {
+            None => write!(out, "\"{name}\";r={remaining}"),
+            Some(ns) => write!(out, "\"{name}\";r={remaining};t={}", seconds(ns)),
+        },
+    );
+}
+
+fn list<'a>(
+    limits: impl Iterator<Item = LimitState<'a>>,
+    out: &mut Vec<u8>,
+    write: impl Fn(LimitState<'a>, &mut Vec<u8>) -> std::io::Result<()>,
+) {
+    for (index, limit) in limits.enumerate() {
+        if index > 0 {
+            out.extend_from_slice(b", ");
+        }
+        write(limit, out).expect("a vector takes everything");
+    }
+}
+
+/// The limit with the smallest part of its quota left.
+pub fn tightest<'a>(limits: impl Iterator<Item = LimitState<'a>>) -> Option<LimitState<'a>> {
+    // a / b < c / d, without the divisions
+    let product =
+        |one: &LimitState, other: &LimitState| u128::from(one.remaining) * u128::from(other.quota);
+    limits.min_by(|one, other| product(one, other).cmp(&product(other, one)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> [LimitState<'static>; 3] {
+        let per_client = LimitState {
+            name: "per_client",
+            quota: 20,
+            window: Duration::from_secs(2),
+            remaining: 5,
+            more_after_ns: Some(100_000_000),
+            full_after_ns: 1_500_000_000,
+        };
+        let day = Duration::from_secs(86_400);
+        let minute = Some(60_100_000_000);
+        let daily = LimitState { name: "daily", quota: 1000, window: day, ..per_client };
+        let daily = LimitState { remaining: 900, more_after_ns: minute, ..daily };
+        let busy = LimitState { name: "busy", quota: 9, window: Duration::ZERO, ..per_client };
+        let busy = LimitState { remaining: 9, more_after_ns: None, ..busy };
+        [per_client, daily, busy]
+    }
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn the_headers_of_the_head() {
+        let policy = text(|out| policy(limits().into_iter(), out));
+        let expected = "\"per_client\";q=20;w=2, \"daily\";q=1000;w=86400, \"busy\";q=9";
+        assert_eq!(policy, expected);
+        let remaining = text(|out| remaining(limits().into_iter(), out));
+        assert_eq!(remaining, "\"per_client\";r=5;t=1, \"daily\";r=900;t=61, \"busy\";r=9");
+    }
+
+    #[test]
+    fn the_tightest_limit_is_the_one_of_which_least_is_left() {
+        assert_eq!(tightest(limits().into_iter()).map(|it| it.name), Some("per_client"));
+        assert!(tightest(std::iter::empty()).is_none());
+    }
+
+    #[test]
+    fn seconds_are_rounded_up() {
+        assert_eq!([0, 1, SECOND_NS, SECOND_NS + 1].map(seconds), [0, 1, 1, 2]);
+        assert_eq!(seconds(u64::MAX), 18_446_744_074);
+    }
+}
