@@ -21,7 +21,7 @@ use super::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Object, Str};
 use crate::engine::{events::Events, store::shard::NewValue};
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 use std::ops::Range;
 
 /// `SETBIT key offset value`
@@ -48,7 +48,7 @@ pub fn setbit(c: &mut Call) -> Answer {
 /// `GETBIT key offset`
 pub fn getbit(c: &mut Call) -> Answer {
     let offset = bit_offset(c, c.arg(2), 1)?;
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let text = text(c.keyspace.string(c.key(1))?, &mut scratch);
     let on = text.get(offset / 8).is_some_and(|byte| byte & (0x80 >> (offset % 8)) != 0);
     c.out.answer_int(on.into())
@@ -56,7 +56,7 @@ pub fn getbit(c: &mut Call) -> Answer {
 
 /// `BITCOUNT key [start end [BYTE | BIT]]`
 pub fn bitcount(c: &mut Call) -> Answer {
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let Some(found) = c.keyspace.string(c.key(1))? else { return c.out.answer_int(0) };
     let text = found.as_bytes(&mut scratch);
     let args = c.args;
@@ -83,7 +83,7 @@ pub fn bitpos(c: &mut Call) -> Answer {
         1 => true,
         _ => return Err(Error::new("ERR The bit argument must be 1 or 0.")),
     };
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let Some(found) = c.keyspace.string(c.key(1))? else {
         return c.out.answer_int(if wanted { -1 } else { 0 });
     };
@@ -117,7 +117,7 @@ pub fn bitop(c: &mut Call) -> Answer {
 }
 
 fn combine(c: &mut Call, with: impl Fn(u8, u8) -> u8) -> Answer {
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let mut result = text(c.keyspace.string(c.key(3))?, &mut scratch).to_vec();
     for key in c.args.from(4).iter() {
         let other = text(c.keyspace.string(c.keyspace.key(key))?, &mut scratch);
@@ -134,7 +134,7 @@ fn negate(c: &mut Call) -> Answer {
     if c.args.len() != 4 {
         return Err(Error::new("ERR BITOP NOT must be called with a single source key."));
     }
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let source = text(c.keyspace.string(c.key(3))?, &mut scratch);
     let result = source.iter().map(|byte| !byte).collect();
     store_result(c, result);
@@ -153,7 +153,7 @@ fn store_result(c: &mut Call, result: Vec<u8>) {
 }
 
 /// The bytes of a string that may not be there.
-fn text<'b>(found: Option<Str<'b>>, scratch: &'b mut ItoaBuf) -> &'b [u8] {
+fn text<'b>(found: Option<Str<'b>>, scratch: &'b mut itoa::Buffer) -> &'b [u8] {
     found.map_or(b"", |text| text.as_bytes(scratch))
 }
 

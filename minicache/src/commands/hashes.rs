@@ -14,7 +14,7 @@ use crate::commands::long_double::LongDouble;
 use crate::engine::error::{Answer, Error};
 use crate::engine::{events::Events, values::hash::Hash};
 use crate::format::listpack::Element;
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 use crate::wire::reply::{Protocol, Reply};
 
 // ---- writing ----
@@ -77,7 +77,7 @@ pub fn hincrby(c: &mut Call) -> Answer {
     };
     let number = number.ok_or(Error::new("ERR hash value is not an integer"))?;
     let sum = number.checked_add(increment).ok_or(Error::WOULD_OVERFLOW)?;
-    hash.set(field, ItoaBuf::new().format(sum), limits);
+    hash.set(field, itoa::Buffer::new().format(sum).as_bytes(), limits);
     c.keyspace.changed(Events::HASH, "hincrby", key);
     c.out.answer_int(sum)
 }
@@ -92,7 +92,7 @@ pub fn hincrbyfloat(c: &mut Call) -> Answer {
     let hash = c.keyspace.get_or_create::<Hash>(key)?;
     let number = match hash.get(field) {
         None => Some(LongDouble::ZERO),
-        Some(value) => LongDouble::parse(value.as_bytes(&mut ItoaBuf::new())),
+        Some(value) => LongDouble::parse(value.as_bytes(&mut itoa::Buffer::new())),
     };
     let number = number.ok_or(Error::new("ERR hash value is not a float"))?;
     let sum = number.plus(increment);

@@ -124,7 +124,7 @@ pub fn lrem(c: &mut Call) -> Answer {
 pub fn lpos(c: &mut Call) -> Answer {
     let search = Search::parse(c)?;
     let sought = Element::of(c.arg(2));
-    let none = List::new();
+    let none = List::default();
     let list = c.keyspace.get::<List>(c.key(1))?.unwrap_or(&none);
     let mark = c.out.mark();
     let found = match search.from_tail {

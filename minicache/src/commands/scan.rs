@@ -15,7 +15,7 @@ use super::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::{glob, object::Container};
 use crate::format::listpack::Element;
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 use crate::wire::reply::{Mark, Reply};
 use crate::wire::request::Args;
 
@@ -128,7 +128,7 @@ pub struct Page<'p> {
 impl Page<'_> {
     /// Counts an element; returns true if its name matches, and it is to be written.
     pub fn lists(&mut self, name: Element) -> bool {
-        let wanted = self.options.wants(name.as_bytes(&mut ItoaBuf::new()));
+        let wanted = self.options.wants(name.as_bytes(&mut itoa::Buffer::new()));
         self.looked_at += 1;
         self.listed += usize::from(wanted);
         wanted

@@ -23,7 +23,6 @@ use super::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Str, Value};
 use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
-use crate::format::number::ItoaBuf;
 use options::{Options, Term, Unit};
 
 /// `GET key`
@@ -163,7 +162,7 @@ pub fn append(c: &mut Call) -> Answer {
 /// `GETRANGE key start end`
 pub fn getrange(c: &mut Call) -> Answer {
     let (start, end) = (c.int(2)?, c.int(3)?);
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let text = c.keyspace.string(c.key(1))?.unwrap_or(Str::Bytes(b"")).as_bytes(&mut scratch);
     let len = text.len() as i64;
     let clamp = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };

@@ -128,7 +128,7 @@ mod tests {
     use crate::engine::values::set::Set;
 
     fn set_of(members: usize) -> Object {
-        let mut set = Set::new();
+        let mut set = Set::default();
         for member in 0..members {
             set.add(format!("member{member}").as_bytes(), &Limits::default());
         }

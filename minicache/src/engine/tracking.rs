@@ -290,7 +290,7 @@ impl Registry {
     }
 
     fn forget_all(&mut self) {
-        (self.table, self.items) = (Dict::new(), 0);
+        (self.table, self.items) = (Dict::default(), 0);
     }
 
     /// Removes and invalidates one key. The position moves on each time, so that a key that was

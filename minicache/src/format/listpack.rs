@@ -44,7 +44,7 @@
 //! Counterpart in Redis: `listpack.c`. The format is Salvatore Sanfilippo's "Listpack
 //! specification".
 
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 use minikit::layout;
 use minikit::layout::Hexdump;
 use std::{cmp::Ordering, ops::Range};
@@ -81,32 +81,32 @@ impl<'a> Element<'a> {
     }
 
     /// The text. An integer is written into `scratch`.
-    pub fn as_bytes<'b>(self, scratch: &'b mut ItoaBuf) -> &'b [u8]
+    pub fn as_bytes<'b>(self, scratch: &'b mut itoa::Buffer) -> &'b [u8]
     where
         'a: 'b,
     {
         match self {
             Element::Bytes(bytes) => bytes,
-            Element::Int(value) => scratch.format(value),
+            Element::Int(value) => scratch.format(value).as_bytes(),
         }
     }
 
     pub fn to_vec(self) -> Vec<u8> {
-        self.as_bytes(&mut ItoaBuf::new()).to_vec()
+        self.as_bytes(&mut itoa::Buffer::new()).to_vec()
     }
 
     /// Returns true if the element's text is `text`.
     pub fn eq_bytes(self, text: &[u8]) -> bool {
-        self.as_bytes(&mut ItoaBuf::new()) == text
+        self.as_bytes(&mut itoa::Buffer::new()) == text
     }
 
     /// Compares the element's text with `text`, byte by byte.
     pub fn cmp_bytes(self, text: &[u8]) -> Ordering {
-        self.as_bytes(&mut ItoaBuf::new()).cmp(text)
+        self.as_bytes(&mut itoa::Buffer::new()).cmp(text)
     }
 
     pub fn text_len(self) -> usize {
-        self.as_bytes(&mut ItoaBuf::new()).len()
+        self.as_bytes(&mut itoa::Buffer::new()).len()
     }
 }
 
@@ -122,12 +122,6 @@ pub struct Listpack {
     start: u32,
     /// The number of elements. The header has it too, up to 65,534.
     count: u32,
-}
-
-impl Default for Listpack {
-    fn default() -> Listpack {
-        Listpack::new()
-    }
 }
 
 impl Listpack {

@@ -119,67 +119,15 @@ fn parse_hex(digits: &[u8]) -> Option<f64> {
     Some(f64::from_bits(text.parse::<Double>().ok()?.to_bits() as u64))
 }
 
-/// Room for the longest 64-bit integer, written without allocating.
-pub struct ItoaBuf([u8; 20]);
-
-impl Default for ItoaBuf {
-    fn default() -> ItoaBuf {
-        ItoaBuf::new()
-    }
-}
-
-impl ItoaBuf {
-    pub fn new() -> ItoaBuf {
-        ItoaBuf([0; 20])
-    }
-
-    pub fn format(&mut self, value: i64) -> &[u8] {
-        let mut rest = value.unsigned_abs();
-        let mut at = self.0.len();
-        while rest >= 10 {
-            at -= 2;
-            let pair = &DIGIT_PAIRS[(rest % 100) as usize];
-            self.0[at..at + 2].copy_from_slice(pair);
-            rest /= 100;
-        }
-        if rest > 0 || value == 0 {
-            at -= 1;
-            self.0[at] = b'0' + rest as u8;
-        }
-        if value < 0 {
-            at -= 1;
-            self.0[at] = b'-';
-        }
-        &self.0[at..]
-    }
-}
-
-/// `00` to `99`: two digits for each division.
-const DIGIT_PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut n = 0;
-    while n < 100 {
-        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-        n += 1;
-    }
-    pairs
-};
-
 /// Room for the longest double, written without allocating.
 pub struct DtoaBuf {
-    integer: ItoaBuf,
+    integer: itoa::Buffer,
     text: [u8; 32],
-}
-
-impl Default for DtoaBuf {
-    fn default() -> DtoaBuf {
-        DtoaBuf::new()
-    }
 }
 
 impl DtoaBuf {
     pub fn new() -> DtoaBuf {
-        DtoaBuf { integer: ItoaBuf::new(), text: [0; 32] }
+        DtoaBuf { integer: itoa::Buffer::new(), text: [0; 32] }
     }
 
     /// `value` with 17 significant digits, the way scores appear in replies (`inf` and `-inf`
@@ -191,7 +139,7 @@ impl DtoaBuf {
         } else if value.is_infinite() {
             if value > 0.0 { b"inf" } else { b"-inf" }
         } else if value.trunc() == value && value.abs() < INTEGER_LIMIT && !negative_zero {
-            self.integer.format(value as i64)
+            self.integer.format(value as i64).as_bytes()
         } else {
             let len = write_general(&mut self.text, value);
             &self.text[..len]
@@ -270,7 +218,7 @@ impl Decimal {
         if magnitude < 10 {
             out.put(b"0");
         }
-        out.put(ItoaBuf::new().format(magnitude.into()));
+        out.put(itoa::Buffer::new().format(magnitude).as_bytes());
     }
 }
 
@@ -300,7 +248,7 @@ mod tests {
     fn integers_have_one_spelling() {
         for text in ["0", "1", "-1", "42", "-9223372036854775808", "9223372036854775807"] {
             let value = parse_i64(text.as_bytes()).unwrap();
-            assert_eq!(ItoaBuf::new().format(value), text.as_bytes());
+            assert_eq!(itoa::Buffer::new().format(value).as_bytes(), text.as_bytes());
         }
         let strangers = [
             "",
@@ -328,8 +276,8 @@ mod tests {
         let mut rng = Rng::new(1);
         for _ in 0..20_000 {
             let value = rng.next_u64() as i64 >> rng.below(64);
-            let mut buf = ItoaBuf::new();
-            let text = buf.format(value);
+            let mut buf = itoa::Buffer::new();
+            let text = buf.format(value).as_bytes();
             assert_eq!(text, value.to_string().as_bytes());
             assert_eq!(parse_i64(text), Some(value));
         }

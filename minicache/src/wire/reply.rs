@@ -18,7 +18,7 @@
 
 use crate::engine::{error::Answer, object::Str};
 use crate::format::listpack::Element;
-use crate::format::number::{DtoaBuf, ItoaBuf};
+use crate::format::number::DtoaBuf;
 
 /// The protocol of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Reply {
 
     /// An integer as a bulk string.
     pub fn bulk_int(&mut self, number: i64) {
-        self.bulk(ItoaBuf::new().format(number));
+        self.bulk(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// A stored string, as a bulk string.
@@ -272,7 +272,7 @@ impl Reply {
         if (0..10).contains(&number) {
             self.bytes.push(b'0' + number as u8);
         } else {
-            self.bytes.extend_from_slice(ItoaBuf::new().format(number));
+            self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         }
         self.end_line();
     }

@@ -14,7 +14,7 @@ use super::{bit_offset, grow, text};
 use crate::commands::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 
 /// `BITFIELD key [GET type offset | [OVERFLOW WRAP|SAT|FAIL] SET type offset value | INCRBY type
 /// offset increment ...]`
@@ -37,7 +37,7 @@ pub fn bitfield_ro(c: &mut Call) -> Answer {
 }
 
 fn read(c: &mut Call, steps: &[Step]) -> Answer {
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let text = text(c.keyspace.string(c.key(1))?, &mut scratch);
     c.out.array(steps.len());
     steps.iter().for_each(|step| c.out.int(step.field.get(text)));

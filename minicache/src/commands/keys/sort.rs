@@ -315,7 +315,7 @@ fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
 
 fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) {
     let limits = &c.keyspace.parts.tuning.limits;
-    let mut result = List::new();
+    let mut result = List::default();
     for element in elements {
         if get.is_empty() {
             result.push(End::Right, element, limits);

@@ -19,7 +19,7 @@ use crate::engine::{
     events::Events, key::Key, keyspace::Keyspace, values::Limits, values::set::Set,
 };
 use crate::format::listpack::Element;
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 use crate::wire::request::Args;
 use std::{cmp::Reverse, ptr};
 
@@ -72,7 +72,7 @@ fn parse_card(args: Args) -> Result<(usize, usize), Error> {
 pub fn sinterstore(c: &mut Call) -> Answer {
     let limits = &c.keyspace.parts.tuning.limits;
     let sets = read(c.keyspace, c.args.from(2).iter())?;
-    let mut result = Set::new();
+    let mut result = Set::default();
     intersect(&sets, |member| {
         add(&mut result, member, limits);
         true
@@ -143,7 +143,7 @@ fn intersect(sets: &[Option<&Set>], mut visit: impl FnMut(Element) -> bool) {
 }
 
 fn union(sets: &[Option<&Set>], limits: &Limits) -> Set {
-    let mut result = Set::new();
+    let mut result = Set::default();
     for member in sets.iter().flatten().flat_map(|set| set.iter()) {
         add(&mut result, member, limits);
     }
@@ -156,14 +156,14 @@ fn union(sets: &[Option<&Set>], limits: &Limits) -> Set {
 /// members of the others from a copy costs one for each member of any set. The first stops at the
 /// first set that has the member, which counts as half the cost.
 fn difference(sets: &[Option<&Set>], limits: &Limits) -> Set {
-    let Some((Some(first), others)) = sets.split_first() else { return Set::new() };
+    let Some((Some(first), others)) = sets.split_first() else { return Set::default() };
     let mut others: Vec<&Set> = others.iter().copied().flatten().collect();
     if others.iter().any(|set| ptr::eq(*set, *first)) {
-        return Set::new();
+        return Set::default();
     }
     let looking_up = first.len() * (1 + others.len()) / 2;
     let removing = first.len() + others.iter().map(|set| set.len()).sum::<usize>();
-    let mut result = Set::new();
+    let mut result = Set::default();
     if looking_up <= removing {
         others.sort_by_key(|set| Reverse(set.len()));
         let lone = first.iter().filter(|member| !others.iter().any(|set| has(set, *member)));
@@ -171,7 +171,7 @@ fn difference(sets: &[Option<&Set>], limits: &Limits) -> Set {
     } else {
         first.iter().for_each(|member| add(&mut result, member, limits));
         for member in others.iter().flat_map(|set| set.iter()) {
-            result.remove(member.as_bytes(&mut ItoaBuf::new()));
+            result.remove(member.as_bytes(&mut itoa::Buffer::new()));
             if result.is_empty() {
                 break;
             }
@@ -181,12 +181,12 @@ fn difference(sets: &[Option<&Set>], limits: &Limits) -> Set {
 }
 
 fn add(set: &mut Set, member: Element, limits: &Limits) {
-    set.add(member.as_bytes(&mut ItoaBuf::new()), limits);
+    set.add(member.as_bytes(&mut itoa::Buffer::new()), limits);
 }
 
 fn has(set: &Set, member: Element) -> bool {
     match (set, member) {
         (Set::Ints(ints), Element::Int(number)) => ints.contains(number),
-        _ => set.contains(member.as_bytes(&mut ItoaBuf::new())),
+        _ => set.contains(member.as_bytes(&mut itoa::Buffer::new())),
     }
 }

@@ -55,7 +55,7 @@ fn pop_many(c: &mut Call) -> Answer {
         let taken = (0..count).filter_map(|_| set.pop(&mut rng));
         taken.for_each(|member| c.out.bulk(&member));
     } else {
-        let mut kept = Set::new();
+        let mut kept = Set::default();
         (0..staying).filter_map(|_| set.pop(&mut rng)).for_each(|member| {
             kept.add(&member, limits);
         });

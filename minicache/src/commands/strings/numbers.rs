@@ -13,7 +13,7 @@
 use crate::commands::{Call, handlers::variants, long_double::LongDouble};
 use crate::engine::error::{Answer, Error};
 use crate::engine::{events::Events, object::Str, store::shard::NewValue};
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 
 variants! {
     incr = add(1);   // key
@@ -35,7 +35,7 @@ pub fn decrby(c: &mut Call) -> Answer {
 /// `INCRBYFLOAT key increment`
 pub fn incrbyfloat(c: &mut Call) -> Answer {
     let key = c.key(1);
-    let mut scratch = ItoaBuf::new();
+    let mut scratch = itoa::Buffer::new();
     let present = match c.keyspace.string_to_write(key)? {
         None => LongDouble::ZERO,
         Some(text) => LongDouble::parse(text.as_bytes(&mut scratch)).ok_or(Error::NOT_A_FLOAT)?,

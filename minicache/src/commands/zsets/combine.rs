@@ -20,7 +20,7 @@ use crate::engine::object::{Object, Value};
 use crate::engine::values::set::Set;
 use crate::engine::values::zset::{self, Scored, ZSet};
 use crate::format::listpack::Element;
-use crate::format::number::{ItoaBuf, parse_f64, parse_i64};
+use crate::format::number::{parse_f64, parse_i64};
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
@@ -323,7 +323,7 @@ impl Members<'_> {
     }
 
     fn try_for_each(self, mut visit: impl FnMut(&[u8], f64) -> ControlFlow<()>) -> ControlFlow<()> {
-        let mut scratch = ItoaBuf::new();
+        let mut scratch = itoa::Buffer::new();
         let mut show = |member: Element, score| visit(member.as_bytes(&mut scratch), score);
         match self {
             Members::None => ControlFlow::Continue(()),

@@ -57,10 +57,6 @@ impl<E> Default for Dict<E> {
 }
 
 impl<E: Entry> Dict<E> {
-    pub fn new() -> Dict<E> {
-        Dict::default()
-    }
-
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -192,7 +188,7 @@ mod tests {
     #[test]
     fn follows_a_map_through_random_changes() {
         let mut rng = Rng::new(11);
-        let (mut dict, mut model) = (Dict::new(), BTreeMap::new());
+        let (mut dict, mut model) = (Dict::default(), BTreeMap::new());
         for step in 0..60_000 {
             let member = name(rng.below(3000));
             // Phases of growth and decline take the index through many divisions and merges.
@@ -215,7 +211,7 @@ mod tests {
 
     #[test]
     fn heap_is_counted_both_ways() {
-        let mut dict = Dict::new();
+        let mut dict = Dict::default();
         (0..500).for_each(|n| assert_eq!(put(&mut dict, &name(n % 300), n), n < 300));
         assert_eq!(dict.heap, dict.iter().map(Entry::heap).sum::<usize>());
         let full = dict.bytes();
@@ -230,7 +226,7 @@ mod tests {
     fn a_scan_under_change_misses_nothing() {
         let mut rng = Rng::new(14);
         for round in 0..20 {
-            let mut dict = Dict::new();
+            let mut dict = Dict::default();
             (0..1000).for_each(|n| assert!(put(&mut dict, &name(n), n)));
             let (mut seen, mut cursor, mut calls) = (HashSet::new(), 0, 0);
             loop {

@@ -26,15 +26,11 @@ pub enum Hash {
 
 impl Default for Hash {
     fn default() -> Hash {
-        Hash::new()
+        Hash::Packed(Listpack::new())
     }
 }
 
 impl Hash {
-    pub fn new() -> Hash {
-        Hash::Packed(Listpack::new())
-    }
-
     pub fn len(&self) -> usize {
         match self {
             Hash::Packed(pack) => pack.len() / 2,
@@ -171,7 +167,7 @@ impl Hash {
 
     fn unpack(&mut self) {
         if let Hash::Packed(_) = self {
-            let mut dict = Dict::new();
+            let mut dict = Dict::default();
             let (mut first, mut second) = Default::default();
             for (field, value) in self.iter() {
                 put(&mut dict, field.as_bytes(&mut first), value.as_bytes(&mut second));
@@ -265,7 +261,7 @@ mod tests {
             [(300, 64, "listpack"), (2000, 64, "hashtable"), (300, 65, "hashtable")]
         {
             let mut rng = Rng::new(51);
-            let (mut hash, mut model) = (Hash::new(), BTreeMap::new());
+            let (mut hash, mut model) = (Hash::default(), BTreeMap::new());
             for _ in 0..10_000 {
                 let number = rng.below(fields);
                 let prefix = if number.is_multiple_of(2) { "f" } else { "" };
@@ -289,13 +285,13 @@ mod tests {
     #[test]
     fn unpacks_where_redis_does() {
         let limits = Limits::default();
-        let mut many = Hash::new();
+        let mut many = Hash::default();
         (0..512).for_each(|n| assert!(many.set(format!("{n}").as_bytes(), b"v", &limits)));
         assert_eq!(many.encoding(), "listpack");
         assert!(many.set(b"one more", b"v", &limits));
         assert_eq!((many.encoding(), many.len()), ("hashtable", 513));
 
-        let mut long = Hash::new();
+        let mut long = Hash::default();
         assert!(long.set(b"f", &[b'x'; 64], &limits));
         assert_eq!(long.encoding(), "listpack");
         long.unpack_for([&b"f"[..], &[b'x'; 65]], &limits);
@@ -306,7 +302,7 @@ mod tests {
     fn scans_and_draws_everything() {
         let mut rng = Rng::new(52);
         for n in [100, 3000] {
-            let mut hash = Hash::new();
+            let mut hash = Hash::default();
             for n in 0..n {
                 hash.set(format!("f{n}").as_bytes(), format!("{n}").as_bytes(), &Limits::default());
             }

@@ -38,12 +38,6 @@ macro_rules! with_members {
     };
 }
 
-impl Default for IntSet {
-    fn default() -> IntSet {
-        IntSet::new()
-    }
-}
-
 impl IntSet {
     pub fn new() -> IntSet {
         IntSet::Narrow(Vec::new())

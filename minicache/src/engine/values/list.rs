@@ -52,10 +52,6 @@ pub struct List {
 }
 
 impl List {
-    pub fn new() -> List {
-        List::default()
-    }
-
     pub fn len(&self) -> usize {
         self.len
     }
@@ -419,7 +415,7 @@ mod tests {
         for size in [-5, -2, -1, 0, 1, 3, 128] {
             let limits = Limits { list_max_listpack_size: size, ..Limits::default() };
             let mut rng = Rng::new(21);
-            let (mut list, mut model) = (List::new(), Vec::new());
+            let (mut list, mut model) = (List::default(), Vec::new());
             for n in 0..6000 {
                 step(&mut list, &mut model, &mut rng, &limits, n % 3000 > 1500);
                 if n % 50 == 0 {
@@ -434,7 +430,7 @@ mod tests {
     fn nodes_obey_the_limit() {
         let largest = |size: i32, elements: usize| {
             let limits = Limits { list_max_listpack_size: size, ..Limits::default() };
-            let mut list = List::new();
+            let mut list = List::default();
             (0..elements).for_each(|n| list.push(End::Right, format!("e{n}").as_bytes(), &limits));
             list.nodes.iter().map(|node| (node.len(), node.size())).max().unwrap()
         };
@@ -448,7 +444,7 @@ mod tests {
 
     #[test]
     fn memory_follows_the_elements_down() {
-        let (limits, mut list) = (Limits::default(), List::new());
+        let (limits, mut list) = (Limits::default(), List::default());
         (0..100_000).for_each(|_| list.push(End::Left, b"0123456789abcdef", &limits));
         let full = list.bytes();
         assert!(full < 100_000 * 19, "{full}");

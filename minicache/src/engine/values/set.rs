@@ -13,7 +13,7 @@
 use super::{Limits, allocation, dict::Dict, intset::IntSet};
 use crate::engine::rng::Rng;
 use crate::format::listpack::Element;
-use crate::format::number::{ItoaBuf, parse_i64};
+use crate::format::number::parse_i64;
 
 #[derive(Clone)]
 pub enum Set {
@@ -24,15 +24,11 @@ pub enum Set {
 
 impl Default for Set {
     fn default() -> Set {
-        Set::new()
+        Set::Ints(IntSet::new())
     }
 }
 
 impl Set {
-    pub fn new() -> Set {
-        Set::Ints(IntSet::new())
-    }
-
     pub fn len(&self) -> usize {
         match self {
             Set::Ints(ints) => ints.len(),
@@ -98,7 +94,7 @@ impl Set {
             Set::Ints(ints) => {
                 let value = ints.nth(index)?;
                 ints.remove(value);
-                Some(ItoaBuf::new().format(value).into())
+                Some(itoa::Buffer::new().format(value).as_bytes().into())
             }
             Set::Texts(texts) => texts.remove_nth(index),
         }
@@ -139,10 +135,10 @@ impl Set {
 
     fn convert_to_texts(&mut self) {
         if let Set::Ints(ints) = self {
-            let mut texts = Dict::new();
-            let mut buf = ItoaBuf::new();
+            let mut texts = Dict::default();
+            let mut buf = itoa::Buffer::new();
             for value in ints.iter() {
-                put(&mut texts, buf.format(value));
+                put(&mut texts, buf.format(value).as_bytes());
             }
             *self = Set::Texts(Box::new(texts));
         }
@@ -169,7 +165,7 @@ mod tests {
             [(400, usize::MAX, "intset"), (2000, usize::MAX, "hashtable"), (400, 3000, "hashtable")]
         {
             let mut rng = Rng::new(41);
-            let (mut set, mut model) = (Set::new(), BTreeSet::new());
+            let (mut set, mut model) = (Set::default(), BTreeSet::new());
             for step in 0..10_000 {
                 let number = rng.below(range);
                 let text = step >= texts_from && number.is_multiple_of(2);
@@ -197,7 +193,7 @@ mod tests {
     #[test]
     fn converts_at_the_same_size_as_redis() {
         let limits = Limits { set_max_intset_entries: 3, ..Limits::default() };
-        let mut set = Set::new();
+        let mut set = Set::default();
         (0..3).for_each(|n| assert!(set.add(format!("{n}").as_bytes(), &limits)));
         assert!(!set.add(b"2", &limits));
         assert_eq!(set.encoding(), "intset");
@@ -206,7 +202,7 @@ mod tests {
         assert!(set.remove(b"3") && set.contains(b"0"));
         assert_eq!(set.encoding(), "hashtable");
 
-        let mut spelled = Set::new();
+        let mut spelled = Set::default();
         assert!(spelled.add(b"7", &limits) && spelled.add(b"07", &limits));
         assert_eq!((spelled.encoding(), spelled.len()), ("hashtable", 2));
     }
@@ -215,7 +211,7 @@ mod tests {
     fn scans_and_draws_everything() {
         let mut rng = Rng::new(42);
         for n in [100, 3000] {
-            let mut set = Set::new();
+            let mut set = Set::default();
             (0..n).for_each(|n| assert!(set.add(format!("{n}").as_bytes(), &Limits::default())));
             let (mut seen, mut cursor, mut calls) = (HashSet::new(), 0, 0);
             while cursor != 0 || calls == 0 {
@@ -233,7 +229,7 @@ mod tests {
     fn random_members_are_equally_likely() {
         let mut rng = Rng::new(43);
         for others in [&b"0"[..], b"x"] {
-            let mut set = Set::new();
+            let mut set = Set::default();
             (1..10).for_each(|n| assert!(set.add(format!("{n}").as_bytes(), &Limits::default())));
             assert!(set.add(others, &Limits::default()));
             let mut counts = BTreeMap::new();

@@ -82,12 +82,6 @@ impl Path {
     const START: Path = Path { at: [HEAD; HEIGHT_MAX], rank: [0; HEIGHT_MAX] };
 }
 
-impl Default for SkipList {
-    fn default() -> SkipList {
-        SkipList::new()
-    }
-}
-
 impl SkipList {
     pub fn new() -> SkipList {
         let head = Node {

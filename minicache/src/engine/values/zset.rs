@@ -30,7 +30,6 @@ use super::skiplist::{HEIGHT_MAX, SkipList};
 use super::{Limits, allocation, dict::hash};
 use crate::engine::{rng::Rng, store::table::Table};
 use crate::format::listpack::{self, Element, Listpack};
-use crate::format::number::ItoaBuf;
 use std::{cmp::Ordering, ops::Range};
 
 /// A sorted set; see the head of the file. Scores are never NaN.
@@ -97,15 +96,11 @@ impl LexBound<'_> {
 
 impl Default for ZSet {
     fn default() -> ZSet {
-        ZSet::new()
+        ZSet::Packed(Listpack::new())
     }
 }
 
 impl ZSet {
-    pub fn new() -> ZSet {
-        ZSet::Packed(Listpack::new())
-    }
-
     /// A set of members that [`sort`] has sorted. Constant time per member.
     pub fn from_sorted(members: Vec<Scored>, limits: &Limits) -> ZSet {
         if let Some(pack) = pack_sorted(&members, limits) {
@@ -248,16 +243,6 @@ impl ZSet {
         }
     }
 
-    /// Removes the first member and returns a copy. [`nth`](ZSet::nth) and
-    /// [`remove_range`](ZSet::remove_range) together avoid the copy.
-    pub fn pop_min(&mut self) -> Option<(Vec<u8>, f64)> {
-        self.pop(0)
-    }
-
-    pub fn pop_max(&mut self) -> Option<(Vec<u8>, f64)> {
-        self.pop(self.len().checked_sub(1)?)
-    }
-
     /// Passes some members to `emit` and returns the next cursor; see [`Table::scan`]. A listpack
     /// is passed as a whole.
     pub fn scan(&self, cursor: u64, mut emit: impl FnMut(Element, f64)) -> u64 {
@@ -291,17 +276,10 @@ impl ZSet {
         }
     }
 
-    fn pop(&mut self, rank: usize) -> Option<(Vec<u8>, f64)> {
-        let (member, score) = self.nth(rank)?;
-        let popped = (member.to_vec(), score);
-        self.remove_range(rank..rank + 1);
-        Some(popped)
-    }
-
     /// The first run of members within a range, or with `reverse` the last run. Empty if the first
     /// member is above the range or the last one below it, because Redis checks these two first.
     fn run_of_names(&self, min: LexBound, max: LexBound, reverse: bool) -> Range<usize> {
-        let mut scratch = ItoaBuf::new();
+        let mut scratch = itoa::Buffer::new();
         let compare = |(member, _): (Element, f64)| {
             let member = member.as_bytes(&mut scratch);
             (min.is_below(member), max.is_above(member))
@@ -328,7 +306,7 @@ impl ZSet {
     fn rank_where(&self, before: impl Fn(f64, &[u8]) -> bool) -> usize {
         match self {
             ZSet::Packed(_) => {
-                let mut scratch = ItoaBuf::new();
+                let mut scratch = itoa::Buffer::new();
                 self.iter()
                     .take_while(|(member, score)| before(*score, member.as_bytes(&mut scratch)))
                     .count()
@@ -417,7 +395,7 @@ impl Indexed {
     /// were removed for each that is moved.
     fn rebuild_if_sparse(&mut self) {
         if self.list.is_sparse() {
-            let list = std::mem::take(&mut self.list);
+            let list = std::mem::replace(&mut self.list, SkipList::new());
             *self = Indexed::from_sorted(list.into_sorted());
         }
     }
