@@ -5,12 +5,12 @@
 #![cfg(feature = "server")]
 
 use clap::Parser;
-use minicache::cli::print::{Style, print};
 use minicache::cli::{assist, help};
 use minicache::engine::timestamp::Timestamp;
 use minicache::explain::{ExplainArgs, explain};
 use minicache::format::words::split;
 use minicache::wire::frame::Frame;
+use minicache::wire::print::{Style, print};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 

@@ -17,7 +17,6 @@
 //! before every command, a few hundred bytes from the count.
 #![cfg(feature = "server")]
 
-use minicache::cli::print::{Style, print};
 use minicache::commands::Executor;
 use minicache::commands::Identity;
 use minicache::commands::cache::Cache;
@@ -31,6 +30,7 @@ use minicache::engine::timestamp::Timestamp;
 use minicache::format::words::split;
 use minicache::raw::Counting;
 use minicache::wire::frame::Frame;
+use minicache::wire::print::{Style, print};
 use minicache::wire::reply::Reply;
 use minicache::wire::request::OwnedArgs;
 use std::sync::Arc;

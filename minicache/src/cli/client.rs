@@ -16,9 +16,9 @@
 //! the connection. The counterparts in Redis are `cliConnect`, `cliSendCommand` and `cliReadReply`
 //! (`redis-cli.c`).
 
-use super::print::{Style, is_preformatted, print};
 use super::word_is;
 use crate::wire::frame::{Frame, Group, Reader, Stop};
+use crate::wire::print::{Style, print};
 use crate::wire::request;
 use std::io::{self, ErrorKind, Read, Write};
 use std::{fmt, net::TcpStream, os::unix::net::UnixStream, path::PathBuf};
@@ -268,6 +268,21 @@ fn is_listening(command: &[Vec<u8>]) -> bool {
     names.iter().any(|name| word_is(command, 0, name))
 }
 
+/// Returns true if the server formats the reply to this command for people.
+fn is_preformatted(command: &[Vec<u8>]) -> bool {
+    const WHOLE: [&str; 2] = ["info", "lolwut"];
+    const SUBCOMMANDS: [(&str, &str); 5] = [
+        ("client", "list"),
+        ("client", "info"),
+        ("memory", "doctor"),
+        ("memory", "malloc-stats"),
+        ("latency", "doctor"),
+    ];
+    let is = |index: usize, word: &str| word_is(command, index, word);
+    WHOLE.iter().any(|name| is(0, name))
+        || SUBCOMMANDS.iter().any(|(name, subcommand)| is(0, name) && is(1, subcommand))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,5 +363,17 @@ mod tests {
         let mut client = Client::new(address, Login::default(), Style::Raw);
         let failure = said(&mut client, "PING").unwrap_err();
         assert!(failure.starts_with("Could not connect to /nowhere/at/all: No such"), "{failure}");
+    }
+
+    #[test]
+    fn replies_that_the_server_formats() {
+        let words =
+            |line: &str| line.split(' ').map(|it| it.as_bytes().to_vec()).collect::<Vec<_>>();
+        for line in ["INFO", "info keyspace", "client LIST", "memory doctor"] {
+            assert!(is_preformatted(&words(line)), "{line}");
+        }
+        for line in ["get info", "client id", "memory usage k", "client"] {
+            assert!(!is_preformatted(&words(line)), "{line}");
+        }
     }
 }

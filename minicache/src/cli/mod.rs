@@ -12,7 +12,6 @@
 //! ```
 //!
 //! * [`client`]: one connection and its state: the database, a transaction.
-//! * [`mod@print`]: replies as `redis-cli` prints them, for people and for programs.
 //! * [`assist`] and [`help`]: completions, hints and help from the command table.
 //! * [`repl`]: the interactive mode.
 //!
@@ -23,12 +22,11 @@
 pub mod assist;
 mod client;
 pub mod help;
-pub mod print;
 mod repl;
 
 use crate::format::words;
+use crate::wire::print::Style;
 use client::{Address, Client, Login};
-use print::Style;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::{error::Error, ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 

@@ -17,10 +17,10 @@ pub mod fields;
 
 pub use fields::{bitfield, bitfield_ro};
 
-use super::Call;
+use super::{Call, store_result};
 use crate::engine::error::{Answer, Error};
+use crate::engine::events::Events;
 use crate::engine::object::{Object, Str};
-use crate::engine::{events::Events, store::shard::NewValue};
 use crate::format::number::parse_i64;
 use std::ops::Range;
 
@@ -126,8 +126,7 @@ fn combine(c: &mut Call, with: impl Fn(u8, u8) -> u8) -> Answer {
         both.iter_mut().zip(other).for_each(|(one, other)| *one = with(*one, *other));
         rest.iter_mut().for_each(|one| *one = with(*one, 0));
     }
-    store_result(c, result);
-    Ok(())
+    store(c, result)
 }
 
 fn negate(c: &mut Call) -> Answer {
@@ -137,19 +136,11 @@ fn negate(c: &mut Call) -> Answer {
     let mut scratch = itoa::Buffer::new();
     let source = text(c.keyspace.string(c.key(3))?, &mut scratch);
     let result = source.iter().map(|byte| !byte).collect();
-    store_result(c, result);
-    Ok(())
+    store(c, result)
 }
 
-fn store_result(c: &mut Call, result: Vec<u8>) {
-    let key = c.key(2);
-    c.out.count(result.len());
-    if !result.is_empty() {
-        c.keyspace.set(key, NewValue::Object(Object::Text(result)), None);
-        c.keyspace.changed(Events::STRING, "set", key);
-    } else if c.keyspace.remove(key) {
-        c.keyspace.changed(Events::GENERIC, "del", key);
-    }
+fn store(c: &mut Call, result: Vec<u8>) -> Answer {
+    store_result(c, c.key(2), (result.len(), Object::Text(result)), Events::STRING, "set")
 }
 
 /// The bytes of a string that may not be there.

@@ -10,15 +10,17 @@
 //! draw is even. Redis chooses among three methods by how the count compares with the length
 //! (`srandmemberWithCountCommand` in `t_set.c`); the numbers need none of them.
 
+use super::Call;
 use crate::engine::{error::Error, rng::Rng};
-use crate::format::number::parse_i64;
+use crate::format::{listpack::Element, number::parse_i64};
+use crate::wire::reply::{Protocol, Reply};
 
-/// How many elements are to be drawn.
+/// The number of elements to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
-    /// So many different ones, or all.
+    /// This many different elements, or all if there are fewer.
     Different(usize),
-    /// So many, each one out of all.
+    /// This many draws, each from all elements.
     Repeatable(usize),
 }
 
@@ -36,15 +38,24 @@ impl Draw {
         }
     }
 
-    /// The same for elements that come with a second part, such as a value: there may be half as
-    /// many.
-    pub fn of_pairs(self) -> Result<Draw, Error> {
+    /// Reads `count [option]` from argument 2 on; the option asks for pairs.
+    pub fn parse_with_option(c: &Call, option: &str) -> Result<(Draw, Listing), Error> {
+        let draw = Draw::parse(c.arg(2))?;
+        match c.args.len() {
+            3 => Ok((draw, Listing::Names)),
+            4 if c.is(3, option) => Ok((draw.of_pairs()?, Listing::new(true, c.out.protocol))),
+            _ => Err(Error::SYNTAX),
+        }
+    }
+
+    /// The same for pairs, of which half as many are allowed.
+    fn of_pairs(self) -> Result<Draw, Error> {
         let (Draw::Different(count) | Draw::Repeatable(count)) = self;
         let too_many = count as u64 > i64::MAX as u64 / 2;
         if too_many { Err(Error::new("ERR value is out of range")) } else { Ok(self) }
     }
 
-    /// How many elements a container of `len` elements yields.
+    /// The number of elements that a container of `len` elements yields.
     pub fn len(self, len: usize) -> usize {
         match self {
             Draw::Different(count) => count.min(len),
@@ -52,13 +63,51 @@ impl Draw {
         }
     }
 
-    /// Shows the places of the elements drawn out of `len` to `visit`, until it answers false;
-    /// whether it never did.
+    /// Passes the numbers of the elements drawn out of `len` to `visit`, until it returns false.
+    /// Returns true if it never did.
     pub fn all(self, len: usize, rng: &mut Rng, mut visit: impl FnMut(usize) -> bool) -> bool {
         match self {
             Draw::Repeatable(count) => (0..count).all(|_| visit(rng.below(len))),
             Draw::Different(count) if count >= len => (0..len).all(visit),
             Draw::Different(count) => rng.distinct(len, count).into_iter().all(visit),
+        }
+    }
+}
+
+/// How a reply lists elements that may come with a second part: a score or a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Names alone.
+    Names,
+    /// Name, second part, name, second part.
+    Flat,
+    /// An array of two for each element.
+    Pairs,
+}
+
+impl Listing {
+    /// Names, or what the protocol makes of pairs.
+    pub fn new(in_pairs: bool, protocol: Protocol) -> Listing {
+        match (in_pairs, protocol) {
+            (false, _) => Listing::Names,
+            (true, Protocol::Resp2) => Listing::Flat,
+            (true, Protocol::Resp3) => Listing::Pairs,
+        }
+    }
+
+    /// The header of `count` elements.
+    pub fn header(self, out: &mut Reply, count: usize) {
+        out.array(if self == Listing::Flat { 2 * count } else { count });
+    }
+
+    /// One element. `write_second` writes its second part.
+    pub fn pair(self, out: &mut Reply, name: Element, write_second: impl FnOnce(&mut Reply)) {
+        if self == Listing::Pairs {
+            out.array(2);
+        }
+        out.element(name);
+        if self != Listing::Names {
+            write_second(out);
         }
     }
 }

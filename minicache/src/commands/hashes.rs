@@ -15,7 +15,6 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::{events::Events, values::hash::Hash};
 use crate::format::listpack::Element;
 use crate::format::number::parse_i64;
-use crate::wire::reply::{Protocol, Reply};
 
 // ---- writing ----
 
@@ -185,49 +184,23 @@ pub fn hrandfield(c: &mut Call) -> Answer {
         c.out.element_or_null(pair.map(|(field, _)| field));
         return Ok(());
     }
-    let draw = Draw::parse(c.arg(2))?;
-    match c.args.len() {
-        3 => draw_fields(c, draw, Parts::Fields),
-        4 if c.is(3, "withvalues") => draw_fields(c, draw.of_pairs()?, Parts::Pairs),
-        _ => Err(Error::SYNTAX),
-    }
-}
-
-/// What a reply shows of a field.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Parts {
-    Fields,
-    Pairs,
-}
-
-fn draw_fields(c: &mut Call, draw: Draw, parts: Parts) -> Answer {
+    let (draw, listing) = Draw::parse_with_option(c, "withvalues")?;
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
     let Some(hash) = c.keyspace.get::<Hash>(c.key(1))? else { return c.out.answer_empty() };
-    let flat = parts == Parts::Pairs && c.out.protocol == Protocol::Resp2;
-    c.out.array(draw.len(hash.len()) * if flat { 2 } else { 1 });
+    listing.header(c.out, draw.len(hash.len()));
     // Finding a place in a packed hash is a walk; it is walked once, not once for each draw.
     let listed: Vec<_> = match hash {
         Hash::Packed(_) => hash.iter().collect(),
         Hash::Indexed(_) => Vec::new(),
     };
     let whole = draw.all(hash.len(), &mut rng, |place| {
-        if let Some(pair) = listed.get(place).copied().or_else(|| hash.nth(place)) {
-            show(c.out, pair, parts);
+        if let Some((field, value)) = listed.get(place).copied().or_else(|| hash.nth(place)) {
+            listing.pair(c.out, field, |out| out.element(value));
         }
         c.out.len() < bytes_max
     });
     c.session.closing |= !whole;
     Ok(())
-}
-
-fn show(out: &mut Reply, (field, value): (Element, Element), parts: Parts) {
-    if parts == Parts::Pairs && out.protocol == Protocol::Resp3 {
-        out.array(2);
-    }
-    out.element(field);
-    if parts == Parts::Pairs {
-        out.element(value);
-    }
 }
 
 #[cfg(test)]

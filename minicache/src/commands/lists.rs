@@ -17,13 +17,12 @@ pub mod blocking;
 pub use blocking::{blmove, blmpop, blpop, brpop, brpoplpush, lmpop};
 
 use super::popping::End as _;
-use super::{Call, handlers::variants};
+use super::{Call, handlers::variants, indexes};
 use crate::engine::error::{Answer, Error};
 use crate::engine::values::list::{End, List, Side};
-use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace, object::Container as _};
 use crate::format::listpack::Element;
 use crate::wire::reply::Reply;
-use std::ops::Range;
 
 variants! {
     lpush = push(End::Left);                      // key element [element ...]
@@ -55,7 +54,7 @@ pub fn lindex(c: &mut Call) -> Answer {
 pub fn lrange(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
     let Some(list) = c.keyspace.get::<List>(c.key(1))? else { return c.out.answer_empty() };
-    let range = clamp(start, stop, list.len());
+    let range = indexes(start, stop, list.len());
     c.out.array(range.len());
     list.range(range.start, range.len()).for_each(|element| c.out.element(element));
     Ok(())
@@ -66,7 +65,7 @@ pub fn ltrim(c: &mut Call) -> Answer {
     let (start, stop) = (c.int(2)?, c.int(3)?);
     let key = c.key(1);
     if let Some(list) = c.keyspace.get_mut::<List>(key)? {
-        let kept = clamp(start, stop, list.len());
+        let kept = indexes(start, stop, list.len());
         if kept.is_empty() {
             list.discard(End::Left, usize::MAX);
         } else {
@@ -141,7 +140,7 @@ pub fn lpos(c: &mut Call) -> Answer {
 
 /// `LMOVE source destination LEFT|RIGHT LEFT|RIGHT`
 pub fn lmove(c: &mut Call) -> Answer {
-    let (from, to) = (parse_end(c.arg(3))?, parse_end(c.arg(4))?);
+    let (from, to) = (End::parse(c.arg(3))?, End::parse(c.arg(4))?);
     transfer(c, from, to)
 }
 
@@ -241,23 +240,6 @@ fn shortened(keyspace: &mut Keyspace, key: Key, event: &str, emptied: bool) {
     if emptied {
         keyspace.remove_if_empty::<List>(key);
     }
-}
-
-fn parse_end(word: &[u8]) -> Result<End, Error> {
-    match word {
-        _ if word.eq_ignore_ascii_case(b"left") => Ok(End::Left),
-        _ if word.eq_ignore_ascii_case(b"right") => Ok(End::Right),
-        _ => Err(Error::SYNTAX),
-    }
-}
-
-/// The indexes from `start` to `stop`, both included, of a list of `len` elements. Negative ones
-/// count from the tail; what lies outside the list is cut off.
-fn clamp(start: i64, stop: i64, len: usize) -> Range<usize> {
-    let from_head = |index: i64| if index < 0 { index.saturating_add(len as i64) } else { index };
-    let start = from_head(start).max(0) as usize;
-    let end = from_head(stop).saturating_add(1).max(0) as usize;
-    start.min(len)..end.min(len).max(start.min(len))
 }
 
 /// What `LPOS` looks for, besides the element.

@@ -56,12 +56,13 @@ pub use stats::Identity;
 
 use crate::conf::Settings;
 use crate::engine::error::{Answer, Error};
-use crate::engine::{events::Events, key::Key, keyspace::Keyspace, object::Container};
+use crate::engine::object::{Container, Object};
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace, store::shard::NewValue};
 use crate::format::number::{parse_f64, parse_i64};
 use crate::wire::{reply::Reply, request::Args};
 use session::Session;
 use stats::Counters;
-use std::cell::Cell;
+use std::{cell::Cell, ops::Range};
 
 /// The version of Redis that this server reports to clients, which choose features by it.
 pub const REDIS_VERSION: &str = "7.0.15";
@@ -192,9 +193,59 @@ pub fn remove_named<T: Container>(
     c.out.answer_count(removed)
 }
 
+/// `SINTERSTORE`, `BITOP`, `SORT … STORE`: stores a result of `len` elements in place of what the key
+/// held, and replies with `len`. An empty result removes the key.
+pub fn store_result(
+    c: &mut Call,
+    key: Key,
+    (len, result): (usize, Object),
+    class: Events,
+    event: &str,
+) -> Answer {
+    if len > 0 {
+        c.keyspace.set(key, NewValue::Object(result), None);
+        c.keyspace.changed(class, event, key);
+    } else if c.keyspace.remove(key) {
+        c.keyspace.changed(Events::GENERIC, "del", key);
+    }
+    c.out.answer_count(len)
+}
+
+/// The indexes from `start` to `stop`, both included, among `len` elements. Negative ones count from
+/// the end. The range is empty if it is outside or backward.
+pub fn indexes(start: i64, stop: i64, len: usize) -> Range<usize> {
+    let from_start = |index: i64| if index < 0 { index.saturating_add(len as i64) } else { index };
+    let start = from_start(start).max(0);
+    let stop = from_start(stop).min(len as i64 - 1);
+    if start > stop { 0..0 } else { start as usize..stop as usize + 1 }
+}
+
 /// What a client sent, for an error: cut, ending at a zero byte as C strings do, and with a
 /// character for every byte, which [`Reply::error`] makes bytes again.
 pub fn shown(bytes: &[u8], most: usize) -> String {
     let bytes = bytes.iter().take(most).take_while(|byte| **byte != 0);
     bytes.map(|byte| char::from(*byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indexes;
+
+    #[test]
+    fn indexes_count_from_both_ends() {
+        for (start, stop, expected) in [
+            (0, -1, 0..5),
+            (1, 2, 1..3),
+            (-2, -1, 3..5),
+            (-9, 9, 0..5),
+            (5, 9, 0..0),
+            (3, 2, 0..0),
+            (0, -6, 0..0),
+            (i64::MIN, i64::MAX, 0..5),
+            (i64::MAX, i64::MIN, 0..0),
+        ] {
+            assert_eq!(indexes(start, stop, 5), expected, "{start} {stop}");
+        }
+        assert_eq!(indexes(0, -1, 0), 0..0);
+    }
 }

@@ -65,11 +65,21 @@ impl Statistics {
     }
 
     fn changes(&self) -> u64 {
-        self.counters.iter().map(|core| core.changes.load(Ordering::Relaxed)).sum()
+        self.total(|core| &core.changes)
     }
 
     pub fn commands(&self) -> u64 {
         self.counters.iter().map(Counters::calls).sum()
+    }
+
+    /// The sum of a figure over all cores.
+    pub fn total(&self, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
+        self.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
+    }
+
+    /// The sum of a command's figure over all cores.
+    pub fn of_command(&self, id: usize, figure: fn(&CommandCounters) -> &AtomicU64) -> u64 {
+        self.total(|core| figure(core.of(id)))
     }
 }
 

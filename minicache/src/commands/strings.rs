@@ -16,10 +16,11 @@ mod lcs;
 pub mod numbers;
 pub mod options;
 
+pub use getrange as substr;
 pub use lcs::lcs;
 pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
 
-use super::Call;
+use super::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Str, Value};
 use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
@@ -27,10 +28,7 @@ use options::{Options, Term, Unit};
 
 /// `GET key`
 pub fn get(c: &mut Call) -> Answer {
-    match c.keyspace.string(c.key(1))? {
-        Some(text) => c.out.string(text),
-        None => c.out.null(),
-    }
+    c.out.element_or_null(c.keyspace.string(c.key(1))?);
     Ok(())
 }
 
@@ -54,17 +52,13 @@ pub fn setnx(c: &mut Call) -> Answer {
     c.out.answer_int(fresh.into())
 }
 
-/// `SETEX key seconds value`
-pub fn setex(c: &mut Call) -> Answer {
-    let deadline = Term::In(Unit::Seconds, 2).deadline(c)?;
-    let key = c.key(1);
-    store_until(c.keyspace, key, c.args.at(3), deadline);
-    c.out.answer_ok()
+variants! {
+    setex = set_for(Unit::Seconds);        // key seconds value
+    psetex = set_for(Unit::Milliseconds);  // key milliseconds value
 }
 
-/// `PSETEX key milliseconds value`
-pub fn psetex(c: &mut Call) -> Answer {
-    let deadline = Term::In(Unit::Milliseconds, 2).deadline(c)?;
+fn set_for(c: &mut Call, unit: Unit) -> Answer {
+    let deadline = Term::In(unit, 2).deadline(c)?;
     let key = c.key(1);
     store_until(c.keyspace, key, c.args.at(3), deadline);
     c.out.answer_ok()
@@ -92,7 +86,7 @@ pub fn getex(c: &mut Call) -> Answer {
     let deadline = term.map_or(Ok(None), |term| term.deadline(c));
     let Some(text) = c.keyspace.string(key)? else { return c.out.answer_null() };
     let deadline = deadline?;
-    c.out.string(text);
+    c.out.element(text);
     match term {
         None | Some(Term::Keep) => {}
         Some(Term::Never) => persist(c),
@@ -109,10 +103,8 @@ pub fn getex(c: &mut Call) -> Answer {
 pub fn mget(c: &mut Call) -> Answer {
     c.out.array(c.args.len() - 1);
     for key in c.args.from(1).iter() {
-        match c.keyspace.read(c.keyspace.key(key)).and_then(Value::as_str) {
-            Some(text) => c.out.string(text),
-            None => c.out.null(),
-        }
+        let value = c.keyspace.read(c.keyspace.key(key));
+        c.out.element_or_null(value.and_then(Value::as_str));
     }
     Ok(())
 }
@@ -159,7 +151,7 @@ pub fn append(c: &mut Call) -> Answer {
     c.out.answer_count(len)
 }
 
-/// `GETRANGE key start end`
+/// `GETRANGE key start end`, and `SUBSTR`, its older name
 pub fn getrange(c: &mut Call) -> Answer {
     let (start, end) = (c.int(2)?, c.int(3)?);
     let mut scratch = itoa::Buffer::new();
@@ -172,11 +164,6 @@ pub fn getrange(c: &mut Call) -> Answer {
     let part = if nothing || first > last { b"" } else { &text[first as usize..=last as usize] };
     c.out.bulk(part);
     Ok(())
-}
-
-/// `SUBSTR key start end`
-pub fn substr(c: &mut Call) -> Answer {
-    getrange(c)
 }
 
 /// `SETRANGE key offset value`

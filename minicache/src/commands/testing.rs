@@ -22,7 +22,6 @@
 //! The counterpart in Redis is `tests/support/test.tcl`, which needs a running server.
 
 use super::{execute::Executor, messages, run::run};
-use crate::cli::print::{Style, print};
 use crate::commands::{cache::Cache, session::Session, stats::Identity};
 use crate::conf::Config;
 use crate::engine::{
@@ -30,6 +29,7 @@ use crate::engine::{
 };
 use crate::format;
 use crate::raw::Counting;
+use crate::wire::print::{Style, print};
 use crate::wire::request::{Args, OwnedArgs, Parser};
 use crate::wire::{frame::Frame, reply::Reply};
 use std::task::{Context, Poll, Waker};

@@ -29,10 +29,7 @@ impl Events {
     pub const EXPIRED: Events = Events(1 << 6);
     /// `e`: a key was evicted.
     pub const EVICTED: Events = Events(1 << 7);
-    /// `t`: stream commands (there are none here).
-    pub const STREAM: Events = Events(1 << 8);
-    /// `d`: modules (there are none here).
-    pub const MODULE: Events = Events(1 << 9);
+    // Bits 8 and 9 are `t`, streams, and `d`, modules, which are not here.
     /// `n`: a new key; not part of `A`.
     pub const NEW: Events = Events(1 << 10);
     /// `K`: publish to `__keyspace@<db>__:<key>`.

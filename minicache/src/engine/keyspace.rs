@@ -339,15 +339,6 @@ impl<'c> Keyspace<'c> {
         }
     }
 
-    /// Stores a container, whatever the key held before; an empty one removes the key.
-    pub fn put<T: Container>(&mut self, key: Key, container: T) {
-        if container.is_empty() {
-            self.remove(key);
-        } else {
-            self.set(key, NewValue::Object(container.into_object()), None);
-        }
-    }
-
     /// Removes a key as a side effect of a command. Returns true if it existed and had not expired.
     pub fn remove(&mut self, key: Key) -> bool {
         self.delete(key, self.parts.tuning.lazyfree_lazy_server_del)

@@ -95,11 +95,6 @@ impl<'a> Element<'a> {
         self.as_bytes(&mut itoa::Buffer::new()).to_vec()
     }
 
-    /// Returns true if the element's text is `text`.
-    pub fn eq_bytes(self, text: &[u8]) -> bool {
-        self.as_bytes(&mut itoa::Buffer::new()) == text
-    }
-
     /// Compares the element's text with `text`, byte by byte.
     pub fn cmp_bytes(self, text: &[u8]) -> Ordering {
         self.as_bytes(&mut itoa::Buffer::new()).cmp(text)

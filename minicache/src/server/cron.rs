@@ -19,10 +19,9 @@
 //! which run `hz` times per second.
 
 use super::{Core, monotonic_ns, now};
-use crate::commands::stats::Counters;
 use crate::engine::{eviction::evict_one, keyspace::Keyspace, mailbox::Message};
 use minikit::server::Shutdown;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Keys expired under one lock: about 0.1 ms, for which a command may have to wait.
@@ -144,10 +143,7 @@ fn close_idle_clients(core: &Core) {
 /// Updates the rates of commands and bytes per second that `INFO` shows.
 fn sample_rates(core: &Core) {
     let (stats, now_ms) = (&core.cache.stats, now().ms);
-    let sum = |figure: fn(&Counters) -> &AtomicU64| {
-        stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
-    };
     stats.rate.sample(stats.commands(), now_ms);
-    stats.rate_in.sample(sum(|core| &core.bytes_in), now_ms);
-    stats.rate_out.sample(sum(|core| &core.bytes_out), now_ms);
+    stats.rate_in.sample(stats.total(|core| &core.bytes_in), now_ms);
+    stats.rate_out.sample(stats.total(|core| &core.bytes_out), now_ms);
 }

@@ -8,11 +8,13 @@
 //! * [`pipeline`]: several requests that arrived together.
 //! * [`reply`]: the writer of replies, in RESP2 or RESP3.
 //! * [`frame`]: the reader of replies, for the command-line client, `explain` and tests.
+//! * [`mod@print`]: replies as `redis-cli` prints them.
 //!
 //! There is one parser for each direction, and every other part of the crate uses it. Counterparts
 //! in Redis: `networking.c`, and `deps/hiredis/read.c` for [`frame`].
 
 pub mod frame;
 pub mod pipeline;
+pub mod print;
 pub mod reply;
 pub mod request;

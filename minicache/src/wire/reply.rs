@@ -16,7 +16,7 @@
 //!
 //! Counterpart in Redis: `addReply*` in `networking.c`, which keeps a buffer and a list of blocks.
 
-use crate::engine::{error::Answer, object::Str};
+use crate::engine::error::Answer;
 use crate::format::listpack::Element;
 use crate::format::number::DtoaBuf;
 
@@ -119,15 +119,7 @@ impl Reply {
         self.bulk(itoa::Buffer::new().format(number).as_bytes());
     }
 
-    /// A stored string, as a bulk string.
-    pub fn string(&mut self, string: Str<'_>) {
-        match string {
-            Str::Int(number) => self.bulk_int(number),
-            Str::Bytes(bytes) => self.bulk(bytes),
-        }
-    }
-
-    /// An element of a listpack, as a bulk string.
+    /// A stored string, or an element of a listpack, as a bulk string.
     pub fn element(&mut self, element: Element<'_>) {
         match element {
             Element::Int(number) => self.bulk_int(number),

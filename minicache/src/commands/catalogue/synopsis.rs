@@ -38,6 +38,12 @@ pub enum ArgumentKind {
     Block(Vec<Argument>),
 }
 
+impl Argument {
+    fn is_word_in_capitals(&self) -> bool {
+        self.kind == ArgumentKind::Token && !self.optional && !self.multiple
+    }
+}
+
 impl ArgumentKind {
     /// The type in `COMMAND DOCS`.
     pub fn name(&self) -> &'static str {
@@ -54,53 +60,37 @@ impl ArgumentKind {
 /// that is not in the language the rest from the first mistake is left out.
 pub fn parse(usage: &'static str) -> Vec<Argument> {
     let mut reader = Reader { words: words(usage), at: 0 };
-    reader.sequence().iter().map(argument).collect()
-}
-
-/// A part of a usage line, before words in capitals have taken the lead of what follows them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    /// A name, or a word in capitals.
-    Word(&'static str),
-    /// `[ ]` or, if not optional, `< >`, with its alternatives.
-    Group { optional: bool, alternatives: Vec<Vec<Part>> },
-    /// Parts that may come again together.
-    Repeated(Vec<Part>),
-}
-
-fn argument(part: &Part) -> Argument {
-    match part {
-        Part::Word(word) => single(word),
-        Part::Group { optional, alternatives } => match alternatives.as_slice() {
-            [only] => Argument { optional: *optional, ..together(only) },
-            several => {
-                let kind =
-                    ArgumentKind::OneOf(several.iter().map(|parts| together(parts)).collect());
-                Argument { optional: *optional, ..plain("choice", kind) }
-            }
-        },
-        Part::Repeated(parts) => {
-            let argument = together(parts);
-            let multiple_token = !argument.token.is_empty();
-            Argument { multiple: true, multiple_token, ..argument }
-        }
-    }
+    reader.sequence()
 }
 
 /// One argument of several parts: a word in capitals leads all that follow it.
-fn together(parts: &[Part]) -> Argument {
-    match parts {
-        [part] => argument(part),
-        [Part::Word(token), rest @ ..] if is_token(token) => {
-            let led = together(rest);
-            let name = match led.kind {
-                ArgumentKind::Value(_) => led.name,
-                _ => token.to_lowercase(),
-            };
-            Argument { name, token, ..led }
-        }
-        parts => plain("group", ArgumentKind::Block(parts.iter().map(argument).collect())),
+fn together(mut parts: Vec<Argument>) -> Argument {
+    if parts.len() == 1 {
+        return parts.remove(0);
     }
+    if parts.first().is_some_and(Argument::is_word_in_capitals) {
+        let token = parts.remove(0).token;
+        let led = together(parts);
+        let name = match led.kind {
+            ArgumentKind::Value(_) => led.name,
+            _ => token.to_lowercase(),
+        };
+        return Argument { name, token, ..led };
+    }
+    plain("group", ArgumentKind::Block(parts))
+}
+
+/// One argument of several alternatives.
+fn choice(mut alternatives: Vec<Vec<Argument>>) -> Argument {
+    match alternatives.len() {
+        1 => together(alternatives.remove(0)),
+        _ => plain("choice", ArgumentKind::OneOf(alternatives.into_iter().map(together).collect())),
+    }
+}
+
+fn repeated(argument: Argument) -> Argument {
+    let multiple_token = !argument.token.is_empty();
+    Argument { multiple: true, multiple_token, ..argument }
 }
 
 fn single(word: &'static str) -> Argument {
@@ -156,8 +146,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// Parts up to a bar, a closing bracket or the end.
-    fn sequence(&mut self) -> Vec<Part> {
+    /// Arguments up to a bar, a closing bracket or the end.
+    fn sequence(&mut self) -> Vec<Argument> {
         let mut parts = Vec::new();
         while let Some(word) = self.words.get(self.at).copied() {
             if matches!(word, "|" | "]" | ">") {
@@ -166,39 +156,38 @@ impl Reader {
             self.at += 1;
             match word {
                 "[" => self.optional(&mut parts),
-                "<" => {
-                    let alternatives = self.alternatives();
-                    parts.push(Part::Group { optional: false, alternatives });
-                }
+                "<" => parts.push(choice(self.alternatives())),
                 "..." => {
-                    let again = parts.pop().into_iter().collect();
-                    parts.push(Part::Repeated(again));
+                    let again = parts.pop().map(repeated);
+                    parts.extend(again);
                 }
-                word => parts.push(Part::Word(word)),
+                word => parts.push(single(word)),
             }
         }
         parts
     }
 
-    /// What stands in brackets. If it is dots behind what also stands before the brackets, then
-    /// that may come again.
-    fn optional(&mut self, parts: &mut Vec<Part>) {
+    /// The argument in brackets. If the brackets repeat what is before them and end in dots, the
+    /// arguments before them may come again.
+    fn optional(&mut self, parts: &mut Vec<Argument>) {
         let alternatives = self.alternatives();
         if let [only] = alternatives.as_slice()
-            && let [led @ .., Part::Repeated(last)] = only.as_slice()
+            && let [led @ .., last] = only.as_slice()
+            && last.multiple
         {
-            let again = [led, last].concat();
+            let last = Argument { multiple: false, multiple_token: false, ..last.clone() };
+            let again = [led, &[last]].concat();
             if parts.ends_with(&again) {
                 parts.truncate(parts.len() - again.len());
-                parts.push(Part::Repeated(again));
+                parts.push(repeated(together(again)));
                 return;
             }
         }
-        parts.push(Part::Group { optional: true, alternatives });
+        parts.push(Argument { optional: true, ..choice(alternatives) });
     }
 
     /// Sequences with bars between, up to and with the closing bracket.
-    fn alternatives(&mut self) -> Vec<Vec<Part>> {
+    fn alternatives(&mut self) -> Vec<Vec<Argument>> {
         let mut alternatives = vec![self.sequence()];
         while self.words.get(self.at) == Some(&"|") {
             self.at += 1;

@@ -51,14 +51,19 @@ pub fn echo(c: &mut Call) -> Answer {
 
 /// `SELECT index`
 pub fn select(c: &mut Call) -> Answer {
-    let index = c.int(1)?;
-    if i32::try_from(index).is_err() {
+    c.session.db = database_at(c, 1)?;
+    c.out.answer_ok()
+}
+
+/// Reads the number of a database from the argument at `index`.
+pub fn database_at(c: &Call, index: usize) -> Result<usize, Error> {
+    let number = c.int(index)?;
+    if i32::try_from(number).is_err() {
         return Err(Error::new(
             "ERR value is out of range, value must between -2147483648 and 2147483647",
         ));
     }
-    c.session.db = database(c, index)?;
-    c.out.answer_ok()
+    database(c, number)
 }
 
 /// Checks the number of a database.

@@ -160,18 +160,19 @@ pub fn client_caching(c: &mut Call) -> Answer {
              OPTIN or OPTOUT mode enabled",
         ));
     };
-    if c.is(2, "yes") && wanted != Wanted::OptIn {
-        return Err(Error::new(
+    let (mode, why) = match () {
+        () if c.is(2, "yes") => (
+            Wanted::OptIn,
             "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.",
-        ));
-    }
-    if c.is(2, "no") && wanted != Wanted::OptOut {
-        return Err(Error::new(
+        ),
+        () if c.is(2, "no") => (
+            Wanted::OptOut,
             "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
-        ));
-    }
-    if !c.is(2, "yes") && !c.is(2, "no") {
-        return Err(Error::SYNTAX);
+        ),
+        () => return Err(Error::SYNTAX),
+    };
+    if wanted != mode {
+        return Err(Error::new(why));
     }
     c.session.caching = true;
     c.out.answer_ok()

@@ -18,80 +18,67 @@
 //! As in Redis, a packed sorted set becomes a skip list by being sorted, even by `SORT_RO`: nothing
 //! here needs that, but `OBJECT ENCODING` shows it.
 
-use crate::commands::Call;
+use crate::commands::{Call, store_result};
 use crate::engine::error::{Answer, Error};
-use crate::engine::object::{Object, Value};
+use crate::engine::object::{Container as _, Object, Value};
 use crate::engine::values::list::{End, List};
-use crate::engine::{
-    events::Events, key::Key, keyspace::Keyspace, values::set::Set, values::zset::ZSet,
-};
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace, values::zset::ZSet};
 use crate::format::{listpack::Element, number::parse_weight};
 use std::{cmp::Ordering, ops::Range};
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]
 /// [STORE destination]`
 pub fn sort(c: &mut Call) -> Answer {
-    let request = Request::parse(c, true)?;
-    run(c, &request)
+    run(c, true)
 }
 
 /// `SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC]
 /// [ALPHA]`
 pub fn sort_ro(c: &mut Call) -> Answer {
-    let request = Request::parse(c, false)?;
-    run(c, &request)
+    run(c, false)
 }
 
-fn run(c: &mut Call, request: &Request) -> Answer {
+fn run(c: &mut Call, may_store: bool) -> Answer {
+    let request = Request::parse(c, may_store)?;
     let elements = request.elements(c.keyspace, c.key(1))?;
     match request.destination {
         Some(key) => store(c, c.keyspace.key(key), &elements, &request.get),
-        None => list(c, &elements, &request.get),
+        None => {
+            list(c, &elements, &request.get);
+            Ok(())
+        }
     }
-    Ok(())
 }
 
-enum Source<'s> {
-    Nothing,
-    List(&'s List),
-    Set(&'s Set),
-    ZSet(&'s ZSet),
+/// The list, set or sorted set under a key; `None` if there is no key.
+fn source<'s>(keyspace: &'s mut Keyspace, key: Key) -> Result<Option<&'s Object>, Error> {
+    match keyspace.read(key) {
+        None => Ok(None),
+        Some(Value::Object(object @ (Object::List(_) | Object::Set(_) | Object::ZSet(_)))) => {
+            Ok(Some(object))
+        }
+        Some(_) => Err(Error::WRONG_TYPE),
+    }
 }
 
-impl<'s> Source<'s> {
-    fn read(keyspace: &'s mut Keyspace, key: Key) -> Result<Source<'s>, Error> {
-        match keyspace.read(key) {
-            None => Ok(Source::Nothing),
-            Some(Value::Object(Object::List(list))) => Ok(Source::List(list)),
-            Some(Value::Object(Object::Set(set))) => Ok(Source::Set(set)),
-            Some(Value::Object(Object::ZSet(zset))) => Ok(Source::ZSet(zset)),
-            Some(_) => Err(Error::WRONG_TYPE),
-        }
+fn len(source: Option<&Object>) -> usize {
+    match source {
+        Some(Object::List(list)) => list.len(),
+        Some(Object::Set(set)) => set.len(),
+        Some(Object::ZSet(zset)) => zset.len(),
+        _ => 0,
     }
+}
 
-    fn len(&self) -> usize {
-        match self {
-            Source::Nothing => 0,
-            Source::List(list) => list.len(),
-            Source::Set(set) => set.len(),
-            Source::ZSet(zset) => zset.len(),
+fn texts(source: Option<&Object>, places: Range<usize>) -> Vec<Vec<u8>> {
+    let text = |element: Element| element.to_vec();
+    match source {
+        Some(Object::List(list)) => list.range(places.start, places.len()).map(text).collect(),
+        Some(Object::Set(set)) => {
+            set.iter().skip(places.start).take(places.len()).map(text).collect()
         }
-    }
-
-    fn is_unordered(&self) -> bool {
-        matches!(self, Source::Set(_))
-    }
-
-    fn texts(&self, places: Range<usize>) -> Vec<Vec<u8>> {
-        let text = |element: Element| element.to_vec();
-        match self {
-            Source::Nothing => Vec::new(),
-            Source::List(list) => list.range(places.start, places.len()).map(text).collect(),
-            Source::Set(set) => {
-                set.iter().skip(places.start).take(places.len()).map(text).collect()
-            }
-            Source::ZSet(zset) => zset.range(places).map(|(member, _)| text(member)).collect(),
-        }
+        Some(Object::ZSet(zset)) => zset.range(places).map(|(member, _)| text(member)).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -158,14 +145,20 @@ impl<'a> Request<'a> {
         if let Ok(Some(zset)) = keyspace.get_mut::<ZSet>(key) {
             zset.unpack();
         }
-        let source = Source::read(keyspace, key)?;
-        let wanted = self.range(source.len());
+        let source = source(keyspace, key)?;
+        let unordered = matches!(source, Some(Object::Set(_)));
+        let wanted = self.range(len(source));
         // What is stored must not depend on how a set happens to lie in memory.
-        let for_stability = self.as_given && source.is_unordered() && self.destination.is_some();
+        let for_stability = self.as_given && unordered && self.destination.is_some();
         if self.as_given && !for_stability {
-            return Ok(self.as_they_are(&source, wanted));
+            if !self.descending || unordered {
+                return Ok(texts(source, wanted));
+            }
+            let mut texts = texts(source, len(source) - wanted.end..len(source) - wanted.start);
+            texts.reverse();
+            return Ok(texts);
         }
-        let texts = source.texts(0..source.len());
+        let texts = texts(source, 0..len(source));
         match &self.by {
             Some(pattern) if !for_stability => self.sort_by(keyspace, pattern, texts, wanted),
             None if !self.alpha => self.sort_numbers(texts, wanted, parse_weight),
@@ -174,15 +167,6 @@ impl<'a> Request<'a> {
                 Ok(arranged(themselves, Ord::cmp, self.descending, wanted))
             }
         }
-    }
-
-    fn as_they_are(&self, source: &Source, wanted: Range<usize>) -> Vec<Vec<u8>> {
-        if !self.descending || source.is_unordered() {
-            return source.texts(wanted);
-        }
-        let mut texts = source.texts(source.len() - wanted.end..source.len() - wanted.start);
-        texts.reverse();
-        texts
     }
 
     fn sort_by(
@@ -313,7 +297,7 @@ fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
     }
 }
 
-fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) {
+fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) -> Answer {
     let limits = &c.keyspace.parts.tuning.limits;
     let mut result = List::default();
     for element in elements {
@@ -325,11 +309,5 @@ fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) {
             result.push(End::Right, &text, limits);
         }
     }
-    c.out.count(result.len());
-    if !result.is_empty() {
-        c.keyspace.put(key, result);
-        c.keyspace.changed(Events::LIST, "sortstore", key);
-    } else if c.keyspace.remove(key) {
-        c.keyspace.changed(Events::GENERIC, "del", key);
-    }
+    store_result(c, key, (result.len(), result.into_object()), Events::LIST, "sortstore")
 }

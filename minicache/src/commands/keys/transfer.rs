@@ -10,7 +10,7 @@
 //! Renaming moves no data where the value is an object. Where source and destination lie in
 //! different shards both are locked; the database makes no difference to that.
 
-use crate::commands::{Call, connection::database};
+use crate::commands::{Call, connection::database_at};
 use crate::engine::error::{Answer, Error};
 use crate::engine::keyspace::{Keyspace, Record};
 use crate::engine::{events::Events, key::Key};
@@ -97,15 +97,4 @@ fn settle(keyspace: &mut Keyspace, key: Key, copy: Record, replace: bool) -> boo
     keyspace.restore(key, copy);
     keyspace.changed(Events::GENERIC, "copy_to", key);
     true
-}
-
-fn database_at(c: &Call, index: usize) -> Result<usize, Error> {
-    let number = c.int(index)?;
-    if i32::try_from(number).is_err() {
-        let (least, most) = (i32::MIN, i32::MAX);
-        return Err(Error::text(format!(
-            "ERR value is out of range, value must between {least} and {most}"
-        )));
-    }
-    database(c, number)
 }

@@ -11,9 +11,9 @@
 //! `urgent` was filled first. A key that was filled with something else than a list is none of its
 //! business.
 
-use super::{parse_end, take, take_one, transfer};
+use super::{take, take_one, transfer};
 use crate::commands::blocked::{block_for_keys, looks_at, timeout_ms};
-use crate::commands::popping::{self, pop_one_or_wait, pop_several, pop_several_or_wait};
+use crate::commands::popping::{self, End as _, pop_one_or_wait, pop_several, pop_several_or_wait};
 use crate::commands::{Call, Mode, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::events::Events;
@@ -31,7 +31,7 @@ variants! {
 
 /// `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout`
 pub fn blmove(c: &mut Call) -> Answer {
-    let (from, to) = (parse_end(c.arg(3))?, parse_end(c.arg(4))?);
+    let (from, to) = (End::parse(c.arg(3))?, End::parse(c.arg(4))?);
     blocking_transfer(c, from, to, c.arg(5))
 }
 
@@ -67,7 +67,11 @@ impl popping::End for End {
     const CLASS: Events = Events::LIST;
 
     fn parse(word: &[u8]) -> Result<End, Error> {
-        parse_end(word)
+        match word {
+            _ if word.eq_ignore_ascii_case(b"left") => Ok(End::Left),
+            _ if word.eq_ignore_ascii_case(b"right") => Ok(End::Right),
+            _ => Err(Error::SYNTAX),
+        }
     }
 
     fn event(self) -> &'static str {

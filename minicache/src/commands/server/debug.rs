@@ -31,17 +31,13 @@ pub fn debug(c: &mut Call) -> Answer {
         (b"set-active-expire", 3) => {
             let active = parse_i64(c.arg(2)).is_some_and(|number| number != 0);
             c.cache.active_expiry.store(active, Ordering::Relaxed);
-            ok(c)
+            c.out.answer_ok()
         }
         (b"object", 3) => object(c),
         (b"populate", 3..=5) => populate(c),
         (b"help", 2) => help(c),
         _ => Err(c.wrong_subcommand()),
     }
-}
-
-fn ok(c: &mut Call) -> Answer {
-    c.out.answer_ok()
 }
 
 /// Sleeps with every lock held, so that no other client is served: this is its purpose.
@@ -51,7 +47,7 @@ fn sleep(c: &mut Call) -> Answer {
     let time = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(longest).min(longest);
     std::thread::sleep(time);
     c.session.ends_batch = true;
-    ok(c)
+    c.out.answer_ok()
 }
 
 fn help(c: &mut Call) -> Answer {
@@ -118,7 +114,7 @@ fn populate(c: &mut Call) -> Answer {
         c.keyspace.set_string(key, &value, None);
         c.keyspace.touched(key);
     }
-    ok(c)
+    c.out.answer_ok()
 }
 
 #[cfg(test)]

@@ -12,9 +12,7 @@
 //! ```
 
 use super::Call;
-use crate::commands::{
-    REDIS_VERSION, cache::Cache, catalogue, stats::CommandCounters, stats::Counters,
-};
+use crate::commands::{REDIS_VERSION, cache::Cache, catalogue};
 use crate::conf::ProcessInfo;
 use crate::engine::clients::{Client, Figures};
 use crate::engine::store::shard::{Shard, ShardStats};
@@ -22,7 +20,7 @@ use crate::engine::{error::Answer, pubsub::Scope};
 use std::fmt::{Display, Write};
 use std::str::Lines;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const TEMPLATE: &str = include_str!("info.txt");
 
@@ -190,7 +188,8 @@ fn memory(c: &mut Call, page: &mut Page) {
     page.row("lazyfreed_objects", cache.shards.lazy_free.freed());
 }
 
-fn index_bytes(c: &Call) -> usize {
+/// Bytes of the indexes of all databases.
+pub(super) fn index_bytes(c: &Call) -> usize {
     let databases = 0..c.settings.databases as usize;
     let of = |shard: &Shard| databases.clone().map(|db| shard.index_size(db).0).sum::<usize>();
     c.keyspace.shards().map(|(_, shard)| of(shard)).sum()
@@ -211,10 +210,6 @@ fn persistence(c: &mut Call, page: &mut Page) {
     page.row("rdb_saves", stats.saves.count.load(Ordering::Relaxed));
 }
 
-fn sum(c: &Call, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
-    c.cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
-}
-
 fn stats(c: &mut Call, page: &mut Page) {
     let cache = c.cache;
     let mut totals = ShardStats::default();
@@ -225,8 +220,8 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.row("total_connections_received", cache.stats.connections.accepted());
     page.row("total_commands_processed", cache.stats.commands());
     page.row("instantaneous_ops_per_sec", cache.stats.rate.per_second());
-    page.row("total_net_input_bytes", sum(c, |core| &core.bytes_in));
-    page.row("total_net_output_bytes", sum(c, |core| &core.bytes_out));
+    page.row("total_net_input_bytes", cache.stats.total(|core| &core.bytes_in));
+    page.row("total_net_output_bytes", cache.stats.total(|core| &core.bytes_out));
     page.row("instantaneous_input_kbps", kilobytes(cache.stats.rate_in.per_second()));
     page.row("instantaneous_output_kbps", kilobytes(cache.stats.rate_out.per_second()));
     page.row("rejected_connections", cache.stats.connections.refused());
@@ -269,8 +264,7 @@ fn cpu(c: &mut Call, page: &mut Page) {
 
 fn command_stats(c: &mut Call, page: &mut Page) {
     for row in &catalogue::COMMANDS {
-        let of =
-            |figure: fn(&CommandCounters) -> &AtomicU64| sum(c, |core| figure(core.of(row.id())));
+        let of = |figure| c.cache.stats.of_command(row.id(), figure);
         let (calls, rejected) = (of(|n| &n.calls), of(|n| &n.rejected));
         if calls + rejected == 0 {
             continue;

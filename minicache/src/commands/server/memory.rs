@@ -1,6 +1,6 @@
 //! `MEMORY`: where it is (`object.c`).
 
-use super::Call;
+use super::{Call, info::index_bytes};
 use crate::engine::error::{Answer, Error};
 use crate::engine::store::shard::Shard;
 use crate::wire::reply::Reply;
@@ -25,10 +25,7 @@ pub fn memory_stats(c: &mut Call) -> Answer {
     let databases = c.settings.databases as usize;
     let (used, allocated) = (cache.shards.used_memory(), crate::raw::allocated());
     let count = |db: usize| c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum::<usize>();
-    let index =
-        |db: usize| c.keyspace.shards().map(|(_, shard)| shard.index_size(db).0).sum::<usize>();
     let keys: usize = (0..databases).map(count).sum();
-    let index_bytes: usize = (0..databases).map(index).sum();
     let pages: usize = c.keyspace.shards().map(|(_, shard)| shard.slab().page_bytes()).sum();
     let free: usize = c.keyspace.shards().map(|(_, shard)| shard.slab().free_bytes()).sum();
     let rows = [
@@ -36,7 +33,7 @@ pub fn memory_stats(c: &mut Call) -> Answer {
         ("allocator.allocated", allocated),
         ("slab.pages", pages),
         ("slab.free", free),
-        ("index.bytes", index_bytes),
+        ("index.bytes", index_bytes(c)),
         ("keys.count", keys),
         ("keys.bytes-per-key", used.checked_div(keys).unwrap_or(0)),
     ];

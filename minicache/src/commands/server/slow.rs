@@ -5,7 +5,6 @@ use crate::commands::Command;
 use crate::commands::latency::{Distribution, Moments};
 use crate::engine::error::{Answer, Error};
 use crate::format::number::parse_i64;
-use std::sync::atomic::Ordering;
 
 /// `SLOWLOG GET [count]`
 pub fn slowlog_get(c: &mut Call) -> Answer {
@@ -126,7 +125,9 @@ pub fn latency_histogram(c: &mut Call) -> Answer {
     };
     let found: Vec<(&str, u64, Distribution)> = rows
         .into_iter()
-        .map(|row| (row.name, calls(c, row), latencies(c, row)))
+        .map(|row| {
+            (row.name, c.cache.stats.of_command(row.id(), |it| &it.calls), latencies(c, row))
+        })
         .filter(|(_, calls, distribution)| *calls > 0 && !distribution.is_empty())
         .collect();
     c.out.map(found.len());
@@ -151,11 +152,6 @@ fn with_parts(row: &'static Command) -> impl Iterator<Item = &'static Command> {
     let parts = row.subcommands();
     let itself = parts.is_empty().then_some(row);
     itself.into_iter().chain(parts)
-}
-
-fn calls(c: &Call, row: &Command) -> u64 {
-    let counters = c.cache.stats.counters.iter();
-    counters.map(|core| core.of(row.id()).calls.load(Ordering::Relaxed)).sum()
 }
 
 /// How long calls of a command took, on all cores.

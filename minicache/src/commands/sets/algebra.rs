@@ -12,7 +12,7 @@
 //! difference is chosen by Redis's formula ([`difference`]).
 //! The counterpart in Redis are `sinterGenericCommand` and `sunionDiffGenericCommand` in `t_set.c`.
 
-use crate::commands::{Call, handlers::variants};
+use crate::commands::{Call, handlers::variants, store_result};
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Container, Value};
 use crate::engine::{
@@ -105,14 +105,7 @@ fn store_of(c: &mut Call, operation: Operation, event: &str) -> Answer {
 
 /// Puts a result under the key that is argument 1.
 fn store(c: &mut Call, event: &str, result: Set) -> Answer {
-    let (key, len) = (c.key(1), result.len());
-    if len > 0 {
-        c.keyspace.put(key, result);
-        c.keyspace.changed(Events::SET, event, key);
-    } else if c.keyspace.remove(key) {
-        c.keyspace.changed(Events::GENERIC, "del", key);
-    }
-    c.out.answer_count(len)
+    store_result(c, c.key(1), (result.len(), result.into_object()), Events::SET, event)
 }
 
 /// The sets under keys, and `None` where there is no key.

@@ -9,6 +9,7 @@
 //! Ranges of names make sense where all scores are equal. The counterparts in Redis are
 //! `zslParseRange` and `zslParseLexRangeItem`.
 
+use crate::commands::indexes;
 use crate::engine::error::Error;
 use crate::engine::values::zset::{Bound, LexBound, ZSet};
 use crate::format::number::{parse_f64_loosely, parse_i64};
@@ -63,7 +64,7 @@ impl<'a> Interval<'a> {
             Interval::Scores(min, max) => zset.ranks_by_score(min, max),
             Interval::Names(min, max) => zset.ranks_by_lex(min, max, reverse),
             Interval::Ranks(start, stop) => {
-                let places = places(start, stop, zset.len());
+                let places = indexes(start, stop, zset.len());
                 match reverse {
                     false => places,
                     true => zset.len() - places.end..zset.len() - places.start,
@@ -71,14 +72,6 @@ impl<'a> Interval<'a> {
             }
         }
     }
-}
-
-/// The places from `start` to `stop` of `len`, none where they lie outside or backwards.
-fn places(start: i64, stop: i64, len: usize) -> Range<usize> {
-    let from_start = |place: i64| if place < 0 { place.saturating_add(len as i64) } else { place };
-    let start = from_start(start).max(0);
-    let stop = from_start(stop).min(len as i64 - 1);
-    if start > stop { 0..0 } else { start as usize..stop as usize + 1 }
 }
 
 fn score(text: &[u8]) -> Option<Bound> {
@@ -101,24 +94,6 @@ fn name(text: &[u8]) -> Option<LexBound<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_count_from_both_ends() {
-        for (start, stop, expected) in [
-            (0, -1, 0..5),
-            (1, 2, 1..3),
-            (-2, -1, 3..5),
-            (-9, 9, 0..5),
-            (5, 9, 0..0),
-            (3, 2, 0..0),
-            (0, -6, 0..0),
-            (i64::MIN, i64::MAX, 0..5),
-            (i64::MAX, i64::MIN, 0..0),
-        ] {
-            assert_eq!(places(start, stop, 5), expected, "{start} {stop}");
-        }
-        assert_eq!(places(0, -1, 0), 0..0);
-    }
 
     #[test]
     fn ends_of_ranges() {

@@ -22,7 +22,7 @@ use crate::engine::values::zset::{self, Scored, ZSet};
 use crate::format::listpack::Element;
 use crate::format::number::{parse_f64, parse_i64};
 use std::collections::HashMap;
-use std::ops::{ControlFlow, Range};
+use std::{iter, ops::Range};
 
 // The usage of all is `numkeys key [key ...]`, with a destination first to store the result. Then
 // `[WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]`, except for differences, and
@@ -40,12 +40,7 @@ variants! {
 pub fn zintercard(c: &mut Call) -> Answer {
     let request = Request::parse(c, 1, Operation::Inter, Purpose::Count)?;
     let most = if request.limit == 0 { usize::MAX } else { request.limit };
-    let mut count = 0;
-    // Breaking off is the answer to the limit, not a failure.
-    let _ = request.intersect(&request.inputs(c), |_, _| {
-        count += 1;
-        if count == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    let count = request.intersect(&request.inputs(c)).take(most).count();
     c.out.answer_count(count)
 }
 
@@ -61,8 +56,7 @@ fn list(c: &mut Call, operation: Operation) -> Answer {
 fn store_result(c: &mut Call, operation: Operation, event: &str) -> Answer {
     let request = Request::parse(c, 2, operation, Purpose::Store)?;
     let result = request.result(c);
-    store(c, c.key(1), result, event);
-    Ok(())
+    store(c, result, event)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -193,63 +187,54 @@ impl Request {
         let mut result = match self.operation {
             Operation::Union => self.unite(&inputs),
             Operation::Diff => subtract(&inputs),
-            Operation::Inter => {
-                let mut common = Vec::new();
-                let _ = self.intersect(&inputs, |member, score| {
-                    common.push((score, member.into()));
-                    ControlFlow::Continue(())
-                });
-                common
-            }
+            Operation::Inter => self.intersect(&inputs).collect(),
         };
         zset::sort(&mut result);
         result
     }
 
     fn unite(&self, inputs: &[Input]) -> Vec<Scored> {
+        let mut scratch = itoa::Buffer::new();
         let mut scores: HashMap<Box<[u8]>, f64> = HashMap::new();
         for input in inputs {
-            input.members.for_each(|member, score| {
-                let score = or_zero(score * input.weight);
+            for (member, score) in input.members.iter() {
+                let (member, score) =
+                    (member.as_bytes(&mut scratch), or_zero(score * input.weight));
                 match scores.get_mut(member) {
                     Some(joined) => *joined = self.aggregate.join(*joined, score),
                     None => drop(scores.insert(member.into(), score)),
                 }
-            });
+            }
         }
         scores.into_iter().map(|(member, score)| (score, member)).collect()
     }
 
-    /// Shows the members that all inputs have, until `visit` breaks off.
-    fn intersect(
-        &self,
-        inputs: &[Input],
-        mut visit: impl FnMut(&[u8], f64) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let Some((first, others)) = inputs.split_first() else { return ControlFlow::Continue(()) };
-        first.members.try_for_each(|member, score| {
+    /// The members that all inputs have.
+    fn intersect(&self, inputs: &[Input]) -> impl Iterator<Item = Scored> {
+        let (first, others) = inputs.split_first().expect("there is a key at least");
+        let mut scratch = itoa::Buffer::new();
+        first.members.iter().filter_map(move |(member, score)| {
+            let member = member.as_bytes(&mut scratch);
             let mut joined = or_zero(score * first.weight);
             for other in others {
-                let Some(score) = other.members.score(member) else {
-                    return ControlFlow::Continue(());
-                };
+                let score = other.members.score(member)?;
                 joined = self.aggregate.join(joined, score * other.weight);
             }
-            visit(member, joined)
+            Some((joined, member.into()))
         })
     }
 }
 
 /// What only the first input has.
 fn subtract(inputs: &[Input]) -> Vec<Scored> {
-    let mut rest = Vec::new();
-    let Some((first, others)) = inputs.split_first() else { return rest };
-    first.members.for_each(|member, score| {
-        if others.iter().all(|other| other.members.score(member).is_none()) {
-            rest.push((score, member.into()));
-        }
+    let (first, others) = inputs.split_first().expect("there is a key at least");
+    let mut scratch = itoa::Buffer::new();
+    let lone = first.members.iter().filter_map(|(member, score)| {
+        let member = member.as_bytes(&mut scratch);
+        let is_elsewhere = others.iter().any(|other| other.members.score(member).is_some());
+        (!is_elsewhere).then(|| (score, member.into()))
     });
-    rest
+    lone.collect()
 }
 
 fn weights(c: &Call, places: Range<usize>) -> Result<Vec<f64>, Error> {
@@ -298,7 +283,7 @@ enum Members<'c> {
     Plain(&'c Set),
 }
 
-impl Members<'_> {
+impl<'c> Members<'c> {
     fn len(self) -> usize {
         match self {
             Members::None => 0,
@@ -315,22 +300,11 @@ impl Members<'_> {
         }
     }
 
-    fn for_each(self, mut visit: impl FnMut(&[u8], f64)) {
-        let _ = self.try_for_each(|member, score| {
-            visit(member, score);
-            ControlFlow::Continue(())
-        });
-    }
-
-    fn try_for_each(self, mut visit: impl FnMut(&[u8], f64) -> ControlFlow<()>) -> ControlFlow<()> {
-        let mut scratch = itoa::Buffer::new();
-        let mut show = |member: Element, score| visit(member.as_bytes(&mut scratch), score);
+    fn iter(self) -> Box<dyn Iterator<Item = (Element<'c>, f64)> + 'c> {
         match self {
-            Members::None => ControlFlow::Continue(()),
-            Members::Scored(zset) => {
-                zset.iter().try_for_each(|(member, score)| show(member, score))
-            }
-            Members::Plain(set) => set.iter().try_for_each(|member| show(member, 1.0)),
+            Members::None => Box::new(iter::empty()),
+            Members::Scored(zset) => Box::new(zset.iter()),
+            Members::Plain(set) => Box::new(set.iter().map(|member| (member, 1.0))),
         }
     }
 }

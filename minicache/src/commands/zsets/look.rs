@@ -8,9 +8,8 @@
 //! ZSCAN board 0 MATCH a*          cursor 0, that is all; ada 310
 //! ```
 
-use super::Listing;
 use crate::commands::{Call, draw::Draw, handlers::variants, scan};
-use crate::engine::error::{Answer, Error};
+use crate::engine::error::Answer;
 use crate::engine::values::zset::ZSet;
 use crate::format::number::DtoaBuf;
 use crate::wire::reply::Reply;
@@ -52,12 +51,25 @@ pub fn zrandmember(c: &mut Call) -> Answer {
         c.out.element_or_null(drawn.map(|(member, _)| member));
         return Ok(());
     }
-    let draw = Draw::parse(c.arg(2))?;
-    match c.args.len() {
-        3 => draw_members(c, draw, false),
-        4 if c.is(3, "withscores") => draw_members(c, draw.of_pairs()?, true),
-        _ => Err(Error::SYNTAX),
-    }
+    let (draw, listing) = Draw::parse_with_option(c, "withscores")?;
+    let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
+    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else { return c.out.answer_empty() };
+    listing.header(c.out, draw.len(zset.len()));
+    // Finding a rank in a packed set is a walk; it is walked once, not once for each draw.
+    let listed: Vec<_> = match zset {
+        ZSet::Packed(_) => zset.iter().collect(),
+        ZSet::Indexed(_) => Vec::new(),
+    };
+    let whole = draw.all(zset.len(), &mut rng, |place| {
+        // All members, where all are wanted, come from the end as in Redis.
+        let rank = zset.len() - 1 - place;
+        if let Some(member) = listed.get(rank).copied().or_else(|| zset.nth(rank)) {
+            listing.member(c.out, member);
+        }
+        c.out.len() < bytes_max
+    });
+    c.session.closing |= !whole;
+    Ok(())
 }
 
 /// `ZSCAN key cursor [MATCH pattern] [COUNT count]`
@@ -98,26 +110,4 @@ fn score_or_null(out: &mut Reply, score: Option<f64>) {
         Some(score) => out.double(score),
         None => out.null(),
     }
-}
-
-fn draw_members(c: &mut Call, draw: Draw, with_scores: bool) -> Answer {
-    let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
-    let listing = Listing::new(with_scores, c.out.protocol);
-    let Some(zset) = c.keyspace.get::<ZSet>(c.key(1))? else { return c.out.answer_empty() };
-    listing.header(c.out, draw.len(zset.len()));
-    // Finding a rank in a packed set is a walk; it is walked once, not once for each draw.
-    let listed: Vec<_> = match zset {
-        ZSet::Packed(_) => zset.iter().collect(),
-        ZSet::Indexed(_) => Vec::new(),
-    };
-    let whole = draw.all(zset.len(), &mut rng, |place| {
-        // All members, where all are wanted, come from the end as in Redis.
-        let rank = zset.len() - 1 - place;
-        if let Some(member) = listed.get(rank).copied().or_else(|| zset.nth(rank)) {
-            listing.member(c.out, member);
-        }
-        c.out.len() < bytes_max
-    });
-    c.session.closing |= !whole;
-    Ok(())
 }

@@ -36,47 +36,18 @@ pub use range::{
     zremrangebyrank, zremrangebyscore, zrevrange, zrevrangebylex, zrevrangebyscore,
 };
 
-use super::Call;
+use super::{Call, draw::Listing, store_result};
+use crate::engine::error::Answer;
+use crate::engine::events::Events;
+use crate::engine::object::Container as _;
 use crate::engine::values::zset::{Scored, ZSet};
-use crate::engine::{events::Events, key::Key};
 use crate::format::listpack::Element;
-use crate::wire::reply::{Protocol, Reply};
-
-/// How a reply lists members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listing {
-    /// Names alone.
-    Names,
-    /// Name, score, name, score.
-    Flat,
-    /// An array of two for each member.
-    Pairs,
-}
+use crate::wire::reply::Reply;
 
 impl Listing {
-    /// Names, or what the protocol makes of names with scores.
-    fn new(with_scores: bool, protocol: Protocol) -> Listing {
-        match (with_scores, protocol) {
-            (false, _) => Listing::Names,
-            (true, Protocol::Resp2) => Listing::Flat,
-            (true, Protocol::Resp3) => Listing::Pairs,
-        }
-    }
-
-    /// The header of `count` members.
-    fn header(self, out: &mut Reply, count: usize) {
-        out.array(if self == Listing::Flat { 2 * count } else { count });
-    }
-
     /// One member.
     fn member(self, out: &mut Reply, (member, score): (Element, f64)) {
-        if self == Listing::Pairs {
-            out.array(2);
-        }
-        out.element(member);
-        if self != Listing::Names {
-            out.double(score);
-        }
+        self.pair(out, member, |out| out.double(score));
     }
 
     /// A whole list of `count` members.
@@ -91,14 +62,8 @@ impl Listing {
     }
 }
 
-/// Puts a result, which is in order, under a key, or removes the key where the result is empty;
-/// replies with its size.
-fn store(c: &mut Call, key: Key, result: Vec<Scored>, event: &str) {
-    c.out.count(result.len());
-    if !result.is_empty() {
-        c.keyspace.put(key, ZSet::from_sorted(result, &c.keyspace.parts.tuning.limits));
-        c.keyspace.changed(Events::ZSET, event, key);
-    } else if c.keyspace.remove(key) {
-        c.keyspace.changed(Events::GENERIC, "del", key);
-    }
+/// Puts a result, which is in order, under the key that is argument 1.
+fn store(c: &mut Call, result: Vec<Scored>, event: &str) -> Answer {
+    let result = ZSet::from_sorted(result, &c.keyspace.parts.tuning.limits);
+    store_result(c, c.key(1), (result.len(), result.into_object()), Events::ZSET, event)
 }

@@ -52,8 +52,7 @@ pub fn zrangestore(c: &mut Call) -> Answer {
     if request.reverse {
         result.reverse();
     }
-    store(c, c.key(1), result, "zrangestore");
-    Ok(())
+    store(c, result, "zrangestore")
 }
 
 fn list(c: &mut Call, form: Form) -> Answer {

@@ -38,10 +38,6 @@ impl Hash {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
         match self {
             Hash::Packed(pack) => {

@@ -56,10 +56,6 @@ impl List {
         self.len
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds an element at one end. Amortized constant time.
     pub fn push(&mut self, end: End, text: &[u8], limits: &Limits) {
         let element = Element::of(text);
@@ -325,6 +321,7 @@ fn remove_from(node: &mut Listpack, element: Element, most: usize, from_tail: bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::object::Container as _;
     use crate::engine::rng::Rng;
 
     /// Texts short and long, few enough of them that equal ones meet.

@@ -120,10 +120,6 @@ impl ZSet {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             ZSet::Packed(pack) => find_packed(pack, member).map(|(_, _, score)| score),

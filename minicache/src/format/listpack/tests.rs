@@ -145,7 +145,7 @@ fn follows_a_vec_through_random_changes() {
         }
         if step % 10 == 0 {
             check(&pack, &model);
-            assert!(model.get(at).is_none_or(|text| pack.get(at).unwrap().eq_bytes(text)));
+            assert!(model.get(at).is_none_or(|text| pack.get(at).unwrap().to_vec() == *text));
             assert_eq!(pack.get(model.len()), None);
         }
     }

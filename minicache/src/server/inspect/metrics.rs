@@ -9,7 +9,7 @@
 //! Names follow the conventions of Prometheus, meanings follow `INFO` (`genRedisInfoString` in
 //! `server.c`): `keyspace_hits` is `minicache_keyspace_hits_total`.
 
-use super::{Figures, keys_by_database, of_command, total};
+use super::{Figures, keys_by_database};
 use crate::commands::{Command, cache::Cache, catalogue, stats::CommandCounters};
 use crate::engine::{pubsub::Scope, store::shard::ShardStats};
 use minikit::admin::Exposition;
@@ -56,7 +56,7 @@ fn nonzero(
     cache: &Cache,
     figure: fn(&CommandCounters) -> &AtomicU64,
 ) -> impl Iterator<Item = (&'static Command, u64)> {
-    let of = move |row: &'static Command| (row, of_command(cache, row.id(), figure));
+    let of = move |row: &'static Command| (row, cache.stats.of_command(row.id(), figure));
     catalogue::COMMANDS.iter().map(of).filter(|(_, count)| *count > 0)
 }
 
@@ -118,8 +118,12 @@ fn clients(cache: &Cache, out: &mut Exposition) {
             "Clients refused.",
             cache.stats.connections.refused(),
         ),
-        ("minicache_received_bytes_total", "From clients.", total(cache, |core| &core.bytes_in)),
-        ("minicache_sent_bytes_total", "To clients.", total(cache, |core| &core.bytes_out)),
+        (
+            "minicache_received_bytes_total",
+            "From clients.",
+            cache.stats.total(|core| &core.bytes_in),
+        ),
+        ("minicache_sent_bytes_total", "To clients.", cache.stats.total(|core| &core.bytes_out)),
         ("minicache_output_limit_closes_total", "Clients closed for not reading.", {
             cache.stats.totals.output_limit_closes.load(Ordering::Relaxed)
         }),

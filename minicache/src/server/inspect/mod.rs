@@ -15,11 +15,10 @@ mod metrics;
 mod state_page;
 
 use crate::commands::cache::Cache;
-use crate::commands::stats::{CommandCounters, Counters};
 use crate::engine::store::shard::{Shard, ShardStats};
 use minikit::admin::{Exposition, Inspect, StatePage};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 pub(super) struct Inspector {
     cache: Arc<Cache>,
@@ -98,15 +97,6 @@ fn keys_by_database<'a>(shards: impl Iterator<Item = &'a Figures>) -> Vec<(usize
         one.for_each(|(sum, keys)| *sum = (sum.0 + keys.0, sum.1 + keys.1));
     }
     databases
-}
-
-fn total(cache: &Cache, figure: impl Fn(&Counters) -> &AtomicU64) -> u64 {
-    cache.stats.counters.iter().map(|core| figure(core).load(Ordering::Relaxed)).sum()
-}
-
-/// The sum of a command's figure over all cores.
-fn of_command(cache: &Cache, command: usize, figure: fn(&CommandCounters) -> &AtomicU64) -> u64 {
-    total(cache, |core| figure(core.of(command)))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! that is walked is bounded ([`WALKED`], [`SAMPLED`]). Redis shows parts of it in `MEMORY STATS`,
 //! `DEBUG HTSTATS` and `CLIENT LIST`; it does not show its eviction pool.
 
-use super::{Figures, databases, each_shard, keys_by_database, of_command};
+use super::{Figures, databases, each_shard, keys_by_database};
 use crate::commands::{cache::Cache, catalogue};
 use crate::engine::store::shard::{Shard, ShardStats};
 use crate::engine::tuning::MaxmemoryPolicy as Policy;
@@ -154,15 +154,15 @@ fn keys(views: &[View], page: &mut StatePage) {
 fn busiest_commands(cache: &Cache, page: &mut StatePage) {
     let note = "Times are estimated from one in 256 for quick commands.";
     let columns = ["command", "calls", "µs per call", "errors"];
-    let calls = |id| of_command(cache, id, |it| &it.calls);
+    let calls = |id| cache.stats.of_command(id, |it| &it.calls);
     let mut rows: Vec<_> = catalogue::COMMANDS.iter().map(|row| (calls(row.id()), row)).collect();
     rows.retain(|(calls, _)| *calls > 0);
     rows.sort_by_key(|(calls, _)| Reverse(*calls));
     let table = page.table("Busiest commands", note, &columns);
     for (calls, row) in rows.into_iter().take(ROWS) {
-        let ns = of_command(cache, row.id(), |it| &it.took_ns);
+        let ns = cache.stats.of_command(row.id(), |it| &it.took_ns);
         let us = (ns as f64 / 10.0 / calls as f64).round() / 100.0;
-        let failed = of_command(cache, row.id(), |it| &it.failed);
+        let failed = cache.stats.of_command(row.id(), |it| &it.failed);
         table.row([row.name.into(), calls.into(), us.into(), failed.into()]);
     }
 }

@@ -11,9 +11,8 @@
 //! For programs ([`Style::Raw`]): the bytes, one value per line, without types. The counterparts in
 //! Redis are `cliFormatReplyTTY` and `cliFormatReplyRaw` (`redis-cli.c`).
 
-use super::word_is;
+use super::frame::{Frame, Group};
 use crate::format::words::quoted;
-use crate::wire::frame::{Frame, Group};
 
 /// How replies are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +36,6 @@ pub fn print(reply: &Frame, style: Style) -> Vec<u8> {
         out.push(b'\n');
     }
     out
-}
-
-/// Returns true if the server formats the reply to this command for people.
-pub fn is_preformatted(command: &[Vec<u8>]) -> bool {
-    const WHOLE: [&str; 2] = ["info", "lolwut"];
-    const SUBCOMMANDS: [(&str, &str); 5] = [
-        ("client", "list"),
-        ("client", "info"),
-        ("memory", "doctor"),
-        ("memory", "malloc-stats"),
-        ("latency", "doctor"),
-    ];
-    let is = |index: usize, word: &str| word_is(command, index, word);
-    WHOLE.iter().any(|name| is(0, name))
-        || SUBCOMMANDS.iter().any(|(name, subcommand)| is(0, name) && is(1, subcommand))
 }
 
 /// Writes a reply without the last line end. Lines but the first begin with `indent`.
@@ -137,23 +121,6 @@ fn raw(out: &mut Vec<u8>, reply: &Frame) {
                 }
                 raw(out, part);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replies_that_the_server_formats() {
-        let words =
-            |line: &str| line.split(' ').map(|it| it.as_bytes().to_vec()).collect::<Vec<_>>();
-        for line in ["INFO", "info keyspace", "client LIST", "memory doctor"] {
-            assert!(is_preformatted(&words(line)), "{line}");
-        }
-        for line in ["get info", "client id", "memory usage k", "client"] {
-            assert!(!is_preformatted(&words(line)), "{line}");
         }
     }
 }
