@@ -59,9 +59,9 @@ pub fn hsetnx(c: &mut Call) -> Answer {
     c.out.answer_int(i64::from(absent))
 }
 
-/// `HDEL key field [field ...]`
-pub fn hdel(c: &mut Call) -> Answer {
-    remove_named::<Hash>(c, Events::HASH, "hdel", |hash, field| hash.remove(field))
+variants! {
+    // key field [field ...]
+    hdel = remove_named<Hash>(Events::HASH, "hdel", |hash, field| hash.remove(field));
 }
 
 /// `HINCRBY key field increment`

@@ -180,7 +180,7 @@ fn pop(c: &mut Call, end: End) -> Answer {
                 }
             }
             let emptied = list.is_empty();
-            popped(c.keyspace, key, end, emptied);
+            shortened(c.keyspace, key, end.event(), emptied);
         }
     }
     Ok(())
@@ -200,7 +200,7 @@ fn transfer(c: &mut Call, from: End, to: End) -> Answer {
     if let Some(list) = c.keyspace.get_mut::<List>(source)? {
         list.discard(from, 1);
         let emptied = list.is_empty();
-        popped(c.keyspace, source, from, emptied);
+        shortened(c.keyspace, source, from.event(), emptied);
     }
     c.out.bulk(&element);
     Ok(())
@@ -227,11 +227,6 @@ fn take(list: &mut List, end: End, count: usize, out: &mut Reply) -> usize {
 /// Says that elements were added at an end of a list.
 fn pushed(keyspace: &mut Keyspace, key: Key, end: End) {
     keyspace.changed(Events::LIST, if end == End::Left { "lpush" } else { "rpush" }, key);
-}
-
-/// Says that elements were taken from an end of a list, perhaps all.
-fn popped(keyspace: &mut Keyspace, key: Key, end: End, emptied: bool) {
-    shortened(keyspace, key, end.event(), emptied);
 }
 
 /// Says that elements were removed from a list, and removes the key where that was all of them.

@@ -16,7 +16,7 @@
 //! a client causes and listens to come behind the reply here, in Redis now before it, now behind.
 
 use super::messages::{write_pending, write_subscription};
-use super::{Call, Mode, handlers::variants, session::Replies, shown};
+use super::{Call, Mode, handlers::variants, session::Replies};
 use crate::engine::error::{Answer, Error};
 use crate::engine::{mailbox::Message, pubsub::Scope};
 
@@ -104,10 +104,7 @@ fn send(c: &mut Call, scope: Scope) -> Answer {
 
 fn names(c: &mut Call, scope: Scope) -> Answer {
     if c.args.len() > 3 {
-        return Err(Error::text(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{}'. Try PUBSUB HELP.",
-            shown(c.arg(1), 128)
-        )));
+        return Err(c.wrong_subcommand());
     }
     let pubsub = c.cache.registry.pubsub.lock();
     let names = pubsub.names(scope, c.args.get(2));

@@ -215,14 +215,8 @@ enum Problem {
     Included(LoadError),
 }
 
-impl From<String> for Problem {
-    fn from(reason: String) -> Problem {
-        Problem::Here(reason)
-    }
-}
-
-impl From<&str> for Problem {
-    fn from(reason: &str) -> Problem {
+impl<S: Into<String>> From<S> for Problem {
+    fn from(reason: S) -> Problem {
         Problem::Here(reason.into())
     }
 }

@@ -53,10 +53,14 @@ impl Kind {
     /// # Panics
     /// If there is no such kind: the table is part of the program, so the first test finds it.
     pub(super) fn parse(text: &'static str) -> Kind {
-        fn bounds<N>(text: &str, number: impl Fn(&str) -> Option<N>) -> (N, N) {
-            let bounds =
-                text.split_once(' ').and_then(|(low, high)| Some((number(low)?, number(high)?)));
-            bounds.unwrap_or_else(|| panic!("{text} are no bounds"))
+        fn bounded<N>(
+            kind: fn(N, N) -> Kind,
+            bounds: &str,
+            number: impl Fn(&str) -> Option<N>,
+        ) -> Kind {
+            let (low, high) = bounds.split_once(' ').unwrap_or_default();
+            let kind = number(low).zip(number(high)).map(|(low, high)| kind(low, high));
+            kind.unwrap_or_else(|| panic!("{bounds} are no bounds"))
         }
         let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
         match name {
@@ -65,18 +69,9 @@ impl Kind {
             "memory-or-percent" => Kind::MemoryOrPercent,
             "one-of" => Kind::OneOf(rest),
             "special" => special::grammar(rest),
-            "integer" => {
-                let (low, high) = bounds(rest, |text| text.parse().ok());
-                Kind::Integer(low, high)
-            }
-            "octal" => {
-                let (low, high) = bounds(rest, |text| i64::from_str_radix(text, 8).ok());
-                Kind::Octal(low, high)
-            }
-            "memory" => {
-                let (low, high) = bounds(rest, |text| text.parse().ok());
-                Kind::Memory(low, high)
-            }
+            "integer" => bounded(Kind::Integer, rest, |text| text.parse().ok()),
+            "octal" => bounded(Kind::Octal, rest, |text| i64::from_str_radix(text, 8).ok()),
+            "memory" => bounded(Kind::Memory, rest, |text| text.parse().ok()),
             _ => panic!("{text} is no kind of parameter"),
         }
     }

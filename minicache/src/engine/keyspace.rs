@@ -591,7 +591,7 @@ impl<'c> Keyspace<'c> {
         let life = Lifetime { deadline, now_ms: self.now.ms };
         let db = self.db;
         let shard = &mut self.guards[guard].1.shard;
-        let handle = shard.insert_hashed(db, key.bytes, key.hash, fresh, life, clock);
+        let handle = shard.insert(db, key.bytes, key.hash, fresh, life, clock);
         self.notify(Events::NEW, "new", key.bytes);
         Location { guard, handle }
     }

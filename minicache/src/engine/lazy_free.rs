@@ -123,6 +123,7 @@ impl Sweeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::hashing::hash_key;
     use crate::engine::store::shard::{Lifetime, NewValue, Shard};
     use crate::engine::values::Limits;
     use crate::engine::values::set::Set;
@@ -136,10 +137,12 @@ mod tests {
     }
 
     fn contents_of(keys: u8) -> Contents {
-        let mut shard = Shard::new(1, ahash::RandomState::with_seed(1), 1);
+        let hasher = ahash::RandomState::with_seed(1);
+        let mut shard = Shard::new(1, hasher.clone(), 1);
         for key in 0..keys {
             let life = Lifetime { deadline: None, now_ms: 0 };
-            shard.insert(0, &[key], NewValue::Int(1), life, 0);
+            let hash = hash_key(&hasher, &[key]);
+            shard.insert(0, &[key], hash, NewValue::Int(1), life, 0);
         }
         shard.clear_all()
     }

@@ -17,8 +17,9 @@
 
 use super::dump::count;
 use crate::engine::eviction::policy::Policy as _;
+use crate::engine::hashing::{hash_key, hasher};
 use crate::engine::store::shard::{Lifetime, NewValue, Shard};
-use crate::engine::{eviction::lru::Lru, hashing::hasher, object::Value, timestamp::Timestamp};
+use crate::engine::{eviction::lru::Lru, object::Value, timestamp::Timestamp};
 use crate::format::entry;
 use crate::format::listpack::{Element, Listpack};
 
@@ -40,8 +41,9 @@ pub fn entry(
     }
     let mut shard = Shard::new(1, hasher().clone(), 0);
     let deadline = ttl_s.map(|seconds| now.ms.saturating_add(i64::from(seconds) * 1000));
+    let clock = Lru.inserted(now.ms);
     let life = Lifetime { deadline, now_ms: now.ms };
-    let handle = shard.insert(0, key, NewValue::Text(value), life, Lru.inserted(now.ms));
+    let handle = shard.insert(0, key, hash_key(hasher(), key), NewValue::Text(value), life, clock);
     let slot = shard.slab().slot(handle);
     let dump = entry::explain(slot);
     let heap = match shard.value(handle) {

@@ -287,7 +287,7 @@ pub fn set_next(slot: &mut [u8], next: u32) {
 }
 
 /// Returns the entry's bytes, each part with its meaning.
-#[cfg(feature = "server")]
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for explain and tests"))]
 pub fn explain(slot: &[u8]) -> Hexdump<'_> {
     let stored = value(slot);
     let mut dump = Hexdump::new(&slot[..size_of(key(slot), stored, deadline(slot))]);
@@ -315,7 +315,7 @@ pub fn explain(slot: &[u8]) -> Hexdump<'_> {
 }
 
 /// Describes a text and the length before it.
-#[cfg(feature = "server")]
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for explain and tests"))]
 fn explain_text(dump: &mut Hexdump<'_>, text: &[u8], name: &str, meaning: &str) {
     match length_size(text.len()) {
         1 => dump.value(1, "length", text.len().to_string(), format!("bytes of the {name}")),

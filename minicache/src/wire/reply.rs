@@ -109,13 +109,11 @@ impl Reply {
         self.line(bytes);
     }
 
-    /// A bulk string that is text.
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.bulk(text.as_bytes());
     }
 
-    /// An integer as a bulk string.
-    pub fn bulk_int(&mut self, number: i64) {
+    pub(crate) fn bulk_int(&mut self, number: i64) {
         self.bulk(itoa::Buffer::new().format(number).as_bytes());
     }
 
@@ -160,8 +158,7 @@ impl Reply {
         }
     }
 
-    /// The header of a set of `count` members.
-    pub fn set(&mut self, count: usize) {
+    pub(crate) fn set(&mut self, count: usize) {
         self.header(if self.resp3() { b'~' } else { b'*' }, count as i64);
     }
 
@@ -250,8 +247,7 @@ impl Reply {
         self.bytes[mark.0..].rotate_right(inserted);
     }
 
-    /// Removes everything written after a mark.
-    pub fn rewind(&mut self, mark: Mark) {
+    pub(crate) fn rewind(&mut self, mark: Mark) {
         self.bytes.truncate(mark.0);
     }
 

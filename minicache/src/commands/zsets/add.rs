@@ -20,15 +20,12 @@ use crate::format::number::parse_f64;
 variants! {
     // key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]
     zadd = add(Options::default());
+    // key member [member ...]
+    zrem = remove_named<ZSet>(Events::ZSET, "zrem", |zset, member| zset.remove(member).is_some());
     zincrby = add(Options { increment: true, ..Options::default() });  // key increment member
 }
 
-/// `ZREM key member [member ...]`
-pub fn zrem(c: &mut Call) -> Answer {
-    remove_named::<ZSet>(c, Events::ZSET, "zrem", |zset, member| zset.remove(member).is_some())
-}
-
-/// What `ZADD` makes its work depend on, and how it replies.
+/// The conditions of `ZADD`, and how it replies.
 #[derive(Clone, Copy, Default)]
 struct Options {
     /// `NX`: only members that are not there.
@@ -43,17 +40,6 @@ struct Options {
     count_changed: bool,
     /// `INCR`: add to the score of one member, and reply with the sum.
     increment: bool,
-}
-
-enum Outcome {
-    /// The options excluded it.
-    PassedOver,
-    /// It has this score, as before.
-    Same(f64),
-    /// It has another score now.
-    Updated(f64),
-    /// It was not there before.
-    Added(f64),
 }
 
 #[derive(Default)]
@@ -126,7 +112,7 @@ impl Options {
         Ok(())
     }
 
-    /// Whether nothing depends on the score a member has: then inserting it is one search.
+    /// Returns true if nothing depends on the score a member has. Then inserting it is one search.
     fn are_plain(&self) -> bool {
         let Options { only_new, only_present, only_greater, only_lower, increment, .. } = *self;
         ![only_new, only_present, only_greater, only_lower, increment].contains(&true)
@@ -143,8 +129,7 @@ impl Options {
         let Some(zset) = zset else { return Ok(tally) };
         for index in (first..c.args.len()).step_by(2) {
             let score = parse_f64(c.args.at(index)).ok_or(Error::NOT_A_FLOAT)?;
-            let outcome = self.apply(zset, score, c.args.at(index + 1), limits)?;
-            tally.note(outcome);
+            self.apply(zset, score, c.args.at(index + 1), limits, &mut tally)?;
         }
         Ok(tally)
     }
@@ -152,55 +137,41 @@ impl Options {
     fn apply(
         &self,
         zset: &mut ZSet,
-        score: f64,
+        mut score: f64,
         member: &[u8],
         limits: &Limits,
-    ) -> Result<Outcome, Error> {
-        if self.are_plain() {
-            return Ok(match zset.insert(score, member, limits) {
-                None => Outcome::Added(score),
-                Some(old) if old == score => Outcome::Same(score),
-                Some(_) => Outcome::Updated(score),
-            });
-        }
-        let Some(old) = zset.score(member) else {
-            if self.only_present {
-                return Ok(Outcome::PassedOver);
+        tally: &mut Tally,
+    ) -> Answer {
+        tally.score = None;
+        let old = if self.are_plain() {
+            zset.insert(score, member, limits)
+        } else {
+            let old = zset.score(member);
+            let excluded = if old.is_some() { self.only_new } else { self.only_present };
+            if excluded {
+                return Ok(());
             }
-            zset.insert(score, member, limits);
-            return Ok(Outcome::Added(score));
+            if let Some(old) = old {
+                score = if self.increment { old + score } else { score };
+                if score.is_nan() {
+                    return Err(Error::new("ERR resulting score is not a number (NaN)"));
+                }
+                if (self.only_greater && score <= old) || (self.only_lower && score >= old) {
+                    return Ok(());
+                }
+            }
+            if old != Some(score) {
+                zset.insert(score, member, limits);
+            }
+            old
         };
-        if self.only_new {
-            return Ok(Outcome::PassedOver);
-        }
-        let score = if self.increment { old + score } else { score };
-        if score.is_nan() {
-            return Err(Error::new("ERR resulting score is not a number (NaN)"));
-        }
-        if (self.only_greater && score <= old) || (self.only_lower && score >= old) {
-            return Ok(Outcome::PassedOver);
-        }
-        if score == old {
-            return Ok(Outcome::Same(score));
-        }
-        zset.insert(score, member, limits);
-        Ok(Outcome::Updated(score))
-    }
-}
 
-impl Tally {
-    fn note(&mut self, outcome: Outcome) {
-        self.score = match outcome {
-            Outcome::PassedOver => None,
-            Outcome::Same(score) => Some(score),
-            Outcome::Updated(score) => {
-                self.updated += 1;
-                Some(score)
-            }
-            Outcome::Added(score) => {
-                self.added += 1;
-                Some(score)
-            }
-        };
+        tally.score = Some(score);
+        match old {
+            None => tally.added += 1,
+            Some(old) if old != score => tally.updated += 1,
+            Some(_) => {}
+        }
+        Ok(())
     }
 }

@@ -157,11 +157,6 @@ impl Shard {
         }
     }
 
-    /// The bytes of a string that is in the entry itself, or `None` for another value.
-    pub fn inline_mut(&mut self, handle: Handle) -> Option<&mut [u8]> {
-        entry::inline_mut(self.contents.slab.slot_mut(handle))
-    }
-
     /// Replaces an integer in place. Returns false if the value is not an integer.
     pub fn set_int(&mut self, handle: Handle, number: i64) -> bool {
         entry::set_int(self.contents.slab.slot_mut(handle), number)
@@ -200,18 +195,6 @@ impl Shard {
 
     /// Adds a key that does not exist.
     pub fn insert(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        fresh: NewValue<'_>,
-        life: Lifetime,
-        clock: u32,
-    ) -> Handle {
-        self.insert_hashed(db, key, hash_key(&self.hasher, key), fresh, life, clock)
-    }
-
-    /// Adds a key that does not exist and whose hash is known.
-    pub fn insert_hashed(
         &mut self,
         db: usize,
         key: &[u8],
@@ -337,7 +320,8 @@ impl Shard {
                 }
             };
             let life = Lifetime { deadline: entry::deadline(slot), now_ms };
-            self.insert(db, entry::key(slot), value, life, entry::clock(slot));
+            let (key, clock) = (entry::key(slot), entry::clock(slot));
+            self.insert(db, key, hash_key(&self.hasher, key), value, life, clock);
         }
     }
 

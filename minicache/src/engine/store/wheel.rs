@@ -235,7 +235,7 @@ fn list(slab: &Slab, head: u32) -> impl Iterator<Item = Handle> + '_ {
 }
 
 /// Milliseconds that one slot of a level spans. The slots of a level reach [`SLOTS`] times as far.
-#[cfg(feature = "server")]
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "for explain and tests"))]
 pub fn slot_span_ms(level: usize) -> u64 {
     ticks_per_slot(level) << TICK_BITS
 }

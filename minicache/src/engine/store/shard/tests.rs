@@ -11,7 +11,8 @@ fn shard() -> Shard {
 
 fn add(shard: &mut Shard, db: usize, key: &str, text: &[u8], deadline: Option<i64>) {
     let life = Lifetime { deadline, now_ms: NOW };
-    shard.insert(db, key.as_bytes(), NewValue::Text(text), life, 0);
+    let Key { bytes, hash, .. } = self::key(shard, key.as_bytes());
+    shard.insert(db, bytes, hash, NewValue::Text(text), life, 0);
 }
 
 fn key<'k>(shard: &Shard, bytes: &'k [u8]) -> Key<'k> {
