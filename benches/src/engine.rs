@@ -52,7 +52,7 @@ impl Engine {
             port: AtomicUsize::new(0),
             config_file: String::new(),
         };
-        let mut config = Config::new();
+        let mut config = Config::default();
         config.put("maxmemory-policy", &[b"allkeys-lru"]).expect("the policy exists");
         let cache = Cache::new(CORES, shards, config, identity);
         let config = cache.config.snapshot();

@@ -90,7 +90,7 @@ fn version() -> String {
 
 /// Checks a flag as `CONFIG SET` checks the parameter.
 fn checked(parameter: &str, text: &str) -> Result<String, String> {
-    put(&mut Config::new(), parameter, text.as_bytes())?;
+    put(&mut Config::default(), parameter, text.as_bytes())?;
     Ok(text.to_string())
 }
 
@@ -111,7 +111,7 @@ impl Serve {
 
     /// The parameters that the flags set, so that `CONFIG GET` shows them.
     fn config(&self) -> Result<Config, Box<dyn Error>> {
-        let mut config = Config::new();
+        let mut config = Config::default();
         let mut put = |name: &str, value: &[u8]| put(&mut config, name, value);
         put("dir", std::env::current_dir()?.as_os_str().as_bytes())?;
         put("bind", self.common.listen.ip().to_string().as_bytes())?;

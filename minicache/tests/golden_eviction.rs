@@ -71,7 +71,7 @@ struct Store {
 
 impl Store {
     fn new() -> Store {
-        let mut config = Config::new();
+        let mut config = Config::default();
         for (name, value) in PARAMETERS {
             config.put(name, &[value]).expect("the parameter exists");
         }

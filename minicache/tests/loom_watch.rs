@@ -10,7 +10,7 @@ use loom::thread;
 use std::sync::Arc;
 use world::World;
 
-/// Adds one to a counter the optimistic way; whether it was let through.
+/// Adds one to a counter optimistically. Returns true if the transaction was executed.
 fn increment(world: &World, key: &str) -> bool {
     let mut client = world.client();
     assert_eq!(client.run(world, &["WATCH", key]), "+OK\r\n");

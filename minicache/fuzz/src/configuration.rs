@@ -23,7 +23,7 @@ pub fn check(input: &[u8]) {
         Some(at) => (&input[..at], &input[at + 5..]),
         None => (input, &[][..]),
     };
-    let mut config = Config::new();
+    let mut config = Config::default();
     // A file that includes itself is read seven times.
     let mut includes = 0;
     let loaded = conf::file::load(&mut config, file, &[], &mut |_| {
@@ -32,7 +32,7 @@ pub fn check(input: &[u8]) {
     });
     if let Err(error) = loaded {
         assert!(!error.to_string().is_empty() && error.line >= 1);
-        config = Config::new();
+        config = Config::default();
     } else {
         check_rewrite(&config, file);
     }
@@ -50,7 +50,7 @@ fn check_rewrite(config: &Config, file: &[u8]) {
     if file.split(|byte| *byte == b'\n').any(|line| includes(line.trim_ascii())) {
         return;
     }
-    let mut again = Config::new();
+    let mut again = Config::default();
     let include = &mut |_: &[u8]| Err("nothing is included".to_string());
     let read = conf::file::load(&mut again, &rewritten, &[], include);
     let shown = rewritten.escape_ascii();

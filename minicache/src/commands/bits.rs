@@ -148,7 +148,7 @@ fn text<'b>(found: Option<Str<'b>>, scratch: &'b mut itoa::Buffer) -> &'b [u8] {
     found.map_or(b"", |text| text.as_bytes(scratch))
 }
 
-/// Makes a string at least so long; whether it was shorter.
+/// Pads a string with zeros to `len` bytes. Returns true if it was shorter.
 fn grow(text: &mut Vec<u8>, len: usize) -> bool {
     let shorter = text.len() < len;
     if shorter {

@@ -1,4 +1,4 @@
-//! Commands that wait (`blocked.c`): what `BLPOP` leaves behind, and who runs it again.
+//! Commands that wait (`blocked.c`): what `BLPOP` registers, and how it runs again.
 //!
 //! ```text
 //! client 7: BLPOP jobs 0     finds nothing: registers {BLPOP jobs 0} under the key jobs

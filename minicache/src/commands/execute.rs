@@ -117,13 +117,9 @@ impl<'c> Executor<'c> {
         pause.holds(now_ms, writes)
     }
 
-    pub(crate) fn count_error(&self, code: &str) {
-        self.cache.stats.totals.count_error(code);
-    }
-
     #[cold]
     pub(super) fn report(&self, error: &Error, out: &mut Reply) {
-        self.count_error(error.0.split(' ').next().unwrap_or("ERR"));
+        self.cache.stats.totals.count_error(error.0.split(' ').next().unwrap_or("ERR"));
         out.error(&error.0);
     }
 
@@ -276,7 +272,7 @@ impl<'c> Executor<'c> {
         client.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
         let figures = self.counters.of(command.id());
         let calls = add(&figures.calls, 1);
-        let every = calls < TIMED_ONE_IN || command.may_be_slow() || self.times_all();
+        let every = calls < TIMED_ONE_IN || !command.flags.has(Flags::QUICK) || self.times_all();
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
         let start = if timed { (self.clock)() } else { 0 };
 
@@ -444,7 +440,7 @@ fn check_access(session: &Session, command: &Command) -> Result<(), Error> {
 }
 
 fn check_subscribed(session: &Session, command: &Command) -> Result<(), Error> {
-    if session.in_subscribed_mode() && !command.flags.has(Flags::WHILE_LISTENING) {
+    if session.in_subscribed_mode() && !command.flags.has(Flags::SUBSCRIBED_MODE) {
         return Err(Error::text(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET \
              are allowed in this context",

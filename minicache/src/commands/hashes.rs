@@ -131,7 +131,8 @@ pub fn hlen(c: &mut Call) -> Answer {
 /// `HSTRLEN key field`
 pub fn hstrlen(c: &mut Call) -> Answer {
     let hash = c.keyspace.get::<Hash>(c.key(1))?;
-    c.out.answer_count(hash.map_or(0, |hash| hash.value_len(c.args.at(2))))
+    let value = hash.and_then(|hash| hash.get(c.args.at(2)));
+    c.out.answer_count(value.map_or(0, Element::text_len))
 }
 
 /// `HEXISTS key field`
@@ -180,7 +181,8 @@ pub fn hscan(c: &mut Call) -> Answer {
 pub fn hrandfield(c: &mut Call) -> Answer {
     if c.args.len() == 2 {
         let mut rng = c.cache.shards.rng();
-        let pair = c.keyspace.get::<Hash>(c.key(1))?.and_then(|hash| hash.random(&mut rng));
+        let pair =
+            c.keyspace.get::<Hash>(c.key(1))?.and_then(|hash| hash.nth(rng.below(hash.len())));
         c.out.element_or_null(pair.map(|(field, _)| field));
         return Ok(());
     }

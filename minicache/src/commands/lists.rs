@@ -8,9 +8,9 @@
 //! RPOP jobs 10            takes c, and with it the key   1) "c"
 //! ```
 //!
-//! Every command is the same three steps: find the list, let [`List`] do the work, tell watchers,
-//! listeners and whoever waits. Those that wait themselves are in [`blocking`]. A list of no
-//! elements is no key, so whoever takes the last one removes it.
+//! Every command is the same three steps: find the list, let [`List`] do the work, report the
+//! change. The commands that wait are in [`blocking`]. No key holds an empty list, so a command that
+//! takes the last element removes the key.
 
 pub mod blocking;
 

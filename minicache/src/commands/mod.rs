@@ -150,7 +150,7 @@ impl<'a> Call<'a, '_> {
         parse_f64(self.arg(index)).ok_or(Error::NOT_A_FLOAT)
     }
 
-    /// Whether an argument is this word, in either case.
+    /// Returns true if the argument is this word, in upper or lower case.
     pub fn is(&self, index: usize, word: &str) -> bool {
         self.args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
     }
@@ -172,8 +172,8 @@ impl<'a> Call<'a, '_> {
     }
 }
 
-/// `HDEL`, `SREM`, `ZREM`: takes the elements named from argument 2 on out of a container, and
-/// replies with how many were there. `remove` says whether one was.
+/// `HDEL`, `SREM`, `ZREM`: removes the elements that the arguments from 2 on name, and replies
+/// with their number. `remove` returns true if the element existed.
 pub fn remove_named<T: Container>(
     c: &mut Call,
     class: Events,

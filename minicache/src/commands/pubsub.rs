@@ -8,12 +8,13 @@
 //! ```
 //!
 //! What `SUBSCRIBE` answers is itself a message, one for each channel, and is sent even where
-//! `CLIENT REPLY OFF` suppresses replies. A RESP2 client that has subscribed may only speak of
-//! subscriptions; under RESP3 messages are marked as such, and it may do anything, even publish to
-//! itself: then it finds the message in front of the reply.
+//! `CLIENT REPLY OFF` suppresses replies. A RESP2 client that has subscribed may only send commands
+//! about subscriptions. RESP3 marks messages as such, so a client may send any command. If it
+//! publishes to itself, the message comes before the reply.
 //!
-//! Left out: an order among messages about one command from different sources. Keyspace events that
-//! a client causes and listens to come behind the reply here, in Redis now before it, now behind.
+//! Left out: an order among messages about one command from different sources. A keyspace
+//! event that a client causes and has subscribed to comes after its reply here, and sometimes before
+//! it in Redis.
 
 use super::messages::{write_pending, write_subscription};
 use super::{Call, Mode, handlers::variants, session::Replies};
@@ -27,8 +28,8 @@ variants! {
     punsubscribe = unsubscribe_from(Scope::Pattern, "punsubscribe");  // [pattern [pattern ...]]
     // [shardchannel [shardchannel ...]]
     sunsubscribe = unsubscribe_from(Scope::Shard, "sunsubscribe");
-    publish = send(Scope::Channel);                                 // channel message
-    spublish = send(Scope::Shard);                                  // shardchannel message
+    publish = publish_to(Scope::Channel);                                 // channel message
+    spublish = publish_to(Scope::Shard);                                  // shardchannel message
     pubsub_channels = names(Scope::Channel);                        // [pattern]
     pubsub_shardchannels = names(Scope::Shard);                     // [pattern]
     pubsub_numsub = counts(Scope::Channel);                         // [channel [channel ...]]
@@ -49,7 +50,7 @@ fn subscribe_to(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
         if c.session.subscriptions.add(scope, name) {
             c.cache.registry.pubsub.lock().subscribe(scope, name, &c.session.client);
         }
-        confirm(c, scope, kind, Some(name));
+        reply_subscription(c, scope, kind, Some(name));
     }
     Ok(())
 }
@@ -62,17 +63,18 @@ fn unsubscribe_from(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
             c.cache.registry.pubsub.lock().unsubscribe(scope, name, c.session.client.id);
         }
         // Nothing of this channel may follow the confirmation.
-        receive(c);
-        confirm(c, scope, kind, Some(name));
+        reply_pending(c);
+        reply_subscription(c, scope, kind, Some(name));
     }
     if named.is_empty() && all.is_empty() {
-        confirm(c, scope, kind, None);
+        reply_subscription(c, scope, kind, None);
     }
     Ok(())
 }
 
-/// Confirms that a subscription has begun or ended, and tells how many there are.
-fn confirm(c: &mut Call, scope: Scope, kind: &'static str, name: Option<&[u8]>) {
+/// Confirms the start or end of a subscription, with the number of subscriptions that are left
+/// (`addReplyPubsubSubscribed`).
+fn reply_subscription(c: &mut Call, scope: Scope, kind: &'static str, name: Option<&[u8]>) {
     let subscriptions = &c.session.subscriptions;
     let count = match scope {
         Scope::Shard => subscriptions.count(Scope::Shard),
@@ -88,16 +90,16 @@ fn confirm(c: &mut Call, scope: Scope, kind: &'static str, name: Option<&[u8]>) 
 }
 
 /// Writes the messages that have arrived for this client, unless its replies are discarded.
-fn receive(c: &mut Call) {
+fn reply_pending(c: &mut Call) {
     if c.session.replies == Replies::On {
         write_pending(c.session, c.out);
     }
 }
 
-fn send(c: &mut Call, scope: Scope) -> Answer {
+fn publish_to(c: &mut Call, scope: Scope) -> Answer {
     let reached = c.cache.registry.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
     if !c.session.subscriptions.is_empty() {
-        receive(c);
+        reply_pending(c);
     }
     c.out.answer_count(reached)
 }

@@ -117,7 +117,7 @@ fn run_any(
         }
         Found::Incomplete => 0,
         Found::Invalid(why) => {
-            executor.count_error("ERR");
+            executor.cache.stats.totals.count_error("ERR");
             out.error(&format!("ERR Protocol error: {why}"));
             session.closing = true;
             0

@@ -47,13 +47,13 @@ impl Statistics {
 
     /// Changes to keys since the last snapshot that was asked for.
     pub fn unsaved_changes(&self) -> u64 {
-        self.changes().saturating_sub(self.saves.changes.load(Ordering::Relaxed))
+        self.total(|core| &core.changes).saturating_sub(self.saves.changes.load(Ordering::Relaxed))
     }
 
     /// Takes note that a snapshot would have been written.
     pub fn note_save(&self, now_ms: i64) {
         self.saves.at_s.store(now_ms / 1000, Ordering::Relaxed);
-        self.saves.changes.store(self.changes(), Ordering::Relaxed);
+        self.saves.changes.store(self.total(|core| &core.changes), Ordering::Relaxed);
     }
 
     /// Unix seconds when a snapshot was last asked for; the start counts as one.
@@ -62,10 +62,6 @@ impl Statistics {
             0 => self.identity.started_ms / 1000,
             at_s => at_s,
         }
-    }
-
-    fn changes(&self) -> u64 {
-        self.total(|core| &core.changes)
     }
 
     pub fn commands(&self) -> u64 {

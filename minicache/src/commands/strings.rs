@@ -184,7 +184,7 @@ pub fn setrange(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// The length of a string of `len` bytes that grows by `added`, if it may be so long.
+/// The length of a string of `len` bytes that grows by `added`, unless that is over the limit.
 pub(super) fn check_length(c: &Call, len: usize, added: usize) -> Result<usize, Error> {
     let limit = c.settings.proto_max_bulk_len;
     len.checked_add(added)

@@ -60,9 +60,9 @@ impl Fixture {
         Fixture::sharded(SHARDS, parameters)
     }
 
-    /// An empty cache of so many shards, with these parameters changed.
+    /// An empty cache with this many shards, with these parameters changed.
     pub fn sharded(shards: usize, parameters: &[(&str, &str)]) -> Fixture {
-        let mut config = Config::new();
+        let mut config = Config::default();
         for (name, text) in parameters {
             let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
             config.put(name, &words).expect("tests name parameters that exist");
@@ -85,7 +85,7 @@ impl Fixture {
         self.run_as("", line)
     }
 
-    /// Executes a line for a client of this name, who connects when first named.
+    /// Executes a line for the client of this name, which connects at its first line.
     pub fn run_as(&mut self, client: &str, line: &str) -> String {
         let words = format::words::split(line.as_bytes()).expect("quotes are closed");
         let args: OwnedArgs = words.iter().collect();
@@ -104,7 +104,7 @@ impl Fixture {
         std::mem::take(out.buffer())
     }
 
-    /// Executes what a client sends, read in pieces of so many bytes; returns the replies.
+    /// Executes what a client sends, read in pieces of this size. Returns the replies.
     pub fn converse(&mut self, client: &str, bytes: &[u8], piece_bytes: usize) -> Vec<u8> {
         self.session(client);
         let session = self.sessions.get_mut(client).expect("was made just now");
@@ -150,7 +150,7 @@ impl Fixture {
         events.collect::<Vec<_>>().join(", ")
     }
 
-    /// The session of a client, who connects when first named.
+    /// The session of a client, which connects when it is first named.
     pub fn session(&mut self, client: &str) -> &mut Session {
         let (clients, now_ms) = (&self.cache.registry.clients, self.now.ms);
         self.sessions.entry(client.into()).or_insert_with(|| {

@@ -74,20 +74,16 @@ impl ConfigError {
 }
 
 impl Default for Config {
-    fn default() -> Config {
-        Config::new()
-    }
-}
-
-impl Config {
     /// Every parameter at its default.
-    pub fn new() -> Config {
+    fn default() -> Config {
         let texts: Vec<Vec<u8>> =
             PARAMETERS.iter().map(|row| row.default.as_bytes().to_vec()).collect();
         let settings = Settings::read(&texts);
         Config { texts, settings }
     }
+}
 
+impl Config {
     /// The parameters as numbers.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -19,7 +19,7 @@ fn get(config: &Config, name: &str) -> String {
 }
 
 fn load(text: &str, args: &[&str]) -> Result<Config, LoadError> {
-    let mut config = Config::new();
+    let mut config = Config::default();
     let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
     file::load(&mut config, text.as_bytes(), &args, &mut |_| Err("no such file".into()))?;
     Ok(config)
@@ -30,7 +30,7 @@ const REDIS: &str = include_str!("redis_7_0_15.txt");
 
 #[test]
 fn names_and_defaults_are_those_of_redis() {
-    let config = Config::new();
+    let config = Config::default();
     let ours: Vec<String> = config
         .get(&[b"*"])
         .into_iter()
@@ -48,8 +48,8 @@ fn names_and_defaults_are_those_of_redis() {
 
 #[test]
 fn every_text_may_be_set_to_itself() {
-    let mut config = Config::new();
-    for (row, default) in Config::new().iter() {
+    let mut config = Config::default();
+    for (row, default) in Config::default().iter() {
         if row.name == "replicaof" {
             // Immutable, and its text for "none" is not one of those it takes: as in Redis.
             continue;
@@ -95,7 +95,7 @@ fn every_parameter_declared_as_obeyed_is_read() {
 #[test]
 fn the_table_names_every_policy_of_the_engine() {
     for policy in MaxmemoryPolicy::ALL {
-        let mut config = Config::new();
+        let mut config = Config::default();
         set(&mut config, &[("maxmemory-policy", policy.name())]).unwrap();
         assert_eq!(config.settings().maxmemory_policy, policy);
     }
@@ -113,7 +113,7 @@ fn no_name_stands_for_two_parameters() {
 
 #[test]
 fn get_takes_names_and_patterns() {
-    let config = Config::new();
+    let config = Config::default();
     let found =
         config.get(&[b"MaxMemory", b"maxmemory*", b"bind", b"*of", b"maxmemory", b"no-such"]);
     let found: Vec<String> =
@@ -193,13 +193,13 @@ fn set_answers_in_the_words_of_redis() {
         ),
     ];
     for (pairs, reply) in rows {
-        assert_eq!(set(&mut Config::new(), pairs), Err(reply));
+        assert_eq!(set(&mut Config::default(), pairs), Err(reply));
     }
 }
 
 #[test]
 fn set_takes_all_or_nothing() {
-    let mut config = Config::new();
+    let mut config = Config::default();
     let pairs = [("maxmemory", "1gb"), ("hz", "1000"), ("save", "3000 5"), ("timeout", "0")];
     assert_eq!(set(&mut config, &pairs), Ok(vec!["maxmemory", "hz", "save"]));
     assert_eq!(get(&config, "hz"), "500");
@@ -211,7 +211,7 @@ fn set_takes_all_or_nothing() {
 
 #[test]
 fn the_later_of_two_names_for_one_parameter_wins() {
-    let mut config = Config::new();
+    let mut config = Config::default();
     let pairs = [("hash-max-ziplist-entries", "5"), ("hash-max-listpack-entries", "6")];
     assert_eq!(set(&mut config, &pairs), Ok(vec!["hash-max-listpack-entries"]));
     assert_eq!(config.settings().hash_max_listpack_entries, 6);
@@ -219,7 +219,7 @@ fn the_later_of_two_names_for_one_parameter_wins() {
 
 #[test]
 fn protected_parameters_want_trust() {
-    let mut config = Config::new();
+    let mut config = Config::default();
     let refused = config.set_many(&[(b"dir", b"/tmp")], false).unwrap_err().reply();
     assert!(refused.ends_with(b"'dir') - can't set protected config"));
     assert_eq!(config.set_many(&[(b"dir", b"/tmp")], true), Ok(vec!["dir"]));
@@ -229,7 +229,7 @@ fn protected_parameters_want_trust() {
 
 #[test]
 fn settings_follow_the_texts() {
-    let mut config = Config::new();
+    let mut config = Config::default();
     let pairs = [
         ("maxmemory", "100mb"),
         ("maxmemory-policy", "ALLKEYS-LFU"),
@@ -259,7 +259,7 @@ fn settings_follow_the_texts() {
 
 #[test]
 fn what_the_server_finds_out_is_put_in() {
-    let mut config = Config::new();
+    let mut config = Config::default();
     config.put("unixsocket", &[b"/tmp/s"]).unwrap();
     assert_eq!(config.settings().unixsocket, "/tmp/s");
     assert!(config.put("no-such", &[b""]).is_err());
@@ -356,7 +356,7 @@ fn mistakes_in_a_file_name_their_line() {
 
 #[test]
 fn files_include_files() {
-    let mut config = Config::new();
+    let mut config = Config::default();
     let mut asked = Vec::new();
     let mut include = |path: &[u8]| {
         asked.push(path.to_vec());

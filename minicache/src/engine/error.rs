@@ -32,7 +32,7 @@ impl Error {
     /// Memory is short and nothing may be evicted.
     pub const OUT_OF_MEMORY: Error =
         Error::new("OOM command not allowed when used memory > 'maxmemory'.");
-    /// The client has not said who it is.
+    /// The client has not authenticated.
     pub const NO_AUTH: Error = Error::new("NOAUTH Authentication required.");
 
     /// An error whose text is known at compile time.

@@ -30,7 +30,7 @@ fn simulate(bytes: &[u8], now: Timestamp) -> Simulation {
         port: AtomicUsize::new(0),
         config_file: String::new(),
     };
-    let cache = Cache::new(1, 1, Config::new(), identity);
+    let cache = Cache::new(1, 1, Config::default(), identity);
     let address = "127.0.0.1:0".to_string();
     let client = cache.registry.clients.enter(address.clone(), address, now.ms);
     let mut session = Session::new(client, true);

@@ -84,8 +84,8 @@ fn parse_prefix(text: &[u8]) -> Option<(f64, bool)> {
     strtod(&text[text.iter().take_while(|byte| blank(byte)).count()..])
 }
 
-/// What `strtod` makes of a text that is a number as a whole, and whether it is in the range where
-/// doubles have all their digits. `None` for all else, and for NaN.
+/// Reads a text as C's `strtod` does. Also returns true if the number is in the range where doubles
+/// have all their digits. Returns `None` if not the whole text is a number, and for NaN.
 fn strtod(text: &[u8]) -> Option<(f64, bool)> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),

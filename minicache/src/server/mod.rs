@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn protected_mode_refuses_remote_clients_without_a_password() {
-        let mut config = Config::new();
+        let mut config = Config::default();
         for (peer, denied) in [
             ("127.0.0.1:5000", false),
             ("[::1]:5000", false),

@@ -90,7 +90,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
 fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Start, String> {
     let line = CommandLine::read(args);
     let (text, config_file) = line.texts()?;
-    let mut config = Config::new();
+    let mut config = Config::default();
     file::load(&mut config, &text, &line.directives, &mut included)
         .map_err(|error| error.to_string())?;
     if has(&config, "daemonize", b"yes") {

@@ -89,7 +89,7 @@ fn start_lazy_free(cache: &Cache) {
 }
 
 fn start_admin(address: SocketAddr, cache: &Arc<Cache>) -> Result<Admin, ServerError> {
-    let admin = minikit::admin::start(address, Arc::new(Inspector::new(Arc::clone(cache))))?;
+    let admin = minikit::admin::start(address, Arc::new(Inspector(Arc::clone(cache))))?;
     tracing::info!("state page on http://{}/", admin.address());
     Ok(admin)
 }

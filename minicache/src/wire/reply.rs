@@ -113,6 +113,12 @@ impl Reply {
         self.bulk(text.as_bytes());
     }
 
+    /// A text and another, such as a name and its value in a map.
+    pub(crate) fn pair(&mut self, name: &str, value: &str) {
+        self.text(name);
+        self.text(value);
+    }
+
     pub(crate) fn bulk_int(&mut self, number: i64) {
         self.bulk(itoa::Buffer::new().format(number).as_bytes());
     }
@@ -227,10 +233,6 @@ impl Reply {
 
     pub(crate) fn array_at(&mut self, mark: Mark, count: usize) {
         self.insert_at(mark, |reply| reply.array(count));
-    }
-
-    pub(crate) fn set_at(&mut self, mark: Mark, count: usize) {
-        self.insert_at(mark, |reply| reply.set(count));
     }
 
     pub(crate) fn map_at(&mut self, mark: Mark, pairs: usize) {

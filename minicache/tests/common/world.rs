@@ -43,9 +43,9 @@ pub fn model_of_three(model: impl Fn() + Sync + Send + 'static) {
 }
 
 impl World {
-    /// An empty cache of so many shards.
+    /// An empty cache with this many shards.
     pub fn new(shards: usize) -> Arc<World> {
-        let mut config = Config::new();
+        let mut config = Config::default();
         config.put("databases", &[b"1"]).expect("one database is enough for anybody");
         let identity = Identity {
             run_id: String::new(),

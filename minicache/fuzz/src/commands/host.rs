@@ -43,7 +43,7 @@ impl Host {
     pub fn new() -> Host {
         // Fixed hash seeds make a failing input reproducible.
         hashing::fix();
-        let mut config = Config::new();
+        let mut config = Config::default();
         let databases = DATABASES.to_string();
         config.put("databases", &[databases.as_bytes()]).expect("a number of databases");
         let identity = Identity {
@@ -98,7 +98,7 @@ impl Host {
     pub fn check_whole(&self) {
         let cache = &self.cache;
         let registry = &cache.registry;
-        assert!(registry.clients.is_empty() && registry.blocked.count().get() == 0);
+        assert!(registry.clients.len() == 0 && registry.blocked.count().get() == 0);
         assert!(!registry.monitors.any());
         for scope in [Scope::Channel, Scope::Pattern, Scope::Shard] {
             assert_eq!(cache.registry.pubsub.lock().count(scope), 0, "{scope:?}");

@@ -56,7 +56,7 @@ pub enum Run {
         /// 1, or 2 where values stand between keys.
         step: u8,
     },
-    /// The first argument is a number; so many keys follow it.
+    /// The first argument is a number; this many keys follow it.
     Counted,
     Stored,
     /// Keys that only the data can tell.

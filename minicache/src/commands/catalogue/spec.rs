@@ -87,11 +87,6 @@ impl Command {
         self.name.split_once('|').map_or(self.name, |(_, name)| name)
     }
 
-    /// Returns true if its time depends on the data or the arguments.
-    pub fn may_be_slow(&self) -> bool {
-        !self.flags.has(Flags::QUICK)
-    }
-
     /// Its flags as `COMMAND INFO` lists them: those that Redis knows.
     pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
         Flags(self.flags.0 & (Flags::RUNS_IN_MULTI.0 - 1)).names()
@@ -141,7 +136,7 @@ named_bits! {
     "movablekeys"       // Only its arguments tell where its keys are.
     "allow_busy"        // Allowed while a script takes too long.
     "runs_in_multi"     // Inside `MULTI` it is executed, not queued.
-    "while_listening"   // Allowed on a RESP2 connection that subscribes to channels.
+    "subscribed_mode"   // Allowed to a RESP2 client that has subscribed.
     "all_keys"          // Touches keys that its arguments do not name.
     "quick"             // Takes about the same time for all data and arguments.
 }
@@ -158,9 +153,9 @@ impl Flags {
     pub(crate) const NO_AUTH: Flags = Flags::of("no_auth");
     pub(crate) const NO_MULTI: Flags = Flags::of("no_multi");
     pub(crate) const RUNS_IN_MULTI: Flags = Flags::of("runs_in_multi");
-    pub(crate) const WHILE_LISTENING: Flags = Flags::of("while_listening");
+    pub(crate) const SUBSCRIBED_MODE: Flags = Flags::of("subscribed_mode");
     pub(crate) const ALL_KEYS: Flags = Flags::of("all_keys");
-    const QUICK: Flags = Flags::of("quick");
+    pub(crate) const QUICK: Flags = Flags::of("quick");
 }
 
 named_bits! {

@@ -25,7 +25,7 @@ pub struct Argument {
     pub token: &'static str,
     pub optional: bool,
     pub multiple: bool,
-    /// Whether `token` comes again with it.
+    /// True if `token` is repeated with it.
     pub multiple_token: bool,
 }
 

@@ -182,18 +182,14 @@ pub fn hello(c: &mut Call) -> Answer {
 
 fn greet(c: &mut Call) {
     c.out.map(7);
-    for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
-        c.out.text(name);
-        c.out.text(value);
-    }
+    c.out.pair("server", "redis");
+    c.out.pair("version", REDIS_VERSION);
     c.out.text("proto");
     c.out.int(if c.session.protocol == Protocol::Resp3 { 3 } else { 2 });
     c.out.text("id");
     c.out.int(c.session.client.id as i64);
-    for (name, value) in [("mode", "standalone"), ("role", "master")] {
-        c.out.text(name);
-        c.out.text(value);
-    }
+    c.out.pair("mode", "standalone");
+    c.out.pair("role", "master");
     c.out.text("modules");
     c.out.array(0);
 }

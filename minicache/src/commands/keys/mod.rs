@@ -7,7 +7,7 @@
 //! SCAN 0 MATCH sp*     1) "0"  2) 1) "spare"     cursor 0: that was all
 //! ```
 //!
-//! * [`presence`][]: whether keys are there, what they hold, and how they go.
+//! * [`presence`][]: existence, types and deletion.
 //! * [`lifetime`][]: deadlines.
 //! * [`walk`][]: all keys, or any.
 //! * [`transfer`][]: values go to another key or another database.

@@ -1,4 +1,4 @@
-//! Whether keys are there, what they hold, and how they go: `EXISTS`, `TYPE`, `TOUCH`, `DEL`.
+//! The existence, type and deletion of keys: `EXISTS`, `TYPE`, `TOUCH`, `DEL`.
 //!
 //! ```text
 //! EXISTS a a b      (integer) 2: a is there, and counts twice
@@ -10,9 +10,9 @@
 //! `DEL` frees what it removes, under the lock of one shard: 40 ms for a set of a million members.
 //! `UNLINK` leaves large values to a thread behind it (`engine/lazy_free.rs`).
 
-use crate::commands::Call;
+use crate::commands::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
-use crate::engine::{events::Events, object::Value};
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace, object::Value};
 use crate::format::number::parse_i64;
 
 /// `DEL key [key ...]`
@@ -37,19 +37,15 @@ fn delete(c: &mut Call, lazily: bool) -> Answer {
     c.out.answer_count(removed)
 }
 
-/// `EXISTS key [key ...]`
-pub fn exists(c: &mut Call) -> Answer {
-    let keys = (1..c.args.len()).map(|index| c.key(index)).collect::<Vec<_>>();
-    c.out.count(
-        keys.into_iter().filter(|key| c.keyspace.read_without_touch(*key).is_some()).count(),
-    );
-    Ok(())
+variants! {
+    // key [key ...]
+    exists = count(|keyspace, key| keyspace.read_without_touch(key).is_some());
+    touch = count(|keyspace, key| keyspace.read(key).is_some());  // key [key ...]
 }
 
-/// `TOUCH key [key ...]`
-pub fn touch(c: &mut Call) -> Answer {
-    let keys = (1..c.args.len()).map(|index| c.key(index)).collect::<Vec<_>>();
-    c.out.answer_count(keys.into_iter().filter(|key| c.keyspace.read(*key).is_some()).count())
+fn count(c: &mut Call, finds: fn(&mut Keyspace, Key) -> bool) -> Answer {
+    let found = (1..c.args.len()).filter(|index| finds(c.keyspace, c.key(*index))).count();
+    c.out.answer_count(found)
 }
 
 /// `TYPE key`

@@ -92,6 +92,7 @@ struct Request<'a> {
     alpha: bool,
     /// How many to pass over, and how many to show at most; negative for none and all.
     limit: Option<(i64, i64)>,
+    /// What to show of each element: itself, if no `GET` says otherwise.
     get: Vec<Pattern<'a>>,
     destination: Option<&'a [u8]>,
 }
@@ -102,6 +103,9 @@ impl<'a> Request<'a> {
         let mut at = 2;
         while at < c.args.len() {
             at += request.take_option(c, at, may_store)?;
+        }
+        if request.get.is_empty() {
+            request.get.push(Pattern::Element);
         }
         Ok(request)
     }
@@ -279,11 +283,8 @@ impl<'a> Pattern<'a> {
 
 fn list(c: &mut Call, elements: &[Vec<u8>], get: &[Pattern]) {
     let bytes_max = c.reply_bytes_max();
-    c.out.array(elements.len().saturating_mul(get.len().max(1)));
+    c.out.array(elements.len().saturating_mul(get.len()));
     for element in elements {
-        if get.is_empty() {
-            c.out.bulk(element);
-        }
         for pattern in get {
             match pattern.look_up(c.keyspace, element) {
                 Some(text) => c.out.bulk(&text),
@@ -301,9 +302,6 @@ fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) -> Answe
     let limits = &c.keyspace.parts.tuning.limits;
     let mut result = List::default();
     for element in elements {
-        if get.is_empty() {
-            result.push(End::Right, element, limits);
-        }
         for pattern in get {
             let text = pattern.look_up(c.keyspace, element).unwrap_or_default();
             result.push(End::Right, &text, limits);

@@ -325,7 +325,7 @@ fn another_type_does_not_wake_but_spoils_the_destination() {
     );
 }
 
-/// Redis wakes those who wait when a key is made, not when its value is replaced (`dbOverwrite`).
+/// Redis wakes blocked clients when a key is made, not when its value is replaced (`dbOverwrite`).
 #[test]
 fn a_list_in_the_place_of_something_else_wakes_nobody() {
     Fixture::new().check(

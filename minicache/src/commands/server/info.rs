@@ -26,7 +26,7 @@ const TEMPLATE: &str = include_str!("info.txt");
 
 type Section = fn(&mut Call, &mut Page);
 
-/// The sections in their order, and whether `INFO` shows them without being asked.
+/// The sections in order. The flag is true if `INFO` without arguments shows the section.
 const SECTIONS: [(&str, bool, Section); 13] = [
     ("Server", true, server),
     ("Clients", true, clients),

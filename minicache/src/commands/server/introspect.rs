@@ -155,7 +155,7 @@ fn key_spec(out: &mut Reply, spec: &KeySpec) {
     for (name, (kind, numbers)) in [("begin_search", begin), ("find_keys", find)] {
         out.text(name);
         out.map(2);
-        pair(out, "type", kind);
+        out.pair("type", kind);
         out.text("spec");
         out.map(numbers.len());
         for (name, number) in numbers {
@@ -165,27 +165,22 @@ fn key_spec(out: &mut Reply, spec: &KeySpec) {
     }
 }
 
-fn pair(out: &mut Reply, name: &str, value: &str) {
-    out.text(name);
-    out.text(value);
-}
-
 fn document(out: &mut Reply, row: &Command) {
     let docs = row.docs();
     let arguments = synopsis::parse(docs.usage);
     out.text(row.name);
     let mark = out.mark();
     let mut pairs = 4;
-    pair(out, "summary", docs.summary);
-    pair(out, "since", docs.since);
-    pair(out, "group", row.group);
-    pair(out, "complexity", docs.complexity);
+    out.pair("summary", docs.summary);
+    out.pair("since", docs.since);
+    out.pair("group", row.group);
+    out.pair("complexity", docs.complexity);
     if !docs.deprecated_since.is_empty() {
         pairs += 3;
         out.text("doc_flags");
         simple_set(out, ["deprecated"].into_iter());
-        pair(out, "deprecated_since", docs.deprecated_since);
-        pair(out, "replaced_by", docs.replaced_by);
+        out.pair("deprecated_since", docs.deprecated_since);
+        out.pair("replaced_by", docs.replaced_by);
     }
     if !arguments.is_empty() {
         pairs += 1;
@@ -205,11 +200,11 @@ fn document(out: &mut Reply, row: &Command) {
 fn describe_argument(out: &mut Reply, argument: &Argument) {
     let mark = out.mark();
     let mut pairs = 2;
-    pair(out, "name", &argument.name);
-    pair(out, "type", argument.kind.name());
+    out.pair("name", &argument.name);
+    out.pair("type", argument.kind.name());
     if !argument.token.is_empty() {
         pairs += 1;
-        pair(out, "token", argument.token);
+        out.pair("token", argument.token);
     }
     let flags = [
         ("optional", argument.optional),

@@ -33,7 +33,7 @@ pub fn flushall(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// Whether what is flushed is freed later.
+/// Returns true if another thread frees the values.
 fn is_lazy(c: &Call) -> Result<bool, Error> {
     match c.args.len() {
         1 => Ok(c.settings.lazyfree_lazy_user_flush),

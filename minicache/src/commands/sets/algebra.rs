@@ -32,7 +32,7 @@ pub fn sinter(c: &mut Call) -> Answer {
         found += 1;
         true
     });
-    c.out.set_at(start, found);
+    c.out.insert_at(start, |out| out.set(found));
     Ok(())
 }
 

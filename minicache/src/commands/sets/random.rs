@@ -69,24 +69,20 @@ fn pop_many(c: &mut Call) -> Answer {
 
 /// `SRANDMEMBER key [count]`
 pub fn srandmember(c: &mut Call) -> Answer {
-    match c.args.len() {
-        2 => show_one(c),
-        3 => show_many(c),
-        _ => Err(Error::SYNTAX),
-    }
-}
-
-fn show_one(c: &mut Call) -> Answer {
-    let mut rng = c.cache.shards.rng();
-    let set = c.keyspace.get::<Set>(c.key(1))?;
-    c.out.element_or_null(set.and_then(|set| set.random(&mut rng)));
-    Ok(())
-}
-
-fn show_many(c: &mut Call) -> Answer {
-    let draw = Draw::parse(c.arg(2))?;
     let (mut rng, bytes_max) = (c.cache.shards.rng(), c.reply_bytes_max());
-    let Some(set) = c.keyspace.get::<Set>(c.key(1))? else { return c.out.answer_empty() };
+    let draw = match c.args.len() {
+        2 => None,
+        3 => Some(Draw::parse(c.arg(2))?),
+        _ => return Err(Error::SYNTAX),
+    };
+    let (set, draw) = match (c.keyspace.get::<Set>(c.key(1))?, draw) {
+        (Some(set), Some(draw)) => (set, draw),
+        (None, Some(_)) => return c.out.answer_empty(),
+        (set, None) => {
+            c.out.element_or_null(set.and_then(|set| set.nth(rng.below(set.len()))));
+            return Ok(());
+        }
+    };
     c.out.array(draw.len(set.len()));
     let whole = draw.all(set.len(), &mut rng, |place| {
         set.nth(place).into_iter().for_each(|member| c.out.element(member));

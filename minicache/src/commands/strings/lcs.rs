@@ -50,6 +50,7 @@ fn text(c: &mut Call, at: usize) -> Result<Vec<u8>, Error> {
     }
 }
 
+#[derive(Default)]
 struct Options {
     len: bool,
     /// `IDX`.
@@ -60,8 +61,7 @@ struct Options {
 
 impl Options {
     fn parse(c: &Call) -> Result<Options, Error> {
-        let mut options =
-            Options { len: false, ranges: false, range_len_min: 0, with_range_len: false };
+        let mut options = Options::default();
         let mut at = 3;
         while at < c.args.len() {
             if c.is(at, "idx") {

@@ -27,7 +27,7 @@ pub enum Term {
     Keep,
     /// `PERSIST`: for ever.
     Never,
-    /// `EX`, `PX`: so long from now.
+    /// `EX`, `PX`: this long from now.
     In(Unit, usize),
     /// `EXAT`, `PXAT`: until then.
     At(Unit, usize),
@@ -109,7 +109,7 @@ impl Term {
         deadline.map(Some).ok_or_else(|| Error::text(invalid()))
     }
 
-    /// Whether both are written with the same word.
+    /// Returns true if both are written with the same word.
     fn is_like(self, other: Term) -> bool {
         match (self, other) {
             (Term::In(one, _), Term::In(other, _)) | (Term::At(one, _), Term::At(other, _)) => {

@@ -47,7 +47,8 @@ variants! {
 pub fn zrandmember(c: &mut Call) -> Answer {
     if c.args.len() == 2 {
         let mut rng = c.cache.shards.rng();
-        let drawn = c.keyspace.get::<ZSet>(c.key(1))?.and_then(|zset| zset.random(&mut rng));
+        let drawn =
+            c.keyspace.get::<ZSet>(c.key(1))?.and_then(|zset| zset.nth(rng.below(zset.len())));
         c.out.element_or_null(drawn.map(|(member, _)| member));
         return Ok(());
     }

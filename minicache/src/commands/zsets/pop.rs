@@ -8,7 +8,7 @@
 //!   another client: ZADD jobs 1 a 2 b     the first gets jobs, a, 1; b stays
 //! ```
 //!
-//! Whoever waits runs the same command again when a key is filled; see `engine/blocking.rs`.
+//! A blocked command runs again when one of its keys gets a value; see `engine/blocking.rs`.
 //!
 //! | command | RESP2 | RESP3 |
 //! |---------|-------|-------|

@@ -13,7 +13,6 @@
 
 use super::dict::{Dict, Entry};
 use super::{Limits, allocation};
-use crate::engine::rng::Rng;
 use crate::format::listpack::{self, Element, Listpack};
 
 #[derive(Clone)]
@@ -53,11 +52,6 @@ impl Hash {
             Hash::Packed(pack) => pack.find(Element::of(field), 2).is_some(),
             Hash::Indexed(dict) => dict.get(field).is_some(),
         }
-    }
-
-    /// The length of a field's value, 0 if there is no such field.
-    pub fn value_len(&self, field: &[u8]) -> usize {
-        self.get(field).map_or(0, |value| value.text_len())
     }
 
     /// Sets the value of a field. Returns true if the field is new.
@@ -116,11 +110,6 @@ impl Hash {
             }
             Hash::Indexed(dict) => dict.nth(index).map(Pair::elements),
         }
-    }
-
-    /// A random field and its value, all equally likely.
-    pub fn random(&self, rng: &mut Rng) -> Option<(Element<'_>, Element<'_>)> {
-        self.nth(rng.below(self.len()))
     }
 
     pub fn iter(&self) -> Iter<'_> {
@@ -237,6 +226,7 @@ fn put(dict: &mut Dict<Pair>, field: &[u8], value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::rng::Rng;
     use std::collections::{BTreeMap, HashSet};
 
     fn pairs(hash: &Hash) -> BTreeMap<Vec<u8>, Vec<u8>> {
@@ -264,7 +254,10 @@ mod tests {
                 let field = format!("{prefix}{number}").into_bytes();
                 let value = random_text(&mut rng, longest);
                 assert_eq!(hash.get(&field).map(|v| v.to_vec()), model.get(&field).cloned());
-                assert_eq!(hash.value_len(&field), model.get(&field).map_or(0, Vec::len));
+                assert_eq!(
+                    hash.get(&field).map_or(0, Element::text_len),
+                    model.get(&field).map_or(0, Vec::len)
+                );
                 if rng.below(3) > 0 {
                     let new = hash.set(&field, &value, &Limits::default());
                     assert_eq!(new, model.insert(field, value).is_none());
@@ -291,7 +284,10 @@ mod tests {
         assert!(long.set(b"f", &[b'x'; 64], &limits));
         assert_eq!(long.encoding(), "listpack");
         long.unpack_for([&b"f"[..], &[b'x'; 65]], &limits);
-        assert_eq!((long.encoding(), long.value_len(b"f")), ("hashtable", 64));
+        assert_eq!(
+            (long.encoding(), long.get(b"f").map_or(0, Element::text_len)),
+            ("hashtable", 64)
+        );
     }
 
     #[test]
@@ -312,7 +308,7 @@ mod tests {
             assert_eq!(calls == 1, n == 100);
             assert_eq!(seen, pairs(&hash));
             let drawn: HashSet<_> =
-                (0..n * 20).map(|_| hash.random(&mut rng).unwrap().0.to_vec()).collect();
+                (0..n * 20).map(|_| hash.nth(rng.below(hash.len())).unwrap().0.to_vec()).collect();
             assert_eq!(drawn.len(), seen.len());
             assert!(hash.nth(n).is_none());
         }

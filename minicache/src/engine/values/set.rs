@@ -78,11 +78,6 @@ impl Set {
         }
     }
 
-    /// A random member, all equally likely. Constant time.
-    pub fn random(&self, rng: &mut Rng) -> Option<Element<'_>> {
-        self.nth(rng.below(self.len()))
-    }
-
     /// Removes a random member and returns it.
     pub fn pop(&mut self, rng: &mut Rng) -> Option<Box<[u8]>> {
         let index = rng.below(self.len());
@@ -216,7 +211,7 @@ mod tests {
             }
             assert_eq!((seen.len(), calls == 1), (n, n == 100));
             let drawn: HashSet<_> =
-                (0..n * 20).map(|_| set.random(&mut rng).unwrap().to_vec()).collect();
+                (0..n * 20).map(|_| set.nth(rng.below(set.len())).unwrap().to_vec()).collect();
             assert_eq!(drawn, seen);
         }
     }
@@ -230,7 +225,7 @@ mod tests {
             assert!(set.add(others, &Limits::default()));
             let mut counts = BTreeMap::new();
             for _ in 0..50_000 {
-                *counts.entry(set.random(&mut rng).unwrap().to_vec()).or_insert(0) += 1;
+                *counts.entry(set.nth(rng.below(set.len())).unwrap().to_vec()).or_insert(0) += 1;
             }
             assert_eq!(counts.len(), 10);
             assert!(counts.values().all(|count| (4_600..5_400).contains(count)), "{counts:?}");

@@ -28,7 +28,7 @@
 
 use super::skiplist::{HEIGHT_MAX, SkipList};
 use super::{Limits, allocation, dict::hash};
-use crate::engine::{rng::Rng, store::table::Table};
+use crate::engine::store::table::Table;
 use crate::format::listpack::{self, Element, Listpack};
 use std::{cmp::Ordering, ops::Range};
 
@@ -179,11 +179,6 @@ impl ZSet {
 
     pub fn nth(&self, rank: usize) -> Option<(Element<'_>, f64)> {
         self.range(rank..rank.saturating_add(1)).next()
-    }
-
-    /// A random member and its score, all equally likely. Logarithmic time.
-    pub fn random(&self, rng: &mut Rng) -> Option<(Element<'_>, f64)> {
-        self.nth(rng.below(self.len()))
     }
 
     /// The ranks of the members whose scores are in a range. Logarithmic time, or linear if packed.

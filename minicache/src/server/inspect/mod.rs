@@ -20,30 +20,22 @@ use minikit::admin::{Exposition, Inspect, StatePage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-pub(super) struct Inspector {
-    cache: Arc<Cache>,
-}
-
-impl Inspector {
-    pub(super) fn new(cache: Arc<Cache>) -> Inspector {
-        Inspector { cache }
-    }
-}
+pub(super) struct Inspector(pub(super) Arc<Cache>);
 
 impl Inspect for Inspector {
     fn metrics(&self, out: &mut Exposition) {
-        metrics::write(&self.cache, out);
+        metrics::write(&self.0, out);
     }
 
     fn state_page(&self) -> StatePage {
-        state_page::look(&self.cache)
+        state_page::look(&self.0)
     }
 
     fn healthy(&self) -> Result<(), String> {
-        if self.cache.stop.load(Ordering::Relaxed) {
+        if self.0.stop.load(Ordering::Relaxed) {
             return Err("shutting down".to_string());
         }
-        each_shard(&self.cache, |_, _| ());
+        each_shard(&self.0, |_, _| ());
         Ok(())
     }
 }

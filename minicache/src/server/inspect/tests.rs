@@ -25,7 +25,7 @@ fn lived_in() -> Arc<Cache> {
 
 fn metrics(cache: &Arc<Cache>) -> String {
     let mut page = Exposition::new();
-    Inspector::new(Arc::clone(cache)).metrics(&mut page);
+    Inspector(Arc::clone(cache)).metrics(&mut page);
     page.into_text()
 }
 
@@ -60,7 +60,7 @@ fn every_figure_is_in_one_family_with_a_head() {
 
 #[test]
 fn the_state_page_shows_keys_wheel_encodings_and_clients() {
-    let text = Inspector::new(lived_in()).state_page().to_text();
+    let text = Inspector(lived_in()).state_page().to_text();
     let blanks_as_one = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let lines: Vec<String> = text.lines().map(blanks_as_one).collect();
     for line in [
@@ -86,7 +86,7 @@ fn a_crowded_level_of_the_wheel_is_known_by_what_is_missing() {
         fixture.run(&format!("SET key:{number} v EX 200000"));
     }
     fixture.run("SET soon v PX 100");
-    let text = Inspector::new(Arc::new(fixture.cache)).state_page().to_text();
+    let text = Inspector(Arc::new(fixture.cache)).state_page().to_text();
     assert!(text.contains("  20000\n"), "{text}");
 }
 
@@ -100,7 +100,7 @@ fn the_pool_keeps_what_was_sampled_and_not_evicted() {
     let (config, mut next_shard) = (fixture.cache.config.snapshot(), 2);
     let now = fixture.now;
     assert!(evict_one(&fixture.cache.shards, &config.tuning, now, &mut next_shard).is_some());
-    let text = Inspector::new(Arc::new(fixture.cache)).state_page().to_text();
+    let text = Inspector(Arc::new(fixture.cache)).state_page().to_text();
     let waiting = text.lines().filter(|line| line.ends_with("idle 90.0 s"));
     // Five are drawn, one has gone; the same key may have been drawn twice.
     assert!((1..=4).contains(&waiting.count()), "{text}");
@@ -109,7 +109,7 @@ fn the_pool_keeps_what_was_sampled_and_not_evicted() {
 #[test]
 fn a_cache_that_ends_is_not_healthy() {
     let cache = lived_in();
-    let inspector = Inspector::new(Arc::clone(&cache));
+    let inspector = Inspector(Arc::clone(&cache));
     assert_eq!(inspector.healthy(), Ok(()));
     cache.stop.store(true, Ordering::Relaxed);
     assert_eq!(inspector.healthy(), Err("shutting down".to_string()));

@@ -1,6 +1,7 @@
 //! A map and a sort as the oracle, and the places where Redis decides something.
 
 use super::*;
+use crate::engine::rng::Rng;
 use std::collections::BTreeMap;
 
 type Model = Vec<(f64, Vec<u8>)>;
