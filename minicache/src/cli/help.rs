@@ -20,8 +20,9 @@ use minikit::cli::layers::nearest;
 pub fn help<W: AsRef<str>>(words: &[W]) -> String {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     let Some(first) = words.first() else { return GENERAL.to_string() };
+    let all = catalogue::COMMANDS.iter();
     let rows: Vec<&Command> = match first.strip_prefix('@') {
-        Some(group) => in_group(group),
+        Some(group) => all.filter(|row| row.group.eq_ignore_ascii_case(group)).collect(),
         None => named(&words),
     };
     if rows.is_empty() {
@@ -55,10 +56,6 @@ pub fn topics() -> Vec<String> {
 /// The name as one types it: `CONFIG GET`.
 pub fn spoken(row: &Command) -> String {
     row.name.replace('|', " ").to_uppercase()
-}
-
-fn in_group(group: &str) -> Vec<&'static Command> {
-    catalogue::COMMANDS.iter().filter(|row| row.group.eq_ignore_ascii_case(group)).collect()
 }
 
 /// The commands whose names begin with these words.

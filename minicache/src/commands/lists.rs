@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Every command is the same three steps: find the list, let [`List`] do the work, report the
-//! change. The commands that wait are in [`blocking`]. No key holds an empty list, so a command that
-//! takes the last element removes the key.
+//! change. The commands that wait are in [`blocking`]. No key holds an empty list, so a command
+//! that takes the last element removes the key.
 
 pub mod blocking;
 

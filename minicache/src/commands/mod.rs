@@ -193,8 +193,8 @@ pub fn remove_named<T: Container>(
     c.out.answer_count(removed)
 }
 
-/// `SINTERSTORE`, `BITOP`, `SORT … STORE`: stores a result of `len` elements in place of what the key
-/// held, and replies with `len`. An empty result removes the key.
+/// `SINTERSTORE`, `BITOP`, `SORT … STORE`: stores a result of `len` elements in place of what the
+/// key held, and replies with `len`. An empty result removes the key.
 pub fn store_result(
     c: &mut Call,
     key: Key,
@@ -211,8 +211,8 @@ pub fn store_result(
     c.out.answer_count(len)
 }
 
-/// The indexes from `start` to `stop`, both included, among `len` elements. Negative ones count from
-/// the end. The range is empty if it is outside or backward.
+/// The indexes from `start` to `stop`, both included, among `len` elements. Negative ones count
+/// from the end. The range is empty if it is outside or backward.
 pub fn indexes(start: i64, stop: i64, len: usize) -> Range<usize> {
     let from_start = |index: i64| if index < 0 { index.saturating_add(len as i64) } else { index };
     let start = from_start(start).max(0);

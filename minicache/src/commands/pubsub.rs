@@ -13,8 +13,8 @@
 //! publishes to itself, the message comes before the reply.
 //!
 //! Left out: an order among messages about one command from different sources. A keyspace
-//! event that a client causes and has subscribed to comes after its reply here, and sometimes before
-//! it in Redis.
+//! event that a client causes and has subscribed to comes after its reply here, and sometimes
+//! before it in Redis.
 
 use super::messages::{write_pending, write_subscription};
 use super::{Call, Mode, handlers::variants, session::Replies};

@@ -65,7 +65,8 @@ impl Statistics {
     }
 
     pub fn commands(&self) -> u64 {
-        self.counters.iter().map(Counters::calls).sum()
+        let commands = self.counters.iter().flat_map(|core| &core.commands);
+        commands.map(|command| command.calls.load(Ordering::Relaxed)).sum()
     }
 
     /// The sum of a figure over all cores.
@@ -139,10 +140,6 @@ impl Counters {
 
     pub fn of(&self, command: usize) -> &CommandCounters {
         &self.commands[command]
-    }
-
-    pub fn calls(&self) -> u64 {
-        self.commands.iter().map(|command| command.calls.load(Ordering::Relaxed)).sum()
     }
 
     /// Forgets everything. Only nearly exact while other cores count.

@@ -72,7 +72,7 @@ pub fn copy(c: &mut Call) -> Answer {
     c.out.answer_int(i64::from(copied))
 }
 
-/// Renames a key. With `taken_stays` it does nothing if the new name exists. Returns true if it did.
+/// Renames a key and returns true. With `taken_stays` it does nothing if the new name exists.
 fn rename_unless(c: &mut Call, taken_stays: bool) -> Result<bool, Error> {
     let (from, to) = (c.key(1), c.key(2));
     if !c.keyspace.exists(from) {

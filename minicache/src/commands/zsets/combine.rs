@@ -49,7 +49,7 @@ fn list(c: &mut Call, operation: Operation) -> Answer {
     let result = request.result(c);
     let listing = Listing::new(request.with_scores, c.out.protocol);
     let members = result.iter().map(|(score, member)| (Element::Bytes(member), *score));
-    listing.list(c.out, result.len(), members);
+    super::list(c.out, listing, result.len(), members);
     Ok(())
 }
 

@@ -64,8 +64,8 @@ pub fn zrandmember(c: &mut Call) -> Answer {
     let whole = draw.all(zset.len(), &mut rng, |place| {
         // All members, where all are wanted, come from the end as in Redis.
         let rank = zset.len() - 1 - place;
-        if let Some(member) = listed.get(rank).copied().or_else(|| zset.nth(rank)) {
-            listing.member(c.out, member);
+        if let Some((member, score)) = listed.get(rank).copied().or_else(|| zset.nth(rank)) {
+            listing.pair(c.out, member, |out| out.double(score));
         }
         c.out.len() < bytes_max
     });

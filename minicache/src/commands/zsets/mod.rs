@@ -44,22 +44,15 @@ use crate::engine::values::zset::{Scored, ZSet};
 use crate::format::listpack::Element;
 use crate::wire::reply::Reply;
 
-impl Listing {
-    /// One member.
-    fn member(self, out: &mut Reply, (member, score): (Element, f64)) {
-        self.pair(out, member, |out| out.double(score));
-    }
-
-    /// A whole list of `count` members.
-    fn list<'z>(
-        self,
-        out: &mut Reply,
-        count: usize,
-        members: impl Iterator<Item = (Element<'z>, f64)>,
-    ) {
-        self.header(out, count);
-        members.for_each(|member| self.member(out, member));
-    }
+/// Lists `count` members.
+fn list<'z>(
+    out: &mut Reply,
+    listing: Listing,
+    count: usize,
+    members: impl Iterator<Item = (Element<'z>, f64)>,
+) {
+    listing.header(out, count);
+    members.for_each(|(member, score)| listing.pair(out, member, |out| out.double(score)));
 }
 
 /// Puts a result, which is in order, under the key that is argument 1.

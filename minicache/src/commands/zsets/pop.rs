@@ -62,7 +62,10 @@ fn blocking_pop(c: &mut Call, end: End) -> Answer {
         out.array(3);
         out.bulk(key);
         let first = if end == End::Min { 0 } else { zset.len() - 1 };
-        zset.range(first..first + 1).for_each(|member| Listing::Flat.member(out, member));
+        for (member, score) in zset.range(first..first + 1) {
+            out.element(member);
+            out.double(score);
+        }
         zset.remove_range(first..first + 1)
     })
 }
@@ -76,8 +79,8 @@ fn take(zset: &mut ZSet, end: End, count: usize, listing: Listing, out: &mut Rep
         End::Max => len - count..len,
     };
     match end {
-        End::Min => listing.list(out, count, zset.range(ranks.clone())),
-        End::Max => listing.list(out, count, zset.range_rev(ranks.clone())),
+        End::Min => super::list(out, listing, count, zset.range(ranks.clone())),
+        End::Max => super::list(out, listing, count, zset.range_rev(ranks.clone())),
     }
     zset.remove_range(ranks)
 }

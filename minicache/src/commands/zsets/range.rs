@@ -62,7 +62,7 @@ fn list(c: &mut Call, form: Form) -> Answer {
         None => c.out.array(0),
         Some(zset) => {
             let (count, members) = request.members(zset);
-            listing.list(c.out, count, members);
+            super::list(c.out, listing, count, members);
         }
     }
     Ok(())
