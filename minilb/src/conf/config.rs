@@ -10,6 +10,7 @@
 //!
 //! An address in `proxy_pass` is an upstream of one server that is called like the address.
 
+use super::http::HttpConfig;
 use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A whole configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `worker_processes`: core threads; 0 stands for `auto`.
     pub worker_processes: usize,
@@ -31,6 +32,10 @@ pub struct Config {
     pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// In the order of the file.
     pub servers: Vec<ServerBlock>,
+    /// `http { }`
+    pub http: HttpConfig,
+    /// `user`: a user and a group.
+    pub user: Option<(String, Option<String>)>,
 }
 
 /// `error_log`

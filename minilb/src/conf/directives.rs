@@ -28,6 +28,23 @@ pub enum Context {
     Upstream,
     /// `server { }` in `stream`
     Server,
+    /// `http { }`
+    Http,
+    /// `upstream NAME { }` in `http`
+    HttpUpstream,
+    /// `server { }` in `http`
+    HttpServer,
+    /// `location { }`
+    Location,
+    /// `types { }`
+    Types,
+}
+
+impl Context {
+    /// Returns true for `http { }` and what is in it.
+    pub fn is_http(self) -> bool {
+        matches!(self, Http | HttpUpstream | HttpServer | Location | Types)
+    }
 }
 
 use Context::*;
@@ -51,25 +68,83 @@ const fn block(name: &'static str, within: &'static [Context], arguments: usize)
     Directive { name, contexts: within, arguments: arguments..=arguments, is_block: true }
 }
 
-const DIRECTIVES: [Directive; 18] = [
-    line("include", &[Main, Events, Stream, Upstream, Server], 1..=1),
+/// Where most directives of `http` may be.
+const HTTP: &[Context] = &[Http, HttpServer, Location];
+const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
+
+const DIRECTIVES: &[Directive] = &[
+    line(
+        "include",
+        &[Main, Events, Stream, Upstream, Server, Http, HttpUpstream, HttpServer, Location, Types],
+        1..=1,
+    ),
     line("load_module", &[Main], 1..=1),
     line("daemon", &[Main], 1..=1),
     line("worker_processes", &[Main], 1..=1),
     line("pid", &[Main], 1..=1),
     line("error_log", &[Main], 1..=2),
     block("events", &[Main], 0),
-    line("worker_connections", &[Events], 1..=1),
     block("stream", &[Main], 0),
     block("upstream", &[Stream], 1),
-    line("server", &[Upstream], 1..=usize::MAX),
-    line("least_conn", &[Upstream], 0..=0),
+    line("server", UPSTREAMS, 1..=usize::MAX),
+    line("least_conn", UPSTREAMS, 0..=0),
     block("server", &[Stream], 0),
     line("listen", &[Server], 1..=usize::MAX),
     line("proxy_pass", &[Server], 1..=1),
     line("proxy_timeout", &[Stream, Server], 1..=1),
-    line("proxy_connect_timeout", &[Stream, Server], 1..=1),
+    line("proxy_connect_timeout", &[Stream, Server, Http, HttpServer, Location], 1..=1),
     line("proxy_half_close", &[Stream, Server], 1..=1),
+    block("http", &[Main], 0),
+    block("upstream", &[Http], 1),
+    line("keepalive", &[HttpUpstream], 1..=1),
+    line("keepalive_time", &[HttpUpstream], 1..=1),
+    line("keepalive_timeout", &[HttpUpstream, Http, HttpServer, Location], 1..=2),
+    line("keepalive_requests", &[HttpUpstream, Http, HttpServer, Location], 1..=1),
+    line("zone", UPSTREAMS, 1..=2),
+    block("server", &[Http], 0),
+    line("server_name", &[HttpServer], 1..=usize::MAX),
+    line("listen", &[HttpServer], 1..=usize::MAX),
+    block("location", &[HttpServer, Location], 1),
+    block("location", &[HttpServer, Location], 2),
+    block("types", HTTP, 0),
+    line("return", &[HttpServer, Location], 1..=2),
+    line("proxy_pass", &[Location], 1..=1),
+    line("access_log", HTTP, 1..=3),
+    line("add_header", HTTP, 2..=3),
+    line("client_body_buffer_size", HTTP, 1..=1),
+    line("client_body_timeout", HTTP, 1..=1),
+    line("client_header_timeout", &[Http, HttpServer], 1..=1),
+    line("client_max_body_size", HTTP, 1..=1),
+    line("default_type", HTTP, 1..=1),
+    line("log_format", &[Http], 2..=usize::MAX),
+    line("proxy_buffer_size", HTTP, 1..=1),
+    line("proxy_buffering", HTTP, 1..=1),
+    line("proxy_buffers", HTTP, 2..=2),
+    line("proxy_busy_buffers_size", HTTP, 1..=1),
+    line("proxy_hide_header", HTTP, 1..=1),
+    line("proxy_http_version", HTTP, 1..=1),
+    line("proxy_next_upstream", HTTP, 1..=usize::MAX),
+    line("proxy_next_upstream_timeout", HTTP, 1..=1),
+    line("proxy_next_upstream_tries", HTTP, 1..=1),
+    line("proxy_pass_header", HTTP, 1..=1),
+    line("proxy_read_timeout", HTTP, 1..=1),
+    line("proxy_redirect", HTTP, 1..=2),
+    line("proxy_request_buffering", HTTP, 1..=1),
+    line("proxy_send_timeout", HTTP, 1..=1),
+    line("proxy_set_header", HTTP, 2..=2),
+    line("send_timeout", HTTP, 1..=1),
+    line("sendfile", HTTP, 1..=1),
+    line("server_names_hash_bucket_size", &[Http], 1..=1),
+    line("server_names_hash_max_size", &[Http], 1..=1),
+    line("server_tokens", HTTP, 1..=1),
+    line("tcp_nodelay", HTTP, 1..=1),
+    line("tcp_nopush", HTTP, 1..=1),
+    line("types_hash_max_size", HTTP, 1..=1),
+    line("multi_accept", &[Events], 1..=1),
+    line("use", &[Events], 1..=1),
+    line("user", &[Main], 1..=2),
+    line("worker_rlimit_nofile", &[Main], 1..=1),
+    line("worker_connections", &[Events], 1..=1),
 ];
 
 /// Checks a statement that begins with `words[0]` in the given context.
@@ -83,7 +158,9 @@ pub fn check(words: &[String], opens_block: bool, context: Context) -> Result<()
     if same_name.peek().is_none() {
         return Err(unknown(name));
     }
-    let Some(directive) = same_name.find(|it| it.contexts.contains(&context)) else {
+    let mut here = same_name.filter(|it| it.contexts.contains(&context)).peekable();
+    let count = words.len() - 1;
+    let Some(directive) = here.peek() else {
         return Err(format!("\"{name}\" directive is not allowed here"));
     };
     if opens_block && !directive.is_block {
@@ -92,7 +169,7 @@ pub fn check(words: &[String], opens_block: bool, context: Context) -> Result<()
     if directive.is_block && !opens_block {
         return Err(format!("directive \"{name}\" has no opening \"{{\""));
     }
-    if !directive.arguments.contains(&(words.len() - 1)) {
+    if !here.any(|it| it.arguments.contains(&count)) {
         return Err(format!("invalid number of arguments in \"{name}\" directive"));
     }
     Ok(())

@@ -5,8 +5,11 @@
 //! | [`lexer`] | text to statements: words, quotes, comments |
 //! | [`directives`] | every directive that exists, and where |
 //! | [`values`] | times, numbers and addresses |
+//! | [`template`] | values with variables |
 //! | [`config`] | what comes out |
+//! | [`http`] | what comes out of `http { }` |
 //! | [`reader`] | statement by statement into the configuration |
+//! | [`http_reader`] | the directives of `http { }` |
 //! | [`host`] | files and names, handed in |
 //! | [`error`] | what is wrong, and where |
 //!
@@ -18,6 +21,9 @@ pub mod config;
 pub mod directives;
 pub mod error;
 pub mod host;
+pub mod http;
+pub mod http_reader;
 pub mod lexer;
 pub mod reader;
+pub mod template;
 pub mod values;

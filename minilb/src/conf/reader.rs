@@ -20,9 +20,12 @@ use super::config::{Config, ErrorLog, ServerBlock};
 use super::directives::{Context, check};
 use super::error::{ConfError, Place};
 use super::host::Host;
+use super::http::HttpUpstream;
+use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
 use super::values::{Precision, number, time};
 use crate::engine::peer::PeerParams;
+use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
 use std::collections::BTreeMap;
 use std::io;
@@ -49,7 +52,7 @@ pub fn read(
     let mut lexer = Lexer::new(globals.into(), None);
     reader.block(Context::Main, &mut lexer, false)?;
     reader.file(Context::Main, file, None)?;
-    reader.draft.finish()
+    reader.draft.finish(host)
 }
 
 /// What a `server` inherits from `stream`.
@@ -84,10 +87,12 @@ struct Draft {
     servers: Vec<ServerDraft>,
     /// The upstream whose block is open.
     upstream: Option<UpstreamConfig>,
+    user: Option<(String, Option<String>)>,
+    http: HttpDraft,
 }
 
 impl Draft {
-    fn finish(self) -> Result<Config, ConfError> {
+    fn finish(self, host: &dyn Host) -> Result<Config, ConfError> {
         let anywhere = |message: &str| ConfError { message: message.to_owned(), place: None };
         self.events.ok_or_else(|| anywhere("no \"events\" section in configuration"))?;
 
@@ -113,6 +118,8 @@ impl Draft {
             error_log: self.error_log,
             upstreams: self.upstreams,
             servers: self.servers.into_iter().map(server).collect(),
+            user: self.user,
+            http: self.http.finish(|name| host.resolve(name))?,
         })
     }
 }
@@ -175,11 +182,27 @@ impl Reader<'_> {
                     return Err(lexer.error(text));
                 }
                 Statement::Directive { words, opens_block } => {
+                    if context == Context::Types && words[0] != "include" && !opens_block {
+                        self.draft.http.add_type(&words);
+                        continue;
+                    }
                     check(&words, opens_block, context).map_err(|it| lexer.error(it))?;
                     match words[0].as_str() {
                         "include" => self.include(context, &words[1], lexer)?,
-                        "proxy_pass" => self.proxy_pass(&words[1], lexer)?,
+                        "proxy_pass" if !context.is_http() => self.proxy_pass(&words[1], lexer)?,
+                        "upstream" if context.is_http() => {
+                            self.upstream(context, &words[1], lexer.place(), lexer)?;
+                        }
+                        _ if opens_block && (context.is_http() || words[0] == "http") => {
+                            self.enter_http(&words, lexer)?;
+                        }
                         _ if opens_block => self.enter(&words, lexer)?,
+                        name if context.is_http() && !is_of_upstream(context, name) => {
+                            let place = lexer.place();
+                            let http = &mut self.draft.http;
+                            let applied = http.apply(context, &words, place, self.prefix);
+                            applied.map_err(|it| lexer.error(it))?;
+                        }
                         _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
                     }
                 }
@@ -218,18 +241,46 @@ impl Reader<'_> {
                     false => Ok(()),
                 }
             }
-            [_, name] => self.upstream(name, start, lexer),
+            [_, name] => self.upstream(Context::Stream, name, start, lexer),
             _ => unreachable!("no other block is in the table of directives"),
         }
     }
 
-    fn upstream(&mut self, name: &str, start: Place, lexer: &mut Lexer) -> Result<(), ConfError> {
-        if self.draft.upstreams.contains_key(name) {
+    /// Reads a block of `http`, or `http` itself.
+    fn enter_http(&mut self, words: &[String], lexer: &mut Lexer) -> Result<(), ConfError> {
+        let name = words[0].as_str();
+        let inside = match name {
+            "http" => Context::Http,
+            "server" => Context::HttpServer,
+            "types" => Context::Types,
+            _ => Context::Location,
+        };
+        self.draft.http.enter(words).map_err(|it| lexer.error(it))?;
+        self.block(inside, lexer, true)?;
+        self.draft.http.leave(name);
+        Ok(())
+    }
+
+    fn upstream(
+        &mut self,
+        context: Context,
+        name: &str,
+        start: Place,
+        lexer: &mut Lexer,
+    ) -> Result<(), ConfError> {
+        let is_http = context == Context::Http;
+        let is_known = match is_http {
+            true => self.draft.http.upstreams.contains_key(name),
+            false => self.draft.upstreams.contains_key(name),
+        };
+        if is_known {
             return Err(lexer.error(format!("duplicate upstream \"{name}\"")));
         }
         let empty = UpstreamConfig { method: Method::RoundRobin, servers: Vec::new() };
         self.draft.upstream = Some(empty);
-        self.block(Context::Upstream, lexer, true)?;
+        self.draft.http.pool = PoolLimits::default();
+        let inside = if is_http { Context::HttpUpstream } else { Context::Upstream };
+        self.block(inside, lexer, true)?;
 
         let upstream = self.draft.upstream.take().expect("set above");
         if upstream.servers.is_empty() {
@@ -239,7 +290,13 @@ impl Reader<'_> {
             let message = format!("no servers in upstream \"{name}\"");
             return Err(ConfError { message, place: Some(start) });
         }
-        self.draft.upstreams.insert(name.to_owned(), upstream);
+        if is_http {
+            let http = &mut self.draft.http;
+            let upstream = HttpUpstream { config: upstream, pool: http.pool };
+            http.upstreams.insert(name.to_owned(), upstream);
+        } else {
+            self.draft.upstreams.insert(name.to_owned(), upstream);
+        }
         Ok(())
     }
 
@@ -300,7 +357,14 @@ impl Reader<'_> {
             (_, "proxy_timeout" | "proxy_connect_timeout" | "proxy_half_close") => {
                 self.inherited(context, name, &arguments[0])
             }
-            (Context::Upstream, "server") => self.upstream_server(arguments),
+            (Context::Upstream, "server") => self.upstream_server(arguments, None),
+            (Context::HttpUpstream, "server") => self.upstream_server(arguments, Some(80)),
+            // The state of an upstream is shared by all cores, with and without a zone.
+            (_, "zone" | "multi_accept" | "use" | "worker_rlimit_nofile") => Ok(()),
+            (_, "user") => {
+                let user = (arguments[0].clone(), arguments.get(1).cloned());
+                set(&mut draft.user, user, name)
+            }
             (_, "least_conn") => {
                 let upstream = draft.upstream.as_mut().expect("its block is open");
                 upstream.method = Method::LeastConn;
@@ -346,7 +410,7 @@ impl Reader<'_> {
     }
 
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
-        let address = listen_address(&arguments[0])?;
+        let address = listen_address(&arguments[0], None)?;
         let mut all = self.draft.servers.iter().flat_map(|it| &it.listen);
         if all.any(|it| *it == address) {
             return Err(format!("duplicate \"{address}\" address and port pair"));
@@ -358,7 +422,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn upstream_server(&mut self, arguments: &[String]) -> Result<(), String> {
+    fn upstream_server(
+        &mut self,
+        arguments: &[String],
+        default_port: Option<u16>,
+    ) -> Result<(), String> {
         let (mut params, mut backup) = (PeerParams::default(), false);
         for parameter in &arguments[1..] {
             let invalid = || format!("invalid parameter \"{parameter}\"");
@@ -384,8 +452,12 @@ impl Reader<'_> {
 
         let name = &arguments[0];
         check_upstream_url(name)?;
-        split_port(name).1.ok_or_else(|| format!("no port in upstream \"{name}\""))?;
-        let addresses = self.host.resolve(name);
+        let with_port = match (split_port(name).1, default_port) {
+            (Some(_), _) => name.clone(),
+            (None, Some(port)) => format!("{name}:{port}"),
+            (None, None) => return Err(format!("no port in upstream \"{name}\"")),
+        };
+        let addresses = self.host.resolve(&with_port);
         if addresses.is_empty() {
             return Err(format!("host not found in upstream \"{name}\""));
         }
@@ -395,12 +467,17 @@ impl Reader<'_> {
     }
 }
 
+/// Returns true for directives that `upstream` has in `stream` as well.
+fn is_of_upstream(context: Context, name: &str) -> bool {
+    context == Context::HttpUpstream && matches!(name, "server" | "least_conn" | "zone")
+}
+
 fn no_listen(place: Place) -> ConfError {
     let message = "no \"listen\" is defined for server".to_owned();
     ConfError { message, place: Some(place) }
 }
 
-fn servers_of(
+pub(super) fn servers_of(
     name: &str,
     addresses: Vec<SocketAddr>,
     params: PeerParams,
@@ -421,7 +498,7 @@ fn set<T>(slot: &mut Option<T>, value: T, name: &str) -> Result<(), String> {
 }
 
 /// The same; a second directive is refused before its value is looked at.
-fn set_checked<T>(
+pub(super) fn set_checked<T>(
     slot: &mut Option<T>,
     name: &str,
     value: impl FnOnce() -> Result<T, String>,
@@ -451,7 +528,7 @@ fn daemon(value: &str) -> Result<(), String> {
     }
 }
 
-fn on_or_off(name: &str, value: &str) -> Result<bool, String> {
+pub(super) fn on_or_off(name: &str, value: &str) -> Result<bool, String> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -473,7 +550,7 @@ fn error_log(prefix: &Path, arguments: &[String]) -> Result<ErrorLog, String> {
 }
 
 /// `HOST:PORT` in two. The colons inside of `[::1]` separate no port.
-fn split_port(text: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),
@@ -499,7 +576,7 @@ fn check_upstream_url(text: &str) -> Result<(), String> {
 }
 
 /// `8080`, `*:8080`, `127.0.0.1:8080` or `[::1]:8080`.
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listen_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr, String> {
     let fail = |what: &str| format!("{what} in \"{text}\" of the \"listen\" directive");
     let (host, port_text) = match split_port(text) {
         (all, None) if number(all).is_some() => ("*", Some(all)),
@@ -508,8 +585,11 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if host.is_empty() {
         return Err(fail("no host"));
     }
-    let port_text = port_text.ok_or_else(|| fail("no port"))?;
-    let port = port(port_text).ok_or_else(|| fail("invalid port"))?;
+    let port = match (port_text, default_port) {
+        (Some(text), _) => port(text).ok_or_else(|| fail("invalid port"))?,
+        (None, Some(port)) => port,
+        (None, None) => return Err(fail("no port")),
+    };
 
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let ip = match host {

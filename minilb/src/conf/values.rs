@@ -1,4 +1,4 @@
-//! Numbers and times as nginx.conf writes them.
+//! Numbers, sizes and times as nginx.conf writes them.
 //!
 //! ```text
 //! 90        90 seconds            1h30m    90 minutes
@@ -57,6 +57,17 @@ pub fn time(text: &str, precision: Precision) -> Option<Duration> {
         rest = letters[length..].trim_start_matches(' ');
     }
     (!text.is_empty()).then_some(Duration::from_millis(total_ms))
+}
+
+/// Reads a size in bytes: `8192`, `8k`, `1m` or `1g`, in either case.
+pub fn size(text: &str) -> Option<u64> {
+    let factor = match text.bytes().last()? {
+        b'k' | b'K' => 1 << 10,
+        b'm' | b'M' => 1 << 20,
+        b'g' | b'G' => 1 << 30,
+        _ => return number(text),
+    };
+    number(&text[..text.len() - 1])?.checked_mul(factor)
 }
 
 /// Reads a number of digits only.

@@ -8,12 +8,16 @@
 //! | [`session`] | one client from its first attempt at a server to its last byte |
 //! | [`forward`] | bytes in both directions, with half-close |
 //! | [`http`] | HTTP connections: requests, attempts, answers |
+//! | [`nginx`] | what an `http` block decides about requests |
+//! | [`access_log`] | its log files |
 //! | [`start`] | from a configuration to a running server, and reload |
 
+pub mod access_log;
 pub mod clock;
 pub mod files;
 pub mod forward;
 pub mod http;
+pub mod nginx;
 pub mod session;
 pub mod start;
 pub mod upstream;

@@ -21,21 +21,30 @@
 use super::clock::Clock;
 use super::files::System;
 use super::forward::CoreBuffer;
+use super::http::connection;
+use super::http::core::HttpCore;
+use super::http::service::Client;
+use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
 use super::session;
 use super::upstream::SharedUpstream;
 use crate::conf::config::{Config, ServerBlock};
 use crate::conf::error::ConfError;
 use crate::conf::reader::read;
+use crate::engine::upstream::UpstreamConfig;
 use minikit::connections::Connections;
 use minikit::server::{
-    Bound, Hooks, ListenerHandle, Options, PerCore, ServerError, Service, Shutdown, Stream, run,
+    Bound, Hooks, ListenerHandle, Options, PerCore, Service, Shutdown, Stream, run,
 };
 use minikit::sync::{Arc, Mutex};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -62,28 +71,24 @@ impl Source {
 struct Generation {
     config: Config,
     upstreams: BTreeMap<String, Arc<SharedUpstream>>,
+    http_upstreams: BTreeMap<String, Arc<SharedUpstream>>,
+    http: Arc<HttpGeneration>,
 }
 
 impl Generation {
     /// Upstreams that `old` has are taken over with their state.
-    fn new(config: Config, old: Option<&Generation>) -> Generation {
-        let take_over = |(name, config): (&String, _)| {
-            let known = old.and_then(|it| it.upstreams.get(name));
-            let upstream = match known {
-                Some(upstream) => {
-                    upstream.reconfigure(config);
-                    Arc::clone(upstream)
-                }
-                None => Arc::new(SharedUpstream::new(name, config)),
-            };
-            (name.clone(), upstream)
-        };
-        let upstreams = config.upstreams.iter().map(take_over).collect();
-        Generation { config, upstreams }
+    fn new(config: Config, old: Option<&Generation>) -> Result<Generation, String> {
+        let stream = config.upstreams.iter().map(|(name, config)| (name, config));
+        let upstreams = take_over(stream, old.map(|it| &it.upstreams));
+        let http = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
+        let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
+        let http = Arc::new(HttpGeneration::new(config.http.clone(), &http_upstreams)?);
+        Ok(Generation { config, upstreams, http_upstreams, http })
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
-        self.config.servers.iter().flat_map(|it| &it.listen).copied().collect()
+        let stream = self.config.servers.iter().flat_map(|it| &it.listen).copied();
+        stream.chain(self.http.addresses()).collect()
     }
 
     /// The server that listens at the address a client has connected to: one with exactly this
@@ -95,6 +100,24 @@ impl Generation {
         let exact = servers.iter().find(|it| it.listen.iter().any(is_exact));
         exact.or_else(|| servers.iter().find(|it| it.listen.iter().any(is_wildcard)))
     }
+}
+
+/// Makes the upstreams of a configuration. Those that were there before keep their state.
+fn take_over<'a>(
+    configs: impl Iterator<Item = (&'a String, &'a UpstreamConfig)>,
+    old: Option<&BTreeMap<String, Arc<SharedUpstream>>>,
+) -> BTreeMap<String, Arc<SharedUpstream>> {
+    let take_over = |(name, config): (&String, _)| {
+        let upstream = match old.and_then(|it| it.get(name)) {
+            Some(upstream) => {
+                upstream.reconfigure(config);
+                Arc::clone(upstream)
+            }
+            None => Arc::new(SharedUpstream::new(name, config)),
+        };
+        (name.clone(), upstream)
+    };
+    configs.map(take_over).collect()
 }
 
 struct LoadBalancer {
@@ -111,6 +134,8 @@ struct LoadBalancer {
 struct Core {
     index: usize,
     buffer: CoreBuffer,
+    http: HttpCore<RequestContext>,
+    date: RefCell<DateCache>,
 }
 
 /// Serves until SIGTERM, SIGINT or SIGQUIT.
@@ -121,12 +146,12 @@ pub fn serve(
     source: Source,
     config: Config,
     ready: impl FnOnce(&Bound),
-) -> Result<(), ServerError> {
+) -> Result<(), Box<dyn Error>> {
     let workers = match config.worker_processes {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
     };
-    let generation = Generation::new(config, None);
+    let generation = Generation::new(config, None)?;
     let options =
         Options { listen: generation.addresses(), threads: workers, ..Options::default() };
     let balancer = Arc::new(LoadBalancer {
@@ -138,10 +163,10 @@ pub fn serve(
         clock: Clock::new(),
     });
     let shape = PerCore(Arc::clone(&balancer));
-    run(options, shape, Shutdown::new(), |bound, listeners| {
+    Ok(run(options, shape, Shutdown::new(), |bound, listeners| {
         balancer.listeners.get_or_init(|| listeners);
         ready(bound);
-    })
+    })?)
 }
 
 impl LoadBalancer {
@@ -149,16 +174,16 @@ impl LoadBalancer {
         Arc::clone(&self.current.lock())
     }
 
-    fn try_reload(&self) -> Result<(), Box<dyn std::error::Error>> {
+    fn try_reload(&self) -> Result<(), Box<dyn Error>> {
         let config = self.source.read()?;
         let old = self.current();
-        let mut addresses = config.servers.iter().flat_map(|it| &it.listen).copied();
-        let addresses = addresses.by_ref().collect::<Vec<_>>();
+        let new = Generation::new(config, Some(&old))?;
+        let addresses = new.addresses();
         if addresses != old.addresses() {
             let listeners = self.listeners.get().ok_or("not ready to reload yet")?;
             listeners.listen(&addresses)?;
         }
-        *self.current.lock() = Arc::new(Generation::new(config, Some(&old)));
+        *self.current.lock() = Arc::new(new);
         Ok(())
     }
 }
@@ -190,30 +215,62 @@ impl Service for LoadBalancer {
     type Core = Core;
 
     fn core(&self, index: usize) -> Core {
-        Core { index, buffer: CoreBuffer::new() }
+        let http = HttpCore::new(self.clock, index, self.workers);
+        Core { index, buffer: CoreBuffer::new(), http, date: RefCell::default() }
     }
 
-    async fn connection(self: Arc<Self>, core: Rc<Core>, client: Stream, _shutdown: Shutdown) {
+    async fn connection(self: Arc<Self>, core: Rc<Core>, client: Stream, shutdown: Shutdown) {
         let generation = self.current();
+        let Ok(local) = client.local().parse::<SocketAddr>() else { return };
+        if let Some(server) = generation.server_at(local) {
+            let upstream = &generation.upstreams[&server.upstream];
+            return session::serve(client, server, upstream, self.clock, &core.buffer).await;
+        }
         // A client may have connected to an address that a reload has just removed.
-        let local = client.local().parse().ok();
-        let Some(server) = local.and_then(|it| generation.server_at(it)) else { return };
-        let upstream = &generation.upstreams[&server.upstream];
-        session::serve(client, server, upstream, self.clock, &core.buffer).await;
+        drop(generation);
+        if self.current().http.addresses().next().is_none() {
+            return;
+        }
+        let Ok(peer) = client.peer().parse() else { return };
+        let connection = core.http.next_connection();
+        let info = Client { peer, local, connection, requests: 0, began_ms: 0 };
+        let current = || Arc::clone(&self.current.lock().http);
+        let nginx = Nginx { current: &current, core: &core.http, date: &core.date };
+        connection::serve(client, info, &nginx, &core.http, &shutdown).await;
     }
 
     /// SIGQUIT is NGINX's word for a graceful end; one core waits for it.
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {
-        if core.index != 0 {
+        tokio::join!(self.signals(core.index, shutdown), expire_connections(&core.http));
+    }
+}
+
+impl LoadBalancer {
+    /// Waits for the signals that only NGINX has: SIGQUIT ends the server, SIGUSR1 opens its log
+    /// files anew. One core does.
+    async fn signals(&self, index: usize, shutdown: Shutdown) {
+        if index != 0 {
             return;
         }
-        let quit = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::quit());
-        match quit {
-            Ok(mut quit) => {
-                quit.recv().await;
-                shutdown.request();
+        let signals = (signal(SignalKind::quit()), signal(SignalKind::user_defined1()));
+        let (Ok(mut quit), Ok(mut reopen)) = signals else {
+            tracing::warn!("SIGQUIT and SIGUSR1 are not handled");
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = quit.recv() => shutdown.request(),
+                _ = reopen.recv() => self.current().http.logs.reopen(),
             }
-            Err(error) => tracing::warn!("SIGQUIT is not handled: {error}"),
         }
+    }
+}
+
+/// Closes what should no longer be idle, once a second.
+async fn expire_connections(core: &HttpCore<RequestContext>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        seconds.tick().await;
+        core.expire_connections();
     }
 }

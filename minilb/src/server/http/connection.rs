@@ -18,6 +18,7 @@
 
 use super::core::{HttpCore, Workspace};
 use super::deadline::Deadline;
+use super::proxy::forward;
 use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::wire::http1::exchange::write_answer;
@@ -159,7 +160,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         let Workspace { exchange, context, .. } = &mut *workspace;
         match self.service.decide(exchange, &self.client, context).await {
             Decision::Answer(answer) => self.answer(workspace, answer).await,
-            Decision::Forward(route) => self.forward(workspace, &route).await,
+            Decision::Forward(route) => forward(self, workspace, &route).await,
             Decision::Close => {
                 workspace.done.status = 444;
                 Err(Ended::Cut)
@@ -260,17 +261,17 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         answer: &Answer,
         may_persist: bool,
     ) {
-        let may_persist = may_persist && self.may_persist();
+        // After these NGINX trusts neither the client's framing nor itself.
+        let ends = matches!(answer.status, 400 | 413 | 414 | 500 | 501);
+        let may_persist = may_persist && !ends && self.may_persist();
         let Workspace { exchange, context, done, .. } = workspace;
         done.status = answer.status;
         // What an upstream server has said, if anything, is not the response.
         exchange.response.clear();
         exchange.answer(&answer.body, may_persist, |exchange, framing, persistence, out| {
             write_answer(out, answer.status, framing, persistence, |head| {
-                for (name, value) in &answer.headers {
-                    head.header(name.as_bytes(), value);
-                }
-                self.service.write_response(exchange, &self.client, context, head);
+                let (client, answer) = (&self.client, Some(answer));
+                self.service.write_response(exchange, client, context, answer, head);
             });
         });
     }

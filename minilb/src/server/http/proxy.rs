@@ -24,7 +24,7 @@
 
 use super::connection::{Connection, Ended};
 use super::core::Workspace;
-use super::service::{AttemptLog, AttemptTarget, HttpService, Route};
+use super::service::{AttemptLog, AttemptTarget, Done, HttpService, Route};
 use super::transfer::{poll_read, poll_write};
 use crate::engine::pool::Pooled;
 use crate::engine::upstream::{Attempts, Outcome};
@@ -89,36 +89,48 @@ struct Upstream {
     is_write_broken: bool,
 }
 
-impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
-    /// Sends the request to servers of the route until one has answered, and passes the answer on.
-    pub(super) async fn forward(
-        &mut self,
-        workspace: &mut Workspace<S::Context>,
-        route: &Route,
-    ) -> Result<(), Ended> {
-        if let Err(refusal) = self.collect_body(workspace, route).await? {
+/// Sends the request to servers of the route until one has answered, and passes the answer on.
+pub(super) async fn forward<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<'_, S, IO>,
+    workspace: &mut Workspace<S::Context>,
+    route: &Route,
+) -> Result<(), Ended> {
+    Proxy { connection, route }.forward(workspace).await
+}
+
+/// A request on its way.
+struct Proxy<'a, 'b, S: HttpService, IO> {
+    connection: &'a mut Connection<'b, S, IO>,
+    route: &'a Route,
+}
+
+impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
+    async fn forward(&mut self, workspace: &mut Workspace<S::Context>) -> Result<(), Ended> {
+        if let Err(refusal) = self.collect_body(workspace).await? {
             return match refusal {
-                Refusal::BodyTooLarge => self.fail(workspace, refusal.status()).await,
-                _ => self.refuse(workspace, refusal).await,
+                Refusal::BodyTooLarge => self.connection.fail(workspace, refusal.status()).await,
+                _ => self.connection.refuse(workspace, refusal).await,
             };
         }
 
-        let started_ms = self.core.clock.now_ms();
+        let started_ms = self.connection.core.clock.now_ms();
         loop {
             let attempts = &mut workspace.attempts;
-            let Some(mut lease) = Lease::pick(&route.upstream, attempts, self.core.clock) else {
+            let Some(mut lease) =
+                Lease::pick(&self.route.upstream, attempts, self.connection.core.clock)
+            else {
                 self.log_attempt(workspace, None, 502);
-                let (peer, name) = (self.client.peer, &route.upstream.name);
+                let (peer, name) = (self.connection.client.peer, &self.route.upstream.name);
                 tracing::error!(
                     "no live upstreams while connecting to upstream, client: {peer}, \
                      upstream: \"{name}\""
                 );
-                return self.fail(workspace, 502).await;
+                return self.connection.fail(workspace, 502).await;
             };
 
             let mut is_sent = false;
-            let failure = match self.attempt(workspace, route, &lease, &mut is_sent).await {
-                Ok(upstream) => return self.pass_on(workspace, route, &lease, upstream).await,
+            let failure = match self.attempt(workspace, &lease, &mut is_sent).await {
+                Ok(upstream) => return self.pass_on(workspace, &lease, upstream).await,
                 Err(failure) => failure,
             };
             lease.outcome = failure.outcome();
@@ -127,16 +139,18 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
             drop(lease);
             match failure {
                 Failure::Client => return Err(Ended::ByClient),
-                Failure::Request(refusal) => return self.refuse(workspace, refusal).await,
+                Failure::Request(refusal) => {
+                    return self.connection.refuse(workspace, refusal).await;
+                }
                 _ => {}
             }
 
-            let elapsed_ms = self.core.clock.now_ms() - started_ms;
+            let elapsed_ms = self.connection.core.clock.now_ms() - started_ms;
             let may_retry = workspace.exchange.is_replayable()
-                && may_retry(route, failure, &workspace.exchange, is_sent, elapsed_ms)
-                && has_tries(route, &workspace.attempts);
+                && may_retry(self.route, failure, &workspace.exchange, is_sent, elapsed_ms)
+                && has_tries(self.route, &workspace.attempts);
             if !may_retry {
-                return self.fail(workspace, failure.status()).await;
+                return self.connection.fail(workspace, failure.status()).await;
             }
         }
     }
@@ -145,19 +159,18 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     async fn collect_body(
         &mut self,
         workspace: &mut Workspace<S::Context>,
-        route: &Route,
     ) -> Result<Result<(), Refusal>, Ended> {
-        if let Err(refusal) = workspace.exchange.limit_body(route.body) {
+        if let Err(refusal) = workspace.exchange.limit_body(self.route.body) {
             return Ok(Err(refusal));
         }
         workspace.exchange.invite_body();
-        self.flush(workspace).await?;
+        self.connection.flush(workspace).await?;
         loop {
             match workspace.exchange.collect_body() {
                 Ok(true) => return Ok(Ok(())),
                 Ok(false) => {
-                    self.deadline.set(self.limits.body);
-                    self.read_more(&mut workspace.exchange).await?;
+                    self.connection.deadline.set(self.connection.limits.body);
+                    self.connection.read_more(&mut workspace.exchange).await?;
                 }
                 Err(refusal) => return Ok(Err(refusal)),
             }
@@ -168,33 +181,32 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     async fn attempt(
         &mut self,
         workspace: &mut Workspace<S::Context>,
-        route: &Route,
         lease: &Lease,
         is_sent: &mut bool,
     ) -> Result<Upstream, Failure> {
-        let began_ms = self.core.clock.now_ms();
+        let began_ms = self.connection.core.clock.now_ms();
         workspace.done.attempts.push(AttemptLog::new(Some(lease.address), began_ms));
-        let mut pooled = self.core.take_connection(route, lease);
+        let mut pooled = self.connection.core.take_connection(self.route, lease);
         loop {
             let is_reused = pooled.is_some();
             let pooled = match pooled.take() {
                 Some(pooled) => pooled,
-                None => self.connect(route, lease).await?,
+                None => self.connect(lease).await?,
             };
-            let now_ms = self.core.clock.now_ms();
-            workspace.done.last_attempt().connect_ms = Some(now_ms - began_ms);
+            let now_ms = self.connection.core.clock.now_ms();
+            last_attempt(&mut workspace.done).connect_ms = Some(now_ms - began_ms);
 
             let mut upstream =
                 Upstream { pooled, is_reused, is_sent: false, is_write_broken: false };
-            self.begin(workspace, route, lease);
-            let result = self.response_head(&mut workspace.exchange, route, &mut upstream).await;
+            self.begin(workspace, lease);
+            let result = self.response_head(&mut workspace.exchange, &mut upstream).await;
             *is_sent = upstream.is_sent;
             let may_repeat = !is_once_only(&workspace.exchange) || !upstream.is_sent;
             match result {
                 Ok(()) => {
-                    let header_ms = self.core.clock.now_ms() - began_ms;
-                    workspace.done.last_attempt().header_ms = Some(header_ms);
-                    return match self.is_next_status(workspace, route, *is_sent) {
+                    let header_ms = self.connection.core.clock.now_ms() - began_ms;
+                    last_attempt(&mut workspace.done).header_ms = Some(header_ms);
+                    return match self.is_next_status(workspace, *is_sent) {
                         Some(status) => Err(Failure::Status(status)),
                         None => Ok(upstream),
                     };
@@ -209,13 +221,13 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         }
     }
 
-    async fn connect(&self, route: &Route, lease: &Lease) -> Result<Pooled<TcpStream>, Failure> {
+    async fn connect(&self, lease: &Lease) -> Result<Pooled<TcpStream>, Failure> {
         let connect = TcpStream::connect(lease.address);
-        match timeout(route.connect_timeout, connect).await {
+        match timeout(self.route.connect_timeout, connect).await {
             Ok(Ok(stream)) => {
                 // If the option cannot be set, the connection is broken, and reading reports it.
                 let _ = stream.set_nodelay(true);
-                Ok(Pooled::new(lease.id, stream, self.core.clock.now_ms()))
+                Ok(Pooled::new(lease.id, stream, self.connection.core.clock.now_ms()))
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Timeout),
             Ok(Err(_)) => Err(Failure::Error),
@@ -224,11 +236,11 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     }
 
     /// Writes the request for this server into the exchange.
-    fn begin(&self, workspace: &mut Workspace<S::Context>, route: &Route, lease: &Lease) {
+    fn begin(&self, workspace: &mut Workspace<S::Context>, lease: &Lease) {
         let Workspace { exchange, context, .. } = workspace;
-        let (service, client) = (self.service, &self.client);
+        let (service, client) = (self.connection.service, &self.connection.client);
         exchange.begin_attempt(|request, framing, out| {
-            let upstream = route.upstream.name.as_str();
+            let upstream = self.route.upstream.name.as_str();
             let target = AttemptTarget { address: lease.address, upstream, framing };
             service.write_request(request, client, context, &target, out);
         });
@@ -238,18 +250,17 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     async fn response_head(
         &mut self,
         exchange: &mut Exchange,
-        route: &Route,
         upstream: &mut Upstream,
     ) -> Result<(), Failure> {
-        self.deadline.set(route.send_timeout);
+        self.connection.deadline.set(self.route.send_timeout);
         poll_fn(|cx| {
             loop {
-                let mut progress = self.poll_upload(cx, exchange, route, upstream)?;
+                let mut progress = self.poll_upload(cx, exchange, upstream)?;
                 let connection = &mut upstream.pooled.connection;
-                let scratch = &self.core.scratch;
+                let scratch = &self.connection.core.scratch;
                 match poll_read(cx, connection, scratch, &mut exchange.from_upstream) {
                     Poll::Ready(Ok(1..)) => {
-                        match exchange.parse_response(route.response_head_max) {
+                        match exchange.parse_response(self.route.response_head_max) {
                             Ok(true) => return Poll::Ready(Ok(())),
                             Ok(false) => progress = true,
                             Err(_) => return Poll::Ready(Err(Failure::InvalidHeader)),
@@ -259,7 +270,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
                     Poll::Pending => {}
                 }
                 if !progress {
-                    return self.deadline.poll(cx).map(|()| Err(Failure::Timeout));
+                    return self.connection.deadline.poll(cx).map(|()| Err(Failure::Timeout));
                 }
             }
         })
@@ -272,7 +283,6 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         &mut self,
         cx: &mut Context<'_>,
         exchange: &mut Exchange,
-        route: &Route,
         upstream: &mut Upstream,
     ) -> Result<bool, Failure> {
         let mut progress = false;
@@ -284,8 +294,9 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
             match poll_write(cx, &mut upstream.pooled.connection, &mut exchange.to_upstream) {
                 Poll::Ready(Ok(_)) => {
                     let is_all = exchange.to_upstream.is_empty() && exchange.has_request();
-                    let waits = if is_all { route.read_timeout } else { route.send_timeout };
-                    self.deadline.set(waits);
+                    let waits =
+                        if is_all { self.route.read_timeout } else { self.route.send_timeout };
+                    self.connection.deadline.set(waits);
                     progress = true;
                 }
                 Poll::Ready(Err(_)) => {
@@ -299,7 +310,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         // What comes after the body is the next request, and waits within a limit.
         if exchange.wants_client() || exchange.from_client.len() < BUFFER_BYTES {
             let into = &mut exchange.from_client;
-            match poll_read(cx, &mut self.stream, &self.core.scratch, into) {
+            match poll_read(cx, &mut self.connection.stream, &self.connection.core.scratch, into) {
                 Poll::Ready(Ok(1..)) => progress = true,
                 Poll::Ready(_) => return Err(Failure::Client),
                 Poll::Pending => {}
@@ -313,29 +324,28 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     async fn pass_on(
         &mut self,
         workspace: &mut Workspace<S::Context>,
-        route: &Route,
         lease: &Lease,
         mut upstream: Upstream,
     ) -> Result<(), Ended> {
-        let may_persist = self.may_persist();
+        let may_persist = self.connection.may_persist();
         let Workspace { exchange, context, done, .. } = &mut *workspace;
         done.status = exchange.response.status();
-        let (service, client) = (self.service, &self.client);
+        let (service, client) = (self.connection.service, &self.connection.client);
         exchange.begin_response(may_persist, |exchange, framing, persistence, out| {
             let response = &exchange.response;
             let (status, reason) = (response.status(), response.reason());
             let mut head = HeadWriter::response(out, status, reason, framing, persistence);
-            service.write_response(exchange, client, context, &mut head);
+            service.write_response(exchange, client, context, None, &mut head);
             head.finish();
         });
 
-        let result = self.response_body(workspace, route, &mut upstream).await;
+        let result = self.response_body(workspace, &mut upstream).await;
         let status = workspace.exchange.response.status();
         self.log_attempt(workspace, Some(lease), status);
         result?;
         if workspace.exchange.upstream_persists() {
             upstream.pooled.requests += 1;
-            self.core.put_connection(route, upstream.pooled);
+            self.connection.core.put_connection(self.route, upstream.pooled);
         }
         Ok(())
     }
@@ -343,7 +353,6 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     async fn response_body(
         &mut self,
         workspace: &mut Workspace<S::Context>,
-        route: &Route,
         upstream: &mut Upstream,
     ) -> Result<(), Ended> {
         let Workspace { exchange, done, .. } = workspace;
@@ -353,7 +362,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
                 exchange.download().map_err(|_| Ended::Cut)?;
                 let mut progress = false;
                 if !exchange.to_client.is_empty() {
-                    match poll_write(cx, &mut self.stream, &mut exchange.to_client) {
+                    match poll_write(cx, &mut self.connection.stream, &mut exchange.to_client) {
                         Poll::Ready(Ok(count)) => {
                             done.sent += count as u64;
                             progress = true;
@@ -367,13 +376,13 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
                 }
 
                 if !exchange.has_request() {
-                    let uploaded = self.poll_upload(cx, exchange, route, upstream);
+                    let uploaded = self.poll_upload(cx, exchange, upstream);
                     progress |= uploaded.map_err(|_| Ended::ByClient)?;
                 }
                 if exchange.wants_upstream() {
                     let connection = &mut upstream.pooled.connection;
                     let into = &mut exchange.from_upstream;
-                    match poll_read(cx, connection, &self.core.scratch, into) {
+                    match poll_read(cx, connection, &self.connection.core.scratch, into) {
                         Poll::Ready(Ok(1..)) => progress = true,
                         Poll::Ready(_) if exchange.end_download() => progress = true,
                         Poll::Ready(_) => return Poll::Ready(Err(Ended::Cut)),
@@ -383,10 +392,14 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
 
                 if progress {
                     let to_client = !exchange.to_client.is_empty();
-                    let waits = if to_client { self.limits.send } else { route.read_timeout };
-                    self.deadline.set(waits);
+                    let waits = if to_client {
+                        self.connection.limits.send
+                    } else {
+                        self.route.read_timeout
+                    };
+                    self.connection.deadline.set(waits);
                 } else {
-                    return self.deadline.poll(cx).map(|()| Err(Ended::Cut));
+                    return self.connection.deadline.poll(cx).map(|()| Err(Ended::Cut));
                 }
             }
         })
@@ -394,18 +407,13 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     }
 
     /// The status of the response if it counts as a failure and another server can be tried.
-    fn is_next_status(
-        &self,
-        workspace: &Workspace<S::Context>,
-        route: &Route,
-        is_sent: bool,
-    ) -> Option<u16> {
+    fn is_next_status(&self, workspace: &Workspace<S::Context>, is_sent: bool) -> Option<u16> {
         let status = workspace.exchange.response.status();
         let failure = Failure::Status(status);
-        let elapsed_ms = self.core.clock.now_ms() - self.client.began_ms;
-        let is_next = may_retry(route, failure, &workspace.exchange, is_sent, elapsed_ms)
+        let elapsed_ms = self.connection.core.clock.now_ms() - self.connection.client.began_ms;
+        let is_next = may_retry(self.route, failure, &workspace.exchange, is_sent, elapsed_ms)
             && workspace.exchange.is_replayable()
-            && has_tries(route, &workspace.attempts);
+            && has_tries(self.route, &workspace.attempts);
         is_next.then_some(status)
     }
 
@@ -416,7 +424,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
             Failure::InvalidHeader => "upstream sent invalid header",
             Failure::Status(_) | Failure::Client | Failure::Request(_) => return,
         };
-        let (peer, address) = (self.client.peer, lease.address);
+        let (peer, address) = (self.connection.client.peer, lease.address);
         tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
     }
 
@@ -426,12 +434,12 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         lease: Option<&Lease>,
         status: u16,
     ) {
-        let now_ms = self.core.clock.now_ms();
+        let now_ms = self.connection.core.clock.now_ms();
         let Workspace { exchange, done, .. } = workspace;
         if lease.is_none() {
             done.attempts.push(AttemptLog::new(None, now_ms));
         }
-        let attempt = done.last_attempt();
+        let attempt = last_attempt(done);
         attempt.status = status;
         attempt.response_ms = now_ms - attempt.began_ms;
         attempt.length = exchange.downloaded();
@@ -468,4 +476,8 @@ fn has_tries(route: &Route, attempts: &Attempts) -> bool {
 /// PUT and DELETE are idempotent.
 fn is_once_only(exchange: &Exchange) -> bool {
     matches!(exchange.request.method(), b"POST" | b"LOCK" | b"PATCH")
+}
+
+fn last_attempt(done: &mut Done) -> &mut AttemptLog {
+    done.attempts.last_mut().expect("an attempt was begun")
 }

@@ -19,6 +19,7 @@
 //! Pingora counterpart: the trait `ProxyHttp`.
 
 use crate::engine::pool::PoolLimits;
+pub use crate::handlers::facts::{AttemptLog, Client, Done};
 use crate::server::upstream::SharedUpstream;
 use crate::wire::http1::exchange::{BodyLimits, Exchange};
 use crate::wire::http1::framing::Framing;
@@ -30,7 +31,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Decides about requests.
-pub trait HttpService: Sized + 'static {
+pub trait HttpService: Sized {
     /// What a request carries from its decision to its log line; reused for the next request.
     type Context: Default + 'static;
 
@@ -38,8 +39,8 @@ pub trait HttpService: Sized + 'static {
     /// cannot be understood gets an answer, and returns the limits that hold for it.
     fn begin(&self, client: &Client, context: &mut Self::Context) -> ClientLimits;
 
-    /// Decides what happens to the request in `exchange.request`. It may wait, for a shared store or
-    /// because the request is delayed.
+    /// Decides what happens to the request in `exchange.request`. It may wait, for a shared store
+    /// or because the request is delayed.
     fn decide(
         &self,
         exchange: &Exchange,
@@ -58,13 +59,14 @@ pub trait HttpService: Sized + 'static {
         out: &mut Vec<u8>,
     );
 
-    /// Adds the headers of the response that the client gets: to an answer of our own if
-    /// `exchange.response` has status 0, or else to the one of an upstream server.
+    /// Adds the headers of the response that the client gets: of `answer` if there is one, or else
+    /// of `exchange.response`.
     fn write_response(
         &self,
         exchange: &Exchange,
         client: &Client,
         context: &Self::Context,
+        answer: Option<&Answer>,
         head: &mut HeadWriter<'_>,
     );
 
@@ -93,7 +95,7 @@ pub enum Decision {
 pub struct Answer {
     /// 200 to 599.
     pub status: u16,
-    /// In front of those that [`HttpService::write_response`] adds.
+    /// For [`HttpService::write_response`].
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// Not sent to `HEAD`.
     pub body: Vec<u8>,
@@ -207,80 +209,6 @@ impl Default for ClientLimits {
             send: Duration::from_secs(60),
             keep_alive: Duration::from_secs(75),
             requests_max: 1000,
-        }
-    }
-}
-
-/// A client's connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Client {
-    /// The client's address.
-    pub peer: SocketAddr,
-    /// The address that it has connected to.
-    pub local: SocketAddr,
-    /// A number that no other connection of this process has.
-    pub connection: u64,
-    /// Requests on the connection so far, this one included.
-    pub requests: u64,
-    /// When the current request began, in milliseconds since the start of the server.
-    pub began_ms: u64,
-}
-
-/// How a request ended.
-#[derive(Debug, Default)]
-pub struct Done {
-    /// The status that was sent, or NGINX's: 499 if the client has gone, 444 if nothing was sent.
-    pub status: u16,
-    /// Bytes sent to the client, head included.
-    pub sent: u64,
-    /// Milliseconds from the first byte of the request to the last one of the response.
-    pub elapsed_ms: u64,
-    /// Each attempt, in order.
-    pub attempts: Vec<AttemptLog>,
-}
-
-impl Done {
-    /// Forgets the last request.
-    pub fn clear(&mut self) {
-        self.attempts.clear();
-        (self.status, self.sent, self.elapsed_ms) = (0, 0, 0);
-    }
-
-    pub(super) fn last_attempt(&mut self) -> &mut AttemptLog {
-        self.attempts.last_mut().expect("an attempt was begun")
-    }
-}
-
-/// One attempt, as the log shows it.
-#[derive(Clone, Copy, Debug)]
-pub struct AttemptLog {
-    /// The server; `None` if none was left.
-    pub address: Option<SocketAddr>,
-    /// Its status, or 502 or 504 if it gave none.
-    pub status: u16,
-    /// When it began, in milliseconds since the start of the server.
-    pub began_ms: u64,
-    /// Milliseconds until the connection was made.
-    pub connect_ms: Option<u64>,
-    /// Milliseconds until the response head was there.
-    pub header_ms: Option<u64>,
-    /// Milliseconds until the end.
-    pub response_ms: u64,
-    /// Bytes of the response body.
-    pub length: u64,
-}
-
-impl AttemptLog {
-    /// An attempt that begins.
-    pub(super) fn new(address: Option<SocketAddr>, began_ms: u64) -> AttemptLog {
-        AttemptLog {
-            address,
-            status: 0,
-            began_ms,
-            connect_ms: None,
-            header_ms: None,
-            response_ms: 0,
-            length: 0,
         }
     }
 }

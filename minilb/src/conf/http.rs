@@ -1,0 +1,264 @@
+//! What an `http { }` block means, with inheritance resolved.
+//!
+//! ```text
+//! http {
+//!     proxy_read_timeout 5s;                     settings of every location below
+//!     upstream app { server 192.0.2.1; }         upstreams["app"], port 80
+//!     server {
+//!         server_name a.example *.b.example;     names
+//!         location /api/ {                       locations[0]: Prefix, action Proxy
+//!             proxy_pass http://app/v1/;         target "app", uri "/v1/"
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A directive that is not set in a block is inherited from the one around it. Directives that may
+//! be repeated (`proxy_set_header`, `add_header`) are inherited only if the block has none of them,
+//! which surprises many people, and is NGINX's rule.
+
+use super::template::Template;
+use crate::engine::pool::PoolLimits;
+use crate::engine::upstream::UpstreamConfig;
+use regex::bytes::Regex;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole `http { }` block.
+#[derive(Clone, Debug, Default)]
+pub struct HttpConfig {
+    /// By name.
+    pub upstreams: BTreeMap<String, HttpUpstream>,
+    /// In the order of the file.
+    pub servers: Vec<HttpServer>,
+    /// How many there are.
+    pub locations: usize,
+}
+
+/// `upstream` in `http`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUpstream {
+    /// Servers and method.
+    pub config: UpstreamConfig,
+    /// `keepalive` and its limits.
+    pub pool: PoolLimits,
+}
+
+/// `server { }` in `http`.
+#[derive(Clone, Debug)]
+pub struct HttpServer {
+    /// `server_name`, in order; one empty name if there is none.
+    pub names: Vec<ServerName>,
+    /// `listen`
+    pub listen: Vec<HttpListen>,
+    /// What holds where no location matches, with `return` of the server itself.
+    pub root: Arc<Location>,
+}
+
+/// `listen` in `http`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpListen {
+    /// The address.
+    pub address: SocketAddr,
+    /// `default_server`
+    pub is_default: bool,
+}
+
+/// One name of `server_name`, in lower case.
+#[derive(Clone, Debug)]
+pub enum ServerName {
+    /// `a.example`
+    Exact(String),
+    /// `*.example` as `.example`; true if `.example` was written, which means `example` as well.
+    Suffix(String, bool),
+    /// `a.*` as `a.`
+    Prefix(String),
+    /// `~^(?<name>.+)$`
+    Pattern(Regex),
+}
+
+/// `location`, or the server around it.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// Which URIs it is for.
+    pub kind: LocationKind,
+    /// Directives, with what is inherited.
+    pub settings: Arc<Settings>,
+    /// What it does.
+    pub action: Action,
+    /// Locations in it.
+    pub nested: Vec<Arc<Location>>,
+    /// Different for each location of the configuration, from 0.
+    pub id: usize,
+}
+
+/// Which URIs a location is for.
+#[derive(Clone, Debug)]
+pub enum LocationKind {
+    /// The whole server.
+    Root,
+    /// `location = /uri`
+    Exact(String),
+    /// `location /uri`; true for `^~`, which keeps regular expressions from being tried.
+    Prefix(String, bool),
+    /// `location ~ pattern` or `~*`
+    Pattern(Regex),
+}
+
+/// What a location does with a request.
+#[derive(Clone, Debug, Default)]
+pub enum Action {
+    /// Nothing: there are no files to serve, so the answer is 404.
+    #[default]
+    NotFound,
+    /// `return`
+    Return(Return),
+    /// `proxy_pass`
+    Proxy(ProxyPass),
+}
+
+/// `return`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// The status.
+    pub status: u16,
+    /// The body, or the address of a redirect.
+    pub text: Option<Template>,
+}
+
+/// `proxy_pass`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyPass {
+    /// A name in [`HttpConfig::upstreams`].
+    pub upstream: String,
+    /// `$proxy_host`: host and port as they are written.
+    pub host: String,
+    /// What replaces the prefix of the location, if a URI is written.
+    pub uri: Option<String>,
+}
+
+/// Directives that are inherited. `None` means NGINX's default.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `access_log`; empty for `off`.
+    pub access_log: Option<Vec<AccessLog>>,
+    /// `add_header`
+    pub add_header: Option<Vec<AddHeader>>,
+    /// `client_body_buffer_size`
+    pub client_body_buffer_size: Option<u64>,
+    /// `client_body_timeout`
+    pub client_body_timeout: Option<Duration>,
+    /// `client_header_timeout`
+    pub client_header_timeout: Option<Duration>,
+    /// `client_max_body_size`
+    pub client_max_body_size: Option<u64>,
+    /// `default_type`
+    pub default_type: Option<String>,
+    /// `keepalive_requests`
+    pub keepalive_requests: Option<u64>,
+    /// `keepalive_timeout`
+    pub keepalive_timeout: Option<Duration>,
+    /// `proxy_buffer_size`
+    pub proxy_buffer_size: Option<u64>,
+    /// `proxy_connect_timeout`
+    pub proxy_connect_timeout: Option<Duration>,
+    /// `proxy_hide_header`, in lower case.
+    pub proxy_hide_header: Option<Vec<String>>,
+    /// `proxy_http_version`: 0 or 1.
+    pub proxy_http_version: Option<u8>,
+    /// `proxy_next_upstream`, by word.
+    pub proxy_next_upstream: Option<Vec<String>>,
+    /// `proxy_next_upstream_timeout`
+    pub proxy_next_upstream_timeout: Option<Duration>,
+    /// `proxy_next_upstream_tries`
+    pub proxy_next_upstream_tries: Option<u64>,
+    /// `proxy_pass_header`, in lower case.
+    pub proxy_pass_header: Option<Vec<String>>,
+    /// `proxy_read_timeout`
+    pub proxy_read_timeout: Option<Duration>,
+    /// `proxy_redirect`
+    pub proxy_redirect: Option<Redirects>,
+    /// `proxy_request_buffering`
+    pub proxy_request_buffering: Option<bool>,
+    /// `proxy_send_timeout`
+    pub proxy_send_timeout: Option<Duration>,
+    /// `proxy_set_header`
+    pub proxy_set_header: Option<Vec<(String, Template)>>,
+    /// `send_timeout`
+    pub send_timeout: Option<Duration>,
+    /// `server_tokens`
+    pub server_tokens: Option<bool>,
+    /// `types`: by extension, in lower case.
+    pub types: Option<Arc<BTreeMap<String, String>>>,
+}
+
+/// `proxy_redirect`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// `off`
+    Off,
+    /// `default`
+    Default,
+    /// Pairs of a prefix and its replacement.
+    Pairs(Vec<(String, Template)>),
+}
+
+/// `add_header`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value; not added if it is empty.
+    pub value: Template,
+    /// `always`: to responses of every status.
+    pub always: bool,
+}
+
+/// `access_log`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// The file.
+    pub file: PathBuf,
+    /// The format.
+    pub format: Arc<Template>,
+}
+
+macro_rules! inherit {
+    ($inner:ident, $outer:ident, $($field:ident)*) => {
+        $(if $inner.$field.is_none() { $inner.$field.clone_from(&$outer.$field); })*
+    };
+}
+
+impl Location {
+    /// Calls `visit` with this location and all those in it.
+    pub fn visit(&self, visit: &mut impl FnMut(&Location)) {
+        visit(self);
+        self.nested.iter().for_each(|it| it.visit(visit));
+    }
+
+    /// Its name in the configuration: the URI, or the pattern.
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            LocationKind::Root => "",
+            LocationKind::Exact(uri) | LocationKind::Prefix(uri, _) => uri,
+            LocationKind::Pattern(pattern) => pattern.as_str(),
+        }
+    }
+}
+
+impl Settings {
+    /// Takes what is not set here from the block around it.
+    pub fn inherit(&mut self, outer: &Settings) {
+        inherit!(self, outer,
+            access_log add_header client_body_buffer_size client_body_timeout
+            client_header_timeout client_max_body_size default_type keepalive_requests
+            keepalive_timeout proxy_buffer_size proxy_connect_timeout proxy_hide_header
+            proxy_http_version proxy_next_upstream proxy_next_upstream_timeout
+            proxy_next_upstream_tries proxy_pass_header proxy_read_timeout proxy_redirect
+            proxy_request_buffering proxy_send_timeout proxy_set_header send_timeout
+            server_tokens types);
+    }
+}

@@ -1,0 +1,602 @@
+//! The directives of `http { }`, read into a draft, and the draft made into an
+//! [`HttpConfig`](super::http::HttpConfig).
+//!
+//! ```text
+//! http {                  open(Http)            a scope on the stack
+//!     server {            open(Server)
+//!         location / {    open(Location)
+//!             return 204; apply                 changes the innermost scope
+//!         }               close                 the scope goes to the one around it
+//!     }                   close
+//! }                       close, finish         inheritance, and upstreams by name
+//! ```
+//!
+//! NGINX counterpart: `ngx_http_block` and `ngx_http_merge_servers` (`ngx_http.c`),
+//! `ngx_http_core_module.c`, `ngx_http_proxy_module.c`.
+
+use super::directives::Context;
+use super::error::{ConfError, Place};
+use super::http::*;
+use super::reader::{listen_address, on_or_off, servers_of, set_checked, split_port};
+use super::template::Template;
+use super::values::{Precision, number, size, time};
+use crate::engine::peer::PeerParams;
+use crate::engine::pool::PoolLimits;
+use crate::engine::upstream::{Method, UpstreamConfig};
+use regex::bytes::{Regex, RegexBuilder};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+/// NGINX's predefined log format.
+const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
+                        $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+/// `proxy_next_upstream` knows these.
+const NEXT_UPSTREAM: [&str; 12] = [
+    "error",
+    "timeout",
+    "invalid_header",
+    "non_idempotent",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "http_403",
+    "http_404",
+    "http_429",
+    "off",
+];
+
+/// An open or closed block.
+#[derive(Debug)]
+struct Scope {
+    settings: Settings,
+    names: Vec<ServerName>,
+    listen: Vec<HttpListen>,
+    kind: LocationKind,
+    /// Groups of regular expressions that variables may name.
+    captures: Vec<String>,
+    action: Option<(Draft, Place)>,
+    nested: Vec<Scope>,
+}
+
+#[derive(Debug)]
+enum Draft {
+    Return(Return),
+    /// Host and port, and the URI.
+    Proxy(String, Option<String>),
+}
+
+/// What was read of `http { }`.
+#[derive(Debug, Default)]
+pub struct HttpDraft {
+    is_seen: bool,
+    /// The innermost last.
+    open: Vec<Scope>,
+    servers: Vec<Scope>,
+    settings: Settings,
+    formats: BTreeMap<String, Arc<Template>>,
+    /// Extensions of an open `types { }`.
+    types: BTreeMap<String, String>,
+    /// Finished `upstream` blocks.
+    pub upstreams: BTreeMap<String, HttpUpstream>,
+    /// Of the open `upstream` block.
+    pub pool: PoolLimits,
+}
+
+impl HttpDraft {
+    /// A block begins. `words` are those in front of its `{`.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn enter(&mut self, words: &[String]) -> Result<(), String> {
+        let kind = match words[0].as_str() {
+            "http" if self.is_seen => return Err("\"http\" directive is duplicate".to_owned()),
+            "types" => return Ok(()),
+            "location" => location_kind(&words[1..])?,
+            _ => LocationKind::Root,
+        };
+        self.is_seen = true;
+        if words[0] == "location" {
+            self.check_location(&kind)?;
+        }
+        let captures = match &kind {
+            LocationKind::Pattern(pattern) => names_of(pattern),
+            _ => self.open.last().map(|it| it.captures.clone()).unwrap_or_default(),
+        };
+        self.open.push(Scope {
+            settings: Settings::default(),
+            names: Vec::new(),
+            listen: Vec::new(),
+            kind,
+            captures,
+            action: None,
+            nested: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn check_location(&self, kind: &LocationKind) -> Result<(), String> {
+        let outer = self.open.last().expect("a location is inside of a server");
+        let (LocationKind::Exact(uri) | LocationKind::Prefix(uri, _)) = kind else { return Ok(()) };
+        match &outer.kind {
+            LocationKind::Exact(outer) => {
+                return Err(format!(
+                    "location \"{uri}\" cannot be inside the exact location \"{outer}\""
+                ));
+            }
+            LocationKind::Prefix(prefix, _) if !uri.starts_with(prefix.as_str()) => {
+                return Err(format!("location \"{uri}\" is outside location \"{prefix}\""));
+            }
+            _ => {}
+        }
+        let is_same = |it: &Scope| match (&it.kind, kind) {
+            (LocationKind::Exact(one), LocationKind::Exact(other)) => one == other,
+            (LocationKind::Prefix(one, _), LocationKind::Prefix(other, _)) => one == other,
+            _ => false,
+        };
+        match outer.nested.iter().any(is_same) {
+            true => Err(format!("duplicate location \"{uri}\"")),
+            false => Ok(()),
+        }
+    }
+
+    /// The innermost block ends.
+    pub fn leave(&mut self, name: &str) {
+        if name == "types" {
+            let types = std::mem::take(&mut self.types);
+            self.scope().settings.types = Some(Arc::new(types));
+            return;
+        }
+        let mut scope = self.open.pop().expect("it was opened");
+        match self.open.last_mut() {
+            None => self.settings = scope.settings,
+            Some(_) if name == "server" => {
+                if scope.listen.is_empty() {
+                    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
+                    scope.listen.push(HttpListen { address, is_default: false });
+                }
+                self.servers.push(scope);
+            }
+            Some(outer) => outer.nested.push(scope),
+        }
+    }
+
+    fn scope(&mut self) -> &mut Scope {
+        self.open.last_mut().expect("a block is open")
+    }
+
+    /// A line of `types { }`: a type, and its extensions.
+    pub fn add_type(&mut self, words: &[String]) {
+        for extension in &words[1..] {
+            self.types.insert(extension.to_ascii_lowercase(), words[0].clone());
+        }
+    }
+
+    /// A directive without block.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn apply(
+        &mut self,
+        context: Context,
+        words: &[String],
+        place: Place,
+        prefix: &Path,
+    ) -> Result<(), String> {
+        let (name, arguments) = (words[0].as_str(), &words[1..]);
+        match name {
+            "listen" => self.listen(arguments),
+            "server_name" => self.server_name(arguments),
+            "return" => {
+                let text = return_of(arguments, &self.scope().captures)?;
+                // Of several, the first one wins.
+                self.scope().action.get_or_insert((Draft::Return(text), place));
+                Ok(())
+            }
+            "proxy_pass" => self.proxy_pass(&arguments[0], place),
+            "log_format" => self.log_format(arguments),
+            "access_log" => self.access_log(arguments, prefix),
+            "keepalive" if context == Context::HttpUpstream => {
+                let capacity = number(&arguments[0]).filter(|it| *it > 0);
+                let invalid =
+                    || format!("invalid value \"{}\" in \"keepalive\" directive", arguments[0]);
+                self.pool.capacity = capacity.ok_or_else(invalid)? as usize;
+                Ok(())
+            }
+            "keepalive_requests" | "keepalive_timeout" | "keepalive_time"
+                if context == Context::HttpUpstream =>
+            {
+                let invalid = || format!("\"{name}\" directive invalid value");
+                let ms = || time(&arguments[0], Precision::Milliseconds);
+                let ms = || ms().map(|it| it.as_millis() as u64).ok_or_else(invalid);
+                match name {
+                    "keepalive_timeout" => self.pool.idle_ms_max = ms()?,
+                    "keepalive_time" => self.pool.lifetime_ms = ms()?,
+                    _ => {
+                        self.pool.requests_max = number(&arguments[0]).ok_or_else(invalid)?;
+                    }
+                }
+                Ok(())
+            }
+            _ => self.setting(name, arguments),
+        }
+    }
+
+    fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
+        let text = &arguments[0];
+        let address = listen_address(text, Some(80))?;
+        let mut is_default = false;
+        for parameter in &arguments[1..] {
+            match parameter.as_str() {
+                "default_server" | "default" => is_default = true,
+                // Each core has a socket of its own already.
+                "reuseport" => {}
+                "ssl" | "http2" | "proxy_protocol" | "quic" => {
+                    return Err(format!("the \"{parameter}\" parameter is not supported"));
+                }
+                _ => return Err(format!("invalid parameter \"{parameter}\"")),
+            }
+        }
+        let scope = self.scope();
+        if scope.listen.iter().any(|it| it.address == address) {
+            return Err(format!("a duplicate listen {text}"));
+        }
+        let others = self.servers.iter().flat_map(|it| &it.listen);
+        if is_default && others.clone().any(|it| it.address == address && it.is_default) {
+            return Err(format!("a duplicate default server for {address}"));
+        }
+        self.scope().listen.push(HttpListen { address, is_default });
+        Ok(())
+    }
+
+    fn server_name(&mut self, names: &[String]) -> Result<(), String> {
+        for name in names {
+            let lower = name.to_ascii_lowercase();
+            let invalid = || format!("invalid server name or wildcard \"{name}\"");
+            let parsed = if let Some(pattern) = name.strip_prefix('~') {
+                let pattern = regex(pattern, false)?;
+                self.scope().captures.extend(names_of(&pattern));
+                ServerName::Pattern(pattern)
+            } else if let Some(suffix) = lower.strip_prefix("*.") {
+                ServerName::Suffix(format!(".{suffix}"), false)
+            } else if lower.starts_with('.') {
+                ServerName::Suffix(lower, true)
+            } else if let Some(prefix) = lower.strip_suffix(".*") {
+                ServerName::Prefix(format!("{prefix}."))
+            } else {
+                ServerName::Exact(lower)
+            };
+            let (ServerName::Exact(text) | ServerName::Suffix(text, _) | ServerName::Prefix(text)) =
+                &parsed
+            else {
+                self.scope().names.push(parsed);
+                continue;
+            };
+            if text.contains('*') || text.contains("..") || text == "." {
+                return Err(invalid());
+            }
+            self.scope().names.push(parsed);
+        }
+        Ok(())
+    }
+
+    fn proxy_pass(&mut self, url: &str, place: Place) -> Result<(), String> {
+        let scope = self.scope();
+        if matches!(&scope.action, Some((Draft::Proxy(..), _))) {
+            return Err("\"proxy_pass\" directive is duplicate".to_owned());
+        }
+        let rest = match url.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => return Err("https protocol requires SSL support".to_owned()),
+            _ if url.contains('$') => {
+                return Err(format!("variables are not supported: \"{url}\""));
+            }
+            _ => return Err("invalid URL prefix".to_owned()),
+        };
+        if rest.contains('$') {
+            return Err(format!("variables are not supported: \"{url}\""));
+        }
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (host, uri) = (rest[..end].to_owned(), rest[end..].to_owned());
+        let uri = (!uri.is_empty()).then_some(uri);
+        if host.is_empty() {
+            return Err(format!("no host in upstream \"{rest}\""));
+        }
+        if matches!(scope.kind, LocationKind::Pattern(_)) && uri.is_some() {
+            let text = "\"proxy_pass\" cannot have URI part in location given by regular \
+                        expression, or inside named location, or inside \"if\" statement, or \
+                        inside \"limit_except\" block";
+            return Err(text.to_owned());
+        }
+        // `return` runs in an earlier phase, so it wins, wherever it stands.
+        if scope.action.is_none() {
+            scope.action = Some((Draft::Proxy(host, uri), place));
+        }
+        Ok(())
+    }
+
+    fn log_format(&mut self, arguments: &[String]) -> Result<(), String> {
+        let name = &arguments[0];
+        if name == "combined" || self.formats.contains_key(name) {
+            return Err(format!("duplicate \"log_format\" name \"{name}\""));
+        }
+        let mut texts = &arguments[1..];
+        if let Some(escape) = texts.first().and_then(|it| it.strip_prefix("escape=")) {
+            if escape != "default" {
+                return Err(format!("unknown log format escaping \"{escape}\""));
+            }
+            texts = &texts[1..];
+        }
+        let format = Template::compile(&texts.concat(), &[])?;
+        self.formats.insert(name.clone(), Arc::new(format));
+        Ok(())
+    }
+
+    fn access_log(&mut self, arguments: &[String], prefix: &Path) -> Result<(), String> {
+        let log = match arguments[0].as_str() {
+            "off" => None,
+            path => {
+                let name = arguments.get(1).map_or("combined", String::as_str);
+                let combined = || Template::compile(COMBINED, &[]).expect("NGINX's own");
+                let format = match self.formats.get(name) {
+                    Some(format) => Arc::clone(format),
+                    None if name == "combined" => Arc::new(combined()),
+                    None => return Err(format!("unknown log format \"{name}\"")),
+                };
+                if let Some(parameter) = arguments.get(2) {
+                    return Err(format!("invalid parameter \"{parameter}\""));
+                }
+                Some(AccessLog { file: prefix.join(path), format })
+            }
+        };
+        self.scope().settings.access_log.get_or_insert_default().extend(log);
+        Ok(())
+    }
+
+    /// A directive that blocks inherit.
+    fn setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
+        let captures = self.scope().captures.clone();
+        let slots = &mut self.scope().settings;
+        let text = arguments[0].as_str();
+        let invalid = || format!("\"{name}\" directive invalid value");
+        let duration = || time(text, Precision::Milliseconds).ok_or_else(invalid);
+        let bytes = || size(text).ok_or_else(invalid);
+        let count = || number(text).ok_or_else(|| format!("invalid number \"{text}\""));
+        let flag = || on_or_off(name, text);
+        match name {
+            "client_body_buffer_size" => {
+                set_checked(&mut slots.client_body_buffer_size, name, bytes)
+            }
+            "client_body_timeout" => set_checked(&mut slots.client_body_timeout, name, duration),
+            "client_header_timeout" => {
+                set_checked(&mut slots.client_header_timeout, name, duration)
+            }
+            "client_max_body_size" => set_checked(&mut slots.client_max_body_size, name, bytes),
+            "default_type" => set_checked(&mut slots.default_type, name, || Ok(text.to_owned())),
+            "keepalive_requests" => set_checked(&mut slots.keepalive_requests, name, count),
+            "keepalive_timeout" => set_checked(&mut slots.keepalive_timeout, name, duration),
+            "proxy_buffer_size" => set_checked(&mut slots.proxy_buffer_size, name, bytes),
+            "proxy_connect_timeout" => {
+                set_checked(&mut slots.proxy_connect_timeout, name, duration)
+            }
+            "proxy_http_version" => set_checked(&mut slots.proxy_http_version, name, || {
+                let version = ["1.0", "1.1"].iter().position(|it| *it == text);
+                version.map(|it| it as u8).ok_or_else(|| format!("invalid value \"{text}\""))
+            }),
+            "proxy_next_upstream_timeout" => {
+                set_checked(&mut slots.proxy_next_upstream_timeout, name, duration)
+            }
+            "proxy_next_upstream_tries" => {
+                set_checked(&mut slots.proxy_next_upstream_tries, name, count)
+            }
+            "proxy_read_timeout" => set_checked(&mut slots.proxy_read_timeout, name, duration),
+            "proxy_request_buffering" => {
+                set_checked(&mut slots.proxy_request_buffering, name, flag)
+            }
+            "proxy_send_timeout" => set_checked(&mut slots.proxy_send_timeout, name, duration),
+            "send_timeout" => set_checked(&mut slots.send_timeout, name, duration),
+            "server_tokens" => set_checked(&mut slots.server_tokens, name, flag),
+            "proxy_next_upstream" => set_checked(&mut slots.proxy_next_upstream, name, || {
+                let unknown = arguments.iter().find(|it| !NEXT_UPSTREAM.contains(&it.as_str()));
+                match unknown {
+                    Some(word) => Err(format!("invalid value \"{word}\"")),
+                    None => Ok(arguments.to_vec()),
+                }
+            }),
+            "proxy_hide_header" => {
+                slots.proxy_hide_header.get_or_insert_default().push(text.to_ascii_lowercase());
+                Ok(())
+            }
+            "proxy_pass_header" => {
+                slots.proxy_pass_header.get_or_insert_default().push(text.to_ascii_lowercase());
+                Ok(())
+            }
+            "proxy_set_header" => {
+                let value = Template::compile(&arguments[1], &captures)?;
+                let header = (text.to_owned(), value);
+                slots.proxy_set_header.get_or_insert_default().push(header);
+                Ok(())
+            }
+            "add_header" => {
+                let always = arguments.get(2).map(String::as_str);
+                if let Some(other) = always.filter(|it| *it != "always") {
+                    return Err(format!("invalid parameter \"{other}\""));
+                }
+                let value = Template::compile(&arguments[1], &captures)?;
+                let header = AddHeader { name: text.to_owned(), value, always: always.is_some() };
+                slots.add_header.get_or_insert_default().push(header);
+                Ok(())
+            }
+            "proxy_redirect" => redirect(&mut slots.proxy_redirect, arguments, &captures),
+            // Buffers of NGINX that we do not have; the values are checked all the same.
+            "proxy_buffers" => match (number(text), size(&arguments[1])) {
+                (Some(_), Some(_)) => Ok(()),
+                _ => Err(invalid()),
+            },
+            "proxy_busy_buffers_size"
+            | "types_hash_max_size"
+            | "server_names_hash_bucket_size"
+            | "server_names_hash_max_size" => bytes().map(|_| ()),
+            _ => flag().map(|_| ()),
+        }
+    }
+
+    /// Makes the configuration. Upstreams are known now, wherever they stand.
+    ///
+    /// # Errors
+    /// If a `proxy_pass` names a host that is neither an upstream nor resolvable.
+    pub fn finish(
+        self,
+        resolve: impl Fn(&str) -> Vec<SocketAddr>,
+    ) -> Result<HttpConfig, ConfError> {
+        let mut upstreams = self.upstreams;
+        let (mut servers, mut locations) = (Vec::new(), 0);
+        for mut scope in self.servers {
+            let names = match std::mem::take(&mut scope.names) {
+                names if names.is_empty() => vec![ServerName::Exact(String::new())],
+                names => names,
+            };
+            let listen = std::mem::take(&mut scope.listen);
+            let (outer, count) = (&self.settings, &mut locations);
+            let root = location(scope, outer, &mut upstreams, &resolve, count)?;
+            servers.push(HttpServer { names, listen, root });
+        }
+        Ok(HttpConfig { upstreams, servers, locations })
+    }
+}
+
+/// Makes a location of a scope, and those in it.
+fn location(
+    mut scope: Scope,
+    outer: &Settings,
+    upstreams: &mut BTreeMap<String, HttpUpstream>,
+    resolve: &impl Fn(&str) -> Vec<SocketAddr>,
+    count: &mut usize,
+) -> Result<Arc<Location>, ConfError> {
+    let id = *count;
+    *count += 1;
+    scope.settings.inherit(outer);
+    let action = match scope.action {
+        None => Action::NotFound,
+        Some((Draft::Return(text), _)) => Action::Return(text),
+        Some((Draft::Proxy(host, uri), place)) => {
+            let fail = |message| ConfError { message, place: Some(place.clone()) };
+            let upstream = upstream_of(&host, upstreams, resolve).map_err(fail)?;
+            Action::Proxy(ProxyPass { upstream, host, uri })
+        }
+    };
+    let mut nested = Vec::new();
+    for inner in scope.nested {
+        nested.push(location(inner, &scope.settings, upstreams, resolve, count)?);
+    }
+    let settings = Arc::new(scope.settings);
+    Ok(Arc::new(Location { kind: scope.kind, settings, action, nested, id }))
+}
+
+/// The name of the upstream that `proxy_pass http://host` means; makes one of an address.
+fn upstream_of(
+    host: &str,
+    upstreams: &mut BTreeMap<String, HttpUpstream>,
+    resolve: &impl Fn(&str) -> Vec<SocketAddr>,
+) -> Result<String, String> {
+    if upstreams.contains_key(host) {
+        return Ok(host.to_owned());
+    }
+    let (name, port) = split_port(host);
+    if let Some(port) = port {
+        if upstreams.contains_key(name) {
+            return Err(format!("upstream \"{name}\" may not have port {port}"));
+        }
+        if number(port).is_none_or(|it| it == 0 || it > 65535) {
+            return Err(format!("invalid port in upstream \"{host}\""));
+        }
+    }
+    let with_port = if port.is_some() { host.to_owned() } else { format!("{host}:80") };
+    let addresses = resolve(&with_port);
+    if addresses.is_empty() {
+        return Err(format!("host not found in upstream \"{name}\""));
+    }
+    let servers = servers_of(host, addresses, PeerParams::default(), false);
+    let config = UpstreamConfig { method: Method::RoundRobin, servers };
+    upstreams.insert(host.to_owned(), HttpUpstream { config, pool: PoolLimits::default() });
+    Ok(host.to_owned())
+}
+
+fn location_kind(words: &[String]) -> Result<LocationKind, String> {
+    let (modifier, uri) = match words {
+        [modifier, uri] => (modifier.as_str(), uri.as_str()),
+        // A modifier without a space after it.
+        [word] => match word.as_str() {
+            it if it.starts_with("~*") => it.split_at(2),
+            it if it.starts_with('=') || it.starts_with('~') => it.split_at(1),
+            it if it.starts_with("^~") => it.split_at(2),
+            it => ("", it),
+        },
+        _ => unreachable!("one or two arguments"),
+    };
+    match modifier {
+        "" if uri.starts_with('@') => Err("named locations are not supported".to_owned()),
+        "" => Ok(LocationKind::Prefix(uri.to_owned(), false)),
+        "=" => Ok(LocationKind::Exact(uri.to_owned())),
+        "^~" => Ok(LocationKind::Prefix(uri.to_owned(), true)),
+        "~" => Ok(LocationKind::Pattern(regex(uri, false)?)),
+        "~*" => Ok(LocationKind::Pattern(regex(uri, true)?)),
+        _ => Err(format!("invalid location modifier \"{modifier}\"")),
+    }
+}
+
+/// Compiles a pattern. What PCRE has and this engine has not (look-around, back-references) is
+/// refused with its own words.
+fn regex(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
+    // PCRE writes named groups in two more ways.
+    let text = pattern.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!");
+    let built = RegexBuilder::new(&text).case_insensitive(ignore_case).unicode(false).build();
+    built.map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("the pattern \"{pattern}\" is not supported: {reason}")
+    })
+}
+
+fn names_of(pattern: &Regex) -> Vec<String> {
+    pattern.capture_names().flatten().map(str::to_ascii_lowercase).collect()
+}
+
+fn return_of(arguments: &[String], captures: &[String]) -> Result<Return, String> {
+    let first = &arguments[0];
+    let is_address = ["http://", "https://", "$scheme"].iter().any(|it| first.starts_with(it));
+    if arguments.len() == 1 && is_address {
+        let text = Some(Template::compile(first, captures)?);
+        return Ok(Return { status: 302, text });
+    }
+    let status = number(first).and_then(|it| u16::try_from(it).ok()).filter(|it| *it <= 999);
+    let status = status.ok_or_else(|| format!("invalid return code \"{first}\""))?;
+    let text = arguments.get(1).map(|it| Template::compile(it, captures)).transpose()?;
+    Ok(Return { status, text })
+}
+
+fn redirect(
+    slot: &mut Option<Redirects>,
+    arguments: &[String],
+    captures: &[String],
+) -> Result<(), String> {
+    match arguments {
+        [word] if word == "off" => *slot = Some(Redirects::Off),
+        [word] if word == "default" => *slot = Some(Redirects::Default),
+        [word] => return Err(format!("invalid parameter \"{word}\"")),
+        [from, _] if from.starts_with('~') || from.contains('$') => {
+            return Err(format!("patterns are not supported: \"{from}\""));
+        }
+        [from, to] => {
+            let pair = (from.clone(), Template::compile(to, captures)?);
+            match slot {
+                Some(Redirects::Pairs(pairs)) => pairs.push(pair),
+                _ => *slot = Some(Redirects::Pairs(vec![pair])),
+            }
+        }
+        _ => unreachable!("one or two arguments"),
+    }
+    Ok(())
+}

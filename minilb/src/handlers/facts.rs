@@ -1,0 +1,90 @@
+//! What is known of a client's connection and of a request that is done.
+//!
+//! ```text
+//! Client   peer 192.0.2.9:51234, connection 17, requests 3      while the request runs
+//! Done     status 200, sent 850, attempts [127.0.0.1:8081 502, 127.0.0.1:8082 200]    for the log
+//! ```
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+/// A client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address that it has connected to.
+    pub local: SocketAddr,
+    /// A number that no other connection of this process has.
+    pub connection: u64,
+    /// Requests on the connection so far, this one included.
+    pub requests: u64,
+    /// When the current request began, in milliseconds since the start of the server.
+    pub began_ms: u64,
+}
+
+impl Client {
+    /// A number for the current request that nobody can guess, the same at each call.
+    pub fn request_id(&self) -> u128 {
+        static KEYS: OnceLock<[RandomState; 2]> = OnceLock::new();
+        let keys = KEYS.get_or_init(|| [RandomState::new(), RandomState::new()]);
+        let [high, low] = keys.each_ref().map(|it| it.hash_one((self.connection, self.requests)));
+        (u128::from(high) << 64) | u128::from(low)
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The status that was sent, or NGINX's: 499 if the client has gone, 444 if nothing was sent.
+    pub status: u16,
+    /// Bytes sent to the client, head included.
+    pub sent: u64,
+    /// Milliseconds from the first byte of the request to the last one of the response.
+    pub elapsed_ms: u64,
+    /// Each attempt, in order.
+    pub attempts: Vec<AttemptLog>,
+}
+
+impl Done {
+    /// Forgets the last request.
+    pub fn clear(&mut self) {
+        self.attempts.clear();
+        (self.status, self.sent, self.elapsed_ms) = (0, 0, 0);
+    }
+}
+
+/// One attempt, as the log shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptLog {
+    /// The server; `None` if none was left.
+    pub address: Option<SocketAddr>,
+    /// Its status, or 502 or 504 if it gave none.
+    pub status: u16,
+    /// When it began, in milliseconds since the start of the server.
+    pub began_ms: u64,
+    /// Milliseconds until the connection was made.
+    pub connect_ms: Option<u64>,
+    /// Milliseconds until the response head was there.
+    pub header_ms: Option<u64>,
+    /// Milliseconds until the end.
+    pub response_ms: u64,
+    /// Bytes of the response body.
+    pub length: u64,
+}
+
+impl AttemptLog {
+    /// An attempt that begins.
+    pub fn new(address: Option<SocketAddr>, began_ms: u64) -> AttemptLog {
+        AttemptLog {
+            address,
+            status: 0,
+            began_ms,
+            connect_ms: None,
+            header_ms: None,
+            response_ms: 0,
+            length: 0,
+        }
+    }
+}

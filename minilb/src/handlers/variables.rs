@@ -1,0 +1,297 @@
+//! Variables at run time.
+//!
+//! # Example
+//!
+//! ```text
+//! template  "$scheme://$host$request_uri"     request GET /a?b, Host: X:81
+//! value     http://x/a?b
+//! log       "$remote_addr \"$request\" $http_referer"
+//! line      192.0.2.9 "GET /a?b HTTP/1.1" -
+//! ```
+//!
+//! In a log line a variable without value is `-`, and quotes, backslashes, control characters and
+//! bytes above 126 become `\xHH`: a client cannot forge a line.
+//!
+//! NGINX counterpart: `ngx_http_variables.c`, `ngx_http_log_module.c`.
+
+use super::date;
+use super::facts::{AttemptLog, Client, Done};
+use crate::conf::http::ProxyPass;
+use crate::conf::template::{Part, Template, Variable};
+use crate::wire::http1::head::{Known, RequestHead, ResponseHead};
+use crate::wire::http1::status::SERVER;
+use crate::wire::http1::writer::decimal;
+use regex::bytes::Regex;
+use std::io::Write;
+use std::net::SocketAddr;
+
+/// A request with all that variables ask for.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The request.
+    pub request: &'a RequestHead,
+    /// The response of an upstream server; its status is 0 if there is none.
+    pub response: &'a ResponseHead,
+    /// The client.
+    pub client: &'a Client,
+    /// The end of the request; empty before.
+    pub done: &'a Done,
+    /// Bytes of the response body sent so far.
+    pub body_bytes_sent: u64,
+    /// Bytes of the request, head and body.
+    pub request_length: u64,
+    /// `$uri`
+    pub path: &'a [u8],
+    /// `$args`
+    pub args: &'a [u8],
+    /// `$server_name`
+    pub server_name: &'a str,
+    /// `$hostname`
+    pub hostname: &'a str,
+    /// Of the location.
+    pub proxy: Option<&'a ProxyPass>,
+    /// Patterns with captures: of the location over `$uri`, and of the server name over `$host`.
+    pub patterns: [Option<&'a Regex>; 2],
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+}
+
+impl View<'_> {
+    /// Appends the value of a template.
+    pub fn append(&self, template: &Template, out: &mut Vec<u8>) {
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Variable(variable) => {
+                    self.append_variable(variable, out);
+                }
+            }
+        }
+    }
+
+    /// Appends a log line without its end.
+    pub fn append_log(&self, format: &Template, out: &mut Vec<u8>) {
+        for part in &format.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Variable(variable) => {
+                    let start = out.len();
+                    self.append_variable(variable, out);
+                    match out.len() == start {
+                        true => out.push(b'-'),
+                        false => escape_for_log(out, start),
+                    }
+                }
+            }
+        }
+    }
+
+    fn append_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
+        let request = self.request;
+        match variable {
+            Variable::Args => out.extend_from_slice(self.args),
+            Variable::Arg(name) => out.extend_from_slice(argument(self.args, name)),
+            Variable::BodyBytesSent => decimal(out, self.body_bytes_sent),
+            Variable::BytesSent => decimal(out, self.done.sent),
+            Variable::Capture(name) => self.append_capture(name, out),
+            Variable::Connection => decimal(out, self.client.connection),
+            Variable::ConnectionRequests => decimal(out, self.client.requests),
+            Variable::Cookie(name) => out.extend_from_slice(self.cookie(name)),
+            Variable::Host if request.host().is_empty() => {
+                out.extend_from_slice(self.server_name.as_bytes());
+            }
+            Variable::Host => out.extend_from_slice(request.host()),
+            Variable::Hostname => out.extend_from_slice(self.hostname.as_bytes()),
+            Variable::HttpHeader(name) => {
+                append_header(request.headers().map(|it| (it.name, it.value)), name, out);
+            }
+            Variable::Https => {}
+            Variable::IsArgs if self.args.is_empty() => {}
+            Variable::IsArgs => out.push(b'?'),
+            Variable::Msec => seconds(self.unix_ms, out),
+            Variable::NginxVersion => out.extend_from_slice(SERVER.as_bytes()),
+            Variable::Pid => decimal(out, u64::from(std::process::id())),
+            Variable::ProxyAddXForwardedFor => {
+                let start = out.len();
+                let headers = request.headers().map(|it| (it.name, it.value));
+                append_header(headers, "x_forwarded_for", out);
+                if out.len() > start {
+                    out.extend_from_slice(b", ");
+                }
+                ip(self.client.peer, out);
+            }
+            Variable::ProxyHost => {
+                out.extend(self.proxy.map_or(&b""[..], |it| it.host.as_bytes()));
+            }
+            Variable::ProxyPort => {
+                let port = self.proxy.map(|it| it.host.rsplit_once(':').map_or("80", |it| it.1));
+                out.extend_from_slice(port.unwrap_or_default().as_bytes());
+            }
+            Variable::RemoteAddr => ip(self.client.peer, out),
+            Variable::RemotePort => decimal(out, self.client.peer.port().into()),
+            // Only of basic authentication, which is not checked here.
+            Variable::RemoteUser => {}
+            Variable::Request => out.extend_from_slice(request.line()),
+            Variable::RequestId => {
+                write!(out, "{:032x}", self.client.request_id()).expect("a vector takes all");
+            }
+            Variable::RequestLength => decimal(out, self.request_length),
+            Variable::RequestMethod => out.extend_from_slice(request.method()),
+            Variable::RequestTime => seconds(self.done.elapsed_ms, out),
+            Variable::RequestUri => out.extend_from_slice(request.uri()),
+            Variable::Scheme => out.extend_from_slice(b"http"),
+            Variable::SentHttpHeader(name) | Variable::UpstreamHttpHeader(name) => {
+                append_header(self.response.headers().map(|it| (it.name, it.value)), name, out);
+            }
+            Variable::ServerAddr => ip(self.client.local, out),
+            Variable::ServerName => out.extend_from_slice(self.server_name.as_bytes()),
+            Variable::ServerPort => decimal(out, self.client.local.port().into()),
+            Variable::ServerProtocol => {
+                let is_old = request.minor_version() == 0;
+                out.extend_from_slice(if is_old { b"HTTP/1.0" } else { b"HTTP/1.1" });
+            }
+            Variable::Status if self.done.status == 0 => {
+                write!(out, "{:03}", self.response.status()).expect("a vector takes all");
+            }
+            Variable::Status => {
+                write!(out, "{:03}", self.done.status).expect("a vector takes all");
+            }
+            Variable::TimeIso8601 => date::iso8601(self.unix_ms / 1000, out),
+            Variable::TimeLocal => date::local(self.unix_ms / 1000, out),
+            Variable::UpstreamAddr => self.attempts(out, |it, out| match it.address {
+                Some(address) => write!(out, "{address}").expect("a vector takes all"),
+                None => out.extend(self.proxy.map_or(&b""[..], |it| it.upstream.as_bytes())),
+            }),
+            Variable::UpstreamConnectTime => {
+                self.attempts(out, |it, out| seconds_or_dash(it.connect_ms, out));
+            }
+            Variable::UpstreamHeaderTime => {
+                self.attempts(out, |it, out| seconds_or_dash(it.header_ms, out));
+            }
+            Variable::UpstreamResponseLength => {
+                self.attempts(out, |it, out| decimal(out, it.length));
+            }
+            Variable::UpstreamResponseTime => {
+                self.attempts(out, |it, out| seconds(it.response_ms, out));
+            }
+            Variable::UpstreamStatus => {
+                self.attempts(out, |it, out| decimal(out, it.status.into()));
+            }
+            Variable::Uri => out.extend_from_slice(self.path),
+        }
+    }
+
+    fn attempts(&self, out: &mut Vec<u8>, write: impl Fn(&AttemptLog, &mut Vec<u8>)) {
+        for (index, attempt) in self.done.attempts.iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(b", ");
+            }
+            write(attempt, out);
+        }
+    }
+
+    fn append_capture(&self, name: &str, out: &mut Vec<u8>) {
+        let [location, server] = self.patterns;
+        for (pattern, text) in [(location, self.path), (server, self.request.host())] {
+            let Some(captures) = pattern.and_then(|it| it.captures(text)) else { continue };
+            let group = match name.parse::<usize>() {
+                Ok(index) => captures.get(index),
+                Err(_) => captures.name(name),
+            };
+            if let Some(group) = group {
+                out.extend_from_slice(group.as_bytes());
+                return;
+            }
+        }
+    }
+
+    fn cookie(&self, name: &str) -> &[u8] {
+        let cookies = self.request.headers().filter(|it| it.name.eq_ignore_ascii_case(b"cookie"));
+        let mut pairs = cookies.flat_map(|it| it.value.split(|byte| *byte == b';'));
+        let value = pairs.find_map(|pair| {
+            let pair = pair.trim_ascii();
+            let equals = pair.iter().position(|it| *it == b'=')?;
+            pair[..equals].eq_ignore_ascii_case(name.as_bytes()).then(|| &pair[equals + 1..])
+        });
+        value.unwrap_or_default()
+    }
+}
+
+/// Appends the values of all headers whose name is `name`, which has `_` in place of `-`.
+fn append_header<'a>(
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    name: &str,
+    out: &mut Vec<u8>,
+) {
+    let same = |one: &[u8]| {
+        one.len() == name.len()
+            && one.iter().zip(name.bytes()).all(|(one, other)| match one {
+                b'-' => other == b'_',
+                _ => one.to_ascii_lowercase() == other,
+            })
+    };
+    let separator: &[u8] = if name == "cookie" { b"; " } else { b", " };
+    for (index, (_, value)) in headers.filter(|(name, _)| same(name)).enumerate() {
+        if index > 0 {
+            out.extend_from_slice(separator);
+        }
+        out.extend_from_slice(value);
+    }
+}
+
+/// The value of an argument of a query, not decoded.
+fn argument<'a>(args: &'a [u8], name: &str) -> &'a [u8] {
+    let mut pairs = args.split(|it| *it == b'&');
+    let value = pairs.find_map(|pair| {
+        let (key, value) = pair.split_at_checked(name.len())?;
+        let is_same = key.eq_ignore_ascii_case(name.as_bytes());
+        is_same.then(|| value.strip_prefix(b"=")).flatten()
+    });
+    value.unwrap_or_default()
+}
+
+fn ip(address: SocketAddr, out: &mut Vec<u8>) {
+    write!(out, "{}", address.ip().to_canonical()).expect("a vector takes all");
+}
+
+/// Milliseconds as seconds with three digits.
+fn seconds(ms: u64, out: &mut Vec<u8>) {
+    write!(out, "{}.{:03}", ms / 1000, ms % 1000).expect("a vector takes all");
+}
+
+fn seconds_or_dash(ms: Option<u64>, out: &mut Vec<u8>) {
+    match ms {
+        Some(ms) => seconds(ms, out),
+        None => out.push(b'-'),
+    }
+}
+
+fn escape_for_log(out: &mut Vec<u8>, start: usize) {
+    let is_special = |it: &u8| matches!(*it, ..0x20 | b'"' | b'\\' | 0x7f..);
+    if !out[start..].iter().any(is_special) {
+        return;
+    }
+    for byte in out.split_off(start) {
+        match is_special(&byte) {
+            true => write!(out, "\\x{byte:02X}").expect("a vector takes all"),
+            false => out.push(byte),
+        }
+    }
+}
+
+/// Returns true for the headers of an upstream's response that NGINX never passes on, unless
+/// `proxy_pass_header` names them.
+pub fn is_hidden(known: Known, name: &[u8]) -> bool {
+    let lower = |it: &&[u8]| name.eq_ignore_ascii_case(it);
+    let hidden: [&[u8]; 7] = [
+        b"x-pad",
+        b"x-accel-expires",
+        b"x-accel-redirect",
+        b"x-accel-limit-rate",
+        b"x-accel-buffering",
+        b"x-accel-charset",
+        b"status",
+    ];
+    let may_be = matches!(name.first(), Some(b'x' | b'X' | b's' | b'S'));
+    matches!(known, Known::Date | Known::Server) || (may_be && hidden.iter().any(|it| lower(&it)))
+}

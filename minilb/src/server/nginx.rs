@@ -1,0 +1,583 @@
+//! What an `http` block decides about requests: the [`HttpService`] of this crate.
+//!
+//! ```text
+//! begin            the servers of the address the client has connected to; the default one
+//! decide           Host ─> server, URI ─> location ─> `return`, or the route of `proxy_pass`
+//! write_request    proxy_set_header, then NGINX's defaults, then what the client sent
+//! write_response   Server, Date, Content-Type, ..., what the upstream sent, add_header
+//! log              each access_log
+//! ```
+//!
+//! Each request holds the configuration that it began with; a reload does not change it halfway.
+//!
+//! NGINX counterpart: `ngx_http_process_request`, `ngx_http_proxy_handler`,
+//! `ngx_http_upstream_process_headers`, `ngx_http_header_filter`, `ngx_http_log_handler`.
+
+use super::access_log::LogFiles;
+use super::http::core::{HttpCore, unix_ms};
+use super::http::service::{
+    Answer, AttemptTarget, Client, ClientLimits, Decision, Done, HttpService, Retry, Route,
+};
+use super::upstream::SharedUpstream;
+use crate::conf::http::*;
+use crate::conf::template::Template;
+use crate::handlers::locate::{Found, VirtualServers, location};
+use crate::handlers::variables::{View, is_hidden};
+use crate::handlers::{date, target, uri};
+use crate::wire::http1::exchange::{BodyLimits, Exchange};
+use crate::wire::http1::head::{Header, Known, RequestHead, ResponseHead};
+use crate::wire::http1::status::SERVER;
+use crate::wire::http1::writer::HeadWriter;
+use minikit::sync::Arc;
+use regex::bytes::Regex;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Statuses that `add_header` is for, unless it says `always`.
+const ADD_HEADER: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
+
+/// A configuration with all that serving it needs.
+#[derive(Debug)]
+pub struct HttpGeneration {
+    config: HttpConfig,
+    /// By address that is listened at.
+    sites: Vec<(SocketAddr, VirtualServers)>,
+    /// By [`Location::id`].
+    routes: Vec<Option<Arc<Route>>>,
+    /// Its log files.
+    pub logs: LogFiles,
+    hostname: String,
+}
+
+impl HttpGeneration {
+    /// Prepares a configuration. `upstreams` has those that it names.
+    ///
+    /// # Errors
+    /// If a log file cannot be opened.
+    pub fn new(
+        config: HttpConfig,
+        upstreams: &BTreeMap<String, Arc<SharedUpstream>>,
+    ) -> Result<HttpGeneration, String> {
+        let mut routes = Vec::new();
+        routes.resize_with(config.locations, || None);
+        let mut logs = Vec::new();
+        for server in &config.servers {
+            server.root.visit(&mut |location| {
+                let files = location.settings.access_log.iter().flatten();
+                logs.extend(files.map(|it| it.file.clone()));
+                if let Action::Proxy(proxy) = &location.action {
+                    let upstream = Arc::clone(&upstreams[&proxy.upstream]);
+                    let pool = config.upstreams[&proxy.upstream].pool;
+                    routes[location.id] = Some(Arc::new(route(&location.settings, upstream, pool)));
+                }
+            });
+        }
+
+        let addresses = config.servers.iter().flat_map(|it| &it.listen).map(|it| it.address);
+        let mut sites = Vec::<(SocketAddr, VirtualServers)>::new();
+        for address in addresses {
+            if sites.iter().all(|(it, _)| *it != address) {
+                sites.push((address, VirtualServers::of(&config.servers, address)));
+            }
+        }
+        let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
+        let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Ok(HttpGeneration { config, sites, routes, logs, hostname })
+    }
+
+    /// The addresses to listen at.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.sites.iter().map(|(address, _)| *address)
+    }
+
+    /// The servers for a client that has connected to `local`.
+    fn site(&self, local: SocketAddr) -> Option<&VirtualServers> {
+        let exact = self.sites.iter().find(|(address, _)| *address == local);
+        let wildcard = || {
+            let is_wildcard =
+                |it: &SocketAddr| it.ip().is_unspecified() && it.port() == local.port();
+            self.sites.iter().find(|(address, _)| is_wildcard(address))
+        };
+        exact.or_else(wildcard).map(|(_, servers)| servers)
+    }
+}
+
+fn route(
+    settings: &Settings,
+    upstream: Arc<SharedUpstream>,
+    pool: crate::engine::pool::PoolLimits,
+) -> Route {
+    let or_minute = |it: Option<Duration>| it.unwrap_or(Duration::from_secs(60));
+    let is_streamed = settings.proxy_request_buffering == Some(false);
+    let stored_max = settings.client_body_buffer_size.unwrap_or(16 * 1024) as usize;
+    let http_1_0 = settings.proxy_http_version != Some(1);
+    Route {
+        upstream,
+        pool,
+        connect_timeout: or_minute(settings.proxy_connect_timeout),
+        send_timeout: or_minute(settings.proxy_send_timeout),
+        read_timeout: or_minute(settings.proxy_read_timeout),
+        response_head_max: settings.proxy_buffer_size.unwrap_or(4096) as usize,
+        body: BodyLimits {
+            max: settings.client_max_body_size.unwrap_or(1 << 20),
+            stored_max: if is_streamed { 0 } else { stored_max },
+            needs_length: http_1_0 || !is_streamed,
+        },
+        retry: retry(settings),
+    }
+}
+
+fn retry(settings: &Settings) -> Retry {
+    let tries = settings.proxy_next_upstream_tries.unwrap_or(0) as usize;
+    let timeout = settings.proxy_next_upstream_timeout.unwrap_or_default();
+    let Some(words) = &settings.proxy_next_upstream else {
+        return Retry { tries, timeout, ..Retry::default() };
+    };
+    let has = |word: &str| words.iter().any(|it| it == word) && !words.iter().any(|it| it == "off");
+    let statuses = words.iter().filter_map(|it| it.strip_prefix("http_")?.parse().ok());
+    Retry {
+        on_error: has("error"),
+        on_timeout: has("timeout"),
+        on_invalid_header: has("invalid_header"),
+        statuses: if has("off") { Vec::new() } else { statuses.collect() },
+        non_idempotent: has("non_idempotent"),
+        tries,
+        timeout,
+    }
+}
+
+/// What a request carries.
+#[derive(Default)]
+pub struct RequestContext {
+    generation: Option<Arc<HttpGeneration>>,
+    server: usize,
+    location: Option<Arc<Location>>,
+    path: Vec<u8>,
+    args: Vec<u8>,
+    /// For values that are written more than once.
+    line: RefCell<Vec<u8>>,
+}
+
+impl RequestContext {
+    fn generation(&self) -> &HttpGeneration {
+        self.generation.as_ref().expect("set by `begin`")
+    }
+
+    fn server(&self) -> &HttpServer {
+        &self.generation().config.servers[self.server]
+    }
+
+    fn location(&self) -> &Location {
+        self.location.as_ref().unwrap_or(&self.server().root)
+    }
+
+    fn proxy(&self) -> Option<&ProxyPass> {
+        match &self.location().action {
+            Action::Proxy(proxy) => Some(proxy),
+            _ => None,
+        }
+    }
+
+    fn view<'a>(
+        &'a self,
+        request: &'a RequestHead,
+        response: &'a ResponseHead,
+        client: &'a Client,
+        done: &'a Done,
+    ) -> View<'a> {
+        let server = self.server();
+        let server_name = match server.names.first() {
+            Some(ServerName::Exact(name) | ServerName::Suffix(name, _)) => name.as_str(),
+            Some(ServerName::Prefix(name)) => name,
+            Some(ServerName::Pattern(pattern)) => pattern.as_str(),
+            None => "",
+        };
+        let name_pattern = server.names.iter().find_map(|it| match it {
+            ServerName::Pattern(pattern) if pattern.is_match(request.host()) => Some(pattern),
+            _ => None,
+        });
+        let location_pattern: Option<&Regex> = match &self.location().kind {
+            LocationKind::Pattern(pattern) => Some(pattern),
+            _ => None,
+        };
+        View {
+            request,
+            response,
+            client,
+            done,
+            body_bytes_sent: 0,
+            request_length: request.length() as u64,
+            path: &self.path,
+            args: &self.args,
+            server_name,
+            hostname: &self.generation().hostname,
+            proxy: self.proxy(),
+            patterns: [location_pattern, name_pattern],
+            unix_ms: unix_ms(),
+        }
+    }
+}
+
+/// The decisions of the current configuration, for one core.
+pub struct Nginx<'a> {
+    /// The configuration for the next request.
+    pub current: &'a dyn Fn() -> Arc<HttpGeneration>,
+    /// The core.
+    pub core: &'a HttpCore<RequestContext>,
+    /// Written at most once a second.
+    pub date: &'a RefCell<DateCache>,
+}
+
+/// The value of `Date` and the second that it is for.
+#[derive(Debug, Default)]
+pub struct DateCache {
+    unix_s: u64,
+    text: Vec<u8>,
+}
+
+impl DateCache {
+    /// The value for now.
+    pub fn text(&mut self) -> &[u8] {
+        let unix_s = unix_ms() / 1000;
+        if self.unix_s != unix_s {
+            self.unix_s = unix_s;
+            self.text.clear();
+            date::http(unix_s, &mut self.text);
+        }
+        &self.text
+    }
+}
+
+impl HttpService for Nginx<'_> {
+    type Context = RequestContext;
+
+    fn begin(&self, client: &Client, context: &mut RequestContext) -> ClientLimits {
+        let generation = (self.current)();
+        let default = generation.site(client.local).and_then(VirtualServers::default_server);
+        context.server = default.unwrap_or_default();
+        context.generation = Some(generation);
+        context.location = None;
+        context.path.clear();
+        context.args.clear();
+
+        let settings = &context.server().root.settings;
+        let defaults = ClientLimits::default();
+        ClientLimits {
+            header: settings.client_header_timeout.unwrap_or(defaults.header),
+            body: settings.client_body_timeout.unwrap_or(defaults.body),
+            send: settings.send_timeout.unwrap_or(defaults.send),
+            keep_alive: settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
+            requests_max: settings.keepalive_requests.unwrap_or(defaults.requests_max),
+        }
+    }
+
+    async fn decide(
+        &self,
+        exchange: &Exchange,
+        client: &Client,
+        context: &mut RequestContext,
+    ) -> Decision {
+        let request = &exchange.request;
+        let Some(args) = uri::normalize(request.uri(), &mut context.path) else {
+            return Decision::Answer(Answer::page(400));
+        };
+        context.args.extend_from_slice(args);
+
+        let generation = context.generation();
+        let servers = &generation.config.servers;
+        let found = generation.site(client.local).and_then(|it| it.find(servers, request.host()));
+        let server = found.unwrap_or(context.server);
+        context.server = server;
+        let root = &context.server().root;
+
+        // `return` of the server itself comes before any location.
+        let found = match root.action {
+            Action::Return(_) => Found::Location(root),
+            _ => location(root, &context.path),
+        };
+        let (found, adds_slash) = match found {
+            Found::Location(found) => (Arc::clone(found), false),
+            Found::AddSlash(found) => (Arc::clone(found), true),
+        };
+        context.location = Some(found);
+        if adds_slash {
+            return Decision::Answer(self.add_slash(exchange, client, context));
+        }
+
+        match &context.location().action {
+            Action::NotFound => Decision::Answer(Answer::page(404)),
+            Action::Return(Return { status: 444, .. }) => Decision::Close,
+            Action::Return(text) => {
+                Decision::Answer(self.return_answer(text, exchange, client, context))
+            }
+            Action::Proxy(_) => {
+                let route = &context.generation().routes[context.location().id];
+                Decision::Forward(Arc::clone(route.as_ref().expect("made for each proxy_pass")))
+            }
+        }
+    }
+
+    fn write_request(
+        &self,
+        request: &RequestHead,
+        client: &Client,
+        context: &RequestContext,
+        attempt: &AttemptTarget<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let location = context.location();
+        let settings = &location.settings;
+        let proxy = context.proxy().expect("the request has a route");
+        let mut line = context.line.borrow_mut();
+        line.clear();
+        let (path, args) = (&context.path, &context.args);
+        target::append(proxy, &location.kind, request.uri(), path, args, &mut line);
+        let version = settings.proxy_http_version.unwrap_or(0);
+        let method = request.method();
+        let mut head = HeadWriter::request(out, method, &line, version, attempt.framing);
+        drop(line);
+
+        let (response, done) = (ResponseHead::default(), Done::default());
+        let set = settings.proxy_set_header.as_deref().unwrap_or_default();
+        let is_set = |name: &[u8]| set.iter().any(|(it, _)| is_name(it, name));
+        if !set.is_empty() {
+            let view = context.view(request, &response, client, &done);
+            for (name, value) in set {
+                write_header(&mut head, &view, context, name, value);
+            }
+        }
+        if !is_set(b"Host") {
+            head.header(b"Host", proxy.host.as_bytes());
+        }
+        if !is_set(b"Connection") {
+            head.header(b"Connection", b"close");
+        }
+        head.framing();
+        for Header { known, name, value } in request.end_to_end() {
+            if known != Known::Host && !is_set(name) {
+                head.header(name, value);
+            }
+        }
+        head.finish();
+    }
+
+    fn write_response(
+        &self,
+        exchange: &Exchange,
+        client: &Client,
+        context: &RequestContext,
+        answer: Option<&Answer>,
+        head: &mut HeadWriter<'_>,
+    ) {
+        let settings = &context.location().settings;
+        let response = &exchange.response;
+        let passed = settings.proxy_pass_header.as_deref().unwrap_or_default();
+        let hidden = settings.proxy_hide_header.as_deref().unwrap_or_default();
+        let is_passed = |name: &[u8]| passed.iter().any(|it| is_name(it, name));
+        let of_upstream = || response.headers().filter(|_| answer.is_none());
+
+        let is_given = |known| of_upstream().any(|it| it.known == known && is_passed(it.name));
+        if !is_given(Known::Server) {
+            let name = if settings.server_tokens == Some(false) { "minilb" } else { SERVER };
+            head.header(b"Server", name.as_bytes());
+        }
+        let is_given = |known| of_upstream().any(|it| it.known == known && is_passed(it.name));
+        if !is_given(Known::Date) {
+            head.header(b"Date", self.date.borrow_mut().text());
+        }
+        for (name, value) in answer.iter().flat_map(|it| &it.headers) {
+            head.header(name.as_bytes(), value);
+        }
+        let content_type = of_upstream().find(|it| it.known == Known::ContentType);
+        if let Some(Header { name, value, .. }) = content_type {
+            head.header(name, value);
+        }
+        head.framing();
+
+        if answer.is_none() {
+            for Header { known, name, value } in response.end_to_end() {
+                let is_hidden = is_hidden(known, name) && !is_passed(name);
+                let is_written = known == Known::ContentType;
+                if is_written || is_hidden || hidden.iter().any(|it| is_name(it, name)) {
+                    continue;
+                }
+                match known {
+                    Known::Location => self.location_header(head, exchange, client, context, value),
+                    _ => head.header(name, value),
+                }
+            }
+        }
+        let status = answer.map_or(response.status(), |it| it.status);
+        let done = Done::default();
+        for AddHeader { name, value, always } in settings.add_header.iter().flatten() {
+            if *always || ADD_HEADER.contains(&status) {
+                let view = context.view(&exchange.request, response, client, &done);
+                write_header(head, &view, context, name, value);
+            }
+        }
+    }
+
+    fn log(&self, exchange: &Exchange, client: &Client, context: &RequestContext, done: &Done) {
+        let logs = context.location().settings.access_log.as_deref().unwrap_or_default();
+        for log in logs {
+            let mut view = context.view(&exchange.request, &exchange.response, client, done);
+            view.body_bytes_sent = exchange.downloaded();
+            view.request_length += exchange.uploaded();
+            let mut line = context.line.borrow_mut();
+            line.clear();
+            view.append_log(&log.format, &mut line);
+            line.push(b'\n');
+            context.generation().logs.write(&log.file, &line);
+        }
+    }
+}
+
+impl Nginx<'_> {
+    /// The answer of `return`.
+    fn return_answer(
+        &self,
+        text: &Return,
+        exchange: &Exchange,
+        client: &Client,
+        context: &RequestContext,
+    ) -> Answer {
+        let Return { status, text: template } = text;
+        let Some(template) = template else { return Answer::page(*status) };
+        let done = Done::default();
+        let view = context.view(&exchange.request, &exchange.response, client, &done);
+        let mut value = Vec::new();
+        view.append(template, &mut value);
+
+        if matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return redirect(*status, absolute(value, exchange, client, context));
+        }
+        let content_type = content_type(context.location(), &context.path);
+        Answer::new(*status, content_type, value)
+    }
+
+    /// The redirect to the same URI with a slash at its end.
+    fn add_slash(&self, exchange: &Exchange, client: &Client, context: &RequestContext) -> Answer {
+        let mut path = context.location().name().as_bytes().to_vec();
+        if !context.args.is_empty() {
+            path.push(b'?');
+            path.extend_from_slice(&context.args);
+        }
+        redirect(301, absolute(path, exchange, client, context))
+    }
+
+    /// Writes `Location` of an upstream's response by the rules of `proxy_redirect`.
+    fn location_header(
+        &self,
+        head: &mut HeadWriter<'_>,
+        exchange: &Exchange,
+        client: &Client,
+        context: &RequestContext,
+        value: &[u8],
+    ) {
+        let done = Done::default();
+        let view = context.view(&exchange.request, &exchange.response, client, &done);
+        let location = context.location();
+        let mut rewritten = Vec::new();
+        let is_rewritten = match (&location.settings.proxy_redirect, context.proxy()) {
+            (Some(Redirects::Off), _) | (_, None) => false,
+            (Some(Redirects::Pairs(pairs)), _) => pairs.iter().any(|(from, to)| {
+                let Some(rest) = value.strip_prefix(from.as_bytes()) else { return false };
+                view.append(to, &mut rewritten);
+                rewritten.extend_from_slice(rest);
+                true
+            }),
+            (Some(Redirects::Default) | None, Some(proxy)) => {
+                let (from, to) = match &proxy.uri {
+                    Some(uri) => (uri.as_str(), location.name()),
+                    None => ("/", "/"),
+                };
+                let rest = value.strip_prefix(b"http://");
+                let rest = rest.and_then(|it| it.strip_prefix(proxy.host.as_bytes()));
+                match rest.and_then(|it| it.strip_prefix(from.as_bytes())) {
+                    Some(rest) => {
+                        rewritten.extend_from_slice(to.as_bytes());
+                        rewritten.extend_from_slice(rest);
+                        true
+                    }
+                    None => false,
+                }
+            }
+        };
+        match is_rewritten {
+            true => head.header(b"Location", &absolute(rewritten, exchange, client, context)),
+            false => head.header(b"Location", value),
+        }
+    }
+}
+
+/// Writes a header whose value is a template, unless it is empty.
+fn write_header(
+    head: &mut HeadWriter<'_>,
+    view: &View<'_>,
+    context: &RequestContext,
+    name: &str,
+    value: &Template,
+) {
+    let mut text = context.line.borrow_mut();
+    text.clear();
+    view.append(value, &mut text);
+    if !text.is_empty() {
+        head.header(name.as_bytes(), &text);
+    }
+}
+
+fn redirect(status: u16, location: Vec<u8>) -> Answer {
+    let mut answer = Answer::page(status);
+    answer.headers.push(("Location", location));
+    answer
+}
+
+/// Puts scheme, host and port in front of a path (`absolute_redirect on`).
+fn absolute(
+    location: Vec<u8>,
+    exchange: &Exchange,
+    client: &Client,
+    context: &RequestContext,
+) -> Vec<u8> {
+    if !location.starts_with(b"/") {
+        return location;
+    }
+    let done = Done::default();
+    let view = context.view(&exchange.request, &exchange.response, client, &done);
+    let mut absolute = b"http://".to_vec();
+    match exchange.request.host() {
+        [] => absolute.extend_from_slice(view.server_name.as_bytes()),
+        host => absolute.extend_from_slice(host),
+    }
+    if client.local.port() != 80 {
+        absolute.extend_from_slice(format!(":{}", client.local.port()).as_bytes());
+    }
+    absolute.extend_from_slice(&location);
+    absolute
+}
+
+/// The type of the body of `return`: by the extension of the URI, or `default_type`.
+fn content_type<'a>(location: &'a Location, path: &[u8]) -> &'a str {
+    let settings = &location.settings;
+    let file = path.rsplit(|it| *it == b'/').next().unwrap_or_default();
+    let extension = file.iter().rposition(|it| *it == b'.').map(|dot| &file[dot + 1..]);
+    let extension = extension.and_then(|it| std::str::from_utf8(it).ok()).unwrap_or_default();
+    let extension = extension.to_ascii_lowercase();
+    let by_extension = match &settings.types {
+        Some(types) => types.get(&extension).map(String::as_str),
+        // NGINX's own three.
+        None => match extension.as_str() {
+            "html" => Some("text/html"),
+            "gif" => Some("image/gif"),
+            "jpg" => Some("image/jpeg"),
+            _ => None,
+        },
+    };
+    by_extension.or(settings.default_type.as_deref()).unwrap_or("text/plain")
+}
+
+fn is_name(one: &str, other: &[u8]) -> bool {
+    one.as_bytes().eq_ignore_ascii_case(other)
+}
