@@ -357,7 +357,6 @@ impl HttpDraft {
 
     /// A directive that blocks inherit.
     fn setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
-        let captures = self.scope().captures.clone();
         let slots = &mut self.scope().settings;
         let text = arguments[0].as_str();
         let invalid = || format!("\"{name}\" directive invalid value");
@@ -398,6 +397,26 @@ impl HttpDraft {
             "proxy_send_timeout" => set_checked(&mut slots.proxy_send_timeout, name, duration),
             "send_timeout" => set_checked(&mut slots.send_timeout, name, duration),
             "server_tokens" => set_checked(&mut slots.server_tokens, name, flag),
+            // Buffers of NGINX that we do not have; the values are checked all the same.
+            "proxy_buffers" => match (number(text), size(&arguments[1])) {
+                (Some(_), Some(_)) => Ok(()),
+                _ => Err(invalid()),
+            },
+            "proxy_busy_buffers_size"
+            | "types_hash_max_size"
+            | "server_names_hash_bucket_size"
+            | "server_names_hash_max_size" => bytes().map(|_| ()),
+            "proxy_buffering" | "sendfile" | "tcp_nodelay" | "tcp_nopush" => flag().map(|_| ()),
+            _ => self.list_setting(name, arguments),
+        }
+    }
+
+    /// An inherited directive of several values, or one that may be repeated.
+    fn list_setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
+        let captures = self.scope().captures.clone();
+        let slots = &mut self.scope().settings;
+        let text = arguments[0].as_str();
+        match name {
             "proxy_next_upstream" => set_checked(&mut slots.proxy_next_upstream, name, || {
                 let unknown = arguments.iter().find(|it| !NEXT_UPSTREAM.contains(&it.as_str()));
                 match unknown {
@@ -430,16 +449,7 @@ impl HttpDraft {
                 Ok(())
             }
             "proxy_redirect" => redirect(&mut slots.proxy_redirect, arguments, &captures),
-            // Buffers of NGINX that we do not have; the values are checked all the same.
-            "proxy_buffers" => match (number(text), size(&arguments[1])) {
-                (Some(_), Some(_)) => Ok(()),
-                _ => Err(invalid()),
-            },
-            "proxy_busy_buffers_size"
-            | "types_hash_max_size"
-            | "server_names_hash_bucket_size"
-            | "server_names_hash_max_size" => bytes().map(|_| ()),
-            _ => flag().map(|_| ()),
+            _ => unreachable!("no other directive is in the table"),
         }
     }
 

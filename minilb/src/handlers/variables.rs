@@ -91,8 +91,6 @@ impl View<'_> {
         match variable {
             Variable::Args => out.extend_from_slice(self.args),
             Variable::Arg(name) => out.extend_from_slice(argument(self.args, name)),
-            Variable::BodyBytesSent => decimal(out, self.body_bytes_sent),
-            Variable::BytesSent => decimal(out, self.done.sent),
             Variable::Capture(name) => self.append_capture(name, out),
             Variable::Connection => decimal(out, self.client.connection),
             Variable::ConnectionRequests => decimal(out, self.client.requests),
@@ -137,12 +135,8 @@ impl View<'_> {
             }
             Variable::RequestLength => decimal(out, self.request_length),
             Variable::RequestMethod => out.extend_from_slice(request.method()),
-            Variable::RequestTime => seconds(self.done.elapsed_ms, out),
             Variable::RequestUri => out.extend_from_slice(request.uri()),
             Variable::Scheme => out.extend_from_slice(b"http"),
-            Variable::SentHttpHeader(name) | Variable::UpstreamHttpHeader(name) => {
-                append_header(self.response.headers().map(|it| (it.name, it.value)), name, out);
-            }
             Variable::ServerAddr => ip(self.client.local, out),
             Variable::ServerName => out.extend_from_slice(self.server_name.as_bytes()),
             Variable::ServerPort => decimal(out, self.client.local.port().into()),
@@ -150,14 +144,28 @@ impl View<'_> {
                 let is_old = request.minor_version() == 0;
                 out.extend_from_slice(if is_old { b"HTTP/1.0" } else { b"HTTP/1.1" });
             }
+            Variable::TimeIso8601 => date::iso8601(self.unix_ms / 1000, out),
+            Variable::TimeLocal => date::local(self.unix_ms / 1000, out),
+            Variable::Uri => out.extend_from_slice(self.path),
+            _ => self.append_end(variable, out),
+        }
+    }
+
+    /// Variables of the response and of how the request ended.
+    fn append_end(&self, variable: &Variable, out: &mut Vec<u8>) {
+        match variable {
+            Variable::BodyBytesSent => decimal(out, self.body_bytes_sent),
+            Variable::BytesSent => decimal(out, self.done.sent),
+            Variable::RequestTime => seconds(self.done.elapsed_ms, out),
+            Variable::SentHttpHeader(name) | Variable::UpstreamHttpHeader(name) => {
+                append_header(self.response.headers().map(|it| (it.name, it.value)), name, out);
+            }
             Variable::Status if self.done.status == 0 => {
                 write!(out, "{:03}", self.response.status()).expect("a vector takes all");
             }
             Variable::Status => {
                 write!(out, "{:03}", self.done.status).expect("a vector takes all");
             }
-            Variable::TimeIso8601 => date::iso8601(self.unix_ms / 1000, out),
-            Variable::TimeLocal => date::local(self.unix_ms / 1000, out),
             Variable::UpstreamAddr => self.attempts(out, |it, out| match it.address {
                 Some(address) => write!(out, "{address}").expect("a vector takes all"),
                 None => out.extend(self.proxy.map_or(&b""[..], |it| it.upstream.as_bytes())),
@@ -177,7 +185,7 @@ impl View<'_> {
             Variable::UpstreamStatus => {
                 self.attempts(out, |it, out| decimal(out, it.status.into()));
             }
-            Variable::Uri => out.extend_from_slice(self.path),
+            _ => unreachable!("the others are above"),
         }
     }
 
