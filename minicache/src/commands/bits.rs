@@ -219,7 +219,7 @@ fn first(text: &[u8], bits: Range<usize>, wanted: bool) -> Option<usize> {
     while at < end {
         let byte = (text[at] ^ dull) & mask;
         if byte != 0 {
-            // In the last byte it may lie behind the range.
+            // In the last byte it may be after the range.
             let bit = at * 8 + byte.leading_zeros() as usize;
             return (bit < bits.end).then_some(bit);
         }

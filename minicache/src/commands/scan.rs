@@ -74,7 +74,7 @@ impl<'a> Options<'a> {
     }
 
     /// Walks from `cursor` until enough elements have been looked at; returns the next cursor.
-    /// `step` walks one bucket and returns the cursor behind it and how many elements it looked at.
+    /// `step` walks one bucket and returns the cursor after it and how many elements it looked at.
     pub fn walk(&self, mut cursor: u64, mut step: impl FnMut(u64) -> (u64, usize)) -> u64 {
         // A sparse index must not keep everybody waiting while the search goes on.
         let buckets_max = self.count.saturating_mul(10);

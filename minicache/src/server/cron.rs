@@ -27,7 +27,7 @@ use std::time::Duration;
 /// Keys expired under one lock: about 0.1 ms, for which a command may have to wait.
 const KEYS_MAX: usize = 500;
 
-/// What a round left behind. The greater one of two decides.
+/// What a round has left. The greater one of two decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Round {
     Idle,

@@ -144,7 +144,7 @@ struct Field {
 const WINDOW: usize = 9;
 
 impl Field {
-    /// Parses a type such as `u8` and the offset behind it, in bits or, as in `#2`, in fields.
+    /// Parses a type such as `u8` and the offset after it, in bits or, as in `#2`, in fields.
     fn parse(c: &Call, at: usize) -> Result<Field, Error> {
         const INVALID: Error = Error::new(
             "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not \
@@ -165,12 +165,12 @@ impl Field {
         Ok(Field { start, bits, signed })
     }
 
-    /// The bit behind it.
+    /// The bit after it.
     fn end(&self) -> usize {
         self.start + self.bits as usize
     }
 
-    /// Reads it; what lies behind the end of the text is zero.
+    /// Reads it. Bits after the end of the text are zero.
     fn get(&self, text: &[u8]) -> i64 {
         self.wrap((self.window(text) >> self.shift()) as u64)
     }

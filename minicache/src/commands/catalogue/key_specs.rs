@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! MSET k1 v1 k2 v2                 from 1 to the last, every second
-//! ZUNIONSTORE dst 2 k1 k2 …        1 alone; and as many as argument 2 says, behind it
-//! SORT k BY w_* STORE dst          1 alone; behind STORE; and some that only the data can tell
+//! ZUNIONSTORE dst 2 k1 k2 …        1 alone; and as many as argument 2 says, after it
+//! SORT k BY w_* STORE dst          1 alone; after STORE; and some that only the data can tell
 //! ```
 //!
 //! This file is the data; `commands/getkeys.rs` applies it to a command line. Redis has the same
@@ -50,7 +50,7 @@ pub struct KeySpec {
 pub enum Run {
     /// To another argument, every `step`-th.
     To {
-        /// How far behind the first; if negative, counted from the end of the command line, where
+        /// How far after the first; if negative, counted from the end of the command line, where
         /// -1 is its last argument.
         last: i8,
         /// 1, or 2 where values stand between keys.
@@ -72,7 +72,7 @@ pub(super) const fn key_run(first: u8, last: i8, step: u8, access: &str) -> KeyS
     KeySpec { first, run: Run::To { last, step }, access: Access::of(access) }
 }
 
-/// As many keys as the argument says, behind it.
+/// As many keys as the argument says, after it.
 pub(super) const fn counted(at: u8, access: &str) -> KeySpec {
     KeySpec { first: at, run: Run::Counted, access: Access::of(access) }
 }

@@ -3,11 +3,11 @@
 //! ```text
 //! key [NX | XX] [EX seconds | PX milliseconds] [GET pattern [GET pattern ...]]
 //! │    │           │                             └ a word that comes with every repetition
-//! │    │           └ a word in capitals is typed as it stands, and leads what follows it
+//! │    │           └ a word in capitals is typed as it is, and leads what follows it
 //! │    └ [ ] may be left out; < > may not; | parts alternatives
 //! └ a lower-case name stands for a value
 //!
-//! key [key ...]                    what stands before it, again as often as one likes
+//! key [key ...]                    what is before it, again as often as one likes
 //! [<GET encoding | SET value> ...]   the same where writing it twice would be long
 //! ```
 //!

@@ -11,7 +11,7 @@
 //! * [`lifetime`][]: deadlines.
 //! * [`walk`][]: all keys, or any.
 //! * [`transfer`][]: values go to another key or another database.
-//! * [`object`][]: how a value lies in memory, and when it was used.
+//! * [`object`][]: how a value is stored, and when it was used.
 //! * [`sort`][]: elements in an order that other keys may give.
 //!
 //! Commands on whole databases are with those on the server.

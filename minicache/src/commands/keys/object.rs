@@ -1,4 +1,4 @@
-//! How a value lies in memory, and when it was used: `OBJECT` (`object.c`).
+//! How a value is stored in memory, and when it was used: `OBJECT` (`object.c`).
 //!
 //! ```text
 //! SET n 7            OBJECT ENCODING n        int
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! An entry has 24 bits for the eviction policy, which hold either the time of the last use or how
-//! often it was used. So `IDLETIME` and `FREQ` are never both to be had. Nothing here is shared
+//! often it was used. So only one of `IDLETIME` and `FREQ` is known. Nothing here is shared
 //! between keys; the count that Redis gives for its shared small numbers is kept, because tests
 //! look at it.
 
@@ -71,7 +71,7 @@ pub fn object_refcount(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// The policy's bits of the key; where there is none, replies so.
+/// The policy's bits of the key. Replies with null if there is no key.
 fn clock(c: &mut Call) -> Option<u32> {
     let bits = c.keyspace.inspect(c.key(2), |shard, handle| shard.clock(handle));
     if bits.is_none() {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `DEL` frees what it removes, under the lock of one shard: 40 ms for a set of a million members.
-//! `UNLINK` leaves large values to a thread behind it (`engine/lazy_free.rs`).
+//! `UNLINK` leaves large values to another thread (`engine/lazy_free.rs`).
 
 use crate::commands::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
@@ -54,7 +54,7 @@ pub fn type_(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// `WAIT numreplicas timeout`: nobody will ever confirm anything, so there is no point in waiting.
+/// `WAIT numreplicas timeout`: there are no replicas, so it does not wait.
 pub fn wait(c: &mut Call) -> Answer {
     c.int(1)?;
     let timeout =

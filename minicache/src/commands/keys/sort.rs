@@ -10,7 +10,7 @@
 //! SORT ids BY nosort DESC                 2 1 3      no star: as they are, from the end
 //! ```
 //!
-//! In a pattern the first `*` stands for the element; behind `->` is a field of the hash that the
+//! In a pattern the first `*` stands for the element; after `->` is a field of the hash that the
 //! key must hold; `#` is the element itself. The keys cannot be known beforehand, so all shards are
 //! locked. Elements compare byte by byte under `ALPHA`; Redis asks the locale unless it stores.
 //!

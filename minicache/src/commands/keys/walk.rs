@@ -79,7 +79,7 @@ pub fn randomkey(c: &mut Call) -> Answer {
     c.out.answer_null()
 }
 
-/// Shows the keys of one bucket of the shard that a cursor names; returns the cursor behind them.
+/// Shows the keys of one bucket of the shard that a cursor names; returns the cursor after them.
 fn step(keyspace: &Keyspace, cursor: u64, mut show: impl FnMut(&Shard, Handle)) -> u64 {
     let count = keyspace.parts.shards.len() as u64;
     let (number, place) = (cursor % count, cursor / count);

@@ -5,7 +5,7 @@ use crate::engine::error::{Answer, Error};
 use crate::engine::store::shard::Shard;
 use crate::wire::reply::Reply;
 
-/// `MEMORY USAGE key [SAMPLES count]`: exact for what lies in the slab, near for containers, so
+/// `MEMORY USAGE key [SAMPLES count]`: exact for what is in the slab, near for containers, so
 /// nothing is sampled.
 pub fn memory_usage(c: &mut Call) -> Answer {
     for at in (3..c.args.len()).step_by(2) {

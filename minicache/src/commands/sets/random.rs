@@ -5,7 +5,7 @@
 //! SPOP s 3             three different members, which s loses
 //! ```
 //!
-//! Every draw is even. The members that `SPOP` leaves behind are drawn instead of those it takes
+//! Every draw is even. The members that `SPOP` leaves are drawn instead of those it takes
 //! where they are by far the fewer, as in Redis, because the set they make is a new one: if they
 //! are all integers, it is packed again.
 //! The counterpart in Redis are `spopWithCountCommand` and `srandmemberWithCountCommand` in

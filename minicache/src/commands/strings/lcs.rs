@@ -40,7 +40,7 @@ pub fn lcs(c: &mut Call) -> Answer {
     Ok(())
 }
 
-/// A copy of the string under a key, empty where there is none.
+/// A copy of the string under a key, empty if there is no key.
 fn text(c: &mut Call, at: usize) -> Result<Vec<u8>, Error> {
     match c.keyspace.read(c.key(at)).map(Value::as_str) {
         None => Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! What may stand behind `SET key value` and `GETEX key`: conditions, and how long the key is to
+//! The options of `SET key value` and `GETEX key`: conditions, and how long the key is to
 //! live (`parseExtendedStringArgumentsOrReply` in `t_string.c`).
 //!
 //! ```text

@@ -72,7 +72,7 @@ fn add(c: &mut Call, preset: Options) -> Answer {
 }
 
 impl Options {
-    /// Reads the options and checks that they and the pairs behind them fit together; also gives
+    /// Reads the options and checks that they and the pairs after them fit together; also gives
     /// the index of the first score.
     fn parse(c: &Call, preset: Options) -> Result<(Options, usize), Error> {
         let mut options = preset;

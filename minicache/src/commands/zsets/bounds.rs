@@ -3,8 +3,8 @@
 //! | range of | written | means |
 //! |----------|---------|-------|
 //! | ranks | `0`, `-1` | the first, the last; both ends belong to it |
-//! | scores | `10`, `(10`, `-inf` | from 10 on, from behind 10 on, from the start on |
-//! | names | `[b`, `(b`, `-`, `+` | from b on, from behind b on, from the start, to the end |
+//! | scores | `10`, `(10`, `-inf` | from 10 on, above 10, from the start on |
+//! | names | `[b`, `(b`, `-`, `+` | from b on, after b, from the start, to the end |
 //!
 //! Ranges of names make sense where all scores are equal. The counterparts in Redis are
 //! `zslParseRange` and `zslParseLexRangeItem`.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! ZMSCORE board ada bob eve       310, 250, (nil)
-//! ZREVRANK board ada              0: nobody has more
+//! ZREVRANK board ada              0: no member has more
 //! ZRANDMEMBER board 2             two different members
 //! ZSCAN board 0 MATCH a*          cursor 0, that is all; ada 310
 //! ```

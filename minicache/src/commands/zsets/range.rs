@@ -112,7 +112,7 @@ struct Options {
 }
 
 impl<'a> Request<'a> {
-    /// Reads the range behind the key at argument `at`, and what follows it.
+    /// Reads the range after the key at argument `at`, and what follows it.
     fn parse(c: &Call<'a, '_>, at: usize, form: Form) -> Result<Request<'a>, Error> {
         let storing = at == 2;
         let Options { form, with_scores, limit } = Options::parse(c, at + 3, form, storing)?;
