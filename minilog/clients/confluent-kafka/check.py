@@ -6,7 +6,15 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import confluent_kafka  # noqa: E402
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition  # noqa: E402
+from confluent_kafka import (  # noqa: E402
+    Consumer,
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 from harness import behavior, equal, eventually, run  # noqa: E402
@@ -148,6 +156,135 @@ def topics(broker, topic):
     equal(refused(create), KafkaError.INVALID_REPLICATION_FACTOR)
     admin.delete_topics([topic])[topic].result(10)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
+
+
+def member(broker, topic, **options):
+    """A member of the group that is called like the topic."""
+    names = {name.replace("_", "."): value for name, value in options.items()}
+    settings = {
+        "bootstrap.servers": broker,
+        "group.id": topic,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 300,
+    }
+    reader = Consumer({**settings, **names})
+    reader.subscribe([topic])
+    return reader
+
+
+def share(members, count):
+    """Polls until the members have `count` partitions in all, each at least one."""
+
+    def is_shared():
+        for it in members:
+            it.poll(0.1)
+        parts = [{part.partition for part in it.assignment()} for it in members]
+        return all(parts) and sum(map(len, parts)) == len(set.union(*parts)) == count
+
+    eventually(is_shared)
+
+
+def create(broker, topic, partitions):
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(10)
+    return admin
+
+
+def group_of_two(broker, topic, **options):
+    create(broker, topic, 4)
+    first = member(broker, topic, **options)
+    share([first], 4)
+    second = member(broker, topic, **options)
+    share([first, second], 4)
+    equal(len(first.assignment()), 2)
+    second.close()
+    share([first], 4)
+    first.close()
+
+
+@behavior(20)
+def eager(broker, topic):
+    group_of_two(broker, topic)
+
+
+@behavior(21)
+def cooperative(broker, topic):
+    group_of_two(broker, topic, partition_assignment_strategy="cooperative-sticky")
+
+
+@behavior(23)
+def resume(broker, topic):
+    produce(broker, topic, [{"value": b"%d" % number} for number in range(20)])
+    reader = member(broker, topic)
+    records = []
+    eventually(lambda: records.extend(reader.consume(1, 1)) or len(records) == 10)
+    equal([it.value() for it in records], [b"%d" % number for number in range(10)])
+    part = TopicPartition(topic, 0, 10, metadata="ten")
+    reader.commit(offsets=[part], asynchronous=False)
+    reader.close()
+
+    reader = member(broker, topic)
+    records.clear()
+    eventually(lambda: records.extend(reader.consume(1, 1)) or records)
+    equal(records[0].value(), b"10")
+    (committed,) = reader.committed([TopicPartition(topic, 0)], timeout=10)
+    equal((committed.offset, committed.metadata), (10, "ten"))
+    reader.close()
+
+
+@behavior(24)
+def static_member(broker, topic):
+    create(broker, topic, 2)
+    first = member(broker, topic, group_instance_id="one")
+    second = member(broker, topic, group_instance_id="two")
+    share([first, second], 2)
+    before = first.assignment(), second.assignment()
+    second.close()
+    second = member(broker, topic, group_instance_id="two")
+    share([first, second], 2)
+    equal((first.assignment(), second.assignment()), before)
+    first.close()
+    second.close()
+
+
+@behavior(25)
+def describe(broker, topic):
+    admin = create(broker, topic, 2)
+    reader = member(broker, topic, client_id="reader")
+    share([reader], 2)
+    group = admin.describe_consumer_groups([topic])[topic].result(10)
+    equal((group.state.name, group.partition_assignor), ("STABLE", "range"))
+    (only,) = group.members
+    equal((only.client_id, only.host), ("reader", "/127.0.0.1"))
+    equal([it.partition for it in only.assignment.topic_partitions], [0, 1])
+    reader.close()
+    listed = admin.list_consumer_groups(states={ConsumerGroupState.EMPTY}).result(10)
+    equal(topic in [it.group_id for it in listed.valid], True)
+
+
+@behavior(26)
+def administration(broker, topic):
+    admin = create(broker, topic, 1)
+    reader = member(broker, topic)
+    share([reader], 1)
+    reader.commit(offsets=[TopicPartition(topic, 0, 7)], asynchronous=False)
+    new = [ConsumerGroupTopicPartitions(topic, [TopicPartition(topic, 0, 3)])]
+    alter = lambda: admin.alter_consumer_group_offsets(new)[topic].result(10)  # noqa: E731
+    delete = lambda: admin.delete_consumer_groups([topic])[topic].result(10)  # noqa: E731
+    equal(refused(delete), KafkaError.NON_EMPTY_GROUP)
+    equal(alter().topic_partitions[0].error.code(), KafkaError.UNKNOWN_MEMBER_ID)
+    reader.close()
+
+    equal(alter().topic_partitions[0].error, None)
+    wanted = [ConsumerGroupTopicPartitions(topic, [TopicPartition(topic, 0)])]
+    found = admin.list_consumer_group_offsets(wanted)[topic].result(10)
+    equal([it.offset for it in found.topic_partitions], [3])
+    delete()
+    equal(refused(delete), KafkaError.GROUP_ID_NOT_FOUND)
+    found = admin.list_consumer_group_offsets(wanted)[topic].result(10)
+    equal([it.offset for it in found.topic_partitions], [-1001])
 
 
 def refused(call):

@@ -2,12 +2,15 @@
 
 import itertools
 import os
+import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import kafka  # noqa: E402
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition  # noqa: E402
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition  # noqa: E402
+from kafka.admin import NewTopic  # noqa: E402
 from kafka.errors import MessageSizeTooLargeError  # noqa: E402
 
 from harness import behavior, equal, eventually, run  # noqa: E402
@@ -142,5 +145,128 @@ def idempotence(broker, topic):
     equal(offsets, list(range(500)))
 
 
+def create(broker, topic, partitions):
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.create_topics([NewTopic(topic, partitions, 1)])
+    admin.close()
+
+
+def member(broker, topic, **options):
+    """A member of the group that is called like the topic."""
+    settings = {
+        "group_id": topic,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "session_timeout_ms": 6000,
+        "heartbeat_interval_ms": 300,
+    }
+    return KafkaConsumer(topic, bootstrap_servers=broker, **{**settings, **options})
+
+
+def share(members, count):
+    """Polls until the members have `count` partitions in all, each at least one."""
+
+    def is_shared():
+        for it in members:
+            it.poll(timeout_ms=100)
+        parts = [it.assignment() for it in members]
+        return all(parts) and sum(map(len, parts)) == len(set.union(*parts)) == count
+
+    eventually(is_shared)
+
+
+@behavior(20)
+def group_of_two(broker, topic):
+    create(broker, topic, 4)
+    first = member(broker, topic)
+    share([first], 4)
+    second = member(broker, topic)
+    share([first, second], 4)
+    equal(len(first.assignment()), 2)
+
+    # Behavior 21: the one that is left gets everything.
+    second.close()
+    share([first], 4)
+    first.close()
+
+
+@behavior(22)
+def a_member_dies(broker, topic):
+    create(broker, topic, 2)
+    first = member(broker, topic)
+    share([first], 2)
+    command = [sys.executable, __file__, "member", broker, topic]
+    other = subprocess.Popen(command, stdout=subprocess.PIPE)
+    share_is_one = lambda: first.poll(timeout_ms=100) is not None and len(first.assignment()) == 1  # noqa: E731
+    eventually(share_is_one)
+    other.stdout.readline()
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    share([first], 2)
+    first.close()
+
+
+@behavior(23)
+def resume(broker, topic):
+    send_all(broker, topic, [b"%d" % number for number in range(20)])
+    reader = member(broker, topic, consumer_timeout_ms=20000, max_poll_records=10)
+    equal([it.value for it in itertools.islice(reader, 10)], [b"%d" % it for it in range(10)])
+    reader.commit()
+    reader.close()
+
+    reader = member(broker, topic, consumer_timeout_ms=20000)
+    equal(next(reader).value, b"10")
+    equal(reader.committed(TopicPartition(topic, 0)), 10)
+    reader.close()
+    reader = member(broker, topic, group_id=topic + "-other", consumer_timeout_ms=20000)
+    equal(next(reader).value, b"0")
+    reader.close()
+
+
+@behavior(24)
+def static_member(broker, topic):
+    create(broker, topic, 2)
+    first = member(broker, topic, group_instance_id="one")
+    share([first], 2)
+    second = member(broker, topic, group_instance_id="two")
+    share([first, second], 2)
+    before = first.assignment(), second.assignment()
+    # It restarts: a static member that closes does not leave.
+    second.close()
+    second = member(broker, topic, group_instance_id="two")
+    share([first, second], 2)
+    equal((first.assignment(), second.assignment()), before)
+    first.close()
+    second.close()
+
+
+@behavior(25)
+def describe(broker, topic):
+    create(broker, topic, 2)
+    reader = member(broker, topic, client_id="reader")
+    share([reader], 2)
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    group = admin.describe_groups([topic])[topic]
+    equal((group["group_state"], group["protocol_data"]), ("Stable", "range"))
+    equal(len(group["authorized_operations"]), 5)
+    (only,) = group["members"]
+    equal((only["client_id"], only["client_host"]), ("reader", "/127.0.0.1"))
+    assigned = [{"topic": topic, "partitions": [0, 1]}]
+    equal(only["member_assignment"]["assigned_partitions"], assigned)
+
+    states = {it["group_id"]: it["group_state"] for it in admin.list_groups()}
+    equal(states[topic], "Stable")
+    reader.close()
+    equal(admin.describe_groups([topic])[topic]["group_state"], "Empty")
+    admin.close()
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "member":
+        reader = member(sys.argv[2], sys.argv[3])
+        while not reader.poll(timeout_ms=100) and not reader.assignment():
+            pass
+        print("assigned", flush=True)
+        while True:
+            reader.poll(timeout_ms=100)
     sys.exit(run(f"kafka-python {kafka.__version__}", f"{sys.argv[1]}:{sys.argv[2]}"))

@@ -1,0 +1,136 @@
+"""aiokafka against the broker at HOST PORT: asynchronous Python, old versions of most requests."""
+
+import asyncio
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import aiokafka  # noqa: E402
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition  # noqa: E402
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: E402
+
+from harness import BEHAVIORS, behavior, equal, run  # noqa: E402
+
+
+def asynchronous(function):
+    """Runs a behavior in an event loop."""
+    number = next(number for number, it in BEHAVIORS.items() if it is function)
+
+    def wrapped(broker, topic):
+        asyncio.run(function(broker, topic))
+
+    wrapped.__name__ = function.__name__
+    BEHAVIORS[number] = wrapped
+
+
+async def eventually(condition):
+    """Waits until the condition holds; fails when it has not after ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def create(broker, topic, partitions):
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, partitions, 1)])
+    await admin.close()
+
+
+async def member(broker, topic, **options):
+    """A running member of the group that is called like the topic."""
+    settings = {
+        "group_id": topic,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "session_timeout_ms": 6000,
+        "heartbeat_interval_ms": 300,
+    }
+    reader = AIOKafkaConsumer(topic, bootstrap_servers=broker, **{**settings, **options})
+    await reader.start()
+    return reader
+
+
+def is_shared(members, count):
+    """True if the members have `count` partitions in all, each at least one."""
+    parts = [it.assignment() for it in members]
+    return all(parts) and sum(map(len, parts)) == len(set.union(*map(set, parts))) == count
+
+
+async def send_all(broker, topic, values, **options):
+    writer = AIOKafkaProducer(bootstrap_servers=broker, **options)
+    await writer.start()
+    sent = [await writer.send_and_wait(topic, value, partition=0) for value in values]
+    await writer.stop()
+    return [it.offset for it in sent]
+
+
+@asynchronous
+@behavior(3)
+async def order(broker, topic):
+    values = [b"%d" % number for number in range(200)]
+    equal(await send_all(broker, topic, values), list(range(200)))
+    reader = AIOKafkaConsumer(bootstrap_servers=broker)
+    await reader.start()
+    reader.assign([TopicPartition(topic, 0)])
+    await reader.seek_to_beginning()
+    equal([(await reader.getone()).value for _ in values], values)
+    await reader.stop()
+
+
+@asynchronous
+@behavior(12)
+async def idempotence(broker, topic):
+    values = [b"%d" % number for number in range(100)]
+    offsets = await send_all(broker, topic, values, enable_idempotence=True)
+    equal(offsets, list(range(100)))
+
+
+@asynchronous
+@behavior(20)
+async def group_of_two(broker, topic):
+    await create(broker, topic, 4)
+    first = await member(broker, topic)
+    await eventually(lambda: is_shared([first], 4))
+    second = await member(broker, topic)
+    await eventually(lambda: is_shared([first, second], 4))
+    equal(len(first.assignment()), 2)
+    await second.stop()
+    await eventually(lambda: is_shared([first], 4))
+    await first.stop()
+
+
+@asynchronous
+@behavior(23)
+async def resume(broker, topic):
+    await send_all(broker, topic, [b"%d" % number for number in range(20)])
+    reader = await member(broker, topic)
+    equal([(await reader.getone()).value for _ in range(10)], [b"%d" % it for it in range(10)])
+    await reader.commit({TopicPartition(topic, 0): 10})
+    await reader.stop()
+
+    reader = await member(broker, topic)
+    equal((await reader.getone()).value, b"10")
+    equal(await reader.committed(TopicPartition(topic, 0)), 10)
+    await reader.stop()
+
+
+@asynchronous
+@behavior(24)
+async def static_member(broker, topic):
+    await create(broker, topic, 2)
+    first = await member(broker, topic, group_instance_id="one")
+    second = await member(broker, topic, group_instance_id="two")
+    await eventually(lambda: is_shared([first, second], 2))
+    before = first.assignment(), second.assignment()
+    await second.stop()
+    second = await member(broker, topic, group_instance_id="two")
+    await eventually(lambda: is_shared([first, second], 2))
+    equal((first.assignment(), second.assignment()), before)
+    await first.stop()
+    await second.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run(f"aiokafka {aiokafka.__version__}", f"{sys.argv[1]}:{sys.argv[2]}"))
