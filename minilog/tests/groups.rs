@@ -1,0 +1,260 @@
+//! Consumer groups in a broker without sockets: what is acknowledged survives, waiting requests end
+//! with their connection.
+#![cfg(not(loom))]
+
+use bytes::Bytes;
+use minikit::storage::{Disk, Faults, SimulatedDisk, every_cut};
+use minilog::engine::group::coordinator::GroupConfig;
+use minilog::engine::group::events::Now;
+use minilog::engine::log::config::{LogConfig, Overrides};
+use minilog::engine::topics::Topics;
+use minilog::handlers::group::{Groups, WaitingGroup};
+use minilog::handlers::parameters::resolve;
+use minilog::handlers::producer_ids::ProducerIds;
+use minilog::handlers::{Broker, Settings, Step, group_log, handle};
+use minilog::wire::coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use minilog::wire::group::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupRequestProtocol,
+    JoinGroupResponse, SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
+};
+use minilog::wire::offsets::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponse,
+};
+use minilog::wire::schema::Message;
+use minilog::wire::{ErrorCode, decode_response, encode_request};
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+/// Ids are random bytes elsewhere; here they only differ.
+static NEXT_ID: AtomicU8 = AtomicU8::new(3);
+
+/// A broker with the topic `orders` on a disk, as after a start.
+fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> {
+    let config = LogConfig { flush_messages, ..LogConfig::default() };
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (topics, _) = Topics::open(Arc::clone(&shared), config, resolve, [1; 16])?;
+    if topics.catalog().by_name("orders").is_none() {
+        let created = topics.create("orders", 1, Overrides::default(), [2; 16]);
+        created.map_err(|error| io::Error::other(format!("{error:?}")))?;
+    }
+    let broker = Arc::new(Broker {
+        topics,
+        settings: Settings {
+            auto_create_topics: false,
+            num_partitions: 1,
+            random: || [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16],
+            now: || 0,
+            data_dir: String::new(),
+        },
+        producer_ids: ProducerIds::new(shared),
+        groups: Groups::new(
+            GroupConfig { initial_delay_ms: 0, ..Default::default() },
+            Now::default,
+        ),
+        advertised: OnceLock::new(),
+    });
+    assert_eq!(group_log::load(&broker)?, 0);
+    Ok(broker)
+}
+
+fn send<M: Message>(broker: &Arc<Broker>, version: i16, request: &M) -> Step {
+    let frame = Bytes::from(encode_request(1, "test", version, request).to_vec());
+    handle(broker, "/127.0.0.1", frame.slice(4..))
+}
+
+/// The response, after the flush that it may need.
+fn call<M: Message, R: Message>(broker: &Arc<Broker>, version: i16, request: &M) -> R {
+    let frame = match send(broker, version, request) {
+        Step::Respond(frame) => frame,
+        Step::Blocking(job) => job(),
+        Step::Group(mut waiting) => {
+            assert!(waiting.needs_flush(), "it waits for another member");
+            // If it fails, the response says so.
+            let _ = broker.topics.flush(|_| true);
+            match waiting.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => panic!("still waits after the flush"),
+            }
+        }
+        _ => panic!("another step"),
+    };
+    decode_response(Bytes::from(frame.to_vec()).slice(4..), version).expect("a response").1
+}
+
+fn find_coordinator(broker: &Arc<Broker>) -> ErrorCode {
+    let request = FindCoordinatorRequest { key: "billing".into(), ..Default::default() };
+    call::<_, FindCoordinatorResponse>(broker, 2, &request).error_code
+}
+
+fn commit_request(offset: i64) -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: "orders".into(),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    OffsetCommitRequest { group_id: "billing".into(), topics: vec![topic], ..Default::default() }
+}
+
+fn commit(broker: &Arc<Broker>, offset: i64) -> ErrorCode {
+    let response: OffsetCommitResponse = call(broker, 8, &commit_request(offset));
+    response.topics[0].partitions[0].error_code
+}
+
+fn committed(broker: &Arc<Broker>) -> i64 {
+    let topic = OffsetFetchRequestTopic { name: "orders".into(), partition_indexes: vec![0] };
+    let request = OffsetFetchRequest {
+        group_id: "billing".into(),
+        topics: Some(vec![topic]),
+        ..Default::default()
+    };
+    let response: OffsetFetchResponse = call(broker, 7, &request);
+    assert_eq!(response.error_code, ErrorCode::NONE);
+    response.topics[0].partitions[0].committed_offset
+}
+
+fn join_request(member_id: &str) -> JoinGroupRequest {
+    JoinGroupRequest {
+        group_id: "billing".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 60_000,
+        member_id: member_id.into(),
+        protocol_type: "consumer".into(),
+        protocols: vec![JoinGroupRequestProtocol { name: "range".into(), metadata: vec![1] }],
+        ..JoinGroupRequest::default()
+    }
+}
+
+/// A stable group of one member, whose id is returned.
+fn stable_group(broker: &Arc<Broker>) -> String {
+    assert_eq!(find_coordinator(broker), ErrorCode::NONE);
+    let joined: JoinGroupResponse = call(broker, 3, &join_request(""));
+    let assignment =
+        SyncGroupRequestAssignment { member_id: joined.member_id.clone(), assignment: vec![7] };
+    let sync = SyncGroupRequest {
+        group_id: "billing".into(),
+        generation_id: joined.generation_id,
+        member_id: joined.member_id.clone(),
+        assignments: vec![assignment],
+        ..SyncGroupRequest::default()
+    };
+    let synced: SyncGroupResponse = call(broker, 3, &sync);
+    assert_eq!((synced.error_code, synced.assignment), (ErrorCode::NONE, vec![7]));
+    joined.member_id
+}
+
+fn heartbeat(broker: &Arc<Broker>, member_id: &str, generation_id: i32) -> ErrorCode {
+    let request = HeartbeatRequest {
+        group_id: "billing".into(),
+        generation_id,
+        member_id: member_id.into(),
+        ..HeartbeatRequest::default()
+    };
+    call::<_, HeartbeatResponse>(broker, 3, &request).error_code
+}
+
+/// With `--sync always` a commit that was acknowledged is there after every power failure, and
+/// none is there that was not sent.
+#[test]
+fn acknowledged_commits_survive_every_cut() {
+    let workload = |disk: &SimulatedDisk, acknowledged: &mut i64| {
+        let broker = broker(disk, 1)?;
+        let failed = |code: ErrorCode| io::Error::other(code.to_string());
+        Some(find_coordinator(&broker)).filter(|it| !it.is_error()).ok_or(failed(ErrorCode(-1)))?;
+        for offset in 1..=4 {
+            match commit(&broker, offset) {
+                ErrorCode::NONE => *acknowledged = offset,
+                code => return Err(failed(code)),
+            }
+        }
+        Ok(())
+    };
+    let check = |disk: &SimulatedDisk, acknowledged: &i64| {
+        let broker = broker(disk, 1).map_err(|error| error.to_string())?;
+        match committed(&broker) {
+            -1 if *acknowledged == 0 => Ok(()),
+            found if (*acknowledged..=*acknowledged + 1).contains(&found) => Ok(()),
+            found => Err(format!("{acknowledged} was acknowledged and {found} is found")),
+        }
+    };
+    let cuts = every_cut(1, workload, check);
+    cuts.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_group_survives_a_restart() {
+    let disk = SimulatedDisk::new(1);
+    let before = broker(&disk, 1).expect("a broker");
+    let member_id = stable_group(&before);
+    assert_eq!(commit(&before, 5), ErrorCode::UNKNOWN_MEMBER_ID, "from outside");
+    drop(before);
+    disk.crash();
+
+    let after = broker(&disk, 1).expect("a broker");
+    assert_eq!(heartbeat(&after, &member_id, 1), ErrorCode::NONE);
+    assert_eq!(heartbeat(&after, &member_id, 2), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(heartbeat(&after, "other", 1), ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn a_commit_is_acknowledged_after_the_flush() {
+    let disk = SimulatedDisk::new(1);
+    let broker = broker(&disk, 1).expect("a broker");
+    assert_eq!(find_coordinator(&broker), ErrorCode::NONE);
+    let mut waiting = waits(send(&broker, 8, &commit_request(1)));
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(waiting.poll(context).is_pending());
+    // A reader must not see what a crash could take back.
+    let mut fetch = waits(send(
+        &broker,
+        7,
+        &OffsetFetchRequest { group_id: "billing".into(), ..Default::default() },
+    ));
+    assert!(fetch.poll(context).is_pending());
+    broker.topics.flush(|_| true).expect("a flush");
+    assert!(waiting.poll(context).is_ready() && fetch.poll(context).is_ready());
+}
+
+#[test]
+fn a_failed_flush_is_an_error() {
+    let disk = SimulatedDisk::new(1);
+    let broker = broker(&disk, 1).expect("a broker");
+    assert_eq!(find_coordinator(&broker), ErrorCode::NONE);
+    disk.set_faults(Faults { fail_sync: 1, ..Faults::default() });
+    assert_eq!(commit(&broker, 1), ErrorCode::COORDINATOR_NOT_AVAILABLE);
+    disk.set_faults(Faults::default());
+    assert_eq!(commit(&broker, 2), ErrorCode::COORDINATOR_NOT_AVAILABLE, "the log is closed");
+}
+
+#[test]
+fn without_the_topic_the_client_looks_for_its_coordinator() {
+    let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
+    assert_eq!(commit(&broker, 1), ErrorCode::NOT_COORDINATOR);
+    assert_eq!(committed(&broker), -1);
+}
+
+/// A join that waits for another member is forgotten with its connection.
+#[test]
+fn a_waiting_join_ends_with_its_connection() {
+    let broker = broker(&SimulatedDisk::new(1), i64::MAX).expect("a broker");
+    let member_id = stable_group(&broker);
+    let waiting = waits(send(&broker, 3, &join_request("")));
+    let waits_in_group = || {
+        let waits = |it: &minilog::engine::group::group::Member| it.waiting.is_some();
+        broker.groups.with(|it| it.group("billing").unwrap().members.values().any(waits))
+    };
+    assert!(waits_in_group());
+    assert_eq!(heartbeat(&broker, &member_id, 1), ErrorCode::REBALANCE_IN_PROGRESS);
+    drop(waiting);
+    assert!(!waits_in_group());
+}
+
+fn waits(step: Step) -> WaitingGroup {
+    match step {
+        Step::Group(waiting) => waiting,
+        _ => panic!("it does not wait"),
+    }
+}
