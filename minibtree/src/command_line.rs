@@ -16,7 +16,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const ENGINE: Engine = Engine { name: "minibtree", listen: "127.0.0.1:5432" };
+const ENGINE: Engine = Engine { name: "minibtree", listen: "127.0.0.1:5432", sections: &[] };
 
 /// A PostgreSQL small enough to read in an evening
 #[derive(Parser)]

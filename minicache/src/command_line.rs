@@ -24,7 +24,7 @@ use std::{error::Error, ffi::OsString, os::unix::ffi::OsStrExt, process::ExitCod
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const ENGINE: Engine = Engine { name: "minicache", listen: "127.0.0.1:6379" };
+const ENGINE: Engine = Engine { name: "minicache", listen: "127.0.0.1:6379", sections: &[] };
 
 /// A Redis small enough to read in an evening.
 ///

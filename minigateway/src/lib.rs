@@ -7,8 +7,32 @@
 //! | [`wire`] | headers and bodies that tell a client about its limits |
 //! | [`conf`] | the configuration, in TOML |
 //! | [`handlers`] | from a request to its route, its limits and its answer |
+//! | `server` | the running gateway, on minilb's HTTP connections |
+//!
+//! # The life of a request
+//!
+//! 1. minilb reads the head and calls `Gateway::decide` (`server::service`).
+//! 2. [`Pipeline::decide`](handlers::pipeline::Pipeline::decide) finds the route in the
+//!    [`Router`](engine::router::Router) and a key for each of its limits.
+//! 3. [`charge_all`](engine::limits::charge_all) checks all limits, then charges them. Each asks
+//!    its [`Store`](engine::store::Store) for the key's word, and its
+//!    [`Algorithm`](engine::limiter::algorithm::Algorithm) for a decision.
+//! 4. An admitted request waits if a limit delays it, and goes to an upstream server by minilb's
+//!    pool, with retries.
+//! 5. The response gets the headers of [`answers`](handlers::answers). The log line gives back what
+//!    concurrency limits hold.
+//!
+//! # The life of a refusal
+//!
+//! 1. [`Limiter::decide`](engine::limiter::Limiter::decide) finds too little left, and how long to
+//!    wait.
+//! 2. No limit of the request is charged.
+//! 3. [`problem`](handlers::answers::problem) names the limits that refused it and the longest
+//!    wait: 429, `Retry-After`, problem+json. The connection stays open.
 
 pub mod conf;
 pub mod engine;
 pub mod handlers;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod wire;

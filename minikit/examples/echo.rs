@@ -31,7 +31,7 @@ use minikit::server::{
 use minikit::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const ENGINE: Engine = Engine { name: "miniecho", listen: "127.0.0.1:7007" };
+const ENGINE: Engine = Engine { name: "miniecho", listen: "127.0.0.1:7007", sections: &[] };
 
 /// Sends back what it is sent
 #[derive(Parser)]

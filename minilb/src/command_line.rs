@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use tracing_subscriber::filter::LevelFilter;
 
-const ENGINE: Engine = Engine { name: "minilb", listen: "" };
+const ENGINE: Engine = Engine { name: "minilb", listen: "", sections: &[] };
 
 /// An NGINX small enough to read in an evening
 #[derive(Parser)]

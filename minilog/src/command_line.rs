@@ -16,7 +16,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092" };
+const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092", sections: &[] };
 
 /// A Kafka small enough to read in an evening
 #[derive(Parser)]

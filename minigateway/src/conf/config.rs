@@ -360,6 +360,7 @@ mod tests {
             ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
             ("\"127.0.0.1:9001\"", "\"localhost\"", "invalid socket address"),
             ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
+            ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
             ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
         ] {
             let text = example();

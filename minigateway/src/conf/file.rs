@@ -39,7 +39,7 @@
 //! A key that does not exist is an error. NGINX' nearest relatives are `limit_req_zone`, `upstream`
 //! and `location`.
 
-use super::error::ConfError;
+use super::error::{ConfError, unknown};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -135,6 +135,21 @@ pub struct RouteTable {
 /// # Errors
 /// The first mistake: TOML that is none, a key that does not exist, a value of the wrong type.
 pub fn parse(text: &str) -> Result<File, ConfError> {
+    let tables = from_str::<BTreeMap<Spanned<String>, toml::Value>>(text)?;
+    for (key, value) in &tables {
+        // What is no table is an option of the command line, which checks it.
+        let name = key.as_ref().as_str();
+        let is_table = value.is_table()
+            || value.as_array().is_some_and(|it| it.iter().any(toml::Value::is_table));
+        if is_table && !SECTIONS.contains(&name) {
+            let message = unknown("table", name, SECTIONS.into_iter());
+            return Err(ConfError::at(text, key.span(), message));
+        }
+    }
+    from_str(text)
+}
+
+fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfError> {
     toml::from_str(text).map_err(|error| {
         let message = error.message().trim_end().replace('`', "\"");
         match error.span() {

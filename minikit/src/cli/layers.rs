@@ -47,7 +47,7 @@ pub fn parse<C: Parser>(engine: &Engine, args: Vec<OsString>) -> Result<C, Error
     let mut matches = command.try_get_matches_from_mut(&args)?;
     if let Some(file) = config_file(&matches) {
         let mut args = args;
-        args.extend(flags_from_file(&command, &matches, &file)?);
+        args.extend(flags_from_file(engine, &command, &matches, &file)?);
         matches = command.try_get_matches_from_mut(args).map_err(|error| blame(&file, &error))?;
     }
     C::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
@@ -80,6 +80,7 @@ fn config_file(matches: &ArgMatches) -> Option<std::path::PathBuf> {
 
 /// The keys of the file that no flag and no variable overrides, as flags.
 fn flags_from_file(
+    engine: &Engine,
     command: &Command,
     matches: &ArgMatches,
     file: &Path,
@@ -90,7 +91,7 @@ fn flags_from_file(
     let serve = command.find_subcommand(SERVE).expect("matched, so it is there");
     let given = matches.subcommand_matches(SERVE).expect("the file was named by it");
     let mut flags = Vec::new();
-    for (key, value) in &table {
+    for (key, value) in table.iter().filter(|(key, _)| !engine.sections.contains(&key.as_str())) {
         let arg = option_named(serve, key).ok_or_else(|| complain(unknown(serve, key)))?;
         let overridden = matches!(
             given.value_source(arg.get_id().as_str()),
@@ -199,7 +200,8 @@ mod tests {
 
     /// `serve ARGS --config FILE`, the file containing `text`.
     fn parse_with(name: &str, text: &str, args: &[&str]) -> Result<Serve, String> {
-        let engine = Engine { name: "layers-test", listen: "127.0.0.1:6379" };
+        let sections = &["routes"];
+        let engine = Engine { name: "layers-test", listen: "127.0.0.1:6379", sections };
         let path =
             std::env::temp_dir().join(format!("minikit-layers-{name}-{}", std::process::id()));
         std::fs::write(&path, text).expect("the temporary directory is writable");
@@ -254,6 +256,14 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_the_engine_are_left_to_it() {
+        let serve = parse_with("sections", "threads = 3\n[[routes]]\npath = 7", &[]);
+        assert_eq!(serve.expect("not looked into").common.threads, 3);
+        let error = parse_with("no-section", "[[route]]", &[]).expect_err("not the engine's");
+        assert!(error.contains("unknown key `route`"), "{error}");
+    }
+
+    #[test]
     fn a_bad_value_does_not_matter_if_a_flag_overrules_it() {
         let serve = parse_with("overridden", "threads = \"many\"", &["--threads=2"]);
         assert_eq!(serve.expect("the file's value is not read").common.threads, 2);
@@ -261,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_other_subcommands_have_no_layers() {
-        let engine = Engine { name: "layers-test", listen: "127.0.0.1:6379" };
+        let engine = Engine { name: "layers-test", listen: "127.0.0.1:6379", sections: &[] };
         let parsed = parse::<Cli>(&engine, vec!["engine".into(), "other".into()]);
         assert!(matches!(parsed, Ok(Cli::Other)));
     }

@@ -35,7 +35,7 @@
 //!     times: u32,
 //! }
 //!
-//! let engine = Engine { name: "miniecho", listen: "127.0.0.1:7" };
+//! let engine = Engine { name: "miniecho", listen: "127.0.0.1:7", sections: &[] };
 //! let args = ["miniecho", "serve", "--times", "3"].map(Into::into);
 //! main_with(&engine, args, |Echo::Serve(serve)| {
 //!     assert_eq!(serve.times, 3);
@@ -70,6 +70,8 @@ pub struct Engine {
     pub name: &'static str,
     /// Where `serve` listens unless told otherwise: the port of the real system.
     pub listen: &'static str,
+    /// Tables of the file that are no options: the engine reads them itself.
+    pub sections: &'static [&'static str],
 }
 
 /// The options of every engine's `serve`.

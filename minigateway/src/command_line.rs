@@ -1,0 +1,62 @@
+//! The command line.
+//!
+//! ```text
+//! minigateway serve --config gateway.toml      serve on 127.0.0.1:8000; SIGHUP reads it again
+//! minigateway check gateway.toml               exit status 1 and the first mistake, if any
+//! ```
+
+use clap::Parser;
+use minigateway::conf::file::SECTIONS;
+use minigateway::server::start::{load, serve};
+use minikit::cli::layers;
+use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const ENGINE: Engine =
+    Engine { name: "minigateway", listen: "127.0.0.1:8000", sections: &SECTIONS };
+
+/// An API gateway small enough to read in an evening
+#[derive(Parser)]
+#[command(name = "minigateway", version)]
+enum Command {
+    /// Serve with the routes and limits of a configuration
+    Serve(Serve),
+    /// Test a configuration and exit
+    Check {
+        /// The configuration
+        file: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    #[command(flatten)]
+    common: ServeArgs,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    main_with(&ENGINE, std::env::args_os(), |command| match command {
+        Command::Serve(Serve { common }) => {
+            let hint = "a gateway needs routes: serve --config gateway.toml";
+            let file = common.config.clone().ok_or(hint)?;
+            let config = load(&file)?;
+            let options = common.options();
+            Ok(serve(options, common.admin, file, config, |bound| print_ready(&ENGINE, bound))?)
+        }
+        Command::Check { file } => check(file),
+    })
+}
+
+fn check(file: PathBuf) -> Result<(), Box<dyn Error>> {
+    let config = load(&file)?;
+    // What is no table of ours is an option of `serve`.
+    let line = ["minigateway", "serve", "--config"].map(Into::into);
+    let line = line.into_iter().chain([file.clone().into_os_string()]).collect();
+    layers::parse::<Command>(&ENGINE, line).map_err(|error| error.to_string())?;
+    let [routes, limits] = [config.routes.len(), config.limits.len()];
+    println!("{}: {routes} routes, {limits} limits, no mistakes", file.display());
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! A configuration in use: its pipeline, its upstreams, and what was counted.
+//!
+//! ```text
+//! reload   generation 1 ──> generation 2     limits that are the same keep their buckets,
+//!          requests in progress keep 1       upstreams of the same name their servers' state
+//! ```
+//!
+//! A request keeps the generation that decided about it until its log line: the route, the limits
+//! and the concurrency that it gives back are those.
+
+use crate::conf::config::{Config, UpstreamConfig};
+use crate::handlers::pipeline::Pipeline;
+use minikit::sync::Arc;
+use minikit::sync::atomic::AtomicU64;
+use minilb::engine::peer::PeerParams;
+use minilb::engine::pool::PoolLimits;
+use minilb::engine::upstream::{Method, ServerConfig, UpstreamConfig as Servers};
+use minilb::server::http::service::{Retry, Route};
+use minilb::server::upstream::SharedUpstream;
+use minilb::wire::http1::exchange::BodyLimits;
+
+/// How long a connection to a server is used, in milliseconds, and for how many requests.
+const POOL: PoolLimits =
+    PoolLimits { capacity: 0, requests_max: 100_000, lifetime_ms: 3_600_000, idle_ms_max: 60_000 };
+/// The longest response head.
+const RESPONSE_HEAD_MAX: usize = 16 * 1024;
+/// How much of a request body is held before the first attempt, so that it can be repeated.
+const BODY_STORED_MAX: usize = 16 * 1024;
+
+/// A configuration in use.
+pub struct Generation {
+    /// Decides about requests.
+    pub pipeline: Pipeline,
+    /// Where each route leads.
+    pub forwards: Vec<Arc<Route>>,
+    /// Of the limits.
+    pub limits: Vec<LimitCounts>,
+    /// Requests that were forwarded since the configuration was loaded.
+    pub forwarded: AtomicU64,
+    /// Requests that limits refused since then.
+    pub refused: AtomicU64,
+    /// Requests without a route since then.
+    pub unrouted: AtomicU64,
+    upstreams: Vec<Arc<SharedUpstream>>,
+}
+
+/// What a limit decided since the configuration was loaded.
+#[derive(Default)]
+pub struct LimitCounts {
+    /// Requests within the limit.
+    pub admitted: AtomicU64,
+    /// Requests above it; in dry run they were not refused.
+    pub refused: AtomicU64,
+}
+
+impl Generation {
+    /// Takes over buckets and the state of servers from `old`.
+    pub fn new(config: Config, old: Option<&Generation>) -> Generation {
+        let known = |config: &UpstreamConfig| {
+            old?.upstreams.iter().find(|it| it.name == config.name).map(Arc::clone)
+        };
+        let upstream = |config: &UpstreamConfig| {
+            let servers = servers(config);
+            match known(config) {
+                Some(upstream) => {
+                    upstream.reconfigure(&servers);
+                    upstream
+                }
+                None => Arc::new(SharedUpstream::new(&config.name, &servers)),
+            }
+        };
+        let upstreams = config.upstreams.iter().map(upstream).collect::<Vec<_>>();
+        let forward = |index: usize| {
+            Arc::new(forward(&config.upstreams[index], Arc::clone(&upstreams[index])))
+        };
+        let by_upstream = (0..upstreams.len()).map(forward).collect::<Vec<_>>();
+        let forwards = config.routes.iter().map(|it| Arc::clone(&by_upstream[it.upstream]));
+        Generation {
+            forwards: forwards.collect(),
+            limits: config.limits.iter().map(|_| LimitCounts::default()).collect(),
+            forwarded: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            unrouted: AtomicU64::new(0),
+            upstreams,
+            pipeline: Pipeline::new(config, old.map(|it| &it.pipeline)),
+        }
+    }
+}
+
+fn servers(config: &UpstreamConfig) -> Servers {
+    let server = |address: &std::net::SocketAddr| ServerConfig {
+        name: address.to_string(),
+        address: address.to_string().into(),
+        params: PeerParams::default(),
+        backup: false,
+    };
+    Servers { method: Method::RoundRobin, servers: config.servers.iter().map(server).collect() }
+}
+
+fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>) -> Route {
+    let UpstreamConfig { connect_timeout, timeout, keepalive, body_max, .. } = config;
+    Route {
+        upstream,
+        pool: PoolLimits { capacity: *keepalive, ..POOL },
+        connect_timeout: *connect_timeout,
+        send_timeout: *timeout,
+        read_timeout: *timeout,
+        response_head_max: RESPONSE_HEAD_MAX,
+        body: BodyLimits { max: *body_max, stored_max: BODY_STORED_MAX, needs_length: false },
+        retry: Retry::default(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Metrics and the state page of the admin endpoint.
+//!
+//! ```text
+//! minigateway_requests_total{outcome="refused"} 17
+//! minigateway_limit_decisions_total{limit="per_client",decision="refused"} 17
+//! minigateway_limit_overflow_total{limit="per_client"} 0     more keys than it has buckets
+//! ```
+//!
+//! Counters begin anew when a configuration is loaded, as Prometheus expects of a restart.
+
+use super::start::Server;
+use minikit::admin::{Exposition, Inspect, StatePage};
+use minikit::server::Hooks;
+use minikit::sync::atomic::Ordering::Relaxed;
+
+impl Inspect for Server {
+    fn metrics(&self, out: &mut Exposition) {
+        let generation = self.current.get();
+        let connections = self.connections();
+        out.gauge("minigateway_clients", "Clients connected.", connections.current());
+        out.counter(
+            "minigateway_clients_accepted_total",
+            "Clients let in.",
+            connections.accepted(),
+        );
+        let mut requests = out.counters("minigateway_requests_total", "Requests by their outcome.");
+        for (outcome, count) in [
+            ("forwarded", &generation.forwarded),
+            ("refused", &generation.refused),
+            ("unrouted", &generation.unrouted),
+        ] {
+            requests.sample(&[("outcome", outcome)], count.load(Relaxed));
+        }
+
+        let limits = || generation.pipeline.limits.iter().zip(&generation.limits);
+        let help = "Decisions of each limit; those of one in dry run refuse nothing.";
+        let mut decisions = out.counters("minigateway_limit_decisions_total", help);
+        for (limit, counts) in limits() {
+            let labels = |decision| [("limit", limit.name.as_str()), ("decision", decision)];
+            decisions.sample(&labels("admitted"), counts.admitted.load(Relaxed));
+            decisions.sample(&labels("refused"), counts.refused.load(Relaxed));
+        }
+        let help = "Requests of keys that found no bucket of their own.";
+        let mut overflow = out.counters("minigateway_limit_overflow_total", help);
+        for (limit, _) in limits() {
+            overflow.sample(&[("limit", limit.name.as_str())], limit.store.overflowed());
+        }
+    }
+
+    fn state_page(&self) -> StatePage {
+        let generation = self.current.get();
+        let mut page = StatePage::new("minigateway");
+        let columns = ["limit", "algorithm", "admitted", "refused", "overflowed"];
+        let limits = page.table("Limits", "Since the configuration was loaded.", &columns);
+        for (limit, counts) in generation.pipeline.limits.iter().zip(&generation.limits) {
+            limits.row([
+                limit.name.as_str().into(),
+                format!("{:?}", limit.algorithm).into(),
+                counts.admitted.load(Relaxed).into(),
+                counts.refused.load(Relaxed).into(),
+                limit.store.overflowed().into(),
+            ]);
+        }
+        let columns = ["host", "path", "methods", "upstream"];
+        let routes = page.table("Routes", "In the order of the file.", &columns);
+        for (route, forward) in generation.pipeline.routes.iter().zip(&generation.forwards) {
+            routes.row([
+                route.host.as_deref().unwrap_or("any").into(),
+                route.path.as_str().into(),
+                if route.methods.is_empty() {
+                    "any".into()
+                } else {
+                    route.methods.join(" ").into()
+                },
+                forward.upstream.name.as_str().into(),
+            ]);
+        }
+        page
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,260 @@
+//! What minilb's connections ask about each request, and what the gateway answers.
+//!
+//! ```text
+//! begin             the request gets the current generation
+//! decide            pipeline.decide ─> a problem, or the route, after the delay of a limit
+//! write_request     the client's headers, X-Forwarded-For
+//! write_response    the upstream's headers, RateLimit
+//! log               requests in progress are given back, and counted
+//! ```
+//!
+//! # The generation without a lock
+//!
+//! Each core has its own reference and looks at one number per request; a reload changes the number
+//! and the core then takes the new generation from under the lock.
+//!
+//! # A request that is never logged
+//!
+//! A connection that is cut at the end of the drain, or whose task panics, drops its context.
+//! Dropping it gives back what the request holds of concurrency limits, as the log does.
+
+use super::generation::Generation;
+use crate::engine::limits::{Charge, release};
+use crate::handlers::answers::{problem, write_limits};
+use crate::handlers::pipeline::Verdict;
+use crate::wire::problem;
+use minikit::sync::atomic::AtomicU64;
+use minikit::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use minikit::sync::{Arc, Mutex};
+use minilb::handlers::date;
+use minilb::server::http::core::unix_ms;
+use minilb::server::http::service::{
+    Answer, AttemptTarget, Client, ClientLimits, Decision, Done, HttpService,
+};
+use minilb::wire::http1::exchange::Exchange;
+use minilb::wire::http1::head::{Known, RequestHead};
+use minilb::wire::http1::status;
+use minilb::wire::http1::writer::HeadWriter;
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// The current generation, for all cores.
+pub struct Current {
+    generation: Mutex<Arc<Generation>>,
+    version: AtomicU64,
+    /// What the time of limits counts from.
+    start: Instant,
+}
+
+impl Current {
+    /// The first one.
+    pub fn new(generation: Generation) -> Current {
+        Current {
+            generation: Mutex::new(Arc::new(generation)),
+            version: AtomicU64::new(0),
+            start: Instant::now(),
+        }
+    }
+
+    /// The generation of requests that begin now.
+    pub fn get(&self) -> Arc<Generation> {
+        Arc::clone(&self.generation.lock())
+    }
+
+    /// Replaces it. Requests in progress keep theirs.
+    pub fn set(&self, generation: Generation) {
+        *self.generation.lock() = Arc::new(generation);
+        self.version.fetch_add(1, Release);
+    }
+
+    /// The time of limits.
+    pub fn now_ns(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The gateway of one core.
+pub struct Gateway {
+    current: Arc<Current>,
+    generation: RefCell<Rc<Arc<Generation>>>,
+    version: Cell<u64>,
+}
+
+/// What a request carries.
+#[derive(Default)]
+pub struct Context {
+    generation: Option<Rc<Arc<Generation>>>,
+    /// In a cell, because the log line gives back what they hold.
+    charges: RefCell<Vec<Charge>>,
+    charged_ns: u64,
+}
+
+impl Context {
+    /// Gives back what counts requests in progress. The charges stay, for the headers.
+    fn release(&self) {
+        if let Some(generation) = &self.generation {
+            let mut charges = self.charges.borrow_mut();
+            release(&generation.pipeline.limits, &mut charges, self.charged_ns);
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Gateway {
+    /// For one core.
+    pub fn new(current: Arc<Current>) -> Gateway {
+        let version = Cell::new(current.version.load(Acquire));
+        let generation = RefCell::new(Rc::new(current.get()));
+        Gateway { current, generation, version }
+    }
+
+    fn generation(&self) -> Rc<Arc<Generation>> {
+        let version = self.current.version.load(Acquire);
+        if self.version.replace(version) != version {
+            *self.generation.borrow_mut() = Rc::new(self.current.get());
+        }
+        Rc::clone(&self.generation.borrow())
+    }
+}
+
+impl HttpService for Gateway {
+    type Context = Context;
+
+    fn begin(&self, _client: &Client, context: &mut Context) -> ClientLimits {
+        context.charges.get_mut().clear();
+        context.generation = Some(self.generation());
+        ClientLimits::default()
+    }
+
+    async fn decide(
+        &self,
+        exchange: &Exchange,
+        client: &Client,
+        context: &mut Context,
+    ) -> Decision {
+        let Context { generation, charges, charged_ns } = context;
+        let generation = generation.as_ref().expect("`begin` was called");
+        let Generation { pipeline, .. } = generation.as_ref().as_ref();
+        let charges = charges.get_mut();
+        *charged_ns = self.current.now_ns();
+        let verdict = pipeline.decide(&exchange.request, client.peer.ip(), *charged_ns, charges);
+        count(generation, verdict, charges);
+        if let Some(problem) = problem(pipeline, verdict, charges) {
+            let mut answer = Answer::new(problem.status, problem::CONTENT_TYPE, problem.body);
+            if let Some(seconds) = problem.retry_after_s {
+                answer.headers.push(("Retry-After", seconds.to_string().into_bytes()));
+            }
+            return Decision::Answer(answer);
+        }
+        let Verdict::Forward { route, delay_ns } = verdict else {
+            return Decision::Answer(self.error_answer(500, context));
+        };
+        if delay_ns > 0 {
+            tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
+        }
+        Decision::Forward(Arc::clone(&generation.forwards[route]))
+    }
+
+    fn write_request(
+        &self,
+        request: &RequestHead,
+        client: &Client,
+        _context: &Context,
+        attempt: &AttemptTarget<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut head =
+            HeadWriter::request(out, request.method(), request.uri(), 1, attempt.framing);
+        let mut forwarded_for = None;
+        for header in request.end_to_end() {
+            match header.known {
+                Known::Host => {}
+                _ if header.name.eq_ignore_ascii_case(b"x-forwarded-for") => {
+                    forwarded_for = forwarded_for.or(Some(header.value));
+                }
+                _ => head.header(header.name, header.value),
+            }
+        }
+        // The target may have named another host than `Host`; it is the one that was routed.
+        head.header(b"Host", request.host());
+        head.header_with(b"X-Forwarded-For", |out| {
+            if let Some(before) = forwarded_for {
+                out.extend_from_slice(before);
+                out.extend_from_slice(b", ");
+            }
+            write!(out, "{}", client.peer.ip()).expect("a vector takes everything");
+        });
+        head.finish();
+    }
+
+    fn write_response(
+        &self,
+        exchange: &Exchange,
+        _client: &Client,
+        context: &Context,
+        answer: Option<&Answer>,
+        head: &mut HeadWriter<'_>,
+    ) {
+        let charges = context.charges.borrow();
+        let has_limits = !charges.is_empty();
+        let unix_s = unix_ms() / 1000;
+        if let Some(answer) = answer {
+            head.header(b"Server", b"minigateway");
+            head.header_with(b"Date", |out| date::http(unix_s, out));
+            for (name, value) in &answer.headers {
+                head.header(name.as_bytes(), value);
+            }
+        } else {
+            // Headers of the upstream about limits would contradict ours.
+            let is_ours = |name: &[u8]| {
+                let ours = [&b"ratelimit"[..], b"ratelimit-policy"];
+                has_limits && ours.iter().any(|it| name.eq_ignore_ascii_case(it))
+            };
+            for header in exchange.response.end_to_end().filter(|it| !is_ours(it.name)) {
+                head.header(header.name, header.value);
+            }
+        }
+        if let Some(generation) = context.generation.as_ref().filter(|_| has_limits) {
+            let now_ns = self.current.now_ns();
+            write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
+        }
+    }
+
+    fn error_answer(&self, status: u16, _context: &mut Context) -> Answer {
+        let title = status::reason(status);
+        Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title))
+    }
+
+    fn log(&self, exchange: &Exchange, client: &Client, context: &Context, done: &Done) {
+        context.release();
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let line = String::from_utf8_lossy(exchange.request.line());
+            let Done { status, sent, elapsed_ms, .. } = done;
+            tracing::debug!("{} \"{line}\" {status} {sent} {elapsed_ms} ms", client.peer.ip());
+        }
+    }
+}
+
+fn count(generation: &Generation, verdict: Verdict, charges: &[Charge]) {
+    for charge in charges {
+        let counts = &generation.limits[charge.limit];
+        let is_admitted = charge.decision.is_admitted();
+        let counter = if is_admitted { &counts.admitted } else { &counts.refused };
+        counter.fetch_add(1, Relaxed);
+    }
+    let counter = match verdict {
+        Verdict::Forward { .. } => &generation.forwarded,
+        Verdict::Refused { .. } => &generation.refused,
+        Verdict::AmbiguousPath | Verdict::NotFound | Verdict::MethodNotAllowed => {
+            &generation.unrouted
+        }
+    };
+    counter.fetch_add(1, Relaxed);
+}

@@ -1,0 +1,158 @@
+//! From a configuration to a running server, and from one configuration to the next.
+//!
+//! ```text
+//! SIGHUP ─> read the file ─ mistake ─> log its place, keep the old one
+//!                         └ fine ────> generation + 1; connections stay open
+//! ```
+//!
+//! Listening address, threads and admin endpoint are those of the start.
+//!
+//! NGINX counterpart: `ngx_init_cycle` (`ngx_cycle.c`), which starts new processes; there, clients
+//! keep the old configuration until they close their connection.
+
+use super::generation::Generation;
+use super::service::{Context, Current, Gateway};
+use crate::conf::config::{Config, read};
+use crate::conf::error::ConfError;
+use minikit::connections::Connections;
+use minikit::server::{
+    Bound, Hooks, Options, PerCore, ServerError, Service, Shutdown, Stream, run,
+};
+use minikit::sync::Arc;
+use minilb::server::clock::Clock;
+use minilb::server::http::connection::serve as serve_http;
+use minilb::server::http::core::HttpCore;
+use minilb::server::http::service::Client;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Clients at a time.
+const CONNECTIONS_MAX: usize = 20_000;
+
+/// Why a configuration cannot be used.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file cannot be read.
+    File(PathBuf, std::io::Error),
+    /// It has a mistake.
+    Mistake(PathBuf, ConfError),
+}
+
+impl std::fmt::Display for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LoadError::File(path, error) => write!(f, "{}: {error}", path.display()),
+            LoadError::Mistake(path, error) => write!(f, "{}:{error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// If it cannot be read or has a mistake.
+pub fn load(file: &PathBuf) -> Result<Config, LoadError> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| LoadError::File(file.clone(), error))?;
+    read(&text).map_err(|error| LoadError::Mistake(file.clone(), error))
+}
+
+/// A running gateway.
+pub struct Server {
+    file: PathBuf,
+    pub(super) current: Arc<Current>,
+    connections: Connections,
+    clock: Clock,
+    cores: usize,
+}
+
+/// What belongs to one core.
+pub struct Core {
+    http: HttpCore<Context>,
+    gateway: Gateway,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// If an address cannot be bound or a thread cannot be started.
+pub fn serve(
+    options: Options,
+    admin: Option<SocketAddr>,
+    file: PathBuf,
+    config: Config,
+    ready: impl FnOnce(&Bound),
+) -> Result<(), ServerError> {
+    let cores = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        given => given,
+    };
+    let server = Arc::new(Server {
+        file,
+        current: Arc::new(Current::new(Generation::new(config, None))),
+        connections: Connections::new(),
+        clock: Clock::new(),
+        cores,
+    });
+    let _admin = admin.map(|it| minikit::admin::start(it, Arc::clone(&server))).transpose()?;
+    run(options, PerCore(server), Shutdown::new(), |bound, _| ready(bound))
+}
+
+impl Hooks for Server {
+    fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    fn max_connections(&self) -> usize {
+        CONNECTIONS_MAX
+    }
+
+    /// The connection is closed without a word, as by NGINX.
+    fn refusal(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn reload(&self) {
+        match load(&self.file) {
+            Ok(config) => {
+                let old = self.current.get();
+                self.current.set(Generation::new(config, Some(&old)));
+                tracing::info!("reconfigured");
+            }
+            Err(error) => tracing::error!("{error}; the old configuration stays"),
+        }
+    }
+}
+
+impl Service for Server {
+    type Core = Core;
+
+    fn core(&self, index: usize) -> Core {
+        let http = HttpCore::new(self.clock, index, self.cores);
+        Core { http, gateway: Gateway::new(Arc::clone(&self.current)) }
+    }
+
+    async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, shutdown: Shutdown) {
+        // A Unix socket has no address; all of its clients are the machine itself.
+        let address = |text: String| text.parse().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+        let client = Client {
+            peer: address(stream.peer()),
+            local: address(stream.local()),
+            connection: core.http.next_connection(),
+            requests: 0,
+            began_ms: 0,
+        };
+        serve_http(stream, client, &core.gateway, &core.http, &shutdown).await;
+    }
+
+    async fn background(self: Arc<Self>, core: Rc<Core>, _shutdown: Shutdown) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            core.http.expire_connections();
+        }
+    }
+}

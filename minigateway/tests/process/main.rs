@@ -1,0 +1,213 @@
+//! The program from outside: limits, delays, refusals, reload, its configuration and its flags.
+//!
+//! `clients/run` holds the same program against a real NGINX; these tests need nothing but a build.
+#![cfg(not(loom))]
+
+use minikit::harness::{Program, Scratch, Server, Signal, Stream, wait_until};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// An origin that answers each request with its own head, and closes. Its thread lives as long as
+/// the test.
+fn origin() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let head = head(&mut client);
+                let length = head.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\
+                     RateLimit: \"origin\";r=1\r\n\r\n{head}"
+                );
+                client.write_all(answer.as_bytes())
+            });
+        }
+    });
+    port
+}
+
+/// An origin that says when a request has come, and answers one for each permit.
+fn slow_origin() -> (u16, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let (come, arrivals) = channel();
+    let (permits, permitted) = channel();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            head(&mut client);
+            if come.send(()).is_err() || permitted.recv().is_err() {
+                return;
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            // The gateway may have gone, because its client has.
+            let _ = client.write_all(answer);
+        }
+    });
+    (port, arrivals, permits)
+}
+
+fn head(client: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|it| it > 0) {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).expect("ASCII")
+}
+
+fn minigateway(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minigateway"));
+    command.args(arguments);
+    command
+}
+
+fn start(config: &Path) -> Server {
+    let config = config.to_str().expect("UTF-8");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--threads", "2", "--config", config];
+    Server::start("minigateway", minigateway(&arguments))
+}
+
+/// Sends requests on one connection, and returns the whole answers.
+fn send(client: &mut TcpStream, request: &str) -> String {
+    client.write_all(format!("{request}\r\nHost: a\r\n\r\n").as_bytes()).expect("open");
+    answer(client)
+}
+
+fn answer(client: &mut TcpStream) -> String {
+    let mut text = head(client);
+    let length = text.lines().find_map(|it| it.strip_prefix("Content-Length: "));
+    let length = length.map_or(0, |it| it.parse::<usize>().expect("a number"));
+    let mut body = vec![0; length];
+    client.read_exact(&mut body).expect("complete");
+    text.push_str(&String::from_utf8(body).expect("UTF-8"));
+    text
+}
+
+fn status(answer: &str) -> &str {
+    &answer[9..12]
+}
+
+/// One limit for all requests to everything at `port`.
+fn config(scratch: &Scratch, port: u16, limit: &str) -> std::path::PathBuf {
+    let text = format!(
+        "[limits.all]\n{limit}\nkey = []\n[upstreams.a]\nservers = [\"127.0.0.1:{port}\"]\n\
+         [[routes]]\npath = \"/*\"\nupstream = \"a\"\nlimits = [\"all\"]\n"
+    );
+    scratch.file("gateway.toml", &text)
+}
+
+#[test]
+fn a_burst_passes_and_the_next_request_is_told_when_to_come_back() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let limit = "algorithm = \"token_bucket\"\nrate = \"2/h\"\nburst = 3";
+    let server = start(&config(&scratch, origin(), limit));
+    let mut client = server.connect();
+    for left in [2, 1, 0] {
+        let answer = send(&mut client, "GET /a?b HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7");
+        assert_eq!(status(&answer), "200", "{answer}");
+        assert!(answer.contains("RateLimit-Policy: \"all\";q=3;w=5400\r\n"), "{answer}");
+        assert!(answer.contains(&format!("RateLimit: \"all\";r={left};t=1800\r\n")), "{answer}");
+        assert!(!answer.contains("origin"), "{answer}");
+        assert!(answer.contains("\r\n\r\nGET /a?b HTTP/1.1\r\n"), "{answer}");
+        assert!(answer.contains("X-Forwarded-For: 192.0.2.7, 127.0.0.1\r\n"), "{answer}");
+    }
+    // The connection is not punished: it stays open.
+    for _ in 0..2 {
+        let answer = send(&mut client, "GET / HTTP/1.1");
+        assert_eq!(status(&answer), "429", "{answer}");
+        assert!(answer.contains("Retry-After: 1800\r\n"), "{answer}");
+        assert!(answer.contains("Content-Type: application/problem+json\r\n"), "{answer}");
+        assert!(answer.ends_with("\"status\":429,\"violated-policies\":[\"all\"]}\n"), "{answer}");
+    }
+    assert_eq!(status(&send(&mut client, "GET /a/../b HTTP/1.1")), "400");
+}
+
+#[test]
+fn a_reload_gives_no_new_burst_and_a_mistake_keeps_the_old_one() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let port = origin();
+    let hourly = |burst| format!("algorithm = \"token_bucket\"\nrate = \"2/h\"\nburst = {burst}");
+    let server = start(&config(&scratch, port, &hourly(1)));
+    let mut client = server.connect();
+    assert_eq!(status(&send(&mut client, "GET / HTTP/1.1")), "200");
+
+    config(&scratch, port, &hourly(1));
+    server.program.signal(Signal::HUP);
+    server.program.wait_for(Stream::Stderr, "reconfigured");
+    assert_eq!(status(&send(&mut client, "GET / HTTP/1.1")), "429");
+
+    config(&scratch, port, "algorithm = \"token_buckets\"");
+    server.program.signal(Signal::HUP);
+    server.program.wait_for(Stream::Stderr, "the old configuration stays");
+    assert_eq!(status(&send(&mut client, "GET / HTTP/1.1")), "429");
+
+    // Another limit has buckets of its own; the open connection gets it at once.
+    config(&scratch, port, &hourly(2));
+    server.program.signal(Signal::HUP);
+    wait_until("the new limit", || status(&send(&mut client, "GET / HTTP/1.1")) == "200");
+    let Server { program, .. } = server;
+    drop(client);
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().status.code(), Some(0));
+}
+
+#[test]
+fn requests_in_progress_are_given_back_when_they_end() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let (port, arrivals, permits) = slow_origin();
+    let server = start(&config(&scratch, port, "algorithm = \"concurrency\"\nlimit = 1"));
+    let [mut first, mut second] = [server.connect(), server.connect()];
+    let request = "GET / HTTP/1.1";
+    let begin = |client: &mut TcpStream| {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("open");
+        arrivals.recv().expect("the origin runs");
+    };
+    begin(&mut first);
+    let refused = send(&mut second, request);
+    assert_eq!(status(&refused), "503", "{refused}");
+    assert!(refused.contains("#temporary-reduced-capacity"), "{refused}");
+    assert!(!refused.contains("Retry-After"), "{refused}");
+
+    permits.send(()).expect("the origin waits");
+    assert_eq!(status(&answer(&mut first)), "200");
+    permits.send(()).expect("the origin waits");
+    wait_until("an end", || status(&send(&mut second, request)) == "200");
+    arrivals.recv().expect("the origin runs");
+
+    // A client that goes away ends its request as well.
+    begin(&mut first);
+    drop(first);
+    permits.send(()).expect("the origin waits");
+    permits.send(()).expect("the origin waits");
+    wait_until("an end", || status(&send(&mut second, request)) == "200");
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let file = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"ten\"");
+    let path = file.to_str().expect("UTF-8");
+    for arguments in [&["check", path][..], &["serve", "--config", path]] {
+        let ended = Program::start(minigateway(arguments)).end();
+        assert_eq!(ended.status.code(), Some(1));
+        let expected = format!("{path}:3:8: \"ten\" is no rate; write it as in");
+        assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    }
+    let good = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"10/s\"");
+    let text = std::fs::read_to_string(&good).expect("just written");
+    std::fs::write(&good, format!("tread = 2\n{text}")).expect("writable");
+    let ended = Program::start(minigateway(&["check", path])).end();
+    assert!(ended.stderr.contains("did you mean `threads`?"), "{}", ended.stderr);
+    std::fs::write(&good, format!("threads = 2\n{text}")).expect("writable");
+    let ended = Program::start(minigateway(&["check", path])).end();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+
+    let ended = Program::start(minigateway(&["serve"])).end();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("serve --config gateway.toml"), "{}", ended.stderr);
+}
