@@ -120,14 +120,14 @@ impl Tree {
             "back" => self.scan(rest, Direction::Backward),
             "naive" => {
                 let key = number(rest).to_be_bytes().to_vec();
-                let search = NaiveSearch::begin(&self.index, &key)?;
+                let search = self.index.naive_search(&key)?;
                 let page = search.child();
                 self.naive = Some((search, key));
                 Ok(format!("the root says: page {page}"))
             }
             "look" => {
                 let (search, key) = self.naive.take().expect("after `naive`");
-                let found = search.finish(&self.index, &key)?;
+                let found = search.finish(&key)?;
                 Ok(if found { "found".into() } else { "not found".into() })
             }
             "find" => self.find(&number(rest).to_be_bytes()),

@@ -7,8 +7,8 @@
 //! psql -h 127.0.0.1 -p 40002 -XqAtc 'show fsync'            the same program for both
 //! ```
 //!
-//! PostgreSQL runs with the settings of `initdb`, minibtree with its own defaults: both have 128 MiB
-//! for pages, log page images after a checkpoint, and sync the log before they answer a COMMIT.
+//! PostgreSQL runs with the settings of `initdb`, minibtree with its own defaults: both have 128
+//! MiB for pages, log page images after a checkpoint, and sync the log before they answer a COMMIT.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

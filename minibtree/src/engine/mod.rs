@@ -27,17 +27,23 @@
 //! # Ok::<(), minibtree::engine::Error>(())
 //! ```
 
+mod access;
 mod btree;
 mod database;
 mod error;
+mod hash;
 mod heap;
+mod index;
 mod pool;
 mod txn;
 mod wal;
 
-pub use btree::{Direction, Index, IndexEntry, IndexScan, KeyRange, NaiveSearch, NodeSummary};
+pub use access::{Direction, IndexEntry, KeyRange};
+pub use btree::{IndexScan, NaiveSearch, NodeSummary};
 pub use database::{Database, Options, Vacuumed};
 pub use error::{Error, Result};
+pub use hash::BucketSummary;
 pub use heap::{Changed, Heap, HeapScan, Row};
+pub use index::Index;
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};
 pub use wal::Wal;

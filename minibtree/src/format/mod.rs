@@ -6,9 +6,11 @@
 //! | `page.rs` | the page: header, item pointers, checksum |
 //! | `heap.rs` | a version of a row |
 //! | `btree.rs` | a node of a B+tree |
+//! | `hash.rs` | a bucket of a hash index |
 //! | `wal.rs` | a record of the write-ahead log, the control file |
 
 pub mod btree;
+pub mod hash;
 pub mod heap;
 mod ids;
 pub mod page;

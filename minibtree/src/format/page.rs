@@ -82,6 +82,8 @@ pub enum PageKind {
     Heap = 2,
     /// A node of a B+tree.
     Btree = 3,
+    /// A bucket of a hash index, or its first page.
+    Hash = 4,
 }
 
 /// Flag of [`PageHeader::flags`]: every row of the page is seen by every snapshot.
@@ -211,6 +213,7 @@ fn show_kind(kind: u8) -> String {
         1 => "system".into(),
         2 => "heap".into(),
         3 => "btree".into(),
+        4 => "hash".into(),
         other => format!("unknown {other}"),
     }
 }

@@ -10,10 +10,10 @@
 //! Only the root goes through the log. PostgreSQL's `nbtsort.c`, where pages are logged as images
 //! if there are replicas.
 
-use super::Index;
 use super::node::{self, CAPACITY, Entry, FILL_FACTOR};
-use super::search::{ROOT, write};
+use super::search::ROOT;
 use crate::engine::Result;
+use crate::engine::access::IndexFile;
 
 /// The page of a level that is being filled.
 struct Level {
@@ -26,13 +26,13 @@ struct Level {
 
 /// Builds an index whose root is empty.
 pub struct Builder<'a> {
-    index: &'a Index,
+    index: &'a IndexFile,
     levels: Vec<Level>,
     next_block: u32,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(index: &'a Index) -> Builder<'a> {
+    pub fn new(index: &'a IndexFile) -> Builder<'a> {
         Builder { index, levels: Vec::new(), next_block: ROOT + 1 }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Builder<'a> {
             if level + 1 == self.levels.len() {
                 // The only page of its level is the root. What it points to must be durable first.
                 self.index.relation.sync()?;
-                let mut root = write(self.index, ROOT)?;
+                let mut root = self.index.write(ROOT)?;
                 root.replace(&page);
                 self.index.system.pool().log(std::slice::from_mut(&mut root));
                 drop(root);

@@ -18,14 +18,14 @@
 //! PostgreSQL logs each level separately, so that it holds two latches at most, and marks the left
 //! page until the parent knows the right one (`BTP_INCOMPLETE_SPLIT`).
 
-use super::Index;
 use super::node::{self, Entry, Split};
-use super::search::{ROOT, write, write_node};
+use super::search::{ROOT, write_node};
 use crate::engine::Result;
+use crate::engine::access::IndexFile;
 use crate::engine::pool::PageMut;
 
 /// Adds an entry to the node that it belongs to, which the caller has latched.
-pub fn insert<'a>(index: &'a Index, page: PageMut<'a>, entry: Entry) -> Result<()> {
+pub fn insert<'a>(index: &'a IndexFile, page: PageMut<'a>, entry: Entry) -> Result<()> {
     // First take all latches and pages: these can fail, and nothing has changed yet.
     let mut splits: Vec<(PageMut, PageMut, Split)> = Vec::new();
     let (mut page, mut entry) = (page, entry);
@@ -82,14 +82,14 @@ fn raise_root<'a>(
 }
 
 /// A page for a new node: one that was deleted before everything that runs now, or one at the end.
-fn allocate(index: &Index) -> Result<PageMut<'_>> {
+fn allocate(index: &IndexFile) -> Result<PageMut<'_>> {
     let mut reusable = index.relation.reusable.lock();
     if !reusable.is_empty() {
         let horizon = index.system.horizon();
         if let Some(place) = reusable.iter().position(|(_, deleted_at)| *deleted_at < horizon.0) {
             let (block, _) = reusable.swap_remove(place);
             drop(reusable);
-            return write(index, block);
+            return index.write(block);
         }
     }
     drop(reusable);

@@ -11,25 +11,26 @@
 //!
 //! [`search`]: super::search
 
-use super::Index;
 use super::node::{self, SearchKey};
-use super::search::{ROOT, read};
+use super::search::ROOT;
 use crate::engine::Result;
+use crate::engine::access::IndexFile;
 
 /// A search that has read the root and not yet the leaf of a tree with two levels.
 pub struct NaiveSearch {
+    index: IndexFile,
     child: u32,
 }
 
 impl NaiveSearch {
     /// Reads the root and lets go of it.
-    pub fn begin(index: &Index, key: &[u8]) -> Result<NaiveSearch> {
-        let root = read(index, ROOT)?;
+    pub(in crate::engine) fn begin(index: &IndexFile, key: &[u8]) -> Result<NaiveSearch> {
+        let root = index.read(ROOT)?;
         let child = match node::special(&root).level {
             0 => ROOT,
             _ => node::child(&root, node::child_index(&root, SearchKey::new(key), false)),
         };
-        Ok(NaiveSearch { child })
+        Ok(NaiveSearch { index: index.clone(), child })
     }
 
     /// The page in which it is going to look.
@@ -38,8 +39,8 @@ impl NaiveSearch {
     }
 
     /// Looks in that page only. Returns true if an entry with the key is there.
-    pub fn finish(self, index: &Index, key: &[u8]) -> Result<bool> {
-        let leaf = read(index, self.child)?;
+    pub fn finish(self, key: &[u8]) -> Result<bool> {
+        let leaf = self.index.read(self.child)?;
         let at = node::lower_bound(&leaf, SearchKey::new(key));
         Ok(at < node::count(&leaf) && node::key(&leaf, at).starts_with(key))
     }

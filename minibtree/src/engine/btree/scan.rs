@@ -15,16 +15,16 @@
 //! check what they find (`_bt_lock_and_validate_left`).
 
 use super::node::{self, SearchKey};
-use super::search::{read, read_leaf};
-use super::{Direction, Index, IndexEntry, KeyRange};
-use crate::engine::{Result, Snapshot};
+use super::search::read_leaf;
+use crate::engine::access::IndexFile;
+use crate::engine::access::{Direction, ENTRY_MAX, Found, IndexEntry, KeyRange};
+use crate::engine::{Error, Result, Snapshot};
 use crate::format::{PageBytes, Tid};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A scan of an index.
 pub struct IndexScan {
-    index: Index,
+    index: IndexFile,
     /// Keeps deleted pages from being used again while the scan may come to them.
     _snapshot: Arc<Snapshot>,
     range: KeyRange,
@@ -41,18 +41,13 @@ enum Next {
     Forward { key: Vec<u8>, block: Option<u32> },
     /// In the leaf with the greatest key less than this; `None`: with the greatest of all.
     Backward { key: Option<Vec<u8>> },
-}
-
-/// Where in `bytes` an entry is.
-struct Found {
-    key: Range<usize>,
-    tid: Tid,
-    payload: Range<usize>,
+    /// It does not: the look-up failed.
+    Failed(Error),
 }
 
 impl IndexScan {
-    pub(super) fn new(
-        index: Index,
+    pub(in crate::engine) fn new(
+        index: IndexFile,
         snapshot: Arc<Snapshot>,
         range: KeyRange,
         direction: Direction,
@@ -64,6 +59,20 @@ impl IndexScan {
         let (entries, bytes) = (Vec::new().into_iter(), Vec::new());
         let next = Some(next);
         IndexScan { index, _snapshot: snapshot, range, direction, next, entries, bytes }
+    }
+
+    /// A scan of entries that were found at once, in the bucket of a hash index.
+    pub(in crate::engine) fn of_found(
+        index: IndexFile,
+        snapshot: Arc<Snapshot>,
+        bytes: Vec<u8>,
+        found: Result<Vec<Found>>,
+    ) -> IndexScan {
+        let scan = IndexScan::new(index, snapshot, KeyRange::all(), Direction::Forward);
+        match found {
+            Ok(found) => IndexScan { next: None, entries: found.into_iter(), bytes, ..scan },
+            Err(error) => IndexScan { next: Some(Next::Failed(error)), ..scan },
+        }
     }
 
     /// The next entry, or `None` at the end of the range.
@@ -82,6 +91,7 @@ impl IndexScan {
                 None => return Ok(None),
                 Some(Next::Forward { key, block }) => self.read_forward(key, block)?,
                 Some(Next::Backward { key }) => self.read_backward(key)?,
+                Some(Next::Failed(error)) => return Err(error),
             }
         }
     }
@@ -89,7 +99,7 @@ impl IndexScan {
     fn read_forward(&mut self, key: Vec<u8>, block: Option<u32>) -> Result<()> {
         let index = self.index.clone();
         let page = match block {
-            Some(block) => Some(read(&index, block)?).filter(|page| node::is_at(page, 0)),
+            Some(block) => Some(index.read(block)?).filter(|page| node::is_at(page, 0)),
             None => None,
         };
         let page = match page {
@@ -113,7 +123,7 @@ impl IndexScan {
         let index = self.index.clone();
 
         // Without an end the scan begins at the greatest key: no key begins with so many 0xff.
-        let key = key.unwrap_or_else(|| vec![0xff; Index::ENTRY_MAX + 16]);
+        let key = key.unwrap_or_else(|| vec![0xff; ENTRY_MAX + 16]);
         let (page, low) = read_leaf(&index, &key, true)?;
         let from = node::lower_bound(&page, SearchKey::new(&self.range.start));
         let old_end = self.range.end.replace(key);

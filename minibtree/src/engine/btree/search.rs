@@ -35,11 +35,11 @@
 //! PostgreSQL's `nbtree/README` and `_bt_search`, `_bt_moveright`. There, the root can be any page,
 //! and a meta page says which one.
 
-use super::Index;
 use super::node::{self, SearchKey};
+use crate::engine::Result;
+use crate::engine::access::IndexFile;
 use crate::engine::pool::{PageMut, PageRef};
-use crate::engine::{Error, Result};
-use crate::format::{PageBytes, PageHeader, PageKind};
+use crate::format::PageBytes;
 use std::sync::atomic::Ordering;
 
 /// The page of the root.
@@ -47,12 +47,16 @@ pub const ROOT: u32 = 0;
 
 /// Latches the leaf with `key` for reading; with `before`, the leaf with the greatest key less
 /// than it. Also returns the smallest key that the leaf can hold, as far as the way down tells.
-pub fn read_leaf<'a>(index: &'a Index, key: &[u8], before: bool) -> Result<(PageRef<'a>, Vec<u8>)> {
+pub fn read_leaf<'a>(
+    index: &'a IndexFile,
+    key: &[u8],
+    before: bool,
+) -> Result<(PageRef<'a>, Vec<u8>)> {
     let search = SearchKey::new(key);
     'restart: loop {
         let (mut block, mut low) = (ROOT, Vec::new());
         loop {
-            let page = read(index, block)?;
+            let page = index.read(block)?;
             let special = node::special(&page);
             if special.flags & crate::format::btree::DELETED != 0 {
                 continue 'restart;
@@ -74,14 +78,14 @@ pub fn read_leaf<'a>(index: &'a Index, key: &[u8], before: bool) -> Result<(Page
 }
 
 /// Latches the node of a level in which `key` is, for changing.
-pub fn write_node<'a>(index: &'a Index, level: u16, key: &[u8]) -> Result<PageMut<'a>> {
+pub fn write_node<'a>(index: &'a IndexFile, level: u16, key: &[u8]) -> Result<PageMut<'a>> {
     let search = SearchKey::new(key);
     loop {
         // Read down to the node above, then latch the child for changing.
         let mut block = ROOT;
         let mut is_child = false;
         while !is_child {
-            let page = read(index, block)?;
+            let page = index.read(block)?;
             let special = node::special(&page);
             if node::is_right_of(&page, search, false) {
                 block = special.right;
@@ -94,11 +98,11 @@ pub fn write_node<'a>(index: &'a Index, level: u16, key: &[u8]) -> Result<PageMu
         }
 
         // The node may have been split, deleted, or, the root, raised since.
-        let mut page = write(index, block)?;
+        let mut page = index.write(block)?;
         while node::is_at(&page, level) && node::is_right_of(&page, search, false) {
             let right = node::special(&page).right;
             drop(page);
-            page = write(index, right)?;
+            page = index.write(right)?;
         }
         if node::is_at(&page, level) {
             return Ok(page);
@@ -108,10 +112,10 @@ pub fn write_node<'a>(index: &'a Index, level: u16, key: &[u8]) -> Result<PageMu
 
 /// Latches the leaf for a new entry: without a search if it goes to the end of the index, as
 /// ascending keys do.
-pub fn write_leaf<'a>(index: &'a Index, key: &[u8]) -> Result<PageMut<'a>> {
+pub fn write_leaf<'a>(index: &'a IndexFile, key: &[u8]) -> Result<PageMut<'a>> {
     let hint = index.relation.target.load(Ordering::Relaxed);
     if hint != ROOT {
-        let page = write(index, hint)?;
+        let page = index.write(hint)?;
         let is_rightmost = node::is_at(&page, 0) && node::special(&page).right == 0;
         let is_behind = |page: &PageBytes| {
             node::count(page) > 0 && node::compare(page, 0, SearchKey::new(key)).is_lt()
@@ -126,26 +130,4 @@ pub fn write_leaf<'a>(index: &'a Index, key: &[u8]) -> Result<PageMut<'a>> {
         index.relation.target.store(page.block(), Ordering::Relaxed);
     }
     Ok(page)
-}
-
-/// Latches any node for reading.
-pub fn read(index: &Index, block: u32) -> Result<PageRef<'_>> {
-    let page = index.system.pool().read(&index.relation, block)?;
-    check(index, block, &page)?;
-    Ok(page)
-}
-
-/// Latches any node for changing.
-pub fn write(index: &Index, block: u32) -> Result<PageMut<'_>> {
-    let page = index.system.pool().write(&index.relation, block)?;
-    check(index, block, &page)?;
-    Ok(page)
-}
-
-fn check(index: &Index, block: u32, page: &PageBytes) -> Result<()> {
-    if PageHeader::kind.get(page) == PageKind::Btree as u8 {
-        return Ok(());
-    }
-    let id = index.relation.id();
-    Err(Error::Corrupt(format!("page {block} of index {id} is not a node of a B+tree")))
 }

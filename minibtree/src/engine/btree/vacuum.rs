@@ -18,19 +18,20 @@
 //! same exception for the last child.
 
 use super::node::{self, Entry, SearchKey};
-use super::search::{ROOT, read_leaf, write, write_node};
-use super::{Index, tid};
+use super::search::{ROOT, read_leaf, write_node};
+use super::tid;
 use crate::engine::Result;
+use crate::engine::access::IndexFile;
 use crate::format::Tid;
 use std::collections::HashSet;
 
 /// Removes the entries that point to `dead` rows. Returns how many there were.
-pub fn remove(index: &Index, dead: &HashSet<Tid>) -> Result<usize> {
+pub fn remove(index: &IndexFile, dead: &HashSet<Tid>) -> Result<usize> {
     let mut removed = 0;
     let mut left = None;
     let mut block = leftmost(index)?;
     loop {
-        let mut page = write(index, block)?;
+        let mut page = index.write(block)?;
         let kept: Vec<Entry> =
             node::entries(&page).filter(|entry| !dead.contains(&tid(&entry.key))).collect();
         let entries = node::count(&page) - node::first(&page);
@@ -60,13 +61,13 @@ pub fn remove(index: &Index, dead: &HashSet<Tid>) -> Result<usize> {
 
 /// Merges an empty leaf into its left sibling. Returns false if that is not possible any more, or
 /// if the leaf is the first child of its parent.
-fn merge(index: &Index, left: u32, block: u32) -> Result<bool> {
+fn merge(index: &IndexFile, left: u32, block: u32) -> Result<bool> {
     if block == ROOT {
         return Ok(false);
     }
-    let mut left = write(index, left)?;
+    let mut left = index.write(left)?;
     let Some(low) = node::high_key(&left) else { return Ok(false) };
-    let mut page = write(index, block)?;
+    let mut page = index.write(block)?;
     let is_empty = node::count(&page) == node::first(&page);
     if node::special(&left).right != block || !is_empty {
         return Ok(false);
@@ -103,7 +104,7 @@ fn merge(index: &Index, left: u32, block: u32) -> Result<bool> {
 }
 
 /// The first leaf.
-fn leftmost(index: &Index) -> Result<u32> {
+fn leftmost(index: &IndexFile) -> Result<u32> {
     let (page, _) = read_leaf(index, &[], false)?;
     Ok(page.block())
 }

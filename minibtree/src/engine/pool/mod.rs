@@ -209,7 +209,7 @@ impl Pool {
 
     /// Adds a page at the end of a relation. It is all zeros.
     pub fn extend<'a>(&'a self, relation: &Arc<Relation>) -> Result<PageMut<'a>> {
-        let block = relation.add_block();
+        let block = relation.add_blocks(1);
         self.write(relation, block)
     }
 

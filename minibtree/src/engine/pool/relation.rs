@@ -89,13 +89,14 @@ impl Relation {
         self.blocks.load(Ordering::Acquire)
     }
 
-    /// Adds a page at the end and returns its number.
-    pub(super) fn add_block(&self) -> u32 {
-        self.blocks.fetch_add(1, Ordering::AcqRel)
+    /// Adds pages at the end and returns the number of the first. They are all zeros, and take no
+    /// room in the file until they are written.
+    pub fn add_blocks(&self, count: u32) -> u32 {
+        self.blocks.fetch_add(count, Ordering::AcqRel)
     }
 
     /// Makes the relation at least `blocks` pages long.
-    pub(super) fn ensure_blocks(&self, blocks: u32) {
+    pub fn ensure_blocks(&self, blocks: u32) {
         self.blocks.fetch_max(blocks, Ordering::AcqRel);
     }
 
