@@ -21,8 +21,8 @@
 //!   appends the TID to make every entry unique. The encoding of a fixed list of columns has that
 //!   property if the encoding of each column has it.
 //! * **A hash index** ([`Index::create_hash`](engine::Index::create_hash)) takes the same keys and
-//!   calls. It finds the entries of a whole key ([`KeyRange::equal`](engine::KeyRange::equal)), in one
-//!   page, and knows no order.
+//!   calls. It finds the entries of a whole key ([`KeyRange::equal`](engine::KeyRange::equal)), in
+//!   one page, and knows no order.
 //! * **The payload of an index entry** is what `INCLUDE` columns need. The engine returns it as it
 //!   was given.
 //! * **An index entry says nothing about visibility.** Every index scan is followed by

@@ -207,7 +207,9 @@ impl Index {
             return IndexScan::new(self.file.clone(), snapshot, range, direction);
         };
         let mut bytes = Vec::new();
-        let found = match range == KeyRange::equal(&range.start) {
+        // The range of an empty key is the range of all keys.
+        let is_key = !range.start.is_empty() && range == KeyRange::equal(&range.start);
+        let found = match is_key {
             true => hash::find(&self.file, directory, &range.start, &mut bytes),
             false => Err(Error::Corrupt(format!("hash index {} has no order", self.id()))),
         };
