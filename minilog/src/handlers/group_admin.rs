@@ -150,7 +150,8 @@ fn describe(group: &Group) -> DescribedGroup {
     }
 }
 
-fn state_name(state: &State) -> &'static str {
+/// Kafka's name of a state.
+pub fn state_name(state: &State) -> &'static str {
     match state {
         State::Empty { .. } => "Empty",
         State::PreparingRebalance { .. } => "PreparingRebalance",
