@@ -1,0 +1,131 @@
+// kafkajs against the broker at HOST PORT: JavaScript, of 2023, with older versions of requests.
+const { Kafka, logLevel } = require('kafkajs');
+
+const [host, port] = process.argv.slice(2);
+const kafka = new Kafka({
+  brokers: [`${host}:${port}`],
+  logLevel: logLevel.NOTHING,
+  retry: { retries: 5 },
+});
+const run = `${process.pid}-${Date.now() % 100000}`;
+
+function equal(got, want) {
+  const [left, right] = [got, want].map((it) => JSON.stringify(it));
+  if (left !== right) throw new Error(`got ${left}, want ${right}`);
+}
+
+// Waits until the condition holds; fails when it has not after ten seconds.
+async function eventually(condition) {
+  const end = Date.now() + 10000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error('still not true after ten seconds');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function withAdmin(use) {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    return await use(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+const create = (topic, numPartitions) =>
+  withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions }] }));
+
+async function produce(topic, count) {
+  const producer = kafka.producer();
+  await producer.connect();
+  const messages = [...Array(count).keys()].map((it) => ({ value: String(it) }));
+  const [sent] = await producer.send({ topic, acks: -1, messages });
+  equal(sent.baseOffset, '0');
+  await producer.disconnect();
+}
+
+// A running member of the group that is called like the topic. It takes `limit` records.
+async function member(topic, limit) {
+  const consumer = kafka.consumer({
+    groupId: topic,
+    sessionTimeout: 6000,
+    heartbeatInterval: 300,
+    maxWaitTimeInMs: 100,
+  });
+  const it = { partitions: [], values: [], stop: () => consumer.disconnect() };
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    it.partitions = payload.memberAssignment[topic] || [];
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ message, partition }) => {
+      if (it.values.length === limit) return;
+      it.values.push(message.value.toString());
+      const offset = String(Number(message.offset) + 1);
+      await consumer.commitOffsets([{ topic, partition, offset }]);
+    },
+  });
+  return it;
+}
+
+const behaviors = {
+  20: async function groupOfTwo(topic) {
+    await create(topic, 4);
+    const first = await member(topic, 0);
+    await eventually(() => first.partitions.length === 4);
+    const second = await member(topic, 0);
+    await eventually(() => first.partitions.length === 2 && second.partitions.length === 2);
+    await second.stop();
+    await eventually(() => first.partitions.length === 4);
+    await first.stop();
+  },
+
+  23: async function resume(topic) {
+    await create(topic, 1);
+    await produce(topic, 20);
+    let reader = await member(topic, 10);
+    await eventually(() => reader.values.length === 10);
+    await reader.stop();
+    reader = await member(topic, 1);
+    await eventually(() => reader.values.length === 1);
+    await reader.stop();
+    equal(reader.values, ['10']);
+  },
+
+  26: async function administration(topic) {
+    await create(topic, 1);
+    const reader = await member(topic, 0);
+    await eventually(() => reader.partitions.length === 1);
+    await withAdmin(async (admin) => {
+      const [stable] = (await admin.describeGroups([topic])).groups;
+      equal([stable.state, stable.members.length], ['Stable', 1]);
+      await reader.stop();
+      await admin.setOffsets({ groupId: topic, topic, partitions: [{ partition: 0, offset: '7' }] });
+      const [found] = await admin.fetchOffsets({ groupId: topic, topics: [topic] });
+      equal(found.partitions[0].offset, '7');
+      await admin.deleteGroups([topic]);
+      const { groups } = await admin.listGroups();
+      equal(groups.filter((it) => it.groupId === topic), []);
+    });
+  },
+};
+
+async function main() {
+  const held = [];
+  for (const [number, behavior] of Object.entries(behaviors)) {
+    try {
+      await behavior(`${behavior.name}-${run}`);
+      held.push(number);
+    } catch (error) {
+      console.log(`  FAIL ${number}: ${error.stack}`);
+    }
+  }
+  const count = Object.keys(behaviors).length;
+  console.log(`  kafkajs: ${held.length} of ${count} held: ${held.join(' ')}`);
+  process.exit(held.length === count ? 0 : 1);
+}
+
+main();

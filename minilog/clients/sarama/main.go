@@ -1,0 +1,202 @@
+// sarama against the broker at HOST PORT: Go, with the versions of requests of a chosen release.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+var (
+	brokers []string
+	run     = fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano()%100000)
+)
+
+// check ends a behavior unless the condition holds.
+func check(holds bool, format string, values ...any) {
+	if !holds {
+		panic(fmt.Sprintf(format, values...))
+	}
+}
+
+func must(err error) { check(err == nil, "%v", err) }
+
+// eventually waits until the condition holds; fails when it has not after ten seconds.
+func eventually(condition func() bool) {
+	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+		check(time.Now().Before(end), "still not true after ten seconds")
+	}
+}
+
+func config() *sarama.Config {
+	config := sarama.NewConfig()
+	config.Version = sarama.V4_1_0_0
+	config.Producer.Return.Successes = true
+	config.Producer.RequiredAcks = sarama.WaitForAll
+	config.Consumer.Offsets.Initial = sarama.OffsetOldest
+	config.Consumer.Group.Session.Timeout = 6 * time.Second
+	config.Consumer.Group.Heartbeat.Interval = 300 * time.Millisecond
+	return config
+}
+
+// A member is a consumer of a group, which runs until it is stopped.
+type member struct {
+	sync.Mutex
+	partitions []int32
+	values     []string
+	limit      int
+	stop       func()
+}
+
+// join starts a member of the group that is called like the topic. It takes `limit` records.
+func join(topic string, limit int) *member {
+	group, err := sarama.NewConsumerGroup(brokers, topic, config())
+	must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	member, ended := &member{limit: limit}, make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_ = group.Consume(ctx, []string{topic}, member)
+		}
+	}()
+	member.stop = func() {
+		cancel()
+		<-ended
+		must(group.Close())
+	}
+	return member
+}
+
+func (member *member) Setup(session sarama.ConsumerGroupSession) error {
+	member.Lock()
+	defer member.Unlock()
+	for _, partitions := range session.Claims() {
+		member.partitions = partitions
+	}
+	return nil
+}
+
+func (member *member) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+func (member *member) ConsumeClaim(
+	session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim,
+) error {
+	for message := range claim.Messages() {
+		member.Lock()
+		if len(member.values) < member.limit {
+			member.values = append(member.values, string(message.Value))
+			session.MarkMessage(message, "")
+		}
+		member.Unlock()
+	}
+	return nil
+}
+
+func (member *member) count() int {
+	member.Lock()
+	defer member.Unlock()
+	return len(member.partitions)
+}
+
+func (member *member) received() int {
+	member.Lock()
+	defer member.Unlock()
+	return len(member.values)
+}
+
+func create(topic string, partitions int32) {
+	admin, err := sarama.NewClusterAdmin(brokers, config())
+	must(err)
+	defer admin.Close()
+	detail := sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}
+	must(admin.CreateTopic(topic, &detail, false))
+}
+
+func produce(topic string, count int) {
+	producer, err := sarama.NewSyncProducer(brokers, config())
+	must(err)
+	defer producer.Close()
+	for number := range count {
+		value := sarama.StringEncoder(fmt.Sprint(number))
+		message := &sarama.ProducerMessage{Topic: topic, Value: value}
+		_, offset, err := producer.SendMessage(message)
+		must(err)
+		check(offset == int64(number), "offset %d of %d", offset, number)
+	}
+}
+
+func groupOfTwo(topic string) {
+	create(topic, 4)
+	first := join(topic, 0)
+	eventually(func() bool { return first.count() == 4 })
+	second := join(topic, 0)
+	eventually(func() bool { return first.count() == 2 && second.count() == 2 })
+	second.stop()
+	eventually(func() bool { return first.count() == 4 })
+	first.stop()
+}
+
+func resume(topic string) {
+	create(topic, 1)
+	produce(topic, 20)
+	reader := join(topic, 10)
+	eventually(func() bool { return reader.received() == 10 })
+	// The offsets that were marked are committed when it stops.
+	reader.stop()
+	reader = join(topic, 1)
+	eventually(func() bool { return reader.received() == 1 })
+	reader.stop()
+	check(reader.values[0] == "10", "got %s, want 10", reader.values[0])
+}
+
+func describe(topic string) {
+	create(topic, 2)
+	reader := join(topic, 0)
+	eventually(func() bool { return reader.count() == 2 })
+	admin, err := sarama.NewClusterAdmin(brokers, config())
+	must(err)
+	defer admin.Close()
+	groups, err := admin.DescribeConsumerGroups([]string{topic})
+	must(err)
+	check(groups[0].State == "Stable" && len(groups[0].Members) == 1, "%+v", groups[0])
+	reader.stop()
+	groups, err = admin.DescribeConsumerGroups([]string{topic})
+	must(err)
+	check(groups[0].State == "Empty", "%+v", groups[0])
+	must(admin.DeleteConsumerGroup(topic))
+}
+
+func main() {
+	brokers = []string{os.Args[1] + ":" + os.Args[2]}
+	behaviors := []struct {
+		number int
+		name   string
+		run    func(topic string)
+	}{
+		{20, "group", groupOfTwo},
+		{23, "resume", resume},
+		{25, "describe", describe},
+	}
+	var held []int
+	for _, behavior := range behaviors {
+		func() {
+			defer func() {
+				if failure := recover(); failure != nil {
+					fmt.Printf("  FAIL %d: %v\n", behavior.number, failure)
+				} else {
+					held = append(held, behavior.number)
+				}
+			}()
+			behavior.run(behavior.name + "-" + run)
+		}()
+	}
+	fmt.Printf("  sarama: %d of %d held: %v\n", len(held), len(behaviors), held)
+	if len(held) < len(behaviors) {
+		os.Exit(1)
+	}
+}
