@@ -22,6 +22,9 @@
 //!
 //! Everything that changes files blocks: call it on a thread that serves nobody.
 //!
+//! Opening is the one thing here that uses threads: after a crash every partition reads its last
+//! segment, and partitions have nothing in common.
+//!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
 use super::log::config::{InvalidConfig, LogConfig, Overrides, Resolve};
@@ -39,6 +42,7 @@ use minikit::sync::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -177,24 +181,36 @@ impl Topics {
             directories.entry(topic).or_default().push(number);
         }
 
-        let (mut catalog, mut reports) = (Catalog::default(), Vec::new());
-        for (name, numbers) in directories {
-            if numbers.contains(&0) {
-                let topic = open_topic(
-                    &disk,
-                    (&config, resolve),
-                    name,
-                    numbers.len(),
-                    &starts,
-                    &mut reports,
-                )?;
-                catalog.insert(topic);
-                continue;
-            }
-            // The creation or deletion of the topic was interrupted.
+        // What an interrupted creation or deletion of a topic left.
+        for (name, numbers) in directories.iter().filter(|(_, numbers)| !numbers.contains(&0)) {
             let directories = numbers.iter().map(|number| partition_directory(name, *number));
             directories.into_iter().try_for_each(|it| remove_directory(&*disk, &it))?;
         }
+        directories.retain(|_, numbers| numbers.contains(&0));
+
+        let (mut catalog, mut topics) = (Catalog::default(), BTreeMap::new());
+        let (mut unopened, mut reports) = (Vec::new(), Vec::new());
+        for (name, numbers) in &directories {
+            let overrides = read_overrides(&*disk, name)?;
+            let config = resolve(&overrides, &config).map_err(invalid_data)?;
+            let (id, partitions) = (Uuid::default(), Vec::new());
+            topics.insert(*name, Topic { name: (*name).to_owned(), id, overrides, partitions });
+            unopened
+                .extend((0..numbers.len() as i32).map(|number| (*name, number, config.clone())));
+        }
+        let opened = on_all_cores(&unopened, |(name, number, config)| {
+            open_partition(&disk, name, *number, config, &starts)
+        });
+        for ((name, ..), opened) in unopened.iter().zip(opened) {
+            let (id, log, report) = opened?;
+            if report.reason.is_some() {
+                reports.push((log.directory().to_owned(), report));
+            }
+            let topic = topics.get_mut(name).expect("it was inserted above");
+            topic.id = id;
+            topic.partitions.push(Arc::new(Partition::new(log)));
+        }
+        topics.into_values().for_each(|topic| catalog.insert(topic));
 
         let topics = Mutex::new(Arc::new(catalog));
         let topics = Topics { disk, config, resolve, meta, topics, changing: Mutex::new(()) };
@@ -452,7 +468,7 @@ impl Topics {
     }
 }
 
-/// What the last process said about all logs.
+/// What the last process said about all logs; sorted.
 struct Starts {
     is_clean: bool,
     recovery_points: Vec<OffsetEntry>,
@@ -462,9 +478,8 @@ struct Starts {
 impl Starts {
     fn of(&self, topic: &str, partition: i32) -> Start {
         let find = |entries: &[OffsetEntry]| {
-            let mut entries = entries.iter();
-            let entry = entries.find(|it| it.topic == topic && it.partition == partition);
-            entry.map_or(0, |it| it.offset)
+            let key = |it: &OffsetEntry| (it.topic.as_str(), it.partition).cmp(&(topic, partition));
+            entries.binary_search_by(key).map_or(0, |index| entries[index].offset)
         };
         Start {
             is_clean: self.is_clean,
@@ -474,31 +489,37 @@ impl Starts {
     }
 }
 
-fn open_topic(
+/// Opens the log of a partition and reads the id of its topic.
+fn open_partition(
     disk: &Arc<dyn Disk>,
-    (broker, resolve): (&LogConfig, Resolve),
-    name: &str,
-    count: usize,
+    topic: &str,
+    number: i32,
+    config: &LogConfig,
     starts: &Starts,
-    reports: &mut Vec<(String, Report)>,
-) -> io::Result<Topic> {
-    let overrides = read_overrides(&**disk, name)?;
-    let config = resolve(&overrides, broker).map_err(invalid_data)?;
-    let (name, id, partitions) = (name.to_owned(), Uuid::default(), Vec::new());
-    let mut topic = Topic { name, id, overrides, partitions };
-    for number in 0..count as i32 {
-        let directory = partition_directory(&topic.name, number);
-        let start = starts.of(&topic.name, number);
-        let (log, report) = recovery::open(Arc::clone(disk), &directory, config.clone(), start)?;
-        if report.reason.is_some() {
-            reports.push((directory.clone(), report));
-        }
-        let metadata = read_text(&**disk, &format!("{directory}/{}", PartitionMetadata::FILE))?;
-        let metadata = metadata.and_then(|text| PartitionMetadata::parse(&text));
-        topic.id = metadata.ok_or_else(|| no_topic_id(&directory))?.topic_id;
-        topic.partitions.push(Arc::new(Partition::new(log)));
-    }
-    Ok(topic)
+) -> io::Result<(Uuid, Log, Report)> {
+    let directory = partition_directory(topic, number);
+    let start = starts.of(topic, number);
+    let (log, report) = recovery::open(Arc::clone(disk), &directory, config.clone(), start)?;
+    let metadata = read_text(&**disk, &format!("{directory}/{}", PartitionMetadata::FILE))?;
+    let metadata = metadata.and_then(|text| PartitionMetadata::parse(&text));
+    let no_id = || format!("{directory}/{} is missing or damaged", PartitionMetadata::FILE);
+    let id = metadata.ok_or_else(|| invalid_data(no_id()))?.topic_id;
+    Ok((id, log, report))
+}
+
+/// Calls `work` for every item, on as many threads as there are cores. Results are in the order of
+/// the items.
+fn on_all_cores<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let chunks = items.chunks(share);
+        let running = chunks.map(|chunk| scope.spawn(|| chunk.iter().map(&work).collect()));
+        let running = running.collect::<Vec<thread::ScopedJoinHandle<'_, Vec<T>>>>();
+        let results = running.into_iter().map(|it| it.join());
+        let results = results.map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        results.flatten().collect()
+    })
 }
 
 /// The overrides of a topic; none in a directory that Kafka wrote.
@@ -519,10 +540,6 @@ fn invalid_data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> i
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-fn no_topic_id(directory: &str) -> io::Error {
-    invalid_data(format!("{directory}/{} is missing or damaged", PartitionMetadata::FILE))
-}
-
 fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
     if let Some(text) = read_text(disk, Meta::FILE)? {
         let damaged = || invalid_data("meta.properties is damaged");
@@ -537,7 +554,10 @@ fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
 
 fn read_checkpoint(disk: &dyn Disk, name: &str) -> io::Result<Vec<OffsetEntry>> {
     let text = read_text(disk, name)?.unwrap_or_default();
-    checkpoint::parse(&text).map_err(|error| invalid_data(format!("{name}: {error}")))
+    let entries = checkpoint::parse::<OffsetEntry>(&text);
+    let mut entries = entries.map_err(|error| invalid_data(format!("{name}: {error}")))?;
+    entries.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+    Ok(entries)
 }
 
 /// The text of a file; none if it does not exist.

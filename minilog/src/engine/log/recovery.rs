@@ -85,7 +85,7 @@ pub fn open(
     start: Start,
 ) -> io::Result<(Log, Report)> {
     let log = Log::new(disk, directory.to_owned(), config);
-    let mut recovery = Recovery { log, start, report: Report::default() };
+    let mut recovery = Recovery { log, start, report: Report::default(), changed: false };
     recovery.run()?;
     Ok((recovery.log, recovery.report))
 }
@@ -95,6 +95,8 @@ struct Recovery {
     log: Log,
     start: Start,
     report: Report,
+    /// True if a file was created, removed or cut.
+    changed: bool,
 }
 
 impl Recovery {
@@ -110,6 +112,7 @@ impl Recovery {
         if self.log.segments.is_empty() {
             self.log.next_offset = self.log.next_offset.max(deleted);
             self.log.roll()?;
+            self.changed = true;
         }
         let end = self.log.next_offset;
         self.log.log_start_offset = self.first_base().max(deleted).min(end);
@@ -121,14 +124,17 @@ impl Recovery {
             let (_, active) = self.log.segments.last_key_value().expect("a segment was loaded");
             active.file().sync()?;
         }
-        self.log.disk.sync_dir(&self.log.directory)?;
+        // A sync takes as long as everything else here, and mostly nothing was changed.
+        if self.changed || self.report.reason.is_some() {
+            self.log.disk.sync_dir(&self.log.directory)?;
+        }
         let durable = if self.start.is_clean { end } else { self.start.recovery_point };
         self.log.recovery_point = durable.clamp(self.log.log_start_offset, end);
         Ok(())
     }
 
     /// The files of segments, without what a crash left of an unfinished change.
-    fn list(&self) -> io::Result<Vec<(i64, Kind)>> {
+    fn list(&mut self) -> io::Result<Vec<(i64, Kind)>> {
         let (disk, directory) = (&self.log.disk, &self.log.directory);
         let names = disk.list(directory)?;
         if let Some(name) = names.iter().find(|name| name.ends_with(".swap")) {
@@ -137,6 +143,7 @@ impl Recovery {
         }
         for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
             disk.remove(&format!("{directory}/{name}"))?;
+            self.changed = true;
         }
         Ok(names.iter().filter_map(|name| names::parse(name)).collect())
     }
@@ -270,6 +277,7 @@ impl Recovery {
             let name = format!("{}/{}", self.log.directory, segment_file(offset, Kind::Snapshot));
             if offset > self.log.next_offset || offset < self.first_base() {
                 self.log.disk.remove(&name)?;
+                self.changed = true;
                 continue;
             }
             let file = self.log.disk.open(&name)?;
@@ -296,11 +304,12 @@ impl Recovery {
     }
 
     /// Removes indexes without a log, which a crash during the deletion of a segment leaves.
-    fn remove_orphans(&self, files: &[(i64, Kind)], bases: &[i64]) -> io::Result<()> {
+    fn remove_orphans(&mut self, files: &[(i64, Kind)], bases: &[i64]) -> io::Result<()> {
         let is_orphan = |(base, kind): &&(i64, Kind)| {
             !matches!(kind, Kind::Log | Kind::Snapshot) && !bases.contains(base)
         };
         files.iter().filter(is_orphan).try_for_each(|(base, kind)| {
+            self.changed = true;
             self.log.disk.remove(&format!("{}/{}", self.log.directory, segment_file(*base, *kind)))
         })
     }
@@ -335,6 +344,7 @@ impl Recovery {
             let text = checkpoint::print(&self.log.epochs);
             let name = format!("{}/{EPOCH_FILE}", self.log.directory);
             replace(&*self.log.disk, &name, text.as_bytes())?;
+            self.changed = true;
         }
         Ok(())
     }
