@@ -6,10 +6,12 @@
 //! | command | what it does |
 //! |---|---|
 //! | `config NAME VALUE` | changes the configuration of the log |
-//! | `append [@TIME] VALUE ...` | appends one batch; `@TIME` is the timestamp of what follows |
+//! | `append [@TIME] VALUE ...` | appends one batch; `@TIME` is the timestamp of what follows; |
+//! | | `KEY=VALUE` has a key, `KEY=` is a tombstone |
 //! | `produce ID EPOCH SEQUENCE VALUE ...` | the same from an idempotent producer |
 //! | `read OFFSET [BYTES]` | prints the batches that a fetch returns |
 //! | `lookup TIME` | the first record at or after a timestamp |
+//! | `compact NOW [KEYS]` | compacts, with a map of so many keys, and opens the log anew |
 //! | `flush`, `close`, `open` | as the server does; `open` prints what recovery did |
 //! | `crash all`, `crash none` | power failure: un-synced writes survive or do not |
 //! | `files`, `index BASE`, `dump FILE FROM [TO]` | what is on the disk |
@@ -21,10 +23,12 @@
 
 use minikit::layout::Hexdump;
 use minikit::storage::{Disk, DiskFile, SimulatedDisk, Survivors};
-use minilog::engine::log::config::LogConfig;
+use minilog::engine::log::compaction::Limits;
+use minilog::engine::log::config::{Cleanup, LogConfig};
 use minilog::engine::log::flat::FlatLog;
 use minilog::engine::log::flush::Flush;
 use minilog::engine::log::log::{AppendError, Log, ReadError};
+use minilog::engine::log::partition::Partition;
 use minilog::engine::log::recovery::{self, Start};
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::record::{Record, batch_of, records};
@@ -76,6 +80,8 @@ impl Lab {
                 Some(found) => format!("offset {} at @{}", found.offset, found.timestamp),
                 None => "none".to_owned(),
             }),
+            ["compact", now] => self.compact(now.parse()?, 1000),
+            ["compact", now, keys_max] => self.compact(now.parse()?, keys_max.parse()?),
             ["flush"] => self.flush(),
             ["close"] => self.close(),
             ["open"] => self.open(),
@@ -151,6 +157,12 @@ impl Lab {
             "index_interval_bytes" => self.config.index_interval_bytes = value,
             "retention_ms" => self.config.retention_ms = value,
             "retention_bytes" => self.config.retention_bytes = value,
+            "compact" => {
+                self.config.cleanup = Cleanup { deletes: false, compacts: true };
+                self.config.min_cleanable_dirty_ratio = value as f64 / 100.0;
+            }
+            "delete_retention_ms" => self.config.delete_retention_ms = value,
+            "min_compaction_lag_ms" => self.config.min_compaction_lag_ms = value,
             _ => return Err(format!("unknown parameter {name}").into()),
         }
         if let Some(log) = &mut self.log {
@@ -198,7 +210,11 @@ impl Lab {
             let header = BatchHeader::read(rest)?;
             for record in records(records_bytes) {
                 let record = record?;
-                let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
+                let text_of = |bytes: Option<&[u8]>| {
+                    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+                };
+                let key = record.key.map_or(String::new(), |it| text_of(Some(it)) + "=");
+                let value = key + &text_of(record.value);
                 let offset = header.base_offset + i64::from(record.offset_delta);
                 writeln!(text, "  {offset}: {value}")?;
             }
@@ -222,7 +238,7 @@ impl Lab {
     fn close(&mut self) -> Answer {
         let flush = Flush::start_last(self.log()?).ok_or("the log has failed")?;
         flush.run()?;
-        self.start = Start { is_clean: true, recovery_point: flush.up_to(), log_start_offset: 0 };
+        self.start = Start { is_clean: true, recovery_point: flush.up_to(), ..self.start };
         self.log = None;
         Ok(String::new())
     }
@@ -238,6 +254,25 @@ impl Lab {
         }
         self.log = Some(log);
         Ok(text)
+    }
+
+    fn compact(&mut self, now: i64, keys_max: usize) -> Answer {
+        self.log()?;
+        let partition = Partition::new(self.log.take().ok_or("the log is not open")?);
+        let hash = |key: &[u8]| key.iter().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
+        let compacted =
+            partition.compact(now, &Limits { hash: &hash, keys_max, must_stop: &|| false })?;
+        let (cleaned_up_to, recovery_point) =
+            partition.with_log(|log| (log.cleaned_up_to(), log.recovery_point()));
+        drop(partition);
+
+        // What is on the disk now, with what the checkpoints would say.
+        self.start = Start { is_clean: false, recovery_point, cleaned_up_to, ..self.start };
+        self.open()?;
+        Ok(match compacted {
+            true => format!("compacted up to {cleaned_up_to}"),
+            false => "too little is new".to_owned(),
+        })
     }
 
     fn files(&mut self) -> Answer {
@@ -290,11 +325,18 @@ fn batch(words: &[&str]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         }
     }
     let base = timed.first().map_or(0, |(timestamp, _)| *timestamp);
-    let record = |(index, (timestamp, value)): (usize, &(i64, &'static str))| Record {
-        timestamp_delta: timestamp - base,
-        offset_delta: index as i32,
-        value: Some(value.as_bytes()),
-        ..Record::default()
+    let record = |(index, (timestamp, word)): (usize, &(i64, &'static str))| {
+        let (key, value) = match word.split_once('=') {
+            Some((key, value)) => (Some(key.as_bytes()), Some(value).filter(|it| !it.is_empty())),
+            None => (None, Some(*word)),
+        };
+        Record {
+            timestamp_delta: timestamp - base,
+            offset_delta: index as i32,
+            key,
+            value: value.map(str::as_bytes),
+            ..Record::default()
+        }
     };
     let timed = timed.into_iter().map(|(at, word)| (at, &*word.to_owned().leak()));
     let timed = timed.collect::<Vec<(i64, &'static str)>>();

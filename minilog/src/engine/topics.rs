@@ -9,6 +9,7 @@
 //!   recovery-point-offset-checkpoint      orders 0 1200
 //!   replication-offset-checkpoint         orders 0 1234
 //!   log-start-offset-checkpoint           orders 0 0
+//!   cleaner-offset-checkpoint             orders 0 900
 //!   .kafka_cleanshutdown                  only after a clean shutdown
 //!   orders-0/  orders-1/                  a directory per partition
 //!   orders-0/topic.properties             the topic's own configuration
@@ -27,6 +28,7 @@
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
+use super::log::compaction::Limits;
 use super::log::config::{InvalidConfig, LogConfig, Overrides, Resolve};
 use super::log::flush::replace;
 use super::log::log::Log;
@@ -48,6 +50,7 @@ use std::time::Duration;
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const CLEANED: &str = "cleaner-offset-checkpoint";
 /// What was set on a topic, in the directory of its partition 0.
 const OVERRIDES: &str = "topic.properties";
 
@@ -166,6 +169,7 @@ impl Topics {
             is_clean,
             recovery_points: read_checkpoint(&*disk, RECOVERY_POINTS)?,
             log_starts: read_checkpoint(&*disk, LOG_STARTS)?,
+            cleaned: read_checkpoint(&*disk, CLEANED)?,
         };
 
         // From here on a crash is one without a clean shutdown.
@@ -384,7 +388,7 @@ impl Topics {
 
         // Partition 0 first: without it the topic does not exist.
         for partition in &topic.partitions {
-            let deleting = partition.with_log(|log| {
+            let deleting = partition.with_files(|log| {
                 log.fail();
                 let name = format!("{}{DELETING}", log.directory());
                 log.rename_directory(&name).map(|()| name)
@@ -437,6 +441,7 @@ impl Topics {
             (RECOVERY_POINTS, entries(|log| log.recovery_point())),
             (HIGH_WATERMARKS, entries(|log| log.next_offset())),
             (LOG_STARTS, entries(|log| log.log_start_offset())),
+            (CLEANED, entries(|log| log.cleaned_up_to())),
         ];
         for (name, entries) in files {
             replace(&*self.disk, name, checkpoint::print(&entries).as_bytes())?;
@@ -449,6 +454,11 @@ impl Topics {
         let catalog = self.catalog();
         let deleted = catalog.partitions().map(|(_, _, it)| it.delete_old_segments(now));
         deleted.sum()
+    }
+
+    /// Compacts the logs of which enough is new.
+    pub fn compact(&self, now: i64, limits: &Limits<'_>) -> io::Result<()> {
+        self.each_partition(|partition| partition.compact(now, limits).map(drop))
     }
 
     /// Forgets the idempotent producers that were silent since `timestamp`.
@@ -473,6 +483,7 @@ struct Starts {
     is_clean: bool,
     recovery_points: Vec<OffsetEntry>,
     log_starts: Vec<OffsetEntry>,
+    cleaned: Vec<OffsetEntry>,
 }
 
 impl Starts {
@@ -485,6 +496,7 @@ impl Starts {
             is_clean: self.is_clean,
             recovery_point: find(&self.recovery_points),
             log_start_offset: find(&self.log_starts),
+            cleaned_up_to: find(&self.cleaned),
         }
     }
 }

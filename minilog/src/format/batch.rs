@@ -118,6 +118,16 @@ impl Attributes {
     pub fn is_control(self) -> bool {
         self.0 & 1 << 5 != 0
     }
+
+    /// Bit 6: `base_timestamp` is the time at which compaction may remove tombstones (KIP-534).
+    pub fn has_delete_horizon(self) -> bool {
+        self.0 & 1 << 6 != 0
+    }
+
+    /// The same with bit 6.
+    pub fn with_delete_horizon(self) -> Attributes {
+        Attributes(self.0 | 1 << 6)
+    }
 }
 
 impl FieldType for Attributes {
@@ -141,6 +151,7 @@ impl FieldType for Attributes {
             (self.is_log_append_time(), ", log append time"),
             (self.is_transactional(), ", transactional"),
             (self.is_control(), ", control"),
+            (self.has_delete_horizon(), ", delete horizon"),
         ];
         flags.iter().filter(|(is_set, _)| *is_set).for_each(|(_, name)| text += name);
         text
@@ -178,6 +189,11 @@ impl BatchHeader {
     pub fn size(&self) -> Option<usize> {
         let size = LOG_OVERHEAD + usize::try_from(self.batch_length).ok()?;
         (size >= Self::SIZE).then_some(size)
+    }
+
+    /// When compaction may remove the tombstones of the batch, if it has met them before.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
     }
 
     /// Returns true if an idempotent or transactional producer sent the batch.

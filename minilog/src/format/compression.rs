@@ -1,7 +1,8 @@
-//! Decompressing the records of a batch.
+//! Decompressing the records of a batch, and compressing them again.
 //!
 //! A broker seldom has to: it stores and sends batches as they came. But the timestamps of single
-//! records are inside, so finding the first record after a point in time needs to look.
+//! records are inside, so finding the first record after a point in time needs to look. Compaction
+//! leaves some of the records out.
 //!
 //! # Example
 //!
@@ -27,7 +28,7 @@
 //! Kafka counterpart: `CompressionType.java` and the classes of `common/compress`.
 
 use super::batch::Compression;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 /// In front of xerial's frames: the name, then two versions of four bytes.
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
@@ -48,6 +49,30 @@ pub fn decompress(
         Compression::Zstd => {
             let decoder = ruzstd::decoding::StreamingDecoder::new(bytes).map_err(damaged)?;
             read_all(decoder, length_max)
+        }
+    }
+}
+
+/// The compressed bytes; snappy without frames.
+pub fn compress(compression: Compression, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    match compression {
+        Compression::None => Ok(bytes),
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+            encoder.write_all(&bytes)?;
+            encoder.finish()
+        }
+        Compression::Snappy => {
+            snap::raw::Encoder::new().compress_vec(&bytes).map_err(io::Error::other)
+        }
+        Compression::Lz4 => {
+            let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            encoder.write_all(&bytes)?;
+            encoder.finish().map_err(io::Error::other)
+        }
+        Compression::Zstd => {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            Ok(ruzstd::encoding::compress_to_vec(&bytes[..], level))
         }
     }
 }
@@ -117,6 +142,15 @@ mod tests {
         assert!(decompress(Compression::Snappy, &framed, 30).is_err());
         for length in 9..framed.len() - 1 {
             let _ = decompress(Compression::Snappy, &framed[..length], 100);
+        }
+    }
+
+    #[test]
+    fn what_was_compressed_is_decompressed() {
+        use Compression::*;
+        for compression in [None, Gzip, Snappy, Lz4, Zstd] {
+            let compressed = compress(compression, TEXT.to_vec()).unwrap();
+            assert_eq!(decompress(compression, &compressed, 100).unwrap(), TEXT);
         }
     }
 

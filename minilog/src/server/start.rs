@@ -83,6 +83,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         skipped => tracing::warn!("{skipped} records of __consumer_offsets cannot be read"),
     }
     let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
+    let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker))?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
         upkeep: upkeep.upkeep(),
@@ -101,8 +102,8 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         ready(bound);
     })?;
 
-    // Nobody appends any more. The upkeep thread must be gone before the last flush.
-    drop(upkeep);
+    // Nobody appends any more. The threads must be gone before the last flush.
+    drop((cleaner, upkeep));
     broker.topics.close()?;
     Ok(())
 }

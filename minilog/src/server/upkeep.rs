@@ -16,13 +16,18 @@
 //! while a flush is running are all covered by the next one: the slower the disk, the more requests
 //! share a sync. Nothing waits for a timer, so a single producer gets the latency of one sync.
 //!
+//! Compaction has a thread of its own, the cleaner: it can take minutes, and a flush cannot wait.
+//!
 //! Kafka counterpart: the tasks `kafka-log-flusher`, `kafka-recovery-point-checkpoint` and
-//! `kafka-log-retention` of `LogManager.java`, on its scheduler.
+//! `kafka-log-retention` of `LogManager.java`, on its scheduler; `LogCleaner.java` for
+//! the cleaner.
 
 use super::now_ms;
+use crate::engine::log::compaction::Limits;
 use crate::engine::log::log::Log;
 use crate::handlers::Broker;
 use crate::handlers::group::Groups;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -33,6 +38,11 @@ pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 pub const RETENTION_EVERY: Duration = Duration::from_secs(300);
 /// `producer.id.expiration.ms`
 const PRODUCER_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// `log.cleaner.backoff.ms`: how often the cleaner looks for something to do.
+const CLEAN_EVERY: Duration = Duration::from_secs(15);
+/// `log.cleaner.dedupe.buffer.size`: 64 MiB of keys.
+const CLEANER_KEYS_MAX: usize = 2 << 20;
 
 /// What other threads ask of the upkeep thread.
 #[derive(Debug, Default)]
@@ -51,6 +61,10 @@ impl Upkeep {
     /// Asks for a flush of everything appended so far.
     pub fn flush_soon(&self) {
         self.change(|wanted| wanted.flush = true);
+    }
+
+    fn must_stop(&self) -> bool {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).stop
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
@@ -76,12 +90,24 @@ pub struct UpkeepThread {
 }
 
 impl UpkeepThread {
-    /// Starts the thread.
+    /// Starts the thread that flushes and deletes.
     pub fn start(broker: Arc<Broker>) -> std::io::Result<UpkeepThread> {
+        UpkeepThread::spawn("upkeep", move |upkeep| run(upkeep, &broker))
+    }
+
+    /// Starts the cleaner.
+    pub fn start_cleaner(broker: Arc<Broker>) -> std::io::Result<UpkeepThread> {
+        UpkeepThread::spawn("cleaner", move |upkeep| clean(upkeep, &broker))
+    }
+
+    fn spawn(
+        name: &str,
+        run: impl FnOnce(&Upkeep) + Send + 'static,
+    ) -> std::io::Result<UpkeepThread> {
         let upkeep = Arc::new(Upkeep::default());
         let own = Arc::clone(&upkeep);
-        let builder = std::thread::Builder::new().name("upkeep".to_owned());
-        let thread = builder.spawn(move || run(&own, &broker))?;
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn(move || run(&own))?;
         Ok(UpkeepThread { upkeep, thread: Some(thread) })
     }
 
@@ -126,6 +152,23 @@ fn run(upkeep: &Upkeep, broker: &Broker) {
                 tracing::error!("cannot delete expired offsets: {}", refusal.error_code);
             }
             retention = Instant::now();
+        }
+    }
+}
+
+fn clean(upkeep: &Upkeep, broker: &Broker) {
+    // Two keyed hashes of 64 bits: nobody outside can make two keys meet in both.
+    let states = [RandomState::new(), RandomState::new()];
+    let hash = |key: &[u8]| {
+        let [high, low] = states.each_ref().map(|state| u128::from(state.hash_one(key)));
+        high << 64 | low
+    };
+    let must_stop = || upkeep.must_stop();
+    let limits = Limits { hash: &hash, keys_max: CLEANER_KEYS_MAX, must_stop: &must_stop };
+    while upkeep.next(Instant::now() + CLEAN_EVERY).is_some() {
+        let compacted = broker.topics.compact(now_ms(), &limits);
+        if !upkeep.must_stop() {
+            report("compact", compacted);
         }
     }
 }

@@ -93,11 +93,11 @@ impl Flush {
     pub fn run(&self) -> io::Result<()> {
         self.segments.iter().try_for_each(|file| file.sync())?;
         for (base_offset, indexes) in &self.indexes {
-            self.write(*base_offset, Kind::OffsetIndex, &indexes.offsets.encode())?;
-            self.write(*base_offset, Kind::TimeIndex, &indexes.times.encode())?;
+            indexes.write(&*self.disk, &self.directory, *base_offset)?;
         }
         for (offset, bytes) in &self.snapshots {
-            self.write(*offset, Kind::Snapshot, bytes)?;
+            let name = format!("{}/{}", self.directory, segment_file(*offset, Kind::Snapshot));
+            replace(&*self.disk, &name, bytes)?;
         }
         self.disk.sync_dir(&self.directory)
     }
@@ -110,11 +110,6 @@ impl Flush {
     /// Everything below this offset is durable after [`Flush::run`].
     pub fn up_to(&self) -> i64 {
         self.up_to
-    }
-
-    fn write(&self, offset: i64, kind: Kind, bytes: &[u8]) -> io::Result<()> {
-        let name = format!("{}/{}", self.directory, segment_file(offset, kind));
-        replace(&*self.disk, &name, bytes)
     }
 }
 

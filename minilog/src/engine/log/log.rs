@@ -28,15 +28,18 @@
 //!
 //! `UnifiedLog.java` and `LocalLog.java`. Kafka iterates the records of every batch to validate
 //! offsets and timestamps; here the header and the checksum are enough, and the records stay
-//! opaque. Timestamps of the broker (`LogAppendTime`) are not supported: they would change the
-//! checksum. The cost: a producer that lies about its record count is found by its consumers.
+//! opaque, except that a compacted topic looks for keys. Timestamps of the broker
+//! (`LogAppendTime`) are not supported: they would change the checksum. The cost: a producer that
+//! lies about its record count is found by its consumers.
 
+use super::compaction::decompressed;
 use super::config::LogConfig;
 use super::flush::replace;
 use super::producers::{Producers, Sequence, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
 use crate::format::batch::{self, BatchError, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
+use crate::format::record::records;
 use minikit::storage::Disk;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,6 +57,8 @@ pub struct Log {
     pub(super) next_offset: i64,
     pub(super) log_start_offset: i64,
     pub(super) recovery_point: i64,
+    /// Everything below this offset was compacted.
+    pub(super) cleaned_up_to: i64,
     /// The epochs of all leaders so far, oldest first; at least one.
     pub(super) epochs: Vec<EpochEntry>,
     pub(super) producers: Producers,
@@ -169,6 +174,7 @@ impl Log {
             next_offset: 0,
             log_start_offset: 0,
             recovery_point: 0,
+            cleaned_up_to: 0,
             epochs: vec![EpochEntry { epoch: 0, start_offset: 0 }],
             producers: Producers::default(),
             sealed: Vec::new(),
@@ -251,6 +257,8 @@ impl Log {
             "clients must not send batches with the timestamp of the broker"
         } else if header.has_producer_id() && header.base_sequence < 0 {
             "a batch with a producer id needs a sequence number"
+        } else if self.config.cleanup.compacts && !has_keys(&header, bytes) {
+            "a compacted topic takes only records with a key"
         } else {
             return Ok(header);
         };
@@ -403,7 +411,7 @@ impl Log {
         let mut segments = self.segments.values();
         let first = segments.next().expect("invariant 1");
         let end = segments.next().map_or(self.next_offset, Segment::base_offset);
-        if first.size() == 0 {
+        if first.size() == 0 && self.segments.len() == 1 {
             return Ok(false);
         }
         if end <= self.log_start_offset {
@@ -442,6 +450,11 @@ impl Log {
         self.next_offset
     }
 
+    /// Returns true if a sealed segment is not durable.
+    pub fn has_unflushed_segments(&self) -> bool {
+        self.is_sealed(self.recovery_point) || !self.sealed.is_empty()
+    }
+
     /// Returns true if `flush.messages` records or more are not durable.
     pub fn needs_flush(&self) -> bool {
         self.next_offset - self.recovery_point >= self.config.flush_messages
@@ -460,6 +473,11 @@ impl Log {
     /// Everything below this offset is durable.
     pub fn recovery_point(&self) -> i64 {
         self.recovery_point
+    }
+
+    /// Everything below this offset was compacted.
+    pub fn cleaned_up_to(&self) -> i64 {
+        self.cleaned_up_to
     }
 
     /// The epoch of the current leader.
@@ -503,4 +521,16 @@ impl Log {
     pub fn directory(&self) -> &str {
         &self.directory
     }
+}
+
+/// Returns true if every record can be read, has a key, and has the next offset: compaction relies
+/// on all three.
+fn has_keys(header: &BatchHeader, bytes: &[u8]) -> bool {
+    let bytes = decompressed(header, bytes).unwrap_or_default();
+    let mut count = 0;
+    let is_valid = records(&bytes).all(|record| {
+        count += 1;
+        record.is_ok_and(|it| it.key.is_some() && it.offset_delta == count - 1)
+    });
+    is_valid && count == header.records_count
 }

@@ -13,6 +13,7 @@
 //! | [`config`] | how it rolls, flushes, cleans up and refuses |
 //! | [`flush`] | making it durable, off the threads that serve |
 //! | [`recovery`] | opening it after a crash |
+//! | [`compaction`] | keeping the latest record of each key |
 //! | [`producers`] | recognizing a batch that was sent twice |
 //! | [`partition`] | one log shared by threads: the lock, the high watermark, waiting consumers |
 //!
@@ -31,6 +32,7 @@
 //!    ([`log::Log::remove_old_segments`]).
 
 pub mod batches;
+pub mod compaction;
 pub mod config;
 pub mod flat;
 pub mod flush;

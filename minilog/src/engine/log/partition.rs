@@ -27,6 +27,7 @@
 //! `Partition.scala`, `UnifiedLog.highWatermark`, and the `DelayedFetchPurgatory`, in which each
 //! waiting fetch is an object with a timer. Here the connection's own task waits.
 
+use super::compaction::{Compaction, Limits, Rewritten, finish_swap};
 use super::config::LogConfig;
 use super::flush::Flush;
 use super::log::{AppendError, Appended, Log, ReadError};
@@ -34,6 +35,7 @@ use super::segment::{Segment, Slice, TimestampOffset};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicI64, Ordering};
 use std::io;
+use std::sync::Arc;
 use std::task::Waker;
 
 /// A log, its high watermark, and the consumers that wait for it.
@@ -43,6 +45,8 @@ pub struct Partition {
     /// Everything below this offset is durable.
     recovery_point: AtomicI64,
     waiting: Mutex<Vec<Waker>>,
+    /// Held while files are synced, deleted or replaced: one of that at a time.
+    maintenance: Mutex<()>,
 }
 
 /// The offsets of a partition at one moment.
@@ -74,7 +78,8 @@ impl Partition {
         let high_watermark = AtomicI64::new(log.next_offset());
         let recovery_point = AtomicI64::new(log.recovery_point());
         let (log, waiting) = (Mutex::new(log), Mutex::new(Vec::new()));
-        Partition { log, high_watermark, recovery_point, waiting }
+        let maintenance = Mutex::new(());
+        Partition { log, high_watermark, recovery_point, waiting, maintenance }
     }
 
     /// Appends a batch, see [`Log::append`]. Readers see it at once, or after the next flush.
@@ -163,6 +168,7 @@ impl Partition {
     /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
     /// thread that serves nobody. Returns true if there was anything to do.
     pub fn flush(&self) -> io::Result<bool> {
+        let _maintenance = self.maintenance.lock();
         let Some(flush) = Flush::start(&mut self.log.lock()) else { return Ok(false) };
         self.finish(&flush, flush.run())?;
         Ok(true)
@@ -170,6 +176,7 @@ impl Partition {
 
     /// The flush before a clean shutdown.
     pub fn close(&self) -> io::Result<()> {
+        let _maintenance = self.maintenance.lock();
         let flush = Flush::start_last(&mut self.log.lock());
         let flush = flush.ok_or_else(|| io::Error::other("a log has failed before"))?;
         self.finish(&flush, flush.run())
@@ -218,13 +225,69 @@ impl Partition {
     /// Deletes what retention no longer keeps. Blocks like [`Partition::flush`]. Returns how many
     /// segments went.
     pub fn delete_old_segments(&self, now: i64) -> io::Result<usize> {
+        let _maintenance = self.maintenance.lock();
         let (removed, disk, directory) = {
             let mut log = self.log.lock();
             let removed = log.remove_old_segments(now)?;
-            (removed, std::sync::Arc::clone(&log.disk), log.directory().to_owned())
+            (removed, Arc::clone(&log.disk), log.directory().to_owned())
         };
         removed.iter().try_for_each(|it: &Segment| it.remove(&*disk, &directory))?;
         Ok(removed.len())
+    }
+
+    /// Compacts the log, if enough of it is new. Blocks for as long as reading and writing it
+    /// takes, and holds the lock only to look at it and to swap. Returns true if it did.
+    pub fn compact(&self, now: i64, limits: &Limits<'_>) -> io::Result<bool> {
+        // Only what is durable is compacted.
+        if self.with_log(|log| log.config().cleanup.compacts && log.has_unflushed_segments()) {
+            self.flush()?;
+        }
+        let Some(compaction) = self.with_log(|log| Compaction::start(log, now))? else {
+            return Ok(false);
+        };
+        let latest = compaction.map(limits)?;
+        for rewritten in compaction.rewrite(&latest, limits) {
+            self.swap(rewritten?)?;
+        }
+        self.with_log(|log| log.cleaned_up_to = log.cleaned_up_to.max(latest.up_to()));
+        Ok(true)
+    }
+
+    /// Puts a rewritten segment in the place of the old ones.
+    fn swap(&self, rewritten: Rewritten<'_>) -> io::Result<()> {
+        let _maintenance = self.maintenance.lock();
+        if !self.with_log(|log| rewritten.is_current(log)) {
+            return rewritten.abandon();
+        }
+        if !rewritten.commit()? {
+            return Ok(());
+        }
+
+        // Readers first: they have the new file open, and no longer need the names of the old ones.
+        let (disk, directory, bases) = self.with_log(|log| {
+            let bases = rewritten.swap(log);
+            (Arc::clone(&log.disk), log.directory().to_owned(), bases)
+        });
+        let finished = finish_swap(&*disk, &directory, &bases);
+        let finished = finished.and_then(|()| {
+            let indexes = self.with_log(|log| {
+                let segment = log.segments.get(&bases[0]);
+                segment.and_then(Segment::indexes_in_memory).cloned().unwrap_or_default()
+            });
+            indexes.write(&*disk, &directory, bases[0])?;
+            disk.sync_dir(&directory)
+        });
+        if finished.is_err() {
+            // Names and readers disagree until the next start.
+            self.with_log(Log::fail);
+        }
+        finished
+    }
+
+    /// Calls `change` while no file is synced, deleted or replaced.
+    pub fn with_files<T>(&self, change: impl FnOnce(&mut Log) -> T) -> T {
+        let _maintenance = self.maintenance.lock();
+        self.with_log(change)
     }
 
     /// Calls `look` with the log under its lock.

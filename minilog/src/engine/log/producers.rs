@@ -213,6 +213,11 @@ impl Producers {
         producers
     }
 
+    /// The last offset of each producer's newest batch.
+    pub fn newest_batches(&self) -> impl Iterator<Item = i64> {
+        self.0.values().map(|it| it.last().last_offset)
+    }
+
     /// How many producers are known.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -33,10 +33,11 @@
 //!
 //! # Counterpart in Kafka
 //!
-//! `LogLoader.java` and `LogSegment.recover`. Kafka also completes an interrupted compaction here
-//! (`.swap` files); a log that has one is refused.
+//! `LogLoader.java` and `LogSegment.recover`. As there, an interrupted compaction is completed if
+//! it got as far as a `.swap` file, also one of Kafka.
 
 use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW};
+use super::compaction::{CLEANED, SWAP, finish_swap};
 use super::config::LogConfig;
 use super::flush::{TEMPORARY, replace};
 use super::log::{EPOCH_FILE, Log};
@@ -60,6 +61,8 @@ pub struct Start {
     pub recovery_point: i64,
     /// Everything below this offset was deleted (`log-start-offset-checkpoint`).
     pub log_start_offset: i64,
+    /// Everything below this offset was compacted (`cleaner-offset-checkpoint`).
+    pub cleaned_up_to: i64,
 }
 
 /// What recovery found and did.
@@ -129,23 +132,60 @@ impl Recovery {
             self.log.disk.sync_dir(&self.log.directory)?;
         }
         let durable = if self.start.is_clean { end } else { self.start.recovery_point };
+        self.log.cleaned_up_to = self.start.cleaned_up_to.clamp(self.log.log_start_offset, end);
         self.log.recovery_point = durable.clamp(self.log.log_start_offset, end);
         Ok(())
     }
 
-    /// The files of segments, without what a crash left of an unfinished change.
+    /// The files of segments, after what a crash left of an unfinished change is gone.
     fn list(&mut self) -> io::Result<Vec<(i64, Kind)>> {
-        let (disk, directory) = (&self.log.disk, &self.log.directory);
-        let names = disk.list(directory)?;
-        if let Some(name) = names.iter().find(|name| name.ends_with(".swap")) {
-            let text = format!("{directory}/{name}: compaction was interrupted; let Kafka end it");
-            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
-        }
-        for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
-            disk.remove(&format!("{directory}/{name}"))?;
+        let disk = Arc::clone(&self.log.disk);
+        let mut names = disk.list(&self.log.directory)?;
+
+        // What was being written, and what Kafka was deleting. Of several segments that replace one
+        // Kafka renames the first last: if it is missing, the others are not complete either.
+        let is_cleaned = |name: &&String| name.ends_with(CLEANED);
+        let first_cleaned = names.iter().find(is_cleaned).cloned();
+        let is_incomplete = |name: &String| {
+            let is_swap = name.ends_with(SWAP);
+            let after = first_cleaned
+                .as_ref()
+                .is_some_and(|first| is_swap && name.get(..20) >= first.get(..20));
+            let is_index = is_swap && !name.ends_with(".log.swap");
+            let ends = [TEMPORARY, CLEANED, ".deleted"];
+            after || is_index || ends.iter().any(|end| name.ends_with(end))
+        };
+        for name in names.extract_if(.., |name| is_incomplete(name)) {
+            disk.remove(&format!("{}/{name}", self.log.directory))?;
             self.changed = true;
         }
+
+        for name in names.iter().filter(|name| name.ends_with(SWAP)) {
+            self.complete_swap(&names, name)?;
+            self.changed = true;
+        }
+        let names = disk.list(&self.log.directory)?;
         Ok(names.iter().filter_map(|name| names::parse(name)).collect())
+    }
+
+    /// Puts a rewritten segment in the place of those whose offsets it has.
+    fn complete_swap(&self, names: &[String], swap: &str) -> io::Result<()> {
+        let (disk, directory) = (&*self.log.disk, &self.log.directory);
+        let Some((base, Kind::Log)) = names::parse(swap.trim_end_matches(SWAP)) else {
+            return Ok(());
+        };
+        let file = disk.open(&format!("{directory}/{swap}"))?;
+        let mut batches = Batches::new(&*file, file.len()?, LOOKUP_WINDOW);
+        let (mut position, mut next_offset) = (0, base + 1);
+        while let Some(header) = batches.header_at(position)? {
+            position += header.size().unwrap_or(usize::MAX) as u64;
+            next_offset = header.next_offset();
+        }
+        let logs = names.iter().filter_map(|it| names::parse(it));
+        let logs =
+            logs.filter(|(it, kind)| *kind == Kind::Log && (base + 1..next_offset).contains(it));
+        let bases = [base].into_iter().chain(logs.map(|(it, _)| it)).collect::<Vec<_>>();
+        finish_swap(disk, directory, &bases)
     }
 
     /// Loads segments in order. After a damaged one the rest of the log is deleted.

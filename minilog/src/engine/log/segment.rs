@@ -25,6 +25,7 @@
 //! are no transaction indexes here.
 
 use super::batches::{Batches, LOOKUP_WINDOW};
+use super::flush::replace;
 use super::index::{Entry, SparseIndex};
 use crate::format::batch::BatchHeader;
 use crate::format::compression::decompress;
@@ -37,7 +38,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 /// More than this a batch does not have: it would be a thousand times its compressed size.
-const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+pub(super) const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// One file of the log with its indexes.
 pub struct Segment {
@@ -347,6 +348,18 @@ impl Indexes {
         }
     }
 
+    /// Replaces the files; they are durable after a sync of the directory.
+    pub(super) fn write(
+        &self,
+        disk: &dyn Disk,
+        directory: &str,
+        base_offset: i64,
+    ) -> io::Result<()> {
+        let name = |kind| format!("{directory}/{}", segment_file(base_offset, kind));
+        replace(disk, &name(Kind::OffsetIndex), &self.offsets.encode())?;
+        replace(disk, &name(Kind::TimeIndex), &self.times.encode())
+    }
+
     /// Reads the files of a sealed segment. `InvalidData` if one of them is damaged.
     pub fn load(disk: &dyn Disk, directory: &str, base_offset: i64) -> io::Result<Indexes> {
         let times: SparseIndex<TimeEntry> = load(disk, directory, base_offset, Kind::TimeIndex)?;
@@ -409,6 +422,6 @@ fn checked_size(header: &BatchHeader) -> io::Result<u64> {
     header.size().map(|it| it as u64).ok_or_else(damaged)
 }
 
-fn damaged() -> io::Error {
+pub(super) fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a batch of the log is damaged")
 }
