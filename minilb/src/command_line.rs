@@ -4,6 +4,7 @@
 //! minilb serve -c nginx.conf      serve in the foreground
 //! minilb -c nginx.conf            the same, as NGINX is started
 //! minilb -t -c nginx.conf         check it; exit status 1 and the error if it is wrong
+//! minilb -T -c nginx.conf         the same, and print all files that it consists of
 //! minilb -s reload                SIGHUP to the process of the pid file
 //! ```
 //!
@@ -14,11 +15,16 @@
 use clap::Parser;
 use minikit::cli::{Engine, print_ready};
 use minilb::conf::config::{Config, ErrorLog};
-use minilb::server::start::{Source, serve};
+use minilb::conf::host::Host;
+use minilb::server::files::System;
+use minilb::server::start::{ServeOptions, Source, serve};
 use rustix::process::{Pid, Signal, kill_process};
+use std::cell::RefCell;
 use std::error::Error;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use tracing_subscriber::filter::LevelFilter;
@@ -42,15 +48,30 @@ struct CommandLine {
     /// Test the configuration and exit
     #[arg(short = 't')]
     test: bool,
-    /// Send a signal to the running process: stop, quit or reload
-    #[arg(short = 's', value_name = "SIGNAL", value_parser = ["stop", "quit", "reload"])]
+    /// Test the configuration, print it and exit
+    #[arg(short = 'T')]
+    dump: bool,
+    /// Send a signal to the running process: stop, quit, reopen or reload
+    #[arg(short = 's', value_name = "SIGNAL", value_parser = ["stop", "quit", "reopen", "reload"])]
     signal: Option<String>,
 }
 
 #[derive(clap::Subcommand)]
 enum Command {
     /// Serve in the foreground
-    Serve(Flags),
+    Serve {
+        #[command(flatten)]
+        flags: Flags,
+        /// An address for the first server, beside its `listen` lines; port 0 takes any free one
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+        /// Serve metrics, health and the state page here [default: off]
+        #[arg(long, value_name = "ADDR:PORT")]
+        admin: Option<SocketAddr>,
+        /// Core threads in place of worker_processes; 0 takes all
+        #[arg(long, value_name = "N")]
+        threads: Option<usize>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -80,11 +101,19 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
 
-    let flags = match line.command {
-        Some(Command::Serve(flags)) => flags,
-        None => line.flags,
+    let CommandLine { command, flags, test, dump, signal, .. } = line;
+    let (flags, options) = match command {
+        Some(Command::Serve { flags, listen, admin, threads }) => {
+            (flags, ServeOptions { listen, threads, admin })
+        }
+        None => (flags, ServeOptions::default()),
     };
-    match execute(flags, line.test, line.signal.as_deref()) {
+    let action = match signal {
+        _ if test || dump => Action::Test { dump },
+        Some(signal) => Action::Signal(signal),
+        None => Action::Serve(options),
+    };
+    match execute(flags, action) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("minilb: [emerg] {error}");
@@ -93,25 +122,50 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn execute(flags: Flags, only_test: bool, signal: Option<&str>) -> Result<(), Box<dyn Error>> {
+/// What to do with the configuration.
+enum Action {
+    Test { dump: bool },
+    Signal(String),
+    Serve(ServeOptions),
+}
+
+/// The system, and the files that were read from it.
+struct Recorder(RefCell<Vec<(PathBuf, Vec<u8>)>>);
+
+impl Host for Recorder {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let text = System.read(path)?;
+        self.0.borrow_mut().push((path.to_owned(), text.clone()));
+        Ok(text)
+    }
+
+    fn glob(&self, pattern: &Path) -> Vec<PathBuf> {
+        System.glob(pattern)
+    }
+
+    fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr> {
+        System.resolve(host_and_port)
+    }
+}
+
+fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
     let prefix = std::env::current_dir()?.join(flags.prefix.unwrap_or_default());
     let file = prefix.join(&flags.config);
     let source = Source { file, globals: flags.globals.unwrap_or_default(), prefix };
-    let config = source.read()?;
+    let recorder = Recorder(RefCell::default());
+    let config = source.read_from(&recorder)?;
 
-    if only_test {
-        let name = source.file.display();
-        eprintln!("minilb: the configuration file {name} syntax is ok");
-        eprintln!("minilb: configuration file {name} test is successful");
-        return Ok(());
-    }
-    if let Some(signal) = signal {
-        return send(signal, &config);
-    }
-
+    let options = match action {
+        Action::Test { dump } => {
+            report(&source, recorder.0.take(), dump)?;
+            return Ok(());
+        }
+        Action::Signal(signal) => return send(&signal, &config),
+        Action::Serve(options) => options,
+    };
     log_to(&config, flags.error_log)?;
     let pid_file = config.pid.clone();
-    let result = serve(source, config, |bound| {
+    let result = serve(source, config, options, |bound| {
         if let Some(path) = &pid_file
             && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
         {
@@ -123,7 +177,21 @@ fn execute(flags: Flags, only_test: bool, signal: Option<&str>) -> Result<(), Bo
         // It may be gone already.
         let _ = std::fs::remove_file(path);
     }
-    Ok(result?)
+    result
+}
+
+/// Says that the configuration is fine, and prints its files for `-T`.
+fn report(source: &Source, files: Vec<(PathBuf, Vec<u8>)>, dump: bool) -> io::Result<()> {
+    let name = source.file.display();
+    eprintln!("minilb: the configuration file {name} syntax is ok");
+    eprintln!("minilb: configuration file {name} test is successful");
+    let mut out = io::stdout().lock();
+    for (path, text) in files.into_iter().filter(|_| dump) {
+        writeln!(out, "# configuration file {}:", path.display())?;
+        out.write_all(&text)?;
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Sends a signal to the process whose id the pid file holds.
@@ -137,6 +205,7 @@ fn send(signal: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let signal = match signal {
         "stop" => Signal::TERM,
         "quit" => Signal::QUIT,
+        "reopen" => Signal::USR1,
         _ => Signal::HUP,
     };
     Ok(kill_process(id, signal)?)

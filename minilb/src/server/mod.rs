@@ -10,6 +10,8 @@
 //! | [`http`] | HTTP connections: requests, attempts, answers |
 //! | [`nginx`] | what an `http` block decides about requests |
 //! | [`access_log`] | its log files |
+//! | [`user`] | giving up root |
+//! | [`inspect`] | the admin endpoint |
 //! | [`start`] | from a configuration to a running server, and reload |
 
 pub mod access_log;
@@ -17,7 +19,9 @@ pub mod clock;
 pub mod files;
 pub mod forward;
 pub mod http;
+pub mod inspect;
 pub mod nginx;
 pub mod session;
 pub mod start;
 pub mod upstream;
+pub mod user;

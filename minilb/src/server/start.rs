@@ -27,9 +27,13 @@ use super::http::service::Client;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
 use super::session;
 use super::upstream::SharedUpstream;
+use super::user::User;
 use crate::conf::config::{Config, ServerBlock};
 use crate::conf::error::ConfError;
+use crate::conf::host::Host;
+use crate::conf::http::HttpListen;
 use crate::conf::reader::read;
+use crate::engine::peer::Peer;
 use crate::engine::upstream::UpstreamConfig;
 use minikit::connections::Connections;
 use minikit::server::{
@@ -63,7 +67,15 @@ impl Source {
     /// # Errors
     /// The first error of the configuration.
     pub fn read(&self) -> Result<Config, ConfError> {
-        read(&System, &self.file, &self.globals, &self.prefix)
+        self.read_from(&System)
+    }
+
+    /// Reads it from `host`.
+    ///
+    /// # Errors
+    /// The first error of the configuration.
+    pub fn read_from(&self, host: &dyn Host) -> Result<Config, ConfError> {
+        read(host, &self.file, &self.globals, &self.prefix)
     }
 }
 
@@ -88,7 +100,7 @@ impl Generation {
 
     fn addresses(&self) -> Vec<SocketAddr> {
         let stream = self.config.servers.iter().flat_map(|it| &it.listen).copied();
-        stream.chain(self.http.addresses()).collect()
+        self.http.addresses().chain(stream).collect()
     }
 
     /// The server that listens at the address a client has connected to: one with exactly this
@@ -120,7 +132,8 @@ fn take_over<'a>(
     configs.map(take_over).collect()
 }
 
-struct LoadBalancer {
+/// A running server.
+pub(super) struct LoadBalancer {
     source: Source,
     current: Mutex<Arc<Generation>>,
     /// Set when the server is ready.
@@ -128,10 +141,24 @@ struct LoadBalancer {
     connections: Connections,
     workers: usize,
     clock: Clock,
+    user: Option<User>,
+    /// Beside the `listen` lines.
+    listen: Option<SocketAddr>,
+}
+
+/// What the command line of `serve` adds to the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServeOptions {
+    /// An address for the first server of `http` or else of `stream`, beside its own.
+    pub listen: Option<SocketAddr>,
+    /// Core threads in place of `worker_processes`.
+    pub threads: Option<usize>,
+    /// Where the admin endpoint listens.
+    pub admin: Option<SocketAddr>,
 }
 
 /// What belongs to one core.
-struct Core {
+pub(super) struct Core {
     index: usize,
     buffer: CoreBuffer,
     http: HttpCore<RequestContext>,
@@ -144,13 +171,20 @@ struct Core {
 /// If an address cannot be bound or a thread cannot be started.
 pub fn serve(
     source: Source,
-    config: Config,
+    mut config: Config,
+    serve: ServeOptions,
     ready: impl FnOnce(&Bound),
 ) -> Result<(), Box<dyn Error>> {
-    let workers = match config.worker_processes {
+    let workers = match serve.threads.unwrap_or(config.worker_processes) {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
     };
+    let user = match &config.user {
+        Some((name, group)) => User::find(name, group.as_deref())?,
+        None => None,
+    };
+    let listen = serve.listen.map(any_port).transpose()?;
+    add_listen(&mut config, listen)?;
     let generation = Generation::new(config, None)?;
     let options =
         Options { listen: generation.addresses(), threads: workers, ..Options::default() };
@@ -161,7 +195,11 @@ pub fn serve(
         connections: Connections::new(),
         workers,
         clock: Clock::new(),
+        user,
+        listen,
     });
+    let admin = serve.admin.map(|it| minikit::admin::start(it, Arc::clone(&balancer)));
+    let _admin = admin.transpose()?;
     let shape = PerCore(Arc::clone(&balancer));
     Ok(run(options, shape, Shutdown::new(), |bound, listeners| {
         balancer.listeners.get_or_init(|| listeners);
@@ -169,13 +207,44 @@ pub fn serve(
     })?)
 }
 
+/// Chooses a port for an address without one.
+fn any_port(address: SocketAddr) -> std::io::Result<SocketAddr> {
+    match address.port() {
+        0 => std::net::TcpListener::bind(address)?.local_addr(),
+        _ => Ok(address),
+    }
+}
+
+/// Lets the first server listen at one more address, in front of its own.
+fn add_listen(config: &mut Config, listen: Option<SocketAddr>) -> Result<(), String> {
+    let Some(address) = listen else { return Ok(()) };
+    if let Some(server) = config.http.servers.first_mut() {
+        server.listen.insert(0, HttpListen { address, is_default: false });
+    } else if let Some(server) = config.servers.first_mut() {
+        server.listen.insert(0, address);
+    } else {
+        return Err("--listen needs a server in the configuration".to_owned());
+    }
+    Ok(())
+}
+
 impl LoadBalancer {
+    /// Calls `look` with each server of each upstream, its upstream's name and the time in seconds.
+    pub(super) fn each_peer(&self, mut look: impl FnMut(&str, &Peer, u64)) {
+        let (generation, now_s) = (self.current(), self.clock.now_s());
+        let upstreams = generation.http_upstreams.values().chain(generation.upstreams.values());
+        for upstream in upstreams {
+            upstream.inspect(|it| it.peers().for_each(|peer| look(&upstream.name, peer, now_s)));
+        }
+    }
+
     fn current(&self) -> Arc<Generation> {
         Arc::clone(&self.current.lock())
     }
 
     fn try_reload(&self) -> Result<(), Box<dyn Error>> {
-        let config = self.source.read()?;
+        let mut config = self.source.read()?;
+        add_listen(&mut config, self.listen)?;
         let old = self.current();
         let new = Generation::new(config, Some(&old))?;
         let addresses = new.addresses();
@@ -215,6 +284,10 @@ impl Service for LoadBalancer {
     type Core = Core;
 
     fn core(&self, index: usize) -> Core {
+        if let Some(Err(error)) = self.user.map(User::enter) {
+            tracing::error!("[emerg] cannot change the user: {error}");
+            std::process::exit(1);
+        }
         let http = HttpCore::new(self.clock, index, self.workers);
         Core { index, buffer: CoreBuffer::new(), http, date: RefCell::default() }
     }
