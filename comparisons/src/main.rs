@@ -4,7 +4,7 @@
 //! on the same cores, under that system's own load tool, and the result is printed whatever it is.
 //!
 //! ```text
-//! pair (cache/, log/, btree/)     knows the protocol, the load tool, what to measure, the goals
+//! pair (cache/, log/, lb/ ...)     knows the protocol, the load tool, what to measure, the goals
 //!   rounds ── progress            ours, theirs, ours, theirs …
 //!   generator                     open and closed loop, for every protocol
 //!   provider ── process           where servers come from; that none is left behind
@@ -29,6 +29,7 @@ mod charts;
 mod conditions;
 mod cores;
 mod generator;
+mod lb;
 mod log;
 mod model;
 mod ours;
@@ -135,6 +136,7 @@ const PAIRS: &[Entry] = &[
     Entry { name: "cache", ours: &cache::MINICACHE, theirs: &cache::REDIS, run: cache::run },
     Entry { name: "btree", ours: &btree::MINIBTREE, theirs: &btree::POSTGRESQL, run: btree::run },
     Entry { name: "log", ours: &log::MINILOG, theirs: &log::KAFKA, run: log::run },
+    Entry { name: "lb", ours: &lb::MINILB, theirs: &lb::NGINX, run: lb::run },
 ];
 
 /// The command line: [`Options`], and for each pair the flags `--minicache PROGRAM` and
