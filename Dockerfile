@@ -41,7 +41,7 @@ CMD ["serve", "--listen", "0.0.0.0:5432", "--data-dir", "/data"]
 FROM base AS minilb
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/minilb"]
-CMD ["serve", "-c", "/etc/nginx/nginx.conf"]
+CMD ["serve", "--config", "/etc/nginx/nginx.conf"]
 
 FROM base AS minigateway
 EXPOSE 8000
