@@ -5,12 +5,14 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `config [least_conn;] server NAME PARAMETER ...; ...` | the upstream; later ones reload it |
+//! | `config [METHOD;] server NAME PARAMETER ...; ...` | the upstream; later ones reload it |
 //! | `at SECONDS` | sets the clock |
 //! | `refuse NAME ...`, `accept NAME ...` | servers refuse connections, or accept again |
 //! | `connect COUNT` | connections that end at once: the servers they reach |
 //! | `open COUNT` | the same, but they stay open |
 //! | `close NAME` | closes one open connection |
+//! | `key TEXT` | what methods that hash go by, from here on; `ip_hash` takes an address |
+//! | `keys COUNT` | connects once for each of so many keys: the servers, and the keys that moved |
 //! | `peers` | the state of each |
 //!
 //! `connect` prints `!a` for a failed attempt at `a`, `-` for a connection that no server is left
@@ -19,7 +21,7 @@
 
 use minilb::engine::peer::{PeerId, PeerParams};
 use minilb::engine::upstream::{Attempts, Method, Outcome, ServerConfig, Upstream, UpstreamConfig};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 #[test]
@@ -37,6 +39,12 @@ struct Lab {
     refusing: BTreeSet<String>,
     open: Vec<(String, PeerId)>,
     now_s: u64,
+    /// Of the requests that follow, or empty.
+    key: Vec<u8>,
+    /// Counts connections, so that each draws other numbers.
+    random: u64,
+    /// The servers that the last `keys` reached.
+    keys: Vec<String>,
 }
 
 impl Lab {
@@ -46,6 +54,8 @@ impl Lab {
         match command {
             "config" => self.configure(rest),
             "at" => self.now_s = rest.parse().expect("seconds"),
+            "key" => self.key = key(rest),
+            "keys" => return self.keys(rest),
             "refuse" => self.refusing.extend(rest.split(' ').map(str::to_owned)),
             "accept" => self.refusing.retain(|it| !rest.split(' ').any(|name| name == it)),
             "connect" => return self.connect(count(), false),
@@ -66,6 +76,11 @@ impl Lab {
         for directive in text.split(';').map(str::trim) {
             match directive.split(' ').collect::<Vec<_>>()[..] {
                 ["least_conn"] => config.method = Method::LeastConn,
+                ["hash"] => config.method = Method::Hash,
+                ["hash", "consistent"] => config.method = Method::ConsistentHash,
+                ["ip_hash"] => config.method = Method::IpHash,
+                ["random"] => config.method = Method::Random(false),
+                ["random", "two"] => config.method = Method::Random(true),
                 ["server", name, ref parameters @ ..] => {
                     config.servers.push(server(name, parameters));
                 }
@@ -87,6 +102,9 @@ impl Lab {
     fn connect_once(&mut self, stays_open: bool) -> String {
         let now_s = self.now_s;
         let mut attempts = Attempts::default();
+        self.random += 1;
+        attempts.clear(self.random);
+        attempts.key().extend_from_slice(&self.key);
         let mut tried = Vec::new();
         while let Some(picked) = self.upstream().pick(&mut attempts, now_s) {
             let name = picked.address.to_string();
@@ -112,6 +130,28 @@ impl Lab {
         tried.join(">")
     }
 
+    /// How many of the keys `key-0`, `key-1` ... reach each server.
+    fn keys(&mut self, count: &str) -> String {
+        let count = count.parse().expect("a number of keys");
+        let names = (0..count).map(|number| {
+            self.key = format!("key-{number}").into_bytes();
+            self.connect_once(false)
+        });
+        let names = names.collect::<Vec<_>>();
+        self.key.clear();
+
+        let mut reached = BTreeMap::<&str, usize>::new();
+        names.iter().for_each(|it| *reached.entry(it.as_str()).or_default() += 1);
+        let lines = reached.into_iter().map(|(name, count)| format!("{name} {count}"));
+        let mut lines = lines.collect::<Vec<_>>();
+        if self.keys.len() == names.len() {
+            let moved = self.keys.iter().zip(&names).filter(|(old, new)| old != new).count();
+            lines.push(format!("moved {moved}"));
+        }
+        self.keys = names;
+        lines.join("\n")
+    }
+
     fn close(&mut self, name: &str) {
         let index = self.open.iter().position(|it| it.0 == name).expect("an open connection");
         let (_, id) = self.open.remove(index);
@@ -133,6 +173,14 @@ impl Lab {
             .expect("a string takes everything");
         }
         table
+    }
+}
+
+/// A text, or the bytes of an IPv4 address that `ip_hash` looks at.
+fn key(text: &str) -> Vec<u8> {
+    match text.parse::<std::net::Ipv4Addr>() {
+        Ok(ip) => ip.octets()[..3].to_vec(),
+        Err(_) => text.as_bytes().to_vec(),
     }
 }
 

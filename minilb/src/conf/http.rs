@@ -45,6 +45,8 @@ pub struct HttpUpstream {
     pub config: UpstreamConfig,
     /// `keepalive` and its limits.
     pub pool: PoolLimits,
+    /// The key of `hash`.
+    pub hash_key: Option<Template>,
 }
 
 /// `server { }` in `http`.

@@ -83,6 +83,8 @@ pub struct HttpDraft {
     pub upstreams: BTreeMap<String, HttpUpstream>,
     /// Of the open `upstream` block.
     pub pool: PoolLimits,
+    /// Of the open `upstream` block.
+    pub hash_key: Option<Template>,
 }
 
 impl HttpDraft {
@@ -530,7 +532,10 @@ fn upstream_of(
     }
     let servers = servers_of(host, addresses, PeerParams::default(), false);
     let config = UpstreamConfig { method: Method::RoundRobin, servers };
-    upstreams.insert(host.to_owned(), HttpUpstream { config, pool: PoolLimits::default() });
+    upstreams.insert(
+        host.to_owned(),
+        HttpUpstream { config, pool: PoolLimits::default(), hash_key: None },
+    );
     Ok(host.to_owned())
 }
 

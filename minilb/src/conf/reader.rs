@@ -23,6 +23,7 @@ use super::host::Host;
 use super::http::HttpUpstream;
 use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
+use super::template::Template;
 use super::values::{Precision, number, time};
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
@@ -54,6 +55,8 @@ pub fn read(
     reader.file(Context::Main, file, None)?;
     reader.draft.finish(host)
 }
+
+const NO_BACKUP: &str = "balancing method does not support parameter \"backup\"";
 
 /// What a `server` inherits from `stream`.
 #[derive(Default)]
@@ -292,7 +295,8 @@ impl Reader<'_> {
         }
         if is_http {
             let http = &mut self.draft.http;
-            let upstream = HttpUpstream { config: upstream, pool: http.pool };
+            let hash_key = http.hash_key.take();
+            let upstream = HttpUpstream { config: upstream, pool: http.pool, hash_key };
             http.upstreams.insert(name.to_owned(), upstream);
         } else {
             self.draft.upstreams.insert(name.to_owned(), upstream);
@@ -365,14 +369,35 @@ impl Reader<'_> {
                 let user = (arguments[0].clone(), arguments.get(1).cloned());
                 set(&mut draft.user, user, name)
             }
-            (_, "least_conn") => {
-                let upstream = draft.upstream.as_mut().expect("its block is open");
-                upstream.method = Method::LeastConn;
-                Ok(())
-            }
+            (_, "least_conn" | "hash" | "ip_hash" | "random") => self.method(name, arguments),
             (_, "listen") => self.listen(arguments),
             _ => unreachable!("no other directive is in the table"),
         }
+    }
+
+    /// How an upstream chooses.
+    fn method(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
+        let words = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+        let invalid = |word: &str| Err(format!("invalid parameter \"{word}\""));
+        let method = match (name, words.as_slice()) {
+            ("least_conn", _) => Method::LeastConn,
+            ("ip_hash", _) => Method::IpHash,
+            ("hash", [_]) => Method::Hash,
+            ("hash", [_, "consistent"]) => Method::ConsistentHash,
+            ("random", []) => Method::Random(false),
+            ("random", ["two"] | ["two", "least_conn"]) => Method::Random(true),
+            (_, [.., word]) => return invalid(word),
+            _ => unreachable!("the table of directives has no other"),
+        };
+        if name == "hash" {
+            self.draft.http.hash_key = Some(Template::compile(words[0], &[])?);
+        }
+        let upstream = self.draft.upstream.as_mut().expect("its block is open");
+        if upstream.servers.iter().any(|it| it.backup) && !method.has_backups() {
+            return Err(NO_BACKUP.to_owned());
+        }
+        upstream.method = method;
+        Ok(())
     }
 
     /// A directive of `stream` or `server`.
@@ -462,6 +487,9 @@ impl Reader<'_> {
             return Err(format!("host not found in upstream \"{name}\""));
         }
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
+        if backup && !upstream.method.has_backups() {
+            return Err(NO_BACKUP.to_owned());
+        }
         upstream.servers.extend(servers_of(name, addresses, params, backup));
         Ok(())
     }
@@ -469,7 +497,8 @@ impl Reader<'_> {
 
 /// Returns true for directives that `upstream` has in `stream` as well.
 fn is_of_upstream(context: Context, name: &str) -> bool {
-    context == Context::HttpUpstream && matches!(name, "server" | "least_conn" | "zone")
+    context == Context::HttpUpstream
+        && matches!(name, "server" | "least_conn" | "hash" | "ip_hash" | "random" | "zone")
 }
 
 fn no_listen(place: Place) -> ConfError {

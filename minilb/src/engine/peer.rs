@@ -71,6 +71,8 @@ impl Default for PeerParams {
 pub struct Peer {
     /// Its identity.
     pub id: PeerId,
+    /// As its `server` line names it: `db.example:5432`.
+    pub name: Arc<str>,
     /// `IP:PORT`.
     pub address: Arc<str>,
     /// Its `server` line.
@@ -91,9 +93,10 @@ pub struct Peer {
 
 impl Peer {
     /// A healthy peer without connections.
-    pub fn new(id: PeerId, address: Arc<str>, params: PeerParams) -> Peer {
+    pub fn new(id: PeerId, name: Arc<str>, address: Arc<str>, params: PeerParams) -> Peer {
         Peer {
             id,
+            name,
             address,
             params,
             current_weight: 0,
@@ -172,7 +175,7 @@ mod tests {
     use super::*;
 
     fn peer(params: PeerParams) -> Peer {
-        Peer::new(PeerId(0), "127.0.0.1:80".into(), params)
+        Peer::new(PeerId(0), "a".into(), "127.0.0.1:80".into(), params)
     }
 
     #[test]

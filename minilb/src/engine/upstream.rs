@@ -39,8 +39,12 @@
 //! (`ngx_stream_upstream_round_robin.c`). NGINX starts new worker processes at a reload, and they
 //! know nothing of failures and connections (with a `zone`, since 1.27, some of it).
 
-use super::balance::balancer::Balancer;
+use super::balance::balancer::{Balancer, Choice, Walk};
+use super::balance::hash::Hash;
+use super::balance::ip_hash::IpHash;
 use super::balance::least_conn::LeastConn;
+use super::balance::random::Random;
+use super::balance::ring::Ring;
 use super::balance::round_robin::RoundRobin;
 use super::peer::{Peer, PeerId, PeerParams};
 use std::sync::Arc;
@@ -52,13 +56,30 @@ pub enum Method {
     RoundRobin,
     /// `least_conn`
     LeastConn,
+    /// `hash KEY`
+    Hash,
+    /// `hash KEY consistent`
+    ConsistentHash,
+    /// `ip_hash`
+    IpHash,
+    /// `random`, or `random two` if true.
+    Random(bool),
 }
 
 impl Method {
-    fn balancer(self) -> Box<dyn Balancer> {
+    /// Returns true if upstreams with this method may have backup servers.
+    pub fn has_backups(self) -> bool {
+        matches!(self, Method::RoundRobin | Method::LeastConn)
+    }
+
+    fn balancer(self, peers: &[Peer]) -> Box<dyn Balancer> {
         match self {
             Method::RoundRobin => Box::new(RoundRobin),
             Method::LeastConn => Box::new(LeastConn),
+            Method::Hash => Box::new(Hash),
+            Method::ConsistentHash => Box::new(Ring::new(peers)),
+            Method::IpHash => Box::new(IpHash),
+            Method::Random(is_two) => Box::new(Random { is_two }),
         }
     }
 }
@@ -91,8 +112,6 @@ pub struct Upstream {
     balancer: Box<dyn Balancer>,
     /// The primary servers, then the backups.
     groups: [Vec<Peer>; 2],
-    /// For each peer of `groups` the name on its `server` line.
-    names: [Vec<String>; 2],
     next_id: u64,
 }
 
@@ -102,13 +121,23 @@ pub struct Attempts {
     tried: Vec<PeerId>,
     on_backups: bool,
     count: usize,
+    key: Vec<u8>,
+    walk: Walk,
 }
 
 impl Attempts {
-    /// Forgets all of them, for the next connection or request.
-    pub fn clear(&mut self) {
+    /// Forgets all of them, for the next connection or request. `random` is a number that differs
+    /// from one to the next.
+    pub fn clear(&mut self, random: u64) {
         self.tried.clear();
+        self.key.clear();
         (self.on_backups, self.count) = (false, 0);
+        self.walk = Walk { random, ..Walk::default() };
+    }
+
+    /// What methods that hash go by, to be appended to before the first pick.
+    pub fn key(&mut self) -> &mut Vec<u8> {
+        &mut self.key
     }
 
     /// How many attempts were made.
@@ -138,39 +167,31 @@ pub enum Outcome {
 impl Upstream {
     /// An upstream whose servers are all healthy.
     pub fn new(config: &UpstreamConfig) -> Upstream {
-        let mut upstream = Upstream {
-            balancer: config.method.balancer(),
-            groups: Default::default(),
-            names: Default::default(),
-            next_id: 0,
-        };
+        let mut upstream =
+            Upstream { balancer: Box::new(RoundRobin), groups: Default::default(), next_id: 0 };
         upstream.reconfigure(config);
         upstream
     }
 
     /// Replaces method and servers. Servers that stay keep their state; see the head of the file.
     pub fn reconfigure(&mut self, config: &UpstreamConfig) {
-        self.balancer = config.method.balancer();
-        let names = std::mem::take(&mut self.names).into_iter().flatten();
         let peers = std::mem::take(&mut self.groups).into_iter().flatten();
-        let mut known = names.zip(peers).map(Some).collect::<Vec<_>>();
+        let mut known = peers.map(Some).collect::<Vec<_>>();
 
         for server in &config.servers {
             // Each known peer is taken once: two equal lines are two peers.
             let same = known.iter_mut().find(|it| {
                 let it = it.as_ref();
-                it.is_some_and(|(name, peer)| {
-                    *name == server.name && peer.address == server.address
-                })
+                it.is_some_and(|it| *it.name == *server.name && it.address == server.address)
             });
             let peer = match same.and_then(Option::take) {
-                Some((_, peer)) => with_params(peer, server.params),
+                Some(peer) => with_params(peer, server.params),
                 None => self.new_peer(server),
             };
             let group = usize::from(server.backup);
             self.groups[group].push(peer);
-            self.names[group].push(server.name.clone());
         }
+        self.balancer = config.method.balancer(&self.groups[0]);
 
         // What was counted while there were others must not keep the only server out.
         if let Some(only) = self.only_peer() {
@@ -181,7 +202,7 @@ impl Upstream {
     fn new_peer(&mut self, server: &ServerConfig) -> Peer {
         let id = PeerId(self.next_id);
         self.next_id += 1;
-        Peer::new(id, Arc::clone(&server.address), server.params)
+        Peer::new(id, server.name.as_str().into(), Arc::clone(&server.address), server.params)
     }
 
     /// Chooses a server for the next attempt and counts a connection to it. Returns `None` if no
@@ -198,7 +219,9 @@ impl Upstream {
 
     fn pick_from(&mut self, group: usize, attempts: &mut Attempts, now_s: u64) -> Option<Picked> {
         let peers = &mut self.groups[group];
-        let index = self.balancer.pick(peers, &attempts.tried, now_s)?;
+        let Attempts { tried, key, walk, .. } = attempts;
+        let mut choice = Choice { tried, now_s, key, walk };
+        let index = self.balancer.pick(peers, &mut choice)?;
         let peer = &mut peers[index];
         peer.mark_picked(now_s);
         peer.conns += 1;

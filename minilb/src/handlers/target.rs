@@ -27,8 +27,7 @@ pub fn append(
     out: &mut Vec<u8>,
 ) {
     let Some(replacement) = &proxy.uri else {
-        let end = uri.iter().position(|it| *it == b'#').unwrap_or(uri.len());
-        out.extend_from_slice(&uri[..end]);
+        out.extend_from_slice(uri);
         return;
     };
     out.extend_from_slice(replacement.as_bytes());

@@ -36,6 +36,8 @@ pub struct View<'a> {
     pub client: &'a Client,
     /// The end of the request; empty before.
     pub done: &'a Done,
+    /// Headers of an answer of our own.
+    pub answer: &'a [(&'static str, Vec<u8>)],
     /// Bytes of the response body sent so far.
     pub body_bytes_sent: u64,
     /// Bytes of the request, head and body.
@@ -157,6 +159,10 @@ impl View<'_> {
             Variable::BodyBytesSent => decimal(out, self.body_bytes_sent),
             Variable::BytesSent => decimal(out, self.done.sent),
             Variable::RequestTime => seconds(self.done.elapsed_ms, out),
+            Variable::SentHttpHeader(name) if !self.answer.is_empty() => {
+                let headers = self.answer.iter().map(|(name, value)| (name.as_bytes(), &value[..]));
+                append_header(headers, name, out);
+            }
             Variable::SentHttpHeader(name) | Variable::UpstreamHttpHeader(name) => {
                 append_header(self.response.headers().map(|it| (it.name, it.value)), name, out);
             }

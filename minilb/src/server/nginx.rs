@@ -21,6 +21,7 @@ use super::http::service::{
 use super::upstream::SharedUpstream;
 use crate::conf::http::*;
 use crate::conf::template::Template;
+use crate::engine::upstream::Method;
 use crate::handlers::locate::{Found, VirtualServers, location};
 use crate::handlers::variables::{View, is_hidden};
 use crate::handlers::{date, target, uri};
@@ -32,7 +33,7 @@ use minikit::sync::Arc;
 use regex::bytes::Regex;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Statuses that `add_header` is for, unless it says `always`.
@@ -156,8 +157,10 @@ pub struct RequestContext {
     location: Option<Arc<Location>>,
     path: Vec<u8>,
     args: Vec<u8>,
-    /// For values that are written more than once.
+    /// Where values are put together.
     line: RefCell<Vec<u8>>,
+    /// Headers of an answer of our own, for the log.
+    answer: RefCell<Vec<(&'static str, Vec<u8>)>>,
 }
 
 impl RequestContext {
@@ -207,6 +210,7 @@ impl RequestContext {
             response,
             client,
             done,
+            answer: &[],
             body_bytes_sent: 0,
             request_length: request.length() as u64,
             path: &self.path,
@@ -261,6 +265,7 @@ impl HttpService for Nginx<'_> {
         context.location = None;
         context.path.clear();
         context.args.clear();
+        context.answer.borrow_mut().clear();
 
         let settings = &context.server().root.settings;
         let defaults = ClientLimits::default();
@@ -316,6 +321,28 @@ impl HttpService for Nginx<'_> {
                 let route = &context.generation().routes[context.location().id];
                 Decision::Forward(Arc::clone(route.as_ref().expect("made for each proxy_pass")))
             }
+        }
+    }
+
+    fn balance_key(
+        &self,
+        exchange: &Exchange,
+        client: &Client,
+        context: &RequestContext,
+        key: &mut Vec<u8>,
+    ) {
+        let proxy = context.proxy().expect("the request has a route");
+        let upstream = &context.generation().config.upstreams[&proxy.upstream];
+        if upstream.config.method == Method::IpHash {
+            match client.peer.ip().to_canonical() {
+                IpAddr::V4(ip) => key.extend_from_slice(&ip.octets()[..3]),
+                IpAddr::V6(ip) => key.extend_from_slice(&ip.octets()),
+            }
+        }
+        if let Some(template) = &upstream.hash_key {
+            let done = Done::default();
+            let view = context.view(&exchange.request, &exchange.response, client, &done);
+            view.append(template, key);
         }
     }
 
@@ -390,6 +417,9 @@ impl HttpService for Nginx<'_> {
         for (name, value) in answer.iter().flat_map(|it| &it.headers) {
             head.header(name.as_bytes(), value);
         }
+        if let Some(answer) = answer {
+            context.answer.borrow_mut().clone_from(&answer.headers);
+        }
         let content_type = of_upstream().find(|it| it.known == Known::ContentType);
         if let Some(Header { name, value, .. }) = content_type {
             head.header(name, value);
@@ -423,7 +453,10 @@ impl HttpService for Nginx<'_> {
         let logs = context.location().settings.access_log.as_deref().unwrap_or_default();
         for log in logs {
             let mut view = context.view(&exchange.request, &exchange.response, client, done);
-            view.body_bytes_sent = exchange.downloaded();
+            let answer = context.answer.borrow();
+            view.answer = &answer;
+            // Chunk sizes and `100 Continue` count as body, as in NGINX.
+            view.body_bytes_sent = done.sent.saturating_sub(exchange.head_length() as u64);
             view.request_length += exchange.uploaded();
             let mut line = context.line.borrow_mut();
             line.clear();

@@ -12,7 +12,7 @@
 //! Without root, `user` is ignored with a warning, as by NGINX. Counterpart:
 //! `ngx_worker_process_init` and `ngx_set_user`.
 
-use rustix::fs::{Gid, Uid};
+use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::io;
 

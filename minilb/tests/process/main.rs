@@ -3,6 +3,8 @@
 //! `clients/run` holds the same program against a real NGINX; these tests need nothing but a build.
 #![cfg(not(loom))]
 
+mod http;
+
 use minikit::harness::{Program, Scratch, Server, Signal, Stream, free_port, wait_until};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -23,9 +23,9 @@
 //! NGINX counterpart: `ngx_stream_upstream_get_least_conn_peer`
 //! (`ngx_stream_upstream_least_conn_module.c`). Same picks, ties included.
 
-use super::balancer::{Balancer, is_candidate};
+use super::balancer::{Balancer, Choice};
 use super::round_robin::pick_smoothly;
-use crate::engine::peer::{Peer, PeerId};
+use crate::engine::peer::Peer;
 use std::cmp::Ordering;
 
 /// The balancer of the directive `least_conn`.
@@ -33,11 +33,11 @@ use std::cmp::Ordering;
 pub struct LeastConn;
 
 impl Balancer for LeastConn {
-    fn pick(&self, peers: &mut [Peer], tried: &[PeerId], now_s: u64) -> Option<usize> {
-        let candidates = peers.iter().filter(|peer| is_candidate(peer, tried, now_s));
+    fn pick(&self, peers: &mut [Peer], choice: &mut Choice<'_>) -> Option<usize> {
+        let candidates = peers.iter().filter(|peer| choice.is_candidate(peer));
         let least = candidates.map(Load::of).min_by(Load::compare)?;
         let is_tied = |peer: &Peer| {
-            is_candidate(peer, tried, now_s) && Load::of(peer).compare(&least) == Ordering::Equal
+            choice.is_candidate(peer) && Load::of(peer).compare(&least) == Ordering::Equal
         };
 
         // One peer alone in front: nothing to decide, and NGINX leaves the weights as they are.

@@ -5,7 +5,15 @@
 //! | [`balancer`] | the trait | |
 //! | [`round_robin`] | each in turn, by weight, smoothly | none: the default |
 //! | [`least_conn`] | the one with the fewest connections per weight | `least_conn` |
+//! | [`hash`] | by a key, evenly; a new server moves nearly all keys | `hash KEY` |
+//! | [`ring`] | by a key, on a ring; a new server moves few keys | `hash KEY consistent` |
+//! | [`ip_hash`] | by the client's address | `ip_hash` |
+//! | [`random`] | at random, or the better one of two | `random`, `random two` |
 
 pub mod balancer;
+pub mod hash;
+pub mod ip_hash;
 pub mod least_conn;
+pub mod random;
+pub mod ring;
 pub mod round_robin;

@@ -29,16 +29,16 @@
 //! NGINX counterpart: `ngx_stream_upstream_get_peer` (`ngx_stream_upstream_round_robin.c`). Same
 //! sequence, ties and recovery of the effective weight included.
 
-use super::balancer::{Balancer, is_candidate};
-use crate::engine::peer::{Peer, PeerId};
+use super::balancer::{Balancer, Choice};
+use crate::engine::peer::Peer;
 
 /// The default of an upstream.
 #[derive(Debug)]
 pub struct RoundRobin;
 
 impl Balancer for RoundRobin {
-    fn pick(&self, peers: &mut [Peer], tried: &[PeerId], now_s: u64) -> Option<usize> {
-        pick_smoothly(peers, |peer| is_candidate(peer, tried, now_s))
+    fn pick(&self, peers: &mut [Peer], choice: &mut Choice<'_>) -> Option<usize> {
+        pick_smoothly(peers, |peer| choice.is_candidate(peer))
     }
 }
 

@@ -130,8 +130,9 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         self.client.requests += 1;
         self.client.began_ms = self.core.clock.now_ms();
         self.limits = self.service.begin(&self.client, &mut workspace.context);
+        workspace.exchange.begin_request();
         workspace.done.clear();
-        workspace.attempts.clear();
+        workspace.attempts.clear(self.core.next_random());
 
         let result = self.answered(workspace).await;
         let has_begun = workspace.exchange.has_response_begun();
@@ -268,7 +269,8 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
         done.status = answer.status;
         // What an upstream server has said, if anything, is not the response.
         exchange.response.clear();
-        exchange.answer(&answer.body, may_persist, |exchange, framing, persistence, out| {
+        let body = (answer.status != 204).then_some(answer.body.as_slice());
+        exchange.answer(body, may_persist, |exchange, framing, persistence, out| {
             write_answer(out, answer.status, framing, persistence, |head| {
                 let (client, answer) = (&self.client, Some(answer));
                 self.service.write_response(exchange, client, context, answer, head);

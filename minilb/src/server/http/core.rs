@@ -19,11 +19,13 @@
 //! freed when a connection becomes idle.
 
 use super::service::{Done, Route};
+use crate::engine::balance::balancer::Walk;
 use crate::engine::pool::{Pool, Pooled};
 use crate::engine::upstream::Attempts;
 use crate::server::clock::Clock;
 use crate::wire::http1::exchange::Exchange;
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -60,6 +62,7 @@ pub struct HttpCore<C> {
     connections: Cell<u64>,
     /// Added for the next connection: the number of cores.
     stride: u64,
+    random: Cell<Walk>,
 }
 
 impl<C: Default> HttpCore<C> {
@@ -72,6 +75,10 @@ impl<C: Default> HttpCore<C> {
             pools: RefCell::default(),
             connections: Cell::new(index as u64 + 1),
             stride: cores as u64,
+            random: Cell::new(Walk {
+                random: RandomState::new().hash_one(index),
+                ..Walk::default()
+            }),
         }
     }
 
@@ -79,6 +86,14 @@ impl<C: Default> HttpCore<C> {
     pub fn next_connection(&self) -> u64 {
         let number = self.connections.get();
         self.connections.set(number + self.stride);
+        number
+    }
+
+    /// A number for balancers that draw.
+    pub fn next_random(&self) -> u64 {
+        let mut walk = self.random.get();
+        let number = walk.next_random();
+        self.random.set(walk);
         number
     }
 

@@ -113,6 +113,10 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             };
         }
 
+        let Workspace { exchange, context, attempts, .. } = &mut *workspace;
+        let (service, client) = (self.connection.service, &self.connection.client);
+        service.balance_key(exchange, client, context, attempts.key());
+
         let started_ms = self.connection.core.clock.now_ms();
         loop {
             let attempts = &mut workspace.attempts;

@@ -48,6 +48,16 @@ pub trait HttpService: Sized {
         context: &mut Self::Context,
     ) -> impl Future<Output = Decision>;
 
+    /// Appends what methods that hash go by. The default is nothing: round robin.
+    fn balance_key(
+        &self,
+        _exchange: &Exchange,
+        _client: &Client,
+        _context: &Self::Context,
+        _key: &mut Vec<u8>,
+    ) {
+    }
+
     /// Appends the head for one attempt: [`HeadWriter::request`], headers,
     /// [`HeadWriter::finish`].
     fn write_request(
@@ -105,9 +115,10 @@ impl Answer {
     /// NGINX's page for this status; an empty body if it has none.
     pub fn page(status: u16) -> Answer {
         let mut body = Vec::new();
-        if status::has_page(status) {
-            status::page(status, &mut body);
+        if !status::has_page(status) {
+            return Answer { status, headers: Vec::new(), body };
         }
+        status::page(status, &mut body);
         Answer { status, headers: vec![("Content-Type", b"text/html".to_vec())], body }
     }
 

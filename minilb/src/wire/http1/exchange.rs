@@ -4,6 +4,7 @@
 //! # The life of an exchange
 //!
 //! ```text
+//! begin_request
 //! parse_request     a request head is complete             the server decides what to do with it
 //! collect_body      its body is stored, up to a limit      Replayable
 //! begin_attempt     head and stored body for an upstream   again, for the next one, if this fails
@@ -93,6 +94,7 @@ pub struct Exchange {
     persistence: Option<Persistence>,
     interim_responses: u32,
     downloaded: u64,
+    head_length: usize,
 }
 
 impl Default for Exchange {
@@ -115,11 +117,21 @@ impl Default for Exchange {
             persistence: None,
             interim_responses: 0,
             downloaded: 0,
+            head_length: 0,
         }
     }
 }
 
 impl Exchange {
+    /// Prepares for the next request.
+    pub fn begin_request(&mut self) {
+        self.persistence = None;
+        (self.uploaded, self.downloaded, self.head_length) = (0, 0, 0);
+        self.request_body = Decoder::of_request(Framing::None);
+        self.request.clear();
+        self.response.clear();
+    }
+
     /// Looks for a request head in [`Exchange::from_client`]. Returns true if it is complete.
     ///
     /// # Errors
@@ -135,9 +147,6 @@ impl Exchange {
             Upload::Replayable(stored) => stored.clear(),
             Upload::Gone => self.upload = Upload::Replayable(Vec::new()),
         }
-        self.persistence = None;
-        (self.uploaded, self.downloaded) = (0, 0);
-        self.response.clear();
         Ok(true)
     }
 
@@ -319,20 +328,22 @@ impl Exchange {
     }
 
     /// Answers without an upstream server: a head, for which `write_head` is as in
-    /// [`Exchange::begin_response`], and a body, which `HEAD` does not get.
+    /// [`Exchange::begin_response`], and a body, which `HEAD` does not get. `None` is for statuses
+    /// that have none.
     pub fn answer(
         &mut self,
-        body: &[u8],
+        body: Option<&[u8]>,
         may_persist: bool,
         write_head: impl FnOnce(&Exchange, ResponseFraming, Persistence, &mut Vec<u8>),
     ) {
-        let length = body.len() as u64;
-        let framing = match self.request.is_head() {
-            true => ResponseFraming::Omitted(Some(length)),
-            false => ResponseFraming::Framed(Framing::Length(length)),
+        let length = body.unwrap_or_default().len() as u64;
+        let framing = match body {
+            None => ResponseFraming::Framed(Framing::None),
+            Some(_) if self.request.is_head() => ResponseFraming::Omitted(Some(length)),
+            Some(_) => ResponseFraming::Framed(Framing::Length(length)),
         };
         self.write_head(framing, may_persist, write_head);
-        if !self.request.is_head() {
+        if let Some(body) = body.filter(|_| !self.request.is_head()) {
             self.to_client.append(body);
             self.downloaded += length;
         }
@@ -353,7 +364,9 @@ impl Exchange {
         self.persistence = Some(persistence);
 
         let mut to_client = std::mem::take(&mut self.to_client);
+        let before = to_client.len();
         write_head(self, framing, persistence, to_client.tail());
+        self.head_length = to_client.len() - before;
         self.to_client = to_client;
     }
 
@@ -436,6 +449,11 @@ impl Exchange {
             && self.has_request()
             && self.to_upstream.is_empty()
             && self.from_upstream.is_empty()
+    }
+
+    /// Bytes of the response head for the client; 0 if there is none yet.
+    pub fn head_length(&self) -> usize {
+        self.head_length
     }
 
     /// Bytes of the response body that the client was sent, without framing.

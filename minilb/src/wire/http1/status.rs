@@ -67,7 +67,8 @@ pub fn has_page(status: u16) -> bool {
 
 /// Appends the page of a status.
 pub fn page(status: u16, out: &mut Vec<u8>) {
-    let reason = reason(status);
+    // The page disagrees with the status line here, for historical reasons.
+    let reason = if status == 302 { "Found" } else { reason(status) };
     let title = format!("{status} {reason}");
     append(out, &title, &title, "");
 }

@@ -1,0 +1,254 @@
+//! HTTP from outside: keepalive, retries, limits, reload, pipelines and cut connections.
+
+use super::{Signal, Stream, minilb, start};
+use minikit::harness::{Program, Scratch, Server, free_port, wait_until};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How a server treats a request, by its path.
+fn respond(path: &str, name: &str) -> Option<String> {
+    let body = format!("{name}{path}");
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    match path {
+        "/close" => None,
+        "/cut" => Some(format!("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{body}")),
+        "/early" => Some("HTTP/1.1 100 Continue\r\n\r\n".to_owned() + &head + &body),
+        _ => Some(head + &body),
+    }
+}
+
+/// An HTTP server with a name. Returns its port and the count of requests it has received.
+fn server(name: &'static str) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let counter = Arc::clone(&counter);
+            std::thread::spawn(move || serve(client, name, &counter));
+        }
+    });
+    (port, count)
+}
+
+fn serve(mut client: TcpStream, name: &str, count: &AtomicUsize) -> Option<()> {
+    let mut received = Vec::new();
+    loop {
+        let head = loop {
+            if let Some(end) = received.windows(4).position(|it| it == b"\r\n\r\n") {
+                break received.drain(..end + 4).collect::<Vec<_>>();
+            }
+            read_more(&mut client, &mut received)?;
+        };
+        let head = String::from_utf8(head).ok()?;
+        let length = head.lines().find_map(|it| it.strip_prefix("Content-Length: "));
+        let length = length.map_or(0, |it| it.parse().expect("a number"));
+        while received.len() < length {
+            read_more(&mut client, &mut received)?;
+        }
+        received.drain(..length);
+        count.fetch_add(1, Ordering::Relaxed);
+        let path = head.split(' ').nth(1)?;
+        client.write_all(respond(path, name)?.as_bytes()).ok()?;
+        if path == "/cut" {
+            return None;
+        }
+    }
+}
+
+fn read_more(client: &mut TcpStream, received: &mut Vec<u8>) -> Option<()> {
+    let mut buffer = [0; 4096];
+    let count = client.read(&mut buffer).ok().filter(|it| *it > 0)?;
+    received.extend_from_slice(&buffer[..count]);
+    Some(())
+}
+
+fn http_conf(scratch: &Scratch, http: &str) -> PathBuf {
+    let text = format!("error_log stderr info;\nevents {{}}\nhttp {{ {http} }}\n");
+    scratch.file("nginx.conf", &text)
+}
+
+/// A configuration with these servers behind one location.
+fn proxy(listen: u16, servers: &str, parameters: &str) -> String {
+    format!(
+        "upstream u {{ {servers} keepalive 8; }}
+         server {{ listen 127.0.0.1:{listen}; {parameters} location / {{ proxy_pass http://u;
+         proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}"
+    )
+}
+
+/// All that comes back until the server closes or `end` has come.
+fn ask(stream: &mut TcpStream, request: &str, end: &str) -> String {
+    stream.write_all(request.as_bytes()).expect("open");
+    let mut answer = Vec::new();
+    let mut buffer = [0; 65536];
+    while !answer.ends_with(end.as_bytes()) || end.is_empty() {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+        }
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+fn get(server: &Server, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    ask(&mut server.connect(), &request, "")
+}
+
+#[test]
+fn get_goes_to_the_next_server_and_post_does_not() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, a_count) = server("a");
+    let (b, b_count) = server("b");
+    let listen = free_port();
+    let servers = format!("server 127.0.0.1:{a}; server 127.0.0.1:{b};");
+    let server = start(&http_conf(&scratch, &proxy(listen, &servers, "")));
+
+    assert!(get(&server, "/x").ends_with("a/x"));
+    let both = || (a_count.load(Ordering::Relaxed), b_count.load(Ordering::Relaxed));
+    let before = both();
+    // Each server closes without an answer. `a` receives it by a pooled connection first, whose end
+    // says nothing about the server, and then by a new one.
+    assert!(get(&server, "/close").starts_with("HTTP/1.1 502"), "no server answers");
+    assert_eq!(both(), (before.0 + 2, before.1 + 1));
+
+    // Both are disabled now, so the next request finds no server. A reload does not change that.
+    assert!(get(&server, "/x").starts_with("HTTP/1.1 502"));
+    server.program.signal(Signal::HUP);
+    server.program.wait_for(Stream::Stderr, "reconfigured");
+    assert!(get(&server, "/x").starts_with("HTTP/1.1 502"));
+
+    let patient = format!("server 127.0.0.1:{a} max_fails=0; server 127.0.0.1:{b} max_fails=0;");
+    http_conf(&scratch, &proxy(listen, &patient, ""));
+    server.program.signal(Signal::HUP);
+    wait_until("the new configuration", || get(&server, "/x").starts_with("HTTP/1.1 200"));
+    let before = both();
+    let post =
+        "POST /close HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    let answer = ask(&mut server.connect(), post, "");
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    let after = both();
+    assert_eq!(after.0 + after.1, before.0 + before.1 + 1, "POST is sent once");
+}
+
+#[test]
+fn requests_share_connections_and_may_be_pipelined() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, _) = server("a");
+    let listen = free_port();
+    let conf = proxy(listen, &format!("server 127.0.0.1:{a};"), "");
+    let server = start(&http_conf(&scratch, &conf));
+    let mut client = server.connect();
+    for path in ["/1", "/2", "/early"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = ask(&mut client, &request, &format!("a{path}"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("Connection: keep-alive\r\n"), "{answer}");
+    }
+    let one =
+        |path: &str| format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    let answers = ask(&mut client, &(one("/3") + &one("/4") + &one("/5")), "a/5");
+    let bodies = ["a/3", "a/4", "a/5"].map(|it| answers.find(it).expect(it));
+    assert!(bodies.is_sorted(), "in order: {answers}");
+}
+
+#[test]
+fn a_response_that_is_cut_off_is_not_completed() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, _) = server("a");
+    let listen = free_port();
+    let conf = proxy(listen, &format!("server 127.0.0.1:{a};"), "");
+    let server = start(&http_conf(&scratch, &conf));
+    let answer = get(&server, "/cut");
+    assert!(answer.contains("Content-Length: 100\r\n"), "{answer}");
+    assert!(answer.ends_with("a/cut"), "{answer}");
+    assert!(get(&server, "/after").ends_with("a/after"));
+}
+
+#[test]
+fn what_is_too_large_or_malformed_is_refused_and_others_are_served() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, count) = server("a");
+    let listen = free_port();
+    let limit = "client_max_body_size 10;";
+    let server =
+        start(&http_conf(&scratch, &proxy(listen, &format!("server 127.0.0.1:{a};"), limit)));
+    let smuggled = "GET /admin HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (request, status) in [
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world".to_owned(), 413),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n"
+                .to_owned(),
+            413,
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\
+                 \r\n\r\n0\r\n\r\n{smuggled}"
+            ),
+            400,
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{smuggled}"
+            ),
+            501,
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;\n\r\n0\r\n\r\n\
+                 {smuggled}"
+            ),
+            400,
+        ),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(9000)), 414),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(200)), 400),
+    ] {
+        let answer = ask(&mut server.connect(), &request, "");
+        let line = answer.lines().next().unwrap_or_default().to_owned();
+        assert!(line.starts_with(&format!("HTTP/1.1 {status} ")), "{request:.80}: {line}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "one answer: {answer}");
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 0, "no server has seen any of them");
+    assert!(get(&server, "/fine").ends_with("a/fine"));
+}
+
+#[test]
+fn serve_listens_at_one_more_address() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, _) = server("a");
+    let conf = http_conf(&scratch, &proxy(free_port(), &format!("server 127.0.0.1:{a};"), ""));
+    let conf = conf.to_str().expect("UTF-8");
+    let arguments = ["serve", "--config", conf, "--listen", "127.0.0.1:0", "--threads", "1"];
+    let server = Server::start("minilb", minilb(&arguments));
+    assert!(get(&server, "/x").ends_with("a/x"));
+
+    let dump = Program::start(minilb(&["-T", "-c", conf])).end();
+    assert_eq!(dump.status.code(), Some(0), "{}", dump.stderr);
+    assert!(dump.stdout.contains("nginx.conf:\nerror_log"), "{}", dump.stdout);
+}
+
+#[test]
+fn log_files_are_opened_anew() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, _) = server("a");
+    let log = scratch.path().join("access.log");
+    let parameters = format!("access_log {};", log.display());
+    let listen = free_port();
+    let conf = proxy(listen, &format!("server 127.0.0.1:{a};"), &parameters);
+    let server = start(&http_conf(&scratch, &conf));
+    let lines = || std::fs::read_to_string(&log).unwrap_or_default().lines().count();
+    get(&server, "/1");
+    wait_until("a line", || lines() == 1);
+    std::fs::rename(&log, scratch.path().join("old.log")).expect("same directory");
+    server.program.signal(Signal::USR1);
+    wait_until("the new file", || log.exists());
+    get(&server, "/2");
+    wait_until("a line", || lines() == 1);
+}
