@@ -46,7 +46,7 @@ CMD ["serve", "--config", "/etc/nginx/nginx.conf"]
 FROM base AS minigateway
 EXPOSE 8000
 ENTRYPOINT ["/usr/local/bin/minigateway"]
-CMD ["serve", "--listen", "0.0.0.0:8000"]
+CMD ["serve", "--listen", "0.0.0.0:8000", "--config", "/etc/minigateway/gateway.toml"]
 
 # Docker's older builder builds every stage above the requested one. So this stage is above the
 # compiler, whose image may be out of reach. A build from source passes through it without a binary,

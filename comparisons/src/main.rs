@@ -28,6 +28,7 @@ mod cache;
 mod charts;
 mod conditions;
 mod cores;
+mod gateway;
 mod generator;
 mod lb;
 mod log;
@@ -135,6 +136,12 @@ struct Entry {
 const PAIRS: &[Entry] = &[
     Entry { name: "cache", ours: &cache::MINICACHE, theirs: &cache::REDIS, run: cache::run },
     Entry { name: "btree", ours: &btree::MINIBTREE, theirs: &btree::POSTGRESQL, run: btree::run },
+    Entry {
+        name: "gateway",
+        ours: &gateway::MINIGATEWAY,
+        theirs: &gateway::NGINX,
+        run: gateway::run,
+    },
     Entry { name: "log", ours: &log::MINILOG, theirs: &log::KAFKA, run: log::run },
     Entry { name: "lb", ours: &lb::MINILB, theirs: &lb::NGINX, run: lb::run },
 ];

@@ -106,13 +106,16 @@ const KEYS_MAX: usize = 100_000;
 /// 2.4 GB. More is taken for a mistake.
 const KEYS_MAX_MAX: usize = 100_000_000;
 
-/// Reads and checks a configuration.
+/// Finds the addresses of `HOST:PORT`, or says why there are none.
+pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
+
+/// Reads and checks a configuration. `resolve` is asked for the addresses of servers.
 ///
 /// # Errors
 /// The first mistake.
-pub fn read(text: &str) -> Result<Config, ConfError> {
+pub fn read(text: &str, resolve: Resolve<'_>) -> Result<Config, ConfError> {
     let File { answers, limits, upstreams, routes } = parse(text)?;
-    let reader = Reader { text };
+    let reader = Reader { text, resolve };
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
     let limit_names = names(limits.keys().collect());
     let upstream_names = names(upstreams.keys().collect());
@@ -142,6 +145,7 @@ fn each<T, R>(
 /// Knows the text, for the places of mistakes.
 struct Reader<'a> {
     text: &'a str,
+    resolve: Resolve<'a>,
 }
 
 impl Reader<'_> {
@@ -265,9 +269,13 @@ impl Reader<'_> {
             Some(written) => self.value(written, duration),
             None => Ok(default),
         };
+        let mut servers = Vec::new();
+        for server in &table.servers {
+            servers.extend(self.value(server, self.resolve)?);
+        }
         Ok(UpstreamConfig {
             name,
-            servers: table.servers,
+            servers,
             connect_timeout: time(&table.connect_timeout, Duration::from_secs(1))?,
             timeout: time(&table.timeout, Duration::from_secs(10))?,
             keepalive: table.keepalive.unwrap_or(64),
@@ -322,6 +330,15 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
+    /// Resolves numbers only.
+    fn numbers(server: &str) -> Result<Vec<SocketAddr>, String> {
+        server.parse().map(|it| vec![it]).map_err(|_| format!("no address of \"{server}\""))
+    }
+
+    fn read(text: &str) -> Result<Config, ConfError> {
+        super::read(text, &numbers)
+    }
+
     /// The file of the head of `file`.
     fn example() -> String {
         let source = include_str!("file.rs");
@@ -358,7 +375,7 @@ mod tests {
             ("\"/v1/users/{id}\"", "\"/v1/{id}s\"", "a parameter is a whole segment"),
             ("[\"GET\"]", "[\"get\"]", "a method is written as in"),
             ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
-            ("\"127.0.0.1:9001\"", "\"localhost\"", "invalid socket address"),
+            ("\"127.0.0.1:9001\"", "\"localhost\"", "no address of \"localhost\""),
             ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
             ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
             ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),

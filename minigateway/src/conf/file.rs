@@ -20,7 +20,7 @@
 //! key = []                              # all requests together
 //!
 //! [upstreams.api]
-//! servers = ["127.0.0.1:9000", "127.0.0.1:9001"]
+//! servers = ["127.0.0.1:9000", "127.0.0.1:9001"]   # names are resolved when the file is read
 //! connect_timeout = "1s"
 //! timeout = "10s"                       # between two reads or writes
 //! keepalive = 64                        # idle connections per core
@@ -42,7 +42,6 @@
 use super::error::{ConfError, unknown};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use toml::Spanned;
 
 /// The tables. What the command line knows as well, `listen` for instance, is not here.
@@ -106,7 +105,7 @@ pub struct LimitTable {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct UpstreamTable {
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<Spanned<String>>,
     pub connect_timeout: Option<Spanned<String>>,
     pub timeout: Option<Spanned<String>>,
     pub keepalive: Option<usize>,

@@ -10,7 +10,7 @@
 //!
 //! Limits in dry run are a secret of the operator: no header and no body names them.
 
-use super::pipeline::{Pipeline, Verdict};
+use super::pipeline::{Pipeline, Reason};
 use crate::engine::limits::Charge;
 use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
@@ -27,17 +27,18 @@ pub struct Problem {
     pub retry_after_s: Option<u64>,
 }
 
-/// The response to a request that is not forwarded, or `None` if it is.
-pub fn problem(pipeline: &Pipeline, verdict: Verdict, charges: &[Charge]) -> Option<Problem> {
-    let error = |status, title| {
-        Some(Problem { status, body: problem::error(status, title), retry_after_s: None })
+/// The response to a request that is not forwarded.
+pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &[Charge]) -> Problem {
+    let error = |status, title| Problem {
+        status,
+        body: problem::error(status, title),
+        retry_after_s: None,
     };
-    match verdict {
-        Verdict::Forward { .. } => None,
-        Verdict::AmbiguousPath => error(400, "Ambiguous Path"),
-        Verdict::NotFound => error(404, "Not Found"),
-        Verdict::MethodNotAllowed => error(405, "Method Not Allowed"),
-        Verdict::Refused { retry_after_ns } => {
+    match reason {
+        Reason::AmbiguousPath => error(400, "Ambiguous Path"),
+        Reason::NotFound => error(404, "Not Found"),
+        Reason::MethodNotAllowed => error(405, "Method Not Allowed"),
+        Reason::Limited { retry_after_ns } => {
             let limit = |it: &Charge| &pipeline.limits[it.limit];
             let refusing =
                 charges.iter().filter(|it| !it.decision.is_admitted() && !limit(it).is_dry_run);
@@ -50,7 +51,7 @@ pub fn problem(pipeline: &Pipeline, verdict: Verdict, charges: &[Charge]) -> Opt
             };
             // Zero would be an invitation; a wait is at least a nanosecond.
             let retry_after_s = retry_after_ns.map(|it| seconds(it).max(1));
-            Some(Problem { status, body, retry_after_s })
+            Problem { status, body, retry_after_s }
         }
     }
 }
@@ -99,6 +100,7 @@ pub fn write_limits(
 
 #[cfg(test)]
 mod tests {
+    use super::super::pipeline::Verdict;
     use super::*;
     use crate::conf::config::read;
     use minilb::wire::http1::framing::Framing;
@@ -124,7 +126,7 @@ mod tests {
 
     /// The headers and the problem of the last of `count` requests.
     fn last(count: usize, path: &str) -> (String, Option<Problem>) {
-        let pipeline = Pipeline::new(read(CONFIG).expect("no mistakes"), None);
+        let pipeline = Pipeline::new(read(CONFIG, &|_| Ok(Vec::new())).expect("no mistakes"), None);
         let mut request = RequestHead::default();
         let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         request.parse(text.as_bytes()).expect("well formed");
@@ -139,7 +141,11 @@ mod tests {
         head.finish();
         let text = String::from_utf8(out).expect("ASCII");
         let headers = text.split_once("\r\n").expect("a line").1.trim_end().replace("\r\n", "\n");
-        (headers, problem(&pipeline, verdict, &charges))
+        let problem = match verdict {
+            Verdict::Forward { .. } => None,
+            Verdict::Refuse(reason) => Some(problem(&pipeline, reason, &charges)),
+        };
+        (headers, problem)
     }
 
     #[test]

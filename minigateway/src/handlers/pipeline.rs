@@ -58,8 +58,15 @@ pub enum Verdict {
         /// To wait before that.
         delay_ns: u64,
     },
+    /// It is answered here.
+    Refuse(Reason),
+}
+
+/// Why a request is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
     /// A limit refuses it. Its charges say which.
-    Refused {
+    Limited {
         /// As in [`Decision::Refused`].
         retry_after_ns: Option<u64>,
     },
@@ -127,13 +134,15 @@ impl Pipeline {
         charges.clear();
         let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
         if is_ambiguous(path) {
-            return Verdict::AmbiguousPath;
+            return Verdict::Refuse(Reason::AmbiguousPath);
         }
         let Some(route) = self.route(request, path, true) else {
             let has_path = self.route(request, path, false).is_some();
-            return if has_path { Verdict::MethodNotAllowed } else { Verdict::NotFound };
+            let reason = if has_path { Reason::MethodNotAllowed } else { Reason::NotFound };
+            return Verdict::Refuse(reason);
         };
 
+        // Each limit of the route, with the key that this request has for it.
         let RouteConfig { limits, cost, .. } = &self.routes[route];
         charges.extend(
             limits
@@ -142,7 +151,9 @@ impl Pipeline {
         );
         match charge_all(&self.limits, charges, now_ns) {
             Decision::Admitted { delay_ns } => Verdict::Forward { route, delay_ns },
-            Decision::Refused { retry_after_ns } => Verdict::Refused { retry_after_ns },
+            Decision::Refused { retry_after_ns } => {
+                Verdict::Refuse(Reason::Limited { retry_after_ns })
+            }
         }
     }
 
@@ -228,7 +239,7 @@ mod tests {
     "#;
 
     fn pipeline(old: Option<&Pipeline>) -> Pipeline {
-        Pipeline::new(read(CONFIG).expect("no mistakes"), old)
+        Pipeline::new(read(CONFIG, &|_| Ok(Vec::new())).expect("no mistakes"), old)
     }
 
     fn decide(pipeline: &Pipeline, request: &str, client: &str) -> Verdict {
@@ -236,6 +247,10 @@ mod tests {
         let text = format!("{request}\r\n\r\n").replace('\n', "\r\n").replace("\r\r", "\r");
         head.parse(text.as_bytes()).expect("well formed").expect("complete");
         pipeline.decide(&head, client.parse().expect("an address"), 0, &mut Vec::new())
+    }
+
+    fn limited(wait_ns: u64) -> Verdict {
+        Verdict::Refuse(Reason::Limited { retry_after_ns: Some(wait_ns) })
     }
 
     fn forward(route: usize) -> Verdict {
@@ -247,13 +262,16 @@ mod tests {
         let pipeline = pipeline(None);
         let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
         assert_eq!(decide("GET /users/7?a=/../b HTTP/1.1\nHost: a"), forward(0));
-        assert_eq!(decide("PUT /users/7 HTTP/1.1\nHost: a"), Verdict::MethodNotAllowed);
+        assert_eq!(
+            decide("PUT /users/7 HTTP/1.1\nHost: a"),
+            Verdict::Refuse(Reason::MethodNotAllowed)
+        );
         assert_eq!(decide("GET /users/7 HTTP/1.1\nHost: B.example:80"), forward(1));
-        assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Verdict::NotFound);
+        assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Verdict::Refuse(Reason::NotFound));
         assert_eq!(decide("GET /search HTTP/1.1\nHost: a\nx-canary: 1"), forward(2));
         for path in ["/a/../users/7", "/./a", "/a/..", "/%2e%2E/a", "/a%2Fb", "/a%5cb"] {
             let request = format!("GET {path} HTTP/1.1\nHost: a");
-            assert_eq!(decide(&request), Verdict::AmbiguousPath, "{path}");
+            assert_eq!(decide(&request), Verdict::Refuse(Reason::AmbiguousPath), "{path}");
         }
         assert_eq!(decide("GET /.well-known/a..b HTTP/1.1\nHost: b.example"), forward(1));
     }
@@ -262,7 +280,7 @@ mod tests {
     fn clients_have_buckets_of_their_own_and_a_reload_keeps_them() {
         let first = pipeline(None);
         let request = "GET /users/7 HTTP/1.1\nHost: a";
-        let refused = Verdict::Refused { retry_after_ns: Some(500_000_000) };
+        let refused = limited(500_000_000);
         for verdict in [forward(0), forward(0), refused] {
             assert_eq!(decide(&first, request, "192.0.2.1"), verdict);
         }
@@ -286,7 +304,7 @@ mod tests {
         let pipeline = pipeline(None);
         let request = "GET /search HTTP/1.1\nHost: a\nX-Canary: 1";
         assert_eq!(decide(&pipeline, request, "192.0.2.1"), forward(2));
-        let refused = Verdict::Refused { retry_after_ns: Some(60_000_000_000) };
+        let refused = limited(60_000_000_000);
         assert_eq!(decide(&pipeline, request, "192.0.2.2"), refused);
         let with_key = format!("{request}\nX-Api-Key: k");
         assert_eq!(decide(&pipeline, &with_key, "192.0.2.2"), forward(2));

@@ -21,7 +21,7 @@
 use super::generation::Generation;
 use crate::engine::limits::{Charge, release};
 use crate::handlers::answers::{problem, write_limits};
-use crate::handlers::pipeline::Verdict;
+use crate::handlers::pipeline::{Reason, Verdict};
 use crate::wire::problem;
 use minikit::sync::atomic::AtomicU64;
 use minikit::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -85,16 +85,16 @@ pub struct Gateway {
 /// What a request carries.
 #[derive(Default)]
 pub struct Context {
-    generation: Option<Rc<Arc<Generation>>>,
-    /// In a cell, because the log line gives back what they hold.
+    /// In cells, because the log line gives back what the request holds.
+    generation: RefCell<Option<Rc<Arc<Generation>>>>,
     charges: RefCell<Vec<Charge>>,
     charged_ns: u64,
 }
 
 impl Context {
-    /// Gives back what counts requests in progress. The charges stay, for the headers.
+    /// Gives back what counts requests in progress, and the generation.
     fn release(&self) {
-        if let Some(generation) = &self.generation {
+        if let Some(generation) = self.generation.take() {
             let mut charges = self.charges.borrow_mut();
             release(&generation.pipeline.limits, &mut charges, self.charged_ns);
         }
@@ -129,7 +129,7 @@ impl HttpService for Gateway {
 
     fn begin(&self, _client: &Client, context: &mut Context) -> ClientLimits {
         context.charges.get_mut().clear();
-        context.generation = Some(self.generation());
+        *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
     }
 
@@ -140,26 +140,28 @@ impl HttpService for Gateway {
         context: &mut Context,
     ) -> Decision {
         let Context { generation, charges, charged_ns } = context;
-        let generation = generation.as_ref().expect("`begin` was called");
-        let Generation { pipeline, .. } = generation.as_ref().as_ref();
-        let charges = charges.get_mut();
+        let generation = generation.get_mut().as_ref().expect("`begin` was called");
+        let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
         let verdict = pipeline.decide(&exchange.request, client.peer.ip(), *charged_ns, charges);
         count(generation, verdict, charges);
-        if let Some(problem) = problem(pipeline, verdict, charges) {
-            let mut answer = Answer::new(problem.status, problem::CONTENT_TYPE, problem.body);
-            if let Some(seconds) = problem.retry_after_s {
-                answer.headers.push(("Retry-After", seconds.to_string().into_bytes()));
+
+        let reason = match verdict {
+            Verdict::Refuse(reason) => reason,
+            Verdict::Forward { route, delay_ns } => {
+                // The request has its place in the line whatever the client does meanwhile.
+                if delay_ns > 0 {
+                    tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
+                }
+                return Decision::Forward(Arc::clone(&generation.forwards[route]));
             }
-            return Decision::Answer(answer);
-        }
-        let Verdict::Forward { route, delay_ns } = verdict else {
-            return Decision::Answer(self.error_answer(500, context));
         };
-        if delay_ns > 0 {
-            tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
+        let problem = problem(pipeline, reason, charges);
+        let mut answer = Answer::new(problem.status, problem::CONTENT_TYPE, problem.body);
+        if let Some(seconds) = problem.retry_after_s {
+            answer.headers.push(("Retry-After", seconds.to_string().into_bytes()));
         }
-        Decision::Forward(Arc::clone(&generation.forwards[route]))
+        Decision::Answer(answer)
     }
 
     fn write_request(
@@ -172,21 +174,20 @@ impl HttpService for Gateway {
     ) {
         let mut head =
             HeadWriter::request(out, request.method(), request.uri(), 1, attempt.framing);
-        let mut forwarded_for = None;
+        let is_forwarded_for = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
         for header in request.end_to_end() {
-            match header.known {
-                Known::Host => {}
-                _ if header.name.eq_ignore_ascii_case(b"x-forwarded-for") => {
-                    forwarded_for = forwarded_for.or(Some(header.value));
-                }
-                _ => head.header(header.name, header.value),
+            if header.known != Known::Host && !is_forwarded_for(header.name) {
+                head.header(header.name, header.value);
             }
         }
-        // The target may have named another host than `Host`; it is the one that was routed.
-        head.header(b"Host", request.host());
+
+        // The target may have named another host than `Host`; it is the one that was routed. An
+        // HTTP/1.0 client may have named none.
+        let host = request.host();
+        head.header(b"Host", if host.is_empty() { attempt.upstream.as_bytes() } else { host });
         head.header_with(b"X-Forwarded-For", |out| {
-            if let Some(before) = forwarded_for {
-                out.extend_from_slice(before);
+            for before in request.end_to_end().filter(|it| is_forwarded_for(it.name)) {
+                out.extend_from_slice(before.value);
                 out.extend_from_slice(b", ");
             }
             write!(out, "{}", client.peer.ip()).expect("a vector takes everything");
@@ -221,7 +222,7 @@ impl HttpService for Gateway {
                 head.header(header.name, header.value);
             }
         }
-        if let Some(generation) = context.generation.as_ref().filter(|_| has_limits) {
+        if let Some(generation) = context.generation.borrow().as_ref().filter(|_| has_limits) {
             let now_ns = self.current.now_ns();
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
         }
@@ -251,10 +252,8 @@ fn count(generation: &Generation, verdict: Verdict, charges: &[Charge]) {
     }
     let counter = match verdict {
         Verdict::Forward { .. } => &generation.forwarded,
-        Verdict::Refused { .. } => &generation.refused,
-        Verdict::AmbiguousPath | Verdict::NotFound | Verdict::MethodNotAllowed => {
-            &generation.unrouted
-        }
+        Verdict::Refuse(Reason::Limited { .. }) => &generation.refused,
+        Verdict::Refuse(_) => &generation.unrouted,
     };
     counter.fetch_add(1, Relaxed);
 }

@@ -23,7 +23,7 @@ use minilb::server::clock::Clock;
 use minilb::server::http::connection::serve as serve_http;
 use minilb::server::http::core::HttpCore;
 use minilb::server::http::service::Client;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,7 +58,16 @@ impl std::error::Error for LoadError {}
 pub fn load(file: &PathBuf) -> Result<Config, LoadError> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| LoadError::File(file.clone(), error))?;
-    read(&text).map_err(|error| LoadError::Mistake(file.clone(), error))
+    read(&text, &resolve).map_err(|error| LoadError::Mistake(file.clone(), error))
+}
+
+fn resolve(server: &str) -> Result<Vec<SocketAddr>, String> {
+    let addresses = server.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match addresses {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        Ok(_) => Err(format!("\"{server}\" has no address")),
+        Err(error) => Err(format!("\"{server}\", which is to be HOST:PORT: {error}")),
+    }
 }
 
 /// A running gateway.

@@ -1,0 +1,101 @@
+//! minigateway against NGINX with `limit_req`.
+//!
+//! | file | question |
+//! |---|---|
+//! | `systems.rs` | how the two are started, configured and identified |
+//! | `goals.rs` | where we want to be |
+//! | `requests.rs` | processor time per request: routed, limited, refused |
+//!
+//! Both proxy to the same origin, an NGINX that answers from memory, with connections kept open on
+//! both sides, and count by the client's address:
+//!
+//! ```text
+//! wrk ─> minigateway ─> origin        server core: the gateway of this turn
+//! wrk ─> NGINX       ─> origin        load core: wrk and the origin
+//! ```
+
+mod goals;
+mod requests;
+mod systems;
+
+use crate::conditions::{other_load, placement};
+use crate::model::Pair;
+use crate::progress::Progress;
+use crate::provider::{self, Side, Source};
+use crate::rounds::Rounds;
+use crate::{Context, Effort, Result, ours};
+use requests::{CASES, Wrk};
+pub use systems::{MINIGATEWAY, NGINX};
+use systems::{identify, start_origin};
+
+/// Rounds of each row, and seconds of a run.
+fn effort(effort: Effort) -> (usize, u64) {
+    match effort {
+        Effort::Quick => (3, 2),
+        Effort::Normal => (5, 3),
+        Effort::Full => (7, 5),
+    }
+}
+
+/// Runs the whole pair.
+///
+/// # Errors
+/// If something is broken. A missing NGINX is a note, unless it was asked for by name.
+pub fn run(context: &Context) -> Result<Pair> {
+    let address = context.address(&NGINX);
+    let (found, misses) = provider::find(&NGINX, context.provider_of(&NGINX), address)?;
+    let Some(Source::Program(nginx)) = found else {
+        return Ok(alone(context, &misses));
+    };
+    let program = match context.program(&MINIGATEWAY) {
+        Some(path) => path.to_path_buf(),
+        None => ours::build("minigateway")?,
+    };
+    let ours = Side { system: &MINIGATEWAY, source: Source::Program(program) };
+    let theirs = Side { system: &NGINX, source: Source::Program(nginx.clone()) };
+
+    if let Some(cores) = context.cores {
+        cores.take_client_core();
+    }
+    let wrk = Wrk::find()?;
+    let _origin = start_origin(&nginx)?;
+    let (count, seconds) = effort(context.effort);
+    let planned = 2.0 * (count * CASES.len()) as f64 * (seconds as f64 + 1.0);
+    let names = [MINIGATEWAY.name, NGINX.name];
+    let mut turns = Rounds { count, names, progress: Progress::new(planned) };
+    let mut servers = [ours.start(Some(1), context.cores)?, theirs.start(None, context.cores)?];
+    let result = requests::compare(&mut turns, &wrk, seconds, &servers);
+    let (comparison, notes) =
+        result.map_err(|error| servers.iter_mut().fold(error, |error, it| it.explain(error)))?;
+
+    Ok(Pair {
+        ours: identify(&ours),
+        theirs: Some(identify(&theirs)),
+        settings: vec![
+            placement(context.cores, context.cores),
+            "one thread in minigateway (--threads 1), one process in NGINX; 64 connections to the \
+             origin kept open by both; no access log"
+                .into(),
+            format!("load tool: {}, 64 connections, one thread", wrk.describe()),
+            format!("rounds: {count} of each, {seconds} s, ours and theirs in turn"),
+            other_load(),
+        ],
+        notes,
+        comparisons: vec![comparison],
+        goals: goals::goals(),
+    })
+}
+
+/// What is printed if there is no NGINX on this machine: it is the origin as well.
+fn alone(context: &Context, misses: &[String]) -> Pair {
+    println!("\nNo NGINX was found, so there is nothing to compare minigateway with.");
+    println!("To get one: {}\n", NGINX.install);
+    Pair {
+        ours: systems::unknown(&MINIGATEWAY),
+        theirs: None,
+        settings: vec![placement(context.cores, context.cores)],
+        notes: vec![format!("no NGINX: {}. To get one: {}", misses.join("; "), NGINX.install)],
+        comparisons: Vec::new(),
+        goals: goals::goals(),
+    }
+}
