@@ -304,7 +304,7 @@ impl From<GroupError> for Refusal {
             GroupError::InconsistentGroupProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
             GroupError::FencedInstanceId => ErrorCode::FENCED_INSTANCE_ID,
             GroupError::GroupMaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
-            GroupError::TooManyGroups => ErrorCode::POLICY_VIOLATION,
+            GroupError::OutOfMemory => ErrorCode::POLICY_VIOLATION,
             GroupError::GroupIdNotFound => ErrorCode::GROUP_ID_NOT_FOUND,
             GroupError::NonEmptyGroup => ErrorCode::NON_EMPTY_GROUP,
         };

@@ -196,7 +196,7 @@ fn load_batch(broker: &Broker, header: &BatchHeader, tail: &[u8]) -> usize {
     let (mut state, now) = broker.groups.lock();
     let mut skipped = 0;
     for record in records(&bytes) {
-        let entry = record.ok().and_then(|it| decode(it.key?, it.value).ok());
+        let entry = record.ok().and_then(|it| decode(it.key?, it.value).ok()?);
         match entry {
             Some(Entry::Group(key, value)) => {
                 let group = value.map(|it| group_of(&key.group, now, it));
@@ -207,7 +207,7 @@ fn load_batch(broker: &Broker, header: &BatchHeader, tail: &[u8]) -> usize {
                 let committed = value.map(committed_of);
                 state.coordinator.apply(now, Record::Offset { group, topic, partition, committed });
             }
-            Some(Entry::Other(_)) | None => skipped += 1,
+            None => skipped += 1,
         }
     }
     skipped

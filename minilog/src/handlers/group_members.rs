@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 /// `group.min.session.timeout.ms` to `group.max.session.timeout.ms`
 const SESSION_TIMEOUT_MS: RangeInclusive<i32> = 6000..=1_800_000;
+/// Metadata of a member, or all assignments of a group: more does not fit into the record of the
+/// group. Kafka finds that out when it writes the record, and gives the same error.
+const BYTES_MAX: usize = 1024 * 1024;
 /// The first version of JoinGroup in which a new member must join twice.
 const MEMBER_ID_REQUIRED_FROM: i16 = 4;
 /// The first version of JoinGroup in which a leader may be told not to assign.
@@ -38,6 +41,8 @@ pub(super) fn join_group(
         Some(ErrorCode::INVALID_GROUP_ID)
     } else if !SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
         Some(ErrorCode::INVALID_SESSION_TIMEOUT)
+    } else if request.protocols.iter().map(|it| it.metadata.len()).sum::<usize>() > BYTES_MAX {
+        Some(ErrorCode::UNKNOWN_SERVER_ERROR)
     } else {
         None
     };
@@ -105,8 +110,14 @@ fn not_joined(error_code: ErrorCode, member_id: String) -> JoinGroupResponse {
 
 /// A member asks for its assignment.
 pub(super) fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -> Step {
-    if request.group_id.is_empty() {
-        let error_code = ErrorCode::INVALID_GROUP_ID;
+    let invalid = if request.group_id.is_empty() {
+        Some(ErrorCode::INVALID_GROUP_ID)
+    } else if request.assignments.iter().map(|it| it.assignment.len()).sum::<usize>() > BYTES_MAX {
+        Some(ErrorCode::UNKNOWN_SERVER_ERROR)
+    } else {
+        None
+    };
+    if let Some(error_code) = invalid {
         return call.respond(&SyncGroupResponse { error_code, ..SyncGroupResponse::default() });
     }
     let (protocol_type, protocol_name) =

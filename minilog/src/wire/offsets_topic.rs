@@ -22,7 +22,7 @@
 //! let key = b"\0\x01\0\x01g\0\x01t\0\0\0\0";
 //! let value = b"\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\x01\0\0\x01\xa2\x24\xc8\x2d\xaa\x01\0\x10\
 //!     \xfd\x81\xa6\x6c\xa1\xbf\x4f\x08\x9e\xb9\xeb\xf1\x39\xb9\xb0\xd2";
-//! let entry = decode(key, Some(value))?;
+//! let entry = decode(key, Some(value))?.expect("an offset");
 //! assert_eq!(entry.encode(), (key.to_vec(), Some(value.to_vec())));
 //! let Entry::Offset(key, Some(value)) = entry else { panic!() };
 //! assert_eq!((key.group.as_str(), key.topic.as_str(), key.partition), ("g", "t", 0));
@@ -100,8 +100,6 @@ pub enum Entry {
     Offset(OffsetCommitKey, Option<OffsetCommitValue>),
     /// A group.
     Group(GroupMetadataKey, Option<GroupMetadataValue>),
-    /// A record of a kind that this broker does not have.
-    Other(i16),
 }
 
 impl Entry {
@@ -112,27 +110,27 @@ impl Entry {
                 // Only version 1 can say when an offset expires.
                 let expires = value.as_ref().is_some_and(|it| it.expire_timestamp >= 0);
                 let version = if expires { 1 } else { OFFSET_VERSION };
-                (numbered(OFFSET, 0, key), value.as_ref().map(|it| numbered(version, version, it)))
+                let value = value.as_ref().map(|it| encode(version, version, it));
+                (encode(OFFSET, 0, key), value)
             }
             Entry::Group(key, value) => {
-                let value = value.as_ref().map(|it| numbered(GROUP_VERSION, GROUP_VERSION, it));
-                (numbered(GROUP, 0, key), value)
+                let value = value.as_ref().map(|it| encode(GROUP_VERSION, GROUP_VERSION, it));
+                (encode(GROUP, 0, key), value)
             }
-            Entry::Other(_) => (Vec::new(), None),
         }
     }
 }
 
-/// Decodes a record.
+/// Decodes a record. None if it is of a kind that this broker does not have.
 ///
 /// # Errors
 /// If the bytes are not what the number in front of them announces.
-pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Entry, DecodeError> {
+pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Entry>, DecodeError> {
     let mut key = Decoder::new(Bytes::copy_from_slice(key), 0, false);
     Ok(match i16::decode(&mut key)? {
-        0 | OFFSET => Entry::Offset(WireType::decode(&mut key)?, decode_value(value)?),
-        GROUP => Entry::Group(WireType::decode(&mut key)?, decode_value(value)?),
-        other => Entry::Other(other),
+        0 | OFFSET => Some(Entry::Offset(WireType::decode(&mut key)?, decode_value(value)?)),
+        GROUP => Some(Entry::Group(WireType::decode(&mut key)?, decode_value(value)?)),
+        _ => None,
     })
 }
 
@@ -143,9 +141,57 @@ fn decode_value<T: WireType>(value: Option<&[u8]>) -> Result<Option<T>, DecodeEr
     T::decode(&mut number.with_version(version, version >= FLEXIBLE_FROM)).map(Some)
 }
 
-fn numbered<T: WireType>(number: i16, version: i16, message: &T) -> Vec<u8> {
+/// A message with its number in front.
+fn encode<T: WireType>(number: i16, version: i16, message: &T) -> Vec<u8> {
     let mut encoder = Encoder::new(version, version >= FLEXIBLE_FROM);
     number.encode(&mut encoder);
     message.encode(&mut encoder);
     encoder.into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Kafka 4.3.0 wrote when a consumer of kafka-python had joined the group `g`.
+    const GROUP_VALUE: &[u8] = b"\0\x03\0\x08consumer\0\0\0\x01\0\x05range\
+        \0\x26c-c533b480-6085-401a-b949-be1e4e6e9d6f\0\0\x01\xa2\x24\xc8\x2c\xc4\0\0\0\x01\
+        \0\x26c-c533b480-6085-401a-b949-be1e4e6e9d6f\xff\xff\0\x01c\0\x0a/127.0.0.1\
+        \0\x04\x93\xe0\0\0\xaf\xc8\
+        \0\0\0\x0d\0\0\0\0\0\x01\0\x01t\0\0\0\0\
+        \0\0\0\x15\0\0\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\0\0\0\0\0";
+    /// When its last member had left.
+    const EMPTY_VALUE: &[u8] = b"\0\x03\0\x08consumer\0\0\0\x02\xff\xff\xff\xff\
+        \0\0\x01\xa2\x24\xc8\x2e\x3d\0\0\0\0";
+
+    #[test]
+    fn kafkas_groups() {
+        for (value, generation, members) in [(GROUP_VALUE, 1, 1), (EMPTY_VALUE, 2, 0)] {
+            let key = b"\0\x02\0\x01g";
+            let entry = decode(key, Some(value)).unwrap().unwrap();
+            assert_eq!(entry.encode(), (key.to_vec(), Some(value.to_vec())));
+            let Entry::Group(_, Some(group)) = entry else { panic!("{entry:?}") };
+            assert_eq!((group.generation, group.members.len()), (generation, members));
+        }
+    }
+
+    #[test]
+    fn an_offset_that_says_when_it_expires() {
+        let key = OffsetCommitKey { group: "g".into(), topic: "t".into(), partition: 7 };
+        let value = OffsetCommitValue { expire_timestamp: 5, ..OffsetCommitValue::default() };
+        let entry = Entry::Offset(key, Some(value));
+        let (key, value) = entry.encode();
+        assert_eq!(value.as_ref().unwrap()[..2], [0, 1]);
+        assert_eq!(decode(&key, value.as_deref()), Ok(Some(entry)));
+    }
+
+    #[test]
+    fn tombstones_other_records_and_damage() {
+        let key = b"\0\x02\0\x01g";
+        let Ok(Some(Entry::Group(_, None))) = decode(key, None) else { panic!() };
+        assert_eq!(decode(b"\0\x03\0\x01g", None), Ok(None));
+        for length in 0..GROUP_VALUE.len() {
+            assert!(decode(key, Some(&GROUP_VALUE[..length])).is_err());
+        }
+    }
 }

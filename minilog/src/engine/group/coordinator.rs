@@ -41,6 +41,8 @@ use std::collections::BTreeMap;
 
 /// A tick that is later than this follows a stall.
 const STALL_MS: i64 = 1000;
+/// The memory of all groups is added up this often.
+const MEASURE_EVERY_MS: i64 = 10_000;
 
 /// How groups behave, by the names of Kafka's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +51,9 @@ pub struct GroupConfig {
     pub initial_delay_ms: i64,
     /// `group.max.size`
     pub members_max: usize,
-    /// More groups are not created. Kafka has no limit.
-    pub groups_max: usize,
+    /// About how many bytes all groups may take; then no member and no offset is added. Kafka has
+    /// no limit.
+    pub memory_max: usize,
     /// `offsets.retention.minutes`, in ms.
     pub offsets_retention_ms: i64,
 }
@@ -60,7 +63,7 @@ impl Default for GroupConfig {
         GroupConfig {
             initial_delay_ms: 3000,
             members_max: 1000,
-            groups_max: 100_000,
+            memory_max: 256 * 1024 * 1024,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
         }
     }
@@ -73,6 +76,9 @@ pub struct Coordinator {
     groups: BTreeMap<String, Group>,
     /// How long the process has stood still so far, in ms.
     stalled_ms: i64,
+    /// About how many bytes the groups take: as last measured, and what was added since.
+    memory: usize,
+    measured_at: i64,
 }
 
 impl Coordinator {
@@ -105,8 +111,9 @@ impl Coordinator {
             let group = self.groups.get_mut(id).ok_or(GroupError::UnknownMemberId)?;
             return group.join(now, join, ticket, effects);
         }
-        if self.groups.len() >= config.groups_max && !self.groups.contains_key(id) {
-            return Err(GroupError::TooManyGroups);
+        self.memory += join.memory();
+        if self.memory > config.memory_max {
+            return Err(GroupError::OutOfMemory);
         }
         let group = self.group_or_new(now, id);
         let count = group.members.len() + group.pending.len();
@@ -134,11 +141,13 @@ impl Coordinator {
 
     /// Returns an error unless `from` may commit offsets of the group, see [`Group::check_commit`].
     pub fn check_commit(&mut self, now: Now, id: &str, from: &Identity) -> Result<(), GroupError> {
-        let (now, count) = (self.clock(now), self.groups.len());
+        let now = self.clock(now);
+        if self.memory > self.config.memory_max {
+            return Err(GroupError::OutOfMemory);
+        }
         match self.groups.get_mut(id) {
             Some(group) => group.check_commit(now, from),
             None if from.generation >= 0 => Err(GroupError::IllegalGeneration),
-            None if count >= self.config.groups_max => Err(GroupError::TooManyGroups),
             None => Ok(()),
         }
     }
@@ -177,7 +186,8 @@ impl Coordinator {
     /// a record of a group says is known already.
     pub fn apply(&mut self, now: Now, record: Record) {
         let Record::Offset { group, topic, partition, committed } = record else { return };
-        if committed.is_some() {
+        if let Some(committed) = &committed {
+            self.memory += committed.memory();
             self.group_or_new(now, &group);
         }
         if let Some(group) = self.groups.get_mut(&group) {
@@ -205,6 +215,10 @@ impl Coordinator {
         let now = self.clock(now);
         let mut effects = Effects::default();
         self.groups.values_mut().for_each(|group| group.expire(now, &mut effects));
+        if now.monotonic - self.measured_at >= MEASURE_EVERY_MS {
+            self.memory = self.groups.values().map(Group::memory).sum();
+            self.measured_at = now.monotonic;
+        }
         effects
     }
 

@@ -56,6 +56,14 @@ pub struct Join {
     pub protocols: Vec<(String, Vec<u8>)>,
 }
 
+impl Join {
+    /// About how many bytes it takes in memory, with the member around it.
+    pub fn memory(&self) -> usize {
+        let protocols = self.protocols.iter().map(|(name, metadata)| name.len() + metadata.len());
+        size_of::<Join>() + 500 + protocols.sum::<usize>()
+    }
+}
+
 /// A SyncGroup request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sync {
@@ -123,8 +131,8 @@ pub enum GroupError {
     FencedInstanceId,
     /// The group has as many members as it may.
     GroupMaxSizeReached,
-    /// There are as many groups as there may be.
-    TooManyGroups,
+    /// All groups together take as much memory as they may.
+    OutOfMemory,
     /// There is no such group.
     GroupIdNotFound,
     /// The group has members.

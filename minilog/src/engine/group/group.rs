@@ -518,6 +518,13 @@ impl Group {
         }
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn memory(&self) -> usize {
+        let members = self.members.values().map(|it| it.join.memory() + it.assignment.len());
+        let offsets = self.offsets.iter().map(|(_, _, it)| it.memory());
+        size_of::<Group>() + 200 * self.pending.len() + members.chain(offsets).sum::<usize>()
+    }
+
     fn remove(&mut self, now: Now, id: &str, effects: &mut Effects) {
         if let Some(mut member) = self.members.remove(id) {
             member.answer(now, Err(GroupError::UnknownMemberId), effects);

@@ -45,6 +45,13 @@ pub struct Committed {
     pub expires: Option<i64>,
 }
 
+impl Committed {
+    /// About how many bytes it takes in memory, with its place in a map.
+    pub fn memory(&self) -> usize {
+        size_of::<Committed>() + 50 + self.metadata.len()
+    }
+}
+
 /// The committed offsets of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offsets(BTreeMap<String, BTreeMap<i32, Committed>>);
