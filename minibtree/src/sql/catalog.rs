@@ -1,14 +1,20 @@
 //! The catalog: which tables there are, their columns and indexes.
 //!
-//! It is kept in three heaps of fixed numbers, as rows like any others, so that `CREATE TABLE` is
-//! as atomic and durable as `INSERT`:
+//! It is kept in heaps of fixed numbers, as rows like any others, so that `CREATE TABLE` is as
+//! atomic and durable as `INSERT`:
 //!
 //! ```text
-//! heap 1, tables     (16384, pgbench_tellers, 16385)           oid, name, heap
-//! heap 2, columns    (16384, 1, tid, 23, -1, true)             table, number, name, type,
-//!                    (16384, 2, bid, 23, -1, false)              modifier, NOT NULL
-//! heap 3, indexes    (16384, pgbench_tellers_pkey, 16390, true, 1)  table, name, index, primary,
-//!                                                              column numbers
+//! heap 1, tables       (16384, pgbench_tellers, 16385)        oid, name, heap
+//! heap 2, columns      (16384, 1, tid, 23, -1, true, NULL, )  table, number, name, type,
+//!                      (16384, 2, bid, 23, -1, false, 0, )      modifier, NOT NULL, default,
+//!                                                               identity
+//! heap 3, indexes      (16384, tellers_pkey, 16390, primary, 1al, )
+//!                                                             table, name, index, kind, columns
+//!                                                               with their order, included ones
+//! heap 4, constraints  (16384, tellers_bid_fkey, f, 16400, 2, 1)
+//!                                                             table, name, kind, parent, columns,
+//!                                                               parent's columns; or a condition
+//! heap 5, sequences    (16420, t_id_seq, 16384)               heap, name, table
 //! ```
 //!
 //! A table has two numbers: its OID, which names it for ever and is what statements lock, and its
@@ -16,7 +22,7 @@
 //!
 //! # How does a session know that its copy is current?
 //!
-//! Reading the three heaps for every statement would cost more than most statements. So sessions
+//! Reading the heaps for every statement would cost more than most statements. So sessions
 //! keep a [`Catalog`] and compare a counter, [`Versions`]. The order matters:
 //!
 //! 1. A transaction that changed the catalog calls `begin_change`, commits, calls `end_change`.
@@ -27,12 +33,13 @@
 //! finds it. One that comes later waits for the lock. PostgreSQL's `pg_class`, `pg_attribute`,
 //! `pg_index`; its caches are told what to forget (`inval.c`), ours are thrown away whole.
 
-use super::types::{ColumnType, Type};
-use super::{Value, row};
+use super::statement::parse_expression;
+use super::values::{ColumnType, Type, Value, key, row};
 use crate::engine::{Database, Heap, Index, Result as EngineResult, Snapshot, Transaction};
 use crate::format::{RelationId, Tid};
 use crate::wire::{SqlError, code};
 use minikit::sync::atomic::{AtomicU64, Ordering};
+use sqlparser::ast;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,14 +47,60 @@ use std::sync::Arc;
 pub const TABLES: RelationId = RelationId(1);
 const COLUMNS: RelationId = RelationId(2);
 const INDEXES: RelationId = RelationId(3);
+const CONSTRAINTS: RelationId = RelationId(4);
+const SEQUENCES: RelationId = RelationId(5);
+const ALL: [RelationId; 5] = [TABLES, COLUMNS, INDEXES, CONSTRAINTS, SEQUENCES];
 
 const TABLE_ROW: [Type; 3] = [Type::Int8, Type::Text, Type::Int8];
-const COLUMN_ROW: [Type; 6] =
-    [Type::Int8, Type::Int2, Type::Text, Type::Int8, Type::Int4, Type::Bool];
-const INDEX_ROW: [Type; 5] = [Type::Int8, Type::Text, Type::Int8, Type::Bool, Type::Text];
+const COLUMN_ROW: [Type; 8] = [
+    Type::Int8,
+    Type::Int2,
+    Type::Text,
+    Type::Int8,
+    Type::Int4,
+    Type::Bool,
+    Type::Text,
+    Type::Text,
+];
+const INDEX_ROW: [Type; 6] =
+    [Type::Int8, Type::Text, Type::Int8, Type::Text, Type::Text, Type::Text];
+const CONSTRAINT_ROW: [Type; 6] =
+    [Type::Int8, Type::Text, Type::Text, Type::Int8, Type::Text, Type::Text];
+const SEQUENCE_ROW: [Type; 3] = [Type::Int8, Type::Text, Type::Int8];
+
+/// An expression of the catalog: as it was written, and read.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// As it was written.
+    pub text: String,
+    /// As it was read.
+    pub expr: Arc<ast::Expr>,
+}
+
+impl Stored {
+    /// Reads an expression.
+    ///
+    /// # Errors
+    /// `42601`.
+    pub fn read(text: String) -> Result<Stored, SqlError> {
+        let expr = Arc::new(parse_expression(&text)?);
+        Ok(Stored { text, expr })
+    }
+}
+
+/// Where the values of a column come from that an INSERT does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// From its default.
+    None,
+    /// From a sequence, and from nowhere else.
+    Always,
+    /// From a sequence.
+    ByDefault,
+}
 
 /// A column of a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -55,9 +108,24 @@ pub struct Column {
     pub column_type: ColumnType,
     /// NULL is refused.
     pub not_null: bool,
+    /// DEFAULT; that of an identity column takes the next number of its sequence.
+    pub default: Option<Stored>,
+    /// GENERATED AS IDENTITY.
+    pub identity: Identity,
 }
 
-/// An index of a table. All are unique so far: they come from PRIMARY KEY.
+/// A column of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexColumn {
+    /// Its position in the table, from 0 on.
+    pub position: usize,
+    /// `DESC`
+    pub descending: bool,
+    /// `NULLS FIRST`
+    pub nulls_first: bool,
+}
+
+/// An index of a table.
 #[derive(Clone)]
 pub struct TableIndex {
     /// Its name.
@@ -66,8 +134,38 @@ pub struct TableIndex {
     pub index: Index,
     /// It is the primary key.
     pub is_primary: bool,
-    /// Positions of its columns in the table, from 0 on.
+    /// No two rows have the same key, unless a column of it is NULL.
+    pub is_unique: bool,
+    /// A PRIMARY KEY or UNIQUE constraint made it.
+    pub is_constraint: bool,
+    /// The columns that it is sorted by.
+    pub columns: Vec<IndexColumn>,
+    /// Positions of the columns that its entries have beside the key.
+    pub included: Vec<usize>,
+}
+
+/// A CHECK constraint.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// The condition.
+    pub expr: Arc<ast::Expr>,
+    /// The condition as it was written.
+    pub text: String,
+}
+
+/// A foreign key: the values of columns are those of a key of another table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Its name.
+    pub name: String,
+    /// Positions of the columns.
     pub columns: Vec<usize>,
+    /// The other table.
+    pub parent: RelationId,
+    /// Positions of the key in the other table.
+    pub parent_columns: Vec<usize>,
 }
 
 /// A table.
@@ -85,22 +183,93 @@ pub struct Table {
     pub types: Vec<Type>,
     /// Its indexes.
     pub indexes: Vec<TableIndex>,
+    /// Its CHECK constraints.
+    pub checks: Vec<Check>,
+    /// Its foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Table {
+    /// Returns true if it has a column of this name.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// The key of a row in an index.
+    pub fn key_of(&self, index: &TableIndex, values: &[Value]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(index.columns.len() * 9);
+        for column in &index.columns {
+            key::append(self.order_of(column), &values[column.position], &mut key);
+        }
+        key
+    }
+
+    /// How an index sorts a column.
+    pub fn order_of(&self, column: &IndexColumn) -> key::Order {
+        let IndexColumn { position, descending, nulls_first } = *column;
+        key::Order { base: self.types[position], descending, nulls_first }
+    }
+
+    /// What an entry of an index has beside the key.
+    pub fn payload_of(&self, index: &TableIndex, values: &[Value]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        if !index.included.is_empty() {
+            let types: Vec<Type> = index.included.iter().map(|it| self.types[*it]).collect();
+            let values: Vec<Value> = index.included.iter().map(|it| values[*it].clone()).collect();
+            row::encode(&types, &values, &mut payload);
+        }
+        payload
+    }
+
+    /// `(a, b)=(1, 2)`, as error messages show a key.
+    pub fn key_text(&self, columns: &[usize], values: &[Value]) -> String {
+        let names: Vec<&str> = columns.iter().map(|it| self.columns[*it].name.as_str()).collect();
+        let text = |column: &usize| match &values[*column] {
+            Value::Null => "null".to_owned(),
+            value => self.types[*column].text_of(value),
+        };
+        let texts: Vec<String> = columns.iter().map(text).collect();
+        format!("({})=({})", names.join(", "), texts.join(", "))
+    }
+}
+
+impl TableIndex {
+    /// Positions of the columns that it is sorted by.
+    pub fn positions(&self) -> Vec<usize> {
+        self.columns.iter().map(|it| it.position).collect()
+    }
 }
 
 /// A copy of the catalog.
 #[derive(Default)]
 pub struct Catalog {
     tables: BTreeMap<String, Arc<Table>>,
+    sequences: BTreeMap<String, Sequence>,
+}
+
+/// A sequence.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence {
+    /// What names it for ever, and its heap.
+    pub id: RelationId,
+    /// The table that it is dropped with.
+    pub owner: RelationId,
 }
 
 impl Catalog {
-    /// Creates the three heaps in a new database.
+    /// Creates its heaps in a new database.
     pub fn create(database: &Database) -> EngineResult<()> {
-        if database.relations().contains(&INDEXES) {
+        if database.relations().contains(&SEQUENCES) {
             return Ok(());
         }
         let mut transaction = database.begin(crate::engine::Isolation::ReadCommitted);
-        for id in [TABLES, COLUMNS, INDEXES] {
+        for id in ALL {
             Heap::create(&mut transaction, id)?;
         }
         transaction.commit()
@@ -108,31 +277,9 @@ impl Catalog {
 
     /// Reads the catalog that the snapshot sees.
     pub fn load(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Catalog, SqlError> {
-        let mut columns: BTreeMap<i64, BTreeMap<i64, Column>> = BTreeMap::new();
-        scan(database, COLUMNS, &COLUMN_ROW, snapshot, |_, values| {
-            let [table, number, name, oid, modifier, not_null] = array(values)?;
-            let base = Type::from_oid(int(&oid)? as u32).ok_or_else(damaged)?;
-            let column_type = ColumnType { base, modifier: int(&modifier)? as i32 };
-            let (name, not_null) = (text(name)?, not_null == Value::Bool(true));
-            let column = Column { name, column_type, not_null };
-            columns.entry(int(&table)?).or_default().insert(int(&number)?, column);
-            Ok(())
-        })?;
-
-        let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
-        scan(database, INDEXES, &INDEX_ROW, snapshot, |_, values| {
-            let [table, name, id, primary, numbers] = array(values)?;
-            let numbers = text(numbers)?;
-            let positions = numbers.split(' ').map(|it| it.parse::<usize>().ok()?.checked_sub(1));
-            indexes.entry(int(&table)?).or_default().push(TableIndex {
-                name: text(name)?,
-                index: database.index(relation(&id)?)?,
-                is_primary: primary == Value::Bool(true),
-                columns: positions.collect::<Option<_>>().ok_or_else(damaged)?,
-            });
-            Ok(())
-        })?;
-
+        let mut columns = load_columns(database, snapshot)?;
+        let mut indexes = load_indexes(database, snapshot)?;
+        let (mut checks, mut foreign_keys) = load_constraints(database, snapshot)?;
         let mut catalog = Catalog::default();
         scan(database, TABLES, &TABLE_ROW, snapshot, |_, values| {
             let [oid, name, heap] = array(values)?;
@@ -146,11 +293,57 @@ impl Catalog {
                 types: columns.iter().map(|column| column.column_type.base).collect(),
                 columns,
                 indexes: indexes.remove(&number).unwrap_or_default(),
+                checks: checks.remove(&number).unwrap_or_default(),
+                foreign_keys: foreign_keys.remove(&number).unwrap_or_default(),
             };
             catalog.tables.insert(table.name.clone(), Arc::new(table));
             Ok(())
         })?;
+        scan(database, SEQUENCES, &SEQUENCE_ROW, snapshot, |_, values| {
+            let [id, name, owner] = array(values)?;
+            let sequence = Sequence { id: relation(&id)?, owner: relation(&owner)? };
+            catalog.sequences.insert(text(name)?, sequence);
+            Ok(())
+        })?;
         Ok(catalog)
+    }
+
+    /// The sequence of this name.
+    pub fn sequence(&self, name: &str) -> Option<RelationId> {
+        let name = name.strip_prefix("public.").unwrap_or(name);
+        self.sequences.get(name).map(|it| it.id)
+    }
+
+    /// The sequences that are dropped with a table, by their names.
+    pub fn sequences_of(&self, table: RelationId) -> Vec<(String, RelationId)> {
+        let owned = self.sequences.iter().filter(|it| it.1.owner == table);
+        owned.map(|(name, it)| (name.clone(), it.id)).collect()
+    }
+
+    /// The table of this number.
+    pub fn by_oid(&self, oid: RelationId) -> Option<&Arc<Table>> {
+        self.tables.values().find(|it| it.oid == oid)
+    }
+
+    /// The foreign keys that refer to a table, with the tables that have them.
+    pub fn children_of(&self, oid: RelationId) -> Vec<(ForeignKey, Arc<Table>)> {
+        let keys = |table: &Arc<Table>| {
+            let keys = table.foreign_keys.iter().filter(|it| it.parent == oid);
+            keys.map(|key| (key.clone(), Arc::clone(table))).collect::<Vec<_>>()
+        };
+        self.tables.values().flat_map(keys).collect()
+    }
+
+    /// The table that has an index of this name.
+    pub fn table_of_index(&self, name: &str) -> Option<&Arc<Table>> {
+        self.tables.values().find(|it| it.indexes.iter().any(|index| index.name == name))
+    }
+
+    /// Returns true if a table, index or sequence has this name.
+    pub fn has_relation(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+            || self.sequences.contains_key(name)
+            || self.table_of_index(name).is_some()
     }
 
     /// The table of this name.
@@ -173,7 +366,9 @@ impl Catalog {
         let used_by = |table: &Arc<Table>| {
             table.heap.id() == id || table.indexes.iter().any(|it| it.index.id() == id)
         };
-        [TABLES, COLUMNS, INDEXES].contains(&id) || self.tables.values().any(used_by)
+        ALL.contains(&id)
+            || self.tables.values().any(used_by)
+            || self.sequences.values().any(|it| it.id == id)
     }
 }
 
@@ -203,11 +398,20 @@ impl Editor<'_> {
         Ok(oid)
     }
 
-    /// Removes a table, its columns and indexes; their files go when the transaction commits.
-    pub fn drop_table(&mut self, table: &Table) -> Result<(), SqlError> {
-        for (id, types) in [(TABLES, &TABLE_ROW[..]), (COLUMNS, &COLUMN_ROW), (INDEXES, &INDEX_ROW)]
-        {
+    /// Removes a table, its columns, indexes, constraints and sequences; their files go when the
+    /// transaction commits.
+    pub fn drop_table(&mut self, catalog: &Catalog, table: &Table) -> Result<(), SqlError> {
+        for (id, types) in [
+            (TABLES, &TABLE_ROW[..]),
+            (COLUMNS, &COLUMN_ROW),
+            (INDEXES, &INDEX_ROW),
+            (CONSTRAINTS, &CONSTRAINT_ROW),
+        ] {
             self.delete(id, types, |values| values[0] == int_of(table.oid))?;
+        }
+        self.delete(SEQUENCES, &SEQUENCE_ROW, |values| values[2] == int_of(table.oid))?;
+        for (_, sequence) in catalog.sequences_of(table.oid) {
+            self.transaction.drop_relation(sequence);
         }
         self.transaction.drop_relation(table.heap.id());
         table.indexes.iter().for_each(|it| self.transaction.drop_relation(it.index.id()));
@@ -223,28 +427,96 @@ impl Editor<'_> {
         self.transaction.drop_relation(table.heap.id());
 
         for index in &table.indexes {
-            let old = int_of(index.index.id());
-            self.delete(INDEXES, &INDEX_ROW, |values| values[2] == old)?;
-            self.transaction.drop_relation(index.index.id());
-            self.add_index(table.oid, &index.name, &index.columns)?;
+            self.drop_index(index)?;
+            let index = TableIndex { index: self.create_index()?, ..index.clone() };
+            self.add_index(table.oid, &index)?;
         }
         Ok(())
     }
 
-    /// Adds a primary key with an empty B+tree, and returns that.
+    /// Removes an index.
+    pub fn drop_index(&mut self, index: &TableIndex) -> Result<(), SqlError> {
+        let old = int_of(index.index.id());
+        self.delete(INDEXES, &INDEX_ROW, |values| values[2] == old)?;
+        self.transaction.drop_relation(index.index.id());
+        Ok(())
+    }
+
+    /// Creates an empty B+tree.
+    pub fn create_index(&mut self) -> Result<Index, SqlError> {
+        let id = self.database.allocate_relation_id()?;
+        Ok(Index::create(self.transaction, id)?)
+    }
+
+    /// Adds an index.
     pub fn add_index(
         &mut self,
         table: RelationId,
-        name: &str,
-        columns: &[usize],
-    ) -> Result<Index, SqlError> {
-        let id = self.database.allocate_relation_id()?;
-        let index = Index::create(self.transaction, id)?;
-        let numbers: Vec<String> = columns.iter().map(|it| (it + 1).to_string()).collect();
-        let (name, numbers) = (Value::Text(name.to_owned()), Value::Text(numbers.join(" ")));
-        let values = [int_of(table), name, int_of(id), Value::Bool(true), numbers];
-        self.insert(INDEXES, &INDEX_ROW, &values)?;
-        Ok(index)
+        definition: &TableIndex,
+    ) -> Result<(), SqlError> {
+        let kind = match definition {
+            TableIndex { is_primary: true, .. } => "primary",
+            TableIndex { is_constraint: true, .. } => "constraint",
+            TableIndex { is_unique: true, .. } => "unique",
+            _ => "",
+        };
+        let column = |it: &IndexColumn| {
+            let descending = if it.descending { "d" } else { "a" };
+            let nulls = if it.nulls_first { "f" } else { "l" };
+            format!("{}{descending}{nulls}", it.position + 1)
+        };
+        let columns: Vec<String> = definition.columns.iter().map(column).collect();
+        let included: Vec<String> =
+            definition.included.iter().map(|it| (it + 1).to_string()).collect();
+        let values = [
+            int_of(table),
+            Value::Text(definition.name.clone()),
+            int_of(definition.index.id()),
+            Value::Text(kind.to_owned()),
+            Value::Text(columns.join(" ")),
+            Value::Text(included.join(" ")),
+        ];
+        self.insert(INDEXES, &INDEX_ROW, &values)
+    }
+
+    /// Adds a CHECK constraint.
+    pub fn add_check(&mut self, table: RelationId, name: &str, text: &str) -> Result<(), SqlError> {
+        let none = Value::Text(String::new());
+        let (name, text) = (Value::Text(name.to_owned()), Value::Text(text.to_owned()));
+        let kind = Value::Text("c".to_owned());
+        let values = [int_of(table), name, kind, Value::Int(0), text, none];
+        self.insert(CONSTRAINTS, &CONSTRAINT_ROW, &values)
+    }
+
+    /// Adds a foreign key.
+    pub fn add_foreign_key(&mut self, table: RelationId, key: &ForeignKey) -> Result<(), SqlError> {
+        let numbers = |positions: &[usize]| {
+            let numbers: Vec<String> = positions.iter().map(|it| (it + 1).to_string()).collect();
+            Value::Text(numbers.join(" "))
+        };
+        let values = [
+            int_of(table),
+            Value::Text(key.name.clone()),
+            Value::Text("f".to_owned()),
+            int_of(key.parent),
+            numbers(&key.columns),
+            numbers(&key.parent_columns),
+        ];
+        self.insert(CONSTRAINTS, &CONSTRAINT_ROW, &values)
+    }
+
+    /// Removes a constraint that is no index.
+    pub fn drop_constraint(&mut self, table: RelationId, name: &str) -> Result<(), SqlError> {
+        let name = Value::Text(name.to_owned());
+        let is_meant = |values: &[Value]| values[0] == int_of(table) && values[1] == name;
+        self.delete(CONSTRAINTS, &CONSTRAINT_ROW, is_meant)
+    }
+
+    /// Adds a sequence that begins at 1.
+    pub fn add_sequence(&mut self, name: &str, owner: RelationId) -> Result<(), SqlError> {
+        let id = self.create_heap()?;
+        let values = [int_of(id), Value::Text(name.to_owned()), int_of(owner)];
+        self.insert(SEQUENCES, &SEQUENCE_ROW, &values)
     }
 
     /// Makes columns of a table NOT NULL.
@@ -308,7 +580,13 @@ fn scan(
     Ok(())
 }
 
-fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 6] {
+fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 8] {
+    let default = column.default.as_ref().map(|it| Value::Text(it.text.clone()));
+    let identity = match column.identity {
+        Identity::None => "",
+        Identity::Always => "a",
+        Identity::ByDefault => "d",
+    };
     [
         int_of(table),
         Value::Int(position as i64 + 1),
@@ -316,7 +594,99 @@ fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 6]
         Value::Int(column.column_type.base.oid().into()),
         Value::Int(column.column_type.modifier.into()),
         Value::Bool(column.not_null),
+        default.unwrap_or(Value::Null),
+        Value::Text(identity.to_owned()),
     ]
+}
+
+fn load_columns(
+    database: &Database,
+    snapshot: &Arc<Snapshot>,
+) -> Result<BTreeMap<i64, BTreeMap<i64, Column>>, SqlError> {
+    let mut columns: BTreeMap<i64, BTreeMap<i64, Column>> = BTreeMap::new();
+    scan(database, COLUMNS, &COLUMN_ROW, snapshot, |_, values| {
+        let [table, number, name, oid, modifier, not_null, default, identity] = array(values)?;
+        let base = Type::from_oid(int(&oid)? as u32).ok_or_else(damaged)?;
+        let column = Column {
+            name: text(name)?,
+            column_type: ColumnType { base, modifier: int(&modifier)? as i32 },
+            not_null: not_null == Value::Bool(true),
+            default: match default {
+                Value::Null => None,
+                default => Some(Stored::read(text(default)?)?),
+            },
+            identity: match text(identity)?.as_str() {
+                "a" => Identity::Always,
+                "d" => Identity::ByDefault,
+                _ => Identity::None,
+            },
+        };
+        columns.entry(int(&table)?).or_default().insert(int(&number)?, column);
+        Ok(())
+    })?;
+    Ok(columns)
+}
+
+fn load_indexes(
+    database: &Database,
+    snapshot: &Arc<Snapshot>,
+) -> Result<BTreeMap<i64, Vec<TableIndex>>, SqlError> {
+    let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
+    scan(database, INDEXES, &INDEX_ROW, snapshot, |_, values| {
+        let [table, name, id, kind, columns, included] = array(values)?;
+        let kind = text(kind)?;
+        let column = |it: &str| {
+            let (number, flags) = it.split_at_checked(it.len().checked_sub(2)?)?;
+            Some(IndexColumn {
+                position: number.parse::<usize>().ok()?.checked_sub(1)?,
+                descending: flags.starts_with('d'),
+                nulls_first: flags.ends_with('f'),
+            })
+        };
+        let columns = text(columns)?.split(' ').map(column).collect::<Option<_>>();
+        indexes.entry(int(&table)?).or_default().push(TableIndex {
+            name: text(name)?,
+            index: database.index(relation(&id)?)?,
+            is_primary: kind == "primary",
+            is_unique: !kind.is_empty(),
+            is_constraint: kind == "primary" || kind == "constraint",
+            columns: columns.ok_or_else(damaged)?,
+            included: positions(included)?,
+        });
+        Ok(())
+    })?;
+    Ok(indexes)
+}
+
+type Constraints = (BTreeMap<i64, Vec<Check>>, BTreeMap<i64, Vec<ForeignKey>>);
+
+fn load_constraints(
+    database: &Database,
+    snapshot: &Arc<Snapshot>,
+) -> Result<Constraints, SqlError> {
+    let (mut checks, mut keys) = Constraints::default();
+    scan(database, CONSTRAINTS, &CONSTRAINT_ROW, snapshot, |_, values| {
+        let [table, name, kind, parent, first, second] = array(values)?;
+        let name = text(name)?;
+        if text(kind)? == "c" {
+            let Stored { text, expr } = Stored::read(text(first)?)?;
+            checks.entry(int(&table)?).or_default().push(Check { name, expr, text });
+        } else {
+            let (columns, parent_columns) = (positions(first)?, positions(second)?);
+            let key = ForeignKey { name, columns, parent: relation(&parent)?, parent_columns };
+            keys.entry(int(&table)?).or_default().push(key);
+        }
+        Ok(())
+    })?;
+    Ok((checks, keys))
+}
+
+/// Positions, from 0 on, of a list of numbers, from 1 on.
+fn positions(value: Value) -> Result<Vec<usize>, SqlError> {
+    let text = text(value)?;
+    let numbers = text.split(' ').filter(|it| !it.is_empty());
+    let positions = numbers.map(|it| it.parse::<usize>().ok()?.checked_sub(1));
+    positions.collect::<Option<_>>().ok_or_else(damaged)
 }
 
 fn int_of(id: RelationId) -> Value {

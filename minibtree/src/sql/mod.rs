@@ -2,59 +2,39 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `types.rs` | types and values |
-//! | `row.rs`, `key.rs` | values as the bytes that the engine stores and sorts |
-//! | `catalog.rs` | tables, columns and indexes |
+//! | `values/` | types and values: as text, in binary, in rows and in keys |
+//! | `catalog.rs`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
 //! | `statement.rs` | from text to statements |
-//! | `expression.rs` | expressions: names and types found, then evaluated |
-//! | `plan.rs`, `execute.rs` | SELECT, INSERT, UPDATE, DELETE: what they do, and doing it |
-//! | `definition.rs` | CREATE, DROP, TRUNCATE, ALTER |
-//! | `copy.rs` | COPY FROM STDIN |
-//! | `session.rs` | one client: its transaction, prepared statements and portals |
+//! | `functions/` | functions, operators, casts and aggregates |
+//! | `tree/` | expressions and queries with every name and type resolved |
+//! | `bind/` | from the syntax to those |
+//! | `plan/` | from those to plans |
+//! | `execute/` | from plans to rows |
+//! | `explain.rs` | what a plan looks like |
+//! | `define/` | CREATE, DROP, TRUNCATE, ALTER |
+//! | `analyze.rs` | ANALYZE |
+//! | `session/` | one client: its transaction, prepared statements and portals |
 //!
 //! A statement goes down this list: [`session::Session::handle`] gets the message,
-//! `statement::parse` reads it, `plan::plan` resolves names and types, and `execute.rs` asks the
-//! engine for rows.
+//! `statement::parse` reads it, `bind` resolves names and types, `plan::plan` chooses how to find
+//! the rows, and `execute` asks the engine for them.
 
+mod analyze;
+mod bind;
 pub mod catalog;
-pub mod copy;
-mod definition;
+mod define;
 mod execute;
-pub mod expression;
-pub mod key;
+mod explain;
+mod functions;
 mod plan;
-pub mod row;
+mod sequence;
 pub mod session;
+mod shared;
 pub mod statement;
-mod types;
+mod tree;
+pub mod values;
 
 pub use catalog::Table;
 pub use session::{Next, Session};
-pub use types::{ColumnType, Type, Value, compare};
-
-use crate::engine::{Database, Isolation};
-use crate::wire::SqlError;
-use catalog::{Catalog, Versions};
-
-/// What all sessions of a database share.
-pub struct Shared {
-    /// The database.
-    pub database: Database,
-    /// How often the catalog has changed.
-    pub versions: Versions,
-    /// The time of day, in microseconds since 2000.
-    pub now: fn() -> i64,
-}
-
-impl Shared {
-    /// Prepares a database for sessions: creates the catalog if there is none, and removes files
-    /// that a crash has left.
-    pub fn new(database: Database, now: fn() -> i64) -> Result<Shared, SqlError> {
-        Catalog::create(&database)?;
-        let snapshot = database.begin(Isolation::ReadCommitted).snapshot();
-        let catalog = Catalog::load(&database, &snapshot)?;
-        drop(snapshot);
-        database.remove_orphans(|id| catalog.uses(id))?;
-        Ok(Shared { database, versions: Versions::default(), now })
-    }
-}
+pub use shared::Shared;
+pub use values::{ColumnType, Type, Value, compare};

@@ -41,6 +41,8 @@ pub enum Statement {
     CopyFrom(CopyFrom),
     /// `VACUUM`.
     Vacuum(Vacuum),
+    /// `ANALYZE` of these tables; none means all.
+    Analyze(Vec<String>),
 }
 
 /// `COPY t (columns) FROM STDIN`, in text format.
@@ -52,13 +54,15 @@ pub struct CopyFrom {
     pub columns: Vec<String>,
 }
 
-/// `VACUUM (VERBOSE) t`. `ANALYZE` is accepted and has nothing to do: there are no statistics.
+/// `VACUUM (VERBOSE, ANALYZE) t`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vacuum {
     /// The tables; none means all.
     pub tables: Vec<String>,
     /// Tell the client what was done.
     pub verbose: bool,
+    /// Collect statistics too.
+    pub analyze: bool,
 }
 
 /// Reads statements separated by semicolons. Empty ones are left out.
@@ -87,6 +91,10 @@ fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
     if words.accept("vacuum") {
         return vacuum(words).map(Statement::Vacuum);
     }
+    if words.accept("analyze") {
+        words.accept("verbose");
+        return tables(words).map(Statement::Analyze);
+    }
 
     let dialect = PostgreSqlDialect {};
     let mut parser = Parser::new(&dialect).with_tokens(tokens.to_vec());
@@ -100,6 +108,17 @@ fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
         Token::EOF => Ok(Statement::Sql(Box::new(statement))),
         more => Err(syntax_at(&more)),
     }
+}
+
+/// Reads an expression, as the catalog stores it.
+///
+/// # Errors
+/// `42601` if it is none.
+pub fn parse_expression(text: &str) -> Result<ast::Expr, SqlError> {
+    let dialect = PostgreSqlDialect {};
+    let parser = Parser::new(&dialect).try_with_sql(text);
+    let parsed = parser.and_then(|mut parser| parser.parse_expr());
+    parsed.map_err(|error| syntax(&error.to_string()))
 }
 
 /// The name as PostgreSQL folds it: lower case unless it is quoted.
@@ -170,10 +189,11 @@ fn copy_option(words: &mut Words<'_>) -> Result<(), SqlError> {
 }
 
 fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {
-    let mut verbose = false;
+    let (mut verbose, mut analyze) = (false, false);
     let mut options = |words: &mut Words<'_>| {
         let (is_verbose, is_analyze) = (words.accept("verbose"), words.accept("analyze"));
         verbose |= is_verbose;
+        analyze |= is_analyze;
         is_verbose || is_analyze
     };
     if words.symbol(&Token::LParen) {
@@ -188,6 +208,11 @@ fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {
         while options(&mut words) {}
     }
 
+    Ok(Vacuum { tables: tables(words)?, verbose, analyze })
+}
+
+/// The rest: names of tables.
+fn tables(mut words: Words<'_>) -> Result<Vec<String>, SqlError> {
     let mut tables = Vec::new();
     while !words.tokens.is_empty() {
         tables.push(words.table()?);
@@ -195,7 +220,7 @@ fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {
             words.expect(&Token::Comma)?;
         }
     }
-    Ok(Vacuum { tables, verbose })
+    Ok(tables)
 }
 
 /// The rest of a statement that is read here.

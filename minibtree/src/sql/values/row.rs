@@ -1,7 +1,7 @@
 //! A row as bytes: the columns that are NULL, then the values of the others.
 //!
 //! ```
-//! use minibtree::sql::row;
+//! use minibtree::sql::values::row;
 //! use minibtree::sql::{Type, Value};
 //!
 //! let types = [Type::Int4, Type::Text, Type::Bool];
@@ -13,12 +13,13 @@
 //! # Ok::<(), minibtree::wire::SqlError>(())
 //! ```
 //!
-//! Numbers are little-endian and not aligned; text has its length in two bytes before it, which is
-//! enough because a row fits a page. PostgreSQL's `heaptuple.c`: it aligns every column and has a
-//! variable header for long values.
+//! Numbers are little-endian and not aligned; text, bytes and numerics (as digits) have their
+//! length in two bytes before them, which is enough because a row fits a page. PostgreSQL's
+//! `heaptuple.c`: it aligns every column and has a variable header for long values.
 
 use super::{Type, Value};
 use crate::wire::{SqlError, code};
+use bigdecimal::BigDecimal;
 
 /// Appends the row. `values` fit the types and their number. Text longer than 65,535 bytes makes
 /// the row longer than a page, which the heap refuses.
@@ -32,13 +33,20 @@ pub fn encode(types: &[Type], values: &[Value], out: &mut Vec<u8>) {
             Value::Int(number) | Value::Timestamp(number) => {
                 out.extend_from_slice(&number.to_le_bytes()[..base.size() as usize]);
             }
-            Value::Text(text) => {
-                let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-                out.extend_from_slice(&length.to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
-            }
+            Value::Float(float) => out.extend_from_slice(&float.0.to_le_bytes()),
+            Value::Date(days) => out.extend_from_slice(&days.to_le_bytes()),
+            Value::Uuid(bytes) => out.extend_from_slice(bytes),
+            Value::Text(text) => append_long(text.as_bytes(), out),
+            Value::Bytes(bytes) => append_long(bytes, out),
+            Value::Numeric(number) => append_long(number.to_plain_string().as_bytes(), out),
         }
     }
+}
+
+fn append_long(bytes: &[u8], out: &mut Vec<u8>) {
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(bytes);
 }
 
 /// Reads a row.
@@ -46,18 +54,44 @@ pub fn encode(types: &[Type], values: &[Value], out: &mut Vec<u8>) {
 /// # Errors
 /// `XX001` if the bytes are not a row of these types.
 pub fn decode(types: &[Type], bytes: &[u8]) -> Result<Vec<Value>, SqlError> {
+    let mut values = vec![Value::Null; types.len()];
+    decode_into(types, bytes, |_| true, &mut values)?;
+    Ok(values)
+}
+
+/// Reads the columns of a row that are needed into `values`, which holds NULLs.
+///
+/// # Errors
+/// `XX001` if the bytes are not a row of these types.
+pub fn decode_into(
+    types: &[Type],
+    bytes: &[u8],
+    is_needed: impl Fn(usize) -> bool,
+    values: &mut [Value],
+) -> Result<(), SqlError> {
     let damaged = || SqlError::new(code::DATA_CORRUPTED, "a row does not match its columns");
     let (nulls, mut rest) = bytes.split_at_checked(types.len().div_ceil(8)).ok_or_else(damaged)?;
-    let mut values = Vec::with_capacity(types.len());
     for (index, base) in types.iter().enumerate() {
         if nulls[index / 8] >> (index % 8) & 1 == 1 {
-            values.push(Value::Null);
             continue;
         }
-        let value = decode_value(*base, &mut rest).ok_or_else(damaged)?;
-        values.push(value);
+        match is_needed(index) {
+            true => values[index] = decode_value(*base, &mut rest).ok_or_else(damaged)?,
+            false => skip_value(*base, &mut rest).ok_or_else(damaged)?,
+        }
     }
-    Ok(values)
+    Ok(())
+}
+
+/// Passes over one value.
+fn skip_value(base: Type, bytes: &mut &[u8]) -> Option<()> {
+    let size = match base {
+        Type::Float4 => 8,
+        base if base.size() > 0 && base != Type::Name => base.size() as usize,
+        _ => 2 + usize::from(u16::from_le_bytes(*bytes.first_chunk()?)),
+    };
+    *bytes = bytes.get(size..)?;
+    Some(())
 }
 
 /// Takes one value off the front of `bytes`.
@@ -75,7 +109,19 @@ fn decode_value(base: Type, bytes: &mut &[u8]) -> Option<Value> {
         Type::Timestamp | Type::TimestampTz => {
             Value::Timestamp(i64::from_le_bytes(take(8)?.try_into().ok()?))
         }
-        Type::Text | Type::Varchar | Type::Bpchar => {
+        Type::Oid => Value::Int(u32::from_le_bytes(take(4)?.try_into().ok()?).into()),
+        Type::Float4 | Type::Float8 => Value::from(f64::from_le_bytes(take(8)?.try_into().ok()?)),
+        Type::Date => Value::Date(i32::from_le_bytes(take(4)?.try_into().ok()?)),
+        Type::Uuid => Value::Uuid(take(16)?.try_into().ok()?),
+        Type::Numeric | Type::Bytea => {
+            let length = u16::from_le_bytes(take(2)?.try_into().ok()?);
+            let bytes = take(length.into())?;
+            match base {
+                Type::Bytea => Value::Bytes(bytes.to_vec()),
+                _ => Value::from(std::str::from_utf8(bytes).ok()?.parse::<BigDecimal>().ok()?),
+            }
+        }
+        Type::Text | Type::Varchar | Type::Bpchar | Type::Name | Type::Unknown => {
             let length = u16::from_le_bytes(take(2)?.try_into().ok()?);
             Value::Text(std::str::from_utf8(take(length.into())?).ok()?.to_owned())
         }
@@ -87,6 +133,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn numeric(text: &str) -> Value {
+        Type::Numeric.parse(text).expect("digits")
+    }
+
     fn column() -> impl Strategy<Value = (Type, Value)> {
         prop_oneof![
             any::<i16>().prop_map(|it| (Type::Int2, Value::Int(it.into()))),
@@ -94,6 +144,12 @@ mod tests {
             any::<i64>().prop_map(|it| (Type::Int8, Value::Int(it))),
             any::<i64>().prop_map(|it| (Type::Timestamp, Value::Timestamp(it))),
             any::<bool>().prop_map(|it| (Type::Bool, Value::Bool(it))),
+            any::<u32>().prop_map(|it| (Type::Oid, Value::Int(it.into()))),
+            any::<i32>().prop_map(|it| (Type::Date, Value::Date(it))),
+            any::<[u8; 16]>().prop_map(|it| (Type::Uuid, Value::Uuid(it))),
+            any::<f64>().prop_map(|it| (Type::Float8, Value::from(it))),
+            any::<f32>().prop_map(|it| (Type::Float4, Value::from(f64::from(it)))),
+            "-?[0-9]{1,9}[.][0-9]{0,9}".prop_map(|it| (Type::Numeric, numeric(&it))),
             "[^\0]{0,9}".prop_map(|it| (Type::Text, Value::Text(it))),
             Just((Type::Int4, Value::Null)),
         ]
@@ -106,6 +162,10 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&types, &values, &mut bytes);
             prop_assert_eq!(decode(&types, &bytes).unwrap(), values.clone());
+            let mut last = vec![Value::Null; values.len()];
+            let end = values.len() - 1;
+            decode_into(&types, &bytes, |index| index == end, &mut last).unwrap();
+            prop_assert_eq!(&last[end], &values[end]);
             if values.last() != Some(&Value::Null) {
                 prop_assert!(decode(&types, &bytes[..bytes.len() - 1]).is_err());
             }

@@ -1,7 +1,7 @@
 //! `COPY t FROM STDIN`: lines of values, separated by tabs.
 //!
 //! ```
-//! use minibtree::sql::copy::fields;
+//! use minibtree::sql::session::copy_fields as fields;
 //!
 //! let line = fields(b"1\t\\N\ta\\tb\t")?;
 //! assert_eq!(line, [Some("1".into()), None, Some("a\tb".into()), Some("".into())]);
@@ -11,10 +11,11 @@
 //! Messages need not end where lines do: pgbench sends a message per line, psql fills its buffer.
 //! A line `\.` ends the data. PostgreSQL's `copyfromparse.c`.
 
-use super::catalog::Table;
-use super::execute::insert_row;
-use super::{ColumnType, Value};
 use crate::engine::Transaction;
+use crate::sql::bind::{Binder, insert_write, target_columns};
+use crate::sql::catalog::{Catalog, ForeignKey, Table};
+use crate::sql::execute::Insertion;
+use crate::sql::values::{ColumnType, Value};
 use crate::wire::{SqlError, code};
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ pub struct CopyIn {
     table: Arc<Table>,
     /// The columns that a line has values for.
     positions: Vec<usize>,
+    /// What happens to each row.
+    insertion: Insertion,
+    /// The foreign keys of the table, with the tables that they refer to.
+    parents: Vec<(ForeignKey, Arc<Table>)>,
     /// The beginning of a line whose end has not arrived.
     partial: Vec<u8>,
     lines: u64,
@@ -34,8 +39,24 @@ pub struct CopyIn {
 
 impl CopyIn {
     /// Begins.
-    pub fn new(table: Arc<Table>, positions: Vec<usize>) -> CopyIn {
-        CopyIn { table, positions, partial: Vec::new(), lines: 0, has_ended: false }
+    ///
+    /// # Errors
+    /// `42703` if a column does not exist.
+    pub fn new(
+        catalog: &Catalog,
+        table: Arc<Table>,
+        columns: &[String],
+        insertion: impl FnOnce(crate::sql::tree::Write) -> Insertion,
+    ) -> Result<CopyIn, SqlError> {
+        let positions = target_columns(&table, columns)?;
+        let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+        let insertion = insertion(insert_write(&mut binder, &table, &positions)?);
+        let keys = table.foreign_keys.iter();
+        let parents =
+            keys.filter_map(|key| Some((key.clone(), catalog.by_oid(key.parent)?.clone())));
+        let parents = parents.collect();
+        let partial = Vec::new();
+        Ok(CopyIn { table, positions, insertion, parents, partial, lines: 0, has_ended: false })
     }
 
     /// How many values a line has.
@@ -84,8 +105,9 @@ impl CopyIn {
             return Ok(());
         }
         self.lines += 1;
-        let inserted =
-            self.values(line).and_then(|values| insert_row(&self.table, &values, transaction));
+        let inserted = self
+            .values(line)
+            .and_then(|values| self.insertion.insert(values, &self.parents, transaction));
         inserted.map_err(|error| match error.detail {
             Some(_) => error,
             None => error.detail(format!("COPY {}, line {}", self.table.name, self.lines)),

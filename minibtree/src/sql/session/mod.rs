@@ -27,17 +27,27 @@
 //! PostgreSQL's `tcop/postgres.c`, `xact.c` (whose block states are these and those of savepoints)
 //! and `plancache.c`. There is one isolation level so far, READ COMMITTED; another is refused.
 
+mod copy;
+mod portal;
+mod settings;
+
+use super::analyze::analyze;
 use super::catalog::{Catalog, Editor, TABLES, Version};
-use super::copy::CopyIn;
-use super::execute::{self, Cursor};
-use super::expression::Scope;
-use super::plan::{self, Plan, Planned, target_columns};
-use super::statement::{self, CopyFrom, Statement, Vacuum};
-use super::{Shared, Type, Value, definition};
-use crate::engine::{Interrupt, Isolation, LockMode, LockWait, Transaction};
+use super::define;
+use super::execute::{Cursor, Insertion};
+use super::explain;
+use super::plan::{self, Planned, TableStatistics};
+use super::shared::Shared;
+use super::statement::{self, CopyFrom, Statement, Vacuum, folded};
+use super::values::{Type, Value};
+use crate::engine::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction};
 use crate::format::Lsn;
 use crate::wire::{Bind, Format, Message, Replies, Severity, SqlError, Target, TransactionStatus};
 use crate::wire::{code, format_of};
+use copy::CopyIn;
+pub use copy::fields as copy_fields;
+use portal::{Portal, Prepared, Running, text_field, write_row};
+use settings::{Settings, isolation_named, setting_text};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -80,32 +90,17 @@ pub struct Session {
     is_skipping: bool,
     /// What the replies tell becomes durable here.
     seen: Lsn,
+    settings: Settings,
+    /// The savepoints of the block, by their names.
+    savepoints: Vec<(String, Savepoint)>,
 }
 
 enum State {
     Idle,
     Implicit(Transaction),
     Block(Transaction),
-    Failed,
-}
-
-/// A prepared statement.
-struct Prepared {
-    /// `None`: the text was empty.
-    statement: Option<Statement>,
-    parameters: Vec<Type>,
-    planned: Option<(Rc<Catalog>, Rc<Planned>)>,
-}
-
-/// A statement with its parameters.
-struct Portal {
-    prepared: Rc<Prepared>,
-    parameters: Vec<Value>,
-    formats: Vec<Format>,
-    /// Set by the first Execute of a SELECT.
-    running: Option<(Rc<Planned>, Cursor)>,
-    rows: u64,
-    is_done: bool,
+    /// With the transaction, if it can be rolled back to a savepoint.
+    Failed(Option<Transaction>),
 }
 
 /// What goes on after replies were written or a COPY has ended.
@@ -133,6 +128,8 @@ impl Session {
             copy: None,
             is_skipping: false,
             seen: Lsn(0),
+            settings: Settings::default(),
+            savepoints: Vec::new(),
         }
     }
 
@@ -141,7 +138,7 @@ impl Session {
         match self.state {
             State::Idle | State::Implicit(_) => TransactionStatus::Idle,
             State::Block(_) => TransactionStatus::InBlock,
-            State::Failed => TransactionStatus::Failed,
+            State::Failed(_) => TransactionStatus::Failed,
         }
     }
 
@@ -223,9 +220,22 @@ impl Session {
     fn abort(&mut self) {
         self.portals.clear();
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Block(_) | State::Failed => State::Failed,
+            // With a savepoint, the transaction is kept until it is rolled back to that.
+            State::Block(transaction) if !self.savepoints.is_empty() => {
+                return self.state = State::Failed(Some(transaction));
+            }
+            State::Failed(transaction) => return self.state = State::Failed(transaction),
+            State::Block(_) => State::Failed(None),
             State::Idle | State::Implicit(_) => State::Idle,
         };
+        self.forget_catalog_change();
+    }
+
+    /// Rolls back, and leaves the block.
+    fn roll_back(&mut self) {
+        self.portals.clear();
+        self.savepoints.clear();
+        self.state = State::Idle;
         self.forget_catalog_change();
     }
 
@@ -258,6 +268,7 @@ impl Session {
     fn commit(&mut self) -> Result<(), SqlError> {
         // A suspended SELECT ends with its transaction.
         self.portals.clear();
+        self.savepoints.clear();
         let state = std::mem::replace(&mut self.state, State::Idle);
         let (State::Implicit(transaction) | State::Block(transaction)) = state else {
             return Ok(());
@@ -275,7 +286,8 @@ impl Session {
     /// Begins a statement, and a transaction if there is none.
     fn begin_statement(&mut self) -> Result<&mut Transaction, SqlError> {
         if let State::Idle = self.state {
-            let mut transaction = self.shared.database.begin(Isolation::ReadCommitted);
+            let isolation = self.settings.isolation.unwrap_or(Isolation::ReadCommitted);
+            let mut transaction = self.shared.database.begin(isolation);
             transaction.set_interrupt(self.interrupt.clone());
             // A cancel request that came too late for the last statement does not cancel this one.
             let _ = self.interrupt.check();
@@ -290,7 +302,7 @@ impl Session {
     fn transaction(&mut self) -> Result<&mut Transaction, SqlError> {
         match &mut self.state {
             State::Implicit(transaction) | State::Block(transaction) => Ok(transaction),
-            State::Idle | State::Failed => Err(SqlError::new(
+            State::Idle | State::Failed(_) => Err(SqlError::new(
                 code::IN_FAILED_SQL_TRANSACTION,
                 "current transaction is aborted, commands ignored until end of transaction block",
             )),
@@ -356,10 +368,8 @@ impl Session {
                 let text = format!("there is no parameter ${}", parameter + 1);
                 return Err(SqlError::new(code::UNDEFINED_PARAMETER, text));
             }
-            if let Some((_, planned)) = &prepared.planned
-                && let Plan::Select(_) = planned.plan
-            {
-                out.row_description(&planned.fields, &[]);
+            if !prepared.fields.is_empty() {
+                out.row_description(&prepared.fields, &[]);
             }
             portal = Some(Box::new(Portal::new(prepared, Vec::new(), Vec::new())));
         }
@@ -410,17 +420,30 @@ impl Session {
         declared: &[Option<Type>],
     ) -> Result<Prepared, SqlError> {
         let Some(Statement::Sql(sql)) = &statement else {
-            return Ok(Prepared { statement, parameters: Vec::new(), planned: None });
+            return Ok(Prepared::plain(statement, Vec::new()));
         };
         if is_transaction_control(sql) {
-            return Ok(Prepared { statement, parameters: Vec::new(), planned: None });
+            return Ok(Prepared::plain(statement, Vec::new()));
         }
         self.begin_statement()?;
+        match &**sql {
+            ast::Statement::Explain { .. } => {
+                return Ok(Prepared::plain(statement, vec![text_field("QUERY PLAN")]));
+            }
+            ast::Statement::ShowVariable { variable } => {
+                let name = settings::variable_name(variable);
+                return Ok(Prepared::plain(statement, vec![text_field(&name)]));
+            }
+            _ => {}
+        }
         self.refresh_catalog()?;
-        let planned = plan::plan(&self.catalog, sql, declared)?.map(Rc::new);
-        let parameters = planned.as_ref().map_or(Vec::new(), |it| it.parameters.clone());
-        let planned = planned.map(|it| (Rc::clone(&self.catalog), it));
-        Ok(Prepared { statement, parameters, planned })
+        let statistics = Arc::clone(&self.shared.statistics.lock());
+        let Some(planned) = plan::plan(&self.catalog, &statistics, sql, declared)? else {
+            return Ok(Prepared::plain(statement, Vec::new()));
+        };
+        let (parameters, fields) = (planned.parameters.clone(), planned.fields.clone());
+        let planned = Some((Rc::clone(&self.catalog), Rc::new(planned)));
+        Ok(Prepared { statement, parameters, planned, fields })
     }
 
     fn bind(&mut self, bind: Bind<'_>, out: &mut Replies) -> Result<Next, SqlError> {
@@ -534,7 +557,15 @@ impl Session {
                 self.vacuum(vacuum, out)?;
                 out.command_complete("VACUUM");
             }
+            (Statement::Analyze(tables), _) => {
+                self.analyze_tables(tables)?;
+                out.command_complete("ANALYZE");
+            }
             (Statement::Sql(sql), None) => {
+                if let Some(running) = self.utility(sql)? {
+                    portal.running = Some(running);
+                    return self.fetch(portal, left, out);
+                }
                 let tag = self.define(sql, out)?;
                 out.command_complete(tag);
             }
@@ -562,7 +593,8 @@ impl Session {
             }
             if !Rc::ptr_eq(&catalog, &self.catalog) {
                 let declared: Vec<_> = planned.parameters.iter().copied().map(Some).collect();
-                let again = plan::plan(&self.catalog, sql, &declared)?;
+                let statistics = Arc::clone(&self.shared.statistics.lock());
+                let again = plan::plan(&self.catalog, &statistics, sql, &declared)?;
                 let again = again.expect("a statement with a plan has one again");
                 if again.types != planned.types {
                     return Err(SqlError::unsupported("a cached plan with another result type"));
@@ -570,9 +602,8 @@ impl Session {
                 (catalog, planned) = (Rc::clone(&self.catalog), Rc::new(again));
             }
 
-            if let Some((table, is_write)) = planned.plan.table() {
-                let mode = if is_write { LockMode::Share } else { LockMode::KeyShare };
-                self.transaction()?.lock_relation(table.oid, mode, LockWait::Block)?;
+            for (table, mode) in &planned.tables {
+                self.transaction()?.lock_relation(*table, *mode, LockWait::Block)?;
             }
             if self.has_changed_catalog || self.shared.versions.is_current(self.version) {
                 return Ok(planned);
@@ -587,33 +618,27 @@ impl Session {
         left: &mut Option<u32>,
         out: &mut Replies,
     ) -> Result<bool, SqlError> {
-        let scope = Scope { parameters: &portal.parameters, now: self.began };
-        let interrupt = self.interrupt.clone();
+        let cursor = self.open(&planned, portal.parameters.clone(), false)?;
+        portal.running = Some(Running::Cursor(Box::new(cursor)));
+        self.fetch(portal, left, out)
+    }
+
+    /// Begins a plan.
+    fn open(
+        &mut self,
+        planned: &Rc<Planned>,
+        parameters: Vec<Value>,
+        is_measured: bool,
+    ) -> Result<Cursor, SqlError> {
+        let (now, interrupt) = (self.began, self.interrupt.clone());
+        let sequences = Arc::clone(&self.shared.sequences);
         let transaction = self.transaction()?;
-        let tag = match &planned.plan {
-            Plan::Select(select) => {
-                let snapshot = transaction.snapshot();
-                let seen = snapshot.lsn();
-                let cursor = Cursor::open(select, scope, snapshot, interrupt)?;
-                self.seen = self.seen.max(seen);
-                portal.running = Some((planned, cursor));
-                return self.fetch(portal, left, out);
-            }
-            Plan::Insert(insert) => {
-                format!("INSERT 0 {}", execute::insert(insert, scope, transaction)?)
-            }
-            Plan::Change(change) => {
-                let verb = if change.assignments.is_some() { "UPDATE" } else { "DELETE" };
-                let count = execute::change(change, scope, transaction, interrupt)?;
-                // That no row was found may be due to a commit that is not durable.
-                let seen = transaction.snapshot().lsn();
-                self.seen = self.seen.max(seen);
-                format!("{verb} {count}")
-            }
-        };
-        out.command_complete(&tag);
-        portal.is_done = true;
-        Ok(true)
+        // What is not found may be due to a commit that is not durable, so changes count too.
+        let seen = transaction.snapshot().lsn();
+        let cursor =
+            Cursor::open(planned, parameters, now, &sequences, transaction, interrupt, is_measured);
+        self.seen = self.seen.max(seen);
+        cursor
     }
 
     /// Writes rows of a portal that runs.
@@ -623,72 +648,154 @@ impl Session {
         left: &mut Option<u32>,
         out: &mut Replies,
     ) -> Result<bool, SqlError> {
-        let Portal { parameters, formats, running, rows, is_done, .. } = portal;
-        let scope = Scope { parameters, now: self.began };
-        let Some((planned, cursor)) = running else {
+        let Portal { prepared, formats, running, rows, is_done, .. } = portal;
+        let types = prepared.planned.as_ref().map_or(&[Type::Text][..], |(_, it)| &it.types);
+        let Some(source) = running else {
             // The portal is used up: PostgreSQL answers with no rows, or refuses.
             let text = "portal cannot be run again";
             return Err(SqlError::new(code::INVALID_CURSOR_NAME, text));
         };
-        let Plan::Select(select) = &planned.plan else { unreachable!("only SELECT returns rows") };
         while *left != Some(0) && out.len() < REPLY_BYTES {
-            let Some(values) = cursor.next(select, scope)? else {
-                out.command_complete(&format!("SELECT {rows}"));
+            let next = match source {
+                Running::Cursor(cursor) => cursor.next(self.transaction()?)?,
+                Running::Lines(lines, _) => lines.next().map(|line| vec![Value::Text(line)]),
+            };
+            let Some(values) = next else {
+                match source {
+                    Running::Cursor(cursor) => out.command_complete(&cursor.tag(*rows)),
+                    Running::Lines(_, tag) => out.command_complete(tag),
+                }
                 (*running, *is_done) = (None, true);
                 return Ok(true);
             };
             *rows += 1;
             *left = left.map(|left| left - 1);
-            write_row(&planned.types, &values, formats, out);
+            write_row(types, &values, formats, out);
         }
         Ok(false)
     }
 
-    /// Executes BEGIN, COMMIT or ROLLBACK, and returns its tag; `None` if it is none of them.
+    /// Executes BEGIN, COMMIT, SAVEPOINT and their kin, and returns the tag; `None` if it is
+    /// another statement.
     fn transaction_control(
         &mut self,
         sql: &ast::Statement,
         out: &mut Replies,
     ) -> Result<Option<&'static str>, SqlError> {
-        let mut warn = |code, text: &str| {
-            out.error(&SqlError::new(code, text).severity(Severity::Warning));
-        };
-        let (is_commit, is_plain) = match sql {
-            ast::Statement::StartTransaction { modes, statements, modifier: None, .. } => {
-                let is_plain = statements.is_empty() && modes.iter().all(is_default_mode);
-                if !is_plain {
-                    return Err(SqlError::unsupported(format!("{sql}")));
-                }
-                if let State::Block(_) = self.state {
-                    let text = "there is already a transaction in progress";
-                    warn(code::ACTIVE_SQL_TRANSACTION, text);
-                }
-                self.begin_statement()?;
-                self.state = match std::mem::replace(&mut self.state, State::Failed) {
-                    State::Implicit(it) | State::Block(it) => State::Block(it),
-                    other => other,
-                };
-                return Ok(Some("BEGIN"));
+        let refused = || SqlError::unsupported(format!("{sql}"));
+        match sql {
+            ast::Statement::StartTransaction { modes, statements, modifier: None, .. }
+                if statements.is_empty() =>
+            {
+                self.begin_block(modes, out).map(|()| Some("BEGIN"))
             }
-            ast::Statement::Commit { chain, modifier, .. } => (true, !chain && modifier.is_none()),
-            ast::Statement::Rollback { chain, savepoint } => (false, !chain && savepoint.is_none()),
-            _ => return Ok(None),
-        };
-        if !is_plain {
-            return Err(SqlError::unsupported(format!("{sql}")));
+            ast::Statement::Commit { chain: false, modifier: None, .. } => {
+                self.warn_outside_block(out);
+                if let State::Failed(_) = self.state {
+                    self.roll_back();
+                    return Ok(Some("ROLLBACK"));
+                }
+                self.commit().map(|()| Some("COMMIT"))
+            }
+            ast::Statement::Rollback { chain: false, savepoint: None } => {
+                self.warn_outside_block(out);
+                self.roll_back();
+                Ok(Some("ROLLBACK"))
+            }
+            ast::Statement::Rollback { chain: false, savepoint: Some(name) } => {
+                self.roll_back_to(&folded(name)).map(|()| Some("ROLLBACK"))
+            }
+            ast::Statement::Savepoint { name } => {
+                self.check_block("SAVEPOINT")?;
+                let savepoint = self.begin_statement()?.savepoint();
+                self.savepoints.push((folded(name), savepoint));
+                Ok(Some("SAVEPOINT"))
+            }
+            ast::Statement::ReleaseSavepoint { name } => {
+                self.check_block("RELEASE SAVEPOINT")?;
+                self.transaction()?;
+                let at = self.savepoint_named(&folded(name))?;
+                self.savepoints.truncate(at);
+                Ok(Some("RELEASE"))
+            }
+            ast::Statement::StartTransaction { .. }
+            | ast::Statement::Commit { .. }
+            | ast::Statement::Rollback { .. } => Err(refused()),
+            _ => Ok(None),
         }
+    }
 
+    fn warn_outside_block(&self, out: &mut Replies) {
         if let State::Idle | State::Implicit(_) = self.state {
             let text = "there is no transaction in progress";
-            warn(code::NO_ACTIVE_SQL_TRANSACTION, text);
+            let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
+            out.error(&warning.severity(Severity::Warning));
         }
-        if is_commit && !matches!(self.state, State::Failed) {
-            self.commit()?;
-            return Ok(Some("COMMIT"));
+    }
+
+    fn begin_block(
+        &mut self,
+        modes: &[ast::TransactionMode],
+        out: &mut Replies,
+    ) -> Result<(), SqlError> {
+        let isolation = isolation_of(modes)?;
+        if let State::Block(_) = self.state {
+            let text = "there is already a transaction in progress";
+            let warning = SqlError::new(code::ACTIVE_SQL_TRANSACTION, text);
+            out.error(&warning.severity(Severity::Warning));
         }
-        self.state = State::Idle;
-        self.abort();
-        Ok(Some("ROLLBACK"))
+        if let (State::Idle, Some(isolation)) = (&self.state, isolation) {
+            let usual = self.settings.isolation.replace(isolation);
+            let begun = self.begin_statement().map(drop);
+            self.settings.isolation = usual;
+            begun?;
+        }
+        let current = self.begin_statement()?.isolation();
+        if isolation.is_some_and(|it| it != current) {
+            let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
+            return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
+        }
+        self.state = match std::mem::replace(&mut self.state, State::Failed(None)) {
+            State::Implicit(it) | State::Block(it) => State::Block(it),
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Savepoints are only in blocks.
+    fn check_block(&self, what: &str) -> Result<(), SqlError> {
+        match self.state {
+            State::Block(_) | State::Failed(_) => Ok(()),
+            State::Idle | State::Implicit(_) => {
+                let text = format!("{what} can only be used in transaction blocks");
+                Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text))
+            }
+        }
+    }
+
+    fn savepoint_named(&self, name: &str) -> Result<usize, SqlError> {
+        self.savepoints.iter().rposition(|it| it.0 == name).ok_or_else(|| {
+            let text = format!("savepoint \"{name}\" does not exist");
+            SqlError::new(code::INVALID_SAVEPOINT, text)
+        })
+    }
+
+    fn roll_back_to(&mut self, name: &str) -> Result<(), SqlError> {
+        self.check_block("ROLLBACK TO SAVEPOINT")?;
+        let at = self.savepoint_named(name)?;
+        self.portals.clear();
+        self.savepoints.truncate(at + 1);
+        let savepoint = self.savepoints[at].1;
+        let state = std::mem::replace(&mut self.state, State::Failed(None));
+        let (State::Block(mut transaction) | State::Failed(Some(mut transaction))) = state else {
+            return self.transaction().map(drop);
+        };
+        transaction.rollback_to(savepoint)?;
+        self.state = State::Block(transaction);
+        if self.has_changed_catalog {
+            self.refresh_catalog()?;
+        }
+        Ok(())
     }
 
     /// Executes a statement that changes the catalog.
@@ -698,7 +805,7 @@ impl Session {
         out: &mut Replies,
     ) -> Result<&'static str, SqlError> {
         let refused = || SqlError::unsupported(first_words(sql));
-        if !definition::is_definition(sql) {
+        if !define::is_definition(sql) {
             return Err(refused());
         }
         let lock = (TABLES, LockMode::Update, LockWait::Block);
@@ -710,9 +817,133 @@ impl Session {
         let (shared, catalog) = (Arc::clone(&self.shared), Rc::clone(&self.catalog));
         let transaction = self.transaction()?;
         let mut editor = Editor { database: &shared.database, transaction };
-        let tag = definition::execute(&mut editor, &catalog, sql, out)?.ok_or_else(refused)?;
+        let tag = define::execute(&mut editor, &catalog, sql, out)?.ok_or_else(refused)?;
         self.refresh_catalog()?;
         Ok(tag)
+    }
+
+    /// EXPLAIN, SHOW, SET: statements whose result is text; `None` if it is another one.
+    fn utility(&mut self, sql: &ast::Statement) -> Result<Option<Running>, SqlError> {
+        let lines = |lines: Vec<String>, tag| Ok(Some(Running::Lines(lines.into_iter(), tag)));
+        match sql {
+            ast::Statement::Explain {
+                describe_alias: ast::DescribeAlias::Explain,
+                analyze,
+                verbose: false,
+                query_plan: false,
+                estimate: false,
+                statement,
+                format: None,
+                options,
+            } => {
+                let options = explain::options(*analyze, options.as_deref())?;
+                lines(self.explain(statement, options)?, "EXPLAIN")
+            }
+            ast::Statement::ShowVariable { variable } => {
+                let name = settings::variable_name(variable);
+                lines(vec![self.settings.show(&name)?], "SHOW")
+            }
+            ast::Statement::Set(set) => {
+                self.set(set)?;
+                lines(Vec::new(), "SET")
+            }
+            ast::Statement::Reset(reset) => {
+                match &reset.reset {
+                    ast::Reset::ALL => self.settings.reset(None),
+                    ast::Reset::ConfigurationParameter(name) => {
+                        self.settings.reset(Some(&name.to_string()));
+                    }
+                    _ => return Err(SqlError::unsupported(format!("{sql}"))),
+                }
+                lines(Vec::new(), "RESET")
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn set(&mut self, set: &ast::Set) -> Result<(), SqlError> {
+        match set {
+            ast::Set::SingleAssignment { scope, hivevar: false, variable, values } => {
+                if *scope == Some(ast::ContextModifier::Local) {
+                    return Err(SqlError::unsupported("SET LOCAL"));
+                }
+                self.settings.set(&variable.to_string(), &setting_text(values))
+            }
+            ast::Set::SetTimeZone { local: false, value } => {
+                self.settings.set("timezone", &setting_text(std::slice::from_ref(value)))
+            }
+            ast::Set::SetNames { charset_name, collation_name: None } => {
+                self.settings.set("client_encoding", &charset_name.value)
+            }
+            ast::Set::SetTransaction { modes, snapshot: None, session } => {
+                let isolation = isolation_of(modes)?;
+                if *session {
+                    self.settings.isolation = isolation.or(self.settings.isolation);
+                    return Ok(());
+                }
+                match isolation
+                    .is_none_or(|it| self.transaction().is_ok_and(|t| t.isolation() == it))
+                {
+                    true => Ok(()),
+                    false => Err(SqlError::unsupported(format!("{set}"))),
+                }
+            }
+            other => Err(SqlError::unsupported(format!("{other}"))),
+        }
+    }
+
+    fn explain(
+        &mut self,
+        sql: &ast::Statement,
+        options: explain::Options,
+    ) -> Result<Vec<String>, SqlError> {
+        let begun = std::time::Instant::now();
+        self.refresh_catalog()?;
+        let statistics = Arc::clone(&self.shared.statistics.lock());
+        let Some(planned) = plan::plan(&self.catalog, &statistics, sql, &[])? else {
+            return Err(SqlError::unsupported(format!("EXPLAIN {}", first_words(sql))));
+        };
+        let planning = begun.elapsed();
+        let planned = self.lock(sql, &(Rc::clone(&self.catalog), Rc::new(planned)))?;
+        let begun = std::time::Instant::now();
+        let mut measured = Vec::new();
+        if options.analyze {
+            let mut cursor = self.open(&planned, Vec::new(), true)?;
+            while cursor.next(self.transaction()?)?.is_some() {}
+            measured = cursor.measured();
+        }
+        let execution = begun.elapsed();
+        let mut lines = explain::lines(&planned, options, &measured);
+        if options.summary {
+            lines.push(format!("Planning Time: {:.3} ms", planning.as_secs_f64() * 1e3));
+            if options.analyze {
+                lines.push(format!("Execution Time: {:.3} ms", execution.as_secs_f64() * 1e3));
+            }
+        }
+        Ok(lines)
+    }
+
+    fn analyze_tables(&mut self, names: &[String]) -> Result<(), SqlError> {
+        self.refresh_catalog()?;
+        let catalog = Rc::clone(&self.catalog);
+        let names = match names {
+            [] => catalog.names().map(str::to_owned).collect(),
+            names => names.to_vec(),
+        };
+        for name in names {
+            let oid = catalog.table(&name)?.oid;
+            self.transaction()?.lock_relation(oid, LockMode::KeyShare, LockWait::Block)?;
+            self.refresh_catalog()?;
+            let table = Arc::clone(self.catalog.table(&name)?);
+            let snapshot = self.transaction()?.snapshot();
+            let found = analyze(&table, snapshot, &self.interrupt)?;
+            let mut shared = self.shared.statistics.lock();
+            Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
+        }
+        // Plans that were made without them are made again.
+        self.shared.versions.begin_change();
+        self.shared.versions.end_change();
+        Ok(())
     }
 
     fn vacuum(&mut self, vacuum: &Vacuum, out: &mut Replies) -> Result<(), SqlError> {
@@ -746,6 +977,15 @@ impl Session {
                     &SqlError::new(code::SUCCESSFUL_COMPLETION, text).severity(Severity::Info),
                 );
             }
+            let mut shared = self.shared.statistics.lock();
+            let pages = table.heap.pages();
+            let known = TableStatistics { pages: 0, ..TableStatistics::default() };
+            if pages > 0 && !shared.contains_key(&heap) {
+                Arc::make_mut(&mut shared).insert(heap, Arc::new(known));
+            }
+        }
+        if vacuum.analyze {
+            self.analyze_tables(&vacuum.tables)?;
         }
         Ok(())
     }
@@ -765,8 +1005,13 @@ impl Session {
                 break table;
             }
         };
-        let positions = target_columns(&table, &copy.columns)?;
-        let copy = CopyIn::new(table, positions);
+        let (now, interrupt) = (self.began, self.interrupt.clone());
+        let sequences = Arc::clone(&self.shared.sequences);
+        let catalog = Rc::clone(&self.catalog);
+        let transaction = self.transaction()?;
+        let copy = CopyIn::new(&catalog, table, &copy.columns, |write| {
+            Insertion::new(write, now, &sequences, transaction, interrupt)
+        })?;
         out.copy_in(copy.columns());
         self.copy = Some(copy);
         Ok(())
@@ -802,53 +1047,34 @@ impl Session {
     }
 }
 
-impl Prepared {
-    fn describe(&self, formats: &[Format], out: &mut Replies) {
-        match &self.planned {
-            Some((_, planned)) if !planned.fields.is_empty() => {
-                out.row_description(&planned.fields, formats);
-            }
-            _ => out.no_data(),
-        }
-    }
-}
-
-impl Portal {
-    fn new(prepared: Rc<Prepared>, parameters: Vec<Value>, formats: Vec<Format>) -> Portal {
-        Portal { prepared, parameters, formats, running: None, rows: 0, is_done: false }
-    }
-}
-
-fn write_row(types: &[Type], values: &[Value], formats: &[Format], out: &mut Replies) {
-    let mut text = Vec::new();
-    out.row(values.len(), |row| {
-        for (index, (base, value)) in types.iter().zip(values).enumerate() {
-            if *value == Value::Null {
-                row.value(None);
-                continue;
-            }
-            text.clear();
-            base.send(value, format_of(formats, index), &mut text);
-            row.value(Some(&text));
-        }
-    });
-}
-
 fn is_transaction_control(sql: &ast::Statement) -> bool {
     use ast::Statement::*;
 
-    matches!(sql, StartTransaction { .. } | Commit { .. } | Rollback { .. })
+    matches!(
+        sql,
+        StartTransaction { .. }
+            | Commit { .. }
+            | Rollback { .. }
+            | Savepoint { .. }
+            | ReleaseSavepoint { .. }
+    )
 }
 
-/// READ COMMITTED and READ WRITE are what a transaction is anyway.
-fn is_default_mode(mode: &ast::TransactionMode) -> bool {
-    use ast::{TransactionAccessMode, TransactionIsolationLevel, TransactionMode};
+/// The isolation level of transaction modes.
+fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<Isolation>, SqlError> {
+    use ast::{TransactionAccessMode, TransactionMode};
 
-    matches!(
-        mode,
-        TransactionMode::AccessMode(TransactionAccessMode::ReadWrite)
-            | TransactionMode::IsolationLevel(TransactionIsolationLevel::ReadCommitted)
-    )
+    let mut isolation = None;
+    for mode in modes {
+        match mode {
+            TransactionMode::AccessMode(TransactionAccessMode::ReadWrite) => {}
+            TransactionMode::IsolationLevel(level) => {
+                isolation = Some(isolation_named(&level.to_string())?);
+            }
+            mode => return Err(SqlError::unsupported(format!("{mode}"))),
+        }
+    }
+    Ok(isolation)
 }
 
 fn no_portal(name: &str) -> SqlError {

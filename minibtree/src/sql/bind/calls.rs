@@ -1,0 +1,315 @@
+//! Calls: functions, aggregates, and what looks like a function but has a syntax of its own.
+//!
+//! PostgreSQL's `ParseFuncOrColumn` in `parse_func.c`. There, `coalesce`, `nullif`, `greatest` and
+//! `least` are expressions too, because they need not evaluate all arguments.
+
+use super::coerce::{coerce, implicit, unify};
+use super::expression::{boolean, expression, operator, unsupported};
+use super::level::{Binder, Typed};
+use crate::sql::functions::casts::Context;
+use crate::sql::functions::{Found, aggregates, find};
+use crate::sql::statement::folded;
+use crate::sql::tree::{AggregateCall, Expr};
+use crate::sql::values::{Type, Value};
+use crate::wire::{SqlError, code};
+use sqlparser::ast;
+
+/// Binds the expressions that are calls in another form.
+pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+    use ast::Expr::{Ceil, Extract, Floor, Function, Position, Substring, Trim};
+
+    match expr {
+        Function(call) => function(binder, call),
+        Extract { field, syntax: _, expr } => {
+            let field = field.to_string().to_lowercase().replace('\'', "");
+            let field = Typed::new(Expr::Constant(Value::Text(field), Type::Text), Type::Text);
+            let value = expression(binder, expr)?;
+            named(binder, "extract", vec![field, value])
+        }
+        Ceil {
+            expr: inner,
+            field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
+        } => {
+            let inner = expression(binder, inner)?;
+            named(binder, "ceil", vec![inner])
+        }
+        Floor {
+            expr: inner,
+            field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
+        } => {
+            let inner = expression(binder, inner)?;
+            named(binder, "floor", vec![inner])
+        }
+        Position { expr, r#in } => {
+            let (part, whole) = (expression(binder, expr)?, expression(binder, r#in)?);
+            named(binder, "position", vec![whole, part])
+        }
+        Substring { expr: inner, substring_from, substring_for, special: _, shorthand: _ } => {
+            let mut arguments = vec![expression(binder, inner)?];
+            let one = || Typed::new(Expr::Constant(Value::Int(1), Type::Int4), Type::Int4);
+            match substring_from {
+                Some(from) => arguments.push(expression(binder, from)?),
+                None => arguments.push(one()),
+            }
+            if let Some(length) = substring_for {
+                arguments.push(expression(binder, length)?);
+            }
+            named(binder, "substring", arguments)
+        }
+        Trim { trim_where, trim_what, expr: inner, trim_characters: None } => {
+            let mut arguments = vec![expression(binder, inner)?];
+            if let Some(what) = trim_what {
+                arguments.push(expression(binder, what)?);
+            }
+            let name = match trim_where {
+                None | Some(ast::TrimWhereField::Both) => "btrim",
+                Some(ast::TrimWhereField::Leading) => "ltrim",
+                Some(ast::TrimWhereField::Trailing) => "rtrim",
+            };
+            named(binder, name, arguments)
+        }
+        _ => Err(unsupported(expr)),
+    }
+}
+
+/// `current_timestamp` and its kin.
+pub fn current(name: &str) -> Result<Typed, SqlError> {
+    let cast = |to| Expr::Cast(Box::new(Expr::Now), Type::TimestampTz, to, true);
+    Ok(match name {
+        "current_date" => Typed::new(cast(Type::Date), Type::Date),
+        "localtimestamp" => Typed::new(cast(Type::Timestamp), Type::Timestamp),
+        _ => Typed::new(Expr::Now, Type::TimestampTz),
+    })
+}
+
+/// The name of a function, without `pg_catalog`.
+fn name_of(name: &ast::ObjectName) -> Result<String, SqlError> {
+    let parts: Option<Vec<String>> =
+        name.0.iter().map(|part| part.as_ident().map(folded)).collect();
+    match parts.as_deref() {
+        Some([name]) => Ok(name.clone()),
+        Some([schema, name]) if schema == "pg_catalog" => Ok(name.clone()),
+        _ => Err(SqlError::unsupported(format!("the function {name}"))),
+    }
+}
+
+fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed, SqlError> {
+    let refused = || SqlError::unsupported(format!("the expression {call}"));
+    let ast::Function {
+        name,
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args,
+        within_group,
+        filter,
+        null_treatment: None,
+        over: None,
+    } = call
+    else {
+        return Err(refused());
+    };
+    if !within_group.is_empty() {
+        return Err(refused());
+    }
+    let name = name_of(name)?;
+    let (list, distinct) = match args {
+        ast::FunctionArguments::None => (&[][..], false),
+        ast::FunctionArguments::List(list) if list.clauses.is_empty() => {
+            let distinct = list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
+            (&list.args[..], distinct)
+        }
+        _ => return Err(refused()),
+    };
+    if aggregates::is_aggregate(&name) {
+        return aggregate(binder, &name, list, distinct, filter.as_deref());
+    }
+    if distinct || filter.is_some() {
+        return Err(refused());
+    }
+
+    let mut arguments = Vec::with_capacity(list.len());
+    for argument in list {
+        match argument {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
+                arguments.push(expression(binder, expr)?);
+            }
+            _ => return Err(refused()),
+        }
+    }
+    match (name.as_str(), &arguments[..]) {
+        ("now" | "transaction_timestamp" | "current_timestamp" | "current_date", [])
+        | ("localtimestamp", []) => current(&name),
+        ("coalesce", [_, ..]) => {
+            let (all, column_type) = unify(binder, arguments, "COALESCE")?;
+            Ok(Typed { expr: Expr::Coalesce(all), column_type })
+        }
+        ("greatest" | "least", [_, ..]) => {
+            let (all, column_type) = unify(binder, arguments, &name.to_uppercase())?;
+            let is_padded = column_type.base == Type::Bpchar;
+            Ok(Typed { expr: Expr::Extreme(all, name == "greatest", is_padded), column_type })
+        }
+        ("nullif", [_, _]) => null_if(binder, arguments),
+        ("concat", [_, ..]) => concatenated(binder, arguments),
+        ("nextval", [_]) => next_value(binder, &arguments[0]),
+        _ => named(binder, &name, arguments),
+    }
+}
+
+/// A function of bound arguments.
+///
+/// # Errors
+/// `42883` or `42725` if there is not exactly one for their types.
+pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed, SqlError> {
+    let types: Vec<Type> = arguments.iter().map(Typed::base).collect();
+    // PostgreSQL has these for intervals and times too, so a literal could be any of them.
+    let is_open = ["date_trunc", "date_part", "extract"].contains(&name)
+        && types.get(1) == Some(&Type::Unknown);
+    let found = if is_open { Found::Several } else { find(name, &types) };
+    let row = match found {
+        Found::One(row) => row,
+        Found::None => return Err(no_function(name, &types)),
+        Found::Several => {
+            let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
+            let text = format!("function {name}({}) is not unique", names.join(", "));
+            let hint = "Could not choose a best candidate function. You might need to add explicit \
+                        type casts.";
+            return Err(SqlError::new(code::AMBIGUOUS_FUNCTION, text).hint(hint));
+        }
+    };
+    let mut bound = Vec::with_capacity(arguments.len());
+    for (index, argument) in arguments.into_iter().enumerate() {
+        bound.push(implicit(binder, argument, row.argument(index))?);
+    }
+    Ok(Typed::new(Expr::Call(row, bound), row.result))
+}
+
+/// PostgreSQL has thousands of functions, so one that we do not know is a refusal, unless we know
+/// the name for other types.
+fn no_function(name: &str, types: &[Type]) -> SqlError {
+    let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
+    SqlError::unsupported(format!("the function {name}({})", names.join(", ")))
+}
+
+fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed, SqlError> {
+    let given = arguments[0].column_type;
+    let test = operator(binder, "=", arguments)?.expr;
+    let Expr::Compare(_, left, ..) = &test else { unreachable!("= is a comparison") };
+    // The type is the one that the comparison needs.
+    let value = left.clone();
+    let base = value.base();
+    let column_type = if base == given.base { given } else { base.plain() };
+    Ok(Typed { expr: Expr::NullIf(Box::new(test), value), column_type })
+}
+
+/// `concat`: NULLs are left out.
+fn concatenated(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed, SqlError> {
+    let mut whole: Option<Typed> = None;
+    for argument in arguments {
+        let from = argument.base();
+        // A boolean is `t` here, and `true` in a cast.
+        if from == Type::Bool {
+            return Err(SqlError::unsupported("concat of a boolean"));
+        }
+        let text = coerce(binder, argument, Type::Text, Context::Explicit)?;
+        let text = text.ok_or_else(|| no_function("concat", &[from]))?;
+        let empty = Expr::Constant(Value::Text(String::new()), Type::Text);
+        let text = Typed::new(Expr::Coalesce(vec![text, empty]), Type::Text);
+        whole = Some(match whole {
+            None => text,
+            Some(before) => operator(binder, "||", vec![before, text])?,
+        });
+    }
+    Ok(whole.expect("at least one argument"))
+}
+
+fn next_value(binder: &mut Binder, name: &Typed) -> Result<Typed, SqlError> {
+    let Expr::Constant(Value::Text(name), _) = &name.expr else {
+        return Err(SqlError::unsupported("nextval of an expression"));
+    };
+    let sequence = binder.catalog.sequence(name).ok_or_else(|| {
+        SqlError::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+    })?;
+    Ok(Typed::new(Expr::NextValue(sequence), Type::Int8))
+}
+
+fn aggregate(
+    binder: &mut Binder,
+    name: &str,
+    list: &[ast::FunctionArg],
+    distinct: bool,
+    filter: Option<&ast::Expr>,
+) -> Result<Typed, SqlError> {
+    let level = binder.level();
+    let (clause, allows) = (level.clause, level.allows_aggregates);
+    if !allows {
+        let text = match clause {
+            "aggregate" => "aggregate function calls cannot be nested".to_owned(),
+            clause => format!("aggregate functions are not allowed in {clause}"),
+        };
+        return Err(SqlError::new(code::GROUPING_ERROR, text));
+    }
+
+    binder.clause("aggregate", false);
+    let bound = aggregate_arguments(binder, name, list, filter);
+    binder.clause(clause, allows);
+    let (arguments, filter) = bound?;
+
+    let types: Vec<Type> = arguments.iter().map(Typed::base).collect();
+    let aggregate = aggregates::find(name, &types).ok_or_else(|| no_function(name, &types))?;
+    let mut exprs = Vec::new();
+    for (argument, to) in arguments.into_iter().zip(&aggregate.arguments) {
+        exprs.push(implicit(binder, argument, *to)?);
+    }
+    check_own_columns(&exprs)?;
+
+    let result = aggregate.result;
+    let call = AggregateCall { aggregate, arguments: exprs, distinct, filter };
+    let aggregates = &mut binder.level().aggregates;
+    let number = aggregates.iter().position(|it| *it == call).unwrap_or_else(|| {
+        aggregates.push(call);
+        aggregates.len() - 1
+    });
+    Ok(Typed::new(Expr::Aggregate(number, result), result))
+}
+
+fn aggregate_arguments(
+    binder: &mut Binder,
+    name: &str,
+    list: &[ast::FunctionArg],
+    filter: Option<&ast::Expr>,
+) -> Result<(Vec<Typed>, Option<Expr>), SqlError> {
+    let mut arguments = Vec::new();
+    for argument in list {
+        match argument {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)
+                if name == "count" && list.len() == 1 => {}
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
+                arguments.push(expression(binder, expr)?);
+            }
+            other => return Err(SqlError::unsupported(format!("the argument {other}"))),
+        }
+    }
+    if name == "count" && list.is_empty() {
+        let text = "count(*) must be used to call a parameterless aggregate function";
+        return Err(SqlError::new("42809", text));
+    }
+    let filter = filter.map(|it| boolean(binder, it, "FILTER")).transpose()?;
+    Ok((arguments, filter))
+}
+
+/// An aggregate of columns of an outer query only would belong to that query.
+fn check_own_columns(arguments: &[Expr]) -> Result<(), SqlError> {
+    let (mut own, mut outer) = (false, false);
+    for argument in arguments {
+        argument.walk(0, &mut |expr, depth| {
+            if let Expr::Column(column) = expr {
+                own |= column.level == depth;
+                outer |= column.level > depth;
+            }
+        });
+    }
+    match outer && !own {
+        true => Err(SqlError::unsupported("an aggregate of an outer query's columns")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,150 @@
+//! Casts: making an expression of one type one of another.
+//!
+//! **What type has `$1`, or `'5'`?** Nobody says: pgbench prepares its statements without types.
+//! The first thing that needs a type decides: an operator takes the type of the other side, a
+//! column the one it has. Until then the type is *unknown*, and if nothing ever decides, it is
+//! text.
+//!
+//! PostgreSQL's `parse_coerce.c` and `parse_param.c`.
+
+use super::level::{Binder, Typed};
+use crate::sql::functions::casts::{self, Context};
+use crate::sql::tree::Expr;
+use crate::sql::values::{ColumnType, Type, Value};
+use crate::wire::{SqlError, code};
+
+/// Casts an expression, if the context allows it; `None` if not.
+///
+/// # Errors
+/// That of reading a literal.
+pub fn coerce(
+    binder: &mut Binder,
+    typed: Typed,
+    to: Type,
+    context: Context,
+) -> Result<Option<Expr>, SqlError> {
+    let from = typed.base();
+    Ok(match typed.expr {
+        expr if from == to => Some(expr),
+        Expr::Constant(Value::Text(text), Type::Unknown) => {
+            Some(Expr::Constant(to.parse(&text)?, to))
+        }
+        Expr::Constant(Value::Null, Type::Unknown) => Some(Expr::null(to)),
+        Expr::Parameter(number, Type::Unknown) => {
+            let known = *binder.parameters[number].get_or_insert(to);
+            let typed = Typed::new(Expr::Parameter(number, known), known);
+            if known == to { Some(typed.expr) } else { coerce(binder, typed, to, context)? }
+        }
+        _ if casts::context(from, to).is_none_or(|needed| needed > context) => None,
+        Expr::Constant(value, _) if !value.is_null() => {
+            Some(Expr::Constant(casts::cast(value, from, to)?, to))
+        }
+        expr => Some(Expr::Cast(Box::new(expr), from, to, context == Context::Explicit)),
+    })
+}
+
+/// Casts an expression that was found to be castable without being asked for.
+pub fn implicit(binder: &mut Binder, typed: Typed, to: Type) -> Result<Expr, SqlError> {
+    let from = typed.base();
+    coerce(binder, typed, to, Context::Implicit)?.ok_or_else(|| cannot_cast(from, to))
+}
+
+/// `x::type`
+///
+/// # Errors
+/// `42846` if there is no such cast.
+pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typed, SqlError> {
+    let from = typed.base();
+    let cast = coerce(binder, typed, to.base, Context::Explicit)?;
+    let expr = cast.ok_or_else(|| cannot_cast(from, to.base))?;
+    let expr = match expr {
+        expr if to.modifier < 0 => expr,
+        Expr::Constant(value, base) => Expr::Constant(to.fit_or_cut(value)?, base),
+        expr => Expr::Fit(Box::new(expr), to, true),
+    };
+    Ok(Typed { expr, column_type: to })
+}
+
+fn cannot_cast(from: Type, to: Type) -> SqlError {
+    let text = format!("cannot cast type {} to {}", from.name(), to.name());
+    SqlError::new(code::CANNOT_COERCE, text)
+}
+
+/// A value for a column, with PostgreSQL's assignment casts.
+///
+/// # Errors
+/// `42804` if there is none.
+pub fn assign(
+    binder: &mut Binder,
+    typed: Typed,
+    column: &str,
+    to: ColumnType,
+) -> Result<Expr, SqlError> {
+    let from = typed.column_type;
+    let Some(expr) = coerce(binder, typed, to.base, Context::Assignment)? else {
+        let text = format!(
+            "column \"{column}\" is of type {} but expression is of type {}",
+            to.base.name(),
+            from.base.name()
+        );
+        let hint = "You will need to rewrite or cast the expression.";
+        return Err(SqlError::new(code::DATATYPE_MISMATCH, text).hint(hint));
+    };
+    Ok(match expr {
+        expr if to.modifier < 0 || from == to => expr,
+        Expr::Constant(value, base) => Expr::Constant(to.fit(value)?, base),
+        expr => Expr::Fit(Box::new(expr), to, false),
+    })
+}
+
+/// An expression of unknown type is text.
+pub fn unknown_to_text(binder: &mut Binder, typed: Typed) -> Result<Typed, SqlError> {
+    match typed.base() {
+        Type::Unknown => Ok(Typed::new(implicit(binder, typed, Type::Text)?, Type::Text)),
+        _ => Ok(typed),
+    }
+}
+
+/// The type that expressions of these types have in common, as in CASE and UNION.
+///
+/// # Errors
+/// `42804`, naming `what`.
+pub fn common_type(types: &[ColumnType], what: &str) -> Result<ColumnType, SqlError> {
+    let first = types.first().copied().unwrap_or(Type::Text.plain());
+    if first.base != Type::Unknown && types.iter().all(|it| *it == first) {
+        return Ok(first);
+    }
+    let mut known = types.iter().map(|it| it.base).filter(|it| *it != Type::Unknown);
+    let Some(mut common) = known.next() else { return Ok(Type::Text.plain()) };
+    for other in known.filter(|it| *it != Type::Unknown) {
+        if other.category() != common.category() {
+            let (left, right) = (common.name(), other.name());
+            let text = format!("{what} types {left} and {right} cannot be matched");
+            return Err(SqlError::new(code::DATATYPE_MISMATCH, text));
+        }
+        let is_wider = casts::is_implicit(common, other) && !casts::is_implicit(other, common);
+        if !common.is_preferred() && is_wider {
+            common = other;
+        }
+    }
+    Ok(common.plain())
+}
+
+/// Casts all to the type they have in common.
+pub fn unify(
+    binder: &mut Binder,
+    all: Vec<Typed>,
+    what: &str,
+) -> Result<(Vec<Expr>, ColumnType), SqlError> {
+    let types: Vec<ColumnType> = all.iter().map(|it| it.column_type).collect();
+    let common = common_type(&types, what)?;
+    let cast = |typed: Typed| {
+        let from = typed.base();
+        coerce(binder, typed, common.base, Context::Implicit)?.ok_or_else(|| {
+            let text =
+                format!("{what} could not convert type {} to {}", from.name(), common.name());
+            SqlError::new(code::CANNOT_COERCE, text)
+        })
+    };
+    Ok((all.into_iter().map(cast).collect::<Result<_, _>>()?, common))
+}

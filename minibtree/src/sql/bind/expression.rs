@@ -1,0 +1,495 @@
+//! Expressions.
+//!
+//! PostgreSQL's `transformExprRecurse` in `parse_expr.c`.
+
+use super::calls;
+use super::coerce::{coerce, explicit, implicit, unify, unknown_to_text};
+use super::data_type::column_type;
+use super::level::{Binder, Typed};
+use super::select;
+use crate::sql::functions::casts::Context;
+use crate::sql::functions::{Comparison, Found, comparison_name, find_operator};
+use crate::sql::statement::folded;
+use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
+use crate::sql::values::{Type, Value, numeric};
+use crate::wire::{SqlError, code};
+use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
+
+/// Binds an expression.
+///
+/// # Errors
+/// `42703`, `42804`, `42883` for what does not exist or does not match, `0A000`.
+pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+    use ast::Expr::*;
+
+    match expr {
+        Nested(inner) => expression(binder, inner),
+        Identifier(name) => name_alone(binder, name),
+        CompoundIdentifier(parts) => match &parts[..] {
+            [table, column] => binder.column_of(&folded(table), &folded(column)),
+            [schema, table, column] if folded(schema) == "public" => {
+                binder.column_of(&folded(table), &folded(column))
+            }
+            _ => Err(SqlError::unsupported(format!("the name {expr}"))),
+        },
+        Value(value) => literal(binder, &value.value),
+        TypedString(typed) => {
+            let to = column_type(&typed.data_type)?;
+            let text = literal(binder, &typed.value.value)?;
+            explicit(binder, text, to)
+        }
+        Cast {
+            kind: ast::CastKind::Cast | ast::CastKind::DoubleColon,
+            expr,
+            data_type,
+            format: None,
+        } => {
+            let inner = expression(binder, expr)?;
+            explicit(binder, inner, column_type(data_type)?)
+        }
+        UnaryOp { op: UnaryOperator::Not, expr } => {
+            Ok(Typed::new(Expr::Not(Box::new(boolean(binder, expr, "NOT")?)), Type::Bool))
+        }
+        UnaryOp { op: UnaryOperator::Minus, expr } => negative(binder, expr),
+        UnaryOp { op: UnaryOperator::Plus, expr } => {
+            let inner = expression(binder, expr)?;
+            operator(binder, "+", vec![inner])
+        }
+        BinaryOp { left, op, right } => binary(binder, left, op, right),
+        In { expr, target, negated: is_negated, global: false } => {
+            let found = match target {
+                ast::InTarget::List(list) => in_list(binder, expr, list)?,
+                ast::InTarget::Subquery(query) => {
+                    let comparison = BinaryOperator::Eq;
+                    quantified(binder, expr, &comparison, query, SubqueryKind::Any)?
+                }
+                _ => return Err(unsupported(expr)),
+            };
+            if *is_negated { negated(found) } else { Ok(found) }
+        }
+        AnyOp { left, compare_op, right, .. } | AllOp { left, compare_op, right } => {
+            let is_any = matches!(expr, AnyOp { .. });
+            let kind = if is_any { SubqueryKind::Any } else { SubqueryKind::All };
+            match &**right {
+                ast::Expr::Subquery(query) => quantified(binder, left, compare_op, query, kind),
+                _ => Err(unsupported(expr)),
+            }
+        }
+        Exists { subquery, negated: is_negated } => {
+            let query = select::subquery(binder, subquery)?;
+            let exists = exists(query);
+            if *is_negated { negated(exists) } else { Ok(exists) }
+        }
+        Subquery(query) => scalar(select::subquery(binder, query)?),
+        Case { operand, conditions, else_result, case_token: _, end_token: _ } => {
+            case(binder, operand.as_deref(), conditions, else_result.as_deref())
+        }
+        Like { negated, any: false, expr, pattern, escape_char } => {
+            let name = if *negated { "!~~" } else { "~~" };
+            like(binder, name, expr, pattern, escape_char.as_deref())
+        }
+        ILike { negated, any: false, expr, pattern, escape_char } => {
+            let name = if *negated { "!~~*" } else { "~~*" };
+            like(binder, name, expr, pattern, escape_char.as_deref())
+        }
+        _ => test(binder, expr),
+    }
+}
+
+/// `IS` and its kin.
+fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+    use ast::Expr::*;
+
+    match expr {
+        IsNull(inner) | IsNotNull(inner) => {
+            let inner = expression(binder, inner)?;
+            let inner = Box::new(unknown_to_text(binder, inner)?.expr);
+            let is_null = matches!(expr, IsNull(_));
+            let bound = if is_null { Expr::IsNull(inner) } else { Expr::IsNotNull(inner) };
+            Ok(Typed::new(bound, Type::Bool))
+        }
+        IsTrue(inner) => truth(binder, inner, Some(true), false),
+        IsNotTrue(inner) => truth(binder, inner, Some(true), true),
+        IsFalse(inner) => truth(binder, inner, Some(false), false),
+        IsNotFalse(inner) => truth(binder, inner, Some(false), true),
+        IsUnknown(inner) => truth(binder, inner, None, false),
+        IsNotUnknown(inner) => truth(binder, inner, None, true),
+        IsDistinctFrom(left, right) => distinct(binder, left, right),
+        IsNotDistinctFrom(left, right) => negated(distinct(binder, left, right)?),
+        Between { expr, negated: is_negated, low, high } => {
+            between(binder, expr, low, high, *is_negated)
+        }
+        _ => calls::expression_call(binder, expr),
+    }
+}
+
+/// The refusal of an expression.
+pub fn unsupported(expr: &ast::Expr) -> SqlError {
+    SqlError::unsupported(format!("the expression {expr}"))
+}
+
+/// Binds a condition.
+pub fn boolean(binder: &mut Binder, expr: &ast::Expr, of: &str) -> Result<Expr, SqlError> {
+    let typed = expression(binder, expr)?;
+    let from = typed.base();
+    coerce(binder, typed, Type::Bool, Context::Implicit)?.ok_or_else(|| {
+        let text = format!("argument of {of} must be type boolean, not type {}", from.name());
+        SqlError::new(code::DATATYPE_MISMATCH, text)
+    })
+}
+
+fn name_alone(binder: &mut Binder, name: &ast::Ident) -> Result<Typed, SqlError> {
+    let folded = folded(name);
+    let found = binder.column(&folded);
+    match (&found, folded.as_str(), name.quote_style) {
+        (Err(error), _, _) if error.code != code::UNDEFINED_COLUMN => found,
+        (Err(_), "current_timestamp" | "current_date" | "localtimestamp", None) => {
+            calls::current(&folded)
+        }
+        (Err(_), table, _) if binder.has_table(table) => {
+            Err(SqlError::unsupported(format!("a whole row: {table}")))
+        }
+        _ => found,
+    }
+}
+
+fn literal(binder: &mut Binder, literal: &ast::Value) -> Result<Typed, SqlError> {
+    let constant = |value, base| Ok(Typed::new(Expr::Constant(value, base), base));
+    match literal {
+        ast::Value::Null => constant(Value::Null, Type::Unknown),
+        ast::Value::Boolean(on) => constant(Value::Bool(*on), Type::Bool),
+        ast::Value::Number(digits, _) => number(digits),
+        ast::Value::SingleQuotedString(text)
+        | ast::Value::EscapedStringLiteral(text)
+        | ast::Value::DollarQuotedString(ast::DollarQuotedString { value: text, .. }) => {
+            constant(Value::Text(text.clone()), Type::Unknown)
+        }
+        ast::Value::Placeholder(name) => parameter(binder, name),
+        other => Err(SqlError::unsupported(format!("the literal {other}"))),
+    }
+}
+
+/// The smallest type that holds a number.
+fn number(digits: &str) -> Result<Typed, SqlError> {
+    let constant = |value, base| Ok(Typed::new(Expr::Constant(value, base), base));
+    match digits.parse::<i64>() {
+        Ok(number) if Type::Int4.holds(number) => constant(Value::Int(number), Type::Int4),
+        Ok(number) => constant(Value::Int(number), Type::Int8),
+        Err(_) => match numeric::parse(digits)? {
+            Some(number) => constant(number.into(), Type::Numeric),
+            None => Err(SqlError::unsupported(format!("the literal {digits}"))),
+        },
+    }
+}
+
+fn parameter(binder: &mut Binder, name: &str) -> Result<Typed, SqlError> {
+    let number = name.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok());
+    let position = number.and_then(|it| usize::from(it).checked_sub(1)).ok_or_else(|| {
+        SqlError::new(code::UNDEFINED_PARAMETER, format!("there is no parameter {name}"))
+    })?;
+    if binder.parameters.len() <= position {
+        binder.parameters.resize(position + 1, None);
+    }
+    let base = binder.parameters[position].unwrap_or(Type::Unknown);
+    Ok(Typed::new(Expr::Parameter(position, base), base))
+}
+
+/// `-x`: a negative literal, or the operator.
+fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+    if let ast::Expr::Value(literal) = expr
+        && let ast::Value::Number(digits, _) = &literal.value
+    {
+        return number(&format!("-{digits}"));
+    }
+    let inner = expression(binder, expr)?;
+    operator(binder, "-", vec![inner])
+}
+
+fn truth(
+    binder: &mut Binder,
+    inner: &ast::Expr,
+    wanted: Option<bool>,
+    is_negated: bool,
+) -> Result<Typed, SqlError> {
+    let of = match (wanted, is_negated) {
+        (Some(true), false) => "IS TRUE",
+        (Some(true), true) => "IS NOT TRUE",
+        (Some(false), false) => "IS FALSE",
+        (Some(false), true) => "IS NOT FALSE",
+        (None, false) => "IS UNKNOWN",
+        (None, true) => "IS NOT UNKNOWN",
+    };
+    let inner = boolean(binder, inner, of)?;
+    Ok(Typed::new(Expr::IsTruth(Box::new(inner), wanted, is_negated), Type::Bool))
+}
+
+fn negated(typed: Typed) -> Result<Typed, SqlError> {
+    Ok(Typed::new(Expr::Not(Box::new(typed.expr)), Type::Bool))
+}
+
+fn binary(
+    binder: &mut Binder,
+    left: &ast::Expr,
+    op: &BinaryOperator,
+    right: &ast::Expr,
+) -> Result<Typed, SqlError> {
+    if let BinaryOperator::And | BinaryOperator::Or = op {
+        let name = op.to_string();
+        let sides = vec![boolean(binder, left, &name)?, boolean(binder, right, &name)?];
+        let is_and = *op == BinaryOperator::And;
+        let bound = if is_and { Expr::And(sides) } else { Expr::Or(sides) };
+        return Ok(Typed::new(bound, Type::Bool));
+    }
+    if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) = (left, right) {
+        return rows(binder, left, op, right);
+    }
+    let left = expression(binder, left)?;
+    let right = expression(binder, right)?;
+    let name = operator_name(op)?;
+    operator(binder, &name, vec![left, right])
+}
+
+/// `(a, b) = (c, d)`
+fn rows(
+    binder: &mut Binder,
+    left: &[ast::Expr],
+    op: &BinaryOperator,
+    right: &[ast::Expr],
+) -> Result<Typed, SqlError> {
+    if !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) || left.len() != right.len() {
+        return Err(SqlError::unsupported(format!("the operator {op} of rows")));
+    }
+    let mut equal = Vec::new();
+    for (left, right) in left.iter().zip(right) {
+        let (left, right) = (expression(binder, left)?, expression(binder, right)?);
+        equal.push(operator(binder, "=", vec![left, right])?.expr);
+    }
+    let all = Expr::all(equal).unwrap_or(Expr::Constant(Value::Bool(true), Type::Bool));
+    let typed = Typed::new(all, Type::Bool);
+    if *op == BinaryOperator::Eq { Ok(typed) } else { negated(typed) }
+}
+
+fn operator_name(op: &BinaryOperator) -> Result<String, SqlError> {
+    Ok(match op {
+        BinaryOperator::NotEq => "<>".to_owned(),
+        BinaryOperator::PGLikeMatch => "~~".to_owned(),
+        BinaryOperator::PGCustomBinaryOperator(parts) => match &parts[..] {
+            [schema, name] if schema == "pg_catalog" => name.clone(),
+            _ => return Err(SqlError::unsupported(format!("the operator {op}"))),
+        },
+        op => op.to_string(),
+    })
+}
+
+/// An operator of bound operands.
+///
+/// # Errors
+/// `42883` or `42725` if there is not exactly one for their types.
+pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result<Typed, SqlError> {
+    let types: Vec<Type> = operands.iter().map(Typed::base).collect();
+    let described = || match types[..] {
+        [left, right] => format!("{} {name} {}", left.name(), right.name()),
+        _ => format!("{name} {}", types[0].name()),
+    };
+    // PostgreSQL has these for intervals, money and points too, so two literals could be any of
+    // them.
+    let is_open =
+        ["+", "-", "*", "/", "%"].contains(&name) && types.iter().all(|it| *it == Type::Unknown);
+    let found = if is_open { Found::Several } else { find_operator(name, &types) };
+    let row = match found {
+        Found::One(row) => row,
+        Found::None => {
+            let text = format!("operator does not exist: {}", described());
+            let hint = "No operator matches the given name and argument types. You might need to \
+                        add explicit type casts.";
+            return Err(SqlError::new(code::UNDEFINED_FUNCTION, text).hint(hint));
+        }
+        Found::Several => {
+            let text = format!("operator is not unique: {}", described());
+            let hint = "Could not choose a best candidate operator. You might need to add explicit \
+                        type casts.";
+            return Err(SqlError::new(code::AMBIGUOUS_FUNCTION, text).hint(hint));
+        }
+    };
+    let mut arguments = Vec::with_capacity(operands.len());
+    for (operand, to) in operands.into_iter().zip(&row.arguments) {
+        arguments.push(implicit(binder, operand, *to)?);
+    }
+    let comparison = Comparison::ALL.into_iter().find(|it| comparison_name(*it) == name);
+    if let Some(comparison) = comparison {
+        let is_padded = row.arguments[0] == Type::Bpchar;
+        let right = Box::new(arguments.pop().expect("two operands"));
+        let left = Box::new(arguments.pop().expect("two operands"));
+        return Ok(Typed::new(Expr::Compare(comparison, left, right, is_padded), Type::Bool));
+    }
+    Ok(Typed::new(Expr::Call(row, arguments), row.result))
+}
+
+fn distinct(binder: &mut Binder, left: &ast::Expr, right: &ast::Expr) -> Result<Typed, SqlError> {
+    let (left, right) = (expression(binder, left)?, expression(binder, right)?);
+    match operator(binder, "=", vec![left, right])?.expr {
+        Expr::Compare(_, left, right, is_padded) => {
+            Ok(Typed::new(Expr::IsDistinct(left, right, is_padded), Type::Bool))
+        }
+        _ => unreachable!("= is a comparison"),
+    }
+}
+
+fn between(
+    binder: &mut Binder,
+    expr: &ast::Expr,
+    low: &ast::Expr,
+    high: &ast::Expr,
+    is_negated: bool,
+) -> Result<Typed, SqlError> {
+    let value = expression(binder, expr)?;
+    let (low, high) = (expression(binder, low)?, expression(binder, high)?);
+    let (low_name, high_name) = if is_negated { ("<", ">") } else { (">=", "<=") };
+    let low = operator(binder, low_name, vec![value.clone(), low])?.expr;
+    let high = operator(binder, high_name, vec![value, high])?.expr;
+    let both = vec![low, high];
+    Ok(Typed::new(if is_negated { Expr::Or(both) } else { Expr::And(both) }, Type::Bool))
+}
+
+/// `x IN (a, b)`. If all have one type, the value is evaluated once.
+fn in_list(binder: &mut Binder, expr: &ast::Expr, list: &[ast::Expr]) -> Result<Typed, SqlError> {
+    if let ast::Expr::Tuple(left) = expr {
+        let mut any = Vec::new();
+        for item in list {
+            let ast::Expr::Tuple(right) = item else { return Err(unsupported(item)) };
+            any.push(rows(binder, left, &BinaryOperator::Eq, right)?.expr);
+        }
+        let found = if any.len() == 1 { any.remove(0) } else { Expr::Or(any) };
+        return Ok(Typed::new(found, Type::Bool));
+    }
+    let value = expression(binder, expr)?;
+    let mut items = Vec::new();
+    for item in list {
+        let item = expression(binder, item)?;
+        items.push(operator(binder, "=", vec![value.clone(), item])?.expr);
+    }
+    let mut value = None;
+    let mut values = Vec::new();
+    let mut padded = false;
+    let all_same = items.iter().all(|item| match (item, items.first()) {
+        (Expr::Compare(_, left, _, is_padded), Some(Expr::Compare(_, first, _, first_padded))) => {
+            left == first && is_padded == first_padded
+        }
+        _ => false,
+    });
+    if !all_same || items.len() == 1 {
+        let found = if items.len() == 1 { items.remove(0) } else { Expr::Or(items) };
+        return Ok(Typed::new(found, Type::Bool));
+    }
+    for item in items {
+        let Expr::Compare(_, left, right, is_padded) = item else { unreachable!("= compares") };
+        (value, padded) = (Some(left), is_padded);
+        values.push(*right);
+    }
+    let value = value.expect("an empty list is no SQL");
+    Ok(Typed::new(Expr::InList(value, values, padded), Type::Bool))
+}
+
+/// `x = ANY (query)` and its kin.
+fn quantified(
+    binder: &mut Binder,
+    left: &ast::Expr,
+    op: &BinaryOperator,
+    query: &ast::Query,
+    kind: fn(Vec<(Comparison, bool)>) -> SubqueryKind,
+) -> Result<Typed, SqlError> {
+    let left: Vec<&ast::Expr> = match left {
+        ast::Expr::Tuple(all) => all.iter().collect(),
+        one => vec![one],
+    };
+    let left: Vec<Typed> =
+        left.into_iter().map(|it| expression(binder, it)).collect::<Result<_, _>>()?;
+    let mut query = select::subquery(binder, query)?;
+    if query.columns.len() != left.len() {
+        let how = if query.columns.len() < left.len() { "few" } else { "many" };
+        let text = format!("subquery has too {how} columns");
+        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+    }
+    if left.len() > 1 && *op != BinaryOperator::Eq {
+        return Err(SqlError::unsupported(format!("the operator {op} of rows")));
+    }
+
+    // The comparison is found with a stand-in for the column; casts of the column go into the
+    // query.
+    let name = operator_name(op)?;
+    let (mut values, mut comparisons) = (Vec::new(), Vec::new());
+    for (position, left) in left.into_iter().enumerate() {
+        let column_type = query.columns[position].column_type;
+        let stand_in = Typed { expr: Expr::Aggregate(position, column_type.base), column_type };
+        match operator(binder, &name, vec![left, stand_in])?.expr {
+            Expr::Compare(comparison, left, right, is_padded) => {
+                select::cast_column(&mut query, position, *right)?;
+                values.push(*left);
+                comparisons.push((comparison, is_padded));
+            }
+            _ => return Err(SqlError::unsupported(format!("the operator {op} of a subquery"))),
+        }
+    }
+    let subquery = Subquery { kind: kind(comparisons), left: values, query };
+    Ok(Typed::new(Expr::Subquery(Box::new(subquery)), Type::Bool))
+}
+
+fn exists(query: Query) -> Typed {
+    let subquery = Subquery { kind: SubqueryKind::Exists, left: Vec::new(), query };
+    Typed::new(Expr::Subquery(Box::new(subquery)), Type::Bool)
+}
+
+/// A subquery that is a value.
+fn scalar(query: Query) -> Result<Typed, SqlError> {
+    let [column] = &query.columns[..] else {
+        return Err(SqlError::new(code::SYNTAX_ERROR, "subquery must return only one column"));
+    };
+    let column_type = column.column_type;
+    let subquery = Subquery { kind: SubqueryKind::Scalar, left: Vec::new(), query };
+    Ok(Typed { expr: Expr::Subquery(Box::new(subquery)), column_type })
+}
+
+fn case(
+    binder: &mut Binder,
+    operand: Option<&ast::Expr>,
+    conditions: &[ast::CaseWhen],
+    otherwise: Option<&ast::Expr>,
+) -> Result<Typed, SqlError> {
+    let operand = operand.map(|it| expression(binder, it)).transpose()?;
+    let operand = operand.map(|it| unknown_to_text(binder, it)).transpose()?;
+    let (mut tests, mut results) = (Vec::new(), Vec::new());
+    for when in conditions {
+        tests.push(match &operand {
+            None => boolean(binder, &when.condition, "CASE/WHEN")?,
+            Some(operand) => {
+                let value = expression(binder, &when.condition)?;
+                operator(binder, "=", vec![operand.clone(), value])?.expr
+            }
+        });
+        results.push(expression(binder, &when.result)?);
+    }
+    // PostgreSQL looks at ELSE first when it chooses the type.
+    let otherwise = match otherwise {
+        Some(expr) => expression(binder, expr)?,
+        None => Typed::new(Expr::null(Type::Unknown), Type::Unknown),
+    };
+    results.insert(0, otherwise);
+    let (mut results, column_type) = unify(binder, results, "CASE")?;
+    let otherwise = results.remove(0);
+    let cases = tests.into_iter().zip(results).collect();
+    Ok(Typed { expr: Expr::Case(cases, Box::new(otherwise)), column_type })
+}
+
+fn like(
+    binder: &mut Binder,
+    name: &str,
+    expr: &ast::Expr,
+    pattern: &ast::Expr,
+    escape: Option<&ast::Expr>,
+) -> Result<Typed, SqlError> {
+    if let Some(escape) = escape {
+        return Err(SqlError::unsupported(format!("ESCAPE {escape}")));
+    }
+    let operands = vec![expression(binder, expr)?, expression(binder, pattern)?];
+    operator(binder, name, operands)
+}

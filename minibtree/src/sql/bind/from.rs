@@ -1,0 +1,307 @@
+//! FROM: tables, subqueries, functions, and how they are joined.
+//!
+//! PostgreSQL's `parse_clause.c`. LATERAL and FULL JOIN are refused.
+
+use super::coerce::implicit;
+use super::expression::{boolean, expression, operator};
+use super::level::{Binder, Name, Typed};
+use super::select;
+use crate::sql::catalog::Table;
+use crate::sql::statement::{folded, table_name};
+use crate::sql::tree::{Expr, FromItem, JoinKind, OutputColumn, Relation, Source};
+use crate::sql::values::Type;
+use crate::wire::{SqlError, code};
+use sqlparser::ast::{self, JoinConstraint, JoinOperator, TableFactor};
+use std::sync::Arc;
+
+/// Binds FROM into the current level.
+///
+/// # Errors
+/// `42P01`, `42712` and others for names; `0A000`.
+pub fn from(binder: &mut Binder, items: &[ast::TableWithJoins]) -> Result<Vec<FromItem>, SqlError> {
+    let (mut bound, mut names) = (Vec::new(), Vec::new());
+    for item in items {
+        let (item, more) = joined(binder, item)?;
+        check_aliases(&names, &more)?;
+        bound.push(item);
+        names.extend(more);
+    }
+    binder.level().names = names;
+    Ok(bound)
+}
+
+/// Two relations of one name cannot be told apart.
+fn check_aliases(names: &[Name], more: &[Name]) -> Result<(), SqlError> {
+    match more.iter().find(|new| names.iter().any(|old| old.table == new.table)) {
+        None => Ok(()),
+        Some(name) => {
+            let text = format!("table name \"{}\" specified more than once", name.table);
+            Err(SqlError::new(code::DUPLICATE_ALIAS, text))
+        }
+    }
+}
+
+fn joined(
+    binder: &mut Binder,
+    item: &ast::TableWithJoins,
+) -> Result<(FromItem, Vec<Name>), SqlError> {
+    let (mut left, mut names) = factor(binder, &item.relation)?;
+    for join in &item.joins {
+        let ast::Join { relation, global: false, join_operator } = join else {
+            return Err(SqlError::unsupported(format!("the join {join}")));
+        };
+        let (right, more) = factor(binder, relation)?;
+        check_aliases(&names, &more)?;
+        (left, names) = join_of(binder, join_operator, (left, names), (right, more))?;
+    }
+    Ok((left, names))
+}
+
+/// What is joined, and the names in it.
+pub type Side = (FromItem, Vec<Name>);
+
+fn join_of(
+    binder: &mut Binder,
+    operator: &JoinOperator,
+    left: Side,
+    right: Side,
+) -> Result<Side, SqlError> {
+    let (kind, is_swapped, constraint) = match operator {
+        JoinOperator::Join(it) | JoinOperator::Inner(it) | JoinOperator::CrossJoin(it) => {
+            (JoinKind::Inner, false, it)
+        }
+        JoinOperator::Left(it) | JoinOperator::LeftOuter(it) => (JoinKind::Left, false, it),
+        JoinOperator::Right(it) | JoinOperator::RightOuter(it) => (JoinKind::Left, true, it),
+        JoinOperator::FullOuter(_) => return Err(SqlError::unsupported("FULL JOIN")),
+        _ => return Err(SqlError::unsupported("this kind of join")),
+    };
+    let ((left, left_names), (right, right_names)) = (left, right);
+    let (condition, names) = match constraint {
+        JoinConstraint::None if matches!(operator, JoinOperator::CrossJoin(_)) => {
+            (None, [left_names, right_names].concat())
+        }
+        JoinConstraint::On(expr) => {
+            let names = [left_names, right_names].concat();
+            binder.level().names = names.clone();
+            binder.clause("JOIN conditions", false);
+            let condition = boolean(binder, expr, "JOIN/ON");
+            binder.level().names.clear();
+            (Some(condition?), names)
+        }
+        JoinConstraint::Using(columns) => {
+            let columns: Result<Vec<String>, _> = columns.iter().map(table_name).collect();
+            using(binder, &columns?, left_names, right_names, is_swapped)?
+        }
+        JoinConstraint::Natural => {
+            let is_common = |name: &&Name| right_names.iter().any(|it| it.name == name.name);
+            let common = left_names.iter().filter(|it| !it.is_merged && is_common(it));
+            let columns: Vec<String> = common.map(|it| it.name.clone()).collect();
+            using(binder, &columns, left_names, right_names, is_swapped)?
+        }
+        _ => return Err(SqlError::unsupported("this kind of join condition")),
+    };
+    let (left, right) = if is_swapped { (right, left) } else { (left, right) };
+    let (left, right) = (Box::new(left), Box::new(right));
+    Ok((FromItem::Join { kind, left, right, condition }, names))
+}
+
+/// `USING (a, b)`: equal columns, of which one of each pair is shown, first of all.
+fn using(
+    binder: &mut Binder,
+    columns: &[String],
+    mut left: Vec<Name>,
+    mut right: Vec<Name>,
+    is_swapped: bool,
+) -> Result<(Option<Expr>, Vec<Name>), SqlError> {
+    let (mut conditions, mut merged) = (Vec::new(), Vec::new());
+    for column in columns {
+        let at = |names: &[Name], side: &str| {
+            let mut found =
+                (0..names.len()).filter(|it| names[*it].name == *column && !names[*it].is_merged);
+            let Some(first) = found.next() else {
+                let text = format!(
+                    "column \"{column}\" specified in USING clause does not exist in {side} table"
+                );
+                return Err(SqlError::new(code::UNDEFINED_COLUMN, text));
+            };
+            match found.next() {
+                None => Ok(first),
+                Some(_) => {
+                    let text = format!(
+                        "common column name \"{column}\" appears more than once in {side} table"
+                    );
+                    Err(SqlError::new(code::AMBIGUOUS_COLUMN, text))
+                }
+            }
+        };
+        let (in_left, in_right) = (at(&left, "left")?, at(&right, "right")?);
+        let sides = vec![left[in_left].at(0), right[in_right].at(0)];
+        if sides[0].base() != sides[1].base() {
+            return Err(SqlError::unsupported("USING of columns of different types"));
+        }
+        conditions.push(operator(binder, "=", sides)?.expr);
+
+        // The side whose rows are all there has the value in every row.
+        let shown = if is_swapped { &right[in_right] } else { &left[in_left] };
+        merged.push(Name { table: String::new(), ..shown.clone() });
+        left[in_left].is_merged = true;
+        right[in_right].is_merged = true;
+    }
+    merged.extend(left);
+    merged.extend(right);
+    Ok((Expr::all(conditions), merged))
+}
+
+fn factor(binder: &mut Binder, factor: &TableFactor) -> Result<Side, SqlError> {
+    let refused = || SqlError::unsupported(format!("FROM {factor}"));
+    match factor {
+        TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            with_hints,
+            version: None,
+            with_ordinality: false,
+            partitions,
+            json_path: None,
+            sample: None,
+            index_directives,
+            inheritance: None,
+        } if with_hints.is_empty() && partitions.is_empty() && index_directives.is_empty() => {
+            table(binder, name, alias.as_ref())
+        }
+        TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } => {
+            series(binder, name, &args.args, alias.as_ref())
+        }
+        TableFactor::Function { lateral: false, name, args, with_ordinality: false, alias } => {
+            series(binder, name, args, alias.as_ref())
+        }
+        TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
+            let query = select::subquery(binder, subquery)?;
+            let Some(alias) = alias else {
+                let text = "subquery in FROM must have an alias";
+                let hint = "For example, FROM (SELECT ...) [AS] foo.";
+                return Err(SqlError::new(code::SYNTAX_ERROR, text).hint(hint));
+            };
+            let columns = query.columns.clone();
+            relation(binder, "", Some(alias), columns, Source::Query(Box::new(query)))
+        }
+        TableFactor::NestedJoin { table_with_joins, alias: None } => {
+            joined(binder, table_with_joins)
+        }
+        _ => Err(refused()),
+    }
+}
+
+fn table(
+    binder: &mut Binder,
+    name: &ast::ObjectName,
+    alias: Option<&ast::TableAlias>,
+) -> Result<Side, SqlError> {
+    let plain = table_name(name)?;
+    if name.0.len() == 1
+        && let Some(query) = binder.cte(&plain)?
+    {
+        let columns = query.columns.clone();
+        return relation(binder, &plain, alias, columns, Source::Query(Box::new(query)));
+    }
+    let table = Arc::clone(binder.catalog.table(&plain)?);
+    relation(binder, &plain, alias, columns_of(&table), Source::Table(table))
+}
+
+fn columns_of(table: &Table) -> Vec<OutputColumn> {
+    let output = |column: &crate::sql::catalog::Column| OutputColumn {
+        name: column.name.clone(),
+        column_type: column.column_type,
+    };
+    table.columns.iter().map(output).collect()
+}
+
+/// Adds a table to the row of the current query.
+pub fn table_relation(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    alias: &str,
+) -> Result<Side, SqlError> {
+    relation(binder, alias, None, columns_of(table), Source::Table(Arc::clone(table)))
+}
+
+/// `generate_series(from, to)` of integers.
+fn series(
+    binder: &mut Binder,
+    name: &ast::ObjectName,
+    arguments: &[ast::FunctionArg],
+    alias: Option<&ast::TableAlias>,
+) -> Result<Side, SqlError> {
+    let plain = name.to_string().to_lowercase();
+    let plain = plain.strip_prefix("pg_catalog.").unwrap_or(&plain).to_owned();
+    if plain != "generate_series" || !(2..=3).contains(&arguments.len()) {
+        return Err(SqlError::unsupported(format!("the function {name} in FROM")));
+    }
+    binder.clause("functions in FROM", false);
+    let mut bound = Vec::new();
+    for argument in arguments {
+        let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = argument else {
+            return Err(SqlError::unsupported(format!("the argument {argument}")));
+        };
+        bound.push(expression(binder, expr)?);
+    }
+    let base = match bound.iter().map(Typed::base).find(|it| *it == Type::Int8) {
+        Some(base) => base,
+        None => Type::Int4,
+    };
+    let mut exprs = Vec::new();
+    for argument in bound {
+        if !argument.base().is_integer() && argument.base() != Type::Unknown {
+            let base = argument.base().name();
+            return Err(SqlError::unsupported(format!("generate_series of {base}")));
+        }
+        exprs.push(implicit(binder, argument, base)?);
+    }
+    // The only column has the name of the alias.
+    let name = alias.map_or(plain.clone(), |it| folded(&it.name));
+    let columns = vec![OutputColumn { name, column_type: base.plain() }];
+    relation(binder, &plain, alias, columns, Source::Series(exprs))
+}
+
+/// Adds a relation to the row of the current query.
+fn relation(
+    binder: &mut Binder,
+    name: &str,
+    alias: Option<&ast::TableAlias>,
+    mut columns: Vec<OutputColumn>,
+    source: Source,
+) -> Result<Side, SqlError> {
+    let mut table = name.to_owned();
+    if let Some(alias) = alias {
+        table = folded(&alias.name);
+        if alias.columns.len() > columns.len() {
+            let text = format!(
+                "table \"{table}\" has {} columns available but {} columns specified",
+                columns.len(),
+                alias.columns.len()
+            );
+            return Err(SqlError::new("42P10", text));
+        }
+        for (column, renamed) in columns.iter_mut().zip(&alias.columns) {
+            if renamed.data_type.is_some() || alias.at.is_some() {
+                return Err(SqlError::unsupported(format!("the alias {alias}")));
+            }
+            column.name = folded(&renamed.name);
+        }
+    }
+
+    let relations = &mut binder.level().relations;
+    let start = relations.last().map_or(0, |it| it.positions().end);
+    let relation = Relation { alias: table.clone(), source, start, columns };
+    let names = relation.columns.iter().enumerate().map(|(index, column)| Name {
+        table: table.clone(),
+        name: column.name.clone(),
+        position: start + index,
+        column_type: column.column_type,
+        is_merged: false,
+    });
+    let names = names.collect();
+    relations.push(relation);
+    Ok((FromItem::Relation(relations.len() - 1), names))
+}

@@ -1,0 +1,155 @@
+//! GROUP BY: expressions of the input become expressions of the grouped row.
+//!
+//! ```text
+//! SELECT a + 1, count(*) FROM t GROUP BY a + 1
+//!
+//! grouped row   a + 1   count(*)
+//! targets       Column(0)  Column(1)
+//! ```
+//!
+//! PostgreSQL's `check_ungrouped_columns` (`parse_agg.c`) and `set_upper_references` (`setrefs.c`).
+
+use super::level::Typed;
+use super::select::column;
+use crate::sql::catalog::Table;
+use crate::sql::tree::{AggregateCall, Column, Expr, Grouping, Relation, Select, Source};
+use crate::sql::values::ColumnType;
+use crate::wire::{SqlError, code};
+
+/// Adds the grouping to a SELECT.
+///
+/// # Errors
+/// `42803` for a column that is neither grouped by nor in an aggregate.
+pub fn group(
+    select: &mut Select,
+    keys: Vec<Typed>,
+    aggregates: Vec<AggregateCall>,
+    mut having: Option<Expr>,
+) -> Result<(), SqlError> {
+    let mut unique: Vec<(Expr, ColumnType)> = Vec::new();
+    for key in keys {
+        if !unique.iter().any(|(expr, _)| *expr == key.expr) {
+            unique.push((key.expr, key.column_type));
+        }
+    }
+    add_dependent_columns(&select.relations, &mut unique);
+
+    let types: Vec<ColumnType> = aggregates.iter().map(|it| it.aggregate.result.plain()).collect();
+    for expr in select.targets.iter_mut().chain(&mut having) {
+        regroup(expr, 0, &unique, &types);
+        check(expr, &select.relations)?;
+    }
+    select.grouping = Some(Grouping { keys: unique, aggregates, having });
+    Ok(())
+}
+
+/// A primary key decides all columns of its table, so they are grouped by too.
+fn add_dependent_columns(relations: &[Relation], keys: &mut Vec<(Expr, ColumnType)>) {
+    for relation in relations {
+        let Source::Table(table) = &relation.source else { continue };
+        let is_key = |position: usize| {
+            keys.iter().any(|(expr, _)| {
+                matches!(expr, Expr::Column(it) if it.level == 0 && it.position == position)
+            })
+        };
+        let is_grouped = primary_key(table)
+            .is_some_and(|columns| columns.iter().all(|it| is_key(relation.start + it)));
+        if !is_grouped {
+            continue;
+        }
+        for (index, output) in relation.columns.iter().enumerate() {
+            let position = relation.start + index;
+            let key = (column(position, output.column_type), output.column_type);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+}
+
+fn primary_key(table: &Table) -> Option<Vec<usize>> {
+    let index = table.indexes.iter().find(|it| it.is_primary)?;
+    Some(index.columns.iter().map(|it| it.position).collect())
+}
+
+/// Replaces keys and aggregates by columns of the grouped row, from the outside in.
+fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregates: &[ColumnType]) {
+    let replaced =
+        |position, column_type| Expr::Column(Column { level: depth, position, column_type });
+    let is_key = |(key, _): &(Expr, ColumnType)| match (depth, &*expr) {
+        (0, expr) => key == expr,
+        // In a subquery, only plain columns of this query can be told from others.
+        (_, Expr::Column(inner)) => {
+            inner.level == depth
+                && matches!(key, Expr::Column(it) if it.level == 0 && it.position == inner.position)
+        }
+        _ => false,
+    };
+    if let Some(position) = keys.iter().position(is_key) {
+        *expr = replaced(position, keys[position].1);
+        return;
+    }
+    if let (0, Expr::Aggregate(number, _)) = (depth, &*expr) {
+        *expr = replaced(keys.len() + *number, aggregates[*number]);
+        return;
+    }
+    // A column that is left is an error, which `check` finds by this mark.
+    if let Expr::Column(inner) = expr
+        && inner.level == depth
+    {
+        inner.position = UNGROUPED + inner.position;
+        return;
+    }
+    for child in expr.children_mut() {
+        regroup(child, depth, keys, aggregates);
+    }
+    if let Expr::Subquery(subquery) = expr {
+        // The closure does not descend again: `change` calls it for every expression.
+        let mut each = |expr: &mut Expr, depth: usize| {
+            if let Expr::Column(inner) = expr
+                && inner.level == depth
+            {
+                let found = keys.iter().position(|(key, _)| {
+                    matches!(key, Expr::Column(it)
+                        if it.level == 0 && it.position == inner.position)
+                });
+                inner.position = found.unwrap_or(UNGROUPED + inner.position);
+            }
+            Ok(())
+        };
+        let changed = subquery.query.change(depth + 1, &mut each);
+        changed.expect("the closure returns no errors");
+    }
+}
+
+/// Positions from here on are columns of the input that are left over.
+const UNGROUPED: usize = 1 << 32;
+
+fn check(expr: &Expr, relations: &[Relation]) -> Result<(), SqlError> {
+    let mut left = None;
+    expr.walk(0, &mut |expr, depth| {
+        if let Expr::Column(column) = expr
+            && column.level == depth
+            && column.position >= UNGROUPED
+        {
+            left = left.or(Some((column.position - UNGROUPED, depth > 0)));
+        }
+    });
+    let Some((position, is_inner)) = left else { return Ok(()) };
+    let relation = relations
+        .iter()
+        .find(|it| it.positions().contains(&position))
+        .expect("each position is of a relation");
+    let name = &relation.columns[position - relation.start].name;
+    let text = match is_inner {
+        false => format!(
+            "column \"{}.{name}\" must appear in the GROUP BY clause or be used in an aggregate \
+             function",
+            relation.alias
+        ),
+        true => {
+            format!("subquery uses ungrouped column \"{}.{name}\" from outer query", relation.alias)
+        }
+    };
+    Err(SqlError::new(code::GROUPING_ERROR, text))
+}

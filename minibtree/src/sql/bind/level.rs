@@ -1,0 +1,171 @@
+//! Which names can be seen: a stack of levels, one for each query around the expression.
+//!
+//! ```text
+//! SELECT (SELECT max(b.z) FROM b WHERE b.x = a.x) FROM a
+//!
+//! levels   0: a (x, y)
+//!          1: b (x, z)        a.x is found one level up: Column { level: 1, position: 0 }
+//! ```
+//!
+//! PostgreSQL's `ParseState`, whose parents form the same chain.
+
+use crate::sql::catalog::Catalog;
+use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation};
+use crate::sql::values::{ColumnType, Type};
+use crate::wire::{SqlError, code};
+
+/// What a statement is bound with.
+pub struct Binder<'a> {
+    /// The tables.
+    pub catalog: &'a Catalog,
+    /// Types of the parameters, as far as they are known.
+    pub parameters: Vec<Option<Type>>,
+    /// The queries around the expression, from the outside in.
+    pub levels: Vec<Level>,
+}
+
+/// A query while it is bound.
+#[derive(Default)]
+pub struct Level {
+    /// The relations of its FROM clause.
+    pub relations: Vec<Relation>,
+    /// The columns that can be named, in the order of `*`.
+    pub names: Vec<Name>,
+    /// Its aggregates.
+    pub aggregates: Vec<AggregateCall>,
+    /// The clause that is bound, as error messages name it.
+    pub clause: &'static str,
+    /// Aggregates are allowed in the clause.
+    pub allows_aggregates: bool,
+    /// The queries of its WITH clause.
+    pub ctes: Vec<(String, Query)>,
+}
+
+/// A column that can be named.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The relation, by its alias.
+    pub table: String,
+    /// The column.
+    pub name: String,
+    /// Its position in the row.
+    pub position: usize,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// The column that USING has merged it with is named instead.
+    pub is_merged: bool,
+}
+
+/// An expression and its type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    /// The expression.
+    pub expr: Expr,
+    /// Its type.
+    pub column_type: ColumnType,
+}
+
+impl Typed {
+    /// An expression of a type without a modifier.
+    pub fn new(expr: Expr, base: Type) -> Typed {
+        Typed { expr, column_type: base.plain() }
+    }
+
+    /// The type without its modifier.
+    pub fn base(&self) -> Type {
+        self.column_type.base
+    }
+}
+
+impl Binder<'_> {
+    /// The query that is bound.
+    pub fn level(&mut self) -> &mut Level {
+        self.levels.last_mut().expect("something is bound")
+    }
+
+    /// Binds a clause of the current query.
+    pub fn clause(&mut self, clause: &'static str, allows_aggregates: bool) {
+        let level = self.level();
+        (level.clause, level.allows_aggregates) = (clause, allows_aggregates);
+    }
+
+    /// A column by its name alone.
+    ///
+    /// # Errors
+    /// `42703` or `42702`.
+    pub fn column(&self, name: &str) -> Result<Typed, SqlError> {
+        for (level, names) in self.visible() {
+            let mut found = names.iter().filter(|it| it.name == name && !it.is_merged);
+            let Some(first) = found.next() else { continue };
+            if found.next().is_some() {
+                let text = format!("column reference \"{name}\" is ambiguous");
+                return Err(SqlError::new(code::AMBIGUOUS_COLUMN, text));
+            }
+            return Ok(first.at(level));
+        }
+        Err(undefined_column(name))
+    }
+
+    /// A column of a relation.
+    ///
+    /// # Errors
+    /// `42703`, `42702` or `42P01`.
+    pub fn column_of(&self, table: &str, name: &str) -> Result<Typed, SqlError> {
+        for (level, names) in self.visible() {
+            if !names.iter().any(|it| it.table == table) {
+                continue;
+            }
+            let found = names.iter().find(|it| it.table == table && it.name == name);
+            return found.map(|it| it.at(level)).ok_or_else(|| {
+                let text = format!("column {table}.{name} does not exist");
+                SqlError::new(code::UNDEFINED_COLUMN, text)
+            });
+        }
+        let text = format!("missing FROM-clause entry for table \"{table}\"");
+        Err(SqlError::new(code::UNDEFINED_TABLE, text))
+    }
+
+    /// Returns true if a relation of this name can be seen.
+    pub fn has_table(&self, table: &str) -> bool {
+        self.visible().any(|(_, names)| names.iter().any(|it| it.table == table))
+    }
+
+    fn visible(&self) -> impl Iterator<Item = (usize, &[Name])> {
+        self.levels.iter().rev().enumerate().map(|(level, it)| (level, &it.names[..]))
+    }
+
+    /// The query of a WITH clause, if one has this name.
+    ///
+    /// # Errors
+    /// `0A000` if it uses columns from around it and is named in another query than its own.
+    pub fn cte(&self, name: &str) -> Result<Option<Query>, SqlError> {
+        for (distance, level) in self.levels.iter().rev().enumerate() {
+            let Some((_, query)) = level.ctes.iter().rev().find(|it| it.0 == name) else {
+                continue;
+            };
+            let mut is_correlated = false;
+            query.walk(0, &mut |expr, depth| {
+                let outer = |column: &Column| column.level > depth;
+                is_correlated |= matches!(expr, Expr::Column(column) if outer(column));
+            });
+            if is_correlated && distance > 0 {
+                return Err(SqlError::unsupported(format!("the correlated query {name}")));
+            }
+            return Ok(Some(query.clone()));
+        }
+        Ok(None)
+    }
+}
+
+impl Name {
+    /// The column as an expression, so many levels below.
+    pub fn at(&self, level: usize) -> Typed {
+        let (position, column_type) = (self.position, self.column_type);
+        Typed { expr: Expr::Column(Column { level, position, column_type }), column_type }
+    }
+}
+
+/// The error for a column that does not exist.
+pub fn undefined_column(name: &str) -> SqlError {
+    SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+}

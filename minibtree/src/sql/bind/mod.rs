@@ -1,0 +1,32 @@
+//! Binding: from the syntax tree to a tree with every name and type resolved.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `level.rs` | which names can be seen |
+//! | `expression.rs`, `calls.rs`, `coerce.rs` | expressions, calls, casts |
+//! | `data_type.rs` | names of types |
+//! | `from.rs`, `select.rs`, `grouping.rs` | queries |
+//! | `write.rs` | INSERT, UPDATE, DELETE |
+//!
+//! # How is a clause that nobody has thought of noticed?
+//!
+//! A syntax tree has dozens of fields, and one that is forgotten would make a wrong answer. So each
+//! node is taken apart with all its fields named; those that we do not have must be empty, or the
+//! statement is refused. A new field in the parser does not compile until it is named here.
+//!
+//! PostgreSQL's `parse_analyze` (`analyze.c` and `parse_*.c`).
+
+mod calls;
+mod coerce;
+mod data_type;
+mod expression;
+mod from;
+mod grouping;
+mod level;
+mod select;
+mod write;
+
+pub use data_type::column_type;
+pub use level::{Binder, undefined_column};
+pub use select::query;
+pub use write::{delete, insert, insert_write, target_columns, update};

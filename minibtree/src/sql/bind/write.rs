@@ -1,0 +1,542 @@
+//! INSERT, UPDATE and DELETE.
+//!
+//! The rows to change come from a query like any other; the first relation of an UPDATE or DELETE
+//! is the table itself, and its row has the TID that says which version to change.
+//!
+//! PostgreSQL's `transformInsertStmt` and its kin in `analyze.c`, and `rewriteTargetListIU`, which
+//! adds the defaults.
+
+use super::coerce::assign;
+use super::expression::{boolean, expression};
+use super::from;
+use super::level::{Binder, Level, Typed, undefined_column};
+use super::select::{column, plain, projection_of, query};
+use crate::sql::catalog::{Identity, Table};
+use crate::sql::statement::{folded, table_name};
+use crate::sql::tree::{
+    Body, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select, Source,
+    Write,
+};
+use crate::sql::values::ColumnType;
+use crate::wire::{SqlError, code};
+use sqlparser::ast::{self, SelectItem, SetExpr};
+use std::sync::Arc;
+
+/// Binds INSERT.
+///
+/// # Errors
+/// What PostgreSQL reports, or `0A000`.
+pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification, SqlError> {
+    let refused = || SqlError::unsupported(format!("{insert}"));
+    let ast::Insert {
+        insert_token: _,
+        optimizer_hints: _,
+        or: None,
+        ignore: false,
+        into: true,
+        table: ast::TableObject::TableName(name),
+        table_alias,
+        columns,
+        by_name: false,
+        overwrite: false,
+        source,
+        assignments,
+        partitioned: None,
+        after_columns,
+        overriding,
+        has_table_keyword: false,
+        on,
+        returning,
+        output: None,
+        replace_into: false,
+        priority: None,
+        insert_alias: None,
+        settings: None,
+        format_clause: None,
+        multi_table_insert_type: None,
+        multi_table_into_clauses,
+        multi_table_when_clauses,
+        multi_table_else_clause: None,
+    } = insert
+    else {
+        return Err(refused());
+    };
+    let is_plain = assignments.is_empty()
+        && after_columns.is_empty()
+        && multi_table_into_clauses.is_empty()
+        && multi_table_when_clauses.is_empty()
+        && overriding.is_none()
+        && table_alias.is_none();
+    if !is_plain {
+        return Err(refused());
+    }
+
+    let table = Arc::clone(binder.catalog.table(&table_name(name)?)?);
+    let names = columns.iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
+    let positions = target_columns(&table, &names)?;
+    let (source, positions) =
+        insert_source(binder, &table, source.as_deref(), positions, !names.is_empty())?;
+    let mut write = insert_write(binder, &table, &positions)?;
+    for (index, position) in positions.iter().enumerate() {
+        let target = &table.columns[*position];
+        let column_type = source.columns[index].column_type;
+        let value = Typed { expr: column(index, column_type), column_type };
+        write.values[*position] = Some(assign(binder, value, &target.name, target.column_type)?);
+    }
+
+    let conflict = match on {
+        None => None,
+        Some(ast::OnInsert::OnConflict(on)) => Some(conflict(binder, &table, on)?),
+        Some(_) => return Err(refused()),
+    };
+    let (returning, columns) = insert_returning(binder, &table, returning.as_deref())?;
+    let operation = Operation::Insert(write, conflict);
+    Ok(Modification { operation, source, returning, columns })
+}
+
+/// RETURNING of the rows that were inserted.
+fn insert_returning(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    returning: Option<&[SelectItem]>,
+) -> Result<(Vec<Expr>, Vec<OutputColumn>), SqlError> {
+    binder.levels.push(Level::default());
+    let bound = from::table_relation(binder, table, &table.name).and_then(|(_, names)| {
+        binder.level().names = names;
+        returning_of(binder, returning)
+    });
+    binder.levels.pop();
+    bound
+}
+
+/// The rows of an INSERT, and the columns that they have values for.
+fn insert_source(
+    binder: &mut Binder,
+    table: &Table,
+    source: Option<&ast::Query>,
+    mut positions: Vec<usize>,
+    is_list_given: bool,
+) -> Result<(Query, Vec<usize>), SqlError> {
+    // DEFAULT VALUES is one row without values.
+    let Some(source) = source else {
+        return Ok((plain(Body::Values(vec![Vec::new()]), Vec::new()), Vec::new()));
+    };
+    let is_plain = source.with.is_none()
+        && source.order_by.is_none()
+        && source.limit_clause.is_none()
+        && source.fetch.is_none()
+        && source.locks.is_empty();
+    if let (SetExpr::Values(values), true) = (&*source.body, is_plain) {
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        check_count(width, &mut positions, is_list_given)?;
+        return Ok((insert_values(binder, table, &positions, values)?, positions));
+    }
+
+    let target = |position: &usize| {
+        let column = &table.columns[*position];
+        (column.name.clone(), column.column_type)
+    };
+    let wanted: Vec<(String, ColumnType)> = positions.iter().map(target).collect();
+    let bound = query(binder, source, Some(&wanted))?;
+    check_count(bound.columns.len(), &mut positions, is_list_given)?;
+    Ok((bound, positions))
+}
+
+/// Fewer values than columns are allowed if no columns were named.
+fn check_count(
+    width: usize,
+    positions: &mut Vec<usize>,
+    is_list_given: bool,
+) -> Result<(), SqlError> {
+    if width > positions.len() {
+        let text = "INSERT has more expressions than target columns";
+        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+    }
+    if width < positions.len() && is_list_given {
+        let text = "INSERT has more target columns than expressions";
+        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+    }
+    positions.truncate(width);
+    Ok(())
+}
+
+fn insert_values(
+    binder: &mut Binder,
+    table: &Table,
+    positions: &[usize],
+    values: &ast::Values,
+) -> Result<Query, SqlError> {
+    binder.levels.push(Level { clause: "VALUES", ..Level::default() });
+    let mut rows = Vec::with_capacity(values.rows.len());
+    for row in &values.rows {
+        if row.content.len() != positions.len() {
+            binder.levels.pop();
+            let text = "VALUES lists must all be the same length";
+            return Err(SqlError::new(code::SYNTAX_ERROR, text));
+        }
+        let mut bound = Vec::with_capacity(positions.len());
+        for (position, expr) in positions.iter().zip(&row.content) {
+            let target = &table.columns[*position];
+            let value = match is_default(expr) {
+                true => default_of(binder, table, *position),
+                false => expression(binder, expr).and_then(|typed| {
+                    check_identity(table, *position)?;
+                    assign(binder, typed, &target.name, target.column_type)
+                }),
+            };
+            match value {
+                Ok(value) => bound.push(value),
+                Err(error) => {
+                    binder.levels.pop();
+                    return Err(error);
+                }
+            }
+        }
+        rows.push(bound);
+    }
+    binder.levels.pop();
+    let columns = positions.iter().map(|position| OutputColumn {
+        name: table.columns[*position].name.clone(),
+        column_type: table.columns[*position].column_type,
+    });
+    let columns = columns.collect();
+    Ok(plain(Body::Values(rows), columns))
+}
+
+/// A column GENERATED ALWAYS AS IDENTITY takes no values.
+fn check_identity(table: &Table, position: usize) -> Result<(), SqlError> {
+    let column = &table.columns[position];
+    if column.identity != Identity::Always {
+        return Ok(());
+    }
+    let text = format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name);
+    let detail =
+        format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
+    Err(SqlError::new("428C9", text)
+        .detail(detail)
+        .hint("Use OVERRIDING SYSTEM VALUE to override."))
+}
+
+fn is_default(expr: &ast::Expr) -> bool {
+    matches!(expr, ast::Expr::Identifier(name)
+        if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default"))
+}
+
+/// The default of a column; NULL if it has none.
+fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Expr, SqlError> {
+    let column = &table.columns[position];
+    let Some(default) = &column.default else {
+        return Ok(Expr::null(column.column_type.base));
+    };
+    binder.levels.push(Level { clause: "DEFAULT expressions", ..Level::default() });
+    let value = expression(binder, &default.expr);
+    binder.levels.pop();
+    assign(binder, value?, &column.name, column.column_type)
+}
+
+/// What an INSERT of values for these columns does to the others. The values themselves are filled
+/// in by the caller.
+pub fn insert_write(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    positions: &[usize],
+) -> Result<Write, SqlError> {
+    let mut values = vec![None; table.columns.len()];
+    for (position, value) in values.iter_mut().enumerate() {
+        if !positions.contains(&position) {
+            *value = Some(default_of(binder, table, position)?);
+        }
+    }
+    let checks = checks(binder, table)?;
+    Ok(Write { table: Arc::clone(table), values, checks })
+}
+
+/// The CHECK constraints of a table.
+fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>, SqlError> {
+    if table.checks.is_empty() {
+        return Ok(Vec::new());
+    }
+    binder.levels.push(Level { clause: "check constraints", ..Level::default() });
+    let (_, names) = from::table_relation(binder, table, &table.name)?;
+    binder.level().names = names;
+    let bound = table
+        .checks
+        .iter()
+        .map(|check| Ok((check.name.clone(), boolean(binder, &check.expr, "CHECK")?)));
+    let bound = bound.collect();
+    binder.levels.pop();
+    bound
+}
+
+/// Positions of the named columns, or of all.
+///
+/// # Errors
+/// `42703` or `42701`.
+pub fn target_columns(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
+    if names.is_empty() {
+        return Ok((0..table.columns.len()).collect());
+    }
+    let mut positions = Vec::new();
+    for name in names {
+        let position = table.columns.iter().position(|column| column.name == *name);
+        let position = position.ok_or_else(|| {
+            let text = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
+            SqlError::new(code::UNDEFINED_COLUMN, text)
+        })?;
+        if positions.contains(&position) {
+            let text = format!("column \"{name}\" specified more than once");
+            return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
+        }
+        positions.push(position);
+    }
+    Ok(positions)
+}
+
+fn conflict(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    on: &ast::OnConflict,
+) -> Result<Conflict, SqlError> {
+    let unique = table.indexes.iter().filter(|it| it.is_unique);
+    let indexes = match &on.conflict_target {
+        None => unique.map(|it| it.index.id()).collect(),
+        Some(ast::ConflictTarget::Columns { columns, predicate: None }) => {
+            let names: Vec<String> = columns.iter().map(folded).collect();
+            let mut wanted = target_columns(table, &names).map_err(|_| {
+                undefined_column(
+                    names.iter().find(|name| !table.has_column(name)).unwrap_or(&names[0]),
+                )
+            })?;
+            wanted.sort_unstable();
+            let columns = |it: &crate::sql::catalog::TableIndex| {
+                let mut columns: Vec<usize> = it.columns.iter().map(|it| it.position).collect();
+                columns.sort_unstable();
+                columns
+            };
+            let found = unique.filter(|it| columns(it) == wanted);
+            let found: Vec<_> = found.map(|it| it.index.id()).collect();
+            if found.is_empty() {
+                let text = "there is no unique or exclusion constraint matching the ON CONFLICT \
+                            specification";
+                return Err(SqlError::new("42P10", text));
+            }
+            found
+        }
+        Some(ast::ConflictTarget::OnConstraint(name)) => {
+            let name = table_name(name)?;
+            let found: Vec<_> =
+                unique.filter(|it| it.name == name).map(|it| it.index.id()).collect();
+            if found.is_empty() {
+                let text =
+                    format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+                return Err(SqlError::new("42704", text));
+            }
+            found
+        }
+        Some(_) => return Err(SqlError::unsupported("ON CONFLICT with a predicate")),
+    };
+    let update = match &on.action {
+        ast::OnConflictAction::DoNothing => None,
+        ast::OnConflictAction::DoUpdate(_) if on.conflict_target.is_none() => {
+            let text = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
+            return Err(SqlError::new(code::SYNTAX_ERROR, text));
+        }
+        ast::OnConflictAction::DoUpdate(update) => {
+            binder.levels.push(Level::default());
+            let bound = conflict_update(binder, table, update);
+            binder.levels.pop();
+            Some(bound?)
+        }
+    };
+    Ok(Conflict { indexes, update })
+}
+
+type Update = (Vec<Option<Expr>>, Option<Expr>);
+
+fn conflict_update(
+    binder: &mut Binder,
+    table: &Arc<Table>,
+    update: &ast::DoUpdate,
+) -> Result<Update, SqlError> {
+    let (_, mut names) = from::table_relation(binder, table, &table.name)?;
+    let (_, excluded) = from::table_relation(binder, table, "excluded")?;
+    names.extend(excluded);
+    binder.level().names = names;
+    binder.clause("UPDATE", false);
+    let values = assignments(binder, table, &update.assignments)?;
+    binder.clause("WHERE", false);
+    let filter = update.selection.as_ref().map(|it| boolean(binder, it, "WHERE")).transpose()?;
+    Ok((values, filter))
+}
+
+/// New values of columns; `None` for those that stay.
+fn assignments(
+    binder: &mut Binder,
+    table: &Table,
+    assignments: &[ast::Assignment],
+) -> Result<Vec<Option<Expr>>, SqlError> {
+    let mut names = Vec::new();
+    for assignment in assignments {
+        let ast::AssignmentTarget::ColumnName(name) = &assignment.target else {
+            return Err(SqlError::unsupported(format!("the assignment {assignment}")));
+        };
+        names.push(table_name(name)?);
+    }
+    let positions = target_columns(table, &names).map_err(|error| match error.code {
+        code::DUPLICATE_COLUMN => {
+            let text = error.message.replace("column \"", "multiple assignments to same column \"");
+            let text = text.replace(" specified more than once", "");
+            SqlError::new(code::SYNTAX_ERROR, text)
+        }
+        _ => error,
+    })?;
+    let mut values = vec![None; table.columns.len()];
+    for (position, assignment) in positions.into_iter().zip(assignments) {
+        let target = &table.columns[position];
+        let value = match is_default(&assignment.value) {
+            true => default_of(binder, table, position)?,
+            false => {
+                if target.identity == Identity::Always {
+                    let text = format!("column \"{}\" can only be updated to DEFAULT", target.name);
+                    return Err(SqlError::new("428C9", text));
+                }
+                let typed = expression(binder, &assignment.value)?;
+                assign(binder, typed, &target.name, target.column_type)?
+            }
+        };
+        values[position] = Some(value);
+    }
+    Ok(values)
+}
+
+/// Binds UPDATE.
+///
+/// # Errors
+/// What PostgreSQL reports, or `0A000`.
+pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification, SqlError> {
+    let refused = || SqlError::unsupported(format!("{update}"));
+    let ast::Update {
+        update_token: _,
+        optimizer_hints: _,
+        table,
+        on_cluster: None,
+        assignments: assigned,
+        from,
+        selection,
+        returning,
+        output: None,
+        or: None,
+        order_by,
+        limit: None,
+        settings: None,
+    } = update
+    else {
+        return Err(refused());
+    };
+    let from = match from {
+        None => &[][..],
+        Some(ast::UpdateTableFromKind::AfterSet(from)) => from,
+        Some(_) => return Err(refused()),
+    };
+    if !order_by.is_empty() || !table.joins.is_empty() {
+        return Err(refused());
+    }
+    binder.levels.push(Level::default());
+    let bound =
+        change(binder, table, from, selection.as_ref(), returning.as_deref(), |binder, table| {
+            binder.clause("UPDATE", false);
+            let values = assignments(binder, table, assigned)?;
+            let checks = checks(binder, table)?;
+            Ok(Operation::Update(Write { table: Arc::clone(table), values, checks }))
+        });
+    binder.levels.pop();
+    bound
+}
+
+/// Binds DELETE.
+///
+/// # Errors
+/// What PostgreSQL reports, or `0A000`.
+pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification, SqlError> {
+    let refused = || SqlError::unsupported(format!("{delete}"));
+    let ast::Delete {
+        delete_token: _,
+        optimizer_hints: _,
+        tables,
+        from: ast::FromTable::WithFromKeyword(from),
+        on_cluster: None,
+        using,
+        selection,
+        returning,
+        output: None,
+        order_by,
+        limit: None,
+        settings: None,
+    } = delete
+    else {
+        return Err(refused());
+    };
+    let [table] = &from[..] else { return Err(refused()) };
+    if !tables.is_empty() || !order_by.is_empty() || !table.joins.is_empty() {
+        return Err(refused());
+    }
+    let using = using.as_deref().unwrap_or(&[]);
+    binder.levels.push(Level::default());
+    let bound =
+        change(binder, table, using, selection.as_ref(), returning.as_deref(), |_, table| {
+            let values = vec![None; table.columns.len()];
+            Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks: Vec::new() }))
+        });
+    binder.levels.pop();
+    bound
+}
+
+fn change(
+    binder: &mut Binder,
+    target: &ast::TableWithJoins,
+    others: &[ast::TableWithJoins],
+    selection: Option<&ast::Expr>,
+    returning: Option<&[SelectItem]>,
+    operation: impl FnOnce(&mut Binder, &Arc<Table>) -> Result<Operation, SqlError>,
+) -> Result<Modification, SqlError> {
+    let mut items = vec![target.clone()];
+    items.extend_from_slice(others);
+    let from = from::from(binder, &items)?;
+    let Some(Source::Table(table)) = binder.level().relations.first().map(|it| it.source.clone())
+    else {
+        return Err(SqlError::unsupported(format!("a change of {target}")));
+    };
+    binder.clause("WHERE", false);
+    let filter = selection.map(|it| boolean(binder, it, "WHERE")).transpose()?;
+    let operation = operation(binder, &table)?;
+    let (returning, columns) = returning_of(binder, returning)?;
+
+    let level = std::mem::take(binder.level());
+    let width = level.relations.last().map_or(0, |it| it.positions().end);
+    debug_assert!(matches!(from[0], FromItem::Relation(0)));
+    let select = Select {
+        relations: level.relations,
+        width,
+        from,
+        filter,
+        grouping: None,
+        targets: Vec::new(),
+        distinct: false,
+    };
+    let source = plain(Body::Select(Box::new(select)), Vec::new());
+    Ok(Modification { operation, source, returning, columns })
+}
+
+fn returning_of(
+    binder: &mut Binder,
+    items: Option<&[SelectItem]>,
+) -> Result<(Vec<Expr>, Vec<OutputColumn>), SqlError> {
+    let Some(items) = items else { return Ok((Vec::new(), Vec::new())) };
+    binder.clause("RETURNING", false);
+    let targets = projection_of(binder, items, None)?;
+    let split = targets.into_iter().map(|(name, typed)| {
+        let column_type = typed.column_type;
+        (typed.expr, OutputColumn { name, column_type })
+    });
+    Ok(split.unzip())
+}

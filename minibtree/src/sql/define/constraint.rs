@@ -1,0 +1,234 @@
+//! CHECK and foreign keys.
+
+use super::{Arc, check_understood, lock};
+use crate::engine::LockMode;
+use crate::sql::bind::{Binder, insert_write, target_columns, undefined_column};
+use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
+use crate::sql::execute::check_foreign_keys;
+use crate::sql::statement::{folded, table_name};
+use crate::sql::values::row;
+use crate::wire::{SqlError, code};
+use sqlparser::ast;
+
+/// Adds a CHECK constraint to a table without rows. `column` is the one whose definition has it.
+///
+/// # Errors
+/// `42710`, and what is wrong with the condition; `0A000` if the table has rows.
+pub fn add_check(
+    editor: &mut Editor<'_>,
+    table: &Arc<Table>,
+    name: Option<&ast::Ident>,
+    condition: &ast::Expr,
+    column: Option<&str>,
+) -> Result<(), SqlError> {
+    let is_empty = table.heap.scan(editor.transaction.snapshot()).next()?.is_none();
+    if !is_empty {
+        return Err(SqlError::unsupported("ADD CHECK to a table with rows"));
+    }
+    let text = condition.to_string();
+    let name = match name {
+        Some(name) => folded(name),
+        None => free_constraint(table, &column_of(table, condition, column), "check"),
+    };
+    if is_taken(table, &name) {
+        return Err(already_exists(table, &name));
+    }
+    editor.add_check(table.oid, &name, &text)?;
+
+    // Binding it reports what is wrong with it.
+    let catalog = super::reload(editor)?;
+    let mut binder = Binder { catalog: &catalog, parameters: Vec::new(), levels: Vec::new() };
+    insert_write(&mut binder, catalog.table(&table.name)?, &[]).map(drop)
+}
+
+/// The column that a condition uses, if it is one.
+fn column_of(table: &Table, condition: &ast::Expr, column: Option<&str>) -> Vec<String> {
+    if let Some(column) = column {
+        return vec![column.to_owned()];
+    }
+    let text = condition.to_string();
+    let is_word = |it: char| !(it.is_alphanumeric() || it == '_');
+    let words: Vec<&str> = text.split(is_word).collect();
+    let used = table.columns.iter().filter(|it| words.contains(&it.name.as_str()));
+    let used: Vec<String> = used.map(|it| it.name.clone()).collect();
+    if used.len() == 1 { used } else { Vec::new() }
+}
+
+fn is_taken(table: &Table, name: &str) -> bool {
+    table.checks.iter().any(|it| it.name == name)
+        || table.foreign_keys.iter().any(|it| it.name == name)
+        || table.indexes.iter().any(|it| it.is_constraint && it.name == name)
+}
+
+fn already_exists(table: &Table, name: &str) -> SqlError {
+    let text = format!("constraint \"{name}\" for relation \"{}\" already exists", table.name);
+    SqlError::new(code::DUPLICATE_OBJECT, text)
+}
+
+/// A name for a constraint that the table does not have yet.
+fn free_constraint(table: &Table, columns: &[String], label: &str) -> String {
+    let stem = [std::slice::from_ref(&table.name), columns].concat().join("_");
+    let numbers = std::iter::once(String::new()).chain((1..).map(|it: u32| it.to_string()));
+    numbers
+        .map(|number| format!("{stem}_{label}{number}"))
+        .find(|name| !is_taken(table, name))
+        .expect("there are more numbers than constraints")
+}
+
+/// Adds a foreign key, and checks the rows that are there.
+///
+/// # Errors
+/// `42830`, `42804`, `23503`; `0A000` for actions other than NO ACTION.
+pub fn add_foreign_key(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    constraint: &ast::ForeignKeyConstraint,
+) -> Result<(), SqlError> {
+    check_actions(constraint)?;
+    let parent = Arc::clone(catalog.table(&table_name(&constraint.foreign_table)?)?);
+    lock(editor, &parent, LockMode::Update)?;
+    let names: Vec<String> = constraint.columns.iter().map(folded).collect();
+    let columns = key_columns(table, &names)?;
+    let parent_columns = match constraint.referred_columns.is_empty() {
+        false => {
+            let names: Vec<String> = constraint.referred_columns.iter().map(folded).collect();
+            key_columns(&parent, &names)?
+        }
+        true => {
+            let key = parent.indexes.iter().find(|it| it.is_primary).ok_or_else(|| {
+                let text =
+                    format!("there is no primary key for referenced table \"{}\"", parent.name);
+                SqlError::new(code::UNDEFINED_OBJECT, text)
+            })?;
+            key.positions()
+        }
+    };
+    let name = match &constraint.name {
+        Some(name) => folded(name),
+        None => free_constraint(table, &names, "fkey"),
+    };
+    if is_taken(table, &name) {
+        return Err(already_exists(table, &name));
+    }
+    check_key(table, &columns, &parent, &parent_columns, &name)?;
+
+    let key = ForeignKey { name, columns, parent: parent.oid, parent_columns };
+    editor.add_foreign_key(table.oid, &key)?;
+    editor.transaction.next_statement();
+    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    let parents = [(key, parent)];
+    while let Some(found) = rows.next()? {
+        let values = row::decode(&table.types, found.bytes)?;
+        check_foreign_keys(table, &parents, &values, editor.transaction)?;
+    }
+    Ok(())
+}
+
+/// Only NO ACTION, which is what there is without a word.
+fn check_actions(constraint: &ast::ForeignKeyConstraint) -> Result<(), SqlError> {
+    use ast::ReferentialAction::NoAction;
+
+    let is_none = |action: &Option<ast::ReferentialAction>| matches!(action, None | Some(NoAction));
+    let mut plain = constraint.clone();
+    if !is_none(&plain.on_delete) || !is_none(&plain.on_update) {
+        return Err(SqlError::unsupported(format!("the constraint {constraint}")));
+    }
+    (plain.on_delete, plain.on_update) = (None, None);
+    let listed =
+        |names: &[ast::Ident]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let name = plain.name.as_ref().map_or(String::new(), |name| format!("CONSTRAINT {name} "));
+    let referred = match plain.referred_columns.is_empty() {
+        true => String::new(),
+        false => format!("({})", listed(&plain.referred_columns)),
+    };
+    let understood = format!(
+        "{name}FOREIGN KEY ({}) REFERENCES {}{referred}",
+        listed(&plain.columns),
+        plain.foreign_table
+    );
+    check_understood(&plain, &understood)
+}
+
+fn key_columns(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
+    match names.iter().find(|name| !table.has_column(name)) {
+        Some(name) => {
+            let text =
+                format!("column \"{name}\" referenced in foreign key constraint does not exist");
+            Err(SqlError { message: text, ..undefined_column(name) })
+        }
+        None => target_columns(table, names),
+    }
+}
+
+fn check_key(
+    table: &Table,
+    columns: &[usize],
+    parent: &Table,
+    parent_columns: &[usize],
+    name: &str,
+) -> Result<(), SqlError> {
+    if columns.len() != parent_columns.len() {
+        let text = "number of referencing and referenced columns for foreign key disagree";
+        return Err(SqlError::new(code::INVALID_FOREIGN_KEY, text));
+    }
+    let is_key = |index: &TableIndex| {
+        let positions = index.positions();
+        index.is_unique
+            && positions.len() == parent_columns.len()
+            && positions.iter().all(|it| parent_columns.contains(it))
+    };
+    if !parent.indexes.iter().any(is_key) {
+        let text = format!(
+            "there is no unique constraint matching given keys for referenced table \"{}\"",
+            parent.name
+        );
+        return Err(SqlError::new(code::INVALID_FOREIGN_KEY, text));
+    }
+    for (column, other) in columns.iter().zip(parent_columns) {
+        let (left, right) = (table.types[*column], parent.types[*other]);
+        let is_alike = left == right || left.is_integer() && right.is_integer();
+        if !is_alike {
+            let text = format!("foreign key constraint \"{name}\" cannot be implemented");
+            let detail = format!(
+                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                table.columns[*column].name,
+                parent.columns[*other].name,
+                left.name(),
+                right.name()
+            );
+            return Err(SqlError::new(code::DATATYPE_MISMATCH, text).detail(detail));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to drop an index that a foreign key needs.
+///
+/// # Errors
+/// `2BP01`.
+pub fn check_unused(catalog: &Catalog, table: &Table, index: &TableIndex) -> Result<(), SqlError> {
+    let mut positions = index.positions();
+    positions.sort_unstable();
+    let uses = |key: &ForeignKey| {
+        let mut columns = key.parent_columns.clone();
+        columns.sort_unstable();
+        index.is_unique && columns == positions
+    };
+    match catalog.children_of(table.oid).iter().find(|(key, _)| uses(key)) {
+        None => Ok(()),
+        Some((key, child)) => {
+            let text = format!(
+                "cannot drop constraint {} on table {} because other objects depend on it",
+                index.name, table.name
+            );
+            let detail = format!(
+                "constraint {} on table {} depends on index {}",
+                key.name, child.name, index.name
+            );
+            let hint = "Use DROP ... CASCADE to drop the dependent objects too.";
+            let error = SqlError::new(code::DEPENDENT_OBJECTS_STILL_EXIST, text);
+            Err(error.detail(detail).hint(hint))
+        }
+    }
+}

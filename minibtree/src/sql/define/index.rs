@@ -1,0 +1,230 @@
+//! CREATE INDEX, and the indexes of PRIMARY KEY and UNIQUE.
+//!
+//! An index of a table with rows is built from a sorted list of its keys, leaf after leaf, which is
+//! why pgbench adds its keys after loading.
+
+use super::{check_understood, free_name, lock};
+use crate::engine::{self, Error, LockMode};
+use crate::sql::bind::{target_columns, undefined_column};
+use crate::sql::catalog::{Catalog, Editor, IndexColumn, Table, TableIndex};
+use crate::sql::statement::{folded, table_name};
+use crate::sql::values::{Value, row};
+use crate::wire::{Replies, Severity, SqlError, code};
+use sqlparser::ast::{self, TableConstraint};
+use std::sync::Arc;
+
+/// Executes CREATE INDEX.
+///
+/// # Errors
+/// `42P01`, `42703`, `42P07`, `23505`; `0A000`.
+pub fn create(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    create: &ast::CreateIndex,
+    out: &mut Replies,
+) -> Result<(), SqlError> {
+    let refused = || SqlError::unsupported(format!("{create}"));
+    let ast::CreateIndex {
+        name,
+        table_name: table,
+        using,
+        columns,
+        unique,
+        concurrently: false,
+        r#async: false,
+        if_not_exists,
+        include,
+        nulls_distinct: None | Some(true),
+        with,
+        predicate: None,
+        index_options,
+        alter_options,
+    } = create
+    else {
+        return Err(refused());
+    };
+    let is_btree = matches!(using, None | Some(ast::IndexType::BTree));
+    if !is_btree || !with.is_empty() || !index_options.is_empty() || !alter_options.is_empty() {
+        return Err(refused());
+    }
+    let table = Arc::clone(catalog.table(&table_name(table)?)?);
+    let key = columns.iter().map(|it| index_column(&table, it)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = include.iter().map(folded).collect();
+    let included = match names.is_empty() {
+        true => Vec::new(),
+        false => positions(&table, &names)?,
+    };
+    let labels: Vec<String> = key
+        .iter()
+        .map(|it| it.position)
+        .chain(included.iter().copied())
+        .map(|it| table.columns[it].name.clone())
+        .collect();
+    let name = match name {
+        Some(name) => table_name(name)?,
+        None => free_name(catalog, &table.name, &labels, "idx"),
+    };
+    if catalog.has_relation(&name) {
+        let text = format!("relation \"{name}\" already exists");
+        let exists = SqlError::new(code::DUPLICATE_TABLE, text);
+        if *if_not_exists {
+            let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
+            out.error(&notice.severity(Severity::Notice));
+            return Ok(());
+        }
+        return Err(exists);
+    }
+    lock(editor, &table, LockMode::Update)?;
+    let definition = Definition {
+        name,
+        is_primary: false,
+        is_unique: *unique,
+        is_constraint: false,
+        columns: key,
+        included,
+    };
+    add(editor, &table, definition)
+}
+
+fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
+    match names.iter().find(|name| !table.has_column(name)) {
+        Some(name) => Err(undefined_column(name)),
+        None => target_columns(table, names),
+    }
+}
+
+fn index_column(table: &Table, column: &ast::IndexColumn) -> Result<IndexColumn, SqlError> {
+    let refused = || SqlError::unsupported(format!("the index column {column}"));
+    let ast::IndexColumn { column: ordered, operator_class: None } = column else {
+        return Err(refused());
+    };
+    let ast::Expr::Identifier(name) = &ordered.expr else { return Err(refused()) };
+    let position = positions(table, &[folded(name)])?[0];
+    let descending = match &ordered.options.sort {
+        None | Some(ast::OrderBySort::Asc) => false,
+        Some(ast::OrderBySort::Desc) => true,
+        Some(_) => return Err(refused()),
+    };
+    let nulls_first = ordered.options.nulls_first.unwrap_or(descending);
+    Ok(IndexColumn { position, descending, nulls_first })
+}
+
+/// Adds the index of a PRIMARY KEY or UNIQUE constraint.
+///
+/// # Errors
+/// `42P16`, `23502`, `23505`.
+pub fn add_constraint(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    table: &Arc<Table>,
+    constraint: &TableConstraint,
+) -> Result<(), SqlError> {
+    let (name, columns, is_primary) = match constraint {
+        TableConstraint::PrimaryKey(key) => (&key.name, &key.columns, true),
+        TableConstraint::Unique(key) => (&key.name, &key.columns, false),
+        other => return Err(SqlError::unsupported(format!("the constraint {other}"))),
+    };
+    let listed: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    let prefix = name.as_ref().map_or(String::new(), |name| format!("CONSTRAINT {name} "));
+    let kind = if is_primary { "PRIMARY KEY" } else { "UNIQUE" };
+    check_understood(constraint, &format!("{prefix}{kind} ({})", listed.join(", ")))?;
+
+    if is_primary && table.indexes.iter().any(|it| it.is_primary) {
+        let text = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
+        return Err(SqlError::new(code::INVALID_TABLE_DEFINITION, text));
+    }
+    let mut columns =
+        columns.iter().map(|it| index_column(table, it)).collect::<Result<Vec<_>, _>>()?;
+    columns.iter_mut().for_each(|it| (it.descending, it.nulls_first) = (false, false));
+    let names: Vec<String> =
+        columns.iter().map(|it| table.columns[it.position].name.clone()).collect();
+    let name = match name {
+        Some(name) => folded(name),
+        None if is_primary => free_name(catalog, &table.name, &[], "pkey"),
+        None => free_name(catalog, &table.name, &names, "key"),
+    };
+    if catalog.has_relation(&name) {
+        let text = format!("relation \"{name}\" already exists");
+        return Err(SqlError::new(code::DUPLICATE_TABLE, text));
+    }
+    if is_primary {
+        let positions: Vec<usize> = columns.iter().map(|it| it.position).collect();
+        editor.set_not_null(table, &positions)?;
+    }
+    let included = Vec::new();
+    let (is_unique, is_constraint) = (true, true);
+    let definition = Definition { name, is_primary, is_unique, is_constraint, columns, included };
+    add(editor, table, definition)
+}
+
+/// An index before it has a B+tree.
+struct Definition {
+    name: String,
+    is_primary: bool,
+    is_unique: bool,
+    is_constraint: bool,
+    columns: Vec<IndexColumn>,
+    included: Vec<usize>,
+}
+
+/// Adds an index and fills it with the rows of the table.
+fn add(editor: &mut Editor<'_>, table: &Table, definition: Definition) -> Result<(), SqlError> {
+    let Definition { name, is_primary, is_unique, is_constraint, columns, included } = definition;
+    let index = editor.create_index()?;
+    let new = TableIndex { name, index, is_primary, is_unique, is_constraint, columns, included };
+    editor.add_index(table.oid, &new)?;
+
+    // All rows are read before the first is written: the build needs the transaction itself. Rows
+    // with NULLs in a unique key are no duplicates; they are added one by one afterwards.
+    editor.transaction.next_statement();
+    let mut rows = table.heap.scan(editor.transaction.snapshot());
+    let (mut entries, mut with_nulls) = (Vec::new(), Vec::new());
+    while let Some(found) = rows.next()? {
+        let values = row::decode(&table.types, found.bytes)?;
+        let has_null = check_nulls(table, &new, &values)?;
+        let entry = (table.key_of(&new, &values), found.tid, table.payload_of(&new, &values));
+        if has_null && is_unique { with_nulls.push(entry) } else { entries.push(entry) }
+    }
+    drop(rows);
+
+    let entry = |(key, tid, payload)| Ok::<_, engine::Error>((key, table.heap.root(tid)?, payload));
+    let built = new.index.build(editor.transaction, is_unique, entries.into_iter().map(entry));
+    built.map_err(|error| match error {
+        Error::UniqueViolation { existing } => duplicate(table, &new, existing),
+        error => error.into(),
+    })?;
+    for (key, tid, payload) in with_nulls {
+        new.index.insert(editor.transaction, &key, table.heap.root(tid)?, &payload)?;
+    }
+    Ok(())
+}
+
+/// Returns true if a column of the key is NULL.
+fn check_nulls(table: &Table, index: &TableIndex, values: &[Value]) -> Result<bool, SqlError> {
+    let null = index.columns.iter().find(|it| values[it.position].is_null());
+    let Some(column) = null else { return Ok(false) };
+    if !index.is_primary {
+        return Ok(true);
+    }
+    let column = &table.columns[column.position].name;
+    let text = format!("column \"{column}\" of relation \"{}\" contains null values", table.name);
+    Err(SqlError::new(code::NOT_NULL_VIOLATION, text))
+}
+
+/// The error for a key that two rows of a table have.
+fn duplicate(table: &Table, index: &TableIndex, tid: crate::format::Tid) -> SqlError {
+    let text = format!("could not create unique index \"{}\"", index.name);
+    let error = SqlError::new(code::UNIQUE_VIOLATION, text);
+    let mut bytes = Vec::new();
+    let decoded = match table.heap.fetch_version(tid, &mut bytes) {
+        Ok(true) => row::decode(&table.types, &bytes).ok(),
+        _ => None,
+    };
+    match decoded {
+        Some(values) => {
+            let key = table.key_text(&index.positions(), &values);
+            error.detail(format!("Key {key} is duplicated."))
+        }
+        None => error,
+    }
+}

@@ -1,0 +1,213 @@
+//! CREATE TABLE.
+
+use super::{add_constraint, check_understood, free_name, reload};
+use crate::sql::bind::column_type;
+use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
+use crate::sql::statement::{folded, table_name};
+use crate::sql::values::{ColumnType, Type};
+use crate::wire::{Replies, Severity, SqlError, code};
+use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
+
+/// What the definitions of columns say.
+#[derive(Default)]
+struct Definition {
+    columns: Vec<Column>,
+    /// Constraints, in the order in which they are added.
+    constraints: Vec<TableConstraint>,
+    /// Sequences, by the positions of their columns.
+    sequences: Vec<(usize, String)>,
+}
+
+/// Creates a table.
+///
+/// # Errors
+/// `42P07`, `42701`, `42P16`; `0A000`.
+pub fn create(
+    editor: &mut Editor<'_>,
+    catalog: &Catalog,
+    create: &ast::CreateTable,
+    out: &mut Replies,
+) -> Result<(), SqlError> {
+    let name = table_name(&create.name)?;
+    let columns = create.columns.iter().map(ToString::to_string);
+    let constraints = create.constraints.iter().map(ToString::to_string);
+    let items = columns.chain(constraints).collect::<Vec<_>>().join(", ");
+    // Storage parameters (fillfactor) are accepted and change nothing.
+    let options = match &create.table_options {
+        ast::CreateTableOptions::With(options) => {
+            let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+            format!(" WITH ({})", options.join(", "))
+        }
+        _ => String::new(),
+    };
+    let if_not_exists = if create.if_not_exists { "IF NOT EXISTS " } else { "" };
+    let understood = format!("CREATE TABLE {if_not_exists}{} ({items}){options}", create.name);
+    check_understood(create, &understood)?;
+
+    if catalog.has_relation(&name) {
+        let exists =
+            SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
+        if create.if_not_exists {
+            let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
+            out.error(&notice.severity(Severity::Notice));
+            return Ok(());
+        }
+        return Err(exists);
+    }
+
+    let mut definition = Definition::default();
+    for column in &create.columns {
+        add_column(catalog, &name, &mut definition, column)?;
+    }
+    // Keys first: a foreign key may refer to the table itself.
+    let all = std::mem::take(&mut definition.constraints);
+    let all = all.into_iter().chain(create.constraints.iter().cloned());
+    let (keys, others): (Vec<_>, Vec<_>) = all
+        .partition(|it| matches!(it, TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_)));
+
+    let oid = editor.create_table(&name, &definition.columns)?;
+    for (_, sequence) in &definition.sequences {
+        editor.add_sequence(sequence, oid)?;
+    }
+    for constraint in keys.iter().chain(&others) {
+        let current = reload(editor)?;
+        let table = current.table(&name)?.clone();
+        add_constraint(editor, &current, &table, constraint)?;
+    }
+    check_defaults(&reload(editor)?, &name)
+}
+
+/// Binds the defaults once, so that wrong ones are reported now.
+fn check_defaults(catalog: &Catalog, name: &str) -> Result<(), SqlError> {
+    use crate::sql::bind::{Binder, insert_write};
+
+    let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
+    insert_write(&mut binder, catalog.table(name)?, &[]).map(drop)
+}
+
+fn add_column(
+    catalog: &Catalog,
+    table: &str,
+    definition: &mut Definition,
+    column: &ast::ColumnDef,
+) -> Result<(), SqlError> {
+    let name = folded(&column.name);
+    if definition.columns.iter().any(|it| it.name == name) {
+        let text = format!("column \"{name}\" specified more than once");
+        return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
+    }
+    let serial = serial_type(&column.data_type);
+    let column_type = match serial {
+        Some(base) => base.plain(),
+        None => column_type(&column.data_type)?,
+    };
+    let mut new =
+        Column { name, column_type, not_null: false, default: None, identity: Identity::None };
+    if serial.is_some() {
+        add_sequence(catalog, table, definition, &mut new)?;
+    }
+    for option in &column.options {
+        add_option(catalog, table, definition, &mut new, option)?;
+    }
+    definition.columns.push(new);
+    Ok(())
+}
+
+/// `serial` and its kin are no types: the column is an integer with a sequence.
+fn serial_type(name: &DataType) -> Option<Type> {
+    let DataType::Custom(name, _) = name else { return None };
+    match name.to_string().to_lowercase().as_str() {
+        "serial" | "serial4" => Some(Type::Int4),
+        "bigserial" | "serial8" => Some(Type::Int8),
+        "smallserial" | "serial2" => Some(Type::Int2),
+        _ => None,
+    }
+}
+
+fn add_sequence(
+    catalog: &Catalog,
+    table: &str,
+    definition: &mut Definition,
+    column: &mut Column,
+) -> Result<(), SqlError> {
+    let sequence = free_name(catalog, table, std::slice::from_ref(&column.name), "seq");
+    column.not_null = true;
+    column.default = Some(Stored::read(format!("nextval('{}')", sequence.replace('\'', "''")))?);
+    definition.sequences.push((definition.columns.len(), sequence));
+    Ok(())
+}
+
+fn add_option(
+    catalog: &Catalog,
+    table: &str,
+    definition: &mut Definition,
+    column: &mut Column,
+    option: &ast::ColumnOptionDef,
+) -> Result<(), SqlError> {
+    let key = ast::IndexColumn {
+        column: ast::OrderByExpr {
+            expr: ast::Expr::Identifier(ast::Ident::with_quote('"', column.name.clone())),
+            options: ast::OrderByOptions { sort: None, nulls_first: None },
+            with_fill: None,
+        },
+        operator_class: None,
+    };
+    match &option.option {
+        ColumnOption::Null => {}
+        ColumnOption::NotNull => column.not_null = true,
+        ColumnOption::Default(expr) => {
+            if column.default.is_some() {
+                let text = format!(
+                    "multiple default values specified for column \"{}\" of table \"{table}\"",
+                    column.name
+                );
+                return Err(SqlError::new(code::SYNTAX_ERROR, text));
+            }
+            column.default = Some(Stored::read(expr.to_string())?);
+        }
+        ColumnOption::PrimaryKey(constraint) => {
+            let mut constraint = constraint.clone();
+            (constraint.name, constraint.columns) = (option.name.clone(), vec![key]);
+            definition.constraints.push(TableConstraint::PrimaryKey(constraint));
+        }
+        ColumnOption::Unique(constraint) => {
+            let mut constraint = constraint.clone();
+            (constraint.name, constraint.columns) = (option.name.clone(), vec![key]);
+            definition.constraints.push(TableConstraint::Unique(constraint));
+        }
+        ColumnOption::Check(constraint) => {
+            let mut constraint = constraint.clone();
+            constraint.name = option.name.clone();
+            definition.constraints.push(TableConstraint::Check(constraint));
+        }
+        ColumnOption::ForeignKey(constraint) => {
+            let mut constraint = constraint.clone();
+            constraint.name = option.name.clone();
+            constraint.columns = vec![ast::Ident::with_quote('"', column.name.clone())];
+            definition.constraints.push(TableConstraint::ForeignKey(constraint));
+        }
+        ColumnOption::Generated {
+            generated_as: as_ @ (GeneratedAs::Always | GeneratedAs::ByDefault),
+            sequence_options: None,
+            generation_expr: None,
+            ..
+        } => {
+            check_integer(column.column_type)?;
+            add_sequence(catalog, table, definition, column)?;
+            let is_always = matches!(as_, GeneratedAs::Always);
+            column.identity = if is_always { Identity::Always } else { Identity::ByDefault };
+        }
+        other => return Err(SqlError::unsupported(format!("{other}"))),
+    }
+    Ok(())
+}
+
+fn check_integer(column_type: ColumnType) -> Result<(), SqlError> {
+    match column_type.base.is_integer() {
+        true => Ok(()),
+        false => {
+            let text = "identity column type must be smallint, integer, or bigint";
+            Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text))
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Foreign keys, with NO ACTION: they are checked when the statement has done all its changes.
+//!
+//! * A new row needs a row with its key in the parent table. That row is locked FOR KEY SHARE, so
+//!   that nobody deletes it before the new row is committed.
+//! * A row whose key was deleted or changed must have no child left, unless another row has the key
+//!   now.
+//!
+//! PostgreSQL's `ri_triggers.c`, whose triggers run such queries through SPI.
+
+use super::modify::Changes;
+use crate::engine::{Changed, Heap, KeyRange, LockMode, LockWait, Transaction};
+use crate::format::Tid;
+use crate::sql::catalog::{ForeignKey, Table};
+use crate::sql::plan::Modify;
+use crate::sql::tree::Operation;
+use crate::sql::values::{Value, compare, row};
+use crate::wire::{SqlError, code};
+
+/// The values of a row that needs a parent.
+pub type ParentCheck = Vec<Value>;
+/// The values of a row that is gone, and those that it has now, if it was updated.
+pub type ChildCheck = (Vec<Value>, Option<Vec<Value>>);
+
+/// Checks the foreign keys of all rows that a statement has changed.
+///
+/// # Errors
+/// `23503`.
+pub fn check_changes(
+    plan: &Modify,
+    changes: &Changes,
+    transaction: &mut Transaction,
+) -> Result<(), SqlError> {
+    let table = match &plan.operation {
+        Operation::Insert(write, _) | Operation::Update(write) | Operation::Delete(write) => {
+            &write.table
+        }
+    };
+    if !plan.parents.is_empty() {
+        for values in &changes.new {
+            check_foreign_keys(table, &plan.parents, values, transaction)?;
+        }
+    }
+    if !plan.children.is_empty() && !changes.old.is_empty() {
+        // The statement's own changes must be seen, and what others have committed meanwhile.
+        transaction.next_statement();
+        for change in &changes.old {
+            check_children(table, plan, change, transaction)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a row has its parents.
+///
+/// # Errors
+/// `23503`.
+pub fn check_foreign_keys(
+    table: &Table,
+    parents: &[(ForeignKey, std::sync::Arc<Table>)],
+    values: &[Value],
+    transaction: &mut Transaction,
+) -> Result<(), SqlError> {
+    for (key, parent) in parents {
+        // A key with a NULL refers to nothing.
+        if key.columns.iter().any(|it| values[*it].is_null()) {
+            continue;
+        }
+        if !lock_parent(key, parent, values, transaction)? {
+            let text = format!(
+                "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
+                table.name, key.name
+            );
+            let detail = format!(
+                "Key {} is not present in table \"{}\".",
+                table.key_text(&key.columns, values),
+                parent.name
+            );
+            return Err(SqlError::new(code::FOREIGN_KEY_VIOLATION, text).detail(detail));
+        }
+    }
+    Ok(())
+}
+
+/// Locks the parent of a row. Returns false if it has none.
+fn lock_parent(
+    key: &ForeignKey,
+    parent: &Table,
+    values: &[Value],
+    transaction: &mut Transaction,
+) -> Result<bool, SqlError> {
+    let index = parent.indexes.iter().find(|it| {
+        it.is_unique
+            && it.columns.len() == key.parent_columns.len()
+            && it.positions().iter().all(|it| key.parent_columns.contains(it))
+    });
+    let Some(index) = index else {
+        return Err(SqlError::new(code::INTERNAL_ERROR, "a foreign key lost its unique index"));
+    };
+    // The key in the order of the index.
+    let mut row = vec![Value::Null; parent.columns.len()];
+    for (column, position) in key.columns.iter().zip(&key.parent_columns) {
+        row[*position] = values[*column].clone();
+    }
+    let bytes = parent.key_of(index, &row);
+    loop {
+        let Some(root) = index.index.find_live(transaction, &parent.heap, &bytes)? else {
+            return Ok(false);
+        };
+        match lock_newest(&parent.heap, root, transaction)? {
+            // Deleted or given another key while we waited for its lock.
+            false => continue,
+            true => return Ok(true),
+        }
+    }
+}
+
+/// Locks the newest version of a row. Returns false if the row is gone.
+fn lock_newest(heap: &Heap, mut tid: Tid, transaction: &mut Transaction) -> Result<bool, SqlError> {
+    loop {
+        match heap.lock(transaction, tid, LockMode::KeyShare, LockWait::Block)? {
+            Changed::Done { .. } => return Ok(true),
+            Changed::Updated { newest } => tid = newest,
+            Changed::Deleted => return Ok(false),
+        }
+    }
+}
+
+fn check_children(
+    table: &Table,
+    plan: &Modify,
+    (old, new): &ChildCheck,
+    transaction: &mut Transaction,
+) -> Result<(), SqlError> {
+    for (key, child) in &plan.children {
+        let is_same = |position: &usize| {
+            let new = new.as_ref().map(|it| &it[*position]);
+            new.is_some_and(|new| is_equal(&old[*position], new))
+        };
+        let is_unreferable = key.parent_columns.iter().any(|it| old[*it].is_null());
+        if is_unreferable || key.parent_columns.iter().all(is_same) {
+            continue;
+        }
+        let wanted: Vec<&Value> = key.parent_columns.iter().map(|it| &old[*it]).collect();
+        // Another row of the statement may have the key now.
+        if has_row(table, &key.parent_columns, &wanted, transaction)?
+            || !has_row(child, &key.columns, &wanted, transaction)?
+        {
+            continue;
+        }
+        let text = format!(
+            "update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \
+             \"{}\"",
+            table.name, key.name, child.name
+        );
+        let detail = format!(
+            "Key {} is still referenced from table \"{}\".",
+            table.key_text(&key.parent_columns, old),
+            child.name
+        );
+        return Err(SqlError::new(code::FOREIGN_KEY_VIOLATION, text).detail(detail));
+    }
+    Ok(())
+}
+
+fn is_equal(left: &Value, right: &Value) -> bool {
+    !left.is_null() && !right.is_null() && compare(left, right, true).is_eq()
+}
+
+/// Returns true if a row of the table has these values, in an index if there is one for them.
+fn has_row(
+    table: &Table,
+    columns: &[usize],
+    wanted: &[&Value],
+    transaction: &mut Transaction,
+) -> Result<bool, SqlError> {
+    let snapshot = transaction.snapshot();
+    let is_meant = |values: &[Value]| {
+        columns.iter().zip(wanted).all(|(column, wanted)| is_equal(&values[*column], wanted))
+    };
+    let index = table.indexes.iter().find(|it| columns.contains(&it.columns[0].position));
+    let Some(index) = index else {
+        let mut rows = table.heap.scan(snapshot);
+        while let Some(found) = rows.next()? {
+            if is_meant(&row::decode(&table.types, found.bytes)?) {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
+    };
+
+    let first = &index.columns[0];
+    let at = columns.iter().position(|it| *it == first.position).expect("it was looked for");
+    let mut key = Vec::new();
+    crate::sql::values::key::append(table.order_of(first), wanted[at], &mut key);
+    let direction = crate::engine::Direction::Forward;
+    let mut entries = index.index.scan(snapshot.clone(), KeyRange::equal(&key), direction);
+    let mut bytes = Vec::new();
+    while let Some(entry) = entries.next()? {
+        let tid = entry.tid;
+        bytes.clear();
+        if table.heap.fetch(tid, &snapshot, &mut bytes)?.is_some()
+            && is_meant(&row::decode(&table.types, &bytes)?)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

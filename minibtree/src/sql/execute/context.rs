@@ -1,0 +1,154 @@
+//! What an execution knows.
+
+use crate::engine::{Interrupt, Snapshot};
+use crate::sql::plan::Planned;
+use crate::sql::sequence::Sequences;
+use crate::sql::values::Value;
+use crate::wire::{SqlError, code};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A row.
+pub type Row = Vec<Value>;
+
+/// Bytes that sorts, hash tables and materialized rows of one statement may take.
+const MEMORY_MAX: usize = 512 << 20;
+
+/// One execution of a plan.
+pub struct Execution {
+    /// The plan.
+    pub planned: Rc<Planned>,
+    /// The parameters.
+    pub parameters: Vec<Value>,
+    /// When the transaction began, in microseconds since 2000.
+    pub now: i64,
+    /// What is seen.
+    pub snapshot: Arc<Snapshot>,
+    /// Cancels it.
+    pub interrupt: Interrupt,
+    /// Where `nextval` takes its numbers from.
+    pub sequences: Arc<Sequences>,
+    /// The results of subqueries that are the same for all rows.
+    pub results: RefCell<Vec<Option<Rc<SubResult>>>>,
+    /// What each node has done, for EXPLAIN ANALYZE.
+    pub measured: Option<RefCell<Vec<Measured>>>,
+    /// Bytes that are taken.
+    pub memory: Cell<usize>,
+}
+
+/// The result of a subquery that is the same for all rows.
+pub enum SubResult {
+    /// The value of a scalar subquery, or of EXISTS.
+    Value(Value),
+    /// All rows: those without NULL as keys, and whether there are others.
+    Keys(HashSet<Vec<u8>>, bool),
+    /// All rows.
+    Rows(Vec<Row>),
+}
+
+/// What a node has done.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// How often it was opened.
+    pub loops: u64,
+    /// Rows returned.
+    pub rows: u64,
+    /// Rows that did not meet its filter.
+    pub removed: u64,
+    /// Rows of an index-only scan that were looked up in the heap.
+    pub heap_fetches: u64,
+    /// Time before the first row of each loop.
+    pub startup: Duration,
+    /// Time until the last row.
+    pub total: Duration,
+    /// Bytes taken by a sort or hash table at most.
+    pub memory: usize,
+    /// Rows of a hash table, or how many were sorted.
+    pub entries: usize,
+    /// A sort kept only as many rows as were wanted.
+    pub is_bounded: bool,
+}
+
+/// What an expression is evaluated in: the execution, and the rows of the queries around.
+#[derive(Clone)]
+pub struct Context {
+    /// The execution.
+    pub execution: Rc<Execution>,
+    /// The row of the query around this one.
+    pub outer: Option<Rc<Outer>>,
+}
+
+/// The row of a query around another one.
+pub struct Outer {
+    /// The row.
+    pub row: Row,
+    /// The next query around.
+    pub outer: Option<Rc<Outer>>,
+}
+
+impl Context {
+    /// The context of a subquery for this row.
+    pub fn inside(&self, row: &[Value]) -> Context {
+        let outer = Outer { row: row.to_vec(), outer: self.outer.clone() };
+        Context { execution: Rc::clone(&self.execution), outer: Some(Rc::new(outer)) }
+    }
+
+    /// The row so many levels up, from 1 on.
+    pub fn outer_row(&self, level: usize) -> &Row {
+        let mut outer = self.outer.as_ref().expect("the binder counts levels");
+        for _ in 1..level {
+            outer = outer.outer.as_ref().expect("the binder counts levels");
+        }
+        &outer.row
+    }
+
+    /// Counts what a node has done, if somebody wants to know.
+    pub fn measure(&self, node: usize, count: impl FnOnce(&mut Measured)) {
+        if let Some(measured) = &self.execution.measured {
+            count(&mut measured.borrow_mut()[node]);
+        }
+    }
+}
+
+/// Memory that is taken until this is dropped.
+pub struct Memory {
+    execution: Rc<Execution>,
+    taken: usize,
+}
+
+impl Memory {
+    /// None yet.
+    pub fn new(context: &Context) -> Memory {
+        Memory { execution: Rc::clone(&context.execution), taken: 0 }
+    }
+
+    /// Takes some for a row.
+    ///
+    /// # Errors
+    /// `53200` if the statement has too much.
+    pub fn take(&mut self, row: &[Value]) -> Result<(), SqlError> {
+        let bytes = row.iter().map(Value::memory).sum::<usize>() + 64;
+        let all = self.execution.memory.get() + bytes;
+        if all > MEMORY_MAX {
+            let detail = format!("Sorts and hash tables take more than {MEMORY_MAX} bytes.");
+            return Err(SqlError::new(code::OUT_OF_MEMORY, "out of memory").detail(detail));
+        }
+        self.execution.memory.set(all);
+        self.taken += bytes;
+        Ok(())
+    }
+
+    /// Bytes taken.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.execution.memory.set(self.execution.memory.get() - self.taken);
+    }
+}

@@ -1,0 +1,157 @@
+//! A statement while it is executed.
+
+use super::constraint::check_foreign_keys;
+use super::context::{Context, Execution, Measured, Row};
+use super::evaluate::evaluate;
+use super::lock::Locking;
+use super::modify::{insert_row, modify, top_context};
+use super::open::{Given, Rows, open};
+use crate::engine::{Interrupt, Transaction};
+use crate::sql::catalog::{ForeignKey, Table};
+use crate::sql::plan::{Plan, Planned};
+use crate::sql::sequence::Sequences;
+use crate::sql::tree::{Operation, Write};
+use crate::sql::values::Value;
+use crate::wire::SqlError;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The rows of a statement.
+pub struct Cursor {
+    context: Context,
+    rows: State,
+    /// Rows that a modification has changed.
+    changed: u64,
+}
+
+enum State {
+    Rows(Box<dyn Rows>),
+    Locking(Locking),
+}
+
+impl Cursor {
+    /// Begins a statement. A modification is executed whole, before its first row is returned.
+    ///
+    /// # Errors
+    /// What the statement reports.
+    pub fn open(
+        planned: &Rc<Planned>,
+        parameters: Vec<Value>,
+        now: i64,
+        sequences: &Arc<Sequences>,
+        transaction: &mut Transaction,
+        interrupt: Interrupt,
+        is_measured: bool,
+    ) -> Result<Cursor, SqlError> {
+        let measured = vec![Measured::default(); planned.nodes];
+        let execution = Rc::new(Execution {
+            planned: Rc::clone(planned),
+            parameters,
+            now,
+            snapshot: transaction.snapshot(),
+            interrupt,
+            sequences: Arc::clone(sequences),
+            results: RefCell::new(planned.subplans.iter().map(|_| None).collect()),
+            measured: is_measured.then(|| RefCell::new(measured)),
+            memory: Cell::new(0),
+        });
+        let context = top_context(&execution);
+        let mut changed = 0;
+        let rows = match &planned.plan {
+            Plan::Copy => State::Rows(Box::new(Given(Vec::new().into_iter()))),
+            Plan::Query(node) => State::Rows(open(node, &context, &[])?),
+            Plan::Lock(node, lock) => {
+                let rows = open(node, &context, &[])?;
+                State::Locking(Locking::new(lock, &context, rows)?)
+            }
+            Plan::Modify(plan) => {
+                let outcome = modify(plan, &context, transaction)?;
+                changed = outcome.count;
+                State::Rows(Box::new(Given(outcome.returned.into_iter())))
+            }
+        };
+        Ok(Cursor { context, rows, changed })
+    }
+
+    /// The next row, or `None` at the end.
+    ///
+    /// # Errors
+    /// What the statement reports.
+    pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Row>, SqlError> {
+        match (&mut self.rows, &self.context.execution.planned.plan) {
+            (State::Rows(rows), _) => rows.next(),
+            (State::Locking(rows), Plan::Lock(_, plan)) => {
+                rows.next(plan, &self.context, transaction)
+            }
+            (State::Locking(_), _) => unreachable!("only locking plans lock"),
+        }
+    }
+
+    /// The tag of the statement when it has returned so many rows.
+    pub fn tag(&self, rows: u64) -> String {
+        match &self.context.execution.planned.plan {
+            Plan::Copy | Plan::Query(_) | Plan::Lock(..) => format!("SELECT {rows}"),
+            Plan::Modify(plan) => match plan.operation {
+                Operation::Insert(..) => format!("INSERT 0 {}", self.changed),
+                Operation::Update(_) => format!("UPDATE {}", self.changed),
+                Operation::Delete(_) => format!("DELETE {}", self.changed),
+            },
+        }
+    }
+
+    /// What each node has done.
+    pub fn measured(&self) -> Vec<Measured> {
+        self.context.execution.measured.as_ref().map_or(Vec::new(), |it| it.borrow().clone())
+    }
+}
+
+/// Rows that are inserted one by one, without a plan: COPY.
+pub struct Insertion {
+    write: Write,
+    context: Context,
+}
+
+impl Insertion {
+    /// Begins.
+    pub fn new(
+        write: Write,
+        now: i64,
+        sequences: &Arc<Sequences>,
+        transaction: &mut Transaction,
+        interrupt: Interrupt,
+    ) -> Insertion {
+        let execution = Rc::new(Execution {
+            planned: Rc::default(),
+            parameters: Vec::new(),
+            now,
+            snapshot: transaction.snapshot(),
+            interrupt,
+            sequences: Arc::clone(sequences),
+            results: RefCell::default(),
+            measured: None,
+            memory: Cell::new(0),
+        });
+        Insertion { write, context: top_context(&execution) }
+    }
+
+    /// Inserts a row. `values` has those of the columns that are given; the others get their
+    /// defaults.
+    ///
+    /// # Errors
+    /// `23502`, `23503`, `23505`, `23514`.
+    pub fn insert(
+        &self,
+        mut values: Row,
+        parents: &[(ForeignKey, Arc<Table>)],
+        transaction: &mut Transaction,
+    ) -> Result<(), SqlError> {
+        for (value, default) in values.iter_mut().zip(&self.write.values) {
+            if let Some(default) = default {
+                *value = evaluate(default, &self.context, &[])?;
+            }
+        }
+        insert_row(&self.write, &self.context, &values, transaction)?;
+        check_foreign_keys(&self.write.table, parents, &values, transaction)
+    }
+}

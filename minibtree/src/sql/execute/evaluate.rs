@@ -1,0 +1,299 @@
+//! The value of an expression for a row.
+//!
+//! NULL: every operator but AND, OR, IS and the like returns NULL for a NULL. `false AND NULL` is
+//! false. A subquery with IN is NULL if it has no equal row and a comparison with one was NULL.
+//!
+//! PostgreSQL's `execExprInterp.c`, which compiles expressions to a program first; `nodeSubplan.c`.
+
+use super::context::{Context, SubResult};
+use super::open::open;
+use crate::sql::functions::Comparison;
+use crate::sql::functions::casts;
+use crate::sql::plan::SubPlan;
+use crate::sql::tree::{Expr, SubqueryKind};
+use crate::sql::values::{Value, compare, key};
+use crate::wire::{SqlError, code};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// Evaluates an expression.
+///
+/// # Errors
+/// `22003` on overflow, `22012` on division by zero, `22001` if a text is too long.
+pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, SqlError> {
+    let value = |expr: &Expr| evaluate(expr, context, row);
+    Ok(match expr {
+        Expr::Constant(value, _) => value.clone(),
+        Expr::Parameter(position, _) => context.execution.parameters[*position].clone(),
+        Expr::Column(column) => match column.level {
+            0 => row[column.position].clone(),
+            level => context.outer_row(level)[column.position].clone(),
+        },
+        Expr::Now => Value::Timestamp(context.execution.now),
+        Expr::Compare(comparison, left, right, padded) => {
+            compared(*comparison, &value(left)?, &value(right)?, *padded)
+        }
+        Expr::Call(function, arguments) => {
+            let arguments = arguments.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+            match !function.takes_nulls && arguments.iter().any(Value::is_null) {
+                true => Value::Null,
+                false => (function.call)(&arguments)?,
+            }
+        }
+        Expr::And(all) => three_valued(all, false, context, row)?,
+        Expr::Or(all) => three_valued(all, true, context, row)?,
+        Expr::Not(inner) => match value(inner)? {
+            Value::Bool(on) => Value::Bool(!on),
+            other => other,
+        },
+        Expr::IsNull(inner) => Value::Bool(value(inner)?.is_null()),
+        Expr::IsNotNull(inner) => Value::Bool(!value(inner)?.is_null()),
+        Expr::IsTruth(inner, wanted, negated) => {
+            let found = match value(inner)? {
+                Value::Bool(on) => Some(on),
+                _ => None,
+            };
+            Value::Bool((found == *wanted) != *negated)
+        }
+        Expr::IsDistinct(left, right, padded) => {
+            let (left, right) = (value(left)?, value(right)?);
+            Value::Bool(match (left.is_null(), right.is_null()) {
+                (false, false) => compare(&left, &right, *padded).is_ne(),
+                (left, right) => left != right,
+            })
+        }
+        Expr::Case(..)
+        | Expr::Coalesce(_)
+        | Expr::NullIf(..)
+        | Expr::Extreme(..)
+        | Expr::InList(..) => choice(expr, context, row)?,
+        Expr::Cast(inner, from, to, _) => match value(inner)? {
+            Value::Null => Value::Null,
+            inner => casts::cast(inner, *from, *to)?,
+        },
+        Expr::Fit(inner, to, cut) => match (value(inner)?, *cut) {
+            (inner, true) => to.fit_or_cut(inner)?,
+            (inner, false) => to.fit(inner)?,
+        },
+        Expr::NextValue(sequence) => Value::Int(context.execution.sequences.next(*sequence)?),
+        Expr::SubPlan(number, left) => {
+            let left = left.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+            subplan(*number, &left, context, row)?
+        }
+        Expr::Aggregate(..) | Expr::Subquery(_) => unreachable!("the planner replaces them"),
+    })
+}
+
+/// An expression that is one of several, of which it need not evaluate all.
+fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, SqlError> {
+    let value = |expr: &Expr| evaluate(expr, context, row);
+    Ok(match expr {
+        Expr::Case(cases, otherwise) => {
+            for (condition, result) in cases {
+                if value(condition)? == Value::Bool(true) {
+                    return value(result);
+                }
+            }
+            value(otherwise)?
+        }
+        Expr::Coalesce(all) => {
+            for expr in all {
+                let found = value(expr)?;
+                if !found.is_null() {
+                    return Ok(found);
+                }
+            }
+            Value::Null
+        }
+        Expr::NullIf(equal, inner) => match value(equal)? {
+            Value::Bool(true) => Value::Null,
+            _ => value(inner)?,
+        },
+        Expr::Extreme(all, is_greatest, padded) => {
+            let mut best = Value::Null;
+            for expr in all {
+                let next = value(expr)?;
+                let is_wanted = |order: std::cmp::Ordering| match is_greatest {
+                    true => order.is_gt(),
+                    false => order.is_lt(),
+                };
+                let is_better = !next.is_null()
+                    && (best.is_null() || is_wanted(compare(&next, &best, *padded)));
+                best = if is_better { next } else { best };
+            }
+            best
+        }
+        Expr::InList(inner, list, padded) => {
+            let inner = value(inner)?;
+            let mut found = Value::Bool(false);
+            for item in list {
+                match compared(Comparison::Eq, &inner, &value(item)?, *padded) {
+                    Value::Bool(false) => {}
+                    Value::Bool(true) => return Ok(Value::Bool(true)),
+                    _ => found = Value::Null,
+                }
+            }
+            found
+        }
+        _ => unreachable!("the caller has matched"),
+    })
+}
+
+/// Returns true if it is a condition that the row meets; NULL is not met.
+pub fn is_met(
+    condition: &Option<Expr>,
+    context: &Context,
+    row: &[Value],
+) -> Result<bool, SqlError> {
+    match condition {
+        None => Ok(true),
+        Some(condition) => Ok(evaluate(condition, context, row)? == Value::Bool(true)),
+    }
+}
+
+fn compared(comparison: Comparison, left: &Value, right: &Value, padded: bool) -> Value {
+    match left.is_null() || right.is_null() {
+        true => Value::Null,
+        false => Value::Bool(comparison.is_met(compare(left, right, padded))),
+    }
+}
+
+/// AND, or OR if `decisive` is true: the first decisive value decides.
+fn three_valued(
+    all: &[Expr],
+    decisive: bool,
+    context: &Context,
+    row: &[Value],
+) -> Result<Value, SqlError> {
+    let mut result = Value::Bool(!decisive);
+    for expr in all {
+        match evaluate(expr, context, row)? {
+            Value::Bool(found) if found == decisive => return Ok(Value::Bool(decisive)),
+            Value::Bool(_) => {}
+            _ => result = Value::Null,
+        }
+    }
+    Ok(result)
+}
+
+fn subplan(
+    number: usize,
+    left: &[Value],
+    context: &Context,
+    row: &[Value],
+) -> Result<Value, SqlError> {
+    let planned = Rc::clone(&context.execution.planned);
+    let plan = &planned.subplans[number];
+    if plan.is_correlated {
+        let result = execute(plan, &context.inside(row))?;
+        return answer(plan, &result, left);
+    }
+    let kept = context.execution.results.borrow()[number].clone();
+    let result = match kept {
+        Some(result) => result,
+        None => {
+            let result = Rc::new(execute(plan, &context.inside(row))?);
+            context.execution.results.borrow_mut()[number] = Some(Rc::clone(&result));
+            result
+        }
+    };
+    answer(plan, &result, left)
+}
+
+/// Executes a subquery.
+fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult, SqlError> {
+    let mut rows = open(&plan.node, context, &[])?;
+    match &plan.kind {
+        SubqueryKind::Exists => Ok(SubResult::Value(Value::Bool(rows.next()?.is_some()))),
+        SubqueryKind::Scalar => {
+            let Some(mut first) = rows.next()? else { return Ok(SubResult::Value(Value::Null)) };
+            if rows.next()?.is_some() {
+                let text = "more than one row returned by a subquery used as an expression";
+                return Err(SqlError::new(code::CARDINALITY_VIOLATION, text));
+            }
+            Ok(SubResult::Value(first.swap_remove(0)))
+        }
+        SubqueryKind::Any(comparisons)
+            if !plan.is_correlated && comparisons.iter().all(|it| it.0 == Comparison::Eq) =>
+        {
+            let mut memory = super::context::Memory::new(context);
+            let (mut keys, mut has_null) = (HashSet::new(), false);
+            while let Some(row) = rows.next()? {
+                if row.iter().any(Value::is_null) {
+                    // With several columns, NULLs need a look at each row.
+                    if row.len() > 1 {
+                        return all_rows(plan, context);
+                    }
+                    has_null = true;
+                    continue;
+                }
+                memory.take(&row)?;
+                keys.insert(key::hashed(plan.types.iter().copied().zip(&row)));
+            }
+            Ok(SubResult::Keys(keys, has_null))
+        }
+        _ => all_rows(plan, context),
+    }
+}
+
+fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult, SqlError> {
+    let mut rows = open(&plan.node, context, &[])?;
+    let mut memory = super::context::Memory::new(context);
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        memory.take(&row)?;
+        all.push(row);
+    }
+    Ok(SubResult::Rows(all))
+}
+
+/// What the result of a subquery means for these values.
+fn answer(plan: &SubPlan, result: &SubResult, left: &[Value]) -> Result<Value, SqlError> {
+    let (comparisons, decisive) = match (&plan.kind, result) {
+        (_, SubResult::Value(value)) => return Ok(value.clone()),
+        (SubqueryKind::All(comparisons), _) => (comparisons, false),
+        (SubqueryKind::Any(comparisons), _) => (comparisons, true),
+        _ => unreachable!("EXISTS and scalar subqueries have a value"),
+    };
+    match result {
+        SubResult::Value(value) => Ok(value.clone()),
+        SubResult::Keys(keys, has_null) => {
+            if keys.is_empty() && !has_null {
+                return Ok(Value::Bool(false));
+            }
+            if left.iter().any(Value::is_null) {
+                return Ok(Value::Null);
+            }
+            let wanted = key::hashed(plan.types.iter().copied().zip(left));
+            Ok(match (keys.contains(&wanted), has_null) {
+                (true, _) => Value::Bool(true),
+                (false, true) => Value::Null,
+                (false, false) => Value::Bool(false),
+            })
+        }
+        SubResult::Rows(rows) => {
+            let mut found = Value::Bool(!decisive);
+            for row in rows {
+                let mut all = Value::Bool(true);
+                for ((comparison, padded), (left, right)) in
+                    comparisons.iter().zip(left.iter().zip(row))
+                {
+                    match compared(*comparison, left, right, *padded) {
+                        Value::Bool(true) => {}
+                        Value::Bool(false) => {
+                            all = Value::Bool(false);
+                            break;
+                        }
+                        _ => all = Value::Null,
+                    }
+                }
+                match all {
+                    Value::Bool(it) if it == decisive => return Ok(Value::Bool(decisive)),
+                    Value::Bool(_) => {}
+                    _ => found = Value::Null,
+                }
+            }
+            Ok(found)
+        }
+    }
+}

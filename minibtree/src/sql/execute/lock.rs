@@ -1,0 +1,113 @@
+//! FOR UPDATE and FOR SHARE: each row is locked before it is returned.
+//!
+//! A row that another transaction has changed meanwhile is read again, and returned in its newest
+//! version if it still meets WHERE, as in an UPDATE. PostgreSQL's `nodeLockRows.c`.
+
+use super::context::{Context, Row};
+use super::evaluate::{evaluate, is_met};
+use super::open::{Rows, limits};
+use super::scan::{tid_of, tid_value};
+use crate::engine::{Changed, Error, LockMode, LockWait, Transaction};
+use crate::sql::plan::LockRows;
+use crate::sql::tree::Strength;
+use crate::sql::values::row;
+use crate::wire::{SqlError, code};
+
+/// Rows that are locked as they are returned.
+pub struct Locking {
+    rows: Box<dyn Rows>,
+    left: Option<u64>,
+    skipped: u64,
+}
+
+impl Locking {
+    /// Begins.
+    ///
+    /// # Errors
+    /// Those of evaluating LIMIT.
+    pub fn new(
+        plan: &LockRows,
+        context: &Context,
+        rows: Box<dyn Rows>,
+    ) -> Result<Locking, SqlError> {
+        let (left, skipped) = limits(&plan.limit, &plan.offset, context)?;
+        Ok(Locking { rows, left, skipped })
+    }
+
+    /// The next row, locked.
+    ///
+    /// # Errors
+    /// `55P03` with NOWAIT, `40001`, `40P01`.
+    pub fn next(
+        &mut self,
+        plan: &LockRows,
+        context: &Context,
+        transaction: &mut Transaction,
+    ) -> Result<Option<Row>, SqlError> {
+        if self.left == Some(0) {
+            return Ok(None);
+        }
+        while let Some(row) = self.rows.next()? {
+            let Some(row) = lock_row(plan, context, transaction, row)? else { continue };
+            if self.skipped > 0 {
+                self.skipped -= 1;
+                continue;
+            }
+            self.left = self.left.map(|left| left - 1);
+            let values = plan.targets.iter().map(|expr| evaluate(expr, context, &row));
+            return values.collect::<Result<_, _>>().map(Some);
+        }
+        Ok(None)
+    }
+}
+
+/// Locks the rows of a joined row. Returns `None` if it is left out.
+fn lock_row(
+    plan: &LockRows,
+    context: &Context,
+    transaction: &mut Transaction,
+    mut row: Row,
+) -> Result<Option<Row>, SqlError> {
+    let mode = match plan.lock.strength {
+        Strength::Share => LockMode::Share,
+        Strength::Update => LockMode::Update,
+    };
+    let may_fail = plan.lock.no_wait || plan.lock.skip_locked;
+    let wait = if may_fail { LockWait::Error } else { LockWait::Block };
+    let mut has_changed = false;
+    for relation in &plan.relations {
+        let table = &relation.table;
+        let position = relation.start + table.columns.len();
+        // The side of a left join that has no row.
+        if row[position].is_null() {
+            continue;
+        }
+        loop {
+            match table.heap.lock(transaction, tid_of(&row[position]), mode, wait) {
+                Ok(Changed::Done { .. }) => break,
+                Ok(Changed::Deleted) => return Ok(None),
+                Ok(Changed::Updated { newest }) => {
+                    let mut bytes = Vec::new();
+                    if !table.heap.fetch_version(newest, &mut bytes)? {
+                        return Ok(None);
+                    }
+                    let values = row::decode(&table.types, &bytes)?;
+                    row[relation.start..position].clone_from_slice(&values);
+                    row[position] = tid_value(newest);
+                    has_changed = true;
+                }
+                Err(Error::LockNotAvailable) if plan.lock.skip_locked => return Ok(None),
+                Err(Error::LockNotAvailable) => {
+                    let text =
+                        format!("could not obtain lock on row in relation \"{}\"", table.name);
+                    return Err(SqlError::new(code::LOCK_NOT_AVAILABLE, text));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    match has_changed && !is_met(&plan.filter, context, &row)? {
+        true => Ok(None),
+        false => Ok(Some(row)),
+    }
+}

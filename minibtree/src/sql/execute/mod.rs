@@ -1,0 +1,29 @@
+//! Executing plans: rows are pulled, one at a time, from the top.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `context.rs` | what an execution knows: parameters, snapshot, outer rows |
+//! | `evaluate.rs` | the value of an expression |
+//! | `open.rs` | from nodes to what pulls their rows |
+//! | `scan.rs`, `join.rs`, `group.rs`, `sort.rs` | the nodes |
+//! | `modify.rs`, `constraint.rs` | INSERT, UPDATE, DELETE, and what must hold after them |
+//! | `lock.rs` | FOR UPDATE |
+//! | `cursor.rs` | a statement while it is executed |
+//!
+//! PostgreSQL's `src/backend/executor`; the model is Graefe's Volcano (1994).
+
+mod constraint;
+mod context;
+mod cursor;
+mod evaluate;
+mod group;
+mod join;
+mod lock;
+mod modify;
+mod open;
+mod scan;
+mod sort;
+
+pub use constraint::check_foreign_keys;
+pub use context::Measured;
+pub use cursor::{Cursor, Insertion};

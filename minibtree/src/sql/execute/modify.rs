@@ -1,0 +1,399 @@
+//! INSERT, UPDATE and DELETE.
+//!
+//! # What does an UPDATE do with a row that another transaction has just changed?
+//!
+//! The engine waits for that transaction. If it commits, the row is read again in its newest
+//! version, and is changed if it still meets the condition, as READ COMMITTED demands: two
+//! transactions that add 1 to a balance must add 2.
+//!
+//! ```text
+//! A: UPDATE .. SET b = b + 1 WHERE id = 1     b 0 -> 1
+//! B: UPDATE .. SET b = b + 1 WHERE id = 1     sees 0, waits for A
+//! A: COMMIT                                   B reads 1, checks id = 1, writes 2
+//! ```
+//!
+//! PostgreSQL's `nodeModifyTable.c` and, for the second look, `EvalPlanQual` (`execMain.c`).
+
+use super::constraint::{ChildCheck, ParentCheck};
+use super::context::{Context, Row};
+use super::evaluate::{evaluate, is_met};
+use super::open::open;
+use super::scan::{tid_of, tid_value};
+use super::{constraint, context};
+use crate::engine::{Changed, Error, LockMode, LockWait, Transaction};
+use crate::format::Tid;
+use crate::sql::catalog::{Table, TableIndex};
+use crate::sql::plan::Modify;
+use crate::sql::tree::{Conflict, Expr, Operation, Write};
+use crate::sql::values::{Value, row};
+use crate::wire::{SqlError, code};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// What a modification has done.
+#[derive(Default)]
+pub struct Outcome {
+    /// How many rows it has inserted or changed.
+    pub count: u64,
+    /// The rows of RETURNING.
+    pub returned: Vec<Row>,
+}
+
+/// Executes a modification.
+///
+/// # Errors
+/// `23505`, `23502`, `23503`, `23514` and whatever evaluating reports.
+pub fn modify(
+    plan: &Modify,
+    context: &Context,
+    transaction: &mut Transaction,
+) -> Result<Outcome, SqlError> {
+    let mut memory = context::Memory::new(context);
+    let mut rows = open(&plan.source, context, &[])?;
+    let mut changes = Changes::default();
+    let mut outcome = Outcome::default();
+    while let Some(row) = rows.next()? {
+        let changed = match &plan.operation {
+            Operation::Insert(write, conflict) => {
+                insert(write, conflict.as_ref(), context, transaction, &row, &mut changes)?
+            }
+            Operation::Update(write) | Operation::Delete(write) => {
+                change(plan, write, context, transaction, row, &mut changes)?
+            }
+        };
+        let Some(row) = changed else { continue };
+        outcome.count += 1;
+        if !plan.returning.is_empty() {
+            let values = plan.returning.iter().map(|expr| evaluate(expr, context, &row));
+            let values = values.collect::<Result<Row, _>>()?;
+            memory.take(&values)?;
+            outcome.returned.push(values);
+        }
+    }
+    drop(rows);
+    constraint::check_changes(plan, &changes, transaction)?;
+    Ok(outcome)
+}
+
+/// Rows that foreign keys must be checked for at the end of the statement.
+#[derive(Default)]
+pub struct Changes {
+    /// Rows that were inserted, or updated.
+    pub new: Vec<ParentCheck>,
+    /// Rows that were deleted, or updated.
+    pub old: Vec<ChildCheck>,
+    /// Versions that ON CONFLICT must not meet again.
+    inserted: HashSet<Tid>,
+}
+
+fn insert(
+    write: &Write,
+    conflict: Option<&Conflict>,
+    context: &Context,
+    transaction: &mut Transaction,
+    source: &[Value],
+    changes: &mut Changes,
+) -> Result<Option<Row>, SqlError> {
+    let values = write.values.iter().map(|expr| match expr {
+        Some(expr) => evaluate(expr, context, source),
+        None => Ok(Value::Null),
+    });
+    let values = values.collect::<Result<Row, _>>()?;
+    if let Some(conflict) = conflict {
+        check_row(write, context, &values)?;
+        for index in
+            write.table.indexes.iter().filter(|it| conflict.indexes.contains(&it.index.id()))
+        {
+            if index.columns.iter().any(|it| values[it.position].is_null()) {
+                continue;
+            }
+            let key = write.table.key_of(index, &values);
+            let Some(tid) = index.index.find_live(transaction, &write.table.heap, &key)? else {
+                continue;
+            };
+            return match &conflict.update {
+                None => Ok(None),
+                Some(update) => {
+                    conflict_update(write, update, context, transaction, (tid, &values), changes)
+                }
+            };
+        }
+    }
+    let tid = insert_row(write, context, &values, transaction)?;
+    if conflict.is_some() {
+        changes.inserted.insert(tid);
+    }
+    if !write.table.foreign_keys.is_empty() {
+        changes.new.push(values.clone());
+    }
+    Ok(Some(with_tid(values, tid)))
+}
+
+/// The row of a table followed by its TID, as scans fill it in.
+fn with_tid(mut values: Row, tid: Tid) -> Row {
+    values.push(tid_value(tid));
+    values
+}
+
+/// ON CONFLICT DO UPDATE of the row that is there.
+fn conflict_update(
+    write: &Write,
+    (values, filter): &(Vec<Option<Expr>>, Option<Expr>),
+    context: &Context,
+    transaction: &mut Transaction,
+    (root, excluded): (Tid, &[Value]),
+    changes: &mut Changes,
+) -> Result<Option<Row>, SqlError> {
+    let table = &*write.table;
+    let (mut tid, mut bytes) = (root, Vec::new());
+    // The newest version of the row is locked and updated, even if the snapshot does not see it.
+    loop {
+        match table.heap.lock(transaction, tid, LockMode::Update, LockWait::Block)? {
+            Changed::Done { tid: locked, .. } if !changes.inserted.contains(&locked) => {
+                tid = locked;
+                break;
+            }
+            Changed::Updated { newest } => tid = newest,
+            Changed::Done { .. } | Changed::Deleted => {
+                let text = "ON CONFLICT DO UPDATE command cannot affect row a second time";
+                let hint = "Ensure that no rows proposed for insertion within the same command \
+                            have duplicate constrained values.";
+                return Err(SqlError::new(code::CARDINALITY_VIOLATION, text).hint(hint));
+            }
+        }
+    }
+    table.heap.fetch_version(tid, &mut bytes)?;
+    let old = row::decode(&table.types, &bytes)?;
+    let mut joined = with_tid(old.clone(), tid);
+    joined.extend_from_slice(excluded);
+    joined.push(Value::Null);
+    if !is_met(filter, context, &joined)? {
+        return Ok(None);
+    }
+    let new = updated(values, context, &joined, &old)?;
+    check_row(write, context, &new)?;
+    match write_version(table, transaction, tid, &old, &new)? {
+        Changed::Done { tid, .. } => {
+            changes.inserted.insert(tid);
+            note_update(write, &old, &new, changes);
+            Ok(Some(with_tid(new, tid)))
+        }
+        Changed::Updated { .. } | Changed::Deleted => {
+            unreachable!("the row is locked by this transaction")
+        }
+    }
+}
+
+/// The columns of a row with new values.
+fn updated(
+    values: &[Option<Expr>],
+    context: &Context,
+    row: &[Value],
+    old: &[Value],
+) -> Result<Row, SqlError> {
+    let mut new = old.to_vec();
+    for (position, expr) in values.iter().enumerate() {
+        if let Some(expr) = expr {
+            new[position] = evaluate(expr, context, row)?;
+        }
+    }
+    Ok(new)
+}
+
+fn note_update(write: &Write, old: &[Value], new: &[Value], changes: &mut Changes) {
+    changes.old.push((old.to_vec(), Some(new.to_vec())));
+    if !write.table.foreign_keys.is_empty() {
+        changes.new.push(new.to_vec());
+    }
+}
+
+/// Inserts one row whose values fit their columns.
+///
+/// # Errors
+/// `23502`, `23514`, `23505`.
+pub fn insert_row(
+    write: &Write,
+    context: &Context,
+    values: &[Value],
+    transaction: &mut Transaction,
+) -> Result<Tid, SqlError> {
+    check_row(write, context, values)?;
+    let table = &*write.table;
+    let mut bytes = Vec::new();
+    row::encode(&table.types, values, &mut bytes);
+    let tid = table.heap.insert(transaction, &bytes)?;
+    insert_entries(table, values, tid, transaction)?;
+    Ok(tid)
+}
+
+/// NOT NULL and CHECK.
+fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<(), SqlError> {
+    let table = &*write.table;
+    let mut columns = table.columns.iter().zip(values);
+    if let Some((column, _)) = columns.find(|(column, it)| column.not_null && it.is_null()) {
+        let text = format!(
+            "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+            column.name, table.name
+        );
+        let error = SqlError::new(code::NOT_NULL_VIOLATION, text);
+        return Err(error.detail(failing_row(table, values)));
+    }
+    for (name, condition) in &write.checks {
+        if evaluate(condition, context, values)? == Value::Bool(false) {
+            let text = format!(
+                "new row for relation \"{}\" violates check constraint \"{name}\"",
+                table.name
+            );
+            let error = SqlError::new(code::CHECK_VIOLATION, text);
+            return Err(error.detail(failing_row(table, values)));
+        }
+    }
+    Ok(())
+}
+
+/// PostgreSQL shows at most 64 bytes of a value.
+fn failing_row(table: &Table, values: &[Value]) -> String {
+    let text = |(base, value): (&crate::sql::values::Type, &Value)| match value {
+        Value::Null => "null".to_owned(),
+        value => {
+            let mut text = base.text_of(value);
+            if text.len() > 64 {
+                text.truncate(text.floor_char_boundary(64));
+                text += "...";
+            }
+            text
+        }
+    };
+    let texts: Vec<String> = table.types.iter().zip(values).map(text).collect();
+    format!("Failing row contains ({}).", texts.join(", "))
+}
+
+fn insert_entries(
+    table: &Table,
+    values: &[Value],
+    tid: Tid,
+    transaction: &mut Transaction,
+) -> Result<(), SqlError> {
+    for index in &table.indexes {
+        insert_entry(table, index, values, tid, transaction)?;
+    }
+    Ok(())
+}
+
+fn insert_entry(
+    table: &Table,
+    index: &TableIndex,
+    values: &[Value],
+    tid: Tid,
+    transaction: &mut Transaction,
+) -> Result<(), SqlError> {
+    let (key, payload) = (table.key_of(index, values), table.payload_of(index, values));
+    // NULLs do not equal each other.
+    let has_null = index.columns.iter().any(|it| values[it.position].is_null());
+    let inserted = match index.is_unique && !has_null {
+        true => index.index.insert_unique(transaction, &table.heap, &key, tid, &payload),
+        false => index.index.insert(transaction, &key, tid, &payload),
+    };
+    inserted.map_err(|error| match error {
+        Error::UniqueViolation { .. } => {
+            let text = format!("duplicate key value violates unique constraint \"{}\"", index.name);
+            let key = table.key_text(&index.positions(), values);
+            SqlError::new(code::UNIQUE_VIOLATION, text).detail(format!("Key {key} already exists."))
+        }
+        error => error.into(),
+    })
+}
+
+/// Updates or deletes the row of the table in a joined row. Returns the row for RETURNING, or
+/// `None` if another transaction changed it so that it no longer meets the condition.
+fn change(
+    plan: &Modify,
+    write: &Write,
+    context: &Context,
+    transaction: &mut Transaction,
+    mut joined: Row,
+    changes: &mut Changes,
+) -> Result<Option<Row>, SqlError> {
+    let table = &*write.table;
+    let count = table.columns.len();
+    let is_delete = matches!(plan.operation, Operation::Delete(_));
+    loop {
+        let tid = tid_of(&joined[count]);
+        let old = joined[..count].to_vec();
+        let (outcome, new) = match is_delete {
+            true => (table.heap.delete(transaction, tid)?, None),
+            false => {
+                let new = updated(&write.values, context, &joined, &old)?;
+                check_row(write, context, &new)?;
+                (write_version(table, transaction, tid, &old, &new)?, Some(new))
+            }
+        };
+        match outcome {
+            Changed::Deleted => return Ok(None),
+            Changed::Done { tid, .. } => {
+                match new {
+                    None => changes.old.push((old, None)),
+                    Some(new) => {
+                        note_update(write, &old, &new, changes);
+                        joined[..count].clone_from_slice(&new);
+                        joined[count] = tid_value(tid);
+                    }
+                }
+                if plan.children.is_empty() {
+                    changes.old.clear();
+                }
+                return Ok(Some(joined));
+            }
+            Changed::Updated { newest } => {
+                let mut bytes = Vec::new();
+                if !table.heap.fetch_version(newest, &mut bytes)? {
+                    return Ok(None);
+                }
+                let values = row::decode(&table.types, &bytes)?;
+                joined[..count].clone_from_slice(&values);
+                joined[count] = tid_value(newest);
+                if !is_met(&plan.filter, context, &joined)? {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// Adds a version of a row, with its index entries.
+fn write_version(
+    table: &Table,
+    transaction: &mut Transaction,
+    tid: Tid,
+    old: &[Value],
+    new: &[Value],
+) -> Result<Changed, SqlError> {
+    let mut bytes = Vec::new();
+    row::encode(&table.types, new, &mut bytes);
+    let is_same = |index: &TableIndex| {
+        let key = index.columns.iter().map(|it| it.position);
+        key.chain(index.included.iter().copied()).all(|it| is_identical(&old[it], &new[it]))
+    };
+    let keys_unchanged = table.indexes.iter().all(is_same);
+    let changed = table.heap.update(transaction, tid, &bytes, keys_unchanged)?;
+    if let Changed::Done { tid, needs_index_entries: true } = changed {
+        insert_entries(table, new, tid, transaction)?;
+    }
+    Ok(changed)
+}
+
+/// Equal and written alike: an index entry must not say `1.0` for a row that says `1.00`.
+fn is_identical(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        (Value::Numeric(old), Value::Numeric(new)) => {
+            old.as_bigint_and_exponent() == new.as_bigint_and_exponent()
+        }
+        (Value::Float(old), Value::Float(new)) => old.0.to_bits() == new.0.to_bits(),
+        (old, new) => old == new,
+    }
+}
+
+/// The context of an execution without outer rows.
+pub fn top_context(execution: &Rc<context::Execution>) -> Context {
+    Context { execution: Rc::clone(execution), outer: None }
+}

@@ -1,0 +1,306 @@
+//! Scans: rows of tables, and `generate_series`.
+//!
+//! A scan fills the positions of its table in the row of the query, those columns that are used.
+//! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`.
+
+use super::context::{Context, Row};
+use super::evaluate::{evaluate, is_met};
+use super::open::Rows;
+use crate::engine::{Direction, HeapScan, IndexScan, KeyRange};
+use crate::format::Tid;
+use crate::sql::catalog::{IndexColumn, Table, TableIndex};
+use crate::sql::plan::{Bounds, Kind, Node, Scanned};
+use crate::sql::values::{Type, Value, key, row};
+use crate::wire::{SqlError, code};
+use std::rc::Rc;
+
+/// The TID of a row as a value.
+pub fn tid_value(tid: Tid) -> Value {
+    Value::Int(i64::from(tid.block) << 16 | i64::from(tid.slot))
+}
+
+/// The TID in a value.
+pub fn tid_of(value: &Value) -> Tid {
+    match value {
+        Value::Int(packed) => Tid { block: (packed >> 16) as u32, slot: *packed as u16 },
+        _ => unreachable!("the scan has filled in the TID"),
+    }
+}
+
+/// The row of the query with the columns of a version in it.
+fn filled(scanned: &Scanned, tid: Tid, bytes: &[u8]) -> Result<Row, SqlError> {
+    let mut values = vec![Value::Null; scanned.width];
+    let columns = &mut values[scanned.start..];
+    row::decode_into(&scanned.table.types, bytes, |it| scanned.needed[it], columns)?;
+    if scanned.needs_tid {
+        columns[scanned.needed.len()] = tid_value(tid);
+    }
+    Ok(values)
+}
+
+/// The rows of a table, page by page.
+pub struct SeqRows {
+    node: Rc<Node>,
+    context: Context,
+    rows: HeapScan,
+}
+
+impl SeqRows {
+    /// Begins.
+    pub fn open(node: &Rc<Node>, context: &Context) -> Result<SeqRows, SqlError> {
+        let Kind::SeqScan { scanned, .. } = &node.kind else { unreachable!("a sequential scan") };
+        let rows = scanned.table.heap.scan(context.execution.snapshot.clone());
+        Ok(SeqRows { node: Rc::clone(node), context: context.clone(), rows })
+    }
+}
+
+impl Rows for SeqRows {
+    fn next(&mut self) -> Result<Option<Row>, SqlError> {
+        let Kind::SeqScan { scanned, filter } = &self.node.kind else { unreachable!("opened so") };
+        loop {
+            self.context.execution.interrupt.check()?;
+            let Some(found) = self.rows.next()? else { return Ok(None) };
+            let row = filled(scanned, found.tid, found.bytes)?;
+            if is_met(filter, &self.context, &row)? {
+                return Ok(Some(row));
+            }
+            self.context.measure(self.node.id, |it| it.removed += 1);
+        }
+    }
+}
+
+/// The rows that an index leads to.
+pub struct IndexRows {
+    node: Rc<Node>,
+    context: Context,
+    /// `None`: no row can meet the bounds.
+    entries: Option<IndexScan>,
+    /// The row of the outer side, whose columns the conditions may use.
+    outer: Row,
+    /// The bytes of a version.
+    bytes: Vec<u8>,
+}
+
+impl IndexRows {
+    /// Begins. `outer` is the row that the bounds may use.
+    pub fn open(
+        node: &Rc<Node>,
+        context: &Context,
+        outer: &[Value],
+    ) -> Result<IndexRows, SqlError> {
+        let Kind::IndexScan { scanned, index, bounds, is_backward, .. } = &node.kind else {
+            unreachable!("an index scan")
+        };
+        let definition = &scanned.table.indexes[*index];
+        let range = key_range(&scanned.table, definition, bounds, context, outer)?;
+        let direction = if *is_backward { Direction::Backward } else { Direction::Forward };
+        let snapshot = &context.execution.snapshot;
+        let entries = range.map(|it| definition.index.scan(snapshot.clone(), it, direction));
+        let outer = outer.to_vec();
+        let (node, context) = (Rc::clone(node), context.clone());
+        Ok(IndexRows { node, context, entries, outer, bytes: Vec::new() })
+    }
+}
+
+impl Rows for IndexRows {
+    fn next(&mut self) -> Result<Option<Row>, SqlError> {
+        let Kind::IndexScan { scanned, index, conditions, is_only, filter, .. } = &self.node.kind
+        else {
+            unreachable!("opened so")
+        };
+        let Some(entries) = &mut self.entries else { return Ok(None) };
+        let (heap, snapshot) = (&scanned.table.heap, &self.context.execution.snapshot);
+        loop {
+            self.context.execution.interrupt.check()?;
+            let Some(entry) = entries.next()? else { return Ok(None) };
+            let mut row = if *is_only && heap.is_all_visible(entry.tid) {
+                covered(scanned, &scanned.table.indexes[*index], entry.key, entry.payload)?
+            } else {
+                if *is_only {
+                    self.context.measure(self.node.id, |it| it.heap_fetches += 1);
+                }
+                self.bytes.clear();
+                let Some(tid) = heap.fetch(entry.tid, snapshot, &mut self.bytes)? else { continue };
+                filled(scanned, tid, &self.bytes)?
+            };
+
+            // An entry may lead to a version with another key, and NULLs are within ranges; so the
+            // conditions of the bounds are checked too. They may use the outer row.
+            for (position, value) in self.outer.iter().enumerate() {
+                if !value.is_null() {
+                    row[position] = value.clone();
+                }
+            }
+            let mut is_bound = true;
+            for condition in conditions {
+                is_bound &= evaluate(condition, &self.context, &row)? == Value::Bool(true);
+            }
+            if !is_bound {
+                continue;
+            }
+            if is_met(filter, &self.context, &row)? {
+                return Ok(Some(row));
+            }
+            self.context.measure(self.node.id, |it| it.removed += 1);
+        }
+    }
+}
+
+/// The row of the query with the columns that an index entry has.
+fn covered(
+    scanned: &Scanned,
+    index: &TableIndex,
+    mut key: &[u8],
+    payload: &[u8],
+) -> Result<Row, SqlError> {
+    let damaged = || SqlError::new(code::DATA_CORRUPTED, "an index entry is damaged");
+    let mut values = vec![Value::Null; scanned.width];
+    for column in &index.columns {
+        let value = key::take(scanned.table.order_of(column), &mut key).ok_or_else(damaged)?;
+        values[scanned.start + column.position] = value;
+    }
+    if !index.included.is_empty() {
+        let types: Vec<Type> = index.included.iter().map(|it| scanned.table.types[*it]).collect();
+        for (position, value) in index.included.iter().zip(row::decode(&types, payload)?) {
+            values[scanned.start + position] = value;
+        }
+    }
+    Ok(values)
+}
+
+/// The part of an index within bounds; `None` if no row can be in it.
+fn key_range(
+    table: &Table,
+    index: &TableIndex,
+    bounds: &Bounds,
+    context: &Context,
+    outer: &[Value],
+) -> Result<Option<KeyRange>, SqlError> {
+    let mut prefix = Vec::new();
+    for (expr, column) in bounds.equal.iter().zip(&index.columns) {
+        let value = evaluate(expr, context, outer)?;
+        if !matches!(place(&value, table.types[column.position]), Place::Within) {
+            return Ok(None);
+        }
+        key::append(table.order_of(column), &value, &mut prefix);
+    }
+    let range = match prefix.is_empty() {
+        true => KeyRange::all(),
+        false => KeyRange::equal(&prefix),
+    };
+    let Some(column) = index.columns.get(bounds.equal.len()) else { return Ok(Some(range)) };
+    let mut range = range;
+    for (bound, is_lower) in [(&bounds.lower, true), (&bounds.upper, false)] {
+        let Some((expr, included)) = bound else { continue };
+        let bound = (evaluate(expr, context, outer)?, *included, is_lower);
+        match bounded(table, column, &prefix, bound, range) {
+            None => return Ok(None),
+            Some(smaller) => range = smaller,
+        }
+    }
+    Ok(Some(range))
+}
+
+/// Where a value is beside the values that a column can have.
+enum Place {
+    Null,
+    Below,
+    Within,
+    Above,
+}
+
+fn place(value: &Value, base: Type) -> Place {
+    match value {
+        Value::Null => Place::Null,
+        Value::Int(number) if !base.holds(*number) => {
+            if *number < 0 {
+                Place::Below
+            } else {
+                Place::Above
+            }
+        }
+        _ => Place::Within,
+    }
+}
+
+/// A range with one more bound: a value, whether it is included, and whether it is the lower one.
+/// `None` if nothing is left.
+fn bounded(
+    table: &Table,
+    column: &IndexColumn,
+    prefix: &[u8],
+    (value, included, is_lower): (Value, bool, bool),
+    range: KeyRange,
+) -> Option<KeyRange> {
+    match (place(&value, table.types[column.position]), is_lower) {
+        (Place::Null, _) | (Place::Above, true) | (Place::Below, false) => return None,
+        (Place::Below, true) | (Place::Above, false) => return Some(range),
+        (Place::Within, _) => {}
+    }
+    let mut key = prefix.to_vec();
+    key::append(table.order_of(column), &value, &mut key);
+    // In a descending column the large values come first.
+    Some(match (is_lower != column.descending, included) {
+        (true, true) => range.at_least(&key),
+        (true, false) => range.after(&key),
+        (false, true) => range.up_to(&key),
+        (false, false) => range.before(&key),
+    })
+}
+
+/// `generate_series` of integers.
+pub struct Series {
+    node: Rc<Node>,
+    context: Context,
+    next: Option<i64>,
+    end: i64,
+    step: i64,
+}
+
+impl Series {
+    /// Begins.
+    ///
+    /// # Errors
+    /// `22023` if the step is zero.
+    pub fn open(node: &Rc<Node>, context: &Context) -> Result<Series, SqlError> {
+        let Kind::Series { arguments, .. } = &node.kind else { unreachable!("a series") };
+        let mut numbers = Vec::new();
+        for argument in arguments {
+            match evaluate(argument, context, &[])? {
+                Value::Int(number) => numbers.push(number),
+                _ => break,
+            }
+        }
+        let (next, end, step) = match numbers[..] {
+            [from, to] if arguments.len() == 2 => (Some(from), to, 1),
+            [_, _, 0] => {
+                let text = "step size cannot equal zero";
+                return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
+            }
+            [from, to, step] => (Some(from), to, step),
+            // A NULL among the arguments makes no rows.
+            _ => (None, 0, 1),
+        };
+        Ok(Series { node: Rc::clone(node), context: context.clone(), next, end, step })
+    }
+}
+
+impl Rows for Series {
+    fn next(&mut self) -> Result<Option<Row>, SqlError> {
+        let Kind::Series { position, width, filter, .. } = &self.node.kind else {
+            unreachable!("opened so")
+        };
+        loop {
+            self.context.execution.interrupt.check()?;
+            let is_over = |next: i64| if self.step > 0 { next > self.end } else { next < self.end };
+            let Some(number) = self.next.filter(|it| !is_over(*it)) else { return Ok(None) };
+            self.next = number.checked_add(self.step);
+            let mut row = vec![Value::Null; *width];
+            row[*position] = Value::Int(number);
+            if is_met(filter, &self.context, &row)? {
+                return Ok(Some(row));
+            }
+            self.context.measure(self.node.id, |it| it.removed += 1);
+        }
+    }
+}

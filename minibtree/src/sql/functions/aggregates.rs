@@ -1,0 +1,210 @@
+//! Aggregate functions.
+//!
+//! ```text
+//! sum(int4) -> int8      sum(int8) -> numeric     avg(int4) -> numeric     avg(float8) -> float8
+//! ```
+//!
+//! NULLs do not count. The state of a sum of integers has 128 bits, as PostgreSQL's has
+//! (`int8_avg_accum`), so that it cannot overflow before the result does.
+
+use super::casts::is_implicit;
+use crate::sql::values::{Type, Value, compare, numeric};
+use crate::wire::{SqlError, code};
+use Type::*;
+use bigdecimal::{BigDecimal, Zero};
+
+/// What an aggregate computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `count(*)`, `count(x)`
+    Count,
+    /// `sum(x)`
+    Sum,
+    /// `avg(x)`
+    Average,
+    /// `min(x)`
+    Min,
+    /// `max(x)`
+    Max,
+    /// `bool_and(x)`, `every(x)`
+    BoolAnd,
+    /// `bool_or(x)`
+    BoolOr,
+    /// `string_agg(x, separator)`
+    StringAgg,
+}
+
+/// An aggregate for arguments of certain types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    /// Its name.
+    pub name: &'static str,
+    /// What it computes.
+    pub kind: Kind,
+    /// The types of its arguments.
+    pub arguments: Vec<Type>,
+    /// The type of its result.
+    pub result: Type,
+}
+
+/// The names of all aggregates that we have.
+const NAMES: [(&str, Kind); 9] = [
+    ("count", Kind::Count),
+    ("sum", Kind::Sum),
+    ("avg", Kind::Average),
+    ("min", Kind::Min),
+    ("max", Kind::Max),
+    ("bool_and", Kind::BoolAnd),
+    ("every", Kind::BoolAnd),
+    ("bool_or", Kind::BoolOr),
+    ("string_agg", Kind::StringAgg),
+];
+
+/// Returns true if it is the name of an aggregate.
+pub fn is_aggregate(name: &str) -> bool {
+    NAMES.iter().any(|it| it.0 == name)
+}
+
+/// The aggregate of this name for arguments of these types; none are those of `count(*)`.
+pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
+    let (name, kind) = *NAMES.iter().find(|it| it.0 == name)?;
+    let row = |arguments: &[Type], result| {
+        Some(Aggregate { name, kind, arguments: arguments.to_vec(), result })
+    };
+    match (kind, types) {
+        (Kind::Count, []) => row(&[], Int8),
+        (Kind::Count, [Unknown]) => row(&[Text], Int8),
+        (Kind::Count, [base]) => row(&[*base], Int8),
+        (Kind::Sum, [Int2 | Int4]) => row(types, Int8),
+        (Kind::Sum, [Int8]) => row(types, Numeric),
+        (Kind::Sum, [base @ (Numeric | Float4 | Float8)]) => row(types, *base),
+        (Kind::Average, [Int2 | Int4 | Int8 | Numeric]) => row(types, Numeric),
+        (Kind::Average, [Float4 | Float8]) => row(types, Float8),
+        (Kind::Min | Kind::Max, [Varchar | Text | Unknown]) => row(&[Text], Text),
+        // PostgreSQL has no min and max of bool, bytea and uuid.
+        (
+            Kind::Min | Kind::Max,
+            [
+                base @ (Int2 | Int4 | Int8 | Oid | Float4 | Float8 | Numeric | Bpchar | Date
+                | Timestamp | TimestampTz),
+            ],
+        ) => row(types, *base),
+        (Kind::BoolAnd | Kind::BoolOr, [base]) if is_implicit(*base, Bool) => row(&[Bool], Bool),
+        (Kind::StringAgg, [base, separator])
+            if is_implicit(*base, Text) && is_implicit(*separator, Text) =>
+        {
+            row(&[Text, Text], Text)
+        }
+        _ => None,
+    }
+}
+
+/// An aggregate on its way.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// How many.
+    Count(i64),
+    /// Sum and number of integers.
+    Integers(i128, i64),
+    /// Sum and number of numerics.
+    Numerics(BigDecimal, i64),
+    /// Sum and number of floats.
+    Floats(f64, i64),
+    /// The smallest, the greatest, or all of them.
+    Best(Value),
+    /// The texts so far.
+    Text(Option<String>),
+}
+
+impl State {
+    /// Before the first row.
+    pub fn start(aggregate: &Aggregate) -> State {
+        match (aggregate.kind, aggregate.arguments.first()) {
+            (Kind::Count, _) => State::Count(0),
+            (Kind::Sum | Kind::Average, Some(Numeric)) => State::Numerics(BigDecimal::zero(), 0),
+            (Kind::Sum | Kind::Average, Some(Float4 | Float8)) => State::Floats(0.0, 0),
+            (Kind::Sum | Kind::Average, _) => State::Integers(0, 0),
+            (Kind::StringAgg, _) => State::Text(None),
+            _ => State::Best(Value::Null),
+        }
+    }
+
+    /// Adds the arguments of a row.
+    ///
+    /// # Errors
+    /// `22003` if the sum overflows.
+    pub fn add(&mut self, aggregate: &Aggregate, arguments: &[Value]) -> Result<(), SqlError> {
+        let value = arguments.first();
+        if value.is_some_and(Value::is_null) {
+            return Ok(());
+        }
+        match (&mut *self, value) {
+            (State::Count(count), _) => *count += 1,
+            (State::Integers(sum, count), Some(Value::Int(number))) => {
+                (*sum, *count) = (*sum + i128::from(*number), *count + 1);
+            }
+            (State::Numerics(sum, count), Some(Value::Numeric(number))) => {
+                *sum = numeric::add(sum, number);
+                *count += 1;
+            }
+            (State::Floats(sum, count), Some(Value::Float(number))) => {
+                let next = match aggregate.result {
+                    Float4 => f64::from((*sum + number.0) as f32),
+                    _ => *sum + number.0,
+                };
+                if next.is_infinite() && sum.is_finite() && number.0.is_finite() {
+                    return Err(Float8.out_of_range());
+                }
+                (*sum, *count) = (next, *count + 1);
+            }
+            (State::Best(best), Some(value)) => {
+                let is_padded = aggregate.arguments[0] == Bpchar;
+                let is_better = best.is_null()
+                    || match aggregate.kind {
+                        Kind::Min | Kind::BoolAnd => compare(value, best, is_padded).is_lt(),
+                        _ => compare(value, best, is_padded).is_gt(),
+                    };
+                if is_better {
+                    *best = value.clone();
+                }
+            }
+            (State::Text(texts), Some(Value::Text(text))) => match (texts, &arguments[1]) {
+                (texts @ None, _) => *texts = Some(text.clone()),
+                (Some(texts), Value::Text(separator)) => *texts += &(separator.clone() + text),
+                (Some(texts), _) => *texts += text,
+            },
+            _ => unreachable!("the argument has the type of the aggregate"),
+        }
+        Ok(())
+    }
+
+    /// After the last row.
+    ///
+    /// # Errors
+    /// `22003` if a sum overflows.
+    pub fn finish(self, aggregate: &Aggregate) -> Result<Value, SqlError> {
+        let is_average = aggregate.kind == Kind::Average;
+        let count = |count: i64| BigDecimal::from(count);
+        Ok(match self {
+            State::Count(count) => Value::Int(count),
+            State::Integers(_, 0) | State::Numerics(_, 0) | State::Floats(_, 0) => Value::Null,
+            State::Integers(sum, number) if is_average => {
+                numeric::divide(&BigDecimal::from(sum), &count(number))?.into()
+            }
+            State::Integers(sum, _) if aggregate.result == Numeric => BigDecimal::from(sum).into(),
+            State::Integers(sum, _) => {
+                let text = "bigint out of range";
+                let error = SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text);
+                Value::Int(i64::try_from(sum).map_err(|_| error)?)
+            }
+            State::Numerics(sum, number) if is_average => {
+                numeric::divide(&sum, &count(number))?.into()
+            }
+            State::Numerics(sum, _) => sum.into(),
+            State::Floats(sum, number) if is_average => (sum / number as f64).into(),
+            State::Floats(sum, _) => sum.into(),
+            State::Best(best) => best,
+            State::Text(texts) => texts.map_or(Value::Null, Value::Text),
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Casts: from one type to another, and when they happen without being asked for.
+//!
+//! | | implicit | in an assignment | explicit (`::`) |
+//! |---|---|---|---|
+//! | to a wider number | yes | yes | yes |
+//! | to a narrower number | | yes | yes |
+//! | anything to text | | yes | yes |
+//! | text to anything | | | yes |
+//!
+//! PostgreSQL's `pg_cast`.
+
+use crate::sql::values::{Category, Type, Value, datetime, numeric};
+use crate::wire::SqlError;
+use Type::*;
+use bigdecimal::{BigDecimal, ToPrimitive};
+
+/// When a cast happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Context {
+    /// Wherever a value of the other type is needed.
+    Implicit,
+    /// When a value is stored into a column.
+    Assignment,
+    /// When it is asked for.
+    Explicit,
+}
+
+/// When values of `from` are cast to `to`; `None`: never.
+pub fn context(from: Type, to: Type) -> Option<Context> {
+    /// Numbers from narrow to wide.
+    const WIDTHS: [Type; 6] = [Int2, Int4, Int8, Numeric, Float4, Float8];
+
+    let width = |base| WIDTHS.iter().position(|it| *it == base);
+    if let (Some(narrow), Some(wide)) = (width(from), width(to)) {
+        return Some(if narrow <= wide { Context::Implicit } else { Context::Assignment });
+    }
+    match (from, to) {
+        (from, to) if from == to => Some(Context::Implicit),
+        (Unknown, _) => Some(Context::Implicit),
+        (Text | Varchar | Bpchar, Text | Varchar | Bpchar) => Some(Context::Implicit),
+        (Name, Text) | (Text | Varchar | Bpchar, Name) => Some(Context::Implicit),
+        (Name, Varchar | Bpchar) => Some(Context::Assignment),
+        (Int2 | Int4 | Int8, Oid) => Some(Context::Implicit),
+        (Oid, Int4 | Int8) => Some(Context::Assignment),
+        (Date, Timestamp | TimestampTz) | (Timestamp, TimestampTz) => Some(Context::Implicit),
+        (Timestamp | TimestampTz, Date) | (TimestampTz, Timestamp) => Some(Context::Assignment),
+        (Int4, Bool) | (Bool, Int4) => Some(Context::Explicit),
+        (Bool, Text | Varchar | Bpchar) => Some(Context::Assignment),
+        (_, to) if to.category() == Category::String => Some(Context::Assignment),
+        (from, _) if from.category() == Category::String => Some(Context::Explicit),
+        _ => None,
+    }
+}
+
+/// Returns true if the cast happens without being asked for.
+pub fn is_implicit(from: Type, to: Type) -> bool {
+    context(from, to) == Some(Context::Implicit)
+}
+
+/// Returns true if the values are the same in both types.
+pub fn is_relabeling(from: Type, to: Type) -> bool {
+    let is_varying = |base| matches!(base, Text | Varchar);
+    from == to
+        || from.is_integer() && to.is_integer() && from.size() <= to.size()
+        || is_varying(from) && is_varying(to)
+        || from == Float4 && to == Float8
+        || matches!((from, to), (Timestamp, TimestampTz) | (TimestampTz, Timestamp) | (Name, Text))
+        || matches!((from, to), (Text | Varchar, Bpchar))
+}
+
+/// Casts a value that is not NULL.
+///
+/// # Errors
+/// `22003` if it is out of range, `22P02` and its kin if text cannot be read.
+pub fn cast(value: Value, from: Type, to: Type) -> Result<Value, SqlError> {
+    if is_relabeling(from, to) {
+        return Ok(value);
+    }
+    Ok(match (value, to) {
+        (Value::Int(number), Int2 | Int4 | Int8 | Oid) => match to.holds(number) {
+            true => Value::Int(number),
+            false => return Err(to.out_of_range()),
+        },
+        (Value::Int(number), Float4) => Value::from(f64::from(number as f32)),
+        (Value::Int(number), Float8) => Value::from(number as f64),
+        (Value::Int(number), Numeric) => Value::from(BigDecimal::from(number)),
+        (Value::Int(number), Bool) => Value::Bool(number != 0),
+        (Value::Bool(on), Int4) => Value::Int(on.into()),
+        (Value::Float(float), Int2 | Int4 | Int8) => {
+            // Halves round to even, as `rint` does.
+            let number = float.0.round_ties_even();
+            let fits = number >= i64::MIN as f64 && number < -(i64::MIN as f64);
+            let number = fits.then_some(number as i64).filter(|it| to.holds(*it));
+            Value::Int(number.ok_or_else(|| to.out_of_range())?)
+        }
+        (Value::Float(float), Float4) => {
+            let narrow = float.0 as f32;
+            if narrow.is_infinite() && float.0.is_finite() {
+                return Err(to.out_of_range());
+            }
+            Value::from(f64::from(narrow))
+        }
+        (Value::Float(float), Numeric) => {
+            Value::from(numeric::from_float(float.0, if from == Float4 { 6 } else { 15 })?)
+        }
+        (Value::Numeric(number), Int2 | Int4 | Int8) => {
+            let number = numeric::to_integer(&number).filter(|it| to.holds(*it));
+            Value::Int(number.ok_or_else(|| to.out_of_range())?)
+        }
+        (Value::Numeric(number), Float4 | Float8) => {
+            let text = number.to_plain_string();
+            return to.parse(&text);
+        }
+        (Value::Date(days), Timestamp | TimestampTz) => {
+            let us = datetime::timestamp_of_date(days);
+            Value::Timestamp(us.ok_or_else(|| to.out_of_range())?)
+        }
+        (Value::Timestamp(us), Date) => Value::Date(datetime::date_of_timestamp(us)),
+        (Value::Bool(on), Text | Varchar | Bpchar) => {
+            Value::Text(if on { "true" } else { "false" }.to_owned())
+        }
+        // As text, a char(n) has lost its trailing spaces.
+        (Value::Text(text), to) if to.is_text() && from == Bpchar => {
+            Value::Text(text.trim_end_matches(' ').to_owned())
+        }
+        (Value::Text(text), to) => return to.parse(&text),
+        (value, to) if to.is_text() => Value::Text(from.text_of(&value)),
+        (value, _) => value,
+    })
+}
+
+/// A number as a float, for estimates: where between two values a third one lies.
+pub fn position_of(value: &Value) -> Option<f64> {
+    Some(match value {
+        Value::Int(number) | Value::Timestamp(number) => *number as f64,
+        Value::Date(days) => f64::from(*days),
+        Value::Float(float) => float.0,
+        Value::Numeric(number) => number.to_f64()?,
+        Value::Bool(on) => f64::from(u8::from(*on)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,95 @@
+//! LIKE: `%` is any text, `_` one character, the escape takes the next character as it is.
+//!
+//! ```text
+//! 'abc' LIKE 'a%c'   t        'a%c' LIKE 'a\%c'   t        'abc' LIKE 'A%'   f, ILIKE t
+//! ```
+//!
+//! On a mismatch only the last `%` takes one character more, never an earlier one: if the text
+//! between two of them matched once, matching it later cannot help. So the time is at most the
+//! product of the lengths. PostgreSQL's `like_match.c` recurses.
+
+use crate::wire::{SqlError, code};
+
+enum Part {
+    Any,
+    One,
+    Exactly(char),
+}
+
+/// Returns true if the text matches.
+///
+/// # Errors
+/// `22025` if the pattern ends in the escape character.
+pub fn is_like(
+    text: &str,
+    pattern: &str,
+    escape: Option<char>,
+    ignore_case: bool,
+) -> Result<bool, SqlError> {
+    let fold = |text: &str| if ignore_case { text.to_ascii_lowercase() } else { text.to_owned() };
+    let text: Vec<char> = fold(text).chars().collect();
+    let pattern = parts(&fold(pattern), escape)?;
+
+    let (mut at, mut part) = (0, 0);
+    let mut retry = None;
+    while at < text.len() {
+        match pattern.get(part) {
+            Some(Part::Any) => {
+                retry = Some((at, part + 1));
+                part += 1;
+                continue;
+            }
+            Some(Part::One) => (at, part) = (at + 1, part + 1),
+            Some(Part::Exactly(wanted)) if *wanted == text[at] => (at, part) = (at + 1, part + 1),
+            _ => {
+                let Some((tried, after)) = retry else { return Ok(false) };
+                retry = Some((tried + 1, after));
+                (at, part) = (tried + 1, after);
+            }
+        }
+    }
+    Ok(pattern[part..].iter().all(|part| matches!(part, Part::Any)))
+}
+
+fn parts(pattern: &str, escape: Option<char>) -> Result<Vec<Part>, SqlError> {
+    let mut parts = Vec::new();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        parts.push(match character {
+            it if Some(it) == escape => Part::Exactly(characters.next().ok_or_else(|| {
+                let text = "LIKE pattern must not end with escape character";
+                SqlError::new(code::INVALID_ESCAPE_SEQUENCE, text)
+            })?),
+            '%' => Part::Any,
+            '_' => Part::One,
+            other => Part::Exactly(other),
+        });
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match() {
+        for (text, pattern, wanted) in [
+            ("abc", "abc", true),
+            ("abc", "a_c", true),
+            ("abc", "%", true),
+            ("", "%", true),
+            ("", "_", false),
+            ("abcbc", "a%bc", true),
+            ("abcbd", "a%bc", false),
+            ("a%c", "a\\%c", true),
+            ("abc", "a\\%c", false),
+            ("aXbXc", "%X%X%", true),
+            ("é", "_", true),
+        ] {
+            assert_eq!(is_like(text, pattern, Some('\\'), false), Ok(wanted), "{text} {pattern}");
+        }
+        assert_eq!(is_like("a", "\\", Some('\\'), false).expect_err("no end").code, "22025");
+        assert_eq!(is_like("ABC", "a%", None, true), Ok(true));
+    }
+}

@@ -1,0 +1,28 @@
+//! Functions, operators and casts: tables, and which row is meant by a call.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `table.rs` | what a function is, and the search for one by the types of its arguments |
+//! | `operators.rs` | `+ - * / % ||` and the pairs of types that can be compared |
+//! | `numbers.rs`, `strings.rs`, `dates.rs` | functions |
+//! | `casts.rs` | from one type to another |
+//! | `like.rs` | LIKE |
+//! | `aggregates.rs` | `count`, `sum`, `avg` and their kin |
+//!
+//! ```text
+//! 1 + 2.5     int4 + numeric: no such row
+//!             candidates: numeric + numeric, float8 + float8, .. int4 converts to all of them
+//!             one exact match: numeric + numeric, so 1 is cast to numeric
+//! ```
+
+pub mod aggregates;
+pub mod casts;
+mod dates;
+mod like;
+mod numbers;
+mod operators;
+mod strings;
+mod table;
+
+pub use operators::{Comparison, comparison_name};
+pub use table::{Found, Function, find, find_operator};

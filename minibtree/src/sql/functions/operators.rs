@@ -1,0 +1,273 @@
+//! Operators.
+//!
+//! Integers have a row for each pair of sizes, so that `int2 + int8` needs no cast and overflows
+//! where the wider type does. PostgreSQL's `pg_operator.dat`, of which this is what the POCs, psql
+//! and pgbench use.
+
+use super::like::is_like;
+use super::numbers::{float, float4, integer, number, numeric};
+use super::strings::text;
+use super::table::{Function, function};
+use crate::sql::values::{Type, Value, compare, datetime, numeric as decimal};
+use crate::wire::{SqlError, code};
+use Type::*;
+use std::cmp::Ordering;
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Eq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+impl Comparison {
+    /// All of them.
+    pub const ALL: [Comparison; 6] = [
+        Comparison::Eq,
+        Comparison::Ne,
+        Comparison::Lt,
+        Comparison::Le,
+        Comparison::Gt,
+        Comparison::Ge,
+    ];
+
+    /// Returns true if two values in this order meet it.
+    pub fn is_met(self, ordering: Ordering) -> bool {
+        match self {
+            Comparison::Eq => ordering.is_eq(),
+            Comparison::Ne => ordering.is_ne(),
+            Comparison::Lt => ordering.is_lt(),
+            Comparison::Le => ordering.is_le(),
+            Comparison::Gt => ordering.is_gt(),
+            Comparison::Ge => ordering.is_ge(),
+        }
+    }
+
+    /// The comparison with its sides swapped.
+    pub fn swapped(self) -> Comparison {
+        match self {
+            Comparison::Lt => Comparison::Gt,
+            Comparison::Le => Comparison::Ge,
+            Comparison::Gt => Comparison::Lt,
+            Comparison::Ge => Comparison::Le,
+            same => same,
+        }
+    }
+}
+
+/// As it is written.
+pub fn comparison_name(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Eq => "=",
+        Comparison::Ne => "<>",
+        Comparison::Lt => "<",
+        Comparison::Le => "<=",
+        Comparison::Gt => ">",
+        Comparison::Ge => ">=",
+    }
+}
+
+/// The rows of the table.
+pub fn rows() -> Vec<Function> {
+    let mut rows = comparisons();
+    rows.extend(integers());
+
+    type Binary = fn(&[Value]) -> Result<Value, SqlError>;
+    let floats: [(&str, Binary, Binary); 4] = [
+        (
+            "+",
+            |v| float(number(&v[0]) + number(&v[1]), v),
+            |v| float4(number(&v[0]) + number(&v[1]), v),
+        ),
+        (
+            "-",
+            |v| float(number(&v[0]) - number(&v[1]), v),
+            |v| float4(number(&v[0]) - number(&v[1]), v),
+        ),
+        (
+            "*",
+            |v| float(number(&v[0]) * number(&v[1]), v),
+            |v| float4(number(&v[0]) * number(&v[1]), v),
+        ),
+        ("/", |v| float(quotient(v)?, v), |v| float4(quotient(v)?, v)),
+    ];
+    for (name, wide, narrow) in floats {
+        rows.push(function(name, &[Float8, Float8], Float8, wide));
+        rows.push(function(name, &[Float4, Float4], Float4, narrow));
+        // The narrower one needs no cast: its values are floats of 64 bits already.
+        rows.push(function(name, &[Float4, Float8], Float8, wide));
+        rows.push(function(name, &[Float8, Float4], Float8, wide));
+    }
+    rows.extend([
+        function("+", &[Numeric, Numeric], Numeric, |v| {
+            Ok(Value::from(decimal::add(numeric(&v[0]), numeric(&v[1]))))
+        }),
+        function("-", &[Numeric, Numeric], Numeric, |v| {
+            Ok(Value::from(decimal::add(numeric(&v[0]), &-numeric(&v[1]))))
+        }),
+        function("*", &[Numeric, Numeric], Numeric, |v| {
+            decimal::multiply(numeric(&v[0]), numeric(&v[1])).map(Value::from)
+        }),
+        function("/", &[Numeric, Numeric], Numeric, |v| {
+            decimal::divide(numeric(&v[0]), numeric(&v[1])).map(Value::from)
+        }),
+        function("%", &[Numeric, Numeric], Numeric, |v| {
+            decimal::remainder(numeric(&v[0]), numeric(&v[1])).map(Value::from)
+        }),
+        function("-", &[Numeric], Numeric, |v| Ok(Value::from(-numeric(&v[0])))),
+        function("-", &[Float8], Float8, |v| Ok(Value::from(-number(&v[0])))),
+        function("-", &[Float4], Float4, |v| Ok(Value::from(-number(&v[0])))),
+    ]);
+    for base in [Int2, Int4, Int8, Float4, Float8, Numeric] {
+        rows.push(function("+", &[base], base, |v| Ok(v[0].clone())));
+    }
+    rows.extend(others());
+    rows
+}
+
+fn others() -> Vec<Function> {
+    let mut rows = vec![
+        function("||", &[Text, Text], Text, |v| {
+            Ok(Value::Text(format!("{}{}", text(&v[0]), text(&v[1]))))
+        }),
+        function("||", &[Bytea, Bytea], Bytea, |v| match v {
+            [Value::Bytes(left), Value::Bytes(right)] => {
+                Ok(Value::Bytes([&left[..], right].concat()))
+            }
+            _ => unreachable!("two byte strings"),
+        }),
+        function("+", &[Date, Int4], Date, |v| date_plus(&v[0], integer(&v[1]))),
+        function("+", &[Int4, Date], Date, |v| date_plus(&v[1], integer(&v[0]))),
+        function("-", &[Date, Int4], Date, |v| date_plus(&v[0], -integer(&v[1]))),
+        function("-", &[Date, Date], Int4, |v| match v {
+            [Value::Date(left), Value::Date(right)] => {
+                Ok(Value::Int(i64::from(*left) - i64::from(*right)))
+            }
+            _ => unreachable!("two days"),
+        }),
+    ];
+    // A char(n) is matched with its trailing spaces, a name and a varchar as text.
+    for base in [Text, Bpchar, Name] {
+        rows.extend([
+            function("~~", &[base, Text], Bool, |v| like(v, false, true)),
+            function("!~~", &[base, Text], Bool, |v| like(v, false, false)),
+            function("~~*", &[base, Text], Bool, |v| like(v, true, true)),
+            function("!~~*", &[base, Text], Bool, |v| like(v, true, false)),
+        ]);
+    }
+    rows
+}
+
+/// All pairs of types that can be compared. The call is used by nobody: a comparison is an
+/// expression of its own, which the planner understands.
+fn comparisons() -> Vec<Function> {
+    const GROUPS: [&[Type]; 4] =
+        [&[Int2, Int4, Int8], &[Float4, Float8], &[Date, Timestamp, TimestampTz], &[Text, Name]];
+    const ALONE: [Type; 6] = [Bool, Oid, Numeric, Bpchar, Bytea, Uuid];
+
+    let within = |group: &&'static [Type]| {
+        group.iter().flat_map(|left| group.iter().map(move |right| [*left, *right]))
+    };
+    let pairs: Vec<[Type; 2]> =
+        GROUPS.iter().flat_map(within).chain(ALONE.map(|it| [it, it])).collect();
+    let mut rows = Vec::new();
+    for comparison in Comparison::ALL {
+        let name = comparison_name(comparison);
+        let row = |pair: &[Type; 2]| {
+            function(name, pair, Bool, |v| Ok(Value::Bool(compare(&v[0], &v[1], false).is_eq())))
+        };
+        rows.extend(pairs.iter().map(row));
+    }
+    rows
+}
+
+fn integers() -> Vec<Function> {
+    const TYPES: [Type; 3] = [Int2, Int4, Int8];
+
+    /// The same operation for each size of its result.
+    macro_rules! sizes {
+        ($checked:expr) => {
+            [
+                (Int2, |v: &[Value]| in_range(Int2, $checked(integer(&v[0]), integer(&v[1]))?)),
+                (Int4, |v: &[Value]| in_range(Int4, $checked(integer(&v[0]), integer(&v[1]))?)),
+                (Int8, |v: &[Value]| in_range(Int8, $checked(integer(&v[0]), integer(&v[1]))?)),
+            ]
+        };
+    }
+    type Sized = (Type, fn(&[Value]) -> Result<Value, SqlError>);
+    let operations: [(&str, [Sized; 3]); 5] = [
+        ("+", sizes!(|a: i64, b| Ok::<_, SqlError>(a.checked_add(b)))),
+        ("-", sizes!(|a: i64, b| Ok::<_, SqlError>(a.checked_sub(b)))),
+        ("*", sizes!(|a: i64, b| Ok::<_, SqlError>(a.checked_mul(b)))),
+        ("/", sizes!(|a: i64, b| nonzero(b).map(|b| a.checked_div(b)))),
+        // The only overflow is the smallest number % -1, which is 0.
+        ("%", sizes!(|a: i64, b| nonzero(b).map(|b| Some(a.wrapping_rem(b))))),
+    ];
+    let mut rows = Vec::new();
+    for (name, sizes) in operations {
+        for (left, right) in TYPES.iter().flat_map(|left| TYPES.map(|right| (*left, right))) {
+            // PostgreSQL has no remainder of different sizes; it casts.
+            if name == "%" && left != right {
+                continue;
+            }
+            let wider = if left.size() >= right.size() { left } else { right };
+            let call = sizes.iter().find(|it| it.0 == wider).expect("each size is there").1;
+            rows.push(function(name, &[left, right], wider, call));
+        }
+    }
+    rows.extend([
+        function("-", &[Int2], Int2, |v| in_range(Int2, integer(&v[0]).checked_neg())),
+        function("-", &[Int4], Int4, |v| in_range(Int4, integer(&v[0]).checked_neg())),
+        function("-", &[Int8], Int8, |v| in_range(Int8, integer(&v[0]).checked_neg())),
+        function("&", &[Int4, Int4], Int4, |v| Ok(Value::Int(integer(&v[0]) & integer(&v[1])))),
+        function("&", &[Int8, Int8], Int8, |v| Ok(Value::Int(integer(&v[0]) & integer(&v[1])))),
+        function("|", &[Int4, Int4], Int4, |v| Ok(Value::Int(integer(&v[0]) | integer(&v[1])))),
+        function("|", &[Int8, Int8], Int8, |v| Ok(Value::Int(integer(&v[0]) | integer(&v[1])))),
+    ]);
+    rows
+}
+
+/// An integer of a type.
+///
+/// # Errors
+/// `22003` if it overflows.
+pub fn in_range(base: Type, number: Option<i64>) -> Result<Value, SqlError> {
+    let number = number.filter(|it| base.holds(*it));
+    number.map(Value::Int).ok_or_else(|| base.out_of_range())
+}
+
+fn nonzero(number: i64) -> Result<i64, SqlError> {
+    match number {
+        0 => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
+        number => Ok(number),
+    }
+}
+
+fn quotient(values: &[Value]) -> Result<f64, SqlError> {
+    match number(&values[1]) {
+        0.0 => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
+        divisor => Ok(number(&values[0]) / divisor),
+    }
+}
+
+fn date_plus(date: &Value, days: i64) -> Result<Value, SqlError> {
+    let Value::Date(date) = date else { unreachable!("a day") };
+    datetime::add_days(*date, days)
+        .map(Value::Date)
+        .ok_or_else(|| SqlError::new(code::DATETIME_FIELD_OVERFLOW, "date out of range"))
+}
+
+fn like(values: &[Value], ignore_case: bool, wanted: bool) -> Result<Value, SqlError> {
+    let is_like = is_like(text(&values[0]), text(&values[1]), Some('\\'), ignore_case)?;
+    Ok(Value::Bool(is_like == wanted))
+}

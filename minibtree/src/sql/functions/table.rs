@@ -1,0 +1,201 @@
+//! What a function is, and which one a call means.
+//!
+//! PostgreSQL's `pg_proc`, `pg_operator`, and `func_select_candidate` in `parse_func.c`, whose
+//! steps are numbered here as in its documentation ("Operator Type Resolution").
+
+use super::casts::is_implicit;
+use super::{dates, numbers, operators, strings};
+use crate::sql::values::{Category, Type, Value};
+use crate::wire::SqlError;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// A function or operator for arguments of certain types.
+pub struct Function {
+    /// Its name, or the operator.
+    pub name: &'static str,
+    /// The types of its arguments. The last one repeats if the function is variadic.
+    pub arguments: Vec<Type>,
+    /// The type of its result.
+    pub result: Type,
+    /// Takes any number of the last argument.
+    pub is_variadic: bool,
+    /// Is called with NULLs. Others return NULL for a NULL without being called.
+    pub takes_nulls: bool,
+    /// Computes the result.
+    pub call: fn(&[Value]) -> Result<Value, SqlError>,
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Function) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Function {}
+
+/// A row of the table.
+pub fn function(
+    name: &'static str,
+    arguments: &[Type],
+    result: Type,
+    call: fn(&[Value]) -> Result<Value, SqlError>,
+) -> Function {
+    let arguments = arguments.to_vec();
+    Function { name, arguments, result, is_variadic: false, takes_nulls: false, call }
+}
+
+static TABLE: LazyLock<HashMap<&'static str, Vec<Function>>> = LazyLock::new(|| {
+    let mut table = HashMap::<&str, Vec<Function>>::new();
+    let rows = [operators::rows(), numbers::rows(), strings::rows(), dates::rows()];
+    for row in rows.into_iter().flatten() {
+        table.entry(row.name).or_default().push(row);
+    }
+    table
+});
+
+/// What a search found.
+pub enum Found {
+    /// One function.
+    One(&'static Function),
+    /// The name, but not for these types.
+    None,
+    /// Several that fit equally well.
+    Several,
+}
+
+/// The function of this name for arguments of these types.
+pub fn find(name: &str, types: &[Type]) -> Found {
+    let Some(rows) = TABLE.get(name) else { return Found::None };
+    let exact = |row: &&Function| row.arguments == types && !row.is_variadic;
+    match rows.iter().find(exact) {
+        Some(row) => Found::One(row),
+        None => select(rows.iter().filter(|row| row.takes(types)).collect(), types),
+    }
+}
+
+/// The operator of this name. `types` are those of one or two operands.
+pub fn find_operator(name: &str, types: &[Type]) -> Found {
+    let Some(rows) = TABLE.get(name) else { return Found::None };
+    // 2.a. An operand of unknown type is taken for one of the other's type.
+    let known = types.iter().copied().find(|it| *it != Type::Unknown);
+    let assumed: Vec<Type> = types
+        .iter()
+        .map(|it| if *it == Type::Unknown { known.unwrap_or(*it) } else { *it })
+        .collect();
+    match rows.iter().find(|row| row.arguments == assumed) {
+        Some(row) => Found::One(row),
+        None => select(rows.iter().filter(|row| row.takes(types)).collect(), types),
+    }
+}
+
+impl Function {
+    /// The type of an argument.
+    pub fn argument(&self, index: usize) -> Type {
+        self.arguments[index.min(self.arguments.len() - 1)]
+    }
+
+    /// Returns true if arguments of these types can be converted without being asked to.
+    fn takes(&self, types: &[Type]) -> bool {
+        let fits = match self.is_variadic {
+            true => types.len() >= self.arguments.len(),
+            false => types.len() == self.arguments.len(),
+        };
+        let converts = |(index, from): (usize, &Type)| {
+            *from == Type::Unknown || is_implicit(*from, self.argument(index))
+        };
+        fits && types.iter().enumerate().all(converts)
+    }
+}
+
+/// Chooses among functions that take the types.
+fn select(mut rows: Vec<&'static Function>, types: &[Type]) -> Found {
+    // 3.c and 3.d. Those with the most exact matches, then the most preferred types.
+    let exact = |row: &Function, index: usize| row.argument(index) == types[index];
+    let preferred = |row: &Function, index: usize| {
+        let to = row.argument(index);
+        exact(row, index) || to.is_preferred() && to.category() == types[index].category()
+    };
+    let known: Vec<usize> =
+        (0..types.len()).filter(|index| types[*index] != Type::Unknown).collect();
+    keep_best(&mut rows, |row| known.iter().filter(|index| exact(row, **index)).count());
+    keep_best(&mut rows, |row| known.iter().filter(|index| preferred(row, **index)).count());
+    if let [one] = rows[..] {
+        return Found::One(one);
+    }
+
+    // 3.e. For arguments of unknown type: text if any takes it, else what all have in common.
+    for index in (0..types.len()).filter(|index| types[*index] == Type::Unknown) {
+        let categories: Vec<Category> =
+            rows.iter().map(|row| row.argument(index).category()).collect();
+        let Some(first) = categories.first() else { return Found::None };
+        let category = match categories.contains(&Category::String) {
+            true => Category::String,
+            false if categories.iter().all(|it| it == first) => *first,
+            false => return Found::Several,
+        };
+        rows.retain(|row| row.argument(index).category() == category);
+        let is_preferred = |row: &&Function| row.argument(index).is_preferred();
+        if rows.iter().any(|row| is_preferred(row)) {
+            rows.retain(is_preferred);
+        }
+    }
+    if let [one] = rows[..] {
+        return Found::One(one);
+    }
+
+    // 3.f. Unknown arguments are of the type of the known ones, if those have one type.
+    let mut of_known = known.iter().map(|index| types[*index]);
+    if let Some(first) = of_known.next()
+        && of_known.all(|it| it == first)
+    {
+        rows.retain(|row| (0..types.len()).all(|index| row.argument(index) == first));
+    }
+    match rows[..] {
+        [] => Found::None,
+        [one] => Found::One(one),
+        _ => Found::Several,
+    }
+}
+
+fn keep_best(rows: &mut Vec<&'static Function>, score: impl Fn(&Function) -> usize) {
+    let best = rows.iter().map(|row| score(row)).max().unwrap_or(0);
+    rows.retain(|row| score(row) == best);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_are_found_as_postgresql_finds_them() {
+        use Type::*;
+
+        for (name, types, found) in [
+            ("+", &[Int4, Int4][..], Some((vec![Int4, Int4], Int4))),
+            ("+", &[Int2, Int8], Some((vec![Int2, Int8], Int8))),
+            ("+", &[Int4, Numeric], Some((vec![Numeric, Numeric], Numeric))),
+            ("+", &[Numeric, Float8], Some((vec![Float8, Float8], Float8))),
+            ("+", &[Unknown, Int8], Some((vec![Int8, Int8], Int8))),
+            ("+", &[Date, Int4], Some((vec![Date, Int4], Date))),
+            ("+", &[Bool, Int4], None),
+            ("=", &[Varchar, Unknown], Some((vec![Text, Text], Bool))),
+            ("=", &[Bpchar, Text], Some((vec![Text, Text], Bool))),
+            ("=", &[Date, TimestampTz], Some((vec![Date, TimestampTz], Bool))),
+            ("||", &[Unknown, Unknown], Some((vec![Text, Text], Text))),
+            ("-", &[Int4], Some((vec![Int4], Int4))),
+        ] {
+            let row = match find_operator(name, types) {
+                Found::One(row) => Some((row.arguments.clone(), row.result)),
+                _ => None,
+            };
+            assert_eq!(row, found, "{name} {types:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a node costs: PostgreSQL's formulas and constants (`costsize.c`).
+//!
+//! The unit is a page read in sequence. A page read out of sequence costs four, a row a hundredth.
+
+use super::node::Cost;
+
+const RANDOM_PAGE: f64 = 4.0;
+const TUPLE: f64 = 0.01;
+const INDEX_TUPLE: f64 = 0.005;
+/// Evaluating an operator.
+pub const OPERATOR: f64 = 0.0025;
+
+/// Reading a table page by page, with this many operators for each row.
+pub fn seq_scan(pages: f64, tuples: f64, operators: f64, rows: f64, width: f64) -> Cost {
+    let total = pages + tuples * (TUPLE + operators * OPERATOR);
+    Cost { startup: 0.0, total, rows, width }
+}
+
+/// An index scan.
+pub struct IndexScan {
+    /// Pages and rows of the table.
+    pub pages: f64,
+    /// Rows of the table.
+    pub tuples: f64,
+    /// Pages of the index.
+    pub index_pages: f64,
+    /// Levels of the index above its leaves.
+    pub height: f64,
+    /// The fraction of the index that is read.
+    pub selectivity: f64,
+    /// Operators of the conditions that are bounds.
+    pub bounds: f64,
+    /// Operators for each row that is found.
+    pub operators: f64,
+    /// How much the order of the index is that of the rows.
+    pub correlation: f64,
+    /// The heap is not read.
+    pub is_only: bool,
+}
+
+impl IndexScan {
+    /// `cost_index` and `btcostestimate`.
+    pub fn cost(&self, rows: f64, width: f64) -> Cost {
+        let fetched = (self.tuples * self.selectivity).round().max(1.0);
+        let index_pages = (self.selectivity * self.index_pages).ceil().max(1.0);
+        // The way down: a comparison for each halving, and some work for each page.
+        let halvings = if self.tuples > 1.0 { self.tuples.log2().ceil() } else { 0.0 };
+        let descent = halvings * OPERATOR + (self.height + 1.0) * 50.0 * OPERATOR;
+        let index =
+            index_pages * RANDOM_PAGE + fetched * (INDEX_TUPLE + self.bounds * OPERATOR) + descent;
+
+        // Between the best case, rows in the order of the index, and the worst.
+        let heap_pages = (self.selectivity * self.pages).ceil().max(1.0);
+        let best = RANDOM_PAGE + (heap_pages - 1.0);
+        let worst = pages_fetched(fetched, self.pages) * RANDOM_PAGE;
+        let heap = if self.is_only {
+            0.0
+        } else {
+            worst + self.correlation * self.correlation * (best - worst)
+        };
+        let total = index + heap + fetched * (TUPLE + self.operators * OPERATOR);
+        Cost { startup: descent, total, rows, width }
+    }
+}
+
+/// How many different pages so many rows are on: Mackert and Lohman, for a cache that holds them.
+fn pages_fetched(tuples: f64, pages: f64) -> f64 {
+    let pages = pages.max(1.0);
+    (2.0 * pages * tuples / (2.0 * pages + tuples)).min(pages).ceil()
+}
+
+/// For each row of the outer side, reads the inner side.
+pub fn nested_loop(outer: Cost, inner: Cost, is_kept: bool, operators: f64, rows: f64) -> Cost {
+    // Rows that are kept cost almost nothing to read again.
+    let again = if is_kept { OPERATOR * inner.rows } else { inner.total };
+    let pairs = outer.rows * inner.rows;
+    let total = outer.total
+        + inner.total
+        + (outer.rows - 1.0).max(0.0) * again
+        + pairs * (TUPLE + operators * OPERATOR);
+    let startup = outer.startup + inner.startup;
+    Cost { startup, total, rows, width: outer.width + inner.width }
+}
+
+/// Keeps the inner side in a hash table.
+pub fn hash_join(outer: Cost, inner: Cost, keys: f64, operators: f64, rows: f64) -> Cost {
+    let build = inner.rows * (OPERATOR * keys + TUPLE);
+    let startup = outer.startup + inner.total + build;
+    let total = startup
+        + (outer.total - outer.startup)
+        + outer.rows * OPERATOR * keys
+        + rows * (TUPLE + operators * OPERATOR);
+    Cost { startup, total, rows, width: outer.width + inner.width }
+}
+
+/// Sorts, keeping at most `bound` rows.
+pub fn sort(input: Cost, bound: Option<f64>) -> Cost {
+    let rows = input.rows.max(2.0);
+    let kept = bound.map_or(rows, |it| (2.0 * it).clamp(2.0, rows));
+    let startup = input.total + 2.0 * OPERATOR * rows * kept.log2();
+    Cost { startup, total: startup + OPERATOR * input.rows, ..input }
+}
+
+/// Groups with a hash table, or computes one row.
+pub fn aggregate(input: Cost, keys: f64, aggregates: f64, groups: f64, width: f64) -> Cost {
+    let startup = input.total + input.rows * OPERATOR * (keys + aggregates);
+    Cost { startup, total: startup + groups * TUPLE, rows: groups, width }
+}
+
+/// Stops after some rows.
+pub fn limit(input: Cost, offset: f64, count: Option<f64>) -> Cost {
+    let rows = (input.rows - offset).max(0.0).min(count.unwrap_or(f64::INFINITY)).max(1.0);
+    let per_row = (input.total - input.startup) / input.rows.max(1.0);
+    let startup = input.startup + per_row * offset.min(input.rows);
+    let total = (startup + per_row * rows).min(input.total);
+    Cost { startup, total, rows, ..input }
+}
+
+/// Work for each row of the input.
+pub fn per_row(input: Cost, operators: f64) -> Cost {
+    let total = input.total + input.rows * operators * OPERATOR;
+    Cost { total, ..input }
+}

@@ -1,0 +1,187 @@
+//! How many rows meet a condition.
+//!
+//! ```text
+//! a = 5      the fraction of 5 if it is a most common value, else 1 / different values
+//! a < 5      how many parts of the histogram are below 5
+//! otherwise  PostgreSQL's guesses: 0.005 for =, a third for <
+//! ```
+//!
+//! PostgreSQL's `selfuncs.c` and `clausesel.c`.
+
+use super::statistics::{ColumnStatistics, TableStatistics};
+use crate::sql::functions::Comparison;
+use crate::sql::functions::casts::position_of;
+use crate::sql::tree::{Expr, Relation, Source};
+use crate::sql::values::{Value, compare};
+
+const EQUAL: f64 = 0.005;
+const INEQUALITY: f64 = 1.0 / 3.0;
+const MATCH: f64 = 0.005;
+/// Different values, if nothing is known.
+const DISTINCT: f64 = 200.0;
+
+/// What is known about the relations of a query.
+pub struct Known<'a> {
+    /// The relations.
+    pub relations: &'a [Relation],
+    /// The statistics of each, and its rows.
+    pub tables: Vec<(Option<&'a TableStatistics>, f64)>,
+}
+
+impl Known<'_> {
+    /// The fraction of rows that meet a condition.
+    pub fn selectivity(&self, condition: &Expr) -> f64 {
+        let fraction = match condition {
+            Expr::And(all) => all.iter().map(|it| self.selectivity(it)).product(),
+            Expr::Or(all) => {
+                let missed: f64 = all.iter().map(|it| 1.0 - self.selectivity(it)).product();
+                1.0 - missed
+            }
+            Expr::Not(inner) => 1.0 - self.selectivity(inner),
+            Expr::Constant(value, _) => f64::from(u8::from(*value == Value::Bool(true))),
+            Expr::Compare(comparison, left, right, _) => self.comparison(*comparison, left, right),
+            Expr::InList(value, list, _) => {
+                let equal = |item: &Expr| self.comparison(Comparison::Eq, value, item);
+                list.iter().map(equal).sum::<f64>()
+            }
+            Expr::IsNull(inner) => self.column(inner).map_or(EQUAL, |(it, _)| it.null_fraction),
+            Expr::IsNotNull(inner) => {
+                self.column(inner).map_or(1.0 - EQUAL, |(it, _)| 1.0 - it.null_fraction)
+            }
+            Expr::Call(function, _) if function.name.starts_with('~') => MATCH,
+            Expr::Call(function, _) if function.name.starts_with('!') => 1.0 - MATCH,
+            _ => 0.5,
+        };
+        fraction.clamp(1e-9, 1.0)
+    }
+
+    /// How many different values an expression has.
+    pub fn distinct(&self, expr: &Expr) -> f64 {
+        match self.column(expr) {
+            Some((statistics, rows)) if statistics.distinct > 0.0 => {
+                statistics.distinct.min(rows).max(1.0)
+            }
+            _ if self.is_unique(expr) => self.rows_of(expr).unwrap_or(DISTINCT),
+            _ => DISTINCT.min(self.rows_of(expr).unwrap_or(DISTINCT)).max(1.0),
+        }
+    }
+
+    fn comparison(&self, comparison: Comparison, left: &Expr, right: &Expr) -> f64 {
+        if self.relation(left).is_some() && self.relation(right).is_some() {
+            return match comparison {
+                Comparison::Eq => 1.0 / self.distinct(left).max(self.distinct(right)),
+                Comparison::Ne => 1.0 - 1.0 / self.distinct(left).max(self.distinct(right)),
+                _ => INEQUALITY,
+            };
+        }
+        let (column, value, comparison) = match self.relation(left) {
+            Some(_) => (left, right, comparison),
+            None => (right, left, comparison.swapped()),
+        };
+        let value = match value {
+            Expr::Constant(Value::Null, _) => return 0.0,
+            Expr::Constant(value, _) => Some(value),
+            _ => None,
+        };
+        let equal = self.equal(column, value);
+        match comparison {
+            Comparison::Eq => equal,
+            Comparison::Ne => 1.0 - equal,
+            _ => {
+                let below = value.and_then(|value| self.below(column, value));
+                match (below, comparison) {
+                    (None, _) => INEQUALITY,
+                    (Some(below), Comparison::Lt) => below,
+                    (Some(below), Comparison::Le) => below + equal,
+                    (Some(below), Comparison::Gt) => 1.0 - below - equal,
+                    (Some(below), _) => 1.0 - below,
+                }
+            }
+        }
+    }
+
+    fn equal(&self, column: &Expr, value: Option<&Value>) -> f64 {
+        let Some((statistics, _)) = self.column(column) else {
+            return match (self.is_unique(column), self.rows_of(column)) {
+                (true, Some(rows)) => 1.0 / rows.max(1.0),
+                _ => EQUAL,
+            };
+        };
+        let known = 1.0 - statistics.null_fraction;
+        let Some(value) = value else { return known / statistics.distinct.max(1.0) };
+        let same =
+            |it: &&(Value, f64)| same_kind(&it.0, value) && compare(&it.0, value, true).is_eq();
+        if let Some((_, fraction)) = statistics.common.iter().find(same) {
+            return *fraction;
+        }
+        let common: f64 = statistics.common.iter().map(|it| it.1).sum();
+        let others = (statistics.distinct - statistics.common.len() as f64).max(1.0);
+        (known - common).max(0.0) / others
+    }
+
+    /// The fraction of rows with a smaller value.
+    fn below(&self, column: &Expr, value: &Value) -> Option<f64> {
+        let (statistics, _) = self.column(column)?;
+        let mut below = 0.0;
+        let mut rest = 1.0 - statistics.null_fraction;
+        for (common, fraction) in &statistics.common {
+            if !same_kind(common, value) {
+                return None;
+            }
+            rest -= fraction;
+            below += if compare(common, value, true).is_lt() { *fraction } else { 0.0 };
+        }
+        let histogram = &statistics.histogram;
+        if histogram.len() < 2 || !same_kind(&histogram[0], value) {
+            return (!statistics.common.is_empty()).then_some(below);
+        }
+        let parts = (histogram.len() - 1) as f64;
+        let at = histogram.partition_point(|it| compare(it, value, true).is_lt());
+        let position = match at {
+            0 => 0.0,
+            at if at == histogram.len() => parts,
+            at => {
+                let between = |low: &Value, high: &Value| {
+                    let (low, high) = (position_of(low)?, position_of(high)?);
+                    Some(((position_of(value)? - low) / (high - low)).clamp(0.0, 1.0))
+                };
+                (at - 1) as f64 + between(&histogram[at - 1], &histogram[at]).unwrap_or(0.5)
+            }
+        };
+        Some(below + rest.max(0.0) * position / parts)
+    }
+
+    /// The relation whose column an expression is, and which column.
+    fn relation(&self, expr: &Expr) -> Option<(usize, usize)> {
+        match expr {
+            Expr::Column(column) if column.level == 0 => {
+                let is_meant = |it: &Relation| it.positions().contains(&column.position);
+                let relation = self.relations.iter().position(is_meant)?;
+                Some((relation, column.position - self.relations[relation].start))
+            }
+            Expr::Cast(inner, ..) => self.relation(inner),
+            _ => None,
+        }
+    }
+
+    fn column(&self, expr: &Expr) -> Option<(&ColumnStatistics, f64)> {
+        let (relation, column) = self.relation(expr)?;
+        let (statistics, rows) = &self.tables[relation];
+        Some((statistics.as_ref()?.columns.get(column)?, *rows))
+    }
+
+    fn rows_of(&self, expr: &Expr) -> Option<f64> {
+        self.relation(expr).map(|(relation, _)| self.tables[relation].1)
+    }
+
+    /// Returns true for a column that is a unique key alone.
+    fn is_unique(&self, expr: &Expr) -> bool {
+        let Some((relation, column)) = self.relation(expr) else { return false };
+        let Source::Table(table) = &self.relations[relation].source else { return false };
+        table.indexes.iter().any(|it| it.is_unique && it.positions() == [column])
+    }
+}
+
+fn same_kind(left: &Value, right: &Value) -> bool {
+    std::mem::discriminant(left) == std::mem::discriminant(right)
+}

@@ -1,0 +1,32 @@
+//! Planning: from a query to the cheapest way to its rows that we know.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `node.rs` | plans: trees of nodes with their costs |
+//! | `cost.rs` | what a node costs, in PostgreSQL's units |
+//! | `estimate.rs` | how many rows meet a condition |
+//! | `scan.rs` | the ways to read one table |
+//! | `join.rs` | the order and method of joins |
+//! | `query.rs` | everything above the joins |
+//!
+//! ```text
+//! SELECT abalance FROM pgbench_accounts WHERE aid = $1
+//!
+//! Project [abalance]
+//!   IndexScan pgbench_accounts_pkey, aid = $1
+//! ```
+//!
+//! PostgreSQL's `planner.c`. There, subqueries in FROM are merged into the query around them; ours
+//! are planned on their own.
+
+mod cost;
+mod estimate;
+mod join;
+mod node;
+mod query;
+mod scan;
+mod statistics;
+
+pub use node::{Bounds, Kind, LockRows, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan};
+pub use query::plan;
+pub use statistics::{ColumnStatistics, Statistics, TableStatistics};

@@ -1,0 +1,702 @@
+//! From a query to a plan: everything above the joins.
+//!
+//! ```text
+//! Limit
+//!   Sort                    unless an index has the order
+//!     Distinct
+//!       Project
+//!         Aggregate         GROUP BY, aggregates, HAVING
+//!           joins and scans
+//! ```
+//!
+//! PostgreSQL's `grouping_planner` in `planner.c`.
+
+use super::cost;
+use super::estimate::Known;
+use super::join::{self, Condition, cheapest_scan};
+use super::node::{
+    Cost, Kind, LockRows, LockedRelation, Modify, Node, Plan, Planned, SortBy, SubPlan,
+};
+use super::scan::{Path, Wanted};
+use super::statistics::{Statistics, TableStatistics};
+use crate::engine::LockMode;
+use crate::format::RelationId;
+use crate::sql::bind::{self, Binder};
+use crate::sql::catalog::{Catalog, Table};
+use crate::sql::tree::{
+    Body, Column, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query, Relation,
+    Select, SetOperator, Source,
+};
+use crate::sql::values::{Type, Value};
+use crate::wire::{Field, SqlError};
+use sqlparser::ast;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Pages of a table that has never been vacuumed or analyzed, as PostgreSQL assumes: it will grow.
+const PAGES_MIN: f64 = 10.0;
+/// Bytes of a row beside its values, in PostgreSQL's layout, by which it guesses rows from pages.
+const ROW_OVERHEAD: f64 = 28.0;
+
+/// Plans a statement; `None` if it is one that has no plan, like CREATE TABLE. `declared` are the
+/// types of parameters that the client gave.
+///
+/// # Errors
+/// What PostgreSQL reports for a wrong statement, or `0A000`.
+pub fn plan(
+    catalog: &Catalog,
+    statistics: &Statistics,
+    statement: &ast::Statement,
+    declared: &[Option<Type>],
+) -> Result<Option<Planned>, SqlError> {
+    let mut binder = Binder { catalog, parameters: declared.to_vec(), levels: Vec::new() };
+    let mut planner =
+        Planner { catalog, statistics, subplans: Vec::new(), nodes: 0, tables: BTreeMap::new() };
+    let (plan, columns) = match statement {
+        ast::Statement::Query(query) => {
+            let bound = bind::query(&mut binder, query, None)?;
+            (planner.top_query(&bound), bound.columns)
+        }
+        ast::Statement::Insert(insert) => planner.modification(bind::insert(&mut binder, insert)?),
+        ast::Statement::Update(update) => planner.modification(bind::update(&mut binder, update)?),
+        ast::Statement::Delete(delete) => planner.modification(bind::delete(&mut binder, delete)?),
+        _ => return Ok(None),
+    };
+    let field = |column: &OutputColumn| Field {
+        name: column.name.clone(),
+        type_oid: column.column_type.base.oid(),
+        size: column.column_type.base.size(),
+        modifier: column.column_type.modifier,
+    };
+    Ok(Some(Planned {
+        plan,
+        subplans: planner.subplans,
+        nodes: planner.nodes,
+        tables: planner.tables.into_iter().collect(),
+        parameters: binder.parameters.iter().map(|it| it.unwrap_or(Type::Text)).collect(),
+        fields: columns.iter().map(field).collect(),
+        types: columns.iter().map(|column| column.column_type.base).collect(),
+    }))
+}
+
+struct Planner<'a> {
+    catalog: &'a Catalog,
+    statistics: &'a Statistics,
+    subplans: Vec<SubPlan>,
+    nodes: usize,
+    tables: BTreeMap<RelationId, LockMode>,
+}
+
+impl Planner<'_> {
+    fn node(&mut self, cost: Cost, kind: Kind) -> Rc<Node> {
+        self.nodes += 1;
+        Rc::new(Node { id: self.nodes - 1, cost, kind })
+    }
+
+    /// Locks a table before the plan is executed.
+    fn lock(&mut self, table: RelationId, mode: LockMode) {
+        let held = self.tables.entry(table).or_insert(mode);
+        *held = (*held).max(mode);
+    }
+
+    /// Plans the subqueries of an expression.
+    fn with_subplans(&mut self, mut expr: Expr) -> Expr {
+        self.replace_subqueries(&mut expr);
+        expr
+    }
+
+    fn replace_subqueries(&mut self, expr: &mut Expr) {
+        for child in expr.children_mut() {
+            self.replace_subqueries(child);
+        }
+        if let Expr::Subquery(subquery) = expr {
+            let mut is_correlated = false;
+            subquery.query.walk(0, &mut |expr, depth| {
+                let is_outer = |column: &Column| column.level > depth;
+                is_correlated |= matches!(expr, Expr::Column(column) if is_outer(column));
+            });
+            let node = self.query(&subquery.query);
+            let columns = subquery.query.columns.iter();
+            let types = columns.map(|it| it.column_type.base).collect();
+            let kind = subquery.kind.clone();
+            self.subplans.push(SubPlan { kind, node, types, is_correlated });
+            let left = std::mem::take(&mut subquery.left);
+            *expr = Expr::SubPlan(self.subplans.len() - 1, left);
+        }
+    }
+
+    fn top_query(&mut self, query: &Query) -> Plan {
+        let (Some(lock), Body::Select(select)) = (&query.lock, &query.body) else {
+            return Plan::Query(self.query(query));
+        };
+        // All columns of a row that is locked may be read again.
+        let mut extra = Vec::new();
+        let mut relations = Vec::new();
+        for number in &lock.relations {
+            let relation = &select.relations[*number];
+            extra.extend(relation.positions());
+            if let Source::Table(table) = &relation.source {
+                relations.push(LockedRelation { table: table.clone(), start: relation.start });
+            }
+        }
+        let mut node = self.from(select, &extra, &[]);
+        if !query.order.is_empty() {
+            let keys = query.order.iter().map(|key| SortBy {
+                expr: select.targets[key.position].clone(),
+                base: key.column_type.base,
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            });
+            let keys = keys.map(|key| SortBy { expr: self.with_subplans(key.expr), ..key });
+            let keys = keys.collect();
+            node = self.sort(node, keys, None);
+        }
+        let targets = select.targets[..query.columns.len()].to_vec();
+        let lock = LockRows {
+            lock: lock.clone(),
+            relations,
+            filter: select.filter.clone().map(|it| self.with_subplans(it)),
+            targets: targets.into_iter().map(|it| self.with_subplans(it)).collect(),
+            limit: query.limit.clone().map(|it| self.with_subplans(it)),
+            offset: query.offset.clone().map(|it| self.with_subplans(it)),
+        };
+        Plan::Lock(node, lock)
+    }
+
+    fn query(&mut self, query: &Query) -> Rc<Node> {
+        let limit = query.limit.clone().map(|it| self.with_subplans(it));
+        let offset = query.offset.clone().map(|it| self.with_subplans(it));
+        let (mut node, is_sorted) = match &query.body {
+            Body::Select(select) => self.select(query, select),
+            Body::Values(rows) => {
+                let rows: Vec<Vec<Expr>> = rows
+                    .iter()
+                    .map(|row| row.iter().map(|it| self.with_subplans(it.clone())).collect())
+                    .collect();
+                let count = rows.len() as f64;
+                let total = count * cost::OPERATOR;
+                let cost = Cost { startup: 0.0, total, rows: count, width: 8.0 };
+                (self.node(cost, Kind::Values { rows }), false)
+            }
+            Body::SetOperation { operator, all, left, right } => {
+                (self.set_operation(query, *operator, *all, left, right), false)
+            }
+        };
+        if !query.order.is_empty() && !is_sorted {
+            let keys = query.order.iter().map(|key| SortBy {
+                expr: column(key.position, key.column_type.base),
+                base: key.column_type.base,
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            });
+            let bound = limit.clone().map(|limit| (limit, offset.clone()));
+            node = self.sort(node, keys.collect(), bound);
+        }
+        let hidden = match &query.body {
+            Body::Select(select) => select.targets.len() > query.columns.len(),
+            _ => false,
+        };
+        if limit.is_some() || offset.is_some() {
+            node = self.limit(node, limit, offset);
+        }
+        if hidden {
+            let kept = query.columns.iter().enumerate();
+            let targets = kept.map(|(at, it)| column(at, it.column_type.base)).collect();
+            node = self.node(node.cost, Kind::Project { input: node, targets });
+        }
+        node
+    }
+
+    fn sort(
+        &mut self,
+        input: Rc<Node>,
+        keys: Vec<SortBy>,
+        bound: Option<(Expr, Option<Expr>)>,
+    ) -> Rc<Node> {
+        let count = bound.as_ref().and_then(|(limit, offset)| {
+            Some(constant(limit)? + offset.as_ref().map_or(Some(0.0), constant)?)
+        });
+        let cost = cost::sort(input.cost, count);
+        self.node(cost, Kind::Sort { input, keys, bound })
+    }
+
+    fn limit(&mut self, input: Rc<Node>, limit: Option<Expr>, offset: Option<Expr>) -> Rc<Node> {
+        // PostgreSQL assumes a tenth of the rows for a limit that it does not know.
+        let tenth = (input.cost.rows / 10.0).round().max(1.0);
+        let count = limit.as_ref().map(|it| constant(it).unwrap_or(tenth));
+        let skipped = offset.as_ref().map_or(0.0, |it| constant(it).unwrap_or(tenth));
+        let cost = cost::limit(input.cost, skipped, count);
+        self.node(cost, Kind::Limit { input, limit, offset })
+    }
+
+    fn set_operation(
+        &mut self,
+        query: &Query,
+        operator: SetOperator,
+        all: bool,
+        left: &Query,
+        right: &Query,
+    ) -> Rc<Node> {
+        let (left, right) = (self.query(left), self.query(right));
+        let types: Vec<Type> = query.columns.iter().map(|it| it.column_type.base).collect();
+        let (a, b) = (left.cost, right.cost);
+        let both = Cost {
+            startup: a.startup,
+            total: a.total + b.total,
+            rows: a.rows + b.rows,
+            width: a.width,
+        };
+        match operator {
+            SetOperator::Union => {
+                let append = self.node(both, Kind::Append { inputs: vec![left, right] });
+                if all { append } else { self.distinct(append, types) }
+            }
+            _ => {
+                let total = both.total + both.rows * cost::OPERATOR * types.len() as f64;
+                let cost = Cost { startup: total, total, rows: a.rows, width: a.width };
+                self.node(cost, Kind::SetOperation { operator, all, left, right, types })
+            }
+        }
+    }
+
+    fn distinct(&mut self, input: Rc<Node>, types: Vec<Type>) -> Rc<Node> {
+        let cost = cost::per_row(input.cost, types.len() as f64);
+        self.node(cost, Kind::Distinct { input, types })
+    }
+
+    /// Plans a SELECT up to DISTINCT. Returns true with it if the rows are in the order of ORDER
+    /// BY.
+    fn select(&mut self, query: &Query, select: &Select) -> (Rc<Node>, bool) {
+        let order = self.column_order(query, select);
+        let (mut node, is_sorted) = match order {
+            Some(order) => self.from_in_order(select, &order, query),
+            None => (self.from(select, &[], &[]), false),
+        };
+        if let Some(grouping) = &select.grouping {
+            node = self.aggregate(node, grouping);
+        }
+        let targets: Vec<Expr> =
+            select.targets.iter().map(|it| self.with_subplans(it.clone())).collect();
+        let width = targets.iter().map(|it| it.base().width()).sum();
+        let cost = Cost { width, ..node.cost };
+        node = self.node(cost, Kind::Project { input: node, targets });
+        if select.distinct {
+            let types = select.targets.iter().map(Expr::base).collect();
+            node = self.distinct(node, types);
+        }
+        (node, is_sorted)
+    }
+
+    /// ORDER BY as positions of the row, if it is by columns of the only relation.
+    fn column_order(&self, query: &Query, select: &Select) -> Option<Vec<(usize, bool, bool)>> {
+        let is_simple = !query.order.is_empty()
+            && select.grouping.is_none()
+            && !select.distinct
+            && matches!(select.from[..], [FromItem::Relation(0)])
+            && matches!(select.relations[0].source, Source::Table(_));
+        if !is_simple {
+            return None;
+        }
+        let position = |key: &crate::sql::tree::SortKey| match &select.targets[key.position] {
+            Expr::Column(it) if it.level == 0 => {
+                Some((it.position, key.descending, key.nulls_first))
+            }
+            _ => None,
+        };
+        query.order.iter().map(position).collect()
+    }
+
+    fn aggregate(&mut self, input: Rc<Node>, grouping: &Grouping) -> Rc<Node> {
+        let keys: Vec<(Expr, Type)> = grouping
+            .keys
+            .iter()
+            .map(|(key, column_type)| (self.with_subplans(key.clone()), column_type.base))
+            .collect();
+        let mut aggregates = grouping.aggregates.clone();
+        for call in &mut aggregates {
+            for expr in call.arguments.iter_mut().chain(&mut call.filter) {
+                self.replace_subqueries(expr);
+            }
+        }
+        let having = grouping.having.clone().map(|it| self.with_subplans(it));
+        let groups = if keys.is_empty() { 1.0 } else { input.cost.rows.sqrt().ceil().max(1.0) };
+        let bytes = keys.iter().map(|it| it.1.width()).sum::<f64>() + 8.0 * aggregates.len() as f64;
+        let (key_count, count) = (keys.len() as f64, aggregates.len() as f64);
+        let cost = cost::aggregate(input.cost, key_count, count, groups, bytes);
+        self.node(cost, Kind::Aggregate { input, keys, aggregates, having })
+    }
+
+    fn modification(&mut self, modification: Modification) -> (Plan, Vec<OutputColumn>) {
+        let Modification { mut operation, source, returning, columns } = modification;
+        let (node, filter) = match &source.body {
+            Body::Select(select) if !matches!(operation, Operation::Insert(..)) => {
+                let extra: Vec<usize> = select.relations[0].positions().collect();
+                let mut used = returning.clone();
+                if let Operation::Update(write) = &operation {
+                    used.extend(write.values.iter().flatten().cloned());
+                }
+                let node = self.from(select, &extra, &used);
+                (node, select.filter.clone().map(|it| self.with_subplans(it)))
+            }
+            _ => (self.query(&source), None),
+        };
+        let exprs = match &mut operation {
+            Operation::Insert(write, conflict) => {
+                let update = conflict.iter_mut().flat_map(|it| &mut it.update);
+                let update =
+                    update.flat_map(|(values, filter)| values.iter_mut().flatten().chain(filter));
+                write.values.iter_mut().flatten().chain(update).collect::<Vec<_>>()
+            }
+            Operation::Update(write) => write.values.iter_mut().flatten().collect(),
+            Operation::Delete(_) => Vec::new(),
+        };
+        exprs.into_iter().for_each(|expr| self.replace_subqueries(expr));
+
+        let table = match &operation {
+            Operation::Insert(write, _) | Operation::Update(write) | Operation::Delete(write) => {
+                write.table.clone()
+            }
+        };
+        self.lock(table.oid, LockMode::Share);
+        let parent = |key: &crate::sql::catalog::ForeignKey| {
+            self.catalog.by_oid(key.parent).map(|it| (key.clone(), it.clone()))
+        };
+        let parents: Vec<_> = table.foreign_keys.iter().filter_map(parent).collect();
+        let children = self.catalog.children_of(table.oid);
+        for (_, other) in parents.iter().chain(&children) {
+            self.lock(other.oid, LockMode::KeyShare);
+        }
+        let returning = returning.into_iter().map(|it| self.with_subplans(it)).collect();
+        let plan = Modify { operation, source: node, filter, returning, parents, children };
+        (Plan::Modify(plan), columns)
+    }
+
+    /// The joins and scans of a SELECT. `extra` are positions that are used by others, and `used`
+    /// expressions that are.
+    fn from(&mut self, select: &Select, extra: &[usize], used: &[Expr]) -> Rc<Node> {
+        let mut planner = FromPlanner::new(self, select, extra, used);
+        let (conditions, constant) = planner.where_conditions();
+        let node = match select.from.is_empty() {
+            true => planner.planner.result(None, None, 0),
+            false => join::join(&mut planner, &select.from, conditions),
+        };
+        planner.planner.filtered_once(node, constant)
+    }
+
+    /// The same for one table, with its rows in an order if that is cheaper than sorting.
+    fn from_in_order(
+        &mut self,
+        select: &Select,
+        order: &[(usize, bool, bool)],
+        query: &Query,
+    ) -> (Rc<Node>, bool) {
+        let mut planner = FromPlanner::new(self, select, &[], &[]);
+        let (conditions, constant) = planner.where_conditions();
+        let exprs: Vec<Expr> = conditions.into_iter().map(|it| it.expr).collect();
+        let (path, is_sorted) = planner.ordered_scan(&exprs, order, query);
+        let node = planner.planner.node(path.cost, path.kind);
+        (planner.planner.filtered_once(node, constant), is_sorted)
+    }
+
+    fn result(
+        &mut self,
+        condition: Option<Expr>,
+        input: Option<Rc<Node>>,
+        width: usize,
+    ) -> Rc<Node> {
+        let one = Cost { startup: 0.0, total: 0.01, rows: 1.0, width: 0.0 };
+        let cost = input.as_ref().map_or(one, |it| it.cost);
+        self.node(cost, Kind::Result { condition, input, width })
+    }
+
+    fn filtered_once(&mut self, node: Rc<Node>, constant: Vec<Expr>) -> Rc<Node> {
+        match Expr::all(constant) {
+            None => node,
+            Some(condition) => self.result(Some(condition), Some(node), 0),
+        }
+    }
+}
+
+/// A number that is known when the statement is planned.
+fn constant(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Constant(Value::Int(number), _) => Some(*number as f64),
+        _ => None,
+    }
+}
+
+/// A column of the row below.
+fn column(position: usize, base: Type) -> Expr {
+    Expr::Column(Column { level: 0, position, column_type: base.plain() })
+}
+
+/// Plans the FROM clause of one SELECT.
+struct FromPlanner<'p, 'a, 'q> {
+    planner: &'p mut Planner<'a>,
+    select: &'q Select,
+    known: Known<'q>,
+    /// Pages of each relation.
+    pages: Vec<f64>,
+    /// Which positions of the row are used.
+    needed: Vec<bool>,
+}
+
+impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
+    fn new(
+        planner: &'p mut Planner<'a>,
+        select: &'q Select,
+        extra: &[usize],
+        used: &[Expr],
+    ) -> FromPlanner<'p, 'a, 'q> {
+        let mut needed = vec![false; select.width];
+        let mut positions = extra.to_vec();
+        let exprs = from_expressions(select).into_iter().chain(used);
+        positions.extend(exprs.flat_map(Expr::positions));
+        positions.into_iter().for_each(|it| needed[it] = true);
+
+        let (mut tables, mut pages) = (Vec::new(), Vec::new());
+        for relation in &select.relations {
+            let (statistics, rows, blocks) = match &relation.source {
+                Source::Table(table) => {
+                    planner.lock(table.oid, LockMode::KeyShare);
+                    let statistics: Option<&'a TableStatistics> =
+                        planner.statistics.get(&table.heap.id()).map(|it| &**it);
+                    let (rows, blocks) = size_of_table(table, statistics);
+                    (statistics, rows, blocks)
+                }
+                Source::Query(_) | Source::Series(_) => (None, 1_000.0, 1.0),
+            };
+            tables.push((statistics, rows));
+            pages.push(blocks);
+        }
+        let known = Known { relations: &select.relations, tables };
+        FromPlanner { planner, select, known, pages, needed }
+    }
+
+    /// WHERE as conditions, and those of them that use no relation.
+    fn where_conditions(&mut self) -> (Vec<Condition>, Vec<Expr>) {
+        let Some(filter) = &self.select.filter else { return (Vec::new(), Vec::new()) };
+        let all = join::Context::conditions(self, filter);
+        let (constant, conditions) = all.into_iter().partition(|it: &Condition| it.relations == 0);
+        let constant: Vec<Condition> = constant;
+        (conditions, constant.into_iter().map(|it| it.expr).collect())
+    }
+
+    fn wanted<'w>(&'w self, relation: &'w Relation, number: usize) -> Option<Wanted<'w>> {
+        let Source::Table(table) = &relation.source else { return None };
+        let end = relation.tid_position();
+        Some(Wanted {
+            table,
+            alias: &relation.alias,
+            start: relation.start,
+            width: self.select.width,
+            needed: &self.needed[relation.start..end],
+            needs_tid: self.needed[end],
+            pages: self.pages[number],
+            rows: self.known.tables[number].1,
+            known: &self.known,
+        })
+    }
+
+    /// The cheapest scan of the only relation, with sorting or in order.
+    fn ordered_scan(
+        &self,
+        conditions: &[Expr],
+        order: &[(usize, bool, bool)],
+        query: &Query,
+    ) -> (Path, bool) {
+        let wanted = self.wanted(&self.select.relations[0], 0).expect("the relation is a table");
+        let unordered = cheapest_scan(&wanted, conditions);
+        let limit = query.limit.as_ref().and_then(constant);
+        let skipped = query.offset.as_ref().and_then(constant).unwrap_or(0.0);
+        let price = |cost: Cost| cost::limit(cost, skipped, limit).total;
+        let count = limit.map(|it| it + skipped);
+        let (mut best, mut is_sorted) = (price(cost::sort(unordered.cost, count)), false);
+        let mut path = unordered;
+        for index in 0..wanted.table.indexes.len() {
+            let Some(is_backward) = self.has_order(wanted.table, index, conditions, order) else {
+                continue;
+            };
+            let scan = wanted.index_scan(index, conditions, &[], true, is_backward);
+            if let Some(scan) = scan.filter(|it| price(it.cost) < best) {
+                (best, path, is_sorted) = (price(scan.cost), scan, true);
+            }
+        }
+        (path, is_sorted)
+    }
+
+    /// Returns which way an index is to be read for its rows to come in an order, if it has it.
+    fn has_order(
+        &self,
+        table: &Table,
+        index: usize,
+        conditions: &[Expr],
+        order: &[(usize, bool, bool)],
+    ) -> Option<bool> {
+        let start = self.select.relations[0].start;
+        let is_fixed = |position: usize| {
+            conditions.iter().any(|condition| match condition {
+                Expr::Compare(crate::sql::functions::Comparison::Eq, left, right, _) => {
+                    let is_it = |expr: &Expr| {
+                        matches!(expr, Expr::Column(it) if it.level == 0 && it.position == position)
+                    };
+                    is_it(left) && right.is_constant() || is_it(right) && left.is_constant()
+                }
+                _ => false,
+            })
+        };
+        let mut columns = table.indexes[index].columns.iter().peekable();
+        let mut direction = None;
+        for (position, descending, nulls_first) in order {
+            // Columns with one value in all rows have no influence on the order.
+            while columns
+                .peek()
+                .is_some_and(|it| start + it.position != *position && is_fixed(start + it.position))
+            {
+                columns.next();
+            }
+            if is_fixed(*position)
+                && columns.peek().is_none_or(|it| start + it.position != *position)
+            {
+                continue;
+            }
+            let column = columns.next()?;
+            let is_same = column.descending == *descending && column.nulls_first == *nulls_first;
+            let is_reverse = column.descending != *descending && column.nulls_first != *nulls_first;
+            let is_backward = match (is_same, is_reverse) {
+                (true, _) => false,
+                (_, true) => true,
+                _ => return None,
+            };
+            if start + column.position != *position || direction.is_some_and(|it| it != is_backward)
+            {
+                return None;
+            }
+            direction = Some(is_backward);
+        }
+        Some(direction.unwrap_or(false))
+    }
+
+    fn relations_of(&self, expr: &Expr) -> u64 {
+        expr.positions().into_iter().fold(0, |bits, position| {
+            let is_meant = |it: &Relation| it.positions().contains(&position);
+            bits | 1 << self.select.relations.iter().position(is_meant).unwrap_or(0)
+        })
+    }
+}
+
+impl join::Context for FromPlanner<'_, '_, '_> {
+    fn scan(&mut self, number: usize, conditions: Vec<Expr>) -> Rc<Node> {
+        let relation = &self.select.relations[number];
+        if let Some(wanted) = self.wanted(relation, number) {
+            let path = cheapest_scan(&wanted, &conditions);
+            return self.planner.node(path.cost, path.kind);
+        }
+        let fraction: f64 = conditions.iter().map(|it| self.known.selectivity(it)).product();
+        let filter = Expr::all(conditions);
+        let (alias, start, width) = (relation.alias.clone(), relation.start, self.select.width);
+        match &relation.source {
+            Source::Query(query) => {
+                let query = self.planner.query(query);
+                let rows = (query.cost.rows * fraction).round().max(1.0);
+                self.known.tables[number].1 = query.cost.rows;
+                let cost = Cost { rows, ..query.cost };
+                let columns = relation.columns.len();
+                let kind = Kind::SubqueryScan { query, columns, start, width, alias, filter };
+                self.planner.node(cost, kind)
+            }
+            Source::Series(arguments) => {
+                let arguments: Vec<Expr> =
+                    arguments.iter().map(|it| self.planner.with_subplans(it.clone())).collect();
+                let count = match &arguments[..] {
+                    [from, to] => {
+                        constant(from).zip(constant(to)).map(|(from, to)| to - from + 1.0)
+                    }
+                    _ => None,
+                };
+                let count = count.unwrap_or(1_000.0).max(1.0);
+                let rows = (count * fraction).round().max(1.0);
+                let cost = Cost { startup: 0.0, total: count * 0.01, rows, width: 4.0 };
+                let kind = Kind::Series { arguments, position: start, width, alias, filter };
+                self.planner.node(cost, kind)
+            }
+            Source::Table(_) => unreachable!("tables are scanned above"),
+        }
+    }
+
+    fn parameterized(
+        &mut self,
+        number: usize,
+        conditions: &[Expr],
+        parameters: &[Expr],
+    ) -> Option<Rc<Node>> {
+        let wanted = self.wanted(&self.select.relations[number], number)?;
+        let count = wanted.table.indexes.len();
+        let paths = (0..count).filter_map(|index| {
+            let own = wanted.index_scan(index, conditions, &[], false, false);
+            let bounds = |path: &Path| match &path.kind {
+                Kind::IndexScan { conditions, .. } => conditions.len(),
+                _ => 0,
+            };
+            let path = wanted.index_scan(index, conditions, parameters, false, false)?;
+            // The parameters must be of use.
+            (bounds(&path) > own.as_ref().map_or(0, bounds)).then_some(path)
+        });
+        let best = paths.min_by(|a, b| a.cost.total.total_cmp(&b.cost.total))?;
+        Some(self.planner.node(best.cost, best.kind))
+    }
+
+    fn node(&mut self, cost: Cost, kind: Kind) -> Rc<Node> {
+        self.planner.node(cost, kind)
+    }
+
+    fn known(&self) -> &Known<'_> {
+        &self.known
+    }
+
+    fn conditions(&mut self, on: &Expr) -> Vec<Condition> {
+        let conditions = on.clone().conjuncts().into_iter().map(|expr| {
+            let relations = self.relations_of(&expr);
+            Condition { expr: self.planner.with_subplans(expr), relations }
+        });
+        conditions.collect()
+    }
+}
+
+/// The expressions of a SELECT that use the row of its FROM clause.
+fn from_expressions(select: &Select) -> Vec<&Expr> {
+    fn conditions<'a>(item: &'a FromItem, all: &mut Vec<&'a Expr>) {
+        if let FromItem::Join { left, right, condition, .. } = item {
+            conditions(left, all);
+            conditions(right, all);
+            all.extend(condition);
+        }
+    }
+
+    let mut all: Vec<&Expr> = select.filter.iter().collect();
+    select.from.iter().for_each(|item| conditions(item, &mut all));
+    match &select.grouping {
+        None => all.extend(&select.targets),
+        Some(grouping) => {
+            all.extend(grouping.keys.iter().map(|it| &it.0));
+            for call in &grouping.aggregates {
+                all.extend(call.arguments.iter().chain(&call.filter));
+            }
+        }
+    }
+    all
+}
+
+/// Rows and pages of a table: what ANALYZE saw, scaled to what it is now.
+fn size_of_table(table: &Table, statistics: Option<&TableStatistics>) -> (f64, f64) {
+    let now = f64::from(table.heap.pages());
+    if let Some(statistics) = statistics
+        && statistics.pages > 0
+    {
+        let density = statistics.rows / f64::from(statistics.pages);
+        return ((density * now).round().max(1.0), now.max(1.0));
+    }
+    let pages = if statistics.is_some() { now.max(1.0) } else { now.max(PAGES_MIN) };
+    let width: f64 = table.types.iter().map(|it| it.width()).sum::<f64>() + ROW_OVERHEAD;
+    ((pages * 8_168.0 / width).round().max(1.0), pages)
+}

@@ -1,0 +1,252 @@
+//! The ways to read one table: page by page, or through each of its indexes.
+//!
+//! ```text
+//! index (a, b, c), a = 1 AND b > 5 AND c = 2
+//!
+//! bounds   equal: [1], lower: 5 excluded      c = 2 is a filter: b is not fixed
+//! ```
+//!
+//! PostgreSQL's `indxpath.c`.
+
+use super::cost::{self, IndexScan};
+use super::estimate::Known;
+use super::node::{Bounds, Cost, Kind, Scanned};
+use crate::sql::catalog::{Table, TableIndex};
+use crate::sql::functions::Comparison;
+use crate::sql::tree::Expr;
+use crate::sql::values::Type;
+
+/// A way to read a table.
+pub struct Path {
+    /// What it costs.
+    pub cost: Cost,
+    /// How.
+    pub kind: Kind,
+}
+
+/// A table and what of it is wanted.
+pub struct Wanted<'a> {
+    /// The table.
+    pub table: &'a std::sync::Arc<Table>,
+    /// Its name in the query.
+    pub alias: &'a str,
+    /// Position of its first column in the row.
+    pub start: usize,
+    /// Columns of the row.
+    pub width: usize,
+    /// Which columns of the table are used.
+    pub needed: &'a [bool],
+    /// The TID is used.
+    pub needs_tid: bool,
+    /// Its pages, as the planner sees them.
+    pub pages: f64,
+    /// Its rows.
+    pub rows: f64,
+    /// What is known about the query.
+    pub known: &'a Known<'a>,
+}
+
+impl Wanted<'_> {
+    fn scanned(&self) -> Scanned {
+        Scanned {
+            table: self.table.clone(),
+            alias: self.alias.to_owned(),
+            start: self.start,
+            width: self.width,
+            needed: self.needed.to_vec(),
+            needs_tid: self.needs_tid,
+        }
+    }
+
+    /// Bytes of the columns that are used.
+    fn bytes(&self) -> f64 {
+        let columns = self.table.columns.iter().zip(self.needed).filter(|it| *it.1);
+        columns.map(|(column, _)| column.column_type.base.width()).sum()
+    }
+
+    /// Reads the table page by page.
+    pub fn seq_scan(&self, conditions: &[Expr]) -> Path {
+        let rows = self.rows_of(conditions);
+        let operators = conditions.len() as f64;
+        let cost = cost::seq_scan(self.pages, self.rows, operators, rows, self.bytes());
+        let filter = Expr::all(conditions.to_vec());
+        Path { cost, kind: Kind::SeqScan { scanned: self.scanned(), filter } }
+    }
+
+    /// Estimated rows that meet conditions.
+    pub fn rows_of(&self, conditions: &[Expr]) -> f64 {
+        let fraction: f64 = conditions.iter().map(|it| self.known.selectivity(it)).product();
+        (self.rows * fraction).round().max(1.0)
+    }
+
+    /// Reads the table through an index, if it is of use: conditions bound it, or `is_ordered` asks
+    /// for its order. `parameters` are conditions that use other relations too.
+    pub fn index_scan(
+        &self,
+        index: usize,
+        conditions: &[Expr],
+        parameters: &[Expr],
+        is_ordered: bool,
+        is_backward: bool,
+    ) -> Option<Path> {
+        let definition = &self.table.indexes[index];
+        let own = self.start..self.start + self.table.columns.len() + 1;
+        let (bounds, used) = bounds(definition, self.table, own, conditions, parameters);
+        if used.is_empty() && !is_ordered {
+            return None;
+        }
+        let all: Vec<&Expr> = conditions.iter().chain(parameters).collect();
+        let bounding: Vec<Expr> = used.iter().map(|it| all[*it].clone()).collect();
+        let rest: Vec<Expr> = (0..conditions.len())
+            .filter(|it| !used.contains(it))
+            .map(|it| conditions[it].clone())
+            .collect();
+
+        let is_only = !self.needs_tid && self.covers(definition);
+        let fraction: f64 = bounding.iter().map(|it| self.known.selectivity(it)).product();
+        let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
+        let selectivity = if is_one { 1.0 / self.rows.max(1.0) } else { fraction };
+        let scan = IndexScan {
+            pages: self.pages,
+            tuples: self.rows,
+            index_pages: f64::from(definition.index.pages()),
+            height: f64::from(definition.index.height().unwrap_or(1).saturating_sub(1)),
+            selectivity,
+            bounds: bounding.len() as f64,
+            operators: rest.len() as f64,
+            correlation: self.correlation(definition),
+            is_only,
+        };
+        let filtered: f64 = rest.iter().map(|it| self.known.selectivity(it)).product();
+        let rows = (self.rows * selectivity * filtered).round().max(1.0);
+        let kind = Kind::IndexScan {
+            scanned: self.scanned(),
+            index,
+            bounds,
+            conditions: bounding,
+            is_backward,
+            is_only,
+            filter: Expr::all(rest),
+        };
+        Some(Path { cost: scan.cost(rows, self.bytes()), kind })
+    }
+
+    fn correlation(&self, index: &TableIndex) -> f64 {
+        let relation = self.known.relations.iter().position(|it| it.start == self.start);
+        let statistics = relation.and_then(|it| self.known.tables[it].0);
+        let column = index.columns[0].position;
+        let known = statistics.and_then(|it| it.columns.get(column)).map(|it| it.correlation);
+        known.unwrap_or(0.0) * if index.columns.len() > 1 { 0.75 } else { 1.0 }
+    }
+
+    /// Returns true if the entries of an index have all columns that are used, exactly as they are.
+    fn covers(&self, index: &TableIndex) -> bool {
+        let in_key = |position: usize| {
+            let base = self.table.types[position];
+            is_exact(base) && index.columns.iter().any(|it| it.position == position)
+        };
+        let is_there = |position: usize| in_key(position) || index.included.contains(&position);
+        self.needed.iter().enumerate().all(|(position, needed)| !needed || is_there(position))
+    }
+}
+
+/// Returns true if equal keys mean equal values: `1.0` and `1.00` are one key.
+fn is_exact(base: Type) -> bool {
+    !matches!(base, Type::Numeric | Type::Float4 | Type::Float8 | Type::Bpchar)
+}
+
+/// The bounds that conditions put on an index, and which conditions are used, by number: first
+/// those of the table alone, then the parameters.
+fn bounds(
+    index: &TableIndex,
+    table: &Table,
+    own: std::ops::Range<usize>,
+    conditions: &[Expr],
+    parameters: &[Expr],
+) -> (Bounds, Vec<usize>) {
+    let mut bounds = Bounds::default();
+    let mut used = Vec::new();
+    for column in &index.columns {
+        let position = own.start + column.position;
+        let base = table.types[column.position];
+        let found = conditions.iter().chain(parameters).enumerate().filter_map(|(number, it)| {
+            let (comparison, value) = bound_on(it, position, base, &own)?;
+            Some((number, comparison, value))
+        });
+        let found: Vec<(usize, Comparison, Expr)> = found.collect();
+        if let Some((number, _, value)) = found.iter().find(|it| it.1 == Comparison::Eq) {
+            bounds.equal.push(value.clone());
+            used.push(*number);
+            continue;
+        }
+        for (number, comparison, value) in found {
+            let is_included = matches!(comparison, Comparison::Le | Comparison::Ge);
+            let side = match comparison {
+                Comparison::Lt | Comparison::Le => &mut bounds.upper,
+                _ => &mut bounds.lower,
+            };
+            if side.is_none() {
+                *side = Some((value, is_included));
+                used.push(number);
+            }
+        }
+        break;
+    }
+    (bounds, used)
+}
+
+/// What a condition says about a column: how it compares with a value that does not depend on the
+/// table.
+fn bound_on(
+    condition: &Expr,
+    position: usize,
+    base: Type,
+    own: &std::ops::Range<usize>,
+) -> Option<(Comparison, Expr)> {
+    let Expr::Compare(comparison, left, right, _) = condition else { return None };
+    if *comparison == Comparison::Ne {
+        return None;
+    }
+    let is_column = |expr: &Expr| match stripped(expr) {
+        Expr::Column(it) => it.level == 0 && it.position == position,
+        _ => false,
+    };
+    let is_value = |expr: &Expr| {
+        let is_own = expr.positions().iter().any(|it| own.contains(it));
+        !is_own && is_stable(expr) && is_same_kind(expr.base(), base)
+    };
+    if is_column(left) && is_value(right) {
+        return Some((*comparison, (**right).clone()));
+    }
+    if is_column(right) && is_value(left) {
+        return Some((comparison.swapped(), (**left).clone()));
+    }
+    None
+}
+
+/// Subqueries are executed once per scan at least; others are left to the filter.
+fn is_stable(expr: &Expr) -> bool {
+    let mut is_stable = true;
+    expr.walk(0, &mut |expr, _| {
+        is_stable &= !matches!(expr, Expr::Subquery(_) | Expr::SubPlan(..) | Expr::NextValue(_));
+    });
+    is_stable
+}
+
+/// A varchar column is compared as text.
+fn stripped(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(inner, Type::Varchar, Type::Text, false) => inner,
+        expr => expr,
+    }
+}
+
+/// Returns true if values of the one type have the same keys as those of the other.
+fn is_same_kind(left: Type, right: Type) -> bool {
+    let both = |is: fn(Type) -> bool| is(left) && is(right);
+    left == right
+        || both(Type::is_integer)
+        || both(|it| matches!(it, Type::Text | Type::Varchar))
+        || both(|it| matches!(it, Type::Float4 | Type::Float8))
+        || both(|it| matches!(it, Type::Timestamp | Type::TimestampTz))
+}

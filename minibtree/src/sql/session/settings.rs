@@ -1,0 +1,165 @@
+//! SET and SHOW: what clients send when they start.
+//!
+//! A setting that would change what a query returns is only accepted if it asks for what is the
+//! case anyway. PostgreSQL's `guc.c`.
+
+use crate::engine::Isolation;
+use crate::sql::statement::folded;
+use crate::wire::{SqlError, code};
+use sqlparser::ast;
+use std::collections::BTreeMap;
+
+/// Settings that change nothing here, with their defaults. Any value is accepted and shown.
+const FREE: [(&str, &str); 12] = [
+    ("application_name", ""),
+    ("client_min_messages", "notice"),
+    ("extra_float_digits", "1"),
+    ("jit", "on"),
+    ("lock_timeout", "0"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("search_path", "\"$user\", public"),
+    ("random_page_cost", "4"),
+    ("seq_page_cost", "1"),
+    ("work_mem", "4MB"),
+];
+
+/// Settings with one value, in the forms in which clients write it.
+const FIXED: [(&str, &[&str]); 12] = [
+    ("bytea_output", &["hex"]),
+    ("client_encoding", &["UTF8", "utf8", "UTF-8", "utf-8", "unicode"]),
+    ("datestyle", &["ISO, MDY", "iso, mdy", "ISO", "iso", "ISO,MDY"]),
+    ("default_transaction_read_only", &["off", "false"]),
+    ("integer_datetimes", &["on"]),
+    ("intervalstyle", &["postgres"]),
+    ("row_security", &["on", "off"]),
+    ("server_encoding", &["UTF8"]),
+    ("server_version", &["15.0"]),
+    ("standard_conforming_strings", &["on", "true"]),
+    ("synchronous_commit", &["on"]),
+    ("timezone", &["UTC", "utc", "Etc/UTC", "GMT", "0"]),
+];
+
+/// Settings that only forbid the planner something: their values are accepted, and obeyed by
+/// nobody, so they are refused unless they allow it.
+const PLANNER: &str = "enable_";
+
+/// The settings of a session.
+#[derive(Default)]
+pub struct Settings {
+    values: BTreeMap<String, String>,
+    /// The isolation level of transactions that do not name one.
+    pub isolation: Option<Isolation>,
+}
+
+impl Settings {
+    /// SET.
+    ///
+    /// # Errors
+    /// `42704` for a name that is none, `0A000` for a value that we do not have.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        let name = name.to_lowercase();
+        if name == "transaction_isolation" || name == "default_transaction_isolation" {
+            self.isolation = Some(isolation_named(value)?);
+            return Ok(());
+        }
+        if FREE.iter().any(|it| it.0 == name) {
+            if name.ends_with("timeout") && !["0", "default"].contains(&value) {
+                return Err(SqlError::unsupported(format!("{name} = {value}")));
+            }
+            self.values.insert(name, value.to_owned());
+            return Ok(());
+        }
+        if let Some((_, values)) = FIXED.iter().find(|it| it.0 == name) {
+            return match values.contains(&value) {
+                true => Ok(()),
+                false => Err(SqlError::unsupported(format!("{name} = {value}"))),
+            };
+        }
+        match name.starts_with(PLANNER) {
+            true if ["on", "true"].contains(&value) => Ok(()),
+            true => Err(SqlError::unsupported(format!("{name} = {value}"))),
+            false => Err(unrecognized(&name)),
+        }
+    }
+
+    /// RESET; all of them without a name.
+    pub fn reset(&mut self, name: Option<&str>) {
+        match name {
+            None => *self = Settings::default(),
+            Some(name) => drop(self.values.remove(&name.to_lowercase())),
+        }
+    }
+
+    /// SHOW.
+    ///
+    /// # Errors
+    /// `42704` for a name that is none.
+    pub fn show(&self, name: &str) -> Result<String, SqlError> {
+        let name = name.to_lowercase();
+        if name == "transaction_isolation" || name == "default_transaction_isolation" {
+            return Ok(isolation_name(self.isolation).to_owned());
+        }
+        if let Some(value) = self.values.get(&name) {
+            return Ok(value.clone());
+        }
+        let free = FREE.iter().find(|it| it.0 == name).map(|it| it.1);
+        let fixed = || FIXED.iter().find(|it| it.0 == name).map(|it| it.1[0]);
+        let value = free.or_else(fixed).map(str::to_owned);
+        value
+            .or_else(|| name.starts_with(PLANNER).then(|| "on".to_owned()))
+            .ok_or_else(|| unrecognized(&name))
+    }
+}
+
+fn unrecognized(name: &str) -> SqlError {
+    let text = format!("unrecognized configuration parameter \"{name}\"");
+    SqlError::new(code::UNDEFINED_OBJECT, text)
+}
+
+/// The isolation level of this name. READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL.
+///
+/// # Errors
+/// `0A000` for SERIALIZABLE, `22023` for others.
+pub fn isolation_named(name: &str) -> Result<Isolation, SqlError> {
+    match name.to_lowercase().as_str() {
+        "read committed" | "read uncommitted" => Ok(Isolation::ReadCommitted),
+        "repeatable read" => Ok(Isolation::RepeatableRead),
+        "serializable" => Err(SqlError::unsupported("ISOLATION LEVEL SERIALIZABLE")),
+        _ => {
+            let text = format!("invalid value for parameter \"transaction_isolation\": \"{name}\"");
+            Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text))
+        }
+    }
+}
+
+fn isolation_name(isolation: Option<Isolation>) -> &'static str {
+    match isolation {
+        None | Some(Isolation::ReadCommitted) => "read committed",
+        Some(Isolation::RepeatableRead) => "repeatable read",
+    }
+}
+
+/// The value of a SET as text.
+pub fn setting_text(values: &[ast::Expr]) -> String {
+    let text = |expr: &ast::Expr| match expr {
+        ast::Expr::Value(literal) => match &literal.value {
+            ast::Value::SingleQuotedString(text) => text.clone(),
+            other => other.to_string(),
+        },
+        ast::Expr::Identifier(name) => folded(name),
+        other => other.to_string(),
+    };
+    values.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a variable of SHOW: `TRANSACTION ISOLATION LEVEL` is one too.
+pub fn variable_name(words: &[ast::Ident]) -> String {
+    let words: Vec<String> = words.iter().map(folded).collect();
+    match words.join(" ").as_str() {
+        "transaction isolation level" => "transaction_isolation".to_owned(),
+        "time zone" => "timezone".to_owned(),
+        other => other.to_owned(),
+    }
+}

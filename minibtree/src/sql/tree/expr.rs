@@ -1,0 +1,274 @@
+//! Expressions with every name and type resolved.
+//!
+//! ```text
+//! abalance + $1                      aid = $2
+//! Call(+, [Column(2), Parameter(0)])  Compare(Eq, Column(0), Parameter(1))
+//! ```
+//!
+//! PostgreSQL's `primnodes.h`.
+
+use super::query::Query;
+use crate::sql::functions::{Comparison, Function};
+use crate::sql::values::{ColumnType, Type, Value};
+use crate::wire::SqlError;
+
+/// A column of the row of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// 0 is the query itself, 1 the query around it, and so on.
+    pub level: usize,
+    /// Position in the row of that query.
+    pub position: usize,
+    /// Its type.
+    pub column_type: ColumnType,
+}
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expr {
+    /// A literal.
+    Constant(Value, Type),
+    /// A parameter, counted from 0.
+    Parameter(usize, Type),
+    /// A column.
+    Column(Column),
+    /// `CURRENT_TIMESTAMP`: when the transaction began.
+    Now,
+    /// Two values of comparable types; the last field: trailing spaces do not count.
+    Compare(Comparison, Box<Expr>, Box<Expr>, bool),
+    /// A function or operator.
+    Call(&'static Function, Vec<Expr>),
+    /// `AND` of at least two.
+    And(Vec<Expr>),
+    /// `OR` of at least two.
+    Or(Vec<Expr>),
+    /// `NOT`
+    Not(Box<Expr>),
+    /// `IS NULL`
+    IsNull(Box<Expr>),
+    /// `IS NOT NULL`
+    IsNotNull(Box<Expr>),
+    /// `IS TRUE`, `IS NOT FALSE` and so on: the value, and whether NOT.
+    IsTruth(Box<Expr>, Option<bool>, bool),
+    /// `IS DISTINCT FROM`; the last field: trailing spaces do not count.
+    IsDistinct(Box<Expr>, Box<Expr>, bool),
+    /// `CASE`: conditions with their results, and what holds otherwise.
+    Case(Vec<(Expr, Expr)>, Box<Expr>),
+    /// `COALESCE`
+    Coalesce(Vec<Expr>),
+    /// `NULLIF(a, b)`: the comparison, and the value if it is not met.
+    NullIf(Box<Expr>, Box<Expr>),
+    /// `GREATEST`, or `LEAST` if it is not the greatest; the last field as in `Compare`.
+    Extreme(Vec<Expr>, bool, bool),
+    /// `x IN (list)`: the value, the list, and as in `Compare`.
+    InList(Box<Expr>, Vec<Expr>, bool),
+    /// A cast; the last field: the text of the statement asks for it.
+    Cast(Box<Expr>, Type, Type, bool),
+    /// Makes a value fit a type with a modifier; the last field: a cast asks for it, so what is too
+    /// long is cut.
+    Fit(Box<Expr>, ColumnType, bool),
+    /// An aggregate of the query, by number; replaced when the query is complete.
+    Aggregate(usize, Type),
+    /// The next number of a sequence.
+    NextValue(crate::format::RelationId),
+    /// A subquery, before planning.
+    Subquery(Box<Subquery>),
+    /// A subquery, after planning: its number, and the values to look for in its rows.
+    SubPlan(usize, Vec<Expr>),
+}
+
+/// What is asked of a subquery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubqueryKind {
+    /// Does it return a row?
+    Exists,
+    /// The value of its only row and column.
+    Scalar,
+    /// Does the comparison hold for any of its rows? For each column: the comparison, and as in
+    /// [`Expr::Compare`].
+    Any(Vec<(Comparison, bool)>),
+    /// Does it hold for all rows?
+    All(Vec<(Comparison, bool)>),
+}
+
+/// A subquery in an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subquery {
+    /// What is asked.
+    pub kind: SubqueryKind,
+    /// The values on the other side.
+    pub left: Vec<Expr>,
+    /// The query; its level 1 is that of the expression.
+    pub query: Query,
+}
+
+impl Expr {
+    /// The NULL of a type.
+    pub fn null(base: Type) -> Expr {
+        Expr::Constant(Value::Null, base)
+    }
+
+    /// The type of its value.
+    pub fn base(&self) -> Type {
+        match self {
+            Expr::Constant(_, base) | Expr::Parameter(_, base) | Expr::Aggregate(_, base) => *base,
+            Expr::Column(column) => column.column_type.base,
+            Expr::Now => Type::TimestampTz,
+            Expr::Call(function, _) => function.result,
+            Expr::Cast(_, _, to, _) => *to,
+            Expr::Fit(_, to, _) => to.base,
+            Expr::Case(_, otherwise) => otherwise.base(),
+            Expr::Coalesce(all) | Expr::Extreme(all, ..) => {
+                all.first().map_or(Type::Unknown, Expr::base)
+            }
+            Expr::NullIf(_, value) => value.base(),
+            Expr::NextValue(_) => Type::Int8,
+            Expr::Subquery(subquery) if subquery.kind == SubqueryKind::Scalar => {
+                subquery.query.columns[0].column_type.base
+            }
+            _ => Type::Bool,
+        }
+    }
+
+    /// `AND` of any number.
+    pub fn all(mut conditions: Vec<Expr>) -> Option<Expr> {
+        match conditions.len() {
+            0 | 1 => conditions.pop(),
+            _ => Some(Expr::And(conditions)),
+        }
+    }
+
+    /// The conditions that must all hold.
+    pub fn conjuncts(self) -> Vec<Expr> {
+        match self {
+            Expr::And(conditions) => conditions.into_iter().flat_map(Expr::conjuncts).collect(),
+            condition => vec![condition],
+        }
+    }
+
+    /// The expressions that it is made of; not those inside subqueries.
+    pub fn children(&self) -> Vec<&Expr> {
+        match self {
+            Expr::Constant(..)
+            | Expr::Parameter(..)
+            | Expr::Column(_)
+            | Expr::Now
+            | Expr::Aggregate(..)
+            | Expr::NextValue(_) => Vec::new(),
+            Expr::Compare(_, left, right, _)
+            | Expr::IsDistinct(left, right, _)
+            | Expr::NullIf(left, right) => vec![left, right],
+            Expr::Not(inner)
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner)
+            | Expr::IsTruth(inner, ..)
+            | Expr::Cast(inner, ..)
+            | Expr::Fit(inner, ..) => vec![inner],
+            Expr::Call(_, all)
+            | Expr::And(all)
+            | Expr::Or(all)
+            | Expr::Coalesce(all)
+            | Expr::Extreme(all, ..)
+            | Expr::SubPlan(_, all) => all.iter().collect(),
+            Expr::InList(inner, all, _) => std::iter::once(&**inner).chain(all.iter()).collect(),
+            Expr::Case(cases, otherwise) => {
+                let cases = cases.iter().flat_map(|(condition, result)| [condition, result]);
+                cases.chain(std::iter::once(&**otherwise)).collect()
+            }
+            Expr::Subquery(subquery) => subquery.left.iter().collect(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Expr::Constant(..)
+            | Expr::Parameter(..)
+            | Expr::Column(_)
+            | Expr::Now
+            | Expr::Aggregate(..)
+            | Expr::NextValue(_) => Vec::new(),
+            Expr::Compare(_, left, right, _)
+            | Expr::IsDistinct(left, right, _)
+            | Expr::NullIf(left, right) => vec![left, right],
+            Expr::Not(inner)
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner)
+            | Expr::IsTruth(inner, ..)
+            | Expr::Cast(inner, ..)
+            | Expr::Fit(inner, ..) => vec![inner],
+            Expr::Call(_, all)
+            | Expr::And(all)
+            | Expr::Or(all)
+            | Expr::Coalesce(all)
+            | Expr::Extreme(all, ..)
+            | Expr::SubPlan(_, all) => all.iter_mut().collect(),
+            Expr::InList(inner, all, _) => {
+                std::iter::once(&mut **inner).chain(all.iter_mut()).collect()
+            }
+            Expr::Case(cases, otherwise) => {
+                let cases = cases.iter_mut().flat_map(|(condition, result)| [condition, result]);
+                cases.chain(std::iter::once(&mut **otherwise)).collect()
+            }
+            Expr::Subquery(subquery) => subquery.left.iter_mut().collect(),
+        }
+    }
+
+    /// Calls `each` for the expression and all that it is made of, those inside subqueries
+    /// included. `depth` is how many subqueries each is in.
+    pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
+        each(self, depth);
+        for child in self.children() {
+            child.walk(depth, each);
+        }
+        if let Expr::Subquery(subquery) = self {
+            subquery.query.walk(depth + 1, each);
+        }
+    }
+
+    /// The same, from the leaves up, to be changed.
+    ///
+    /// # Errors
+    /// The first one of `each`.
+    pub fn change(
+        &mut self,
+        depth: usize,
+        each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        for child in self.children_mut() {
+            child.change(depth, each)?;
+        }
+        if let Expr::Subquery(subquery) = self {
+            subquery.query.change(depth + 1, each)?;
+        }
+        each(self, depth)
+    }
+
+    /// Positions of the query's own row that it uses, also from inside of subqueries.
+    pub fn positions(&self) -> Vec<usize> {
+        let mut positions = Vec::new();
+        self.walk(0, &mut |expr, depth| {
+            if let Expr::Column(column) = expr
+                && column.level == depth
+            {
+                positions.push(column.position);
+            }
+        });
+        positions
+    }
+
+    /// Returns true if its value is the same for all rows of the query: it uses no column of it,
+    /// and no subquery.
+    pub fn is_constant(&self) -> bool {
+        let mut is_constant = true;
+        self.walk(0, &mut |expr, _| {
+            is_constant &= match expr {
+                Expr::Column(column) => column.level > 0,
+                Expr::Subquery(_) | Expr::SubPlan(..) | Expr::NextValue(_) => false,
+                Expr::Aggregate(..) => false,
+                _ => true,
+            };
+        });
+        is_constant
+    }
+}

@@ -1,0 +1,429 @@
+//! Queries and changes with every name and type resolved.
+//!
+//! ```text
+//! SELECT b, count(*) FROM t WHERE a > 1 GROUP BY b ORDER BY 2 LIMIT 3
+//!
+//! Query { body: Select { relations: [t], filter: a > 1,
+//!                        grouping: { keys: [b], aggregates: [count(*)] },
+//!                        targets: [Column(0), Column(1)] },      of the grouped row
+//!         order: [position 1], limit: 3 }
+//! ```
+
+use super::expr::Expr;
+use crate::format::RelationId;
+use crate::sql::catalog::Table;
+use crate::sql::functions::aggregates::Aggregate;
+use crate::sql::values::ColumnType;
+use crate::wire::SqlError;
+use std::sync::Arc;
+
+/// A column that a query returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+}
+
+/// A query: its rows in order, and how many of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Where the rows come from.
+    pub body: Body,
+    /// The columns that are returned: the first targets of the body.
+    pub columns: Vec<OutputColumn>,
+    /// ORDER BY.
+    pub order: Vec<SortKey>,
+    /// LIMIT.
+    pub limit: Option<Expr>,
+    /// OFFSET.
+    pub offset: Option<Expr>,
+    /// FOR UPDATE and its kin.
+    pub lock: Option<Lock>,
+}
+
+/// What ORDER BY sorts by: a column of the body's rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SortKey {
+    /// Position of the column.
+    pub position: usize,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// `DESC`
+    pub descending: bool,
+    /// `NULLS FIRST`
+    pub nulls_first: bool,
+}
+
+/// FOR UPDATE and its kin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// How strong.
+    pub strength: Strength,
+    /// The relations whose rows are locked.
+    pub relations: Vec<usize>,
+    /// `NOWAIT`
+    pub no_wait: bool,
+    /// `SKIP LOCKED`
+    pub skip_locked: bool,
+}
+
+/// How strong a row lock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// `FOR SHARE`
+    Share,
+    /// `FOR UPDATE`
+    Update,
+}
+
+/// Where the rows of a query come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// SELECT.
+    Select(Box<Select>),
+    /// VALUES.
+    Values(Vec<Vec<Expr>>),
+    /// UNION and its kin.
+    SetOperation {
+        /// Which.
+        operator: SetOperator,
+        /// Keeps duplicates.
+        all: bool,
+        /// The first query.
+        left: Box<Query>,
+        /// The second.
+        right: Box<Query>,
+    },
+}
+
+/// UNION and its kin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOperator {
+    /// All rows of both.
+    Union,
+    /// Rows of both.
+    Intersect,
+    /// Rows of the first that the second does not have.
+    Except,
+}
+
+/// SELECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// Everything in FROM, in the order of the row.
+    pub relations: Vec<Relation>,
+    /// How many columns the row has.
+    pub width: usize,
+    /// How the relations are joined; several are a cross join.
+    pub from: Vec<FromItem>,
+    /// WHERE.
+    pub filter: Option<Expr>,
+    /// GROUP BY, aggregates and HAVING.
+    pub grouping: Option<Grouping>,
+    /// What is returned, then what only ORDER BY needs.
+    pub targets: Vec<Expr>,
+    /// DISTINCT: by how many of the first targets, all of those that are returned.
+    pub distinct: bool,
+}
+
+/// A table or something like it in FROM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// The name that columns are qualified with.
+    pub alias: String,
+    /// What it is.
+    pub source: Source,
+    /// Position of its first column in the row.
+    pub start: usize,
+    /// Its columns.
+    pub columns: Vec<OutputColumn>,
+}
+
+/// What a relation is.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A table. Its columns are followed by the TID of the row.
+    Table(Arc<Table>),
+    /// A subquery, a CTE or VALUES.
+    Query(Box<Query>),
+    /// `generate_series(from, to, step)` of integers.
+    Series(Vec<Expr>),
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Source) -> bool {
+        match (self, other) {
+            (Source::Table(left), Source::Table(right)) => left.oid == right.oid,
+            (Source::Query(left), Source::Query(right)) => left == right,
+            (Source::Series(left), Source::Series(right)) => left == right,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Source {}
+
+impl Relation {
+    /// Positions of its columns in the row, and of its TID if it is a table.
+    pub fn positions(&self) -> std::ops::Range<usize> {
+        let tid = usize::from(matches!(self.source, Source::Table(_)));
+        self.start..self.start + self.columns.len() + tid
+    }
+
+    /// Position of the TID in the row.
+    pub fn tid_position(&self) -> usize {
+        self.start + self.columns.len()
+    }
+}
+
+/// How relations are joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromItem {
+    /// A relation, by its number.
+    Relation(usize),
+    /// A join.
+    Join {
+        /// Which kind.
+        kind: JoinKind,
+        /// The first side.
+        left: Box<FromItem>,
+        /// The second side.
+        right: Box<FromItem>,
+        /// ON.
+        condition: Option<Expr>,
+    },
+}
+
+/// Kinds of joins. A RIGHT JOIN is a LEFT JOIN of the sides swapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Pairs.
+    Inner,
+    /// Pairs, and rows of the left side that are in none.
+    Left,
+}
+
+impl FromItem {
+    /// The relations in it.
+    pub fn relations(&self) -> Vec<usize> {
+        match self {
+            FromItem::Relation(number) => vec![*number],
+            FromItem::Join { left, right, .. } => {
+                left.relations().into_iter().chain(right.relations()).collect()
+            }
+        }
+    }
+
+    fn conditions(&self) -> Vec<&Expr> {
+        match self {
+            FromItem::Relation(_) => Vec::new(),
+            FromItem::Join { left, right, condition, .. } => {
+                let sides = left.conditions().into_iter().chain(right.conditions());
+                sides.chain(condition).collect()
+            }
+        }
+    }
+
+    fn conditions_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            FromItem::Relation(_) => Vec::new(),
+            FromItem::Join { left, right, condition, .. } => {
+                let sides = left.conditions_mut().into_iter().chain(right.conditions_mut());
+                sides.chain(condition).collect()
+            }
+        }
+    }
+}
+
+/// GROUP BY, aggregates and HAVING.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouping {
+    /// What is grouped by.
+    pub keys: Vec<(Expr, ColumnType)>,
+    /// The aggregates.
+    pub aggregates: Vec<AggregateCall>,
+    /// HAVING, of the grouped row.
+    pub having: Option<Expr>,
+}
+
+/// A call of an aggregate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AggregateCall {
+    /// Which.
+    pub aggregate: Aggregate,
+    /// Its arguments.
+    pub arguments: Vec<Expr>,
+    /// DISTINCT.
+    pub distinct: bool,
+    /// FILTER.
+    pub filter: Option<Expr>,
+}
+
+/// INSERT, UPDATE or DELETE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modification {
+    /// What is done.
+    pub operation: Operation,
+    /// Where the rows come from. For UPDATE and DELETE the first relation is the table, and the
+    /// targets are not used; for INSERT the targets are values for the columns named in
+    /// `Write::positions`.
+    pub source: Query,
+    /// RETURNING, of a row with the table's columns first.
+    pub returning: Vec<Expr>,
+    /// Its columns.
+    pub columns: Vec<OutputColumn>,
+}
+
+/// What a modification does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// INSERT, with what happens on a conflict.
+    Insert(Write, Option<Conflict>),
+    /// UPDATE: new values of columns.
+    Update(Write),
+    /// DELETE.
+    Delete(Write),
+}
+
+/// The table that is written, and what becomes of its columns.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The table.
+    pub table: Arc<Table>,
+    /// For each column the value to write: for an INSERT of a row of the source, for an UPDATE of
+    /// the joined row; `None`: an UPDATE leaves the column as it is.
+    pub values: Vec<Option<Expr>>,
+    /// CHECK constraints with their names, of a row of the table.
+    pub checks: Vec<(String, Expr)>,
+}
+
+impl PartialEq for Write {
+    fn eq(&self, other: &Write) -> bool {
+        self.table.oid == other.table.oid && self.values == other.values
+    }
+}
+
+impl Eq for Write {}
+
+/// ON CONFLICT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The indexes whose conflicts are meant.
+    pub indexes: Vec<RelationId>,
+    /// DO UPDATE: new values, and WHERE, of a row with the table's columns (and the TID) first and
+    /// those of `excluded` after them; `None`: DO NOTHING.
+    pub update: Option<(Vec<Option<Expr>>, Option<Expr>)>,
+}
+
+impl Query {
+    /// All expressions of the query itself, those inside subqueries in FROM not included.
+    fn expressions(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = self.limit.iter().chain(&self.offset).collect();
+        match &self.body {
+            Body::Values(rows) => all.extend(rows.iter().flatten()),
+            Body::SetOperation { .. } => {}
+            Body::Select(select) => {
+                all.extend(select.from.iter().flat_map(FromItem::conditions));
+                all.extend(select.filter.iter().chain(&select.targets));
+                for relation in &select.relations {
+                    if let Source::Series(arguments) = &relation.source {
+                        all.extend(arguments);
+                    }
+                }
+                if let Some(grouping) = &select.grouping {
+                    all.extend(grouping.keys.iter().map(|(key, _)| key));
+                    for call in &grouping.aggregates {
+                        all.extend(call.arguments.iter().chain(&call.filter));
+                    }
+                    all.extend(&grouping.having);
+                }
+            }
+        }
+        all
+    }
+
+    /// The queries in it that are no expressions, and how many levels below they are: sides of a
+    /// UNION are at the same level, subqueries in FROM one below.
+    fn inner_queries(&self) -> Vec<(&Query, usize)> {
+        match &self.body {
+            Body::Values(_) => Vec::new(),
+            Body::SetOperation { left, right, .. } => vec![(left, 0), (right, 0)],
+            Body::Select(select) => {
+                let sources = select.relations.iter().map(|it| &it.source);
+                let queries = sources.filter_map(|it| match it {
+                    Source::Query(query) => Some((&**query, 1)),
+                    Source::Table(_) | Source::Series(_) => None,
+                });
+                queries.collect()
+            }
+        }
+    }
+
+    /// Calls `each` for all expressions in the query, with the depth of the level they are in.
+    pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
+        for expr in self.expressions() {
+            expr.walk(depth, each);
+        }
+        for (query, below) in self.inner_queries() {
+            query.walk(depth + below, each);
+        }
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// The first one of `each`.
+    pub fn change(
+        &mut self,
+        depth: usize,
+        each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        for expr in self.limit.iter_mut().chain(&mut self.offset) {
+            expr.change(depth, each)?;
+        }
+        match &mut self.body {
+            Body::Values(rows) => {
+                rows.iter_mut().flatten().try_for_each(|expr| expr.change(depth, each))
+            }
+            Body::SetOperation { left, right, .. } => {
+                left.change(depth, each)?;
+                right.change(depth, each)
+            }
+            Body::Select(select) => select.change(depth, each),
+        }
+    }
+}
+
+impl Select {
+    fn change(
+        &mut self,
+        depth: usize,
+        each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let conditions = self.from.iter_mut().flat_map(FromItem::conditions_mut);
+        for expr in conditions.chain(&mut self.filter).chain(&mut self.targets) {
+            expr.change(depth, each)?;
+        }
+        for relation in &mut self.relations {
+            match &mut relation.source {
+                Source::Table(_) => {}
+                Source::Query(query) => query.change(depth + 1, each)?,
+                Source::Series(arguments) => {
+                    arguments.iter_mut().try_for_each(|expr| expr.change(depth, each))?;
+                }
+            }
+        }
+        let Some(grouping) = &mut self.grouping else { return Ok(()) };
+        for (key, _) in &mut grouping.keys {
+            key.change(depth, each)?;
+        }
+        for call in &mut grouping.aggregates {
+            for expr in call.arguments.iter_mut().chain(&mut call.filter) {
+                expr.change(depth, each)?;
+            }
+        }
+        grouping.having.iter_mut().try_for_each(|expr| expr.change(depth, each))
+    }
+}

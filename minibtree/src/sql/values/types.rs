@@ -1,0 +1,374 @@
+//! The table of types.
+//!
+//! ```text
+//! type        OID    value            text
+//! int4         23    Int(-7)          -7
+//! char(5)    1042    Text("ab   ")    ab___      padded with spaces, which comparisons ignore
+//! timestamp  1114    Timestamp(0)     2000-01-01 00:00:00
+//! ```
+//!
+//! A value does not know its type; the plan does. That keeps values small and comparisons short:
+//! the integer types share one variant, because the wider type holds every value of the narrower
+//! ones.
+//!
+//! PostgreSQL's `pg_type` and `utils/adt`. There, a type is a row with the functions that read,
+//! write and compare it, so that types can be added; ours are fixed. Text compares by bytes, the
+//! collation C.
+
+use super::{Value, binary, numeric, text};
+use crate::wire::{Format, SqlError, code};
+
+/// A type of a column or expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// 16 bits.
+    Int2,
+    /// 32 bits.
+    Int4,
+    /// 64 bits.
+    Int8,
+    /// 32 bits without a sign: the number of an object.
+    Oid,
+    /// IEEE 754, 32 bits.
+    Float4,
+    /// IEEE 754, 64 bits.
+    Float8,
+    /// A decimal number.
+    Numeric,
+    /// Characters.
+    Text,
+    /// Characters, at most as many as the modifier says.
+    Varchar,
+    /// Characters, padded to as many as the modifier says.
+    Bpchar,
+    /// The name of an object.
+    Name,
+    /// Bytes.
+    Bytea,
+    /// A day.
+    Date,
+    /// A date and a time of day.
+    Timestamp,
+    /// A moment; shown in UTC.
+    TimestampTz,
+    /// 16 bytes.
+    Uuid,
+    /// A quoted literal, a parameter or NULL, before something decides its type.
+    Unknown,
+}
+
+/// Kinds of types. An operator prefers arguments of the kind it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// `bool`
+    Boolean,
+    /// Numbers.
+    Numeric,
+    /// Characters.
+    String,
+    /// Days and moments.
+    DateTime,
+    /// Types on their own.
+    User,
+    /// Not known yet.
+    Unknown,
+}
+
+/// A type with its modifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnType {
+    /// The type.
+    pub base: Type,
+    /// The n of `char(n)` and `varchar(n)`, plus 4; for `numeric(p,s)` p in the upper 16 bits and s
+    /// in the lower, plus 4, as PostgreSQL stores it; else -1.
+    pub modifier: i32,
+}
+
+impl Type {
+    /// All types.
+    pub const ALL: [Type; 18] = [
+        Type::Bool,
+        Type::Int2,
+        Type::Int4,
+        Type::Int8,
+        Type::Oid,
+        Type::Float4,
+        Type::Float8,
+        Type::Numeric,
+        Type::Text,
+        Type::Varchar,
+        Type::Bpchar,
+        Type::Name,
+        Type::Bytea,
+        Type::Date,
+        Type::Timestamp,
+        Type::TimestampTz,
+        Type::Uuid,
+        Type::Unknown,
+    ];
+
+    /// OID, bytes of a value (-1: they vary), name, category, and whether an operator prefers the
+    /// type to others of its category.
+    fn row(self) -> (u32, i16, &'static str, Category, bool) {
+        match self {
+            Type::Bool => (16, 1, "boolean", Category::Boolean, true),
+            Type::Int2 => (21, 2, "smallint", Category::Numeric, false),
+            Type::Int4 => (23, 4, "integer", Category::Numeric, false),
+            Type::Int8 => (20, 8, "bigint", Category::Numeric, false),
+            Type::Oid => (26, 4, "oid", Category::Numeric, true),
+            Type::Float4 => (700, 4, "real", Category::Numeric, false),
+            Type::Float8 => (701, 8, "double precision", Category::Numeric, true),
+            Type::Numeric => (1700, -1, "numeric", Category::Numeric, false),
+            Type::Text => (25, -1, "text", Category::String, true),
+            Type::Varchar => (1043, -1, "character varying", Category::String, false),
+            Type::Bpchar => (1042, -1, "character", Category::String, false),
+            Type::Name => (19, 64, "name", Category::String, false),
+            Type::Bytea => (17, -1, "bytea", Category::User, false),
+            Type::Date => (1082, 4, "date", Category::DateTime, false),
+            Type::Timestamp => (1114, 8, "timestamp without time zone", Category::DateTime, false),
+            Type::TimestampTz => (1184, 8, "timestamp with time zone", Category::DateTime, true),
+            Type::Uuid => (2950, 16, "uuid", Category::User, false),
+            Type::Unknown => (705, -2, "unknown", Category::Unknown, false),
+        }
+    }
+
+    /// PostgreSQL's number for it.
+    pub fn oid(self) -> u32 {
+        self.row().0
+    }
+
+    /// The type of this number.
+    pub fn from_oid(oid: u32) -> Option<Type> {
+        Type::ALL.into_iter().find(|it| it.oid() == oid)
+    }
+
+    /// Bytes of a value, or a negative number if they vary.
+    pub fn size(self) -> i16 {
+        self.row().1
+    }
+
+    /// The name in error messages.
+    pub fn name(self) -> &'static str {
+        self.row().2
+    }
+
+    /// Its kind.
+    pub fn category(self) -> Category {
+        self.row().3
+    }
+
+    /// Returns true if operators prefer it to other types of its category.
+    pub fn is_preferred(self) -> bool {
+        self.row().4
+    }
+
+    /// Returns true for `int2`, `int4` and `int8`.
+    pub fn is_integer(self) -> bool {
+        matches!(self, Type::Int2 | Type::Int4 | Type::Int8)
+    }
+
+    /// Returns true for types whose values are [`Value::Text`].
+    pub fn is_text(self) -> bool {
+        self.category() == Category::String
+    }
+
+    /// Bytes of an average value, for estimates.
+    pub fn width(self) -> f64 {
+        match self.size() {
+            size if size > 0 => f64::from(size),
+            _ => 32.0,
+        }
+    }
+
+    /// Without a modifier.
+    pub fn plain(self) -> ColumnType {
+        ColumnType { base: self, modifier: -1 }
+    }
+
+    /// Reads a value as it is typed or sent as text.
+    ///
+    /// # Errors
+    /// `22P02`, `22003`, `22007` or `22008` with PostgreSQL's message.
+    pub fn parse(self, text: &str) -> Result<Value, SqlError> {
+        text::parse(self, text)
+    }
+
+    /// Reads a value as it is sent in binary.
+    ///
+    /// # Errors
+    /// `22P03` if the length is wrong, `22021` if text is not UTF-8.
+    pub fn receive(self, bytes: &[u8]) -> Result<Value, SqlError> {
+        binary::receive(self, bytes)
+    }
+
+    /// Appends a value as it is sent. `value` is of this type and not NULL.
+    pub fn send(self, value: &Value, format: Format, out: &mut Vec<u8>) {
+        match format {
+            Format::Text => text::print(self, value, out),
+            Format::Binary => binary::send(self, value, out),
+        }
+    }
+
+    /// A value as text.
+    pub fn text_of(self, value: &Value) -> String {
+        let mut out = Vec::new();
+        text::print(self, value, &mut out);
+        String::from_utf8(out).expect("values are printed as UTF-8")
+    }
+
+    /// Returns true if an integer is within the range of this type.
+    pub fn holds(self, number: i64) -> bool {
+        match self {
+            Type::Int2 => i16::try_from(number).is_ok(),
+            Type::Int4 => i32::try_from(number).is_ok(),
+            Type::Oid => u32::try_from(number).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// The error for a number that this type does not hold.
+    pub fn out_of_range(self) -> SqlError {
+        let text = match self {
+            Type::Oid => "OID out of range".to_owned(),
+            Type::Float4 | Type::Float8 => "value out of range: overflow".to_owned(),
+            other => format!("{} out of range", other.name()),
+        };
+        SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text)
+    }
+}
+
+impl ColumnType {
+    /// Makes a value fit a column: checks the range, rounds, pads and cuts.
+    ///
+    /// # Errors
+    /// `22003` or `22001` if it does not fit.
+    pub fn fit(self, value: Value) -> Result<Value, SqlError> {
+        match value {
+            Value::Int(number) if !self.base.holds(number) => Err(self.base.out_of_range()),
+            Value::Text(text) => self.fit_text(text, false).map(Value::Text),
+            Value::Numeric(number) if self.modifier >= 4 => {
+                let (precision, scale) = self.precision_and_scale();
+                numeric::fit(&number, precision, scale).map(Value::from)
+            }
+            value => Ok(value),
+        }
+    }
+
+    /// The same for an explicit cast, which cuts text that is too long.
+    pub fn fit_or_cut(self, value: Value) -> Result<Value, SqlError> {
+        match value {
+            Value::Text(text) => self.fit_text(text, true).map(Value::Text),
+            value => self.fit(value),
+        }
+    }
+
+    /// The p and s of `numeric(p,s)`.
+    fn precision_and_scale(self) -> (u32, i64) {
+        let packed = self.modifier - 4;
+        ((packed >> 16) as u32, i64::from(packed & 0xffff))
+    }
+
+    /// As `format_type` shows it: `character(5)`.
+    pub fn name(self) -> String {
+        let name = self.base.name();
+        match self.base {
+            _ if self.modifier < 4 => name.to_owned(),
+            Type::Numeric => {
+                let (precision, scale) = self.precision_and_scale();
+                format!("{name}({precision},{scale})")
+            }
+            _ => format!("{name}({})", self.modifier - 4),
+        }
+    }
+
+    fn fit_text(self, mut text: String, cut_anything: bool) -> Result<String, SqlError> {
+        let limit = (self.modifier - 4) as usize;
+        if self.modifier < 4 || !self.base.is_text() {
+            return Ok(text);
+        }
+
+        let length = text.chars().count();
+        if length > limit {
+            // The standard allows to cut spaces, and nothing else.
+            let cut = text.char_indices().nth(limit).expect("the text is longer").0;
+            if !cut_anything && text[cut..].bytes().any(|byte| byte != b' ') {
+                let text = format!("value too long for type {}", self.name());
+                return Err(SqlError::new(code::STRING_DATA_RIGHT_TRUNCATION, text));
+            }
+            text.truncate(cut);
+        } else if self.base == Type::Bpchar {
+            text.extend(std::iter::repeat_n(' ', limit - length));
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::values::compare;
+
+    #[test]
+    fn text_and_binary_come_back() {
+        for (base, text) in [
+            (Type::Bool, "t"),
+            (Type::Int2, "-32768"),
+            (Type::Int4, "-1"),
+            (Type::Int8, "9223372036854775807"),
+            (Type::Oid, "4294967295"),
+            (Type::Float4, "0.1"),
+            (Type::Float8, "-1.5e-07"),
+            (Type::Float8, "NaN"),
+            (Type::Numeric, "-12345678901234567890.00100"),
+            (Type::Numeric, "0.000001"),
+            (Type::Numeric, "10000"),
+            (Type::Numeric, "0.00"),
+            (Type::Text, "it's"),
+            (Type::Bytea, "\\x00ff"),
+            (Type::Date, "1999-12-31"),
+            (Type::Uuid, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+            (Type::Timestamp, "2026-11-28 23:00:49.123456"),
+            (Type::Timestamp, "1999-12-31 23:59:59"),
+            (Type::TimestampTz, "2000-01-01 00:00:00.5+00"),
+        ] {
+            let value = base.parse(text).expect(text);
+            assert_eq!(base.text_of(&value), text);
+            let mut binary = Vec::new();
+            base.send(&value, Format::Binary, &mut binary);
+            assert_eq!(base.receive(&binary), Ok(value.clone()), "{text}");
+            assert_eq!(base.text_of(&base.receive(&binary).expect("sent")), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_from_what_is_too_large() {
+        let code = |base: Type, text| base.parse(text).expect_err(text).code;
+        assert_eq!(code(Type::Int4, "1x"), code::INVALID_TEXT_REPRESENTATION);
+        assert_eq!(code(Type::Int4, "2147483648"), code::NUMERIC_VALUE_OUT_OF_RANGE);
+        assert_eq!(code(Type::Int8, "9223372036854775808"), code::NUMERIC_VALUE_OUT_OF_RANGE);
+        assert_eq!(code(Type::Timestamp, "yesterday"), code::INVALID_DATETIME_FORMAT);
+        assert_eq!(code(Type::Date, "2023-02-29"), "22008");
+    }
+
+    #[test]
+    fn char_is_padded_and_only_spaces_are_cut() {
+        let char_3 = ColumnType { base: Type::Bpchar, modifier: 7 };
+        let fit = |text: &str| char_3.fit(Value::Text(text.into()));
+        assert_eq!(fit("é"), Ok(Value::Text("é  ".into())));
+        assert_eq!(fit("abc   "), Ok(Value::Text("abc".into())));
+        let error = fit("abcd").expect_err("four characters");
+        assert_eq!(error.message, "value too long for type character(3)");
+        assert!(compare(&Value::Text("a".into()), &Value::Text("a  ".into()), true).is_eq());
+    }
+
+    #[test]
+    fn numeric_is_rounded_to_its_scale() {
+        let column = ColumnType { base: Type::Numeric, modifier: (5 << 16 | 2) + 4 };
+        let fit = |text: &str| column.fit(Type::Numeric.parse(text).expect(text));
+        assert_eq!(Type::Numeric.text_of(&fit("1.005").expect("fits")), "1.01");
+        assert_eq!(Type::Numeric.text_of(&fit("-7").expect("fits")), "-7.00");
+        assert_eq!(fit("999.995").expect_err("1000.00").code, code::NUMERIC_VALUE_OUT_OF_RANGE);
+    }
+}

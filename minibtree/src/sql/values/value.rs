@@ -1,0 +1,130 @@
+//! Values, and which of two comes first.
+//!
+//! `Eq` and `Hash` of a value are those of SQL: `1.0` and `1.00` are one numeric, zero and minus
+//! zero one float, and NaN equals itself. That is what GROUP BY and unique keys need.
+
+use bigdecimal::BigDecimal;
+use std::cmp::Ordering;
+
+/// A float with PostgreSQL's order: NaN equals itself and is greater than all others.
+#[derive(Clone, Copy, Debug)]
+pub struct Float(pub f64);
+
+/// A value, or NULL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Unknown.
+    Null,
+    /// `bool`.
+    Bool(bool),
+    /// `int2`, `int4`, `int8`, `oid`.
+    Int(i64),
+    /// `float4`, `float8`.
+    Float(Float),
+    /// `numeric`.
+    Numeric(Box<BigDecimal>),
+    /// `text`, `varchar`, `char`, `name`.
+    Text(String),
+    /// `bytea`.
+    Bytes(Vec<u8>),
+    /// Days since 2000.
+    Date(i32),
+    /// Microseconds since 2000.
+    Timestamp(i64),
+    /// `uuid`.
+    Uuid([u8; 16]),
+}
+
+impl Value {
+    /// Returns true for NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub fn memory(&self) -> usize {
+        let more = match self {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Numeric(_) => 64,
+            _ => 0,
+        };
+        size_of::<Value>() + more
+    }
+}
+
+impl From<BigDecimal> for Value {
+    fn from(number: BigDecimal) -> Value {
+        Value::Numeric(Box::new(number))
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Value {
+        Value::Float(Float(number))
+    }
+}
+
+impl PartialEq for Float {
+    fn eq(&self, other: &Float) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Float {}
+
+impl PartialOrd for Float {
+    fn partial_cmp(&self, other: &Float) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Float {
+    fn cmp(&self, other: &Float) -> Ordering {
+        let by_nan = || self.0.is_nan().cmp(&other.0.is_nan());
+        self.0.partial_cmp(&other.0).unwrap_or_else(by_nan)
+    }
+}
+
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+
+/// Compares two values of comparable types, neither of them NULL. `padded`: trailing spaces do not
+/// count, as for `char(n)`.
+pub fn compare(left: &Value, right: &Value, padded: bool) -> Ordering {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => left.cmp(right),
+        (Value::Timestamp(left), Value::Timestamp(right)) => left.cmp(right),
+        (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
+        (Value::Text(left), Value::Text(right)) if padded => {
+            left.trim_end_matches(' ').cmp(right.trim_end_matches(' '))
+        }
+        (Value::Text(left), Value::Text(right)) => left.cmp(right),
+        (Value::Float(left), Value::Float(right)) => left.cmp(right),
+        (Value::Numeric(left), Value::Numeric(right)) => left.cmp(right),
+        (Value::Date(left), Value::Date(right)) => left.cmp(right),
+        (Value::Date(left), Value::Timestamp(right)) => (i64::from(*left) * DAY_US).cmp(right),
+        (Value::Timestamp(left), Value::Date(right)) => left.cmp(&(i64::from(*right) * DAY_US)),
+        (Value::Bytes(left), Value::Bytes(right)) => left.cmp(right),
+        (Value::Uuid(left), Value::Uuid(right)) => left.cmp(right),
+        _ => unreachable!("only values of comparable types are compared"),
+    }
+}
+
+/// The same for values that may be NULL, as ORDER BY sorts them.
+pub fn compare_with_nulls(
+    left: &Value,
+    right: &Value,
+    padded: bool,
+    descending: bool,
+    nulls_first: bool,
+) -> Ordering {
+    let nulls = |is_left| if is_left == nulls_first { Ordering::Less } else { Ordering::Greater };
+    match (left.is_null(), right.is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => nulls(true),
+        (false, true) => nulls(false),
+        (false, false) if descending => compare(right, left, padded),
+        (false, false) => compare(left, right, padded),
+    }
+}
