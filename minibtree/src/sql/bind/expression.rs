@@ -75,12 +75,6 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlErr
                 _ => Err(unsupported(expr)),
             }
         }
-        Exists { subquery, negated: is_negated } => {
-            let query = select::subquery(binder, subquery)?;
-            let exists = exists(query);
-            if *is_negated { negated(exists) } else { Ok(exists) }
-        }
-        Subquery(query) => scalar(select::subquery(binder, query)?),
         Case { operand, conditions, else_result, case_token: _, end_token: _ } => {
             case(binder, operand.as_deref(), conditions, else_result.as_deref())
         }
@@ -96,7 +90,7 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlErr
     }
 }
 
-/// `IS` and its kin.
+/// `IS` and its kin, and subqueries.
 fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
     use ast::Expr::*;
 
@@ -119,6 +113,12 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
         Between { expr, negated: is_negated, low, high } => {
             between(binder, expr, low, high, *is_negated)
         }
+        Exists { subquery, negated: is_negated } => {
+            let query = select::subquery(binder, subquery)?;
+            let exists = exists(query);
+            if *is_negated { negated(exists) } else { Ok(exists) }
+        }
+        Subquery(query) => scalar(select::subquery(binder, query)?),
         _ => calls::expression_call(binder, expr),
     }
 }
