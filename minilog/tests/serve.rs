@@ -34,6 +34,10 @@ fn start_with(scratch: &Scratch, arguments: &[&str]) -> Server {
 
 fn call<M: Message, R: Message>(stream: &mut TcpStream, version: i16, request: &M) -> R {
     send(stream, version, request);
+    receive(stream, version)
+}
+
+fn receive<R: Message>(stream: &mut TcpStream, version: i16) -> R {
     let mut size = [0; 4];
     stream.read_exact(&mut size).expect("a response");
     let mut frame = vec![0; u32::from_be_bytes(size) as usize];
@@ -191,4 +195,74 @@ fn hostile_frames_close_their_own_connection() {
     let answer: ApiVersionsResponse =
         call(&mut server.connect(), 0, &ApiVersionsRequest::default());
     assert_eq!(answer.error_code, ErrorCode::NONE);
+}
+
+/// Sends batches of one record each, five at a time, and kills the broker before it has read all
+/// responses. What has no response is sent again, as an idempotent producer does.
+///
+/// `MINILOG_KILLS` is how often, `MINILOG_DATA` a directory that stays for `kafka-dump-log`.
+#[test]
+fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
+    let kills = std::env::var("MINILOG_KILLS").map_or(Ok(6), |it| it.parse::<u64>());
+    let scratch = Scratch::new("minilog-kills").expect("a directory");
+    let kept = std::env::var("MINILOG_DATA").map(std::path::PathBuf::from);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minilog"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--threads", "1", "--data-dir"]);
+    command.arg(kept.unwrap_or(scratch.path().to_owned()));
+    let mut server = Server::start("minilog", command);
+    create_topic(&mut server.connect(), "orders");
+
+    let (mut acknowledged, mut random) = (0_i64, 1_u64);
+    for _ in 0..kills.expect("MINILOG_KILLS is a number") {
+        let mut stream = server.connect();
+        // A few rounds without trouble, then one in which the broker dies.
+        for round in 0..20 {
+            let unacknowledged = acknowledged..acknowledged + 5;
+            for number in unacknowledged {
+                send(&mut stream, 9, &produce(&numbered(number), -1));
+            }
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let responses = if round == 19 { random >> 33 & 3 } else { 5 };
+            for _ in 0..responses {
+                let response: ProduceResponse = receive(&mut stream, 9);
+                let result = &response.responses[0].partition_responses[0];
+                assert_eq!(
+                    (result.error_code, result.base_offset),
+                    (ErrorCode::NONE, acknowledged)
+                );
+                acknowledged += 1;
+            }
+        }
+        server.restart();
+    }
+
+    // Up to five more than were acknowledged can be there.
+    let mut found = 0;
+    let mut stream = server.connect();
+    loop {
+        let response: FetchResponse = call(&mut stream, 12, &fetch(found, 0));
+        let data = &response.responses[0].partitions[0];
+        let mut rest = &data.records.as_ref().and_then(Records::bytes).expect("records")[..];
+        while let Ok(tail) = BatchHeader::tail(rest) {
+            let header = BatchHeader::read(rest).expect("a header");
+            assert_eq!((header.base_offset, header.base_sequence), (found, found as i32));
+            (rest, found) = (&rest[BatchHeader::SIZE + tail.len()..], found + 1);
+        }
+        if found >= data.high_watermark {
+            break;
+        }
+    }
+    assert!((acknowledged..acknowledged + 6).contains(&found), "{found} of {acknowledged}");
+}
+
+/// The batch of this number of producer 7.
+fn numbered(number: i64) -> Vec<u8> {
+    let value = number.to_string().repeat(100);
+    let record = Record { value: Some(value.as_bytes()), ..Record::default() };
+    let mut bytes = batch_of(0, &[record]);
+    BatchHeader::producer_id.put(&mut bytes, 7);
+    BatchHeader::producer_epoch.put(&mut bytes, 0);
+    BatchHeader::base_sequence.put(&mut bytes, number as i32);
+    batch::seal(&mut bytes);
+    bytes
 }
