@@ -56,7 +56,7 @@ pub const MINIGATEWAY: System = System {
 /// Theirs.
 pub const NGINX: System = System {
     name: "NGINX",
-    flag: "nginx",
+    flag: "limitreq",
     program: "nginx",
     folders: &["/usr/sbin"],
     user: None,
