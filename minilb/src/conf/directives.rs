@@ -38,12 +38,14 @@ pub enum Context {
     Location,
     /// `types { }`
     Types,
+    /// `map SOURCE VARIABLE { }`
+    Map,
 }
 
 impl Context {
     /// Returns true for `http { }` and what is in it.
     pub fn is_http(self) -> bool {
-        matches!(self, Http | HttpUpstream | HttpServer | Location | Types)
+        matches!(self, Http | HttpUpstream | HttpServer | Location | Types | Map)
     }
 }
 
@@ -75,7 +77,19 @@ const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
 const DIRECTIVES: &[Directive] = &[
     line(
         "include",
-        &[Main, Events, Stream, Upstream, Server, Http, HttpUpstream, HttpServer, Location, Types],
+        &[
+            Main,
+            Events,
+            Stream,
+            Upstream,
+            Server,
+            Http,
+            HttpUpstream,
+            HttpServer,
+            Location,
+            Types,
+            Map,
+        ],
         1..=1,
     ),
     line("load_module", &[Main], 1..=1),
@@ -109,6 +123,7 @@ const DIRECTIVES: &[Directive] = &[
     line("listen", &[HttpServer], 1..=usize::MAX),
     block("location", &[HttpServer, Location], 1),
     block("location", &[HttpServer, Location], 2),
+    block("map", &[Http], 2),
     block("types", HTTP, 0),
     line("return", &[HttpServer, Location], 1..=2),
     line("proxy_pass", &[Location], 1..=1),

@@ -17,8 +17,9 @@
 use super::directives::Context;
 use super::error::{ConfError, Place};
 use super::http::*;
+use super::map::Map;
 use super::reader::{listen_address, on_or_off, servers_of, set_checked, split_port};
-use super::template::Template;
+use super::template::{Names, Template};
 use super::values::{Precision, number, size, time};
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
@@ -79,6 +80,9 @@ pub struct HttpDraft {
     formats: BTreeMap<String, Arc<Template>>,
     /// Extensions of an open `types { }`.
     types: BTreeMap<String, String>,
+    /// Finished `map` blocks, and the open one.
+    maps: BTreeMap<String, Arc<Map>>,
+    map: Option<Map>,
     /// Finished `upstream` blocks.
     pub upstreams: BTreeMap<String, HttpUpstream>,
     /// Of the open `upstream` block.
@@ -96,6 +100,7 @@ impl HttpDraft {
         let kind = match words[0].as_str() {
             "http" if self.is_seen => return Err("\"http\" directive is duplicate".to_owned()),
             "types" => return Ok(()),
+            "map" => return self.enter_map(&words[1], &words[2]),
             "location" => location_kind(&words[1..])?,
             _ => LocationKind::Root,
         };
@@ -146,6 +151,10 @@ impl HttpDraft {
 
     /// The innermost block ends.
     pub fn leave(&mut self, name: &str) {
+        if let Some(map) = self.map.take() {
+            self.maps.insert(map.name.clone(), Arc::new(map));
+            return;
+        }
         if name == "types" {
             let types = std::mem::take(&mut self.types);
             self.scope().settings.types = Some(Arc::new(types));
@@ -165,8 +174,56 @@ impl HttpDraft {
         }
     }
 
+    /// What values in the innermost block may use.
+    pub fn names(&self) -> Names {
+        let captures = self.open.last().map(|it| it.captures.clone()).unwrap_or_default();
+        Names { captures, maps: self.maps.clone() }
+    }
+
     fn scope(&mut self) -> &mut Scope {
         self.open.last_mut().expect("a block is open")
+    }
+
+    fn enter_map(&mut self, source: &str, variable: &str) -> Result<(), String> {
+        let name = variable.strip_prefix('$');
+        let name = name.ok_or_else(|| format!("invalid variable name \"{variable}\""))?;
+        self.map = Some(Map {
+            name: name.to_ascii_lowercase(),
+            source: Template::compile(source, &self.names())?,
+            texts: BTreeMap::new(),
+            patterns: Vec::new(),
+            default: Template::default(),
+        });
+        Ok(())
+    }
+
+    /// A line of `map { }`: a text or pattern, and its value.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn add_to_map(&mut self, words: &[String]) -> Result<(), String> {
+        let (key, value) = match words {
+            [key, value] => (key.as_str(), value),
+            [key] if key == "hostnames" || key == "volatile" => {
+                return Err(format!("\"{key}\" is not supported in \"map\""));
+            }
+            _ => return Err("invalid number of the map parameters".to_owned()),
+        };
+        let value = Template::compile(value, &self.names())?;
+        let map = self.map.as_mut().expect("a map is open");
+        if let Some(pattern) = key.strip_prefix("~*") {
+            map.patterns.push((regex(pattern, true)?, value));
+        } else if let Some(pattern) = key.strip_prefix('~') {
+            map.patterns.push((regex(pattern, false)?, value));
+        } else if key == "default" {
+            map.default = value;
+        } else {
+            let text = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase().into_bytes();
+            if map.texts.insert(text, value).is_some() {
+                return Err(format!("conflicting parameter \"{key}\""));
+            }
+        }
+        Ok(())
     }
 
     /// A line of `types { }`: a type, and its extensions.
@@ -192,7 +249,7 @@ impl HttpDraft {
             "listen" => self.listen(arguments),
             "server_name" => self.server_name(arguments),
             "return" => {
-                let text = return_of(arguments, &self.scope().captures)?;
+                let text = return_of(arguments, &self.names())?;
                 // Of several, the first one wins.
                 self.scope().action.get_or_insert((Draft::Return(text), place));
                 Ok(())
@@ -243,7 +300,7 @@ impl HttpDraft {
         }
         let scope = self.scope();
         if scope.listen.iter().any(|it| it.address == address) {
-            return Err(format!("a duplicate listen {text}"));
+            return Err(format!("a duplicate listen {address}"));
         }
         let others = self.servers.iter().flat_map(|it| &it.listen);
         if is_default && others.clone().any(|it| it.address == address && it.is_default) {
@@ -256,7 +313,10 @@ impl HttpDraft {
     fn server_name(&mut self, names: &[String]) -> Result<(), String> {
         for name in names {
             let lower = name.to_ascii_lowercase();
-            let invalid = || format!("invalid server name or wildcard \"{name}\"");
+            let is_wildcard = lower.starts_with("*.") && lower.len() > 2;
+            if (lower.starts_with('*') && !is_wildcard) || lower == "." {
+                return Err(format!("server name \"{name}\" is invalid"));
+            }
             let parsed = if let Some(pattern) = name.strip_prefix('~') {
                 let pattern = regex(pattern, false)?;
                 self.scope().captures.extend(names_of(&pattern));
@@ -270,15 +330,6 @@ impl HttpDraft {
             } else {
                 ServerName::Exact(lower)
             };
-            let (ServerName::Exact(text) | ServerName::Suffix(text, _) | ServerName::Prefix(text)) =
-                &parsed
-            else {
-                self.scope().names.push(parsed);
-                continue;
-            };
-            if text.contains('*') || text.contains("..") || text == "." {
-                return Err(invalid());
-            }
             self.scope().names.push(parsed);
         }
         Ok(())
@@ -331,7 +382,7 @@ impl HttpDraft {
             }
             texts = &texts[1..];
         }
-        let format = Template::compile(&texts.concat(), &[])?;
+        let format = Template::compile(&texts.concat(), &self.names())?;
         self.formats.insert(name.clone(), Arc::new(format));
         Ok(())
     }
@@ -341,7 +392,8 @@ impl HttpDraft {
             "off" => None,
             path => {
                 let name = arguments.get(1).map_or("combined", String::as_str);
-                let combined = || Template::compile(COMBINED, &[]).expect("NGINX's own");
+                let combined =
+                    || Template::compile(COMBINED, &Names::default()).expect("NGINX's own");
                 let format = match self.formats.get(name) {
                     Some(format) => Arc::clone(format),
                     None if name == "combined" => Arc::new(combined()),
@@ -415,7 +467,7 @@ impl HttpDraft {
 
     /// An inherited directive of several values, or one that may be repeated.
     fn list_setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
-        let captures = self.scope().captures.clone();
+        let names = self.names();
         let slots = &mut self.scope().settings;
         let text = arguments[0].as_str();
         match name {
@@ -435,7 +487,7 @@ impl HttpDraft {
                 Ok(())
             }
             "proxy_set_header" => {
-                let value = Template::compile(&arguments[1], &captures)?;
+                let value = Template::compile(&arguments[1], &names)?;
                 let header = (text.to_owned(), value);
                 slots.proxy_set_header.get_or_insert_default().push(header);
                 Ok(())
@@ -445,12 +497,12 @@ impl HttpDraft {
                 if let Some(other) = always.filter(|it| *it != "always") {
                     return Err(format!("invalid parameter \"{other}\""));
                 }
-                let value = Template::compile(&arguments[1], &captures)?;
+                let value = Template::compile(&arguments[1], &names)?;
                 let header = AddHeader { name: text.to_owned(), value, always: always.is_some() };
                 slots.add_header.get_or_insert_default().push(header);
                 Ok(())
             }
-            "proxy_redirect" => redirect(&mut slots.proxy_redirect, arguments, &captures),
+            "proxy_redirect" => redirect(&mut slots.proxy_redirect, arguments, &names),
             _ => unreachable!("no other directive is in the table"),
         }
     }
@@ -579,23 +631,23 @@ fn names_of(pattern: &Regex) -> Vec<String> {
     pattern.capture_names().flatten().map(str::to_ascii_lowercase).collect()
 }
 
-fn return_of(arguments: &[String], captures: &[String]) -> Result<Return, String> {
+fn return_of(arguments: &[String], names: &Names) -> Result<Return, String> {
     let first = &arguments[0];
     let is_address = ["http://", "https://", "$scheme"].iter().any(|it| first.starts_with(it));
     if arguments.len() == 1 && is_address {
-        let text = Some(Template::compile(first, captures)?);
+        let text = Some(Template::compile(first, names)?);
         return Ok(Return { status: 302, text });
     }
     let status = number(first).and_then(|it| u16::try_from(it).ok()).filter(|it| *it <= 999);
     let status = status.ok_or_else(|| format!("invalid return code \"{first}\""))?;
-    let text = arguments.get(1).map(|it| Template::compile(it, captures)).transpose()?;
+    let text = arguments.get(1).map(|it| Template::compile(it, names)).transpose()?;
     Ok(Return { status, text })
 }
 
 fn redirect(
     slot: &mut Option<Redirects>,
     arguments: &[String],
-    captures: &[String],
+    names: &Names,
 ) -> Result<(), String> {
     match arguments {
         [word] if word == "off" => *slot = Some(Redirects::Off),
@@ -605,7 +657,7 @@ fn redirect(
             return Err(format!("patterns are not supported: \"{from}\""));
         }
         [from, to] => {
-            let pair = (from.clone(), Template::compile(to, captures)?);
+            let pair = (from.clone(), Template::compile(to, names)?);
             match slot {
                 Some(Redirects::Pairs(pairs)) => pairs.push(pair),
                 _ => *slot = Some(Redirects::Pairs(vec![pair])),

@@ -6,6 +6,7 @@
 //! | [`directives`] | every directive that exists, and where |
 //! | [`values`] | times, numbers and addresses |
 //! | [`template`] | values with variables |
+//! | [`map`] | variables that depend on others |
 //! | [`config`] | what comes out |
 //! | [`http`] | what comes out of `http { }` |
 //! | [`reader`] | statement by statement into the configuration |
@@ -24,6 +25,7 @@ pub mod host;
 pub mod http;
 pub mod http_reader;
 pub mod lexer;
+pub mod map;
 pub mod reader;
 pub mod template;
 pub mod values;

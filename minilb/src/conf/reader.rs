@@ -185,8 +185,15 @@ impl Reader<'_> {
                     return Err(lexer.error(text));
                 }
                 Statement::Directive { words, opens_block } => {
-                    if context == Context::Types && words[0] != "include" && !opens_block {
+                    // Their first word is data, unless it is `include`.
+                    let is_data = words[0] != "include" && !opens_block;
+                    if context == Context::Types && is_data {
                         self.draft.http.add_type(&words);
+                        continue;
+                    }
+                    if context == Context::Map && is_data {
+                        let added = self.draft.http.add_to_map(&words);
+                        added.map_err(|it| at(lexer, it))?;
                         continue;
                     }
                     check(&words, opens_block, context).map_err(|it| lexer.error(it))?;
@@ -204,7 +211,7 @@ impl Reader<'_> {
                             let place = lexer.place();
                             let http = &mut self.draft.http;
                             let applied = http.apply(context, &words, place, self.prefix);
-                            applied.map_err(|it| lexer.error(it))?;
+                            applied.map_err(|it| at(lexer, it))?;
                         }
                         _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
                     }
@@ -256,9 +263,10 @@ impl Reader<'_> {
             "http" => Context::Http,
             "server" => Context::HttpServer,
             "types" => Context::Types,
+            "map" => Context::Map,
             _ => Context::Location,
         };
-        self.draft.http.enter(words).map_err(|it| lexer.error(it))?;
+        self.draft.http.enter(words).map_err(|it| at(lexer, it))?;
         self.block(inside, lexer, true)?;
         self.draft.http.leave(name);
         Ok(())
@@ -390,7 +398,7 @@ impl Reader<'_> {
             _ => unreachable!("the table of directives has no other"),
         };
         if name == "hash" {
-            self.draft.http.hash_key = Some(Template::compile(words[0], &[])?);
+            self.draft.http.hash_key = Some(Template::compile(words[0], &self.draft.http.names())?);
         }
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
         if upstream.servers.iter().any(|it| it.backup) && !method.has_backups() {
@@ -492,6 +500,16 @@ impl Reader<'_> {
         }
         upstream.servers.extend(servers_of(name, addresses, params, backup));
         Ok(())
+    }
+}
+
+/// An error where the lexer is. NGINX looks for unknown variables after it has read everything, so
+/// their message has no place.
+fn at(lexer: &Lexer, message: String) -> ConfError {
+    let is_variable = message.starts_with("unknown \"") && message.ends_with("\" variable");
+    match is_variable {
+        true => ConfError { message, place: None },
+        false => lexer.error(message),
     }
 }
 

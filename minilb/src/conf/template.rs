@@ -12,6 +12,19 @@
 //! NGINX counterpart: `ngx_http_compile_complex_value` (`ngx_http_script.c`) and the table
 //! `ngx_http_core_variables` (`ngx_http_variables.c`).
 
+use super::map::Map;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Names that a value may use besides those of NGINX.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Groups of regular expressions.
+    pub captures: Vec<String>,
+    /// Variables of `map` blocks, by name.
+    pub maps: BTreeMap<String, Arc<Map>>,
+}
+
 /// A compiled value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
@@ -44,6 +57,8 @@ pub enum Variable {
     HttpHeader(String),
     Https,
     IsArgs,
+    /// Of a `map` block.
+    Map(Arc<Map>),
     Msec,
     NginxVersion,
     Pid,
@@ -125,11 +140,11 @@ const VARIABLES: [(&str, Variable); 41] = [
 ];
 
 impl Template {
-    /// Compiles a value. `captures` are the names of groups that it may use, besides `$1` to `$9`.
+    /// Compiles a value. Groups `$1` to `$9` need no name.
     ///
     /// # Errors
     /// NGINX's message for an unknown variable or a broken `${`.
-    pub fn compile(text: &str, captures: &[String]) -> Result<Template, String> {
+    pub fn compile(text: &str, names: &Names) -> Result<Template, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -144,7 +159,7 @@ impl Template {
                 None if after.starts_with(|it: char| it.is_ascii_digit()) => after.split_at(1),
                 None => after.split_at(after.find(|it| !is_name(it)).unwrap_or(after.len())),
             };
-            parts.push(Part::Variable(variable(name, captures)?));
+            parts.push(Part::Variable(variable(name, names)?));
             rest = after;
         }
         if !rest.is_empty() {
@@ -168,13 +183,16 @@ impl Template {
     }
 }
 
-fn variable(name: &str, captures: &[String]) -> Result<Variable, String> {
+fn variable(name: &str, names: &Names) -> Result<Variable, String> {
     let lower = name.to_ascii_lowercase();
     if name.is_empty() {
         return Err("invalid variable name".to_owned());
     }
-    if name.bytes().all(|it| it.is_ascii_digit()) || captures.iter().any(|it| *it == lower) {
+    if name.bytes().all(|it| it.is_ascii_digit()) || names.captures.iter().any(|it| *it == lower) {
         return Ok(Variable::Capture(lower));
+    }
+    if let Some(map) = names.maps.get(&lower) {
+        return Ok(Variable::Map(Arc::clone(map)));
     }
     match lower.as_str() {
         "content_length" | "content_type" => return Ok(Variable::HttpHeader(lower)),
@@ -204,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_example_at_the_head_of_the_file() {
-        let template = Template::compile("http://${host}x/$arg_id", &[]).expect("known");
+        let template =
+            Template::compile("http://${host}x/$arg_id", &Names::default()).expect("known");
         let text = |it: &str| Part::Text(it.to_owned());
         let expected = [
             text("http://"),
@@ -213,7 +232,13 @@ mod tests {
             Part::Variable(Variable::Arg("id".to_owned())),
         ];
         assert_eq!(template.parts, expected);
-        assert_eq!(Template::compile("$foo", &[]), Err("unknown \"foo\" variable".to_owned()));
-        assert_eq!(Template::compile("a", &[]).map(|it| it.as_text().is_some()), Ok(true));
+        assert_eq!(
+            Template::compile("$foo", &Names::default()),
+            Err("unknown \"foo\" variable".to_owned())
+        );
+        assert_eq!(
+            Template::compile("a", &Names::default()).map(|it| it.as_text().is_some()),
+            Ok(true)
+        );
     }
 }

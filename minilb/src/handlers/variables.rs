@@ -108,6 +108,14 @@ impl View<'_> {
             Variable::Https => {}
             Variable::IsArgs if self.args.is_empty() => {}
             Variable::IsArgs => out.push(b'?'),
+            Variable::Map(map) => {
+                // The source is put where the value will be, and taken out again.
+                let start = out.len();
+                self.append(&map.source, out);
+                let value = map.find(&out[start..]);
+                out.truncate(start);
+                self.append(value, out);
+            }
             Variable::Msec => seconds(self.unix_ms, out),
             Variable::NginxVersion => out.extend_from_slice(SERVER.as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),

@@ -23,6 +23,7 @@ use crate::engine::balance::balancer::Walk;
 use crate::engine::pool::{Pool, Pooled};
 use crate::engine::upstream::Attempts;
 use crate::server::clock::Clock;
+use crate::server::forward::CoreBuffer;
 use crate::wire::http1::exchange::Exchange;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -54,6 +55,8 @@ pub struct Workspace<C> {
 pub struct HttpCore<C> {
     /// For reads of all connections.
     pub scratch: RefCell<Box<[u8]>>,
+    /// For connections that have changed their protocol.
+    pub tunnel: CoreBuffer,
     /// The time since the start.
     pub clock: Clock,
     stock: RefCell<Vec<Box<Workspace<C>>>>,
@@ -70,6 +73,7 @@ impl<C: Default> HttpCore<C> {
     pub fn new(clock: Clock, index: usize, cores: usize) -> HttpCore<C> {
         HttpCore {
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            tunnel: CoreBuffer::new(),
             clock,
             stock: RefCell::default(),
             pools: RefCell::default(),

@@ -28,6 +28,7 @@ use super::service::{AttemptLog, AttemptTarget, Done, HttpService, Route};
 use super::transfer::{poll_read, poll_write};
 use crate::engine::pool::Pooled;
 use crate::engine::upstream::{Attempts, Outcome};
+use crate::server::forward::{Limits, forward as forward_bytes};
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
 use crate::wire::http1::refusal::Refusal;
@@ -35,7 +36,7 @@ use crate::wire::http1::writer::HeadWriter;
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -331,19 +332,32 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         lease: &Lease,
         mut upstream: Upstream,
     ) -> Result<(), Ended> {
+        let is_tunnel = workspace.exchange.response.status() == 101;
+        if is_tunnel && workspace.exchange.request.upgrade().is_none() {
+            return self.connection.fail(workspace, 502).await;
+        }
         let may_persist = self.connection.may_persist();
         let Workspace { exchange, context, done, .. } = &mut *workspace;
         done.status = exchange.response.status();
         let (service, client) = (self.connection.service, &self.connection.client);
-        exchange.begin_response(may_persist, |exchange, framing, persistence, out| {
+        let write_head = |exchange: &Exchange, framing, persistence, out: &mut Vec<u8>| {
             let response = &exchange.response;
             let (status, reason) = (response.status(), response.reason());
             let mut head = HeadWriter::response(out, status, reason, framing, persistence);
+            // Hop by hop, but it names the protocol that both sides have agreed on.
+            if let Some(protocol) = response.headers().get(b"Upgrade").filter(|_| is_tunnel) {
+                head.header(b"Upgrade", protocol);
+            }
             service.write_response(exchange, client, context, None, &mut head);
             head.finish();
-        });
-
-        let result = self.response_body(workspace, &mut upstream).await;
+        };
+        let result = if is_tunnel {
+            exchange.begin_tunnel(write_head);
+            self.tunnel(workspace, &mut upstream).await
+        } else {
+            exchange.begin_response(may_persist, write_head);
+            self.response_body(workspace, &mut upstream).await
+        };
         let status = workspace.exchange.response.status();
         self.log_attempt(workspace, Some(lease), status);
         result?;
@@ -352,6 +366,26 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             self.connection.core.put_connection(self.route, upstream.pooled);
         }
         Ok(())
+    }
+
+    /// Forwards bytes in both directions until one side ends, or neither has sent anything for
+    /// `proxy_read_timeout`.
+    async fn tunnel(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        upstream: &mut Upstream,
+    ) -> Result<(), Ended> {
+        self.connection.flush(workspace).await?;
+        let server = &mut upstream.pooled.connection;
+        let to_upstream = workspace.exchange.to_upstream.filled();
+        server.write_all(to_upstream).await.map_err(|_| Ended::Cut)?;
+        workspace.exchange.to_upstream.clear();
+
+        let limits = Limits { idle: self.route.read_timeout, half_close: false };
+        let client = &mut self.connection.stream;
+        // An error is the end of the tunnel, as a close is.
+        let _ = forward_bytes(client, server, &self.connection.core.tunnel, limits).await;
+        Err(Ended::Cut)
     }
 
     async fn response_body(

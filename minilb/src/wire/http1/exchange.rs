@@ -327,6 +327,24 @@ impl Exchange {
         }
     }
 
+    /// Passes on a response that changes the protocol (101). After its head both sides speak
+    /// something else, so the connections are of no use for HTTP any more.
+    pub fn begin_tunnel(
+        &mut self,
+        write_head: impl FnOnce(&Exchange, ResponseFraming, Persistence, &mut Vec<u8>),
+    ) {
+        self.persistence = Some(Persistence::Upgrade);
+        let mut to_client = std::mem::take(&mut self.to_client);
+        let none = ResponseFraming::Framed(Framing::None);
+        write_head(self, none, Persistence::Upgrade, to_client.tail());
+        self.head_length = to_client.len();
+        to_client.append(self.from_upstream.filled());
+        self.to_client = to_client;
+        self.from_upstream.clear();
+        self.to_upstream.append(self.from_client.filled());
+        self.from_client.clear();
+    }
+
     /// Answers without an upstream server: a head, for which `write_head` is as in
     /// [`Exchange::begin_response`], and a body, which `HEAD` does not get. `None` is for statuses
     /// that have none.
