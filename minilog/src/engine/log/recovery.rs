@@ -88,7 +88,13 @@ pub fn open(
     start: Start,
 ) -> io::Result<(Log, Report)> {
     let log = Log::new(disk, directory.to_owned(), config);
-    let mut recovery = Recovery { log, start, report: Report::default(), changed: false };
+    let mut recovery = Recovery {
+        log,
+        start,
+        report: Report::default(),
+        epochs_on_disk: Vec::new(),
+        changed: false,
+    };
     recovery.run()?;
     Ok((recovery.log, recovery.report))
 }
@@ -98,6 +104,7 @@ struct Recovery {
     log: Log,
     start: Start,
     report: Report,
+    epochs_on_disk: Vec<EpochEntry>,
     /// True if a file was created, removed or cut.
     changed: bool,
 }
@@ -105,7 +112,8 @@ struct Recovery {
 impl Recovery {
     fn run(&mut self) -> io::Result<()> {
         let files = self.list()?;
-        self.log.epochs = self.read_epochs()?;
+        self.epochs_on_disk = self.read_epochs()?;
+        self.log.epochs = self.epochs_on_disk.clone();
         let bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
         let bases = bases.collect::<Vec<_>>();
         self.load_segments(&bases)?;
@@ -296,6 +304,11 @@ impl Recovery {
                 break Some(format!("leader epoch {found} comes after {epoch}"));
             }
             (next_offset, epoch) = (header.next_offset(), header.partition_leader_epoch);
+            if epoch > self.log.leader_epoch() {
+                // A leader that the file does not know. Appending under an older one would make the
+                // next recovery cut off what was appended.
+                self.log.epochs.push(EpochEntry { epoch, start_offset: header.base_offset });
+            }
             segment.note_batch(&header, header.size().unwrap_or(0) as u64);
         };
 
@@ -375,12 +388,11 @@ impl Recovery {
     fn truncate_epochs(&mut self) -> io::Result<()> {
         let last = *self.log.epochs.last().expect("there is at least one epoch");
         let end = self.log.next_offset;
-        let before = self.log.epochs.len();
         self.log.epochs.retain(|it| it.start_offset < end);
         if self.log.epochs.is_empty() {
             self.log.epochs.push(EpochEntry { start_offset: last.start_offset.min(end), ..last });
         }
-        if self.log.epochs.len() != before {
+        if self.log.epochs != self.epochs_on_disk {
             let text = checkpoint::print(&self.log.epochs);
             let name = format!("{}/{EPOCH_FILE}", self.log.directory);
             replace(&*self.log.disk, &name, text.as_bytes())?;
