@@ -183,15 +183,22 @@ impl Recovery {
             return Ok(());
         };
         let file = disk.open(&format!("{directory}/{swap}"))?;
-        let mut batches = Batches::new(&*file, file.len()?, LOOKUP_WINDOW);
-        let (mut position, mut next_offset) = (0, base + 1);
-        while let Some(header) = batches.header_at(position)? {
-            position += header.size().unwrap_or(usize::MAX) as u64;
+        let length = file.len()?;
+        let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
+        let (mut position, mut next_offset) = (0, base);
+        while position < length {
+            let header = check_batch_at(&mut batches, position)?;
+            let header = header.map_err(|reason| {
+                let text = format!("{directory}/{swap} at byte {position}: {reason}");
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            })?;
+            position += header.size().unwrap_or(0) as u64;
             next_offset = header.next_offset();
         }
         let logs = names.iter().filter_map(|it| names::parse(it));
-        let logs =
-            logs.filter(|(it, kind)| *kind == Kind::Log && (base + 1..next_offset).contains(it));
+        let logs = logs.filter(|(it, kind)| {
+            *kind == Kind::Log && (base.saturating_add(1)..next_offset).contains(it)
+        });
         let bases = [base].into_iter().chain(logs.map(|(it, _)| it)).collect::<Vec<_>>();
         finish_swap(disk, directory, &bases)
     }
@@ -348,7 +355,8 @@ impl Recovery {
             let Some((mut position, _)) = found else { continue };
             let mut batches = Batches::new(&**segment.file(), segment.size(), LOOKUP_WINDOW);
             while let Some(header) = batches.header_at(position)? {
-                position += header.size().unwrap_or(usize::MAX) as u64;
+                let Some(size) = header.size() else { break };
+                position += size as u64;
                 producers.note_batch(&header);
             }
         }
