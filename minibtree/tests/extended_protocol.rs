@@ -81,3 +81,27 @@ fn describe_tells_inferred_types_and_no_data() {
     let select = parse("select id from t where id = $1");
     assert_eq!(letters(&mut session, &[select, statement, Message::Sync]), "1tTZ");
 }
+
+/// tokio-postgres asks for portions until one is empty.
+#[test]
+fn a_query_that_has_ended_has_no_more_rows() {
+    let mut session = session();
+    let select = [parse("select id from t"), bind(&[]), execute(2), execute(2), execute(2)];
+    assert_eq!(letters(&mut session, &select), "12DDsDCC");
+    let insert = [Message::Sync, parse("insert into t values (9)"), bind(&[]), execute(0)];
+    assert_eq!(letters(&mut session, &insert), "Z12C");
+    assert_eq!(letters(&mut session, &[execute(0)]), "E");
+}
+
+/// tokio-postgres sends Sync with the Execute of a COPY, and another one after CopyDone.
+#[test]
+fn sync_during_a_copy_is_ignored() {
+    let mut session = session();
+    let copy = [parse("copy t from stdin"), bind(&[]), execute(0), Message::Sync];
+    assert_eq!(letters(&mut session, &copy), "12G");
+    let data = [Message::CopyData(b"4\n"), Message::Flush, Message::CopyData(b"5\n")];
+    assert_eq!(letters(&mut session, &data), "");
+    assert_eq!(letters(&mut session, &[Message::CopyDone, Message::Sync]), "CZ");
+    let select = [parse("select id from t where id = $1"), bind(&[b"5"]), execute(0)];
+    assert_eq!(letters(&mut session, &select), "12DC");
+}

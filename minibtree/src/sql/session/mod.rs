@@ -154,6 +154,9 @@ impl Session {
     pub fn handle(&mut self, message: Message<'_>, out: &mut Replies) -> Next {
         let handled = match message {
             Message::Terminate => return Next::Close,
+            // Sent by a client that did not notice that it had started a COPY. PostgreSQL ignores
+            // them as well (`copyfromparse.c`).
+            Message::Sync | Message::Flush if self.copy.is_some() => return Next::Message,
             Message::Query(sql) => {
                 self.is_skipping = false;
                 self.query(sql, out)
@@ -649,9 +652,15 @@ impl Session {
         out: &mut Replies,
     ) -> Result<bool, SqlError> {
         let Portal { prepared, formats, running, rows, is_done, .. } = portal;
-        let types = prepared.planned.as_ref().map_or(&[Type::Text][..], |(_, it)| &it.types);
+        let planned = prepared.planned.as_ref();
+        let types = planned.map_or(&[Type::Text][..], |(_, it)| &it.types);
         let Some(source) = running else {
-            // The portal is used up: PostgreSQL answers with no rows, or refuses.
+            // A query that has returned all of its rows has no more. Another statement is not
+            // executed twice.
+            if planned.is_some_and(|(_, planned)| !planned.fields.is_empty()) {
+                out.command_complete("SELECT 0");
+                return Ok(true);
+            }
             let text = "portal cannot be run again";
             return Err(SqlError::new(code::INVALID_CURSOR_NAME, text));
         };

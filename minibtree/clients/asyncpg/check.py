@@ -1,0 +1,53 @@
+"""asyncpg: binary throughout, Flush in place of Sync, portals fetched in portions."""
+
+import asyncio
+import datetime
+import os
+
+import asyncpg
+
+TIME = datetime.datetime(2026, 11, 28, 1, 2, 3, 500000)
+ROW = (1, True, 9_000_000_000, "x'y", TIME)
+
+
+async def main():
+    host, port = os.environ["PGHOST"], int(os.environ["PGPORT"])
+    connection = await asyncpg.connect(host=host, port=port, user="postgres", database="postgres")
+    execute, value = connection.execute, connection.fetchval
+    count = "select count(*) from asyncpg"
+
+    await execute("drop table if exists asyncpg")
+    await execute(
+        "create table asyncpg (i int primary key, b bool, l int8, s varchar(20), m timestamp)"
+    )
+    assert await execute("insert into asyncpg values ($1, $2, $3, $4, $5)", *ROW) == "INSERT 0 1"
+    row = await connection.fetchrow("select * from asyncpg where i = $1", 1)
+    assert tuple(row) == ROW and list(row.keys()) == ["i", "b", "l", "s", "m"]
+
+    rows = [(n, f"row {n}") for n in range(2, 12)]
+    await connection.executemany("insert into asyncpg (i, s) values ($1, $2)", rows)
+    await execute("insert into asyncpg (i, s) values ($1, $2)", 12, None)
+    assert await value("select s from asyncpg where i = $1", 12) is None
+    assert await value(count) == 12
+
+    async with connection.transaction():
+        seen = [row["i"] async for row in connection.cursor("select i from asyncpg", prefetch=5)]
+        assert sorted(seen) == list(range(1, 13))
+
+    try:
+        async with connection.transaction():
+            await execute("delete from asyncpg")
+            raise ValueError
+    except ValueError:
+        assert await value(count) == 12
+
+    try:
+        await execute("insert into asyncpg (i) values (1)")
+        raise AssertionError("a key twice")
+    except asyncpg.UniqueViolationError as error:
+        assert error.sqlstate == "23505"
+    await execute("drop table asyncpg")
+    await connection.close()
+
+
+asyncio.run(main())

@@ -1,0 +1,111 @@
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Timestamp;
+import java.sql.Types;
+
+/** JDBC: text first, binary after five executions, batches, portals fetched in portions. */
+public class Check {
+    private static void check(String name, boolean holds) {
+        if (!holds) throw new AssertionError(name);
+    }
+
+    private static long count(Statement statement) throws SQLException {
+        try (ResultSet rows = statement.executeQuery("select count(*) from jdbc")) {
+            rows.next();
+            return rows.getLong(1);
+        }
+    }
+
+    public static void main(String[] arguments) throws SQLException {
+        String url = "jdbc:postgresql://127.0.0.1:" + System.getenv("PGPORT") + "/postgres";
+        try (Connection connection = DriverManager.getConnection(url, "postgres", "");
+                Statement statement = connection.createStatement()) {
+            check("valid", connection.isValid(5));
+            statement.execute("drop table if exists jdbc");
+            statement.execute(
+                    "create table jdbc "
+                            + "(i int primary key, b bool, l int8, s varchar(20), m timestamp)");
+            values(connection);
+            batch(connection);
+            check("count", count(statement) == 102);
+            portions(connection);
+
+            connection.setAutoCommit(false);
+            statement.executeUpdate("delete from jdbc");
+            connection.rollback();
+            connection.setAutoCommit(true);
+            check("rollback", count(statement) == 102);
+            try {
+                statement.executeUpdate("insert into jdbc (i) values (1)");
+                throw new AssertionError("a key twice");
+            } catch (SQLException error) {
+                check("a key twice", error.getSQLState().equals("23505"));
+            }
+            statement.execute("drop table jdbc");
+        }
+    }
+
+    private static void values(Connection connection) throws SQLException {
+        Timestamp moment = Timestamp.valueOf("2026-11-28 01:02:03.5");
+        String insert = "insert into jdbc values (?, ?, ?, ?, ?)";
+        try (PreparedStatement statement = connection.prepareStatement(insert)) {
+            statement.setInt(1, 1);
+            statement.setBoolean(2, true);
+            statement.setLong(3, 9_000_000_000L);
+            statement.setString(4, "x'y\\z");
+            statement.setTimestamp(5, moment);
+            check("insert", statement.executeUpdate() == 1);
+            statement.setInt(1, 2);
+            statement.setNull(4, Types.VARCHAR);
+            check("insert", statement.executeUpdate() == 1);
+        }
+        // The fifth execution prepares the statement, and asks for binary results from then on.
+        String select = "select b, l, s, m from jdbc where i = ?";
+        try (PreparedStatement statement = connection.prepareStatement(select)) {
+            for (int execution = 0; execution < 8; execution++) {
+                statement.setInt(1, 1);
+                try (ResultSet rows = statement.executeQuery()) {
+                    check("one row", rows.next());
+                    check("bool", rows.getBoolean(1));
+                    check("int8", rows.getLong(2) == 9_000_000_000L);
+                    check("text", rows.getString(3).equals("x'y\\z"));
+                    check("timestamp", rows.getTimestamp(4).equals(moment));
+                    check("no more", !rows.next());
+                }
+            }
+            statement.setInt(1, 2);
+            try (ResultSet rows = statement.executeQuery()) {
+                check("null", rows.next() && rows.getString(3) == null && rows.wasNull());
+            }
+        }
+    }
+
+    private static void batch(Connection connection) throws SQLException {
+        String insert = "insert into jdbc (i) values (?)";
+        try (PreparedStatement statement = connection.prepareStatement(insert)) {
+            for (int number = 100; number < 200; number++) {
+                statement.setInt(1, number);
+                statement.addBatch();
+            }
+            check("batch", statement.executeBatch().length == 100);
+        }
+    }
+
+    private static void portions(Connection connection) throws SQLException {
+        connection.setAutoCommit(false);
+        try (Statement statement = connection.createStatement()) {
+            statement.setFetchSize(10);
+            int seen = 0;
+            try (ResultSet rows = statement.executeQuery("select i from jdbc")) {
+                while (rows.next()) seen++;
+            }
+            check("portions", seen == 102);
+        }
+        connection.commit();
+        connection.setAutoCommit(true);
+    }
+}

@@ -1,0 +1,64 @@
+"""psycopg 3: text and binary, prepared by itself, pipeline mode, COPY, blocks."""
+
+import datetime
+
+import psycopg
+
+TIME = datetime.datetime(2026, 11, 28, 1, 2, 3, 500000)
+ROW = (1, True, 9_000_000_000, "x'y\\z", TIME, TIME.replace(tzinfo=datetime.timezone.utc))
+
+# Address, port, user and database come from the environment, as for psql.
+connection = psycopg.connect(autocommit=True)
+execute = connection.execute
+
+
+def count():
+    return execute("select count(*) from psycopg3").fetchone()[0]
+
+
+execute("drop table if exists psycopg3")
+execute(
+    "create table psycopg3 "
+    "(i int primary key, b bool, l int8, s varchar(20), m timestamp, z timestamptz)"
+)
+assert execute("insert into psycopg3 values (%s, %s, %s, %s, %s, %s)", ROW).rowcount == 1
+for binary in (False, True):
+    cursor = connection.cursor(binary=binary)
+    assert cursor.execute("select * from psycopg3 where i = %s", (1,)).fetchall() == [ROW]
+
+rows = [(n, f"row {n}") for n in range(2, 12)]
+connection.cursor().executemany("insert into psycopg3 (i, s) values (%s, %s)", rows)
+execute("insert into psycopg3 (i, s) values (%s, %s)", (12, None))
+assert execute("select s from psycopg3 where i = 12").fetchone() == (None,)
+assert count() == 12
+
+# The fifth execution prepares the statement.
+for n in range(2, 12):
+    assert execute("select s from psycopg3 where i = %s", (n,)).fetchone() == (f"row {n}",)
+
+with connection.pipeline():
+    execute("update psycopg3 set s = %s where i = %s", ("changed", 2))
+    changed = execute("select s from psycopg3 where i = %s", (2,))
+    assert changed.fetchone() == ("changed",)
+
+with connection.cursor().copy("copy psycopg3 (i, s) from stdin") as copy:
+    for n in range(100, 1100):
+        copy.write_row((n, "tab\tand line\n"))
+assert count() == 1012
+assert execute("select s from psycopg3 where i = 500").fetchone() == ("tab\tand line\n",)
+
+try:
+    with connection.transaction():
+        execute("delete from psycopg3")
+        assert count() == 0
+        raise ValueError
+except ValueError:
+    assert count() == 1012
+
+try:
+    execute("insert into psycopg3 (i) values (1)")
+    raise AssertionError("a key twice")
+except psycopg.errors.UniqueViolation as error:
+    assert error.sqlstate == "23505"
+assert connection.info.server_version // 10000 >= 15
+execute("drop table psycopg3")
