@@ -17,6 +17,7 @@
 use super::date;
 use super::facts::{AttemptLog, Client, Done};
 use crate::conf::http::ProxyPass;
+use crate::conf::map::Map;
 use crate::conf::template::{Part, Template, Variable};
 use crate::wire::http1::head::{Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
@@ -108,14 +109,7 @@ impl View<'_> {
             Variable::Https => {}
             Variable::IsArgs if self.args.is_empty() => {}
             Variable::IsArgs => out.push(b'?'),
-            Variable::Map(map) => {
-                // The source is put where the value will be, and taken out again.
-                let start = out.len();
-                self.append(&map.source, out);
-                let value = map.find(&out[start..]);
-                out.truncate(start);
-                self.append(value, out);
-            }
+            Variable::Map(map) => self.append_mapped(map, out),
             Variable::Msec => seconds(self.unix_ms, out),
             Variable::NginxVersion => out.extend_from_slice(SERVER.as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),
@@ -159,6 +153,15 @@ impl View<'_> {
             Variable::Uri => out.extend_from_slice(self.path),
             _ => self.append_end(variable, out),
         }
+    }
+
+    fn append_mapped(&self, map: &Map, out: &mut Vec<u8>) {
+        // The source is put where the value will be, and taken out again.
+        let start = out.len();
+        self.append(&map.source, out);
+        let value = map.find(&out[start..]);
+        out.truncate(start);
+        self.append(value, out);
     }
 
     /// Variables of the response and of how the request ended.

@@ -196,7 +196,8 @@ fn what_is_too_large_or_malformed_is_refused_and_others_are_served() {
         ),
         (
             format!(
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{smuggled}"
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n\
+                 {smuggled}"
             ),
             501,
         ),
