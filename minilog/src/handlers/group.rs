@@ -20,9 +20,9 @@
 //!
 //! If the client disconnects, [`WaitingGroup`] is dropped and the coordinator forgets the ticket.
 //!
-//! There is one lock for all groups. An event takes a few microseconds, most of them for the write
-//! to the page cache, and the order of records in the log is the order of events in memory. Kafka
-//! spreads groups over 50 partitions of the topic and 4 threads.
+//! There is one lock for all groups. It is held for a lookup and at most one write to the page
+//! cache, so that the order of records in the log is the order of events in memory. Kafka spreads
+//! groups over 50 partitions of the topic and 4 threads.
 
 use super::{Broker, Step, group_log};
 use crate::engine::group::coordinator::{Coordinator, GroupConfig};

@@ -11,6 +11,7 @@ use crate::engine::group::group::{Group, State};
 use crate::wire::ErrorCode;
 use crate::wire::coordinator::{
     Coordinator, FindCoordinatorRequest, FindCoordinatorResponse, KEY_TYPE_GROUP,
+    KEY_TYPE_TRANSACTION,
 };
 use crate::wire::group::{
     DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest,
@@ -34,9 +35,13 @@ pub(super) fn find_coordinator(
     call: Call,
     request: FindCoordinatorRequest,
 ) -> Step {
-    if request.key_type != KEY_TYPE_GROUP {
-        // Transactions and share groups are not supported.
-        return call.respond(&coordinators(broker, call, &request, ErrorCode::INVALID_REQUEST));
+    let refused = match request.key_type {
+        KEY_TYPE_GROUP => None,
+        KEY_TYPE_TRANSACTION => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        _ => Some(ErrorCode::INVALID_REQUEST),
+    };
+    if let Some(error_code) = refused {
+        return call.respond(&coordinators(broker, call, &request, error_code));
     }
     if group_log::partition(broker).is_some() {
         return call.respond(&coordinators(broker, call, &request, ErrorCode::NONE));

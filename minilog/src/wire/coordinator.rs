@@ -21,6 +21,8 @@ use super::schema::message;
 
 /// `key_type` of a consumer group.
 pub const KEY_TYPE_GROUP: i8 = 0;
+/// `key_type` of a transactional id.
+pub const KEY_TYPE_TRANSACTION: i8 = 1;
 
 /// The first version with a list of keys.
 const BATCHED_FROM: i16 = 4;

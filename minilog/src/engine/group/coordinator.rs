@@ -20,8 +20,8 @@
 //!
 //! # After a stall
 //!
-//! A broker that was stopped for a minute (a suspended laptop, a full disk) finds every session
-//! overdue, with the heartbeats of that minute unread in the sockets. Expiring the sessions would
+//! A broker that stood still for a minute (`kill -STOP`, a paused virtual machine) finds every
+//! session overdue, with the heartbeats of that minute unread in the sockets. Expiring the sessions would
 //! rebalance every group for nothing. So a tick is told how late it is, and the coordinator's clock
 //! leaves that time out:
 //!
@@ -32,8 +32,8 @@
 //! ```
 //!
 //! Kafka counterpart: `GroupCoordinatorShard.java`, one per partition of the topic, and a timing
-//! wheel with an entry per member. Here a tick looks at every member, ten times a second, which
-//! takes a millisecond for 100,000 of them. Kafka has no answer to a stall.
+//! wheel with an entry per member. Here a tick looks at every member, ten times a second. Kafka has
+//! no answer to a stall.
 
 use super::events::{Effects, GroupError, Identity, Join, Now, Record, Ticket};
 use super::group::{Group, State};
