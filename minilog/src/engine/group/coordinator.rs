@@ -32,8 +32,7 @@
 //! ```
 //!
 //! Kafka counterpart: `GroupCoordinatorShard.java`, one per partition of the topic, and a timing
-//! wheel with an entry per member. Here a tick looks at every member, ten times a second. Kafka has
-//! no answer to a stall.
+//! wheel with an entry per member. Here a tick looks at every member, ten times a second.
 
 use super::events::{Effects, GroupError, Identity, Join, Now, Record, Ticket};
 use super::group::{Group, State};
