@@ -21,9 +21,9 @@
 //! # After a stall
 //!
 //! A broker that stood still for a minute (`kill -STOP`, a paused virtual machine) finds every
-//! session overdue, with the heartbeats of that minute unread in the sockets. Expiring the sessions would
-//! rebalance every group for nothing. So a tick is told how late it is, and the coordinator's clock
-//! leaves that time out:
+//! session overdue, with the heartbeats of that minute unread in the sockets. Expiring sessions
+//! would rebalance every group for nothing. So a tick is told how late it is, and the coordinator's
+//! clock leaves that time out:
 //!
 //! ```text
 //! time        0        10 (stopped)               70 late by 60       77

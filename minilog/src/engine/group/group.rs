@@ -450,7 +450,7 @@ impl Group {
             None => id.clone(),
         };
         self.check_member(&id, instance_id)?;
-        self.remove(now, &id, effects);
+        self.remove(now, |other, _| other == id, effects);
         self.rebalance(now, effects);
         Ok(())
     }
@@ -487,10 +487,7 @@ impl Group {
         let ids = self.pending.len();
         self.pending.retain(|_, until| *until > now.monotonic);
         let is_dead = |it: &Member| it.waiting.is_none() && it.session_ends <= now.monotonic;
-        let dead = self.members.iter().filter(|(_, it)| is_dead(it));
-        let dead = dead.map(|(id, _)| id.clone()).collect::<Vec<_>>();
-        dead.iter().for_each(|id| self.remove(now, id, effects));
-        if !dead.is_empty() {
+        if self.remove(now, |_, it| is_dead(it), effects) {
             self.rebalance(now, effects);
         } else if self.pending.len() < ids {
             self.complete_if_all_joined(now, effects);
@@ -509,9 +506,7 @@ impl Group {
             State::CompletingRebalance { until } | State::Stable { until: Some(until) }
                 if *until <= now.monotonic =>
             {
-                let late = self.members.iter().filter(|(_, it)| !it.has_synced);
-                let late = late.map(|(id, _)| id.clone()).collect::<Vec<_>>();
-                late.iter().for_each(|id| self.remove(now, id, effects));
+                self.remove(now, |_, it| !it.has_synced, effects);
                 self.rebalance(now, effects);
             }
             _ => {}
@@ -525,13 +520,25 @@ impl Group {
         size_of::<Group>() + 200 * self.pending.len() + members.chain(offsets).sum::<usize>()
     }
 
-    fn remove(&mut self, now: Now, id: &str, effects: &mut Effects) {
-        if let Some(mut member) = self.members.remove(id) {
-            member.answer(now, Err(GroupError::UnknownMemberId), effects);
-        }
-        if self.is_leader(id) {
+    /// Removes members. Returns true if there was one to remove.
+    fn remove(
+        &mut self,
+        now: Now,
+        is_out: impl Fn(&str, &Member) -> bool,
+        effects: &mut Effects,
+    ) -> bool {
+        let count = self.members.len();
+        self.members.retain(|id, it| {
+            let stays = !is_out(id, it);
+            if !stays {
+                it.answer(now, Err(GroupError::UnknownMemberId), effects);
+            }
+            stays
+        });
+        if self.leader.as_ref().is_none_or(|it| !self.members.contains_key(it)) {
             self.leader = self.members.keys().next().cloned();
         }
+        self.members.len() < count
     }
 
     fn joined(&self, id: &str, with_members: bool) -> Joined {
@@ -552,10 +559,8 @@ impl Group {
 
     fn check_generation(&self, from: &Identity) -> Result<(), GroupError> {
         self.check_member(&from.member_id, from.instance_id.as_deref())?;
-        match from.generation == self.generation {
-            true => Ok(()),
-            false => Err(GroupError::IllegalGeneration),
-        }
+        let is_current = from.generation == self.generation;
+        is_current.then_some(()).ok_or(GroupError::IllegalGeneration)
     }
 
     fn check_member(&self, id: &str, instance_id: Option<&str>) -> Result<(), GroupError> {
