@@ -2,17 +2,11 @@
 //!
 //! # What is durable, and when
 //!
-//! Members, generations and committed offsets are kept in memory, and every change that a client
-//! hears of is first a record in the topic `__consumer_offsets`:
-//!
-//! | record | key | written |
-//! |---|---|---|
-//! | a group | group | when its leader has assigned, and when its last member has left |
-//! | an offset | group, topic, partition | by every commit |
-//!
-//! The topic is compacted by key, so it has about as many records as there are groups and
-//! partitions. A restart reads all of it ([`Coordinator::restore`], [`Coordinator::apply`]). A
-//! rebalance that was under way is lost, and its members begin it again.
+//! Members, generations and committed offsets are in memory, and every change that a client hears of
+//! is first a record in the topic `__consumer_offsets`: a group when its leader has assigned and
+//! when its last member has left, an offset by every commit. The topic is compacted, so a restart
+//! reads about one record per group and partition ([`Coordinator::restore`],
+//! [`Coordinator::apply`]). A rebalance that was under way is lost; its members begin it again.
 //!
 //! A commit changes nothing in memory until its records are in the log: it returns the records, and
 //! the caller gives them back to [`Coordinator::apply`] after the append. Reading the log at a
@@ -40,8 +34,6 @@ use std::collections::BTreeMap;
 
 /// A tick that is later than this follows a stall.
 const STALL_MS: i64 = 1000;
-/// The memory of all groups is added up this often.
-const MEASURE_EVERY_MS: i64 = 10_000;
 
 /// How groups behave, by the names of Kafka's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +42,7 @@ pub struct GroupConfig {
     pub initial_delay_ms: i64,
     /// `group.max.size`
     pub members_max: usize,
-    /// About how many bytes all groups may take; then no member and no offset is added. Kafka has
-    /// no limit.
+    /// About how many bytes all groups may take. Kafka has no limit.
     pub memory_max: usize,
     /// `offsets.retention.minutes`, in ms.
     pub offsets_retention_ms: i64,
@@ -77,7 +68,6 @@ pub struct Coordinator {
     stalled_ms: i64,
     /// About how many bytes the groups take: as last measured, and what was added since.
     memory: usize,
-    measured_at: i64,
 }
 
 impl Coordinator {
@@ -165,7 +155,7 @@ impl Coordinator {
         let group = self.empty_group(id)?;
         let offsets = group.offsets.iter().map(|(topic, partition, _)| (topic, partition));
         effects.records.extend(tombstones(id, offsets));
-        effects.persist(id);
+        effects.records.push(Record::Group(id.to_owned()));
         self.groups.remove(id);
         Ok(())
     }
@@ -186,8 +176,9 @@ impl Coordinator {
     pub fn apply(&mut self, now: Now, record: Record) {
         let Record::Offset { group, topic, partition, committed } = record else { return };
         if let Some(committed) = &committed {
-            self.memory += committed.memory();
-            self.group_or_new(now, &group);
+            let group = self.group_or_new(now, &group);
+            let is_new = group.offsets.get(&topic, partition).is_none();
+            self.memory += if is_new { committed.memory() } else { 0 };
         }
         if let Some(group) = self.groups.get_mut(&group) {
             group.offsets.set(&topic, partition, committed);
@@ -214,14 +205,10 @@ impl Coordinator {
         let now = self.clock(now);
         let mut effects = Effects::default();
         self.groups.values_mut().for_each(|group| group.expire(now, &mut effects));
-        if now.monotonic - self.measured_at >= MEASURE_EVERY_MS {
-            self.memory = self.groups.values().map(Group::memory).sum();
-            self.measured_at = now.monotonic;
-        }
         effects
     }
 
-    /// Deletes expired offsets, and the groups of which nothing is left.
+    /// Deletes expired offsets, and the groups of which nothing is left. Measures what is left.
     pub fn expire_offsets(&mut self, now: Now) -> Effects {
         let (mut effects, mut gone) = (Effects::default(), Vec::new());
         let retention_ms = self.config.offsets_retention_ms;
@@ -239,6 +226,7 @@ impl Coordinator {
         for id in gone {
             self.delete(&id, &mut effects).expect("the group exists and is empty");
         }
+        self.memory = self.groups.values().map(Group::memory).sum();
         effects
     }
 

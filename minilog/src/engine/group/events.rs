@@ -1,8 +1,7 @@
 //! What comes into the coordinator and what goes out: requests, replies, records, time.
 //!
-//! A join may be answered minutes later, when the last member has joined. So a request that may
-//! wait comes with a [`Ticket`], and its reply goes out under that ticket, at once or at some later
-//! event. No thread and no task waits inside:
+//! A join may be answered minutes later, when the last member has joined. So it comes with a
+//! [`Ticket`], under which its reply goes out, at once or at a later event:
 //!
 //! ```text
 //! event                effects
@@ -166,10 +165,4 @@ pub struct Effects {
     pub records: Vec<Record>,
     /// Replies to send.
     pub replies: Vec<(Ticket, Result<Reply, GroupError>)>,
-}
-
-impl Effects {
-    pub(super) fn persist(&mut self, group: &str) {
-        self.records.push(Record::Group(group.to_owned()));
-    }
 }

@@ -20,8 +20,7 @@
 //!     complete_join       +-----------------------------+-------------+
 //! ```
 //!
-//! Each state owns its deadline, so the timer of a rebalance that is finished cannot fire. A group
-//! without members, offsets and pending ids does not exist; Kafka calls that Dead.
+//! Each state owns its deadline, so the timer of a rebalance that is finished cannot fire.
 //!
 //! # Example
 //!
@@ -38,7 +37,7 @@
 //! 61    commit a, 2    CompletingRebalance  UNKNOWN_MEMBER_ID: a is a zombie
 //! ```
 //!
-//! The golden scripts in `tests/golden/group` replay these, one phenomenon each.
+//! `tests/golden/group` replays these, one phenomenon a script.
 //!
 //! # Invariants
 //!
@@ -52,7 +51,9 @@
 //! Kafka cannot see that a client which waits in a join has disconnected, and gives new members
 //! five minutes instead; here [`Group::disconnect`] starts their session timeout.
 
-use super::events::{Effects, GroupError, Identity, Join, Joined, Now, Reply, Sync, Ticket};
+use super::events::{
+    Effects, GroupError, Identity, Join, Joined, Now, Record, Reply, Sync, Ticket,
+};
 use super::offsets::Offsets;
 use std::collections::{BTreeMap, HashMap};
 
@@ -61,8 +62,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Group {
     /// Its name.
     pub id: String,
-    /// How long its first rebalance waits for more members
-    /// (`group.initial.rebalance.delay.ms`).
+    /// `group.initial.rebalance.delay.ms`: how long its first rebalance waits for more members.
     pub initial_delay_ms: i64,
     /// Counts the rebalances.
     pub generation: i32,
@@ -193,8 +193,7 @@ impl Group {
             return Ok(());
         }
 
-        let id = join.member_id.clone();
-        let member = self.members.get_mut(&id).expect("it was checked");
+        let member = self.members.get_mut(&join.member_id).expect("it was checked");
         // The client has given up the join that waited, or it would not send another one.
         member.answer(now, Err(GroupError::RebalanceInProgress), effects);
         member.join = join;
@@ -265,7 +264,7 @@ impl Group {
         if !is_stable || Some(self.select_protocol()) != self.protocol {
             return self.rebalance(now, effects);
         }
-        effects.persist(&self.id);
+        effects.records.push(Record::Group(self.id.clone()));
         let mut joined = self.joined(&id, is_leader && skips_assignment);
         joined.skip_assignment = is_leader && skips_assignment;
         if is_leader && !skips_assignment {
@@ -361,7 +360,8 @@ impl Group {
         if self.members.is_empty() {
             self.protocol = None;
             self.state = State::Empty { since: now.timestamp };
-            return effects.persist(&self.id);
+            effects.records.push(Record::Group(self.id.clone()));
+            return;
         }
         self.protocol = Some(self.select_protocol());
         self.state = State::CompletingRebalance { until };
@@ -382,12 +382,8 @@ impl Group {
         effects: &mut Effects,
     ) -> Result<(), GroupError> {
         self.check_generation(&sync.member)?;
-        let differs = |ours: &Option<String>, theirs: &Option<String>| {
-            theirs.is_some() && ours.is_some() && ours != theirs
-        };
-        if differs(&self.protocol_type, &sync.protocol_type)
-            || differs(&self.protocol, &sync.protocol)
-        {
+        let pairs = [(&self.protocol_type, &sync.protocol_type), (&self.protocol, &sync.protocol)];
+        if pairs.iter().any(|(a, b)| a.is_some() && b.is_some() && a != b) {
             return Err(GroupError::InconsistentGroupProtocol);
         }
         let id = &sync.member.member_id;
@@ -412,7 +408,7 @@ impl Group {
             for (id, member) in &mut self.members {
                 member.assignment = assignments.remove(id).unwrap_or_default();
             }
-            effects.persist(&self.id);
+            effects.records.push(Record::Group(self.id.clone()));
         }
         let have_synced = self.members.values().all(|it| it.has_synced);
         self.state = State::Stable { until: until.filter(|_| !have_synced) };

@@ -23,9 +23,6 @@
 //!    ([`events::Effects`]).
 //! 6. Members fetch and commit offsets, with their generation. A member that was taken for dead has
 //!    an older one, and its commit is refused ([`group::Group::check_commit`]).
-//!
-//! Nothing here waits, reads a clock or sends anything: a caller hands in requests and the time,
-//! and carries out the effects.
 
 pub mod coordinator;
 pub mod events;

@@ -1,9 +1,8 @@
 //! The offsets that a group has committed, by topic and partition.
 //!
 //! A committed offset is that of the next record to read, so a group that has processed records 0
-//! to 41 commits 42. Offsets outlive the members: a group that comes back after its deployment goes
-//! on where it stopped. They must not live for ever, because nobody tells the broker that a group
-//! will never come back.
+//! to 41 commits 42. Offsets outlive the members: a group that comes back goes on where it stopped.
+//! They must not live for ever, because nobody says that a group will never come back.
 //!
 //! # When does an offset expire?
 //!
@@ -103,10 +102,5 @@ impl Offsets {
         };
         let expired = self.iter().filter(move |(_, _, committed)| is_expired(committed));
         expired.map(|(topic, partition, _)| (topic, partition))
-    }
-
-    /// Returns true if no offset is committed.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
