@@ -188,7 +188,7 @@ fn variable(name: &str, names: &Names) -> Result<Variable, String> {
     if name.is_empty() {
         return Err("invalid variable name".to_owned());
     }
-    if name.bytes().all(|it| it.is_ascii_digit()) || names.captures.iter().any(|it| *it == lower) {
+    if name.bytes().all(|it| it.is_ascii_digit()) || names.captures.contains(&lower) {
         return Ok(Variable::Capture(lower));
     }
     if let Some(map) = names.maps.get(&lower) {
@@ -201,7 +201,8 @@ fn variable(name: &str, names: &Names) -> Result<Variable, String> {
     if let Some((_, variable)) = VARIABLES.iter().find(|(it, _)| *it == lower) {
         return Ok(variable.clone());
     }
-    let prefixes: [(&str, fn(String) -> Variable); 5] = [
+    type Constructor = fn(String) -> Variable;
+    let prefixes: [(&str, Constructor); 5] = [
         ("http_", Variable::HttpHeader),
         ("arg_", Variable::Arg),
         ("cookie_", Variable::Cookie),

@@ -318,5 +318,5 @@ pub fn is_hidden(known: Known, name: &[u8]) -> bool {
         b"status",
     ];
     let may_be = matches!(name.first(), Some(b'x' | b'X' | b's' | b'S'));
-    matches!(known, Known::Date | Known::Server) || (may_be && hidden.iter().any(|it| lower(&it)))
+    matches!(known, Known::Date | Known::Server) || (may_be && hidden.iter().any(lower))
 }

@@ -90,8 +90,7 @@ struct Generation {
 impl Generation {
     /// Upstreams that `old` has are taken over with their state.
     fn new(config: Config, old: Option<&Generation>) -> Result<Generation, String> {
-        let stream = config.upstreams.iter().map(|(name, config)| (name, config));
-        let upstreams = take_over(stream, old.map(|it| &it.upstreams));
+        let upstreams = take_over(&config.upstreams, old.map(|it| &it.upstreams));
         let http = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
         let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
         let http = Arc::new(HttpGeneration::new(config.http.clone(), &http_upstreams)?);
@@ -116,7 +115,7 @@ impl Generation {
 
 /// Makes the upstreams of a configuration. Those that were there before keep their state.
 fn take_over<'a>(
-    configs: impl Iterator<Item = (&'a String, &'a UpstreamConfig)>,
+    configs: impl IntoIterator<Item = (&'a String, &'a UpstreamConfig)>,
     old: Option<&BTreeMap<String, Arc<SharedUpstream>>>,
 ) -> BTreeMap<String, Arc<SharedUpstream>> {
     let take_over = |(name, config): (&String, _)| {
@@ -129,7 +128,7 @@ fn take_over<'a>(
         };
         (name.clone(), upstream)
     };
-    configs.map(take_over).collect()
+    configs.into_iter().map(take_over).collect()
 }
 
 /// A running server.

@@ -97,7 +97,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
     if let Expr::Column(inner) = expr
         && inner.level == depth
     {
-        inner.position = UNGROUPED + inner.position;
+        inner.position += UNGROUPED;
         return;
     }
     for child in expr.children_mut() {

@@ -115,12 +115,15 @@ impl Rows for NestedLoop {
     }
 }
 
+/// The rows of the inner side by their key.
+type HashTable = HashMap<Vec<u8>, Vec<Part>>;
+
 /// A hash table of the inner side, in which the outer side is looked up.
 pub struct HashJoin {
     node: Rc<Node>,
     context: Context,
     outer: Box<dyn Rows>,
-    table: Option<(HashMap<Vec<u8>, Vec<Part>>, Memory)>,
+    table: Option<(HashTable, Memory)>,
     /// The outer row, its key, how many of its partners were tried, and whether one fitted.
     current: Option<(Row, Option<Vec<u8>>, usize, bool)>,
 }

@@ -142,7 +142,7 @@ fn select(mut rows: Vec<&'static Function>, types: &[Type]) -> Found {
         };
         rows.retain(|row| row.argument(index).category() == category);
         let is_preferred = |row: &&Function| row.argument(index).is_preferred();
-        if rows.iter().any(|row| is_preferred(row)) {
+        if rows.iter().any(is_preferred) {
             rows.retain(is_preferred);
         }
     }

@@ -269,7 +269,7 @@ impl Planner<'_> {
     fn select(&mut self, query: &Query, select: &Select) -> (Rc<Node>, bool) {
         let order = self.column_order(query, select);
         let (mut node, is_sorted) = match order {
-            Some(order) => self.from_in_order(select, &order, query),
+            Some(order) => self.ordered_from(select, &order, query),
             None => (self.from(select, &[], &[]), false),
         };
         if let Some(grouping) = &select.grouping {
@@ -384,7 +384,7 @@ impl Planner<'_> {
     }
 
     /// The same for one table, with its rows in an order if that is cheaper than sorting.
-    fn from_in_order(
+    fn ordered_from(
         &mut self,
         select: &Select,
         order: &[(usize, bool, bool)],

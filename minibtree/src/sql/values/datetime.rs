@@ -42,7 +42,7 @@ fn parse(text: &str, name: &str) -> Result<(i32, (i64, i64)), SqlError> {
         SqlError::new(code::INVALID_DATETIME_FORMAT, text)
     };
     let trimmed = text.trim();
-    let (date, rest) = match trimmed.find(|it: char| it == ' ' || it == 'T' || it == 't') {
+    let (date, rest) = match trimmed.find([' ', 'T', 't']) {
         Some(at) => (&trimmed[..at], trimmed[at + 1..].trim_start()),
         None => (trimmed, ""),
     };

@@ -541,7 +541,8 @@ fn end_to_end(
     connection: ConnectionOptions,
 ) -> impl Iterator<Item = Header<'_>> {
     headers.filter(move |it| {
-        !it.known.is_hop_by_hop() && !(connection.names_others && is_named(headers, it.name))
+        let is_listed = connection.names_others && is_named(headers, it.name);
+        !it.known.is_hop_by_hop() && !is_listed
     })
 }
 

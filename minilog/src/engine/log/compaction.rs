@@ -404,7 +404,7 @@ fn rebuild(
     mut kept: Vec<Record<'_>>,
     horizon: Option<i64>,
 ) -> io::Result<Vec<u8>> {
-    let mut new = header.clone();
+    let mut new = *header;
     if let Some(horizon) = horizon {
         let moved = header.base_timestamp.wrapping_sub(horizon);
         let relative = |it: &Record<'_>| it.timestamp_delta.wrapping_add(moved);
