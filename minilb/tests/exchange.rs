@@ -54,7 +54,7 @@ impl Lab {
             "attempt" => Ok(self.attempt()),
             "upstream" => self.upstream(bytes.as_bytes()),
             "close" => Ok(match self.exchange.end_download() {
-                true => self.to_client(),
+                true => self.sent_to_client(),
                 false => "cut off".to_owned(),
             }),
             "state" => Ok(self.state()),
@@ -80,13 +80,15 @@ impl Lab {
             let may_begin = self.exchange.collect_body()?;
             let framing = self.exchange.request.framing();
             let ready = if may_begin { "ready" } else { "body incomplete" };
-            return Ok(format!("{framing:?}, {ready}\n{}", self.to_client()).trim_end().to_owned());
+            return Ok(format!("{framing:?}, {ready}\n{}", self.sent_to_client())
+                .trim_end()
+                .to_owned());
         }
         match self.is_sent {
             false => Ok(format!("ready: {}", self.exchange.collect_body()?)),
             true => {
                 self.exchange.upload()?;
-                Ok(self.to_upstream())
+                Ok(self.sent_upstream())
             }
         }
     }
@@ -99,7 +101,7 @@ impl Lab {
             head.finish();
         });
         self.is_sent = true;
-        if can_begin { self.to_upstream() } else { "the request is gone".to_owned() }
+        if can_begin { self.sent_upstream() } else { "the request is gone".to_owned() }
     }
 
     fn upstream(&mut self, bytes: &[u8]) -> Result<String, Refusal> {
@@ -111,7 +113,7 @@ impl Lab {
             self.exchange.begin_response(true, write_head);
         }
         self.exchange.download()?;
-        Ok(self.to_client())
+        Ok(self.sent_to_client())
     }
 
     fn state(&mut self) -> String {
@@ -126,13 +128,13 @@ impl Lab {
         text
     }
 
-    fn to_upstream(&mut self) -> String {
+    fn sent_upstream(&mut self) -> String {
         let text = show(self.exchange.to_upstream.filled());
         self.exchange.to_upstream.clear();
         text
     }
 
-    fn to_client(&mut self) -> String {
+    fn sent_to_client(&mut self) -> String {
         let text = show(self.exchange.to_client.filled());
         self.exchange.to_client.clear();
         text

@@ -187,7 +187,7 @@ impl Store {
 
     /// The upper and the lower half of the hash, each scaled to the number of sets.
     fn sets_of(&self, key: u64) -> [usize; 2] {
-        let scale = |half: u64| (half * self.sets.len() as u64 >> 32) as usize;
+        let scale = |half: u64| ((half * self.sets.len() as u64) >> 32) as usize;
         [scale(key >> 32), scale(key & 0xffff_ffff)]
     }
 

@@ -18,6 +18,9 @@
 //! A connection that is cut at the end of the drain, or whose task panics, drops its context.
 //! Dropping it gives back what the request holds of concurrency limits, as the log does.
 
+// The `Rc` counts the requests of one core, without an atomic that all cores would share.
+#![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
+
 use super::generation::Generation;
 use crate::engine::limits::{Charge, release};
 use crate::handlers::answers::{problem, write_limits};
