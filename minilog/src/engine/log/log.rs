@@ -269,7 +269,8 @@ impl Log {
     fn roll_if_full(&mut self, header: &BatchHeader, size: u64) -> io::Result<()> {
         let (_, active) = self.segments.last_key_value().expect("invariant 1");
         let is_too_long = active.size() + size > self.config.segment_bytes as u64;
-        let age = active.first_timestamp()?.map_or(0, |first| header.max_timestamp - first);
+        let age =
+            active.first_timestamp()?.map_or(0, |first| header.max_timestamp.saturating_sub(first));
         let is_too_old = age > self.config.segment_ms;
         let is_out_of_reach = !active.can_hold(header.last_offset());
         if active.size() > 0 && (is_too_long || is_too_old || is_out_of_reach) {
@@ -422,7 +423,7 @@ impl Log {
         }
 
         let max_timestamp = first.max_timestamp(&*self.disk, &self.directory)?;
-        let age = max_timestamp.map_or(0, |it| now - it.timestamp);
+        let age = max_timestamp.map_or(0, |it| now.saturating_sub(it.timestamp));
         let is_too_old = self.config.retention_ms >= 0 && age > self.config.retention_ms;
         // The log must not get shorter than what was promised.
         let rest = self.size() - first.size();

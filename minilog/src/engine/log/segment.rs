@@ -407,7 +407,7 @@ fn find_in_batch(
     for record in records(&bytes) {
         let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let found = TimestampOffset {
-            timestamp: header.base_timestamp + record.timestamp_delta,
+            timestamp: header.base_timestamp.saturating_add(record.timestamp_delta),
             offset: header.base_offset + i64::from(record.offset_delta),
         };
         if found.timestamp >= timestamp && found.offset >= from {
