@@ -2,7 +2,7 @@
 //!
 //! # What is durable, and when
 //!
-//! Members, generations and committed offsets are in memory, and every change that a client hears of
+//! Members, generations and committed offsets are in memory, and every change that clients hear of
 //! is first a record in the topic `__consumer_offsets`: a group when its leader has assigned and
 //! when its last member has left, an offset by every commit. The topic is compacted, so a restart
 //! reads about one record per group and partition ([`Coordinator::restore`],
