@@ -4,8 +4,8 @@
 //! that others can wait for that. Nothing here is written to disk: after a crash no transaction is
 //! left that could hold a lock.
 //!
-//! Requests queue in the order of their arrival, and a request waits for the queue too, so that
-//! sharers that come one after another cannot keep out a writer:
+//! Requests queue in the order of their arrival, and a request also waits for those in the queue
+//! that it conflicts with, so that sharers that come one after another cannot keep out a writer:
 //!
 //! ```text
 //! held: A Share      queue: B Update      C asks for Share: waits behind B
@@ -161,6 +161,12 @@ impl Entry {
         others.filter(move |(_, held)| mode.conflicts(*held)).map(|(other, _)| *other)
     }
 
+    /// Returns true if a request in the queue is for a mode that conflicts. Others need not be waited
+    /// for: a foreign key's KEY SHARE would wait for updates that wait for its own transaction.
+    fn is_awaited(&self, mode: LockMode) -> bool {
+        self.queue.iter().any(|request| request.mode.conflicts(mode))
+    }
+
     fn holds(&self, owner: Owner, mode: LockMode) -> bool {
         self.holders.iter().any(|(holder, held)| *holder == owner && *held >= mode)
     }
@@ -187,7 +193,7 @@ impl Locks {
         // A request that makes a held lock stronger goes first: it waits for holders anyway.
         let entry = table.entries.entry(key).or_default();
         let is_upgrade = entry.holders.iter().any(|(holder, _)| *holder == owner);
-        let must_queue = !entry.queue.is_empty() && !is_upgrade;
+        let must_queue = entry.is_awaited(mode) && !is_upgrade;
         if !must_queue && entry.conflicting(owner, mode).next().is_none() {
             entry.holders.push((owner, mode));
             return Ok(true);
@@ -211,8 +217,8 @@ impl Locks {
     pub fn is_row_locked(&self, owner: Owner, row: LockKey, mode: LockMode) -> bool {
         let table = self.table.lock();
         table.entries.get(&row).is_some_and(|entry| {
-            let is_next = !entry.queue.is_empty() && !entry.holds(owner, LockMode::KeyShare);
-            is_next || entry.conflicting(owner, mode).next().is_some()
+            let must_queue = entry.is_awaited(mode) && !entry.holds(owner, LockMode::KeyShare);
+            must_queue || entry.conflicting(owner, mode).next().is_some()
         })
     }
 

@@ -11,7 +11,7 @@ use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Comparison, Found, comparison_name, find_operator};
 use crate::sql::statement::folded;
 use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
-use crate::sql::values::{Type, Value, numeric};
+use crate::sql::values::{Category, Type, Value, numeric};
 use crate::wire::{SqlError, code};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 
@@ -286,6 +286,7 @@ fn operator_name(op: &BinaryOperator) -> Result<String, SqlError> {
 /// # Errors
 /// `42883` or `42725` if there is not exactly one for their types.
 pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result<Typed, SqlError> {
+    let operands = if name == "||" { as_text(binder, operands)? } else { operands };
     let types: Vec<Type> = operands.iter().map(Typed::base).collect();
     let described = || match types[..] {
         [left, right] => format!("{} {name} {}", left.name(), right.name()),
@@ -323,6 +324,22 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
         return Ok(Typed::new(Expr::Compare(comparison, left, right, is_padded), Type::Bool));
     }
     Ok(Typed::new(Expr::Call(row, arguments), row.result))
+}
+
+/// One operand of `||` that is text makes text of the other one.
+fn as_text(binder: &mut Binder, operands: Vec<Typed>) -> Result<Vec<Typed>, SqlError> {
+    let is_string = |it: &Typed| it.base().category() == Category::String;
+    let is_unknown = |it: &Typed| it.base() == Type::Unknown;
+    let has_bytes = operands.iter().any(|it| it.base() == Type::Bytea);
+    let is_wanted = |it: &Typed| is_string(it) || is_unknown(it) && !has_bytes;
+    if !operands.iter().any(is_wanted) {
+        return Ok(operands);
+    }
+    let cast = |it: Typed| match is_string(&it) || is_unknown(&it) {
+        true => Ok(it),
+        false => explicit(binder, it, Type::Text.plain()),
+    };
+    operands.into_iter().map(cast).collect()
 }
 
 fn distinct(binder: &mut Binder, left: &ast::Expr, right: &ast::Expr) -> Result<Typed, SqlError> {

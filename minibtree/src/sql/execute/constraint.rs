@@ -8,7 +8,9 @@
 //! PostgreSQL's `ri_triggers.c`, whose triggers run such queries through SPI.
 
 use super::modify::Changes;
-use crate::engine::{Changed, Heap, KeyRange, LockMode, LockWait, Transaction};
+use crate::engine::{
+    Changed, Direction, Error, Heap, Isolation, KeyRange, LockMode, LockWait, Transaction,
+};
 use crate::format::Tid;
 use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Modify;
@@ -97,20 +99,32 @@ fn lock_parent(
         return Err(SqlError::new(code::INTERNAL_ERROR, "a foreign key lost its unique index"));
     };
     // The key in the order of the index.
-    let mut row = vec![Value::Null; parent.columns.len()];
+    let mut wanted = vec![Value::Null; parent.columns.len()];
     for (column, position) in key.columns.iter().zip(&key.parent_columns) {
-        row[*position] = values[*column].clone();
+        wanted[*position] = values[*column].clone();
     }
-    let bytes = parent.key_of(index, &row);
-    loop {
-        let Some(root) = index.index.find_live(transaction, &parent.heap, &bytes)? else {
-            return Ok(false);
-        };
-        match lock_newest(&parent.heap, root, transaction)? {
-            // Deleted or given another key while we waited for its lock.
-            false => continue,
-            true => return Ok(true),
+    let key = parent.key_of(index, &wanted);
+
+    // Rows that others have inserted and not committed are no parents. An update in progress that
+    // leaves the key does not matter: KEY SHARE does not wait for it.
+    transaction.next_statement();
+    let snapshot = transaction.snapshot();
+    let range = KeyRange::equal(&key);
+    let mut entries = index.index.scan(snapshot.clone(), range, Direction::Forward);
+    let mut bytes = Vec::new();
+    while let Some(entry) = entries.next()? {
+        let root = entry.tid;
+        bytes.clear();
+        let Some(tid) = parent.heap.fetch(root, &snapshot, &mut bytes)? else { continue };
+        let has_key = parent.key_of(index, &row::decode(&parent.types, &bytes)?) == key;
+        if has_key && lock_newest(&parent.heap, tid, transaction)? {
+            return Ok(true);
         }
+    }
+    match transaction.isolation() {
+        Isolation::ReadCommitted => Ok(false),
+        // It may have been inserted after the snapshot was taken.
+        Isolation::RepeatableRead => Err(Error::Serialization.into()),
     }
 }
 
@@ -192,7 +206,7 @@ fn has_row(
     let at = columns.iter().position(|it| *it == first.position).expect("it was looked for");
     let mut key = Vec::new();
     crate::sql::values::key::append(table.order_of(first), wanted[at], &mut key);
-    let direction = crate::engine::Direction::Forward;
+    let direction = Direction::Forward;
     let mut entries = index.index.scan(snapshot.clone(), KeyRange::equal(&key), direction);
     let mut bytes = Vec::new();
     while let Some(entry) = entries.next()? {

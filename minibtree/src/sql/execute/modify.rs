@@ -145,7 +145,16 @@ fn conflict_update(
     changes: &mut Changes,
 ) -> Result<Option<Row>, SqlError> {
     let table = &*write.table;
-    let (mut tid, mut bytes) = (root, Vec::new());
+    let mut bytes = Vec::new();
+    // The first version of the chain may be pruned. A version that was committed after the snapshot
+    // was taken cannot be found from it; running the statement again may succeed.
+    let seen = table.heap.fetch(root, &context.execution.snapshot, &mut bytes)?;
+    let mut tid = match seen {
+        Some(tid) => tid,
+        None if changes.inserted.contains(&root) => root,
+        None => return Err(Error::Serialization.into()),
+    };
+    bytes.clear();
     // The newest version of the row is locked and updated, even if the snapshot does not see it.
     loop {
         match table.heap.lock(transaction, tid, LockMode::Update, LockWait::Block)? {
