@@ -1,0 +1,463 @@
+//! What a script finds: Lua's own libraries without files, processes and bytecode, those that Redis
+//! adds, and globals that nobody can change (`luaRegisterRedisAPI` in `script_lua.c`).
+//!
+//! Redis patches Lua so that a table can be read-only. Here a script sees such a table through an
+//! empty one, whose metatable reads from the real one and refuses to write:
+//!
+//! ```text
+//! string.upper('a')    {} has no upper ─> __index, the real table      "A"
+//! string.upper = nil   {} has no upper ─> __newindex                   an error
+//! pairs(string)        `next` is ours and goes to the real table
+//! x                    {} ─> the real globals ─> their __index         an error: no such global
+//! ```
+//!
+//! **What a library function may allocate.** The virtual machine counts memory between
+//! instructions, but one call of `string.rep` could take all there is. So functions that make long
+//! strings check first (`guarded!`), and a concatenation of many operands is compiled to steps of
+//! two ([`compile`](mod@crate::compile)), after each of which the machine looks at its limit.
+
+use crate::value::{self as lua, fail};
+use crate::{IS_FULL, bit, cjson, cmsgpack, compile::compile, structs};
+use crate::{check_length, check_memory};
+use rilua::stdlib::{base, coroutine, string, table};
+use rilua::vm::state::LuaState;
+use rilua::{Lua, LuaApiMut, LuaError, LuaResult, RustFn, StdLib, Table, Val};
+
+/// Results of `unpack` and `string.byte`: the room on Lua's C stack (`LUAI_MAXCSTACK`).
+const RESULTS_MAX: f64 = 7999.0;
+/// Coroutines within coroutines, and calls from Rust to Lua in them: each takes native stack.
+const NESTED_MAX: usize = 190;
+/// Built-in functions that a script cannot have.
+const REMOVED: [&str; 6] = ["print", "dofile", "loadfile", "setfenv", "getfenv", "newproxy"];
+/// Everything a script calls functions of.
+const LIBRARIES: [&str; 9] =
+    ["string", "table", "math", "coroutine", "redis", "cjson", "cmsgpack", "struct", "bit"];
+/// Fields of the registry: the globals as scripts see them, the real ones, and the function that
+/// marks a read-only table.
+pub(crate) const ENVIRONMENT: &str = "environment";
+const READONLY: &str = "readonly";
+
+/// A new interpreter with everything that scripts may use. The functions of `redis` and `numbers`
+/// become the table `redis`; `is_full` returns true once the running script has taken
+/// [`MEMORY_MAX`](crate::MEMORY_MAX).
+///
+/// # Errors
+/// If memory runs out.
+pub fn open(
+    redis: &[(&str, RustFn)],
+    numbers: &[(&str, f64)],
+    is_full: fn() -> bool,
+) -> LuaResult<Lua> {
+    IS_FULL.set(is_full);
+    let libraries = StdLib::BASE | StdLib::STRING | StdLib::TABLE | StdLib::MATH;
+    let mut lua = Lua::new_with(libraries | StdLib::COROUTINE)?;
+    let state = lua.state_mut();
+    let globals = Table::from_gc_ref(state.global);
+    let registry = Table::from_gc_ref(state.registry);
+    let readonly = lua::closure(state, "readonly", |_| Err(fail(READONLY_TEXT)), Vec::new());
+    lua::set_name(state, registry, READONLY, readonly)?;
+
+    for name in REMOVED {
+        lua::set_name(state, globals, name, Val::Nil)?;
+    }
+    replace(state, globals, OWN)?;
+    let changed = [("string", STRING), ("table", TABLE), ("math", MATH), ("coroutine", COROUTINE)];
+    for (name, functions) in changed {
+        let library = lua::table(lua::get(state, globals, name)).expect("opened above");
+        replace(state, library, functions)?;
+    }
+    wrap_coroutines(&mut lua)?;
+    let state = lua.state_mut();
+    state.rng_state = 0x1234_abcd_330e;
+    add_libraries(state, globals)?;
+    let table = lua::library(state, redis)?;
+    for (name, number) in numbers {
+        lua::set_name(state, table, name, Val::Num(*number))?;
+    }
+    lua::set_name(state, globals, "redis", lua::value(table))?;
+
+    // Every library is seen through a read-only table, and so are the globals themselves.
+    for name in LIBRARIES {
+        let library = lua::table(lua::get(state, globals, name)).expect("opened above");
+        let protected = protect(state, library)?;
+        lua::set_name(state, globals, name, protected)?;
+    }
+    let missing = state.create_table();
+    let no_such = lua::closure(state, "missing", missing_global, Vec::new());
+    lua::set_name(state, missing, "__index", no_such)?;
+    globals.set_metatable(state, Some(missing))?;
+    let environment = protect(state, globals)?;
+    lua::set_name(state, globals, "_G", environment)?;
+    lua::set_name(state, registry, ENVIRONMENT, environment)?;
+
+    // The methods of strings: `('a'):upper()`.
+    if let Some(methods) = state.gc.type_metatables.iter().flatten().next().copied() {
+        let methods = Table::from_gc_ref(methods);
+        let seen = protect(state, methods)?;
+        let strings = lua::get(state, globals, "string");
+        lua::set_name(state, methods, "__index", strings)?;
+        lua::set_name(state, methods, "__metatable", seen)?;
+    }
+    Ok(lua)
+}
+
+const READONLY_TEXT: &str = "Attempt to modify a readonly table";
+
+const OWN: &[(&str, RustFn)] = &[
+    ("next", |state| on_real_table(state, base::lua_next)),
+    ("rawget", |state| on_real_table(state, base::lua_rawget)),
+    ("rawset", |state| unless_readonly(state, base::lua_rawset)),
+    ("setmetatable", |state| unless_readonly(state, base::lua_setmetatable)),
+    ("pcall", pcall),
+    ("assert", |state| {
+        let failed = !lua::arg(state, 1).is_truthy() && lua::count(state) > 0;
+        if failed {
+            state.opt_string(2)?;
+        }
+        base::lua_assert(state)
+    }),
+    ("tostring", |state| match lua::arg(state, 1) {
+        Val::LightUserdata(0) => {
+            let text = lua::string(state, b"userdata: (nil)");
+            lua::one(state, text)
+        }
+        _ => base::lua_tostring(state),
+    }),
+    ("load", load),
+    ("loadstring", |state| {
+        let source = state.check_string(1)?;
+        let name = state.opt_string(2)?;
+        loaded(state, &source, name.as_deref().unwrap_or(&source))
+    }),
+    ("unpack", |state| {
+        let list = lua::table(lua::arg(state, 1));
+        let length = list.map_or(0, |list| list.raw_len(state)) as f64;
+        let first = lua::arg(state, 2).as_number().unwrap_or(1.0);
+        let last = lua::arg(state, 3).as_number().unwrap_or(length);
+        if last - first >= RESULTS_MAX {
+            return Err(fail("too many results to unpack"));
+        }
+        base::lua_unpack(state)
+    }),
+];
+
+macro_rules! guarded {
+    ($($name:literal $function:path;)*) => {
+        &[$(($name, |state: &mut LuaState| {
+            check_memory()?;
+            $function(state)
+        }),)*]
+    };
+}
+
+const STRING: &[(&str, RustFn)] = guarded! {
+    "sub" string::str_sub; "upper" string::str_upper; "lower" string::str_lower;
+    "reverse" string::str_reverse; "find" string::str_find; "match" string::str_match;
+    "rep" rep; "format" format; "gsub" gsub; "byte" byte;
+};
+const TABLE: &[(&str, RustFn)] = &[
+    ("concat", |state| on_table(state, concat)),
+    ("insert", |state| on_table(state, table::tab_insert)),
+    ("remove", |state| on_table(state, table::tab_remove)),
+    ("sort", |state| on_table(state, table::tab_sort)),
+];
+const COROUTINE: &[(&str, RustFn)] = guarded! { "create" create; "resume" resume; };
+const MATH: &[(&str, RustFn)] = &[
+    ("random", random),
+    ("randomseed", |state| {
+        let seed = state.check_integer(1)?;
+        state.rng_state = seed_of(seed as i32);
+        Ok(0)
+    }),
+];
+
+fn replace(state: &mut LuaState, table: Table, functions: &[(&str, RustFn)]) -> LuaResult<()> {
+    functions.iter().try_for_each(|(name, function)| {
+        let function = lua::closure(state, name, *function, Vec::new());
+        lua::set_name(state, table, name, function)
+    })
+}
+
+fn add_libraries(state: &mut LuaState, globals: Table) -> LuaResult<()> {
+    let text = |state: &mut LuaState, table, name: &str, text: &str| {
+        let text = lua::string(state, text.as_bytes());
+        lua::set_name(state, table, name, text)
+    };
+    let libraries: [(&str, &[(&str, RustFn)], &str, &str); 4] = [
+        ("cjson", cjson::FUNCTIONS, "cjson", "2.1.0"),
+        ("cmsgpack", cmsgpack::FUNCTIONS, "cmsgpack", "lua-cmsgpack 0.4.0"),
+        ("struct", structs::FUNCTIONS, "", ""),
+        ("bit", bit::FUNCTIONS, "", ""),
+    ];
+    for (name, functions, own_name, version) in libraries {
+        let library = lua::library(state, functions)?;
+        if !version.is_empty() {
+            text(state, library, "_NAME", own_name)?;
+            text(state, library, "_VERSION", version)?;
+        }
+        lua::set_name(state, globals, name, lua::value(library))?;
+    }
+    let cjson = lua::table(lua::get(state, globals, "cjson")).expect("added above");
+    lua::set_name(state, cjson, "null", cjson::NULL)
+}
+
+/// An empty table through which `table` can be read.
+fn protect(state: &mut LuaState, table: Table) -> LuaResult<Val> {
+    let (seen, rules) = (state.create_table(), state.create_table());
+    let registry = Table::from_gc_ref(state.registry);
+    let readonly = lua::get(state, registry, READONLY);
+    lua::set_name(state, rules, "__index", lua::value(table))?;
+    lua::set_name(state, rules, "__newindex", readonly)?;
+    lua::set_name(state, rules, "__metatable", Val::Bool(false))?;
+    seen.set_metatable(state, Some(rules))?;
+    Ok(lua::value(seen))
+}
+
+/// The table behind a read-only one.
+fn real_table(state: &mut LuaState, seen: Val) -> Option<Val> {
+    let rules = state.gc.tables.get(lua::table(seen)?.gc_ref())?.metatable()?;
+    let (rules, registry) = (Table::from_gc_ref(rules), Table::from_gc_ref(state.registry));
+    let is_readonly = lua::get(state, rules, "__newindex") == lua::get(state, registry, READONLY);
+    is_readonly.then(|| lua::get(state, rules, "__index"))
+}
+
+fn on_real_table(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
+    if let Some(real) = real_table(state, lua::arg(state, 1)) {
+        state.stack_set(state.base, real);
+    }
+    function(state)
+}
+
+fn unless_readonly(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
+    if real_table(state, lua::arg(state, 1)).is_some() {
+        let text = lua::string(state, READONLY_TEXT.as_bytes());
+        return Err(lua::raise(state, text));
+    }
+    function(state)
+}
+
+fn missing_global(state: &mut LuaState) -> LuaResult<u32> {
+    let name = lua::bytes(state, lua::arg(state, 2)).unwrap_or(b"?");
+    let name: String = name.iter().take(128).map(|byte| char::from(*byte)).collect();
+    Err(fail(format!("Script attempted to access nonexistent global variable '{name}'")))
+}
+
+/// Lua's `pcall`, except that an error of `redis.call` becomes its text (`luaRedisPcall`).
+fn pcall(state: &mut LuaState) -> LuaResult<u32> {
+    let results = base::lua_pcall(state)?;
+    let at = state.top - results as usize;
+    if state.stack_get(at) == Val::Bool(false)
+        && let Some(error) = lua::table(state.stack_get(at + 1))
+        && let text @ Val::Str(_) = lua::get(state, error, "err")
+    {
+        state.stack_set(at + 1, text);
+    }
+    Ok(results)
+}
+
+// ---- functions that make long strings or deep stacks ----
+
+fn on_table(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
+    check_memory()?;
+    match lua::arg(state, 1) {
+        Val::Table(_) => function(state),
+        _ => Err(state.type_error(1, "table")),
+    }
+}
+
+fn length(state: &LuaState, index: usize) -> usize {
+    lua::bytes(state, lua::arg(state, index)).map_or(32, <[u8]>::len)
+}
+
+fn rep(state: &mut LuaState) -> LuaResult<u32> {
+    let times = state.check_integer(2).unwrap_or(0).max(0) as usize;
+    check_length(length(state, 1).saturating_mul(times))?;
+    string::str_rep(state)
+}
+
+/// `string.format`, with the errors of C's library.
+fn format(state: &mut LuaState) -> LuaResult<u32> {
+    check_length((1..=lua::count(state)).map(|index| length(state, index)).sum())?;
+    let format = state.check_string(1)?;
+    let (mut rest, mut index) = (&format[..], 1);
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        rest = &rest[at + 1..];
+        if let [b'%', after @ ..] = rest {
+            rest = after;
+            continue;
+        }
+        let item = rest.iter().take_while(|byte| b"-+ #0123456789.".contains(byte)).count();
+        let digits = rest[..item].split(|byte| !byte.is_ascii_digit());
+        if digits.map(|number| number.len()).max() > Some(2) {
+            return Err(fail("invalid format (width or precision too long)"));
+        }
+        index += 1;
+        if index > lua::count(state) {
+            return Err(state.arg_error(index, "no value"));
+        }
+        match rest.get(item) {
+            Some(b'q') => drop(state.check_string(index)?),
+            Some(b's') => {
+                // C's `sprintf` ends a string at a zero byte; a long one is not given to it.
+                let text = state.check_string(index)?;
+                let end = text.iter().position(|byte| *byte == 0);
+                let formatted = text.len() < 100 || rest[..item].contains(&b'.');
+                if let Some(end) = end.filter(|_| formatted) {
+                    let text = lua::string(state, &text[..end]);
+                    state.stack_set(state.base + index - 1, text);
+                }
+            }
+            Some(letter) if b"cdiouxXeEfgG".contains(letter) => drop(state.check_number(index)?),
+            other => {
+                let letter = other.map_or(' ', |byte| char::from(*byte));
+                return Err(fail(format!("invalid option '%{letter}' to 'format'")));
+            }
+        }
+    }
+    string::str_format(state)
+}
+
+fn byte(state: &mut LuaState) -> LuaResult<u32> {
+    let first = state.opt_integer(2, 1)?;
+    let last = state.opt_integer(3, first)?;
+    let end = |at: i64| if at < 0 { at + length(state, 1) as i64 } else { at };
+    if (end(last).min(length(state, 1) as i64) - end(first)) as f64 >= RESULTS_MAX {
+        return Err(fail("string slice too long"));
+    }
+    string::str_byte(state)
+}
+
+fn concat(state: &mut LuaState) -> LuaResult<u32> {
+    if let Some(list) = lua::table(lua::arg(state, 1)) {
+        let first = state.opt_integer(3, 1)?;
+        let last = state.opt_integer(4, list.raw_len(state))?;
+        let mut sum = 0;
+        for index in first..=last {
+            let value = list.raw_get(state, Val::Num(index as f64))?;
+            if !matches!(value, Val::Str(_) | Val::Num(_)) {
+                let kind = value.type_name();
+                let why = format!("invalid value ({kind}) at index {index} in table for 'concat'");
+                return Err(fail(why));
+            }
+            sum += lua::bytes(state, value).map_or(32, <[u8]>::len) + length(state, 2);
+            check_length(sum)?;
+        }
+    }
+    table::tab_concat(state)
+}
+
+/// `string.gsub`. What a string as replacement can grow to is known; other replacements are checked
+/// one by one.
+fn gsub(state: &mut LuaState) -> LuaResult<u32> {
+    let replacement = lua::arg(state, 3);
+    if let Some(text) = lua::bytes(state, replacement) {
+        let captures = text.iter().filter(|byte| **byte == b'%').count();
+        let source = length(state, 1) + 1;
+        check_length(source.saturating_mul(text.len() + captures + 1))?;
+    } else if matches!(replacement, Val::Function(_) | Val::Table(_)) {
+        let checked = lua::closure(state, "gsub", checked_replacement, vec![replacement]);
+        state.stack_set(state.base + 2, checked);
+    }
+    string::str_gsub(state)
+}
+
+fn checked_replacement(state: &mut LuaState) -> LuaResult<u32> {
+    let captures: Vec<Val> = (1..=lua::count(state)).map(|index| lua::arg(state, index)).collect();
+    let result = match lua::upvalue(state, 0) {
+        table @ Val::Table(_) => state.gettable(table, captures[0])?,
+        function => lua::call(state, function, &captures)?,
+    };
+    check_memory()?;
+    lua::one(state, result)
+}
+
+fn create(state: &mut LuaState) -> LuaResult<u32> {
+    let results = coroutine::co_create(state)?;
+    // Without this a loop in a coroutine would never be interrupted.
+    if let Val::Thread(thread) = state.stack_get(state.top - 1)
+        && let Some(thread) = state.gc.threads.get_mut(thread)
+    {
+        thread.hook = state.hook.clone();
+    }
+    Ok(results)
+}
+
+fn resume(state: &mut LuaState) -> LuaResult<u32> {
+    let outer: usize = state.saved_threads.iter().map(|it| usize::from(it.call_depth) + 4).sum();
+    if outer + usize::from(state.call_depth) > NESTED_MAX {
+        return Err(fail("C stack overflow"));
+    }
+    coroutine::co_resume(state)
+}
+
+/// `coroutine.wrap` in terms of the two functions above.
+fn wrap_coroutines(lua: &mut Lua) -> LuaResult<()> {
+    const WRAP: &str = "local create, resume, error = coroutine.create, coroutine.resume, error \
+        local function results(ok, ...) if ok then return ... end error((...), 0) end \
+        function coroutine.wrap(f) local thread = create(f) \
+            return function(...) return results(resume(thread, ...)) end end";
+    lua.exec_bytes(WRAP.as_bytes(), "=[C]")
+}
+
+// ---- math.random: the generator of drand48 ----
+
+/// The state after `redisSrand48(seed)`.
+fn seed_of(seed: i32) -> u64 {
+    u64::from(seed as u32) << 16 | 0x330e
+}
+
+fn random(state: &mut LuaState) -> LuaResult<u32> {
+    let next = state.rng_state.wrapping_mul(0x5_deec_e66d).wrapping_add(11);
+    state.rng_state = next & ((1 << 48) - 1);
+    let unit = (state.rng_state >> 17) as i32 % i32::MAX;
+    let unit = f64::from(unit) / f64::from(i32::MAX);
+    let number = match lua::count(state) {
+        0 => unit,
+        arguments @ (1 | 2) => {
+            let first = state.check_integer(1)? as f64;
+            let (low, high) = match arguments {
+                1 => (1.0, first),
+                _ => (first, state.check_integer(2)? as f64),
+            };
+            if low > high {
+                return Err(state.arg_error(arguments, "interval is empty"));
+            }
+            (unit * (high - low + 1.0)).floor() + low
+        }
+        _ => return Err(fail("wrong number of arguments")),
+    };
+    lua::one(state, Val::Num(number))
+}
+
+// ---- load and loadstring ----
+
+fn load(state: &mut LuaState) -> LuaResult<u32> {
+    let (read, name) = (lua::arg(state, 1), state.opt_string(2)?);
+    let Val::Function(_) = read else { return Err(state.type_error(1, "function")) };
+    let mut source = Vec::new();
+    loop {
+        let part = lua::call(state, read, &[])?;
+        match lua::bytes(state, part) {
+            Some(part) if !part.is_empty() => source.extend_from_slice(part),
+            Some(_) => break,
+            None if part.is_nil() => break,
+            None => return Err(fail("reader function must return a string")),
+        }
+        check_memory()?;
+    }
+    loaded(state, &source, name.as_deref().unwrap_or(b"=(load)"))
+}
+
+/// Returns the function, or nil and the error.
+fn loaded(state: &mut LuaState, source: &[u8], name: &[u8]) -> LuaResult<u32> {
+    match compile(state, source, &String::from_utf8_lossy(name)) {
+        Ok(function) => lua::one(state, function),
+        Err(LuaError::Syntax(error)) => {
+            state.push(Val::Nil);
+            let error = lua::string(state, &error.to_lua_bytes());
+            state.push(error);
+            Ok(2)
+        }
+        Err(other) => Err(other),
+    }
+}
