@@ -352,3 +352,20 @@ fn clients_are_evicted_for_their_memory() {
     assert!(small.take(4) == b"-ERR", "the small one is served");
     lives(&server);
 }
+
+/// Others get `BUSY` on every core, the client's own core too, and `SCRIPT KILL` ends the script
+/// although it catches errors.
+#[test]
+fn an_endless_script_lets_others_have_busy_and_can_be_killed() {
+    let server = Server::start();
+    let mut other = server.connect();
+    assert_eq!(other.ask(&["CONFIG", "SET", "busy-reply-threshold", "50"]), "+OK");
+
+    let script = "while true do pcall(function() while true do end end) end";
+    let mut author = server.connect();
+    author.send(&request(&["EVAL", script, "0"]));
+    wait_until("the script is busy", || other.ask(&["GET", "k"]).starts_with("-BUSY Redis"));
+    assert_eq!(other.ask(&["SCRIPT", "KILL"]), "+OK");
+    wait_until("the script has ended", || other.ask(&["PING"]) == "+PONG");
+    author.expect(b"-ERR Script killed by user with SCRIPT KILL... script: ");
+}

@@ -108,6 +108,12 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
     // disconnection on another core finds the command either before it began or after it ended.
     let outer_db = std::mem::replace(&mut executor.keyspace.db, key.0);
     executor.lock_for(blocked.command, args);
+    while cache.shards.is_busy() {
+        // A script of another core has paused while this one waited for the locks.
+        executor.keyspace.release();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        executor.lock_for(blocked.command, args);
+    }
     let key_hash = executor.key_hash.take();
     let exists = executor.keyspace.exists(executor.keyspace.key(&key.1));
     if !exists || !cache.registry.blocked.claim(id) {

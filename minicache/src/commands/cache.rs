@@ -11,7 +11,9 @@
 //! Redis keeps all of it in one global `struct redisServer server` (`server.h`).
 
 use super::stats::{Counters, Identity, Statistics};
-use super::{blocked::BlockedCommand, monitors::Monitors, pause::Pause};
+use super::{
+    blocked::BlockedCommand, monitors::Monitors, pause::Pause, scripts::registry::Scripts,
+};
 use crate::conf::{Config, Host, LiveConfig};
 use crate::engine::{
     blocking::Blocked, clients::Clients, keyspace::Parts, pubsub::PubSub, shards::Shards,
@@ -26,6 +28,8 @@ pub struct Cache {
     pub shards: Shards,
     /// The clients.
     pub registry: Registry,
+    /// The cache of scripts, and the script that runs.
+    pub scripts: Scripts,
     /// What is counted.
     pub stats: Statistics,
     /// The configuration in force.
@@ -62,6 +66,7 @@ impl Cache {
         Cache {
             shards: Shards::new(shards, databases, identity.started_ms),
             registry: Registry::default(),
+            scripts: Scripts::default(),
             stats: Statistics::new(cores, identity),
             config: LiveConfig::new(config),
             host: OnceLock::new(),

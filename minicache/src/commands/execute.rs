@@ -46,8 +46,8 @@ pub struct Executor<'c> {
     /// The hash of the next command's argument 1, if prefetching or locking has computed it.
     pub key_hash: Option<u64>,
     pub(crate) settings: &'c Settings,
-    /// Returns nanoseconds; handed in, so that no code here reads a clock.
-    clock: fn() -> u64,
+    /// True for the commands of a script.
+    in_script: bool,
     next_shard: usize,
 }
 
@@ -60,9 +60,22 @@ impl<'c> Executor<'c> {
         now: Timestamp,
         clock: fn() -> u64,
     ) -> Executor<'c> {
-        let keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now);
-        let settings = &config.settings;
-        Executor { keyspace, cache, counters, key_hash: None, settings, clock, next_shard: 0 }
+        let mut keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now);
+        keyspace.clock = clock;
+        let (settings, in_script) = (&config.settings, false);
+        let key_hash = None;
+        Executor { keyspace, cache, counters, key_hash, settings, in_script, next_shard: 0 }
+    }
+
+    /// Makes the executor of a script's commands, which has the keyspace of the script.
+    pub(super) fn of_script(
+        cache: &'c Cache,
+        counters: &'c Counters,
+        settings: &'c Settings,
+        keyspace: Keyspace<'c>,
+    ) -> Executor<'c> {
+        let (key_hash, in_script) = (None, true);
+        Executor { keyspace, cache, counters, key_hash, settings, in_script, next_shard: 0 }
     }
 
     /// Executes one request and appends its reply, unless the command blocks.
@@ -73,10 +86,7 @@ impl<'c> Executor<'c> {
         if let Err(error) = self.process(session, args, out) {
             self.report(&error, out);
         }
-        if !self.keyspace.ready_keys.is_empty() {
-            serve_ready_keys(self);
-            self.keyspace.invalidate(session.client.id);
-        }
+        self.serve_blocked(session);
 
         // CLIENT REPLY takes effect with the command that changes it, so the reply is discarded
         // only if replies were off both before and after.
@@ -94,6 +104,15 @@ impl<'c> Executor<'c> {
             send_own_invalidations(session, args, out);
         } else if !session.subscriptions.is_empty() || replies != Replies::On {
             write_pending(session, out);
+        }
+    }
+
+    /// Runs the commands of blocked clients whose keys are ready.
+    #[inline]
+    pub(super) fn serve_blocked(&mut self, session: &Session) {
+        if !self.keyspace.ready_keys.is_empty() && !session.script_paused {
+            serve_ready_keys(self);
+            self.keyspace.invalidate(session.client.id);
         }
     }
 
@@ -151,7 +170,15 @@ impl<'c> Executor<'c> {
             }
         }
 
-        self.lock_for(command, args);
+        if self.cache.shards.len() == 1 {
+            self.keyspace.lock(1);
+        } else {
+            self.lock_for(command, args);
+            // A script of another core may have paused while this one waited for the locks.
+            if self.cache.shards.is_busy() && !command.flags.has(Flags::ALLOW_BUSY) {
+                return Err(Error::BUSY);
+            }
+        }
         self.call(session, command, args, out, Mode::Direct)
     }
 
@@ -170,7 +197,11 @@ impl<'c> Executor<'c> {
         command: &'static Command,
     ) -> Result<&'static Command, Error> {
         check_access(session, command)?;
-        let short = self.cache.shards.is_full() || self.perform_evictions().is_err();
+        let alarm = self.cache.shards.has_alarm();
+        if alarm && self.cache.shards.is_busy() && !command.flags.has(Flags::ALLOW_BUSY) {
+            return Err(Error::BUSY);
+        }
+        let short = alarm || self.perform_evictions().is_err();
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }
@@ -243,20 +274,43 @@ impl<'c> Executor<'c> {
             queued.key_hash = self.key_hash.take();
         }
         self.keyspace.lock(shards);
+        if self.cache.shards.is_busy() {
+            unwatch_all(&mut self.keyspace, session);
+            let reason = Error::BUSY.0;
+            let text = format!("EXECABORT Transaction discarded because of: {reason}");
+            return Err(Error::text(text));
+        }
         if !unwatch_all(&mut self.keyspace, session) {
             out.null_array();
             return Ok(());
         }
 
         out.array(open.commands.len());
-        for Queued { command, args, key_hash } in &open.commands {
+        self.run_rest(session, open, 0, out);
+        Ok(())
+    }
+
+    /// Runs the commands of a transaction from number `next` on. If one is a script that pauses,
+    /// the session keeps the others.
+    pub(super) fn run_rest(
+        &mut self,
+        session: &mut Session,
+        open: Transaction,
+        next: usize,
+        out: &mut Reply,
+    ) {
+        for (index, queued) in open.commands.iter().enumerate().skip(next) {
+            let Queued { command, args, key_hash } = queued;
             // The command before may have been HELLO.
             out.protocol = session.protocol;
             self.key_hash = *key_hash;
             let answer = self.call(session, command, args.as_args(), out, Mode::Transaction);
             answer.unwrap_or_else(|error| self.report(&error, out));
+            if session.script_paused {
+                session.rest = Some((open, index + 1));
+                return;
+            }
         }
-        Ok(())
     }
 
     /// Runs a command by `run`, and counts, times and logs it.
@@ -274,7 +328,7 @@ impl<'c> Executor<'c> {
         let calls = add(&figures.calls, 1);
         let every = calls < TIMED_ONE_IN || !command.flags.has(Flags::QUICK) || self.times_all();
         let timed = every || calls.is_multiple_of(TIMED_ONE_IN);
-        let start = if timed { (self.clock)() } else { 0 };
+        let start = if timed { (self.keyspace.clock)() } else { 0 };
 
         let answer = run(self, session);
 
@@ -282,7 +336,7 @@ impl<'c> Executor<'c> {
             self.track(session, command, args);
         }
         if timed {
-            let took_ns = (self.clock)().saturating_sub(start);
+            let took_ns = (self.keyspace.clock)().saturating_sub(start);
             add(&figures.took_ns, took_ns * if every { 1 } else { TIMED_ONE_IN });
             self.note_latency(command, took_ns);
             let threshold_us = self.slow_threshold_us(session);
@@ -291,8 +345,12 @@ impl<'c> Executor<'c> {
             }
         }
         let monitors = &self.cache.registry.monitors;
-        if monitors.any() && !command.flags.has(Flags::ADMIN) {
-            monitors.show(self.keyspace.now, session.db, &session.client, args);
+        if monitors.any()
+            && !command.flags.has(Flags::ADMIN)
+            && !command.flags.has(Flags::SKIP_MONITOR)
+        {
+            let sender = if self.in_script { "lua" } else { &session.client.address };
+            monitors.show(self.keyspace.now, session.db, sender, args);
         }
         if answer.is_err() {
             add(&figures.failed, 1);

@@ -15,9 +15,10 @@
 //! holds the function itself (`proc`), which ties the table to all the code below it.
 
 use super::catalogue::{COMMANDS, COUNT};
+use super::transactions;
 use super::zsets;
 use super::{Command, Handler};
-use super::{bits, connection, hashes, keys, lists, pubsub, server, sets, strings, transactions};
+use super::{bits, connection, hashes, keys, lists, pubsub, scripts, server, sets, strings};
 
 pub fn of(command: &Command) -> Handler {
     HANDLERS[command.id()]
@@ -76,8 +77,10 @@ const NAMED: &[(&str, Handler)] = named! {
         info lastsave latency_doctor latency_graph latency_histogram latency_history
         latency_latest latency_reset lolwut memory_doctor memory_malloc_stats memory_purge
         memory_stats memory_usage module_list monitor replicaof role save shutdown slaveof
-        slowlog_get slowlog_len slowlog_reset swapdb time function_flush function_list
-        script_exists script_flush;
+        slowlog_get slowlog_len slowlog_reset swapdb time;
+    scripts: eval eval_ro evalsha evalsha_ro;
+    server: function_flush function_list;
+    scripts: script_exists script_flush script_kill script_load;
 };
 
 /// The handlers by the numbers of their rows. A mismatch with the catalogue does not compile.

@@ -10,6 +10,7 @@
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
+//! * [`scripts`]: Lua.
 //! * [`scan`], [`draw`] and [`popping`]: walking a container, random elements, and the first of
 //!   several keys that has some, for all families alike.
 //!
@@ -38,6 +39,8 @@ mod popping;
 mod pubsub;
 pub mod run;
 mod scan;
+pub mod scripts;
+mod secrets;
 mod server;
 pub mod session;
 mod sets;
@@ -96,7 +99,7 @@ pub struct Call<'a, 'c> {
     /// The counters of this core.
     pub counters: &'c Counters,
     /// The parameters of this batch.
-    pub settings: &'a Settings,
+    pub settings: &'c Settings,
     /// The hash of argument 1, once it is known.
     pub key_hash: Cell<Option<u64>>,
     /// Where its reply goes.

@@ -5,6 +5,7 @@
 //! +1795365307.563614 [0 127.0.0.1:54668] "SET" "k" "v"
 //! ```
 
+use super::secrets::redacted;
 use crate::engine::{clients::Client, mailbox::Message, timestamp::Timestamp};
 use crate::format::words::quoted;
 use crate::wire::request::Args;
@@ -37,10 +38,10 @@ impl Monitors {
 
     /// Sends a command to all monitoring clients.
     #[cold]
-    pub fn show(&self, now: Timestamp, db: usize, by: &Client, args: Args) {
+    pub fn show(&self, now: Timestamp, db: usize, sender: &str, args: Args) {
         let micros = (now.ms % 1000) * 1000 + i64::from(now.us);
-        let mut line = format!("{}.{micros:06} [{db} {}]", now.ms / 1000, by.address);
-        for argument in args.iter() {
+        let mut line = format!("{}.{micros:06} [{db} {}]", now.ms / 1000, sender);
+        for argument in redacted(args).as_args().iter() {
             line.push(' ');
             line.push_str(&String::from_utf8_lossy(&quoted(argument)));
         }

@@ -39,6 +39,10 @@ pub struct Session {
     pub replies: Replies,
     /// The id of the blocking command it waits in.
     pub waiting: Option<u64>,
+    /// True while its script is paused.
+    pub script_paused: bool,
+    /// The transaction that this script is part of, and the number of its next command.
+    pub rest: Option<(Transaction, usize)>,
     /// Unix milliseconds at which the blocking command times out; `None` for never.
     pub wait_until_ms: Option<i64>,
     /// Unix milliseconds until which a pause delays its next command.
@@ -100,6 +104,8 @@ impl Session {
             caching: false,
             replies: Replies::On,
             waiting: None,
+            script_paused: false,
+            rest: None,
             wait_until_ms: None,
             held_until_ms: None,
             closing: false,

@@ -7,7 +7,7 @@
 //!
 //! At most 32 arguments of 128 bytes are stored per command, as in Redis.
 
-use super::session::Session;
+use super::{secrets::redacted, session::Session};
 use crate::engine::timestamp::Timestamp;
 use crate::wire::request::Args;
 use minikit::sync::Mutex;
@@ -57,7 +57,7 @@ impl SlowLog {
             id: log.next,
             at: now.ms / 1000,
             took_us,
-            args: abridged(args),
+            args: abridged(redacted(args).as_args()),
             address: session.client.address.clone(),
             name: session.client.about.lock().name.clone(),
         };

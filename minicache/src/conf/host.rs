@@ -37,6 +37,9 @@ pub trait Host: Send + Sync {
     /// Looks at the process. Reads a few files of `/proc`, some ten microseconds.
     fn process(&self) -> ProcessInfo;
 
+    /// Writes a line of a script to the log: debug, verbose, notice or warning, from 0 on.
+    fn log(&self, level: u8, text: &[u8]);
+
     /// Replaces the contents of a file by what `edit` makes of them.
     ///
     /// # Errors

@@ -134,6 +134,7 @@ settings! {
     hz: u32 = number("hz");
     notify_keyspace_events: Events = events("notify-keyspace-events");
     slowlog_log_slower_than: i64 = number("slowlog-log-slower-than");
+    busy_reply_threshold: u64 = number("busy-reply-threshold");
     slowlog_max_len: u64 = number("slowlog-max-len");
     latency_monitor_threshold: u64 = number("latency-monitor-threshold");
     latency_tracking: bool = flag("latency-tracking");

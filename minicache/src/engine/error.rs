@@ -35,6 +35,11 @@ impl Error {
     /// The client has not authenticated.
     pub const NO_AUTH: Error = Error::new("NOAUTH Authentication required.");
 
+    /// A script is running and has taken too long.
+    pub const BUSY: Error = Error::new(
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    );
+
     /// An error whose text is known at compile time.
     pub const fn new(text: &'static str) -> Error {
         Error(Cow::Borrowed(text))

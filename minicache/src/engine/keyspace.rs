@@ -69,6 +69,8 @@ pub struct Keyspace<'c> {
     pub(crate) db: usize,
     /// The time of this batch.
     pub now: Timestamp,
+    /// Returns nanoseconds; handed in, so that no code below the server reads a clock.
+    pub clock: fn() -> u64,
     /// Keys that got a new list or sorted set while some client is blocked. The clients blocked on
     /// them are served after the command.
     pub ready_keys: Vec<DbKey>,
@@ -100,7 +102,7 @@ impl<'c> Keyspace<'c> {
     /// A keyspace without locks.
     pub fn new(parts: Parts<'c>, now: Timestamp) -> Keyspace<'c> {
         let (ready_keys, guards) = (Vec::new(), Vec::new());
-        Keyspace { parts, db: 0, now, ready_keys, changes: None, held: 0, guards }
+        Keyspace { parts, db: 0, now, clock: || 0, ready_keys, changes: None, held: 0, guards }
     }
 
     // ---- locks ----

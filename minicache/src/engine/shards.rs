@@ -28,7 +28,11 @@ use super::{
 };
 use ahash::RandomState;
 use minikit::sync::{Mutex, MutexGuard};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+/// Why a command may have to be refused: the bits of `alarms`.
+const SLAB_FULL: u8 = 1;
+const BUSY: u8 = 2;
 
 /// Sets of shards are the bits of a `u64`.
 pub const SHARDS_MAX: usize = 64;
@@ -46,7 +50,7 @@ pub struct Shards {
     hasher: RandomState,
     seeds: AtomicU64,
     peak_memory: AtomicUsize,
-    slab_full: AtomicBool,
+    alarms: AtomicU8,
     /// Values that are removed but not freed yet.
     pub lazy_free: LazyFree,
 }
@@ -79,7 +83,7 @@ impl Shards {
             hasher,
             seeds: AtomicU64::new(0),
             peak_memory: AtomicUsize::new(0),
-            slab_full: AtomicBool::new(false),
+            alarms: AtomicU8::new(0),
             lazy_free: LazyFree::default(),
         }
     }
@@ -115,14 +119,38 @@ impl Shards {
     pub fn note_free(&self, index: usize, locked: &LockedShard) {
         let slab = locked.shard.slab();
         self.cells[index].slab_free.store(slab.free_bytes(), Ordering::Relaxed);
-        if slab.is_full() != self.slab_full.load(Ordering::Relaxed) {
-            self.slab_full.store(slab.is_full(), Ordering::Relaxed);
+        if slab.is_full() != self.is_full() {
+            self.set_alarm(SLAB_FULL, slab.is_full());
         }
     }
 
     /// Returns true if the slab of a recently used shard cannot grow, whatever `maxmemory` is.
     pub fn is_full(&self) -> bool {
-        self.slab_full.load(Ordering::Relaxed)
+        self.alarms.load(Ordering::Relaxed) & SLAB_FULL != 0
+    }
+
+    /// Says that a script has paused amid its changes. Called with all shards locked.
+    pub fn set_busy(&self, busy: bool) {
+        self.set_alarm(BUSY, busy);
+    }
+
+    /// Returns true if a script has paused amid its changes. With a shard locked, the answer stays
+    /// true until it is unlocked.
+    pub fn is_busy(&self) -> bool {
+        self.alarms.load(Ordering::Relaxed) & BUSY != 0
+    }
+
+    /// Returns true if either of the two above is. Every command asks, so it is one load.
+    #[inline]
+    pub fn has_alarm(&self) -> bool {
+        self.alarms.load(Ordering::Relaxed) != 0
+    }
+
+    fn set_alarm(&self, alarm: u8, on: bool) {
+        match on {
+            true => self.alarms.fetch_or(alarm, Ordering::Relaxed),
+            false => self.alarms.fetch_and(!alarm, Ordering::Relaxed),
+        };
     }
 
     /// Bytes of memory in use: what the allocator gave, less what is free in slabs.

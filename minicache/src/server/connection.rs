@@ -44,7 +44,7 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::commands::run::{REPLIES_MAX, run};
-use crate::commands::{Executor, messages, session::Session, transactions};
+use crate::commands::{Executor, messages, scripts, session::Session, transactions};
 use crate::conf::{Snapshot, settings::UNREAD_MAX};
 use crate::engine::{blocking::Withdrawal, counter::add, mailbox::Message, timestamp::Timestamp};
 use crate::wire::{reply::Reply, request::Parser};
@@ -60,6 +60,8 @@ const KEPT_MAX: usize = 64 * 1024;
 const PAUSE_CHECK: Duration = Duration::from_millis(20);
 /// How long to wait before asking again for a ticket that another core is serving.
 const IN_PROGRESS_CHECK: Duration = Duration::from_millis(1);
+/// How long a script that takes too long leaves the core to others.
+const SCRIPT_PAUSE: Duration = Duration::from_millis(1);
 /// The longest timeout of a blocking command. A timer cannot reach much further.
 const TIMEOUT_MAX_MS: u64 = 365 * 86_400_000;
 
@@ -122,6 +124,13 @@ impl Connection {
 
     /// Does the first thing that is ready, in the order of the head of the file.
     fn step(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.session.script_paused {
+            if let Some(timer) = &mut self.timer {
+                ready!(timer.as_mut().poll(context));
+            }
+            return Poll::Ready(self.resume_script(context));
+        }
+
         // Messages first: an order to close must not wait for input that never ends.
         if let Poll::Ready(messages) = self.session.client.mailbox.poll_collect(context) {
             return Poll::Ready(self.receive(messages, context));
@@ -190,7 +199,7 @@ impl Connection {
 
     /// Runs the requests in `pending`, unless a blocked command must finish first.
     fn run_pending(&mut self, context: &mut Context<'_>) -> Result<(), Closed> {
-        if self.session.waiting.is_some() {
+        if self.session.waiting.is_some() || self.session.script_paused {
             return Ok(());
         }
         let pending = take(&mut self.pending);
@@ -235,7 +244,9 @@ impl Connection {
         self.parser.shrink();
 
         // The last command may have left something to wait for.
-        if self.session.waiting.is_some() {
+        if self.session.script_paused {
+            self.timer = Some(Box::pin(sleep(SCRIPT_PAUSE)));
+        } else if self.session.waiting.is_some() {
             self.start_timeout(now);
         } else if self.session.held_until_ms.is_some() {
             self.timer = Some(Box::pin(sleep(PAUSE_CHECK)));
@@ -245,8 +256,27 @@ impl Connection {
         }
 
         let more = out.len() >= REPLIES_MAX || self.session.ends_batch;
+        let more = more && !self.session.script_paused;
         self.send(take(out.buffer()), context)?;
         Ok((done, more))
+    }
+
+    /// Lets the paused script of this client go on. Others have been served meanwhile.
+    fn resume_script(&mut self, context: &mut Context<'_>) -> Result<(), Closed> {
+        let (core, config) = (Rc::clone(&self.core), self.core.config());
+        self.timer = None;
+        let mut out = Reply::new(self.session.protocol);
+        {
+            let mut executor = executor(&core, &config, now());
+            scripts::resume(&mut executor, &mut self.session, &mut out);
+            executor.keyspace.release();
+        }
+        self.send(take(out.buffer()), context)?;
+        if self.session.script_paused {
+            self.timer = Some(Box::pin(sleep(SCRIPT_PAUSE)));
+            return Ok(());
+        }
+        self.run_pending(context)
     }
 
     // ---- Output ----

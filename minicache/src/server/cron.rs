@@ -79,6 +79,10 @@ fn expire_shard(core: &Core, index: usize) -> Round {
     let counters = &cache.stats.counters[core.index];
     let mut keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now());
     keyspace.lock(1 << index);
+    // A script that has paused must find its keys as it left them.
+    if cache.shards.is_busy() {
+        return Round::Idle;
+    }
 
     // Deleted keys leave holes in pages. Compaction is done here so that no command pays for it.
     keyspace.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
@@ -102,7 +106,8 @@ fn evict(core: &Core, next_shard: &mut usize) -> Round {
     let limit = config.tuning.maxmemory;
     let parts = cache.parts(&cache.stats.counters[core.index], &config.tuning);
     for _ in 0..KEYS_MAX {
-        if limit == 0 || cache.shards.lasting_memory() as u64 <= limit {
+        let enough = limit == 0 || cache.shards.lasting_memory() as u64 <= limit;
+        if enough || cache.shards.is_busy() {
             return Round::Idle;
         }
         let Some(evicted) = evict_one(parts.shards, parts.tuning, now(), next_shard) else {

@@ -108,6 +108,16 @@ impl Host for ServerProcess {
         }
     }
 
+    fn log(&self, level: u8, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        match level {
+            0 => tracing::trace!("{text}"),
+            1 => tracing::debug!("{text}"),
+            2 => tracing::info!("{text}"),
+            _ => tracing::warn!("{text}"),
+        }
+    }
+
     fn rewrite(&self, path: &str, edit: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> io::Result<()> {
         fs::write(path, edit(&fs::read(path)?))
     }

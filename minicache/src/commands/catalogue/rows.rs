@@ -323,6 +323,14 @@ pub(super) const FAMILIES: [Family; 12] = [
         row("time", 1, "loading stale fast", &[]),
     ] },
     Family { group: "scripting", categories: "scripting", rows: &[
+        row("eval", -3, "noscript stale skip_monitor no_mandatory_keys all_keys",
+            &[counted(2, "RW access update")]),
+        row("eval_ro", -3, "readonly noscript stale skip_monitor no_mandatory_keys all_keys",
+            &[counted(2, "RO access")]),
+        row("evalsha", -3, "noscript stale skip_monitor no_mandatory_keys all_keys",
+            &[counted(2, "RW access update")]),
+        row("evalsha_ro", -3, "readonly noscript stale skip_monitor no_mandatory_keys all_keys",
+            &[counted(2, "RO access")]),
         row("function", -2, "", &[]).in_categories(""),
         row("function|flush", -2, "write noscript", &[]),
         row("function|help", 2, "loading stale quick", &[]),
@@ -331,5 +339,7 @@ pub(super) const FAMILIES: [Family; 12] = [
         row("script|exists", -3, "noscript", &[]),
         row("script|flush", -2, "noscript", &[]),
         row("script|help", 2, "loading stale quick", &[]),
+        row("script|kill", 2, "noscript allow_busy quick", &[]),
+        row("script|load", 3, "noscript stale", &[]),
     ] },
 ];

@@ -99,7 +99,7 @@ impl Command {
     /// Its access list categories.
     ///
     /// Most follow from the flags: an `admin` command is dangerous, and a command that is not
-    /// `fast` is slow.
+    /// `fast` is slow. Scripts are not in `read`.
     pub fn categories(&self) -> Categories {
         let speed = if self.flags.has(Flags::FAST) { "fast" } else { "slow" };
         let own = self.own_categories.unwrap_or(Categories::of("")).with(Categories::of(speed));
@@ -112,12 +112,13 @@ impl Command {
         ]
         .into_iter()
         .filter(|(flag, _)| self.flags.has(*flag))
+        .filter(|(flag, _)| *flag != Flags::READONLY || self.group != "scripting")
         .fold(own, |sum, (_, implied)| sum.with(Categories::of(implied)))
     }
 }
 
 named_bits! {
-    /// How a command behaves. The first sixteen are Redis's, in the order of `COMMAND INFO`.
+    /// How a command behaves. The first eighteen are Redis's, in the order of `COMMAND INFO`.
     Flags:
     "write"             // May change data.
     "readonly"          // Never changes data.
@@ -128,9 +129,11 @@ named_bits! {
     "blocking"          // May wait for data.
     "loading"           // Allowed while data is being loaded.
     "stale"             // Allowed on a replica that lost its primary.
+    "skip_monitor"      // Shows itself to `MONITOR`, before the commands it runs.
     "skip_slowlog"      // Never in the slow log.
     "fast"              // Of constant or logarithmic cost, or nearly so.
     "no_auth"           // Allowed before `AUTH`.
+    "no_mandatory_keys" // May be given no key.
     "no_async_loading"  // Refused while data is being loaded in the background.
     "no_multi"          // Refused inside `MULTI`.
     "movablekeys"       // Only its arguments tell where its keys are.
@@ -146,6 +149,9 @@ impl Flags {
     pub(crate) const READONLY: Flags = Flags::of("readonly");
     pub(crate) const DENYOOM: Flags = Flags::of("denyoom");
     pub(crate) const ADMIN: Flags = Flags::of("admin");
+    pub(crate) const NO_SCRIPT: Flags = Flags::of("noscript");
+    pub(crate) const ALLOW_BUSY: Flags = Flags::of("allow_busy");
+    pub(crate) const SKIP_MONITOR: Flags = Flags::of("skip_monitor");
     const PUBSUB: Flags = Flags::of("pubsub");
     const BLOCKING: Flags = Flags::of("blocking");
     pub(crate) const SKIP_SLOWLOG: Flags = Flags::of("skip_slowlog");

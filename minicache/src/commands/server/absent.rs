@@ -36,16 +36,6 @@ pub fn function_flush(c: &mut Call) -> Answer {
     flush_nothing(c, Error::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
 }
 
-/// `SCRIPT FLUSH [ASYNC | SYNC]`: there are no scripts, so all of them are gone.
-pub fn script_flush(c: &mut Call) -> Answer {
-    if c.args.len() > 3 {
-        return Err(NO_SUCH_FLUSH);
-    }
-    flush_nothing(c, NO_SUCH_FLUSH)
-}
-
-const NO_SUCH_FLUSH: Error = Error::new("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
-
 fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
     match c.args.len() {
         2 => {}
@@ -54,14 +44,6 @@ fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
         _ => return Err(c.wrong_subcommand()),
     }
     c.out.answer_ok()
-}
-
-/// `SCRIPT EXISTS sha1 …`
-pub fn script_exists(c: &mut Call) -> Answer {
-    let asked = c.args.len() - 2;
-    c.out.array(asked);
-    (0..asked).for_each(|_| c.out.int(0));
-    Ok(())
 }
 
 /// `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`

@@ -30,7 +30,7 @@ pub use keyspace::*;
 pub use memory::*;
 pub use slow::*;
 
-use super::{Call, catalogue, catalogue::spec::Command, shown};
+use super::{Call, Mode, catalogue, catalogue::spec::Command, shown};
 use crate::engine::error::{Answer, Error};
 use std::sync::atomic::Ordering;
 
@@ -121,6 +121,9 @@ pub fn shutdown(c: &mut Call) -> Answer {
 }
 
 pub fn monitor(c: &mut Call) -> Answer {
+    if c.mode == Mode::Transaction {
+        return Err(Error::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
     if !c.session.monitor {
         c.session.monitor = true;
         c.cache.registry.monitors.add(&c.session.client);
