@@ -141,7 +141,6 @@ struct Table {
     /// What each waiting owner waits for.
     waiting: HashMap<Owner, LockKey>,
 }
-
 #[derive(Default)]
 struct Entry {
     holders: Vec<(Owner, LockMode)>,
@@ -159,12 +158,6 @@ impl Entry {
     fn conflicting(&self, owner: Owner, mode: LockMode) -> impl Iterator<Item = Owner> + '_ {
         let others = self.holders.iter().filter(move |(other, _)| *other != owner);
         others.filter(move |(_, held)| mode.conflicts(*held)).map(|(other, _)| *other)
-    }
-
-    /// Returns true if a request in the queue is for a mode that conflicts. Others need not be waited
-    /// for: a foreign key's KEY SHARE would wait for updates that wait for its own transaction.
-    fn is_awaited(&self, mode: LockMode) -> bool {
-        self.queue.iter().any(|request| request.mode.conflicts(mode))
     }
 
     fn holds(&self, owner: Owner, mode: LockMode) -> bool {
@@ -193,7 +186,7 @@ impl Locks {
         // A request that makes a held lock stronger goes first: it waits for holders anyway.
         let entry = table.entries.entry(key).or_default();
         let is_upgrade = entry.holders.iter().any(|(holder, _)| *holder == owner);
-        let must_queue = entry.is_awaited(mode) && !is_upgrade;
+        let must_queue = !is_upgrade && entry.queue.iter().any(|it| it.mode.conflicts(mode));
         if !must_queue && entry.conflicting(owner, mode).next().is_none() {
             entry.holders.push((owner, mode));
             return Ok(true);
@@ -217,8 +210,9 @@ impl Locks {
     pub fn is_row_locked(&self, owner: Owner, row: LockKey, mode: LockMode) -> bool {
         let table = self.table.lock();
         table.entries.get(&row).is_some_and(|entry| {
-            let must_queue = entry.is_awaited(mode) && !entry.holds(owner, LockMode::KeyShare);
-            must_queue || entry.conflicting(owner, mode).next().is_some()
+            let holds = entry.holds(owner, LockMode::KeyShare);
+            let is_next = !holds && entry.queue.iter().any(|it| it.mode.conflicts(mode));
+            is_next || entry.conflicting(owner, mode).next().is_some()
         })
     }
 
