@@ -3,7 +3,12 @@
 //! ```text
 //! minilog serve --data-dir data      a broker on 127.0.0.1:9092
 //! minilog explain FILE               every byte of a segment, an index or a snapshot
+//! minilog topic list                 what a cluster has; also produce, consume, group, import
 //! ```
+//!
+//! Everything but `serve` and `explain` is a client ([`client`]) and works with any Kafka.
+
+mod client;
 
 use clap::Parser;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
@@ -26,6 +31,18 @@ enum Command {
     Serve(Box<Serve>),
     /// Show every byte of a segment, an index or a snapshot
     Explain(Explain),
+    /// Create, list, describe, delete or alter topics
+    #[command(subcommand)]
+    Topic(client::Topic),
+    /// Send each line of standard input as a record
+    Produce(client::Produce),
+    /// Print records
+    Consume(client::Consume),
+    /// List or describe consumer groups, or move their offsets
+    #[command(subcommand)]
+    Group(client::Group),
+    /// Send the batches of a partition's directory, ours or Kafka's, to a broker
+    Import(client::Import),
 }
 
 #[derive(clap::Args)]
@@ -88,6 +105,11 @@ pub fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(text.as_bytes());
             Ok(())
         }
+        Command::Topic(topic) => topic.run(),
+        Command::Produce(produce) => produce.run(),
+        Command::Consume(consume) => consume.run(),
+        Command::Group(group) => group.run(),
+        Command::Import(import) => import.run(),
     })
 }
 

@@ -8,6 +8,7 @@
 //! | [`handlers`] | what clients may ask |
 //! | `server` | sockets, tasks, the thread that writes to the disk |
 //! | `explain` | every byte of a file |
+//! | [`client`] | a producer and a consumer, for the command line and the POCs |
 //!
 //! # The life of a request
 //!
@@ -27,6 +28,7 @@
 //!
 //! The head of [`engine::group`] follows one from the first join to the commit of an offset.
 
+pub mod client;
 pub mod engine;
 #[cfg(feature = "server")]
 pub mod explain;

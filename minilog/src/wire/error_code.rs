@@ -35,6 +35,14 @@ macro_rules! error_codes {
                     _ => None,
                 }
             }
+
+            /// What the code means, as a sentence.
+            pub fn meaning(self) -> Option<&'static str> {
+                match self.0 {
+                    $( $code => Some($meaning.trim_end_matches('.')), )*
+                    _ => None,
+                }
+            }
         }
     };
 }

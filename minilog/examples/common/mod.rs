@@ -1,0 +1,93 @@
+//! What every POC begins with: a broker of its own, or the address after `--against`.
+
+use minikit::harness::Scratch;
+use minikit::server::Options;
+use minilog::client::cluster::Cluster;
+use minilog::client::{ClientError, admin};
+use minilog::engine::group::coordinator::GroupConfig;
+use minilog::engine::log::config::LogConfig;
+use minilog::server::start::{self, Start};
+use minilog::wire::ErrorCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// A broker to talk to.
+pub struct Broker {
+    /// Host and port.
+    pub address: String,
+    _data: Option<Scratch>,
+}
+
+impl Broker {
+    /// The broker at the address after `--against`, or minilog in a thread of this process.
+    pub fn from_arguments() -> Broker {
+        let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["--against", address] => Broker { address: address.to_owned(), _data: None },
+            [] => Broker::start(),
+            _ => {
+                eprintln!("usage: poc [--against HOST:PORT]");
+                std::process::exit(2);
+            }
+        }
+    }
+
+    /// Starts minilog on a free port, with its data in a directory that is removed afterwards.
+    pub fn start() -> Broker {
+        let data = Scratch::new("minilog-poc").expect("a directory can be created");
+        let (sender, ready) = mpsc::channel();
+        let start = Start {
+            options: Options {
+                listen: vec![([127, 0, 0, 1], 0).into()],
+                threads: 1,
+                ..Options::default()
+            },
+            admin: None,
+            data_dir: data.path().to_owned(),
+            advertise: None,
+            log: LogConfig::default(),
+            groups: GroupConfig { initial_delay_ms: 0, ..GroupConfig::default() },
+            auto_create_topics: true,
+            num_partitions: 1,
+            connections_max: 100,
+        };
+        thread::spawn(move || {
+            let result = start::run(start, |bound| {
+                let _ = sender.send(bound.tcp.expect("it listens on TCP"));
+            });
+            result.map_err(|error| error.to_string()).expect("the broker runs");
+        });
+        let address = ready.recv().expect("the broker starts").to_string();
+        Broker { address, _data: Some(data) }
+    }
+
+    /// Creates a topic; one of an earlier run is deleted.
+    pub fn fresh_topic(&self, name: &str, partitions: i32) -> Result<Cluster, ClientError> {
+        let mut cluster = Cluster::connect(&self.address, "poc")?;
+        match admin::delete_topic(&mut cluster, name) {
+            Err(ClientError::Refused { code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, .. }) => {}
+            result => result?,
+        }
+        loop {
+            match admin::create_topic(&mut cluster, name, partitions, &[]) {
+                // Kafka deletes in the background.
+                Err(ClientError::Refused { code: ErrorCode::TOPIC_ALREADY_EXISTS, .. }) => {
+                    thread::sleep(Duration::from_millis(100));
+                }
+                result => return result.map(|()| cluster),
+            }
+        }
+    }
+}
+
+/// Compares the output with the recorded one; `UPDATE_GOLDEN=1` records it anew. The page of the
+/// POC includes that file.
+#[cfg(test)]
+pub fn assert_recorded(name: &str, output: &str) {
+    let path = format!("{}/examples/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, output).expect("the folder is writable");
+    }
+    assert_eq!(std::fs::read_to_string(path).expect("recorded"), output);
+}

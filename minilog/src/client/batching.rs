@@ -1,0 +1,207 @@
+//! Records become batches, without I/O: which partition, which batch, which sequence number.
+//!
+//! # Which partition
+//!
+//! A record with a key goes to partition `murmur2(key) % partitions`, so that records of one key
+//! stay in order. All Java clients compute the same, and so does this one ([`partition_of`]).
+//! Records without key stick to one partition until its batch is full, because ten records in one
+//! batch cost the broker less than ten batches (KIP-480).
+//!
+//! # Example
+//!
+//! ```
+//! use minilog::client::batching::{Batcher, partition_of};
+//! use minilog::format::batch::{self, BatchHeader};
+//! use minilog::format::record::Record;
+//!
+//! assert_eq!(partition_of(b"alice", 3), 0);
+//!
+//! // A batch takes 100 bytes. The producer has the id 7.
+//! let mut batcher = Batcher::new(100, Some((7, 0)));
+//! let full = [b"one", b"two", b"six"].map(|value| {
+//!     batcher.append("orders", 2, 1_000, Record { value: Some(value), ..Record::default() })
+//! });
+//! assert_eq!(full, [false, false, false]);
+//! let batch = batcher.take("orders", 2).expect("three records");
+//! let header = batch::check(&batch.bytes)?;
+//! assert_eq!((header.records_count, header.base_sequence), (3, 0));
+//!
+//! // The next batch goes on where this one ended. If it arrives first, the broker refuses it.
+//! batcher.append("orders", 2, 1_000, Record::default());
+//! let next = batcher.take("orders", 2).expect("one record");
+//! assert_eq!(BatchHeader::read(&next.bytes)?.base_sequence, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Kafka counterpart: `RecordAccumulator.java`, `BuiltInPartitioner.java`,
+//! `MemoryRecordsBuilder.java`, `Utils.murmur2`. KIP-794 weighs partitions by the speed of their
+//! brokers; here all are equal.
+
+use crate::format::batch::{self, Attributes, BatchHeader, LOG_OVERHEAD};
+use crate::format::record::Record;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A topic and a partition of it.
+pub type TopicPartition = (String, i32);
+
+/// Records that go to one partition, as the log stores them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Where it goes.
+    pub to: TopicPartition,
+    /// Header and records; base offset 0, which the broker replaces.
+    pub bytes: Bytes,
+    /// How many records there are.
+    pub count: i32,
+}
+
+/// The batches that are being filled, one per partition at most.
+pub struct Batcher {
+    batch_bytes: usize,
+    /// Id and epoch, if the producer is idempotent.
+    producer: Option<(i64, i16)>,
+    open: BTreeMap<TopicPartition, OpenBatch>,
+    /// The sequence number of the next record, per partition.
+    sequences: BTreeMap<TopicPartition, i32>,
+}
+
+struct OpenBatch {
+    /// Room for the header, then records.
+    bytes: Vec<u8>,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    count: i32,
+}
+
+impl Batcher {
+    /// Batches of about `batch_bytes`, from a producer with this id and epoch.
+    pub fn new(batch_bytes: usize, producer: Option<(i64, i16)>) -> Batcher {
+        Batcher { batch_bytes, producer, open: BTreeMap::new(), sequences: BTreeMap::new() }
+    }
+
+    /// Adds a record with a timestamp in ms since 1970; its deltas are set here. Returns true if
+    /// the batch is full and has to be [taken](Batcher::take).
+    pub fn append(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        timestamp: i64,
+        record: Record<'_>,
+    ) -> bool {
+        let open = self.open.entry((topic.to_owned(), partition)).or_insert_with(|| OpenBatch {
+            bytes: vec![0; BatchHeader::SIZE],
+            base_timestamp: timestamp,
+            max_timestamp: timestamp,
+            count: 0,
+        });
+        let timestamp_delta = timestamp - open.base_timestamp;
+        Record { timestamp_delta, offset_delta: open.count, ..record }.encode(&mut open.bytes);
+        open.count += 1;
+        open.max_timestamp = open.max_timestamp.max(timestamp);
+        open.bytes.len() >= self.batch_bytes
+    }
+
+    /// Partitions with a batch that has records.
+    pub fn partitions(&self) -> Vec<TopicPartition> {
+        self.open.keys().cloned().collect()
+    }
+
+    /// Ends the batch of a partition: fills its header and gives it sequence numbers. A batch that
+    /// is sent again keeps its bytes, and with them its numbers.
+    pub fn take(&mut self, topic: &str, partition: i32) -> Option<Batch> {
+        let to = (topic.to_owned(), partition);
+        let mut open = self.open.remove(&to)?;
+        let (producer_id, producer_epoch) = self.producer.unwrap_or((-1, -1));
+        let mut base_sequence = -1;
+        if self.producer.is_some() {
+            let next = self.sequences.entry(to.clone()).or_insert(0);
+            base_sequence = *next;
+            // After i32::MAX comes 0.
+            *next = next.wrapping_add(open.count) & i32::MAX;
+        }
+
+        let header = BatchHeader {
+            base_offset: 0,
+            batch_length: (open.bytes.len() - LOG_OVERHEAD) as i32,
+            partition_leader_epoch: -1,
+            magic: 2,
+            crc: 0,
+            attributes: Attributes(0),
+            last_offset_delta: open.count - 1,
+            base_timestamp: open.base_timestamp,
+            max_timestamp: open.max_timestamp,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            records_count: open.count,
+        };
+        open.bytes[..BatchHeader::SIZE].copy_from_slice(&header.encode());
+        batch::seal(&mut open.bytes);
+        Some(Batch { to, bytes: Bytes::from(open.bytes), count: open.count })
+    }
+}
+
+/// The partition of a key: `toPositive(murmur2(key)) % partitions`.
+///
+/// # Panics
+/// If `partitions` is 0.
+pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
+    (murmur2(key) & 0x7fff_ffff) as i32 % partitions
+}
+
+/// MurmurHash2 with the seed of Kafka.
+fn murmur2(data: &[u8]) -> u32 {
+    const SEED: u32 = 0x9747_b28c;
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = SEED ^ data.len() as u32;
+    let mut words = data.chunks_exact(4);
+    for word in &mut words {
+        let word = u32::from_le_bytes(word.try_into().expect("chunks of four"));
+        let word = word.wrapping_mul(M);
+        hash = hash.wrapping_mul(M) ^ (word ^ word >> 24).wrapping_mul(M);
+    }
+
+    let rest = words.remainder();
+    if !rest.is_empty() {
+        for (index, byte) in rest.iter().enumerate() {
+            hash ^= u32::from(*byte) << (8 * index);
+        }
+        hash = hash.wrapping_mul(M);
+    }
+    hash = (hash ^ hash >> 13).wrapping_mul(M);
+    hash ^ hash >> 15
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of `UtilsTest.testMurmur2`.
+    #[test]
+    fn murmur2_is_that_of_java() {
+        for (text, hash) in [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            ("abc", 479_470_107),
+        ] {
+            assert_eq!(murmur2(text.as_bytes()) as i32, hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn sequences_wrap_to_zero() {
+        let mut batcher = Batcher::new(100, Some((1, 0)));
+        batcher.sequences.insert(("t".into(), 0), i32::MAX);
+        batcher.append("t", 0, 5, Record::default());
+        batcher.append("t", 0, 3, Record::default());
+        let header = batch::check(&batcher.take("t", 0).unwrap().bytes).unwrap();
+        assert_eq!((header.base_sequence, header.last_sequence()), (i32::MAX, 0));
+        assert_eq!((header.base_timestamp, header.max_timestamp), (5, 5));
+        assert_eq!(batcher.sequences[&("t".into(), 0)], 1);
+        assert!(batcher.take("t", 0).is_none());
+    }
+}

@@ -1,0 +1,193 @@
+//! A Kafka client on the protocol tables of this crate: a producer, a consumer, and what the
+//! command line asks a cluster.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`connection`] | one connection: versions, requests, responses |
+//! | [`cluster`] | which broker leads a partition; requests that any broker answers |
+//! | [`batching`] | records become batches with sequence numbers, without I/O |
+//! | [`producer`] | sends batches, several at a time, and again after an error |
+//! | [`member`] | a member of a consumer group as a state machine, without I/O |
+//! | [`consumer`] | fetches records from assigned partitions, alone or in a group |
+//! | [`admin`] | topics, configuration, groups and their lag |
+//!
+//! # Example
+//!
+//! ```no_run
+//! use minilog::client::consumer::{Consumer, ConsumerOptions};
+//! use minilog::client::producer::{Producer, ProducerOptions};
+//! use std::time::Duration;
+//!
+//! let mut producer = Producer::connect("127.0.0.1:9092", ProducerOptions::default())?;
+//! producer.send("orders", None, Some(b"alice"), Some(b"3 apples"))?;
+//! let deliveries = producer.flush()?;
+//! println!("partition {} offset {}", deliveries[0].partition, deliveries[0].base_offset);
+//!
+//! let mut consumer = Consumer::connect("127.0.0.1:9092", ConsumerOptions::default())?;
+//! consumer.subscribe("billing", &["orders"]);
+//! for record in consumer.poll(Duration::from_secs(1))? {
+//!     println!("{:?} {:?}", record.key, record.value);
+//! }
+//! consumer.close()?;
+//! # Ok::<(), minilog::client::ClientError>(())
+//! ```
+//!
+//! # Differences from the Java client
+//!
+//! Everything happens on the caller's thread, inside of the calls above; there is no thread that
+//! sends or heartbeats. A producer must be flushed before its caller does something else for long,
+//! and a consumer that is not polled for `session_timeout` leaves its group. The Java client limits
+//! the time between polls too (`max.poll.interval.ms`).
+
+pub mod admin;
+pub mod batching;
+pub mod cluster;
+pub mod connection;
+pub mod consumer;
+pub mod member;
+pub mod producer;
+
+use crate::wire::codec::DecodeError;
+use crate::wire::error_code::ErrorCode;
+use crate::wire::schema::Message;
+use crate::wire::{
+    api_versions, cluster as wire_cluster, configs, coordinator, fetch, group, init_producer_id,
+    list_offsets, metadata, offsets, produce, topics,
+};
+use std::{fmt, io};
+
+/// A request that the client sends.
+pub trait Call: Message {
+    /// What the broker answers.
+    type Response: Message;
+    /// The newest version that the client sends.
+    const VERSION_MAX: i16;
+}
+
+macro_rules! calls {
+    ($( $module:ident::$request:ident => $response:ident, $version:literal; )*) => { $(
+        impl Call for $module::$request {
+            type Response = $module::$response;
+            const VERSION_MAX: i16 = $version;
+        }
+    )* };
+}
+
+// Newer versions of Produce, Fetch, OffsetCommit and OffsetFetch name topics by id or ask for
+// several groups at a time, and those of FindCoordinator for several keys.
+calls! {
+    produce::ProduceRequest => ProduceResponse, 12;
+    fetch::FetchRequest => FetchResponse, 12;
+    list_offsets::ListOffsetsRequest => ListOffsetsResponse, 9;
+    metadata::MetadataRequest => MetadataResponse, 12;
+    offsets::OffsetCommitRequest => OffsetCommitResponse, 9;
+    offsets::OffsetFetchRequest => OffsetFetchResponse, 7;
+    coordinator::FindCoordinatorRequest => FindCoordinatorResponse, 3;
+    group::JoinGroupRequest => JoinGroupResponse, 9;
+    group::HeartbeatRequest => HeartbeatResponse, 4;
+    group::LeaveGroupRequest => LeaveGroupResponse, 5;
+    group::SyncGroupRequest => SyncGroupResponse, 5;
+    group::DescribeGroupsRequest => DescribeGroupsResponse, 6;
+    group::ListGroupsRequest => ListGroupsResponse, 4;
+    api_versions::ApiVersionsRequest => ApiVersionsResponse, 0;
+    topics::CreateTopicsRequest => CreateTopicsResponse, 7;
+    topics::DeleteTopicsRequest => DeleteTopicsResponse, 6;
+    init_producer_id::InitProducerIdRequest => InitProducerIdResponse, 4;
+    configs::DescribeConfigsRequest => DescribeConfigsResponse, 4;
+    wire_cluster::DescribeLogDirsRequest => DescribeLogDirsResponse, 4;
+    topics::CreatePartitionsRequest => CreatePartitionsResponse, 3;
+    configs::IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse, 1;
+}
+
+/// Why the client could not do what it was asked for.
+#[derive(Debug)]
+pub enum ClientError {
+    /// A broker could not be reached, or the connection failed. Trying again may help.
+    Connection {
+        /// Host and port.
+        address: String,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The broker answered with an error.
+    Refused {
+        /// What was asked for, as `topic orders`.
+        what: String,
+        /// The error.
+        code: ErrorCode,
+        /// The broker's explanation, if it gave one.
+        message: Option<String>,
+    },
+    /// The broker sent bytes that are not the response to the request.
+    Malformed(String),
+    /// The broker has no version of the request that the client knows.
+    Unsupported(&'static str),
+}
+
+impl ClientError {
+    /// Returns true if the same call can succeed later without any change.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            ClientError::Connection { .. } => true,
+            ClientError::Refused { code, .. } => is_retriable(*code),
+            ClientError::Malformed(_) | ClientError::Unsupported(_) => false,
+        }
+    }
+}
+
+/// Returns true for errors after which a client asks for new metadata and tries again.
+pub(crate) fn is_retriable(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::CORRUPT_MESSAGE
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::LEADER_NOT_AVAILABLE
+            | ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::REQUEST_TIMED_OUT
+            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::NOT_COORDINATOR
+            | ErrorCode::FENCED_LEADER_EPOCH
+            | ErrorCode::UNKNOWN_LEADER_EPOCH
+            | ErrorCode::KAFKA_STORAGE_ERROR
+    )
+}
+
+/// An error unless `code` is [`ErrorCode::NONE`].
+pub(crate) fn check(
+    what: impl FnOnce() -> String,
+    code: ErrorCode,
+    message: Option<String>,
+) -> Result<(), ClientError> {
+    if code.is_error() {
+        return Err(ClientError::Refused { what: what(), code, message });
+    }
+    Ok(())
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Connection { address, error } => write!(f, "broker {address}: {error}"),
+            ClientError::Refused { what, code, message: Some(message) } => {
+                write!(f, "{what}: {message} ({code})")
+            }
+            ClientError::Refused { what, code, message: None } => match code.meaning() {
+                Some(meaning) => write!(f, "{what}: {meaning} ({code})"),
+                None => write!(f, "{what}: {code}"),
+            },
+            ClientError::Malformed(text) => write!(f, "the broker's response is malformed: {text}"),
+            ClientError::Unsupported(name) => {
+                write!(f, "the broker supports no version of {name} that this client knows")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl From<DecodeError> for ClientError {
+    fn from(error: DecodeError) -> ClientError {
+        ClientError::Malformed(error.to_string())
+    }
+}

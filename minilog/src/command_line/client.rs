@@ -1,0 +1,471 @@
+//! The commands that talk to a broker: thin clients on [`minilog::client`].
+//!
+//! ```text
+//! minilog topic create orders --partitions 3
+//! printf 'alice:3 apples\n' | minilog produce orders --key-separator :
+//! minilog consume orders --group billing --key
+//! minilog group describe billing                 how far it has read, and how far it lags
+//! ```
+//!
+//! Kafka counterpart: `kafka-topics.sh`, `kafka-console-producer.sh`, `kafka-console-consumer.sh`
+//! and `kafka-consumer-groups.sh`, whose options are similar.
+
+use comfy_table::{Table, presets};
+use minilog::client::admin;
+use minilog::client::batching::TopicPartition;
+use minilog::client::cluster::Cluster;
+use minilog::client::consumer::{Consumer, ConsumerOptions, Reset};
+use minilog::client::member::{MemberOptions, Subscription};
+use minilog::client::producer::{Producer, ProducerOptions};
+use minilog::format::batch::{self, BatchHeader};
+use minilog::format::compression::decompress;
+use minilog::format::record::records;
+use minilog::wire::configs::SOURCE_DEFAULT;
+use minilog::wire::list_offsets::{EARLIEST, LATEST};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The records of a compressed batch must not be longer than this.
+const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
+
+type Done = Result<(), Box<dyn Error>>;
+
+/// Which cluster
+#[derive(clap::Args)]
+pub struct Broker {
+    /// A broker of the cluster, or several with commas between them
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    broker: String,
+}
+
+impl Broker {
+    fn connect(&self) -> Result<Cluster, Box<dyn Error>> {
+        Ok(Cluster::connect(&self.broker, "minilog")?)
+    }
+}
+
+#[derive(clap::Subcommand)]
+pub enum Topic {
+    /// Create a topic
+    Create {
+        /// Its name
+        name: String,
+        /// Its partitions; -1 for the broker's default
+        #[arg(long, value_name = "N", default_value_t = -1, allow_hyphen_values = true)]
+        partitions: i32,
+        /// Configuration values, as cleanup.policy=compact
+        #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+        config: Vec<(String, String)>,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// List all topics
+    List {
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Show the partitions and the configuration of a topic
+    Describe {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Delete a topic and all its records
+    Delete {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Add partitions to a topic, or change its configuration
+    Alter {
+        /// Its name
+        name: String,
+        /// Its partitions afterwards
+        #[arg(long, value_name = "N")]
+        partitions: Option<i32>,
+        /// Values to set, as retention.ms=3600000
+        #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+        set: Vec<(String, String)>,
+        /// Values that become the broker's default again
+        #[arg(long, value_name = "NAME")]
+        unset: Vec<String>,
+        #[command(flatten)]
+        broker: Broker,
+    },
+}
+
+impl Topic {
+    pub fn run(self) -> Done {
+        match self {
+            Topic::Create { name, partitions, config, broker } => {
+                admin::create_topic(&mut broker.connect()?, &name, partitions, &config)?;
+            }
+            Topic::List { broker } => {
+                let mut topics = broker.connect()?.metadata(None, false)?.topics;
+                topics.sort_by(|a, b| a.name.cmp(&b.name));
+                let rows = topics.iter().map(|it| {
+                    let internal = if it.is_internal { "yes" } else { "" };
+                    let name = it.name.clone().unwrap_or_default();
+                    [name, it.partitions.len().to_string(), internal.to_owned()]
+                });
+                print(["topic", "partitions", "internal"], rows);
+            }
+            Topic::Describe { name, broker } => describe_topic(&mut broker.connect()?, &name)?,
+            Topic::Delete { name, broker } => admin::delete_topic(&mut broker.connect()?, &name)?,
+            Topic::Alter { name, partitions, set, unset, broker } => {
+                let mut cluster = broker.connect()?;
+                let set = set.into_iter().map(|(name, value)| (name, Some(value)));
+                let changes = set.chain(unset.into_iter().map(|name| (name, None)));
+                let changes = changes.collect::<Vec<_>>();
+                if !changes.is_empty() {
+                    admin::alter_topic(&mut cluster, &name, changes)?;
+                }
+                if let Some(count) = partitions {
+                    admin::create_partitions(&mut cluster, &name, count)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn describe_topic(cluster: &mut Cluster, name: &str) -> Done {
+    let mut rows = Vec::new();
+    for partition in 0..cluster.partitions(name, false)? {
+        let start = cluster.offset_at(name, partition, EARLIEST)?;
+        let end = cluster.offset_at(name, partition, LATEST)?;
+        let leader = cluster.leader(name, partition)?;
+        rows.push([partition.to_string(), start.to_string(), end.to_string(), leader]);
+    }
+    print(["partition", "start offset", "end offset", "leader"], rows);
+
+    let configs = admin::topic_configs(cluster, name)?;
+    let own = configs.iter().filter(|it| it.config_source != SOURCE_DEFAULT);
+    let rows = own.map(|it| [it.name.clone(), it.value.clone().unwrap_or_default()]);
+    print(["parameter that is not the default", "value"], rows);
+    Ok(())
+}
+
+#[derive(clap::Args)]
+pub struct Produce {
+    /// The topic; created if the broker allows it
+    topic: String,
+    /// What ends the key at the start of a line; without it records have no key
+    #[arg(long, value_name = "TEXT")]
+    key_separator: Option<String>,
+    /// The partition, in place of the key's
+    #[arg(long, value_name = "N")]
+    partition: Option<i32>,
+    #[command(flatten)]
+    broker: Broker,
+}
+
+impl Produce {
+    pub fn run(self) -> Done {
+        let mut producer = Producer::connect(&self.broker.broker, ProducerOptions::default())?;
+        let mut input = io::BufReader::with_capacity(1 << 20, io::stdin().lock());
+        let mut line = Vec::new();
+        loop {
+            // Before waiting for a person's next line, send what there is.
+            if input.buffer().is_empty() {
+                producer.flush()?;
+            }
+            line.clear();
+            if input.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            let (key, value) = match &self.key_separator {
+                None => (None, text),
+                Some(separator) => {
+                    let length = separator.len().max(1);
+                    let at = text.windows(length).position(|it| it == separator.as_bytes());
+                    let at = at.ok_or_else(|| format!("a line has no {separator:?}: no key"))?;
+                    (Some(&text[..at]), &text[at + length..])
+                }
+            };
+            producer.send(&self.topic, self.partition, key, Some(value))?;
+        }
+        producer.flush()?;
+        Ok(())
+    }
+}
+
+#[derive(clap::Args)]
+pub struct Consume {
+    /// The topic
+    topic: String,
+    /// Read as a member of this group, which shares the partitions and commits what was printed
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Begin with the oldest record where the group has no offset; else with the next one
+    #[arg(long)]
+    from_beginning: bool,
+    /// Begin at this offset
+    #[arg(long, value_name = "N", conflicts_with_all = ["group", "from_beginning"])]
+    offset: Option<i64>,
+    /// Read only this partition
+    #[arg(long, value_name = "N", conflicts_with = "group")]
+    partition: Option<i32>,
+    /// Print the key and a tab in front of each value
+    #[arg(long)]
+    key: bool,
+    /// End after so many records
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    count: u64,
+    /// End when no record has arrived for this time
+    #[arg(long, value_name = "MS", default_value_t = u64::MAX, hide_default_value = true)]
+    timeout_ms: u64,
+    #[command(flatten)]
+    broker: Broker,
+}
+
+impl Consume {
+    pub fn run(self) -> Done {
+        let reset = if self.from_beginning { Reset::Earliest } else { Reset::Latest };
+        let session_timeout = Duration::from_secs(10);
+        let options = ConsumerOptions {
+            auto_offset_reset: reset,
+            enable_auto_commit: false,
+            member: MemberOptions { session_timeout, ..MemberOptions::default() },
+            ..ConsumerOptions::default()
+        };
+        let mut consumer = Consumer::connect(&self.broker.broker, options)?;
+        let partitions = consumer.cluster().partitions(&self.topic, false)?;
+        match (&self.group, self.partition) {
+            (Some(group), _) => consumer.subscribe(group, &[&self.topic]),
+            (None, Some(partition)) => consumer.assign(&self.topic, partition, self.offset),
+            (None, None) => {
+                (0..partitions).for_each(|it| consumer.assign(&self.topic, it, self.offset));
+            }
+        }
+        self.print_all(&mut consumer)?;
+        Ok(consumer.close()?)
+    }
+
+    fn print_all(&self, consumer: &mut Consumer) -> Done {
+        let (mut left, mut quiet_ms) = (self.count, 0);
+        while left > 0 && quiet_ms < self.timeout_ms {
+            let wait_ms = 500.min(self.timeout_ms - quiet_ms);
+            let records = consumer.poll(Duration::from_millis(wait_ms))?;
+            quiet_ms = if records.is_empty() { quiet_ms + wait_ms } else { 0 };
+
+            let printed = records.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            left -= printed as u64;
+            let mut text = Vec::new();
+            for record in &records[..printed] {
+                if self.key {
+                    text.extend_from_slice(record.key.as_deref().unwrap_or(b"null"));
+                    text.push(b'\t');
+                }
+                text.extend_from_slice(record.value.as_deref().unwrap_or(b"null"));
+                text.push(b'\n');
+            }
+            // What is not printed is not committed: go back to the first such record.
+            for record in records[printed..].iter().rev() {
+                consumer.seek(&record.topic, record.partition, record.offset);
+            }
+            let mut out = io::stdout().lock();
+            // `minilog consume ... | head` is no failure.
+            if out.write_all(&text).and_then(|()| out.flush()).is_err() {
+                return Ok(());
+            }
+            if !records.is_empty() {
+                consumer.commit()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(clap::Subcommand)]
+pub enum Group {
+    /// List all groups
+    List {
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Show the members of a group, how far it has read and how far it lags
+    Describe {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Move the offsets of a group without members
+    ResetOffsets {
+        /// Its name
+        name: String,
+        /// The topic
+        topic: String,
+        /// earliest, latest, an offset, or @MS for a time in milliseconds since 1970
+        #[arg(long, value_name = "WHERE", value_parser = place)]
+        to: Place,
+        #[command(flatten)]
+        broker: Broker,
+    },
+}
+
+/// Where a group goes on.
+#[derive(Clone, Copy)]
+pub enum Place {
+    Offset(i64),
+    /// Also [`EARLIEST`] and [`LATEST`].
+    Timestamp(i64),
+}
+
+impl Group {
+    pub fn run(self) -> Done {
+        match self {
+            Group::List { broker } => {
+                let groups = admin::groups(&mut broker.connect()?)?;
+                let rows = groups.iter().map(|it| [it.group_id.clone(), it.group_state.clone()]);
+                print(["group", "state"], rows);
+            }
+            Group::Describe { name, broker } => describe_group(&mut broker.connect()?, &name)?,
+            Group::ResetOffsets { name, topic, to, broker } => {
+                let mut cluster = broker.connect()?;
+                let mut offsets = BTreeMap::new();
+                for partition in 0..cluster.partitions(&topic, false)? {
+                    let offset = match to {
+                        Place::Offset(offset) => offset,
+                        Place::Timestamp(at) => match cluster.offset_at(&topic, partition, at)? {
+                            // All records are older.
+                            -1 => cluster.offset_at(&topic, partition, LATEST)?,
+                            offset => offset,
+                        },
+                    };
+                    offsets.insert((topic.clone(), partition), offset);
+                }
+                admin::commit_offsets(&mut cluster, &name, &offsets)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn describe_group(cluster: &mut Cluster, name: &str) -> Done {
+    let group = admin::describe_group(cluster, name)?;
+    let lags = admin::lag(cluster, name)?;
+    if group.group_state == "Dead" && lags.is_empty() {
+        return Err(format!("there is no group {name}; `minilog group list` shows all").into());
+    }
+
+    let mut owners = BTreeMap::<TopicPartition, String>::new();
+    for member in &group.members {
+        for partition in Subscription::decode_assignment(&member.member_assignment)? {
+            owners.insert(partition, format!("{} {}", member.client_id, member.client_host));
+        }
+    }
+    println!("group {name}: {}, {} members", group.group_state, group.members.len());
+    let rows = lags.into_iter().map(|it| {
+        let owner = owners.get(&(it.topic.clone(), it.partition)).cloned().unwrap_or_default();
+        let lag = it.end - it.committed;
+        [
+            it.topic,
+            it.partition.to_string(),
+            it.committed.to_string(),
+            it.end.to_string(),
+            lag.to_string(),
+            owner,
+        ]
+    });
+    print(["topic", "partition", "committed", "end", "lag", "member"], rows);
+    Ok(())
+}
+
+#[derive(clap::Args)]
+pub struct Import {
+    /// A directory named after its topic and partition, as orders-0
+    dir: PathBuf,
+    /// Another topic than that of the name
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
+    #[command(flatten)]
+    broker: Broker,
+}
+
+impl Import {
+    pub fn run(self) -> Done {
+        let name = self.dir.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let (topic, partition) = name
+            .rsplit_once('-')
+            .and_then(|(topic, partition)| Some((topic, partition.parse::<i32>().ok()?)))
+            .ok_or_else(|| format!("{name} is not the name of a partition, as orders-0"))?;
+        let topic = self.topic.as_deref().unwrap_or(topic);
+
+        let files = std::fs::read_dir(&self.dir)?.map(|it| it.map(|it| it.path()));
+        let mut segments = files.collect::<Result<Vec<_>, _>>()?;
+        segments.retain(|it| it.extension().is_some_and(|it| it == "log"));
+        segments.sort();
+        let mut producer = Producer::connect(&self.broker.broker, ProducerOptions::default())?;
+        let mut count = 0;
+        for path in &segments {
+            let import = import_segment(&mut producer, topic, partition, &std::fs::read(path)?);
+            count += import.map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        producer.flush()?;
+        println!("{count} records are in {topic}-{partition}");
+        Ok(())
+    }
+}
+
+/// Sends the records of a segment. They keep key, value and timestamp, and get new offsets.
+fn import_segment(
+    producer: &mut Producer,
+    topic: &str,
+    partition: i32,
+    mut bytes: &[u8],
+) -> Result<u64, Box<dyn Error>> {
+    let mut count = 0;
+    // Kafka fills a new segment with zeros if `log.preallocate` is set: no batch has magic 0 there.
+    while !bytes.is_empty() && bytes.iter().take(BatchHeader::SIZE).any(|it| *it != 0) {
+        let header = batch::check(bytes)?;
+        let tail = BatchHeader::tail(bytes)?;
+        if header.attributes.is_transactional() && !header.attributes.is_control() {
+            return Err("a batch belongs to a transaction, which may have been aborted".into());
+        }
+        if !header.attributes.is_control() {
+            let compression = header.attributes.compression().ok_or("an unknown compression")?;
+            let plain = decompress(compression, tail, DECOMPRESSED_BYTES_MAX)?;
+            for record in records(&plain) {
+                let record = record?;
+                let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
+                producer.send_record(topic, partition, timestamp, record)?;
+                count += 1;
+            }
+        }
+        bytes = &bytes[BatchHeader::SIZE + tail.len()..];
+    }
+    Ok(count)
+}
+
+fn print<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head).add_rows(rows);
+    // A table that nobody reads to the end (`... | head`) is no failure.
+    let _ = writeln!(io::stdout(), "{}", table.trim_fmt());
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("needs a name and a value, as a.b=c")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn place(text: &str) -> Result<Place, &'static str> {
+    let number = |text: &str| text.parse::<i64>().ok().filter(|it| *it >= 0);
+    match text {
+        "earliest" => Ok(Place::Timestamp(EARLIEST)),
+        "latest" => Ok(Place::Timestamp(LATEST)),
+        _ => match text.strip_prefix('@') {
+            Some(time) => number(time).map(Place::Timestamp),
+            None => number(text).map(Place::Offset),
+        }
+        .ok_or("earliest, latest, an offset, or @ and milliseconds since 1970"),
+    }
+}
