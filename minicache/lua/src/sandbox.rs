@@ -183,7 +183,8 @@ fn add_libraries(state: &mut LuaState, globals: Table) -> LuaResult<()> {
         let text = lua::string(state, text.as_bytes());
         lua::set_name(state, table, name, text)
     };
-    let libraries: [(&str, &[(&str, RustFn)], &str, &str); 4] = [
+    type Functions = [(&'static str, RustFn)];
+    let libraries: [(&str, &Functions, &str, &str); 4] = [
         ("cjson", cjson::FUNCTIONS, "cjson", "2.1.0"),
         ("cmsgpack", cmsgpack::FUNCTIONS, "cmsgpack", "lua-cmsgpack 0.4.0"),
         ("struct", structs::FUNCTIONS, "", ""),

@@ -10,7 +10,7 @@
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
-//! * [`scripts`]: Lua.
+//! * Lua: [`scripts`].
 //! * [`scan`], [`draw`] and [`popping`]: walking a container, random elements, and the first of
 //!   several keys that has some, for all families alike.
 //!

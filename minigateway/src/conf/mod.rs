@@ -2,7 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`file`] | the tables of the file, as they are written |
+//! | [`mod@file`] | the tables of the file, as they are written |
 //! | [`config`] | what they mean, once everything is checked |
 //! | [`values`] | rates, durations and keys |
 //! | [`error`] | where a mistake is, and the nearest name that exists |

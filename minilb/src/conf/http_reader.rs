@@ -1,5 +1,5 @@
 //! The directives of `http { }`, read into a draft, and the draft made into an
-//! [`HttpConfig`](super::http::HttpConfig).
+//! [`HttpConfig`].
 //!
 //! ```text
 //! http {                  open(Http)            a scope on the stack

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The answer can be outdated at any moment: the leader moved, the topic was deleted. Brokers say
-//! so with an error ([`is_retriable`](super::is_retriable)), after which the client asks again
+//! so with an error ([`is_retriable`]), after which the client asks again
 //! ([`Cluster::forget`]).
 //!
 //! Kafka counterpart: `Metadata.java` and `ConsumerMetadata.java`. Metadata is not refreshed by

@@ -376,7 +376,7 @@ impl Host for ScriptHost<'_, '_> {
             return Interrupt::Kill;
         }
         let now = (self.executor.keyspace.clock)();
-        let threshold_ns = self.executor.settings.busy_reply_threshold as u64 * 1_000_000;
+        let threshold_ns = self.executor.settings.busy_reply_threshold * 1_000_000;
         if now.saturating_sub(self.context.started_ns) < threshold_ns {
             return Interrupt::GoOn;
         }
