@@ -159,6 +159,8 @@ def member(broker, topic, **options):
         "enable_auto_commit": False,
         "session_timeout_ms": 6000,
         "heartbeat_interval_ms": 300,
+        # Kafka may not know a new topic yet; the default is to ask again after five minutes.
+        "metadata_max_age_ms": 1000,
     }
     return KafkaConsumer(topic, bootstrap_servers=broker, **{**settings, **options})
 
