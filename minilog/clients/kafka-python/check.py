@@ -150,6 +150,11 @@ def create(broker, topic, partitions):
     admin.create_topics([NewTopic(topic, partitions, 1)])
     admin.close()
 
+    # Kafka answers before its metadata has the topic, and a group that forms meanwhile stays empty.
+    reader = KafkaConsumer(bootstrap_servers=broker)
+    eventually(lambda: len(reader.partitions_for_topic(topic) or ()) == partitions)
+    reader.close()
+
 
 def member(broker, topic, **options):
     """A member of the group that is called like the topic."""
@@ -159,8 +164,6 @@ def member(broker, topic, **options):
         "enable_auto_commit": False,
         "session_timeout_ms": 6000,
         "heartbeat_interval_ms": 300,
-        # Kafka may not know a new topic yet; the default is to ask again after five minutes.
-        "metadata_max_age_ms": 1000,
     }
     return KafkaConsumer(topic, bootstrap_servers=broker, **{**settings, **options})
 
