@@ -92,6 +92,17 @@ pub enum Effort {
     Full,
 }
 
+impl Effort {
+    /// Rounds of each row, for pairs in which all rows are alike.
+    fn rounds(self) -> usize {
+        match self {
+            Effort::Quick => 3,
+            Effort::Normal => 5,
+            Effort::Full => 7,
+        }
+    }
+}
+
 /// What the command line asks for and the machine allows. Each pair receives it.
 pub struct Context {
     /// How much.

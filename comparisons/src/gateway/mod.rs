@@ -28,12 +28,12 @@ use requests::{CASES, Wrk};
 pub use systems::{MINIGATEWAY, NGINX};
 use systems::{identify, start_origin};
 
-/// Rounds of each row, and seconds of a run.
-fn effort(effort: Effort) -> (usize, u64) {
+/// Seconds of a run.
+fn seconds(effort: Effort) -> u64 {
     match effort {
-        Effort::Quick => (3, 2),
-        Effort::Normal => (5, 3),
-        Effort::Full => (7, 5),
+        Effort::Quick => 2,
+        Effort::Normal => 3,
+        Effort::Full => 5,
     }
 }
 
@@ -59,7 +59,7 @@ pub fn run(context: &Context) -> Result<Pair> {
     }
     let wrk = Wrk::find()?;
     let _origin = start_origin(&nginx)?;
-    let (count, seconds) = effort(context.effort);
+    let (count, seconds) = (context.effort.rounds(), seconds(context.effort));
     let planned = 2.0 * (count * CASES.len()) as f64 * (seconds as f64 + 1.0);
     let names = [MINIGATEWAY.name, NGINX.name];
     let mut turns = Rounds { count, names, progress: Progress::new(planned) };

@@ -25,18 +25,9 @@ use crate::model::{Comparison, Pair};
 use crate::progress::Progress;
 use crate::provider::{self, Choice, Side, Source, System};
 use crate::rounds::Rounds;
-use crate::{Context, Effort, Result, ours};
+use crate::{Context, Result, ours};
 use systems::{HAPROXY, HAPROXY_TCP, MINILB_TCP, NGINX_TCP, Origin, identify};
 pub use systems::{MINILB, NGINX};
-
-/// Rounds of each row.
-fn rounds(effort: Effort) -> usize {
-    match effort {
-        Effort::Quick => 3,
-        Effort::Normal => 5,
-        Effort::Full => 7,
-    }
-}
 
 /// Runs the whole pair.
 ///
@@ -99,7 +90,7 @@ fn compare(
     http: [&Side; 2],
     tcp: [&Side; 2],
 ) -> Result<Vec<Comparison>> {
-    let count = rounds(context.effort);
+    let count = context.effort.rounds();
     let names = [MINILB.name, http[1].system.name];
     let seconds = count as f64 * 2.0 * load::seconds(context.effort);
     let mut rounds = Rounds { count, names, progress: Progress::new(seconds) };
@@ -115,7 +106,7 @@ fn settings(context: &Context) -> Vec<String> {
              kept to the origin, an {name} on the core of the load"
         ),
         "HAProxy splices bulk data in the kernel; minilb and NGINX copy it".into(),
-        format!("rounds: {} of each, ours and theirs in turn", rounds(context.effort)),
+        format!("rounds: {} of each, ours and theirs in turn", context.effort.rounds()),
         other_load(),
     ]
 }

@@ -28,19 +28,10 @@ use crate::model::Pair;
 use crate::progress::Progress;
 use crate::provider::{self, Side, Source};
 use crate::rounds::Rounds;
-use crate::{Context, Effort, Result, ours};
+use crate::{Context, Result, ours};
 use producer_perf::{Row, Tool};
 use systems::identify;
 pub use systems::{KAFKA, MINILOG};
-
-/// Rounds of each row.
-fn rounds(effort: Effort) -> usize {
-    match effort {
-        Effort::Quick => 3,
-        Effort::Normal => 5,
-        Effort::Full => 7,
-    }
-}
 
 /// Runs the whole pair.
 ///
@@ -67,7 +58,7 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
         cores.take_client_core();
     }
     let tool = Tool::find()?;
-    let count = rounds(context.effort);
+    let count = context.effort.rounds();
     let rows = Row::all(context.effort);
     let starts = startup::SECONDS_PER_START * 2.0 * startup::rounds(count) as f64;
     let seconds = (count + 1) as f64 * 2.0 * rows.iter().map(Row::seconds).sum::<f64>() + starts;

@@ -62,15 +62,16 @@ pub const COMPACT: u8 = 2;
 minikit::layout! {
     /// The file `control`: where recovery begins.
     pub struct Control = 24 bytes, LittleEndian {
-        0..4   magic:   [u8; 4], "`mbt1`: the format of the whole directory";
+        0..4   magic:   [u8; 4], "`mbt2`: the format of the whole directory";
         4..8   crc:     u32 => layout::hex, "CRC-32 of the rest";
         8..16  redo:    u64 => show_lsn, "the first record that recovery replays";
         16..24 segment: u64, "bytes of a log segment";
     }
 }
 
-/// [`Control::magic`] of this version.
-pub const MAGIC: [u8; 4] = *b"mbt1";
+/// [`Control::magic`] of this version. The catalog's rows count as part of the format: `mbt1` had
+/// no constraints and sequences.
+pub const MAGIC: [u8; 4] = *b"mbt2";
 
 fn show_lsn(lsn: u64) -> String {
     Lsn(lsn).to_string()

@@ -70,28 +70,14 @@ const fn block(name: &'static str, within: &'static [Context], arguments: usize)
     Directive { name, contexts: within, arguments: arguments..=arguments, is_block: true }
 }
 
+const ANYWHERE: &[Context] =
+    &[Main, Events, Stream, Upstream, Server, Http, HttpUpstream, HttpServer, Location, Types, Map];
 /// Where most directives of `http` may be.
 const HTTP: &[Context] = &[Http, HttpServer, Location];
 const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
 
 const DIRECTIVES: &[Directive] = &[
-    line(
-        "include",
-        &[
-            Main,
-            Events,
-            Stream,
-            Upstream,
-            Server,
-            Http,
-            HttpUpstream,
-            HttpServer,
-            Location,
-            Types,
-            Map,
-        ],
-        1..=1,
-    ),
+    line("include", ANYWHERE, 1..=1),
     line("load_module", &[Main], 1..=1),
     line("daemon", &[Main], 1..=1),
     line("worker_processes", &[Main], 1..=1),

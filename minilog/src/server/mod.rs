@@ -68,7 +68,8 @@ impl Service for Server {
         }
     }
 
-    /// One core tells the groups the time. What touches the disk is the upkeep thread's.
+    /// One core tells the groups the time. A group that changes is appended to
+    /// `__consumer_offsets` here, as for a request; flushing is the upkeep thread's.
     async fn background(self: Arc<Self>, core: Rc<usize>, _shutdown: Shutdown) {
         if *core != 0 {
             return;

@@ -84,8 +84,8 @@ fn show_deadline(c: &mut Call, unit_ms: i64, from: From) -> Answer {
         None => -1,
         Some(deadline) => {
             let ms = deadline.saturating_sub(from.unix_ms(c)).max(0);
-            // Redis's sum overflows at the last deadline of all, and then nothing is rounded up.
-            ms.checked_add(unit_ms / 2).unwrap_or(ms) / unit_ms
+            // Unsigned, because half a unit more than the last deadline of all is out of range.
+            ((ms as u64 + unit_ms as u64 / 2) / unit_ms as u64) as i64
         }
     };
     c.out.answer_int(left_ms)
