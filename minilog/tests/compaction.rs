@@ -2,9 +2,10 @@
 //! records are, how small the map is, and when the power fails.
 #![cfg(not(loom))]
 
-use minikit::storage::{SimulatedDisk, every_cut};
+use minikit::storage::{Disk, SimulatedDisk, every_cut};
 use minilog::engine::log::compaction::Limits;
 use minilog::engine::log::config::{Cleanup, LogConfig};
+use minilog::engine::log::directory::Directory;
 use minilog::engine::log::log::Log;
 use minilog::engine::log::partition::Partition;
 use minilog::engine::log::recovery::{self, Start};
@@ -129,7 +130,9 @@ fn compare(log: &Log, model: &Model) -> Result<(), String> {
 }
 
 fn workload(disk: &SimulatedDisk, model: &mut Model) -> io::Result<()> {
-    let log = Log::create(Arc::new(disk.clone()), DIRECTORY, config())?;
+    let directory = Directory::create(Arc::new(disk.clone()), DIRECTORY)?;
+    disk.sync_dir("")?;
+    let log = Log::create(directory, config())?;
     let partition = Partition::new(log);
     for round in 0..3 {
         for number in 0..3_u8 {
@@ -151,7 +154,8 @@ fn every_cut_leaves_the_old_or_the_new_segment() {
             cleaned_up_to: model.cleaned_up_to,
             ..Start::default()
         };
-        let opened = recovery::open(Arc::new(disk.clone()), DIRECTORY, config(), start);
+        let opened =
+            recovery::open(Directory::new(Arc::new(disk.clone()), DIRECTORY), config(), start);
         let log = match opened {
             // The directory was not created yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound && model.flushed == 0 => {
@@ -181,7 +185,7 @@ proptest! {
         keys_max in 1..8_usize,
     ) {
         let disk = Arc::new(SimulatedDisk::new(1));
-        let partition = Partition::new(Log::create(disk, DIRECTORY, config()).unwrap());
+        let partition = Partition::new(Log::create(Directory::create(disk, DIRECTORY).unwrap(), config()).unwrap());
         let mut model = Model::default();
         for (index, (records, compression)) in batches.iter().enumerate() {
             append(&partition, &mut model, records, *compression).unwrap();

@@ -4,6 +4,7 @@
 
 use minikit::storage::{Disk, SimulatedDisk, every_cut};
 use minilog::engine::log::config::LogConfig;
+use minilog::engine::log::directory::Directory;
 use minilog::engine::log::flush::Flush;
 use minilog::engine::log::log::Log;
 use minilog::engine::log::recovery::{self, Start};
@@ -46,7 +47,9 @@ fn batch(number: usize) -> Vec<u8> {
 
 /// Seven batches, flushed after every second one.
 fn workload(disk: &SimulatedDisk, model: &mut Model) -> io::Result<()> {
-    let mut log = Log::create(Arc::new(disk.clone()), DIRECTORY, config())?;
+    let directory = Directory::create(Arc::new(disk.clone()), DIRECTORY)?;
+    disk.sync_dir("")?;
+    let mut log = Log::create(directory, config())?;
     model.created = true;
     append(&mut log, model, 7)?;
     Ok(())
@@ -70,7 +73,7 @@ fn append(log: &mut Log, model: &mut Model, count: usize) -> io::Result<()> {
 /// Opens the log as a server does that kept the recovery point, and compares.
 fn recover(disk: &SimulatedDisk, model: &Model) -> Result<Log, String> {
     let start = Start { recovery_point: model.recovery_point, ..Start::default() };
-    let opened = recovery::open(Arc::new(disk.clone()), DIRECTORY, config(), start);
+    let opened = recovery::open(Directory::new(Arc::new(disk.clone()), DIRECTORY), config(), start);
     let (log, report) = opened.map_err(|error| error.to_string())?;
 
     let mut bytes = Vec::new();
@@ -152,7 +155,8 @@ fn a_full_disk_loses_nothing() {
     use minikit::storage::Faults;
 
     let disk = SimulatedDisk::new(1);
-    let mut log = Log::create(Arc::new(disk.clone()), DIRECTORY, config()).unwrap();
+    let directory = Directory::create(Arc::new(disk.clone()), DIRECTORY).unwrap();
+    let mut log = Log::create(directory, config()).unwrap();
     log.append(&batch(0)).unwrap();
     let used: u64 = disk.list(DIRECTORY).unwrap().iter().map(|name| length(&disk, name)).sum();
     disk.set_faults(Faults { capacity: Some(used + 30), ..Faults::default() });

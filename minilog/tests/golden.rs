@@ -25,6 +25,7 @@ use minikit::layout::Hexdump;
 use minikit::storage::{Disk, DiskFile, SimulatedDisk, Survivors};
 use minilog::engine::log::compaction::Limits;
 use minilog::engine::log::config::{Cleanup, LogConfig};
+use minilog::engine::log::directory::Directory;
 use minilog::engine::log::flat::FlatLog;
 use minilog::engine::log::flush::Flush;
 use minilog::engine::log::log::{AppendError, Log, ReadError};
@@ -95,7 +96,7 @@ impl Lab {
             ["retain", now] => {
                 let now = now.parse()?;
                 let removed = self.log()?.remove_old_segments(now)?;
-                removed.iter().try_for_each(|it| it.remove(&self.disk, DIRECTORY))?;
+                removed.iter().try_for_each(|it| it.remove())?;
                 let names = removed.iter().map(|it| it.base_offset().to_string());
                 let names = names.collect::<Vec<_>>().join(" ");
                 Ok(format!(
@@ -174,7 +175,9 @@ impl Lab {
     fn log(&mut self) -> Result<&mut Log, Box<dyn std::error::Error>> {
         if self.log.is_none() && self.disk.list("")?.iter().all(|it| it != DIRECTORY) {
             let disk = Arc::new(self.disk.clone());
-            self.log = Some(Log::create(disk, DIRECTORY, self.config.clone())?);
+            let directory = Directory::create(disk, DIRECTORY)?;
+            self.disk.sync_dir("")?;
+            self.log = Some(Log::create(directory, self.config.clone())?);
         }
         self.log.as_mut().ok_or("the log is not open".into())
     }
@@ -245,7 +248,8 @@ impl Lab {
 
     fn open(&mut self) -> Answer {
         let disk = Arc::new(self.disk.clone());
-        let (log, report) = recovery::open(disk, DIRECTORY, self.config.clone(), self.start)?;
+        let directory = Directory::new(disk, DIRECTORY);
+        let (log, report) = recovery::open(directory, self.config.clone(), self.start)?;
         let mut text = format!("offsets {}..{}", log.log_start_offset(), log.next_offset());
         write!(text, ", {} segments checked", report.segments_checked)?;
         if let Some(reason) = report.reason {
@@ -284,11 +288,10 @@ impl Lab {
     }
 
     fn index(&mut self, base: i64) -> Answer {
-        let disk = self.disk.clone();
         let log = self.log()?;
         let segment =
             log.segments().find(|it| it.base_offset() == base).ok_or("no such segment")?;
-        let indexes = segment.indexes(&disk, DIRECTORY)?;
+        let indexes = segment.indexes()?;
         let mut text = String::new();
         for entry in indexes.offsets.entries() {
             writeln!(text, "offset {} -> byte {}", entry.relative_offset, entry.position)?;

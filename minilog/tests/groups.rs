@@ -6,10 +6,10 @@ use bytes::Bytes;
 use minikit::storage::{Disk, Faults, SimulatedDisk, every_cut};
 use minilog::engine::group::coordinator::GroupConfig;
 use minilog::engine::group::events::Now;
-use minilog::engine::log::config::{LogConfig, Overrides};
-use minilog::engine::topics::Topics;
+use minilog::engine::log::config::LogConfig;
+use minilog::handlers::catalog::Topics;
 use minilog::handlers::group::{Groups, WaitingGroup};
-use minilog::handlers::parameters::resolve;
+use minilog::handlers::parameters::Overrides;
 use minilog::handlers::producer_ids::ProducerIds;
 use minilog::handlers::{Broker, Settings, Step, group_log, handle};
 use minilog::wire::coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
@@ -35,7 +35,7 @@ static NEXT_ID: AtomicU8 = AtomicU8::new(3);
 fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> {
     let config = LogConfig { flush_messages, ..LogConfig::default() };
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let (topics, _) = Topics::open(Arc::clone(&shared), config, resolve, [1; 16])?;
+    let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16])?;
     if topics.catalog().by_name("orders").is_none() {
         let created = topics.create("orders", 1, Overrides::default(), [2; 16]);
         created.map_err(|error| io::Error::other(format!("{error:?}")))?;

@@ -11,9 +11,8 @@ use minilog::engine::group::coordinator::GroupConfig;
 use minilog::engine::group::events::Now;
 use minilog::engine::group::group::Member;
 use minilog::engine::log::config::LogConfig;
-use minilog::engine::topics::Topics;
+use minilog::handlers::catalog::Topics;
 use minilog::handlers::group::{Groups, WaitingGroup};
-use minilog::handlers::parameters::resolve;
 use minilog::handlers::producer_ids::ProducerIds;
 use minilog::handlers::{Broker, Settings, Step, handle};
 use minilog::wire::coordinator::FindCoordinatorRequest;
@@ -40,7 +39,7 @@ static NEXT_ID: AtomicU8 = AtomicU8::new(0);
 fn broker() -> Arc<Broker> {
     NEXT_ID.store(0, Ordering::SeqCst);
     let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
-    let topics = Topics::open(Arc::clone(&disk), LogConfig::default(), resolve, [1; 16]);
+    let topics = Topics::open(Arc::clone(&disk), LogConfig::default(), [1; 16]);
     let broker = Arc::new(Broker {
         topics: topics.expect("the disk is whole").0,
         settings: Settings {

@@ -6,6 +6,7 @@
 use loom::thread;
 use minikit::storage::SimulatedDisk;
 use minilog::engine::log::config::LogConfig;
+use minilog::engine::log::directory::Directory;
 use minilog::engine::log::log::Log;
 use minilog::engine::log::partition::Partition;
 use minilog::format::batch;
@@ -28,7 +29,8 @@ fn partition(waits_for_flush: bool) -> Arc<Partition> {
     let disk = Arc::new(SimulatedDisk::new(1));
     let flush_messages = if waits_for_flush { 1 } else { i64::MAX };
     let config = LogConfig { flush_messages, ..LogConfig::default() };
-    Arc::new(Partition::new(Log::create(disk, "orders-0", config).expect("the disk is whole")))
+    let directory = Directory::create(disk, "orders-0").expect("the disk is whole");
+    Arc::new(Partition::new(Log::create(directory, config).expect("the disk is whole")))
 }
 
 fn record() -> Vec<u8> {

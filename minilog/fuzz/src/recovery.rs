@@ -5,6 +5,7 @@
 
 use minikit::storage::{Disk, SimulatedDisk};
 use minilog::engine::log::config::LogConfig;
+use minilog::engine::log::directory::Directory;
 use minilog::engine::log::log::Log;
 use minilog::engine::log::recovery::{self, Start};
 use minilog::format::batch::{self, BatchHeader};
@@ -48,7 +49,7 @@ pub fn check(input: &[u8]) {
 
 fn open(disk: &SimulatedDisk, start: Start) -> std::io::Result<(Log, recovery::Report)> {
     let config = LogConfig { segment_bytes: 500, index_interval_bytes: 64, ..LogConfig::default() };
-    recovery::open(Arc::new(disk.clone()), DIRECTORY, config, start)
+    recovery::open(Directory::new(Arc::new(disk.clone()), DIRECTORY), config, start)
 }
 
 fn write_files(disk: &SimulatedDisk, mut input: &[u8]) {

@@ -3,9 +3,7 @@
 //! | module | concept | counterpart in Kafka |
 //! |---|---|---|
 //! | [`log`] | one partition: segments, indexes, recovery, retention | `UnifiedLog.java` |
-//! | [`topics`] | all partitions of a data directory | `LogManager.java` |
 //! | [`group`] | consumer groups: rebalances and committed offsets | `GroupCoordinator.java` |
 
 pub mod group;
 pub mod log;
-pub mod topics;

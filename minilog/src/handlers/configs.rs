@@ -13,9 +13,9 @@
 //!
 //! Kafka counterpart: `ConfigHelper.scala`, `ConfigurationControlManager.java`.
 
-use super::parameters::{PARAMETERS, Parameter, Rule, elements, set};
+use super::parameters::{InvalidConfig, Overrides, PARAMETERS, Parameter, Rule, elements, set};
 use super::{Broker, Call, Step, topics};
-use crate::engine::log::config::{InvalidConfig, LogConfig, Overrides};
+use crate::engine::log::config::LogConfig;
 use crate::wire::ErrorCode;
 use crate::wire::configs::{
     APPEND, AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, BROKER, DELETE,

@@ -6,6 +6,7 @@
 //! Kafka counterpart: `CoordinatorLoaderImpl.java`, `GroupCoordinatorRecordHelpers.java`.
 
 use super::Broker;
+use super::catalog::TopicError;
 use super::group::Written;
 use crate::engine::group::coordinator::Coordinator;
 use crate::engine::group::events::{Join, Now, Record};
@@ -13,7 +14,6 @@ use crate::engine::group::group::{Group, Member, State};
 use crate::engine::group::offsets::Committed;
 use crate::engine::log::log::{AppendError, ReadError};
 use crate::engine::log::partition::Partition;
-use crate::engine::topics::TopicError;
 use crate::format::batch::{BatchHeader, Compression};
 use crate::format::compression::decompress;
 use crate::format::properties::Uuid;

@@ -5,11 +5,11 @@
 //!
 //! Kafka counterpart: `OffsetMetadataManager.java`.
 
+use super::catalog::Catalog;
 use super::group::{Groups, Refusal, State, Written};
 use super::{Broker, Call, Step, find_partition, find_topic};
 use crate::engine::group::events::{Effects, Identity, Record};
 use crate::engine::group::offsets::{Committed, Offsets};
-use crate::engine::topics::Catalog;
 use crate::wire::ErrorCode;
 use crate::wire::offsets::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitResponse,

@@ -6,10 +6,10 @@
 //!
 //! Kafka counterpart: `KafkaApis.handleTopicMetadataRequest`, `AutoTopicCreationManager`.
 
+use super::catalog::{Catalog, Topic};
 use super::group_log::OFFSETS_TOPIC;
+use super::parameters::Overrides;
 use super::{Broker, Call, Step};
-use crate::engine::log::config::Overrides;
-use crate::engine::topics::{Catalog, Topic};
 use crate::format::names::is_topic_name;
 use crate::format::properties::Uuid;
 use crate::wire::api_versions::{

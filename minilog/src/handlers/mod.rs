@@ -8,6 +8,7 @@
 //! | [`list_offsets`] | ListOffsets |
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
 //! | [`group`] | consumer groups and their offsets |
+//! | [`catalog`] | which topics there are, and the directory that holds them |
 //! | [`topics`] | CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeLogDirs |
 //! | [`configs`] | DescribeConfigs, IncrementalAlterConfigs |
 //! | [`parameters`] | the names and values of a topic's configuration |
@@ -25,6 +26,7 @@
 //! of requests, which the protocol demands; Kafka mutes the channel for the same reason
 //! (`SocketServer.scala`). Kafka counterpart: `KafkaApis.scala`.
 
+pub mod catalog;
 pub mod configs;
 pub mod fetch;
 pub mod group;
@@ -40,7 +42,6 @@ pub mod producer_ids;
 pub mod topics;
 
 use crate::engine::log::partition::Partition;
-use crate::engine::topics::{Catalog, Topic, Topics};
 use crate::format::properties::Uuid;
 use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codec::Frame;
@@ -49,6 +50,7 @@ use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_respo
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 
+use self::catalog::{Catalog, Topic, Topics};
 use self::fetch::WaitingFetch;
 use self::group::{Groups, WaitingGroup};
 use self::produce::WaitingProduce;

@@ -1,8 +1,8 @@
 //! The parameters of a topic: their names, the values they take, and where those go.
 //!
 //! ```
-//! use minilog::engine::log::config::{LogConfig, Overrides};
-//! use minilog::handlers::parameters::{resolve, set};
+//! use minilog::engine::log::config::LogConfig;
+//! use minilog::handlers::parameters::{Overrides, resolve, set};
 //!
 //! let mut topic = Overrides::new();
 //! set(&mut topic, "retention.ms", "60000")?;
@@ -15,7 +15,7 @@
 //!     set(&mut topic, "segment.bytes", "100").unwrap_err().to_string(),
 //!     "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576",
 //! );
-//! # Ok::<(), minilog::engine::log::config::InvalidConfig>(())
+//! # Ok::<(), minilog::handlers::parameters::InvalidConfig>(())
 //! ```
 //!
 //! Names, defaults, limits and messages are those of Kafka.
@@ -26,7 +26,24 @@
 //! like Kafka Streams and Connect set them, and anything else would be a promise that the broker
 //! does not keep.
 
-use crate::engine::log::config::{Cleanup, InvalidConfig, LogConfig, Overrides};
+use crate::engine::log::config::{Cleanup, LogConfig};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What was set on a topic, by name.
+pub type Overrides = BTreeMap<String, String>;
+
+/// A name or a value that a topic cannot have, in words for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidConfig(pub String);
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidConfig {}
 
 /// One row of [`PARAMETERS`].
 pub struct Parameter {

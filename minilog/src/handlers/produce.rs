@@ -176,13 +176,13 @@ mod tests {
     use super::*;
     use crate::engine::group::coordinator::GroupConfig;
     use crate::engine::group::events::Now;
-    use crate::engine::log::config::{LogConfig, Overrides};
+    use crate::engine::log::config::LogConfig;
     use crate::engine::log::log::Log;
-    use crate::engine::topics::Topics;
     use crate::format::batch;
     use crate::handlers::Settings;
+    use crate::handlers::catalog::Topics;
     use crate::handlers::group::Groups;
-    use crate::handlers::parameters::resolve;
+    use crate::handlers::parameters::Overrides;
     use crate::handlers::producer_ids::ProducerIds;
     use crate::wire::decode_response;
     use crate::wire::produce::TopicProduceData;
@@ -195,7 +195,7 @@ mod tests {
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
         let config = LogConfig { flush_messages: 1, ..LogConfig::default() };
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        let (topics, _) = Topics::open(Arc::clone(&shared), config, resolve, [1; 16]).unwrap();
+        let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16]).unwrap();
         topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
         let random = || [3; 16];
         Arc::new(Broker {

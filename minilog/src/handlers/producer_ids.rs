@@ -12,8 +12,7 @@
 //! Kafka counterpart: `ProducerIdManager.java`; there the controller assigns blocks to brokers.
 
 use super::{Broker, Call, Step};
-use crate::engine::log::flush::replace;
-use crate::engine::topics::read_text;
+use crate::engine::log::directory::Directory;
 use crate::wire::ErrorCode;
 use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use minikit::storage::Disk;
@@ -28,34 +27,27 @@ const BLOCK: i64 = 1000;
 
 /// The ids of idempotent producers.
 pub struct ProducerIds {
-    disk: Arc<dyn Disk>,
+    directory: Directory,
     reserved: Mutex<Range<i64>>,
 }
 
 impl ProducerIds {
     /// The ids of a data directory. Reserves nothing yet.
     pub fn new(disk: Arc<dyn Disk>) -> ProducerIds {
-        ProducerIds { disk, reserved: Mutex::new(0..0) }
+        ProducerIds { directory: Directory::new(disk, ""), reserved: Mutex::new(0..0) }
     }
 
     /// An id that was never given before. Blocks on the disk once in a thousand calls.
     pub fn next(&self) -> io::Result<i64> {
         let mut reserved = self.reserved.lock();
         if reserved.is_empty() {
-            let text = read_text(&*self.disk, FILE)?;
-            let first = match text.as_deref().map(|it| it.trim().parse()) {
-                None => 0,
-                Some(Ok(first)) => first,
-                Some(Err(_)) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "producer-ids is damaged",
-                    ));
-                }
-            };
+            let text = self.directory.read(FILE)?.unwrap_or(b"0".to_vec());
+            let first = String::from_utf8_lossy(&text).trim().parse::<i64>();
+            let damaged = |_| io::Error::new(io::ErrorKind::InvalidData, "producer-ids is damaged");
+            let first = first.map_err(damaged)?;
             let end = first + BLOCK;
-            replace(&*self.disk, FILE, format!("{end}\n").as_bytes())?;
-            self.disk.sync_dir("")?;
+            self.directory.replace(FILE, format!("{end}\n").as_bytes())?;
+            self.directory.sync()?;
             *reserved = first..end;
         }
         Ok(reserved.next().expect("it is not empty"))

@@ -16,11 +16,11 @@
 //!
 //! Kafka counterpart: `ReplicationControlManager.createTopics`, `ReplicaManager.deleteRecords`.
 
+use super::catalog::TopicError;
 use super::group::Groups;
 use super::group_log::OFFSETS_TOPIC;
+use super::parameters::{InvalidConfig, Overrides};
 use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters};
-use crate::engine::log::config::{InvalidConfig, Overrides};
-use crate::engine::topics::TopicError;
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::cluster::{

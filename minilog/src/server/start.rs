@@ -14,10 +14,9 @@ use super::upkeep::UpkeepThread;
 use super::{Server, now, now_ms};
 use crate::engine::group::coordinator::GroupConfig;
 use crate::engine::log::config::LogConfig;
-use crate::engine::topics::Topics;
+use crate::handlers::catalog::Topics;
 use crate::handlers::group::Groups;
 use crate::handlers::group_log;
-use crate::handlers::parameters::resolve;
 use crate::handlers::producer_ids::ProducerIds;
 use crate::handlers::{Broker, Settings};
 use minikit::connections::Connections;
@@ -59,7 +58,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let data = DataDir::lock(&start.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log, resolve, random())?;
+    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log, random())?;
     for (partition, report) in reports {
         tracing::warn!("{partition} was damaged and is repaired: {report:?}");
     }

@@ -53,13 +53,14 @@
 //! after `max.compaction.lag.ms`; here a log waits until its segment is full.
 
 use super::batches::{Batches, RECOVERY_WINDOW};
+use super::directory::Directory;
 use super::log::Log;
 use super::segment::{DECOMPRESSED_BYTES_MAX, Segment, damaged};
 use crate::format::batch::{self, BatchHeader};
 use crate::format::compression::{compress, decompress};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::{Record, records};
-use minikit::storage::{Disk, DiskFile};
+use minikit::storage::DiskFile;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -84,8 +85,7 @@ pub struct Limits<'a> {
 
 /// A compaction of one log: what is to be rewritten.
 pub struct Compaction {
-    disk: Arc<dyn Disk>,
-    directory: String,
+    directory: Arc<Directory>,
     index_interval_bytes: u64,
     /// Until when tombstones are kept that have no horizon yet.
     horizon: i64,
@@ -110,7 +110,6 @@ pub struct LatestOffsets(HashMap<u128, i64>, i64);
 
 /// A new segment beside the ones that it replaces.
 pub struct Rewritten<'a> {
-    compaction: &'a Compaction,
     group: &'a [Source],
     segment: Segment,
     /// True if anything was removed or stamped.
@@ -129,7 +128,7 @@ impl Compaction {
         let ends = log.segments().skip(1).map(Segment::base_offset);
         let (mut sources, mut dirty_bytes, mut is_overdue) = (Vec::new(), 0, false);
         for (segment, end) in log.segments().zip(ends) {
-            let max = segment.max_timestamp(&*log.disk, &log.directory)?;
+            let max = segment.max_timestamp()?;
             let age = max.map_or(0, |it| now.saturating_sub(it.timestamp));
             let is_durable =
                 end <= log.recovery_point() && !log.sealed.contains(&segment.base_offset());
@@ -150,8 +149,7 @@ impl Compaction {
         }
 
         Ok(Some(Compaction {
-            disk: Arc::clone(&log.disk),
-            directory: log.directory.clone(),
+            directory: Arc::clone(&log.directory),
             index_interval_bytes: config.index_interval_bytes as u64,
             horizon: now.saturating_add(config.delete_retention_ms),
             now,
@@ -209,15 +207,9 @@ impl Compaction {
         latest: &LatestOffsets,
         limits: &Limits<'_>,
     ) -> io::Result<Rewritten<'a>> {
-        let name = self.name(group[0].base_offset, CLEANED);
-        if let Err(error) = self.disk.remove(&name)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let file = self.disk.create(&name)?.into();
         let (base, interval) = (group[0].base_offset, self.index_interval_bytes);
-        let mut segment = Segment::new(base, file, 0, interval, Some(Default::default()));
+        let directory = Arc::clone(&self.directory);
+        let mut segment = Segment::create(directory, &name(base, CLEANED), base, interval)?;
 
         let mut changed = group.len() > 1;
         for source in group {
@@ -236,7 +228,7 @@ impl Compaction {
             }
         }
         segment.seal();
-        Ok(Rewritten { compaction: self, group, segment, changed })
+        Ok(Rewritten { group, segment, changed })
     }
 
     /// What is left of a batch.
@@ -272,10 +264,11 @@ impl Compaction {
         }
         Ok(Filtered::Rebuilt(rebuild(header, kept, needs_horizon.then_some(self.horizon))?))
     }
+}
 
-    fn name(&self, base_offset: i64, suffix: &str) -> String {
-        format!("{}/{}{suffix}", self.directory, segment_file(base_offset, Kind::Log))
-    }
+/// The name of a segment that is being rewritten, or is complete.
+fn name(base_offset: i64, suffix: &str) -> String {
+    format!("{}{suffix}", segment_file(base_offset, Kind::Log))
 }
 
 impl LatestOffsets {
@@ -296,15 +289,15 @@ impl Rewritten<'_> {
     /// Makes the new segment durable, from which moment recovery would complete the swap. Returns
     /// false if it is the old one again, and nothing has to be swapped.
     pub fn commit(&self) -> io::Result<bool> {
-        let Compaction { disk, directory, .. } = self.compaction;
+        let directory = &self.segment.directory;
         let base = self.segment.base_offset();
         if !self.changed {
-            disk.remove(&self.compaction.name(base, CLEANED))?;
+            directory.remove(&name(base, CLEANED))?;
             return Ok(false);
         }
         self.segment.file().sync()?;
-        disk.rename(&self.compaction.name(base, CLEANED), &self.compaction.name(base, SWAP))?;
-        disk.sync_dir(directory)?;
+        directory.rename(&name(base, CLEANED), &name(base, SWAP))?;
+        directory.sync()?;
         Ok(true)
     }
 
@@ -320,8 +313,7 @@ impl Rewritten<'_> {
 
     /// Forgets the new segment.
     pub fn abandon(self) -> io::Result<()> {
-        let base = self.segment.base_offset();
-        self.compaction.disk.remove(&self.compaction.name(base, CLEANED))
+        self.segment.directory.remove(&name(self.segment.base_offset(), CLEANED))
     }
 
     /// Puts the new segment in place of the old ones, for readers. Returns the bases of those.
@@ -335,24 +327,18 @@ impl Rewritten<'_> {
 
 /// Replaces the files of the segments `bases`, of which there is at least one, by the one that is
 /// complete. Recovery calls it too. Afterwards the new segment has no indexes.
-pub(super) fn finish_swap(disk: &dyn Disk, directory: &str, bases: &[i64]) -> io::Result<()> {
+pub(super) fn finish_swap(directory: &Directory, bases: &[i64]) -> io::Result<()> {
     use Kind::*;
 
-    let name = |base, kind| format!("{directory}/{}", segment_file(base, kind));
     let (first, others) = bases.split_first().expect("a segment was rewritten");
-    let others = others
-        .iter()
-        .flat_map(|base| [Log, OffsetIndex, TimeIndex, Snapshot].map(|it| (*base, it)));
-    for (base, kind) in others.chain([(*first, OffsetIndex), (*first, TimeIndex)]) {
-        match disk.remove(&name(base, kind)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed?,
-        }
+    for base in others {
+        directory.remove_segment(*base, &[Log, OffsetIndex, TimeIndex, Snapshot])?;
     }
-    disk.sync_dir(directory)?;
+    directory.remove_segment(*first, &[OffsetIndex, TimeIndex])?;
+    directory.sync()?;
 
-    disk.rename(&format!("{}{SWAP}", name(*first, Log)), &name(*first, Log))?;
-    disk.sync_dir(directory)
+    directory.rename(&name(*first, SWAP), &segment_file(*first, Log))?;
+    directory.sync()
 }
 
 /// Neighbors that fit into one segment together.

@@ -8,14 +8,10 @@
 //! Kafka          604800000                   the default, seven days
 //! ```
 //!
-//! The engine stores what was set on a topic as text ([`Overrides`]). Which names there are and
-//! what values they take is for `handlers::parameters` to say, which also makes the [`LogConfig`].
+//! `handlers::parameters` makes the [`LogConfig`] of a topic from all three. The log only obeys it.
 //!
 //! Kafka counterpart: `LogConfig.java`. Numbers are signed as there; what is "no limit" in Kafka,
 //! -1 or the largest number, is so here.
-
-use std::collections::BTreeMap;
-use std::fmt;
 
 /// The values that are in force for a log.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,21 +74,3 @@ impl Default for LogConfig {
         }
     }
 }
-
-/// What was set on a topic, by name.
-pub type Overrides = BTreeMap<String, String>;
-
-/// Checks the overrides of a topic, and puts them in place of the broker's values.
-pub type Resolve = fn(&Overrides, &LogConfig) -> Result<LogConfig, InvalidConfig>;
-
-/// A name or a value that a topic cannot have, in words for the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidConfig(pub String);
-
-impl fmt::Display for InvalidConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for InvalidConfig {}

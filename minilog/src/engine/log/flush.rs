@@ -27,17 +27,17 @@
 //! none, hence `--sync always`, which is `flush.messages` 1 for all topics. Kafka syncs inside of
 //! the append and holds the lock of the log meanwhile; here the response waits and nothing else.
 
+use super::directory::Directory;
 use super::log::Log;
 use super::segment::Indexes;
 use crate::format::names::{Kind, segment_file};
-use minikit::storage::{Disk, DiskFile};
+use minikit::storage::DiskFile;
 use std::io;
 use std::sync::Arc;
 
 /// What a flush will sync.
 pub struct Flush {
-    disk: Arc<dyn Disk>,
-    directory: String,
+    directory: Arc<Directory>,
     segments: Vec<Arc<dyn DiskFile>>,
     /// Indexes of segments that are not written to any more.
     indexes: Vec<(i64, Indexes)>,
@@ -80,8 +80,7 @@ impl Flush {
         let indexes = indexes.collect();
 
         Flush {
-            disk: Arc::clone(&log.disk),
-            directory: log.directory.clone(),
+            directory: Arc::clone(&log.directory),
             segments,
             indexes,
             snapshots: std::mem::take(&mut log.snapshots),
@@ -93,13 +92,12 @@ impl Flush {
     pub fn run(&self) -> io::Result<()> {
         self.segments.iter().try_for_each(|file| file.sync())?;
         for (base_offset, indexes) in &self.indexes {
-            indexes.write(&*self.disk, &self.directory, *base_offset)?;
+            indexes.write(&self.directory, *base_offset)?;
         }
         for (offset, bytes) in &self.snapshots {
-            let name = format!("{}/{}", self.directory, segment_file(*offset, Kind::Snapshot));
-            replace(&*self.disk, &name, bytes)?;
+            self.directory.replace(&segment_file(*offset, Kind::Snapshot), bytes)?;
         }
-        self.disk.sync_dir(&self.directory)
+        self.directory.sync()
     }
 
     /// Moves the recovery point of the log up, after [`Flush::run`] succeeded.
@@ -111,24 +109,4 @@ impl Flush {
     pub fn up_to(&self) -> i64 {
         self.up_to
     }
-}
-
-/// The suffix of a file that will replace another one. After a crash it is removed.
-pub const TEMPORARY: &str = ".tmp";
-
-/// Replaces the content of a file in one step: after a crash it is the old one or the new one, and
-/// the new one for certain after a sync of the directory.
-///
-/// An index that is cut looks like one with fewer entries, so writing it in place is not enough:
-/// the log of its segment may already be below the recovery point, and then nobody checks it again.
-pub fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = format!("{name}{TEMPORARY}");
-    let file = match disk.open(&temporary) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(&temporary)?,
-        opened => opened?,
-    };
-    file.truncate(0)?;
-    file.write_all_at(bytes, 0)?;
-    file.sync()?;
-    disk.rename(&temporary, name)
 }

@@ -34,13 +34,13 @@
 
 use super::compaction::decompressed;
 use super::config::LogConfig;
-use super::flush::replace;
+use super::directory::Directory;
 use super::producers::{Producers, Sequence, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
 use crate::format::batch::{self, BatchError, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
+use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
-use minikit::storage::Disk;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -48,9 +48,7 @@ use std::sync::Arc;
 
 /// A log in a directory of its own.
 pub struct Log {
-    pub(super) disk: Arc<dyn Disk>,
-    /// The name of the directory on the disk.
-    pub(super) directory: String,
+    pub(super) directory: Arc<Directory>,
     pub(super) config: LogConfig,
     /// By base offset.
     pub(super) segments: BTreeMap<i64, Segment>,
@@ -152,23 +150,20 @@ impl From<io::Error> for ReadError {
 pub(super) const EPOCH_FILE: &str = "leader-epoch-checkpoint";
 
 impl Log {
-    /// Creates an empty log in a new directory, whose name is durable when this returns.
+    /// Creates an empty log in a new directory, whose files are durable when this returns.
     /// [`recovery::open`](super::recovery::open) opens one that exists.
-    pub fn create(disk: Arc<dyn Disk>, directory: &str, config: LogConfig) -> io::Result<Log> {
-        disk.create_dir(directory)?;
-        let mut log = Log::new(disk, directory.to_owned(), config);
+    pub fn create(directory: Directory, config: LogConfig) -> io::Result<Log> {
+        let mut log = Log::new(directory, config);
         let epochs = checkpoint::print(&log.epochs);
-        replace(&*log.disk, &format!("{directory}/{EPOCH_FILE}"), epochs.as_bytes())?;
+        log.directory.replace(EPOCH_FILE, epochs.as_bytes())?;
         log.roll()?;
-        log.disk.sync_dir(directory)?;
-        log.disk.sync_dir("")?;
+        log.directory.sync()?;
         Ok(log)
     }
 
-    pub(super) fn new(disk: Arc<dyn Disk>, directory: String, config: LogConfig) -> Log {
+    pub(super) fn new(directory: Directory, config: LogConfig) -> Log {
         Log {
-            disk,
-            directory,
+            directory: Arc::new(directory),
             config,
             segments: BTreeMap::new(),
             next_offset: 0,
@@ -283,7 +278,9 @@ impl Log {
     /// is synced here: the next flush does that, on another thread.
     pub fn roll(&mut self) -> io::Result<()> {
         let interval = self.config.index_interval_bytes as u64;
-        let next = Segment::create(&*self.disk, &self.directory, self.next_offset, interval)?;
+        let name = segment_file(self.next_offset, Kind::Log);
+        let directory = Arc::clone(&self.directory);
+        let next = Segment::create(directory, &name, self.next_offset, interval)?;
         if let Some(mut active) = self.segments.last_entry() {
             active.get_mut().seal();
             self.sealed.push(*active.key());
@@ -328,9 +325,7 @@ impl Log {
         })?;
         for segment in self.segments.range(base_offset..).map(|(_, segment)| segment) {
             let end = self.end_within(segment, limit)?;
-            let (disk, directory) = (&*self.disk, &self.directory);
-            let slice = segment.read(disk, directory, offset, length_max, end)?;
-            if let Some(slice) = slice {
+            if let Some(slice) = segment.read(offset, length_max, end)? {
                 let is_active = !self.is_sealed(segment.base_offset());
                 return Ok((slice.length > 0).then_some(Slice { is_active, ..slice }));
             }
@@ -349,7 +344,7 @@ impl Log {
         if limit >= self.next_offset {
             return Ok(segment.size());
         }
-        let found = segment.find(&*self.disk, &self.directory, limit)?;
+        let found = segment.find(limit)?;
         Ok(found.map_or(segment.size(), |(position, _)| position))
     }
 
@@ -357,14 +352,12 @@ impl Log {
     ///
     /// Costs a look at the largest timestamp of every segment, then a search in one of them.
     pub fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<TimestampOffset>> {
-        let (disk, directory) = (&*self.disk, &self.directory);
         for segment in self.segments.values() {
-            let max = segment.max_timestamp(disk, directory)?;
+            let max = segment.max_timestamp()?;
             if max.is_none_or(|max| max.timestamp < timestamp) {
                 continue;
             }
-            let from = self.log_start_offset;
-            let found = segment.find_timestamp(disk, directory, timestamp, from)?;
+            let found = segment.find_timestamp(timestamp, self.log_start_offset)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -376,7 +369,7 @@ impl Log {
     pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
         let mut max: Option<i64> = None;
         for segment in self.segments.values() {
-            let found = segment.max_timestamp(&*self.disk, &self.directory)?;
+            let found = segment.max_timestamp()?;
             max = max.max(found.map(|it| it.timestamp));
         }
         max.map_or(Ok(None), |max| self.find_timestamp(max))
@@ -422,7 +415,7 @@ impl Log {
             return Ok(false);
         }
 
-        let max_timestamp = first.max_timestamp(&*self.disk, &self.directory)?;
+        let max_timestamp = first.max_timestamp()?;
         let age = max_timestamp.map_or(0, |it| now.saturating_sub(it.timestamp));
         let is_too_old = self.config.retention_ms >= 0 && age > self.config.retention_ms;
         // The log must not get shorter than what was promised.
@@ -511,15 +504,17 @@ impl Log {
         self.config = config;
     }
 
-    /// Gives the directory another name, which is durable when this returns.
+    /// Gives the directory another name, which is durable after a sync of the one it is in.
     pub fn rename_directory(&mut self, name: &str) -> io::Result<()> {
-        self.disk.rename(&self.directory, name)?;
-        self.directory = name.to_owned();
-        self.disk.sync_dir("")
+        self.directory = Arc::new(self.directory.rename_to(name)?);
+        for segment in self.segments.values_mut() {
+            segment.directory = Arc::clone(&self.directory);
+        }
+        Ok(())
     }
 
-    /// The directory on the disk.
-    pub fn directory(&self) -> &str {
+    /// Where its files are.
+    pub fn directory(&self) -> &Directory {
         &self.directory
     }
 }

@@ -8,6 +8,7 @@
 //! | [`flat`] | the naive log, and how it fails |
 //! | [`batches`] | walking over batches without an index |
 //! | [`index`] | sparse indexes |
+//! | [`directory`] | the files of a log, and replacing one of them |
 //! | [`segment`] | a file of batches and its indexes |
 //! | [`log`] | append, roll, read, and lookup over all segments |
 //! | [`config`] | how it rolls, flushes, cleans up and refuses |
@@ -34,6 +35,7 @@
 pub mod batches;
 pub mod compaction;
 pub mod config;
+pub mod directory;
 pub mod flat;
 pub mod flush;
 pub mod index;

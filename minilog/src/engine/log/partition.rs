@@ -226,12 +226,8 @@ impl Partition {
     /// segments went.
     pub fn delete_old_segments(&self, now: i64) -> io::Result<usize> {
         let _maintenance = self.maintenance.lock();
-        let (removed, disk, directory) = {
-            let mut log = self.log.lock();
-            let removed = log.remove_old_segments(now)?;
-            (removed, Arc::clone(&log.disk), log.directory().to_owned())
-        };
-        removed.iter().try_for_each(|it: &Segment| it.remove(&*disk, &directory))?;
+        let removed = self.with_log(|log| log.remove_old_segments(now))?;
+        removed.iter().try_for_each(Segment::remove)?;
         Ok(removed.len())
     }
 
@@ -264,18 +260,16 @@ impl Partition {
         }
 
         // Readers first: they have the new file open, and no longer need the names of the old ones.
-        let (disk, directory, bases) = self.with_log(|log| {
-            let bases = rewritten.swap(log);
-            (Arc::clone(&log.disk), log.directory().to_owned(), bases)
-        });
-        let finished = finish_swap(&*disk, &directory, &bases);
+        let (directory, bases) =
+            self.with_log(|log| (Arc::clone(&log.directory), rewritten.swap(log)));
+        let finished = finish_swap(&directory, &bases);
         let finished = finished.and_then(|()| {
             let indexes = self.with_log(|log| {
                 let segment = log.segments.get(&bases[0]);
                 segment.and_then(Segment::indexes_in_memory).cloned().unwrap_or_default()
             });
-            indexes.write(&*disk, &directory, bases[0])?;
-            disk.sync_dir(&directory)
+            indexes.write(&directory, bases[0])?;
+            directory.sync()
         });
         if finished.is_err() {
             // Names and readers disagree until the next start.

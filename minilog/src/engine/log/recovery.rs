@@ -39,7 +39,7 @@
 use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW};
 use super::compaction::{CLEANED, SWAP, finish_swap};
 use super::config::LogConfig;
-use super::flush::{TEMPORARY, replace};
+use super::directory::{Directory, TEMPORARY};
 use super::log::{EPOCH_FILE, Log};
 use super::producers::Producers;
 use super::segment::{Indexes, Segment};
@@ -48,7 +48,6 @@ use crate::format::checkpoint::{self, EpochEntry};
 use crate::format::index::OffsetEntry;
 use crate::format::names::{self, Kind, segment_file};
 use crate::format::snapshot;
-use minikit::storage::{Disk, DiskFile};
 use std::io;
 use std::sync::Arc;
 
@@ -78,18 +77,12 @@ pub struct Report {
     pub reason: Option<String>,
 }
 
-/// Opens the log in `directory`, and repairs it if the last process did not end cleanly.
+/// Opens the log in a directory, and repairs it if the last process did not end cleanly.
 ///
 /// Costs a directory listing, and reading every segment above the recovery point.
-pub fn open(
-    disk: Arc<dyn Disk>,
-    directory: &str,
-    config: LogConfig,
-    start: Start,
-) -> io::Result<(Log, Report)> {
-    let log = Log::new(disk, directory.to_owned(), config);
+pub fn open(directory: Directory, config: LogConfig, start: Start) -> io::Result<(Log, Report)> {
     let mut recovery = Recovery {
-        log,
+        log: Log::new(directory, config),
         start,
         report: Report::default(),
         epochs_on_disk: Vec::new(),
@@ -137,7 +130,7 @@ impl Recovery {
         }
         // A sync takes as long as everything else here, and mostly nothing was changed.
         if self.changed || self.report.reason.is_some() {
-            self.log.disk.sync_dir(&self.log.directory)?;
+            self.log.directory.sync()?;
         }
         let durable = if self.start.is_clean { end } else { self.start.recovery_point };
         self.log.cleaned_up_to = self.start.cleaned_up_to.clamp(self.log.log_start_offset, end);
@@ -147,8 +140,8 @@ impl Recovery {
 
     /// The files of segments, after what a crash left of an unfinished change is gone.
     fn list(&mut self) -> io::Result<Vec<(i64, Kind)>> {
-        let disk = Arc::clone(&self.log.disk);
-        let mut names = disk.list(&self.log.directory)?;
+        let directory = Arc::clone(&self.log.directory);
+        let mut names = directory.list()?;
 
         // What was being written, and what Kafka was deleting. Of several segments that replace one
         // Kafka renames the first last: if it is missing, the others are not complete either.
@@ -164,7 +157,7 @@ impl Recovery {
             after || is_index || ends.iter().any(|end| name.ends_with(end))
         };
         for name in names.extract_if(.., |name| is_incomplete(name)) {
-            disk.remove(&format!("{}/{name}", self.log.directory))?;
+            directory.remove(&name)?;
             self.changed = true;
         }
 
@@ -172,24 +165,24 @@ impl Recovery {
             self.complete_swap(&names, name)?;
             self.changed = true;
         }
-        let names = disk.list(&self.log.directory)?;
+        let names = directory.list()?;
         Ok(names.iter().filter_map(|name| names::parse(name)).collect())
     }
 
     /// Puts a rewritten segment in the place of those whose offsets it has.
     fn complete_swap(&self, names: &[String], swap: &str) -> io::Result<()> {
-        let (disk, directory) = (&*self.log.disk, &self.log.directory);
+        let directory = &*self.log.directory;
         let Some((base, Kind::Log)) = names::parse(swap.trim_end_matches(SWAP)) else {
             return Ok(());
         };
-        let file = disk.open(&format!("{directory}/{swap}"))?;
+        let file = directory.open(swap)?;
         let length = file.len()?;
         let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
         let (mut position, mut next_offset) = (0, base);
         while position < length {
             let header = check_batch_at(&mut batches, position)?;
             let header = header.map_err(|reason| {
-                let text = format!("{directory}/{swap} at byte {position}: {reason}");
+                let text = format!("{}/{swap} at byte {position}: {reason}", directory.name());
                 io::Error::new(io::ErrorKind::InvalidData, text)
             })?;
             position += header.size().unwrap_or(0) as u64;
@@ -200,7 +193,7 @@ impl Recovery {
             *kind == Kind::Log && (base.saturating_add(1)..next_offset).contains(it)
         });
         let bases = [base].into_iter().chain(logs.map(|(it, _)| it)).collect::<Vec<_>>();
-        finish_swap(disk, directory, &bases)
+        finish_swap(directory, &bases)
     }
 
     /// Loads segments in order. After a damaged one the rest of the log is deleted.
@@ -211,8 +204,7 @@ impl Recovery {
                 self.load_segment(base, bases.get(index + 1).copied())?;
                 continue;
             }
-            let segment = Segment::new(base, self.open_log(base)?, 0, 0, None);
-            segment.remove(&*self.log.disk, &self.log.directory)?;
+            self.segment(base)?.remove()?;
             self.report.segments_deleted += 1;
         }
         Ok(())
@@ -220,20 +212,17 @@ impl Recovery {
 
     /// Loads one segment, which ends before `end` unless it is the last one.
     fn load_segment(&mut self, base: i64, end: Option<i64>) -> io::Result<()> {
-        let file = self.open_log(base)?;
+        let segment = self.segment(base)?;
         let is_durable =
             self.start.is_clean || end.is_some_and(|end| end <= self.start.recovery_point);
-        let segment = if is_durable {
-            match end {
-                Some(end) => self.load_sealed(base, end, &file)?,
-                None => self.load_active(base, &file)?,
-            }
-        } else {
-            None
+        let loaded = match end {
+            _ if !is_durable => None,
+            Some(end) => self.load_sealed(&segment, end)?,
+            None => self.load_active(&segment)?,
         };
-        let segment = match segment {
-            Some(segment) => segment,
-            None => self.check_segment(base, file)?,
+        let segment = match loaded {
+            Some((size, indexes)) => segment.with_batches(size, indexes),
+            None => self.check_segment(segment)?,
         };
         self.log.segments.insert(base, segment);
         Ok(())
@@ -243,32 +232,28 @@ impl Recovery {
     /// one of them is missing the segment is checked.
     fn load_sealed(
         &mut self,
-        base: i64,
+        segment: &Segment,
         end: i64,
-        file: &Arc<dyn DiskFile>,
-    ) -> io::Result<Option<Segment>> {
+    ) -> io::Result<Option<(u64, Option<Indexes>)>> {
         for kind in [Kind::OffsetIndex, Kind::TimeIndex] {
-            let name = format!("{}/{}", self.log.directory, segment_file(base, kind));
-            match self.log.disk.open(&name) {
+            match self.log.directory.open(&segment_file(segment.base_offset(), kind)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 opened => opened.map(drop)?,
             }
         }
         self.log.next_offset = end;
-        let interval = self.log.config.index_interval_bytes as u64;
-        Ok(Some(Segment::new(base, Arc::clone(file), file.len()?, interval, None)))
+        Ok(Some((segment.file().len()?, None)))
     }
 
     /// The active segment after a clean shutdown: only what follows the last index entry is walked
     /// over. None if the indexes or that part are not as they should be.
-    fn load_active(&mut self, base: i64, file: &Arc<dyn DiskFile>) -> io::Result<Option<Segment>> {
-        let Ok(indexes) = Indexes::load(&*self.log.disk, &self.log.directory, base) else {
-            return Ok(None);
-        };
-        let size = file.len()?;
+    fn load_active(&mut self, segment: &Segment) -> io::Result<Option<(u64, Option<Indexes>)>> {
+        let base = segment.base_offset();
+        let Ok(indexes) = Indexes::load(&self.log.directory, base) else { return Ok(None) };
+        let size = segment.file().len()?;
         let mut position = indexes.offsets.last().map_or(0, |it: OffsetEntry| it.position as u64);
         let mut next_offset = base;
-        let mut batches = Batches::new(&**file, size, LOOKUP_WINDOW);
+        let mut batches = Batches::new(&**segment.file(), size, LOOKUP_WINDOW);
         while let Some(header) = batches.header_at(position)? {
             let Some(length) = header.size() else { return Ok(None) };
             position += length as u64;
@@ -278,18 +263,14 @@ impl Recovery {
             return Ok(None);
         }
         self.log.next_offset = next_offset;
-        let interval = self.log.config.index_interval_bytes as u64;
-        Ok(Some(Segment::new(base, Arc::clone(file), size, interval, Some(indexes))))
+        Ok(Some((size, Some(indexes))))
     }
 
     /// Checks every batch of a segment, builds its indexes, and cuts it off at the first bad batch.
-    fn check_segment(&mut self, base: i64, file: Arc<dyn DiskFile>) -> io::Result<Segment> {
+    fn check_segment(&mut self, mut segment: Segment) -> io::Result<Segment> {
         self.report.segments_checked += 1;
+        let (base, file) = (segment.base_offset(), Arc::clone(segment.file()));
         let length = file.len()?;
-        let interval = self.log.config.index_interval_bytes as u64;
-        let indexes = Some(Indexes::default());
-        let mut segment = Segment::new(base, Arc::clone(&file), 0, interval, indexes);
-
         let mut next_offset = base.max(self.log.next_offset);
         let mut epoch = i32::MIN;
         let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
@@ -334,16 +315,14 @@ impl Recovery {
     fn restore_producers(&mut self, files: &[(i64, Kind)]) -> io::Result<()> {
         let mut from = self.first_base();
         for &(offset, _) in files.iter().filter(|(_, kind)| *kind == Kind::Snapshot) {
-            let name = format!("{}/{}", self.log.directory, segment_file(offset, Kind::Snapshot));
+            let name = segment_file(offset, Kind::Snapshot);
             if offset > self.log.next_offset || offset < self.first_base() {
-                self.log.disk.remove(&name)?;
+                self.log.directory.remove(&name)?;
                 self.changed = true;
                 continue;
             }
-            let file = self.log.disk.open(&name)?;
-            let mut bytes = vec![0; file.len()? as usize];
-            file.read_exact_at(&mut bytes, 0)?;
-            if let Some(entries) = snapshot::decode(&bytes) {
+            let bytes = self.log.directory.read(&name)?;
+            if let Some(entries) = bytes.and_then(|bytes| snapshot::decode(&bytes)) {
                 self.log.producers = Producers::from_snapshot(&entries);
                 from = offset;
             }
@@ -351,7 +330,7 @@ impl Recovery {
 
         let mut producers = std::mem::take(&mut self.log.producers);
         for segment in self.log.segments.values().filter(|it| self.end_of(it) > from) {
-            let found = segment.find(&*self.log.disk, &self.log.directory, from)?;
+            let found = segment.find(from)?;
             let Some((mut position, _)) = found else { continue };
             let mut batches = Batches::new(&**segment.file(), segment.size(), LOOKUP_WINDOW);
             while let Some(header) = batches.header_at(position)? {
@@ -371,18 +350,13 @@ impl Recovery {
         };
         files.iter().filter(is_orphan).try_for_each(|(base, kind)| {
             self.changed = true;
-            self.log.disk.remove(&format!("{}/{}", self.log.directory, segment_file(*base, *kind)))
+            self.log.directory.remove_segment(*base, &[*kind])
         })
     }
 
     fn read_epochs(&self) -> io::Result<Vec<EpochEntry>> {
         let first = EpochEntry { epoch: 0, start_offset: 0 };
-        let file = match self.log.disk.open(&format!("{}/{EPOCH_FILE}", self.log.directory)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![first]),
-            file => file?,
-        };
-        let mut bytes = vec![0; file.len()? as usize];
-        file.read_exact_at(&mut bytes, 0)?;
+        let bytes = self.log.directory.read(EPOCH_FILE)?.unwrap_or_default();
         let epochs = checkpoint::parse(&String::from_utf8_lossy(&bytes));
         let mut epochs =
             epochs.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
@@ -402,16 +376,17 @@ impl Recovery {
         }
         if self.log.epochs != self.epochs_on_disk {
             let text = checkpoint::print(&self.log.epochs);
-            let name = format!("{}/{EPOCH_FILE}", self.log.directory);
-            replace(&*self.log.disk, &name, text.as_bytes())?;
+            self.log.directory.replace(EPOCH_FILE, text.as_bytes())?;
             self.changed = true;
         }
         Ok(())
     }
 
-    fn open_log(&self, base: i64) -> io::Result<Arc<dyn DiskFile>> {
-        let name = format!("{}/{}", self.log.directory, segment_file(base, Kind::Log));
-        Ok(self.log.disk.open(&name)?.into())
+    /// The segment of a file, of whose batches nothing is known yet.
+    fn segment(&self, base: i64) -> io::Result<Segment> {
+        let file = self.log.directory.open(&segment_file(base, Kind::Log))?.into();
+        let interval = self.log.config.index_interval_bytes as u64;
+        Ok(Segment::new(Arc::clone(&self.log.directory), base, file, interval))
     }
 
     fn first_base(&self) -> i64 {

@@ -25,14 +25,14 @@
 //! are no transaction indexes here.
 
 use super::batches::{Batches, LOOKUP_WINDOW};
-use super::flush::replace;
+use super::directory::Directory;
 use super::index::{Entry, SparseIndex};
 use crate::format::batch::BatchHeader;
 use crate::format::compression::decompress;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
-use minikit::storage::{Disk, DiskFile};
+use minikit::storage::DiskFile;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -42,6 +42,8 @@ pub(super) const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
 /// One file of the log with its indexes.
 pub struct Segment {
+    /// Where its files are.
+    pub(super) directory: Arc<Directory>,
     base_offset: i64,
     file: Arc<dyn DiskFile>,
     /// Bytes of complete batches. The file may be longer after a write that failed.
@@ -112,45 +114,41 @@ impl fmt::Debug for Slice {
 }
 
 impl Segment {
-    /// Creates the file of an empty segment. A file of that name, which only a crash can have left,
-    /// is emptied.
+    /// Creates an empty segment in the file `name`.
     pub fn create(
-        disk: &dyn Disk,
-        directory: &str,
+        directory: Arc<Directory>,
+        name: &str,
         base_offset: i64,
         index_interval_bytes: u64,
     ) -> io::Result<Segment> {
-        let name = format!("{directory}/{}", segment_file(base_offset, Kind::Log));
-        let file = match disk.create(&name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let file = disk.open(&name)?;
-                file.truncate(0)?;
-                file
-            }
-            created => created?,
-        };
-        let indexes = Some(Indexes::default());
-        Ok(Segment::new(base_offset, file.into(), 0, index_interval_bytes, indexes))
+        let file = directory.create_file(name)?.into();
+        Ok(Segment::new(directory, base_offset, file, index_interval_bytes))
     }
 
-    /// A segment of which the first `size` bytes are complete batches. Without `indexes` they are
-    /// read from their files at the first lookup.
+    /// A segment without batches yet, in a file that may have some.
     pub fn new(
+        directory: Arc<Directory>,
         base_offset: i64,
         file: Arc<dyn DiskFile>,
-        size: u64,
         index_interval_bytes: u64,
-        indexes: Option<Indexes>,
     ) -> Segment {
         Segment {
+            directory,
             base_offset,
             file,
-            size,
-            indexes: indexes.map_or_else(OnceLock::new, OnceLock::from),
+            size: 0,
+            indexes: OnceLock::from(Indexes::default()),
             index_interval_bytes,
             bytes_since_index_entry: 0,
             first_timestamp: None,
         }
+    }
+
+    /// The same segment with `size` bytes of complete batches. Without `indexes` they are read from
+    /// their files at the first lookup.
+    pub fn with_batches(self, size: u64, indexes: Option<Indexes>) -> Segment {
+        let indexes = indexes.map_or_else(OnceLock::new, OnceLock::from);
+        Segment { size, indexes, ..self }
     }
 
     /// The offset of the first record, and the name of the files.
@@ -222,15 +220,8 @@ impl Segment {
     /// The bytes from the batch with `offset` on, at most `length_max` of them and none at or after
     /// position `end`. The first batch is whole even if it is longer than `length_max`, or a client
     /// with a small limit would never get past it. None if all batches are below `offset`.
-    pub fn read(
-        &self,
-        disk: &dyn Disk,
-        directory: &str,
-        offset: i64,
-        length_max: usize,
-        end: u64,
-    ) -> io::Result<Option<Slice>> {
-        let Some((position, header)) = self.find(disk, directory, offset)? else { return Ok(None) };
+    pub fn read(&self, offset: i64, length_max: usize, end: u64) -> io::Result<Option<Slice>> {
+        let Some((position, header)) = self.find(offset)? else { return Ok(None) };
         let first = header.size().unwrap_or(BatchHeader::SIZE) as u64;
         let length = (length_max as u64).max(first).min(end.saturating_sub(position));
         let (file, length) = (Arc::clone(&self.file), length as usize);
@@ -239,14 +230,8 @@ impl Segment {
 
     /// The position and header of the first batch that ends at or after `offset`. Costs a binary
     /// search, and a walk over about 4 KiB of headers.
-    pub fn find(
-        &self,
-        disk: &dyn Disk,
-        directory: &str,
-        offset: i64,
-    ) -> io::Result<Option<(u64, BatchHeader)>> {
-        let indexes = self.indexes(disk, directory)?;
-        let entry = indexes.offsets.floor(offset - self.base_offset);
+    pub fn find(&self, offset: i64) -> io::Result<Option<(u64, BatchHeader)>> {
+        let entry = self.indexes()?.offsets.floor(offset - self.base_offset);
         let mut position = entry.map_or(0, |it| it.position as u64);
 
         let mut batches = self.batches();
@@ -263,19 +248,12 @@ impl Segment {
     ///
     /// Timestamps come from producers and need not ascend, so this is not a binary search for a
     /// record: the time index only tells which part of the segment has smaller ones throughout.
-    pub fn find_timestamp(
-        &self,
-        disk: &dyn Disk,
-        directory: &str,
-        timestamp: i64,
-        from: i64,
-    ) -> io::Result<Option<TimestampOffset>> {
+    pub fn find_timestamp(&self, timestamp: i64, from: i64) -> io::Result<Option<TimestampOffset>> {
         // Up to and with this entry's batch, no record has a timestamp above the entry's.
-        let indexes = self.indexes(disk, directory)?;
-        let below = indexes.times.floor(timestamp.saturating_sub(1));
+        let below = self.indexes()?.times.floor(timestamp.saturating_sub(1));
         let from =
             below.map_or(from, |it| from.max(self.base_offset + i64::from(it.relative_offset)));
-        let Some((mut position, _)) = self.find(disk, directory, from)? else { return Ok(None) };
+        let Some((mut position, _)) = self.find(from)? else { return Ok(None) };
 
         let mut batches = self.batches();
         while let Some(header) = batches.header_at(position)? {
@@ -292,20 +270,16 @@ impl Segment {
     }
 
     /// The largest timestamp, with the last offset of its batch; none in an empty segment.
-    pub fn max_timestamp(
-        &self,
-        disk: &dyn Disk,
-        directory: &str,
-    ) -> io::Result<Option<TimestampOffset>> {
-        Ok(self.indexes(disk, directory)?.max_timestamp)
+    pub fn max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
+        Ok(self.indexes()?.max_timestamp)
     }
 
     /// The indexes, read from their files if this is the first lookup.
-    pub fn indexes(&self, disk: &dyn Disk, directory: &str) -> io::Result<&Indexes> {
+    pub fn indexes(&self) -> io::Result<&Indexes> {
         if let Some(indexes) = self.indexes.get() {
             return Ok(indexes);
         }
-        let indexes = Indexes::load(disk, directory, self.base_offset)?;
+        let indexes = Indexes::load(&self.directory, self.base_offset)?;
         Ok(self.indexes.get_or_init(|| indexes))
     }
 
@@ -316,16 +290,10 @@ impl Segment {
 
     /// Removes the files. Readers that hold a [`Slice`] can finish. The log goes first: indexes
     /// without one are removed at the next start.
-    pub fn remove(&self, disk: &dyn Disk, directory: &str) -> io::Result<()> {
+    pub fn remove(&self) -> io::Result<()> {
         use Kind::*;
-        for kind in [Log, OffsetIndex, TimeIndex, TransactionIndex, Snapshot] {
-            let name = format!("{directory}/{}", segment_file(self.base_offset, kind));
-            match disk.remove(&name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed?,
-            }
-        }
-        Ok(())
+        let kinds = [Log, OffsetIndex, TimeIndex, TransactionIndex, Snapshot];
+        self.directory.remove_segment(self.base_offset, &kinds)
     }
 
     fn batches(&self) -> Batches<'_> {
@@ -349,42 +317,35 @@ impl Indexes {
     }
 
     /// Replaces the files; they are durable after a sync of the directory.
-    pub(super) fn write(
-        &self,
-        disk: &dyn Disk,
-        directory: &str,
-        base_offset: i64,
-    ) -> io::Result<()> {
-        let name = |kind| format!("{directory}/{}", segment_file(base_offset, kind));
-        replace(disk, &name(Kind::OffsetIndex), &self.offsets.encode())?;
-        replace(disk, &name(Kind::TimeIndex), &self.times.encode())
+    pub(super) fn write(&self, directory: &Directory, base_offset: i64) -> io::Result<()> {
+        let name = |kind| segment_file(base_offset, kind);
+        directory.replace(&name(Kind::OffsetIndex), &self.offsets.encode())?;
+        directory.replace(&name(Kind::TimeIndex), &self.times.encode())
     }
 
     /// Reads the files of a sealed segment. `InvalidData` if one of them is damaged.
-    pub fn load(disk: &dyn Disk, directory: &str, base_offset: i64) -> io::Result<Indexes> {
-        let times: SparseIndex<TimeEntry> = load(disk, directory, base_offset, Kind::TimeIndex)?;
+    pub fn load(directory: &Directory, base_offset: i64) -> io::Result<Indexes> {
+        let times: SparseIndex<TimeEntry> = load(directory, base_offset, Kind::TimeIndex)?;
         let last = times.last();
         let max_timestamp = last.map(|it| TimestampOffset {
             timestamp: it.timestamp,
             offset: base_offset + i64::from(it.relative_offset),
         });
-        let offsets = load(disk, directory, base_offset, Kind::OffsetIndex)?;
+        let offsets = load(directory, base_offset, Kind::OffsetIndex)?;
         Ok(Indexes { offsets, times, max_timestamp })
     }
 }
 
 fn load<E: Entry>(
-    disk: &dyn Disk,
-    directory: &str,
+    directory: &Directory,
     base_offset: i64,
     kind: Kind,
 ) -> io::Result<SparseIndex<E>> {
-    let name = format!("{directory}/{}", segment_file(base_offset, kind));
-    let file = disk.open(&name)?;
-    let mut bytes = vec![0; file.len()? as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    SparseIndex::decode(&bytes).ok_or_else(|| {
-        let text = format!("{name} is damaged; remove it, and it is built again at the next start");
+    let name = segment_file(base_offset, kind);
+    let bytes = directory.read(&name)?;
+    bytes.and_then(|bytes| SparseIndex::decode(&bytes)).ok_or_else(|| {
+        let advice = "remove it, and it is built again at the next start";
+        let text = format!("{}/{name} is missing or damaged; {advice}", directory.name());
         io::Error::new(io::ErrorKind::InvalidData, text)
     })
 }

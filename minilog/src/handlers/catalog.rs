@@ -23,17 +23,19 @@
 //!
 //! Everything that changes files blocks: call it on a thread that serves nobody.
 //!
-//! Opening is the one thing here that uses threads: after a crash every partition reads its last
-//! segment, and partitions have nothing in common.
+//! Opening and creating use threads. After a crash every partition reads its last segment, and a new
+//! partition syncs three files; partitions have nothing in common. The data directory itself is
+//! synced once for all of them.
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
-use super::log::compaction::Limits;
-use super::log::config::{InvalidConfig, LogConfig, Overrides, Resolve};
-use super::log::flush::replace;
-use super::log::log::Log;
-use super::log::partition::Partition;
-use super::log::recovery::{self, Report, Start};
+use super::parameters::{InvalidConfig, Overrides, resolve};
+use crate::engine::log::compaction::Limits;
+use crate::engine::log::config::LogConfig;
+use crate::engine::log::directory::Directory;
+use crate::engine::log::log::Log;
+use crate::engine::log::partition::Partition;
+use crate::engine::log::recovery::{self, Report, Start};
 use crate::format::checkpoint::{self, OffsetEntry};
 use crate::format::names::{is_topic_name, parse_partition_directory, partition_directory};
 use crate::format::properties::{
@@ -43,6 +45,7 @@ use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -57,6 +60,9 @@ const OVERRIDES: &str = "topic.properties";
 /// Suffixes of directories that are not yet, or no longer, partitions.
 const CREATING: &str = ".creating";
 const DELETING: &str = ".deleting";
+
+/// Threads that create partitions: they wait for syncs, which the file system merges.
+const CREATING_THREADS: usize = 16;
 
 /// More partitions than this in one topic are a mistake: each is a directory with open files.
 pub const PARTITIONS_MAX: i32 = 10_000;
@@ -77,9 +83,10 @@ pub struct Topic {
 /// All topics of a data directory.
 pub struct Topics {
     disk: Arc<dyn Disk>,
+    /// The data directory.
+    root: Directory,
     /// The configuration of a topic without its own.
     config: LogConfig,
-    resolve: Resolve,
     meta: Meta,
     topics: Mutex<Arc<Catalog>>,
     /// One creation, change or deletion at a time.
@@ -159,27 +166,28 @@ impl Topics {
     pub fn open(
         disk: Arc<dyn Disk>,
         config: LogConfig,
-        resolve: Resolve,
         random: [u8; 16],
     ) -> io::Result<(Topics, Vec<(String, Report)>)> {
-        let meta = read_or_create_meta(&*disk, random)?;
-        let names = disk.list("")?;
+        let root = Directory::new(Arc::clone(&disk), "");
+        let meta = read_or_create_meta(&root, random)?;
+        let names = root.list()?;
         let is_clean = names.iter().any(|name| name == CLEAN_SHUTDOWN_FILE);
         let starts = Starts {
             is_clean,
-            recovery_points: read_checkpoint(&*disk, RECOVERY_POINTS)?,
-            log_starts: read_checkpoint(&*disk, LOG_STARTS)?,
-            cleaned: read_checkpoint(&*disk, CLEANED)?,
+            recovery_points: read_checkpoint(&root, RECOVERY_POINTS)?,
+            log_starts: read_checkpoint(&root, LOG_STARTS)?,
+            cleaned: read_checkpoint(&root, CLEANED)?,
         };
 
         // From here on a crash is one without a clean shutdown.
         if is_clean {
-            disk.remove(CLEAN_SHUTDOWN_FILE)?;
-            disk.sync_dir("")?;
+            root.remove(CLEAN_SHUTDOWN_FILE)?;
+            root.sync()?;
         }
 
         let is_unfinished = |name: &&String| name.ends_with(CREATING) || name.ends_with(DELETING);
-        names.iter().filter(is_unfinished).try_for_each(|it| remove_directory(&*disk, it))?;
+        let directory = |name: &str| Directory::new(Arc::clone(&disk), name);
+        names.iter().filter(is_unfinished).try_for_each(|it| directory(it).remove_all())?;
         let mut directories: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
         for (topic, number) in names.iter().filter_map(|it| parse_partition_directory(it)) {
             directories.entry(topic).or_default().push(number);
@@ -187,28 +195,30 @@ impl Topics {
 
         // What an interrupted creation or deletion of a topic left.
         for (name, numbers) in directories.iter().filter(|(_, numbers)| !numbers.contains(&0)) {
-            let directories = numbers.iter().map(|number| partition_directory(name, *number));
-            directories.into_iter().try_for_each(|it| remove_directory(&*disk, &it))?;
+            let names = numbers.iter().map(|number| partition_directory(name, *number));
+            names.into_iter().try_for_each(|it| directory(&it).remove_all())?;
         }
         directories.retain(|_, numbers| numbers.contains(&0));
 
         let (mut catalog, mut topics) = (Catalog::default(), BTreeMap::new());
         let (mut unopened, mut reports) = (Vec::new(), Vec::new());
         for (name, numbers) in &directories {
-            let overrides = read_overrides(&*disk, name)?;
+            let overrides = read_overrides(&directory(&partition_directory(name, 0)))?;
             let config = resolve(&overrides, &config).map_err(invalid_data)?;
             let (id, partitions) = (Uuid::default(), Vec::new());
             topics.insert(*name, Topic { name: (*name).to_owned(), id, overrides, partitions });
             unopened
                 .extend((0..numbers.len() as i32).map(|number| (*name, number, config.clone())));
         }
-        let opened = on_all_cores(&unopened, |(name, number, config)| {
-            open_partition(&disk, name, *number, config, &starts)
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let opened = on_threads(threads, &unopened, |(name, number, config)| {
+            let directory = Directory::new(Arc::clone(&disk), &partition_directory(name, *number));
+            open_partition(directory, config, starts.of(name, *number))
         });
         for ((name, ..), opened) in unopened.iter().zip(opened) {
             let (id, log, report) = opened?;
             if report.reason.is_some() {
-                reports.push((log.directory().to_owned(), report));
+                reports.push((log.directory().name().to_owned(), report));
             }
             let topic = topics.get_mut(name).expect("it was inserted above");
             topic.id = id;
@@ -217,7 +227,7 @@ impl Topics {
         topics.into_values().for_each(|topic| catalog.insert(topic));
 
         let topics = Mutex::new(Arc::new(catalog));
-        let topics = Topics { disk, config, resolve, meta, topics, changing: Mutex::new(()) };
+        let topics = Topics { disk, root, config, meta, topics, changing: Mutex::new(()) };
         Ok((topics, reports))
     }
 
@@ -252,15 +262,13 @@ impl Topics {
         let _changing = self.changing.lock();
         self.check_new(name, partitions, &overrides)?;
 
-        // Partition 0 last: with it the topic exists.
         let topic = Topic {
             name: name.to_owned(),
             id: Uuid::from_random(random),
             overrides,
             partitions: Vec::new(),
         };
-        let partitions = self.create_partitions(&topic, (0..partitions).rev())?;
-        let partitions = partitions.into_iter().rev().collect();
+        let partitions = self.create_partitions(&topic, 0..partitions)?;
         self.change(|catalog| catalog.insert(Topic { partitions, ..topic }));
         Ok(Arc::clone(self.catalog().by_name(name).expect("it was inserted")))
     }
@@ -282,7 +290,7 @@ impl Topics {
             let text = format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
             return Err(TopicError::InvalidPartitions(text));
         }
-        (self.resolve)(overrides, &self.config)?;
+        resolve(overrides, &self.config)?;
         Ok(())
     }
 
@@ -326,54 +334,55 @@ impl Topics {
         let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
         let mut overrides = topic.overrides.clone();
         change(&mut overrides)?;
-        let config = (self.resolve)(&overrides, &self.config)?;
+        let config = resolve(&overrides, &self.config)?;
         if validate_only {
             return Ok(());
         }
 
         // The file first: what clients see must survive a crash.
-        let directory = partition_directory(name, 0);
-        let file = format!("{directory}/{OVERRIDES}");
-        replace(&*self.disk, &file, print_overrides(&overrides).as_bytes())?;
-        self.disk.sync_dir(&directory)?;
+        let directory = Directory::new(Arc::clone(&self.disk), &partition_directory(name, 0));
+        directory.replace(OVERRIDES, print_overrides(&overrides).as_bytes())?;
+        directory.sync()?;
         topic.partitions.iter().for_each(|it| it.set_config(config.clone()));
         self.change(|catalog| catalog.insert(Topic { overrides, ..Topic::clone(topic) }));
         Ok(())
     }
 
-    /// Creates partitions of a topic, in the order of `numbers`.
+    /// Creates partitions of a topic; they are durable when this returns.
     fn create_partitions(
         &self,
         topic: &Topic,
-        numbers: impl Iterator<Item = i32>,
+        numbers: Range<i32>,
     ) -> Result<Vec<Arc<Partition>>, TopicError> {
-        let config = (self.resolve)(&topic.overrides, &self.config)?;
-        let create = |number| {
-            let partition = self.create_partition(topic, number, config.clone())?;
-            Ok(Arc::new(partition))
-        };
-        numbers.map(create).collect()
+        let config = resolve(&topic.overrides, &self.config)?;
+        let numbers = numbers.collect::<Vec<_>>();
+        let created = on_threads(CREATING_THREADS, &numbers, |number| {
+            self.create_log(topic, *number, config.clone())
+        });
+        let mut logs = created.into_iter().collect::<io::Result<Vec<_>>>()?;
+
+        // Partition 0 last, after the names of the others are durable: with it the topic exists.
+        for (log, number) in logs.iter_mut().zip(&numbers).rev() {
+            if *number == 0 && numbers.len() > 1 {
+                self.root.sync()?;
+            }
+            log.rename_directory(&partition_directory(&topic.name, *number))?;
+        }
+        self.root.sync()?;
+        Ok(logs.into_iter().map(|log| Arc::new(Partition::new(log))).collect())
     }
 
-    fn create_partition(
-        &self,
-        topic: &Topic,
-        number: i32,
-        config: LogConfig,
-    ) -> io::Result<Partition> {
-        let name = partition_directory(&topic.name, number);
-        let new = format!("{name}{CREATING}");
-        let mut log = Log::create(Arc::clone(&self.disk), &new, config)?;
-        let file = format!("{new}/{}", PartitionMetadata::FILE);
-        replace(&*self.disk, &file, PartitionMetadata { topic_id: topic.id }.print().as_bytes())?;
+    /// Creates the log of a partition in a directory that is not yet one of the topic's.
+    fn create_log(&self, topic: &Topic, number: i32, config: LogConfig) -> io::Result<Log> {
+        let name = format!("{}{CREATING}", partition_directory(&topic.name, number));
+        let log = Log::create(Directory::create(Arc::clone(&self.disk), &name)?, config)?;
+        let metadata = PartitionMetadata { topic_id: topic.id };
+        log.directory().replace(PartitionMetadata::FILE, metadata.print().as_bytes())?;
         if number == 0 {
-            let file = format!("{new}/{OVERRIDES}");
-            let text = print_overrides(&topic.overrides);
-            replace(&*self.disk, &file, text.as_bytes())?;
+            log.directory().replace(OVERRIDES, print_overrides(&topic.overrides).as_bytes())?;
         }
-        self.disk.sync_dir(&new)?;
-        log.rename_directory(&name)?;
-        Ok(Partition::new(log))
+        log.directory().sync()?;
+        Ok(log)
     }
 
     /// Deletes a topic and its files. Consumers that are reading can finish.
@@ -387,14 +396,18 @@ impl Topics {
         });
 
         // Partition 0 first: without it the topic does not exist.
-        for partition in &topic.partitions {
+        for (number, partition) in topic.partitions.iter().enumerate() {
             let deleting = partition.with_files(|log| {
                 log.fail();
-                let name = format!("{}{DELETING}", log.directory());
-                log.rename_directory(&name).map(|()| name)
+                log.rename_directory(&format!("{}{DELETING}", log.directory().name()))?;
+                io::Result::Ok(log.directory().clone())
             })?;
-            remove_directory(&*self.disk, &deleting)?;
+            if number == 0 {
+                self.root.sync()?;
+            }
+            deleting.remove_all()?;
         }
+        self.root.sync()?;
         Ok(Arc::clone(topic))
     }
 
@@ -444,9 +457,9 @@ impl Topics {
             (CLEANED, entries(|log| log.cleaned_up_to())),
         ];
         for (name, entries) in files {
-            replace(&*self.disk, name, checkpoint::print(&entries).as_bytes())?;
+            self.root.replace(name, checkpoint::print(&entries).as_bytes())?;
         }
-        self.disk.sync_dir("")
+        self.root.sync()
     }
 
     /// Deletes the segments that retention no longer keeps. Returns how many.
@@ -473,8 +486,8 @@ impl Topics {
     pub fn close(&self) -> io::Result<()> {
         self.each_partition(Partition::close)?;
         self.write_checkpoints()?;
-        replace(&*self.disk, CLEAN_SHUTDOWN_FILE, CLEAN_SHUTDOWN.as_bytes())?;
-        self.disk.sync_dir("")
+        self.root.replace(CLEAN_SHUTDOWN_FILE, CLEAN_SHUTDOWN.as_bytes())?;
+        self.root.sync()
     }
 }
 
@@ -503,26 +516,28 @@ impl Starts {
 
 /// Opens the log of a partition and reads the id of its topic.
 fn open_partition(
-    disk: &Arc<dyn Disk>,
-    topic: &str,
-    number: i32,
+    directory: Directory,
     config: &LogConfig,
-    starts: &Starts,
+    start: Start,
 ) -> io::Result<(Uuid, Log, Report)> {
-    let directory = partition_directory(topic, number);
-    let start = starts.of(topic, number);
-    let (log, report) = recovery::open(Arc::clone(disk), &directory, config.clone(), start)?;
-    let metadata = read_text(&**disk, &format!("{directory}/{}", PartitionMetadata::FILE))?;
+    let (log, report) = recovery::open(directory, config.clone(), start)?;
+    let metadata = read_text(log.directory(), PartitionMetadata::FILE)?;
     let metadata = metadata.and_then(|text| PartitionMetadata::parse(&text));
-    let no_id = || format!("{directory}/{} is missing or damaged", PartitionMetadata::FILE);
-    let id = metadata.ok_or_else(|| invalid_data(no_id()))?.topic_id;
+    let (directory, file) = (log.directory().name(), PartitionMetadata::FILE);
+    let no_id = || invalid_data(format!("{directory}/{file} is missing or damaged"));
+    let id = metadata.ok_or_else(no_id)?.topic_id;
     Ok((id, log, report))
 }
 
-/// Calls `work` for every item, on as many threads as there are cores. Results are in the order of
-/// the items.
-fn on_all_cores<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+/// Calls `work` for every item, on so many threads. Results are in the order of the items.
+fn on_threads<I: Sync, T: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> T + Sync,
+) -> Vec<T> {
+    if let [item] = items {
+        return vec![work(item)];
+    }
     let share = items.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         let chunks = items.chunks(share);
@@ -535,10 +550,10 @@ fn on_all_cores<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) ->
 }
 
 /// The overrides of a topic; none in a directory that Kafka wrote.
-fn read_overrides(disk: &dyn Disk, topic: &str) -> io::Result<Overrides> {
-    let name = format!("{}/{OVERRIDES}", partition_directory(topic, 0));
-    let text = read_text(disk, &name)?.unwrap_or_default();
-    let no_pair = || invalid_data(format!("{name} has a line that is not NAME=VALUE"));
+fn read_overrides(directory: &Directory) -> io::Result<Overrides> {
+    let text = read_text(directory, OVERRIDES)?.unwrap_or_default();
+    let name = directory.name();
+    let no_pair = || invalid_data(format!("{name}/{OVERRIDES} has a line that is not NAME=VALUE"));
     let pairs = text.lines().map(|line| line.split_once('=').ok_or_else(no_pair));
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     pairs.map(|pair| pair.map(owned)).collect()
@@ -552,20 +567,20 @@ fn invalid_data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> i
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-fn read_or_create_meta(disk: &dyn Disk, random: [u8; 16]) -> io::Result<Meta> {
-    if let Some(text) = read_text(disk, Meta::FILE)? {
+fn read_or_create_meta(root: &Directory, random: [u8; 16]) -> io::Result<Meta> {
+    if let Some(text) = read_text(root, Meta::FILE)? {
         let damaged = || invalid_data("meta.properties is damaged");
         return Meta::parse(&text).ok_or_else(damaged);
     }
     let cluster_id = Uuid::from_random(random).to_string();
     let meta = Meta { cluster_id, node_id: 1, directory_id: None };
-    replace(disk, Meta::FILE, meta.print().as_bytes())?;
-    disk.sync_dir("")?;
+    root.replace(Meta::FILE, meta.print().as_bytes())?;
+    root.sync()?;
     Ok(meta)
 }
 
-fn read_checkpoint(disk: &dyn Disk, name: &str) -> io::Result<Vec<OffsetEntry>> {
-    let text = read_text(disk, name)?.unwrap_or_default();
+fn read_checkpoint(root: &Directory, name: &str) -> io::Result<Vec<OffsetEntry>> {
+    let text = read_text(root, name)?.unwrap_or_default();
     let entries = checkpoint::parse::<OffsetEntry>(&text);
     let mut entries = entries.map_err(|error| invalid_data(format!("{name}: {error}")))?;
     entries.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
@@ -573,22 +588,9 @@ fn read_checkpoint(disk: &dyn Disk, name: &str) -> io::Result<Vec<OffsetEntry>> 
 }
 
 /// The text of a file; none if it does not exist.
-pub(crate) fn read_text(disk: &dyn Disk, name: &str) -> io::Result<Option<String>> {
-    let file = match disk.open(name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let mut bytes = vec![0; file.len()? as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-fn remove_directory(disk: &dyn Disk, directory: &str) -> io::Result<()> {
-    for name in disk.list(directory)? {
-        disk.remove(&format!("{directory}/{name}"))?;
-    }
-    disk.remove(directory)?;
-    disk.sync_dir("")
+fn read_text(directory: &Directory, name: &str) -> io::Result<Option<String>> {
+    let bytes = directory.read(name)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -598,15 +600,7 @@ mod tests {
     use minikit::storage::{SimulatedDisk, every_cut};
 
     fn open(disk: &SimulatedDisk) -> io::Result<Topics> {
-        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), resolve, [1; 16])?.0)
-    }
-
-    /// Knows one parameter.
-    fn resolve(overrides: &Overrides, broker: &LogConfig) -> Result<LogConfig, InvalidConfig> {
-        let value = overrides.get("retention.ms").map(|it| it.parse());
-        let retention_ms = value.unwrap_or(Ok(broker.retention_ms));
-        let retention_ms = retention_ms.map_err(|_| InvalidConfig("no number".to_owned()))?;
-        Ok(LogConfig { retention_ms, ..broker.clone() })
+        Ok(Topics::open(Arc::new(disk.clone()), LogConfig::default(), [1; 16])?.0)
     }
 
     fn names(topics: &Topics) -> Vec<String> {

@@ -1,0 +1,143 @@
+//! The directory of a log: its files by their names, and how one of them is replaced.
+//!
+//! A log, its segments, a flush and a compaction all name files of the same directory, some of them
+//! on other threads. They share one [`Directory`].
+//!
+//! # Replacing a file
+//!
+//! An index that is cut looks like one with fewer entries, so writing it in place is not enough:
+//! the log of its segment may already be below the recovery point, and then nobody checks it again.
+//! [`Directory::replace`] writes another file and gives it the name:
+//!
+//! ```
+//! use minilog::engine::log::directory::Directory;
+//! use minikit::storage::SimulatedDisk;
+//! use std::sync::Arc;
+//!
+//! let disk = SimulatedDisk::new(1);
+//! let directory = Directory::create(Arc::new(disk.clone()), "orders-0")?;
+//! directory.replace("leader-epoch-checkpoint", b"0\n0\n")?;
+//! assert_eq!(directory.read("leader-epoch-checkpoint")?, Some(b"0\n0\n".to_vec()));
+//! assert_eq!(directory.read("partition.metadata")?, None);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Kafka counterpart: `Utils.atomicMoveWithFallback` and `CheckpointFile.write`.
+
+use crate::format::names::{Kind, segment_file};
+use minikit::storage::{Disk, DiskFile};
+use std::io;
+use std::sync::Arc;
+
+/// The suffix of a file that will replace another one. After a crash it is removed.
+pub const TEMPORARY: &str = ".tmp";
+
+/// A directory on a disk.
+#[derive(Clone)]
+pub struct Directory {
+    disk: Arc<dyn Disk>,
+    name: String,
+}
+
+impl Directory {
+    /// A directory that exists; the one of all data has the name "".
+    pub fn new(disk: Arc<dyn Disk>, name: &str) -> Directory {
+        Directory { disk, name: name.to_owned() }
+    }
+
+    /// Creates a directory. Its name is durable after a sync of the one it is in.
+    pub fn create(disk: Arc<dyn Disk>, name: &str) -> io::Result<Directory> {
+        disk.create_dir(name)?;
+        Ok(Directory::new(disk, name))
+    }
+
+    /// Its name on the disk.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives it another name, which is durable after a sync of the one it is in.
+    pub fn rename_to(&self, name: &str) -> io::Result<Directory> {
+        self.disk.rename(&self.name, name)?;
+        Ok(Directory::new(Arc::clone(&self.disk), name))
+    }
+
+    /// The names in it, sorted.
+    pub fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list(&self.name)
+    }
+
+    /// Makes the names in it durable.
+    pub fn sync(&self) -> io::Result<()> {
+        self.disk.sync_dir(&self.name)
+    }
+
+    /// Creates a file. One of that name, which only a crash can have left, is emptied.
+    pub fn create_file(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        match self.disk.create(&self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = self.open(name)?;
+                file.truncate(0)?;
+                Ok(file)
+            }
+            created => created,
+        }
+    }
+
+    /// Opens a file; `NotFound` if there is none.
+    pub fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open(&self.path(name))
+    }
+
+    /// The content of a file; none if there is no such file.
+    pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let file = match self.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let mut bytes = vec![0; file.len()? as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(Some(bytes))
+    }
+
+    /// Replaces the content of a file in one step: after a crash it is the old one or the new one,
+    /// and the new one for certain after a sync of the directory.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = format!("{name}{TEMPORARY}");
+        let file = self.create_file(&temporary)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync()?;
+        self.rename(&temporary, name)
+    }
+
+    /// Gives a file another name.
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(&self.path(from), &self.path(to))
+    }
+
+    /// Removes a file if it exists.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match self.disk.remove(&self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Removes the files of a segment that are of these kinds, in this order.
+    pub fn remove_segment(&self, base_offset: i64, kinds: &[Kind]) -> io::Result<()> {
+        kinds.iter().try_for_each(|kind| self.remove(&segment_file(base_offset, *kind)))
+    }
+
+    /// Removes it with everything in it.
+    pub fn remove_all(&self) -> io::Result<()> {
+        self.list()?.iter().try_for_each(|name| self.remove(name))?;
+        self.disk.remove(&self.name)
+    }
+
+    fn path(&self, name: &str) -> String {
+        match self.name.as_str() {
+            "" => name.to_owned(),
+            directory => format!("{directory}/{name}"),
+        }
+    }
+}
