@@ -10,7 +10,7 @@
 //! The functions that change the library's defaults (`encode_sparse_array`, …) are left out: in
 //! Redis one script changes them for all others.
 
-use crate::check_memory;
+use crate::memory::check_memory;
 use crate::value::{self as lua, fail, general, next_pair};
 use rilua::vm::state::LuaState;
 use rilua::{LuaApiMut, LuaResult, RustFn, Table, Val};

@@ -7,7 +7,7 @@
 //! cmsgpack.unpack_one('\1\2')       1, 1               the next offset, and one value
 //! ```
 
-use crate::check_memory;
+use crate::memory::check_memory;
 use crate::value::{self as lua, fail, next_pair};
 use rilua::vm::state::LuaState;
 use rilua::{LuaApiMut, LuaResult, RustFn, Table, Val};

@@ -16,9 +16,9 @@
 //! strings check first (`guarded!`), and a concatenation of many operands is compiled to steps of
 //! two ([`compile`](mod@crate::compile)), after each of which the machine looks at its limit.
 
+use crate::memory::{check_length, check_memory};
 use crate::value::{self as lua, fail};
-use crate::{IS_FULL, bit, cjson, cmsgpack, compile::compile, structs};
-use crate::{check_length, check_memory};
+use crate::{bit, cjson, cmsgpack, compile::compile, redis, structs};
 use rilua::stdlib::{base, coroutine, string, table};
 use rilua::vm::state::LuaState;
 use rilua::{Lua, LuaApiMut, LuaError, LuaResult, RustFn, StdLib, Table, Val};
@@ -37,18 +37,11 @@ const LIBRARIES: [&str; 9] =
 pub(crate) const ENVIRONMENT: &str = "environment";
 const READONLY: &str = "readonly";
 
-/// A new interpreter with everything that scripts may use. The functions of `redis` and `numbers`
-/// become the table `redis`; `is_full` returns true once the running script has taken
-/// [`MEMORY_MAX`](crate::MEMORY_MAX).
+/// A new interpreter with everything that scripts may use.
 ///
 /// # Errors
 /// If memory runs out.
-pub fn open(
-    redis: &[(&str, RustFn)],
-    numbers: &[(&str, f64)],
-    is_full: fn() -> bool,
-) -> LuaResult<Lua> {
-    IS_FULL.set(is_full);
+pub fn open() -> LuaResult<Lua> {
     let libraries = StdLib::BASE | StdLib::STRING | StdLib::TABLE | StdLib::MATH;
     let mut lua = Lua::new_with(libraries | StdLib::COROUTINE)?;
     let state = lua.state_mut();
@@ -70,11 +63,6 @@ pub fn open(
     let state = lua.state_mut();
     state.rng_state = 0x1234_abcd_330e;
     add_libraries(state, globals)?;
-    let table = lua::library(state, redis)?;
-    for (name, number) in numbers {
-        lua::set_name(state, table, name, Val::Num(*number))?;
-    }
-    lua::set_name(state, globals, "redis", lua::value(table))?;
 
     // Every library is seen through a read-only table, and so are the globals themselves.
     for name in LIBRARIES {
@@ -184,11 +172,12 @@ fn add_libraries(state: &mut LuaState, globals: Table) -> LuaResult<()> {
         lua::set_name(state, table, name, text)
     };
     type Functions = [(&'static str, RustFn)];
-    let libraries: [(&str, &Functions, &str, &str); 4] = [
+    let libraries: [(&str, &Functions, &str, &str); 5] = [
         ("cjson", cjson::FUNCTIONS, "cjson", "2.1.0"),
         ("cmsgpack", cmsgpack::FUNCTIONS, "cmsgpack", "lua-cmsgpack 0.4.0"),
         ("struct", structs::FUNCTIONS, "", ""),
         ("bit", bit::FUNCTIONS, "", ""),
+        ("redis", redis::FUNCTIONS, "", ""),
     ];
     for (name, functions, own_name, version) in libraries {
         let library = lua::library(state, functions)?;
@@ -198,7 +187,12 @@ fn add_libraries(state: &mut LuaState, globals: Table) -> LuaResult<()> {
         }
         lua::set_name(state, globals, name, lua::value(library))?;
     }
-    let cjson = lua::table(lua::get(state, globals, "cjson")).expect("added above");
+    let mut added = |name| lua::table(lua::get(state, globals, name)).expect("added above");
+    let (cjson, redis) = (added("cjson"), added("redis"));
+    for (name, number) in redis::NUMBERS {
+        lua::set_name(state, redis, name, Val::Num(*number))?;
+    }
+    text(state, redis, "REDIS_VERSION", redis::VERSION)?;
     lua::set_name(state, cjson, "null", cjson::NULL)
 }
 

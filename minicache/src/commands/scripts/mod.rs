@@ -3,14 +3,12 @@
 //! ```text
 //! EVAL "return redis.call('incr', KEYS[1])" 1 n
 //!   eval       the script by its SHA-1, compiled at most once per core
-//!   drive      runs it (vm) with all shards locked
+//!   drive      runs it with all shards locked
 //!   call       INCR n: the checks of scriptCall, then the command as if a client had sent it
-//!   to_reply   the number 1 becomes `:1`
 //! ```
 //!
-//! * [`registry`]: the cache of scripts. [`vm`]: runs, interrupts and bounds a script.
-//! * [`calls`]: the table `redis`. [`convert`]: values between RESP and Lua.
-//! * The crate [`minicache_lua`]: what else a script finds: Lua's libraries and Redis's.
+//! [`registry`] is the cache of scripts. The crate [`minicache_lua`] has Lua itself, and everything
+//! that a script finds there; this folder is the [`Host`] that it calls.
 //!
 //! # Atomic, but not for ever
 //!
@@ -26,42 +24,39 @@
 //! script. The cache of scripts is bounded, and so is the memory of a script. `FUNCTION`, `FCALL`
 //! and the debugger are left out.
 
-mod calls;
-mod convert;
 pub mod registry;
-mod vm;
 
 use super::catalogue::spec::Flags;
 use super::session::{Replies, Session};
-use super::{Call, Executor, Mode, catalogue, lookup::lookup};
+use super::{Call, Command, Executor, Mode, catalogue, lookup::lookup};
 use crate::engine::blocking::DbKey;
 use crate::engine::error::{Answer, Error};
 use crate::engine::keyspace::Keyspace;
+use crate::raw;
 use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::{Args, OwnedArgs};
-use corosensei::{CoroutineResult, stack::DefaultStack};
-use registry::{Script, Scripts, sha1_hex};
+use minicache_lua::{Host, Interrupt, Job, Progress, Script, sha1_hex};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::mem::{replace, take};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use vm::{Fiber, Finished, Host, Interrupt, Job, Vm};
 
+const WRONG_NUMBER: Error =
+    Error::new("ERR Wrong number of args calling Redis command from script");
 /// Nanoseconds that a busy script runs between two pauses.
 const SLICE_NS: u64 = 5_000_000;
 
 thread_local! {
-    /// The interpreter of this core between scripts, and the stack for the next one.
-    static IDLE: RefCell<(Option<Box<Vm>>, Option<DefaultStack>)> = const {
-        RefCell::new((None, None))
-    };
     /// The script of this core that is paused.
     static PAUSED: RefCell<Option<Running>> = const { RefCell::new(None) };
 }
 
 /// A script between its begin and its end.
 struct Running {
-    fiber: Fiber,
+    lua: minicache_lua::Running,
+    /// The script, if it is not in the cache yet.
+    new_script: Option<Arc<Script>>,
     context: Context,
 }
 
@@ -71,7 +66,6 @@ struct Context {
     /// When it was last resumed.
     resumed_ns: u64,
     db: usize,
-    protocol: Protocol,
     read_only: bool,
     /// True if memory was short at its start, and it has not declared to be fine with that.
     out_of_memory: bool,
@@ -106,7 +100,7 @@ fn eval_text(c: &mut Call, read_only: bool) -> Answer {
     let text = c.arg(1);
     let script = match c.cache.scripts.find(sha1_hex(text).as_bytes()) {
         Some(known) => known,
-        None => Arc::new(Script::new(text)?),
+        None => Arc::new(Script::new(text).map_err(Error::text)?),
     };
     run(c, script, keys, read_only)
 }
@@ -131,14 +125,13 @@ fn count_keys(c: &Call) -> Result<usize, Error> {
 
 /// `SCRIPT LOAD script`
 pub fn script_load(c: &mut Call) -> Answer {
-    let script = Arc::new(Script::new(c.arg(2))?);
+    let script = Arc::new(Script::new(c.arg(2)).map_err(Error::text)?);
     let sha = script.sha.clone();
-    if c.cache.scripts.find(sha.as_bytes()).is_none() {
-        let mut running = begin(c, script, false, 0, Context::of(c))?;
-        let CoroutineResult::Return(finished) = running.fiber.resume(()) else {
-            return Err(Error::new("ERR a script cannot pause while it is compiled"));
-        };
-        keep(&c.cache.scripts, finished, running.fiber.into_stack())?;
+    let scripts = &c.cache.scripts;
+    if scripts.find(sha.as_bytes()).is_none() {
+        let compiled = minicache_lua::load(script.clone(), scripts.version(), raw::allocated);
+        compiled.map_err(Error::text)?;
+        scripts.add(script);
     }
     c.out.text(&sha);
     Ok(())
@@ -189,7 +182,6 @@ impl Context {
             started_ns: now,
             resumed_ns: now,
             db: c.session.db,
-            protocol: Protocol::Resp2,
             read_only: false,
             out_of_memory: maxmemory > 0 && c.cache.shards.lasting_memory() as u64 > maxmemory,
             ready_keys: Vec::new(),
@@ -220,7 +212,7 @@ fn run(c: &mut Call, script: Arc<Script>, keys: usize, read_only: bool) -> Answe
         monitors.show(c.keyspace.now, c.session.db, &c.session.client.address, c.args);
     }
 
-    let running = begin(c, script, true, keys, context)?;
+    let running = begin(c, script, keys, context)?;
     let scripts = &c.cache.scripts;
     for flag in [&scripts.has_written, &scripts.killed] {
         flag.store(false, Ordering::Relaxed);
@@ -238,71 +230,52 @@ fn run(c: &mut Call, script: Arc<Script>, keys: usize, read_only: bool) -> Answe
     answer
 }
 
-/// Makes a script ready to run. One that is new enters the cache, unless it does not compile.
-fn begin(
-    c: &Call,
-    script: Arc<Script>,
-    runs: bool,
-    keys: usize,
-    context: Context,
-) -> Result<Running, Error> {
-    let version = c.cache.scripts.version();
-    let (idle, stack) = IDLE.take();
+/// Makes a script ready to run.
+fn begin(c: &Call, script: Arc<Script>, keys: usize, context: Context) -> Result<Running, Error> {
     let is_new = c.cache.scripts.find(script.sha.as_bytes()).is_none();
-    let idle = idle.filter(|vm| vm.version == version && !vm.is_full());
-    let vm = idle.map_or_else(|| Vm::new(version), Ok)?;
-    let stack = match stack {
-        Some(stack) => stack,
-        None => DefaultStack::new(vm::STACK_BYTES)
-            .map_err(|error| Error::text(format!("ERR no memory for a script: {error}")))?,
+    let new_script = is_new.then(|| script.clone());
+    let mut rest = c.args.from(3).iter().map(<[u8]>::to_vec);
+    let job = Job {
+        script,
+        keys: rest.by_ref().take(keys).collect(),
+        arguments: rest.collect(),
+        resp3: c.session.protocol == Protocol::Resp3,
+        allocated: raw::allocated,
     };
-    let mut after = c.args.from(3).iter();
-    let keys: OwnedArgs = after.by_ref().take(keys).collect();
-    let job =
-        Job { script, is_new, runs, keys, args: after.collect(), protocol: c.session.protocol };
-    Ok(Running { fiber: vm::begin(vm, job, stack), context })
-}
-
-/// Keeps the interpreter and the stack of a script that has ended. Returns its reply.
-fn keep(scripts: &Scripts, finished: Finished, stack: DefaultStack) -> Result<Vec<u8>, Error> {
-    IDLE.set((finished.vm, Some(stack)));
-    if let Some(script) = finished.new_script {
-        scripts.add(script);
-    }
-    finished.reply
+    let lua = minicache_lua::begin(job, c.cache.scripts.version()).map_err(Error::text)?;
+    Ok(Running { lua, new_script, context })
 }
 
 /// Runs a script until it ends or pauses. If it pauses, its session waits for [`resume`].
 fn drive(
     executor: &mut Executor,
     session: &mut Session,
-    mut running: Running,
+    running: Running,
     out: &mut Reply,
 ) -> Answer {
-    let scripts = &executor.cache.scripts;
-    running.context.resumed_ns = (executor.keyspace.clock)();
+    let Running { lua, new_script, mut context } = running;
+    context.resumed_ns = (executor.keyspace.clock)();
     let (db, protocol) = (session.db, session.protocol);
-    let (fiber, context) = (&mut running.fiber, &mut running.context);
-    let mut host = ScriptHost { executor, session, context };
-    let result = vm::HOST.set(&mut host, || fiber.resume(()));
+    let progress = lua.resume(&mut ScriptHost { executor, session, context: &mut context });
     (session.db, session.protocol) = (db, protocol);
 
-    match result {
-        CoroutineResult::Yield(()) => {
-            // Under the locks, so that the next command that gets one sees it.
-            executor.cache.shards.set_busy(true);
-            session.script_paused = true;
+    // Under the locks, so that the next command that gets one sees it.
+    session.script_paused = matches!(progress, Progress::Paused(_));
+    executor.cache.shards.set_busy(session.script_paused);
+    match progress {
+        Progress::Paused(lua) => {
             session.ends_batch = true;
-            running.context.ready_keys = take(&mut executor.keyspace.ready_keys);
-            PAUSED.set(Some(running));
+            context.ready_keys = take(&mut executor.keyspace.ready_keys);
+            PAUSED.set(Some(Running { lua, new_script, context }));
             Ok(())
         }
-        CoroutineResult::Return(finished) => {
-            executor.cache.shards.set_busy(false);
-            session.script_paused = false;
+        Progress::Done(done) => {
+            let scripts = &executor.cache.scripts;
             scripts.running.store(false, Ordering::Relaxed);
-            let reply = keep(scripts, finished, running.fiber.into_stack())?;
-            out.buffer().extend_from_slice(&reply);
+            if let Some(script) = new_script.filter(|_| done.compiled) {
+                scripts.add(script);
+            }
+            out.buffer().extend_from_slice(&done.reply.map_err(Error::text)?);
             Ok(())
         }
     }
@@ -334,15 +307,13 @@ struct ScriptHost<'r, 'c> {
     context: &'r mut Context,
 }
 
-impl Host for ScriptHost<'_, '_> {
-    /// The checks are those of `scriptCall`, in its order.
-    fn call(&mut self, args: Args, out: &mut Reply) -> Result<(), Error> {
+impl ScriptHost<'_, '_> {
+    /// Finds a command and asks if a script may call it, as `scriptCall` does and in its order.
+    fn allowed(&self, args: Args) -> Result<&'static Command, Error> {
         let command = lookup(args).map_err(|_| match catalogue::find(args.at(0)) {
-            Some(known) if args.len() == 1 || !known.is_container() => {
-                Error::new("ERR Wrong number of args calling Redis command from script")
-            }
+            Some(known) if args.len() == 1 || !known.is_container() => WRONG_NUMBER,
             Some(known) if args.get(1).is_some_and(|name| known.subcommand(name).is_some()) => {
-                Error::new("ERR Wrong number of args calling Redis command from script")
+                WRONG_NUMBER
             }
             _ => Error::new("ERR Unknown Redis command called from script"),
         })?;
@@ -361,13 +332,31 @@ impl Host for ScriptHost<'_, '_> {
         if writes && !has_written {
             scripts.has_written.store(true, Ordering::Relaxed);
         }
+        Ok(command)
+    }
+}
 
-        out.protocol = self.context.protocol;
-        (self.session.db, self.session.protocol) = (self.context.db, self.context.protocol);
-        let answer = self.executor.call(self.session, command, args, out, Mode::Transaction);
-        self.context.db = self.session.db;
-        answer.unwrap_or_else(|error| self.executor.report(&error, out));
-        Ok(())
+impl Host for ScriptHost<'_, '_> {
+    fn call(&mut self, arguments: &[Cow<'_, [u8]>], resp3: bool) -> Vec<u8> {
+        let args: OwnedArgs = arguments.iter().collect();
+        let args = args.as_args();
+        let protocol = if resp3 { Protocol::Resp3 } else { Protocol::Resp2 };
+        let mut out = Reply::new(protocol);
+        match self.allowed(args) {
+            Ok(command) => {
+                (self.session.db, self.session.protocol) = (self.context.db, protocol);
+                let (session, mode) = (&mut *self.session, Mode::Transaction);
+                let answer = self.executor.call(session, command, args, &mut out, mode);
+                self.context.db = self.session.db;
+                answer.unwrap_or_else(|error| self.executor.report(&error, &mut out));
+            }
+            Err(error) => out.error(&error.0),
+        }
+        take(out.buffer())
+    }
+
+    fn knows(&self, name: &[u8]) -> bool {
+        catalogue::find(name).is_some()
     }
 
     fn interrupt(&mut self) -> Interrupt {
@@ -390,10 +379,6 @@ impl Host for ScriptHost<'_, '_> {
         if let Some(host) = self.executor.cache.host.get() {
             host.log(level, text);
         }
-    }
-
-    fn protocol(&mut self) -> &mut Protocol {
-        &mut self.context.protocol
     }
 }
 

@@ -1,7 +1,6 @@
 //! Conversations about scripts. Every reply is that of Redis 7.0.15, except where a comment says
 //! otherwise; `clients/scripts.py` compares thousands more with a running Redis.
 
-use super::convert::argument;
 use crate::commands::testing::Fixture;
 
 #[test]
@@ -77,8 +76,9 @@ fn values_keep_their_types() {
            2) 1) (integer) 4
         > EVAL "return redis.call('get', 'none') == false" 0
         (integer) 1
-        > EVAL "return redis.call('ping').ok" 0
-        "PONG"
+        > EVAL "return {redis.call('ping').ok, redis.REDIS_VERSION}" 0
+        1) "PONG"
+        2) "7.0.15"
         > EVAL "return cjson.encode({1, {a=cjson.null}, 'b/c', {}})" 0
         "[1,{\"a\":null},\"b\\/c\",{}]"
         > EVAL "return cjson.decode('{\"a\":[1,2,\"x\"]}').a" 0
@@ -96,9 +96,6 @@ fn values_keep_their_types() {
         3) "000000ff"
         "#,
     );
-    for (number, text) in [(0.1, "0.10000000000000001"), (1e17, "1e+17"), (-3.0, "-3")] {
-        assert_eq!(String::from_utf8(argument(number)).unwrap(), text);
-    }
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! One core's Lua: runs a script, stops it when it takes too long or too much, and turns its result
-//! or its error into a reply.
+//! One thread's Lua: runs a script, stops it when it takes too long or too much, and turns its
+//! result or its error into a reply.
 //!
 //! # How is an endless loop interrupted?
 //!
 //! The virtual machine calls [`on_count`] every [`PERIOD`] instructions. A script runs on a stack
-//! of its own (a coroutine of the crate `corosensei`). Once it has run for
-//! `busy-reply-threshold`, the hook switches back to the core, which serves others for a moment:
+//! of its own (a coroutine of the crate `corosensei`). Once the host says that it has run long
+//! enough, the hook switches back to the thread, which serves others for a moment:
 //!
 //! ```text
 //! EVAL 'while true do end' 0    0 ms  the script's stack: loop, hook, loop, hook …
-//!                           5,000 ms  hook: suspend ─> the core's stack: other clients get BUSY
+//!                           5,000 ms  hook: suspend ─> the thread's stack: other clients get BUSY
 //!                           5,001 ms  resume ─> hook returns, the loop goes on
 //! SCRIPT KILL               9,000 ms  resume ─> the hook raises an error, again at every
 //!                                     instruction, so that no pcall of the script can catch it
@@ -18,30 +18,19 @@
 //! Redis calls its event loop from the hook (`processEventsWhileBlocked`); tokio's cannot be
 //! entered twice.
 //!
-//! # How is memory bounded?
-//!
-//! The crate's allocator counts, so the memory of a script is what is allocated now, less what was
-//! at its start, less what its commands have stored. It is compared with [`MEMORY_MAX`] every
-//! [`PERIOD`] instructions and before functions that make long strings; the machine's own count is
-//! its limit in between. Redis has no such limit.
-//!
 //! What cannot be interrupted is one call of a library function: `string.find` with a pattern made
 //! for it takes exponential time here as in Redis.
 
-use super::convert::to_reply;
-use super::{calls, registry::Script};
-use crate::commands::REDIS_VERSION;
-use crate::engine::error::Error;
-use crate::raw;
-use crate::wire::reply::{Protocol, Reply};
-use crate::wire::request::{Args, OwnedArgs};
-use corosensei::{Coroutine, Yielder, stack::DefaultStack};
-use minicache_lua::MEMORY_MAX;
-use minicache_lua::value as lua;
+use crate::memory::{self, MEMORY_MAX, check_memory, memory, not_counted};
+use crate::resp::Reply;
+use crate::script::Script;
+use crate::value as lua;
+use corosensei::{Coroutine, CoroutineResult, Yielder, stack::DefaultStack};
 use rilua::vm::state::{HookState, LuaState, MASK_COUNT};
 use rilua::{Lua, LuaApiMut, LuaError, LuaResult, Table, Val};
 use scoped_tls_hkt::scoped_thread_local;
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -49,27 +38,28 @@ use std::sync::Arc;
 const PERIOD: i32 = 1000;
 /// Bytes of a script's stack, of which the kernel provides what is used. Two hundred calls from
 /// Lua to Rust and back take a few hundred kilobytes.
-pub const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = 16 << 20;
 /// Functions that are kept compiled. When there are more, the interpreter starts anew.
 const COMPILED_MAX: usize = 1000;
 /// Garbage that may be left after a script.
 const GARBAGE_MAX: usize = 4 << 20;
 
-/// What the virtual machine needs of the server, for as long as it runs.
+/// What a script needs of the server, for as long as it runs.
 pub trait Host {
-    /// Runs a command, and appends its reply.
-    fn call(&mut self, args: Args, out: &mut Reply) -> Result<(), Error>;
+    /// Runs a command. Returns its reply in RESP3 or RESP2, an error included.
+    fn call(&mut self, arguments: &[Cow<'_, [u8]>], resp3: bool) -> Vec<u8>;
+    /// Returns true if there is a command of this name.
+    fn knows(&self, name: &[u8]) -> bool;
     /// Asks if the script may go on.
     fn interrupt(&mut self) -> Interrupt;
-    /// Writes a line to the server's log.
+    /// Writes a line to the server's log. Levels are those of `redis.LOG_DEBUG` to `LOG_WARNING`.
     fn log(&mut self, level: u8, text: &[u8]);
-    /// The protocol of replies to the script (`redis.setresp`).
-    fn protocol(&mut self) -> &mut Protocol;
 }
 
 /// The answer to [`Host::interrupt`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
+    /// It may.
     GoOn,
     /// Others must be served.
     Pause,
@@ -77,73 +67,123 @@ pub enum Interrupt {
     Kill,
 }
 
-scoped_thread_local!(pub static mut HOST: for<'a> &'a mut (dyn Host + 'a));
+/// A script and its arguments.
+pub struct Job {
+    /// The script.
+    pub script: Arc<Script>,
+    /// `KEYS`
+    pub keys: Vec<Vec<u8>>,
+    /// `ARGV`
+    pub arguments: Vec<Vec<u8>>,
+    /// The reply is to be in RESP3.
+    pub resp3: bool,
+    /// Returns the bytes that the program has allocated.
+    pub allocated: fn() -> usize,
+}
+
+/// A script between its begin and its end.
+pub struct Running(Coroutine<(), (), Finished, DefaultStack>);
+
+/// How far a script has come.
+pub enum Progress {
+    /// The host must serve others, and then resume it.
+    Paused(Running),
+    /// It has ended.
+    Done(Done),
+}
+
+/// The end of a script.
+pub struct Done {
+    /// False if the script has a syntax error.
+    pub compiled: bool,
+    /// The reply, or the text of an error in which a character stands for a byte.
+    pub reply: Result<Vec<u8>, String>,
+}
+
+/// The end of a script, and its interpreter unless the state of that cannot be relied on.
+struct Finished {
+    vm: Option<Box<Vm>>,
+    done: Done,
+}
+
+scoped_thread_local!(pub(crate) static mut HOST: for<'a> &'a mut (dyn Host + 'a));
 scoped_thread_local!(static YIELDER: for<'a> &'a Yielder<(), ()>);
 
 thread_local! {
-    /// What was allocated before the running script, and what its commands have stored since.
-    static NOT_OURS: Cell<usize> = const { Cell::new(0) };
+    /// The interpreter of this thread between scripts, and the stack for the next one.
+    static IDLE: RefCell<(Option<Box<Vm>>, Option<DefaultStack>)> = const {
+        RefCell::new((None, None))
+    };
     /// The memory at which garbage is collected next.
     static COLLECT_AT: Cell<usize> = const { Cell::new(0) };
+    /// The running script reads replies in RESP3 (`redis.setresp`).
+    pub(crate) static RESP3: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A script and its arguments.
-pub struct Job {
-    pub script: Arc<Script>,
-    /// True if it is not in the cache yet.
-    pub is_new: bool,
-    /// False if it is only to be compiled.
-    pub runs: bool,
-    pub keys: OwnedArgs,
-    pub args: OwnedArgs,
-    /// The protocol of the reply.
-    pub protocol: Protocol,
+/// Makes a script ready to run. Compiled scripts are kept for as long as the `version` of the
+/// host's cache of scripts stays the same.
+///
+/// # Errors
+/// If there is no memory for the stack or the interpreter.
+pub fn begin(job: Job, version: u64) -> Result<Running, String> {
+    start(job, version, Vm::execute)
 }
 
-/// A script that has ended. The interpreter is gone if its state cannot be relied on.
-pub struct Finished {
-    pub vm: Option<Box<Vm>>,
-    /// The script, if it has been compiled and is to enter the cache.
-    pub new_script: Option<Arc<Script>>,
-    pub reply: Result<Vec<u8>, Error>,
+/// Compiles a script without running it. The parameters are those of [`begin`] and of a [`Job`].
+///
+/// # Errors
+/// Those of [`begin`], and a syntax error.
+pub fn load(script: Arc<Script>, version: u64, allocated: fn() -> usize) -> Result<(), String> {
+    let job = Job { script, keys: Vec::new(), arguments: Vec::new(), resp3: false, allocated };
+    let compile = |vm: &mut Vm, job: &Job| vm.function(&job.script).map(|_| Vec::new());
+    match start(job, version, compile)?.go_on() {
+        Progress::Done(done) => done.reply.map(drop),
+        Progress::Paused(_) => unreachable!("only a script that runs is interrupted"),
+    }
 }
 
-pub type Fiber = Coroutine<(), (), Finished, DefaultStack>;
+/// Lets an interpreter do `work`, on a stack of its own.
+fn start(
+    job: Job,
+    version: u64,
+    work: fn(&mut Vm, &Job) -> Result<Vec<u8>, String>,
+) -> Result<Running, String> {
+    let (idle, stack) = IDLE.take();
+    let idle = idle.filter(|vm| vm.version == version && vm.compiled < COMPILED_MAX);
+    let mut vm = idle.map_or_else(|| Vm::new(version), Ok)?;
+    let new_stack = || DefaultStack::new(STACK_BYTES);
+    let stack = stack.map_or_else(new_stack, Ok);
+    let stack = stack.map_err(|error| format!("ERR no memory for a script: {error}"))?;
 
-/// Begins a script, on a stack of its own.
-pub fn begin(mut vm: Box<Vm>, job: Job, stack: DefaultStack) -> Fiber {
-    Coroutine::with_stack(stack, move |yielder, ()| {
+    Ok(Running(Coroutine::with_stack(stack, move |yielder, ()| {
         YIELDER.set(yielder, || {
-            let run = AssertUnwindSafe(|| vm.execute(&job));
-            let failed = || Err(running_failed(&job.script, "execution failure"));
+            let run = AssertUnwindSafe(|| work(&mut vm, &job));
             let reply = catch_unwind(run).unwrap_or_else(|_| {
                 vm.broken = true;
-                failed()
+                Err(running_failed(&job.script, "execution failure"))
             });
             let known = lua::get(vm.lua.state_mut(), vm.functions, &job.script.sha);
-            let new_script = (job.is_new && !known.is_nil()).then_some(job.script);
-            Finished { vm: (!vm.broken).then_some(vm), new_script, reply }
+            let done = Done { compiled: !known.is_nil(), reply };
+            Finished { vm: (!vm.broken).then_some(vm), done }
         })
-    })
+    })))
 }
 
-/// Runs `work` on behalf of the script: what it allocates is not the script's.
-pub fn not_counted<T>(work: impl FnOnce() -> T) -> T {
-    let before = raw::allocated();
-    let result = work();
-    let grown = raw::allocated().wrapping_sub(before);
-    NOT_OURS.set(NOT_OURS.get().wrapping_add(grown));
-    result
-}
+impl Running {
+    /// Runs the script until it ends or must pause.
+    pub fn resume(self, host: &mut dyn Host) -> Progress {
+        HOST.set(host, || self.go_on())
+    }
 
-/// Bytes that the running script has taken.
-fn memory() -> usize {
-    // Other cores free memory too, so the difference may be negative.
-    usize::try_from(raw::allocated().wrapping_sub(NOT_OURS.get()) as isize).unwrap_or(0)
-}
-
-fn is_full() -> bool {
-    memory() > MEMORY_MAX
+    fn go_on(mut self) -> Progress {
+        match self.0.resume(()) {
+            CoroutineResult::Yield(()) => Progress::Paused(self),
+            CoroutineResult::Return(finished) => {
+                IDLE.set((finished.vm, Some(self.0.into_stack())));
+                Progress::Done(finished.done)
+            }
+        }
+    }
 }
 
 /// The hook; see the head of the file.
@@ -152,9 +192,7 @@ fn on_count(state: &mut LuaState) -> LuaResult<u32> {
         state.full_gc()?;
         COLLECT_AT.set((memory() * 2).max(GARBAGE_MAX));
     }
-    if is_full() {
-        return Err(LuaError::Memory);
-    }
+    check_memory()?;
     let mut next = HOST.with(|host| host.interrupt());
     if next == Interrupt::Pause {
         not_counted(|| YIELDER.with(|yielder| yielder.suspend(())));
@@ -172,7 +210,7 @@ fn on_count(state: &mut LuaState) -> LuaResult<u32> {
 pub struct Vm {
     lua: Lua,
     /// The version of the cache of scripts that `functions` belongs to.
-    pub version: u64,
+    version: u64,
     /// The compiled scripts by their SHA-1.
     functions: Table,
     hook: Val,
@@ -181,15 +219,11 @@ pub struct Vm {
 }
 
 impl Vm {
-    pub fn new(version: u64) -> Result<Box<Vm>, Error> {
+    fn new(version: u64) -> Result<Box<Vm>, String> {
         let open = || -> LuaResult<Vm> {
-            let mut lua = minicache_lua::open(calls::FUNCTIONS, calls::NUMBERS, is_full)?;
+            let mut lua = crate::sandbox::open()?;
             let state = lua.state_mut();
             let registry = Table::from_gc_ref(state.registry);
-            let globals = Table::from_gc_ref(state.global);
-            let version_text = lua::string(state, REDIS_VERSION.as_bytes());
-            let redis = lua::behind(state, globals, "redis");
-            lua::set_name(state, redis, "REDIS_VERSION", version_text)?;
             let functions = state.create_table();
             lua::set_name(state, registry, "functions", lua::value(functions))?;
             let hook = lua::closure(state, "hook", on_count, Vec::new());
@@ -197,21 +231,14 @@ impl Vm {
             state.gc.set_alloc_limit(MEMORY_MAX);
             Ok(Vm { lua, version, functions, hook, compiled: 0, broken: false })
         };
-        open().map(Box::new).map_err(|error| Error::text(format!("ERR {error}")))
+        open().map(Box::new).map_err(|error| format!("ERR {error}"))
     }
 
-    /// Returns true if it should not be used again.
-    pub fn is_full(&self) -> bool {
-        self.compiled >= COMPILED_MAX
-    }
-
-    fn execute(&mut self, job: &Job) -> Result<Vec<u8>, Error> {
-        NOT_OURS.set(raw::allocated());
+    fn execute(&mut self, job: &Job) -> Result<Vec<u8>, String> {
+        memory::start(job.allocated);
         COLLECT_AT.set(GARBAGE_MAX);
+        RESP3.set(false);
         let function = self.function(&job.script)?;
-        if !job.runs {
-            return Ok(Vec::new());
-        }
         let state = self.lua.state_mut();
         state.hook = HookState {
             hook_func: self.hook,
@@ -241,22 +268,22 @@ impl Vm {
     }
 
     /// The compiled function of a script.
-    fn function(&mut self, script: &Script) -> Result<Val, Error> {
+    fn function(&mut self, script: &Script) -> Result<Val, String> {
         let (state, functions) = (self.lua.state_mut(), self.functions);
         let known = lua::get(state, functions, &script.sha);
         if let Val::Function(_) = known {
             return Ok(known);
         }
-        let compiled = minicache_lua::compile(state, script.source(), "@user_script");
+        let compiled = crate::compile::compile(state, script.source(), "@user_script");
         let function = compiled.map_err(|error| {
             let text = match error {
                 LuaError::Syntax(error) => text_of(&error.to_lua_bytes()),
                 other => other.to_string(),
             };
-            Error::text(format!("ERR Error compiling script (new function): {text}"))
+            format!("ERR Error compiling script (new function): {text}")
         })?;
         let stored = lua::set_name(state, functions, &script.sha, function);
-        stored.map_err(|error| Error::text(format!("ERR {error}")))?;
+        stored.map_err(|error| format!("ERR {error}"))?;
         self.compiled += 1;
         Ok(function)
     }
@@ -265,9 +292,9 @@ impl Vm {
 /// Calls a function with the keys and arguments of a job as its globals. Returns its reply.
 fn call(state: &mut LuaState, function: Val, job: &Job) -> LuaResult<Vec<u8>> {
     let globals = Table::from_gc_ref(state.global);
-    for (name, values) in [("KEYS", &job.keys), ("ARGV", &job.args)] {
+    for (name, values) in [("KEYS", &job.keys), ("ARGV", &job.arguments)] {
         let list = state.create_table();
-        for (index, value) in values.as_args().iter().enumerate() {
+        for (index, value) in values.iter().enumerate() {
             let value = lua::string(state, value);
             lua::set_index(state, list, index + 1, value)?;
         }
@@ -278,15 +305,14 @@ fn call(state: &mut LuaState, function: Val, job: &Job) -> LuaResult<Vec<u8>> {
     let at = state.top;
     state.push(function);
     state.call_function(at, 1)?;
-    let mut out = Reply::new(job.protocol);
-    let own = HOST.with(|host| *host.protocol());
-    to_reply(state, state.stack_get(at), &mut out, own, 0)?;
-    Ok(std::mem::take(out.buffer()))
+    let mut reply = Reply { bytes: Vec::new(), resp3: job.resp3, script_resp3: RESP3.get() };
+    reply.write(state, state.stack_get(at), 0)?;
+    Ok(reply.bytes)
 }
 
 /// The error reply to a script that failed, with the place where it did (`luaCallFunction` and the
 /// error handler of `eval.c`).
-fn running_error(state: &mut LuaState, script: &Script, error: LuaError) -> Error {
+fn running_error(state: &mut LuaState, script: &Script, error: LuaError) -> String {
     let place = lua::position(state);
     let value = state.error_object.take();
     let text = match (&error, value) {
@@ -311,17 +337,17 @@ fn running_error(state: &mut LuaState, script: &Script, error: LuaError) -> Erro
     match place {
         Some((source, line)) => {
             let sha = &script.sha;
-            Error::text(format!("{text} script: {sha}, on {source}:{line}."))
+            format!("{text} script: {sha}, on {source}:{line}.")
         }
-        None => Error::text(text),
+        None => text,
     }
 }
 
-fn running_failed(script: &Script, why: &str) -> Error {
-    Error::text(format!("ERR Error running script {}, {why}", script.sha))
+fn running_failed(script: &Script, why: &str) -> String {
+    format!("ERR Error running script {}, {why}", script.sha)
 }
 
-/// Bytes as the text of an [`Error`], which is written with a byte for each character.
+/// Bytes as the text of an error, with a character for each.
 fn text_of(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }

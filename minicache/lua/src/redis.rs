@@ -1,4 +1,4 @@
-//! The table `redis` that scripts call the server through (`script_lua.c`).
+//! The table `redis` that scripts call the host through (`script_lua.c`).
 //!
 //! ```text
 //! redis.call('get', 'k')     the arguments as a request, its reply as a Lua value
@@ -6,16 +6,19 @@
 //! redis.pcall('fly')         returns that table
 //! ```
 
-use super::convert::{argument, error_table, field, from_reply};
-use super::registry::sha1_hex;
-use super::vm::{HOST, not_counted};
-use crate::wire::reply::{Protocol, Reply};
-use crate::wire::request::OwnedArgs;
-use minicache_lua::check_memory;
-use minicache_lua::value::{self as lua, raise};
+use crate::memory::{check_memory, not_counted};
+use crate::resp::{argument, error_table, field, from_reply};
+use crate::script::sha1_hex;
+use crate::value::{self as lua, raise};
+use crate::vm::{HOST, RESP3};
 use rilua::vm::state::LuaState;
 use rilua::{LuaResult, RustFn, Val};
+use std::borrow::Cow;
 
+/// The version of Redis that scripts are told.
+pub const VERSION: &str = "7.0.15";
+
+/// The functions of the table.
 pub const FUNCTIONS: &[(&str, RustFn)] = &[
     ("call", |state| call(state, true)),
     ("pcall", |state| call(state, false)),
@@ -48,14 +51,14 @@ pub const FUNCTIONS: &[(&str, RustFn)] = &[
         let Some(name) = lua::bytes(state, lua::arg(state, 1)) else {
             return refuse(state, "redis.acl_check_cmd() require at least one argument");
         };
-        if crate::commands::catalogue::find(name).is_none() {
+        if !HOST.with(|host| host.knows(name)) {
             return refuse(state, "ERR Invalid command passed to redis.acl_check_cmd()");
         }
         lua::one(state, Val::Bool(true))
     }),
 ];
 
-/// Replication does not exist, but scripts name its modes.
+/// Its numbers. Replication does not exist, but scripts name its modes.
 pub const NUMBERS: &[(&str, f64)] = &[
     ("LOG_DEBUG", 0.0),
     ("LOG_VERBOSE", 1.0),
@@ -91,15 +94,9 @@ fn call(state: &mut LuaState, raises: bool) -> LuaResult<u32> {
     check_memory()?;
     let result = match request(state) {
         Ok(request) => {
-            let mut out = Reply::default();
-            let answer = not_counted(|| HOST.with(|host| host.call(request.as_args(), &mut out)));
-            match answer {
-                Ok(()) => from_reply(state, &mut out.bytes())?,
-                Err(error) => {
-                    let text: Vec<u8> = error.0.chars().map(|c| c as u8).collect();
-                    error_table(state, &text)?
-                }
-            }
+            let resp3 = RESP3.get();
+            let reply = not_counted(|| HOST.with(|host| host.call(&request, resp3)));
+            from_reply(state, &mut &reply[..])?
         }
         Err(why) => error_table(state, why.as_bytes())?,
     };
@@ -112,19 +109,16 @@ fn call(state: &mut LuaState, raises: bool) -> LuaResult<u32> {
     lua::one(state, result)
 }
 
-fn request(state: &LuaState) -> Result<OwnedArgs, &'static str> {
+fn request(state: &LuaState) -> Result<Vec<Cow<'_, [u8]>>, &'static str> {
     if lua::count(state) == 0 {
         return Err("ERR Please specify at least one argument for this redis lib call");
     }
-    let mut request = OwnedArgs::default();
-    for index in 1..=lua::count(state) {
-        match lua::arg(state, index) {
-            Val::Num(number) => request.push(&argument(number)),
-            text @ Val::Str(_) => request.push(lua::bytes(state, text).unwrap_or_default()),
-            _ => return Err("ERR Lua redis lib command arguments must be strings or integers"),
-        }
-    }
-    Ok(request)
+    let arguments = (1..=lua::count(state)).map(|index| match lua::arg(state, index) {
+        Val::Num(number) => Ok(Cow::Owned(argument(number))),
+        text @ Val::Str(_) => Ok(Cow::Borrowed(lua::bytes(state, text).unwrap_or_default())),
+        _ => Err("ERR Lua redis lib command arguments must be strings or integers"),
+    });
+    arguments.collect()
 }
 
 /// `redis.log(level, text, …)`
@@ -148,12 +142,10 @@ fn setresp(state: &mut LuaState) -> LuaResult<u32> {
     if lua::count(state) != 1 {
         return refuse(state, "redis.setresp() requires one argument.");
     }
-    let protocol = match lua::arg(state, 1) {
-        Val::Num(2.0) => Protocol::Resp2,
-        Val::Num(3.0) => Protocol::Resp3,
+    match lua::arg(state, 1) {
+        Val::Num(version @ (2.0 | 3.0)) => RESP3.set(version == 3.0),
         _ => return refuse(state, "RESP version must be 2 or 3."),
-    };
-    HOST.with(|host| *host.protocol() = protocol);
+    }
     Ok(0)
 }
 
