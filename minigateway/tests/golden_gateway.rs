@@ -16,7 +16,7 @@
 
 use minigateway::conf::config::read;
 use minigateway::handlers::answers::{problem, write_limits};
-use minigateway::handlers::pipeline::{Pipeline, Verdict};
+use minigateway::handlers::pipeline::{Charges, Pipeline, Verdict};
 use minilb::wire::http1::framing::Framing;
 use minilb::wire::http1::head::RequestHead;
 use minilb::wire::http1::writer::HeadWriter;
@@ -76,7 +76,7 @@ impl Lab {
         request.parse(text.as_bytes()).expect("well formed").expect("complete");
 
         let pipeline = self.pipeline.as_ref().expect("`load` comes first");
-        let mut charges = Vec::new();
+        let mut charges = Charges::default();
         let client = client.parse().expect("an address");
         let verdict = pipeline.decide(&request, client, self.now_ns, &mut charges);
         let mut out = Vec::new();

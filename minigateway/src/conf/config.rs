@@ -11,7 +11,11 @@
 //! check` prints the first mistake; a reload that has one keeps the old configuration.
 
 use super::error::{ConfError, unknown};
-use super::file::{AlgorithmName, Answers, File, LimitTable, RouteTable, UpstreamTable, parse};
+use super::file::{
+    AlgorithmName, Answers, File, LimitTable, RedisTable, RouteTable, UpstreamTable, WhenDown,
+    parse,
+};
+use super::redis::{RedisConfig, RedisUrl, url};
 use super::values::{KeyPart, duration, is_token, key_part, rate};
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::concurrency::Concurrency;
@@ -20,6 +24,7 @@ use crate::engine::limiter::gcra::Gcra;
 use crate::engine::limiter::leaky_queue::LeakyQueue;
 use crate::engine::limiter::sliding_counter::SlidingCounter;
 use crate::engine::router::Router;
+use crate::engine::shared::Parameters;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -33,6 +38,8 @@ pub struct Config {
     pub answers: Answers,
     /// In the order of their names.
     pub limits: Vec<LimitConfig>,
+    /// Of the limits that are shared.
+    pub redis: Option<RedisConfig>,
     /// In the order of their names.
     pub upstreams: Vec<UpstreamConfig>,
     /// In the order of the file.
@@ -54,6 +61,17 @@ pub struct LimitConfig {
     pub keys_max: usize,
     /// It refuses nothing.
     pub is_dry_run: bool,
+    /// All gateways count together.
+    pub shared: Option<SharedConfig>,
+}
+
+/// A limit that is kept in [`Config::redis`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedConfig {
+    /// The limit, for the script.
+    pub parameters: Parameters,
+    /// Requests that are deducted at once; 1 means no leases.
+    pub lease: u64,
 }
 
 /// What a limit allows, in the words of the RateLimit headers.
@@ -106,6 +124,9 @@ const KEYS_MAX: usize = 100_000;
 /// 2.4 GB. More is taken for a mistake.
 const KEYS_MAX_MAX: usize = 100_000_000;
 
+/// Leases rely on it.
+const REDIS_TIMEOUT_MAX: Duration = Duration::from_secs(1);
+
 /// Finds the addresses of `HOST:PORT`, or says why there are none.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 
@@ -114,14 +135,16 @@ pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 /// # Errors
 /// The first mistake.
 pub fn read(text: &str, resolve: Resolve<'_>) -> Result<Config, ConfError> {
-    let File { answers, limits, upstreams, routes } = parse(text)?;
+    let File { answers, limits, redis, upstreams, routes } = parse(text)?;
     let reader = Reader { text, resolve };
+    let redis = redis.map(|it| reader.redis(it.into_inner())).transpose()?;
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
     let limit_names = names(limits.keys().collect());
     let upstream_names = names(upstreams.keys().collect());
     let config = Config {
         answers,
-        limits: each(limits, |name, span, table| reader.limit(name, span, table))?,
+        limits: each(limits, |name, span, table| reader.limit(name, span, table, redis.is_some()))?,
+        redis,
         upstreams: each(upstreams, |name, span, table| reader.upstream(name, span, table))?,
         routes: routes
             .into_iter()
@@ -173,6 +196,7 @@ impl Reader<'_> {
         name: String,
         span: Range<usize>,
         table: LimitTable,
+        has_redis: bool,
     ) -> Result<LimitConfig, ConfError> {
         self.name(&name, span.clone())?;
         let (algorithm, policy) = self.algorithm(span.clone(), &table)?;
@@ -185,7 +209,61 @@ impl Reader<'_> {
                 return Err(self.error(it.span(), hint));
             }
         };
-        Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run: table.dry_run })
+        let shared = self.shared(&table, &algorithm, policy, has_redis)?;
+        let is_dry_run = table.dry_run;
+        Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run, shared })
+    }
+
+    fn shared(
+        &self,
+        table: &LimitTable,
+        algorithm: &Algorithm,
+        policy: Policy,
+        has_redis: bool,
+    ) -> Result<Option<SharedConfig>, ConfError> {
+        let Some(shared) = table.shared.as_ref().filter(|it| *it.as_ref()) else {
+            return match &table.lease {
+                Some(lease) => Err(self.error(lease.span(), "only a shared limit has a lease")),
+                None => Ok(None),
+            };
+        };
+        if !has_redis {
+            return Err(self.error(shared.span(), "a shared limit needs [redis] with its url"));
+        }
+        let parameters = Parameters::new(algorithm);
+        let parameters = parameters.map_err(|hint| self.error(shared.span(), hint))?;
+        let lease = table.lease.as_ref().map_or(1, |it| *it.as_ref());
+        match &table.lease {
+            Some(it) if lease == 0 || lease > policy.quota => {
+                let hint = format!("a lease is a number from 1 to {}, the limit", policy.quota);
+                Err(self.error(it.span(), hint))
+            }
+            _ => Ok(Some(SharedConfig { parameters, lease })),
+        }
+    }
+
+    fn redis(&self, table: RedisTable) -> Result<RedisConfig, ConfError> {
+        let RedisUrl { server, auth, database } = self.value(&table.url, url)?;
+        let addresses = (self.resolve)(&server);
+        let addresses = addresses.map_err(|hint| self.error(table.url.span(), hint))?;
+        let timeout = match &table.timeout {
+            None => Duration::from_millis(20),
+            Some(it) => self.value(it, |text| match duration(text)? {
+                it if it.is_zero() || it > REDIS_TIMEOUT_MAX => {
+                    Err("a request waits for the store from \"1ms\" to \"1s\"".to_owned())
+                }
+                it => Ok(it),
+            })?,
+        };
+        let prefix = match &table.prefix {
+            None => "minigateway".to_owned(),
+            Some(it) if is_token(it.as_ref()) => it.as_ref().clone(),
+            Some(it) => {
+                return Err(self.error(it.span(), "write letters, digits, `_`, `-` and `.`"));
+            }
+        };
+        let admits_when_down = table.when_down == WhenDown::Admit;
+        Ok(RedisConfig { addresses, auth, database, timeout, admits_when_down, prefix })
     }
 
     fn algorithm(
@@ -349,11 +427,11 @@ mod tests {
     #[test]
     fn the_file_of_the_head_is_read() {
         let config = read(&example()).unwrap_or_else(|error| panic!("{error}"));
-        let limit = &config.limits[1];
+        let limit = &config.limits[2];
         assert_eq!((limit.name.as_str(), &limit.key[..]), ("per_client", &[KeyPart::Ip][..]));
         assert_eq!(limit.policy, Policy { quota: 20, window: Duration::from_secs(2) });
         let route = &config.routes[0];
-        assert_eq!((route.upstream, &route.limits[..], route.cost), (0, &[1][..], 1));
+        assert_eq!((route.upstream, &route.limits[..], route.cost), (0, &[2][..], 1));
         assert_eq!(route.headers, [("x-canary".to_owned(), "1".to_owned())]);
         assert!(config.answers.x_ratelimit);
         assert_eq!(config.upstreams[0].timeout, Duration::from_secs(10));
@@ -377,6 +455,13 @@ mod tests {
             ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
             ("\"127.0.0.1:9001\"", "\"localhost\"", "no address of \"localhost\""),
             ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
+            ("shared = true", "shared = false", "only a shared limit has a lease"),
+            ("[redis]", "[redi]", "no table \"redi\"; did you mean \"redis\"?"),
+            ("lease = 10 ", "lease = 9000 ", "a lease is a number from 1 to 1000"),
+            ("\"redis://", "\"rediss://", "no Redis without TLS"),
+            ("\"20ms\"", "\"2s\"", "a request waits for the store from"),
+            ("\"minigateway\"", "\"a b\"", "write letters, digits"),
+            ("\"admit\"", "\"pass\"", "unknown variant \"pass\""),
             ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
             ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
         ] {

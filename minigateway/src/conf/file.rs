@@ -14,6 +14,19 @@
 //! keys_max = 100_000                    # busy keys at once; 24 bytes each
 //! dry_run = false                       # true: count refusals, and refuse nothing
 //!
+//! [limits.per_account]
+//! algorithm = "fixed_window"
+//! rate = "1000/m"
+//! key = ["header:X-Account"]
+//! shared = true                         # with all gateways that have the same store
+//! lease = 10                            # deducted at once; 1: every request asks
+//!
+//! [redis]
+//! url = "redis://127.0.0.1:6379/0"      # or minicache; redis://[USER]:PASSWORD@HOST:PORT/DB
+//! timeout = "20ms"                      # a request waits no longer
+//! when_down = "admit"                   # or "refuse"
+//! prefix = "minigateway"                # keys are {minigateway}:per_account:...
+//!
 //! [limits.in_progress]
 //! algorithm = "concurrency"
 //! limit = 100                           # in place of a rate
@@ -53,6 +66,8 @@ pub struct File {
     /// `[limits.NAME]`
     #[serde(default)]
     pub limits: BTreeMap<String, Spanned<LimitTable>>,
+    /// `[redis]`
+    pub redis: Option<Spanned<RedisTable>>,
     /// `[upstreams.NAME]`
     #[serde(default)]
     pub upstreams: BTreeMap<String, Spanned<UpstreamTable>>,
@@ -62,7 +77,7 @@ pub struct File {
 }
 
 /// The names of the tables of a [`File`]. All other keys are options of the command line.
-pub const SECTIONS: [&str; 4] = ["answers", "limits", "upstreams", "routes"];
+pub const SECTIONS: [&str; 5] = ["answers", "limits", "redis", "upstreams", "routes"];
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -98,6 +113,31 @@ pub struct LimitTable {
     pub keys_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub dry_run: bool,
+    #[serde(default)]
+    pub shared: Option<Spanned<bool>>,
+    pub lease: Option<Spanned<u64>>,
+}
+
+/// `[redis]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct RedisTable {
+    pub url: Spanned<String>,
+    pub timeout: Option<Spanned<String>>,
+    #[serde(default)]
+    pub when_down: WhenDown,
+    pub prefix: Option<Spanned<String>>,
+}
+
+/// What happens to requests while the store of shared limits is down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum WhenDown {
+    #[default]
+    Admit,
+    Refuse,
 }
 
 /// `[upstreams.NAME]`

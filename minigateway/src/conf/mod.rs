@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@file`] | the tables of the file, as they are written |
 //! | [`config`] | what they mean, once everything is checked |
+//! | [`redis`] | where shared limits are kept |
 //! | [`values`] | rates, durations and keys |
 //! | [`error`] | where a mistake is, and the nearest name that exists |
 //!
@@ -12,4 +13,5 @@
 pub mod config;
 pub mod error;
 pub mod file;
+pub mod redis;
 pub mod values;

@@ -136,6 +136,11 @@ pub fn release(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
     charges.iter_mut().filter(counting).for_each(|it| it.refund(limits, charged_ns));
 }
 
+/// Takes back what an admitted request was charged: a shared limit refused it.
+pub fn refund_all(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
+    charges.iter_mut().for_each(|it| it.refund(limits, charged_ns));
+}
+
 /// The decision of all limits that are not in dry run.
 fn enforced(limits: &[Limit], charges: &[Charge]) -> Decision {
     let decisions = charges.iter().filter(|it| !limits[it.limit].is_dry_run);
@@ -144,7 +149,7 @@ fn enforced(limits: &[Limit], charges: &[Charge]) -> Decision {
 }
 
 /// Of two limits, what both together decide.
-fn stricter(one: Decision, other: Decision) -> Decision {
+pub fn stricter(one: Decision, other: Decision) -> Decision {
     use Decision::{Admitted, Refused};
 
     match (one, other) {

@@ -5,12 +5,16 @@
 //! | [`limiter`] | the algorithms, one key each |
 //! | [`store`] | the buckets of many keys in memory that never grows |
 //! | [`limits`] | several limits for one request |
+//! | [`shared`] | limits that many gateways share, on a Redis |
+//! | [`leases`] | the same with fewer messages |
 //! | [`router`] | paths to routes |
 //!
 //! Nothing here opens a socket or reads a clock: the time is handed in, in nanoseconds. The same
 //! code runs in the server, in the golden scripts and in the figures of the POCs.
 
+pub mod leases;
 pub mod limiter;
 pub mod limits;
 pub mod router;
+pub mod shared;
 pub mod store;

@@ -5,13 +5,14 @@
 //! | forwarded | the upstream's | the upstream's | RateLimit-Policy, RateLimit |
 //! | a limit by rate refused it | 429 | problem `quota-exceeded` | the same, and Retry-After |
 //! | only a concurrency limit did | 503 | problem `temporary-reduced-capacity` | the same |
+//! | shared limits cannot be asked, `when_down = "refuse"` | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
 //! | an ambiguous path | 400 | problem | |
 //!
 //! Limits in dry run are a secret of the operator: no header and no body names them.
 
-use super::pipeline::{Pipeline, Reason};
-use crate::engine::limits::Charge;
+use super::pipeline::{Charges, Pipeline, Reason};
+use crate::engine::limiter::Quota;
 use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
@@ -28,7 +29,7 @@ pub struct Problem {
 }
 
 /// The response to a request that is not forwarded.
-pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &[Charge]) -> Problem {
+pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Problem {
     let error = |status, title| Problem {
         status,
         body: problem::error(status, title),
@@ -38,13 +39,16 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &[Charge]) -> Probl
         Reason::AmbiguousPath => error(400, "Ambiguous Path"),
         Reason::NotFound => error(404, "Not Found"),
         Reason::MethodNotAllowed => error(405, "Method Not Allowed"),
+        Reason::StoreDown => Problem {
+            status: 503,
+            body: problem::error(503, "Rate Limits Unavailable"),
+            retry_after_s: Some(1),
+        },
         Reason::Limited { retry_after_ns } => {
-            let limit = |it: &Charge| &pipeline.limits[it.limit];
-            let refusing =
-                charges.iter().filter(|it| !it.decision.is_admitted() && !limit(it).is_dry_run);
-            let names = refusing.clone().map(|it| limit(it).name.as_str());
-            let is_capacity =
-                refusing.clone().all(|it| limit(it).algorithm.counts_requests_in_progress());
+            let refusing = charges.refusing().map(|it| &pipeline.limits[it]);
+            let refusing = refusing.filter(|it| !it.is_dry_run);
+            let names = refusing.clone().map(|it| it.name.as_str());
+            let is_capacity = refusing.clone().all(|it| it.algorithm.counts_requests_in_progress());
             let (status, body) = match is_capacity {
                 true => (503, problem::reduced_capacity(names)),
                 false => (429, problem::quota_exceeded(names)),
@@ -59,23 +63,32 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &[Charge]) -> Probl
 /// Adds the headers about limits. `unix_s` is the time in seconds since 1970.
 pub fn write_limits(
     pipeline: &Pipeline,
-    charges: &[Charge],
+    charges: &Charges,
     now_ns: u64,
     unix_s: u64,
     head: &mut HeadWriter<'_>,
 ) {
     let limits = &pipeline.limits;
-    let states = charges.iter().filter(|it| !limits[it.limit].is_dry_run).map(|charge| {
+    let state = |limit: usize, quota: Quota, more_after_ns| LimitState {
+        name: &limits[limit].name,
+        quota: pipeline.policies[limit].quota,
+        window: pipeline.policies[limit].window,
+        remaining: quota.remaining,
+        more_after_ns,
+        full_after_ns: quota.full_after_ns,
+    };
+    let local = charges.local.iter().filter(|it| !limits[it.limit].is_dry_run).map(|charge| {
         let quota = charge.quota(limits, now_ns);
-        LimitState {
-            name: &limits[charge.limit].name,
-            quota: pipeline.policies[charge.limit].quota,
-            window: pipeline.policies[charge.limit].window,
-            remaining: quota.remaining,
-            more_after_ns: charge.more_after_ns(limits, now_ns, quota.remaining),
-            full_after_ns: quota.full_after_ns,
-        }
+        state(charge.limit, quota, charge.more_after_ns(limits, now_ns, quota.remaining))
     });
+    // A store that is down says nothing.
+    let shared = charges.shared.iter().filter(|it| !limits[it.limit].is_dry_run);
+    let shared = shared.filter_map(|charge| {
+        let (limit, known) = (charge.limit, charge.state?);
+        let algorithm = &limits[limit].algorithm;
+        Some(state(limit, known.quota(algorithm), known.more_after_ns(algorithm)))
+    });
+    let states = local.chain(shared);
     let Some(tightest) = ratelimit::tightest(states.clone()) else { return };
     head.header_with(b"RateLimit-Policy", |out| ratelimit::policy(states.clone(), out));
     head.header_with(b"RateLimit", |out| ratelimit::remaining(states, out));
@@ -130,7 +143,7 @@ mod tests {
         let mut request = RequestHead::default();
         let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         request.parse(text.as_bytes()).expect("well formed");
-        let mut charges = Vec::new();
+        let mut charges = Charges::default();
         let client = "192.0.2.1".parse().expect("an address");
         let verdicts = (0..count).map(|_| pipeline.decide(&request, client, 0, &mut charges));
         let verdict = verdicts.last().expect("one at least");

@@ -20,12 +20,14 @@
 //! [`Pipeline::new`] takes the limits of the old configuration: one with the same name and
 //! algorithm keeps its buckets, so that a reload gives no client a new burst.
 
-use crate::conf::config::{Config, LimitConfig, Policy, RouteConfig};
+use crate::conf::config::{Config, LimitConfig, Policy, RouteConfig, SharedConfig};
 use crate::conf::file::Answers;
 use crate::conf::values::KeyPart;
+use crate::engine::leases::Leases;
 use crate::engine::limiter::Decision;
 use crate::engine::limits::{Charge, Limit, charge_all};
 use crate::engine::router::Router;
+use crate::engine::shared::{self, SharedCharge};
 use crate::engine::store::Store;
 use minikit::sync::Arc;
 use minilb::wire::http1::head::RequestHead;
@@ -42,10 +44,48 @@ pub struct Pipeline {
     pub limits: Vec<Limit>,
     /// Of each limit.
     pub policies: Vec<Policy>,
+    /// Of each limit, if it is shared among gateways.
+    pub shared: Vec<Option<SharedLimit>>,
     keys: Vec<(Vec<KeyPart>, usize)>,
     of_host: HashMap<Vec<u8>, Router>,
     of_any_host: Router,
     seed: ahash::RandomState,
+}
+
+/// What is kept here of a limit that all gateways share.
+pub struct SharedLimit {
+    /// The limit, for the script, and the size of a lease.
+    pub config: SharedConfig,
+    /// `None`: every request asks the store.
+    pub leases: Option<Arc<Leases>>,
+}
+
+/// What a request is charged with, limit by limit.
+#[derive(Debug, Default)]
+pub struct Charges {
+    /// By limits of this gateway.
+    pub local: Vec<Charge>,
+    /// By limits that all gateways share. [`Pipeline::decide`] does not decide about these.
+    pub shared: Vec<SharedCharge>,
+}
+
+impl Charges {
+    /// Nothing is charged.
+    pub fn clear(&mut self) {
+        self.local.clear();
+        self.shared.clear();
+    }
+
+    /// The limits that refuse, those in dry run as well.
+    pub fn refusing(&self) -> impl Iterator<Item = usize> + Clone {
+        self.decisions().filter(|(_, it)| !it.is_admitted()).map(|(limit, _)| limit)
+    }
+
+    /// Each limit and its decision.
+    pub fn decisions(&self) -> impl Iterator<Item = (usize, Decision)> + Clone {
+        let local = self.local.iter().map(|it| (it.limit, it.decision));
+        local.chain(self.shared.iter().map(|it| (it.limit, it.decision)))
+    }
 }
 
 /// What happens to a request.
@@ -70,6 +110,8 @@ pub enum Reason {
         /// As in [`Decision::Refused`].
         retry_after_ns: Option<u64>,
     },
+    /// The store of shared limits is down, and the configuration says `when_down = "refuse"`.
+    StoreDown,
     /// The path means different things to different servers.
     AmbiguousPath,
     /// No route has this path.
@@ -110,11 +152,17 @@ impl Pipeline {
             store: same(limit).unwrap_or_else(|| Arc::new(Store::new(limit.keys_max))),
             is_dry_run: limit.is_dry_run,
         };
+        let shared = |limit: &LimitConfig| {
+            let config = limit.shared?;
+            let leases = || Arc::new(Leases::new(config.lease, limit.keys_max));
+            Some(SharedLimit { config, leases: (config.lease > 1).then(leases) })
+        };
         Pipeline {
             answers,
             routes,
             limits: limits.iter().map(new_limit).collect(),
             policies: limits.iter().map(|it| it.policy).collect(),
+            shared: limits.iter().map(shared).collect(),
             keys: limits.into_iter().map(|it| (it.key, it.keys_max)).collect(),
             of_host,
             of_any_host,
@@ -123,13 +171,14 @@ impl Pipeline {
         }
     }
 
-    /// Decides about a request. `charges` becomes what it was charged, or what refused it.
+    /// Decides about a request. `charges` becomes what it was charged, or what refused it. If it is
+    /// forwarded, `charges.shared` is what the store must still be asked for.
     pub fn decide(
         &self,
         request: &RequestHead,
         client: IpAddr,
         now_ns: u64,
-        charges: &mut Vec<Charge>,
+        charges: &mut Charges,
     ) -> Verdict {
         charges.clear();
         let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
@@ -144,12 +193,19 @@ impl Pipeline {
 
         // Each limit of the route, with the key that this request has for it.
         let RouteConfig { limits, cost, .. } = &self.routes[route];
-        charges.extend(
-            limits
-                .iter()
-                .map(|limit| Charge::new(*limit, self.key(*limit, request, route, client), *cost)),
-        );
-        match charge_all(&self.limits, charges, now_ns) {
+        for &limit in limits {
+            match self.shared[limit] {
+                None => {
+                    let key = self.key(limit, request, route, client);
+                    charges.local.push(Charge::new(limit, key, *cost));
+                }
+                Some(_) => {
+                    let key = self.shared_key(limit, request, route, client);
+                    charges.shared.push(SharedCharge::new(limit, key, *cost));
+                }
+            }
+        }
+        match charge_all(&self.limits, &mut charges.local, now_ns) {
             Decision::Admitted { delay_ns } => Verdict::Forward { route, delay_ns },
             Decision::Refused { retry_after_ns } => {
                 Verdict::Refuse(Reason::Limited { retry_after_ns })
@@ -183,6 +239,22 @@ impl Pipeline {
             }
         };
         self.keys[limit].0.iter().fold(1, part)
+    }
+
+    /// The same in all gateways, whose routes may have other numbers.
+    fn shared_key(&self, limit: usize, request: &RequestHead, route: usize, client: IpAddr) -> u64 {
+        let RouteConfig { host, path, .. } = &self.routes[route];
+        let network = network(client).to_be_bytes();
+        let part = |part| match part {
+            &KeyPart::Ip => [&network[..], b""],
+            KeyPart::Route => [host.as_deref().unwrap_or_default().as_bytes(), path.as_bytes()],
+            KeyPart::Host => [request.host(), b""],
+            KeyPart::Header(name) => match request.headers().get(name.as_bytes()) {
+                Some(value) => [value, b"1"],
+                None => [&b""[..], b"0"],
+            },
+        };
+        shared::key(self.keys[limit].0.iter().flat_map(part))
     }
 }
 
@@ -246,7 +318,7 @@ mod tests {
         let mut head = RequestHead::default();
         let text = format!("{request}\r\n\r\n").replace('\n', "\r\n").replace("\r\r", "\r");
         head.parse(text.as_bytes()).expect("well formed").expect("complete");
-        pipeline.decide(&head, client.parse().expect("an address"), 0, &mut Vec::new())
+        pipeline.decide(&head, client.parse().expect("an address"), 0, &mut Charges::default())
     }
 
     fn limited(wait_ns: u64) -> Verdict {

@@ -9,6 +9,7 @@
 //! and the concurrency that it gives back are those.
 
 use crate::conf::config::{Config, UpstreamConfig};
+use crate::conf::redis::RedisConfig;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
 use minikit::sync::atomic::AtomicU64;
@@ -41,6 +42,8 @@ pub struct Generation {
     pub refused: AtomicU64,
     /// Requests without a route since then.
     pub unrouted: AtomicU64,
+    /// Where shared limits are kept.
+    pub redis: Option<RedisConfig>,
     upstreams: Vec<Arc<SharedUpstream>>,
 }
 
@@ -81,6 +84,7 @@ impl Generation {
             forwarded: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),
+            redis: config.redis.clone(),
             upstreams,
             pipeline: Pipeline::new(config, old.map(|it| &it.pipeline)),
         }

@@ -40,6 +40,16 @@ impl Inspect for Server {
             decisions.sample(&labels("admitted"), counts.admitted.load(Relaxed));
             decisions.sample(&labels("refused"), counts.refused.load(Relaxed));
         }
+        let store = &self.current.store;
+        let help = "Requests with shared limits, by what came of asking the store.";
+        let mut asked = out.counters("minigateway_store_requests_total", help);
+        for (outcome, count) in
+            [("answered", &store.answered), ("failed", &store.failed), ("skipped", &store.skipped)]
+        {
+            asked.sample(&[("outcome", outcome)], count.load(Relaxed));
+        }
+        let help = "Cores that are connected to the store of shared limits.";
+        out.gauge("minigateway_store_connections", help, store.up.load(Relaxed));
         let help = "Requests of keys that found no bucket of their own.";
         let mut overflow = out.counters("minigateway_limit_overflow_total", help);
         for (limit, _) in limits() {

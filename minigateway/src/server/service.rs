@@ -3,6 +3,7 @@
 //! ```text
 //! begin             the request gets the current generation
 //! decide            pipeline.decide ─> a problem, or the route, after the delay of a limit
+//!                   charge_shared ──> the same, if limits are shared among gateways
 //! write_request     the client's headers, X-Forwarded-For
 //! write_response    the upstream's headers, RateLimit
 //! log               requests in progress are given back, and counted
@@ -22,9 +23,11 @@
 #![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
 
 use super::generation::Generation;
-use crate::engine::limits::{Charge, release};
+use super::redis::{Client as Store, StoreCounts};
+use super::shared::charge_shared;
+use crate::engine::limits::{refund_all, release};
 use crate::handlers::answers::{problem, write_limits};
-use crate::handlers::pipeline::{Reason, Verdict};
+use crate::handlers::pipeline::{Charges, Reason, Verdict};
 use crate::wire::problem;
 use minikit::sync::atomic::AtomicU64;
 use minikit::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -47,6 +50,8 @@ use std::time::{Duration, Instant};
 pub struct Current {
     generation: Mutex<Arc<Generation>>,
     version: AtomicU64,
+    /// Of the stores of all cores and generations.
+    pub store: Arc<StoreCounts>,
     /// What the time of limits counts from.
     start: Instant,
 }
@@ -57,6 +62,7 @@ impl Current {
         Current {
             generation: Mutex::new(Arc::new(generation)),
             version: AtomicU64::new(0),
+            store: Arc::default(),
             start: Instant::now(),
         }
     }
@@ -83,6 +89,8 @@ pub struct Gateway {
     current: Arc<Current>,
     generation: RefCell<Rc<Arc<Generation>>>,
     version: Cell<u64>,
+    /// Of the current generation, if it has one.
+    store: RefCell<Option<Rc<Store>>>,
 }
 
 /// What a request carries.
@@ -90,7 +98,7 @@ pub struct Gateway {
 pub struct Context {
     /// In cells, because the log line gives back what the request holds.
     generation: RefCell<Option<Rc<Arc<Generation>>>>,
-    charges: RefCell<Vec<Charge>>,
+    charges: RefCell<Charges>,
     charged_ns: u64,
 }
 
@@ -99,7 +107,7 @@ impl Context {
     fn release(&self) {
         if let Some(generation) = self.generation.take() {
             let mut charges = self.charges.borrow_mut();
-            release(&generation.pipeline.limits, &mut charges, self.charged_ns);
+            release(&generation.pipeline.limits, &mut charges.local, self.charged_ns);
         }
     }
 }
@@ -115,13 +123,26 @@ impl Gateway {
     pub fn new(current: Arc<Current>) -> Gateway {
         let version = Cell::new(current.version.load(Acquire));
         let generation = RefCell::new(Rc::new(current.get()));
-        Gateway { current, generation, version }
+        let gateway = Gateway { current, generation, version, store: RefCell::default() };
+        gateway.connect();
+        gateway
+    }
+
+    /// Connects to the store of the current generation, unless it is the same as before.
+    fn connect(&self) {
+        let redis = &self.generation.borrow().redis;
+        let mut store = self.store.borrow_mut();
+        if store.as_ref().map(|it| it.config()) != redis.as_ref() {
+            let start = |it| Rc::new(Store::start(it, Arc::clone(&self.current.store)));
+            *store = redis.clone().map(start);
+        }
     }
 
     fn generation(&self) -> Rc<Arc<Generation>> {
         let version = self.current.version.load(Acquire);
         if self.version.replace(version) != version {
             *self.generation.borrow_mut() = Rc::new(self.current.get());
+            self.connect();
         }
         Rc::clone(&self.generation.borrow())
     }
@@ -146,7 +167,17 @@ impl HttpService for Gateway {
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
-        let verdict = pipeline.decide(&exchange.request, client.peer.ip(), *charged_ns, charges);
+        let mut verdict =
+            pipeline.decide(&exchange.request, client.peer.ip(), *charged_ns, charges);
+        if matches!(verdict, Verdict::Forward { .. }) && !charges.shared.is_empty() {
+            let store = self.store.borrow().clone();
+            let now_ns = || self.current.now_ns();
+            if let Some(reason) = charge_shared(pipeline, store, &mut charges.shared, now_ns).await
+            {
+                refund_all(&pipeline.limits, &mut charges.local, *charged_ns);
+                verdict = Verdict::Refuse(reason);
+            }
+        }
         count(generation, verdict, charges);
 
         let reason = match verdict {
@@ -207,7 +238,7 @@ impl HttpService for Gateway {
         head: &mut HeadWriter<'_>,
     ) {
         let charges = context.charges.borrow();
-        let has_limits = !charges.is_empty();
+        let has_limits = charges.decisions().next().is_some();
         let unix_s = unix_ms() / 1000;
         if let Some(answer) = answer {
             head.header(b"Server", b"minigateway");
@@ -246,16 +277,15 @@ impl HttpService for Gateway {
     }
 }
 
-fn count(generation: &Generation, verdict: Verdict, charges: &[Charge]) {
-    for charge in charges {
-        let counts = &generation.limits[charge.limit];
-        let is_admitted = charge.decision.is_admitted();
-        let counter = if is_admitted { &counts.admitted } else { &counts.refused };
+fn count(generation: &Generation, verdict: Verdict, charges: &Charges) {
+    for (limit, decision) in charges.decisions() {
+        let counts = &generation.limits[limit];
+        let counter = if decision.is_admitted() { &counts.admitted } else { &counts.refused };
         counter.fetch_add(1, Relaxed);
     }
     let counter = match verdict {
         Verdict::Forward { .. } => &generation.forwarded,
-        Verdict::Refuse(Reason::Limited { .. }) => &generation.refused,
+        Verdict::Refuse(Reason::Limited { .. } | Reason::StoreDown) => &generation.refused,
         Verdict::Refuse(_) => &generation.unrouted,
     };
     counter.fetch_add(1, Relaxed);

@@ -1,9 +1,11 @@
-//! What answers say about limits.
+//! What answers say about limits, and what a shared store is asked.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`ratelimit`] | the headers: RateLimit, Retry-After, X-RateLimit |
+//! | [`resp`] | what a shared store is asked and answers |
 //! | [`problem`] | the body of a refusal: problem+json |
 
 pub mod problem;
 pub mod ratelimit;
+pub mod resp;

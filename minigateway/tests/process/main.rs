@@ -187,6 +187,79 @@ fn requests_in_progress_are_given_back_when_they_end() {
     wait_until("an end", || status(&send(&mut second, request)) == "200");
 }
 
+/// A store that answers the handshake and then nothing, and counts what it is asked.
+fn silent_store() -> (u16, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let (come, asked) = channel();
+    std::thread::spawn(move || {
+        for mut gateway in listener.incoming().flatten() {
+            let come = come.clone();
+            std::thread::spawn(move || {
+                let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
+                while let Ok(length @ 1..) = gateway.read(&mut buffer) {
+                    read.extend_from_slice(&buffer[..length]);
+                    let text = String::from_utf8_lossy(&read).into_owned();
+                    if text.contains("EVALSHA") {
+                        // The test may be over.
+                        let _ = come.send(());
+                        read.clear();
+                    } else if text.ends_with("return reply\n\r\n") {
+                        gateway.write_all(b"$4\r\nhash\r\n").expect("open");
+                        read.clear();
+                    }
+                }
+            });
+        }
+    });
+    (port, asked)
+}
+
+/// A limit of one an hour that is kept in a store at `port`.
+fn shared(scratch: &Scratch, port: u16, when_down: &str) -> std::path::PathBuf {
+    let limit = "algorithm = \"fixed_window\"\nrate = \"1/h\"\nshared = true";
+    let file = config(scratch, origin(), limit);
+    let text = std::fs::read_to_string(&file).expect("just written");
+    let redis = format!(
+        "[redis]\nurl = \"redis://127.0.0.1:{port}\"\ntimeout = \"300ms\"\n\
+         when_down = \"{when_down}\"\n"
+    );
+    scratch.file("gateway.toml", &(redis + &text))
+}
+
+#[test]
+fn a_dead_store_admits_or_refuses_as_configured() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    // Nothing listens at a port whose listener is gone.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    drop(listener);
+    for (when_down, expected) in [("admit", "200"), ("refuse", "503")] {
+        let server = start(&shared(&scratch, port, when_down));
+        let mut client = server.connect();
+        for _ in 0..3 {
+            let answer = send(&mut client, "GET / HTTP/1.1");
+            assert_eq!(status(&answer), expected, "{answer}");
+            assert!(!answer.contains("RateLimit"), "nothing is known: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_slow_store_costs_one_deadline() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let (port, asked) = silent_store();
+    let server = start(&shared(&scratch, port, "refuse"));
+    let mut client = server.connect();
+    for _ in 0..20 {
+        let answer = send(&mut client, "GET / HTTP/1.1");
+        assert_eq!(status(&answer), "503", "{answer}");
+        assert!(answer.contains("Retry-After: 1\r\n"), "{answer}");
+    }
+    // The first one asked; the others found the breaker open.
+    assert!(asked.try_iter().count() <= 1);
+}
+
 #[test]
 fn mistakes_are_told_with_their_place() {
     let scratch = Scratch::new("minigateway").expect("writable");

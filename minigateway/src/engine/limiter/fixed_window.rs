@@ -60,6 +60,11 @@ impl FixedWindow {
         Word { window, count: count.saturating_sub(cost) }.pack()
     }
 
+    /// The parameters, for the script of [`crate::engine::shared`].
+    pub fn limit_and_window_us(&self) -> (u64, u64) {
+        (self.limit.into(), self.window_ns / 1000)
+    }
+
     fn window_at(&self, now_ns: u64) -> u32 {
         u32::try_from(now_ns / self.window_ns).unwrap_or(u32::MAX)
     }

@@ -37,6 +37,7 @@ use std::time::Duration;
 pub struct Gcra {
     arithmetic: gcra::Gcra,
     interval_ns: u64,
+    depth_ns: u64,
 }
 
 impl Gcra {
@@ -45,7 +46,12 @@ impl Gcra {
     pub fn new(requests: u64, period: Duration, burst: u64) -> Option<Gcra> {
         let arithmetic = gcra::Gcra::new(requests, period, burst)?;
         let interval_ns = super::token_bucket::interval_ns(requests, period)?;
-        Some(Gcra { arithmetic, interval_ns })
+        Some(Gcra { arithmetic, interval_ns, depth_ns: interval_ns.checked_mul(burst)? })
+    }
+
+    /// The time between two requests, and how far ahead the TAT may be.
+    pub fn interval_and_depth_ns(&self) -> (u64, u64) {
+        (self.interval_ns, self.depth_ns)
     }
 
     /// The state without a charge of `cost` that was admitted.

@@ -1,0 +1,100 @@
+//! `[redis]`: where shared limits are kept.
+//!
+//! ```text
+//! redis://127.0.0.1:6379            database 0
+//! redis://:secret@cache:6379/2      AUTH secret; SELECT 2
+//! redis://gateway:se%40cret@cache   AUTH gateway se@cret; port 6379
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A store of shared limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// Tried in this order.
+    pub addresses: Vec<SocketAddr>,
+    /// User and password.
+    pub auth: Option<(Option<String>, String)>,
+    /// The number of the database.
+    pub database: u32,
+    /// How long a request waits for the store.
+    pub timeout: Duration,
+    /// Requests pass while the store is down; or they are refused.
+    pub admits_when_down: bool,
+    /// All keys begin with it, in braces.
+    pub prefix: String,
+}
+
+/// The parts of a URL.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RedisUrl {
+    /// `HOST:PORT`
+    pub server: String,
+    /// User and password.
+    pub auth: Option<(Option<String>, String)>,
+    /// The number of the database.
+    pub database: u32,
+}
+
+/// Reads `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`. The password is never in an error.
+///
+/// # Errors
+/// A hint.
+pub fn url(text: &str) -> Result<RedisUrl, String> {
+    const HINT: &str = "write it as in \"redis://:password@127.0.0.1:6379/0\"";
+
+    let rest = text.strip_prefix("redis://").ok_or(format!("no Redis without TLS; {HINT}"))?;
+    let (auth, rest) = match rest.rsplit_once('@') {
+        None => (None, rest),
+        Some((auth, rest)) => {
+            let (user, password) = auth.split_once(':').ok_or("a password follows a colon")?;
+            let decoded = |it| decode(it).ok_or("a password has `%` as %25");
+            let user = if user.is_empty() { None } else { Some(decoded(user)?) };
+            (Some((user, decoded(password)?)), rest)
+        }
+    };
+    let (server, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let database = if database.is_empty() { "0" } else { database };
+    let database = database.parse().map_err(|_| format!("no number of a database; {HINT}"))?;
+    if server.is_empty() {
+        return Err(format!("no server; {HINT}"));
+    }
+    let has_port = server.rsplit_once(':').is_some_and(|(_, it)| it.parse::<u16>().is_ok());
+    let server = if has_port { server.to_owned() } else { format!("{server}:6379") };
+    Ok(RedisUrl { server, auth, database })
+}
+
+/// `%40` is `@`.
+fn decode(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(hex, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_urls_of_the_head() {
+        let auth = |user: Option<&str>, it: &str| Some((user.map(str::to_owned), it.to_owned()));
+        for (text, server, expected, number) in [
+            ("redis://127.0.0.1:6379", "127.0.0.1:6379", None, 0),
+            ("redis://:secret@cache:6379/2", "cache:6379", auth(None, "secret"), 2),
+            ("redis://gateway:se%40cret@cache", "cache:6379", auth(Some("gateway"), "se@cret"), 0),
+            ("redis://[::1]/", "[::1]:6379", None, 0),
+        ] {
+            let RedisUrl { server: host, auth, database } = url(text).expect(text);
+            assert_eq!((host.as_str(), auth, database), (server, expected, number));
+        }
+        for text in ["", "rediss://a", "redis://", "redis://a/b", "redis://a@b", "redis://:%4@b"] {
+            assert!(url(text).is_err(), "{text}");
+        }
+    }
+}

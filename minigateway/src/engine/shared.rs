@@ -1,0 +1,379 @@
+//! Limits that many gateways share: the arithmetic runs in a Redis, as one script.
+//!
+//! ```text
+//! gateway 1   EVALSHA sha 2 {minigateway}:per_client:5f.. {minigateway}:all:07..  ─┐
+//! gateway 2   EVALSHA ...                                                         ─┼─> one after
+//! gateway 8   EVALSHA ...                                                         ─┘   another
+//! reply       1 1764460800123456  1764460800100000 0  1764460800 17
+//!             │ │                 └ state of limit 1 └ state of limit 2, before the charge
+//!             │ └ the time of the server, in microseconds
+//!             └ both were charged
+//! ```
+//!
+//! # The naive ways
+//!
+//! `GET`, decide, `SET`: two gateways read the same state, and both admit the last request. `INCR`
+//! of a counter for each window is atomic, and one limit is charged when another refuses. Here one
+//! step ([`SCRIPT`]) checks all limits of a request and then charges them, and Redis runs one
+//! script at a time: over-admission is 0.
+//!
+//! # Whose arithmetic?
+//!
+//! The script decides, and answers with the states that it decided on. A state becomes the
+//! [word](State::word) that the local algorithm has, so headers and explanations come from the same
+//! code as those of local limits, and [`Reply::read`] repeats each decision:
+//!
+//! ```text
+//! state 1764460800100000:250     TAT in us : ns     word 1764460800100000250
+//! ```
+//!
+//! The property test of this file runs the script in a Lua interpreter and compares each decision.
+//! `clients/run` compares eight gateways on a real Redis, and on minicache, with the limit.
+//!
+//! # Differences from the real systems
+//!
+//! Envoy's ratelimit service uses `INCRBY` and `EXPIRE` per window, and may go over a limit by what
+//! arrives at once. Kong counts locally and synchronizes, which admits more than the limit; see
+//! [`super::leases`] for the other way round. Leaky buckets (delays) and concurrency limits (a
+//! gateway that dies never gives back) are not shared.
+
+use super::limiter::algorithm::Algorithm;
+use super::limiter::{Decision, Limiter, Quota};
+use sha1::{Digest, Sha1};
+
+/// What Redis runs: `engine/shared.lua`.
+pub const SCRIPT: &str = include_str!("shared.lua");
+
+/// What the script computes with: a whole number that a double holds, with room for a sum of two.
+const EXACT_MAX: u64 = 1 << 52;
+
+/// The limits that the script knows, by the names it has for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    kind: &'static str,
+    x: u64,
+    y: u64,
+}
+
+impl Parameters {
+    /// # Errors
+    /// Why this algorithm, or these numbers, cannot be shared.
+    pub fn new(algorithm: &Algorithm) -> Result<Parameters, &'static str> {
+        let (kind, (x, y)) = match algorithm {
+            Algorithm::TokenBucket(it) => ("token", it.interval_and_depth_ns()),
+            Algorithm::FixedWindow(it) => ("fixed", it.limit_and_window_us()),
+            Algorithm::SlidingWindow(it) => ("sliding", it.limit_and_window_us()),
+            Algorithm::LeakyBucket(_) | Algorithm::Concurrency(_) => {
+                return Err("token_bucket, fixed_window and sliding_window can be shared");
+            }
+        };
+        // The largest number that the script computes.
+        let largest = if kind == "sliding" { x.saturating_mul(y) } else { y };
+        match largest <= EXACT_MAX {
+            true => Ok(Parameters { kind, x, y }),
+            false => Err("a shared limit is full again within 52 days; a sliding_window has fewer"),
+        }
+    }
+}
+
+/// One limit of one request, for the script.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedCharge {
+    /// The index of the limit.
+    pub limit: usize,
+    /// The [hash](key) of what it counts by.
+    pub key: u64,
+    /// What the request costs.
+    pub cost: u64,
+    /// What is deducted instead, if there is enough: a lease, or the cost again if there is none.
+    pub lease: u64,
+    /// What was decided. Before the reply: admitted.
+    pub decision: Decision,
+    /// What is known about the key; `None` if the store did not say.
+    pub state: Option<State>,
+}
+
+impl SharedCharge {
+    /// A request of `cost` by `key`.
+    pub fn new(limit: usize, key: u64, cost: u64) -> SharedCharge {
+        SharedCharge { limit, key, cost, lease: cost, decision: Decision::NOW, state: None }
+    }
+}
+
+/// What a store knows about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// As the local algorithm has it.
+    pub word: u64,
+    /// By the clock of the server.
+    pub now_ns: u64,
+    /// What this gateway has leased and not spent.
+    pub held: u64,
+}
+
+impl State {
+    /// What is left, here and there.
+    pub fn quota(&self, algorithm: &Algorithm) -> Quota {
+        let quota = algorithm.quota(&self.word, self.now_ns);
+        Quota { remaining: quota.remaining.saturating_add(self.held), ..quota }
+    }
+
+    /// How long until there is one more; `None` if nothing is missing.
+    pub fn more_after_ns(&self, algorithm: &Algorithm) -> Option<u64> {
+        let mut word = self.word;
+        let remaining = algorithm.quota(&word, self.now_ns).remaining;
+        match algorithm.decide(&mut word, self.now_ns, remaining.saturating_add(1)) {
+            Decision::Refused { retry_after_ns } => retry_after_ns,
+            Decision::Admitted { .. } => None,
+        }
+    }
+}
+
+/// The hash of what a limit counts by: the same in all gateways, and one that no client can aim at
+/// another's key. `parts` are hashed with their lengths.
+pub fn key<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut hash = Sha1::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    u64::from_be_bytes(std::array::from_fn(|it| hash[it]))
+}
+
+/// The name of a key. The braces put all keys of a prefix in one slot of a cluster, because a
+/// script can only have keys of one. The parameters are part of it: another limit has other states.
+pub fn key_name(
+    prefix: &str,
+    limit: &str,
+    Parameters { kind, x, y }: Parameters,
+    key: u64,
+) -> String {
+    format!("{{{prefix}}}:{limit}:{kind}-{x}-{y}:{key:016x}")
+}
+
+/// The arguments of one limit. `can_refuse` is false in dry run.
+pub fn arguments(charge: &SharedCharge, parameters: Parameters, can_refuse: bool) -> [String; 6] {
+    let Parameters { kind, x, y } = parameters;
+    // One more than the limit is as good as any more, and stays exact.
+    let most = if kind == "token" { y / x } else { x };
+    let exact = |cost: u64| cost.min(most + 1).to_string();
+    let can_refuse = u8::from(can_refuse).to_string();
+    [
+        kind.to_owned(),
+        can_refuse,
+        exact(charge.cost),
+        exact(charge.lease),
+        x.to_string(),
+        y.to_string(),
+    ]
+}
+
+/// What the script answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Every limit that can refuse admits the request, and all were charged.
+    pub is_charged: bool,
+    /// For each limit the word before the charge.
+    words: Vec<u64>,
+    now_ns: u64,
+}
+
+impl Reply {
+    /// Reads the reply to a call with limits of these parameters. `None`: it is not one.
+    pub fn read(numbers: &[i64], limits: &[Parameters]) -> Option<Reply> {
+        let numbers =
+            numbers.iter().map(|it| u64::try_from(*it).ok()).collect::<Option<Vec<_>>>()?;
+        let [charged, now_us, states @ ..] = &numbers[..] else { return None };
+        let (pairs, []) = states.as_chunks::<2>() else { return None };
+        if pairs.len() != limits.len() {
+            return None;
+        }
+
+        let word = |(&[a, b], limit): (&[u64; 2], &Parameters)| match limit.kind {
+            "token" => a.checked_mul(1000)?.checked_add(b),
+            _ => Some(u64::from(u32::try_from(a).ok()?) << 32 | u64::from(u32::try_from(b).ok()?)),
+        };
+        Some(Reply {
+            is_charged: *charged == 1,
+            words: pairs.iter().zip(limits).map(word).collect::<Option<_>>()?,
+            now_ns: now_us.checked_mul(1000)?,
+        })
+    }
+
+    /// What limit `index` of the call decided, and its state after that.
+    ///
+    /// The second value is what was deducted: the lease, the cost, or nothing.
+    pub fn settle(&self, index: usize, algorithm: &Algorithm, charge: &mut SharedCharge) -> u64 {
+        let before = self.words[index];
+        let mut word = before;
+        charge.decision = algorithm.decide(&mut word, self.now_ns, charge.cost);
+        let mut deducted = if charge.decision.is_admitted() { charge.cost } else { 0 };
+
+        let mut leased = before;
+        if algorithm.decide(&mut leased, self.now_ns, charge.lease).is_admitted() {
+            (word, deducted) = (leased, charge.lease);
+        }
+        if !self.is_charged {
+            (word, deducted) = (before, 0);
+        }
+        charge.state = Some(State { word, now_ns: self.now_ns, held: 0 });
+        deducted
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::limiter::fixed_window::FixedWindow;
+    use super::super::limiter::gcra::Gcra;
+    use super::super::limiter::leaky_queue::LeakyQueue;
+    use super::super::limiter::sliding_counter::SlidingCounter;
+    use super::*;
+    use proptest::prelude::*;
+    use rilua::{Lua, LuaApiMut};
+    use std::time::Duration;
+
+    /// The commands that the script calls, with a clock that is set.
+    const REDIS: &str = "
+        local store = {}
+        redis = {}
+        function redis.call(name, key, value)
+            if name == 'TIME' then
+                return { tostring(math.floor(now / 1000000)), tostring(now % 1000000) }
+            elseif name == 'GET' then
+                return store[key] or false
+            end
+            store[key] = value
+        end";
+
+    /// Runs the script at a moment.
+    struct Store(Lua);
+
+    impl Store {
+        fn new() -> Store {
+            let mut lua = Lua::new().expect("memory");
+            lua.exec(REDIS).expect("well formed");
+            lua.exec(&format!("function script() {SCRIPT}\nend")).expect("well formed");
+            Store(lua)
+        }
+
+        fn decide(
+            &mut self,
+            now_us: u64,
+            charges: &[SharedCharge],
+            limits: &[Parameters],
+        ) -> Reply {
+            self.0.set_global("now", now_us as f64).expect("a number");
+            let keys = charges.iter().map(|it| key_name("p", "n", limits[it.limit], it.key));
+            let keys = keys.map(|it| format!("'{it}',")).collect::<String>();
+            let values = charges.iter().flat_map(|it| arguments(it, limits[it.limit], true));
+            let values = values.map(|it| format!("'{it}',")).collect::<String>();
+            let call = format!("KEYS = {{{keys}}} ARGV = {{{values}}} reply = script()\n");
+            let text = "text = '' for i, it in ipairs(reply) do \
+                        text = text .. string.format('%.0f ', it) end";
+            self.0.exec(&(call + text)).expect("no error");
+            let text = self.0.global::<String>("text").expect("a string");
+            let numbers = text.split_whitespace().map(|it| it.parse().expect("a number"));
+            let limits = charges.iter().map(|it| limits[it.limit]).collect::<Vec<_>>();
+            Reply::read(&numbers.collect::<Vec<_>>(), &limits).expect("a reply")
+        }
+    }
+
+    fn algorithms() -> impl Strategy<Value = Algorithm> {
+        (0..3, 1u64..20, 1u64..90).prop_map(|(which, limit, seconds)| {
+            let window = Duration::from_secs(seconds);
+            match which {
+                0 => Algorithm::TokenBucket(Gcra::new(limit, window, limit + 3).expect("no zero")),
+                1 => Algorithm::FixedWindow(FixedWindow::new(limit, window).expect("no zero")),
+                _ => Algorithm::SlidingWindow(SlidingCounter::new(limit, window).expect("no zero")),
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// Two limits, two keys each, and a clock that goes back now and then: the script admits,
+        /// charges and leases what the local algorithms would.
+        #[test]
+        fn the_script_decides_as_the_local_algorithms_do(
+            algorithms in [algorithms(), algorithms()],
+            requests in prop::collection::vec(
+                (-2_000_000i64..9_000_000, [0u64..2, 0u64..2], 1u64..6, 0u64..9), 1..60),
+        ) {
+            let limits = algorithms.map(|it| Parameters::new(&it).expect("small"));
+            let mut store = Store::new();
+            let mut words = [[0u64; 2]; 2];
+            let mut now_us = 1_764_460_800_123_456u64;
+            for (gap_us, keys, cost, more) in requests {
+                now_us = now_us.saturating_add_signed(gap_us);
+                let mut charges = [0, 1].map(|it| SharedCharge::new(it, keys[it], cost));
+                charges.iter_mut().for_each(|it| it.lease = cost + more);
+                let reply = store.decide(now_us, &charges, &limits);
+
+                let now_ns = now_us * 1000;
+                let decide = |it: usize, cost| {
+                    let mut word = words[it][keys[it] as usize];
+                    (algorithms[it].decide(&mut word, now_ns, cost), word)
+                };
+                let decisions = [0, 1].map(|it| decide(it, cost).0);
+                let is_charged = decisions.iter().all(Decision::is_admitted);
+                prop_assert_eq!(reply.is_charged, is_charged);
+                let leased = [0, 1].map(|it| decide(it, cost + more));
+                let plain = [0, 1].map(|it| decide(it, cost));
+                for it in [0, 1] {
+                    let deducted = reply.settle(it, &algorithms[it], &mut charges[it]);
+                    prop_assert_eq!(charges[it].decision, decisions[it]);
+                    if is_charged {
+                        let fits = leased[it].0.is_admitted();
+                        let (_, word) = if fits { leased[it] } else { plain[it] };
+                        words[it][keys[it] as usize] = word;
+                        prop_assert_eq!(deducted, if fits { cost + more } else { cost });
+                    }
+                    let word = charges[it].state.expect("settled").word;
+                    prop_assert_eq!(word, words[it][keys[it] as usize]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_reply_of_the_head() {
+        let second = Duration::from_secs(1);
+        let algorithms = [
+            Algorithm::TokenBucket(Gcra::new(5, second, 5).expect("no zero")),
+            Algorithm::FixedWindow(FixedWindow::new(20, second).expect("no zero")),
+        ];
+        let limits = algorithms.map(|it| Parameters::new(&it).expect("small"));
+        let reply = [1, 1_764_460_800_123_456, 1_764_460_800_100_000, 0, 1_764_460_800, 17];
+        let reply = Reply::read(&reply, &limits).expect("one");
+        let mut charge = SharedCharge::new(1, 7, 1);
+        assert_eq!(reply.settle(1, &algorithms[1], &mut charge), 1);
+        assert_eq!(charge.state.map(|it| it.quota(&algorithms[1]).remaining), Some(2));
+        // What comes from outside is checked.
+        for wrong in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4], &[1, 2, -3, 4, 5, 6]] {
+            assert_eq!(Reply::read(wrong, &limits), None, "{wrong:?}");
+        }
+        assert_eq!(Reply::read(&[1, 2, 3, 4, i64::MAX, 6], &limits), None);
+    }
+
+    #[test]
+    fn what_a_double_cannot_hold_is_not_shared() {
+        let days = |it: u64| Duration::from_secs(it * 86_400);
+        let bucket = |it| Algorithm::TokenBucket(Gcra::new(1, days(it), 1).expect("no zero"));
+        assert!(Parameters::new(&bucket(52)).is_ok());
+        assert!(Parameters::new(&bucket(53)).is_err());
+        let window = |limit| SlidingCounter::new(limit, days(1)).expect("no zero");
+        assert!(Parameters::new(&Algorithm::SlidingWindow(window(50_000))).is_ok());
+        assert!(Parameters::new(&Algorithm::SlidingWindow(window(65_000))).is_err());
+        let queue = LeakyQueue::new(1, days(1), 1).expect("no zero");
+        assert!(Parameters::new(&Algorithm::LeakyBucket(queue)).is_err());
+    }
+
+    #[test]
+    fn a_key_is_the_hash_of_its_parts_and_their_lengths() {
+        let hash = |parts: &[&[u8]]| key(parts.iter().copied());
+        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
+        assert_eq!(hash(&[]), 0xda39_a3ee_5e6b_4b0d, "SHA-1 of nothing");
+    }
+}

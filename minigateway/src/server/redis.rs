@@ -1,0 +1,364 @@
+//! The connection of one core to the store of shared limits, with a deadline and a breaker.
+//!
+//! ```text
+//!             first connect                 handshake answered
+//! Connecting ───────────────┬──> Up ──────────────┬───────────── Down
+//!  requests wait            │     requests ask    │ a deadline   requests get `Down` at once
+//!  until the deadline       │                     │ passed, or   a second later the handshake
+//!                           └──> Down             │ it was cut   is tried again
+//! ```
+//!
+//! # One connection
+//!
+//! Requests append their command to one buffer, and replies come in the order of the commands; so
+//! all requests of a core are in progress at once, and many commands are one write (pipelining).
+//!
+//! # A slow store costs one deadline, not one per request
+//!
+//! A request waits for its reply until the deadline, some milliseconds. If one passes, the
+//! connection is closed. All other requests that wait for it end as well, and those that come
+//! later do not begin to wait: the breaker is open. After a second the store must answer the
+//! handshake, within the same deadline, before any request waits for it again; that is the
+//! half-open state, and no request pays for it.
+//!
+//! What a script did whose reply was not waited for stays charged. That is at most what the
+//! requests in progress at that moment cost.
+//!
+//! # Scripts
+//!
+//! The handshake loads the script, and requests name it by its hash. `SCRIPT FLUSH` makes the
+//! server forget it: at `NOSCRIPT` the request sends the text, once.
+//!
+//! NGINX counterpart: none. Envoy's ratelimit filter has `timeout` (20 ms) and
+//! `failure_mode_deny`, and no breaker of its own.
+
+use crate::conf::redis::RedisConfig;
+use crate::engine::shared::SCRIPT;
+use crate::wire::resp::{self, Reply};
+use minikit::sync::Arc;
+use minikit::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+/// How long the breaker stays open.
+const OPEN: Duration = Duration::from_secs(1);
+/// For a new connection. No request waits for it but the first ones, until their own deadline.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Replies that were not taken from the buffer yet: more is no answer to a handful of numbers.
+const UNREAD_MAX: usize = 1 << 20;
+
+/// No decision by the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Down;
+
+/// Of all cores, since the start.
+#[derive(Debug, Default)]
+pub struct StoreCounts {
+    /// Requests that the store decided about.
+    pub answered: AtomicU64,
+    /// Requests that waited in vain, or were told of an error.
+    pub failed: AtomicU64,
+    /// Requests that did not ask, because the breaker was open.
+    pub skipped: AtomicU64,
+    /// Connections in use now.
+    pub up: AtomicU64,
+}
+
+/// The client of one core. Dropping it closes the connection.
+pub struct Client {
+    shared: Rc<Shared>,
+    task: AbortHandle,
+}
+
+struct Shared {
+    config: RedisConfig,
+    counts: Arc<StoreCounts>,
+    state: RefCell<State>,
+    /// The state is another one.
+    changed: Notify,
+    /// The last error that was logged: an hour of the same one is one line.
+    told: RefCell<String>,
+}
+
+enum State {
+    /// At the start.
+    Connecting,
+    Up(Rc<Link>),
+    Down,
+}
+
+/// A connection after its handshake.
+struct Link {
+    /// The hash of the script.
+    sha: String,
+    unsent: RefCell<Vec<u8>>,
+    /// In the order of the commands.
+    waiting: RefCell<VecDeque<oneshot::Sender<Reply>>>,
+    wake: Notify,
+    close: Notify,
+    counts: Arc<StoreCounts>,
+    is_closed: Cell<bool>,
+}
+
+impl Client {
+    /// Connects in the background. Call it on the core's thread.
+    pub fn start(config: RedisConfig, counts: Arc<StoreCounts>) -> Client {
+        let state = RefCell::new(State::Connecting);
+        let shared = Rc::new(Shared {
+            config,
+            counts,
+            state,
+            changed: Notify::new(),
+            told: RefCell::default(),
+        });
+        let task = tokio::task::spawn_local(Rc::clone(&shared).run()).abort_handle();
+        Client { shared, task }
+    }
+
+    /// What it was started with.
+    pub fn config(&self) -> &RedisConfig {
+        &self.shared.config
+    }
+
+    /// Runs the script. `arguments` begin with the number of keys.
+    ///
+    /// # Errors
+    /// If there is no reply in time, or an error.
+    pub async fn run_script(&self, arguments: &[String]) -> Result<Vec<i64>, Down> {
+        let Shared { config, counts, .. } = &*self.shared;
+        if matches!(*self.shared.state.borrow(), State::Down) {
+            counts.skipped.fetch_add(1, Relaxed);
+            return Err(Down);
+        }
+
+        let answer = timeout(config.timeout, self.shared.ask(arguments)).await;
+        if answer.is_err() {
+            self.shared.trip("it does not answer in time");
+        }
+        let answer = answer.unwrap_or(Err(Down));
+        let counter = if answer.is_ok() { &counts.answered } else { &counts.failed };
+        counter.fetch_add(1, Relaxed);
+        answer
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    async fn ask(&self, arguments: &[String]) -> Result<Vec<i64>, Down> {
+        let link = self.link().await?;
+        let mut reply = link.call(["EVALSHA", &link.sha], arguments).await?;
+        if matches!(&reply, Reply::Error(error) if error.starts_with("NOSCRIPT")) {
+            reply = link.call(["EVAL", SCRIPT], arguments).await?;
+        }
+        match reply {
+            Reply::Integers(numbers) => Ok(numbers),
+            Reply::Error(error) => {
+                self.tell(&error);
+                Err(Down)
+            }
+            _ => Err(Down),
+        }
+    }
+
+    /// The connection, as soon as there is one.
+    async fn link(&self) -> Result<Rc<Link>, Down> {
+        loop {
+            let changed = self.changed.notified();
+            match &*self.state.borrow() {
+                State::Connecting => {}
+                State::Up(link) => return Ok(Rc::clone(link)),
+                State::Down => return Err(Down),
+            }
+            changed.await;
+        }
+    }
+
+    fn set(&self, state: State) {
+        *self.state.borrow_mut() = state;
+        self.changed.notify_waiters();
+    }
+
+    /// Opens the breaker. The requests that wait end, because the link is dropped.
+    fn trip(&self, why: &str) {
+        let old = self.state.replace(State::Down);
+        self.changed.notify_waiters();
+        if let State::Up(link) = old {
+            self.tell(why);
+            link.is_closed.set(true);
+            link.waiting.borrow_mut().clear();
+            link.close.notify_one();
+        }
+    }
+
+    fn tell(&self, error: &str) {
+        if *self.told.borrow() != error {
+            tracing::warn!("the store of shared limits: {error}");
+            error.clone_into(&mut self.told.borrow_mut());
+        }
+    }
+
+    /// Connects, serves the connection, and connects again.
+    async fn run(self: Rc<Shared>) {
+        loop {
+            match self.connect().await {
+                Ok((stream, link)) => {
+                    tracing::info!("the store of shared limits is up");
+                    self.set(State::Up(Rc::clone(&link)));
+                    let ended = tokio::select! {
+                        () = link.close.notified() => Ok(()),
+                        ended = link.serve(stream) => ended,
+                    };
+                    if let Err(error) = ended {
+                        self.trip(&error.to_string());
+                    }
+                }
+                Err(error) => {
+                    self.tell(&error.to_string());
+                    self.set(State::Down);
+                }
+            }
+            tokio::time::sleep(OPEN).await;
+        }
+    }
+
+    /// Connects, authenticates, selects the database and loads the script.
+    async fn connect(&self) -> io::Result<(TcpStream, Rc<Link>)> {
+        let RedisConfig { addresses, auth, database, timeout: deadline, .. } = &self.config;
+        let mut stream = timeout(CONNECT, TcpStream::connect(&addresses[..])).await??;
+        stream.set_nodelay(true)?;
+
+        let mut commands = Vec::new();
+        if let Some((user, password)) = auth {
+            let parts = [Some("AUTH"), user.as_deref(), Some(password)];
+            commands.push(parts.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>());
+        }
+        if *database > 0 {
+            commands.push(vec!["SELECT".to_owned(), database.to_string()]);
+        }
+        commands.push(["SCRIPT", "LOAD", SCRIPT].map(str::to_owned).to_vec());
+        let mut out = Vec::new();
+        for parts in &commands {
+            resp::command(parts.iter().map(String::as_bytes), &mut out);
+        }
+
+        let handshake = async {
+            stream.write_all(&out).await?;
+            let mut replies = Replies::default();
+            let mut last = String::new();
+            for _ in &commands {
+                match replies.next(&mut stream).await? {
+                    Reply::Text(text) => last = text,
+                    Reply::Error(error) => return Err(io::Error::other(error)),
+                    _ => return Err(io::ErrorKind::InvalidData.into()),
+                }
+            }
+            Ok(last)
+        };
+        let sha = timeout(*deadline, handshake).await??;
+        Ok((stream, Rc::new(Link::new(sha, Arc::clone(&self.counts)))))
+    }
+}
+
+impl Link {
+    fn new(sha: String, counts: Arc<StoreCounts>) -> Link {
+        counts.up.fetch_add(1, Relaxed);
+        Link {
+            sha,
+            unsent: RefCell::default(),
+            waiting: RefCell::default(),
+            wake: Notify::new(),
+            close: Notify::new(),
+            counts,
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// Sends a command and waits for its reply.
+    async fn call(&self, command: [&str; 2], arguments: &[String]) -> Result<Reply, Down> {
+        if self.is_closed.get() {
+            return Err(Down);
+        }
+        let parts = command.into_iter().chain(arguments.iter().map(String::as_str));
+        let parts = parts.map(str::as_bytes).collect::<Vec<_>>();
+        resp::command(parts.into_iter(), &mut self.unsent.borrow_mut());
+        let (sender, reply) = oneshot::channel();
+        self.waiting.borrow_mut().push_back(sender);
+        self.wake.notify_one();
+        reply.await.map_err(|_| Down)
+    }
+
+    /// Writes what is appended and hands out replies, until an error.
+    async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        let (reader, writer) = stream.split();
+        tokio::select! {
+            ended = self.write(writer) => ended,
+            ended = self.read(reader) => ended,
+        }
+    }
+
+    async fn write(&self, mut writer: WriteHalf<'_>) -> io::Result<()> {
+        loop {
+            let unsent = self.unsent.take();
+            if unsent.is_empty() {
+                self.wake.notified().await;
+            } else {
+                writer.write_all(&unsent).await?;
+            }
+        }
+    }
+
+    async fn read(&self, mut reader: ReadHalf<'_>) -> io::Result<()> {
+        let mut replies = Replies::default();
+        loop {
+            let reply = replies.next(&mut reader).await?;
+            let sender = self.waiting.borrow_mut().pop_front();
+            let sender = sender.ok_or(io::ErrorKind::InvalidData)?;
+            // The request may have ended with its client.
+            let _ = sender.send(reply);
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.counts.up.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Bytes from the store, cut into replies.
+#[derive(Default)]
+struct Replies {
+    unread: Vec<u8>,
+}
+
+impl Replies {
+    async fn next(&mut self, stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Reply> {
+        loop {
+            let reply = resp::read(&self.unread).map_err(|_| io::ErrorKind::InvalidData)?;
+            if let Some((reply, length)) = reply {
+                self.unread.drain(..length);
+                return Ok(reply);
+            }
+            if self.unread.len() >= UNREAD_MAX {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            if stream.read_buf(&mut self.unread).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}

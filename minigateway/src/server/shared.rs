@@ -1,0 +1,128 @@
+//! Charges of limits that are shared: from the lease, or by the store, in one step for all of them.
+//!
+//! ```text
+//! per_client   lease has 3 left ─> 2, no message
+//! all          no lease ──────────> run_script, 1 key ─┬─ charged ──> the request goes on
+//!                                                      ├─ refused ──> per_client has 3 again
+//!                                                      └─ Down ─────> when_down decides
+//! ```
+
+use super::redis::{Client as Store, Down};
+use crate::engine::leases::{Granted, Payment};
+use crate::engine::limiter::{Decision, Limiter};
+use crate::engine::limits::stricter;
+use crate::engine::shared::{Reply, SharedCharge, State, arguments, key_name};
+use crate::handlers::pipeline::{Pipeline, Reason, SharedLimit};
+use std::rc::Rc;
+
+/// Charges the shared limits of a request, or none of them. `Some`: why it is refused.
+///
+/// `now_ns` is the clock of this gateway; the store decides by its own.
+pub async fn charge_shared(
+    pipeline: &Pipeline,
+    store: Option<Rc<Store>>,
+    charges: &mut [SharedCharge],
+    now_ns: impl Fn() -> u64,
+) -> Option<Reason> {
+    let store = store.expect("the configuration has a store if it has shared limits");
+    let asked_ns = now_ns();
+
+    // What leases pay for needs no message. `asked` are the others.
+    let mut asked = Vec::new();
+    for (index, charge) in charges.iter_mut().enumerate() {
+        let payment = shared(pipeline, charge).leases.as_ref();
+        match payment.map(|it| it.take(charge.key, charge.cost, asked_ns)) {
+            Some(Payment::Held(state)) => charge.state = Some(state),
+            Some(Payment::Ask(lease)) => {
+                charge.lease = lease;
+                asked.push(index);
+            }
+            None => asked.push(index),
+        }
+    }
+    if asked.is_empty() {
+        return None;
+    }
+
+    let reply = ask(pipeline, &store, charges, &asked).await;
+    let is_admitted = match &reply {
+        Ok(reply) => reply.is_charged,
+        Err(Down) => store.config().admits_when_down,
+    };
+    if !is_admitted {
+        put_back(pipeline, charges, &asked);
+    }
+    for (number, index) in asked.iter().enumerate() {
+        let charge = &mut charges[*index];
+        let algorithm = &pipeline.limits[charge.limit].algorithm;
+        let deducted = match &reply {
+            Ok(reply) => reply.settle(number, algorithm, charge),
+            Err(Down) => 0,
+        };
+        let Some(leases) = &shared(pipeline, charge).leases else { continue };
+        if charge.lease <= charge.cost {
+            continue;
+        }
+        if let Some(state) = charge.state {
+            let window = pipeline.policies[charge.limit].window.as_nanos();
+            let full_after_ns = algorithm.quota(&state.word, state.now_ns).full_after_ns;
+            let length_ns = full_after_ns.min(u64::try_from(window).unwrap_or(u64::MAX));
+            let granted =
+                Granted { now_ns: asked_ns, end_ns: asked_ns.saturating_add(length_ns), state };
+            leases.settle(charge.key, charge.cost, deducted, granted);
+            let held = deducted.saturating_sub(charge.cost);
+            charge.state = Some(State { held, ..state });
+        }
+    }
+
+    if is_admitted {
+        return None;
+    }
+    if reply.is_err() {
+        return Some(Reason::StoreDown);
+    }
+    let refusing = charges.iter().filter(|it| !pipeline.limits[it.limit].is_dry_run);
+    match refusing.map(|it| it.decision).fold(Decision::NOW, stricter) {
+        Decision::Refused { retry_after_ns } => Some(Reason::Limited { retry_after_ns }),
+        // The script refused what the same arithmetic admits: another version of the script.
+        Decision::Admitted { .. } => Some(Reason::StoreDown),
+    }
+}
+
+async fn ask(
+    pipeline: &Pipeline,
+    store: &Store,
+    charges: &[SharedCharge],
+    asked: &[usize],
+) -> Result<Reply, Down> {
+    let mut call = vec![asked.len().to_string()];
+    for index in asked {
+        let SharedCharge { limit, key, .. } = charges[*index];
+        let parameters = shared(pipeline, &charges[*index]).config.parameters;
+        let name = &pipeline.limits[limit].name;
+        call.push(key_name(&store.config().prefix, name, parameters, key));
+    }
+    let mut limits = Vec::new();
+    for index in asked {
+        let charge = &charges[*index];
+        let parameters = shared(pipeline, charge).config.parameters;
+        call.extend(arguments(charge, parameters, !pipeline.limits[charge.limit].is_dry_run));
+        limits.push(parameters);
+    }
+    let numbers = store.run_script(&call).await?;
+    Reply::read(&numbers, &limits).ok_or(Down)
+}
+
+/// Gives back what leases paid for a request that is not admitted by all.
+fn put_back(pipeline: &Pipeline, charges: &[SharedCharge], asked: &[usize]) {
+    for (index, charge) in charges.iter().enumerate() {
+        let leases = shared(pipeline, charge).leases.as_ref();
+        if let (Some(leases), Some(state), false) = (leases, charge.state, asked.contains(&index)) {
+            leases.put_back(charge.key, charge.cost, state);
+        }
+    }
+}
+
+fn shared<'a>(pipeline: &'a Pipeline, charge: &SharedCharge) -> &'a SharedLimit {
+    pipeline.shared[charge.limit].as_ref().expect("only shared limits have shared charges")
+}
