@@ -69,8 +69,7 @@ minikit::layout! {
     }
 }
 
-/// [`Control::magic`] of this version. The catalog's rows count as part of the format: `mbt1` had
-/// no constraints and sequences.
+/// [`Control::magic`] of this version; the catalog's rows are part of the format.
 pub const MAGIC: [u8; 4] = *b"mbt2";
 
 fn show_lsn(lsn: u64) -> String {
