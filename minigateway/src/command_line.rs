@@ -3,14 +3,19 @@
 //! ```text
 //! minigateway serve --config gateway.toml      serve on 127.0.0.1:8000; SIGHUP reads it again
 //! minigateway check gateway.toml               exit status 1 and the first mistake, if any
+//! minigateway why gateway.toml /users/7        which route and which limits, and their arithmetic
 //! ```
 
 use clap::Parser;
 use minigateway::conf::file::SECTIONS;
+use minigateway::conf::values::duration;
+use minigateway::explain::why::{Burst, explain_burst};
+use minigateway::handlers::pipeline::Pipeline;
 use minigateway::server::start::{load, serve};
 use minikit::cli::layers;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +33,31 @@ enum Command {
         /// The configuration
         file: PathBuf,
     },
+    /// Explain what happens to a request, or to a burst of them; nothing is sent
+    Why(Why),
+}
+
+#[derive(clap::Args)]
+struct Why {
+    /// The configuration
+    file: PathBuf,
+    /// http://HOST/PATH, or a path
+    url: String,
+    /// The method
+    #[arg(short = 'X', long, default_value = "GET")]
+    method: String,
+    /// A header
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The client's address
+    #[arg(long, default_value = "127.0.0.1")]
+    from: IpAddr,
+    /// How many requests
+    #[arg(long, default_value_t = 1)]
+    times: u64,
+    /// The time between two of them
+    #[arg(long, default_value = "0ms")]
+    every: String,
 }
 
 #[derive(clap::Args)]
@@ -47,7 +77,16 @@ pub fn main() -> ExitCode {
             Ok(serve(options, common.admin, file, config, |bound| print_ready(&ENGINE, bound))?)
         }
         Command::Check { file } => check(file),
+        Command::Why(why) => explain(why),
     })
+}
+
+fn explain(why: Why) -> Result<(), Box<dyn Error>> {
+    let Why { file, url, method, headers, from, times, every } = why;
+    let pipeline = Pipeline::new(load(&file)?, None);
+    let burst = Burst { method, url, headers, from, times, every: duration(&every)? };
+    print!("{}", explain_burst(&pipeline, &burst)?);
+    Ok(())
 }
 
 fn check(file: PathBuf) -> Result<(), Box<dyn Error>> {

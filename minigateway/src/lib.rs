@@ -7,6 +7,7 @@
 //! | [`wire`] | headers and bodies that tell a client about its limits |
 //! | [`conf`] | the configuration, in TOML |
 //! | [`handlers`] | from a request to its route, its limits and its answer |
+//! | [`explain`] | why a request got its answer |
 //! | `server` | the running gateway, on minilb's HTTP connections |
 //!
 //! # The life of a request
@@ -32,6 +33,7 @@
 
 pub mod conf;
 pub mod engine;
+pub mod explain;
 pub mod handlers;
 #[cfg(feature = "server")]
 pub mod server;

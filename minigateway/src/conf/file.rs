@@ -5,6 +5,7 @@
 //!
 //! [answers]
 //! x_ratelimit = true                    # GitHub's X-RateLimit-* headers, in addition
+//! explain = false                       # true: `X-Explain: 1` is answered, to any client
 //!
 //! [limits.per_client]
 //! algorithm = "token_bucket"            # leaky_bucket fixed_window sliding_window concurrency
@@ -86,6 +87,9 @@ pub struct Answers {
     /// Adds GitHub's four headers to responses.
     #[serde(default)]
     pub x_ratelimit: bool,
+    /// Answers the request header `X-Explain` with the arithmetic of the decision.
+    #[serde(default)]
+    pub explain: bool,
 }
 
 /// The name of an algorithm.

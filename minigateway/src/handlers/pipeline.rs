@@ -213,6 +213,12 @@ impl Pipeline {
         }
     }
 
+    /// The route that a request takes, for an explanation.
+    pub fn route_of(&self, request: &RequestHead) -> Option<usize> {
+        let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
+        self.route(request, path, true)
+    }
+
     /// The most specific route whose conditions hold; those about the method only if `by_method`.
     fn route(&self, request: &RequestHead, path: &[u8], by_method: bool) -> Option<usize> {
         let accepts = |index: usize| {

@@ -26,6 +26,7 @@ use super::generation::Generation;
 use super::redis::{Client as Store, StoreCounts};
 use super::shared::charge_shared;
 use crate::engine::limits::{refund_all, release};
+use crate::explain::request as explain;
 use crate::handlers::answers::{problem, write_limits};
 use crate::handlers::pipeline::{Charges, Reason, Verdict};
 use crate::wire::problem;
@@ -100,6 +101,8 @@ pub struct Context {
     generation: RefCell<Option<Rc<Arc<Generation>>>>,
     charges: RefCell<Charges>,
     charged_ns: u64,
+    /// For a client that asked for it.
+    explanation: Vec<String>,
 }
 
 impl Context {
@@ -153,6 +156,7 @@ impl HttpService for Gateway {
 
     fn begin(&self, _client: &Client, context: &mut Context) -> ClientLimits {
         context.charges.get_mut().clear();
+        context.explanation.clear();
         *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
     }
@@ -163,7 +167,7 @@ impl HttpService for Gateway {
         client: &Client,
         context: &mut Context,
     ) -> Decision {
-        let Context { generation, charges, charged_ns } = context;
+        let Context { generation, charges, charged_ns, explanation } = context;
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
@@ -179,6 +183,11 @@ impl HttpService for Gateway {
             }
         }
         count(generation, verdict, charges);
+        let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
+        if pipeline.answers.explain && is_asked() {
+            let route = pipeline.route_of(&exchange.request);
+            *explanation = explain::lines(pipeline, route, charges, *charged_ns);
+        }
 
         let reason = match verdict {
             Verdict::Refuse(reason) => reason,
@@ -259,6 +268,9 @@ impl HttpService for Gateway {
         if let Some(generation) = context.generation.borrow().as_ref().filter(|_| has_limits) {
             let now_ns = self.current.now_ns();
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
+        }
+        for line in &context.explanation {
+            head.header(explain::HEADER.as_bytes(), line.as_bytes());
         }
     }
 

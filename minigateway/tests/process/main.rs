@@ -261,6 +261,29 @@ fn a_slow_store_costs_one_deadline() {
 }
 
 #[test]
+fn a_decision_is_explained_to_a_client_that_asks() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let file = config(&scratch, origin(), "algorithm = \"token_bucket\"\nrate = \"1/h\"");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let ended = Program::start(minigateway(&["why", &path, "/a", "--times", "2"])).end();
+    let first = "1  200  route 1, /*\n        limit all: admitted, full again in 3600s of 3600s";
+    assert!(ended.stdout.starts_with(first), "{}", ended.stdout);
+    assert!(ended.stdout.contains("\n2  429  route 1, /*\n        limit all: refused, full"));
+
+    let text = std::fs::read_to_string(&file).expect("just written");
+    for is_explained in [true, false] {
+        let answers = format!("[answers]\nexplain = {is_explained}\n");
+        let server = start(&scratch.file("gateway.toml", &(answers + &text)));
+        let mut client = server.connect();
+        let answer = send(&mut client, "GET / HTTP/1.1\r\nX-Explain: 1");
+        let line = "X-Explain: limit all: admitted, full again in ";
+        assert_eq!(answer.contains(line), is_explained, "{answer}");
+        let answer = send(&mut client, "GET / HTTP/1.1");
+        assert!(!answer.contains("X-Explain"), "{answer}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"ten\"");

@@ -73,6 +73,13 @@ impl SlidingCounter {
         (self.limit.into(), self.window_ns / 1000)
     }
 
+    /// What counts at `now_ns`: requests of the last window, of this one, and how much of this one
+    /// is left.
+    pub fn counts(&self, word: u64, now_ns: u64) -> (u16, u16, Duration) {
+        let (Word { previous, current, .. }, elapsed_ns) = self.current(word, now_ns);
+        (previous, current, Duration::from_nanos(self.window_ns - elapsed_ns))
+    }
+
     fn window_at(&self, now_ns: u64) -> u32 {
         u32::try_from(now_ns / self.window_ns).unwrap_or(u32::MAX)
     }

@@ -1,0 +1,62 @@
+//! Why a request got its answer, a line for each step.
+//!
+//! ```text
+//! route 2, /v1/users/{id}, to upstream api
+//! limit per_client: admitted, full again in 400ms of 1s, 200ms a request: 3 of 5 left
+//! limit daily, shared: refused, 1000 of 1000 counted, the window ends in 3h: no room for 1
+//! ```
+
+use super::arithmetic::explain;
+use crate::conf::config::RouteConfig;
+use crate::engine::limiter::Decision;
+use crate::handlers::pipeline::{Charges, Pipeline};
+
+/// The request header that asks for it, and the response headers that carry it.
+pub const HEADER: &str = "X-Explain";
+
+/// Explains a decision of [`Pipeline::decide`] at `now_ns`, for a request that took `route`.
+pub fn lines(
+    pipeline: &Pipeline,
+    route: Option<usize>,
+    charges: &Charges,
+    now_ns: u64,
+) -> Vec<String> {
+    let mut lines = vec![match route {
+        Some(index) => {
+            let RouteConfig { host, path, .. } = &pipeline.routes[index];
+            let host = host.as_deref().map_or(String::new(), |it| format!(", host {it}"));
+            format!("route {}, {path}{host}", index + 1)
+        }
+        None => "no route has this host, path, method and headers".to_owned(),
+    }];
+
+    let limits = &pipeline.limits;
+    let line = |limit: usize, decision: Decision, kind: &str, arithmetic: String| {
+        let dry_run = if limits[limit].is_dry_run { ", dry run" } else { "" };
+        let verdict = if decision.is_admitted() { "admitted" } else { "refused" };
+        format!("limit {}{kind}{dry_run}: {verdict}, {arithmetic}", limits[limit].name)
+    };
+    let quota = |limit: usize| pipeline.policies[limit].quota;
+    for charge in &charges.local {
+        let algorithm = &limits[charge.limit].algorithm;
+        let word = limits[charge.limit].store.word(algorithm, charge.key, now_ns);
+        let (limit, decision) = (charge.limit, charge.decision);
+        let text = explain(algorithm, word, now_ns, quota(limit), charge.cost, decision);
+        lines.push(line(limit, decision, "", text));
+    }
+    for charge in &charges.shared {
+        let (limit, decision) = (charge.limit, charge.decision);
+        let text = match charge.state {
+            None => "the store is down".to_owned(),
+            Some(state) => {
+                let algorithm = &limits[limit].algorithm;
+                let (word, now_ns) = (state.word, state.now_ns);
+                let text = explain(algorithm, word, now_ns, quota(limit), charge.cost, decision);
+                let held = state.held;
+                if held > 0 { format!("{text}, and {held} leased here") } else { text }
+            }
+        };
+        lines.push(line(limit, decision, ", shared", text));
+    }
+    lines
+}

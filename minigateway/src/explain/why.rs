@@ -1,0 +1,127 @@
+//! `minigateway why`: what a configuration does with a burst of the same request.
+//!
+//! ```text
+//! $ minigateway why gateway.toml http://a/v1/users/7 --times 3
+//! 1  200  route 1, /v1/users/{id}
+//!         limit per_client: admitted, full again in 500ms of 1s, 500ms a request: 1 of 2 left
+//! 2  200  route 1, /v1/users/{id}
+//!         limit per_client: admitted, full again in 1s of 1s, 500ms a request: 0 of 2 left
+//! 3  429  route 1, /v1/users/{id}
+//!         limit per_client: refused, full again in 1s of 1s, 500ms more for this request: ...
+//! ```
+//!
+//! Nothing is sent: the buckets are those of a gateway that has just started, and the time between
+//! two requests is what `--every` says. A running gateway explains its own buckets in the header
+//! `X-Explain`. Shared limits start full as well; the store is not asked.
+
+use super::request::lines;
+use crate::handlers::answers::problem;
+use crate::handlers::pipeline::{Charges, Pipeline, Verdict};
+use minilb::wire::http1::head::RequestHead;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A request, and how often.
+#[derive(Clone, Debug)]
+pub struct Burst {
+    /// `GET`
+    pub method: String,
+    /// `http://HOST/PATH`, or a path.
+    pub url: String,
+    /// `Name: value`
+    pub headers: Vec<String>,
+    /// The client.
+    pub from: IpAddr,
+    /// How many.
+    pub times: u64,
+    /// The time between two of them.
+    pub every: Duration,
+}
+
+/// Explains each of the requests.
+///
+/// # Errors
+/// If it is no HTTP request.
+pub fn explain_burst(pipeline: &Pipeline, burst: &Burst) -> Result<String, String> {
+    let rest = burst.url.strip_prefix("http://");
+    let (host, target) = match rest {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("localhost", burst.url.as_str()),
+    };
+    let target = if target.is_empty() { "/" } else { target };
+    let has_host = burst.headers.iter().any(|it| it.to_ascii_lowercase().starts_with("host:"));
+    let host = if has_host { String::new() } else { format!("Host: {host}\r\n") };
+    let headers = burst.headers.iter().map(|it| format!("{it}\r\n")).collect::<String>();
+    let text = format!("{} {target} HTTP/1.1\r\n{host}{headers}\r\n", burst.method);
+    let mut request = RequestHead::default();
+    let parsed = request.parse(text.as_bytes());
+    if !matches!(parsed, Ok(Some(_))) {
+        return Err(format!("no HTTP request: {}", text.trim_end()));
+    }
+
+    let mut out = String::new();
+    // An instant after the start, so that no clock is at zero.
+    let mut now = Duration::from_secs(1);
+    for number in 1..=burst.times {
+        let now_ns = u64::try_from(now.as_nanos()).map_err(|_| "longer than 584 years")?;
+        let mut charges = Charges::default();
+        let verdict = pipeline.decide(&request, burst.from, now_ns, &mut charges);
+        let status = match verdict {
+            Verdict::Forward { .. } => "200".to_owned(),
+            Verdict::Refuse(reason) => problem(pipeline, reason, &charges).status.to_string(),
+        };
+        let route = pipeline.route_of(&request);
+        let lines = lines(pipeline, route, &charges, now_ns);
+        let mut first = format!("{number:<3}{status}  ");
+        for line in lines {
+            out += &format!("{first}{line}\n");
+            first = " ".repeat(8);
+        }
+        now = now.saturating_add(burst.every);
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::config::read;
+
+    const CONFIG: &str = "
+        [limits]
+        per_client = { algorithm = \"token_bucket\", rate = \"2/s\", key = [\"ip\"] }
+        [upstreams]
+        a = { servers = [\"a:1\"] }
+        [[routes]]
+        path = \"/v1/users/{id}\"
+        upstream = \"a\"
+        limits = [\"per_client\"]
+    ";
+
+    fn why(url: &str, times: u64, every_ms: u64) -> String {
+        let pipeline = Pipeline::new(read(CONFIG, &|_| Ok(Vec::new())).expect("no mistakes"), None);
+        let burst = Burst {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            from: "192.0.2.1".parse().expect("an address"),
+            times,
+            every: Duration::from_millis(every_ms),
+        };
+        explain_burst(&pipeline, &burst).expect("a request")
+    }
+
+    #[test]
+    fn the_burst_of_the_head() {
+        let text = why("http://a/v1/users/7", 3, 0);
+        let head = include_str!("why.rs").split("```").nth(1).expect("there is one");
+        let expected = head.lines().skip(2).map(|it| it.trim_start_matches("//!").trim());
+        for (line, expected) in text.lines().zip(expected) {
+            let expected = expected.trim_end_matches("...");
+            assert!(line.trim().starts_with(expected), "{line}\n{expected}");
+        }
+        assert_eq!(text.lines().count(), 6);
+        assert!(why("http://a/v1/users/7", 3, 500).lines().all(|it| !it.starts_with("3  429")));
+        assert!(why("/none", 1, 0).starts_with("1  404  no route"));
+    }
+}
