@@ -185,7 +185,8 @@ proptest! {
         keys_max in 1..8_usize,
     ) {
         let disk = Arc::new(SimulatedDisk::new(1));
-        let partition = Partition::new(Log::create(Directory::create(disk, DIRECTORY).unwrap(), config()).unwrap());
+        let directory = Directory::create(disk, DIRECTORY).unwrap();
+        let partition = Partition::new(Log::create(directory, config()).unwrap());
         let mut model = Model::default();
         for (index, (records, compression)) in batches.iter().enumerate() {
             append(&partition, &mut model, records, *compression).unwrap();

@@ -22,12 +22,12 @@ pub struct Broker {
 impl Broker {
     /// The broker at the address after `--against`, or minilog in a thread of this process.
     pub fn from_arguments() -> Broker {
-        let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+        let arguments = std::env::args().skip(1).filter(|it| it != "--times").collect::<Vec<_>>();
         match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["--against", address] => Broker { address: address.to_owned(), _data: None },
             [] => Broker::start(),
             _ => {
-                eprintln!("usage: poc [--against HOST:PORT]");
+                eprintln!("usage: poc [--times] [--against HOST:PORT]");
                 std::process::exit(2);
             }
         }

@@ -23,9 +23,9 @@
 //!
 //! Everything that changes files blocks: call it on a thread that serves nobody.
 //!
-//! Opening and creating use threads. After a crash every partition reads its last segment, and a new
-//! partition syncs three files; partitions have nothing in common. The data directory itself is
-//! synced once for all of them.
+//! Opening and creating use threads. After a crash every partition reads its last segment, and a
+//! new partition syncs its files; partitions have nothing in common. The data directory itself is
+//! synced for all of them at once.
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
