@@ -7,7 +7,7 @@
 //! | [`wire`] | headers and bodies that tell a client about its limits |
 //! | [`conf`] | the configuration, in TOML |
 //! | [`handlers`] | from a request to its route, its limits and its answer |
-//! | [`explain`] | why a request got its answer |
+//! | [`explain`] | `minigateway why` |
 //! | `server` | the running gateway, on minilb's HTTP connections |
 //!
 //! # The life of a request

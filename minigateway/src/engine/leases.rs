@@ -13,9 +13,9 @@
 //! # Deducted in advance, not counted afterwards
 //!
 //! The other way is to count locally and to tell the store now and then. All gateways then admit
-//! what was left at the last message, each for itself: measured in public gateways, 4 % to 18 % over
-//! the limit (`wso2/api-platform` 2187, APISIX 13704), and more with each gateway. What is deducted
-//! first cannot be spent twice.
+//! what was left at the last message, each for itself: measured in public gateways, 4 % to 18 %
+//! over the limit (`wso2/api-platform` 2187, APISIX 13704), and more with each gateway. What is
+//! deducted first cannot be spent twice.
 //!
 //! # The bound
 //!

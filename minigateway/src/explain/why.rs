@@ -14,8 +14,8 @@
 //! two requests is what `--every` says. A running gateway explains its own buckets in the header
 //! `X-Explain`. Shared limits start full as well; the store is not asked.
 
-use super::request::lines;
 use crate::handlers::answers::problem;
+use crate::handlers::explain::lines;
 use crate::handlers::pipeline::{Charges, Pipeline, Verdict};
 use minilb::wire::http1::head::RequestHead;
 use std::net::IpAddr;

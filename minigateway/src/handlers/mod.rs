@@ -4,8 +4,12 @@
 //! |---|---|
 //! | [`pipeline`] | which route, which keys, admitted or not |
 //! | [`answers`] | what the client is told |
+//! | [`explain`] | why, if it asks |
+//! | [`arithmetic`] | the state of one limit, and the comparison that decided |
 //!
-//! Neither of them waits, sends or reads a clock.
+//! None of them waits, sends or reads a clock.
 
 pub mod answers;
+pub mod arithmetic;
+pub mod explain;
 pub mod pipeline;

@@ -7,9 +7,9 @@
 //! ```
 
 use super::arithmetic::explain;
+use super::pipeline::{Charges, Pipeline};
 use crate::conf::config::RouteConfig;
 use crate::engine::limiter::Decision;
-use crate::handlers::pipeline::{Charges, Pipeline};
 
 /// The request header that asks for it, and the response headers that carry it.
 pub const HEADER: &str = "X-Explain";
