@@ -12,7 +12,9 @@
 //!
 //! 1. `server::http::connection::serve` waits for the first byte, borrows an exchange from its
 //!    core and parses the head ([`wire::http1::head::RequestHead`]).
-//! 2. `HttpService::decide` says what happens: an answer, or a route to an upstream. This trait
+//! 2. `HttpService::decide` says what happens: an answer, or a route to an upstream; for nginx.conf
+//!    `server::phases` finds it ([`handlers::rewrite`], [`handlers::locate`], [`engine::limit`]).
+//!    If all servers fail, `HttpService::recover` decides once more: `error_page`. This trait
 //!    (`server::http::service`) is the seam: the locations of nginx.conf implement it here, the
 //!    routes of minigateway there. Everything else is shared.
 //! 3. `server::http::proxy` stores the body, picks a server ([`engine::upstream`]), takes a

@@ -40,12 +40,21 @@ pub enum Context {
     Types,
     /// `map SOURCE VARIABLE { }`
     Map,
+    /// `split_clients SOURCE VARIABLE { }`
+    SplitClients,
+    /// `if CONDITION { }`
+    If,
 }
 
 impl Context {
     /// Returns true for `http { }` and what is in it.
     pub fn is_http(self) -> bool {
-        matches!(self, Http | HttpUpstream | HttpServer | Location | Types | Map)
+        matches!(self, Http | HttpUpstream | HttpServer | Location | If) || self.is_data()
+    }
+
+    /// Returns true for blocks whose lines are no directives.
+    pub fn is_data(self) -> bool {
+        matches!(self, Types | Map | SplitClients)
     }
 }
 
@@ -70,10 +79,25 @@ const fn block(name: &'static str, within: &'static [Context], arguments: usize)
     Directive { name, contexts: within, arguments: arguments..=arguments, is_block: true }
 }
 
-const ANYWHERE: &[Context] =
-    &[Main, Events, Stream, Upstream, Server, Http, HttpUpstream, HttpServer, Location, Types, Map];
+const ANYWHERE: &[Context] = &[
+    Main,
+    Events,
+    Stream,
+    Upstream,
+    Server,
+    Http,
+    HttpUpstream,
+    HttpServer,
+    Location,
+    Types,
+    Map,
+    SplitClients,
+    If,
+];
 /// Where most directives of `http` may be.
 const HTTP: &[Context] = &[Http, HttpServer, Location];
+/// What `ngx_http_rewrite_module` has, which is all that may be in `if`.
+const REWRITE: &[Context] = &[HttpServer, Location, If];
 const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
 
 const DIRECTIVES: &[Directive] = &[
@@ -111,7 +135,33 @@ const DIRECTIVES: &[Directive] = &[
     block("location", &[HttpServer, Location], 2),
     block("map", &[Http], 2),
     block("types", HTTP, 0),
-    line("return", &[HttpServer, Location], 1..=2),
+    block("split_clients", &[Http], 2),
+    Directive {
+        name: "if",
+        contexts: &[HttpServer, Location],
+        arguments: 1..=usize::MAX,
+        is_block: true,
+    },
+    line("set", REWRITE, 2..=2),
+    line("break", REWRITE, 0..=0),
+    line("return", REWRITE, 1..=2),
+    line("rewrite", REWRITE, 2..=3),
+    line("stub_status", &[HttpServer, Location], 0..=1),
+    line("allow", HTTP, 1..=1),
+    line("deny", HTTP, 1..=1),
+    line("error_page", HTTP, 2..=usize::MAX),
+    line("recursive_error_pages", HTTP, 1..=1),
+    line("limit_conn", HTTP, 2..=2),
+    line("limit_conn_log_level", HTTP, 1..=1),
+    line("limit_conn_status", HTTP, 1..=1),
+    line("limit_conn_zone", &[Http], 2..=2),
+    line("limit_req", HTTP, 1..=3),
+    line("limit_req_log_level", HTTP, 1..=1),
+    line("limit_req_status", HTTP, 1..=1),
+    line("limit_req_zone", &[Http], 3..=4),
+    line("real_ip_header", HTTP, 1..=1),
+    line("real_ip_recursive", HTTP, 1..=1),
+    line("set_real_ip_from", HTTP, 1..=1),
     line("proxy_pass", &[Location], 1..=1),
     line("access_log", HTTP, 1..=3),
     line("add_header", HTTP, 2..=3),
@@ -127,6 +177,7 @@ const DIRECTIVES: &[Directive] = &[
     line("proxy_busy_buffers_size", HTTP, 1..=1),
     line("proxy_hide_header", HTTP, 1..=1),
     line("proxy_http_version", HTTP, 1..=1),
+    line("proxy_intercept_errors", HTTP, 1..=1),
     line("proxy_next_upstream", HTTP, 1..=usize::MAX),
     line("proxy_next_upstream_timeout", HTTP, 1..=1),
     line("proxy_next_upstream_tries", HTTP, 1..=1),
@@ -165,6 +216,10 @@ pub fn check(words: &[String], opens_block: bool, context: Context) -> Result<()
     let mut here = same_name.filter(|it| it.contexts.contains(&context)).peekable();
     let count = words.len() - 1;
     let Some(directive) = here.peek() else {
+        // NGINX would make a location of the `if`.
+        if context == If {
+            return Err(format!("\"{name}\" is not supported inside of \"if\""));
+        }
         return Err(format!("\"{name}\" directive is not allowed here"));
     };
     if opens_block && !directive.is_block {

@@ -7,6 +7,7 @@
 //!     server {
 //!         server_name a.example *.b.example;     names
 //!         location /api/ {                       locations[0]: Prefix, action Proxy
+//!             rewrite ^/api/x /y last;           steps
 //!             proxy_pass http://app/v1/;         target "app", uri "/v1/"
 //!         }
 //!     }
@@ -17,10 +18,12 @@
 //! be repeated (`proxy_set_header`, `add_header`) are inherited only if the block has none of them,
 //! which surprises many people, and is NGINX's rule.
 
-use super::template::Template;
+use super::cidr::Cidr;
+use super::pattern::Pattern;
+use super::rewrite::Step;
+use super::template::{Definition, Template};
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::UpstreamConfig;
-use regex::bytes::Regex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +39,21 @@ pub struct HttpConfig {
     pub servers: Vec<HttpServer>,
     /// How many there are.
     pub locations: usize,
+    /// Variables that the configuration defines, by slot.
+    pub variables: Vec<Definition>,
+    /// `limit_req_zone` and `limit_conn_zone`, by name.
+    pub zones: BTreeMap<String, ZoneConfig>,
+}
+
+/// `limit_req_zone` or `limit_conn_zone`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneConfig {
+    /// What is counted.
+    pub key: Template,
+    /// Memory in bytes.
+    pub size: u64,
+    /// Thousandths of a request per second; `None` counts requests at a time.
+    pub rate: Option<u64>,
 }
 
 /// `upstream` in `http`.
@@ -79,7 +97,7 @@ pub enum ServerName {
     /// `a.*` as `a.`
     Prefix(String),
     /// `~^(?<name>.+)$`
-    Pattern(Regex),
+    Pattern(Pattern),
 }
 
 /// `location`, or the server around it.
@@ -89,7 +107,9 @@ pub struct Location {
     pub kind: LocationKind,
     /// Directives, with what is inherited.
     pub settings: Arc<Settings>,
-    /// What it does.
+    /// What runs first.
+    pub steps: Vec<Step>,
+    /// What it does then.
     pub action: Action,
     /// Locations in it.
     pub nested: Vec<Arc<Location>>,
@@ -107,7 +127,9 @@ pub enum LocationKind {
     /// `location /uri`; true for `^~`, which keeps regular expressions from being tried.
     Prefix(String, bool),
     /// `location ~ pattern` or `~*`
-    Pattern(Regex),
+    Pattern(Pattern),
+    /// `location @name`, which only `error_page` leads to.
+    Named(String),
 }
 
 /// What a location does with a request.
@@ -116,19 +138,10 @@ pub enum Action {
     /// Nothing: there are no files to serve, so the answer is 404.
     #[default]
     NotFound,
-    /// `return`
-    Return(Return),
+    /// `stub_status`
+    StubStatus,
     /// `proxy_pass`
     Proxy(ProxyPass),
-}
-
-/// `return`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Return {
-    /// The status.
-    pub status: u16,
-    /// The body, or the address of a redirect.
-    pub text: Option<Template>,
 }
 
 /// `proxy_pass`
@@ -145,6 +158,8 @@ pub struct ProxyPass {
 /// Directives that are inherited. `None` means NGINX's default.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// `allow` (true) and `deny`, in order.
+    pub access_rules: Option<Vec<(bool, Cidr)>>,
     /// `access_log`; empty for `off`.
     pub access_log: Option<Vec<AccessLog>>,
     /// `add_header`
@@ -159,10 +174,20 @@ pub struct Settings {
     pub client_max_body_size: Option<u64>,
     /// `default_type`
     pub default_type: Option<String>,
+    /// `error_page`
+    pub error_page: Option<Vec<ErrorPage>>,
     /// `keepalive_requests`
     pub keepalive_requests: Option<u64>,
     /// `keepalive_timeout`
     pub keepalive_timeout: Option<Duration>,
+    /// `limit_conn`: a zone, and how many requests at a time.
+    pub limit_conn: Option<Vec<(String, u32)>>,
+    /// `limit_conn_status`
+    pub limit_conn_status: Option<u16>,
+    /// `limit_req`
+    pub limit_req: Option<Vec<LimitReq>>,
+    /// `limit_req_status`
+    pub limit_req_status: Option<u16>,
     /// `proxy_buffer_size`
     pub proxy_buffer_size: Option<u64>,
     /// `proxy_connect_timeout`
@@ -171,6 +196,8 @@ pub struct Settings {
     pub proxy_hide_header: Option<Vec<String>>,
     /// `proxy_http_version`: 0 or 1.
     pub proxy_http_version: Option<u8>,
+    /// `proxy_intercept_errors`
+    pub proxy_intercept_errors: Option<bool>,
     /// `proxy_next_upstream`, by word.
     pub proxy_next_upstream: Option<Vec<String>>,
     /// `proxy_next_upstream_timeout`
@@ -189,12 +216,53 @@ pub struct Settings {
     pub proxy_send_timeout: Option<Duration>,
     /// `proxy_set_header`
     pub proxy_set_header: Option<Vec<(String, Template)>>,
+    /// `real_ip_header`, in lower case with `_` for `-`.
+    pub real_ip_header: Option<String>,
+    /// `real_ip_recursive`
+    pub real_ip_recursive: Option<bool>,
+    /// `recursive_error_pages`
+    pub recursive_error_pages: Option<bool>,
     /// `send_timeout`
     pub send_timeout: Option<Duration>,
+    /// `set_real_ip_from`
+    pub set_real_ip_from: Option<Vec<Cidr>>,
     /// `server_tokens`
     pub server_tokens: Option<bool>,
     /// `types`: by extension, in lower case.
     pub types: Option<Arc<BTreeMap<String, String>>>,
+}
+
+/// `error_page`, for one status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// The status of the failure.
+    pub status: u16,
+    /// The status that the client gets.
+    pub shown: Shown,
+    /// A path, a named location, or the address of a redirect.
+    pub page: Template,
+}
+
+/// The status that a client gets with an error page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// That of the failure.
+    OfError,
+    /// `=`: that of the page.
+    OfPage,
+    /// `=200`
+    Fixed(u16),
+}
+
+/// `limit_req`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitReq {
+    /// The zone.
+    pub zone: String,
+    /// `burst`: requests that may wait, or pass at once.
+    pub burst: u64,
+    /// `delay`: of these, how many pass at once; `None` means `nodelay`, all of them.
+    pub delay: Option<u64>,
 }
 
 /// `proxy_redirect`
@@ -247,6 +315,7 @@ impl Location {
             LocationKind::Root => "",
             LocationKind::Exact(uri) | LocationKind::Prefix(uri, _) => uri,
             LocationKind::Pattern(pattern) => pattern.as_str(),
+            LocationKind::Named(name) => name,
         }
     }
 }
@@ -255,12 +324,14 @@ impl Settings {
     /// Takes what is not set here from the block around it.
     pub fn inherit(&mut self, outer: &Settings) {
         inherit!(self, outer,
-            access_log add_header client_body_buffer_size client_body_timeout
-            client_header_timeout client_max_body_size default_type keepalive_requests
-            keepalive_timeout proxy_buffer_size proxy_connect_timeout proxy_hide_header
-            proxy_http_version proxy_next_upstream proxy_next_upstream_timeout
+            access_rules access_log add_header client_body_buffer_size client_body_timeout
+            client_header_timeout client_max_body_size default_type error_page keepalive_requests
+            keepalive_timeout limit_conn limit_conn_status limit_req limit_req_status
+            proxy_buffer_size proxy_connect_timeout proxy_hide_header proxy_http_version
+            proxy_intercept_errors proxy_next_upstream proxy_next_upstream_timeout
             proxy_next_upstream_tries proxy_pass_header proxy_read_timeout proxy_redirect
-            proxy_request_buffering proxy_send_timeout proxy_set_header send_timeout
-            server_tokens types);
+            proxy_request_buffering proxy_send_timeout proxy_set_header real_ip_header
+            real_ip_recursive recursive_error_pages send_timeout set_real_ip_from server_tokens
+            types);
     }
 }

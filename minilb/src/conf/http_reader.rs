@@ -17,14 +17,17 @@
 use super::directives::Context;
 use super::error::{ConfError, Place};
 use super::http::*;
+use super::http_lists::*;
 use super::map::Map;
+use super::pattern::Pattern;
 use super::reader::{listen_address, on_or_off, servers_of, set_checked, split_port};
-use super::template::{Names, Template};
+use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
+use super::split_clients::SplitClients;
+use super::template::{Definition, Names, Template};
 use super::values::{Precision, number, size, time};
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, UpstreamConfig};
-use regex::bytes::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -33,22 +36,6 @@ use std::sync::Arc;
 /// NGINX's predefined log format.
 const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
                         $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
-/// `proxy_next_upstream` knows these.
-const NEXT_UPSTREAM: [&str; 12] = [
-    "error",
-    "timeout",
-    "invalid_header",
-    "non_idempotent",
-    "http_500",
-    "http_502",
-    "http_503",
-    "http_504",
-    "http_403",
-    "http_404",
-    "http_429",
-    "off",
-];
-
 /// An open or closed block.
 #[derive(Debug)]
 struct Scope {
@@ -56,15 +43,16 @@ struct Scope {
     names: Vec<ServerName>,
     listen: Vec<HttpListen>,
     kind: LocationKind,
-    /// Groups of regular expressions that variables may name.
-    captures: Vec<String>,
+    /// Of an `if`.
+    condition: Option<Condition>,
+    steps: Vec<Step>,
     action: Option<(Draft, Place)>,
     nested: Vec<Scope>,
 }
 
 #[derive(Debug)]
 enum Draft {
-    Return(Return),
+    StubStatus,
     /// Host and port, and the URI.
     Proxy(String, Option<String>),
 }
@@ -80,9 +68,12 @@ pub struct HttpDraft {
     formats: BTreeMap<String, Arc<Template>>,
     /// Extensions of an open `types { }`.
     types: BTreeMap<String, String>,
-    /// Finished `map` blocks, and the open one.
-    maps: BTreeMap<String, Arc<Map>>,
+    /// The open `map` or `split_clients`, and its variable.
     map: Option<Map>,
+    split: Option<(String, SplitClients)>,
+    /// Variables of the configuration.
+    pub names: Names,
+    zones: BTreeMap<String, ZoneConfig>,
     /// Finished `upstream` blocks.
     pub upstreams: BTreeMap<String, HttpUpstream>,
     /// Of the open `upstream` block.
@@ -97,27 +88,26 @@ impl HttpDraft {
     /// # Errors
     /// NGINX's message.
     pub fn enter(&mut self, words: &[String]) -> Result<(), String> {
-        let kind = match words[0].as_str() {
+        let (mut kind, mut condition) = (LocationKind::Root, None);
+        match words[0].as_str() {
             "http" if self.is_seen => return Err("\"http\" directive is duplicate".to_owned()),
             "types" => return Ok(()),
-            "map" => return self.enter_map(&words[1], &words[2]),
-            "location" => location_kind(&words[1..])?,
-            _ => LocationKind::Root,
-        };
-        self.is_seen = true;
-        if words[0] == "location" {
-            self.check_location(&kind)?;
+            "map" | "split_clients" => return self.enter_data(words),
+            "location" => {
+                kind = location_kind(&words[1..], &mut self.names)?;
+                self.check_location(&kind)?;
+            }
+            "if" => condition = Some(Condition::parse(&words[1..], &mut self.names)?),
+            _ => {}
         }
-        let captures = match &kind {
-            LocationKind::Pattern(pattern) => names_of(pattern),
-            _ => self.open.last().map(|it| it.captures.clone()).unwrap_or_default(),
-        };
+        self.is_seen = true;
         self.open.push(Scope {
             settings: Settings::default(),
             names: Vec::new(),
             listen: Vec::new(),
             kind,
-            captures,
+            condition,
+            steps: Vec::new(),
             action: None,
             nested: Vec::new(),
         });
@@ -126,7 +116,14 @@ impl HttpDraft {
 
     fn check_location(&self, kind: &LocationKind) -> Result<(), String> {
         let outer = self.open.last().expect("a location is inside of a server");
-        let (LocationKind::Exact(uri) | LocationKind::Prefix(uri, _)) = kind else { return Ok(()) };
+        let (LocationKind::Exact(uri) | LocationKind::Prefix(uri, _) | LocationKind::Named(uri)) =
+            kind
+        else {
+            return Ok(());
+        };
+        if matches!(kind, LocationKind::Named(_)) && self.open.len() > 2 {
+            return Err(format!("named location \"{uri}\" can be on the server level only"));
+        }
         match &outer.kind {
             LocationKind::Exact(outer) => {
                 return Err(format!(
@@ -150,86 +147,71 @@ impl HttpDraft {
     }
 
     /// The innermost block ends.
-    pub fn leave(&mut self, name: &str) {
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn leave(&mut self, name: &str) -> Result<(), String> {
         if let Some(map) = self.map.take() {
-            self.maps.insert(map.name.clone(), Arc::new(map));
-            return;
+            let name = map.name.clone();
+            return self.names.define(&name, Definition::Map(Arc::new(map)));
+        }
+        if let Some((name, split)) = self.split.take() {
+            split.finish()?;
+            return self.names.define(&name, Definition::Split(Arc::new(split)));
         }
         if name == "types" {
             let types = std::mem::take(&mut self.types);
             self.scope().settings.types = Some(Arc::new(types));
-            return;
+            return Ok(());
         }
+
         let mut scope = self.open.pop().expect("it was opened");
-        match self.open.last_mut() {
-            None => self.settings = scope.settings,
-            Some(_) if name == "server" => {
+        match (self.open.last_mut(), scope.condition.take()) {
+            (None, _) => self.settings = scope.settings,
+            (Some(outer), Some(condition)) => outer.steps.push(Step::If(condition, scope.steps)),
+            (Some(_), None) if name == "server" => {
                 if scope.listen.is_empty() {
                     let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
                     scope.listen.push(HttpListen { address, is_default: false });
                 }
                 self.servers.push(scope);
             }
-            Some(outer) => outer.nested.push(scope),
+            (Some(outer), None) => outer.nested.push(scope),
         }
-    }
-
-    /// What values in the innermost block may use.
-    pub fn names(&self) -> Names {
-        let captures = self.open.last().map(|it| it.captures.clone()).unwrap_or_default();
-        Names { captures, maps: self.maps.clone() }
+        Ok(())
     }
 
     fn scope(&mut self) -> &mut Scope {
         self.open.last_mut().expect("a block is open")
     }
 
-    fn enter_map(&mut self, source: &str, variable: &str) -> Result<(), String> {
-        let name = variable.strip_prefix('$');
+    fn enter_data(&mut self, words: &[String]) -> Result<(), String> {
+        let variable = &words[2];
+        let name = variable.strip_prefix('$').filter(|it| !it.is_empty());
         let name = name.ok_or_else(|| format!("invalid variable name \"{variable}\""))?;
-        self.map = Some(Map {
-            name: name.to_ascii_lowercase(),
-            source: Template::compile(source, &self.names())?,
-            texts: BTreeMap::new(),
-            patterns: Vec::new(),
-            default: Template::default(),
-        });
-        Ok(())
-    }
-
-    /// A line of `map { }`: a text or pattern, and its value.
-    ///
-    /// # Errors
-    /// NGINX's message.
-    pub fn add_to_map(&mut self, words: &[String]) -> Result<(), String> {
-        let (key, value) = match words {
-            [key, value] => (key.as_str(), value),
-            [key] if key == "hostnames" || key == "volatile" => {
-                return Err(format!("\"{key}\" is not supported in \"map\""));
-            }
-            _ => return Err("invalid number of the map parameters".to_owned()),
-        };
-        let value = Template::compile(value, &self.names())?;
-        let map = self.map.as_mut().expect("a map is open");
-        if let Some(pattern) = key.strip_prefix("~*") {
-            map.patterns.push((regex(pattern, true)?, value));
-        } else if let Some(pattern) = key.strip_prefix('~') {
-            map.patterns.push((regex(pattern, false)?, value));
-        } else if key == "default" {
-            map.default = value;
-        } else {
-            let text = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase().into_bytes();
-            if map.texts.insert(text, value).is_some() {
-                return Err(format!("conflicting parameter \"{key}\""));
-            }
+        let name = name.to_ascii_lowercase();
+        let source = Template::compile(&words[1], &mut self.names)?;
+        match words[0].as_str() {
+            "map" => self.map = Some(Map::new(name, source)),
+            _ => self.split = Some((name, SplitClients::new(source))),
         }
         Ok(())
     }
 
-    /// A line of `types { }`: a type, and its extensions.
-    pub fn add_type(&mut self, words: &[String]) {
-        for extension in &words[1..] {
-            self.types.insert(extension.to_ascii_lowercase(), words[0].clone());
+    /// A line of `types { }`, `map { }` or `split_clients { }`.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn add_data(&mut self, context: Context, words: &[String]) -> Result<(), String> {
+        match context {
+            Context::Types => {
+                for extension in &words[1..] {
+                    self.types.insert(extension.to_ascii_lowercase(), words[0].clone());
+                }
+                Ok(())
+            }
+            Context::Map => self.map.as_mut().expect("a map is open").add(words, &mut self.names),
+            _ => self.split.as_mut().expect("a split is open").1.add(words),
         }
     }
 
@@ -248,11 +230,27 @@ impl HttpDraft {
         match name {
             "listen" => self.listen(arguments),
             "server_name" => self.server_name(arguments),
-            "return" => {
-                let text = return_of(arguments, &self.names())?;
-                // Of several, the first one wins.
-                self.scope().action.get_or_insert((Draft::Return(text), place));
+            "set" | "return" | "rewrite" | "break" => {
+                let names = &mut self.names;
+                let step = match name {
+                    "set" => parse_set(arguments, names)?,
+                    "return" => Step::Return(Return::parse(arguments, names)?),
+                    "rewrite" => Step::Rewrite(Box::new(Rewrite::parse(arguments, names)?)),
+                    _ => Step::Break,
+                };
+                self.scope().steps.push(step);
                 Ok(())
+            }
+            "stub_status" => {
+                self.scope().action = Some((Draft::StubStatus, place));
+                Ok(())
+            }
+            "limit_req_zone" | "limit_conn_zone" => {
+                let (zone, config) = zone(name, arguments, &mut self.names)?;
+                match self.zones.insert(zone.clone(), config) {
+                    Some(_) => Err(format!("{name} \"{zone}\" is already bound to another key")),
+                    None => Ok(()),
+                }
             }
             "proxy_pass" => self.proxy_pass(&arguments[0], place),
             "log_format" => self.log_format(arguments),
@@ -318,9 +316,7 @@ impl HttpDraft {
                 return Err(format!("server name \"{name}\" is invalid"));
             }
             let parsed = if let Some(pattern) = name.strip_prefix('~') {
-                let pattern = regex(pattern, false)?;
-                self.scope().captures.extend(names_of(&pattern));
-                ServerName::Pattern(pattern)
+                ServerName::Pattern(Pattern::compile(pattern, false, &mut self.names)?)
             } else if let Some(suffix) = lower.strip_prefix("*.") {
                 ServerName::Suffix(format!(".{suffix}"), false)
             } else if lower.starts_with('.') {
@@ -357,16 +353,14 @@ impl HttpDraft {
         if host.is_empty() {
             return Err(format!("no host in upstream \"{rest}\""));
         }
-        if matches!(scope.kind, LocationKind::Pattern(_)) && uri.is_some() {
+        if matches!(scope.kind, LocationKind::Pattern(_) | LocationKind::Named(_)) && uri.is_some()
+        {
             let text = "\"proxy_pass\" cannot have URI part in location given by regular \
                         expression, or inside named location, or inside \"if\" statement, or \
                         inside \"limit_except\" block";
             return Err(text.to_owned());
         }
-        // `return` runs in an earlier phase, so it wins, wherever it stands.
-        if scope.action.is_none() {
-            scope.action = Some((Draft::Proxy(host, uri), place));
-        }
+        scope.action = Some((Draft::Proxy(host, uri), place));
         Ok(())
     }
 
@@ -382,7 +376,7 @@ impl HttpDraft {
             }
             texts = &texts[1..];
         }
-        let format = Template::compile(&texts.concat(), &self.names())?;
+        let format = Template::compile(&texts.concat(), &mut self.names)?;
         self.formats.insert(name.clone(), Arc::new(format));
         Ok(())
     }
@@ -393,7 +387,7 @@ impl HttpDraft {
             path => {
                 let name = arguments.get(1).map_or("combined", String::as_str);
                 let combined =
-                    || Template::compile(COMBINED, &Names::default()).expect("NGINX's own");
+                    || Template::compile(COMBINED, &mut Names::default()).expect("NGINX's own");
                 let format = match self.formats.get(name) {
                     Some(format) => Arc::clone(format),
                     None if name == "combined" => Arc::new(combined()),
@@ -411,7 +405,7 @@ impl HttpDraft {
 
     /// A directive that blocks inherit.
     fn setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
-        let slots = &mut self.scope().settings;
+        let slots = &mut self.open.last_mut().expect("a block is open").settings;
         let text = arguments[0].as_str();
         let invalid = || format!("\"{name}\" directive invalid value");
         let duration = || time(text, Precision::Milliseconds).ok_or_else(invalid);
@@ -445,6 +439,15 @@ impl HttpDraft {
                 set_checked(&mut slots.proxy_next_upstream_tries, name, count)
             }
             "proxy_read_timeout" => set_checked(&mut slots.proxy_read_timeout, name, duration),
+            "proxy_intercept_errors" => set_checked(&mut slots.proxy_intercept_errors, name, flag),
+            "recursive_error_pages" => set_checked(&mut slots.recursive_error_pages, name, flag),
+            "real_ip_recursive" => set_checked(&mut slots.real_ip_recursive, name, flag),
+            "limit_conn_status" => {
+                set_checked(&mut slots.limit_conn_status, name, || limit_status(text))
+            }
+            "limit_req_status" => {
+                set_checked(&mut slots.limit_req_status, name, || limit_status(text))
+            }
             "proxy_request_buffering" => {
                 set_checked(&mut slots.proxy_request_buffering, name, flag)
             }
@@ -461,49 +464,7 @@ impl HttpDraft {
             | "server_names_hash_bucket_size"
             | "server_names_hash_max_size" => bytes().map(|_| ()),
             "proxy_buffering" | "sendfile" | "tcp_nodelay" | "tcp_nopush" => flag().map(|_| ()),
-            _ => self.list_setting(name, arguments),
-        }
-    }
-
-    /// An inherited directive of several values, or one that may be repeated.
-    fn list_setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
-        let names = self.names();
-        let slots = &mut self.scope().settings;
-        let text = arguments[0].as_str();
-        match name {
-            "proxy_next_upstream" => set_checked(&mut slots.proxy_next_upstream, name, || {
-                let unknown = arguments.iter().find(|it| !NEXT_UPSTREAM.contains(&it.as_str()));
-                match unknown {
-                    Some(word) => Err(format!("invalid value \"{word}\"")),
-                    None => Ok(arguments.to_vec()),
-                }
-            }),
-            "proxy_hide_header" => {
-                slots.proxy_hide_header.get_or_insert_default().push(text.to_ascii_lowercase());
-                Ok(())
-            }
-            "proxy_pass_header" => {
-                slots.proxy_pass_header.get_or_insert_default().push(text.to_ascii_lowercase());
-                Ok(())
-            }
-            "proxy_set_header" => {
-                let value = Template::compile(&arguments[1], &names)?;
-                let header = (text.to_owned(), value);
-                slots.proxy_set_header.get_or_insert_default().push(header);
-                Ok(())
-            }
-            "add_header" => {
-                let always = arguments.get(2).map(String::as_str);
-                if let Some(other) = always.filter(|it| *it != "always") {
-                    return Err(format!("invalid parameter \"{other}\""));
-                }
-                let value = Template::compile(&arguments[1], &names)?;
-                let header = AddHeader { name: text.to_owned(), value, always: always.is_some() };
-                slots.add_header.get_or_insert_default().push(header);
-                Ok(())
-            }
-            "proxy_redirect" => redirect(&mut slots.proxy_redirect, arguments, &names),
-            _ => unreachable!("no other directive is in the table"),
+            _ => list_setting(slots, &mut self.names, name, arguments),
         }
     }
 
@@ -527,7 +488,12 @@ impl HttpDraft {
             let root = location(scope, outer, &mut upstreams, &resolve, count)?;
             servers.push(HttpServer { names, listen, root });
         }
-        Ok(HttpConfig { upstreams, servers, locations })
+
+        let anywhere = |message| ConfError { message, place: None };
+        let variables = self.names.finish().map_err(anywhere)?;
+        let config = HttpConfig { upstreams, servers, locations, variables, zones: self.zones };
+        check_zones(&config).map_err(anywhere)?;
+        Ok(config)
     }
 }
 
@@ -544,7 +510,7 @@ fn location(
     scope.settings.inherit(outer);
     let action = match scope.action {
         None => Action::NotFound,
-        Some((Draft::Return(text), _)) => Action::Return(text),
+        Some((Draft::StubStatus, _)) => Action::StubStatus,
         Some((Draft::Proxy(host, uri), place)) => {
             let fail = |message| ConfError { message, place: Some(place.clone()) };
             let upstream = upstream_of(&host, upstreams, resolve).map_err(fail)?;
@@ -556,7 +522,8 @@ fn location(
         nested.push(location(inner, &scope.settings, upstreams, resolve, count)?);
     }
     let settings = Arc::new(scope.settings);
-    Ok(Arc::new(Location { kind: scope.kind, settings, action, nested, id }))
+    let (kind, steps) = (scope.kind, scope.steps);
+    Ok(Arc::new(Location { kind, settings, steps, action, nested, id }))
 }
 
 /// The name of the upstream that `proxy_pass http://host` means; makes one of an address.
@@ -591,7 +558,7 @@ fn upstream_of(
     Ok(host.to_owned())
 }
 
-fn location_kind(words: &[String]) -> Result<LocationKind, String> {
+fn location_kind(words: &[String], names: &mut Names) -> Result<LocationKind, String> {
     let (modifier, uri) = match words {
         [modifier, uri] => (modifier.as_str(), uri.as_str()),
         // A modifier without a space after it.
@@ -604,66 +571,12 @@ fn location_kind(words: &[String]) -> Result<LocationKind, String> {
         _ => unreachable!("one or two arguments"),
     };
     match modifier {
-        "" if uri.starts_with('@') => Err("named locations are not supported".to_owned()),
+        "" if uri.starts_with('@') => Ok(LocationKind::Named(uri.to_owned())),
         "" => Ok(LocationKind::Prefix(uri.to_owned(), false)),
         "=" => Ok(LocationKind::Exact(uri.to_owned())),
         "^~" => Ok(LocationKind::Prefix(uri.to_owned(), true)),
-        "~" => Ok(LocationKind::Pattern(regex(uri, false)?)),
-        "~*" => Ok(LocationKind::Pattern(regex(uri, true)?)),
+        "~" => Ok(LocationKind::Pattern(Pattern::compile(uri, false, names)?)),
+        "~*" => Ok(LocationKind::Pattern(Pattern::compile(uri, true, names)?)),
         _ => Err(format!("invalid location modifier \"{modifier}\"")),
     }
-}
-
-/// Compiles a pattern. What PCRE has and this engine has not (look-around, back-references) is
-/// refused with its own words.
-fn regex(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
-    // PCRE writes named groups in two more ways.
-    let text = pattern.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!");
-    let built = RegexBuilder::new(&text).case_insensitive(ignore_case).unicode(false).build();
-    built.map_err(|error| {
-        let reason = error.to_string();
-        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        format!("the pattern \"{pattern}\" is not supported: {reason}")
-    })
-}
-
-fn names_of(pattern: &Regex) -> Vec<String> {
-    pattern.capture_names().flatten().map(str::to_ascii_lowercase).collect()
-}
-
-fn return_of(arguments: &[String], names: &Names) -> Result<Return, String> {
-    let first = &arguments[0];
-    let is_address = ["http://", "https://", "$scheme"].iter().any(|it| first.starts_with(it));
-    if arguments.len() == 1 && is_address {
-        let text = Some(Template::compile(first, names)?);
-        return Ok(Return { status: 302, text });
-    }
-    let status = number(first).and_then(|it| u16::try_from(it).ok()).filter(|it| *it <= 999);
-    let status = status.ok_or_else(|| format!("invalid return code \"{first}\""))?;
-    let text = arguments.get(1).map(|it| Template::compile(it, names)).transpose()?;
-    Ok(Return { status, text })
-}
-
-fn redirect(
-    slot: &mut Option<Redirects>,
-    arguments: &[String],
-    names: &Names,
-) -> Result<(), String> {
-    match arguments {
-        [word] if word == "off" => *slot = Some(Redirects::Off),
-        [word] if word == "default" => *slot = Some(Redirects::Default),
-        [word] => return Err(format!("invalid parameter \"{word}\"")),
-        [from, _] if from.starts_with('~') || from.contains('$') => {
-            return Err(format!("patterns are not supported: \"{from}\""));
-        }
-        [from, to] => {
-            let pair = (from.clone(), Template::compile(to, names)?);
-            match slot {
-                Some(Redirects::Pairs(pairs)) => pairs.push(pair),
-                _ => *slot = Some(Redirects::Pairs(vec![pair])),
-            }
-        }
-        _ => unreachable!("one or two arguments"),
-    }
-    Ok(())
 }

@@ -135,9 +135,8 @@ impl Lexer {
         let word = unescape(&self.text[start..self.position - 1]);
 
         match self.text.get(self.position) {
-            // Only as in `if ($a = "b")`, which the next word continues.
-            Some(b')') => self.position += 1,
-            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{') => {}
+            // As in `if ($a = "b")`, where the parenthesis begins the next word.
+            None | Some(b')' | b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{') => {}
             Some(&byte) => return Err(self.unexpected(byte)),
         }
         Ok(word)

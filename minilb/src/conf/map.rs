@@ -18,8 +18,9 @@
 //! NGINX counterpart: `ngx_http_map_find` (`ngx_http_variables.c`), `ngx_http_map_module.c`.
 //! Difference: no `hostnames` and no `volatile`.
 
-use super::template::Template;
-use regex::bytes::Regex;
+use super::pattern::Pattern;
+use super::template::{Names, Template};
+
 use std::collections::BTreeMap;
 
 /// A `map` block.
@@ -32,30 +33,59 @@ pub struct Map {
     /// By text in lower case.
     pub texts: BTreeMap<Vec<u8>, Template>,
     /// In the order of the file.
-    pub patterns: Vec<(Regex, Template)>,
+    pub patterns: Vec<(Pattern, Template)>,
     /// `default`
     pub default: Template,
 }
 
-impl PartialEq for Map {
-    /// Names are unique within a configuration.
-    fn eq(&self, other: &Map) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Map {}
-
 impl Map {
-    /// The value for this text of the source.
-    pub fn find(&self, text: &[u8]) -> &Template {
-        // The texts of most maps are few and short.
-        let exact = self.texts.iter().find(|(key, _)| key.eq_ignore_ascii_case(text));
-        let exact = exact.map(|(_, value)| value);
-        let by_pattern = || {
-            let found = self.patterns.iter().find(|(pattern, _)| pattern.is_match(text));
-            found.map(|(_, value)| value)
+    /// A map without lines.
+    pub fn new(name: String, source: Template) -> Map {
+        let (texts, patterns, default) = Default::default();
+        Map { name, source, texts, patterns, default }
+    }
+
+    /// A line of the block: a text or pattern, and its value.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn add(&mut self, words: &[String], names: &mut Names) -> Result<(), String> {
+        let (key, value) = match words {
+            [key, value] => (key.as_str(), value),
+            [key] if key == "hostnames" || key == "volatile" => {
+                return Err(format!("\"{key}\" is not supported in \"map\""));
+            }
+            _ => return Err("invalid number of the map parameters".to_owned()),
         };
-        exact.or_else(by_pattern).unwrap_or(&self.default)
+        let pattern = match (key.strip_prefix("~*"), key.strip_prefix('~')) {
+            (Some(pattern), _) => Some(Pattern::compile(pattern, true, names)?),
+            (None, Some(pattern)) => Some(Pattern::compile(pattern, false, names)?),
+            (None, None) => None,
+        };
+        let value = Template::compile(value, names)?;
+        if let Some(pattern) = pattern {
+            self.patterns.push((pattern, value));
+        } else if key == "default" {
+            self.default = value;
+        } else {
+            let text = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase().into_bytes();
+            if self.texts.insert(text, value).is_some() {
+                return Err(format!("conflicting parameter \"{key}\""));
+            }
+        }
+        Ok(())
+    }
+
+    /// The value for this text of the source, and the pattern that has matched it, if one has.
+    pub fn find(&self, text: &[u8]) -> (&Template, Option<&Pattern>) {
+        // The texts of most maps are few and short.
+        let mut texts = self.texts.iter();
+        if let Some((_, value)) = texts.find(|(key, _)| key.eq_ignore_ascii_case(text)) {
+            return (value, None);
+        }
+        match self.patterns.iter().find(|(pattern, _)| pattern.is_match(text)) {
+            Some((pattern, value)) => (value, Some(pattern)),
+            None => (&self.default, None),
+        }
     }
 }

@@ -7,10 +7,15 @@
 //! | [`values`] | times, numbers and addresses |
 //! | [`template`] | values with variables |
 //! | [`map`] | variables that depend on others |
+//! | [`split_clients`] | variables that divide clients into shares |
+//! | [`pattern`] | regular expressions and their groups |
+//! | [`cidr`] | networks |
+//! | [`rewrite`] | `set`, `if`, `return`, `rewrite` |
 //! | [`config`] | what comes out |
 //! | [`http`] | what comes out of `http { }` |
 //! | [`reader`] | statement by statement into the configuration |
 //! | [`http_reader`] | the directives of `http { }` |
+//! | [`http_lists`] | those that take several values or may be repeated |
 //! | [`host`] | files and names, handed in |
 //! | [`error`] | what is wrong, and where |
 //!
@@ -18,14 +23,19 @@
 //! `nginx -t` about each of them. A directive that minilb does not have is "unknown" with the name
 //! of the nearest one it has.
 
+pub mod cidr;
 pub mod config;
 pub mod directives;
 pub mod error;
 pub mod host;
 pub mod http;
+pub mod http_lists;
 pub mod http_reader;
 pub mod lexer;
 pub mod map;
+pub mod pattern;
 pub mod reader;
+pub mod rewrite;
+pub mod split_clients;
 pub mod template;
 pub mod values;

@@ -187,13 +187,9 @@ impl Reader<'_> {
                 Statement::Directive { words, opens_block } => {
                     // Their first word is data, unless it is `include`.
                     let is_data = words[0] != "include" && !opens_block;
-                    if context == Context::Types && is_data {
-                        self.draft.http.add_type(&words);
-                        continue;
-                    }
-                    if context == Context::Map && is_data {
-                        let added = self.draft.http.add_to_map(&words);
-                        added.map_err(|it| at(lexer, it))?;
+                    if context.is_data() && is_data {
+                        let added = self.draft.http.add_data(context, &words);
+                        added.map_err(|it| lexer.error(it))?;
                         continue;
                     }
                     check(&words, opens_block, context).map_err(|it| lexer.error(it))?;
@@ -211,7 +207,7 @@ impl Reader<'_> {
                             let place = lexer.place();
                             let http = &mut self.draft.http;
                             let applied = http.apply(context, &words, place, self.prefix);
-                            applied.map_err(|it| at(lexer, it))?;
+                            applied.map_err(|it| lexer.error(it))?;
                         }
                         _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
                     }
@@ -264,12 +260,13 @@ impl Reader<'_> {
             "server" => Context::HttpServer,
             "types" => Context::Types,
             "map" => Context::Map,
+            "split_clients" => Context::SplitClients,
+            "if" => Context::If,
             _ => Context::Location,
         };
-        self.draft.http.enter(words).map_err(|it| at(lexer, it))?;
+        self.draft.http.enter(words).map_err(|it| lexer.error(it))?;
         self.block(inside, lexer, true)?;
-        self.draft.http.leave(name);
-        Ok(())
+        self.draft.http.leave(name).map_err(|it| lexer.error(it))
     }
 
     fn upstream(
@@ -398,7 +395,8 @@ impl Reader<'_> {
             _ => unreachable!("the table of directives has no other"),
         };
         if name == "hash" {
-            self.draft.http.hash_key = Some(Template::compile(words[0], &self.draft.http.names())?);
+            let http = &mut self.draft.http;
+            http.hash_key = Some(Template::compile(words[0], &mut http.names)?);
         }
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
         if upstream.servers.iter().any(|it| it.backup) && !method.has_backups() {
@@ -500,16 +498,6 @@ impl Reader<'_> {
         }
         upstream.servers.extend(servers_of(name, addresses, params, backup));
         Ok(())
-    }
-}
-
-/// An error where the lexer is. NGINX looks for unknown variables after it has read everything, so
-/// their message has no place.
-fn at(lexer: &Lexer, message: String) -> ConfError {
-    let is_variable = message.starts_with("unknown \"") && message.ends_with("\" variable");
-    match is_variable {
-        true => ConfError { message, place: None },
-        false => lexer.error(message),
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! "http://${host}x/$arg_id"     Text("http://") Host Text("x/") Arg("id")
-//! "$foo"                        unknown "foo" variable
+//! "$foo"                        unknown "foo" variable, unless `set`, `map` ... define it
 //! ```
 //!
 //! A template is compiled when the configuration is read; to evaluate it is to append each part.
@@ -13,16 +13,77 @@
 //! `ngx_http_core_variables` (`ngx_http_variables.c`).
 
 use super::map::Map;
-use std::collections::BTreeMap;
+use super::split_clients::SplitClients;
 use std::sync::Arc;
 
-/// Names that a value may use besides those of NGINX.
+/// Variables that the configuration itself defines, by their slots.
+///
+/// A value may use a variable that is defined further below, so each new name gets a slot, and
+/// [`Names::finish`] looks for those that nothing has defined.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
-    /// Groups of regular expressions.
-    pub captures: Vec<String>,
-    /// Variables of `map` blocks, by name.
-    pub maps: BTreeMap<String, Arc<Map>>,
+pub struct Names(Vec<(String, Option<Definition>)>);
+
+/// Where the value of a variable comes from.
+#[derive(Clone, Debug)]
+pub enum Definition {
+    /// `set`, or a named group of a pattern: the value is kept with the request.
+    Settable,
+    /// `map`
+    Map(Arc<Map>),
+    /// `split_clients`
+    Split(Arc<SplitClients>),
+}
+
+impl Names {
+    /// Defines a variable whose value requests keep. It may be defined several times.
+    ///
+    /// # Errors
+    /// If the name is one of NGINX's own.
+    pub fn define_settable(&mut self, name: &str) -> Result<usize, String> {
+        let slot = self.slot_of_new(name)?;
+        self.0[slot].1.get_or_insert(Definition::Settable);
+        Ok(slot)
+    }
+
+    /// Defines a variable.
+    ///
+    /// # Errors
+    /// If the name is one of NGINX's own.
+    pub fn define(&mut self, name: &str, definition: Definition) -> Result<(), String> {
+        let slot = self.slot_of_new(name)?;
+        self.0[slot].1 = Some(definition);
+        Ok(())
+    }
+
+    /// The definitions by slot.
+    ///
+    /// # Errors
+    /// NGINX's message for a name that nothing has defined.
+    pub fn finish(self) -> Result<Vec<Definition>, String> {
+        let unknown = |name: &str| format!("unknown \"{name}\" variable");
+        let defined = self.0.into_iter().map(|(name, it)| it.ok_or_else(|| unknown(&name)));
+        defined.collect()
+    }
+
+    fn slot_of_new(&mut self, name: &str) -> Result<usize, String> {
+        let lower = name.to_ascii_lowercase();
+        match VARIABLES.iter().any(|(it, _)| *it == lower) {
+            true => Err(format!("the duplicate \"{lower}\" variable")),
+            false => Ok(self.slot(&lower)),
+        }
+    }
+
+    fn slot(&mut self, lower: &str) -> usize {
+        let known = self.0.iter().position(|(it, _)| it == lower);
+        known.unwrap_or_else(|| {
+            self.0.push((lower.to_owned(), None));
+            self.0.len() - 1
+        })
+    }
+
+    fn is_defined(&self, lower: &str) -> bool {
+        self.0.iter().any(|(it, definition)| it == lower && definition.is_some())
+    }
 }
 
 /// A compiled value.
@@ -47,6 +108,7 @@ pub enum Part {
 pub enum Variable {
     Args,
     Arg(String),
+    BinaryRemoteAddr,
     BodyBytesSent,
     BytesSent,
     Connection,
@@ -57,14 +119,16 @@ pub enum Variable {
     HttpHeader(String),
     Https,
     IsArgs,
-    /// Of a `map` block.
-    Map(Arc<Map>),
+    /// A group of the pattern that matched last.
+    Group(usize),
     Msec,
     NginxVersion,
     Pid,
     ProxyAddXForwardedFor,
     ProxyHost,
     ProxyPort,
+    RealipRemoteAddr,
+    RealipRemotePort,
     RemoteAddr,
     RemotePort,
     RemoteUser,
@@ -91,12 +155,13 @@ pub enum Variable {
     UpstreamResponseTime,
     UpstreamStatus,
     Uri,
-    /// A group of the regular expression of the server name or location: `$1` or `$name`.
-    Capture(String),
+    /// Defined by the configuration, by its slot.
+    Slot(usize),
 }
 
-const VARIABLES: [(&str, Variable); 41] = [
+const VARIABLES: [(&str, Variable); 44] = [
     ("args", Variable::Args),
+    ("binary_remote_addr", Variable::BinaryRemoteAddr),
     ("body_bytes_sent", Variable::BodyBytesSent),
     ("bytes_sent", Variable::BytesSent),
     ("connection", Variable::Connection),
@@ -113,6 +178,8 @@ const VARIABLES: [(&str, Variable); 41] = [
     ("proxy_host", Variable::ProxyHost),
     ("proxy_port", Variable::ProxyPort),
     ("query_string", Variable::Args),
+    ("realip_remote_addr", Variable::RealipRemoteAddr),
+    ("realip_remote_port", Variable::RealipRemotePort),
     ("remote_addr", Variable::RemoteAddr),
     ("remote_port", Variable::RemotePort),
     ("remote_user", Variable::RemoteUser),
@@ -144,7 +211,7 @@ impl Template {
     ///
     /// # Errors
     /// NGINX's message for an unknown variable or a broken `${`.
-    pub fn compile(text: &str, names: &Names) -> Result<Template, String> {
+    pub fn compile(text: &str, names: &mut Names) -> Result<Template, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -159,7 +226,7 @@ impl Template {
                 None if after.starts_with(|it: char| it.is_ascii_digit()) => after.split_at(1),
                 None => after.split_at(after.find(|it| !is_name(it)).unwrap_or(after.len())),
             };
-            parts.push(Part::Variable(variable(name, names)?));
+            parts.push(Part::Variable(Variable::named(name, names)?));
             rest = after;
         }
         if !rest.is_empty() {
@@ -183,38 +250,44 @@ impl Template {
     }
 }
 
-fn variable(name: &str, names: &Names) -> Result<Variable, String> {
-    let lower = name.to_ascii_lowercase();
-    if name.is_empty() {
-        return Err("invalid variable name".to_owned());
-    }
-    if name.bytes().all(|it| it.is_ascii_digit()) || names.captures.contains(&lower) {
-        return Ok(Variable::Capture(lower));
-    }
-    if let Some(map) = names.maps.get(&lower) {
-        return Ok(Variable::Map(Arc::clone(map)));
-    }
-    match lower.as_str() {
-        "content_length" | "content_type" => return Ok(Variable::HttpHeader(lower)),
-        _ => {}
-    }
-    if let Some((_, variable)) = VARIABLES.iter().find(|(it, _)| *it == lower) {
-        return Ok(variable.clone());
-    }
-    type Constructor = fn(String) -> Variable;
-    let prefixes: [(&str, Constructor); 5] = [
-        ("http_", Variable::HttpHeader),
-        ("arg_", Variable::Arg),
-        ("cookie_", Variable::Cookie),
-        ("sent_http_", Variable::SentHttpHeader),
-        ("upstream_http_", Variable::UpstreamHttpHeader),
-    ];
-    for (prefix, of) in prefixes {
-        if let Some(rest) = lower.strip_prefix(prefix) {
-            return Ok(of(rest.to_owned()));
+impl Variable {
+    /// The variable with this name. One that is not NGINX's own gets a slot.
+    ///
+    /// # Errors
+    /// If the name is empty.
+    pub fn named(name: &str, names: &mut Names) -> Result<Variable, String> {
+        let lower = name.to_ascii_lowercase();
+        if name.is_empty() {
+            return Err("invalid variable name".to_owned());
         }
+        if let Some(group) = name.bytes().all(|it| it.is_ascii_digit()).then(|| name.parse()) {
+            return group.map(Variable::Group).map_err(|_| "invalid variable name".to_owned());
+        }
+        if names.is_defined(&lower) {
+            return Ok(Variable::Slot(names.slot(&lower)));
+        }
+        if lower == "content_length" || lower == "content_type" {
+            return Ok(Variable::HttpHeader(lower));
+        }
+        if let Some((_, variable)) = VARIABLES.iter().find(|(it, _)| *it == lower) {
+            return Ok(variable.clone());
+        }
+
+        type Constructor = fn(String) -> Variable;
+        let prefixes: [(&str, Constructor); 5] = [
+            ("http_", Variable::HttpHeader),
+            ("arg_", Variable::Arg),
+            ("cookie_", Variable::Cookie),
+            ("sent_http_", Variable::SentHttpHeader),
+            ("upstream_http_", Variable::UpstreamHttpHeader),
+        ];
+        for (prefix, of) in prefixes {
+            if let Some(rest) = lower.strip_prefix(prefix) {
+                return Ok(of(rest.to_owned()));
+            }
+        }
+        Ok(Variable::Slot(names.slot(&lower)))
     }
-    Err(format!("unknown \"{name}\" variable"))
 }
 
 #[cfg(test)]
@@ -224,7 +297,7 @@ mod tests {
     #[test]
     fn the_example_at_the_head_of_the_file() {
         let template =
-            Template::compile("http://${host}x/$arg_id", &Names::default()).expect("known");
+            Template::compile("http://${host}x/$arg_id", &mut Names::default()).expect("known");
         let text = |it: &str| Part::Text(it.to_owned());
         let expected = [
             text("http://"),
@@ -233,12 +306,12 @@ mod tests {
             Part::Variable(Variable::Arg("id".to_owned())),
         ];
         assert_eq!(template.parts, expected);
+        let mut names = Names::default();
+        Template::compile("$foo", &mut names).expect("it may be defined below");
+        let error = names.finish().err();
+        assert_eq!(error.as_deref(), Some("unknown \"foo\" variable"));
         assert_eq!(
-            Template::compile("$foo", &Names::default()),
-            Err("unknown \"foo\" variable".to_owned())
-        );
-        assert_eq!(
-            Template::compile("a", &Names::default()).map(|it| it.as_text().is_some()),
+            Template::compile("a", &mut Names::default()).map(|it| it.as_text().is_some()),
             Ok(true)
         );
     }

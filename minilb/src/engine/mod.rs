@@ -6,11 +6,13 @@
 //! | [`balance`] | the algorithms that choose among peers |
 //! | [`upstream`] | primary and backup servers, retries, and what survives a reload |
 //! | [`pool`] | idle connections to the servers of an upstream |
+//! | [`limit`] | how often and how many at a time |
 //!
 //! Nothing here opens a socket or reads a clock: the time is handed in, in whole seconds, and an
 //! address is text. The same code runs in the server and in the golden scripts.
 
 pub mod balance;
+pub mod limit;
 pub mod peer;
 pub mod pool;
 pub mod upstream;

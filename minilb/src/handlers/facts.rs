@@ -72,6 +72,8 @@ pub struct AttemptLog {
     pub response_ms: u64,
     /// Bytes of the response body.
     pub length: u64,
+    /// An error page has led to this upstream; the log separates it by a colon.
+    pub is_redirected: bool,
 }
 
 impl AttemptLog {
@@ -85,6 +87,7 @@ impl AttemptLog {
             header_ms: None,
             response_ms: 0,
             length: 0,
+            is_redirected: false,
         }
     }
 }

@@ -6,12 +6,18 @@
 //! | [`date`] | dates of headers and logs |
 //! | [`uri`] | `$uri`: decoded and without dot segments |
 //! | [`locate`] | which server and which location a request is for |
+//! | [`state`] | path, query and variables, as they change |
+//! | [`rewrite`] | `set`, `if`, `return`, `rewrite`, `break` |
+//! | [`client_ip`] | the client behind other proxies |
 //! | [`target`] | the request line for an upstream server |
 //! | [`variables`] | `$host` and the others |
 
+pub mod client_ip;
 pub mod date;
 pub mod facts;
 pub mod locate;
+pub mod rewrite;
+pub mod state;
 pub mod target;
 pub mod uri;
 pub mod variables;

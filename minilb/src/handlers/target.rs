@@ -9,36 +9,44 @@
 //! location = /a  { proxy_pass http://u/b; }       /a?x            /b?x
 //! ```
 //!
+//! After a `rewrite` the new path is what counts; after `rewrite … break` it is passed on whole,
+//! even if `proxy_pass` has a URI.
+//!
 //! Without a URI in `proxy_pass` the client's bytes are passed on. With one, the decoded path is
 //! cut and escaped anew: `%2F` of the client becomes a slash.
 //!
 //! NGINX counterpart: `ngx_http_proxy_create_request`.
 
+use super::state::RequestState;
 use super::uri::escape;
 use crate::conf::http::{LocationKind, ProxyPass};
 
-/// Appends the target. `uri` is as the client sent it, `path` normalized.
+/// Appends the target. `uri` is as the client sent it.
 pub fn append(
     proxy: &ProxyPass,
     kind: &LocationKind,
     uri: &[u8],
-    path: &[u8],
-    args: &[u8],
+    state: &RequestState,
     out: &mut Vec<u8>,
 ) {
-    let Some(replacement) = &proxy.uri else {
-        out.extend_from_slice(uri);
-        return;
-    };
-    out.extend_from_slice(replacement.as_bytes());
-    let prefix = match kind {
-        LocationKind::Prefix(prefix, _) | LocationKind::Exact(prefix) => prefix.len(),
-        LocationKind::Root | LocationKind::Pattern(_) => 0,
+    let path = &state.path;
+    let prefix = match (&proxy.uri, kind) {
+        (None, _) if state.is_original => {
+            out.extend_from_slice(uri);
+            return;
+        }
+        (Some(replacement), LocationKind::Prefix(prefix, _) | LocationKind::Exact(prefix))
+            if state.is_in_location =>
+        {
+            out.extend_from_slice(replacement.as_bytes());
+            prefix.len()
+        }
+        _ => 0,
     };
     escape(&path[prefix.min(path.len())..], out);
-    if !args.is_empty() {
+    if !state.args.is_empty() {
         out.push(b'?');
-        out.extend_from_slice(args);
+        out.extend_from_slice(&state.args);
     }
 }
 
@@ -58,7 +66,10 @@ mod tests {
             let uri_of = replacement.map(str::to_owned);
             let proxy = ProxyPass { upstream: "u".into(), host: "u".into(), uri: uri_of };
             let mut out = Vec::new();
-            append(&proxy, &kind, uri.as_bytes(), path.as_bytes(), args.as_bytes(), &mut out);
+            let mut state = RequestState::default();
+            state.begin(0);
+            (state.path, state.args) = (path.into(), args.into());
+            append(&proxy, &kind, uri.as_bytes(), &state, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }

@@ -76,14 +76,17 @@ fn has_segments_to_remove(raw: &[u8]) -> bool {
 pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     for byte in path {
         match byte {
-            0..=b' ' | b'"' | b'#' | b'%' | b'?' | 0x7f.. => {
-                out.push(b'%');
-                for digit in [byte >> 4, byte & 15] {
-                    out.push(b"0123456789ABCDEF"[usize::from(digit)]);
-                }
-            }
+            0..=b' ' | b'"' | b'#' | b'%' | b'?' | 0x7f.. => percent(*byte, out),
             _ => out.push(*byte),
         }
+    }
+}
+
+/// Appends a byte as `%XX`.
+pub fn percent(byte: u8, out: &mut Vec<u8>) {
+    out.push(b'%');
+    for digit in [byte >> 4, byte & 15] {
+        out.push(b"0123456789ABCDEF"[usize::from(digit)]);
     }
 }
 

@@ -16,15 +16,15 @@
 
 use super::date;
 use super::facts::{AttemptLog, Client, Done};
+use super::state::RequestState;
 use crate::conf::http::ProxyPass;
-use crate::conf::map::Map;
-use crate::conf::template::{Part, Template, Variable};
+use crate::conf::pattern::Pattern;
+use crate::conf::template::{Definition, Part, Template, Variable};
 use crate::wire::http1::head::{Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
 use crate::wire::http1::writer::decimal;
-use regex::bytes::Regex;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A request with all that variables ask for.
 #[derive(Clone, Copy)]
@@ -43,18 +43,16 @@ pub struct View<'a> {
     pub body_bytes_sent: u64,
     /// Bytes of the request, head and body.
     pub request_length: u64,
-    /// `$uri`
-    pub path: &'a [u8],
-    /// `$args`
-    pub args: &'a [u8],
+    /// Path, query and variables.
+    pub state: &'a RequestState,
+    /// Variables of the configuration.
+    pub variables: &'a [Definition],
     /// `$server_name`
     pub server_name: &'a str,
     /// `$hostname`
     pub hostname: &'a str,
     /// Of the location.
     pub proxy: Option<&'a ProxyPass>,
-    /// Patterns with captures: of the location over `$uri`, and of the server name over `$host`.
-    pub patterns: [Option<&'a Regex>; 2],
     /// Milliseconds since 1970.
     pub unix_ms: u64,
 }
@@ -80,21 +78,24 @@ impl View<'_> {
                 Part::Variable(variable) => {
                     let start = out.len();
                     self.append_variable(variable, out);
-                    match out.len() == start {
-                        true => out.push(b'-'),
-                        false => escape_for_log(out, start),
+                    match (out.len() == start, variable) {
+                        // It has a value, if an empty one.
+                        (true, Variable::Slot(_)) => {}
+                        (true, Variable::Args) if self.state.has_args => {}
+                        (true, _) => out.push(b'-'),
+                        (false, _) => escape_for_log(out, start),
                     }
                 }
             }
         }
     }
 
-    fn append_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
+    /// Appends the value of a variable.
+    pub fn append_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
         let request = self.request;
         match variable {
-            Variable::Args => out.extend_from_slice(self.args),
-            Variable::Arg(name) => out.extend_from_slice(argument(self.args, name)),
-            Variable::Capture(name) => self.append_capture(name, out),
+            Variable::Args => out.extend_from_slice(&self.state.args),
+            Variable::Arg(name) => out.extend_from_slice(argument(&self.state.args, name)),
             Variable::Connection => decimal(out, self.client.connection),
             Variable::ConnectionRequests => decimal(out, self.client.requests),
             Variable::Cookie(name) => out.extend_from_slice(self.cookie(name)),
@@ -107,9 +108,9 @@ impl View<'_> {
                 append_header(request.headers().map(|it| (it.name, it.value)), name, out);
             }
             Variable::Https => {}
-            Variable::IsArgs if self.args.is_empty() => {}
+            Variable::IsArgs if self.state.args.is_empty() => {}
             Variable::IsArgs => out.push(b'?'),
-            Variable::Map(map) => self.append_mapped(map, out),
+            Variable::Group(group) => out.extend_from_slice(self.state.groups.get(*group)),
             Variable::Msec => seconds(self.unix_ms, out),
             Variable::NginxVersion => out.extend_from_slice(SERVER.as_bytes()),
             Variable::Pid => decimal(out, u64::from(std::process::id())),
@@ -120,7 +121,7 @@ impl View<'_> {
                 if out.len() > start {
                     out.extend_from_slice(b", ");
                 }
-                ip(self.client.peer, out);
+                ip(self.client_address(), out);
             }
             Variable::ProxyHost => {
                 out.extend(self.proxy.map_or(&b""[..], |it| it.host.as_bytes()));
@@ -129,8 +130,6 @@ impl View<'_> {
                 let port = self.proxy.map(|it| it.host.rsplit_once(':').map_or("80", |it| it.1));
                 out.extend_from_slice(port.unwrap_or_default().as_bytes());
             }
-            Variable::RemoteAddr => ip(self.client.peer, out),
-            Variable::RemotePort => decimal(out, self.client.peer.port().into()),
             // Only of basic authentication, which is not checked here.
             Variable::RemoteUser => {}
             Variable::Request => out.extend_from_slice(request.line()),
@@ -138,30 +137,84 @@ impl View<'_> {
                 write!(out, "{:032x}", self.client.request_id()).expect("a vector takes all");
             }
             Variable::RequestLength => decimal(out, self.request_length),
+            Variable::RequestMethod if self.state.is_get => out.extend_from_slice(b"GET"),
             Variable::RequestMethod => out.extend_from_slice(request.method()),
             Variable::RequestUri => out.extend_from_slice(request.uri()),
             Variable::Scheme => out.extend_from_slice(b"http"),
-            Variable::ServerAddr => ip(self.client.local, out),
             Variable::ServerName => out.extend_from_slice(self.server_name.as_bytes()),
-            Variable::ServerPort => decimal(out, self.client.local.port().into()),
             Variable::ServerProtocol => {
                 let is_old = request.minor_version() == 0;
                 out.extend_from_slice(if is_old { b"HTTP/1.0" } else { b"HTTP/1.1" });
             }
             Variable::TimeIso8601 => date::iso8601(self.unix_ms / 1000, out),
             Variable::TimeLocal => date::local(self.unix_ms / 1000, out),
-            Variable::Uri => out.extend_from_slice(self.path),
+            Variable::Slot(slot) => self.append_defined(*slot, out),
+            Variable::Uri => out.extend_from_slice(&self.state.path),
+            _ => self.append_address(variable, out),
+        }
+    }
+
+    /// Addresses of both ends of the client's connection.
+    fn append_address(&self, variable: &Variable, out: &mut Vec<u8>) {
+        match variable {
+            Variable::BinaryRemoteAddr => match self.client_address().ip().to_canonical() {
+                IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+            },
+            Variable::RealipRemoteAddr => ip(self.client.peer, out),
+            Variable::RealipRemotePort => decimal(out, self.client.peer.port().into()),
+            Variable::RemoteAddr => ip(self.client_address(), out),
+            // A header that tells the address may not tell the port.
+            Variable::RemotePort => match self.client_address().port() {
+                0 => {}
+                port => decimal(out, port.into()),
+            },
+            Variable::ServerAddr => ip(self.client.local, out),
+            Variable::ServerPort => decimal(out, self.client.local.port().into()),
             _ => self.append_end(variable, out),
         }
     }
 
-    fn append_mapped(&self, map: &Map, out: &mut Vec<u8>) {
+    /// The client's address, as `real_ip_header` tells it.
+    pub fn client_address(&self) -> SocketAddr {
+        self.state.real_ip.unwrap_or(self.client.peer)
+    }
+
+    /// A variable that the configuration defines.
+    fn append_defined(&self, slot: usize, out: &mut Vec<u8>) {
         // The source is put where the value will be, and taken out again.
         let start = out.len();
-        self.append(&map.source, out);
-        let value = map.find(&out[start..]);
-        out.truncate(start);
-        self.append(value, out);
+        match &self.variables[slot] {
+            Definition::Settable => out.extend_from_slice(&self.state.values[slot]),
+            Definition::Map(map) => {
+                self.append(&map.source, out);
+                let (value, pattern) = map.find(&out[start..]);
+                let text = out.split_off(start);
+                self.append_mapped(value, pattern, &text, out);
+            }
+            Definition::Split(split) => {
+                self.append(&split.source, out);
+                let value = split.find(&out[start..]);
+                out.truncate(start);
+                out.extend_from_slice(value.as_bytes());
+            }
+        }
+    }
+
+    /// The value of a `map`, which may use the groups of the pattern that has chosen it.
+    fn append_mapped(
+        &self,
+        value: &Template,
+        pattern: Option<&Pattern>,
+        source: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let Some(pattern) = pattern.filter(|_| value.as_text().is_none()) else {
+            return self.append(value, out);
+        };
+        let mut state = self.state.clone();
+        state.capture(pattern, source);
+        View { state: &state, ..*self }.append(value, out);
     }
 
     /// Variables of the response and of how the request ended.
@@ -209,24 +262,10 @@ impl View<'_> {
     fn attempts(&self, out: &mut Vec<u8>, write: impl Fn(&AttemptLog, &mut Vec<u8>)) {
         for (index, attempt) in self.done.attempts.iter().enumerate() {
             if index > 0 {
-                out.extend_from_slice(b", ");
+                let is_redirected = attempt.is_redirected;
+                out.extend_from_slice(if is_redirected { b" : " } else { b", " });
             }
             write(attempt, out);
-        }
-    }
-
-    fn append_capture(&self, name: &str, out: &mut Vec<u8>) {
-        let [location, server] = self.patterns;
-        for (pattern, text) in [(location, self.path), (server, self.request.host())] {
-            let Some(captures) = pattern.and_then(|it| it.captures(text)) else { continue };
-            let group = match name.parse::<usize>() {
-                Ok(index) => captures.get(index),
-                Err(_) => captures.name(name),
-            };
-            if let Some(group) = group {
-                out.extend_from_slice(group.as_bytes());
-                return;
-            }
         }
     }
 

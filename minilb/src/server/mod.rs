@@ -9,6 +9,9 @@
 //! | [`forward`] | bytes in both directions, with half-close |
 //! | [`http`] | HTTP connections: requests, attempts, answers |
 //! | [`nginx`] | what an `http` block decides about requests |
+//! | [`phases`] | from a request to a decision |
+//! | [`limits`] | the zones of its limits |
+//! | [`statistics`] | what `stub_status` shows |
 //! | [`access_log`] | its log files |
 //! | [`user`] | giving up root |
 //! | [`inspect`] | the admin endpoint |
@@ -20,8 +23,11 @@ pub mod files;
 pub mod forward;
 pub mod http;
 pub mod inspect;
+pub mod limits;
 pub mod nginx;
+pub mod phases;
 pub mod session;
 pub mod start;
+pub mod statistics;
 pub mod upstream;
 pub mod user;

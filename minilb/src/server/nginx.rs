@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! begin            the servers of the address the client has connected to; the default one
-//! decide           Host ─> server, URI ─> location ─> `return`, or the route of `proxy_pass`
+//! decide           Host ─> server, URI ─> [phases](super::phases)
+//! recover          the same for a failure: `error_page`
 //! write_request    proxy_set_header, then NGINX's defaults, then what the client sent
 //! write_response   Server, Date, Content-Type, ..., what the upstream sent, add_header
 //! log              each access_log
@@ -18,19 +19,23 @@ use super::http::core::{HttpCore, unix_ms};
 use super::http::service::{
     Answer, AttemptTarget, Client, ClientLimits, Decision, Done, HttpService, Retry, Route,
 };
+use super::limits::{Counted, Zones};
+use super::phases::Phases;
+use super::statistics::{CoreCounts, Writing};
 use super::upstream::SharedUpstream;
 use crate::conf::http::*;
 use crate::conf::template::Template;
 use crate::engine::upstream::Method;
-use crate::handlers::locate::{Found, VirtualServers, location};
+use crate::handlers::locate::VirtualServers;
+use crate::handlers::state::RequestState;
 use crate::handlers::variables::{View, is_hidden};
 use crate::handlers::{date, target, uri};
 use crate::wire::http1::exchange::{BodyLimits, Exchange};
 use crate::wire::http1::head::{Header, Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
 use crate::wire::http1::writer::HeadWriter;
+use minikit::connections::Connections;
 use minikit::sync::Arc;
-use regex::bytes::Regex;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -46,20 +51,23 @@ pub struct HttpGeneration {
     /// By address that is listened at.
     sites: Vec<(SocketAddr, VirtualServers)>,
     /// By [`Location::id`].
-    routes: Vec<Option<Arc<Route>>>,
+    pub(super) routes: Vec<Option<Arc<Route>>>,
+    /// `limit_req_zone` and `limit_conn_zone`.
+    pub zones: Zones,
     /// Its log files.
     pub logs: LogFiles,
     hostname: String,
 }
 
 impl HttpGeneration {
-    /// Prepares a configuration. `upstreams` has those that it names.
+    /// Prepares a configuration. `upstreams` and `zones` have those that it names.
     ///
     /// # Errors
     /// If a log file cannot be opened.
     pub fn new(
         config: HttpConfig,
         upstreams: &BTreeMap<String, Arc<SharedUpstream>>,
+        zones: Zones,
     ) -> Result<HttpGeneration, String> {
         let mut routes = Vec::new();
         routes.resize_with(config.locations, || None);
@@ -85,7 +93,7 @@ impl HttpGeneration {
         }
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(HttpGeneration { config, sites, routes, logs, hostname })
+        Ok(HttpGeneration { config, sites, routes, zones, logs, hostname })
     }
 
     /// The addresses to listen at.
@@ -152,11 +160,13 @@ fn retry(settings: &Settings) -> Retry {
 /// What a request carries.
 #[derive(Default)]
 pub struct RequestContext {
-    generation: Option<Arc<HttpGeneration>>,
+    pub(super) generation: Option<Arc<HttpGeneration>>,
     server: usize,
-    location: Option<Arc<Location>>,
-    path: Vec<u8>,
-    args: Vec<u8>,
+    pub(super) location: Option<Arc<Location>>,
+    pub(super) state: RequestState,
+    /// Places in `limit_conn`, until the end of the request.
+    pub(super) counted: RefCell<Vec<Counted>>,
+    writing: RefCell<Option<Writing>>,
     /// Where values are put together.
     line: RefCell<Vec<u8>>,
     /// Headers of an answer of our own, for the log.
@@ -164,15 +174,15 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    fn generation(&self) -> &HttpGeneration {
+    pub(super) fn generation(&self) -> &HttpGeneration {
         self.generation.as_ref().expect("set by `begin`")
     }
 
-    fn server(&self) -> &HttpServer {
+    pub(super) fn server(&self) -> &HttpServer {
         &self.generation().config.servers[self.server]
     }
 
-    fn location(&self) -> &Location {
+    pub(super) fn location(&self) -> &Location {
         self.location.as_ref().unwrap_or(&self.server().root)
     }
 
@@ -183,7 +193,7 @@ impl RequestContext {
         }
     }
 
-    fn view<'a>(
+    pub(super) fn view<'a>(
         &'a self,
         request: &'a RequestHead,
         response: &'a ResponseHead,
@@ -197,14 +207,6 @@ impl RequestContext {
             Some(ServerName::Pattern(pattern)) => pattern.as_str(),
             None => "",
         };
-        let name_pattern = server.names.iter().find_map(|it| match it {
-            ServerName::Pattern(pattern) if pattern.is_match(request.host()) => Some(pattern),
-            _ => None,
-        });
-        let location_pattern: Option<&Regex> = match &self.location().kind {
-            LocationKind::Pattern(pattern) => Some(pattern),
-            _ => None,
-        };
         View {
             request,
             response,
@@ -213,12 +215,11 @@ impl RequestContext {
             answer: &[],
             body_bytes_sent: 0,
             request_length: request.length() as u64,
-            path: &self.path,
-            args: &self.args,
+            state: &self.state,
+            variables: &self.generation().config.variables,
             server_name,
             hostname: &self.generation().hostname,
             proxy: self.proxy(),
-            patterns: [location_pattern, name_pattern],
             unix_ms: unix_ms(),
         }
     }
@@ -230,6 +231,12 @@ pub struct Nginx<'a> {
     pub current: &'a dyn Fn() -> Arc<HttpGeneration>,
     /// The core.
     pub core: &'a HttpCore<RequestContext>,
+    /// For `stub_status`.
+    pub connections: &'a Connections,
+    /// By core.
+    pub counts: &'a [Arc<CoreCounts>],
+    /// This core.
+    pub index: usize,
     /// Written at most once a second.
     pub date: &'a RefCell<DateCache>,
 }
@@ -263,9 +270,9 @@ impl HttpService for Nginx<'_> {
         context.server = default.unwrap_or_default();
         context.generation = Some(generation);
         context.location = None;
-        context.path.clear();
-        context.args.clear();
+        context.state.begin(context.generation().config.variables.len());
         context.answer.borrow_mut().clear();
+        self.counts[self.index].count_request();
 
         let settings = &context.server().root.settings;
         let defaults = ClientLimits::default();
@@ -285,43 +292,50 @@ impl HttpService for Nginx<'_> {
         context: &mut RequestContext,
     ) -> Decision {
         let request = &exchange.request;
-        let Some(args) = uri::normalize(request.uri(), &mut context.path) else {
+        *context.writing.borrow_mut() = Some(Writing::new(&self.counts[self.index]));
+        let Some(args) = uri::normalize(request.uri(), &mut context.state.path) else {
             return Decision::Answer(Answer::page(400));
         };
-        context.args.extend_from_slice(args);
+        context.state.args.extend_from_slice(args);
+        context.state.has_args = request.uri().contains(&b'?');
+        context.state.is_quoted = request.uri().iter().any(|it| matches!(it, b'%' | b'+'));
 
-        let generation = context.generation();
+        let generation = Arc::clone(context.generation.as_ref().expect("set by `begin`"));
         let servers = &generation.config.servers;
         let found = generation.site(client.local).and_then(|it| it.find(servers, request.host()));
-        let server = found.unwrap_or(context.server);
-        context.server = server;
-        let root = &context.server().root;
-
-        // `return` of the server itself comes before any location.
-        let found = match root.action {
-            Action::Return(_) => Found::Location(root),
-            _ => location(root, &context.path),
-        };
-        let (found, adds_slash) = match found {
-            Found::Location(found) => (Arc::clone(found), false),
-            Found::AddSlash(found) => (Arc::clone(found), true),
-        };
-        context.location = Some(found);
-        if adds_slash {
-            return Decision::Answer(self.add_slash(exchange, client, context));
-        }
-
-        match &context.location().action {
-            Action::NotFound => Decision::Answer(Answer::page(404)),
-            Action::Return(Return { status: 444, .. }) => Decision::Close,
-            Action::Return(text) => {
-                Decision::Answer(self.return_answer(text, exchange, client, context))
-            }
-            Action::Proxy(_) => {
-                let route = &context.generation().routes[context.location().id];
-                Decision::Forward(Arc::clone(route.as_ref().expect("made for each proxy_pass")))
+        context.server = found.unwrap_or(context.server);
+        // The first pattern that matches is why this server was found, if no exact name was.
+        let patterns = servers[context.server].names.iter().filter_map(|it| match it {
+            ServerName::Pattern(pattern) if pattern.has_groups() => Some(pattern),
+            _ => None,
+        });
+        for pattern in patterns {
+            if context.state.capture(pattern, request.host()) {
+                break;
             }
         }
+        Phases { nginx: self, exchange, client }.process(context).await
+    }
+
+    async fn recover(
+        &self,
+        status: u16,
+        exchange: &Exchange,
+        client: &Client,
+        context: &mut RequestContext,
+    ) -> Decision {
+        Phases { nginx: self, exchange, client }.recover(status, context).await
+    }
+
+    fn response_status(&self, exchange: &Exchange, context: &RequestContext) -> u16 {
+        context.state.error_status.unwrap_or(exchange.response.status())
+    }
+
+    fn intercepts(&self, exchange: &Exchange, context: &RequestContext) -> bool {
+        let settings = &context.location().settings;
+        let mut pages = settings.error_page.iter().flatten();
+        settings.proxy_intercept_errors == Some(true)
+            && pages.any(|it| it.status == exchange.response.status())
     }
 
     fn balance_key(
@@ -334,7 +348,7 @@ impl HttpService for Nginx<'_> {
         let proxy = context.proxy().expect("the request has a route");
         let upstream = &context.generation().config.upstreams[&proxy.upstream];
         if upstream.config.method == Method::IpHash {
-            match client.peer.ip().to_canonical() {
+            match context.state.real_ip.unwrap_or(client.peer).ip().to_canonical() {
                 IpAddr::V4(ip) => key.extend_from_slice(&ip.octets()[..3]),
                 IpAddr::V6(ip) => key.extend_from_slice(&ip.octets()),
             }
@@ -359,10 +373,9 @@ impl HttpService for Nginx<'_> {
         let proxy = context.proxy().expect("the request has a route");
         let mut line = context.line.borrow_mut();
         line.clear();
-        let (path, args) = (&context.path, &context.args);
-        target::append(proxy, &location.kind, request.uri(), path, args, &mut line);
+        target::append(proxy, &location.kind, request.uri(), &context.state, &mut line);
         let version = settings.proxy_http_version.unwrap_or(0);
-        let method = request.method();
+        let method = if context.state.is_get { b"GET" } else { request.method() };
         let mut head = HeadWriter::request(out, method, &line, version, attempt.framing);
         drop(line);
 
@@ -439,7 +452,7 @@ impl HttpService for Nginx<'_> {
                 }
             }
         }
-        let status = answer.map_or(response.status(), |it| it.status);
+        let status = answer.map_or_else(|| self.response_status(exchange, context), |it| it.status);
         let done = Done::default();
         for AddHeader { name, value, always } in settings.add_header.iter().flatten() {
             if *always || ADD_HEADER.contains(&status) {
@@ -450,6 +463,8 @@ impl HttpService for Nginx<'_> {
     }
 
     fn log(&self, exchange: &Exchange, client: &Client, context: &RequestContext, done: &Done) {
+        context.counted.borrow_mut().clear();
+        context.writing.borrow_mut().take();
         let logs = context.location().settings.access_log.as_deref().unwrap_or_default();
         for log in logs {
             let mut view = context.view(&exchange.request, &exchange.response, client, done);
@@ -468,38 +483,6 @@ impl HttpService for Nginx<'_> {
 }
 
 impl Nginx<'_> {
-    /// The answer of `return`.
-    fn return_answer(
-        &self,
-        text: &Return,
-        exchange: &Exchange,
-        client: &Client,
-        context: &RequestContext,
-    ) -> Answer {
-        let Return { status, text: template } = text;
-        let Some(template) = template else { return Answer::page(*status) };
-        let done = Done::default();
-        let view = context.view(&exchange.request, &exchange.response, client, &done);
-        let mut value = Vec::new();
-        view.append(template, &mut value);
-
-        if matches!(status, 301 | 302 | 303 | 307 | 308) {
-            return redirect(*status, absolute(value, exchange, client, context));
-        }
-        let content_type = content_type(context.location(), &context.path);
-        Answer::new(*status, content_type, value)
-    }
-
-    /// The redirect to the same URI with a slash at its end.
-    fn add_slash(&self, exchange: &Exchange, client: &Client, context: &RequestContext) -> Answer {
-        let mut path = context.location().name().as_bytes().to_vec();
-        if !context.args.is_empty() {
-            path.push(b'?');
-            path.extend_from_slice(&context.args);
-        }
-        redirect(301, absolute(path, exchange, client, context))
-    }
-
     /// Writes `Location` of an upstream's response by the rules of `proxy_redirect`.
     fn location_header(
         &self,
@@ -561,14 +544,14 @@ fn write_header(
     }
 }
 
-fn redirect(status: u16, location: Vec<u8>) -> Answer {
+pub(super) fn redirect(status: u16, location: Vec<u8>) -> Answer {
     let mut answer = Answer::page(status);
     answer.headers.push(("Location", location));
     answer
 }
 
 /// Puts scheme, host and port in front of a path (`absolute_redirect on`).
-fn absolute(
+pub(super) fn absolute(
     location: Vec<u8>,
     exchange: &Exchange,
     client: &Client,
@@ -592,7 +575,7 @@ fn absolute(
 }
 
 /// The type of the body of `return`: by the extension of the URI, or `default_type`.
-fn content_type<'a>(location: &'a Location, path: &[u8]) -> &'a str {
+pub(super) fn content_type<'a>(location: &'a Location, path: &[u8]) -> &'a str {
     let settings = &location.settings;
     let file = path.rsplit(|it| *it == b'/').next().unwrap_or_default();
     let extension = file.iter().rposition(|it| *it == b'.').map(|dot| &file[dot + 1..]);

@@ -24,8 +24,10 @@ use super::forward::CoreBuffer;
 use super::http::connection;
 use super::http::core::HttpCore;
 use super::http::service::Client;
+use super::limits;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
 use super::session;
+use super::statistics::CoreCounts;
 use super::upstream::SharedUpstream;
 use super::user::User;
 use crate::conf::config::{Config, ServerBlock};
@@ -93,7 +95,9 @@ impl Generation {
         let upstreams = take_over(&config.upstreams, old.map(|it| &it.upstreams));
         let http = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
         let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
-        let http = Arc::new(HttpGeneration::new(config.http.clone(), &http_upstreams)?);
+        let zones = limits::take_over(&config.http.zones, old.map(|it| &it.http.zones));
+        let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones)?;
+        let http = Arc::new(http);
         Ok(Generation { config, upstreams, http_upstreams, http })
     }
 
@@ -139,6 +143,8 @@ pub(super) struct LoadBalancer {
     listeners: OnceLock<ListenerHandle>,
     connections: Connections,
     workers: usize,
+    /// By core, for `stub_status`.
+    counts: Vec<Arc<CoreCounts>>,
     clock: Clock,
     user: Option<User>,
     /// Beside the `listen` lines.
@@ -193,6 +199,7 @@ pub fn serve(
         listeners: OnceLock::new(),
         connections: Connections::new(),
         workers,
+        counts: (0..workers).map(|_| Arc::default()).collect(),
         clock: Clock::new(),
         user,
         listen,
@@ -307,7 +314,14 @@ impl Service for LoadBalancer {
         let connection = core.http.next_connection();
         let info = Client { peer, local, connection, requests: 0, began_ms: 0 };
         let current = || Arc::clone(&self.current.lock().http);
-        let nginx = Nginx { current: &current, core: &core.http, date: &core.date };
+        let nginx = Nginx {
+            current: &current,
+            core: &core.http,
+            connections: &self.connections,
+            counts: &self.counts,
+            index: core.index,
+            date: &core.date,
+        };
         connection::serve(client, info, &nginx, &core.http, &shutdown).await;
     }
 

@@ -4,6 +4,7 @@
 
 mod raw;
 
+use minikit::connections::Connections;
 use minikit::harness::Scratch;
 use minikit::server::Shutdown;
 use minilb::conf::reader::read;
@@ -72,7 +73,9 @@ fn a_request_over_open_connections_allocates_nothing() {
     let upstreams =
         upstreams.map(|(name, it)| (name.clone(), Arc::new(SharedUpstream::new(name, &it.config))));
     let upstreams = upstreams.collect();
-    let generation = Arc::new(HttpGeneration::new(config.http, &upstreams).expect("writable"));
+    let generation = Arc::new(
+        HttpGeneration::new(config.http, &upstreams, Default::default()).expect("writable"),
+    );
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
@@ -92,7 +95,14 @@ fn a_request_over_open_connections_allocates_nothing() {
         let clock = Clock::new();
         let core = HttpCore::new(clock, 0, 1);
         let current = || Arc::clone(&generation);
-        let nginx = Nginx { current: &current, core: &core, date: &RefCell::default() };
+        let nginx = Nginx {
+            current: &current,
+            core: &core,
+            connections: &Connections::new(),
+            counts: &[Arc::default()],
+            index: 0,
+            date: &RefCell::default(),
+        };
         let local = "127.0.0.1:1".parse().expect("an address");
         let info = Client { peer, local, connection: 1, requests: 0, began_ms: 0 };
         let shutdown = Shutdown::new();

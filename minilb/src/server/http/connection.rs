@@ -18,7 +18,7 @@
 
 use super::core::{HttpCore, Workspace};
 use super::deadline::Deadline;
-use super::proxy::forward;
+use super::proxy::{Forwarded, forward};
 use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::wire::http1::exchange::write_answer;
@@ -159,13 +159,30 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
             return self.refuse(workspace, refusal).await;
         }
         let Workspace { exchange, context, .. } = &mut *workspace;
-        match self.service.decide(exchange, &self.client, context).await {
-            Decision::Answer(answer) => self.answer(workspace, answer).await,
-            Decision::Forward(route) => forward(self, workspace, &route).await,
-            Decision::Close => {
-                workspace.done.status = 444;
-                Err(Ended::Cut)
+        let mut decision = self.service.decide(exchange, &self.client, context).await;
+        let mut has_failed = false;
+        loop {
+            let route = match decision {
+                Decision::Answer(answer) if has_failed => {
+                    return self.fail(workspace, answer).await;
+                }
+                Decision::Answer(answer) => return self.answer(workspace, answer).await,
+                Decision::Close => {
+                    workspace.done.status = 444;
+                    return Err(Ended::Cut);
+                }
+                Decision::Forward(route) => route,
+            };
+            // A body that is gone cannot be sent again.
+            if !workspace.exchange.is_replayable() {
+                return self.fail(workspace, Answer::page(502)).await;
             }
+            let Forwarded::Failed(status) = forward(self, workspace, &route).await? else {
+                return Ok(());
+            };
+            let Workspace { exchange, context, .. } = &mut *workspace;
+            decision = self.service.recover(status, exchange, &self.client, context).await;
+            has_failed = true;
         }
     }
 
@@ -249,9 +266,8 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     pub(super) async fn fail(
         &mut self,
         workspace: &mut Workspace<S::Context>,
-        status: u16,
+        answer: Answer,
     ) -> Result<(), Ended> {
-        let answer = self.service.error_answer(status, &mut workspace.context);
         self.write_answer(workspace, &answer, true);
         self.flush(workspace).await
     }

@@ -32,9 +32,11 @@ use crate::server::forward::{Limits, forward as forward_bytes};
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
 use crate::wire::http1::refusal::Refusal;
+use crate::wire::http1::status::reason as status_reason;
 use crate::wire::http1::writer::HeadWriter;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -78,6 +80,14 @@ impl Failure {
     }
 }
 
+/// What came of a request.
+pub(super) enum Forwarded {
+    /// The client has its response.
+    Answered,
+    /// No server has answered, and the client was sent nothing; the status says why.
+    Failed(u16),
+}
+
 /// A connection to a server, in the middle of an attempt.
 struct Upstream {
     pooled: Pooled<TcpStream>,
@@ -95,27 +105,32 @@ pub(super) async fn forward<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<'_, S, IO>,
     workspace: &mut Workspace<S::Context>,
     route: &Route,
-) -> Result<(), Ended> {
-    Proxy { connection, route }.forward(workspace).await
+) -> Result<Forwarded, Ended> {
+    let earlier = workspace.done.attempts.len();
+    Proxy { connection, route, earlier }.forward(workspace).await
 }
 
 /// A request on its way.
 struct Proxy<'a, 'b, S: HttpService, IO> {
     connection: &'a mut Connection<'b, S, IO>,
     route: &'a Route,
+    /// Attempts before an error page has led here.
+    earlier: usize,
 }
 
 impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
-    async fn forward(&mut self, workspace: &mut Workspace<S::Context>) -> Result<(), Ended> {
+    async fn forward(&mut self, workspace: &mut Workspace<S::Context>) -> Result<Forwarded, Ended> {
         if let Err(refusal) = self.collect_body(workspace).await? {
             return match refusal {
-                Refusal::BodyTooLarge => self.connection.fail(workspace, refusal.status()).await,
-                _ => self.connection.refuse(workspace, refusal).await,
+                Refusal::BodyTooLarge => Ok(Forwarded::Failed(refusal.status())),
+                _ => self.connection.refuse(workspace, refusal).await.map(|()| Forwarded::Answered),
             };
         }
 
         let Workspace { exchange, context, attempts, .. } = &mut *workspace;
         let (service, client) = (self.connection.service, &self.connection.client);
+        // Of the servers that an error page leads to, none was tried.
+        attempts.clear(self.connection.core.next_random());
         service.balance_key(exchange, client, context, attempts.key());
 
         let started_ms = self.connection.core.clock.now_ms();
@@ -130,7 +145,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
                     "no live upstreams while connecting to upstream, client: {peer}, \
                      upstream: \"{name}\""
                 );
-                return self.connection.fail(workspace, 502).await;
+                return Ok(Forwarded::Failed(502));
             };
 
             let mut is_sent = false;
@@ -145,7 +160,8 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             match failure {
                 Failure::Client => return Err(Ended::ByClient),
                 Failure::Request(refusal) => {
-                    return self.connection.refuse(workspace, refusal).await;
+                    self.connection.refuse(workspace, refusal).await?;
+                    return Ok(Forwarded::Answered);
                 }
                 _ => {}
             }
@@ -155,7 +171,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
                 && may_retry(self.route, failure, &workspace.exchange, is_sent, elapsed_ms)
                 && has_tries(self.route, &workspace.attempts);
             if !may_retry {
-                return self.connection.fail(workspace, failure.status()).await;
+                return Ok(Forwarded::Failed(failure.status()));
             }
         }
     }
@@ -190,7 +206,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         is_sent: &mut bool,
     ) -> Result<Upstream, Failure> {
         let began_ms = self.connection.core.clock.now_ms();
-        workspace.done.attempts.push(AttemptLog::new(Some(lease.address), began_ms));
+        self.push_attempt(&mut workspace.done, Some(lease.address), began_ms);
         let mut pooled = self.connection.core.take_connection(self.route, lease);
         loop {
             let is_reused = pooled.is_some();
@@ -331,18 +347,27 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         workspace: &mut Workspace<S::Context>,
         lease: &Lease,
         mut upstream: Upstream,
-    ) -> Result<(), Ended> {
+    ) -> Result<Forwarded, Ended> {
         let is_tunnel = workspace.exchange.response.status() == 101;
         if is_tunnel && workspace.exchange.request.upgrade().is_none() {
-            return self.connection.fail(workspace, 502).await;
+            return Ok(Forwarded::Failed(502));
+        }
+        if self.connection.service.intercepts(&workspace.exchange, &workspace.context) {
+            let status = workspace.exchange.response.status();
+            self.log_attempt(workspace, Some(lease), status);
+            return Ok(Forwarded::Failed(status));
         }
         let may_persist = self.connection.may_persist();
         let Workspace { exchange, context, done, .. } = &mut *workspace;
-        done.status = exchange.response.status();
         let (service, client) = (self.connection.service, &self.connection.client);
+        done.status = service.response_status(exchange, context);
+        let status = done.status;
         let write_head = |exchange: &Exchange, framing, persistence, out: &mut Vec<u8>| {
             let response = &exchange.response;
-            let (status, reason) = (response.status(), response.reason());
+            let reason = match status == response.status() {
+                true => response.reason(),
+                false => status_reason(status).as_bytes(),
+            };
             let mut head = HeadWriter::response(out, status, reason, framing, persistence);
             // Hop by hop, but it names the protocol that both sides have agreed on.
             if let Some(protocol) = response.headers().get(b"Upgrade").filter(|_| is_tunnel) {
@@ -365,7 +390,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             upstream.pooled.requests += 1;
             self.connection.core.put_connection(self.route, upstream.pooled);
         }
-        Ok(())
+        Ok(Forwarded::Answered)
     }
 
     /// Forwards bytes in both directions until one side ends, or neither has sent anything for
@@ -466,6 +491,11 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
     }
 
+    fn push_attempt(&self, done: &mut Done, address: Option<SocketAddr>, began_ms: u64) {
+        let is_redirected = self.earlier > 0 && done.attempts.len() == self.earlier;
+        done.attempts.push(AttemptLog { is_redirected, ..AttemptLog::new(address, began_ms) });
+    }
+
     fn log_attempt(
         &self,
         workspace: &mut Workspace<S::Context>,
@@ -475,7 +505,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         let now_ms = self.connection.core.clock.now_ms();
         let Workspace { exchange, done, .. } = workspace;
         if lease.is_none() {
-            done.attempts.push(AttemptLog::new(None, now_ms));
+            self.push_attempt(done, None, now_ms);
         }
         let attempt = last_attempt(done);
         attempt.status = status;

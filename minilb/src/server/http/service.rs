@@ -7,7 +7,8 @@
 //! begin             the first byte has come
 //! decide            Answer(Answer)    written to the client
 //!                   Forward(route)    write_request for each attempt ─> write_response
-//! error_answer      no server answered, or the body was too large
+//! recover           no server answered, or the body was too large: another decision
+//! error_answer      the request cannot be understood
 //! log               the last byte was sent
 //! ```
 //!
@@ -79,6 +80,30 @@ pub trait HttpService: Sized {
         answer: Option<&Answer>,
         head: &mut HeadWriter<'_>,
     );
+
+    /// Decides about a request again that has failed with this status before the client was sent
+    /// anything. It may be forwarded once more, as long as its body is held.
+    fn recover(
+        &self,
+        status: u16,
+        _exchange: &Exchange,
+        _client: &Client,
+        context: &mut Self::Context,
+    ) -> impl Future<Output = Decision> {
+        let answer = self.error_answer(status, context);
+        async move { Decision::Answer(answer) }
+    }
+
+    /// Returns true if the response of the upstream server is a failure, which
+    /// [`HttpService::recover`] decides about.
+    fn intercepts(&self, _exchange: &Exchange, _context: &Self::Context) -> bool {
+        false
+    }
+
+    /// The status that the client gets with the response of an upstream server.
+    fn response_status(&self, exchange: &Exchange, _context: &Self::Context) -> u16 {
+        exchange.response.status()
+    }
 
     /// The answer to a request that failed with this status.
     fn error_answer(&self, status: u16, _context: &mut Self::Context) -> Answer {

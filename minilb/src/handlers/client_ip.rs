@@ -1,0 +1,82 @@
+//! The client behind other proxies: `set_real_ip_from` and `real_ip_header`.
+//!
+//! # Example
+//!
+//! ```text
+//! set_real_ip_from 10.0.0.0/8;  real_ip_header X-Forwarded-For;
+//!
+//! connected from 10.0.0.1       X-Forwarded-For: 203.0.113.9, 198.51.100.7, 10.0.0.2
+//! real_ip_recursive off         10.0.0.2         the last one, which 10.0.0.1 has added
+//! real_ip_recursive on          198.51.100.7     the last one that is not trusted
+//!
+//! connected from 192.0.2.1      192.0.2.1        not trusted, so its header is ignored
+//! ```
+//!
+//! The list is read from its end, for its beginning is what the client claims.
+//!
+//! NGINX counterpart: `ngx_http_realip_module.c`, `ngx_http_get_forwarded_addr_internal`.
+
+use crate::conf::cidr::Cidr;
+use std::net::{IpAddr, SocketAddr};
+
+/// The address that a list of addresses leads to, from the one that has connected. Returns `None`
+/// if that one is not trusted, or the list is no list of addresses.
+pub fn find(
+    peer: SocketAddr,
+    list: &[u8],
+    trusted: &[Cidr],
+    is_recursive: bool,
+) -> Option<SocketAddr> {
+    let mut current = peer;
+    let mut found = None;
+    for text in list.rsplit(|it| *it == b',' || it.is_ascii_whitespace()) {
+        if text.is_empty() {
+            continue;
+        }
+        if !trusted.iter().any(|it| it.contains(current.ip())) {
+            break;
+        }
+        let Some(address) = parse(text) else { break };
+        (current, found) = (address, Some(address));
+        if !is_recursive {
+            break;
+        }
+    }
+    found
+}
+
+/// An address with or without port; port 0 if there is none.
+fn parse(text: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
+    let without_port = bare.parse::<IpAddr>().map(|it| SocketAddr::new(it, 0));
+    without_port.ok().or_else(|| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_at_the_head_of_the_file() {
+        let trusted = [Cidr::parse("10.0.0.0/8").expect("a network")];
+        let list = b"203.0.113.9, 198.51.100.7, 10.0.0.2";
+        for (peer, is_recursive, expected) in [
+            ("10.0.0.1:1", false, Some("10.0.0.2:0")),
+            ("10.0.0.1:1", true, Some("198.51.100.7:0")),
+            ("192.0.2.1:1", true, None),
+        ] {
+            let found = find(peer.parse().expect("an address"), list, &trusted, is_recursive);
+            assert_eq!(found.map(|it| it.to_string()).as_deref(), expected, "{peer}");
+        }
+    }
+
+    #[test]
+    fn addresses_may_have_ports_and_text_is_ignored() {
+        let parsed = |text: &str| parse(text.as_bytes()).map(|it| it.to_string());
+        assert_eq!(parsed("192.0.2.1:80").as_deref(), Some("192.0.2.1:80"));
+        assert_eq!(parsed("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:0"));
+        assert_eq!(parsed("2001:db8::1").as_deref(), Some("[2001:db8::1]:0"));
+        assert_eq!(parsed("unknown"), None);
+    }
+}
