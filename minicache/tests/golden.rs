@@ -50,13 +50,12 @@ fn shown_by_the_cli() {
     minikit::golden::run_dir(scripts("cli"), |_| shown);
 }
 
-/// `standard BYTES` and `raw BYTES` print replies, `hint`, `complete` and `help` ask the table.
+/// `standard BYTES` and `raw BYTES` print replies, `complete` and `help` ask the table.
 fn shown(line: &str) -> String {
     let (what, rest) = line.split_once(' ').unwrap_or((line, ""));
     match what {
         "standard" => printed(rest, Style::Standard),
         "raw" => printed(rest, Style::Raw),
-        "hint" => assist::hint(rest).unwrap_or_else(|| "(none)".to_string()),
         "complete" => assist::completions(rest).join("\n"),
         "help" => {
             let words: Vec<String> = rest.split_whitespace().map(str::to_string).collect();

@@ -28,8 +28,6 @@ GRAMMAR = {
         BITCOUNT key index index {BYTE|BIT|BITS}? | BITPOS key {0|1|0|1|2|abc}
         BITPOS key {0|1} index {index}? | BITPOS key {0|1} index index {BYTE|BIT|BITS}?
         BITOP {AND|OR|XOR|NAND} key key+ | BITOP NOT key key | BITOP NOT key key+
-        3 BITFIELD key {GET width bit|SET width bit int|INCRBY width bit int|OVERFLOW overflow}*
-        BITFIELD_RO key {GET width bit|GET width bit|SET width bit int|OVERFLOW overflow}*
         SET key text | APPEND key text | GET key
     """,
     "lists": """
@@ -210,13 +208,6 @@ class Words:
         rare = ["-1", "4294967296", "9223372036854775807", "#9223372036854775807", "#-1", "abc", ""]
         usual = self.random.choice(["", "", "#"]) + str(self.random.randint(0, 80))
         return self.mostly(usual, rare, 0.92)
-
-    def width(self):
-        usual = self.random.choice("iu") + str(self.random.randint(1, 64))
-        return self.mostly(usual, ["u8", "i8", "u63", "i0", "i65", "x8", "I8", "i", "i08", ""], 0.8)
-
-    def overflow(self):
-        return self.random.choice(["WRAP", "SAT", "FAIL", "sat", "NONE"])
 
     def float(self):
         return self.mostly(self.random.choice(self.FLOATS), self.NO_FLOATS + self.EDGES)

@@ -6,18 +6,19 @@
 //! $ printf 'GET greeting\nDBSIZE\n' | minicache cli  one command per line
 //! good day
 //! 1
-//! $ minicache cli                                  interactive: history, hints, help
+//! $ minicache cli                                  interactive: history, completion, help
 //! 127.0.0.1:6379> GET greeting
 //! "good day"
 //! ```
 //!
 //! * [`client`]: one connection and its state: the database, a transaction.
-//! * [`assist`] and [`help`]: completions, hints and help from the command table.
+//! * [`assist`] and [`help`]: completions and help from the command table.
 //! * [`repl`]: the interactive mode.
 //!
 //! It works with every server that speaks RESP, including Redis. Output and prompt are those of
-//! `redis-cli`. What is missing: its other modes (`--stat`, `--bigkeys`, `--pipe`, …). One thing
-//! differs: an error reply makes the exit code 1, for which `redis-cli` requires `-e`.
+//! `redis-cli`. What is missing: its hints, and its other modes (`--stat`, `--bigkeys`, `--pipe`,
+//! …). One thing differs: an error reply makes the exit code 1; for that `redis-cli` requires
+//! `-e`.
 
 pub mod assist;
 mod client;

@@ -11,11 +11,7 @@
 //! ```
 //!
 //! A string that a bit is written to grows with zeros as far as it must, and stays on the heap.
-//! Integers of any width inside a string are in [`fields`].
-
-pub mod fields;
-
-pub use fields::{bitfield, bitfield_ro};
+//! `BITFIELD`, for integers of any width, is left out.
 
 use super::{Call, store_result};
 use crate::engine::error::{Answer, Error};

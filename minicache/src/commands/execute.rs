@@ -124,9 +124,8 @@ impl<'c> Executor<'c> {
 
         // A command that will be refused does not wait.
         let command = lookup(args).ok().filter(|_| session.authenticated)?;
-        let changes = |command: &Command| {
-            command.flags.has(Flags::WRITE) || matches!(command.name, "publish" | "spublish")
-        };
+        let changes =
+            |command: &Command| command.flags.has(Flags::WRITE) || command.name == "publish";
         let writes = match &session.transaction {
             Some(open) if command.name == "exec" => {
                 open.commands.iter().any(|queued| changes(queued.command))

@@ -48,7 +48,7 @@ pub(super) use variants;
 const NAMED: &[(&str, Handler)] = named! {
     strings: append decr decrby get getdel getex getrange getset incr incrby incrbyfloat lcs
         mget mset msetnx psetex set setex setnx setrange strlen substr;
-    bits: bitcount bitfield bitfield_ro bitop bitpos getbit setbit;
+    bits: bitcount bitop bitpos getbit setbit;
     lists: blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos
         lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx;
     hashes: hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield
@@ -64,20 +64,18 @@ const NAMED: &[(&str, Handler)] = named! {
         object_idletime object_refcount persist pexpire pexpireat pexpiretime pttl randomkey
         rename renamenx scan sort sort_ro touch ttl type_ unlink wait;
     pubsub: psubscribe publish pubsub_channels pubsub_numpat pubsub_numsub
-        pubsub_shardchannels pubsub_shardnumsub punsubscribe spublish ssubscribe subscribe
-        sunsubscribe unsubscribe;
+        punsubscribe subscribe unsubscribe;
     transactions: discard exec multi unwatch watch;
     connection: auth client_caching client_getname client_getredir client_id client_info
         client_kill client_list client_no_evict client_pause client_reply client_setinfo
         client_setname client_tracking client_trackinginfo client_unblock client_unpause echo
         hello ping quit reset select;
     server: acl_cat acl_users acl_whoami bgrewriteaof bgsave command command_count
-        command_docs command_getkeys command_getkeysandflags command_info command_list
-        config_get config_resetstat config_rewrite config_set dbsize debug flushall flushdb
-        info lastsave latency_doctor latency_graph latency_histogram latency_history
-        latency_latest latency_reset lolwut memory_doctor memory_malloc_stats memory_purge
-        memory_stats memory_usage module_list monitor replicaof role save shutdown slaveof
-        slowlog_get slowlog_len slowlog_reset swapdb time;
+        command_docs command_getkeys command_info command_list config_get config_resetstat
+        config_rewrite config_set dbsize debug flushall flushdb info lastsave
+        latency_history latency_latest latency_reset memory_purge memory_stats memory_usage
+        module_list monitor replicaof role save shutdown slaveof slowlog_get slowlog_len
+        slowlog_reset swapdb time;
     scripts: eval eval_ro evalsha evalsha_ro;
     server: function_flush function_list;
     scripts: script_exists script_flush script_kill script_load;

@@ -74,31 +74,6 @@ impl Distribution {
         });
         reached.map_or(0, greatest_in)
     }
-
-    /// Returns pairs of a duration in microseconds and the number of calls that took at most that
-    /// long. Durations are powers of two of nanoseconds from 1024 on. A pair whose number equals
-    /// the one before is left out. Samples are scaled up to `calls`.
-    pub fn cumulative(&self, calls: u64) -> Vec<(u64, u64)> {
-        let mut rows = Vec::new();
-        let (mut seen, mut next) = (0, 0);
-        for octave in 10.. {
-            if seen == self.total {
-                break;
-            }
-            let before = seen;
-            // Redis' own buckets reach a 128th beyond the power of two.
-            let bound = (1u64 << octave) + (1 << (octave - 7)) - 1;
-            while next < BUCKETS && (greatest_in(next) <= bound || octave == OCTAVES) {
-                seen += self.counts[next];
-                next += 1;
-            }
-            if seen > before {
-                let scaled = u128::from(seen) * u128::from(calls) / u128::from(self.total);
-                rows.push((bound / 1000, scaled as u64));
-            }
-        }
-        rows
-    }
 }
 
 /// Below 16 every number has its own bucket; from there on the first five bits tell.
@@ -196,17 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_and_powers_of_two() {
+    fn percentiles_are_at_most_a_sixteenth_too_high() {
         let some = distribution(&[900, 900, 900, 50_000_000]);
         assert_eq!(some.percentile_ns(50.0), 927);
         assert_eq!(some.percentile_ns(0.0), 927);
         let longest = some.percentile_ns(99.0);
         assert!((50_000_000..=53_125_000).contains(&longest), "{longest}");
-        assert_eq!(some.cumulative(4), [(1, 3), (67_633, 4)]);
-        assert_eq!(some.cumulative(400), [(1, 300), (67_633, 400)]);
         let none = distribution(&[]);
-        assert!(none.is_empty() && none.cumulative(7).is_empty() && none.percentile_ns(50.0) == 0);
-        assert_eq!(distribution(&[u64::MAX]).cumulative(1).len(), 1);
+        assert!(none.is_empty() && none.percentile_ns(50.0) == 0);
     }
 
     #[test]

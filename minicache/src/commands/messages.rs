@@ -15,7 +15,7 @@
 //! redirects to a RESP3 connection makes it receive `$-1`, and the other way round `_`.
 
 use super::session::Session;
-use crate::engine::{mailbox::Message, pubsub::Scope};
+use crate::engine::mailbox::Message;
 use crate::wire::reply::{Protocol, Reply};
 
 /// The channel on which RESP2 clients receive invalidations.
@@ -35,14 +35,9 @@ pub fn write_pending(session: &Session, out: &mut Reply) {
 pub fn write(message: &Message, session: &Session, out: &mut Reply) {
     out.protocol = session.protocol;
     match message {
-        Message::Published { scope, pattern, channel, payload } => {
-            let kind = match scope {
-                Scope::Channel => "message",
-                Scope::Pattern => "pmessage",
-                Scope::Shard => "smessage",
-            };
+        Message::Published { pattern, channel, payload } => {
             out.push(3 + usize::from(pattern.is_some()));
-            out.text(kind);
+            out.text(if pattern.is_some() { "pmessage" } else { "message" });
             pattern.iter().for_each(|pattern| out.bulk(pattern));
             out.bulk(channel);
             out.bulk(payload);

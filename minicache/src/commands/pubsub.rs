@@ -12,13 +12,13 @@
 //! about subscriptions. RESP3 marks messages as such, so a client may send any command. If it
 //! publishes to itself, the message comes before the reply.
 //!
-//! Left out: an order among messages about one command from different sources. A keyspace
+//! Left out: shard channels (`SSUBSCRIBE`), which only a cluster needs, and an order among messages about one command from different sources. A keyspace
 //! event that a client causes and has subscribed to comes after its reply here, and sometimes
 //! before it in Redis.
 
 use super::messages::{write_pending, write_subscription};
-use super::{Call, Mode, handlers::variants, session::Replies};
-use crate::engine::error::{Answer, Error};
+use super::{Call, handlers::variants, session::Replies};
+use crate::engine::error::Answer;
 use crate::engine::{mailbox::Message, pubsub::Scope};
 
 variants! {
@@ -26,23 +26,6 @@ variants! {
     psubscribe = subscribe_to(Scope::Pattern, "psubscribe");          // pattern [pattern ...]
     unsubscribe = unsubscribe_from(Scope::Channel, "unsubscribe");    // [channel [channel ...]]
     punsubscribe = unsubscribe_from(Scope::Pattern, "punsubscribe");  // [pattern [pattern ...]]
-    // [shardchannel [shardchannel ...]]
-    sunsubscribe = unsubscribe_from(Scope::Shard, "sunsubscribe");
-    publish = publish_to(Scope::Channel);                                 // channel message
-    spublish = publish_to(Scope::Shard);                                  // shardchannel message
-    pubsub_channels = names(Scope::Channel);                        // [pattern]
-    pubsub_shardchannels = names(Scope::Shard);                     // [pattern]
-    pubsub_numsub = counts(Scope::Channel);                         // [channel [channel ...]]
-    // [shardchannel [shardchannel ...]]
-    pubsub_shardnumsub = counts(Scope::Shard);
-}
-
-/// `SSUBSCRIBE shardchannel [shardchannel ...]`
-pub fn ssubscribe(c: &mut Call) -> Answer {
-    if c.mode == Mode::Transaction {
-        return Err(Error::new("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
-    }
-    subscribe_to(c, Scope::Shard, "ssubscribe")
 }
 
 fn subscribe_to(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
@@ -50,7 +33,7 @@ fn subscribe_to(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
         if c.session.subscriptions.add(scope, name) {
             c.cache.registry.pubsub.lock().subscribe(scope, name, &c.session.client);
         }
-        reply_subscription(c, scope, kind, Some(name));
+        reply_subscription(c, kind, Some(name));
     }
     Ok(())
 }
@@ -64,22 +47,19 @@ fn unsubscribe_from(c: &mut Call, scope: Scope, kind: &'static str) -> Answer {
         }
         // Nothing of this channel may follow the confirmation.
         reply_pending(c);
-        reply_subscription(c, scope, kind, Some(name));
+        reply_subscription(c, kind, Some(name));
     }
     if named.is_empty() && all.is_empty() {
-        reply_subscription(c, scope, kind, None);
+        reply_subscription(c, kind, None);
     }
     Ok(())
 }
 
 /// Confirms the start or end of a subscription, with the number of subscriptions that are left
 /// (`addReplyPubsubSubscribed`).
-fn reply_subscription(c: &mut Call, scope: Scope, kind: &'static str, name: Option<&[u8]>) {
+fn reply_subscription(c: &mut Call, kind: &'static str, name: Option<&[u8]>) {
     let subscriptions = &c.session.subscriptions;
-    let count = match scope {
-        Scope::Shard => subscriptions.count(Scope::Shard),
-        _ => subscriptions.count(Scope::Channel) + subscriptions.count(Scope::Pattern),
-    };
+    let count = subscriptions.count(Scope::Channel) + subscriptions.count(Scope::Pattern);
     if c.session.replies == Replies::On {
         write_subscription(c.out, kind, name, count);
     } else {
@@ -96,31 +76,34 @@ fn reply_pending(c: &mut Call) {
     }
 }
 
-fn publish_to(c: &mut Call, scope: Scope) -> Answer {
-    let reached = c.cache.registry.pubsub.lock().publish(scope, c.arg(1), c.arg(2));
+/// `PUBLISH channel message`
+pub fn publish(c: &mut Call) -> Answer {
+    let reached = c.cache.registry.pubsub.lock().publish(c.arg(1), c.arg(2));
     if !c.session.subscriptions.is_empty() {
         reply_pending(c);
     }
     c.out.answer_count(reached)
 }
 
-fn names(c: &mut Call, scope: Scope) -> Answer {
+/// `PUBSUB CHANNELS [pattern]`
+pub fn pubsub_channels(c: &mut Call) -> Answer {
     if c.args.len() > 3 {
         return Err(c.wrong_subcommand());
     }
     let pubsub = c.cache.registry.pubsub.lock();
-    let names = pubsub.names(scope, c.args.get(2));
+    let names = pubsub.channels(c.args.get(2));
     c.out.array(names.len());
     names.iter().for_each(|name| c.out.bulk(name));
     Ok(())
 }
 
-fn counts(c: &mut Call, scope: Scope) -> Answer {
+/// `PUBSUB NUMSUB [channel [channel ...]]`
+pub fn pubsub_numsub(c: &mut Call) -> Answer {
     let (names, pubsub) = (c.args.from(2), c.cache.registry.pubsub.lock());
     c.out.array(2 * names.len());
     for name in names.iter() {
         c.out.bulk(name);
-        c.out.count(pubsub.subscribers(scope, name));
+        c.out.count(pubsub.subscribers(name));
     }
     Ok(())
 }

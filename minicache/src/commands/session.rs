@@ -144,7 +144,6 @@ impl Session {
         store(&figures.db, self.db);
         store(&figures.channels, self.subscriptions.count(Scope::Channel));
         store(&figures.patterns, self.subscriptions.count(Scope::Pattern));
-        store(&figures.shard_channels, self.subscriptions.count(Scope::Shard));
         store(&figures.watching, self.watched.len());
     }
 }

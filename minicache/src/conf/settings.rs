@@ -47,17 +47,6 @@ pub enum LogLevel {
     Warning,
 }
 
-/// What the kernel is told about killing this process when memory runs out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OomScore {
-    /// Nothing: the score stays as it was at start.
-    Kept,
-    /// This much above the score at start.
-    Relative(i32),
-    /// This.
-    Absolute(i32),
-}
-
 /// When a client that does not read its replies is closed. 0 bytes mean no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
@@ -144,8 +133,6 @@ settings! {
     pidfile: String = text("pidfile");
     dir: String = text("dir");
     io_threads: u32 = number("io-threads");
-    // `oom-score-adj`, and of `oom-score-adj-values` the value for a server without a primary.
-    oom_score: OomScore = oom_score();
 }
 
 impl Settings {
@@ -259,15 +246,6 @@ impl Texts<'_> {
 
     fn events(&self, name: &str) -> Events {
         Events::parse(self.bytes(name)).expect("the kind of the row checked the letters")
-    }
-
-    fn oom_score(&self) -> OomScore {
-        let score = self.words("oom-score-adj-values")[0].parse().unwrap_or(0);
-        match self.bytes("oom-score-adj") {
-            b"absolute" => OomScore::Absolute(score),
-            b"no" => OomScore::Kept,
-            _ => OomScore::Relative(score),
-        }
     }
 
     /// The limits of a class: 0 is normal, 1 slave, 2 pubsub.

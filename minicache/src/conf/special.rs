@@ -19,7 +19,6 @@ use crate::format::words::{join, split};
 /// A class of clients in `client-output-buffer-limit`, in the order in which it is shown.
 const CLIENT_CLASSES: [&[u8]; 3] = [b"normal", b"slave", b"pubsub"];
 const BIND_MOST: usize = 16;
-const HOST_NAME_BYTES: usize = 256;
 /// How often per second background work may run at least and at most.
 const HZ: (i64, i64) = (1, 500);
 
@@ -35,7 +34,6 @@ pub(super) fn grammar(name: &str) -> Kind {
         "backlog-bytes" => Kind::Word(backlog_bytes),
         "dbfilename" => Kind::Word(|word| base_name("dbfilename", "filename", true, word)),
         "event-classes" => Kind::Word(event_classes),
-        "host-name" => Kind::Word(host_name),
         "hz" => Kind::Word(hz),
         "no-defragmentation" => Kind::Word(no_defragmentation),
         "no-tls" => Kind::Word(no_tls),
@@ -46,7 +44,6 @@ pub(super) fn grammar(name: &str) -> Kind {
         "replica-of" => Kind::Words(replica_of),
         "save" => Kind::Words(save),
         "shutdown-flags" => Kind::Words(shutdown_flags),
-        "title-template" => Kind::Word(title_template),
         _ => panic!("no parameter has the grammar {name}"),
     }
 }
@@ -186,45 +183,6 @@ fn base_name(name: &str, what: &str, may_be_empty: bool, word: &[u8]) -> Result<
     Ok(word.to_vec())
 }
 
-/// A host name to tell others.
-fn host_name(word: &[u8]) -> Result<Vec<u8>, String> {
-    if word.len() >= HOST_NAME_BYTES {
-        return Err(format!("Hostnames must be less than {HOST_NAME_BYTES} characters"));
-    }
-    if !word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
-        return Err("Hostnames may only contain alphanumeric characters, hyphens or dots".into());
-    }
-    Ok(word.to_vec())
-}
-
-/// A process title with known variables in braces; `{{` is a brace.
-fn title_template(word: &[u8]) -> Result<Vec<u8>, String> {
-    const VARIABLES: [&[u8]; 7] = [
-        b"title",
-        b"listen-addr",
-        b"server-mode",
-        b"config-file",
-        b"port",
-        b"tls-port",
-        b"unixsocket",
-    ];
-    let refused = || Err("template format is invalid or contains unknown variables".to_string());
-    let mut rest = word;
-    while let Some(open) = rest.iter().position(|byte| *byte == b'{') {
-        rest = &rest[open + 1..];
-        if let Some(after) = rest.strip_prefix(b"{") {
-            rest = after;
-            continue;
-        }
-        let Some(close) = rest.iter().position(|byte| *byte == b'}') else { return refused() };
-        if !VARIABLES.contains(&&rest[..close]) {
-            return refused();
-        }
-        rest = &rest[close + 1..];
-    }
-    if word.iter().all(|byte| *byte == b' ') { refused() } else { Ok(word.to_vec()) }
-}
-
 const NO_TLS: &str = "Unable to update TLS configuration: this server has no TLS";
 
 /// `no`, because the slabs need no defragmentation.
@@ -309,16 +267,6 @@ mod tests {
         assert_eq!(given(percentiles, "").as_deref(), Ok(""));
         assert!(given(percentiles, "nan").unwrap_err().starts_with("Invalid"));
         assert!(given(percentiles, "100.1").unwrap_err().contains("[0.0,100.0]"));
-    }
-
-    #[test]
-    fn templates_know_their_variables() {
-        for good in ["{title} {listen-addr} {server-mode}", "x", "{{", "--my--title--template"] {
-            assert!(title_template(good.as_bytes()).is_ok(), "{good}");
-        }
-        for bad in ["", " ", "{", "{title", "{nothing}", "a {"] {
-            assert!(title_template(bad.as_bytes()).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -82,7 +82,6 @@ fn every_parameter_declared_as_obeyed_is_read() {
     for row in PARAMETERS.iter().filter(|row| row.used) {
         let field = match row.name {
             "client-output-buffer-limit" => "output_limit_normal".to_string(),
-            "oom-score-adj" | "oom-score-adj-values" => "oom_score".to_string(),
             name => name.replace('-', "_"),
         };
         let reads = |text: &str| text.matches(&format!(".{field}")).count();

@@ -60,7 +60,6 @@ pub struct Figures {
     pub queued: AtomicI64,
     pub channels: AtomicU32,
     pub patterns: AtomicU32,
-    pub shard_channels: AtomicU32,
     pub watching: AtomicU32,
     /// Bytes of its buffers.
     pub buffer_bytes: AtomicUsize,
@@ -99,8 +98,8 @@ impl Client {
 
     /// Returns true if it has a subscription.
     pub fn is_subscriber(&self) -> bool {
-        let Figures { channels, patterns, shard_channels, .. } = &self.figures;
-        [channels, patterns, shard_channels].iter().any(|n| n.load(Ordering::Relaxed) > 0)
+        let Figures { channels, patterns, .. } = &self.figures;
+        [channels, patterns].iter().any(|n| n.load(Ordering::Relaxed) > 0)
     }
 }
 

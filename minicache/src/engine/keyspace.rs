@@ -34,7 +34,7 @@
 
 use super::blocking::{DbKey, WaiterCount};
 use super::object::{Container, Object, Owned, Str, Value};
-use super::pubsub::{PubSub, Scope};
+use super::pubsub::PubSub;
 use super::shards::{LockedShard, Shards};
 use super::store::shard::{Lifetime, NewValue, PREFETCH_MAX, Shard};
 use super::tracking::{Change, Changes, Tracking};
@@ -652,11 +652,11 @@ impl Parts<'_> {
         let pubsub = self.pubsub.lock();
         if wanted.contains(Events::KEYSPACE) {
             let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
-            pubsub.publish(Scope::Channel, &channel, event.as_bytes());
+            pubsub.publish(&channel, event.as_bytes());
         }
         if wanted.contains(Events::KEYEVENT) {
             let channel = format!("__keyevent@{db}__:{event}");
-            pubsub.publish(Scope::Channel, channel.as_bytes(), key);
+            pubsub.publish(channel.as_bytes(), key);
         }
     }
 }

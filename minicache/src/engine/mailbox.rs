@@ -19,7 +19,6 @@
 //! which writers add messages; so either it saw the message, or the writer sees the waker.
 //! `tests/loom_mailbox.rs` checks every interleaving.
 
-use super::pubsub::Scope;
 use minikit::sync::Mutex;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -32,9 +31,7 @@ pub type SharedBytes = Arc<[u8]>;
 pub enum Message {
     /// A message was published to a channel that the client subscribes to.
     Published {
-        /// The kind of subscription it was received through.
-        scope: Scope,
-        /// The pattern that matched, for [`Scope::Pattern`].
+        /// The pattern that matched; `None` for a subscription to the channel itself.
         pattern: Option<SharedBytes>,
         /// The channel.
         channel: SharedBytes,

@@ -1,4 +1,4 @@
-//! Subscriptions to channels, patterns and shard channels (`pubsub.c`).
+//! Subscriptions to channels and patterns (`pubsub.c`).
 //!
 //! ```text
 //!              PubSub                                    Subscriptions of client 7
@@ -16,25 +16,19 @@ use std::{cell::LazyCell, collections::BTreeMap, sync::Arc};
 
 type Subscribers = BTreeMap<u64, Arc<Client>>;
 
-/// One of the three kinds of subscription.
+/// One of the two kinds of subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// `SUBSCRIBE` and `PUBLISH`.
     Channel,
     /// `PSUBSCRIBE`.
     Pattern,
-    /// `SSUBSCRIBE` and `SPUBLISH`.
-    Shard,
-}
-
-impl Scope {
-    const ALL: [Scope; 3] = [Scope::Channel, Scope::Pattern, Scope::Shard];
 }
 
 /// The subscribers of everything, by scope and name. Maps are ordered, so that `PUBSUB CHANNELS`
 /// gives the same answer every time.
 #[derive(Default)]
-pub struct PubSub([BTreeMap<SharedBytes, Subscribers>; 3]);
+pub struct PubSub([BTreeMap<SharedBytes, Subscribers>; 2]);
 
 impl PubSub {
     pub fn subscribe(&mut self, scope: Scope, name: &[u8], client: &Arc<Client>) {
@@ -54,16 +48,16 @@ impl PubSub {
     }
 
     pub fn unsubscribe_all(&mut self, subscriptions: &Subscriptions, client: u64) {
-        for scope in Scope::ALL {
+        for scope in [Scope::Channel, Scope::Pattern] {
             let names = subscriptions.names[scope as usize].keys();
             names.for_each(|name| self.unsubscribe(scope, name, client));
         }
     }
 
     /// Delivers a message and returns how many subscriptions received it; a client that receives it
-    /// through two patterns counts twice. `scope` is not [`Scope::Pattern`].
-    pub fn publish(&self, scope: Scope, channel: &[u8], payload: &[u8]) -> usize {
-        let direct = self.0[scope as usize].get_key_value(channel);
+    /// through two patterns counts twice.
+    pub fn publish(&self, channel: &[u8], payload: &[u8]) -> usize {
+        let direct = self.0[Scope::Channel as usize].get_key_value(channel);
 
         // Both copies are made for the first subscriber and shared with all others. A channel with
         // a subscriber of its own is not copied at all.
@@ -71,10 +65,9 @@ impl PubSub {
         let shared_channel: LazyCell<SharedBytes, _> =
             LazyCell::new(|| direct.map_or_else(|| channel.into(), |(name, _)| name.clone()));
 
-        let deliver = |scope, pattern: Option<&SharedBytes>, subscribers: &Subscribers| {
+        let deliver = |pattern: Option<&SharedBytes>, subscribers: &Subscribers| {
             for client in subscribers.values() {
                 client.mailbox.deliver(Message::Published {
-                    scope,
                     pattern: pattern.cloned(),
                     channel: SharedBytes::clone(&shared_channel),
                     payload: SharedBytes::clone(&payload),
@@ -85,26 +78,25 @@ impl PubSub {
 
         let mut received = 0;
         if let Some((_, subscribers)) = direct {
-            received += deliver(scope, None, subscribers);
+            received += deliver(None, subscribers);
         }
-        if scope == Scope::Channel {
-            for (pattern, subscribers) in &self.0[Scope::Pattern as usize] {
-                if glob::matches(pattern, channel) {
-                    received += deliver(Scope::Pattern, Some(pattern), subscribers);
-                }
+        for (pattern, subscribers) in &self.0[Scope::Pattern as usize] {
+            if glob::matches(pattern, channel) {
+                received += deliver(Some(pattern), subscribers);
             }
         }
         received
     }
 
-    /// The names with subscribers; if there is a `pattern`, those that match it.
-    pub fn names(&self, scope: Scope, pattern: Option<&[u8]>) -> Vec<&[u8]> {
+    /// The channels with subscribers; if there is a `pattern`, those that match it.
+    pub fn channels(&self, pattern: Option<&[u8]>) -> Vec<&[u8]> {
         let wanted = |name: &&[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, name));
-        self.0[scope as usize].keys().map(|name| &**name).filter(wanted).collect()
+        self.0[Scope::Channel as usize].keys().map(|name| &**name).filter(wanted).collect()
     }
 
-    pub fn subscribers(&self, scope: Scope, name: &[u8]) -> usize {
-        self.0[scope as usize].get(name).map_or(0, BTreeMap::len)
+    /// The number of subscribers to a channel.
+    pub fn subscribers(&self, channel: &[u8]) -> usize {
+        self.0[Scope::Channel as usize].get(channel).map_or(0, BTreeMap::len)
     }
 
     pub fn count(&self, scope: Scope) -> usize {
@@ -115,7 +107,7 @@ impl PubSub {
 #[derive(Default)]
 pub struct Subscriptions {
     /// By scope, the names with a number that grows from each subscription to the next.
-    names: [BTreeMap<Box<[u8]>, u64>; 3],
+    names: [BTreeMap<Box<[u8]>, u64>; 2],
     last: u64,
     bytes: usize,
 }
@@ -180,7 +172,7 @@ mod tests {
         pubsub.subscribe(Scope::Channel, b"news", &one);
         pubsub.subscribe(Scope::Channel, b"news", &other);
         pubsub.subscribe(Scope::Pattern, b"n*", &one);
-        assert_eq!(pubsub.publish(Scope::Channel, b"news", b"hi"), 3);
+        assert_eq!(pubsub.publish(b"news", b"hi"), 3);
 
         let messages = [one.mailbox.take_pushes(), other.mailbox.take_pushes()].concat();
         let bytes = messages.iter().map(|message| match message {

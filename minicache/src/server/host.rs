@@ -3,34 +3,29 @@
 //! ```text
 //! CONFIG SET port 7001         bind 127.0.0.1:7001; if that fails, the error says so
 //! CONFIG SET bind "10.0.0.1"   bind 10.0.0.1:7001; established connections stay
-//! CONFIG SET oom-score-adj yes /proc/self/oom_score_adj: the score at start, plus 0
 //! ```
 //!
-//! The counterparts in Redis are the `apply` functions of `config.c`, `changeListenPort`,
-//! `adjustOpenFilesLimit` and `setOOMScoreAdj` (`server.c`).
+//! The counterparts in Redis are the `apply` functions of `config.c`, `changeListenPort` and
+//! `adjustOpenFilesLimit` (`server.c`).
 
 use super::addresses::{listen_addresses, plain};
-use crate::conf::{ConfigError, Host, ProcessInfo, Settings, settings::OomScore};
+use crate::conf::{ConfigError, Host, ProcessInfo, Settings};
 use minikit::process::{self, Process};
 use minikit::server::ListenerHandle;
-use minikit::sync::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{fs, io};
 
 /// Open files that are not clients.
 const OTHER_FILES: u64 = 32;
-const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
 /// The process of a running server.
 pub(super) struct ServerProcess {
     listeners: ListenerHandle,
-    /// The score at start, once this server has changed it.
-    oom_score_before: Mutex<Option<i32>>,
 }
 
 impl ServerProcess {
     pub(super) fn new(listeners: ListenerHandle) -> ServerProcess {
-        ServerProcess { listeners, oom_score_before: Mutex::new(None) }
+        ServerProcess { listeners }
     }
 
     fn move_listeners(&self, before: &Settings, after: &Settings) -> Result<(), ConfigError> {
@@ -46,27 +41,6 @@ impl ServerProcess {
         };
         let addresses = listen_addresses(&after.bind, after.port).map_err(refused)?;
         self.listeners.listen(&addresses).map_err(|error| refused(error.to_string()))
-    }
-
-    fn set_oom_score(&self, score: OomScore) -> Result<(), String> {
-        let mut before = self.oom_score_before.lock();
-        let first = match (*before, score) {
-            (None, OomScore::Kept) => return Ok(()),
-            (Some(first), _) => first,
-            (None, _) => fs::read_to_string(OOM_SCORE)
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
-                .ok_or("Failed to apply new oom_score_adj configuration, check server logs.")?,
-        };
-        let wanted = match score {
-            OomScore::Kept => first,
-            OomScore::Relative(more) => first.saturating_add(more),
-            OomScore::Absolute(score) => score,
-        };
-        fs::write(OOM_SCORE, wanted.clamp(-1000, 1000).to_string())
-            .map_err(|_| "Failed to apply new oom_score_adj configuration, check server logs.")?;
-        *before = (score != OomScore::Kept).then_some(first);
-        Ok(())
     }
 }
 
@@ -86,12 +60,8 @@ impl Host for ServerProcess {
             std::env::set_current_dir(&after.dir)
                 .map_err(|error| refused("dir", &plain(&error)))?;
         }
-        if before.oom_score != after.oom_score {
-            self.set_oom_score(after.oom_score).map_err(|why| refused("oom-score-adj", &why))?;
-        }
         self.move_listeners(before, after).inspect_err(|_| {
-            // All or nothing: undo the steps above.
-            let _ = self.set_oom_score(before.oom_score);
+            // All or nothing: undo the step above.
             let _ = std::env::set_current_dir(&before.dir);
         })
     }

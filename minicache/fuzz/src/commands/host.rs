@@ -100,7 +100,7 @@ impl Host {
         let registry = &cache.registry;
         assert!(registry.clients.len() == 0 && registry.blocked.count().get() == 0);
         assert!(!registry.monitors.any());
-        for scope in [Scope::Channel, Scope::Pattern, Scope::Shard] {
+        for scope in [Scope::Channel, Scope::Pattern] {
             assert_eq!(cache.registry.pubsub.lock().count(scope), 0, "{scope:?}");
         }
         for index in 0..SHARDS {

@@ -23,12 +23,6 @@ fn the_conversations_of_the_heads() {
         (integer) 2
         > GET rest
         "\xbf\xfe"
-        > BITFIELD k SET u4 4 15
-        1) (integer) 0
-        > BITFIELD k INCRBY u4 4 1
-        1) (integer) 0
-        > BITFIELD k OVERFLOW SAT INCRBY i5 #1 -99
-        1) (integer) -16
         "#,
     );
 }
@@ -164,61 +158,6 @@ fn strings_are_combined() {
 }
 
 #[test]
-fn fields_overflow_as_told() {
-    Fixture::new().check(
-        r#"
-        > BITFIELD k SET i64 1 -9223372036854775808 GET i64 1 GET u63 1 GET u1 0
-        1) (integer) 0
-        2) (integer) -9223372036854775808
-        3) (integer) 4611686018427387904
-        4) (integer) 0
-        > BITFIELD k INCRBY i64 1 -1
-        1) (integer) 9223372036854775807
-        > BITFIELD k OVERFLOW FAIL INCRBY i64 1 1 OVERFLOW SAT INCRBY i64 1 1
-        1) (nil)
-        2) (integer) 9223372036854775807
-        > BITFIELD n SET u8 0 -1 OVERFLOW SAT SET u8 0 -1 GET u8 0
-        1) (integer) 0
-        2) (integer) 255
-        3) (integer) 255
-        > BITFIELD n OVERFLOW SAT INCRBY u8 0 -300 OVERFLOW WRAP INCRBY u8 0 -1 SET i8 0 200
-        1) (integer) 0
-        2) (integer) 255
-        3) (integer) -1
-        > BITFIELD n GET i8 0 GET i8 #1000
-        1) (integer) -56
-        2) (integer) 0
-        > BITFIELD n
-        (empty array)
-        > BITFIELD_RO n GET u4 #1
-        1) (integer) 8
-        > BITFIELD_RO n SET u4 0 1
-        (error) ERR BITFIELD_RO only supports the GET subcommand
-        > BITFIELD n GET i8 -1
-        (error) ERR bit offset is not an integer or out of range
-        > BITFIELD n GET i8 #536870912
-        (error) ERR bit offset is not an integer or out of range
-        > BITFIELD n OVERFLOW maybe GET i8 0
-        (error) ERR Invalid OVERFLOW type specified
-        > BITFIELD n SET i8 0
-        (error) ERR syntax error
-        > BITFIELD n SET i8 0 x
-        (error) ERR value is not an integer or out of range
-        "#,
-    );
-}
-
-#[test]
-fn some_widths_are_refused() {
-    let mut t = Fixture::new();
-    let error = "(error) ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is \
-                 not supported but i64 is.";
-    for width in ["u64", "i65", "i0", "U8", "i", "i08", ""] {
-        assert_eq!(t.run(&format!("BITFIELD none GET \"{width}\" 0")), error, "{width}");
-    }
-}
-
-#[test]
 fn every_change_is_announced() {
     let mut t = Fixture::with(&[("notify-keyspace-events", "EA")]);
     let mut expect = |command: &str, announced: &str| {
@@ -227,10 +166,6 @@ fn every_change_is_announced() {
     expect("SETBIT k 7 0", "setbit k");
     expect("SETBIT k 7 0", "");
     expect("SETBIT k 7 1", "setbit k");
-    expect("BITFIELD k SET u8 0 1", "");
-    expect("BITFIELD k INCRBY u8 0 1", "setbit k");
-    expect("BITFIELD k GET u8 100", "");
-    expect("BITFIELD k SET u8 #1 0", "setbit k");
     expect("BITOP NOT r k", "set r");
     expect("BITOP OR r none", "del r");
     assert_eq!(t.encoding("k"), Some("raw"));

@@ -26,12 +26,10 @@ named_bits! {
     "update"          // Data is changed.
     "insert"          // Data is added, none is changed.
     "delete"          // Data is deleted.
-    "not_key"         // It is no key at all, but is placed like one: a shard channel.
     "variable_flags"  // The arguments decide which of these bits hold.
 }
 
 impl Access {
-    pub(in crate::commands) const NOT_KEY: Access = Access::of("not_key");
     pub(in crate::commands) const VARIABLE_FLAGS: Access = Access::of("variable_flags");
 }
 

@@ -105,7 +105,7 @@ pub fn client_list(c: &mut Call) -> Answer {
 
 fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
     let about = client.about.lock().clone();
-    let Figures { db, channels, patterns, shard_channels, queued, .. } = &client.figures;
+    let Figures { db, channels, patterns, queued, .. } = &client.figures;
     let figures = &client.figures;
     let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
     let [input, output, queued_bytes] =
@@ -122,7 +122,7 @@ fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
     let mut line = format!("id={} addr={}", client.id, client.address);
     let rest = write!(
         line,
-        " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} \
+        " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
          multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 \
          oll={} omem={output} tot-mem={} events={} cmd={} user=default redir={redirect} \
          resp={} \
@@ -135,7 +135,6 @@ fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
         db.load(Ordering::Relaxed),
         channels.load(Ordering::Relaxed),
         patterns.load(Ordering::Relaxed),
-        shard_channels.load(Ordering::Relaxed),
         queued.load(Ordering::Relaxed),
         u8::from(output > 0),
         client.memory(),

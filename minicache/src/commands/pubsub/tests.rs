@@ -42,61 +42,8 @@ fn messages_reach_those_who_listen() {
         2) "n*"
         3) "news"
         4) "again"
-        > SPUBLISH news nobody
-        (integer) 0
         > PUBLISH other nobody
         (integer) 0
-        "#,
-    );
-}
-
-#[test]
-fn shard_channels_are_apart() {
-    Fixture::new().check(
-        r#"
-        a> SUBSCRIBE c
-        1) "subscribe"
-        2) "c"
-        3) (integer) 1
-        a> SSUBSCRIBE c d
-        1) "ssubscribe"
-        2) "c"
-        3) (integer) 1
-        1) "ssubscribe"
-        2) "d"
-        3) (integer) 2
-        > SPUBLISH c hi
-        (integer) 1
-        a< 1) "smessage"
-        2) "c"
-        3) "hi"
-        > PUBSUB SHARDCHANNELS
-        1) "c"
-        2) "d"
-        > PUBSUB SHARDCHANNELS d*
-        1) "d"
-        > PUBSUB SHARDNUMSUB c x
-        1) "c"
-        2) (integer) 1
-        3) "x"
-        4) (integer) 0
-        > PUBSUB CHANNELS
-        1) "c"
-        a> SUNSUBSCRIBE
-        1) "sunsubscribe"
-        2) "c"
-        3) (integer) 1
-        1) "sunsubscribe"
-        2) "d"
-        3) (integer) 0
-        > SPUBLISH c hi
-        (integer) 0
-        > MULTI
-        OK
-        > SSUBSCRIBE c
-        QUEUED
-        > EXEC
-        1) (error) ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client
         "#,
     );
 }
@@ -225,7 +172,7 @@ fn under_resp3_a_client_hears_itself_before_the_reply() {
 fn no_message_follows_the_end_of_its_subscription() {
     let mut t = Fixture::new();
     t.run("SUBSCRIBE a");
-    t.cache.registry.pubsub.lock().publish(crate::engine::pubsub::Scope::Channel, b"a", b"x");
+    t.cache.registry.pubsub.lock().publish(b"a", b"x");
     t.check(
         r#"
         > UNSUBSCRIBE a

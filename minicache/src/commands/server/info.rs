@@ -232,7 +232,7 @@ fn stats(c: &mut Call, page: &mut Page) {
     page.row("keyspace_misses", totals.misses);
     page.row("pubsub_channels", pubsub.count(Scope::Channel));
     page.row("pubsub_patterns", pubsub.count(Scope::Pattern));
-    page.row("pubsubshard_channels", pubsub.count(Scope::Shard));
+    page.row("pubsubshard_channels", 0);
     let tracked = ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"];
     for (name, count) in tracked.iter().zip(cache.registry.tracking.counts()) {
         page.row(name, count);

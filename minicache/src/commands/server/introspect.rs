@@ -13,7 +13,7 @@ use super::Call;
 use crate::commands::catalogue::key_specs::{KeySpec, Run};
 use crate::commands::catalogue::spec::{Categories, Command};
 use crate::commands::catalogue::synopsis::{self, Argument, ArgumentKind};
-use crate::commands::{catalogue, getkeys::locate_keys, handlers::variants};
+use crate::commands::{catalogue, getkeys::locate_keys};
 use crate::engine::error::{Answer, Error};
 use crate::engine::glob;
 use crate::wire::reply::Reply;
@@ -67,12 +67,8 @@ pub fn command_list(c: &mut Call) -> Answer {
     Ok(())
 }
 
-variants! {
-    command_getkeys = keys_of(false);         // command argument …
-    command_getkeysandflags = keys_of(true);  // command argument …
-}
-
-fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
+/// `COMMAND GETKEYS command argument …`
+pub fn command_getkeys(c: &mut Call) -> Answer {
     let line = c.args.from(2);
     let row = catalogue::find(line.at(0)).and_then(|row| match line.get(1) {
         Some(name) if !row.subcommands().is_empty() => row.subcommand(name),
@@ -88,15 +84,7 @@ fn keys_of(c: &mut Call, with_flags: bool) -> Answer {
     let keys =
         locate_keys(row, line).ok_or(Error::new("ERR Invalid arguments specified for command"))?;
     c.out.array(keys.len());
-    for (index, access) in keys {
-        if with_flags {
-            c.out.array(2);
-        }
-        c.out.bulk(line.at(index));
-        if with_flags {
-            simple_set(c.out, access.names());
-        }
-    }
+    keys.iter().for_each(|(index, _)| c.out.bulk(line.at(*index)));
     Ok(())
 }
 
@@ -247,10 +235,6 @@ mod tests {
             (error) ERR wrong number of arguments for 'command|getkeys' command
             > COMMAND GETKEYS ZUNION 3 a b
             (error) ERR Invalid arguments specified for command
-            > COMMAND GETKEYSANDFLAGS SET k v
-            1) 1) "k"
-            2) 1) OW
-            2) update
             "#,
         );
     }

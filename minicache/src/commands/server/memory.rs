@@ -47,23 +47,6 @@ fn row(out: &mut Reply, name: &str, bytes: usize) {
     out.count(bytes);
 }
 
-pub fn memory_doctor(c: &mut Call) -> Answer {
-    let (used, allocated) = (c.cache.shards.used_memory(), crate::raw::allocated());
-    let free = allocated.saturating_sub(used);
-    let advice = if free * 4 > allocated {
-        "More than a quarter of the memory lies free in slab pages: other sizes lived here before."
-    } else {
-        "Nothing to worry about: less than a quarter of the memory lies free."
-    };
-    c.out.verbatim(&format!("{used} bytes in use, {free} free in slab pages.\n{advice}\n"));
-    Ok(())
-}
-
-pub fn memory_malloc_stats(c: &mut Call) -> Answer {
-    c.out.verbatim(&format!("allocated: {} bytes\n", crate::raw::allocated()));
-    Ok(())
-}
-
 pub fn memory_purge(c: &mut Call) -> Answer {
     crate::raw::give_back();
     c.out.answer_ok()

@@ -131,17 +131,5 @@ pub fn monitor(c: &mut Call) -> Answer {
     c.out.answer_ok()
 }
 
-/// `LOLWUT [VERSION version]`
-pub fn lolwut(c: &mut Call) -> Answer {
-    if c.args.len() >= 3 && c.is(1, "version") {
-        c.int(2)?;
-    }
-    let drawing = "  __  __ _      _               _\n |  \\/  (_)_ _ (_)__ __ _ __ | |_  ___\n \
-                   | |\\/| | | ' \\| / _/ _` / _|| ' \\/ -_)\n \
-                   |_|  |_|_|_||_|_\\__\\__,_\\__||_||_\\___|\n";
-    c.out.verbatim(&format!("{drawing}\nRedis ver. {}\n", super::REDIS_VERSION));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests;
