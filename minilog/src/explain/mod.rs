@@ -9,6 +9,12 @@
 //! record 0  timestamp 1795337087207  key none  value "3"
 //! ```
 //!
+//! Records of `__consumer_offsets-0` are messages, and the next line says what is in them:
+//!
+//! ```text
+//! Offset(OffsetCommitKey { group: "g", topic: "t", partition: 0 }, Some(OffsetCommitValue { ..
+//! ```
+//!
 //! Damaged files are explained as far as they go: those are the ones people look at. Kafka
 //! counterpart: `kafka-dump-log.sh`, which prints values without the bytes they come from.
 
@@ -18,8 +24,11 @@ use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{self, Kind};
 use crate::format::record::{Record, RecordError, records};
 use crate::format::snapshot::{SnapshotEntry, SnapshotHeader};
+use crate::wire::offsets_topic;
 use minikit::layout::{Hexdump, Table};
 
+/// Part of the path of a segment that has the offsets of groups.
+const OFFSETS_DIRECTORY: &str = "__consumer_offsets-";
 /// More than this of one batch is not shown.
 const RECORDS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -34,7 +43,7 @@ pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, Str
         format!("{base_name}: not a segment's file; name one like 00000000000000000000.log")
     })?;
     Ok(match kind {
-        Kind::Log => explain_log(bytes, parts_max),
+        Kind::Log => explain_log(bytes, parts_max, name.contains(OFFSETS_DIRECTORY)),
         Kind::OffsetIndex => explain_entries(bytes, None, &OffsetEntry::TABLE, parts_max),
         Kind::TimeIndex => explain_entries(bytes, None, &TimeEntry::TABLE, parts_max),
         Kind::Snapshot => {
@@ -45,7 +54,7 @@ pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, Str
     })
 }
 
-fn explain_log(bytes: &[u8], parts_max: usize) -> String {
+fn explain_log(bytes: &[u8], parts_max: usize, has_offsets: bool) -> String {
     let (mut text, mut position, mut count) = (String::new(), 0, 0);
     while position < bytes.len() {
         if count == parts_max {
@@ -66,15 +75,15 @@ fn explain_log(bytes: &[u8], parts_max: usize) -> String {
         text += &format!("batch at byte {position}, {title}\n");
         text += &BatchHeader::explain(batch).to_string();
         if let (Ok(header), true) = (BatchHeader::read(batch), is_whole) {
-            text += &explain_records(&header, batch);
+            text += &explain_records(&header, batch, has_offsets);
         }
         position += batch.len();
     }
     text
 }
 
-/// The records of a batch, one a line, decompressed.
-fn explain_records(header: &BatchHeader, batch: &[u8]) -> String {
+/// The records of a batch, one a line, decompressed; those of groups with their fields.
+fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> String {
     let compression = header.attributes.compression().unwrap_or(Compression::None);
     let bytes = match decompress(compression, &batch[BatchHeader::SIZE..], RECORDS_BYTES_MAX) {
         Ok(bytes) => bytes,
@@ -85,13 +94,23 @@ fn explain_records(header: &BatchHeader, batch: &[u8]) -> String {
         None => "none".to_owned(),
     };
     let line = |record: Result<Record<'_>, RecordError>| match record {
-        Ok(record) => format!(
-            "record {}  timestamp {}  key {}  value {}\n",
-            header.base_offset + i64::from(record.offset_delta),
-            header.base_timestamp + record.timestamp_delta,
-            shown(record.key),
-            shown(record.value),
-        ),
+        Ok(record) => {
+            let fields = record
+                .key
+                .filter(|_| has_offsets)
+                .map_or(Ok(None), |key| offsets_topic::decode(key, record.value));
+            let fields = match fields {
+                Ok(fields) => fields.map_or(String::new(), |fields| format!("  {fields:?}\n")),
+                Err(error) => format!("  damaged: {error}\n"),
+            };
+            format!(
+                "record {}  timestamp {}  key {}  value {}\n{fields}",
+                header.base_offset + i64::from(record.offset_delta),
+                header.base_timestamp + record.timestamp_delta,
+                shown(record.key),
+                shown(record.value),
+            )
+        }
         Err(error) => format!("{error}\n"),
     };
     records(&bytes).map(line).collect()
@@ -128,6 +147,24 @@ mod tests {
             "record 2  timestamp 1795337087207  key none  value \"5\"",
         ];
         assert!(expected.iter().all(|line| text.contains(line)), "{text}");
+    }
+
+    #[test]
+    fn committed_offsets_have_fields() {
+        let key = offsets_topic::OffsetCommitKey {
+            group: "billing".into(),
+            topic: "orders".into(),
+            partition: 2,
+        };
+        let (key, value) = offsets_topic::Entry::Offset(key, None).encode();
+        let tombstone = Record { key: Some(&key), value: value.as_deref(), ..Record::default() };
+        let other = Record { key: Some(b"\0"), ..Record::default() };
+        let bytes = crate::format::record::batch_of(0, &[tombstone, other]);
+        let text = explain("__consumer_offsets-0/00000000000000000000.log", &bytes, 1).unwrap();
+        let fields =
+            "OffsetCommitKey { group: \"billing\", topic: \"orders\", partition: 2 }, None)";
+        assert!(text.contains(fields) && text.contains("  damaged: byte"), "{text}");
+        assert!(!explain(LOG, &bytes, 1).unwrap().contains("OffsetCommitKey"));
     }
 
     #[test]
