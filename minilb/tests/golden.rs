@@ -15,10 +15,14 @@
 //! | `keys COUNT` | connects once for each of so many keys: the servers, and the keys that moved |
 //! | `peers` | the state of each |
 //!
+//! In `limit`, `rate R burst B [nodelay|delay D]` sets a `limit_req`, and `at MS KEY ...` sends
+//! requests: each prints its key and the milliseconds that it waits, or `refused`.
+//!
 //! `connect` prints `!a` for a failed attempt at `a`, `-` for a connection that no server is left
 //! for, and joins the attempts of one connection by `>`.
 #![cfg(not(loom))]
 
+use minilb::engine::limit::rate::RateZone;
 use minilb::engine::peer::{PeerId, PeerParams};
 use minilb::engine::upstream::{Attempts, Method, Outcome, ServerConfig, Upstream, UpstreamConfig};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +34,36 @@ fn balancing() {
     minikit::golden::run_dir(scripts, |_| {
         let mut lab = Lab::default();
         move |line: &str| lab.run(line)
+    });
+}
+
+#[test]
+fn limits() {
+    let scripts = format!("{}/tests/golden/limit", env!("CARGO_MANIFEST_DIR"));
+    minikit::golden::run_dir(scripts, |_| {
+        let (mut zone, mut burst, mut delay) = (RateZone::new(1000, 1 << 20), 0, None);
+        move |line: &str| {
+            let words = line.split(' ').collect::<Vec<_>>();
+            let number = |index: usize| words[index].parse::<u64>().expect("a number");
+            if words[0] == "rate" {
+                zone = RateZone::new(number(1) * 1000, 1 << 20);
+                burst = number(3);
+                delay = match words.get(4) {
+                    Some(&"nodelay") => None,
+                    Some(_) => Some(number(5)),
+                    None => Some(0),
+                };
+                return String::new();
+            }
+            let now_ms = number(1);
+            let answers = words[2..].iter().map(|key| {
+                match zone.admit(key.as_bytes(), burst, now_ms, true) {
+                    Some(excess) => format!("{key} {}", zone.delay_ms(excess, delay)),
+                    None => format!("{key} refused"),
+                }
+            });
+            answers.collect::<Vec<_>>().join("\n")
+        }
     });
 }
 
