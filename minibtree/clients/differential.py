@@ -145,6 +145,8 @@ class Maker:
         cols = [col for col, _ in self.tables[name]]
         picked = rng.sample(cols, rng.randint(1, min(3, len(cols))))
         order = [f"{col}{rng.choice(['', '', ' desc', ' nulls first'])}" for col in picked]
+        if rng.random() < 0.3:
+            return f"create index on {name} using hash ({picked[0]})"
         rest = [col for col in cols if col not in picked]
         include = f" include ({rng.choice(rest)})" if rest and rng.random() < 0.3 else ""
         return f"create index on {name} ({', '.join(order)}){include}"
@@ -379,11 +381,12 @@ def comparable(answer, is_sorted, is_loose):
     if error:
         return ("error", error["C"])
     if is_loose and names:
-        # 1.5 and 1.50 are equal, so either may come first, or stand for both in a UNION.
-        numbers = [index for index, (_, oid) in enumerate(names[0]) if oid == 1700]
+        # 1.5 and 1.50 are equal, as are 0 and -0: either may come first, or stand for both in a
+        # UNION.
+        numbers = [index for index, (_, oid) in enumerate(names[0]) if oid in (700, 701, 1700)]
         rows = [
             tuple(
-                decimal.Decimal(value) if index in numbers and value is not None else value
+                decimal.Decimal(value) or 0 if index in numbers and value is not None else value
                 for index, value in enumerate(row)
             )
             for row in rows

@@ -103,7 +103,7 @@ fn no_dirty_read() {
     store.increment(&mut writer, "a").expect("free");
     assert_eq!(store.read(&mut writer, "a"), Some(1));
     assert_eq!(store.read(&mut reader, "a"), Some(0));
-    writer.rollback();
+    drop(writer);
     assert_eq!(store.read(&mut reader, "a"), Some(0));
 }
 
@@ -202,7 +202,7 @@ fn a_unique_key_waits_for_the_other_transaction() {
             });
             match commits {
                 true => first.commit().expect("the disk works"),
-                false => first.rollback(),
+                false => drop(first),
             }
             let second = second.join().expect("no panic");
             match commits {
@@ -233,8 +233,8 @@ fn a_locked_row_is_refused_or_waited_for() {
             store.increment(&mut waiter, "a").expect("granted in the end");
             waiter.commit().expect("the disk works");
         });
-        holder.rollback();
-        other.rollback();
+        drop(holder);
+        drop(other);
         waiter.join().expect("no panic");
     });
     let mut reader = store.begin(READ_COMMITTED);
@@ -299,7 +299,7 @@ fn sums_agree_under_load() {
                         let history = u64::MAX.to_le_bytes();
                         store.heap.insert(&mut transaction, &history).expect("works");
                         if round % 10 == 9 {
-                            transaction.rollback();
+                            drop(transaction);
                         } else {
                             transaction.commit().expect("works");
                         }

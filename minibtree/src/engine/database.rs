@@ -21,6 +21,7 @@
 //!
 //! Transactions go on all the time. PostgreSQL's `StartupXLOG` and `CreateCheckPoint` (`xlog.c`).
 
+use super::heap::vacuum;
 use super::pool::Pool;
 use super::txn::System;
 use super::wal::{Wal, record};
@@ -180,7 +181,7 @@ impl Database {
     /// Removes the dead versions of a heap and the index entries that point to them. `indexes` are
     /// all indexes of the heap. The caller's lock on the heap keeps out a second vacuum.
     pub fn vacuum(&self, heap: &Heap, indexes: &[Index]) -> Result<Vacuumed> {
-        let dead = heap.collect_dead()?;
+        let dead = vacuum::collect_dead(heap)?;
         let mut index_entries = 0;
         if !dead.is_empty() {
             // A snapshot keeps the leaves on the way from being used again.
@@ -189,7 +190,7 @@ impl Database {
                 index_entries += index.remove(&dead)?;
             }
         }
-        heap.free(&dead)?;
+        vacuum::free(heap, &dead)?;
         Ok(Vacuumed { pages: heap.pages(), rows: dead.len(), index_entries })
     }
 }

@@ -12,7 +12,6 @@
 //!
 //! The first page of an index says of which kind it is, so [`Database::index`] opens both.
 //! `CREATE INDEX … USING hash` is [`Index::create_hash`], then [`Index::build`] as for a B+tree.
-//! The planner may use such an index ([`Index::is_hash`]) if `=` fixes all of its columns.
 //!
 //! PostgreSQL's access methods (`amapi.h`) are tables of functions, because extensions add more.
 //!
@@ -182,12 +181,8 @@ impl Index {
         entries: impl Iterator<Item = Result<(Vec<u8>, Tid, Vec<u8>)>>,
     ) -> Result<()> {
         transaction.xid()?;
-        let checked = entries.map(|entry| {
-            let (key, tid, payload) = entry?;
-            check_length(&key, &payload)?;
-            Ok((key, tid, payload))
-        });
-        let entries = checked.collect::<Result<Vec<_>>>()?;
+        let entries = entries.collect::<Result<Vec<_>>>()?;
+        entries.iter().try_for_each(|(key, _, payload)| check_length(key, payload))?;
         match &self.directory {
             None => btree::build(&self.file, unique, entries),
             Some(directory) => hash::build(&self.file, directory, unique, entries),

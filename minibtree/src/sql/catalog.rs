@@ -130,7 +130,7 @@ pub struct IndexColumn {
 pub struct TableIndex {
     /// Its name.
     pub name: String,
-    /// The B+tree.
+    /// Its pages, which tell a B+tree from a hash index.
     pub index: Index,
     /// It is the primary key.
     pub is_primary: bool,
@@ -138,7 +138,7 @@ pub struct TableIndex {
     pub is_unique: bool,
     /// A PRIMARY KEY or UNIQUE constraint made it.
     pub is_constraint: bool,
-    /// The columns that it is sorted by.
+    /// The columns of its key.
     pub columns: Vec<IndexColumn>,
     /// Positions of the columns that its entries have beside the key.
     pub included: Vec<usize>,
@@ -203,7 +203,8 @@ impl Table {
 
     /// The key of a row in an index.
     pub fn key_of(&self, index: &TableIndex, values: &[Value]) -> Vec<u8> {
-        let mut key = Vec::with_capacity(index.columns.len() * 9);
+        // Six more bytes: the index appends a TID.
+        let mut key = Vec::with_capacity(index.columns.len() * 9 + 6);
         for column in &index.columns {
             key::append(self.order_of(column), &values[column.position], &mut key);
         }
@@ -428,8 +429,8 @@ impl Editor<'_> {
 
         for index in &table.indexes {
             self.drop_index(index)?;
-            let index = TableIndex { index: self.create_index()?, ..index.clone() };
-            self.add_index(table.oid, &index)?;
+            let empty = self.create_index(index.index.is_hash())?;
+            self.add_index(table.oid, &TableIndex { index: empty, ..index.clone() })?;
         }
         Ok(())
     }
@@ -442,10 +443,11 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Creates an empty B+tree.
-    pub fn create_index(&mut self) -> Result<Index, SqlError> {
+    /// Creates an empty B+tree, or an empty hash index.
+    pub fn create_index(&mut self, is_hash: bool) -> Result<Index, SqlError> {
         let id = self.database.allocate_relation_id()?;
-        Ok(Index::create(self.transaction, id)?)
+        let create = if is_hash { Index::create_hash } else { Index::create };
+        Ok(create(self.transaction, id)?)
     }
 
     /// Adds an index.

@@ -74,6 +74,7 @@ pub fn lines(planned: &Planned, options: Options, measured: &[Measured]) -> Vec<
         options,
         measured,
         has_several: false,
+        outer: Vec::new(),
         shown: vec![false; planned.subplans.len()],
         lines: Vec::new(),
     };
@@ -131,6 +132,8 @@ struct Explainer<'a> {
     measured: &'a [Measured],
     /// Columns are shown with their tables.
     has_several: bool,
+    /// What the columns are called that an index scan takes from the outer side of its join.
+    outer: Vec<String>,
     /// Subqueries that were shown.
     shown: Vec<bool>,
     lines: Vec<String>,
@@ -221,6 +224,12 @@ impl Explainer<'_> {
                     self.line(depth + 1, text);
                     self.node(input, depth + 2, "");
                 }
+                (Kind::NestedLoop { outer, is_parameterized: true, .. }, 1) => {
+                    let names = self.names(outer);
+                    let before = std::mem::replace(&mut self.outer, names);
+                    self.node(input, depth + 1, "");
+                    self.outer = before;
+                }
                 (Kind::NestedLoop { is_parameterized: false, .. }, 1) => {
                     let text = "Materialize".to_owned() + &self.figures(input);
                     self.line(depth + 1, text);
@@ -232,7 +241,7 @@ impl Explainer<'_> {
     }
 
     fn details(&mut self, node: &Rc<Node>, depth: usize) {
-        let names = self.names(node);
+        let names = self.names_in_conditions(node);
         let mut exprs: Vec<&Expr> = Vec::new();
         let show = |this: &mut Self, label: &str, condition: Option<&Expr>| {
             if let Some(condition) = condition {
@@ -368,6 +377,19 @@ impl Explainer<'_> {
             let node = Rc::clone(&plan.node);
             self.node(&node, depth + 1, "");
         }
+    }
+
+    /// What columns are called in conditions: a scan need not say whose its own ones are.
+    fn names_in_conditions(&self, node: &Node) -> Vec<String> {
+        let mut names = self.names(node);
+        if let Kind::SeqScan { scanned, .. } | Kind::IndexScan { scanned, .. } = &node.kind {
+            let own = names[scanned.start..].iter_mut().zip(&scanned.table.columns);
+            own.for_each(|(name, column)| name.clone_from(&column.name));
+        }
+        for (name, outer) in names.iter_mut().zip(&self.outer).filter(|it| it.0.is_empty()) {
+            name.clone_from(outer);
+        }
+        names
     }
 
     /// What the columns of a node's rows are called.

@@ -44,13 +44,12 @@ impl<'a> Builder<'a> {
         }
         let current = &self.levels[level];
         let is_full = (current.size + entry.size()) * 100 > CAPACITY * FILL_FACTOR;
-        let mut carried = vec![entry];
         if is_full && !current.entries.is_empty() {
-            self.finish_page(level, &mut carried)?;
+            return self.finish_page(level, entry);
         }
         let current = &mut self.levels[level];
-        current.size += carried.iter().map(Entry::size).sum::<usize>();
-        current.entries.append(&mut carried);
+        current.size += entry.size();
+        current.entries.push(entry);
         Ok(())
     }
 
@@ -81,9 +80,10 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Writes the current page of a level and begins the next one, which gets `carried`.
-    fn finish_page(&mut self, level: usize, carried: &mut Vec<Entry>) -> Result<()> {
+    /// Writes the current page of a level and begins the next one with an entry.
+    fn finish_page(&mut self, level: usize, entry: Entry) -> Result<()> {
         // A long high key can take more room than is left: then the last entries go on as well.
+        let mut carried = vec![entry];
         let next = self.new_block();
         let current = &mut self.levels[level];
         let separator = loop {
@@ -106,8 +106,8 @@ impl<'a> Builder<'a> {
         let page = node::build(level as u16, Some((&separator, next)), &current.entries);
         let block = std::mem::replace(&mut current.block, next);
         let low = std::mem::replace(&mut current.low, separator);
-        current.entries.clear();
-        current.size = 0;
+        current.size = carried.iter().map(Entry::size).sum();
+        current.entries = carried;
         self.index.relation.write(block, &page)?;
         self.add(level + 1, Entry::inner(low, block))
     }

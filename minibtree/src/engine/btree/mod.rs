@@ -133,23 +133,24 @@ fn insert_from(index: &IndexFile, first: PageMut, entry: Entry) -> Result<()> {
 
 /// Fills an empty tree with entries in any order.
 pub fn build(index: &IndexFile, unique: bool, entries: Vec<(Vec<u8>, Tid, Vec<u8>)>) -> Result<()> {
-    let mut sorted: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(entries.len());
-    for (mut key, tid, payload) in entries {
+    let entry = |(mut key, tid, payload): (Vec<u8>, Tid, Vec<u8>)| {
         key.extend_from_slice(&tid.to_bytes());
-        sorted.push((key, payload));
+        Entry::of_full_key(key, &payload)
+    };
+    let mut entries: Vec<Entry> = entries.into_iter().map(entry).collect();
+    entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    if unique {
+        check_unique(&entries)?;
     }
-    sorted.sort_unstable();
-    if unique
-        && let Some(pair) = sorted.windows(2).find(|it| user_key(&it[0].0) == user_key(&it[1].0))
-    {
-        return Err(Error::UniqueViolation { existing: tid(&pair[0].0) });
-    }
-
     let mut builder = Builder::new(index);
-    for (key, payload) in sorted {
-        builder.add(0, Entry::of_full_key(key, &payload))?;
-    }
+    entries.into_iter().try_for_each(|entry| builder.add(0, entry))?;
     builder.finish()
+}
+
+/// Returns [`Error::UniqueViolation`] if two of the sorted entries have the same key.
+pub fn check_unique(entries: &[Entry]) -> Result<()> {
+    let pair = entries.windows(2).find(|it| user_key(&it[0].key) == user_key(&it[1].key));
+    pair.map_or(Ok(()), |it| Err(Error::UniqueViolation { existing: tid(&it[0].key) }))
 }
 
 /// The key of an entry as the caller gave it.

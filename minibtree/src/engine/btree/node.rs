@@ -272,9 +272,10 @@ pub fn build<'a>(
 
     let (mut lower, mut upper) = (PageHeader::SIZE, SPECIAL);
     let mut push = |entry: &Entry| {
-        let cell = entry.cell();
-        upper -= cell.len();
-        page[upper..upper + cell.len()].copy_from_slice(&cell);
+        for part in [entry.key.get(HEAD..).unwrap_or_default(), &entry.front] {
+            upper -= part.len();
+            page[upper..upper + part.len()].copy_from_slice(part);
+        }
         page[lower..lower + NodePointer::SIZE].copy_from_slice(&entry.pointer(upper).encode());
         lower += NodePointer::SIZE;
     };

@@ -12,10 +12,10 @@
 use super::bucket;
 use super::directory::{self, Directory, META};
 use super::split::{Half, write_overflow};
+use crate::engine::Result;
 use crate::engine::access::IndexFile;
+use crate::engine::btree::check_unique;
 use crate::engine::btree::node::{CAPACITY, Entry};
-use crate::engine::btree::{tid, user_key};
-use crate::engine::{Error, Result};
 use crate::format::Tid;
 
 /// Percent of a bucket's own page that is filled at most, on average.
@@ -36,11 +36,8 @@ pub fn build(
     let buckets = (size / (CAPACITY * FILL / 100) + 1).next_power_of_two() as u32;
     let bucket_of = |entry: &Entry| directory::bucket_of(bucket::hash_of(&entry.key), buckets);
     entries.sort_unstable_by(|a, b| bucket_of(a).cmp(&bucket_of(b)).then(a.key.cmp(&b.key)));
-    if unique
-        && let Some(pair) =
-            entries.windows(2).find(|it| user_key(&it[0].key) == user_key(&it[1].key))
-    {
-        return Err(Error::UniqueViolation { existing: tid(&pair[0].key) });
+    if unique {
+        check_unique(&entries)?;
     }
 
     // Groups follow each other without a gap, from page 1 on: the page of bucket b is b + 1.

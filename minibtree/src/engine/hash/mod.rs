@@ -86,8 +86,7 @@ pub fn find(
     bytes: &mut Vec<u8>,
 ) -> Result<Vec<Found>> {
     let hashed = bucket::hashed(key);
-    let latch = |bucket| index.read(directory.block(index, bucket)?);
-    let own = latch_bucket(&hashed, directory, latch)?;
+    let own = latch_bucket(index, directory, &hashed, IndexFile::read)?;
     let mut found = Vec::new();
     bytes.clear();
     for_each_page(index, &own, |page| {
@@ -117,8 +116,7 @@ pub fn insert(
     payload: &[u8],
 ) -> Result<()> {
     let hashed = bucket::hashed(key);
-    let latch = |bucket| index.write(directory.block(index, bucket)?);
-    let own = latch_bucket(&hashed, directory, latch)?;
+    let own = latch_bucket(index, directory, &hashed, IndexFile::write)?;
     add(index, directory, own, Entry::leaf(&hashed, tid, payload))
 }
 
@@ -133,8 +131,7 @@ pub fn conflict(
     entry: Option<(Tid, &[u8])>,
 ) -> Result<Conflict> {
     let hashed = bucket::hashed(key);
-    let latch = |bucket| index.write(directory.block(index, bucket)?);
-    let own = latch_bucket(&hashed, directory, latch)?;
+    let own = latch_bucket(index, directory, &hashed, IndexFile::write)?;
     let mut conflict = Conflict::None;
     for_each_page(index, &own, |page| {
         conflict = conflict_on(page, transaction, heap, &hashed)?;
@@ -189,15 +186,16 @@ fn for_each_page(
 }
 
 /// Latches the page of the bucket that the directory names, or of one that was split off from it.
-fn latch_bucket<Page: Deref<Target = PageBytes>>(
-    hashed: &[u8],
+fn latch_bucket<'a, Page: Deref<Target = PageBytes>>(
+    index: &'a IndexFile,
     directory: &Directory,
-    latch: impl Fn(u32) -> Result<Page>,
+    hashed: &[u8],
+    latch: fn(&'a IndexFile, u32) -> Result<Page>,
 ) -> Result<Page> {
     let hash = bucket::hash_of(hashed);
     let mut bucket = directory::bucket_of(hash, directory.buckets());
     loop {
-        let page = latch(bucket)?;
+        let page = latch(index, directory.block(index, bucket)?)?;
         match bucket::next_bucket(&page, bucket, hash) {
             None => return Ok(page),
             Some(next) => bucket = next,

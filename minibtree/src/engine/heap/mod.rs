@@ -32,7 +32,7 @@
 
 mod page;
 mod scan;
-mod vacuum;
+pub(super) mod vacuum;
 
 pub use scan::{HeapScan, Row};
 
@@ -42,7 +42,6 @@ use super::{Error, Isolation, LockMode, LockWait, Result, Snapshot, Transaction}
 use crate::format::heap::{HEAP_ONLY, KEY_UPDATED, TupleHeader, UPDATED};
 use crate::format::page::ALL_VISIBLE;
 use crate::format::{ItemPointer, PAGE_SIZE, PageHeader, RelationId, Tid, Xid};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -124,16 +123,33 @@ impl Heap {
 
     /// Inserts a row. [`Error::TooLarge`] if it is longer than [`Heap::ROW_MAX`].
     pub fn insert(&self, transaction: &mut Transaction, row: &[u8]) -> Result<Tid> {
-        check_length(row)?;
-        let header = TupleHeader::inserted(transaction.xid()?, transaction.command(), 0);
-        let (mut page, slot) = self.add(None, &header, row)?;
-        let tid = Tid { block: page.block(), slot };
-        self.note_changed(&page);
-        self.system.pool().log(std::slice::from_mut(&mut page));
+        Ok(self.insert_many(transaction, &[row])?[0])
+    }
 
-        drop(page);
-        self.system.pool().wal().flush_if_large()?;
-        Ok(tid)
+    /// Inserts rows: as many as a page has room for with one latch and one log record.
+    pub fn insert_many(
+        &self,
+        transaction: &mut Transaction,
+        rows: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Tid>> {
+        rows.iter().try_for_each(|row| check_length(row.as_ref()))?;
+        let header = TupleHeader::inserted(transaction.xid()?, transaction.command(), 0);
+        let mut tids = Vec::with_capacity(rows.len());
+        while let Some(row) = rows.get(tids.len()) {
+            let (mut page, first) = self.add(None, &header, row.as_ref())?;
+            let mut added = Some(first);
+            while let Some(slot) = added {
+                tids.push(Tid { block: page.block(), slot });
+                let next = rows.get(tids.len());
+                added = next.and_then(|row| page::add(&mut page, &header, row.as_ref()));
+            }
+            self.note_changed(&page);
+            self.system.pool().log(std::slice::from_mut(&mut page));
+
+            drop(page);
+            self.system.pool().wal().flush_if_large()?;
+        }
+        Ok(tids)
     }
 
     /// Follows the chain that starts at `tid` to the version that the snapshot sees, and copies
@@ -247,16 +263,6 @@ impl Heap {
     pub fn root(&self, tid: Tid) -> Result<Tid> {
         let page = self.read(tid.block)?;
         Ok(Tid { slot: page::root_of(&page, tid.block, tid.slot), ..tid })
-    }
-
-    /// Step 1 of a vacuum. Returns the TIDs whose index entries are to be removed.
-    pub(super) fn collect_dead(&self) -> Result<HashSet<Tid>> {
-        vacuum::collect_dead(self)
-    }
-
-    /// Step 3 of a vacuum: no index entry points to these TIDs any more.
-    pub(super) fn free(&self, dead: &HashSet<Tid>) -> Result<()> {
-        vacuum::free(self, dead)
     }
 
     /// Whether a row with a unique key exists, for the insertion of another one with it.

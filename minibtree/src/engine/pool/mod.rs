@@ -42,6 +42,7 @@ use crate::format::{Lsn, PAGE_SIZE, PageBytes, PageHeader, RelationId, page as b
 use minikit::storage::{Disk, DiskFile};
 use minikit::sync::{Mutex, RwLock, thread};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -163,30 +164,30 @@ impl Pool {
 
     /// Latches a page for reading.
     pub fn read<'a>(&'a self, relation: &Arc<Relation>, block: u32) -> Result<PageRef<'a>> {
-        let tag = Some((relation.id(), block));
-        loop {
-            if let Some(number) = relation.entry(block).frame() {
-                let frame = &self.frames[number];
-                let guard = frame.latch.read();
-                if guard.tag == tag {
-                    frame.touch();
-                    return Ok(PageRef { guard });
-                }
-            }
-            self.load(relation, block)?;
-        }
+        let (guard, _) = self.latch(relation, block, |frame| frame.latch.read())?;
+        Ok(PageRef { guard })
     }
 
     /// Latches a page for changing.
     pub fn write<'a>(&'a self, relation: &Arc<Relation>, block: u32) -> Result<PageMut<'a>> {
+        let (guard, frame) = self.latch(relation, block, |frame| frame.latch.write())?;
+        Ok(PageMut::new(guard, frame))
+    }
+
+    fn latch<'a, G: Deref<Target = FrameData>>(
+        &'a self,
+        relation: &Arc<Relation>,
+        block: u32,
+        latch: impl Fn(&'a Frame) -> G,
+    ) -> Result<(G, &'a Frame)> {
         let tag = Some((relation.id(), block));
         loop {
             if let Some(number) = relation.entry(block).frame() {
                 let frame = &self.frames[number];
-                let guard = frame.latch.write();
+                let guard = latch(frame);
                 if guard.tag == tag {
                     frame.touch();
-                    return Ok(PageMut::new(guard, frame));
+                    return Ok((guard, frame));
                 }
             }
             self.load(relation, block)?;

@@ -62,9 +62,12 @@ impl<'a> PageMut<'a> {
         self.guard.tag().0
     }
 
-    /// Writes bytes. Logged as these bytes.
+    /// Writes bytes. Logged as these bytes, unless the image is logged anyway.
     pub fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.operations.put(self.guard.bytes_mut(), at, bytes);
+        match self.is_whole {
+            true => self.guard.bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes),
+            false => self.operations.put(self.guard.bytes_mut(), at, bytes),
+        }
     }
 
     /// Moves bytes within the page. Logged as three numbers.

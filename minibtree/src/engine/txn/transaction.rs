@@ -40,7 +40,8 @@ pub struct Savepoint {
     dropped: usize,
 }
 
-/// A transaction of one thread. Dropping it rolls it back.
+/// A transaction of one thread. Dropping it rolls it back, which costs nothing per row: versions of
+/// a transaction without a commit bit are dead.
 pub struct Transaction {
     system: Arc<System>,
     isolation: Isolation,
@@ -189,12 +190,6 @@ impl Transaction {
             wal.flush(lsn)?;
         }
         self.dropped.iter().try_for_each(|id| self.system.pool.drop_relation(*id))
-    }
-
-    /// Undoes everything. Costs nothing per row: versions of a transaction without a commit bit
-    /// are dead.
-    pub fn rollback(self) {
-        drop(self);
     }
 
     /// The number of the current statement.

@@ -43,11 +43,13 @@ pub fn create(
     else {
         return Err(refused());
     };
-    let is_btree = matches!(using, None | Some(ast::IndexType::BTree));
-    if !is_btree || !with.is_empty() || !index_options.is_empty() || !alter_options.is_empty() {
+    let is_hash = matches!(using, Some(ast::IndexType::Hash));
+    let is_known = is_hash || matches!(using, None | Some(ast::IndexType::BTree));
+    if !is_known || !with.is_empty() || !index_options.is_empty() || !alter_options.is_empty() {
         return Err(refused());
     }
     let table = Arc::clone(catalog.table(&table_name(table)?)?);
+    check_hash(create)?;
     let key = columns.iter().map(|it| index_column(&table, it)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = include.iter().map(folded).collect();
     let included = match names.is_empty() {
@@ -65,8 +67,7 @@ pub fn create(
         None => free_name(catalog, &table.name, &labels, "idx"),
     };
     if catalog.has_relation(&name) {
-        let text = format!("relation \"{name}\" already exists");
-        let exists = SqlError::new(code::DUPLICATE_TABLE, text);
+        let exists = already_exists(&name);
         if *if_not_exists {
             let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
             out.error(&notice.severity(Severity::Notice));
@@ -75,15 +76,38 @@ pub fn create(
         return Err(exists);
     }
     lock(editor, &table, LockMode::Update)?;
-    let definition = Definition {
+    let new = TableIndex {
         name,
+        index: editor.create_index(is_hash)?,
         is_primary: false,
         is_unique: *unique,
         is_constraint: false,
         columns: key,
         included,
     };
-    add(editor, &table, definition)
+    add(editor, &table, &new)
+}
+
+/// Refuses for a hash index what PostgreSQL's refuse. Ours could be unique and include columns.
+fn check_hash(create: &ast::CreateIndex) -> Result<(), SqlError> {
+    let is_hash = matches!(create.using, Some(ast::IndexType::Hash));
+    let has = |is: fn(&ast::OrderByOptions) -> bool| {
+        create.columns.iter().any(|it| is(&it.column.options))
+    };
+    let refusals = [
+        (create.unique, "unique indexes"),
+        (!create.include.is_empty(), "included columns"),
+        (create.columns.len() > 1, "multicolumn indexes"),
+        (has(|it| it.sort.is_some()), "ASC/DESC options"),
+        (has(|it| it.nulls_first.is_some()), "NULLS FIRST/LAST options"),
+    ];
+    let Some((_, what)) = refusals.iter().find(|it| is_hash && it.0) else { return Ok(()) };
+    let text = format!("access method \"hash\" does not support {what}");
+    Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text))
+}
+
+fn already_exists(name: &str) -> SqlError {
+    SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))
 }
 
 fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
@@ -144,53 +168,47 @@ pub fn add_constraint(
         None => free_name(catalog, &table.name, &names, "key"),
     };
     if catalog.has_relation(&name) {
-        let text = format!("relation \"{name}\" already exists");
-        return Err(SqlError::new(code::DUPLICATE_TABLE, text));
+        return Err(already_exists(&name));
     }
+    let new = TableIndex {
+        name,
+        index: editor.create_index(false)?,
+        is_primary,
+        is_unique: true,
+        is_constraint: true,
+        columns,
+        included: Vec::new(),
+    };
     if is_primary {
-        let positions: Vec<usize> = columns.iter().map(|it| it.position).collect();
-        editor.set_not_null(table, &positions)?;
+        editor.set_not_null(table, &new.positions())?;
     }
-    let included = Vec::new();
-    let (is_unique, is_constraint) = (true, true);
-    let definition = Definition { name, is_primary, is_unique, is_constraint, columns, included };
-    add(editor, table, definition)
+    add(editor, table, &new)
 }
 
-/// An index before it has a B+tree.
-struct Definition {
-    name: String,
-    is_primary: bool,
-    is_unique: bool,
-    is_constraint: bool,
-    columns: Vec<IndexColumn>,
-    included: Vec<usize>,
-}
-
-/// Adds an index and fills it with the rows of the table.
-fn add(editor: &mut Editor<'_>, table: &Table, definition: Definition) -> Result<(), SqlError> {
-    let Definition { name, is_primary, is_unique, is_constraint, columns, included } = definition;
-    let index = editor.create_index()?;
-    let new = TableIndex { name, index, is_primary, is_unique, is_constraint, columns, included };
-    editor.add_index(table.oid, &new)?;
+/// Adds an empty index to a table and fills it with the rows.
+fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<(), SqlError> {
+    editor.add_index(table.oid, new)?;
 
     // All rows are read before the first is written: the build needs the transaction itself. Rows
     // with NULLs in a unique key are no duplicates; they are added one by one afterwards.
     editor.transaction.next_statement();
     let mut rows = table.heap.scan(editor.transaction.snapshot());
     let (mut entries, mut with_nulls) = (Vec::new(), Vec::new());
+    let (key, mut values) = (new.positions(), vec![Value::Null; table.types.len()]);
+    let is_needed = |it: usize| key.contains(&it) || new.included.contains(&it);
     while let Some(found) = rows.next()? {
-        let values = row::decode(&table.types, found.bytes)?;
-        let has_null = check_nulls(table, &new, &values)?;
-        let entry = (table.key_of(&new, &values), found.tid, table.payload_of(&new, &values));
-        if has_null && is_unique { with_nulls.push(entry) } else { entries.push(entry) }
+        key.iter().chain(&new.included).for_each(|it| values[*it] = Value::Null);
+        row::decode_into(&table.types, found.bytes, is_needed, &mut values)?;
+        let has_null = check_nulls(table, new, &values)?;
+        let entry = (table.key_of(new, &values), found.tid, table.payload_of(new, &values));
+        if has_null && new.is_unique { with_nulls.push(entry) } else { entries.push(entry) }
     }
     drop(rows);
 
     let entry = |(key, tid, payload)| Ok::<_, engine::Error>((key, table.heap.root(tid)?, payload));
-    let built = new.index.build(editor.transaction, is_unique, entries.into_iter().map(entry));
+    let built = new.index.build(editor.transaction, new.is_unique, entries.into_iter().map(entry));
     built.map_err(|error| match error {
-        Error::UniqueViolation { existing } => duplicate(table, &new, existing),
+        Error::UniqueViolation { existing } => duplicate(table, new, existing),
         error => error.into(),
     })?;
     for (key, tid, payload) in with_nulls {

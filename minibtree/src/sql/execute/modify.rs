@@ -99,8 +99,8 @@ fn insert(
         None => Ok(Value::Null),
     });
     let values = values.collect::<Result<Row, _>>()?;
+    check_row(write, context, &values)?;
     if let Some(conflict) = conflict {
-        check_row(write, context, &values)?;
         for index in
             write.table.indexes.iter().filter(|it| conflict.indexes.contains(&it.index.id()))
         {
@@ -119,7 +119,7 @@ fn insert(
             };
         }
     }
-    let tid = insert_row(write, context, &values, transaction)?;
+    let tid = insert_rows(&write.table, std::slice::from_ref(&values), transaction)?[0];
     if conflict.is_some() {
         changes.inserted.insert(tid);
     }
@@ -216,27 +216,33 @@ fn note_update(write: &Write, old: &[Value], new: &[Value], changes: &mut Change
     }
 }
 
-/// Inserts one row whose values fit their columns.
+/// Inserts rows that [`check_row`] has passed, then their index entries. Returns their TIDs.
 ///
 /// # Errors
-/// `23502`, `23514`, `23505`.
-pub fn insert_row(
-    write: &Write,
-    context: &Context,
-    values: &[Value],
+/// `23505`.
+pub fn insert_rows(
+    table: &Table,
+    rows: &[Row],
     transaction: &mut Transaction,
-) -> Result<Tid, SqlError> {
-    check_row(write, context, values)?;
-    let table = &*write.table;
-    let mut bytes = Vec::new();
-    row::encode(&table.types, values, &mut bytes);
-    let tid = table.heap.insert(transaction, &bytes)?;
-    insert_entries(table, values, tid, transaction)?;
-    Ok(tid)
+) -> Result<Vec<Tid>, SqlError> {
+    let encoded = rows.iter().map(|values| {
+        let mut bytes = Vec::new();
+        row::encode(&table.types, values, &mut bytes);
+        bytes
+    });
+    let encoded: Vec<Vec<u8>> = encoded.collect();
+    let tids = table.heap.insert_many(transaction, &encoded)?;
+    for (values, tid) in rows.iter().zip(&tids) {
+        insert_entries(table, values, *tid, transaction)?;
+    }
+    Ok(tids)
 }
 
 /// NOT NULL and CHECK.
-fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<(), SqlError> {
+///
+/// # Errors
+/// `23502`, `23514`.
+pub fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<(), SqlError> {
     let table = &*write.table;
     let mut columns = table.columns.iter().zip(values);
     if let Some((column, _)) = columns.find(|(column, it)| column.not_null && it.is_null()) {

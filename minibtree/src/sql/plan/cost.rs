@@ -24,8 +24,8 @@ pub struct IndexScan {
     pub tuples: f64,
     /// Pages of the index.
     pub index_pages: f64,
-    /// Levels of the index above its leaves.
-    pub height: f64,
+    /// Levels of a B+tree above its leaves. `None` for a hash index, which has no way down.
+    pub height: Option<f64>,
     /// The fraction of the index that is read.
     pub selectivity: f64,
     /// Operators of the conditions that are bounds.
@@ -39,13 +39,14 @@ pub struct IndexScan {
 }
 
 impl IndexScan {
-    /// `cost_index` and `btcostestimate`.
+    /// `cost_index`, `btcostestimate` and `hashcostestimate`.
     pub fn cost(&self, rows: f64, width: f64) -> Cost {
         let fetched = (self.tuples * self.selectivity).round().max(1.0);
         let index_pages = (self.selectivity * self.index_pages).ceil().max(1.0);
         // The way down: a comparison for each halving, and some work for each page.
         let halvings = if self.tuples > 1.0 { self.tuples.log2().ceil() } else { 0.0 };
-        let descent = halvings * OPERATOR + (self.height + 1.0) * 50.0 * OPERATOR;
+        let descent =
+            self.height.map_or(0.0, |it| halvings * OPERATOR + (it + 1.0) * 50.0 * OPERATOR);
         let index =
             index_pages * RANDOM_PAGE + fetched * (INDEX_TUPLE + self.bounds * OPERATOR) + descent;
 

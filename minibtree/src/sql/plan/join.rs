@@ -337,7 +337,7 @@ fn split_equalities(
 }
 
 /// The type whose hash both sides have, if they have one.
-fn hash_type(left: Type, right: Type) -> Option<Type> {
+pub fn hash_type(left: Type, right: Type) -> Option<Type> {
     let both = |is: fn(Type) -> bool| is(left) && is(right);
     match () {
         () if left == right => Some(left),

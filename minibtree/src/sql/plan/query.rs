@@ -665,16 +665,8 @@ impl join::Context for FromPlanner<'_, '_, '_> {
 
 /// The expressions of a SELECT that use the row of its FROM clause.
 fn from_expressions(select: &Select) -> Vec<&Expr> {
-    fn conditions<'a>(item: &'a FromItem, all: &mut Vec<&'a Expr>) {
-        if let FromItem::Join { left, right, condition, .. } = item {
-            conditions(left, all);
-            conditions(right, all);
-            all.extend(condition);
-        }
-    }
-
     let mut all: Vec<&Expr> = select.filter.iter().collect();
-    select.from.iter().for_each(|item| conditions(item, &mut all));
+    all.extend(select.from.iter().flat_map(FromItem::conditions));
     match &select.grouping {
         None => all.extend(&select.targets),
         Some(grouping) => {

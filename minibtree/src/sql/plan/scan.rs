@@ -6,10 +6,13 @@
 //! bounds   equal: [1], lower: 5 excluded      c = 2 is a filter: b is not fixed
 //! ```
 //!
+//! A hash index is a way only if its column equals something.
+//!
 //! PostgreSQL's `indxpath.c`.
 
 use super::cost::{self, IndexScan};
 use super::estimate::Known;
+use super::join::hash_type;
 use super::node::{Bounds, Cost, Kind, Scanned};
 use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::functions::Comparison;
@@ -92,7 +95,8 @@ impl Wanted<'_> {
         let definition = &self.table.indexes[index];
         let own = self.start..self.start + self.table.columns.len() + 1;
         let (bounds, used) = bounds(definition, self.table, own, conditions, parameters);
-        if used.is_empty() && !is_ordered {
+        let is_hash = definition.index.is_hash();
+        if bounds.equal.is_empty() && (is_hash || used.is_empty() && !is_ordered) {
             return None;
         }
         let all: Vec<&Expr> = conditions.iter().chain(parameters).collect();
@@ -102,7 +106,7 @@ impl Wanted<'_> {
             .map(|it| conditions[it].clone())
             .collect();
 
-        let is_only = !self.needs_tid && self.covers(definition);
+        let is_only = !is_hash && !self.needs_tid && self.covers(definition);
         let fraction: f64 = bounding.iter().map(|it| self.known.selectivity(it)).product();
         let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
         let selectivity = if is_one { 1.0 / self.rows.max(1.0) } else { fraction };
@@ -110,11 +114,12 @@ impl Wanted<'_> {
             pages: self.pages,
             tuples: self.rows,
             index_pages: f64::from(definition.index.pages()),
-            height: f64::from(definition.index.height().unwrap_or(1).saturating_sub(1)),
+            height: (!is_hash)
+                .then(|| f64::from(definition.index.height().unwrap_or(1).saturating_sub(1))),
             selectivity,
             bounds: bounding.len() as f64,
             operators: rest.len() as f64,
-            correlation: self.correlation(definition),
+            correlation: if is_hash { 0.0 } else { self.correlation(definition) },
             is_only,
         };
         let filtered: f64 = rest.iter().map(|it| self.known.selectivity(it)).product();
@@ -243,10 +248,6 @@ fn stripped(expr: &Expr) -> &Expr {
 
 /// Returns true if values of the one type have the same keys as those of the other.
 fn is_same_kind(left: Type, right: Type) -> bool {
-    let both = |is: fn(Type) -> bool| is(left) && is(right);
-    left == right
-        || both(Type::is_integer)
-        || both(|it| matches!(it, Type::Text | Type::Varchar))
-        || both(|it| matches!(it, Type::Float4 | Type::Float8))
-        || both(|it| matches!(it, Type::Timestamp | Type::TimestampTz))
+    let is_timestamp = |it| matches!(it, Type::Timestamp | Type::TimestampTz);
+    hash_type(left, right).is_some() || is_timestamp(left) && is_timestamp(right)
 }

@@ -15,8 +15,10 @@ use crate::engine::Transaction;
 use crate::sql::bind::{Binder, insert_write, target_columns};
 use crate::sql::catalog::{Catalog, ForeignKey, Table};
 use crate::sql::execute::Insertion;
+use crate::sql::tree::Write;
 use crate::sql::values::{ColumnType, Value};
 use crate::wire::{SqlError, code};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The longest line in bytes: more than a row that fits a page needs with every byte escaped.
@@ -29,8 +31,6 @@ pub struct CopyIn {
     positions: Vec<usize>,
     /// What happens to each row.
     insertion: Insertion,
-    /// The foreign keys of the table, with the tables that they refer to.
-    parents: Vec<(ForeignKey, Arc<Table>)>,
     /// The beginning of a line whose end has not arrived.
     partial: Vec<u8>,
     lines: u64,
@@ -46,17 +46,14 @@ impl CopyIn {
         catalog: &Catalog,
         table: Arc<Table>,
         columns: &[String],
-        insertion: impl FnOnce(crate::sql::tree::Write) -> Insertion,
+        insertion: impl FnOnce(Write, Vec<(ForeignKey, Arc<Table>)>) -> Insertion,
     ) -> Result<CopyIn, SqlError> {
         let positions = target_columns(&table, columns)?;
         let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
-        let insertion = insertion(insert_write(&mut binder, &table, &positions)?);
-        let keys = table.foreign_keys.iter();
-        let parents =
-            keys.filter_map(|key| Some((key.clone(), catalog.by_oid(key.parent)?.clone())));
-        let parents = parents.collect();
-        let partial = Vec::new();
-        Ok(CopyIn { table, positions, insertion, parents, partial, lines: 0, has_ended: false })
+        let parent = |key: &ForeignKey| Some((key.clone(), catalog.by_oid(key.parent)?.clone()));
+        let write = insert_write(&mut binder, &table, &positions)?;
+        let insertion = insertion(write, table.foreign_keys.iter().filter_map(parent).collect());
+        Ok(CopyIn { table, positions, insertion, partial: Vec::new(), lines: 0, has_ended: false })
     }
 
     /// How many values a line has.
@@ -95,6 +92,7 @@ impl CopyIn {
             let line = std::mem::take(&mut self.partial);
             self.insert(&line, transaction)?;
         }
+        self.insertion.flush(transaction)?;
         Ok(self.lines)
     }
 
@@ -105,9 +103,8 @@ impl CopyIn {
             return Ok(());
         }
         self.lines += 1;
-        let inserted = self
-            .values(line)
-            .and_then(|values| self.insertion.insert(values, &self.parents, transaction));
+        let inserted =
+            self.values(line).and_then(|values| self.insertion.insert(values, transaction));
         inserted.map_err(|error| match error.detail {
             Some(_) => error,
             None => error.detail(format!("COPY {}, line {}", self.table.name, self.lines)),
@@ -141,14 +138,24 @@ impl CopyIn {
 ///
 /// # Errors
 /// `22021` if a value is not UTF-8 or contains a zero byte.
-pub fn fields(line: &[u8]) -> Result<Vec<Option<String>>, SqlError> {
+pub fn fields(line: &[u8]) -> Result<Vec<Option<Cow<'_, str>>>, SqlError> {
     let is_tab = |byte: &u8| *byte == b'\t';
     line.split(is_tab)
         .map(|field| if field == b"\\N" { Ok(None) } else { unescape(field).map(Some) })
         .collect()
 }
 
-fn unescape(field: &[u8]) -> Result<String, SqlError> {
+fn unescape(field: &[u8]) -> Result<Cow<'_, str>, SqlError> {
+    let refused = || {
+        let text = "invalid byte sequence for encoding \"UTF8\"";
+        SqlError::new(code::CHARACTER_NOT_IN_REPERTOIRE, text)
+    };
+    if field.contains(&0) {
+        return Err(refused());
+    }
+    if !field.contains(&b'\\') {
+        return std::str::from_utf8(field).map(Cow::Borrowed).map_err(|_| refused());
+    }
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.iter().copied();
     while let Some(byte) = rest.next() {
@@ -170,11 +177,7 @@ fn unescape(field: &[u8]) -> Result<String, SqlError> {
             byte => byte,
         });
     }
-    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-    text.ok_or_else(|| {
-        let text = "invalid byte sequence for encoding \"UTF8\"";
-        SqlError::new(code::CHARACTER_NOT_IN_REPERTOIRE, text)
-    })
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| refused())
 }
 
 #[cfg(test)]

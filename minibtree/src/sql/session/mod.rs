@@ -25,20 +25,21 @@
 //! [`Session::settle`] waits for that before the replies are written.
 //!
 //! PostgreSQL's `tcop/postgres.c`, `xact.c` (whose block states are these and those of savepoints)
-//! and `plancache.c`. There is one isolation level so far, READ COMMITTED; another is refused.
+//! and `plancache.c`.
 
 mod copy;
+mod maintenance;
 mod portal;
 mod settings;
+mod transaction;
 
-use super::analyze::analyze;
 use super::catalog::{Catalog, Editor, TABLES, Version};
 use super::define;
 use super::execute::{Cursor, Insertion};
 use super::explain;
-use super::plan::{self, Planned, TableStatistics};
+use super::plan::{self, Planned};
 use super::shared::Shared;
-use super::statement::{self, CopyFrom, Statement, Vacuum, folded};
+use super::statement::{self, CopyFrom, Statement};
 use super::values::{Type, Value};
 use crate::engine::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction};
 use crate::format::Lsn;
@@ -47,11 +48,12 @@ use crate::wire::{code, format_of};
 use copy::CopyIn;
 pub use copy::fields as copy_fields;
 use portal::{Portal, Prepared, Running, text_field, write_row};
-use settings::{Settings, isolation_named, setting_text};
+use settings::{Settings, setting_text};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use transaction::{is_transaction_control, isolation_of, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
 const REPLY_BYTES: usize = 64 << 10;
@@ -546,7 +548,7 @@ impl Session {
             return self.fetch(portal, left, out);
         }
         if let Statement::Sql(sql) = statement
-            && let Some(tag) = self.transaction_control(sql, out)?
+            && let Some(tag) = transaction_control(self, sql, out)?
         {
             out.command_complete(tag);
             portal.is_done = true;
@@ -557,11 +559,11 @@ impl Session {
         match (statement, &prepared.planned) {
             (Statement::CopyFrom(copy), _) => return self.copy_in(copy, out).map(|()| false),
             (Statement::Vacuum(vacuum), _) => {
-                self.vacuum(vacuum, out)?;
+                maintenance::vacuum(self, vacuum, out)?;
                 out.command_complete("VACUUM");
             }
             (Statement::Analyze(tables), _) => {
-                self.analyze_tables(tables)?;
+                maintenance::analyze_tables(self, tables)?;
                 out.command_complete("ANALYZE");
             }
             (Statement::Sql(sql), None) => {
@@ -574,7 +576,9 @@ impl Session {
             }
             (Statement::Sql(sql), Some(cached)) => {
                 let planned = self.lock(sql, cached)?;
-                return self.start(portal, planned, left, out);
+                let cursor = self.open(&planned, portal.parameters.clone(), false)?;
+                portal.running = Some(Running::Cursor(Box::new(cursor)));
+                return self.fetch(portal, left, out);
             }
         }
         portal.is_done = true;
@@ -612,18 +616,6 @@ impl Session {
                 return Ok(planned);
             }
         }
-    }
-
-    fn start(
-        &mut self,
-        portal: &mut Portal,
-        planned: Rc<Planned>,
-        left: &mut Option<u32>,
-        out: &mut Replies,
-    ) -> Result<bool, SqlError> {
-        let cursor = self.open(&planned, portal.parameters.clone(), false)?;
-        portal.running = Some(Running::Cursor(Box::new(cursor)));
-        self.fetch(portal, left, out)
     }
 
     /// Begins a plan.
@@ -684,129 +676,6 @@ impl Session {
         Ok(false)
     }
 
-    /// Executes BEGIN, COMMIT, SAVEPOINT and their kin, and returns the tag; `None` if it is
-    /// another statement.
-    fn transaction_control(
-        &mut self,
-        sql: &ast::Statement,
-        out: &mut Replies,
-    ) -> Result<Option<&'static str>, SqlError> {
-        let refused = || SqlError::unsupported(format!("{sql}"));
-        match sql {
-            ast::Statement::StartTransaction { modes, statements, modifier: None, .. }
-                if statements.is_empty() =>
-            {
-                self.begin_block(modes, out).map(|()| Some("BEGIN"))
-            }
-            ast::Statement::Commit { chain: false, modifier: None, .. } => {
-                self.warn_outside_block(out);
-                if let State::Failed(_) = self.state {
-                    self.roll_back();
-                    return Ok(Some("ROLLBACK"));
-                }
-                self.commit().map(|()| Some("COMMIT"))
-            }
-            ast::Statement::Rollback { chain: false, savepoint: None } => {
-                self.warn_outside_block(out);
-                self.roll_back();
-                Ok(Some("ROLLBACK"))
-            }
-            ast::Statement::Rollback { chain: false, savepoint: Some(name) } => {
-                self.roll_back_to(&folded(name)).map(|()| Some("ROLLBACK"))
-            }
-            ast::Statement::Savepoint { name } => {
-                self.check_block("SAVEPOINT")?;
-                let savepoint = self.begin_statement()?.savepoint();
-                self.savepoints.push((folded(name), savepoint));
-                Ok(Some("SAVEPOINT"))
-            }
-            ast::Statement::ReleaseSavepoint { name } => {
-                self.check_block("RELEASE SAVEPOINT")?;
-                self.transaction()?;
-                let at = self.savepoint_named(&folded(name))?;
-                self.savepoints.truncate(at);
-                Ok(Some("RELEASE"))
-            }
-            ast::Statement::StartTransaction { .. }
-            | ast::Statement::Commit { .. }
-            | ast::Statement::Rollback { .. } => Err(refused()),
-            _ => Ok(None),
-        }
-    }
-
-    fn warn_outside_block(&self, out: &mut Replies) {
-        if let State::Idle | State::Implicit(_) = self.state {
-            let text = "there is no transaction in progress";
-            let warning = SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text);
-            out.error(&warning.severity(Severity::Warning));
-        }
-    }
-
-    fn begin_block(
-        &mut self,
-        modes: &[ast::TransactionMode],
-        out: &mut Replies,
-    ) -> Result<(), SqlError> {
-        let isolation = isolation_of(modes)?;
-        if let State::Block(_) = self.state {
-            let text = "there is already a transaction in progress";
-            let warning = SqlError::new(code::ACTIVE_SQL_TRANSACTION, text);
-            out.error(&warning.severity(Severity::Warning));
-        }
-        if let (State::Idle, Some(isolation)) = (&self.state, isolation) {
-            let usual = self.settings.isolation.replace(isolation);
-            let begun = self.begin_statement().map(drop);
-            self.settings.isolation = usual;
-            begun?;
-        }
-        let current = self.begin_statement()?.isolation();
-        if isolation.is_some_and(|it| it != current) {
-            let text = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
-            return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
-        }
-        self.state = match std::mem::replace(&mut self.state, State::Failed(None)) {
-            State::Implicit(it) | State::Block(it) => State::Block(it),
-            other => other,
-        };
-        Ok(())
-    }
-
-    /// Savepoints are only in blocks.
-    fn check_block(&self, what: &str) -> Result<(), SqlError> {
-        match self.state {
-            State::Block(_) | State::Failed(_) => Ok(()),
-            State::Idle | State::Implicit(_) => {
-                let text = format!("{what} can only be used in transaction blocks");
-                Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text))
-            }
-        }
-    }
-
-    fn savepoint_named(&self, name: &str) -> Result<usize, SqlError> {
-        self.savepoints.iter().rposition(|it| it.0 == name).ok_or_else(|| {
-            let text = format!("savepoint \"{name}\" does not exist");
-            SqlError::new(code::INVALID_SAVEPOINT, text)
-        })
-    }
-
-    fn roll_back_to(&mut self, name: &str) -> Result<(), SqlError> {
-        self.check_block("ROLLBACK TO SAVEPOINT")?;
-        let at = self.savepoint_named(name)?;
-        self.portals.clear();
-        self.savepoints.truncate(at + 1);
-        let savepoint = self.savepoints[at].1;
-        let state = std::mem::replace(&mut self.state, State::Failed(None));
-        let (State::Block(mut transaction) | State::Failed(Some(mut transaction))) = state else {
-            return self.transaction().map(drop);
-        };
-        transaction.rollback_to(savepoint)?;
-        self.state = State::Block(transaction);
-        if self.has_changed_catalog {
-            self.refresh_catalog()?;
-        }
-        Ok(())
-    }
-
     /// Executes a statement that changes the catalog.
     fn define(
         &mut self,
@@ -817,8 +686,7 @@ impl Session {
         if !define::is_definition(sql) {
             return Err(refused());
         }
-        let lock = (TABLES, LockMode::Update, LockWait::Block);
-        self.transaction()?.lock_relation(lock.0, lock.1, lock.2)?;
+        self.transaction()?.lock_relation(TABLES, LockMode::Update, LockWait::Block)?;
         self.refresh_catalog()?;
 
         // From here on the copy of others is not that of this transaction.
@@ -932,73 +800,6 @@ impl Session {
         Ok(lines)
     }
 
-    fn analyze_tables(&mut self, names: &[String]) -> Result<(), SqlError> {
-        self.refresh_catalog()?;
-        let catalog = Rc::clone(&self.catalog);
-        let names = match names {
-            [] => catalog.names().map(str::to_owned).collect(),
-            names => names.to_vec(),
-        };
-        for name in names {
-            let oid = catalog.table(&name)?.oid;
-            self.transaction()?.lock_relation(oid, LockMode::KeyShare, LockWait::Block)?;
-            self.refresh_catalog()?;
-            let table = Arc::clone(self.catalog.table(&name)?);
-            let snapshot = self.transaction()?.snapshot();
-            let found = analyze(&table, snapshot, &self.interrupt)?;
-            let mut shared = self.shared.statistics.lock();
-            Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
-        }
-        // Plans that were made without them are made again.
-        self.shared.versions.begin_change();
-        self.shared.versions.end_change();
-        Ok(())
-    }
-
-    fn vacuum(&mut self, vacuum: &Vacuum, out: &mut Replies) -> Result<(), SqlError> {
-        if let State::Block(_) = self.state {
-            let text = "VACUUM cannot run inside a transaction block";
-            return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
-        }
-        self.refresh_catalog()?;
-        let catalog = Rc::clone(&self.catalog);
-        let names = match &vacuum.tables[..] {
-            [] => catalog.names().map(str::to_owned).collect(),
-            names => names.to_vec(),
-        };
-        for name in names {
-            let oid = catalog.table(&name)?.oid;
-            // `KeyShare` keeps the table; the lock of the heap keeps out a second vacuum.
-            self.transaction()?.lock_relation(oid, LockMode::KeyShare, LockWait::Block)?;
-            self.refresh_catalog()?;
-            let table = Arc::clone(self.catalog.table(&name)?);
-            let heap = table.heap.id();
-            self.transaction()?.lock_relation(heap, LockMode::Update, LockWait::Block)?;
-
-            let indexes: Vec<_> = table.indexes.iter().map(|it| it.index.clone()).collect();
-            let done = self.shared.database.vacuum(&table.heap, &indexes)?;
-            if vacuum.verbose {
-                let text = format!(
-                    "vacuumed \"{name}\": {} pages, {} dead rows and {} index entries removed",
-                    done.pages, done.rows, done.index_entries
-                );
-                out.error(
-                    &SqlError::new(code::SUCCESSFUL_COMPLETION, text).severity(Severity::Info),
-                );
-            }
-            let mut shared = self.shared.statistics.lock();
-            let pages = table.heap.pages();
-            let known = TableStatistics { pages: 0, ..TableStatistics::default() };
-            if pages > 0 && !shared.contains_key(&heap) {
-                Arc::make_mut(&mut shared).insert(heap, Arc::new(known));
-            }
-        }
-        if vacuum.analyze {
-            self.analyze_tables(&vacuum.tables)?;
-        }
-        Ok(())
-    }
-
     // ---- COPY
 
     fn copy_in(&mut self, copy: &CopyFrom, out: &mut Replies) -> Result<(), SqlError> {
@@ -1007,9 +808,7 @@ impl Session {
                 self.refresh_catalog()?;
             }
             let table = Arc::clone(self.catalog.table(&copy.table)?);
-            let lock =
-                self.transaction()?.lock_relation(table.oid, LockMode::Share, LockWait::Block);
-            lock?;
+            self.transaction()?.lock_relation(table.oid, LockMode::Share, LockWait::Block)?;
             if self.has_changed_catalog || self.shared.versions.is_current(self.version) {
                 break table;
             }
@@ -1018,8 +817,8 @@ impl Session {
         let sequences = Arc::clone(&self.shared.sequences);
         let catalog = Rc::clone(&self.catalog);
         let transaction = self.transaction()?;
-        let copy = CopyIn::new(&catalog, table, &copy.columns, |write| {
-            Insertion::new(write, now, &sequences, transaction, interrupt)
+        let copy = CopyIn::new(&catalog, table, &copy.columns, |write, parents| {
+            Insertion::new(write, parents, now, &sequences, transaction, interrupt)
         })?;
         out.copy_in(copy.columns());
         self.copy = Some(copy);
@@ -1054,36 +853,6 @@ impl Session {
             }
         }
     }
-}
-
-fn is_transaction_control(sql: &ast::Statement) -> bool {
-    use ast::Statement::*;
-
-    matches!(
-        sql,
-        StartTransaction { .. }
-            | Commit { .. }
-            | Rollback { .. }
-            | Savepoint { .. }
-            | ReleaseSavepoint { .. }
-    )
-}
-
-/// The isolation level of transaction modes.
-fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<Isolation>, SqlError> {
-    use ast::{TransactionAccessMode, TransactionMode};
-
-    let mut isolation = None;
-    for mode in modes {
-        match mode {
-            TransactionMode::AccessMode(TransactionAccessMode::ReadWrite) => {}
-            TransactionMode::IsolationLevel(level) => {
-                isolation = Some(isolation_named(&level.to_string())?);
-            }
-            mode => return Err(SqlError::unsupported(format!("{mode}"))),
-        }
-    }
-    Ok(isolation)
 }
 
 fn no_portal(name: &str) -> SqlError {

@@ -102,6 +102,46 @@ pub struct Subquery {
     pub query: Query,
 }
 
+/// What an expression is made of, to be read or to be changed.
+macro_rules! children {
+    ($name:ident, $iter:ident $(, $mut:ident)?) => {
+        /// The expressions that it is made of; not those inside subqueries.
+        pub fn $name(&$($mut)? self) -> Vec<&$($mut)? Expr> {
+            match self {
+                Expr::Constant(..)
+                | Expr::Parameter(..)
+                | Expr::Column(_)
+                | Expr::Now
+                | Expr::Aggregate(..)
+                | Expr::NextValue(_) => Vec::new(),
+                Expr::Compare(_, left, right, _)
+                | Expr::IsDistinct(left, right, _)
+                | Expr::NullIf(left, right) => vec![left, right],
+                Expr::Not(inner)
+                | Expr::IsNull(inner)
+                | Expr::IsNotNull(inner)
+                | Expr::IsTruth(inner, ..)
+                | Expr::Cast(inner, ..)
+                | Expr::Fit(inner, ..) => vec![inner],
+                Expr::Call(_, all)
+                | Expr::And(all)
+                | Expr::Or(all)
+                | Expr::Coalesce(all)
+                | Expr::Extreme(all, ..)
+                | Expr::SubPlan(_, all) => all.$iter().collect(),
+                Expr::InList(inner, all, _) => {
+                    std::iter::once(&$($mut)? **inner).chain(all.$iter()).collect()
+                }
+                Expr::Case(cases, otherwise) => {
+                    let cases = cases.$iter().flat_map(|(condition, result)| [condition, result]);
+                    cases.chain(std::iter::once(&$($mut)? **otherwise)).collect()
+                }
+                Expr::Subquery(subquery) => subquery.left.$iter().collect(),
+            }
+        }
+    };
+}
+
 impl Expr {
     /// The NULL of a type.
     pub fn null(base: Type) -> Expr {
@@ -146,73 +186,8 @@ impl Expr {
         }
     }
 
-    /// The expressions that it is made of; not those inside subqueries.
-    pub fn children(&self) -> Vec<&Expr> {
-        match self {
-            Expr::Constant(..)
-            | Expr::Parameter(..)
-            | Expr::Column(_)
-            | Expr::Now
-            | Expr::Aggregate(..)
-            | Expr::NextValue(_) => Vec::new(),
-            Expr::Compare(_, left, right, _)
-            | Expr::IsDistinct(left, right, _)
-            | Expr::NullIf(left, right) => vec![left, right],
-            Expr::Not(inner)
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner)
-            | Expr::IsTruth(inner, ..)
-            | Expr::Cast(inner, ..)
-            | Expr::Fit(inner, ..) => vec![inner],
-            Expr::Call(_, all)
-            | Expr::And(all)
-            | Expr::Or(all)
-            | Expr::Coalesce(all)
-            | Expr::Extreme(all, ..)
-            | Expr::SubPlan(_, all) => all.iter().collect(),
-            Expr::InList(inner, all, _) => std::iter::once(&**inner).chain(all.iter()).collect(),
-            Expr::Case(cases, otherwise) => {
-                let cases = cases.iter().flat_map(|(condition, result)| [condition, result]);
-                cases.chain(std::iter::once(&**otherwise)).collect()
-            }
-            Expr::Subquery(subquery) => subquery.left.iter().collect(),
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
-        match self {
-            Expr::Constant(..)
-            | Expr::Parameter(..)
-            | Expr::Column(_)
-            | Expr::Now
-            | Expr::Aggregate(..)
-            | Expr::NextValue(_) => Vec::new(),
-            Expr::Compare(_, left, right, _)
-            | Expr::IsDistinct(left, right, _)
-            | Expr::NullIf(left, right) => vec![left, right],
-            Expr::Not(inner)
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner)
-            | Expr::IsTruth(inner, ..)
-            | Expr::Cast(inner, ..)
-            | Expr::Fit(inner, ..) => vec![inner],
-            Expr::Call(_, all)
-            | Expr::And(all)
-            | Expr::Or(all)
-            | Expr::Coalesce(all)
-            | Expr::Extreme(all, ..)
-            | Expr::SubPlan(_, all) => all.iter_mut().collect(),
-            Expr::InList(inner, all, _) => {
-                std::iter::once(&mut **inner).chain(all.iter_mut()).collect()
-            }
-            Expr::Case(cases, otherwise) => {
-                let cases = cases.iter_mut().flat_map(|(condition, result)| [condition, result]);
-                cases.chain(std::iter::once(&mut **otherwise)).collect()
-            }
-            Expr::Subquery(subquery) => subquery.left.iter_mut().collect(),
-        }
-    }
+    children!(children, iter);
+    children!(children_mut, iter_mut, mut);
 
     /// Calls `each` for the expression and all that it is made of, those inside subqueries
     /// included. `depth` is how many subqueries each is in.

@@ -216,7 +216,8 @@ impl FromItem {
         }
     }
 
-    fn conditions(&self) -> Vec<&Expr> {
+    /// The conditions of its joins.
+    pub fn conditions(&self) -> Vec<&Expr> {
         match self {
             FromItem::Relation(_) => Vec::new(),
             FromItem::Join { left, right, condition, .. } => {
@@ -317,49 +318,58 @@ pub struct Conflict {
     pub update: Option<(Vec<Option<Expr>>, Option<Expr>)>,
 }
 
-impl Query {
-    /// All expressions of the query itself, those inside subqueries in FROM not included.
-    fn expressions(&self) -> Vec<&Expr> {
-        let mut all: Vec<&Expr> = self.limit.iter().chain(&self.offset).collect();
-        match &self.body {
-            Body::Values(rows) => all.extend(rows.iter().flatten()),
-            Body::SetOperation { .. } => {}
-            Body::Select(select) => {
-                all.extend(select.from.iter().flat_map(FromItem::conditions));
-                all.extend(select.filter.iter().chain(&select.targets));
-                for relation in &select.relations {
-                    if let Source::Series(arguments) = &relation.source {
-                        all.extend(arguments);
+/// What a query is made of, to be read or to be changed.
+macro_rules! parts {
+    ($expressions:ident, $queries:ident, $conditions:ident, $iter:ident $(, $mut:ident)?) => {
+        /// All expressions of the query itself, those inside subqueries in FROM not included.
+        fn $expressions(&$($mut)? self) -> Vec<&$($mut)? Expr> {
+            let limits = self.limit.$iter().chain(self.offset.$iter());
+            let mut all: Vec<&$($mut)? Expr> = limits.collect();
+            match &$($mut)? self.body {
+                Body::Values(rows) => all.extend(rows.$iter().flatten()),
+                Body::SetOperation { .. } => {}
+                Body::Select(select) => {
+                    all.extend(select.from.$iter().flat_map(FromItem::$conditions));
+                    all.extend(select.filter.$iter().chain(select.targets.$iter()));
+                    for relation in select.relations.$iter() {
+                        if let Source::Series(arguments) = &$($mut)? relation.source {
+                            all.extend(arguments);
+                        }
                     }
-                }
-                if let Some(grouping) = &select.grouping {
-                    all.extend(grouping.keys.iter().map(|(key, _)| key));
-                    for call in &grouping.aggregates {
-                        all.extend(call.arguments.iter().chain(&call.filter));
+                    if let Some(grouping) = &$($mut)? select.grouping {
+                        all.extend(grouping.keys.$iter().map(|(key, _)| key));
+                        for call in grouping.aggregates.$iter() {
+                            all.extend(call.arguments.$iter().chain(call.filter.$iter()));
+                        }
+                        all.extend(grouping.having.$iter());
                     }
-                    all.extend(&grouping.having);
                 }
             }
+            all
         }
-        all
-    }
 
-    /// The queries in it that are no expressions, and how many levels below they are: sides of a
-    /// UNION are at the same level, subqueries in FROM one below.
-    fn inner_queries(&self) -> Vec<(&Query, usize)> {
-        match &self.body {
-            Body::Values(_) => Vec::new(),
-            Body::SetOperation { left, right, .. } => vec![(left, 0), (right, 0)],
-            Body::Select(select) => {
-                let sources = select.relations.iter().map(|it| &it.source);
-                let queries = sources.filter_map(|it| match it {
-                    Source::Query(query) => Some((&**query, 1)),
-                    Source::Table(_) | Source::Series(_) => None,
-                });
-                queries.collect()
+        /// The queries in it that are no expressions, and how many levels below they are: sides of
+        /// a UNION are at the same level, subqueries in FROM one below.
+        fn $queries(&$($mut)? self) -> Vec<(&$($mut)? Query, usize)> {
+            match &$($mut)? self.body {
+                Body::Values(_) => Vec::new(),
+                Body::SetOperation { left, right, .. } => vec![(left, 0), (right, 0)],
+                Body::Select(select) => {
+                    let sources = select.relations.$iter().map(|it| &$($mut)? it.source);
+                    let queries = sources.filter_map(|it| match it {
+                        Source::Query(query) => Some((&$($mut)? **query, 1)),
+                        Source::Table(_) | Source::Series(_) => None,
+                    });
+                    queries.collect()
+                }
             }
         }
-    }
+    };
+}
+
+impl Query {
+    parts!(expressions, inner_queries, conditions, iter);
+    parts!(expressions_mut, inner_queries_mut, conditions_mut, iter_mut, mut);
 
     /// Calls `each` for all expressions in the query, with the depth of the level they are in.
     pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
@@ -380,50 +390,12 @@ impl Query {
         depth: usize,
         each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
     ) -> Result<(), SqlError> {
-        for expr in self.limit.iter_mut().chain(&mut self.offset) {
+        for expr in self.expressions_mut() {
             expr.change(depth, each)?;
         }
-        match &mut self.body {
-            Body::Values(rows) => {
-                rows.iter_mut().flatten().try_for_each(|expr| expr.change(depth, each))
-            }
-            Body::SetOperation { left, right, .. } => {
-                left.change(depth, each)?;
-                right.change(depth, each)
-            }
-            Body::Select(select) => select.change(depth, each),
+        for (query, below) in self.inner_queries_mut() {
+            query.change(depth + below, each)?;
         }
-    }
-}
-
-impl Select {
-    fn change(
-        &mut self,
-        depth: usize,
-        each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
-    ) -> Result<(), SqlError> {
-        let conditions = self.from.iter_mut().flat_map(FromItem::conditions_mut);
-        for expr in conditions.chain(&mut self.filter).chain(&mut self.targets) {
-            expr.change(depth, each)?;
-        }
-        for relation in &mut self.relations {
-            match &mut relation.source {
-                Source::Table(_) => {}
-                Source::Query(query) => query.change(depth + 1, each)?,
-                Source::Series(arguments) => {
-                    arguments.iter_mut().try_for_each(|expr| expr.change(depth, each))?;
-                }
-            }
-        }
-        let Some(grouping) = &mut self.grouping else { return Ok(()) };
-        for (key, _) in &mut grouping.keys {
-            key.change(depth, each)?;
-        }
-        for call in &mut grouping.aggregates {
-            for expr in call.arguments.iter_mut().chain(&mut call.filter) {
-                expr.change(depth, each)?;
-            }
-        }
-        grouping.having.iter_mut().try_for_each(|expr| expr.change(depth, each))
+        Ok(())
     }
 }

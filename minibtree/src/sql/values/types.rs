@@ -299,7 +299,7 @@ impl ColumnType {
             }
             text.truncate(cut);
         } else if self.base == Type::Bpchar {
-            text.extend(std::iter::repeat_n(' ', limit - length));
+            text.push_str(&" ".repeat(limit - length));
         }
         Ok(text)
     }

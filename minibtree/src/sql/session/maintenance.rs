@@ -1,0 +1,96 @@
+//! VACUUM and ANALYZE: the upkeep of tables.
+//!
+//! ```text
+//! VACUUM VERBOSE t    INFO:  vacuumed "t": 45 pages, 10 dead rows and 10 index entries removed
+//! ANALYZE             every table is sampled, and every cached plan is made again
+//! ```
+//!
+//! PostgreSQL's `commands/vacuum.c`, which commits after each table; these locks last until the
+//! statement ends.
+
+use super::{Session, State};
+use crate::engine::{LockMode, LockWait};
+use crate::sql::analyze::analyze;
+use crate::sql::catalog::Table;
+use crate::sql::statement::Vacuum;
+use crate::wire::{Replies, Severity, SqlError, code};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Finds out about the rows of tables, of all tables if none is named.
+///
+/// # Errors
+/// `42P01`.
+pub fn analyze_tables(session: &mut Session, names: &[String]) -> Result<(), SqlError> {
+    each_table(session, names, |session, table| {
+        let snapshot = session.transaction()?.snapshot();
+        let found = analyze(table, snapshot, &session.interrupt)?;
+        let mut shared = session.shared.statistics.lock();
+        Arc::make_mut(&mut shared).insert(table.heap.id(), Arc::new(found));
+        Ok(())
+    })?;
+
+    // Plans that were made without them are made again.
+    session.shared.versions.begin_change();
+    session.shared.versions.end_change();
+    Ok(())
+}
+
+/// Removes dead rows from tables, from all tables if none is named.
+///
+/// # Errors
+/// `25001` in a block; `42P01`.
+pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Result<(), SqlError> {
+    if let State::Block(_) = session.state {
+        let text = "VACUUM cannot run inside a transaction block";
+        return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
+    }
+    each_table(session, &vacuum.tables, |session, table| {
+        // The lock of the heap keeps out a second vacuum.
+        let heap = table.heap.id();
+        session.transaction()?.lock_relation(heap, LockMode::Update, LockWait::Block)?;
+        let indexes: Vec<_> = table.indexes.iter().map(|it| it.index.clone()).collect();
+        let done = session.shared.database.vacuum(&table.heap, &indexes)?;
+        if vacuum.verbose {
+            let text = format!(
+                "vacuumed \"{}\": {} pages, {} dead rows and {} index entries removed",
+                table.name, done.pages, done.rows, done.index_entries
+            );
+            let info = SqlError::new(code::SUCCESSFUL_COMPLETION, text);
+            out.error(&info.severity(Severity::Info));
+        }
+
+        // A table that was vacuumed is known to be as small as it is.
+        let mut shared = session.shared.statistics.lock();
+        if table.heap.pages() > 0 && !shared.contains_key(&heap) {
+            Arc::make_mut(&mut shared).insert(heap, Arc::default());
+        }
+        Ok(())
+    })?;
+    if vacuum.analyze {
+        analyze_tables(session, &vacuum.tables)?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with every table that is named, or with all, locked against DROP.
+fn each_table(
+    session: &mut Session,
+    names: &[String],
+    mut each: impl FnMut(&mut Session, &Table) -> Result<(), SqlError>,
+) -> Result<(), SqlError> {
+    session.refresh_catalog()?;
+    let catalog = Rc::clone(&session.catalog);
+    let names = match names {
+        [] => catalog.names().map(str::to_owned).collect(),
+        names => names.to_vec(),
+    };
+    for name in names {
+        let oid = catalog.table(&name)?.oid;
+        session.transaction()?.lock_relation(oid, LockMode::KeyShare, LockWait::Block)?;
+        session.refresh_catalog()?;
+        let table = Arc::clone(session.catalog.table(&name)?);
+        each(session, &table)?;
+    }
+    Ok(())
+}
