@@ -12,8 +12,8 @@
 
 use super::error::{ConfError, unknown};
 use super::file::{
-    AlgorithmName, Answers, File, LimitTable, RedisTable, RouteTable, UpstreamTable, WhenDown,
-    parse,
+    AlgorithmName, Answers, File, LimitTable, LogTable, RedisTable, RouteTable, UpstreamTable,
+    WhenDown, parse,
 };
 use super::redis::{RedisConfig, RedisUrl, url};
 use super::values::{KeyPart, duration, is_token, key_part, rate};
@@ -36,6 +36,8 @@ use toml::Spanned;
 pub struct Config {
     /// Which headers answers have.
     pub answers: Answers,
+    /// What is written about requests.
+    pub log: LogTable,
     /// In the order of their names.
     pub limits: Vec<LimitConfig>,
     /// Of the limits that are shared.
@@ -135,7 +137,7 @@ pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 /// # Errors
 /// The first mistake.
 pub fn read(text: &str, resolve: Resolve<'_>) -> Result<Config, ConfError> {
-    let File { answers, limits, redis, upstreams, routes } = parse(text)?;
+    let File { answers, log, limits, redis, upstreams, routes } = parse(text)?;
     let reader = Reader { text, resolve };
     let redis = redis.map(|it| reader.redis(it.into_inner())).transpose()?;
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
@@ -143,6 +145,7 @@ pub fn read(text: &str, resolve: Resolve<'_>) -> Result<Config, ConfError> {
     let upstream_names = names(upstreams.keys().collect());
     let config = Config {
         answers,
+        log,
         limits: each(limits, |name, span, table| reader.limit(name, span, table, redis.is_some()))?,
         redis,
         upstreams: each(upstreams, |name, span, table| reader.upstream(name, span, table))?,

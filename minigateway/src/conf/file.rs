@@ -7,6 +7,10 @@
 //! x_ratelimit = true                    # GitHub's X-RateLimit-* headers, in addition
 //! explain = false                       # true: `X-Explain: 1` is answered, to any client
 //!
+//! [log]
+//! access = "access.log"                 # a line of JSON per request; none if left out
+//! trace = false                         # true: X-Request-Id and traceparent, to both sides
+//!
 //! [limits.per_client]
 //! algorithm = "token_bucket"            # leaky_bucket fixed_window sliding_window concurrency
 //! rate = "10/s"
@@ -56,6 +60,7 @@
 use super::error::{ConfError, unknown};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use toml::Spanned;
 
 /// The tables. What the command line knows as well, `listen` for instance, is not here.
@@ -64,6 +69,9 @@ pub struct File {
     /// `[answers]`
     #[serde(default)]
     pub answers: Answers,
+    /// `[log]`
+    #[serde(default)]
+    pub log: LogTable,
     /// `[limits.NAME]`
     #[serde(default)]
     pub limits: BTreeMap<String, Spanned<LimitTable>>,
@@ -78,7 +86,7 @@ pub struct File {
 }
 
 /// The names of the tables of a [`File`]. All other keys are options of the command line.
-pub const SECTIONS: [&str; 5] = ["answers", "limits", "redis", "upstreams", "routes"];
+pub const SECTIONS: [&str; 6] = ["answers", "log", "limits", "redis", "upstreams", "routes"];
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -90,6 +98,17 @@ pub struct Answers {
     /// Answers the request header `X-Explain` with the arithmetic of the decision.
     #[serde(default)]
     pub explain: bool,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogTable {
+    /// The file of the access log.
+    pub access: Option<PathBuf>,
+    /// Requests and answers have an id, and requests a trace.
+    #[serde(default)]
+    pub trace: bool,
 }
 
 /// The name of an algorithm.

@@ -9,6 +9,7 @@
 //! and the concurrency that it gives back are those.
 
 use crate::conf::config::{Config, UpstreamConfig};
+use crate::conf::file::LogTable;
 use crate::conf::redis::RedisConfig;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
@@ -16,9 +17,11 @@ use minikit::sync::atomic::AtomicU64;
 use minilb::engine::peer::PeerParams;
 use minilb::engine::pool::PoolLimits;
 use minilb::engine::upstream::{Method, ServerConfig, UpstreamConfig as Servers};
+use minilb::server::access_log::LogFiles;
 use minilb::server::http::service::{Retry, Route};
 use minilb::server::upstream::SharedUpstream;
 use minilb::wire::http1::exchange::BodyLimits;
+use std::path::PathBuf;
 
 /// How long a connection to a server is used, in milliseconds, and for how many requests.
 const POOL: PoolLimits =
@@ -42,6 +45,10 @@ pub struct Generation {
     pub refused: AtomicU64,
     /// Requests without a route since then.
     pub unrouted: AtomicU64,
+    /// The access log, open; opened anew by a reload.
+    pub access_log: LogFiles,
+    /// What is written about requests.
+    pub log: LogTable,
     /// Where shared limits are kept.
     pub redis: Option<RedisConfig>,
     upstreams: Vec<Arc<SharedUpstream>>,
@@ -78,7 +85,15 @@ impl Generation {
         };
         let by_upstream = (0..upstreams.len()).map(forward).collect::<Vec<_>>();
         let forwards = config.routes.iter().map(|it| Arc::clone(&by_upstream[it.upstream]));
+        // A gateway without its log is better than none.
+        let access_log = LogFiles::open(config.log.access.iter().map(PathBuf::as_path));
+        let access_log = access_log.unwrap_or_else(|error| {
+            tracing::error!("{error}; there is no access log");
+            LogFiles::default()
+        });
         Generation {
+            access_log,
+            log: config.log.clone(),
             forwards: forwards.collect(),
             limits: config.limits.iter().map(|_| LimitCounts::default()).collect(),
             forwarded: AtomicU64::new(0),

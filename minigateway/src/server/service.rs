@@ -26,10 +26,12 @@ use super::generation::Generation;
 use super::redis::{Client as Store, StoreCounts};
 use super::shared::charge_shared;
 use crate::engine::limits::{refund_all, release};
+use crate::handlers::access_log::{self, Record};
 use crate::handlers::answers::{problem, write_limits};
 use crate::handlers::explain;
 use crate::handlers::pipeline::{Charges, Reason, Verdict};
 use crate::wire::problem;
+use crate::wire::trace::Trace;
 use minikit::sync::atomic::AtomicU64;
 use minikit::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use minikit::sync::{Arc, Mutex};
@@ -92,6 +94,9 @@ pub struct Gateway {
     version: Cell<u64>,
     /// Of the current generation, if it has one.
     store: RefCell<Option<Rc<Store>>>,
+    /// Makes the numbers of traces, with a count of them.
+    seed: ahash::RandomState,
+    traces: Cell<u64>,
 }
 
 /// What a request carries.
@@ -103,6 +108,8 @@ pub struct Context {
     charged_ns: u64,
     /// For a client that asked for it.
     explanation: Vec<String>,
+    /// If requests have one here.
+    trace: Trace,
 }
 
 impl Context {
@@ -126,7 +133,14 @@ impl Gateway {
     pub fn new(current: Arc<Current>) -> Gateway {
         let version = Cell::new(current.version.load(Acquire));
         let generation = RefCell::new(Rc::new(current.get()));
-        let gateway = Gateway { current, generation, version, store: RefCell::default() };
+        let gateway = Gateway {
+            current,
+            generation,
+            version,
+            store: RefCell::default(),
+            seed: ahash::RandomState::new(),
+            traces: Cell::new(0),
+        };
         gateway.connect();
         gateway
     }
@@ -139,6 +153,15 @@ impl Gateway {
             let start = |it| Rc::new(Store::start(it, Arc::clone(&self.current.store)));
             *store = redis.clone().map(start);
         }
+    }
+
+    fn trace(&self, request: &RequestHead) -> Trace {
+        let number = self.traces.get();
+        self.traces.set(number.wrapping_add(1));
+        let random = |part: u8| self.seed.hash_one((number, part));
+        let trace = u128::from(random(0)) << 64 | u128::from(random(1));
+        let header = |name: &[u8]| request.headers().get(name);
+        Trace::new(header(b"x-request-id"), header(b"traceparent"), (trace, random(2)))
     }
 
     fn generation(&self) -> Rc<Arc<Generation>> {
@@ -157,6 +180,7 @@ impl HttpService for Gateway {
     fn begin(&self, _client: &Client, context: &mut Context) -> ClientLimits {
         context.charges.get_mut().clear();
         context.explanation.clear();
+        context.trace = Trace::default();
         *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
     }
@@ -167,10 +191,13 @@ impl HttpService for Gateway {
         client: &Client,
         context: &mut Context,
     ) -> Decision {
-        let Context { generation, charges, charged_ns, explanation } = context;
+        let Context { generation, charges, charged_ns, explanation, trace } = context;
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
+        if generation.log.trace {
+            *trace = self.trace(&exchange.request);
+        }
         let mut verdict =
             pipeline.decide(&exchange.request, client.peer.ip(), *charged_ns, charges);
         if matches!(verdict, Verdict::Forward { .. }) && !charges.shared.is_empty() {
@@ -211,15 +238,17 @@ impl HttpService for Gateway {
         &self,
         request: &RequestHead,
         client: &Client,
-        _context: &Context,
+        context: &Context,
         attempt: &AttemptTarget<'_>,
         out: &mut Vec<u8>,
     ) {
         let mut head =
             HeadWriter::request(out, request.method(), request.uri(), 1, attempt.framing);
         let is_forwarded_for = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
+        let trace = &context.trace;
         for header in request.end_to_end() {
-            if header.known != Known::Host && !is_forwarded_for(header.name) {
+            let is_ours = is_forwarded_for(header.name) || replaces(trace, header.name);
+            if header.known != Known::Host && !is_ours {
                 head.header(header.name, header.value);
             }
         }
@@ -235,6 +264,10 @@ impl HttpService for Gateway {
             }
             write!(out, "{}", client.peer.ip()).expect("a vector takes everything");
         });
+        if !trace.id.is_empty() {
+            head.header(b"X-Request-Id", trace.id.as_bytes());
+            head.header(b"traceparent", trace.parent.as_bytes());
+        }
         head.finish();
     }
 
@@ -260,6 +293,7 @@ impl HttpService for Gateway {
             let is_ours = |name: &[u8]| {
                 let ours = [&b"ratelimit"[..], b"ratelimit-policy"];
                 has_limits && ours.iter().any(|it| name.eq_ignore_ascii_case(it))
+                    || !context.trace.id.is_empty() && name.eq_ignore_ascii_case(b"x-request-id")
             };
             for header in exchange.response.end_to_end().filter(|it| !is_ours(it.name)) {
                 head.header(header.name, header.value);
@@ -268,6 +302,9 @@ impl HttpService for Gateway {
         if let Some(generation) = context.generation.borrow().as_ref().filter(|_| has_limits) {
             let now_ns = self.current.now_ns();
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
+        }
+        if !context.trace.id.is_empty() {
+            head.header(b"X-Request-Id", context.trace.id.as_bytes());
         }
         for line in &context.explanation {
             head.header(explain::HEADER.as_bytes(), line.as_bytes());
@@ -280,6 +317,21 @@ impl HttpService for Gateway {
     }
 
     fn log(&self, exchange: &Exchange, client: &Client, context: &Context, done: &Done) {
+        if let Some(generation) = context.generation.borrow().as_ref()
+            && let Some(path) = &generation.log.access
+        {
+            let mut line = Vec::with_capacity(256);
+            let record = Record {
+                unix_ms: unix_ms(),
+                client: client.peer.ip(),
+                request: &exchange.request,
+                id: &context.trace.id,
+                done,
+                charges: &context.charges.borrow(),
+            };
+            access_log::line(&generation.pipeline, &record, &mut line);
+            generation.access_log.write(path, &line);
+        }
         context.release();
         if tracing::enabled!(tracing::Level::DEBUG) {
             let line = String::from_utf8_lossy(exchange.request.line());
@@ -287,6 +339,13 @@ impl HttpService for Gateway {
             tracing::debug!("{} \"{line}\" {status} {sent} {elapsed_ms} ms", client.peer.ip());
         }
     }
+}
+
+/// Returns true for the headers of a request that `trace` takes the place of.
+fn replaces(trace: &Trace, name: &[u8]) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    let is_lost = || !trace.is_continued && is(b"tracestate");
+    !trace.id.is_empty() && (is(b"x-request-id") || is(b"traceparent") || is_lost())
 }
 
 fn count(generation: &Generation, verdict: Verdict, charges: &Charges) {

@@ -284,6 +284,41 @@ fn a_decision_is_explained_to_a_client_that_asks() {
 }
 
 #[test]
+fn requests_have_a_name_and_a_line_in_the_log() {
+    let scratch = Scratch::new("minigateway").expect("writable");
+    let file = config(&scratch, origin(), "algorithm = \"token_bucket\"\nrate = \"1/h\"");
+    let text = std::fs::read_to_string(&file).expect("just written");
+    let log = scratch.file("access.log", "");
+    let table = format!("[log]\naccess = {log:?}\ntrace = true\n");
+    let server = start(&scratch.file("gateway.toml", &(table + &text)));
+    let mut client = server.connect();
+
+    // The origin answers with the head that it got.
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01");
+    let answer = send(&mut client, &format!("GET /a HTTP/1.1\r\n{parent}\r\ntracestate: b=1"));
+    assert_eq!(answer.matches(&format!("X-Request-Id: {trace}\r\n")).count(), 2, "{answer}");
+    assert!(answer.contains(&format!("traceparent: 00-{trace}-")), "{answer}");
+    assert!(!answer.contains(&parent) && answer.contains("tracestate: b=1\r\n"), "{answer}");
+    let answer = send(&mut client, "GET /b\"c HTTP/1.1\r\nX-Request-Id: mine");
+    assert_eq!(status(&answer), "429");
+    assert!(answer.contains("X-Request-Id: mine\r\n"), "{answer}");
+
+    wait_until("two lines", || {
+        let text = std::fs::read_to_string(&log).expect("it is there");
+        let lines = text.lines().collect::<Vec<_>>();
+        let [first, second] = lines[..] else { return false };
+        assert!(first.contains("\"request\":\"GET /a HTTP/1.1\",\"host\":\"a\",\"status\":200"));
+        assert!(
+            first.ends_with(&format!("\"id\":\"{trace}\",\"admitted\":[\"all\"],\"refused\":[]}}"))
+        );
+        assert!(second.contains("GET /b\\\"c HTTP/1.1"), "{second}");
+        assert!(second.contains("\"upstream\":null,\"id\":\"mine\",\"admitted\":[],"), "{second}");
+        true
+    });
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     let scratch = Scratch::new("minigateway").expect("writable");
     let file = config(&scratch, 1, "algorithm = \"token_bucket\"\nrate = \"ten\"");

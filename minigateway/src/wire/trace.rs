@@ -1,0 +1,102 @@
+//! The names that a request has in the logs of all services it passes: its id, and W3C's trace.
+//!
+//! ```text
+//! traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+//!              │  trace: all services keep it      parent: each has   sampled
+//!              version                             its own
+//! X-Request-Id: 4bf92f3577b34da6a3ce929d0e0e4736   the client's, or else the trace
+//! ```
+//!
+//! A valid `traceparent` keeps its trace and its flags, and gets a parent of ours. Without one, or
+//! with one that is malformed, a trace begins here, unsampled, and `tracestate` is dropped: it
+//! belongs to the trace that was lost. Source: W3C Trace Context, 3.2.2 and 4.3.
+
+/// The longest id that is taken from a client.
+const ID_MAX: usize = 128;
+
+/// The names of one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// `X-Request-Id`
+    pub id: String,
+    /// `traceparent`, for the upstream.
+    pub parent: String,
+    /// The client's trace goes on.
+    pub is_continued: bool,
+}
+
+impl Trace {
+    /// From the headers of a request. `random` are 128 bits for a trace and 64 for a parent.
+    pub fn new(id: Option<&[u8]>, traceparent: Option<&[u8]>, random: (u128, u64)) -> Trace {
+        // All zeros mean no trace.
+        let (trace, parent) = (random.0.max(1), random.1.max(1));
+        let continued = traceparent.and_then(read);
+        let new = format!("{trace:032x}");
+        let (trace, flags) = continued.unwrap_or((&new, "00"));
+        let id = id.filter(|it| it.len() <= ID_MAX).and_then(|it| std::str::from_utf8(it).ok());
+        let is_safe = |it: &&str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_graphic());
+        Trace {
+            id: id.filter(is_safe).unwrap_or(trace).to_owned(),
+            parent: format!("00-{trace}-{parent:016x}-{flags}"),
+            is_continued: continued.is_some(),
+        }
+    }
+}
+
+/// Trace and flags of a `traceparent`.
+fn read(value: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(value).ok()?;
+    let is_hex = |it: &str, length| {
+        it.len() == length && it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_zero = |it: &str| it.bytes().all(|it| it == b'0');
+    let mut parts = text.split('-');
+    let [version, trace, parent, flags] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    // Later versions may have more parts.
+    let is_version =
+        is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
+    let is_valid = is_version
+        && is_hex(trace, 32)
+        && is_hex(parent, 16)
+        && is_hex(flags, 2)
+        && !is_zero(trace)
+        && !is_zero(parent);
+    is_valid.then_some((trace, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_trace_goes_on_and_a_parent_is_ours() {
+        let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        let trace = Trace::new(None, Some(parent.as_bytes()), (7, 0xabc));
+        assert_eq!(trace.id, TRACE);
+        assert_eq!(trace.parent, format!("00-{TRACE}-0000000000000abc-01"));
+        assert!(trace.is_continued);
+        let trace = Trace::new(Some(b"req-1"), None, (7, 0xabc));
+        assert_eq!((trace.id.as_str(), trace.is_continued), ("req-1", false));
+        assert_eq!(trace.parent, "00-00000000000000000000000000000007-0000000000000abc-00");
+    }
+
+    #[test]
+    fn what_is_malformed_begins_anew() {
+        for parent in [
+            "".to_owned(),
+            format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{TRACE}-00f067aa0ba902b7-01-more"),
+            format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            format!("00-{TRACE}-{}-01", "0".repeat(16)),
+            format!("00-{TRACE}-00f067aa0ba902b7"),
+        ] {
+            assert!(!Trace::new(None, Some(parent.as_bytes()), (7, 1)).is_continued, "{parent}");
+        }
+        assert_eq!(Trace::new(Some(b"a b"), None, (0, 0)).id, format!("{:032x}", 1));
+        let long = [b'a'; ID_MAX + 1];
+        assert_eq!(Trace::new(Some(&long), None, (2, 0)).id, format!("{:032x}", 2));
+    }
+}
