@@ -12,9 +12,9 @@
 //! about subscriptions. RESP3 marks messages as such, so a client may send any command. If it
 //! publishes to itself, the message comes before the reply.
 //!
-//! Left out: shard channels (`SSUBSCRIBE`), which only a cluster needs, and an order among messages about one command from different sources. A keyspace
-//! event that a client causes and has subscribed to comes after its reply here, and sometimes
-//! before it in Redis.
+//! Left out: shard channels (`SSUBSCRIBE`), which only a cluster needs, and an order among messages
+//! about one command from different sources. A keyspace event that a client causes and has
+//! subscribed to comes after its reply here, and sometimes before it in Redis.
 
 use super::messages::{write_pending, write_subscription};
 use super::{Call, handlers::variants, session::Replies};
