@@ -1,4 +1,4 @@
-//! All unsafe code of the crate: an allocator that counts, and `malloc_trim`.
+//! All unsafe code of the crate: an allocator that counts, `malloc_trim`, and `daemon`.
 //!
 //! `maxmemory` limits memory, not lengths of strings, and an allocator rounds up: glibc takes 32
 //! bytes from its heap for a value of 5 and 1008 for one of 1000. [`Counting`] asks the allocator
@@ -106,4 +106,17 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0)
     };
+}
+
+/// Continues in a child process without terminal, standard input and output, and ends this one with
+/// exit code 0. To be called before the first thread is started: the child has only the caller's.
+///
+/// # Errors
+/// If the system cannot make another process.
+pub fn daemonize() -> std::io::Result<()> {
+    // SAFETY: `daemon` takes no pointers and forks. glibc keeps its allocator usable in the child.
+    match unsafe { libc::daemon(1, 0) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }

@@ -128,7 +128,7 @@ fn mistakes_are_shown_with_their_line_and_end_the_start() {
         (&["bad.conf"][..], &["at line 2\n>>> 'maxmemory lots'\nargument must be a memory"][..]),
         (&["outer.conf"], &["'include missing.conf'\ncannot read missing.conf: No such file"]),
         (&["--nonsense", "1"], &[">>> 'nonsense \"1\"'\nBad directive"]),
-        (&["--daemonize", "yes"], &["daemonize yes", "foreground"]),
+        (&["--cluster-enabled", "yes"], &["not supported: There is no cluster."]),
         (&["--dir", "nowhere"], &["dir nowhere: No such file"]),
         (&["none.conf"], &["can't open config file '", "none.conf': No such file"]),
         (&["serv"], &["did you mean `minicache serve`?"]),

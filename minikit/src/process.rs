@@ -79,6 +79,13 @@ impl Process {
     }
 }
 
+/// CPU time of the calling thread in the program and in the kernel, seconds.
+pub fn thread_cpu_seconds() -> (f64, f64) {
+    let stat = fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+    let thread = Process::parse(&stat, "", "", "");
+    (thread.user_cpu_seconds, thread.system_cpu_seconds)
+}
+
 /// The system's name and release and the machine's architecture, as `uname -srm` has them.
 pub fn system() -> String {
     let read = |name: &str| fs::read_to_string(format!("/proc/sys/kernel/{name}"));

@@ -124,13 +124,11 @@ impl<'c> Executor<'c> {
 
         // A command that will be refused does not wait.
         let command = lookup(args).ok().filter(|_| session.authenticated)?;
-        let changes =
-            |command: &Command| command.flags.has(Flags::WRITE) || command.name == "publish";
         let writes = match &session.transaction {
             Some(open) if command.name == "exec" => {
-                open.commands.iter().any(|queued| changes(queued.command))
+                open.commands.iter().any(|queued| may_replicate(queued.command))
             }
-            _ => changes(command),
+            _ => may_replicate(command),
         };
         pause.holds(now_ms, writes)
     }
@@ -205,6 +203,10 @@ impl<'c> Executor<'c> {
             return Err(Error::OUT_OF_MEMORY);
         }
         check_subscribed(session, command)?;
+        // Redis takes a monitoring client for a replica.
+        if session.monitor && (command.flags.has(Flags::READONLY) || may_replicate(command)) {
+            return Err(Error::new("ERR Replica can't interact with the keyspace"));
+        }
         Ok(command)
     }
 
@@ -266,7 +268,7 @@ impl<'c> Executor<'c> {
         }
 
         // All shards of the transaction are locked at once, those of the watched keys too: nothing
-        // can change between the check of the versions and the last command.
+        // can change between the check of the watches and the last command.
         let mut shards = shards_watched(&self.keyspace, session);
         for queued in &mut open.commands {
             shards |= self.shards_for(queued.command, queued.args.as_args());
@@ -285,6 +287,7 @@ impl<'c> Executor<'c> {
         }
 
         out.array(open.commands.len());
+        session.executing = Some((open.commands.len(), open.bytes));
         self.run_rest(session, open, 0, out);
         Ok(())
     }
@@ -310,6 +313,7 @@ impl<'c> Executor<'c> {
                 return;
             }
         }
+        session.executing = None;
     }
 
     /// Runs a command by `run`, and counts, times and logs it.
@@ -322,7 +326,9 @@ impl<'c> Executor<'c> {
     ) -> Answer {
         let client = &session.client.figures;
         client.active_ms.store(self.keyspace.now.ms, Ordering::Relaxed);
-        client.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        if !self.in_script && session.executing.is_none() {
+            client.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
+        }
         let figures = self.counters.of(command.id());
         let calls = add(&figures.calls, 1);
         let every = calls < TIMED_ONE_IN || !command.flags.has(Flags::QUICK) || self.times_all();
@@ -494,6 +500,12 @@ fn check_access(session: &Session, command: &Command) -> Result<(), Error> {
         return Err(Error::new("ERR Command not allowed inside a transaction"));
     }
     Ok(())
+}
+
+/// Returns true if a replica has to hear of a command (`CMD_WRITE` and `CMD_MAY_REPLICATE`).
+fn may_replicate(command: &Command) -> bool {
+    command.flags.has(Flags::WRITE)
+        || matches!(command.name, "publish" | "eval" | "evalsha")
 }
 
 fn check_subscribed(session: &Session, command: &Command) -> Result<(), Error> {

@@ -79,6 +79,7 @@ const NAMED: &[(&str, Handler)] = named! {
     scripts: eval eval_ro evalsha evalsha_ro;
     server: function_flush function_list;
     scripts: script_exists script_flush script_kill script_load;
+    server: asking cluster readonly readwrite;
 };
 
 /// The handlers by the numbers of their rows. A mismatch with the catalogue does not compile.

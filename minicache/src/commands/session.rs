@@ -12,7 +12,7 @@ use super::Command;
 use crate::engine::pubsub::{Scope, Subscriptions};
 use crate::engine::{clients::Client, tracking::Wanted};
 use crate::wire::{reply::Protocol, request::OwnedArgs};
-use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering};
+use std::{collections::BTreeSet, sync::Arc, sync::atomic::Ordering};
 
 /// The state of one client; see the head of the file.
 pub struct Session {
@@ -25,8 +25,10 @@ pub struct Session {
     pub authenticated: bool,
     /// Commands queued since `MULTI`.
     pub transaction: Option<Transaction>,
-    /// The versions of the watched keys, by database and name.
-    pub watched: BTreeMap<(usize, Box<[u8]>), u64>,
+    /// The number of commands of the transaction that `EXEC` runs, and the bytes they take.
+    pub executing: Option<(usize, usize)>,
+    /// The watched keys, by database and name.
+    pub watched: BTreeSet<(usize, Box<[u8]>)>,
     /// Bytes that the names of watched keys take.
     pub watched_bytes: usize,
     /// Its subscriptions.
@@ -97,7 +99,8 @@ impl Session {
             protocol: Protocol::Resp2,
             authenticated,
             transaction: None,
-            watched: BTreeMap::new(),
+            executing: None,
+            watched: BTreeSet::new(),
             watched_bytes: 0,
             subscriptions: Subscriptions::default(),
             tracking: None,
@@ -129,10 +132,12 @@ impl Session {
     /// Copies what other cores may see into [`Client`].
     pub fn publish_figures(&self) {
         let figures = &self.client.figures;
-        let queued = self.transaction.as_ref().map_or(-1, |open| open.commands.len() as i64);
+        let open = self.transaction.as_ref().map(|open| (open.commands.len(), open.bytes));
+        let open = open.or(self.executing);
+        let queued = open.map_or(-1, |(commands, _)| commands as i64);
         let store =
             |to: &std::sync::atomic::AtomicU32, n: usize| to.store(n as u32, Ordering::Relaxed);
-        let queued_bytes = self.transaction.as_ref().map_or(0, |open| open.bytes);
+        let queued_bytes = open.map_or(0, |(_, bytes)| bytes);
         let waits = self.waiting.is_some() || self.held_until_ms.is_some();
         let held = queued_bytes + self.watched_bytes + self.subscriptions.bytes();
         figures.queued.store(queued, Ordering::Relaxed);

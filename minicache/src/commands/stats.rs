@@ -112,6 +112,9 @@ impl Totals {
 pub struct Counters {
     commands: Box<[CommandCounters]>,
     pub changes: AtomicU64,
+    /// System calls that read or wrote something, and the bytes.
+    pub reads: AtomicU64,
+    pub writes: AtomicU64,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
 }
@@ -133,6 +136,8 @@ impl Counters {
         Counters {
             commands: (0..catalogue::COUNT).map(|_| CommandCounters::default()).collect(),
             changes: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
         }
@@ -148,8 +153,8 @@ impl Counters {
             [calls, took_ns, failed, rejected].iter().for_each(|n| n.store(0, Ordering::Relaxed));
             latency.reset();
         }
-        self.bytes_in.store(0, Ordering::Relaxed);
-        self.bytes_out.store(0, Ordering::Relaxed);
+        let Counters { reads, writes, bytes_in, bytes_out, .. } = self;
+        [reads, writes, bytes_in, bytes_out].iter().for_each(|n| n.store(0, Ordering::Relaxed));
     }
 }
 

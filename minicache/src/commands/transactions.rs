@@ -5,13 +5,13 @@
 //! state in between.
 //!
 //! ```text
-//! WATCH stock      the session stores the version of stock
+//! WATCH stock      a change of stock will set a flag of this client
 //! GET stock        "3"
 //! MULTI
 //! SET stock 2      QUEUED     checked, copied, not run
 //! INCR sold        QUEUED
-//! EXEC             lock the shards of stock and sold; is stock still at its version?
-//!                  yes: 1) OK 2) (integer) 8      no: (nil), and nothing is done
+//! EXEC             lock the shards of stock and sold; has the flag been set?
+//!                  no: 1) OK 2) (integer) 8      yes: (nil), and nothing is done
 //! ```
 //!
 //! There are two kinds of errors. If a command cannot be queued (unknown, wrong arity, out of
@@ -24,7 +24,7 @@ use crate::commands::session::{Queued, Session, Transaction};
 use crate::engine::error::{Answer, Error};
 use crate::engine::keyspace::Keyspace;
 use crate::wire::{reply::Reply, request::Args};
-use std::collections::btree_map::Entry;
+use std::sync::atomic::Ordering;
 
 /// Bytes that a stored argument or key takes besides its text.
 const ARGUMENT_BYTES: usize = 32;
@@ -57,8 +57,8 @@ pub fn watch(c: &mut Call) -> Answer {
     }
     let db = c.session.db;
     for key in c.args.from(1).iter() {
-        if let Entry::Vacant(place) = c.session.watched.entry((db, key.into())) {
-            place.insert(c.keyspace.watch(c.keyspace.key(key)));
+        if c.session.watched.insert((db, key.into())) {
+            c.keyspace.watch(c.keyspace.key(key), &c.session.client.figures.dirty);
             c.session.watched_bytes += ARGUMENT_BYTES + key.len();
         }
     }
@@ -73,17 +73,17 @@ pub(super) fn unwatch(c: &mut Call) -> Answer {
 /// Ends all watches of a session. Returns true if no watched key has changed.
 pub fn unwatch_all(keyspace: &mut Keyspace, session: &mut Session) -> bool {
     keyspace.lock(shards_watched(keyspace, session));
-    let mut unchanged = true;
     session.watched_bytes = 0;
-    for ((db, key), version) in std::mem::take(&mut session.watched) {
-        unchanged &= keyspace.unwatch(db, keyspace.key(&key), version);
+    let dirty = &session.client.figures.dirty;
+    for (db, key) in std::mem::take(&mut session.watched) {
+        keyspace.unwatch(db, keyspace.key(&key), dirty);
     }
-    unchanged
+    !dirty.swap(false, Ordering::Relaxed)
 }
 
 /// Returns the set of shards of the keys that a session watches.
 pub(super) fn shards_watched(keyspace: &Keyspace, session: &Session) -> u64 {
-    keyspace.shards_of(session.watched.keys().map(|(_, key)| &**key))
+    keyspace.shards_of(session.watched.iter().map(|(_, key)| &**key))
 }
 
 /// Ends a transaction without executing it (`discardTransaction`).
@@ -92,7 +92,7 @@ fn discard_transaction(keyspace: &mut Keyspace, session: &mut Session) {
     unwatch_all(keyspace, session);
 }
 
-/// Queues a command and replies `QUEUED`. A poisoned transaction stores nothing.
+/// Queues a command and replies `QUEUED`. A transaction that will not run stores nothing.
 #[inline(never)]
 pub(super) fn queue(
     session: &mut Session,
@@ -102,10 +102,12 @@ pub(super) fn queue(
 ) -> Answer {
     if let Some(open) = &mut session.transaction
         && !open.poisoned
+        && !session.client.figures.dirty.load(Ordering::Relaxed)
     {
         open.bytes += args.iter().map(|argument| ARGUMENT_BYTES + argument.len()).sum::<usize>();
         open.commands.push(Queued { command, args: args.to_owned(), key_hash: None });
     }
+    session.client.figures.last_command.store(command.id() as u32 + 1, Ordering::Relaxed);
     out.simple("QUEUED");
     Ok(())
 }

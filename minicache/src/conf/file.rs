@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Directives that would change what the server is are refused: `rename-command`, `user`,
-//! `loadmodule`, `sentinel`. Three that Redis retired are ignored, as Redis does. The counterparts
+//! `loadmodule`, `sentinel`, and parameters that are [`lacking`](super::table). Three that Redis retired are ignored, as Redis does. The counterparts
 //! in Redis are `loadServerConfigFromString` (`config.c`) and `main` (`server.c`).
 
 use super::{Config, Settings, find, table::PARAMETERS};
@@ -182,7 +182,7 @@ impl Loading<'_> {
         };
         let words = apart.as_deref().unwrap_or(words);
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let text = row.kind.read(&self.config.texts[index], &words)?;
+        let text = row.read(&self.config.texts[index], &words)?;
         self.config.texts[index] = if row.name == "save" { self.saved(index, text) } else { text };
         Ok(())
     }

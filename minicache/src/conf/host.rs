@@ -25,6 +25,8 @@ pub struct ProcessInfo {
     pub resident_bytes: usize,
     pub user_cpu_seconds: f64,
     pub system_cpu_seconds: f64,
+    /// User and system time of the thread that asks.
+    pub thread_cpu_seconds: (f64, f64),
 }
 
 pub trait Host: Send + Sync {

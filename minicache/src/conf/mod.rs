@@ -128,9 +128,9 @@ impl Config {
         let names = changeable(pairs, trusted)?;
         let mut texts = self.texts.clone();
         for (name, (_, text)) in names.iter().zip(pairs) {
-            let kind = name.row().kind;
-            let words = if kind.takes_words() { at_spaces(text) } else { vec![*text] };
-            let read = kind.read(&texts[name.index], &words);
+            let row = name.row();
+            let words = if row.kind.takes_words() { at_spaces(text) } else { vec![*text] };
+            let read = row.read(&texts[name.index], &words);
             let refused = |reason| ConfigError::Refused { name: name.text.into(), reason };
             texts[name.index] = read.map_err(refused)?;
         }
@@ -151,7 +151,7 @@ impl Config {
         let name = find(name.as_bytes()).ok_or_else(|| ConfigError::Unknown(name.into()))?;
         let refused = |reason| ConfigError::Refused { name: name.text.into(), reason };
         self.texts[name.index] =
-            name.row().kind.read(&self.texts[name.index], words).map_err(refused)?;
+            name.row().read(&self.texts[name.index], words).map_err(refused)?;
         self.settings = Settings::read(&self.texts);
         Ok(())
     }

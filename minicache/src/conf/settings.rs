@@ -131,6 +131,8 @@ settings! {
     loglevel: LogLevel = log_level();
     logfile: String = text("logfile");
     pidfile: String = text("pidfile");
+    daemonize: bool = flag("daemonize");
+    supervised: String = text("supervised");
     dir: String = text("dir");
     io_threads: u32 = number("io-threads");
 }

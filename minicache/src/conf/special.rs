@@ -35,9 +35,6 @@ pub(super) fn grammar(name: &str) -> Kind {
         "dbfilename" => Kind::Word(|word| base_name("dbfilename", "filename", true, word)),
         "event-classes" => Kind::Word(event_classes),
         "hz" => Kind::Word(hz),
-        "no-defragmentation" => Kind::Word(no_defragmentation),
-        "no-tls" => Kind::Word(no_tls),
-        "no-tls-port" => Kind::Word(no_tls_port),
         "oom-scores" => Kind::Words(oom_scores),
         "output-limits" => Kind::Words(output_limits),
         "percentiles" => Kind::Words(percentiles),
@@ -123,7 +120,7 @@ fn replica_of(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
         return Ok(Vec::new());
     }
     match parse_i64(port) {
-        Some(0..=65535) => Ok(join([hosts(&[host])?[0], port])),
+        Some(0..=65535) => Ok(join([*host, *port])),
         _ => Err("Invalid master port".into()),
     }
 }
@@ -181,33 +178,6 @@ fn base_name(name: &str, what: &str, may_be_empty: bool, word: &[u8]) -> Result<
         return Err(format!("{name} can't be a path, just a {what}"));
     }
     Ok(word.to_vec())
-}
-
-const NO_TLS: &str = "Unable to update TLS configuration: this server has no TLS";
-
-/// `no`, because the slabs need no defragmentation.
-fn no_defragmentation(word: &[u8]) -> Result<Vec<u8>, String> {
-    off(word, "Active defragmentation cannot be enabled: the slabs of this server do without it")
-}
-
-/// `no`, because this server has no TLS.
-fn no_tls(word: &[u8]) -> Result<Vec<u8>, String> {
-    off(word, NO_TLS)
-}
-
-fn off(word: &[u8], reason: &str) -> Result<Vec<u8>, String> {
-    match word.eq_ignore_ascii_case(b"yes") {
-        true => Err(reason.into()),
-        false => Kind::Bool.read(b"", &[word]),
-    }
-}
-
-/// Port 0, because this server has no TLS.
-fn no_tls_port(word: &[u8]) -> Result<Vec<u8>, String> {
-    match Kind::Integer(i64::MIN, i64::MAX).read(b"", &[word])?.as_slice() {
-        b"0" => Ok(b"0".to_vec()),
-        _ => Err(NO_TLS.into()),
-    }
 }
 
 /// `shutdown-on-sigint` and `shutdown-on-sigterm`: what to do about saving. `default` means none of
@@ -270,12 +240,6 @@ mod tests {
     }
 
     #[test]
-    fn what_this_server_lacks_stays_off() {
-        assert_eq!(no_tls(b"NO"), Ok(b"no".to_vec()));
-        assert!(no_tls(b"yes").unwrap_err().contains("no TLS"));
-        assert!(no_tls_port(b"6380").unwrap_err().contains("no TLS"));
-        assert!(no_defragmentation(b"yes").unwrap_err().contains("defragmentation"));
-        assert!(no_defragmentation(b"perhaps").unwrap_err().contains("'yes' or 'no'"));
     }
 
     #[test]

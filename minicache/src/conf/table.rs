@@ -8,9 +8,11 @@
 //! ```
 //!
 //! A parameter that is not obeyed is checked, stored and shown, and has no other effect. A warning
-//! at start names those that a file sets to something else.
+//! at start names those that a file sets to something else. If ignoring it would make a server that
+//! lets more clients in, or another kind of server, it is marked `lacking`, and any value but the
+//! default is refused: at start, and by `CONFIG SET`.
 //!
-//! Marks: `at-start` cannot change while running, `protected` changes only for clients that
+//! Other marks: `at-start` cannot change while running, `protected` changes only for clients that
 //! `enable-protected-configs` allows, `secret` is kept out of logs, `hidden` is shown only for its
 //! full name. Names, ranges and defaults are those of Redis, whose table is `static_configs`
 //! (`config.c`). There a row also has the address of the variable it sets; here
@@ -37,6 +39,8 @@ pub struct Parameter {
     pub secret: bool,
     /// True if patterns in `CONFIG GET` skip it.
     pub hidden: bool,
+    /// Why only the default is accepted, if so.
+    lacking: Option<&'static str>,
 }
 
 /// When a parameter may change.
@@ -58,7 +62,7 @@ pub static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
 impl Parameter {
     fn parse(line: &'static str) -> Parameter {
         let cells: Vec<&str> = line.split('\t').collect();
-        let [name, alias, obeyed, kind, default, marks, _] = cells[..] else {
+        let [name, alias, obeyed, kind, default, marks, what] = cells[..] else {
             panic!("a row of parameters.tsv has seven cells: {line}");
         };
         let is = |mark: &str| marks.split(' ').any(|given| given == mark);
@@ -75,6 +79,16 @@ impl Parameter {
             },
             secret: is("secret"),
             hidden: is("hidden"),
+            lacking: is("lacking").then_some(what),
+        }
+    }
+
+    /// The text to keep for `words`, or the reason why not.
+    pub(super) fn read(&self, current: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+        let text = self.kind.read(current, words)?;
+        match self.lacking {
+            Some(why) if text != self.default.as_bytes() => Err(format!("not supported: {why}")),
+            _ => Ok(text),
         }
     }
 }

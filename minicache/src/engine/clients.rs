@@ -12,6 +12,7 @@
 //! In Redis one thread owns all clients, so `CLIENT LIST` reads `struct client` itself.
 
 use super::mailbox::{Mailbox, Message};
+use super::watch::Dirty;
 use minikit::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::{collections::BTreeMap, sync::Arc};
@@ -76,6 +77,10 @@ pub struct Figures {
     /// True if `CLIENT NO-EVICT` protects it.
     pub no_evict: AtomicBool,
     pub monitor: AtomicBool,
+    /// True if a key that it watches has changed.
+    pub dirty: Dirty,
+    /// The number of its socket among the open files.
+    pub file: AtomicU32,
 }
 
 impl Client {

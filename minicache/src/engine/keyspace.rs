@@ -38,6 +38,7 @@ use super::pubsub::PubSub;
 use super::shards::{LockedShard, Shards};
 use super::store::shard::{Lifetime, NewValue, PREFETCH_MAX, Shard};
 use super::tracking::{Change, Changes, Tracking};
+use super::watch::Dirty;
 use super::{
     counter::add, error::Error, events::Events, eviction::EvictedKey, key::Key,
     store::slab::Handle, timestamp::Timestamp, tuning::Tuning,
@@ -521,16 +522,16 @@ impl<'c> Keyspace<'c> {
     // ---- WATCH ----
 
     /// Watches a key from now on and returns its version.
-    pub fn watch(&mut self, key: Key) -> u64 {
+    pub fn watch(&mut self, key: Key, dirty: &Dirty) {
         self.look_up(key, false);
         let db = self.db;
-        self.locked(key).watched.watch(db, key.bytes)
+        self.locked(key).watched.watch(db, key.bytes, dirty);
     }
 
-    /// Ends a watch. Returns true if the key is still at `version`.
-    pub fn unwatch(&mut self, db: usize, key: Key, version: u64) -> bool {
+    /// Ends a watch. A key that has expired meanwhile has changed.
+    pub fn unwatch(&mut self, db: usize, key: Key, dirty: &Dirty) {
         self.within(db, |keyspace| keyspace.exists(key));
-        self.locked(key).watched.unwatch(db, key.bytes) == Some(version)
+        self.locked(key).watched.unwatch(db, key.bytes, dirty);
     }
 
     /// Marks every watched key of a database as changed, if it exists there or in `other`.

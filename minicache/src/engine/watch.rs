@@ -1,26 +1,26 @@
-//! Keys under `WATCH`: each has a version that every change raises (`touchWatchedKey` in
-//! `multi.c`).
-//!
-//! Redis keeps a list of clients per watched key and marks each of them when the key changes. A
-//! version does the same without a write to another client: `WATCH` stores it in the session, and
-//! `EXEC` compares.
+//! Keys under `WATCH`: each has the flags of the clients that watch it, and a change sets them
+//! (`touchWatchedKey` in `multi.c`, and there `CLIENT_DIRTY_CAS`).
 //!
 //! ```text
-//! client 1: WATCH k    version of k: 0, stored in the session
-//! client 2: SET k v    version of k: 1
-//! client 1: EXEC       0 is not 1: no command runs, the reply is null
+//! client 1: WATCH k    k: the flag of client 1
+//! client 2: SET k v    sets the flag
+//! client 1: EXEC       the flag is set: no command runs, the reply is null
 //! ```
+//!
+//! The flag is written under the lock of the key's shard, and `EXEC` reads it under the locks of
+//! all that its client watches, so it sees every change that came before it. `CLIENT LIST` reads it
+//! without.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set once a key that a client watches has changed.
+pub type Dirty = Arc<AtomicBool>;
 
 #[derive(Default)]
 pub struct Watched {
-    keys: HashMap<(usize, Box<[u8]>), Versioned>,
-}
-
-struct Versioned {
-    version: u64,
-    watchers: usize,
+    keys: HashMap<(usize, Box<[u8]>), Vec<Dirty>>,
 }
 
 impl Watched {
@@ -29,31 +29,25 @@ impl Watched {
         self.keys.is_empty()
     }
 
-    /// Adds a watch to a key and returns the key's version.
-    pub fn watch(&mut self, db: usize, key: &[u8]) -> u64 {
-        let fresh = Versioned { version: 0, watchers: 0 };
-        let entry = self.keys.entry((db, key.into())).or_insert(fresh);
-        entry.watchers += 1;
-        entry.version
+    /// Adds a watch to a key.
+    pub fn watch(&mut self, db: usize, key: &[u8], dirty: &Dirty) {
+        self.keys.entry((db, key.into())).or_default().push(Arc::clone(dirty));
     }
 
-    /// Ends one watch and returns the key's version; `None` if the key is not watched.
-    pub fn unwatch(&mut self, db: usize, key: &[u8]) -> Option<u64> {
+    /// Ends one watch.
+    pub fn unwatch(&mut self, db: usize, key: &[u8], dirty: &Dirty) {
         let place = (db, Box::from(key));
-        let entry = self.keys.get_mut(&place)?;
-        let version = entry.version;
-        entry.watchers -= 1;
-        if entry.watchers == 0 {
+        let Some(watchers) = self.keys.get_mut(&place) else { return };
+        watchers.retain(|watcher| !Arc::ptr_eq(watcher, dirty));
+        if watchers.is_empty() {
             self.keys.remove(&place);
         }
-        Some(version)
     }
 
-    /// Raises the version of a key, if it is watched.
-    pub fn touch(&mut self, db: usize, key: &[u8]) {
-        if let Some(entry) = self.keys.get_mut(&(db, Box::from(key))) {
-            entry.version += 1;
-        }
+    /// Takes note that a key has changed.
+    pub fn touch(&self, db: usize, key: &[u8]) {
+        let watchers = self.keys.get(&(db, Box::from(key)));
+        watchers.into_iter().flatten().for_each(|dirty| dirty.store(true, Ordering::Relaxed));
     }
 
     pub fn keys_of(&self, db: usize) -> Vec<Box<[u8]>> {
@@ -66,14 +60,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_lives_as_long_as_its_last_watcher() {
+    fn a_change_is_told_to_those_that_watch() {
         let mut watched = Watched::default();
-        assert_eq!((watched.watch(0, b"k"), watched.watch(0, b"k")), (0, 0));
+        let clients = [Dirty::default(), Dirty::default(), Dirty::default()];
+        watched.watch(0, b"k", &clients[0]);
+        watched.watch(0, b"k", &clients[1]);
+        watched.watch(1, b"k", &clients[2]);
+        watched.unwatch(0, b"k", &clients[1]);
         watched.touch(0, b"k");
-        watched.touch(1, b"k");
-        assert_eq!(watched.unwatch(0, b"k"), Some(1));
-        assert_eq!(watched.watch(0, b"k"), 1);
-        assert_eq!((watched.unwatch(0, b"k"), watched.unwatch(0, b"k")), (Some(1), Some(1)));
+        assert_eq!(clients.each_ref().map(|it| it.load(Ordering::Relaxed)), [true, false, false]);
+        watched.unwatch(0, b"k", &clients[0]);
+        watched.unwatch(1, b"k", &clients[2]);
         assert!(watched.is_empty());
     }
 }

@@ -88,6 +88,7 @@ struct Closed;
 impl Connection {
     pub(super) fn new(core: Rc<Core>, stream: Stream, shutdown: Shutdown) -> Connection {
         let client = core.cache.registry.clients.enter(stream.peer(), stream.local(), now().ms);
+        client.figures.file.store(stream.descriptor(), Ordering::Relaxed);
         let authenticated = core.config().settings.requirepass.is_empty();
         Connection {
             session: Session::new(client, authenticated),
@@ -169,7 +170,9 @@ impl Connection {
             Ok(()) if !buffer.filled().is_empty() => {}
             _ => return Poll::Ready(Err(Closed)),
         }
-        add(&core.cache.stats.counters[core.index].bytes_in, buffer.filled().len() as u64);
+        let counters = &core.cache.stats.counters[core.index];
+        add(&counters.reads, 1);
+        add(&counters.bytes_in, buffer.filled().len() as u64);
         Poll::Ready(self.on_bytes(buffer.filled(), context))
     }
 
@@ -336,6 +339,7 @@ impl Connection {
             Poll::Pending => Ok(0),
             Poll::Ready(Ok(written @ 1..)) => {
                 let counters = &self.core.cache.stats.counters[self.core.index];
+                add(&counters.writes, 1);
                 add(&counters.bytes_out, written as u64);
                 Ok(written)
             }

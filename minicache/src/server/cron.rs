@@ -1,4 +1,5 @@
-//! Background work: expiry, eviction after `maxmemory` was lowered, idle clients, rates.
+//! Background work: expiry, eviction after `maxmemory` was lowered, unused memory, idle clients,
+//! rates.
 //!
 //! Each core runs [`run`] beside its connections and expires the keys of its share of the shards.
 //! Core 0 also does the work that exists once per server. How long a core sleeps between two rounds
@@ -20,6 +21,7 @@
 
 use super::{Core, monotonic_ns, now};
 use crate::engine::{eviction::evict_one, keyspace::Keyspace, mailbox::Message};
+use crate::raw;
 use minikit::server::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -37,7 +39,7 @@ enum Round {
 
 /// Does the background work of `core` until the server shuts down, then closes all clients.
 pub(super) async fn run(core: &Core, shutdown: &Shutdown) {
-    let (mut last, mut next_shard) = (Round::Idle, 0);
+    let (mut last, mut next_shard, mut high) = (Round::Idle, 0, 0);
     loop {
         let pause = match last {
             Round::Idle => Duration::from_millis(100),
@@ -55,6 +57,7 @@ pub(super) async fn run(core: &Core, shutdown: &Shutdown) {
             close_idle_clients(core);
             sample_rates(core);
             core.cache.shards.peak_memory();
+            return_memory(&mut high);
         }
     }
     if core.index == 0 {
@@ -125,6 +128,20 @@ fn limit_tracking(core: &Core) -> Round {
         true => Round::Idle,
         false => Round::Unfinished,
     }
+}
+
+/// Returns memory to the system once an eighth of the most allocated since the last time is free,
+/// as after a flush. The allocator keeps it otherwise; Redis's returns unused pages after a while.
+///
+/// Looking through the free memory takes milliseconds, so another thread does it.
+fn return_memory(high: &mut usize) {
+    const LEAST: usize = 8 << 20;
+    let used = raw::allocated();
+    if used + LEAST.max(*high / 8) < *high {
+        tokio::task::spawn_blocking(raw::give_back);
+        *high = used;
+    }
+    *high = used.max(*high);
 }
 
 /// Closes clients that have sent nothing for `timeout` seconds. Subscribers and blocked clients are

@@ -75,6 +75,7 @@ impl Host for ServerProcess {
             resident_bytes: figures.resident_bytes as usize,
             user_cpu_seconds: figures.user_cpu_seconds,
             system_cpu_seconds: figures.system_cpu_seconds,
+            thread_cpu_seconds: process::thread_cpu_seconds(),
         }
     }
 

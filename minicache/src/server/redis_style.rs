@@ -20,8 +20,9 @@
 //! for Redis expects one thread that executes commands, and a comparison needs the same for both.
 //! `MINICACHE_ADMIN=127.0.0.1:9100` opens the admin endpoint, for which Redis has no directive.
 //!
-//! Not supported: `daemonize yes`, because shells, supervisors and containers put processes into
-//! the background. The counterpart in Redis is `main` (`server.c`).
+//! **Who waits for it?** A shell waits for `daemonize yes` to return, and systemd, if `supervised`
+//! says so, for a datagram. The first happens once the configuration is read, as in Redis; the
+//! second at the last of the lines above. The counterpart in Redis is `main` (`server.c`).
 
 use super::addresses::{listen_addresses, plain};
 use super::log;
@@ -34,6 +35,8 @@ use minikit::server::{Bound, Options, ServerError};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, Permissions};
 use std::io::{self, Read};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{
@@ -44,6 +47,8 @@ use std::{
 /// First arguments that are not the name of a file: the subcommands, and requests for help.
 const OTHER_COMMANDS: [&str; 9] =
     ["serve", "cli", "explain", "help", "--help", "-h", "--version", "-V", "-v"];
+/// The `pidfile` of a server in the background, if none is named.
+const DAEMON_PIDFILE: &[u8] = b"/var/run/redis.pid";
 /// How long a shutdown waits for replies to be read. Redis does not wait, and test suites that stop
 /// a server with open connections expect it to end soon.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -93,11 +98,13 @@ fn prepare(args: &[OsString], running: &Arc<OnceLock<Arc<Cache>>>) -> Result<Sta
     let mut config = Config::default();
     file::load(&mut config, &text, &line.directives, &mut included)
         .map_err(|error| error.to_string())?;
-    if has(&config, "daemonize", b"yes") {
-        let advice = "leave it out, and start it with `&`, `nohup`, a supervisor or a container";
-        return Err(format!("daemonize yes: minicache stays in the foreground; {advice}"));
-    }
     change_directory(&mut config)?;
+    if config.settings().daemonize && supervisor(config.settings()).is_none() {
+        crate::raw::daemonize().map_err(|error| format!("daemonize yes: {}", plain(&error)))?;
+        if config.settings().pidfile.is_empty() {
+            config.put("pidfile", &[DAEMON_PIDFILE]).expect("the file may have any name");
+        }
+    }
     let settings = config.settings();
     let (options, admin) = (options(settings)?, admin_address()?);
     let (at_start, running) = (settings.loglevel, Arc::clone(running));
@@ -223,6 +230,22 @@ fn has(config: &Config, name: &str, value: &[u8]) -> bool {
     config.get(&[name.as_bytes()]).iter().any(|(_, text)| *text == value)
 }
 
+/// The socket of systemd, if `supervised` says that it waits to hear from this server.
+fn supervisor(settings: &Settings) -> Option<OsString> {
+    let socket = std::env::var_os("NOTIFY_SOCKET")?;
+    ["systemd", "auto"].contains(&settings.supervised.as_str()).then_some(socket)
+}
+
+/// Tells systemd that the server is ready (`sd_notify`).
+fn notify(socket: &OsStr) -> io::Result<()> {
+    let address = match socket.as_bytes().strip_prefix(b"@") {
+        Some(name) => UnixAddress::from_abstract_name(name),
+        None => UnixAddress::from_pathname(socket),
+    };
+    let text = b"STATUS=Ready to accept connections\nREADY=1\n";
+    UnixDatagram::unbound()?.send_to_addr(text, &address?).map(drop)
+}
+
 /// Logs the lines that scripts wait for, now that every core accepts clients.
 fn announce(settings: &Settings, bound: &Bound) {
     let pid = std::process::id();
@@ -249,6 +272,11 @@ fn announce(settings: &Settings, bound: &Bound) {
         }
         let path = path.display();
         tracing::info!("The server is now ready to accept connections at {path}");
+    }
+    if let Some(socket) = supervisor(settings)
+        && let Err(error) = notify(&socket)
+    {
+        tracing::warn!("cannot tell systemd that the server is ready: {}", plain(&error));
     }
 }
 

@@ -20,7 +20,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -80,6 +80,11 @@ impl Stream {
     /// it.
     pub fn local(&self) -> String {
         self.address.local(&self.as_socket())
+    }
+
+    /// The number of the socket among the open files of the process.
+    pub fn descriptor(&self) -> u32 {
+        self.as_socket().as_raw_fd() as u32
     }
 
     /// Turns on TCP keepalive: after `idle` without traffic the kernel probes the client, three

@@ -29,7 +29,7 @@ pub(super) struct Family {
 }
 
 #[rustfmt::skip]
-pub(super) const FAMILIES: [Family; 12] = [
+pub(super) const FAMILIES: [Family; 13] = [
     Family { group: "string", categories: "string", rows: &[
         row("append", 3, "write denyoom fast", &[key(1, "RW insert")]),
         row("decr", 2, "write denyoom fast", &[key(1, "RW access update")]),
@@ -325,5 +325,11 @@ pub(super) const FAMILIES: [Family; 12] = [
         row("script|help", 2, "loading stale quick", &[]),
         row("script|kill", 2, "noscript allow_busy quick", &[]),
         row("script|load", 3, "noscript stale", &[]),
+    ] },
+    Family { group: "cluster", categories: "connection", rows: &[
+        row("asking", 1, "fast", &[]),
+        row("cluster", -2, "quick", &[]).in_categories(""),
+        row("readonly", 1, "loading stale fast", &[]),
+        row("readwrite", 1, "loading stale fast", &[]),
     ] },
 ];

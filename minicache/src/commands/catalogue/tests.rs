@@ -69,7 +69,7 @@ fn most_names_are_where_their_hash_says() {
         INDEX[place].is_some_and(|(_, there)| there.id() == command.id())
     };
     let displaced = iter().count() - iter().filter(placed).count();
-    assert!(displaced <= 42, "{displaced} names are not at their slot");
+    assert!(displaced <= 45, "{displaced} names are not at their slot");
 }
 
 #[test]

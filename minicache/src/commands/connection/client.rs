@@ -6,7 +6,7 @@
 //! CLIENT KILL ID 7   client 7's mailbox receives Close
 //! ```
 //!
-//! Fields of `CLIENT LIST` that we do not have (`fd`, `qbuf-free`, `obl`, ...) are constant.
+//! Fields of `CLIENT LIST` that we do not have (`qbuf-free`, `argv-mem`, `obl`, ...) are constant.
 
 use super::{Call, shown, tracking::redirect_id};
 use crate::commands::{cache::Cache, catalogue, session::Replies};
@@ -122,12 +122,13 @@ fn describe(cache: &Cache, client: &Client, now_ms: i64) -> String {
     let mut line = format!("id={} addr={}", client.id, client.address);
     let rest = write!(
         line,
-        " laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
+        " laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub=0 \
          multi={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 \
          oll={} omem={output} tot-mem={} events={} cmd={} user=default redir={redirect} \
          resp={} \
          lib-name={} lib-ver={}",
         client.local_address,
+        figures.file.load(Ordering::Relaxed),
         String::from_utf8_lossy(&about.name),
         (now_ms - client.since_ms) / 1000,
         (now_ms - figures.active_ms.load(Ordering::Relaxed)).max(0) / 1000,
@@ -159,7 +160,7 @@ fn flags(client: &Client, tracks: Option<[(char, bool); 3]>) -> String {
     ]
     .into_iter()
     .chain(tracks.into_iter().flatten())
-    .chain([('U', client.address.ends_with(":0")), ('e', is(&figures.no_evict))])
+    .chain([('d', is(&figures.dirty)), ('U', client.address.ends_with(":0")), ('e', is(&figures.no_evict))])
     .filter_map(|(letter, holds)| holds.then_some(letter))
     .collect();
     if letters.is_empty() { "N".to_string() } else { letters }

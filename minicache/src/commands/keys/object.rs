@@ -16,6 +16,7 @@ use crate::commands::Call;
 use crate::engine::error::{Answer, Error};
 use crate::engine::eviction::lru::Lru;
 use crate::engine::object::{Str, Value};
+use crate::engine::store::{shard::Shard, slab::Handle};
 use crate::engine::tuning::MaxmemoryPolicy as Policy;
 
 /// Whole numbers below this are shared objects in Redis (`OBJ_SHARED_INTEGERS` in `server.h`).
@@ -23,16 +24,15 @@ const SHARED_BELOW: i64 = 10_000;
 
 /// `OBJECT ENCODING key`
 pub fn object_encoding(c: &mut Call) -> Answer {
-    match c.keyspace.peek(c.key(2)) {
-        Some(value) => c.out.text(value.encoding()),
-        None => c.out.null(),
+    if let Some(encoding) = look(c, |shard, handle| shard.value(handle).encoding()) {
+        c.out.text(encoding);
     }
     Ok(())
 }
 
 /// `OBJECT FREQ key`
 pub fn object_freq(c: &mut Call) -> Answer {
-    let Some(bits) = clock(c) else { return Ok(()) };
+    let Some(bits) = look(c, Shard::clock) else { return Ok(()) };
     let tuning = c.keyspace.parts.tuning;
     let lfu = tuning.maxmemory_policy.is_lfu().then_some(tuning.lfu).ok_or(Error::new(
         "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note \
@@ -44,7 +44,7 @@ pub fn object_freq(c: &mut Call) -> Answer {
 
 /// `OBJECT IDLETIME key`
 pub fn object_idletime(c: &mut Call) -> Answer {
-    let Some(bits) = clock(c) else { return Ok(()) };
+    let Some(bits) = look(c, Shard::clock) else { return Ok(()) };
     if c.settings.maxmemory_policy.is_lfu() {
         return Err(Error::new(
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
@@ -61,21 +61,25 @@ pub fn object_refcount(c: &mut Call) -> Answer {
     let by_use = settings.maxmemory_policy.is_lfu()
         || matches!(settings.maxmemory_policy, Policy::AllKeysLru | Policy::VolatileLru);
     let shares = settings.maxmemory == 0 || !by_use;
-    match c.keyspace.peek(c.key(2)) {
-        None => c.out.null(),
-        Some(Value::Short(Str::Int(0..SHARED_BELOW))) if shares => {
-            c.out.int(i64::from(i32::MAX));
-        }
-        Some(_) => c.out.int(1),
+    let references = |shard: &Shard, handle| match shard.value(handle) {
+        Value::Short(Str::Int(0..SHARED_BELOW)) if shares => i32::MAX,
+        _ => 1,
+    };
+    if let Some(count) = look(c, references) {
+        c.out.int(count.into());
     }
     Ok(())
 }
 
-/// The policy's bits of the key. Replies with null if there is no key.
-fn clock(c: &mut Call) -> Option<u32> {
-    let bits = c.keyspace.inspect(c.key(2), |shard, handle| shard.clock(handle));
-    if bits.is_none() {
+/// Looks at the key: a hit or a miss, but neither a use nor an event (`objectCommandLookup`).
+/// Replies with null if there is no key.
+fn look<T>(c: &mut Call, look: impl FnOnce(&Shard, Handle) -> T) -> Option<T> {
+    let found = c.keyspace.inspect(c.key(2), look);
+    if let Some(shard) = c.keyspace.shards_mut().next() {
+        *(if found.is_some() { &mut shard.stats.hits } else { &mut shard.stats.misses }) += 1;
+    }
+    if found.is_none() {
         c.out.null();
     }
-    bits
+    found
 }

@@ -63,6 +63,12 @@ impl Scripts {
         }
     }
 
+    /// The number of scripts, and the bytes of their texts.
+    pub fn size(&self) -> (usize, usize) {
+        let cached = self.cached.lock();
+        (cached.scripts.len(), cached.bytes)
+    }
+
     /// Counts `SCRIPT FLUSH`.
     pub fn version(&self) -> u64 {
         self.cached.lock().version

@@ -1,9 +1,10 @@
-//! What is not here, and is asked about all the same: harnesses send `FUNCTION FLUSH`, `SCRIPT
-//! FLUSH` and `REPLICAOF NO ONE` before every test, and tools list users and modules.
+//! What is not here, and is asked about all the same: harnesses send `FUNCTION FLUSH` and
+//! `REPLICAOF NO ONE` before every test, tools list users and modules, and clients that can use a
+//! cluster ask for one.
 //!
 //! Where the true answer is that there is none, it is given; where something would have to be done,
-//! it is refused. The counterparts in Redis are `acl.c`, `function.c`, `eval.c`, `module.c` and
-//! `replication.c`.
+//! it is refused. The counterparts in Redis are `acl.c`, `function.c`, `module.c`, `replication.c`
+//! and `cluster.c`.
 
 use super::{Call, catalogue, shown};
 use crate::commands::catalogue::spec::Categories;
@@ -33,14 +34,10 @@ pub fn acl_cat(c: &mut Call) -> Answer {
 
 /// `FUNCTION FLUSH [ASYNC | SYNC]`: there are no functions, so all of them are gone.
 pub fn function_flush(c: &mut Call) -> Answer {
-    flush_nothing(c, Error::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
-}
-
-fn flush_nothing(c: &mut Call, not_an_option: Error) -> Answer {
     match c.args.len() {
         2 => {}
         3 if c.is(2, "async") || c.is(2, "sync") => {}
-        3 => return Err(not_an_option),
+        3 => return Err(Error::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
         _ => return Err(c.wrong_subcommand()),
     }
     c.out.answer_ok()
@@ -81,4 +78,9 @@ pub fn replicaof(c: &mut Call) -> Answer {
         return c.out.answer_ok();
     }
     Err(Error::new("ERR this server cannot be a replica: it has no replication"))
+}
+
+/// `CLUSTER subcommand`, `READONLY`, `READWRITE` and `ASKING`, in a Redis that is not in a cluster.
+pub fn cluster(_: &mut Call) -> Answer {
+    Err(Error::new("ERR This instance has cluster support disabled"))
 }

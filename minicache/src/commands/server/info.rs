@@ -175,6 +175,10 @@ fn memory(c: &mut Call, page: &mut Page) {
     page.row("allocator_active", allocated);
     page.row("allocator_resident", resident);
     page.size("total_system_memory", process.machine_memory_bytes);
+    let (scripts, script_bytes) = cache.scripts.size();
+    page.row("used_memory_scripts_eval", script_bytes);
+    page.row("number_of_cached_scripts", scripts);
+    page.size("used_memory_scripts", script_bytes);
     page.size("maxmemory", settings.maxmemory as usize);
     page.row("maxmemory_policy", settings.maxmemory_policy.name());
     page.row("allocator_frag_ratio", ratio(allocated, used));
@@ -238,6 +242,8 @@ fn stats(c: &mut Call, page: &mut Page) {
         page.row(name, count);
     }
     page.row("total_error_replies", cache.stats.totals.errors().values().sum::<u64>());
+    page.row("total_reads_processed", cache.stats.total(|core| &core.reads));
+    page.row("total_writes_processed", cache.stats.total(|core| &core.writes));
     page.row("client_output_buffer_limit_disconnections", {
         cache.stats.totals.output_limit_closes.load(Ordering::Relaxed)
     });
@@ -260,6 +266,9 @@ fn cpu(c: &mut Call, page: &mut Page) {
     let process = process(c.cache);
     page.row("used_cpu_sys", format!("{:.6}", process.system_cpu_seconds));
     page.row("used_cpu_user", format!("{:.6}", process.user_cpu_seconds));
+    let (user, system) = process.thread_cpu_seconds;
+    page.row("used_cpu_sys_main_thread", format!("{system:.6}"));
+    page.row("used_cpu_user_main_thread", format!("{user:.6}"));
 }
 
 fn command_stats(c: &mut Call, page: &mut Page) {
@@ -307,7 +316,18 @@ fn keyspace(c: &mut Call, page: &mut Page) {
         let keys: usize = c.keyspace.shards().map(|(_, shard)| shard.len(db)).sum();
         let volatile: usize = c.keyspace.shards().map(|(_, shard)| shard.volatile_len(db)).sum();
         if keys > 0 {
-            page.row(&format!("db{db}"), format!("keys={keys},expires={volatile},avg_ttl=0"));
+            let ttl_ms = average_ttl_ms(c, db);
+            let row = format!("keys={keys},expires={volatile},avg_ttl={ttl_ms}");
+            page.row(&format!("db{db}"), row);
         }
     }
+}
+
+/// The mean time that keys have left, of a few random keys per shard. Redis's is one of samples too.
+fn average_ttl_ms(c: &mut Call, db: usize) -> i64 {
+    let now_ms = c.keyspace.now.ms;
+    let sampled = c.keyspace.shards_mut().flat_map(|shard| shard.sample_deadlines(db));
+    let left: Vec<i64> = sampled.map(|deadline| deadline.saturating_sub(now_ms).max(0)).collect();
+    let sum: i128 = left.iter().map(|ms| i128::from(*ms)).sum();
+    (sum / left.len().max(1) as i128) as i64
 }

@@ -20,6 +20,7 @@ mod keyspace;
 mod memory;
 mod slow;
 
+pub use absent::{cluster as asking, cluster as readonly, cluster as readwrite};
 pub use absent::replicaof as slaveof;
 pub use absent::*;
 pub use config::*;
@@ -124,10 +125,11 @@ pub fn monitor(c: &mut Call) -> Answer {
     if c.mode == Mode::Transaction {
         return Err(Error::new("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
-    if !c.session.monitor {
-        c.session.monitor = true;
-        c.cache.registry.monitors.add(&c.session.client);
+    // A client that monitors already gets no second reply.
+    if std::mem::replace(&mut c.session.monitor, true) {
+        return Ok(());
     }
+    c.cache.registry.monitors.add(&c.session.client);
     c.out.answer_ok()
 }
 

@@ -375,6 +375,13 @@ impl Shard {
         }
     }
 
+    /// The deadlines of a few random keys that have one.
+    pub fn sample_deadlines(&mut self, db: usize) -> Vec<i64> {
+        const KEYS: usize = 20;
+        let sampled = self.sample(db, true, KEYS);
+        sampled.into_iter().filter_map(|handle| self.deadline(handle)).collect()
+    }
+
     /// The handle of an eviction candidate, or `None` if its key was deleted or, with
     /// `volatile_only`, has no deadline any more.
     pub fn find_eligible(&self, candidate: &Candidate, volatile_only: bool) -> Option<Handle> {
