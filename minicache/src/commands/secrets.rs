@@ -17,8 +17,7 @@ pub fn redacted(args: Args) -> OwnedArgs {
     };
     let hidden = |index: usize| match index {
         0 => false,
-        // The password, or a user and the password.
-        _ if is(0, "auth") => index + 1 == args.len(),
+        _ if is(0, "auth") => true,
         _ if is(0, "hello") => index >= 3 && (is(index - 1, "auth") || is(index - 2, "auth")),
         _ if is(0, "config") && is(1, "set") => {
             index >= 3 && index % 2 == 1 && is_secret(args.at(index - 1))
@@ -37,7 +36,7 @@ mod tests {
     fn passwords_are_hidden_and_nothing_else() {
         for (line, shown) in [
             ("AUTH s3cret", "AUTH (redacted)"),
-            ("auth default s3cret", "auth default (redacted)"),
+            ("auth default s3cret", "auth (redacted) (redacted)"),
             ("HELLO 3 AUTH default s3cret", "HELLO 3 AUTH (redacted) (redacted)"),
             ("HELLO 3 SETNAME auth", "HELLO 3 SETNAME auth"),
             ("CONFIG SET requirepass a timeout 5", "CONFIG SET requirepass (redacted) timeout 5"),

@@ -20,7 +20,8 @@
 //! ```
 //!
 //! Directives that would change what the server is are refused: `rename-command`, `user`,
-//! `loadmodule`, `sentinel`, and parameters that are [`lacking`](super::table). Three that Redis retired are ignored, as Redis does. The counterparts
+//! `loadmodule`, `sentinel`, and the parameters marked `lacking` in the [table](super::table).
+//! Three that Redis retired are ignored, as Redis does. The counterparts
 //! in Redis are `loadServerConfigFromString` (`config.c`) and `main` (`server.c`).
 
 use super::{Config, Settings, find, table::PARAMETERS};

@@ -347,7 +347,7 @@ fn mistakes_in_a_file_name_their_line() {
         ("rename-command FLUSHALL \"\"", "rename-command is not supported"),
         ("user default on", "user is not supported"),
         ("tls-port 6380", "not supported: There is no TLS."),
-        ("aclfile users.acl", "not supported: There are no access lists; the one user is `default`."),
+        ("aclfile a", "not supported: There are no access lists; the one user is `default`."),
         ("cluster-enabled yes", "not supported: There is no cluster."),
         ("slaveof 127.0.0.1 6380", "not supported: There is no replication."),
         ("min-slaves-to-write 1", "not supported: There is no replication."),

@@ -160,7 +160,11 @@ fn flags(client: &Client, tracks: Option<[(char, bool); 3]>) -> String {
     ]
     .into_iter()
     .chain(tracks.into_iter().flatten())
-    .chain([('d', is(&figures.dirty)), ('U', client.address.ends_with(":0")), ('e', is(&figures.no_evict))])
+    .chain([
+        ('d', is(&figures.dirty)),
+        ('U', client.address.ends_with(":0")),
+        ('e', is(&figures.no_evict)),
+    ])
     .filter_map(|(letter, holds)| holds.then_some(letter))
     .collect();
     if letters.is_empty() { "N".to_string() } else { letters }

@@ -194,10 +194,7 @@ fn run(c: &mut Call, script: Arc<Script>, keys: usize, read_only: bool) -> Answe
     context.read_only = read_only;
     if let Some(flags) = script.flags {
         if context.out_of_memory && !flags.allow_oom {
-            return Err(Error::new(
-                "OOM allow-oom flag is not set on the script, can not run it when used memory > \
-                 'maxmemory'",
-            ));
+            return Err(Error::OUT_OF_MEMORY);
         }
         if read_only && !flags.no_writes {
             return Err(Error::new(

@@ -323,7 +323,7 @@ fn keyspace(c: &mut Call, page: &mut Page) {
     }
 }
 
-/// The mean time that keys have left, of a few random keys per shard. Redis's is one of samples too.
+/// The mean time left of a few random keys per shard. Redis has a mean of samples too.
 fn average_ttl_ms(c: &mut Call, db: usize) -> i64 {
     let now_ms = c.keyspace.now.ms;
     let sampled = c.keyspace.shards_mut().flat_map(|shard| shard.sample_deadlines(db));

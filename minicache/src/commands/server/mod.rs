@@ -20,9 +20,9 @@ mod keyspace;
 mod memory;
 mod slow;
 
-pub use absent::{cluster as asking, cluster as readonly, cluster as readwrite};
 pub use absent::replicaof as slaveof;
 pub use absent::*;
+pub use absent::{cluster as asking, cluster as readonly, cluster as readwrite};
 pub use config::*;
 pub use debug::debug;
 pub use info::info;

@@ -1,0 +1,30 @@
+"""What public reports about Redis-like servers led to: each check holds on both servers.
+
+Each starts a server of its own, because most need a configuration, its process or its memory.
+"""
+
+import os
+import sys
+import traceback
+
+import clients
+import process
+import scripts
+
+if "PROGRAM" not in os.environ:
+    sys.exit("these checks start servers: set PROGRAM to redis-server or a minicache binary")
+
+failed = 0
+for module in (process, clients, scripts):
+    for name, check in list(vars(module).items()):
+        if not name.startswith("check_"):
+            continue
+        try:
+            check()
+        except Exception:
+            failed += 1
+            print(f"FAIL {name}")
+            traceback.print_exc(file=sys.stdout)
+        else:
+            print(f"held {name}")
+sys.exit(failed > 0)
