@@ -11,7 +11,7 @@ import clients
 import process
 import scripts
 
-if "PROGRAM" not in os.environ:
+if not os.environ.get("PROGRAM"):
     sys.exit("these checks start servers: set PROGRAM to redis-server or a minicache binary")
 
 failed = 0
@@ -27,4 +27,4 @@ for module in (process, clients, scripts):
             traceback.print_exc(file=sys.stdout)
         else:
             print(f"held {name}")
-sys.exit(failed > 0)
+sys.exit(1 if failed else 0)

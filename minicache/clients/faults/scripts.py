@@ -17,7 +17,7 @@ def check_scripts_run_out_of_memory():
         begun = "redis.call('del', KEYS[1]) return redis.call('set', KEYS[1], 'y')"
         equal(client("EVAL", begun, "1", "k"), "OK")
         flagged = "#!lua\nreturn redis.call('get', KEYS[1])"
-        fails(client("EVAL", flagged, "1", "k"), "OOM allow-oom flag is not set")
+        fails(client("EVAL", flagged, "1", "k"), "OOM command not allowed")
         allowed = "#!lua flags=allow-oom\nreturn redis.call('set', KEYS[1], 'z')"
         equal(client("EVAL", allowed, "1", "k"), "OK")
 

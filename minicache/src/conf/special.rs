@@ -240,9 +240,6 @@ mod tests {
     }
 
     #[test]
-    }
-
-    #[test]
     fn replicas_and_scores() {
         assert_eq!(given(replica_of, "no one").as_deref(), Ok(""));
         assert_eq!(given(replica_of, "h 6379").as_deref(), Ok("h 6379"));
