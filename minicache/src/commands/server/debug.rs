@@ -1,8 +1,7 @@
-//! `DEBUG`: to fill a store, look at a value, and stop time (`debug.c`).
+//! `DEBUG`: to fill a store, and stop time (`debug.c`).
 //!
 //! ```text
 //! DEBUG POPULATE 3 user 10      user:0, user:1 and user:2, strings of 10 bytes each
-//! DEBUG OBJECT user:0           Value at:0x0000012c refcount:1 encoding:raw serializedlength:11 …
 //! DEBUG SET-ACTIVE-EXPIRE 0     expired keys stay in memory until a command asks for them
 //! DEBUG SLEEP 0.5               no client is served for half a second, to test timeouts
 //! ```
@@ -12,7 +11,6 @@
 
 use super::Call;
 use crate::engine::error::{Answer, Error};
-use crate::engine::{object::Value, store::shard::Shard, store::slab::Handle};
 use crate::format::number::{parse_f64, parse_i64};
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -33,7 +31,6 @@ pub fn debug(c: &mut Call) -> Answer {
             c.cache.active_expiry.store(active, Ordering::Relaxed);
             c.out.answer_ok()
         }
-        (b"object", 3) => object(c),
         (b"populate", 3..=5) => populate(c),
         (b"help", 2) => help(c),
         _ => Err(c.wrong_subcommand()),
@@ -51,49 +48,13 @@ fn sleep(c: &mut Call) -> Answer {
 }
 
 fn help(c: &mut Call) -> Answer {
-    const LINES: [(&str, &str); 4] = [
-        ("OBJECT key", "Tells how a value is kept."),
+    const LINES: [(&str, &str); 3] = [
         ("POPULATE count [prefix] [size]", "Makes keys."),
         ("SET-ACTIVE-EXPIRE 0|1", "Switches the search for dead keys."),
         ("SLEEP seconds", "Holds everything up."),
     ];
     super::help_lines(c, LINES.map(|(usage, text)| (usage.to_string(), text)).into_iter());
     Ok(())
-}
-
-fn object(c: &mut Call) -> Answer {
-    let now_ms = c.keyspace.now.ms;
-    let describe = |shard: &Shard, handle: Handle| {
-        let value = shard.value(handle);
-        let idle_ms = crate::engine::eviction::lru::Lru::idle_ms(shard.clock(handle), now_ms);
-        let length = match value {
-            Value::Short(text) => serialized_length(&text.to_vec()),
-            Value::Object(_) => shard.footprint(handle),
-        };
-        format!(
-            "Value at:{handle:#010x} refcount:1 encoding:{} serializedlength:{length} lru:{} \
-             lru_seconds_idle:{}",
-            value.encoding(),
-            shard.clock(handle),
-            idle_ms / 1000
-        )
-    };
-    let text = c.keyspace.inspect(c.key(2), describe).ok_or(Error::NO_SUCH_KEY)?;
-    c.out.simple(&text);
-    Ok(())
-}
-
-/// How many bytes a text takes in an RDB file, where nothing is compressed: a byte or more for its
-/// length, or a byte for the width of the number that it is (`rdbSavedObjectLen` in `rdb.c`).
-fn serialized_length(text: &[u8]) -> usize {
-    match (parse_i64(text).map(i32::try_from), text.len()) {
-        (Some(Ok(-0x80..=0x7f)), _) => 2,
-        (Some(Ok(-0x8000..=0x7fff)), _) => 3,
-        (Some(Ok(_)), _) => 5,
-        (_, length @ ..=0x3f) => 1 + length,
-        (_, length @ ..=0x3fff) => 2 + length,
-        (_, length) => 5 + length,
-    }
 }
 
 /// `DEBUG POPULATE count [prefix] [size]`
@@ -119,7 +80,6 @@ fn populate(c: &mut Call) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::serialized_length;
     use crate::commands::testing::Fixture;
 
     #[test]
@@ -145,16 +105,6 @@ mod tests {
             (error) ERR unknown subcommand or wrong number of arguments for 'OBJECT'. \
             Try DEBUG HELP.
             "#,
-        );
-    }
-
-    #[test]
-    fn a_number_is_serialized_shorter_than_its_digits() {
-        let texts = ["bar", "", "127", "-129", "40000", "2147483648", "007"];
-        assert_eq!(texts.map(|text| serialized_length(text.as_bytes())), [4, 1, 2, 3, 5, 11, 4]);
-        assert_eq!(
-            [63, 64, 16384].map(|length| serialized_length(&vec![b'x'; length])),
-            [64, 66, 16389]
         );
     }
 }
