@@ -16,6 +16,7 @@
 
 use minigateway::conf::config::read;
 use minigateway::handlers::answers::{problem, write_limits};
+use minigateway::handlers::front::Facts;
 use minigateway::handlers::pipeline::{Charges, Pipeline, Verdict};
 use minilb::wire::http1::framing::Framing;
 use minilb::wire::http1::head::RequestHead;
@@ -76,9 +77,9 @@ impl Lab {
         request.parse(text.as_bytes()).expect("well formed").expect("complete");
 
         let pipeline = self.pipeline.as_ref().expect("`load` comes first");
-        let mut charges = Charges::default();
+        let (mut charges, mut facts) = (Charges::default(), Facts::default());
         let client = client.parse().expect("an address");
-        let verdict = pipeline.decide(&request, client, self.now_ns, &mut charges);
+        let verdict = pipeline.decide(&request, client, self.now_ns, &mut charges, &mut facts);
         let mut out = Vec::new();
         let mut head = HeadWriter::request(&mut out, b"", b"", 1, Framing::None);
         write_limits(pipeline, &charges, self.now_ns, 1_000_000, &mut head);

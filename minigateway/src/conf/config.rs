@@ -15,6 +15,7 @@ use super::file::{
     AlgorithmName, Answers, File, LimitTable, LogTable, RedisTable, RouteTable, UpstreamTable,
     WhenDown, parse,
 };
+use super::front::{self, FrontConfig, RouteFront};
 use super::redis::{RedisConfig, RedisUrl, url};
 use super::values::{KeyPart, duration, is_token, key_part, rate};
 use crate::engine::limiter::algorithm::Algorithm;
@@ -44,6 +45,8 @@ pub struct Config {
     pub redis: Option<RedisConfig>,
     /// In the order of their names.
     pub upstreams: Vec<UpstreamConfig>,
+    /// What routes ask of requests.
+    pub front: FrontConfig,
     /// In the order of the file.
     pub routes: Vec<RouteConfig>,
 }
@@ -63,6 +66,8 @@ pub struct LimitConfig {
     pub keys_max: usize,
     /// It refuses nothing.
     pub is_dry_run: bool,
+    /// It is for clients of these tiers; empty for all requests.
+    pub tiers: Vec<String>,
     /// All gateways count together.
     pub shared: Option<SharedConfig>,
 }
@@ -119,6 +124,8 @@ pub struct RouteConfig {
     pub limits: Vec<usize>,
     /// What a request counts as.
     pub cost: u64,
+    /// What it asks of requests.
+    pub front: RouteFront,
 }
 
 /// Busy keys of a limit that does not say how many: 2.4 MB.
@@ -132,27 +139,47 @@ const REDIS_TIMEOUT_MAX: Duration = Duration::from_secs(1);
 /// Finds the addresses of `HOST:PORT`, or says why there are none.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 
-/// Reads and checks a configuration. `resolve` is asked for the addresses of servers.
+/// Reads a file that the configuration names, or says why it cannot.
+pub type Open<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
+
+/// Reads and checks a configuration that names no files. `resolve` is asked for the addresses of
+/// servers.
 ///
 /// # Errors
 /// The first mistake.
 pub fn read(text: &str, resolve: Resolve<'_>) -> Result<Config, ConfError> {
-    let File { answers, log, limits, redis, upstreams, routes } = parse(text)?;
-    let reader = Reader { text, resolve };
+    read_with_files(text, resolve, &|file| Err(format!("\"{file}\" cannot be read here")))
+}
+
+/// Reads and checks a configuration. `open` reads keys.
+///
+/// # Errors
+/// The first mistake.
+pub fn read_with_files(
+    text: &str,
+    resolve: Resolve<'_>,
+    open: Open<'_>,
+) -> Result<Config, ConfError> {
+    let File { answers, log, limits, redis, upstreams, api_keys, jwt, versions, cors, routes } =
+        parse(text)?;
+    let reader = Reader { text, resolve, open };
     let redis = redis.map(|it| reader.redis(it.into_inner())).transpose()?;
     let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
-    let limit_names = names(limits.keys().collect());
     let upstream_names = names(upstreams.keys().collect());
+    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstream_names)?;
+    let limits =
+        each(limits, |name, span, table| reader.limit(name, span, table, redis.is_some()))?;
     let config = Config {
         answers,
         log,
-        limits: each(limits, |name, span, table| reader.limit(name, span, table, redis.is_some()))?,
         redis,
         upstreams: each(upstreams, |name, span, table| reader.upstream(name, span, table))?,
         routes: routes
             .into_iter()
-            .map(|it| reader.route(it.into_inner(), &limit_names, &upstream_names))
+            .map(|it| reader.route(it.into_inner(), &limits, &upstream_names, &front))
             .collect::<Result<_, _>>()?,
+        limits,
+        front,
     };
     if config.routes.is_empty() {
         let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
@@ -169,18 +196,24 @@ fn each<T, R>(
 }
 
 /// Knows the text, for the places of mistakes.
-struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a str,
     resolve: Resolve<'a>,
+    /// Reads keys.
+    pub open: Open<'a>,
 }
 
 impl Reader<'_> {
-    fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfError {
+    /// A mistake at a place.
+    pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfError {
         ConfError::at(self.text, span, message)
     }
 
     /// Reads a value by one of the functions of [`super::values`].
-    fn value<T>(
+    ///
+    /// # Errors
+    /// The hint of `read`, with the place.
+    pub fn value<T>(
         &self,
         written: &Spanned<String>,
         read: impl Fn(&str) -> Result<T, String>,
@@ -188,8 +221,11 @@ impl Reader<'_> {
         read(written.as_ref()).map_err(|hint| self.error(written.span(), hint))
     }
 
-    /// Clients see names in headers, as quoted strings.
-    fn name(&self, name: &str, span: Range<usize>) -> Result<(), ConfError> {
+    /// Checks a name: clients see names in headers, as quoted strings.
+    ///
+    /// # Errors
+    /// If it is no token.
+    pub fn name(&self, name: &str, span: Range<usize>) -> Result<(), ConfError> {
         let hint = || format!("\"{name}\" is no name; write letters, digits, `_`, `-` and `.`");
         if is_token(name) { Ok(()) } else { Err(self.error(span, hint())) }
     }
@@ -213,8 +249,8 @@ impl Reader<'_> {
             }
         };
         let shared = self.shared(&table, &algorithm, policy, has_redis)?;
-        let is_dry_run = table.dry_run;
-        Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run, shared })
+        let (is_dry_run, tiers) = (table.dry_run, table.tiers);
+        Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run, tiers, shared })
     }
 
     fn shared(
@@ -366,10 +402,13 @@ impl Reader<'_> {
 
     fn route(
         &self,
-        table: RouteTable,
-        limits: &[String],
+        mut table: RouteTable,
+        limits: &[LimitConfig],
         upstreams: &[String],
+        front: &FrontConfig,
     ) -> Result<RouteConfig, ConfError> {
+        let front = front::route(self, &mut table, front)?;
+        let names = limits.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
         let index = |kind: &str, names: &[String], name: &Spanned<String>| {
             let found = names.iter().position(|it| it == name.as_ref());
             let unknown = || unknown(kind, name.as_ref(), names.iter().map(String::as_str));
@@ -396,14 +435,32 @@ impl Reader<'_> {
             limits: table
                 .limits
                 .iter()
-                .map(|it| index("limit", limits, it))
+                .map(|it| self.client_is_known(index("limit", &names, it)?, it, limits, &front))
                 .collect::<Result<_, _>>()?,
+            front,
             host,
             path: table.path.into_inner(),
             methods: table.methods.into_iter().map(Spanned::into_inner).collect(),
             headers: headers.collect(),
             cost,
         })
+    }
+
+    /// Returns the limit if its key can be found in requests of the route.
+    fn client_is_known(
+        &self,
+        limit: usize,
+        written: &Spanned<String>,
+        limits: &[LimitConfig],
+        front: &RouteFront,
+    ) -> Result<usize, ConfError> {
+        let LimitConfig { key, tiers, name, .. } = &limits[limit];
+        let needs_client = !tiers.is_empty() || key.iter().any(KeyPart::needs_client);
+        if needs_client && front.auth.is_none() {
+            let hint = format!("limit \"{name}\" counts by client, so the route needs `auth`");
+            return Err(self.error(written.span(), hint));
+        }
+        Ok(limit)
     }
 }
 

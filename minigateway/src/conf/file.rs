@@ -15,7 +15,7 @@
 //! algorithm = "token_bucket"            # leaky_bucket fixed_window sliding_window concurrency
 //! rate = "10/s"
 //! burst = 20                            # the number that may wait, for a leaky_bucket
-//! key = ["ip"]                          # ip route host header:NAME
+//! key = ["ip"]                          # ip route host header:NAME client tier claim:NAME
 //! keys_max = 100_000                    # busy keys at once; 24 bytes each
 //! dry_run = false                       # true: count refusals, and refuse nothing
 //!
@@ -54,10 +54,11 @@
 //! cost = 1                              # what a request counts as
 //! ```
 //!
-//! A key that does not exist is an error. NGINX' nearest relatives are `limit_req_zone`, `upstream`
-//! and `location`.
+//! Clients, versions and browsers: [`super::front`]. A key that does not exist is an error. NGINX'
+//! nearest relatives are `limit_req_zone`, `upstream` and `location`.
 
 use super::error::{ConfError, unknown};
+use super::front::{ApiKeysTable, CorsTable, HeadersTable, JwtTable, VersionsTable};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -80,13 +81,36 @@ pub struct File {
     /// `[upstreams.NAME]`
     #[serde(default)]
     pub upstreams: BTreeMap<String, Spanned<UpstreamTable>>,
+    /// `[api_keys.NAME]`
+    #[serde(default)]
+    pub api_keys: BTreeMap<String, Spanned<ApiKeysTable>>,
+    /// `[jwt.NAME]`
+    #[serde(default)]
+    pub jwt: BTreeMap<String, Spanned<JwtTable>>,
+    /// `[versions.NAME]`
+    #[serde(default)]
+    pub versions: BTreeMap<String, Spanned<VersionsTable>>,
+    /// `[cors.NAME]`
+    #[serde(default)]
+    pub cors: BTreeMap<String, Spanned<CorsTable>>,
     /// `[[routes]]`
     #[serde(default)]
     pub routes: Vec<Spanned<RouteTable>>,
 }
 
 /// The names of the tables of a [`File`]. All other keys are options of the command line.
-pub const SECTIONS: [&str; 6] = ["answers", "log", "limits", "redis", "upstreams", "routes"];
+pub const SECTIONS: [&str; 10] = [
+    "answers",
+    "log",
+    "limits",
+    "redis",
+    "upstreams",
+    "api_keys",
+    "jwt",
+    "versions",
+    "cors",
+    "routes",
+];
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -134,6 +158,8 @@ pub struct LimitTable {
     pub burst: Option<Spanned<u64>>,
     pub key: Vec<Spanned<String>>,
     pub keys_max: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub tiers: Vec<String>,
     #[serde(default)]
     pub dry_run: bool,
     #[serde(default)]
@@ -190,6 +216,14 @@ pub struct RouteTable {
     #[serde(default)]
     pub limits: Vec<Spanned<String>>,
     pub cost: Option<Spanned<u64>>,
+    pub auth: Option<Spanned<String>>,
+    pub scopes: Option<Spanned<Vec<String>>>,
+    pub versions: Option<Spanned<String>>,
+    pub cors: Option<Spanned<String>>,
+    #[serde(default)]
+    pub request_headers: HeadersTable,
+    #[serde(default)]
+    pub response_headers: HeadersTable,
 }
 
 /// Reads the tables of `text`.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@file`] | the tables of the file, as they are written |
 //! | [`config`] | what they mean, once everything is checked |
+//! | [`front`] | clients, versions, browsers and headers |
 //! | [`redis`] | where shared limits are kept |
 //! | [`values`] | rates, durations and keys |
 //! | [`error`] | where a mistake is, and the nearest name that exists |
@@ -13,5 +14,6 @@
 pub mod config;
 pub mod error;
 pub mod file;
+pub mod front;
 pub mod redis;
 pub mod values;

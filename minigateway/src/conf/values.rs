@@ -8,6 +8,8 @@
 //! | `"route"` | the route, for a limit that several routes have |
 //! | `"host"` | the host that the client asked for |
 //! | `"header:X-Api-Key"` | the value of a header; one key for all requests without it |
+//! | `"client"` | the name of the API key, or the `sub` of the token |
+//! | `"tier"`, `"claim:NAME"` | the client's tier; a claim of its token |
 //! | `[]` | all requests together |
 
 use std::time::Duration;
@@ -23,6 +25,19 @@ pub enum KeyPart {
     Host,
     /// A header, by its name.
     Header(String),
+    /// The name that the client has proven.
+    Client,
+    /// The client's tier.
+    Tier,
+    /// A claim of the client's token.
+    Claim(String),
+}
+
+impl KeyPart {
+    /// Returns true if only a request with a proven client has it.
+    pub fn needs_client(&self) -> bool {
+        matches!(self, KeyPart::Client | KeyPart::Tier | KeyPart::Claim(_))
+    }
 }
 
 /// Reads `10s`.
@@ -62,10 +77,16 @@ pub fn key_part(text: &str) -> Result<KeyPart, String> {
         "ip" => Ok(KeyPart::Ip),
         "route" => Ok(KeyPart::Route),
         "host" => Ok(KeyPart::Host),
-        _ => match text.strip_prefix("header:").filter(|it| is_token(it)) {
-            Some(name) => Ok(KeyPart::Header(name.to_ascii_lowercase())),
-            None => Err(format!(
-                "\"{text}\" is no key; write \"ip\", \"route\", \"host\" or \"header:NAME\""
+        "client" => Ok(KeyPart::Client),
+        "tier" => Ok(KeyPart::Tier),
+        _ => match text.split_once(':') {
+            Some(("header", name)) if is_token(name) => {
+                Ok(KeyPart::Header(name.to_ascii_lowercase()))
+            }
+            Some(("claim", name)) if !name.is_empty() => Ok(KeyPart::Claim(name.to_owned())),
+            _ => Err(format!(
+                "\"{text}\" is no key; write \"ip\", \"route\", \"host\", \"header:NAME\", \
+                 \"client\", \"tier\" or \"claim:NAME\""
             )),
         },
     }

@@ -8,13 +8,17 @@
 //! | [`shared`] | limits that many gateways share, on a Redis |
 //! | [`leases`] | the same with fewer messages |
 //! | [`router`] | paths to routes |
+//! | [`identity`] | API keys, and what a client may do |
+//! | [`version`] | which version of an API a request asks for |
 //!
 //! Nothing here opens a socket or reads a clock: the time is handed in, in nanoseconds. The same
 //! code runs in the server, in the golden scripts and in the figures of the POCs.
 
+pub mod identity;
 pub mod leases;
 pub mod limiter;
 pub mod limits;
 pub mod router;
 pub mod shared;
 pub mod store;
+pub mod version;

@@ -16,10 +16,11 @@
 
 use crate::handlers::answers::problem;
 use crate::handlers::explain::lines;
+use crate::handlers::front::Facts;
 use crate::handlers::pipeline::{Charges, Pipeline, Verdict};
 use minilb::wire::http1::head::RequestHead;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A request, and how often.
 #[derive(Clone, Debug)]
@@ -59,19 +60,20 @@ pub fn explain_burst(pipeline: &Pipeline, burst: &Burst) -> Result<String, Strin
         return Err(format!("no HTTP request: {}", text.trim_end()));
     }
 
+    let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let mut out = String::new();
     // An instant after the start, so that no clock is at zero.
     let mut now = Duration::from_secs(1);
     for number in 1..=burst.times {
         let now_ns = u64::try_from(now.as_nanos()).map_err(|_| "longer than 584 years")?;
         let mut charges = Charges::default();
-        let verdict = pipeline.decide(&request, burst.from, now_ns, &mut charges);
+        let mut facts = Facts { unix_s, ..Facts::default() };
+        let verdict = pipeline.decide(&request, burst.from, now_ns, &mut charges, &mut facts);
         let status = match verdict {
             Verdict::Forward { .. } => "200".to_owned(),
             Verdict::Refuse(reason) => problem(pipeline, reason, &charges).status.to_string(),
         };
-        let route = pipeline.route_of(&request);
-        let lines = lines(pipeline, route, &charges, now_ns);
+        let lines = lines(pipeline, &facts, &charges, now_ns);
         let mut first = format!("{number:<3}{status}  ");
         for line in lines {
             out += &format!("{first}{line}\n");

@@ -8,9 +8,11 @@
 //! | shared limits cannot be asked, `when_down = "refuse"` | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
 //! | an ambiguous path | 400 | problem | |
+//! | the front door refused it | 400 to 431 | problem with detail | WWW-Authenticate |
 //!
 //! Limits in dry run are a secret of the operator: no header and no body names them.
 
+use super::front::Refused;
 use super::pipeline::{Charges, Pipeline, Reason};
 use crate::engine::limiter::Quota;
 use crate::wire::problem;
@@ -26,6 +28,8 @@ pub struct Problem {
     pub body: String,
     /// Seconds for the header `Retry-After`.
     pub retry_after_s: Option<u64>,
+    /// Other headers.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// The response to a request that is not forwarded.
@@ -34,6 +38,7 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
         status,
         body: problem::error(status, title),
         retry_after_s: None,
+        headers: Vec::new(),
     };
     match reason {
         Reason::AmbiguousPath => error(400, "Ambiguous Path"),
@@ -43,7 +48,20 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
             status: 503,
             body: problem::error(503, "Rate Limits Unavailable"),
             retry_after_s: Some(1),
+            headers: Vec::new(),
         },
+        Reason::Front { route, refused } => {
+            let (status, title, detail) = refused.problem();
+            let (front, route) = (&pipeline.front, &pipeline.routes[route].front);
+            let mut headers = match refused {
+                Refused::Preflight => front.preflight(route),
+                _ => Vec::new(),
+            };
+            let challenge = front.challenge(route, refused);
+            headers.extend(challenge.map(|it| ("WWW-Authenticate", it)));
+            let body = problem::detailed(status, title, &detail);
+            Problem { status, body, retry_after_s: None, headers }
+        }
         Reason::Limited { retry_after_ns } => {
             let refusing = charges.refusing().map(|it| &pipeline.limits[it]);
             let refusing = refusing.filter(|it| !it.is_dry_run);
@@ -55,7 +73,7 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
             };
             // Zero would be an invitation; a wait is at least a nanosecond.
             let retry_after_s = retry_after_ns.map(|it| seconds(it).max(1));
-            Problem { status, body, retry_after_s }
+            Problem { status, body, retry_after_s, headers: Vec::new() }
         }
     }
 }
@@ -113,6 +131,7 @@ pub fn write_limits(
 
 #[cfg(test)]
 mod tests {
+    use super::super::front::Facts;
     use super::super::pipeline::Verdict;
     use super::*;
     use crate::conf::config::read;
@@ -145,7 +164,8 @@ mod tests {
         request.parse(text.as_bytes()).expect("well formed");
         let mut charges = Charges::default();
         let client = "192.0.2.1".parse().expect("an address");
-        let verdicts = (0..count).map(|_| pipeline.decide(&request, client, 0, &mut charges));
+        let verdicts = (0..count)
+            .map(|_| pipeline.decide(&request, client, 0, &mut charges, &mut Facts::default()));
         let verdict = verdicts.last().expect("one at least");
 
         let mut out = Vec::new();

@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`pipeline`] | which route, which keys, admitted or not |
+//! | [`front`] | clients, versions, browsers, headers |
 //! | [`answers`] | what the client is told |
 //! | [`access_log`] | what the operator is told |
 //! | [`explain`] | why, if it asks |
@@ -14,4 +15,5 @@ pub mod access_log;
 pub mod answers;
 pub mod arithmetic;
 pub mod explain;
+pub mod front;
 pub mod pipeline;

@@ -3,9 +3,10 @@
 //! ```text
 //! GET /v1/users/7 HTTP/1.1        1. path     /v1/users/7; no dots, nothing encoded to hide them
 //! Host: api.example.com           2. route    of this host, or of any: /v1/users/{id}
-//! X-Api-Key: k                    3. keys     per_client by 192.0.2.7, per_key by "k"
-//!                                 4. charge   both, or neither
-//!                                 5. verdict  forward, after a delay; or refused by these
+//! X-Api-Key: k                    3. front    the client behind the key, the version of the API
+//!                                 4. keys     per_client by 192.0.2.7, per_key by "k"
+//!                                 5. charge   both, or neither
+//!                                 6. verdict  forward, after a delay; or refused by these
 //! ```
 //!
 //! # Which path is matched?
@@ -20,15 +21,19 @@
 //! [`Pipeline::new`] takes the limits of the old configuration: one with the same name and
 //! algorithm keeps its buckets, so that a reload gives no client a new burst.
 
+use super::front::{Facts, Refused, preflight_method};
 use crate::conf::config::{Config, LimitConfig, Policy, RouteConfig, SharedConfig};
 use crate::conf::file::Answers;
+use crate::conf::front::FrontConfig;
 use crate::conf::values::KeyPart;
+use crate::engine::identity::Identity;
 use crate::engine::leases::Leases;
 use crate::engine::limiter::Decision;
 use crate::engine::limits::{Charge, Limit, charge_all};
 use crate::engine::router::Router;
 use crate::engine::shared::{self, SharedCharge};
 use crate::engine::store::Store;
+use crate::engine::version::{Source, Versions};
 use minikit::sync::Arc;
 use minilb::wire::http1::head::RequestHead;
 use std::collections::HashMap;
@@ -44,9 +49,14 @@ pub struct Pipeline {
     pub limits: Vec<Limit>,
     /// Of each limit.
     pub policies: Vec<Policy>,
+    /// What routes ask of requests.
+    pub front: FrontConfig,
     /// Of each limit, if it is shared among gateways.
     pub shared: Vec<Option<SharedLimit>>,
     keys: Vec<(Vec<KeyPart>, usize)>,
+    tiers: Vec<Vec<String>>,
+    /// What the routers lead to: a route, and the version that the path names.
+    entries: Vec<(usize, Option<usize>)>,
     of_host: HashMap<Vec<u8>, Router>,
     of_any_host: Router,
     seed: ahash::RandomState,
@@ -112,6 +122,13 @@ pub enum Reason {
     },
     /// The store of shared limits is down, and the configuration says `when_down = "refuse"`.
     StoreDown,
+    /// The front door of this route refuses it.
+    Front {
+        /// The index of the route.
+        route: usize,
+        /// Why.
+        refused: Refused,
+    },
     /// The path means different things to different servers.
     AmbiguousPath,
     /// No route has this path.
@@ -123,7 +140,8 @@ pub enum Reason {
 impl Pipeline {
     /// Takes over the buckets of limits that `old` has too.
     pub fn new(config: Config, old: Option<&Pipeline>) -> Pipeline {
-        let Config { answers, limits, routes, .. } = config;
+        let Config { answers, limits, routes, front, .. } = config;
+        let mut entries = Vec::new();
         let mut of_host = HashMap::<_, Router>::new();
         let mut of_any_host = Router::default();
         for (index, route) in routes.iter().enumerate() {
@@ -131,7 +149,10 @@ impl Pipeline {
                 Some(host) => of_host.entry(host.clone().into_bytes()).or_default(),
                 None => &mut of_any_host,
             };
-            router.insert(&route.path, index).expect("the configuration checked it");
+            for (of_path, path) in paths(route, &front) {
+                router.insert(&path, entries.len()).expect("the configuration checked it");
+                entries.push((index, of_path));
+            }
         }
 
         let same = |limit: &LimitConfig| {
@@ -163,6 +184,9 @@ impl Pipeline {
             limits: limits.iter().map(new_limit).collect(),
             policies: limits.iter().map(|it| it.policy).collect(),
             shared: limits.iter().map(shared).collect(),
+            front,
+            entries,
+            tiers: limits.iter().map(|it| it.tiers.clone()).collect(),
             keys: limits.into_iter().map(|it| (it.key, it.keys_max)).collect(),
             of_host,
             of_any_host,
@@ -171,29 +195,49 @@ impl Pipeline {
         }
     }
 
-    /// Decides about a request. `charges` becomes what it was charged, or what refused it. If it is
-    /// forwarded, `charges.shared` is what the store must still be asked for.
+    /// Decides about a request. `charges` becomes what it was charged, or what refused it; `facts`,
+    /// which has the time, what was found out. If the request is forwarded, the store must still be
+    /// asked for `charges.shared`.
     pub fn decide(
         &self,
         request: &RequestHead,
         client: IpAddr,
         now_ns: u64,
         charges: &mut Charges,
+        facts: &mut Facts,
     ) -> Verdict {
         charges.clear();
+        facts.clear();
         let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
         if is_ambiguous(path) {
             return Verdict::Refuse(Reason::AmbiguousPath);
         }
-        let Some(route) = self.route(request, path, true) else {
-            let has_path = self.route(request, path, false).is_some();
+        // A browser asks with OPTIONS about another method.
+        let preflight = preflight_method(request);
+        let method = Some(preflight.unwrap_or(request.method()));
+        let Some((route, of_path)) = self.route(request, path, method) else {
+            let has_path = self.route(request, path, None).is_some();
             let reason = if has_path { Reason::MethodNotAllowed } else { Reason::NotFound };
             return Verdict::Refuse(reason);
         };
+        facts.route = Some(route);
+        let front = &self.routes[route].front;
+        let checked = match preflight.filter(|_| front.cors.is_some()) {
+            Some(_) => Err(Refused::Preflight),
+            None => self.front.check(front, request, of_path, facts),
+        };
+        if let Err(refused) = checked {
+            return Verdict::Refuse(Reason::Front { route, refused });
+        }
 
         // Each limit of the route, with the key that this request has for it.
         let RouteConfig { limits, cost, .. } = &self.routes[route];
-        for &limit in limits {
+        let client = Sender { address: client, identity: facts.client.as_deref() };
+        let counts = |limit: &usize| {
+            let tiers = &self.tiers[*limit];
+            tiers.is_empty() || client.identity.is_some_and(|it| tiers.contains(&it.tier))
+        };
+        for limit in limits.iter().copied().filter(counts) {
             match self.shared[limit] {
                 None => {
                     let key = self.key(limit, request, route, client);
@@ -213,55 +257,98 @@ impl Pipeline {
         }
     }
 
-    /// The route that a request takes, for an explanation.
-    pub fn route_of(&self, request: &RequestHead) -> Option<usize> {
-        let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
-        self.route(request, path, true)
-    }
-
-    /// The most specific route whose conditions hold; those about the method only if `by_method`.
-    fn route(&self, request: &RequestHead, path: &[u8], by_method: bool) -> Option<usize> {
-        let accepts = |index: usize| {
-            let RouteConfig { methods, headers, .. } = &self.routes[index];
-            let has_method = || methods.iter().any(|it| it.as_bytes() == request.method());
+    /// The most specific route whose conditions hold, and the version that the path names. Without
+    /// `method`, the route may have any.
+    fn route(
+        &self,
+        request: &RequestHead,
+        path: &[u8],
+        method: Option<&[u8]>,
+    ) -> Option<(usize, Option<usize>)> {
+        let accepts = |entry: usize| {
+            let RouteConfig { methods, headers, .. } = &self.routes[self.entries[entry].0];
+            let has_method = |method: &[u8]| methods.iter().any(|it| it.as_bytes() == method);
             let has = |(name, value): &(String, String)| {
                 request.headers().get(name.as_bytes()) == Some(value.as_bytes())
             };
-            (!by_method || methods.is_empty() || has_method()) && headers.iter().all(has)
+            method.is_none_or(|it| methods.is_empty() || has_method(it)) && headers.iter().all(has)
         };
         let of_host = self.of_host.get(request.host());
         let found = of_host.and_then(|it| it.find(path, accepts));
-        found.or_else(|| self.of_any_host.find(path, accepts))
+        let found = found.or_else(|| self.of_any_host.find(path, accepts));
+        found.map(|entry| self.entries[entry])
     }
 
     /// The hash of what the limit counts by.
-    fn key(&self, limit: usize, request: &RequestHead, route: usize, client: IpAddr) -> u64 {
+    fn key(&self, limit: usize, request: &RequestHead, route: usize, client: Sender<'_>) -> u64 {
         let part = |hash: u64, part: &KeyPart| match part {
-            KeyPart::Ip => self.seed.hash_one((hash, network(client))),
+            KeyPart::Ip => self.seed.hash_one((hash, network(client.address))),
             KeyPart::Route => self.seed.hash_one((hash, route)),
             KeyPart::Host => self.seed.hash_one((hash, request.host())),
             KeyPart::Header(name) => {
                 self.seed.hash_one((hash, request.headers().get(name.as_bytes())))
+            }
+            KeyPart::Client => self.seed.hash_one((hash, client.identity.map(|it| &it.name))),
+            KeyPart::Tier => self.seed.hash_one((hash, client.identity.map(|it| &it.tier))),
+            KeyPart::Claim(name) => {
+                self.seed.hash_one((hash, client.identity.and_then(|it| it.claims.get(name))))
             }
         };
         self.keys[limit].0.iter().fold(1, part)
     }
 
     /// The same in all gateways, whose routes may have other numbers.
-    fn shared_key(&self, limit: usize, request: &RequestHead, route: usize, client: IpAddr) -> u64 {
+    fn shared_key(
+        &self,
+        limit: usize,
+        request: &RequestHead,
+        route: usize,
+        client: Sender<'_>,
+    ) -> u64 {
         let RouteConfig { host, path, .. } = &self.routes[route];
-        let network = network(client).to_be_bytes();
+        let network = network(client.address).to_be_bytes();
         let part = |part| match part {
             &KeyPart::Ip => [&network[..], b""],
             KeyPart::Route => [host.as_deref().unwrap_or_default().as_bytes(), path.as_bytes()],
             KeyPart::Host => [request.host(), b""],
-            KeyPart::Header(name) => match request.headers().get(name.as_bytes()) {
-                Some(value) => [value, b"1"],
-                None => [&b""[..], b"0"],
-            },
+            KeyPart::Header(name) => present(request.headers().get(name.as_bytes())),
+            KeyPart::Client => present(client.identity.map(|it| it.name.as_bytes())),
+            KeyPart::Tier => present(client.identity.map(|it| it.tier.as_bytes())),
+            KeyPart::Claim(name) => {
+                let claim = client.identity.and_then(|it| it.claims.get(name));
+                present(claim.map(String::as_bytes))
+            }
         };
         shared::key(self.keys[limit].0.iter().flat_map(part))
     }
+}
+
+/// A value that may be missing, which is another thing than an empty one.
+fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
+    match value {
+        Some(value) => [value, b"1"],
+        None => [b"", b"0"],
+    }
+}
+
+/// Where a request comes from, and from whom.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    address: IpAddr,
+    identity: Option<&'a Identity>,
+}
+
+/// The paths of a route: its own, and one for each version if paths name them.
+fn paths(route: &RouteConfig, front: &FrontConfig) -> Vec<(Option<usize>, String)> {
+    let mut paths = vec![(None, route.path.clone())];
+    let versions = route.front.versions.map(|it| &front.versions[it].versions);
+    if let Some(Versions { names, sources, .. }) = versions
+        && sources.contains(&Source::Path)
+    {
+        let path = |name: &String| format!("/v{name}{}", route.path);
+        paths.extend(names.iter().enumerate().map(|(index, it)| (Some(index), path(it))));
+    }
+    paths
 }
 
 /// An IPv6 customer has at least 64 bits of addresses, and may send from all of them.
@@ -324,7 +411,8 @@ mod tests {
         let mut head = RequestHead::default();
         let text = format!("{request}\r\n\r\n").replace('\n', "\r\n").replace("\r\r", "\r");
         head.parse(text.as_bytes()).expect("well formed").expect("complete");
-        pipeline.decide(&head, client.parse().expect("an address"), 0, &mut Charges::default())
+        let client = client.parse().expect("an address");
+        pipeline.decide(&head, client, 0, &mut Charges::default(), &mut Facts::default())
     }
 
     fn limited(wait_ns: u64) -> Verdict {

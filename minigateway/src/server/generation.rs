@@ -8,9 +8,10 @@
 //! A request keeps the generation that decided about it until its log line: the route, the limits
 //! and the concurrency that it gives back are those.
 
-use crate::conf::config::{Config, UpstreamConfig};
+use crate::conf::config::{Config, RouteConfig, UpstreamConfig};
 use crate::conf::file::LogTable;
 use crate::conf::redis::RedisConfig;
+use crate::handlers::front::Facts;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
 use minikit::sync::atomic::AtomicU64;
@@ -35,8 +36,10 @@ const BODY_STORED_MAX: usize = 16 * 1024;
 pub struct Generation {
     /// Decides about requests.
     pub pipeline: Pipeline,
-    /// Where each route leads.
-    pub forwards: Vec<Arc<Route>>,
+    /// Where each upstream is.
+    forwards: Vec<Arc<Route>>,
+    /// Requests of each version.
+    pub versions: Vec<Vec<AtomicU64>>,
     /// Of the limits.
     pub limits: Vec<LimitCounts>,
     /// Requests that were forwarded since the configuration was loaded.
@@ -80,21 +83,21 @@ impl Generation {
             }
         };
         let upstreams = config.upstreams.iter().map(upstream).collect::<Vec<_>>();
-        let forward = |index: usize| {
-            Arc::new(forward(&config.upstreams[index], Arc::clone(&upstreams[index])))
+        let forward = |(config, upstream): (_, &Arc<SharedUpstream>)| {
+            Arc::new(forward(config, Arc::clone(upstream)))
         };
-        let by_upstream = (0..upstreams.len()).map(forward).collect::<Vec<_>>();
-        let forwards = config.routes.iter().map(|it| Arc::clone(&by_upstream[it.upstream]));
         // A gateway without its log is better than none.
         let access_log = LogFiles::open(config.log.access.iter().map(PathBuf::as_path));
         let access_log = access_log.unwrap_or_else(|error| {
             tracing::error!("{error}; there is no access log");
             LogFiles::default()
         });
+        let counts = |names: usize| (0..names).map(|_| AtomicU64::new(0)).collect();
         Generation {
             access_log,
             log: config.log.clone(),
-            forwards: forwards.collect(),
+            forwards: config.upstreams.iter().zip(&upstreams).map(forward).collect(),
+            versions: config.front.versions.iter().map(|it| counts(it.known.len())).collect(),
             limits: config.limits.iter().map(|_| LimitCounts::default()).collect(),
             forwarded: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -103,6 +106,14 @@ impl Generation {
             upstreams,
             pipeline: Pipeline::new(config, old.map(|it| &it.pipeline)),
         }
+    }
+
+    /// Where a request of this route goes.
+    pub fn forward(&self, route: usize, facts: &Facts) -> &Arc<Route> {
+        let RouteConfig { upstream, front: asks, .. } = &self.pipeline.routes[route];
+        let front = &self.pipeline.front;
+        let of_version = front.version(asks, facts).and_then(|it| it.1.upstream);
+        &self.forwards[of_version.unwrap_or(*upstream)]
     }
 }
 

@@ -9,6 +9,7 @@
 //! Counters begin anew when a configuration is loaded, as Prometheus expects of a restart.
 
 use super::start::Server;
+use crate::handlers::front::Facts;
 use minikit::admin::{Exposition, Inspect, StatePage};
 use minikit::server::Hooks;
 use minikit::sync::atomic::Ordering::Relaxed;
@@ -30,6 +31,16 @@ impl Inspect for Server {
             ("unrouted", &generation.unrouted),
         ] {
             requests.sample(&[("outcome", outcome)], count.load(Relaxed));
+        }
+
+        let help = "Requests of each version of an API.";
+        let mut versions = out.counters("minigateway_version_requests_total", help);
+        for (config, counts) in generation.pipeline.front.versions.iter().zip(&generation.versions)
+        {
+            for (version, count) in config.versions.names.iter().zip(counts) {
+                let labels = [("versions", config.name.as_str()), ("version", version.as_str())];
+                versions.sample(&labels, count.load(Relaxed));
+            }
         }
 
         let limits = || generation.pipeline.limits.iter().zip(&generation.limits);
@@ -73,7 +84,8 @@ impl Inspect for Server {
         }
         let columns = ["host", "path", "methods", "upstream"];
         let routes = page.table("Routes", "In the order of the file.", &columns);
-        for (route, forward) in generation.pipeline.routes.iter().zip(&generation.forwards) {
+        for (index, route) in generation.pipeline.routes.iter().enumerate() {
+            let forward = generation.forward(index, &Facts::default());
             routes.row([
                 route.host.as_deref().unwrap_or("any").into(),
                 route.path.as_str().into(),

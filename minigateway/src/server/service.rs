@@ -25,11 +25,13 @@
 use super::generation::Generation;
 use super::redis::{Client as Store, StoreCounts};
 use super::shared::charge_shared;
+use crate::conf::front::RouteFront;
 use crate::engine::limits::{refund_all, release};
 use crate::handlers::access_log::{self, Record};
-use crate::handlers::answers::{problem, write_limits};
+use crate::handlers::answers::{Problem, problem, write_limits};
 use crate::handlers::explain;
-use crate::handlers::pipeline::{Charges, Reason, Verdict};
+use crate::handlers::front::{Facts, Refused};
+use crate::handlers::pipeline::{Charges, Pipeline, Reason, Verdict};
 use crate::wire::problem;
 use crate::wire::trace::Trace;
 use minikit::sync::atomic::AtomicU64;
@@ -42,6 +44,7 @@ use minilb::server::http::service::{
 };
 use minilb::wire::http1::exchange::Exchange;
 use minilb::wire::http1::head::{Known, RequestHead};
+use minilb::wire::http1::refusal::Refusal;
 use minilb::wire::http1::status;
 use minilb::wire::http1::writer::HeadWriter;
 use std::cell::{Cell, RefCell};
@@ -105,6 +108,7 @@ pub struct Context {
     /// In cells, because the log line gives back what the request holds.
     generation: RefCell<Option<Rc<Arc<Generation>>>>,
     charges: RefCell<Charges>,
+    facts: Facts,
     charged_ns: u64,
     /// For a client that asked for it.
     explanation: Vec<String>,
@@ -181,6 +185,8 @@ impl HttpService for Gateway {
         context.charges.get_mut().clear();
         context.explanation.clear();
         context.trace = Trace::default();
+        context.facts.unix_s = unix_ms() / 1000;
+        context.facts.clear();
         *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
     }
@@ -191,15 +197,15 @@ impl HttpService for Gateway {
         client: &Client,
         context: &mut Context,
     ) -> Decision {
-        let Context { generation, charges, charged_ns, explanation, trace } = context;
+        let Context { generation, charges, facts, charged_ns, explanation, trace } = context;
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
         if generation.log.trace {
             *trace = self.trace(&exchange.request);
         }
-        let mut verdict =
-            pipeline.decide(&exchange.request, client.peer.ip(), *charged_ns, charges);
+        let (request, address) = (&exchange.request, client.peer.ip());
+        let mut verdict = pipeline.decide(request, address, *charged_ns, charges, facts);
         if matches!(verdict, Verdict::Forward { .. }) && !charges.shared.is_empty() {
             let store = self.store.borrow().clone();
             let now_ns = || self.current.now_ns();
@@ -209,11 +215,10 @@ impl HttpService for Gateway {
                 verdict = Verdict::Refuse(reason);
             }
         }
-        count(generation, verdict, charges);
+        count(generation, verdict, charges, facts);
         let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
         if pipeline.answers.explain && is_asked() {
-            let route = pipeline.route_of(&exchange.request);
-            *explanation = explain::lines(pipeline, route, charges, *charged_ns);
+            *explanation = explain::lines(pipeline, facts, charges, *charged_ns);
         }
 
         let reason = match verdict {
@@ -223,15 +228,10 @@ impl HttpService for Gateway {
                 if delay_ns > 0 {
                     tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
                 }
-                return Decision::Forward(Arc::clone(&generation.forwards[route]));
+                return Decision::Forward(Arc::clone(generation.forward(route, facts)));
             }
         };
-        let problem = problem(pipeline, reason, charges);
-        let mut answer = Answer::new(problem.status, problem::CONTENT_TYPE, problem.body);
-        if let Some(seconds) = problem.retry_after_s {
-            answer.headers.push(("Retry-After", seconds.to_string().into_bytes()));
-        }
-        Decision::Answer(answer)
+        Decision::Answer(answer(problem(pipeline, reason, charges)))
     }
 
     fn write_request(
@@ -242,13 +242,21 @@ impl HttpService for Gateway {
         attempt: &AttemptTarget<'_>,
         out: &mut Vec<u8>,
     ) {
-        let mut head =
-            HeadWriter::request(out, request.method(), request.uri(), 1, attempt.framing);
+        let (generation, facts) = (context.generation.borrow(), &context.facts);
+        let asked = asked(&generation, facts);
+        let rewritten = asked.filter(|it| it.2.versions.is_some());
+        let rewritten = rewritten.map(|it| it.0.front.target(it.2, facts, request.uri()));
+        let target = rewritten.as_deref().unwrap_or(request.uri());
+        let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
+        let is_dropped =
+            |name: &[u8]| asked.is_some_and(|it| it.0.front.drops_from_request(it.2, facts, name));
         let is_forwarded_for = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
         let trace = &context.trace;
         for header in request.end_to_end() {
-            let is_ours = is_forwarded_for(header.name) || replaces(trace, header.name);
-            if header.known != Known::Host && !is_ours {
+            let is_ours = header.known == Known::Host
+                || is_forwarded_for(header.name)
+                || replaces(trace, header.name);
+            if !is_ours && !is_dropped(header.name) {
                 head.header(header.name, header.value);
             }
         }
@@ -268,6 +276,9 @@ impl HttpService for Gateway {
             head.header(b"X-Request-Id", trace.id.as_bytes());
             head.header(b"traceparent", trace.parent.as_bytes());
         }
+        if let Some((pipeline, _, asks)) = asked {
+            pipeline.front.write_request(asks, facts, &mut head);
+        }
         head.finish();
     }
 
@@ -282,6 +293,8 @@ impl HttpService for Gateway {
         let charges = context.charges.borrow();
         let has_limits = charges.decisions().next().is_some();
         let unix_s = unix_ms() / 1000;
+        let (generation, facts) = (context.generation.borrow(), &context.facts);
+        let asked = asked(&generation, facts);
         if let Some(answer) = answer {
             head.header(b"Server", b"minigateway");
             head.header_with(b"Date", |out| date::http(unix_s, out));
@@ -294,12 +307,17 @@ impl HttpService for Gateway {
                 let ours = [&b"ratelimit"[..], b"ratelimit-policy"];
                 has_limits && ours.iter().any(|it| name.eq_ignore_ascii_case(it))
                     || !context.trace.id.is_empty() && name.eq_ignore_ascii_case(b"x-request-id")
+                    || asked.is_some_and(|it| it.0.front.drops_from_response(it.2, facts, name))
             };
             for header in exchange.response.end_to_end().filter(|it| !is_ours(it.name)) {
                 head.header(header.name, header.value);
             }
         }
-        if let Some(generation) = context.generation.borrow().as_ref().filter(|_| has_limits) {
+        if let Some((pipeline, _, asks)) = asked {
+            let origin = exchange.request.headers().get(b"origin");
+            pipeline.front.write_response(asks, facts, origin, head);
+        }
+        if let Some(generation) = generation.as_ref().filter(|_| has_limits) {
             let now_ns = self.current.now_ns();
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
         }
@@ -314,6 +332,17 @@ impl HttpService for Gateway {
     fn error_answer(&self, status: u16, _context: &mut Context) -> Answer {
         let title = status::reason(status);
         Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title))
+    }
+
+    /// RFC 6585 has a status for headers that are too large.
+    fn refusal_answer(&self, refusal: Refusal, context: &mut Context) -> Answer {
+        match refusal {
+            Refusal::HeadersTooLarge => {
+                let (status, title, _) = Refused::HeadTooLarge.problem();
+                Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title))
+            }
+            _ => self.error_answer(refusal.status(), context),
+        }
     }
 
     fn log(&self, exchange: &Exchange, client: &Client, context: &Context, done: &Done) {
@@ -348,7 +377,31 @@ fn replaces(trace: &Trace, name: &[u8]) -> bool {
     !trace.id.is_empty() && (is(b"x-request-id") || is(b"traceparent") || is_lost())
 }
 
-fn count(generation: &Generation, verdict: Verdict, charges: &Charges) {
+/// The route of a request and what it asks, once it is known.
+fn asked<'a>(
+    generation: &'a Option<Rc<Arc<Generation>>>,
+    facts: &Facts,
+) -> Option<(&'a Pipeline, usize, &'a RouteFront)> {
+    let pipeline = &generation.as_ref()?.pipeline;
+    Some((pipeline, facts.route?, &pipeline.routes[facts.route?].front))
+}
+
+fn answer(problem: Problem) -> Answer {
+    let mut answer = match problem.status {
+        204 => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
+        status => Answer::new(status, problem::CONTENT_TYPE, problem.body),
+    };
+    let retry_after = problem.retry_after_s.map(|it| ("Retry-After", it.to_string()));
+    let headers = problem.headers.into_iter().chain(retry_after);
+    answer.headers.extend(headers.map(|(name, value)| (name, value.into_bytes())));
+    answer
+}
+
+fn count(generation: &Generation, verdict: Verdict, charges: &Charges, facts: &Facts) {
+    let asks = facts.route.map(|it| &generation.pipeline.routes[it].front);
+    if let (Some(versions), Some(chosen)) = (asks.and_then(|it| it.versions), facts.version) {
+        generation.versions[versions][chosen.version].fetch_add(1, Relaxed);
+    }
     for (limit, decision) in charges.decisions() {
         let counts = &generation.limits[limit];
         let counter = if decision.is_admitted() { &counts.admitted } else { &counts.refused };
@@ -356,7 +409,9 @@ fn count(generation: &Generation, verdict: Verdict, charges: &Charges) {
     }
     let counter = match verdict {
         Verdict::Forward { .. } => &generation.forwarded,
-        Verdict::Refuse(Reason::Limited { .. } | Reason::StoreDown) => &generation.refused,
+        Verdict::Refuse(Reason::Limited { .. } | Reason::StoreDown | Reason::Front { .. }) => {
+            &generation.refused
+        }
         Verdict::Refuse(_) => &generation.unrouted,
     };
     counter.fetch_add(1, Relaxed);

@@ -12,7 +12,7 @@
 
 use super::generation::Generation;
 use super::service::{Context, Current, Gateway};
-use crate::conf::config::{Config, read};
+use crate::conf::config::{Config, read_with_files};
 use crate::conf::error::ConfError;
 use minikit::connections::Connections;
 use minikit::server::{
@@ -24,7 +24,7 @@ use minilb::server::http::connection::serve as serve_http;
 use minilb::server::http::core::HttpCore;
 use minilb::server::http::service::Client;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -58,7 +58,13 @@ impl std::error::Error for LoadError {}
 pub fn load(file: &PathBuf) -> Result<Config, LoadError> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| LoadError::File(file.clone(), error))?;
-    read(&text, &resolve).map_err(|error| LoadError::Mistake(file.clone(), error))
+    // Keys are beside the configuration, wherever the program was started.
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let open = |name: &str| {
+        let path = directory.join(name);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    read_with_files(&text, &resolve, &open).map_err(|error| LoadError::Mistake(file.clone(), error))
 }
 
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, String> {

@@ -42,6 +42,15 @@ fn refusal<'a>(
     )
 }
 
+/// The body for an error that has something to add. `title` and `detail` have neither quotes nor
+/// backslashes.
+pub fn detailed(status: u16, title: &str, detail: &str) -> String {
+    match detail {
+        "" => error(status, title),
+        _ => format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"),
+    }
+}
+
 /// The body for any other error. `title` has neither quotes nor backslashes.
 pub fn error(status: u16, title: &str) -> String {
     format!("{{\"title\":\"{title}\",\"status\":{status}}}\n")

@@ -23,7 +23,6 @@ use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::wire::http1::exchange::write_answer;
 use crate::wire::http1::refusal::Refusal;
-use crate::wire::http1::status;
 use minikit::server::Shutdown;
 use std::future::poll_fn;
 use std::io;
@@ -230,11 +229,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     ) -> Result<(), Ended> {
         let peer = self.client.peer;
         tracing::info!("{} while reading client request, client: {peer}", refusal.reason());
-        let mut answer = self.service.error_answer(refusal.status(), &mut workspace.context);
-        if refusal == Refusal::HeadersTooLarge {
-            answer.body.clear();
-            status::too_large_page(&mut answer.body);
-        }
+        let answer = self.service.refusal_answer(refusal, &mut workspace.context);
         self.write_answer(workspace, &answer, false);
         self.flush(workspace).await?;
         Err(Ended::ByUs)

@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`service`] | what decides about a request: the seam between this and a configuration |
+//! | [`route`] | how a request reaches a server |
 //! | [`core`] | what a core has: buffers, pools, the date |
 //! | [`deadline`] | one timer per connection |
 //! | [`connection`] | a client's connection, from its first request to its last |
@@ -16,5 +17,6 @@ pub mod connection;
 pub mod core;
 pub mod deadline;
 pub mod proxy;
+pub mod route;
 pub mod service;
 pub mod transfer;

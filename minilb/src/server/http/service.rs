@@ -19,17 +19,14 @@
 //! NGINX counterpart: the phases of `ngx_http_core_run_phases` and `ngx_http_upstream_conf_t`.
 //! Pingora counterpart: the trait `ProxyHttp`.
 
-use crate::engine::pool::PoolLimits;
+pub use super::route::{AttemptTarget, ClientLimits, Retry, Route};
 pub use crate::handlers::facts::{AttemptLog, Client, Done};
-use crate::server::upstream::SharedUpstream;
-use crate::wire::http1::exchange::{BodyLimits, Exchange};
-use crate::wire::http1::framing::Framing;
+use crate::wire::http1::exchange::Exchange;
 use crate::wire::http1::head::RequestHead;
+use crate::wire::http1::refusal::Refusal;
 use crate::wire::http1::status;
 use crate::wire::http1::writer::HeadWriter;
 use minikit::sync::Arc;
-use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Decides about requests.
 pub trait HttpService: Sized {
@@ -110,6 +107,17 @@ pub trait HttpService: Sized {
         Answer::page(status)
     }
 
+    /// The answer to a request that cannot be understood. The default is NGINX's, which has status
+    /// 400 for headers that are too large, with a page of its own.
+    fn refusal_answer(&self, refusal: Refusal, context: &mut Self::Context) -> Answer {
+        let mut answer = self.error_answer(refusal.status(), context);
+        if refusal == Refusal::HeadersTooLarge {
+            answer.body.clear();
+            status::too_large_page(&mut answer.body);
+        }
+        answer
+    }
+
     /// The request is done. Called before the client's next request is looked at.
     fn log(&self, exchange: &Exchange, client: &Client, context: &Self::Context, done: &Done);
 }
@@ -151,100 +159,5 @@ impl Answer {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         let headers = vec![("Content-Type", content_type.as_bytes().to_vec())];
         Answer { status, headers, body: body.into() }
-    }
-}
-
-/// How a request reaches an upstream server.
-#[derive(Debug)]
-pub struct Route {
-    /// Where it goes.
-    pub upstream: Arc<SharedUpstream>,
-    /// Idle connections that each core keeps.
-    pub pool: PoolLimits,
-    /// `proxy_connect_timeout`
-    pub connect_timeout: Duration,
-    /// `proxy_send_timeout`: between two writes.
-    pub send_timeout: Duration,
-    /// `proxy_read_timeout`: between two reads.
-    pub read_timeout: Duration,
-    /// The longest response head: `proxy_buffer_size`.
-    pub response_head_max: usize,
-    /// Limits of the request body.
-    pub body: BodyLimits,
-    /// When another server is tried.
-    pub retry: Retry,
-}
-
-/// `proxy_next_upstream` and its limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// The connection could not be made, or broke.
-    pub on_error: bool,
-    /// A timeout passed.
-    pub on_timeout: bool,
-    /// The response was malformed.
-    pub on_invalid_header: bool,
-    /// Statuses that are like failures: 500, 502, 503, 504, 429, and 403, 404, which are not
-    /// counted as one.
-    pub statuses: Vec<u16>,
-    /// Even POST, LOCK and PATCH, after they were sent.
-    pub non_idempotent: bool,
-    /// `proxy_next_upstream_tries`; 0 means no limit but the number of servers.
-    pub tries: usize,
-    /// `proxy_next_upstream_timeout`; zero means no limit.
-    pub timeout: Duration,
-}
-
-impl Default for Retry {
-    /// NGINX's default: `error timeout`.
-    fn default() -> Retry {
-        Retry {
-            on_error: true,
-            on_timeout: true,
-            on_invalid_header: false,
-            statuses: Vec::new(),
-            non_idempotent: false,
-            tries: 0,
-            timeout: Duration::ZERO,
-        }
-    }
-}
-
-/// The server of one attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct AttemptTarget<'a> {
-    /// Its address.
-    pub address: SocketAddr,
-    /// The name of its upstream.
-    pub upstream: &'a str,
-    /// The framing of the request body.
-    pub framing: Framing,
-}
-
-/// Limits of a client's connection.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientLimits {
-    /// `client_header_timeout`: for a whole request head.
-    pub header: Duration,
-    /// `client_body_timeout`: between two reads of a body.
-    pub body: Duration,
-    /// `send_timeout`: between two writes.
-    pub send: Duration,
-    /// `keepalive_timeout`: for the first byte of the next request; zero closes at once.
-    pub keep_alive: Duration,
-    /// `keepalive_requests`
-    pub requests_max: u64,
-}
-
-impl Default for ClientLimits {
-    /// NGINX's defaults.
-    fn default() -> ClientLimits {
-        ClientLimits {
-            header: Duration::from_secs(60),
-            body: Duration::from_secs(60),
-            send: Duration::from_secs(60),
-            keep_alive: Duration::from_secs(75),
-            requests_max: 1000,
-        }
     }
 }

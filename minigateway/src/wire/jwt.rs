@@ -1,0 +1,385 @@
+//! JSON Web Tokens (RFC 7519): is this one signed by a key that we trust, for us, and for now?
+//!
+//! ```text
+//! eyJhbGciOiJFUzI1NiJ9 . eyJzdWIiOiJhbm4iLCJhdWQiOiJzaG9wIiwiZXhwIjoxNzY0NDYwODAwfQ . signature
+//! {"alg":"ES256"}        {"sub":"ann","aud":"shop","exp":1764460800}
+//! ```
+//!
+//! # What attackers do with tokens, and what happens here
+//!
+//! | attack | answer |
+//! |---|---|
+//! | `"alg":"none"`, no signature | no such algorithm is known |
+//! | `"alg":"HS256"`, signed with the public RSA key | the configuration says a key's algorithms |
+//! | the operator's secret is a public key in PEM | refused when the configuration is read |
+//! | `jwk`, `jku`, `x5u` in the header bring a key along | nothing reads them |
+//! | `crit` asks for something unknown (RFC 7515, 4.1.11) | refused |
+//! | a token for another service of the same issuer | `aud` must name the configured `audience` |
+//! | a token without an end | `exp` must be there |
+//! | yesterday's token | `exp` and `nbf` are checked, with the configured clock skew |
+//!
+//! `alg` is read from the token for one purpose: it must be an algorithm of the key.
+//!
+//! The parsing and the cryptography are the crate `jsonwebtoken`'s with RustCrypto behind it.
+//! Counterparts: Envoy's `jwt_authn`, NGINX Plus' `auth_jwt`.
+
+use crate::engine::identity::Identity;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// The shortest secret: the hash's own length (RFC 7518, 3.2).
+const SECRET_BYTES_MIN: usize = 32;
+
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// It is no token.
+    Malformed,
+    /// No key has its algorithm, or none has its `kid`.
+    NoKey,
+    /// The signature is wrong.
+    Signature,
+    /// It is for another audience.
+    Audience,
+    /// It is from another issuer.
+    Issuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYet,
+    /// `exp` or `sub` is missing or has another type.
+    Claim,
+}
+
+impl TokenError {
+    /// For the client. A wrong signature and an unknown key are one to it.
+    pub fn detail(self) -> &'static str {
+        match self {
+            TokenError::Malformed => "the token is malformed",
+            TokenError::NoKey | TokenError::Signature => "the signature cannot be verified",
+            TokenError::Audience => "the token is for another audience",
+            TokenError::Issuer => "the token is from another issuer",
+            TokenError::Expired => "the token has expired",
+            TokenError::NotYet => "the token is not valid yet",
+            TokenError::Claim => "a claim is missing or has the wrong type",
+        }
+    }
+}
+
+/// What tokens must be.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Names such as `ES256`.
+    pub algorithms: Vec<String>,
+    /// One of these must be in `aud`.
+    pub audience: Vec<String>,
+    /// Must be `iss`, if given.
+    pub issuer: Option<String>,
+    /// By how much clocks may differ.
+    pub skew_s: u64,
+}
+
+/// A key and the algorithms that it is for.
+struct Key {
+    id: Option<String>,
+    key: DecodingKey,
+    validation: Validation,
+}
+
+/// Verifies tokens.
+pub struct Verifier {
+    keys: Vec<Key>,
+    skew_s: u64,
+}
+
+impl fmt::Debug for Verifier {
+    /// Without the keys, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+/// Reads the name of an algorithm.
+///
+/// # Errors
+/// A hint.
+pub fn algorithm(name: &str) -> Result<Algorithm, String> {
+    let known = "HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA";
+    let found = known.split(' ').find(|it| *it == name).and_then(|it| it.parse().ok());
+    found.ok_or_else(|| format!("\"{name}\" is no algorithm; there are {known}"))
+}
+
+impl Verifier {
+    /// With one key: a public key in PEM, or for HS256 and its like a secret of at least 32 bytes.
+    ///
+    /// # Errors
+    /// If the key does not fit the algorithms.
+    pub fn from_key(rules: &Rules, file: &[u8]) -> Result<Verifier, String> {
+        let algorithms = rules.algorithms()?;
+        let key = match algorithms[0].family() {
+            jsonwebtoken::AlgorithmFamily::Hmac => {
+                let secret = file.trim_ascii_end();
+                if secret.starts_with(b"-----BEGIN") {
+                    let hint = "the secret is a key in PEM, which others may know; \
+                                a public key needs algorithms like RS256 or ES256";
+                    return Err(hint.to_owned());
+                }
+                if secret.len() < SECRET_BYTES_MIN {
+                    return Err("a secret needs at least 32 bytes".to_owned());
+                }
+                DecodingKey::from_secret(secret)
+            }
+            jsonwebtoken::AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(file),
+            jsonwebtoken::AlgorithmFamily::Ec => DecodingKey::from_ec_pem(file),
+            jsonwebtoken::AlgorithmFamily::Ed => DecodingKey::from_ed_pem(file),
+        };
+        let fits = |it: &&Algorithm| it.family() == algorithms[0].family();
+        if algorithms.iter().filter(fits).count() < algorithms.len() {
+            return Err("the algorithms need keys of more than one kind".to_owned());
+        }
+        let key = key.map_err(|error| {
+            format!("it is no public key in PEM for {}: {error}", rules.algorithms[0])
+        })?;
+        let key = Key { id: None, key, validation: rules.validation(algorithms) };
+        Ok(Verifier { keys: vec![key], skew_s: rules.skew_s })
+    }
+
+    /// With the keys of a JWKS (RFC 7517) that fit the algorithms.
+    ///
+    /// # Errors
+    /// If it is no JWKS, or has no key that fits.
+    pub fn from_jwks(rules: &Rules, file: &[u8]) -> Result<Verifier, String> {
+        let algorithms = rules.algorithms()?;
+        let set = serde_json::from_slice::<JwkSet>(file);
+        let set = set.map_err(|error| format!("it is no JWKS: {error}"))?;
+        let mut keys = Vec::new();
+        for jwk in &set.keys {
+            let fits = algorithms.iter().copied().filter(|it| fits(jwk, *it)).collect::<Vec<_>>();
+            if fits.is_empty() {
+                continue;
+            }
+            let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("a key: {error}"))?;
+            let id = jwk.common.key_id.clone();
+            keys.push(Key { id, key, validation: rules.validation(fits) });
+        }
+        match keys.is_empty() {
+            true => Err(format!("it has no key for {}", rules.algorithms.join(", "))),
+            false => Ok(Verifier { keys, skew_s: rules.skew_s }),
+        }
+    }
+
+    /// Verifies a token at `unix_s`, in seconds since 1970. Costs some 100 µs for RSA and elliptic
+    /// curves.
+    ///
+    /// # Errors
+    /// If it must not be believed.
+    pub fn verify(&self, token: &[u8], unix_s: u64) -> Result<Identity, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
+        if header.crit.is_some() {
+            return Err(TokenError::Malformed);
+        }
+
+        // The key decides about the algorithm, not the token: see the head of the file. A token
+        // without `kid` is for the only key of its algorithm.
+        let mut fitting = self.keys.iter().filter(|it| {
+            let is_named = header.kid.is_none() || it.id.is_none() || header.kid == it.id;
+            is_named && it.validation.algorithms.contains(&header.alg)
+        });
+        let key = fitting.next().ok_or(TokenError::NoKey)?;
+        if header.kid.is_none() && fitting.next().is_some() {
+            return Err(TokenError::NoKey);
+        }
+        let token = decode::<Map<String, Value>>(token, &key.key, &key.validation);
+        let claims = token.map_err(|error| refusal(error.kind()))?.claims;
+
+        let time = |name: &str| match claims.get(name) {
+            None => Ok(None),
+            Some(it) => it.as_f64().filter(|it| *it >= 0.0).map(Some).ok_or(TokenError::Claim),
+        };
+        let (now_s, skew_s) = (unix_s as f64, self.skew_s as f64);
+        if time("exp")?.ok_or(TokenError::Claim)? + skew_s <= now_s {
+            return Err(TokenError::Expired);
+        }
+        if time("nbf")?.is_some_and(|it| it > now_s + skew_s) {
+            return Err(TokenError::NotYet);
+        }
+        identity(&claims)
+    }
+}
+
+impl Rules {
+    fn algorithms(&self) -> Result<Vec<Algorithm>, String> {
+        let algorithms = self.algorithms.iter().map(|it| algorithm(it));
+        let algorithms = algorithms.collect::<Result<Vec<_>, _>>()?;
+        if algorithms.is_empty() { Err("algorithms are needed".to_owned()) } else { Ok(algorithms) }
+    }
+
+    /// The library would read the system's clock, so the times are checked here.
+    fn validation(&self, algorithms: Vec<Algorithm>) -> Validation {
+        let mut validation = Validation::new(algorithms[0]);
+        validation.algorithms = algorithms;
+        validation.validate_exp = false;
+        validation.set_audience(&self.audience);
+        validation.set_required_spec_claims(&["aud"]);
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            validation.set_required_spec_claims(&["aud", "iss"]);
+        }
+        validation
+    }
+}
+
+/// Returns true if the key is one for signatures by this algorithm.
+fn fits(jwk: &Jwk, algorithm: Algorithm) -> bool {
+    let named = jwk.common.key_algorithm.map(|it| format!("{it:?}"));
+    let of_kind = match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(key) => match algorithm {
+            Algorithm::ES256 => key.curve == EllipticCurve::P256,
+            Algorithm::ES384 => key.curve == EllipticCurve::P384,
+            _ => false,
+        },
+        AlgorithmParameters::RSA(_) => algorithm.family() == jsonwebtoken::AlgorithmFamily::Rsa,
+        AlgorithmParameters::OctetKeyPair(key) => {
+            algorithm == Algorithm::EdDSA && key.curve == EllipticCurve::Ed25519
+        }
+        // A file of public keys is no place for a secret.
+        _ => false,
+    };
+    of_kind && named.is_none_or(|it| it == format!("{algorithm:?}"))
+}
+
+fn refusal(kind: &ErrorKind) -> TokenError {
+    match kind {
+        ErrorKind::InvalidSignature => TokenError::Signature,
+        ErrorKind::InvalidAudience => TokenError::Audience,
+        ErrorKind::InvalidIssuer => TokenError::Issuer,
+        ErrorKind::MissingRequiredClaim(name) if name == "aud" => TokenError::Audience,
+        ErrorKind::MissingRequiredClaim(name) if name == "iss" => TokenError::Issuer,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => TokenError::Claim,
+        ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => TokenError::NoKey,
+        _ => TokenError::Malformed,
+    }
+}
+
+/// `scope` is text with spaces (RFC 8693), `scp` and `scopes` of other issuers are lists.
+fn identity(claims: &Map<String, Value>) -> Result<Identity, TokenError> {
+    let name = claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim)?;
+    let mut scopes = Vec::new();
+    for name in ["scope", "scp", "scopes"] {
+        match claims.get(name) {
+            Some(Value::String(text)) => {
+                scopes.extend(text.split_ascii_whitespace().map(str::to_owned));
+            }
+            Some(Value::Array(list)) => {
+                scopes.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    };
+    let claims = claims.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+    let claims = claims.collect::<std::collections::BTreeMap<_, _>>();
+    let tier = claims.get("tier").cloned().unwrap_or_default();
+    Ok(Identity { name: name.to_owned(), tier, scopes, claims })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{EncodingKey, Header, encode};
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    fn rules(algorithm: &str) -> Rules {
+        Rules {
+            algorithms: vec![algorithm.to_owned()],
+            audience: vec!["shop".to_owned()],
+            issuer: Some("login".to_owned()),
+            skew_s: 5,
+        }
+    }
+
+    fn token(algorithm: Algorithm, claims: &str) -> String {
+        let claims = serde_json::from_str::<Value>(claims).expect("JSON");
+        let key = EncodingKey::from_secret(SECRET).expect("a secret");
+        encode(&Header::new(algorithm), &claims, &key).expect("HMAC")
+    }
+
+    const GOOD: &str = r#"{"sub":"ann","aud":"shop","iss":"login","exp":1000,"nbf":500,
+        "scope":"a b","tier":"gold"}"#;
+
+    #[test]
+    fn a_token_names_its_client_until_it_expires() {
+        let verifier = Verifier::from_key(&rules("HS256"), SECRET).expect("a secret");
+        let token = token(Algorithm::HS256, GOOD);
+        let client = verifier.verify(token.as_bytes(), 900).expect("good");
+        assert_eq!((client.name.as_str(), client.tier.as_str()), ("ann", "gold"));
+        assert_eq!(client.scopes, ["a", "b"]);
+        // The clock may be 5 s wrong in both directions, and jump.
+        let at = |unix_s| verifier.verify(token.as_bytes(), unix_s).map(|_| ());
+        assert_eq!([at(494), at(495)], [Err(TokenError::NotYet), Ok(())]);
+        assert_eq!(
+            [at(1004), at(1005), at(0)],
+            [Ok(()), Err(TokenError::Expired), Err(TokenError::NotYet)]
+        );
+        assert_eq!(at(u64::MAX), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn forged_tokens_are_refused() {
+        let verifier = Verifier::from_key(&rules("HS256"), SECRET).expect("a secret");
+        let verify = |token: &str| verifier.verify(token.as_bytes(), 900).map(|_| ());
+        let good = token(Algorithm::HS256, GOOD);
+        // Another algorithm with the same key, and another payload with the same signature.
+        assert_eq!(verify(&token(Algorithm::HS512, GOOD)), Err(TokenError::NoKey));
+        let other = token(Algorithm::HS256, &GOOD.replace("ann", "bob"));
+        let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let (good_parts, other) = (parts(&good), parts(&other));
+        let swapped = format!("{}.{}.{}", good_parts[0], other[1], good_parts[2]);
+        assert_eq!(verify(&swapped), Err(TokenError::Signature));
+        // {"alg":"none"}, with and without a signature.
+        for signature in ["", &good_parts[2]] {
+            let none = format!("eyJhbGciOiJub25lIn0.{}.{signature}", good_parts[1]);
+            assert_eq!(verify(&none), Err(TokenError::Malformed));
+        }
+        for (from, to, error) in [
+            ("\"shop\"", "\"bank\"", TokenError::Audience),
+            ("\"aud\"", "\"for\"", TokenError::Audience),
+            ("\"login\"", "\"evil\"", TokenError::Issuer),
+            ("\"exp\"", "\"until\"", TokenError::Claim),
+            ("1000", "\"1000\"", TokenError::Claim),
+            ("\"sub\"", "\"subject\"", TokenError::Claim),
+        ] {
+            let claims = GOOD.replace(from, to);
+            assert_eq!(verify(&token(Algorithm::HS256, &claims)), Err(error), "{claims}");
+        }
+        for text in ["", ".", "..", "...", "a.b.c", "eyJhbGciOiJIUzI1NiJ9"] {
+            assert_eq!(verify(text), Err(TokenError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_do_not_fit_are_refused_when_the_file_is_read() {
+        let pem = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----";
+        for (algorithm, key, hint) in [
+            ("HS256", &pem[..], "the secret is a key in PEM"),
+            ("HS256", b"short", "a secret needs at least 32 bytes"),
+            ("RS256", SECRET, "it is no public key in PEM for RS256"),
+            ("ES256", pem, "it is no public key in PEM for ES256"),
+            ("none", SECRET, "\"none\" is no algorithm"),
+        ] {
+            let error = Verifier::from_key(&rules(algorithm), key).expect_err(hint);
+            assert!(error.starts_with(hint), "{error}");
+        }
+        let error = Verifier::from_jwks(&rules("RS256"), b"{\"keys\":[]}").expect_err("empty");
+        assert_eq!(error, "it has no key for RS256");
+    }
+}
