@@ -24,8 +24,8 @@
 //! 4. [`commands::Executor::lock_for`] locks the shards of the command's keys, lowest first.
 //! 5. The handler reads and changes keys through [`engine::keyspace::Keyspace`] and appends its
 //!    reply to [`wire::reply::Reply`].
-//! 6. Blocked clients that wait for a key just filled are served
-//!    ([`commands::blocked::serve_ready_keys`]), and caches of clients are invalidated.
+//! 6. Blocked clients whose keys have just been created are served
+//!    ([`commands::blocked::serve_ready_keys`]), and client-side caches are invalidated.
 //! 7. The connection writes all replies of the batch with one system call.
 //!
 //! # The life of an eviction

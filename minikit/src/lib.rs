@@ -1,8 +1,8 @@
 //! The common ground of the engines: what each of them needs and none of them is about.
 //!
-//! An engine brings a [`server::Service`], a list of clap arguments and a page of numbers about
-//! itself; from here come the threads, the sockets, the signals, the command line and the admin
-//! page around it. `examples/echo.rs` is a whole server on this ground in a few dozen lines.
+//! An engine provides a [`server::Service`], a list of clap arguments and a page of numbers about
+//! itself. This crate provides the threads, sockets, signals, command line and admin page around
+//! it. `examples/echo.rs` is a complete server built on it.
 //!
 //! | module | what it is |
 //! |---|---|

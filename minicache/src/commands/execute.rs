@@ -194,11 +194,11 @@ impl<'c> Executor<'c> {
         command: &'static Command,
     ) -> Result<&'static Command, Error> {
         check_access(session, command)?;
-        let alarm = self.cache.shards.has_alarm();
-        if alarm && self.cache.shards.is_busy() && !command.flags.has(Flags::ALLOW_BUSY) {
+        let full_or_busy = self.cache.shards.is_full_or_busy();
+        if full_or_busy && self.cache.shards.is_busy() && !command.flags.has(Flags::ALLOW_BUSY) {
             return Err(Error::BUSY);
         }
-        let short = alarm || self.perform_evictions().is_err();
+        let short = full_or_busy || self.perform_evictions().is_err();
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
         }

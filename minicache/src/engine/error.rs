@@ -1,6 +1,12 @@
-//! What a command answers when it cannot do what it was asked. The first word is the code clients
-//! switch on; the texts are Redis' own, because people and test suites match on them (`shared` in
-//! `server.c`).
+//! Error replies.
+//!
+//! ```text
+//! LPUSH text x    -WRONGTYPE Operation against a key holding the wrong kind of value
+//!                  code      message
+//! ```
+//!
+//! Client libraries map the code to an exception, and test suites compare messages, so both are
+//! those of Redis (`shared` in `server.c`).
 
 use std::borrow::Cow;
 

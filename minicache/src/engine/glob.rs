@@ -51,10 +51,10 @@ impl Glob<'_> {
             } else if let Some(next) = self.step(at, text[taken]) {
                 at = next;
                 taken += 1;
-            } else if let Some((behind_star, from)) = retry {
-                at = behind_star;
+            } else if let Some((after_star, from)) = retry {
+                at = after_star;
                 taken = from + 1;
-                retry = Some((behind_star, taken));
+                retry = Some((after_star, taken));
             } else {
                 return false;
             }
@@ -80,8 +80,8 @@ impl Glob<'_> {
         }
     }
 
-    /// Returns true if the class whose bracket is before `at` matches `byte`, and the offset after
-    /// the class.
+    /// Matches `byte` against the class that starts at `at`, after its bracket. Returns true if it
+    /// is in the class, and the offset after the class.
     fn class(&self, mut at: usize, byte: u8) -> (bool, usize) {
         let negated = self.pattern.get(at) == Some(&b'^');
         at += usize::from(negated);

@@ -478,12 +478,12 @@ impl<'c> Keyspace<'c> {
     /// Reports that a key was changed: counts the change, and informs transactions that watch the
     /// key, client-side caches, and subscribers of keyspace events.
     pub fn changed(&mut self, class: Events, event: &str, key: Key) {
-        self.touched(key);
+        self.signal_modified(key);
         self.notify(class, event, key.bytes);
     }
 
     /// Reports that a key was changed, without a keyspace event (`signalModifiedKey`).
-    pub fn touched(&mut self, key: Key) {
+    pub fn signal_modified(&mut self, key: Key) {
         add(self.parts.dirty, 1);
         let db = self.db;
         let locked = self.locked(key);

@@ -3,14 +3,14 @@
 //!
 //! ```text
 //! UNLINK s      lock ─ remove the entry, move its Object out ─ unlock ─ (integer) 1
-//!                                          └──> Sweeper: frees a million members
+//!                                          └──> Worker: frees a million members
 //! INFO memory   lazyfree_pending_objects:1, and 0 once it is done
 //! ```
 //!
 //! Moving an object costs the same for ten million members as for one; freeing it costs about 40 ns
 //! per member. Small values are freed at once, because handing one over costs a microsecond.
 //!
-//! No thread is started here. The server takes the [`Sweeper`] and runs it on a thread; without
+//! No thread is started here. The server takes the [`Worker`] and runs it on a thread; without
 //! one, as in tests, everything is freed at once. The counterparts in Redis are `lazyfree.c` and
 //! `bio.c`.
 
@@ -24,19 +24,19 @@ const AT_ONCE_MAX: usize = 64;
 
 #[derive(Default)]
 pub struct LazyFree {
-    ledger: Arc<Ledger>,
-    later: OnceLock<Sender<Load>>,
+    counters: Arc<Counters>,
+    queue: OnceLock<Sender<Job>>,
 }
 
 #[derive(Default)]
-struct Ledger {
+struct Counters {
     pending: AtomicUsize,
     pending_bytes: AtomicUsize,
     freed: AtomicU64,
 }
 
 /// Something that is freed in one step.
-struct Load {
+struct Job {
     what: Box<dyn Send>,
     /// The number of values it consists of, for `INFO`.
     objects: usize,
@@ -44,63 +44,63 @@ struct Load {
 }
 
 impl LazyFree {
-    /// The receiving end, for a thread to [run](Sweeper::run). From now on large values wait for
+    /// The receiving end, for a thread to [run](Worker::run). From now on large values wait for
     /// it. Returns `None` if it was taken before.
-    pub fn sweeper(&self) -> Option<Sweeper> {
-        let (later, loads) = channel();
-        self.later.set(later).ok()?;
-        Some(Sweeper { ledger: Arc::clone(&self.ledger), loads })
+    pub fn worker(&self) -> Option<Worker> {
+        let (queue, jobs) = channel();
+        self.queue.set(queue).ok()?;
+        Some(Worker { counters: Arc::clone(&self.counters), jobs })
     }
 
-    /// Frees a value: on the sweeper's thread if `lazily` and the value is large, else at once.
+    /// Frees a value: on the worker if `lazily` and the value is large, else at once.
     pub fn object(&self, object: Object, lazily: bool) {
-        if lazily && object.pieces() > AT_ONCE_MAX {
+        if lazily && object.free_effort() > AT_ONCE_MAX {
             let bytes = object.heap_bytes();
-            self.leave(Load { what: Box::new(object), objects: 1, bytes });
+            self.submit(Job { what: Box::new(object), objects: 1, bytes });
         }
     }
 
-    /// Frees what a flush took out of a shard: on the sweeper's thread if `lazily`, else at once.
+    /// Frees what a flush took out of a shard: on the worker if `lazily`, else at once.
     pub fn contents(&self, contents: Contents, lazily: bool) {
         if lazily && contents.keys() > 0 {
             let (objects, bytes) = (contents.keys(), contents.bytes());
-            self.leave(Load { what: Box::new(contents), objects, bytes });
+            self.submit(Job { what: Box::new(contents), objects, bytes });
         }
     }
 
     pub fn pending(&self) -> usize {
-        self.ledger.pending.load(Ordering::Relaxed)
+        self.counters.pending.load(Ordering::Relaxed)
     }
 
     /// A lower bound on the bytes waiting to be freed: what the objects of a flush use is not
     /// counted.
     pub fn pending_bytes(&self) -> usize {
-        self.ledger.pending_bytes.load(Ordering::Relaxed)
+        self.counters.pending_bytes.load(Ordering::Relaxed)
     }
 
     pub fn freed(&self) -> u64 {
-        self.ledger.freed.load(Ordering::Relaxed)
+        self.counters.freed.load(Ordering::Relaxed)
     }
 
     pub fn reset(&self) {
-        self.ledger.freed.store(0, Ordering::Relaxed);
+        self.counters.freed.store(0, Ordering::Relaxed);
     }
 
-    fn leave(&self, load: Load) {
-        self.ledger.pending.fetch_add(load.objects, Ordering::Relaxed);
-        self.ledger.pending_bytes.fetch_add(load.bytes, Ordering::Relaxed);
-        match self.later.get() {
-            None => self.ledger.free(load),
-            Some(later) => {
-                // If the sweeper has ended, the channel returns the load.
-                later.send(load).unwrap_or_else(|SendError(load)| self.ledger.free(load));
+    fn submit(&self, job: Job) {
+        self.counters.pending.fetch_add(job.objects, Ordering::Relaxed);
+        self.counters.pending_bytes.fetch_add(job.bytes, Ordering::Relaxed);
+        match self.queue.get() {
+            None => self.counters.free(job),
+            Some(queue) => {
+                // If the worker has ended, the channel returns the job.
+                queue.send(job).unwrap_or_else(|SendError(job)| self.counters.free(job));
             }
         }
     }
 }
 
-impl Ledger {
-    fn free(&self, Load { what, objects, bytes }: Load) {
+impl Counters {
+    fn free(&self, Job { what, objects, bytes }: Job) {
         drop(what);
         self.pending.fetch_sub(objects, Ordering::Relaxed);
         self.pending_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -108,15 +108,15 @@ impl Ledger {
     }
 }
 
-pub struct Sweeper {
-    ledger: Arc<Ledger>,
-    loads: Receiver<Load>,
+pub struct Worker {
+    counters: Arc<Counters>,
+    jobs: Receiver<Job>,
 }
 
-impl Sweeper {
-    /// Frees one load after another until the cache is dropped.
+impl Worker {
+    /// Frees one job after another until the cache is dropped.
     pub fn run(self) {
-        self.loads.iter().for_each(|load| self.ledger.free(load));
+        self.jobs.iter().for_each(|job| self.counters.free(job));
     }
 }
 
@@ -148,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_waits_for_the_sweeper() {
+    fn what_is_large_waits_for_the_worker() {
         let lazy_free = LazyFree::default();
-        let sweeper = lazy_free.sweeper().expect("nobody has it yet");
-        assert!(lazy_free.sweeper().is_none(), "there is one");
+        let worker = lazy_free.worker().expect("it was not taken before");
+        assert!(lazy_free.worker().is_none(), "there is one");
         lazy_free.object(set_of(AT_ONCE_MAX), true);
         lazy_free.object(set_of(1000), false);
         assert_eq!((lazy_free.pending(), lazy_free.freed()), (0, 0), "small, and not wanted");
@@ -159,21 +159,21 @@ mod tests {
         lazy_free.contents(contents_of(3), true);
         assert_eq!((lazy_free.pending(), lazy_free.freed()), (4, 0));
         assert!(lazy_free.pending_bytes() > 1000, "{}", lazy_free.pending_bytes());
-        // The sweeper ends with the cache, when everything is done.
-        let LazyFree { ledger, later } = lazy_free;
-        drop(later);
-        sweeper.run();
-        assert_eq!(ledger.pending.load(Ordering::Relaxed), 0);
-        assert_eq!(ledger.pending_bytes.load(Ordering::Relaxed), 0);
-        assert_eq!(ledger.freed.load(Ordering::Relaxed), 4);
+        // The worker ends with the cache, when everything is done.
+        let LazyFree { counters, queue } = lazy_free;
+        drop(queue);
+        worker.run();
+        assert_eq!(counters.pending.load(Ordering::Relaxed), 0);
+        assert_eq!(counters.pending_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(counters.freed.load(Ordering::Relaxed), 4);
     }
 
     #[test]
-    fn without_a_sweeper_everything_is_freed_at_once() {
+    fn without_a_worker_everything_is_freed_at_once() {
         let lazy_free = LazyFree::default();
         lazy_free.object(set_of(1000), true);
         assert_eq!((lazy_free.pending(), lazy_free.freed()), (0, 1));
-        drop(lazy_free.sweeper());
+        drop(lazy_free.worker());
         lazy_free.object(set_of(1000), true);
         assert_eq!((lazy_free.pending(), lazy_free.freed()), (0, 2), "it has gone");
         lazy_free.reset();

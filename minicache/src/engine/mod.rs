@@ -1,4 +1,10 @@
 //! The cache itself: no sockets, no clock, no tokio.
+//!
+//! * [`store`]: one shard: index, slab, expiry wheel. [`eviction`]: which key goes.
+//! * [`shards`], [`keyspace`]: the locks, and the keys as a command sees them.
+//! * [`values`], [`object`]: the types of values.
+//! * [`blocking`], [`watch`], [`pubsub`], [`tracking`]: clients that wait for keys or hear of them.
+//! * [`clients`], [`mailbox`]: the connected clients, and messages between them.
 
 pub mod blocking;
 pub(crate) mod clients;

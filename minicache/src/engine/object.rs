@@ -102,9 +102,8 @@ impl<'a> Value<'a> {
 }
 
 impl Object {
-    /// About the number of its allocations, which is what freeing it costs
-    /// (`lazyfreeGetFreeEffort`).
-    pub fn pieces(&self) -> usize {
+    /// The cost of freeing it: about the number of its allocations (`lazyfreeGetFreeEffort`).
+    pub fn free_effort(&self) -> usize {
         match self {
             Object::Text(_)
             | Object::Hash(Hash::Packed(_))

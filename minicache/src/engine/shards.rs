@@ -30,7 +30,7 @@ use ahash::RandomState;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
-/// Why a command may have to be refused: the bits of `alarms`.
+/// The bits of `flags`: reasons to refuse a command.
 const SLAB_FULL: u8 = 1;
 const BUSY: u8 = 2;
 
@@ -50,7 +50,7 @@ pub struct Shards {
     hasher: RandomState,
     seeds: AtomicU64,
     peak_memory: AtomicUsize,
-    alarms: AtomicU8,
+    flags: AtomicU8,
     /// Values that are removed but not freed yet.
     pub lazy_free: LazyFree,
 }
@@ -83,7 +83,7 @@ impl Shards {
             hasher,
             seeds: AtomicU64::new(0),
             peak_memory: AtomicUsize::new(0),
-            alarms: AtomicU8::new(0),
+            flags: AtomicU8::new(0),
             lazy_free: LazyFree::default(),
         }
     }
@@ -120,36 +120,38 @@ impl Shards {
         let slab = locked.shard.slab();
         self.cells[index].slab_free.store(slab.free_bytes(), Ordering::Relaxed);
         if slab.is_full() != self.is_full() {
-            self.set_alarm(SLAB_FULL, slab.is_full());
+            self.set_flag(SLAB_FULL, slab.is_full());
         }
     }
 
     /// Returns true if the slab of a recently used shard cannot grow, whatever `maxmemory` is.
     pub fn is_full(&self) -> bool {
-        self.alarms.load(Ordering::Relaxed) & SLAB_FULL != 0
+        self.flags.load(Ordering::Relaxed) & SLAB_FULL != 0
     }
 
-    /// Says that a script has paused amid its changes. Called with all shards locked.
+    /// Records that a script has paused between two changes, or has continued. Called with all
+    /// shards locked.
     pub fn set_busy(&self, busy: bool) {
-        self.set_alarm(BUSY, busy);
+        self.set_flag(BUSY, busy);
     }
 
-    /// Returns true if a script has paused amid its changes. With a shard locked, the answer stays
-    /// true until it is unlocked.
+    /// Returns true if a script has paused between two changes. With a shard locked, the answer
+    /// stays true until it is unlocked.
     pub fn is_busy(&self) -> bool {
-        self.alarms.load(Ordering::Relaxed) & BUSY != 0
+        self.flags.load(Ordering::Relaxed) & BUSY != 0
     }
 
-    /// Returns true if either of the two above is. Every command asks, so it is one load.
+    /// Returns true if [`is_full`](Self::is_full) or [`is_busy`](Self::is_busy) does. Every command
+    /// asks, so it is one load.
     #[inline]
-    pub fn has_alarm(&self) -> bool {
-        self.alarms.load(Ordering::Relaxed) != 0
+    pub fn is_full_or_busy(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) != 0
     }
 
-    fn set_alarm(&self, alarm: u8, on: bool) {
+    fn set_flag(&self, flag: u8, on: bool) {
         match on {
-            true => self.alarms.fetch_or(alarm, Ordering::Relaxed),
-            false => self.alarms.fetch_and(!alarm, Ordering::Relaxed),
+            true => self.flags.fetch_or(flag, Ordering::Relaxed),
+            false => self.flags.fetch_and(!flag, Ordering::Relaxed),
         };
     }
 

@@ -46,7 +46,7 @@ layout! {
 }
 
 layout! {
-    /// A deadline before the year 2059.
+    /// A deadline from 2025 to November 2059.
     pub struct NearDeadline = 5 bytes, LittleEndian {
         0..5  deadline: Uint<5> => describe_near, "stored as ms since 2025";
     }

@@ -82,13 +82,14 @@ fn expire_shard(core: &Core, index: usize) -> Round {
     let counters = &cache.stats.counters[core.index];
     let mut keyspace = Keyspace::new(cache.parts(counters, &config.tuning), now());
     keyspace.lock(1 << index);
+
     // A script that has paused must find its keys as it left them.
     if cache.shards.is_busy() {
         return Round::Idle;
     }
 
     // Deleted keys leave holes in pages. Compaction is done here so that no command pays for it.
-    keyspace.shards_mut().filter(|shard| shard.slab().wastes()).for_each(|shard| {
+    keyspace.shards_mut().filter(|shard| shard.slab().is_fragmented()).for_each(|shard| {
         shard.compact();
     });
 

@@ -81,9 +81,9 @@ fn limit_clients(config: &mut Config) {
 }
 
 fn start_lazy_free(cache: &Cache) {
-    let Some(sweeper) = cache.shards.lazy_free.sweeper() else { return };
+    let Some(worker) = cache.shards.lazy_free.worker() else { return };
     let thread = std::thread::Builder::new().name("minicache-free".to_string());
-    if let Err(error) = thread.spawn(|| sweeper.run()) {
+    if let Err(error) = thread.spawn(|| worker.run()) {
         tracing::warn!("no thread to free large values, core threads free them: {error}");
     }
 }

@@ -73,7 +73,7 @@ fn populate(c: &mut Call) -> Answer {
             value.resize(size, 0);
         }
         c.keyspace.set_string(key, &value, None);
-        c.keyspace.touched(key);
+        c.keyspace.signal_modified(key);
     }
     c.out.answer_ok()
 }

@@ -12,8 +12,8 @@
 //! | `ttl.rs` | `volatile-ttl` | as LRU | the one that expires first |
 //! | `lru.rs` | `noeviction` | as LRU | none |
 //!
-//! Only keys with a TTL are eligible under a `volatile-*` policy. That is not the policy's
-//! business: the sampler selects eligible keys before it asks.
+//! Only keys with a TTL are eligible under a `volatile-*` policy. A [`Policy`] does not check that:
+//! the sampler (`Shard::sample_into_pool`) passes it eligible keys only.
 //!
 //! Redis makes the same decisions in a chain of `if`s (`evictionPoolPopulate` in `evict.c`,
 //! `createObject` in `object.c`, `lookupKey` in `db.c`).

@@ -17,14 +17,14 @@ use crate::engine::object::Object;
 
 /// One database's part of a shard.
 #[derive(Default)]
-pub(super) struct Keyspace {
+pub(super) struct Database {
     pub(super) table: Table,
     pub(super) wheel: Wheel,
 }
 
 #[derive(Default)]
 pub struct Contents {
-    pub(super) databases: Vec<Keyspace>,
+    pub(super) databases: Vec<Database>,
     pub(super) slab: Slab,
     pub(super) objects: Vec<Option<Object>>,
     /// Numbers of objects that are not in use.
@@ -34,20 +34,20 @@ pub struct Contents {
 impl Contents {
     pub(super) fn new(databases: usize) -> Contents {
         Contents {
-            databases: std::iter::repeat_with(Keyspace::default).take(databases).collect(),
+            databases: std::iter::repeat_with(Database::default).take(databases).collect(),
             slab: Slab::new(),
             ..Contents::default()
         }
     }
 
     pub fn keys(&self) -> usize {
-        self.databases.iter().map(|keyspace| keyspace.table.len()).sum()
+        self.databases.iter().map(|database| database.table.len()).sum()
     }
 
     /// Bytes of the slots and the indexes. The heap memory of the objects is not counted, because
-    /// that would mean to visit each.
+    /// that would take a visit to each.
     pub fn bytes(&self) -> usize {
-        let indexes: usize = self.databases.iter().map(|keyspace| keyspace.table.bytes()).sum();
+        let indexes: usize = self.databases.iter().map(|database| database.table.bytes()).sum();
         self.slab.page_bytes() + indexes + self.objects.capacity() * size_of::<Option<Object>>()
     }
 }

@@ -19,7 +19,7 @@
 //! 2. An entry is in its database's wheel if and only if it has a deadline.
 //! 3. An object belongs to exactly one entry. Between commands no container is empty.
 
-use super::contents::{Contents, Keyspace};
+use super::contents::{Contents, Database};
 use super::slab::{Handle, SHARED_MAX, Slab};
 use super::wheel::LEVELS;
 use crate::engine::eviction::pool::{Candidate, Pool};
@@ -275,7 +275,7 @@ impl Shard {
 
         // The slot is freed last: wheel and table read the entry to find their reference to it.
         let (hasher, Contents { slab, databases, .. }) = (&self.hasher, &mut self.contents);
-        let Keyspace { table, wheel } = &mut databases[db];
+        let Database { table, wheel } = &mut databases[db];
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);
         }
@@ -327,15 +327,15 @@ impl Shard {
 
     /// Removes the keys of a database from pages that other databases use too.
     fn clear_one_by_one(&mut self, db: usize) -> Contents {
-        let keyspace = std::mem::take(&mut self.contents.databases[db]);
+        let database = std::mem::take(&mut self.contents.databases[db]);
         let mut objects = Vec::new();
-        for handle in keyspace.table.ids() {
+        for handle in database.table.ids() {
             if let EntryValue::Object(id) = entry::value(self.contents.slab.slot(handle)) {
                 objects.push(self.take_object(id));
             }
             self.contents.slab.free(handle);
         }
-        Contents { objects, databases: vec![keyspace], ..Contents::default() }
+        Contents { objects, databases: vec![database], ..Contents::default() }
     }
 
     pub fn swap(&mut self, one: usize, other: usize) {
@@ -415,8 +415,8 @@ impl Shard {
         // An entry does not say which database it belongs to. The index that has its handle does.
         let owner = databases
             .iter_mut()
-            .find(|keyspace| keyspace.table.find(hash, |id| id == old).is_some());
-        let Keyspace { table, wheel } = owner.expect("every entry is in the index of a database");
+            .find(|database| database.table.find(hash, |id| id == old).is_some());
+        let Database { table, wheel } = owner.expect("every entry is in the index of a database");
         table.replace(hash, old, new);
         if entry::has_deadline(&bytes) {
             wheel.moved(slab, new);
@@ -425,7 +425,7 @@ impl Shard {
 
     /// Up to `samples` random keys of a database; with `volatile_only`, only keys with a deadline.
     fn sample(&mut self, db: usize, volatile_only: bool, samples: usize) -> Vec<Handle> {
-        let Keyspace { table, wheel } = &self.contents.databases[db];
+        let Database { table, wheel } = &self.contents.databases[db];
         let mut sampled = Vec::new();
         if table.is_empty() || (volatile_only && wheel.is_empty()) {
             return sampled;
@@ -492,7 +492,7 @@ impl Shard {
         life: Lifetime,
     ) -> Handle {
         let Contents { slab, databases, .. } = &mut self.contents;
-        let Keyspace { table, wheel } = &mut databases[db];
+        let Database { table, wheel } = &mut databases[db];
         let clock = entry::clock(slab.slot(handle));
         if entry::has_deadline(slab.slot(handle)) {
             wheel.remove(slab, handle);

@@ -192,11 +192,11 @@ impl Slab {
         classes.into_values().collect()
     }
 
-    /// Returns true if enough memory is unused to look for pages to empty: a quarter of it, and
-    /// more than a few pages.
-    pub fn wastes(&self) -> bool {
-        const FEW_PAGES: usize = 16 * PAGE;
-        self.free_bytes > FEW_PAGES && self.free_bytes * 4 > self.pages.len() * PAGE
+    /// Returns true if it is worth looking for pages to empty: more than a quarter of the memory is
+    /// free, and more than 1 MiB.
+    pub fn is_fragmented(&self) -> bool {
+        const WORTH_EMPTYING: usize = 16 * PAGE;
+        self.free_bytes > WORTH_EMPTYING && self.free_bytes * 4 > self.pages.len() * PAGE
     }
 
     /// Takes a slot of at least `size` bytes. Constant time, unless no page of the class has a free
@@ -264,14 +264,14 @@ impl Slab {
     /// handles of its entries. No slot of it is taken from now on. The caller moves the entries to
     /// other slots and then calls [`emptied`](Self::emptied).
     pub fn begin_emptying(&mut self, start: u64) -> Option<(u32, Vec<Handle>)> {
-        const LOOKED_AT: usize = 16;
+        const CANDIDATES: usize = 16;
         let count = self.pages.len();
-        let number = (0..LOOKED_AT.min(count))
+        let number = (0..CANDIDATES.min(count))
             .map(|step| (start as usize).wrapping_add(step) % count)
             .find(|number| self.is_sparse(*number))? as u32;
         let class = usize::from(self.pages[number as usize].class);
 
-        // Otherwise the entries could move to the page that they are to leave.
+        // The page must not be offered for new slots, or the entries could move within it.
         self.partial[class].retain(|other| *other != number);
         Some((number, self.used_slots(number)))
     }

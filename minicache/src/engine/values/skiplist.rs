@@ -1,53 +1,54 @@
-//! The skip list: a sorted linked list with express lanes whose links know their length.
+//! The skip list: a sorted linked list with faster levels above it, whose links know their length.
 //!
 //! Members are in order of score, and those of equal score in order of their bytes. Every node is
-//! on lane 0, one in four also on lane 1, one in sixteen on lane 2, and so on, at random (Pugh,
+//! on level 0, one in four also on level 1, one in sixteen on level 2, and so on, at random (Pugh,
 //! "Skip Lists: A Probabilistic Alternative to Balanced Trees", CACM 1990). A search follows the
-//! highest lane until the next link would lead too far, then continues on the lane below. Each link
-//! has a **span**, the number of members that it advances, so a search also learns ranks:
+//! highest level until the next link would lead too far, then continues on the level below. Each
+//! link has a **span**, the number of members that it advances, so a search also learns ranks:
 //!
 //! ```text
-//! lane 1   head ----------2----------> bob 20 -----1----> (end)
-//! lane 0   head ----> ada 10 ----> bob 20 ----> cyd 30 -> (end)
+//! level 1   head ----------2----------> bob 20 -----1----> (end)
+//! level 0   head ----> ada 10 ----> bob 20 ----> cyd 30 -> (end)
 //!
-//! rank of cyd: lane 1 to bob passes 2, lane 0 to cyd passes 1: third, rank 2 counted from 0
+//! rank of cyd: level 1 to bob passes 2, level 0 to cyd passes 1: third, rank 2 counted from 0
 //! ```
 //!
 //! Nodes are in one vector, and links are indexes: 4 bytes instead of 8, no allocation per node,
 //! and dropping a list of millions frees two vectors and the members without following links. A
-//! node has its link on lane 0 itself. The links on higher lanes, a third of a link per node, are
+//! node has its link on level 0 itself. The links on higher levels, a third of a link per node, are
 //! in a vector of their own.
 //!
 //! Invariants, asserted in the tests:
-//! 1. Lane 0 is a ring through node 0, the head, in both directions.
-//! 2. Lane n is the nodes with a height above n, in order of lane 0; its last link leads to 0.
+//! 1. Level 0 is a ring through node 0, the head, in both directions.
+//! 2. Level n is the nodes with a height above n, in order of level 0; its last link leads to 0.
 //! 3. A span is the rank of the node that the link leads to, minus the rank of its own node. The
 //!    end counts as having the rank of the last member.
 //!
-//! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 lanes.
+//! Counterpart in Redis: `zskiplist` in `t_zset.c`, with the same odds and the same 32 levels.
 
 use super::dict::Entry as _;
 use super::{allocation, reserve_one};
 
-/// The largest number of lanes. With one node in four on each next lane, they are enough for 4^32.
+/// The largest number of levels. With one node in four on each next level, they are enough for
+/// 4^32.
 pub const HEIGHT_MAX: usize = 32;
 /// The node before the first and after the last.
 const HEAD: u32 = 0;
 
-/// One member and its links on lane 0.
+/// One member and its links on level 0.
 #[derive(Clone)]
 struct Node {
     score: f64,
     member: Box<[u8]>,
     next: u32,
     previous: u32,
-    /// The index in `SkipList::links` of its links on higher lanes.
+    /// The index in `SkipList::links` of its links on higher levels.
     tower: u32,
-    /// The number of lanes it is on, at least 1.
+    /// The number of levels it is on, at least 1.
     height: u32,
 }
 
-/// A link on a lane above 0.
+/// A link on a level above 0.
 #[derive(Clone, Copy, Default)]
 struct Link {
     next: u32,
@@ -70,8 +71,8 @@ pub struct SkipList {
     heap: usize,
 }
 
-/// The path of a search: on each lane, the last node before the position and that node's rank. Here
-/// the head has rank 0 and the first member rank 1.
+/// The path of a search: on each level, the last node before the position and that node's rank.
+/// Here the head has rank 0 and the first member rank 1.
 #[derive(Clone, Copy)]
 struct Path {
     at: [u32; HEIGHT_MAX],
@@ -111,9 +112,9 @@ impl SkipList {
         for (score, member, height) in members {
             let id = list.new_node(score, member, height);
             list.link(&end, id);
-            for lane in 0..height {
-                end.at[lane] = id;
-                end.rank[lane] = id;
+            for level in 0..height {
+                end.at[level] = id;
+                end.rank[level] = id;
             }
         }
         list
@@ -158,8 +159,8 @@ impl SkipList {
         Some(self.nodes[id as usize].previous).filter(|previous| *previous != HEAD)
     }
 
-    /// Inserts a member that the list does not have, on `height` lanes (1 to 32, each four times as
-    /// rare as the one below), and returns its id. Logarithmic time.
+    /// Inserts a member that the list does not have, on `height` levels (1 to 32, each four times
+    /// as rare as the one below), and returns its id. Logarithmic time.
     pub fn insert(&mut self, score: f64, member: &[u8], height: usize) -> u32 {
         let path = self.path_to(|node| is_before(node, score, member));
         let id = self.new_node(score, member.into(), height);
@@ -253,18 +254,18 @@ impl SkipList {
         self.search(|reached, _| reached as usize <= rank)
     }
 
-    /// Follows each lane, from the highest down, as long as `advance` returns true for the next
+    /// Follows each level, from the highest down, as long as `advance` returns true for the next
     /// node and its rank, which is 1 for the first member.
     fn search(&self, mut advance: impl FnMut(u32, &Node) -> bool) -> Path {
         let mut path = Path::START;
         let (mut at, mut rank) = (HEAD, 0);
 
-        // The node at which the lane above ended also ends this one. It need not be compared again,
-        // which would cost a cache miss for its member.
+        // The node at which the level above ended also ends this one. It need not be compared
+        // again, which would cost a cache miss for its member.
         let mut stop = HEAD;
-        for lane in (0..self.height).rev() {
+        for level in (0..self.height).rev() {
             loop {
-                let link = self.link_of(at, lane);
+                let link = self.link_of(at, level);
                 let reached = rank + link.span;
                 if link.next == stop || !advance(reached, &self.nodes[link.next as usize]) {
                     stop = link.next;
@@ -272,33 +273,33 @@ impl SkipList {
                 }
                 (at, rank) = (link.next, reached);
             }
-            path.at[lane] = at;
-            path.rank[lane] = rank;
+            path.at[level] = at;
+            path.rank[level] = rank;
         }
         path
     }
 
-    /// A node's link on one of its lanes.
-    fn link_of(&self, id: u32, lane: usize) -> Link {
+    /// A node's link on one of its levels.
+    fn link_of(&self, id: u32, level: usize) -> Link {
         let node = &self.nodes[id as usize];
-        match lane {
+        match level {
             0 => Link { next: node.next, span: 1 },
-            lane => self.links[node.tower as usize + lane - 1],
+            level => self.links[node.tower as usize + level - 1],
         }
     }
 
-    /// A node's link on a lane above 0.
-    fn upper_mut(&mut self, id: u32, lane: usize) -> &mut Link {
+    /// A node's link on a level above 0.
+    fn upper_mut(&mut self, id: u32, level: usize) -> &mut Link {
         let tower = self.nodes[id as usize].tower as usize;
-        &mut self.links[tower + lane - 1]
+        &mut self.links[tower + level - 1]
     }
 
     /// Links a node after the nodes of `path`.
     fn link(&mut self, path: &Path, id: u32) {
         let height = self.nodes[id as usize].height as usize;
 
-        // A lane that was not in use leads from the head to the end. Above the old height, `path`
-        // has the head and rank 0, which is right for such a lane.
+        // A level that was not in use leads from the head to the end. Above the old height, `path`
+        // has the head and rank 0, which is right for such a level.
         while self.height < height {
             let len = self.len as u32;
             *self.upper_mut(HEAD, self.height) = Link { next: HEAD, span: len };
@@ -309,15 +310,15 @@ impl SkipList {
         self.connect(path.at[0], id);
         self.connect(id, next);
 
-        // On its lanes the node cuts a link in two. On the lanes above, a link passes over it and
+        // On its levels the node cuts a link in two. On the levels above, a link passes over it and
         // becomes longer by one.
-        for lane in 1..self.height {
-            let passed = path.rank[0] - path.rank[lane];
-            let link = self.upper_mut(path.at[lane], lane);
-            if lane < height {
+        for level in 1..self.height {
+            let passed = path.rank[0] - path.rank[level];
+            let link = self.upper_mut(path.at[level], level);
+            if level < height {
                 let rest = Link { next: link.next, span: link.span - passed };
                 *link = Link { next: id, span: passed + 1 };
-                *self.upper_mut(id, lane) = rest;
+                *self.upper_mut(id, level) = rest;
             } else {
                 link.span += 1;
             }
@@ -330,9 +331,9 @@ impl SkipList {
         let node = &self.nodes[id as usize];
         let (next, previous, height) = (node.next, node.previous, node.height as usize);
         self.connect(previous, next);
-        for lane in 1..self.height {
-            let removed = (lane < height).then(|| self.link_of(id, lane));
-            let link = self.upper_mut(path.at[lane], lane);
+        for level in 1..self.height {
+            let removed = (level < height).then(|| self.link_of(id, level));
+            let link = self.upper_mut(path.at[level], level);
             match removed {
                 Some(Link { next, span }) => *link = Link { next, span: link.span + span - 1 },
                 None => link.span -= 1,
@@ -344,7 +345,7 @@ impl SkipList {
         self.len -= 1;
     }
 
-    /// Makes two nodes neighbors on lane 0.
+    /// Makes two nodes neighbors on level 0.
     fn connect(&mut self, left: u32, right: u32) {
         self.nodes[left as usize].next = right;
         self.nodes[right as usize].previous = left;
@@ -369,7 +370,7 @@ impl SkipList {
         }
     }
 
-    /// Returns the index of `height - 1` links, for the lanes above 0.
+    /// Returns the index of `height - 1` links, for the levels above 0.
     fn new_tower(&mut self, height: usize) -> u32 {
         match self.free_towers[height] {
             _ if height == 1 => 0,
@@ -427,16 +428,16 @@ mod tests {
         assert!(order[1..].is_sorted_by(|a, b| {
             is_before(&list.nodes[*a as usize], list.score(*b), list.member(*b))
         }));
-        for lane in 1..list.height {
-            let on_lane = |rank: &usize| list.nodes[order[*rank] as usize].height as usize > lane;
-            let ranks: Vec<usize> = (0..order.len()).filter(on_lane).collect();
+        for level in 1..list.height {
+            let on_level = |rank: &usize| list.nodes[order[*rank] as usize].height as usize > level;
+            let ranks: Vec<usize> = (0..order.len()).filter(on_level).collect();
             for (n, rank) in ranks.iter().enumerate() {
                 let (next, there) = match ranks.get(n + 1) {
                     Some(there) => (order[*there], *there),
                     None => (HEAD, list.len()),
                 };
-                let link = list.link_of(order[*rank], lane);
-                assert_eq!((link.next, link.span as usize), (next, there - rank), "lane {lane}");
+                let link = list.link_of(order[*rank], level);
+                assert_eq!((link.next, link.span as usize), (next, there - rank), "level {level}");
             }
         }
         let held: usize = list.nodes.iter().map(|node| node.member.heap()).sum();

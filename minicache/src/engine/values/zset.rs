@@ -392,8 +392,8 @@ impl Indexed {
     }
 }
 
-/// The number of lanes of a member: one more for every two leading zeros of its hash, so each lane
-/// has a quarter of the members of the one below.
+/// The number of levels of a member: one more for every two leading zeros of its hash, so each
+/// level has a quarter of the members of the one below.
 fn height_of(hash: u64) -> usize {
     (1 + hash.leading_zeros() as usize / 2).min(HEIGHT_MAX)
 }
