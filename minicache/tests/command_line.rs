@@ -1,9 +1,9 @@
-//! The subcommands as a shell meets them: a server, the client, `explain live`, and exit codes.
+//! The subcommands as a shell meets them: a server, the client, and exit codes.
 #![cfg(feature = "server")]
 
 use std::process::Command;
 
-use minikit::harness::{self, Ended, Program, Stream};
+use minikit::harness::{self, Ended, Program};
 
 fn minicache(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_minicache"));
@@ -11,20 +11,16 @@ fn minicache(args: &[&str]) -> Command {
     command
 }
 
-/// A server with an admin endpoint.
 struct Server {
     _server: harness::Server,
     port: String,
-    admin: String,
 }
 
 impl Server {
     fn start(flags: &[&str]) -> Server {
-        let args = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let args = ["serve", "--listen", "127.0.0.1:0"];
         let server = harness::Server::start("minicache", minicache(&[&args, flags].concat()));
-        let page = server.program.wait_for(Stream::Stderr, "state page on ");
-        let admin = page.trim_start_matches("http://").trim_end_matches('/').to_string();
-        Server { port: server.port().to_string(), _server: server, admin }
+        Server { port: server.port().to_string(), _server: server }
     }
 
     /// Runs the client with `input` and waits for its end.
@@ -104,27 +100,11 @@ fn flags_of_serve_are_what_config_get_shows() {
 }
 
 #[test]
-fn explain_live_shows_the_state_page_of_a_running_server() {
-    let server = Server::start(&["--threads", "1"]);
-    assert_eq!(server.said(&["SET", "k", "v", "EX", "3000"]), "OK\n");
-    let page = run(&["explain", "live", &server.admin], "");
-    assert_eq!(page.status.code(), Some(0), "{page:?}");
-    let page = page.stdout;
-    for part in ["\nSHARDS\n", "\nEXPIRY WHEEL\n", "\nEVICTION POOL\n", "\nENCODINGS\n", "embstr"] {
-        assert!(page.contains(part), "{part} is not in {page}");
-    }
-    let wrong = run(&["explain", "live", &format!("127.0.0.1:{}", server.port)], "");
-    assert_eq!(wrong.status.code(), Some(1));
-    assert!(wrong.stderr.contains("--admin"), "{wrong:?}");
-}
-
-#[test]
 fn mistakes_say_what_to_try() {
     for (args, code, parts) in [
         (&["cli", "-p", "1", "PING"][..], 1, &["Could not connect to 127.0.0.1:1"][..]),
         (&["cli", "--nonsense"], 2, &["--nonsense"]),
         (&["serve", "--maxmemory", "lots"], 2, &["--maxmemory", "must be a memory value"]),
-        (&["explain", "live", "127.0.0.1:1"], 1, &["no admin endpoint at", "--admin"]),
         (&["explain", "frame", "--bytes", "\""], 1, &["write a quote as \\\""]),
         (&["explain", "frame"], 1, &["no bytes"]),
     ] {
@@ -134,6 +114,4 @@ fn mistakes_say_what_to_try() {
             assert!(output.stderr.contains(part), "{args:?}: {output:?}");
         }
     }
-    let help = run(&["cli", "help", "getdel"], "");
-    assert!(help.stdout.contains("\n  GETDEL key\n"), "{help:?}");
 }

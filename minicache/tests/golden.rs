@@ -5,7 +5,7 @@
 #![cfg(feature = "server")]
 
 use clap::Parser;
-use minicache::cli::{assist, help};
+use minicache::cli::assist;
 use minicache::engine::timestamp::Timestamp;
 use minicache::explain::{ExplainArgs, explain};
 use minicache::format::words::split;
@@ -50,17 +50,13 @@ fn shown_by_the_cli() {
     minikit::golden::run_dir(scripts("cli"), |_| shown);
 }
 
-/// `standard BYTES` and `raw BYTES` print replies, `complete` and `help` ask the table.
+/// `standard BYTES` and `raw BYTES` print replies, `complete` asks the table.
 fn shown(line: &str) -> String {
     let (what, rest) = line.split_once(' ').unwrap_or((line, ""));
     match what {
         "standard" => printed(rest, Style::Standard),
         "raw" => printed(rest, Style::Raw),
         "complete" => assist::completions(rest).join("\n"),
-        "help" => {
-            let words: Vec<String> = rest.split_whitespace().map(str::to_string).collect();
-            help::help(&words)
-        }
         _ => panic!("no such command: {what}"),
     }
 }

@@ -4,13 +4,11 @@
 //! typed            Tab
 //! ge               get getbit getdel getex getrange getset
 //! config g         config get
-//! help @s          help @server help @set help @sorted-set help @string
 //! ```
 //!
 //! A completion is in capitals if the typed text is. The counterpart in Redis is
 //! `completionCallback` (`redis-cli.c`), which also hints at the arguments still to come.
 
-use super::help::{spoken, topics};
 use crate::commands::catalogue;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
@@ -20,20 +18,14 @@ use rustyline::{Context, Helper};
 
 /// All completions of `typed`, sorted.
 pub fn completions(typed: &str) -> Vec<String> {
-    let (lead, asked, known) = match typed.get(..5) {
-        Some(lead) if lead.eq_ignore_ascii_case("help ") => (lead, &typed[5..], topics()),
-        _ => ("", typed, catalogue::COMMANDS.iter().map(spoken).collect()),
+    let in_capitals = !typed.chars().any(|letter| letter.is_ascii_lowercase());
+    let fits = |name: &String| {
+        name.get(..typed.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(typed))
     };
-    let in_capitals = !asked.chars().any(|letter| letter.is_ascii_lowercase());
-    let fits = |name: &&String| {
-        name.len() >= asked.len()
-            && name.as_bytes()[..asked.len()].eq_ignore_ascii_case(asked.as_bytes())
-    };
-    let as_typed = |name: &String| match in_capitals {
-        true => format!("{lead}{name}"),
-        false => format!("{lead}{}", name.to_lowercase()),
-    };
-    let mut found: Vec<String> = known.iter().filter(fits).map(as_typed).collect();
+    let as_typed = |name: String| if in_capitals { name } else { name.to_lowercase() };
+    // `CONFIG GET`, and not `config|get` as in the table.
+    let names = catalogue::COMMANDS.iter().map(|row| row.name.replace('|', " ").to_uppercase());
+    let mut found: Vec<String> = names.filter(fits).map(as_typed).collect();
     found.sort();
     found
 }
@@ -71,7 +63,6 @@ mod tests {
         assert_eq!(completions("getd"), ["getdel"]);
         assert_eq!(completions("GETD"), ["GETDEL"]);
         assert_eq!(completions("Config resets"), ["config resetstat"]);
-        assert_eq!(completions("help @so"), ["help @sorted-set"]);
         assert_eq!(completions("nothing"), [""; 0]);
         assert_eq!(completions("gé"), [""; 0]);
         assert_eq!(completions("").len(), catalogue::COMMANDS.len());

@@ -6,23 +6,22 @@
 //! $ printf 'GET greeting\nDBSIZE\n' | minicache cli  one command per line
 //! good day
 //! 1
-//! $ minicache cli                                  interactive: history, completion, help
+//! $ minicache cli                                  interactive: history, completion
 //! 127.0.0.1:6379> GET greeting
 //! "good day"
 //! ```
 //!
 //! * [`client`]: one connection and its state: the database, a transaction.
-//! * [`assist`] and [`help`]: completions and help from the command table.
+//! * [`assist`]: completions from the command table.
 //! * [`repl`]: the interactive mode.
 //!
 //! It works with every server that speaks RESP, including Redis. Output and prompt are those of
-//! `redis-cli`. What is missing: its hints, and its other modes (`--stat`, `--bigkeys`, `--pipe`,
+//! `redis-cli`. What is missing: its hints and `help`, and its other modes (`--stat`, `--bigkeys`, `--pipe`,
 //! …). One thing differs: an error reply makes the exit code 1; for that `redis-cli` requires
 //! `-e`.
 
 pub mod assist;
 mod client;
-pub mod help;
 mod repl;
 
 use crate::format::words;
@@ -92,7 +91,7 @@ pub fn run(args: CliArgs) -> Result<bool, Box<dyn Error>> {
     let mut client = Client::new(address, login, style);
     if !args.command.is_empty() {
         let command: Vec<Vec<u8>> = args.command.into_iter().map(OsString::into_vec).collect();
-        return Ok(run_one(&mut client, &command, io::stdout().lock())?);
+        return Ok(client.execute(&command, &mut io::stdout().lock())?);
     }
     if io::stdin().is_terminal() {
         repl::run(&mut client)?;
@@ -100,16 +99,6 @@ pub fn run(args: CliArgs) -> Result<bool, Box<dyn Error>> {
     }
     let (input, output) = (io::stdin().lock(), io::stdout().lock());
     Ok(run_lines(&mut client, input, output)?)
-}
-
-/// Executes one command. `help` needs no server.
-fn run_one(client: &mut Client, command: &[Vec<u8>], mut output: impl Write) -> io::Result<bool> {
-    if !word_is(command, 0, "help") {
-        return client.execute(command, &mut output);
-    }
-    let words = command.iter().skip(1).map(|word| String::from_utf8_lossy(word).into_owned());
-    output.write_all(help::help(&words.collect::<Vec<_>>()).as_bytes())?;
-    Ok(true)
 }
 
 /// Executes one command per line. An error reply does not end it; a lost connection does.

@@ -3,7 +3,6 @@
 //! ```text
 //! 127.0.0.1:6379> LPUSH jobs a b          arrows: history   Ctrl-R: search it   Tab: completion
 //! (integer) 2
-//! 127.0.0.1:6379> help @list              from the command table
 //! 127.0.0.1:6379> connect 10.0.0.7 6380   another server
 //! 127.0.0.1:6379> quit                    so do Ctrl-D and Ctrl-C
 //! ```
@@ -13,7 +12,7 @@
 //! `linenoise`; here it is `rustyline`.
 
 use super::client::{Address, Client};
-use super::{INVALID, assist::Assist, help, is_quit, word_is};
+use super::{INVALID, assist::Assist, is_quit, word_is};
 use crate::conf;
 use crate::format::words;
 use rustyline::error::ReadlineError;
@@ -78,7 +77,6 @@ fn execute_line(
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     match words.as_slice() {
         [] => {}
-        ["help" | "HELP" | "?", topic @ ..] => print!("{}", help::help(topic)),
         ["clear" | "CLEAR"] => {
             // A terminal that cannot be cleared keeps its contents.
             let _ = editor.clear_screen();

@@ -1,4 +1,4 @@
-//! `minicache explain`: the bytes of a frame or an entry, and the state of a running server.
+//! `minicache explain`: the bytes of a frame or an entry.
 //!
 //! ```text
 //! $ minicache explain frame INCR n
@@ -15,16 +15,14 @@
 //! * [`frame`] and [`request`]: RESP, byte by byte, up to the first byte that is wrong.
 //! * [`simulation`]: what a server answers to it.
 //! * [`bytes`]: an entry in the slab, and a listpack.
-//! * [`live`]: a running server's shards, encodings, expiry wheel and eviction pool.
 //! * [`dump`]: hexdumps of what the parsers find.
 //!
-//! All but [`live`] are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK`
-//! and `redis-cli --bigkeys` show a part of it.
+//! All are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK` and
+//! `redis-cli --bigkeys` show a part of it.
 
 mod bytes;
 mod dump;
 mod frame;
-mod live;
 mod request;
 mod simulation;
 
@@ -55,12 +53,6 @@ pub enum ExplainArgs {
         /// Its elements
         #[arg(value_name = "ELEMENT", allow_negative_numbers = true)]
         elements: Vec<OsString>,
-    },
-    /// A running server: shards, encodings, expiry wheel, eviction pool
-    Live {
-        /// The admin endpoint of the server (`minicache serve --admin ADDR:PORT`)
-        #[arg(value_name = "ADDR:PORT")]
-        address: String,
     },
 }
 
@@ -99,7 +91,6 @@ pub fn explain(args: ExplainArgs, now: Timestamp) -> Result<String, String> {
             let elements: Vec<_> = elements.into_iter().map(OsString::into_vec).collect();
             bytes::listpack(&elements)
         }
-        ExplainArgs::Live { address } => live::look(&address),
     }
 }
 
