@@ -16,9 +16,9 @@
 //! * [`repl`]: the interactive mode.
 //!
 //! It works with every server that speaks RESP, including Redis. Output and prompt are those of
-//! `redis-cli`. What is missing: its hints and `help`, and its other modes (`--stat`, `--bigkeys`, `--pipe`,
-//! …). One thing differs: an error reply makes the exit code 1; for that `redis-cli` requires
-//! `-e`.
+//! `redis-cli`. What is missing: its hints and `help`, and its other modes (`--stat`, `--bigkeys`,
+//! `--pipe`, …). One thing differs: an error reply makes the exit code 1; for that `redis-cli`
+//! requires `-e`.
 
 pub mod assist;
 mod client;
