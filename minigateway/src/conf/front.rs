@@ -243,7 +243,6 @@ pub struct RouteFront {
     pub versions: Option<usize>,
     /// An index of [`FrontConfig::cors`].
     pub cors: Option<usize>,
-    /// Bytes of a request head.
     /// For the upstream.
     pub request_headers: HeaderChanges,
     /// For the client.
