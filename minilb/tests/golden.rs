@@ -6,10 +6,11 @@
 //! | command | what it does |
 //! |---|---|
 //! | `config [METHOD;] server NAME PARAMETER ...; ...` | the upstream; later ones reload it |
-//! | `at SECONDS` | sets the clock |
+//! | `at SECONDS` | sets the clock; decimals are allowed |
 //! | `refuse NAME ...`, `accept NAME ...` | servers refuse connections, or accept again |
 //! | `connect COUNT` | connections that end at once: the servers they reach |
 //! | `open COUNT` | the same, but they stay open |
+//! | `takes NAME MS` | how long a server takes to answer, from here on |
 //! | `close NAME` | closes one open connection |
 //! | `key TEXT` | what methods that hash go by, from here on; `ip_hash` takes an address |
 //! | `keys COUNT` | connects once for each of so many keys: the servers, and the keys that moved |
@@ -22,6 +23,7 @@
 //! for, and joins the attempts of one connection by `>`.
 #![cfg(not(loom))]
 
+use minilb::engine::balance::random::Compare;
 use minilb::engine::limit::rate::RateZone;
 use minilb::engine::peer::{PeerId, PeerParams};
 use minilb::engine::upstream::{Attempts, Method, Outcome, ServerConfig, Upstream, UpstreamConfig};
@@ -72,7 +74,8 @@ struct Lab {
     upstream: Option<Upstream>,
     refusing: BTreeSet<String>,
     open: Vec<(String, PeerId)>,
-    now_s: u64,
+    now_ms: u64,
+    latencies_ms: BTreeMap<String, u64>,
     /// Of the requests that follow, or empty.
     key: Vec<u8>,
     /// Counts connections, so that each draws other numbers.
@@ -87,7 +90,13 @@ impl Lab {
         let count = || rest.parse::<usize>().expect("a number of connections");
         match command {
             "config" => self.configure(rest),
-            "at" => self.now_s = rest.parse().expect("seconds"),
+            "at" => {
+                self.now_ms = (rest.parse::<f64>().expect("seconds") * 1000.0) as u64;
+            }
+            "takes" => {
+                let (name, ms) = rest.split_once(' ').expect("a name and milliseconds");
+                self.latencies_ms.insert(name.to_owned(), ms.parse().expect("milliseconds"));
+            }
             "key" => self.key = key(rest),
             "keys" => return self.keys(rest),
             "refuse" => self.refusing.extend(rest.split(' ').map(str::to_owned)),
@@ -113,8 +122,19 @@ impl Lab {
                 ["hash"] => config.method = Method::Hash,
                 ["hash", "consistent"] => config.method = Method::ConsistentHash,
                 ["ip_hash"] => config.method = Method::IpHash,
-                ["random"] => config.method = Method::Random(false),
-                ["random", "two"] => config.method = Method::Random(true),
+                ["hash", "maglev"] => config.method = Method::Maglev,
+                ["hash", "consistent", factor] => {
+                    let percent = factor.strip_prefix("balance_factor=").expect("the factor");
+                    config.method = Method::BoundedHash(percent.parse().expect("a number"));
+                }
+                ["random"] => config.method = Method::Random(None),
+                ["random", "two"] => {
+                    config.method = Method::Random(Some(Compare::Connections));
+                }
+                ["random", "two", "least_time=header"] => {
+                    config.method = Method::Random(Some(Compare::Time));
+                }
+                ["least_time", "header"] => config.method = Method::LeastTime,
                 ["server", name, ref parameters @ ..] => {
                     config.servers.push(server(name, parameters));
                 }
@@ -134,16 +154,16 @@ impl Lab {
 
     /// The servers that one connection tried.
     fn connect_once(&mut self, stays_open: bool) -> String {
-        let now_s = self.now_s;
+        let now_ms = self.now_ms;
         let mut attempts = Attempts::default();
         self.random += 1;
         attempts.clear(self.random);
         attempts.key().extend_from_slice(&self.key);
         let mut tried = Vec::new();
-        while let Some(picked) = self.upstream().pick(&mut attempts, now_s) {
+        while let Some(picked) = self.upstream().pick(&mut attempts, now_ms) {
             let name = picked.address.to_string();
             if self.refusing.contains(&name) {
-                self.upstream().release(picked.id, Outcome::Failed, now_s);
+                self.upstream().release(picked.id, Outcome::Failed, now_ms);
                 tried.push(format!("!{name}"));
                 if self.upstream().may_retry(&attempts) {
                     continue;
@@ -152,11 +172,14 @@ impl Lab {
             }
 
             self.upstream().connected(picked.id);
+            if let Some(ms) = self.latencies_ms.get(&name).copied() {
+                self.upstream().record_latency(picked.id, ms * 1000, false, now_ms);
+            }
             tried.push(name.clone());
             if stays_open {
                 self.open.push((name, picked.id));
             } else {
-                self.upstream().release(picked.id, Outcome::Finished, now_s);
+                self.upstream().release(picked.id, Outcome::Finished, now_ms);
             }
             return tried.join(">");
         }
@@ -189,15 +212,15 @@ impl Lab {
     fn close(&mut self, name: &str) {
         let index = self.open.iter().position(|it| it.0 == name).expect("an open connection");
         let (_, id) = self.open.remove(index);
-        let now_s = self.now_s;
-        self.upstream().release(id, Outcome::Finished, now_s);
+        let now_ms = self.now_ms;
+        self.upstream().release(id, Outcome::Finished, now_ms);
     }
 
     fn peers(&mut self) -> String {
-        let now_s = self.now_s;
+        let now_ms = self.now_ms;
         let mut table = "peer  weight  effective  current  conns  fails\n".to_owned();
         for it in self.upstream().peers() {
-            let note = if it.is_disabled(now_s) { "  disabled" } else { "" };
+            let note = if it.is_disabled(now_ms) { "  disabled" } else { "" };
             let (weight, effective) = (it.params.weight, it.effective_weight);
             writeln!(
                 table,

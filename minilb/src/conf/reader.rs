@@ -25,6 +25,7 @@ use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
 use super::template::Template;
 use super::values::{Precision, number, time};
+use crate::engine::balance::random::Compare;
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
@@ -374,7 +375,9 @@ impl Reader<'_> {
                 let user = (arguments[0].clone(), arguments.get(1).cloned());
                 set(&mut draft.user, user, name)
             }
-            (_, "least_conn" | "hash" | "ip_hash" | "random") => self.method(name, arguments),
+            (_, "least_conn" | "least_time" | "hash" | "ip_hash" | "random") => {
+                self.method(name, arguments)
+            }
             (_, "listen") => self.listen(arguments),
             _ => unreachable!("no other directive is in the table"),
         }
@@ -389,8 +392,23 @@ impl Reader<'_> {
             ("ip_hash", _) => Method::IpHash,
             ("hash", [_]) => Method::Hash,
             ("hash", [_, "consistent"]) => Method::ConsistentHash,
-            ("random", []) => Method::Random(false),
-            ("random", ["two"] | ["two", "least_conn"]) => Method::Random(true),
+            ("hash", [_, "consistent", word]) => {
+                let percent = word.strip_prefix("balance_factor=").and_then(number);
+                match percent.map(u32::try_from) {
+                    Some(Ok(percent @ 101..)) => Method::BoundedHash(percent),
+                    _ => return invalid(word),
+                }
+            }
+            ("hash", [_, "maglev"]) => Method::Maglev,
+            ("least_time", ["header"]) => Method::LeastTime,
+            ("least_time", [.., word]) => {
+                return Err(format!("\"{word}\" is not supported, only \"least_time header\""));
+            }
+            ("random", []) => Method::Random(None),
+            ("random", ["two"] | ["two", "least_conn"]) => {
+                Method::Random(Some(Compare::Connections))
+            }
+            ("random", ["two", "least_time=header"]) => Method::Random(Some(Compare::Time)),
             (_, [.., word]) => return invalid(word),
             _ => unreachable!("the table of directives has no other"),
         };
@@ -504,7 +522,10 @@ impl Reader<'_> {
 /// Returns true for directives that `upstream` has in `stream` as well.
 fn is_of_upstream(context: Context, name: &str) -> bool {
     context == Context::HttpUpstream
-        && matches!(name, "server" | "least_conn" | "hash" | "ip_hash" | "random" | "zone")
+        && matches!(
+            name,
+            "server" | "least_conn" | "least_time" | "hash" | "ip_hash" | "random" | "zone"
+        )
 }
 
 fn no_listen(place: Place) -> ConfError {

@@ -6,12 +6,14 @@
 //! | [`balance`] | the algorithms that choose among peers |
 //! | [`upstream`] | primary and backup servers, retries, and what survives a reload |
 //! | [`pool`] | idle connections to the servers of an upstream |
+//! | [`latency`] | how long a server takes to answer |
 //! | [`limit`] | how often and how many at a time |
 //!
-//! Nothing here opens a socket or reads a clock: the time is handed in, in whole seconds, and an
+//! Nothing here opens a socket or reads a clock: the time is handed in, in milliseconds, and an
 //! address is text. The same code runs in the server and in the golden scripts.
 
 pub mod balance;
+pub mod latency;
 pub mod limit;
 pub mod peer;
 pub mod pool;

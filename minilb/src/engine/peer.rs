@@ -38,6 +38,7 @@
 //! `ngx_stream_upstream_free_round_robin_peer` (`ngx_stream_upstream_round_robin.c`). NGINX keeps
 //! this state per worker process unless the upstream has a `zone`; ours is always shared.
 
+use super::latency::Latency;
 use std::sync::Arc;
 
 /// A peer, from its first configuration to its last: a reload keeps the number.
@@ -89,6 +90,8 @@ pub struct Peer {
     pub accessed_s: u64,
     /// When it failed last or was tried again, in seconds.
     pub checked_s: u64,
+    /// How long it takes to answer; recorded only if the method asks for it.
+    pub latency: Latency,
 }
 
 impl Peer {
@@ -105,18 +108,19 @@ impl Peer {
             fails: 0,
             accessed_s: 0,
             checked_s: 0,
+            latency: Latency::default(),
         }
     }
 
     /// Returns true if the peer can get a connection now: not `down`, not disabled by failures, and
     /// below `max_conns`.
-    pub fn is_eligible(&self, now_s: u64) -> bool {
-        !self.params.down && !self.is_disabled(now_s) && !self.is_full()
+    pub fn is_eligible(&self, now_ms: u64) -> bool {
+        !self.params.down && !self.is_disabled(now_ms) && !self.is_full()
     }
 
     /// Returns true if failures keep the peer out at this time.
-    pub fn is_disabled(&self, now_s: u64) -> bool {
-        let since_check = now_s.saturating_sub(self.checked_s);
+    pub fn is_disabled(&self, now_ms: u64) -> bool {
+        let since_check = seconds(now_ms).saturating_sub(self.checked_s);
         self.has_failed_too_often() && since_check <= self.params.fail_timeout_s
     }
 
@@ -142,7 +146,8 @@ impl Peer {
 
     /// The peer was picked. A disabled peer whose time is over is being tried now, so the next
     /// connections go elsewhere until the result is known or `fail_timeout` has passed again.
-    pub fn mark_picked(&mut self, now_s: u64) {
+    pub fn mark_picked(&mut self, now_ms: u64) {
+        let now_s = seconds(now_ms);
         if now_s.saturating_sub(self.checked_s) > self.params.fail_timeout_s {
             self.checked_s = now_s;
         }
@@ -156,7 +161,8 @@ impl Peer {
     }
 
     /// An attempt failed. Returns true if the peer is disabled from now on.
-    pub fn record_failure(&mut self, now_s: u64) -> bool {
+    pub fn record_failure(&mut self, now_ms: u64) -> bool {
+        let now_s = seconds(now_ms);
         self.fails = self.fails.saturating_add(1);
         self.accessed_s = now_s;
         self.checked_s = now_s;
@@ -168,6 +174,11 @@ impl Peer {
         }
         self.has_failed_too_often()
     }
+}
+
+/// NGINX's accounting knows whole seconds only.
+fn seconds(ms: u64) -> u64 {
+    ms / 1000
 }
 
 #[cfg(test)]
@@ -182,17 +193,17 @@ mod tests {
     fn the_example_at_the_head_of_the_file() {
         let mut peer = peer(PeerParams { max_fails: 2, ..PeerParams::default() });
         let state = |it: &Peer| (it.fails, it.accessed_s, it.checked_s);
-        assert!(!peer.record_failure(100));
+        assert!(!peer.record_failure(100_000));
         assert_eq!(state(&peer), (1, 100, 100));
-        peer.mark_picked(101);
+        peer.mark_picked(101_000);
         peer.record_success();
         assert_eq!(state(&peer), (1, 100, 100));
-        assert!(peer.record_failure(109));
+        assert!(peer.record_failure(109_999));
         assert_eq!(state(&peer), (2, 109, 109));
-        assert!(!peer.is_eligible(119));
-        assert!(peer.is_eligible(120));
-        peer.mark_picked(120);
-        assert!(!peer.is_eligible(120), "only one connection tries it");
+        assert!(!peer.is_eligible(119_999));
+        assert!(peer.is_eligible(120_000));
+        peer.mark_picked(120_000);
+        assert!(!peer.is_eligible(120_000), "only one connection tries it");
         assert_eq!(state(&peer), (2, 109, 120));
         peer.record_success();
         assert_eq!(state(&peer), (0, 109, 120));

@@ -40,10 +40,13 @@
 //! know nothing of failures and connections (with a `zone`, since 1.27, some of it).
 
 use super::balance::balancer::{Balancer, Choice, Walk};
+use super::balance::bounded::Bounded;
 use super::balance::hash::Hash;
 use super::balance::ip_hash::IpHash;
 use super::balance::least_conn::LeastConn;
-use super::balance::random::Random;
+use super::balance::least_time::LeastTime;
+use super::balance::maglev::Maglev;
+use super::balance::random::{Compare, Random};
 use super::balance::ring::Ring;
 use super::balance::round_robin::RoundRobin;
 use super::peer::{Peer, PeerId, PeerParams};
@@ -60,16 +63,27 @@ pub enum Method {
     Hash,
     /// `hash KEY consistent`
     ConsistentHash,
+    /// `hash KEY consistent balance_factor=PERCENT`
+    BoundedHash(u32),
+    /// `hash KEY maglev`
+    Maglev,
     /// `ip_hash`
     IpHash,
-    /// `random`, or `random two` if true.
-    Random(bool),
+    /// `random`, or `random two` with what it compares.
+    Random(Option<Compare>),
+    /// `least_time header`
+    LeastTime,
 }
 
 impl Method {
     /// Returns true if upstreams with this method may have backup servers.
     pub fn has_backups(self) -> bool {
-        matches!(self, Method::RoundRobin | Method::LeastConn)
+        matches!(self, Method::RoundRobin | Method::LeastConn | Method::LeastTime)
+    }
+
+    /// Returns true if the method goes by how long servers take to answer.
+    pub fn needs_latency(self) -> bool {
+        matches!(self, Method::LeastTime | Method::Random(Some(Compare::Time)))
     }
 
     fn balancer(self, peers: &[Peer]) -> Box<dyn Balancer> {
@@ -79,7 +93,10 @@ impl Method {
             Method::Hash => Box::new(Hash),
             Method::ConsistentHash => Box::new(Ring::new(peers)),
             Method::IpHash => Box::new(IpHash),
-            Method::Random(is_two) => Box::new(Random { is_two }),
+            Method::BoundedHash(factor) => Box::new(Bounded::new(peers, factor)),
+            Method::Maglev => Box::new(Maglev::new(peers)),
+            Method::Random(two) => Box::new(Random { two }),
+            Method::LeastTime => Box::new(LeastTime),
         }
     }
 }
@@ -109,6 +126,7 @@ pub struct UpstreamConfig {
 /// Servers and their state.
 #[derive(Debug)]
 pub struct Upstream {
+    method: Method,
     balancer: Box<dyn Balancer>,
     /// The primary servers, then the backups.
     groups: [Vec<Peer>; 2],
@@ -167,8 +185,12 @@ pub enum Outcome {
 impl Upstream {
     /// An upstream whose servers are all healthy.
     pub fn new(config: &UpstreamConfig) -> Upstream {
-        let mut upstream =
-            Upstream { balancer: Box::new(RoundRobin), groups: Default::default(), next_id: 0 };
+        let mut upstream = Upstream {
+            method: config.method,
+            balancer: Box::new(RoundRobin),
+            groups: Default::default(),
+            next_id: 0,
+        };
         upstream.reconfigure(config);
         upstream
     }
@@ -191,7 +213,8 @@ impl Upstream {
             let group = usize::from(server.backup);
             self.groups[group].push(peer);
         }
-        self.balancer = config.method.balancer(&self.groups[0]);
+        self.method = config.method;
+        self.balancer = self.method.balancer(&self.groups[0]);
 
         // What was counted while there were others must not keep the only server out.
         if let Some(only) = self.only_peer() {
@@ -207,23 +230,23 @@ impl Upstream {
 
     /// Chooses a server for the next attempt and counts a connection to it. Returns `None` if no
     /// server is left for this connection.
-    pub fn pick(&mut self, attempts: &mut Attempts, now_s: u64) -> Option<Picked> {
+    pub fn pick(&mut self, attempts: &mut Attempts, now_ms: u64) -> Option<Picked> {
         if !attempts.on_backups {
-            if let Some(picked) = self.pick_from(0, attempts, now_s) {
+            if let Some(picked) = self.pick_from(0, attempts, now_ms) {
                 return Some(picked);
             }
             attempts.on_backups = true;
         }
-        self.pick_from(1, attempts, now_s)
+        self.pick_from(1, attempts, now_ms)
     }
 
-    fn pick_from(&mut self, group: usize, attempts: &mut Attempts, now_s: u64) -> Option<Picked> {
+    fn pick_from(&mut self, group: usize, attempts: &mut Attempts, now_ms: u64) -> Option<Picked> {
         let peers = &mut self.groups[group];
         let Attempts { tried, key, walk, .. } = attempts;
-        let mut choice = Choice { tried, now_s, key, walk };
+        let mut choice = Choice { tried, now_ms, key, walk };
         let index = self.balancer.pick(peers, &mut choice)?;
         let peer = &mut peers[index];
-        peer.mark_picked(now_s);
+        peer.mark_picked(now_ms);
         peer.conns += 1;
         attempts.tried.push(peer.id);
         attempts.count += 1;
@@ -244,9 +267,21 @@ impl Upstream {
         }
     }
 
+    /// Returns true if latencies must be recorded.
+    pub fn needs_latency(&self) -> bool {
+        self.method.needs_latency()
+    }
+
+    /// The head of an answer of the peer has come, or the attempt failed, after this time.
+    pub fn record_latency(&mut self, id: PeerId, sample_us: u64, is_failure: bool, now_ms: u64) {
+        if let Some(peer) = self.peer_mut(id) {
+            peer.latency.record(sample_us, is_failure, now_ms);
+        }
+    }
+
     /// The connection to the peer is closed. Returns true if its failure has disabled the peer. A
     /// peer that a reload has removed is ignored.
-    pub fn release(&mut self, id: PeerId, outcome: Outcome, now_s: u64) -> bool {
+    pub fn release(&mut self, id: PeerId, outcome: Outcome, now_ms: u64) -> bool {
         let is_only = self.only_peer().is_some();
         let Some(peer) = self.peer_mut(id) else { return false };
         peer.conns -= 1;
@@ -257,7 +292,7 @@ impl Upstream {
                 peer.record_success();
                 false
             }
-            Outcome::Failed => peer.record_failure(now_s),
+            Outcome::Failed => peer.record_failure(now_ms),
         }
     }
 

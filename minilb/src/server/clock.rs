@@ -3,7 +3,7 @@
 //! ```text
 //! let clock = Clock::new();
 //! clock.now_ms()              1534
-//! clock.now_s()               1        the unit of fail_timeout, as in NGINX
+//! clock.now_us()              1534207  for latencies, which are often below a millisecond
 //! ```
 
 use std::time::Instant;
@@ -18,9 +18,9 @@ impl Clock {
         Clock(Instant::now())
     }
 
-    /// Whole seconds.
-    pub fn now_s(self) -> u64 {
-        self.0.elapsed().as_secs()
+    /// Whole microseconds.
+    pub fn now_us(self) -> u64 {
+        self.0.elapsed().as_micros() as u64
     }
 
     /// Whole milliseconds.

@@ -42,7 +42,7 @@ impl Inspect for LoadBalancer {
             .row(["limit".into(), self.max_connections().into()]);
         let columns = ["upstream", "server", "weight", "effective", "conns", "fails", "state"];
         let table = page.table("Servers", "Primary servers first.", &columns);
-        self.each_peer(|upstream, peer, now_s| {
+        self.each_peer(|upstream, peer, now_ms| {
             table.row([
                 upstream.to_owned().into(),
                 peer.address.to_string().into(),
@@ -50,7 +50,7 @@ impl Inspect for LoadBalancer {
                 (peer.effective_weight as u64).into(),
                 u64::from(peer.conns).into(),
                 u64::from(peer.fails).into(),
-                state(peer, now_s).to_owned().into(),
+                state(peer, now_ms).to_owned().into(),
             ]);
         });
         page
@@ -62,10 +62,10 @@ impl Inspect for LoadBalancer {
     }
 }
 
-fn state(peer: &Peer, now_s: u64) -> &'static str {
+fn state(peer: &Peer, now_ms: u64) -> &'static str {
     match peer {
         _ if peer.params.down => "down",
-        _ if peer.is_disabled(now_s) => "disabled",
+        _ if peer.is_disabled(now_ms) => "disabled",
         _ if peer.is_full() => "full",
         _ => "up",
     }

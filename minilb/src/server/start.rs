@@ -235,12 +235,12 @@ fn add_listen(config: &mut Config, listen: Option<SocketAddr>) -> Result<(), Str
 }
 
 impl LoadBalancer {
-    /// Calls `look` with each server of each upstream, its upstream's name and the time in seconds.
+    /// Calls `look` with each server of each upstream, its upstream's name and the time in ms.
     pub(super) fn each_peer(&self, mut look: impl FnMut(&str, &Peer, u64)) {
-        let (generation, now_s) = (self.current(), self.clock.now_s());
+        let (generation, now_ms) = (self.current(), self.clock.now_ms());
         let upstreams = generation.http_upstreams.values().chain(generation.upstreams.values());
         for upstream in upstreams {
-            upstream.inspect(|it| it.peers().for_each(|peer| look(&upstream.name, peer, now_s)));
+            upstream.inspect(|it| it.peers().for_each(|peer| look(&upstream.name, peer, now_ms)));
         }
     }
 

@@ -70,6 +70,8 @@ pub struct Lease {
     /// What to report when it is dropped.
     pub outcome: Outcome,
     clock: Clock,
+    /// When the attempt began, if its latency is to be recorded.
+    began_us: Option<u64>,
 }
 
 impl Lease {
@@ -79,17 +81,39 @@ impl Lease {
         attempts: &mut Attempts,
         clock: Clock,
     ) -> Option<Lease> {
-        let picked = upstream.state.lock().pick(attempts, clock.now_s())?;
+        let mut state = upstream.state.lock();
+        let picked = state.pick(attempts, clock.now_ms())?;
+        let needs_latency = state.needs_latency();
+        drop(state);
         let address = picked.address.parse().expect("the configuration checked it");
-        let upstream = Arc::clone(upstream);
-        Some(Lease { upstream, id: picked.id, address, outcome: Outcome::Finished, clock })
+        Some(Lease {
+            upstream: Arc::clone(upstream),
+            id: picked.id,
+            address,
+            outcome: Outcome::Finished,
+            clock,
+            began_us: needs_latency.then(|| clock.now_us()),
+        })
+    }
+
+    /// The head of an answer has come.
+    pub fn answered(&mut self) {
+        if let Some(began_us) = self.began_us.take() {
+            let sample_us = self.clock.now_us() - began_us;
+            let mut state = self.upstream.state.lock();
+            state.record_latency(self.id, sample_us, false, self.clock.now_ms());
+        }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let now_s = self.clock.now_s();
-        if self.upstream.state.lock().release(self.id, self.outcome, now_s) {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.upstream.state.lock();
+        if let Some(began_us) = self.began_us.filter(|_| self.outcome == Outcome::Failed) {
+            state.record_latency(self.id, self.clock.now_us() - began_us, true, now_ms);
+        }
+        if state.release(self.id, self.outcome, now_ms) {
             tracing::warn!("upstream server temporarily disabled, upstream: \"{}\"", self.address);
         }
     }

@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// How a server treats a request, by its path.
 fn respond(path: &str, name: &str) -> Option<String> {
@@ -54,6 +55,9 @@ fn serve(mut client: TcpStream, name: &str, count: &AtomicUsize) -> Option<()> {
         received.drain(..length);
         count.fetch_add(1, Ordering::Relaxed);
         let path = head.split(' ').nth(1)?;
+        if name == "slow" {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         client.write_all(respond(path, name)?.as_bytes()).ok()?;
         if path == "/cut" {
             return None;
@@ -135,6 +139,34 @@ fn get_goes_to_the_next_server_and_post_does_not() {
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     let after = both();
     assert_eq!(after.0 + after.1, before.0 + before.1 + 1, "POST is sent once");
+}
+
+#[test]
+fn methods_that_nginx_has_in_plus_or_not_at_all() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let (a, a_count) = server("a");
+    let (slow, slow_count) = server("slow");
+    let servers = format!("server 127.0.0.1:{a}; server 127.0.0.1:{slow};");
+    let answers = |method: &str, paths: &[&str]| {
+        let text = proxy(free_port(), &format!("{method} {servers}"), "");
+        let server = start(&http_conf(&scratch, &text));
+        let bodies = paths.iter().map(|path| get(&server, path));
+        bodies.map(|it| it.rsplit('\n').next().expect("a body").to_owned()).collect::<Vec<_>>()
+    };
+
+    // The slow one is asked once, and its estimate takes half a minute to fade.
+    for method in ["least_time header;", "random two least_time=header;"] {
+        slow_count.store(0, Ordering::Relaxed);
+        answers(method, &["/"; 20]);
+        assert!(slow_count.load(Ordering::Relaxed) <= 2, "{method}");
+    }
+    assert!(a_count.load(Ordering::Relaxed) >= 36);
+
+    // A key stays with its server.
+    for method in ["hash $uri maglev;", "hash $uri consistent balance_factor=150;"] {
+        let reached = answers(method, &["/1", "/2", "/3", "/1", "/2", "/3"]);
+        assert_eq!(reached[..3], reached[3..], "{method}");
+    }
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub trait Balancer: Debug + Send {
 pub struct Choice<'a> {
     /// Peers that this request has tried already.
     pub tried: &'a [PeerId],
-    /// The time in seconds.
-    pub now_s: u64,
+    /// The time in milliseconds.
+    pub now_ms: u64,
     /// What methods that hash go by; may be empty.
     pub key: &'a [u8],
     /// How far this request's search has come; kept for its next attempt.
@@ -41,7 +41,7 @@ pub struct Choice<'a> {
 impl Choice<'_> {
     /// Returns true if `peer` may be picked: eligible and not tried yet.
     pub fn is_candidate(&self, peer: &Peer) -> bool {
-        !self.tried.contains(&peer.id) && peer.is_eligible(self.now_s)
+        !self.tried.contains(&peer.id) && peer.is_eligible(self.now_ms)
     }
 
     /// Counts a step that found no candidate. Returns false after [`STEPS_MAX`] of them: then the
@@ -71,11 +71,21 @@ pub struct Walk {
 impl Walk {
     /// The next random number (SplitMix64, Steele et al. 2014).
     pub fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        let number = mix(self.random);
+        self.random = self.random.wrapping_add(GOLDEN);
+        number
     }
+}
+
+/// 2⁶⁴ divided by the golden ratio: steps of this size spread evenly.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number that SplitMix64 makes of a state. Nearby states give unrelated numbers.
+pub(super) fn mix(state: u64) -> u64 {
+    let state = state.wrapping_add(GOLDEN);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// The peer that a number falls on if each peer takes as many numbers as its weight.

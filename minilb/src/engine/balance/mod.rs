@@ -7,13 +7,19 @@
 //! | [`least_conn`] | the one with the fewest connections per weight | `least_conn` |
 //! | [`hash`] | by a key, evenly; a new server moves nearly all keys | `hash KEY` |
 //! | [`ring`] | by a key, on a ring; a new server moves few keys | `hash KEY consistent` |
+//! | [`bounded`] | the same, but nobody gets far more than the mean | `... balance_factor=PERCENT` |
+//! | [`maglev`] | by a key, from a table: equal shares, a new server moves few keys | `hash KEY maglev` |
 //! | [`ip_hash`] | by the client's address | `ip_hash` |
 //! | [`random`] | at random, or the better one of two | `random`, `random two` |
+//! | [`least_time`] | the one that should answer first | `least_time header` |
 
 pub mod balancer;
+pub mod bounded;
 pub mod hash;
 pub mod ip_hash;
 pub mod least_conn;
+pub mod least_time;
+pub mod maglev;
 pub mod random;
 pub mod ring;
 pub mod round_robin;

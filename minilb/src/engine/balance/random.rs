@@ -15,21 +15,31 @@
 //! ```
 //!
 //! Servers are drawn by their weight. `random two` compares connections per weight, as `least_conn`
-//! does.
+//! does, and `random two least_time=header` the [time](super::least_time) that requests take.
 //!
 //! Paper: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001. NGINX
 //! counterpart: `ngx_http_upstream_get_random_peer` and `…_random2_peer`
 //! (`ngx_http_upstream_random_module.c`).
 
 use super::balancer::{Balancer, Choice, STEPS_MAX, by_weight};
+use super::least_time::{load, mean};
 use super::round_robin::RoundRobin;
 use crate::engine::peer::Peer;
 
 /// The balancer of the directive `random`.
 #[derive(Debug)]
 pub struct Random {
-    /// `random two`
-    pub is_two: bool,
+    /// `random two`: what the two are compared by.
+    pub two: Option<Compare>,
+}
+
+/// What `random two` compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// Connections per weight, as `least_conn` does.
+    Connections,
+    /// The time of the open requests, as [`least_time`](super::least_time) does.
+    Time,
 }
 
 impl Balancer for Random {
@@ -42,11 +52,14 @@ impl Balancer for Random {
             let index = by_weight(peers, choice.walk.next_random());
             if first != Some(index) && choice.is_candidate(&peers[index]) {
                 match first {
-                    None if self.is_two => {
+                    None if self.two.is_some() => {
                         first = Some(index);
                         continue;
                     }
                     None => return Some(index),
+                    Some(first) if self.two == Some(Compare::Time) => {
+                        return Some(faster(peers, first, index, choice.now_ms));
+                    }
                     Some(first) => return Some(less_loaded(peers, first, index)),
                 }
             }
@@ -62,4 +75,11 @@ impl Balancer for Random {
 fn less_loaded(peers: &[Peer], first: usize, second: usize) -> usize {
     let load = |one: usize, other: usize| i64::from(peers[one].conns) * peers[other].params.weight;
     if load(second, first) > load(first, second) { first } else { second }
+}
+
+/// Of two peers, the one whose requests take less time; the second one if they are equal.
+fn faster(peers: &[Peer], first: usize, second: usize, now_ms: u64) -> usize {
+    let unknown = mean([&peers[first], &peers[second]].into_iter(), now_ms);
+    let load = |index: usize| load(&peers[index], unknown, now_ms);
+    if load(second) > load(first) { first } else { second }
 }

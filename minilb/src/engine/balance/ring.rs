@@ -67,6 +67,18 @@ impl Ring {
         Ring { points }
     }
 
+    /// The names that own the points from a key's place on, once around the ring.
+    pub fn names_from(&self, key: &[u8]) -> impl Iterator<Item = &Arc<str>> {
+        let (before, after) = self.points.split_at(self.place_of(key));
+        after.iter().chain(before).map(|(_, name)| name)
+    }
+
+    /// The index of the first point at or after the hash of a key.
+    fn place_of(&self, key: &[u8]) -> usize {
+        let hash = crc32fast::hash(key);
+        self.points.partition_point(|(point, _)| *point < hash)
+    }
+
     /// Hashes and names, in ascending order.
     pub fn points(&self) -> impl Iterator<Item = (u32, &str)> {
         self.points.iter().map(|(hash, name)| (*hash, &**name))
@@ -79,11 +91,7 @@ impl Balancer for Ring {
         if peers.len() < 2 || choice.key.is_empty() || is_over {
             return RoundRobin.pick(peers, choice);
         }
-        let first = || {
-            let hash = crc32fast::hash(choice.key);
-            self.points.partition_point(|(point, _)| *point < hash) as u64
-        };
-        let mut place = choice.walk.hash.unwrap_or_else(first);
+        let mut place = choice.walk.hash.unwrap_or_else(|| self.place_of(choice.key) as u64);
         loop {
             choice.walk.hash = Some(place);
             let (_, name) = &self.points[place as usize % self.points.len()];

@@ -149,7 +149,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             };
 
             let mut is_sent = false;
-            let failure = match self.attempt(workspace, &lease, &mut is_sent).await {
+            let failure = match self.attempt(workspace, &mut lease, &mut is_sent).await {
                 Ok(upstream) => return self.pass_on(workspace, &lease, upstream).await,
                 Err(failure) => failure,
             };
@@ -202,7 +202,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
     async fn attempt(
         &mut self,
         workspace: &mut Workspace<S::Context>,
-        lease: &Lease,
+        lease: &mut Lease,
         is_sent: &mut bool,
     ) -> Result<Upstream, Failure> {
         let began_ms = self.connection.core.clock.now_ms();
@@ -227,6 +227,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
                 Ok(()) => {
                     let header_ms = self.connection.core.clock.now_ms() - began_ms;
                     last_attempt(&mut workspace.done).header_ms = Some(header_ms);
+                    lease.answered();
                     return match self.is_next_status(workspace, *is_sent) {
                         Some(status) => Err(Failure::Status(status)),
                         None => Ok(upstream),
