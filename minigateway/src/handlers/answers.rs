@@ -43,16 +43,16 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
     match reason {
         Reason::AmbiguousPath => error(400, "Ambiguous Path"),
         Reason::NotFound => error(404, "Not Found"),
-        Reason::MethodNotAllowed => error(405, "Method Not Allowed"),
-        Reason::StoreDown => Problem {
-            status: 503,
-            body: problem::error(503, "Rate Limits Unavailable"),
-            retry_after_s: Some(1),
-            headers: Vec::new(),
-        },
+        // RFC 9110, 15.5.6: the answer says what is allowed.
+        Reason::MethodNotAllowed(methods) => {
+            Problem { headers: vec![("Allow", methods)], ..error(405, "Method Not Allowed") }
+        }
+        Reason::StoreDown => {
+            Problem { retry_after_s: Some(1), ..error(503, "Rate Limits Unavailable") }
+        }
         Reason::Front { route, refused } => {
             let (status, title, detail) = refused.problem();
-            let (front, route) = (&pipeline.front, &pipeline.routes[route].front);
+            let (front, route) = (&pipeline.config.front, &pipeline.config.routes[route].front);
             let mut headers = match refused {
                 Refused::Preflight => front.preflight(route),
                 _ => Vec::new(),
@@ -89,8 +89,8 @@ pub fn write_limits(
     let limits = &pipeline.limits;
     let state = |limit: usize, quota: Quota, more_after_ns| LimitState {
         name: &limits[limit].name,
-        quota: pipeline.policies[limit].quota,
-        window: pipeline.policies[limit].window,
+        quota: pipeline.config.limits[limit].policy.quota,
+        window: pipeline.config.limits[limit].policy.window,
         remaining: quota.remaining,
         more_after_ns,
         full_after_ns: quota.full_after_ns,
@@ -110,7 +110,7 @@ pub fn write_limits(
     let Some(tightest) = ratelimit::tightest(states.clone()) else { return };
     head.header_with(b"RateLimit-Policy", |out| ratelimit::policy(states.clone(), out));
     head.header_with(b"RateLimit", |out| ratelimit::remaining(states, out));
-    if !pipeline.answers.x_ratelimit {
+    if !pipeline.config.answers.x_ratelimit {
         return;
     }
 

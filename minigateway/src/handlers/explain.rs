@@ -22,7 +22,7 @@ pub const HEADER: &str = "X-Explain";
 pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64) -> Vec<String> {
     let mut lines = vec![match facts.route {
         Some(index) => {
-            let RouteConfig { host, path, .. } = &pipeline.routes[index];
+            let RouteConfig { host, path, .. } = &pipeline.config.routes[index];
             let host = host.as_deref().map_or(String::new(), |it| format!(", host {it}"));
             format!("route {}, {path}{host}", index + 1)
         }
@@ -34,8 +34,8 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         let scopes = client.scopes.join(" ");
         lines.push(format!("client {}, tier {tier}, scopes {scopes}", client.name));
     }
-    let asks = facts.route.map(|it| &pipeline.routes[it].front);
-    let version = asks.and_then(|it| pipeline.front.version(it, facts));
+    let asks = facts.route.map(|it| &pipeline.config.routes[it].front);
+    let version = asks.and_then(|it| pipeline.config.front.version(it, facts));
     if let (Some((config, version)), Some(chosen)) = (version, facts.version) {
         let names = &config.versions.names;
         let by = chosen
@@ -51,7 +51,7 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         let verdict = if decision.is_admitted() { "admitted" } else { "refused" };
         format!("limit {}{kind}{dry_run}: {verdict}, {arithmetic}", limits[limit].name)
     };
-    let quota = |limit: usize| pipeline.policies[limit].quota;
+    let quota = |limit: usize| pipeline.config.limits[limit].policy.quota;
     for charge in &charges.local {
         let algorithm = &limits[charge.limit].algorithm;
         let word = limits[charge.limit].store.word(algorithm, charge.key, now_ns);

@@ -46,8 +46,6 @@ pub struct Facts {
 pub enum Refused {
     /// Nothing is wrong: a browser asks what it may do.
     Preflight,
-    /// The head is longer than the gateway takes.
-    HeadTooLarge,
     /// There is no key and no token.
     NoCredentials,
     /// Nobody has this key.
@@ -299,7 +297,6 @@ impl Refused {
     pub fn problem(self) -> (u16, &'static str, String) {
         let (status, title, detail) = match self {
             Refused::Preflight => (204, "No Content", ""),
-            Refused::HeadTooLarge => (431, "Request Header Fields Too Large", ""),
             Refused::NoCredentials => (401, "Unauthorized", "a key or a token is needed"),
             Refused::UnknownKey => (401, "Unauthorized", "the key is unknown"),
             #[cfg(feature = "jwt")]

@@ -22,8 +22,7 @@
 //! algorithm keeps its buckets, so that a reload gives no client a new burst.
 
 use super::front::{Facts, Refused, preflight_method};
-use crate::conf::config::{Config, LimitConfig, Policy, RouteConfig, SharedConfig};
-use crate::conf::file::Answers;
+use crate::conf::config::{Config, LimitConfig, RouteConfig};
 use crate::conf::front::FrontConfig;
 use crate::conf::values::KeyPart;
 use crate::engine::identity::Identity;
@@ -39,35 +38,19 @@ use minilb::wire::http1::head::RequestHead;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Routes and limits of a configuration.
+/// A configuration in use: its routes can be found, and its limits have buckets.
 pub struct Pipeline {
-    /// Which headers answers have.
-    pub answers: Answers,
-    /// In the order of the file.
-    pub routes: Vec<RouteConfig>,
-    /// What routes are charged by.
+    /// What it was made from.
+    pub config: Config,
+    /// What routes are charged by: one for each of the configuration.
     pub limits: Vec<Limit>,
-    /// Of each limit.
-    pub policies: Vec<Policy>,
-    /// What routes ask of requests.
-    pub front: FrontConfig,
-    /// Of each limit, if it is shared among gateways.
-    pub shared: Vec<Option<SharedLimit>>,
-    keys: Vec<(Vec<KeyPart>, usize)>,
-    tiers: Vec<Vec<String>>,
+    /// Of each limit that is shared and has leases.
+    pub leases: Vec<Option<Leases>>,
     /// What the routers lead to: a route, and the version that the path names.
     entries: Vec<(usize, Option<usize>)>,
     of_host: HashMap<Vec<u8>, Router>,
     of_any_host: Router,
     seed: ahash::RandomState,
-}
-
-/// What is kept here of a limit that all gateways share.
-pub struct SharedLimit {
-    /// The limit, for the script, and the size of a lease.
-    pub config: SharedConfig,
-    /// `None`: every request asks the store.
-    pub leases: Option<Arc<Leases>>,
 }
 
 /// What a request is charged with, limit by limit.
@@ -99,7 +82,7 @@ impl Charges {
 }
 
 /// What happens to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It goes to the upstream of this route.
     Forward {
@@ -113,7 +96,7 @@ pub enum Verdict {
 }
 
 /// Why a request is not forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A limit refuses it. Its charges say which.
     Limited {
@@ -133,61 +116,53 @@ pub enum Reason {
     AmbiguousPath,
     /// No route has this path.
     NotFound,
-    /// A route has the path, for other methods.
-    MethodNotAllowed,
+    /// Routes have the path, for these methods.
+    MethodNotAllowed(String),
 }
 
 impl Pipeline {
     /// Takes over the buckets of limits that `old` has too.
     pub fn new(config: Config, old: Option<&Pipeline>) -> Pipeline {
-        let Config { answers, limits, routes, front, .. } = config;
         let mut entries = Vec::new();
         let mut of_host = HashMap::<_, Router>::new();
         let mut of_any_host = Router::default();
-        for (index, route) in routes.iter().enumerate() {
+        for (index, route) in config.routes.iter().enumerate() {
             let router = match &route.host {
                 Some(host) => of_host.entry(host.clone().into_bytes()).or_default(),
                 None => &mut of_any_host,
             };
-            for (of_path, path) in paths(route, &front) {
+            for (of_path, path) in paths(route, &config.front) {
                 router.insert(&path, entries.len()).expect("the configuration checked it");
                 entries.push((index, of_path));
             }
         }
 
-        let same = |limit: &LimitConfig| {
+        let known = |limit: &LimitConfig| {
             let old = old?;
-            let is_same = |index: &usize| {
-                let (key, keys_max) = &old.keys[*index];
-                let Limit { name, algorithm, .. } = &old.limits[*index];
-                *name == limit.name
-                    && *algorithm == limit.algorithm
-                    && (key, *keys_max) == (&limit.key, limit.keys_max)
+            let is_same = |it: &LimitConfig| {
+                it.name == limit.name
+                    && it.algorithm == limit.algorithm
+                    && it.key == limit.key
+                    && it.keys_max == limit.keys_max
             };
-            let index = (0..old.limits.len()).find(is_same)?;
+            let index = old.config.limits.iter().position(is_same)?;
             Some(Arc::clone(&old.limits[index].store))
         };
         let new_limit = |limit: &LimitConfig| Limit {
             name: limit.name.clone(),
             algorithm: limit.algorithm,
-            store: same(limit).unwrap_or_else(|| Arc::new(Store::new(limit.keys_max))),
+            store: known(limit).unwrap_or_else(|| Arc::new(Store::new(limit.keys_max))),
             is_dry_run: limit.is_dry_run,
         };
-        let shared = |limit: &LimitConfig| {
-            let config = limit.shared?;
-            let leases = || Arc::new(Leases::new(config.lease, limit.keys_max));
-            Some(SharedLimit { config, leases: (config.lease > 1).then(leases) })
+        let leases = |limit: &LimitConfig| {
+            let lease = limit.shared?.lease;
+            (lease > 1).then(|| Leases::new(lease, limit.keys_max))
         };
         Pipeline {
-            answers,
-            routes,
-            limits: limits.iter().map(new_limit).collect(),
-            policies: limits.iter().map(|it| it.policy).collect(),
-            shared: limits.iter().map(shared).collect(),
-            front,
+            limits: config.limits.iter().map(new_limit).collect(),
+            leases: config.limits.iter().map(leases).collect(),
+            config,
             entries,
-            tiers: limits.iter().map(|it| it.tiers.clone()).collect(),
-            keys: limits.into_iter().map(|it| (it.key, it.keys_max)).collect(),
             of_host,
             of_any_host,
             // Buckets that were taken over have keys by the old seed.
@@ -214,37 +189,43 @@ impl Pipeline {
         }
         // A browser asks with OPTIONS about another method.
         let preflight = preflight_method(request);
-        let method = Some(preflight.unwrap_or(request.method()));
-        let Some((route, of_path)) = self.route(request, path, method) else {
-            let has_path = self.route(request, path, None).is_some();
-            let reason = if has_path { Reason::MethodNotAllowed } else { Reason::NotFound };
-            return Verdict::Refuse(reason);
+        let method = preflight.unwrap_or(request.method());
+        let has_method = |route: &RouteConfig| {
+            route.methods.is_empty() || route.methods.iter().any(|it| it.as_bytes() == method)
+        };
+        let Some((route, of_path)) = self.route(request, path, has_method) else {
+            let methods = self.methods(request, path).join(", ");
+            return Verdict::Refuse(match methods.as_str() {
+                "" => Reason::NotFound,
+                _ => Reason::MethodNotAllowed(methods),
+            });
         };
         facts.route = Some(route);
-        let front = &self.routes[route].front;
+        let RouteConfig { limits, cost, front, .. } = &self.config.routes[route];
         let checked = match preflight.filter(|_| front.cors.is_some()) {
             Some(_) => Err(Refused::Preflight),
-            None => self.front.check(front, request, of_path, facts),
+            None => self.config.front.check(front, request, of_path, facts),
         };
         if let Err(refused) = checked {
             return Verdict::Refuse(Reason::Front { route, refused });
         }
 
         // Each limit of the route, with the key that this request has for it.
-        let RouteConfig { limits, cost, .. } = &self.routes[route];
-        let client = Sender { address: client, identity: facts.client.as_deref() };
+        let network = network(client).to_be_bytes();
+        let sender = Sender { network, identity: facts.client.as_deref() };
         let counts = |limit: &usize| {
-            let tiers = &self.tiers[*limit];
-            tiers.is_empty() || client.identity.is_some_and(|it| tiers.contains(&it.tier))
+            let tiers = &self.config.limits[*limit].tiers;
+            tiers.is_empty() || sender.identity.is_some_and(|it| tiers.contains(&it.tier))
         };
         for limit in limits.iter().copied().filter(counts) {
-            match self.shared[limit] {
+            let parts = self.key(limit, request, route, &sender);
+            match self.config.limits[limit].shared {
                 None => {
-                    let key = self.key(limit, request, route, client);
+                    let key = parts.fold(1, |hash, part| self.seed.hash_one((hash, part)));
                     charges.local.push(Charge::new(limit, key, *cost));
                 }
                 Some(_) => {
-                    let key = self.shared_key(limit, request, route, client);
+                    let key = shared::key(parts.flatten());
                     charges.shared.push(SharedCharge::new(limit, key, *cost));
                 }
             }
@@ -257,69 +238,62 @@ impl Pipeline {
         }
     }
 
-    /// The most specific route whose conditions hold, and the version that the path names. Without
-    /// `method`, the route may have any.
+    /// The most specific route whose conditions hold and that `accepts`, and the version that the
+    /// path names.
     fn route(
         &self,
         request: &RequestHead,
         path: &[u8],
-        method: Option<&[u8]>,
+        mut accepts: impl FnMut(&RouteConfig) -> bool,
     ) -> Option<(usize, Option<usize>)> {
-        let accepts = |entry: usize| {
-            let RouteConfig { methods, headers, .. } = &self.routes[self.entries[entry].0];
-            let has_method = |method: &[u8]| methods.iter().any(|it| it.as_bytes() == method);
-            let has = |(name, value): &(String, String)| {
-                request.headers().get(name.as_bytes()) == Some(value.as_bytes())
-            };
-            method.is_none_or(|it| methods.is_empty() || has_method(it)) && headers.iter().all(has)
+        let has = |(name, value): &(String, String)| {
+            request.headers().get(name.as_bytes()) == Some(value.as_bytes())
+        };
+        let mut accepts = |entry: usize| {
+            let route = &self.config.routes[self.entries[entry].0];
+            route.headers.iter().all(has) && accepts(route)
         };
         let of_host = self.of_host.get(request.host());
-        let found = of_host.and_then(|it| it.find(path, accepts));
+        let found = of_host.and_then(|it| it.find(path, &mut accepts));
         let found = found.or_else(|| self.of_any_host.find(path, accepts));
         found.map(|entry| self.entries[entry])
     }
 
-    /// The hash of what the limit counts by.
-    fn key(&self, limit: usize, request: &RequestHead, route: usize, client: Sender<'_>) -> u64 {
-        let part = |hash: u64, part: &KeyPart| match part {
-            KeyPart::Ip => self.seed.hash_one((hash, network(client.address))),
-            KeyPart::Route => self.seed.hash_one((hash, route)),
-            KeyPart::Host => self.seed.hash_one((hash, request.host())),
-            KeyPart::Header(name) => {
-                self.seed.hash_one((hash, request.headers().get(name.as_bytes())))
-            }
-            KeyPart::Client => self.seed.hash_one((hash, client.identity.map(|it| &it.name))),
-            KeyPart::Tier => self.seed.hash_one((hash, client.identity.map(|it| &it.tier))),
-            KeyPart::Claim(name) => {
-                self.seed.hash_one((hash, client.identity.and_then(|it| it.claims.get(name))))
-            }
-        };
-        self.keys[limit].0.iter().fold(1, part)
+    /// The methods that routes have for this path.
+    fn methods(&self, request: &RequestHead, path: &[u8]) -> Vec<String> {
+        let mut methods = Vec::new();
+        self.route(request, path, |route| {
+            methods.extend(route.methods.iter().cloned());
+            false
+        });
+        methods.sort();
+        methods.dedup();
+        methods
     }
 
-    /// The same in all gateways, whose routes may have other numbers.
-    fn shared_key(
-        &self,
+    /// What a limit counts the request by, in parts. They are the same in all gateways, whose routes
+    /// may have other numbers.
+    fn key<'a>(
+        &'a self,
         limit: usize,
-        request: &RequestHead,
+        request: &'a RequestHead,
         route: usize,
-        client: Sender<'_>,
-    ) -> u64 {
-        let RouteConfig { host, path, .. } = &self.routes[route];
-        let network = network(client.address).to_be_bytes();
-        let part = |part| match part {
-            &KeyPart::Ip => [&network[..], b""],
+        sender: &'a Sender<'a>,
+    ) -> impl Iterator<Item = [&'a [u8]; 2]> {
+        let RouteConfig { host, path, .. } = &self.config.routes[route];
+        let identity = sender.identity;
+        self.config.limits[limit].key.iter().map(move |part| match part {
+            KeyPart::Ip => [&sender.network[..], b""],
             KeyPart::Route => [host.as_deref().unwrap_or_default().as_bytes(), path.as_bytes()],
             KeyPart::Host => [request.host(), b""],
             KeyPart::Header(name) => present(request.headers().get(name.as_bytes())),
-            KeyPart::Client => present(client.identity.map(|it| it.name.as_bytes())),
-            KeyPart::Tier => present(client.identity.map(|it| it.tier.as_bytes())),
+            KeyPart::Client => present(identity.map(|it| it.name.as_bytes())),
+            KeyPart::Tier => present(identity.map(|it| it.tier.as_bytes())),
             KeyPart::Claim(name) => {
-                let claim = client.identity.and_then(|it| it.claims.get(name));
+                let claim = identity.and_then(|it| it.claims.get(name));
                 present(claim.map(String::as_bytes))
             }
-        };
-        shared::key(self.keys[limit].0.iter().flat_map(part))
+        })
     }
 }
 
@@ -332,9 +306,8 @@ fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
 }
 
 /// Where a request comes from, and from whom.
-#[derive(Clone, Copy)]
 struct Sender<'a> {
-    address: IpAddr,
+    network: [u8; 8],
     identity: Option<&'a Identity>,
 }
 
@@ -430,7 +403,7 @@ mod tests {
         assert_eq!(decide("GET /users/7?a=/../b HTTP/1.1\nHost: a"), forward(0));
         assert_eq!(
             decide("PUT /users/7 HTTP/1.1\nHost: a"),
-            Verdict::Refuse(Reason::MethodNotAllowed)
+            Verdict::Refuse(Reason::MethodNotAllowed("GET".to_owned()))
         );
         assert_eq!(decide("GET /users/7 HTTP/1.1\nHost: B.example:80"), forward(1));
         assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Verdict::Refuse(Reason::NotFound));
@@ -447,17 +420,17 @@ mod tests {
         let first = pipeline(None);
         let request = "GET /users/7 HTTP/1.1\nHost: a";
         let refused = limited(500_000_000);
-        for verdict in [forward(0), forward(0), refused] {
+        for verdict in [forward(0), forward(0), refused.clone()] {
             assert_eq!(decide(&first, request, "192.0.2.1"), verdict);
         }
         assert_eq!(decide(&first, request, "192.0.2.2"), forward(0));
-        assert_eq!(decide(&pipeline(Some(&first)), request, "192.0.2.1"), refused);
+        assert_eq!(decide(&pipeline(Some(&first)), request, "192.0.2.1"), refused.clone());
         assert_eq!(decide(&pipeline(None), request, "192.0.2.1"), forward(0));
         // One network of IPv6 is one client.
         for (client, verdict) in [
             ("2001:db8::1", forward(0)),
             ("2001:db8::2", forward(0)),
-            ("2001:db8::3", refused),
+            ("2001:db8::3", refused.clone()),
             ("2001:db8:0:1::3", forward(0)),
             ("::ffff:192.0.2.1", refused),
         ] {

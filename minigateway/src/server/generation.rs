@@ -9,8 +9,6 @@
 //! and the concurrency that it gives back are those.
 
 use crate::conf::config::{Config, RouteConfig, UpstreamConfig};
-use crate::conf::file::LogTable;
-use crate::conf::redis::RedisConfig;
 use crate::handlers::front::Facts;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
@@ -50,10 +48,6 @@ pub struct Generation {
     pub unrouted: AtomicU64,
     /// The access log, open; opened anew by a reload.
     pub access_log: LogFiles,
-    /// What is written about requests.
-    pub log: LogTable,
-    /// Where shared limits are kept.
-    pub redis: Option<RedisConfig>,
     upstreams: Vec<Arc<SharedUpstream>>,
 }
 
@@ -95,14 +89,12 @@ impl Generation {
         let counts = |names: usize| (0..names).map(|_| AtomicU64::new(0)).collect();
         Generation {
             access_log,
-            log: config.log.clone(),
             forwards: config.upstreams.iter().zip(&upstreams).map(forward).collect(),
             versions: config.front.versions.iter().map(|it| counts(it.known.len())).collect(),
             limits: config.limits.iter().map(|_| LimitCounts::default()).collect(),
             forwarded: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),
-            redis: config.redis.clone(),
             upstreams,
             pipeline: Pipeline::new(config, old.map(|it| &it.pipeline)),
         }
@@ -110,8 +102,8 @@ impl Generation {
 
     /// Where a request of this route goes.
     pub fn forward(&self, route: usize, facts: &Facts) -> &Arc<Route> {
-        let RouteConfig { upstream, front: asks, .. } = &self.pipeline.routes[route];
-        let front = &self.pipeline.front;
+        let RouteConfig { upstream, front: asks, .. } = &self.pipeline.config.routes[route];
+        let front = &self.pipeline.config.front;
         let of_version = front.version(asks, facts).and_then(|it| it.1.upstream);
         &self.forwards[of_version.unwrap_or(*upstream)]
     }

@@ -35,7 +35,8 @@ impl Inspect for Server {
 
         let help = "Requests of each version of an API.";
         let mut versions = out.counters("minigateway_version_requests_total", help);
-        for (config, counts) in generation.pipeline.front.versions.iter().zip(&generation.versions)
+        for (config, counts) in
+            generation.pipeline.config.front.versions.iter().zip(&generation.versions)
         {
             for (version, count) in config.versions.names.iter().zip(counts) {
                 let labels = [("versions", config.name.as_str()), ("version", version.as_str())];
@@ -84,7 +85,7 @@ impl Inspect for Server {
         }
         let columns = ["host", "path", "methods", "upstream"];
         let routes = page.table("Routes", "In the order of the file.", &columns);
-        for (index, route) in generation.pipeline.routes.iter().enumerate() {
+        for (index, route) in generation.pipeline.config.routes.iter().enumerate() {
             let forward = generation.forward(index, &Facts::default());
             routes.row([
                 route.host.as_deref().unwrap_or("any").into(),

@@ -30,7 +30,7 @@ use crate::engine::limits::{refund_all, release};
 use crate::handlers::access_log::{self, Record};
 use crate::handlers::answers::{Problem, problem, write_limits};
 use crate::handlers::explain;
-use crate::handlers::front::{Facts, Refused};
+use crate::handlers::front::Facts;
 use crate::handlers::pipeline::{Charges, Pipeline, Reason, Verdict};
 use crate::wire::problem;
 use crate::wire::trace::Trace;
@@ -151,7 +151,7 @@ impl Gateway {
 
     /// Connects to the store of the current generation, unless it is the same as before.
     fn connect(&self) {
-        let redis = &self.generation.borrow().redis;
+        let redis = &self.generation.borrow().pipeline.config.redis;
         let mut store = self.store.borrow_mut();
         if store.as_ref().map(|it| it.config()) != redis.as_ref() {
             let start = |it| Rc::new(Store::start(it, Arc::clone(&self.current.store)));
@@ -201,7 +201,7 @@ impl HttpService for Gateway {
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
-        if generation.log.trace {
+        if pipeline.config.log.trace {
             *trace = self.trace(&exchange.request);
         }
         let (request, address) = (&exchange.request, client.peer.ip());
@@ -215,9 +215,9 @@ impl HttpService for Gateway {
                 verdict = Verdict::Refuse(reason);
             }
         }
-        count(generation, verdict, charges, facts);
+        count(generation, &verdict, charges, facts);
         let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
-        if pipeline.answers.explain && is_asked() {
+        if pipeline.config.answers.explain && is_asked() {
             *explanation = explain::lines(pipeline, facts, charges, *charged_ns);
         }
 
@@ -245,11 +245,12 @@ impl HttpService for Gateway {
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let asked = asked(&generation, facts);
         let rewritten = asked.filter(|it| it.2.versions.is_some());
-        let rewritten = rewritten.map(|it| it.0.front.target(it.2, facts, request.uri()));
+        let rewritten = rewritten.map(|it| it.0.config.front.target(it.2, facts, request.uri()));
         let target = rewritten.as_deref().unwrap_or(request.uri());
         let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
-        let is_dropped =
-            |name: &[u8]| asked.is_some_and(|it| it.0.front.drops_from_request(it.2, facts, name));
+        let is_dropped = |name: &[u8]| {
+            asked.is_some_and(|it| it.0.config.front.drops_from_request(it.2, facts, name))
+        };
         let is_forwarded_for = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
         let trace = &context.trace;
         for header in request.end_to_end() {
@@ -277,7 +278,7 @@ impl HttpService for Gateway {
             head.header(b"traceparent", trace.parent.as_bytes());
         }
         if let Some((pipeline, _, asks)) = asked {
-            pipeline.front.write_request(asks, facts, &mut head);
+            pipeline.config.front.write_request(asks, facts, &mut head);
         }
         head.finish();
     }
@@ -307,7 +308,8 @@ impl HttpService for Gateway {
                 let ours = [&b"ratelimit"[..], b"ratelimit-policy"];
                 has_limits && ours.iter().any(|it| name.eq_ignore_ascii_case(it))
                     || !context.trace.id.is_empty() && name.eq_ignore_ascii_case(b"x-request-id")
-                    || asked.is_some_and(|it| it.0.front.drops_from_response(it.2, facts, name))
+                    || asked
+                        .is_some_and(|it| it.0.config.front.drops_from_response(it.2, facts, name))
             };
             for header in exchange.response.end_to_end().filter(|it| !is_ours(it.name)) {
                 head.header(header.name, header.value);
@@ -315,7 +317,7 @@ impl HttpService for Gateway {
         }
         if let Some((pipeline, _, asks)) = asked {
             let origin = exchange.request.headers().get(b"origin");
-            pipeline.front.write_response(asks, facts, origin, head);
+            pipeline.config.front.write_response(asks, facts, origin, head);
         }
         if let Some(generation) = generation.as_ref().filter(|_| has_limits) {
             let now_ns = self.current.now_ns();
@@ -334,20 +336,18 @@ impl HttpService for Gateway {
         Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title))
     }
 
-    /// RFC 6585 has a status for headers that are too large.
-    fn refusal_answer(&self, refusal: Refusal, context: &mut Context) -> Answer {
-        match refusal {
-            Refusal::HeadersTooLarge => {
-                let (status, title, _) = Refused::HeadTooLarge.problem();
-                Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title))
-            }
-            _ => self.error_answer(refusal.status(), context),
-        }
+    fn refusal_answer(&self, refusal: Refusal, _context: &mut Context) -> Answer {
+        // RFC 6585 has a status for headers that are too large.
+        let is_head = refusal == Refusal::HeadersTooLarge;
+        let status = if is_head { 431 } else { refusal.status() };
+        let detail = refusal.reason().replace('"', "'");
+        let body = problem::detailed(status, status::reason(status), &detail);
+        Answer::new(status, problem::CONTENT_TYPE, body)
     }
 
     fn log(&self, exchange: &Exchange, client: &Client, context: &Context, done: &Done) {
         if let Some(generation) = context.generation.borrow().as_ref()
-            && let Some(path) = &generation.log.access
+            && let Some(path) = &generation.pipeline.config.log.access
         {
             let mut line = Vec::with_capacity(256);
             let record = Record {
@@ -383,7 +383,7 @@ fn asked<'a>(
     facts: &Facts,
 ) -> Option<(&'a Pipeline, usize, &'a RouteFront)> {
     let pipeline = &generation.as_ref()?.pipeline;
-    Some((pipeline, facts.route?, &pipeline.routes[facts.route?].front))
+    Some((pipeline, facts.route?, &pipeline.config.routes[facts.route?].front))
 }
 
 fn answer(problem: Problem) -> Answer {
@@ -397,8 +397,8 @@ fn answer(problem: Problem) -> Answer {
     answer
 }
 
-fn count(generation: &Generation, verdict: Verdict, charges: &Charges, facts: &Facts) {
-    let asks = facts.route.map(|it| &generation.pipeline.routes[it].front);
+fn count(generation: &Generation, verdict: &Verdict, charges: &Charges, facts: &Facts) {
+    let asks = facts.route.map(|it| &generation.pipeline.config.routes[it].front);
     if let (Some(versions), Some(chosen)) = (asks.and_then(|it| it.versions), facts.version) {
         generation.versions[versions][chosen.version].fetch_add(1, Relaxed);
     }

@@ -8,11 +8,12 @@
 //! ```
 
 use super::redis::{Client as Store, Down};
+use crate::conf::config::LimitConfig;
 use crate::engine::leases::{Granted, Payment};
 use crate::engine::limiter::{Decision, Limiter};
 use crate::engine::limits::stricter;
 use crate::engine::shared::{Reply, SharedCharge, State, arguments, key_name};
-use crate::handlers::pipeline::{Pipeline, Reason, SharedLimit};
+use crate::handlers::pipeline::{Pipeline, Reason};
 use std::rc::Rc;
 
 /// Charges the shared limits of a request, or none of them. `Some`: why it is refused.
@@ -30,7 +31,7 @@ pub async fn charge_shared(
     // What leases pay for needs no message. `asked` are the others.
     let mut asked = Vec::new();
     for (index, charge) in charges.iter_mut().enumerate() {
-        let payment = shared(pipeline, charge).leases.as_ref();
+        let payment = pipeline.leases[charge.limit].as_ref();
         match payment.map(|it| it.take(charge.key, charge.cost, asked_ns)) {
             Some(Payment::Held(state)) => charge.state = Some(state),
             Some(Payment::Ask(lease)) => {
@@ -59,12 +60,12 @@ pub async fn charge_shared(
             Ok(reply) => reply.settle(number, algorithm, charge),
             Err(Down) => 0,
         };
-        let Some(leases) = &shared(pipeline, charge).leases else { continue };
+        let Some(leases) = &pipeline.leases[charge.limit] else { continue };
         if charge.lease <= charge.cost {
             continue;
         }
         if let Some(state) = charge.state {
-            let window = pipeline.policies[charge.limit].window.as_nanos();
+            let window = pipeline.config.limits[charge.limit].policy.window.as_nanos();
             let full_after_ns = algorithm.quota(&state.word, state.now_ns).full_after_ns;
             let length_ns = full_after_ns.min(u64::try_from(window).unwrap_or(u64::MAX));
             let granted =
@@ -89,26 +90,22 @@ pub async fn charge_shared(
     }
 }
 
+/// Asks about the charges with the numbers `asked`.
 async fn ask(
     pipeline: &Pipeline,
     store: &Store,
     charges: &[SharedCharge],
     asked: &[usize],
 ) -> Result<Reply, Down> {
-    let mut call = vec![asked.len().to_string()];
-    for index in asked {
-        let SharedCharge { limit, key, .. } = charges[*index];
-        let parameters = shared(pipeline, &charges[*index]).config.parameters;
-        let name = &pipeline.limits[limit].name;
-        call.push(key_name(&store.config().prefix, name, parameters, key));
+    let (mut call, mut values, mut limits) = (vec![asked.len().to_string()], vec![], vec![]);
+    for charge in asked.iter().map(|index| &charges[*index]) {
+        let LimitConfig { name, shared, is_dry_run, .. } = &pipeline.config.limits[charge.limit];
+        let shared = shared.expect("only shared limits have shared charges");
+        call.push(key_name(&store.config().prefix, name, shared.parameters, charge.key));
+        values.extend(arguments(charge, shared.parameters, !is_dry_run));
+        limits.push(shared.parameters);
     }
-    let mut limits = Vec::new();
-    for index in asked {
-        let charge = &charges[*index];
-        let parameters = shared(pipeline, charge).config.parameters;
-        call.extend(arguments(charge, parameters, !pipeline.limits[charge.limit].is_dry_run));
-        limits.push(parameters);
-    }
+    call.extend(values);
     let numbers = store.run_script(&call).await?;
     Reply::read(&numbers, &limits).ok_or(Down)
 }
@@ -116,13 +113,9 @@ async fn ask(
 /// Gives back what leases paid for a request that is not admitted by all.
 fn put_back(pipeline: &Pipeline, charges: &[SharedCharge], asked: &[usize]) {
     for (index, charge) in charges.iter().enumerate() {
-        let leases = shared(pipeline, charge).leases.as_ref();
+        let leases = pipeline.leases[charge.limit].as_ref();
         if let (Some(leases), Some(state), false) = (leases, charge.state, asked.contains(&index)) {
             leases.put_back(charge.key, charge.cost, state);
         }
     }
-}
-
-fn shared<'a>(pipeline: &'a Pipeline, charge: &SharedCharge) -> &'a SharedLimit {
-    pipeline.shared[charge.limit].as_ref().expect("only shared limits have shared charges")
 }

@@ -49,6 +49,7 @@ pub fn reason(status: u16) -> &'static str {
         416 => "Requested Range Not Satisfiable",
         421 => "Misdirected Request",
         429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
