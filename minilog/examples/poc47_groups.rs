@@ -10,7 +10,6 @@ mod common;
 
 use common::Broker;
 use minilog::client::consumer::{Consumer, ConsumerOptions, ConsumerRecord};
-use minilog::client::member::MemberOptions;
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
 use std::collections::BTreeMap;
@@ -61,7 +60,7 @@ fn run(broker: &Broker) -> Result<String, ClientError> {
         again += count(&mut seen, &second.poll(SHORT)?);
     }
     alone.commit()?;
-    leave_without_commit(second)?;
+    second.close()?; // Commits nothing.
     while alone.positions().len() != 4 {
         again += count(&mut seen, &alone.poll(SHORT)?);
     }
@@ -91,21 +90,14 @@ fn produce(broker: &Broker, round: u8) -> Result<(), ClientError> {
 }
 
 fn join(broker: &Broker, group: &str, name: &str) -> Result<Consumer, ClientError> {
-    let heartbeat_interval = SHORT;
     let options = ConsumerOptions {
         client_id: name.to_owned(),
-        enable_auto_commit: false,
-        member: MemberOptions { heartbeat_interval, ..MemberOptions::default() },
+        heartbeat_interval: SHORT,
         ..ConsumerOptions::default()
     };
     let mut consumer = Consumer::connect(&broker.address, options)?;
     consumer.subscribe(group, &[TOPIC]);
     Ok(consumer)
-}
-
-/// `close` commits only what it was told to: with `enable_auto_commit` off, nothing.
-fn leave_without_commit(consumer: Consumer) -> Result<(), ClientError> {
-    consumer.close()
 }
 
 /// Adds records to those seen; returns how many were in there.

@@ -99,8 +99,7 @@ impl WordCount {
         group: &str,
         commit: Commit,
     ) -> Result<(), ClientError> {
-        let options = ConsumerOptions { enable_auto_commit: false, ..ConsumerOptions::default() };
-        let mut consumer = Consumer::connect(&broker.address, options)?;
+        let mut consumer = Consumer::connect(&broker.address, ConsumerOptions::default())?;
         consumer.subscribe(group, &[LINES]);
         let mut producer = Producer::connect(&broker.address, ProducerOptions::default())?;
 

@@ -1,34 +1,47 @@
-//! The client against a broker that is killed while records are on their way.
+//! The client against a broker that is killed while records are on their way, and in a group.
 #![cfg(all(not(loom), feature = "server"))]
 
 use minikit::harness::{Scratch, Server, free_port};
 use minilog::client::ClientError;
+use minilog::client::admin;
 use minilog::client::consumer::{Consumer, ConsumerOptions};
 use minilog::client::producer::{Producer, ProducerOptions};
+use minilog::wire::ErrorCode;
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
-/// Requests are in flight at each kill. What was appended before it and is sent again has its old
-/// sequence numbers, so every record is in the log once, and in order.
-#[test]
-fn a_killed_broker_costs_no_record_and_doubles_none() -> Result<(), ClientError> {
-    let scratch = Scratch::new("minilog-client").expect("a directory");
+fn start(scratch: &Scratch) -> (String, Server) {
     let address = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new(env!("CARGO_BIN_EXE_minilog"));
     command.args(["serve", "--listen", &address, "--threads", "1", "--data-dir"]);
     command.arg(scratch.path());
-    let mut server = Server::start("minilog", command);
+    (address, Server::start("minilog", command))
+}
 
+/// The broker dies while the producer waits for a response. What was appended before and is sent
+/// again has its old sequence number, so every record is in the log once, and in order.
+#[test]
+fn a_killed_broker_costs_no_record_and_doubles_none() -> Result<(), ClientError> {
+    let scratch = Scratch::new("minilog-client").expect("a directory");
+    let (address, mut server) = start(&scratch);
     let options = ProducerOptions { batch_size: 1000, ..ProducerOptions::default() };
     let mut producer = Producer::connect(&address, options)?;
-    for number in 0..10_000u32 {
-        producer.send("orders", Some(0), None, Some(&number.to_be_bytes()))?;
-        if number % 2_000 == 1_999 {
-            server.restart();
+
+    let (sender, sent) = mpsc::channel();
+    let producing = thread::spawn(move || {
+        for number in 0..10_000u32 {
+            producer.send("orders", Some(0), None, Some(&number.to_be_bytes()))?;
+            if number % 2_000 == 1_000 {
+                sender.send(()).expect("the other thread listens");
+            }
         }
-    }
-    let delivered = producer.flush()?.iter().map(|it| it.count).sum::<i32>();
-    assert_eq!(delivered, 10_000);
+        producer.flush()
+    });
+    sent.into_iter().for_each(|()| server.restart());
+    let deliveries = producing.join().expect("the producer does not panic")?;
+    assert_eq!(deliveries.iter().map(|it| it.count).sum::<i32>(), 10_000);
 
     let mut consumer = Consumer::connect(&address, ConsumerOptions::default())?;
     consumer.assign("orders", 0, Some(0));
@@ -41,5 +54,61 @@ fn a_killed_broker_costs_no_record_and_doubles_none() -> Result<(), ClientError>
         }
     }
     assert!(numbers.into_iter().eq(0..10_000));
+    Ok(())
+}
+
+/// A member joins and leaves again. The other one keeps what stays its own: it is never without
+/// partitions, and reads nothing twice.
+#[test]
+fn a_cooperative_member_reads_on_during_a_rebalance() -> Result<(), ClientError> {
+    let scratch = Scratch::new("minilog-cooperative").expect("a directory");
+    let (address, _server) = start(&scratch);
+    let mut producer = Producer::connect(&address, ProducerOptions::default())?;
+    let join = || {
+        let heartbeat_interval = Duration::from_millis(20);
+        let options =
+            ConsumerOptions { is_cooperative: true, heartbeat_interval, ..Default::default() };
+        let mut consumer = Consumer::connect(&address, options)?;
+        consumer.subscribe("billing", &["orders"]);
+        Ok::<_, ClientError>(consumer)
+    };
+    let partitions = |of: &Consumer| of.positions().keys().map(|it| it.1).collect::<Vec<_>>();
+
+    let mut first = join()?;
+    admin::create_topic(first.cluster(), "orders", 4, &[])?;
+    let mut read = Vec::new();
+    let mut poll = |first: &mut Consumer, read: &mut Vec<_>| {
+        for partition in 0..4 {
+            producer.send("orders", Some(partition), None, Some(b"an order"))?;
+        }
+        producer.flush()?;
+        let records = first.poll(Duration::from_millis(20))?;
+        read.extend(records.into_iter().map(|it| (it.partition, it.offset)));
+        first.commit().or_else(|error| match error {
+            ClientError::Refused { code: ErrorCode::REBALANCE_IN_PROGRESS, .. } => Ok(()),
+            error => Err(error),
+        })
+    };
+    while partitions(&first) != [0, 1, 2, 3] {
+        poll(&mut first, &mut read)?;
+    }
+
+    let mut second = join()?;
+    while partitions(&second) != [2, 3] {
+        poll(&mut first, &mut read)?;
+        assert!(partitions(&first).starts_with(&[0, 1]));
+        second.poll(Duration::from_millis(20))?;
+    }
+    assert_eq!(partitions(&first), [0, 1]);
+    second.close()?;
+    while partitions(&first) != [0, 1, 2, 3] {
+        poll(&mut first, &mut read)?;
+        assert!(partitions(&first).starts_with(&[0, 1]));
+    }
+
+    for partition in [0, 1] {
+        let offsets = read.iter().filter(|it| it.0 == partition).map(|it| it.1);
+        assert!(offsets.enumerate().all(|(index, offset)| offset == index as i64));
+    }
     Ok(())
 }

@@ -15,10 +15,9 @@
 //! Kafka counterpart: `KafkaAdminClient.java`.
 
 use super::batching::TopicPartition;
-use super::cluster::{Cluster, RETRY_BACKOFF, missing};
-use super::connection::REQUEST_TIMEOUT;
-use super::consumer::committed;
-use super::{ClientError, check};
+use super::cluster::Cluster;
+use super::member::Member;
+use super::{ClientError, REQUEST_TIMEOUT, check, missing, retry};
 use crate::wire::ErrorCode;
 use crate::wire::configs::{
     AlterConfigsResource, AlterableConfig, DELETE, DescribeConfigsRequest, DescribeConfigsResource,
@@ -28,14 +27,13 @@ use crate::wire::group::{DescribeGroupsRequest, DescribedGroup, ListGroupsReques
 use crate::wire::list_offsets::LATEST;
 use crate::wire::offsets::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+    OffsetFetchRequest, OffsetFetchRequestTopic,
 };
 use crate::wire::topics::{
     CreatableTopic, CreatableTopicConfig, CreatePartitionsRequest, CreatePartitionsTopic,
     CreateTopicsRequest, DeleteTopicState, DeleteTopicsRequest,
 };
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::Instant;
 
 const TIMEOUT_MS: i32 = REQUEST_TIMEOUT.as_millis() as i32;
 
@@ -59,10 +57,8 @@ pub fn create_topic(
     partitions: i32,
     configs: &[(String, String)],
 ) -> Result<(), ClientError> {
-    let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
-        name: name.clone(),
-        value: Some(value.clone()),
-    });
+    let configs = configs.iter().cloned();
+    let configs = configs.map(|(name, value)| CreatableTopicConfig { name, value: Some(value) });
     let topic = CreatableTopic {
         name: name.to_owned(),
         num_partitions: partitions,
@@ -76,20 +72,10 @@ pub fn create_topic(
         ..CreateTopicsRequest::default()
     };
     for result in cluster.call(&request)?.topics {
-        check(|| format!("topic {name}"), result.error_code, result.error_message)?;
+        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
     }
-
     // In a cluster the brokers hear of it some milliseconds after the controller.
-    cluster.forget(name);
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
-    loop {
-        match cluster.partitions(name, false) {
-            Err(error) if error.is_retriable() && Instant::now() < deadline => {
-                thread::sleep(RETRY_BACKOFF);
-            }
-            result => return result.map(|_| ()),
-        }
-    }
+    retry(|| cluster.count_partitions(name)).map(|_| ())
 }
 
 /// Deletes a topic with all its records.
@@ -100,9 +86,8 @@ pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<(), ClientError
         topic_names: vec![name.to_owned()],
         timeout_ms: TIMEOUT_MS,
     };
-    cluster.forget(name);
     for result in cluster.call(&request)?.responses {
-        check(|| format!("topic {name}"), result.error_code, result.error_message)?;
+        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
     }
     Ok(())
 }
@@ -115,9 +100,8 @@ pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Resul
         timeout_ms: TIMEOUT_MS,
         ..CreatePartitionsRequest::default()
     };
-    cluster.forget(name);
     for result in cluster.call(&request)?.results {
-        check(|| format!("topic {name}"), result.error_code, result.error_message)?;
+        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
     }
     Ok(())
 }
@@ -136,7 +120,7 @@ pub fn topic_configs(
         DescribeConfigsRequest { resources: vec![resource], ..DescribeConfigsRequest::default() };
     let result = cluster.call(&request)?.results.pop();
     let result = result.ok_or_else(|| missing("the configuration"))?;
-    check(|| format!("topic {name}"), result.error_code, result.error_message)?;
+    check(format_args!("topic {name}"), result.error_code, result.error_message)?;
     Ok(result.configs)
 }
 
@@ -159,7 +143,7 @@ pub fn alter_topic(
     let request =
         IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
     for result in cluster.call(&request)?.responses {
-        check(|| format!("topic {name}"), result.error_code, result.error_message)?;
+        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
     }
     Ok(())
 }
@@ -167,7 +151,7 @@ pub fn alter_topic(
 /// The groups of the broker that answers.
 pub fn groups(cluster: &mut Cluster) -> Result<Vec<ListedGroup>, ClientError> {
     let response = cluster.call(&ListGroupsRequest::default())?;
-    check(|| "the list of groups".to_owned(), response.error_code, None)?;
+    check("the list of groups", response.error_code, None)?;
     Ok(response.groups)
 }
 
@@ -177,50 +161,85 @@ pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGro
         groups: vec![group.to_owned()],
         ..DescribeGroupsRequest::default()
     };
-    let mut found = cluster.call_coordinator(group, &request)?.groups;
-    let found = found.pop().ok_or_else(|| missing("the group"))?;
-    check(|| format!("group {group}"), found.error_code, found.error_message.clone())?;
+    let found = cluster.call_coordinator(group, &request)?.groups.pop();
+    let mut found = found.ok_or_else(|| missing("the group"))?;
+    check(format_args!("group {group}"), found.error_code, found.error_message.take())?;
     Ok(found)
 }
 
 /// The committed offsets of a group beside the ends of the partitions, sorted.
 pub fn lag(cluster: &mut Cluster, group: &str) -> Result<Vec<Lag>, ClientError> {
     let offsets = committed(cluster, group, &[])?.into_iter();
-    let of = |((topic, partition), committed): (TopicPartition, i64)| {
+    let lags = offsets.map(|((topic, partition), committed)| {
         let end = cluster.offset_at(&topic, partition, LATEST)?;
         Ok(Lag { topic, partition, committed, end })
-    };
-    offsets.map(of).collect()
+    });
+    lags.collect()
 }
 
-/// Commits offsets of a group from outside. The broker refuses while the group has members.
+/// The committed offsets of a group, for those of the partitions that have one; no partitions are
+/// all.
+pub fn committed(
+    cluster: &mut Cluster,
+    group: &str,
+    partitions: &[TopicPartition],
+) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
+    let topics = partitions.iter().map(|(topic, partition)| OffsetFetchRequestTopic {
+        name: topic.clone(),
+        partition_indexes: vec![*partition],
+    });
+    let request = OffsetFetchRequest {
+        group_id: group.to_owned(),
+        topics: (!partitions.is_empty()).then(|| topics.collect()),
+        ..OffsetFetchRequest::default()
+    };
+    let response = cluster.call_coordinator(group, &request)?;
+    check(format_args!("group {group}"), response.error_code, None)?;
+
+    let mut offsets = BTreeMap::new();
+    for topic in response.topics {
+        for found in topic.partitions {
+            check(format_args!("group {group}"), found.error_code, None)?;
+            if found.committed_offset >= 0 {
+                offsets.insert((topic.name.clone(), found.partition_index), found.committed_offset);
+            }
+        }
+    }
+    Ok(offsets)
+}
+
+/// Commits offsets of a group, as one of its members or from outside. From outside the broker
+/// refuses while the group has members.
 pub fn commit_offsets(
     cluster: &mut Cluster,
     group: &str,
-    offsets: &BTreeMap<TopicPartition, i64>,
+    member: Option<&Member>,
+    offsets: impl IntoIterator<Item = (TopicPartition, i64)>,
 ) -> Result<(), ClientError> {
-    let topics = offsets.iter().map(|((topic, partition), offset)| OffsetCommitRequestTopic {
-        name: topic.clone(),
-        partitions: vec![OffsetCommitRequestPartition {
-            partition_index: *partition,
-            committed_offset: *offset,
+    let topics = offsets.into_iter().map(|((name, partition_index), committed_offset)| {
+        let partition = OffsetCommitRequestPartition {
+            partition_index,
+            committed_offset,
             ..OffsetCommitRequestPartition::default()
-        }],
-        ..OffsetCommitRequestTopic::default()
+        };
+        OffsetCommitRequestTopic { name, partitions: vec![partition], ..Default::default() }
     });
     let request = OffsetCommitRequest {
         group_id: group.to_owned(),
+        generation_id_or_member_epoch: member.map_or(-1, |it| it.generation),
+        member_id: member.map_or(String::new(), |it| it.id.clone()),
         topics: topics.collect(),
         ..OffsetCommitRequest::default()
     };
-    for result in
-        cluster.call_coordinator(group, &request)?.topics.iter().flat_map(|it| &it.partitions)
-    {
+    let response = cluster.call_coordinator(group, &request)?;
+    for result in response.topics.iter().flat_map(|it| &it.partitions) {
         let message = match result.error_code {
-            ErrorCode::UNKNOWN_MEMBER_ID => Some("the group has members; stop them first".into()),
+            ErrorCode::UNKNOWN_MEMBER_ID if member.is_none() => {
+                Some("the group has members; stop them first".to_owned())
+            }
             _ => None,
         };
-        check(|| format!("group {group}"), result.error_code, message)?;
+        check(format_args!("group {group}"), result.error_code, message)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a client knows about a cluster, and its connections.
 //!
-//! A client is given one or more addresses and asks any of them for metadata: the brokers, and
-//! which of them leads each partition. Records go to the leader; most other requests to any broker.
+//! A client is given one address and asks there for metadata: the brokers, and which of them leads
+//! each partition. Records go to the leader; most other requests to any broker.
 //!
 //! ```text
 //! bootstrap   10.0.0.1:9092                        given by the user
@@ -11,62 +11,50 @@
 //! ```
 //!
 //! The answer can be outdated at any moment: the leader moved, the topic was deleted. Brokers say
-//! so with an error ([`is_retriable`]), after which the client asks again
-//! ([`Cluster::forget`]).
+//! so with an error ([`ClientError::is_retriable`]), after which the client asks again.
 //!
 //! Kafka counterpart: `Metadata.java` and `ConsumerMetadata.java`. Metadata is not refreshed by
 //! time (`metadata.max.age.ms`): partitions that are added to a topic are noticed after an error
 //! only.
 
 use super::connection::Connection;
-use super::{Call, ClientError, check, is_retriable};
+use super::{Call, ClientError, check, missing, retry};
+use crate::wire::ErrorCode;
 use crate::wire::coordinator::{FindCoordinatorRequest, KEY_TYPE_GROUP};
 use crate::wire::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use std::collections::HashMap;
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// How long to wait before the same request is tried again.
-pub const RETRY_BACKOFF: Duration = Duration::from_millis(100);
-/// How long to wait for a topic or coordinator that is being created.
-const CREATION_TIMEOUT: Duration = Duration::from_secs(15);
+use std::collections::hash_map::Entry;
 
 /// Connections to the brokers of a cluster.
 pub struct Cluster {
-    bootstrap: Vec<String>,
+    bootstrap: String,
     client_id: String,
-    /// For requests that any broker answers. A connection of its own, because on those to the
-    /// leaders responses to earlier requests may be outstanding.
-    any: Option<Connection>,
     connections: HashMap<String, Connection>,
     /// Addresses of the leaders, by topic and partition.
     leaders: HashMap<String, Vec<String>>,
 }
 
 impl Cluster {
-    /// A cluster that one of `addresses` belongs to: hosts and ports with commas between them.
-    /// Connects to one of them.
-    pub fn connect(addresses: &str, client_id: &str) -> Result<Cluster, ClientError> {
-        let bootstrap = addresses.split(',').map(|it| it.trim().to_owned()).collect();
-        let mut cluster = Cluster {
-            bootstrap,
-            client_id: client_id.to_owned(),
-            any: None,
-            connections: HashMap::new(),
-            leaders: HashMap::new(),
-        };
-        cluster.any()?;
-        Ok(cluster)
+    /// The cluster of the broker at `bootstrap`, a host and a port. Connects to it.
+    pub fn connect(bootstrap: &str, client_id: &str) -> Result<Cluster, ClientError> {
+        let (bootstrap, client_id) = (bootstrap.to_owned(), client_id.to_owned());
+        let connections = [(bootstrap.clone(), Connection::open(&bootstrap, &client_id)?)].into();
+        Ok(Cluster { bootstrap, client_id, connections, leaders: HashMap::new() })
     }
 
-    /// Sends a request to a broker that any broker can answer.
+    /// Sends a request that any broker can answer.
     pub fn call<C: Call>(&mut self, request: &C) -> Result<C::Response, ClientError> {
-        let result = self.any()?.call(request);
-        if result.is_err() {
-            self.any = None;
-        }
-        result
+        self.call_at(&self.bootstrap.clone(), request)
+    }
+
+    /// Sends a request to the broker at `address`, on whose connection no response is outstanding.
+    pub fn call_at<C: Call>(
+        &mut self,
+        address: &str,
+        request: &C,
+    ) -> Result<C::Response, ClientError> {
+        self.connection(address)?.call(request).inspect_err(|_| self.disconnect())
     }
 
     /// Sends a request to the coordinator of a group.
@@ -76,88 +64,70 @@ impl Cluster {
         request: &C,
     ) -> Result<C::Response, ClientError> {
         let address = self.coordinator(group)?;
-        let result = self.connection(&address)?.call(request);
-        self.noticed(&address, result)
+        self.call_at(&address, request)
     }
 
     /// The connection to an address, opened if there is none.
     pub fn connection(&mut self, address: &str) -> Result<&mut Connection, ClientError> {
-        if !self.connections.contains_key(address) {
-            let connection = Connection::open(address, &self.client_id)?;
-            self.connections.insert(address.to_owned(), connection);
+        match self.connections.entry(address.to_owned()) {
+            Entry::Occupied(open) => Ok(open.into_mut()),
+            Entry::Vacant(none) => Ok(none.insert(Connection::open(address, &self.client_id)?)),
         }
-        Ok(self.connections.get_mut(address).expect("it was inserted"))
     }
 
-    /// Passes a result on. After an error the connection is dropped, since responses to earlier
-    /// requests may still be on it.
-    pub fn noticed<T>(
-        &mut self,
-        address: &str,
-        result: Result<T, ClientError>,
-    ) -> Result<T, ClientError> {
-        if result.is_err() {
-            self.disconnect(address);
-        }
-        result
+    /// Drops all connections, and forgets which broker leads which partition. After an error
+    /// responses may be outstanding, and the leaders may be others.
+    pub fn disconnect(&mut self) {
+        self.connections.clear();
+        self.leaders.clear();
     }
 
-    /// Drops the connection to a broker.
-    pub fn disconnect(&mut self, address: &str) {
-        self.connections.remove(address);
-    }
-
-    /// Forgets who leads the partitions of a topic.
-    pub fn forget(&mut self, topic: &str) {
-        self.leaders.remove(topic);
-    }
-
-    /// The number of partitions of a topic.
+    /// The number of partitions of a topic, as the client knows it.
     pub fn partitions(&mut self, topic: &str, may_create: bool) -> Result<i32, ClientError> {
         Ok(self.leaders_of(topic, may_create)?.len() as i32)
+    }
+
+    /// The number of partitions that a topic has now.
+    pub fn count_partitions(&mut self, topic: &str) -> Result<i32, ClientError> {
+        self.leaders.remove(topic);
+        self.partitions(topic, false)
     }
 
     /// The address of a partition's leader.
     pub fn leader(&mut self, topic: &str, partition: i32) -> Result<String, ClientError> {
         let leaders = self.leaders_of(topic, false)?;
-        match leaders.get(usize::try_from(partition).unwrap_or(usize::MAX)) {
-            Some(leader) => Ok(leader.clone()),
-            None => Err(ClientError::Refused {
-                what: format!("partition {partition} of topic {topic}"),
-                code: crate::wire::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                message: Some(format!("the topic has {} partitions", leaders.len())),
-            }),
-        }
+        let leader = leaders.get(partition as usize).cloned();
+        leader.ok_or_else(|| ClientError::Refused {
+            what: format!("partition {partition} of topic {topic}"),
+            code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            message: Some(format!("the topic has {} partitions", leaders.len())),
+        })
     }
 
     fn leaders_of(&mut self, topic: &str, may_create: bool) -> Result<&[String], ClientError> {
-        let deadline = Instant::now() + CREATION_TIMEOUT;
-        while !self.leaders.contains_key(topic) {
-            match self.look_up(topic, may_create) {
-                Ok(leaders) => drop(self.leaders.insert(topic.to_owned(), leaders)),
-                // A topic that is being created has no leader for some milliseconds.
-                Err(error) if may_create && error.is_retriable() && Instant::now() < deadline => {
-                    thread::sleep(RETRY_BACKOFF);
-                }
-                Err(error) => return Err(error),
-            }
+        if !self.leaders.contains_key(topic) {
+            // A topic that is being created has no leader for some milliseconds.
+            let leaders = match may_create {
+                true => retry(|| self.find_leaders(topic, true))?,
+                false => self.find_leaders(topic, false)?,
+            };
+            self.leaders.insert(topic.to_owned(), leaders);
         }
         Ok(&self.leaders[topic])
     }
 
-    fn look_up(&mut self, topic: &str, may_create: bool) -> Result<Vec<String>, ClientError> {
+    fn find_leaders(&mut self, topic: &str, may_create: bool) -> Result<Vec<String>, ClientError> {
         let mut response = self.metadata(Some(topic), may_create)?;
-        let found = response.topics.pop().ok_or_else(|| missing("the topic"))?;
-        check(|| format!("topic {topic}"), found.error_code, None)?;
+        let mut found = response.topics.pop().ok_or_else(|| missing("the topic"))?;
+        check(format_args!("topic {topic}"), found.error_code, None)?;
 
-        let mut partitions = found.partitions;
-        partitions.sort_by_key(|it| it.partition_index);
-        let mut leaders = Vec::with_capacity(partitions.len());
-        for (index, partition) in (0..).zip(&partitions) {
+        found.partitions.sort_by_key(|it| it.partition_index);
+        let mut leaders = Vec::with_capacity(found.partitions.len());
+        for (index, partition) in (0..).zip(&found.partitions) {
             if partition.partition_index != index {
                 return Err(missing("a partition"));
             }
-            check(|| format!("{topic}-{index}"), partition.error_code, None)?;
+            check(format_args!("{topic}-{index}"), partition.error_code, None)?;
             let broker = response.brokers.iter().find(|it| it.node_id == partition.leader_id);
             let broker = broker.ok_or_else(|| missing("the leader's address"))?;
             leaders.push(address(&broker.host, broker.port));
@@ -171,12 +141,9 @@ impl Cluster {
         topic: Option<&str>,
         may_create: bool,
     ) -> Result<MetadataResponse, ClientError> {
-        let of = |name: &str| MetadataRequestTopic {
-            name: Some(name.to_owned()),
-            ..MetadataRequestTopic::default()
-        };
+        let named = |it: &str| MetadataRequestTopic { name: Some(it.into()), ..Default::default() };
         self.call(&MetadataRequest {
-            topics: topic.map(|topic| vec![of(topic)]),
+            topics: topic.map(|it| vec![named(it)]),
             allow_auto_topic_creation: may_create,
             ..MetadataRequest::default()
         })
@@ -189,17 +156,12 @@ impl Cluster {
             key_type: KEY_TYPE_GROUP,
             ..FindCoordinatorRequest::default()
         };
-        let deadline = Instant::now() + CREATION_TIMEOUT;
-        loop {
+        // The first group of a cluster waits until __consumer_offsets has been created.
+        retry(|| {
             let found = self.call(&request)?;
-            // The first group of a cluster waits until __consumer_offsets has been created.
-            if is_retriable(found.error_code) && Instant::now() < deadline {
-                thread::sleep(RETRY_BACKOFF);
-                continue;
-            }
-            check(|| format!("group {group}"), found.error_code, found.error_message)?;
-            return Ok(address(&found.host, found.port));
-        }
+            check(format_args!("group {group}"), found.error_code, found.error_message)?;
+            Ok(address(&found.host, found.port))
+        })
     }
 
     /// The first offset of a partition at or after `timestamp`, which can also be
@@ -222,38 +184,16 @@ impl Cluster {
             ..ListOffsetsRequest::default()
         };
         let leader = self.leader(topic, partition)?;
-        let result = self.connection(&leader)?.call(&request);
-        let response = self.noticed(&leader, result)?;
+        let response = self.call_at(&leader, &request)?;
         let found = response.topics.first().and_then(|it| it.partitions.first());
         let found = found.ok_or_else(|| missing("the offset"))?;
-        if is_retriable(found.error_code) {
-            self.forget(topic);
-        }
-        check(|| format!("{topic}-{partition}"), found.error_code, None)?;
+        check(format_args!("{topic}-{partition}"), found.error_code, None)
+            .inspect_err(|_| self.disconnect())?;
         Ok(found.offset)
-    }
-
-    /// A connection to one of the brokers that the user named.
-    fn any(&mut self) -> Result<&mut Connection, ClientError> {
-        if self.any.is_none() {
-            let mut result = Err(ClientError::Malformed("no address".to_owned()));
-            for address in &self.bootstrap {
-                result = Connection::open(address, &self.client_id);
-                if result.is_ok() {
-                    break;
-                }
-            }
-            self.any = Some(result?);
-        }
-        Ok(self.any.as_mut().expect("it was opened"))
     }
 }
 
 fn address(host: &str, port: i32) -> String {
     // An IPv6 address needs brackets in front of a port.
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-pub(crate) fn missing(what: &str) -> ClientError {
-    ClientError::Malformed(format!("{what} is missing"))
 }

@@ -1,7 +1,5 @@
 //! One connection to one broker.
 //!
-//! # Which version of a request is sent
-//!
 //! A connection opens with ApiVersions, whose answer lists the versions of every request that the
 //! broker has. The client sends the newest one that both sides know:
 //!
@@ -11,28 +9,22 @@
 //! client knows Fetch 4-12     a broker has 13-18    ClientError::Unsupported
 //! ```
 //!
-//! # Several requests at a time
-//!
 //! A broker answers the requests of a connection in order. [`Connection::send`] therefore returns a
 //! [`Ticket`], and [`Connection::receive`] takes the tickets in the order in which they were made.
 //! The correlation id of the response must be that of the ticket.
 //!
 //! Kafka counterpart: `NetworkClient.java` and `NodeApiVersions.java`.
 
-use super::{Call, ClientError};
+use super::{Call, ClientError, REQUEST_TIMEOUT};
 use crate::wire::api_versions::{ApiVersion, ApiVersionsRequest};
 use crate::wire::schema::Message;
 use crate::wire::{decode_response, encode_request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How long a broker may take for a response: `request.timeout.ms` of the Java client.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A response larger than this is malformed; a fetch asks for less.
 const RESPONSE_BYTES_MAX: usize = 100 << 20;
 /// Bytes read at a time.
@@ -46,7 +38,7 @@ pub struct Connection {
     versions: Vec<ApiVersion>,
     next_correlation_id: i32,
     /// What has arrived and is not a whole response yet.
-    input: Vec<u8>,
+    input: BytesMut,
 }
 
 /// The claim to a response.
@@ -59,14 +51,13 @@ pub struct Ticket<C> {
 impl Connection {
     /// Connects to `address`, a host and a port, and asks for the broker's versions.
     pub fn open(address: &str, client_id: &str) -> Result<Connection, ClientError> {
-        let stream = connect(address).map_err(|error| failed(address, error))?;
         let mut connection = Connection {
+            stream: connect(address).map_err(|error| failed(address, error))?,
             address: address.to_owned(),
             client_id: client_id.to_owned(),
-            stream,
             versions: Vec::new(),
             next_correlation_id: 0,
-            input: Vec::new(),
+            input: BytesMut::new(),
         };
         connection.versions = connection.call(&ApiVersionsRequest::default())?.api_keys;
         Ok(connection)
@@ -85,14 +76,14 @@ impl Connection {
         self.next_correlation_id = correlation_id.wrapping_add(1);
 
         let frame = encode_request(correlation_id, &self.client_id, version, request).to_vec();
-        self.stream.write_all(&frame).map_err(|error| self.failed(error))?;
+        self.stream.write_all(&frame).map_err(|error| failed(&self.address, error))?;
         Ok(Ticket { correlation_id, version, call: PhantomData })
     }
 
     /// Waits for a response, at most [`REQUEST_TIMEOUT`].
     pub fn wait<C: Call>(&mut self, ticket: &Ticket<C>) -> Result<C::Response, ClientError> {
         let response = self.receive(ticket, Instant::now() + REQUEST_TIMEOUT)?;
-        response.ok_or_else(|| self.failed(io::ErrorKind::TimedOut.into()))
+        response.ok_or_else(|| failed(&self.address, io::ErrorKind::TimedOut.into()))
     }
 
     /// Waits for a response until `deadline`; `None` if it has not arrived by then.
@@ -101,18 +92,19 @@ impl Connection {
         ticket: &Ticket<C>,
         deadline: Instant,
     ) -> Result<Option<C::Response>, ClientError> {
-        loop {
+        let frame = loop {
             if let Some(frame) = self.take_frame()? {
-                let (correlation_id, response) = decode_response(frame, ticket.version)?;
-                if correlation_id != ticket.correlation_id {
-                    return Err(ClientError::Malformed("another request's response".to_owned()));
-                }
-                return Ok(Some(response));
+                break frame;
             }
-            if !self.read(deadline).map_err(|error| self.failed(error))? {
+            if !self.read(deadline).map_err(|error| failed(&self.address, error))? {
                 return Ok(None);
             }
+        };
+        let (correlation_id, response) = decode_response(frame, ticket.version)?;
+        if correlation_id != ticket.correlation_id {
+            return Err(ClientError::Malformed("another request's response".to_owned()));
         }
+        Ok(Some(response))
     }
 
     /// The newest version of a request that both sides know.
@@ -121,26 +113,26 @@ impl Connection {
             return Ok(C::VERSION_MAX);
         }
         let theirs = self.versions.iter().find(|it| it.api_key == C::KEY);
-        let version = theirs.map(|it| (it.max_version.min(C::VERSION_MAX), it.min_version));
-        match version {
-            Some((version, min)) if version >= min.max(C::VERSIONS.first) => Ok(version),
-            _ => Err(ClientError::Unsupported(C::TABLE.name)),
+        let theirs = theirs.ok_or(ClientError::Unsupported(C::TABLE.name))?;
+        let version = theirs.max_version.min(C::VERSION_MAX);
+        if version < theirs.min_version.max(C::VERSIONS.first) {
+            return Err(ClientError::Unsupported(C::TABLE.name));
         }
+        Ok(version)
     }
 
     /// Takes a whole response out of the input, if there is one.
     fn take_frame(&mut self) -> Result<Option<Bytes>, ClientError> {
         let Some((size, _)) = self.input.split_first_chunk::<4>() else { return Ok(None) };
-        let size = usize::try_from(i32::from_be_bytes(*size)).unwrap_or(usize::MAX);
+        // A negative size is more than the limit, too.
+        let size = u32::from_be_bytes(*size) as usize;
         if size > RESPONSE_BYTES_MAX {
             return Err(ClientError::Malformed(format!("its size is {size} bytes")));
         }
         if self.input.len() < 4 + size {
             return Ok(None);
         }
-        let rest = self.input.split_off(4 + size);
-        let frame = std::mem::replace(&mut self.input, rest);
-        Ok(Some(Bytes::from(frame).slice(4..)))
+        Ok(Some(self.input.split_to(4 + size).freeze().slice(4..)))
     }
 
     /// Reads what has arrived. Returns false if nothing arrives until `deadline`.
@@ -152,7 +144,7 @@ impl Connection {
         let length = self.input.len();
         self.input.resize(length + CHUNK_BYTES, 0);
         let result = self.stream.read(&mut self.input[length..]);
-        self.input.truncate(length + result.as_ref().copied().unwrap_or(0));
+        self.input.truncate(length + *result.as_ref().unwrap_or(&0));
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => Ok(true),
@@ -163,27 +155,15 @@ impl Connection {
             },
         }
     }
+}
 
-    fn failed(&self, error: io::Error) -> ClientError {
-        failed(&self.address, error)
-    }
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
+    Ok(stream)
 }
 
 fn failed(address: &str, error: io::Error) -> ClientError {
     ClientError::Connection { address: address.to_owned(), error }
-}
-
-fn connect(address: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_write_timeout(Some(REQUEST_TIMEOUT))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }

@@ -2,9 +2,8 @@
 //!
 //! # The life of a poll
 //!
-//! 1. In a group: send what the [`Member`] has to say, take the response if it is there. A
-//!    rebalance commits the positions, so that the next owner of a partition goes on where this one
-//!    stopped.
+//! 1. In a group: the [`Member`] does what is due. After a rebalance it says which partitions are
+//!    read from now on.
 //! 2. A partition without position gets one: the committed offset, or else where
 //!    [`ConsumerOptions::auto_offset_reset`] says.
 //! 3. A fetch for each broker that leads some of the partitions. The broker waits for records, at
@@ -18,31 +17,26 @@
 //!
 //! # What is committed
 //!
-//! The position: the offset of the first record that the caller has not got yet. With
-//! `enable_auto_commit` a poll commits what **earlier** polls returned, at most every five seconds,
-//! before a rebalance, and [`Consumer::close`] the last time. A consumer that dies between two
-//! commits leaves records that the next owner gets again: at least once.
+//! [`Consumer::commit`] commits the positions: of each partition the offset of the first record
+//! that the caller has not got yet. A consumer that dies before it commits, or loses a partition in
+//! a rebalance, leaves records that the next owner gets again: at least once.
 //!
 //! Kafka counterpart: `ClassicKafkaConsumer.java` and `Fetcher.java`. One poll returns everything
 //! that one fetch brought (`max.poll.records` is not supported), and there is no fetch ahead.
 
+use super::admin::{commit_offsets, committed};
 use super::batching::TopicPartition;
-use super::cluster::{Cluster, RETRY_BACKOFF};
-use super::connection::{Connection, Ticket};
-use super::member::{Member, MemberOptions, Outcome, Step};
-use super::{ClientError, check, is_retriable};
+use super::cluster::Cluster;
+use super::member::Member;
+use super::{ClientError, RETRY_BACKOFF, check};
 use crate::format::batch::{self, BatchHeader, Compression};
 use crate::format::compression::decompress;
 use crate::format::record::records;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
-use crate::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData};
-use crate::wire::group::{HeartbeatRequest, JoinGroupRequest, SyncGroupRequest};
+use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use crate::wire::group::{LeaveGroupRequest, MemberIdentity};
 use crate::wire::list_offsets::{EARLIEST, LATEST};
-use crate::wire::offsets::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-    OffsetFetchRequest, OffsetFetchRequestTopic,
-};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::thread;
@@ -50,22 +44,25 @@ use std::time::{Duration, Instant};
 
 /// The records of a compressed batch must not be longer than this.
 const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
-/// `auto.commit.interval.ms`
-const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a broker waits for records: `fetch.max.wait.ms`.
+const FETCH_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// How a consumer behaves; the names are those of the Java client.
+/// How a consumer behaves; the names and most defaults are those of the Java client.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
     /// How the consumer calls itself.
     pub client_id: String,
     /// Where to begin in a partition without committed offset.
     pub auto_offset_reset: Reset,
-    /// Commit what earlier polls returned, without being asked.
-    pub enable_auto_commit: bool,
     /// Bytes of one fetch, except for a larger batch.
     pub fetch_max_bytes: i32,
-    /// Timeouts in a group.
-    pub member: MemberOptions,
+    /// In a group: the assignor `cooperative-sticky` in place of `range`. All members need the
+    /// same.
+    pub is_cooperative: bool,
+    /// After this time without heartbeat the broker takes the member for dead.
+    pub session_timeout: Duration,
+    /// How often a member sends a heartbeat.
+    pub heartbeat_interval: Duration,
 }
 
 impl Default for ConsumerOptions {
@@ -73,9 +70,10 @@ impl Default for ConsumerOptions {
         ConsumerOptions {
             client_id: "minilog".to_owned(),
             auto_offset_reset: Reset::Earliest,
-            enable_auto_commit: true,
             fetch_max_bytes: 8 << 20,
-            member: MemberOptions::default(),
+            is_cooperative: false,
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
         }
     }
 }
@@ -112,30 +110,14 @@ pub struct Consumer {
     options: ConsumerOptions,
     /// The next offset of each partition; none before the first fetch.
     positions: BTreeMap<TopicPartition, Option<i64>>,
-    group: Option<Group>,
-}
-
-/// The consumer as a member.
-struct Group {
-    member: Member,
-    /// A connection of its own: a fetch in front of a heartbeat would delay it.
-    coordinator: Option<Connection>,
-    waiting: Option<Waiting>,
-    commit_at: Instant,
-}
-
-/// What the coordinator has been asked.
-enum Waiting {
-    Join(Ticket<JoinGroupRequest>),
-    Sync(Ticket<SyncGroupRequest>),
-    Heartbeat(Ticket<HeartbeatRequest>),
+    member: Option<Member>,
 }
 
 impl Consumer {
-    /// A consumer for the cluster that one of `addresses` belongs to.
-    pub fn connect(addresses: &str, options: ConsumerOptions) -> Result<Consumer, ClientError> {
-        let cluster = Cluster::connect(addresses, &options.client_id)?;
-        Ok(Consumer { cluster, options, positions: BTreeMap::new(), group: None })
+    /// A consumer for the cluster of the broker at `address`.
+    pub fn connect(address: &str, options: ConsumerOptions) -> Result<Consumer, ClientError> {
+        let cluster = Cluster::connect(address, &options.client_id)?;
+        Ok(Consumer { cluster, options, positions: BTreeMap::new(), member: None })
     }
 
     /// Reads this partition from now on, from `offset` or where the options say.
@@ -146,22 +128,12 @@ impl Consumer {
     /// Joins a group with the next polls; the group decides which partitions are read.
     pub fn subscribe(&mut self, group: &str, topics: &[&str]) {
         self.positions.clear();
-        self.group = Some(Group {
-            member: Member::new(group, topics, self.options.member.clone()),
-            coordinator: None,
-            waiting: None,
-            commit_at: Instant::now() + COMMIT_INTERVAL,
-        });
+        self.member = Some(Member::new(group, topics, self.options.clone()));
     }
 
     /// The partitions that are read, with the offset of the next record if it is known.
     pub fn positions(&self) -> &BTreeMap<TopicPartition, Option<i64>> {
         &self.positions
-    }
-
-    /// The member of the group, if there is one.
-    pub fn member(&self) -> Option<&Member> {
-        self.group.as_ref().map(|it| &it.member)
     }
 
     /// The cluster, for other requests.
@@ -177,174 +149,59 @@ impl Consumer {
     }
 
     /// The next records, in order within each partition; none if none arrive within `timeout`. Also
-    /// keeps the membership alive, which [`MemberOptions::session_timeout`] limits.
+    /// keeps the membership alive, which [`ConsumerOptions::session_timeout`] limits. An error that
+    /// may pass is returned if it has not passed by then.
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
         let deadline = Instant::now() + timeout;
         loop {
-            let mut until = deadline;
-            if self.group.is_some() {
-                self.take_part(deadline)?;
-                let due = self.group.as_ref().and_then(|it| it.member.due());
-                until = due.map_or(deadline, |due| due.min(deadline));
+            let result = self.poll_once(deadline);
+            if result.is_err() {
+                self.cluster.disconnect();
             }
-
-            self.find_positions()?;
-            if self.positions.is_empty() {
-                // Without assignment the time is spent waiting for the coordinator, or here.
-                if self.group.as_ref().is_none_or(|it| it.waiting.is_none()) {
-                    thread::sleep(until.saturating_duration_since(Instant::now()));
-                }
-            } else {
-                let records = self.fetch(until)?;
-                if !records.is_empty() {
-                    return Ok(records);
-                }
-            }
-            if Instant::now() >= deadline {
-                return Ok(Vec::new());
+            let is_over = Instant::now() >= deadline;
+            match result {
+                Ok(records) if records.is_empty() && !is_over => {}
+                Err(error) if error.is_retriable() && !is_over => thread::sleep(RETRY_BACKOFF),
+                result => return result,
             }
         }
     }
 
-    /// Commits the positions: everything that polls have returned.
+    fn poll_once(&mut self, deadline: Instant) -> Result<Vec<ConsumerRecord>, ClientError> {
+        let mut until = deadline;
+        if let Some(member) = &mut self.member {
+            // With nothing to read, this waits for the coordinator; else the fetch below waits.
+            let owned = self.positions.keys().cloned().collect();
+            let wait = if self.positions.is_empty() { deadline } else { Instant::now() };
+            if let Some(assigned) = member.advance(&mut self.cluster, &owned, wait)? {
+                self.positions.retain(|it, _| assigned.contains(it));
+                let added = assigned.difference(&owned).map(|it| (it.clone(), None));
+                self.positions.extend(added);
+            }
+            until = member.due().min(deadline);
+        }
+
+        self.find_positions()?;
+        if self.positions.is_empty() {
+            thread::sleep(until.saturating_duration_since(Instant::now()));
+            return Ok(Vec::new());
+        }
+        self.fetch(until)
+    }
+
+    /// Commits the positions in the group: everything that polls have returned.
     pub fn commit(&mut self) -> Result<(), ClientError> {
-        let Some(group) = &mut self.group else { return Ok(()) };
-        let known = self.positions.iter().filter_map(|(to, offset)| Some((to, (*offset)?)));
-        let topics = known.map(|((topic, partition), offset)| OffsetCommitRequestTopic {
-            name: topic.clone(),
-            partitions: vec![OffsetCommitRequestPartition {
-                partition_index: *partition,
-                committed_offset: offset,
-                ..OffsetCommitRequestPartition::default()
-            }],
-            ..OffsetCommitRequestTopic::default()
-        });
-        let topics = topics.collect::<Vec<_>>();
-        group.commit_at = Instant::now() + COMMIT_INTERVAL;
-        if topics.is_empty() {
-            return Ok(());
-        }
-
-        let request = OffsetCommitRequest {
-            group_id: group.member.group().to_owned(),
-            generation_id_or_member_epoch: group.member.generation(),
-            member_id: group.member.id().to_owned(),
-            topics,
-            ..OffsetCommitRequest::default()
-        };
-        let response = self.cluster.call_coordinator(group.member.group(), &request)?;
-        for topic in response.topics {
-            for result in topic.partitions {
-                let what = || format!("the offset of {}-{}", topic.name, result.partition_index);
-                check(what, result.error_code, None)?;
-            }
-        }
-        Ok(())
+        let Some(member) = &self.member else { return Ok(()) };
+        let known = self.positions.iter().filter_map(|(to, offset)| Some((to.clone(), (*offset)?)));
+        commit_offsets(&mut self.cluster, &member.group, Some(member), known)
     }
 
-    /// Commits with `enable_auto_commit`, and leaves the group: the others need not wait for the
-    /// session to end.
+    /// Leaves the group: the others need not wait for the session to end. Commits nothing.
     pub fn close(mut self) -> Result<(), ClientError> {
-        if self.options.enable_auto_commit {
-            self.commit()?;
-        }
-        if let Some(group) = &self.group
-            && let Some(request) = group.member.leave_request()
-        {
-            self.cluster.call_coordinator(group.member.group(), &request)?;
-        }
-        Ok(())
-    }
-
-    /// Does what the membership needs. Waits for the coordinator until `deadline` if there is
-    /// nothing to read meanwhile.
-    fn take_part(&mut self, deadline: Instant) -> Result<(), ClientError> {
-        let group = self.group.as_mut().expect("the caller has looked");
-        let is_auto = self.options.enable_auto_commit;
-        if is_auto && group.commit_at <= Instant::now() {
-            // If it fails, the next one contains it.
-            let _ = self.commit();
-        }
-        loop {
-            let until = if self.positions.is_empty() { deadline } else { Instant::now() };
-            let outcome = match self.step(until) {
-                Ok(Some(outcome)) => outcome,
-                Ok(None) => return Ok(()),
-                Err(ClientError::Connection { .. }) => Outcome::FindCoordinator,
-                Err(error) => return Err(error),
-            };
-            let group = self.group.as_mut().expect("it is there");
-            match outcome {
-                Outcome::Continue => {}
-                Outcome::CountPartitions(topics) => {
-                    let mut partitions = BTreeMap::new();
-                    for topic in topics {
-                        self.cluster.forget(&topic);
-                        if let Ok(count) = self.cluster.partitions(&topic, false) {
-                            partitions.insert(topic, count);
-                        }
-                    }
-                    group.member.assign(&partitions);
-                }
-                Outcome::Assigned(partitions) => {
-                    self.positions = partitions.into_iter().map(|it| (it, None)).collect();
-                }
-                Outcome::Rebalance => {
-                    if is_auto {
-                        let _ = self.commit();
-                    }
-                    self.positions.clear();
-                }
-                Outcome::Lost => self.positions.clear(),
-                Outcome::FindCoordinator => {
-                    group.coordinator = None;
-                    group.waiting = None;
-                    group.member.on_disconnect(Instant::now());
-                    thread::sleep(RETRY_BACKOFF);
-                    if Instant::now() >= deadline {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends the next request of the member, or waits for a response until `until`. `None` if there
-    /// is nothing to do before then.
-    fn step(&mut self, until: Instant) -> Result<Option<Outcome>, ClientError> {
-        let group = self.group.as_mut().expect("the caller has looked");
-        if group.coordinator.is_none() {
-            let address = self.cluster.coordinator(group.member.group())?;
-            group.coordinator = Some(Connection::open(&address, &self.options.client_id)?);
-        }
-        let connection = group.coordinator.as_mut().expect("it was opened");
-
-        let Some(waiting) = &group.waiting else {
-            let Some(step) = group.member.next_step(Instant::now()) else { return Ok(None) };
-            group.waiting = Some(match step {
-                Step::Join(request) => Waiting::Join(connection.send(&request)?),
-                Step::Sync(request) => Waiting::Sync(connection.send(&request)?),
-                Step::Heartbeat(request) => Waiting::Heartbeat(connection.send(&request)?),
-            });
-            return Ok(Some(Outcome::Continue));
-        };
-        let member = &mut group.member;
-        let now = Instant::now();
-        let outcome = match waiting {
-            Waiting::Join(ticket) => {
-                connection.receive(ticket, until)?.map(|it| member.on_join(it))
-            }
-            Waiting::Sync(ticket) => {
-                connection.receive(ticket, until)?.map(|it| member.on_sync(&it, now))
-            }
-            Waiting::Heartbeat(ticket) => {
-                connection.receive(ticket, until)?.map(|it| member.on_heartbeat(&it, now))
-            }
-        };
-        if outcome.is_some() {
-            group.waiting = None;
-        }
-        outcome.transpose()
+        let Some(Member { group, id: member_id, .. }) = self.member else { return Ok(()) };
+        let member = MemberIdentity { member_id: member_id.clone(), ..MemberIdentity::default() };
+        let leave = LeaveGroupRequest { group_id: group.clone(), member_id, members: vec![member] };
+        self.cluster.call_coordinator(&group, &leave).map(|_| ())
     }
 
     /// Gives a position to each partition that has none.
@@ -354,12 +211,12 @@ impl Consumer {
         if unknown.is_empty() {
             return Ok(());
         }
-        let committed = match &self.group {
-            Some(group) => committed(&mut self.cluster, group.member.group(), &unknown)?,
-            None => BTreeMap::new(),
-        };
+        let mut known = BTreeMap::new();
+        if let Some(member) = &self.member {
+            known = committed(&mut self.cluster, &member.group, &unknown)?;
+        }
         for to in unknown {
-            let offset = match committed.get(&to) {
+            let offset = match known.get(&to) {
                 Some(offset) => *offset,
                 None => self.reset(&to)?,
             };
@@ -378,104 +235,59 @@ impl Consumer {
 
     /// Fetches from all leaders at once. They wait for records until `until`.
     fn fetch(&mut self, until: Instant) -> Result<Vec<ConsumerRecord>, ClientError> {
-        let mut by_leader = BTreeMap::<String, Vec<(TopicPartition, i64)>>::new();
-        for (to, offset) in &self.positions {
-            let Some(offset) = offset else { continue };
-            let leader = self.cluster.leader(&to.0, to.1)?;
-            by_leader.entry(leader).or_default().push((to.clone(), *offset));
-        }
-
-        let responses = self.fetch_from(&by_leader, until);
-        if responses.is_err() {
-            // Responses may be outstanding on the connections to the other leaders.
-            by_leader.keys().for_each(|it| self.cluster.disconnect(it));
-            self.positions.keys().for_each(|(topic, _)| self.cluster.forget(topic));
-        }
-        let mut records = Vec::new();
-        for response in responses? {
-            self.take_response(response, &mut records)?;
-        }
-        Ok(records)
-    }
-
-    fn fetch_from(
-        &mut self,
-        by_leader: &BTreeMap<String, Vec<(TopicPartition, i64)>>,
-        until: Instant,
-    ) -> Result<Vec<FetchResponse>, ClientError> {
-        let mut tickets = Vec::new();
-        for (leader, partitions) in by_leader {
-            let request = self.fetch_request(partitions, until);
-            tickets.push((leader, self.cluster.connection(leader)?.send(&request)?));
-        }
-        let responses =
-            tickets.iter().map(|(leader, ticket)| self.cluster.connection(leader)?.wait(ticket));
-        responses.collect()
-    }
-
-    fn fetch_request(&self, from: &[(TopicPartition, i64)], until: Instant) -> FetchRequest {
-        let mut topics = BTreeMap::<&str, Vec<FetchPartition>>::new();
-        for ((topic, partition), offset) in from {
-            topics.entry(topic).or_default().push(FetchPartition {
+        let wait = until.saturating_duration_since(Instant::now()).min(FETCH_WAIT_MAX);
+        let mut requests = BTreeMap::<String, FetchRequest>::new();
+        for ((topic, partition), offset) in &self.positions {
+            let leader = self.cluster.leader(topic, *partition)?;
+            let request = requests.entry(leader).or_insert_with(|| FetchRequest {
+                max_wait_ms: wait.as_millis() as i32,
+                min_bytes: 1,
+                max_bytes: self.options.fetch_max_bytes,
+                ..FetchRequest::default()
+            });
+            let partition = FetchPartition {
                 partition: *partition,
-                fetch_offset: *offset,
+                fetch_offset: offset.expect("find_positions was called"),
                 partition_max_bytes: self.options.fetch_max_bytes,
                 ..FetchPartition::default()
-            });
+            };
+            let (topic, partitions) = (topic.clone(), vec![partition]);
+            request.topics.push(FetchTopic { topic, partitions, ..FetchTopic::default() });
         }
-        let topics = topics.into_iter().map(|(topic, partitions)| FetchTopic {
-            topic: topic.to_owned(),
-            partitions,
-            ..FetchTopic::default()
-        });
-        let wait = until.saturating_duration_since(Instant::now());
-        FetchRequest {
-            max_wait_ms: wait.min(Duration::from_millis(500)).as_millis() as i32,
-            min_bytes: 1,
-            max_bytes: self.options.fetch_max_bytes,
-            topics: topics.collect(),
-            ..FetchRequest::default()
-        }
-    }
 
-    fn take_response(
-        &mut self,
-        response: FetchResponse,
-        records: &mut Vec<ConsumerRecord>,
-    ) -> Result<(), ClientError> {
-        check(|| "a fetch".to_owned(), response.error_code, None)?;
-        for topic in response.responses {
-            for data in topic.partitions {
-                self.take_partition(&topic.topic, &data, records)?;
+        let mut tickets = Vec::new();
+        for (leader, request) in &requests {
+            tickets.push((leader, self.cluster.connection(leader)?.send(request)?));
+        }
+        let mut fetched = Vec::new();
+        for (leader, ticket) in tickets {
+            let response = self.cluster.connection(leader)?.wait(&ticket)?;
+            check("a fetch", response.error_code, None)?;
+            for topic in response.responses {
+                for data in topic.partitions {
+                    fetched.push(((topic.topic.clone(), data.partition_index), data));
+                }
             }
         }
-        Ok(())
-    }
 
-    fn take_partition(
-        &mut self,
-        topic: &str,
-        data: &PartitionData,
-        records: &mut Vec<ConsumerRecord>,
-    ) -> Result<(), ClientError> {
-        let to = (topic.to_owned(), data.partition_index);
-        match data.error_code {
-            // Retention has deleted the record, or the topic was created again.
-            ErrorCode::OFFSET_OUT_OF_RANGE => {
-                let offset = self.reset(&to)?;
-                self.positions.insert(to, Some(offset));
-                return Ok(());
+        // All errors before the first record: a position that has moved must not be lost with them.
+        for (to, data) in &fetched {
+            if data.error_code == ErrorCode::OFFSET_OUT_OF_RANGE {
+                // Retention has deleted the record, or the topic was created again.
+                let offset = self.reset(to)?;
+                self.positions.insert(to.clone(), Some(offset));
+            } else {
+                check(format_args!("{}-{}", to.0, to.1), data.error_code, None)?;
             }
-            code if is_retriable(code) && code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
-                self.cluster.forget(topic);
-                thread::sleep(RETRY_BACKOFF);
-                return Ok(());
-            }
-            code => check(|| format!("{topic}-{}", to.1), code, None)?,
         }
-        let bytes = data.records.as_ref().and_then(Records::bytes);
-        let Some(Some(position)) = self.positions.get_mut(&to) else { return Ok(()) };
-        decode_batches(&to, bytes.unwrap_or(&Bytes::new()), position, records)
+        let mut records = Vec::new();
+        for (to, data) in fetched {
+            let bytes = data.records.as_ref().and_then(Records::bytes);
+            if let (Some(bytes), Some(Some(position))) = (bytes, self.positions.get_mut(&to)) {
+                decode_batches(&to, bytes, position, &mut records)?;
+            }
+        }
+        Ok(records)
     }
 }
 
@@ -529,34 +341,4 @@ fn decode_batches(
         return Err(malformed(&"a batch is larger than the response"));
     }
     Ok(())
-}
-
-/// The committed offsets of a group, for those of the partitions that have one.
-pub fn committed(
-    cluster: &mut Cluster,
-    group: &str,
-    partitions: &[TopicPartition],
-) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-    let topics = partitions.iter().map(|(topic, partition)| OffsetFetchRequestTopic {
-        name: topic.clone(),
-        partition_indexes: vec![*partition],
-    });
-    let request = OffsetFetchRequest {
-        group_id: group.to_owned(),
-        topics: (!partitions.is_empty()).then(|| topics.collect()),
-        ..OffsetFetchRequest::default()
-    };
-    let response = cluster.call_coordinator(group, &request)?;
-    check(|| format!("group {group}"), response.error_code, None)?;
-
-    let mut offsets = BTreeMap::new();
-    for topic in response.topics {
-        for found in topic.partitions {
-            check(|| format!("group {group}"), found.error_code, None)?;
-            if found.committed_offset >= 0 {
-                offsets.insert((topic.name.clone(), found.partition_index), found.committed_offset);
-            }
-        }
-    }
-    Ok(offsets)
 }

@@ -1,446 +1,479 @@
-//! A member of a consumer group as a state machine, without I/O: requests come out, responses go
-//! in.
+//! A member of a consumer group: joins, sends heartbeats, and computes who reads which partition.
 //!
 //! ```text
-//!           join             sync                      heartbeat
-//! Unjoined ------> Joining ------> Joined -> Syncing ------> Stable <----> Beating
-//!    ^                                                                        |
-//!    +---- REBALANCE_IN_PROGRESS: another member came, left or died ----------+
+//!           join             sync                 every heartbeat_interval
+//! Unjoined ------> Joining ------> Syncing ------> Stable <-----> heartbeat
+//!    ^                                                               |
+//!    +---- REBALANCE_IN_PROGRESS: another member came, left or died -+
 //! ```
 //!
 //! The broker only coordinates. One member, the leader, gets the subscriptions of all in its
-//! response to JoinGroup and computes who reads what ([`assign_range`]); the others send an empty
-//! SyncGroup and get their part of it.
+//! response to JoinGroup and computes who reads what; the others send an empty SyncGroup and get
+//! their part of it.
 //!
-//! # Example
+//! # Two assignors
 //!
-//! ```
-//! use minilog::client::member::{Member, MemberOptions, Outcome, Step, Subscription};
-//! use minilog::wire::group::{JoinGroupResponse, JoinGroupResponseMember};
-//! use minilog::wire::ErrorCode;
-//! use std::time::Instant;
+//! `range` needs *eager* rebalances: a member gives up everything before it joins again, and nobody
+//! reads until the last one has joined. `cooperative-sticky` lets members read on (KIP-429). Each
+//! tells the leader what it has, and a partition that moves is first taken away and given to its
+//! new owner in a second rebalance:
 //!
-//! let now = Instant::now();
-//! let mut member = Member::new("billing", &["orders"], MemberOptions::default());
-//! let Some(Step::Join(join)) = member.next_step(now) else { panic!() };
-//! assert_eq!((join.group_id.as_str(), join.member_id.as_str()), ("billing", ""));
-//!
-//! // The broker gives it a name and wants to hear it (KIP-394).
-//! let named = JoinGroupResponse {
-//!     error_code: ErrorCode::MEMBER_ID_REQUIRED,
-//!     member_id: "m-1".into(),
-//!     ..JoinGroupResponse::default()
-//! };
-//! member.on_join(named)?;
-//! let Some(Step::Join(join)) = member.next_step(now) else { panic!() };
-//! assert_eq!(join.member_id, "m-1");
-//!
-//! // It is the leader and assigns: it needs the number of partitions of each topic.
-//! let metadata = join.protocols[0].metadata.clone();
-//! let only = JoinGroupResponseMember { member_id: "m-1".into(), metadata, ..Default::default() };
-//! let joined = JoinGroupResponse {
-//!     generation_id: 1,
-//!     leader: "m-1".into(),
-//!     member_id: "m-1".into(),
-//!     protocol_name: Some("range".into()),
-//!     members: vec![only],
-//!     ..JoinGroupResponse::default()
-//! };
-//! assert_eq!(member.on_join(joined)?, Outcome::CountPartitions(vec!["orders".into()]));
-//! member.assign(&[("orders".into(), 2)].into());
-//! let Some(Step::Sync(sync)) = member.next_step(now) else { panic!() };
-//! let assigned = Subscription::decode_assignment(&sync.assignments[0].assignment)?;
-//! assert_eq!(assigned, [("orders".into(), 0), ("orders".into(), 1)]);
-//! # Ok::<(), minilog::client::ClientError>(())
+//! ```text
+//!            a has     b has
+//! b joins    0 1 2 3   -         a learns that it keeps 0 1, stops reading 2 3, and joins again
+//! a joins    0 1       -         2 3 have no owner now
+//!            0 1       2 3
 //! ```
 //!
-//! Kafka counterpart: `AbstractCoordinator.java`, `ConsumerCoordinator.java`,
-//! `RangeAssignor.java`. Eager rebalances only: a member gives up all partitions before it joins
-//! again. The cooperative protocol (KIP-429), static members and assignors other than `range` are
-//! not supported.
+//! [`assign_sticky`] has the same as an example.
+//!
+//! Kafka counterpart: `AbstractCoordinator.java`, `ConsumerCoordinator.java`, `RangeAssignor.java`,
+//! `CooperativeStickyAssignor.java`. Static members are not supported.
 
 use super::batching::TopicPartition;
-use super::{ClientError, check, is_retriable};
+use super::cluster::Cluster;
+use super::connection::{Connection, Ticket};
+use super::consumer::ConsumerOptions;
+use super::{ClientError, RETRY_BACKOFF, check};
 use crate::wire::ErrorCode;
 use crate::wire::codec::{Decoder, Encoder, WireType};
 use crate::wire::group::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupRequestProtocol,
-    JoinGroupResponse, LeaveGroupRequest, MemberIdentity, SyncGroupRequest,
-    SyncGroupRequestAssignment, SyncGroupResponse,
+    HeartbeatRequest, JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse,
+    JoinGroupResponseMember, SyncGroupRequest, SyncGroupRequestAssignment,
 };
 use crate::wire::schema::message;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 use std::time::{Duration, Instant};
 
 const PROTOCOL_TYPE: &str = "consumer";
-const RANGE: &str = "range";
+/// The version of [`Subscription`] and [`Assignment`] that is sent.
+const VERSION: i16 = 2;
+/// How long a rebalance waits for the member: `max.poll.interval.ms` of the Java client.
+const REBALANCE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How a member behaves; the names and defaults are those of the Java client.
-#[derive(Clone, Debug)]
-pub struct MemberOptions {
-    /// After this time without heartbeat the broker takes the member for dead.
-    pub session_timeout: Duration,
-    /// How often the member sends a heartbeat.
-    pub heartbeat_interval: Duration,
-    /// How long a rebalance waits for the member.
-    pub rebalance_timeout: Duration,
-}
-
-impl Default for MemberOptions {
-    fn default() -> MemberOptions {
-        MemberOptions {
-            session_timeout: Duration::from_secs(45),
-            heartbeat_interval: Duration::from_secs(3),
-            rebalance_timeout: Duration::from_secs(300),
-        }
-    }
-}
-
-/// What the member sends next.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// The response goes to [`Member::on_join`].
-    Join(JoinGroupRequest),
-    /// The response goes to [`Member::on_sync`].
-    Sync(SyncGroupRequest),
-    /// The response goes to [`Member::on_heartbeat`].
-    Heartbeat(HeartbeatRequest),
-}
-
-/// What a response means for the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing; ask for the next step.
-    Continue,
-    /// The member leads: look up how many partitions these topics have and call [`Member::assign`].
-    CountPartitions(Vec<String>),
-    /// The member reads these partitions from now on.
-    Assigned(Vec<TopicPartition>),
-    /// The group rebalances: commit, and stop reading. The next step is to join again.
-    Rebalance,
-    /// The group has given the partitions to others already: a commit would be refused.
-    Lost,
-    /// Another broker coordinates the group, or this one is not ready: find it after a pause.
-    FindCoordinator,
+/// A member of a group.
+pub struct Member {
+    /// The group.
+    pub group: String,
+    /// The name that the broker gave the member; empty before it has joined.
+    pub id: String,
+    /// Counts the rebalances of the group; -1 while the member has not joined.
+    pub generation: i32,
+    topics: Vec<String>,
+    options: ConsumerOptions,
+    /// A connection of its own: a fetch in front of a heartbeat would delay it.
+    coordinator: Option<Connection>,
+    state: State,
 }
 
 enum State {
     Unjoined,
-    Joining,
-    /// With the assignments of all members if this is the leader, otherwise none.
-    Joined(Vec<SyncGroupRequestAssignment>),
-    /// The leader has not called [`Member::assign`] yet: each member with its topics.
-    Leading(BTreeMap<String, Vec<String>>),
-    Syncing,
-    Stable {
-        heartbeat_at: Instant,
-    },
-    Beating,
-}
-
-/// A member of a group.
-pub struct Member {
-    group: String,
-    topics: Vec<String>,
-    options: MemberOptions,
-    /// Empty until the broker gives it one.
-    member_id: String,
-    generation: i32,
-    state: State,
+    Joining(Ticket<JoinGroupRequest>),
+    Syncing(Ticket<SyncGroupRequest>),
+    Stable { heartbeat_at: Instant },
 }
 
 impl Member {
     /// A member that has not joined its group yet and wants to read `topics`.
-    pub fn new(group: &str, topics: &[&str], options: MemberOptions) -> Member {
+    pub fn new(group: &str, topics: &[&str], options: ConsumerOptions) -> Member {
         Member {
             group: group.to_owned(),
+            id: String::new(),
+            generation: -1,
             topics: topics.iter().map(|it| (*it).to_owned()).collect(),
             options,
-            member_id: String::new(),
-            generation: -1,
+            coordinator: None,
             state: State::Unjoined,
         }
     }
 
-    /// The group.
-    pub fn group(&self) -> &str {
-        &self.group
-    }
-
-    /// The name that the broker gave the member; empty before it has joined.
-    pub fn id(&self) -> &str {
-        &self.member_id
-    }
-
-    /// Counts the rebalances of the group; -1 while the member has not joined.
-    pub fn generation(&self) -> i32 {
-        self.generation
-    }
-
-    /// The next request, if there is one to send now. The same step is not returned twice.
-    pub fn next_step(&mut self, now: Instant) -> Option<Step> {
-        match &mut self.state {
-            State::Unjoined => {
-                self.state = State::Joining;
-                Some(Step::Join(self.join_request()))
-            }
-            State::Joined(assignments) => {
-                let assignments = std::mem::take(assignments);
-                self.state = State::Syncing;
-                Some(Step::Sync(self.sync_request(assignments)))
-            }
-            State::Stable { heartbeat_at } if *heartbeat_at <= now => {
-                self.state = State::Beating;
-                Some(Step::Heartbeat(HeartbeatRequest {
-                    group_id: self.group.clone(),
-                    generation_id: self.generation,
-                    member_id: self.member_id.clone(),
-                    ..HeartbeatRequest::default()
-                }))
-            }
-            _ => None,
-        }
-    }
-
-    /// When [`next_step`](Member::next_step) has something to send, if only time must pass.
-    pub fn due(&self) -> Option<Instant> {
+    /// When [`advance`](Member::advance) must be called again.
+    pub fn due(&self) -> Instant {
         match self.state {
-            State::Stable { heartbeat_at } => Some(heartbeat_at),
-            _ => None,
+            State::Stable { heartbeat_at } => heartbeat_at,
+            _ => Instant::now() + RETRY_BACKOFF,
         }
     }
 
-    /// Takes the response to JoinGroup.
-    pub fn on_join(&mut self, response: JoinGroupResponse) -> Result<Outcome, ClientError> {
-        if response.error_code == ErrorCode::MEMBER_ID_REQUIRED {
-            self.member_id = response.member_id;
-            self.state = State::Unjoined;
-            return Ok(Outcome::Continue);
-        }
-        if let Some(outcome) = self.on_error(response.error_code)? {
-            return Ok(outcome);
-        }
-        self.member_id = response.member_id;
-        self.generation = response.generation_id;
-        if response.leader != self.member_id {
-            self.state = State::Joined(Vec::new());
-            return Ok(Outcome::Continue);
-        }
-
-        let mut members = BTreeMap::new();
-        for member in response.members {
-            let topics = Subscription::decode_topics(&member.metadata)?;
-            members.insert(member.member_id, topics);
-        }
-        let topics = members.values().flatten().cloned().collect::<BTreeSet<_>>();
-        self.state = State::Leading(members);
-        Ok(Outcome::CountPartitions(topics.into_iter().collect()))
-    }
-
-    /// Computes the assignment of all members. `partitions` are those of each topic; a topic that
-    /// does not exist is not in it.
-    pub fn assign(&mut self, partitions: &BTreeMap<String, i32>) {
-        let State::Leading(members) = &self.state else { return };
-        let assignments = assign_range(members, partitions).into_iter();
-        let encoded = assignments.map(|(member_id, partitions)| SyncGroupRequestAssignment {
-            member_id,
-            assignment: Subscription::encode_assignment(&partitions),
+    /// Does what the membership needs, and waits for a response until `until`. `owned` is what the
+    /// member reads. Returns what it reads from now on, if that has changed.
+    pub fn advance(
+        &mut self,
+        cluster: &mut Cluster,
+        owned: &BTreeSet<TopicPartition>,
+        until: Instant,
+    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+        let result = self.coordinator(cluster).and_then(|mut coordinator| {
+            let result = self.step(cluster, &mut coordinator, owned, until)?;
+            // A connection with an error is not put back.
+            self.coordinator = Some(coordinator);
+            Ok(result)
         });
-        self.state = State::Joined(encoded.collect());
+        result.or_else(|error| self.on_error(error))
     }
 
-    /// Takes the response to SyncGroup.
-    pub fn on_sync(
-        &mut self,
-        response: &SyncGroupResponse,
-        now: Instant,
-    ) -> Result<Outcome, ClientError> {
-        if let Some(outcome) = self.on_error(response.error_code)? {
-            return Ok(outcome);
+    fn coordinator(&mut self, cluster: &mut Cluster) -> Result<Connection, ClientError> {
+        match self.coordinator.take() {
+            Some(connection) => Ok(connection),
+            None => Connection::open(&cluster.coordinator(&self.group)?, &self.options.client_id),
         }
-        self.state = State::Stable { heartbeat_at: now + self.options.heartbeat_interval };
-        Ok(Outcome::Assigned(Subscription::decode_assignment(&response.assignment)?))
     }
 
-    /// Takes the response to a heartbeat.
-    pub fn on_heartbeat(
+    fn step(
         &mut self,
-        response: &HeartbeatResponse,
-        now: Instant,
-    ) -> Result<Outcome, ClientError> {
-        if let Some(outcome) = self.on_error(response.error_code)? {
-            return Ok(outcome);
+        cluster: &mut Cluster,
+        coordinator: &mut Connection,
+        owned: &BTreeSet<TopicPartition>,
+        until: Instant,
+    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+        loop {
+            match &self.state {
+                State::Unjoined => {
+                    self.state = State::Joining(coordinator.send(&self.join_request(owned))?);
+                }
+                State::Joining(ticket) => {
+                    let Some(response) = coordinator.receive(ticket, until)? else {
+                        return Ok(None);
+                    };
+                    if response.error_code == ErrorCode::MEMBER_ID_REQUIRED {
+                        // The broker gives a new member its name and wants to hear it (KIP-394).
+                        self.id = response.member_id;
+                        self.state = State::Unjoined;
+                        continue;
+                    }
+                    self.check(response.error_code)?;
+                    let request = self.sync_request(cluster, response)?;
+                    self.state = State::Syncing(coordinator.send(&request)?);
+                }
+                State::Syncing(ticket) => {
+                    let Some(response) = coordinator.receive(ticket, until)? else {
+                        return Ok(None);
+                    };
+                    self.check(response.error_code)?;
+                    let assigned = decode_assignment(&response.assignment)?;
+                    // What was taken away goes to another member when this one has joined again.
+                    self.state = match owned.is_subset(&assigned) {
+                        true => self.stable(),
+                        false => State::Unjoined,
+                    };
+                    return Ok(Some(assigned));
+                }
+                State::Stable { heartbeat_at } if *heartbeat_at <= Instant::now() => {
+                    let request = HeartbeatRequest {
+                        group_id: self.group.clone(),
+                        generation_id: self.generation,
+                        member_id: self.id.clone(),
+                        ..HeartbeatRequest::default()
+                    };
+                    self.check(coordinator.call(&request)?.error_code)?;
+                    self.state = self.stable();
+                }
+                State::Stable { .. } => return Ok(None),
+            }
         }
-        self.state = State::Stable { heartbeat_at: now + self.options.heartbeat_interval };
-        Ok(Outcome::Continue)
     }
 
-    /// The connection broke. A member that had its partitions keeps them, and a heartbeat to the
-    /// next coordinator says if they are still its own.
-    pub fn on_disconnect(&mut self, now: Instant) {
-        self.state = match self.state {
-            State::Stable { .. } | State::Beating => State::Stable { heartbeat_at: now },
-            _ => State::Unjoined,
-        };
+    fn check(&self, code: ErrorCode) -> Result<(), ClientError> {
+        check(format_args!("group {}", self.group), code, None)
     }
 
-    /// What the error of a response means; `None` without error.
-    pub fn on_error(&mut self, code: ErrorCode) -> Result<Option<Outcome>, ClientError> {
-        let outcome = match code {
-            ErrorCode::NONE => return Ok(None),
-            ErrorCode::REBALANCE_IN_PROGRESS => Outcome::Rebalance,
-            ErrorCode::ILLEGAL_GENERATION => Outcome::Lost,
-            ErrorCode::UNKNOWN_MEMBER_ID => {
-                self.member_id.clear();
-                Outcome::Lost
-            }
-            code if is_retriable(code) => {
-                self.on_disconnect(Instant::now());
-                return Ok(Some(Outcome::FindCoordinator));
-            }
-            code => {
-                check(|| format!("group {}", self.group), code, None)?;
-                return Ok(None);
-            }
-        };
+    fn stable(&self) -> State {
+        State::Stable { heartbeat_at: Instant::now() + self.options.heartbeat_interval }
+    }
+
+    fn assignor(&self) -> String {
+        if self.options.is_cooperative { "cooperative-sticky" } else { "range" }.to_owned()
+    }
+
+    /// What an error means for the member.
+    fn on_error(
+        &mut self,
+        error: ClientError,
+    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+        // The connection broke, or another broker is the coordinator. A member that has its
+        // partitions keeps them, and a heartbeat to the next coordinator says if they are still its
+        // own.
+        if error.is_retriable() {
+            self.state = match self.state {
+                State::Stable { .. } => State::Stable { heartbeat_at: Instant::now() },
+                _ => State::Unjoined,
+            };
+            thread::sleep(RETRY_BACKOFF);
+            return Ok(None);
+        }
+
+        let ClientError::Refused { code, .. } = error else { return Err(error) };
+        match code {
+            ErrorCode::REBALANCE_IN_PROGRESS => {}
+            ErrorCode::ILLEGAL_GENERATION => self.generation = -1,
+            ErrorCode::UNKNOWN_MEMBER_ID => (self.id, self.generation) = (String::new(), -1),
+            _ => return Err(error),
+        }
         self.state = State::Unjoined;
-        Ok(Some(outcome))
+        // A cooperative member goes on reading, unless its partitions have been given to others.
+        let keeps = self.options.is_cooperative && code == ErrorCode::REBALANCE_IN_PROGRESS;
+        Ok((!keeps).then(BTreeSet::new))
     }
 
-    /// The request that leaves the group, if the member has joined it.
-    pub fn leave_request(&self) -> Option<LeaveGroupRequest> {
-        let member = MemberIdentity { member_id: self.member_id.clone(), ..Default::default() };
-        (!self.member_id.is_empty()).then(|| LeaveGroupRequest {
-            group_id: self.group.clone(),
-            member_id: self.member_id.clone(),
-            members: vec![member],
-        })
-    }
-
-    fn join_request(&self) -> JoinGroupRequest {
-        let metadata = Subscription::encode_topics(&self.topics);
+    fn join_request(&self, owned: &BTreeSet<TopicPartition>) -> JoinGroupRequest {
+        let subscription = Subscription::new(&self.topics, owned, self.generation);
+        let metadata = encode(&subscription);
+        let protocol = JoinGroupRequestProtocol { name: self.assignor(), metadata };
         JoinGroupRequest {
             group_id: self.group.clone(),
             session_timeout_ms: self.options.session_timeout.as_millis() as i32,
-            rebalance_timeout_ms: self.options.rebalance_timeout.as_millis() as i32,
-            member_id: self.member_id.clone(),
+            rebalance_timeout_ms: REBALANCE_TIMEOUT.as_millis() as i32,
+            member_id: self.id.clone(),
             protocol_type: PROTOCOL_TYPE.to_owned(),
-            protocols: vec![JoinGroupRequestProtocol { name: RANGE.to_owned(), metadata }],
+            protocols: vec![protocol],
             ..JoinGroupRequest::default()
         }
     }
 
-    fn sync_request(&self, assignments: Vec<SyncGroupRequestAssignment>) -> SyncGroupRequest {
-        SyncGroupRequest {
+    /// Takes the response to JoinGroup. The leader assigns for all.
+    fn sync_request(
+        &mut self,
+        cluster: &mut Cluster,
+        response: JoinGroupResponse,
+    ) -> Result<SyncGroupRequest, ClientError> {
+        self.id = response.member_id;
+        self.generation = response.generation_id;
+        let assignments = match response.leader == self.id {
+            true => self.assign(cluster, response.members)?,
+            false => Assigned::new(),
+        };
+        let encoded = assignments.into_iter().map(|(member_id, partitions)| {
+            let assigned_partitions = by_topic(&partitions);
+            let assignment = encode(&Assignment { assigned_partitions, user_data: None });
+            SyncGroupRequestAssignment { member_id, assignment }
+        });
+        Ok(SyncGroupRequest {
             group_id: self.group.clone(),
             generation_id: self.generation,
-            member_id: self.member_id.clone(),
+            member_id: self.id.clone(),
             protocol_type: Some(PROTOCOL_TYPE.to_owned()),
-            protocol_name: Some(RANGE.to_owned()),
-            assignments,
+            protocol_name: Some(self.assignor()),
+            assignments: encoded.collect(),
             ..SyncGroupRequest::default()
+        })
+    }
+    fn assign(
+        &self,
+        cluster: &mut Cluster,
+        members: Vec<JoinGroupResponseMember>,
+    ) -> Result<Assigned, ClientError> {
+        let decoded = members.into_iter().map(|it| Ok((it.member_id, decode(&it.metadata)?)));
+        let members = decoded.collect::<Result<Members, ClientError>>()?;
+
+        let mut counts = BTreeMap::new();
+        for topic in members.values().flat_map(|it| &it.topics).collect::<BTreeSet<_>>() {
+            match cluster.count_partitions(topic) {
+                Ok(count) => drop(counts.insert(topic.clone(), count)),
+                // A topic that does not exist yet has no partitions.
+                Err(ClientError::Refused {
+                    code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ..
+                }) => {}
+                Err(error) => return Err(error),
+            }
         }
+        let assign = if self.options.is_cooperative { assign_sticky } else { assign_range };
+        Ok(assign(&members, &counts))
     }
 }
 
+/// What each member wants, by its name.
+type Members = BTreeMap<String, Subscription>;
+/// The partitions of each member, by its name.
+type Assigned = BTreeMap<String, BTreeSet<TopicPartition>>;
+
 /// The assignor `range`: each topic by itself, in ranges as equal as possible, the longer ones to
-/// the first members by name.
+/// the first members by name. `counts` are the partitions of each topic.
 ///
 /// ```
-/// use minilog::client::member::assign_range;
+/// use minilog::client::member::{Subscription, assign_range};
 ///
-/// let both = |name: &str| (name.to_owned(), vec!["orders".to_owned()]);
+/// let both = |name: &str| {
+///     (name.to_owned(), Subscription { topics: vec!["orders".into()], ..Default::default() })
+/// };
 /// let assigned = assign_range(&[both("a"), both("b")].into(), &[("orders".into(), 3)].into());
-/// assert_eq!(assigned["a"], [("orders".into(), 0), ("orders".into(), 1)]);
-/// assert_eq!(assigned["b"], [("orders".into(), 2)]);
+/// assert_eq!(assigned["a"], [("orders".into(), 0), ("orders".into(), 1)].into());
+/// assert_eq!(assigned["b"], [("orders".into(), 2)].into());
 /// ```
-pub fn assign_range(
-    members: &BTreeMap<String, Vec<String>>,
-    partitions: &BTreeMap<String, i32>,
-) -> BTreeMap<String, Vec<TopicPartition>> {
-    let mut assigned: BTreeMap<_, Vec<_>> =
-        members.keys().map(|it| (it.clone(), Vec::new())).collect();
-    for (topic, count) in partitions {
-        let readers = members.iter().filter(|(_, topics)| topics.contains(topic));
-        let readers = readers.map(|(member, _)| member).collect::<Vec<_>>();
+pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
+    let mut assigned = nothing_for(members);
+    for (topic, count) in counts {
+        let readers = readers_of(topic, members).collect::<Vec<_>>();
         let mut next = 0;
-        for (index, member) in (0..).zip(&readers) {
-            let length =
-                count / readers.len() as i32 + i32::from(index < count % readers.len() as i32);
-            let range = (next..next + length).map(|it| (topic.clone(), it));
-            assigned.entry((*member).clone()).or_default().extend(range);
-            next += length;
+        for (index, reader) in (0..).zip(&readers) {
+            let (each, longer) = (count / readers.len() as i32, count % readers.len() as i32);
+            let end = next + each + i32::from(index < longer);
+            let range = (next..end).map(|it| (topic.clone(), it));
+            assigned.entry((*reader).clone()).or_default().extend(range);
+            next = end;
         }
     }
     assigned
 }
 
-message! {
-    /// What a member tells the leader, behind its version.
-    pub struct Subscription {
-        0+ topics:    Vec<String>,   "the topics it wants";
-        0+ user_data: Option<Bytes>, "of the assignor";
+/// The assignor `cooperative-sticky`: members keep what they own, as far as all have equally many
+/// afterwards. What moves is nobody's until its owner has joined again without it. The cost grows
+/// with the square of the number of partitions that move.
+///
+/// ```
+/// use minilog::client::member::{Subscription, assign_sticky};
+/// use std::collections::{BTreeMap, BTreeSet};
+///
+/// let orders = |all: &[i32]| all.iter().map(|it| ("orders".to_owned(), *it)).collect();
+/// let joins = |owned: &BTreeSet<_>, generation| {
+///     Subscription::new(&["orders".to_owned()], owned, generation)
+/// };
+/// let counts = [("orders".to_owned(), 4)].into();
+///
+/// // a has all four partitions, and b joins.
+/// let (a, b) = (joins(&orders(&[0, 1, 2, 3]), 1), joins(&orders(&[]), -1));
+/// let mut members = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
+/// let first = assign_sticky(&members, &counts);
+/// assert_eq!((&first["a"], &first["b"]), (&orders(&[0, 1]), &orders(&[])));
+///
+/// // a has stopped reading 2 and 3, and joins again.
+/// members.insert("a".to_owned(), joins(&first["a"], 2));
+/// let second = assign_sticky(&members, &counts);
+/// assert_eq!((&second["a"], &second["b"]), (&orders(&[0, 1]), &orders(&[2, 3])));
+/// ```
+pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
+    // A partition that two members claim belongs to the one of the later generation: the other one
+    // has missed a rebalance.
+    let mut owners = BTreeMap::<TopicPartition, (i32, &String)>::new();
+    for (member, subscription) in members {
+        for partition in flatten(&subscription.owned_partitions) {
+            let claim = (subscription.generation_id, member);
+            let owner = owners.entry(partition).or_insert(claim);
+            *owner = claim.max(*owner);
+        }
     }
 
-    /// What the leader tells a member, behind its version.
+    // Everything stays where it is, if its owner still wants the topic. The rest goes to the member
+    // that has the fewest.
+    let (mut assigned, mut free) = (nothing_for(members), Vec::new());
+    for (topic, count) in counts {
+        for partition in (0..*count).map(|it| (topic.clone(), it)) {
+            match owners.get(&partition) {
+                Some((_, owner)) if members[*owner].topics.contains(topic) => {
+                    assigned.entry((*owner).clone()).or_default().insert(partition);
+                }
+                _ => free.push(partition),
+            }
+        }
+    }
+    for partition in free {
+        let fewest = readers_of(&partition.0, members).min_by_key(|it| assigned[*it].len());
+        let Some(fewest) = fewest else { continue };
+        assigned.entry(fewest.clone()).or_default().insert(partition);
+    }
+
+    // A member that has two more than another one hands on a partition that both want.
+    while let Some((from, to, partition)) = imbalance(&assigned, members) {
+        assigned.entry(from).or_default().remove(&partition);
+        assigned.entry(to).or_default().insert(partition);
+    }
+
+    // The new owner of a partition gets it when the old one has stopped reading.
+    for (member, partitions) in &mut assigned {
+        partitions.retain(|it| owners.get(it).is_none_or(|(_, owner)| *owner == member));
+    }
+    assigned
+}
+
+/// A partition that makes two members more equal if it moves from the first to the second.
+fn imbalance(assigned: &Assigned, members: &Members) -> Option<(String, String, TopicPartition)> {
+    assigned.iter().find_map(|(from, partitions)| {
+        partitions.iter().rev().find_map(|partition| {
+            let to = readers_of(&partition.0, members).min_by_key(|it| assigned[*it].len())?;
+            (assigned[to].len() + 1 < partitions.len())
+                .then(|| (from.clone(), to.clone(), partition.clone()))
+        })
+    })
+}
+
+fn nothing_for(members: &Members) -> Assigned {
+    members.keys().map(|it| (it.clone(), BTreeSet::new())).collect()
+}
+
+fn readers_of<'a>(topic: &'a String, members: &'a Members) -> impl Iterator<Item = &'a String> {
+    members.iter().filter(move |(_, it)| it.topics.contains(topic)).map(|(member, _)| member)
+}
+
+message! {
+    /// What a member tells the leader. Its version is in front of it.
+    pub struct Subscription {
+        0+ topics:           Vec<String>,          "the topics it wants";
+        0+ user_data:        Option<Bytes>,        "of the assignor";
+        1+ owned_partitions: Vec<TopicPartitions>, "what it reads, if rebalances are cooperative";
+        2+ generation_id:    i32 = -1,             "the generation in which it got them";
+    }
+
+    /// What the leader tells a member. Its version is in front of it.
     pub struct Assignment {
-        0+ topics:    Vec<AssignedTopic>, "its partitions, by topic";
-        0+ user_data: Option<Bytes>,      "of the assignor";
+        0+ assigned_partitions: Vec<TopicPartitions>, "its partitions";
+        0+ user_data:           Option<Bytes>,        "of the assignor";
     }
 
     /// Partitions of one topic.
-    pub struct AssignedTopic {
+    pub struct TopicPartitions {
         0+ topic:      String,   "the topic";
         0+ partitions: Vec<i32>, "its partitions";
     }
 }
 
 impl Subscription {
-    /// A subscription in version 0, which says only the topics.
-    pub fn encode_topics(topics: &[String]) -> Vec<u8> {
-        versioned(&Subscription { topics: topics.to_vec(), user_data: None })
-    }
-
-    /// The topics of a subscription. Later versions have more fields at the end.
-    pub fn decode_topics(bytes: &[u8]) -> Result<Vec<String>, ClientError> {
-        Ok(unversioned::<Subscription>(bytes)?.topics)
-    }
-
-    /// An assignment in version 0.
-    pub fn encode_assignment(partitions: &[TopicPartition]) -> Vec<u8> {
-        let mut topics = BTreeMap::<&String, Vec<i32>>::new();
-        for (topic, partition) in partitions {
-            topics.entry(topic).or_default().push(*partition);
-        }
-        let topics = topics.into_iter();
-        let topics =
-            topics.map(|(topic, partitions)| AssignedTopic { topic: topic.clone(), partitions });
-        versioned(&Assignment { topics: topics.collect(), user_data: None })
-    }
-
-    /// The partitions of an assignment. No bytes are none.
-    pub fn decode_assignment(bytes: &[u8]) -> Result<Vec<TopicPartition>, ClientError> {
-        if bytes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let topics = unversioned::<Assignment>(bytes)?.topics.into_iter();
-        let named = topics.flat_map(|AssignedTopic { topic, partitions }| {
-            partitions.into_iter().map(move |it| (topic.clone(), it))
-        });
-        Ok(named.collect())
+    /// The subscription of a member that got `owned` in `generation_id`.
+    pub fn new(
+        topics: &[String],
+        owned: &BTreeSet<TopicPartition>,
+        generation_id: i32,
+    ) -> Subscription {
+        let (topics, owned_partitions) = (topics.to_vec(), by_topic(owned));
+        Subscription { topics, user_data: None, owned_partitions, generation_id }
     }
 }
 
-fn versioned(body: &impl WireType) -> Vec<u8> {
-    let mut encoder = Encoder::new(0, false);
-    0i16.encode(&mut encoder);
+/// The partitions of an encoded [`Assignment`]. No bytes are none.
+pub fn decode_assignment(bytes: &[u8]) -> Result<BTreeSet<TopicPartition>, ClientError> {
+    if bytes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    Ok(flatten(&decode::<Assignment>(bytes)?.assigned_partitions).collect())
+}
+
+fn by_topic(partitions: &BTreeSet<TopicPartition>) -> Vec<TopicPartitions> {
+    let mut topics = BTreeMap::<_, Vec<i32>>::new();
+    for (topic, partition) in partitions {
+        topics.entry(topic).or_default().push(*partition);
+    }
+    let topics = topics.into_iter();
+    topics.map(|(topic, partitions)| TopicPartitions { topic: topic.clone(), partitions }).collect()
+}
+
+fn flatten(topics: &[TopicPartitions]) -> impl Iterator<Item = TopicPartition> {
+    topics.iter().flat_map(|TopicPartitions { topic, partitions }| {
+        partitions.iter().map(|it| (topic.clone(), *it))
+    })
+}
+
+fn encode(body: &impl WireType) -> Vec<u8> {
+    let mut encoder = Encoder::new(VERSION, false);
+    VERSION.encode(&mut encoder);
     body.encode(&mut encoder);
     encoder.into_vec()
 }
 
-fn unversioned<T: WireType>(bytes: &[u8]) -> Result<T, ClientError> {
-    let mut decoder = Decoder::new(Bytes::copy_from_slice(bytes), 0, false);
+fn decode<T: WireType>(bytes: &[u8]) -> Result<T, ClientError> {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let version = i16::decode(&mut Decoder::new(bytes.clone(), 0, false))?;
+    // Later versions have more fields at the end.
+    let mut decoder = Decoder::new(bytes, version, false);
     i16::decode(&mut decoder)?;
     Ok(T::decode(&mut decoder)?)
 }
@@ -449,62 +482,87 @@ fn unversioned<T: WireType>(bytes: &[u8]) -> Result<T, ClientError> {
 mod tests {
     use super::*;
 
+    fn member() -> Member {
+        let mut member = Member::new("g", &["t"], ConsumerOptions::default());
+        (member.id, member.generation) = ("m".to_owned(), 1);
+        member.state = member.stable();
+        member
+    }
+
+    fn refused(code: ErrorCode) -> ClientError {
+        ClientError::Refused { what: "group g".to_owned(), code, message: None }
+    }
+
     #[test]
     fn a_rebalance_keeps_the_name_and_an_unknown_member_gets_a_new_one() {
-        let now = Instant::now();
-        let mut member = Member::new("g", &["t"], MemberOptions::default());
-        member.member_id = "m".into();
-        for (code, expected, name) in [
-            (ErrorCode::REBALANCE_IN_PROGRESS, Outcome::Rebalance, "m"),
-            (ErrorCode::ILLEGAL_GENERATION, Outcome::Lost, "m"),
-            (ErrorCode::UNKNOWN_MEMBER_ID, Outcome::Lost, ""),
+        for (code, name, keeps) in [
+            (ErrorCode::REBALANCE_IN_PROGRESS, "m", true),
+            (ErrorCode::ILLEGAL_GENERATION, "m", false),
+            (ErrorCode::UNKNOWN_MEMBER_ID, "", false),
         ] {
-            member.state = State::Beating;
-            let response = HeartbeatResponse { error_code: code, ..Default::default() };
-            assert_eq!(member.on_heartbeat(&response, now).unwrap(), expected);
-            let Some(Step::Join(join)) = member.next_step(now) else { panic!() };
-            assert_eq!(join.member_id, name);
+            for is_cooperative in [false, true] {
+                let mut member = member();
+                member.options.is_cooperative = is_cooperative;
+                let reads = member.on_error(refused(code)).unwrap();
+                assert_eq!(reads, (!keeps || !is_cooperative).then(BTreeSet::new));
+                assert!(matches!(member.state, State::Unjoined));
+                assert_eq!(member.join_request(&BTreeSet::new()).member_id, name);
+            }
         }
-        member.state = State::Beating;
-        let error_code = ErrorCode::INVALID_SESSION_TIMEOUT;
-        let refused = HeartbeatResponse { error_code, ..Default::default() };
-        assert!(member.on_heartbeat(&refused, now).is_err());
+        assert!(member().on_error(refused(ErrorCode::INVALID_SESSION_TIMEOUT)).is_err());
     }
 
     #[test]
     fn a_broken_connection_costs_no_partitions() {
-        let now = Instant::now();
-        let mut member = Member::new("g", &["t"], MemberOptions::default());
-        member.state = State::Stable { heartbeat_at: now + Duration::from_secs(3) };
-        assert!(member.next_step(now).is_none());
-        member.on_disconnect(now);
-        assert!(matches!(member.next_step(now), Some(Step::Heartbeat(_))));
-        assert!(member.next_step(now).is_none(), "the same step twice");
+        let mut member = member();
+        assert!(member.due() > Instant::now());
+        assert_eq!(member.on_error(refused(ErrorCode::NOT_COORDINATOR)).unwrap(), None);
+        assert!(member.due() <= Instant::now(), "a heartbeat asks the next coordinator");
+    }
+
+    fn wants(topics: &[&str]) -> Subscription {
+        let topics = topics.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        Subscription::new(&topics, &BTreeSet::new(), -1)
     }
 
     #[test]
     fn members_want_different_topics() {
         let members = [
-            ("a".to_owned(), vec!["x".to_owned(), "gone".to_owned()]),
-            ("b".to_owned(), vec!["x".to_owned(), "y".to_owned()]),
-            ("c".to_owned(), vec![]),
+            ("a".to_owned(), wants(&["x", "gone"])),
+            ("b".to_owned(), wants(&["x", "y"])),
+            ("c".to_owned(), wants(&[])),
         ];
-        let assigned = assign_range(
-            &members.into(),
-            &[("x".into(), 3), ("y".into(), 1), ("z".into(), 9)].into(),
-        );
-        assert_eq!(assigned["a"], [("x".into(), 0), ("x".into(), 1)]);
-        assert_eq!(assigned["b"], [("x".into(), 2), ("y".into(), 0)]);
-        assert_eq!(assigned["c"], []);
+        let (members, counts) =
+            (members.into(), [("x".into(), 3), ("y".into(), 1), ("z".into(), 9)].into());
+        let assigned = assign_range(&members, &counts);
+        assert_eq!(assigned["a"], [("x".into(), 0), ("x".into(), 1)].into());
+        assert_eq!(assigned["b"], [("x".into(), 2), ("y".into(), 0)].into());
+        assert_eq!(assigned["c"], [].into());
+
+        let assigned = assign_sticky(&members, &counts);
+        assert_eq!(assigned.values().map(BTreeSet::len).collect::<Vec<_>>(), [2, 2, 0]);
+        assert!(assigned["b"].contains(&("y".into(), 0)));
+    }
+
+    /// The member of generation 3 was away while 0 was given to the other one.
+    #[test]
+    fn the_later_claim_holds() {
+        let claims = |generation| {
+            Subscription::new(&["t".to_owned()], &[("t".to_owned(), 0)].into(), generation)
+        };
+        let members = [("a".to_owned(), claims(4)), ("b".to_owned(), claims(3))].into();
+        let assigned = assign_sticky(&members, &[("t".into(), 1)].into());
+        assert_eq!((assigned["a"].len(), assigned["b"].len()), (1, 0));
     }
 
     #[test]
     fn damaged_assignments_are_errors() {
-        let bytes = Subscription::encode_assignment(&[("t".into(), 4)]);
+        let assigned_partitions = by_topic(&[("t".to_owned(), 4)].into());
+        let bytes = encode(&Assignment { assigned_partitions, user_data: None });
         for length in 1..bytes.len() - 4 {
-            assert!(Subscription::decode_assignment(&bytes[..length]).is_err(), "{length}");
+            assert!(decode_assignment(&bytes[..length]).is_err(), "{length}");
         }
         let huge = [0, 0, 0x7f, 0xff, 0xff, 0xff];
-        assert!(Subscription::decode_assignment(&huge).is_err());
+        assert!(decode_assignment(&huge).is_err());
     }
 }

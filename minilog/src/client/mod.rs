@@ -7,7 +7,7 @@
 //! | [`cluster`] | which broker leads a partition; requests that any broker answers |
 //! | [`batching`] | records become batches with sequence numbers, without I/O |
 //! | [`producer`] | sends batches, several at a time, and again after an error |
-//! | [`member`] | a member of a consumer group as a state machine, without I/O |
+//! | [`member`] | a member of a consumer group: joins, heartbeats, and who reads which partition |
 //! | [`consumer`] | fetches records from assigned partitions, alone or in a group |
 //! | [`admin`] | topics, configuration, groups and their lag |
 //!
@@ -28,16 +28,17 @@
 //! for record in consumer.poll(Duration::from_secs(1))? {
 //!     println!("{:?} {:?}", record.key, record.value);
 //! }
+//! consumer.commit()?;
 //! consumer.close()?;
 //! # Ok::<(), minilog::client::ClientError>(())
 //! ```
 //!
 //! # Differences from the Java client
 //!
-//! Everything happens on the caller's thread, inside of the calls above; there is no thread that
-//! sends or heartbeats. A producer must be flushed before its caller does something else for long,
-//! and a consumer that is not polled for `session_timeout` leaves its group. The Java client limits
-//! the time between polls too (`max.poll.interval.ms`).
+//! Everything happens on the caller's thread, inside of the calls above; no thread sends or
+//! heartbeats in the background. A producer must be flushed before its caller does something else
+//! for long, and a consumer that is not polled for `session_timeout` leaves its group. Only
+//! [`commit`](consumer::Consumer::commit) commits offsets: `enable.auto.commit` is not supported.
 
 pub mod admin;
 pub mod batching;
@@ -54,7 +55,13 @@ use crate::wire::{
     api_versions, cluster as wire_cluster, configs, coordinator, fetch, group, init_producer_id,
     list_offsets, metadata, offsets, produce, topics,
 };
-use std::{fmt, io};
+use std::time::{Duration, Instant};
+use std::{fmt, io, thread};
+
+/// How long a broker may take for a response: `request.timeout.ms` of the Java client.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait before the same request is tried again: `retry.backoff.ms`.
+pub const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A request that the client sends.
 pub trait Call: Message {
@@ -125,44 +132,58 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Returns true if the same call can succeed later without any change.
+    /// Returns true if the same call can succeed later without any change: the connection broke, or
+    /// the metadata was outdated.
     pub fn is_retriable(&self) -> bool {
         match self {
             ClientError::Connection { .. } => true,
-            ClientError::Refused { code, .. } => is_retriable(*code),
+            ClientError::Refused { code, .. } => matches!(
+                *code,
+                ErrorCode::CORRUPT_MESSAGE
+                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                    | ErrorCode::LEADER_NOT_AVAILABLE
+                    | ErrorCode::NOT_LEADER_OR_FOLLOWER
+                    | ErrorCode::REQUEST_TIMED_OUT
+                    | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                    | ErrorCode::COORDINATOR_NOT_AVAILABLE
+                    | ErrorCode::NOT_COORDINATOR
+                    | ErrorCode::FENCED_LEADER_EPOCH
+                    | ErrorCode::UNKNOWN_LEADER_EPOCH
+                    | ErrorCode::KAFKA_STORAGE_ERROR
+            ),
             ClientError::Malformed(_) | ClientError::Unsupported(_) => false,
         }
     }
 }
 
-/// Returns true for errors after which a client asks for new metadata and tries again.
-pub(crate) fn is_retriable(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::CORRUPT_MESSAGE
-            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-            | ErrorCode::LEADER_NOT_AVAILABLE
-            | ErrorCode::NOT_LEADER_OR_FOLLOWER
-            | ErrorCode::REQUEST_TIMED_OUT
-            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-            | ErrorCode::COORDINATOR_NOT_AVAILABLE
-            | ErrorCode::NOT_COORDINATOR
-            | ErrorCode::FENCED_LEADER_EPOCH
-            | ErrorCode::UNKNOWN_LEADER_EPOCH
-            | ErrorCode::KAFKA_STORAGE_ERROR
-    )
-}
-
-/// An error unless `code` is [`ErrorCode::NONE`].
+/// An error unless `code` is [`ErrorCode::NONE`]. `what` was asked for, as `topic orders`.
 pub(crate) fn check(
-    what: impl FnOnce() -> String,
+    what: impl fmt::Display,
     code: ErrorCode,
     message: Option<String>,
 ) -> Result<(), ClientError> {
-    if code.is_error() {
-        return Err(ClientError::Refused { what: what(), code, message });
+    match code {
+        ErrorCode::NONE => Ok(()),
+        code => Err(ClientError::Refused { what: what.to_string(), code, message }),
     }
-    Ok(())
+}
+
+/// Repeats a call while its error may pass, for [`REQUEST_TIMEOUT`] at most.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    loop {
+        match call() {
+            Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                thread::sleep(RETRY_BACKOFF);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The error of a response that lacks what was asked for.
+pub(crate) fn missing(what: &str) -> ClientError {
+    ClientError::Malformed(format!("{what} is missing"))
 }
 
 impl fmt::Display for ClientError {

@@ -11,15 +11,16 @@
 //! and `kafka-consumer-groups.sh`, whose options are similar.
 
 use comfy_table::{Table, presets};
-use minilog::client::admin;
 use minilog::client::batching::TopicPartition;
 use minilog::client::cluster::Cluster;
 use minilog::client::consumer::{Consumer, ConsumerOptions, Reset};
-use minilog::client::member::{MemberOptions, Subscription};
+use minilog::client::member::decode_assignment;
 use minilog::client::producer::{Producer, ProducerOptions};
+use minilog::client::{ClientError, admin};
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::compression::decompress;
 use minilog::format::record::records;
+use minilog::wire::ErrorCode;
 use minilog::wire::configs::SOURCE_DEFAULT;
 use minilog::wire::list_offsets::{EARLIEST, LATEST};
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ type Done = Result<(), Box<dyn Error>>;
 /// Which cluster
 #[derive(clap::Args)]
 pub struct Broker {
-    /// A broker of the cluster, or several with commas between them
+    /// A broker of the cluster
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     broker: String,
 }
@@ -203,6 +204,9 @@ pub struct Consume {
     /// Read as a member of this group, which shares the partitions and commits what was printed
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
+    /// Keep reading during rebalances; the other members must do the same
+    #[arg(long, requires = "group")]
+    cooperative: bool,
     /// Begin with the oldest record where the group has no offset; else with the next one
     #[arg(long)]
     from_beginning: bool,
@@ -228,11 +232,10 @@ pub struct Consume {
 impl Consume {
     pub fn run(self) -> Done {
         let reset = if self.from_beginning { Reset::Earliest } else { Reset::Latest };
-        let session_timeout = Duration::from_secs(10);
         let options = ConsumerOptions {
             auto_offset_reset: reset,
-            enable_auto_commit: false,
-            member: MemberOptions { session_timeout, ..MemberOptions::default() },
+            is_cooperative: self.cooperative,
+            session_timeout: Duration::from_secs(10),
             ..ConsumerOptions::default()
         };
         let mut consumer = Consumer::connect(&self.broker.broker, options)?;
@@ -276,7 +279,13 @@ impl Consume {
                 return Ok(());
             }
             if !records.is_empty() {
-                consumer.commit()?;
+                match consumer.commit() {
+                    // The next commit has the same offsets, or larger ones.
+                    Err(ClientError::Refused {
+                        code: ErrorCode::REBALANCE_IN_PROGRESS, ..
+                    }) => {}
+                    result => result?,
+                }
             }
         }
         Ok(())
@@ -342,7 +351,7 @@ impl Group {
                     };
                     offsets.insert((topic.clone(), partition), offset);
                 }
-                admin::commit_offsets(&mut cluster, &name, &offsets)?;
+                admin::commit_offsets(&mut cluster, &name, None, offsets)?;
             }
         }
         Ok(())
@@ -358,7 +367,7 @@ fn describe_group(cluster: &mut Cluster, name: &str) -> Done {
 
     let mut owners = BTreeMap::<TopicPartition, String>::new();
     for member in &group.members {
-        for partition in Subscription::decode_assignment(&member.member_assignment)? {
+        for partition in decode_assignment(&member.member_assignment)? {
             owners.insert(partition, format!("{} {}", member.client_id, member.client_host));
         }
     }
