@@ -41,6 +41,11 @@ impl Cores {
         let _ = sched_setaffinity(None, &cpu_set(&[self.client]));
     }
 
+    /// Pins the calling thread to the server core, to measure what a server could do there.
+    pub fn take_server_core(&self) {
+        let _ = sched_setaffinity(None, &cpu_set(&[self.server]));
+    }
+
     /// Pins every thread of a process to the server core. Threads started later inherit it.
     pub fn pin_server(&self, pid: u32) {
         let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return };

@@ -130,6 +130,16 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     })
 }
 
+/// The CPU time of all children that this process has waited for, and of theirs.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn cpu_time_of_children() -> Result<Duration> {
+    let stat = procfs::process::Process::myself()?.stat()?;
+    let ticks = (stat.cutime + stat.cstime) as f64;
+    Ok(Duration::from_secs_f64(ticks / procfs::ticks_per_second() as f64))
+}
+
 /// Calls `probe` every `pause` until it returns a value or `limit` has passed.
 pub fn until<T>(
     limit: Duration,

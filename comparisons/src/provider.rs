@@ -30,8 +30,8 @@ use crate::Result;
 use crate::cores::{self, Cores};
 use crate::process::{self, Child, Scratch, Undo};
 
-/// How long a server may take until it answers; a container on a cold disk needs the most.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How long a server may take until it answers: one that was killed has its data to check.
+const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// How long pulling an image may take before the next provider is tried. A slow network must not
 /// cost the whole run when the server is also installed.
@@ -318,6 +318,25 @@ impl Side {
         }
     }
 
+    /// Kills a server as `kill -9` does, and starts it again with the same data and on the same
+    /// port. Returns it when it answers, and when it was started.
+    pub fn restart_killed(
+        &self,
+        server: Server,
+        threads: Option<usize>,
+        cores: Option<Cores>,
+    ) -> Result<(Server, std::time::Instant)> {
+        let Server { address, _process, _scratch, .. } = server;
+        let (Source::Program(program), Some(scratch)) = (&self.source, _scratch) else {
+            return Err("only a program that was started here can be killed".into());
+        };
+        drop(_process);
+        let place = Place { port: address.port(), directory: scratch.path().into(), threads };
+        let start = std::time::Instant::now();
+        let server = self.launch_in(program, &place, scratch, cores)?;
+        Ok((self.wait(server, Duration::from_micros(50))?, start))
+    }
+
     fn launch_program(
         &self,
         program: &Path,
@@ -329,9 +348,19 @@ impl Side {
         if let Some(prepare) = self.system.prepare {
             prepare(program, &place)?;
         }
+        self.launch_in(program, &place, scratch, cores)
+    }
+
+    fn launch_in(
+        &self,
+        program: &Path,
+        place: &Place,
+        scratch: Scratch,
+        cores: Option<Cores>,
+    ) -> Result<Server> {
         let log = std::fs::File::create(scratch.path().join("log"))?;
         let mut command = self.system.command(program, scratch.path())?;
-        command.args((self.system.arguments)(&place));
+        command.args((self.system.arguments)(place));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let cores = cores.map(|cores| vec![cores.server]).unwrap_or(cores::all().to_vec());
         let child = Child::spawn_on(&mut command, Some(&cores))?;

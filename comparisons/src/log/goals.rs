@@ -4,7 +4,7 @@
 //! measured" beside the goal.
 
 use super::producer_perf::{CPU, SIZES, THROUGHPUT};
-use super::startup;
+use super::{consumer_perf, latency, restart, startup};
 use crate::model::{Bar, Better, Goal};
 
 /// All goals, in the order of the report.
@@ -17,11 +17,12 @@ pub fn goals() -> Vec<Goal> {
         goals.push(goal(THROUGHPUT, row, Better::Higher, "records/s", 1.5));
     }
     goals.extend([
-        goal("Broker CPU per GB consumed", "1 KiB", Better::Lower, "s/GB", 0.6),
-        goal("End-to-end latency, p99", "acks=all", Better::Lower, "ms", 1.0 / 3.0),
+        goal(consumer_perf::CPU, consumer_perf::ROW, Better::Lower, "s/GB", 0.6),
+        goal(consumer_perf::FLOOR, consumer_perf::ROW, Better::Lower, "s/GB", 1.5),
+        goal(latency::TITLE, latency::ROW, Better::Lower, "ms", 1.0 / 3.0),
         goal(startup::TIME, startup::ROW, Better::Lower, "ms", 0.05),
         goal(startup::MEMORY, startup::ROW, Better::Lower, "MB", 0.1),
-        goal("Restart after kill -9", "1,000 partitions", Better::Lower, "s", 0.1),
+        goal(restart::TITLE, restart::ROW, Better::Lower, "s", 0.1),
     ]);
     goals
 }

@@ -5,7 +5,10 @@
 //! | `systems.rs` | how the two are started and identified |
 //! | `goals.rs` | where we want to be |
 //! | `producer_perf.rs` | produce: throughput, and broker CPU per record |
-//! | `startup.rs` | how soon the first answer comes, and how much memory an idle broker has |
+//! | `consumer_perf.rs` | consume: the same, beside a bare `sendfile` loop |
+//! | `latency.rs` | how long a record is on its way to a consumer |
+//! | `startup.rs` | how soon the first answer comes, and how much memory a broker has |
+//! | `restart.rs` | how long 1,000 partitions are away after `kill -9` |
 //!
 //! Kafka's JVM compiles what runs often, so its first seconds cost several times more than later
 //! ones. Both brokers are therefore started once for all rounds, and the first run of each row is
@@ -18,17 +21,20 @@
 //! stop both; then start and stop each several times for start-up
 //! ```
 
+mod consumer_perf;
 mod goals;
+mod latency;
 mod producer_perf;
+mod restart;
 mod startup;
 mod systems;
 
 use crate::conditions::{other_load, placement};
-use crate::model::Pair;
+use crate::model::{Comparison, Pair};
 use crate::progress::Progress;
 use crate::provider::{self, Side, Source};
 use crate::rounds::Rounds;
-use crate::{Context, Result, ours};
+use crate::{Context, Effort, Result, ours};
 use producer_perf::{Row, Tool};
 use systems::identify;
 pub use systems::{KAFKA, MINILOG};
@@ -60,8 +66,12 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     let tool = Tool::find()?;
     let count = context.effort.rounds();
     let rows = Row::all(context.effort);
-    let starts = startup::SECONDS_PER_START * 2.0 * startup::rounds(count) as f64;
-    let seconds = (count + 1) as f64 * 2.0 * rows.iter().map(Row::seconds).sum::<f64>() + starts;
+    let starts = startup::SECONDS_PER_START * startup::rounds(count) as f64;
+    let kills = restart::SECONDS * restart_rounds(context.effort) as f64;
+    let round = rows.iter().map(Row::seconds).sum::<f64>()
+        + consumer_perf::SECONDS
+        + latency::seconds(context.effort);
+    let seconds = 2.0 * ((count + 1) as f64 * round + starts + kills);
     let names = [MINILOG.name, KAFKA.name];
     let mut turns = Rounds { count, names, progress: Progress::new(seconds) };
 
@@ -69,16 +79,30 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     for server in &servers {
         eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
     }
-    let mut comparisons = producer_perf::compare(&mut turns, &tool, &rows, &servers)
+    let mut under_load = || -> Result<Vec<Comparison>> {
+        let mut comparisons = producer_perf::compare(&mut turns, &tool, &rows, &servers)?;
+        let records = rows.last().map_or(0, Row::records);
+        comparisons.extend(consumer_perf::compare(&mut turns, &tool, records, &servers, cores)?);
+        comparisons.push(latency::compare(&mut turns, &tool, context.effort, &servers)?);
+        comparisons.extend(startup::memory_after_load(&servers));
+        Ok(comparisons)
+    };
+    let mut comparisons = under_load()
         .map_err(|error| servers.iter_mut().fold(error, |error, it| it.explain(error)))?;
     drop(servers);
 
-    let mut notes = vec!["not measured yet: consume, end-to-end latency, restart".to_owned()];
+    let mut notes = Vec::new();
     if matches!(sides[1].source, Source::Program(_)) {
         turns.count = startup::rounds(count);
         comparisons.extend(startup::compare(&mut turns, sides, cores)?);
+        turns.count = restart_rounds(context.effort);
+        if turns.count > 0 {
+            comparisons.push(restart::compare(&mut turns, sides, cores)?);
+        } else {
+            notes.push("--quick leaves out the restart, which takes Kafka half a minute".into());
+        }
     } else {
-        notes.push("start-up needs a Kafka that we can start as a program".into());
+        notes.push("start-up and restart need a Kafka that we can start as a program".into());
     }
     Ok(Pair {
         ours: identify(sides[0]),
@@ -99,6 +123,15 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
         comparisons,
         goals: goals::goals(),
     })
+}
+
+/// A restart of Kafka with 1,000 partitions is slow.
+fn restart_rounds(effort: Effort) -> usize {
+    match effort {
+        Effort::Quick => 0,
+        Effort::Normal => 1,
+        Effort::Full => 3,
+    }
 }
 
 /// What is printed and measured if there is no Kafka: its load tools are missing then, too.

@@ -1,14 +1,15 @@
-//! Kafka's own load tool for producing, against both brokers: throughput, and broker CPU per
-//! record.
+//! Kafka's own load tool for producing, against both brokers: throughput, and CPU of the broker and
+//! of the tool.
 //!
 //! CPU is the figure to trust. The tool is a Java program that needs more of a core than either
-//! broker, so throughput often shows the tool; the CPU time of the broker's process shows the
-//! broker.
+//! broker, so throughput shows the tool: the third table says how much CPU it needs for a record,
+//! and with a core of its own it cannot send more than one divided by that.
 //!
 //! ```text
 //! kafka-producer-perf-test.sh --topic perf-100-1 --num-records 1000000 --record-size 100 …
 //!   1000000 records sent, 473373.0 records/sec (45.14 MB/sec), 21.3 ms avg latency, …
 //!   /proc/PID/task/*/schedstat before, after     0.41 s / 1,000,000 = 410 ns a record
+//!   cutime, cstime of /proc/self/stat            2.9 s / 1,000,000  = 2,900 ns a record
 //! ```
 //!
 //! Every run has a topic of its own, so that no broker has more data than the other.
@@ -26,6 +27,10 @@ use crate::{Effort, Result, model, process};
 
 /// The title of the comparison of CPU time.
 pub const CPU: &str = "Broker CPU per record produced";
+/// The title of the same by bytes.
+pub const CPU_PER_GB: &str = "Broker CPU per GB produced";
+/// The title of the comparison of the tool's own CPU time.
+pub const TOOL_CPU: &str = "CPU of the load tool per record produced";
 /// The title of the comparison of throughput.
 pub const THROUGHPUT: &str = "Produce throughput";
 /// Bytes of a record's value, and the name of the row.
@@ -59,6 +64,11 @@ impl Row {
         SIZES.map(row).into()
     }
 
+    /// The records of one run.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
     /// The planned seconds of one run.
     pub fn seconds(&self) -> f64 {
         (self.records * self.record_bytes) as f64 / BYTES_PER_SECOND + START_SECONDS
@@ -71,7 +81,7 @@ impl Row {
     }
 }
 
-/// Kafka's load tool on this machine.
+/// Kafka's load tools on this machine.
 pub struct Tool {
     program: PathBuf,
 }
@@ -92,14 +102,15 @@ impl Tool {
     }
 
     fn create_topic(&self, server: &Server, topic: &str) -> Result<()> {
-        let mut command = Command::new(self.program.with_file_name("kafka-topics.sh"));
+        let mut command = self.other("kafka-topics.sh");
         command.args(["--bootstrap-server", &server.address.to_string(), "--create"]);
         command.args(["--topic", topic, "--partitions", &PARTITIONS.to_string()]);
-        let output = process::run(&mut command, LIMIT)?;
-        match output.success {
-            true => Ok(()),
-            false => Err(format!("kafka-topics.sh: {}{}", output.stdout, output.stderr).into()),
-        }
+        output(&mut command).map(|_| ())
+    }
+
+    /// Another tool of the same folder.
+    pub fn other(&self, name: &str) -> Command {
+        Command::new(self.program.with_file_name(name))
     }
 
     /// One run: records a second. All records must have been acknowledged.
@@ -108,18 +119,44 @@ impl Tool {
         command.args(["--topic", topic]).args(row.arguments().split(' '));
         command.args(["--producer-props", "acks=all"]);
         command.arg(format!("bootstrap.servers={}", server.address));
-        let output = process::run(&mut command, LIMIT)?;
-        let result = records_per_second(&output.stdout, row.records).filter(|_| output.success);
-        let failed = || format!("{}: {}{}", self.program.display(), output.stdout, output.stderr);
-        Ok(result.ok_or_else(failed)?)
+        let text = output(&mut command)?;
+        Ok(records_per_second(&text, row.records).ok_or_else(|| format!("the tool: {text}"))?)
     }
+}
+
+/// What one of the tools prints.
+///
+/// # Errors
+/// If it fails.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = process::run(command, LIMIT)?;
+    if output.success {
+        return Ok(output.stdout);
+    }
+    let program = command.get_program().display();
+    Err(format!("{program}: {}{}", output.stdout, output.stderr).into())
 }
 
 /// The result of one run.
 struct Sample {
     per_second: f64,
+    /// Broker CPU per record. That of a broker on another machine cannot be read.
     cpu_ns: Option<f64>,
+    /// CPU of the tool, the start of its JVM included, per record.
+    tool_cpu_ns: f64,
+    record_bytes: f64,
 }
+
+/// A table: its id and title, unit and direction, and its figure in a sample.
+type Table = (&'static str, &'static str, &'static str, Better, fn(&Sample) -> Option<f64>);
+
+const TABLES: [Table; 4] = [
+    ("produce-cpu", CPU, "ns", Better::Lower, |it| it.cpu_ns),
+    // Nanoseconds for a byte are seconds for a GB.
+    ("produce-cpu-gb", CPU_PER_GB, "s/GB", Better::Lower, |it| Some(it.cpu_ns? / it.record_bytes)),
+    ("produce-tool-cpu", TOOL_CPU, "ns", Better::Lower, |it| Some(it.tool_cpu_ns)),
+    ("produce-throughput", THROUGHPUT, "records/s", Better::Higher, |it| Some(it.per_second)),
+];
 
 /// Measures every row on both brokers, in turns, after one run of each that is not counted.
 pub fn compare(
@@ -128,56 +165,61 @@ pub fn compare(
     rows: &[Row],
     servers: &[Server; 2],
 ) -> Result<Vec<Comparison>> {
-    let theirs = servers[1].name;
-    let mut cpu = heading(theirs, CPU, "ns", Better::Lower);
-    let mut throughput = heading(theirs, THROUGHPUT, "records/s", Better::Higher);
+    let mut comparisons = TABLES.map(|table| heading(servers[1].name, table));
     for row in rows {
         let mut samples = [Vec::new(), Vec::new()];
         for number in 0..=rounds.count {
             let turn = rounds.turn(number.saturating_sub(1), row.name, row.seconds(), |side| {
-                let topic = format!("perf-{}-{number}", row.record_bytes);
-                sample(tool, &servers[side], row, &topic)
+                sample(tool, &servers[side], row, &topic(row.record_bytes, number))
             })?;
             if number > 0 {
                 rounds::push(&mut samples, turn);
             }
         }
 
-        let figures = |figure: fn(&Sample) -> Option<f64>| {
+        for (comparison, (.., figure)) in comparisons.iter_mut().zip(TABLES) {
             let all = |samples: &[Sample]| samples.iter().map(figure).collect::<Option<Vec<f64>>>();
             let [ours, theirs] = samples.each_ref().map(|samples| all(samples));
-            let (name, command) = (row.name.into(), command(row));
-            Some(model::Row { name, ours: ours?, theirs: theirs?, command, bar: None })
-        };
-        // The CPU time of a broker on another machine cannot be read.
-        cpu.rows.extend(figures(|sample| sample.cpu_ns));
-        throughput.rows.extend(figures(|sample| Some(sample.per_second)));
+            if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                let (name, command) = (row.name.into(), command(row));
+                comparison.rows.push(model::Row { name, ours, theirs, command, bar: None });
+            }
+        }
     }
-    Ok([cpu, throughput].into_iter().filter(|comparison| !comparison.rows.is_empty()).collect())
+    Ok(comparisons.into_iter().filter(|comparison| !comparison.rows.is_empty()).collect())
+}
+
+/// The topic of a round.
+pub fn topic(record_bytes: u64, round: usize) -> String {
+    format!("perf-{record_bytes}-{round}")
 }
 
 fn sample(tool: &Tool, server: &Server, row: &Row, topic: &str) -> Result<Sample> {
     tool.create_topic(server, topic)?;
-    let before = server.pid.and_then(usage::cpu_time);
+    let (broker, own) = (server.pid.and_then(usage::cpu_time), process::cpu_time_of_children()?);
     let per_second = tool.run(server, row, topic)?;
+    let per_record = |spent: Duration| spent.as_nanos() as f64 / row.records as f64;
     let after = server.pid.and_then(usage::cpu_time);
-    let spent = after.zip(before).map(|(after, before)| after.saturating_sub(before));
-    let cpu_ns = spent.map(|spent| spent.as_nanos() as f64 / row.records as f64);
-    Ok(Sample { per_second, cpu_ns })
+    Ok(Sample {
+        per_second,
+        cpu_ns: after.zip(broker).map(|(after, before)| per_record(after.saturating_sub(before))),
+        tool_cpu_ns: per_record(process::cpu_time_of_children()?.saturating_sub(own)),
+        record_bytes: row.record_bytes as f64,
+    })
 }
 
 fn command(row: &Row) -> String {
     format!("kafka-producer-perf-test.sh {} --producer-props acks=all", row.arguments())
 }
 
-fn heading(theirs: &str, title: &str, unit: &str, better: Better) -> Comparison {
+fn heading(theirs: &str, (id, title, unit, better, _): Table) -> Comparison {
     Comparison {
-        id: if better == Better::Lower { "produce-cpu" } else { "produce-throughput" }.into(),
+        id: id.into(),
         title: title.into(),
         detail: format!("One producer, {PARTITIONS} partitions"),
-        meaning: "CPU time of the broker's process, kernel time included, divided by records; and \
-                  records a second as the tool counts them. The tool needs more CPU than either \
-                  broker, so throughput shows the tool first."
+        meaning: "CPU time of the broker's process, kernel time included; CPU time of the load \
+                  tool, a JVM that starts for each run; and records a second as the tool counts \
+                  them. The tool needs more CPU than either broker, so throughput shows the tool."
             .into(),
         command: "kafka-producer-perf-test.sh, and for each row:".into(),
         against: theirs.into(),

@@ -11,14 +11,16 @@ use minikit::harness::usage;
 use crate::Result;
 use crate::cores::Cores;
 use crate::model::{Better, Comparison, Row};
-use crate::provider::Side;
+use crate::provider::{Server, Side};
 use crate::rounds::Rounds;
 
 /// The title of the comparison of times.
 pub const TIME: &str = "Start to first answer";
 /// The title of the comparison of memory.
 pub const MEMORY: &str = "Resident memory when idle";
-/// The only row of both.
+/// The title of the comparison of memory after a load.
+pub const LOADED: &str = "Resident memory after the load";
+/// The only row of the first two.
 pub const ROW: &str = "empty data directory";
 
 /// The planned seconds of one start and stop, mostly Kafka's.
@@ -47,9 +49,17 @@ pub fn compare(
     let sizes = measured.map(|all| all.iter().map(|(_, size)| *size).collect());
     let theirs = sides[1].system.name;
     Ok(vec![
-        comparison(theirs, "start", TIME, "ms", times),
-        comparison(theirs, "idle", MEMORY, "MB", sizes),
+        comparison(theirs, "start", TIME, "ms", ROW, times),
+        comparison(theirs, "idle", MEMORY, "MB", ROW, sizes),
     ])
+}
+
+/// The memory of both brokers after they were measured; none if one is not of this machine.
+pub fn memory_after_load(servers: &[Server; 2]) -> Option<Comparison> {
+    let resident = |server: &Server| server.pid.and_then(usage::resident_bytes);
+    let [ours, theirs] = servers.each_ref().map(resident);
+    let sizes = [ours?, theirs?].map(|bytes| vec![bytes as f64 / 1e6]);
+    Some(comparison(servers[1].name, "loaded", LOADED, "MB", "all rows above", sizes))
 }
 
 fn comparison(
@@ -57,12 +67,13 @@ fn comparison(
     id: &str,
     title: &str,
     unit: &str,
+    row: &str,
     [ours, theirs_rounds]: [Vec<f64>; 2],
 ) -> Comparison {
     Comparison {
         id: id.into(),
         title: title.into(),
-        detail: "Time from spawning, memory right after".into(),
+        detail: "Time from spawning, memory right after or at the end".into(),
         meaning: "A fresh process with an empty data directory (Kafka's is formatted before), \
                   ready when it answers ApiVersions."
             .into(),
@@ -71,7 +82,7 @@ fn comparison(
         unit: unit.into(),
         better: Better::Lower,
         rows: vec![Row {
-            name: ROW.into(),
+            name: row.into(),
             ours,
             theirs: theirs_rounds,
             command: String::new(),
