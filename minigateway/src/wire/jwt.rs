@@ -25,13 +25,16 @@
 
 use crate::engine::identity::Identity;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, Validation, decode, decode_header,
+};
 use serde_json::{Map, Value};
-use std::fmt;
 
-/// The shortest secret: the hash's own length (RFC 7518, 3.2).
-const SECRET_BYTES_MIN: usize = 32;
+/// The shortest secret, which is the hash's own length (RFC 7518, 3.2), and Ed25519's public key.
+const KEY_BYTES_MIN: usize = 32;
+/// The shortest modulus (RFC 7518, 3.3).
+const RSA_BYTES_MIN: usize = 256;
 
 /// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,7 @@ pub struct Rules {
 }
 
 /// A key and the algorithms that it is for.
+#[derive(Debug)]
 struct Key {
     id: Option<String>,
     key: DecodingKey,
@@ -90,16 +94,10 @@ struct Key {
 }
 
 /// Verifies tokens.
+#[derive(Debug)]
 pub struct Verifier {
     keys: Vec<Key>,
     skew_s: u64,
-}
-
-impl fmt::Debug for Verifier {
-    /// Without the keys, which may be secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("keys", &self.keys.len()).finish_non_exhaustive()
-    }
 }
 
 /// Reads the name of an algorithm.
@@ -120,29 +118,30 @@ impl Verifier {
     pub fn from_key(rules: &Rules, file: &[u8]) -> Result<Verifier, String> {
         let algorithms = rules.algorithms()?;
         let key = match algorithms[0].family() {
-            jsonwebtoken::AlgorithmFamily::Hmac => {
+            AlgorithmFamily::Hmac => {
                 let secret = file.trim_ascii_end();
                 if secret.starts_with(b"-----BEGIN") {
-                    let hint = "the secret is a key in PEM, which others may know; \
-                                a public key needs algorithms like RS256 or ES256";
-                    return Err(hint.to_owned());
+                    return Err("the secret is a key in PEM, which others may know; a public key \
+                                needs algorithms like RS256 or ES256"
+                        .to_owned());
                 }
-                if secret.len() < SECRET_BYTES_MIN {
+                if secret.len() < KEY_BYTES_MIN {
                     return Err("a secret needs at least 32 bytes".to_owned());
                 }
                 DecodingKey::from_secret(secret)
             }
-            jsonwebtoken::AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(file),
-            jsonwebtoken::AlgorithmFamily::Ec => DecodingKey::from_ec_pem(file),
-            jsonwebtoken::AlgorithmFamily::Ed => DecodingKey::from_ed_pem(file),
+            AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(file),
+            AlgorithmFamily::Ec => DecodingKey::from_ec_pem(file),
+            AlgorithmFamily::Ed => DecodingKey::from_ed_pem(file),
         };
-        let fits = |it: &&Algorithm| it.family() == algorithms[0].family();
-        if algorithms.iter().filter(fits).count() < algorithms.len() {
-            return Err("the algorithms need keys of more than one kind".to_owned());
-        }
         let key = key.map_err(|error| {
             format!("it is no public key in PEM for {}: {error}", rules.algorithms[0])
         })?;
+        // The library takes private RSA keys, and verifies nothing with them.
+        let is_private = memchr::memmem::find(file, b"PRIVATE KEY").is_some();
+        if let Some(it) = algorithms.iter().find(|it| is_private || !is_usable(&key, **it)) {
+            return Err(format!("{it:?} needs a public key of its own kind, long enough"));
+        }
         let key = Key { id: None, key, validation: rules.validation(algorithms) };
         Ok(Verifier { keys: vec![key], skew_s: rules.skew_s })
     }
@@ -156,14 +155,15 @@ impl Verifier {
         let set = serde_json::from_slice::<JwkSet>(file);
         let set = set.map_err(|error| format!("it is no JWKS: {error}"))?;
         let mut keys = Vec::new();
+        // A key that is of no use here is ignored, as RFC 7517, 5 has it.
         for jwk in &set.keys {
-            let fits = algorithms.iter().copied().filter(|it| fits(jwk, *it)).collect::<Vec<_>>();
-            if fits.is_empty() {
-                continue;
+            let Ok(key) = DecodingKey::from_jwk(jwk) else { continue };
+            let fits = algorithms.iter().copied().filter(|it| fits(jwk, &key, *it));
+            let fits = fits.collect::<Vec<_>>();
+            if !fits.is_empty() {
+                let id = jwk.common.key_id.clone();
+                keys.push(Key { id, key, validation: rules.validation(fits) });
             }
-            let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("a key: {error}"))?;
-            let id = jwk.common.key_id.clone();
-            keys.push(Key { id, key, validation: rules.validation(fits) });
         }
         match keys.is_empty() {
             true => Err(format!("it has no key for {}", rules.algorithms.join(", "))),
@@ -232,33 +232,35 @@ impl Rules {
     }
 }
 
-/// Returns true if the key is one for signatures by this algorithm.
-fn fits(jwk: &Jwk, algorithm: Algorithm) -> bool {
+/// Returns true if the key is a public one for signatures by this algorithm.
+fn fits(jwk: &Jwk, key: &DecodingKey, algorithm: Algorithm) -> bool {
     let named = jwk.common.key_algorithm.map(|it| format!("{it:?}"));
-    let of_kind = match &jwk.algorithm {
-        AlgorithmParameters::EllipticCurve(key) => match algorithm {
-            Algorithm::ES256 => key.curve == EllipticCurve::P256,
-            Algorithm::ES384 => key.curve == EllipticCurve::P384,
-            _ => false,
-        },
-        AlgorithmParameters::RSA(_) => algorithm.family() == jsonwebtoken::AlgorithmFamily::Rsa,
-        AlgorithmParameters::OctetKeyPair(key) => {
-            algorithm == Algorithm::EdDSA && key.curve == EllipticCurve::Ed25519
-        }
+    named.is_none_or(|it| it == format!("{algorithm:?}"))
+        && jwk.common.public_key_use != Some(PublicKeyUse::Encryption)
         // A file of public keys is no place for a secret.
-        _ => false,
+        && key.family() != AlgorithmFamily::Hmac
+        && is_usable(key, algorithm)
+}
+
+/// Returns true if the key has the algorithm's curve and is long enough. The library believes the
+/// length, and panics at the first token if a key for EdDSA is shorter.
+fn is_usable(key: &DecodingKey, algorithm: Algorithm) -> bool {
+    let length = match key.kind() {
+        DecodingKeyKind::SecretOrDer(bytes) => bytes.len(),
+        DecodingKeyKind::RsaModulusExponent { n, .. } => n.len(),
     };
-    of_kind && named.is_none_or(|it| it == format!("{algorithm:?}"))
+    let length_min =
+        if key.family() == AlgorithmFamily::Rsa { RSA_BYTES_MIN } else { KEY_BYTES_MIN };
+    length >= length_min && jsonwebtoken::crypto::verify("", b"", key, algorithm).is_ok()
 }
 
 fn refusal(kind: &ErrorKind) -> TokenError {
     match kind {
         ErrorKind::InvalidSignature => TokenError::Signature,
-        ErrorKind::InvalidAudience => TokenError::Audience,
         ErrorKind::InvalidIssuer => TokenError::Issuer,
-        ErrorKind::MissingRequiredClaim(name) if name == "aud" => TokenError::Audience,
         ErrorKind::MissingRequiredClaim(name) if name == "iss" => TokenError::Issuer,
-        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => TokenError::Claim,
+        ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => TokenError::Audience,
+        ErrorKind::InvalidClaimFormat(_) => TokenError::Claim,
         ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => TokenError::NoKey,
         _ => TokenError::Malformed,
     }
@@ -266,19 +268,17 @@ fn refusal(kind: &ErrorKind) -> TokenError {
 
 /// `scope` is text with spaces (RFC 8693), `scp` and `scopes` of other issuers are lists.
 fn identity(claims: &Map<String, Value>) -> Result<Identity, TokenError> {
-    let name = claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim)?;
-    let mut scopes = Vec::new();
-    for name in ["scope", "scp", "scopes"] {
-        match claims.get(name) {
-            Some(Value::String(text)) => {
-                scopes.extend(text.split_ascii_whitespace().map(str::to_owned));
-            }
-            Some(Value::Array(list)) => {
-                scopes.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
-            }
-            _ => {}
-        }
-    }
+    // The upstream gets the name as a header, which cannot hold line ends and spaces around it.
+    let is_name = |it: &&str| !it.contains(char::is_control) && it.trim() == *it && !it.is_empty();
+    let name =
+        claims.get("sub").and_then(Value::as_str).filter(is_name).ok_or(TokenError::Claim)?;
+    let words = |value: &Value| match value {
+        Value::String(text) => text.split_ascii_whitespace().map(str::to_owned).collect(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let scopes = ["scope", "scp", "scopes"].iter().filter_map(|it| claims.get(*it));
+    let scopes = scopes.flat_map(words).collect();
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
