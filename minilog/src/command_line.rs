@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! minilog serve --data-dir data      a broker on 127.0.0.1:9092
-//! minilog explain FILE               every byte of a segment, an index or a snapshot
+//! minilog explain FILE               every byte of a segment, an index or a request
 //! minilog topic list                 what a cluster has; also produce, consume, group, import
 //! ```
 //!
@@ -29,7 +29,7 @@ const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092", secti
 enum Command {
     /// Run the broker
     Serve(Box<Serve>),
-    /// Show every byte of a segment, an index or a snapshot
+    /// Show every byte of a segment, an index, a snapshot or a captured request
     Explain(Explain),
     /// Create, list, describe, delete or alter topics
     #[command(subcommand)]
@@ -47,7 +47,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Explain {
-    /// A file of a partition's directory, as 00000000000000000000.log
+    /// A file of a partition's directory, as 00000000000000000000.log, or a request frame
     file: PathBuf,
     /// Batches or entries to show
     #[arg(long, value_name = "N", default_value_t = 10)]

@@ -19,7 +19,7 @@ use minilog::wire::group::{
 };
 use minilog::wire::offsets::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponse,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchRequestTopics, OffsetFetchResponse,
 };
 use minilog::wire::schema::Message;
 use minilog::wire::{ErrorCode, decode_response, encode_request};
@@ -105,7 +105,11 @@ fn commit(broker: &Arc<Broker>, offset: i64) -> ErrorCode {
 }
 
 fn committed(broker: &Arc<Broker>) -> i64 {
-    let topic = OffsetFetchRequestTopic { name: "orders".into(), partition_indexes: vec![0] };
+    let topic = OffsetFetchRequestTopics {
+        name: "orders".into(),
+        partition_indexes: vec![0],
+        ..OffsetFetchRequestTopics::default()
+    };
     let request = OffsetFetchRequest {
         group_id: "billing".into(),
         topics: Some(vec![topic]),

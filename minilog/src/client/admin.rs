@@ -27,7 +27,7 @@ use crate::wire::group::{DescribeGroupsRequest, DescribedGroup, ListGroupsReques
 use crate::wire::list_offsets::LATEST;
 use crate::wire::offsets::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-    OffsetFetchRequest, OffsetFetchRequestTopic,
+    OffsetFetchRequest, OffsetFetchRequestTopics,
 };
 use crate::wire::topics::{
     CreatableTopic, CreatableTopicConfig, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -184,9 +184,10 @@ pub fn committed(
     group: &str,
     partitions: &[TopicPartition],
 ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-    let topics = partitions.iter().map(|(topic, partition)| OffsetFetchRequestTopic {
+    let topics = partitions.iter().map(|(topic, partition)| OffsetFetchRequestTopics {
         name: topic.clone(),
         partition_indexes: vec![*partition],
+        ..OffsetFetchRequestTopics::default()
     });
     let request = OffsetFetchRequest {
         group_id: group.to_owned(),

@@ -1,5 +1,5 @@
-//! `minilog explain FILE`: every byte of a segment, an index or a snapshot, with its field and
-//! meaning.
+//! `minilog explain FILE`: every byte of a segment, an index, a snapshot or a captured request,
+//! with its field and meaning.
 //!
 //! ```text
 //! $ minilog explain orders-0/00000000000000000000.log
@@ -15,6 +15,9 @@
 //! Offset(OffsetCommitKey { group: "g", topic: "t", partition: 0 }, Some(OffsetCommitValue { ..
 //! ```
 //!
+//! A file of another name is taken for a request with its size in front, for instance the first one
+//! of a client: `timeout 1 nc -l 9092 > frame & kcat -b 127.0.0.1 -L`.
+//!
 //! Damaged files are explained as far as they go: those are the ones people look at. Kafka
 //! counterpart: `kafka-dump-log.sh`, which prints values without the bytes they come from.
 
@@ -24,6 +27,7 @@ use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{self, Kind};
 use crate::format::record::{Record, RecordError, records};
 use crate::format::snapshot::{SnapshotEntry, SnapshotHeader};
+use crate::wire::explain::explain_request;
 use crate::wire::offsets_topic;
 use minikit::layout::{Hexdump, Table};
 
@@ -36,12 +40,20 @@ const RECORDS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// in its name.
 ///
 /// # Errors
-/// If the name is not that of a segment's file.
+/// If the name is not that of a segment's file, and the bytes are no request frame.
 pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, String> {
     let base_name = name.rsplit('/').next().unwrap_or(name);
-    let (_, kind) = names::parse(base_name).ok_or_else(|| {
-        format!("{base_name}: not a segment's file; name one like 00000000000000000000.log")
-    })?;
+    let Some((_, kind)) = names::parse(base_name) else {
+        let frame = bytes.split_first_chunk::<4>();
+        let frame = frame.filter(|(size, it)| u32::from_be_bytes(**size) as usize == it.len());
+        let (_, frame) = frame.ok_or_else(|| {
+            format!(
+                "{base_name}: neither a segment's file, like 00000000000000000000.log, nor a \
+                 request with its size in front"
+            )
+        })?;
+        return Ok(explain_request(frame).to_string());
+    };
     Ok(match kind {
         Kind::Log => explain_log(bytes, parts_max, name.contains(OFFSETS_DIRECTORY)),
         Kind::OffsetIndex => explain_entries(bytes, None, &OffsetEntry::TABLE, parts_max),
@@ -183,6 +195,8 @@ mod tests {
         let bytes = [0, 0, 0, 49, 0, 0, 0x10, 0x68];
         let text = explain("00000000000000000100.index", &bytes, 10).unwrap();
         assert!(text.contains("position         4200"), "{text}");
-        assert!(explain("meta.properties", &[], 10).is_err());
+        assert!(explain("meta.properties", b"version=1", 10).is_err());
+        let text = explain("frame", b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff", 10).unwrap();
+        assert!(text.contains("client_id.length     null"), "{text}");
     }
 }

@@ -158,6 +158,12 @@ impl Catalog {
         self.by_id.insert(topic.id, Arc::clone(&topic));
         self.by_name.insert(topic.name.clone(), topic);
     }
+
+    fn remove(&mut self, name: &str) -> Option<Arc<Topic>> {
+        let topic = self.by_name.remove(name)?;
+        self.by_id.remove(&topic.id);
+        Some(topic)
+    }
 }
 
 impl Topics {
@@ -385,37 +391,44 @@ impl Topics {
         Ok(log)
     }
 
-    /// Deletes a topic and its files. Consumers that are reading can finish.
-    pub fn delete(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+    /// Deletes topics and their files; that they are gone is durable when this returns. Consumers
+    /// that are reading can finish. Costs one sync, however many topics there are.
+    pub fn delete(&self, names: &[String]) -> Vec<Result<(), TopicError>> {
         let _changing = self.changing.lock();
-        let catalog = self.catalog();
-        let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
-        self.change(|catalog| {
-            catalog.by_name.remove(name);
-            catalog.by_id.remove(&topic.id);
+        let topics = self.change(|catalog| {
+            let removed = names.iter().map(|name| catalog.remove(name).ok_or(TopicError::Unknown));
+            removed.collect::<Vec<_>>()
         });
 
         // Partition 0 first: without it the topic does not exist.
-        for (number, partition) in topic.partitions.iter().enumerate() {
-            let deleting = partition.with_files(|log| {
-                log.fail();
-                log.rename_directory(&format!("{}{DELETING}", log.directory().name()))?;
-                io::Result::Ok(log.directory().clone())
-            })?;
-            if number == 0 {
-                self.root.sync()?;
-            }
-            deleting.remove_all()?;
-        }
-        self.root.sync()?;
-        Ok(Arc::clone(topic))
+        let renamed = topics.into_iter().map(|topic| {
+            let topic = topic?;
+            let directories = topic.partitions.iter().map(|partition| {
+                partition.with_files(|log| {
+                    log.fail();
+                    log.rename_directory(&format!("{}{DELETING}", log.directory().name()))?;
+                    io::Result::Ok(log.directory().clone())
+                })
+            });
+            Ok(directories.collect::<io::Result<Vec<_>>>()?)
+        });
+        let renamed = renamed.collect::<Vec<Result<_, TopicError>>>();
+        let synced = self.root.sync();
+
+        let removed = renamed.into_iter().map(|directories| {
+            directories?.iter().try_for_each(Directory::remove_all)?;
+            let synced = synced.as_ref().map_err(|it| io::Error::new(it.kind(), it.to_string()));
+            Ok(*synced?)
+        });
+        removed.collect()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Catalog)) {
+    fn change<T>(&self, change: impl FnOnce(&mut Catalog) -> T) -> T {
         let mut topics = self.topics.lock();
         let mut catalog = Catalog::clone(&topics);
-        change(&mut catalog);
+        let changed = change(&mut catalog);
         *topics = Arc::new(catalog);
+        changed
     }
 
     /// Makes everything appended so far durable, in the partitions for which `is_due` returns true.
@@ -612,6 +625,7 @@ mod tests {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
         let id = topics.create("orders", 3, Overrides::default(), [7; 16]).unwrap().id;
+        topics.create("other", 1, Overrides::default(), [9; 16]).unwrap();
         let again = topics.create("orders", 1, Overrides::default(), [8; 16]);
         assert!(matches!(again, Err(TopicError::Exists)));
         disk.crash();
@@ -620,7 +634,8 @@ mod tests {
         let catalog = topics.catalog();
         let topic = catalog.by_id(id).unwrap();
         assert_eq!((topic.name.as_str(), topic.partitions.len()), ("orders", 3));
-        topics.delete("orders").unwrap();
+        let all = ["orders", "other", "orders"].map(str::to_owned);
+        assert!(matches!(topics.delete(&all)[..], [Ok(()), Ok(()), Err(TopicError::Unknown)]));
         assert_eq!(names(&open(&disk).unwrap()), [""; 0]);
     }
 

@@ -50,6 +50,11 @@ fn describe(
     resource: &DescribeConfigsResource,
     include_synonyms: bool,
 ) -> DescribeConfigsResult {
+    let mut result = DescribeConfigsResult {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        ..DescribeConfigsResult::default()
+    };
     let configs = match resource.resource_type {
         TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
             Some(topic) => Ok(topic_values(&topic.overrides, broker.topics.config())),
@@ -58,24 +63,19 @@ fn describe(
         BROKER => Ok(broker_values(broker)),
         _ => Err(ErrorCode::INVALID_REQUEST),
     };
-    let wanted = |it: &DescribeConfigsResourceResult| {
-        resource.configuration_keys.as_ref().is_none_or(|keys| keys.contains(&it.name))
-    };
-    let (mut configs, error_code) = match configs {
-        Ok(configs) => (configs, ErrorCode::NONE),
-        Err(error_code) => (Vec::new(), error_code),
-    };
-    configs.retain(wanted);
+    match configs {
+        Ok(configs) => result.configs = configs,
+        Err(error_code) => {
+            (result.error_code, result.error_message) = (error_code, Some(error_code.to_string()));
+        }
+    }
+
+    let wanted = resource.configuration_keys.as_ref();
+    result.configs.retain(|it| wanted.is_none_or(|keys| keys.contains(&it.name)));
     if !include_synonyms {
-        configs.iter_mut().for_each(|it| it.synonyms.clear());
+        result.configs.iter_mut().for_each(|it| it.synonyms.clear());
     }
-    DescribeConfigsResult {
-        error_code,
-        error_message: error_code.is_error().then(|| error_code.to_string()),
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        configs,
-    }
+    result
 }
 
 /// Every value of a topic.
@@ -161,51 +161,33 @@ pub(super) fn alter_configs(
     call: Call,
     request: IncrementalAlterConfigsRequest,
 ) -> Step {
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
-        let alter = |resource| alter(&broker, resource, request.validate_only);
-        let responses = request.resources.iter().map(alter).collect();
-        let response = IncrementalAlterConfigsResponse { responses, throttle_time_ms: 0 };
-        call.encode(&response)
-    }))
+    Step::blocking(broker, move |broker| {
+        let responses = request.resources.into_iter().map(|resource| {
+            let altered = alter(broker, &resource, request.validate_only);
+            let (error_code, error_message) = topics::outcome(altered);
+            let AlterConfigsResource { resource_type, resource_name, .. } = resource;
+            AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+        });
+        let (responses, throttle_time_ms) = (responses.collect(), 0);
+        call.encode(&IncrementalAlterConfigsResponse { responses, throttle_time_ms })
+    })
 }
 
 fn alter(
     broker: &Broker,
     resource: &AlterConfigsResource,
     validate_only: bool,
-) -> AlterConfigsResourceResponse {
+) -> Result<(), topics::Failure> {
     let name = &resource.resource_name;
-    let altered = match resource.resource_type {
-        TOPIC => broker.topics.configure(name, validate_only, |overrides| {
-            let defaults = broker.topics.config();
-            resource.configs.iter().try_for_each(|it| apply(overrides, defaults, it))
-        }),
-        _ => {
-            let text = "only the configuration of topics can be altered".to_owned();
-            return response(resource, ErrorCode::INVALID_REQUEST, Some(text));
-        }
-    };
-    match altered {
-        Ok(()) => response(resource, ErrorCode::NONE, None),
-        Err(error) => {
-            let (error_code, text) = topics::explain(&error, name);
-            response(resource, error_code, Some(text))
-        }
+    if resource.resource_type != TOPIC {
+        let text = "only the configuration of topics can be altered".to_owned();
+        return Err((ErrorCode::INVALID_REQUEST, text));
     }
-}
-
-fn response(
-    resource: &AlterConfigsResource,
-    error_code: ErrorCode,
-    error_message: Option<String>,
-) -> AlterConfigsResourceResponse {
-    AlterConfigsResourceResponse {
-        error_code,
-        error_message,
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-    }
+    let defaults = broker.topics.config();
+    let altered = broker.topics.configure(name, validate_only, |overrides| {
+        resource.configs.iter().try_for_each(|it| apply(overrides, defaults, it))
+    });
+    altered.map_err(|error| topics::explain(&error, name))
 }
 
 /// Applies one change to what is set on the topic.

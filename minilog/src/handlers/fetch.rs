@@ -74,8 +74,7 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
     }
     // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
     if is_about_old_records(broker, &request) {
-        let broker = Arc::clone(broker);
-        return Step::Blocking(Box::new(move || find(&broker, &request).into_frame(call)));
+        return Step::blocking(broker, move |broker| find(broker, &request).into_frame(call));
     }
     let found = find(broker, &request);
     if found.is_enough(&request) || request.max_wait_ms <= 0 {

@@ -46,14 +46,13 @@ pub(super) fn find_coordinator(
     if group_log::partition(broker).is_some() {
         return call.respond(&coordinators(broker, call, &request, ErrorCode::NONE));
     }
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
-        let error_code = match group_log::create(&broker) {
+    Step::blocking(broker, move |broker| {
+        let error_code = match group_log::create(broker) {
             Ok(()) => ErrorCode::NONE,
             Err(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
         };
-        call.encode(&coordinators(&broker, call, &request, error_code))
-    }))
+        call.encode(&coordinators(broker, call, &request, error_code))
+    })
 }
 
 fn coordinators(

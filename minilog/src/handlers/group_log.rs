@@ -16,7 +16,6 @@ use crate::engine::log::log::{AppendError, ReadError};
 use crate::engine::log::partition::Partition;
 use crate::format::batch::{BatchHeader, Compression};
 use crate::format::compression::decompress;
-use crate::format::properties::Uuid;
 use crate::format::record::{self, batch_of, records};
 use crate::wire::ErrorCode;
 use crate::wire::offsets_topic::{
@@ -68,12 +67,10 @@ pub(super) fn append(
     }
     // A client that did not look for the coordinator is told to do so.
     let log = partition(broker).ok_or(ErrorCode::NOT_COORDINATOR)?;
-    let catalog = broker.topics.catalog();
-    let topic_id = |topic: &str| catalog.by_name(topic).map_or(Uuid::default(), |it| it.id);
 
     let (mut written, mut batch, mut bytes) = (None, Vec::new(), 0);
     for record in records {
-        let (key, value) = entry(coordinator, now, record, &topic_id).encode();
+        let (key, value) = entry(coordinator, now, record).encode();
         bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         batch.push((key, value));
         if bytes > BATCH_BYTES {
@@ -109,12 +106,7 @@ fn append_batch(
 }
 
 /// What a record says, in the form of the log.
-fn entry(
-    coordinator: &Coordinator,
-    now: Now,
-    record: &Record,
-    topic_id: &impl Fn(&str) -> Uuid,
-) -> Entry {
+fn entry(coordinator: &Coordinator, now: Now, record: &Record) -> Entry {
     match record {
         Record::Group(id) => {
             let value = coordinator.group(id).map(|group| group_value(group, now));
@@ -128,7 +120,6 @@ fn entry(
                 metadata: it.metadata.clone(),
                 commit_timestamp: it.timestamp,
                 expire_timestamp: it.expires.unwrap_or(-1),
-                topic_id: topic_id(topic),
             });
             Entry::Offset(OffsetCommitKey { group, topic: topic.clone(), partition }, value)
         }

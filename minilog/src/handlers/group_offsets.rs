@@ -16,8 +16,7 @@ use crate::wire::offsets::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic, OffsetDeleteRequest,
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,7 +100,9 @@ fn check(partition: &OffsetCommitRequestPartition) -> Result<(), ErrorCode> {
 /// Committed offsets, of one group up to version 7, of several from version 8 on.
 pub(super) fn offset_fetch(broker: &Arc<Broker>, call: Call, request: OffsetFetchRequest) -> Step {
     let is_batched = call.version >= FETCH_BATCHED_FROM;
-    let groups = if is_batched { request.groups } else { vec![single_group(request)] };
+    let OffsetFetchRequest { group_id, topics, groups, .. } = request;
+    let single = OffsetFetchRequestGroup { group_id, topics, ..OffsetFetchRequestGroup::default() };
+    let groups = if is_batched { groups } else { vec![single] };
     let catalog = broker.topics.catalog();
     let (groups, written) = {
         let (state, _) = broker.groups.lock();
@@ -116,8 +117,7 @@ pub(super) fn offset_fetch(broker: &Arc<Broker>, call: Call, request: OffsetFetc
             let with_error = |it| OffsetFetchResponseGroup { error_code, ..it };
             response.groups = groups.into_iter().map(with_error).collect();
         } else {
-            let topics = groups.into_iter().flat_map(|it| it.topics);
-            response.topics = topics.map(old_form).collect();
+            response.topics = groups.into_iter().flat_map(|it| it.topics).collect();
             response.error_code = error_code;
         }
         call.encode(&response)
@@ -190,32 +190,6 @@ fn found(partition_index: i32, committed: Option<&Committed>) -> OffsetFetchResp
         metadata: Some(committed.map(|it| it.metadata.clone()).unwrap_or_default()),
         error_code: ErrorCode::NONE,
     }
-}
-
-/// The group of a request up to version 7 in the form of version 8.
-fn single_group(request: OffsetFetchRequest) -> OffsetFetchRequestGroup {
-    let topics = request.topics.map(|topics| {
-        let topics = topics.into_iter().map(|it| OffsetFetchRequestTopics {
-            name: it.name,
-            partition_indexes: it.partition_indexes,
-            ..OffsetFetchRequestTopics::default()
-        });
-        topics.collect()
-    });
-    let group_id = request.group_id;
-    OffsetFetchRequestGroup { group_id, topics, ..OffsetFetchRequestGroup::default() }
-}
-
-/// The reverse, for a topic of the response.
-fn old_form(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {
-    let partitions = topic.partitions.into_iter().map(|it| OffsetFetchResponsePartition {
-        partition_index: it.partition_index,
-        committed_offset: it.committed_offset,
-        committed_leader_epoch: it.committed_leader_epoch,
-        metadata: it.metadata,
-        error_code: it.error_code,
-    });
-    OffsetFetchResponseTopic { name: topic.name, partitions: partitions.collect() }
 }
 
 /// Deletes committed offsets of a group without members.

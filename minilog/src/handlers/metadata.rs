@@ -42,16 +42,15 @@ pub(super) fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataReques
         return call.respond(&describe(broker, &catalog, call, &request));
     }
 
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
+    Step::blocking(broker, move |broker| {
         for name in missing {
             let (config, random) = (Overrides::default(), broker.settings.random);
             // If it fails the topic is still missing, and the response says so. Another client may
             // have created it meanwhile, which is as good.
             let _ = broker.topics.create(&name, broker.settings.num_partitions, config, random());
         }
-        call.encode(&describe(&broker, &broker.topics.catalog(), call, &request))
-    }))
+        call.encode(&describe(broker, &broker.topics.catalog(), call, &request))
+    })
 }
 
 /// The names that the client wants to have created.

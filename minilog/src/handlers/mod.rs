@@ -109,6 +109,17 @@ pub enum Step {
     Blocking(Box<dyn FnOnce() -> Frame + Send>),
 }
 
+impl Step {
+    /// A step that blocks on the disk.
+    fn blocking(
+        broker: &Arc<Broker>,
+        job: impl FnOnce(&Arc<Broker>) -> Frame + Send + 'static,
+    ) -> Step {
+        let broker = Arc::clone(broker);
+        Step::Blocking(Box::new(move || job(&broker)))
+    }
+}
+
 /// A client, for groups to describe their members.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {

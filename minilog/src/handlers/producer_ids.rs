@@ -65,13 +65,12 @@ pub(super) fn init_producer_id(
         return call.respond(&refuse(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
     }
 
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
+    Step::blocking(broker, move |broker| {
         call.encode(&match broker.producer_ids.next() {
             Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() },
             Err(_) => refuse(ErrorCode::KAFKA_STORAGE_ERROR),
         })
-    }))
+    })
 }
 
 #[cfg(all(test, not(loom)))]

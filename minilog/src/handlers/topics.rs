@@ -29,14 +29,22 @@ use crate::wire::cluster::{
 };
 use crate::wire::topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreatePartitionsRequest,
-    CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
-    CreateTopicsRequest, CreateTopicsResponse, DeletableTopicResult, DeleteRecordsPartitionResult,
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult, DeleteTopicState,
-    DeleteTopicsRequest, DeleteTopicsResponse,
+    CreatePartitionsResponse, CreatePartitionsTopicResult, CreateTopicsRequest,
+    CreateTopicsResponse, DeletableTopicResult, DeleteRecordsPartitionResult, DeleteRecordsRequest,
+    DeleteRecordsResponse, DeleteRecordsTopicResult, DeleteTopicState, DeleteTopicsRequest,
+    DeleteTopicsResponse,
 };
 use std::sync::Arc;
 
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
+
+/// Why a request about a topic fails, for the client.
+pub(super) type Failure = (ErrorCode, String);
+
+/// The two fields of a response that say how it went.
+pub(super) fn outcome(result: Result<(), Failure>) -> (ErrorCode, Option<String>) {
+    result.map_or_else(|(code, text)| (code, Some(text)), |()| (ErrorCode::NONE, None))
+}
 
 /// Creates topics.
 pub(super) fn create_topics(
@@ -44,33 +52,26 @@ pub(super) fn create_topics(
     call: Call,
     request: CreateTopicsRequest,
 ) -> Step {
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
-        let topics =
-            request.topics.iter().map(|topic| create(&broker, topic, request.validate_only));
-        let topics = topics.collect();
+    Step::blocking(broker, move |broker| {
+        let create = |topic| create(broker, topic, request.validate_only);
+        let topics = request.topics.iter().map(create).collect();
         call.encode(&CreateTopicsResponse { topics, ..CreateTopicsResponse::default() })
-    }))
+    })
 }
 
 fn create(broker: &Broker, wanted: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
-    match try_create(broker, wanted, validate_only) {
-        Ok(result) => result,
-        Err((error_code, text)) => CreatableTopicResult {
-            name: wanted.name.clone(),
-            error_code,
-            error_message: Some(text),
-            configs: None,
-            ..CreatableTopicResult::default()
-        },
-    }
+    let name = wanted.name.clone();
+    try_create(broker, wanted, validate_only).unwrap_or_else(|(error_code, text)| {
+        let error_message = Some(text);
+        CreatableTopicResult { name, error_code, error_message, ..CreatableTopicResult::default() }
+    })
 }
 
 fn try_create(
     broker: &Broker,
     wanted: &CreatableTopic,
     validate_only: bool,
-) -> Result<CreatableTopicResult, (ErrorCode, String)> {
+) -> Result<CreatableTopicResult, Failure> {
     if wanted.name == OFFSETS_TOPIC {
         let text = "the broker creates it for the first group";
         return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned()));
@@ -126,48 +127,51 @@ pub(super) fn delete_topics(
     call: Call,
     request: DeleteTopicsRequest,
 ) -> Step {
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
+    Step::blocking(broker, move |broker| {
         let by_name = request.topic_names.into_iter();
         let by_name =
             by_name.map(|it| DeleteTopicState { name: Some(it), ..DeleteTopicState::default() });
-        let responses = request.topics.into_iter().chain(by_name).map(|it| delete(&broker, it));
-        let responses = responses.collect();
+        let wanted = request.topics.into_iter().chain(by_name);
+        let mut responses = wanted.map(|it| find_deletable(broker, it)).collect::<Vec<_>>();
+
+        // All of them at once: a deletion waits for the disk.
+        let found = responses.iter_mut().filter(|it| !it.error_code.is_error()).collect::<Vec<_>>();
+        let names = found.iter().filter_map(|it| it.name.clone()).collect::<Vec<_>>();
+        for ((response, name), deleted) in
+            found.into_iter().zip(&names).zip(broker.topics.delete(&names))
+        {
+            match deleted {
+                Ok(()) => Groups::delete_topic(broker, name),
+                Err(error) => {
+                    (response.error_code, response.error_message) =
+                        outcome(Err(explain(&error, name)));
+                }
+            }
+        }
         call.encode(&DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() })
-    }))
+    })
 }
 
-fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
+/// The response for a topic, with an error if it cannot be deleted.
+fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
     let catalog = broker.topics.catalog();
     let name = wanted.name.as_deref().unwrap_or_default();
-    let deleted = match find_topic(&catalog, name, wanted.topic_id) {
-        Err(error_code) => Err((error_code, error_code.to_string())),
+    let (error_code, text) = match find_topic(&catalog, name, wanted.topic_id) {
+        Err(error_code) => (error_code, error_code.to_string()),
         Ok(topic) if topic.name == OFFSETS_TOPIC => {
-            let text = "groups store their offsets in it";
-            Err((ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned()))
+            (ErrorCode::INVALID_TOPIC_EXCEPTION, "groups store their offsets in it".to_owned())
         }
-        Ok(topic) => broker.topics.delete(&topic.name).map_err(|error| explain(&error, name)),
+        Ok(topic) => {
+            let (name, topic_id) = (Some(topic.name.clone()), topic.id);
+            return DeletableTopicResult { name, topic_id, ..DeletableTopicResult::default() };
+        }
     };
-    if let Ok(topic) = &deleted {
-        Groups::delete_topic(broker, &topic.name);
-    }
-    match deleted {
-        Ok(topic) => DeletableTopicResult {
-            name: Some(topic.name.clone()),
-            topic_id: topic.id,
-            ..DeletableTopicResult::default()
-        },
-        Err((error_code, text)) => DeletableTopicResult {
-            name: wanted.name,
-            topic_id: wanted.topic_id,
-            error_code,
-            error_message: Some(text),
-        },
-    }
+    let (name, topic_id, error_message) = (wanted.name, wanted.topic_id, Some(text));
+    DeletableTopicResult { name, topic_id, error_code, error_message }
 }
 
 /// The error code and its words.
-pub(super) fn explain(error: &TopicError, name: &str) -> (ErrorCode, String) {
+pub(super) fn explain(error: &TopicError, name: &str) -> Failure {
     match error {
         TopicError::Exists => {
             (ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists."))
@@ -191,31 +195,21 @@ pub(super) fn create_partitions(
     call: Call,
     request: CreatePartitionsRequest,
 ) -> Step {
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
-        let results = request.topics.iter().map(|topic| {
-            let added = add_partitions(&broker, topic, request.validate_only);
-            let (error_code, error_message) = match added {
-                Ok(()) => (ErrorCode::NONE, None),
-                Err((error_code, text)) => (error_code, Some(text)),
+    Step::blocking(broker, move |broker| {
+        let results = request.topics.into_iter().map(|topic| {
+            let added = match topic.assignments {
+                Some(_) => Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER.to_owned())),
+                None => broker
+                    .topics
+                    .add_partitions(&topic.name, topic.count, request.validate_only)
+                    .map_err(|error| explain(&error, &topic.name)),
             };
-            CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message }
+            let (error_code, error_message) = outcome(added);
+            CreatePartitionsTopicResult { name: topic.name, error_code, error_message }
         });
         let results = results.collect();
         call.encode(&CreatePartitionsResponse { results, throttle_time_ms: 0 })
-    }))
-}
-
-fn add_partitions(
-    broker: &Broker,
-    topic: &CreatePartitionsTopic,
-    validate_only: bool,
-) -> Result<(), (ErrorCode, String)> {
-    if topic.assignments.is_some() {
-        return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER.to_owned()));
-    }
-    let added = broker.topics.add_partitions(&topic.name, topic.count, validate_only);
-    added.map_err(|error| explain(&error, &topic.name))
+    })
 }
 
 /// Deletes the records before an offset.
@@ -224,8 +218,7 @@ pub(super) fn delete_records(
     call: Call,
     request: DeleteRecordsRequest,
 ) -> Step {
-    let broker = Arc::clone(broker);
-    Step::Blocking(Box::new(move || {
+    Step::blocking(broker, move |broker| {
         let catalog = broker.topics.catalog();
         let mut response = DeleteRecordsResponse::default();
         for topic in request.topics {
@@ -258,7 +251,7 @@ pub(super) fn delete_records(
             results.for_each(|it| it.error_code = ErrorCode::KAFKA_STORAGE_ERROR);
         }
         call.encode(&response)
-    }))
+    })
 }
 
 /// The bytes of partitions on the disk, for `kafka-log-dirs.sh`.

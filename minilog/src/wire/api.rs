@@ -7,10 +7,8 @@
 //!
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
 
-use super::codec::{DecodeError, Decoder, Encoder, Frame, OldString, WireType};
-use super::header::{
-    RequestHeader, ResponseHeader, request_header_version, response_header_version,
-};
+use super::codec::{DecodeError, Decoder, Encoder, Frame, WireType};
+use super::header::{RequestHeader, ResponseHeader, is_response_header_flexible};
 use super::schema::{Message, Table, Versions};
 use bytes::Bytes;
 use std::fmt;
@@ -102,21 +100,17 @@ impl From<DecodeError> for RequestError {
 /// Decodes a request from its frame, without the size in front. Bytes after the body are ignored,
 /// as in Kafka.
 pub fn decode_request(frame: Bytes) -> Result<RequestFrame, RequestError> {
-    // The first three fields are the same in all versions, so the header can be read before the
-    // version of the header is known.
-    let mut fixed = Decoder::new(frame.clone(), 1, false);
-    let key = i16::decode(&mut fixed)?;
-    let version = i16::decode(&mut fixed)?;
-    let correlation_id = i32::decode(&mut fixed)?;
+    let mut decoder = Decoder::new(frame, 0, false);
+    let header = RequestHeader::decode(&mut decoder)?;
+    let RequestHeader { request_api_key: key, request_api_version: version, .. } = header;
+    let correlation_id = header.correlation_id;
     let unsupported = RequestError::Unsupported { key, version, correlation_id };
     let api = Api::of(key).filter(|api| api.versions.contains(version)).ok_or(unsupported)?;
 
-    let is_flexible = api.is_flexible(version);
-    let mut decoder = Decoder::new(frame, request_header_version(is_flexible), is_flexible);
-    let header = RequestHeader::decode(&mut decoder)?;
-    let body = Request::decode(key, &mut decoder.with_version(version, is_flexible))?;
-    let client_id = header.client_id.map(|id| id.0);
-    Ok(RequestFrame { version, correlation_id, client_id, body })
+    let mut decoder = decoder.with_version(version, api.is_flexible(version));
+    decoder.end_struct()?;
+    let body = Request::decode(key, &mut decoder)?;
+    Ok(RequestFrame { version, correlation_id, client_id: header.client_id, body })
 }
 
 /// Encodes a request, its size in front.
@@ -126,28 +120,31 @@ pub fn encode_request<M: Message>(
     version: i16,
     body: &M,
 ) -> Frame {
-    let is_flexible = M::is_flexible(version);
-    let mut encoder = Encoder::start_frame(request_header_version(is_flexible), is_flexible);
+    let mut encoder = Encoder::start_frame();
     let header = RequestHeader {
         request_api_key: M::KEY,
         request_api_version: version,
         correlation_id,
-        client_id: Some(OldString(client_id.into())),
+        client_id: Some(client_id.into()),
     };
     header.encode(&mut encoder);
 
-    let mut encoder = encoder.with_version(version, is_flexible);
+    let mut encoder = encoder.with_version(version, M::is_flexible(version));
+    encoder.end_struct();
     body.encode(&mut encoder);
     encoder.finish_frame()
 }
 
 /// Encodes a response, its size in front.
 pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) -> Frame {
-    let header_version = response_header_version(M::KEY, M::is_flexible(version));
-    let mut encoder = Encoder::start_frame(header_version, header_version == 1);
+    let is_flexible = M::is_flexible(version);
+    let mut encoder = Encoder::start_frame();
     ResponseHeader { correlation_id }.encode(&mut encoder);
 
-    let mut encoder = encoder.with_version(version, M::is_flexible(version));
+    let mut encoder = encoder.with_version(version, is_flexible);
+    if is_response_header_flexible(M::KEY, is_flexible) {
+        encoder.end_struct();
+    }
     body.encode(&mut encoder);
     encoder.finish_frame()
 }
@@ -155,11 +152,14 @@ pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) 
 /// Decodes a response from its frame, without the size in front: the correlation id and the body.
 /// `version` is that of the request.
 pub fn decode_response<M: Message>(frame: Bytes, version: i16) -> Result<(i32, M), DecodeError> {
-    let header_version = response_header_version(M::KEY, M::is_flexible(version));
-    let mut decoder = Decoder::new(frame, header_version, header_version == 1);
+    let is_flexible = M::is_flexible(version);
+    let mut decoder = Decoder::new(frame, 0, false);
     let header = ResponseHeader::decode(&mut decoder)?;
 
-    let mut decoder = decoder.with_version(version, M::is_flexible(version));
+    let mut decoder = decoder.with_version(version, is_flexible);
+    if is_response_header_flexible(M::KEY, is_flexible) {
+        decoder.end_struct()?;
+    }
     Ok((header.correlation_id, M::decode(&mut decoder)?))
 }
 

@@ -50,13 +50,9 @@ message! {
 message! {
     /// The requests of the broker and their versions.
     pub struct ApiVersionsResponse: key 18, versions 0-4, flexible 3+ {
-        0+ error_code:               ErrorCode,                "UNSUPPORTED_VERSION or none";
-        0+ api_keys:                 Vec<ApiVersion>,          "one entry per request";
-        1+ throttle_time_ms:         i32,                      "delay by quotas";
-        3+ supported_features:       Vec<SupportedFeatureKey>, tag 0, "what the broker can do";
-        3+ finalized_features_epoch: i64 = -1, tag 1, "counts changes of finalized_features";
-        3+ finalized_features:       Vec<FinalizedFeatureKey>, tag 2, "what the cluster agreed on";
-        3+ zk_migration_ready:       bool, tag 3,              "always false since Kafka 4";
+        0+ error_code:       ErrorCode,       "UNSUPPORTED_VERSION or none";
+        0+ api_keys:         Vec<ApiVersion>, "one entry per request";
+        1+ throttle_time_ms: i32,             "delay by quotas";
     }
 
     /// The versions of one request.
@@ -64,20 +60,6 @@ message! {
         0+ api_key:     i16, "the number of the request";
         0+ min_version: i16, "the oldest version";
         0+ max_version: i16, "the newest version";
-    }
-
-    /// A feature and the levels the broker supports.
-    pub struct SupportedFeatureKey {
-        3+ name:        String, "for instance transaction.version";
-        3+ min_version: i16,    "the lowest level";
-        3+ max_version: i16,    "the highest level";
-    }
-
-    /// A feature and the levels in force.
-    pub struct FinalizedFeatureKey {
-        3+ name:              String, "for instance transaction.version";
-        3+ max_version_level: i16,    "the highest level in force";
-        3+ min_version_level: i16,    "the lowest level in force";
     }
 }
 

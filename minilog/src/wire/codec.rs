@@ -2,11 +2,12 @@
 //!
 //! Every message exists in an old and a *flexible* encoding (KIP-482); the version of the message
 //! decides. Integers are the same in both, big-endian. Lengths differ, and a flexible struct ends
-//! with tagged fields, a map from number to bytes in which a receiver skips what it does not know:
+//! with tagged fields, a map from number to bytes in which a receiver skips what it does not know.
+//! This broker needs none of them: it skips all, and ends its own structs with a count of 0.
 //!
 //! | type | old | flexible |
 //! |---|---|---|
-//! | `String` | `i16` length, bytes | length + 1 as [uvarint](Encoder::uvarint), bytes |
+//! | `String` | `i16` length, bytes | length + 1 as [uvarint](Decoder::uvarint), bytes |
 //! | `Vec<u8>`, [`Bytes`] | `i32` length, bytes | length + 1 as uvarint, bytes |
 //! | `Vec<T>` | `i32` count, elements | count + 1 as uvarint, elements |
 //! | null | length -1 | 0 |
@@ -56,8 +57,9 @@
 //!
 //! `ByteBufferAccessor.java`, `SendBuilder.java` and `MessageSizeAccumulator.java`. Kafka computes
 //! the size of a message in a first pass and writes in a second; here it is written at once and the
-//! size filled in. Kafka keeps unknown tagged fields; a decoder here drops them. Java turns bytes
-//! that are not UTF-8 into U+FFFD; here they are an error.
+//! size filled in. Kafka keeps unknown tagged fields; a decoder here drops them, and librdkafka
+//! before 2.2, which miscounts their bytes, can connect because it gets none. Java turns bytes that
+//! are not UTF-8 into U+FFFD; here they are an error.
 
 use crate::engine::log::segment::Slice;
 use crate::format::properties::Uuid;
@@ -93,13 +95,20 @@ pub trait WireType: Sized {
     }
 }
 
-/// A type that has an encoding for null: `Option` of it is a [`WireType`] too.
-pub trait Nullable: WireType + Default {
-    /// Reads a value or null.
-    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Self>, DecodeError>;
+/// A type with its length in front. Null has a length of its own, so that `Option` of such a type
+/// is a [`WireType`] too.
+pub trait Lengthy: Default {
+    /// What the type is on the wire.
+    const KIND: Kind;
 
-    /// Writes null.
-    fn encode_null(encoder: &mut Encoder);
+    /// Reads what follows the length.
+    fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Self, DecodeError>;
+
+    /// The length or count to write.
+    fn length(&self) -> usize;
+
+    /// Writes what follows the length.
+    fn encode_content(&self, encoder: &mut Encoder);
 }
 
 /// A type that an array can have as element. Not `u8`: `Vec<u8>` is a type of its own.
@@ -118,8 +127,6 @@ pub enum Kind {
     Uuid,
     /// UTF-8.
     String,
-    /// UTF-8 with an `i16` length in flexible versions too: the client id of a request header.
-    OldString,
     /// Bytes that the broker does not interpret.
     Bytes,
     /// Record batches.
@@ -138,41 +145,12 @@ pub struct DecodeError {
     /// Where in the frame the decoder was.
     pub at: usize,
     /// What is wrong there.
-    pub problem: Problem,
-}
-
-/// What is wrong with the bytes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The frame ends before the value does.
-    TooShort {
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes left.
-        left: usize,
-    },
-    /// A count of elements that cannot fit into the bytes left.
-    TooMany {
-        /// Elements announced.
-        count: usize,
-        /// Bytes left.
-        left: usize,
-    },
-    /// The arrays of the message need more than [`ARRAY_BYTES_MAX`].
-    ArraysTooLarge,
-    /// A length is below -1, or is that of a string above 32,767.
-    BadLength(i64),
-    /// A variable-length integer has more than 32 bits.
-    BadVarint,
-    /// A string is not UTF-8.
-    NotUtf8,
-    /// Null in a version in which the field must have a value.
-    Null,
+    pub problem: String,
 }
 
 impl DecodeError {
     /// The error with the name of the field, unless an inner field has named itself already.
-    pub fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
+    fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
         self.field = self.field.or(Some((table, field)));
         self
     }
@@ -183,22 +161,7 @@ impl fmt::Display for DecodeError {
         if let Some((table, field)) = self.field {
             write!(f, "{table}.{field} at ")?;
         }
-        write!(f, "byte {}: ", self.at)?;
-        match self.problem {
-            Problem::TooShort { needed, left } => {
-                write!(f, "{needed} bytes needed and {left} left")
-            }
-            Problem::TooMany { count, left } => {
-                write!(f, "{count} elements announced and {left} bytes left")
-            }
-            Problem::ArraysTooLarge => {
-                write!(f, "the arrays of the message need more than {ARRAY_BYTES_MAX} bytes")
-            }
-            Problem::BadLength(length) => write!(f, "{length} cannot be a length"),
-            Problem::BadVarint => write!(f, "a variable-length integer has more than 32 bits"),
-            Problem::NotUtf8 => write!(f, "a string is not UTF-8"),
-            Problem::Null => write!(f, "null is not allowed in this version"),
-        }
+        write!(f, "byte {}: {}", self.at, self.problem)
     }
 }
 
@@ -209,8 +172,6 @@ impl std::error::Error for DecodeError {}
 pub struct Decoder {
     frame: Bytes,
     at: usize,
-    /// Where reading ends: the end of the frame, or of a tagged field within it.
-    end: usize,
     version: i16,
     is_flexible: bool,
     /// Memory for arrays that may still be allocated.
@@ -220,8 +181,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder at the start of `frame`, for a message of `version`.
     pub fn new(frame: Bytes, version: i16, is_flexible: bool) -> Decoder {
-        let end = frame.len();
-        Decoder { frame, at: 0, end, version, is_flexible, array_bytes: ARRAY_BYTES_MAX }
+        Decoder { frame, at: 0, version, is_flexible, array_bytes: ARRAY_BYTES_MAX }
     }
 
     /// The rest of the frame as a message of another version: the body after the header.
@@ -235,12 +195,6 @@ impl Decoder {
         self.version
     }
 
-    /// Returns true if the message has the flexible encoding.
-    #[inline]
-    pub fn is_flexible(&self) -> bool {
-        self.is_flexible
-    }
-
     /// Where the next value begins.
     pub fn position(&self) -> usize {
         self.at
@@ -248,12 +202,13 @@ impl Decoder {
 
     /// Bytes left.
     pub fn remaining(&self) -> usize {
-        self.end - self.at
+        self.frame.len() - self.at
     }
 
     /// An error at this position.
-    pub fn error(&self, problem: Problem) -> DecodeError {
-        DecodeError { field: None, at: self.at, problem }
+    #[cold]
+    fn error(&self, problem: impl Into<String>) -> DecodeError {
+        DecodeError { field: None, at: self.at, problem: problem.into() }
     }
 
     /// The next `length` bytes.
@@ -267,7 +222,7 @@ impl Decoder {
     fn take_range(&mut self, length: usize) -> Result<std::ops::Range<usize>, DecodeError> {
         let left = self.remaining();
         if length > left {
-            return Err(self.error(Problem::TooShort { needed: length, left }));
+            return Err(self.error(format!("{length} bytes needed and {left} left")));
         }
         let start = self.at;
         self.at += length;
@@ -281,45 +236,28 @@ impl Decoder {
             let byte = self.take(1)?[0];
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                return u32::try_from(value).map_err(|_| self.error(Problem::BadVarint));
+                return u32::try_from(value).map_err(|_| self.bad_varint());
             }
         }
-        Err(self.error(Problem::BadVarint))
+        Err(self.bad_varint())
     }
 
-    /// The length of a string, or `None` for null.
-    pub fn string_length(&mut self) -> Result<Option<usize>, DecodeError> {
-        if !self.is_flexible {
-            return self.old_string_length();
-        }
-        match self.uvarint()?.checked_sub(1) {
-            Some(length) if length as usize > STRING_MAX => {
-                Err(self.error(Problem::BadLength(length.into())))
-            }
-            length => Ok(length.map(|length| length as usize)),
-        }
+    fn bad_varint(&self) -> DecodeError {
+        self.error("a variable-length integer has more than 32 bits")
     }
 
-    /// The length of a string in the old encoding, or `None` for null.
-    pub fn old_string_length(&mut self) -> Result<Option<usize>, DecodeError> {
-        let length = i16::decode(self)?;
-        self.length(length.into())
-    }
-
-    /// The length of bytes or the count of an array, or `None` for null.
-    pub fn long_length(&mut self) -> Result<Option<usize>, DecodeError> {
-        if !self.is_flexible {
-            let length = i32::decode(self)?;
-            return self.length(length.into());
-        }
-        Ok(self.uvarint()?.checked_sub(1).map(|length| length as usize))
-    }
-
-    fn length(&self, length: i64) -> Result<Option<usize>, DecodeError> {
+    /// The length of a value of this kind, or `None` for null.
+    pub fn length(&mut self, kind: &Kind) -> Result<Option<usize>, DecodeError> {
+        let is_string = matches!(kind, Kind::String);
+        let length = match (self.is_flexible, is_string) {
+            (true, _) => i64::from(self.uvarint()?) - 1,
+            (false, true) => i16::decode(self)?.into(),
+            (false, false) => i32::decode(self)?.into(),
+        };
         match length {
             -1 => Ok(None),
-            0.. => Ok(Some(length as usize)),
-            _ => Err(self.error(Problem::BadLength(length))),
+            0.. if !is_string || length <= STRING_MAX as i64 => Ok(Some(length as usize)),
+            _ => Err(self.error(format!("{length} cannot be a length"))),
         }
     }
 
@@ -332,35 +270,24 @@ impl Decoder {
     ) -> Result<T, DecodeError> {
         let value = T::decode(self).map_err(|error| error.in_field(table, field))?;
         if value.is_null() && null_from.is_none_or(|first| self.version < first) {
-            return Err(self.error(Problem::Null).in_field(table, field));
+            return Err(self.null().in_field(table, field));
         }
         Ok(value)
     }
 
-    /// Reads the tagged fields at the end of a flexible struct. `read` is called for each with its
-    /// tag and a decoder that ends where the field ends; it may leave bytes unread.
-    pub fn tagged_fields(
-        &mut self,
-        mut read: impl FnMut(u32, &mut Decoder) -> Result<(), DecodeError>,
-    ) -> Result<(), DecodeError> {
-        let count = self.uvarint()?;
-        for _ in 0..count {
-            let tag = self.uvarint()?;
-            let size = self.uvarint()? as usize;
-            let field = self.take_range(size)?;
-
-            let end = std::mem::replace(&mut self.end, field.end);
-            self.at = field.start;
-            read(tag, self)?;
-            (self.at, self.end) = (field.end, end);
-        }
-        Ok(())
+    fn null(&self) -> DecodeError {
+        self.error("null is not allowed in this version")
     }
 
-    fn text(&mut self, length: Option<usize>) -> Result<Option<String>, DecodeError> {
-        let Some(length) = length else { return Ok(None) };
-        let text = str::from_utf8(self.take(length)?).map(str::to_owned);
-        text.map(Some).map_err(|_| self.error(Problem::NotUtf8))
+    /// Reads the end of a struct: in a flexible one tagged fields, which are skipped.
+    pub fn end_struct(&mut self) -> Result<(), DecodeError> {
+        let count = if self.is_flexible { self.uvarint()? } else { 0 };
+        for _ in 0..count {
+            let _tag = self.uvarint()?;
+            let size = self.uvarint()? as usize;
+            self.take(size)?;
+        }
+        Ok(())
     }
 }
 
@@ -390,12 +317,6 @@ impl Encoder {
         self.version
     }
 
-    /// Returns true if the message has the flexible encoding.
-    #[inline]
-    pub fn is_flexible(&self) -> bool {
-        self.is_flexible
-    }
-
     /// Writes bytes as they are.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
@@ -411,20 +332,13 @@ impl Encoder {
         self.bytes.push(value as u8);
     }
 
-    /// Writes the length of a string, or null.
-    fn string_length(&mut self, length: Option<usize>) {
-        match (self.is_flexible, length) {
-            (true, length) => self.uvarint(length.map_or(0, |length| length as u32 + 1)),
-            (false, length) => length.map_or(-1, |length| length as i16).encode(self),
-        }
-    }
-
-    /// Writes the length of bytes or the count of an array, or null.
-    fn long_length(&mut self, length: Option<usize>) {
+    /// Writes the length of a value of this kind, or null.
+    fn length(&mut self, kind: &Kind, length: Option<usize>) {
         assert!(length.is_none_or(|length| length < i32::MAX as usize), "the value is too long");
-        match (self.is_flexible, length) {
-            (true, length) => self.uvarint(length.map_or(0, |length| length as u32 + 1)),
-            (false, length) => length.map_or(-1, |length| length as i32).encode(self),
+        match kind {
+            _ if self.is_flexible => self.uvarint(length.map_or(0, |length| length as u32 + 1)),
+            Kind::String => length.map_or(-1, |length| length as i16).encode(self),
+            _ => length.map_or(-1, |length| length as i32).encode(self),
         }
     }
 
@@ -437,15 +351,11 @@ impl Encoder {
         }
     }
 
-    /// Writes the tagged fields at the end of a flexible struct.
-    pub fn tagged_fields(&mut self, add: impl FnOnce(&mut TaggedFields)) {
-        // Their count comes first, so they are written aside. There are hardly ever any, and
-        // nothing is allocated for none.
-        let encoder = Encoder::new(self.version, self.is_flexible);
-        let mut fields = TaggedFields { encoder, count: 0 };
-        add(&mut fields);
-        self.uvarint(fields.count);
-        self.put(&fields.encoder.bytes);
+    /// Writes the end of a struct: a flexible one has no tagged fields.
+    pub fn end_struct(&mut self) {
+        if self.is_flexible {
+            self.uvarint(0);
+        }
     }
 
     /// The bytes written, records included, in one piece.
@@ -454,44 +364,19 @@ impl Encoder {
     }
 
     /// The frame that was started by [`Encoder::start_frame`], with its size filled in.
-    pub fn finish_frame(mut self) -> Frame {
-        let records: usize = self.records.iter().map(|(_, records)| records.len()).sum();
-        let size = self.bytes.len() + records - Frame::SIZE_BYTES;
-        let size = i32::try_from(size).expect("max.message.bytes and fetch.max.bytes are 32 bits");
-        self.bytes[..Frame::SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
-        Frame { bytes: self.bytes, records: self.records }
+    pub fn finish_frame(self) -> Frame {
+        let mut frame = Frame { bytes: self.bytes, records: self.records };
+        let size = i32::try_from(frame.size() - Frame::SIZE_BYTES);
+        let size = size.expect("max.message.bytes and fetch.max.bytes are 32 bits");
+        frame.bytes[..Frame::SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
+        frame
     }
 
-    /// Leaves room for the size of the frame.
-    pub fn start_frame(version: i16, is_flexible: bool) -> Encoder {
-        let mut encoder = Encoder::new(version, is_flexible);
+    /// Leaves room for the size of the frame. Its header comes next.
+    pub fn start_frame() -> Encoder {
+        let mut encoder = Encoder::new(0, false);
         encoder.put(&[0; Frame::SIZE_BYTES]);
         encoder
-    }
-}
-
-/// The tagged fields of one struct.
-#[derive(Debug)]
-pub struct TaggedFields {
-    encoder: Encoder,
-    count: u32,
-}
-
-impl TaggedFields {
-    /// The version of the message.
-    pub fn version(&self) -> i16 {
-        self.encoder.version
-    }
-
-    /// Adds a field. Tags ascend, and no tagged field holds records.
-    pub fn add(&mut self, tag: u32, value: &impl WireType) {
-        let mut field = Encoder::new(self.encoder.version, self.encoder.is_flexible);
-        value.encode(&mut field);
-
-        self.count += 1;
-        self.encoder.uvarint(tag);
-        self.encoder.uvarint(field.bytes.len() as u32);
-        self.encoder.put(&field.bytes);
     }
 }
 
@@ -519,7 +404,7 @@ impl Frame {
 
     /// Bytes of the whole frame.
     pub fn size(&self) -> usize {
-        self.bytes.len() + self.records.iter().map(|(_, records)| records.len()).sum::<usize>()
+        self.bytes.len() + self.records.iter().map(|(_, records)| records.length()).sum::<usize>()
     }
 
     /// The frame in pieces, in order; none is empty.
@@ -597,185 +482,32 @@ impl WireType for Uuid {
     }
 }
 
-impl WireType for String {
-    const KIND: Kind = Kind::String;
+impl<T: Lengthy> WireType for T {
+    const KIND: Kind = <T as Lengthy>::KIND;
 
-    fn decode(decoder: &mut Decoder) -> Result<String, DecodeError> {
-        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
+    fn decode(decoder: &mut Decoder) -> Result<T, DecodeError> {
+        Option::<T>::decode(decoder)?.ok_or_else(|| decoder.null())
     }
 
     fn encode(&self, encoder: &mut Encoder) {
-        // Names come from a decoder and are short enough. An error message that quotes one can be
-        // too long to express, and is cut.
-        let text = &self[..self.floor_char_boundary(STRING_MAX)];
-        encoder.string_length(Some(text.len()));
-        encoder.put(text.as_bytes());
+        encoder.length(&<T as Lengthy>::KIND, Some(self.length()));
+        self.encode_content(encoder);
     }
 }
 
-impl Nullable for String {
-    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<String>, DecodeError> {
-        let length = decoder.string_length()?;
-        decoder.text(length)
-    }
-
-    fn encode_null(encoder: &mut Encoder) {
-        encoder.string_length(None);
-    }
-}
-
-impl WireType for Vec<u8> {
-    const KIND: Kind = Kind::Bytes;
-
-    fn decode(decoder: &mut Decoder) -> Result<Vec<u8>, DecodeError> {
-        let length = decoder.long_length()?.ok_or_else(|| decoder.error(Problem::Null))?;
-        Ok(decoder.take(length)?.to_vec())
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.long_length(Some(self.len()));
-        encoder.put(self);
-    }
-}
-
-impl WireType for Bytes {
-    const KIND: Kind = Kind::Records;
-
-    fn decode(decoder: &mut Decoder) -> Result<Bytes, DecodeError> {
-        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.long_length(Some(self.len()));
-        encoder.records.push((encoder.bytes.len(), Records::Bytes(self.clone())));
-    }
-}
-
-impl Nullable for Bytes {
-    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Bytes>, DecodeError> {
-        let Some(length) = decoder.long_length()? else { return Ok(None) };
-        let range = decoder.take_range(length)?;
-        Ok(Some(decoder.frame.slice(range)))
-    }
-
-    fn encode_null(encoder: &mut Encoder) {
-        encoder.long_length(None);
-    }
-}
-
-/// Record batches of a response: bytes, or where in a file they are, for `sendfile`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Records {
-    /// Bytes in memory; what a decoder gives.
-    Bytes(Bytes),
-    /// A range of a segment. The bytes go from the page cache to the socket.
-    File(Slice),
-}
-
-impl Records {
-    /// Their length.
-    pub fn len(&self) -> usize {
-        match self {
-            Records::Bytes(bytes) => bytes.len(),
-            Records::File(slice) => slice.length,
-        }
-    }
-
-    /// Returns true if there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes, if they are in memory.
-    pub fn bytes(&self) -> Option<&Bytes> {
-        match self {
-            Records::Bytes(bytes) => Some(bytes),
-            Records::File(_) => None,
-        }
-    }
-}
-
-impl Default for Records {
-    fn default() -> Records {
-        Records::Bytes(Bytes::new())
-    }
-}
-
-impl WireType for Records {
-    const KIND: Kind = Kind::Records;
-
-    fn decode(decoder: &mut Decoder) -> Result<Records, DecodeError> {
-        Bytes::decode(decoder).map(Records::Bytes)
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.long_length(Some(self.len()));
-        encoder.records.push((encoder.bytes.len(), self.clone()));
-    }
-}
-
-impl Nullable for Records {
-    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Records>, DecodeError> {
-        Ok(Bytes::decode_nullable(decoder)?.map(Records::Bytes))
-    }
-
-    fn encode_null(encoder: &mut Encoder) {
-        encoder.long_length(None);
-    }
-}
-
-impl<T: Element> WireType for Vec<T> {
-    const KIND: Kind = Kind::Array(&T::KIND);
-
-    fn decode(decoder: &mut Decoder) -> Result<Vec<T>, DecodeError> {
-        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.long_length(Some(self.len()));
-        self.iter().for_each(|element| element.encode(encoder));
-    }
-}
-
-impl<T: Element> Nullable for Vec<T> {
-    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<Vec<T>>, DecodeError> {
-        let Some(count) = decoder.long_length()? else { return Ok(None) };
-
-        // Every element is at least one byte long.
-        let left = decoder.remaining();
-        if count > left {
-            return Err(decoder.error(Problem::TooMany { count, left }));
-        }
-        let size = count * size_of::<T>();
-        decoder.array_bytes = decoder
-            .array_bytes
-            .checked_sub(size)
-            .ok_or_else(|| decoder.error(Problem::ArraysTooLarge))?;
-
-        let mut elements = Vec::with_capacity(count);
-        for _ in 0..count {
-            elements.push(T::decode(decoder)?);
-        }
-        Ok(Some(elements))
-    }
-
-    fn encode_null(encoder: &mut Encoder) {
-        encoder.long_length(None);
-    }
-}
-
-impl<T: Nullable> WireType for Option<T> {
-    const KIND: Kind = T::KIND;
+impl<T: Lengthy> WireType for Option<T> {
+    const KIND: Kind = <T as Lengthy>::KIND;
     const IS_NULLABLE: bool = true;
 
     fn decode(decoder: &mut Decoder) -> Result<Option<T>, DecodeError> {
-        T::decode_nullable(decoder)
+        let length = decoder.length(&<T as Lengthy>::KIND)?;
+        length.map(|length| T::decode_content(decoder, length)).transpose()
     }
 
     fn encode(&self, encoder: &mut Encoder) {
         match self {
             Some(value) => value.encode(encoder),
-            None => T::encode_null(encoder),
+            None => encoder.length(&<T as Lengthy>::KIND, None),
         }
     }
 
@@ -791,31 +523,130 @@ impl<T: Nullable> WireType for Option<T> {
     }
 }
 
-/// A string with an `i16` length in every version: the client id of a request header. A broker must
-/// be able to read the header of an ApiVersions request of a version that it does not know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OldString(pub String);
+impl Lengthy for String {
+    const KIND: Kind = Kind::String;
 
-impl WireType for OldString {
-    const KIND: Kind = Kind::OldString;
-
-    fn decode(decoder: &mut Decoder) -> Result<OldString, DecodeError> {
-        Self::decode_nullable(decoder)?.ok_or_else(|| decoder.error(Problem::Null))
+    fn decode_content(decoder: &mut Decoder, length: usize) -> Result<String, DecodeError> {
+        let text = str::from_utf8(decoder.take(length)?).map(str::to_owned);
+        text.map_err(|_| decoder.error("a string is not UTF-8"))
     }
 
-    fn encode(&self, encoder: &mut Encoder) {
-        (self.0.len() as i16).encode(encoder);
-        encoder.put(self.0.as_bytes());
+    /// Names come from a decoder and are short enough. An error message that quotes one can be too
+    /// long to express, and is cut.
+    fn length(&self) -> usize {
+        self.floor_char_boundary(STRING_MAX)
+    }
+
+    fn encode_content(&self, encoder: &mut Encoder) {
+        encoder.put(&self.as_bytes()[..self.length()]);
     }
 }
 
-impl Nullable for OldString {
-    fn decode_nullable(decoder: &mut Decoder) -> Result<Option<OldString>, DecodeError> {
-        let length = decoder.old_string_length()?;
-        Ok(decoder.text(length)?.map(OldString))
+impl Lengthy for Vec<u8> {
+    const KIND: Kind = Kind::Bytes;
+
+    fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Vec<u8>, DecodeError> {
+        Ok(decoder.take(length)?.to_vec())
     }
 
-    fn encode_null(encoder: &mut Encoder) {
-        (-1i16).encode(encoder);
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn encode_content(&self, encoder: &mut Encoder) {
+        encoder.put(self);
+    }
+}
+
+impl Lengthy for Bytes {
+    const KIND: Kind = Kind::Records;
+
+    fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Bytes, DecodeError> {
+        let range = decoder.take_range(length)?;
+        Ok(decoder.frame.slice(range))
+    }
+
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn encode_content(&self, encoder: &mut Encoder) {
+        encoder.records.push((encoder.bytes.len(), Records::Bytes(self.clone())));
+    }
+}
+
+impl<T: Element> Lengthy for Vec<T> {
+    const KIND: Kind = Kind::Array(&T::KIND);
+
+    fn decode_content(decoder: &mut Decoder, count: usize) -> Result<Vec<T>, DecodeError> {
+        // Every element is at least one byte long.
+        let left = decoder.remaining();
+        if count > left {
+            let text = format!("{count} elements announced and {left} bytes left");
+            return Err(decoder.error(text));
+        }
+        let left = decoder.array_bytes.checked_sub(count * size_of::<T>());
+        decoder.array_bytes = left.ok_or_else(|| {
+            let text = format!("the arrays of the message need more than {ARRAY_BYTES_MAX} bytes");
+            decoder.error(text)
+        })?;
+
+        let mut elements = Vec::with_capacity(count);
+        for _ in 0..count {
+            elements.push(T::decode(decoder)?);
+        }
+        Ok(elements)
+    }
+
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn encode_content(&self, encoder: &mut Encoder) {
+        self.iter().for_each(|element| element.encode(encoder));
+    }
+}
+
+/// Record batches of a response: bytes, or where in a file they are, for `sendfile`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// Bytes in memory; what a decoder gives.
+    Bytes(Bytes),
+    /// A range of a segment. The bytes go from the page cache to the socket.
+    File(Slice),
+}
+
+impl Records {
+    /// The bytes, if they are in memory.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Records::Bytes(bytes) => Some(bytes),
+            Records::File(_) => None,
+        }
+    }
+}
+
+impl Default for Records {
+    fn default() -> Records {
+        Records::Bytes(Bytes::new())
+    }
+}
+
+impl Lengthy for Records {
+    const KIND: Kind = Kind::Records;
+
+    fn decode_content(decoder: &mut Decoder, length: usize) -> Result<Records, DecodeError> {
+        Bytes::decode_content(decoder, length).map(Records::Bytes)
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Records::Bytes(bytes) => bytes.len(),
+            Records::File(slice) => slice.length,
+        }
+    }
+
+    fn encode_content(&self, encoder: &mut Encoder) {
+        encoder.records.push((encoder.bytes.len(), self.clone()));
     }
 }

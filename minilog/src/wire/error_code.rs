@@ -62,7 +62,6 @@ error_codes! {
     15 COORDINATOR_NOT_AVAILABLE "The coordinator cannot answer yet; try again.";
     16 NOT_COORDINATOR "Another broker coordinates the group.";
     17 INVALID_TOPIC_EXCEPTION "The name is not allowed for a topic.";
-    18 RECORD_LIST_TOO_LARGE "The batches are larger than a segment.";
     21 INVALID_REQUIRED_ACKS "`acks` is neither -1, 0 nor 1.";
     22 ILLEGAL_GENERATION "The member belongs to an older generation of the group.";
     23 INCONSISTENT_GROUP_PROTOCOL "The member has no assignor in common with the group.";
@@ -70,7 +69,6 @@ error_codes! {
     25 UNKNOWN_MEMBER_ID "The group has no such member.";
     26 INVALID_SESSION_TIMEOUT "The session timeout is outside the limits of the broker.";
     27 REBALANCE_IN_PROGRESS "The group is rebalancing: join again.";
-    28 INVALID_COMMIT_OFFSET_SIZE "The offset could not be written to the offsets topic.";
     35 UNSUPPORTED_VERSION "The version of the request is not supported.";
     36 TOPIC_ALREADY_EXISTS "There is a topic of this name.";
     37 INVALID_PARTITIONS "The number of partitions is not allowed.";
@@ -78,28 +76,22 @@ error_codes! {
     39 INVALID_REPLICA_ASSIGNMENT "The assignment names a broker that does not exist.";
     40 INVALID_CONFIG "A configuration value is not allowed.";
     42 INVALID_REQUEST "The request contradicts itself.";
-    43 UNSUPPORTED_FOR_MESSAGE_FORMAT "The format of the batch lacks what the request needs.";
     44 POLICY_VIOLATION "The broker is configured not to allow it.";
     45 OUT_OF_ORDER_SEQUENCE_NUMBER "Batches of the producer are missing.";
     46 DUPLICATE_SEQUENCE_NUMBER "The batch was appended before.";
     47 INVALID_PRODUCER_EPOCH "A newer instance of the producer exists.";
     53 TRANSACTIONAL_ID_AUTHORIZATION_FAILED "Transactions are not allowed.";
     56 KAFKA_STORAGE_ERROR "A file could not be read or written.";
-    59 UNKNOWN_PRODUCER_ID "The broker no longer knows the producer.";
     68 NON_EMPTY_GROUP "The group has members.";
     69 GROUP_ID_NOT_FOUND "There is no such group.";
     70 FETCH_SESSION_ID_NOT_FOUND "There is no such fetch session.";
-    71 INVALID_FETCH_SESSION_EPOCH "The fetch session expects another epoch.";
     74 FENCED_LEADER_EPOCH "The client knows an older leader epoch.";
     75 UNKNOWN_LEADER_EPOCH "The client knows a newer leader epoch.";
-    76 UNSUPPORTED_COMPRESSION_TYPE "The compression of a batch is not supported.";
     79 MEMBER_ID_REQUIRED "Join again with the member id of this response.";
     81 GROUP_MAX_SIZE_REACHED "The group has as many members as it may.";
     82 FENCED_INSTANCE_ID "Another member has taken over the static instance id.";
     87 INVALID_RECORD "A record is not valid; the batch was not appended.";
-    89 THROTTLING_QUOTA_EXCEEDED "Too many requests of this kind.";
     100 UNKNOWN_TOPIC_ID "There is no topic of this id.";
-    103 INCONSISTENT_TOPIC_ID "The id belongs to another topic.";
 }
 
 impl ErrorCode {

@@ -1,7 +1,7 @@
-//! Takes a frame apart: every byte with the field it belongs to, its value and its meaning.
+//! Takes a request frame apart: every byte with the field it belongs to, its value and its meaning.
 //!
-//! Works from the data of the tables alone, not from the generated decoders, so it shows as much of
-//! a damaged frame as there is: people explain frames that a program has refused.
+//! Works from the data of the tables, not from the generated decoders, so it shows as much of a
+//! damaged frame as there is: people explain frames that a program has refused.
 //!
 //! # Example
 //!
@@ -36,46 +36,24 @@
 //! bytes (`RequestConvertToJson.scala`).
 
 use super::api::Api;
-use super::codec::{Decoder, Kind};
+use super::codec::{DecodeError, Decoder, Kind, WireType};
 use super::error_code::ErrorCode;
-use super::header::{
-    RequestHeader, ResponseHeader, request_header_version, response_header_version,
-};
-use super::schema::{Field, Table};
+use super::header::RequestHeader;
+use super::schema::Table;
 use crate::format::batch::BatchHeader;
 use crate::format::properties::Uuid;
 use bytes::Bytes;
 use minikit::layout::Hexdump;
+use std::fmt::Display;
 
-/// The most bytes of a variable-length integer.
-const UVARINT_BYTES_MAX: usize = 5;
+/// The most bytes of a value without a length in front: a UUID.
+const FIXED_BYTES_MAX: usize = 16;
 
 /// Explains a request frame, without the size in front.
 pub fn explain_request(frame: &[u8]) -> Hexdump<'_> {
-    let number = |at: usize| frame.get(at..at + 2).map(|it| i16::from_be_bytes([it[0], it[1]]));
-    let (key, version) = (number(0).unwrap_or(-1), number(2).unwrap_or(-1));
-    let api = Api::of(key);
-    let is_flexible = api.is_some_and(|api| api.is_flexible(version));
-
-    let header_version = request_header_version(is_flexible);
-    let mut explainer = Explainer::new(frame, header_version, is_flexible);
-    let header = explainer.table(RequestHeader::TABLE, "");
-    explainer.version = version;
-    if let (Some(()), Some(api)) = (header, api.filter(|api| api.versions.contains(version))) {
-        explainer.table(api.request, "");
-    }
-    explainer.dump
-}
-
-/// Explains the frame of a response to `api` in `version`, without the size in front.
-pub fn explain_response<'a>(frame: &'a [u8], api: &Api, version: i16) -> Hexdump<'a> {
-    let is_flexible = api.is_flexible(version);
-    let header_version = response_header_version(api.key, is_flexible);
-    let mut explainer = Explainer::new(frame, header_version, header_version == 1);
-    if let Some(()) = explainer.table(ResponseHeader::TABLE, "") {
-        (explainer.version, explainer.is_flexible) = (version, is_flexible);
-        explainer.table(api.response, "");
-    }
+    let dump = Hexdump::new(frame);
+    let mut explainer = Explainer { dump, frame, version: 0, is_flexible: false };
+    explainer.request();
     explainer.dump
 }
 
@@ -88,170 +66,114 @@ struct Explainer<'a> {
     is_flexible: bool,
 }
 
-impl<'a> Explainer<'a> {
-    fn new(frame: &'a [u8], version: i16, is_flexible: bool) -> Explainer<'a> {
-        let dump = Hexdump::new(frame);
-        Explainer { dump, frame, version, is_flexible }
+impl Explainer<'_> {
+    fn request(&mut self) -> Option<()> {
+        self.table(RequestHeader::TABLE, "")?;
+        let number = |at: usize| i16::from_be_bytes([self.frame[at], self.frame[at + 1]]);
+        let (key, version) = (number(0), number(2));
+        let api = Api::of(key).filter(|api| api.versions.contains(version))?;
+
+        (self.version, self.is_flexible) = (version, api.is_flexible(version));
+        self.end_struct("header.")?;
+        self.table(api.request, "")
     }
 
     /// Explains a struct. `prefix` comes before the names of its fields.
     fn table(&mut self, table: &Table, prefix: &str) -> Option<()> {
-        let present = |field: &&Field| field.versions.contains(self.version);
-        let (tagged, plain): (Vec<_>, Vec<_>) =
-            table.fields.iter().filter(present).partition(|field| field.tag.is_some());
-        for field in plain {
+        let version = self.version;
+        for field in table.fields.iter().filter(|it| it.versions.contains(version)) {
             self.value(&field.kind, &format!("{prefix}{}", field.name), field.meaning)?;
         }
-        if self.is_flexible { self.tagged_fields(&tagged, prefix) } else { Some(()) }
+        self.end_struct(prefix)
     }
 
-    fn tagged_fields(&mut self, known: &[&Field], prefix: &str) -> Option<()> {
-        let count = self.uvarint(&format!("{prefix}tagged fields"), "how many follow")?;
+    /// Explains the tagged fields at the end of a flexible struct.
+    fn end_struct(&mut self, prefix: &str) -> Option<()> {
+        if !self.is_flexible {
+            return Some(());
+        }
+        let count = self.read(&format!("{prefix}tagged fields"), "how many", Decoder::uvarint)?;
         for _ in 0..count {
-            let tag = self.uvarint(&format!("{prefix}tag"), "number of the field")?;
-            let size = self.uvarint(&format!("{prefix}size"), "its bytes")? as usize;
-            let end = self.dump.end().checked_add(size)?;
-            let bytes = self.frame.get(..end)?;
-
-            // The field ends where its size says, whatever is in it.
-            let frame = std::mem::replace(&mut self.frame, bytes);
-            if let Some(field) = known.iter().find(|field| field.tag == Some(tag)) {
-                self.value(&field.kind, &format!("{prefix}{}", field.name), field.meaning);
-            }
-            self.frame = frame;
-            let rest = end - self.dump.end();
-            self.dump.bytes(rest, &format!("{prefix}tag {tag}"), "of a newer version, skipped");
+            self.read(&format!("{prefix}tag"), "number of the field", Decoder::uvarint)?;
+            let size = self.read(&format!("{prefix}size"), "its bytes", Decoder::uvarint)?;
+            let end = self.end_of(size as usize)?;
+            self.dump.bytes(end - self.dump.end(), &format!("{prefix}value"), "not looked at");
         }
         Some(())
     }
 
     fn value(&mut self, kind: &Kind, name: &str, meaning: &str) -> Option<()> {
         match kind {
-            Kind::Bool => self.integer(1, name, meaning, |it| (it != 0).to_string()),
-            Kind::Integer(bytes) => self.integer(*bytes, name, meaning, |it| it.to_string()),
-            Kind::ErrorCode => {
-                self.integer(2, name, meaning, |it| ErrorCode(it as i16).to_string())
-            }
-            Kind::Uuid => {
-                let bytes = self.next(size_of::<Uuid>())?.try_into().expect("next returns 16");
-                self.dump.value(size_of::<Uuid>(), name, Uuid(bytes).to_string(), meaning);
-                Some(())
-            }
-            Kind::String => self.bytes(2, self.is_flexible, name, meaning),
-            Kind::OldString => self.bytes(2, false, name, meaning),
-            Kind::Bytes => self.bytes(4, self.is_flexible, name, meaning),
-            Kind::Records => self.records(name),
-            Kind::Array(element) => {
-                let meaning_of_count = format!("elements of {name}");
-                let name_of_count = format!("{name}.count");
-                let count = self.length(4, self.is_flexible, &name_of_count, &meaning_of_count)?;
-                for index in 0..count.unwrap_or(0) {
-                    self.value(element, &format!("{name}[{index}]"), meaning)?;
-                }
-                Some(())
-            }
+            Kind::Bool => self.read(name, meaning, bool::decode).map(drop),
+            Kind::Integer(1) => self.read(name, meaning, i8::decode).map(drop),
+            Kind::Integer(2) => self.read(name, meaning, i16::decode).map(drop),
+            Kind::Integer(4) => self.read(name, meaning, i32::decode).map(drop),
+            Kind::Integer(_) => self.read(name, meaning, i64::decode).map(drop),
+            Kind::ErrorCode => self.read(name, meaning, ErrorCode::decode).map(drop),
+            Kind::Uuid => self.read(name, meaning, Uuid::decode).map(drop),
             Kind::Struct(table) => self.table(table, &format!("{name}.")),
+            Kind::Array(element) => {
+                let count = self.length(kind, &format!("{name}.count"), "elements of", name)?;
+                let mut indexes = 0..count.unwrap_or(0);
+                indexes.try_for_each(|it| self.value(element, &format!("{name}[{it}]"), meaning))
+            }
+            Kind::String | Kind::Bytes | Kind::Records => {
+                let length = self.length(kind, &format!("{name}.length"), "bytes of", name)?;
+                let Some(length) = length else { return Some(()) };
+                let end = self.end_of(length)?;
+                if matches!(kind, Kind::Records) {
+                    self.batches(end);
+                }
+                self.dump.bytes(end - self.dump.end(), name, meaning);
+                Some(())
+            }
         }
     }
 
-    /// Explains a string or bytes, with the length in front.
-    fn bytes(
-        &mut self,
-        length_bytes: usize,
-        is_flexible: bool,
-        name: &str,
-        meaning: &str,
-    ) -> Option<()> {
-        let (name_of_length, meaning_of_length) =
-            (format!("{name}.length"), format!("bytes of {name}"));
-        let length = self.length(length_bytes, is_flexible, &name_of_length, &meaning_of_length)?;
-        let Some(length) = length else { return Some(()) };
-        self.next(length)?;
-        self.dump.bytes(length, name, meaning);
-        Some(())
-    }
-
-    /// Explains record batches: their headers by their own table.
-    fn records(&mut self, name: &str) -> Option<()> {
-        let length =
-            self.length(4, self.is_flexible, &format!("{name}.length"), "bytes of the batches")?;
-        let end = self.dump.end().checked_add(length.unwrap_or(0))?;
-        self.frame.get(..end)?;
-        while self.dump.end() < end {
-            let start = self.dump.end();
-            let size = BatchHeader::read(&self.frame[start..end]).ok()?.size()?;
-            if size > end - start {
-                break;
-            }
+    /// Explains the headers of record batches by their own table.
+    fn batches(&mut self, end: usize) -> Option<()> {
+        loop {
+            let rest = &self.frame[self.dump.end()..end];
+            BatchHeader::tail(rest).ok()?;
             self.dump.table(&BatchHeader::TABLE);
         }
-        // Bytes that are not a whole batch: a response may be cut at its size limit.
-        self.dump.bytes(end - self.dump.end(), name, "part of a batch");
-        Some(())
     }
 
-    /// Explains a length or a count, one more than the value in flexible versions. Returns
-    /// `Some(None)` for null.
-    fn length(
+    /// Explains the length of a value. Returns `Some(None)` for null.
+    fn length(&mut self, kind: &Kind, name: &str, of: &str, value: &str) -> Option<Option<usize>> {
+        let length = |decoder: &mut Decoder| decoder.length(kind).map(Length);
+        self.read(name, &format!("{of} {value}"), length).map(|Length(length)| length)
+    }
+
+    /// Decodes the next value and shows it.
+    fn read<T: Display>(
         &mut self,
-        bytes: usize,
-        is_flexible: bool,
         name: &str,
         meaning: &str,
-    ) -> Option<Option<usize>> {
-        if is_flexible {
-            let (value, size) = self.peek_uvarint()?;
-            let length = value.checked_sub(1);
-            let shown = length.map_or("null".into(), |length| length.to_string());
-            self.dump.value(size, name, shown, meaning);
-            return Some(length.map(|length| length as usize));
-        }
-
-        let length = signed(self.next(bytes)?);
-        let shown = if length == -1 { "null".into() } else { length.to_string() };
-        self.dump.value(bytes, name, shown, meaning);
-        match length {
-            -1 => Some(None),
-            _ => Some(Some(usize::try_from(length).ok()?)),
-        }
-    }
-
-    fn integer(
-        &mut self,
-        bytes: usize,
-        name: &str,
-        meaning: &str,
-        show: impl Fn(i64) -> String,
-    ) -> Option<()> {
-        let shown = show(signed(self.next(bytes)?));
-        self.dump.value(bytes, name, shown, meaning);
-        Some(())
-    }
-
-    fn uvarint(&mut self, name: &str, meaning: &str) -> Option<u32> {
-        let (value, size) = self.peek_uvarint()?;
-        self.dump.value(size, name, value.to_string(), meaning);
+        decode: impl FnOnce(&mut Decoder) -> Result<T, DecodeError>,
+    ) -> Option<T> {
+        let rest = &self.frame[self.dump.end()..];
+        let rest = Bytes::copy_from_slice(&rest[..rest.len().min(FIXED_BYTES_MAX)]);
+        let mut decoder = Decoder::new(rest, self.version, self.is_flexible);
+        let value = decode(&mut decoder).ok()?;
+        self.dump.value(decoder.position(), name, value.to_string(), meaning);
         Some(value)
     }
 
-    /// The variable-length integer that comes next, and its bytes.
-    fn peek_uvarint(&self) -> Option<(u32, usize)> {
-        let rest = self.frame.get(self.dump.end()..)?;
-        let rest = Bytes::copy_from_slice(&rest[..rest.len().min(UVARINT_BYTES_MAX)]);
-        let mut decoder = Decoder::new(rest, self.version, true);
-        let value = decoder.uvarint().ok()?;
-        Some((value, decoder.position()))
-    }
-
-    /// The next bytes, without explaining them.
-    fn next(&self, length: usize) -> Option<&'a [u8]> {
-        let start = self.dump.end();
-        self.frame.get(start..start.checked_add(length)?)
+    /// Where the next `length` bytes end, if the frame has them.
+    fn end_of(&self, length: usize) -> Option<usize> {
+        self.dump.end().checked_add(length).filter(|end| *end <= self.frame.len())
     }
 }
 
-/// A big-endian integer of at most eight bytes.
-fn signed(bytes: &[u8]) -> i64 {
-    let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1 };
-    bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
+/// A length, as it is shown.
+struct Length(Option<usize>);
+
+impl Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(length) => length.fmt(f),
+            None => f.write_str("null"),
+        }
+    }
 }

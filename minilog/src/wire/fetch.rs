@@ -51,9 +51,7 @@ use crate::format::properties::Uuid;
 message! {
     /// Reads batches from partitions.
     pub struct FetchRequest: key 1, versions 4-18, flexible 12+ {
-        12+  cluster_id:      Option<String>, tag 0, "sent by replicas of the metadata log";
         0-14 replica_id:      i32 = -1,              "the broker that replicates; -1 for consumers";
-        15+  replica_state:   ReplicaState, tag 1,   "the same since version 15";
         0+   max_wait_ms:     i32,                   "how long to wait for `min_bytes`";
         0+   min_bytes:       i32,                   "answer when this much is there";
         3+   max_bytes:       i32 = i32::MAX,        "the limit of the whole response";
@@ -63,12 +61,6 @@ message! {
         0+   topics:          Vec<FetchTopic>,       "where to read, by topic";
         7+   forgotten_topics_data: Vec<ForgottenTopic>, "what to remove from the session";
         11+  rack_id:         String,                "the consumer's rack";
-    }
-
-    /// The broker that replicates.
-    pub struct ReplicaState {
-        15+ replica_id:    i32 = -1, "its number; -1 for consumers";
-        15+ replica_epoch: i64 = -1, "counts its starts";
     }
 
     /// Where to read in one topic.
@@ -86,8 +78,6 @@ message! {
         12+ last_fetched_epoch:   i32 = -1,    "the epoch of the last record of a replica";
         5+  log_start_offset:     i64 = -1,    "the first offset of a replica";
         0+  partition_max_bytes:  i32,         "the limit of this partition";
-        17+ replica_directory_id: Uuid, tag 0, "the directory of a replica";
-        18+ high_watermark:       i64 = i64::MAX, tag 1, "the high watermark a replica knows";
     }
 
     /// What to remove from the session.
@@ -105,7 +95,6 @@ message! {
         7+  error_code:       ErrorCode,                   "an error of the whole request";
         7+  session_id:       i32,                         "the fetch session, or 0";
         0+  responses:        Vec<FetchableTopicResponse>, "the results, by topic";
-        16+ node_endpoints:   Vec<NodeEndpoint>, tag 0,    "addresses of the leaders named below";
     }
 
     /// The results of one topic.
@@ -122,43 +111,14 @@ message! {
         0+  high_watermark:     i64,              "the offset after the last replicated record";
         4+  last_stable_offset: i64 = -1,         "the first offset of an open transaction";
         5+  log_start_offset:   i64 = -1,         "the first offset of the log";
-        12+ diverging_epoch:    EpochEndOffset, tag 0, "where a replica's log diverges";
-        12+ current_leader:     LeaderIdAndEpoch, tag 1, "the leader, if it is another broker";
-        12+ snapshot_id:        SnapshotId, tag 2, "what a replica has to load first";
         4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what the consumer must skip";
         11+ preferred_read_replica: i32 = -1,     "a nearer broker to read from";
         0+  records:            Option<Records>,  "record batches";
-    }
-
-    /// Where a leader epoch ends.
-    pub struct EpochEndOffset {
-        12+ epoch:      i32 = -1, "the leader epoch";
-        12+ end_offset: i64 = -1, "the offset after its last record";
-    }
-
-    /// The leader of a partition.
-    pub struct LeaderIdAndEpoch {
-        12+ leader_id:    i32 = -1, "the broker";
-        12+ leader_epoch: i32 = -1, "counts the leaders of the partition";
-    }
-
-    /// A snapshot of the metadata log.
-    pub struct SnapshotId {
-        0+ end_offset: i64 = -1, "the offset after its last record";
-        0+ epoch:      i32 = -1, "the leader epoch of that record";
     }
 
     /// A transaction that was aborted.
     pub struct AbortedTransaction {
         4+ producer_id:  i64, "its producer";
         4+ first_offset: i64, "its first record";
-    }
-
-    /// The address of a broker.
-    pub struct NodeEndpoint {
-        16+ node_id: i32,            "its number";
-        16+ host:    String,         "the host to connect to";
-        16+ port:    i32,            "the port to connect to";
-        16+ rack:    Option<String>, "its rack";
     }
 }

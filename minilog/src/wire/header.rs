@@ -20,20 +20,23 @@
 //! The first eight bytes of a request are the same in every version that exists or will exist. That
 //! is how a broker can answer an ApiVersions request of a version it does not know.
 //!
+//! The client id has a length of two bytes even in front of a flexible body. So both tables are in
+//! the old encoding, and a flexible header has an end of its own
+//! ([`Decoder::end_struct`](super::codec::Decoder::end_struct)).
+//!
 //! Kafka counterpart: `RequestHeader.json` and `ResponseHeader.json`; `generateHeaderVersion` in
 //! `ApiMessageTypeGenerator.java` has the exception.
 
 use super::api_versions::ApiVersionsRequest;
-use super::codec::OldString;
 use super::schema::{Message, message};
 
 message! {
     /// In front of every request.
     pub struct RequestHeader {
-        1+ request_api_key:     i16,               "which request";
-        1+ request_api_version: i16,               "its version";
-        1+ correlation_id:      i32,               "comes back in the response";
-        1+ client_id:           Option<OldString>, "for logs, quotas and metrics";
+        0+ request_api_key:     i16,            "which request";
+        0+ request_api_version: i16,            "its version";
+        0+ correlation_id:      i32,            "comes back in the response";
+        0+ client_id:           Option<String>, "for logs, quotas and metrics";
     }
 }
 
@@ -44,12 +47,7 @@ message! {
     }
 }
 
-/// The version of the header in front of a request.
-pub fn request_header_version(is_flexible: bool) -> i16 {
-    if is_flexible { 2 } else { 1 }
-}
-
-/// The version of the header in front of a response of the API `key`.
-pub fn response_header_version(key: i16, is_flexible: bool) -> i16 {
-    if is_flexible && key != ApiVersionsRequest::KEY { 1 } else { 0 }
+/// Returns true if the header of a response has tagged fields.
+pub fn is_response_header_flexible(key: i16, is_flexible: bool) -> bool {
+    is_flexible && key != ApiVersionsRequest::KEY
 }

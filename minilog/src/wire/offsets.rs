@@ -2,7 +2,8 @@
 //! per partition the offset of the next record to process.
 //!
 //! Version 8 of OffsetFetch turned one group into a list, so both ends have the old form and the
-//! list; version 10 of both names topics by id.
+//! list; version 10 of both names topics by id. Kafka's files have structs for the topics of either
+//! form, which differ in nothing but their versions; here they are the same.
 //!
 //! ```
 //! use minilog::wire::offsets::OffsetFetchRequest;
@@ -70,15 +71,9 @@ message! {
     /// Asks for committed offsets.
     pub struct OffsetFetchRequest: key 9, versions 1-10, flexible 6+ {
         0-7 group_id:       String,                       "the group";
-        0-7 topics: Option<Vec<OffsetFetchRequestTopic>>, null 2+, "which partitions; null for all";
+        0-7 topics: Option<Vec<OffsetFetchRequestTopics>>, null 2+, "which; null for all";
         8+  groups:         Vec<OffsetFetchRequestGroup>, "the same for several groups";
         7+  require_stable: bool,                         "wait for open transactions";
-    }
-
-    /// Partitions of one topic.
-    pub struct OffsetFetchRequestTopic {
-        0-7 name:              String,   "the topic";
-        0-7 partition_indexes: Vec<i32>, "the partitions";
     }
 
     /// One group and its partitions.
@@ -91,34 +86,19 @@ message! {
 
     /// Partitions of one topic.
     pub struct OffsetFetchRequestTopics {
-        8-9 name:              String,   "the topic";
+        0-9 name:              String,   "the topic";
         10+ topic_id:          Uuid,     "the topic's id";
-        8+  partition_indexes: Vec<i32>, "the partitions";
+        0+  partition_indexes: Vec<i32>, "the partitions";
     }
 }
 
 message! {
     /// Committed offsets.
     pub struct OffsetFetchResponse: key 9, versions 1-10, flexible 6+ {
-        3+  throttle_time_ms: i32,                           "delay by quotas";
-        0-7 topics:           Vec<OffsetFetchResponseTopic>, "the offsets, by topic";
-        2-7 error_code:       ErrorCode,                     "an error of the whole request";
-        8+  groups:           Vec<OffsetFetchResponseGroup>, "the same for several groups";
-    }
-
-    /// The offsets of one topic.
-    pub struct OffsetFetchResponseTopic {
-        0-7 name:       String,                            "the topic";
-        0-7 partitions: Vec<OffsetFetchResponsePartition>, "the offsets, by partition";
-    }
-
-    /// The offset of one partition.
-    pub struct OffsetFetchResponsePartition {
-        0-7 partition_index:        i32,            "the partition";
-        0-7 committed_offset:       i64,            "the next record to process; -1 for none";
-        5-7 committed_leader_epoch: i32 = -1,       "the leader epoch of the last one processed";
-        0-7 metadata:               Option<String>, "the note of the client";
-        0-7 error_code:             ErrorCode,      "why there is no offset";
+        3+  throttle_time_ms: i32,                            "delay by quotas";
+        0-7 topics:           Vec<OffsetFetchResponseTopics>, "the offsets, by topic";
+        2-7 error_code:       ErrorCode,                      "an error of the whole request";
+        8+  groups:           Vec<OffsetFetchResponseGroup>,  "the same for several groups";
     }
 
     /// The offsets of one group.
@@ -130,18 +110,18 @@ message! {
 
     /// The offsets of one topic.
     pub struct OffsetFetchResponseTopics {
-        8-9 name:       String,                             "the topic";
+        0-9 name:       String,                             "the topic";
         10+ topic_id:   Uuid,                               "the topic's id";
-        8+  partitions: Vec<OffsetFetchResponsePartitions>, "the offsets, by partition";
+        0+  partitions: Vec<OffsetFetchResponsePartitions>, "the offsets, by partition";
     }
 
     /// The offset of one partition.
     pub struct OffsetFetchResponsePartitions {
-        8+ partition_index:        i32,            "the partition";
-        8+ committed_offset:       i64,            "the next record to process; -1 for none";
-        8+ committed_leader_epoch: i32 = -1,       "the leader epoch of the last one processed";
-        8+ metadata:               Option<String>, "the note of the client";
-        8+ error_code:             ErrorCode,      "why there is no offset";
+        0+ partition_index:        i32,            "the partition";
+        0+ committed_offset:       i64,            "the next record to process; -1 for none";
+        5+ committed_leader_epoch: i32 = -1,       "the leader epoch of the last one processed";
+        0+ metadata:               Option<String>, "the note of the client";
+        0+ error_code:             ErrorCode,      "why there is no offset";
     }
 }
 

@@ -23,7 +23,10 @@
 //! let value = b"\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\x01\0\0\x01\xa2\x24\xc8\x2d\xaa\x01\0\x10\
 //!     \xfd\x81\xa6\x6c\xa1\xbf\x4f\x08\x9e\xb9\xeb\xf1\x39\xb9\xb0\xd2";
 //! let entry = decode(key, Some(value))?.expect("an offset");
-//! assert_eq!(entry.encode(), (key.to_vec(), Some(value.to_vec())));
+//!
+//! // The same in version 3, which has everything but the topic's id, a tagged field.
+//! let ours = b"\0\x03\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\x01\xa2\x24\xc8\x2d\xaa";
+//! assert_eq!(entry.encode(), (key.to_vec(), Some(ours.to_vec())));
 //! let Entry::Offset(key, Some(value)) = entry else { panic!() };
 //! assert_eq!((key.group.as_str(), key.topic.as_str(), key.partition), ("g", "t", 0));
 //! assert_eq!((value.offset, value.leader_epoch, value.metadata.as_str()), (3, 0, ""));
@@ -31,17 +34,14 @@
 //! ```
 //!
 //! Kafka counterpart: the JSON files of these names in `group-coordinator/src/main/resources`, and
-//! `GroupCoordinatorRecordSerde.java`. Versions 0 to 4 are read, and those are written that Kafka
-//! 4.3 writes.
+//! `GroupCoordinatorRecordSerde.java`. Versions 0 to 4 are read, and version 3 is written.
 
 use super::codec::{DecodeError, Decoder, Encoder, WireType};
 use super::schema::message;
-use crate::format::properties::Uuid;
 use bytes::Bytes;
 
-/// The versions of the values that are written.
-const OFFSET_VERSION: i16 = 4;
-const GROUP_VERSION: i16 = 3;
+/// The version of the values that are written.
+const VERSION: i16 = 3;
 /// The first version of a value with the flexible encoding.
 const FLEXIBLE_FROM: i16 = 4;
 const OFFSET: i16 = 1;
@@ -57,12 +57,11 @@ message! {
 
     /// A committed offset.
     pub struct OffsetCommitValue {
-        0+  offset:           i64,         "the next record to process";
-        3+  leader_epoch:     i32 = -1,    "the leader epoch of the last one processed";
-        0+  metadata:         String,      "a note of the client";
-        0+  commit_timestamp: i64,         "when it was committed";
-        1-1 expire_timestamp: i64 = -1,    "when it expires; -1 for the default";
-        4+  topic_id:         Uuid, tag 0, "the topic's id";
+        0+  offset:           i64,      "the next record to process";
+        3+  leader_epoch:     i32 = -1, "the leader epoch of the last one processed";
+        0+  metadata:         String,   "a note of the client";
+        0+  commit_timestamp: i64,      "when it was committed";
+        1-1 expire_timestamp: i64 = -1, "when it expires; -1 for the default";
     }
 
     /// Which group.
@@ -109,13 +108,12 @@ impl Entry {
             Entry::Offset(key, value) => {
                 // Only version 1 can say when an offset expires.
                 let expires = value.as_ref().is_some_and(|it| it.expire_timestamp >= 0);
-                let version = if expires { 1 } else { OFFSET_VERSION };
+                let version = if expires { 1 } else { VERSION };
                 let value = value.as_ref().map(|it| encode(version, version, it));
                 (encode(OFFSET, 0, key), value)
             }
             Entry::Group(key, value) => {
-                let value = value.as_ref().map(|it| encode(GROUP_VERSION, GROUP_VERSION, it));
-                (encode(GROUP, 0, key), value)
+                (encode(GROUP, 0, key), value.as_ref().map(|it| encode(VERSION, VERSION, it)))
             }
         }
     }

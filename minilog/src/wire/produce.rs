@@ -81,7 +81,6 @@ message! {
     pub struct ProduceResponse: key 0, versions 3-13, flexible 9+ {
         0+  responses:        Vec<TopicProduceResponse>, "the results, by topic";
         1+  throttle_time_ms: i32,                       "delay by quotas";
-        10+ node_endpoints:   Vec<NodeEndpoint>, tag 0,  "addresses of the leaders named below";
     }
 
     /// The results of one topic.
@@ -100,26 +99,11 @@ message! {
         5+  log_start_offset:   i64 = -1,         "the first offset of the log";
         8+  record_errors:      Vec<BatchIndexAndErrorMessage>, "records that are not valid";
         8+  error_message:      Option<String>,   "an error in words";
-        10+ current_leader:     LeaderIdAndEpoch, tag 0, "the leader, if it is another broker";
     }
 
     /// A record that is not valid.
     pub struct BatchIndexAndErrorMessage {
         8+ batch_index:               i32,            "its number within the batch";
         8+ batch_index_error_message: Option<String>, "what is wrong";
-    }
-
-    /// The leader of a partition.
-    pub struct LeaderIdAndEpoch {
-        10+ leader_id:    i32 = -1, "the broker";
-        10+ leader_epoch: i32 = -1, "counts the leaders of the partition";
-    }
-
-    /// The address of a broker.
-    pub struct NodeEndpoint {
-        10+ node_id: i32,            "its number";
-        10+ host:    String,         "the host to connect to";
-        10+ port:    i32,            "the port to connect to";
-        10+ rack:    Option<String>, "its rack";
     }
 }

@@ -17,7 +17,6 @@
 //!         0-1  seats:      i32,                     "replaced by `rows`";
 //!         2+   rows:       Vec<Row>,                "where to sit";
 //!         1+   timeout_ms: i32 = 500,               "how long to queue";
-//!         2+   language:   Option<String>, tag 0,   "of the subtitles";
 //!     }
 //!
 //!     /// One row.
@@ -32,8 +31,7 @@
 //!     ..TicketRequest::default()
 //! };
 //!
-//! // Version 2 is flexible: short lengths, and a count of tagged fields after every struct. The
-//! // language has its default and is left out.
+//! // Version 2 is flexible: short lengths, and a count of tagged fields after every struct.
 //! let mut encoder = Encoder::new(2, true);
 //! request.encode(&mut encoder);
 //! let bytes = encoder.into_vec();
@@ -52,16 +50,13 @@
 //!
 //! # What a row may be
 //!
-//! `versions name: Type = default, null N+, tag N, "meaning";` where
+//! `versions name: Type = default, null N+, "meaning";` where
 //!
 //! * the type is an integer, `bool`, `Uuid`, `String`, `Vec<u8>` (bytes that are copied), `Bytes`
 //!   (record batches, which are not), another struct, a `Vec`, or an `Option` for what may be null;
 //! * `= default` is the value in versions without the field, if it is not zero, empty or null;
 //! * `null N+` limits null to versions from N on. In older ones null is an error for a decoder, and
-//!   an encoder writes an empty value;
-//! * `tag N` makes it a tagged field (see [`codec`](super::codec)). Tagged fields that have their
-//!   default are not sent. That is not only shorter: librdkafka before 2.2 miscounts the bytes of
-//!   tagged fields and cannot connect to a broker that sends all four of ApiVersions.
+//!   an encoder writes an empty value.
 //!
 //! The first struct of a declaration with `key` is a [`Message`].
 //!
@@ -70,7 +65,9 @@
 //! The JSON files in `clients/src/main/resources/common/message`, from which `MessageGenerator`
 //! writes 170,000 lines of Java. Names are Kafka's in snake case; a unit test compares every row
 //! with Kafka 4.3.0's files. Differences: a field that a version lacks is dropped silently, where
-//! Kafka throws if it does not have its default and is not marked `ignorable`.
+//! Kafka throws if it does not have its default and is not marked `ignorable`. Tagged fields are
+//! not in the tables ([`codec`](super::codec)): Kafka's are for replicas, other leaders and
+//! features, and a cluster of one node has nothing to say in them.
 
 use super::codec::{Kind, WireType};
 
@@ -106,8 +103,7 @@ impl Versions {
 pub struct Table {
     /// The name of the struct.
     pub name: &'static str,
-    /// The fields in the order of the wire; tagged ones come after the others, wherever they stand
-    /// here.
+    /// The fields in the order of the wire.
     pub fields: &'static [Field],
 }
 
@@ -125,8 +121,6 @@ pub struct Field {
     /// The value in versions without the field, as written in the declaration; `None` for zero,
     /// empty or null.
     pub default: Option<&'static str>,
-    /// The number of a tagged field.
-    pub tag: Option<u32>,
     /// What the field says, in a few words.
     pub meaning: &'static str,
 }
@@ -158,7 +152,7 @@ macro_rules! message {
             flexible $flexible:literal +)?
         { $(
             $from:literal $(+)? $(- $to:literal)? $field:ident : $kind:ty $(= $default:expr)?
-            $(, null $null:literal +)? $(, tag $tag:literal)?, $meaning:literal;
+            $(, null $null:literal +)?, $meaning:literal;
         )* }
     )*) => { $(
         $(#[$attribute])*
@@ -167,7 +161,7 @@ macro_rules! message {
         /// |----------|-------|------|---------|
         $(#[doc = concat!("| ", $crate::wire::schema::message!(@versions $from $($to)?), " | `",
             stringify!($field), "` | `", stringify!($kind), "`", $(" = ", stringify!($default),)?
-            $(", null ", $null, "+",)? $(", tag ", $tag,)? " | ", $meaning, " |")])*
+            $(", null ", $null, "+",)? " | ", $meaning, " |")])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name { $( #[doc = $meaning] pub $field: $kind, )* }
 
@@ -187,7 +181,6 @@ macro_rules! message {
                     kind: <$kind as $crate::wire::codec::WireType>::KIND,
                     null_from: $crate::wire::schema::message!(@null $kind, $from $(, $null)?),
                     default: $crate::wire::schema::message!(@some $(stringify!($default))?),
-                    tag: $crate::wire::schema::message!(@some $($tag)?),
                     meaning: $meaning,
                 }, )*],
             };
@@ -201,56 +194,24 @@ macro_rules! message {
                 decoder: &mut $crate::wire::codec::Decoder,
             ) -> Result<$name, $crate::wire::codec::DecodeError> {
                 let mut message = $name::default();
-                $( $crate::wire::schema::message!(@untagged [$($tag)?] {
-                    if $crate::wire::schema::message!(@range $from $($to)?)
-                        .contains(decoder.version())
-                    {
-                        message.$field = decoder.field(stringify!($name), stringify!($field),
-                            $crate::wire::schema::message!(@null $kind, $from $(, $null)?))?;
-                    }
-                }); )*
-                if decoder.is_flexible() {
-                    decoder.tagged_fields(|_tag, _decoder| {
-                        $( $crate::wire::schema::message!(@tagged [$($tag)?] {
-                            if $crate::wire::schema::message!(@is_tag _tag, $($tag)?)
-                                && $crate::wire::schema::message!(@range $from $($to)?)
-                                    .contains(_decoder.version())
-                            {
-                                message.$field = _decoder.field(
-                                    stringify!($name), stringify!($field),
-                                    $crate::wire::schema::message!(
-                                        @null $kind, $from $(, $null)?))?;
-                            }
-                        }); )*
-                        Ok(())
-                    })?;
-                }
+                $( if $crate::wire::schema::message!(@range $from $($to)?)
+                    .contains(decoder.version())
+                {
+                    message.$field = decoder.field(stringify!($name), stringify!($field),
+                        $crate::wire::schema::message!(@null $kind, $from $(, $null)?))?;
+                } )*
+                decoder.end_struct()?;
                 Ok(message)
             }
 
             fn encode(&self, encoder: &mut $crate::wire::codec::Encoder) {
-                $( $crate::wire::schema::message!(@untagged [$($tag)?] {
-                    if $crate::wire::schema::message!(@range $from $($to)?)
-                        .contains(encoder.version())
-                    {
-                        encoder.field(&self.$field,
-                            $crate::wire::schema::message!(@null $kind, $from $(, $null)?));
-                    }
-                }); )*
-                if encoder.is_flexible() {
-                    encoder.tagged_fields(|_fields| {
-                        let _default = $name::default();
-                        $( $crate::wire::schema::message!(@tagged [$($tag)?] {
-                            if self.$field != _default.$field
-                                && $crate::wire::schema::message!(@range $from $($to)?)
-                                    .contains(_fields.version())
-                            {
-                                let tag = $crate::wire::schema::message!(@tag $($tag)?);
-                                _fields.add(tag, &self.$field);
-                            }
-                        }); )*
-                    });
-                }
+                $( if $crate::wire::schema::message!(@range $from $($to)?)
+                    .contains(encoder.version())
+                {
+                    encoder.field(&self.$field,
+                        $crate::wire::schema::message!(@null $kind, $from $(, $null)?));
+                } )*
+                encoder.end_struct();
             }
         }
 
@@ -279,12 +240,6 @@ macro_rules! message {
         if <$kind as $crate::wire::codec::WireType>::IS_NULLABLE { Some($from) } else { None }
     };
     (@null $kind:ty, $from:literal, $null:literal) => { Some($null) };
-    (@is_tag $actual:ident, $tag:literal) => { $actual == $tag };
-    (@tag $tag:literal) => { $tag };
-    (@untagged [] { $($code:tt)* }) => { $($code)* };
-    (@untagged [$tag:literal] $code:tt) => {};
-    (@tagged [] $code:tt) => {};
-    (@tagged [$tag:literal] { $($code:tt)* }) => { $($code)* };
 }
 
 pub use message;

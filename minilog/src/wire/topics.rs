@@ -67,7 +67,6 @@ message! {
         7+ topic_id:           Uuid,           "its id";
         0+ error_code:         ErrorCode,      "why it was not created";
         1+ error_message:      Option<String>, "an error in words";
-        5+ topic_config_error_code: ErrorCode, tag 0, "why `configs` is null";
         5+ num_partitions:     i32 = -1,       "partitions";
         5+ replication_factor: i16 = -1,       "replicas of each";
         5+ configs:            Option<Vec<CreatableTopicConfigs>>, "its configuration";

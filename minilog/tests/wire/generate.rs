@@ -4,7 +4,7 @@
 //! judged by something they do not share code with.
 
 use minilog::wire::codec::Kind;
-use minilog::wire::schema::{Field, Table};
+use minilog::wire::schema::Table;
 
 /// Where choices come from: the bytes of a property test, then zeros. Shrinking removes bytes,
 /// which makes messages small and plain.
@@ -27,8 +27,7 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// A message of `table` in `version`, in the form that an encoder gives it: tagged fields that have
-/// their default are left out.
+/// A message of `table` in `version`, in the form that an encoder gives it: without tagged fields.
 pub fn message(
     table: &Table,
     version: i16,
@@ -48,32 +47,12 @@ struct Generator<'a, 'b> {
 
 impl Generator<'_, '_> {
     fn structure(&mut self, table: &Table, out: &mut Vec<u8>) {
-        let present = table.fields.iter().filter(|it| it.versions.contains(self.version));
-        let (tagged, plain): (Vec<&Field>, Vec<&Field>) = present.partition(|it| it.tag.is_some());
-        for field in plain {
-            let may_be_null = field.null_from.is_some_and(|first| first <= self.version);
+        let version = self.version;
+        for field in table.fields.iter().filter(|it| it.versions.contains(version)) {
+            let may_be_null = field.null_from.is_some_and(|first| first <= version);
             self.value(&field.kind, may_be_null, out);
         }
-        if !self.is_flexible {
-            return;
-        }
-
-        // A tagged field is sent if it does not have its default. Defaults consist of these bytes.
-        let is_default_byte = |byte: &u8| matches!(byte, 0 | 1 | 0xff);
-        let mut fields = Vec::new();
-        for field in tagged {
-            let mut value = Vec::new();
-            self.value(&field.kind, false, &mut value);
-            if !value.iter().all(is_default_byte) {
-                fields.push((field.tag.expect("it is tagged"), value));
-            }
-        }
-        uvarint(fields.len(), out);
-        for (tag, value) in fields {
-            uvarint(tag as usize, out);
-            uvarint(value.len(), out);
-            out.extend(value);
-        }
+        out.extend(self.is_flexible.then_some(0));
     }
 
     fn value(&mut self, kind: &Kind, may_be_null: bool, out: &mut Vec<u8>) {
@@ -83,8 +62,8 @@ impl Generator<'_, '_> {
             Kind::ErrorCode => self.some_bytes(2, out),
             Kind::Integer(bytes) => self.some_bytes(*bytes, out),
             Kind::Uuid => self.some_bytes(16, out),
-            Kind::String | Kind::OldString if is_null => self.string_length(None, out),
-            Kind::String | Kind::OldString => {
+            Kind::String if is_null => self.string_length(None, out),
+            Kind::String => {
                 let text = ["", "a", "orders", "größer", &"x".repeat(200)][self.choices.below(5)]
                     .to_owned();
                 self.string_length(Some(text.len()), out);

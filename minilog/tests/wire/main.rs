@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `tables` | the JSON files of Kafka 4.3.0, field by field |
 //! | `oracle` | the crate `kafka-protocol`, byte by byte, in every version that both know |
-//! | `explain` | the explanation of a frame against the decoder |
+//! | `explain` | the explanation of a request against the decoder |
 //! | `hostile` | frames that were cut, damaged or made up |
 #![cfg(not(loom))]
 
