@@ -13,6 +13,11 @@ import time
 import traceback
 
 BEHAVIORS = {}
+# A topic whose every batch is a segment of its own, and whose sealed segments are compacted at once.
+COMPACTED = {"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.01"}
+# What is sent to it, and the offsets that are left: the latest record of each key.
+UPDATES = [(b"a", b"1"), (b"b", b"1"), (b"a", b"2"), (b"b", None), (b"c", b"1")]
+LATEST = [2, 3, 4]
 # Topics are never removed, so every run has names of its own.
 RUN = f"{os.getpid()}-{time.time_ns() % 100000}"
 

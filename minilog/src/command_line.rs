@@ -20,6 +20,7 @@ use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const ENGINE: Engine = Engine { name: "minilog", listen: "127.0.0.1:9092", sections: &[] };
 
@@ -89,6 +90,9 @@ struct Serve {
     /// Minutes to keep the offsets of a group without members, as offsets.retention.minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 10_080)]
     offsets_retention_minutes: u32,
+    /// Milliseconds between two looks for logs to compact, as log.cleaner.backoff.ms
+    #[arg(long, value_name = "MS", default_value_t = 15_000)]
+    log_cleaner_backoff_ms: u64,
     /// Clients at a time
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     max_connections: usize,
@@ -135,6 +139,7 @@ impl Serve {
             },
             auto_create_topics: self.auto_create_topics,
             num_partitions: self.num_partitions,
+            cleaner_backoff: Duration::from_millis(self.log_cleaner_backoff_ms),
             connections_max: self.max_connections,
         };
         start::run(start, |bound| print_ready(&ENGINE, bound))

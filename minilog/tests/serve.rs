@@ -4,6 +4,8 @@
 
 use bytes::Bytes;
 use minikit::harness::{Scratch, Server};
+use minilog::client::admin;
+use minilog::client::cluster::Cluster;
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::record::{Record, batch_of};
 use minilog::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -15,6 +17,7 @@ use minilog::wire::produce::{
 };
 use minilog::wire::schema::Message;
 use minilog::wire::{ErrorCode, decode_response, encode_request};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -198,7 +201,8 @@ fn hostile_frames_close_their_own_connection() {
 }
 
 /// Sends batches of one record each, five at a time, and kills the broker before it has read all
-/// responses. What has no response is sent again, as an idempotent producer does.
+/// responses. What has no response is sent again, as an idempotent producer does. A group commits
+/// its offset meanwhile, which must not go back.
 ///
 /// `MINILOG_KILLS` is how often, `MINILOG_DATA` a directory that stays for `kafka-dump-log`.
 #[test]
@@ -213,8 +217,12 @@ fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
     create_topic(&mut server.connect(), "orders");
 
     let (mut acknowledged, mut random) = (0_i64, 1_u64);
+    let (orders, mut committed) = (("orders".to_owned(), 0), BTreeMap::new());
     for _ in 0..kills.expect("MINILOG_KILLS is a number") {
         let mut stream = server.connect();
+        let mut group = Cluster::connect(&server.address, "test").expect("a connection");
+        let found = admin::committed(&mut group, "billing", &[]).expect("an answer");
+        assert_eq!(found, committed);
         // A few rounds without trouble, then one in which the broker dies.
         for round in 0..20 {
             let unacknowledged = acknowledged..acknowledged + 5;
@@ -232,6 +240,9 @@ fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
                 );
                 acknowledged += 1;
             }
+            committed.insert(orders.clone(), acknowledged);
+            admin::commit_offsets(&mut group, "billing", None, committed.clone())
+                .expect("a commit");
         }
         server.restart();
     }

@@ -10,7 +10,7 @@ import aiokafka  # noqa: E402
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition  # noqa: E402
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: E402
 
-from harness import BEHAVIORS, behavior, equal, run  # noqa: E402
+from harness import BEHAVIORS, COMPACTED, LATEST, UPDATES, behavior, equal, run  # noqa: E402
 
 
 def asynchronous(function):
@@ -31,11 +31,22 @@ async def eventually(condition):
             await asyncio.sleep(0.01)
 
 
-async def create(broker, topic, partitions):
+async def create(broker, topic, partitions, configs=None):
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
-    await admin.create_topics([NewTopic(topic, partitions, 1)])
+    await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs)])
     await admin.close()
+
+
+async def read(broker, topic, count):
+    """So many records of partition 0, from its beginning."""
+    reader = AIOKafkaConsumer(bootstrap_servers=broker)
+    await reader.start()
+    reader.assign([TopicPartition(topic, 0)])
+    await reader.seek_to_beginning()
+    records = [await reader.getone() for _ in range(count)]
+    await reader.stop()
+    return records
 
 
 async def member(broker, topic, **options):
@@ -71,11 +82,35 @@ async def send_all(broker, topic, values, **options):
 async def order(broker, topic):
     values = [b"%d" % number for number in range(200)]
     equal(await send_all(broker, topic, values), list(range(200)))
+    equal([it.value for it in await read(broker, topic, 200)], values)
+
+
+@asynchronous
+@behavior(5)
+async def compression(broker, topic):
+    values = []
+    for codec in [None, "gzip", "snappy", "lz4", "zstd"]:
+        batch = [f"{codec} {number}".encode() for number in range(20)]
+        await send_all(broker, topic, batch, compression_type=codec)
+        values += batch
+    equal([it.value for it in await read(broker, topic, 100)], values)
+
+
+@asynchronous
+@behavior(7)
+async def timestamps(broker, topic):
+    writer = AIOKafkaProducer(bootstrap_servers=broker)
+    await writer.start()
+    for timestamp in [1000, 2000, 3000]:
+        await writer.send_and_wait(topic, b"x", partition=0, timestamp_ms=timestamp)
+    await writer.stop()
     reader = AIOKafkaConsumer(bootstrap_servers=broker)
     await reader.start()
-    reader.assign([TopicPartition(topic, 0)])
-    await reader.seek_to_beginning()
-    equal([(await reader.getone()).value for _ in values], values)
+    partition = TopicPartition(topic, 0)
+    found = await reader.offsets_for_times({partition: 1500})
+    equal((found[partition].offset, found[partition].timestamp), (1, 2000))
+    equal(await reader.beginning_offsets([partition]), {partition: 0})
+    equal(await reader.end_offsets([partition]), {partition: 3})
     await reader.stop()
 
 
@@ -85,6 +120,22 @@ async def idempotence(broker, topic):
     values = [b"%d" % number for number in range(100)]
     offsets = await send_all(broker, topic, values, enable_idempotence=True)
     equal(offsets, list(range(100)))
+
+
+@asynchronous
+@behavior(14)
+async def compaction(broker, topic):
+    await create(broker, topic, 1, COMPACTED)
+    writer = AIOKafkaProducer(bootstrap_servers=broker)
+    await writer.start()
+    for key, value in UPDATES:
+        await asyncio.sleep(0.002)
+        await writer.send_and_wait(topic, value, key=key, partition=0)
+    await writer.stop()
+    async with asyncio.timeout(10):
+        while (await read(broker, topic, 1))[0].offset != LATEST[0]:
+            await asyncio.sleep(0.05)
+    equal([it.offset for it in await read(broker, topic, 3)], LATEST)
 
 
 @asynchronous

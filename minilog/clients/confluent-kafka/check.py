@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -17,7 +18,7 @@ from confluent_kafka import (  # noqa: E402
 )
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
-from harness import behavior, equal, eventually, run  # noqa: E402
+from harness import COMPACTED, LATEST, UPDATES, behavior, equal, eventually, run  # noqa: E402
 
 
 def produce(broker, topic, records, **options):
@@ -156,6 +157,18 @@ def topics(broker, topic):
     equal(refused(create), KafkaError.INVALID_REPLICATION_FACTOR)
     admin.delete_topics([topic])[topic].result(10)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
+
+
+@behavior(14)
+def compaction(broker, topic):
+    AdminClient({"bootstrap.servers": broker}).create_topics(
+        [NewTopic(topic, 1, 1, config=COMPACTED)]
+    )[topic].result(10)
+    for key, value in UPDATES:
+        time.sleep(0.002)
+        produce(broker, topic, [{"key": key, "value": value}])
+    eventually(lambda: [it.offset() for it in consume(broker, topic, 1)][:1] == LATEST[:1])
+    equal([it.offset() for it in consume(broker, topic, 3)], LATEST)
 
 
 def member(broker, topic, **options):

@@ -4,7 +4,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -69,6 +72,11 @@ func produce(topic string, count int) {
 	}
 }
 
+// fromStart returns a client that reads a topic without a group.
+func fromStart(topic string) *kgo.Client {
+	return client(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+}
+
 // consume returns the values of the next records.
 func consume(client *kgo.Client, count int) (values []string) {
 	eventually(func() bool {
@@ -101,11 +109,107 @@ func assigned(admin *kadm.Client, group string) (parts []int) {
 
 func order(topic string) {
 	produce(topic, 100)
-	reader := client(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	reader := fromStart(topic)
 	defer reader.Close()
 	for number, value := range consume(reader, 100) {
 		check(value == fmt.Sprint(number), "got %s, want %d", value, number)
 	}
+}
+
+func compression(topic string) {
+	for number, codec := range []kgo.CompressionCodec{
+		kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(),
+		kgo.Lz4Compression(), kgo.ZstdCompression(),
+	} {
+		writer := client(kgo.AllowAutoTopicCreation(), kgo.ProducerBatchCompression(codec))
+		// Short values are not compressed.
+		value := strings.Repeat(fmt.Sprint(number), 1000)
+		record := &kgo.Record{Topic: topic, Value: []byte(value)}
+		must(writer.ProduceSync(ctx, record).FirstErr())
+		writer.Close()
+	}
+	reader := fromStart(topic)
+	defer reader.Close()
+	for number, value := range consume(reader, 5) {
+		check(value == strings.Repeat(fmt.Sprint(number), 1000), "record %d is %s", number, value)
+	}
+}
+
+func timestamps(topic string) {
+	own := client(kgo.AllowAutoTopicCreation())
+	defer own.Close()
+	for _, timestamp := range []int64{1000, 2000, 3000} {
+		record := &kgo.Record{Topic: topic, Timestamp: time.UnixMilli(timestamp)}
+		must(own.ProduceSync(ctx, record).FirstErr())
+	}
+	found, err := kadm.NewClient(own).ListOffsetsAfterMilli(ctx, 1500, topic)
+	must(err)
+	offset, _ := found.Lookup(topic, 0)
+	check(offset.Offset == 1 && offset.Timestamp == 2000, "found %+v", offset)
+}
+
+func compaction(topic string) {
+	own := client()
+	defer own.Close()
+	policy, ms, ratio := "compact", "1", "0.01"
+	configs := map[string]*string{
+		"cleanup.policy": &policy, "segment.ms": &ms, "min.cleanable.dirty.ratio": &ratio,
+	}
+	created, err := kadm.NewClient(own).CreateTopic(ctx, 1, 1, configs, topic)
+	must(err)
+	must(created.Err)
+	for number, key := range []string{"a", "b", "a", "b", "c"} {
+		// Every batch is a segment of its own.
+		time.Sleep(2 * time.Millisecond)
+		record := &kgo.Record{Topic: topic, Key: []byte(key), Value: fmt.Append(nil, number)}
+		must(own.ProduceSync(ctx, record).FirstErr())
+	}
+	eventually(func() bool {
+		reader := fromStart(topic)
+		defer reader.Close()
+		return consume(reader, 1)[0] == "2"
+	})
+	reader := fromStart(topic)
+	defer reader.Close()
+	values := consume(reader, 3)
+	check(fmt.Sprint(values) == "[2 3 4]", "left are %v", values)
+}
+
+// A lossy connection drops the first response after `armed` was set, and breaks.
+type lossy struct {
+	net.Conn
+	armed *atomic.Bool
+}
+
+func (conn lossy) Read(bytes []byte) (int, error) {
+	count, err := conn.Conn.Read(bytes)
+	if conn.armed.CompareAndSwap(true, false) {
+		conn.Close()
+		return 0, net.ErrClosed
+	}
+	return count, err
+}
+
+func idempotence(topic string) {
+	create(topic, 1)
+	var armed atomic.Bool
+	dial := func(ctx context.Context, network, host string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, host)
+		return lossy{conn, &armed}, err
+	}
+	writer := client(kgo.Dialer(dial))
+	defer writer.Close()
+	for number := range 10 {
+		armed.Store(number == 3 || number == 7)
+		record := &kgo.Record{Topic: topic, Value: fmt.Append(nil, number)}
+		must(writer.ProduceSync(ctx, record).FirstErr())
+		check(record.Offset == int64(number), "offset %d of %d", record.Offset, number)
+		check(!armed.Load(), "no response was lost")
+	}
+	reader := fromStart(topic)
+	defer reader.Close()
+	values := consume(reader, 10)
+	check(fmt.Sprint(values) == "[0 1 2 3 4 5 6 7 8 9]", "in the log are %v", values)
 }
 
 // Its default is cooperative-sticky.
@@ -173,6 +277,10 @@ func main() {
 		run    func(topic string)
 	}{
 		{3, "order", order},
+		{5, "compression", compression},
+		{7, "timestamps", timestamps},
+		{14, "compaction", compaction},
+		{15, "idempotence", idempotence},
 		{21, "cooperative", cooperative},
 		{23, "resume", resume},
 		{26, "administration", administration},

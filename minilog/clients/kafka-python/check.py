@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -13,7 +14,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic  # noqa: E402
 from kafka.errors import MessageSizeTooLargeError  # noqa: E402
 
-from harness import behavior, equal, eventually, run  # noqa: E402
+from harness import COMPACTED, LATEST, UPDATES, behavior, equal, eventually, run  # noqa: E402
 
 
 def producer(broker, **options):
@@ -143,6 +144,20 @@ def idempotence(broker, topic):
     values = [b"%d" % number for number in range(500)]
     offsets = send_all(broker, topic, values, enable_idempotence=True, acks="all")
     equal(offsets, list(range(500)))
+
+
+@behavior(14)
+def compaction(broker, topic):
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.create_topics([NewTopic(topic, 1, 1, topic_configs=COMPACTED)])
+    admin.close()
+    writer = producer(broker)
+    for key, value in UPDATES:
+        time.sleep(0.002)
+        writer.send(topic, value, key=key, partition=0).get(10)
+    writer.close()
+    eventually(lambda: consume(broker, topic, 1)[0].offset == LATEST[0])
+    equal([it.offset for it in consume(broker, topic, 3)], LATEST)
 
 
 def create(broker, topic, partitions):

@@ -1,5 +1,6 @@
 // kafkajs against the broker at HOST PORT: JavaScript, of 2023, with older versions of requests.
-const { Kafka, logLevel } = require('kafkajs');
+const net = require('net');
+const { CompressionTypes, Kafka, logLevel } = require('kafkajs');
 
 const [host, port] = process.argv.slice(2);
 const kafka = new Kafka({
@@ -33,8 +34,8 @@ async function withAdmin(use) {
   }
 }
 
-const create = (topic, numPartitions) =>
-  withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions }] }));
+const create = (topic, numPartitions, configEntries = []) =>
+  withAdmin((admin) => admin.createTopics({ topics: [{ topic, numPartitions, configEntries }] }));
 
 async function produce(topic, count) {
   const producer = kafka.producer();
@@ -71,7 +72,96 @@ async function member(topic, limit) {
   return it;
 }
 
+// Sends messages one by one. Returns their offsets.
+async function send(topic, messages, { client = kafka, idempotent = false, before, ...options } = {}) {
+  const producer = client.producer({ idempotent });
+  await producer.connect();
+  const offsets = [];
+  for (const message of messages) {
+    if (before) await before(offsets.length);
+    const [sent] = await producer.send({ topic, messages: [message], ...options });
+    offsets.push(sent.baseOffset);
+  }
+  await producer.disconnect();
+  return offsets;
+}
+
+// So many records of a topic, from its beginning.
+async function read(topic, count) {
+  const consumer = kafka.consumer({ groupId: `${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
+  const records = [];
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    eachMessage: async ({ message }) => {
+      records.push([message.offset, message.value && message.value.toString()]);
+    },
+  });
+  await eventually(() => records.length >= count);
+  await consumer.disconnect();
+  return records.slice(0, count);
+}
+
 const behaviors = {
+  // The others need packages of their own.
+  5: async function compression(topic) {
+    await create(topic, 1);
+    await send(topic, [{ value: 'none' }]);
+    await send(topic, [{ value: 'gzip' }], { compression: CompressionTypes.GZIP });
+    equal(await read(topic, 2), [['0', 'none'], ['1', 'gzip']]);
+  },
+
+  7: async function timestamps(topic) {
+    await create(topic, 1);
+    await send(topic, [1000, 2000, 3000].map((it) => ({ value: 'x', timestamp: String(it) })));
+    await withAdmin(async (admin) => {
+      equal(await admin.fetchTopicOffsetsByTimestamp(topic, 1500), [{ partition: 0, offset: '1' }]);
+      const [ends] = await admin.fetchTopicOffsets(topic);
+      equal([ends.low, ends.high], ['0', '3']);
+    });
+  },
+
+  14: async function compaction(topic) {
+    const configs = { 'cleanup.policy': 'compact', 'segment.ms': '1', 'min.cleanable.dirty.ratio': '0.01' };
+    await create(topic, 1, Object.entries(configs).map(([name, value]) => ({ name, value })));
+    // Every batch is a segment of its own.
+    const before = () => new Promise((resolve) => setTimeout(resolve, 3));
+    const messages = ['a', 'b', 'a', 'b', 'c'].map((key, index) => ({ key, value: `${index}` }));
+    await send(topic, messages, { before });
+    await eventually(async () => (await read(topic, 1))[0][0] === '2');
+    equal(await read(topic, 3), [['2', '2'], ['3', '3'], ['4', '4']]);
+  },
+
+  15: async function idempotence(topic) {
+    await create(topic, 1);
+    // The first response after `armed` was set is dropped, and its connection breaks.
+    let armed = false;
+    const socketFactory = ({ host, port, onConnect }) => {
+      const socket = net.connect({ host, port }, onConnect);
+      const emit = socket.emit.bind(socket);
+      socket.emit = (event, ...values) => {
+        if (event !== 'data' || !armed) return emit(event, ...values);
+        armed = false;
+        return socket.destroy(new Error('the response is lost'));
+      };
+      return socket;
+    };
+    const client = new Kafka({
+      brokers: [`${host}:${port}`],
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 5 },
+      socketFactory,
+    });
+    const values = [...Array(10).keys()].map(String);
+    const before = (number) => {
+      equal(armed, false);
+      armed = number === 3 || number === 7;
+    };
+    const messages = values.map((value) => ({ value }));
+    equal(await send(topic, messages, { client, idempotent: true, before }), values);
+    equal(await read(topic, 10), values.map((it) => [it, it]));
+  },
+
   20: async function groupOfTwo(topic) {
     await create(topic, 4);
     const first = await member(topic, 0);

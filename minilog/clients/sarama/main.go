@@ -4,8 +4,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -109,24 +112,150 @@ func (member *member) received() int {
 	return len(member.values)
 }
 
-func create(topic string, partitions int32) {
+func create(topic string, partitions int32) { createWith(topic, partitions, nil) }
+
+func createWith(topic string, partitions int32, configs map[string]*string) {
 	admin, err := sarama.NewClusterAdmin(brokers, config())
 	must(err)
 	defer admin.Close()
-	detail := sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}
+	detail := sarama.TopicDetail{
+		NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: configs,
+	}
 	must(admin.CreateTopic(topic, &detail, false))
 }
 
 func produce(topic string, count int) {
-	producer, err := sarama.NewSyncProducer(brokers, config())
+	for number := range count {
+		send(topic, config(), int64(number), &sarama.ProducerMessage{
+			Value: sarama.StringEncoder(fmt.Sprint(number)),
+		})
+	}
+}
+
+// send produces a message, which must get this offset.
+func send(topic string, config *sarama.Config, want int64, message *sarama.ProducerMessage) {
+	producer, err := sarama.NewSyncProducer(brokers, config)
 	must(err)
 	defer producer.Close()
-	for number := range count {
+	message.Topic = topic
+	_, offset, err := producer.SendMessage(message)
+	must(err)
+	check(offset == want, "offset %d, want %d", offset, want)
+}
+
+// read returns the next records of partition 0, from its beginning.
+func read(topic string, count int) (messages []*sarama.ConsumerMessage) {
+	consumer, err := sarama.NewConsumer(brokers, config())
+	must(err)
+	defer consumer.Close()
+	reader, err := consumer.ConsumePartition(topic, 0, sarama.OffsetOldest)
+	must(err)
+	defer reader.Close()
+	for range count {
+		select {
+		case message := <-reader.Messages():
+			messages = append(messages, message)
+		case <-time.After(10 * time.Second):
+			panic("no record for ten seconds")
+		}
+	}
+	return messages
+}
+
+func compression(topic string) {
+	codecs := []sarama.CompressionCodec{
+		sarama.CompressionNone, sarama.CompressionGZIP, sarama.CompressionSnappy,
+		sarama.CompressionLZ4, sarama.CompressionZSTD,
+	}
+	for number, codec := range codecs {
+		config := config()
+		config.Producer.Compression = codec
+		value := sarama.StringEncoder(strings.Repeat(codec.String(), 100))
+		send(topic, config, int64(number), &sarama.ProducerMessage{Value: value})
+	}
+	for number, message := range read(topic, len(codecs)) {
+		want := strings.Repeat(codecs[number].String(), 100)
+		check(string(message.Value) == want, "got %s, want %s", message.Value, want)
+	}
+}
+
+func timestamps(topic string) {
+	for number, timestamp := range []int64{1000, 2000, 3000} {
+		message := sarama.ProducerMessage{Timestamp: time.UnixMilli(timestamp)}
+		send(topic, config(), int64(number), &message)
+	}
+	client, err := sarama.NewClient(brokers, config())
+	must(err)
+	defer client.Close()
+	for _, it := range [][2]int64{{1500, 1}, {3001, -1}, {sarama.OffsetOldest, 0}, {sarama.OffsetNewest, 3}} {
+		offset, err := client.GetOffset(topic, 0, it[0])
+		must(err)
+		check(offset == it[1], "offset %d at %d, want %d", offset, it[0], it[1])
+	}
+}
+
+func compaction(topic string) {
+	policy, ms, ratio := "compact", "1", "0.01"
+	createWith(topic, 1, map[string]*string{
+		"cleanup.policy": &policy, "segment.ms": &ms, "min.cleanable.dirty.ratio": &ratio,
+	})
+	for number, key := range []string{"a", "b", "a", "b", "c"} {
+		// Every batch is a segment of its own.
+		time.Sleep(2 * time.Millisecond)
+		message := sarama.ProducerMessage{
+			Key: sarama.StringEncoder(key), Value: sarama.StringEncoder(fmt.Sprint(number)),
+		}
+		send(topic, config(), int64(number), &message)
+	}
+	eventually(func() bool { return read(topic, 1)[0].Offset == 2 })
+	for number, message := range read(topic, 3) {
+		check(message.Offset == int64(number+2), "offset %d is left", message.Offset)
+	}
+}
+
+// A lossy connection drops the first response after `armed` was set, and breaks.
+type lossy struct {
+	net.Conn
+	armed *atomic.Bool
+}
+
+func (conn lossy) Read(bytes []byte) (int, error) {
+	count, err := conn.Conn.Read(bytes)
+	if conn.armed.CompareAndSwap(true, false) {
+		conn.Close()
+		return 0, net.ErrClosed
+	}
+	return count, err
+}
+
+type dialer struct{ armed *atomic.Bool }
+
+func (dialer dialer) Dial(network, address string) (net.Conn, error) {
+	conn, err := net.Dial(network, address)
+	return lossy{conn, dialer.armed}, err
+}
+
+func idempotence(topic string) {
+	create(topic, 1)
+	var armed atomic.Bool
+	config := config()
+	config.Producer.Idempotent = true
+	config.Net.MaxOpenRequests = 1
+	config.Net.Proxy.Enable = true
+	config.Net.Proxy.Dialer = dialer{&armed}
+	producer, err := sarama.NewSyncProducer(brokers, config)
+	must(err)
+	defer producer.Close()
+	for number := range 10 {
+		armed.Store(number == 3 || number == 7)
 		value := sarama.StringEncoder(fmt.Sprint(number))
-		message := &sarama.ProducerMessage{Topic: topic, Value: value}
-		_, offset, err := producer.SendMessage(message)
+		_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: value})
 		must(err)
 		check(offset == int64(number), "offset %d of %d", offset, number)
+		check(!armed.Load(), "no response was lost")
+	}
+	for number, message := range read(topic, 10) {
+		check(string(message.Value) == fmt.Sprint(number), "%d is %s", number, message.Value)
 	}
 }
 
@@ -178,6 +307,10 @@ func main() {
 		name   string
 		run    func(topic string)
 	}{
+		{5, "compression", compression},
+		{7, "timestamps", timestamps},
+		{14, "compaction", compaction},
+		{15, "idempotence", idempotence},
 		{20, "group", groupOfTwo},
 		{23, "resume", resume},
 		{25, "describe", describe},

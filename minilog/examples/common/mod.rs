@@ -50,6 +50,7 @@ impl Broker {
             groups: GroupConfig { initial_delay_ms: 0, ..GroupConfig::default() },
             auto_create_topics: true,
             num_partitions: 1,
+            cleaner_backoff: Duration::from_secs(15),
             connections_max: 100,
         };
         thread::spawn(move || {

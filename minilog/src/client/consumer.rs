@@ -43,7 +43,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The records of a compressed batch must not be longer than this.
-const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
+pub const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
 /// How long a broker waits for records: `fetch.max.wait.ms`.
 const FETCH_WAIT_MAX: Duration = Duration::from_millis(500);
 

@@ -17,7 +17,7 @@
 //! <- offset 41
 //! ```
 //!
-//! Without `idempotence` a batch has no number, and is in the log twice. POC 49 shows both.
+//! With other `acks` than -1 a batch has no number, and is in the log twice. POC 49 shows both.
 //!
 //! Kafka counterpart: `KafkaProducer.java` and `Sender.java`. The Java client sends from a thread
 //! of its own, has five requests on their way to each broker, and merges batches for several
@@ -37,14 +37,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How a producer behaves; the names are those of the Java client.
 #[derive(Clone, Debug)]
 pub struct ProducerOptions {
-    /// 0: no response; 1: the leader has appended; -1: all replicas in sync have.
+    /// 0: no response; 1: the leader has appended; -1: all replicas in sync have. Only with -1
+    /// batches have sequence numbers, so that none is appended twice (`enable.idempotence`).
     pub acks: i16,
     /// How long a record waits for others to share its batch.
     pub linger: Duration,
     /// The size at which a batch leaves.
     pub batch_size: usize,
-    /// Give batches sequence numbers, so that none is appended twice. Needs `acks` -1.
-    pub enable_idempotence: bool,
     /// For how long a batch is tried.
     pub delivery_timeout: Duration,
 }
@@ -56,7 +55,6 @@ impl Default for ProducerOptions {
             acks: -1,
             linger: Duration::from_millis(5),
             batch_size: 16_384,
-            enable_idempotence: true,
             delivery_timeout: Duration::from_secs(120),
         }
     }
@@ -92,7 +90,7 @@ impl Producer {
     pub fn connect(address: &str, options: ProducerOptions) -> Result<Producer, ClientError> {
         let mut cluster = Cluster::connect(address, "minilog")?;
         let mut id_and_epoch = None;
-        if options.enable_idempotence && options.acks == -1 {
+        if options.acks == -1 {
             id_and_epoch = Some(retry(|| {
                 let response = cluster.call(&InitProducerIdRequest::default())?;
                 check("a producer id", response.error_code, None)?;

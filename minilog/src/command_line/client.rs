@@ -13,7 +13,7 @@
 use comfy_table::{Table, presets};
 use minilog::client::batching::TopicPartition;
 use minilog::client::cluster::Cluster;
-use minilog::client::consumer::{Consumer, ConsumerOptions, Reset};
+use minilog::client::consumer::{Consumer, ConsumerOptions, DECOMPRESSED_BYTES_MAX, Reset};
 use minilog::client::member::decode_assignment;
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
@@ -28,9 +28,6 @@ use std::error::Error;
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The records of a compressed batch must not be longer than this.
-const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
 
 type Done = Result<(), Box<dyn Error>>;
 

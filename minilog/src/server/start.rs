@@ -27,6 +27,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// What a server is started with.
 pub struct Start {
@@ -46,6 +47,8 @@ pub struct Start {
     pub auto_create_topics: bool,
     /// `num.partitions`
     pub num_partitions: i32,
+    /// `log.cleaner.backoff.ms`: how often the cleaner looks for something to do.
+    pub cleaner_backoff: Duration,
     /// How many clients there may be.
     pub connections_max: usize,
 }
@@ -82,7 +85,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         skipped => tracing::warn!("{skipped} records of __consumer_offsets cannot be read"),
     }
     let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
-    let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker))?;
+    let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker), start.cleaner_backoff)?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
         upkeep: upkeep.upkeep(),

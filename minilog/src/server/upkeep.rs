@@ -39,8 +39,6 @@ pub const RETENTION_EVERY: Duration = Duration::from_secs(300);
 /// `producer.id.expiration.ms`
 const PRODUCER_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// `log.cleaner.backoff.ms`: how often the cleaner looks for something to do.
-const CLEAN_EVERY: Duration = Duration::from_secs(15);
 /// `log.cleaner.dedupe.buffer.size`: 64 MiB of keys.
 const CLEANER_KEYS_MAX: usize = 2 << 20;
 
@@ -95,9 +93,9 @@ impl UpkeepThread {
         UpkeepThread::spawn("upkeep", move |upkeep| run(upkeep, &broker))
     }
 
-    /// Starts the cleaner.
-    pub fn start_cleaner(broker: Arc<Broker>) -> std::io::Result<UpkeepThread> {
-        UpkeepThread::spawn("cleaner", move |upkeep| clean(upkeep, &broker))
+    /// Starts the cleaner, which looks every `backoff` for something to do.
+    pub fn start_cleaner(broker: Arc<Broker>, backoff: Duration) -> std::io::Result<UpkeepThread> {
+        UpkeepThread::spawn("cleaner", move |upkeep| clean(upkeep, &broker, backoff))
     }
 
     fn spawn(
@@ -156,7 +154,7 @@ fn run(upkeep: &Upkeep, broker: &Broker) {
     }
 }
 
-fn clean(upkeep: &Upkeep, broker: &Broker) {
+fn clean(upkeep: &Upkeep, broker: &Broker, backoff: Duration) {
     // Two keyed hashes of 64 bits: nobody outside can make two keys meet in both.
     let states = [RandomState::new(), RandomState::new()];
     let hash = |key: &[u8]| {
@@ -165,7 +163,7 @@ fn clean(upkeep: &Upkeep, broker: &Broker) {
     };
     let must_stop = || upkeep.must_stop();
     let limits = Limits { hash: &hash, keys_max: CLEANER_KEYS_MAX, must_stop: &must_stop };
-    while upkeep.next(Instant::now() + CLEAN_EVERY).is_some() {
+    while upkeep.next(Instant::now() + backoff).is_some() {
         let compacted = broker.topics.compact(now_ms(), &limits);
         if !upkeep.must_stop() {
             report("compact", compacted);
