@@ -46,6 +46,11 @@ async def main():
         raise AssertionError("a key twice")
     except asyncpg.UniqueViolationError as error:
         assert error.sqlstate == "23505"
+    # A connection that goes back to its pool is reset.
+    arguments = {"host": host, "port": port, "user": "postgres", "database": "postgres"}
+    async with asyncpg.create_pool(min_size=1, max_size=1, **arguments) as pool:
+        for _ in range(2):
+            assert await pool.fetchval(count) == 12
     await execute("drop table asyncpg")
     await connection.close()
 

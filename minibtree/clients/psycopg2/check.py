@@ -29,6 +29,12 @@ cursor.copy_expert("copy psycopg2 (i, s) from stdin", io.StringIO(rows))
 assert cursor.rowcount == 10
 assert fetch("select count(*) from psycopg2") == [(12,)]
 
+named = connection.cursor("named")
+named.itersize = 5
+named.execute("select i from psycopg2 order by i")
+assert named.fetchmany(2) == [(1,), (2,)] and [i for i, in named] == list(range(10, 20))
+named.close()
+
 # The error ends the block, and with it everything since the commit.
 try:
     cursor.execute("insert into psycopg2 (i) values (1)")

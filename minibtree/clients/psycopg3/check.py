@@ -1,4 +1,4 @@
-"""psycopg 3: text and binary, prepared by itself, pipeline mode, COPY, blocks."""
+"""psycopg 3: text and binary, prepared by itself, pipeline mode, COPY, cursors, blocks."""
 
 import datetime
 
@@ -46,6 +46,12 @@ with connection.cursor().copy("copy psycopg3 (i, s) from stdin") as copy:
         copy.write_row((n, "tab\tand line\n"))
 assert count() == 1012
 assert execute("select s from psycopg3 where i = 500").fetchone() == ("tab\tand line\n",)
+
+# A server cursor: DECLARE, a Describe of its portal, FETCH FORWARD, CLOSE.
+with connection.transaction(), connection.cursor("named") as cursor:
+    cursor.execute("select i from psycopg3 order by i")
+    assert cursor.fetchone() == (1,) and cursor.fetchmany(3) == [(2,), (3,), (4,)]
+    assert [i for i, in cursor][:2] == [5, 6]
 
 try:
     with connection.transaction():

@@ -131,14 +131,14 @@ pub struct IndexFile {
 impl IndexFile {
     /// Latches any of its pages for reading.
     pub fn read(&self, block: u32) -> Result<PageRef<'_>> {
-        let page = self.system.pool().read(&self.relation, block)?;
+        let page = self.system.pool.read(&self.relation, block)?;
         self.check(block, &page)?;
         Ok(page)
     }
 
     /// Latches any of its pages for changing.
     pub fn write(&self, block: u32) -> Result<PageMut<'_>> {
-        let page = self.system.pool().write(&self.relation, block)?;
+        let page = self.system.pool.write(&self.relation, block)?;
         self.check(block, &page)?;
         Ok(page)
     }
@@ -147,6 +147,6 @@ impl IndexFile {
         if PageHeader::kind.get(page) == self.kind as u8 {
             return Ok(());
         }
-        Err(Error::Corrupt(format!("page {block} does not belong to index {}", self.relation.id())))
+        Err(Error::Corrupt(format!("page {block} does not belong to index {}", self.relation.id)))
     }
 }

@@ -115,7 +115,7 @@ impl Database {
 
     /// The numbers of the caller's relations, those of uncommitted transactions included.
     pub fn relations(&self) -> Vec<RelationId> {
-        let mut ids = self.system.pool().relation_ids();
+        let mut ids = self.system.pool.relation_ids();
         ids.retain(|id| *id != RelationId::SYSTEM);
         ids
     }
@@ -130,7 +130,7 @@ impl Database {
     /// committed `DROP` behind.
     pub fn remove_orphans(&self, is_used: impl Fn(RelationId) -> bool) -> Result<()> {
         let mut orphans = self.relations().into_iter().filter(|id| !is_used(*id));
-        orphans.try_for_each(|id| self.system.pool().drop_relation(id))
+        orphans.try_for_each(|id| self.system.pool.drop_relation(id))
     }
 
     /// The heap of this number.
@@ -148,33 +148,33 @@ impl Database {
     /// that a crash can undo. Does nothing if `synchronous_commit` is off.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<()> {
         match self.options.synchronous_commit {
-            true => self.system.pool().wal().flush(lsn),
+            true => self.system.pool.wal.flush(lsn),
             false => Ok(()),
         }
     }
 
     /// The end of the log.
     pub fn wal_end(&self) -> Lsn {
-        self.system.pool().wal().end()
+        self.system.pool.wal.end()
     }
 
     /// Writes all changed pages, so that recovery starts here. Costs a write per changed page and a
     /// sync per changed relation; transactions go on meanwhile.
     pub fn checkpoint(&self) -> Result<()> {
         let _only_one = self.checkpoint.lock();
-        let pool = self.system.pool();
-        let redo = pool.wal().begin_checkpoint();
+        let pool = &self.system.pool;
+        let redo = pool.wal.begin_checkpoint();
         pool.flush()?;
 
         // The log up to `redo` must be there, or recovery would begin behind its end.
-        pool.wal().flush(redo)?;
+        pool.wal.flush(redo)?;
         write_control(&*self.disk, redo, self.options.wal_segment_bytes)?;
-        pool.wal().recycle_before(redo)
+        pool.wal.recycle_before(redo)
     }
 
     /// Returns true if the log has grown by `checkpoint_wal_bytes` since the last checkpoint.
     pub fn needs_checkpoint(&self) -> bool {
-        let bytes = self.system.pool().wal().bytes_since_checkpoint();
+        let bytes = self.system.pool.wal.bytes_since_checkpoint();
         bytes >= self.options.checkpoint_wal_bytes
     }
 

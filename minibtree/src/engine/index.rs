@@ -41,8 +41,8 @@ impl Index {
 
     /// Creates an empty B+tree. Rolled back with the transaction.
     pub fn create(transaction: &mut Transaction, id: RelationId) -> Result<Index> {
-        let system = Arc::clone(transaction.system());
-        let relation = system.pool().create_relation(id)?;
+        let system = Arc::clone(&transaction.system);
+        let relation = system.pool.create_relation(id)?;
         transaction.created(&relation);
         btree::create(&system, &relation)?;
         Index::open(system, id)
@@ -50,16 +50,16 @@ impl Index {
 
     /// Creates an empty hash index. Rolled back with the transaction.
     pub fn create_hash(transaction: &mut Transaction, id: RelationId) -> Result<Index> {
-        let system = Arc::clone(transaction.system());
-        let relation = system.pool().create_relation(id)?;
+        let system = Arc::clone(&transaction.system);
+        let relation = system.pool.create_relation(id)?;
         transaction.created(&relation);
         hash::create(&system, &relation)?;
         Index::open(system, id)
     }
 
     pub(super) fn open(system: Arc<System>, id: RelationId) -> Result<Index> {
-        let relation = system.pool().relation(id)?;
-        let kind = PageHeader::kind.get(&system.pool().read(&relation, 0)?[..]);
+        let relation = system.pool.relation(id)?;
+        let kind = PageHeader::kind.get(&system.pool.read(&relation, 0)?[..]);
         let is_hash = kind == PageKind::Hash as u8;
         let kind = if is_hash { PageKind::Hash } else { PageKind::Btree };
         let file = IndexFile { system, relation, kind };
@@ -69,7 +69,7 @@ impl Index {
 
     /// The number it was created with.
     pub fn id(&self) -> RelationId {
-        self.file.relation.id()
+        self.file.relation.id
     }
 
     /// Returns true for a hash index: it has an answer only for [`KeyRange::equal`].
@@ -117,7 +117,7 @@ impl Index {
             None => btree::insert(&self.file, key, tid, payload)?,
             Some(directory) => hash::insert(&self.file, directory, key, tid, payload)?,
         }
-        self.file.system.pool().wal().flush_if_large()
+        self.file.system.pool.wal.flush_if_large()
     }
 
     /// Adds an entry, unless a live row of `heap` has the same key. Waits for a transaction that
@@ -133,7 +133,7 @@ impl Index {
         check_length(key, payload)?;
         match self.live_or_insert(transaction, heap, key, Some((tid, payload)))? {
             Some(existing) => Err(Error::UniqueViolation { existing }),
-            None => self.file.system.pool().wal().flush_if_large(),
+            None => self.file.system.pool.wal.flush_if_large(),
         }
     }
 

@@ -45,5 +45,6 @@ pub use error::{Error, Result};
 pub use hash::BucketSummary;
 pub use heap::{Changed, Heap, HeapScan, Row};
 pub use index::Index;
+pub use pool::buffer_usage;
 pub use txn::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Snapshot, Transaction};
 pub use wal::Wal;

@@ -38,6 +38,7 @@ use super::values::{ColumnType, Type, Value, key, row};
 use crate::engine::{Database, Heap, Index, Result as EngineResult, Snapshot, Transaction};
 use crate::format::{RelationId, Tid};
 use crate::wire::{SqlError, code};
+use Type::{Bool, Int2, Int4, Int8, Text};
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use sqlparser::ast;
 use std::collections::BTreeMap;
@@ -49,24 +50,14 @@ const COLUMNS: RelationId = RelationId(2);
 const INDEXES: RelationId = RelationId(3);
 const CONSTRAINTS: RelationId = RelationId(4);
 const SEQUENCES: RelationId = RelationId(5);
-const ALL: [RelationId; 5] = [TABLES, COLUMNS, INDEXES, CONSTRAINTS, SEQUENCES];
-
-const TABLE_ROW: [Type; 3] = [Type::Int8, Type::Text, Type::Int8];
-const COLUMN_ROW: [Type; 8] = [
-    Type::Int8,
-    Type::Int2,
-    Type::Text,
-    Type::Int8,
-    Type::Int4,
-    Type::Bool,
-    Type::Text,
-    Type::Text,
+/// The heaps of the catalog, and the types of their columns.
+const HEAPS: [(RelationId, &[Type]); 5] = [
+    (TABLES, &[Int8, Text, Int8]),
+    (COLUMNS, &[Int8, Int2, Text, Int8, Int4, Bool, Text, Text]),
+    (INDEXES, &[Int8, Text, Int8, Text, Text, Text]),
+    (CONSTRAINTS, &[Int8, Text, Text, Int8, Text, Text]),
+    (SEQUENCES, &[Int8, Text, Int8]),
 ];
-const INDEX_ROW: [Type; 6] =
-    [Type::Int8, Type::Text, Type::Int8, Type::Text, Type::Text, Type::Text];
-const CONSTRAINT_ROW: [Type; 6] =
-    [Type::Int8, Type::Text, Type::Text, Type::Int8, Type::Text, Type::Text];
-const SEQUENCE_ROW: [Type; 3] = [Type::Int8, Type::Text, Type::Int8];
 
 /// An expression of the catalog: as it was written, and read.
 #[derive(Clone, Debug)]
@@ -241,6 +232,13 @@ impl Table {
 }
 
 impl TableIndex {
+    /// Returns true if no two rows have the same values in these columns, in any order.
+    pub fn is_key_of(&self, columns: &[usize]) -> bool {
+        self.is_unique
+            && self.columns.len() == columns.len()
+            && self.columns.iter().all(|it| columns.contains(&it.position))
+    }
+
     /// Positions of the columns that it is sorted by.
     pub fn positions(&self) -> Vec<usize> {
         self.columns.iter().map(|it| it.position).collect()
@@ -270,7 +268,7 @@ impl Catalog {
             return Ok(());
         }
         let mut transaction = database.begin(crate::engine::Isolation::ReadCommitted);
-        for id in ALL {
+        for (id, _) in HEAPS {
             Heap::create(&mut transaction, id)?;
         }
         transaction.commit()
@@ -282,7 +280,7 @@ impl Catalog {
         let mut indexes = load_indexes(database, snapshot)?;
         let (mut checks, mut foreign_keys) = load_constraints(database, snapshot)?;
         let mut catalog = Catalog::default();
-        scan(database, TABLES, &TABLE_ROW, snapshot, |_, values| {
+        scan(database, TABLES, snapshot, |_, values| {
             let [oid, name, heap] = array(values)?;
             let number = int(&oid)?;
             let columns: Vec<Column> =
@@ -300,7 +298,7 @@ impl Catalog {
             catalog.tables.insert(table.name.clone(), Arc::new(table));
             Ok(())
         })?;
-        scan(database, SEQUENCES, &SEQUENCE_ROW, snapshot, |_, values| {
+        scan(database, SEQUENCES, snapshot, |_, values| {
             let [id, name, owner] = array(values)?;
             let sequence = Sequence { id: relation(&id)?, owner: relation(&owner)? };
             catalog.sequences.insert(text(name)?, sequence);
@@ -367,7 +365,7 @@ impl Catalog {
         let used_by = |table: &Arc<Table>| {
             table.heap.id() == id || table.indexes.iter().any(|it| it.index.id() == id)
         };
-        ALL.contains(&id)
+        HEAPS.iter().any(|it| it.0 == id)
             || self.tables.values().any(used_by)
             || self.sequences.values().any(|it| it.id == id)
     }
@@ -391,10 +389,10 @@ impl Editor<'_> {
     pub fn create_table(&mut self, name: &str, columns: &[Column]) -> Result<RelationId, SqlError> {
         let oid = self.database.allocate_relation_id()?;
         let heap = self.create_heap()?;
-        let values = [int_of(oid), Value::Text(name.to_owned()), int_of(heap)];
-        self.insert(TABLES, &TABLE_ROW, &values)?;
+        let values = [int_of(oid), text_of(name), int_of(heap)];
+        self.insert(TABLES, &values)?;
         for (position, column) in columns.iter().enumerate() {
-            self.insert(COLUMNS, &COLUMN_ROW, &column_row(oid, position, column))?;
+            self.insert(COLUMNS, &column_row(oid, position, column))?;
         }
         Ok(oid)
     }
@@ -402,15 +400,10 @@ impl Editor<'_> {
     /// Removes a table, its columns, indexes, constraints and sequences; their files go when the
     /// transaction commits.
     pub fn drop_table(&mut self, catalog: &Catalog, table: &Table) -> Result<(), SqlError> {
-        for (id, types) in [
-            (TABLES, &TABLE_ROW[..]),
-            (COLUMNS, &COLUMN_ROW),
-            (INDEXES, &INDEX_ROW),
-            (CONSTRAINTS, &CONSTRAINT_ROW),
-        ] {
-            self.delete(id, types, |values| values[0] == int_of(table.oid))?;
+        for id in [TABLES, COLUMNS, INDEXES, CONSTRAINTS] {
+            self.delete(id, |values| values[0] == int_of(table.oid))?;
         }
-        self.delete(SEQUENCES, &SEQUENCE_ROW, |values| values[2] == int_of(table.oid))?;
+        self.delete(SEQUENCES, |values| values[2] == int_of(table.oid))?;
         for (_, sequence) in catalog.sequences_of(table.oid) {
             self.transaction.drop_relation(sequence);
         }
@@ -421,10 +414,10 @@ impl Editor<'_> {
 
     /// Gives a table new, empty relations.
     pub fn truncate(&mut self, table: &Table) -> Result<(), SqlError> {
-        self.delete(TABLES, &TABLE_ROW, |values| values[0] == int_of(table.oid))?;
+        self.delete(TABLES, |values| values[0] == int_of(table.oid))?;
         let heap = self.create_heap()?;
-        let values = [int_of(table.oid), Value::Text(table.name.clone()), int_of(heap)];
-        self.insert(TABLES, &TABLE_ROW, &values)?;
+        let values = [int_of(table.oid), text_of(&table.name), int_of(heap)];
+        self.insert(TABLES, &values)?;
         self.transaction.drop_relation(table.heap.id());
 
         for index in &table.indexes {
@@ -438,7 +431,7 @@ impl Editor<'_> {
     /// Removes an index.
     pub fn drop_index(&mut self, index: &TableIndex) -> Result<(), SqlError> {
         let old = int_of(index.index.id());
-        self.delete(INDEXES, &INDEX_ROW, |values| values[2] == old)?;
+        self.delete(INDEXES, |values| values[2] == old)?;
         self.transaction.drop_relation(index.index.id());
         Ok(())
     }
@@ -472,53 +465,53 @@ impl Editor<'_> {
             definition.included.iter().map(|it| (it + 1).to_string()).collect();
         let values = [
             int_of(table),
-            Value::Text(definition.name.clone()),
+            text_of(&definition.name),
             int_of(definition.index.id()),
-            Value::Text(kind.to_owned()),
-            Value::Text(columns.join(" ")),
-            Value::Text(included.join(" ")),
+            text_of(kind),
+            text_of(&columns.join(" ")),
+            text_of(&included.join(" ")),
         ];
-        self.insert(INDEXES, &INDEX_ROW, &values)
+        self.insert(INDEXES, &values)
     }
 
     /// Adds a CHECK constraint.
     pub fn add_check(&mut self, table: RelationId, name: &str, text: &str) -> Result<(), SqlError> {
-        let none = Value::Text(String::new());
-        let (name, text) = (Value::Text(name.to_owned()), Value::Text(text.to_owned()));
-        let kind = Value::Text("c".to_owned());
+        let none = text_of("");
+        let (name, text) = (text_of(name), text_of(text));
+        let kind = text_of("c");
         let values = [int_of(table), name, kind, Value::Int(0), text, none];
-        self.insert(CONSTRAINTS, &CONSTRAINT_ROW, &values)
+        self.insert(CONSTRAINTS, &values)
     }
 
     /// Adds a foreign key.
     pub fn add_foreign_key(&mut self, table: RelationId, key: &ForeignKey) -> Result<(), SqlError> {
         let numbers = |positions: &[usize]| {
             let numbers: Vec<String> = positions.iter().map(|it| (it + 1).to_string()).collect();
-            Value::Text(numbers.join(" "))
+            text_of(&numbers.join(" "))
         };
         let values = [
             int_of(table),
-            Value::Text(key.name.clone()),
-            Value::Text("f".to_owned()),
+            text_of(&key.name),
+            text_of("f"),
             int_of(key.parent),
             numbers(&key.columns),
             numbers(&key.parent_columns),
         ];
-        self.insert(CONSTRAINTS, &CONSTRAINT_ROW, &values)
+        self.insert(CONSTRAINTS, &values)
     }
 
     /// Removes a constraint that is no index.
     pub fn drop_constraint(&mut self, table: RelationId, name: &str) -> Result<(), SqlError> {
-        let name = Value::Text(name.to_owned());
+        let name = text_of(name);
         let is_meant = |values: &[Value]| values[0] == int_of(table) && values[1] == name;
-        self.delete(CONSTRAINTS, &CONSTRAINT_ROW, is_meant)
+        self.delete(CONSTRAINTS, is_meant)
     }
 
     /// Adds a sequence that begins at 1.
     pub fn add_sequence(&mut self, name: &str, owner: RelationId) -> Result<(), SqlError> {
         let id = self.create_heap()?;
-        let values = [int_of(id), Value::Text(name.to_owned()), int_of(owner)];
-        self.insert(SEQUENCES, &SEQUENCE_ROW, &values)
+        let values = [int_of(id), text_of(name), int_of(owner)];
+        self.insert(SEQUENCES, &values)
     }
 
     /// Makes columns of a table NOT NULL.
@@ -526,8 +519,8 @@ impl Editor<'_> {
         for position in positions {
             let column = Column { not_null: true, ..table.columns[*position].clone() };
             let values = column_row(table.oid, *position, &column);
-            self.delete(COLUMNS, &COLUMN_ROW, |old| old[..2] == values[..2])?;
-            self.insert(COLUMNS, &COLUMN_ROW, &values)?;
+            self.delete(COLUMNS, |old| old[..2] == values[..2])?;
+            self.insert(COLUMNS, &values)?;
         }
         Ok(())
     }
@@ -538,9 +531,9 @@ impl Editor<'_> {
         Ok(id)
     }
 
-    fn insert(&mut self, id: RelationId, types: &[Type], row: &[Value]) -> Result<(), SqlError> {
+    fn insert(&mut self, id: RelationId, row: &[Value]) -> Result<(), SqlError> {
         let mut bytes = Vec::new();
-        row::encode(types, row, &mut bytes);
+        row::encode(types_of(id), row, &mut bytes);
         self.database.heap(id)?.insert(self.transaction, &bytes)?;
         Ok(())
     }
@@ -548,14 +541,13 @@ impl Editor<'_> {
     fn delete(
         &mut self,
         id: RelationId,
-        types: &[Type],
         is_meant: impl Fn(&[Value]) -> bool,
     ) -> Result<(), SqlError> {
         // The rows that earlier steps of this statement wrote must be seen.
         self.transaction.next_statement();
         let mut tids = Vec::new();
         let snapshot = self.transaction.snapshot();
-        scan(self.database, id, types, &snapshot, |tid, values| {
+        scan(self.database, id, &snapshot, |tid, values| {
             tids.extend(is_meant(&values).then_some(tid));
             Ok(())
         })?;
@@ -568,22 +560,25 @@ impl Editor<'_> {
     }
 }
 
+fn types_of(id: RelationId) -> &'static [Type] {
+    HEAPS.iter().find(|it| it.0 == id).expect("a heap of the catalog").1
+}
+
 fn scan(
     database: &Database,
     id: RelationId,
-    types: &[Type],
     snapshot: &Arc<Snapshot>,
     mut each: impl FnMut(Tid, Vec<Value>) -> Result<(), SqlError>,
 ) -> Result<(), SqlError> {
     let mut rows = database.heap(id)?.scan(Arc::clone(snapshot));
     while let Some(found) = rows.next()? {
-        each(found.tid, row::decode(types, found.bytes)?)?;
+        each(found.tid, row::decode(types_of(id), found.bytes)?)?;
     }
     Ok(())
 }
 
 fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 8] {
-    let default = column.default.as_ref().map(|it| Value::Text(it.text.clone()));
+    let default = column.default.as_ref().map(|it| text_of(&it.text));
     let identity = match column.identity {
         Identity::None => "",
         Identity::Always => "a",
@@ -592,12 +587,12 @@ fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 8]
     [
         int_of(table),
         Value::Int(position as i64 + 1),
-        Value::Text(column.name.clone()),
+        text_of(&column.name),
         Value::Int(column.column_type.base.oid().into()),
         Value::Int(column.column_type.modifier.into()),
         Value::Bool(column.not_null),
         default.unwrap_or(Value::Null),
-        Value::Text(identity.to_owned()),
+        text_of(identity),
     ]
 }
 
@@ -606,7 +601,7 @@ fn load_columns(
     snapshot: &Arc<Snapshot>,
 ) -> Result<BTreeMap<i64, BTreeMap<i64, Column>>, SqlError> {
     let mut columns: BTreeMap<i64, BTreeMap<i64, Column>> = BTreeMap::new();
-    scan(database, COLUMNS, &COLUMN_ROW, snapshot, |_, values| {
+    scan(database, COLUMNS, snapshot, |_, values| {
         let [table, number, name, oid, modifier, not_null, default, identity] = array(values)?;
         let base = Type::from_oid(int(&oid)? as u32).ok_or_else(damaged)?;
         let column = Column {
@@ -634,7 +629,7 @@ fn load_indexes(
     snapshot: &Arc<Snapshot>,
 ) -> Result<BTreeMap<i64, Vec<TableIndex>>, SqlError> {
     let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
-    scan(database, INDEXES, &INDEX_ROW, snapshot, |_, values| {
+    scan(database, INDEXES, snapshot, |_, values| {
         let [table, name, id, kind, columns, included] = array(values)?;
         let kind = text(kind)?;
         let column = |it: &str| {
@@ -667,7 +662,7 @@ fn load_constraints(
     snapshot: &Arc<Snapshot>,
 ) -> Result<Constraints, SqlError> {
     let (mut checks, mut keys) = Constraints::default();
-    scan(database, CONSTRAINTS, &CONSTRAINT_ROW, snapshot, |_, values| {
+    scan(database, CONSTRAINTS, snapshot, |_, values| {
         let [table, name, kind, parent, first, second] = array(values)?;
         let name = text(name)?;
         if text(kind)? == "c" {
@@ -689,6 +684,10 @@ fn positions(value: Value) -> Result<Vec<usize>, SqlError> {
     let numbers = text.split(' ').filter(|it| !it.is_empty());
     let positions = numbers.map(|it| it.parse::<usize>().ok()?.checked_sub(1));
     positions.collect::<Option<_>>().ok_or_else(damaged)
+}
+
+fn text_of(text: &str) -> Value {
+    Value::Text(text.to_owned())
 }
 
 fn int_of(id: RelationId) -> Value {

@@ -9,8 +9,8 @@
 
 use super::execute::Measured;
 use super::functions::{Comparison, comparison_name};
-use super::plan::{Kind, Node, Plan, Planned, Scanned, SortBy};
-use super::tree::{Expr, JoinKind, Operation, SetOperator, SubqueryKind};
+use super::plan::{Cost, Kind, Node, Plan, Planned, Scanned, SortBy};
+use super::tree::{Expr, JoinKind, Operation, SetOperator, SubqueryKind, SystemValue};
 use super::values::{Type, Value};
 use crate::wire::SqlError;
 use sqlparser::ast;
@@ -23,10 +23,10 @@ use std::time::Duration;
 pub struct Options {
     /// Executes the statement, and shows what happened.
     pub analyze: bool,
-    /// Shows estimates.
     pub costs: bool,
-    /// Shows times.
     pub timing: bool,
+    /// Shows pages used.
+    pub buffers: bool,
     /// Shows how long planning and execution took.
     pub summary: bool,
 }
@@ -36,7 +36,8 @@ pub struct Options {
 /// # Errors
 /// `42601` for an option that is none, `0A000` for those that we do not have.
 pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Options, SqlError> {
-    let mut options = Options { analyze, costs: true, timing: true, summary: analyze };
+    let mut options =
+        Options { analyze, costs: true, timing: true, buffers: false, summary: analyze };
     let mut summary = None;
     for option in given.unwrap_or_default() {
         let name = option.name.value.to_lowercase();
@@ -51,10 +52,11 @@ pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Op
             "analyze" => options.analyze = is_on,
             "costs" => options.costs = is_on,
             "timing" => options.timing = is_on,
+            "buffers" => options.buffers = is_on,
             "summary" => summary = Some(is_on),
             "format" => {}
-            "verbose" | "buffers" | "wal" | "settings" if !is_on => {}
-            "verbose" | "buffers" | "wal" | "settings" => {
+            "verbose" | "wal" | "settings" if !is_on => {}
+            "verbose" | "wal" | "settings" => {
                 return Err(SqlError::unsupported(format!("EXPLAIN ({name})")));
             }
             _ => {
@@ -67,7 +69,7 @@ pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Op
     Ok(options)
 }
 
-/// The lines of a plan. `measured` is what its nodes have done.
+/// The lines of a plan. `measured` is what its nodes have done, and after them the whole statement.
 pub fn lines(planned: &Planned, options: Options, measured: &[Measured]) -> Vec<String> {
     let mut explainer = Explainer {
         planned,
@@ -101,13 +103,16 @@ pub fn lines(planned: &Planned, options: Options, measured: &[Measured]) -> Vec<
                 Operation::Update(write) => ("Update", &write.table),
                 Operation::Delete(write) => ("Delete", &write.table),
             };
-            let mut line = format!("{verb} on {}", table.name);
-            if options.costs {
-                let cost = modify.source.cost;
-                let (startup, total) = (cost.startup, cost.total);
-                let _ = write!(line, "  (cost={startup:.2}..{total:.2} rows=0 width=0)");
-            }
-            explainer.lines.push(line);
+            let cost = match modify.returning.is_empty() {
+                true => Cost { rows: 0.0, width: 0.0, ..modify.source.cost },
+                false => {
+                    let width = modify.returning.iter().map(|it| it.base().width()).sum();
+                    Cost { width, ..modify.source.cost }
+                }
+            };
+            let figures = explainer.figures(cost, planned.nodes);
+            explainer.line(0, format!("{verb} on {}{figures}", table.name));
+            explainer.buffers(planned.nodes, 0);
             explainer.node(&modify.source, 1, "");
         }
     }
@@ -157,24 +162,29 @@ impl Explainer<'_> {
     fn lock(&mut self, node: &Rc<Node>, has_limit: bool) -> usize {
         let mut depth = 0;
         for name in ["Limit", "LockRows"].into_iter().filter(|it| has_limit || *it != "Limit") {
-            let text = name.to_owned() + &self.figures(node);
-            self.line(depth, text);
+            self.stage(name, node, depth);
             depth += 1;
         }
         depth
     }
 
-    fn figures(&self, node: &Node) -> String {
+    /// A step that PostgreSQL has a node for, and we a part of the node around it.
+    fn stage(&mut self, name: &str, node: &Node, depth: usize) {
+        let text = name.to_owned() + &self.figures(node.cost, node.id);
+        self.line(depth, text);
+        self.buffers(node.id, depth);
+    }
+
+    fn figures(&self, cost: Cost, id: usize) -> String {
         let mut text = String::new();
         if self.options.costs {
-            let cost = node.cost;
             let _ = write!(
                 text,
                 "  (cost={:.2}..{:.2} rows={:.0} width={:.0})",
                 cost.startup, cost.total, cost.rows, cost.width
             );
         }
-        let Some(measured) = self.measured.get(node.id).filter(|_| self.options.analyze) else {
+        let Some(measured) = self.measured.get(id).filter(|_| self.options.analyze) else {
             return text;
         };
         if measured.loops == 0 {
@@ -208,20 +218,20 @@ impl Explainer<'_> {
             _ => (node, None),
         };
         let name = name_of(shown);
-        let text = format!("{prefix}{name}{}", self.figures(node));
+        let text = format!("{prefix}{name}{}", self.figures(node.cost, node.id));
         self.line(depth, text);
-        self.details(shown, depth);
+        self.details(shown, depth, filter.is_some());
         if let Some(filter) = filter {
             let text = self.text(filter, &self.names(shown));
             self.detail(depth, format!("Filter: {}", parenthesized(text)));
             self.removed(node, depth, true);
+            self.buffers(node.id, depth);
             self.subplans(&[filter], depth);
         }
         for (number, input) in shown.inputs().into_iter().enumerate() {
             match (&shown.kind, number) {
                 (Kind::HashJoin { .. }, 1) => {
-                    let text = "Hash".to_owned() + &self.figures(input);
-                    self.line(depth + 1, text);
+                    self.hash(shown.id, input, depth + 1);
                     self.node(input, depth + 2, "");
                 }
                 (Kind::NestedLoop { outer, is_parameterized: true, .. }, 1) => {
@@ -231,8 +241,7 @@ impl Explainer<'_> {
                     self.outer = before;
                 }
                 (Kind::NestedLoop { is_parameterized: false, .. }, 1) => {
-                    let text = "Materialize".to_owned() + &self.figures(input);
-                    self.line(depth + 1, text);
+                    self.stage("Materialize", input, depth + 1);
                     self.node(input, depth + 2, "");
                 }
                 _ => self.node(input, depth + 1, ""),
@@ -240,7 +249,7 @@ impl Explainer<'_> {
         }
     }
 
-    fn details(&mut self, node: &Rc<Node>, depth: usize) {
+    fn details(&mut self, node: &Rc<Node>, depth: usize, is_filtered: bool) {
         let names = self.names_in_conditions(node);
         let mut exprs: Vec<&Expr> = Vec::new();
         let show = |this: &mut Self, label: &str, condition: Option<&Expr>| {
@@ -304,7 +313,33 @@ impl Explainer<'_> {
             | Kind::Append { .. }
             | Kind::SetOperation { .. } => {}
         }
+        if !is_filtered {
+            self.buffers(node.id, depth);
+        }
         self.subplans(&exprs, depth);
+    }
+
+    /// The hash table of a join.
+    fn hash(&mut self, join: usize, input: &Node, depth: usize) {
+        let text = "Hash".to_owned() + &self.figures(input.cost, input.id);
+        self.line(depth, text);
+        if let Some(it) = self.measured.get(join).filter(|it| self.options.analyze && it.loops > 0)
+        {
+            let buckets = it.entries.next_power_of_two().max(1024);
+            let memory = (it.memory + 8 * buckets).div_ceil(1024);
+            let text = format!("Buckets: {buckets}  Batches: 1  Memory Usage: {memory}kB");
+            self.detail(depth, text);
+        }
+        self.buffers(input.id, depth);
+    }
+
+    /// The pages that a node has used, those below included.
+    fn buffers(&mut self, id: usize, depth: usize) {
+        if let Some(it) = self.measured.get(id).filter(|_| self.options.buffers)
+            && let Some(text) = buffers_text(&it.buffers)
+        {
+            self.detail(depth, text);
+        }
     }
 
     fn group_key(&mut self, node: &Node, depth: usize) {
@@ -521,7 +556,9 @@ impl Explainer<'_> {
             Expr::InList(value, list, _) => in_list(text(value), list),
             Expr::Cast(inner, _, to, _) => format!("({})::{}", text(inner), to.name()),
             Expr::Fit(inner, to, _) => format!("({})::{}", text(inner), to.name()),
-            Expr::NextValue(_) => "nextval(...)".to_owned(),
+            Expr::System(SystemValue::NextValue(_)) => "nextval(...)".to_owned(),
+            Expr::System(SystemValue::WalEnd) => "pg_current_wal_insert_lsn()".to_owned(),
+            Expr::System(SystemValue::Size(_)) => "pg_relation_size(...)".to_owned(),
             Expr::SubPlan(number, _) => self.subplan_text(*number),
             Expr::Aggregate(..) | Expr::Subquery(_) => String::new(),
         }
@@ -535,6 +572,14 @@ impl Explainer<'_> {
             (_, false) => format!("(hashed SubPlan {})", number + 1),
         }
     }
+}
+
+/// `Buffers: shared hit=3 read=1`; none if no page was used.
+pub fn buffers_text(buffers: &[u64; 4]) -> Option<String> {
+    let parts = ["hit", "read", "dirtied", "written"].into_iter().zip(buffers);
+    let used = parts.filter(|it| *it.1 > 0).map(|(name, count)| format!(" {name}={count}"));
+    let used: String = used.collect();
+    (!used.is_empty()).then(|| format!("Buffers: shared{used}"))
 }
 
 /// `(a = ANY ('{1,2}'::integer[]))`

@@ -1,6 +1,6 @@
 //! From text to statements.
 //!
-//! `sqlparser` does most of it. Two statements are read here, because it does not know
+//! `sqlparser` does most of it. Some statements are read here, because it does not know
 //! PostgreSQL's form of them:
 //!
 //! ```
@@ -41,6 +41,8 @@ pub enum Statement {
     CopyFrom(CopyFrom),
     /// `VACUUM`.
     Vacuum(Vacuum),
+    /// `FETCH`, or `MOVE`.
+    Fetch(Fetch),
     /// `ANALYZE` of these tables; none means all.
     Analyze(Vec<String>),
 }
@@ -52,6 +54,17 @@ pub struct CopyFrom {
     pub table: String,
     /// The columns in the order of the data; none means all.
     pub columns: Vec<String>,
+}
+
+/// `FETCH FORWARD count FROM cursor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// The cursor.
+    pub cursor: String,
+    /// How many rows; `None`: all that are left.
+    pub count: Option<u64>,
+    /// `MOVE`: they are not returned.
+    pub is_move: bool,
 }
 
 /// `VACUUM (VERBOSE, ANALYZE) t`.
@@ -90,6 +103,11 @@ fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
     }
     if words.accept("vacuum") {
         return vacuum(words).map(Statement::Vacuum);
+    }
+    for (verb, is_move) in [("fetch", false), ("move", true)] {
+        if words.accept(verb) {
+            return fetch(words, is_move).map(Statement::Fetch);
+        }
     }
     if words.accept("analyze") {
         words.accept("verbose");
@@ -186,6 +204,31 @@ fn copy_option(words: &mut Words<'_>) -> Result<(), SqlError> {
         return Ok(());
     }
     Err(SqlError::unsupported("this COPY option"))
+}
+
+fn fetch(mut words: Words<'_>, is_move: bool) -> Result<Fetch, SqlError> {
+    let is_forward = words.accept("forward");
+    let count = if let [Token::Number(digits, _), rest @ ..] = words.tokens {
+        words.tokens = rest;
+        let count = digits.parse().ok().filter(|it| *it > 0);
+        Some(count.ok_or_else(|| SqlError::unsupported("FETCH of this number of rows"))?)
+    } else if words.accept("all") {
+        None
+    } else if !is_forward && backward(&mut words) {
+        return Err(SqlError::unsupported("a cursor that does not go forward"));
+    } else {
+        words.accept("next");
+        Some(1)
+    };
+    let _ = words.accept("from") || words.accept("in");
+    let cursor = words.name()?;
+    words.end()?;
+    Ok(Fetch { cursor, count, is_move })
+}
+
+fn backward(words: &mut Words<'_>) -> bool {
+    let ways = ["prior", "first", "last", "absolute", "relative", "backward"];
+    words.symbol(&Token::Minus) || ways.iter().any(|it| words.accept(it))
 }
 
 fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {

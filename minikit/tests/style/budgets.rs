@@ -35,7 +35,7 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
 
 const BUDGETS: [Budget; 6] = [
     budget("minilog", 5_240, 3_500, 15_510),
-    budget("minibtree", 6_500, 4_000, 23_600),
+    budget("minibtree", 6_500, 4_000, 23_580),
     budget("minicache", 9_500, 3_500, 25_000),
     budget("minilb", 4_500, 3_500, 14_000),
     budget("minigateway", 2_800, 3_000, 7_500),

@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
                 self.index.relation.sync()?;
                 let mut root = self.index.write(ROOT)?;
                 root.replace(&page);
-                self.index.system.pool().log(std::slice::from_mut(&mut root));
+                self.index.system.pool.log(std::slice::from_mut(&mut root));
                 drop(root);
 
                 // The page that this level had before it was known to be the root.

@@ -59,7 +59,7 @@ pub fn insert<'a>(index: &'a IndexFile, page: PageMut<'a>, entry: Entry) -> Resu
         right.replace(&split.right);
         changed.extend([left, right]);
     }
-    index.system.pool().log(&mut changed);
+    index.system.pool.log(&mut changed);
     Ok(())
 }
 
@@ -93,5 +93,5 @@ fn allocate(index: &IndexFile) -> Result<PageMut<'_>> {
         }
     }
     drop(reusable);
-    index.system.pool().extend(&index.relation)
+    index.system.pool.extend(&index.relation)
 }

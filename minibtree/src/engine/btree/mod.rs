@@ -46,9 +46,9 @@ use node::{Entry, SearchKey};
 
 /// Makes an empty relation an empty tree.
 pub fn create(system: &System, relation: &std::sync::Arc<Relation>) -> Result<()> {
-    let mut root = system.pool().extend(relation)?;
+    let mut root = system.pool.extend(relation)?;
     root.replace(&node::build(0, None, []));
-    system.pool().log(std::slice::from_mut(&mut root));
+    system.pool.log(std::slice::from_mut(&mut root));
     Ok(())
 }
 

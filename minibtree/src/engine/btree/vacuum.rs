@@ -41,7 +41,7 @@ pub fn remove(index: &IndexFile, dead: &HashSet<Tid>) -> Result<usize> {
             let high = node::high_key(&page);
             let high = high.as_deref().map(|key| (key, right));
             page.replace(&node::build(0, high, &kept));
-            index.system.pool().log(std::slice::from_mut(&mut page));
+            index.system.pool.log(std::slice::from_mut(&mut page));
         }
         drop(page);
 
@@ -98,7 +98,7 @@ fn merge(index: &IndexFile, left: u32, block: u32) -> Result<bool> {
     node::mark_deleted(&mut page, deleted_at);
     node::remove(&mut parent, at);
     let block = page.block();
-    index.system.pool().log(&mut [left, page, parent]);
+    index.system.pool.log(&mut [left, page, parent]);
     index.relation.reusable.lock().push((block, deleted_at));
     Ok(true)
 }

@@ -41,7 +41,7 @@ pub fn build(
     }
 
     // Groups follow each other without a gap, from page 1 on: the page of bucket b is b + 1.
-    let pool = index.system.pool();
+    let pool = &index.system.pool;
     index.relation.ensure_blocks(1 + buckets);
     let mut entries = entries.into_iter().peekable();
     for number in 0..buckets {
@@ -52,7 +52,7 @@ pub fn build(
         let mut own = pool.write(&index.relation, number + 1)?;
         own.replace(&bucket.own_page());
         pool.log(&mut [own]);
-        pool.wal().flush_if_large()?;
+        pool.wal.flush_if_large()?;
     }
 
     let mut meta = index.write(META)?;

@@ -39,8 +39,8 @@ pub struct Directory {
 
 /// Makes an empty relation an index with one bucket.
 pub fn create(system: &System, relation: &Arc<Relation>) -> Result<()> {
-    let mut meta = system.pool().extend(relation)?;
-    let mut own = system.pool().extend(relation)?;
+    let mut meta = system.pool.extend(relation)?;
+    let mut own = system.pool.extend(relation)?;
     own.replace(&bucket::build(Special::new(0, 0), Vec::new()));
 
     let mut starts = [0; 132];
@@ -50,7 +50,7 @@ pub fn create(system: &System, relation: &Arc<Relation>) -> Result<()> {
     meta.put(PageHeader::SIZE, &fields.encode());
     let lower = (PageHeader::SIZE + HashMeta::SIZE) as u16;
     meta.put(PageHeader::lower.start(), &lower.to_le_bytes());
-    system.pool().log(&mut [meta, own]);
+    system.pool.log(&mut [meta, own]);
     Ok(())
 }
 
@@ -81,9 +81,7 @@ impl Directory {
             self.refresh(&*index.read(META)?);
         }
         match start.load(Ordering::Acquire) {
-            0 => {
-                Err(Error::Corrupt(format!("index {} has no bucket {bucket}", index.relation.id())))
-            }
+            0 => Err(Error::Corrupt(format!("index {} has no bucket {bucket}", index.relation.id))),
             start => Ok(start + (bucket - first_of(group))),
         }
     }
@@ -126,7 +124,7 @@ pub fn allocate(index: &IndexFile) -> Result<(PageMut<'_>, Option<PageMut<'_>>)>
     let free = meta_of(&meta).free;
     if free == 0 {
         drop(meta);
-        return Ok((index.system.pool().extend(&index.relation)?, None));
+        return Ok((index.system.pool.extend(&index.relation)?, None));
     }
     let page = index.write(free)?;
     set_free(&mut meta, bucket::special(&page).next);

@@ -153,7 +153,7 @@ fn add(index: &IndexFile, directory: &Directory, mut own: PageMut, entry: Entry)
         let at = node::position(&own, &entry);
         node::insert(&mut own, at, &entry);
         is_split_due = sixteenths(&own) > before && special.next == 0;
-        index.system.pool().log(&mut [own]);
+        index.system.pool.log(&mut [own]);
     } else {
         // What the bucket's own page holds goes to an overflow page. So the own page has room for
         // the next insertions, and overflow pages are full.
@@ -162,7 +162,7 @@ fn add(index: &IndexFile, directory: &Directory, mut own: PageMut, entry: Entry)
         let next = overflow.block();
         own.replace(&bucket::build(Special { next, ..special }, vec![entry]));
         let mut changed: Vec<PageMut> = [own, overflow].into_iter().chain(meta).collect();
-        index.system.pool().log(&mut changed);
+        index.system.pool.log(&mut changed);
         is_split_due = true;
     }
     if is_split_due { split::split(index, directory) } else { Ok(()) }

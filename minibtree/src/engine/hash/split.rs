@@ -57,7 +57,7 @@ pub fn split(index: &IndexFile, directory: &Directory) -> Result<()> {
     let overflow = distribute(index, &old, depth, &mut halves)?;
 
     // All latches, in order; from here on nothing can fail.
-    let mut new = index.system.pool().write(&index.relation, new_block)?;
+    let mut new = index.system.pool.write(&index.relation, new_block)?;
     let mut last = overflow.map(|(_, last)| index.write(last)).transpose()?;
     let mut meta = index.write(META)?;
     let [left, right] = halves.map(Half::own_page);
@@ -69,7 +69,7 @@ pub fn split(index: &IndexFile, directory: &Directory) -> Result<()> {
         directory::set_free(&mut meta, first);
     }
     let mut changed: Vec<PageMut> = [old, new].into_iter().chain(last).chain([meta]).collect();
-    index.system.pool().log(&mut changed);
+    index.system.pool.log(&mut changed);
     directory.refresh(changed.last().expect("page 0"));
     Ok(())
 }
@@ -106,7 +106,7 @@ pub fn write_overflow(index: &IndexFile, full: &PageBytes) -> Result<u32> {
     page.replace(full);
     let block = page.block();
     let mut changed: Vec<PageMut> = [page].into_iter().chain(meta).collect();
-    index.system.pool().log(&mut changed);
+    index.system.pool.log(&mut changed);
     Ok(block)
 }
 

@@ -50,7 +50,7 @@ fn remove_from(index: &IndexFile, page: &mut PageMut, dead: &HashSet<Tid>) -> (u
     if left < count {
         let image = bucket::build(bucket::special(page), kept);
         page.replace(&image);
-        index.system.pool().log(std::slice::from_mut(page));
+        index.system.pool.log(std::slice::from_mut(page));
     }
     (count - left, left == 0)
 }
@@ -62,7 +62,7 @@ fn unlink(index: &IndexFile, before: &mut PageMut, mut page: PageMut) -> Result<
     bucket::set_next(&mut page, directory::meta_of(&meta).free);
     directory::set_free(&mut meta, page.block());
     // Two records: a crash in between loses the page, and no entry.
-    index.system.pool().log(std::slice::from_mut(before));
-    index.system.pool().log(&mut [page, meta]);
+    index.system.pool.log(std::slice::from_mut(before));
+    index.system.pool.log(&mut [page, meta]);
     Ok(())
 }

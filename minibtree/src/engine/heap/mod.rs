@@ -100,20 +100,20 @@ impl Heap {
 
     /// Creates an empty heap. Rolled back with the transaction.
     pub fn create(transaction: &mut Transaction, id: RelationId) -> Result<Heap> {
-        let system = Arc::clone(transaction.system());
-        let relation = system.pool().create_relation(id)?;
+        let system = Arc::clone(&transaction.system);
+        let relation = system.pool.create_relation(id)?;
         transaction.created(&relation);
         Ok(Heap { system, relation })
     }
 
     pub(super) fn open(system: Arc<System>, id: RelationId) -> Result<Heap> {
-        let relation = system.pool().relation(id)?;
+        let relation = system.pool.relation(id)?;
         Ok(Heap { system, relation })
     }
 
     /// The number it was created with.
     pub fn id(&self) -> RelationId {
-        self.relation.id()
+        self.relation.id
     }
 
     /// Pages of the heap, as the planner wants to know.
@@ -133,7 +133,7 @@ impl Heap {
         rows: &[impl AsRef<[u8]>],
     ) -> Result<Vec<Tid>> {
         rows.iter().try_for_each(|row| check_length(row.as_ref()))?;
-        let header = TupleHeader::inserted(transaction.xid()?, transaction.command(), 0);
+        let header = TupleHeader::inserted(transaction.xid()?, transaction.command, 0);
         let mut tids = Vec::with_capacity(rows.len());
         while let Some(row) = rows.get(tids.len()) {
             let (mut page, first) = self.add(None, &header, row.as_ref())?;
@@ -144,10 +144,10 @@ impl Heap {
                 added = next.and_then(|row| page::add(&mut page, &header, row.as_ref()));
             }
             self.note_changed(&page);
-            self.system.pool().log(std::slice::from_mut(&mut page));
+            self.system.pool.log(std::slice::from_mut(&mut page));
 
             drop(page);
-            self.system.pool().wal().flush_if_large()?;
+            self.system.pool.wal.flush_if_large()?;
         }
         Ok(tids)
     }
@@ -207,7 +207,7 @@ impl Heap {
         let changed = self.change(transaction, tid, mode, |heap, transaction, page, old| {
             heap.add_version(transaction, page, tid, old, row, keys_unchanged, xid)
         })?;
-        self.system.pool().wal().flush_if_large()?;
+        self.system.pool.wal.flush_if_large()?;
         Ok(changed)
     }
 
@@ -216,14 +216,14 @@ impl Heap {
         let xid = transaction.xid()?;
         self.change(transaction, tid, LockMode::Update, |heap, transaction, mut page, old| {
             let flags = old.flags & HEAP_ONLY | KEY_UPDATED;
-            let command = transaction.command();
+            let command = transaction.command;
             if transaction.is_own(Xid(old.xmin)) {
                 transaction.remember_inserted(heap.id(), tid, old.command);
             }
             let header = TupleHeader { xmax: xid.0, command, next: [0; 6], flags, ..old };
             page::set_header(&mut page, tid.slot, &header);
             heap.note_changed(&page);
-            heap.system.pool().log(&mut [page]);
+            heap.system.pool.log(&mut [page]);
             Ok(Changed::Done { tid, needs_index_entries: false })
         })
     }
@@ -326,7 +326,7 @@ impl Heap {
                 let row = self.row_key(page, tid);
                 return Ok(Err(Obstacle::Held { row, by: Some(xmax) }));
             }
-            Fate::Own if header.command == transaction.command() => Some(Changed::Deleted),
+            Fate::Own if header.command == transaction.command => Some(Changed::Deleted),
             Fate::Own => Some(self.newest(transaction, page, &header)?),
             Fate::Committed if transaction.isolation() == Isolation::RepeatableRead => {
                 return Err(Error::Serialization);
@@ -402,7 +402,7 @@ impl Heap {
         keys_unchanged: bool,
         xid: Xid,
     ) -> Result<Changed> {
-        let command = transaction.command();
+        let command = transaction.command;
         if transaction.is_own(Xid(old.xmin)) {
             transaction.remember_inserted(self.id(), tid, old.command);
         }
@@ -422,7 +422,7 @@ impl Heap {
                 let (other, slot) = match self.add(Some(tid.block), &header, row) {
                     Ok(added) => added,
                     Err(error) => {
-                        self.system.pool().log(&mut [page]);
+                        self.system.pool.log(&mut [page]);
                         return Err(error);
                     }
                 };
@@ -439,7 +439,7 @@ impl Heap {
 
         let mut pages: Vec<PageMut> = std::iter::once(page).chain(other).collect();
         pages.iter().for_each(|page| self.note_changed(page));
-        self.system.pool().log(&mut pages);
+        self.system.pool.log(&mut pages);
         Ok(Changed::Done { tid: new, needs_index_entries })
     }
 
@@ -450,7 +450,7 @@ impl Heap {
         header: &TupleHeader,
         row: &[u8],
     ) -> Result<(PageMut<'_>, u16)> {
-        let pool = self.system.pool();
+        let pool = &self.system.pool;
         let mut target = self.relation.target.load(Ordering::Relaxed);
         while target < self.pages() {
             let page = match avoid {
@@ -482,7 +482,7 @@ impl Heap {
 
     fn read(&self, block: u32) -> Result<PageRef<'_>> {
         self.check_block(block)?;
-        let page = self.system.pool().read(&self.relation, block)?;
+        let page = self.system.pool.read(&self.relation, block)?;
         if PageHeader::flags.get(&page[..]) & ALL_VISIBLE != 0 {
             let note = &self.relation.entry(block).note;
             if note.load(Ordering::Relaxed) == 0 {
@@ -494,7 +494,7 @@ impl Heap {
 
     fn write(&self, block: u32) -> Result<PageMut<'_>> {
         self.check_block(block)?;
-        self.system.pool().write(&self.relation, block)
+        self.system.pool.write(&self.relation, block)
     }
 
     fn check_block(&self, block: u32) -> Result<()> {

@@ -7,6 +7,7 @@
 
 use super::{Heap, page};
 use crate::engine::{Result, Snapshot};
+use crate::format::heap::HEAP_ONLY;
 use crate::format::page::{ALL_VISIBLE, items};
 use crate::format::{PageHeader, Tid};
 use std::ops::Range;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub struct Row<'a> {
     /// Where this version is.
     pub tid: Tid,
+    /// Index entries lead to it from the start of its chain, [`Heap::root`]; else by its own TID.
+    pub is_heap_only: bool,
     /// What was inserted.
     pub bytes: &'a [u8],
 }
@@ -28,7 +31,7 @@ pub struct HeapScan {
     /// The pages that are left. Those added after the scan began hold nothing that it could see.
     blocks: Range<u32>,
     /// Rows of the current page, and where they are in `bytes`.
-    rows: std::vec::IntoIter<(Tid, Range<usize>)>,
+    rows: std::vec::IntoIter<(Tid, bool, Range<usize>)>,
     bytes: Vec<u8>,
 }
 
@@ -42,8 +45,8 @@ impl HeapScan {
     #[expect(clippy::should_implement_trait, reason = "the row borrows from the scan")]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         loop {
-            if let Some((tid, range)) = self.rows.next() {
-                return Ok(Some(Row { tid, bytes: &self.bytes[range] }));
+            if let Some((tid, is_heap_only, range)) = self.rows.next() {
+                return Ok(Some(Row { tid, is_heap_only, bytes: &self.bytes[range] }));
             }
             let Some(block) = self.blocks.next() else { return Ok(None) };
             self.read_page(block)?;
@@ -52,7 +55,7 @@ impl HeapScan {
 
     fn read_page(&mut self, block: u32) -> Result<()> {
         let relation = &self.heap.relation;
-        let page = self.heap.system.pool().read(relation, block)?;
+        let page = self.heap.system.pool.read(relation, block)?;
         let all_visible = PageHeader::flags.get(&page[..]) & ALL_VISIBLE != 0;
 
         self.bytes.clear();
@@ -60,10 +63,10 @@ impl HeapScan {
         for (slot, _) in items(&page) {
             let Some((header, row)) = page::tuple(&page, slot) else { continue };
             let tid = Tid { block, slot };
-            if all_visible || self.snapshot.sees(relation.id(), tid, &header)? {
+            if all_visible || self.snapshot.sees(relation.id, tid, &header)? {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(row);
-                rows.push((tid, start..self.bytes.len()));
+                rows.push((tid, header.flags & HEAP_ONLY != 0, start..self.bytes.len()));
             }
         }
         self.rows = rows.into_iter();

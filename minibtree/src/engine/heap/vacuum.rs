@@ -83,6 +83,6 @@ fn mark_if_all_visible(heap: &Heap, page: &mut PageMut) -> Result<()> {
 
 fn log_if_changed(heap: &Heap, mut page: PageMut) {
     if page.is_changed() {
-        heap.system.pool().log(std::slice::from_mut(&mut page));
+        heap.system.pool.log(std::slice::from_mut(&mut page));
     }
 }

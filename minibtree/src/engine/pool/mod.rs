@@ -31,9 +31,11 @@
 
 mod page;
 mod relation;
+mod usage;
 
 pub use page::{PageMut, PageRef};
 pub use relation::Relation;
+pub use usage::buffer_usage;
 
 use super::wal::Wal;
 use super::{Error, Result};
@@ -45,6 +47,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use usage::{PageUse, count};
 
 /// The directory of the relations.
 const DIRECTORY: &str = "base";
@@ -56,7 +59,7 @@ const FRAMES_MIN: usize = 64;
 /// The pool, and the relations whose pages it holds.
 pub struct Pool {
     disk: Arc<dyn Disk>,
-    wal: Arc<Wal>,
+    pub wal: Arc<Wal>,
     frames: Box<[Frame]>,
     /// The next frame that the clock's hand looks at.
     hand: AtomicUsize,
@@ -116,11 +119,6 @@ impl Pool {
         })
     }
 
-    /// The log.
-    pub fn wal(&self) -> &Wal {
-        &self.wal
-    }
-
     /// The numbers of all relations.
     pub fn relation_ids(&self) -> Vec<RelationId> {
         self.relations.read().keys().copied().collect()
@@ -147,7 +145,7 @@ impl Pool {
     /// Removes a relation, its pages and its file. Who still has it reads what it was.
     pub fn drop_relation(&self, id: RelationId) -> Result<()> {
         let Some(relation) = self.relations.write().remove(&id) else { return Ok(()) };
-        relation.mark_dropped();
+        relation.is_dropped.store(true, Ordering::Release);
         for (number, frame) in self.frames.iter().enumerate() {
             let is_here = || matches!(frame.latch.read().tag, Some((owner, _)) if owner == id);
             if is_here() {
@@ -164,33 +162,43 @@ impl Pool {
 
     /// Latches a page for reading.
     pub fn read<'a>(&'a self, relation: &Arc<Relation>, block: u32) -> Result<PageRef<'a>> {
-        let (guard, _) = self.latch(relation, block, |frame| frame.latch.read())?;
+        let (guard, _) = self.latch(relation, block, PageUse::Read, |frame| frame.latch.read())?;
         Ok(PageRef { guard })
     }
 
     /// Latches a page for changing.
     pub fn write<'a>(&'a self, relation: &Arc<Relation>, block: u32) -> Result<PageMut<'a>> {
-        let (guard, frame) = self.latch(relation, block, |frame| frame.latch.write())?;
+        self.write_as(relation, block, PageUse::Read)
+    }
+
+    fn write_as(&self, relation: &Arc<Relation>, block: u32, load: PageUse) -> Result<PageMut<'_>> {
+        let (guard, frame) = self.latch(relation, block, load, |frame| frame.latch.write())?;
         Ok(PageMut::new(guard, frame))
     }
 
+    /// Latches a page. If it is not in memory, it is brought there, which counts as `load`.
     fn latch<'a, G: Deref<Target = FrameData>>(
         &'a self,
         relation: &Arc<Relation>,
         block: u32,
+        load: PageUse,
         latch: impl Fn(&'a Frame) -> G,
     ) -> Result<(G, &'a Frame)> {
-        let tag = Some((relation.id(), block));
+        let tag = Some((relation.id, block));
+        let mut page_use = PageUse::Hit;
         loop {
             if let Some(number) = relation.entry(block).frame() {
                 let frame = &self.frames[number];
                 let guard = latch(frame);
                 if guard.tag == tag {
                     frame.touch();
+                    count(relation.id, page_use);
                     return Ok((guard, frame));
                 }
             }
-            self.load(relation, block)?;
+            if self.load(relation, block, true)? {
+                page_use = load;
+            }
         }
     }
 
@@ -200,8 +208,8 @@ impl Pool {
         relation: &Arc<Relation>,
         block: u32,
     ) -> Result<Option<PageMut<'a>>> {
-        let tag = Some((relation.id(), block));
-        self.load(relation, block)?;
+        let tag = Some((relation.id, block));
+        self.load(relation, block, true)?;
         let Some(number) = relation.entry(block).frame() else { return Ok(None) };
         let frame = &self.frames[number];
         let guard = frame.latch.try_write().filter(|guard| guard.tag == tag);
@@ -211,7 +219,7 @@ impl Pool {
     /// Adds a page at the end of a relation. It is all zeros.
     pub fn extend<'a>(&'a self, relation: &Arc<Relation>) -> Result<PageMut<'a>> {
         let block = relation.add_blocks(1);
-        self.write(relation, block)
+        self.write_as(relation, block, PageUse::Written)
     }
 
     /// Logs the changes of some pages as one record: after a crash all of them are there or none.
@@ -234,7 +242,7 @@ impl Pool {
         relation.ensure_blocks(change.block + 1);
 
         // The first change of a page is its image, so what is in the file may be torn.
-        self.load_unchecked(&relation, change.block, change.hole == 0)?;
+        self.load(&relation, change.block, change.hole == 0)?;
         let mut page = self.write(&relation, change.block)?;
         super::wal::record::redo(page.guard.bytes_mut(), change, changed, end);
         page.frame.is_dirty.store(true, Ordering::Release);
@@ -251,31 +259,26 @@ impl Pool {
         relations.iter().try_for_each(|relation| relation.sync())
     }
 
-    /// Brings a page into memory if it is not there.
-    fn load(&self, relation: &Arc<Relation>, block: u32) -> Result<()> {
-        self.load_unchecked(relation, block, true)
-    }
-
-    /// The same; with `check` false, a damaged page is no error.
-    fn load_unchecked(&self, relation: &Arc<Relation>, block: u32, check: bool) -> Result<()> {
-        let hash = (relation.id().0 as usize).wrapping_mul(31).wrapping_add(block as usize);
+    /// Loads a page. Returns false if it was in memory. Without `check`, damage is no error.
+    fn load(&self, relation: &Arc<Relation>, block: u32, check: bool) -> Result<bool> {
+        let hash = (relation.id.0 as usize).wrapping_mul(31).wrapping_add(block as usize);
         let _loading = self.loading[hash % LOADING].lock();
         if relation.entry(block).frame().is_some() {
-            return Ok(());
+            return Ok(false);
         }
 
         let (number, mut data) = self.victim()?;
         let page = &mut **data.bytes.get_or_insert_with(bytes::zeros);
         relation.read(block, page)?;
         if check && !bytes::is_intact(page) {
-            let id = relation.id();
+            let id = relation.id;
             let text = format!("page {block} of relation {id} is damaged: its checksum is wrong");
             return Err(Error::Corrupt(text));
         }
-        data.tag = Some((relation.id(), block));
+        data.tag = Some((relation.id, block));
         data.relation = Some(Arc::clone(relation));
         relation.entry(block).set_frame(Some(number));
-        Ok(())
+        Ok(true)
     }
 
     /// Finds a frame for another page, and empties it.
@@ -311,7 +314,7 @@ impl Pool {
     /// Writes the page of a frame to its file if it is dirty. The caller has latched the frame.
     fn write_back(&self, frame: &Frame, data: &FrameData) -> Result<()> {
         let Some(relation) = &data.relation else { return Ok(()) };
-        if !frame.is_dirty.load(Ordering::Acquire) || relation.is_dropped() {
+        if !frame.is_dirty.load(Ordering::Acquire) || relation.is_dropped.load(Ordering::Acquire) {
             return Ok(());
         }
 
@@ -319,6 +322,7 @@ impl Pool {
         let page = data.bytes();
         self.wal.flush(Lsn(PageHeader::lsn.get(page)))?;
         relation.write(data.tag().1, page)?;
+        count(relation.id, PageUse::Written);
         frame.is_dirty.store(false, Ordering::Release);
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! log record. Code that changes pages cannot forget to log: there is no other way to change one,
 //! and a page that is released with changes that were not logged is a bug that debug builds catch.
 
+use super::usage::{PageUse, count};
 use super::{Frame, FrameData};
 use crate::engine::wal::record::Operations;
 use crate::format::{Lsn, PageBytes, PageHeader, PageKind, RelationId, page};
@@ -113,7 +114,9 @@ impl<'a> PageMut<'a> {
     /// Notes that the changes are in the log.
     pub(super) fn set_logged(&mut self, lsn: Lsn) {
         PageHeader::lsn.put(self.guard.bytes_mut(), lsn.0);
-        self.frame.is_dirty.store(true, Ordering::Release);
+        if !self.frame.is_dirty.swap(true, Ordering::AcqRel) {
+            count(self.relation(), PageUse::Dirtied);
+        }
         self.operations.clear();
         self.is_whole = false;
     }

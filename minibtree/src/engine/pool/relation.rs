@@ -49,7 +49,7 @@ impl PageEntry {
 
 /// An open relation.
 pub struct Relation {
-    id: RelationId,
+    pub id: RelationId,
     file: Box<dyn DiskFile>,
     parts: [OnceLock<Box<[PageEntry]>>; PARTS],
     /// Pages, those included that are only in memory so far.
@@ -59,7 +59,8 @@ pub struct Relation {
     /// Pages with room, as far as known. A hint as well; each with a transaction id before which
     /// it must not be used.
     pub reusable: Mutex<Vec<(u32, u64)>>,
-    is_dropped: AtomicBool,
+    /// Nothing is written to the file any more.
+    pub(super) is_dropped: AtomicBool,
     is_unsynced: AtomicBool,
 }
 
@@ -77,11 +78,6 @@ impl Relation {
             is_dropped: AtomicBool::new(false),
             is_unsynced: AtomicBool::new(false),
         })
-    }
-
-    /// Its number.
-    pub fn id(&self) -> RelationId {
-        self.id
     }
 
     /// How many pages it has.
@@ -144,15 +140,6 @@ impl Relation {
             self.file.sync()?;
         }
         Ok(())
-    }
-
-    /// From now on nothing is written to the file.
-    pub(super) fn mark_dropped(&self) {
-        self.is_dropped.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_dropped(&self) -> bool {
-        self.is_dropped.load(Ordering::Acquire)
     }
 }
 

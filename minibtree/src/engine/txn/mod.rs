@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 /// What all transactions of a database share.
 pub struct System {
-    pool: Pool,
+    pub pool: Pool,
     commit_log: CommitLog,
     locks: Locks,
     running: Mutex<Running>,
@@ -89,11 +89,6 @@ impl System {
             next_owner: AtomicU64::new(1),
             synchronous_commit,
         })
-    }
-
-    /// The pages.
-    pub fn pool(&self) -> &Pool {
-        &self.pool
     }
 
     /// A number for a new relation.

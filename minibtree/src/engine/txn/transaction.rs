@@ -43,7 +43,7 @@ pub struct Savepoint {
 /// A transaction of one thread. Dropping it rolls it back, which costs nothing per row: versions of
 /// a transaction without a commit bit are dead.
 pub struct Transaction {
-    system: Arc<System>,
+    pub(in crate::engine) system: Arc<System>,
     isolation: Isolation,
     owner: Owner,
     interrupt: Interrupt,
@@ -52,7 +52,7 @@ pub struct Transaction {
     /// The next write takes a new id.
     is_new_xid_due: bool,
     /// The number of the current statement.
-    command: u32,
+    pub(in crate::engine) command: u32,
     snapshot: Option<Arc<Snapshot>>,
     inserted: Arc<Inserted>,
     locks: Vec<LockKey>,
@@ -176,7 +176,7 @@ impl Transaction {
     /// [`Error::LogFailed`]: crate::engine::Error::LogFailed
     pub fn commit(mut self) -> Result<()> {
         let system = Arc::clone(&self.system);
-        let wal = system.pool.wal();
+        let wal = &system.pool.wal;
         let lsn = match self.xids.as_slice() {
             // Without an id it wrote no rows, but new relations have first pages in the log.
             [] if self.created.is_empty() => Lsn(0),
@@ -192,16 +192,6 @@ impl Transaction {
         self.dropped.iter().try_for_each(|id| self.system.pool.drop_relation(*id))
     }
 
-    /// The number of the current statement.
-    pub(in crate::engine) fn command(&self) -> u32 {
-        self.command
-    }
-
-    /// What all transactions share.
-    pub(in crate::engine) fn system(&self) -> &Arc<System> {
-        &self.system
-    }
-
     /// Returns true if it has written with this id, and has not rolled that back.
     pub(in crate::engine) fn is_own(&self, xid: Xid) -> bool {
         self.xids.contains(&xid)
@@ -209,7 +199,7 @@ impl Transaction {
 
     /// Remembers that `relation` was created, so that a rollback removes it.
     pub(in crate::engine) fn created(&mut self, relation: &Relation) {
-        self.created.push(relation.id());
+        self.created.push(relation.id);
     }
 
     /// Remembers which statement inserted a row that the transaction now deletes.

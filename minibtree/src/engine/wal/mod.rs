@@ -54,7 +54,7 @@ pub struct Wal {
     segments: Mutex<Segments>,
 }
 
-/// Records that are not on their way to the disk yet.
+/// Records that are not on their way to the disk.
 struct Buffer {
     bytes: Vec<u8>,
     /// The position of its first byte.

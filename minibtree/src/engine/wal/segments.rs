@@ -1,9 +1,12 @@
-//! The files of the log: segments of equal length, filled with zeros before they are used.
+//! The files of the log: segments of equal length.
 //!
-//! A byte of the log at position `p` is in file `wal/{p / segment_bytes}`. The zeros are there so
-//! that a commit's sync writes data only: growing a file also changes its length, and the sync has
-//! to write that too. A checkpoint gives segments before it new names, so that a busy log stops
-//! allocating after a while (PostgreSQL's `RemoveOldXlogFiles`).
+//! A byte of the log at position `p` is in file `wal/{p / segment_bytes}`. A file grows by zeros a
+//! megabyte ahead of the log, so that most commits overwrite: a sync that also has to write a new
+//! length writes the file system's journal too. A longer flush, as of a COPY, needs no zeros.
+//!
+//! A checkpoint gives segments before it new names, as many as the log has needed between two
+//! checkpoints, so that a busy log stops allocating (PostgreSQL's `RemoveOldXlogFiles` and
+//! `CheckPointDistanceEstimate`).
 //!
 //! ```text
 //! before the checkpoint   wal/..4  wal/..5  wal/..6      redo in ..6
@@ -11,7 +14,12 @@
 //! ```
 //!
 //! What such a segment still holds is harmless: a record names its own position, and these name
-//! old ones.
+//! old ones. What a file does not have yet counts as zeros, and zeros are no record, so it does not
+//! matter which part of the growth a crash leaves.
+//!
+//! PostgreSQL fills each new segment with 16 MB of zeros (`wal_init_zero`). `fallocate` would save
+//! nothing: what it allocates is marked as unwritten, and the first sync of each part of it writes
+//! the journal.
 
 use crate::engine::Result;
 use crate::format::Lsn;
@@ -20,22 +28,28 @@ use minikit::storage::{Disk, DiskFile};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The directory.
 const DIRECTORY: &str = "wal";
-/// A segment under construction.
-const NEW: &str = "wal/new";
-/// Segments that are kept in advance.
-const SPARE_SEGMENTS: u64 = 2;
+/// A file grows to a multiple of this, unless a flush is longer.
+const GROWTH: u64 = 1 << 20;
+/// Segments that are kept in advance at least: PostgreSQL's `min_wal_size` of 80 MB.
+const SPARE_MIN: u64 = 5;
 /// Longer records do not exist: a larger length is not a record.
 const RECORD_MAX: usize = 64 << 20;
 
-/// The segments of a log.
 pub struct Segments {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     /// Numbers of the files that exist.
     existing: BTreeSet<u64>,
-    open: Option<(u64, Box<dyn DiskFile>)>,
+    open: Option<Segment>,
+    /// How many segments the log needs between two checkpoints.
+    spare: u64,
+}
+
+struct Segment {
+    number: u64,
+    file: Box<dyn DiskFile>,
+    length: u64,
 }
 
 impl Segments {
@@ -47,17 +61,28 @@ impl Segments {
         }
         let names = disk.list(DIRECTORY)?;
         let existing = names.iter().filter_map(|it| u64::from_str_radix(it, 16).ok()).collect();
-        Ok(Segments { disk, segment_bytes, existing, open: None })
+        Ok(Segments { disk, segment_bytes, existing, open: None, spare: SPARE_MIN })
     }
 
     /// Writes bytes at a position and makes them durable.
     pub fn write(&mut self, mut position: Lsn, mut bytes: &[u8]) -> Result<()> {
+        let segment_bytes = self.segment_bytes;
         while !bytes.is_empty() {
             let (number, offset) = self.place(position);
-            let length = bytes.len().min((self.segment_bytes - offset) as usize);
-            let file = self.segment(number)?;
-            file.write_all_at(&bytes[..length], offset)?;
-            file.sync()?;
+            let length = bytes.len().min((segment_bytes - offset) as usize);
+            let segment = self.segment(number)?;
+            segment.file.write_all_at(&bytes[..length], offset)?;
+
+            // Small flushes are followed by more of them, which shall find zeros to overwrite.
+            let end = offset + length as u64;
+            if end > segment.length {
+                let is_small = (length as u64) < GROWTH;
+                let grown = if is_small { end.next_multiple_of(GROWTH) } else { end };
+                segment.length = grown.min(segment_bytes);
+                let zeros = vec![0; (segment.length - end) as usize];
+                segment.file.write_all_at(&zeros, end)?;
+            }
+            segment.file.sync()?;
             bytes = &bytes[length..];
             position.0 += length as u64;
         }
@@ -83,16 +108,15 @@ impl Segments {
     /// become valid again: the log grows until it touches it.
     pub fn erase_from(&mut self, end: Lsn) -> Result<()> {
         let (last, offset) = self.place(end);
-        let segment_bytes = self.segment_bytes;
         for number in self.existing.split_off(&(last + 1)) {
             self.disk.remove(&name(number))?;
         }
         self.disk.sync_dir(DIRECTORY)?;
 
-        let file = self.segment(last)?;
-        file.truncate(offset)?;
-        file.truncate(segment_bytes)?;
-        file.sync()?;
+        let segment = self.segment(last)?;
+        segment.file.truncate(offset)?;
+        segment.length = offset;
+        segment.file.sync()?;
         Ok(())
     }
 
@@ -101,9 +125,10 @@ impl Segments {
         let (first, _) = self.place(redo);
         let kept = self.existing.split_off(&first);
         let old = std::mem::replace(&mut self.existing, kept);
+        self.spare = SPARE_MIN.max(self.spare * 9 / 10).max(old.len() as u64);
         for number in old {
             let last = self.existing.last().copied().unwrap_or(first);
-            if last < first + SPARE_SEGMENTS {
+            if last < first + self.spare {
                 self.disk.rename(&name(number), &name(last + 1))?;
                 self.existing.insert(last + 1);
             } else {
@@ -119,14 +144,16 @@ impl Segments {
         (position.0 / self.segment_bytes, position.0 % self.segment_bytes)
     }
 
-    /// Fills `bytes` from `position` on. Where no segment is, they stay zeros.
+    /// Fills `bytes` from `position` on. What no file has stays zeros.
     fn read_bytes(&mut self, mut position: Lsn, mut bytes: &mut [u8]) -> Result<()> {
         while !bytes.is_empty() {
             let (number, offset) = self.place(position);
             let length = bytes.len().min((self.segment_bytes - offset) as usize);
             let (part, rest) = bytes.split_at_mut(length);
             if self.existing.contains(&number) {
-                read_or_zeros(self.segment(number)?, part, offset)?;
+                let segment = self.segment(number)?;
+                let there = (length as u64).min(segment.length.saturating_sub(offset));
+                segment.file.read_exact_at(&mut part[..there as usize], offset)?;
             }
             bytes = rest;
             position.0 += length as u64;
@@ -135,57 +162,20 @@ impl Segments {
     }
 
     /// The file of a segment, created if it is missing.
-    fn segment(&mut self, number: u64) -> Result<&dyn DiskFile> {
-        if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
-            if !self.existing.contains(&number) {
-                self.create(number)?;
-            }
-            self.open = Some((number, self.disk.open(&name(number))?));
+    fn segment(&mut self, number: u64) -> Result<&mut Segment> {
+        if self.open.as_ref().is_none_or(|open| open.number != number) {
+            let file = if self.existing.contains(&number) {
+                self.disk.open(&name(number))?
+            } else {
+                let file = self.disk.create(&name(number))?;
+                self.disk.sync_dir(DIRECTORY)?;
+                self.existing.insert(number);
+                file
+            };
+            self.open = Some(Segment { number, length: file.len()?, file });
         }
-        let (_, file) = self.open.as_ref().expect("opened above");
-        Ok(&**file)
+        Ok(self.open.as_mut().expect("opened above"))
     }
-
-    fn create(&mut self, number: u64) -> Result<()> {
-        /// Zeros written at a time.
-        const CHUNK: u64 = 1 << 20;
-
-        // A crash may have left one unfinished.
-        if self.disk.list(DIRECTORY)?.iter().any(|it| NEW.ends_with(it.as_str())) {
-            self.disk.remove(NEW)?;
-        }
-        let file = self.disk.create(NEW)?;
-        let zeros = vec![0; self.segment_bytes.min(CHUNK) as usize];
-        for offset in (0..self.segment_bytes).step_by(zeros.len()) {
-            let length = zeros.len().min((self.segment_bytes - offset) as usize);
-            file.write_all_at(&zeros[..length], offset)?;
-        }
-        file.sync()?;
-
-        // Only a whole segment gets its name.
-        self.disk.rename(NEW, &name(number))?;
-        self.disk.sync_dir(DIRECTORY)?;
-        self.existing.insert(number);
-        Ok(())
-    }
-}
-
-/// Fills `bytes` from the file. A crash in the middle of `erase_from` leaves a file that is too
-/// short: what is missing counts as zeros, as it was about to be.
-fn read_or_zeros(file: &dyn DiskFile, mut bytes: &mut [u8], mut offset: u64) -> Result<()> {
-    while !bytes.is_empty() {
-        match file.read_at(bytes, offset)? {
-            0 => {
-                bytes.fill(0);
-                break;
-            }
-            count => {
-                bytes = &mut bytes[count..];
-                offset += count as u64;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn name(number: u64) -> String {

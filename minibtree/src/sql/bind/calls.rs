@@ -6,10 +6,11 @@
 use super::coerce::{coerce, implicit, unify};
 use super::expression::{boolean, expression, operator, unsupported};
 use super::level::{Binder, Typed};
+use crate::sql::catalog::undefined_table;
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Found, aggregates, find};
 use crate::sql::statement::folded;
-use crate::sql::tree::{AggregateCall, Expr};
+use crate::sql::tree::{AggregateCall, Expr, SystemValue};
 use crate::sql::values::{Type, Value};
 use crate::wire::{SqlError, code};
 use sqlparser::ast;
@@ -26,19 +27,13 @@ pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, S
             let value = expression(binder, expr)?;
             named(binder, "extract", vec![field, value])
         }
-        Ceil {
-            expr: inner,
-            field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
-        } => {
+        Ceil { expr: inner, field } | Floor { expr: inner, field } => {
+            let is_plain = ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime);
+            if *field != is_plain {
+                return Err(unsupported(expr));
+            }
             let inner = expression(binder, inner)?;
-            named(binder, "ceil", vec![inner])
-        }
-        Floor {
-            expr: inner,
-            field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
-        } => {
-            let inner = expression(binder, inner)?;
-            named(binder, "floor", vec![inner])
+            named(binder, if matches!(expr, Ceil { .. }) { "ceil" } else { "floor" }, vec![inner])
         }
         Position { expr, r#in } => {
             let (part, whole) = (expression(binder, expr)?, expression(binder, r#in)?);
@@ -150,7 +145,14 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed, SqlError
         }
         ("nullif", [_, _]) => null_if(binder, arguments),
         ("concat", [_, ..]) => concatenated(binder, arguments),
-        ("nextval", [_]) => next_value(binder, &arguments[0]),
+        ("nextval", [name]) => next_value(binder, name),
+        ("pg_current_wal_insert_lsn" | "pg_current_wal_lsn", []) => {
+            Ok(Typed::new(Expr::System(SystemValue::WalEnd), Type::Text))
+        }
+        (
+            "pg_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_total_relation_size",
+            [relation],
+        ) => size(binder, &name, relation),
         _ => named(binder, &name, arguments),
     }
 }
@@ -226,10 +228,31 @@ fn next_value(binder: &mut Binder, name: &Typed) -> Result<Typed, SqlError> {
     let Expr::Constant(Value::Text(name), _) = &name.expr else {
         return Err(SqlError::unsupported("nextval of an expression"));
     };
-    let sequence = binder.catalog.sequence(name).ok_or_else(|| {
-        SqlError::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
-    })?;
-    Ok(Typed::new(Expr::NextValue(sequence), Type::Int8))
+    let sequence = binder.catalog.sequence(name).ok_or_else(|| undefined_table(name))?;
+    Ok(Typed::new(Expr::System(SystemValue::NextValue(sequence)), Type::Int8))
+}
+
+/// The size of a table, with or without its indexes, or of an index.
+fn size(binder: &mut Binder, function: &str, name: &Typed) -> Result<Typed, SqlError> {
+    let Expr::Constant(Value::Text(name), _) = &name.expr else {
+        return Err(SqlError::unsupported(format!("{function} of an expression")));
+    };
+    let catalog = binder.catalog;
+    let relations = match (catalog.get(name), catalog.table_of_index(name)) {
+        (Some(table), _) => {
+            let heap = (function != "pg_indexes_size").then(|| table.heap.id());
+            let has_indexes = ["pg_indexes_size", "pg_total_relation_size"].contains(&function);
+            let indexes = table.indexes.iter().filter(|_| has_indexes).map(|it| it.index.id());
+            heap.into_iter().chain(indexes).collect()
+        }
+        (None, Some(table)) if function != "pg_indexes_size" => {
+            let named = table.indexes.iter().filter(|it| it.name == *name);
+            named.map(|it| it.index.id()).collect()
+        }
+        (None, Some(_)) => Vec::new(),
+        (None, None) => return Err(undefined_table(name)),
+    };
+    Ok(Typed::new(Expr::System(SystemValue::Size(relations)), Type::Int8))
 }
 
 fn aggregate(

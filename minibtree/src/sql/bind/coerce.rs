@@ -7,11 +7,13 @@
 //!
 //! PostgreSQL's `parse_coerce.c` and `parse_param.c`.
 
+use super::expression::expression;
 use super::level::{Binder, Typed};
 use crate::sql::functions::casts::{self, Context};
 use crate::sql::tree::Expr;
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{SqlError, code};
+use sqlparser::ast;
 
 /// Casts an expression, if the context allows it; `None` if not.
 ///
@@ -68,6 +70,29 @@ pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typ
 fn cannot_cast(from: Type, to: Type) -> SqlError {
     let text = format!("cannot cast type {} to {}", from.name(), to.name());
     SqlError::new(code::CANNOT_COERCE, text)
+}
+
+/// An argument of EXECUTE, for a parameter of a type.
+///
+/// # Errors
+/// `42804` if it cannot be assigned to it.
+pub fn argument(
+    binder: &mut Binder,
+    expr: &ast::Expr,
+    index: usize,
+    to: Type,
+) -> Result<Expr, SqlError> {
+    let typed = binder.inside("EXECUTE parameters", |binder| expression(binder, expr))?;
+    let from = typed.base();
+    coerce(binder, typed, to, Context::Assignment)?.ok_or_else(|| {
+        let text = format!(
+            "parameter ${} of type {} cannot be coerced to the expected type {}",
+            index + 1,
+            from.name(),
+            to.name()
+        );
+        SqlError::new(code::DATATYPE_MISMATCH, text)
+    })
 }
 
 /// A value for a column, with PostgreSQL's assignment casts.

@@ -211,15 +211,9 @@ fn truth(
     wanted: Option<bool>,
     is_negated: bool,
 ) -> Result<Typed, SqlError> {
-    let of = match (wanted, is_negated) {
-        (Some(true), false) => "IS TRUE",
-        (Some(true), true) => "IS NOT TRUE",
-        (Some(false), false) => "IS FALSE",
-        (Some(false), true) => "IS NOT FALSE",
-        (None, false) => "IS UNKNOWN",
-        (None, true) => "IS NOT UNKNOWN",
-    };
-    let inner = boolean(binder, inner, of)?;
+    let what = wanted.map_or("UNKNOWN", |it| if it { "TRUE" } else { "FALSE" });
+    let of = format!("IS {}{what}", if is_negated { "NOT " } else { "" });
+    let inner = boolean(binder, inner, &of)?;
     Ok(Typed::new(Expr::IsTruth(Box::new(inner), wanted, is_negated), Type::Bool))
 }
 

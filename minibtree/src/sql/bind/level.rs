@@ -16,7 +16,6 @@ use crate::wire::{SqlError, code};
 
 /// What a statement is bound with.
 pub struct Binder<'a> {
-    /// The tables.
     pub catalog: &'a Catalog,
     /// Types of the parameters, as far as they are known.
     pub parameters: Vec<Option<Type>>,
@@ -31,26 +30,20 @@ pub struct Level {
     pub relations: Vec<Relation>,
     /// The columns that can be named, in the order of `*`.
     pub names: Vec<Name>,
-    /// Its aggregates.
     pub aggregates: Vec<AggregateCall>,
     /// The clause that is bound, as error messages name it.
     pub clause: &'static str,
     /// Aggregates are allowed in the clause.
     pub allows_aggregates: bool,
-    /// The queries of its WITH clause.
     pub ctes: Vec<(String, Query)>,
 }
 
 /// A column that can be named.
 #[derive(Clone, Debug)]
 pub struct Name {
-    /// The relation, by its alias.
     pub table: String,
-    /// The column.
     pub name: String,
-    /// Its position in the row.
     pub position: usize,
-    /// Its type.
     pub column_type: ColumnType,
     /// The column that USING has merged it with is named instead.
     pub is_merged: bool,
@@ -59,9 +52,7 @@ pub struct Name {
 /// An expression and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typed {
-    /// The expression.
     pub expr: Expr,
-    /// Its type.
     pub column_type: ColumnType,
 }
 
@@ -78,6 +69,18 @@ impl Typed {
 }
 
 impl Binder<'_> {
+    /// Binds in a level of its own, around which are those so far.
+    pub fn inside<T>(
+        &mut self,
+        clause: &'static str,
+        bind: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        self.levels.push(Level { clause, ..Level::default() });
+        let bound = bind(self);
+        self.levels.pop();
+        bound
+    }
+
     /// The query that is bound.
     pub fn level(&mut self) -> &mut Level {
         self.levels.last_mut().expect("something is bound")
@@ -143,12 +146,7 @@ impl Binder<'_> {
             let Some((_, query)) = level.ctes.iter().rev().find(|it| it.0 == name) else {
                 continue;
             };
-            let mut is_correlated = false;
-            query.walk(0, &mut |expr, depth| {
-                let outer = |column: &Column| column.level > depth;
-                is_correlated |= matches!(expr, Expr::Column(column) if outer(column));
-            });
-            if is_correlated && distance > 0 {
+            if distance > 0 && query.is_correlated() {
                 return Err(SqlError::unsupported(format!("the correlated query {name}")));
             }
             return Ok(Some(query.clone()));

@@ -26,6 +26,7 @@ mod level;
 mod select;
 mod write;
 
+pub use coerce::argument;
 pub use data_type::column_type;
 pub use level::{Binder, undefined_column};
 pub use select::query;

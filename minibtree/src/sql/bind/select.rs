@@ -4,7 +4,7 @@
 
 use super::coerce::{assign, common_type, implicit, unify, unknown_to_text};
 use super::expression::{boolean, expression};
-use super::level::{Binder, Level, Typed};
+use super::level::{Binder, Typed};
 use super::{from, grouping};
 use crate::sql::functions::casts;
 use crate::sql::statement::folded;
@@ -18,21 +18,14 @@ use sqlparser::ast::{self, SelectItem, SetExpr};
 
 /// Binds a query. `wanted` are the columns that its values go to, if there are such: they decide
 /// the type of literals. An empty list leaves their types open.
-///
-/// # Errors
-/// What PostgreSQL reports, or `0A000`.
 pub fn query(
     binder: &mut Binder,
     query: &ast::Query,
     wanted: Option<&[(String, ColumnType)]>,
 ) -> Result<Query, SqlError> {
-    binder.levels.push(Level::default());
-    let bound = query_in_level(binder, query, wanted);
-    binder.levels.pop();
-    bound
+    binder.inside("", |binder| query_in_level(binder, query, wanted))
 }
 
-/// A query inside another one.
 pub fn subquery(binder: &mut Binder, inner: &ast::Query) -> Result<Query, SqlError> {
     query(binder, inner, None)
 }
@@ -107,11 +100,7 @@ fn query_in_level(
 
 /// A query in parentheses gets a level of its own; outer columns would be one level too deep.
 fn check_uncorrelated(query: &Query) -> Result<(), SqlError> {
-    let mut is_correlated = false;
-    query.walk(0, &mut |expr, depth| {
-        is_correlated |= matches!(expr, Expr::Column(column) if column.level > depth);
-    });
-    match is_correlated {
+    match query.is_correlated() {
         true => Err(SqlError::unsupported("a correlated query in parentheses")),
         false => Ok(()),
     }

@@ -9,7 +9,7 @@
 use super::coerce::assign;
 use super::expression::{boolean, expression};
 use super::from;
-use super::level::{Binder, Level, Typed, undefined_column};
+use super::level::{Binder, Typed, undefined_column};
 use super::select::{column, plain, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
 use crate::sql::statement::{folded, table_name};
@@ -23,9 +23,6 @@ use sqlparser::ast::{self, SelectItem, SetExpr};
 use std::sync::Arc;
 
 /// Binds INSERT.
-///
-/// # Errors
-/// What PostgreSQL reports, or `0A000`.
 pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification, SqlError> {
     let refused = || SqlError::unsupported(format!("{insert}"));
     let ast::Insert {
@@ -100,13 +97,10 @@ fn insert_returning(
     table: &Arc<Table>,
     returning: Option<&[SelectItem]>,
 ) -> Result<(Vec<Expr>, Vec<OutputColumn>), SqlError> {
-    binder.levels.push(Level::default());
-    let bound = from::table_relation(binder, table, &table.name).and_then(|(_, names)| {
-        binder.level().names = names;
+    binder.inside("", |binder| {
+        binder.level().names = from::table_relation(binder, table, &table.name)?.1;
         returning_of(binder, returning)
-    });
-    binder.levels.pop();
-    bound
+    })
 }
 
 /// The rows of an INSERT, and the columns that they have values for.
@@ -166,35 +160,25 @@ fn insert_values(
     positions: &[usize],
     values: &ast::Values,
 ) -> Result<Query, SqlError> {
-    binder.levels.push(Level { clause: "VALUES", ..Level::default() });
-    let mut rows = Vec::with_capacity(values.rows.len());
-    for row in &values.rows {
-        if row.content.len() != positions.len() {
-            binder.levels.pop();
-            let text = "VALUES lists must all be the same length";
-            return Err(SqlError::new(code::SYNTAX_ERROR, text));
-        }
-        let mut bound = Vec::with_capacity(positions.len());
-        for (position, expr) in positions.iter().zip(&row.content) {
-            let target = &table.columns[*position];
-            let value = match is_default(expr) {
-                true => default_of(binder, table, *position),
-                false => expression(binder, expr).and_then(|typed| {
-                    check_identity(table, *position)?;
-                    assign(binder, typed, &target.name, target.column_type)
-                }),
-            };
-            match value {
-                Ok(value) => bound.push(value),
-                Err(error) => {
-                    binder.levels.pop();
-                    return Err(error);
-                }
+    let rows = binder.inside("VALUES", |binder| {
+        let rows = values.rows.iter().map(|row| {
+            if row.content.len() != positions.len() {
+                let text = "VALUES lists must all be the same length";
+                return Err(SqlError::new(code::SYNTAX_ERROR, text));
             }
-        }
-        rows.push(bound);
-    }
-    binder.levels.pop();
+            let row = positions.iter().zip(&row.content).map(|(position, expr)| {
+                if is_default(expr) {
+                    return default_of(binder, table, *position);
+                }
+                let typed = expression(binder, expr)?;
+                check_identity(table, *position)?;
+                let target = &table.columns[*position];
+                assign(binder, typed, &target.name, target.column_type)
+            });
+            row.collect::<Result<Vec<_>, _>>()
+        });
+        rows.collect::<Result<Vec<_>, _>>()
+    })?;
     let columns = positions.iter().map(|position| OutputColumn {
         name: table.columns[*position].name.clone(),
         column_type: table.columns[*position].column_type,
@@ -228,10 +212,8 @@ fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Exp
     let Some(default) = &column.default else {
         return Ok(Expr::null(column.column_type.base));
     };
-    binder.levels.push(Level { clause: "DEFAULT expressions", ..Level::default() });
-    let value = expression(binder, &default.expr);
-    binder.levels.pop();
-    assign(binder, value?, &column.name, column.column_type)
+    let value = binder.inside("DEFAULT expressions", |binder| expression(binder, &default.expr))?;
+    assign(binder, value, &column.name, column.column_type)
 }
 
 /// What an INSERT of values for these columns does to the others. The values themselves are filled
@@ -256,16 +238,14 @@ fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>
     if table.checks.is_empty() {
         return Ok(Vec::new());
     }
-    binder.levels.push(Level { clause: "check constraints", ..Level::default() });
-    let (_, names) = from::table_relation(binder, table, &table.name)?;
-    binder.level().names = names;
-    let bound = table
-        .checks
-        .iter()
-        .map(|check| Ok((check.name.clone(), boolean(binder, &check.expr, "CHECK")?)));
-    let bound = bound.collect();
-    binder.levels.pop();
-    bound
+    binder.inside("check constraints", |binder| {
+        binder.level().names = from::table_relation(binder, table, &table.name)?.1;
+        let bound = table
+            .checks
+            .iter()
+            .map(|check| Ok((check.name.clone(), boolean(binder, &check.expr, "CHECK")?)));
+        bound.collect()
+    })
 }
 
 /// Positions of the named columns, or of all.
@@ -302,18 +282,12 @@ fn conflict(
         None => unique.map(|it| it.index.id()).collect(),
         Some(ast::ConflictTarget::Columns { columns, predicate: None }) => {
             let names: Vec<String> = columns.iter().map(folded).collect();
-            let mut wanted = target_columns(table, &names).map_err(|_| {
+            let wanted = target_columns(table, &names).map_err(|_| {
                 undefined_column(
                     names.iter().find(|name| !table.has_column(name)).unwrap_or(&names[0]),
                 )
             })?;
-            wanted.sort_unstable();
-            let columns = |it: &crate::sql::catalog::TableIndex| {
-                let mut columns: Vec<usize> = it.columns.iter().map(|it| it.position).collect();
-                columns.sort_unstable();
-                columns
-            };
-            let found = unique.filter(|it| columns(it) == wanted);
+            let found = unique.filter(|it| it.is_key_of(&wanted));
             let found: Vec<_> = found.map(|it| it.index.id()).collect();
             if found.is_empty() {
                 let text = "there is no unique or exclusion constraint matching the ON CONFLICT \
@@ -342,10 +316,7 @@ fn conflict(
             return Err(SqlError::new(code::SYNTAX_ERROR, text));
         }
         ast::OnConflictAction::DoUpdate(update) => {
-            binder.levels.push(Level::default());
-            let bound = conflict_update(binder, table, update);
-            binder.levels.pop();
-            Some(bound?)
+            Some(binder.inside("", |binder| conflict_update(binder, table, update))?)
         }
     };
     Ok(Conflict { indexes, update })
@@ -410,9 +381,6 @@ fn assignments(
 }
 
 /// Binds UPDATE.
-///
-/// # Errors
-/// What PostgreSQL reports, or `0A000`.
 pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification, SqlError> {
     let refused = || SqlError::unsupported(format!("{update}"));
     let ast::Update {
@@ -441,22 +409,15 @@ pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification,
     if !order_by.is_empty() || !table.joins.is_empty() {
         return Err(refused());
     }
-    binder.levels.push(Level::default());
-    let bound =
-        change(binder, table, from, selection.as_ref(), returning.as_deref(), |binder, table| {
-            binder.clause("UPDATE", false);
-            let values = assignments(binder, table, assigned)?;
-            let checks = checks(binder, table)?;
-            Ok(Operation::Update(Write { table: Arc::clone(table), values, checks }))
-        });
-    binder.levels.pop();
-    bound
+    change(binder, table, from, selection.as_ref(), returning.as_deref(), |binder, table| {
+        binder.clause("UPDATE", false);
+        let values = assignments(binder, table, assigned)?;
+        let checks = checks(binder, table)?;
+        Ok(Operation::Update(Write { table: Arc::clone(table), values, checks }))
+    })
 }
 
 /// Binds DELETE.
-///
-/// # Errors
-/// What PostgreSQL reports, or `0A000`.
 pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification, SqlError> {
     let refused = || SqlError::unsupported(format!("{delete}"));
     let ast::Delete {
@@ -481,14 +442,10 @@ pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification,
         return Err(refused());
     }
     let using = using.as_deref().unwrap_or(&[]);
-    binder.levels.push(Level::default());
-    let bound =
-        change(binder, table, using, selection.as_ref(), returning.as_deref(), |_, table| {
-            let values = vec![None; table.columns.len()];
-            Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks: Vec::new() }))
-        });
-    binder.levels.pop();
-    bound
+    change(binder, table, using, selection.as_ref(), returning.as_deref(), |_, table| {
+        let values = vec![None; table.columns.len()];
+        Ok(Operation::Delete(Write { table: Arc::clone(table), values, checks: Vec::new() }))
+    })
 }
 
 fn change(
@@ -501,30 +458,32 @@ fn change(
 ) -> Result<Modification, SqlError> {
     let mut items = vec![target.clone()];
     items.extend_from_slice(others);
-    let from = from::from(binder, &items)?;
-    let Some(Source::Table(table)) = binder.level().relations.first().map(|it| it.source.clone())
-    else {
-        return Err(SqlError::unsupported(format!("a change of {target}")));
-    };
-    binder.clause("WHERE", false);
-    let filter = selection.map(|it| boolean(binder, it, "WHERE")).transpose()?;
-    let operation = operation(binder, &table)?;
-    let (returning, columns) = returning_of(binder, returning)?;
+    binder.inside("", |binder| {
+        let from = from::from(binder, &items)?;
+        let first = binder.level().relations.first().map(|it| it.source.clone());
+        let Some(Source::Table(table)) = first else {
+            return Err(SqlError::unsupported(format!("a change of {target}")));
+        };
+        binder.clause("WHERE", false);
+        let filter = selection.map(|it| boolean(binder, it, "WHERE")).transpose()?;
+        let operation = operation(binder, &table)?;
+        let (returning, columns) = returning_of(binder, returning)?;
 
-    let level = std::mem::take(binder.level());
-    let width = level.relations.last().map_or(0, |it| it.positions().end);
-    debug_assert!(matches!(from[0], FromItem::Relation(0)));
-    let select = Select {
-        relations: level.relations,
-        width,
-        from,
-        filter,
-        grouping: None,
-        targets: Vec::new(),
-        distinct: false,
-    };
-    let source = plain(Body::Select(Box::new(select)), Vec::new());
-    Ok(Modification { operation, source, returning, columns })
+        let level = std::mem::take(binder.level());
+        let width = level.relations.last().map_or(0, |it| it.positions().end);
+        debug_assert!(matches!(from[0], FromItem::Relation(0)));
+        let select = Select {
+            relations: level.relations,
+            width,
+            from,
+            filter,
+            grouping: None,
+            targets: Vec::new(),
+            distinct: false,
+        };
+        let source = plain(Body::Select(Box::new(select)), Vec::new());
+        Ok(Modification { operation, source, returning, columns })
+    })
 }
 
 fn returning_of(

@@ -1,6 +1,6 @@
 //! CHECK and foreign keys.
 
-use super::{Arc, check_understood, lock};
+use super::{Arc, check_understood, free_name, lock};
 use crate::engine::LockMode;
 use crate::sql::bind::{Binder, insert_write, target_columns, undefined_column};
 use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
@@ -28,7 +28,10 @@ pub fn add_check(
     let text = condition.to_string();
     let name = match name {
         Some(name) => folded(name),
-        None => free_constraint(table, &column_of(table, condition, column), "check"),
+        None => {
+            let columns = column_of(table, condition, column);
+            free_name(&table.name, &columns, "check", |name| is_taken(table, name))
+        }
     };
     if is_taken(table, &name) {
         return Err(already_exists(table, &name));
@@ -65,16 +68,6 @@ fn already_exists(table: &Table, name: &str) -> SqlError {
     SqlError::new(code::DUPLICATE_OBJECT, text)
 }
 
-/// A name for a constraint that the table does not have yet.
-fn free_constraint(table: &Table, columns: &[String], label: &str) -> String {
-    let stem = [std::slice::from_ref(&table.name), columns].concat().join("_");
-    let numbers = std::iter::once(String::new()).chain((1..).map(|it: u32| it.to_string()));
-    numbers
-        .map(|number| format!("{stem}_{label}{number}"))
-        .find(|name| !is_taken(table, name))
-        .expect("there are more numbers than constraints")
-}
-
 /// Adds a foreign key, and checks the rows that are there.
 ///
 /// # Errors
@@ -106,7 +99,7 @@ pub fn add_foreign_key(
     };
     let name = match &constraint.name {
         Some(name) => folded(name),
-        None => free_constraint(table, &names, "fkey"),
+        None => free_name(&table.name, &names, "fkey", |name| is_taken(table, name)),
     };
     if is_taken(table, &name) {
         return Err(already_exists(table, &name));
@@ -172,13 +165,7 @@ fn check_key(
         let text = "number of referencing and referenced columns for foreign key disagree";
         return Err(SqlError::new(code::INVALID_FOREIGN_KEY, text));
     }
-    let is_key = |index: &TableIndex| {
-        let positions = index.positions();
-        index.is_unique
-            && positions.len() == parent_columns.len()
-            && positions.iter().all(|it| parent_columns.contains(it))
-    };
-    if !parent.indexes.iter().any(is_key) {
+    if !parent.indexes.iter().any(|it| it.is_key_of(parent_columns)) {
         let text = format!(
             "there is no unique constraint matching given keys for referenced table \"{}\"",
             parent.name
@@ -208,14 +195,8 @@ fn check_key(
 /// # Errors
 /// `2BP01`.
 pub fn check_unused(catalog: &Catalog, table: &Table, index: &TableIndex) -> Result<(), SqlError> {
-    let mut positions = index.positions();
-    positions.sort_unstable();
-    let uses = |key: &ForeignKey| {
-        let mut columns = key.parent_columns.clone();
-        columns.sort_unstable();
-        index.is_unique && columns == positions
-    };
-    match catalog.children_of(table.oid).iter().find(|(key, _)| uses(key)) {
+    let children = catalog.children_of(table.oid);
+    match children.iter().find(|(key, _)| index.is_key_of(&key.parent_columns)) {
         None => Ok(()),
         Some((key, child)) => {
             let text = format!(

@@ -3,13 +3,13 @@
 //! An index of a table with rows is built from a sorted list of its keys, leaf after leaf, which is
 //! why pgbench adds its keys after loading.
 
-use super::{check_understood, free_name, lock};
-use crate::engine::{self, Error, LockMode};
+use super::{check_understood, free_name, is_there, lock};
+use crate::engine::{Error, LockMode};
 use crate::sql::bind::{target_columns, undefined_column};
 use crate::sql::catalog::{Catalog, Editor, IndexColumn, Table, TableIndex};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::{Value, row};
-use crate::wire::{Replies, Severity, SqlError, code};
+use crate::wire::{Replies, SqlError, code};
 use sqlparser::ast::{self, TableConstraint};
 use std::sync::Arc;
 
@@ -64,16 +64,10 @@ pub fn create(
         .collect();
     let name = match name {
         Some(name) => table_name(name)?,
-        None => free_name(catalog, &table.name, &labels, "idx"),
+        None => free_name(&table.name, &labels, "idx", |name| catalog.has_relation(name)),
     };
-    if catalog.has_relation(&name) {
-        let exists = already_exists(&name);
-        if *if_not_exists {
-            let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
-            out.error(&notice.severity(Severity::Notice));
-            return Ok(());
-        }
-        return Err(exists);
+    if is_there(catalog, &name, *if_not_exists, out)? {
+        return Ok(());
     }
     lock(editor, &table, LockMode::Update)?;
     let new = TableIndex {
@@ -104,10 +98,6 @@ fn check_hash(create: &ast::CreateIndex) -> Result<(), SqlError> {
     let Some((_, what)) = refusals.iter().find(|it| is_hash && it.0) else { return Ok(()) };
     let text = format!("access method \"hash\" does not support {what}");
     Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text))
-}
-
-fn already_exists(name: &str) -> SqlError {
-    SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))
 }
 
 fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
@@ -164,12 +154,12 @@ pub fn add_constraint(
         columns.iter().map(|it| table.columns[it.position].name.clone()).collect();
     let name = match name {
         Some(name) => folded(name),
-        None if is_primary => free_name(catalog, &table.name, &[], "pkey"),
-        None => free_name(catalog, &table.name, &names, "key"),
+        None => {
+            let (columns, label) = if is_primary { (&[][..], "pkey") } else { (&names[..], "key") };
+            free_name(&table.name, columns, label, |name| catalog.has_relation(name))
+        }
     };
-    if catalog.has_relation(&name) {
-        return Err(already_exists(&name));
-    }
+    is_there(catalog, &name, false, &mut Replies::default())?;
     let new = TableIndex {
         name,
         index: editor.create_index(false)?,
@@ -200,19 +190,20 @@ fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<(), S
         key.iter().chain(&new.included).for_each(|it| values[*it] = Value::Null);
         row::decode_into(&table.types, found.bytes, is_needed, &mut values)?;
         let has_null = check_nulls(table, new, &values)?;
-        let entry = (table.key_of(new, &values), found.tid, table.payload_of(new, &values));
+        let root = if found.is_heap_only { table.heap.root(found.tid)? } else { found.tid };
+        let entry = (table.key_of(new, &values), root, table.payload_of(new, &values));
         if has_null && new.is_unique { with_nulls.push(entry) } else { entries.push(entry) }
     }
     drop(rows);
 
-    let entry = |(key, tid, payload)| Ok::<_, engine::Error>((key, table.heap.root(tid)?, payload));
-    let built = new.index.build(editor.transaction, new.is_unique, entries.into_iter().map(entry));
+    let entries = entries.into_iter().map(Ok);
+    let built = new.index.build(editor.transaction, new.is_unique, entries);
     built.map_err(|error| match error {
         Error::UniqueViolation { existing } => duplicate(table, new, existing),
         error => error.into(),
     })?;
     for (key, tid, payload) in with_nulls {
-        new.index.insert(editor.transaction, &key, table.heap.root(tid)?, &payload)?;
+        new.index.insert(editor.transaction, &key, tid, &payload)?;
     }
     Ok(())
 }

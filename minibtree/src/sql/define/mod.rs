@@ -113,15 +113,41 @@ fn reload(editor: &mut Editor<'_>) -> Result<Catalog, SqlError> {
     Catalog::load(editor.database, &snapshot)
 }
 
-/// A name for an index, sequence or constraint that no relation has: `t_a_idx`, `t_a_idx1`.
-fn free_name(catalog: &Catalog, table: &str, columns: &[String], label: &str) -> String {
+/// A name for an index, sequence or constraint that is not taken: `t_a_idx`, `t_a_idx1`.
+fn free_name(
+    table: &str,
+    columns: &[String],
+    label: &str,
+    is_taken: impl Fn(&str) -> bool,
+) -> String {
     let mut stem = [&[table.to_owned()], columns].concat().join("_");
     stem.truncate(stem.floor_char_boundary(63 - label.len() - 1));
     let numbers = std::iter::once(String::new()).chain((1..).map(|it: u32| it.to_string()));
     numbers
         .map(|number| format!("{stem}_{label}{number}"))
-        .find(|name| !catalog.has_relation(name))
-        .expect("there are more numbers than relations")
+        .find(|name| !is_taken(name))
+        .expect("there are more numbers than names")
+}
+
+/// Reports that a relation exists already. Returns true if that is the end of the statement, false
+/// if it does not exist.
+fn is_there(
+    catalog: &Catalog,
+    name: &str,
+    if_not_exists: bool,
+    out: &mut Replies,
+) -> Result<bool, SqlError> {
+    if !catalog.has_relation(name) {
+        return Ok(false);
+    }
+    let exists =
+        SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
+    if !if_not_exists {
+        return Err(exists);
+    }
+    let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
+    out.error(&notice.severity(Severity::Notice));
+    Ok(true)
 }
 
 fn skipping(kind: &str, name: &str) -> SqlError {

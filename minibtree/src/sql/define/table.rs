@@ -1,11 +1,11 @@
 //! CREATE TABLE.
 
-use super::{add_constraint, check_understood, free_name, reload};
+use super::{add_constraint, check_understood, free_name, is_there, reload};
 use crate::sql::bind::column_type;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::{ColumnType, Type};
-use crate::wire::{Replies, Severity, SqlError, code};
+use crate::wire::{Replies, SqlError, code};
 use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
 
 /// What the definitions of columns say.
@@ -44,15 +44,8 @@ pub fn create(
     let understood = format!("CREATE TABLE {if_not_exists}{} ({items}){options}", create.name);
     check_understood(create, &understood)?;
 
-    if catalog.has_relation(&name) {
-        let exists =
-            SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
-        if create.if_not_exists {
-            let notice = SqlError { message: format!("{}, skipping", exists.message), ..exists };
-            out.error(&notice.severity(Severity::Notice));
-            return Ok(());
-        }
-        return Err(exists);
+    if is_there(catalog, &name, create.if_not_exists, out)? {
+        return Ok(());
     }
 
     let mut definition = Definition::default();
@@ -130,7 +123,8 @@ fn add_sequence(
     definition: &mut Definition,
     column: &mut Column,
 ) -> Result<(), SqlError> {
-    let sequence = free_name(catalog, table, std::slice::from_ref(&column.name), "seq");
+    let columns = std::slice::from_ref(&column.name);
+    let sequence = free_name(table, columns, "seq", |name| catalog.has_relation(name));
     column.not_null = true;
     column.default = Some(Stored::read(format!("nextval('{}')", sequence.replace('\'', "''")))?);
     definition.sequences.push((definition.columns.len(), sequence));
@@ -144,9 +138,11 @@ fn add_option(
     column: &mut Column,
     option: &ast::ColumnOptionDef,
 ) -> Result<(), SqlError> {
+    let name = || option.name.clone();
+    let ident = ast::Ident::with_quote('"', column.name.clone());
     let key = ast::IndexColumn {
         column: ast::OrderByExpr {
-            expr: ast::Expr::Identifier(ast::Ident::with_quote('"', column.name.clone())),
+            expr: ast::Expr::Identifier(ident.clone()),
             options: ast::OrderByOptions { sort: None, nulls_first: None },
             with_fill: None,
         },
@@ -165,26 +161,29 @@ fn add_option(
             }
             column.default = Some(Stored::read(expr.to_string())?);
         }
-        ColumnOption::PrimaryKey(constraint) => {
-            let mut constraint = constraint.clone();
-            (constraint.name, constraint.columns) = (option.name.clone(), vec![key]);
-            definition.constraints.push(TableConstraint::PrimaryKey(constraint));
+        ColumnOption::PrimaryKey(it) => {
+            definition.constraints.push(TableConstraint::PrimaryKey(ast::PrimaryKeyConstraint {
+                name: name(),
+                columns: vec![key],
+                ..it.clone()
+            }))
         }
-        ColumnOption::Unique(constraint) => {
-            let mut constraint = constraint.clone();
-            (constraint.name, constraint.columns) = (option.name.clone(), vec![key]);
-            definition.constraints.push(TableConstraint::Unique(constraint));
+        ColumnOption::Unique(it) => {
+            definition.constraints.push(TableConstraint::Unique(ast::UniqueConstraint {
+                name: name(),
+                columns: vec![key],
+                ..it.clone()
+            }))
         }
-        ColumnOption::Check(constraint) => {
-            let mut constraint = constraint.clone();
-            constraint.name = option.name.clone();
-            definition.constraints.push(TableConstraint::Check(constraint));
-        }
-        ColumnOption::ForeignKey(constraint) => {
-            let mut constraint = constraint.clone();
-            constraint.name = option.name.clone();
-            constraint.columns = vec![ast::Ident::with_quote('"', column.name.clone())];
-            definition.constraints.push(TableConstraint::ForeignKey(constraint));
+        ColumnOption::Check(it) => definition
+            .constraints
+            .push(TableConstraint::Check(ast::CheckConstraint { name: name(), ..it.clone() })),
+        ColumnOption::ForeignKey(it) => {
+            definition.constraints.push(TableConstraint::ForeignKey(ast::ForeignKeyConstraint {
+                name: name(),
+                columns: vec![ident],
+                ..it.clone()
+            }))
         }
         ColumnOption::Generated {
             generated_as: as_ @ (GeneratedAs::Always | GeneratedAs::ByDefault),

@@ -90,12 +90,7 @@ fn lock_parent(
     values: &[Value],
     transaction: &mut Transaction,
 ) -> Result<bool, SqlError> {
-    let index = parent.indexes.iter().find(|it| {
-        it.is_unique
-            && it.columns.len() == key.parent_columns.len()
-            && it.positions().iter().all(|it| key.parent_columns.contains(it))
-    });
-    let Some(index) = index else {
+    let Some(index) = parent.indexes.iter().find(|it| it.is_key_of(&key.parent_columns)) else {
         return Err(SqlError::new(code::INTERNAL_ERROR, "a foreign key lost its unique index"));
     };
     // The key in the order of the index.

@@ -1,6 +1,6 @@
 //! What an execution knows.
 
-use crate::engine::{Interrupt, Snapshot};
+use crate::engine::{Interrupt, Snapshot, buffer_usage};
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A row.
 pub type Row = Vec<Value>;
@@ -19,15 +19,11 @@ const MEMORY_MAX: usize = 512 << 20;
 
 /// One execution of a plan.
 pub struct Execution {
-    /// The plan.
     pub planned: Rc<Planned>,
-    /// The parameters.
     pub parameters: Vec<Value>,
     /// When the transaction began, in microseconds since 2000.
     pub now: i64,
-    /// What is seen.
     pub snapshot: Arc<Snapshot>,
-    /// Cancels it.
     pub interrupt: Interrupt,
     /// Where `nextval` takes its numbers from.
     pub sequences: Arc<Sequences>,
@@ -35,7 +31,6 @@ pub struct Execution {
     pub results: RefCell<Vec<Option<Rc<SubResult>>>>,
     /// What each node has done, for EXPLAIN ANALYZE.
     pub measured: Option<RefCell<Vec<Measured>>>,
-    /// Bytes that are taken.
     pub memory: Cell<usize>,
 }
 
@@ -45,16 +40,13 @@ pub enum SubResult {
     Value(Value),
     /// All rows: those without NULL as keys, and whether there are others.
     Keys(HashSet<Vec<u8>>, bool),
-    /// All rows.
     Rows(Vec<Row>),
 }
 
 /// What a node has done.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
-    /// How often it was opened.
     pub loops: u64,
-    /// Rows returned.
     pub rows: u64,
     /// Rows that did not meet its filter.
     pub removed: u64,
@@ -70,12 +62,23 @@ pub struct Measured {
     pub entries: usize,
     /// A sort kept only as many rows as were wanted.
     pub is_bounded: bool,
+    /// Pages used by it and the nodes below, as [`buffer_usage`] counts them.
+    pub buffers: [u64; 4],
+}
+
+impl Measured {
+    /// Adds what has been used since a moment.
+    pub fn add_since(&mut self, (begun, before): (Instant, [u64; 4])) {
+        self.total += begun.elapsed();
+        for (sum, (now, before)) in self.buffers.iter_mut().zip(buffer_usage().iter().zip(before)) {
+            *sum += now - before;
+        }
+    }
 }
 
 /// What an expression is evaluated in: the execution, and the rows of the queries around.
 #[derive(Clone)]
 pub struct Context {
-    /// The execution.
     pub execution: Rc<Execution>,
     /// The row of the query around this one.
     pub outer: Option<Rc<Outer>>,
@@ -83,13 +86,35 @@ pub struct Context {
 
 /// The row of a query around another one.
 pub struct Outer {
-    /// The row.
     pub row: Row,
-    /// The next query around.
     pub outer: Option<Rc<Outer>>,
 }
 
 impl Context {
+    /// The context of a statement that begins.
+    pub fn start(
+        planned: &Rc<Planned>,
+        parameters: Vec<Value>,
+        now: i64,
+        sequences: &Arc<Sequences>,
+        snapshot: Arc<Snapshot>,
+        interrupt: &Interrupt,
+        is_measured: bool,
+    ) -> Context {
+        let execution = Execution {
+            planned: Rc::clone(planned),
+            parameters,
+            now,
+            snapshot,
+            interrupt: interrupt.clone(),
+            sequences: Arc::clone(sequences),
+            results: RefCell::new(vec![None; planned.subplans.len()]),
+            measured: is_measured.then(|| RefCell::new(vec![Measured::default(); planned.nodes])),
+            memory: Cell::new(0),
+        };
+        Context { execution: Rc::new(execution), outer: None }
+    }
+
     /// The context of a subquery for this row.
     pub fn inside(&self, row: &[Value]) -> Context {
         let outer = Outer { row: row.to_vec(), outer: self.outer.clone() };

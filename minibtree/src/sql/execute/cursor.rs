@@ -1,19 +1,16 @@
 //! A statement while it is executed.
 
 use super::constraint::check_foreign_keys;
-use super::context::{Context, Execution, Measured, Row};
+use super::context::{Context, Measured, Row};
 use super::evaluate::evaluate;
 use super::lock::Locking;
-use super::modify::{check_row, insert_rows, modify, top_context};
-use super::open::{Given, Rows, open};
-use crate::engine::{Interrupt, Transaction};
+use super::modify::{check_row, insert_rows, modify};
+use super::open::{Rows, given, open};
+use crate::engine::Transaction;
 use crate::sql::catalog::{ForeignKey, Table};
-use crate::sql::plan::{Plan, Planned};
-use crate::sql::sequence::Sequences;
+use crate::sql::plan::Plan;
 use crate::sql::tree::{Operation, Write};
-use crate::sql::values::Value;
 use crate::wire::SqlError;
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +18,6 @@ use std::sync::Arc;
 pub struct Cursor {
     context: Context,
     rows: State,
-    /// Rows that a modification has changed.
     changed: u64,
 }
 
@@ -32,34 +28,11 @@ enum State {
 
 impl Cursor {
     /// Begins a statement. A modification is executed whole, before its first row is returned.
-    ///
-    /// # Errors
-    /// What the statement reports.
-    pub fn open(
-        planned: &Rc<Planned>,
-        parameters: Vec<Value>,
-        now: i64,
-        sequences: &Arc<Sequences>,
-        transaction: &mut Transaction,
-        interrupt: Interrupt,
-        is_measured: bool,
-    ) -> Result<Cursor, SqlError> {
-        let measured = vec![Measured::default(); planned.nodes];
-        let execution = Rc::new(Execution {
-            planned: Rc::clone(planned),
-            parameters,
-            now,
-            snapshot: transaction.snapshot(),
-            interrupt,
-            sequences: Arc::clone(sequences),
-            results: RefCell::new(planned.subplans.iter().map(|_| None).collect()),
-            measured: is_measured.then(|| RefCell::new(measured)),
-            memory: Cell::new(0),
-        });
-        let context = top_context(&execution);
+    pub fn open(context: Context, transaction: &mut Transaction) -> Result<Cursor, SqlError> {
+        let planned = Rc::clone(&context.execution.planned);
         let mut changed = 0;
         let rows = match &planned.plan {
-            Plan::Copy => State::Rows(Box::new(Given(Vec::new().into_iter()))),
+            Plan::Copy => State::Rows(given(Vec::new())),
             Plan::Query(node) => State::Rows(open(node, &context, &[])?),
             Plan::Lock(node, lock) => {
                 let rows = open(node, &context, &[])?;
@@ -68,16 +41,13 @@ impl Cursor {
             Plan::Modify(plan) => {
                 let outcome = modify(plan, &context, transaction)?;
                 changed = outcome.count;
-                State::Rows(Box::new(Given(outcome.returned.into_iter())))
+                State::Rows(given(outcome.returned))
             }
         };
         Ok(Cursor { context, rows, changed })
     }
 
     /// The next row, or `None` at the end.
-    ///
-    /// # Errors
-    /// What the statement reports.
     pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Row>, SqlError> {
         match (&mut self.rows, &self.context.execution.planned.plan) {
             (State::Rows(rows), _) => rows.next(),
@@ -120,27 +90,12 @@ pub struct Insertion {
 }
 
 impl Insertion {
-    /// Begins.
     pub fn new(
         write: Write,
         parents: Vec<(ForeignKey, Arc<Table>)>,
-        now: i64,
-        sequences: &Arc<Sequences>,
-        transaction: &mut Transaction,
-        interrupt: Interrupt,
+        context: Context,
     ) -> Insertion {
-        let execution = Rc::new(Execution {
-            planned: Rc::default(),
-            parameters: Vec::new(),
-            now,
-            snapshot: transaction.snapshot(),
-            interrupt,
-            sequences: Arc::clone(sequences),
-            results: RefCell::default(),
-            measured: None,
-            memory: Cell::new(0),
-        });
-        Insertion { write, context: top_context(&execution), parents, gathered: Vec::new() }
+        Insertion { write, context, parents, gathered: Vec::new() }
     }
 
     /// Adds a row. `values` has those of the columns that are given; the others get their defaults.

@@ -9,7 +9,7 @@ use super::context::{Context, SubResult};
 use super::open::open;
 use crate::sql::functions::Comparison;
 use crate::sql::functions::casts;
-use crate::sql::plan::SubPlan;
+use crate::sql::plan::{Node, SubPlan};
 use crate::sql::tree::{Expr, SubqueryKind};
 use crate::sql::values::{Value, compare, key};
 use crate::wire::{SqlError, code};
@@ -75,7 +75,7 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, 
             (inner, true) => to.fit_or_cut(inner)?,
             (inner, false) => to.fit(inner)?,
         },
-        Expr::NextValue(sequence) => Value::Int(context.execution.sequences.next(*sequence)?),
+        Expr::System(wanted) => context.execution.sequences.system_value(wanted)?,
         Expr::SubPlan(number, left) => {
             let left = left.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             subplan(*number, &left, context, row)?
@@ -149,6 +149,20 @@ pub fn is_met(
         None => Ok(true),
         Some(condition) => Ok(evaluate(condition, context, row)? == Value::Bool(true)),
     }
+}
+
+/// The same for the filter of a node, which counts the rows that it leaves out.
+pub fn is_kept(
+    node: &Node,
+    filter: &Option<Expr>,
+    context: &Context,
+    row: &[Value],
+) -> Result<bool, SqlError> {
+    let is_met = is_met(filter, context, row)?;
+    if !is_met {
+        context.measure(node.id, |it| it.removed += 1);
+    }
+    Ok(is_met)
 }
 
 fn compared(comparison: Comparison, left: &Value, right: &Value, padded: bool) -> Value {

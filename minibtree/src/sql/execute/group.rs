@@ -4,8 +4,8 @@
 //! `nodeSetOp.c`.
 
 use super::context::{Context, Memory, Row};
-use super::evaluate::{evaluate, is_met};
-use super::open::{Given, Rows};
+use super::evaluate::{evaluate, is_kept, is_met};
+use super::open::{Rows, gathered};
 use crate::sql::functions::aggregates::State;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{AggregateCall, SetOperator};
@@ -13,14 +13,6 @@ use crate::sql::values::{Type, Value, key};
 use crate::wire::SqlError;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-
-/// GROUP BY and aggregates.
-pub struct Aggregation {
-    node: Rc<Node>,
-    context: Context,
-    input: Box<dyn Rows>,
-    groups: Option<Given>,
-}
 
 /// A group: its key, and the aggregates so far.
 struct Group {
@@ -68,27 +60,22 @@ impl Group {
     }
 }
 
-impl Aggregation {
-    /// Begins.
-    pub fn new(node: &Rc<Node>, context: &Context, input: Box<dyn Rows>) -> Aggregation {
-        let (node, context) = (Rc::clone(node), context.clone());
-        Aggregation { node, context, input, groups: None }
-    }
-
-    fn gather(&mut self) -> Result<Vec<Row>, SqlError> {
-        let Kind::Aggregate { keys, aggregates, having, .. } = &self.node.kind else {
+/// GROUP BY and aggregates.
+pub fn grouped(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Box<dyn Rows> {
+    gathered(move || {
+        let Kind::Aggregate { keys, aggregates, having, .. } = &node.kind else {
             unreachable!("a grouping")
         };
-        let mut memory = Memory::new(&self.context);
+        let mut memory = Memory::new(&context);
         let (mut groups, mut numbers) = (Vec::<Group>::new(), HashMap::new());
         if keys.is_empty() {
             groups.push(Group::new(Vec::new(), aggregates));
         }
-        while let Some(row) = self.input.next()? {
+        while let Some(row) = input.next()? {
             let number = match keys.is_empty() {
                 true => 0,
                 false => {
-                    let values = keys.iter().map(|(key, _)| evaluate(key, &self.context, &row));
+                    let values = keys.iter().map(|(key, _)| evaluate(key, &context, &row));
                     let values = values.collect::<Result<Row, _>>()?;
                     let hashed = key::hashed(keys.iter().map(|it| it.1).zip(&values));
                     match numbers.get(&hashed) {
@@ -102,54 +89,29 @@ impl Aggregation {
                     }
                 }
             };
-            groups[number].add(aggregates, &self.context, &row)?;
+            groups[number].add(aggregates, &context, &row)?;
         }
-        self.context.measure(self.node.id, |it| it.memory = memory.taken());
+        context.measure(node.id, |it| it.memory = memory.taken());
 
         let mut rows = Vec::with_capacity(groups.len());
         for group in groups {
             let row = group.finish(aggregates)?;
-            if is_met(having, &self.context, &row)? {
+            if is_kept(&node, having, &context, &row)? {
                 rows.push(row);
-            } else {
-                self.context.measure(self.node.id, |it| it.removed += 1);
             }
         }
         Ok(rows)
-    }
-}
-
-impl Rows for Aggregation {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        if self.groups.is_none() {
-            self.groups = Some(Given(self.gather()?.into_iter()));
-        }
-        self.groups.as_mut().expect("set above").next()
-    }
+    })
 }
 
 /// DISTINCT.
-pub struct Distinct {
-    node: Rc<Node>,
-    rows: Box<dyn Rows>,
-    seen: HashSet<Vec<u8>>,
-    memory: Memory,
-}
-
-impl Distinct {
-    /// Begins.
-    pub fn new(node: &Rc<Node>, context: &Context, rows: Box<dyn Rows>) -> Distinct {
-        let memory = Memory::new(context);
-        Distinct { node: Rc::clone(node), rows, seen: HashSet::new(), memory }
-    }
-}
-
-impl Rows for Distinct {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::Distinct { types, .. } = &self.node.kind else { unreachable!("opened so") };
-        while let Some(row) = self.rows.next()? {
-            if self.seen.insert(key::hashed(types.iter().copied().zip(&row))) {
-                self.memory.take(&row)?;
+pub fn distinct(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
+    let (mut seen, mut memory) = (HashSet::new(), Memory::new(&context));
+    move || {
+        let Kind::Distinct { types, .. } = &node.kind else { unreachable!("opened so") };
+        while let Some(row) = rows.next()? {
+            if seen.insert(hashed(types, &row)) {
+                memory.take(&row)?;
                 return Ok(Some(row));
             }
         }
@@ -158,39 +120,26 @@ impl Rows for Distinct {
 }
 
 /// INTERSECT and EXCEPT.
-pub struct SetOperation {
+pub fn set_operation(
     node: Rc<Node>,
     context: Context,
-    left: Box<dyn Rows>,
-    right: Box<dyn Rows>,
-    result: Option<Given>,
-}
-
-impl SetOperation {
-    /// Begins.
-    pub fn new(
-        node: &Rc<Node>,
-        context: &Context,
-        left: Box<dyn Rows>,
-        right: Box<dyn Rows>,
-    ) -> SetOperation {
-        let (node, context) = (Rc::clone(node), context.clone());
-        SetOperation { node, context, left, right, result: None }
-    }
-
-    fn gather(&mut self) -> Result<Vec<Row>, SqlError> {
-        let Kind::SetOperation { operator, all, types, .. } = &self.node.kind else {
+    mut left: Box<dyn Rows>,
+    mut right: Box<dyn Rows>,
+) -> Box<dyn Rows> {
+    gathered(move || {
+        let Kind::SetOperation { operator, all, types, .. } = &node.kind else {
             unreachable!("opened so")
         };
         // How often the right side has each row.
-        let mut memory = Memory::new(&self.context);
+        let mut memory = Memory::new(&context);
         let mut counts = HashMap::<Vec<u8>, u64>::new();
-        while let Some(row) = self.right.next()? {
+        while let Some(row) = right.next()? {
             memory.take(&row)?;
             *counts.entry(hashed(types, &row)).or_default() += 1;
         }
+
         let (mut rows, mut seen) = (Vec::new(), HashSet::new());
-        while let Some(row) = self.left.next()? {
+        while let Some(row) = left.next()? {
             let key = hashed(types, &row);
             let count = counts.get_mut(&key).filter(|count| **count > 0);
             let is_in_both = count.is_some();
@@ -204,18 +153,9 @@ impl SetOperation {
             }
         }
         Ok(rows)
-    }
+    })
 }
 
 fn hashed(types: &[Type], row: &[Value]) -> Vec<u8> {
     key::hashed(types.iter().copied().zip(row))
-}
-
-impl Rows for SetOperation {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        if self.result.is_none() {
-            self.result = Some(Given(self.gather()?.into_iter()));
-        }
-        self.result.as_mut().expect("set above").next()
-    }
 }

@@ -48,7 +48,6 @@ enum Partners {
 }
 
 impl NestedLoop {
-    /// Begins.
     pub fn new(node: &Rc<Node>, context: &Context, outer: Box<dyn Rows>) -> NestedLoop {
         let (node, context) = (Rc::clone(node), context.clone());
         NestedLoop { node, context, outer, kept: None, current: None }
@@ -129,7 +128,6 @@ pub struct HashJoin {
 }
 
 impl HashJoin {
-    /// Begins.
     pub fn new(node: &Rc<Node>, context: &Context, outer: Box<dyn Rows>) -> HashJoin {
         let (node, context) = (Rc::clone(node), context.clone());
         HashJoin { node, context, outer, table: None, current: None }

@@ -21,10 +21,6 @@ pub struct Locking {
 }
 
 impl Locking {
-    /// Begins.
-    ///
-    /// # Errors
-    /// Those of evaluating LIMIT.
     pub fn new(
         plan: &LockRows,
         context: &Context,

@@ -25,5 +25,5 @@ mod scan;
 mod sort;
 
 pub use constraint::check_foreign_keys;
-pub use context::Measured;
+pub use context::{Context, Measured};
 pub use cursor::{Cursor, Insertion};

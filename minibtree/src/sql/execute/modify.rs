@@ -28,14 +28,11 @@ use crate::sql::tree::{Conflict, Expr, Operation, Write};
 use crate::sql::values::{Value, row};
 use crate::wire::{SqlError, code};
 use std::collections::HashSet;
-use std::rc::Rc;
 
 /// What a modification has done.
 #[derive(Default)]
 pub struct Outcome {
-    /// How many rows it has inserted or changed.
     pub count: u64,
-    /// The rows of RETURNING.
     pub returned: Vec<Row>,
 }
 
@@ -290,33 +287,25 @@ fn insert_entries(
     transaction: &mut Transaction,
 ) -> Result<(), SqlError> {
     for index in &table.indexes {
-        insert_entry(table, index, values, tid, transaction)?;
+        let (key, payload) = (table.key_of(index, values), table.payload_of(index, values));
+        // NULLs do not equal each other.
+        let has_null = index.columns.iter().any(|it| values[it.position].is_null());
+        let inserted = match index.is_unique && !has_null {
+            true => index.index.insert_unique(transaction, &table.heap, &key, tid, &payload),
+            false => index.index.insert(transaction, &key, tid, &payload),
+        };
+        inserted.map_err(|error| match error {
+            Error::UniqueViolation { .. } => {
+                let name = &index.name;
+                let text = format!("duplicate key value violates unique constraint \"{name}\"");
+                let key = table.key_text(&index.positions(), values);
+                let detail = format!("Key {key} already exists.");
+                SqlError::new(code::UNIQUE_VIOLATION, text).detail(detail)
+            }
+            error => error.into(),
+        })?;
     }
     Ok(())
-}
-
-fn insert_entry(
-    table: &Table,
-    index: &TableIndex,
-    values: &[Value],
-    tid: Tid,
-    transaction: &mut Transaction,
-) -> Result<(), SqlError> {
-    let (key, payload) = (table.key_of(index, values), table.payload_of(index, values));
-    // NULLs do not equal each other.
-    let has_null = index.columns.iter().any(|it| values[it.position].is_null());
-    let inserted = match index.is_unique && !has_null {
-        true => index.index.insert_unique(transaction, &table.heap, &key, tid, &payload),
-        false => index.index.insert(transaction, &key, tid, &payload),
-    };
-    inserted.map_err(|error| match error {
-        Error::UniqueViolation { .. } => {
-            let text = format!("duplicate key value violates unique constraint \"{}\"", index.name);
-            let key = table.key_text(&index.positions(), values);
-            SqlError::new(code::UNIQUE_VIOLATION, text).detail(format!("Key {key} already exists."))
-        }
-        error => error.into(),
-    })
 }
 
 /// Updates or deletes the row of the table in a joined row. Returns the row for RETURNING, or
@@ -406,9 +395,4 @@ fn is_identical(old: &Value, new: &Value) -> bool {
         (Value::Float(old), Value::Float(new)) => old.0.to_bits() == new.0.to_bits(),
         (old, new) => old == new,
     }
-}
-
-/// The context of an execution without outer rows.
-pub fn top_context(execution: &Rc<context::Execution>) -> Context {
-    Context { execution: Rc::clone(execution), outer: None }
 }

@@ -1,11 +1,12 @@
 //! From nodes to what pulls their rows.
 
 use super::context::{Context, Row};
-use super::evaluate::{evaluate, is_met};
-use super::group::{Aggregation, Distinct, SetOperation};
+use super::evaluate::{evaluate, is_kept, is_met};
+use super::group::{distinct, grouped, set_operation};
 use super::join::{HashJoin, NestedLoop};
-use super::scan::{IndexRows, SeqRows, Series};
-use super::sort::Sort;
+use super::scan::{IndexRows, seq_rows, series};
+use super::sort::sorted;
+use crate::engine::buffer_usage;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
@@ -13,31 +14,43 @@ use crate::wire::{SqlError, code};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// What pulls the rows of a node.
+/// What pulls the rows of a node: a function that returns the next one, or `None` at the end.
 pub trait Rows {
     /// The next row, or `None` at the end.
-    ///
-    /// # Errors
-    /// What evaluating and reading rows reports.
     fn next(&mut self) -> Result<Option<Row>, SqlError>;
 }
 
+impl<F: FnMut() -> Result<Option<Row>, SqlError>> Rows for F {
+    fn next(&mut self) -> Result<Option<Row>, SqlError> {
+        self()
+    }
+}
+
 /// Begins a node. `row` is that of the outer side, for the inner side of a nested loop.
-///
-/// # Errors
-/// What evaluating the bounds of a scan reports.
 pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn Rows>, SqlError> {
     if context.execution.measured.is_none() {
         return open_plain(node, context, row);
     }
-    let begun = Instant::now();
-    let rows = open_plain(node, context, row)?;
+    let begun = (Instant::now(), buffer_usage());
+    let mut rows = open_plain(node, context, row)?;
     context.measure(node.id, |it| {
         it.loops += 1;
-        it.startup += begun.elapsed();
-        it.total += begun.elapsed();
+        it.startup += begun.0.elapsed();
+        it.add_since(begun);
     });
-    Ok(Box::new(Timed { node: node.id, context: context.clone(), rows, has_begun: false }))
+
+    let (node, context, mut has_begun) = (node.id, context.clone(), false);
+    Ok(Box::new(move || {
+        let begun = (Instant::now(), buffer_usage());
+        let row = rows.next()?;
+        let is_first = !std::mem::replace(&mut has_begun, true);
+        context.measure(node, |it| {
+            it.add_since(begun);
+            it.startup += if is_first { begun.0.elapsed() } else { Default::default() };
+            it.rows += u64::from(row.is_some());
+        });
+        Ok(row)
+    }))
 }
 
 fn open_plain(
@@ -46,50 +59,40 @@ fn open_plain(
     row: &[Value],
 ) -> Result<Box<dyn Rows>, SqlError> {
     let inside = |it: &Rc<Node>| open(it, context, row);
+    let (kept, of) = (Rc::clone(node), context.clone());
     Ok(match &node.kind {
         Kind::Result { condition, input, width } => {
             let is_met = is_met(condition, context, &vec![Value::Null; *width])?;
             match input {
-                _ if !is_met => Box::new(Given(Vec::new().into_iter())),
+                _ if !is_met => given(Vec::new()),
                 Some(input) => open(input, context, row)?,
-                None => Box::new(Given(vec![vec![Value::Null; *width]].into_iter())),
+                None => given(vec![vec![Value::Null; *width]]),
             }
         }
-        Kind::Filter { input, .. } => Box::new(Filter {
-            rows: open(input, context, row)?,
-            node: Rc::clone(node),
-            context: context.clone(),
-        }),
-        Kind::SeqScan { .. } => Box::new(SeqRows::open(node, context)?),
-        Kind::IndexScan { .. } => Box::new(IndexRows::open(node, context, row)?),
-        Kind::Series { .. } => Box::new(Series::open(node, context)?),
-        Kind::Values { .. } => {
-            Box::new(Values { node: Rc::clone(node), context: context.clone(), at: 0 })
+        Kind::Filter { input, .. } => Box::new(filtered(kept, of, inside(input)?)),
+        Kind::SeqScan { scanned, .. } => {
+            let rows = scanned.table.heap.scan(context.execution.snapshot.clone());
+            Box::new(seq_rows(kept, of, rows))
         }
-        Kind::SubqueryScan { query, .. } => Box::new(Subquery {
-            rows: open(query, &context.inside(&[]), &[])?,
-            node: Rc::clone(node),
-            context: context.clone(),
-        }),
+        Kind::IndexScan { .. } => Box::new(IndexRows::open(node, context, row)?),
+        Kind::Series { .. } => series(kept, of)?,
+        Kind::Values { .. } => Box::new(values(kept, of)),
+        Kind::SubqueryScan { query, .. } => {
+            Box::new(subquery(kept, of, open(query, &context.inside(&[]), &[])?))
+        }
         Kind::NestedLoop { outer, .. } => Box::new(NestedLoop::new(node, context, inside(outer)?)),
         Kind::HashJoin { outer, .. } => Box::new(HashJoin::new(node, context, inside(outer)?)),
-        Kind::Aggregate { input, .. } => Box::new(Aggregation::new(node, context, inside(input)?)),
-        Kind::Project { input, .. } => Box::new(Project {
-            rows: inside(input)?,
-            node: Rc::clone(node),
-            context: context.clone(),
-        }),
-        Kind::Distinct { input, .. } => Box::new(Distinct::new(node, context, inside(input)?)),
-        Kind::Sort { input, .. } => Box::new(Sort::new(node, context, inside(input)?)?),
+        Kind::Aggregate { input, .. } => grouped(kept, of, inside(input)?),
+        Kind::Project { input, .. } => Box::new(projected(kept, of, inside(input)?)),
+        Kind::Distinct { input, .. } => Box::new(distinct(kept, of, inside(input)?)),
+        Kind::Sort { input, .. } => sorted(kept, of, inside(input)?)?,
         Kind::Limit { input, limit, offset } => {
             let (left, skipped) = limits(limit, offset, context)?;
-            Box::new(Limit { rows: inside(input)?, left, skipped })
+            Box::new(limited(inside(input)?, left, skipped))
         }
-        Kind::Append { inputs } => {
-            Box::new(Append { inputs: inputs.clone(), context: context.clone(), rows: None, at: 0 })
-        }
+        Kind::Append { inputs } => Box::new(appended(inputs.clone(), of)),
         Kind::SetOperation { left, right, .. } => {
-            Box::new(SetOperation::new(node, context, inside(left)?, inside(right)?))
+            set_operation(kept, of, inside(left)?, inside(right)?)
         }
     })
 }
@@ -116,156 +119,100 @@ pub fn limits(
     Ok((number(limit, code::INVALID_ROW_COUNT_IN_LIMIT, "LIMIT")?, skipped.unwrap_or(0)))
 }
 
-/// Measures another node.
-struct Timed {
-    node: usize,
-    context: Context,
-    rows: Box<dyn Rows>,
-    has_begun: bool,
-}
-
-impl Rows for Timed {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let begun = Instant::now();
-        let row = self.rows.next()?;
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
-        self.context.measure(self.node, |it| {
-            it.total += begun.elapsed();
-            it.startup += if is_first { begun.elapsed() } else { Default::default() };
-            it.rows += u64::from(row.is_some());
-        });
-        Ok(row)
-    }
-}
-
 /// Rows that are there already.
-pub struct Given(pub std::vec::IntoIter<Row>);
+pub fn given(rows: Vec<Row>) -> Box<dyn Rows> {
+    let mut rows = rows.into_iter();
+    Box::new(move || Ok(rows.next()))
+}
 
-impl Rows for Given {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        Ok(self.0.next())
+/// Rows that are all gathered before the first one is returned.
+pub fn gathered(gather: impl FnOnce() -> Result<Vec<Row>, SqlError> + 'static) -> Box<dyn Rows> {
+    let (mut gather, mut rows) = (Some(gather), Vec::new().into_iter());
+    Box::new(move || {
+        if let Some(gather) = gather.take() {
+            rows = gather()?.into_iter();
+        }
+        Ok(rows.next())
+    })
+}
+
+fn values(node: Rc<Node>, context: Context) -> impl Rows {
+    let mut at = 0;
+    move || {
+        let Kind::Values { rows } = &node.kind else { unreachable!("opened for VALUES") };
+        let Some(row) = rows.get(at) else { return Ok(None) };
+        at += 1;
+        row.iter().map(|expr| evaluate(expr, &context, &[])).collect::<Result<_, _>>().map(Some)
     }
 }
 
-struct Values {
-    node: Rc<Node>,
-    context: Context,
-    at: usize,
-}
-
-impl Rows for Values {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::Values { rows } = &self.node.kind else { unreachable!("opened for VALUES") };
-        let Some(row) = rows.get(self.at) else { return Ok(None) };
-        self.at += 1;
-        let values = row.iter().map(|expr| evaluate(expr, &self.context, &[]));
-        values.collect::<Result<_, _>>().map(Some)
-    }
-}
-
-struct Subquery {
-    node: Rc<Node>,
-    context: Context,
-    rows: Box<dyn Rows>,
-}
-
-impl Rows for Subquery {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::SubqueryScan { columns, start, width, filter, .. } = &self.node.kind else {
+fn subquery(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
+    move || {
+        let Kind::SubqueryScan { columns, start, width, filter, .. } = &node.kind else {
             unreachable!("opened for a subquery")
         };
-        while let Some(values) = self.rows.next()? {
-            self.context.execution.interrupt.check()?;
+        while let Some(values) = rows.next()? {
+            context.execution.interrupt.check()?;
             let mut row = vec![Value::Null; *width];
             for (at, value) in values.into_iter().take(*columns).enumerate() {
                 row[start + at] = value;
             }
-            if is_met(filter, &self.context, &row)? {
+            if is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
-            self.context.measure(self.node.id, |it| it.removed += 1);
         }
         Ok(None)
     }
 }
 
-struct Filter {
-    node: Rc<Node>,
-    context: Context,
-    rows: Box<dyn Rows>,
-}
-
-impl Rows for Filter {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::Filter { condition, .. } = &self.node.kind else { unreachable!("a filter") };
-        while let Some(row) = self.rows.next()? {
-            if is_met(condition, &self.context, &row)? {
+fn filtered(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
+    move || {
+        let Kind::Filter { condition, .. } = &node.kind else { unreachable!("a filter") };
+        while let Some(row) = rows.next()? {
+            if is_kept(&node, condition, &context, &row)? {
                 return Ok(Some(row));
             }
-            self.context.measure(self.node.id, |it| it.removed += 1);
         }
         Ok(None)
     }
 }
 
-struct Project {
-    node: Rc<Node>,
-    context: Context,
-    rows: Box<dyn Rows>,
-}
-
-impl Rows for Project {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::Project { targets, .. } = &self.node.kind else {
-            unreachable!("opened for a projection")
-        };
-        let Some(row) = self.rows.next()? else { return Ok(None) };
-        let values = targets.iter().map(|expr| evaluate(expr, &self.context, &row));
+fn projected(node: Rc<Node>, context: Context, mut rows: Box<dyn Rows>) -> impl Rows {
+    move || {
+        let Kind::Project { targets, .. } = &node.kind else { unreachable!("a projection") };
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let values = targets.iter().map(|expr| evaluate(expr, &context, &row));
         values.collect::<Result<_, _>>().map(Some)
     }
 }
 
-struct Limit {
-    rows: Box<dyn Rows>,
-    left: Option<u64>,
-    skipped: u64,
-}
-
-impl Rows for Limit {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        if self.left == Some(0) {
+fn limited(mut rows: Box<dyn Rows>, mut left: Option<u64>, mut skipped: u64) -> impl Rows {
+    move || {
+        if left == Some(0) {
             return Ok(None);
         }
-        while self.skipped > 0 {
-            if self.rows.next()?.is_none() {
-                self.left = Some(0);
+        while skipped > 0 {
+            if rows.next()?.is_none() {
+                left = Some(0);
                 return Ok(None);
             }
-            self.skipped -= 1;
+            skipped -= 1;
         }
-        self.left = self.left.map(|left| left - 1);
-        self.rows.next()
+        left = left.map(|left| left - 1);
+        rows.next()
     }
 }
 
-struct Append {
-    inputs: Vec<Rc<Node>>,
-    context: Context,
-    rows: Option<Box<dyn Rows>>,
-    at: usize,
-}
-
-impl Rows for Append {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
+/// The rows of each input in turn, which is opened when the one before it has ended.
+fn appended(inputs: Vec<Rc<Node>>, context: Context) -> impl Rows {
+    let (mut inputs, mut rows) = (inputs.into_iter(), given(Vec::new()));
+    move || {
         loop {
-            if let Some(rows) = &mut self.rows
-                && let Some(row) = rows.next()?
-            {
+            if let Some(row) = rows.next()? {
                 return Ok(Some(row));
             }
-            let Some(input) = self.inputs.get(self.at) else { return Ok(None) };
-            self.at += 1;
-            self.rows = Some(open(input, &self.context, &[])?);
+            let Some(input) = inputs.next() else { return Ok(None) };
+            rows = open(&input, &context, &[])?;
         }
     }
 }

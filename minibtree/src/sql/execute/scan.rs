@@ -4,7 +4,7 @@
 //! PostgreSQL's `nodeSeqscan.c`, `nodeIndexscan.c`, `nodeIndexonlyscan.c`.
 
 use super::context::{Context, Row};
-use super::evaluate::{evaluate, is_met};
+use super::evaluate::{evaluate, is_kept};
 use super::open::Rows;
 use crate::engine::{Direction, HeapScan, IndexScan, KeyRange};
 use crate::format::Tid;
@@ -39,32 +39,16 @@ fn filled(scanned: &Scanned, tid: Tid, bytes: &[u8]) -> Result<Row, SqlError> {
 }
 
 /// The rows of a table, page by page.
-pub struct SeqRows {
-    node: Rc<Node>,
-    context: Context,
-    rows: HeapScan,
-}
-
-impl SeqRows {
-    /// Begins.
-    pub fn open(node: &Rc<Node>, context: &Context) -> Result<SeqRows, SqlError> {
-        let Kind::SeqScan { scanned, .. } = &node.kind else { unreachable!("a sequential scan") };
-        let rows = scanned.table.heap.scan(context.execution.snapshot.clone());
-        Ok(SeqRows { node: Rc::clone(node), context: context.clone(), rows })
-    }
-}
-
-impl Rows for SeqRows {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::SeqScan { scanned, filter } = &self.node.kind else { unreachable!("opened so") };
+pub fn seq_rows(node: Rc<Node>, context: Context, mut rows: HeapScan) -> impl Rows {
+    move || {
+        let Kind::SeqScan { scanned, filter } = &node.kind else { unreachable!("opened so") };
         loop {
-            self.context.execution.interrupt.check()?;
-            let Some(found) = self.rows.next()? else { return Ok(None) };
+            context.execution.interrupt.check()?;
+            let Some(found) = rows.next()? else { return Ok(None) };
             let row = filled(scanned, found.tid, found.bytes)?;
-            if is_met(filter, &self.context, &row)? {
+            if is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
-            self.context.measure(self.node.id, |it| it.removed += 1);
         }
     }
 }
@@ -138,10 +122,9 @@ impl Rows for IndexRows {
             if !is_bound {
                 continue;
             }
-            if is_met(filter, &self.context, &row)? {
+            if is_kept(&self.node, filter, &self.context, &row)? {
                 return Ok(Some(row));
             }
-            self.context.measure(self.node.id, |it| it.removed += 1);
         }
     }
 }
@@ -249,58 +232,43 @@ fn bounded(
 }
 
 /// `generate_series` of integers.
-pub struct Series {
-    node: Rc<Node>,
-    context: Context,
-    next: Option<i64>,
-    end: i64,
-    step: i64,
-}
-
-impl Series {
-    /// Begins.
-    ///
-    /// # Errors
-    /// `22023` if the step is zero.
-    pub fn open(node: &Rc<Node>, context: &Context) -> Result<Series, SqlError> {
-        let Kind::Series { arguments, .. } = &node.kind else { unreachable!("a series") };
-        let mut numbers = Vec::new();
-        for argument in arguments {
-            match evaluate(argument, context, &[])? {
-                Value::Int(number) => numbers.push(number),
-                _ => break,
-            }
+///
+/// # Errors
+/// `22023` if the step is zero.
+pub fn series(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>, SqlError> {
+    let Kind::Series { arguments, .. } = &node.kind else { unreachable!("a series") };
+    let mut numbers = Vec::new();
+    for argument in arguments {
+        match evaluate(argument, &context, &[])? {
+            Value::Int(number) => numbers.push(number),
+            _ => break,
         }
-        let (next, end, step) = match numbers[..] {
-            [from, to] if arguments.len() == 2 => (Some(from), to, 1),
-            [_, _, 0] => {
-                let text = "step size cannot equal zero";
-                return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
-            }
-            [from, to, step] => (Some(from), to, step),
-            // A NULL among the arguments makes no rows.
-            _ => (None, 0, 1),
-        };
-        Ok(Series { node: Rc::clone(node), context: context.clone(), next, end, step })
     }
-}
+    let (mut next, end, step) = match numbers[..] {
+        [from, to] if arguments.len() == 2 => (Some(from), to, 1),
+        [_, _, 0] => {
+            let text = "step size cannot equal zero";
+            return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
+        }
+        [from, to, step] => (Some(from), to, step),
+        // A NULL among the arguments makes no rows.
+        _ => (None, 0, 1),
+    };
 
-impl Rows for Series {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::Series { position, width, filter, .. } = &self.node.kind else {
-            unreachable!("opened so")
+    Ok(Box::new(move || {
+        let Kind::Series { position, width, filter, .. } = &node.kind else {
+            unreachable!("a series")
         };
+        let is_over = |next: i64| if step > 0 { next > end } else { next < end };
         loop {
-            self.context.execution.interrupt.check()?;
-            let is_over = |next: i64| if self.step > 0 { next > self.end } else { next < self.end };
-            let Some(number) = self.next.filter(|it| !is_over(*it)) else { return Ok(None) };
-            self.next = number.checked_add(self.step);
+            context.execution.interrupt.check()?;
+            let Some(number) = next.filter(|it| !is_over(*it)) else { return Ok(None) };
+            next = number.checked_add(step);
             let mut row = vec![Value::Null; *width];
             row[*position] = Value::Int(number);
-            if is_met(filter, &self.context, &row)? {
+            if is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
-            self.context.measure(self.node.id, |it| it.removed += 1);
         }
-    }
+    }))
 }

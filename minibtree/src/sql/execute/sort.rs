@@ -5,7 +5,7 @@
 
 use super::context::{Context, Memory, Row};
 use super::evaluate::evaluate;
-use super::open::{Given, Rows, limits};
+use super::open::{Rows, gathered, limits};
 use crate::sql::plan::{Kind, Node, SortBy};
 use crate::sql::values::{Type, Value, compare_with_nulls};
 use crate::wire::SqlError;
@@ -13,58 +13,44 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// Sorted rows.
-pub struct Sort {
+pub fn sorted(
     node: Rc<Node>,
     context: Context,
-    input: Box<dyn Rows>,
-    /// How many rows are wanted.
-    bound: Option<usize>,
-    sorted: Option<Given>,
-}
-
-impl Sort {
-    /// Begins.
-    ///
-    /// # Errors
-    /// Those of evaluating LIMIT.
-    pub fn new(node: &Rc<Node>, context: &Context, input: Box<dyn Rows>) -> Result<Sort, SqlError> {
-        let Kind::Sort { bound, .. } = &node.kind else { unreachable!("a sort") };
-        let bound = match bound {
-            None => None,
-            Some((limit, offset)) => {
-                let (limit, skipped) = limits(&Some(limit.clone()), offset, context)?;
-                limit.and_then(|limit| usize::try_from(limit.saturating_add(skipped)).ok())
-            }
-        };
-        let (node, context) = (Rc::clone(node), context.clone());
-        Ok(Sort { node, context, input, bound, sorted: None })
-    }
-
-    fn sort(&mut self) -> Result<Vec<Row>, SqlError> {
-        let Kind::Sort { keys, .. } = &self.node.kind else { unreachable!("opened so") };
-        let mut memory = Memory::new(&self.context);
+    mut input: Box<dyn Rows>,
+) -> Result<Box<dyn Rows>, SqlError> {
+    let Kind::Sort { bound, .. } = &node.kind else { unreachable!("a sort") };
+    let bound = match bound {
+        None => None,
+        Some((limit, offset)) => {
+            let (limit, skipped) = limits(&Some(limit.clone()), offset, &context)?;
+            limit.and_then(|limit| usize::try_from(limit.saturating_add(skipped)).ok())
+        }
+    };
+    Ok(gathered(move || {
+        let Kind::Sort { keys, .. } = &node.kind else { unreachable!("opened so") };
+        let mut memory = Memory::new(&context);
         let mut rows: Vec<(Row, Row)> = Vec::new();
         // With a bound, the list is cut whenever it is twice as long.
-        let limit = self.bound.map(|bound| bound.saturating_mul(2).max(64));
-        while let Some(row) = self.input.next()? {
-            let values = keys.iter().map(|key| evaluate(&key.expr, &self.context, &row));
+        let limit = bound.map(|bound| bound.saturating_mul(2).max(64));
+        while let Some(row) = input.next()? {
+            let values = keys.iter().map(|key| evaluate(&key.expr, &context, &row));
             let values = values.collect::<Result<Row, _>>()?;
             memory.take(&row)?;
             rows.push((values, row));
             if limit.is_some_and(|limit| rows.len() >= limit) {
                 rows.sort_by(|a, b| order(keys, &a.0, &b.0));
-                rows.truncate(self.bound.unwrap_or(usize::MAX));
-                memory = Memory::new(&self.context);
+                rows.truncate(bound.unwrap_or(usize::MAX));
+                memory = Memory::new(&context);
                 rows.iter().try_for_each(|(_, row)| memory.take(row))?;
             }
         }
         rows.sort_by(|a, b| order(keys, &a.0, &b.0));
-        self.context.measure(self.node.id, |it| {
+        context.measure(node.id, |it| {
             it.memory = it.memory.max(memory.taken());
             it.is_bounded = limit.is_some_and(|limit| rows.len() >= limit / 2);
         });
         Ok(rows.into_iter().map(|(_, row)| row).collect())
-    }
+    }))
 }
 
 fn order(keys: &[SortBy], left: &[Value], right: &[Value]) -> Ordering {
@@ -76,13 +62,4 @@ fn order(keys: &[SortBy], left: &[Value], right: &[Value]) -> Ordering {
         }
     }
     Ordering::Equal
-}
-
-impl Rows for Sort {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        if self.sorted.is_none() {
-            self.sorted = Some(Given(self.sort()?.into_iter()));
-        }
-        self.sorted.as_mut().expect("set above").next()
-    }
 }

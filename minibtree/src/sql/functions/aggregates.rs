@@ -16,15 +16,10 @@ use bigdecimal::{BigDecimal, Zero};
 /// What an aggregate computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `count(*)`, `count(x)`
     Count,
-    /// `sum(x)`
     Sum,
-    /// `avg(x)`
     Average,
-    /// `min(x)`
     Min,
-    /// `max(x)`
     Max,
     /// `bool_and(x)`, `every(x)`
     BoolAnd,
@@ -37,13 +32,9 @@ pub enum Kind {
 /// An aggregate for arguments of certain types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
-    /// Its name.
     pub name: &'static str,
-    /// What it computes.
     pub kind: Kind,
-    /// The types of its arguments.
     pub arguments: Vec<Type>,
-    /// The type of its result.
     pub result: Type,
 }
 
@@ -102,7 +93,6 @@ pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
 /// An aggregate on its way.
 #[derive(Clone, Debug)]
 pub enum State {
-    /// How many.
     Count(i64),
     /// Sum and number of integers.
     Integers(i128, i64),
@@ -112,7 +102,6 @@ pub enum State {
     Floats(f64, i64),
     /// The smallest, the greatest, or all of them.
     Best(Value),
-    /// The texts so far.
     Text(Option<String>),
 }
 

@@ -10,7 +10,6 @@ use crate::wire::{SqlError, code};
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
 
-/// The rows of the table.
 pub fn rows() -> Vec<Function> {
     let mut rows = vec![
         function("date_trunc", &[Text, Timestamp], Timestamp, date_trunc),

@@ -5,7 +5,7 @@ use super::table::{Function, function};
 use crate::sql::values::{Type, Value, numeric as decimal};
 use crate::wire::{SqlError, code};
 use Type::*;
-use bigdecimal::{BigDecimal, Signed, Zero};
+use bigdecimal::{BigDecimal, Signed};
 
 /// The float in a value.
 pub fn number(value: &Value) -> f64 {
@@ -49,7 +49,6 @@ pub fn float4(result: f64, arguments: &[Value]) -> Result<Value, SqlError> {
     float(f64::from(result as f32), arguments)
 }
 
-/// The rows of the table.
 pub fn rows() -> Vec<Function> {
     let mut rows = vec![
         function("abs", &[Int2], Int2, |v| in_range(Int2, integer(&v[0]).checked_abs())),
@@ -59,7 +58,9 @@ pub fn rows() -> Vec<Function> {
         function("abs", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).abs()))),
         function("abs", &[Numeric], Numeric, |v| Ok(Value::from(numeric(&v[0]).abs()))),
         function("sign", &[Numeric], Numeric, |v| {
-            Ok(Value::from(BigDecimal::from(numeric(&v[0]).sign_number())))
+            let it = numeric(&v[0]);
+            let sign = i32::from(it.is_positive()) - i32::from(it.is_negative());
+            Ok(Value::from(BigDecimal::from(sign)))
         }),
         function("sign", &[Float8], Float8, |v| {
             let it = number(&v[0]);
@@ -115,19 +116,5 @@ fn modulo(base: Type, values: &[Value]) -> Result<Value, SqlError> {
     match (integer(&values[0]), integer(&values[1])) {
         (_, 0) => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
         (left, right) => in_range(base, Some(left.wrapping_rem(right))),
-    }
-}
-
-trait SignNumber {
-    fn sign_number(&self) -> i32;
-}
-
-impl SignNumber for BigDecimal {
-    fn sign_number(&self) -> i32 {
-        match self {
-            it if it.is_zero() => 0,
-            it if it.is_negative() => -1,
-            _ => 1,
-        }
     }
 }

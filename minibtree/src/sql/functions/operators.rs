@@ -16,30 +16,16 @@ use std::cmp::Ordering;
 /// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// `=`
     Eq,
-    /// `<>`
     Ne,
-    /// `<`
     Lt,
-    /// `<=`
     Le,
-    /// `>`
     Gt,
-    /// `>=`
     Ge,
 }
 
 impl Comparison {
-    /// All of them.
-    pub const ALL: [Comparison; 6] = [
-        Comparison::Eq,
-        Comparison::Ne,
-        Comparison::Lt,
-        Comparison::Le,
-        Comparison::Gt,
-        Comparison::Ge,
-    ];
+    pub const ALL: [Comparison; 6] = [Self::Eq, Self::Ne, Self::Lt, Self::Le, Self::Gt, Self::Ge];
 
     /// Returns true if two values in this order meet it.
     pub fn is_met(self, ordering: Ordering) -> bool {
@@ -82,26 +68,21 @@ pub fn rows() -> Vec<Function> {
     let mut rows = comparisons();
     rows.extend(integers());
 
-    type Binary = fn(&[Value]) -> Result<Value, SqlError>;
-    let floats: [(&str, Binary, Binary); 4] = [
-        (
-            "+",
-            |v| float(number(&v[0]) + number(&v[1]), v),
-            |v| float4(number(&v[0]) + number(&v[1]), v),
-        ),
-        (
-            "-",
-            |v| float(number(&v[0]) - number(&v[1]), v),
-            |v| float4(number(&v[0]) - number(&v[1]), v),
-        ),
-        (
-            "*",
-            |v| float(number(&v[0]) * number(&v[1]), v),
-            |v| float4(number(&v[0]) * number(&v[1]), v),
-        ),
-        ("/", |v| float(quotient(v)?, v), |v| float4(quotient(v)?, v)),
+    /// The same operation for both sizes.
+    macro_rules! sizes {
+        ($compute:expr) => {
+            (|v| float($compute(v)?, v), |v| float4($compute(v)?, v))
+        };
+    }
+    type Call = fn(&[Value]) -> Result<Value, SqlError>;
+    type Operands<'a> = &'a [Value];
+    let floats: [(&str, (Call, Call)); 4] = [
+        ("+", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) + number(&v[1])))),
+        ("-", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) - number(&v[1])))),
+        ("*", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) * number(&v[1])))),
+        ("/", sizes!(quotient)),
     ];
-    for (name, wide, narrow) in floats {
+    for (name, (wide, narrow)) in floats {
         rows.push(function(name, &[Float8, Float8], Float8, wide));
         rows.push(function(name, &[Float4, Float4], Float4, narrow));
         // The narrower one needs no cast: its values are floats of 64 bits already.

@@ -16,13 +16,11 @@ pub struct Function {
     pub name: &'static str,
     /// The types of its arguments. The last one repeats if the function is variadic.
     pub arguments: Vec<Type>,
-    /// The type of its result.
     pub result: Type,
     /// Takes any number of the last argument.
     pub is_variadic: bool,
     /// Is called with NULLs. Others return NULL for a NULL without being called.
     pub takes_nulls: bool,
-    /// Computes the result.
     pub call: fn(&[Value]) -> Result<Value, SqlError>,
 }
 
@@ -40,7 +38,6 @@ impl PartialEq for Function {
 
 impl Eq for Function {}
 
-/// A row of the table.
 pub fn function(
     name: &'static str,
     arguments: &[Type],
@@ -62,7 +59,6 @@ static TABLE: LazyLock<HashMap<&'static str, Vec<Function>>> = LazyLock::new(|| 
 
 /// What a search found.
 pub enum Found {
-    /// One function.
     One(&'static Function),
     /// The name, but not for these types.
     None,

@@ -18,23 +18,17 @@ pub fn seq_scan(pages: f64, tuples: f64, operators: f64, rows: f64, width: f64) 
 
 /// An index scan.
 pub struct IndexScan {
-    /// Pages and rows of the table.
     pub pages: f64,
-    /// Rows of the table.
     pub tuples: f64,
-    /// Pages of the index.
     pub index_pages: f64,
     /// Levels of a B+tree above its leaves. `None` for a hash index, which has no way down.
     pub height: Option<f64>,
-    /// The fraction of the index that is read.
     pub selectivity: f64,
     /// Operators of the conditions that are bounds.
     pub bounds: f64,
-    /// Operators for each row that is found.
     pub operators: f64,
     /// How much the order of the index is that of the rows.
     pub correlation: f64,
-    /// The heap is not read.
     pub is_only: bool,
 }
 

@@ -22,7 +22,6 @@ const DISTINCT: f64 = 200.0;
 
 /// What is known about the relations of a query.
 pub struct Known<'a> {
-    /// The relations.
     pub relations: &'a [Relation],
     /// The statistics of each, and its rows.
     pub tables: Vec<(Option<&'a TableStatistics>, f64)>,
@@ -32,7 +31,7 @@ impl Known<'_> {
     /// The fraction of rows that meet a condition.
     pub fn selectivity(&self, condition: &Expr) -> f64 {
         let fraction = match condition {
-            Expr::And(all) => all.iter().map(|it| self.selectivity(it)).product(),
+            Expr::And(all) => self.all(all),
             Expr::Or(all) => {
                 let missed: f64 = all.iter().map(|it| 1.0 - self.selectivity(it)).product();
                 1.0 - missed
@@ -53,6 +52,50 @@ impl Known<'_> {
             _ => 0.5,
         };
         fraction.clamp(1e-9, 1.0)
+    }
+
+    /// The fraction of rows that meet all conditions. They count as independent of each other, but
+    /// for the two ends of a range.
+    pub fn all(&self, conditions: &[Expr]) -> f64 {
+        let mut ranges = Vec::<((usize, usize), [Option<f64>; 2])>::new();
+        let mut fraction = 1.0;
+        for condition in conditions {
+            let own = self.selectivity(condition);
+            let Some((column, side)) = self.end_of_range(condition) else {
+                fraction *= own;
+                continue;
+            };
+            let at = ranges.iter().position(|it| it.0 == column).unwrap_or(ranges.len());
+            if at == ranges.len() {
+                ranges.push((column, [None; 2]));
+            }
+            let end = &mut ranges[at].1[side];
+            *end = Some(end.map_or(own, |it| it.min(own)));
+        }
+        for (_, ends) in ranges {
+            fraction *= match ends {
+                [Some(INEQUALITY), Some(INEQUALITY)] => EQUAL,
+                // What is above the one and what is below the other overlap in the range.
+                [Some(lower), Some(upper)] => (lower + upper - 1.0).max(1e-10),
+                [lower, upper] => lower.or(upper).unwrap_or(1.0),
+            };
+        }
+        fraction
+    }
+
+    /// The column that a condition bounds, and 0 if it does so from below, 1 from above.
+    fn end_of_range(&self, condition: &Expr) -> Option<((usize, usize), usize)> {
+        let Expr::Compare(comparison, left, right, _) = condition else { return None };
+        let (column, comparison) = match (self.relation(left), self.relation(right)) {
+            (Some(column), None) => (column, *comparison),
+            (None, Some(column)) => (column, comparison.swapped()),
+            _ => return None,
+        };
+        match comparison {
+            Comparison::Gt | Comparison::Ge => Some((column, 0)),
+            Comparison::Lt | Comparison::Le => Some((column, 1)),
+            Comparison::Eq | Comparison::Ne => None,
+        }
     }
 
     /// How many different values an expression has.

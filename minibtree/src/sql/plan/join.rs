@@ -28,9 +28,7 @@ const EXHAUSTIVE_MAX: usize = 8;
 /// A condition and the relations that it uses, as bits.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// The condition.
     pub expr: Expr,
-    /// Its relations.
     pub relations: u64,
 }
 
@@ -137,7 +135,7 @@ fn plan_item(context: &mut impl Context, item: &FromItem, conditions: &mut Vec<C
             let above: Vec<Expr> = above.into_iter().map(|it| it.expr).collect();
             if !above.is_empty() {
                 let known = context.known();
-                let fraction: f64 = above.iter().map(|it| known.selectivity(it)).product();
+                let fraction = known.all(&above);
                 let rows = (plan.cost.rows * fraction).round().max(1.0);
                 let cost = Cost { rows, ..cost::per_row(plan.cost, above.len() as f64) };
                 plan =
@@ -241,7 +239,7 @@ fn pair(
     on: Vec<Expr>,
 ) -> Rc<Node> {
     let known = context.known();
-    let fraction: f64 = on.iter().map(|it| known.selectivity(it)).product();
+    let fraction = known.all(&on);
     let pairs = (outer.cost.rows * inner.plan.cost.rows * fraction).max(1.0);
     let rows = match kind {
         JoinKind::Inner => pairs.round(),

@@ -27,6 +27,8 @@ mod query;
 mod scan;
 mod statistics;
 
-pub use node::{Bounds, Kind, LockRows, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan};
+pub use node::{
+    Bounds, Cost, Kind, LockRows, Modify, Node, Plan, Planned, Scanned, SortBy, SubPlan,
+};
 pub use query::plan;
 pub use statistics::{ColumnStatistics, Statistics, TableStatistics};

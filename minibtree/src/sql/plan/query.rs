@@ -40,9 +40,6 @@ const ROW_OVERHEAD: f64 = 28.0;
 
 /// Plans a statement; `None` if it is one that has no plan, like CREATE TABLE. `declared` are the
 /// types of parameters that the client gave.
-///
-/// # Errors
-/// What PostgreSQL reports for a wrong statement, or `0A000`.
 pub fn plan(
     catalog: &Catalog,
     statistics: &Statistics,
@@ -110,11 +107,7 @@ impl Planner<'_> {
             self.replace_subqueries(child);
         }
         if let Expr::Subquery(subquery) = expr {
-            let mut is_correlated = false;
-            subquery.query.walk(0, &mut |expr, depth| {
-                let is_outer = |column: &Column| column.level > depth;
-                is_correlated |= matches!(expr, Expr::Column(column) if is_outer(column));
-            });
+            let is_correlated = subquery.query.is_correlated();
             let node = self.query(&subquery.query);
             let columns = subquery.query.columns.iter();
             let types = columns.map(|it| it.column_type.base).collect();
@@ -435,9 +428,7 @@ struct FromPlanner<'p, 'a, 'q> {
     planner: &'p mut Planner<'a>,
     select: &'q Select,
     known: Known<'q>,
-    /// Pages of each relation.
     pages: Vec<f64>,
-    /// Which positions of the row are used.
     needed: Vec<bool>,
 }
 
@@ -592,7 +583,7 @@ impl join::Context for FromPlanner<'_, '_, '_> {
             let path = cheapest_scan(&wanted, &conditions);
             return self.planner.node(path.cost, path.kind);
         }
-        let fraction: f64 = conditions.iter().map(|it| self.known.selectivity(it)).product();
+        let fraction = self.known.all(&conditions);
         let filter = Expr::all(conditions);
         let (alias, start, width) = (relation.alias.clone(), relation.start, self.select.width);
         match &relation.source {

@@ -21,31 +21,20 @@ use crate::sql::values::Type;
 
 /// A way to read a table.
 pub struct Path {
-    /// What it costs.
     pub cost: Cost,
-    /// How.
     pub kind: Kind,
 }
 
 /// A table and what of it is wanted.
 pub struct Wanted<'a> {
-    /// The table.
     pub table: &'a std::sync::Arc<Table>,
-    /// Its name in the query.
     pub alias: &'a str,
-    /// Position of its first column in the row.
     pub start: usize,
-    /// Columns of the row.
     pub width: usize,
-    /// Which columns of the table are used.
     pub needed: &'a [bool],
-    /// The TID is used.
     pub needs_tid: bool,
-    /// Its pages, as the planner sees them.
     pub pages: f64,
-    /// Its rows.
     pub rows: f64,
-    /// What is known about the query.
     pub known: &'a Known<'a>,
 }
 
@@ -78,8 +67,7 @@ impl Wanted<'_> {
 
     /// Estimated rows that meet conditions.
     pub fn rows_of(&self, conditions: &[Expr]) -> f64 {
-        let fraction: f64 = conditions.iter().map(|it| self.known.selectivity(it)).product();
-        (self.rows * fraction).round().max(1.0)
+        (self.rows * self.known.all(conditions)).round().max(1.0)
     }
 
     /// Reads the table through an index, if it is of use: conditions bound it, or `is_ordered` asks
@@ -107,7 +95,7 @@ impl Wanted<'_> {
             .collect();
 
         let is_only = !is_hash && !self.needs_tid && self.covers(definition);
-        let fraction: f64 = bounding.iter().map(|it| self.known.selectivity(it)).product();
+        let fraction = self.known.all(&bounding);
         let is_one = definition.is_unique && bounds.equal.len() == definition.columns.len();
         let selectivity = if is_one { 1.0 / self.rows.max(1.0) } else { fraction };
         let scan = IndexScan {
@@ -122,7 +110,7 @@ impl Wanted<'_> {
             correlation: if is_hash { 0.0 } else { self.correlation(definition) },
             is_only,
         };
-        let filtered: f64 = rest.iter().map(|it| self.known.selectivity(it)).product();
+        let filtered = self.known.all(&rest);
         let rows = (self.rows * selectivity * filtered).round().max(1.0);
         let kind = Kind::IndexScan {
             scanned: self.scanned(),
@@ -233,7 +221,7 @@ fn bound_on(
 fn is_stable(expr: &Expr) -> bool {
     let mut is_stable = true;
     expr.walk(0, &mut |expr, _| {
-        is_stable &= !matches!(expr, Expr::Subquery(_) | Expr::SubPlan(..) | Expr::NextValue(_));
+        is_stable &= !matches!(expr, Expr::Subquery(_) | Expr::SubPlan(..) | Expr::System(_));
     });
     is_stable
 }

@@ -14,26 +14,21 @@ pub type Statistics = HashMap<RelationId, Arc<TableStatistics>>;
 /// What is known about a table.
 #[derive(Clone, Debug, Default)]
 pub struct TableStatistics {
-    /// Its rows.
     pub rows: f64,
     /// Its pages then.
     pub pages: u32,
-    /// Its columns.
     pub columns: Vec<ColumnStatistics>,
 }
 
 /// What is known about a column.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnStatistics {
-    /// The fraction of rows with a NULL.
     pub null_fraction: f64,
-    /// How many different values there are.
     pub distinct: f64,
     /// The most frequent values, with the fraction of rows that have them.
     pub common: Vec<(Value, f64)>,
     /// Values that divide the others into parts of equal size.
     pub histogram: Vec<Value>,
-    /// Bytes of a value.
     pub width: f64,
     /// How much the order of the values is that of the rows: 1 is the same, -1 the reverse.
     pub correlation: f64,

@@ -29,30 +29,35 @@
 
 mod copy;
 mod maintenance;
+mod named;
 mod portal;
 mod settings;
 mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES, Version};
 use super::define;
-use super::execute::{Cursor, Insertion};
+use super::execute::{Context, Cursor, Insertion, Measured};
 use super::explain;
 use super::plan::{self, Planned};
 use super::shared::Shared;
 use super::statement::{self, CopyFrom, Statement};
 use super::values::{Type, Value};
-use crate::engine::{Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction};
+use crate::engine::{
+    Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction, buffer_usage,
+};
 use crate::format::Lsn;
 use crate::wire::{Bind, Format, Message, Replies, Severity, SqlError, Target, TransactionStatus};
 use crate::wire::{code, format_of};
 use copy::CopyIn;
 pub use copy::fields as copy_fields;
+use named::Fetching;
 use portal::{Portal, Prepared, Running, text_field, write_row};
 use settings::{Settings, setting_text};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 use transaction::{is_transaction_control, isolation_of, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
@@ -396,10 +401,7 @@ impl Session {
         types: &[u32],
         out: &mut Replies,
     ) -> Result<Next, SqlError> {
-        if !name.is_empty() && self.statements.contains_key(name) {
-            let text = format!("prepared statement \"{name}\" already exists");
-            return Err(SqlError::new(code::DUPLICATE_PREPARED_STATEMENT, text));
-        }
+        self.check_is_new(name)?;
         let mut statements = statement::parse(sql)?;
         if statements.len() > 1 {
             let text = "cannot insert multiple commands into a prepared statement";
@@ -418,12 +420,27 @@ impl Session {
         Ok(Next::Message)
     }
 
+    /// The unnamed statement is replaced; others are not.
+    fn check_is_new(&self, name: &str) -> Result<(), SqlError> {
+        if name.is_empty() || !self.statements.contains_key(name) {
+            return Ok(());
+        }
+        let text = format!("prepared statement \"{name}\" already exists");
+        Err(SqlError::new(code::DUPLICATE_PREPARED_STATEMENT, text))
+    }
+
     /// Plans a statement, so far as it has a plan.
     fn prepare(
         &mut self,
         statement: Option<Statement>,
         declared: &[Option<Type>],
     ) -> Result<Prepared, SqlError> {
+        if let Some(Statement::Fetch(fetch)) = &statement {
+            self.begin_statement()?;
+            let portal = self.portals.get(&fetch.cursor).filter(|_| !fetch.is_move);
+            let fields = portal.map_or(Vec::new(), |it| it.prepared.fields.clone());
+            return Ok(Prepared::plain(statement, fields));
+        }
         let Some(Statement::Sql(sql)) = &statement else {
             return Ok(Prepared::plain(statement, Vec::new()));
         };
@@ -431,6 +448,9 @@ impl Session {
             return Ok(Prepared::plain(statement, Vec::new()));
         }
         self.begin_statement()?;
+        if let Some(prepared) = named::executed(self, sql)? {
+            return Ok(Prepared::plain(statement, prepared.fields.clone()));
+        }
         match &**sql {
             ast::Statement::Explain { .. } => {
                 return Ok(Prepared::plain(statement, vec![text_field("QUERY PLAN")]));
@@ -556,7 +576,22 @@ impl Session {
         }
 
         self.begin_statement()?;
+        if let Statement::Sql(sql) = statement
+            && let Some(inner) = named::executed(self, sql)?
+        {
+            portal.parameters = named::arguments(self, sql, &inner)?;
+            portal.prepared = inner;
+            return self.run(portal, left, out);
+        }
         match (statement, &prepared.planned) {
+            (Statement::Fetch(fetch), _) if fetch.is_move => {
+                let rows = named::move_forward(self, fetch)?;
+                out.command_complete(&format!("MOVE {rows}"));
+            }
+            (Statement::Fetch(fetch), _) => {
+                portal.running = Some(Running::Fetch(Fetching::new(self, fetch)?));
+                return self.fetch(portal, left, out);
+            }
             (Statement::CopyFrom(copy), _) => return self.copy_in(copy, out).map(|()| false),
             (Statement::Vacuum(vacuum), _) => {
                 maintenance::vacuum(self, vacuum, out)?;
@@ -625,15 +660,25 @@ impl Session {
         parameters: Vec<Value>,
         is_measured: bool,
     ) -> Result<Cursor, SqlError> {
-        let (now, interrupt) = (self.began, self.interrupt.clone());
-        let sequences = Arc::clone(&self.shared.sequences);
-        let transaction = self.transaction()?;
+        let context = self.context(planned, parameters, is_measured)?;
         // What is not found may be due to a commit that is not durable, so changes count too.
-        let seen = transaction.snapshot().lsn();
-        let cursor =
-            Cursor::open(planned, parameters, now, &sequences, transaction, interrupt, is_measured);
+        let seen = self.transaction()?.snapshot().lsn();
+        let cursor = Cursor::open(context, self.transaction()?);
         self.seen = self.seen.max(seen);
         cursor
+    }
+
+    /// What a statement is executed with.
+    fn context(
+        &mut self,
+        planned: &Rc<Planned>,
+        parameters: Vec<Value>,
+        is_measured: bool,
+    ) -> Result<Context, SqlError> {
+        let snapshot = self.transaction()?.snapshot();
+        let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
+        let now = self.began;
+        Ok(Context::start(planned, parameters, now, sequences, snapshot, interrupt, is_measured))
     }
 
     /// Writes rows of a portal that runs.
@@ -644,12 +689,15 @@ impl Session {
         out: &mut Replies,
     ) -> Result<bool, SqlError> {
         let Portal { prepared, formats, running, rows, is_done, .. } = portal;
-        let planned = prepared.planned.as_ref();
-        let types = planned.map_or(&[Type::Text][..], |(_, it)| &it.types);
+        let planned = match running {
+            Some(Running::Fetch(it)) => it.portal.prepared.planned.clone(),
+            _ => prepared.planned.clone(),
+        };
+        let types = planned.as_ref().map_or(&[Type::Text][..], |(_, it)| &it.types);
         let Some(source) = running else {
             // A query that has returned all of its rows has no more. Another statement is not
             // executed twice.
-            if planned.is_some_and(|(_, planned)| !planned.fields.is_empty()) {
+            if planned.as_ref().is_some_and(|(_, planned)| !planned.fields.is_empty()) {
                 out.command_complete("SELECT 0");
                 return Ok(true);
             }
@@ -660,13 +708,18 @@ impl Session {
             let next = match source {
                 Running::Cursor(cursor) => cursor.next(self.transaction()?)?,
                 Running::Lines(lines, _) => lines.next().map(|line| vec![Value::Text(line)]),
+                Running::Fetch(fetching) => fetching.next(self.transaction()?)?,
             };
             let Some(values) = next else {
                 match source {
                     Running::Cursor(cursor) => out.command_complete(&cursor.tag(*rows)),
                     Running::Lines(_, tag) => out.command_complete(tag),
+                    Running::Fetch(_) => out.command_complete(&format!("FETCH {rows}")),
                 }
-                (*running, *is_done) = (None, true);
+                *is_done = true;
+                if let Some(Running::Fetch(it)) = running.take() {
+                    self.portals.insert(it.cursor, *it.portal);
+                }
                 return Ok(true);
             };
             *rows += 1;
@@ -724,6 +777,20 @@ impl Session {
                 self.set(set)?;
                 lines(Vec::new(), "SET")
             }
+            ast::Statement::Declare { stmts, .. } => {
+                named::declare(self, stmts)?;
+                lines(Vec::new(), "DECLARE CURSOR")
+            }
+            ast::Statement::Close { cursor } => lines(Vec::new(), named::close(self, cursor)?),
+            ast::Statement::Prepare { name, data_types, statement } => {
+                named::prepare(self, name, data_types, statement)?;
+                lines(Vec::new(), "PREPARE")
+            }
+            ast::Statement::Deallocate { name, .. } => {
+                lines(Vec::new(), named::deallocate(self, name)?)
+            }
+            // Nothing can be listened to.
+            ast::Statement::UNLISTEN { .. } => lines(Vec::new(), "UNLISTEN"),
             ast::Statement::Reset(reset) => {
                 match &reset.reset {
                     ast::Reset::ALL => self.settings.reset(None),
@@ -774,27 +841,40 @@ impl Session {
         sql: &ast::Statement,
         options: explain::Options,
     ) -> Result<Vec<String>, SqlError> {
-        let begun = std::time::Instant::now();
+        let (mut planning, mut execution) = (Measured::default(), Measured::default());
         self.refresh_catalog()?;
+        let begun = (Instant::now(), buffer_usage());
         let statistics = Arc::clone(&self.shared.statistics.lock());
         let Some(planned) = plan::plan(&self.catalog, &statistics, sql, &[])? else {
             return Err(SqlError::unsupported(format!("EXPLAIN {}", first_words(sql))));
         };
-        let planning = begun.elapsed();
+        planning.add_since(begun);
+
         let planned = self.lock(sql, &(Rc::clone(&self.catalog), Rc::new(planned)))?;
-        let begun = std::time::Instant::now();
+        let begun = (Instant::now(), buffer_usage());
         let mut measured = Vec::new();
         if options.analyze {
             let mut cursor = self.open(&planned, Vec::new(), true)?;
-            while cursor.next(self.transaction()?)?.is_some() {}
+            while cursor.next(self.transaction()?)?.is_some() {
+                execution.rows += 1;
+            }
+            execution.loops = 1;
+            execution.add_since(begun);
+            execution.startup = execution.total;
             measured = cursor.measured();
+            measured.push(execution.clone());
         }
-        let execution = begun.elapsed();
+
         let mut lines = explain::lines(&planned, options, &measured);
+        if let Some(buffers) = explain::buffers_text(&planning.buffers).filter(|_| options.buffers)
+        {
+            lines.extend(["Planning:".to_owned(), format!("  {buffers}")]);
+        }
         if options.summary {
-            lines.push(format!("Planning Time: {:.3} ms", planning.as_secs_f64() * 1e3));
+            lines.push(format!("Planning Time: {:.3} ms", planning.total.as_secs_f64() * 1e3));
             if options.analyze {
-                lines.push(format!("Execution Time: {:.3} ms", execution.as_secs_f64() * 1e3));
+                let total = execution.total.as_secs_f64() * 1e3;
+                lines.push(format!("Execution Time: {total:.3} ms"));
             }
         }
         Ok(lines)
@@ -813,12 +893,9 @@ impl Session {
                 break table;
             }
         };
-        let (now, interrupt) = (self.began, self.interrupt.clone());
-        let sequences = Arc::clone(&self.shared.sequences);
-        let catalog = Rc::clone(&self.catalog);
-        let transaction = self.transaction()?;
-        let copy = CopyIn::new(&catalog, table, &copy.columns, |write, parents| {
-            Insertion::new(write, parents, now, &sequences, transaction, interrupt)
+        let context = self.context(&Rc::default(), Vec::new(), false)?;
+        let copy = CopyIn::new(&self.catalog, table, &copy.columns, |write, parents| {
+            Insertion::new(write, parents, context)
         })?;
         out.copy_in(copy.columns());
         self.copy = Some(copy);

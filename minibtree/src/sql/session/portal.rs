@@ -3,6 +3,7 @@
 //! A prepared statement keeps its plan until the catalog changes. A portal is a prepared statement
 //! with parameters; it is executed at once or some rows at a time.
 
+use super::named::Fetching;
 use crate::sql::Type;
 use crate::sql::catalog::Catalog;
 use crate::sql::execute::Cursor;
@@ -16,7 +17,6 @@ use std::rc::Rc;
 pub struct Prepared {
     /// `None`: the text was empty.
     pub statement: Option<Statement>,
-    /// The types of its parameters.
     pub parameters: Vec<Type>,
     /// Its plan, with the catalog that it was made for.
     pub planned: Option<(Rc<Catalog>, Rc<Planned>)>,
@@ -41,26 +41,22 @@ impl Prepared {
 
 /// A statement with its parameters.
 pub struct Portal {
-    /// The statement.
     pub prepared: Rc<Prepared>,
-    /// Its parameters.
     pub parameters: Vec<Value>,
-    /// The formats of its columns.
     pub formats: Vec<Format>,
     /// Set by the first Execute.
     pub running: Option<Running>,
-    /// Rows that were returned.
     pub rows: u64,
-    /// It was executed to its end.
     pub is_done: bool,
 }
 
 /// What returns the rows of a portal.
 pub enum Running {
-    /// A plan.
     Cursor(Box<Cursor>),
     /// Lines of text: EXPLAIN and SHOW, with their tag.
     Lines(std::vec::IntoIter<String>, &'static str),
+    /// The rows of a cursor.
+    Fetch(Fetching),
 }
 
 impl Portal {

@@ -8,6 +8,7 @@
 //! PostgreSQL's `primnodes.h`.
 
 use super::query::Query;
+use crate::format::RelationId;
 use crate::sql::functions::{Comparison, Function};
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::SqlError;
@@ -19,34 +20,25 @@ pub struct Column {
     pub level: usize,
     /// Position in the row of that query.
     pub position: usize,
-    /// Its type.
     pub column_type: ColumnType,
 }
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
-    /// A literal.
     Constant(Value, Type),
     /// A parameter, counted from 0.
     Parameter(usize, Type),
-    /// A column.
     Column(Column),
     /// `CURRENT_TIMESTAMP`: when the transaction began.
     Now,
     /// Two values of comparable types; the last field: trailing spaces do not count.
     Compare(Comparison, Box<Expr>, Box<Expr>, bool),
-    /// A function or operator.
     Call(&'static Function, Vec<Expr>),
-    /// `AND` of at least two.
     And(Vec<Expr>),
-    /// `OR` of at least two.
     Or(Vec<Expr>),
-    /// `NOT`
     Not(Box<Expr>),
-    /// `IS NULL`
     IsNull(Box<Expr>),
-    /// `IS NOT NULL`
     IsNotNull(Box<Expr>),
     /// `IS TRUE`, `IS NOT FALSE` and so on: the value, and whether NOT.
     IsTruth(Box<Expr>, Option<bool>, bool),
@@ -54,7 +46,6 @@ pub enum Expr {
     IsDistinct(Box<Expr>, Box<Expr>, bool),
     /// `CASE`: conditions with their results, and what holds otherwise.
     Case(Vec<(Expr, Expr)>, Box<Expr>),
-    /// `COALESCE`
     Coalesce(Vec<Expr>),
     /// `NULLIF(a, b)`: the comparison, and the value if it is not met.
     NullIf(Box<Expr>, Box<Expr>),
@@ -69,12 +60,21 @@ pub enum Expr {
     Fit(Box<Expr>, ColumnType, bool),
     /// An aggregate of the query, by number; replaced when the query is complete.
     Aggregate(usize, Type),
-    /// The next number of a sequence.
-    NextValue(crate::format::RelationId),
+    System(SystemValue),
     /// A subquery, before planning.
     Subquery(Box<Subquery>),
     /// A subquery, after planning: its number, and the values to look for in its rows.
     SubPlan(usize, Vec<Expr>),
+}
+
+/// A value that the database is asked for, anew for each row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SystemValue {
+    NextValue(RelationId),
+    /// The end of the log.
+    WalEnd,
+    /// Bytes of the pages of relations.
+    Size(Vec<RelationId>),
 }
 
 /// What is asked of a subquery.
@@ -87,16 +87,13 @@ pub enum SubqueryKind {
     /// Does the comparison hold for any of its rows? For each column: the comparison, and as in
     /// [`Expr::Compare`].
     Any(Vec<(Comparison, bool)>),
-    /// Does it hold for all rows?
     All(Vec<(Comparison, bool)>),
 }
 
 /// A subquery in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subquery {
-    /// What is asked.
     pub kind: SubqueryKind,
-    /// The values on the other side.
     pub left: Vec<Expr>,
     /// The query; its level 1 is that of the expression.
     pub query: Query,
@@ -113,7 +110,7 @@ macro_rules! children {
                 | Expr::Column(_)
                 | Expr::Now
                 | Expr::Aggregate(..)
-                | Expr::NextValue(_) => Vec::new(),
+                | Expr::System(_) => Vec::new(),
                 Expr::Compare(_, left, right, _)
                 | Expr::IsDistinct(left, right, _)
                 | Expr::NullIf(left, right) => vec![left, right],
@@ -162,7 +159,8 @@ impl Expr {
                 all.first().map_or(Type::Unknown, Expr::base)
             }
             Expr::NullIf(_, value) => value.base(),
-            Expr::NextValue(_) => Type::Int8,
+            Expr::System(SystemValue::WalEnd) => Type::Text,
+            Expr::System(_) => Type::Int8,
             Expr::Subquery(subquery) if subquery.kind == SubqueryKind::Scalar => {
                 subquery.query.columns[0].column_type.base
             }
@@ -202,9 +200,6 @@ impl Expr {
     }
 
     /// The same, from the leaves up, to be changed.
-    ///
-    /// # Errors
-    /// The first one of `each`.
     pub fn change(
         &mut self,
         depth: usize,
@@ -239,7 +234,7 @@ impl Expr {
         self.walk(0, &mut |expr, _| {
             is_constant &= match expr {
                 Expr::Column(column) => column.level > 0,
-                Expr::Subquery(_) | Expr::SubPlan(..) | Expr::NextValue(_) => false,
+                Expr::Subquery(_) | Expr::SubPlan(..) | Expr::System(_) => false,
                 Expr::Aggregate(..) => false,
                 _ => true,
             };

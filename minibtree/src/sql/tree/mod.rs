@@ -21,7 +21,7 @@
 mod expr;
 mod query;
 
-pub use expr::{Column, Expr, Subquery, SubqueryKind};
+pub use expr::{Column, Expr, Subquery, SubqueryKind, SystemValue};
 pub use query::{
     AggregateCall, Body, Conflict, FromItem, Grouping, JoinKind, Lock, Modification, Operation,
     OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source, Strength, Write,

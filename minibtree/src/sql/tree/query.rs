@@ -20,92 +20,60 @@ use std::sync::Arc;
 /// A column that a query returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputColumn {
-    /// Its name.
     pub name: String,
-    /// Its type.
     pub column_type: ColumnType,
 }
 
 /// A query: its rows in order, and how many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// Where the rows come from.
     pub body: Body,
     /// The columns that are returned: the first targets of the body.
     pub columns: Vec<OutputColumn>,
-    /// ORDER BY.
     pub order: Vec<SortKey>,
-    /// LIMIT.
     pub limit: Option<Expr>,
-    /// OFFSET.
     pub offset: Option<Expr>,
-    /// FOR UPDATE and its kin.
     pub lock: Option<Lock>,
 }
 
 /// What ORDER BY sorts by: a column of the body's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortKey {
-    /// Position of the column.
     pub position: usize,
-    /// Its type.
     pub column_type: ColumnType,
-    /// `DESC`
     pub descending: bool,
-    /// `NULLS FIRST`
     pub nulls_first: bool,
 }
 
 /// FOR UPDATE and its kin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// How strong.
     pub strength: Strength,
-    /// The relations whose rows are locked.
     pub relations: Vec<usize>,
-    /// `NOWAIT`
     pub no_wait: bool,
-    /// `SKIP LOCKED`
     pub skip_locked: bool,
 }
 
 /// How strong a row lock is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strength {
-    /// `FOR SHARE`
     Share,
-    /// `FOR UPDATE`
     Update,
 }
 
 /// Where the rows of a query come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// SELECT.
     Select(Box<Select>),
-    /// VALUES.
     Values(Vec<Vec<Expr>>),
-    /// UNION and its kin.
-    SetOperation {
-        /// Which.
-        operator: SetOperator,
-        /// Keeps duplicates.
-        all: bool,
-        /// The first query.
-        left: Box<Query>,
-        /// The second.
-        right: Box<Query>,
-    },
+    SetOperation { operator: SetOperator, all: bool, left: Box<Query>, right: Box<Query> },
 }
 
 /// UNION and its kin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetOperator {
-    /// All rows of both.
     Union,
-    /// Rows of both.
     Intersect,
-    /// Rows of the first that the second does not have.
     Except,
 }
 
@@ -114,13 +82,10 @@ pub enum SetOperator {
 pub struct Select {
     /// Everything in FROM, in the order of the row.
     pub relations: Vec<Relation>,
-    /// How many columns the row has.
     pub width: usize,
     /// How the relations are joined; several are a cross join.
     pub from: Vec<FromItem>,
-    /// WHERE.
     pub filter: Option<Expr>,
-    /// GROUP BY, aggregates and HAVING.
     pub grouping: Option<Grouping>,
     /// What is returned, then what only ORDER BY needs.
     pub targets: Vec<Expr>,
@@ -133,11 +98,8 @@ pub struct Select {
 pub struct Relation {
     /// The name that columns are qualified with.
     pub alias: String,
-    /// What it is.
     pub source: Source,
-    /// Position of its first column in the row.
     pub start: usize,
-    /// Its columns.
     pub columns: Vec<OutputColumn>,
 }
 
@@ -181,25 +143,13 @@ impl Relation {
 /// How relations are joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromItem {
-    /// A relation, by its number.
     Relation(usize),
-    /// A join.
-    Join {
-        /// Which kind.
-        kind: JoinKind,
-        /// The first side.
-        left: Box<FromItem>,
-        /// The second side.
-        right: Box<FromItem>,
-        /// ON.
-        condition: Option<Expr>,
-    },
+    Join { kind: JoinKind, left: Box<FromItem>, right: Box<FromItem>, condition: Option<Expr> },
 }
 
 /// Kinds of joins. A RIGHT JOIN is a LEFT JOIN of the sides swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinKind {
-    /// Pairs.
     Inner,
     /// Pairs, and rows of the left side that are in none.
     Left,
@@ -241,9 +191,7 @@ impl FromItem {
 /// GROUP BY, aggregates and HAVING.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grouping {
-    /// What is grouped by.
     pub keys: Vec<(Expr, ColumnType)>,
-    /// The aggregates.
     pub aggregates: Vec<AggregateCall>,
     /// HAVING, of the grouped row.
     pub having: Option<Expr>,
@@ -252,20 +200,15 @@ pub struct Grouping {
 /// A call of an aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregateCall {
-    /// Which.
     pub aggregate: Aggregate,
-    /// Its arguments.
     pub arguments: Vec<Expr>,
-    /// DISTINCT.
     pub distinct: bool,
-    /// FILTER.
     pub filter: Option<Expr>,
 }
 
 /// INSERT, UPDATE or DELETE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Modification {
-    /// What is done.
     pub operation: Operation,
     /// Where the rows come from. For UPDATE and DELETE the first relation is the table, and the
     /// targets are not used; for INSERT the targets are values for the columns named in
@@ -273,25 +216,20 @@ pub struct Modification {
     pub source: Query,
     /// RETURNING, of a row with the table's columns first.
     pub returning: Vec<Expr>,
-    /// Its columns.
     pub columns: Vec<OutputColumn>,
 }
 
 /// What a modification does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// INSERT, with what happens on a conflict.
     Insert(Write, Option<Conflict>),
-    /// UPDATE: new values of columns.
     Update(Write),
-    /// DELETE.
     Delete(Write),
 }
 
 /// The table that is written, and what becomes of its columns.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// The table.
     pub table: Arc<Table>,
     /// For each column the value to write: for an INSERT of a row of the source, for an UPDATE of
     /// the joined row; `None`: an UPDATE leaves the column as it is.
@@ -371,6 +309,15 @@ impl Query {
     parts!(expressions, inner_queries, conditions, iter);
     parts!(expressions_mut, inner_queries_mut, conditions_mut, iter_mut, mut);
 
+    /// Returns true if it uses columns of a query around it.
+    pub fn is_correlated(&self) -> bool {
+        let mut is_correlated = false;
+        self.walk(0, &mut |expr, depth| {
+            is_correlated |= matches!(expr, Expr::Column(column) if column.level > depth);
+        });
+        is_correlated
+    }
+
     /// Calls `each` for all expressions in the query, with the depth of the level they are in.
     pub fn walk(&self, depth: usize, each: &mut dyn FnMut(&Expr, usize)) {
         for expr in self.expressions() {
@@ -382,9 +329,6 @@ impl Query {
     }
 
     /// The same, to be changed.
-    ///
-    /// # Errors
-    /// The first one of `each`.
     pub fn change(
         &mut self,
         depth: usize,
