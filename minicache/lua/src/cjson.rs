@@ -8,12 +8,13 @@
 //! ```
 //!
 //! The functions that change the library's defaults (`encode_sparse_array`, …) are left out: in
-//! Redis one script changes them for all others.
+//! Redis one script changes them for all others. Numbers that are not JSON (`0x1f`, `+1`, `inf`,
+//! `nan`) are refused.
 
-use crate::memory::check_memory;
+use crate::memory::{check_length, check_sometimes};
 use crate::value::{self as lua, fail, general, next_pair};
 use rilua::vm::state::LuaState;
-use rilua::{LuaApiMut, LuaResult, RustFn, Table, Val};
+use rilua::{LuaApiMut, LuaError, LuaResult, RustFn, Table, Val};
 
 /// The functions of the library.
 pub const FUNCTIONS: &[(&str, RustFn)] = &[("encode", encode), ("decode", decode)];
@@ -24,8 +25,6 @@ const DEPTH_MAX: usize = 1000;
 /// A list with fewer than every second element is refused, if it is longer than [`SPARSE_MIN`].
 const SPARSE_RATIO: usize = 2;
 const SPARSE_MIN: usize = 10;
-/// After this many values the memory is checked.
-const CHECK_ONE_IN: usize = 1024;
 
 fn one_argument(state: &LuaState) -> LuaResult<()> {
     let one = lua::count(state) == 1;
@@ -41,12 +40,11 @@ fn encode(state: &mut LuaState) -> LuaResult<u32> {
 }
 
 fn append(state: &LuaState, value: Val, depth: usize, json: &mut Vec<u8>) -> LuaResult<()> {
+    check_length(json.len())?;
     match value {
         Val::Str(_) => append_string(lua::bytes(state, value).unwrap_or_default(), json),
-        Val::Num(number) if !number.is_finite() => {
-            return Err(fail("Cannot serialise number: must not be NaN or Inf"));
-        }
-        Val::Num(number) => json.extend_from_slice(general(number, 14).as_bytes()),
+        Val::Num(number) if number.is_finite() => json.extend(general(number, 14).bytes()),
+        Val::Num(_) => return Err(fail("Cannot serialise number: must not be NaN or Inf")),
         Val::Bool(truth) => json.extend_from_slice(if truth { b"true" } else { b"false" }),
         Val::Nil | Val::LightUserdata(0) => json.extend_from_slice(b"null"),
         Val::Table(table) => {
@@ -62,16 +60,12 @@ fn append(state: &LuaState, value: Val, depth: usize, json: &mut Vec<u8>) -> Lua
 
 fn append_table(state: &LuaState, table: Table, depth: usize, json: &mut Vec<u8>) -> LuaResult<()> {
     if depth > DEPTH_MAX {
-        return Err(fail(format!("Cannot serialise, excessive depth ({depth})")));
+        return Err(fail(format!("Cannot serialise, excessive nesting ({depth})")));
     }
-    check_memory()?;
     let length = list_length(state, table)?;
     if length > 0 {
-        json.push(b'[');
         for index in 1..=length {
-            if index > 1 {
-                json.push(b',');
-            }
+            json.push(if index == 1 { b'[' } else { b',' });
             append(state, lua::get_index(state, table, index), depth, json)?;
         }
         json.push(b']');
@@ -86,9 +80,7 @@ fn append_table(state: &LuaState, table: Table, depth: usize, json: &mut Vec<u8>
         }
         match key {
             Val::Str(_) => append_string(lua::bytes(state, key).unwrap_or_default(), json),
-            Val::Num(number) => {
-                json.extend_from_slice(format!("\"{}\"", general(number, 14)).as_bytes());
-            }
+            Val::Num(number) => json.extend(format!("\"{}\"", general(number, 14)).bytes()),
             _ => {
                 let why = "Cannot serialise table: table key must be a number or string";
                 return Err(fail(why));
@@ -121,18 +113,16 @@ fn list_length(state: &LuaState, table: Table) -> LuaResult<usize> {
     Ok(greatest)
 }
 
+/// Bytes that are written as a backslash and a letter, and the letters.
+const ESCAPED: (&[u8], &[u8]) = (b"\"\\/\x08\x0c\n\r\t", b"\"\\/bfnrt");
+
 fn append_string(text: &[u8], json: &mut Vec<u8>) {
     json.push(b'"');
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' | b'/' => json.extend([b'\\', byte]),
-            8 => json.extend_from_slice(b"\\b"),
-            12 => json.extend_from_slice(b"\\f"),
-            b'\n' => json.extend_from_slice(b"\\n"),
-            b'\r' => json.extend_from_slice(b"\\r"),
-            b'\t' => json.extend_from_slice(b"\\t"),
-            0..32 | 127 => json.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => json.push(byte),
+    for byte in text {
+        match ESCAPED.0.iter().position(|it| it == byte) {
+            Some(at) => json.extend([b'\\', ESCAPED.1[at]]),
+            None if byte.is_ascii_control() => json.extend(format!("\\u{byte:04x}").bytes()),
+            None => json.push(*byte),
         }
     }
     json.push(b'"');
@@ -144,12 +134,12 @@ fn decode(state: &mut LuaState) -> LuaResult<u32> {
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(fail("JSON parser does not support UTF-16 or UTF-32"));
     }
-    let mut parser = Parser { text: &text, at: 0, depth: 0, values: 0 };
-    let first = parser.token()?;
+    let mut parser = Parser { text: &text, at: 0, depth: 0 };
+    let first = parser.token();
     let value = parser.value(state, first)?;
-    match parser.token()? {
-        (Token::End, _) => lua::one(state, value),
-        other => Err(parser.expected("the end", other)),
+    match parser.token() {
+        (Token::Sign(0), _) => lua::one(state, value),
+        other => Err(expected("the end", other)),
     }
 }
 
@@ -157,135 +147,101 @@ fn decode(state: &mut LuaState) -> LuaResult<u32> {
 type Found = (Token, usize);
 
 enum Token {
-    /// One of `{}[]:,`.
+    /// One of [`SIGNS`].
     Sign(u8),
-    String(Vec<u8>),
-    Number(f64),
-    Boolean(bool),
-    Null,
-    End,
+    Text(Vec<u8>),
+    /// A number, a boolean, or [`NULL`].
+    Scalar(Val),
     Wrong(&'static str),
+}
+
+/// Signs and their names. A zero byte is the end, as in C.
+const SIGNS: [(u8, &str); 7] = [
+    (b'{', "T_OBJ_BEGIN"),
+    (b'}', "T_OBJ_END"),
+    (b'[', "T_ARR_BEGIN"),
+    (b']', "T_ARR_END"),
+    (b':', "T_COLON"),
+    (b',', "T_COMMA"),
+    (0, "T_END"),
+];
+const WORDS: [(&str, Val); 3] =
+    [("true", Val::Bool(true)), ("false", Val::Bool(false)), ("null", NULL)];
+
+fn expected(what: &str, (token, at): Found) -> LuaError {
+    let found = match token {
+        Token::Sign(sign) => SIGNS.iter().find(|(it, _)| *it == sign).map_or("", |(_, name)| name),
+        Token::Text(_) => "T_STRING",
+        Token::Scalar(Val::Num(_)) => "T_NUMBER",
+        Token::Scalar(Val::Bool(_)) => "T_BOOLEAN",
+        Token::Scalar(_) => "T_NULL",
+        Token::Wrong(why) => why,
+    };
+    fail(format!("Expected {what} but found {found} at character {}", at + 1))
 }
 
 struct Parser<'t> {
     text: &'t [u8],
     at: usize,
     depth: usize,
-    values: usize,
 }
 
 impl Parser<'_> {
-    fn expected(&self, what: &str, (token, at): Found) -> rilua::LuaError {
-        let found = match token {
-            Token::Sign(b'{') => "T_OBJ_BEGIN",
-            Token::Sign(b'}') => "T_OBJ_END",
-            Token::Sign(b'[') => "T_ARR_BEGIN",
-            Token::Sign(b']') => "T_ARR_END",
-            Token::Sign(b':') => "T_COLON",
-            Token::Sign(_) => "T_COMMA",
-            Token::String(_) => "T_STRING",
-            Token::Number(_) => "T_NUMBER",
-            Token::Boolean(_) => "T_BOOLEAN",
-            Token::Null => "T_NULL",
-            Token::End => "T_END",
-            Token::Wrong(why) => why,
-        };
-        fail(format!("Expected {what} but found {found} at character {}", at + 1))
-    }
-
-    fn token(&mut self) -> LuaResult<Found> {
-        while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-        let start = self.at;
-        let rest = &self.text[start..];
-        let literal = |word: &str| rest.starts_with(word.as_bytes());
-        let (token, length) = match rest.first() {
-            None => (Token::End, 0),
-            Some(sign @ (b'{' | b'}' | b'[' | b']' | b':' | b',')) => (Token::Sign(*sign), 1),
-            Some(b'"') => return self.string(start),
-            Some(b'-' | b'0'..=b'9') => match number(rest) {
-                Some((number, length)) => (Token::Number(number), length),
-                None => (Token::Wrong("invalid number"), 0),
-            },
-            Some(_) if literal("true") => (Token::Boolean(true), 4),
-            Some(_) if literal("false") => (Token::Boolean(false), 5),
-            Some(_) if literal("null") => (Token::Null, 4),
-            Some(_) => (Token::Wrong("invalid token"), 0),
+    fn token(&mut self) -> Found {
+        let blanks = self.text[self.at..].iter().take_while(|byte| b" \t\n\r".contains(byte));
+        self.at += blanks.count();
+        let (start, rest) = (self.at, &self.text[self.at..]);
+        let first = rest.first().copied().unwrap_or(0);
+        let word = WORDS.iter().find(|(word, _)| rest.starts_with(word.as_bytes()));
+        let (token, length) = match (first, word, number(rest)) {
+            (b'"', ..) => return self.string(),
+            (0, ..) => (Token::Sign(0), 0),
+            (_, Some((word, value)), _) => (Token::Scalar(*value), word.len()),
+            (b'.', ..) => (Token::Wrong("invalid token"), 0),
+            (_, _, Some((number, length))) => (Token::Scalar(Val::Num(number)), length),
+            (b'-', ..) => (Token::Wrong("invalid number"), 0),
+            _ if SIGNS.iter().any(|(sign, _)| *sign == first) => (Token::Sign(first), 1),
+            _ => (Token::Wrong("invalid token"), 0),
         };
         self.at += length;
-        Ok((token, start))
+        (token, start)
     }
 
-    fn string(&mut self, start: usize) -> LuaResult<Found> {
-        let mut text = Vec::new();
-        self.at += 1;
+    fn string(&mut self) -> Found {
+        let (start, mut text) = (self.at, Vec::new());
         loop {
-            let byte = self.text.get(self.at).copied();
             self.at += 1;
-            match byte {
-                None => return Ok((Token::Wrong("unexpected end of string"), self.at - 1)),
-                Some(b'"') => return Ok((Token::String(text), start)),
-                Some(b'\\') => {
-                    let escape = self.text.get(self.at).copied();
-                    match escape {
-                        Some(b'u') => match self.unicode() {
-                            Some(character) => {
-                                let mut buffer = [0; 4];
-                                text.extend(character.encode_utf8(&mut buffer).as_bytes());
-                                continue;
-                            }
-                            None => {
-                                let why = Token::Wrong("invalid unicode escape code");
-                                return Ok((why, self.at - 1));
-                            }
-                        },
-                        Some(byte @ (b'"' | b'\\' | b'/')) => text.push(byte),
-                        Some(b'b') => text.push(8),
-                        Some(b'f') => text.push(12),
-                        Some(b'n') => text.push(b'\n'),
-                        Some(b'r') => text.push(b'\r'),
-                        Some(b't') => text.push(b'\t'),
-                        _ => return Ok((Token::Wrong("invalid escape code"), self.at - 1)),
-                    }
+            let rest = &self.text[self.at.min(self.text.len())..];
+            match rest {
+                [] | [0, ..] => return (Token::Wrong("unexpected end of string"), self.at),
+                [b'"', ..] => break,
+                [b'\\', b'u', ..] => {
+                    let Some(character) = unicode(rest) else {
+                        return (Token::Wrong("invalid unicode escape code"), self.at);
+                    };
+                    text.extend(character.encode_utf8(&mut [0; 4]).bytes());
+                    self.at += 6 * character.len_utf16() - 1;
+                }
+                [b'\\', ..] => {
+                    let letter = rest.get(1).and_then(|it| ESCAPED.1.iter().position(|e| e == it));
+                    let Some(letter) = letter else {
+                        return (Token::Wrong("invalid escape code"), self.at);
+                    };
+                    text.push(ESCAPED.0[letter]);
                     self.at += 1;
                 }
-                Some(byte) => text.push(byte),
+                [byte, ..] => text.push(*byte),
             }
         }
-    }
-
-    /// The character of `u0041`, or of two such escapes that are a surrogate pair.
-    fn unicode(&mut self) -> Option<char> {
-        let unit = |at: usize| {
-            let digits = std::str::from_utf8(self.text.get(at..at + 4)?).ok()?;
-            u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
-        };
-        let first = unit(self.at + 1)?;
-        if let 0xD800..0xDC00 = first {
-            let second = unit(self.at + 7).filter(|unit| (0xDC00..0xE000).contains(unit))?;
-            if self.text[self.at + 5..].starts_with(b"\\u") {
-                self.at += 11;
-                return char::from_u32(0x10000 + ((first & 0x3FF) << 10) + (second & 0x3FF));
-            }
-            return None;
-        }
-        let character = char::from_u32(first)?;
-        self.at += 5;
-        Some(character)
+        self.at += 1;
+        (Token::Text(text), start)
     }
 
     fn value(&mut self, state: &mut LuaState, found: Found) -> LuaResult<Val> {
-        self.values += 1;
-        if self.values.is_multiple_of(CHECK_ONE_IN) {
-            check_memory()?;
-        }
-        match found {
-            (Token::String(text), _) => Ok(lua::string(state, &text)),
-            (Token::Number(number), _) => Ok(Val::Num(number)),
-            (Token::Boolean(truth), _) => Ok(Val::Bool(truth)),
-            (Token::Null, _) => Ok(NULL),
-            (Token::Sign(open @ (b'{' | b'[')), _) => {
+        match found.0 {
+            Token::Text(text) => Ok(lua::string(state, &text)),
+            Token::Scalar(value) => Ok(value),
+            Token::Sign(open @ (b'{' | b'[')) => {
                 self.depth += 1;
                 if self.depth > DEPTH_MAX {
                     return Err(fail(format!(
@@ -294,65 +250,62 @@ impl Parser<'_> {
                     )));
                 }
                 let table = state.create_table();
-                if open == b'{' {
-                    self.object(state, table)?
-                } else {
-                    self.list(state, table)?
-                }
+                self.elements(state, table, open == b'{')?;
                 self.depth -= 1;
                 Ok(lua::value(table))
             }
-            other => Err(self.expected("value", other)),
+            _ => Err(expected("value", found)),
         }
     }
 
-    fn list(&mut self, state: &mut LuaState, list: Table) -> LuaResult<()> {
-        let mut found = self.token()?;
-        if let (Token::Sign(b']'), _) = found {
+    /// Reads the elements of a list or an object, and its end.
+    fn elements(&mut self, state: &mut LuaState, table: Table, is_object: bool) -> LuaResult<()> {
+        let close = if is_object { b'}' } else { b']' };
+        let mut found = self.token();
+        if matches!(found.0, Token::Sign(sign) if sign == close) {
             return Ok(());
         }
         for index in 1.. {
+            check_sometimes(index)?;
+            let mut key = Val::Num(index as f64);
+            if is_object {
+                let (Token::Text(text), _) = found else {
+                    return Err(expected("object key string", found));
+                };
+                key = lua::string(state, &text);
+                match self.token() {
+                    (Token::Sign(b':'), _) => found = self.token(),
+                    other => return Err(expected("colon", other)),
+                }
+            }
             let value = self.value(state, found)?;
-            lua::set_index(state, list, index, value)?;
-            match self.token()? {
-                (Token::Sign(b']'), _) => break,
-                (Token::Sign(b','), _) => found = self.token()?,
-                other => return Err(self.expected("comma or array end", other)),
+            lua::set(state, table, key, value)?;
+            match self.token() {
+                (Token::Sign(b','), _) => found = self.token(),
+                (Token::Sign(sign), _) if sign == close => break,
+                other if is_object => return Err(expected("comma or object end", other)),
+                other => return Err(expected("comma or array end", other)),
             }
         }
         Ok(())
     }
+}
 
-    fn object(&mut self, state: &mut LuaState, object: Table) -> LuaResult<()> {
-        let mut found = self.token()?;
-        if let (Token::Sign(b'}'), _) = found {
-            return Ok(());
-        }
-        loop {
-            let (Token::String(key), _) = found else {
-                return Err(self.expected("object key string", found));
-            };
-            match self.token()? {
-                (Token::Sign(b':'), _) => found = self.token()?,
-                other => return Err(self.expected("colon", other)),
-            }
-            let value = self.value(state, found)?;
-            let key = lua::string(state, &key);
-            lua::set(state, object, key, value)?;
-            match self.token()? {
-                (Token::Sign(b'}'), _) => return Ok(()),
-                (Token::Sign(b','), _) => found = self.token()?,
-                other => return Err(self.expected("comma or object end", other)),
-            }
-        }
-    }
+/// The character of `\u0041`, or of two such escapes that are a surrogate pair.
+fn unicode(text: &[u8]) -> Option<char> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
+        digits.try_fold(0, |unit, digit| Some(unit << 4 | digit? as u16))
+    };
+    char::decode_utf16([unit(0)?, unit(6).unwrap_or(0)]).next()?.ok()
 }
 
 /// The number at the start of `text` and its length: an optional sign, digits, a fraction, an
 /// exponent.
 fn number(text: &[u8]) -> Option<(f64, usize)> {
     let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut end = usize::from(text[0] == b'-');
+    let mut end = usize::from(text.first() == Some(&b'-'));
     end += digits(end);
     if text.get(end) == Some(&b'.') {
         end += 1 + digits(end + 1);
@@ -363,6 +316,5 @@ fn number(text: &[u8]) -> Option<(f64, usize)> {
             end += 1 + sign + count;
         }
     }
-    let number = std::str::from_utf8(&text[..end]).ok()?.parse().ok()?;
-    Some((number, end))
+    Some((std::str::from_utf8(&text[..end]).ok()?.parse().ok()?, end))
 }

@@ -20,6 +20,8 @@ use rilua::{LuaResult, Table, Val};
 /// Operators and calls in a row, in one expression. The compiler recurses for each of them, and
 /// takes time that grows with the square of some.
 const CHAIN_MAX: usize = 2000;
+/// The longest text that is compiled. A tree of its syntax takes many times as much memory.
+const SOURCE_MAX: usize = 4 << 20;
 
 /// Compiles source text, never bytecode, to a function whose globals are those of scripts.
 ///
@@ -31,6 +33,9 @@ pub fn compile(state: &mut LuaState, source: &[u8], name: &str) -> LuaResult<Val
         Some(b'#') => [b" ", source].concat(),
         _ => source.to_vec(),
     };
+    if source.len() > SOURCE_MAX {
+        return Err(fail("chunk is too long"));
+    }
     check_chains(&source, name)?;
     let mut proto = compiler::compile(&source, name)?;
     finish(ProtoRef::make_mut(&mut proto), &mut state.gc);

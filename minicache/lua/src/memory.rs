@@ -15,8 +15,9 @@
 use rilua::{LuaError, LuaResult};
 use std::cell::Cell;
 
-/// The most memory that a script may take, and the longest string that it may make.
-pub(crate) const MEMORY_MAX: usize = 128 << 20;
+/// The most memory that a script may take, and the longest string that it may make. A fuzz target
+/// reaches a lower limit sooner.
+pub(crate) const MEMORY_MAX: usize = if cfg!(fuzzing) { 8 << 20 } else { 128 << 20 };
 
 thread_local! {
     /// What the whole program has allocated, as the host's allocator counts it.
@@ -49,6 +50,11 @@ pub(crate) fn memory() -> usize {
 /// Refuses to go on if the script has taken [`MEMORY_MAX`]: "not enough memory".
 pub(crate) fn check_memory() -> LuaResult<()> {
     check_length(memory())
+}
+
+/// The same, before the first of many elements and every thousandth.
+pub(crate) fn check_sometimes(index: usize) -> LuaResult<()> {
+    if index % 1000 == 1 { check_memory() } else { Ok(()) }
 }
 
 /// Refuses a string of this many bytes.

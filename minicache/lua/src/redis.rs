@@ -6,7 +6,7 @@
 //! redis.pcall('fly')         returns that table
 //! ```
 
-use crate::memory::{check_memory, not_counted};
+use crate::memory::{check_length, check_memory, not_counted};
 use crate::resp::{argument, error_table, field, from_reply};
 use crate::script::sha1_hex;
 use crate::value::{self as lua, raise};
@@ -92,6 +92,7 @@ fn wrong_field(state: &mut LuaState) -> LuaResult<u32> {
 /// `redis.call`, which `raises` errors, and `redis.pcall`, which returns them.
 fn call(state: &mut LuaState, raises: bool) -> LuaResult<u32> {
     check_memory()?;
+    check_length(lua::lengths(state, 1))?;
     let result = match request(state) {
         Ok(request) => {
             let resp3 = RESP3.get();
@@ -132,6 +133,7 @@ fn log(state: &mut LuaState) -> LuaResult<u32> {
     if !(0.0..=3.0).contains(&level) {
         return refuse(state, "Invalid debug level.");
     }
+    check_length(lua::lengths(state, 2))?;
     let texts = (2..=lua::count(state)).filter_map(|index| state.check_string(index).ok());
     let line = texts.collect::<Vec<_>>().join(&b' ');
     HOST.with(|host| host.log(level as u8, &line));

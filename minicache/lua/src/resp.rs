@@ -15,15 +15,13 @@
 //! The last three rows need `redis.setresp(3)`, or a client of RESP3 for the way back. Redis writes
 //! a reply as the command makes it and parses that for Lua; so do we.
 
-use crate::memory::{check_length, check_memory};
+use crate::memory::{check_length, check_sometimes};
 use crate::value::{self as lua, general, next_pair};
 use rilua::vm::state::LuaState;
 use rilua::{LuaApiMut, LuaResult, Table, Val};
 
 /// Tables within tables of a reply. Redis stops at about as many, when Lua's C stack is used up.
 const DEPTH_MAX: usize = 1000;
-/// After this many elements the memory is checked.
-const CHECK_ONE_IN: usize = 1024;
 
 /// Reads the frame at the start of `bytes`, which the host has written, and moves past it.
 pub(crate) fn from_reply(state: &mut LuaState, bytes: &mut &[u8]) -> LuaResult<Val> {
@@ -44,8 +42,8 @@ pub(crate) fn from_reply(state: &mut LuaState, bytes: &mut &[u8]) -> LuaResult<V
         (b':', ..) => Ok(Val::Num(text.parse::<i64>().unwrap_or(0) as f64)),
         (b'$', Some(payload), _) => Ok(lua::string(state, payload)),
         (b'+', ..) => field(state, "ok", |state| lua::string(state, line)),
-        (b'-', ..) => error_table(state, line),
-        (b'!', Some(payload), _) => error_table(state, payload),
+        (b'-', ..) => error_of_command(state, line),
+        (b'!', Some(payload), _) => error_of_command(state, payload),
         (b'_', ..) => Ok(Val::Nil),
         (b'#', ..) => Ok(Val::Bool(line == b"t")),
         (b',', ..) => field(state, "double", |_| Val::Num(text.parse().unwrap_or(f64::NAN))),
@@ -59,9 +57,7 @@ pub(crate) fn from_reply(state: &mut LuaState, bytes: &mut &[u8]) -> LuaResult<V
 fn from_group(state: &mut LuaState, kind: u8, count: usize, bytes: &mut &[u8]) -> LuaResult<Val> {
     let list = state.create_table();
     for index in 1..=count {
-        if index.is_multiple_of(CHECK_ONE_IN) {
-            check_memory()?;
-        }
+        check_sometimes(index)?;
         let element = from_reply(state, bytes)?;
         match kind {
             b'~' => lua::set(state, list, element, Val::Bool(true))?,
@@ -104,11 +100,23 @@ fn verbatim(state: &mut LuaState, text: &[u8]) -> LuaResult<Val> {
 /// The table of an error. A text without a leading `-` gets the code `ERR`, and so does one that
 /// consists of a code only (`luaPushErrorBuff`). `text` begins after the `-` of a reply.
 pub(crate) fn error_table(state: &mut LuaState, text: &[u8]) -> LuaResult<Val> {
-    let text = text.trim_ascii_end();
+    let is_end = |byte: &u8| b"\r\n".contains(byte);
+    let start = text.iter().take_while(|byte| is_end(byte)).count();
+    let end = text[start..].iter().rev().take_while(|byte| is_end(byte)).count();
+    let text = &text[start..text.len() - end];
     match text.contains(&b' ') {
         true => field(state, "err", |state| lua::string(state, text)),
         false => field(state, "err", |state| lua::string(state, &[b"ERR ", text].concat())),
     }
+}
+
+/// The table of an error reply, with the mark that tells Redis not to count it twice.
+fn error_of_command(state: &mut LuaState, text: &[u8]) -> LuaResult<Val> {
+    let error = error_table(state, text)?;
+    if let Some(table) = lua::table(error) {
+        lua::set_name(state, table, "ignore_error_stats_update", Val::Bool(true))?;
+    }
+    Ok(error)
 }
 
 /// The reply of a script.
@@ -131,7 +139,7 @@ impl Reply {
         // A table may contain itself twice; then the reply would grow without end.
         check_length(self.bytes.len())?;
         match value {
-            Val::Str(_) => self.bulk(lua::bytes(state, value).unwrap_or_default()),
+            Val::Str(_) => self.payload(b'$', lua::bytes(state, value).unwrap_or_default()),
             Val::Num(number) => self.line(b':', to_integer(number).to_string().as_bytes()),
             Val::Bool(false) if !self.script_resp3 => self.null(),
             Val::Bool(truth) if self.script_resp3 && self.resp3 => {
@@ -160,11 +168,7 @@ impl Reply {
             }
         }
         if let Val::Num(number) = lua::get(state, table, "double") {
-            let digits = if number.is_nan() { "nan".to_string() } else { general(number, 17) };
-            match self.resp3 {
-                true => self.line(b',', digits.as_bytes()),
-                false => self.bulk(digits.as_bytes()),
-            }
+            self.line_or_bulk(b',', general(number, 17).as_bytes());
             return Ok(true);
         }
         for name in ["map", "set"] {
@@ -174,10 +178,7 @@ impl Reply {
             }
         }
         if let Some(digits) = text(state, table, "big_number") {
-            match self.resp3 {
-                true => self.line(b'(', &one_line(digits)),
-                false => self.bulk(&digits),
-            }
+            self.line_or_bulk(b'(', &one_line(digits));
             return Ok(true);
         }
         if let Some(parts) = lua::table(lua::get(state, table, "verbatim_string"))
@@ -187,11 +188,15 @@ impl Reply {
             format.resize(3, b' ');
             match self.resp3 {
                 true => self.payload(b'=', &[&format, &b":"[..], &content].concat()),
-                false => self.bulk(&content),
+                false => self.payload(b'$', &content),
             }
             return Ok(true);
         }
         Ok(false)
+    }
+
+    fn line_or_bulk(&mut self, sign: u8, text: &[u8]) {
+        if self.resp3 { self.line(sign, text) } else { self.payload(b'$', text) }
     }
 
     fn list(&mut self, state: &mut LuaState, table: Table, depth: usize) -> LuaResult<()> {
@@ -241,10 +246,6 @@ impl Reply {
         self.bytes.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
-    fn bulk(&mut self, bytes: &[u8]) {
-        self.payload(b'$', bytes);
-    }
-
     fn payload(&mut self, sign: u8, bytes: &[u8]) {
         self.line(sign, bytes.len().to_string().as_bytes());
         self.bytes.extend_from_slice(bytes);
@@ -260,13 +261,10 @@ impl Reply {
     }
 }
 
-/// A field that is a string, or a number as text.
+/// A field that is a string.
 fn text(state: &mut LuaState, table: Table, name: &str) -> Option<Vec<u8>> {
     let value = lua::get(state, table, name);
-    match value {
-        Val::Num(_) => Some(format!("{value}").into_bytes()),
-        _ => lua::bytes(state, value).map(<[u8]>::to_vec),
-    }
+    lua::bytes(state, value).map(<[u8]>::to_vec)
 }
 
 /// A text as a line: it ends at a zero byte, as in C, and line ends become blanks.

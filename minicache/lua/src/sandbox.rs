@@ -17,7 +17,8 @@
 //! two ([`compile`](mod@crate::compile)), after each of which the machine looks at its limit.
 
 use crate::memory::{check_length, check_memory};
-use crate::value::{self as lua, fail};
+use crate::resp::to_integer;
+use crate::value::{self as lua, fail, general};
 use crate::{bit, cjson, cmsgpack, compile::compile, redis, structs};
 use rilua::stdlib::{base, coroutine, string, table};
 use rilua::vm::state::LuaState;
@@ -25,6 +26,8 @@ use rilua::{Lua, LuaApiMut, LuaError, LuaResult, RustFn, StdLib, Table, Val};
 
 /// Results of `unpack` and `string.byte`: the room on Lua's C stack (`LUAI_MAXCSTACK`).
 const RESULTS_MAX: f64 = 7999.0;
+/// How far below 1 an element may be inserted.
+const SHIFT_MAX: i64 = 1 << 20;
 /// Coroutines within coroutines, and calls from Rust to Lua in them: each takes native stack.
 const NESTED_MAX: usize = 190;
 /// Built-in functions that a script cannot have.
@@ -54,14 +57,13 @@ pub fn open() -> LuaResult<Lua> {
         lua::set_name(state, globals, name, Val::Nil)?;
     }
     replace(state, globals, OWN)?;
-    let changed = [("string", STRING), ("table", TABLE), ("math", MATH), ("coroutine", COROUTINE)];
+    let changed = [("string", STRING), ("table", TABLE), ("coroutine", COROUTINE)];
     for (name, functions) in changed {
         let library = lua::table(lua::get(state, globals, name)).expect("opened above");
         replace(state, library, functions)?;
     }
-    wrap_coroutines(&mut lua)?;
+    lua.exec_bytes(PRELUDE.as_bytes(), "=[C]")?;
     let state = lua.state_mut();
-    state.rng_state = 0x1234_abcd_330e;
     add_libraries(state, globals)?;
 
     // Every library is seen through a read-only table, and so are the globals themselves.
@@ -93,8 +95,20 @@ const READONLY_TEXT: &str = "Attempt to modify a readonly table";
 
 const OWN: &[(&str, RustFn)] = &[
     ("next", |state| on_real_table(state, base::lua_next)),
+    ("ipairs", |state| on_table(state, base::lua_ipairs)),
     ("rawget", |state| on_real_table(state, base::lua_rawget)),
     ("rawset", |state| unless_readonly(state, base::lua_rawset)),
+    ("tonumber", |state| {
+        // C's `strtoul` takes a prefix, the library does not.
+        if lua::arg(state, 2) == Val::Num(16.0)
+            && let Some([b'0', b'x' | b'X', digits @ ..]) = lua::bytes(state, lua::arg(state, 1))
+        {
+            let digits = digits.to_vec();
+            let digits = lua::string(state, &digits);
+            state.stack_set(state.base, digits);
+        }
+        base::lua_tonumber(state)
+    }),
     ("setmetatable", |state| unless_readonly(state, base::lua_setmetatable)),
     ("pcall", pcall),
     ("assert", |state| {
@@ -104,14 +118,16 @@ const OWN: &[(&str, RustFn)] = &[
         }
         base::lua_assert(state)
     }),
-    ("tostring", |state| match lua::arg(state, 1) {
-        Val::LightUserdata(0) => {
-            let text = lua::string(state, b"userdata: (nil)");
-            lua::one(state, text)
-        }
-        _ => base::lua_tostring(state),
+    ("error", error),
+    ("tostring", |state| {
+        let text = match lua::arg(state, 1) {
+            Val::LightUserdata(0) => "userdata: (nil)".to_string(),
+            Val::Num(number) if number.is_nan() => general(number, 14),
+            _ => return base::lua_tostring(state),
+        };
+        let text = lua::string(state, text.as_bytes());
+        lua::one(state, text)
     }),
-    ("load", load),
     ("loadstring", |state| {
         let source = state.check_string(1)?;
         let name = state.opt_string(2)?;
@@ -125,7 +141,7 @@ const OWN: &[(&str, RustFn)] = &[
         if last - first >= RESULTS_MAX {
             return Err(fail("too many results to unpack"));
         }
-        base::lua_unpack(state)
+        on_table(state, base::lua_unpack)
     }),
 ];
 
@@ -145,20 +161,11 @@ const STRING: &[(&str, RustFn)] = guarded! {
 };
 const TABLE: &[(&str, RustFn)] = &[
     ("concat", |state| on_table(state, concat)),
-    ("insert", |state| on_table(state, table::tab_insert)),
-    ("remove", |state| on_table(state, table::tab_remove)),
+    ("insert", |state| on_table(state, insert)),
+    ("remove", |state| on_table(state, remove)),
     ("sort", |state| on_table(state, table::tab_sort)),
 ];
 const COROUTINE: &[(&str, RustFn)] = guarded! { "create" create; "resume" resume; };
-const MATH: &[(&str, RustFn)] = &[
-    ("random", random),
-    ("randomseed", |state| {
-        let seed = state.check_integer(1)?;
-        state.rng_state = seed_of(seed as i32);
-        Ok(0)
-    }),
-];
-
 fn replace(state: &mut LuaState, table: Table, functions: &[(&str, RustFn)]) -> LuaResult<()> {
     functions.iter().try_for_each(|(name, function)| {
         let function = lua::closure(state, name, *function, Vec::new());
@@ -220,7 +227,7 @@ fn on_real_table(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
     if let Some(real) = real_table(state, lua::arg(state, 1)) {
         state.stack_set(state.base, real);
     }
-    function(state)
+    on_table(state, function)
 }
 
 fn unless_readonly(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
@@ -228,13 +235,26 @@ fn unless_readonly(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
         let text = lua::string(state, READONLY_TEXT.as_bytes());
         return Err(lua::raise(state, text));
     }
-    function(state)
+    on_table(state, function)
 }
 
 fn missing_global(state: &mut LuaState) -> LuaResult<u32> {
     let name = lua::bytes(state, lua::arg(state, 2)).unwrap_or(b"?");
     let name: String = name.iter().take(128).map(|byte| char::from(*byte)).collect();
     Err(fail(format!("Script attempted to access nonexistent global variable '{name}'")))
+}
+
+/// Lua's `error`, except that the library takes bytes for a text in UTF-8. So it is given no text,
+/// which makes the position, and the text follows.
+fn error(state: &mut LuaState) -> LuaResult<u32> {
+    let Some(text) = lua::bytes(state, lua::arg(state, 1)) else { return base::lua_error(state) };
+    let (text, nothing) = (text.to_vec(), lua::string(state, b""));
+    state.stack_set(state.base, nothing);
+    let error = base::lua_error(state);
+    let position = state.error_object.take().unwrap_or(Val::Nil);
+    let position = lua::bytes(state, position).unwrap_or_default().to_vec();
+    state.error_object = Some(lua::string(state, &[position, text].concat()));
+    error
 }
 
 /// Lua's `pcall`, except that an error of `redis.call` becomes its text (`luaRedisPcall`).
@@ -260,19 +280,34 @@ fn on_table(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
     }
 }
 
-fn length(state: &LuaState, index: usize) -> usize {
-    lua::bytes(state, lua::arg(state, index)).map_or(32, <[u8]>::len)
-}
-
 fn rep(state: &mut LuaState) -> LuaResult<u32> {
     let times = state.check_integer(2).unwrap_or(0).max(0) as usize;
-    check_length(length(state, 1).saturating_mul(times))?;
+    check_length(lua::length(state, 1).saturating_mul(times))?;
+    // The library repeats an empty string as often as any other.
+    if lua::length(state, 1) == 0 {
+        state.stack_set(state.base + 1, Val::Num(1.0));
+    }
     string::str_rep(state)
+}
+
+/// `table.insert` moves the elements from the position on, however far below 1 that is.
+fn insert(state: &mut LuaState) -> LuaResult<u32> {
+    if lua::count(state) == 3 && state.check_integer(2)? < -SHIFT_MAX {
+        return Err(fail("position out of bounds"));
+    }
+    table::tab_insert(state)
+}
+
+/// `table.remove` does so too, but that of Redis does nothing then.
+fn remove(state: &mut LuaState) -> LuaResult<u32> {
+    let length = lua::table(lua::arg(state, 1)).map_or(0, |list| list.raw_len(state));
+    let position = state.opt_integer(2, length)?;
+    if (1..=length).contains(&position) { table::tab_remove(state) } else { Ok(0) }
 }
 
 /// `string.format`, with the errors of C's library.
 fn format(state: &mut LuaState) -> LuaResult<u32> {
-    check_length((1..=lua::count(state)).map(|index| length(state, index)).sum())?;
+    check_length(lua::lengths(state, 1))?;
     let format = state.check_string(1)?;
     let (mut rest, mut index) = (&format[..], 1);
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
@@ -302,7 +337,13 @@ fn format(state: &mut LuaState) -> LuaResult<u32> {
                     state.stack_set(state.base + index - 1, text);
                 }
             }
-            Some(letter) if b"cdiouxXeEfgG".contains(letter) => drop(state.check_number(index)?),
+            Some(letter) if b"cdiouxXeEfgG".contains(letter) => {
+                let mut number = state.check_number(index)?;
+                if b"di".contains(letter) {
+                    number = to_integer(number) as f64;
+                }
+                state.stack_set(state.base + index - 1, Val::Num(number));
+            }
             other => {
                 let letter = other.map_or(' ', |byte| char::from(*byte));
                 return Err(fail(format!("invalid option '%{letter}' to 'format'")));
@@ -315,8 +356,9 @@ fn format(state: &mut LuaState) -> LuaResult<u32> {
 fn byte(state: &mut LuaState) -> LuaResult<u32> {
     let first = state.opt_integer(2, 1)?;
     let last = state.opt_integer(3, first)?;
-    let end = |at: i64| if at < 0 { at + length(state, 1) as i64 } else { at };
-    if (end(last).min(length(state, 1) as i64) - end(first)) as f64 >= RESULTS_MAX {
+    let end = |at: i64| if at < 0 { at + lua::length(state, 1) as i64 } else { at };
+    let last = end(last).min(lua::length(state, 1) as i64);
+    if last.saturating_sub(end(first)) as f64 >= RESULTS_MAX {
         return Err(fail("string slice too long"));
     }
     string::str_byte(state)
@@ -334,7 +376,7 @@ fn concat(state: &mut LuaState) -> LuaResult<u32> {
                 let why = format!("invalid value ({kind}) at index {index} in table for 'concat'");
                 return Err(fail(why));
             }
-            sum += lua::bytes(state, value).map_or(32, <[u8]>::len) + length(state, 2);
+            sum += lua::bytes(state, value).map_or(32, <[u8]>::len) + lua::length(state, 2);
             check_length(sum)?;
         }
     }
@@ -347,7 +389,7 @@ fn gsub(state: &mut LuaState) -> LuaResult<u32> {
     let replacement = lua::arg(state, 3);
     if let Some(text) = lua::bytes(state, replacement) {
         let captures = text.iter().filter(|byte| **byte == b'%').count();
-        let source = length(state, 1) + 1;
+        let source = lua::length(state, 1) + 1;
         check_length(source.saturating_mul(text.len() + captures + 1))?;
     } else if matches!(replacement, Val::Function(_) | Val::Table(_)) {
         let checked = lua::closure(state, "gsub", checked_replacement, vec![replacement]);
@@ -385,63 +427,42 @@ fn resume(state: &mut LuaState) -> LuaResult<u32> {
     coroutine::co_resume(state)
 }
 
-/// `coroutine.wrap` in terms of the two functions above.
-fn wrap_coroutines(lua: &mut Lua) -> LuaResult<()> {
-    const WRAP: &str = "local create, resume, error = coroutine.create, coroutine.resume, error \
-        local function results(ok, ...) if ok then return ... end error((...), 0) end \
-        function coroutine.wrap(f) local thread = create(f) \
-            return function(...) return results(resume(thread, ...)) end end";
-    lua.exec_bytes(WRAP.as_bytes(), "=[C]")
-}
+/// Functions in terms of others.
+const PRELUDE: &str = r#"
+local create, resume, error, select = coroutine.create, coroutine.resume, error, select
+local compile, concat, type = loadstring, table.concat, type
+local random, floor = math.random, math.floor
 
-// ---- math.random: the generator of drand48 ----
+local function results(ok, ...)
+    if ok then return ... end
+    error((...), 0)
+end
+function coroutine.wrap(f)
+    local thread = create(f)
+    return function(...) return results(resume(thread, ...)) end
+end
 
-/// The state after `redisSrand48(seed)`.
-fn seed_of(seed: i32) -> u64 {
-    u64::from(seed as u32) << 16 | 0x330e
-}
+function load(read, name)
+    local parts = {}
+    for part in read do
+        if type(part) ~= 'string' then error('reader function must return a string', 2) end
+        if part == '' then break end
+        parts[#parts + 1] = part
+    end
+    return compile(concat(parts), name or '=(load)')
+end
 
-fn random(state: &mut LuaState) -> LuaResult<u32> {
-    let next = state.rng_state.wrapping_mul(0x5_deec_e66d).wrapping_add(11);
-    state.rng_state = next & ((1 << 48) - 1);
-    let unit = (state.rng_state >> 17) as i32 % i32::MAX;
-    let unit = f64::from(unit) / f64::from(i32::MAX);
-    let number = match lua::count(state) {
-        0 => unit,
-        arguments @ (1 | 2) => {
-            let first = state.check_integer(1)? as f64;
-            let (low, high) = match arguments {
-                1 => (1.0, first),
-                _ => (first, state.check_integer(2)? as f64),
-            };
-            if low > high {
-                return Err(state.arg_error(arguments, "interval is empty"));
-            }
-            (unit * (high - low + 1.0)).floor() + low
-        }
-        _ => return Err(fail("wrong number of arguments")),
-    };
-    lua::one(state, Val::Num(number))
-}
-
-// ---- load and loadstring ----
-
-fn load(state: &mut LuaState) -> LuaResult<u32> {
-    let (read, name) = (lua::arg(state, 1), state.opt_string(2)?);
-    let Val::Function(_) = read else { return Err(state.type_error(1, "function")) };
-    let mut source = Vec::new();
-    loop {
-        let part = lua::call(state, read, &[])?;
-        match lua::bytes(state, part) {
-            Some(part) if !part.is_empty() => source.extend_from_slice(part),
-            Some(_) => break,
-            None if part.is_nil() => break,
-            None => return Err(fail("reader function must return a string")),
-        }
-        check_memory()?;
-    }
-    loaded(state, &source, name.as_deref().unwrap_or(b"=(load)"))
-}
+function math.random(low, high)
+    if low == nil then return random() end
+    local argument = high == nil and 1 or 2
+    if high == nil then low, high = 1, low end
+    low, high = floor(low), floor(high)
+    if low > high then
+        error("bad argument #" .. argument .. " to 'random' (interval is empty)", 2)
+    end
+    return floor(random() * (high - low + 1)) + low
+end
+"#;
 
 /// Returns the function, or nil and the error.
 fn loaded(state: &mut LuaState, source: &[u8], name: &[u8]) -> LuaResult<u32> {

@@ -8,12 +8,13 @@
 //!
 //! `<` and `>` choose the byte order, `b h l T i` are integers of 1, 2, 8, 8 and 4 bytes (`i2`: of
 //! 2), upper case is unsigned, `f d` floats, `s` ends with a zero byte, `c3` has three bytes and
-//! `c0` as many as the number before it says, `x` is a byte of padding. `!` aligns to a power of
-//! two; it is accepted and aligns nothing unless a number of 2 or more follows.
+//! `c0` as many as the number before it says, `x` is a byte of padding. `!`, which aligns, is
+//! refused.
 
+use crate::memory::check_length;
 use crate::value::{self as lua, fail};
 use rilua::vm::state::LuaState;
-use rilua::{LuaError, LuaResult, RustFn, Val};
+use rilua::{LuaResult, RustFn, Val};
 
 /// The functions of the library.
 pub const FUNCTIONS: &[(&str, RustFn)] = &[("pack", pack), ("unpack", unpack), ("size", size)];
@@ -25,86 +26,71 @@ struct Item {
     little: bool,
 }
 
-/// Splits a format. The padding that `!` asks for depends on the position, so it is not here.
-fn items(format: &[u8]) -> LuaResult<Vec<Item>> {
-    let (mut items, mut at, mut little) = (Vec::new(), 0, true);
-    while let Some(&letter) = format.get(at) {
-        at += 1;
-        let digits = format[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let number = std::str::from_utf8(&format[at..at + digits]).unwrap_or_default();
-        let number = number.parse::<usize>().ok();
-        let takes_number = matches!(letter, b'i' | b'I' | b'c' | b'!');
-        at += if takes_number { digits } else { 0 };
+fn items(state: &LuaState) -> LuaResult<Vec<Item>> {
+    let format = state.check_string(1)?;
+    let (mut items, mut rest, mut little) = (Vec::new(), &format[..], true);
+    while let Some(&letter) = rest.split_off_first() {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = if b"iIc".contains(&letter) { &rest[..digits] } else { b"" };
+        rest = &rest[digits.len()..];
+        if digits.len() > 9 {
+            return Err(fail("integral size overflow"));
+        }
+        let number = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let size = match letter {
             b'b' | b'B' | b'x' => 1,
             b'h' | b'H' => 2,
-            b'l' | b'L' | b'T' | b'd' => 8,
             b'f' => 4,
-            b'i' | b'I' => match number.unwrap_or(4) {
-                size @ 1..=8 => size,
-                size => {
-                    let why = format!("integral size {size} is larger than limit of 32");
-                    return Err(fail(why));
-                }
-            },
+            b'l' | b'L' | b'T' | b'd' => 8,
+            b'i' | b'I' => number.unwrap_or(4),
             b'c' => number.unwrap_or(1),
             b's' => 0,
-            b'<' | b'>' => {
-                little = letter == b'<';
+            b'<' | b'>' | b' ' => {
+                little = if letter == b' ' { little } else { letter == b'<' };
                 continue;
             }
-            b' ' => continue,
-            b'!' if number.is_none_or(|align| align == 1) => continue,
-            _ => return Err(invalid(letter)),
+            _ => {
+                let why = format!("invalid format option '{}'", char::from(letter));
+                return Err(state.arg_error(1, &why));
+            }
         };
+        if letter.eq_ignore_ascii_case(&b'i') && !(1..=8).contains(&size) {
+            return Err(fail(format!("integral size {size} is larger than limit of 32")));
+        }
         items.push(Item { letter, size, little });
     }
     Ok(items)
 }
 
-fn invalid(letter: u8) -> LuaError {
-    fail(format!("invalid format option '{}'", char::from(letter)))
-}
-
-fn append(out: &mut Vec<u8>, bytes: [u8; 8], item: &Item) {
-    let bytes = &bytes[..item.size];
-    match item.little {
-        true => out.extend_from_slice(bytes),
-        false => out.extend(bytes.iter().rev()),
-    }
-}
-
 fn pack(state: &mut LuaState) -> LuaResult<u32> {
-    let format = state.check_string(1)?;
     let (mut out, mut next) = (Vec::new(), 1);
-    for item in items(&format)? {
-        if item.letter == b'x' {
+    for Item { letter, size, little } in items(state)? {
+        check_length(out.len())?;
+        if letter == b'x' {
             out.push(0);
             continue;
         }
         next += 1;
-        match item.letter {
-            b'f' => {
-                let mut bytes = [0; 8];
-                bytes[..4].copy_from_slice(&(state.check_number(next)? as f32).to_le_bytes());
-                append(&mut out, bytes, &item);
-            }
-            b'd' => append(&mut out, state.check_number(next)?.to_le_bytes(), &item),
-            b's' | b'c' => {
-                let text = state.check_string(next)?;
-                let size =
-                    if item.letter == b's' || item.size == 0 { text.len() } else { item.size };
-                if text.len() < size {
-                    return Err(state.arg_error(next, "string too short"));
-                }
-                out.extend_from_slice(&text[..size]);
-                out.extend((item.letter == b's').then_some(0));
-            }
-            _ => {
-                let number = state.check_number(next)?;
-                let number = if number < 0.0 { number as i64 as u64 } else { number as u64 };
-                append(&mut out, number.to_le_bytes(), &item);
-            }
+        if letter == b's' || letter == b'c' {
+            let text = state.check_string(next)?;
+            let size = if size == 0 { text.len() } else { size };
+            let text = text.get(..size).ok_or_else(|| state.arg_error(next, "string too short"))?;
+            out.extend_from_slice(text);
+            out.extend((letter == b's').then_some(0));
+            continue;
+        }
+        let number = state.check_number(next)?;
+        let bytes = match letter {
+            b'f' => u64::from((number as f32).to_bits()),
+            b'd' => number.to_bits(),
+            _ if number < 0.0 => number as i64 as u64,
+            _ if number < 18_446_744_073_709_551_616.0 => number as u64,
+            _ => 0,
+        };
+        let start = out.len();
+        out.extend_from_slice(&bytes.to_le_bytes()[..size]);
+        if !little {
+            out[start..].reverse();
         }
     }
     let packed = lua::string(state, &out);
@@ -112,49 +98,42 @@ fn pack(state: &mut LuaState) -> LuaResult<u32> {
 }
 
 fn unpack(state: &mut LuaState) -> LuaResult<u32> {
-    let (format, data) = (state.check_string(1)?, state.check_string(2)?);
+    let (items, data) = (items(state)?, state.check_string(2)?);
     let start = state.opt_integer(3, 1)?;
     if start < 1 {
         return Err(state.arg_error(3, "offset must be 1 or greater"));
     }
-    let short = || fail("data string too short");
     let (mut at, mut values) = (start as usize - 1, Vec::new());
-    for item in items(&format)? {
-        let rest = data.get(at..).ok_or_else(short)?;
-        let mut size = item.size;
-        if item.letter == b's' {
-            size = rest
-                .iter()
-                .position(|byte| *byte == 0)
-                .ok_or_else(|| fail("unfinished string in data"))?;
-        } else if item.letter == b'c' && item.size == 0 {
+    for Item { letter, mut size, little } in items {
+        let rest = data.get(at..).unwrap_or_default();
+        if letter == b's' {
+            let end = rest.iter().position(|byte| *byte == 0);
+            size = end.ok_or_else(|| fail("unfinished string in data"))?;
+        } else if letter == b'c' && size == 0 {
             // The number before says how long the string is, and is not a result itself.
             size = match values.pop() {
                 Some(Val::Num(length)) if length >= 0.0 => length as usize,
                 _ => return Err(fail("format 'c0' needs a previous size")),
             };
         }
-        let bytes = rest.get(..size).ok_or_else(short)?;
-        at += size + usize::from(item.letter == b's');
-        let mut low = [0; 8];
-        if !matches!(item.letter, b's' | b'c') {
-            low[..size].copy_from_slice(bytes);
-            if !item.little {
-                low[..size].reverse();
-            }
-        }
-        let unused = 64 - 8 * size.clamp(1, 8);
-        let value = match item.letter {
+        let short = || state.arg_error(2, "data string too short");
+        let bytes = rest.get(..size).filter(|_| at <= data.len()).ok_or_else(short)?;
+        at += size + usize::from(letter == b's');
+        let number = || {
+            let add = |sum, byte: &u8| sum << 8 | u64::from(*byte);
+            if little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) }
+        };
+        values.push(match letter {
             b'x' => continue,
             b's' | b'c' => lua::string(state, bytes),
-            b'f' => Val::Num(f64::from(f32::from_le_bytes([low[0], low[1], low[2], low[3]]))),
-            b'd' => Val::Num(f64::from_le_bytes(low)),
+            b'f' => Val::Num(f64::from(f32::from_bits(number() as u32))),
+            b'd' => Val::Num(f64::from_bits(number())),
             b'b' | b'h' | b'l' | b'i' => {
-                Val::Num((i64::from_le_bytes(low) << unused >> unused) as f64)
+                let unused = 64 - 8 * size;
+                Val::Num(((number() << unused) as i64 >> unused) as f64)
             }
-            _ => Val::Num(u64::from_le_bytes(low) as f64),
-        };
-        values.push(value);
+            _ => Val::Num(number() as f64),
+        });
     }
     values.push(Val::Num(at as f64 + 1.0));
     values.iter().for_each(|value| state.push(*value));
@@ -162,14 +141,10 @@ fn unpack(state: &mut LuaState) -> LuaResult<u32> {
 }
 
 fn size(state: &mut LuaState) -> LuaResult<u32> {
-    let format = state.check_string(1)?;
-    let mut sum = 0;
-    for item in items(&format)? {
-        if item.letter == b's' || (item.letter == b'c' && item.size == 0) {
-            let why = format!("variable-size format in format for '{}'", char::from(item.letter));
-            return Err(state.arg_error(1, &why));
-        }
-        sum += item.size;
+    let items = items(state)?;
+    if let Some(item) = items.iter().find(|item| item.size == 0) {
+        let why = format!("variable-size format in format for '{}'", char::from(item.letter));
+        return Err(state.arg_error(1, &why));
     }
-    lua::one(state, Val::Num(sum as f64))
+    lua::one(state, Val::Num(items.iter().map(|item| item.size).sum::<usize>() as f64))
 }

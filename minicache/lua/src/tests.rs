@@ -79,3 +79,49 @@ fn numbers_as_arguments_have_up_to_17_digits() {
         assert_eq!(String::from_utf8(argument(number)).unwrap(), text);
     }
 }
+
+/// Each of these took forever, or all memory, or did something else than in Redis. The fuzz target
+/// `scripts` or `clients/scripts.py` found it.
+#[test]
+fn arguments_made_to_harm() {
+    let shared = "local s, t = string.rep('x', 1e6), {} for i = 1, 200 do t[i] = s end";
+    let no_memory = "not enough memory";
+    for (script, expected) in [
+        ("return string.byte('abc', -2^63, 2^63)".to_string(), ":97\r\n"),
+        ("return string.rep('', 2^53)".to_string(), "$0\r\n\r\n"),
+        ("return #{table.remove({1, 2}, -2^53)}".to_string(), ":0\r\n"),
+        ("return table.insert({}, -2^53, 1)".to_string(), "position out of bounds"),
+        ("return loadstring(string.rep(' ', 2^23))".to_string(), "chunk is too long"),
+        (format!("{shared} return redis.call('echo', unpack(t))"), no_memory),
+        (format!("{shared} return cmsgpack.pack(t)"), no_memory),
+        (format!("{shared} return struct.pack(string.rep('s', 200), unpack(t))"), no_memory),
+        (format!("{shared} return table.concat(t)"), no_memory),
+        ("return struct.size('c999999999999')".to_string(), "integral size overflow"),
+    ] {
+        let (reply, ..) = run(&script, false);
+        assert!(reply.contains(expected), "{script}: {reply:.300}");
+    }
+}
+
+#[test]
+fn what_random_scripts_found() {
+    for (script, expected) in [
+        ("return {ok=5}", "*0\r\n"),
+        ("return {big_number='1\\r2'}", "$3\r\n1 2\r\n"),
+        ("return ('%d'):format('0x1F')", "$2\r\n31\r\n"),
+        ("return ('%d'):format(2^63)", "$20\r\n-9223372036854775808\r\n"),
+        ("return tonumber('0x1F', 16)", ":31\r\n"),
+        ("return tostring(tonumber('nan'))", "$3\r\nnan\r\n"),
+        ("return struct.pack('<H', 1e100) == '\\0\\0'", ":1\r\n"),
+        ("return redis.error_reply('A b ')", "-A b \r\n"),
+        ("local ok, e = pcall(error, '\\255', 0) return e == '\\255'", ":1\r\n"),
+        ("return ipairs(5)", "bad argument #1 to 'ipairs' (table expected, got number)"),
+        ("error('a\\0b')", "user_script:1: a script: "),
+        ("return error('x', 2)", "ERR x script: "),
+        ("local t = {}\n return -t", "on @user_script:2."),
+        ("return struct.unpack('i4', 'x')", "bad argument #2 to 'unpack' (data string too short)"),
+    ] {
+        let (reply, ..) = run(script, false);
+        assert!(reply.contains(expected), "{script}: {reply}");
+    }
+}

@@ -29,6 +29,16 @@ pub fn bytes(state: &LuaState, value: Val) -> Option<&[u8]> {
     state.gc.string_arena.get(string).map(|string| string.data())
 }
 
+/// The bytes that an argument takes as a string, at most.
+pub fn length(state: &LuaState, index: usize) -> usize {
+    bytes(state, arg(state, index)).map_or(32, <[u8]>::len)
+}
+
+/// The bytes that the arguments from `first` on take together.
+pub fn lengths(state: &LuaState, first: usize) -> usize {
+    (first..=count(state)).map(|index| length(state, index)).sum()
+}
+
 /// A string of these bytes.
 pub fn string(state: &mut LuaState, bytes: &[u8]) -> Val {
     Val::Str(state.gc.intern_string(bytes))
@@ -87,14 +97,6 @@ pub fn upvalue(state: &LuaState, index: usize) -> Val {
         Some(Closure::Rust(closure)) => closure.upvalues.get(index).copied().unwrap_or(Val::Nil),
         _ => Val::Nil,
     }
-}
-
-/// The table behind the read-only one in a field.
-pub fn behind(state: &mut LuaState, table: Table, name: &str) -> Table {
-    let seen = self::table(get(state, table, name));
-    let rules = seen.and_then(|seen| state.gc.tables.get(seen.gc_ref())?.metatable());
-    let real = rules.map(|rules| get(state, Table::from_gc_ref(rules), "__index"));
-    real.and_then(self::table).or(seen).unwrap_or(table)
 }
 
 /// A library of functions as a table.

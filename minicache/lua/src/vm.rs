@@ -240,6 +240,7 @@ impl Vm {
         RESP3.set(false);
         let function = self.function(&job.script)?;
         let state = self.lua.state_mut();
+        clear(state);
         state.hook = HookState {
             hook_func: self.hook,
             hook_mask: MASK_COUNT,
@@ -252,11 +253,7 @@ impl Vm {
         // The next script must find the state that this one found.
         let broken = !state.saved_threads.is_empty() || matches!(result, Err(LuaError::Memory));
         let reply = result.map_err(|error| running_error(state, &job.script, error));
-        (state.top, state.base, state.ci) = (1, 1, 0);
-        (state.n_ccalls, state.call_depth, state.ci_overflow) = (0, 0, false);
-        state.error_object = None;
-        state.open_upvalues.clear();
-        state.hook = HookState::new();
+        clear(state);
         state.gc.set_alloc_limit(MEMORY_MAX);
         self.lua.gc_restart();
         if memory() > GARBAGE_MAX {
@@ -289,6 +286,17 @@ impl Vm {
     }
 }
 
+/// Puts the stacks into the state that every script begins with.
+fn clear(state: &mut LuaState) {
+    (state.top, state.base, state.ci) = (1, 1, 0);
+    state.call_stack[0].func = 0;
+    state.stack_set(0, Val::Nil);
+    (state.n_ccalls, state.call_depth, state.ci_overflow) = (0, 0, false);
+    state.error_object = None;
+    state.open_upvalues.clear();
+    state.hook = HookState::new();
+}
+
 /// Calls a function with the keys and arguments of a job as its globals. Returns its reply.
 fn call(state: &mut LuaState, function: Val, job: &Job) -> LuaResult<Vec<u8>> {
     let globals = Table::from_gc_ref(state.global);
@@ -313,7 +321,7 @@ fn call(state: &mut LuaState, function: Val, job: &Job) -> LuaResult<Vec<u8>> {
 /// The error reply to a script that failed, with the place where it did (`luaCallFunction` and the
 /// error handler of `eval.c`).
 fn running_error(state: &mut LuaState, script: &Script, error: LuaError) -> String {
-    let place = lua::position(state);
+    let mut place = lua::position(state);
     let value = state.error_object.take();
     let text = match (&error, value) {
         (LuaError::Memory, _) => return running_failed(script, "not enough memory"),
@@ -326,17 +334,27 @@ fn running_error(state: &mut LuaState, script: &Script, error: LuaError) -> Stri
             Some(text) => format!("ERR {}", text_of(text)),
             None => format!("ERR {value}"),
         },
-        // The machine forgets the position in front of a few of its errors.
-        (error, None) => match (error.to_string(), &place) {
-            (text, Some((source, line))) if !text.contains(':') => {
-                format!("ERR {}:{line}: {text}", source.trim_start_matches('@'))
+        // The machine forgets the position in front of a few of its errors, and for some of the
+        // others it has saved that of an earlier instruction.
+        (error, None) => {
+            let text = error.to_string();
+            match (text.split_once(':'), &mut place) {
+                (None, Some((source, line))) => {
+                    format!("ERR {}:{line}: {text}", source.trim_start_matches('@'))
+                }
+                (Some((_, rest)), Some((_, line))) => {
+                    let said = rest.split(':').next().and_then(|line| line.parse().ok());
+                    *line = said.unwrap_or(*line);
+                    format!("ERR {text}")
+                }
+                _ => format!("ERR {text}"),
             }
-            (text, _) => format!("ERR {text}"),
-        },
+        }
     };
     match place {
         Some((source, line)) => {
-            let sha = &script.sha;
+            // A text of C ends at a zero byte.
+            let (text, sha) = (text.split('\0').next().unwrap_or_default(), &script.sha);
             format!("{text} script: {sha}, on {source}:{line}.")
         }
         None => text,

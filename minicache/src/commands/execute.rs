@@ -503,7 +503,7 @@ fn check_access(session: &Session, command: &Command) -> Result<(), Error> {
 }
 
 /// Returns true if a replica has to hear of a command (`CMD_WRITE` and `CMD_MAY_REPLICATE`).
-fn may_replicate(command: &Command) -> bool {
+pub(super) fn may_replicate(command: &Command) -> bool {
     command.flags.has(Flags::WRITE) || matches!(command.name, "publish" | "eval" | "evalsha")
 }
 

@@ -27,6 +27,7 @@
 pub mod registry;
 
 use super::catalogue::spec::Flags;
+use super::execute::may_replicate;
 use super::session::{Replies, Session};
 use super::{Call, Command, Executor, Mode, catalogue, lookup::lookup};
 use crate::engine::blocking::DbKey;
@@ -319,7 +320,7 @@ impl ScriptHost<'_, '_> {
         }
         let scripts = &self.executor.cache.scripts;
         let writes = command.flags.has(Flags::WRITE);
-        if writes && self.context.read_only {
+        if self.context.read_only && may_replicate(command) {
             return Err(Error::new("ERR Write commands are not allowed from read-only scripts."));
         }
         let has_written = scripts.has_written.load(Ordering::Relaxed);
