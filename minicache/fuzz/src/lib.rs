@@ -10,6 +10,7 @@
 //!   key is deleted, no slot, subscription or waiting client is left.
 //! * [`configuration`]: a file that is accepted can be written out and read again, and a refused
 //!   `CONFIG SET` changes nothing.
+//! * [`scripts`]: a script ends, its reply is whole, its memory is bounded, and others are served.
 //!
 //! [`value`] checks that bytes are replies. The counterparts in Redis are the random commands of
 //! `tests/unit/fuzzing.tcl` and of `tests/integration/corrupt-dump-fuzzer.tcl`.
@@ -17,6 +18,7 @@
 pub mod commands;
 pub mod configuration;
 pub mod requests;
+pub mod scripts;
 pub mod value;
 
 use minicache::raw::Counting;

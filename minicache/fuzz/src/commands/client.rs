@@ -58,7 +58,7 @@ impl Client {
     pub fn receive(&mut self, host: &Host, packet: &[u8]) {
         self.pending.extend_from_slice(packet);
 
-        // The clock stands still while a command runs, so no limit of time ends an endless script.
+        // Scripts have a target of their own, which ends the endless ones.
         if self.pending.windows(4).any(|word| word.eq_ignore_ascii_case(b"eval")) {
             self.pending.clear();
         }

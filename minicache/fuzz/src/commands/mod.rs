@@ -19,7 +19,7 @@
 //! Counterpart: `tests/unit/fuzzing.tcl`.
 
 mod client;
-mod host;
+pub(crate) mod host;
 
 use client::Client;
 use host::Host;
