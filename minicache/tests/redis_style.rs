@@ -102,6 +102,42 @@ fn a_log_file_leaves_standard_output_alone() {
 }
 
 #[test]
+fn neither_the_log_nor_the_state_page_shows_a_password() {
+    let folder = Scratch::new("minicache-secrets").unwrap();
+    let [port, admin] = [free_port(), free_port()].map(|port| port.to_string());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minicache"));
+    command.args(["--port", &port, "--requirepass", "s3cret-1", "--loglevel", "debug"]);
+    command.current_dir(folder.path());
+    command.env("MINICACHE_ADMIN", format!("127.0.0.1:{admin}")).env("RUST_LOG", "trace");
+    let server = Program::start(command);
+    server.wait_for(Stdout, "Ready to accept connections");
+
+    let client = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    let set = "CONFIG SET slowlog-log-slower-than 0 requirepass s3cret-2 masterauth s3cret-3";
+    ask(&client, "AUTH s3cret-1", "+OK\r\n");
+    ask(&client, set, "+OK\r\n");
+    ask(&client, "AUTH s3cret-2", "+OK\r\n");
+    ask(
+        &client,
+        "AUTH s3cret-4",
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+    );
+    ask(&client, "CONFIG SET requirepass s3cret-5 nosuch", "-ERR syntax error\r\n");
+    ask(&client, "HELLO 2 AUTH default s3cret-2", "*14\r\n$6\r\nserver\r\n");
+    for path in ["/", "/xray.json", "/xray.txt", "/metrics"] {
+        let mut page = TcpStream::connect(format!("127.0.0.1:{admin}")).unwrap();
+        write!(page, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        page.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 ") && !text.contains("s3cret"), "{path}: {text}");
+    }
+    ask(TcpStream::connect(format!("127.0.0.1:{port}")).unwrap(), "AUTH s3cret-2", "+OK\r\n");
+    server.signal(Signal::TERM);
+    let ended = server.end();
+    assert!(!ended.stdout.contains("s3cret") && !ended.stderr.contains("s3cret"), "{ended:?}");
+}
+
+#[test]
 fn a_busy_port_ends_the_start_with_the_lines_that_harnesses_look_for() {
     let folder = Scratch::new("minicache-busy").unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -76,6 +76,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     });
     match outcome {
         Ok(()) => {
+            notify(&settings, "STOPPING=1\n");
             if !settings.pidfile.is_empty() {
                 // Another program may have removed it already.
                 let _ = fs::remove_file(&settings.pidfile);
@@ -236,14 +237,19 @@ fn supervisor(settings: &Settings) -> Option<OsString> {
     ["systemd", "auto"].contains(&settings.supervised.as_str()).then_some(socket)
 }
 
-/// Tells systemd that the server is ready (`sd_notify`).
-fn notify(socket: &OsStr) -> io::Result<()> {
-    let address = match socket.as_bytes().strip_prefix(b"@") {
-        Some(name) => UnixAddress::from_abstract_name(name),
-        None => UnixAddress::from_pathname(socket),
+/// Tells systemd about this server, if it waits for that (`sd_notify`).
+fn notify(settings: &Settings, text: &str) {
+    let Some(socket) = supervisor(settings) else { return };
+    let send = || {
+        let address = match socket.as_bytes().strip_prefix(b"@") {
+            Some(name) => UnixAddress::from_abstract_name(name),
+            None => UnixAddress::from_pathname(&socket),
+        };
+        UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address?)
     };
-    let text = b"STATUS=Ready to accept connections\nREADY=1\n";
-    UnixDatagram::unbound()?.send_to_addr(text, &address?).map(drop)
+    if let Err(error) = send() {
+        tracing::warn!("cannot tell systemd about this server: {}", plain(&error));
+    }
 }
 
 /// Logs the lines that scripts wait for, now that every core accepts clients.
@@ -273,11 +279,7 @@ fn announce(settings: &Settings, bound: &Bound) {
         let path = path.display();
         tracing::info!("The server is now ready to accept connections at {path}");
     }
-    if let Some(socket) = supervisor(settings)
-        && let Err(error) = notify(&socket)
-    {
-        tracing::warn!("cannot tell systemd that the server is ready: {}", plain(&error));
-    }
+    notify(settings, "STATUS=Ready to accept connections\nREADY=1\n");
 }
 
 /// Logs why the server could not start, in the words that test suites look for.

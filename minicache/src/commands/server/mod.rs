@@ -116,6 +116,10 @@ pub fn shutdown(c: &mut Call) -> Answer {
     if abort {
         return Err(Error::new("ERR No shutdown in progress."));
     }
+    // A script that is not done may have written half of what it will.
+    if c.cache.shards.is_busy() && !nosave {
+        return Err(Error::BUSY);
+    }
     c.cache.stop.store(true, Ordering::Relaxed);
     c.session.closing = true;
     Ok(())
