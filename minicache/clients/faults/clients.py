@@ -3,7 +3,7 @@
 import re
 import time
 
-from wire import Client, eventually, fails, equal, server
+from wire import Client, Failed, eventually, fails, equal, server
 
 
 def check_secrets_are_redacted():
@@ -20,7 +20,18 @@ def check_secrets_are_redacted():
             client("CONFIG", "SET", "timeout", "0", name, "s3cret")
         client("MULTI")
         client("AUTH", "s3cret")
+        client("CONFIG", "SET", "requirepass", "s3cret")
+        client("HELLO", "2", "AUTH", "default", "s3cret")
         client("EXEC")
+        client("config", "set", "REQUIREPASS", "s3cret")
+        client("CONFIG", "SET", "no-such-name", "1", "requirepass", "s3cret")
+        client("ACL", "SETUSER", "x", ">s3cret", "<s3cret")
+        client("MIGRATE", "127.0.0.1", "1", "k", "0", "10", "AUTH", "s3cret")
+        client("MIGRATE", "127.0.0.1", "1", "", "0", "10", "AUTH2", "u", "s3cret", "KEYS", "k")
+        client.pipeline([("AUTH", "s3cret"), ("CONFIG", "SET", "requirepass", "s3cret")] * 2)
+        client.socket.sendall(b"AUTH s3cret\r\nCONFIG SET requirepass 's3cret'\r\n")
+        equal([client.read(), client.read()], ["OK", "OK"])
+        fails(client("EVAL", "return redis.call('auth', 'x')", "0"), "not allowed from script")
         slow = str(client("SLOWLOG", "GET", "100"))
         assert "(redacted)" in slow and "s3cret" not in slow, slow
 
@@ -42,6 +53,10 @@ def check_monitor_is_refused_in_a_transaction():
         equal(client("MULTI"), "OK")
         equal(client("MONITOR"), "QUEUED")
         fails(client("EXEC")[0], "MONITOR isn't allowed for DENY BLOCKING client")
+        equal(client("MULTI"), "OK")
+        for words in (["SHUTDOWN"], ["WATCH", "k"], ["MULTI"]):
+            assert isinstance(client(*words), Failed), words
+        fails(client("EXEC"), "EXECABORT")
         equal(client("PING"), "PONG")
 
 

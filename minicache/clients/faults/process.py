@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import tempfile
 
 from wire import Client, Failed, equal, eventually, fails, free_port, launch, server
@@ -38,6 +40,13 @@ def check_security_settings_are_obeyed_or_refused():
         file.write("user default on >s3cret ~* &* +@all\n")
         file.flush()
         asks_for_a_password("--aclfile", file.name)
+    asks_for_a_password(text="user default off\n")
+    asks_for_a_password(text='requirepass "two words"\n')
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("requirepass s3cret\n")
+        file.flush()
+        asks_for_a_password(text=f"include {file.name}\n")
+        asks_for_a_password(text=f"include {file.name[:-6]}*.conf\n")
 
     # What only matters to a replica, a cluster or TLS may be set as long as these are off.
     settings = ["--masterauth", "s", "--masteruser", "u", "--replica-priority", "5"]
@@ -46,9 +55,33 @@ def check_security_settings_are_obeyed_or_refused():
         equal(Client(running.port)("SET", "k", "v"), "OK")
 
 
+def check_without_a_password_only_this_machine_is_let_in():
+    addresses = subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split()
+    if not addresses:
+        print("this machine has no address but loopback: protected-mode cannot be checked")
+        return
+    address = addresses[0]
+    settings = (("", "DENIED"), ("requirepass x", "NOAUTH"), ("protected-mode no", None))
+    for setting, reply in settings:
+        with server(text=f"bind *\n{setting}\n") as running:
+            client = Client(running.port, address)
+            equal((client("GET", "k") or "").split(" ")[0] or None, reply)
+    with server(text="bind 127.0.0.1\n") as running:
+        try:
+            Client(running.port, address)
+        except ConnectionRefusedError:
+            pass
+        else:
+            assert False, "it listens on an address that bind does not name"
+
+
 def check_another_kind_of_server_is_not_started_as_this_one():
     renamed = "rename-command FLUSHALL \"\"\n"
     for arguments, text, command, word in (
+        (["--slaveof", "127.0.0.1", "1"], None, ["SET", "k", "v"], "READONLY"),
+        (["--min-slaves-to-write", "1"], None, ["SET", "k", "v"], "NOREPLICAS"),
+        ([], "rename-command FLUSHALL HIDDEN\n", ["FLUSHALL"], "unknown command"),
+        ([], "user default on nopass ~* -@all\n", ["GET", "k"], "NOPERM"),
         (["--cluster-enabled", "yes"], None, ["CLUSTER", "INFO"], "cluster_enabled"),
         (["--replicaof", "127.0.0.1", "1"], None, ["SET", "k", "v"], "READONLY"),
         (["--min-replicas-to-write", "1"], None, ["SET", "k", "v"], "NOREPLICAS"),
@@ -61,7 +94,8 @@ def check_another_kind_of_server_is_not_started_as_this_one():
             assert "not supported" in str(error), error
         else:
             assert word in answer or "cluster_state" in answer, (arguments, answer)
-    assert ends("--tls-port", str(free_port()))
+    for setting in ("tls-port", "tls-replication", "tls-cluster"):
+        assert ends(f"--{setting}", str(free_port()) if setting == "tls-port" else "yes")
     with server() as running:
         client = Client(running.port)
         for name in ("aclfile", "cluster-enabled", "replicaof"):
@@ -95,6 +129,31 @@ def check_the_stock_file_starts_in_the_background():
         finally:
             os.kill(pid, signal.SIGTERM)
         eventually(lambda: not os.path.exists(pidfile))
+
+
+def check_systemd_is_told():
+    """Debian starts the stock file with `--supervised systemd --daemonize no`."""
+    for supervised, daemonize in (("systemd", "no"), ("auto", "no"), ("systemd", "yes")):
+        with tempfile.TemporaryDirectory() as folder, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(f"{folder}/notify")
+            supervisor.settimeout(10)
+            own = ["--port", str(free_port()), "--dir", folder, "--logfile", ""]
+            own += ["--pidfile", f"{folder}/pid"]
+            process, log = launch(
+                folder, STOCK, *own, "--supervised", supervised, "--daemonize", daemonize,
+                environment={"NOTIFY_SOCKET": f"{folder}/notify"},
+            )
+            try:
+                told = ""
+                while "READY=1" not in told:
+                    told += supervisor.recv(1000).decode()
+                equal(process.poll(), None)
+                process.send_signal(signal.SIGTERM)
+                equal(supervisor.recv(1000), b"STOPPING=1\n")
+                equal(process.wait(timeout=10), 0)
+            finally:
+                process.kill()
 
 
 def check_a_hangup_is_ignored():

@@ -23,7 +23,7 @@ class Client:
     """Sends a request and returns its reply: str, int, None, list, dict or Failed."""
 
     def __init__(self, port, host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), timeout=60)
+        self.socket = socket.create_connection((host, port), timeout=10)
         self.file = self.socket.makefile("rb")
 
     def __call__(self, *words):
@@ -97,7 +97,7 @@ class Server:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def launch(folder, *arguments, text=None):
+def launch(folder, *arguments, text=None, environment={}):
     """Starts the program under test in `folder`; `text` becomes its configuration file."""
     command = shlex.split(os.environ["PROGRAM"])
     if text is not None:
@@ -108,7 +108,8 @@ def launch(folder, *arguments, text=None):
     log = os.path.join(folder, "output")
     with open(log, "w") as output:
         process = subprocess.Popen(
-            command + list(arguments), cwd=folder, stdout=output, stderr=output
+            command + list(arguments), cwd=folder, stdout=output, stderr=output,
+            env={**os.environ, **environment},
         )
     return process, log
 
