@@ -358,7 +358,7 @@ fn byte(state: &mut LuaState) -> LuaResult<u32> {
     let last = state.opt_integer(3, first)?;
     let end = |at: i64| if at < 0 { at + lua::length(state, 1) as i64 } else { at };
     let last = end(last).min(lua::length(state, 1) as i64);
-    if last.saturating_sub(end(first)) as f64 >= RESULTS_MAX {
+    if last.saturating_sub(end(first).max(1)) as f64 >= RESULTS_MAX {
         return Err(fail("string slice too long"));
     }
     string::str_byte(state)
