@@ -201,7 +201,7 @@ proptest! {
         partition.with_log(|log| compare(log, &model)).map_err(TestCaseError::fail)?;
 
         // Of the sealed part nothing is left that a later record of it replaces.
-        let sealed = partition.with_log(|log| log.segments().last().unwrap().base_offset());
+        let sealed = partition.with_log(|log| log.segments().last().unwrap().base_offset);
         let found = partition.with_log(|log| read_all(log)).unwrap();
         let mut keys = found.range(..sealed).map(|(_, it)| it.0).collect::<Vec<_>>();
         keys.sort_unstable();

@@ -2,7 +2,7 @@
 //! nothing is found that was not appended.
 #![cfg(not(loom))]
 
-use minikit::storage::{Disk, SimulatedDisk, every_cut};
+use minikit::storage::{Disk, Faults, SimulatedDisk, every_cut};
 use minilog::engine::log::config::LogConfig;
 use minilog::engine::log::directory::Directory;
 use minilog::engine::log::flush::Flush;
@@ -152,8 +152,6 @@ fn an_acknowledgment_before_the_flush_is_caught() {
 /// A full disk: the append fails, the log stays as it was, and goes on when there is space again.
 #[test]
 fn a_full_disk_loses_nothing() {
-    use minikit::storage::Faults;
-
     let disk = SimulatedDisk::new(1);
     let directory = Directory::create(Arc::new(disk.clone()), DIRECTORY).unwrap();
     let mut log = Log::create(directory, config()).unwrap();
@@ -166,6 +164,38 @@ fn a_full_disk_loses_nothing() {
     assert_eq!(log.next_offset(), 1);
     disk.set_faults(Faults::default());
     assert_eq!(log.append(&batch(1)).unwrap().base_offset, 1);
+}
+
+/// A disk that becomes read-only, as ext4 does after an error: appends are refused, everything can
+/// be read, also from sealed segments, and nothing is lost.
+#[test]
+fn a_read_only_disk_goes_on_serving() {
+    let disk = SimulatedDisk::new(1);
+    let mut model = Model::default();
+    workload(&disk, &mut model).unwrap();
+    let mut log = recover(&disk, &model).unwrap();
+    let flush = Flush::start(&mut log).unwrap();
+    flush.run().unwrap();
+    flush.finish(&mut log);
+    assert!(log.segments().next().unwrap().indexes().is_none(), "they are in their files");
+
+    disk.set_faults(Faults { read_only: true, ..Faults::default() });
+    let error = log.append(&batch(7)).unwrap_err().to_string();
+    assert!(error.contains("Read-only file system") && error.contains("check the kernel log"));
+    let end = log.next_offset();
+    for offset in 0..end {
+        let slice = log.read(offset, 1, end).unwrap().expect("every offset has a batch");
+        let header = BatchHeader::read(&slice.read().unwrap()).unwrap();
+        assert!((header.base_offset..=header.last_offset()).contains(&offset));
+    }
+    assert_eq!(log.find_timestamp(2).unwrap().map(|it| it.offset), Some(offset_after(2)));
+    assert!(log.append(&batch(7)).is_err());
+
+    disk.set_faults(Faults::default());
+    drop(log);
+    let model = Model { flushed: 7, recovery_point: end, ..model };
+    let mut log = recover(&disk, &model).unwrap();
+    assert_eq!(log.append(&batch(7)).unwrap().base_offset, end);
 }
 
 fn length(disk: &SimulatedDisk, name: &str) -> u64 {

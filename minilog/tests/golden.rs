@@ -31,6 +31,7 @@ use minilog::engine::log::flush::Flush;
 use minilog::engine::log::log::{AppendError, Log, ReadError};
 use minilog::engine::log::partition::Partition;
 use minilog::engine::log::recovery::{self, Start};
+use minilog::engine::log::segment::Indexes;
 use minilog::format::batch::{self, BatchHeader};
 use minilog::format::record::{Record, batch_of, records};
 use std::fmt::Write;
@@ -97,7 +98,7 @@ impl Lab {
                 let now = now.parse()?;
                 let removed = self.log()?.remove_old_segments(now)?;
                 removed.iter().try_for_each(|it| it.remove())?;
-                let names = removed.iter().map(|it| it.base_offset().to_string());
+                let names = removed.iter().map(|it| it.base_offset.to_string());
                 let names = names.collect::<Vec<_>>().join(" ");
                 Ok(format!(
                     "deleted [{names}], the log starts at {}",
@@ -142,10 +143,11 @@ impl Lab {
                 Ok(String::new())
             }
             ["flat", "read", offset] => {
-                let found = FlatLog::open(&self.disk, "flat")?.read(offset.parse()?)?;
-                let value = found.value.map(|it| format!("{:?}", String::from_utf8_lossy(&it)));
+                let flat = FlatLog::open(&self.disk, "flat")?;
+                let (value, bytes_read) = flat.read(offset.parse()?)?;
+                let value = value.map(|it| format!("{:?}", String::from_utf8_lossy(&it)));
                 let value = value.unwrap_or("none".to_owned());
-                Ok(format!("{value}, after reading {} bytes", found.bytes_read))
+                Ok(format!("{value}, after reading {bytes_read} bytes"))
             }
             _ => Err(format!("unknown command {words:?}").into()),
         }
@@ -167,7 +169,7 @@ impl Lab {
             _ => return Err(format!("unknown parameter {name}").into()),
         }
         if let Some(log) = &mut self.log {
-            log.set_config(self.config.clone());
+            log.config = self.config.clone();
         }
         Ok(String::new())
     }
@@ -239,9 +241,11 @@ impl Lab {
     }
 
     fn close(&mut self) -> Answer {
-        let flush = Flush::start_last(self.log()?).ok_or("the log has failed")?;
+        let log = self.log()?;
+        let flush = Flush::start_last(log).ok_or("the log has failed")?;
         flush.run()?;
-        self.start = Start { is_clean: true, recovery_point: flush.up_to(), ..self.start };
+        let recovery_point = log.next_offset();
+        self.start = Start { is_clean: true, recovery_point, ..self.start };
         self.log = None;
         Ok(String::new())
     }
@@ -289,9 +293,11 @@ impl Lab {
 
     fn index(&mut self, base: i64) -> Answer {
         let log = self.log()?;
-        let segment =
-            log.segments().find(|it| it.base_offset() == base).ok_or("no such segment")?;
-        let indexes = segment.indexes()?;
+        let segment = log.segments().find(|it| it.base_offset == base).ok_or("no such segment")?;
+        let indexes = match segment.indexes() {
+            Some(indexes) => indexes.clone(),
+            None => Indexes::load(log.directory(), base)?,
+        };
         let mut text = String::new();
         for entry in indexes.offsets.entries() {
             writeln!(text, "offset {} -> byte {}", entry.relative_offset, entry.position)?;

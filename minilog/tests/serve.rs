@@ -58,7 +58,7 @@ fn create_topic(stream: &mut TcpStream, name: &str) {
     let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
     let response: MetadataResponse = call(stream, 12, &request);
     assert_eq!(response.topics[0].error_code, ErrorCode::NONE);
-    assert!(!response.topics[0].topic_id.is_zero());
+    assert!(response.topics[0].topic_id != Default::default());
 }
 
 fn produce(records: &[u8], acks: i16) -> ProduceRequest {

@@ -75,6 +75,9 @@ pub trait Disk: Send + Sync {
     /// Opens an existing file for reading and writing. `NotFound` if there is none.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
+    /// Opens an existing file for reading only, which a read-only file system allows too.
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+
     /// Creates an empty file and opens it. `AlreadyExists` if the name is taken.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 

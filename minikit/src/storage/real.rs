@@ -57,6 +57,10 @@ impl Disk for RealDisk {
         Ok(self.file(name, file))
     }
 
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(name, self.on("open", name, |path| File::open(path))?))
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let file = self.on("create", name, |path| File::create_new(path))?;
         Ok(self.file(name, file))

@@ -98,7 +98,7 @@ pub struct Faults {
     pub short_write: u64,
     /// Bytes that all files together may have. Writes that do not fit are cut short, then fail.
     pub capacity: Option<u64>,
-    /// Opening files and changing anything fails.
+    /// Opening files to write and changing anything fails.
     pub read_only: bool,
 }
 
@@ -185,11 +185,21 @@ impl SimulatedDisk {
 
 impl Disk for SimulatedDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.open_to_read(name)?;
+        self.on(
+            "open",
+            name,
+            |machine| if machine.faults.read_only { Err(EROFS) } else { Ok(()) },
+        )?;
+        Ok(file)
+    }
+
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let opened = self.on("open", name, |machine| {
             machine.check_power()?;
             let node = machine.find(name)?;
             machine.nodes[node].file()?;
-            if machine.faults.read_only { Err(EROFS) } else { Ok((node, machine.boots)) }
+            Ok((node, machine.boots))
         })?;
         Ok(self.file(name, opened))
     }

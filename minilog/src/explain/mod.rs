@@ -25,7 +25,7 @@ use crate::format::batch::{self, BatchHeader, Compression};
 use crate::format::compression::decompress;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{self, Kind};
-use crate::format::record::{Record, RecordError, records};
+use crate::format::record::{Record, records};
 use crate::format::snapshot::{SnapshotEntry, SnapshotHeader};
 use crate::wire::explain::explain_request;
 use crate::wire::offsets_topic;
@@ -105,7 +105,7 @@ fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> Str
         Some(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
         None => "none".to_owned(),
     };
-    let line = |record: Result<Record<'_>, RecordError>| match record {
+    let line = |record: Result<Record<'_>, &'static str>| match record {
         Ok(record) => {
             let fields = record
                 .key
@@ -123,7 +123,7 @@ fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> Str
                 shown(record.value),
             )
         }
-        Err(error) => format!("{error}\n"),
+        Err(error) => format!("the records are damaged: {error}\n"),
     };
     records(&bytes).map(line).collect()
 }

@@ -27,10 +27,10 @@
 //! let mut damaged = bytes;
 //! damaged[70] ^= 1;
 //! assert_eq!(
-//!     batch::check(&damaged).unwrap_err().to_string(),
+//!     batch::check(&damaged).unwrap_err(),
 //!     "the checksum is d74f382f and that of the bytes is b0c1c52e",
 //! );
-//! # Ok::<(), batch::BatchError>(())
+//! # Ok::<(), String>(())
 //! ```
 //!
 //! # What the checksum does not cover
@@ -44,8 +44,7 @@
 //! `DefaultRecordBatch.java` in `clients`. Kafka also reads versions 0 and 1, which its brokers no
 //! longer accept from producers (KIP-724); here they are an error.
 
-use minikit::layout::{self, ByteOrder, FieldType, LayoutError};
-use std::fmt;
+use minikit::layout::{self, ByteOrder, FieldType};
 
 minikit::layout! {
     /// The header of a record batch.
@@ -207,68 +206,31 @@ impl BatchHeader {
     }
 }
 
-/// Why bytes are not a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BatchError {
-    /// The bytes end before the batch does, or `batch_length` is less than a header.
-    Layout(LayoutError),
-    /// The version of the format is another one than 2.
-    Magic(i8),
-    /// The bytes are not those that the producer sent.
-    Checksum {
-        /// What the header says.
-        stored: u32,
-        /// What the bytes give.
-        computed: u32,
-    },
-    /// A number of the header contradicts another one.
-    Contradiction(&'static str),
-}
-
-impl fmt::Display for BatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BatchError::Layout(error) => error.fmt(f),
-            BatchError::Magic(magic) => {
-                write!(f, "the format has version {magic}; only version {MAGIC} is supported")
-            }
-            BatchError::Checksum { stored, computed } => {
-                write!(f, "the checksum is {stored:08x} and that of the bytes is {computed:08x}")
-            }
-            BatchError::Contradiction(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for BatchError {}
-
-impl From<LayoutError> for BatchError {
-    fn from(error: LayoutError) -> BatchError {
-        BatchError::Layout(error)
-    }
-}
-
 /// Checks the batch at the start of `bytes`: length, version, checksum, and that the numbers of the
 /// header agree. Does not look at the records. Costs one pass over the batch for the checksum,
-/// about 0.1 ns per byte with SSE 4.2.
-pub fn check(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
-    let header = BatchHeader::read(bytes)?;
+/// about 0.1 ns per byte with SSE 4.2. The error says what is wrong.
+pub fn check(bytes: &[u8]) -> Result<BatchHeader, String> {
+    let header = BatchHeader::read(bytes).map_err(|error| error.to_string())?;
     if header.magic != MAGIC {
-        return Err(BatchError::Magic(header.magic));
+        let magic = header.magic;
+        return Err(format!("the format has version {magic}; only version {MAGIC} is supported"));
     }
 
-    let end = BatchHeader::SIZE + BatchHeader::tail(bytes)?.len();
+    let tail = BatchHeader::tail(bytes).map_err(|error| error.to_string())?;
+    let (stored, end) = (header.crc, BatchHeader::SIZE + tail.len());
     let computed = crc32c::crc32c(&bytes[CRC_START..end]);
-    if computed != header.crc {
-        return Err(BatchError::Checksum { stored: header.crc, computed });
+    if computed != stored {
+        return Err(format!(
+            "the checksum is {stored:08x} and that of the bytes is {computed:08x}"
+        ));
     }
 
     // Whatever has a valid checksum was sent by a producer, and not every producer is correct.
     if header.base_offset < 0 || header.last_offset_delta < 0 || header.records_count < 0 {
-        return Err(BatchError::Contradiction("an offset or a count is negative"));
+        return Err("an offset or a count is negative".to_owned());
     }
     if header.base_offset.checked_add(i64::from(header.last_offset_delta) + 1).is_none() {
-        return Err(BatchError::Contradiction("the last offset is beyond 64 bits"));
+        return Err("the last offset is beyond 64 bits".to_owned());
     }
     Ok(header)
 }
@@ -321,7 +283,7 @@ mod tests {
     #[test]
     fn every_cut_is_found() {
         for length in 0..EXAMPLE.len() {
-            assert!(matches!(check(&EXAMPLE[..length]), Err(BatchError::Layout(_))), "{length}");
+            assert!(check(&EXAMPLE[..length]).is_err(), "{length}");
         }
         // What follows the batch does not matter.
         assert!(check(&[&EXAMPLE[..], &[7; 9]].concat()).is_ok());
@@ -342,10 +304,10 @@ mod tests {
         let mut bytes = EXAMPLE;
         BatchHeader::records_count.put(&mut bytes, -1);
         seal(&mut bytes);
-        assert!(matches!(check(&bytes), Err(BatchError::Contradiction(_))));
+        assert_eq!(check(&bytes).unwrap_err(), "an offset or a count is negative");
         let mut bytes = EXAMPLE;
         BatchHeader::base_offset.put(&mut bytes, i64::MAX);
-        assert!(matches!(check(&bytes), Err(BatchError::Contradiction(_))));
+        assert_eq!(check(&bytes).unwrap_err(), "the last offset is beyond 64 bits");
     }
 
     #[test]

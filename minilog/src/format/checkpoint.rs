@@ -31,7 +31,6 @@
 //! Kafka counterpart: `CheckpointFile.java`, `OffsetCheckpointFile.java` and
 //! `LeaderEpochCheckpointFile.java`.
 
-use std::fmt;
 use std::str::FromStr;
 
 /// The only version there is.
@@ -96,18 +95,6 @@ fn number<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<T
     words.next()?.parse().ok()
 }
 
-/// A checkpoint that cannot be read, with the number of the line from 1 on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckpointError(usize);
-
-impl fmt::Display for CheckpointError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the checkpoint is damaged in line {}", self.0)
-    }
-}
-
-impl std::error::Error for CheckpointError {}
-
 /// The text of a checkpoint with these lines.
 pub fn print<'a, E: Entry + 'a>(entries: impl IntoIterator<Item = &'a E>) -> String {
     let lines = entries.into_iter().map(Entry::print).collect::<Vec<_>>();
@@ -118,21 +105,23 @@ pub fn print<'a, E: Entry + 'a>(entries: impl IntoIterator<Item = &'a E>) -> Str
 
 /// The lines of a checkpoint. An unknown version, a line too many or too few and a line that is no
 /// entry are errors. An empty file has no lines: Kafka creates one before it first writes to it.
-pub fn parse<E: Entry>(text: &str) -> Result<Vec<E>, CheckpointError> {
+pub fn parse<E: Entry>(text: &str) -> Result<Vec<E>, String> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
+    let damaged = |line: usize| format!("the checkpoint is damaged in line {line}");
     let mut lines = text.lines();
     if lines.next() != Some(VERSION) {
-        return Err(CheckpointError(1));
+        return Err(damaged(1));
     }
-    let count: usize = lines.next().and_then(|it| it.parse().ok()).ok_or(CheckpointError(2))?;
+    let count: usize = lines.next().and_then(|it| it.parse().ok()).ok_or_else(|| damaged(2))?;
 
     let entries = lines.enumerate().map(|(index, line)| {
-        if index < count { E::parse(line) } else { None }.ok_or(CheckpointError(index + 3))
+        let entry = if index < count { E::parse(line) } else { None };
+        entry.ok_or_else(|| damaged(index + 3))
     });
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
-    if entries.len() == count { Ok(entries) } else { Err(CheckpointError(entries.len() + 3)) }
+    if entries.len() == count { Ok(entries) } else { Err(damaged(entries.len() + 3)) }
 }
 
 #[cfg(test)]
@@ -141,7 +130,10 @@ mod tests {
 
     #[test]
     fn damaged_lines_are_named() {
-        let line = |text| parse::<OffsetEntry>(text).unwrap_err().0;
+        let line = |text| {
+            let error = parse::<OffsetEntry>(text).unwrap_err();
+            error.rsplit(' ').next().unwrap().parse::<usize>().unwrap()
+        };
         assert_eq!(line("\n"), 1);
         assert_eq!(line("1\n0\n"), 1);
         assert_eq!(line("0\n"), 2);

@@ -4,7 +4,7 @@
 //! ```
 //! use minilog::format::properties::{Meta, PartitionMetadata, Uuid};
 //!
-//! let topic_id = "2cRNXmKvQ9ys-UvS-ZfYNA".parse::<Uuid>().unwrap();
+//! let topic_id = Uuid::parse("2cRNXmKvQ9ys-UvS-ZfYNA").unwrap();
 //! let text = "version: 0\ntopic_id: 2cRNXmKvQ9ys-UvS-ZfYNA";
 //! assert_eq!(PartitionMetadata { topic_id }.print(), text);
 //! assert_eq!(PartitionMetadata::parse(text), Some(PartitionMetadata { topic_id }));
@@ -18,12 +18,12 @@
 //!
 //! Kafka counterpart: `PartitionMetadataFile.java`, `MetaProperties.java`, `Uuid.java` and
 //! `CleanShutdownFileHandler.java`. Kafka escapes special characters of a properties file; the
-//! values here have none.
+//! values here have none. Its `directory.id`, which tells several data directories of a broker
+//! apart, is ignored.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::fmt;
-use std::str::FromStr;
 
 /// The file that a clean shutdown leaves. Without it the log is recovered at the next start.
 pub const CLEAN_SHUTDOWN_FILE: &str = ".kafka_cleanshutdown";
@@ -43,28 +43,15 @@ impl Uuid {
         Uuid(bytes)
     }
 
-    /// Returns true for the id that stands for no topic.
-    pub fn is_zero(self) -> bool {
-        self.0 == [0; 16]
+    /// Reads 22 characters of base64url; none if it is another text.
+    pub fn parse(text: &str) -> Option<Uuid> {
+        BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Uuid)
     }
 }
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
-
-/// The text is not 22 characters of base64url.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAUuid;
-
-impl FromStr for Uuid {
-    type Err = NotAUuid;
-
-    fn from_str(text: &str) -> Result<Uuid, NotAUuid> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| NotAUuid)?;
-        bytes.try_into().map(Uuid).map_err(|_| NotAUuid)
     }
 }
 
@@ -88,7 +75,7 @@ impl PartitionMetadata {
     pub fn parse(text: &str) -> Option<PartitionMetadata> {
         let mut lines = text.lines();
         lines.next().filter(|it| *it == "version: 0")?;
-        let topic_id = lines.next()?.strip_prefix("topic_id: ")?.trim().parse().ok()?;
+        let topic_id = Uuid::parse(lines.next()?.strip_prefix("topic_id: ")?.trim())?;
         Some(PartitionMetadata { topic_id })
     }
 }
@@ -100,8 +87,6 @@ pub struct Meta {
     pub cluster_id: String,
     /// The number of the broker in it.
     pub node_id: i32,
-    /// The id of this directory, by which a broker with several tells them apart.
-    pub directory_id: Option<Uuid>,
 }
 
 impl Meta {
@@ -110,12 +95,8 @@ impl Meta {
 
     /// The text of the file.
     pub fn print(&self) -> String {
-        let Meta { cluster_id, node_id, directory_id } = self;
-        let mut text = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\n");
-        if let Some(id) = directory_id {
-            text += &format!("directory.id={id}\n");
-        }
-        text
+        let Meta { cluster_id, node_id } = self;
+        format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\n")
     }
 
     /// Reads the file; none if it is damaged or of another version.
@@ -127,7 +108,6 @@ impl Meta {
         Some(Meta {
             cluster_id: value("cluster.id")?.to_owned(),
             node_id: value("node.id")?.parse().ok()?,
-            directory_id: value("directory.id").and_then(|it| it.parse().ok()),
         })
     }
 }
@@ -141,14 +121,13 @@ mod tests {
         for text in ["", "version: 0\n", "version: 1\ntopic_id: 2cRNXmKvQ9ys-UvS-ZfYNA", "x\ny"] {
             assert_eq!(PartitionMetadata::parse(text), None, "{text}");
         }
-        assert_eq!("short".parse::<Uuid>(), Err(NotAUuid));
+        assert_eq!(Uuid::parse("short"), None);
         assert_eq!(Meta::parse("version=1\nnode.id=1\n"), None);
     }
 
     #[test]
     fn meta_properties_round_trip() {
-        let directory_id = Some(Uuid::from_random([7; 16]));
-        let meta = Meta { cluster_id: "abc".to_owned(), node_id: 1, directory_id };
+        let meta = Meta { cluster_id: "abc".to_owned(), node_id: 1 };
         assert_eq!(Meta::parse(&meta.print()), Some(meta));
     }
 

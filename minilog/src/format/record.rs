@@ -27,14 +27,13 @@
 //! assert_eq!((record.offset_delta, record.timestamp_delta), (1, 0));
 //! assert_eq!((record.key, record.value), (None, Some(&b"4"[..])));
 //! assert!(record.headers.is_empty() && bytes.is_empty());
-//! # Ok::<(), minilog::format::record::RecordError>(())
+//! # Ok::<(), &str>(())
 //! ```
 //!
 //! Kafka counterpart: `DefaultRecord.java` and `ByteUtils.java`. Kafka encodes a null key as length
 //! -1 as here; header names cannot be null.
 
 use super::batch::{self, Attributes, BatchHeader};
-use std::fmt;
 
 /// A record, with the bytes of its batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,25 +50,13 @@ pub struct Record<'a> {
     pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
 }
 
-/// The bytes of a record end too early, or a length in them is impossible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordError(&'static str);
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the records are damaged: {}", self.0)
-    }
-}
-
-impl std::error::Error for RecordError {}
-
-const CUT: RecordError = RecordError("they end too early");
+const CUT: &str = "the records end too early";
 
 impl<'a> Record<'a> {
-    /// Takes one record off the front of `bytes`.
-    pub fn decode(bytes: &mut &'a [u8]) -> Result<Record<'a>, RecordError> {
+    /// Takes one record off the front of `bytes`. The error says why that cannot be done.
+    pub fn decode(bytes: &mut &'a [u8]) -> Result<Record<'a>, &'static str> {
         let length = take_varint(bytes)?;
-        let length = usize::try_from(length).map_err(|_| RecordError("a length is negative"))?;
+        let length = usize::try_from(length).map_err(|_| "a length is negative")?;
         let (mut body, rest) = bytes.split_at_checked(length).ok_or(CUT)?;
         let body = &mut body;
 
@@ -81,16 +68,16 @@ impl<'a> Record<'a> {
         // Each header needs at least two bytes, so a count from a hostile client allocates little.
         let count = take_varint(body)?;
         if usize::try_from(count).is_ok_and(|count| count > body.len() / 2) || count < 0 {
-            return Err(RecordError("the number of headers is impossible"));
+            return Err("the number of headers is impossible");
         }
         let mut headers = Vec::with_capacity(count as usize);
         for _ in 0..count {
-            let name = take_bytes(body)?.ok_or(RecordError("a header has no name"))?;
+            let name = take_bytes(body)?.ok_or("a header has no name")?;
             headers.push((name, take_bytes(body)?));
         }
 
         if !body.is_empty() {
-            return Err(RecordError("a record is longer than its fields"));
+            return Err("a record is longer than its fields");
         }
         *bytes = rest;
         Ok(Record { timestamp_delta, offset_delta, key, value, headers })
@@ -114,7 +101,7 @@ impl<'a> Record<'a> {
 }
 
 /// The records of an uncompressed batch, or of the decompressed records of one, in order.
-pub fn records(mut bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, RecordError>> {
+pub fn records(mut bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, &'static str>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
@@ -154,19 +141,19 @@ pub fn batch_of(base_timestamp: i64, records: &[Record<'_>]) -> Vec<u8> {
     bytes
 }
 
-fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], RecordError> {
+fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], &'static str> {
     let (taken, rest) = bytes.split_at_checked(count).ok_or(CUT)?;
     *bytes = rest;
     Ok(taken)
 }
 
 /// Bytes with their length in front; none if the length is -1.
-fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordError> {
+fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
     match take_varint(bytes)? {
         -1 => Ok(None),
         length => match usize::try_from(length) {
             Ok(length) => take(bytes, length).map(Some),
-            Err(_) => Err(RecordError("a length is negative")),
+            Err(_) => Err("a length is negative"),
         },
     }
 }
@@ -181,12 +168,12 @@ fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-fn take_varint(bytes: &mut &[u8]) -> Result<i32, RecordError> {
+fn take_varint(bytes: &mut &[u8]) -> Result<i32, &'static str> {
     let long = take_varlong(bytes)?;
-    i32::try_from(long).map_err(|_| RecordError("a number has more than 32 bits"))
+    i32::try_from(long).map_err(|_| "a number has more than 32 bits")
 }
 
-fn take_varlong(bytes: &mut &[u8]) -> Result<i64, RecordError> {
+fn take_varlong(bytes: &mut &[u8]) -> Result<i64, &'static str> {
     let mut value: u64 = 0;
     for shift in (0..64).step_by(7) {
         let byte = take(bytes, 1)?[0];
@@ -196,7 +183,7 @@ fn take_varlong(bytes: &mut &[u8]) -> Result<i64, RecordError> {
             return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
         }
     }
-    Err(RecordError("a number is longer than ten bytes"))
+    Err("a number is longer than ten bytes")
 }
 
 fn put_varlong(out: &mut Vec<u8>, value: i64) {

@@ -434,7 +434,7 @@ impl Topics {
     /// Makes everything appended so far durable, in the partitions for which `is_due` returns true.
     pub fn flush(&self, is_due: impl Fn(&Log) -> bool) -> io::Result<()> {
         self.each_partition(|partition| match partition.with_log(|log| is_due(log)) {
-            true => partition.flush().map(drop),
+            true => partition.flush(),
             false => Ok(()),
         })
     }
@@ -442,7 +442,7 @@ impl Topics {
     /// How often partitions with a `flush.ms` want to be flushed, at most a second.
     pub fn flush_interval(&self) -> Duration {
         let catalog = self.catalog();
-        let all = catalog.topics().map(|it| it.partitions[0].with_log(|log| log.config().flush_ms));
+        let all = catalog.topics().map(|it| it.partitions[0].with_log(|log| log.config.flush_ms));
         Duration::from_millis(all.min().unwrap_or(i64::MAX).clamp(1, 1000) as u64)
     }
 
@@ -490,7 +490,7 @@ impl Topics {
     /// Forgets the idempotent producers that were silent since `timestamp`.
     pub fn expire_producers(&self, timestamp: i64) {
         for (_, _, partition) in self.catalog().partitions() {
-            partition.with_log(|log| log.expire_producers(timestamp));
+            partition.with_log(|log| log.producers.expire(timestamp));
         }
     }
 
@@ -586,7 +586,7 @@ fn read_or_create_meta(root: &Directory, random: [u8; 16]) -> io::Result<Meta> {
         return Meta::parse(&text).ok_or_else(damaged);
     }
     let cluster_id = Uuid::from_random(random).to_string();
-    let meta = Meta { cluster_id, node_id: 1, directory_id: None };
+    let meta = Meta { cluster_id, node_id: 1 };
     root.replace(Meta::FILE, meta.print().as_bytes())?;
     root.sync()?;
     Ok(meta)
@@ -684,7 +684,7 @@ mod tests {
                 let topics = open(disk).map_err(|error| error.to_string())?;
                 let catalog = topics.catalog();
                 let Some(topic) = catalog.by_name("orders") else { return Ok(()) };
-                let found = topic.partitions[0].with_log(|log| log.config().retention_ms);
+                let found = topic.partitions[0].with_log(|log| log.config.retention_ms);
                 let next = |it| [1, 22, 333].into_iter().find(|next| *next > it).unwrap_or(it);
                 let is_default = found == LogConfig::default().retention_ms;
                 match is_default && *acknowledged == 0 || found == *acknowledged {

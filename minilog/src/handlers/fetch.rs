@@ -29,7 +29,7 @@
 //! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
 //! not kept: the response says session 0, and the client sends its whole list every time.
 
-use super::{Broker, Call, Step, find_partition, find_topic};
+use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
 use crate::engine::log::partition::{Fetched, Partition};
 use crate::engine::log::segment::Slice;
@@ -129,7 +129,7 @@ impl Found {
         for (partition, slice) in partitions.zip(&self.slices) {
             match slice.as_ref().map_or(Ok(Records::default()), records) {
                 Ok(records) => partition.records = Some(records),
-                Err(_) => partition.error_code = ErrorCode::KAFKA_STORAGE_ERROR,
+                Err(error) => partition.error_code = storage_error(&error),
             }
         }
         call.encode(&self.response)
@@ -201,7 +201,7 @@ fn read(
 ) -> Result<Fetched, ErrorCode> {
     let fetched = partition.read(wanted.fetch_offset, limit).map_err(|error| match error {
         ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
-        ReadError::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        ReadError::Storage(error) => storage_error(&error),
     })?;
     let leader_epoch = fetched.offsets.leader_epoch;
     match wanted.current_leader_epoch {

@@ -158,7 +158,7 @@ fn group_value(group: &Group, now: Now) -> GroupMetadataValue {
 /// If the disk fails.
 pub fn load(broker: &Broker) -> io::Result<usize> {
     let Some(log) = partition(broker) else { return Ok(0) };
-    let (mut offset, mut skipped) = (log.log_start_offset(), 0);
+    let (mut offset, mut skipped) = (log.offsets().log_start_offset, 0);
     loop {
         let fetched = log.read(offset, READ_BYTES).map_err(|error| match error {
             ReadError::Storage(error) => error,

@@ -10,7 +10,7 @@
 //! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`. -4 and -5 concern tiered storage; -4 is
 //! answered as -2, since everything is local.
 
-use super::{Broker, Call, Step, find_partition, find_topic};
+use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
@@ -51,11 +51,11 @@ fn look_up(
         LATEST => Some((-1, offsets.high_watermark)),
         timestamp => {
             let found = match timestamp {
-                MAX_TIMESTAMP => partition.find_max_timestamp(),
+                MAX_TIMESTAMP => partition.with_log(|log| log.find_max_timestamp()),
                 timestamp if timestamp < 0 => return Err(ErrorCode::UNSUPPORTED_VERSION),
-                timestamp => partition.find_timestamp(timestamp),
+                timestamp => partition.with_log(|log| log.find_timestamp(timestamp)),
             };
-            let found = found.map_err(|_| ErrorCode::KAFKA_STORAGE_ERROR)?;
+            let found = found.map_err(|error| storage_error(&error))?;
             let is_readable = |offset: i64| offset < offsets.high_watermark;
             found.filter(|it| is_readable(it.offset)).map(|it| (it.timestamp, it.offset))
         }

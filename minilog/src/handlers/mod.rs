@@ -48,6 +48,7 @@ use crate::wire::codec::Frame;
 use crate::wire::schema::Message;
 use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_response};
 use bytes::Bytes;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use self::catalog::{Catalog, Topic, Topics};
@@ -212,6 +213,14 @@ impl Broker {
     pub fn node_id(&self) -> i32 {
         self.topics.meta().node_id
     }
+}
+
+/// Logs an error of the disk. All that the protocol has for it is this code.
+#[cfg_attr(not(feature = "server"), expect(unused_variables, reason = "nothing logs"))]
+fn storage_error(error: &io::Error) -> ErrorCode {
+    #[cfg(feature = "server")]
+    tracing::error!("{error}");
+    ErrorCode::KAFKA_STORAGE_ERROR
 }
 
 /// The topic that a request names: by name, or by id where the name is empty.

@@ -10,7 +10,7 @@
 //! Kafka counterpart: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
 use super::group_log::OFFSETS_TOPIC;
-use super::{Broker, Call, Step, find_partition, find_topic};
+use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
 use crate::engine::log::producers::SequenceError;
@@ -103,7 +103,7 @@ fn append(
     match partition.append(data.records.as_deref().unwrap_or_default()) {
         Ok(appended) => {
             response.base_offset = appended.base_offset;
-            response.log_start_offset = partition.log_start_offset();
+            response.log_start_offset = partition.offsets().log_start_offset;
             if appended.needs_flush {
                 let recovery_point = appended.last_offset + 1;
                 needed.push(Needed { partition: Arc::clone(partition), recovery_point, result });
@@ -126,7 +126,7 @@ fn error_code(error: &AppendError) -> ErrorCode {
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
         }
         AppendError::Sequence(SequenceError::OldEpoch { .. }) => ErrorCode::INVALID_PRODUCER_EPOCH,
-        AppendError::Storage(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        AppendError::Storage(error) => storage_error(error),
     }
 }
 
@@ -147,7 +147,9 @@ impl WaitingProduce {
         // First the waker, then the look: a flush between the two wakes us.
         self.needed.iter().for_each(|it| it.partition.wake_on_append(context.waker()));
         self.needed.retain(|it| !it.is_durable());
-        if !self.needed.is_empty() && self.needed.iter().all(|it| it.partition.has_failed()) {
+        if !self.needed.is_empty()
+            && self.needed.iter().all(|it| it.partition.with_log(|log| log.has_failed()))
+        {
             return Poll::Ready(self.fail(ErrorCode::KAFKA_STORAGE_ERROR));
         }
         match self.needed.is_empty() {

@@ -11,7 +11,7 @@
 //!
 //! Kafka counterpart: `ProducerIdManager.java`; there the controller assigns blocks to brokers.
 
-use super::{Broker, Call, Step};
+use super::{Broker, Call, Step, storage_error};
 use crate::engine::log::directory::Directory;
 use crate::wire::ErrorCode;
 use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -68,7 +68,7 @@ pub(super) fn init_producer_id(
     Step::blocking(broker, move |broker| {
         call.encode(&match broker.producer_ids.next() {
             Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() },
-            Err(_) => refuse(ErrorCode::KAFKA_STORAGE_ERROR),
+            Err(error) => refuse(storage_error(&error)),
         })
     })
 }

@@ -20,7 +20,7 @@ use super::catalog::TopicError;
 use super::group::Groups;
 use super::group_log::OFFSETS_TOPIC;
 use super::parameters::{InvalidConfig, Overrides};
-use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters};
+use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters, storage_error};
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::cluster::{
@@ -185,7 +185,7 @@ pub(super) fn explain(error: &TopicError, name: &str) -> Failure {
         }
         TopicError::InvalidPartitions(text) => (ErrorCode::INVALID_PARTITIONS, text.clone()),
         TopicError::InvalidConfig(error) => (ErrorCode::INVALID_CONFIG, error.to_string()),
-        TopicError::Storage(error) => (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string()),
+        TopicError::Storage(error) => (storage_error(error), error.to_string()),
     }
 }
 
@@ -246,9 +246,10 @@ pub(super) fn delete_records(
         let written = broker.topics.write_checkpoints();
         let removed = written
             .and_then(|()| broker.topics.delete_old_segments((broker.settings.now)()).map(drop));
-        if removed.is_err() {
+        if let Err(error) = removed {
+            let error_code = storage_error(&error);
             let results = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
-            results.for_each(|it| it.error_code = ErrorCode::KAFKA_STORAGE_ERROR);
+            results.for_each(|it| it.error_code = error_code);
         }
         call.encode(&response)
     })

@@ -61,7 +61,7 @@ impl Inspector {
             let end = it.high_watermark();
             let values = it.with_log(|log| {
                 let (start, durable) = (log.log_start_offset(), log.recovery_point());
-                let (segments, producers) = (log.segments().count(), log.producers().len());
+                let (segments, producers) = (log.segments().count(), log.producers.count());
                 vec![start, end, durable, log.size() as i64, segments as i64, producers as i64]
             });
             (vec![topic.name.clone(), number.to_string()], values)

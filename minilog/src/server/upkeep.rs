@@ -134,7 +134,7 @@ fn run(upkeep: &Upkeep, broker: &Broker) {
             report("flush", topics.flush(Log::needs_flush));
             continue;
         }
-        report("flush", topics.flush(|log| log.config().flush_ms < i64::MAX));
+        report("flush", topics.flush(|log| log.config.flush_ms < i64::MAX));
         if checkpoint.elapsed() < CHECKPOINT_EVERY {
             continue;
         }

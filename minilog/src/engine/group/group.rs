@@ -130,16 +130,16 @@ pub struct Member {
     /// True if it has sent the sync of this generation.
     pub has_synced: bool,
     /// The request that waits for a reply.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<(Waiting, Ticket)>,
 }
 
-/// A request that waits.
+/// What a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// A join: for the other members.
-    Join(Ticket),
-    /// A sync: for the leader.
-    Sync(Ticket),
+    /// A join: the other members.
+    Join,
+    /// A sync: the leader.
+    Sync,
 }
 
 impl Group {
@@ -197,7 +197,7 @@ impl Group {
         // The client has given up the join that waited, or it would not send another one.
         member.answer(now, Err(GroupError::RebalanceInProgress), effects);
         member.join = join;
-        member.waiting = Some(Waiting::Join(ticket));
+        member.waiting = Some((Waiting::Join, ticket));
         self.rebalance(now, effects);
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Group {
 
         self.protocol_type = Some(join.protocol_type.clone());
         self.leader.get_or_insert_with(|| id.clone());
-        let waiting = Some(Waiting::Join(ticket));
+        let waiting = Some((Waiting::Join, ticket));
         let member =
             Member { join, assignment: Vec::new(), session_ends: 0, has_synced: false, waiting };
         self.members.insert(id, member);
@@ -253,7 +253,7 @@ impl Group {
         let mut member = self.members.remove(old).expect("the caller has found it");
         member.answer(now, Err(GroupError::FencedInstanceId), effects);
         member.join = join;
-        member.waiting = Some(Waiting::Join(ticket));
+        member.waiting = Some((Waiting::Join, ticket));
         self.members.insert(id.clone(), member);
         let is_leader = old == old_leader;
         if is_leader {
@@ -397,7 +397,7 @@ impl Group {
         let member = self.members.get_mut(id).expect("it was checked");
         member.answer(now, Err(GroupError::RebalanceInProgress), effects);
         member.has_synced = true;
-        member.waiting = Some(Waiting::Sync(ticket));
+        member.waiting = Some((Waiting::Sync, ticket));
         if !is_stable && !is_leader {
             return Ok(());
         }
@@ -453,7 +453,7 @@ impl Group {
 
     /// The client of a waiting request has disconnected: its session timeout begins.
     pub fn disconnect(&mut self, now: Now, ticket: Ticket) {
-        let is_it = |it: &&mut Member| it.waiting.is_some_and(|it| it.ticket() == ticket);
+        let is_it = |it: &&mut Member| it.waiting.is_some_and(|(_, it)| it == ticket);
         if let Some(member) = self.members.values_mut().find(is_it) {
             member.waiting = None;
             member.extend_session(now);
@@ -595,11 +595,11 @@ impl Member {
     }
 
     fn waits_for_join(&self) -> bool {
-        matches!(self.waiting, Some(Waiting::Join(_)))
+        matches!(self.waiting, Some((Waiting::Join, _)))
     }
 
     fn waits_for_sync(&self) -> bool {
-        matches!(self.waiting, Some(Waiting::Sync(_)))
+        matches!(self.waiting, Some((Waiting::Sync, _)))
     }
 
     /// Its session begins anew.
@@ -609,17 +609,9 @@ impl Member {
 
     /// Answers the request that waits, if there is one. The session begins anew.
     fn answer(&mut self, now: Now, reply: Result<Reply, GroupError>, effects: &mut Effects) {
-        if let Some(waiting) = self.waiting.take() {
-            effects.replies.push((waiting.ticket(), reply));
+        if let Some((_, ticket)) = self.waiting.take() {
+            effects.replies.push((ticket, reply));
             self.extend_session(now);
-        }
-    }
-}
-
-impl Waiting {
-    fn ticket(self) -> Ticket {
-        match self {
-            Waiting::Join(ticket) | Waiting::Sync(ticket) => ticket,
         }
     }
 }

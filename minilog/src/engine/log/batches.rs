@@ -3,7 +3,7 @@
 //! ```text
 //! position   0         85        170                 900
 //!            [batch 0] [batch 1] [batch 2 ........] [batch 3]
-//! header_at(0): length 73, next at 0 + 12 + 73 = 85, and so on
+//! next(): the header at 0 says length 73, so the next one is at 0 + 12 + 73 = 85, and so on
 //! ```
 //!
 //! Headers alone are enough to find an offset, so [`Batches`] reads small windows and jumps from
@@ -12,17 +12,23 @@
 //! Kafka counterpart: `FileLogInputStream.java`, which reads each header with a call of its own.
 
 use crate::format::batch::BatchHeader;
+use crate::format::compression::decompress;
 use minikit::storage::DiskFile;
+use std::error::Error;
 use std::io;
 
 /// For lookups: as much as an index skips, so that one read usually suffices.
 pub const LOOKUP_WINDOW: usize = 4 * 1024;
 /// For recovery: large enough that the disk works sequentially.
 pub const RECOVERY_WINDOW: usize = 1024 * 1024;
+/// More than this a batch does not have: it would be a thousand times its compressed size.
+const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 
-/// A view of a file that reads it in windows.
+/// A walk over the batches of a file, which reads it in windows.
 pub struct Batches<'a> {
     file: &'a dyn DiskFile,
+    /// Where the next batch begins.
+    position: u64,
     /// Bytes of the file that count; more may follow that are not yet valid.
     end: u64,
     window: usize,
@@ -32,9 +38,29 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// The batches in the first `end` bytes of `file`.
-    pub fn new(file: &'a dyn DiskFile, end: u64, window: usize) -> Batches<'a> {
-        Batches { file, end, window, buffer: Vec::new(), start: 0 }
+    /// The batches of `file` from `position`, where one begins, to `end`.
+    pub fn new(file: &'a dyn DiskFile, position: u64, end: u64, window: usize) -> Batches<'a> {
+        Batches { file, position, end, window, buffer: Vec::new(), start: 0 }
+    }
+
+    /// Where the next batch begins.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The header of the next batch and where it begins. None at the end, and if less than a header
+    /// is left. `InvalidData` if its length is none of a batch.
+    pub fn next(&mut self) -> io::Result<Option<(u64, BatchHeader)>> {
+        let position = self.position;
+        let Some(header) = self.header_at(position)? else { return Ok(None) };
+        self.position += header.size().ok_or_else(damaged)? as u64;
+        Ok(Some((position, header)))
+    }
+
+    /// The whole batch at `position`, whose header is known.
+    pub fn batch_at(&mut self, position: u64, header: &BatchHeader) -> io::Result<&[u8]> {
+        let size = header.size().ok_or_else(damaged)?;
+        self.bytes_at(position, size)?.ok_or_else(damaged)
     }
 
     /// The header at `position`. None at the end, and if less than a header is left.
@@ -62,4 +88,20 @@ impl<'a> Batches<'a> {
         let from = (position - self.start) as usize;
         Ok(Some(&self.buffer[from..from + length]))
     }
+}
+
+/// The records of a batch. `InvalidData` if they cannot be decompressed.
+pub fn decompressed(header: &BatchHeader, batch: &[u8]) -> io::Result<Vec<u8>> {
+    let compression = header.attributes.compression().ok_or_else(damaged)?;
+    decompress(compression, &batch[BatchHeader::SIZE..], DECOMPRESSED_BYTES_MAX)
+}
+
+/// A batch of the log is not as it was appended.
+pub fn damaged() -> io::Error {
+    invalid_data("a batch of the log is damaged")
+}
+
+/// A file is not as it was written.
+pub fn invalid_data(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -52,12 +52,12 @@
 //! with MD5 into a buffer of 128 MB, cleans the dirtiest log first, and rolls the active segment
 //! after `max.compaction.lag.ms`; here a log waits until its segment is full.
 
-use super::batches::{Batches, RECOVERY_WINDOW};
+use super::batches::{Batches, RECOVERY_WINDOW, damaged, decompressed, invalid_data};
 use super::directory::Directory;
 use super::log::Log;
-use super::segment::{DECOMPRESSED_BYTES_MAX, Segment, damaged};
+use super::segment::{Indexes, Segment};
 use crate::format::batch::{self, BatchHeader};
-use crate::format::compression::{compress, decompress};
+use crate::format::compression::compress;
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::{Record, records};
 use minikit::storage::DiskFile;
@@ -119,28 +119,28 @@ pub struct Rewritten<'a> {
 impl Compaction {
     /// What there is to do; none if too little of the log is new, or it is not compacted at all.
     pub fn start(log: &Log, now: i64) -> io::Result<Option<Compaction>> {
-        let config = log.config();
+        let config = &log.config;
         if !config.cleanup.compacts || log.has_failed() {
             return Ok(None);
         }
 
         // From the first segment on, until one is active, not durable, or too young.
-        let ends = log.segments().skip(1).map(Segment::base_offset);
+        let ends = log.segments().skip(1).map(|it| it.base_offset);
         let (mut sources, mut dirty_bytes, mut is_overdue) = (Vec::new(), 0, false);
         for (segment, end) in log.segments().zip(ends) {
             let max = segment.max_timestamp()?;
             let age = max.map_or(0, |it| now.saturating_sub(it.timestamp));
             let is_durable =
-                end <= log.recovery_point() && !log.sealed.contains(&segment.base_offset());
+                end <= log.recovery_point() && !log.sealed.contains(&segment.base_offset);
             if !is_durable || max.is_some() && age < config.min_compaction_lag_ms {
                 break;
             }
             if end > log.cleaned_up_to {
-                dirty_bytes += segment.size();
+                dirty_bytes += segment.size;
                 is_overdue |= age > config.max_compaction_lag_ms;
             }
-            let (base_offset, size) = (segment.base_offset(), segment.size());
-            sources.push(Source { base_offset, file: Arc::clone(segment.file()), size });
+            let (base_offset, size) = (segment.base_offset, segment.size);
+            sources.push(Source { base_offset, file: Arc::clone(&segment.file), size });
         }
         let bytes: u64 = sources.iter().map(|it| it.size).sum();
         let ratio = dirty_bytes as f64 / bytes.max(1) as f64;
@@ -155,7 +155,7 @@ impl Compaction {
             now,
             groups: group(sources, config.segment_bytes as u64),
             first_dirty: log.cleaned_up_to,
-            newest_batches: log.producers().newest_batches().collect(),
+            newest_batches: log.producers.newest_batches().collect(),
         }))
     }
 
@@ -165,9 +165,8 @@ impl Compaction {
         let mut latest = HashMap::new();
         let mut up_to = self.first_dirty;
         for source in self.groups.iter().flatten() {
-            let mut batches = Batches::new(&*source.file, source.size, RECOVERY_WINDOW);
-            let mut position = 0;
-            while let Some((header, bytes)) = next_batch(&mut batches, &mut position, limits)? {
+            let mut batches = source.batches();
+            while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
                 if header.last_offset() < self.first_dirty || header.attributes.is_control() {
                     continue;
                 }
@@ -213,9 +212,8 @@ impl Compaction {
 
         let mut changed = group.len() > 1;
         for source in group {
-            let mut batches = Batches::new(&*source.file, source.size, RECOVERY_WINDOW);
-            let mut position = 0;
-            while let Some((header, bytes)) = next_batch(&mut batches, &mut position, limits)? {
+            let mut batches = source.batches();
+            while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
                 match self.filter(&header, bytes, latest, limits)? {
                     Filtered::Unchanged => segment.append(&header, bytes)?,
                     Filtered::Removed => changed = true,
@@ -266,6 +264,12 @@ impl Compaction {
     }
 }
 
+impl Source {
+    fn batches(&self) -> Batches<'_> {
+        Batches::new(&*self.file, 0, self.size, RECOVERY_WINDOW)
+    }
+}
+
 /// The name of a segment that is being rewritten, or is complete.
 fn name(base_offset: i64, suffix: &str) -> String {
     format!("{}{suffix}", segment_file(base_offset, Kind::Log))
@@ -290,12 +294,12 @@ impl Rewritten<'_> {
     /// false if it is the old one again, and nothing has to be swapped.
     pub fn commit(&self) -> io::Result<bool> {
         let directory = &self.segment.directory;
-        let base = self.segment.base_offset();
+        let base = self.segment.base_offset;
         if !self.changed {
             directory.remove(&name(base, CLEANED))?;
             return Ok(false);
         }
-        self.segment.file().sync()?;
+        self.segment.file.sync()?;
         directory.rename(&name(base, CLEANED), &name(base, SWAP))?;
         directory.sync()?;
         Ok(true)
@@ -306,14 +310,24 @@ impl Rewritten<'_> {
     pub fn is_current(&self, log: &Log) -> bool {
         let is_there = |source: &Source| {
             let found = log.segments.get(&source.base_offset);
-            found.is_some_and(|it| Arc::ptr_eq(it.file(), &source.file))
+            found.is_some_and(|it| Arc::ptr_eq(&it.file, &source.file))
         };
         !log.has_failed() && self.group.iter().all(is_there)
     }
 
+    /// Where the files are.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.segment.directory)
+    }
+
+    /// The indexes of the new segment.
+    pub fn indexes(&self) -> Indexes {
+        self.segment.indexes().cloned().expect("a segment that is written has them in memory")
+    }
+
     /// Forgets the new segment.
     pub fn abandon(self) -> io::Result<()> {
-        self.segment.directory.remove(&name(self.segment.base_offset(), CLEANED))
+        self.segment.directory.remove(&name(self.segment.base_offset, CLEANED))
     }
 
     /// Puts the new segment in place of the old ones, for readers. Returns the bases of those.
@@ -358,29 +372,20 @@ fn group(sources: Vec<Source>, segment_bytes: u64) -> Vec<Vec<Source>> {
     groups
 }
 
-/// The batch at `position`, which moves behind it.
+/// The next batch, unless the compaction must stop.
 fn next_batch<'a>(
     batches: &'a mut Batches<'_>,
-    position: &mut u64,
     limits: &Limits<'_>,
 ) -> io::Result<Option<(BatchHeader, &'a [u8])>> {
     if (limits.must_stop)() {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    let Some(header) = batches.header_at(*position)? else { return Ok(None) };
-    let size = header.size().ok_or_else(damaged)?;
-    let bytes = batches.bytes_at(*position, size)?.ok_or_else(damaged)?;
-    *position += size as u64;
+    let Some((position, header)) = batches.next()? else { return Ok(None) };
+    let bytes = batches.batch_at(position, &header)?;
 
     // A flipped bit must not be copied under a new checksum.
-    batch::check(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    batch::check(bytes).map_err(invalid_data)?;
     Ok(Some((header, bytes)))
-}
-
-/// The records of a batch.
-pub(super) fn decompressed(header: &BatchHeader, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let compression = header.attributes.compression().ok_or_else(damaged)?;
-    decompress(compression, &bytes[BatchHeader::SIZE..], DECOMPRESSED_BYTES_MAX)
 }
 
 /// A batch with fewer records, and with a delete horizon if one is given. Timestamps of records are

@@ -89,9 +89,14 @@ impl Directory {
         self.disk.open(&self.path(name))
     }
 
+    /// The same, to read only: a disk that can no longer be written to allows that.
+    pub fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.disk.open_to_read(&self.path(name))
+    }
+
     /// The content of a file; none if there is no such file.
     pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let file = match self.open(name) {
+        let file = match self.open_to_read(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

@@ -9,9 +9,9 @@
 //! for value in [&b"a"[..], b"bb", b"ccc"] {
 //!     log.append(value)?;
 //! }
-//! let found = log.read(2)?;
-//! assert_eq!(found.value, Some(b"ccc".to_vec()));
-//! assert_eq!(found.bytes_read, 5 + 6 + 7, "all of the log");
+//! let (value, bytes_read) = log.read(2)?;
+//! assert_eq!(value, Some(b"ccc".to_vec()));
+//! assert_eq!(bytes_read, 5 + 6 + 7, "all of the log");
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -31,15 +31,6 @@ pub struct FlatLog {
     file: Box<dyn DiskFile>,
 }
 
-/// What a lookup found, and what it cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The value; none if the log ends before.
-    pub value: Option<Vec<u8>>,
-    /// Bytes of the log that were read or skipped.
-    pub bytes_read: u64,
-}
-
 impl FlatLog {
     /// Opens the log, or creates it.
     pub fn open(disk: &dyn Disk, name: &str) -> io::Result<FlatLog> {
@@ -57,8 +48,9 @@ impl FlatLog {
         self.file.append(&[&length[..], value].concat()).map(drop)
     }
 
-    /// The entry with the given number, by reading everything before it.
-    pub fn read(&self, offset: u64) -> io::Result<Found> {
+    /// The entry with the given number, none if the log ends before, and how many bytes were read
+    /// or skipped to find it: everything before it.
+    pub fn read(&self, offset: u64) -> io::Result<(Option<Vec<u8>>, u64)> {
         let (mut position, mut length) = (0, [0; 4]);
         let end = self.file.len()?;
         for number in 0.. {
@@ -73,9 +65,9 @@ impl FlatLog {
 
             if number == offset {
                 value.truncate(read);
-                return Ok(Found { value: Some(value), bytes_read: position });
+                return Ok((Some(value), position));
             }
         }
-        Ok(Found { value: None, bytes_read: position })
+        Ok((None, position))
     }
 }

@@ -29,7 +29,7 @@
 
 use super::directory::Directory;
 use super::log::Log;
-use super::segment::Indexes;
+use super::segment::{Indexes, Segment};
 use crate::format::names::{Kind, segment_file};
 use minikit::storage::DiskFile;
 use std::io;
@@ -50,39 +50,32 @@ impl Flush {
     /// do, or an earlier flush failed.
     pub fn start(log: &mut Log) -> Option<Flush> {
         let is_durable = log.recovery_point == log.next_offset && log.sealed.is_empty();
-        (!is_durable && !log.failed).then(|| Flush::collect(log, Vec::new()))
+        (!is_durable && !log.failed).then(|| Flush::collect(log))
     }
 
     /// A flush that also writes the indexes of the active segment and the state of the producers:
     /// the last one before a clean shutdown. None if an earlier flush failed: that is not clean.
     pub fn start_last(log: &mut Log) -> Option<Flush> {
-        if log.failed {
-            return None;
-        }
         log.take_snapshot();
         let mut active = log.segments.last_entry().expect("there is an active segment");
         active.get_mut().seal();
-        let base_offset = *active.key();
-        Some(Flush::collect(log, vec![base_offset]))
+        log.sealed.push(*active.key());
+        (!log.failed).then(|| Flush::collect(log))
     }
 
-    fn collect(log: &mut Log, mut with_indexes: Vec<i64>) -> Flush {
+    fn collect(log: &mut Log) -> Flush {
         // From the segment that contains the recovery point on.
         let first = log.segments.range(..=log.recovery_point).next_back();
         let first = first.map_or(i64::MIN, |(base_offset, _)| *base_offset);
-        let unflushed = log.segments.range(first..);
-        let segments = unflushed.map(|(_, segment)| Arc::clone(segment.file())).collect();
+        let segments = log.segments.range(first..).map(|(_, it)| Arc::clone(&it.file)).collect();
 
-        with_indexes.append(&mut log.sealed);
-        let indexes = with_indexes.into_iter().filter_map(|base_offset| {
-            Some((base_offset, log.segments.get(&base_offset)?.indexes_in_memory()?.clone()))
+        let indexes = std::mem::take(&mut log.sealed).into_iter().filter_map(|base_offset| {
+            Some((base_offset, log.segments.get(&base_offset)?.indexes()?.clone()))
         });
-        let indexes = indexes.collect();
-
         Flush {
             directory: Arc::clone(&log.directory),
             segments,
-            indexes,
+            indexes: indexes.collect(),
             snapshots: std::mem::take(&mut log.snapshots),
             up_to: log.next_offset,
         }
@@ -100,13 +93,14 @@ impl Flush {
         self.directory.sync()
     }
 
-    /// Moves the recovery point of the log up, after [`Flush::run`] succeeded.
+    /// Moves the recovery point of the log up, after [`Flush::run`] succeeded, and frees the
+    /// indexes that are in their files now.
     pub fn finish(&self, log: &mut Log) {
         log.recovery_point = log.recovery_point.max(self.up_to);
-    }
-
-    /// Everything below this offset is durable after [`Flush::run`].
-    pub fn up_to(&self) -> i64 {
-        self.up_to
+        let is_active = |base| log.segments.last_key_value().is_some_and(|(it, _)| *it == base);
+        let sealed = self.indexes.iter().map(|(base, _)| *base).filter(|it| !is_active(*it));
+        for base in sealed.collect::<Vec<_>>() {
+            log.segments.get_mut(&base).into_iter().for_each(Segment::free_indexes);
+        }
     }
 }

@@ -32,12 +32,12 @@
 //! (`LogAppendTime`) are not supported: they would change the checksum. The cost: a producer that
 //! lies about its record count is found by its consumers.
 
-use super::compaction::decompressed;
+use super::batches::decompressed;
 use super::config::LogConfig;
 use super::directory::Directory;
 use super::producers::{Producers, Sequence, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
-use crate::format::batch::{self, BatchError, BatchHeader};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
@@ -49,7 +49,8 @@ use std::sync::Arc;
 /// A log in a directory of its own.
 pub struct Log {
     pub(super) directory: Arc<Directory>,
-    pub(super) config: LogConfig,
+    /// How it behaves; a change counts from the next append on.
+    pub config: LogConfig,
     /// By base offset.
     pub(super) segments: BTreeMap<i64, Segment>,
     pub(super) next_offset: i64,
@@ -59,7 +60,8 @@ pub struct Log {
     pub(super) cleaned_up_to: i64,
     /// The epochs of all leaders so far, oldest first; at least one.
     pub(super) epochs: Vec<EpochEntry>,
-    pub(super) producers: Producers,
+    /// What is known about idempotent producers.
+    pub producers: Producers,
     /// Sealed segments whose indexes the next flush writes.
     pub(super) sealed: Vec<i64>,
     /// Snapshots that the next flush writes, each with the offset that names it.
@@ -87,7 +89,7 @@ pub struct Appended {
 #[derive(Debug)]
 pub enum AppendError {
     /// The bytes are no valid batch. Sending them again may help: they can be damaged on the way.
-    Batch(BatchError),
+    Batch(String),
     /// The batch is valid and must not be appended. Sending it again does not help.
     InvalidRecord(&'static str),
     /// The batch is longer than `max.message.bytes`.
@@ -107,7 +109,7 @@ pub enum AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AppendError::Batch(error) => error.fmt(f),
+            AppendError::Batch(text) => f.write_str(text),
             AppendError::InvalidRecord(text) => f.write_str(text),
             AppendError::TooLarge { length, max } => {
                 write!(f, "the batch has {length} bytes, and max.message.bytes is {max}")
@@ -211,12 +213,12 @@ impl Log {
 
         self.roll_if_full(&header, bytes.len() as u64)?;
         let (_, active) = self.segments.last_key_value().expect("invariant 1");
-        let end = active.size();
+        let end = active.size;
         let active = self.segments.last_entry().expect("invariant 1").into_mut();
         if let Err(error) = active.append(&header, &self.scratch) {
             // Part of the batch may be in the file. Nobody reads it, but a clean shutdown would
             // promise that the file ends with a batch.
-            self.failed = active.file().truncate(end).is_err();
+            self.failed = active.file.truncate(end).is_err();
             return Err(error.into());
         }
 
@@ -263,12 +265,12 @@ impl Log {
     /// Starts a new segment if the batch does not belong into the active one.
     fn roll_if_full(&mut self, header: &BatchHeader, size: u64) -> io::Result<()> {
         let (_, active) = self.segments.last_key_value().expect("invariant 1");
-        let is_too_long = active.size() + size > self.config.segment_bytes as u64;
+        let is_too_long = active.size + size > self.config.segment_bytes as u64;
         let age =
             active.first_timestamp()?.map_or(0, |first| header.max_timestamp.saturating_sub(first));
         let is_too_old = age > self.config.segment_ms;
         let is_out_of_reach = !active.can_hold(header.last_offset());
-        if active.size() > 0 && (is_too_long || is_too_old || is_out_of_reach) {
+        if active.size > 0 && (is_too_long || is_too_old || is_out_of_reach) {
             self.roll()?;
         }
         Ok(())
@@ -326,7 +328,7 @@ impl Log {
         for segment in self.segments.range(base_offset..).map(|(_, segment)| segment) {
             let end = self.end_within(segment, limit)?;
             if let Some(slice) = segment.read(offset, length_max, end)? {
-                let is_active = !self.is_sealed(segment.base_offset());
+                let is_active = !self.is_sealed(segment.base_offset);
                 return Ok((slice.length > 0).then_some(Slice { is_active, ..slice }));
             }
         }
@@ -342,10 +344,10 @@ impl Log {
     /// The position in a segment where the offset `limit` begins, or its end.
     fn end_within(&self, segment: &Segment, limit: i64) -> io::Result<u64> {
         if limit >= self.next_offset {
-            return Ok(segment.size());
+            return Ok(segment.size);
         }
         let found = segment.find(limit)?;
-        Ok(found.map_or(segment.size(), |(position, _)| position))
+        Ok(found.map_or(segment.size, |(position, _)| position))
     }
 
     /// The first record at or after `timestamp` (`ListOffsets` with a timestamp).
@@ -404,8 +406,8 @@ impl Log {
     fn may_remove_first(&self, now: i64) -> io::Result<bool> {
         let mut segments = self.segments.values();
         let first = segments.next().expect("invariant 1");
-        let end = segments.next().map_or(self.next_offset, Segment::base_offset);
-        if first.size() == 0 && self.segments.len() == 1 {
+        let end = segments.next().map_or(self.next_offset, |it| it.base_offset);
+        if first.size == 0 && self.segments.len() == 1 {
             return Ok(false);
         }
         if end <= self.log_start_offset {
@@ -419,7 +421,7 @@ impl Log {
         let age = max_timestamp.map_or(0, |it| now.saturating_sub(it.timestamp));
         let is_too_old = self.config.retention_ms >= 0 && age > self.config.retention_ms;
         // The log must not get shorter than what was promised.
-        let rest = self.size() - first.size();
+        let rest = self.size() - first.size;
         let promised = u64::try_from(self.config.retention_bytes);
         Ok(is_too_old || promised.is_ok_and(|promised| rest >= promised))
     }
@@ -432,11 +434,6 @@ impl Log {
     /// Returns true if the log takes no more appends.
     pub fn has_failed(&self) -> bool {
         self.failed
-    }
-
-    /// Forgets the producers that were silent since `timestamp`.
-    pub fn expire_producers(&mut self, timestamp: i64) {
-        self.producers.expire(timestamp);
     }
 
     /// The offset that the next record gets.
@@ -481,27 +478,12 @@ impl Log {
 
     /// Bytes of all segments.
     pub fn size(&self) -> u64 {
-        self.segments.values().map(Segment::size).sum()
+        self.segments.values().map(|it| it.size).sum()
     }
 
     /// The segments in order.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.segments.values()
-    }
-
-    /// What is known about idempotent producers.
-    pub fn producers(&self) -> &Producers {
-        &self.producers
-    }
-
-    /// The configuration.
-    pub fn config(&self) -> &LogConfig {
-        &self.config
-    }
-
-    /// Replaces the configuration; it counts from the next append on.
-    pub fn set_config(&mut self, config: LogConfig) {
-        self.config = config;
     }
 
     /// Gives the directory another name, which is durable after a sync of the one it is in.

@@ -31,11 +31,10 @@ use super::compaction::{Compaction, Limits, Rewritten, finish_swap};
 use super::config::LogConfig;
 use super::flush::Flush;
 use super::log::{AppendError, Appended, Log, ReadError};
-use super::segment::{Segment, Slice, TimestampOffset};
+use super::segment::{Segment, Slice};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicI64, Ordering};
 use std::io;
-use std::sync::Arc;
 use std::task::Waker;
 
 /// A log, its high watermark, and the consumers that wait for it.
@@ -117,11 +116,6 @@ impl Partition {
         self.recovery_point.load(Ordering::Acquire)
     }
 
-    /// The first offset that can be read.
-    pub fn log_start_offset(&self) -> i64 {
-        self.log.lock().log_start_offset()
-    }
-
     /// All offsets.
     pub fn offsets(&self) -> Offsets {
         self.offsets_of(&self.log.lock())
@@ -134,21 +128,6 @@ impl Partition {
             next_offset: log.next_offset(),
             leader_epoch: log.leader_epoch(),
         }
-    }
-
-    /// The first record at or after a timestamp.
-    pub fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<TimestampOffset>> {
-        self.log.lock().find_timestamp(timestamp)
-    }
-
-    /// The record with the largest timestamp.
-    pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
-        self.log.lock().find_max_timestamp()
-    }
-
-    /// Returns true if the log takes no more appends because its disk failed.
-    pub fn has_failed(&self) -> bool {
-        self.log.lock().has_failed()
     }
 
     /// Wakes `waker` when the high watermark or the recovery point moves, or the log fails. The
@@ -166,12 +145,11 @@ impl Partition {
     }
 
     /// Makes everything appended so far durable. Blocks as long as the disk takes; call it on a
-    /// thread that serves nobody. Returns true if there was anything to do.
-    pub fn flush(&self) -> io::Result<bool> {
+    /// thread that serves nobody.
+    pub fn flush(&self) -> io::Result<()> {
         let _maintenance = self.maintenance.lock();
-        let Some(flush) = Flush::start(&mut self.log.lock()) else { return Ok(false) };
-        self.finish(&flush, flush.run())?;
-        Ok(true)
+        let Some(flush) = Flush::start(&mut self.log.lock()) else { return Ok(()) };
+        self.finish(&flush, flush.run())
     }
 
     /// The flush before a clean shutdown.
@@ -214,7 +192,7 @@ impl Partition {
     pub fn set_config(&self, config: LogConfig) {
         {
             let mut log = self.log.lock();
-            log.set_config(config);
+            log.config = config;
             if !log.waits_for_flush() {
                 self.high_watermark.store(log.next_offset(), Ordering::Release);
             }
@@ -235,7 +213,7 @@ impl Partition {
     /// takes, and holds the lock only to look at it and to swap. Returns true if it did.
     pub fn compact(&self, now: i64, limits: &Limits<'_>) -> io::Result<bool> {
         // Only what is durable is compacted.
-        if self.with_log(|log| log.config().cleanup.compacts && log.has_unflushed_segments()) {
+        if self.with_log(|log| log.config.cleanup.compacts && log.has_unflushed_segments()) {
             self.flush()?;
         }
         let Some(compaction) = self.with_log(|log| Compaction::start(log, now))? else {
@@ -260,21 +238,17 @@ impl Partition {
         }
 
         // Readers first: they have the new file open, and no longer need the names of the old ones.
-        let (directory, bases) =
-            self.with_log(|log| (Arc::clone(&log.directory), rewritten.swap(log)));
-        let finished = finish_swap(&directory, &bases);
-        let finished = finished.and_then(|()| {
-            let indexes = self.with_log(|log| {
-                let segment = log.segments.get(&bases[0]);
-                segment.and_then(Segment::indexes_in_memory).cloned().unwrap_or_default()
-            });
+        let (directory, indexes) = (rewritten.directory(), rewritten.indexes());
+        let bases = self.with_log(|log| rewritten.swap(log));
+        let finished = finish_swap(&directory, &bases).and_then(|()| {
             indexes.write(&directory, bases[0])?;
             directory.sync()
         });
-        if finished.is_err() {
+        self.with_log(|log| match &finished {
+            Ok(()) => log.segments.get_mut(&bases[0]).into_iter().for_each(Segment::free_indexes),
             // Names and readers disagree until the next start.
-            self.with_log(Log::fail);
-        }
+            Err(_) => log.fail(),
+        });
         finished
     }
 

@@ -6,15 +6,7 @@
 //!
 //! # Example
 //!
-//! Producer 7 sends batches of three records:
-//!
-//! | sequence | answer | why |
-//! |---|---|---|
-//! | 0 | appended at offset 0 | the first one |
-//! | 3 | appended at offset 3 | 3 follows 2 |
-//! | 3 | success, offset 3 | a duplicate: nothing is appended |
-//! | 9 | `OUT_OF_ORDER_SEQUENCE` | 6 to 8 are missing: a batch was lost |
-//! | 6 | appended at offset 6 | |
+//! Producer 7 sends batches of three records, with the sequence numbers 0, 3, 3, 9:
 //!
 //! ```
 //! use minilog::engine::log::producers::{Producers, Sent, Sequence};
@@ -30,7 +22,9 @@
 //!     assert_eq!(producers.check(7, 0, sequence, sequence + 2), Ok(Sequence::Next));
 //!     producers.note(7, 0, batch(sequence, offset));
 //! }
+//! // A duplicate: nothing is appended, and the answer is the one that was lost, offset 3.
 //! assert_eq!(producers.check(7, 0, 3, 5), Ok(Sequence::Duplicate(batch(3, 3))));
+//! // 6 to 8 are missing: a batch was lost. The answer is OUT_OF_ORDER_SEQUENCE.
 //! assert!(producers.check(7, 0, 9, 11).is_err());
 //! ```
 //!
@@ -219,13 +213,8 @@ impl Producers {
     }
 
     /// How many producers are known.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
-    }
-
-    /// Returns true if no producer is known.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -303,8 +292,8 @@ mod tests {
         let mut producers = Producers::default();
         note(&mut producers, 0, 0);
         producers.expire(5);
-        assert_eq!(producers.len(), 1);
+        assert_eq!(producers.count(), 1);
         producers.expire(6);
-        assert!(producers.is_empty());
+        assert_eq!(producers.count(), 0);
     }
 }

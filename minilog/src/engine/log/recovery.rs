@@ -36,7 +36,7 @@
 //! `LogLoader.java` and `LogSegment.recover`. As there, an interrupted compaction is completed if
 //! it got as far as a `.swap` file, also one of Kafka.
 
-use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW};
+use super::batches::{Batches, LOOKUP_WINDOW, RECOVERY_WINDOW, invalid_data};
 use super::compaction::{CLEANED, SWAP, finish_swap};
 use super::config::LogConfig;
 use super::directory::{Directory, TEMPORARY};
@@ -45,7 +45,7 @@ use super::producers::Producers;
 use super::segment::{Indexes, Segment};
 use crate::format::batch::{self, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
-use crate::format::index::OffsetEntry;
+use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{self, Kind, segment_file};
 use crate::format::snapshot;
 use std::io;
@@ -110,6 +110,13 @@ impl Recovery {
         let bases = files.iter().filter(|(_, kind)| *kind == Kind::Log).map(|(base, _)| *base);
         let bases = bases.collect::<Vec<_>>();
         self.load_segments(&bases)?;
+        // The next flush writes the indexes that were built again.
+        for (base, segment) in self.log.segments.iter_mut().rev().skip(1) {
+            if segment.indexes().is_some() {
+                segment.seal();
+                self.log.sealed.push(*base);
+            }
+        }
 
         self.remove_orphans(&files, &bases)?;
         let deleted = self.start.log_start_offset;
@@ -126,7 +133,7 @@ impl Recovery {
         // What was cut off must not come back after the next crash, between batches appended since.
         if self.report.reason.is_some() {
             let (_, active) = self.log.segments.last_key_value().expect("a segment was loaded");
-            active.file().sync()?;
+            active.file.sync()?;
         }
         // A sync takes as long as everything else here, and mostly nothing was changed.
         if self.changed || self.report.reason.is_some() {
@@ -177,15 +184,13 @@ impl Recovery {
         };
         let file = directory.open(swap)?;
         let length = file.len()?;
-        let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
-        let (mut position, mut next_offset) = (0, base);
-        while position < length {
-            let header = check_batch_at(&mut batches, position)?;
-            let header = header.map_err(|reason| {
-                let text = format!("{}/{swap} at byte {position}: {reason}", directory.name());
-                io::Error::new(io::ErrorKind::InvalidData, text)
+        let mut batches = Batches::new(&*file, 0, length, RECOVERY_WINDOW);
+        let mut next_offset = base;
+        while batches.position() < length {
+            let header = check_next(&mut batches)?.map_err(|reason| {
+                let (name, position) = (directory.name(), batches.position());
+                invalid_data(format!("{name}/{swap} at byte {position}: {reason}"))
             })?;
-            position += header.size().unwrap_or(0) as u64;
             next_offset = header.next_offset();
         }
         let logs = names.iter().filter_map(|it| names::parse(it));
@@ -228,38 +233,43 @@ impl Recovery {
         Ok(())
     }
 
-    /// A sealed segment below the recovery point is taken as it is. Its indexes are read later; if
-    /// one of them is missing the segment is checked.
+    /// A sealed segment below the recovery point is taken as it is. None if one of its indexes is
+    /// missing or has part of an entry: then it is checked.
     fn load_sealed(
         &mut self,
         segment: &Segment,
         end: i64,
     ) -> io::Result<Option<(u64, Option<Indexes>)>> {
-        for kind in [Kind::OffsetIndex, Kind::TimeIndex] {
-            match self.log.directory.open(&segment_file(segment.base_offset(), kind)) {
+        let sizes = [(Kind::OffsetIndex, OffsetEntry::SIZE), (Kind::TimeIndex, TimeEntry::SIZE)];
+        for (kind, size) in sizes {
+            let name = segment_file(segment.base_offset, kind);
+            let file = match self.log.directory.open_to_read(&name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                opened => opened.map(drop)?,
+                file => file?,
+            };
+            if !file.len()?.is_multiple_of(size as u64) {
+                return Ok(None);
             }
         }
         self.log.next_offset = end;
-        Ok(Some((segment.file().len()?, None)))
+        Ok(Some((segment.file.len()?, None)))
     }
 
     /// The active segment after a clean shutdown: only what follows the last index entry is walked
     /// over. None if the indexes or that part are not as they should be.
     fn load_active(&mut self, segment: &Segment) -> io::Result<Option<(u64, Option<Indexes>)>> {
-        let base = segment.base_offset();
+        let base = segment.base_offset;
         let Ok(indexes) = Indexes::load(&self.log.directory, base) else { return Ok(None) };
-        let size = segment.file().len()?;
-        let mut position = indexes.offsets.last().map_or(0, |it: OffsetEntry| it.position as u64);
+        let size = segment.file.len()?;
+        let last = indexes.offsets.last().map_or(0, |it| it.position as u64);
         let mut next_offset = base;
-        let mut batches = Batches::new(&**segment.file(), size, LOOKUP_WINDOW);
-        while let Some(header) = batches.header_at(position)? {
-            let Some(length) = header.size() else { return Ok(None) };
-            position += length as u64;
+        let mut batches = Batches::new(&*segment.file, last, size, LOOKUP_WINDOW);
+        loop {
+            let Ok(header) = batches.next() else { return Ok(None) };
+            let Some((_, header)) = header else { break };
             next_offset = header.next_offset();
         }
-        if position != size {
+        if batches.position() != size {
             return Ok(None);
         }
         self.log.next_offset = next_offset;
@@ -269,17 +279,16 @@ impl Recovery {
     /// Checks every batch of a segment, builds its indexes, and cuts it off at the first bad batch.
     fn check_segment(&mut self, mut segment: Segment) -> io::Result<Segment> {
         self.report.segments_checked += 1;
-        let (base, file) = (segment.base_offset(), Arc::clone(segment.file()));
+        let (base, file) = (segment.base_offset, Arc::clone(&segment.file));
         let length = file.len()?;
         let mut next_offset = base.max(self.log.next_offset);
         let mut epoch = i32::MIN;
-        let mut batches = Batches::new(&*file, length, RECOVERY_WINDOW);
+        let mut batches = Batches::new(&*file, 0, length, RECOVERY_WINDOW);
         let reason = loop {
-            let position = segment.size();
-            if position == length {
+            if batches.position() == length {
                 break None;
             }
-            let header = match check_batch_at(&mut batches, position)? {
+            let header = match check_next(&mut batches)? {
                 Ok(header) => header,
                 Err(reason) => break Some(reason),
             };
@@ -301,10 +310,10 @@ impl Recovery {
         };
 
         if let Some(reason) = reason {
-            self.report.bytes_truncated += length - segment.size();
+            self.report.bytes_truncated += length - segment.size;
             let name = segment_file(base, Kind::Log);
-            self.report.reason = Some(format!("{name} at byte {}: {reason}", segment.size()));
-            file.truncate(segment.size())?;
+            self.report.reason = Some(format!("{name} at byte {}: {reason}", segment.size));
+            file.truncate(segment.size)?;
         }
         self.log.next_offset = next_offset;
         Ok(segment)
@@ -330,12 +339,9 @@ impl Recovery {
 
         let mut producers = std::mem::take(&mut self.log.producers);
         for segment in self.log.segments.values().filter(|it| self.end_of(it) > from) {
-            let found = segment.find(from)?;
-            let Some((mut position, _)) = found else { continue };
-            let mut batches = Batches::new(&**segment.file(), segment.size(), LOOKUP_WINDOW);
-            while let Some(header) = batches.header_at(position)? {
-                let Some(size) = header.size() else { break };
-                position += size as u64;
+            let Some((position, _)) = segment.find(from)? else { continue };
+            let mut batches = segment.batches(position);
+            while let Some((_, header)) = batches.next()? {
                 producers.note_batch(&header);
             }
         }
@@ -358,8 +364,7 @@ impl Recovery {
         let first = EpochEntry { epoch: 0, start_offset: 0 };
         let bytes = self.log.directory.read(EPOCH_FILE)?.unwrap_or_default();
         let epochs = checkpoint::parse(&String::from_utf8_lossy(&bytes));
-        let mut epochs =
-            epochs.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let mut epochs = epochs.map_err(invalid_data)?;
         if epochs.is_empty() {
             epochs.push(first);
         }
@@ -395,24 +400,26 @@ impl Recovery {
 
     /// The offset after a segment's last one.
     fn end_of(&self, segment: &Segment) -> i64 {
-        let next = self.log.segments.range(segment.base_offset() + 1..).next();
+        let next = self.log.segments.range(segment.base_offset + 1..).next();
         next.map_or(self.log.next_offset, |(base, _)| *base)
     }
 }
 
-/// The header of the batch at `position`, or what is wrong with the bytes there.
-fn check_batch_at(
-    batches: &mut Batches<'_>,
-    position: u64,
-) -> io::Result<Result<BatchHeader, String>> {
+/// The next batch, checked, or what is wrong with the bytes there.
+fn check_next(batches: &mut Batches<'_>) -> io::Result<Result<BatchHeader, String>> {
+    let position = batches.position();
     let Some(header) = batches.header_at(position)? else {
         return Ok(Err("the header of a batch is cut".to_owned()));
     };
     let Some(size) = header.size() else {
         return Ok(Err(format!("{} bytes are no length of a batch", header.batch_length)));
     };
-    match batches.bytes_at(position, size)? {
-        None => Ok(Err("a batch is cut".to_owned())),
-        Some(bytes) => Ok(batch::check(bytes).map_err(|error| error.to_string())),
+    let Some(bytes) = batches.bytes_at(position, size)? else {
+        return Ok(Err("a batch is cut".to_owned()));
+    };
+    let checked = batch::check(bytes);
+    if checked.is_ok() {
+        batches.next()?;
     }
+    Ok(checked)
 }

@@ -24,32 +24,30 @@
 //! `LogSegment.java`; the rule when an index gets an entry is that of `LogSegment.append`. There
 //! are no transaction indexes here.
 
-use super::batches::{Batches, LOOKUP_WINDOW};
+use super::batches::{Batches, LOOKUP_WINDOW, decompressed, invalid_data};
 use super::directory::Directory;
-use super::index::{Entry, SparseIndex};
+use super::index::{Entry, SparseIndex, floor_in_file};
 use crate::format::batch::BatchHeader;
-use crate::format::compression::decompress;
 use crate::format::index::{OffsetEntry, TimeEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
 use minikit::storage::DiskFile;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, OnceLock};
-
-/// More than this a batch does not have: it would be a thousand times its compressed size.
-pub(super) const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
+use std::sync::Arc;
 
 /// One file of the log with its indexes.
 pub struct Segment {
     /// Where its files are.
     pub(super) directory: Arc<Directory>,
-    base_offset: i64,
-    file: Arc<dyn DiskFile>,
+    /// The offset of the first record, and the name of the files.
+    pub base_offset: i64,
+    /// The file of batches.
+    pub file: Arc<dyn DiskFile>,
     /// Bytes of complete batches. The file may be longer after a write that failed.
-    size: u64,
-    /// Read at the first lookup if the segment was sealed when it was opened.
-    indexes: OnceLock<Indexes>,
+    pub size: u64,
+    /// In memory until they are in their files, where lookups find them from then on.
+    indexes: Option<Indexes>,
     index_interval_bytes: u64,
     bytes_since_index_entry: u64,
     /// The timestamp of the first batch, from which rolling by time counts.
@@ -137,40 +135,24 @@ impl Segment {
             base_offset,
             file,
             size: 0,
-            indexes: OnceLock::from(Indexes::default()),
+            indexes: Some(Indexes::default()),
             index_interval_bytes,
             bytes_since_index_entry: 0,
             first_timestamp: None,
         }
     }
 
-    /// The same segment with `size` bytes of complete batches. Without `indexes` they are read from
-    /// their files at the first lookup.
+    /// The same segment with `size` bytes of complete batches. Without `indexes` they are in their
+    /// files.
     pub fn with_batches(self, size: u64, indexes: Option<Indexes>) -> Segment {
-        let indexes = indexes.map_or_else(OnceLock::new, OnceLock::from);
         Segment { size, indexes, ..self }
-    }
-
-    /// The offset of the first record, and the name of the files.
-    pub fn base_offset(&self) -> i64 {
-        self.base_offset
-    }
-
-    /// Bytes of batches.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The file of batches.
-    pub fn file(&self) -> &Arc<dyn DiskFile> {
-        &self.file
     }
 
     /// The timestamp of the first batch; none in an empty segment.
     pub fn first_timestamp(&self) -> io::Result<Option<i64>> {
         match self.first_timestamp {
             Some(timestamp) => Ok(Some(timestamp)),
-            None => Ok(self.batches().header_at(0)?.map(|it| it.max_timestamp)),
+            None => Ok(self.batches(0).next()?.map(|(_, header)| header.max_timestamp)),
         }
     }
 
@@ -191,7 +173,7 @@ impl Segment {
     /// if the last entry is far enough away. Recovery builds the indexes by the same calls.
     pub(super) fn note_batch(&mut self, header: &BatchHeader, size: u64) {
         let (base_offset, position) = (self.base_offset, self.size);
-        let indexes = self.indexes.get_mut().expect("the active segment has its indexes in memory");
+        let indexes = self.indexes.as_mut().expect("the active segment has its indexes in memory");
         self.first_timestamp.get_or_insert(header.max_timestamp);
 
         let (timestamp, offset) = (header.max_timestamp, header.last_offset());
@@ -213,7 +195,7 @@ impl Segment {
     /// sealed segment is read from there.
     pub(super) fn seal(&mut self) {
         let base_offset = self.base_offset;
-        let indexes = self.indexes.get_mut().expect("the active segment has its indexes in memory");
+        let indexes = self.indexes.as_mut().expect("the active segment has its indexes in memory");
         indexes.push_max_timestamp(base_offset);
     }
 
@@ -231,15 +213,16 @@ impl Segment {
     /// The position and header of the first batch that ends at or after `offset`. Costs a binary
     /// search, and a walk over about 4 KiB of headers.
     pub fn find(&self, offset: i64) -> io::Result<Option<(u64, BatchHeader)>> {
-        let entry = self.indexes()?.offsets.floor(offset - self.base_offset);
-        let mut position = entry.map_or(0, |it| it.position as u64);
-
-        let mut batches = self.batches();
-        while let Some(header) = batches.header_at(position)? {
+        let relative = offset - self.base_offset;
+        let entry = match &self.indexes {
+            Some(indexes) => indexes.offsets.floor(relative),
+            None => self.floor_in_file::<OffsetEntry>(Kind::OffsetIndex, relative)?,
+        };
+        let mut batches = self.batches(entry.map_or(0, |it| it.position as u64));
+        while let Some((position, header)) = batches.next()? {
             if header.last_offset() >= offset {
                 return Ok(Some((position, header)));
             }
-            position += checked_size(&header)?;
         }
         Ok(None)
     }
@@ -250,42 +233,52 @@ impl Segment {
     /// record: the time index only tells which part of the segment has smaller ones throughout.
     pub fn find_timestamp(&self, timestamp: i64, from: i64) -> io::Result<Option<TimestampOffset>> {
         // Up to and with this entry's batch, no record has a timestamp above the entry's.
-        let below = self.indexes()?.times.floor(timestamp.saturating_sub(1));
+        let before = timestamp.saturating_sub(1);
+        let below = match &self.indexes {
+            Some(indexes) => indexes.times.floor(before),
+            None => self.floor_in_file::<TimeEntry>(Kind::TimeIndex, before)?,
+        };
         let from =
             below.map_or(from, |it| from.max(self.base_offset + i64::from(it.relative_offset)));
-        let Some((mut position, _)) = self.find(from)? else { return Ok(None) };
+        let Some((position, _)) = self.find(from)? else { return Ok(None) };
 
-        let mut batches = self.batches();
-        while let Some(header) = batches.header_at(position)? {
-            let size = checked_size(&header)?;
-            if header.max_timestamp >= timestamp && header.last_offset() >= from {
-                let bytes = batches.bytes_at(position, size as usize)?.ok_or_else(damaged)?;
-                if let Some(found) = find_in_batch(&header, bytes, timestamp, from)? {
-                    return Ok(Some(found));
-                }
+        let mut batches = self.batches(position);
+        while let Some((position, header)) = batches.next()? {
+            if header.max_timestamp >= timestamp
+                && header.last_offset() >= from
+                && let bytes = batches.batch_at(position, &header)?
+                && let Some(found) = find_in_batch(&header, bytes, timestamp, from)?
+            {
+                return Ok(Some(found));
             }
-            position += size;
         }
         Ok(None)
     }
 
     /// The largest timestamp, with the last offset of its batch; none in an empty segment.
     pub fn max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
-        Ok(self.indexes()?.max_timestamp)
-    }
-
-    /// The indexes, read from their files if this is the first lookup.
-    pub fn indexes(&self) -> io::Result<&Indexes> {
-        if let Some(indexes) = self.indexes.get() {
-            return Ok(indexes);
+        match &self.indexes {
+            Some(indexes) => Ok(indexes.max_timestamp),
+            None => {
+                let last = self.floor_in_file::<TimeEntry>(Kind::TimeIndex, i64::MAX)?;
+                Ok(last.map(|it| it.found(self.base_offset)))
+            }
         }
-        let indexes = Indexes::load(&self.directory, self.base_offset)?;
-        Ok(self.indexes.get_or_init(|| indexes))
     }
 
     /// The indexes, if they are in memory.
-    pub(super) fn indexes_in_memory(&self) -> Option<&Indexes> {
-        self.indexes.get()
+    pub fn indexes(&self) -> Option<&Indexes> {
+        self.indexes.as_ref()
+    }
+
+    /// Frees the indexes of a sealed segment once they are in their files.
+    pub(super) fn free_indexes(&mut self) {
+        self.indexes = None;
+    }
+
+    fn floor_in_file<E: Entry>(&self, kind: Kind, key: i64) -> io::Result<Option<E>> {
+        let file = self.directory.open_to_read(&segment_file(self.base_offset, kind))?;
+        floor_in_file(&*file, key)
     }
 
     /// Removes the files. Readers that hold a [`Slice`] can finish. The log goes first: indexes
@@ -296,14 +289,23 @@ impl Segment {
         self.directory.remove_segment(self.base_offset, &kinds)
     }
 
-    fn batches(&self) -> Batches<'_> {
-        Batches::new(&*self.file, self.size, LOOKUP_WINDOW)
+    /// A walk over the batches from `position`, where one begins.
+    pub(super) fn batches(&self, position: u64) -> Batches<'_> {
+        Batches::new(&*self.file, position, self.size, LOOKUP_WINDOW)
     }
 }
 
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "segment {} of {} bytes", self.base_offset, self.size)
+    }
+}
+
+impl TimeEntry {
+    /// The timestamp with its offset, in a segment with this base offset.
+    fn found(&self, base_offset: i64) -> TimestampOffset {
+        let offset = base_offset + i64::from(self.relative_offset);
+        TimestampOffset { timestamp: self.timestamp, offset }
     }
 }
 
@@ -326,11 +328,7 @@ impl Indexes {
     /// Reads the files of a sealed segment. `InvalidData` if one of them is damaged.
     pub fn load(directory: &Directory, base_offset: i64) -> io::Result<Indexes> {
         let times: SparseIndex<TimeEntry> = load(directory, base_offset, Kind::TimeIndex)?;
-        let last = times.last();
-        let max_timestamp = last.map(|it| TimestampOffset {
-            timestamp: it.timestamp,
-            offset: base_offset + i64::from(it.relative_offset),
-        });
+        let max_timestamp = times.last().map(|it| it.found(base_offset));
         let offsets = load(directory, base_offset, Kind::OffsetIndex)?;
         Ok(Indexes { offsets, times, max_timestamp })
     }
@@ -342,12 +340,8 @@ fn load<E: Entry>(
     kind: Kind,
 ) -> io::Result<SparseIndex<E>> {
     let name = segment_file(base_offset, kind);
-    let bytes = directory.read(&name)?;
-    bytes.and_then(|bytes| SparseIndex::decode(&bytes)).ok_or_else(|| {
-        let advice = "remove it, and it is built again at the next start";
-        let text = format!("{}/{name} is missing or damaged; {advice}", directory.name());
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    })
+    let index = directory.read(&name)?.and_then(|bytes| SparseIndex::decode(&bytes));
+    index.ok_or_else(|| invalid_data(format!("{}/{name} is damaged", directory.name())))
 }
 
 /// The first record of a batch at or after `timestamp` and at or after offset `from`.
@@ -363,10 +357,8 @@ fn find_in_batch(
         return Ok(Some(TimestampOffset { timestamp: header.max_timestamp, offset }));
     }
 
-    let compression = header.attributes.compression().ok_or_else(damaged)?;
-    let bytes = decompress(compression, &bytes[BatchHeader::SIZE..], DECOMPRESSED_BYTES_MAX)?;
-    for record in records(&bytes) {
-        let record = record.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    for record in records(&decompressed(header, bytes)?) {
+        let record = record.map_err(invalid_data)?;
         let found = TimestampOffset {
             timestamp: header.base_timestamp.saturating_add(record.timestamp_delta),
             offset: header.base_offset + i64::from(record.offset_delta),
@@ -376,13 +368,4 @@ fn find_in_batch(
         }
     }
     Ok(None)
-}
-
-/// The size of a batch in the log, which was checked when it was appended.
-fn checked_size(header: &BatchHeader) -> io::Result<u64> {
-    header.size().map(|it| it as u64).ok_or_else(damaged)
-}
-
-pub(super) fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a batch of the log is damaged")
 }
