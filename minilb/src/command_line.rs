@@ -6,6 +6,7 @@
 //! minilb -t -c nginx.conf         check it; exit status 1 and the error if it is wrong
 //! minilb -T -c nginx.conf         the same, and print all files that it consists of
 //! minilb -s reload                SIGHUP to the process of the pid file
+//! minilb why -c nginx.conf /a     how a request would be balanced, and why
 //! ```
 //!
 //! A relative `-c` is below `-p`, and `-p` is the current directory if it is not given.
@@ -16,6 +17,7 @@ use clap::Parser;
 use minikit::cli::{Engine, print_ready};
 use minilb::conf::config::{Config, ErrorLog};
 use minilb::conf::host::Host;
+use minilb::explain::why::{Burst, explain_burst};
 use minilb::server::files::System;
 use minilb::server::start::{ServeOptions, Source, serve};
 use rustix::process::{Pid, Signal, kill_process};
@@ -58,6 +60,28 @@ struct CommandLine {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Explain what the configuration does with a request; nothing is sent
+    Why {
+        #[command(flatten)]
+        flags: Flags,
+        /// `http://HOST/PATH`, or a path
+        url: String,
+        /// The method of the request
+        #[arg(long, value_name = "METHOD", default_value = "GET")]
+        method: String,
+        /// A header of the request; may be repeated
+        #[arg(long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+        /// The client's address
+        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50000")]
+        from: SocketAddr,
+        /// How many requests
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        times: u64,
+        /// A server that fails; may be repeated
+        #[arg(long = "fail", value_name = "ADDR:PORT")]
+        failing: Vec<SocketAddr>,
+    },
     /// Serve in the foreground
     Serve {
         #[command(flatten)]
@@ -102,16 +126,19 @@ pub fn main() -> ExitCode {
     }
 
     let CommandLine { command, flags, test, dump, signal, .. } = line;
-    let (flags, options) = match command {
+    let (flags, action) = match command {
         Some(Command::Serve { flags, listen, admin, threads }) => {
-            (flags, ServeOptions { listen, threads, admin })
+            (flags, Action::Serve(ServeOptions { listen, threads, admin }))
         }
-        None => (flags, ServeOptions::default()),
+        Some(Command::Why { flags, url, method, headers, from, times, failing }) => {
+            (flags, Action::Why(Burst { method, url, headers, from, times, failing }))
+        }
+        None => (flags, Action::Serve(ServeOptions::default())),
     };
     let action = match signal {
         _ if test || dump => Action::Test { dump },
         Some(signal) => Action::Signal(signal),
-        None => Action::Serve(options),
+        None => action,
     };
     match execute(flags, action) {
         Ok(()) => ExitCode::SUCCESS,
@@ -127,6 +154,7 @@ enum Action {
     Test { dump: bool },
     Signal(String),
     Serve(ServeOptions),
+    Why(Burst),
 }
 
 /// The system, and the files that were read from it.
@@ -161,6 +189,10 @@ fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
         Action::Signal(signal) => return send(&signal, &config),
+        Action::Why(burst) => {
+            print!("{}", explain_burst(config, &burst)?);
+            return Ok(());
+        }
         Action::Serve(options) => options,
     };
     log_to(&config, flags.error_log)?;

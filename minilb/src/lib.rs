@@ -7,6 +7,7 @@
 //! | [`conf`] | nginx.conf, in NGINX's words |
 //! | [`handlers`] | what `http { }` does with a request |
 //! | `server` | sockets, signals and the files of the process |
+//! | `explain` | `minilb why` |
 //!
 //! # The life of an HTTP request
 //!
@@ -29,6 +30,8 @@
 
 pub mod conf;
 pub mod engine;
+#[cfg(feature = "server")]
+pub mod explain;
 pub mod handlers;
 #[cfg(feature = "server")]
 pub mod server;

@@ -7,7 +7,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `limits MAX STORED` | the longest request body, and how much of it is stored |
-//! | `client BYTES` | the client sends; `\r` and `\n` are escapes |
+//! | `client BYTES` | the client sends; `\r`, `\n` and `\x0b` are escapes |
 //! | `attempt` | sends the request to an upstream server: what the server gets |
 //! | `upstream BYTES` | the server answers: what the client gets |
 //! | `close` | the server closes its connection |
@@ -42,7 +42,7 @@ struct Lab {
 impl Lab {
     fn run(&mut self, line: &str) -> String {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let bytes = rest.replace("\\r", "\r").replace("\\n", "\n");
+        let bytes = unescape(rest);
         let result = match command {
             "limits" => {
                 let mut numbers = rest.split(' ').map(|it| it.parse().expect("a number"));
@@ -50,9 +50,9 @@ impl Lab {
                 self.limits = BodyLimits { max: next(), stored_max: next() as usize, ..LIMITS };
                 Ok(String::new())
             }
-            "client" => self.client(bytes.as_bytes()),
+            "client" => self.client(&bytes),
             "attempt" => Ok(self.attempt()),
-            "upstream" => self.upstream(bytes.as_bytes()),
+            "upstream" => self.upstream(&bytes),
             "close" => Ok(match self.exchange.end_download() {
                 true => self.sent_to_client(),
                 false => "cut off".to_owned(),
@@ -153,6 +153,24 @@ fn write_head(
     head.framing();
     response.end_to_end().for_each(|it| head.header(it.name, it.value));
     head.finish();
+}
+
+/// Bytes that may be written as `\r`, `\n` or `\xHH`.
+fn unescape(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (byte, length) = match after.as_bytes()[0] {
+            b'r' => (b'\r', 1),
+            b'n' => (b'\n', 1),
+            b'x' => (u8::from_str_radix(&after[1..3], 16).expect("two digits"), 3),
+            other => panic!("unknown escape: {other}"),
+        };
+        bytes.push(byte);
+        rest = &after[length..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
 }
 
 /// Bytes with a line for each line, and its end made visible.

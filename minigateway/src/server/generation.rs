@@ -15,7 +15,7 @@ use minikit::sync::Arc;
 use minikit::sync::atomic::AtomicU64;
 use minilb::engine::peer::PeerParams;
 use minilb::engine::pool::PoolLimits;
-use minilb::engine::upstream::{Method, ServerConfig, UpstreamConfig as Servers};
+use minilb::engine::upstream::{ServerConfig, UpstreamConfig as Servers};
 use minilb::server::access_log::LogFiles;
 use minilb::server::http::service::{Retry, Route};
 use minilb::server::upstream::SharedUpstream;
@@ -116,7 +116,7 @@ fn servers(config: &UpstreamConfig) -> Servers {
         params: PeerParams::default(),
         backup: false,
     };
-    Servers { method: Method::RoundRobin, servers: config.servers.iter().map(server).collect() }
+    Servers::new(config.servers.iter().map(server).collect())
 }
 
 fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>) -> Route {

@@ -142,6 +142,8 @@ pub enum Action {
     StubStatus,
     /// `proxy_pass`
     Proxy(ProxyPass),
+    /// `proxy_pass` with variables, the whole URL.
+    ProxyTo(Template),
 }
 
 /// `proxy_pass`
@@ -176,6 +178,8 @@ pub struct Settings {
     pub default_type: Option<String>,
     /// `error_page`
     pub error_page: Option<Vec<ErrorPage>>,
+    /// `explain`: the request header `X-Explain` is answered.
+    pub explain: Option<bool>,
     /// `keepalive_requests`
     pub keepalive_requests: Option<u64>,
     /// `keepalive_timeout`
@@ -325,8 +329,9 @@ impl Settings {
     pub fn inherit(&mut self, outer: &Settings) {
         inherit!(self, outer,
             access_rules access_log add_header client_body_buffer_size client_body_timeout
-            client_header_timeout client_max_body_size default_type error_page keepalive_requests
-            keepalive_timeout limit_conn limit_conn_status limit_req limit_req_status
+            client_header_timeout client_max_body_size default_type error_page explain
+            keepalive_requests keepalive_timeout limit_conn limit_conn_status limit_req
+            limit_req_status
             proxy_buffer_size proxy_connect_timeout proxy_hide_header proxy_http_version
             proxy_intercept_errors proxy_next_upstream proxy_next_upstream_timeout
             proxy_next_upstream_tries proxy_pass_header proxy_read_timeout proxy_redirect

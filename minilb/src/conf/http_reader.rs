@@ -16,6 +16,7 @@
 
 use super::directives::Context;
 use super::error::{ConfError, Place};
+use super::health::health_check;
 use super::http::*;
 use super::http_lists::*;
 use super::map::Map;
@@ -25,9 +26,10 @@ use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
 use super::split_clients::SplitClients;
 use super::template::{Definition, Names, Template};
 use super::values::{Precision, number, size, time};
+use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
-use crate::engine::upstream::{Method, UpstreamConfig};
+use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -47,6 +49,7 @@ struct Scope {
     condition: Option<Condition>,
     steps: Vec<Step>,
     action: Option<(Draft, Place)>,
+    check: Option<(CheckParams, Place)>,
     nested: Vec<Scope>,
 }
 
@@ -55,6 +58,8 @@ enum Draft {
     StubStatus,
     /// Host and port, and the URI.
     Proxy(String, Option<String>),
+    /// With variables.
+    ProxyTo(Template),
 }
 
 /// What was read of `http { }`.
@@ -109,6 +114,7 @@ impl HttpDraft {
             condition,
             steps: Vec::new(),
             action: None,
+            check: None,
             nested: Vec::new(),
         });
         Ok(())
@@ -253,6 +259,9 @@ impl HttpDraft {
                 }
             }
             "proxy_pass" => self.proxy_pass(&arguments[0], place),
+            "health_check" => set_checked(&mut self.scope().check, name, || {
+                Ok((health_check(arguments, true)?, place))
+            }),
             "log_format" => self.log_format(arguments),
             "access_log" => self.access_log(arguments, prefix),
             "keepalive" if context == Context::HttpUpstream => {
@@ -332,21 +341,21 @@ impl HttpDraft {
     }
 
     fn proxy_pass(&mut self, url: &str, place: Place) -> Result<(), String> {
-        let scope = self.scope();
-        if matches!(&scope.action, Some((Draft::Proxy(..), _))) {
+        let is_proxy = |it: &Draft| matches!(it, Draft::Proxy(..) | Draft::ProxyTo(_));
+        if self.scope().action.as_ref().is_some_and(|(it, _)| is_proxy(it)) {
             return Err("\"proxy_pass\" directive is duplicate".to_owned());
         }
+        if url.contains('$') {
+            let template = Template::compile(url, &mut self.names)?;
+            self.scope().action = Some((Draft::ProxyTo(template), place));
+            return Ok(());
+        }
+        let scope = self.scope();
         let rest = match url.split_once("://") {
             Some(("http", rest)) => rest,
             Some(("https", _)) => return Err("https protocol requires SSL support".to_owned()),
-            _ if url.contains('$') => {
-                return Err(format!("variables are not supported: \"{url}\""));
-            }
             _ => return Err("invalid URL prefix".to_owned()),
         };
-        if rest.contains('$') {
-            return Err(format!("variables are not supported: \"{url}\""));
-        }
         let end = rest.find('/').unwrap_or(rest.len());
         let (host, uri) = (rest[..end].to_owned(), rest[end..].to_owned());
         let uri = (!uri.is_empty()).then_some(uri);
@@ -440,6 +449,7 @@ impl HttpDraft {
             }
             "proxy_read_timeout" => set_checked(&mut slots.proxy_read_timeout, name, duration),
             "proxy_intercept_errors" => set_checked(&mut slots.proxy_intercept_errors, name, flag),
+            "explain" => set_checked(&mut slots.explain, name, flag),
             "recursive_error_pages" => set_checked(&mut slots.recursive_error_pages, name, flag),
             "real_ip_recursive" => set_checked(&mut slots.real_ip_recursive, name, flag),
             "limit_conn_status" => {
@@ -511,12 +521,17 @@ fn location(
     let action = match scope.action {
         None => Action::NotFound,
         Some((Draft::StubStatus, _)) => Action::StubStatus,
+        Some((Draft::ProxyTo(url), _)) => Action::ProxyTo(url),
         Some((Draft::Proxy(host, uri), place)) => {
             let fail = |message| ConfError { message, place: Some(place.clone()) };
             let upstream = upstream_of(&host, upstreams, resolve).map_err(fail)?;
             Action::Proxy(ProxyPass { upstream, host, uri })
         }
     };
+    if let Some((check, place)) = scope.check {
+        set_check(&action, upstreams, check, &scope.settings)
+            .map_err(|message| ConfError { message, place: Some(place) })?;
+    }
     let mut nested = Vec::new();
     for inner in scope.nested {
         nested.push(location(inner, &scope.settings, upstreams, resolve, count)?);
@@ -524,6 +539,28 @@ fn location(
     let settings = Arc::new(scope.settings);
     let (kind, steps) = (scope.kind, scope.steps);
     Ok(Arc::new(Location { kind, settings, steps, action, nested, id }))
+}
+
+/// Has the upstream of a location checked.
+fn set_check(
+    action: &Action,
+    upstreams: &mut BTreeMap<String, HttpUpstream>,
+    mut check: CheckParams,
+    settings: &Settings,
+) -> Result<(), String> {
+    let upstream = match action {
+        Action::Proxy(proxy) => upstreams.get_mut(&proxy.upstream),
+        _ => None,
+    };
+    let upstream = upstream.ok_or("\"health_check\" needs \"proxy_pass\" in its location")?;
+    if let Some(timeout) = settings.proxy_read_timeout {
+        check.timeout_ms = timeout.as_millis() as u64;
+    }
+    let slot = &mut upstream.config.check;
+    match slot.replace(check) {
+        Some(_) => Err("only one \"health_check\" of an upstream is supported".to_owned()),
+        None => Ok(()),
+    }
 }
 
 /// The name of the upstream that `proxy_pass http://host` means; makes one of an address.
@@ -550,7 +587,7 @@ fn upstream_of(
         return Err(format!("host not found in upstream \"{name}\""));
     }
     let servers = servers_of(host, addresses, PeerParams::default(), false);
-    let config = UpstreamConfig { method: Method::RoundRobin, servers };
+    let config = UpstreamConfig::new(servers);
     upstreams.insert(
         host.to_owned(),
         HttpUpstream { config, pool: PoolLimits::default(), hash_key: None },

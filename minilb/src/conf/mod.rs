@@ -10,6 +10,7 @@
 //! | [`split_clients`] | variables that divide clients into shares |
 //! | [`pattern`] | regular expressions and their groups |
 //! | [`cidr`] | networks |
+//! | [`health`] | `health_check` and `circuit_breaker` |
 //! | [`rewrite`] | `set`, `if`, `return`, `rewrite` |
 //! | [`config`] | what comes out |
 //! | [`http`] | what comes out of `http { }` |
@@ -27,6 +28,7 @@ pub mod cidr;
 pub mod config;
 pub mod directives;
 pub mod error;
+pub mod health;
 pub mod host;
 pub mod http;
 pub mod http_lists;

@@ -13,12 +13,13 @@
 //! NGINX counterpart: `ngx_conf_parse` (`ngx_conf_file.c`), `ngx_stream_block` (`ngx_stream.c`),
 //! `ngx_stream_upstream_server` (`ngx_stream_upstream.c`), `ngx_stream_core_listen`.
 //!
-//! Differences: no host names and no UDP in `listen`; no variables in `proxy_pass`; no Unix
-//! sockets; `daemon on` and `worker_processes 0` are refused.
+//! Differences: no host names and no UDP in `listen`; no variables in `proxy_pass` of `stream`; no
+//! Unix sockets; `daemon on` and `worker_processes 0` are refused.
 
 use super::config::{Config, ErrorLog, ServerBlock};
 use super::directives::{Context, check};
 use super::error::{ConfError, Place};
+use super::health::{circuit_breaker, health_check};
 use super::host::Host;
 use super::http::HttpUpstream;
 use super::http_reader::HttpDraft;
@@ -26,6 +27,7 @@ use super::lexer::{Lexer, Statement};
 use super::template::Template;
 use super::values::{Precision, number, time};
 use crate::engine::balance::random::Compare;
+use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerParams;
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
@@ -57,7 +59,16 @@ pub fn read(
     reader.draft.finish(host)
 }
 
-const NO_BACKUP: &str = "balancing method does not support parameter \"backup\"";
+/// Methods that hash or draw have neither of these parameters.
+fn check_parameters(method: Method, server: &ServerConfig) -> Result<(), String> {
+    let fail = |name| Err(format!("balancing method does not support parameter \"{name}\""));
+    match server {
+        _ if method.has_backups() => Ok(()),
+        ServerConfig { backup: true, .. } => fail("backup"),
+        ServerConfig { params: PeerParams { slow_start_ms: 1.., .. }, .. } => fail("slow_start"),
+        _ => Ok(()),
+    }
+}
 
 /// What a `server` inherits from `stream`.
 #[derive(Default)]
@@ -75,6 +86,7 @@ struct ServerDraft {
     /// What `proxy_pass` names, and its place.
     target: Option<(String, Place)>,
     inherited: Inherited,
+    check: Option<CheckParams>,
 }
 
 #[derive(Default)]
@@ -285,8 +297,7 @@ impl Reader<'_> {
         if is_known {
             return Err(lexer.error(format!("duplicate upstream \"{name}\"")));
         }
-        let empty = UpstreamConfig { method: Method::RoundRobin, servers: Vec::new() };
-        self.draft.upstream = Some(empty);
+        self.draft.upstream = Some(UpstreamConfig::new(Vec::new()));
         self.draft.http.pool = PoolLimits::default();
         let inside = if is_http { Context::HttpUpstream } else { Context::Upstream };
         self.block(inside, lexer, true)?;
@@ -320,26 +331,40 @@ impl Reader<'_> {
             targets.push(server.target.clone().ok_or_else(no_handler)?);
         }
 
-        for (name, place) in targets {
-            let upstreams = &mut self.draft.upstreams;
-            if upstreams.contains_key(&name) {
-                continue;
-            }
+        for (index, (name, place)) in targets.into_iter().enumerate() {
             let fail = |message: String| ConfError { message, place: Some(place.clone()) };
-            let (host, port) = split_port(&name);
-            if let Some(port) = port.filter(|_| upstreams.contains_key(host)) {
-                return Err(fail(format!("upstream \"{host}\" may not have port {port}")));
+            if !self.draft.upstreams.contains_key(&name) {
+                let upstream = self.upstream_of(&name).map_err(fail)?;
+                self.draft.upstreams.insert(name.clone(), upstream);
             }
-            port.ok_or_else(|| fail(format!("no port in upstream \"{name}\"")))?;
-
-            let addresses = self.host.resolve(&name);
-            if addresses.is_empty() {
-                return Err(fail(format!("host not found in upstream \"{host}\"")));
+            let server = &mut self.draft.servers[index];
+            let connect_timeout = server.inherited.connect_timeout;
+            let connect_timeout = connect_timeout.or(self.draft.inherited.connect_timeout);
+            let Some(mut check) = server.check.take() else { continue };
+            if let Some(timeout) = connect_timeout {
+                check.timeout_ms = timeout.as_millis() as u64;
             }
-            let servers = servers_of(&name, addresses, PeerParams::default(), false);
-            upstreams.insert(name, UpstreamConfig { method: Method::RoundRobin, servers });
+            let upstream = self.draft.upstreams.get_mut(&name).expect("inserted above");
+            if upstream.check.replace(check).is_some() {
+                let text = "only one \"health_check\" of an upstream is supported";
+                return Err(fail(text.to_owned()));
+            }
         }
         Ok(())
+    }
+
+    /// The upstream of a server that names an address.
+    fn upstream_of(&self, name: &str) -> Result<UpstreamConfig, String> {
+        let (host, port) = split_port(name);
+        if let Some(port) = port.filter(|_| self.draft.upstreams.contains_key(host)) {
+            return Err(format!("upstream \"{host}\" may not have port {port}"));
+        }
+        port.ok_or_else(|| format!("no port in upstream \"{name}\""))?;
+        let addresses = self.host.resolve(name);
+        if addresses.is_empty() {
+            return Err(format!("host not found in upstream \"{host}\""));
+        }
+        Ok(UpstreamConfig::new(servers_of(name, addresses, PeerParams::default(), false)))
     }
 
     /// A directive without block. The error is its message.
@@ -377,6 +402,13 @@ impl Reader<'_> {
             }
             (_, "least_conn" | "least_time" | "hash" | "ip_hash" | "random") => {
                 self.method(name, arguments)
+            }
+            (_, "circuit_breaker") => {
+                let upstream = self.draft.upstream.as_mut().expect("its block is open");
+                set_checked(&mut upstream.breaker, name, || circuit_breaker(arguments))
+            }
+            (_, "health_check") => {
+                set_checked(&mut self.server().check, name, || health_check(arguments, false))
             }
             (_, "listen") => self.listen(arguments),
             _ => unreachable!("no other directive is in the table"),
@@ -417,9 +449,7 @@ impl Reader<'_> {
             http.hash_key = Some(Template::compile(words[0], &mut http.names)?);
         }
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
-        if upstream.servers.iter().any(|it| it.backup) && !method.has_backups() {
-            return Err(NO_BACKUP.to_owned());
-        }
+        upstream.servers.iter().try_for_each(|it| check_parameters(method, it))?;
         upstream.method = method;
         Ok(())
     }
@@ -493,6 +523,10 @@ impl Reader<'_> {
                     let time = time(value, Precision::Seconds).ok_or_else(invalid)?;
                     params.fail_timeout_s = time.as_secs();
                 }
+                ("slow_start", true) => {
+                    let time = time(value, Precision::Milliseconds).ok_or_else(invalid)?;
+                    params.slow_start_ms = time.as_millis() as u64;
+                }
                 ("backup", false) => backup = true,
                 ("down", false) => params.down = true,
                 _ => return Err(invalid()),
@@ -511,10 +545,9 @@ impl Reader<'_> {
             return Err(format!("host not found in upstream \"{name}\""));
         }
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
-        if backup && !upstream.method.has_backups() {
-            return Err(NO_BACKUP.to_owned());
-        }
-        upstream.servers.extend(servers_of(name, addresses, params, backup));
+        let servers = servers_of(name, addresses, params, backup);
+        servers.iter().try_for_each(|it| check_parameters(upstream.method, it))?;
+        upstream.servers.extend(servers);
         Ok(())
     }
 }
@@ -524,7 +557,14 @@ fn is_of_upstream(context: Context, name: &str) -> bool {
     context == Context::HttpUpstream
         && matches!(
             name,
-            "server" | "least_conn" | "least_time" | "hash" | "ip_hash" | "random" | "zone"
+            "server"
+                | "least_conn"
+                | "least_time"
+                | "hash"
+                | "ip_hash"
+                | "random"
+                | "zone"
+                | "circuit_breaker"
         )
 }
 

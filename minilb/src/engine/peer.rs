@@ -38,6 +38,9 @@
 //! `ngx_stream_upstream_free_round_robin_peer` (`ngx_stream_upstream_round_robin.c`). NGINX keeps
 //! this state per worker process unless the upstream has a `zone`; ours is always shared.
 
+use super::health::breaker::Breaker;
+use super::health::check::Check;
+use super::health::slow_start::SlowStart;
 use super::latency::Latency;
 use std::sync::Arc;
 
@@ -58,12 +61,21 @@ pub struct PeerParams {
     pub max_conns: u32,
     /// `down`: never picked.
     pub down: bool,
+    /// `slow_start`: how long it takes to get its whole share back, in milliseconds.
+    pub slow_start_ms: u64,
 }
 
 impl Default for PeerParams {
     /// What NGINX takes if a `server` line names no parameter.
     fn default() -> PeerParams {
-        PeerParams { weight: 1, max_fails: 1, fail_timeout_s: 10, max_conns: 0, down: false }
+        PeerParams {
+            weight: 1,
+            max_fails: 1,
+            fail_timeout_s: 10,
+            max_conns: 0,
+            down: false,
+            slow_start_ms: 0,
+        }
     }
 }
 
@@ -92,6 +104,14 @@ pub struct Peer {
     pub checked_s: u64,
     /// How long it takes to answer; recorded only if the method asks for it.
     pub latency: Latency,
+    /// What active checks have found.
+    pub check: Check,
+    /// Its circuit breaker.
+    pub breaker: Breaker,
+    /// Its way back to a whole share.
+    pub slow_start: SlowStart,
+    /// Slow start passes it over in the pick that is going on.
+    pub sits_out: bool,
 }
 
 impl Peer {
@@ -109,13 +129,25 @@ impl Peer {
             accessed_s: 0,
             checked_s: 0,
             latency: Latency::default(),
+            check: Check::default(),
+            breaker: Breaker::default(),
+            slow_start: SlowStart::default(),
+            sits_out: false,
         }
     }
 
-    /// Returns true if the peer can get a connection now: not `down`, not disabled by failures, and
-    /// below `max_conns`.
+    /// Returns true if the peer can get a connection now: not `down`, below `max_conns`, and
+    /// neither failures, checks nor its breaker keep it out.
     pub fn is_eligible(&self, now_ms: u64) -> bool {
-        !self.params.down && !self.is_disabled(now_ms) && !self.is_full()
+        self.is_available()
+            && !self.is_disabled(now_ms)
+            && !self.check.is_unhealthy
+            && self.breaker.admits(now_ms)
+    }
+
+    /// Returns true if nothing but its health can keep the peer out.
+    pub fn is_available(&self) -> bool {
+        !self.params.down && !self.is_full()
     }
 
     /// Returns true if failures keep the peer out at this time.
@@ -154,10 +186,18 @@ impl Peer {
     }
 
     /// An attempt succeeded. Clears the failures if the peer was tried again after the last one.
-    pub fn record_success(&mut self) {
+    pub fn record_success(&mut self, now_ms: u64) {
         if self.accessed_s < self.checked_s {
+            if self.has_failed_too_often() {
+                self.come_back(now_ms);
+            }
             self.fails = 0;
         }
+    }
+
+    /// The peer was out and is back.
+    pub fn come_back(&mut self, now_ms: u64) {
+        self.slow_start.begin(self.params.slow_start_ms, now_ms);
     }
 
     /// An attempt failed. Returns true if the peer is disabled from now on.
@@ -196,7 +236,7 @@ mod tests {
         assert!(!peer.record_failure(100_000));
         assert_eq!(state(&peer), (1, 100, 100));
         peer.mark_picked(101_000);
-        peer.record_success();
+        peer.record_success(101_000);
         assert_eq!(state(&peer), (1, 100, 100));
         assert!(peer.record_failure(109_999));
         assert_eq!(state(&peer), (2, 109, 109));
@@ -205,7 +245,7 @@ mod tests {
         peer.mark_picked(120_000);
         assert!(!peer.is_eligible(120_000), "only one connection tries it");
         assert_eq!(state(&peer), (2, 109, 120));
-        peer.record_success();
+        peer.record_success(120_000);
         assert_eq!(state(&peer), (0, 109, 120));
     }
 

@@ -49,6 +49,10 @@ use super::balance::maglev::Maglev;
 use super::balance::random::{Compare, Random};
 use super::balance::ring::Ring;
 use super::balance::round_robin::RoundRobin;
+use super::health::breaker::{BreakerParams, State};
+use super::health::check::CheckParams;
+use super::health::outlier;
+use super::health::retry_budget::RetryBudget;
 use super::peer::{Peer, PeerId, PeerParams};
 use std::sync::Arc;
 
@@ -86,6 +90,23 @@ impl Method {
         matches!(self, Method::LeastTime | Method::Random(Some(Compare::Time)))
     }
 
+    /// Its directive.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::RoundRobin => "round robin",
+            Method::LeastConn => "least_conn",
+            Method::Hash => "hash",
+            Method::ConsistentHash => "hash consistent",
+            Method::BoundedHash(_) => "hash consistent balance_factor",
+            Method::Maglev => "hash maglev",
+            Method::IpHash => "ip_hash",
+            Method::Random(None) => "random",
+            Method::Random(Some(Compare::Connections)) => "random two",
+            Method::Random(Some(Compare::Time)) => "random two least_time",
+            Method::LeastTime => "least_time",
+        }
+    }
+
     fn balancer(self, peers: &[Peer]) -> Box<dyn Balancer> {
         match self {
             Method::RoundRobin => Box::new(RoundRobin),
@@ -121,6 +142,17 @@ pub struct UpstreamConfig {
     pub method: Method,
     /// The servers in the order of the file.
     pub servers: Vec<ServerConfig>,
+    /// `health_check`
+    pub check: Option<CheckParams>,
+    /// `circuit_breaker`, which replaces `max_fails`.
+    pub breaker: Option<BreakerParams>,
+}
+
+impl UpstreamConfig {
+    /// These servers in turn, with what `max_fails` does about their health.
+    pub fn new(servers: Vec<ServerConfig>) -> UpstreamConfig {
+        UpstreamConfig { method: Method::RoundRobin, servers, check: None, breaker: None }
+    }
 }
 
 /// Servers and their state.
@@ -131,6 +163,13 @@ pub struct Upstream {
     /// The primary servers, then the backups.
     groups: [Vec<Peer>; 2],
     next_id: u64,
+    check: Option<CheckParams>,
+    breaker: Option<BreakerParams>,
+    budget: RetryBudget,
+    /// A server has `slow_start`.
+    has_slow_start: bool,
+    /// When servers are compared next.
+    compare_ms: u64,
 }
 
 /// What one client connection has tried so far.
@@ -158,6 +197,11 @@ impl Attempts {
         &mut self.key
     }
 
+    /// Returns true if the peer was tried.
+    pub fn has_tried(&self, id: PeerId) -> bool {
+        self.tried.contains(&id)
+    }
+
     /// How many attempts were made.
     pub fn count(&self) -> usize {
         self.count
@@ -171,14 +215,29 @@ pub struct Picked {
     pub id: PeerId,
     /// Where to connect.
     pub address: Arc<str>,
+    /// This attempt decides about a breaker that is half open.
+    pub is_probe: bool,
+    /// The breaker has heard of this attempt.
+    is_judged: bool,
+}
+
+/// What an attempt has changed about the health of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `max_fails` was reached.
+    Disabled,
+    /// Its breaker has opened.
+    Opened,
+    /// Its breaker has closed.
+    Closed,
 }
 
 /// How a connection to a peer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was established, and is closed now.
+    /// It was of use, or its client has gone.
     Finished,
-    /// It could not be established.
+    /// It could not be established, or broke.
     Failed,
 }
 
@@ -190,6 +249,11 @@ impl Upstream {
             balancer: Box::new(RoundRobin),
             groups: Default::default(),
             next_id: 0,
+            check: None,
+            breaker: None,
+            budget: RetryBudget::default(),
+            has_slow_start: false,
+            compare_ms: 0,
         };
         upstream.reconfigure(config);
         upstream
@@ -199,6 +263,9 @@ impl Upstream {
     pub fn reconfigure(&mut self, config: &UpstreamConfig) {
         let peers = std::mem::take(&mut self.groups).into_iter().flatten();
         let mut known = peers.map(Some).collect::<Vec<_>>();
+        self.check.clone_from(&config.check);
+        self.breaker.clone_from(&config.breaker);
+        self.has_slow_start = config.servers.iter().any(|it| it.params.slow_start_ms > 0);
 
         for server in &config.servers {
             // Each known peer is taken once: two equal lines are two peers.
@@ -206,10 +273,18 @@ impl Upstream {
                 let it = it.as_ref();
                 it.is_some_and(|it| *it.name == *server.name && it.address == server.address)
             });
-            let peer = match same.and_then(Option::take) {
+            let mut peer = match same.and_then(Option::take) {
                 Some(peer) => with_params(peer, server.params),
                 None => self.new_peer(server),
             };
+            // What nothing updates any longer must not keep a server out.
+            match self.breaker {
+                Some(_) => peer.params.max_fails = 0,
+                None => peer.breaker = Default::default(),
+            }
+            if self.check.is_none() {
+                peer.check = Default::default();
+            }
             let group = usize::from(server.backup);
             self.groups[group].push(peer);
         }
@@ -231,6 +306,9 @@ impl Upstream {
     /// Chooses a server for the next attempt and counts a connection to it. Returns `None` if no
     /// server is left for this connection.
     pub fn pick(&mut self, attempts: &mut Attempts, now_ms: u64) -> Option<Picked> {
+        if let (0, Some(percent)) = (attempts.count, self.retries_percent()) {
+            self.budget.deposit(percent);
+        }
         if !attempts.on_backups {
             if let Some(picked) = self.pick_from(0, attempts, now_ms) {
                 return Some(picked);
@@ -241,30 +319,68 @@ impl Upstream {
     }
 
     fn pick_from(&mut self, group: usize, attempts: &mut Attempts, now_ms: u64) -> Option<Picked> {
+        let ignores_health = group == 0 && self.is_panic(now_ms);
         let peers = &mut self.groups[group];
+        if self.has_slow_start {
+            for peer in peers.iter_mut() {
+                let duration_ms = peer.params.slow_start_ms;
+                peer.sits_out = !peer.slow_start.takes_part(duration_ms, now_ms);
+            }
+        }
         let Attempts { tried, key, walk, .. } = attempts;
-        let mut choice = Choice { tried, now_ms, key, walk };
-        let index = self.balancer.pick(peers, &mut choice)?;
-        let peer = &mut peers[index];
+        let mut choice = Choice { tried, now_ms, ignores_health, key, walk };
+        let mut index = self.balancer.pick(peers, &mut choice);
+        // Nobody else is there, so the slow ones have to help.
+        if index.is_none() && peers.iter().any(|it| it.sits_out) {
+            peers.iter_mut().for_each(|it| it.sits_out = false);
+            index = self.balancer.pick(peers, &mut choice);
+        }
+        let peer = &mut peers[index?];
+        let is_probe = self.breaker.is_some() && peer.breaker.begin();
         peer.mark_picked(now_ms);
         peer.conns += 1;
         attempts.tried.push(peer.id);
         attempts.count += 1;
-        Some(Picked { id: peer.id, address: Arc::clone(&peer.address) })
+        let address = Arc::clone(&peer.address);
+        Some(Picked { id: peer.id, address, is_probe, is_judged: false })
     }
 
-    /// Returns true if the connection may try another server: it has made fewer attempts than there
-    /// are servers, `down` ones included.
-    pub fn may_retry(&self, attempts: &Attempts) -> bool {
-        attempts.count < self.peers().count()
+    /// The connection is to try another server: it must have made fewer attempts than there are
+    /// servers, `down` ones included, and the budget must pay for one more.
+    ///
+    /// # Errors
+    /// If it must not; the error says why.
+    pub fn begin_retry(&mut self, attempts: &Attempts) -> Result<(), &'static str> {
+        if attempts.count >= self.peers().count() {
+            return Err("there are no more servers");
+        }
+        match self.retries_percent() {
+            Some(_) if !self.budget.withdraw() => Err("the budget for retries is spent"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Retries that are left, if there is a budget.
+    pub fn retries_left(&self) -> Option<u64> {
+        self.retries_percent().map(|_| self.budget.left())
+    }
+
+    fn retries_percent(&self) -> Option<u32> {
+        self.breaker.as_ref()?.retries_percent
     }
 
     /// The connection to the peer is established. NGINX counts this as a success at once and does
     /// not wait for the end of the connection, which may be hours away.
-    pub fn connected(&mut self, id: PeerId) {
-        if let Some(peer) = self.peer_mut(id) {
-            peer.record_success();
+    pub fn connected(&mut self, picked: &mut Picked, now_ms: u64) -> Option<Change> {
+        if let Some(peer) = self.peer_mut(picked.id) {
+            peer.record_success(now_ms);
         }
+        self.judge(picked, false, now_ms)
+    }
+
+    /// Returns true if it has circuit breakers.
+    pub fn has_breaker(&self) -> bool {
+        self.breaker.is_some()
     }
 
     /// Returns true if latencies must be recorded.
@@ -279,21 +395,148 @@ impl Upstream {
         }
     }
 
-    /// The connection to the peer is closed. Returns true if its failure has disabled the peer. A
-    /// peer that a reload has removed is ignored.
-    pub fn release(&mut self, id: PeerId, outcome: Outcome, now_ms: u64) -> bool {
-        let is_only = self.only_peer().is_some();
-        let Some(peer) = self.peer_mut(id) else { return false };
-        peer.conns -= 1;
-        match outcome {
-            // The failures of the only server are not counted: see the head of the file.
-            _ if is_only => false,
-            Outcome::Finished => {
-                peer.record_success();
-                false
-            }
-            Outcome::Failed => peer.record_failure(now_ms),
+    /// Tells the breaker how the attempt has ended; once for each attempt, later calls are ignored.
+    pub fn judge(&mut self, picked: &mut Picked, is_failure: bool, now_ms: u64) -> Option<Change> {
+        let params = self.breaker.clone()?;
+        if std::mem::replace(&mut picked.is_judged, true) {
+            return None;
         }
+        let is_probe = picked.is_probe;
+        let peer = self.peer_mut(picked.id)?;
+        if peer.breaker.record(is_failure, is_probe, &params, now_ms) {
+            // A failed probe opens it again, however many others are open.
+            if is_probe {
+                peer.breaker.open(&params, now_ms);
+                return Some(Change::Opened);
+            }
+            return self.open(picked.id, &params, now_ms).then_some(Change::Opened);
+        }
+        let is_closed = is_probe && !is_failure;
+        is_closed.then(|| {
+            peer.come_back(now_ms);
+            Change::Closed
+        })
+    }
+
+    /// Opens a breaker, if one more may be open. Returns true if so.
+    fn open(&mut self, id: PeerId, params: &BreakerParams, now_ms: u64) -> bool {
+        let others = self.peers().filter(|it| it.id != id && it.breaker.state != State::Closed);
+        let (open, all) = (others.count(), self.peers().count());
+        let may_open = outlier::may_eject(open, all, params.max_ejected_percent);
+        if let Some(peer) = self.peer_mut(id).filter(|_| may_open) {
+            peer.breaker.open(params, now_ms);
+        }
+        may_open
+    }
+
+    /// Returns true if so few primary servers are usable that their health is to be ignored. Backup
+    /// servers are the better way out.
+    fn is_panic(&self, now_ms: u64) -> bool {
+        let percent = self.breaker.as_ref().map_or(0, |it| it.panic_percent);
+        if percent == 0 || !self.groups[1].is_empty() {
+            return false;
+        }
+        let available = self.groups[0].iter().filter(|it| !it.params.down);
+        let usable = available.clone().filter(|it| it.is_eligible(now_ms)).count();
+        outlier::is_panic(usable, available.count(), percent)
+    }
+
+    /// Compares the servers once per window. Returns those whose breakers have opened.
+    pub fn compare(&mut self, now_ms: u64) -> Vec<Arc<str>> {
+        let mut opened = Vec::new();
+        let Some(params) = self.breaker.clone().filter(|_| now_ms >= self.compare_ms) else {
+            return opened;
+        };
+        self.compare_ms = now_ms + params.window_ms;
+
+        let mut rates = Vec::new();
+        for peer in self.groups.iter_mut().flatten().filter(|it| it.breaker.state == State::Closed)
+        {
+            peer.breaker.forgive();
+            let (requests, failures) = peer.breaker.window.totals(params.window_ms, now_ms);
+            if requests >= params.requests.max(1) {
+                let rate = 100.0 - f64::from(failures) * 100.0 / f64::from(requests);
+                rates.push((peer.id, Arc::clone(&peer.address), rate));
+            }
+        }
+        let values = rates.iter().map(|it| it.2).collect::<Vec<_>>();
+        let Some(threshold) = outlier::threshold(&values, params.stdev_milli) else {
+            return opened;
+        };
+        for (id, address, _) in rates.into_iter().filter(|it| it.2 < threshold) {
+            if self.open(id, &params, now_ms) {
+                opened.push(address);
+            }
+        }
+        opened
+    }
+
+    /// The checks that must begin now: which peer, and where.
+    pub fn due_checks(&mut self, now_ms: u64) -> Vec<(PeerId, Arc<str>)> {
+        if self.check.is_none() {
+            return Vec::new();
+        }
+        let peers = self.groups.iter_mut().flatten().filter(|it| !it.params.down);
+        let due = peers.filter_map(|it| {
+            let is_due = it.check.begin(now_ms);
+            is_due.then(|| (it.id, Arc::clone(&it.address)))
+        });
+        due.collect()
+    }
+
+    /// How servers are checked.
+    pub fn check(&self) -> Option<&CheckParams> {
+        self.check.as_ref()
+    }
+
+    /// A check has ended. Returns true if the health of the peer has changed; then `passed` is what
+    /// it is now.
+    pub fn record_check(&mut self, id: PeerId, passed: bool, random: u64, now_ms: u64) -> bool {
+        let Some(params) = self.check.clone() else { return false };
+        let Some(peer) = self.peer_mut(id) else { return false };
+        let has_changed = peer.check.record(passed, &params, random, now_ms);
+        if has_changed && passed {
+            peer.come_back(now_ms);
+        }
+        has_changed
+    }
+
+    /// The connection to the peer is closed. A peer that a reload has removed is ignored.
+    pub fn release(
+        &mut self,
+        picked: &mut Picked,
+        outcome: Outcome,
+        now_ms: u64,
+    ) -> Option<Change> {
+        let is_only = self.only_peer().is_some();
+        let is_failed = outcome == Outcome::Failed;
+        let mut change = None;
+        if is_failed {
+            change = self.judge(picked, true, now_ms);
+        }
+        let peer = self.peer_mut(picked.id)?;
+        peer.conns -= 1;
+        if picked.is_probe && !picked.is_judged {
+            peer.breaker.abandon(now_ms);
+        }
+        match is_failed {
+            // The failures of the only server are not counted: see the head of the file.
+            _ if is_only => {}
+            false => peer.record_success(now_ms),
+            true if peer.record_failure(now_ms) => change = Some(Change::Disabled),
+            true => {}
+        }
+        change
+    }
+
+    /// How it chooses.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Where a key is, in words, if the method goes by one.
+    pub fn explain_key(&self, key: &[u8]) -> Option<String> {
+        self.balancer.explain(&self.groups[0], key)
     }
 
     /// All peers with their state, primary servers first.

@@ -45,12 +45,15 @@ pub struct Done {
     pub elapsed_ms: u64,
     /// Each attempt, in order.
     pub attempts: Vec<AttemptLog>,
+    /// How its servers were chosen, if the client has asked.
+    pub explained: Vec<String>,
 }
 
 impl Done {
     /// Forgets the last request.
     pub fn clear(&mut self) {
         self.attempts.clear();
+        self.explained.clear();
         (self.status, self.sent, self.elapsed_ms) = (0, 0, 0);
     }
 }

@@ -11,9 +11,11 @@
 //! | [`client_ip`] | the client behind other proxies |
 //! | [`target`] | the request line for an upstream server |
 //! | [`variables`] | `$host` and the others |
+//! | [`explain`] | how its servers were chosen, in words |
 
 pub mod client_ip;
 pub mod date;
+pub mod explain;
 pub mod facts;
 pub mod locate;
 pub mod rewrite;

@@ -9,6 +9,7 @@
 //! NGINX counterpart: `stub_status`; the table is in NGINX Plus only (`ngx_http_api_module`).
 
 use super::start::LoadBalancer;
+use crate::engine::health::breaker::State;
 use crate::engine::peer::Peer;
 use minikit::admin::{Exposition, Inspect, StatePage};
 use minikit::server::Hooks;
@@ -67,6 +68,14 @@ fn state(peer: &Peer, now_ms: u64) -> &'static str {
         _ if peer.params.down => "down",
         _ if peer.is_disabled(now_ms) => "disabled",
         _ if peer.is_full() => "full",
-        _ => "up",
+        _ if peer.check.is_unhealthy => "unhealthy",
+        _ => match peer.breaker.state {
+            State::Open(_) => "breaker open",
+            State::HalfOpen => "breaker half-open",
+            State::Closed if peer.slow_start.share(peer.params.slow_start_ms, now_ms) < 1000 => {
+                "slow start"
+            }
+            State::Closed => "up",
+        },
     }
 }

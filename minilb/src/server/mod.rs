@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`files`] | the system's files and names, for the configuration |
 //! | [`clock`] | milliseconds since the start |
+//! | [`checks`] | active health checks |
 //! | [`upstream`] | an upstream that all cores share, and the leases of its servers |
 //! | [`session`] | one client from its first attempt at a server to its last byte |
 //! | [`forward`] | bytes in both directions, with half-close |
@@ -18,6 +19,7 @@
 //! | [`start`] | from a configuration to a running server, and reload |
 
 pub mod access_log;
+pub mod checks;
 pub mod clock;
 pub mod files;
 pub mod forward;

@@ -29,7 +29,7 @@ use crate::engine::upstream::Method;
 use crate::handlers::locate::VirtualServers;
 use crate::handlers::state::RequestState;
 use crate::handlers::variables::{View, is_hidden};
-use crate::handlers::{date, target, uri};
+use crate::handlers::{date, explain, target, uri};
 use crate::wire::http1::exchange::{BodyLimits, Exchange};
 use crate::wire::http1::head::{Header, Known, RequestHead, ResponseHead};
 use crate::wire::http1::status::SERVER;
@@ -50,6 +50,7 @@ pub struct HttpGeneration {
     config: HttpConfig,
     /// By address that is listened at.
     sites: Vec<(SocketAddr, VirtualServers)>,
+    upstreams: BTreeMap<String, Arc<SharedUpstream>>,
     /// By [`Location::id`].
     pub(super) routes: Vec<Option<Arc<Route>>>,
     /// `limit_req_zone` and `limit_conn_zone`.
@@ -60,7 +61,8 @@ pub struct HttpGeneration {
 }
 
 impl HttpGeneration {
-    /// Prepares a configuration. `upstreams` and `zones` have those that it names.
+    /// Prepares a configuration. `upstreams` and `zones` have those that it names. Without
+    /// `opens_logs` it must not log.
     ///
     /// # Errors
     /// If a log file cannot be opened.
@@ -68,13 +70,14 @@ impl HttpGeneration {
         config: HttpConfig,
         upstreams: &BTreeMap<String, Arc<SharedUpstream>>,
         zones: Zones,
+        opens_logs: bool,
     ) -> Result<HttpGeneration, String> {
         let mut routes = Vec::new();
         routes.resize_with(config.locations, || None);
         let mut logs = Vec::new();
         for server in &config.servers {
             server.root.visit(&mut |location| {
-                let files = location.settings.access_log.iter().flatten();
+                let files = location.settings.access_log.iter().flatten().filter(|_| opens_logs);
                 logs.extend(files.map(|it| it.file.clone()));
                 if let Action::Proxy(proxy) = &location.action {
                     let upstream = Arc::clone(&upstreams[&proxy.upstream]);
@@ -93,7 +96,35 @@ impl HttpGeneration {
         }
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(HttpGeneration { config, sites, routes, zones, logs, hostname })
+        let upstreams = upstreams.clone();
+        Ok(HttpGeneration { config, upstreams, sites, routes, zones, logs, hostname })
+    }
+
+    /// What `proxy_pass` means whose variables gave this URL: the name of an `upstream` block.
+    ///
+    /// # Errors
+    /// The status of the failure: 500 if it is no URL, 502 if there is no such upstream.
+    pub(super) fn target(&self, url: &[u8], settings: &Settings) -> Result<Dynamic, u16> {
+        let url = std::str::from_utf8(url).map_err(|_| 500_u16)?;
+        let Some(rest) = url.strip_prefix("http://") else {
+            tracing::error!("invalid URL prefix in \"{url}\"");
+            return Err(500);
+        };
+        let (host, uri) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (Some(upstream), Some(config)) =
+            (self.upstreams.get(host), self.config.upstreams.get(host))
+        else {
+            tracing::error!("no resolver defined to resolve {host}");
+            return Err(502);
+        };
+        let uri = match uri {
+            "" => None,
+            uri if uri.starts_with('?') => Some(format!("/{uri}")),
+            uri => Some(uri.to_owned()),
+        };
+        let route = Arc::new(route(settings, Arc::clone(upstream), config.pool));
+        let proxy = ProxyPass { upstream: host.to_owned(), host: host.to_owned(), uri };
+        Ok(Dynamic { proxy, route })
     }
 
     /// The addresses to listen at.
@@ -157,12 +188,19 @@ fn retry(settings: &Settings) -> Retry {
     }
 }
 
+/// What a `proxy_pass` with variables has come to.
+pub(super) struct Dynamic {
+    proxy: ProxyPass,
+    pub route: Arc<Route>,
+}
+
 /// What a request carries.
 #[derive(Default)]
 pub struct RequestContext {
     pub(super) generation: Option<Arc<HttpGeneration>>,
     server: usize,
     pub(super) location: Option<Arc<Location>>,
+    pub(super) dynamic: Option<Dynamic>,
     pub(super) state: RequestState,
     /// Places in `limit_conn`, until the end of the request.
     pub(super) counted: RefCell<Vec<Counted>>,
@@ -189,6 +227,7 @@ impl RequestContext {
     fn proxy(&self) -> Option<&ProxyPass> {
         match &self.location().action {
             Action::Proxy(proxy) => Some(proxy),
+            Action::ProxyTo(_) => self.dynamic.as_ref().map(|it| &it.proxy),
             _ => None,
         }
     }
@@ -270,6 +309,7 @@ impl HttpService for Nginx<'_> {
         context.server = default.unwrap_or_default();
         context.generation = Some(generation);
         context.location = None;
+        context.dynamic = None;
         context.state.begin(context.generation().config.variables.len());
         context.answer.borrow_mut().clear();
         self.counts[self.index].count_request();
@@ -327,6 +367,11 @@ impl HttpService for Nginx<'_> {
         Phases { nginx: self, exchange, client }.recover(status, context).await
     }
 
+    fn explains(&self, exchange: &Exchange, context: &RequestContext) -> bool {
+        context.location().settings.explain == Some(true)
+            && exchange.request.headers().get(explain::HEADER.as_bytes()).is_some()
+    }
+
     fn response_status(&self, exchange: &Exchange, context: &RequestContext) -> u16 {
         context.state.error_status.unwrap_or(exchange.response.status())
     }
@@ -373,7 +418,11 @@ impl HttpService for Nginx<'_> {
         let proxy = context.proxy().expect("the request has a route");
         let mut line = context.line.borrow_mut();
         line.clear();
-        target::append(proxy, &location.kind, request.uri(), &context.state, &mut line);
+        match (&location.action, &proxy.uri) {
+            // The URI that variables gave is sent as it is.
+            (Action::ProxyTo(_), Some(uri)) => line.extend_from_slice(uri.as_bytes()),
+            _ => target::append(proxy, &location.kind, request.uri(), &context.state, &mut line),
+        }
         let version = settings.proxy_http_version.unwrap_or(0);
         let method = if context.state.is_get { b"GET" } else { request.method() };
         let mut head = HeadWriter::request(out, method, &line, version, attempt.framing);
@@ -483,6 +532,17 @@ impl HttpService for Nginx<'_> {
 }
 
 impl Nginx<'_> {
+    /// Where a request that was decided goes, in words.
+    pub fn explain(&self, exchange: &Exchange, context: &RequestContext) -> Vec<String> {
+        let location = context.location().name();
+        let location = if location.is_empty() { "no location" } else { location };
+        let host = String::from_utf8_lossy(exchange.request.host());
+        vec![match context.proxy() {
+            Some(proxy) => format!("location {location}, to upstream {}", proxy.upstream),
+            None => format!("{location} of {host}, answered here"),
+        }]
+    }
+
     /// Writes `Location` of an upstream's response by the rules of `proxy_redirect`.
     fn location_header(
         &self,
@@ -498,6 +558,8 @@ impl Nginx<'_> {
         let mut rewritten = Vec::new();
         let is_rewritten = match (&location.settings.proxy_redirect, context.proxy()) {
             (Some(Redirects::Off), _) | (_, None) => false,
+            // There is no default where the address depends on the request.
+            (None, _) if matches!(location.action, Action::ProxyTo(_)) => false,
             (Some(Redirects::Pairs(pairs)), _) => pairs.iter().any(|(from, to)| {
                 let Some(rest) = value.strip_prefix(from.as_bytes()) else { return false };
                 view.append(to, &mut rewritten);

@@ -116,6 +116,17 @@ impl Phases<'_> {
                 let body = page(self.nginx.connections, self.nginx.counts);
                 Ok(Decision::Answer(Answer::new(200, "text/plain", body)))
             }
+            Action::ProxyTo(url) => {
+                let done = Done::default();
+                let (request, response) = (&self.exchange.request, &self.exchange.response);
+                let mut text = Vec::new();
+                context.view(request, response, self.client, &done).append(url, &mut text);
+                let settings = &context.location().settings;
+                let dynamic = context.generation().target(&text, settings)?;
+                let route = Arc::clone(&dynamic.route);
+                context.dynamic = Some(dynamic);
+                Ok(Decision::Forward(route))
+            }
             Action::Proxy(_) => {
                 let route = &context.generation().routes[context.location().id];
                 Ok(Decision::Forward(Arc::clone(route.as_ref().expect("made for each proxy_pass"))))

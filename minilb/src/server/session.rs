@@ -52,7 +52,7 @@ async fn connect(
     let mut attempts = Attempts::default();
     loop {
         let name = &server.upstream;
-        let Some(mut lease) = Lease::pick(upstream, &mut attempts, clock) else {
+        let Some(mut lease) = Lease::pick(upstream, &mut attempts, clock, None) else {
             tracing::error!(
                 "no live upstreams while connecting to upstream, client: {client}, \
                  upstream: \"{name}\""
@@ -62,7 +62,7 @@ async fn connect(
         let address = lease.address;
         let error = match timeout(server.proxy_connect_timeout, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                upstream.connected(lease.id);
+                lease.connected();
                 // Small messages of a protocol must not wait for more to send. If the option cannot
                 // be set, the server has closed already, and the first read reports it.
                 let _ = stream.set_nodelay(true);
@@ -78,7 +78,7 @@ async fn connect(
         );
         lease.outcome = Outcome::Failed;
         drop(lease);
-        if !upstream.may_retry(&attempts) {
+        if upstream.begin_retry(&attempts).is_err() {
             return None;
         }
     }

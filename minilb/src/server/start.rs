@@ -18,6 +18,7 @@
 //! NGINX counterpart: `ngx_init_cycle` (`ngx_cycle.c`) and `ngx_reconfigure`
 //! (`ngx_process_cycle.c`): there, new processes serve new connections.
 
+use super::checks;
 use super::clock::Clock;
 use super::files::System;
 use super::forward::CoreBuffer;
@@ -96,9 +97,13 @@ impl Generation {
         let http = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
         let http_upstreams = take_over(http, old.map(|it| &it.http_upstreams));
         let zones = limits::take_over(&config.http.zones, old.map(|it| &it.http.zones));
-        let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones)?;
+        let http = HttpGeneration::new(config.http.clone(), &http_upstreams, zones, true)?;
         let http = Arc::new(http);
         Ok(Generation { config, upstreams, http_upstreams, http })
+    }
+
+    fn upstreams(&self) -> impl Iterator<Item = &Arc<SharedUpstream>> {
+        self.http_upstreams.values().chain(self.upstreams.values())
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
@@ -115,6 +120,17 @@ impl Generation {
         let exact = servers.iter().find(|it| it.listen.iter().any(is_exact));
         exact.or_else(|| servers.iter().find(|it| it.listen.iter().any(is_wildcard)))
     }
+}
+
+/// The `http` part of a configuration in a proxy that has just started, without its log files.
+///
+/// # Errors
+/// Never, as long as nothing is opened.
+pub fn http_generation(config: Config) -> Result<HttpGeneration, String> {
+    let upstreams = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
+    let upstreams = take_over(upstreams, None);
+    let zones = limits::take_over(&config.http.zones, None);
+    HttpGeneration::new(config.http, &upstreams, zones, false)
 }
 
 /// Makes the upstreams of a configuration. Those that were there before keep their state.
@@ -238,8 +254,7 @@ impl LoadBalancer {
     /// Calls `look` with each server of each upstream, its upstream's name and the time in ms.
     pub(super) fn each_peer(&self, mut look: impl FnMut(&str, &Peer, u64)) {
         let (generation, now_ms) = (self.current(), self.clock.now_ms());
-        let upstreams = generation.http_upstreams.values().chain(generation.upstreams.values());
-        for upstream in upstreams {
+        for upstream in generation.upstreams() {
             upstream.inspect(|it| it.peers().for_each(|peer| look(&upstream.name, peer, now_ms)));
         }
     }
@@ -327,11 +342,32 @@ impl Service for LoadBalancer {
 
     /// SIGQUIT is NGINX's word for a graceful end; one core waits for it.
     async fn background(self: Arc<Self>, core: Rc<Core>, shutdown: Shutdown) {
-        tokio::join!(self.signals(core.index, shutdown), expire_connections(&core.http));
+        tokio::join!(
+            self.signals(core.index, shutdown),
+            self.check_servers(&core),
+            expire_connections(&core.http)
+        );
     }
 }
 
 impl LoadBalancer {
+    /// Checks the servers of the current configuration, and no others: a reload ends the checks of
+    /// the old one. One core does.
+    async fn check_servers(&self, core: &Core) {
+        if core.index != 0 {
+            return;
+        }
+        loop {
+            let mut is_idle = true;
+            let generation = self.current();
+            for upstream in generation.upstreams() {
+                is_idle &= !checks::begin(upstream, self.clock, || core.http.next_random());
+            }
+            drop(generation);
+            tokio::time::sleep(if is_idle { checks::IDLE_TICK } else { checks::TICK }).await;
+        }
+    }
+
     /// Waits for the signals that only NGINX has: SIGQUIT ends the server, SIGUSR1 opens its log
     /// files anew. One core does.
     async fn signals(&self, index: usize, shutdown: Shutdown) {

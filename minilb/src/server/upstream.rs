@@ -13,8 +13,10 @@
 //! NGINX counterpart: `zone`, which puts an upstream into memory that its processes share.
 
 use super::clock::Clock;
+use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerId;
-use crate::engine::upstream::{Attempts, Outcome, Upstream, UpstreamConfig};
+use crate::engine::upstream::{Attempts, Change, Outcome, Picked, Upstream, UpstreamConfig};
+use crate::handlers::explain;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use minikit::sync::{Arc, Mutex};
 use std::net::SocketAddr;
@@ -43,14 +45,34 @@ impl SharedUpstream {
         self.state.lock().reconfigure(config);
     }
 
-    /// See [`Upstream::connected`].
-    pub fn connected(&self, id: PeerId) {
-        self.state.lock().connected(id);
+    /// See [`Upstream::begin_retry`].
+    ///
+    /// # Errors
+    /// If the request must not be retried.
+    pub fn begin_retry(&self, attempts: &Attempts) -> Result<(), &'static str> {
+        self.state.lock().begin_retry(attempts)
     }
 
-    /// See [`Upstream::may_retry`].
-    pub fn may_retry(&self, attempts: &Attempts) -> bool {
-        self.state.lock().may_retry(attempts)
+    /// See [`Upstream::compare`].
+    pub fn compare(&self, now_ms: u64) {
+        for address in self.state.lock().compare(now_ms) {
+            log_change(Some(Change::Opened), &address);
+        }
+    }
+
+    /// See [`Upstream::check`].
+    pub fn check(&self) -> Option<CheckParams> {
+        self.state.lock().check().cloned()
+    }
+
+    /// See [`Upstream::due_checks`].
+    pub fn due_checks(&self, now_ms: u64) -> Vec<(PeerId, Arc<str>)> {
+        self.state.lock().due_checks(now_ms)
+    }
+
+    /// See [`Upstream::record_check`].
+    pub fn record_check(&self, id: PeerId, passed: bool, random: u64, now_ms: u64) -> bool {
+        self.state.lock().record_check(id, passed, random, now_ms)
     }
 
     /// Looks at the state, for instance to show it.
@@ -63,8 +85,7 @@ impl SharedUpstream {
 #[derive(Debug)]
 pub struct Lease {
     upstream: Arc<SharedUpstream>,
-    /// The server.
-    pub id: PeerId,
+    picked: Picked,
     /// Where to connect.
     pub address: SocketAddr,
     /// What to report when it is dropped.
@@ -72,37 +93,73 @@ pub struct Lease {
     clock: Clock,
     /// When the attempt began, if its latency is to be recorded.
     began_us: Option<u64>,
+    /// Something depends on how the server answers; if not, the lock is saved.
+    is_watched: bool,
 }
 
 impl Lease {
-    /// Picks a server for the next attempt. Returns `None` if no server is left.
+    /// Picks a server for the next attempt, and explains it if that is asked for. Returns `None` if
+    /// no server is left.
     pub fn pick(
         upstream: &Arc<SharedUpstream>,
         attempts: &mut Attempts,
         clock: Clock,
+        explained: Option<&mut Vec<String>>,
     ) -> Option<Lease> {
+        let now_ms = clock.now_ms();
         let mut state = upstream.state.lock();
-        let picked = state.pick(attempts, clock.now_ms())?;
+        let picked = match explained {
+            None => state.pick(attempts, now_ms),
+            Some(lines) => {
+                let before = state.peers().cloned().collect::<Vec<_>>();
+                let mut earlier = attempts.clone();
+                let picked = state.pick(attempts, now_ms);
+                lines.extend(explain::pick(&before, &state, &mut earlier, picked.as_ref(), now_ms));
+                picked
+            }
+        };
+        let picked = picked?;
         let needs_latency = state.needs_latency();
+        let is_watched = needs_latency || state.has_breaker();
         drop(state);
         let address = picked.address.parse().expect("the configuration checked it");
         Some(Lease {
             upstream: Arc::clone(upstream),
-            id: picked.id,
+            picked,
             address,
             outcome: Outcome::Finished,
             clock,
             began_us: needs_latency.then(|| clock.now_us()),
+            is_watched,
         })
     }
 
-    /// The head of an answer has come.
-    pub fn answered(&mut self) {
+    /// The server.
+    pub fn id(&self) -> PeerId {
+        self.picked.id
+    }
+
+    /// See [`Upstream::connected`].
+    pub fn connected(&mut self) {
+        let now_ms = self.clock.now_ms();
+        let change = self.upstream.state.lock().connected(&mut self.picked, now_ms);
+        log_change(change, &self.picked.address);
+    }
+
+    /// The head of an answer has come; `is_error` if it says that the server has failed.
+    pub fn answered(&mut self, is_error: bool) {
+        if !self.is_watched {
+            return;
+        }
+        let now_ms = self.clock.now_ms();
+        let mut state = self.upstream.state.lock();
         if let Some(began_us) = self.began_us.take() {
             let sample_us = self.clock.now_us() - began_us;
-            let mut state = self.upstream.state.lock();
-            state.record_latency(self.id, sample_us, false, self.clock.now_ms());
+            state.record_latency(self.picked.id, sample_us, is_error, now_ms);
         }
+        let change = state.judge(&mut self.picked, is_error, now_ms);
+        drop(state);
+        log_change(change, &self.picked.address);
     }
 }
 
@@ -111,10 +168,22 @@ impl Drop for Lease {
         let now_ms = self.clock.now_ms();
         let mut state = self.upstream.state.lock();
         if let Some(began_us) = self.began_us.filter(|_| self.outcome == Outcome::Failed) {
-            state.record_latency(self.id, self.clock.now_us() - began_us, true, now_ms);
+            let sample_us = self.clock.now_us() - began_us;
+            state.record_latency(self.picked.id, sample_us, true, now_ms);
         }
-        if state.release(self.id, self.outcome, now_ms) {
-            tracing::warn!("upstream server temporarily disabled, upstream: \"{}\"", self.address);
-        }
+        let change = state.release(&mut self.picked, self.outcome, now_ms);
+        drop(state);
+        log_change(change, &self.picked.address);
     }
+}
+
+/// Logs a change of a server's health; the first line in NGINX's words.
+fn log_change(change: Option<Change>, address: &str) {
+    let what = match change {
+        None => return,
+        Some(Change::Disabled) => "upstream server temporarily disabled",
+        Some(Change::Opened) => "circuit breaker opened",
+        Some(Change::Closed) => "circuit breaker closed",
+    };
+    tracing::warn!("{what}, upstream: \"{address}\"");
 }

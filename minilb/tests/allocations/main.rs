@@ -74,7 +74,7 @@ fn a_request_over_open_connections_allocates_nothing() {
         upstreams.map(|(name, it)| (name.clone(), Arc::new(SharedUpstream::new(name, &it.config))));
     let upstreams = upstreams.collect();
     let generation = Arc::new(
-        HttpGeneration::new(config.http, &upstreams, Default::default()).expect("writable"),
+        HttpGeneration::new(config.http, &upstreams, Default::default(), true).expect("writable"),
     );
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -23,6 +23,11 @@ pub trait Balancer: Debug + Send {
     /// Chooses among the peers that are [candidates](Choice::is_candidate). Returns the index of
     /// one, or `None` if no peer is left. Costs one or two passes over the peers.
     fn pick(&self, peers: &mut [Peer], choice: &mut Choice<'_>) -> Option<usize>;
+
+    /// Where a key is, in words, if the algorithm goes by one.
+    fn explain(&self, _peers: &[Peer], _key: &[u8]) -> Option<String> {
+        None
+    }
 }
 
 /// What a pick depends on besides the peers.
@@ -32,6 +37,8 @@ pub struct Choice<'a> {
     pub tried: &'a [PeerId],
     /// The time in milliseconds.
     pub now_ms: u64,
+    /// So few peers are healthy that all of them are picked from.
+    pub ignores_health: bool,
     /// What methods that hash go by; may be empty.
     pub key: &'a [u8],
     /// How far this request's search has come; kept for its next attempt.
@@ -39,9 +46,11 @@ pub struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// Returns true if `peer` may be picked: eligible and not tried yet.
+    /// Returns true if `peer` may be picked: eligible, not tried yet, and not passed over by its
+    /// slow start.
     pub fn is_candidate(&self, peer: &Peer) -> bool {
-        !self.tried.contains(&peer.id) && peer.is_eligible(self.now_ms)
+        let is_fit = peer.is_eligible(self.now_ms) || (self.ignores_health && peer.is_available());
+        is_fit && !peer.sits_out && !self.tried.contains(&peer.id)
     }
 
     /// Counts a step that found no candidate. Returns false after [`STEPS_MAX`] of them: then the

@@ -81,6 +81,12 @@ impl Balancer for Bounded {
         // All that are left were tried or are full.
         RoundRobin.pick(peers, choice)
     }
+
+    fn explain(&self, peers: &[Peer], key: &[u8]) -> Option<String> {
+        let served = peers.iter().map(|it| it.conns).sum::<u32>();
+        let place = self.ring.explain(peers, key)?;
+        Some(format!("{place}; {served} are open, {} % of the mean are allowed", self.factor))
+    }
 }
 
 #[cfg(test)]

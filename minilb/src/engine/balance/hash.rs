@@ -48,6 +48,12 @@ impl Balancer for Hash {
             }
         }
     }
+
+    fn explain(&self, peers: &[Peer], key: &[u8]) -> Option<String> {
+        let total = peers.iter().map(|it| it.params.weight).sum::<i64>();
+        let hash = rehashed(key, 0);
+        Some(format!("the hash {hash} is {} modulo {total}", hash % (total as u64).max(1)))
+    }
 }
 
 /// Fifteen bits of the hash of the key, with a counter in front unless it is 0.

@@ -81,6 +81,12 @@ impl Balancer for Maglev {
             }
         }
     }
+
+    fn explain(&self, peers: &[Peer], key: &[u8]) -> Option<String> {
+        let slot = u64::from(crc32fast::hash(key)) % SLOTS;
+        let owner = peers.get(self.table[slot as usize] as usize)?;
+        Some(format!("slot {slot} of {SLOTS} belongs to {}", owner.name))
+    }
 }
 
 /// Fills a table from the offset, skip and weight of each peer.

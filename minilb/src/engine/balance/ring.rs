@@ -106,6 +106,12 @@ impl Balancer for Ring {
             }
         }
     }
+
+    fn explain(&self, _peers: &[Peer], key: &[u8]) -> Option<String> {
+        let hash = crc32fast::hash(key);
+        let (point, name) = self.points.get(self.place_of(key)).or(self.points.first())?;
+        Some(format!("the hash {hash:08x} meets the point {point:08x} of {name}"))
+    }
 }
 
 /// `HOST:PORT` in two, if only digits follow the last colon.

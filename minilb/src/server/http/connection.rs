@@ -21,6 +21,7 @@ use super::deadline::Deadline;
 use super::proxy::{Forwarded, forward};
 use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
+use crate::handlers::explain::HEADER;
 use crate::wire::http1::exchange::write_answer;
 use crate::wire::http1::refusal::Refusal;
 use minikit::server::Shutdown;
@@ -285,6 +286,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
             write_answer(out, answer.status, framing, persistence, |head| {
                 let (client, answer) = (&self.client, Some(answer));
                 self.service.write_response(exchange, client, context, answer, head);
+                done.explained.iter().for_each(|it| head.header(HEADER.as_bytes(), it.as_bytes()));
             });
         });
     }

@@ -125,7 +125,7 @@ impl<C: Default> HttpCore<C> {
         let mut pools = self.pools.borrow_mut();
         let pool = pools.get_mut(route.upstream.id)?.as_mut()?;
         loop {
-            let mut pooled = pool.take(lease.id)?;
+            let mut pooled = pool.take(lease.id())?;
             if is_quiet(&mut pooled.connection) {
                 return Some(pooled);
             }

@@ -24,10 +24,11 @@
 
 use super::connection::{Connection, Ended};
 use super::core::Workspace;
-use super::service::{AttemptLog, AttemptTarget, Done, HttpService, Route};
+use super::service::{AttemptLog, AttemptTarget, Done, HttpService, Retry, Route};
 use super::transfer::{poll_read, poll_write};
 use crate::engine::pool::Pooled;
-use crate::engine::upstream::{Attempts, Outcome};
+use crate::engine::upstream::Outcome;
+use crate::handlers::explain::HEADER;
 use crate::server::forward::{Limits, forward as forward_bytes};
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
@@ -68,6 +69,29 @@ impl Failure {
             Failure::Error | Failure::InvalidHeader => 502,
             Failure::Client => 499,
             Failure::Request(refusal) => refusal.status(),
+        }
+    }
+
+    /// What has happened, for logs and explanations.
+    fn reason(self) -> &'static str {
+        match self {
+            Failure::Error => "upstream prematurely closed or refused connection",
+            Failure::Timeout => "upstream timed out",
+            Failure::InvalidHeader => "upstream sent invalid header",
+            Failure::Status(_) => "upstream answered with a status of proxy_next_upstream",
+            Failure::Client => "the client has gone",
+            Failure::Request(refusal) => refusal.reason(),
+        }
+    }
+
+    /// Returns true if `proxy_next_upstream` has it.
+    fn is_named_by(self, retry: &Retry) -> bool {
+        match self {
+            Failure::Error => retry.on_error,
+            Failure::Timeout => retry.on_timeout,
+            Failure::InvalidHeader => retry.on_invalid_header,
+            Failure::Status(status) => retry.statuses.contains(&status),
+            Failure::Client | Failure::Request(_) => false,
         }
     }
 
@@ -132,12 +156,14 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         // Of the servers that an error page leads to, none was tried.
         attempts.clear(self.connection.core.next_random());
         service.balance_key(exchange, client, context, attempts.key());
+        let explains = service.explains(exchange, context);
 
         let started_ms = self.connection.core.clock.now_ms();
         loop {
-            let attempts = &mut workspace.attempts;
-            let Some(mut lease) =
-                Lease::pick(&self.route.upstream, attempts, self.connection.core.clock)
+            let Workspace { attempts, done, .. } = &mut *workspace;
+            let explained = explains.then_some(&mut done.explained);
+            let clock = self.connection.core.clock;
+            let Some(mut lease) = Lease::pick(&self.route.upstream, attempts, clock, explained)
             else {
                 self.log_attempt(workspace, None, 502);
                 let (peer, name) = (self.connection.client.peer, &self.route.upstream.name);
@@ -166,11 +192,19 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
                 _ => {}
             }
 
+            // For a status it was decided when the status was seen.
             let elapsed_ms = self.connection.core.clock.now_ms() - started_ms;
-            let may_retry = workspace.exchange.is_replayable()
-                && may_retry(self.route, failure, &workspace.exchange, is_sent, elapsed_ms)
-                && has_tries(self.route, &workspace.attempts);
-            if !may_retry {
+            let decision = match failure {
+                Failure::Status(_) => Ok(()),
+                _ => self.begin_retry(workspace, failure, is_sent, elapsed_ms),
+            };
+            if explains {
+                workspace.done.explained.push(match decision {
+                    Ok(()) => format!("retried: {}", failure.reason()),
+                    Err(reason) => format!("{}; not retried: {reason}", failure.reason()),
+                });
+            }
+            if decision.is_err() {
                 return Ok(Forwarded::Failed(failure.status()));
             }
         }
@@ -227,7 +261,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
                 Ok(()) => {
                     let header_ms = self.connection.core.clock.now_ms() - began_ms;
                     last_attempt(&mut workspace.done).header_ms = Some(header_ms);
-                    lease.answered();
+                    lease.answered(workspace.exchange.response.status() >= 500);
                     return match self.is_next_status(workspace, *is_sent) {
                         Some(status) => Err(Failure::Status(status)),
                         None => Ok(upstream),
@@ -249,7 +283,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             Ok(Ok(stream)) => {
                 // If the option cannot be set, the connection is broken, and reading reports it.
                 let _ = stream.set_nodelay(true);
-                Ok(Pooled::new(lease.id, stream, self.connection.core.clock.now_ms()))
+                Ok(Pooled::new(lease.id(), stream, self.connection.core.clock.now_ms()))
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Timeout),
             Ok(Err(_)) => Err(Failure::Error),
@@ -375,6 +409,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
                 head.header(b"Upgrade", protocol);
             }
             service.write_response(exchange, client, context, None, &mut head);
+            done.explained.iter().for_each(|it| head.header(HEADER.as_bytes(), it.as_bytes()));
             head.finish();
         };
         let result = if is_tunnel {
@@ -473,23 +508,51 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
     /// The status of the response if it counts as a failure and another server can be tried.
     fn is_next_status(&self, workspace: &Workspace<S::Context>, is_sent: bool) -> Option<u16> {
         let status = workspace.exchange.response.status();
-        let failure = Failure::Status(status);
+        if !self.route.retry.statuses.contains(&status) {
+            return None;
+        }
         let elapsed_ms = self.connection.core.clock.now_ms() - self.connection.client.began_ms;
-        let is_next = may_retry(self.route, failure, &workspace.exchange, is_sent, elapsed_ms)
-            && workspace.exchange.is_replayable()
-            && has_tries(self.route, &workspace.attempts);
-        is_next.then_some(status)
+        let decision = self.begin_retry(workspace, Failure::Status(status), is_sent, elapsed_ms);
+        decision.is_ok().then_some(status)
+    }
+
+    /// Another attempt is to follow this failure, which may cost a retry of the budget.
+    ///
+    /// # Errors
+    /// If it must not; the error says why.
+    fn begin_retry(
+        &self,
+        workspace: &Workspace<S::Context>,
+        failure: Failure,
+        is_sent: bool,
+        elapsed_ms: u64,
+    ) -> Result<(), &'static str> {
+        let Workspace { exchange, attempts, .. } = workspace;
+        let retry = &self.route.retry;
+        if !exchange.is_replayable() {
+            return Err("the body is no longer held");
+        }
+        if !failure.is_named_by(retry) {
+            return Err("proxy_next_upstream does not name it");
+        }
+        if is_sent && is_once_only(exchange) && !retry.non_idempotent {
+            return Err("POST, LOCK and PATCH are not sent twice");
+        }
+        if !retry.timeout.is_zero() && u128::from(elapsed_ms) >= retry.timeout.as_millis() {
+            return Err("proxy_next_upstream_timeout has passed");
+        }
+        if retry.tries != 0 && attempts.count() >= retry.tries {
+            return Err("proxy_next_upstream_tries is reached");
+        }
+        self.route.upstream.begin_retry(attempts)
     }
 
     fn report(&self, lease: &Lease, failure: Failure) {
-        let what = match failure {
-            Failure::Error => "upstream prematurely closed or refused connection",
-            Failure::Timeout => "upstream timed out",
-            Failure::InvalidHeader => "upstream sent invalid header",
-            Failure::Status(_) | Failure::Client | Failure::Request(_) => return,
-        };
-        let (peer, address) = (self.connection.client.peer, lease.address);
-        tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
+        if matches!(failure, Failure::Error | Failure::Timeout | Failure::InvalidHeader) {
+            let (peer, address) = (self.connection.client.peer, lease.address);
+            let what = failure.reason();
+            tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
+        }
     }
 
     fn push_attempt(&self, done: &mut Done, address: Option<SocketAddr>, began_ms: u64) {
@@ -513,32 +576,6 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         attempt.response_ms = now_ms - attempt.began_ms;
         attempt.length = exchange.downloaded();
     }
-}
-
-/// Returns true if the rules of the route allow another attempt after this failure.
-fn may_retry(
-    route: &Route,
-    failure: Failure,
-    exchange: &Exchange,
-    is_sent: bool,
-    elapsed_ms: u64,
-) -> bool {
-    let retry = &route.retry;
-    let is_named = match failure {
-        Failure::Error => retry.on_error,
-        Failure::Timeout => retry.on_timeout,
-        Failure::InvalidHeader => retry.on_invalid_header,
-        Failure::Status(status) => retry.statuses.contains(&status),
-        Failure::Client | Failure::Request(_) => false,
-    };
-    let is_safe = retry.non_idempotent || !is_sent || !is_once_only(exchange);
-    let in_time = retry.timeout.is_zero() || u128::from(elapsed_ms) < retry.timeout.as_millis();
-    is_named && is_safe && in_time
-}
-
-fn has_tries(route: &Route, attempts: &Attempts) -> bool {
-    let tries = route.retry.tries;
-    (tries == 0 || attempts.count() < tries) && route.upstream.may_retry(attempts)
 }
 
 /// Returns true if executing the request twice may differ from executing it once. NGINX's list:

@@ -91,6 +91,11 @@ pub trait HttpService: Sized {
         async move { Decision::Answer(answer) }
     }
 
+    /// Returns true if the client is to be told how its servers were chosen.
+    fn explains(&self, _exchange: &Exchange, _context: &Self::Context) -> bool {
+        false
+    }
+
     /// Returns true if the response of the upstream server is a failure, which
     /// [`HttpService::recover`] decides about.
     fn intercepts(&self, _exchange: &Exchange, _context: &Self::Context) -> bool {
