@@ -7,8 +7,8 @@
 //! | [`least_conn`] | the one with the fewest connections per weight | `least_conn` |
 //! | [`hash`] | by a key, evenly; a new server moves nearly all keys | `hash KEY` |
 //! | [`ring`] | by a key, on a ring; a new server moves few keys | `hash KEY consistent` |
-//! | [`bounded`] | the same, but nobody gets far more than the mean | `... balance_factor=PERCENT` |
-//! | [`maglev`] | by a key, from a table: equal shares, a new server moves few keys | `hash KEY maglev` |
+//! | [`bounded`] | the same, with a limit for each | `... balance_factor=125` |
+//! | [`maglev`] | by a key, from a table; shares are equal | `hash KEY maglev` |
 //! | [`ip_hash`] | by the client's address | `ip_hash` |
 //! | [`random`] | at random, or the better one of two | `random`, `random two` |
 //! | [`least_time`] | the one that should answer first | `least_time header` |
