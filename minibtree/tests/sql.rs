@@ -99,6 +99,10 @@ fn row(mut bytes: &[u8]) -> String {
 
 fn fields(body: &[u8]) -> String {
     let parts = body.split(|byte| *byte == 0).filter(|part| !part.is_empty());
-    let kept = parts.filter(|part| part[0] != b'V').map(|part| text(&part[1..]));
+    let kept = parts.filter_map(|part| match part[0] {
+        b'V' => None,
+        b'P' => Some(format!("at {}", text(&part[1..]))),
+        _ => Some(text(&part[1..])),
+    });
     kept.collect::<Vec<_>>().join(": ")
 }

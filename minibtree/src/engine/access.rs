@@ -112,9 +112,7 @@ pub struct Found {
 /// What a look for a unique key found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
-    /// Nothing is in the way.
     None,
-    /// A live row.
     Row(Tid),
     /// Wait for this transaction and look again.
     Undecided(Xid),

@@ -141,9 +141,7 @@ pub struct Check {
     /// Its name.
     pub name: String,
     /// The condition.
-    pub expr: Arc<ast::Expr>,
-    /// The condition as it was written.
-    pub text: String,
+    pub condition: Stored,
 }
 
 /// A foreign key: the values of columns are those of a key of another table.
@@ -666,8 +664,8 @@ fn load_constraints(
         let [table, name, kind, parent, first, second] = array(values)?;
         let name = text(name)?;
         if text(kind)? == "c" {
-            let Stored { text, expr } = Stored::read(text(first)?)?;
-            checks.entry(int(&table)?).or_default().push(Check { name, expr, text });
+            let condition = Stored::read(text(first)?)?;
+            checks.entry(int(&table)?).or_default().push(Check { name, condition });
         } else {
             let (columns, parent_columns) = (positions(first)?, positions(second)?);
             let key = ForeignKey { name, columns, parent: relation(&parent)?, parent_columns };

@@ -306,12 +306,7 @@ impl Explainer<'_> {
             Kind::Distinct { .. } => {
                 self.detail(depth, format!("Group Key: {}", names.join(", ")));
             }
-            Kind::Values { .. }
-            | Kind::Filter { .. }
-            | Kind::Project { .. }
-            | Kind::Limit { .. }
-            | Kind::Append { .. }
-            | Kind::SetOperation { .. } => {}
+            _ => {}
         }
         if !is_filtered {
             self.buffers(node.id, depth);
@@ -527,9 +522,11 @@ impl Explainer<'_> {
             },
             Expr::And(all) => format!("({})", listed(all, " AND ")),
             Expr::Or(all) => format!("({})", listed(all, " OR ")),
-            Expr::Not(inner) => format!("(NOT {})", text(inner)),
+            Expr::Not(inner) => match &**inner {
+                Expr::IsNull(inner) => format!("({} IS NOT NULL)", text(inner)),
+                inner => format!("(NOT {})", text(inner)),
+            },
             Expr::IsNull(inner) => format!("({} IS NULL)", text(inner)),
-            Expr::IsNotNull(inner) => format!("({} IS NOT NULL)", text(inner)),
             Expr::IsTruth(inner, wanted, negated) => {
                 let not = if *negated { "NOT " } else { "" };
                 let what = match wanted {

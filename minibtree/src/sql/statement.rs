@@ -27,8 +27,9 @@ use crate::wire::{SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, Tokenizer, Word};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
 
+const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 /// The most tokens between two commas of a statement.
 const RUN_MAX: usize = 2_000;
 
@@ -83,17 +84,24 @@ pub struct Vacuum {
 /// # Errors
 /// `42601` if it is not SQL, `54001` if it is too deep.
 pub fn parse(sql: &str) -> Result<Vec<Statement>, SqlError> {
-    let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, sql).tokenize().map_err(|it| syntax(&it.message))?;
-    let is_space = |token: &Token| matches!(token, Token::Whitespace(_));
-    let tokens: Vec<Token> = tokens.into_iter().filter(|it| !is_space(it)).collect();
+    let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
+    let tokens = tokens.map_err(|it| syntax(&it.message))?.into_iter();
+    let tokens = tokens.filter(|it| !matches!(it.token, Token::Whitespace(_)));
 
-    let statements = tokens.split(|token| *token == Token::SemiColon);
+    // The protocol counts characters of the whole text, so that is the column from here on.
+    let ends = sql.chars().zip(1..).filter(|it| it.0 == '\n').map(|it| it.1);
+    let starts: Vec<u64> = std::iter::once(0).chain(ends).collect();
+    let tokens = tokens.map(|TokenWithSpan { token, span: Span { start, end } }| {
+        let column = starts[start.line as usize - 1] + start.column;
+        TokenWithSpan { token, span: Span { start: Location { line: 1, column }, end } }
+    });
+    let tokens: Vec<TokenWithSpan> = tokens.collect();
+    let statements = tokens.split(|it| it.token == Token::SemiColon);
     statements.filter(|tokens| !tokens.is_empty()).map(parse_one).collect()
 }
 
-fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
-    if tokens.split(|token| *token == Token::Comma).any(|run| run.len() > RUN_MAX) {
+fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement, SqlError> {
+    if tokens.split(|it| it.token == Token::Comma).any(|run| run.len() > RUN_MAX) {
         let text = format!("statement too complex: more than {RUN_MAX} tokens without a comma");
         return Err(SqlError::new(code::STATEMENT_TOO_COMPLEX, text));
     }
@@ -114,17 +122,16 @@ fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
         return tables(words).map(Statement::Analyze);
     }
 
-    let dialect = PostgreSqlDialect {};
-    let mut parser = Parser::new(&dialect).with_tokens(tokens.to_vec());
+    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(tokens.to_vec());
     let statement = parser.parse_statement().map_err(|error| match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => syntax(&text),
         ParserError::RecursionLimitExceeded => {
             SqlError::new(code::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
         }
     })?;
-    match parser.peek_token().token {
-        Token::EOF => Ok(Statement::Sql(Box::new(statement))),
-        more => Err(syntax_at(&more)),
+    match parser.peek_token() {
+        it if it.token == Token::EOF => Ok(Statement::Sql(Box::new(statement))),
+        more => Err(syntax_at(Some(&more))),
     }
 }
 
@@ -133,8 +140,7 @@ fn parse_one(tokens: &[Token]) -> Result<Statement, SqlError> {
 /// # Errors
 /// `42601` if it is none.
 pub fn parse_expression(text: &str) -> Result<ast::Expr, SqlError> {
-    let dialect = PostgreSqlDialect {};
-    let parser = Parser::new(&dialect).try_with_sql(text);
+    let parser = Parser::new(&DIALECT).try_with_sql(text);
     let parsed = parser.and_then(|mut parser| parser.parse_expr());
     parsed.map_err(|error| syntax(&error.to_string()))
 }
@@ -145,6 +151,11 @@ pub fn folded(ident: &ast::Ident) -> String {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),
     }
+}
+
+/// Where a name is in the text of its statement; 0 if it was not read from there.
+pub fn position_of(name: &ast::ObjectName) -> u64 {
+    name.0.first().and_then(|it| it.as_ident()).map_or(0, |it| it.span.start.column)
 }
 
 /// The name of a table, without or with the schema `public`.
@@ -162,7 +173,7 @@ pub fn table_name(name: &ast::ObjectName) -> Result<String, SqlError> {
 }
 
 fn copy_from(mut words: Words<'_>) -> Result<CopyFrom, SqlError> {
-    if words.tokens.first() == Some(&Token::LParen) {
+    if words.symbol(&Token::LParen) {
         return Err(SqlError::unsupported("COPY of a query"));
     }
     let table = words.table()?;
@@ -208,8 +219,8 @@ fn copy_option(words: &mut Words<'_>) -> Result<(), SqlError> {
 
 fn fetch(mut words: Words<'_>, is_move: bool) -> Result<Fetch, SqlError> {
     let is_forward = words.accept("forward");
-    let count = if let [Token::Number(digits, _), rest @ ..] = words.tokens {
-        words.tokens = rest;
+    let count = if let Some(Token::Number(digits, _)) = words.next().cloned() {
+        words.tokens = &words.tokens[1..];
         let count = digits.parse().ok().filter(|it| *it > 0);
         Some(count.ok_or_else(|| SqlError::unsupported("FETCH of this number of rows"))?)
     } else if words.accept("all") {
@@ -268,21 +279,25 @@ fn tables(mut words: Words<'_>) -> Result<Vec<String>, SqlError> {
 
 /// The rest of a statement that is read here.
 struct Words<'a> {
-    tokens: &'a [Token],
+    tokens: &'a [TokenWithSpan],
 }
 
 impl Words<'_> {
+    fn next(&self) -> Option<&Token> {
+        self.tokens.first().map(|it| &it.token)
+    }
+
     /// Takes this word, in any case, if it is next.
     fn accept(&mut self, word: &str) -> bool {
         let is_meant =
             |next: &Word| next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word);
-        let is_next = matches!(self.tokens.first(), Some(Token::Word(next)) if is_meant(next));
+        let is_next = matches!(self.next(), Some(Token::Word(next)) if is_meant(next));
         self.tokens = &self.tokens[usize::from(is_next)..];
         is_next
     }
 
     fn symbol(&mut self, symbol: &Token) -> bool {
-        let is_next = self.tokens.first() == Some(symbol);
+        let is_next = self.next() == Some(symbol);
         self.tokens = &self.tokens[usize::from(is_next)..];
         is_next
     }
@@ -292,12 +307,13 @@ impl Words<'_> {
     }
 
     fn name(&mut self) -> Result<String, SqlError> {
-        let [Token::Word(word), rest @ ..] = self.tokens else { return Err(self.unexpected()) };
-        self.tokens = rest;
-        Ok(match word.quote_style {
+        let Some(Token::Word(word)) = self.next() else { return Err(self.unexpected()) };
+        let name = match word.quote_style {
             Some(_) => word.value.clone(),
             None => word.value.to_lowercase(),
-        })
+        };
+        self.tokens = &self.tokens[1..];
+        Ok(name)
     }
 
     fn table(&mut self) -> Result<String, SqlError> {
@@ -317,20 +333,30 @@ impl Words<'_> {
     }
 
     fn unexpected(&self) -> SqlError {
-        syntax_at(self.tokens.first().unwrap_or(&Token::EOF))
+        syntax_at(self.tokens.first())
     }
 }
 
+/// The error of the parser or tokenizer in PostgreSQL's words, as far as it names a token:
+/// `Expected: an expression, found: from at Line: 1, Column: 8`
 fn syntax(text: &str) -> SqlError {
-    SqlError::new(code::SYNTAX_ERROR, format!("syntax error: {text}"))
+    let found = text.rsplit_once(", found: ").map(|it| it.1);
+    let (found, column) = match found.map(|it| it.rsplit_once(" at Line: 1, Column: ")) {
+        Some(Some((token, column))) => (format!(" at or near \"{token}\""), column.parse().ok()),
+        Some(None) if found == Some("EOF") => (" at end of input".to_owned(), None),
+        _ => (format!(": {text}"), None),
+    };
+    SqlError::new(code::SYNTAX_ERROR, format!("syntax error{found}")).at(column.unwrap_or(0))
 }
 
-fn syntax_at(token: &Token) -> SqlError {
-    let text = match token {
-        Token::EOF => "syntax error at end of input".to_owned(),
-        token => format!("syntax error at or near \"{token}\""),
+fn syntax_at(found: Option<&TokenWithSpan>) -> SqlError {
+    let (text, column) = match found {
+        Some(it) if it.token != Token::EOF => {
+            (format!("at or near \"{}\"", it.token), it.span.start.column)
+        }
+        _ => ("at end of input".to_owned(), 0),
     };
-    SqlError::new(code::SYNTAX_ERROR, text)
+    SqlError::new(code::SYNTAX_ERROR, format!("syntax error {text}")).at(column)
 }
 
 #[cfg(test)]

@@ -204,6 +204,7 @@ impl Replies {
         let letter = if matches!(error.severity, Error | Fatal | Panic) { b'E' } else { b'N' };
         self.message(letter, |body| {
             let severity = error.severity.name();
+            let position = error.position.map(|it| it.to_string());
             for (key, text) in [
                 (b'S', Some(severity)),
                 (b'V', Some(severity)),
@@ -211,6 +212,7 @@ impl Replies {
                 (b'M', Some(error.message.as_str())),
                 (b'D', error.detail.as_deref()),
                 (b'H', error.hint.as_deref()),
+                (b'P', position.as_deref()),
             ] {
                 if let Some(text) = text {
                     body.push(key);

@@ -124,13 +124,15 @@ pub struct SqlError {
     pub detail: Option<String>,
     /// What to try.
     pub hint: Option<String>,
+    /// The character of the statement that it is about, from 1 on.
+    pub position: Option<u64>,
 }
 
 impl SqlError {
     /// An error with this SQLSTATE.
     pub fn new(code: &'static str, message: impl Into<String>) -> SqlError {
         let (severity, message) = (Severity::Error, message.into());
-        SqlError { severity, code, message, detail: None, hint: None }
+        SqlError { severity, code, message, detail: None, hint: None, position: None }
     }
 
     /// The refusal of what this server does not do: `0A000`.
@@ -146,6 +148,11 @@ impl SqlError {
     /// The same with a second line.
     pub fn detail(self, detail: impl Into<String>) -> SqlError {
         SqlError { detail: Some(detail.into()), ..self }
+    }
+
+    /// The same with a place in the statement; 0 is none.
+    pub fn at(self, position: u64) -> SqlError {
+        SqlError { position: self.position.or((position > 0).then_some(position)), ..self }
     }
 
     /// The same with advice.

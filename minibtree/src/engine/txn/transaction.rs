@@ -51,7 +51,6 @@ pub struct Transaction {
     xids: Vec<Xid>,
     /// The next write takes a new id.
     is_new_xid_due: bool,
-    /// The number of the current statement.
     pub(in crate::engine) command: u32,
     snapshot: Option<Arc<Snapshot>>,
     inserted: Arc<Inserted>,

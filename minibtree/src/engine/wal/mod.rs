@@ -46,7 +46,6 @@ const BUFFER_MAX: usize = 8 << 20;
 /// The log. All methods may be called by many threads.
 pub struct Wal {
     buffer: Mutex<Buffer>,
-    /// Notified after each flush.
     flushed: Condvar,
     /// Everything before this position is durable. Written under the lock of `buffer`.
     durable: AtomicU64,
@@ -57,12 +56,13 @@ pub struct Wal {
 /// Records that are not on their way to the disk.
 struct Buffer {
     bytes: Vec<u8>,
+    /// Memory of the last flush, to be used again.
+    spare: Vec<u8>,
     /// The position of its first byte.
     start: Lsn,
     /// The log position at which recovery begins.
     redo: Lsn,
     is_flushing: bool,
-    /// What made a flush fail.
     failure: Option<String>,
 }
 
@@ -76,8 +76,8 @@ impl Wal {
     /// Opens the log. Call [`Wal::recover`] before the first append.
     pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, redo: Lsn) -> Result<Wal> {
         let segments = Segments::open(disk, segment_bytes)?;
-        let buffer =
-            Buffer { bytes: Vec::new(), start: redo, redo, is_flushing: false, failure: None };
+        let (bytes, spare) = (Vec::new(), Vec::new());
+        let buffer = Buffer { bytes, spare, start: redo, redo, is_flushing: false, failure: None };
         Ok(Wal {
             buffer: Mutex::new(buffer),
             flushed: Condvar::new(),
@@ -139,13 +139,16 @@ impl Wal {
             // Take all that has been appended. Others append to a new buffer meanwhile.
             buffer.is_flushing = true;
             let (start, end) = (buffer.start, buffer.end());
-            let bytes = std::mem::take(&mut buffer.bytes);
+            let mut bytes = std::mem::take(&mut buffer.spare);
+            std::mem::swap(&mut bytes, &mut buffer.bytes);
             buffer.start = end;
             drop(buffer);
             let written = self.segments.lock().write(start, &bytes);
 
             buffer = self.buffer.lock();
             buffer.is_flushing = false;
+            bytes.clear();
+            buffer.spare = bytes;
             match written {
                 Ok(()) => self.durable.store(end.0, Ordering::Release),
                 Err(error) => buffer.failure = Some(error.to_string()),

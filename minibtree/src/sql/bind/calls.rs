@@ -6,7 +6,7 @@
 use super::coerce::{coerce, implicit, unify};
 use super::expression::{boolean, expression, operator, unsupported};
 use super::level::{Binder, Typed};
-use crate::sql::catalog::undefined_table;
+use crate::sql::catalog::{TableIndex, undefined_table};
 use crate::sql::functions::casts::Context;
 use crate::sql::functions::{Found, aggregates, find};
 use crate::sql::statement::folded;
@@ -245,11 +245,10 @@ fn size(binder: &mut Binder, function: &str, name: &Typed) -> Result<Typed, SqlE
             let indexes = table.indexes.iter().filter(|_| has_indexes).map(|it| it.index.id());
             heap.into_iter().chain(indexes).collect()
         }
-        (None, Some(table)) if function != "pg_indexes_size" => {
-            let named = table.indexes.iter().filter(|it| it.name == *name);
-            named.map(|it| it.index.id()).collect()
+        (None, Some(table)) => {
+            let is_meant = |it: &&TableIndex| it.name == *name && function != "pg_indexes_size";
+            table.indexes.iter().filter(is_meant).map(|it| it.index.id()).collect()
         }
-        (None, Some(_)) => Vec::new(),
         (None, None) => return Err(undefined_table(name)),
     };
     Ok(Typed::new(Expr::System(SystemValue::Size(relations)), Type::Int8))

@@ -44,18 +44,10 @@ pub fn column_type(name: &DataType) -> Result<ColumnType, SqlError> {
 /// Types that the parser has no word for.
 fn named(name: &ast::ObjectName) -> Result<ColumnType, SqlError> {
     let text = name.to_string().to_lowercase();
-    Ok(match text.strip_prefix("pg_catalog.").unwrap_or(&text) {
-        "oid" => Type::Oid.plain(),
-        "name" => Type::Name.plain(),
-        "bpchar" => Type::Bpchar.plain(),
-        "timestamptz" => Type::TimestampTz.plain(),
-        "bool" => Type::Bool.plain(),
-        "int2" => Type::Int2.plain(),
-        "int4" => Type::Int4.plain(),
-        "int8" => Type::Int8.plain(),
-        "text" => Type::Text.plain(),
-        _ => return Err(SqlError::unsupported(format!("the type {name}"))),
-    })
+    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text);
+    let is_meant = |it: &Type| it.internal_name() == text && *it != Type::Unknown;
+    let found = Type::ALL.into_iter().find(is_meant).map(Type::plain);
+    found.ok_or_else(|| SqlError::unsupported(format!("the type {name}")))
 }
 
 fn numeric(info: &ExactNumberInfo) -> Result<ColumnType, SqlError> {

@@ -25,13 +25,7 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlErr
     match expr {
         Nested(inner) => expression(binder, inner),
         Identifier(name) => name_alone(binder, name),
-        CompoundIdentifier(parts) => match &parts[..] {
-            [table, column] => binder.column_of(&folded(table), &folded(column)),
-            [schema, table, column] if folded(schema) == "public" => {
-                binder.column_of(&folded(table), &folded(column))
-            }
-            _ => Err(SqlError::unsupported(format!("the name {expr}"))),
-        },
+        CompoundIdentifier(parts) => qualified(binder, expr, parts),
         Value(value) => literal(binder, &value.value),
         TypedString(typed) => {
             let to = column_type(&typed.data_type)?;
@@ -98,9 +92,8 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
         IsNull(inner) | IsNotNull(inner) => {
             let inner = expression(binder, inner)?;
             let inner = Box::new(unknown_to_text(binder, inner)?.expr);
-            let is_null = matches!(expr, IsNull(_));
-            let bound = if is_null { Expr::IsNull(inner) } else { Expr::IsNotNull(inner) };
-            Ok(Typed::new(bound, Type::Bool))
+            let is_null = Typed::new(Expr::IsNull(inner), Type::Bool);
+            if matches!(expr, IsNull(_)) { Ok(is_null) } else { negated(is_null) }
         }
         IsTrue(inner) => truth(binder, inner, Some(true), false),
         IsNotTrue(inner) => truth(binder, inner, Some(true), true),
@@ -138,9 +131,22 @@ pub fn boolean(binder: &mut Binder, expr: &ast::Expr, of: &str) -> Result<Expr, 
     })
 }
 
+fn qualified(binder: &Binder, expr: &ast::Expr, parts: &[ast::Ident]) -> Result<Typed, SqlError> {
+    match parts {
+        [schema, rest @ ..] if rest.len() == 2 && folded(schema) == "public" => {
+            qualified(binder, expr, rest)
+        }
+        [table, column] => {
+            let found = binder.column_of(&folded(table), &folded(column));
+            found.map_err(|it| it.at(table.span.start.column))
+        }
+        _ => Err(SqlError::unsupported(format!("the name {expr}"))),
+    }
+}
+
 fn name_alone(binder: &mut Binder, name: &ast::Ident) -> Result<Typed, SqlError> {
     let folded = folded(name);
-    let found = binder.column(&folded);
+    let found = binder.column(&folded).map_err(|it| it.at(name.span.start.column));
     match (&found, folded.as_str(), name.quote_style) {
         (Err(error), _, _) if error.code != code::UNDEFINED_COLUMN => found,
         (Err(_), "current_timestamp" | "current_date" | "localtimestamp", None) => {

@@ -7,7 +7,7 @@ use super::expression::{boolean, expression, operator};
 use super::level::{Binder, Name, Typed};
 use super::select;
 use crate::sql::catalog::Table;
-use crate::sql::statement::{folded, table_name};
+use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{Expr, FromItem, JoinKind, OutputColumn, Relation, Source};
 use crate::sql::values::Type;
 use crate::wire::{SqlError, code};
@@ -205,7 +205,8 @@ fn table(
         let columns = query.columns.clone();
         return relation(binder, &plain, alias, columns, Source::Query(Box::new(query)));
     }
-    let table = Arc::clone(binder.catalog.table(&plain)?);
+    let table = binder.catalog.table(&plain).map_err(|it| it.at(position_of(name)))?;
+    let table = Arc::clone(table);
     relation(binder, &plain, alias, columns_of(&table), Source::Table(table))
 }
 

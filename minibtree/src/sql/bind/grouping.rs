@@ -11,7 +11,6 @@
 
 use super::level::Typed;
 use super::select::column;
-use crate::sql::catalog::Table;
 use crate::sql::tree::{AggregateCall, Column, Expr, Grouping, Relation, Select, Source};
 use crate::sql::values::ColumnType;
 use crate::wire::{SqlError, code};
@@ -47,13 +46,10 @@ pub fn group(
 fn add_dependent_columns(relations: &[Relation], keys: &mut Vec<(Expr, ColumnType)>) {
     for relation in relations {
         let Source::Table(table) = &relation.source else { continue };
-        let is_key = |position: usize| {
-            keys.iter().any(|(expr, _)| {
-                matches!(expr, Expr::Column(it) if it.level == 0 && it.position == position)
-            })
-        };
-        let is_grouped = primary_key(table)
-            .is_some_and(|columns| columns.iter().all(|it| is_key(relation.start + it)));
+        let is_key =
+            |position: &usize| keys.iter().any(|it| it.0.is_column(relation.start + position));
+        let primary_key = table.indexes.iter().find(|it| it.is_primary);
+        let is_grouped = primary_key.is_some_and(|it| it.positions().iter().all(is_key));
         if !is_grouped {
             continue;
         }
@@ -67,11 +63,6 @@ fn add_dependent_columns(relations: &[Relation], keys: &mut Vec<(Expr, ColumnTyp
     }
 }
 
-fn primary_key(table: &Table) -> Option<Vec<usize>> {
-    let index = table.indexes.iter().find(|it| it.is_primary)?;
-    Some(index.columns.iter().map(|it| it.position).collect())
-}
-
 /// Replaces keys and aggregates by columns of the grouped row, from the outside in.
 fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregates: &[ColumnType]) {
     let replaced =
@@ -79,10 +70,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
     let is_key = |(key, _): &(Expr, ColumnType)| match (depth, &*expr) {
         (0, expr) => key == expr,
         // In a subquery, only plain columns of this query can be told from others.
-        (_, Expr::Column(inner)) => {
-            inner.level == depth
-                && matches!(key, Expr::Column(it) if it.level == 0 && it.position == inner.position)
-        }
+        (_, Expr::Column(inner)) => inner.level == depth && key.is_column(inner.position),
         _ => false,
     };
     if let Some(position) = keys.iter().position(is_key) {
@@ -109,10 +97,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
             if let Expr::Column(inner) = expr
                 && inner.level == depth
             {
-                let found = keys.iter().position(|(key, _)| {
-                    matches!(key, Expr::Column(it)
-                        if it.level == 0 && it.position == inner.position)
-                });
+                let found = keys.iter().position(|it| it.0.is_column(inner.position));
                 inner.position = found.unwrap_or(UNGROUPED + inner.position);
             }
             Ok(())

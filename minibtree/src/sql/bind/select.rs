@@ -6,11 +6,11 @@ use super::coerce::{assign, common_type, implicit, unify, unknown_to_text};
 use super::expression::{boolean, expression};
 use super::level::{Binder, Typed};
 use super::{from, grouping};
+use crate::engine::LockMode;
 use crate::sql::functions::casts;
 use crate::sql::statement::folded;
 use crate::sql::tree::{
     Body, Column, Expr, Lock, OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source,
-    Strength,
 };
 use crate::sql::values::{ColumnType, Type, Value};
 use crate::wire::{SqlError, code};
@@ -506,21 +506,7 @@ fn named_by(expr: &ast::Expr) -> Option<(String, bool)> {
 
 /// The internal name of a type, by which a cast of a constant is called.
 fn type_name(name: &ast::DataType) -> String {
-    let Ok(column_type) = super::column_type(name) else { return "?column?".to_owned() };
-    match column_type.base {
-        Type::Bool => "bool",
-        Type::Int2 => "int2",
-        Type::Int4 => "int4",
-        Type::Int8 => "int8",
-        Type::Float4 => "float4",
-        Type::Float8 => "float8",
-        Type::Varchar => "varchar",
-        Type::Bpchar => "bpchar",
-        Type::Timestamp => "timestamp",
-        Type::TimestampTz => "timestamptz",
-        other => other.name(),
-    }
-    .to_owned()
+    super::column_type(name).map_or("?column?", |it| it.base.internal_name()).to_owned()
 }
 
 /// GROUP BY: a position, a column of FROM, a name of the select list, or an expression.
@@ -731,9 +717,9 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock, SqlError> {
     let [ast::LockClause { lock_type, of, nonblock }] = locks else {
         return Err(SqlError::unsupported("several locking clauses"));
     };
-    let (strength, name) = match lock_type {
-        ast::LockType::Share => (Strength::Share, "FOR SHARE"),
-        ast::LockType::Update => (Strength::Update, "FOR UPDATE"),
+    let (mode, name) = match lock_type {
+        ast::LockType::Share => (LockMode::Share, "FOR SHARE"),
+        ast::LockType::Update => (LockMode::Update, "FOR UPDATE"),
     };
     let not_allowed = |with: &str| {
         let text = format!("{name} is not allowed with {with}");
@@ -765,7 +751,7 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock, SqlError> {
         return Err(SqlError::new(code::UNDEFINED_TABLE, text));
     }
     Ok(Lock {
-        strength,
+        mode,
         relations,
         no_wait: *nonblock == Some(ast::NonBlock::Nowait),
         skip_locked: *nonblock == Some(ast::NonBlock::SkipLocked),

@@ -12,7 +12,7 @@ use super::from;
 use super::level::{Binder, Typed, undefined_column};
 use super::select::{column, plain, projection_of, query};
 use crate::sql::catalog::{Identity, Table};
-use crate::sql::statement::{folded, table_name};
+use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{
     Body, Conflict, Expr, FromItem, Modification, Operation, OutputColumn, Query, Select, Source,
     Write,
@@ -68,7 +68,8 @@ pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification,
         return Err(refused());
     }
 
-    let table = Arc::clone(binder.catalog.table(&table_name(name)?)?);
+    let table = binder.catalog.table(&table_name(name)?);
+    let table = Arc::clone(table.map_err(|it| it.at(position_of(name)))?);
     let names = columns.iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
     let positions = target_columns(&table, &names)?;
     let (source, positions) =
@@ -240,10 +241,9 @@ fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>
     }
     binder.inside("check constraints", |binder| {
         binder.level().names = from::table_relation(binder, table, &table.name)?.1;
-        let bound = table
-            .checks
-            .iter()
-            .map(|check| Ok((check.name.clone(), boolean(binder, &check.expr, "CHECK")?)));
+        let bound = table.checks.iter().map(|check| {
+            Ok((check.name.clone(), boolean(binder, &check.condition.expr, "CHECK")?))
+        });
         bound.collect()
     })
 }

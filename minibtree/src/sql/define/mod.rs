@@ -81,18 +81,6 @@ pub fn execute(
     }
 }
 
-/// Returns true for the statements that [`execute`] knows.
-pub fn is_definition(statement: &ast::Statement) -> bool {
-    matches!(
-        statement,
-        ast::Statement::CreateTable(_)
-            | ast::Statement::CreateIndex(_)
-            | ast::Statement::Drop { object_type: ObjectType::Table | ObjectType::Index, .. }
-            | ast::Statement::Truncate(_)
-            | ast::Statement::AlterTable(_)
-    )
-}
-
 /// Refuses a statement of which something was not understood: what was is written down again and
 /// compared with the whole.
 fn check_understood(whole: &impl std::fmt::Display, understood: &str) -> Result<(), SqlError> {

@@ -109,7 +109,6 @@ fn lock_parent(
     let mut bytes = Vec::new();
     while let Some(entry) = entries.next()? {
         let root = entry.tid;
-        bytes.clear();
         let Some(tid) = parent.heap.fetch(root, &snapshot, &mut bytes)? else { continue };
         let has_key = parent.key_of(index, &row::decode(&parent.types, &bytes)?) == key;
         if has_key && lock_newest(&parent.heap, tid, transaction)? {
@@ -206,7 +205,6 @@ fn has_row(
     let mut bytes = Vec::new();
     while let Some(entry) = entries.next()? {
         let tid = entry.tid;
-        bytes.clear();
         if table.heap.fetch(tid, &snapshot, &mut bytes)?.is_some()
             && is_meant(&row::decode(&table.types, &bytes)?)
         {

@@ -47,7 +47,6 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, 
             other => other,
         },
         Expr::IsNull(inner) => Value::Bool(value(inner)?.is_null()),
-        Expr::IsNotNull(inner) => Value::Bool(!value(inner)?.is_null()),
         Expr::IsTruth(inner, wanted, negated) => {
             let found = match value(inner)? {
                 Value::Bool(on) => Some(on),

@@ -31,130 +31,138 @@ fn pair(outer: &[Value], part: &[Value], positions: &[usize]) -> Row {
     row
 }
 
-/// For each row of the outer side, the rows of the inner one.
-pub struct NestedLoop {
-    node: Rc<Node>,
-    context: Context,
-    outer: Box<dyn Rows>,
-    /// The inner rows, if they are the same for all outer rows.
-    kept: Option<(Vec<Part>, Memory)>,
-    /// The outer row, its partners, and whether it has had one.
-    current: Option<(Row, Partners, bool)>,
-}
-
+/// The inner rows of one outer row.
 enum Partners {
+    /// Those that are the same for all outer rows, from this number on.
     Kept(usize),
     Opened(Box<dyn Rows>),
 }
 
-impl NestedLoop {
-    pub fn new(node: &Rc<Node>, context: &Context, outer: Box<dyn Rows>) -> NestedLoop {
-        let (node, context) = (Rc::clone(node), context.clone());
-        NestedLoop { node, context, outer, kept: None, current: None }
-    }
-
-    /// Takes the next outer row. Returns false if there is none.
-    fn advance(&mut self) -> Result<bool, SqlError> {
-        let Kind::NestedLoop { inner, is_parameterized, positions, .. } = &self.node.kind else {
+/// For each row of the outer side, the rows of the inner one.
+pub fn nested_loop(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
+    let mut kept: Option<(Vec<Part>, Memory)> = None;
+    // The outer row, its partners, and whether it has had one.
+    let mut current: Option<(Row, Partners, bool)> = None;
+    move || {
+        let Kind::NestedLoop { kind, inner, is_parameterized, condition, positions, .. } =
+            &node.kind
+        else {
             unreachable!("a nested loop")
         };
-        let Some(row) = self.outer.next()? else { return Ok(false) };
-        if !is_parameterized && self.kept.is_none() {
-            let mut memory = Memory::new(&self.context);
-            let mut parts = Vec::new();
-            let mut rows = open(inner, &self.context, &[])?;
-            while let Some(row) = rows.next()? {
-                let part = part(&row, positions);
-                memory.take(&part)?;
-                parts.push(part);
-            }
-            self.kept = Some((parts, memory));
-        }
-        let partners = match is_parameterized {
-            true => Partners::Opened(open(inner, &self.context, &row)?),
-            false => Partners::Kept(0),
-        };
-        self.current = Some((row, partners, false));
-        Ok(true)
-    }
-}
-
-impl Rows for NestedLoop {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
         loop {
-            if self.current.is_none() && !self.advance()? {
-                return Ok(None);
+            context.execution.interrupt.check()?;
+            if current.is_none() {
+                let Some(row) = outer.next()? else { return Ok(None) };
+                if !is_parameterized && kept.is_none() {
+                    kept = Some(all_parts(inner, &context, positions)?);
+                }
+                let partners = match is_parameterized {
+                    true => Partners::Opened(open(inner, &context, &row)?),
+                    false => Partners::Kept(0),
+                };
+                current = Some((row, partners, false));
             }
-            self.context.execution.interrupt.check()?;
-            let Kind::NestedLoop { kind, condition, positions, .. } = &self.node.kind else {
-                unreachable!("opened so")
-            };
-            let (outer, partners, has_partner) = self.current.as_mut().expect("set above");
+
+            let (row, partners, has_partner) = current.as_mut().expect("set above");
             let next = match partners {
                 Partners::Opened(rows) => rows.next()?.map(|row| part(&row, positions)),
                 Partners::Kept(at) => {
                     *at += 1;
-                    self.kept.as_ref().and_then(|(parts, _)| parts.get(*at - 1)).cloned()
+                    kept.as_ref().and_then(|(parts, _)| parts.get(*at - 1)).cloned()
                 }
             };
             let Some(part) = next else {
-                let (row, _, has_partner) = self.current.take().expect("set above");
+                let (row, _, has_partner) = current.take().expect("set above");
                 if !has_partner && *kind == JoinKind::Left {
                     return Ok(Some(row));
                 }
                 continue;
             };
-            let row = pair(outer, &part, positions);
-            if !is_met(condition, &self.context, &row)? {
-                continue;
+            let row = pair(row, &part, positions);
+            if is_met(condition, &context, &row)? {
+                *has_partner = true;
+                return Ok(Some(row));
             }
-            *has_partner = true;
-            return Ok(Some(row));
         }
     }
+}
+
+fn all_parts(
+    node: &Rc<Node>,
+    context: &Context,
+    positions: &[usize],
+) -> Result<(Vec<Part>, Memory), SqlError> {
+    let (mut parts, mut memory) = (Vec::new(), Memory::new(context));
+    let mut rows = open(node, context, &[])?;
+    while let Some(row) = rows.next()? {
+        let part = part(&row, positions);
+        memory.take(&part)?;
+        parts.push(part);
+    }
+    Ok((parts, memory))
 }
 
 /// The rows of the inner side by their key.
 type HashTable = HashMap<Vec<u8>, Vec<Part>>;
 
 /// A hash table of the inner side, in which the outer side is looked up.
-pub struct HashJoin {
-    node: Rc<Node>,
-    context: Context,
-    outer: Box<dyn Rows>,
-    table: Option<(HashTable, Memory)>,
-    /// The outer row, its key, how many of its partners were tried, and whether one fitted.
-    current: Option<(Row, Option<Vec<u8>>, usize, bool)>,
-}
-
-impl HashJoin {
-    pub fn new(node: &Rc<Node>, context: &Context, outer: Box<dyn Rows>) -> HashJoin {
-        let (node, context) = (Rc::clone(node), context.clone());
-        HashJoin { node, context, outer, table: None, current: None }
-    }
-
-    fn build(&mut self) -> Result<(), SqlError> {
-        let Kind::HashJoin { inner, keys, positions, .. } = &self.node.kind else {
+pub fn hash_join(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> impl Rows {
+    let mut table: Option<(HashTable, Memory)> = None;
+    // The outer row, its key, how many of its partners were tried, and whether one fitted.
+    let mut current: Option<(Row, Option<Vec<u8>>, usize, bool)> = None;
+    move || {
+        let Kind::HashJoin { kind, keys, condition, positions, .. } = &node.kind else {
             unreachable!("a hash join")
         };
-        let mut memory = Memory::new(&self.context);
-        let mut table = HashMap::<Vec<u8>, Vec<Part>>::new();
-        let mut rows = open(inner, &self.context, &[])?;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            let exprs = keys.iter().map(|(_, inner, base)| (inner, *base));
-            let Some(key) = hash_key(exprs, &self.context, &row)? else { continue };
-            let part = part(&row, positions);
-            memory.take(&part)?;
-            table.entry(key).or_default().push(part);
-            count += 1;
+        if table.is_none() {
+            table = Some(hash_table(&node, &context)?);
         }
-        self.context.measure(self.node.id, |it| {
-            (it.entries, it.memory) = (count, memory.taken());
-        });
-        self.table = Some((table, memory));
-        Ok(())
+        loop {
+            context.execution.interrupt.check()?;
+            if current.is_none() {
+                let Some(row) = outer.next()? else { return Ok(None) };
+                let exprs = keys.iter().map(|(outer, _, base)| (outer, *base));
+                let key = hash_key(exprs, &context, &row)?;
+                current = Some((row, key, 0, false));
+            }
+
+            let (row, key, tried, has_partner) = current.as_mut().expect("set above");
+            let (table, _) = table.as_ref().expect("built above");
+            let parts = key.as_ref().and_then(|key| table.get(key));
+            let Some(part) = parts.and_then(|parts| parts.get(*tried)) else {
+                let (row, _, _, has_partner) = current.take().expect("set above");
+                if !has_partner && *kind == JoinKind::Left {
+                    return Ok(Some(row));
+                }
+                continue;
+            };
+            *tried += 1;
+            let row = pair(row, part, positions);
+            if is_met(condition, &context, &row)? {
+                *has_partner = true;
+                return Ok(Some(row));
+            }
+        }
     }
+}
+
+fn hash_table(node: &Node, context: &Context) -> Result<(HashTable, Memory), SqlError> {
+    let Kind::HashJoin { inner, keys, positions, .. } = &node.kind else {
+        unreachable!("a hash join")
+    };
+    let (mut table, mut memory) = (HashTable::new(), Memory::new(context));
+    let mut rows = open(inner, context, &[])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let exprs = keys.iter().map(|(_, inner, base)| (inner, *base));
+        let Some(key) = hash_key(exprs, context, &row)? else { continue };
+        let part = part(&row, positions);
+        memory.take(&part)?;
+        table.entry(key).or_default().push(part);
+        count += 1;
+    }
+    context.measure(node.id, |it| (it.entries, it.memory) = (count, memory.taken()));
+    Ok((table, memory))
 }
 
 /// The key of a row; `None` if a value is NULL, which equals nothing.
@@ -172,41 +180,4 @@ fn hash_key<'a>(
         values.push((base, value));
     }
     Ok(Some(key::hashed(values.iter().map(|(base, value)| (*base, value)))))
-}
-
-impl Rows for HashJoin {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        if self.table.is_none() {
-            self.build()?;
-        }
-        loop {
-            self.context.execution.interrupt.check()?;
-            let Kind::HashJoin { kind, keys, condition, positions, .. } = &self.node.kind else {
-                unreachable!("opened so")
-            };
-            if self.current.is_none() {
-                let Some(row) = self.outer.next()? else { return Ok(None) };
-                let exprs = keys.iter().map(|(outer, _, base)| (outer, *base));
-                let key = hash_key(exprs, &self.context, &row)?;
-                self.current = Some((row, key, 0, false));
-            }
-            let (outer, key, tried, has_partner) = self.current.as_mut().expect("set above");
-            let (table, _) = self.table.as_ref().expect("built above");
-            let parts = key.as_ref().and_then(|key| table.get(key));
-            let Some(part) = parts.and_then(|parts| parts.get(*tried)) else {
-                let (row, _, _, has_partner) = self.current.take().expect("set above");
-                if !has_partner && *kind == JoinKind::Left {
-                    return Ok(Some(row));
-                }
-                continue;
-            };
-            *tried += 1;
-            let row = pair(outer, part, positions);
-            if !is_met(condition, &self.context, &row)? {
-                continue;
-            }
-            *has_partner = true;
-            return Ok(Some(row));
-        }
-    }
 }

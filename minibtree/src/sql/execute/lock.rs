@@ -7,9 +7,8 @@ use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_met};
 use super::open::{Rows, limits};
 use super::scan::{tid_of, tid_value};
-use crate::engine::{Changed, Error, LockMode, LockWait, Transaction};
+use crate::engine::{Changed, Error, LockWait, Transaction};
 use crate::sql::plan::LockRows;
-use crate::sql::tree::Strength;
 use crate::sql::values::row;
 use crate::wire::{SqlError, code};
 
@@ -64,22 +63,17 @@ fn lock_row(
     transaction: &mut Transaction,
     mut row: Row,
 ) -> Result<Option<Row>, SqlError> {
-    let mode = match plan.lock.strength {
-        Strength::Share => LockMode::Share,
-        Strength::Update => LockMode::Update,
-    };
     let may_fail = plan.lock.no_wait || plan.lock.skip_locked;
     let wait = if may_fail { LockWait::Error } else { LockWait::Block };
     let mut has_changed = false;
-    for relation in &plan.relations {
-        let table = &relation.table;
-        let position = relation.start + table.columns.len();
+    for (table, start) in &plan.relations {
+        let position = start + table.columns.len();
         // The side of a left join that has no row.
         if row[position].is_null() {
             continue;
         }
         loop {
-            match table.heap.lock(transaction, tid_of(&row[position]), mode, wait) {
+            match table.heap.lock(transaction, tid_of(&row[position]), plan.lock.mode, wait) {
                 Ok(Changed::Done { .. }) => break,
                 Ok(Changed::Deleted) => return Ok(None),
                 Ok(Changed::Updated { newest }) => {
@@ -88,7 +82,7 @@ fn lock_row(
                         return Ok(None);
                     }
                     let values = row::decode(&table.types, &bytes)?;
-                    row[relation.start..position].clone_from_slice(&values);
+                    row[*start..position].clone_from_slice(&values);
                     row[position] = tid_value(newest);
                     has_changed = true;
                 }

@@ -213,6 +213,9 @@ fn note_update(write: &Write, old: &[Value], new: &[Value], changes: &mut Change
     }
 }
 
+/// Most rows are no longer, so that their memory is allocated once.
+const USUAL_ROW_BYTES: usize = 128;
+
 /// Inserts rows that [`check_row`] has passed, then their index entries. Returns their TIDs.
 ///
 /// # Errors
@@ -223,7 +226,7 @@ pub fn insert_rows(
     transaction: &mut Transaction,
 ) -> Result<Vec<Tid>, SqlError> {
     let encoded = rows.iter().map(|values| {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
         row::encode(&table.types, values, &mut bytes);
         bytes
     });

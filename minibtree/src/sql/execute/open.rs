@@ -3,8 +3,8 @@
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept, is_met};
 use super::group::{distinct, grouped, set_operation};
-use super::join::{HashJoin, NestedLoop};
-use super::scan::{IndexRows, seq_rows, series};
+use super::join::{hash_join, nested_loop};
+use super::scan::{index_rows, seq_rows, series};
 use super::sort::sorted;
 use crate::engine::buffer_usage;
 use crate::sql::plan::{Kind, Node};
@@ -74,14 +74,14 @@ fn open_plain(
             let rows = scanned.table.heap.scan(context.execution.snapshot.clone());
             Box::new(seq_rows(kept, of, rows))
         }
-        Kind::IndexScan { .. } => Box::new(IndexRows::open(node, context, row)?),
+        Kind::IndexScan { .. } => index_rows(kept, of, row)?,
         Kind::Series { .. } => series(kept, of)?,
         Kind::Values { .. } => Box::new(values(kept, of)),
         Kind::SubqueryScan { query, .. } => {
             Box::new(subquery(kept, of, open(query, &context.inside(&[]), &[])?))
         }
-        Kind::NestedLoop { outer, .. } => Box::new(NestedLoop::new(node, context, inside(outer)?)),
-        Kind::HashJoin { outer, .. } => Box::new(HashJoin::new(node, context, inside(outer)?)),
+        Kind::NestedLoop { outer, .. } => Box::new(nested_loop(kept, of, inside(outer)?)),
+        Kind::HashJoin { outer, .. } => Box::new(hash_join(kept, of, inside(outer)?)),
         Kind::Aggregate { input, .. } => grouped(kept, of, inside(input)?),
         Kind::Project { input, .. } => Box::new(projected(kept, of, inside(input)?)),
         Kind::Distinct { input, .. } => Box::new(distinct(kept, of, inside(input)?)),

@@ -5,8 +5,8 @@
 
 use super::context::{Context, Row};
 use super::evaluate::{evaluate, is_kept};
-use super::open::Rows;
-use crate::engine::{Direction, HeapScan, IndexScan, KeyRange};
+use super::open::{Rows, given};
+use crate::engine::{Direction, HeapScan, KeyRange};
 use crate::format::Tid;
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
@@ -53,80 +53,57 @@ pub fn seq_rows(node: Rc<Node>, context: Context, mut rows: HeapScan) -> impl Ro
     }
 }
 
-/// The rows that an index leads to.
-pub struct IndexRows {
+/// The rows that an index leads to. `outer` is the row that the bounds may use.
+pub fn index_rows(
     node: Rc<Node>,
     context: Context,
-    /// `None`: no row can meet the bounds.
-    entries: Option<IndexScan>,
-    /// The row of the outer side, whose columns the conditions may use.
-    outer: Row,
-    /// The bytes of a version.
-    bytes: Vec<u8>,
-}
+    outer: &[Value],
+) -> Result<Box<dyn Rows>, SqlError> {
+    let Kind::IndexScan { scanned, index, bounds, is_backward, .. } = &node.kind else {
+        unreachable!("an index scan")
+    };
+    let definition = &scanned.table.indexes[*index];
+    let range = key_range(&scanned.table, definition, bounds, &context, outer)?;
+    let Some(range) = range else { return Ok(given(Vec::new())) };
+    let direction = if *is_backward { Direction::Backward } else { Direction::Forward };
+    let snapshot = context.execution.snapshot.clone();
+    let mut entries = definition.index.scan(snapshot, range, direction);
+    let (outer, mut bytes) = (outer.to_vec(), Vec::new());
 
-impl IndexRows {
-    /// Begins. `outer` is the row that the bounds may use.
-    pub fn open(
-        node: &Rc<Node>,
-        context: &Context,
-        outer: &[Value],
-    ) -> Result<IndexRows, SqlError> {
-        let Kind::IndexScan { scanned, index, bounds, is_backward, .. } = &node.kind else {
+    Ok(Box::new(move || {
+        let Kind::IndexScan { scanned, index, conditions, is_only, filter, .. } = &node.kind else {
             unreachable!("an index scan")
         };
-        let definition = &scanned.table.indexes[*index];
-        let range = key_range(&scanned.table, definition, bounds, context, outer)?;
-        let direction = if *is_backward { Direction::Backward } else { Direction::Forward };
-        let snapshot = &context.execution.snapshot;
-        let entries = range.map(|it| definition.index.scan(snapshot.clone(), it, direction));
-        let outer = outer.to_vec();
-        let (node, context) = (Rc::clone(node), context.clone());
-        Ok(IndexRows { node, context, entries, outer, bytes: Vec::new() })
-    }
-}
-
-impl Rows for IndexRows {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
-        let Kind::IndexScan { scanned, index, conditions, is_only, filter, .. } = &self.node.kind
-        else {
-            unreachable!("opened so")
-        };
-        let Some(entries) = &mut self.entries else { return Ok(None) };
-        let (heap, snapshot) = (&scanned.table.heap, &self.context.execution.snapshot);
+        let (heap, snapshot) = (&scanned.table.heap, &context.execution.snapshot);
         loop {
-            self.context.execution.interrupt.check()?;
+            context.execution.interrupt.check()?;
             let Some(entry) = entries.next()? else { return Ok(None) };
             let mut row = if *is_only && heap.is_all_visible(entry.tid) {
                 covered(scanned, &scanned.table.indexes[*index], entry.key, entry.payload)?
             } else {
                 if *is_only {
-                    self.context.measure(self.node.id, |it| it.heap_fetches += 1);
+                    context.measure(node.id, |it| it.heap_fetches += 1);
                 }
-                self.bytes.clear();
-                let Some(tid) = heap.fetch(entry.tid, snapshot, &mut self.bytes)? else { continue };
-                filled(scanned, tid, &self.bytes)?
+                let Some(tid) = heap.fetch(entry.tid, snapshot, &mut bytes)? else { continue };
+                filled(scanned, tid, &bytes)?
             };
 
             // An entry may lead to a version with another key, and NULLs are within ranges; so the
             // conditions of the bounds are checked too. They may use the outer row.
-            for (position, value) in self.outer.iter().enumerate() {
+            for (position, value) in outer.iter().enumerate() {
                 if !value.is_null() {
                     row[position] = value.clone();
                 }
             }
             let mut is_bound = true;
             for condition in conditions {
-                is_bound &= evaluate(condition, &self.context, &row)? == Value::Bool(true);
+                is_bound &= evaluate(condition, &context, &row)? == Value::Bool(true);
             }
-            if !is_bound {
-                continue;
-            }
-            if is_kept(&self.node, filter, &self.context, &row)? {
+            if is_bound && is_kept(&node, filter, &context, &row)? {
                 return Ok(Some(row));
             }
         }
-    }
+    }))
 }
 
 /// The row of the query with the columns that an index entry has.

@@ -44,9 +44,6 @@ impl Known<'_> {
                 list.iter().map(equal).sum::<f64>()
             }
             Expr::IsNull(inner) => self.column(inner).map_or(EQUAL, |(it, _)| it.null_fraction),
-            Expr::IsNotNull(inner) => {
-                self.column(inner).map_or(1.0 - EQUAL, |(it, _)| 1.0 - it.null_fraction)
-            }
             Expr::Call(function, _) if function.name.starts_with('~') => MATCH,
             Expr::Call(function, _) if function.name.starts_with('!') => 1.0 - MATCH,
             _ => 0.5,

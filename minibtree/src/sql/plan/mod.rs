@@ -7,6 +7,7 @@
 //! | `estimate.rs` | how many rows meet a condition |
 //! | `scan.rs` | the ways to read one table |
 //! | `join.rs` | the order and method of joins |
+//! | `exists.rs` | EXISTS as IN |
 //! | `query.rs` | everything above the joins |
 //!
 //! ```text
@@ -21,6 +22,7 @@
 
 mod cost;
 mod estimate;
+mod exists;
 mod join;
 mod node;
 mod query;

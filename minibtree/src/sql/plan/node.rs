@@ -216,20 +216,13 @@ pub struct SubPlan {
 #[derive(Debug)]
 pub struct LockRows {
     pub lock: Lock,
-    pub relations: Vec<LockedRelation>,
+    /// Each with the position of its first column in the row; the TID is after its last.
+    pub relations: Vec<(Arc<Table>, usize)>,
     /// WHERE, which a row that has changed must meet again.
     pub filter: Option<Expr>,
     pub targets: Vec<Expr>,
     pub limit: Option<Expr>,
     pub offset: Option<Expr>,
-}
-
-/// A table whose rows are locked.
-#[derive(Debug)]
-pub struct LockedRelation {
-    pub table: Arc<Table>,
-    /// Position of its first column in the row; the TID is after its last.
-    pub start: usize,
 }
 
 /// INSERT, UPDATE or DELETE.

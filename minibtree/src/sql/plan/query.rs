@@ -11,21 +11,19 @@
 //!
 //! PostgreSQL's `grouping_planner` in `planner.c`.
 
-use super::cost;
 use super::estimate::Known;
 use super::join::{self, Condition, cheapest_scan};
-use super::node::{
-    Cost, Kind, LockRows, LockedRelation, Modify, Node, Plan, Planned, SortBy, SubPlan,
-};
+use super::node::{Cost, Kind, LockRows, Modify, Node, Plan, Planned, SortBy, SubPlan};
 use super::scan::{Path, Wanted};
 use super::statistics::{Statistics, TableStatistics};
+use super::{cost, exists};
 use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::bind::{self, Binder};
 use crate::sql::catalog::{Catalog, Table};
 use crate::sql::tree::{
     Body, Column, Expr, FromItem, Grouping, Modification, Operation, OutputColumn, Query, Relation,
-    Select, SetOperator, Source,
+    Select, SetOperator, SortKey, Source, Subquery,
 };
 use crate::sql::values::{Type, Value};
 use crate::wire::{Field, SqlError};
@@ -107,15 +105,25 @@ impl Planner<'_> {
             self.replace_subqueries(child);
         }
         if let Expr::Subquery(subquery) = expr {
-            let is_correlated = subquery.query.is_correlated();
             let node = self.query(&subquery.query);
-            let columns = subquery.query.columns.iter();
-            let types = columns.map(|it| it.column_type.base).collect();
-            let kind = subquery.kind.clone();
-            self.subplans.push(SubPlan { kind, node, types, is_correlated });
-            let left = std::mem::take(&mut subquery.left);
-            *expr = Expr::SubPlan(self.subplans.len() - 1, left);
+            // How many rows will ask is not known here. Ten of them pay for the hash table.
+            let hashed = exists::as_any(subquery).map(|it| (self.query(&it.query), it));
+            let hashed = hashed.filter(|(it, _)| it.cost.total < 10.0 * node.cost.total);
+            *expr = match hashed {
+                None => self.subplan(node, (**subquery).clone()),
+                Some((it, any)) => {
+                    Expr::IsTruth(Box::new(self.subplan(it, any)), Some(true), false)
+                }
+            };
         }
+    }
+
+    fn subplan(&mut self, node: Rc<Node>, subquery: Subquery) -> Expr {
+        let Subquery { kind, left, query } = subquery;
+        let types = query.columns.iter().map(|it| it.column_type.base).collect();
+        let is_correlated = query.is_correlated();
+        self.subplans.push(SubPlan { kind, node, types, is_correlated });
+        Expr::SubPlan(self.subplans.len() - 1, left)
     }
 
     fn top_query(&mut self, query: &Query) -> Plan {
@@ -129,20 +137,14 @@ impl Planner<'_> {
             let relation = &select.relations[*number];
             extra.extend(relation.positions());
             if let Source::Table(table) = &relation.source {
-                relations.push(LockedRelation { table: table.clone(), start: relation.start });
+                relations.push((table.clone(), relation.start));
             }
         }
         let mut node = self.from(select, &extra, &[]);
         if !query.order.is_empty() {
-            let keys = query.order.iter().map(|key| SortBy {
-                expr: select.targets[key.position].clone(),
-                base: key.column_type.base,
-                descending: key.descending,
-                nulls_first: key.nulls_first,
-            });
-            let keys = keys.map(|key| SortBy { expr: self.with_subplans(key.expr), ..key });
-            let keys = keys.collect();
-            node = self.sort(node, keys, None);
+            let target = |it: &SortKey| self.with_subplans(select.targets[it.position].clone());
+            let exprs: Vec<Expr> = query.order.iter().map(target).collect();
+            node = self.sort(node, sort_by(&query.order, exprs), None);
         }
         let targets = select.targets[..query.columns.len()].to_vec();
         let lock = LockRows {
@@ -176,14 +178,9 @@ impl Planner<'_> {
             }
         };
         if !query.order.is_empty() && !is_sorted {
-            let keys = query.order.iter().map(|key| SortBy {
-                expr: column(key.position, key.column_type.base),
-                base: key.column_type.base,
-                descending: key.descending,
-                nulls_first: key.nulls_first,
-            });
+            let exprs = query.order.iter().map(|it| column(it.position, it.column_type.base));
             let bound = limit.clone().map(|limit| (limit, offset.clone()));
-            node = self.sort(node, keys.collect(), bound);
+            node = self.sort(node, sort_by(&query.order, exprs.collect()), bound);
         }
         let hidden = match &query.body {
             Body::Select(select) => select.targets.len() > query.columns.len(),
@@ -290,7 +287,7 @@ impl Planner<'_> {
         if !is_simple {
             return None;
         }
-        let position = |key: &crate::sql::tree::SortKey| match &select.targets[key.position] {
+        let position = |key: &SortKey| match &select.targets[key.position] {
             Expr::Column(it) if it.level == 0 => {
                 Some((it.position, key.descending, key.nulls_first))
             }
@@ -408,6 +405,15 @@ impl Planner<'_> {
             Some(condition) => self.result(Some(condition), Some(node), 0),
         }
     }
+}
+
+fn sort_by(order: &[SortKey], exprs: Vec<Expr>) -> Vec<SortBy> {
+    let keys = order.iter().zip(exprs);
+    let key = |(key, expr): (&SortKey, Expr)| {
+        let SortKey { column_type, descending, nulls_first, .. } = *key;
+        SortBy { expr, base: column_type.base, descending, nulls_first }
+    };
+    keys.map(key).collect()
 }
 
 /// A number that is known when the statement is planned.
@@ -528,10 +534,8 @@ impl<'p, 'a: 'q, 'q> FromPlanner<'p, 'a, 'q> {
         let is_fixed = |position: usize| {
             conditions.iter().any(|condition| match condition {
                 Expr::Compare(crate::sql::functions::Comparison::Eq, left, right, _) => {
-                    let is_it = |expr: &Expr| {
-                        matches!(expr, Expr::Column(it) if it.level == 0 && it.position == position)
-                    };
-                    is_it(left) && right.is_constant() || is_it(right) && left.is_constant()
+                    left.is_column(position) && right.is_constant()
+                        || right.is_column(position) && left.is_constant()
                 }
                 _ => false,
             })

@@ -200,10 +200,7 @@ fn bound_on(
     if *comparison == Comparison::Ne {
         return None;
     }
-    let is_column = |expr: &Expr| match stripped(expr) {
-        Expr::Column(it) => it.level == 0 && it.position == position,
-        _ => false,
-    };
+    let is_column = |expr: &Expr| stripped(expr).is_column(position);
     let is_value = |expr: &Expr| {
         let is_own = expr.positions().iter().any(|it| own.contains(it));
         !is_own && is_stable(expr) && is_same_kind(expr.base(), base)

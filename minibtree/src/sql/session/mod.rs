@@ -736,9 +736,6 @@ impl Session {
         out: &mut Replies,
     ) -> Result<&'static str, SqlError> {
         let refused = || SqlError::unsupported(first_words(sql));
-        if !define::is_definition(sql) {
-            return Err(refused());
-        }
         self.transaction()?.lock_relation(TABLES, LockMode::Update, LockWait::Block)?;
         self.refresh_catalog()?;
 

@@ -41,8 +41,7 @@ const FIXED: [(&str, &[&str]); 12] = [
     ("timezone", &["UTC", "utc", "Etc/UTC", "GMT", "0"]),
 ];
 
-/// Settings that only forbid the planner something: their values are accepted, and obeyed by
-/// nobody, so they are refused unless they allow it.
+/// Settings that forbid the planner something are refused unless they allow it.
 const PLANNER: &str = "enable_";
 
 /// The settings of a session.
@@ -101,15 +100,12 @@ impl Settings {
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             return Ok(isolation_name(self.isolation).to_owned());
         }
-        if let Some(value) = self.values.get(&name) {
-            return Ok(value.clone());
-        }
-        let free = FREE.iter().find(|it| it.0 == name).map(|it| it.1);
+        let set = self.values.get(&name).map(String::as_str);
+        let free = || FREE.iter().find(|it| it.0 == name).map(|it| it.1);
         let fixed = || FIXED.iter().find(|it| it.0 == name).map(|it| it.1[0]);
-        let value = free.or_else(fixed).map(str::to_owned);
-        value
-            .or_else(|| name.starts_with(PLANNER).then(|| "on".to_owned()))
-            .ok_or_else(|| unrecognized(&name))
+        let planner = || name.starts_with(PLANNER).then_some("on");
+        let value = set.or_else(free).or_else(fixed).or_else(planner);
+        value.map(str::to_owned).ok_or_else(|| unrecognized(&name))
     }
 }
 

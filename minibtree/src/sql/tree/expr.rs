@@ -39,7 +39,6 @@ pub enum Expr {
     Or(Vec<Expr>),
     Not(Box<Expr>),
     IsNull(Box<Expr>),
-    IsNotNull(Box<Expr>),
     /// `IS TRUE`, `IS NOT FALSE` and so on: the value, and whether NOT.
     IsTruth(Box<Expr>, Option<bool>, bool),
     /// `IS DISTINCT FROM`; the last field: trailing spaces do not count.
@@ -116,7 +115,6 @@ macro_rules! children {
                 | Expr::NullIf(left, right) => vec![left, right],
                 Expr::Not(inner)
                 | Expr::IsNull(inner)
-                | Expr::IsNotNull(inner)
                 | Expr::IsTruth(inner, ..)
                 | Expr::Cast(inner, ..)
                 | Expr::Fit(inner, ..) => vec![inner],
@@ -166,6 +164,20 @@ impl Expr {
             }
             _ => Type::Bool,
         }
+    }
+
+    /// Returns true if it uses columns of a query around its own, which is so many levels down.
+    pub fn uses_outer(&self, depth: usize) -> bool {
+        let mut uses_outer = false;
+        self.walk(depth, &mut |expr, depth| {
+            uses_outer |= matches!(expr, Expr::Column(column) if column.level > depth);
+        });
+        uses_outer
+    }
+
+    /// Returns true for the column of the query's own row at this position.
+    pub fn is_column(&self, position: usize) -> bool {
+        matches!(self, Expr::Column(it) if it.level == 0 && it.position == position)
     }
 
     /// `AND` of any number.

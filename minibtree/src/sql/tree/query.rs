@@ -10,6 +10,7 @@
 //! ```
 
 use super::expr::Expr;
+use crate::engine::LockMode;
 use crate::format::RelationId;
 use crate::sql::catalog::Table;
 use crate::sql::functions::aggregates::Aggregate;
@@ -48,17 +49,10 @@ pub struct SortKey {
 /// FOR UPDATE and its kin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
-    pub strength: Strength,
+    pub mode: LockMode,
     pub relations: Vec<usize>,
     pub no_wait: bool,
     pub skip_locked: bool,
-}
-
-/// How strong a row lock is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strength {
-    Share,
-    Update,
 }
 
 /// Where the rows of a query come from.
@@ -207,7 +201,7 @@ pub struct AggregateCall {
 }
 
 /// INSERT, UPDATE or DELETE.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Modification {
     pub operation: Operation,
     /// Where the rows come from. For UPDATE and DELETE the first relation is the table, and the
@@ -220,7 +214,7 @@ pub struct Modification {
 }
 
 /// What a modification does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Operation {
     Insert(Write, Option<Conflict>),
     Update(Write),
@@ -238,16 +232,8 @@ pub struct Write {
     pub checks: Vec<(String, Expr)>,
 }
 
-impl PartialEq for Write {
-    fn eq(&self, other: &Write) -> bool {
-        self.table.oid == other.table.oid && self.values == other.values
-    }
-}
-
-impl Eq for Write {}
-
 /// ON CONFLICT.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Conflict {
     /// The indexes whose conflicts are meant.
     pub indexes: Vec<RelationId>,

@@ -154,6 +154,23 @@ impl Type {
         self.row().2
     }
 
+    /// The name in `pg_type`.
+    pub fn internal_name(self) -> &'static str {
+        match self {
+            Type::Bool => "bool",
+            Type::Int2 => "int2",
+            Type::Int4 => "int4",
+            Type::Int8 => "int8",
+            Type::Float4 => "float4",
+            Type::Float8 => "float8",
+            Type::Varchar => "varchar",
+            Type::Bpchar => "bpchar",
+            Type::Timestamp => "timestamp",
+            Type::TimestampTz => "timestamptz",
+            other => other.name(),
+        }
+    }
+
     /// Its kind.
     pub fn category(self) -> Category {
         self.row().3
