@@ -4,7 +4,7 @@
 //! measured" beside the goal.
 
 use super::producer_perf::{CPU, SIZES, THROUGHPUT};
-use super::{consumer_perf, latency, restart, startup};
+use super::{consumer_perf, latency, restart, saturation, startup};
 use crate::model::{Bar, Better, Goal};
 
 /// All goals, in the order of the report.
@@ -17,6 +17,7 @@ pub fn goals() -> Vec<Goal> {
         goals.push(goal(THROUGHPUT, row, Better::Higher, "records/s", 1.5));
     }
     goals.extend([
+        goal(saturation::TITLE, saturation::ROW, Better::Higher, "MB/s", 1.5),
         goal(consumer_perf::CPU, consumer_perf::ROW, Better::Lower, "s/GB", 0.6),
         goal(consumer_perf::FLOOR, consumer_perf::ROW, Better::Lower, "s/GB", 1.5),
         goal(latency::TITLE, latency::ROW, Better::Lower, "ms", 1.0 / 3.0),

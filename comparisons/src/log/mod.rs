@@ -5,6 +5,7 @@
 //! | `systems.rs` | how the two are started and identified |
 //! | `goals.rs` | where we want to be |
 //! | `producer_perf.rs` | produce: throughput, and broker CPU per record |
+//! | `saturation.rs` | produce: throughput if the load is not the limit |
 //! | `consumer_perf.rs` | consume: the same, beside a bare `sendfile` loop |
 //! | `latency.rs` | how long a record is on its way to a consumer |
 //! | `startup.rs` | how soon the first answer comes, and how much memory a broker has |
@@ -26,6 +27,7 @@ mod goals;
 mod latency;
 mod producer_perf;
 mod restart;
+mod saturation;
 mod startup;
 mod systems;
 
@@ -69,6 +71,7 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     let starts = startup::SECONDS_PER_START * startup::rounds(count) as f64;
     let kills = restart::SECONDS * restart_rounds(context.effort) as f64;
     let round = rows.iter().map(Row::seconds).sum::<f64>()
+        + saturation::SECONDS
         + consumer_perf::SECONDS
         + latency::seconds(context.effort);
     let seconds = 2.0 * ((count + 1) as f64 * round + starts + kills);
@@ -81,6 +84,7 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     }
     let mut under_load = || -> Result<Vec<Comparison>> {
         let mut comparisons = producer_perf::compare(&mut turns, &tool, &rows, &servers)?;
+        comparisons.push(saturation::compare(&mut turns, context.effort, &servers)?);
         let records = rows.last().map_or(0, Row::records);
         comparisons.extend(consumer_perf::compare(&mut turns, &tool, records, &servers, cores)?);
         comparisons.push(latency::compare(&mut turns, &tool, context.effort, &servers)?);

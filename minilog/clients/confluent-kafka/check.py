@@ -161,9 +161,8 @@ def topics(broker, topic):
 
 @behavior(14)
 def compaction(broker, topic):
-    AdminClient({"bootstrap.servers": broker}).create_topics(
-        [NewTopic(topic, 1, 1, config=COMPACTED)]
-    )[topic].result(10)
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.create_topics([NewTopic(topic, 1, 1, config=COMPACTED)])[topic].result(10)
     for key, value in UPDATES:
         time.sleep(0.002)
         produce(broker, topic, [{"key": key, "value": value}])

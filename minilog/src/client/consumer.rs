@@ -120,7 +120,8 @@ impl Consumer {
         Ok(Consumer { cluster, options, positions: BTreeMap::new(), member: None })
     }
 
-    /// Reads this partition from now on, from `offset` or where the options say.
+    /// Reads this partition from now on, from `offset` or where the options say. One that is read
+    /// already goes on there.
     pub fn assign(&mut self, topic: &str, partition: i32, offset: Option<i64>) {
         self.positions.insert((topic.to_owned(), partition), offset);
     }
@@ -139,13 +140,6 @@ impl Consumer {
     /// The cluster, for other requests.
     pub fn cluster(&mut self) -> &mut Cluster {
         &mut self.cluster
-    }
-
-    /// Goes on at `offset`. A partition that is not assigned stays so.
-    pub fn seek(&mut self, topic: &str, partition: i32, offset: i64) {
-        if let Some(position) = self.positions.get_mut(&(topic.to_owned(), partition)) {
-            *position = Some(offset);
-        }
     }
 
     /// The next records, in order within each partition; none if none arrive within `timeout`. Also

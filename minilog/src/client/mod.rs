@@ -7,7 +7,8 @@
 //! | [`cluster`] | which broker leads a partition; requests that any broker answers |
 //! | [`batching`] | records become batches with sequence numbers, without I/O |
 //! | [`producer`] | sends batches, several at a time, and again after an error |
-//! | [`member`] | a member of a consumer group: joins, heartbeats, and who reads which partition |
+//! | [`member`] | a member of a consumer group: joins and heartbeats |
+//! | [`assignor`] | which member reads which partition, without I/O |
 //! | [`consumer`] | fetches records from assigned partitions, alone or in a group |
 //! | [`admin`] | topics, configuration, groups and their lag |
 //!
@@ -41,6 +42,7 @@
 //! [`commit`](consumer::Consumer::commit) commits offsets: `enable.auto.commit` is not supported.
 
 pub mod admin;
+pub mod assignor;
 pub mod batching;
 pub mod cluster;
 pub mod connection;
@@ -190,13 +192,12 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientError::Connection { address, error } => write!(f, "broker {address}: {error}"),
-            ClientError::Refused { what, code, message: Some(message) } => {
-                write!(f, "{what}: {message} ({code})")
+            ClientError::Refused { what, code, message } => {
+                match message.as_deref().or(code.meaning()) {
+                    Some(meaning) => write!(f, "{what}: {meaning} ({code})"),
+                    None => write!(f, "{what}: {code}"),
+                }
             }
-            ClientError::Refused { what, code, message: None } => match code.meaning() {
-                Some(meaning) => write!(f, "{what}: {meaning} ({code})"),
-                None => write!(f, "{what}: {code}"),
-            },
             ClientError::Malformed(text) => write!(f, "the broker's response is malformed: {text}"),
             ClientError::Unsupported(name) => {
                 write!(f, "the broker supports no version of {name} that this client knows")

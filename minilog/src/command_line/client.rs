@@ -11,10 +11,10 @@
 //! and `kafka-consumer-groups.sh`, whose options are similar.
 
 use comfy_table::{Table, presets};
+use minilog::client::assignor::decode_assignment;
 use minilog::client::batching::TopicPartition;
 use minilog::client::cluster::Cluster;
 use minilog::client::consumer::{Consumer, ConsumerOptions, DECOMPRESSED_BYTES_MAX, Reset};
-use minilog::client::member::decode_assignment;
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
 use minilog::format::batch::{self, BatchHeader};
@@ -45,6 +45,15 @@ impl Broker {
     }
 }
 
+/// A topic or a group
+#[derive(clap::Args)]
+pub struct Named {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    broker: Broker,
+}
+
 #[derive(clap::Subcommand)]
 pub enum Topic {
     /// Create a topic
@@ -61,24 +70,11 @@ pub enum Topic {
         broker: Broker,
     },
     /// List all topics
-    List {
-        #[command(flatten)]
-        broker: Broker,
-    },
+    List(Broker),
     /// Show the partitions and the configuration of a topic
-    Describe {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        broker: Broker,
-    },
+    Describe(Named),
     /// Delete a topic and all its records
-    Delete {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        broker: Broker,
-    },
+    Delete(Named),
     /// Add partitions to a topic, or change its configuration
     Alter {
         /// Its name
@@ -103,7 +99,7 @@ impl Topic {
             Topic::Create { name, partitions, config, broker } => {
                 admin::create_topic(&mut broker.connect()?, &name, partitions, &config)?;
             }
-            Topic::List { broker } => {
+            Topic::List(broker) => {
                 let mut topics = broker.connect()?.metadata(None, false)?.topics;
                 topics.sort_by(|a, b| a.name.cmp(&b.name));
                 let rows = topics.iter().map(|it| {
@@ -113,8 +109,12 @@ impl Topic {
                 });
                 print(["topic", "partitions", "internal"], rows);
             }
-            Topic::Describe { name, broker } => describe_topic(&mut broker.connect()?, &name)?,
-            Topic::Delete { name, broker } => admin::delete_topic(&mut broker.connect()?, &name)?,
+            Topic::Describe(Named { name, broker }) => {
+                describe_topic(&mut broker.connect()?, &name)?
+            }
+            Topic::Delete(Named { name, broker }) => {
+                admin::delete_topic(&mut broker.connect()?, &name)?
+            }
             Topic::Alter { name, partitions, set, unset, broker } => {
                 let mut cluster = broker.connect()?;
                 let set = set.into_iter().map(|(name, value)| (name, Some(value)));
@@ -268,7 +268,7 @@ impl Consume {
             }
             // What is not printed is not committed: go back to the first such record.
             for record in records[printed..].iter().rev() {
-                consumer.seek(&record.topic, record.partition, record.offset);
+                consumer.assign(&record.topic, record.partition, Some(record.offset));
             }
             let mut out = io::stdout().lock();
             // `minilog consume ... | head` is no failure.
@@ -292,17 +292,9 @@ impl Consume {
 #[derive(clap::Subcommand)]
 pub enum Group {
     /// List all groups
-    List {
-        #[command(flatten)]
-        broker: Broker,
-    },
+    List(Broker),
     /// Show the members of a group, how far it has read and how far it lags
-    Describe {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        broker: Broker,
-    },
+    Describe(Named),
     /// Move the offsets of a group without members
     ResetOffsets {
         /// Its name
@@ -328,12 +320,14 @@ pub enum Place {
 impl Group {
     pub fn run(self) -> Done {
         match self {
-            Group::List { broker } => {
+            Group::List(broker) => {
                 let groups = admin::groups(&mut broker.connect()?)?;
                 let rows = groups.iter().map(|it| [it.group_id.clone(), it.group_state.clone()]);
                 print(["group", "state"], rows);
             }
-            Group::Describe { name, broker } => describe_group(&mut broker.connect()?, &name)?,
+            Group::Describe(Named { name, broker }) => {
+                describe_group(&mut broker.connect()?, &name)?
+            }
             Group::ResetOffsets { name, topic, to, broker } => {
                 let mut cluster = broker.connect()?;
                 let mut offsets = BTreeMap::new();
@@ -371,15 +365,9 @@ fn describe_group(cluster: &mut Cluster, name: &str) -> Done {
     println!("group {name}: {}, {} members", group.group_state, group.members.len());
     let rows = lags.into_iter().map(|it| {
         let owner = owners.get(&(it.topic.clone(), it.partition)).cloned().unwrap_or_default();
-        let lag = it.end - it.committed;
-        [
-            it.topic,
-            it.partition.to_string(),
-            it.committed.to_string(),
-            it.end.to_string(),
-            lag.to_string(),
-            owner,
-        ]
+        let numbers = [it.partition.into(), it.committed, it.end, it.end - it.committed];
+        let [partition, committed, end, lag] = numbers.map(|it| it.to_string());
+        [it.topic, partition, committed, end, lag, owner]
     });
     print(["topic", "partition", "committed", "end", "lag", "member"], rows);
     Ok(())

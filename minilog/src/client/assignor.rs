@@ -1,0 +1,275 @@
+//! Assignors: which member of a group reads which partition. The leader of the group runs one on
+//! the subscriptions of all members; to the broker both are opaque bytes.
+//!
+//! `range` needs *eager* rebalances: a member gives up everything before it joins again, and nobody
+//! reads until the last one has joined. `cooperative-sticky` lets members read on (KIP-429). Each
+//! tells the leader what it has, and a partition that moves is first taken away and given to its
+//! new owner in a second rebalance:
+//!
+//! ```text
+//!            a has     b has
+//! b joins    0 1 2 3   -         a learns that it keeps 0 1, stops reading 2 3, and joins again
+//! a joins    0 1       -         2 3 have no owner now
+//!            0 1       2 3
+//! ```
+//!
+//! [`assign_sticky`] has the same as an example.
+//!
+//! Kafka counterpart: `RangeAssignor.java`, `CooperativeStickyAssignor.java`,
+//! `ConsumerProtocolSubscription.json`, `ConsumerProtocolAssignment.json`.
+
+use super::ClientError;
+use super::batching::TopicPartition;
+use crate::wire::codec::{Decoder, Encoder, WireType};
+use crate::wire::schema::message;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The version of [`Subscription`] and [`Assignment`] that is sent.
+const VERSION: i16 = 2;
+
+/// What each member wants, by its name.
+pub type Members = BTreeMap<String, Subscription>;
+/// The partitions of each member, by its name.
+pub type Assigned = BTreeMap<String, BTreeSet<TopicPartition>>;
+
+/// The assignor `range`: each topic by itself, in ranges as equal as possible, the longer ones to
+/// the first members by name. `counts` are the partitions of each topic.
+///
+/// ```
+/// use minilog::client::assignor::{Subscription, assign_range};
+///
+/// let both = |name: &str| {
+///     (name.to_owned(), Subscription { topics: vec!["orders".into()], ..Default::default() })
+/// };
+/// let assigned = assign_range(&[both("a"), both("b")].into(), &[("orders".into(), 3)].into());
+/// assert_eq!(assigned["a"], [("orders".into(), 0), ("orders".into(), 1)].into());
+/// assert_eq!(assigned["b"], [("orders".into(), 2)].into());
+/// ```
+pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
+    let mut assigned = nothing_for(members);
+    for (topic, count) in counts {
+        let readers = readers_of(topic, members).collect::<Vec<_>>();
+        let mut next = 0;
+        for (index, reader) in (0..).zip(&readers) {
+            let (each, longer) = (count / readers.len() as i32, count % readers.len() as i32);
+            let end = next + each + i32::from(index < longer);
+            let range = (next..end).map(|it| (topic.clone(), it));
+            assigned.entry((*reader).clone()).or_default().extend(range);
+            next = end;
+        }
+    }
+    assigned
+}
+
+/// The assignor `cooperative-sticky`: members keep what they own, as far as all have equally many
+/// afterwards. What moves is nobody's until its owner has joined again without it. The cost grows
+/// with the square of the number of partitions that move.
+///
+/// ```
+/// use minilog::client::assignor::{Subscription, assign_sticky};
+/// use std::collections::{BTreeMap, BTreeSet};
+///
+/// let orders = |all: &[i32]| all.iter().map(|it| ("orders".to_owned(), *it)).collect();
+/// let joins = |owned: &BTreeSet<_>, generation| {
+///     Subscription::new(&["orders".to_owned()], owned, generation)
+/// };
+/// let counts = [("orders".to_owned(), 4)].into();
+///
+/// // a has all four partitions, and b joins.
+/// let (a, b) = (joins(&orders(&[0, 1, 2, 3]), 1), joins(&orders(&[]), -1));
+/// let mut members = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
+/// let first = assign_sticky(&members, &counts);
+/// assert_eq!((&first["a"], &first["b"]), (&orders(&[0, 1]), &orders(&[])));
+///
+/// // a has stopped reading 2 and 3, and joins again.
+/// members.insert("a".to_owned(), joins(&first["a"], 2));
+/// let second = assign_sticky(&members, &counts);
+/// assert_eq!((&second["a"], &second["b"]), (&orders(&[0, 1]), &orders(&[2, 3])));
+/// ```
+pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
+    // A partition that two members claim belongs to the one of the later generation: the other one
+    // has missed a rebalance.
+    let mut owners = BTreeMap::<TopicPartition, (i32, &String)>::new();
+    for (member, subscription) in members {
+        for partition in flatten(&subscription.owned_partitions) {
+            let claim = (subscription.generation_id, member);
+            let owner = owners.entry(partition).or_insert(claim);
+            *owner = claim.max(*owner);
+        }
+    }
+
+    // Everything stays where it is, if its owner still wants the topic. The rest goes to the member
+    // that has the fewest.
+    let (mut assigned, mut free) = (nothing_for(members), Vec::new());
+    for (topic, count) in counts {
+        for partition in (0..*count).map(|it| (topic.clone(), it)) {
+            match owners.get(&partition) {
+                Some((_, owner)) if members[*owner].topics.contains(topic) => {
+                    assigned.entry((*owner).clone()).or_default().insert(partition);
+                }
+                _ => free.push(partition),
+            }
+        }
+    }
+    for partition in free {
+        let fewest = readers_of(&partition.0, members).min_by_key(|it| assigned[*it].len());
+        let Some(fewest) = fewest else { continue };
+        assigned.entry(fewest.clone()).or_default().insert(partition);
+    }
+
+    // A member that has two more than another one hands on a partition that both want.
+    while let Some((from, to, partition)) = imbalance(&assigned, members) {
+        assigned.entry(from).or_default().remove(&partition);
+        assigned.entry(to).or_default().insert(partition);
+    }
+
+    // The new owner of a partition gets it when the old one has stopped reading.
+    for (member, partitions) in &mut assigned {
+        partitions.retain(|it| owners.get(it).is_none_or(|(_, owner)| *owner == member));
+    }
+    assigned
+}
+
+/// A partition that makes two members more equal if it moves from the first to the second.
+fn imbalance(assigned: &Assigned, members: &Members) -> Option<(String, String, TopicPartition)> {
+    assigned.iter().find_map(|(from, partitions)| {
+        partitions.iter().rev().find_map(|partition| {
+            let to = readers_of(&partition.0, members).min_by_key(|it| assigned[*it].len())?;
+            (assigned[to].len() + 1 < partitions.len())
+                .then(|| (from.clone(), to.clone(), partition.clone()))
+        })
+    })
+}
+
+fn nothing_for(members: &Members) -> Assigned {
+    members.keys().map(|it| (it.clone(), BTreeSet::new())).collect()
+}
+
+fn readers_of<'a>(topic: &'a String, members: &'a Members) -> impl Iterator<Item = &'a String> {
+    members.iter().filter(move |(_, it)| it.topics.contains(topic)).map(|(member, _)| member)
+}
+
+message! {
+    /// What a member tells the leader. Its version is in front of it.
+    pub struct Subscription {
+        0+ topics:           Vec<String>,          "the topics it wants";
+        0+ user_data:        Option<Bytes>,        "of the assignor";
+        1+ owned_partitions: Vec<TopicPartitions>, "what it reads, if rebalances are cooperative";
+        2+ generation_id:    i32 = -1,             "the generation in which it got them";
+    }
+
+    /// What the leader tells a member. Its version is in front of it.
+    pub struct Assignment {
+        0+ assigned_partitions: Vec<TopicPartitions>, "its partitions";
+        0+ user_data:           Option<Bytes>,        "of the assignor";
+    }
+
+    /// Partitions of one topic.
+    pub struct TopicPartitions {
+        0+ topic:      String,   "the topic";
+        0+ partitions: Vec<i32>, "its partitions";
+    }
+}
+
+impl Subscription {
+    /// The subscription of a member that got `owned` in `generation_id`.
+    pub fn new(
+        topics: &[String],
+        owned: &BTreeSet<TopicPartition>,
+        generation_id: i32,
+    ) -> Subscription {
+        let (topics, owned_partitions) = (topics.to_vec(), by_topic(owned));
+        Subscription { topics, user_data: None, owned_partitions, generation_id }
+    }
+}
+
+/// The partitions of an encoded [`Assignment`]. No bytes are none.
+pub fn decode_assignment(bytes: &[u8]) -> Result<BTreeSet<TopicPartition>, ClientError> {
+    if bytes.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    Ok(flatten(&decode::<Assignment>(bytes)?.assigned_partitions).collect())
+}
+
+pub(super) fn by_topic(partitions: &BTreeSet<TopicPartition>) -> Vec<TopicPartitions> {
+    let mut topics = BTreeMap::<_, Vec<i32>>::new();
+    for (topic, partition) in partitions {
+        topics.entry(topic).or_default().push(*partition);
+    }
+    let topics = topics.into_iter();
+    topics.map(|(topic, partitions)| TopicPartitions { topic: topic.clone(), partitions }).collect()
+}
+
+fn flatten(topics: &[TopicPartitions]) -> impl Iterator<Item = TopicPartition> {
+    topics.iter().flat_map(|TopicPartitions { topic, partitions }| {
+        partitions.iter().map(|it| (topic.clone(), *it))
+    })
+}
+
+pub(super) fn encode(body: &impl WireType) -> Vec<u8> {
+    let mut encoder = Encoder::new(VERSION, false);
+    VERSION.encode(&mut encoder);
+    body.encode(&mut encoder);
+    encoder.into_vec()
+}
+
+pub(super) fn decode<T: WireType>(bytes: &[u8]) -> Result<T, ClientError> {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let version = i16::decode(&mut Decoder::new(bytes.clone(), 0, false))?;
+    // Later versions have more fields at the end.
+    let mut decoder = Decoder::new(bytes, version, false);
+    i16::decode(&mut decoder)?;
+    Ok(T::decode(&mut decoder)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(topics: &[&str]) -> Subscription {
+        let topics = topics.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        Subscription::new(&topics, &BTreeSet::new(), -1)
+    }
+
+    #[test]
+    fn members_want_different_topics() {
+        let members = [
+            ("a".to_owned(), wants(&["x", "gone"])),
+            ("b".to_owned(), wants(&["x", "y"])),
+            ("c".to_owned(), wants(&[])),
+        ];
+        let (members, counts) =
+            (members.into(), [("x".into(), 3), ("y".into(), 1), ("z".into(), 9)].into());
+        let assigned = assign_range(&members, &counts);
+        assert_eq!(assigned["a"], [("x".into(), 0), ("x".into(), 1)].into());
+        assert_eq!(assigned["b"], [("x".into(), 2), ("y".into(), 0)].into());
+        assert_eq!(assigned["c"], [].into());
+
+        let assigned = assign_sticky(&members, &counts);
+        assert_eq!(assigned.values().map(BTreeSet::len).collect::<Vec<_>>(), [2, 2, 0]);
+        assert!(assigned["b"].contains(&("y".into(), 0)));
+    }
+
+    /// The member of generation 3 was away while 0 was given to the other one.
+    #[test]
+    fn the_later_claim_holds() {
+        let claims = |generation| {
+            Subscription::new(&["t".to_owned()], &[("t".to_owned(), 0)].into(), generation)
+        };
+        let members = [("a".to_owned(), claims(4)), ("b".to_owned(), claims(3))].into();
+        let assigned = assign_sticky(&members, &[("t".into(), 1)].into());
+        assert_eq!((assigned["a"].len(), assigned["b"].len()), (1, 0));
+    }
+
+    #[test]
+    fn damaged_assignments_are_errors() {
+        let assigned_partitions = by_topic(&[("t".to_owned(), 4)].into());
+        let bytes = encode(&Assignment { assigned_partitions, user_data: None });
+        for length in 1..bytes.len() - 4 {
+            assert!(decode_assignment(&bytes[..length]).is_err(), "{length}");
+        }
+        let huge = [0, 0, 0x7f, 0xff, 0xff, 0xff];
+        assert!(decode_assignment(&huge).is_err());
+    }
+}
