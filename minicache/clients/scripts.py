@@ -149,7 +149,7 @@ CALLS = [
 ]
 EXPRESSIONS = [
     "{number}", "{value}", "{variable}", "#{value}", "{number} + {number}", "{value} .. {value}",
-    "{number} % 7", "{number} / {number}", "tostring({variable})", "tonumber({value})",
+    "{number} % 7", "{number} / {positive}", "tostring({variable})", "tonumber({value})",
     "type({variable})", "string.sub({value}, 1, {index})", "string.rep({value}, 3)",
     "string.format('%s:%5.2f', {value}, {number})", "string.find({value}, '%d+')",
     "string.gsub({value}, '[a-m]', '<%0>')", "string.byte({value})", "({value}):upper()",
@@ -186,8 +186,8 @@ EXPRESSIONS = [
     "string.format('%d', {value})", "redis.call()", "redis.call({{number}})", "redis.sha1hex()",
     "redis.setresp(7)", "tonumber()",
     # Conversions of numbers.
-    "{number} * {number}", "{number} ^ 2", "{number} - {number}", "-{number}", "tostring({number})",
-    "tostring({number} / {number})", "'' .. {number}", "{value} + {number}",
+    "{number} * {positive}", "{number} ^ 2", "{number} - {number}", "-{positive}", "tostring({number})",
+    "tostring({number} / {positive})", "'' .. {number}", "{value} + {number}",
     "tonumber('0x1F', 16) + tonumber('z', 36)",
     "string.format('%d %i %x', {number}, {number}, 255)",
     "string.format('%g %.3f', {number}, {number})", "string.format('%q', {value})",
@@ -201,7 +201,7 @@ EXPRESSIONS = [
     "cmsgpack.pack({a={expression}})", "cmsgpack.unpack({value})",
     "{cmsgpack.unpack('\\145\\1\\192\\202')}",
     "struct.pack('<hBi8d', {number}, 7, {number}, {number})",
-    "struct.pack('sc0', {value}, {value})", "{struct.unpack('>Hbs', 'ab\\200cd\\0')}",
+    "#struct.pack('sc0', {value}, {value})", "{struct.unpack('>Hbs', 'ab\\200cd\\0')}",
     "struct.unpack('i4', {value})", "struct.size('bhid')",
     # Strings and tables.
     "{{value}:find({value}, 1, true)}", "string.match({value}, '(%w+)%s*(.*)')",
@@ -215,7 +215,7 @@ EXPRESSIONS = [
     "table.maxn({1, nil, 3})",
     "(function() local t = {3, 1, 2} "
     "table.sort(t, function(a, b) return a > b end) return t end)()",
-    "setmetatable({}, {__index=function(t, k) return k end}).abc", "getmetatable('x')",
+    "setmetatable({}, {__index=function(t, k) return k end}).abc", "type(getmetatable('x'))",
     "type(redis.call)", "coroutine.wrap(function(a) coroutine.yield(a) end)({expression})",
     "loadstring('return {number}')()",
     "{coroutine.resume(coroutine.create(function() error({value}) end))}",
@@ -253,12 +253,14 @@ NUMBERS = [
     "0", "1", "3", "2.5", "100", "1e15", "12345678901", "-1", "-7.25", "0.1", "1e100",
     "9007199254740993", "2147483648", "-2147483649", "1e-7", "255", "3.0", "1/3",
 ]
+# Lua 5.1 takes the constants 0 and -0 for the same, so no expression of constants is -0.
+POSITIVES = ["1", "3", "2.5", "1e15"]
 # Where C converts a number to an integer, what it makes of a huge one is undefined.
 INDEXES = ["0", "1", "2", "7", "255"]
 JSON = [
     "'[1,2.50,-3e2]'", "'{\"k\":[null,true,\"\\\\u00e9\\\\/\\\\n\"]}'", "'[]'", "'{}'", "'\"x\"'",
     "'[1'", "'{\"k\" 1}'", "'nul'", "'[1,]'", "' [ 1 , \"\\\\ud83d\\\\ude00\" ] '",
-    "'[01, -0.5e+2 ,1.]'", "'\"\\\\q\"'", "'[1] 2'", "{value}", "''", "'{k:1}'", "'\"a\\tb\"'",
+    "'[01, -0.5e+2 ,1.]'", "'\"\\\\q\"'", "'[1] 2'", "'a b'", "''", "'{k:1}'", "'\"a\\tb\"'",
     "'-'", "'\"\\\\ud800\"'", "'[.5]'", "'1e999'",
 ]
 
@@ -283,6 +285,7 @@ class Script:
             "number": NUMBERS,
             "json": JSON,
             "index": INDEXES,
+            "positive": POSITIVES,
             "version": "23",
             "variable": self.names,
             "call": CALLS,

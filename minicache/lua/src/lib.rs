@@ -6,7 +6,7 @@
 //! ```text
 //! let running = begin(job, 0)?          redis.call('incr', 'n') + 1
 //! running.resume(&mut host)             host.call(["incr", "n"])     ":1\r\n"
-//! Progress::Done(done)                  done.reply                   ":2\r\n"
+//! Progress::Done(reply)                                              ":2\r\n"
 //! ```
 //!
 //! * [`Script`]: a text, its SHA-1, and the flags in its first line.
@@ -32,7 +32,7 @@ pub mod value;
 pub mod vm;
 
 pub use script::{Flags, Script, sha1_hex};
-pub use vm::{Done, Host, Interrupt, Job, Progress, Running, begin, load};
+pub use vm::{Host, Interrupt, Job, Progress, Running, begin, load};
 
 #[cfg(test)]
 mod tests;

@@ -163,6 +163,8 @@ impl Reply {
     fn special(&mut self, state: &mut LuaState, table: Table, depth: usize) -> LuaResult<bool> {
         for (name, sign) in [("err", b'-'), ("ok", b'+')] {
             if let Some(text) = text(state, table, name) {
+                // It ends at a zero byte, as in C.
+                let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
                 self.line(sign, &one_line(text));
                 return Ok(true);
             }
@@ -178,7 +180,7 @@ impl Reply {
             }
         }
         if let Some(digits) = text(state, table, "big_number") {
-            self.line_or_bulk(b'(', &one_line(digits));
+            self.line_or_bulk(b'(', &one_line(&digits));
             return Ok(true);
         }
         if let Some(parts) = lua::table(lua::get(state, table, "verbatim_string"))
@@ -267,11 +269,9 @@ fn text(state: &mut LuaState, table: Table, name: &str) -> Option<Vec<u8>> {
     lua::bytes(state, value).map(<[u8]>::to_vec)
 }
 
-/// A text as a line: it ends at a zero byte, as in C, and line ends become blanks.
-fn one_line(mut text: Vec<u8>) -> Vec<u8> {
-    text.truncate(text.iter().position(|byte| *byte == 0).unwrap_or(text.len()));
-    text.iter_mut().filter(|byte| b"\r\n".contains(byte)).for_each(|byte| *byte = b' ');
-    text
+/// A text with blanks in place of line ends.
+fn one_line(text: &[u8]) -> Vec<u8> {
+    text.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }).collect()
 }
 
 /// A number as C converts it to a `long long`: out of range, x86 gives the smallest one.

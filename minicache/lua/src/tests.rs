@@ -43,13 +43,13 @@ fn run(text: &str, resp3: bool) -> (String, usize, String) {
     let job = Job { script, keys, arguments: vec![], resp3, allocated: || 0 };
     let (mut running, mut pauses) = (begin(job, 0).unwrap(), 0);
     let mut host = Echo { interrupts: 0, log: vec![] };
-    let done = loop {
+    let reply = loop {
         match running.resume(&mut host) {
             Progress::Paused(paused) => (running, pauses) = (paused, pauses + 1),
-            Progress::Done(done) => break done,
+            Progress::Done(reply) => break reply,
         }
     };
-    let reply = done.reply.unwrap_or_else(|error| error.into_bytes());
+    let reply = reply.unwrap_or_else(|error| error.into_bytes());
     (String::from_utf8(reply).unwrap(), pauses, String::from_utf8(host.log).unwrap())
 }
 
@@ -107,7 +107,7 @@ fn arguments_made_to_harm() {
 fn what_random_scripts_found() {
     for (script, expected) in [
         ("return {ok=5}", "*0\r\n"),
-        ("return {big_number='1\\r2'}", "$3\r\n1 2\r\n"),
+        ("return {big_number='1\\r\\0'}", "$3\r\n1 \0\r\n"),
         ("return ('%d'):format('0x1F')", "$2\r\n31\r\n"),
         ("return ('%d'):format(2^63)", "$20\r\n-9223372036854775808\r\n"),
         ("return tonumber('0x1F', 16)", ":31\r\n"),

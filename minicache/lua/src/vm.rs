@@ -88,22 +88,14 @@ pub struct Running(Coroutine<(), (), Finished, DefaultStack>);
 pub enum Progress {
     /// The host must serve others, and then resume it.
     Paused(Running),
-    /// It has ended.
-    Done(Done),
-}
-
-/// The end of a script.
-pub struct Done {
-    /// False if the script has a syntax error.
-    pub compiled: bool,
-    /// The reply, or the text of an error in which a character stands for a byte.
-    pub reply: Result<Vec<u8>, String>,
+    /// It has ended, with its reply, or the text of an error in which a character stands for a byte.
+    Done(Result<Vec<u8>, String>),
 }
 
 /// The end of a script, and its interpreter unless the state of that cannot be relied on.
 struct Finished {
     vm: Option<Box<Vm>>,
-    done: Done,
+    reply: Result<Vec<u8>, String>,
 }
 
 scoped_thread_local!(pub(crate) static mut HOST: for<'a> &'a mut (dyn Host + 'a));
@@ -137,7 +129,7 @@ pub fn load(script: Arc<Script>, version: u64, allocated: fn() -> usize) -> Resu
     let job = Job { script, keys: Vec::new(), arguments: Vec::new(), resp3: false, allocated };
     let compile = |vm: &mut Vm, job: &Job| vm.function(&job.script).map(|_| Vec::new());
     match start(job, version, compile)?.go_on() {
-        Progress::Done(done) => done.reply.map(drop),
+        Progress::Done(reply) => reply.map(drop),
         Progress::Paused(_) => unreachable!("only a script that runs is interrupted"),
     }
 }
@@ -162,9 +154,7 @@ fn start(
                 vm.broken = true;
                 Err(running_failed(&job.script, "execution failure"))
             });
-            let known = lua::get(vm.lua.state_mut(), vm.functions, &job.script.sha);
-            let done = Done { compiled: !known.is_nil(), reply };
-            Finished { vm: (!vm.broken).then_some(vm), done }
+            Finished { vm: (!vm.broken).then_some(vm), reply }
         })
     })))
 }
@@ -180,7 +170,7 @@ impl Running {
             CoroutineResult::Yield(()) => Progress::Paused(self),
             CoroutineResult::Return(finished) => {
                 IDLE.set((finished.vm, Some(self.0.into_stack())));
-                Progress::Done(finished.done)
+                Progress::Done(finished.reply)
             }
         }
     }

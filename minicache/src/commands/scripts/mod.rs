@@ -56,8 +56,6 @@ thread_local! {
 /// A script between its begin and its end.
 struct Running {
     lua: minicache_lua::Running,
-    /// The script, if it is not in the cache yet.
-    new_script: Option<Arc<Script>>,
     context: Context,
 }
 
@@ -99,11 +97,20 @@ pub fn evalsha_ro(c: &mut Call) -> Answer {
 fn eval_text(c: &mut Call, read_only: bool) -> Answer {
     let keys = count_keys(c)?;
     let text = c.arg(1);
-    let script = match c.cache.scripts.find(sha1_hex(text).as_bytes()) {
-        Some(known) => known,
-        None => Arc::new(Script::new(text).map_err(Error::text)?),
-    };
+    let script = cached(c, text)?;
     run(c, script, keys, read_only)
+}
+
+/// The script of a text, which is compiled and added to the cache if it is new.
+fn cached(c: &Call, text: &[u8]) -> Result<Arc<Script>, Error> {
+    let scripts = &c.cache.scripts;
+    if let Some(known) = scripts.find(sha1_hex(text).as_bytes()) {
+        return Ok(known);
+    }
+    let script = Arc::new(Script::new(text).map_err(Error::text)?);
+    minicache_lua::load(script.clone(), scripts.version(), raw::allocated).map_err(Error::text)?;
+    scripts.add(script.clone());
+    Ok(script)
 }
 
 fn eval_sha(c: &mut Call, read_only: bool) -> Answer {
@@ -126,15 +133,8 @@ fn count_keys(c: &Call) -> Result<usize, Error> {
 
 /// `SCRIPT LOAD script`
 pub fn script_load(c: &mut Call) -> Answer {
-    let script = Arc::new(Script::new(c.arg(2)).map_err(Error::text)?);
-    let sha = script.sha.clone();
-    let scripts = &c.cache.scripts;
-    if scripts.find(sha.as_bytes()).is_none() {
-        let compiled = minicache_lua::load(script.clone(), scripts.version(), raw::allocated);
-        compiled.map_err(Error::text)?;
-        scripts.add(script);
-    }
-    c.out.text(&sha);
+    let script = cached(c, c.arg(2))?;
+    c.out.text(&script.sha);
     Ok(())
 }
 
@@ -230,8 +230,6 @@ fn run(c: &mut Call, script: Arc<Script>, keys: usize, read_only: bool) -> Answe
 
 /// Makes a script ready to run.
 fn begin(c: &Call, script: Arc<Script>, keys: usize, context: Context) -> Result<Running, Error> {
-    let is_new = c.cache.scripts.find(script.sha.as_bytes()).is_none();
-    let new_script = is_new.then(|| script.clone());
     let mut rest = c.args.from(3).iter().map(<[u8]>::to_vec);
     let job = Job {
         script,
@@ -241,7 +239,7 @@ fn begin(c: &Call, script: Arc<Script>, keys: usize, context: Context) -> Result
         allocated: raw::allocated,
     };
     let lua = minicache_lua::begin(job, c.cache.scripts.version()).map_err(Error::text)?;
-    Ok(Running { lua, new_script, context })
+    Ok(Running { lua, context })
 }
 
 /// Runs a script until it ends or pauses. If it pauses, its session waits for [`resume`].
@@ -251,7 +249,7 @@ fn drive(
     running: Running,
     out: &mut Reply,
 ) -> Answer {
-    let Running { lua, new_script, mut context } = running;
+    let Running { lua, mut context } = running;
     context.resumed_ns = (executor.keyspace.clock)();
     let (db, protocol) = (session.db, session.protocol);
     let progress = lua.resume(&mut ScriptHost { executor, session, context: &mut context });
@@ -264,16 +262,12 @@ fn drive(
         Progress::Paused(lua) => {
             session.ends_batch = true;
             context.ready_keys = take(&mut executor.keyspace.ready_keys);
-            PAUSED.set(Some(Running { lua, new_script, context }));
+            PAUSED.set(Some(Running { lua, context }));
             Ok(())
         }
-        Progress::Done(done) => {
-            let scripts = &executor.cache.scripts;
-            scripts.running.store(false, Ordering::Relaxed);
-            if let Some(script) = new_script.filter(|_| done.compiled) {
-                scripts.add(script);
-            }
-            out.buffer().extend_from_slice(&done.reply.map_err(Error::text)?);
+        Progress::Done(reply) => {
+            executor.cache.scripts.running.store(false, Ordering::Relaxed);
+            out.buffer().extend_from_slice(&reply.map_err(Error::text)?);
             Ok(())
         }
     }

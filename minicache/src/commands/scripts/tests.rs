@@ -62,6 +62,18 @@ fn errors_say_where() {
     assert!(read_only.starts_with("(error) ERR Write commands are not allowed from read-only"));
 }
 
+/// A script is in the cache once it is compiled, even if it may not run.
+#[test]
+fn a_refused_script_is_cached() {
+    let mut fixture = Fixture::new();
+    let script = r##""#!lua\nreturn 7" 0"##;
+    let sha = minicache_lua::sha1_hex(b"#!lua\nreturn 7");
+    let refused = fixture.run(&format!("EVAL_RO {script}"));
+    assert!(refused.contains("Can not execute a script with write flag"), "{refused}");
+    assert_eq!(fixture.run(&format!("EVALSHA {sha} 0")), "(integer) 7");
+    assert!(fixture.run("EVAL_RO \"redis.call('publish', 'c', 'm')\" 0").contains("read-only"));
+}
+
 #[test]
 fn values_keep_their_types() {
     Fixture::new().check(
