@@ -22,6 +22,9 @@ use std::fmt::Write;
 /// The request header that asks for it, and the response headers that carry it.
 pub const HEADER: &str = "X-Explain";
 
+/// More servers are counted only: clients limit the length of a response head.
+const SERVERS_MAX: usize = 20;
+
 /// Explains a pick. `before` are the peers and `attempts` the attempts as they were; `picked` is
 /// what came out of it.
 pub fn pick(
@@ -45,7 +48,7 @@ pub fn pick(
     }
 
     let mut lines = vec![first];
-    for (before, after) in before.iter().zip(upstream.peers()) {
+    for (before, after) in before.iter().zip(upstream.peers()).take(SERVERS_MAX) {
         let (from, to) = (before.current_weight, after.current_weight);
         let (effective, weight, conns) =
             (before.effective_weight, before.params.weight, before.conns);
@@ -61,6 +64,9 @@ pub fn pick(
             write!(line, ", {reason}").expect("a string takes all");
         }
         lines.push(line);
+    }
+    if before.len() > SERVERS_MAX {
+        lines.push(format!("and {} more servers", before.len() - SERVERS_MAX));
     }
     lines
 }

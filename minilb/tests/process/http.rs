@@ -221,6 +221,41 @@ fn a_breaker_outlives_a_reload() {
 }
 
 #[test]
+fn a_choice_is_explained_to_a_client_that_asks() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let ((a, _), dead, listen) = (server("a"), free_port(), free_port());
+    let servers = format!("server 127.0.0.1:{dead}; server 127.0.0.1:{a};");
+    for is_explained in [true, false] {
+        let explain = if is_explained { "explain on;" } else { "" };
+        let conf = http_conf(&scratch, &proxy(listen, &servers, explain));
+        let (path, failing) = (conf.to_str().expect("UTF-8"), format!("127.0.0.1:{dead}"));
+        let why = ["why", "-c", path, "/x", "--times", "2", "--fail", &failing];
+        let ended = Program::start(minilb(&why)).end();
+        let first = format!(
+            "1  200  location /, to upstream u\n        attempt 1, round robin: {failing}\n"
+        );
+        assert!(ended.stdout.starts_with(&first), "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains("retried: it fails\n        attempt 2, round robin: 127"));
+        assert!(ended.stdout.contains("1 fails, out for "), "{}", ended.stdout);
+
+        let server = start(&conf);
+        let asked = "GET / HTTP/1.1\r\nHost: a\r\nX-Explain: 1\r\nConnection: close\r\n\r\n";
+        let answer = ask(&mut server.connect(), asked, "");
+        for line in [
+            format!("X-Explain: attempt 1, round robin: {failing}\r\n"),
+            "X-Explain: retried: upstream prematurely closed or refused connection\r\n".to_owned(),
+            format!("X-Explain: attempt 2, round robin: 127.0.0.1:{a}\r\n"),
+            format!(
+                "X-Explain: server {failing}: current -1 to -1, effective 0 of 1, 0 open, tried"
+            ),
+        ] {
+            assert_eq!(answer.contains(&line), is_explained, "{line}{answer}");
+        }
+        assert!(!get(&server, "/").contains("X-Explain"));
+    }
+}
+
+#[test]
 fn requests_share_connections_and_may_be_pipelined() {
     let scratch = Scratch::new("minilb").expect("writable");
     let (a, _) = server("a");
