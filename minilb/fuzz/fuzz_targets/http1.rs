@@ -42,8 +42,8 @@ fn exchange(cut: usize, request: &[u8], response: &[u8]) -> Result<(), Refusal> 
     let mut sent = Framing::None;
     let mut length = 0;
     exchange.begin_attempt(|request, framing, out| {
-        let (method, uri) = (request.method(), request.uri());
-        let mut head = HeadWriter::request(out, method, uri, 1, framing);
+        let (method, uri, version) = (request.method(), request.uri(), request.minor_version());
+        let mut head = HeadWriter::request(out, method, uri, version, framing);
         request.end_to_end().for_each(|it| head.header(it.name, it.value));
         head.finish();
         (sent, length) = (framing, out.len());

@@ -84,7 +84,8 @@ fn reason(peer: &Peer, sits_out: bool, attempts: &Attempts, now_ms: u64) -> Opti
         return Some("max_conns is reached".to_owned());
     }
     if peer.is_disabled(now_ms) {
-        let until_ms = (peer.checked_s + peer.params.fail_timeout_s + 1) * 1000;
+        let until_s = peer.checked_s.saturating_add(peer.params.fail_timeout_s);
+        let until_ms = until_s.saturating_add(1).saturating_mul(1000);
         return Some(format!("{} fails, out for {:.1} s more", peer.fails, seconds(until_ms)));
     }
     if peer.check.is_unhealthy {
