@@ -5,6 +5,7 @@
 //! minicache redis.conf --port 7000             as a redis-server
 //! minicache cli PING                           as redis-cli
 //! minicache explain frame GET k                the bytes of a request and its reply
+//! minicache race zipf                          the eviction policies on a trace
 //! ```
 //!
 //! The counterparts in Redis are `main` of `server.c` and of `redis-cli.c`: two programs.
@@ -13,6 +14,7 @@ use clap::Parser;
 use minicache::cli::{self, CliArgs};
 use minicache::commands::REDIS_VERSION;
 use minicache::conf::{Config, ConfigError};
+use minicache::explain::race::{self, RaceArgs};
 use minicache::explain::{self, ExplainArgs};
 use minicache::raw::Counting;
 use minicache::server::start::{self, Start};
@@ -40,6 +42,8 @@ enum Command {
     /// Look inside: a frame, an entry, a running server
     #[command(subcommand)]
     Explain(ExplainArgs),
+    /// Play traces of keys on every eviction policy: hit ratios by cache size
+    Race(RaceArgs),
 }
 
 #[derive(clap::Args)]
@@ -49,7 +53,7 @@ struct Serve {
     /// Memory limit, above which keys are evicted or writes refused: 100mb, 1gb; 0 for none
     #[arg(long, value_name = "BYTES", value_parser = |text: &str| checked("maxmemory", text))]
     maxmemory: Option<String>,
-    /// Which keys are evicted: allkeys-lru, volatile-ttl, noeviction ... as in redis.conf
+    /// Which keys are evicted: allkeys-lru, volatile-ttl, allkeys-sieve, noeviction ...
     #[arg(long, value_name = "POLICY", value_parser = |it: &str| checked("maxmemory-policy", it))]
     maxmemory_policy: Option<String>,
     /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not
@@ -75,13 +79,20 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Cli(args) => cli::run(args).map(|ok| succeeded = ok),
         Command::Explain(args) => {
-            let text = explain::explain(args, server::now())?;
-            // A closed output (`explain ... | head`) is no failure.
-            let _ = io::stdout().write_all(text.as_bytes());
+            print(&explain::explain(args, server::now())?);
+            Ok(())
+        }
+        Command::Race(args) => {
+            print(&race::race(args)?);
             Ok(())
         }
     });
     if succeeded { code } else { ExitCode::FAILURE }
+}
+
+/// A closed output (`explain ... | head`) is no failure.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn version() -> String {

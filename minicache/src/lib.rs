@@ -9,8 +9,9 @@
 //! 3. [`wire`]: RESP, decoded and encoded.
 //! 4. [`conf`]: the parameters of `redis.conf`.
 //! 5. [`commands`]: the catalogue of commands and their handlers.
-//! 6. `server`: sockets, tasks, signals, `/proc` (feature `server`, as all that follows).
-//! 7. `explain`, `cli`: looking inside, and the client.
+//! 6. `server`: sockets, tasks, signals, `/proc` (feature `server`).
+//! 7. [`client`]: the eviction policies as a library, without the server.
+//! 8. `explain`, `cli`: looking inside, `minicache race`, and the client.
 //!
 //! [`raw`] has the crate's unsafe code: the counting allocator that `maxmemory` relies on.
 //!
@@ -35,15 +36,17 @@
 //!    releases its locks.
 //! 2. [`engine::eviction::evict_until_below_limit`] repeats [`engine::eviction::evict_one`] until
 //!    memory is below the limit or no key is eligible.
-//! 3. A shard is locked and keys are sampled into its [pool](engine::eviction::pool::Pool),
-//!    ranked by the policy of `maxmemory-policy`.
-//! 4. The coldest candidate is removed. A large value is freed by another thread if
+//! 3. A shard is locked. If it keeps its keys in an [order](engine::eviction::order), that names
+//!    the victim. Otherwise keys are sampled into the shard's
+//!    [pool](engine::eviction::pool::Pool), ranked by the policy of `maxmemory-policy`.
+//! 4. The victim or the coldest candidate is removed. A large value is freed by another thread if
 //!    `lazyfree-lazy-eviction` says so ([`engine::lazy_free`]).
 //! 5. With the lock released, the event `evicted` and invalidations are published.
 //! 6. If memory is still over the limit, commands that need more are refused with `-OOM`.
 
 #[cfg(feature = "server")]
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod conf;
 pub mod engine;
@@ -54,3 +57,5 @@ pub mod raw;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod wire;
+
+pub use client::policy;

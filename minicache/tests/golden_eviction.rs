@@ -6,6 +6,7 @@
 //! room 60               sets maxmemory so that 60 keys fit
 //! wait 90 s             90 seconds pass; also `d` for days
 //! each 1..30 SET k:# %  the command once for every number: # is the number, % a 1,000-byte value
+//! count 1..30 SET k:# % the same, but the evicted keys are only counted, by their prefix
 //! pool                  the eviction pool, the coldest last, with the idle time of each candidate
 //! ```
 //!
@@ -113,7 +114,7 @@ impl Store {
                 self.now.ms += time.parse::<i64>().expect("a number") * days * 1000;
                 String::new()
             }
-            ["each", range, ..] => {
+            ["each" | "count", range, ..] => {
                 let (first, last) = range.split_once("..").expect("a range");
                 let first: u32 = first.parse().expect("a number");
                 let command = words[2..].join(" ");
@@ -124,6 +125,13 @@ impl Store {
             ["pool"] => self.pool(),
             _ => self.run(line),
         };
+        if words[0] == "count" {
+            let prefix = |key: &String| key.split(':').next().unwrap_or_default().to_string();
+            let prefixes: Vec<String> = self.evicted.iter().map(prefix).collect();
+            self.evicted.clear();
+            let evicted = counted(&prefixes).lines().map(|it| format!("evicted {it}\n")).collect();
+            return [answer, evicted].concat().trim_end().to_string();
+        }
         let evicted = self.evicted.chunks(8).map(|keys| format!("evicted {}", keys.join(" ")));
         let lines = answer.lines().map(str::to_string).chain(evicted);
         lines.collect::<Vec<_>>().join("\n")

@@ -62,9 +62,14 @@ impl Cache {
     /// An empty cache for `cores` cores, of `shards` shards: a power of two up to
     /// [`SHARDS_MAX`](crate::engine::shards::SHARDS_MAX).
     pub fn new(cores: usize, shards: usize, config: Config, identity: Identity) -> Cache {
-        let databases = config.settings().databases as usize;
+        let settings = config.settings();
+        let shards = Shards::new(shards, settings.databases as usize, identity.started_ms);
+        let (policy, before) = (settings.maxmemory_policy, &settings.tuning().policy);
+        for index in 0..shards.len() {
+            shards.lock(index).shard.set_order(policy.order(), &**before, identity.started_ms);
+        }
         Cache {
-            shards: Shards::new(shards, databases, identity.started_ms),
+            shards,
             registry: Registry::default(),
             scripts: Scripts::default(),
             stats: Statistics::new(cores, identity),

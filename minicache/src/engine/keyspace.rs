@@ -573,7 +573,8 @@ impl<'c> Keyspace<'c> {
         let Some(handle) = shard.find(self.db, key.hash, key.bytes) else { return (guard, None) };
 
         // An expired key must never be seen, even if the wheel has not come to it yet.
-        if !shard.visit(handle, self.now.ms, touch.then_some(&*self.parts.tuning.policy)) {
+        if !shard.visit(handle, key.hash, self.now.ms, touch.then_some(&*self.parts.tuning.policy))
+        {
             self.remove_expired(Location { guard, handle }, self.db);
             return (guard, None);
         }

@@ -15,8 +15,8 @@
 //! Redis these are fields of `struct redisServer` (`server.h`) that any function may read.
 
 use super::{
-    events::Events, eviction::lfu::Lfu, eviction::lru::Lru, eviction::policy::Policy,
-    eviction::random::Random, eviction::ttl::Ttl, values::Limits,
+    events::Events, eviction::lfu::Lfu, eviction::lru::Lru, eviction::order::Algorithm,
+    eviction::policy::Policy, eviction::random::Random, eviction::ttl::Ttl, values::Limits,
 };
 
 /// The parameters that the engine obeys.
@@ -59,12 +59,14 @@ pub enum MaxmemoryPolicy {
     AllKeysLru,
     AllKeysLfu,
     AllKeysRandom,
+    /// All keys are kept in an order; Redis has no such policy.
+    Ordered(Algorithm),
     /// No keys: commands that need memory are refused.
     NoEviction,
 }
 
 impl MaxmemoryPolicy {
-    pub const ALL: [MaxmemoryPolicy; 8] = [
+    pub const ALL: [MaxmemoryPolicy; 13] = [
         MaxmemoryPolicy::VolatileLru,
         MaxmemoryPolicy::VolatileLfu,
         MaxmemoryPolicy::VolatileRandom,
@@ -73,6 +75,11 @@ impl MaxmemoryPolicy {
         MaxmemoryPolicy::AllKeysLfu,
         MaxmemoryPolicy::AllKeysRandom,
         MaxmemoryPolicy::NoEviction,
+        MaxmemoryPolicy::Ordered(Algorithm::ExactLru),
+        MaxmemoryPolicy::Ordered(Algorithm::Clock),
+        MaxmemoryPolicy::Ordered(Algorithm::Sieve),
+        MaxmemoryPolicy::Ordered(Algorithm::S3Fifo),
+        MaxmemoryPolicy::Ordered(Algorithm::TinyLfu),
     ];
 
     /// The name in `CONFIG` and `INFO`.
@@ -86,6 +93,7 @@ impl MaxmemoryPolicy {
             MaxmemoryPolicy::AllKeysLfu => "allkeys-lfu",
             MaxmemoryPolicy::AllKeysRandom => "allkeys-random",
             MaxmemoryPolicy::NoEviction => "noeviction",
+            MaxmemoryPolicy::Ordered(algorithm) => algorithm.name(),
         }
     }
 
@@ -100,6 +108,14 @@ impl MaxmemoryPolicy {
         matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllKeysLfu)
     }
 
+    /// The order in which the keys are kept; `None` if they are sampled.
+    pub fn order(self) -> Option<Algorithm> {
+        match self {
+            MaxmemoryPolicy::Ordered(algorithm) => Some(algorithm),
+            _ => None,
+        }
+    }
+
     /// The ranking of keys under this policy. Without eviction keys still record when they were
     /// used, for `OBJECT IDLETIME`.
     pub fn ranking(self, lfu: Lfu) -> Box<dyn Policy> {
@@ -108,7 +124,7 @@ impl MaxmemoryPolicy {
             AllKeysLfu | VolatileLfu => Box::new(lfu),
             AllKeysRandom | VolatileRandom => Box::new(Random),
             VolatileTtl => Box::new(Ttl),
-            AllKeysLru | VolatileLru | NoEviction => Box::new(Lru),
+            AllKeysLru | VolatileLru | NoEviction | Ordered(_) => Box::new(Lru),
         }
     }
 }

@@ -16,6 +16,7 @@
 //! * [`simulation`]: what a server answers to it.
 //! * [`bytes`]: an entry in the slab, and a listpack.
 //! * [`dump`]: hexdumps of what the parsers find.
+//! * [`race`]: `minicache race`, the eviction policies on a trace.
 //!
 //! All are functions from bytes to text. Redis has no counterpart; `DEBUG LISTPACK` and
 //! `redis-cli --bigkeys` show a part of it.
@@ -23,6 +24,7 @@
 mod bytes;
 mod dump;
 mod frame;
+pub mod race;
 mod request;
 mod simulation;
 

@@ -45,8 +45,8 @@ use std::{
 };
 
 /// First arguments that are not the name of a file: the subcommands, and requests for help.
-const OTHER_COMMANDS: [&str; 9] =
-    ["serve", "cli", "explain", "help", "--help", "-h", "--version", "-V", "-v"];
+const OTHER_COMMANDS: [&str; 10] =
+    ["serve", "cli", "explain", "race", "help", "--help", "-h", "--version", "-V", "-v"];
 /// The `pidfile` of a server in the background, if none is named.
 const DAEMON_PIDFILE: &[u8] = b"/var/run/redis.pid";
 /// How long a shutdown waits for replies to be read. Redis does not wait, and test suites that stop

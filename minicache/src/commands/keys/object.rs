@@ -52,6 +52,11 @@ pub fn object_idletime(c: &mut Call) -> Answer {
              adjust.",
         ));
     }
+    if c.settings.maxmemory_policy.order().is_some() {
+        return Err(Error::new(
+            "ERR A maxmemory policy that keeps an order is selected, idle time not tracked.",
+        ));
+    }
     c.out.answer_count((Lru::idle_ms(bits, c.keyspace.now.ms) / 1000) as usize)
 }
 

@@ -45,7 +45,12 @@ pub fn config_set(c: &mut Call) -> Answer {
             c.cache.stats.identity.port.store(port.into(), Ordering::Relaxed);
             c.session.ends_batch = true;
             if names.contains(&"maxmemory-policy") {
-                c.keyspace.shards_mut().for_each(|shard| shard.pool.clear());
+                let order = c.cache.config.snapshot().tuning.maxmemory_policy.order();
+                let (before, now_ms) = (&*c.keyspace.parts.tuning.policy, c.keyspace.now.ms);
+                for shard in c.keyspace.shards_mut() {
+                    shard.pool.clear();
+                    shard.set_order(order, before, now_ms);
+                }
             }
             let limit = c.cache.config.snapshot().settings.maxmemory_clients;
             if limit > 0 && names.contains(&"maxmemory-clients") {

@@ -8,10 +8,12 @@
 //!
 //! # Which key goes
 //!
-//! The policy decides ([`policy`]; `maxmemory-policy` selects it). Redis does not keep its keys in
-//! eviction order: an exact LRU list costs two pointers per key and a list move per read. It
-//! samples five keys per eviction and keeps the best candidates of earlier samples in a pool of
-//! sixteen. We do the same; [`pool`] is that pool, and every shard has one.
+//! The policy decides; `maxmemory-policy` selects it. There are two kinds. [`order`] has those that
+//! keep all keys in an order and know the next victim (`allkeys-sieve`, `allkeys-s3fifo`, …); Redis
+//! has none of them. [`policy`] has Redis's own. Redis does not keep its keys in eviction order: an
+//! exact LRU list costs two pointers per key and a list move per read. It samples five keys per
+//! eviction and keeps the best candidates of earlier samples in a pool of sixteen. We do the same;
+//! [`pool`] is that pool, and every shard has one.
 //!
 //! # Example
 //!
@@ -52,13 +54,15 @@
 
 pub(crate) mod lfu;
 pub(crate) mod lru;
+pub mod order;
 pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod ttl;
 
 use super::shards::{LockedShard, Shards};
-use super::{object::Object, store::shard::Sampling, timestamp::Timestamp, tuning::Tuning};
+use super::store::{shard::Sampling, shard::Shard, slab::Handle};
+use super::{object::Object, timestamp::Timestamp, tuning::Tuning};
 
 /// Memory use exceeds `maxmemory` and no key is eligible: the policy is `noeviction`, or it is a
 /// `volatile-*` policy and no key has a TTL.
@@ -132,28 +136,36 @@ pub fn evict_one(
     })
 }
 
-/// Evicts the coldest candidate of one shard. Returns the key and its value if that is on the heap,
-/// or `None` if no key of the shard is eligible.
+/// Evicts the victim of a shard's order, or the coldest candidate of a shard without one. Returns
+/// the key and its value if that is on the heap, or `None` if no key of the shard is eligible.
 fn evict_from(
     locked: &mut LockedShard,
     sampling: &Sampling<'_>,
 ) -> Option<(EvictedKey, Option<Object>)> {
-    locked.shard.sample_into_pool(sampling);
-
-    // A candidate may have been sampled minutes ago. It may be deleted by now, or have lost the TTL
-    // that made it eligible; such candidates are dropped.
     let shard = &mut locked.shard;
-    let (candidate, handle) = loop {
-        let candidate = shard.pool.take_coldest()?;
-        if let Some(handle) = shard.find_eligible(&candidate, sampling.volatile_only) {
-            break (candidate, handle);
-        }
+    let (db, handle) = match shard.victim() {
+        Some(victim) => victim,
+        None => coldest(shard, sampling)?,
     };
-
-    let object = shard.remove(candidate.db, handle);
+    let key: Box<[u8]> = shard.key(handle).into();
+    let object = shard.remove(db, handle);
     shard.stats.evicted += 1;
 
     // WATCH must see an eviction as a change, or EXEC would run on a value that no longer exists.
-    locked.watched.touch(candidate.db, &candidate.key);
-    Some((EvictedKey { db: candidate.db, key: candidate.key }, object))
+    locked.watched.touch(db, &key);
+    Some((EvictedKey { db, key }, object))
+}
+
+/// Samples keys and returns the coldest candidate, with its database.
+fn coldest(shard: &mut Shard, sampling: &Sampling<'_>) -> Option<(usize, Handle)> {
+    shard.sample_into_pool(sampling);
+
+    // A candidate may have been sampled minutes ago. It may be deleted by now, or have lost the TTL
+    // that made it eligible; such candidates are dropped.
+    loop {
+        let candidate = shard.pool.take_coldest()?;
+        if let Some(handle) = shard.find_eligible(&candidate, sampling.volatile_only) {
+            return Some((candidate.db, handle));
+        }
+    }
 }

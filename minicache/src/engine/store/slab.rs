@@ -362,6 +362,7 @@ impl Slab {
             self.free_bytes -= page.slots() * page.slot as usize;
         }
         page.class = FREED;
+        page.used = 0;
         page.bytes = Box::default();
         self.freed.push(number as u32);
     }

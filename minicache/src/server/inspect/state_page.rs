@@ -227,6 +227,7 @@ fn measure(policy: Policy, coldness: u64) -> String {
             format!("{} left now", span(left_ms))
         }
         Policy::AllKeysRandom | Policy::VolatileRandom => "drawn".to_string(),
+        Policy::Ordered(_) => "not sampled".to_string(),
     }
 }
 

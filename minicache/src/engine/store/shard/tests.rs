@@ -138,3 +138,62 @@ fn a_database_is_cleared_and_the_others_stay() {
     assert_eq!((shard.clear_all().keys(), shard.len(0), shard.len(1)), (3, 0, 0));
     assert_eq!((shard.contents.slab.page_bytes(), shard.contents.objects.len()), (0, 0));
 }
+
+/// Everything that adds, moves or removes an entry, under every order and while the order changes.
+/// In the end all keys leave through the order, each once: no list has lost or doubled one.
+#[test]
+fn an_order_knows_every_key_whatever_moves_it() {
+    for wanted in Algorithm::ALL {
+        let mut shard = Shard::new(2, crate::engine::hashing::hasher().clone(), 7);
+        let mut rng = Rng::new(11);
+        for step in 0..30_000 {
+            match step {
+                3_000 => shard.set_order(Some(wanted), &Lru, NOW),
+                25_000 => shard.set_order(None, &Lru, NOW),
+                25_500 => shard.set_order(Some(wanted), &Lru, NOW),
+                15_000 => drop(shard.clear(1, NOW)),
+                _ if step % 500 == 0 => drop(shard.compact()),
+                _ => {}
+            }
+            let (db, name) = (rng.below(2), format!("key{}", rng.below(2_000)));
+            let text = vec![b'v'; rng.below(3) * rng.below(900)];
+            let deadline = (rng.below(4) == 0).then_some(NOW + 1_000_000);
+            let life = Lifetime { deadline, now_ms: NOW };
+            let found = find(&shard, db, &name);
+            let Key { hash, .. } = key(&shard, name.as_bytes());
+            let key = Key { bytes: name.as_bytes(), hash, shard: 0 };
+            match (found, rng.below(8)) {
+                (None, _) => add(&mut shard, db, &name, &text, deadline),
+                (Some(handle), 0) => drop(shard.remove(db, handle)),
+                (Some(handle), 1) => {
+                    shard.replace(db, handle, key, NewValue::Text(&text), life);
+                }
+                (Some(handle), 2) => {
+                    shard.set_deadline(db, handle, key, life);
+                }
+                (Some(handle), _) => assert!(shard.visit(handle, hash, NOW, Some(&Lru))),
+            }
+        }
+
+        let keys = shard.len(0) + shard.len(1);
+        let evicted = std::iter::from_fn(|| {
+            let (db, handle) = shard.victim()?;
+            shard.remove(db, handle);
+            Some(())
+        });
+        assert_eq!(evicted.take(keys + 1).count(), keys, "{wanted:?}");
+        assert_eq!((shard.len(0), shard.len(1), shard.slab().used()), (0, 0, 0));
+    }
+}
+
+/// The links are eight bytes, and none without an order.
+#[test]
+fn an_order_costs_a_key_eight_bytes() {
+    let bytes = |order: Option<Algorithm>| {
+        let mut shard = shard();
+        shard.set_order(order, &Lru, NOW);
+        add(&mut shard, 0, "key:000001", b"bar", None);
+        shard.slab().slot(find(&shard, 0, "key:000001").expect("it was added")).len()
+    };
+    assert_eq!((bytes(None), bytes(Some(Algorithm::Sieve))), (24, 32));
+}

@@ -1,0 +1,119 @@
+//! S3-FIFO: a small queue before a main queue, and a ghost (J. Yang and others, "FIFO queues are
+//! all you need for cache eviction", SOSP 2023).
+//!
+//! ```text
+//! small, a tenth     main, the rest     ghost: hashes of evicted keys
+//! e d c*2 b          a                  x
+//!
+//! b was not used     evicted, and its hash goes to the ghost
+//! c was used twice   it moves to main
+//! x arrives          the ghost knows it: it goes to main at once
+//! a was used         at the end of main it goes round once more, with one use less
+//! ```
+//!
+//! Most keys are used once. They pass through the small queue and never reach the main one, so a
+//! scan evicts a tenth of the cache and no more. A key that was evicted too early comes back soon,
+//! and the ghost lets it in. Uses are counted in two bits, up to three; nothing moves on a use.
+//!
+//! # Difference from the paper
+//!
+//! The paper gives the queues a capacity. Here memory limits the cache and the number of keys
+//! varies, so the small queue is a tenth of the keys that there are.
+
+use super::{Nodes, Order, ghost::Ghost, list::List};
+
+/// Bits of a node: the uses, at most three, and the queue.
+const USES: u32 = 0b11;
+const IN_MAIN: u32 = 0b100;
+/// From how many uses on a key moves to main when it leaves the small queue.
+const USES_FOR_MAIN: u32 = 2;
+/// The small queue is this part of all keys.
+const SMALL_PART: usize = 10;
+
+/// S3-FIFO; see the head of the file.
+#[derive(Default)]
+pub struct S3Fifo {
+    small: List,
+    main: List,
+    ghost: Ghost,
+    has_evicted: bool,
+}
+
+impl S3Fifo {
+    fn len(&self) -> usize {
+        self.small.len() + self.main.len()
+    }
+
+    fn queue(&mut self, bits: u32) -> &mut List {
+        if bits & IN_MAIN == 0 { &mut self.small } else { &mut self.main }
+    }
+
+    fn push_main(&mut self, nodes: &mut impl Nodes, slot: u32, uses: u32) {
+        nodes.set_bits(slot, IN_MAIN | uses);
+        self.main.push_newest(nodes, slot);
+    }
+
+    /// The oldest key of main that was not used since its last round.
+    fn main_victim(&mut self, nodes: &mut impl Nodes) -> Option<u32> {
+        loop {
+            let slot = self.main.oldest()?;
+            let uses = nodes.bits(slot) & USES;
+            if uses == 0 {
+                return Some(slot);
+            }
+            nodes.set_bits(slot, IN_MAIN | (uses - 1));
+            self.main.move_to_newest(nodes, slot);
+        }
+    }
+
+    /// The oldest key of the small queue that was used less than twice; the others move to main.
+    fn small_victim(&mut self, nodes: &mut impl Nodes) -> Option<u32> {
+        let keys = self.len();
+        loop {
+            let slot = self.small.oldest()?;
+            if nodes.bits(slot) & USES < USES_FOR_MAIN {
+                self.ghost.remember(nodes.hash(slot), keys - keys / SMALL_PART);
+                return Some(slot);
+            }
+            self.small.unlink(nodes, slot);
+            self.push_main(nodes, slot, 0);
+        }
+    }
+}
+
+impl<N: Nodes> Order<N> for S3Fifo {
+    fn inserted(&mut self, nodes: &mut N, slot: u32, hash: u64) {
+        // Until the first eviction the ghost is empty, and the two queues fill in proportion.
+        let small_is_full = self.small.len() * SMALL_PART > self.len();
+        if self.ghost.forget(hash) || (!self.has_evicted && small_is_full) {
+            self.push_main(nodes, slot, 0);
+        } else {
+            nodes.set_bits(slot, 0);
+            self.small.push_newest(nodes, slot);
+        }
+    }
+
+    fn used(&mut self, nodes: &mut N, slot: u32, _hash: u64) {
+        let bits = nodes.bits(slot);
+        if bits & USES < USES {
+            nodes.set_bits(slot, bits + 1);
+        }
+    }
+
+    fn removed(&mut self, nodes: &mut N, slot: u32) {
+        self.queue(nodes.bits(slot)).unlink(nodes, slot);
+    }
+
+    fn victim(&mut self, nodes: &mut N) -> Option<u32> {
+        self.has_evicted = true;
+        if self.small.len() * SMALL_PART >= self.len() {
+            self.small_victim(nodes).or_else(|| self.main_victim(nodes))
+        } else {
+            self.main_victim(nodes)
+        }
+    }
+
+    fn moved(&mut self, nodes: &mut N, _old: u32, new: u32) {
+        self.queue(nodes.bits(new)).moved(nodes, new);
+    }
+}

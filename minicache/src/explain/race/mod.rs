@@ -1,0 +1,137 @@
+//! `minicache race`: the eviction policies on one trace, beside the best that any could do.
+//!
+//! ```text
+//! $ minicache race --sizes 1000,10000 zipf
+//! zipf: 2,000,000 requests of 94,138 keys; hit ratio in percent by cache size in keys
+//! policy                1000    10000
+//! allkeys-exact-lru    50.58    73.59
+//! …
+//! belady               66.46    84.77     knows the future
+//! ```
+//!
+//! A requested key that is not in the cache is a miss and is added, as a cache-aside client does.
+//! Every key counts as one, so this compares the orders alone. At equal memory the links count as
+//! well: `cargo run -p comparisons` measures that on servers.
+//!
+//! * [`trace`]: recorded traces, and generated ones that are the same everywhere.
+//! * [`sampled`]: Redis's sampled LRU and LFU. [`fifo`] and [`belady`]: the floor and the optimum.
+//! * [`report`]: the table, JSON, and a page with curves.
+
+mod belady;
+mod fifo;
+mod report;
+mod sampled;
+mod trace;
+
+use crate::client::policy::{Algorithm, Cache, Order, Slots};
+use crate::engine::eviction::lfu::Lfu;
+use crate::engine::eviction::lru::Lru;
+use fifo::Fifo;
+use sampled::Sampled;
+use trace::Trace;
+
+/// What races, and how the outcome is shown.
+#[derive(clap::Args, Clone, Debug)]
+pub struct RaceArgs {
+    /// Traces: zipf, scan, loop, or a file: the ARC format if it ends in .lis, else a key a line; -
+    /// for keys and -.lis for the ARC format from standard input
+    #[arg(value_name = "TRACE", required = true)]
+    traces: Vec<String>,
+    /// Numbers of keys that the cache holds [default: six parts of the keys of the trace]
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    sizes: Vec<usize>,
+    /// How the outcome is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+/// The form of the output.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Format {
+    Table,
+    Json,
+    /// A page with a chart for each trace
+    Html,
+}
+
+/// The outcome of one trace.
+struct Race {
+    trace: String,
+    requests: usize,
+    keys: usize,
+    sizes: Vec<usize>,
+    lanes: Vec<Lane>,
+}
+
+/// One policy.
+struct Lane {
+    policy: &'static str,
+    /// By cache size.
+    misses: Vec<usize>,
+}
+
+/// Races every policy on every trace and returns the report, as whole lines.
+///
+/// # Errors
+/// If a trace cannot be read, is empty, or a size is 0.
+pub fn race(args: RaceArgs) -> Result<String, String> {
+    if args.sizes.contains(&0) {
+        return Err("a cache of 0 keys has no policy".into());
+    }
+    let races = args.traces.iter().map(|name| {
+        let trace = Trace::named(name)?;
+        let sizes =
+            if args.sizes.is_empty() { sizes_for(trace.distinct) } else { args.sizes.clone() };
+        Ok(run(&trace, sizes))
+    });
+    let races = races.collect::<Result<Vec<Race>, String>>()?;
+    Ok(match args.format {
+        Format::Table => report::table(&races),
+        Format::Json => report::json(&races),
+        Format::Html => report::page(&races),
+    })
+}
+
+/// From a thousandth to a third of the keys.
+fn sizes_for(distinct: usize) -> Vec<usize> {
+    let mut sizes: Vec<usize> =
+        [1000, 300, 100, 30, 10, 3].map(|part| (distinct / part).max(1)).into();
+    sizes.dedup();
+    sizes
+}
+
+fn run(trace: &Trace, sizes: Vec<usize>) -> Race {
+    let lane = |policy, misses: &dyn Fn(usize) -> usize| Lane {
+        policy,
+        misses: sizes.iter().map(|size| misses(*size)).collect(),
+    };
+    let keys = &trace.keys;
+    let mut lanes = vec![
+        lane("allkeys-lru", &|size| misses(keys, size, Box::new(Sampled::new(Lru)))),
+        lane("allkeys-lfu", &|size| misses(keys, size, Box::new(Sampled::new(LFU)))),
+        lane("fifo", &|size| misses(keys, size, Box::new(Fifo::default()))),
+    ];
+    lanes.extend(Algorithm::ALL.map(|it| lane(it.name(), &|size| misses(keys, size, it.order()))));
+    lanes.push(lane("belady", &|size| belady::misses(keys, size)));
+    let (name, requests) = (trace.name.clone(), keys.len());
+    Race { trace: name, requests, keys: trace.distinct, sizes, lanes }
+}
+
+/// The defaults of `redis.conf`.
+const LFU: Lfu = Lfu { log_factor: 10, decay_minutes: 1 };
+
+/// Plays a trace on a cache of `size` keys.
+fn misses(keys: &[u64], size: usize, order: Box<dyn Order<Slots<u64, ()>>>) -> usize {
+    let mut cache = Cache::new(size, order);
+    let mut misses = 0;
+    for key in keys {
+        if cache.get(key).is_none() {
+            cache.insert(*key, ());
+            misses += 1;
+        }
+    }
+    misses
+}
+
+#[cfg(test)]
+mod tests;
