@@ -100,7 +100,7 @@ async fn explain(
     let mut context = Default::default();
     nginx.begin(&client, &mut context);
     let decision = nginx.decide(exchange, &client, &mut context).await;
-    let mut lines = nginx.explain(exchange, &context);
+    let mut lines = nginx.explain(&context);
     let route = match decision {
         Decision::Answer(answer) => return (answer.status, lines),
         Decision::Close => return (444, lines),

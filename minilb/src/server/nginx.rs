@@ -533,13 +533,14 @@ impl HttpService for Nginx<'_> {
 
 impl Nginx<'_> {
     /// Where a request that was decided goes, in words.
-    pub fn explain(&self, exchange: &Exchange, context: &RequestContext) -> Vec<String> {
-        let location = context.location().name();
-        let location = if location.is_empty() { "no location" } else { location };
-        let host = String::from_utf8_lossy(exchange.request.host());
+    pub fn explain(&self, context: &RequestContext) -> Vec<String> {
+        let location = match context.location().name() {
+            "" => "no location".to_owned(),
+            name => format!("location {name}"),
+        };
         vec![match context.proxy() {
-            Some(proxy) => format!("location {location}, to upstream {}", proxy.upstream),
-            None => format!("{location} of {host}, answered here"),
+            Some(proxy) => format!("{location}, to upstream {}", proxy.upstream),
+            None => format!("{location}, answered here"),
         }]
     }
 
