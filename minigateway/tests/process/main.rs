@@ -3,6 +3,8 @@
 //! `clients/run` holds the same program against a real NGINX; these tests need nothing but a build.
 #![cfg(not(loom))]
 
+mod hostile;
+
 use minikit::harness::{Program, Scratch, Server, Signal, Stream, wait_until};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -164,8 +166,22 @@ fn requests_in_progress_are_given_back_when_they_end() {
     let [mut first, mut second] = [server.connect(), server.connect()];
     let request = "GET / HTTP/1.1";
     let begin = |client: &mut TcpStream| {
-        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("open");
-        arrivals.recv().expect("the origin runs");
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.write_all(request).expect("open");
+        wait_until("the origin has it", || {
+            if arrivals.try_recv().is_ok() {
+                return true;
+            }
+            // A client has the answer a moment before its request has ended, which still counts.
+            client.set_nonblocking(true).expect("open");
+            let is_refused = client.peek(&mut [0]).is_ok();
+            client.set_nonblocking(false).expect("open");
+            if is_refused {
+                assert_eq!(status(&answer(client)), "503");
+                client.write_all(request).expect("open");
+            }
+            false
+        });
     };
     begin(&mut first);
     let refused = send(&mut second, request);
@@ -187,29 +203,40 @@ fn requests_in_progress_are_given_back_when_they_end() {
     wait_until("an end", || status(&send(&mut second, request)) == "200");
 }
 
-/// A store that answers the handshake and then nothing, and counts what it is asked.
-fn silent_store() -> (u16, Receiver<()>) {
+/// A store that answers the handshake, leaves the first script to `respond`, and closes.
+fn store(respond: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
-    let (come, asked) = channel();
     std::thread::spawn(move || {
         for mut gateway in listener.incoming().flatten() {
-            let come = come.clone();
+            let respond = respond.clone();
             std::thread::spawn(move || {
                 let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
                 while let Ok(length @ 1..) = gateway.read(&mut buffer) {
                     read.extend_from_slice(&buffer[..length]);
                     let text = String::from_utf8_lossy(&read).into_owned();
                     if text.contains("EVALSHA") {
-                        // The test may be over.
-                        let _ = come.send(());
-                        read.clear();
+                        return respond(&mut gateway);
                     } else if text.ends_with("return reply\n\r\n") {
                         gateway.write_all(b"$4\r\nhash\r\n").expect("open");
                         read.clear();
                     }
                 }
             });
+        }
+    });
+    port
+}
+
+/// A store that answers no script, and counts what it is asked.
+fn silent_store() -> (u16, Receiver<()>) {
+    let (come, asked) = channel();
+    let port = store(move |gateway| {
+        let mut buffer = [0; 4096];
+        // The test may be over.
+        let _ = come.send(());
+        while let Ok(1..) = gateway.read(&mut buffer) {
+            let _ = come.send(());
         }
     });
     (port, asked)
