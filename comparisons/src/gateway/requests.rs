@@ -1,4 +1,5 @@
-//! Processor time per request, under wrk: routed only, within a limit, above a limit.
+//! Processor time per request, under wrk: proxied, then with routes, a key and a limit switched on
+//! one by one, then refused.
 //!
 //! ```text
 //! wrk -t1 -c64 -d3s --latency http://127.0.0.1:40001/tight
@@ -17,11 +18,11 @@ use std::time::{Duration, Instant};
 
 use minikit::harness::usage;
 
-use super::systems::{NGINX, TIGHT_BURST, TIGHT_RATE};
+use super::systems::{API_KEY_HEADER, NGINX, TIGHT_BURST, TIGHT_RATE, TOKEN_HEADER};
 use crate::model::{Better, Comparison, Row};
 use crate::provider::{self, Server};
 use crate::rounds::{self, Rounds};
-use crate::{Result, process};
+use crate::{Result, process, stats};
 
 /// The title of the comparison.
 pub const TITLE: &str = "Gateway CPU per request";
@@ -31,14 +32,26 @@ pub struct Case {
     /// For the report.
     pub name: &'static str,
     path: &'static str,
+    /// For wrk, which sends no other than `Host`.
+    header: Option<&'static str>,
+}
+
+const fn case(name: &'static str, path: &'static str, header: Option<&'static str>) -> Case {
+    Case { name, path, header }
 }
 
 /// All rows.
-pub const CASES: [Case; 3] = [
-    Case { name: "routed and proxied, no limit", path: "/free" },
-    Case { name: "token bucket on, all admitted", path: "/limited" },
-    Case { name: "token bucket on, nearly all refused", path: "/tight" },
+pub const CASES: [Case; 6] = [
+    case("proxied, a handful of routes", "/free", None),
+    case("routed among 1,000", "/v1/resource-500/42", Some("Host: many.example")),
+    case("API key checked", "/keyed", Some(API_KEY_HEADER)),
+    case("token bucket on, all admitted", "/limited", None),
+    case("API key and token bucket of the client", "/keyed-limited", Some(API_KEY_HEADER)),
+    case("token bucket on, nearly all refused", "/tight", None),
 ];
+
+/// What NGINX cannot do.
+const TOKENS: [Case; 1] = [case("JWT checked, HS256", "/token", Some(TOKEN_HEADER))];
 
 /// The load tool.
 pub struct Wrk(PathBuf);
@@ -62,6 +75,7 @@ impl Wrk {
         let url = format!("http://{}{}", server.address, case.path);
         let mut command = Command::new(&self.0);
         command.args(["-t1", "-c64", &format!("-d{seconds}s"), &url]);
+        command.args(case.header.iter().flat_map(|it| ["-H", it]));
         let output = process::run(&mut command, Duration::from_secs(seconds + 30))?;
         let counts = counts(&output.stdout).filter(|_| output.success);
         Ok(counts.ok_or_else(|| format!("wrk: {}{}", output.stdout, output.stderr))?)
@@ -119,8 +133,20 @@ pub fn compare(
         }
         let [ours, theirs] =
             samples.map(|samples| samples.iter().map(|it| it.cpu_ns).collect::<Vec<_>>());
-        let command = format!("wrk -t1 -c64 -d{seconds}s http://ADDRESS{}", case.path);
+        let header = case.header.map_or_else(String::new, |it| format!(" -H '{it}'"));
+        let command = format!("wrk -t1 -c64 -d{seconds}s{header} http://ADDRESS{}", case.path);
         comparison.rows.push(Row { name: case.name.into(), ours, theirs, command, bar: None });
+    }
+    for case in &TOKENS {
+        let samples = (0..rounds.count).map(|_| sample(wrk, &servers[0], case, seconds));
+        let samples = samples.collect::<Result<Vec<_>>>()?;
+        let cpu_ns = samples.iter().map(|it| it.cpu_ns).collect::<Vec<_>>();
+        notes.push(format!(
+            "{}, {} alone: {:.0} ns a request; NGINX without Plus has no such check",
+            case.name,
+            servers[0].name,
+            stats::median(&cpu_ns)
+        ));
     }
     Ok((comparison, notes))
 }
@@ -137,7 +163,8 @@ fn sample(wrk: &Wrk, server: &Server, case: &Case, seconds: u64) -> Result<Sampl
         "/tight" if admitted > allowed => {
             return Err(format!("{admitted} admitted, where {allowed} are allowed").into());
         }
-        "/free" | "/limited" if refused > 0 => {
+        "/tight" => {}
+        _ if refused > 0 => {
             return Err(format!("{refused} refused, where all are allowed").into());
         }
         _ => {}

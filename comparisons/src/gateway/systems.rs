@@ -1,12 +1,18 @@
 //! The two systems and the origin: how each is started, configured and identified.
 //!
-//! The same three locations in both: `/free` without a limit, `/limited` with one that admits
-//! everything, `/tight` with one that refuses nearly everything.
+//! The same locations in both: `/free` without a limit, `/keyed` for a client with an API key,
+//! `/limited` with a limit that admits everything, `/tight` with one that refuses nearly
+//! everything, `/accuracy` and `/window` with one of 100 a second; and 1,000 more on a host of
+//! their own.
 //!
 //! | | rate | burst | key |
 //! |---|---|---|---|
-//! | `/limited` | 1,000,000 a second | 1,000,000 | address |
+//! | `/limited`, `/keyed-limited` | 1,000,000 a second | 1,000,000 | address, client |
 //! | `/tight` | 100 a second | 10 beyond the first | address |
+//! | `/accuracy` | 100 a second | 100 at once | address |
+//! | `/window` | the same in NGINX, and a sliding window in minigateway | | address |
+//!
+//! NGINX checks API keys by a `map`, as its manuals show.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,6 +33,21 @@ pub const TIGHT_RATE: u64 = 100;
 /// What `/tight` admits at once.
 pub const TIGHT_BURST: u64 = 11;
 
+/// A second of `/accuracy`, and what it admits at once.
+pub const ACCURACY_RATE: u64 = 100;
+/// Of a client that both know.
+pub const API_KEY_HEADER: &str = "X-Api-Key: k_live_0123456789abcdef";
+/// `printf %s KEY | sha256sum`
+const API_KEY_SHA256: &str = "45920edb3992c5083b4ac8ac7c14c7460d6babbe47a3190e7b77ad4019c951da";
+/// {"alg":"HS256"}, {"sub":"acme","aud":"shop","exp":4102444800}
+pub const TOKEN_HEADER: &str = concat!(
+    "Authorization: Bearer ",
+    "eyJhbGciOiJIUzI1NiJ9.",
+    "eyJzdWIiOiJhY21lIiwiYXVkIjoic2hvcCIsImV4cCI6NDEwMjQ0NDgwMH0.",
+    "mFOO0GsQhT2CamBhv6aP6U_68lNJH8AupA-HurtTM24"
+);
+const TOKEN_SECRET: &str = "comparisons-0123456789abcdef-0123456789abcdef";
+
 /// Where both gateways forward to; set by [`start_origin`].
 static ORIGIN: OnceLock<u16> = OnceLock::new();
 
@@ -46,6 +67,7 @@ pub const MINIGATEWAY: System = System {
         words
     },
     prepare: Some(|_, place| {
+        std::fs::write(place.directory.join("secret"), TOKEN_SECRET)?;
         Ok(std::fs::write(place.directory.join("gateway.toml"), gateway_toml(origin()))?)
     }),
     answers,
@@ -75,46 +97,85 @@ fn origin() -> u16 {
 }
 
 fn gateway_toml(origin: u16) -> String {
-    let route = |path: &str, limits: &str| {
-        format!("[[routes]]\npath = \"{path}\"\nupstream = \"origin\"\nlimits = [{limits}]\n")
+    let route = |path: &str, more: &str| {
+        format!("[[routes]]\npath = \"{path}\"\nupstream = \"origin\"\n{more}\n")
     };
-    let limit = |name: &str, rate: u64, burst: u64| {
+    let limit = |name: &str, algorithm: &str, rate: u64, burst: &str, key: &str| {
         format!(
-            "[limits.{name}]\nalgorithm = \"token_bucket\"\nrate = \"{rate}/s\"\n\
-             burst = {burst}\nkey = [\"ip\"]\n"
+            "[limits.{name}]\nalgorithm = \"{algorithm}\"\nrate = \"{rate}/s\"\n{burst}\n\
+             key = [\"{key}\"]\n"
         )
     };
+    let (rate, wide) = (ACCURACY_RATE, "burst = 1_000_000");
+    let many = (0..1000)
+        .map(|number| route(&format!("/v1/resource-{number}/{{id}}"), "host = \"many.example\""));
     [
-        limit("wide", 1_000_000, 1_000_000),
-        limit("tight", TIGHT_RATE, TIGHT_BURST),
+        limit("wide", "token_bucket", 1_000_000, wide, "ip"),
+        limit("client", "token_bucket", 1_000_000, wide, "client"),
+        limit("tight", "token_bucket", TIGHT_RATE, &format!("burst = {TIGHT_BURST}"), "ip"),
+        limit("bucket", "token_bucket", rate, &format!("burst = {rate}"), "ip"),
+        limit("window", "sliding_window", rate, "", "ip"),
+        format!("[api_keys.keys.clients.acme]\nsha256 = \"{API_KEY_SHA256}\"\n"),
+        "[jwt.tokens]\nalgorithms = [\"HS256\"]\nkey_file = \"secret\"\naudience = [\"shop\"]\n"
+            .into(),
         format!("[upstreams.origin]\nservers = [\"127.0.0.1:{origin}\"]\nkeepalive = 64\n"),
         route("/free", ""),
-        route("/limited", "\"wide\""),
-        route("/tight", "\"tight\""),
+        route("/keyed", "auth = \"keys\""),
+        route("/keyed-limited", "auth = \"keys\"\nlimits = [\"client\"]"),
+        route("/token", "auth = \"tokens\""),
+        route("/limited", "limits = [\"wide\"]"),
+        route("/tight", "limits = [\"tight\"]"),
+        route("/accuracy", "limits = [\"bucket\"]"),
+        route("/window", "limits = [\"window\"]"),
+        many.collect(),
     ]
     .concat()
 }
 
 fn limited_http(port: u16, origin: u16) -> String {
-    let location = |path: &str, limit: &str| {
-        format!("location {path} {{ {limit} proxy_pass http://origin; }}\n")
+    let location = |path: &str, what: &str| {
+        format!("location {path} {{ {what} proxy_pass http://origin; }}\n")
     };
-    let burst = TIGHT_BURST - 1;
+    let zone = |key: &str, name: &str, rate: u64| {
+        format!("limit_req_zone {key} zone={name}:10m rate={rate}r/s;\n")
+    };
+    let tight = format!("limit_req zone=tight burst={} nodelay;", TIGHT_BURST - 1);
+    let exact = |zone: &str| format!("limit_req zone={zone} burst={} nodelay;", ACCURACY_RATE - 1);
+    let wide = |zone: &str| format!("limit_req zone={zone} burst=1000000 nodelay;");
+    let known = "if ($client = \"\") { return 401; }";
     let locations = [
-        location("/free", ""),
-        location("/limited", "limit_req zone=wide burst=1000000 nodelay;"),
-        location("/tight", &format!("limit_req zone=tight burst={burst} nodelay;")),
+        location("= /free", ""),
+        location("= /keyed", known),
+        location("= /keyed-limited", &format!("{known} {}", wide("client"))),
+        location("= /limited", &wide("wide")),
+        location("= /tight", &tight),
+        location("= /accuracy", &exact("bucket")),
+        location("= /window", &exact("window")),
     ];
-    format!(
-        "limit_req_zone $binary_remote_addr zone=wide:10m rate=1000000r/s;\n\
-         limit_req_zone $binary_remote_addr zone=tight:10m rate={TIGHT_RATE}r/s;\n\
-         limit_req_status 429;\nlimit_req_log_level info;\n\
-         upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; \
-         keepalive_requests 100000000; }}\n\
-         server {{ listen 127.0.0.1:{port}; proxy_http_version 1.1; \
-         proxy_set_header Connection \"\"; {} }}\n",
-        locations.concat()
-    )
+    let many = (0..1000).map(|number| location(&format!("/v1/resource-{number}/"), ""));
+    let server = |name: &str, locations: String| {
+        format!(
+            "server {{ listen 127.0.0.1:{port}; {name} proxy_http_version 1.1; \
+             proxy_set_header Connection \"\"; {locations} }}\n"
+        )
+    };
+    let (_, key) = API_KEY_HEADER.split_once(": ").expect("a header");
+    [
+        zone("$binary_remote_addr", "wide", 1_000_000),
+        zone("$client", "client", 1_000_000),
+        zone("$binary_remote_addr", "tight", TIGHT_RATE),
+        zone("$binary_remote_addr", "bucket", ACCURACY_RATE),
+        zone("$binary_remote_addr", "window", ACCURACY_RATE),
+        format!("map $http_x_api_key $client {{ default \"\"; \"{key}\" acme; }}\n"),
+        format!(
+            "limit_req_status 429;\nlimit_req_log_level info;\n\
+             upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; \
+             keepalive_requests 100000000; }}\n"
+        ),
+        server("", locations.concat()),
+        server("server_name many.example;", many.collect()),
+    ]
+    .concat()
 }
 
 /// An NGINX that answers every request from memory. It runs where the load runs.
@@ -203,9 +264,11 @@ mod tests {
     #[test]
     fn both_configurations_have_the_same_locations() {
         let [ours, theirs] = [gateway_toml(1), limited_http(2, 1)];
-        for path in ["/free", "/limited", "/tight"] {
-            assert!(ours.contains(path) && theirs.contains(&format!("location {path} ")), "{path}");
+        for path in ["/free", "/keyed", "/limited", "/tight", "/accuracy", "/window"] {
+            assert!(ours.contains(&format!("\"{path}\"")), "{path}");
+            assert!(theirs.contains(&format!("location = {path} ")), "{path}");
         }
         assert!(ours.contains("burst = 11\n") && theirs.contains("burst=10 "));
+        assert!(ours.contains("burst = 100\n") && theirs.contains("burst=99 "));
     }
 }
