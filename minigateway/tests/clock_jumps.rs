@@ -44,8 +44,8 @@ fn moments() -> impl Strategy<Value = Vec<(u64, u64)>> {
     prop::collection::vec((clock, 0..2 * LIMIT), 1..60)
 }
 
-/// What windows and buckets may admit between the earliest and the latest moment: a burst, the rate,
-/// and for windows one more that the earliest is in.
+/// What windows and buckets may admit between the earliest and the latest moment: a burst, the
+/// rate, and for windows one more that the earliest is in.
 fn most(earliest_ns: u64, latest_ns: u64) -> u64 {
     2 * LIMIT + LIMIT * ((latest_ns - earliest_ns) / SECOND_NS + 1)
 }
@@ -73,8 +73,8 @@ proptest! {
     }
 
     /// Also when it has jumped, a client that waits as long as it was told is admitted. A sliding
-    /// window counts the wait from its own begin when the time is before that, and so refuses such a
-    /// client once more.
+    /// window counts the wait from its own begin when the time is before that, and so refuses such
+    /// a client once more.
     #[test]
     fn a_wait_is_true_after_a_jump(moments in moments()) {
         for algorithm in algorithms() {
