@@ -22,8 +22,8 @@ use super::proxy::{Forwarded, forward};
 use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::handlers::explain::HEADER;
-use crate::wire::http1::exchange::write_answer;
 use crate::wire::http1::refusal::Refusal;
+use crate::wire::http1::writer::write_answer;
 use minikit::server::Shutdown;
 use std::future::poll_fn;
 use std::io;
@@ -237,7 +237,7 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
     }
 
     /// Answers without an upstream server, and reads the rest of the request body.
-    async fn answer(
+    pub(super) async fn answer(
         &mut self,
         workspace: &mut Workspace<S::Context>,
         answer: Answer,

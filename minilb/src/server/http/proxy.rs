@@ -153,6 +153,9 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
 
         let Workspace { exchange, context, attempts, .. } = &mut *workspace;
         let (service, client) = (self.connection.service, &self.connection.client);
+        if let Some(answer) = service.check_body(exchange, context) {
+            return self.connection.answer(workspace, answer).await.map(|()| Forwarded::Answered);
+        }
         // Of the servers that an error page leads to, none was tried.
         attempts.clear(self.connection.core.next_random());
         service.balance_key(exchange, client, context, attempts.key());
@@ -392,6 +395,11 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             self.log_attempt(workspace, Some(lease), status);
             return Ok(Forwarded::Failed(status));
         }
+        let body = match self.rewritten(workspace, &mut upstream).await {
+            Ok(body) => body,
+            Err(Ended::Cut) => return Ok(Forwarded::Failed(502)),
+            Err(ended) => return Err(ended),
+        };
         let may_persist = self.connection.may_persist();
         let Workspace { exchange, context, done, .. } = &mut *workspace;
         let (service, client) = (self.connection.service, &self.connection.client);
@@ -415,6 +423,10 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
         let result = if is_tunnel {
             exchange.begin_tunnel(write_head);
             self.tunnel(workspace, &mut upstream).await
+        } else if let Some(body) = body {
+            let body = (!exchange.request.is_head()).then_some(body.as_slice());
+            exchange.answer(body, may_persist, write_head);
+            self.connection.flush(workspace).await
         } else {
             exchange.begin_response(may_persist, write_head);
             self.response_body(workspace, &mut upstream).await
@@ -427,6 +439,23 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
             self.connection.core.put_connection(self.route, upstream.pooled);
         }
         Ok(Forwarded::Answered)
+    }
+
+    /// The body as the service rewrites it; `None` if it is passed on as it comes.
+    async fn rewritten(
+        &mut self,
+        workspace: &mut Workspace<S::Context>,
+        upstream: &mut Upstream,
+    ) -> Result<Option<Vec<u8>>, Ended> {
+        let service = self.connection.service;
+        if !service.rewrites(&workspace.exchange, &workspace.context) {
+            return Ok(None);
+        }
+        workspace.exchange.held = Some(Vec::new());
+        self.response_body(workspace, upstream).await?;
+        let mut body = workspace.exchange.held.take().unwrap_or_default();
+        let is_rewritten = service.rewrite(&mut workspace.context, &mut body);
+        if is_rewritten { Ok(Some(body)) } else { Err(Ended::Cut) }
     }
 
     /// Forwards bytes in both directions until one side ends, or neither has sent anything for

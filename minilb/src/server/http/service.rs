@@ -46,6 +46,11 @@ pub trait HttpService: Sized {
         context: &mut Self::Context,
     ) -> impl Future<Output = Decision>;
 
+    /// Looks at the request body, as far as it is stored, before the first attempt. May answer it.
+    fn check_body(&self, _exchange: &mut Exchange, _context: &mut Self::Context) -> Option<Answer> {
+        None
+    }
+
     /// Appends what methods that hash go by. The default is nothing: round robin.
     fn balance_key(
         &self,
@@ -100,6 +105,16 @@ pub trait HttpService: Sized {
     /// [`HttpService::recover`] decides about.
     fn intercepts(&self, _exchange: &Exchange, _context: &Self::Context) -> bool {
         false
+    }
+
+    /// Returns true if the response body is held, for [`HttpService::rewrite`].
+    fn rewrites(&self, _exchange: &Exchange, _context: &Self::Context) -> bool {
+        false
+    }
+
+    /// Changes a response body. Returns false if that cannot be done, which is a 502.
+    fn rewrite(&self, _context: &mut Self::Context, _body: &mut Vec<u8>) -> bool {
+        true
     }
 
     /// The status that the client gets with the response of an upstream server.

@@ -12,27 +12,23 @@
 //! parse_response    the response head is complete          the server decides: retry, or pass on
 //! begin_response    its head for the client                no retry from here on
 //! download          its body, in another framing if need be
-//! is_complete       finish: may both connections be used again?
 //! ```
 //!
 //! # What may be sent twice
 //!
 //! A request can go to a second upstream as long as all its bytes are held here. [`Upload`] says
-//! so by its type: `Replayable` owns the bytes, `Gone` has none. There is no flag that could be
-//! wrong.
+//! so by its type: `Replayable` owns the bytes, `Gone` has none.
 //!
 //! # Back-pressure
 //!
 //! Data of a body is taken from one side only when the buffer of the other is below
-//! [`BUFFER_BYTES`]: [`Exchange::wants_client`] and [`Exchange::wants_upstream`] turn false, the
-//! server reads no more, and the sender's TCP window closes. So an exchange holds two buffers, and
-//! the stored body, however large both bodies are.
+//! [`BUFFER_BYTES`]: [`Exchange::wants_client`] and [`Exchange::wants_upstream`] turn false, and
+//! the sender's TCP window closes. So an exchange holds two buffers and the stored body.
 //!
 //! # Differences from NGINX
 //!
 //! With `proxy_request_buffering on`, NGINX writes a long body to a file before it connects. Here
-//! the rest of it is streamed; such a request has one attempt. A chunked body that must be sent
-//! with a length (to HTTP/1.0) is stored up to `client_max_body_size`.
+//! the rest of it is streamed; such a request has one attempt.
 //!
 //! NGINX counterpart: `ngx_http_upstream_t` (`ngx_http_upstream.c`), `ngx_http_request_body.c`.
 
@@ -40,11 +36,13 @@ use super::body::{Decoder, Encoder};
 use super::framing::{Framing, ResponseFraming};
 use super::head::{RequestHead, ResponseHead};
 use super::refusal::Refusal;
-use super::writer::{HeadWriter, Persistence};
+use super::writer::Persistence;
 use crate::wire::buffer::Buffer;
 
 /// How much of a body waits for a slow receiver.
 pub const BUFFER_BYTES: usize = 16 * 1024;
+/// The longest response body that is held.
+pub const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Interim responses (1xx) in front of one response.
 const INTERIM_MAX: u32 = 8;
 
@@ -83,6 +81,8 @@ pub struct Exchange {
     pub from_upstream: Buffer,
     /// To be sent to the upstream server.
     pub to_upstream: Buffer,
+    /// A response body that is collected, up to [`HELD_BYTES_MAX`], and not passed on.
+    pub held: Option<Vec<u8>>,
     upload: Upload,
     uploaded: u64,
     limits: BodyLimits,
@@ -107,6 +107,7 @@ impl Default for Exchange {
             to_client: Buffer::default(),
             from_upstream: Buffer::default(),
             to_upstream: Buffer::default(),
+            held: None,
             upload: Upload::Replayable(Vec::new()),
             uploaded: 0,
             limits: BodyLimits { max: 0, stored_max: 0, needs_length: false },
@@ -205,10 +206,19 @@ impl Exchange {
         }
     }
 
+    /// The request body, if all of it is stored. What is written there is sent in its place.
+    pub fn stored_body(&mut self) -> Option<&mut Vec<u8>> {
+        match &mut self.upload {
+            Upload::Replayable(stored) if self.request_body.is_done() => Some(stored),
+            _ => None,
+        }
+    }
+
     /// The framing of the request towards upstream servers.
     pub fn upstream_framing(&self) -> Framing {
         match (self.request.framing(), &self.upload) {
-            (Framing::Chunked, Upload::Replayable(stored)) if self.request_body.is_done() => {
+            (Framing::None, _) => Framing::None,
+            (_, Upload::Replayable(stored)) if self.request_body.is_done() => {
                 Framing::Length(stored.len() as u64)
             }
             (framing, _) => framing,
@@ -227,7 +237,7 @@ impl Exchange {
         self.from_upstream.clear();
         self.to_upstream.clear();
         self.response.clear();
-        self.interim_responses = 0;
+        (self.interim_responses, self.held) = (0, None);
 
         write_head(&self.request, framing, self.to_upstream.tail());
         self.request_encoder = Encoder::new(ResponseFraming::Framed(framing));
@@ -291,6 +301,8 @@ impl Exchange {
                 return Ok(false);
             };
             self.from_upstream.consume(length);
+            self.response_body = Decoder::of_response(self.response.framing());
+            self.response_encoder = Encoder::Identity;
             match self.response.status() {
                 101 | 200.. => return Ok(true),
                 _ if self.interim_responses == INTERIM_MAX => {
@@ -319,7 +331,6 @@ impl Exchange {
             }
             framing => framing,
         };
-        self.response_body = Decoder::of_response(self.response.framing());
         self.response_encoder = Encoder::new(framing);
         self.write_head(framing, may_persist, write_head);
         if self.response_body.is_done() {
@@ -345,7 +356,7 @@ impl Exchange {
         self.from_client.clear();
     }
 
-    /// Answers without an upstream server: a head, for which `write_head` is as in
+    /// Answers with a body that is here: a head, for which `write_head` is as in
     /// [`Exchange::begin_response`], and a body, which `HEAD` does not get. `None` is for statuses
     /// that have none.
     pub fn answer(
@@ -363,7 +374,7 @@ impl Exchange {
         self.write_head(framing, may_persist, write_head);
         if let Some(body) = body.filter(|_| !self.request.is_head()) {
             self.to_client.append(body);
-            self.downloaded += length;
+            self.downloaded = length;
         }
     }
 
@@ -400,7 +411,11 @@ impl Exchange {
             }
             let data = &self.from_upstream.filled()[piece.data];
             self.downloaded += data.len() as u64;
-            self.response_encoder.encode(data, self.to_client.tail());
+            match &mut self.held {
+                Some(held) if held.len() > HELD_BYTES_MAX => return Err(Refusal::BodyTooLarge),
+                Some(held) => held.extend_from_slice(data),
+                None => self.response_encoder.encode(data, self.to_client.tail()),
+            }
             self.from_upstream.consume(piece.consumed);
             if self.response_body.is_done() {
                 self.response_encoder.finish(self.to_client.tail());
@@ -437,9 +452,9 @@ impl Exchange {
         self.request_body.is_done()
     }
 
-    /// Returns true if the whole response is in [`Exchange::to_client`] or was there.
+    /// Returns true if the whole response is held, or in [`Exchange::to_client`] or was there.
     pub fn has_response(&self) -> bool {
-        self.persistence.is_some() && self.response_body.is_done()
+        (self.persistence.is_some() || self.held.is_some()) && self.response_body.is_done()
     }
 
     /// Returns true if another attempt can be made: the request is held, and the client has got
@@ -499,18 +514,4 @@ impl Exchange {
             stored.shrink_to(BUFFER_BYTES);
         }
     }
-}
-
-/// Writes an answer of our own: status line, the headers that `headers` adds, framing.
-pub fn write_answer(
-    out: &mut Vec<u8>,
-    status: u16,
-    framing: ResponseFraming,
-    persistence: Persistence,
-    headers: impl FnOnce(&mut HeadWriter<'_>),
-) {
-    let reason = super::status::reason(status);
-    let mut head = HeadWriter::response(out, status, reason.as_bytes(), framing, persistence);
-    headers(&mut head);
-    head.finish();
 }

@@ -63,7 +63,9 @@ pub fn reason(status: u16) -> &'static str {
 
 /// Returns true if NGINX has a page for the status.
 pub fn has_page(status: u16) -> bool {
-    matches!(status, 300..) && !matches!(status, 304 | 418 | 451) && !reason(status).is_empty()
+    matches!(status, 300..)
+        && !matches!(status, 304 | 418 | 431 | 451)
+        && !reason(status).is_empty()
 }
 
 /// Appends the page of a status.

@@ -129,6 +129,20 @@ impl<'a> HeadWriter<'a> {
     }
 }
 
+/// Writes an answer of our own: status line, the headers that `headers` adds, framing.
+pub fn write_answer(
+    out: &mut Vec<u8>,
+    status: u16,
+    framing: ResponseFraming,
+    persistence: Persistence,
+    headers: impl FnOnce(&mut HeadWriter<'_>),
+) {
+    let reason = super::status::reason(status);
+    let mut head = HeadWriter::response(out, status, reason.as_bytes(), framing, persistence);
+    headers(&mut head);
+    head.finish();
+}
+
 /// Appends a number.
 pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
