@@ -8,14 +8,12 @@
 
 use clap::Parser;
 use minigateway::conf::file::SECTIONS;
-use minigateway::conf::values::duration;
 use minigateway::explain::why::{Burst, explain_burst};
 use minigateway::handlers::pipeline::Pipeline;
 use minigateway::server::start::{load, serve};
 use minikit::cli::layers;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,7 +25,7 @@ const ENGINE: Engine =
 #[command(name = "minigateway", version)]
 enum Command {
     /// Serve with the routes and limits of a configuration
-    Serve(Serve),
+    Serve(ServeArgs),
     /// Test a configuration and exit
     Check {
         /// The configuration
@@ -41,35 +39,14 @@ enum Command {
 struct Why {
     /// The configuration
     file: PathBuf,
-    /// http://HOST/PATH, or a path
-    url: String,
-    /// The method
-    #[arg(short = 'X', long, default_value = "GET")]
-    method: String,
-    /// A header
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-    /// The client's address
-    #[arg(long, default_value = "127.0.0.1")]
-    from: IpAddr,
-    /// How many requests
-    #[arg(long, default_value_t = 1)]
-    times: u64,
-    /// The time between two of them
-    #[arg(long, default_value = "0ms")]
-    every: String,
-}
-
-#[derive(clap::Args)]
-struct Serve {
     #[command(flatten)]
-    common: ServeArgs,
+    burst: Burst,
 }
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     main_with(&ENGINE, std::env::args_os(), |command| match command {
-        Command::Serve(Serve { common }) => {
+        Command::Serve(common) => {
             let hint = "a gateway needs routes: serve --config gateway.toml";
             let file = common.config.clone().ok_or(hint)?;
             let config = load(&file)?;
@@ -77,16 +54,11 @@ pub fn main() -> ExitCode {
             Ok(serve(options, common.admin, file, config, |bound| print_ready(&ENGINE, bound))?)
         }
         Command::Check { file } => check(file),
-        Command::Why(why) => explain(why),
+        Command::Why(Why { file, burst }) => {
+            print!("{}", explain_burst(&Pipeline::new(load(&file)?, None), &burst)?);
+            Ok(())
+        }
     })
-}
-
-fn explain(why: Why) -> Result<(), Box<dyn Error>> {
-    let Why { file, url, method, headers, from, times, every } = why;
-    let pipeline = Pipeline::new(load(&file)?, None);
-    let burst = Burst { method, url, headers, from, times, every: duration(&every)? };
-    print!("{}", explain_burst(&pipeline, &burst)?);
-    Ok(())
 }
 
 fn check(file: PathBuf) -> Result<(), Box<dyn Error>> {

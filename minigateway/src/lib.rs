@@ -38,3 +38,7 @@ pub mod handlers;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod wire;
+
+/// The tests include files of `examples`, which call the crate by its name.
+#[cfg(test)]
+extern crate self as minigateway;

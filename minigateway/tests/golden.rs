@@ -34,7 +34,6 @@ use minigateway::engine::limiter::leaky_meter::LeakyMeter;
 use minigateway::engine::limiter::leaky_queue::LeakyQueue;
 use minigateway::engine::limiter::sliding_counter::SlidingCounter;
 use minigateway::engine::limiter::sliding_log::SlidingLog;
-use minigateway::engine::limiter::timeline::play;
 use minigateway::engine::limiter::token_bucket::TokenBucket;
 use minigateway::engine::limiter::{Decision, Limiter, Quota};
 use minigateway::engine::limits::{Charge, Limit, charge_all, release};
@@ -43,6 +42,12 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
+
+#[path = "../examples/common/timeline.rs"]
+#[allow(dead_code, reason = "POC 60 needs more of it")]
+mod timeline;
+
+use timeline::play;
 
 fn scripts(folder: &str) -> String {
     format!("{}/tests/golden/{folder}", env!("CARGO_MANIFEST_DIR"))

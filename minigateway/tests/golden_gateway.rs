@@ -89,7 +89,7 @@ impl Lab {
         let headers = headers.map(|it| format!("{it}\n")).collect::<String>();
         match verdict {
             Verdict::Forward { route, delay_ns } => {
-                let path = &pipeline.config.routes[route].path;
+                let path = &pipeline.config.routes[route].path.0;
                 let delay = match delay_ns / 1_000_000 {
                     0 => String::new(),
                     ms => format!(" after {ms} ms"),
@@ -98,11 +98,10 @@ impl Lab {
             }
             Verdict::Refuse(reason) => {
                 let problem = problem(pipeline, reason, &charges);
-                let retry = problem.retry_after_s.map(|it| format!("Retry-After: {it}\n"));
                 let (status, body) = (problem.status, problem.body);
                 let more = problem.headers.iter().map(|(name, it)| format!("{name}: {it}\n"));
                 let more = more.collect::<String>();
-                format!("{status}\n{}{more}{headers}{body}", retry.unwrap_or_default())
+                format!("{status}\n{more}{headers}{body}")
             }
         }
     }

@@ -12,21 +12,18 @@
 
 use super::error::{ConfError, unknown};
 use super::file::{
-    AlgorithmName, Answers, File, LimitTable, LogTable, RedisTable, RouteTable, UpstreamTable,
-    WhenDown, parse,
+    AlgorithmName, Answers, File, LimitTable, LogTable, RouteConfig, Tables, UpstreamConfig, parse,
 };
-use super::front::{self, FrontConfig, RouteFront};
-use super::redis::{RedisConfig, RedisUrl, url};
-use super::values::{KeyPart, duration, is_token, key_part, rate};
+use super::front::{self, FrontConfig};
+use super::redis::RedisConfig;
+use super::values::{KeyPart, Name, Rate, Reference};
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::concurrency::Concurrency;
 use crate::engine::limiter::fixed_window::FixedWindow;
 use crate::engine::limiter::gcra::Gcra;
 use crate::engine::limiter::leaky_queue::LeakyQueue;
 use crate::engine::limiter::sliding_counter::SlidingCounter;
-use crate::engine::router::Router;
 use crate::engine::shared::Parameters;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
@@ -34,20 +31,14 @@ use toml::Spanned;
 
 /// A configuration without mistakes.
 #[derive(Debug)]
+#[allow(missing_docs)]
 pub struct Config {
-    /// Which headers answers have.
     pub answers: Answers,
-    /// What is written about requests.
     pub log: LogTable,
-    /// In the order of their names.
     pub limits: Vec<LimitConfig>,
-    /// Of the limits that are shared.
     pub redis: Option<RedisConfig>,
-    /// In the order of their names.
     pub upstreams: Vec<UpstreamConfig>,
-    /// What routes ask of requests.
     pub front: FrontConfig,
-    /// In the order of the file.
     pub routes: Vec<RouteConfig>,
 }
 
@@ -90,51 +81,8 @@ pub struct Policy {
     pub window: Duration,
 }
 
-/// Where requests go.
-#[derive(Debug)]
-pub struct UpstreamConfig {
-    /// For messages.
-    pub name: String,
-    /// At least one.
-    pub servers: Vec<SocketAddr>,
-    /// For a new connection.
-    pub connect_timeout: Duration,
-    /// Between two reads or writes.
-    pub timeout: Duration,
-    /// Idle connections that each core keeps.
-    pub keepalive: usize,
-    /// Bytes of a request body.
-    pub body_max: u64,
-}
-
-/// Which requests go there, and what they pay.
-#[derive(Debug)]
-pub struct RouteConfig {
-    /// In lower case, without port; `None` for any.
-    pub host: Option<String>,
-    /// The pattern of [`Router`].
-    pub path: String,
-    /// Empty for any.
-    pub methods: Vec<String>,
-    /// Names in lower case, and the values they must have.
-    pub headers: Vec<(String, String)>,
-    /// The index of the upstream.
-    pub upstream: usize,
-    /// The indices of the limits.
-    pub limits: Vec<usize>,
-    /// What a request counts as.
-    pub cost: u64,
-    /// What it asks of requests.
-    pub front: RouteFront,
-}
-
 /// Busy keys of a limit that does not say how many: 2.4 MB.
 const KEYS_MAX: usize = 100_000;
-/// 2.4 GB. More is taken for a mistake.
-const KEYS_MAX_MAX: usize = 100_000_000;
-
-/// Leases rely on it.
-const REDIS_TIMEOUT_MAX: Duration = Duration::from_secs(1);
 
 /// Finds the addresses of `HOST:PORT`, or says why there are none.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
@@ -160,39 +108,27 @@ pub fn read_with_files(
     resolve: Resolve<'_>,
     open: Open<'_>,
 ) -> Result<Config, ConfError> {
-    let File { answers, log, limits, redis, upstreams, api_keys, jwt, versions, cors, routes } =
+    let File { answers, log, limits, mut redis, upstreams, api_keys, jwt, versions, cors, routes } =
         parse(text)?;
     let reader = Reader { text, resolve, open };
-    let redis = redis.map(|it| reader.redis(it.into_inner())).transpose()?;
-    let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
-    let upstream_names = names(upstreams.keys().collect());
-    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstream_names)?;
-    let limits =
-        each(limits, |name, span, table| reader.limit(name, span, table, redis.is_some()))?;
-    let config = Config {
-        answers,
-        log,
-        redis,
-        upstreams: each(upstreams, |name, span, table| reader.upstream(name, span, table))?,
-        routes: routes
-            .into_iter()
-            .map(|it| reader.route(it.into_inner(), &limits, &upstream_names, &front))
-            .collect::<Result<_, _>>()?,
-        limits,
-        front,
+    if let Some(redis) = &mut redis {
+        let found = (reader.resolve)(&redis.url.as_ref().server);
+        redis.addresses = found.map_err(|hint| reader.error(redis.url.span(), hint))?;
+    }
+    let limit = |(name, it): (Name, Spanned<LimitTable>)| {
+        reader.limit(name.0, it.span(), it.into_inner(), redis.is_some())
     };
-    if config.routes.is_empty() {
+    let limits = limits.into_iter().map(limit).collect::<Result<Vec<_>, _>>()?;
+    let upstreams = reader.upstreams(upstreams)?;
+    let upstream_names = upstreams.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstream_names)?;
+    let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstream_names, &front);
+    let routes = routes.into_iter().map(route).collect::<Result<Vec<_>, _>>()?;
+    if routes.is_empty() {
         let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
         return Err(ConfError::whole(hint));
     }
-    Ok(config)
-}
-
-fn each<T, R>(
-    tables: BTreeMap<String, Spanned<T>>,
-    read: impl Fn(String, Range<usize>, T) -> Result<R, ConfError>,
-) -> Result<Vec<R>, ConfError> {
-    tables.into_iter().map(|(name, it)| read(name, it.span(), it.into_inner())).collect()
+    Ok(Config { answers, log, redis, upstreams, routes, limits, front })
 }
 
 /// Knows the text, for the places of mistakes.
@@ -209,10 +145,10 @@ impl Reader<'_> {
         ConfError::at(self.text, span, message)
     }
 
-    /// Reads a value by one of the functions of [`super::values`].
+    /// Reads a value by a function that returns it or a hint.
     ///
     /// # Errors
-    /// The hint of `read`, with the place.
+    /// The hint, with the place.
     pub fn value<T>(
         &self,
         written: &Spanned<String>,
@@ -221,13 +157,21 @@ impl Reader<'_> {
         read(written.as_ref()).map_err(|hint| self.error(written.span(), hint))
     }
 
-    /// Checks a name: clients see names in headers, as quoted strings.
+    /// Finds the table that a reference names among all tables of its kind.
     ///
     /// # Errors
-    /// If it is no token.
-    pub fn name(&self, name: &str, span: Range<usize>) -> Result<(), ConfError> {
-        let hint = || format!("\"{name}\" is no name; write letters, digits, `_`, `-` and `.`");
-        if is_token(name) { Ok(()) } else { Err(self.error(span, hint())) }
+    /// If there is none, with the nearest name.
+    pub fn find(
+        &self,
+        kind: &str,
+        names: &[&str],
+        reference: Option<&mut Reference>,
+    ) -> Result<(), ConfError> {
+        let Some(reference) = reference else { return Ok(()) };
+        let found = names.iter().position(|it| *it == reference.name);
+        let unknown = || unknown(kind, &reference.name, names.iter().copied());
+        reference.index = found.ok_or_else(|| self.error(reference.span.clone(), unknown()))?;
+        Ok(())
     }
 
     fn limit(
@@ -237,19 +181,10 @@ impl Reader<'_> {
         table: LimitTable,
         has_redis: bool,
     ) -> Result<LimitConfig, ConfError> {
-        self.name(&name, span.clone())?;
-        let (algorithm, policy) = self.algorithm(span.clone(), &table)?;
-        let key = table.key.iter().map(|it| self.value(it, key_part)).collect::<Result<_, _>>()?;
-        let keys_max = match &table.keys_max {
-            None => KEYS_MAX,
-            Some(it) if (1..=KEYS_MAX_MAX).contains(it.as_ref()) => *it.as_ref(),
-            Some(it) => {
-                let hint = format!("keys_max is a number from 1 to {KEYS_MAX_MAX}");
-                return Err(self.error(it.span(), hint));
-            }
-        };
+        let (algorithm, policy) = self.algorithm(span, &table)?;
         let shared = self.shared(&table, &algorithm, policy, has_redis)?;
-        let (is_dry_run, tiers) = (table.dry_run, table.tiers);
+        let LimitTable { key, keys_max, dry_run: is_dry_run, tiers, .. } = table;
+        let keys_max = keys_max.map_or(KEYS_MAX, |it| it.0);
         Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run, tiers, shared })
     }
 
@@ -281,30 +216,6 @@ impl Reader<'_> {
         }
     }
 
-    fn redis(&self, table: RedisTable) -> Result<RedisConfig, ConfError> {
-        let RedisUrl { server, auth, database } = self.value(&table.url, url)?;
-        let addresses = (self.resolve)(&server);
-        let addresses = addresses.map_err(|hint| self.error(table.url.span(), hint))?;
-        let timeout = match &table.timeout {
-            None => Duration::from_millis(20),
-            Some(it) => self.value(it, |text| match duration(text)? {
-                it if it.is_zero() || it > REDIS_TIMEOUT_MAX => {
-                    Err("a request waits for the store from \"1ms\" to \"1s\"".to_owned())
-                }
-                it => Ok(it),
-            })?,
-        };
-        let prefix = match &table.prefix {
-            None => "minigateway".to_owned(),
-            Some(it) if is_token(it.as_ref()) => it.as_ref().clone(),
-            Some(it) => {
-                return Err(self.error(it.span(), "write letters, digits, `_`, `-` and `.`"));
-            }
-        };
-        let admits_when_down = table.when_down == WhenDown::Admit;
-        Ok(RedisConfig { addresses, auth, database, timeout, admits_when_down, prefix })
-    }
-
     fn algorithm(
         &self,
         span: Range<usize>,
@@ -325,7 +236,7 @@ impl Reader<'_> {
 
         let written = table.rate.as_ref();
         let written = written.ok_or_else(|| self.error(span, "a limit needs a rate"))?;
-        let (requests, period) = self.value(written, rate)?;
+        let Rate((requests, period)) = *written.as_ref();
         let burst = table.burst.as_ref().map_or(requests, |it| *it.as_ref());
         let (made, quota, hint) = match name {
             AlgorithmName::TokenBucket => {
@@ -372,100 +283,57 @@ impl Reader<'_> {
         Ok((Algorithm::Concurrency(made), policy))
     }
 
-    fn upstream(
-        &self,
-        name: String,
-        span: Range<usize>,
-        table: UpstreamTable,
-    ) -> Result<UpstreamConfig, ConfError> {
-        self.name(&name, span.clone())?;
-        if table.servers.is_empty() {
-            return Err(self.error(span, "an upstream needs at least one server"));
+    fn upstreams(&self, all: Tables<UpstreamConfig>) -> Result<Vec<UpstreamConfig>, ConfError> {
+        let mut upstreams = Vec::new();
+        for (Name(name), table) in all {
+            let (span, mut upstream) = (table.span(), table.into_inner());
+            for server in &upstream.servers {
+                upstream.addresses.extend(self.value(server, self.resolve)?);
+            }
+            if upstream.servers.is_empty() {
+                return Err(self.error(span, "an upstream needs at least one server"));
+            }
+            upstreams.push(UpstreamConfig { name, ..upstream });
         }
-        let time = |written: &Option<Spanned<String>>, default| match written {
-            Some(written) => self.value(written, duration),
-            None => Ok(default),
-        };
-        let mut servers = Vec::new();
-        for server in &table.servers {
-            servers.extend(self.value(server, self.resolve)?);
-        }
-        Ok(UpstreamConfig {
-            name,
-            servers,
-            connect_timeout: time(&table.connect_timeout, Duration::from_secs(1))?,
-            timeout: time(&table.timeout, Duration::from_secs(10))?,
-            keepalive: table.keepalive.unwrap_or(64),
-            body_max: table.body_max.unwrap_or(1 << 20),
-        })
+        Ok(upstreams)
     }
 
     fn route(
         &self,
-        mut table: RouteTable,
+        route: Spanned<RouteConfig>,
         limits: &[LimitConfig],
-        upstreams: &[String],
+        upstreams: &[&str],
         front: &FrontConfig,
     ) -> Result<RouteConfig, ConfError> {
-        let front = front::route(self, &mut table, front)?;
-        let names = limits.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
-        let index = |kind: &str, names: &[String], name: &Spanned<String>| {
-            let found = names.iter().position(|it| it == name.as_ref());
-            let unknown = || unknown(kind, name.as_ref(), names.iter().map(String::as_str));
-            found.ok_or_else(|| self.error(name.span(), unknown()))
-        };
-        let path = table.path.as_ref();
-        let checked = Router::default().insert(path, 0);
-        checked.map_err(|error| self.error(table.path.span(), error.hint()))?;
-        for method in &table.methods {
-            let is_method =
-                is_token(method.as_ref()) && *method.as_ref() == method.as_ref().to_uppercase();
-            if !is_method {
-                return Err(self.error(method.span(), "a method is written as in \"GET\""));
+        let (span, mut route) = (route.span(), route.into_inner());
+        self.find("upstream", upstreams, Some(&mut route.upstream))?;
+        front::route(self, &mut route, front)?;
+        if !route.scopes.is_empty() && route.auth.is_none() {
+            let hint = "scopes are those of a client; say with `auth` how it proves who it is";
+            return Err(self.error(span, hint));
+        }
+
+        let names = limits.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+        for reference in &mut route.limits {
+            self.find("limit", &names, Some(&mut *reference))?;
+            let LimitConfig { key, tiers, name, policy, .. } = &limits[reference.index];
+            if route.cost.as_ref().is_some_and(|it| it.0 > policy.quota) {
+                let hint = format!("limit \"{name}\" never has as much as the route's cost");
+                return Err(self.error(reference.span.clone(), hint));
+            }
+            let needs_client = !tiers.is_empty() || key.iter().any(KeyPart::needs_client);
+            if needs_client && route.auth.is_none() {
+                let hint = format!("limit \"{name}\" counts by client, so the route needs `auth`");
+                return Err(self.error(reference.span.clone(), hint));
             }
         }
-        let cost = table.cost.as_ref().map_or(1, |it| *it.as_ref());
-        if let Some(written) = table.cost.as_ref().filter(|_| cost == 0) {
-            return Err(self.error(written.span(), "a cost is at least 1; or leave out `limits`"));
-        }
-        let host = table.host.map(|it| it.into_inner().to_ascii_lowercase());
-        let headers = table.headers.into_iter().map(|(name, it)| (name.to_ascii_lowercase(), it));
-        Ok(RouteConfig {
-            upstream: index("upstream", upstreams, &table.upstream)?,
-            limits: table
-                .limits
-                .iter()
-                .map(|it| self.client_is_known(index("limit", &names, it)?, it, limits, &front))
-                .collect::<Result<_, _>>()?,
-            front,
-            host,
-            path: table.path.into_inner(),
-            methods: table.methods.into_iter().map(Spanned::into_inner).collect(),
-            headers: headers.collect(),
-            cost,
-        })
-    }
-
-    /// Returns the limit if its key can be found in requests of the route.
-    fn client_is_known(
-        &self,
-        limit: usize,
-        written: &Spanned<String>,
-        limits: &[LimitConfig],
-        front: &RouteFront,
-    ) -> Result<usize, ConfError> {
-        let LimitConfig { key, tiers, name, .. } = &limits[limit];
-        let needs_client = !tiers.is_empty() || key.iter().any(KeyPart::needs_client);
-        if needs_client && front.auth.is_none() {
-            let hint = format!("limit \"{name}\" counts by client, so the route needs `auth`");
-            return Err(self.error(written.span(), hint));
-        }
-        Ok(limit)
+        Ok(route)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::values::{HeaderName, Time};
     use super::*;
 
     /// Resolves numbers only.
@@ -491,10 +359,10 @@ mod tests {
         assert_eq!((limit.name.as_str(), &limit.key[..]), ("per_client", &[KeyPart::Ip][..]));
         assert_eq!(limit.policy, Policy { quota: 20, window: Duration::from_secs(2) });
         let route = &config.routes[0];
-        assert_eq!((route.upstream, &route.limits[..], route.cost), (0, &[2][..], 1));
-        assert_eq!(route.headers, [("x-canary".to_owned(), "1".to_owned())]);
+        assert_eq!((route.upstream.index, route.limits[0].index), (0, 2));
+        assert_eq!(route.headers[&HeaderName("X-Canary".to_owned())], "1");
         assert!(config.answers.x_ratelimit);
-        assert_eq!(config.upstreams[0].timeout, Duration::from_secs(10));
+        assert_eq!(config.upstreams[0].timeout, Some(Time(Duration::from_secs(10))));
     }
 
     #[test]
@@ -510,8 +378,12 @@ mod tests {
             ("[\"ip\"]", "[\"address\"]", "\"address\" is no key; write"),
             ("limit = 100 ", "rate = \"1/s\" ", "a concurrency limit has no rate"),
             ("keys_max = 100_000", "keys_max = 0", "keys_max is a number"),
-            ("\"/v1/users/{id}\"", "\"/v1/{id}s\"", "a parameter is a whole segment"),
-            ("[\"GET\"]", "[\"get\"]", "a method is written as in"),
+            (
+                "\"/v1/users/{id}\"",
+                "\"/v1/{id}s\"",
+                "\"/v1/{id}s\" is no path: a parameter is a whole segment",
+            ),
+            ("[\"GET\"]", "[\"get\"]", "\"get\" is no method; a method is written as in"),
             ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
             ("\"127.0.0.1:9001\"", "\"localhost\"", "no address of \"localhost\""),
             ("\"1s\"", "\"soon\"", "\"soon\" is no duration"),
@@ -520,10 +392,29 @@ mod tests {
             ("lease = 10 ", "lease = 9000 ", "a lease is a number from 1 to 1000"),
             ("\"redis://", "\"rediss://", "no Redis without TLS"),
             ("\"20ms\"", "\"2s\"", "a request waits for the store from"),
-            ("\"minigateway\"", "\"a b\"", "write letters, digits"),
+            ("\"minigateway\"", "\"a b\"", "\"a b\" is no name; write letters, digits"),
             ("\"admit\"", "\"pass\"", "unknown variant \"pass\""),
             ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
             ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
+            (
+                "/users/{id}\"",
+                "/users/:id\"",
+                "\"/v1/users/:id\" is no path: write \"/users/{id}\"",
+            ),
+            ("example.com\"", "example.com:80\"", "\"api.example.com:80\" is no host; write"),
+            ("[[routes]]", "[routes]", "routes are a list; each of them begins with [[routes]]"),
+            (
+                "key = [\"ip\"]",
+                "key = \"ip\"",
+                "invalid type: string \"ip\", expected a list as in",
+            ),
+            ("burst = 20", "burst = \"20\"", "invalid type: string \"20\", expected a number"),
+            ("header:X-Account", "header:X_Account", "headers with an underscore are dropped"),
+            (
+                "cost = 1 ",
+                "cost = 30 ",
+                "limit \"per_client\" never has as much as the route's cost",
+            ),
         ] {
             let text = example();
             assert!(text.contains(from), "{from}");
@@ -532,6 +423,35 @@ mod tests {
             assert!(error.message.starts_with(message), "{error}");
             // What contradicts another key is found at either of them.
             assert!(error.line.abs_diff(changed) <= 2, "{changed}: {error}");
+        }
+    }
+
+    #[test]
+    fn mistakes_about_versions_are_told() {
+        let versions = "[versions.shop]\nby = [\"path\"]\n[versions.shop.known.1]\n";
+        assert!(read(&(example() + versions)).is_ok());
+        for (from, to, message) in [
+            ("known.1", "known.v1", "the path of version \"v1\" is /vv1; write known.1"),
+            ("by = [\"path\"]", "by = []", "versions need `by`"),
+            ("\"path\"", "\"cookie\"", "\"cookie\" names no version; write"),
+            ("\"path\"", "\"header:Api_Version\"", "headers with an underscore are dropped"),
+            ("known.1]", "known.1]\nspeaks = \"2\"", "no version \"2\"; did you mean \"1\"?"),
+            ("known.1]", "known.1]\nlink = \"a b\"", "a link is a URL"),
+            ("known.1]", "known.1]\nrename = { a = \"b.c\" }", "write \"a.b\" = \"c\""),
+            (
+                "known.1]",
+                "known.1]\nrename = { a = \"x\", b = \"x\" }",
+                "two fields cannot be \"x\"",
+            ),
+            (
+                "known.1]",
+                "known.1]\ndeprecated = 2027-01-01\nsunset = 2026-01-01",
+                "a sunset is not before `deprecated`",
+            ),
+        ] {
+            let text = example() + &versions.replacen(from, to, 1);
+            let error = read(&text).expect_err(to);
+            assert!(error.message.starts_with(message) && error.line > 0, "{to}: {error}");
         }
     }
 

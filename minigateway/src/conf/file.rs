@@ -58,44 +58,35 @@
 //! nearest relatives are `limit_req_zone`, `upstream` and `location`.
 
 use super::error::{ConfError, unknown};
-use super::front::{ApiKeysTable, CorsTable, HeadersTable, JwtTable, VersionsTable};
+use super::front::{ApiKeysTable, CorsConfig, HeaderChanges, JwtTable, VersionsTable};
+use super::redis::RedisConfig;
+use super::values::{
+    Cost, HeaderName, Host, KeyPart, KeysMax, Method, Name, Pattern, Rate, Reference, Time,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::Spanned;
 
+/// Tables by their names.
+pub type Tables<T> = BTreeMap<Name, Spanned<T>>;
+
 /// The tables. What the command line knows as well, `listen` for instance, is not here.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
 pub struct File {
-    /// `[answers]`
-    #[serde(default)]
     pub answers: Answers,
-    /// `[log]`
-    #[serde(default)]
     pub log: LogTable,
-    /// `[limits.NAME]`
-    #[serde(default)]
-    pub limits: BTreeMap<String, Spanned<LimitTable>>,
-    /// `[redis]`
-    pub redis: Option<Spanned<RedisTable>>,
-    /// `[upstreams.NAME]`
-    #[serde(default)]
-    pub upstreams: BTreeMap<String, Spanned<UpstreamTable>>,
-    /// `[api_keys.NAME]`
-    #[serde(default)]
-    pub api_keys: BTreeMap<String, Spanned<ApiKeysTable>>,
-    /// `[jwt.NAME]`
-    #[serde(default)]
-    pub jwt: BTreeMap<String, Spanned<JwtTable>>,
-    /// `[versions.NAME]`
-    #[serde(default)]
-    pub versions: BTreeMap<String, Spanned<VersionsTable>>,
-    /// `[cors.NAME]`
-    #[serde(default)]
-    pub cors: BTreeMap<String, Spanned<CorsTable>>,
-    /// `[[routes]]`
-    #[serde(default)]
-    pub routes: Vec<Spanned<RouteTable>>,
+    pub limits: Tables<LimitTable>,
+    pub redis: Option<RedisConfig>,
+    pub upstreams: Tables<UpstreamConfig>,
+    pub api_keys: Tables<ApiKeysTable>,
+    pub jwt: Tables<JwtTable>,
+    pub versions: Tables<VersionsTable>,
+    pub cors: Tables<CorsConfig>,
+    pub routes: Vec<Spanned<RouteConfig>>,
 }
 
 /// The names of the tables of a [`File`]. All other keys are options of the command line.
@@ -114,24 +105,19 @@ pub const SECTIONS: [&str; 10] = [
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
 pub struct Answers {
-    /// Adds GitHub's four headers to responses.
-    #[serde(default)]
     pub x_ratelimit: bool,
-    /// Answers the request header `X-Explain` with the arithmetic of the decision.
-    #[serde(default)]
     pub explain: bool,
 }
 
 /// `[log]`
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
 pub struct LogTable {
-    /// The file of the access log.
     pub access: Option<PathBuf>,
-    /// Requests and answers have an id, and requests a trace.
-    #[serde(default)]
     pub trace: bool,
 }
 
@@ -153,77 +139,59 @@ pub enum AlgorithmName {
 #[allow(missing_docs)]
 pub struct LimitTable {
     pub algorithm: AlgorithmName,
-    pub rate: Option<Spanned<String>>,
+    pub rate: Option<Spanned<Rate>>,
     pub limit: Option<Spanned<u64>>,
     pub burst: Option<Spanned<u64>>,
-    pub key: Vec<Spanned<String>>,
-    pub keys_max: Option<Spanned<usize>>,
+    pub key: Vec<KeyPart>,
+    pub keys_max: Option<KeysMax>,
     #[serde(default)]
     pub tiers: Vec<String>,
     #[serde(default)]
     pub dry_run: bool,
-    #[serde(default)]
     pub shared: Option<Spanned<bool>>,
     pub lease: Option<Spanned<u64>>,
 }
 
-/// `[redis]`
+/// `[upstreams.NAME]`: where requests go.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct RedisTable {
-    pub url: Spanned<String>,
-    pub timeout: Option<Spanned<String>>,
-    #[serde(default)]
-    pub when_down: WhenDown,
-    pub prefix: Option<Spanned<String>>,
-}
-
-/// What happens to requests while the store of shared limits is down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum WhenDown {
-    #[default]
-    Admit,
-    Refuse,
-}
-
-/// `[upstreams.NAME]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct UpstreamTable {
+pub struct UpstreamConfig {
+    #[serde(skip)]
+    pub name: String,
     pub servers: Vec<Spanned<String>>,
-    pub connect_timeout: Option<Spanned<String>>,
-    pub timeout: Option<Spanned<String>>,
+    #[serde(skip)]
+    pub addresses: Vec<SocketAddr>,
+    pub connect_timeout: Option<Time>,
+    pub timeout: Option<Time>,
     pub keepalive: Option<usize>,
     pub body_max: Option<u64>,
 }
 
-/// `[[routes]]`
+/// `[[routes]]`: which requests go where, what they pay, and what is asked of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct RouteTable {
-    pub path: Spanned<String>,
-    pub host: Option<Spanned<String>>,
+pub struct RouteConfig {
+    pub path: Pattern,
+    pub host: Option<Host>,
     #[serde(default)]
-    pub methods: Vec<Spanned<String>>,
+    pub methods: Vec<Method>,
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    pub upstream: Spanned<String>,
+    pub headers: BTreeMap<HeaderName, String>,
+    pub upstream: Reference,
     #[serde(default)]
-    pub limits: Vec<Spanned<String>>,
-    pub cost: Option<Spanned<u64>>,
-    pub auth: Option<Spanned<String>>,
-    pub scopes: Option<Spanned<Vec<String>>>,
-    pub versions: Option<Spanned<String>>,
-    pub cors: Option<Spanned<String>>,
+    pub limits: Vec<Reference>,
+    pub cost: Option<Cost>,
+    pub auth: Option<Reference>,
     #[serde(default)]
-    pub request_headers: HeadersTable,
+    pub scopes: Vec<String>,
+    pub versions: Option<Reference>,
+    pub cors: Option<Reference>,
     #[serde(default)]
-    pub response_headers: HeadersTable,
+    pub request_headers: HeaderChanges,
+    #[serde(default)]
+    pub response_headers: HeaderChanges,
 }
 
 /// Reads the tables of `text`.
@@ -241,13 +209,22 @@ pub fn parse(text: &str) -> Result<File, ConfError> {
             let message = unknown("table", name, SECTIONS.into_iter());
             return Err(ConfError::at(text, key.span(), message));
         }
+        if name == "routes" && value.is_table() {
+            let message = "routes are a list; each of them begins with [[routes]]";
+            return Err(ConfError::at(text, key.span(), message));
+        }
     }
     from_str(text)
 }
 
 fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfError> {
     toml::from_str(text).map_err(|error| {
-        let message = error.message().trim_end().replace('`', "\"");
+        // The names of Rust's types mean nothing to an operator.
+        let message = error.message().trim_end().replace('`', "\"").replace("u64", "a number");
+        let mut message = message.replace("a sequence", "a list as in [\"a\"]");
+        if let Some(end) = message.find("expected struct") {
+            message.replace_range(end.., "expected a table");
+        }
         match error.span() {
             Some(span) => ConfError::at(text, span, message),
             None => ConfError::whole(message),

@@ -26,6 +26,7 @@
 //! link = "https://example.com/v2"       # Link
 //! speaks = "2"                          # the upstream is told 2; itself if left out
 //! upstream = "old"                      # in place of the route's
+//! rename = { name = "full_name" }       # field `name` of JSON bodies is `full_name` upstream
 //!
 //! [cors.web]
 //! origins = ["https://shop.example.com"]
@@ -39,28 +40,28 @@
 //! ```
 
 use super::config::Reader;
-use super::error::{ConfError, unknown};
-use super::file::RouteTable;
-#[cfg(feature = "jwt")]
-use super::values::duration;
-use super::values::is_token;
+use super::error::ConfError;
+use super::file::{RouteConfig, Tables};
+use super::values::{
+    HeaderName, HeaderValue, Name, Reference, Time, header_name, is_token, read_from, seen_header,
+    written,
+};
 use crate::engine::identity::{ApiKeys, Identity};
 use crate::engine::version::{Source, Versions};
 #[cfg(feature = "jwt")]
-use crate::wire::jwt::{Rules, Verifier};
+use crate::wire::jwt::{Rules, Verifier, algorithm};
+use crate::wire::rename::Fields;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
-use toml::value::Datetime;
-
-type Tables<T> = BTreeMap<String, Spanned<T>>;
+use toml::value::{Datetime, Offset};
 
 /// `[api_keys.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct ApiKeysTable {
-    pub header: Option<Spanned<String>>,
+    pub header: Option<HeaderName>,
     pub clients: Tables<ClientTable>,
 }
 
@@ -69,7 +70,7 @@ pub struct ApiKeysTable {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct ClientTable {
-    pub sha256: Spanned<String>,
+    pub sha256: Hash,
     #[serde(default)]
     pub tier: String,
     #[serde(default)]
@@ -81,12 +82,12 @@ pub struct ClientTable {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct JwtTable {
-    pub algorithms: Spanned<Vec<Spanned<String>>>,
+    pub algorithms: Vec<Spanned<String>>,
     pub key_file: Option<Spanned<String>>,
     pub jwks_file: Option<Spanned<String>>,
     pub audience: Spanned<Vec<String>>,
     pub issuer: Option<String>,
-    pub clock_skew: Option<Spanned<String>>,
+    pub clock_skew: Option<Time>,
 }
 
 /// `[versions.NAME]`
@@ -94,49 +95,69 @@ pub struct JwtTable {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct VersionsTable {
-    pub by: Spanned<Vec<Spanned<String>>>,
-    pub default: Option<Spanned<String>>,
-    pub tell: Option<Spanned<String>>,
-    pub known: Tables<VersionTable>,
+    pub by: Vec<By>,
+    pub default: Option<Reference>,
+    pub tell: Option<Tell>,
+    pub known: Tables<VersionConfig>,
+}
+
+/// Where requests name a version.
+#[derive(Debug)]
+pub struct By(Source);
+
+/// How an upstream is told the version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// `/v2` in front of the path.
+    Path,
+    /// A header.
+    Header(String),
 }
 
 /// `[versions.NAME.known.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct VersionTable {
-    pub deprecated: Option<Spanned<Datetime>>,
-    pub sunset: Option<Spanned<Datetime>>,
-    pub link: Option<Spanned<String>>,
-    pub upstream: Option<Spanned<String>>,
-    pub speaks: Option<Spanned<String>>,
+pub struct VersionConfig {
+    pub deprecated: Option<UnixTime>,
+    pub sunset: Option<Spanned<UnixTime>>,
+    pub link: Option<Link>,
+    pub upstream: Option<Reference>,
+    pub speaks: Option<Reference>,
+    #[serde(default)]
+    pub rename: Rename,
 }
 
-/// `[cors.NAME]`
+/// Fields of requests, and of responses on the way back.
+#[derive(Debug, Default)]
+pub struct Rename(pub Fields, pub Fields);
+
+/// `[cors.NAME]`: what browsers may do.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct CorsTable {
-    pub origins: Vec<Spanned<String>>,
+pub struct CorsConfig {
+    #[serde(skip)]
+    pub name: String,
+    pub origins: Vec<Origin>,
+    /// `Access-Control-Allow-Methods`; if empty, those that need no question.
     #[serde(default)]
-    pub methods: Vec<Spanned<String>>,
+    pub methods: Vec<Name>,
     #[serde(default)]
-    pub headers: Vec<Spanned<String>>,
+    pub headers: Vec<HeaderName>,
     #[serde(default)]
-    pub expose: Vec<Spanned<String>>,
+    pub expose: Vec<HeaderName>,
     #[serde(default)]
     pub credentials: bool,
 }
 
-/// `request_headers` and `response_headers` of a route
+/// `request_headers` and `response_headers` of a route.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct HeadersTable {
-    #[serde(default)]
-    pub set: BTreeMap<Spanned<String>, Spanned<String>>,
-    #[serde(default)]
-    pub remove: Vec<Spanned<String>>,
+pub struct HeaderChanges {
+    pub set: BTreeMap<HeaderName, HeaderValue>,
+    pub remove: Vec<HeaderName>,
 }
 
 /// What routes refer to.
@@ -182,71 +203,55 @@ pub struct VersionsConfig {
     pub tell: Option<Tell>,
 }
 
-/// How an upstream is told the version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tell {
-    /// `/v2` in front of the path.
-    Path,
-    /// A header.
-    Header(String),
+impl VersionsConfig {
+    /// The version that the upstream of this one speaks.
+    pub fn spoken(&self, version: usize) -> &str {
+        let speaks = self.known[version].speaks.as_ref();
+        &self.versions.names[speaks.map_or(version, |it| it.index)]
+    }
 }
 
-/// A version.
-#[derive(Debug, Default)]
-pub struct VersionConfig {
-    /// Seconds since 1970.
-    pub deprecated_s: Option<u64>,
-    /// Seconds since 1970.
-    pub sunset_s: Option<u64>,
-    /// Where a client finds what to do.
-    pub link: Option<String>,
-    /// In place of the route's.
-    pub upstream: Option<usize>,
-    /// The version that the upstream speaks.
-    pub speaks: usize,
+written! {
+    /// The SHA-256 of a key.
+    Hash([u8; 32]) from String: |text| sha256_hash(&text).map(Hash);
+
+    /// Seconds since 1970. A date without time is its midnight, a time without offset is UTC.
+    UnixTime(u64) from Datetime: |it| {
+        unix_s(&it).map(UnixTime).ok_or("a date after 1970 is written 2026-01-31".to_owned())
+    };
+
+    /// A URL for the header `Link`.
+    Link(String) from String: |text| {
+        match text.bytes().all(|it| it > b' ' && !b"<>\"".contains(&it)) {
+            true => Ok(Link(text)),
+            false => Err("a link is a URL, without blanks, quotes and angle brackets".to_owned()),
+        }
+    };
+
+    /// Scheme and host of a page, or `*`.
+    Origin(String) from String: |text| {
+        let host = text.split_once("://").map_or("", |it| it.1);
+        let is_origin = !host.is_empty() && !host.contains(['/', ' ']) && host.is_ascii();
+        match is_origin || text == "*" {
+            true => Ok(Origin(text)),
+            false => Err("an origin is scheme and host: \"https://shop.example\"".to_owned()),
+        }
+    };
 }
 
-/// What browsers may do.
-#[derive(Debug)]
-pub struct CorsConfig {
-    /// Routes call it this.
-    pub name: String,
-    /// Origins, or `*`.
-    pub origins: Vec<String>,
-    /// `Access-Control-Allow-Methods`
-    pub methods: String,
-    /// `Access-Control-Allow-Headers`
-    pub headers: String,
-    /// `Access-Control-Expose-Headers`
-    pub expose: String,
-    /// `Access-Control-Allow-Credentials`
-    pub credentials: bool,
-}
-
-/// Headers that a route changes.
-#[derive(Debug, Default)]
-pub struct HeaderChanges {
-    /// In place of what was sent.
-    pub set: Vec<(String, String)>,
-    /// In lower case.
-    pub remove: Vec<String>,
-}
-
-/// What a route asks of requests.
-#[derive(Debug, Default)]
-pub struct RouteFront {
-    /// An index of [`FrontConfig::auth`].
-    pub auth: Option<usize>,
-    /// All of them are needed.
-    pub scopes: Vec<String>,
-    /// An index of [`FrontConfig::versions`].
-    pub versions: Option<usize>,
-    /// An index of [`FrontConfig::cors`].
-    pub cors: Option<usize>,
-    /// For the upstream.
-    pub request_headers: HeaderChanges,
-    /// For the client.
-    pub response_headers: HeaderChanges,
+read_from! {
+    By from String: |text| source(&text).map(By);
+    Tell from String: |text| match (text.as_str(), text.strip_prefix("header:")) {
+        ("path", _) => Ok(Tell::Path),
+        (_, Some(name)) => header_name(name).map(|()| Tell::Header(name.to_owned())),
+        _ => Err(format!("\"{text}\" tells nothing; write \"path\" or \"header:NAME\"")),
+    };
+    Rename from BTreeMap<String, String>: |names| {
+        let mut fields = Fields::default();
+        names.iter().try_for_each(|(path, upstream)| fields.insert(path, upstream))?;
+        let inverted = fields.inverted();
+        Ok(Rename(fields, inverted))
+    };
 }
 
 /// Reads all of them.
@@ -258,50 +263,44 @@ pub fn read(
     api_keys: Tables<ApiKeysTable>,
     jwt: Tables<JwtTable>,
     versions: Tables<VersionsTable>,
-    cors: Tables<CorsTable>,
-    upstreams: &[String],
+    cors: Tables<CorsConfig>,
+    upstreams: &[&str],
 ) -> Result<FrontConfig, ConfError> {
     let mut front = FrontConfig::default();
-    for (name, table) in api_keys {
-        reader.name(&name, table.span())?;
-        let scheme = read_api_keys(reader, table.into_inner())?;
-        front.auth.push(AuthConfig { name, scheme });
+    for (Name(name), table) in api_keys {
+        let (span, table) = (table.span(), table.into_inner());
+        let mut keys = ApiKeys::default();
+        for (Name(name), client) in table.clients {
+            let (span, client) = (client.span(), client.into_inner());
+            let ClientTable { sha256: Hash(hash), tier, scopes } = client;
+            let identity = Identity { name, tier, scopes, claims: BTreeMap::new() };
+            if !keys.insert(hash, identity) {
+                return Err(reader.error(span, "another client has the same key"));
+            }
+        }
+        let header = table.header.map_or("X-Api-Key".to_owned(), |it| it.0);
+        seen_header(&header).map_err(|hint| reader.error(span, hint))?;
+        front.auth.push(AuthConfig { name, scheme: Scheme::ApiKey(header, keys) });
     }
-    for (name, table) in jwt {
-        reader.name(&name, table.span())?;
+    for (Name(name), table) in jwt {
         if front.auth.iter().any(|it| it.name == name) {
             let hint = format!("\"{name}\" is a table of api_keys too; routes could not tell them");
             return Err(reader.error(table.span(), hint));
         }
-        let scheme = read_jwt(reader, table)?;
-        front.auth.push(AuthConfig { name, scheme });
+        front.auth.push(AuthConfig { name, scheme: read_jwt(reader, table)? });
     }
-    for (name, table) in versions {
-        reader.name(&name, table.span())?;
+    for (Name(name), table) in versions {
         front.versions.push(read_versions(reader, name, table, upstreams)?);
     }
-    for (name, table) in cors {
-        reader.name(&name, table.span())?;
-        front.cors.push(read_cors(reader, name, table.into_inner())?);
+    for (Name(name), table) in cors {
+        let (span, cors) = (table.span(), table.into_inner());
+        if cors.credentials && cors.origins.iter().any(|it| it.0 == "*") {
+            let hint = "browsers refuse \"*\" together with credentials; name the origins";
+            return Err(reader.error(span, hint));
+        }
+        front.cors.push(CorsConfig { name, ..cors });
     }
     Ok(front)
-}
-
-fn read_api_keys(reader: &Reader<'_>, table: ApiKeysTable) -> Result<Scheme, ConfError> {
-    let header = match &table.header {
-        None => "x-api-key".to_owned(),
-        Some(name) => reader.value(name, header_name)?,
-    };
-    let mut keys = ApiKeys::default();
-    for (name, client) in table.clients {
-        let ClientTable { sha256, tier, scopes } = client.into_inner();
-        let hash = reader.value(&sha256, sha256_hash)?;
-        let identity = Identity { name, tier, scopes, claims: BTreeMap::new() };
-        if !keys.insert(hash, identity) {
-            return Err(reader.error(sha256.span(), "another client has the same key"));
-        }
-    }
-    Ok(Scheme::ApiKey(header, keys))
 }
 
 fn sha256_hash(text: &str) -> Result<[u8; 32], String> {
@@ -325,19 +324,18 @@ fn read_jwt(reader: &Reader<'_>, table: Spanned<JwtTable>) -> Result<Scheme, Con
 #[cfg(feature = "jwt")]
 fn read_jwt(reader: &Reader<'_>, table: Spanned<JwtTable>) -> Result<Scheme, ConfError> {
     let (span, table) = (table.span(), table.into_inner());
-    for name in table.algorithms.as_ref() {
-        reader.value(name, crate::wire::jwt::algorithm)?;
+    for name in &table.algorithms {
+        reader.value(name, algorithm)?;
     }
     if table.audience.as_ref().is_empty() {
         let hint = "an audience is needed: without it, tokens for other services are valid here";
         return Err(reader.error(table.audience.span(), hint));
     }
-    let skew = table.clock_skew.as_ref().map(|it| reader.value(it, duration)).transpose()?;
     let rules = Rules {
-        algorithms: table.algorithms.as_ref().iter().map(|it| it.as_ref().clone()).collect(),
+        algorithms: table.algorithms.into_iter().map(Spanned::into_inner).collect(),
         audience: table.audience.into_inner(),
         issuer: table.issuer,
-        skew_s: skew.map_or(0, |it| it.as_secs()),
+        skew_s: table.clock_skew.map_or(0, |it| it.0.as_secs()),
     };
     let verifier = match (&table.key_file, &table.jwks_file) {
         (Some(file), None) => {
@@ -355,35 +353,36 @@ fn read_versions(
     reader: &Reader<'_>,
     name: String,
     table: Spanned<VersionsTable>,
-    upstreams: &[String],
+    upstreams: &[&str],
 ) -> Result<VersionsConfig, ConfError> {
-    let (span, VersionsTable { by, default, tell, known }) = (table.span(), table.into_inner());
-    let names = known.keys().cloned().collect::<Vec<_>>();
-    for (version, table) in &known {
-        reader.name(version, table.span())?;
-    }
-    if names.is_empty() || by.as_ref().is_empty() {
+    let (span, table) = (table.span(), table.into_inner());
+    let VersionsTable { by, mut default, tell, known } = table;
+    if known.is_empty() || by.is_empty() {
         let hint = "versions need `by`, which says where requests name one, and at least one table \
                     `known`";
         return Err(reader.error(span, hint));
     }
-    let index = |written: &Spanned<String>| index(reader, "version", &names, written);
-    let sources = by.as_ref().iter().map(|it| reader.value(it, source));
-    let versions = Versions {
-        sources: sources.collect::<Result<_, _>>()?,
-        default: default.as_ref().map(index).transpose()?,
-        names: names.clone(),
-    };
-    let tell = tell.as_ref().map(|it| reader.value(it, self::tell)).transpose()?;
-
-    let mut configs = Vec::new();
-    for (version, table) in known.into_values().enumerate() {
-        let table = table.into_inner();
-        let speaks = table.speaks.as_ref().map(index).transpose()?;
-        let mut config = dates_and_upstream(reader, table, upstreams)?;
-        config.speaks = speaks.unwrap_or(version);
-        configs.push(config);
+    let names = known.keys().map(|it| it.0.clone()).collect::<Vec<_>>();
+    let is_twice_v = |it: &&String| it.starts_with('v') && by.iter().any(|it| it.0 == Source::Path);
+    if let Some(name) = names.iter().find(is_twice_v) {
+        let hint =
+            format!("the path of version \"{name}\" is /v{name}; write known.{}", &name[1..]);
+        return Err(reader.error(span, hint));
     }
+    let names_known = names.iter().map(String::as_str).collect::<Vec<_>>();
+    reader.find("version", &names_known, default.as_mut())?;
+    let mut configs = known.into_values().map(Spanned::into_inner).collect::<Vec<_>>();
+    for config in &mut configs {
+        reader.find("version", &names_known, config.speaks.as_mut())?;
+        reader.find("upstream", upstreams, config.upstream.as_mut())?;
+        let written = config.sunset.as_ref();
+        let is_early = |it: &&Spanned<UnixTime>| config.deprecated.as_ref() > Some(it.as_ref());
+        if let Some(sunset) = written.filter(is_early) {
+            return Err(reader.error(sunset.span(), "a sunset is not before `deprecated`"));
+        }
+    }
+    let sources = by.into_iter().map(|it| it.0).collect();
+    let versions = Versions { names, sources, default: default.map(|it| it.index) };
     Ok(VersionsConfig { name, versions, known: configs, tell })
 }
 
@@ -391,7 +390,7 @@ fn source(text: &str) -> Result<Source, String> {
     let (kind, name) = text.split_once(':').unwrap_or((text, ""));
     match (kind, is_token(name)) {
         ("path", _) if text == "path" => Ok(Source::Path),
-        ("header", true) => Ok(Source::Header(name.to_ascii_lowercase())),
+        ("header", true) => seen_header(name).map(|()| Source::Header(name.to_owned())),
         ("media_type", true) => Ok(Source::MediaType(name.to_owned())),
         ("query", true) => Ok(Source::Query(name.to_owned())),
         _ => Err(format!(
@@ -401,44 +400,6 @@ fn source(text: &str) -> Result<Source, String> {
     }
 }
 
-fn tell(text: &str) -> Result<Tell, String> {
-    match (text, text.strip_prefix("header:")) {
-        ("path", _) => Ok(Tell::Path),
-        (_, Some(name)) => header_name(name).map(|_| Tell::Header(name.to_owned())),
-        _ => Err(format!("\"{text}\" tells nothing; write \"path\" or \"header:NAME\"")),
-    }
-}
-
-fn dates_and_upstream(
-    reader: &Reader<'_>,
-    table: VersionTable,
-    upstreams: &[String],
-) -> Result<VersionConfig, ConfError> {
-    let date = |written: &Option<Spanned<Datetime>>| match written {
-        None => Ok(None),
-        Some(it) => match unix_s(it.as_ref()) {
-            Some(unix_s) => Ok(Some(unix_s)),
-            None => Err(reader.error(it.span(), "a date after 1970 is written 2026-01-31")),
-        },
-    };
-    let (deprecated_s, sunset_s) = (date(&table.deprecated)?, date(&table.sunset)?);
-    if let (Some(sunset), Some(written)) = (sunset_s, &table.sunset)
-        && deprecated_s.is_some_and(|it| sunset < it)
-    {
-        return Err(reader.error(written.span(), "a sunset is not before `deprecated`"));
-    }
-    let link = table.link.as_ref().map(|it| {
-        reader.value(it, |text| match text.bytes().all(|it| it > b' ' && !b"<>\"".contains(&it)) {
-            true => Ok(text.to_owned()),
-            false => Err("a link is a URL, without blanks, quotes and angle brackets".to_owned()),
-        })
-    });
-    let upstream = table.upstream.as_ref().map(|it| index(reader, "upstream", upstreams, it));
-    let (link, upstream) = (link.transpose()?, upstream.transpose()?);
-    Ok(VersionConfig { deprecated_s, sunset_s, link, upstream, ..VersionConfig::default() })
-}
-
-/// Seconds since 1970. A date without time is its midnight, a time without offset is UTC.
 fn unix_s(written: &Datetime) -> Option<u64> {
     let date = written.date?;
     // Hinnant's `days_from_civil`: years begin in March, 400 of them have 146,097 days.
@@ -453,107 +414,25 @@ fn unix_s(written: &Datetime) -> Option<u64> {
         i64::from(it.hour) * 3600 + i64::from(it.minute) * 60 + second
     });
     let offset_s = match written.offset {
-        Some(toml::value::Offset::Custom { minutes }) => i64::from(minutes) * 60,
-        Some(toml::value::Offset::Z) | None => 0,
+        Some(Offset::Custom { minutes }) => i64::from(minutes) * 60,
+        Some(Offset::Z) | None => 0,
     };
     u64::try_from(days * 86_400 + time - offset_s).ok()
 }
 
-fn read_cors(reader: &Reader<'_>, name: String, table: CorsTable) -> Result<CorsConfig, ConfError> {
-    for origin in &table.origins {
-        let is_any = origin.as_ref() == "*";
-        let host = origin.as_ref().split_once("://").map_or("", |it| it.1);
-        if !is_any && (host.is_empty() || host.contains(['/', ' ']) || !host.is_ascii()) {
-            let hint = "an origin has a scheme and a host, and no path: \"https://shop.example\"";
-            return Err(reader.error(origin.span(), hint));
-        }
-        if is_any && table.credentials {
-            let hint = "browsers refuse \"*\" together with credentials; name the origins";
-            return Err(reader.error(origin.span(), hint));
-        }
-    }
-    let list = |written: &[Spanned<String>]| {
-        let names =
-            written.iter().map(|it| reader.value(it, |it| header_name(it).map(|_| it.to_owned())));
-        names.collect::<Result<Vec<_>, _>>().map(|it| it.join(", "))
-    };
-    Ok(CorsConfig {
-        name,
-        methods: match table.methods.is_empty() {
-            true => "GET, HEAD, POST".to_owned(),
-            false => list(&table.methods)?,
-        },
-        headers: list(&table.headers)?,
-        expose: list(&table.expose)?,
-        origins: table.origins.into_iter().map(Spanned::into_inner).collect(),
-        credentials: table.credentials,
-    })
-}
-
-/// Reads what a route asks of requests.
+/// Finds what a route refers to.
 ///
 /// # Errors
 /// The first mistake.
 pub fn route(
     reader: &Reader<'_>,
-    table: &mut RouteTable,
+    route: &mut RouteConfig,
     front: &FrontConfig,
-) -> Result<RouteFront, ConfError> {
-    let find = |kind, names: Vec<&String>, written: &Option<Spanned<String>>| {
-        let names = names.into_iter().cloned().collect::<Vec<_>>();
-        written.as_ref().map(|it| index(reader, kind, &names, it)).transpose()
-    };
-    let auth =
-        find("api_keys or jwt", front.auth.iter().map(|it| &it.name).collect(), &table.auth)?;
-    if let Some(scopes) = table.scopes.as_ref().filter(|_| auth.is_none()) {
-        let hint = "scopes are those of a client; say with `auth` how it proves who it is";
-        return Err(reader.error(scopes.span(), hint));
-    }
-    let versions = front.versions.iter().map(|it| &it.name).collect();
-    Ok(RouteFront {
-        auth,
-        scopes: table.scopes.take().map_or_else(Vec::new, Spanned::into_inner),
-        versions: find("versions", versions, &table.versions)?,
-        cors: find("cors", front.cors.iter().map(|it| &it.name).collect(), &table.cors)?,
-        request_headers: headers(reader, &table.request_headers)?,
-        response_headers: headers(reader, &table.response_headers)?,
-    })
-}
-
-fn index(
-    reader: &Reader<'_>,
-    kind: &str,
-    names: &[String],
-    written: &Spanned<String>,
-) -> Result<usize, ConfError> {
-    let found = names.iter().position(|it| it == written.as_ref());
-    let unknown = || unknown(kind, written.as_ref(), names.iter().map(String::as_str));
-    found.ok_or_else(|| reader.error(written.span(), unknown()))
-}
-
-fn headers(reader: &Reader<'_>, table: &HeadersTable) -> Result<HeaderChanges, ConfError> {
-    let mut changes = HeaderChanges::default();
-    for (name, value) in &table.set {
-        reader.value(name, header_name)?;
-        if value.as_ref().bytes().any(|it| it.is_ascii_control() && it != b'\t') {
-            return Err(reader.error(value.span(), "a value has no control characters"));
-        }
-        changes.set.push((name.as_ref().clone(), value.as_ref().clone()));
-    }
-    for name in &table.remove {
-        changes.remove.push(reader.value(name, header_name)?);
-    }
-    Ok(changes)
-}
-
-/// Reads the name of a header that is no part of the framing; in lower case.
-fn header_name(text: &str) -> Result<String, String> {
-    let name = text.to_ascii_lowercase();
-    match name.as_str() {
-        _ if !is_token(text) => Err(format!("\"{text}\" is no name of a header")),
-        "connection" | "content-length" | "host" | "transfer-encoding" => {
-            Err(format!("\"{text}\" is the gateway's own affair"))
-        }
-        _ => Ok(name),
-    }
+) -> Result<(), ConfError> {
+    let names = front.auth.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+    reader.find("api_keys or jwt", &names, route.auth.as_mut())?;
+    let names = front.versions.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+    reader.find("versions", &names, route.versions.as_mut())?;
+    let names = front.cors.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
+    reader.find("cors", &names, route.cors.as_mut())
 }

@@ -6,28 +6,50 @@
 //! redis://gateway:se%40cret@cache   AUTH gateway se@cret; port 6379
 //! ```
 
+use super::values::{Name, Time, read_from, written};
+use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
+use toml::Spanned;
 
-/// A store of shared limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `[redis]`: a store of shared limits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
 pub struct RedisConfig {
-    /// Tried in this order.
+    pub url: Spanned<RedisUrl>,
+    #[serde(skip)]
     pub addresses: Vec<SocketAddr>,
-    /// User and password.
-    pub auth: Option<(Option<String>, String)>,
-    /// The number of the database.
-    pub database: u32,
-    /// How long a request waits for the store.
-    pub timeout: Duration,
-    /// Requests pass while the store is down; or they are refused.
-    pub admits_when_down: bool,
-    /// All keys begin with it, in braces.
-    pub prefix: String,
+    pub timeout: Option<Timeout>,
+    #[serde(default)]
+    pub when_down: WhenDown,
+    pub prefix: Option<Name>,
+}
+
+/// What happens to requests while the store of shared limits is down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum WhenDown {
+    #[default]
+    Admit,
+    Refuse,
+}
+
+written! {
+    /// How long a request waits. Leases rely on it to be a second at most.
+    Timeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(1) {
+        true => Err("a request waits for the store from \"1ms\" to \"1s\"".to_owned()),
+        false => Ok(Timeout(it)),
+    };
+}
+
+read_from! {
+    RedisUrl from String: |text| url(&text);
 }
 
 /// The parts of a URL.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisUrl {
     /// `HOST:PORT`
     pub server: String,

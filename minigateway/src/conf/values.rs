@@ -11,25 +11,132 @@
 //! | `"client"` | the name of the API key, or the `sub` of the token |
 //! | `"tier"`, `"claim:NAME"` | the client's tier; a claim of its token |
 //! | `[]` | all requests together |
+//!
+//! Each is a type, and TOML's reader adds the place to its hint.
 
+use crate::engine::router::Router;
+use serde::Deserialize;
+use std::ops::Range;
 use std::time::Duration;
+use toml::Spanned;
 
-/// What a limit counts by.
+/// Reads a type from text or a number, by a function that returns a value or a hint.
+macro_rules! read_from {
+    ($($name:ident from $written:ty: $read:expr;)+) => {$(
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<$name, D::Error> {
+                let read: fn($written) -> Result<$name, String> = $read;
+                let written = <$written as serde::Deserialize>::deserialize(from)?;
+                read(written).map_err(serde::de::Error::custom)
+            }
+        }
+    )+};
+}
+pub(super) use read_from;
+
+/// Declares types with one part that are read so.
+macro_rules! written {
+    ($($(#[$doc:meta])* $name:ident($part:ty) from $written:ty: $read:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(pub $part);
+
+        $crate::conf::values::read_from! { $name from $written: $read; }
+    )+};
+}
+pub(super) use written;
+
+written! {
+    /// A duration.
+    Time(Duration) from String: |text| duration(&text).map(Time);
+
+    /// Requests, and the period.
+    Rate((u64, Duration)) from String: |text| rate(&text).map(Rate);
+
+    /// A name: clients see it in headers, as a quoted string.
+    Name(String) from String: |text| match is_token(&text) {
+        true => Ok(Name(text)),
+        false => Err(format!("\"{text}\" is no name; write letters, digits, `_`, `-` and `.`")),
+    };
+
+    /// The name of a header that is no part of the framing.
+    HeaderName(String) from String: |text| header_name(&text).map(|()| HeaderName(text));
+
+    /// The value of a header.
+    HeaderValue(String) from String: |text| {
+        match text.bytes().any(|it| it.is_ascii_control() && it != b'\t') {
+            true => Err("the value of a header has no control characters".to_owned()),
+            false => Ok(HeaderValue(text)),
+        }
+    };
+
+    /// A method, in capitals.
+    Method(String) from String: |text| match is_token(&text) && text == text.to_uppercase() {
+        true => Ok(Method(text)),
+        false => Err(format!("\"{text}\" is no method; a method is written as in \"GET\"")),
+    };
+
+    /// A host, in lower case and without port.
+    Host(String) from String: |text| match text.contains([':', '/', '*', ' ']) || text.is_empty() {
+        true => Err(format!("\"{text}\" is no host; write a name without scheme, port and `*`")),
+        false => Ok(Host(text.to_ascii_lowercase())),
+    };
+
+    /// A pattern of [`Router`].
+    Pattern(String) from String: |text| match Router::default().insert(&text, 0) {
+        _ if text.contains("/:") => Err(format!("\"{text}\" is no path: write `/users/{{id}}`")),
+        Ok(()) => Ok(Pattern(text)),
+        Err(hint) => Err(format!("\"{text}\" is no path: {hint}")),
+    };
+
+    /// What a request counts as.
+    Cost(u64) from u64: |it| match it {
+        0 => Err("a cost is at least 1; or leave out `limits`".to_owned()),
+        it => Ok(Cost(it)),
+    };
+
+    /// How many keys may be busy at once.
+    KeysMax(usize) from usize: |it| match it {
+        1..=KEYS_MAX_MAX => Ok(KeysMax(it)),
+        _ => Err(format!("keys_max is a number from 1 to {KEYS_MAX_MAX}")),
+    };
+}
+
+read_from! {
+    KeyPart from String: |text| key_part(&text);
+}
+
+/// 2.4 GB. More is taken for a mistake.
+const KEYS_MAX_MAX: usize = 100_000_000;
+
+/// The name of another table. Its index is found when all tables are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Spanned<String>")]
+pub struct Reference {
+    /// As written.
+    pub name: String,
+    /// Where.
+    pub span: Range<usize>,
+    /// Of the table, in the configuration.
+    pub index: usize,
+}
+
+impl From<Spanned<String>> for Reference {
+    fn from(written: Spanned<String>) -> Reference {
+        Reference { span: written.span(), name: written.into_inner(), index: 0 }
+    }
+}
+
+/// What a limit counts by: see the head of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum KeyPart {
-    /// The address of the client.
     Ip,
-    /// The route that the request takes.
     Route,
-    /// The host that the client asked for.
     Host,
-    /// A header, by its name.
     Header(String),
-    /// The name that the client has proven.
     Client,
-    /// The client's tier.
     Tier,
-    /// A claim of the client's token.
     Claim(String),
 }
 
@@ -54,10 +161,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads `10/s` or `5/10s`.
-///
-/// # Errors
-/// A hint.
-pub fn rate(text: &str) -> Result<(u64, Duration), String> {
+fn rate(text: &str) -> Result<(u64, Duration), String> {
     let hint = || format!("\"{text}\" is no rate; write it as in \"10/s\", \"100/m\" or \"5/10s\"");
     let (requests, period) = text.split_once('/').ok_or_else(hint)?;
     let requests = requests.parse::<u64>().ok().filter(|it| *it > 0).ok_or_else(hint)?;
@@ -69,10 +173,7 @@ pub fn rate(text: &str) -> Result<(u64, Duration), String> {
 }
 
 /// Reads `ip` or `header:NAME`.
-///
-/// # Errors
-/// A hint.
-pub fn key_part(text: &str) -> Result<KeyPart, String> {
+fn key_part(text: &str) -> Result<KeyPart, String> {
     match text {
         "ip" => Ok(KeyPart::Ip),
         "route" => Ok(KeyPart::Route),
@@ -81,7 +182,7 @@ pub fn key_part(text: &str) -> Result<KeyPart, String> {
         "tier" => Ok(KeyPart::Tier),
         _ => match text.split_once(':') {
             Some(("header", name)) if is_token(name) => {
-                Ok(KeyPart::Header(name.to_ascii_lowercase()))
+                seen_header(name).map(|()| KeyPart::Header(name.to_ascii_lowercase()))
             }
             Some(("claim", name)) if !name.is_empty() => Ok(KeyPart::Claim(name.to_owned())),
             _ => Err(format!(
@@ -96,6 +197,25 @@ pub fn key_part(text: &str) -> Result<KeyPart, String> {
 pub fn is_token(text: &str) -> bool {
     let is_token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
     !text.is_empty() && text.bytes().all(is_token)
+}
+
+/// Checks the name of a header that is no part of the framing.
+pub(super) fn header_name(text: &str) -> Result<(), String> {
+    match text.to_ascii_lowercase().as_str() {
+        _ if !is_token(text) => Err(format!("\"{text}\" is no name of a header")),
+        "connection" | "content-length" | "host" | "transfer-encoding" => {
+            Err(format!("\"{text}\" is the gateway's own affair"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Requests have no header whose name has an underscore: such headers are dropped, as by NGINX.
+pub(super) fn seen_header(name: &str) -> Result<(), String> {
+    match name.contains('_') {
+        true => Err(format!("headers with an underscore are dropped, so \"{name}\" never comes")),
+        false => Ok(()),
+    }
 }
 
 fn unit_ms(unit: &str) -> Option<u64> {

@@ -84,11 +84,6 @@ impl Leases {
         Leases { size, keys_max, held: Mutex::default() }
     }
 
-    /// Requests of cost 1 that are deducted at once.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Takes `cost` from the lease of a key, or says what to ask the store for.
     pub fn take(&self, key: u64, cost: u64, now_ns: u64) -> Payment {
         let mut held = self.held.lock();
@@ -125,29 +120,18 @@ impl Leases {
     }
 
     /// Ends the asking of a request that was to deduct more than its cost. `deducted` is what the
-    /// store did deduct, and `end_ns` when the lease ends.
-    pub fn settle(&self, key: u64, cost: u64, deducted: u64, granted: Granted) {
+    /// store did deduct, `state` its state after that, and `times_ns` when it was asked, by the
+    /// clock of this gateway, and when the lease ends.
+    pub fn settle(&self, key: u64, cost: u64, deducted: u64, state: State, times_ns: [u64; 2]) {
         if let Some(lease) = self.held.lock().by_key.get_mut(&key) {
             lease.asking_until_ns = 0;
             if deducted > cost {
                 // Requests left of the old lease may be of another window, and are lost.
-                let Granted { now_ns, end_ns, state } = granted;
-                let left = deducted - cost;
-                *lease = Lease { left, end_ns, asking_until_ns: 0, state, granted_ns: now_ns };
+                let (left, [granted_ns, end_ns]) = (deducted - cost, times_ns);
+                *lease = Lease { left, end_ns, asking_until_ns: 0, state, granted_ns };
             }
         }
     }
-}
-
-/// What a store granted.
-#[derive(Clone, Copy, Debug)]
-pub struct Granted {
-    /// When the store was asked, by the clock of this gateway.
-    pub now_ns: u64,
-    /// When the lease ends.
-    pub end_ns: u64,
-    /// Of the store, after the charge.
-    pub state: State,
 }
 
 impl Held {
@@ -170,8 +154,9 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn granted(now_ns: u64, end_ns: u64) -> Granted {
-        Granted { now_ns, end_ns, state: State { word: now_ns, now_ns: 5000, held: 0 } }
+    fn settle(leases: &Leases, key: u64, deducted: u64, now_ns: u64, end_ns: u64) {
+        let state = State { word: now_ns, now_ns: 5000, held: 0 };
+        leases.settle(key, 1, deducted, state, [now_ns, end_ns]);
     }
 
     #[test]
@@ -183,7 +168,7 @@ mod tests {
             [leases.take(1, 1, 0), leases.take(2, 1, 0)],
             [Payment::Ask(1), Payment::Ask(10)]
         );
-        leases.settle(1, 1, 10, granted(0, 100));
+        settle(&leases, 1, 10, 0, 100);
         for left in (0..9).rev() {
             let state = State { word: 0, now_ns: 5003, held: left };
             assert_eq!(leases.take(1, 1, 3), Payment::Held(state));
@@ -195,11 +180,11 @@ mod tests {
     fn a_lease_ends_with_its_window() {
         let leases = Leases::new(10, 8);
         leases.take(1, 1, 0);
-        leases.settle(1, 1, 10, granted(0, 100));
+        settle(&leases, 1, 10, 0, 100);
         let Payment::Held(state) = leases.take(1, 4, 99) else { panic!("5 are left") };
         assert_eq!(state.held, 5);
         assert_eq!(leases.take(1, 1, 100), Payment::Ask(10));
-        leases.settle(1, 1, 10, granted(100, 200));
+        settle(&leases, 1, 10, 100, 200);
         // What was taken in the window before is not given back in this one.
         leases.put_back(1, 4, state);
         let Payment::Held(state) = leases.take(1, 1, 150) else { panic!("9 are left") };
@@ -212,7 +197,7 @@ mod tests {
     fn a_store_that_grants_no_lease_is_asked_again() {
         let leases = Leases::new(10, 8);
         leases.take(1, 1, 0);
-        leases.settle(1, 1, 1, granted(0, 100));
+        settle(&leases, 1, 1, 0, 100);
         assert_eq!(leases.take(1, 1, 0), Payment::Ask(10));
         // One that never answers is asked by another request a second later.
         assert_eq!(leases.take(1, 1, ASKING_NS_MAX - 1), Payment::Ask(1));
@@ -224,7 +209,7 @@ mod tests {
         let leases = Leases::new(10, 2);
         for key in 1..=2 {
             leases.take(key, 1, 0);
-            leases.settle(key, 1, 10, granted(0, SWEEP_NS));
+            settle(&leases, key, 10, 0, SWEEP_NS);
         }
         assert_eq!(leases.take(3, 1, 0), Payment::Ask(1));
         assert_eq!(leases.take(3, 1, SWEEP_NS), Payment::Ask(10));

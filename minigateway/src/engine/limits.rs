@@ -63,27 +63,20 @@ impl Charge {
         Charge { limit, key, cost, decision: Decision::NOW, place: None }
     }
 
-    /// What the key has left of the limit.
-    pub fn quota(&self, limits: &[Limit], now_ns: u64) -> Quota {
+    /// The state of its bucket.
+    pub fn word(&self, limits: &[Limit], now_ns: u64) -> u64 {
         let Limit { algorithm, store, .. } = &limits[self.limit];
-        algorithm.quota(&store.word(algorithm, self.key, now_ns), now_ns)
+        store.word(algorithm, self.key, now_ns)
     }
 
-    /// How long until one more than `remaining` is left. `None`: nothing is missing, or no time can
-    /// be named.
-    pub fn more_after_ns(&self, limits: &[Limit], now_ns: u64, remaining: u64) -> Option<u64> {
-        let Limit { algorithm, store, .. } = &limits[self.limit];
-        let mut word = store.word(algorithm, self.key, now_ns);
-        match algorithm.decide(&mut word, now_ns, remaining.saturating_add(1)) {
-            Decision::Refused { retry_after_ns } => retry_after_ns,
-            Decision::Admitted { .. } => None,
-        }
+    /// What the key has left of the limit.
+    pub fn quota(&self, limits: &[Limit], now_ns: u64) -> Quota {
+        limits[self.limit].algorithm.quota(&self.word(limits, now_ns), now_ns)
     }
 
     fn check(&mut self, limits: &[Limit], now_ns: u64) {
-        let Limit { algorithm, store, .. } = &limits[self.limit];
-        let mut word = store.word(algorithm, self.key, now_ns);
-        self.decision = algorithm.decide(&mut word, now_ns, self.cost);
+        let mut word = self.word(limits, now_ns);
+        self.decision = limits[self.limit].algorithm.decide(&mut word, now_ns, self.cost);
     }
 
     fn charge(&mut self, limits: &[Limit], now_ns: u64) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`limiter`] | the algorithms, one key each |
 //! | [`store`] | the buckets of many keys in memory that never grows |
+//! | [`top_keys`] | the busiest keys of a limit |
 //! | [`limits`] | several limits for one request |
 //! | [`shared`] | limits that many gateways share, on a Redis |
 //! | [`leases`] | the same with fewer messages |
@@ -21,4 +22,5 @@ pub mod limits;
 pub mod router;
 pub mod shared;
 pub mod store;
+pub mod top_keys;
 pub mod version;

@@ -56,27 +56,9 @@ struct Node {
     rest: Vec<usize>,
 }
 
-/// Why a pattern is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PatternError {
-    /// It does not begin with a slash.
-    NoSlash,
-    /// `*` is not at the end, after a slash.
-    StarInside,
-    /// A parameter is not a whole segment, or has no name: `{name}`.
-    Parameter,
-}
-
-impl PatternError {
-    /// What to write instead.
-    pub fn hint(self) -> &'static str {
-        match self {
-            PatternError::NoSlash => "a path begins with a slash",
-            PatternError::StarInside => "`*` stands at the end, after a slash, as in `/files/*`",
-            PatternError::Parameter => "a parameter is a whole segment, as in `/users/{id}`",
-        }
-    }
-}
+const NO_SLASH: &str = "a path begins with a slash";
+const STAR_INSIDE: &str = "`*` stands at the end, after a slash, as in `/files/*`";
+const PARAMETER: &str = "a parameter is a whole segment, as in `/users/{id}`";
 
 /// A part of a pattern.
 enum Part<'a> {
@@ -90,8 +72,8 @@ impl Router {
     /// order in which they were added.
     ///
     /// # Errors
-    /// If the pattern is malformed.
-    pub fn insert(&mut self, pattern: &str, route: usize) -> Result<(), PatternError> {
+    /// If the pattern is malformed: what to write instead.
+    pub fn insert(&mut self, pattern: &str, route: usize) -> Result<(), &'static str> {
         let parts = parts(pattern)?;
         let mut node = &mut self.root;
         for part in parts {
@@ -116,9 +98,9 @@ impl Router {
 }
 
 /// Splits `/users/{id}/*` into `/users/`, `{id}`, `/`, `*`.
-fn parts(pattern: &str) -> Result<Vec<Part<'_>>, PatternError> {
+fn parts(pattern: &str) -> Result<Vec<Part<'_>>, &'static str> {
     if !pattern.starts_with('/') {
-        return Err(PatternError::NoSlash);
+        return Err(NO_SLASH);
     }
     let mut parts = Vec::new();
     // From here on is text that is not in `parts` yet.
@@ -129,7 +111,7 @@ fn parts(pattern: &str) -> Result<Vec<Part<'_>>, PatternError> {
         let end = at + name.len();
         if name.starts_with('{') {
             if name.len() < 3 || name.find('}') != Some(name.len() - 1) {
-                return Err(PatternError::Parameter);
+                return Err(PARAMETER);
             }
             parts.extend([Part::Text(&pattern[start..at]), Part::Parameter]);
             start = end;
@@ -137,9 +119,9 @@ fn parts(pattern: &str) -> Result<Vec<Part<'_>>, PatternError> {
             parts.extend([Part::Text(&pattern[start..at]), Part::Rest]);
             start = end;
         } else if name.contains('*') {
-            return Err(PatternError::StarInside);
+            return Err(STAR_INSIDE);
         } else if name.contains(['{', '}']) {
-            return Err(PatternError::Parameter);
+            return Err(PARAMETER);
         }
         at += segment.len();
     }
@@ -253,14 +235,14 @@ mod tests {
     fn malformed_patterns_are_refused() {
         let insert = |pattern| Router::default().insert(pattern, 1);
         for (pattern, error) in [
-            ("", PatternError::NoSlash),
-            ("users", PatternError::NoSlash),
-            ("/*/a", PatternError::StarInside),
-            ("/a*", PatternError::StarInside),
-            ("/{}", PatternError::Parameter),
-            ("/{a", PatternError::Parameter),
-            ("/a{b}", PatternError::Parameter),
-            ("/{a}b", PatternError::Parameter),
+            ("", NO_SLASH),
+            ("users", NO_SLASH),
+            ("/*/a", STAR_INSIDE),
+            ("/a*", STAR_INSIDE),
+            ("/{}", PARAMETER),
+            ("/{a", PARAMETER),
+            ("/a{b}", PARAMETER),
+            ("/{a}b", PARAMETER),
         ] {
             assert_eq!(insert(pattern), Err(error), "{pattern}");
         }

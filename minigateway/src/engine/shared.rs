@@ -117,16 +117,6 @@ impl State {
         let quota = algorithm.quota(&self.word, self.now_ns);
         Quota { remaining: quota.remaining.saturating_add(self.held), ..quota }
     }
-
-    /// How long until there is one more; `None` if nothing is missing.
-    pub fn more_after_ns(&self, algorithm: &Algorithm) -> Option<u64> {
-        let mut word = self.word;
-        let remaining = algorithm.quota(&word, self.now_ns).remaining;
-        match algorithm.decide(&mut word, self.now_ns, remaining.saturating_add(1)) {
-            Decision::Refused { retry_after_ns } => retry_after_ns,
-            Decision::Admitted { .. } => None,
-        }
-    }
 }
 
 /// The hash of what a limit counts by: the same in all gateways, and one that no client can aim at

@@ -127,7 +127,7 @@ impl Versions {
     /// The version that `Accept` gives most weight; of several, the one that comes first.
     fn accepted(&self, vendor: &str, accept: Option<&[u8]>) -> Result<Said, VersionError> {
         let Some(accept) = accept else { return Ok(Said::Any) };
-        let (mut best, mut is_any) = (None::<(u16, usize)>, false);
+        let (mut best, mut any) = (None::<(u16, usize)>, 0);
         for range in accept.split(|it| *it == b',') {
             let mut parts = range.split(|it| *it == b';').map(<[u8]>::trim_ascii);
             let media_type = parts.next().unwrap_or_default();
@@ -136,7 +136,8 @@ impl Versions {
                 continue;
             }
 
-            is_any |= [&b"*/*"[..], b"application/*", b"application/json"].contains(&media_type);
+            let is_any = [&b"*/*"[..], b"application/*", b"application/json"].contains(&media_type);
+            any = any.max(weight * u16::from(is_any));
             let name = vendor_version(media_type, vendor);
             let version = name.and_then(|it| self.names.iter().position(|n| n.as_bytes() == it));
             match (version, best) {
@@ -145,9 +146,10 @@ impl Versions {
                 (None, _) => {}
             }
         }
-        Ok(match best {
+        let is_liked = |weight: u16| weight >= any || self.default.is_none();
+        Ok(match best.filter(|it| is_liked(it.0)) {
             Some((_, version)) => Said::Version(version),
-            None if is_any => Said::Any,
+            None if any > 0 => Said::Any,
             None => Said::Nothing,
         })
     }
@@ -238,6 +240,8 @@ mod tests {
             ("text/html, application/json;q=0.1", Ok(1)),
             ("application/vnd.shop.v9+json, application/vnd.shop.v1+json;q=0.2", Ok(0)),
             ("application/vnd.shop.v9+json, */*;q=0.1", Ok(1)),
+            ("application/vnd.shop.v1+json;q=0.5, */*;q=0.6", Ok(1)),
+            ("application/vnd.shop.v1+json;q=0.5, */*;q=0.5", Ok(0)),
             ("application/vnd.shop.v9+json", Err(VersionError::NotAcceptable)),
             ("application/vnd.shop.v1+json;q=0", Err(VersionError::NotAcceptable)),
             ("application/vnd.shop.v1+json;q=2", Err(VersionError::NotAcceptable)),

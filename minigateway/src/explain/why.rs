@@ -14,6 +14,8 @@
 //! two requests is what `--every` says. A running gateway explains its own buckets in the header
 //! `X-Explain`. Shared limits start full as well; the store is not asked.
 
+#[cfg(feature = "server")]
+use crate::conf::values::duration;
 use crate::handlers::answers::problem;
 use crate::handlers::explain::lines;
 use crate::handlers::front::Facts;
@@ -24,18 +26,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A request, and how often.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "server", derive(clap::Args))]
 pub struct Burst {
-    /// `GET`
-    pub method: String,
-    /// `http://HOST/PATH`, or a path.
+    /// http://HOST/PATH, or a path
     pub url: String,
-    /// `Name: value`
+    /// The method
+    #[cfg_attr(feature = "server", arg(short = 'X', long, default_value = "GET"))]
+    pub method: String,
+    /// A header
+    #[cfg_attr(feature = "server", arg(short = 'H', long = "header", value_name = "NAME: VALUE"))]
     pub headers: Vec<String>,
-    /// The client.
+    /// The client's address
+    #[cfg_attr(feature = "server", arg(long, default_value = "127.0.0.1"))]
     pub from: IpAddr,
-    /// How many.
+    /// How many requests
+    #[cfg_attr(feature = "server", arg(long, default_value_t = 1))]
     pub times: u64,
-    /// The time between two of them.
+    /// The time between two of them
+    #[cfg_attr(feature = "server", arg(long, default_value = "0ms", value_parser = duration))]
     pub every: Duration,
 }
 

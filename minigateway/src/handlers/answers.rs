@@ -14,7 +14,7 @@
 
 use super::front::Refused;
 use super::pipeline::{Charges, Pipeline, Reason};
-use crate::engine::limiter::Quota;
+use crate::engine::limiter::{Limiter, Quota};
 use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
@@ -26,41 +26,37 @@ pub struct Problem {
     pub status: u16,
     /// Of [`problem::CONTENT_TYPE`].
     pub body: String,
-    /// Seconds for the header `Retry-After`.
-    pub retry_after_s: Option<u64>,
-    /// Other headers.
+    /// Beside those about limits.
     pub headers: Vec<(&'static str, String)>,
 }
 
 /// The response to a request that is not forwarded.
 pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Problem {
-    let error = |status, title| Problem {
+    let problem = |status, title, detail: &str, headers| Problem {
         status,
-        body: problem::error(status, title),
-        retry_after_s: None,
-        headers: Vec::new(),
+        body: problem::error(status, title, detail),
+        headers,
     };
     match reason {
-        Reason::AmbiguousPath => error(400, "Ambiguous Path"),
-        Reason::NotFound => error(404, "Not Found"),
+        Reason::AmbiguousPath => problem(400, "Ambiguous Path", "", Vec::new()),
+        Reason::NotFound => problem(404, "Not Found", "", Vec::new()),
         // RFC 9110, 15.5.6: the answer says what is allowed.
         Reason::MethodNotAllowed(methods) => {
-            Problem { headers: vec![("Allow", methods)], ..error(405, "Method Not Allowed") }
+            problem(405, "Method Not Allowed", "", vec![("Allow", methods)])
         }
         Reason::StoreDown => {
-            Problem { retry_after_s: Some(1), ..error(503, "Rate Limits Unavailable") }
+            let retry_after = vec![("Retry-After", "1".to_owned())];
+            problem(503, "Rate Limits Unavailable", "", retry_after)
         }
         Reason::Front { route, refused } => {
-            let (status, title, detail) = refused.problem();
-            let (front, route) = (&pipeline.config.front, &pipeline.config.routes[route].front);
+            let (front, route) = (&pipeline.config.front, &pipeline.config.routes[route]);
             let mut headers = match refused {
                 Refused::Preflight => front.preflight(route),
                 _ => Vec::new(),
             };
-            let challenge = front.challenge(route, refused);
-            headers.extend(challenge.map(|it| ("WWW-Authenticate", it)));
-            let body = problem::detailed(status, title, &detail);
-            Problem { status, body, retry_after_s: None, headers }
+            headers.extend(front.challenge(route, refused).map(|it| ("WWW-Authenticate", it)));
+            let (status, title, detail) = refused.problem();
+            problem(status, title, detail, headers)
         }
         Reason::Limited { retry_after_ns } => {
             let refusing = charges.refusing().map(|it| &pipeline.limits[it]);
@@ -72,8 +68,9 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
                 false => (429, problem::quota_exceeded(names)),
             };
             // Zero would be an invitation; a wait is at least a nanosecond.
-            let retry_after_s = retry_after_ns.map(|it| seconds(it).max(1));
-            Problem { status, body, retry_after_s, headers: Vec::new() }
+            let retry_after = retry_after_ns.map(|it| seconds(it).max(1).to_string());
+            let headers = retry_after.map(|it| ("Retry-After", it)).into_iter().collect();
+            Problem { status, body, headers }
         }
     }
 }
@@ -96,15 +93,19 @@ pub fn write_limits(
         full_after_ns: quota.full_after_ns,
     };
     let local = charges.local.iter().filter(|it| !limits[it.limit].is_dry_run).map(|charge| {
-        let quota = charge.quota(limits, now_ns);
-        state(charge.limit, quota, charge.more_after_ns(limits, now_ns, quota.remaining))
+        let (word, algorithm) = (charge.word(limits, now_ns), &limits[charge.limit].algorithm);
+        state(charge.limit, algorithm.quota(&word, now_ns), algorithm.more_after_ns(word, now_ns))
     });
     // A store that is down says nothing.
     let shared = charges.shared.iter().filter(|it| !limits[it.limit].is_dry_run);
     let shared = shared.filter_map(|charge| {
         let (limit, known) = (charge.limit, charge.state?);
         let algorithm = &limits[limit].algorithm;
-        Some(state(limit, known.quota(algorithm), known.more_after_ns(algorithm)))
+        Some(state(
+            limit,
+            known.quota(algorithm),
+            algorithm.more_after_ns(known.word, known.now_ns),
+        ))
     });
     let states = local.chain(shared);
     let Some(tightest) = ratelimit::tightest(states.clone()) else { return };
@@ -196,13 +197,13 @@ mod tests {
         let (headers, problem) = last(3, "/");
         assert!(headers.contains("RateLimit: \"per_client\";r=0;t=1"), "{headers}");
         let problem = problem.expect("refused");
-        assert_eq!((problem.status, problem.retry_after_s), (429, Some(1)));
+        assert_eq!((problem.status, &problem.headers[0]), (429, &("Retry-After", "1".to_owned())));
         assert!(problem.body.contains("\"violated-policies\":[\"per_client\"]"), "{problem:?}");
 
         let (headers, problem) = last(3, "/busy");
         assert!(headers.contains("RateLimit: \"at_once\";r=0\n"), "{headers}");
         let problem = problem.expect("refused");
-        assert_eq!((problem.status, problem.retry_after_s), (503, None));
+        assert_eq!((problem.status, problem.headers.len()), (503, 0));
         assert!(problem.body.contains("temporary-reduced-capacity"), "{problem:?}");
     }
 

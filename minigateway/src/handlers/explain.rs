@@ -1,18 +1,23 @@
-//! Why a request got its answer, a line for each step.
+//! Why a request got its answer, a line for each step; of a limit, the state and the comparison.
 //!
 //! ```text
-//! route 2, /v1/users/{id}, to upstream api
+//! route 2, /v1/users/{id}
 //! client acme, tier gold, scopes orders:read
 //! version 1 of shop, by Path; upstream 2
 //! limit per_client: admitted, full again in 400ms of 1s, 200ms a request: 3 of 5 left
+//! limit per_client: refused, full again in 1s of 1s, 200ms more for this request: 200ms too much
 //! limit daily, shared: refused, 1000 of 1000 counted, the window ends in 3h: no room for 1
 //! ```
+//!
+//! "Full again" is TAT - now of [`crate::engine::limiter::gcra`]. The state is the one after the
+//! decision: an admitted request is in it, a refused one is not.
 
-use super::arithmetic::explain;
 use super::front::Facts;
 use super::pipeline::{Charges, Pipeline};
-use crate::conf::config::RouteConfig;
-use crate::engine::limiter::Decision;
+use crate::conf::file::RouteConfig;
+use crate::engine::limiter::algorithm::Algorithm;
+use crate::engine::limiter::{Decision, Limiter, Quota};
+use std::time::Duration;
 
 /// The request header that asks for it, and the response headers that carry it.
 pub const HEADER: &str = "X-Explain";
@@ -23,8 +28,8 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
     let mut lines = vec![match facts.route {
         Some(index) => {
             let RouteConfig { host, path, .. } = &pipeline.config.routes[index];
-            let host = host.as_deref().map_or(String::new(), |it| format!(", host {it}"));
-            format!("route {}, {path}{host}", index + 1)
+            let host = host.as_ref().map_or(String::new(), |it| format!(", host {}", it.0));
+            format!("route {}, {}{host}", index + 1, path.0)
         }
         None => "no route has this host, path, method and headers".to_owned(),
     }];
@@ -34,14 +39,14 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         let scopes = client.scopes.join(" ");
         lines.push(format!("client {}, tier {tier}, scopes {scopes}", client.name));
     }
-    let asks = facts.route.map(|it| &pipeline.config.routes[it].front);
+    let asks = facts.route.map(|it| &pipeline.config.routes[it]);
     let version = asks.and_then(|it| pipeline.config.front.version(it, facts));
     if let (Some((config, version)), Some(chosen)) = (version, facts.version) {
         let names = &config.versions.names;
         let by = chosen
             .source
             .map_or("default".to_owned(), |it| format!("{:?}", config.versions.sources[it]));
-        let (name, speaks) = (&names[chosen.version], &names[version.speaks]);
+        let (name, speaks) = (&names[version], config.spoken(version));
         lines.push(format!("version {name} of {}, by {by}; upstream {speaks}", config.name));
     }
 
@@ -54,9 +59,9 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
     let quota = |limit: usize| pipeline.config.limits[limit].policy.quota;
     for charge in &charges.local {
         let algorithm = &limits[charge.limit].algorithm;
-        let word = limits[charge.limit].store.word(algorithm, charge.key, now_ns);
+        let word = charge.word(limits, now_ns);
         let (limit, decision) = (charge.limit, charge.decision);
-        let text = explain(algorithm, word, now_ns, quota(limit), charge.cost, decision);
+        let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
         lines.push(line(limit, decision, "", text));
     }
     for charge in &charges.shared {
@@ -66,7 +71,7 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
             Some(state) => {
                 let algorithm = &limits[limit].algorithm;
                 let (word, now_ns) = (state.word, state.now_ns);
-                let text = explain(algorithm, word, now_ns, quota(limit), charge.cost, decision);
+                let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
                 let held = state.held;
                 if held > 0 { format!("{text}, and {held} leased here") } else { text }
             }
@@ -74,4 +79,101 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         lines.push(line(limit, decision, ", shared", text));
     }
     lines
+}
+
+/// Says why an algorithm decided as it did. `word` is the state after that, and `limit` the most
+/// that is available at once.
+fn arithmetic(
+    algorithm: &Algorithm,
+    word: u64,
+    now_ns: u64,
+    limit: u64,
+    cost: u64,
+    decision: Decision,
+) -> String {
+    let Quota { remaining, full_after_ns } = algorithm.quota(&word, now_ns);
+    let after = Duration::from_nanos(full_after_ns);
+    let left = format!("{remaining} of {limit} left");
+    let used = limit.saturating_sub(remaining);
+    match algorithm {
+        Algorithm::TokenBucket(it) => {
+            let (interval_ns, depth_ns) = it.interval_and_depth_ns();
+            let [interval, depth] = [interval_ns, depth_ns].map(Duration::from_nanos);
+            match decision {
+                Decision::Admitted { .. } => {
+                    format!("full again in {after:?} of {depth:?}, {interval:?} a request: {left}")
+                }
+                Decision::Refused { retry_after_ns: Some(wait_ns) } => {
+                    let price = Duration::from_nanos(interval_ns.saturating_mul(cost));
+                    let wait = Duration::from_nanos(wait_ns);
+                    format!(
+                        "full again in {after:?} of {depth:?}, {price:?} more for this request: \
+                         {wait:?} too much"
+                    )
+                }
+                Decision::Refused { retry_after_ns: None } => {
+                    format!("a cost of {cost} is more than the burst of {limit}")
+                }
+            }
+        }
+        Algorithm::FixedWindow(_) => {
+            let room = if decision.is_admitted() { left } else { format!("no room for {cost}") };
+            format!("{used} of {limit} counted, the window ends in {after:?}: {room}")
+        }
+        Algorithm::SlidingWindow(it) => {
+            let (before, now, left_of_window) = it.counts(word, now_ns);
+            let window = Duration::from_micros(it.limit_and_window_us().1);
+            format!(
+                "{now} now, and {before} before count for {left_of_window:?} more of {window:?}: \
+                 {left}"
+            )
+        }
+        Algorithm::LeakyBucket(_) => match decision {
+            Decision::Admitted { delay_ns } => {
+                let delay = Duration::from_nanos(delay_ns);
+                format!("this one leaves in {delay:?}, the next one in {after:?}: {left}")
+            }
+            Decision::Refused { .. } => format!("the next one leaves in {after:?}: no place"),
+        },
+        Algorithm::Concurrency(_) => format!("{used} of {limit} in progress"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::limiter::concurrency::Concurrency;
+    use crate::engine::limiter::fixed_window::FixedWindow;
+    use crate::engine::limiter::gcra::Gcra;
+    use crate::engine::limiter::leaky_queue::LeakyQueue;
+    use crate::engine::limiter::sliding_counter::SlidingCounter;
+
+    /// The explanation of the last of `count` requests at 1.7 s.
+    fn last(algorithm: Algorithm, limit: u64, count: usize) -> String {
+        let (mut word, now_ns) = (0, 1_700_000_000);
+        let decisions = (0..count).map(|_| algorithm.decide(&mut word, now_ns, 1));
+        let decision = decisions.last().expect("one at least");
+        arithmetic(&algorithm, word, now_ns, limit, 1, decision)
+    }
+
+    #[test]
+    fn each_algorithm_says_what_it_compared() {
+        let second = Duration::from_secs(1);
+        let bucket = Algorithm::TokenBucket(Gcra::new(5, second, 5).expect("no zero"));
+        let two = "full again in 400ms of 1s, 200ms a request: 3 of 5 left";
+        assert_eq!(last(bucket, 5, 2), two);
+        let six = "full again in 1s of 1s, 200ms more for this request: 200ms too much";
+        assert_eq!(last(bucket, 5, 6), six);
+        let window = Algorithm::FixedWindow(FixedWindow::new(5, second).expect("no zero"));
+        let six = "5 of 5 counted, the window ends in 300ms: no room for 1";
+        assert_eq!(last(window, 5, 6), six);
+        let sliding = Algorithm::SlidingWindow(SlidingCounter::new(5, second).expect("no zero"));
+        let two = "2 now, and 0 before count for 300ms more of 1s: 3 of 5 left";
+        assert_eq!(last(sliding, 5, 2), two);
+        let queue = Algorithm::LeakyBucket(LeakyQueue::new(5, second, 4).expect("no zero"));
+        let two = "this one leaves in 200ms, the next one in 400ms: 3 of 5 left";
+        assert_eq!(last(queue, 5, 2), two);
+        let at_once = Algorithm::Concurrency(Concurrency::new(10).expect("no zero"));
+        assert_eq!(last(at_once, 10, 3), "3 of 10 in progress");
+    }
 }

@@ -8,23 +8,27 @@
 //!
 //! # What the upstream sees
 //!
-//! The path without the version, and the version that the upstream speaks by `tell`.
+//! The path without the version, and the version that the upstream speaks by `tell`. If the version
+//! renames fields, bodies of JSON are collected, up to 1 MiB, and renamed both ways;
+//! `Accept-Encoding` and `Range` are not sent on, so that the response is whole.
 //! The name of the client is in `X-Client`, and what a client sends by that name is dropped. An API
 //! key is removed; a token stays, because services read its claims.
 
+use crate::conf::file::RouteConfig;
 use crate::conf::front::{
-    AuthConfig, CorsConfig, FrontConfig, HeaderChanges, RouteFront, Scheme, Tell, VersionConfig,
-    VersionsConfig,
+    AuthConfig, CorsConfig, FrontConfig, HeaderChanges, Link, Rename, Scheme, Tell, UnixTime,
+    VersionConfig, VersionsConfig,
 };
+use crate::conf::values::HeaderName;
 use crate::engine::identity::Identity;
 use crate::engine::version::{Chosen, Source, VersionError};
 #[cfg(feature = "jwt")]
 use crate::wire::jwt::TokenError;
+use crate::wire::rename::RenameError;
 use minikit::sync::Arc;
 use minilb::handlers::date;
-use minilb::wire::http1::head::RequestHead;
+use minilb::wire::http1::head::{Headers, RequestHead, ResponseHead};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
-use std::io::Write;
 
 /// What is known about a request.
 #[derive(Debug, Default)]
@@ -59,6 +63,8 @@ pub enum Refused {
     Version(VersionError),
     /// The version is no longer served.
     Sunset,
+    /// The body cannot be translated into the version of the upstream.
+    Rename(RenameError),
 }
 
 impl FrontConfig {
@@ -68,13 +74,13 @@ impl FrontConfig {
     /// The first thing that is wrong.
     pub fn check(
         &self,
-        route: &RouteFront,
+        route: &RouteConfig,
         request: &RequestHead,
         of_path: Option<usize>,
         facts: &mut Facts,
     ) -> Result<(), Refused> {
-        if let Some(auth) = route.auth {
-            let client = client(&self.auth[auth], request, facts.unix_s)?;
+        if let Some(auth) = &route.auth {
+            let client = client(&self.auth[auth.index], request, facts.unix_s)?;
             let may = client.has_scopes(&route.scopes);
             facts.client = Some(client);
             if !may {
@@ -86,42 +92,51 @@ impl FrontConfig {
 
     fn choose_version(
         &self,
-        route: &RouteFront,
+        route: &RouteConfig,
         request: &RequestHead,
         of_path: Option<usize>,
         facts: &mut Facts,
     ) -> Result<(), Refused> {
-        let Some(versions) = route.versions else { return Ok(()) };
-        let VersionsConfig { versions, known, .. } = &self.versions[versions];
+        let Some(versions) = &route.versions else { return Ok(()) };
+        let VersionsConfig { versions, known, .. } = &self.versions[versions.index];
         let header = |name: &str| request.headers().get(name.as_bytes());
         let chosen = versions.choose(of_path, header, query(request.uri()));
         let chosen = chosen.map_err(Refused::Version)?;
         facts.version = Some(chosen);
         facts.is_version_in_path = of_path.is_some();
-        match known[chosen.version].sunset_s {
-            Some(sunset_s) if sunset_s <= facts.unix_s => Err(Refused::Sunset),
-            _ => Ok(()),
+        let sunset = known[chosen.version].sunset.as_ref();
+        match sunset.is_some_and(|it| it.as_ref().0 <= facts.unix_s) {
+            true => Err(Refused::Sunset),
+            false => Ok(()),
         }
     }
 
-    /// The version of a request and what is known about it.
-    pub fn version(
-        &self,
-        route: &RouteFront,
-        facts: &Facts,
-    ) -> Option<(&VersionsConfig, &VersionConfig)> {
-        let (versions, chosen) = (&self.versions[route.versions?], facts.version?);
-        Some((versions, &versions.known[chosen.version]))
+    /// The versions of a route, and the index of the one that was chosen.
+    pub fn version(&self, route: &RouteConfig, facts: &Facts) -> Option<(&VersionsConfig, usize)> {
+        let versions = &self.versions[route.versions.as_ref()?.index];
+        Some((versions, facts.version?.version))
+    }
+
+    /// The fields that have another name in the version of the request.
+    pub fn renamed(&self, route: &RouteConfig, facts: &Facts) -> Option<&Rename> {
+        let (config, version) = self.version(route, facts)?;
+        Some(&config.known[version].rename).filter(|it| !it.0.is_empty())
+    }
+
+    /// Returns true if the fields of this response must be renamed.
+    pub fn rewrites(&self, route: &RouteConfig, facts: &Facts, response: &ResponseHead) -> bool {
+        let has_body = !matches!(response.status(), 101 | 204 | 304);
+        has_body && is_json(response.headers(), false) && self.renamed(route, facts).is_some()
     }
 
     /// Path and query for the upstream.
-    pub fn target(&self, route: &RouteFront, facts: &Facts, uri: &[u8]) -> Vec<u8> {
+    pub fn target(&self, route: &RouteConfig, facts: &Facts, uri: &[u8]) -> Vec<u8> {
         let Some((config, version)) = self.version(route, facts) else { return uri.to_vec() };
         let path = uri.split(|it| *it == b'?').next().unwrap_or_default();
         let mut target = Vec::with_capacity(uri.len() + 8);
         if config.tell == Some(Tell::Path) {
             target.extend_from_slice(b"/v");
-            target.extend_from_slice(config.versions.names[version.speaks].as_bytes());
+            target.extend_from_slice(config.spoken(version).as_bytes());
         }
         // `/v1/orders`: the second slash is where the path without the version begins.
         let end_of_version = |path: &[u8]| path.iter().skip(1).position(|it| *it == b'/');
@@ -131,56 +146,61 @@ impl FrontConfig {
         };
         target.extend_from_slice(&path[skipped..]);
 
-        if let Some(index) = uri.iter().position(|it| *it == b'?') {
-            target.extend_from_slice(&uri[index..]);
+        let is_version = |pair: &&[u8]| {
+            let name = pair.split(|it| *it == b'=').next().unwrap_or_default();
+            let mut sources = config.versions.sources.iter();
+            sources.any(|it| matches!(it, Source::Query(query) if query.as_bytes() == name))
+        };
+        let pairs = query(uri).split(|it| *it == b'&').filter(|it| !it.is_empty());
+        for (index, pair) in pairs.filter(|it| !is_version(it)).enumerate() {
+            target.push(if index == 0 { b'?' } else { b'&' });
+            target.extend_from_slice(pair);
         }
         target
     }
 
     /// Returns true if a header of the request is not sent on: another one takes its place, or it
     /// was for the gateway.
-    pub fn drops_from_request(&self, route: &RouteFront, facts: &Facts, name: &[u8]) -> bool {
+    pub fn drops_from_request(&self, route: &RouteConfig, facts: &Facts, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        let is_key =
-            |auth: usize| matches!(&self.auth[auth].scheme, Scheme::ApiKey(it, _) if is(it));
-        let names_version = |(config, _): (&VersionsConfig, &VersionConfig)| {
-            let is_source = |it: &Source| match it {
-                Source::Header(header) => is(header),
-                Source::Path | Source::MediaType(_) | Source::Query(_) => false,
-            };
-            config.versions.sources.iter().any(is_source)
+        let auth = route.auth.as_ref().map(|it| &self.auth[it.index].scheme);
+        let is_key = |it: &Scheme| matches!(it, Scheme::ApiKey(header, _) if is(header));
+        let names_version = |(config, _): (&VersionsConfig, usize)| {
+            let sources = &config.versions.sources;
+            let chosen = facts.version.and_then(|it| it.source).map(|it| &sources[it]);
+            sources.iter().any(|it| matches!(it, Source::Header(header) if is(header)))
+                || matches!(chosen, Some(Source::MediaType(_))) && is("accept")
+                || matches!(&config.tell, Some(Tell::Header(header)) if is(header))
         };
-        let is_told = matches!(self.version(route, facts).and_then(|it| it.0.tell.as_ref()),
-            Some(Tell::Header(header)) if is(header));
         (is("x-client") && !self.auth.is_empty())
-            || route.auth.is_some_and(is_key)
-            || is_told
+            || auth.is_some_and(is_key)
             || self.version(route, facts).is_some_and(names_version)
+            || (is("accept-encoding") || is("range")) && self.renamed(route, facts).is_some()
             || changes(&route.request_headers, name)
     }
 
     /// Adds headers for the upstream.
-    pub fn write_request(&self, route: &RouteFront, facts: &Facts, head: &mut HeadWriter<'_>) {
+    pub fn write_request(&self, route: &RouteConfig, facts: &Facts, head: &mut HeadWriter<'_>) {
         if let Some(client) = &facts.client {
             head.header(b"X-Client", client.name.as_bytes());
         }
         if let Some((config, version)) = self.version(route, facts)
             && let Some(Tell::Header(name)) = &config.tell
         {
-            let speaks = &config.versions.names[version.speaks];
-            head.header(name.as_bytes(), speaks.as_bytes());
+            head.header(name.as_bytes(), config.spoken(version).as_bytes());
         }
         write_set(&route.request_headers, head);
     }
 
     /// Returns true if a header of the response is not passed on.
-    pub fn drops_from_response(&self, route: &RouteFront, facts: &Facts, name: &[u8]) -> bool {
+    pub fn drops_from_response(&self, route: &RouteConfig, facts: &Facts, name: &[u8]) -> bool {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         let starts =
             |with: &[u8]| name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
-        let of_version = |(_, version): (&VersionsConfig, &VersionConfig)| {
-            version.deprecated_s.is_some() && is("deprecation")
-                || version.sunset_s.is_some() && is("sunset")
+        let of_version = |(config, version): (&VersionsConfig, usize)| {
+            let version = &config.known[version];
+            version.deprecated.is_some() && is("deprecation")
+                || version.sunset.is_some() && is("sunset")
         };
         route.cors.is_some() && starts(b"access-control-")
             || self.version(route, facts).is_some_and(of_version)
@@ -190,79 +210,39 @@ impl FrontConfig {
     /// Adds headers for the client, to answers of the gateway too. `origin` is the request's.
     pub fn write_response(
         &self,
-        route: &RouteFront,
+        route: &RouteConfig,
         facts: &Facts,
         origin: Option<&[u8]>,
         head: &mut HeadWriter<'_>,
     ) {
-        if let Some(cors) = route.cors {
-            write_cors(&self.cors[cors], origin, head);
+        if let Some(cors) = &route.cors {
+            write_cors(&self.cors[cors.index], origin, head);
         }
         if let Some((config, version)) = self.version(route, facts) {
-            self.write_version(config, version, facts, head);
+            write_version(config, version, head);
         }
         write_set(&route.response_headers, head);
     }
 
-    fn write_version(
-        &self,
-        config: &VersionsConfig,
-        version: &VersionConfig,
-        facts: &Facts,
-        head: &mut HeadWriter<'_>,
-    ) {
-        if let Some(unix_s) = version.deprecated_s {
-            head.header_with(b"Deprecation", |out| {
-                out.push(b'@');
-                decimal(out, unix_s);
-            });
-        }
-        if let Some(unix_s) = version.sunset_s {
-            head.header_with(b"Sunset", |out| date::http(unix_s, out));
-        }
-        if let Some(link) = &version.link {
-            head.header_with(b"Link", |out| {
-                write!(out, "<{link}>; rel=\"deprecation\"; type=\"text/html\"")
-                    .expect("a vector takes everything");
-            });
-        }
-
-        let chosen = facts.version.map_or(0, |it| it.version);
-        let name = &config.versions.names[chosen];
-        let (mut echo, mut vary) = (None, String::new());
-        for source in &config.versions.sources {
-            let header = match source {
-                Source::Header(header) => header.as_str(),
-                Source::MediaType(_) => "Accept",
-                Source::Path | Source::Query(_) => continue,
-            };
-            if header != "Accept" {
-                echo = echo.or(Some(header));
-            }
-            vary += if vary.is_empty() { "" } else { ", " };
-            vary += header;
-        }
-        if let Some(header) = echo {
-            head.header(header.as_bytes(), name.as_bytes());
-        }
-        if !vary.is_empty() {
-            head.header(b"Vary", vary.as_bytes());
-        }
-    }
-
     /// Adds what a browser that asks is told.
-    pub fn preflight(&self, route: &RouteFront) -> Vec<(&'static str, String)> {
-        let Some(cors) = route.cors.map(|it| &self.cors[it]) else { return Vec::new() };
-        let mut headers = vec![("Access-Control-Allow-Methods", cors.methods.clone())];
-        if !cors.headers.is_empty() {
-            headers.push(("Access-Control-Allow-Headers", cors.headers.clone()));
+    pub fn preflight(&self, route: &RouteConfig) -> Vec<(&'static str, String)> {
+        let Some(cors) = &route.cors else { return Vec::new() };
+        let CorsConfig { methods, headers, .. } = &self.cors[cors.index];
+        let methods = match methods.is_empty() {
+            true => "GET, HEAD, POST".to_owned(),
+            false => joined(methods.iter().map(|it| &it.0)),
+        };
+        let mut answer = vec![("Access-Control-Allow-Methods", methods)];
+        if !headers.is_empty() {
+            let headers = joined(headers.iter().map(|it| &it.0));
+            answer.push(("Access-Control-Allow-Headers", headers));
         }
-        headers
+        answer
     }
 
     /// `WWW-Authenticate` (RFC 9110, 11.6.1; for tokens RFC 6750, 3) of a refusal with 401 or 403.
-    pub fn challenge(&self, route: &RouteFront, refused: Refused) -> Option<String> {
-        let AuthConfig { name, scheme } = &self.auth[route.auth?];
+    pub fn challenge(&self, route: &RouteConfig, refused: Refused) -> Option<String> {
+        let AuthConfig { name, scheme } = &self.auth[route.auth.as_ref()?.index];
         let scheme = match scheme {
             Scheme::ApiKey(..) => "ApiKey",
             #[cfg(feature = "jwt")]
@@ -294,8 +274,8 @@ impl Facts {
 
 impl Refused {
     /// Status, title and detail of the answer. The detail has neither quotes nor backslashes.
-    pub fn problem(self) -> (u16, &'static str, String) {
-        let (status, title, detail) = match self {
+    pub fn problem(self) -> (u16, &'static str, &'static str) {
+        match self {
             Refused::Preflight => (204, "No Content", ""),
             Refused::NoCredentials => (401, "Unauthorized", "a key or a token is needed"),
             Refused::UnknownKey => (401, "Unauthorized", "the key is unknown"),
@@ -315,8 +295,13 @@ impl Refused {
                 (406, "Not Acceptable", "no version has an accepted media type")
             }
             Refused::Sunset => (410, "Gone", "the version is no longer served"),
-        };
-        (status, title, detail.to_owned())
+            Refused::Rename(RenameError::Malformed) => {
+                (400, "Bad Request", "the body is no uncompressed JSON")
+            }
+            Refused::Rename(RenameError::Clash) => {
+                (400, "Bad Request", "the body has a field of another version")
+            }
+        }
     }
 }
 
@@ -355,24 +340,61 @@ fn query(uri: &[u8]) -> &[u8] {
 }
 
 fn changes(changes: &HeaderChanges, name: &[u8]) -> bool {
-    let is = |other: &String| name.eq_ignore_ascii_case(other.as_bytes());
-    changes.remove.iter().any(is) || changes.set.iter().any(|it| is(&it.0))
+    let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.0.as_bytes());
+    changes.remove.iter().any(is) || changes.set.keys().any(is)
 }
 
 fn write_set(changes: &HeaderChanges, head: &mut HeadWriter<'_>) {
     for (name, value) in &changes.set {
-        head.header(name.as_bytes(), value.as_bytes());
+        head.header(name.0.as_bytes(), value.0.as_bytes());
+    }
+}
+
+/// `a, b`
+pub fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.cloned().collect::<Vec<_>>().join(", ")
+}
+
+/// `Deprecation`, `Sunset` and `Link` of the version, and the headers that tell caches and clients
+/// what the choice went by.
+fn write_version(config: &VersionsConfig, version: usize, head: &mut HeadWriter<'_>) {
+    let VersionConfig { deprecated, sunset, link, .. } = &config.known[version];
+    if let Some(UnixTime(unix_s)) = deprecated {
+        head.header_with(b"Deprecation", |out| {
+            out.push(b'@');
+            decimal(out, *unix_s);
+        });
+    }
+    if let Some(sunset) = sunset {
+        head.header_with(b"Sunset", |out| date::http(sunset.as_ref().0, out));
+    }
+    if let Some(Link(link)) = link {
+        let value = format!("<{link}>; rel=\"deprecation\"; type=\"text/html\"");
+        head.header(b"Link", value.as_bytes());
+    }
+
+    let headers = config.versions.sources.iter().filter_map(|source| match source {
+        Source::Header(header) => Some(header.as_str()),
+        Source::MediaType(_) => Some("Accept"),
+        Source::Path | Source::Query(_) => None,
+    });
+    if let Some(echo) = headers.clone().find(|it| *it != "Accept") {
+        head.header(echo.as_bytes(), config.versions.names[version].as_bytes());
+    }
+    let vary = headers.collect::<Vec<_>>().join(", ");
+    if !vary.is_empty() {
+        head.header(b"Vary", vary.as_bytes());
     }
 }
 
 /// An origin that is not allowed gets no header, and the browser keeps the answer from its page.
 fn write_cors(cors: &CorsConfig, origin: Option<&[u8]>, head: &mut HeadWriter<'_>) {
-    let is_any = cors.origins.iter().any(|it| it == "*");
+    let is_any = cors.origins.iter().any(|it| it.0 == "*");
     if !is_any {
         head.header(b"Vary", b"Origin");
     }
     let Some(origin) = origin else { return };
-    if !is_any && !cors.origins.iter().any(|it| it.as_bytes() == origin) {
+    if !is_any && !cors.origins.iter().any(|it| it.0.as_bytes() == origin) {
         return;
     }
     head.header(b"Access-Control-Allow-Origin", if is_any { b"*" } else { origin });
@@ -380,6 +402,15 @@ fn write_cors(cors: &CorsConfig, origin: Option<&[u8]>, head: &mut HeadWriter<'_
         head.header(b"Access-Control-Allow-Credentials", b"true");
     }
     if !cors.expose.is_empty() {
-        head.header(b"Access-Control-Expose-Headers", cors.expose.as_bytes());
+        let expose = joined(cors.expose.iter().map(|it| &it.0));
+        head.header(b"Access-Control-Expose-Headers", expose.as_bytes());
     }
+}
+
+/// Returns true for `application/json` and `application/NAME+json`; `default` without a type.
+pub fn is_json(headers: Headers<'_>, default: bool) -> bool {
+    let Some(media_type) = headers.get(b"content-type") else { return default };
+    let media_type = media_type.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
+    let media_type = media_type.to_ascii_lowercase();
+    media_type == b"application/json" || media_type.ends_with(b"+json")
 }

@@ -7,13 +7,11 @@
 //! | [`answers`] | what the client is told |
 //! | [`access_log`] | what the operator is told |
 //! | [`explain`] | why, if it asks |
-//! | [`arithmetic`] | the state of one limit, and the comparison that decided |
 //!
 //! None of them waits, sends or reads a clock.
 
 pub mod access_log;
 pub mod answers;
-pub mod arithmetic;
 pub mod explain;
 pub mod front;
 pub mod pipeline;

@@ -22,9 +22,10 @@
 //! algorithm keeps its buckets, so that a reload gives no client a new burst.
 
 use super::front::{Facts, Refused, preflight_method};
-use crate::conf::config::{Config, LimitConfig, RouteConfig};
+use crate::conf::config::{Config, LimitConfig};
+use crate::conf::file::RouteConfig;
 use crate::conf::front::FrontConfig;
-use crate::conf::values::KeyPart;
+use crate::conf::values::{HeaderName, KeyPart};
 use crate::engine::identity::Identity;
 use crate::engine::leases::Leases;
 use crate::engine::limiter::Decision;
@@ -128,7 +129,7 @@ impl Pipeline {
         let mut of_any_host = Router::default();
         for (index, route) in config.routes.iter().enumerate() {
             let router = match &route.host {
-                Some(host) => of_host.entry(host.clone().into_bytes()).or_default(),
+                Some(host) => of_host.entry(host.0.clone().into_bytes()).or_default(),
                 None => &mut of_any_host,
             };
             for (of_path, path) in paths(route, &config.front) {
@@ -191,7 +192,7 @@ impl Pipeline {
         let preflight = preflight_method(request);
         let method = preflight.unwrap_or(request.method());
         let has_method = |route: &RouteConfig| {
-            route.methods.is_empty() || route.methods.iter().any(|it| it.as_bytes() == method)
+            route.methods.is_empty() || route.methods.iter().any(|it| it.0.as_bytes() == method)
         };
         let Some((route, of_path)) = self.route(request, path, has_method) else {
             let methods = self.methods(request, path).join(", ");
@@ -201,10 +202,10 @@ impl Pipeline {
             });
         };
         facts.route = Some(route);
-        let RouteConfig { limits, cost, front, .. } = &self.config.routes[route];
-        let checked = match preflight.filter(|_| front.cors.is_some()) {
+        let asks = &self.config.routes[route];
+        let checked = match preflight.filter(|_| asks.cors.is_some()) {
             Some(_) => Err(Refused::Preflight),
-            None => self.config.front.check(front, request, of_path, facts),
+            None => self.config.front.check(asks, request, of_path, facts),
         };
         if let Err(refused) = checked {
             return Verdict::Refuse(Reason::Front { route, refused });
@@ -217,16 +218,17 @@ impl Pipeline {
             let tiers = &self.config.limits[*limit].tiers;
             tiers.is_empty() || sender.identity.is_some_and(|it| tiers.contains(&it.tier))
         };
-        for limit in limits.iter().copied().filter(counts) {
+        let cost = asks.cost.as_ref().map_or(1, |it| it.0);
+        for limit in asks.limits.iter().map(|it| it.index).filter(counts) {
             let parts = self.key(limit, request, route, &sender);
             match self.config.limits[limit].shared {
                 None => {
                     let key = parts.fold(1, |hash, part| self.seed.hash_one((hash, part)));
-                    charges.local.push(Charge::new(limit, key, *cost));
+                    charges.local.push(Charge::new(limit, key, cost));
                 }
                 Some(_) => {
                     let key = shared::key(parts.flatten());
-                    charges.shared.push(SharedCharge::new(limit, key, *cost));
+                    charges.shared.push(SharedCharge::new(limit, key, cost));
                 }
             }
         }
@@ -246,8 +248,8 @@ impl Pipeline {
         path: &[u8],
         mut accepts: impl FnMut(&RouteConfig) -> bool,
     ) -> Option<(usize, Option<usize>)> {
-        let has = |(name, value): &(String, String)| {
-            request.headers().get(name.as_bytes()) == Some(value.as_bytes())
+        let has = |(name, value): (&HeaderName, &String)| {
+            request.headers().get(name.0.as_bytes()) == Some(value.as_bytes())
         };
         let mut accepts = |entry: usize| {
             let route = &self.config.routes[self.entries[entry].0];
@@ -263,7 +265,7 @@ impl Pipeline {
     fn methods(&self, request: &RequestHead, path: &[u8]) -> Vec<String> {
         let mut methods = Vec::new();
         self.route(request, path, |route| {
-            methods.extend(route.methods.iter().cloned());
+            methods.extend(route.methods.iter().map(|it| it.0.clone()));
             false
         });
         methods.sort();
@@ -271,8 +273,7 @@ impl Pipeline {
         methods
     }
 
-    /// What a limit counts the request by, in parts. They are the same in all gateways, whose routes
-    /// may have other numbers.
+    /// What a limit counts the request by, in parts that are the same in all gateways.
     fn key<'a>(
         &'a self,
         limit: usize,
@@ -284,7 +285,7 @@ impl Pipeline {
         let identity = sender.identity;
         self.config.limits[limit].key.iter().map(move |part| match part {
             KeyPart::Ip => [&sender.network[..], b""],
-            KeyPart::Route => [host.as_deref().unwrap_or_default().as_bytes(), path.as_bytes()],
+            KeyPart::Route => [host.as_ref().map_or("", |it| &it.0).as_bytes(), path.0.as_bytes()],
             KeyPart::Host => [request.host(), b""],
             KeyPart::Header(name) => present(request.headers().get(name.as_bytes())),
             KeyPart::Client => present(identity.map(|it| it.name.as_bytes())),
@@ -294,6 +295,34 @@ impl Pipeline {
                 present(claim.map(String::as_bytes))
             }
         })
+    }
+}
+
+impl Pipeline {
+    /// What a limit counts the request by, for the operator. A header may be a secret, so its first
+    /// four characters must do.
+    pub fn key_name(
+        &self,
+        limit: usize,
+        request: &RequestHead,
+        client: IpAddr,
+        facts: &Facts,
+    ) -> String {
+        let network = network(client).to_be_bytes();
+        let sender = Sender { network, identity: facts.client.as_deref() };
+        let parts = self.key(limit, request, facts.route.unwrap_or_default(), &sender);
+        let text =
+            |it: &[u8], max: usize| String::from_utf8_lossy(&it[..it.len().min(max)]).into_owned();
+        let names = parts.zip(&self.config.limits[limit].key).map(|([value, path], part)| {
+            match (part, client.to_canonical()) {
+                (KeyPart::Ip, IpAddr::V4(address)) => address.to_string(),
+                (KeyPart::Ip, IpAddr::V6(address)) => format!("the /64 of {address}"),
+                (KeyPart::Header(_), _) => text(value, 4) + "...",
+                (KeyPart::Route, _) => text(path, 64),
+                _ => text(value, 64),
+            }
+        });
+        names.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -313,12 +342,12 @@ struct Sender<'a> {
 
 /// The paths of a route: its own, and one for each version if paths name them.
 fn paths(route: &RouteConfig, front: &FrontConfig) -> Vec<(Option<usize>, String)> {
-    let mut paths = vec![(None, route.path.clone())];
-    let versions = route.front.versions.map(|it| &front.versions[it].versions);
+    let mut paths = vec![(None, route.path.0.clone())];
+    let versions = route.versions.as_ref().map(|it| &front.versions[it.index].versions);
     if let Some(Versions { names, sources, .. }) = versions
         && sources.contains(&Source::Path)
     {
-        let path = |name: &String| format!("/v{name}{}", route.path);
+        let path = |name: &String| format!("/v{name}{}", route.path.0);
         paths.extend(names.iter().enumerate().map(|(index, it)| (Some(index), path(it))));
     }
     paths

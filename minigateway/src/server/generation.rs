@@ -8,7 +8,9 @@
 //! A request keeps the generation that decided about it until its log line: the route, the limits
 //! and the concurrency that it gives back are those.
 
-use crate::conf::config::{Config, RouteConfig, UpstreamConfig};
+use crate::conf::config::Config;
+use crate::conf::file::UpstreamConfig;
+use crate::engine::top_keys::TopKeys;
 use crate::handlers::front::Facts;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
@@ -19,8 +21,9 @@ use minilb::engine::upstream::{ServerConfig, UpstreamConfig as Servers};
 use minilb::server::access_log::LogFiles;
 use minilb::server::http::service::{Retry, Route};
 use minilb::server::upstream::SharedUpstream;
-use minilb::wire::http1::exchange::BodyLimits;
+use minilb::wire::http1::exchange::{BodyLimits, HELD_BYTES_MAX};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How long a connection to a server is used, in milliseconds, and for how many requests.
 const POOL: PoolLimits =
@@ -34,8 +37,8 @@ const BODY_STORED_MAX: usize = 16 * 1024;
 pub struct Generation {
     /// Decides about requests.
     pub pipeline: Pipeline,
-    /// Where each upstream is.
-    forwards: Vec<Arc<Route>>,
+    /// Where each upstream is: for bodies that are streamed, and for those that are looked into.
+    forwards: Vec<[Arc<Route>; 2]>,
     /// Requests of each version.
     pub versions: Vec<Vec<AtomicU64>>,
     /// Of the limits.
@@ -58,6 +61,8 @@ pub struct LimitCounts {
     pub admitted: AtomicU64,
     /// Requests above it; in dry run they were not refused.
     pub refused: AtomicU64,
+    /// Of keys that have a bucket in this gateway.
+    pub top: TopKeys,
 }
 
 impl Generation {
@@ -78,7 +83,7 @@ impl Generation {
         };
         let upstreams = config.upstreams.iter().map(upstream).collect::<Vec<_>>();
         let forward = |(config, upstream): (_, &Arc<SharedUpstream>)| {
-            Arc::new(forward(config, Arc::clone(upstream)))
+            [false, true].map(|whole| Arc::new(forward(config, Arc::clone(upstream), whole)))
         };
         // A gateway without its log is better than none.
         let access_log = LogFiles::open(config.log.access.iter().map(PathBuf::as_path));
@@ -102,10 +107,12 @@ impl Generation {
 
     /// Where a request of this route goes.
     pub fn forward(&self, route: usize, facts: &Facts) -> &Arc<Route> {
-        let RouteConfig { upstream, front: asks, .. } = &self.pipeline.config.routes[route];
-        let front = &self.pipeline.config.front;
-        let of_version = front.version(asks, facts).and_then(|it| it.1.upstream);
-        &self.forwards[of_version.unwrap_or(*upstream)]
+        let Config { routes, front, .. } = &self.pipeline.config;
+        let version = front.version(&routes[route], facts);
+        let of_version = version.and_then(|(it, version)| it.known[version].upstream.as_ref());
+        let is_whole = front.renamed(&routes[route], facts).is_some();
+        let upstream = of_version.unwrap_or(&routes[route].upstream);
+        &self.forwards[upstream.index][usize::from(is_whole)]
     }
 }
 
@@ -116,19 +123,27 @@ fn servers(config: &UpstreamConfig) -> Servers {
         params: PeerParams::default(),
         backup: false,
     };
-    Servers::new(config.servers.iter().map(server).collect())
+    Servers::new(config.addresses.iter().map(server).collect())
 }
 
-fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>) -> Route {
+fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>, stores_body: bool) -> Route {
     let UpstreamConfig { connect_timeout, timeout, keepalive, body_max, .. } = config;
+    let timeout = timeout.as_ref().map_or(Duration::from_secs(10), |it| it.0);
+    let max = body_max.unwrap_or(1 << 20);
+    let held_max = HELD_BYTES_MAX as u64;
+    let whole_max = if max == 0 { held_max } else { max.min(held_max) };
+    let body = match stores_body {
+        true => BodyLimits { max: whole_max, stored_max: usize::MAX, needs_length: true },
+        false => BodyLimits { max, stored_max: BODY_STORED_MAX, needs_length: false },
+    };
     Route {
         upstream,
-        pool: PoolLimits { capacity: *keepalive, ..POOL },
-        connect_timeout: *connect_timeout,
-        send_timeout: *timeout,
-        read_timeout: *timeout,
+        pool: PoolLimits { capacity: keepalive.unwrap_or(64), ..POOL },
+        connect_timeout: connect_timeout.as_ref().map_or(Duration::from_secs(1), |it| it.0),
+        send_timeout: timeout,
+        read_timeout: timeout,
         response_head_max: RESPONSE_HEAD_MAX,
-        body: BodyLimits { max: *body_max, stored_max: BODY_STORED_MAX, needs_length: false },
+        body,
         retry: Retry::default(),
     }
 }

@@ -9,7 +9,10 @@
 //! Counters begin anew when a configuration is loaded, as Prometheus expects of a restart.
 
 use super::start::Server;
-use crate::handlers::front::Facts;
+use crate::conf::config::Policy;
+use crate::engine::limiter::Limiter;
+use crate::engine::top_keys::TopKey;
+use crate::handlers::front::{Facts, joined};
 use minikit::admin::{Exposition, Inspect, StatePage};
 use minikit::server::Hooks;
 use minikit::sync::atomic::Ordering::Relaxed;
@@ -72,29 +75,43 @@ impl Inspect for Server {
     fn state_page(&self) -> StatePage {
         let generation = self.current.get();
         let mut page = StatePage::new("minigateway");
-        let columns = ["limit", "algorithm", "admitted", "refused", "overflowed"];
+        let columns = ["limit", "algorithm", "allows", "admitted", "refused", "overflowed"];
         let limits = page.table("Limits", "Since the configuration was loaded.", &columns);
-        for (limit, counts) in generation.pipeline.limits.iter().zip(&generation.limits) {
+        let configs = &generation.pipeline.config.limits;
+        for ((limit, counts), config) in
+            generation.pipeline.limits.iter().zip(&generation.limits).zip(configs)
+        {
             limits.row([
                 limit.name.as_str().into(),
-                format!("{:?}", limit.algorithm).into(),
+                format!("{:?}", limit.algorithm).split('(').next().unwrap_or_default().into(),
+                policy(config.policy).into(),
                 counts.admitted.load(Relaxed).into(),
                 counts.refused.load(Relaxed).into(),
                 limit.store.overflowed().into(),
             ]);
         }
+        let columns = ["limit", "key", "requests", "refused", "left"];
+        let note = "Of the buckets in this gateway; counts are at most this high.";
+        let keys = page.table("Busiest keys", note, &columns);
+        let now_ns = self.current.now_ns();
+        for (limit, counts) in generation.pipeline.limits.iter().zip(&generation.limits) {
+            for TopKey { key, name, requests, refused } in counts.top.busiest() {
+                let word = limit.store.word(&limit.algorithm, key, now_ns);
+                let left = limit.algorithm.quota(&word, now_ns).remaining;
+                let [requests, refused, left] = [requests, refused, left].map(Into::into);
+                keys.row([limit.name.as_str().into(), name.into(), requests, refused, left]);
+            }
+        }
         let columns = ["host", "path", "methods", "upstream"];
         let routes = page.table("Routes", "In the order of the file.", &columns);
         for (index, route) in generation.pipeline.config.routes.iter().enumerate() {
             let forward = generation.forward(index, &Facts::default());
+            let methods = joined(route.methods.iter().map(|it| &it.0));
+            let methods = if methods.is_empty() { "any".to_owned() } else { methods };
             routes.row([
-                route.host.as_deref().unwrap_or("any").into(),
-                route.path.as_str().into(),
-                if route.methods.is_empty() {
-                    "any".into()
-                } else {
-                    route.methods.join(" ").into()
-                },
+                route.host.as_ref().map_or("any", |it| &it.0).into(),
+                route.path.0.as_str().into(),
+                methods.into(),
                 forward.upstream.name.as_str().into(),
             ]);
         }
@@ -104,4 +121,9 @@ impl Inspect for Server {
     fn healthy(&self) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// `20 in 2s`, or `100 at once`.
+fn policy(Policy { quota, window }: Policy) -> String {
+    if window.is_zero() { format!("{quota} at once") } else { format!("{quota} in {window:?}") }
 }

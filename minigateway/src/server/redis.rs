@@ -32,7 +32,7 @@
 //! NGINX counterpart: none. Envoy's ratelimit filter has `timeout` (20 ms) and
 //! `failure_mode_deny`, and no breaker of its own.
 
-use crate::conf::redis::RedisConfig;
+use crate::conf::redis::{RedisConfig, RedisUrl};
 use crate::engine::shared::SCRIPT;
 use crate::wire::resp::{self, Reply};
 use minikit::sync::Arc;
@@ -55,6 +55,10 @@ const OPEN: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(1);
 /// Replies that were not taken from the buffer yet: more is no answer to a handful of numbers.
 const UNREAD_MAX: usize = 1 << 20;
+
+fn deadline(config: &RedisConfig) -> Duration {
+    config.timeout.as_ref().map_or(Duration::from_millis(20), |it| it.0)
+}
 
 /// No decision by the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +89,6 @@ struct Shared {
     state: RefCell<State>,
     /// The state is another one.
     changed: Notify,
-    /// The last error that was logged: an hour of the same one is one line.
-    told: RefCell<String>,
 }
 
 enum State {
@@ -113,13 +115,7 @@ impl Client {
     /// Connects in the background. Call it on the core's thread.
     pub fn start(config: RedisConfig, counts: Arc<StoreCounts>) -> Client {
         let state = RefCell::new(State::Connecting);
-        let shared = Rc::new(Shared {
-            config,
-            counts,
-            state,
-            changed: Notify::new(),
-            told: RefCell::default(),
-        });
+        let shared = Rc::new(Shared { config, counts, state, changed: Notify::new() });
         let task = tokio::task::spawn_local(Rc::clone(&shared).run()).abort_handle();
         Client { shared, task }
     }
@@ -140,7 +136,7 @@ impl Client {
             return Err(Down);
         }
 
-        let answer = timeout(config.timeout, self.shared.ask(arguments)).await;
+        let answer = timeout(deadline(config), self.shared.ask(arguments)).await;
         if answer.is_err() {
             self.shared.trip("it does not answer in time");
         }
@@ -167,7 +163,7 @@ impl Shared {
         match reply {
             Reply::Integers(numbers) => Ok(numbers),
             Reply::Error(error) => {
-                self.tell(&error);
+                tracing::warn!("the store of shared limits: {error}");
                 Err(Down)
             }
             _ => Err(Down),
@@ -197,17 +193,10 @@ impl Shared {
         let old = self.state.replace(State::Down);
         self.changed.notify_waiters();
         if let State::Up(link) = old {
-            self.tell(why);
+            tracing::warn!("the store of shared limits: {why}");
             link.is_closed.set(true);
             link.waiting.borrow_mut().clear();
             link.close.notify_one();
-        }
-    }
-
-    fn tell(&self, error: &str) {
-        if *self.told.borrow() != error {
-            tracing::warn!("the store of shared limits: {error}");
-            error.clone_into(&mut self.told.borrow_mut());
         }
     }
 
@@ -227,7 +216,7 @@ impl Shared {
                     }
                 }
                 Err(error) => {
-                    self.tell(&error.to_string());
+                    tracing::warn!("the store of shared limits: {error}");
                     self.set(State::Down);
                 }
             }
@@ -237,7 +226,8 @@ impl Shared {
 
     /// Connects, authenticates, selects the database and loads the script.
     async fn connect(&self) -> io::Result<(TcpStream, Rc<Link>)> {
-        let RedisConfig { addresses, auth, database, timeout: deadline, .. } = &self.config;
+        let RedisConfig { addresses, url, .. } = &self.config;
+        let RedisUrl { auth, database, .. } = url.as_ref();
         let mut stream = timeout(CONNECT, TcpStream::connect(&addresses[..])).await??;
         stream.set_nodelay(true)?;
 
@@ -268,7 +258,7 @@ impl Shared {
             }
             Ok(last)
         };
-        let sha = timeout(*deadline, handshake).await??;
+        let sha = timeout(deadline(&self.config), handshake).await??;
         Ok((stream, Rc::new(Link::new(sha, Arc::clone(&self.counts)))))
     }
 }

@@ -25,13 +25,15 @@
 use super::generation::Generation;
 use super::redis::{Client as Store, StoreCounts};
 use super::shared::charge_shared;
-use crate::conf::front::RouteFront;
-use crate::engine::limits::{refund_all, release};
+use crate::conf::config::Config;
+use crate::conf::file::RouteConfig;
+use crate::conf::front::{FrontConfig, Rename};
+use crate::engine::limits::{Charge, refund_all, release};
 use crate::handlers::access_log::{self, Record};
 use crate::handlers::answers::{Problem, problem, write_limits};
 use crate::handlers::explain;
-use crate::handlers::front::Facts;
-use crate::handlers::pipeline::{Charges, Pipeline, Reason, Verdict};
+use crate::handlers::front::{Facts, Refused, is_json};
+use crate::handlers::pipeline::{Charges, Reason, Verdict};
 use crate::wire::problem;
 use crate::wire::trace::Trace;
 use minikit::sync::atomic::AtomicU64;
@@ -49,6 +51,7 @@ use minilb::wire::http1::status;
 use minilb::wire::http1::writer::HeadWriter;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -215,7 +218,7 @@ impl HttpService for Gateway {
                 verdict = Verdict::Refuse(reason);
             }
         }
-        count(generation, &verdict, charges, facts);
+        count(generation, &verdict, charges, facts, &exchange.request, address);
         let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
         if pipeline.config.answers.explain && is_asked() {
             *explanation = explain::lines(pipeline, facts, charges, *charged_ns);
@@ -234,6 +237,38 @@ impl HttpService for Gateway {
         Decision::Answer(answer(problem(pipeline, reason, charges)))
     }
 
+    fn check_body(&self, exchange: &mut Exchange, context: &mut Context) -> Option<Answer> {
+        let Context { generation, facts, charges, .. } = context;
+        let (generation, route) = (generation.get_mut().as_ref()?, facts.route?);
+        let Config { front, routes, .. } = &generation.pipeline.config;
+        let Rename(fields, _) = front.renamed(&routes[route], facts)?;
+        let is_json = is_json(exchange.request.headers(), true);
+        let body = exchange.stored_body().filter(|_| is_json)?;
+        // A compressed body is no JSON either.
+        let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
+        let reason = Reason::Front { route, refused: Refused::Rename(error) };
+        generation.refused.fetch_add(1, Relaxed);
+        Some(answer(problem(&generation.pipeline, reason, charges.get_mut())))
+    }
+
+    fn rewrites(&self, exchange: &Exchange, context: &Context) -> bool {
+        let generation = context.generation.borrow();
+        asked(&generation, &context.facts)
+            .is_some_and(|(front, route)| front.rewrites(route, &context.facts, &exchange.response))
+    }
+
+    fn rewrite(&self, context: &mut Context, body: &mut Vec<u8>) -> bool {
+        let generation = context.generation.borrow();
+        let asked = asked(&generation, &context.facts);
+        let renamed = asked.and_then(|(front, route)| front.renamed(route, &context.facts));
+        let Some(Rename(_, fields)) = renamed else { return true };
+        let result = fields.rename(body).map(|renamed| *body = renamed);
+        if let Err(error) = result {
+            tracing::error!("the fields of a response cannot be renamed: {error:?}");
+        }
+        result.is_ok()
+    }
+
     fn write_request(
         &self,
         request: &RequestHead,
@@ -244,13 +279,12 @@ impl HttpService for Gateway {
     ) {
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let asked = asked(&generation, facts);
-        let rewritten = asked.filter(|it| it.2.versions.is_some());
-        let rewritten = rewritten.map(|it| it.0.config.front.target(it.2, facts, request.uri()));
+        let rewritten = asked.filter(|it| it.1.versions.is_some());
+        let rewritten = rewritten.map(|it| it.0.target(it.1, facts, request.uri()));
         let target = rewritten.as_deref().unwrap_or(request.uri());
         let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
-        let is_dropped = |name: &[u8]| {
-            asked.is_some_and(|it| it.0.config.front.drops_from_request(it.2, facts, name))
-        };
+        let is_dropped =
+            |name: &[u8]| asked.is_some_and(|it| it.0.drops_from_request(it.1, facts, name));
         let is_forwarded_for = |name: &[u8]| name.eq_ignore_ascii_case(b"x-forwarded-for");
         let trace = &context.trace;
         for header in request.end_to_end() {
@@ -277,8 +311,8 @@ impl HttpService for Gateway {
             head.header(b"X-Request-Id", trace.id.as_bytes());
             head.header(b"traceparent", trace.parent.as_bytes());
         }
-        if let Some((pipeline, _, asks)) = asked {
-            pipeline.config.front.write_request(asks, facts, &mut head);
+        if let Some((front, asks)) = asked {
+            front.write_request(asks, facts, &mut head);
         }
         head.finish();
     }
@@ -308,16 +342,15 @@ impl HttpService for Gateway {
                 let ours = [&b"ratelimit"[..], b"ratelimit-policy"];
                 has_limits && ours.iter().any(|it| name.eq_ignore_ascii_case(it))
                     || !context.trace.id.is_empty() && name.eq_ignore_ascii_case(b"x-request-id")
-                    || asked
-                        .is_some_and(|it| it.0.config.front.drops_from_response(it.2, facts, name))
+                    || asked.is_some_and(|it| it.0.drops_from_response(it.1, facts, name))
             };
             for header in exchange.response.end_to_end().filter(|it| !is_ours(it.name)) {
                 head.header(header.name, header.value);
             }
         }
-        if let Some((pipeline, _, asks)) = asked {
+        if let Some((front, asks)) = asked {
             let origin = exchange.request.headers().get(b"origin");
-            pipeline.config.front.write_response(asks, facts, origin, head);
+            front.write_response(asks, facts, origin, head);
         }
         if let Some(generation) = generation.as_ref().filter(|_| has_limits) {
             let now_ns = self.current.now_ns();
@@ -333,7 +366,7 @@ impl HttpService for Gateway {
 
     fn error_answer(&self, status: u16, _context: &mut Context) -> Answer {
         let title = status::reason(status);
-        Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title))
+        Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title, ""))
     }
 
     fn refusal_answer(&self, refusal: Refusal, _context: &mut Context) -> Answer {
@@ -341,7 +374,7 @@ impl HttpService for Gateway {
         let is_head = refusal == Refusal::HeadersTooLarge;
         let status = if is_head { 431 } else { refusal.status() };
         let detail = refusal.reason().replace('"', "'");
-        let body = problem::detailed(status, status::reason(status), &detail);
+        let body = problem::error(status, status::reason(status), &detail);
         Answer::new(status, problem::CONTENT_TYPE, body)
     }
 
@@ -362,11 +395,6 @@ impl HttpService for Gateway {
             generation.access_log.write(path, &line);
         }
         context.release();
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            let line = String::from_utf8_lossy(exchange.request.line());
-            let Done { status, sent, elapsed_ms, .. } = done;
-            tracing::debug!("{} \"{line}\" {status} {sent} {elapsed_ms} ms", client.peer.ip());
-        }
     }
 }
 
@@ -381,9 +409,9 @@ fn replaces(trace: &Trace, name: &[u8]) -> bool {
 fn asked<'a>(
     generation: &'a Option<Rc<Arc<Generation>>>,
     facts: &Facts,
-) -> Option<(&'a Pipeline, usize, &'a RouteFront)> {
-    let pipeline = &generation.as_ref()?.pipeline;
-    Some((pipeline, facts.route?, &pipeline.config.routes[facts.route?].front))
+) -> Option<(&'a FrontConfig, &'a RouteConfig)> {
+    let Config { front, routes, .. } = &generation.as_ref()?.pipeline.config;
+    Some((front, &routes[facts.route?]))
 }
 
 fn answer(problem: Problem) -> Answer {
@@ -391,21 +419,31 @@ fn answer(problem: Problem) -> Answer {
         204 => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
         status => Answer::new(status, problem::CONTENT_TYPE, problem.body),
     };
-    let retry_after = problem.retry_after_s.map(|it| ("Retry-After", it.to_string()));
-    let headers = problem.headers.into_iter().chain(retry_after);
-    answer.headers.extend(headers.map(|(name, value)| (name, value.into_bytes())));
+    answer.headers.extend(problem.headers.into_iter().map(|(name, it)| (name, it.into_bytes())));
     answer
 }
 
-fn count(generation: &Generation, verdict: &Verdict, charges: &Charges, facts: &Facts) {
-    let asks = facts.route.map(|it| &generation.pipeline.config.routes[it].front);
-    if let (Some(versions), Some(chosen)) = (asks.and_then(|it| it.versions), facts.version) {
-        generation.versions[versions][chosen.version].fetch_add(1, Relaxed);
+fn count(
+    generation: &Generation,
+    verdict: &Verdict,
+    charges: &Charges,
+    facts: &Facts,
+    request: &RequestHead,
+    client: IpAddr,
+) {
+    let asks = facts.route.map(|it| &generation.pipeline.config.routes[it]);
+    let versions = asks.and_then(|it| it.versions.as_ref());
+    if let (Some(versions), Some(chosen)) = (versions, facts.version) {
+        generation.versions[versions.index][chosen.version].fetch_add(1, Relaxed);
     }
     for (limit, decision) in charges.decisions() {
         let counts = &generation.limits[limit];
         let counter = if decision.is_admitted() { &counts.admitted } else { &counts.refused };
         counter.fetch_add(1, Relaxed);
+    }
+    for Charge { limit, key, decision, .. } in &charges.local {
+        let name = || generation.pipeline.key_name(*limit, request, client, facts);
+        generation.limits[*limit].top.count(*key, decision.is_admitted(), name);
     }
     let counter = match verdict {
         Verdict::Forward { .. } => &generation.forwarded,

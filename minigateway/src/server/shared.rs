@@ -9,7 +9,8 @@
 
 use super::redis::{Client as Store, Down};
 use crate::conf::config::LimitConfig;
-use crate::engine::leases::{Granted, Payment};
+use crate::conf::redis::WhenDown;
+use crate::engine::leases::Payment;
 use crate::engine::limiter::{Decision, Limiter};
 use crate::engine::limits::stricter;
 use crate::engine::shared::{Reply, SharedCharge, State, arguments, key_name};
@@ -48,7 +49,7 @@ pub async fn charge_shared(
     let reply = ask(pipeline, &store, charges, &asked).await;
     let is_admitted = match &reply {
         Ok(reply) => reply.is_charged,
-        Err(Down) => store.config().admits_when_down,
+        Err(Down) => store.config().when_down == WhenDown::Admit,
     };
     if !is_admitted {
         put_back(pipeline, charges, &asked);
@@ -68,9 +69,8 @@ pub async fn charge_shared(
             let window = pipeline.config.limits[charge.limit].policy.window.as_nanos();
             let full_after_ns = algorithm.quota(&state.word, state.now_ns).full_after_ns;
             let length_ns = full_after_ns.min(u64::try_from(window).unwrap_or(u64::MAX));
-            let granted =
-                Granted { now_ns: asked_ns, end_ns: asked_ns.saturating_add(length_ns), state };
-            leases.settle(charge.key, charge.cost, deducted, granted);
+            let times_ns = [asked_ns, asked_ns.saturating_add(length_ns)];
+            leases.settle(charge.key, charge.cost, deducted, state, times_ns);
             let held = deducted.saturating_sub(charge.cost);
             charge.state = Some(State { held, ..state });
         }
@@ -98,10 +98,11 @@ async fn ask(
     asked: &[usize],
 ) -> Result<Reply, Down> {
     let (mut call, mut values, mut limits) = (vec![asked.len().to_string()], vec![], vec![]);
+    let prefix = store.config().prefix.as_ref().map_or("minigateway", |it| &it.0);
     for charge in asked.iter().map(|index| &charges[*index]) {
         let LimitConfig { name, shared, is_dry_run, .. } = &pipeline.config.limits[charge.limit];
         let shared = shared.expect("only shared limits have shared charges");
-        call.push(key_name(&store.config().prefix, name, shared.parameters, charge.key));
+        call.push(key_name(prefix, name, shared.parameters, charge.key));
         values.extend(arguments(charge, shared.parameters, !is_dry_run));
         limits.push(shared.parameters);
     }

@@ -13,7 +13,6 @@
 use super::generation::Generation;
 use super::service::{Context, Current, Gateway};
 use crate::conf::config::{Config, read_with_files};
-use crate::conf::error::ConfError;
 use minikit::connections::Connections;
 use minikit::server::{
     Bound, Hooks, Options, PerCore, ServerError, Service, Shutdown, Stream, run,
@@ -31,49 +30,25 @@ use std::time::Duration;
 /// Clients at a time.
 const CONNECTIONS_MAX: usize = 20_000;
 
-/// Why a configuration cannot be used.
-#[derive(Debug)]
-pub enum LoadError {
-    /// The file cannot be read.
-    File(PathBuf, std::io::Error),
-    /// It has a mistake.
-    Mistake(PathBuf, ConfError),
-}
-
-impl std::fmt::Display for LoadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            LoadError::File(path, error) => write!(f, "{}: {error}", path.display()),
-            LoadError::Mistake(path, error) => write!(f, "{}:{error}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for LoadError {}
-
 /// Reads and checks a file.
 ///
 /// # Errors
-/// If it cannot be read or has a mistake.
-pub fn load(file: &PathBuf) -> Result<Config, LoadError> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| LoadError::File(file.clone(), error))?;
+/// `FILE:LINE:COLUMN: MISTAKE`, or why the file cannot be read.
+pub fn load(file: &Path) -> Result<Config, String> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?;
     // Keys are beside the configuration, wherever the program was started.
     let directory = file.parent().unwrap_or(Path::new("."));
     let open = |name: &str| {
         let path = directory.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    read_with_files(&text, &resolve, &open).map_err(|error| LoadError::Mistake(file.clone(), error))
+    read_with_files(&text, &resolve, &open).map_err(|error| format!("{name}:{error}"))
 }
 
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, String> {
-    let addresses = server.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    match addresses {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        Ok(_) => Err(format!("\"{server}\" has no address")),
-        Err(error) => Err(format!("\"{server}\", which is to be HOST:PORT: {error}")),
-    }
+    let addresses = server.to_socket_addrs().map(Iterator::collect);
+    addresses.map_err(|error| format!("\"{server}\", which is to be HOST:PORT: {error}"))
 }
 
 /// A running gateway.

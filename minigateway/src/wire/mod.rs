@@ -6,11 +6,15 @@
 //! | [`resp`] | what a shared store is asked and answers |
 //! | [`trace`] | request ids and traces |
 //! | [`problem`] | the body of a refusal: problem+json |
+//! | [`json`] | objects and lists as text |
+//! | [`rename`] | fields that have another name in another version |
 //! | `jwt` | tokens, signed (feature `jwt`) |
 
+pub mod json;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 pub mod problem;
 pub mod ratelimit;
+pub mod rename;
 pub mod resp;
 pub mod trace;

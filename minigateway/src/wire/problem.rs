@@ -42,18 +42,14 @@ fn refusal<'a>(
     )
 }
 
-/// The body for an error that has something to add. `title` and `detail` have neither quotes nor
-/// backslashes.
-pub fn detailed(status: u16, title: &str, detail: &str) -> String {
-    match detail {
-        "" => error(status, title),
-        _ => format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"),
-    }
-}
-
-/// The body for any other error. `title` has neither quotes nor backslashes.
-pub fn error(status: u16, title: &str) -> String {
-    format!("{{\"title\":\"{title}\",\"status\":{status}}}\n")
+/// The body for any other error, which may have something to add. `title` and `detail` have
+/// neither quotes nor backslashes.
+pub fn error(status: u16, title: &str, detail: &str) -> String {
+    let detail = match detail {
+        "" => String::new(),
+        _ => format!(",\"detail\":\"{detail}\""),
+    };
+    format!("{{\"title\":\"{title}\",\"status\":{status}{detail}}}\n")
 }
 
 #[cfg(test)]
@@ -72,6 +68,6 @@ mod tests {
     fn several_names_and_none() {
         let body = reduced_capacity(["a", "b"].into_iter());
         assert!(body.contains("\"status\":503,\"violated-policies\":[\"a\",\"b\"]}"), "{body}");
-        assert_eq!(error(404, "Not Found"), "{\"title\":\"Not Found\",\"status\":404}\n");
+        assert_eq!(error(404, "Not Found", ""), "{\"title\":\"Not Found\",\"status\":404}\n");
     }
 }

@@ -8,8 +8,6 @@
 //! | `sliding_window` | [`SlidingCounter`] | close to the exact log for a word |
 //! | `concurrency` | [`Concurrency`] | follows the load of a backend |
 //!
-//! The sliding log is missing: a busy key costs as many words as its limit.
-//!
 //! # Refunds
 //!
 //! A request that is charged to several limits can be refused by a later one when another thread
@@ -49,6 +47,15 @@ impl Algorithm {
     /// Returns true if the caller must call [`Algorithm::refund`] when a request has ended.
     pub fn counts_requests_in_progress(&self) -> bool {
         matches!(self, Algorithm::Concurrency(_))
+    }
+
+    /// How long until one more is left. `None`: nothing is missing, or no time can be named.
+    pub fn more_after_ns(&self, mut word: u64, now_ns: u64) -> Option<u64> {
+        let remaining = self.quota(&word, now_ns).remaining;
+        match self.decide(&mut word, now_ns, remaining.saturating_add(1)) {
+            Decision::Refused { retry_after_ns } => retry_after_ns,
+            Decision::Admitted { .. } => None,
+        }
     }
 
     /// The state without a charge of `cost` that was admitted at `charged_ns`.

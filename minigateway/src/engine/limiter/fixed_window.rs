@@ -38,7 +38,7 @@ pub struct FixedWindow {
 }
 
 /// The shortest window, see the head of the file.
-const WINDOW_MIN: Duration = Duration::from_secs(1);
+pub(super) const WINDOW_MIN: Duration = Duration::from_secs(1);
 
 impl FixedWindow {
     /// Admits `limit` in each window of length `window`. Returns `None` if the limit is 0 or does
@@ -132,7 +132,7 @@ impl Limiter for FixedWindow {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::assert_figure;
+    use super::super::tests::assert_figure;
     use super::*;
 
     fn five() -> FixedWindow {

@@ -94,7 +94,7 @@ impl Limiter for Gcra {
 #[cfg(test)]
 mod tests {
     use super::super::leaky_meter::LeakyMeter;
-    use super::super::timeline::assert_figure;
+    use super::super::tests::assert_figure;
     use super::super::token_bucket::TokenBucket;
     use super::*;
     use governor::clock::FakeRelativeClock;

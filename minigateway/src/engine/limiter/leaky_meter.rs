@@ -139,7 +139,7 @@ pub(super) mod limit_req {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::assert_figure;
+    use super::super::tests::assert_figure;
     use super::limit_req::{LimitReq, Node};
     use super::*;
     use proptest::prelude::*;

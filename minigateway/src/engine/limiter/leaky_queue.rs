@@ -86,7 +86,8 @@ impl Limiter for LeakyQueue {
 #[cfg(test)]
 mod tests {
     use super::super::gcra::Gcra;
-    use super::super::timeline::{TICK_NS, play};
+    use super::super::tests::TICK_NS;
+    use super::super::tests::timeline::play;
     use super::*;
     use proptest::prelude::*;
 

@@ -13,19 +13,7 @@
 //!
 //! [`algorithm`] is what a configuration can choose: those with one word. [`cell`] is that word,
 //! shared by threads. [`audit`] measures by how much an algorithm misses its limit, and
-//! [`timeline`] draws arrivals.
-//!
-//! # The example that runs through all files
-//!
-//! Five requests a second, and one column for each 100 ms. Ten requests arrive around the edge of a
-//! second:
-//!
-//! ```text
-//! second    0         1
-//! arrivals  .........55........
-//! fixed     .........55........   ten in 0.2 s, of five a second
-//! log       .........5.........   five in any second
-//! ```
+//! `examples/common/timeline.rs` draws arrivals.
 //!
 //! # Time
 //!
@@ -47,8 +35,10 @@ pub mod leaky_meter;
 pub mod leaky_queue;
 pub mod sliding_counter;
 pub mod sliding_log;
-pub mod timeline;
 pub mod token_bucket;
+
+#[cfg(test)]
+mod tests;
 
 /// An algorithm with its parameters. The state of each key is the caller's.
 pub trait Limiter {

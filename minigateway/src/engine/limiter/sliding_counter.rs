@@ -32,6 +32,7 @@
 //! Real systems: Cloudflare; Kong's `sliding` window type; APISIX' `limit-count` with
 //! `window_type = sliding`.
 
+use super::fixed_window::WINDOW_MIN;
 use super::{Decision, Limiter, Quota};
 use std::time::Duration;
 
@@ -41,9 +42,6 @@ pub struct SlidingCounter {
     limit: u16,
     window_ns: u64,
 }
-
-/// So that the number of a window fits 32 bits for 136 years.
-const WINDOW_MIN: Duration = Duration::from_secs(1);
 
 impl SlidingCounter {
     /// Admits about `limit` in any window of length `window`. Returns `None` if the limit is 0 or
@@ -182,7 +180,7 @@ impl Limiter for SlidingCounter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::assert_figure;
+    use super::super::tests::assert_figure;
     use super::*;
     use proptest::prelude::*;
 

@@ -87,7 +87,7 @@ impl Limiter for SlidingLog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::assert_figure;
+    use super::super::tests::assert_figure;
     use super::*;
 
     #[test]

@@ -109,7 +109,7 @@ impl Limiter for TokenBucket {
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::assert_figure;
+    use super::super::tests::assert_figure;
     use super::*;
 
     #[test]

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! The heads of the algorithms are written in this form, and so are the golden scripts and the
-//! figures of POC 60. All requests of a column arrive at the first nanosecond of its tick.
+//! figures of POC 60; all three include this file. All requests of a column arrive at the first
+//! nanosecond of its tick.
 
-use super::{Decision, Limiter};
+use minigateway::engine::limiter::{Decision, Limiter};
 
 /// What became of the arrivals, drawn like them.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Figure {
     pub admitted: String,
     /// Admitted requests in the column in which their delay is over.
     pub leaving: String,
-    /// The moments at which they leave, in order, for [`super::audit`].
+    /// The moments at which they leave, in order, for `engine::limiter::audit`.
     pub departures_ns: Vec<u64>,
 }
 
@@ -60,32 +61,4 @@ fn draw(counts: &[u32]) -> String {
         count => char::from_digit(*count, 10).unwrap_or('+'),
     };
     counts.iter().map(draw).collect()
-}
-
-/// Checks the figure at the head of a file: both lines hold what `limiter` makes of `arrivals`, a
-/// column for each 100 ms.
-#[cfg(test)]
-pub(super) fn assert_figure<L: Limiter>(limiter: &L, arrivals: &str, admitted: &str) {
-    assert_eq!(play(limiter, arrivals, TICK_NS).admitted, admitted, "\n{arrivals}");
-}
-
-#[cfg(test)]
-pub(super) const TICK_NS: u64 = 100_000_000;
-
-#[cfg(test)]
-mod tests {
-    use super::super::gcra::Gcra;
-    use super::super::leaky_queue::LeakyQueue;
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn the_example_of_the_head() {
-        let tick = Duration::from_nanos(TICK_NS);
-        let bucket = Gcra::new(1, tick, 3).expect("no zero");
-        assert_figure(&bucket, "5..2.", "3..2.");
-        let queue = LeakyQueue::new(1, tick, 4).expect("no zero");
-        let figure = play(&queue, "5..2.", TICK_NS);
-        assert_eq!((figure.leaving.as_str(), figure.departures_ns.len()), ("11111", 7));
-    }
 }

@@ -1,0 +1,50 @@
+//! JSON as far as the gateway looks into it: the members of an object, the elements of a list.
+//!
+//! ```text
+//! {"a": 1.10, "b": {"c": [2]}}        a: 1.10        b: {"c": [2]}
+//! ```
+//!
+//! Values stay text, so numbers keep all their digits; members keep their order, two of a name too.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// A member of an object.
+pub type Member<'a> = (String, &'a RawValue);
+
+/// The members of an object; `None` if it is another value.
+pub fn members(value: &RawValue) -> Option<Vec<Member<'_>>> {
+    serde_json::from_str::<Object<'_>>(value.get()).ok().map(|it| it.0)
+}
+
+/// The elements of a list; `None` if it is another value.
+pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(value.get()).ok()
+}
+
+struct Object<'a>(Vec<Member<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Object<'a>, D::Error> {
+        from.deserialize_map(Members).map(Object)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
+}
