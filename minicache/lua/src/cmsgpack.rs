@@ -158,7 +158,8 @@ fn read(state: &mut LuaState, rest: &mut &[u8], depth: usize) -> LuaResult<Val> 
         0xc2 | 0xc3 => Val::Bool(code == 0xc3),
         0xca => Val::Num(f64::from(f32::from_bits(unsigned(rest, 4)? as u32))),
         0xcb => Val::Num(f64::from_bits(unsigned(rest, 8)?)),
-        0xcc..=0xcf => Val::Num(number(0xcc)? as f64),
+        // Redis reads the largest ones as negative, and knows no binary strings.
+        0xcc..=0xcf => Val::Num(number(0xcc)? as i64 as f64),
         0xd0..=0xd3 => {
             let unused = 64 - (8 << (code - 0xd0));
             Val::Num(((number(0xd0)? << unused) as i64 >> unused) as f64)
@@ -169,9 +170,8 @@ fn read(state: &mut LuaState, rest: &mut &[u8], depth: usize) -> LuaResult<Val> 
             let count = unsigned(rest, if code & 1 == 0 { 2 } else { 4 })? as usize;
             return read_table(state, rest, count, code >= 0xde, depth + 1);
         }
-        0xa0..=0xbf | 0xc4..=0xc6 | 0xd9..=0xdb => {
+        0xa0..=0xbf | 0xd9..=0xdb => {
             let length = match code {
-                0xc4..=0xc6 => number(0xc4)?,
                 0xd9..=0xdb => number(0xd9)?,
                 _ => u64::from(code & 31),
             };

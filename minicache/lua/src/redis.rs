@@ -144,8 +144,8 @@ fn setresp(state: &mut LuaState) -> LuaResult<u32> {
     if lua::count(state) != 1 {
         return refuse(state, "redis.setresp() requires one argument.");
     }
-    match lua::arg(state, 1) {
-        Val::Num(version @ (2.0 | 3.0)) => RESP3.set(version == 3.0),
+    match state.check_integer(1) {
+        Ok(version @ (2 | 3)) => RESP3.set(version == 3),
         _ => return refuse(state, "RESP version must be 2 or 3."),
     }
     Ok(0)

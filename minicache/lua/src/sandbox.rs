@@ -23,6 +23,7 @@ use crate::{bit, cjson, cmsgpack, compile::compile, redis, structs};
 use rilua::stdlib::{base, coroutine, string, table};
 use rilua::vm::state::LuaState;
 use rilua::{Lua, LuaApiMut, LuaError, LuaResult, RustFn, StdLib, Table, Val};
+use std::cell::Cell;
 
 /// Results of `unpack` and `string.byte`: the room on Lua's C stack (`LUAI_MAXCSTACK`).
 const RESULTS_MAX: f64 = 7999.0;
@@ -32,6 +33,10 @@ const SHIFT_MAX: i64 = 1 << 20;
 const NESTED_MAX: usize = 190;
 /// Built-in functions that a script cannot have.
 const REMOVED: [&str; 6] = ["print", "dofile", "loadfile", "setfenv", "getfenv", "newproxy"];
+thread_local! {
+    /// The 48 bits of the generator of `math.random`.
+    static RANDOM: Cell<u64> = const { Cell::new(0x1234_abcd_330e) };
+}
 /// Everything a script calls functions of.
 const LIBRARIES: [&str; 9] =
     ["string", "table", "math", "coroutine", "redis", "cjson", "cmsgpack", "struct", "bit"];
@@ -57,7 +62,7 @@ pub fn open() -> LuaResult<Lua> {
         lua::set_name(state, globals, name, Val::Nil)?;
     }
     replace(state, globals, OWN)?;
-    let changed = [("string", STRING), ("table", TABLE), ("coroutine", COROUTINE)];
+    let changed = [("string", STRING), ("table", TABLE), ("math", MATH), ("coroutine", COROUTINE)];
     for (name, functions) in changed {
         let library = lua::table(lua::get(state, globals, name)).expect("opened above");
         replace(state, library, functions)?;
@@ -165,6 +170,7 @@ const TABLE: &[(&str, RustFn)] = &[
     ("remove", |state| on_table(state, remove)),
     ("sort", |state| on_table(state, table::tab_sort)),
 ];
+const MATH: &[(&str, RustFn)] = &[("random", random), ("randomseed", random_seed)];
 const COROUTINE: &[(&str, RustFn)] = guarded! { "create" create; "resume" resume; };
 fn replace(state: &mut LuaState, table: Table, functions: &[(&str, RustFn)]) -> LuaResult<()> {
     functions.iter().try_for_each(|(name, function)| {
@@ -427,11 +433,38 @@ fn resume(state: &mut LuaState) -> LuaResult<u32> {
     coroutine::co_resume(state)
 }
 
+/// `math.random`: the same numbers after the same seed as in Redis (`redisLrand48` in `rand.c`).
+fn random(state: &mut LuaState) -> LuaResult<u32> {
+    let next = RANDOM.get().wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
+    RANDOM.set(next);
+    let fraction = (next >> 17) as f64 % f64::from(i32::MAX) / f64::from(i32::MAX);
+
+    let arguments = lua::count(state);
+    if arguments == 0 {
+        return lua::one(state, Val::Num(fraction));
+    }
+    let (low, high) = match arguments {
+        1 => (1, state.check_integer(1)?),
+        2 => (state.check_integer(1)?, state.check_integer(2)?),
+        _ => return Err(fail("wrong number of arguments")),
+    };
+    if low > high {
+        return Err(fail(format!("bad argument #{arguments} to 'random' (interval is empty)")));
+    }
+    let number = (fraction * (high as f64 - low as f64 + 1.0)).floor() + low as f64;
+    lua::one(state, Val::Num(number))
+}
+
+fn random_seed(state: &mut LuaState) -> LuaResult<u32> {
+    let seed = state.check_integer(1)? as u32;
+    RANDOM.set(u64::from(seed) << 16 | 0x330e);
+    Ok(0)
+}
+
 /// Functions in terms of others.
 const PRELUDE: &str = r#"
 local create, resume, error, select = coroutine.create, coroutine.resume, error, select
 local compile, concat, type = loadstring, table.concat, type
-local random, floor = math.random, math.floor
 
 local function results(ok, ...)
     if ok then return ... end
@@ -450,17 +483,6 @@ function load(read, name)
         parts[#parts + 1] = part
     end
     return compile(concat(parts), name or '=(load)')
-end
-
-function math.random(low, high)
-    if low == nil then return random() end
-    local argument = high == nil and 1 or 2
-    if high == nil then low, high = 1, low end
-    low, high = floor(low), floor(high)
-    if low > high then
-        error("bad argument #" .. argument .. " to 'random' (interval is empty)", 2)
-    end
-    return floor(random() * (high - low + 1)) + low
 end
 "#;
 

@@ -119,6 +119,11 @@ fn what_random_scripts_found() {
         ("error('a\\0b')", "user_script:1: a script: "),
         ("return error('x', 2)", "ERR x script: "),
         ("local t = {}\n return -t", "on @user_script:2."),
+        ("math.randomseed(1) return math.random(1, 1000)", ":42\r\n"),
+        ("return math.random(0)", "user_script:1: bad argument #1 to 'random' (interval is empty)"),
+        ("return tostring(cmsgpack.unpack('\\207' .. ('\\255'):rep(8)))", "$2\r\n-1\r\n"),
+        ("return cmsgpack.unpack('\\196\\1a')", "Bad data format in input."),
+        ("redis.setresp('3') return 1", ":1\r\n"),
         ("return struct.unpack('i4', 'x')", "bad argument #2 to 'unpack' (data string too short)"),
     ] {
         let (reply, ..) = run(script, false);
