@@ -76,7 +76,8 @@ pub fn compare(
         }
     }
 
-    let row = |name: &str, command: &str, of: &dyn Fn(&(Histogram<u64>, f64)) -> f64| {
+    type Sample = (Histogram<u64>, f64);
+    let row = |name: &str, command: &str, of: &dyn Fn(&Sample) -> f64| {
         let [ours, theirs] = samples.each_ref().map(|all| all.iter().map(of).collect());
         Row { name: name.into(), ours, theirs, command: command.into(), bar: None }
     };

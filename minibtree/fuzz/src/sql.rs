@@ -1,7 +1,8 @@
 //! Statements of any text.
 //!
 //! They are executed one after the other, as a Query, and then two statements whose answers are
-//! known. An input that damaged a table or left the session in a state of its own would change them.
+//! known. An input that damaged a table, or left the session in a state of its own, would change
+//! them.
 
 use crate::server::{new_client, rows};
 use minibtree::wire::Message;

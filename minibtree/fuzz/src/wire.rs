@@ -1,7 +1,7 @@
 //! What a client sends after it has connected.
 //!
-//! The bytes are start-up packets and then the messages of a session. Each run has a database of its
-//! own, and ends with a statement that must be answered.
+//! The bytes are start-up packets and then the messages of a session. Each run has a database of
+//! its own, and ends with a statement that must be answered.
 
 use crate::server::new_client;
 use minibtree::sql::Next;

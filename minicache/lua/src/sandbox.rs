@@ -433,17 +433,14 @@ fn resume(state: &mut LuaState) -> LuaResult<u32> {
     coroutine::co_resume(state)
 }
 
-/// `math.random`: the same numbers after the same seed as in Redis (`redisLrand48` in `rand.c`).
+/// The same numbers after the same seed as in Redis (`redisLrand48` in `rand.c`).
 fn random(state: &mut LuaState) -> LuaResult<u32> {
-    let next = RANDOM.get().wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff;
-    RANDOM.set(next);
-    let fraction = (next >> 17) as f64 % f64::from(i32::MAX) / f64::from(i32::MAX);
+    RANDOM.set(RANDOM.get().wrapping_mul(0x5_deec_e66d).wrapping_add(0xb) & 0xffff_ffff_ffff);
+    let fraction = (RANDOM.get() >> 17) as f64 % f64::from(i32::MAX) / f64::from(i32::MAX);
 
     let arguments = lua::count(state);
-    if arguments == 0 {
-        return lua::one(state, Val::Num(fraction));
-    }
     let (low, high) = match arguments {
+        0 => return lua::one(state, Val::Num(fraction)),
         1 => (1, state.check_integer(1)?),
         2 => (state.check_integer(1)?, state.check_integer(2)?),
         _ => return Err(fail("wrong number of arguments")),
@@ -451,13 +448,12 @@ fn random(state: &mut LuaState) -> LuaResult<u32> {
     if low > high {
         return Err(fail(format!("bad argument #{arguments} to 'random' (interval is empty)")));
     }
-    let number = (fraction * (high as f64 - low as f64 + 1.0)).floor() + low as f64;
-    lua::one(state, Val::Num(number))
+    let (low, high) = (low as f64, high as f64);
+    lua::one(state, Val::Num((fraction * (high - low + 1.0)).floor() + low))
 }
 
 fn random_seed(state: &mut LuaState) -> LuaResult<u32> {
-    let seed = state.check_integer(1)? as u32;
-    RANDOM.set(u64::from(seed) << 16 | 0x330e);
+    RANDOM.set(u64::from(state.check_integer(1)? as u32) << 16 | 0x330e);
     Ok(0)
 }
 

@@ -88,7 +88,7 @@ pub struct Running(Coroutine<(), (), Finished, DefaultStack>);
 pub enum Progress {
     /// The host must serve others, and then resume it.
     Paused(Running),
-    /// It has ended, with its reply, or the text of an error in which a character stands for a byte.
+    /// It has ended, with its reply or the text of an error, one character per byte.
     Done(Result<Vec<u8>, String>),
 }
 
