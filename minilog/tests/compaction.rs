@@ -81,7 +81,7 @@ fn append(
 fn compact(partition: &Partition, model: &mut Model, keys_max: usize) -> io::Result<()> {
     let hash = |key: &[u8]| key[0].into();
     partition.compact(2, &Limits { hash: &hash, keys_max, must_stop: &|| false })?;
-    model.cleaned_up_to = partition.with_log(|log| log.cleaned_up_to());
+    model.cleaned_up_to = partition.with_log(|log| log.cleaned_up_to);
     Ok(())
 }
 

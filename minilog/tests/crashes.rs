@@ -177,7 +177,7 @@ fn a_read_only_disk_goes_on_serving() {
     let flush = Flush::start(&mut log).unwrap();
     flush.run().unwrap();
     flush.finish(&mut log);
-    assert!(log.segments().next().unwrap().indexes().is_none(), "they are in their files");
+    assert!(log.segments().next().unwrap().indexes.is_none(), "they are in their files");
 
     disk.set_faults(Faults { read_only: true, ..Faults::default() });
     let error = log.append(&batch(7)).unwrap_err().to_string();

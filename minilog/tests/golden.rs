@@ -33,6 +33,7 @@ use minilog::engine::log::partition::Partition;
 use minilog::engine::log::recovery::{self, Start};
 use minilog::engine::log::segment::Indexes;
 use minilog::format::batch::{self, BatchHeader};
+use minilog::format::index::{OffsetEntry, TimeEntry};
 use minilog::format::record::{Record, batch_of, records};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -271,7 +272,7 @@ impl Lab {
         let compacted =
             partition.compact(now, &Limits { hash: &hash, keys_max, must_stop: &|| false })?;
         let (cleaned_up_to, recovery_point) =
-            partition.with_log(|log| (log.cleaned_up_to(), log.recovery_point()));
+            partition.with_log(|log| (log.cleaned_up_to, log.recovery_point()));
         drop(partition);
 
         // What is on the disk now, with what the checkpoints would say.
@@ -294,15 +295,17 @@ impl Lab {
     fn index(&mut self, base: i64) -> Answer {
         let log = self.log()?;
         let segment = log.segments().find(|it| it.base_offset == base).ok_or("no such segment")?;
-        let indexes = match segment.indexes() {
+        let indexes = match &segment.indexes {
             Some(indexes) => indexes.clone(),
-            None => Indexes::load(log.directory(), base)?,
+            None => Indexes::load(&log.directory, base)?,
         };
         let mut text = String::new();
-        for entry in indexes.offsets.entries() {
+        for bytes in indexes.offsets.encode().chunks(OffsetEntry::SIZE) {
+            let entry = OffsetEntry::read(bytes)?;
             writeln!(text, "offset {} -> byte {}", entry.relative_offset, entry.position)?;
         }
-        for entry in indexes.times.entries() {
+        for bytes in indexes.times.encode().chunks(TimeEntry::SIZE) {
+            let entry = TimeEntry::read(bytes)?;
             writeln!(text, "@{} -> offset {}", entry.timestamp, entry.relative_offset)?;
         }
         Ok(if text.is_empty() { "no entries".to_owned() } else { text })

@@ -46,11 +46,11 @@ fn a_reader_sees_whole_batches_below_the_watermark() {
         let producer = thread::spawn(move || producer.append(&record()).expect("appended"));
 
         let visible = partition.high_watermark();
-        let fetched = partition.read(0, usize::MAX).expect("offset 0 exists");
-        assert!(fetched.offsets.high_watermark >= visible, "the watermark moved back");
-        match fetched.slice {
+        let (slice, offsets) = partition.read(0, usize::MAX).expect("offset 0 exists");
+        assert!(offsets.high_watermark >= visible, "the watermark moved back");
+        match slice {
             Some(slice) => drop(batch::check(&slice.read().expect("read")).expect("a batch")),
-            None => assert_eq!((visible, fetched.offsets.high_watermark), (0, 0)),
+            None => assert_eq!((visible, offsets.high_watermark), (0, 0)),
         }
         producer.join().expect("the producer does not panic");
     });

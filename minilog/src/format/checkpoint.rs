@@ -31,8 +31,6 @@
 //! Kafka counterpart: `CheckpointFile.java`, `OffsetCheckpointFile.java` and
 //! `LeaderEpochCheckpointFile.java`.
 
-use std::str::FromStr;
-
 /// The only version there is.
 const VERSION: &str = "0";
 
@@ -71,11 +69,10 @@ impl Entry for OffsetEntry {
     }
 
     fn parse(line: &str) -> Option<OffsetEntry> {
-        let mut words = line.split(' ');
-        let topic = words.next()?.to_owned();
-        let entry =
-            OffsetEntry { topic, partition: number(&mut words)?, offset: number(&mut words)? };
-        words.next().is_none().then_some(entry)
+        let words = line.split(' ').collect::<Vec<_>>();
+        let [topic, partition, offset] = words[..] else { return None };
+        let (partition, offset) = (partition.parse().ok()?, offset.parse().ok()?);
+        Some(OffsetEntry { topic: topic.to_owned(), partition, offset })
     }
 }
 
@@ -85,14 +82,10 @@ impl Entry for EpochEntry {
     }
 
     fn parse(line: &str) -> Option<EpochEntry> {
-        let mut words = line.split(' ');
-        let entry = EpochEntry { epoch: number(&mut words)?, start_offset: number(&mut words)? };
-        words.next().is_none().then_some(entry)
+        let (epoch, start_offset) = line.split_once(' ')?;
+        let (epoch, start_offset) = (epoch.parse().ok()?, start_offset.parse().ok()?);
+        Some(EpochEntry { epoch, start_offset })
     }
-}
-
-fn number<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<T> {
-    words.next()?.parse().ok()
 }
 
 /// The text of a checkpoint with these lines.

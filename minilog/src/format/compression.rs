@@ -34,6 +34,8 @@ use std::io::{self, Read, Write};
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 
+const CUT: &str = "they end too early";
+
 /// The decompressed bytes. `InvalidData` if they are damaged or more than `length_max`.
 pub fn decompress(
     compression: Compression,
@@ -92,19 +94,15 @@ fn snappy(bytes: &[u8], length_max: usize) -> io::Result<Vec<u8>> {
 }
 
 fn xerial(bytes: &[u8], length_max: usize) -> io::Result<Vec<u8>> {
-    let mut rest = bytes.get(XERIAL_HEADER_BYTES..).ok_or_else(cut)?;
+    let mut rest = bytes.get(XERIAL_HEADER_BYTES..).ok_or_else(|| damaged(CUT))?;
     let mut out = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
-        let (block, after) = after.split_at_checked(length).ok_or_else(cut)?;
+        let (block, after) = after.split_at_checked(length).ok_or_else(|| damaged(CUT))?;
         out.extend(snappy(block, length_max - out.len())?);
         rest = after;
     }
-    if rest.is_empty() { Ok(out) } else { Err(cut()) }
-}
-
-fn cut() -> io::Error {
-    damaged("they end too early")
+    if rest.is_empty() { Ok(out) } else { Err(damaged(CUT)) }
 }
 
 fn damaged(error: impl std::fmt::Display) -> io::Error {

@@ -149,23 +149,17 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], &'static str
 
 /// Bytes with their length in front; none if the length is -1.
 fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
-    match take_varint(bytes)? {
-        -1 => Ok(None),
-        length => match usize::try_from(length) {
-            Ok(length) => take(bytes, length).map(Some),
-            Err(_) => Err("a length is negative"),
-        },
+    let length = take_varint(bytes)?;
+    if length == -1 {
+        return Ok(None);
     }
+    let length = usize::try_from(length).map_err(|_| "a length is negative")?;
+    take(bytes, length).map(Some)
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        Some(bytes) => {
-            put_varlong(out, bytes.len() as i64);
-            out.extend_from_slice(bytes);
-        }
-        None => put_varlong(out, -1),
-    }
+    put_varlong(out, bytes.map_or(-1, |bytes| bytes.len() as i64));
+    out.extend_from_slice(bytes.unwrap_or_default());
 }
 
 fn take_varint(bytes: &mut &[u8]) -> Result<i32, &'static str> {

@@ -27,6 +27,7 @@
 //!
 //! Kafka counterpart: `ProducerStateManager.java` (`writeSnapshot`, `readSnapshot`).
 
+use super::batch::BatchHeader;
 use minikit::layout;
 
 minikit::layout! {
@@ -53,6 +54,32 @@ minikit::layout! {
 }
 
 const VERSION: i16 = 1;
+
+impl SnapshotEntry {
+    /// What is remembered of a batch.
+    pub fn of(header: &BatchHeader) -> SnapshotEntry {
+        SnapshotEntry {
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            last_sequence: header.last_sequence(),
+            last_offset: header.last_offset(),
+            offset_delta: header.last_offset_delta,
+            timestamp: header.max_timestamp,
+            coordinator_epoch: -1,
+            current_txn_first_offset: -1,
+        }
+    }
+
+    /// The offset of the batch's first record.
+    pub fn base_offset(&self) -> i64 {
+        self.last_offset - i64::from(self.offset_delta)
+    }
+
+    /// The sequence number of the batch's first record. They wrap from `i32::MAX` to 0.
+    pub fn first_sequence(&self) -> i32 {
+        self.last_sequence.wrapping_sub(self.offset_delta) & i32::MAX
+    }
+}
 
 /// The bytes of a snapshot.
 pub fn encode(entries: &[SnapshotEntry]) -> Vec<u8> {

@@ -31,7 +31,7 @@
 
 use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
-use crate::engine::log::partition::{Fetched, Partition};
+use crate::engine::log::partition::{Offsets, Partition};
 use crate::engine::log::segment::Slice;
 use crate::wire::ErrorCode;
 use crate::wire::codec::{Frame, Records};
@@ -170,11 +170,22 @@ fn find(broker: &Broker, request: &FetchRequest) -> Found {
             let left = bytes_max.saturating_sub(found.bytes);
             let limit = (wanted.partition_max_bytes.max(0) as usize).min(left);
             let partition = find_partition(known, wanted.partition);
-            let (data, slice) = match partition.and_then(|it| read(it, wanted, limit)) {
-                Ok(fetched) => describe(wanted, fetched),
-                Err(error) => {
+            let mut data = PartitionData {
+                partition_index: wanted.partition,
+                high_watermark: -1,
+                ..PartitionData::default()
+            };
+            let slice = match partition.and_then(|it| read(it, wanted, limit)) {
+                Ok((slice, offsets)) => {
+                    data.high_watermark = offsets.high_watermark;
+                    data.last_stable_offset = offsets.high_watermark;
+                    data.log_start_offset = offsets.log_start_offset;
+                    slice
+                }
+                Err(error_code) => {
                     found.has_error = true;
-                    (failed(wanted, error), None)
+                    data.error_code = error_code;
+                    None
                 }
             };
 
@@ -198,31 +209,15 @@ fn read(
     partition: &Partition,
     wanted: &FetchPartition,
     limit: usize,
-) -> Result<Fetched, ErrorCode> {
+) -> Result<(Option<Slice>, Offsets), ErrorCode> {
     let fetched = partition.read(wanted.fetch_offset, limit).map_err(|error| match error {
         ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
         ReadError::Storage(error) => storage_error(&error),
     })?;
-    let leader_epoch = fetched.offsets.leader_epoch;
+    let (_, Offsets { leader_epoch, .. }) = fetched;
     match wanted.current_leader_epoch {
         epoch if epoch >= 0 && epoch < leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
         epoch if epoch > leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
         _ => Ok(fetched),
     }
-}
-
-fn describe(wanted: &FetchPartition, fetched: Fetched) -> (PartitionData, Option<Slice>) {
-    let data = PartitionData {
-        partition_index: wanted.partition,
-        high_watermark: fetched.offsets.high_watermark,
-        last_stable_offset: fetched.offsets.high_watermark,
-        log_start_offset: fetched.offsets.log_start_offset,
-        ..PartitionData::default()
-    };
-    (data, fetched.slice)
-}
-
-fn failed(wanted: &FetchPartition, error_code: ErrorCode) -> PartitionData {
-    let partition_index = wanted.partition;
-    PartitionData { partition_index, error_code, high_watermark: -1, ..PartitionData::default() }
 }

@@ -248,7 +248,7 @@ impl WaitingGroup {
                     log.wake_on_append(context.waker());
                     if log.recovery_point() >= *end {
                         Ok(reply.take())
-                    } else if log.with_log(|log| log.has_failed()) {
+                    } else if log.with_log(|log| log.failed) {
                         Err(ErrorCode::COORDINATOR_NOT_AVAILABLE.into())
                     } else {
                         return Poll::Pending;

@@ -105,21 +105,16 @@ pub(super) fn describe_groups(
     request: &DescribeGroupsRequest,
 ) -> Step {
     let groups = broker.groups.with(|coordinator| {
-        let describe = |id: &String| match coordinator.group(id) {
-            Some(group) => describe(group),
-            None if call.version >= NOT_FOUND_FROM => DescribedGroup {
-                error_code: ErrorCode::GROUP_ID_NOT_FOUND,
-                error_message: Some(format!("Group {id} not found.")),
-                group_id: id.clone(),
-                group_state: "Dead".to_owned(),
-                ..DescribedGroup::default()
-            },
-            None => DescribedGroup {
-                group_id: id.clone(),
-                group_state: "Dead".to_owned(),
-                ..DescribedGroup::default()
-            },
+        let dead = |id: &String| {
+            let mut dead = DescribedGroup { group_id: id.clone(), ..DescribedGroup::default() };
+            dead.group_state = "Dead".to_owned();
+            if call.version >= NOT_FOUND_FROM {
+                dead.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
+                dead.error_message = Some(format!("Group {id} not found."));
+            }
+            dead
         };
+        let describe = |id: &String| coordinator.group(id).map_or_else(|| dead(id), describe);
         request.groups.iter().map(describe).collect::<Vec<_>>()
     });
     let with_operations = |mut group: DescribedGroup| {

@@ -100,7 +100,7 @@ fn append_batch(
     match log.append(&bytes) {
         Ok(appended) => Ok(appended.needs_flush.then_some(appended.last_offset + 1)),
         // The metadata of a group's members is too large.
-        Err(AppendError::TooLarge { .. }) => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+        Err(AppendError::TooLarge(_)) => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         Err(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
     }
 }
@@ -160,11 +160,11 @@ pub fn load(broker: &Broker) -> io::Result<usize> {
     let Some(log) = partition(broker) else { return Ok(0) };
     let (mut offset, mut skipped) = (log.offsets().log_start_offset, 0);
     loop {
-        let fetched = log.read(offset, READ_BYTES).map_err(|error| match error {
+        let read = log.read(offset, READ_BYTES).map_err(|error| match error {
             ReadError::Storage(error) => error,
             ReadError::OffsetOutOfRange => io::Error::other("the log ends before its end"),
         })?;
-        let Some(slice) = fetched.slice else { return Ok(skipped) };
+        let (Some(slice), _) = read else { return Ok(skipped) };
         let bytes = slice.read()?;
 
         // The last batch may be cut, and the next read begins with it.

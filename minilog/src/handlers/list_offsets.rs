@@ -61,14 +61,11 @@ fn look_up(
         }
     };
 
-    let (timestamp, offset) = found.unwrap_or((-1, -1));
-    let leader_epoch = if offset < 0 { -1 } else { offsets.leader_epoch };
-    let (partition_index, error_code) = (wanted.partition_index, ErrorCode::NONE);
-    Ok(ListOffsetsPartitionResponse {
-        partition_index,
-        error_code,
-        timestamp,
-        offset,
-        leader_epoch,
-    })
+    let partition_index = wanted.partition_index;
+    let mut response = ListOffsetsPartitionResponse { partition_index, ..Default::default() };
+    if let Some((timestamp, offset)) = found {
+        (response.timestamp, response.offset) = (timestamp, offset);
+        response.leader_epoch = offsets.leader_epoch;
+    }
+    Ok(response)
 }

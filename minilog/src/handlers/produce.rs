@@ -121,7 +121,7 @@ fn error_code(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::Batch(_) => ErrorCode::CORRUPT_MESSAGE,
         AppendError::InvalidRecord(_) => ErrorCode::INVALID_RECORD,
-        AppendError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendError::TooLarge(_) => ErrorCode::MESSAGE_TOO_LARGE,
         AppendError::Sequence(SequenceError::OutOfOrder { .. }) => {
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
         }
@@ -148,7 +148,7 @@ impl WaitingProduce {
         self.needed.iter().for_each(|it| it.partition.wake_on_append(context.waker()));
         self.needed.retain(|it| !it.is_durable());
         if !self.needed.is_empty()
-            && self.needed.iter().all(|it| it.partition.with_log(|log| log.has_failed()))
+            && self.needed.iter().all(|it| it.partition.with_log(|log| log.failed))
         {
             return Poll::Ready(self.fail(ErrorCode::KAFKA_STORAGE_ERROR));
         }

@@ -27,8 +27,9 @@ use crate::engine::log::compaction::Limits;
 use crate::engine::log::log::Log;
 use crate::handlers::Broker;
 use crate::handlers::group::Groups;
+use minikit::sync::{Condvar, Mutex};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -62,21 +63,21 @@ impl Upkeep {
     }
 
     fn must_stop(&self) -> bool {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).stop
+        self.wanted.lock().stop
     }
 
     fn change(&self, change: impl FnOnce(&mut Wanted)) {
-        change(&mut self.wanted.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.wanted.lock());
         self.changed.notify_one();
     }
 
     /// Waits until a flush is wanted, at most until `until`. None if the thread has to end.
     fn next(&self, until: Instant) -> Option<bool> {
-        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = until.saturating_duration_since(Instant::now());
-        let nothing = |wanted: &mut Wanted| !wanted.flush && !wanted.stop;
-        let result = self.changed.wait_timeout_while(wanted, left, nothing);
-        let (mut wanted, _) = result.unwrap_or_else(PoisonError::into_inner);
+        let (mut wanted, mut is_over) = (self.wanted.lock(), false);
+        while !wanted.flush && !wanted.stop && !is_over {
+            let left = until.saturating_duration_since(Instant::now());
+            (wanted, is_over) = self.changed.wait_timeout(wanted, left);
+        }
         (!wanted.stop).then(|| std::mem::take(&mut wanted.flush))
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! position   0         85        170                 900
 //!            [batch 0] [batch 1] [batch 2 ........] [batch 3]
-//! next(): the header at 0 says length 73, so the next one is at 0 + 12 + 73 = 85, and so on
+//! next_header(): the header at 0 says length 73, so the next one is at 0 + 12 + 73 = 85, and so on
 //! ```
 //!
 //! Headers alone are enough to find an offset, so [`Batches`] reads small windows and jumps from
@@ -28,7 +28,7 @@ const DECOMPRESSED_BYTES_MAX: usize = 1 << 30;
 pub struct Batches<'a> {
     file: &'a dyn DiskFile,
     /// Where the next batch begins.
-    position: u64,
+    pub position: u64,
     /// Bytes of the file that count; more may follow that are not yet valid.
     end: u64,
     window: usize,
@@ -43,14 +43,9 @@ impl<'a> Batches<'a> {
         Batches { file, position, end, window, buffer: Vec::new(), start: 0 }
     }
 
-    /// Where the next batch begins.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
     /// The header of the next batch and where it begins. None at the end, and if less than a header
     /// is left. `InvalidData` if its length is none of a batch.
-    pub fn next(&mut self) -> io::Result<Option<(u64, BatchHeader)>> {
+    pub fn next_header(&mut self) -> io::Result<Option<(u64, BatchHeader)>> {
         let position = self.position;
         let Some(header) = self.header_at(position)? else { return Ok(None) };
         self.position += header.size().ok_or_else(damaged)? as u64;

@@ -55,7 +55,7 @@
 use super::batches::{Batches, RECOVERY_WINDOW, damaged, decompressed, invalid_data};
 use super::directory::Directory;
 use super::log::Log;
-use super::segment::{Indexes, Segment};
+use super::segment::Segment;
 use crate::format::batch::{self, BatchHeader};
 use crate::format::compression::compress;
 use crate::format::names::{Kind, segment_file};
@@ -105,13 +105,18 @@ struct Source {
     size: u64,
 }
 
-/// The latest offset of each key, up to an offset.
-pub struct LatestOffsets(HashMap<u128, i64>, i64);
+/// The latest offset of each key.
+pub struct LatestOffsets {
+    offsets: HashMap<u128, i64>,
+    /// The offset after the last record that the map knows: from here the next compaction goes on.
+    pub up_to: i64,
+}
 
 /// A new segment beside the ones that it replaces.
 pub struct Rewritten<'a> {
     group: &'a [Source],
-    segment: Segment,
+    /// It, with its indexes in memory.
+    pub(super) segment: Segment,
     /// True if anything was removed or stamped.
     changed: bool,
 }
@@ -120,7 +125,7 @@ impl Compaction {
     /// What there is to do; none if too little of the log is new, or it is not compacted at all.
     pub fn start(log: &Log, now: i64) -> io::Result<Option<Compaction>> {
         let config = &log.config;
-        if !config.cleanup.compacts || log.has_failed() {
+        if !config.cleanup.compacts || log.failed {
             return Ok(None);
         }
 
@@ -155,15 +160,14 @@ impl Compaction {
             now,
             groups: group(sources, config.segment_bytes as u64),
             first_dirty: log.cleaned_up_to,
-            newest_batches: log.producers.newest_batches().collect(),
+            newest_batches: log.producers.last_batches().map(|it| it.last_offset).collect(),
         }))
     }
 
     /// Pass 1: the latest offset of each key, from the first new record on until the map is full.
     /// Reads the new part of the log; call it without the lock of the log.
     pub fn map(&self, limits: &Limits<'_>) -> io::Result<LatestOffsets> {
-        let mut latest = HashMap::new();
-        let mut up_to = self.first_dirty;
+        let mut latest = LatestOffsets { offsets: HashMap::new(), up_to: self.first_dirty };
         for source in self.groups.iter().flatten() {
             let mut batches = source.batches();
             while let Some((header, bytes)) = next_batch(&mut batches, limits)? {
@@ -177,15 +181,16 @@ impl Compaction {
                         continue;
                     };
                     let key = (limits.hash)(key);
-                    if latest.len() >= limits.keys_max && !latest.contains_key(&key) {
-                        return Ok(LatestOffsets(latest, offset));
+                    let offsets = &mut latest.offsets;
+                    if offsets.len() >= limits.keys_max && !offsets.contains_key(&key) {
+                        return Ok(LatestOffsets { up_to: offset, ..latest });
                     }
-                    latest.insert(key, offset);
+                    offsets.insert(key, offset);
                 }
-                up_to = header.next_offset();
+                latest.up_to = header.next_offset();
             }
         }
-        Ok(LatestOffsets(latest, up_to))
+        Ok(latest)
     }
 
     /// Pass 2: a new segment for each group that reaches below the end of the map. Each of them
@@ -195,8 +200,7 @@ impl Compaction {
         latest: &'a LatestOffsets,
         limits: &'a Limits<'_>,
     ) -> impl Iterator<Item = io::Result<Rewritten<'a>>> {
-        let LatestOffsets(_, up_to) = latest;
-        let groups = self.groups.iter().filter(|group| group[0].base_offset < *up_to);
+        let groups = self.groups.iter().filter(|group| group[0].base_offset < latest.up_to);
         groups.map(|group| self.rewrite_group(group, latest, limits))
     }
 
@@ -207,8 +211,8 @@ impl Compaction {
         limits: &Limits<'_>,
     ) -> io::Result<Rewritten<'a>> {
         let (base, interval) = (group[0].base_offset, self.index_interval_bytes);
-        let directory = Arc::clone(&self.directory);
-        let mut segment = Segment::create(directory, &name(base, CLEANED), base, interval)?;
+        let file = self.directory.create_file(&name(base, CLEANED))?.into();
+        let mut segment = Segment::new(Arc::clone(&self.directory), base, file, interval);
 
         let mut changed = group.len() > 1;
         for source in group {
@@ -234,7 +238,7 @@ impl Compaction {
         &self,
         header: &BatchHeader,
         bytes: &[u8],
-        LatestOffsets(latest, up_to): &LatestOffsets,
+        LatestOffsets { offsets, up_to }: &LatestOffsets,
         limits: &Limits<'_>,
     ) -> io::Result<Filtered> {
         if header.attributes.is_control() || header.base_offset >= *up_to {
@@ -246,7 +250,7 @@ impl Compaction {
         let is_kept = |record: &&Record<'_>| {
             let offset = header.base_offset + i64::from(record.offset_delta);
             // A record without a key cannot be replaced; the topic was not compacted when it came.
-            let is_latest = |key| latest.get(&(limits.hash)(key)).is_none_or(|it| *it <= offset);
+            let is_latest = |key| offsets.get(&(limits.hash)(key)).is_none_or(|it| *it <= offset);
             let is_latest = record.key.is_some_and(is_latest);
             offset >= *up_to || is_latest && (record.value.is_some() || !is_past_horizon)
         };
@@ -273,13 +277,6 @@ impl Source {
 /// The name of a segment that is being rewritten, or is complete.
 fn name(base_offset: i64, suffix: &str) -> String {
     format!("{}{suffix}", segment_file(base_offset, Kind::Log))
-}
-
-impl LatestOffsets {
-    /// The offset after the last record that the map knows: from here the next compaction goes on.
-    pub fn up_to(&self) -> i64 {
-        self.1
-    }
 }
 
 /// What a compaction does with a batch.
@@ -312,17 +309,7 @@ impl Rewritten<'_> {
             let found = log.segments.get(&source.base_offset);
             found.is_some_and(|it| Arc::ptr_eq(&it.file, &source.file))
         };
-        !log.has_failed() && self.group.iter().all(is_there)
-    }
-
-    /// Where the files are.
-    pub fn directory(&self) -> Arc<Directory> {
-        Arc::clone(&self.segment.directory)
-    }
-
-    /// The indexes of the new segment.
-    pub fn indexes(&self) -> Indexes {
-        self.segment.indexes().cloned().expect("a segment that is written has them in memory")
+        !log.failed && self.group.iter().all(is_there)
     }
 
     /// Forgets the new segment.
@@ -380,7 +367,7 @@ fn next_batch<'a>(
     if (limits.must_stop)() {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    let Some((position, header)) = batches.next()? else { return Ok(None) };
+    let Some((position, header)) = batches.next_header()? else { return Ok(None) };
     let bytes = batches.batch_at(position, &header)?;
 
     // A flipped bit must not be copied under a new checksum.

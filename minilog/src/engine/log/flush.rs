@@ -29,7 +29,7 @@
 
 use super::directory::Directory;
 use super::log::Log;
-use super::segment::{Indexes, Segment};
+use super::segment::Indexes;
 use crate::format::names::{Kind, segment_file};
 use minikit::storage::DiskFile;
 use std::io;
@@ -70,7 +70,7 @@ impl Flush {
         let segments = log.segments.range(first..).map(|(_, it)| Arc::clone(&it.file)).collect();
 
         let indexes = std::mem::take(&mut log.sealed).into_iter().filter_map(|base_offset| {
-            Some((base_offset, log.segments.get(&base_offset)?.indexes()?.clone()))
+            Some((base_offset, log.segments.get(&base_offset)?.indexes.clone()?))
         });
         Flush {
             directory: Arc::clone(&log.directory),
@@ -97,10 +97,9 @@ impl Flush {
     /// indexes that are in their files now.
     pub fn finish(&self, log: &mut Log) {
         log.recovery_point = log.recovery_point.max(self.up_to);
-        let is_active = |base| log.segments.last_key_value().is_some_and(|(it, _)| *it == base);
-        let sealed = self.indexes.iter().map(|(base, _)| *base).filter(|it| !is_active(*it));
-        for base in sealed.collect::<Vec<_>>() {
-            log.segments.get_mut(&base).into_iter().for_each(Segment::free_indexes);
+        let active = log.segments.last_key_value().map(|(base_offset, _)| *base_offset);
+        for (base_offset, _) in self.indexes.iter().filter(|(it, _)| Some(*it) != active) {
+            log.segments.get_mut(base_offset).into_iter().for_each(|it| it.indexes = None);
         }
     }
 }

@@ -117,11 +117,6 @@ impl<E: Entry> SparseIndex<E> {
         self.0.last().copied()
     }
 
-    /// All entries in order.
-    pub fn entries(&self) -> &[E] {
-        &self.0
-    }
-
     /// The bytes of the file.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * E::SIZE);

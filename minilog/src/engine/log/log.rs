@@ -35,12 +35,13 @@
 use super::batches::decompressed;
 use super::config::LogConfig;
 use super::directory::Directory;
-use super::producers::{Producers, Sequence, SequenceError};
+use super::producers::{Producers, SequenceError};
 use super::segment::{Segment, Slice, TimestampOffset};
 use crate::format::batch::{self, BatchHeader};
 use crate::format::checkpoint::{self, EpochEntry};
 use crate::format::names::{Kind, segment_file};
 use crate::format::record::records;
+use crate::format::snapshot::{self, SnapshotEntry};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -48,7 +49,8 @@ use std::sync::Arc;
 
 /// A log in a directory of its own.
 pub struct Log {
-    pub(super) directory: Arc<Directory>,
+    /// Where its files are.
+    pub directory: Arc<Directory>,
     /// How it behaves; a change counts from the next append on.
     pub config: LogConfig,
     /// By base offset.
@@ -57,7 +59,7 @@ pub struct Log {
     pub(super) log_start_offset: i64,
     pub(super) recovery_point: i64,
     /// Everything below this offset was compacted.
-    pub(super) cleaned_up_to: i64,
+    pub cleaned_up_to: i64,
     /// The epochs of all leaders so far, oldest first; at least one.
     pub(super) epochs: Vec<EpochEntry>,
     /// What is known about idempotent producers.
@@ -66,8 +68,9 @@ pub struct Log {
     pub(super) sealed: Vec<i64>,
     /// Snapshots that the next flush writes, each with the offset that names it.
     pub(super) snapshots: Vec<(i64, Vec<u8>)>,
-    /// An earlier failure after which nothing is known about the end of the file.
-    pub(super) failed: bool,
+    /// True if it takes no more appends: after a failure, nothing is known about the end of the
+    /// file; or the topic is deleted.
+    pub failed: bool,
     /// The batch with its offset, before it is written.
     scratch: Vec<u8>,
 }
@@ -93,12 +96,7 @@ pub enum AppendError {
     /// The batch is valid and must not be appended. Sending it again does not help.
     InvalidRecord(&'static str),
     /// The batch is longer than `max.message.bytes`.
-    TooLarge {
-        /// Its length.
-        length: usize,
-        /// The longest one.
-        max: usize,
-    },
+    TooLarge(String),
     /// Another batch of the producer is missing, or a newer producer has taken over.
     Sequence(SequenceError),
     /// The disk failed. The log is as before if this is the first failure; else it stays closed
@@ -109,11 +107,8 @@ pub enum AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AppendError::Batch(text) => f.write_str(text),
+            AppendError::Batch(text) | AppendError::TooLarge(text) => f.write_str(text),
             AppendError::InvalidRecord(text) => f.write_str(text),
-            AppendError::TooLarge { length, max } => {
-                write!(f, "the batch has {length} bytes, and max.message.bytes is {max}")
-            }
             AppendError::Sequence(SequenceError::OutOfOrder { found, last }) => {
                 write!(f, "out of order: sequence {found} after {last}")
             }
@@ -194,12 +189,9 @@ impl Log {
 
         // A duplicate gets the answer that was lost.
         if header.has_producer_id() {
-            let (first, last) = (header.base_sequence, header.last_sequence());
-            let id = (header.producer_id, header.producer_epoch);
-            let checked = self.producers.check(id.0, id.1, first, last);
-            if let Sequence::Duplicate(sent) = checked.map_err(AppendError::Sequence)? {
-                let (base_offset, last_offset) = (sent.base_offset(), sent.last_offset);
-                return Ok(self.appended(base_offset, last_offset, true));
+            let checked = self.producers.check(&SnapshotEntry::of(&header));
+            if let Some(sent) = checked.map_err(AppendError::Sequence)? {
+                return Ok(self.appended(sent.base_offset(), sent.last_offset, true));
             }
         }
 
@@ -212,9 +204,8 @@ impl Log {
         BatchHeader::partition_leader_epoch.put(&mut self.scratch, header.partition_leader_epoch);
 
         self.roll_if_full(&header, bytes.len() as u64)?;
-        let (_, active) = self.segments.last_key_value().expect("invariant 1");
-        let end = active.size;
         let active = self.segments.last_entry().expect("invariant 1").into_mut();
+        let end = active.size;
         if let Err(error) = active.append(&header, &self.scratch) {
             // Part of the batch may be in the file. Nobody reads it, but a clean shutdown would
             // promise that the file ends with a batch.
@@ -235,9 +226,10 @@ impl Log {
 
     /// Checks what a producer may send: one valid batch of records.
     fn validate(&self, bytes: &[u8]) -> Result<BatchHeader, AppendError> {
-        let max = self.config.message_bytes_max as usize;
-        if bytes.len() > max {
-            return Err(AppendError::TooLarge { length: bytes.len(), max });
+        let (length, max) = (bytes.len(), self.config.message_bytes_max);
+        if length > max as usize {
+            let text = format!("the batch has {length} bytes, and max.message.bytes is {max}");
+            return Err(AppendError::TooLarge(text));
         }
         let header = batch::check(bytes).map_err(AppendError::Batch)?;
         let problem = if header.size() != Some(bytes.len()) {
@@ -281,8 +273,8 @@ impl Log {
     pub fn roll(&mut self) -> io::Result<()> {
         let interval = self.config.index_interval_bytes as u64;
         let name = segment_file(self.next_offset, Kind::Log);
-        let directory = Arc::clone(&self.directory);
-        let next = Segment::create(directory, &name, self.next_offset, interval)?;
+        let file = self.directory.create_file(&name)?.into();
+        let next = Segment::new(Arc::clone(&self.directory), self.next_offset, file, interval);
         if let Some(mut active) = self.segments.last_entry() {
             active.get_mut().seal();
             self.sealed.push(*active.key());
@@ -298,8 +290,8 @@ impl Log {
         if self.segments.first_key_value().is_some_and(|(base, _)| *base == self.next_offset) {
             return;
         }
-        let bytes = crate::format::snapshot::encode(&self.producers.to_snapshot());
-        self.snapshots.push((self.next_offset, bytes));
+        let entries = self.producers.last_batches().collect::<Vec<_>>();
+        self.snapshots.push((self.next_offset, snapshot::encode(&entries)));
     }
 
     /// The bytes of the log from `offset` on: at most `length_max`, but at least the whole batch
@@ -355,13 +347,10 @@ impl Log {
     /// Costs a look at the largest timestamp of every segment, then a search in one of them.
     pub fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<TimestampOffset>> {
         for segment in self.segments.values() {
-            let max = segment.max_timestamp()?;
-            if max.is_none_or(|max| max.timestamp < timestamp) {
-                continue;
-            }
-            let found = segment.find_timestamp(timestamp, self.log_start_offset)?;
-            if found.is_some() {
-                return Ok(found);
+            if segment.max_timestamp()?.is_some_and(|max| max.timestamp >= timestamp)
+                && let Some(found) = segment.find_timestamp(timestamp, self.log_start_offset)?
+            {
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -371,8 +360,7 @@ impl Log {
     pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
         let mut max: Option<i64> = None;
         for segment in self.segments.values() {
-            let found = segment.max_timestamp()?;
-            max = max.max(found.map(|it| it.timestamp));
+            max = max.max(segment.max_timestamp()?.map(|it| it.timestamp));
         }
         max.map_or(Ok(None), |max| self.find_timestamp(max))
     }
@@ -426,16 +414,6 @@ impl Log {
         Ok(is_too_old || promised.is_ok_and(|promised| rest >= promised))
     }
 
-    /// Closes the log for appends, after a flush that failed or because the topic is deleted.
-    pub fn fail(&mut self) {
-        self.failed = true;
-    }
-
-    /// Returns true if the log takes no more appends.
-    pub fn has_failed(&self) -> bool {
-        self.failed
-    }
-
     /// The offset that the next record gets.
     pub fn next_offset(&self) -> i64 {
         self.next_offset
@@ -466,11 +444,6 @@ impl Log {
         self.recovery_point
     }
 
-    /// Everything below this offset was compacted.
-    pub fn cleaned_up_to(&self) -> i64 {
-        self.cleaned_up_to
-    }
-
     /// The epoch of the current leader.
     pub fn leader_epoch(&self) -> i32 {
         self.epochs.last().map_or(0, |it| it.epoch)
@@ -486,18 +459,15 @@ impl Log {
         self.segments.values()
     }
 
-    /// Gives the directory another name, which is durable after a sync of the one it is in.
+    /// Gives the directory another name, which is durable after a sync of the one it is in. Opens
+    /// the files again, so that errors call them what they are called now.
     pub fn rename_directory(&mut self, name: &str) -> io::Result<()> {
         self.directory = Arc::new(self.directory.rename_to(name)?);
-        for segment in self.segments.values_mut() {
+        for (base_offset, segment) in &mut self.segments {
             segment.directory = Arc::clone(&self.directory);
+            segment.file = self.directory.open(&segment_file(*base_offset, Kind::Log))?.into();
         }
         Ok(())
-    }
-
-    /// Where its files are.
-    pub fn directory(&self) -> &Directory {
-        &self.directory
     }
 }
 

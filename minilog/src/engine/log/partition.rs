@@ -35,6 +35,7 @@ use super::segment::{Segment, Slice};
 use minikit::sync::Mutex;
 use minikit::sync::atomic::{AtomicI64, Ordering};
 use std::io;
+use std::sync::Arc;
 use std::task::Waker;
 
 /// A log, its high watermark, and the consumers that wait for it.
@@ -55,19 +56,8 @@ pub struct Offsets {
     pub log_start_offset: i64,
     /// The first offset that cannot be read yet.
     pub high_watermark: i64,
-    /// The offset that the next record gets.
-    pub next_offset: i64,
     /// The epoch of the leader.
     pub leader_epoch: i32,
-}
-
-/// What a read found, with the offsets at the time.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The bytes; none if there is nothing to read yet.
-    pub slice: Option<Slice>,
-    /// The offsets of the partition.
-    pub offsets: Offsets,
 }
 
 impl Partition {
@@ -98,12 +88,17 @@ impl Partition {
         Ok(appended)
     }
 
-    /// Reads from `offset` on up to the high watermark, see [`Log::read`].
-    pub fn read(&self, offset: i64, length_max: usize) -> Result<Fetched, ReadError> {
+    /// Reads from `offset` on up to the high watermark, see [`Log::read`]. Returns the offsets of
+    /// that moment too.
+    pub fn read(
+        &self,
+        offset: i64,
+        length_max: usize,
+    ) -> Result<(Option<Slice>, Offsets), ReadError> {
         let log = self.log.lock();
         let offsets = self.offsets_of(&log);
         let slice = log.read(offset, length_max, offsets.high_watermark)?;
-        Ok(Fetched { slice, offsets })
+        Ok((slice, offsets))
     }
 
     /// The offset up to which records can be read, without taking the lock.
@@ -125,7 +120,6 @@ impl Partition {
         Offsets {
             log_start_offset: log.log_start_offset(),
             high_watermark: self.high_watermark(),
-            next_offset: log.next_offset(),
             leader_epoch: log.leader_epoch(),
         }
     }
@@ -165,7 +159,7 @@ impl Partition {
             let mut log = self.log.lock();
             match &result {
                 Ok(()) => flush.finish(&mut log),
-                Err(_) => log.fail(),
+                Err(_) => log.failed = true,
             }
             self.recovery_point.store(log.recovery_point(), Ordering::Release);
             self.high_watermark.fetch_max(log.recovery_point(), Ordering::Release);
@@ -223,7 +217,7 @@ impl Partition {
         for rewritten in compaction.rewrite(&latest, limits) {
             self.swap(rewritten?)?;
         }
-        self.with_log(|log| log.cleaned_up_to = log.cleaned_up_to.max(latest.up_to()));
+        self.with_log(|log| log.cleaned_up_to = log.cleaned_up_to.max(latest.up_to));
         Ok(true)
     }
 
@@ -238,16 +232,17 @@ impl Partition {
         }
 
         // Readers first: they have the new file open, and no longer need the names of the old ones.
-        let (directory, indexes) = (rewritten.directory(), rewritten.indexes());
+        let directory = Arc::clone(&rewritten.segment.directory);
+        let indexes = rewritten.segment.indexes.clone().unwrap_or_default();
         let bases = self.with_log(|log| rewritten.swap(log));
         let finished = finish_swap(&directory, &bases).and_then(|()| {
             indexes.write(&directory, bases[0])?;
             directory.sync()
         });
         self.with_log(|log| match &finished {
-            Ok(()) => log.segments.get_mut(&bases[0]).into_iter().for_each(Segment::free_indexes),
+            Ok(()) => log.segments.get_mut(&bases[0]).into_iter().for_each(|it| it.indexes = None),
             // Names and readers disagree until the next start.
-            Err(_) => log.fail(),
+            Err(_) => log.failed = true,
         });
         finished
     }

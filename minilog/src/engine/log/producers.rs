@@ -9,23 +9,28 @@
 //! Producer 7 sends batches of three records, with the sequence numbers 0, 3, 3, 9:
 //!
 //! ```
-//! use minilog::engine::log::producers::{Producers, Sent, Sequence};
+//! use minilog::engine::log::producers::Producers;
+//! use minilog::format::snapshot::SnapshotEntry;
 //!
 //! let mut producers = Producers::default();
-//! let batch = |sequence: i32, offset: i64| Sent {
-//!     first_sequence: sequence,
+//! let batch = |sequence: i32| SnapshotEntry {
+//!     producer_id: 7,
+//!     producer_epoch: 0,
 //!     last_sequence: sequence + 2,
-//!     last_offset: offset + 2,
+//!     last_offset: i64::from(sequence) + 2,
+//!     offset_delta: 2,
 //!     timestamp: 0,
+//!     coordinator_epoch: -1,
+//!     current_txn_first_offset: -1,
 //! };
-//! for (sequence, offset) in [(0, 0), (3, 3)] {
-//!     assert_eq!(producers.check(7, 0, sequence, sequence + 2), Ok(Sequence::Next));
-//!     producers.note(7, 0, batch(sequence, offset));
+//! for sequence in [0, 3] {
+//!     assert_eq!(producers.check(&batch(sequence)), Ok(None));
+//!     producers.note(batch(sequence));
 //! }
 //! // A duplicate: nothing is appended, and the answer is the one that was lost, offset 3.
-//! assert_eq!(producers.check(7, 0, 3, 5), Ok(Sequence::Duplicate(batch(3, 3))));
+//! assert_eq!(producers.check(&batch(3)).unwrap().unwrap().base_offset(), 3);
 //! // 6 to 8 are missing: a batch was lost. The answer is OUT_OF_ORDER_SEQUENCE.
-//! assert!(producers.check(7, 0, 9, 11).is_err());
+//! assert!(producers.check(&batch(9)).is_err());
 //! ```
 //!
 //! # Why five batches?
@@ -36,8 +41,8 @@
 //! # Counterpart in Kafka
 //!
 //! `ProducerStateManager.java`, `ProducerStateEntry.java` and `ProducerAppendInfo.checkSequence`.
-//! Transactions are not supported, so the entries have neither a coordinator epoch nor the offset
-//! of an open transaction.
+//! What is remembered of a batch is what a snapshot stores of the last one, so there is one type
+//! for both. Transactions are not supported: its two fields for them are -1.
 
 use crate::format::batch::BatchHeader;
 use crate::format::snapshot::SnapshotEntry;
@@ -46,47 +51,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many batches of a producer are remembered (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 const BATCHES_MAX: usize = 5;
 
-/// The producers of one partition.
+/// The producers of one partition by id, with their last batches, oldest first; at least one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Producers(BTreeMap<i64, Producer>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Producer {
-    epoch: i16,
-    /// The last batches, oldest first; at least one.
-    batches: VecDeque<Sent>,
-}
-
-/// A batch that was appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Sequence number of its first record.
-    pub first_sequence: i32,
-    /// Sequence number of its last record.
-    pub last_sequence: i32,
-    /// Offset of its last record.
-    pub last_offset: i64,
-    /// Its largest timestamp.
-    pub timestamp: i64,
-}
-
-impl Sent {
-    /// The offset of the first record.
-    pub fn base_offset(&self) -> i64 {
-        // Sequence numbers wrap from the largest to 0, and their difference does not.
-        let delta = self.last_sequence.wrapping_sub(self.first_sequence) & i32::MAX;
-        self.last_offset - i64::from(delta)
-    }
-}
-
-/// What the sequence numbers of a batch say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sequence {
-    /// Append it.
-    Next,
-    /// It was appended before, as this.
-    Duplicate(Sent),
-}
+pub struct Producers(BTreeMap<i64, VecDeque<SnapshotEntry>>);
 
 /// A batch that must not be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,108 +75,60 @@ pub enum SequenceError {
 }
 
 impl Producers {
-    /// Judges a batch of a producer before it is appended.
+    /// Judges a batch before it is appended. Returns the batch that was appended before if it is a
+    /// duplicate.
     ///
     /// An unknown producer may begin with any sequence number: its state may have expired, and
     /// refusing it would lose its records.
-    pub fn check(
-        &self,
-        producer_id: i64,
-        epoch: i16,
-        first_sequence: i32,
-        last_sequence: i32,
-    ) -> Result<Sequence, SequenceError> {
-        let Some(producer) = self.0.get(&producer_id) else { return Ok(Sequence::Next) };
-        if epoch < producer.epoch {
-            return Err(SequenceError::OldEpoch { found: epoch, newest: producer.epoch });
+    pub fn check(&self, batch: &SnapshotEntry) -> Result<Option<SnapshotEntry>, SequenceError> {
+        let Some(batches) = self.0.get(&batch.producer_id) else { return Ok(None) };
+        let last = last(batches);
+        let (found, newest) = (batch.producer_epoch, last.producer_epoch);
+        if found < newest {
+            return Err(SequenceError::OldEpoch { found, newest });
         }
 
-        let last = producer.last().last_sequence;
-        let follows = if epoch > producer.epoch {
-            // A new instance counts from 0 again.
-            first_sequence == 0
-        } else {
-            let is_same = |sent: &&Sent| {
-                (sent.first_sequence, sent.last_sequence) == (first_sequence, last_sequence)
-            };
-            if let Some(sent) = producer.batches.iter().find(is_same) {
-                return Ok(Sequence::Duplicate(*sent));
+        // A new instance counts from 0 again.
+        let first = batch.first_sequence();
+        let mut expected = 0;
+        if found == newest {
+            let sequences = |it: &SnapshotEntry| (it.first_sequence(), it.last_sequence);
+            let sent = batches.iter().find(|it| sequences(it) == sequences(batch));
+            if sent.is_some() {
+                return Ok(sent.copied());
             }
-            first_sequence == last.wrapping_add(1) & i32::MAX
-        };
-        let error = SequenceError::OutOfOrder { found: first_sequence, last };
-        if follows { Ok(Sequence::Next) } else { Err(error) }
+            expected = last.last_sequence.wrapping_add(1) & i32::MAX;
+        }
+        let error = SequenceError::OutOfOrder { found: first, last: last.last_sequence };
+        if first == expected { Ok(None) } else { Err(error) }
     }
 
     /// Remembers a batch that was appended.
-    pub fn note(&mut self, producer_id: i64, epoch: i16, sent: Sent) {
-        let new = || Producer { epoch, batches: VecDeque::with_capacity(BATCHES_MAX) };
-        let producer = self.0.entry(producer_id).or_insert_with(new);
-        if producer.epoch != epoch {
-            producer.epoch = epoch;
-            producer.batches.clear();
+    pub fn note(&mut self, batch: SnapshotEntry) {
+        let new = || VecDeque::with_capacity(BATCHES_MAX);
+        let batches = self.0.entry(batch.producer_id).or_insert_with(new);
+        batches.retain(|it| it.producer_epoch == batch.producer_epoch);
+        if batches.len() == BATCHES_MAX {
+            batches.pop_front();
         }
-        if producer.batches.len() == BATCHES_MAX {
-            producer.batches.pop_front();
-        }
-        producer.batches.push_back(sent);
+        batches.push_back(batch);
     }
 
     /// Remembers a batch of the log, if an idempotent producer sent it.
     pub fn note_batch(&mut self, header: &BatchHeader) {
         if header.has_producer_id() && !header.attributes.is_control() {
-            let sent = Sent {
-                first_sequence: header.base_sequence,
-                last_sequence: header.last_sequence(),
-                last_offset: header.last_offset(),
-                timestamp: header.max_timestamp,
-            };
-            self.note(header.producer_id, header.producer_epoch, sent);
+            self.note(SnapshotEntry::of(header));
         }
     }
 
     /// Forgets the producers that have sent nothing since `timestamp`.
     pub fn expire(&mut self, timestamp: i64) {
-        self.0.retain(|_, producer| producer.last().timestamp >= timestamp);
+        self.0.retain(|_, batches| last(batches).timestamp >= timestamp);
     }
 
     /// The last batch of every producer, for a snapshot.
-    pub fn to_snapshot(&self) -> Vec<SnapshotEntry> {
-        let entry = |(&producer_id, producer): (&i64, &Producer)| {
-            let last = producer.last();
-            SnapshotEntry {
-                producer_id,
-                producer_epoch: producer.epoch,
-                last_sequence: last.last_sequence,
-                last_offset: last.last_offset,
-                offset_delta: (last.last_offset - last.base_offset()) as i32,
-                timestamp: last.timestamp,
-                coordinator_epoch: -1,
-                current_txn_first_offset: -1,
-            }
-        };
-        self.0.iter().map(entry).collect()
-    }
-
-    /// The producers of a snapshot.
-    pub fn from_snapshot(entries: &[SnapshotEntry]) -> Producers {
-        let mut producers = Producers::default();
-        for entry in entries {
-            let first_sequence = entry.last_sequence.wrapping_sub(entry.offset_delta) & i32::MAX;
-            let sent = Sent {
-                first_sequence,
-                last_sequence: entry.last_sequence,
-                last_offset: entry.last_offset,
-                timestamp: entry.timestamp,
-            };
-            producers.note(entry.producer_id, entry.producer_epoch, sent);
-        }
-        producers
-    }
-
-    /// The last offset of each producer's newest batch.
-    pub fn newest_batches(&self) -> impl Iterator<Item = i64> {
-        self.0.values().map(|it| it.last().last_offset)
+    pub fn last_batches(&self) -> impl Iterator<Item = SnapshotEntry> {
+        self.0.values().map(|batches| *last(batches))
     }
 
     /// How many producers are known.
@@ -218,79 +137,76 @@ impl Producers {
     }
 }
 
-impl Producer {
-    fn last(&self) -> &Sent {
-        self.batches.back().expect("a producer is remembered with its first batch")
-    }
+fn last(batches: &VecDeque<SnapshotEntry>) -> &SnapshotEntry {
+    batches.back().expect("a producer is remembered with its first batch")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Appends a batch of three records at an offset that equals its sequence number.
-    fn note(producers: &mut Producers, epoch: i16, sequence: i32) {
-        producers.note(1, epoch, sent(sequence));
-    }
-
-    fn sent(sequence: i32) -> Sent {
-        Sent {
-            first_sequence: sequence,
+    /// A batch of three records at an offset that equals its sequence number.
+    fn sent(epoch: i16, sequence: i32) -> SnapshotEntry {
+        SnapshotEntry {
+            producer_id: 1,
+            producer_epoch: epoch,
             last_sequence: sequence.wrapping_add(2) & i32::MAX,
             last_offset: i64::from(sequence) + 2,
+            offset_delta: 2,
             timestamp: 5,
+            coordinator_epoch: -1,
+            current_txn_first_offset: -1,
         }
+    }
+
+    fn producers(sequences: &[i32]) -> Producers {
+        let mut producers = Producers::default();
+        sequences.iter().for_each(|sequence| producers.note(sent(0, *sequence)));
+        producers
     }
 
     #[test]
     fn the_last_five_batches_are_recognized() {
-        let mut producers = Producers::default();
-        (0..6).for_each(|number| note(&mut producers, 0, number * 3));
-        for number in 1..6 {
-            let first = number * 3;
-            let expected = Ok(Sequence::Duplicate(sent(first)));
-            assert_eq!(producers.check(1, 0, first, first + 2), expected);
+        let producers = producers(&[0, 3, 6, 9, 12, 15]);
+        for first in [3, 6, 9, 12, 15] {
+            assert_eq!(producers.check(&sent(0, first)), Ok(Some(sent(0, first))));
         }
         let error = SequenceError::OutOfOrder { found: 0, last: 17 };
-        assert_eq!(producers.check(1, 0, 0, 2), Err(error));
+        assert_eq!(producers.check(&sent(0, 0)), Err(error));
     }
 
     #[test]
     fn sequences_wrap_to_zero() {
-        let mut producers = Producers::default();
-        note(&mut producers, 0, i32::MAX - 1);
-        let wrapped = sent(i32::MAX - 1);
+        let wrapped = sent(0, i32::MAX - 1);
+        let producers = producers(&[i32::MAX - 1]);
         assert_eq!((wrapped.last_sequence, wrapped.base_offset()), (0, i64::from(i32::MAX) - 1));
-        assert_eq!(producers.check(1, 0, 1, 3), Ok(Sequence::Next));
-        let again = producers.check(1, 0, i32::MAX - 1, 0);
-        assert_eq!(again, Ok(Sequence::Duplicate(wrapped)));
+        assert_eq!(wrapped.first_sequence(), i32::MAX - 1);
+        assert_eq!(producers.check(&sent(0, 1)), Ok(None));
+        assert_eq!(producers.check(&wrapped), Ok(Some(wrapped)));
     }
 
     #[test]
     fn a_new_epoch_fences_the_old_one() {
-        let mut producers = Producers::default();
-        note(&mut producers, 0, 0);
-        assert!(producers.check(1, 1, 3, 5).is_err(), "a new instance counts from 0");
-        assert_eq!(producers.check(1, 1, 0, 2), Ok(Sequence::Next));
-        note(&mut producers, 1, 0);
+        let mut producers = producers(&[0]);
+        assert!(producers.check(&sent(1, 3)).is_err(), "a new instance counts from 0");
+        assert_eq!(producers.check(&sent(1, 0)), Ok(None));
+        producers.note(sent(1, 0));
         let error = SequenceError::OldEpoch { found: 0, newest: 1 };
-        assert_eq!(producers.check(1, 0, 3, 5), Err(error));
+        assert_eq!(producers.check(&sent(0, 3)), Err(error));
     }
 
     #[test]
     fn a_snapshot_keeps_the_last_batch() {
-        let mut producers = Producers::default();
-        (0..3).for_each(|number| note(&mut producers, 0, number * 3));
-        let restored = Producers::from_snapshot(&producers.to_snapshot());
-        assert_eq!(restored.check(1, 0, 6, 8), Ok(Sequence::Duplicate(sent(6))));
-        assert_eq!(restored.check(1, 0, 9, 11), Ok(Sequence::Next));
-        assert!(restored.check(1, 0, 3, 5).is_err());
+        let mut restored = Producers::default();
+        producers(&[0, 3, 6]).last_batches().for_each(|it| restored.note(it));
+        assert_eq!(restored.check(&sent(0, 6)), Ok(Some(sent(0, 6))));
+        assert_eq!(restored.check(&sent(0, 9)), Ok(None));
+        assert!(restored.check(&sent(0, 3)).is_err());
     }
 
     #[test]
     fn silent_producers_expire() {
-        let mut producers = Producers::default();
-        note(&mut producers, 0, 0);
+        let mut producers = producers(&[0]);
         producers.expire(5);
         assert_eq!(producers.count(), 1);
         producers.expire(6);

@@ -112,7 +112,7 @@ impl Recovery {
         self.load_segments(&bases)?;
         // The next flush writes the indexes that were built again.
         for (base, segment) in self.log.segments.iter_mut().rev().skip(1) {
-            if segment.indexes().is_some() {
+            if segment.indexes.is_some() {
                 segment.seal();
                 self.log.sealed.push(*base);
             }
@@ -186,9 +186,9 @@ impl Recovery {
         let length = file.len()?;
         let mut batches = Batches::new(&*file, 0, length, RECOVERY_WINDOW);
         let mut next_offset = base;
-        while batches.position() < length {
+        while batches.position < length {
             let header = check_next(&mut batches)?.map_err(|reason| {
-                let (name, position) = (directory.name(), batches.position());
+                let (name, position) = (directory.name(), batches.position);
                 invalid_data(format!("{name}/{swap} at byte {position}: {reason}"))
             })?;
             next_offset = header.next_offset();
@@ -217,7 +217,7 @@ impl Recovery {
 
     /// Loads one segment, which ends before `end` unless it is the last one.
     fn load_segment(&mut self, base: i64, end: Option<i64>) -> io::Result<()> {
-        let segment = self.segment(base)?;
+        let mut segment = self.segment(base)?;
         let is_durable =
             self.start.is_clean || end.is_some_and(|end| end <= self.start.recovery_point);
         let loaded = match end {
@@ -225,10 +225,10 @@ impl Recovery {
             Some(end) => self.load_sealed(&segment, end)?,
             None => self.load_active(&segment)?,
         };
-        let segment = match loaded {
-            Some((size, indexes)) => segment.with_batches(size, indexes),
-            None => self.check_segment(segment)?,
-        };
+        match loaded {
+            Some(loaded) => (segment.size, segment.indexes) = loaded,
+            None => segment = self.check_segment(segment)?,
+        }
         self.log.segments.insert(base, segment);
         Ok(())
     }
@@ -265,11 +265,11 @@ impl Recovery {
         let mut next_offset = base;
         let mut batches = Batches::new(&*segment.file, last, size, LOOKUP_WINDOW);
         loop {
-            let Ok(header) = batches.next() else { return Ok(None) };
+            let Ok(header) = batches.next_header() else { return Ok(None) };
             let Some((_, header)) = header else { break };
             next_offset = header.next_offset();
         }
-        if batches.position() != size {
+        if batches.position != size {
             return Ok(None);
         }
         self.log.next_offset = next_offset;
@@ -285,7 +285,7 @@ impl Recovery {
         let mut epoch = i32::MIN;
         let mut batches = Batches::new(&*file, 0, length, RECOVERY_WINDOW);
         let reason = loop {
-            if batches.position() == length {
+            if batches.position == length {
                 break None;
             }
             let header = match check_next(&mut batches)? {
@@ -332,7 +332,8 @@ impl Recovery {
             }
             let bytes = self.log.directory.read(&name)?;
             if let Some(entries) = bytes.and_then(|bytes| snapshot::decode(&bytes)) {
-                self.log.producers = Producers::from_snapshot(&entries);
+                self.log.producers = Producers::default();
+                entries.into_iter().for_each(|it| self.log.producers.note(it));
                 from = offset;
             }
         }
@@ -341,7 +342,7 @@ impl Recovery {
         for segment in self.log.segments.values().filter(|it| self.end_of(it) > from) {
             let Some((position, _)) = segment.find(from)? else { continue };
             let mut batches = segment.batches(position);
-            while let Some((_, header)) = batches.next()? {
+            while let Some((_, header)) = batches.next_header()? {
                 producers.note_batch(&header);
             }
         }
@@ -407,7 +408,7 @@ impl Recovery {
 
 /// The next batch, checked, or what is wrong with the bytes there.
 fn check_next(batches: &mut Batches<'_>) -> io::Result<Result<BatchHeader, String>> {
-    let position = batches.position();
+    let position = batches.position;
     let Some(header) = batches.header_at(position)? else {
         return Ok(Err("the header of a batch is cut".to_owned()));
     };
@@ -419,7 +420,7 @@ fn check_next(batches: &mut Batches<'_>) -> io::Result<Result<BatchHeader, Strin
     };
     let checked = batch::check(bytes);
     if checked.is_ok() {
-        batches.next()?;
+        batches.next_header()?;
     }
     Ok(checked)
 }

@@ -47,7 +47,7 @@ pub struct Segment {
     /// Bytes of complete batches. The file may be longer after a write that failed.
     pub size: u64,
     /// In memory until they are in their files, where lookups find them from then on.
-    indexes: Option<Indexes>,
+    pub indexes: Option<Indexes>,
     index_interval_bytes: u64,
     bytes_since_index_entry: u64,
     /// The timestamp of the first batch, from which rolling by time counts.
@@ -112,17 +112,6 @@ impl fmt::Debug for Slice {
 }
 
 impl Segment {
-    /// Creates an empty segment in the file `name`.
-    pub fn create(
-        directory: Arc<Directory>,
-        name: &str,
-        base_offset: i64,
-        index_interval_bytes: u64,
-    ) -> io::Result<Segment> {
-        let file = directory.create_file(name)?.into();
-        Ok(Segment::new(directory, base_offset, file, index_interval_bytes))
-    }
-
     /// A segment without batches yet, in a file that may have some.
     pub fn new(
         directory: Arc<Directory>,
@@ -142,17 +131,11 @@ impl Segment {
         }
     }
 
-    /// The same segment with `size` bytes of complete batches. Without `indexes` they are in their
-    /// files.
-    pub fn with_batches(self, size: u64, indexes: Option<Indexes>) -> Segment {
-        Segment { size, indexes, ..self }
-    }
-
     /// The timestamp of the first batch; none in an empty segment.
     pub fn first_timestamp(&self) -> io::Result<Option<i64>> {
         match self.first_timestamp {
             Some(timestamp) => Ok(Some(timestamp)),
-            None => Ok(self.batches(0).next()?.map(|(_, header)| header.max_timestamp)),
+            None => Ok(self.batches(0).next_header()?.map(|(_, header)| header.max_timestamp)),
         }
     }
 
@@ -219,7 +202,7 @@ impl Segment {
             None => self.floor_in_file::<OffsetEntry>(Kind::OffsetIndex, relative)?,
         };
         let mut batches = self.batches(entry.map_or(0, |it| it.position as u64));
-        while let Some((position, header)) = batches.next()? {
+        while let Some((position, header)) = batches.next_header()? {
             if header.last_offset() >= offset {
                 return Ok(Some((position, header)));
             }
@@ -243,7 +226,7 @@ impl Segment {
         let Some((position, _)) = self.find(from)? else { return Ok(None) };
 
         let mut batches = self.batches(position);
-        while let Some((position, header)) = batches.next()? {
+        while let Some((position, header)) = batches.next_header()? {
             if header.max_timestamp >= timestamp
                 && header.last_offset() >= from
                 && let bytes = batches.batch_at(position, &header)?
@@ -264,16 +247,6 @@ impl Segment {
                 Ok(last.map(|it| it.found(self.base_offset)))
             }
         }
-    }
-
-    /// The indexes, if they are in memory.
-    pub fn indexes(&self) -> Option<&Indexes> {
-        self.indexes.as_ref()
-    }
-
-    /// Frees the indexes of a sealed segment once they are in their files.
-    pub(super) fn free_indexes(&mut self) {
-        self.indexes = None;
     }
 
     fn floor_in_file<E: Entry>(&self, kind: Kind, key: i64) -> io::Result<Option<E>> {
