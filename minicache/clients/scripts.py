@@ -110,8 +110,10 @@ PATTERNS = [
     (0, 0, "#!python\nreturn 1"),
 ]
 
-# A table or function as text has an address, of another length in the two servers.
+# A table or function as text has an address, of another length in the two servers. Inside a packed
+# text the length has other forms, so such replies are not compared.
 ADDRESS = re.compile(rb"(?:\$\d+\r\n)?(table|function|thread): 0x[0-9a-f]+")
+PACKED = re.compile(rb"c(json\.encode|msgpack\.pack)")
 
 KEYS = ["a", "b", "list", "hash", "set", "zset", "missing"]
 CALLS = [
@@ -381,7 +383,10 @@ def compare(options, connections):
                 for request in before:
                     connection.ask(*request)
         request = requests(chance)
-        replies = [ADDRESS.sub(rb"\1", connection.ask(*request)) for connection in connections]
+        replies = [connection.ask(*request) for connection in connections]
+        if PACKED.search(request[1].encode()) and all(map(ADDRESS.search, replies)):
+            continue
+        replies = [ADDRESS.sub(rb"\1", reply) for reply in replies]
         if replies[0] != replies[1]:
             print(f"script {number} of seed {options.seed} differs: {request}")
             print(f"  redis:     {replies[0]!r}\n  minicache: {replies[1]!r}", flush=True)

@@ -462,6 +462,13 @@ const PRELUDE: &str = r#"
 local create, resume, error, select = coroutine.create, coroutine.resume, error, select
 local compile, concat, type = loadstring, table.concat, type
 
+local collect = collectgarbage
+function collectgarbage(option, ...)
+    -- Collections have no steps here; 200 is the default of Lua.
+    if option == 'setstepmul' then return 200 end
+    return collect(option, ...)
+end
+
 local function results(ok, ...)
     if ok then return ... end
     error((...), 0)

@@ -227,6 +227,9 @@ impl Vm {
     fn execute(&mut self, job: &Job) -> Result<Vec<u8>, String> {
         memory::start(job.allocated);
         COLLECT_AT.set(GARBAGE_MAX);
+        // Each collection is a whole one. Between two steps of a collection rilua would hand out
+        // strings that the next step frees.
+        self.lua.gc_set_step_multiplier(0);
         RESP3.set(false);
         let function = self.function(&job.script)?;
         let state = self.lua.state_mut();
