@@ -212,6 +212,9 @@ impl Vm {
     fn new(version: u64) -> Result<Box<Vm>, String> {
         let open = || -> LuaResult<Vm> {
             let mut lua = crate::sandbox::open()?;
+            // Each collection is a whole one. Between two steps of a collection rilua would hand
+            // out strings that the next step frees.
+            lua.gc_set_step_multiplier(0);
             let state = lua.state_mut();
             let registry = Table::from_gc_ref(state.registry);
             let functions = state.create_table();
@@ -227,9 +230,6 @@ impl Vm {
     fn execute(&mut self, job: &Job) -> Result<Vec<u8>, String> {
         memory::start(job.allocated);
         COLLECT_AT.set(GARBAGE_MAX);
-        // Each collection is a whole one. Between two steps of a collection rilua would hand out
-        // strings that the next step frees.
-        self.lua.gc_set_step_multiplier(0);
         RESP3.set(false);
         let function = self.function(&job.script)?;
         let state = self.lua.state_mut();
