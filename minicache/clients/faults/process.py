@@ -172,7 +172,9 @@ def check_memory_returns_to_the_system_after_a_flush():
             client.pipeline([("SET", f"key:{n}", "x" * 400) for n in range(first, first + 4000)])
         full = running.resident()
         equal(client("FLUSHALL"), "OK")
-        eventually(lambda: running.resident() < full / 4, 2)
+
+        # Redis frees in a thread of its own, which a busy machine may run late.
+        eventually(lambda: running.resident() < full / 4, 20)
 
 
 def check_a_small_budget_evicts_and_never_refuses():
