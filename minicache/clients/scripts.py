@@ -224,6 +224,10 @@ EXPRESSIONS = [
     "{loadstring('return return')}", "{expression} and {expression} or {expression}",
     "tostring(nil)", "redis.REDIS_VERSION", "_VERSION", "os", "redis.acl_check_cmd('get', 'x')",
     "redis.replicate_commands()", "redis.LOG_WARNING", "math.huge",
+    "{string.find({value}, {pattern})}", "{string.match({value}, {pattern}, {index})}",
+    "{string.gsub({value}, {pattern}, {replacement})}", "string.gmatch({value}, {pattern})()",
+    "{string.find('a.b(c)d-e%f', {pattern})}", "{string.match('k = v; w = 1', {pattern})}",
+    "{string.gsub('a.b(c)d-e%f', {pattern}, {replacement}, {index})}",
 ]
 STATEMENTS = [
     "local {name} = {expression}", "local {name} = redis.call({call})",
@@ -269,6 +273,18 @@ JSON = [
 ]
 
 
+# Well-formed: a malformed pattern raises its error in Redis only when the match arrives there.
+MATCHED = [
+    "'.'", "'%w+'", "'(%w+)%s*=%s*(%w*)'", "'[^%w]'", "'[]%-a-d]+'", "'^a'", "'^*'", "'%f[%w]%w+'",
+    "'%b()'", "'()'", "'(.)%1'", "'.-b'", "'e$'", "'$'", "')'", "']'", "'%.'", "'(a)(.?)'", "5",
+    "'[%z%c]'", "'a\\0b'", "''", "'%y'", "'[a-]'", "'-'", "'b*'", "'%%'", "'(((.)))'", "'%u%L?'",
+]
+REPLACEMENTS = [
+    "''", "'%0'", "'<%0%0>'", "'%%'", "'%-%x'", "'%'", "5", "-2.5", "{b='x', ['.']=false}", "nil",
+    "function(a, b) return b end", "string.upper", "true", "'\\0'",
+]
+
+
 class Script:
     """A random script: its text grows by statements, and it knows its variables."""
 
@@ -295,6 +311,8 @@ class Script:
             "variable": self.names,
             "call": CALLS,
             "expression": EXPRESSIONS,
+            "pattern": MATCHED,
+            "replacement": REPLACEMENTS,
         }
         place = re.compile(r"\{(" + "|".join([*choices, "name"]) + r")\}")
 

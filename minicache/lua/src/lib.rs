@@ -13,6 +13,7 @@
 //! * [`vm`]: runs a script, interrupts it, turns its result into a reply. `memory`: what it takes.
 //! * [`redis`]: the table that scripts call the host through. [`resp`]: values as RESP and back.
 //! * [`sandbox`]: what else a script finds. [`mod@compile`]: from text to a function.
+//! * [`patterns`]: `string.find` and its relatives.
 //! * [`cjson`], [`cmsgpack`], [`structs`], [`bit`]: the libraries that Redis adds.
 //! * [`value`]: short forms of what every function written for Lua does.
 //!
@@ -23,6 +24,7 @@ pub mod cjson;
 pub mod cmsgpack;
 pub mod compile;
 mod memory;
+pub mod patterns;
 pub mod redis;
 pub mod resp;
 pub mod sandbox;

@@ -19,7 +19,7 @@
 use crate::memory::{check_length, check_memory};
 use crate::resp::to_integer;
 use crate::value::{self as lua, fail, general};
-use crate::{bit, cjson, cmsgpack, compile::compile, redis, structs};
+use crate::{bit, cjson, cmsgpack, compile::compile, patterns, redis, structs};
 use rilua::stdlib::{base, coroutine, string, table};
 use rilua::vm::state::LuaState;
 use rilua::{Lua, LuaApiMut, LuaError, LuaResult, RustFn, StdLib, Table, Val};
@@ -161,8 +161,9 @@ macro_rules! guarded {
 
 const STRING: &[(&str, RustFn)] = guarded! {
     "sub" string::str_sub; "upper" string::str_upper; "lower" string::str_lower;
-    "reverse" string::str_reverse; "find" string::str_find; "match" string::str_match;
-    "rep" rep; "format" format; "gsub" gsub; "byte" byte;
+    "reverse" string::str_reverse; "rep" rep; "format" format; "byte" byte;
+    "find" patterns::find; "match" patterns::find_captures;
+    "gmatch" patterns::each_match; "gsub" patterns::substitute;
 };
 const TABLE: &[(&str, RustFn)] = &[
     ("concat", |state| on_table(state, concat)),
@@ -387,31 +388,6 @@ fn concat(state: &mut LuaState) -> LuaResult<u32> {
         }
     }
     table::tab_concat(state)
-}
-
-/// `string.gsub`. What a string as replacement can grow to is known; other replacements are checked
-/// one by one.
-fn gsub(state: &mut LuaState) -> LuaResult<u32> {
-    let replacement = lua::arg(state, 3);
-    if let Some(text) = lua::bytes(state, replacement) {
-        let captures = text.iter().filter(|byte| **byte == b'%').count();
-        let source = lua::length(state, 1) + 1;
-        check_length(source.saturating_mul(text.len() + captures + 1))?;
-    } else if matches!(replacement, Val::Function(_) | Val::Table(_)) {
-        let checked = lua::closure(state, "gsub", checked_replacement, vec![replacement]);
-        state.stack_set(state.base + 2, checked);
-    }
-    string::str_gsub(state)
-}
-
-fn checked_replacement(state: &mut LuaState) -> LuaResult<u32> {
-    let captures: Vec<Val> = (1..=lua::count(state)).map(|index| lua::arg(state, index)).collect();
-    let result = match lua::upvalue(state, 0) {
-        table @ Val::Table(_) => state.gettable(table, captures[0])?,
-        function => lua::call(state, function, &captures)?,
-    };
-    check_memory()?;
-    lua::one(state, result)
 }
 
 fn create(state: &mut LuaState) -> LuaResult<u32> {

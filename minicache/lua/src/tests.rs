@@ -124,6 +124,18 @@ fn what_random_scripts_found() {
         ("return tostring(cmsgpack.unpack('\\207' .. ('\\255'):rep(8)))", "$2\r\n-1\r\n"),
         ("return cmsgpack.unpack('\\196\\1a')", "Bad data format in input."),
         ("redis.setresp('3') return 1", ":1\r\n"),
+        ("return ('abc'):gsub('b', 5)", "$3\r\na5c\r\n"),
+        ("return ('abc'):gsub('b', '%-%%%0')", "$5\r\na-%bc\r\n"),
+        ("return ('abc'):gsub('b', '%')", "$3\r\na\0c\r\n"),
+        ("return ('abc'):gsub('b', true)", "#2 to 'gsub' (string/function/table expected)"),
+        ("return ('abc'):gsub('b', {b = {}})", "invalid replacement value (a table)"),
+        ("return ('a)c'):find(')')", ":2\r\n"),
+        ("return ('aXc'):find('[a-')", "malformed pattern (missing ']')"),
+        ("return ('a]'):match('[]]')", "$1\r\n]\r\n"),
+        ("return ('abc'):match('a%')", "malformed pattern (ends with '%')"),
+        ("return ('y'):match('%y')", "$1\r\ny\r\n"),
+        ("return ('a\0b'):match('a\0b')", "$1\r\na\r\n"),
+        ("return ('b^ab'):gmatch('^a')()", "$2\r\n^a\r\n"),
         ("return struct.unpack('i4', 'x')", "bad argument #2 to 'unpack' (data string too short)"),
     ] {
         let (reply, ..) = run(script, false);

@@ -233,6 +233,8 @@ impl Vm {
         RESP3.set(false);
         let function = self.function(&job.script)?;
         let state = self.lua.state_mut();
+
+        // Compiling used the stacks too.
         clear(state);
         state.hook = HookState {
             hook_func: self.hook,
