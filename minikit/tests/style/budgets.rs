@@ -37,7 +37,7 @@ const BUDGETS: [Budget; 7] = [
     budget("minilog", 5_000, 3_500, 15_270),
     budget("minibtree", 6_500, 4_000, 23_579),
     budget("minicache", 9_500, 3_500, 26_850),
-    budget("minicache/lua", 0, 0, 2_670),
+    budget("minicache/lua", 0, 0, 2_720),
     budget("minilb", 4_500, 3_500, 14_000),
     budget("minigateway", 2_800, 3_000, 7_500),
     budget("minikit", 0, 0, 6_500),
