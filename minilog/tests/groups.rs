@@ -18,8 +18,8 @@ use minilog::wire::group::{
     JoinGroupResponse, SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
 };
 use minilog::wire::offsets::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchRequestTopics, OffsetFetchResponse,
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitResponse, OffsetFetchRequest,
+    OffsetFetchRequestTopics, OffsetFetchResponse, OffsetTopic,
 };
 use minilog::wire::schema::Message;
 use minilog::wire::{ErrorCode, decode_response, encode_request};
@@ -91,11 +91,8 @@ fn find_coordinator(broker: &Arc<Broker>) -> ErrorCode {
 
 fn commit_request(offset: i64) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
-    let topic = OffsetCommitRequestTopic {
-        name: "orders".into(),
-        partitions: vec![partition],
-        ..Default::default()
-    };
+    let topic =
+        OffsetTopic { name: "orders".into(), partitions: vec![partition], ..Default::default() };
     OffsetCommitRequest { group_id: "billing".into(), topics: vec![topic], ..Default::default() }
 }
 

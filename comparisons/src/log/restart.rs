@@ -17,9 +17,8 @@ use std::time::Duration;
 use minilog::client::admin;
 use minilog::client::cluster::Cluster;
 use minilog::client::producer::{Producer, ProducerOptions};
-use minilog::wire::list_offsets::{
-    LATEST, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
-};
+use minilog::wire::list_offsets::{LATEST, ListOffsetsPartition, ListOffsetsRequest};
+use minilog::wire::topics::ByTopic;
 
 use crate::Result;
 use crate::cores::Cores;
@@ -96,7 +95,7 @@ fn all_partitions_are_back(cluster: &mut Cluster) -> Result<bool> {
     let partitions = (0..PARTITIONS).map(asked).collect();
     let request = ListOffsetsRequest {
         replica_id: -1,
-        topics: vec![ListOffsetsTopic { name: TOPIC.into(), partitions }],
+        topics: vec![ByTopic { name: TOPIC.into(), partitions }],
         ..ListOffsetsRequest::default()
     };
     let response = cluster.call(&request)?;

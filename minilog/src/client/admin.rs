@@ -19,20 +19,11 @@ use super::cluster::Cluster;
 use super::member::Member;
 use super::{ClientError, REQUEST_TIMEOUT, check, missing, retry};
 use crate::wire::ErrorCode;
-use crate::wire::configs::{
-    AlterConfigsResource, AlterableConfig, DELETE, DescribeConfigsRequest, DescribeConfigsResource,
-    DescribeConfigsResourceResult, IncrementalAlterConfigsRequest, SET, TOPIC,
-};
+use crate::wire::configs::*;
 use crate::wire::group::{DescribeGroupsRequest, DescribedGroup, ListGroupsRequest, ListedGroup};
 use crate::wire::list_offsets::LATEST;
-use crate::wire::offsets::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-    OffsetFetchRequest, OffsetFetchRequestTopics,
-};
-use crate::wire::topics::{
-    CreatableTopic, CreatableTopicConfig, CreatePartitionsRequest, CreatePartitionsTopic,
-    CreateTopicsRequest, DeleteTopicState, DeleteTopicsRequest,
-};
+use crate::wire::offsets::*;
+use crate::wire::topics::*;
 use std::collections::BTreeMap;
 
 const TIMEOUT_MS: i32 = REQUEST_TIMEOUT.as_millis() as i32;
@@ -223,7 +214,7 @@ pub fn commit_offsets(
             committed_offset,
             ..OffsetCommitRequestPartition::default()
         };
-        OffsetCommitRequestTopic { name, partitions: vec![partition], ..Default::default() }
+        OffsetTopic { name, partitions: vec![partition], ..Default::default() }
     });
     let request = OffsetCommitRequest {
         group_id: group.to_owned(),

@@ -18,11 +18,12 @@
 //! only.
 
 use super::connection::Connection;
-use super::{Call, ClientError, check, missing, retry};
-use crate::wire::ErrorCode;
+use super::{ClientError, check, missing, retry};
 use crate::wire::coordinator::{FindCoordinatorRequest, KEY_TYPE_GROUP};
-use crate::wire::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use crate::wire::list_offsets::{ListOffsetsPartition, ListOffsetsRequest};
 use crate::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use crate::wire::topics::ByTopic;
+use crate::wire::{ErrorCode, RequestBody};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -44,12 +45,12 @@ impl Cluster {
     }
 
     /// Sends a request that any broker can answer.
-    pub fn call<C: Call>(&mut self, request: &C) -> Result<C::Response, ClientError> {
+    pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response, ClientError> {
         self.call_at(&self.bootstrap.clone(), request)
     }
 
     /// Sends a request to the broker at `address`, on whose connection no response is outstanding.
-    pub fn call_at<C: Call>(
+    pub fn call_at<C: RequestBody>(
         &mut self,
         address: &str,
         request: &C,
@@ -58,7 +59,7 @@ impl Cluster {
     }
 
     /// Sends a request to the coordinator of a group.
-    pub fn call_coordinator<C: Call>(
+    pub fn call_coordinator<C: RequestBody>(
         &mut self,
         group: &str,
         request: &C,
@@ -180,7 +181,7 @@ impl Cluster {
         };
         let request = ListOffsetsRequest {
             replica_id: -1,
-            topics: vec![ListOffsetsTopic { name: topic.to_owned(), partitions: vec![asked] }],
+            topics: vec![ByTopic { name: topic.to_owned(), partitions: vec![asked] }],
             ..ListOffsetsRequest::default()
         };
         let leader = self.leader(topic, partition)?;

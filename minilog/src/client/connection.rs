@@ -15,10 +15,14 @@
 //!
 //! Kafka counterpart: `NetworkClient.java` and `NodeApiVersions.java`.
 
-use super::{Call, ClientError, REQUEST_TIMEOUT};
+use super::{ClientError, REQUEST_TIMEOUT};
 use crate::wire::api_versions::{ApiVersion, ApiVersionsRequest};
+use crate::wire::coordinator::FindCoordinatorRequest;
+use crate::wire::fetch::FetchRequest;
+use crate::wire::offsets::{OffsetCommitRequest, OffsetFetchRequest};
+use crate::wire::produce::ProduceRequest;
 use crate::wire::schema::Message;
-use crate::wire::{decode_response, encode_request};
+use crate::wire::{RequestBody, decode_response, encode_request};
 use bytes::{Bytes, BytesMut};
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
@@ -64,13 +68,13 @@ impl Connection {
     }
 
     /// Sends a request and waits for the response, at most [`REQUEST_TIMEOUT`].
-    pub fn call<C: Call>(&mut self, request: &C) -> Result<C::Response, ClientError> {
+    pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response, ClientError> {
         let ticket = self.send(request)?;
         self.wait(&ticket)
     }
 
     /// Sends a request without waiting for the response.
-    pub fn send<C: Call>(&mut self, request: &C) -> Result<Ticket<C>, ClientError> {
+    pub fn send<C: RequestBody>(&mut self, request: &C) -> Result<Ticket<C>, ClientError> {
         let version = self.version::<C>()?;
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id = correlation_id.wrapping_add(1);
@@ -81,13 +85,13 @@ impl Connection {
     }
 
     /// Waits for a response, at most [`REQUEST_TIMEOUT`].
-    pub fn wait<C: Call>(&mut self, ticket: &Ticket<C>) -> Result<C::Response, ClientError> {
+    pub fn wait<C: RequestBody>(&mut self, ticket: &Ticket<C>) -> Result<C::Response, ClientError> {
         let response = self.receive(ticket, Instant::now() + REQUEST_TIMEOUT)?;
         response.ok_or_else(|| failed(&self.address, io::ErrorKind::TimedOut.into()))
     }
 
     /// Waits for a response until `deadline`; `None` if it has not arrived by then.
-    pub fn receive<C: Call>(
+    pub fn receive<C: RequestBody>(
         &mut self,
         ticket: &Ticket<C>,
         deadline: Instant,
@@ -108,13 +112,14 @@ impl Connection {
     }
 
     /// The newest version of a request that both sides know.
-    fn version<C: Call>(&self) -> Result<i16, ClientError> {
+    fn version<C: RequestBody>(&self) -> Result<i16, ClientError> {
+        let newest = version_max::<C>();
         if C::KEY == ApiVersionsRequest::KEY {
-            return Ok(C::VERSION_MAX);
+            return Ok(newest);
         }
         let theirs = self.versions.iter().find(|it| it.api_key == C::KEY);
         let theirs = theirs.ok_or(ClientError::Unsupported(C::TABLE.name))?;
-        let version = theirs.max_version.min(C::VERSION_MAX);
+        let version = theirs.max_version.min(newest);
         if version < theirs.min_version.max(C::VERSIONS.first) {
             return Err(ClientError::Unsupported(C::TABLE.name));
         }
@@ -154,6 +159,20 @@ impl Connection {
                 _ => Err(error),
             },
         }
+    }
+}
+
+/// The newest version that the client sends: the newest of the table, unless from some version on
+/// topics are named by id, or several groups are asked for in one request.
+fn version_max<C: Message>() -> i16 {
+    match C::KEY {
+        ProduceRequest::KEY | FetchRequest::KEY => 12,
+        OffsetCommitRequest::KEY => 9,
+        OffsetFetchRequest::KEY => 7,
+        FindCoordinatorRequest::KEY => 3,
+        // The broker's versions are not known yet.
+        ApiVersionsRequest::KEY => 0,
+        _ => C::VERSIONS.last,
     }
 }
 

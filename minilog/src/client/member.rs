@@ -24,10 +24,7 @@ use super::connection::{Connection, Ticket};
 use super::consumer::ConsumerOptions;
 use super::{ClientError, RETRY_BACKOFF, check};
 use crate::wire::ErrorCode;
-use crate::wire::group::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse,
-    JoinGroupResponseMember, SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
-};
+use crate::wire::group::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};

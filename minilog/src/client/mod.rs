@@ -52,11 +52,6 @@ pub mod producer;
 
 use crate::wire::codec::DecodeError;
 use crate::wire::error_code::ErrorCode;
-use crate::wire::schema::Message;
-use crate::wire::{
-    api_versions, cluster as wire_cluster, configs, coordinator, fetch, group, init_producer_id,
-    list_offsets, metadata, offsets, produce, topics,
-};
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
@@ -64,49 +59,6 @@ use std::{fmt, io, thread};
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before the same request is tried again: `retry.backoff.ms`.
 pub const RETRY_BACKOFF: Duration = Duration::from_millis(100);
-
-/// A request that the client sends.
-pub trait Call: Message {
-    /// What the broker answers.
-    type Response: Message;
-    /// The newest version that the client sends.
-    const VERSION_MAX: i16;
-}
-
-macro_rules! calls {
-    ($( $module:ident::$request:ident => $response:ident, $version:literal; )*) => { $(
-        impl Call for $module::$request {
-            type Response = $module::$response;
-            const VERSION_MAX: i16 = $version;
-        }
-    )* };
-}
-
-// Newer versions of Produce, Fetch, OffsetCommit and OffsetFetch name topics by id or ask for
-// several groups at a time, and those of FindCoordinator for several keys.
-calls! {
-    produce::ProduceRequest => ProduceResponse, 12;
-    fetch::FetchRequest => FetchResponse, 12;
-    list_offsets::ListOffsetsRequest => ListOffsetsResponse, 9;
-    metadata::MetadataRequest => MetadataResponse, 12;
-    offsets::OffsetCommitRequest => OffsetCommitResponse, 9;
-    offsets::OffsetFetchRequest => OffsetFetchResponse, 7;
-    coordinator::FindCoordinatorRequest => FindCoordinatorResponse, 3;
-    group::JoinGroupRequest => JoinGroupResponse, 9;
-    group::HeartbeatRequest => HeartbeatResponse, 4;
-    group::LeaveGroupRequest => LeaveGroupResponse, 5;
-    group::SyncGroupRequest => SyncGroupResponse, 5;
-    group::DescribeGroupsRequest => DescribeGroupsResponse, 6;
-    group::ListGroupsRequest => ListGroupsResponse, 4;
-    api_versions::ApiVersionsRequest => ApiVersionsResponse, 0;
-    topics::CreateTopicsRequest => CreateTopicsResponse, 7;
-    topics::DeleteTopicsRequest => DeleteTopicsResponse, 6;
-    init_producer_id::InitProducerIdRequest => InitProducerIdResponse, 4;
-    configs::DescribeConfigsRequest => DescribeConfigsResponse, 4;
-    wire_cluster::DescribeLogDirsRequest => DescribeLogDirsResponse, 4;
-    topics::CreatePartitionsRequest => CreatePartitionsResponse, 3;
-    configs::IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse, 1;
-}
 
 /// Why the client could not do what it was asked for.
 #[derive(Debug)]

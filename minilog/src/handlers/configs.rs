@@ -17,13 +17,7 @@ use super::parameters::{InvalidConfig, Overrides, PARAMETERS, Parameter, Rule, e
 use super::{Broker, Call, Step, topics};
 use crate::engine::log::config::LogConfig;
 use crate::wire::ErrorCode;
-use crate::wire::configs::{
-    APPEND, AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, BROKER, DELETE,
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
-    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, SET, SOURCE_DEFAULT,
-    SOURCE_STATIC_BROKER, SOURCE_TOPIC, SUBTRACT, TOPIC,
-};
+use crate::wire::configs::*;
 use std::sync::Arc;
 
 /// Numbers of `ConfigDef.Type`.

@@ -35,9 +35,7 @@ use crate::engine::log::partition::{Offsets, Partition};
 use crate::engine::log::segment::Slice;
 use crate::wire::ErrorCode;
 use crate::wire::codec::{Frame, Records};
-use crate::wire::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
-};
+use crate::wire::fetch::*;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -9,15 +9,8 @@ use super::{Broker, Call, Step, group_log};
 use crate::engine::group::events::Effects;
 use crate::engine::group::group::{Group, State};
 use crate::wire::ErrorCode;
-use crate::wire::coordinator::{
-    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse, KEY_TYPE_GROUP,
-    KEY_TYPE_TRANSACTION,
-};
-use crate::wire::group::{
-    DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest,
-    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember, ListGroupsRequest,
-    ListGroupsResponse, ListedGroup,
-};
+use crate::wire::coordinator::*;
+use crate::wire::group::*;
 use std::sync::Arc;
 
 /// The type of every group.

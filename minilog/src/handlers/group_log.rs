@@ -18,10 +18,7 @@ use crate::format::batch::{BatchHeader, Compression};
 use crate::format::compression::decompress;
 use crate::format::record::{self, batch_of, records};
 use crate::wire::ErrorCode;
-use crate::wire::offsets_topic::{
-    Entry, GroupMetadataKey, GroupMetadataValue, MemberMetadata, OffsetCommitKey,
-    OffsetCommitValue, decode,
-};
+use crate::wire::offsets_topic::*;
 use std::io;
 use std::sync::Arc;
 

@@ -10,11 +10,7 @@ use super::{Broker, Call, Client, Step};
 use crate::engine::group::events::{Effects, Identity, Join, Joined, Reply, Sync};
 use crate::engine::group::group::Group;
 use crate::wire::ErrorCode;
-use crate::wire::group::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-    JoinGroupResponseMember, LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse,
-    SyncGroupRequest, SyncGroupResponse,
-};
+use crate::wire::group::*;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 

@@ -11,13 +11,8 @@ use super::{Broker, Call, Step, find_partition, find_topic};
 use crate::engine::group::events::{Effects, Identity, Record};
 use crate::engine::group::offsets::{Committed, Offsets};
 use crate::wire::ErrorCode;
-use crate::wire::offsets::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitResponse,
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic, OffsetDeleteRequest,
-    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
-};
+use crate::wire::offsets::*;
+use crate::wire::topics::ByTopic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,7 +66,7 @@ pub(super) fn offset_commit(
         });
         let partitions = partitions.collect();
         let (name, topic_id) = (topic.name, topic.topic_id);
-        response.topics.push(OffsetCommitResponseTopic { name, topic_id, partitions });
+        response.topics.push(OffsetTopic { name, topic_id, partitions });
     }
 
     let written = {
@@ -149,7 +144,7 @@ fn fetch_topic(
     catalog: &Catalog,
     version: i16,
     wanted: OffsetFetchRequestTopics,
-) -> OffsetFetchResponseTopics {
+) -> OffsetTopic<OffsetFetchResponsePartitions> {
     let (name, error_code) = match version {
         TOPIC_IDS_FROM.. => match catalog.by_id(wanted.topic_id) {
             Some(topic) => (topic.name.as_str(), ErrorCode::NONE),
@@ -162,7 +157,7 @@ fn fetch_topic(
         OffsetFetchResponsePartitions { error_code, ..found(partition_index, committed) }
     });
     let partitions = partitions.collect();
-    OffsetFetchResponseTopics { name: wanted.name, topic_id: wanted.topic_id, partitions }
+    OffsetTopic { name: wanted.name, topic_id: wanted.topic_id, partitions }
 }
 
 /// All partitions of a topic with a committed offset. None if the client names topics by id and
@@ -171,7 +166,7 @@ fn all_of_topic(
     catalog: &Catalog,
     version: i16,
     (name, partitions): (&str, &BTreeMap<i32, Committed>),
-) -> Option<OffsetFetchResponseTopics> {
+) -> Option<OffsetTopic<OffsetFetchResponsePartitions>> {
     let id = catalog.by_name(name).map(|it| it.id);
     if version >= TOPIC_IDS_FROM && id.is_none() {
         return None;
@@ -179,7 +174,7 @@ fn all_of_topic(
     let partitions = partitions.iter().map(|(index, committed)| found(*index, Some(committed)));
     let partitions = partitions.collect();
     let (name, topic_id) = (name.to_owned(), id.unwrap_or_default());
-    Some(OffsetFetchResponseTopics { name, topic_id, partitions })
+    Some(OffsetTopic { name, topic_id, partitions })
 }
 
 fn found(partition_index: i32, committed: Option<&Committed>) -> OffsetFetchResponsePartitions {
@@ -208,10 +203,10 @@ pub(super) fn offset_delete(
                 committed: None,
             });
             let (partition_index, error_code) = (it.partition_index, ErrorCode::NONE);
-            OffsetDeleteResponsePartition { partition_index, error_code }
+            OffsetCommitResponsePartition { partition_index, error_code }
         });
         let partitions = partitions.collect();
-        response.topics.push(OffsetDeleteResponseTopic { name: topic.name, partitions });
+        response.topics.push(ByTopic { name: topic.name, partitions });
     }
 
     let written = {

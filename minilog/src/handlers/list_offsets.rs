@@ -14,10 +14,8 @@ use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
-use crate::wire::list_offsets::{
-    EARLIEST, LATEST, ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest,
-    ListOffsetsResponse, ListOffsetsTopicResponse, MAX_TIMESTAMP,
-};
+use crate::wire::list_offsets::*;
+use crate::wire::topics::ByTopic;
 
 /// The first offset that is not in tiered storage only.
 const EARLIEST_LOCAL: i64 = -4;
@@ -35,7 +33,7 @@ pub(super) fn list_offsets(broker: &Broker, call: Call, request: &ListOffsetsReq
                 ListOffsetsPartitionResponse { partition_index, error_code, ..Default::default() }
             })
         });
-        ListOffsetsTopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
+        ByTopic { name: topic.name.clone(), partitions: partitions.collect() }
     });
     let topics = topics.collect();
     call.respond(&ListOffsetsResponse { topics, ..ListOffsetsResponse::default() })

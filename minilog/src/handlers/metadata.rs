@@ -12,14 +12,9 @@ use super::parameters::Overrides;
 use super::{Broker, Call, Step};
 use crate::format::names::is_topic_name;
 use crate::format::properties::Uuid;
-use crate::wire::api_versions::{
-    ApiVersionsRequest, ApiVersionsResponse, advertised, is_software_name,
-};
+use crate::wire::api_versions::*;
 use crate::wire::cluster::{DescribeClusterBroker, DescribeClusterResponse};
-use crate::wire::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
-    MetadataResponsePartition, MetadataResponseTopic, Wanted,
-};
+use crate::wire::metadata::*;
 use crate::wire::{APIS, ErrorCode};
 use std::sync::Arc;
 

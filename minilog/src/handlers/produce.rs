@@ -16,10 +16,7 @@ use crate::engine::log::partition::Partition;
 use crate::engine::log::producers::SequenceError;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Frame;
-use crate::wire::produce::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-    TopicProduceResponse,
-};
+use crate::wire::produce::*;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;

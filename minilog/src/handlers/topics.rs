@@ -23,17 +23,8 @@ use super::parameters::{InvalidConfig, Overrides};
 use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters, storage_error};
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
-use crate::wire::cluster::{
-    DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse,
-    DescribeLogDirsResult, DescribeLogDirsTopic,
-};
-use crate::wire::topics::{
-    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreatePartitionsRequest,
-    CreatePartitionsResponse, CreatePartitionsTopicResult, CreateTopicsRequest,
-    CreateTopicsResponse, DeletableTopicResult, DeleteRecordsPartitionResult, DeleteRecordsRequest,
-    DeleteRecordsResponse, DeleteRecordsTopicResult, DeleteTopicState, DeleteTopicsRequest,
-    DeleteTopicsResponse,
-};
+use crate::wire::cluster::*;
+use crate::wire::topics::*;
 use std::sync::Arc;
 
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
@@ -239,7 +230,7 @@ pub(super) fn delete_records(
                 DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
             });
             let partitions = partitions.collect();
-            response.topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
+            response.topics.push(ByTopic { name: topic.name, partitions });
         }
 
         // What was deleted must stay so after a crash; then the files can go.
@@ -273,7 +264,7 @@ pub(super) fn describe_log_dirs(
             partition_size: it.with_log(|log| log.size() as i64),
             ..DescribeLogDirsPartition::default()
         });
-        DescribeLogDirsTopic { name: topic.name.clone(), partitions: partitions.collect() }
+        ByTopic { name: topic.name.clone(), partitions: partitions.collect() }
     });
     let directory = DescribeLogDirsResult {
         log_dir: broker.settings.data_dir.clone(),

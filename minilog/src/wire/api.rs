@@ -42,6 +42,12 @@ impl Api {
     }
 }
 
+/// The body of a request, which is answered by one response.
+pub trait RequestBody: Message {
+    /// The body of the response.
+    type Response: Message;
+}
+
 /// A request with its header.
 #[derive(Clone, Debug)]
 pub struct RequestFrame {
@@ -183,6 +189,10 @@ macro_rules! apis {
                 })
             }
         }
+
+        $( impl RequestBody for super::$module::$request {
+            type Response = super::$module::$response;
+        } )*
 
         /// The requests of the broker, by number.
         pub static APIS: &[Api] = &[$( Api {

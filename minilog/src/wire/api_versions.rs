@@ -45,21 +45,17 @@ message! {
         3+ client_software_name:    String, "the client's library";
         3+ client_software_version: String, "the library's version";
     }
-}
 
-message! {
     /// The requests of the broker and their versions.
     pub struct ApiVersionsResponse: key 18, versions 0-4, flexible 3+ {
         0+ error_code:       ErrorCode,       "UNSUPPORTED_VERSION or none";
         0+ api_keys:         Vec<ApiVersion>, "one entry per request";
+        ApiVersion {
+            0+ api_key:     i16, "the number of the request";
+            0+ min_version: i16, "the oldest version";
+            0+ max_version: i16, "the newest version";
+        }
         1+ throttle_time_ms: i32,             "delay by quotas";
-    }
-
-    /// The versions of one request.
-    pub struct ApiVersion {
-        0+ api_key:     i16, "the number of the request";
-        0+ min_version: i16, "the oldest version";
-        0+ max_version: i16, "the newest version";
     }
 }
 

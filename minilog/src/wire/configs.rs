@@ -46,88 +46,68 @@ message! {
     /// Asks for configuration values.
     pub struct DescribeConfigsRequest: key 32, versions 1-4, flexible 4+ {
         0+ resources:             Vec<DescribeConfigsResource>, "of which topics and brokers";
+        DescribeConfigsResource {
+            0+ resource_type:      i8,                  "2: topic, 4: broker";
+            0+ resource_name:      String,              "its name";
+            0+ configuration_keys: Option<Vec<String>>, "which values; null for all";
+        }
         1+ include_synonyms:      bool, "ask for the values that a value overrides";
         3+ include_documentation: bool, "ask for descriptions";
     }
 
-    /// A topic or a broker.
-    pub struct DescribeConfigsResource {
-        0+ resource_type:      i8,                  "2: topic, 4: broker";
-        0+ resource_name:      String,              "its name";
-        0+ configuration_keys: Option<Vec<String>>, "which values; null for all";
-    }
-}
-
-message! {
     /// Configuration values.
     pub struct DescribeConfigsResponse: key 32, versions 1-4, flexible 4+ {
         0+ throttle_time_ms: i32,                        "delay by quotas";
         0+ results:          Vec<DescribeConfigsResult>, "the results, by topic or broker";
+        DescribeConfigsResult {
+            0+ error_code:    ErrorCode,                          "why there are none";
+            0+ error_message: Option<String>,                     "an error in words";
+            0+ resource_type: i8,                                 "2: topic, 4: broker";
+            0+ resource_name: String,                             "its name";
+            0+ configs:       Vec<DescribeConfigsResourceResult>, "the values";
+            DescribeConfigsResourceResult {
+                0+ name:          String,         "for instance cleanup.policy";
+                0+ value:         Option<String>, "for instance compact";
+                0+ read_only:     bool,           "true if it cannot be altered";
+                1+ config_source: i8 = -1,        "1: topic, 4: broker, 5: default";
+                0+ is_sensitive:  bool,           "true for passwords, whose value is null";
+                1+ synonyms:      Vec<DescribeConfigsSynonym>, "the values that it overrides";
+                DescribeConfigsSynonym {
+                    1+ name:   String,         "its name, as log.cleanup.policy of a broker";
+                    1+ value:  Option<String>, "the value";
+                    1+ source: i8,             "where it comes from";
+                }
+                3+ config_type:   i8,             "1: boolean, 2: string, 3: int, 5: long, ..";
+                3+ documentation: Option<String>, "a description";
+            }
+        }
     }
 
-    /// The values of one topic or broker.
-    pub struct DescribeConfigsResult {
-        0+ error_code:    ErrorCode,                          "why there are none";
-        0+ error_message: Option<String>,                     "an error in words";
-        0+ resource_type: i8,                                 "2: topic, 4: broker";
-        0+ resource_name: String,                             "its name";
-        0+ configs:       Vec<DescribeConfigsResourceResult>, "the values";
-    }
-
-    /// One value.
-    pub struct DescribeConfigsResourceResult {
-        0+ name:          String,                      "for instance cleanup.policy";
-        0+ value:         Option<String>,              "for instance compact";
-        0+ read_only:     bool,                        "true if it cannot be altered";
-        1+ config_source: i8 = -1,                     "1: topic, 4: broker, 5: default";
-        0+ is_sensitive:  bool,                        "true for passwords, whose value is null";
-        1+ synonyms:      Vec<DescribeConfigsSynonym>, "the values that it overrides";
-        3+ config_type:   i8,                          "1: boolean, 2: string, 3: int, 5: long, ..";
-        3+ documentation: Option<String>,              "a description";
-    }
-
-    /// A value that is overridden.
-    pub struct DescribeConfigsSynonym {
-        1+ name:   String,         "its name, for a broker for instance log.cleanup.policy";
-        1+ value:  Option<String>, "the value";
-        1+ source: i8,             "where it comes from";
-    }
-}
-
-message! {
     /// Changes configuration values.
     pub struct IncrementalAlterConfigsRequest: key 44, versions 0-1, flexible 1+ {
         0+ resources:     Vec<AlterConfigsResource>, "of which topics and brokers";
+        AlterConfigsResource {
+            0+ resource_type: i8,                   "2: topic, 4: broker";
+            0+ resource_name: String,               "its name";
+            0+ configs:       Vec<AlterableConfig>, "the changes";
+            AlterableConfig {
+                0+ name:             String,         "for instance cleanup.policy";
+                0+ config_operation: i8,             "0: set, 1: delete, 2: append, 3: subtract";
+                0+ value:            Option<String>, "the value, null for delete";
+            }
+        }
         0+ validate_only: bool,                      "check and change nothing";
     }
 
-    /// The changes of one topic or broker.
-    pub struct AlterConfigsResource {
-        0+ resource_type: i8,                   "2: topic, 4: broker";
-        0+ resource_name: String,               "its name";
-        0+ configs:       Vec<AlterableConfig>, "the changes";
-    }
-
-    /// One change.
-    pub struct AlterableConfig {
-        0+ name:             String,         "for instance cleanup.policy";
-        0+ config_operation: i8,             "0: set, 1: delete, 2: append, 3: subtract";
-        0+ value:            Option<String>, "the value, null for delete";
-    }
-}
-
-message! {
     /// What was changed.
     pub struct IncrementalAlterConfigsResponse: key 44, versions 0-1, flexible 1+ {
         0+ throttle_time_ms: i32,                               "delay by quotas";
         0+ responses:        Vec<AlterConfigsResourceResponse>, "the results";
-    }
-
-    /// The result of one topic or broker.
-    pub struct AlterConfigsResourceResponse {
-        0+ error_code:    ErrorCode,      "why nothing was changed";
-        0+ error_message: Option<String>, "an error in words";
-        0+ resource_type: i8,             "2: topic, 4: broker";
-        0+ resource_name: String,         "its name";
+        AlterConfigsResourceResponse {
+            0+ error_code:    ErrorCode,      "why nothing was changed";
+            0+ error_message: Option<String>, "an error in words";
+            0+ resource_type: i8,             "2: topic, 4: broker";
+            0+ resource_name: String,         "its name";
+        }
     }
 }

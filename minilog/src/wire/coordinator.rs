@@ -34,9 +34,7 @@ message! {
         1+  key_type:         i8,          "0: group, 1: transactional id, 2: share group";
         4+  coordinator_keys: Vec<String>, "the groups";
     }
-}
 
-message! {
     /// The coordinators.
     pub struct FindCoordinatorResponse: key 10, versions 0-6, flexible 3+ {
         1+  throttle_time_ms: i32,              "delay by quotas";
@@ -46,16 +44,14 @@ message! {
         0-3 host:             String,           "the host to connect to";
         0-3 port:             i32,              "the port to connect to";
         4+  coordinators:     Vec<Coordinator>, "the same for each key";
-    }
-
-    /// The coordinator of one group.
-    pub struct Coordinator {
-        4+ key:           String,         "the group";
-        4+ node_id:       i32,            "the broker";
-        4+ host:          String,         "the host to connect to";
-        4+ port:          i32,            "the port to connect to";
-        4+ error_code:    ErrorCode,      "why there is no coordinator";
-        4+ error_message: Option<String>, "an error in words";
+        Coordinator {
+            4+ key:           String,         "the group";
+            4+ node_id:       i32,            "the broker";
+            4+ host:          String,         "the host to connect to";
+            4+ port:          i32,            "the port to connect to";
+            4+ error_code:    ErrorCode,      "why there is no coordinator";
+            4+ error_message: Option<String>, "an error in words";
+        }
     }
 }
 

@@ -59,66 +59,52 @@ message! {
         7+   session_id:      i32,                   "the fetch session, or 0";
         7+   session_epoch:   i32 = -1,              "0 opens a session; -1 is without one";
         0+   topics:          Vec<FetchTopic>,       "where to read, by topic";
+        FetchTopic {
+            0-12 topic:      String,              "the topic";
+            13+  topic_id:   Uuid,                "the topic's id";
+            0+   partitions: Vec<FetchPartition>, "where to read, by partition";
+            FetchPartition {
+                0+  partition:            i32,         "the partition";
+                9+  current_leader_epoch: i32 = -1,    "the leader epoch that the client knows";
+                0+  fetch_offset:         i64,         "the offset to read from";
+                12+ last_fetched_epoch:   i32 = -1,    "the epoch of the last record of a replica";
+                5+  log_start_offset:     i64 = -1,    "the first offset of a replica";
+                0+  partition_max_bytes:  i32,         "the limit of this partition";
+            }
+        }
         7+   forgotten_topics_data: Vec<ForgottenTopic>, "what to remove from the session";
+        ForgottenTopic {
+            7-12 topic:      String,   "the topic";
+            13+  topic_id:   Uuid,     "the topic's id";
+            7+   partitions: Vec<i32>, "the partitions";
+        }
         11+  rack_id:         String,                "the consumer's rack";
     }
 
-    /// Where to read in one topic.
-    pub struct FetchTopic {
-        0-12 topic:      String,              "the topic";
-        13+  topic_id:   Uuid,                "the topic's id";
-        0+   partitions: Vec<FetchPartition>, "where to read, by partition";
-    }
-
-    /// Where to read in one partition.
-    pub struct FetchPartition {
-        0+  partition:            i32,         "the partition";
-        9+  current_leader_epoch: i32 = -1,    "the leader epoch that the client knows";
-        0+  fetch_offset:         i64,         "the offset to read from";
-        12+ last_fetched_epoch:   i32 = -1,    "the epoch of the last record of a replica";
-        5+  log_start_offset:     i64 = -1,    "the first offset of a replica";
-        0+  partition_max_bytes:  i32,         "the limit of this partition";
-    }
-
-    /// What to remove from the session.
-    pub struct ForgottenTopic {
-        7-12 topic:      String,   "the topic";
-        13+  topic_id:   Uuid,     "the topic's id";
-        7+   partitions: Vec<i32>, "the partitions";
-    }
-}
-
-message! {
     /// Batches of partitions.
     pub struct FetchResponse: key 1, versions 4-18, flexible 12+ {
         1+  throttle_time_ms: i32,                         "delay by quotas";
         7+  error_code:       ErrorCode,                   "an error of the whole request";
         7+  session_id:       i32,                         "the fetch session, or 0";
         0+  responses:        Vec<FetchableTopicResponse>, "the results, by topic";
-    }
-
-    /// The results of one topic.
-    pub struct FetchableTopicResponse {
-        0-12 topic:      String,             "the topic";
-        13+  topic_id:   Uuid,               "the topic's id";
-        0+   partitions: Vec<PartitionData>, "the results, by partition";
-    }
-
-    /// The result of one partition.
-    pub struct PartitionData {
-        0+  partition_index:    i32,              "the partition";
-        0+  error_code:         ErrorCode,        "why nothing was read";
-        0+  high_watermark:     i64,              "the offset after the last replicated record";
-        4+  last_stable_offset: i64 = -1,         "the first offset of an open transaction";
-        5+  log_start_offset:   i64 = -1,         "the first offset of the log";
-        4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what the consumer must skip";
-        11+ preferred_read_replica: i32 = -1,     "a nearer broker to read from";
-        0+  records:            Option<Records>,  "record batches";
-    }
-
-    /// A transaction that was aborted.
-    pub struct AbortedTransaction {
-        4+ producer_id:  i64, "its producer";
-        4+ first_offset: i64, "its first record";
+        FetchableTopicResponse {
+            0-12 topic:      String,             "the topic";
+            13+  topic_id:   Uuid,               "the topic's id";
+            0+   partitions: Vec<PartitionData>, "the results, by partition";
+            PartitionData {
+                0+  partition_index:    i32,       "the partition";
+                0+  error_code:         ErrorCode, "why nothing was read";
+                0+  high_watermark:     i64,       "the end of what is replicated";
+                4+  last_stable_offset: i64 = -1,  "the first offset of an open transaction";
+                5+  log_start_offset:   i64 = -1,  "the first offset of the log";
+                4+  aborted_transactions: Option<Vec<AbortedTransaction>>, "what to skip";
+                AbortedTransaction {
+                    4+ producer_id:  i64, "its producer";
+                    4+ first_offset: i64, "its first record";
+                }
+                11+ preferred_read_replica: i32 = -1, "a nearer broker to read from";
+                0+  records:            Option<Records>, "record batches";
+            }
+        }
     }
 }

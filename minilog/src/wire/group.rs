@@ -51,17 +51,13 @@ message! {
         5+ group_instance_id:    Option<String>, "the static instance id, or null";
         0+ protocol_type:        String,         "`consumer`, or `connect`";
         0+ protocols:            Vec<JoinGroupRequestProtocol>, "assignors, preferred first";
+        JoinGroupRequestProtocol {
+            0+ name:     String,  "for instance `range`";
+            0+ metadata: Vec<u8>, "the topics the member wants; opaque to the broker";
+        }
         8+ reason:               Option<String>, "why it joins, for logs";
     }
 
-    /// An assignor that the member can use.
-    pub struct JoinGroupRequestProtocol {
-        0+ name:     String,  "for instance `range`";
-        0+ metadata: Vec<u8>, "the topics the member wants; opaque to the broker";
-    }
-}
-
-message! {
     /// The new generation.
     pub struct JoinGroupResponse: key 11, versions 0-9, flexible 6+ {
         2+ throttle_time_ms: i32,                     "delay by quotas";
@@ -73,17 +69,13 @@ message! {
         9+ skip_assignment:  bool,                    "true if the leader need not assign anew";
         0+ member_id:        String,                  "the member";
         0+ members:          Vec<JoinGroupResponseMember>, "all members; only the leader gets them";
+        JoinGroupResponseMember {
+            0+ member_id:         String,         "the member";
+            5+ group_instance_id: Option<String>, "its static instance id, or null";
+            0+ metadata:          Vec<u8>,        "the topics it wants";
+        }
     }
 
-    /// One member, for the leader.
-    pub struct JoinGroupResponseMember {
-        0+ member_id:         String,         "the member";
-        5+ group_instance_id: Option<String>, "its static instance id, or null";
-        0+ metadata:          Vec<u8>,        "the topics it wants";
-    }
-}
-
-message! {
     /// A member asks for its assignment; the leader sends everybody's.
     pub struct SyncGroupRequest: key 14, versions 0-5, flexible 4+ {
         0+ group_id:          String,         "the group";
@@ -93,16 +85,12 @@ message! {
         5+ protocol_type:     Option<String>, "`consumer`, or `connect`";
         5+ protocol_name:     Option<String>, "the assignor";
         0+ assignments:       Vec<SyncGroupRequestAssignment>, "empty unless from the leader";
+        SyncGroupRequestAssignment {
+            0+ member_id:  String,  "the member";
+            0+ assignment: Vec<u8>, "its partitions; opaque to the broker";
+        }
     }
 
-    /// The assignment of one member.
-    pub struct SyncGroupRequestAssignment {
-        0+ member_id:  String,  "the member";
-        0+ assignment: Vec<u8>, "its partitions; opaque to the broker";
-    }
-}
-
-message! {
     /// The assignment of the member.
     pub struct SyncGroupResponse: key 14, versions 0-5, flexible 4+ {
         1+ throttle_time_ms: i32,            "delay by quotas";
@@ -111,9 +99,7 @@ message! {
         5+ protocol_name:    Option<String>, "the assignor";
         0+ assignment:       Vec<u8>,        "its partitions";
     }
-}
 
-message! {
     /// A member is alive.
     pub struct HeartbeatRequest: key 12, versions 0-4, flexible 4+ {
         0+ group_id:          String,         "the group";
@@ -121,129 +107,99 @@ message! {
         0+ member_id:         String,         "the member";
         3+ group_instance_id: Option<String>, "its static instance id, or null";
     }
-}
 
-message! {
     /// What the member has to do.
     pub struct HeartbeatResponse: key 12, versions 0-4, flexible 4+ {
         1+ throttle_time_ms: i32,       "delay by quotas";
         0+ error_code:       ErrorCode, "REBALANCE_IN_PROGRESS: join again";
     }
-}
 
-message! {
     /// Members leave.
     pub struct LeaveGroupRequest: key 13, versions 0-5, flexible 4+ {
         0+  group_id:  String,              "the group";
         0-2 member_id: String,              "the member";
         3+  members:   Vec<MemberIdentity>, "the members";
+        MemberIdentity {
+            3+ member_id:         String,         "the member; may be empty with an instance id";
+            3+ group_instance_id: Option<String>, "its static instance id, or null";
+            5+ reason:            Option<String>, "why it leaves, for logs";
+        }
     }
 
-    /// A member that leaves.
-    pub struct MemberIdentity {
-        3+ member_id:         String,         "the member; may be empty with an instance id";
-        3+ group_instance_id: Option<String>, "its static instance id, or null";
-        5+ reason:            Option<String>, "why it leaves, for logs";
-    }
-}
-
-message! {
     /// The members that left.
     pub struct LeaveGroupResponse: key 13, versions 0-5, flexible 4+ {
         1+ throttle_time_ms: i32,                 "delay by quotas";
         0+ error_code:       ErrorCode,           "an error of the whole request";
         3+ members:          Vec<MemberResponse>, "the results, by member";
+        MemberResponse {
+            3+ member_id:         String,         "the member";
+            3+ group_instance_id: Option<String>, "its static instance id, or null";
+            3+ error_code:        ErrorCode,      "why it has not left";
+        }
     }
 
-    /// The result of one member.
-    pub struct MemberResponse {
-        3+ member_id:         String,         "the member";
-        3+ group_instance_id: Option<String>, "its static instance id, or null";
-        3+ error_code:        ErrorCode,      "why it has not left";
-    }
-}
-
-message! {
     /// Asks for the members of groups.
     pub struct DescribeGroupsRequest: key 15, versions 0-6, flexible 5+ {
         0+ groups: Vec<String>,                 "the groups";
         3+ include_authorized_operations: bool, "ask for the bits of allowed operations";
     }
-}
 
-message! {
     /// Groups and their members.
     pub struct DescribeGroupsResponse: key 15, versions 0-6, flexible 5+ {
         1+ throttle_time_ms: i32,                 "delay by quotas";
         0+ groups:           Vec<DescribedGroup>, "the groups";
+        DescribedGroup {
+            0+ error_code:    ErrorCode,                 "why it is not described";
+            6+ error_message: Option<String>,            "an error in words";
+            0+ group_id:      String,                    "the group";
+            0+ group_state:   String,                    "for instance `Stable`";
+            0+ protocol_type: String,                    "`consumer`, or `connect`";
+            0+ protocol_data: String,                    "the assignor";
+            0+ members:       Vec<DescribedGroupMember>, "its members";
+            DescribedGroupMember {
+                0+ member_id:         String,         "the member";
+                4+ group_instance_id: Option<String>, "its static instance id, or null";
+                0+ client_id:         String,         "how its client calls itself";
+                0+ client_host:       String,         "where it connects from";
+                0+ member_metadata:   Vec<u8>,        "the topics it wants";
+                0+ member_assignment: Vec<u8>,        "the partitions it has";
+            }
+            3+ authorized_operations: i32 = i32::MIN,    "bits; i32::MIN if not asked for";
+        }
     }
 
-    /// One group.
-    pub struct DescribedGroup {
-        0+ error_code:    ErrorCode,                 "why it is not described";
-        6+ error_message: Option<String>,            "an error in words";
-        0+ group_id:      String,                    "the group";
-        0+ group_state:   String,                    "for instance `Stable`";
-        0+ protocol_type: String,                    "`consumer`, or `connect`";
-        0+ protocol_data: String,                    "the assignor";
-        0+ members:       Vec<DescribedGroupMember>, "its members";
-        3+ authorized_operations: i32 = i32::MIN,    "bits; i32::MIN if not asked for";
-    }
-
-    /// One member.
-    pub struct DescribedGroupMember {
-        0+ member_id:         String,         "the member";
-        4+ group_instance_id: Option<String>, "its static instance id, or null";
-        0+ client_id:         String,         "how its client calls itself";
-        0+ client_host:       String,         "where it connects from";
-        0+ member_metadata:   Vec<u8>,        "the topics it wants";
-        0+ member_assignment: Vec<u8>,        "the partitions it has";
-    }
-}
-
-message! {
     /// Asks for all groups.
     pub struct ListGroupsRequest: key 16, versions 0-5, flexible 3+ {
         4+ states_filter: Vec<String>, "only groups in these states; empty for all";
         5+ types_filter:  Vec<String>, "only groups of these types; empty for all";
     }
-}
 
-message! {
     /// Groups.
     pub struct ListGroupsResponse: key 16, versions 0-5, flexible 3+ {
         1+ throttle_time_ms: i32,              "delay by quotas";
         0+ error_code:       ErrorCode,        "an error of the whole request";
         0+ groups:           Vec<ListedGroup>, "the groups";
+        ListedGroup {
+            0+ group_id:      String, "the group";
+            0+ protocol_type: String, "`consumer`, or `connect`";
+            4+ group_state:   String, "for instance `Stable`";
+            5+ group_type:    String, "`classic`";
+        }
     }
 
-    /// One group.
-    pub struct ListedGroup {
-        0+ group_id:      String, "the group";
-        0+ protocol_type: String, "`consumer`, or `connect`";
-        4+ group_state:   String, "for instance `Stable`";
-        5+ group_type:    String, "`classic`";
-    }
-}
-
-message! {
     /// Deletes groups with their committed offsets.
     pub struct DeleteGroupsRequest: key 42, versions 0-2, flexible 2+ {
         0+ groups_names: Vec<String>, "the groups";
     }
-}
 
-message! {
     /// The groups deleted.
     pub struct DeleteGroupsResponse: key 42, versions 0-2, flexible 2+ {
         0+ throttle_time_ms: i32,                       "delay by quotas";
         0+ results:          Vec<DeletableGroupResult>, "the results, by group";
-    }
-
-    /// The result of one group.
-    pub struct DeletableGroupResult {
-        0+ group_id:   String,    "the group";
-        0+ error_code: ErrorCode, "why it was not deleted";
+        DeletableGroupResult {
+            0+ group_id:   String,    "the group";
+            0+ error_code: ErrorCode, "why it was not deleted";
+        }
     }
 }
 

@@ -38,9 +38,7 @@ message! {
         0+ correlation_id:      i32,            "comes back in the response";
         0+ client_id:           Option<String>, "for logs, quotas and metrics";
     }
-}
 
-message! {
     /// In front of every response.
     pub struct ResponseHeader {
         0+ correlation_id: i32, "that of the request";

@@ -29,9 +29,7 @@ message! {
         3+ producer_id:            i64 = -1,       "the id the producer has; -1 for a new one";
         3+ producer_epoch:         i16 = -1,       "its epoch";
     }
-}
 
-message! {
     /// The producer id.
     pub struct InitProducerIdResponse: key 22, versions 0-5, flexible 2+ {
         0+ throttle_time_ms: i32,       "delay by quotas";

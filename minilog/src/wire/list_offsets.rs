@@ -17,6 +17,7 @@
 
 use super::error_code::ErrorCode;
 use super::schema::message;
+use super::topics::ByTopic;
 
 /// The offset after the last record (with isolation level 1, before the first open transaction).
 pub const LATEST: i64 = -1;
@@ -30,43 +31,25 @@ message! {
     pub struct ListOffsetsRequest: key 2, versions 1-11, flexible 6+ {
         0+  replica_id:      i32,                   "the broker that replicates; -1 for consumers";
         2+  isolation_level: i8,                    "0: all records; 1: committed ones only";
-        0+  topics:          Vec<ListOffsetsTopic>, "what to look up, by topic";
+        0+  topics:          Vec<ByTopic<ListOffsetsPartition>>, "what to look up";
+        ListOffsetsPartition {
+            0+ partition_index:      i32,      "the partition";
+            4+ current_leader_epoch: i32 = -1, "the leader epoch that the client knows";
+            0+ timestamp:            i64,      "ms since 1970, or negative: see the module";
+        }
         10+ timeout_ms:      i32,                   "how long to wait for tiered storage";
     }
 
-    /// What to look up in one topic.
-    pub struct ListOffsetsTopic {
-        0+ name:       String,                    "the topic";
-        0+ partitions: Vec<ListOffsetsPartition>, "what to look up, by partition";
-    }
-
-    /// What to look up in one partition.
-    pub struct ListOffsetsPartition {
-        0+ partition_index:      i32,      "the partition";
-        4+ current_leader_epoch: i32 = -1, "the leader epoch that the client knows";
-        0+ timestamp:            i64,      "ms since 1970, or negative: see the module";
-    }
-}
-
-message! {
     /// Offsets.
     pub struct ListOffsetsResponse: key 2, versions 1-11, flexible 6+ {
         2+ throttle_time_ms: i32,                           "delay by quotas";
-        0+ topics:           Vec<ListOffsetsTopicResponse>, "the results, by topic";
-    }
-
-    /// The results of one topic.
-    pub struct ListOffsetsTopicResponse {
-        0+ name:       String,                            "the topic";
-        0+ partitions: Vec<ListOffsetsPartitionResponse>, "the results, by partition";
-    }
-
-    /// The result of one partition.
-    pub struct ListOffsetsPartitionResponse {
-        0+ partition_index: i32,       "the partition";
-        0+ error_code:      ErrorCode, "why there is no offset";
-        1+ timestamp:       i64 = -1,  "the timestamp of the record found; -1 without";
-        1+ offset:          i64 = -1,  "the first offset at or after the timestamp; -1 if none";
-        4+ leader_epoch:    i32 = -1,  "the leader epoch of the record";
+        0+ topics:           Vec<ByTopic<ListOffsetsPartitionResponse>>, "the results";
+        ListOffsetsPartitionResponse {
+            0+ partition_index: i32,       "the partition";
+            0+ error_code:      ErrorCode, "why there is no offset";
+            1+ timestamp:       i64 = -1,  "the timestamp of the record found; -1 without";
+            1+ offset:          i64 = -1,  "the first offset at or after the timestamp; -1 if none";
+            4+ leader_epoch:    i32 = -1,  "the leader epoch of the record";
+        }
     }
 }

@@ -30,57 +30,47 @@ message! {
     /// Asks for brokers and topics.
     pub struct MetadataRequest: key 3, versions 0-13, flexible 9+ {
         0+   topics: Option<Vec<MetadataRequestTopic>>, null 1+, "which topics; see the module";
+        MetadataRequestTopic {
+            10+ topic_id: Uuid,                     "the id, or zero";
+            0+  name:     Option<String>, null 10+, "the name, or null";
+        }
         4+   allow_auto_topic_creation: bool = true,      "create topics that do not exist";
         8-10 include_cluster_authorized_operations: bool, "ask for the bits of allowed operations";
         8+   include_topic_authorized_operations: bool,   "the same per topic";
     }
 
-    /// A topic by name, or by id.
-    pub struct MetadataRequestTopic {
-        10+ topic_id: Uuid,                     "the id, or zero";
-        0+  name:     Option<String>, null 10+, "the name, or null";
-    }
-}
-
-message! {
     /// Brokers and topics.
     pub struct MetadataResponse: key 3, versions 0-13, flexible 9+ {
         3+   throttle_time_ms: i32,                     "delay by quotas";
         0+   brokers:          Vec<MetadataResponseBroker>, "all brokers, with their addresses";
+        MetadataResponseBroker {
+            0+ node_id: i32,            "its number";
+            0+ host:    String,         "the host to connect to";
+            0+ port:    i32,            "the port to connect to";
+            1+ rack:    Option<String>, "its rack, for clients that prefer a near replica";
+        }
         2+   cluster_id:       Option<String>,          "22 characters of base64url";
         1+   controller_id:    i32 = -1,                "the broker that creates topics";
         0+   topics:           Vec<MetadataResponseTopic>, "the topics asked for";
+        MetadataResponseTopic {
+            0+  error_code:                  ErrorCode, "for instance UNKNOWN_TOPIC_OR_PARTITION";
+            0+  name: Option<String>, null 12+, "null if an unknown id was asked for";
+            10+ topic_id:                    Uuid,      "zero if an unknown name was asked for";
+            1+  is_internal:                 bool,      "true for __consumer_offsets";
+            0+  partitions:                  Vec<MetadataResponsePartition>, "its partitions";
+            MetadataResponsePartition {
+                0+ error_code:       ErrorCode, "for instance LEADER_NOT_AVAILABLE";
+                0+ partition_index:  i32,       "its number within the topic";
+                0+ leader_id:        i32,       "the broker to produce to and fetch from";
+                7+ leader_epoch:     i32 = -1,  "counts the leaders of the partition";
+                0+ replica_nodes:    Vec<i32>,  "the brokers that store the partition";
+                0+ isr_nodes:        Vec<i32>,  "those of them that are up to date";
+                5+ offline_replicas: Vec<i32>,  "those of them that are down";
+            }
+            8+  topic_authorized_operations: i32 = i32::MIN, "bits; i32::MIN if not asked for";
+        }
         8-10 cluster_authorized_operations: i32 = i32::MIN, "bits; i32::MIN if not asked for";
         13+  error_code:       ErrorCode,               "an error of the whole request";
-    }
-
-    /// One broker.
-    pub struct MetadataResponseBroker {
-        0+ node_id: i32,            "its number";
-        0+ host:    String,         "the host to connect to";
-        0+ port:    i32,            "the port to connect to";
-        1+ rack:    Option<String>, "its rack, for clients that prefer a near replica";
-    }
-
-    /// One topic.
-    pub struct MetadataResponseTopic {
-        0+  error_code:  ErrorCode,                      "for instance UNKNOWN_TOPIC_OR_PARTITION";
-        0+  name:        Option<String>, null 12+,       "null if an unknown id was asked for";
-        10+ topic_id:    Uuid,                           "zero if an unknown name was asked for";
-        1+  is_internal: bool,                           "true for __consumer_offsets";
-        0+  partitions:  Vec<MetadataResponsePartition>, "its partitions";
-        8+  topic_authorized_operations: i32 = i32::MIN, "bits; i32::MIN if not asked for";
-    }
-
-    /// One partition.
-    pub struct MetadataResponsePartition {
-        0+ error_code:       ErrorCode, "for instance LEADER_NOT_AVAILABLE";
-        0+ partition_index:  i32,       "its number within the topic";
-        0+ leader_id:        i32,       "the broker to produce to and fetch from";
-        7+ leader_epoch:     i32 = -1,  "counts the leaders of the partition";
-        0+ replica_nodes:    Vec<i32>,  "the brokers that store the partition";
-        0+ isr_nodes:        Vec<i32>,  "those of them that are up to date";
-        5+ offline_replicas: Vec<i32>,  "those of them that are down";
     }
 }
 

@@ -40,7 +40,7 @@ pub mod schema;
 pub mod topics;
 
 pub use api::{
-    APIS, Api, Request, RequestError, RequestFrame, decode_request, decode_response,
+    APIS, Api, Request, RequestBody, RequestError, RequestFrame, decode_request, decode_response,
     encode_request, encode_response,
 };
 pub use error_code::ErrorCode;

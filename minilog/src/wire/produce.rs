@@ -60,50 +60,38 @@ message! {
         0+ acks:             i16,                   "0, 1, or -1 for all";
         0+ timeout_ms:       i32,                   "how long to wait for acks";
         0+ topic_data:       Vec<TopicProduceData>, "what to append, by topic";
+        TopicProduceData {
+            0-12 name:           String,                    "the topic";
+            13+  topic_id:       Uuid,                      "the topic's id";
+            0+   partition_data: Vec<PartitionProduceData>, "what to append, by partition";
+            PartitionProduceData {
+                0+ index:   i32,           "the partition";
+                0+ records: Option<Bytes>, "record batches";
+            }
+        }
     }
 
-    /// The batches for one topic.
-    pub struct TopicProduceData {
-        0-12 name:           String,                    "the topic";
-        13+  topic_id:       Uuid,                      "the topic's id";
-        0+   partition_data: Vec<PartitionProduceData>, "what to append, by partition";
-    }
-
-    /// The batches for one partition.
-    pub struct PartitionProduceData {
-        0+ index:   i32,           "the partition";
-        0+ records: Option<Bytes>, "record batches";
-    }
-}
-
-message! {
     /// Where the batches were appended.
     pub struct ProduceResponse: key 0, versions 3-13, flexible 9+ {
         0+  responses:        Vec<TopicProduceResponse>, "the results, by topic";
+        TopicProduceResponse {
+            0-12 name:                String,                        "the topic";
+            13+  topic_id:            Uuid,                          "the topic's id";
+            0+   partition_responses: Vec<PartitionProduceResponse>, "the results, by partition";
+            PartitionProduceResponse {
+                0+ index:              i32,       "the partition";
+                0+ error_code:         ErrorCode, "why nothing was appended";
+                0+ base_offset:        i64,       "the offset of the first record";
+                2+ log_append_time_ms: i64 = -1,  "the broker's timestamp, if the topic uses it";
+                5+ log_start_offset:   i64 = -1,  "the first offset of the log";
+                8+ record_errors:      Vec<BatchIndexAndErrorMessage>, "records that are not valid";
+                BatchIndexAndErrorMessage {
+                    8+ batch_index:               i32,            "its number within the batch";
+                    8+ batch_index_error_message: Option<String>, "what is wrong";
+                }
+                8+ error_message:      Option<String>, "an error in words";
+            }
+        }
         1+  throttle_time_ms: i32,                       "delay by quotas";
-    }
-
-    /// The results of one topic.
-    pub struct TopicProduceResponse {
-        0-12 name:                String,                        "the topic";
-        13+  topic_id:            Uuid,                          "the topic's id";
-        0+   partition_responses: Vec<PartitionProduceResponse>, "the results, by partition";
-    }
-
-    /// The result of one partition.
-    pub struct PartitionProduceResponse {
-        0+  index:              i32,              "the partition";
-        0+  error_code:         ErrorCode,        "why nothing was appended";
-        0+  base_offset:        i64,              "the offset of the first record";
-        2+  log_append_time_ms: i64 = -1,         "the broker's timestamp, if the topic uses it";
-        5+  log_start_offset:   i64 = -1,         "the first offset of the log";
-        8+  record_errors:      Vec<BatchIndexAndErrorMessage>, "records that are not valid";
-        8+  error_message:      Option<String>,   "an error in words";
-    }
-
-    /// A record that is not valid.
-    pub struct BatchIndexAndErrorMessage {
-        8+ batch_index:               i32,            "its number within the batch";
-        8+ batch_index_error_message: Option<String>, "what is wrong";
     }
 }

@@ -16,12 +16,10 @@
 //!         0+   topic:      Option<String>, null 1+, "what to see; null for anything";
 //!         0-1  seats:      i32,                     "replaced by `rows`";
 //!         2+   rows:       Vec<Row>,                "where to sit";
+//!         Row {
+//!             2+ number: i32, "from the front";
+//!         }
 //!         1+   timeout_ms: i32 = 500,               "how long to queue";
-//!     }
-//!
-//!     /// One row.
-//!     pub struct Row {
-//!         2+   number: i32, "from the front";
 //!     }
 //! }
 //!
@@ -58,7 +56,8 @@
 //! * `null N+` limits null to versions from N on. In older ones null is an error for a decoder, and
 //!   an encoder writes an empty value.
 //!
-//! The first struct of a declaration with `key` is a [`Message`].
+//! A struct is declared below the first row that has it, or like a message and without `key`. A
+//! struct with `key` is a [`Message`].
 //!
 //! # Counterpart in Kafka
 //!
@@ -147,12 +146,13 @@ pub trait Message: WireType + Default {
 macro_rules! message {
     ($(
         $(#[$attribute:meta])*
-        pub struct $name:ident
+        pub struct $name:ident $(<$part:ident>)?
         $(: key $key:literal, versions $first:literal - $last:literal,
             flexible $flexible:literal +)?
         { $(
             $from:literal $(+)? $(- $to:literal)? $field:ident : $kind:ty $(= $default:expr)?
             $(, null $null:literal +)?, $meaning:literal;
+            $($inner:ident { $($row:tt)* })?
         )* }
     )*) => { $(
         $(#[$attribute])*
@@ -163,15 +163,21 @@ macro_rules! message {
             stringify!($field), "` | `", stringify!($kind), "`", $(" = ", stringify!($default),)?
             $(", null ", $null, "+",)? " | ", $meaning, " |")])*
         #[derive(Clone, Debug, PartialEq)]
-        pub struct $name { $( #[doc = $meaning] pub $field: $kind, )* }
+        pub struct $name $(<$part>)? { $( #[doc = $meaning] pub $field: $kind, )* }
 
-        impl Default for $name {
-            fn default() -> $name {
+        // A struct within the rows is one of its own, named after the row above it.
+        $($( $crate::wire::schema::message! {
+            #[doc = concat!("In `", stringify!($field), "`: ", $meaning, ".")]
+            pub struct $inner { $($row)* }
+        } )?)*
+
+        impl $(<$part: $crate::wire::codec::Element>)? Default for $name $(<$part>)? {
+            fn default() -> Self {
                 $name { $( $field: $crate::wire::schema::message!(@default $($default)?), )* }
             }
         }
 
-        impl $name {
+        impl $(<$part: $crate::wire::codec::Element>)? $name $(<$part>)? {
             /// The fields, as data.
             pub const TABLE: &'static $crate::wire::schema::Table = &$crate::wire::schema::Table {
                 name: stringify!($name),
@@ -186,14 +192,15 @@ macro_rules! message {
             };
         }
 
-        impl $crate::wire::codec::WireType for $name {
-            const KIND: $crate::wire::codec::Kind =
-                $crate::wire::codec::Kind::Struct($name::TABLE);
+        impl $(<$part: $crate::wire::codec::Element>)? $crate::wire::codec::WireType
+            for $name $(<$part>)?
+        {
+            const KIND: $crate::wire::codec::Kind = $crate::wire::codec::Kind::Struct(Self::TABLE);
 
             fn decode(
                 decoder: &mut $crate::wire::codec::Decoder,
-            ) -> Result<$name, $crate::wire::codec::DecodeError> {
-                let mut message = $name::default();
+            ) -> Result<Self, $crate::wire::codec::DecodeError> {
+                let mut message = Self::default();
                 $( if $crate::wire::schema::message!(@range $from $($to)?)
                     .contains(decoder.version())
                 {
@@ -215,7 +222,8 @@ macro_rules! message {
             }
         }
 
-        impl $crate::wire::codec::Element for $name {}
+        impl $(<$part: $crate::wire::codec::Element>)? $crate::wire::codec::Element
+            for $name $(<$part>)? {}
 
         $(
             impl $crate::wire::schema::Message for $name {

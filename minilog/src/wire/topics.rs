@@ -28,164 +28,120 @@ message! {
     /// Creates topics.
     pub struct CreateTopicsRequest: key 19, versions 2-7, flexible 5+ {
         0+ topics:        Vec<CreatableTopic>, "what to create";
+        CreatableTopic {
+            0+ name:               String, "its name";
+            0+ num_partitions:     i32,    "partitions; -1 for the broker's default";
+            0+ replication_factor: i16,    "replicas of each; -1 for the broker's default";
+            0+ assignments:        Vec<CreatableReplicaAssignment>, "brokers of each partition";
+            CreatableReplicaAssignment {
+                0+ partition_index: i32,      "the partition";
+                0+ broker_ids:      Vec<i32>, "the brokers that store it, the leader first";
+            }
+            0+ configs:            Vec<CreatableTopicConfig>, "its configuration";
+            CreatableTopicConfig {
+                0+ name:  String,         "for instance cleanup.policy";
+                0+ value: Option<String>, "for instance compact";
+            }
+        }
         0+ timeout_ms:    i32 = 60_000,        "how long to wait";
         1+ validate_only: bool,                "check and create nothing";
     }
 
-    /// A topic to create.
-    pub struct CreatableTopic {
-        0+ name:               String, "its name";
-        0+ num_partitions:     i32,    "partitions; -1 for the broker's default";
-        0+ replication_factor: i16,    "replicas of each; -1 for the broker's default";
-        0+ assignments:        Vec<CreatableReplicaAssignment>, "brokers of each partition";
-        0+ configs:            Vec<CreatableTopicConfig>, "its configuration";
-    }
-
-    /// The brokers of a partition.
-    pub struct CreatableReplicaAssignment {
-        0+ partition_index: i32,      "the partition";
-        0+ broker_ids:      Vec<i32>, "the brokers that store it, the leader first";
-    }
-
-    /// One configuration value.
-    pub struct CreatableTopicConfig {
-        0+ name:  String,         "for instance cleanup.policy";
-        0+ value: Option<String>, "for instance compact";
-    }
-}
-
-message! {
     /// The topics created.
     pub struct CreateTopicsResponse: key 19, versions 2-7, flexible 5+ {
         2+ throttle_time_ms: i32,                       "delay by quotas";
         0+ topics:           Vec<CreatableTopicResult>, "the results, by topic";
+        CreatableTopicResult {
+            0+ name:               String,         "the topic";
+            7+ topic_id:           Uuid,           "its id";
+            0+ error_code:         ErrorCode,      "why it was not created";
+            1+ error_message:      Option<String>, "an error in words";
+            5+ num_partitions:     i32 = -1,       "partitions";
+            5+ replication_factor: i16 = -1,       "replicas of each";
+            5+ configs:            Option<Vec<CreatableTopicConfigs>>, "its configuration";
+            CreatableTopicConfigs {
+                5+ name:          String,         "for instance cleanup.policy";
+                5+ value:         Option<String>, "for instance compact";
+                5+ read_only:     bool,           "true if it cannot be altered";
+                5+ config_source: i8 = -1,        "where the value comes from: see `configs`";
+                5+ is_sensitive:  bool,           "true for passwords, whose value is null";
+            }
+        }
     }
 
-    /// The result of one topic.
-    pub struct CreatableTopicResult {
-        0+ name:               String,         "the topic";
-        7+ topic_id:           Uuid,           "its id";
-        0+ error_code:         ErrorCode,      "why it was not created";
-        1+ error_message:      Option<String>, "an error in words";
-        5+ num_partitions:     i32 = -1,       "partitions";
-        5+ replication_factor: i16 = -1,       "replicas of each";
-        5+ configs:            Option<Vec<CreatableTopicConfigs>>, "its configuration";
-    }
-
-    /// One configuration value.
-    pub struct CreatableTopicConfigs {
-        5+ name:          String,         "for instance cleanup.policy";
-        5+ value:         Option<String>, "for instance compact";
-        5+ read_only:     bool,           "true if it cannot be altered";
-        5+ config_source: i8 = -1,        "where the value comes from: see `configs`";
-        5+ is_sensitive:  bool,           "true for passwords, whose value is null";
-    }
-}
-
-message! {
     /// Deletes topics with all their records.
     pub struct DeleteTopicsRequest: key 20, versions 1-6, flexible 4+ {
         6+  topics:      Vec<DeleteTopicState>, "what to delete";
+        DeleteTopicState {
+            6+ name:     Option<String>, "the name, or null";
+            6+ topic_id: Uuid,           "the id, or zero";
+        }
         0-5 topic_names: Vec<String>,           "what to delete";
         0+  timeout_ms:  i32,                   "how long to wait";
     }
 
-    /// A topic by name, or by id.
-    pub struct DeleteTopicState {
-        6+ name:     Option<String>, "the name, or null";
-        6+ topic_id: Uuid,           "the id, or zero";
-    }
-}
-
-message! {
     /// The topics deleted.
     pub struct DeleteTopicsResponse: key 20, versions 1-6, flexible 4+ {
         1+ throttle_time_ms: i32,                       "delay by quotas";
         0+ responses:        Vec<DeletableTopicResult>, "the results, by topic";
+        DeletableTopicResult {
+            0+ name:          Option<String>, null 6+, "the topic; null for an unknown id";
+            6+ topic_id:      Uuid,                    "its id";
+            0+ error_code:    ErrorCode,               "why it was not deleted";
+            5+ error_message: Option<String>,          "an error in words";
+        }
     }
 
-    /// The result of one topic.
-    pub struct DeletableTopicResult {
-        0+ name:          Option<String>, null 6+, "the topic; null for an unknown id";
-        6+ topic_id:      Uuid,                    "its id";
-        0+ error_code:    ErrorCode,               "why it was not deleted";
-        5+ error_message: Option<String>,          "an error in words";
-    }
-}
-
-message! {
     /// Deletes the records before an offset.
     pub struct DeleteRecordsRequest: key 21, versions 0-2, flexible 2+ {
-        0+ topics:     Vec<DeleteRecordsTopic>, "where, by topic";
+        0+ topics:     Vec<ByTopic<DeleteRecordsPartition>>, "where";
+        DeleteRecordsPartition {
+            0+ partition_index: i32, "the partition";
+            0+ offset:          i64, "the first offset to keep; -1 for the high watermark";
+        }
         0+ timeout_ms: i32,                     "how long to wait";
     }
 
-    /// Where to delete in one topic.
-    pub struct DeleteRecordsTopic {
-        0+ name:       String,                      "the topic";
-        0+ partitions: Vec<DeleteRecordsPartition>, "where, by partition";
-    }
-
-    /// Where to delete in one partition.
-    pub struct DeleteRecordsPartition {
-        0+ partition_index: i32, "the partition";
-        0+ offset:          i64, "the first offset to keep; -1 for the high watermark";
-    }
-}
-
-message! {
     /// Where the logs begin now.
     pub struct DeleteRecordsResponse: key 21, versions 0-2, flexible 2+ {
         0+ throttle_time_ms: i32,                           "delay by quotas";
-        0+ topics:           Vec<DeleteRecordsTopicResult>, "the results, by topic";
+        0+ topics:           Vec<ByTopic<DeleteRecordsPartitionResult>>, "the results";
+        DeleteRecordsPartitionResult {
+            0+ partition_index: i32,       "the partition";
+            0+ low_watermark:   i64,       "the first offset of the log";
+            0+ error_code:      ErrorCode, "why nothing was deleted";
+        }
     }
 
-    /// The results of one topic.
-    pub struct DeleteRecordsTopicResult {
-        0+ name:       String,                            "the topic";
-        0+ partitions: Vec<DeleteRecordsPartitionResult>, "the results, by partition";
-    }
-
-    /// The result of one partition.
-    pub struct DeleteRecordsPartitionResult {
-        0+ partition_index: i32,       "the partition";
-        0+ low_watermark:   i64,       "the first offset of the log";
-        0+ error_code:      ErrorCode, "why nothing was deleted";
-    }
-}
-
-message! {
     /// Adds partitions to topics.
     pub struct CreatePartitionsRequest: key 37, versions 0-3, flexible 2+ {
         0+ topics:        Vec<CreatePartitionsTopic>, "which topics";
+        CreatePartitionsTopic {
+            0+ name:        String, "the topic";
+            0+ count:       i32,    "partitions afterwards, the existing ones included";
+            0+ assignments: Option<Vec<CreatePartitionsAssignment>>, "brokers of the new ones";
+            CreatePartitionsAssignment {
+                0+ broker_ids: Vec<i32>, "the brokers that store it, the leader first";
+            }
+        }
         0+ timeout_ms:    i32,                        "how long to wait";
         0+ validate_only: bool,                       "check and create nothing";
     }
 
-    /// A topic and its new size.
-    pub struct CreatePartitionsTopic {
-        0+ name:        String, "the topic";
-        0+ count:       i32,    "partitions afterwards, the existing ones included";
-        0+ assignments: Option<Vec<CreatePartitionsAssignment>>, "brokers of the new ones, or null";
-    }
-
-    /// The brokers of a partition.
-    pub struct CreatePartitionsAssignment {
-        0+ broker_ids: Vec<i32>, "the brokers that store it, the leader first";
-    }
-}
-
-message! {
     /// The topics changed.
     pub struct CreatePartitionsResponse: key 37, versions 0-3, flexible 2+ {
         0+ throttle_time_ms: i32,                              "delay by quotas";
         0+ results:          Vec<CreatePartitionsTopicResult>, "the results, by topic";
+        CreatePartitionsTopicResult {
+            0+ name:          String,         "the topic";
+            0+ error_code:    ErrorCode,      "why nothing was created";
+            0+ error_message: Option<String>, "an error in words";
+        }
     }
 
-    /// The result of one topic.
-    pub struct CreatePartitionsTopicResult {
-        0+ name:          String,         "the topic";
-        0+ error_code:    ErrorCode,      "why nothing was created";
-        0+ error_message: Option<String>, "an error in words";
+    /// Partitions of one topic, in requests and responses of several APIs.
+    pub struct ByTopic<P> {
+        0+ name:       String, "the topic";
+        0+ partitions: Vec<P>, "what is said of each partition";
     }
 }
