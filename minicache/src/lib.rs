@@ -10,7 +10,7 @@
 //! 4. [`conf`]: the parameters of `redis.conf`.
 //! 5. [`commands`]: the catalogue of commands and their handlers.
 //! 6. `server`: sockets, tasks, signals, `/proc` (feature `server`).
-//! 7. [`client`]: the eviction policies as a library, without the server.
+//! 7. [`client`]: a cache in front of a database, and the eviction policies, as a library.
 //! 8. `explain`, `cli`: looking inside, `minicache race`, and the client.
 //!
 //! [`raw`] has the crate's unsafe code: the counting allocator that `maxmemory` relies on.
@@ -58,4 +58,4 @@ pub mod raw;
 pub mod server;
 pub mod wire;
 
-pub use client::policy;
+pub use client::{cache, policy};

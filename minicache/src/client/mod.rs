@@ -1,5 +1,7 @@
 //! What other programs use of minicache without its server.
 //!
-//! [`policy`]: the eviction policies, and a cache under one of them.
+//! [`cache`]: reading and writing a database through a cache. [`policy`]: the eviction policies,
+//! and a cache of a fixed number of keys under one of them.
 
+pub mod cache;
 pub mod policy;

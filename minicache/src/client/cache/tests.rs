@@ -1,0 +1,81 @@
+//! Readers that fail, that give up, and that ask after an invalidation.
+
+use super::*;
+use std::cell::Cell;
+use std::future::pending;
+use std::task::Waker;
+
+fn cache(lease_ms: u64) -> Cache<Memory> {
+    let options = Options { beta: 0.0, jitter: 0.0, lease_ms, ..Options::default() };
+    Cache::new(Memory::new(8), options)
+}
+
+fn value(text: &str) -> io::Result<Value> {
+    Ok(Some(text.as_bytes().into()))
+}
+
+fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_canceled_leader_is_replaced() {
+    let cache = cache(0);
+    let mut leader = Box::pin(cache.get(b"k", pending));
+    let mut waiting = pin!(cache.get(b"k", || async { value("new") }));
+    assert!(poll(leader.as_mut()).is_pending());
+    assert!(poll(waiting.as_mut()).is_pending());
+    drop(leader);
+    let Poll::Ready(Ok(found)) = poll(waiting) else { panic!("it leads now") };
+    assert_eq!(found.as_deref(), Some(b"new".as_slice()));
+}
+
+#[test]
+fn readers_of_a_flight_share_its_error_and_the_next_one_tries_again() {
+    let cache = cache(3_000);
+    let fails = Cell::new(false);
+    let fail = || async {
+        let failed = std::future::poll_fn(|_| match fails.get() {
+            true => Poll::Ready(Err(io::Error::other("no database"))),
+            false => Poll::Pending,
+        });
+        failed.await
+    };
+    let mut leader = pin!(cache.get(b"k", fail));
+    let mut waiting = pin!(cache.get(b"k", || async { unreachable!("it follows") }));
+    assert!(poll(leader.as_mut()).is_pending());
+    assert!(poll(waiting.as_mut()).is_pending());
+    fails.set(true);
+    for reader in [poll(leader), poll(waiting)] {
+        let Poll::Ready(Err(error)) = reader else { panic!("it has landed") };
+        assert_eq!(error.to_string(), "no database");
+    }
+    assert!(cache.get_blocking(b"k", || value("v")).is_ok(), "the lease was given back");
+}
+
+#[test]
+fn an_absent_value_is_cached_too() {
+    let cache = cache(3_000);
+    assert_eq!(cache.get_blocking(b"k", || Ok(None)).expect("memory does not fail"), None);
+    let never = || unreachable!("it is known that there is none");
+    assert_eq!(cache.get_blocking(b"k", never).expect("memory does not fail"), None);
+}
+
+#[test]
+fn an_invalidated_key_is_not_filled_and_later_readers_load_it_themselves() {
+    let cache = cache(3_000);
+    let done = Cell::new(false);
+    let wait = || async {
+        std::future::poll_fn(|_| if done.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+        value("old")
+    };
+    let mut early = pin!(cache.get(b"k", wait));
+    assert!(poll(early.as_mut()).is_pending());
+    block_on(cache.invalidate(b"k")).expect("memory does not fail");
+    let late = cache.get_blocking(b"k", || value("new")).expect("memory does not fail");
+    assert_eq!(late.as_deref(), Some(b"new".as_slice()));
+    done.set(true);
+    assert!(poll(early).is_ready());
+    let found = cache.get_blocking(b"k", || unreachable!("it is cached"));
+    assert_eq!(found.expect("memory does not fail").as_deref(), Some(b"new".as_slice()));
+}
