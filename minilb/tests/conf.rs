@@ -67,7 +67,7 @@ fn servers_inherit_and_names_have_several_addresses() {
     assert_eq!(Vec::from_iter(connect), [5, 10]);
     assert!(config.servers.iter().all(|it| it.proxy_half_close));
     assert_eq!(config.servers[0].proxy_timeout, Duration::from_secs(60));
-    assert_eq!(config.servers[1].listen, ["0.0.0.0:2".parse().expect("an address")]);
+    assert_eq!(config.servers[1].listen[0].address.to_string(), "0.0.0.0:2");
 }
 
 #[test]

@@ -12,12 +12,17 @@
 //! | `upstream BYTES` | the server answers: what the client gets |
 //! | `close` | the server closes its connection |
 //! | `state` | may the request be sent again, and which connections may be used again |
+//!
+//! In `preread`, `proxy BYTES` reads a header of the PROXY protocol, `write SOURCE DESTINATION`
+//! writes one, and `hello HEX ...` reads the first message of a TLS client.
 #![cfg(not(loom))]
 
+use minilb::wire::client_hello;
 use minilb::wire::http1::exchange::{BodyLimits, Exchange};
 use minilb::wire::http1::framing::ResponseFraming;
 use minilb::wire::http1::refusal::Refusal;
 use minilb::wire::http1::writer::{HeadWriter, Persistence};
+use minilb::wire::proxy_protocol::{self, Addresses};
 use proptest::prelude::*;
 
 const LIMITS: BodyLimits = BodyLimits { max: 1000, stored_max: 64, needs_length: false };
@@ -30,6 +35,55 @@ fn exchanges() {
             Lab { exchange: Exchange::default(), limits: LIMITS, has_head: false, is_sent: false };
         move |line: &str| lab.run(line)
     });
+}
+
+#[test]
+fn preread() {
+    let scripts = format!("{}/tests/golden/preread", env!("CARGO_MANIFEST_DIR"));
+    minikit::golden::run_dir(scripts, |_| {
+        |line: &str| {
+            let (command, rest) = line.split_once(' ').expect("a command and bytes");
+            match command {
+                "proxy" => show_header(&unescape(rest)),
+                "write" => {
+                    let (source, destination) = rest.split_once(' ').expect("two addresses");
+                    let parse = |it: &str| it.parse().expect("an address");
+                    let mut out = Vec::new();
+                    let addresses =
+                        Addresses { source: parse(source), destination: parse(destination) };
+                    proxy_protocol::write(addresses, &mut out);
+                    show(&out)
+                }
+                "hello" => {
+                    let digits = rest.replace(' ', "");
+                    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex");
+                    let bytes = (0..digits.len()).step_by(2).map(byte).collect::<Vec<_>>();
+                    match client_hello::parse(&bytes) {
+                        Ok(Some(hello)) => format!(
+                            "server_name {:?}, alpn_protocols {:?}, protocol {:?}",
+                            hello.server_name, hello.alpn_protocols, hello.protocol
+                        ),
+                        Ok(None) => "more is needed".to_owned(),
+                        Err(_) => "not TLS".to_owned(),
+                    }
+                }
+                _ => panic!("unknown command: {line}"),
+            }
+        }
+    });
+}
+
+fn show_header(bytes: &[u8]) -> String {
+    match proxy_protocol::parse(bytes) {
+        Ok(Some(header)) => {
+            let addresses = header.addresses.map_or("no addresses".to_owned(), |it| {
+                format!("{} to {}", it.source, it.destination)
+            });
+            format!("{addresses}, then {:?}", String::from_utf8_lossy(&bytes[header.length..]))
+        }
+        Ok(None) => "more is needed".to_owned(),
+        Err(_) => "broken".to_owned(),
+    }
 }
 
 struct Lab {

@@ -105,7 +105,7 @@ fn settings(context: &Context) -> Vec<String> {
             "one thread in each proxy, no access log; 64 connections of clients and up to 256 \
              kept to the origin, an {name} on the core of the load"
         ),
-        "HAProxy splices bulk data in the kernel; minilb and NGINX copy it".into(),
+        "minilb and HAProxy splice bulk data in the kernel; NGINX copies it".into(),
         format!("rounds: {} of each, ours and theirs in turn", context.effort.rounds()),
         other_load(),
     ]

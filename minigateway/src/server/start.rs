@@ -129,13 +129,8 @@ impl Service for Server {
     async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, shutdown: Shutdown) {
         // A Unix socket has no address; all of its clients are the machine itself.
         let address = |text: String| text.parse().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
-        let client = Client {
-            peer: address(stream.peer()),
-            local: address(stream.local()),
-            connection: core.http.next_connection(),
-            requests: 0,
-            began_ms: 0,
-        };
+        let (peer, local) = (address(stream.peer()), address(stream.local()));
+        let client = Client::new(peer, local, core.http.next_connection());
         serve_http(stream, client, &core.gateway, &core.http, &shutdown).await;
     }
 

@@ -87,6 +87,14 @@ impl Stream {
         self.as_socket().as_raw_fd() as u32
     }
 
+    /// The TCP socket; `None` for a Unix socket.
+    pub fn as_tcp(&self) -> Option<&TcpStream> {
+        match &self.socket {
+            AsyncSocket::Tcp(stream) => Some(stream),
+            AsyncSocket::Unix(_) => None,
+        }
+    }
+
     /// Turns on TCP keepalive: after `idle` without traffic the kernel probes the client, three
     /// times at intervals of a third of `idle`, and then closes the connection. Does nothing for a
     /// Unix socket, or if the system refuses.

@@ -38,7 +38,7 @@ const BUDGETS: [Budget; 7] = [
     budget("minibtree", 6_500, 4_000, 23_579),
     budget("minicache", 9_500, 3_500, 27_294),
     budget("minicache/lua", 0, 0, 2_720),
-    budget("minilb", 4_500, 3_500, 14_000),
+    budget("minilb", 4_500, 3_500, 16_000),
     budget("minigateway", 2_800, 3_000, 7_500),
     budget("minikit", 0, 0, 6_500),
 ];

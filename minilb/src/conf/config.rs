@@ -3,17 +3,18 @@
 //! ```text
 //! stream {
 //!     upstream db { server 192.0.2.1:5432; }              upstreams["db"]
-//!     server { listen 5432; proxy_pass db; }              servers[0].upstream = "db"
-//!     server { listen 6379; proxy_pass 192.0.2.2:6379; }  servers[1].upstream = "192.0.2.2:6379"
+//!     server { listen 5432; proxy_pass db; }              servers[0].target = "db"
+//!     server { listen 6379; proxy_pass 192.0.2.2:6379; }  servers[1].target = "192.0.2.2:6379"
 //! }
 //! ```
 //!
 //! An address in `proxy_pass` is an upstream of one server that is called like the address.
 
 use super::http::HttpConfig;
+use super::listen::Listen;
+use super::template::{Definition, Template};
 use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// In the order of the file.
     pub servers: Vec<ServerBlock>,
+    /// Variables that `stream` defines, by slot.
+    pub stream_variables: Vec<Definition>,
     /// `http { }`
     pub http: HttpConfig,
     /// `user`: a user and a group.
@@ -51,13 +54,32 @@ pub struct ErrorLog {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerBlock {
     /// `listen`
-    pub listen: Vec<SocketAddr>,
-    /// `proxy_pass`: a name in [`Config::upstreams`].
-    pub upstream: String,
+    pub listen: Vec<Listen>,
+    /// `proxy_pass`
+    pub target: Target,
     /// `proxy_timeout`: how long both directions may be silent.
     pub proxy_timeout: Duration,
     /// `proxy_connect_timeout`: how long one attempt to connect may take.
     pub proxy_connect_timeout: Duration,
     /// `proxy_half_close`: a side that has ended can still receive.
     pub proxy_half_close: bool,
+    /// `proxy_protocol`: send servers a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// `proxy_protocol_timeout`: how long the header of a client may take.
+    pub proxy_protocol_timeout: Duration,
+    /// `ssl_preread`
+    pub ssl_preread: bool,
+    /// `preread_buffer_size`: the longest first message of a TLS client.
+    pub preread_bytes_max: usize,
+    /// `preread_timeout`: how long that message may take.
+    pub preread_timeout: Duration,
+}
+
+/// `proxy_pass` in `stream`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A name in [`Config::upstreams`].
+    Upstream(String),
+    /// With variables: the name of an upstream, or an address with its port.
+    Dynamic(Template),
 }

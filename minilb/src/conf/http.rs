@@ -19,13 +19,13 @@
 //! which surprises many people, and is NGINX's rule.
 
 use super::cidr::Cidr;
+use super::listen::Listen;
 use super::pattern::Pattern;
 use super::rewrite::Step;
 use super::template::{Definition, Template};
 use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,18 +73,9 @@ pub struct HttpServer {
     /// `server_name`, in order; one empty name if there is none.
     pub names: Vec<ServerName>,
     /// `listen`
-    pub listen: Vec<HttpListen>,
+    pub listen: Vec<Listen>,
     /// What holds where no location matches, with `return` of the server itself.
     pub root: Arc<Location>,
-}
-
-/// `listen` in `http`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HttpListen {
-    /// The address.
-    pub address: SocketAddr,
-    /// `default_server`
-    pub is_default: bool,
 }
 
 /// One name of `server_name`, in lower case.
@@ -220,7 +211,7 @@ pub struct Settings {
     pub proxy_send_timeout: Option<Duration>,
     /// `proxy_set_header`
     pub proxy_set_header: Option<Vec<(String, Template)>>,
-    /// `real_ip_header`, in lower case with `_` for `-`.
+    /// `real_ip_header` in lower case, or `proxy_protocol`, which no header can be called.
     pub real_ip_header: Option<String>,
     /// `real_ip_recursive`
     pub real_ip_recursive: Option<bool>,

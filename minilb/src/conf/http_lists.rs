@@ -90,13 +90,6 @@ pub(super) fn list_setting(
                 network.ok_or_else(|| format!("host not found in set_real_ip_from \"{text}\""))?;
             slots.set_real_ip_from.get_or_insert_default().push(network);
         }
-        "real_ip_header" => {
-            let header = match text {
-                "proxy_protocol" => return Err(format!("\"{text}\" is not supported")),
-                _ => text.to_ascii_lowercase(),
-            };
-            return set_checked(&mut slots.real_ip_header, name, || Ok(header));
-        }
         "limit_conn_log_level" | "limit_req_log_level" => match text {
             "info" | "notice" | "warn" | "error" => {}
             _ => return Err(format!("invalid value \"{text}\"")),

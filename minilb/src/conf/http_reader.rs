@@ -19,9 +19,10 @@ use super::error::{ConfError, Place};
 use super::health::health_check;
 use super::http::*;
 use super::http_lists::*;
+use super::listen::Listen;
 use super::map::Map;
 use super::pattern::Pattern;
-use super::reader::{listen_address, on_or_off, servers_of, set_checked, split_port};
+use super::reader::{on_or_off, servers_of, set_checked, set_fields, split_port};
 use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
 use super::split_clients::SplitClients;
 use super::template::{Definition, Names, Template};
@@ -43,7 +44,7 @@ const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $
 struct Scope {
     settings: Settings,
     names: Vec<ServerName>,
-    listen: Vec<HttpListen>,
+    listen: Vec<Listen>,
     kind: LocationKind,
     /// Of an `if`.
     condition: Option<Condition>,
@@ -178,7 +179,7 @@ impl HttpDraft {
             (Some(_), None) if name == "server" => {
                 if scope.listen.is_empty() {
                     let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 80);
-                    scope.listen.push(HttpListen { address, is_default: false });
+                    scope.listen.push(Listen::at(address));
                 }
                 self.servers.push(scope);
             }
@@ -291,29 +292,17 @@ impl HttpDraft {
     }
 
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
-        let text = &arguments[0];
-        let address = listen_address(text, Some(80))?;
-        let mut is_default = false;
-        for parameter in &arguments[1..] {
-            match parameter.as_str() {
-                "default_server" | "default" => is_default = true,
-                // Each core has a socket of its own already.
-                "reuseport" => {}
-                "ssl" | "http2" | "proxy_protocol" | "quic" => {
-                    return Err(format!("the \"{parameter}\" parameter is not supported"));
-                }
-                _ => return Err(format!("invalid parameter \"{parameter}\"")),
-            }
-        }
+        let listen = Listen::parse(arguments, true)?;
+        let address = listen.address;
         let scope = self.scope();
         if scope.listen.iter().any(|it| it.address == address) {
             return Err(format!("a duplicate listen {address}"));
         }
         let others = self.servers.iter().flat_map(|it| &it.listen);
-        if is_default && others.clone().any(|it| it.address == address && it.is_default) {
+        if listen.is_default && others.clone().any(|it| it.address == address && it.is_default) {
             return Err(format!("a duplicate default server for {address}"));
         }
-        self.scope().listen.push(HttpListen { address, is_default });
+        self.scope().listen.push(listen);
         Ok(())
     }
 
@@ -421,49 +410,23 @@ impl HttpDraft {
         let bytes = || size(text).ok_or_else(invalid);
         let count = || number(text).ok_or_else(|| format!("invalid number \"{text}\""));
         let flag = || on_or_off(name, text);
+        set_fields!(slots, name,
+            bytes => client_body_buffer_size client_max_body_size proxy_buffer_size;
+            duration => client_body_timeout client_header_timeout keepalive_timeout
+                proxy_connect_timeout proxy_next_upstream_timeout proxy_read_timeout
+                proxy_send_timeout send_timeout;
+            count => keepalive_requests proxy_next_upstream_tries;
+            flag => explain proxy_intercept_errors proxy_request_buffering real_ip_recursive
+                recursive_error_pages server_tokens;
+            || limit_status(text) => limit_conn_status limit_req_status;
+            || Ok(text.to_owned()) => default_type;
+            || Ok(text.to_ascii_lowercase()) => real_ip_header;
+        );
         match name {
-            "client_body_buffer_size" => {
-                set_checked(&mut slots.client_body_buffer_size, name, bytes)
-            }
-            "client_body_timeout" => set_checked(&mut slots.client_body_timeout, name, duration),
-            "client_header_timeout" => {
-                set_checked(&mut slots.client_header_timeout, name, duration)
-            }
-            "client_max_body_size" => set_checked(&mut slots.client_max_body_size, name, bytes),
-            "default_type" => set_checked(&mut slots.default_type, name, || Ok(text.to_owned())),
-            "keepalive_requests" => set_checked(&mut slots.keepalive_requests, name, count),
-            "keepalive_timeout" => set_checked(&mut slots.keepalive_timeout, name, duration),
-            "proxy_buffer_size" => set_checked(&mut slots.proxy_buffer_size, name, bytes),
-            "proxy_connect_timeout" => {
-                set_checked(&mut slots.proxy_connect_timeout, name, duration)
-            }
             "proxy_http_version" => set_checked(&mut slots.proxy_http_version, name, || {
                 let version = ["1.0", "1.1"].iter().position(|it| *it == text);
                 version.map(|it| it as u8).ok_or_else(|| format!("invalid value \"{text}\""))
             }),
-            "proxy_next_upstream_timeout" => {
-                set_checked(&mut slots.proxy_next_upstream_timeout, name, duration)
-            }
-            "proxy_next_upstream_tries" => {
-                set_checked(&mut slots.proxy_next_upstream_tries, name, count)
-            }
-            "proxy_read_timeout" => set_checked(&mut slots.proxy_read_timeout, name, duration),
-            "proxy_intercept_errors" => set_checked(&mut slots.proxy_intercept_errors, name, flag),
-            "explain" => set_checked(&mut slots.explain, name, flag),
-            "recursive_error_pages" => set_checked(&mut slots.recursive_error_pages, name, flag),
-            "real_ip_recursive" => set_checked(&mut slots.real_ip_recursive, name, flag),
-            "limit_conn_status" => {
-                set_checked(&mut slots.limit_conn_status, name, || limit_status(text))
-            }
-            "limit_req_status" => {
-                set_checked(&mut slots.limit_req_status, name, || limit_status(text))
-            }
-            "proxy_request_buffering" => {
-                set_checked(&mut slots.proxy_request_buffering, name, flag)
-            }
-            "proxy_send_timeout" => set_checked(&mut slots.proxy_send_timeout, name, duration),
-            "send_timeout" => set_checked(&mut slots.send_timeout, name, duration),
-            "server_tokens" => set_checked(&mut slots.server_tokens, name, flag),
             // Buffers of NGINX that we do not have; the values are checked all the same.
             "proxy_buffers" => match (number(text), size(&arguments[1])) {
                 (Some(_), Some(_)) => Ok(()),

@@ -14,6 +14,7 @@
 //! | [`rewrite`] | `set`, `if`, `return`, `rewrite` |
 //! | [`config`] | what comes out |
 //! | [`http`] | what comes out of `http { }` |
+//! | [`listen`] | `listen` of both blocks |
 //! | [`reader`] | statement by statement into the configuration |
 //! | [`http_reader`] | the directives of `http { }` |
 //! | [`http_lists`] | those that take several values or may be repeated |
@@ -34,6 +35,7 @@ pub mod http;
 pub mod http_lists;
 pub mod http_reader;
 pub mod lexer;
+pub mod listen;
 pub mod map;
 pub mod pattern;
 pub mod reader;

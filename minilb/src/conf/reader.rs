@@ -13,10 +13,10 @@
 //! NGINX counterpart: `ngx_conf_parse` (`ngx_conf_file.c`), `ngx_stream_block` (`ngx_stream.c`),
 //! `ngx_stream_upstream_server` (`ngx_stream_upstream.c`), `ngx_stream_core_listen`.
 //!
-//! Differences: no host names and no UDP in `listen`; no variables in `proxy_pass` of `stream`; no
-//! Unix sockets; `daemon on` and `worker_processes 0` are refused.
+//! Differences: no host names and no UDP in `listen`; no Unix sockets; `daemon on` and
+//! `worker_processes 0` are refused.
 
-use super::config::{Config, ErrorLog, ServerBlock};
+use super::config::{Config, ErrorLog, ServerBlock, Target};
 use super::directives::{Context, check};
 use super::error::{ConfError, Place};
 use super::health::{circuit_breaker, health_check};
@@ -24,8 +24,9 @@ use super::host::Host;
 use super::http::HttpUpstream;
 use super::http_reader::HttpDraft;
 use super::lexer::{Lexer, Statement};
-use super::template::Template;
-use super::values::{Precision, number, time};
+use super::listen::Listen;
+use super::template::{Names, Template};
+use super::values::{Precision, number, size, time};
 use crate::engine::balance::random::Compare;
 use crate::engine::health::check::CheckParams;
 use crate::engine::peer::PeerParams;
@@ -33,7 +34,7 @@ use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,7 +53,13 @@ pub fn read(
     prefix: &Path,
 ) -> Result<Config, ConfError> {
     let include_dir = file.parent().unwrap_or(Path::new("/"));
-    let mut reader = Reader { host, include_dir, prefix, depth: 0, draft: Draft::default() };
+    let mut reader = Reader {
+        host,
+        include_dir,
+        prefix,
+        depth: 0,
+        draft: Draft { stream_names: Names::of_stream(), ..Draft::default() },
+    };
     let mut lexer = Lexer::new(globals.into(), None);
     reader.block(Context::Main, &mut lexer, false)?;
     reader.file(Context::Main, file, None)?;
@@ -73,18 +80,34 @@ fn check_parameters(method: Method, server: &ServerConfig) -> Result<(), String>
 /// What a `server` inherits from `stream`.
 #[derive(Default)]
 struct Inherited {
-    timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
-    half_close: Option<bool>,
+    preread_buffer_size: Option<u64>,
+    preread_timeout: Option<Duration>,
+    proxy_connect_timeout: Option<Duration>,
+    proxy_half_close: Option<bool>,
+    proxy_protocol: Option<bool>,
+    proxy_protocol_timeout: Option<Duration>,
+    proxy_timeout: Option<Duration>,
+    ssl_preread: Option<bool>,
 }
+
+/// Sets the field that is called like the directive, if it is listed, and returns the result.
+macro_rules! set_fields {
+    ($slots:ident, $name:ident, $($value:expr => $($field:ident)*;)*) => {
+        match $name {
+            $($(stringify!($field) => return set_checked(&mut $slots.$field, $name, $value),)*)*
+            _ => {}
+        }
+    };
+}
+pub(super) use set_fields;
 
 #[derive(Default)]
 struct ServerDraft {
     /// Of its `{`.
     place: Option<Place>,
-    listen: Vec<SocketAddr>,
+    listen: Vec<Listen>,
     /// What `proxy_pass` names, and its place.
-    target: Option<(String, Place)>,
+    target: Option<(Target, Place)>,
     inherited: Inherited,
     check: Option<CheckParams>,
 }
@@ -105,6 +128,9 @@ struct Draft {
     upstream: Option<UpstreamConfig>,
     user: Option<(String, Option<String>)>,
     http: HttpDraft,
+    /// Variables of `stream`. While its block is open they are in the place of those of `http`, as
+    /// both read `map` in the same way.
+    stream_names: Names,
 }
 
 impl Draft {
@@ -113,20 +139,31 @@ impl Draft {
         self.events.ok_or_else(|| anywhere("no \"events\" section in configuration"))?;
 
         let outer = self.inherited;
-        let or_outer = |own: Option<Duration>, outer: Option<Duration>, default_s| {
+        let seconds = |own: Option<Duration>, outer: Option<Duration>, default_s| {
             own.or(outer).unwrap_or(Duration::from_secs(default_s))
         };
-        let server = |it: ServerDraft| ServerBlock {
-            listen: it.listen,
-            upstream: it.target.expect("checked at the end of `stream`").0,
-            proxy_timeout: or_outer(it.inherited.timeout, outer.timeout, 600),
-            proxy_connect_timeout: or_outer(
-                it.inherited.connect_timeout,
-                outer.connect_timeout,
-                60,
-            ),
-            proxy_half_close: it.inherited.half_close.or(outer.half_close).unwrap_or(false),
+        let flag = |own: Option<bool>, outer: Option<bool>| own.or(outer).unwrap_or(false);
+        let server = |ServerDraft { listen, target, inherited: own, .. }: ServerDraft| {
+            let preread_bytes_max = own.preread_buffer_size.or(outer.preread_buffer_size);
+            let header_timeout = own.proxy_protocol_timeout;
+            ServerBlock {
+                listen,
+                target: target.expect("checked at the end of `stream`").0,
+                proxy_timeout: seconds(own.proxy_timeout, outer.proxy_timeout, 600),
+                proxy_connect_timeout: seconds(
+                    own.proxy_connect_timeout,
+                    outer.proxy_connect_timeout,
+                    60,
+                ),
+                proxy_half_close: flag(own.proxy_half_close, outer.proxy_half_close),
+                proxy_protocol: flag(own.proxy_protocol, outer.proxy_protocol),
+                proxy_protocol_timeout: seconds(header_timeout, outer.proxy_protocol_timeout, 30),
+                ssl_preread: flag(own.ssl_preread, outer.ssl_preread),
+                preread_bytes_max: preread_bytes_max.unwrap_or(16 * 1024) as usize,
+                preread_timeout: seconds(own.preread_timeout, outer.preread_timeout, 30),
+            }
         };
+        let stream_variables = self.stream_names.finish().map_err(|it| anywhere(&it))?;
         Ok(Config {
             worker_processes: self.worker_processes.unwrap_or(1),
             worker_connections: self.worker_connections.unwrap_or(512),
@@ -134,6 +171,7 @@ impl Draft {
             error_log: self.error_log,
             upstreams: self.upstreams,
             servers: self.servers.into_iter().map(server).collect(),
+            stream_variables,
             user: self.user,
             http: self.http.finish(|name| host.resolve(name))?,
         })
@@ -212,7 +250,7 @@ impl Reader<'_> {
                         "upstream" if context.is_http() => {
                             self.upstream(context, &words[1], lexer.place(), lexer)?;
                         }
-                        _ if opens_block && (context.is_http() || words[0] == "http") => {
+                        _ if opens_block && (context.is_http() || is_http_block(&words[0])) => {
                             self.enter_http(&words, lexer)?;
                         }
                         _ if opens_block => self.enter(&words, lexer)?,
@@ -246,8 +284,12 @@ impl Reader<'_> {
                 self.block(Context::Events, lexer, true)
             }
             [name] if name == "stream" => {
-                set(&mut self.draft.stream, (), name).map_err(|it| lexer.error(it))?;
+                let draft = &mut self.draft;
+                set(&mut draft.stream, (), name).map_err(|it| lexer.error(it))?;
+                std::mem::swap(&mut draft.stream_names, &mut draft.http.names);
                 self.block(Context::Stream, lexer, true)?;
+                let draft = &mut self.draft;
+                std::mem::swap(&mut draft.stream_names, &mut draft.http.names);
                 self.end_stream()
             }
             [name] if name == "server" => {
@@ -331,15 +373,16 @@ impl Reader<'_> {
             targets.push(server.target.clone().ok_or_else(no_handler)?);
         }
 
-        for (index, (name, place)) in targets.into_iter().enumerate() {
+        for (index, (target, place)) in targets.into_iter().enumerate() {
+            let Target::Upstream(name) = target else { continue };
             let fail = |message: String| ConfError { message, place: Some(place.clone()) };
             if !self.draft.upstreams.contains_key(&name) {
                 let upstream = self.upstream_of(&name).map_err(fail)?;
                 self.draft.upstreams.insert(name.clone(), upstream);
             }
             let server = &mut self.draft.servers[index];
-            let connect_timeout = server.inherited.connect_timeout;
-            let connect_timeout = connect_timeout.or(self.draft.inherited.connect_timeout);
+            let connect_timeout = server.inherited.proxy_connect_timeout;
+            let connect_timeout = connect_timeout.or(self.draft.inherited.proxy_connect_timeout);
             let Some(mut check) = server.check.take() else { continue };
             if let Some(timeout) = connect_timeout {
                 check.timeout_ms = timeout.as_millis() as u64;
@@ -389,9 +432,6 @@ impl Reader<'_> {
             }),
             (_, "pid") => set(&mut draft.pid, self.prefix.join(&arguments[0]), name),
             (_, "error_log") => set(&mut draft.error_log, error_log(self.prefix, arguments)?, name),
-            (_, "proxy_timeout" | "proxy_connect_timeout" | "proxy_half_close") => {
-                self.inherited(context, name, &arguments[0])
-            }
             (Context::Upstream, "server") => self.upstream_server(arguments, None),
             (Context::HttpUpstream, "server") => self.upstream_server(arguments, Some(80)),
             // The state of an upstream is shared by all cores, with and without a zone.
@@ -411,7 +451,7 @@ impl Reader<'_> {
                 set_checked(&mut self.server().check, name, || health_check(arguments, false))
             }
             (_, "listen") => self.listen(arguments),
-            _ => unreachable!("no other directive is in the table"),
+            _ => self.inherited(context, name, &arguments[0]),
         }
     }
 
@@ -460,15 +500,16 @@ impl Reader<'_> {
             Context::Server => &mut self.server().inherited,
             _ => &mut self.draft.inherited,
         };
-        let duration = || {
-            let value = time(text, Precision::Milliseconds);
-            value.ok_or_else(|| format!("\"{name}\" directive invalid value"))
-        };
-        match name {
-            "proxy_timeout" => set_checked(&mut slots.timeout, name, duration),
-            "proxy_connect_timeout" => set_checked(&mut slots.connect_timeout, name, duration),
-            _ => set_checked(&mut slots.half_close, name, || on_or_off(name, text)),
-        }
+        let invalid = || format!("\"{name}\" directive invalid value");
+        let duration = || time(text, Precision::Milliseconds).ok_or_else(invalid);
+        let flag = || on_or_off(name, text);
+        let bytes = || size(text).ok_or_else(invalid);
+        set_fields!(slots, name,
+            bytes => preread_buffer_size;
+            duration => preread_timeout proxy_connect_timeout proxy_protocol_timeout proxy_timeout;
+            flag => proxy_half_close proxy_protocol ssl_preread;
+        );
+        unreachable!("no other directive is in the table")
     }
 
     fn server(&mut self) -> &mut ServerDraft {
@@ -477,27 +518,27 @@ impl Reader<'_> {
 
     fn proxy_pass(&mut self, target: &str, lexer: &Lexer) -> Result<(), ConfError> {
         let place = lexer.place();
-        let server = self.server();
-        let checked = match target {
-            _ if server.target.is_some() => Err("\"proxy_pass\" directive is duplicate".to_owned()),
-            _ if target.contains('$') => Err(format!("variables are not supported: \"{target}\"")),
-            _ => check_upstream_url(target),
+        let read = match target {
+            _ if self.server().target.is_some() => {
+                Err("\"proxy_pass\" directive is duplicate".to_owned())
+            }
+            _ if target.contains('$') => {
+                Template::compile(target, &mut self.draft.http.names).map(Target::Dynamic)
+            }
+            _ => check_upstream_url(target).map(|()| Target::Upstream(target.to_owned())),
         };
-        checked.map_err(|it| lexer.error(it))?;
-        server.target = Some((target.to_owned(), place));
+        self.server().target = Some((read.map_err(|it| lexer.error(it))?, place));
         Ok(())
     }
 
     fn listen(&mut self, arguments: &[String]) -> Result<(), String> {
-        let address = listen_address(&arguments[0], None)?;
+        let listen = Listen::parse(arguments, false)?;
+        let address = listen.address;
         let mut all = self.draft.servers.iter().flat_map(|it| &it.listen);
-        if all.any(|it| *it == address) {
+        if all.any(|it| it.address == address) {
             return Err(format!("duplicate \"{address}\" address and port pair"));
         }
-        if let Some(parameter) = arguments.get(1) {
-            return Err(format!("the invalid \"{parameter}\" parameter"));
-        }
-        self.server().listen.push(address);
+        self.server().listen.push(listen);
         Ok(())
     }
 
@@ -552,6 +593,11 @@ impl Reader<'_> {
     }
 }
 
+/// Returns true for blocks that [`HttpDraft`] reads even outside of `http`.
+fn is_http_block(name: &str) -> bool {
+    matches!(name, "http" | "map" | "split_clients")
+}
+
 /// Returns true for directives that `upstream` has in `stream` as well.
 fn is_of_upstream(context: Context, name: &str) -> bool {
     context == Context::HttpUpstream
@@ -573,7 +619,8 @@ fn no_listen(place: Place) -> ConfError {
     ConfError { message, place: Some(place) }
 }
 
-pub(super) fn servers_of(
+/// One server for each address that a name means.
+pub fn servers_of(
     name: &str,
     addresses: Vec<SocketAddr>,
     params: PeerParams,
@@ -653,7 +700,7 @@ pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn port(text: &str) -> Option<u16> {
+pub(super) fn port(text: &str) -> Option<u16> {
     number(text).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0)
 }
 
@@ -669,33 +716,4 @@ fn check_upstream_url(text: &str) -> Result<(), String> {
         Some(it) if port(it).is_none() => Err(format!("invalid port in upstream \"{text}\"")),
         _ => Ok(()),
     }
-}
-
-/// `8080`, `*:8080`, `127.0.0.1:8080` or `[::1]:8080`.
-pub(super) fn listen_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr, String> {
-    let fail = |what: &str| format!("{what} in \"{text}\" of the \"listen\" directive");
-    let (host, port_text) = match split_port(text) {
-        (all, None) if number(all).is_some() => ("*", Some(all)),
-        split => split,
-    };
-    if host.is_empty() {
-        return Err(fail("no host"));
-    }
-    let port = match (port_text, default_port) {
-        (Some(text), _) => port(text).ok_or_else(|| fail("invalid port"))?,
-        (None, Some(port)) => port,
-        (None, None) => return Err(fail("no port")),
-    };
-
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let ip = match host {
-        "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        _ => host.parse::<IpAddr>(),
-    };
-    let ip = ip.map_err(|_| fail("host not found"))?;
-    // NGINX would serve IPv6 clients only, which our sockets cannot be told.
-    if ip.is_ipv6() && ip.is_unspecified() {
-        return Err(fail("the IPv6 wildcard is not supported"));
-    }
-    Ok(SocketAddr::new(ip, port))
 }

@@ -21,7 +21,11 @@ use std::sync::Arc;
 /// A value may use a variable that is defined further below, so each new name gets a slot, and
 /// [`Names::finish`] looks for those that nothing has defined.
 #[derive(Clone, Debug, Default)]
-pub struct Names(Vec<(String, Option<Definition>)>);
+pub struct Names {
+    slots: Vec<(String, Option<Definition>)>,
+    /// `stream` has its own variables, and no patterns that set some.
+    is_stream: bool,
+}
 
 /// Where the value of a variable comes from.
 #[derive(Clone, Debug)]
@@ -35,13 +39,26 @@ pub enum Definition {
 }
 
 impl Names {
+    /// Those of `stream`; the default are those of `http`.
+    pub fn of_stream() -> Names {
+        Names { slots: Vec::new(), is_stream: true }
+    }
+
+    /// NGINX's own.
+    fn table(&self) -> &'static [(&'static str, Variable)] {
+        if self.is_stream { &STREAM_VARIABLES } else { &VARIABLES }
+    }
+
     /// Defines a variable whose value requests keep. It may be defined several times.
     ///
     /// # Errors
-    /// If the name is one of NGINX's own.
+    /// If the name is one of NGINX's own, or in `stream`.
     pub fn define_settable(&mut self, name: &str) -> Result<usize, String> {
+        if self.is_stream {
+            return Err(format!("named groups are not supported in \"stream\": \"{name}\""));
+        }
         let slot = self.slot_of_new(name)?;
-        self.0[slot].1.get_or_insert(Definition::Settable);
+        self.slots[slot].1.get_or_insert(Definition::Settable);
         Ok(slot)
     }
 
@@ -51,7 +68,7 @@ impl Names {
     /// If the name is one of NGINX's own.
     pub fn define(&mut self, name: &str, definition: Definition) -> Result<(), String> {
         let slot = self.slot_of_new(name)?;
-        self.0[slot].1 = Some(definition);
+        self.slots[slot].1 = Some(definition);
         Ok(())
     }
 
@@ -61,28 +78,28 @@ impl Names {
     /// NGINX's message for a name that nothing has defined.
     pub fn finish(self) -> Result<Vec<Definition>, String> {
         let unknown = |name: &str| format!("unknown \"{name}\" variable");
-        let defined = self.0.into_iter().map(|(name, it)| it.ok_or_else(|| unknown(&name)));
+        let defined = self.slots.into_iter().map(|(name, it)| it.ok_or_else(|| unknown(&name)));
         defined.collect()
     }
 
     fn slot_of_new(&mut self, name: &str) -> Result<usize, String> {
         let lower = name.to_ascii_lowercase();
-        match VARIABLES.iter().any(|(it, _)| *it == lower) {
+        match self.table().iter().any(|(it, _)| *it == lower) {
             true => Err(format!("the duplicate \"{lower}\" variable")),
             false => Ok(self.slot(&lower)),
         }
     }
 
     fn slot(&mut self, lower: &str) -> usize {
-        let known = self.0.iter().position(|(it, _)| it == lower);
+        let known = self.slots.iter().position(|(it, _)| it == lower);
         known.unwrap_or_else(|| {
-            self.0.push((lower.to_owned(), None));
-            self.0.len() - 1
+            self.slots.push((lower.to_owned(), None));
+            self.slots.len() - 1
         })
     }
 
     fn is_defined(&self, lower: &str) -> bool {
-        self.0.iter().any(|(it, definition)| it == lower && definition.is_some())
+        self.slots.iter().any(|(it, definition)| it == lower && definition.is_some())
     }
 }
 
@@ -127,6 +144,10 @@ pub enum Variable {
     ProxyAddXForwardedFor,
     ProxyHost,
     ProxyPort,
+    ProxyProtocolAddr,
+    ProxyProtocolPort,
+    ProxyProtocolServerAddr,
+    ProxyProtocolServerPort,
     RealipRemoteAddr,
     RealipRemotePort,
     RemoteAddr,
@@ -144,6 +165,9 @@ pub enum Variable {
     ServerName,
     ServerPort,
     ServerProtocol,
+    SslPrereadAlpnProtocols,
+    SslPrereadProtocol,
+    SslPrereadServerName,
     Status,
     TimeIso8601,
     TimeLocal,
@@ -159,7 +183,7 @@ pub enum Variable {
     Slot(usize),
 }
 
-const VARIABLES: [(&str, Variable); 44] = [
+const VARIABLES: [(&str, Variable); 48] = [
     ("args", Variable::Args),
     ("binary_remote_addr", Variable::BinaryRemoteAddr),
     ("body_bytes_sent", Variable::BodyBytesSent),
@@ -177,6 +201,10 @@ const VARIABLES: [(&str, Variable); 44] = [
     ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
     ("proxy_host", Variable::ProxyHost),
     ("proxy_port", Variable::ProxyPort),
+    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
+    ("proxy_protocol_port", Variable::ProxyProtocolPort),
+    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
+    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
     ("query_string", Variable::Args),
     ("realip_remote_addr", Variable::RealipRemoteAddr),
     ("realip_remote_port", Variable::RealipRemotePort),
@@ -204,6 +232,22 @@ const VARIABLES: [(&str, Variable); 44] = [
     ("upstream_response_time", Variable::UpstreamResponseTime),
     ("upstream_status", Variable::UpstreamStatus),
     ("uri", Variable::Uri),
+];
+
+const STREAM_VARIABLES: [(&str, Variable); 13] = [
+    ("binary_remote_addr", Variable::BinaryRemoteAddr),
+    ("connection", Variable::Connection),
+    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
+    ("proxy_protocol_port", Variable::ProxyProtocolPort),
+    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
+    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
+    ("remote_addr", Variable::RemoteAddr),
+    ("remote_port", Variable::RemotePort),
+    ("server_addr", Variable::ServerAddr),
+    ("server_port", Variable::ServerPort),
+    ("ssl_preread_alpn_protocols", Variable::SslPrereadAlpnProtocols),
+    ("ssl_preread_protocol", Variable::SslPrereadProtocol),
+    ("ssl_preread_server_name", Variable::SslPrereadServerName),
 ];
 
 impl Template {
@@ -259,6 +303,10 @@ impl Variable {
         let lower = name.to_ascii_lowercase();
         if name.is_empty() {
             return Err("invalid variable name".to_owned());
+        }
+        if names.is_stream {
+            let own = names.table().iter().find(|(it, _)| *it == lower).map(|(_, it)| it.clone());
+            return Ok(own.unwrap_or_else(|| Variable::Slot(names.slot(&lower))));
         }
         if let Some(group) = name.bytes().all(|it| it.is_ascii_digit()).then(|| name.parse()) {
             return group.map(Variable::Group).map_err(|_| "invalid variable name".to_owned());

@@ -72,8 +72,7 @@ pub fn explain_burst(config: Config, burst: &Burst) -> Result<String, String> {
 
     let mut out = String::new();
     for number in 1..=burst.times {
-        let client =
-            Client { peer: burst.from, local, connection: 1, requests: number, began_ms: 0 };
+        let client = Client { requests: number, ..Client::new(burst.from, local, 1) };
         let mut exchange = Exchange::default();
         exchange.begin_request();
         exchange.from_client.append(text.as_bytes());

@@ -5,6 +5,7 @@
 //! Done     status 200, sent 850, attempts [127.0.0.1:8081 502, 127.0.0.1:8082 200]    for the log
 //! ```
 
+use crate::wire::proxy_protocol::Addresses;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -22,9 +23,16 @@ pub struct Client {
     pub requests: u64,
     /// When the current request began, in milliseconds since the start of the server.
     pub began_ms: u64,
+    /// What the PROXY protocol says of the client of a proxy in front.
+    pub proxied: Option<Addresses>,
 }
 
 impl Client {
+    /// A client before its first request.
+    pub fn new(peer: SocketAddr, local: SocketAddr, connection: u64) -> Client {
+        Client { peer, local, connection, requests: 0, began_ms: 0, proxied: None }
+    }
+
     /// A number for the current request that nobody can guess, the same at each call.
     pub fn request_id(&self) -> u128 {
         static KEYS: OnceLock<[RandomState; 2]> = OnceLock::new();

@@ -44,7 +44,7 @@ impl VirtualServers {
         let listens = |server: &HttpServer, is_wildcard: bool| {
             server.listen.iter().copied().find(|it| match is_wildcard {
                 false => it.address == local,
-                true => it.address.ip().is_unspecified() && it.address.port() == local.port(),
+                true => it.is_wildcard_for(local),
             })
         };
         for is_wildcard in [false, true] {

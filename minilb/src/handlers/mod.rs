@@ -11,6 +11,7 @@
 //! | [`client_ip`] | the client behind other proxies |
 //! | [`target`] | the request line for an upstream server |
 //! | [`variables`] | `$host` and the others |
+//! | [`stream_variables`] | those of `stream { }` |
 //! | [`explain`] | how its servers were chosen, in words |
 
 pub mod client_ip;
@@ -20,6 +21,7 @@ pub mod facts;
 pub mod locate;
 pub mod rewrite;
 pub mod state;
+pub mod stream_variables;
 pub mod target;
 pub mod uri;
 pub mod variables;

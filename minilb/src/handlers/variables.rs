@@ -157,20 +157,9 @@ impl View<'_> {
     /// Addresses of both ends of the client's connection.
     fn append_address(&self, variable: &Variable, out: &mut Vec<u8>) {
         match variable {
-            Variable::BinaryRemoteAddr => match self.client_address().ip().to_canonical() {
-                IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
-            },
             Variable::RealipRemoteAddr => ip(self.client.peer, out),
             Variable::RealipRemotePort => decimal(out, self.client.peer.port().into()),
-            Variable::RemoteAddr => ip(self.client_address(), out),
-            // A header that tells the address may not tell the port.
-            Variable::RemotePort => match self.client_address().port() {
-                0 => {}
-                port => decimal(out, port.into()),
-            },
-            Variable::ServerAddr => ip(self.client.local, out),
-            Variable::ServerPort => decimal(out, self.client.local.port().into()),
+            _ if append_address(variable, self.client, self.client_address(), out) => {}
             _ => self.append_end(variable, out),
         }
     }
@@ -341,6 +330,42 @@ fn escape_for_log(out: &mut Vec<u8>, start: usize) {
             false => out.push(byte),
         }
     }
+}
+
+/// Appends a variable about the addresses of a connection, whose client is at `address`. Returns
+/// false for other variables.
+pub(super) fn append_address(
+    variable: &Variable,
+    client: &Client,
+    address: SocketAddr,
+    out: &mut Vec<u8>,
+) -> bool {
+    // A header that tells the address may not tell the port.
+    let port = |it: SocketAddr, out: &mut Vec<u8>| match it.port() {
+        0 => {}
+        port => decimal(out, port.into()),
+    };
+    let proxied = client.proxied;
+    match variable {
+        Variable::BinaryRemoteAddr => match address.ip().to_canonical() {
+            IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+        },
+        Variable::ProxyProtocolAddr => proxied.iter().for_each(|it| ip(it.source, out)),
+        Variable::ProxyProtocolPort => proxied.iter().for_each(|it| port(it.source, out)),
+        Variable::ProxyProtocolServerAddr => {
+            proxied.iter().for_each(|it| ip(it.destination, out));
+        }
+        Variable::ProxyProtocolServerPort => {
+            proxied.iter().for_each(|it| port(it.destination, out));
+        }
+        Variable::RemoteAddr => ip(address, out),
+        Variable::RemotePort => port(address, out),
+        Variable::ServerAddr => ip(client.local, out),
+        Variable::ServerPort => decimal(out, client.local.port().into()),
+        _ => return false,
+    }
+    true
 }
 
 /// Returns true for the headers of an upstream's response that NGINX never passes on, unless

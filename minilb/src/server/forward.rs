@@ -14,6 +14,9 @@
 //! poll     written 12384                                            kept bytes freed, read again
 //! ```
 //!
+//! Bulk data is not copied at all: after [`BULK_READS`] full buffers in a row a direction goes on
+//! with [`splice`](super::splice), until its messages are small again.
+//!
 //! # The end
 //!
 //! ```text
@@ -27,6 +30,8 @@
 //! NGINX counterpart: `ngx_stream_proxy_process` and `ngx_stream_proxy_test_finalize`
 //! (`ngx_stream_proxy_module.c`), with two buffers of `proxy_buffer_size` per connection.
 
+use super::splice::{Pipes, Splice};
+use minikit::server::Stream;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
@@ -34,18 +39,46 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// The size of a core's buffer: NGINX's `proxy_buffer_size`.
 const BUFFER_BYTES: usize = 16 * 1024;
+/// After so many full buffers in a row more is likely to come: 64 KiB. `splice` takes two system
+/// calls and a pipe; for a message of a few kilobytes that is more than copying it.
+const BULK_READS: u32 = 4;
 
-/// The buffer that all connections of a core share.
-pub struct CoreBuffer(RefCell<Box<[u8]>>);
+/// One end of a forwarded connection.
+pub trait Endpoint: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, if its bytes are those of this stream: not under TLS.
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+impl Endpoint for TcpStream {
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl Endpoint for Stream {
+    fn socket(&self) -> Option<&TcpStream> {
+        self.as_tcp()
+    }
+}
+
+/// What all connections of a core share: a buffer, and pipes.
+pub struct CoreBuffer {
+    bytes: RefCell<Box<[u8]>>,
+    pub(super) pipes: Pipes,
+}
 
 impl CoreBuffer {
     /// 16 KiB.
     pub fn new() -> CoreBuffer {
-        CoreBuffer(RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice()))
+        let bytes = RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice());
+        CoreBuffer { bytes, pipes: Pipes::default() }
     }
 }
 
@@ -65,18 +98,20 @@ pub struct Limits {
 }
 
 /// Forwards until both sides have ended (with `half_close`), or one has, or nothing has come for
-/// the idle time.
+/// the idle time. `prefix` is sent to the server first.
 ///
 /// # Errors
 /// If reading or writing fails; [`io::ErrorKind::TimedOut`] after the idle time.
 pub async fn forward(
-    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    server: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    client: &mut impl Endpoint,
+    server: &mut impl Endpoint,
+    prefix: Vec<u8>,
     buffer: &CoreBuffer,
     limits: Limits,
 ) -> io::Result<()> {
     let last_byte = Cell::new(Instant::now());
-    let (mut upload, mut download) = (Direction::default(), Direction::default());
+    let mut upload = Direction { kept: prefix, ..Direction::default() };
+    let mut download = Direction::default();
     let both = poll_fn(|cx| {
         let up = upload.poll(cx, client, server, buffer, &last_byte)?;
         let down = download.poll(cx, server, client, buffer, &last_byte)?;
@@ -112,6 +147,9 @@ struct Direction {
     /// Read but not yet written.
     kept: Vec<u8>,
     written: usize,
+    /// Buffers in a row that were full.
+    full_reads: u32,
+    splice: Splice,
     has_ended: bool,
     is_closed: bool,
 }
@@ -122,8 +160,8 @@ impl Direction {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut (impl AsyncRead + Unpin),
-        to: &mut (impl AsyncWrite + Unpin),
+        from: &mut impl Endpoint,
+        to: &mut impl Endpoint,
         buffer: &CoreBuffer,
         last_byte: &Cell<Instant>,
     ) -> Poll<io::Result<()>> {
@@ -135,24 +173,48 @@ impl Direction {
                 break;
             }
 
-            let mut shared = buffer.0.borrow_mut();
-            let mut read = ReadBuf::new(&mut shared);
-            ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;
-            last_byte.set(Instant::now());
-            let bytes = read.filled();
-            self.has_ended = bytes.is_empty();
-            if bytes.is_empty() {
-                continue;
+            // Bytes in the pipe come before any others.
+            let is_bulk = self.full_reads >= BULK_READS || self.splice.has_bytes();
+            match (from.socket(), to.socket()) {
+                (Some(from), Some(to)) if is_bulk => {
+                    let moved = ready!(self.splice.poll(cx, from, to, &buffer.pipes, last_byte))?;
+                    self.has_ended = moved == Some(0);
+                    if moved.is_none_or(|it| it < BUFFER_BYTES) {
+                        self.full_reads = 0;
+                    }
+                }
+                _ => ready!(self.poll_copy(cx, from, to, buffer, last_byte))?,
             }
-
-            // Another connection uses the buffer next, so what is not written now is copied.
-            let written = match Pin::new(&mut *to).poll_write(cx, bytes) {
-                Poll::Ready(written) => written?,
-                Poll::Pending => 0,
-            };
-            self.kept = bytes[written..].to_vec();
-            self.written = 0;
         }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_copy(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut impl Endpoint,
+        to: &mut impl Endpoint,
+        buffer: &CoreBuffer,
+        last_byte: &Cell<Instant>,
+    ) -> Poll<io::Result<()>> {
+        let mut shared = buffer.bytes.borrow_mut();
+        let mut read = ReadBuf::new(&mut shared);
+        ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;
+        last_byte.set(Instant::now());
+        let bytes = read.filled();
+        self.has_ended = bytes.is_empty();
+        self.full_reads = if bytes.len() == BUFFER_BYTES { self.full_reads + 1 } else { 0 };
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+
+        // Another connection uses the buffer next, so what is not written now is copied.
+        let written = match Pin::new(&mut *to).poll_write(cx, bytes) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => 0,
+        };
+        self.kept = bytes[written..].to_vec();
+        self.written = 0;
         Poll::Ready(Ok(()))
     }
 

@@ -7,7 +7,9 @@
 //! | [`checks`] | active health checks |
 //! | [`upstream`] | an upstream that all cores share, and the leases of its servers |
 //! | [`session`] | one client from its first attempt at a server to its last byte |
+//! | [`preread`] | what comes ahead of a client's first byte |
 //! | [`forward`] | bytes in both directions, with half-close |
+//! | [`splice`] | bulk data, without a copy |
 //! | [`http`] | HTTP connections: requests, attempts, answers |
 //! | [`nginx`] | what an `http` block decides about requests |
 //! | [`phases`] | from a request to a decision |
@@ -28,7 +30,9 @@ pub mod inspect;
 pub mod limits;
 pub mod nginx;
 pub mod phases;
+pub mod preread;
 pub mod session;
+pub mod splice;
 pub mod start;
 pub mod statistics;
 pub mod upstream;

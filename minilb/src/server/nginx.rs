@@ -24,6 +24,7 @@ use super::phases::Phases;
 use super::statistics::{CoreCounts, Writing};
 use super::upstream::SharedUpstream;
 use crate::conf::http::*;
+use crate::conf::listen::Listen;
 use crate::conf::template::Template;
 use crate::engine::upstream::Method;
 use crate::handlers::locate::VirtualServers;
@@ -48,8 +49,8 @@ const ADD_HEADER: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308]
 #[derive(Debug)]
 pub struct HttpGeneration {
     config: HttpConfig,
-    /// By address that is listened at.
-    sites: Vec<(SocketAddr, VirtualServers)>,
+    /// By address that is listened at, with what one of its `listen` lines says.
+    sites: Vec<(Listen, VirtualServers)>,
     upstreams: BTreeMap<String, Arc<SharedUpstream>>,
     /// By [`Location::id`].
     pub(super) routes: Vec<Option<Arc<Route>>>,
@@ -87,11 +88,14 @@ impl HttpGeneration {
             });
         }
 
-        let addresses = config.servers.iter().flat_map(|it| &it.listen).map(|it| it.address);
-        let mut sites = Vec::<(SocketAddr, VirtualServers)>::new();
-        for address in addresses {
-            if sites.iter().all(|(it, _)| *it != address) {
-                sites.push((address, VirtualServers::of(&config.servers, address)));
+        let mut sites = Vec::<(Listen, VirtualServers)>::new();
+        for listen in config.servers.iter().flat_map(|it| &it.listen) {
+            match sites.iter_mut().find(|(it, _)| it.address == listen.address) {
+                Some((site, _)) => site.merge(*listen),
+                None => {
+                    let servers = VirtualServers::of(&config.servers, listen.address);
+                    sites.push((*listen, servers));
+                }
             }
         }
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
@@ -129,18 +133,22 @@ impl HttpGeneration {
 
     /// The addresses to listen at.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.sites.iter().map(|(address, _)| *address)
+        self.sites.iter().map(|(listen, _)| listen.address)
+    }
+
+    /// How clients of `local` are listened to.
+    pub fn listen_at(&self, local: SocketAddr) -> Option<Listen> {
+        self.site_at(local).map(|(listen, _)| *listen)
     }
 
     /// The servers for a client that has connected to `local`.
     fn site(&self, local: SocketAddr) -> Option<&VirtualServers> {
-        let exact = self.sites.iter().find(|(address, _)| *address == local);
-        let wildcard = || {
-            let is_wildcard =
-                |it: &SocketAddr| it.ip().is_unspecified() && it.port() == local.port();
-            self.sites.iter().find(|(address, _)| is_wildcard(address))
-        };
-        exact.or_else(wildcard).map(|(_, servers)| servers)
+        self.site_at(local).map(|(_, servers)| servers)
+    }
+
+    fn site_at(&self, local: SocketAddr) -> Option<&(Listen, VirtualServers)> {
+        let exact = self.sites.iter().find(|(listen, _)| listen.address == local);
+        exact.or_else(|| self.sites.iter().find(|(listen, _)| listen.is_wildcard_for(local)))
     }
 }
 

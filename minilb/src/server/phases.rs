@@ -216,6 +216,12 @@ impl Phases<'_> {
             return;
         }
         let name = settings.real_ip_header.as_deref().unwrap_or("x-real-ip").as_bytes();
+        if name == b"proxy_protocol" {
+            let is_trusted = trusted.iter().any(|it| it.contains(self.client.peer.ip()));
+            let proxied = self.client.proxied.filter(|_| is_trusted);
+            context.state.real_ip = proxied.map(|it| it.source);
+            return;
+        }
         let mut list = Vec::new();
         for header in
             self.exchange.request.headers().filter(|it| it.name.eq_ignore_ascii_case(name))

@@ -1,6 +1,8 @@
 //! One client: attempts at servers until one accepts, then bytes in both directions.
 //!
 //! ```text
+//! PROXY header of the client, if `listen` says so ─> its first TLS message, with `ssl_preread`
+//!
 //! client connects to :5432     pick a     connect refused, 0.1 ms    warn, next
 //!                              pick b     connected                  forward ... end
 //!                                                                    release b
@@ -14,44 +16,114 @@
 
 use super::clock::Clock;
 use super::forward::{CoreBuffer, Limits, forward};
+use super::preread;
 use super::upstream::{Lease, SharedUpstream};
-use crate::conf::config::ServerBlock;
-use crate::engine::upstream::{Attempts, Outcome};
+use crate::conf::config::{ServerBlock, Target};
+use crate::conf::reader::servers_of;
+use crate::conf::template::{Definition, Template};
+use crate::engine::peer::PeerParams;
+use crate::engine::upstream::{Attempts, Outcome, UpstreamConfig};
+use crate::handlers::facts::Client;
+use crate::handlers::stream_variables::StreamView;
+use crate::wire::client_hello::ClientHello;
+use crate::wire::proxy_protocol::{self, Addresses};
 use minikit::server::Stream;
 use minikit::sync::Arc;
+use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+/// What sessions need of a configuration.
+#[derive(Clone, Copy)]
+pub struct Streams<'a> {
+    /// By name.
+    pub upstreams: &'a BTreeMap<String, Arc<SharedUpstream>>,
+    /// Variables that `stream` defines.
+    pub variables: &'a [Definition],
+}
 
 /// Serves one client of `server`. Ends without a word if no server can be reached: a client of TCP
 /// sees its connection closed.
 pub async fn serve(
     mut client: Stream,
+    info: Client,
     server: &ServerBlock,
-    upstream: &Arc<SharedUpstream>,
+    streams: Streams<'_>,
     clock: Clock,
     buffer: &CoreBuffer,
 ) {
-    let peer = client.peer();
-    let Some((lease, mut stream)) = connect(&peer, server, upstream, clock).await else { return };
+    let peer = info.peer;
+    // What was taken from the socket, to be sent to the server.
+    let mut prefix = Vec::new();
+    let hello = match client.as_tcp().filter(|_| server.ssl_preread) {
+        Some(socket) => {
+            let (limit, bytes_max) = (server.preread_timeout, server.preread_bytes_max);
+            preread::client_hello(socket, limit, bytes_max, &mut prefix).await
+        }
+        None => Ok(ClientHello::default()),
+    };
+    let hello = match hello {
+        Ok(hello) => hello,
+        Err(error) => return tracing::info!("session of {peer} ended: {error}"),
+    };
+
+    let upstream = match &server.target {
+        Target::Upstream(name) => Some(Arc::clone(&streams.upstreams[name])),
+        Target::Dynamic(target) => {
+            let view = StreamView { client: &info, hello: &hello, variables: streams.variables };
+            find_upstream(target, view, streams.upstreams)
+        }
+    };
+    let Some(upstream) = upstream else { return };
+    let Some((lease, mut stream)) = connect(&info, server, &upstream, clock).await else { return };
+    if server.proxy_protocol {
+        let mut header = Vec::new();
+        let addresses = Addresses { source: info.peer, destination: info.local };
+        proxy_protocol::write(addresses, &mut header);
+        prefix.splice(..0, header);
+    }
 
     let limits = Limits { idle: server.proxy_timeout, half_close: server.proxy_half_close };
-    match forward(&mut client, &mut stream, buffer, limits).await {
+    match forward(&mut client, &mut stream, prefix, buffer, limits).await {
         Ok(()) => tracing::debug!("session of {peer} with {} ended", lease.address),
         Err(error) => tracing::info!("session of {peer} with {} ended: {error}", lease.address),
     }
 }
 
+/// The upstream that the variables of `proxy_pass` name, or one of a single server whose address
+/// they are.
+fn find_upstream(
+    target: &Template,
+    view: StreamView<'_>,
+    upstreams: &BTreeMap<String, Arc<SharedUpstream>>,
+) -> Option<Arc<SharedUpstream>> {
+    let mut name = Vec::new();
+    view.append(target, &mut name);
+    let name = String::from_utf8_lossy(&name);
+    if let Some(upstream) = upstreams.get(&*name) {
+        return Some(Arc::clone(upstream));
+    }
+    let Ok(address) = name.parse::<SocketAddr>() else {
+        let peer = view.client.peer;
+        tracing::error!("no resolver defined to resolve {name}, client: {peer}");
+        return None;
+    };
+    let servers = servers_of(&name, vec![address], PeerParams::default(), false);
+    Some(Arc::new(SharedUpstream::new(&name, &UpstreamConfig::new(servers))))
+}
+
 /// Tries servers until one accepts.
 async fn connect(
-    client: &str,
+    info: &Client,
     server: &ServerBlock,
     upstream: &Arc<SharedUpstream>,
     clock: Clock,
 ) -> Option<(Lease, TcpStream)> {
+    let (client, name) = (info.peer, &upstream.name);
     let mut attempts = Attempts::default();
     loop {
-        let name = &server.upstream;
         let Some(mut lease) = Lease::pick(upstream, &mut attempts, clock, None) else {
             tracing::error!(
                 "no live upstreams while connecting to upstream, client: {client}, \

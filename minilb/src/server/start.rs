@@ -27,14 +27,15 @@ use super::http::core::HttpCore;
 use super::http::service::Client;
 use super::limits;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
-use super::session;
+use super::preread;
+use super::session::{self, Streams};
 use super::statistics::CoreCounts;
 use super::upstream::SharedUpstream;
 use super::user::User;
 use crate::conf::config::{Config, ServerBlock};
 use crate::conf::error::ConfError;
 use crate::conf::host::Host;
-use crate::conf::http::HttpListen;
+use crate::conf::listen::Listen;
 use crate::conf::reader::read;
 use crate::engine::peer::Peer;
 use crate::engine::upstream::UpstreamConfig;
@@ -107,18 +108,17 @@ impl Generation {
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
-        let stream = self.config.servers.iter().flat_map(|it| &it.listen).copied();
+        let stream = self.config.servers.iter().flat_map(|it| &it.listen).map(|it| it.address);
         self.http.addresses().chain(stream).collect()
     }
 
-    /// The server that listens at the address a client has connected to: one with exactly this
-    /// address before one with a wildcard.
-    fn server_at(&self, local: SocketAddr) -> Option<&ServerBlock> {
-        let is_exact = |it: &SocketAddr| *it == local;
-        let is_wildcard = |it: &SocketAddr| it.ip().is_unspecified() && it.port() == local.port();
-        let servers = &self.config.servers;
-        let exact = servers.iter().find(|it| it.listen.iter().any(is_exact));
-        exact.or_else(|| servers.iter().find(|it| it.listen.iter().any(is_wildcard)))
+    /// The server that listens at the address a client has connected to, and its `listen`: one with
+    /// exactly this address before one with a wildcard.
+    fn server_at(&self, local: SocketAddr) -> Option<(&ServerBlock, Listen)> {
+        let all = self.config.servers.iter();
+        let mut all = all.flat_map(|it| it.listen.iter().map(move |listen| (it, *listen)));
+        let exact = all.clone().find(|(_, it)| it.address == local);
+        exact.or_else(|| all.find(|(_, it)| it.is_wildcard_for(local)))
     }
 }
 
@@ -177,6 +177,10 @@ pub struct ServeOptions {
     /// Where the admin endpoint listens.
     pub admin: Option<SocketAddr>,
 }
+
+/// How long the header of the PROXY protocol may take in `http`: the default of
+/// `client_header_timeout`.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What belongs to one core.
 pub(super) struct Core {
@@ -241,9 +245,9 @@ fn any_port(address: SocketAddr) -> std::io::Result<SocketAddr> {
 fn add_listen(config: &mut Config, listen: Option<SocketAddr>) -> Result<(), String> {
     let Some(address) = listen else { return Ok(()) };
     if let Some(server) = config.http.servers.first_mut() {
-        server.listen.insert(0, HttpListen { address, is_default: false });
+        server.listen.insert(0, Listen::at(address));
     } else if let Some(server) = config.servers.first_mut() {
-        server.listen.insert(0, address);
+        server.listen.insert(0, Listen::at(address));
     } else {
         return Err("--listen needs a server in the configuration".to_owned());
     }
@@ -315,19 +319,26 @@ impl Service for LoadBalancer {
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, client: Stream, shutdown: Shutdown) {
         let generation = self.current();
-        let Ok(local) = client.local().parse::<SocketAddr>() else { return };
-        if let Some(server) = generation.server_at(local) {
-            let upstream = &generation.upstreams[&server.upstream];
-            return session::serve(client, server, upstream, self.clock, &core.buffer).await;
-        }
+        let (Ok(peer), Ok(local)) = (client.peer().parse(), client.local().parse()) else { return };
+        let mut info = Client::new(peer, local, core.http.next_connection());
+        let server = generation.server_at(local);
+        let listen = server.map(|(_, listen)| listen).or_else(|| generation.http.listen_at(local));
         // A client may have connected to an address that a reload has just removed.
-        drop(generation);
-        if self.current().http.addresses().next().is_none() {
-            return;
+        let Some(listen) = listen else { return };
+        if let Some(socket) = client.as_tcp().filter(|_| listen.proxy_protocol) {
+            let limit = server.map_or(HEADER_TIMEOUT, |(it, _)| it.proxy_protocol_timeout);
+            match preread::proxy_protocol(socket, limit).await {
+                Ok(proxied) => info.proxied = proxied,
+                Err(error) => return tracing::error!("{error}, client: {peer}, server: {local}"),
+            }
         }
-        let Ok(peer) = client.peer().parse() else { return };
-        let connection = core.http.next_connection();
-        let info = Client { peer, local, connection, requests: 0, began_ms: 0 };
+        if let Some((server, _)) = server {
+            let (upstreams, variables) =
+                (&generation.upstreams, &*generation.config.stream_variables);
+            let streams = Streams { upstreams, variables };
+            return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
+        }
+        drop(generation);
         let current = || Arc::clone(&self.current.lock().http);
         let nginx = Nginx {
             current: &current,

@@ -104,7 +104,7 @@ fn a_request_over_open_connections_allocates_nothing() {
             date: &RefCell::default(),
         };
         let local = "127.0.0.1:1".parse().expect("an address");
-        let info = Client { peer, local, connection: 1, requests: 0, began_ms: 0 };
+        let info = Client::new(peer, local, 1);
         let shutdown = Shutdown::new();
         let steps = async {
             steps.recv().await;

@@ -22,6 +22,7 @@ use super::proxy::{Forwarded, forward};
 use super::service::{Answer, Client, ClientLimits, Decision, HttpService};
 use super::transfer::{poll_read, poll_write};
 use crate::handlers::explain::HEADER;
+use crate::server::forward::Endpoint;
 use crate::wire::http1::refusal::Refusal;
 use crate::wire::http1::writer::write_answer;
 use minikit::server::Shutdown;
@@ -30,7 +31,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 
 /// How long a client that goes on sending after its last response is listened to.
 pub const LINGER: Duration = Duration::from_secs(5);
@@ -58,7 +59,7 @@ pub(super) enum Ended {
 }
 
 /// Serves the requests of a client until either side ends the connection.
-pub async fn serve<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin>(
+pub async fn serve<S: HttpService, IO: Endpoint>(
     stream: IO,
     client: Client,
     service: &S,
@@ -73,7 +74,7 @@ pub async fn serve<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, S, IO> {
+impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
     async fn requests(&mut self) -> Ended {
         let mut requested = pin!(self.shutdown.requested());
         let mut next = self.first_bytes(requested.as_mut()).await;

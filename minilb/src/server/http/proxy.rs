@@ -29,7 +29,7 @@ use super::transfer::{poll_read, poll_write};
 use crate::engine::pool::Pooled;
 use crate::engine::upstream::Outcome;
 use crate::handlers::explain::HEADER;
-use crate::server::forward::{Limits, forward as forward_bytes};
+use crate::server::forward::{Endpoint, Limits, forward as forward_bytes};
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
 use crate::wire::http1::refusal::Refusal;
@@ -39,7 +39,6 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -125,7 +124,7 @@ struct Upstream {
 }
 
 /// Sends the request to servers of the route until one has answered, and passes the answer on.
-pub(super) async fn forward<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn forward<S: HttpService, IO: Endpoint>(
     connection: &mut Connection<'_, S, IO>,
     workspace: &mut Workspace<S::Context>,
     route: &Route,
@@ -142,7 +141,7 @@ struct Proxy<'a, 'b, S: HttpService, IO> {
     earlier: usize,
 }
 
-impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
+impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
     async fn forward(&mut self, workspace: &mut Workspace<S::Context>) -> Result<Forwarded, Ended> {
         if let Err(refusal) = self.collect_body(workspace).await? {
             return match refusal {
@@ -467,14 +466,14 @@ impl<S: HttpService, IO: AsyncRead + AsyncWrite + Unpin> Proxy<'_, '_, S, IO> {
     ) -> Result<(), Ended> {
         self.connection.flush(workspace).await?;
         let server = &mut upstream.pooled.connection;
-        let to_upstream = workspace.exchange.to_upstream.filled();
-        server.write_all(to_upstream).await.map_err(|_| Ended::Cut)?;
+        let to_upstream = workspace.exchange.to_upstream.filled().to_vec();
         workspace.exchange.to_upstream.clear();
 
         let limits = Limits { idle: self.route.read_timeout, half_close: false };
         let client = &mut self.connection.stream;
+        let tunnel = &self.connection.core.tunnel;
         // An error is the end of the tunnel, as a close is.
-        let _ = forward_bytes(client, server, &self.connection.core.tunnel, limits).await;
+        let _ = forward_bytes(client, server, to_upstream, tunnel, limits).await;
         Err(Ended::Cut)
     }
 

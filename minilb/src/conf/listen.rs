@@ -1,0 +1,94 @@
+//! `listen` of `http` and of `stream`.
+//!
+//! ```text
+//! listen 8080;                                   every IPv4 address, port 8080
+//! listen 127.0.0.1:443 default_server;           the server for names that no other has
+//! listen [::1]:80 proxy_protocol;                a header of the PROXY protocol comes first
+//! ```
+//!
+//! NGINX counterpart: `ngx_parse_url` (`ngx_inet.c`), `ngx_http_core_listen`,
+//! `ngx_stream_core_listen`.
+
+use super::reader::{port, split_port};
+use super::values::number;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// One line of `listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// `default_server`
+    pub is_default: bool,
+    /// `proxy_protocol`
+    pub proxy_protocol: bool,
+}
+
+impl Listen {
+    /// An address without parameters.
+    pub fn at(address: SocketAddr) -> Listen {
+        Listen { address, is_default: false, proxy_protocol: false }
+    }
+
+    /// Takes the parameters of another line for the same address: they hold for all its servers.
+    pub fn merge(&mut self, other: Listen) {
+        self.proxy_protocol |= other.proxy_protocol;
+    }
+
+    /// Returns true if clients of `local` are accepted by this wildcard.
+    pub fn is_wildcard_for(&self, local: SocketAddr) -> bool {
+        self.address.ip().is_unspecified() && self.address.port() == local.port()
+    }
+
+    /// Reads the arguments of the directive. In `http` there is a default port.
+    ///
+    /// # Errors
+    /// NGINX's message.
+    pub fn parse(arguments: &[String], is_http: bool) -> Result<Listen, String> {
+        let address = listen_address(&arguments[0], is_http.then_some(80))?;
+        let mut listen = Listen::at(address);
+        for parameter in &arguments[1..] {
+            match parameter.as_str() {
+                "default_server" | "default" if is_http => listen.is_default = true,
+                "proxy_protocol" => listen.proxy_protocol = true,
+                // Each core has a socket of its own already.
+                "reuseport" => {}
+                "ssl" | "http2" | "quic" => {
+                    return Err(format!("the \"{parameter}\" parameter is not supported"));
+                }
+                _ if is_http => return Err(format!("invalid parameter \"{parameter}\"")),
+                _ => return Err(format!("the invalid \"{parameter}\" parameter")),
+            }
+        }
+        Ok(listen)
+    }
+}
+
+/// `8080`, `*:8080`, `127.0.0.1:8080` or `[::1]:8080`.
+fn listen_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr, String> {
+    let fail = |what: &str| format!("{what} in \"{text}\" of the \"listen\" directive");
+    let (host, port_text) = match split_port(text) {
+        (all, None) if number(all).is_some() => ("*", Some(all)),
+        split => split,
+    };
+    if host.is_empty() {
+        return Err(fail("no host"));
+    }
+    let port = match (port_text, default_port) {
+        (Some(text), _) => port(text).ok_or_else(|| fail("invalid port"))?,
+        (None, Some(port)) => port,
+        (None, None) => return Err(fail("no port")),
+    };
+
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = match host {
+        "*" => Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        _ => host.parse::<IpAddr>(),
+    };
+    let ip = ip.map_err(|_| fail("host not found"))?;
+    // NGINX would serve IPv6 clients only, which our sockets cannot be told.
+    if ip.is_ipv6() && ip.is_unspecified() {
+        return Err(fail("the IPv6 wildcard is not supported"));
+    }
+    Ok(SocketAddr::new(ip, port))
+}

@@ -1,0 +1,112 @@
+//! What is read of a client before anything is known of it: the header of the PROXY protocol, and
+//! the first message of TLS.
+//!
+//! # Reading no byte too many
+//!
+//! The bytes after a header belong to another reader (TLS, HTTP or a server), so they must stay in
+//! the socket. `recv` with `MSG_PEEK` shows what has come without taking it. Only bytes that are
+//! surely of the header are taken:
+//!
+//! ```text
+//! peek   PROXY TCP4 192.0.              incomplete: take these 17 bytes
+//! peek   2.9 ... 443\r\n GET / HTTP     complete after 27 more: take 27
+//! ```
+//!
+//! Nearly always all of it has come, which costs two system calls per connection. To wait for more
+//! without taking what is there would not do: the socket stays readable.
+//!
+//! NGINX counterpart: `ngx_stream_proxy_protocol_handler` (`ngx_stream_handler.c`) and
+//! `ngx_stream_core_preread_phase` (`ngx_stream_core_module.c`). NGINX wants a header of the PROXY
+//! protocol in one piece.
+
+use crate::wire::client_hello::{self, ClientHello};
+use crate::wire::proxy_protocol::{self, Addresses, HEADER_BYTES_MAX};
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Takes the header of the PROXY protocol from a socket; bytes after it stay there.
+///
+/// # Errors
+/// If there is none, if it does not come in time, or if reading fails.
+pub async fn proxy_protocol(socket: &TcpStream, limit: Duration) -> io::Result<Option<Addresses>> {
+    let mut taken = Vec::new();
+    let read = async {
+        let parse = proxy_protocol::parse;
+        let header = examine(socket, HEADER_BYTES_MAX, &mut taken, parse).await?;
+        let header = header.map_err(|_| broken("broken header while reading PROXY protocol"))?;
+        let mut rest = vec![0; header.length - taken.len()];
+        take(socket, &mut rest).await?;
+        Ok(header.addresses)
+    };
+    in_time(limit, read).await
+}
+
+/// Looks at the first message of a TLS client, of at most `bytes_max` bytes. Bytes that had to be
+/// taken from the socket are appended to `taken`. A client that speaks something else gives an
+/// empty message.
+///
+/// # Errors
+/// If the message is too long or does not come in time, or if reading fails.
+pub async fn client_hello(
+    socket: &TcpStream,
+    limit: Duration,
+    bytes_max: usize,
+    taken: &mut Vec<u8>,
+) -> io::Result<ClientHello> {
+    let hello = in_time(limit, examine(socket, bytes_max, taken, client_hello::parse)).await?;
+    Ok(hello.unwrap_or_default())
+}
+
+async fn in_time<T>(limit: Duration, read: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, read).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Shows `parse` what has come, until it finds something or fails. Bytes are taken from the socket
+/// only while it wants more.
+async fn examine<T, E>(
+    socket: &TcpStream,
+    bytes_max: usize,
+    taken: &mut Vec<u8>,
+    parse: impl Fn(&[u8]) -> Result<Option<T>, E>,
+) -> io::Result<Result<T, E>> {
+    loop {
+        let start = taken.len();
+        taken.resize(bytes_max, 0);
+        let count = socket.peek(&mut taken[start..]).await?;
+        taken.truncate(start + count);
+
+        match parse(taken) {
+            Ok(Some(found)) => {
+                taken.truncate(start);
+                return Ok(Ok(found));
+            }
+            Err(error) => {
+                taken.truncate(start);
+                return Ok(Err(error));
+            }
+            Ok(None) if count == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(None) if taken.len() == bytes_max => return Err(broken("preread buffer full")),
+            Ok(None) => take(socket, &mut taken[start..]).await?,
+        }
+    }
+}
+
+/// Reads so many bytes.
+async fn take(socket: &TcpStream, mut into: &mut [u8]) -> io::Result<()> {
+    while !into.is_empty() {
+        socket.readable().await?;
+        match socket.try_read(into) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => into = &mut into[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn broken(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
