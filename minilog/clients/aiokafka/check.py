@@ -9,8 +9,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import aiokafka  # noqa: E402
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition  # noqa: E402
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: E402
+from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError  # noqa: E402
 
 from harness import BEHAVIORS, COMPACTED, LATEST, UPDATES, behavior, equal, run  # noqa: E402
+from lossy import Lossy  # noqa: E402
 
 
 def asynchronous(function):
@@ -123,6 +125,23 @@ async def idempotence(broker, topic):
 
 
 @asynchronous
+@behavior(13)
+async def topics(broker, topic):
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    codes = []
+    for new in [NewTopic(topic, 3, 1), NewTopic(topic, 3, 1), NewTopic(topic + "-2", 1, 2)]:
+        created = await admin.create_topics([new])
+        codes += [error_code for _, error_code, *_ in created.topic_errors]
+    equal(codes, [0, TopicAlreadyExistsError.errno, InvalidReplicationFactorError.errno])
+    await admin.delete_topics([topic])
+    async with asyncio.timeout(20):
+        while topic in await admin.list_topics():
+            await asyncio.sleep(0.01)
+    await admin.close()
+
+
+@asynchronous
 @behavior(14)
 async def compaction(broker, topic):
     await create(broker, topic, 1, COMPACTED)
@@ -136,6 +155,16 @@ async def compaction(broker, topic):
         while (await read(broker, topic, 1))[0].offset != LATEST[0]:
             await asyncio.sleep(0.05)
     equal([it.offset for it in await read(broker, topic, 3)], LATEST)
+
+
+@asynchronous
+@behavior(15)
+async def lost_responses(broker, topic):
+    values = [b"%d" % number for number in range(10)]
+    with Lossy(broker, [4, 9]) as proxy:
+        offsets = await send_all(proxy.address, topic, values, enable_idempotence=True)
+        equal((offsets, proxy.lost), ([*range(10)], 2))
+    equal([it.value for it in await read(broker, topic, 10)], values)
 
 
 @asynchronous

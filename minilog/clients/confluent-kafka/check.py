@@ -19,6 +19,7 @@ from confluent_kafka import (  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 from harness import COMPACTED, LATEST, UPDATES, behavior, equal, eventually, run  # noqa: E402
+from lossy import Lossy  # noqa: E402
 
 
 def produce(broker, topic, records, **options):
@@ -168,6 +169,19 @@ def compaction(broker, topic):
         produce(broker, topic, [{"key": key, "value": value}])
     eventually(lambda: [it.offset() for it in consume(broker, topic, 1)][:1] == LATEST[:1])
     equal([it.offset() for it in consume(broker, topic, 3)], LATEST)
+
+
+@behavior(15)
+def lost_responses(broker, topic):
+    values = [b"%d" % number for number in range(10)]
+    offsets = []
+    with Lossy(broker, [4, 9]) as proxy:
+        writer = Producer({"bootstrap.servers": proxy.address, "enable.idempotence": True})
+        for value in values:
+            writer.produce(topic, value, partition=0, callback=lambda e, m: offsets.append(e or m.offset()))
+            equal(writer.flush(20), 0)
+        equal((offsets, proxy.lost), ([*range(10)], 2))
+    equal([it.value() for it in consume(broker, topic, 10)], values)
 
 
 def member(broker, topic, **options):

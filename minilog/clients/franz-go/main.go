@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -148,6 +150,32 @@ func timestamps(topic string) {
 	check(offset.Offset == 1 && offset.Timestamp == 2000, "found %+v", offset)
 }
 
+func topics(topic string) {
+	create(topic, 3)
+	own := client()
+	defer own.Close()
+	admin := kadm.NewClient(own)
+	listed, err := admin.ListTopics(ctx, topic)
+	must(err)
+	check(len(listed[topic].Partitions) == 3, "partitions are %v", listed[topic].Partitions)
+	for _, it := range []struct {
+		topic    string
+		replicas int16
+		want     error
+	}{{topic, 1, kerr.TopicAlreadyExists}, {topic + "-2", 2, kerr.InvalidReplicationFactor}} {
+		_, err := admin.CreateTopic(ctx, 3, it.replicas, nil, it.topic)
+		check(errors.Is(err, it.want), "got %v, want %v", err, it.want)
+	}
+	deleted, err := admin.DeleteTopic(ctx, topic)
+	must(err)
+	must(deleted.Err)
+	eventually(func() bool {
+		listed, err := admin.ListTopics(ctx, topic)
+		must(err)
+		return !listed.Has(topic)
+	})
+}
+
 func compaction(topic string) {
 	own := client()
 	defer own.Close()
@@ -279,6 +307,7 @@ func main() {
 		{3, "order", order},
 		{5, "compression", compression},
 		{7, "timestamps", timestamps},
+		{13, "topics", topics},
 		{14, "compaction", compaction},
 		{15, "idempotence", idempotence},
 		{21, "cooperative", cooperative},

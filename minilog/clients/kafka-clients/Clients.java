@@ -1,5 +1,6 @@
 // The Java producer, consumer and admin client against the broker at HOST PORT, in one process.
 
+import java.io.BufferedReader;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -22,7 +23,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 class Clients {
-    static String broker;
+    static String host, port, broker;
     static final String RUN = ProcessHandle.current().pid() + "-" + System.nanoTime() % 100000;
 
     interface Behavior {
@@ -30,12 +31,15 @@ class Clients {
     }
 
     public static void main(String[] arguments) {
-        broker = arguments[0] + ":" + arguments[1];
+        host = arguments[0];
+        port = arguments[1];
+        broker = host + ":" + port;
         Map<Integer, Behavior> behaviors = Map.of(
             5, Clients::compression,
             7, Clients::timestamps,
             13, Clients::topics,
             14, Clients::compaction,
+            15, Clients::lostResponses,
             20, topic -> group(topic, RangeAssignor.class),
             21, topic -> group(topic, CooperativeStickyAssignor.class));
         List<Integer> held = new ArrayList<>();
@@ -156,6 +160,28 @@ class Clients {
         }
         eventually(() -> read(topic, 1).get(0).offset() == 2);
         equal(read(topic, 3).stream().map(it -> it.offset()).toList(), List.of(2L, 3L, 4L));
+    }
+
+    // The proxy loses the responses to the fourth and to the ninth Produce request.
+    static void lostResponses(String topic) throws Exception {
+        List<String> command = List.of(System.getProperty("lossy"), host, port, "4", "9");
+        Process proxy = new ProcessBuilder(command).redirectErrorStream(true).start();
+        try (BufferedReader output = proxy.inputReader()) {
+            String address = "127.0.0.1:" + output.readLine();
+            try (KafkaProducer<String, String> producer = producer("bootstrap.servers", address)) {
+                for (long number = 0; number < 10; number++) {
+                    ProducerRecord<String, String> record =
+                        new ProducerRecord<>(topic, 0, null, "" + number);
+                    equal(producer.send(record).get().offset(), number);
+                }
+            }
+            proxy.outputWriter().close();
+            equal(output.lines().toList(), List.of("lost", "lost"));
+        } finally {
+            proxy.destroy();
+        }
+        List<String> values = read(topic, 10).stream().map(it -> it.value()).toList();
+        equal(String.join("", values), "0123456789");
     }
 
     // Two members share the partitions; when one leaves, the other one gets them all.

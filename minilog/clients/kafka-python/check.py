@@ -12,9 +12,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import kafka  # noqa: E402
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition  # noqa: E402
 from kafka.admin import NewTopic  # noqa: E402
-from kafka.errors import MessageSizeTooLargeError  # noqa: E402
+from kafka.errors import (  # noqa: E402
+    InvalidReplicationFactorError,
+    MessageSizeTooLargeError,
+    TopicAlreadyExistsError,
+)
 
 from harness import COMPACTED, LATEST, UPDATES, behavior, equal, eventually, run  # noqa: E402
+from lossy import Lossy  # noqa: E402
 
 
 def producer(broker, **options):
@@ -132,11 +137,8 @@ def acknowledgments(broker, topic):
 def large(broker, topic):
     equal(send_all(broker, topic, [b"x" * 900_000]), [0])
     equal(len(consume(broker, topic, 1)[0].value), 900_000)
-    try:
-        send_all(broker, topic, [b"x" * 1_500_000], max_request_size=2_000_000)
-        raise AssertionError("1,500,000 bytes were accepted")
-    except MessageSizeTooLargeError:
-        pass
+    too_large = lambda: send_all(broker, topic, [b"x" * 1_500_000], max_request_size=2_000_000)  # noqa: E731
+    refused(MessageSizeTooLargeError, too_large)
 
 
 @behavior(12)
@@ -144,6 +146,26 @@ def idempotence(broker, topic):
     values = [b"%d" % number for number in range(500)]
     offsets = send_all(broker, topic, values, enable_idempotence=True, acks="all")
     equal(offsets, list(range(500)))
+
+
+@behavior(13)
+def topics(broker, topic):
+    create(broker, topic, 3)
+    refused(TopicAlreadyExistsError, lambda: create(broker, topic, 3))
+    refused(InvalidReplicationFactorError, lambda: create(broker, topic + "-2", 1, replicas=2))
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.delete_topics([topic])
+    eventually(lambda: topic not in admin.list_topics())
+    admin.close()
+
+
+def refused(error, call):
+    """Fails unless the call is refused with this error."""
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"no {error.__name__}")
 
 
 @behavior(14)
@@ -160,10 +182,23 @@ def compaction(broker, topic):
     equal([it.offset for it in consume(broker, topic, 3)], LATEST)
 
 
-def create(broker, topic, partitions):
+@behavior(15)
+def lost_responses(broker, topic):
+    values = [b"%d" % number for number in range(10)]
+    with Lossy(broker, [4, 9]) as proxy:
+        writer = producer(proxy.address, enable_idempotence=True)
+        equal([writer.send(topic, it, partition=0).get(20).offset for it in values], [*range(10)])
+        writer.close()
+        equal(proxy.lost, 2)
+    equal([it.value for it in consume(broker, topic, 10)], values)
+
+
+def create(broker, topic, partitions, replicas=1):
     admin = KafkaAdminClient(bootstrap_servers=broker)
-    admin.create_topics([NewTopic(topic, partitions, 1)])
-    admin.close()
+    try:
+        admin.create_topics([NewTopic(topic, partitions, replicas)])
+    finally:
+        admin.close()
 
     # Kafka answers before its metadata has the topic, and a group that forms meanwhile stays empty.
     reader = KafkaConsumer(bootstrap_servers=broker)

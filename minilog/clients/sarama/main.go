@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -112,11 +113,16 @@ func (member *member) received() int {
 	return len(member.values)
 }
 
+func administrator() sarama.ClusterAdmin {
+	admin, err := sarama.NewClusterAdmin(brokers, config())
+	must(err)
+	return admin
+}
+
 func create(topic string, partitions int32) { createWith(topic, partitions, nil) }
 
 func createWith(topic string, partitions int32, configs map[string]*string) {
-	admin, err := sarama.NewClusterAdmin(brokers, config())
-	must(err)
+	admin := administrator()
 	defer admin.Close()
 	detail := sarama.TopicDetail{
 		NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: configs,
@@ -192,6 +198,31 @@ func timestamps(topic string) {
 		must(err)
 		check(offset == it[1], "offset %d at %d, want %d", offset, it[0], it[1])
 	}
+}
+
+func topics(topic string) {
+	create(topic, 3)
+	admin := administrator()
+	defer admin.Close()
+	described, err := admin.DescribeTopics([]string{topic})
+	must(err)
+	check(len(described[0].Partitions) == 3, "partitions are %v", described[0].Partitions)
+	for _, it := range []struct {
+		topic    string
+		replicas int16
+		want     error
+	}{{topic, 1, sarama.ErrTopicAlreadyExists}, {topic + "-2", 2, sarama.ErrInvalidReplicationFactor}} {
+		detail := sarama.TopicDetail{NumPartitions: 3, ReplicationFactor: it.replicas}
+		err := admin.CreateTopic(it.topic, &detail, false)
+		check(errors.Is(err, it.want), "got %v, want %v", err, it.want)
+	}
+	must(admin.DeleteTopic(topic))
+	eventually(func() bool {
+		listed, err := admin.ListTopics()
+		must(err)
+		_, isThere := listed[topic]
+		return !isThere
+	})
 }
 
 func compaction(topic string) {
@@ -287,8 +318,7 @@ func describe(topic string) {
 	create(topic, 2)
 	reader := join(topic, 0)
 	eventually(func() bool { return reader.count() == 2 })
-	admin, err := sarama.NewClusterAdmin(brokers, config())
-	must(err)
+	admin := administrator()
 	defer admin.Close()
 	groups, err := admin.DescribeConsumerGroups([]string{topic})
 	must(err)
@@ -309,6 +339,7 @@ func main() {
 	}{
 		{5, "compression", compression},
 		{7, "timestamps", timestamps},
+		{13, "topics", topics},
 		{14, "compaction", compaction},
 		{15, "idempotence", idempotence},
 		{20, "group", groupOfTwo},
