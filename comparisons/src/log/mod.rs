@@ -10,6 +10,7 @@
 //! | `latency.rs` | how long a record is on its way to a consumer |
 //! | `startup.rs` | how soon the first answer comes, and how much memory a broker has |
 //! | `restart.rs` | how long 1,000 partitions are away after `kill -9` |
+//! | `embedded.rs` | minilog beside embedded logs, if no Kafka is found |
 //!
 //! Kafka's JVM compiles what runs often, so its first seconds cost several times more than later
 //! ones. Both brokers are therefore started once for all rounds, and the first run of each row is
@@ -23,6 +24,7 @@
 //! ```
 
 mod consumer_perf;
+mod embedded;
 mod goals;
 mod latency;
 mod producer_perf;
@@ -85,9 +87,9 @@ fn against_kafka(context: &Context, sides: [&Side; 2]) -> Result<Pair> {
     let mut under_load = || -> Result<Vec<Comparison>> {
         let mut comparisons = producer_perf::compare(&mut turns, &tool, &rows, &servers)?;
         comparisons.push(saturation::compare(&mut turns, context.effort, &servers)?);
-        let records = rows.last().map_or(0, Row::records);
-        comparisons.extend(consumer_perf::compare(&mut turns, &tool, records, &servers, cores)?);
-        comparisons.push(latency::compare(&mut turns, &tool, context.effort, &servers)?);
+        let effort = context.effort;
+        comparisons.extend(consumer_perf::compare(&mut turns, &tool, effort, &servers, cores)?);
+        comparisons.push(latency::compare(&mut turns, &tool, effort, &servers)?);
         comparisons.extend(startup::memory_after_load(&servers));
         Ok(comparisons)
     };
@@ -142,11 +144,23 @@ fn restart_rounds(effort: Effort) -> usize {
 fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
     println!("\nNo Kafka was found, so there is nothing to compare minilog with.");
     println!("To get one: {}\n", KAFKA.install);
+    if let Some(cores) = context.cores {
+        cores.take_client_core();
+    }
     let (milliseconds, megabytes) = startup::measure(ours, context.cores)?;
+
+    let mut server = ours.start(Some(1), context.cores)?;
+    eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
+    let count = context.effort.rounds();
+    let seconds = (embedded::PEERS * count) as f64 * embedded::SECONDS;
+    let names = [MINILOG.name, "in-process"];
+    let mut rounds = Rounds { count, names, progress: Progress::new(seconds) };
+    let comparison = embedded::compare(&mut rounds, context.effort, &server)
+        .map_err(|error| server.explain(error))?;
     Ok(Pair {
         ours: identify(ours),
         theirs: None,
-        settings: vec![placement(context.cores, context.cores)],
+        settings: vec![placement(context.cores, context.cores), other_load()],
         notes: vec![
             format!("no Kafka: {}. To get one: {}", misses.join("; "), KAFKA.install),
             format!(
@@ -154,7 +168,7 @@ fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
                  resident when idle"
             ),
         ],
-        comparisons: Vec::new(),
+        comparisons: vec![comparison],
         goals: goals::goals(),
     })
 }

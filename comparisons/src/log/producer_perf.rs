@@ -64,11 +64,6 @@ impl Row {
         SIZES.map(row).into()
     }
 
-    /// The records of one run.
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
     /// The planned seconds of one run.
     pub fn seconds(&self) -> f64 {
         (self.records * self.record_bytes) as f64 / BYTES_PER_SECOND + START_SECONDS
@@ -190,7 +185,7 @@ pub fn compare(
 }
 
 /// The topic of a round.
-pub fn topic(record_bytes: u64, round: usize) -> String {
+fn topic(record_bytes: u64, round: usize) -> String {
     format!("perf-{record_bytes}-{round}")
 }
 

@@ -9,6 +9,8 @@
 //! connection 1   the same, and so on
 //! ```
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use minilog::client::admin;
 use minilog::client::batching::Batcher;
@@ -34,7 +36,10 @@ pub const ROW: &str = "16 KiB batches, acks=all";
 pub const SECONDS: f64 = 4.0;
 
 const BATCH_BYTES: usize = 16_384;
-const PARTITIONS: u64 = 4;
+/// Partitions of a topic.
+pub const PARTITIONS: u64 = 4;
+/// Bytes of a record's value.
+pub const VALUE_BYTES: usize = 100;
 const CONNECTIONS: usize = 4;
 /// `max.in.flight.requests.per.connection`
 const PIPELINE: u64 = 5;
@@ -78,6 +83,27 @@ pub fn compare(rounds: &mut Rounds, effort: Effort, servers: &[Server; 2]) -> Re
 }
 
 fn megabytes_per_second(server: &Server, topic: &str, requests: u64) -> Result<f64> {
+    let sent = send_batches(server, topic, VALUE_BYTES, requests)?;
+    Ok(sent.bytes as f64 / 1e6 / sent.elapsed.as_secs_f64())
+}
+
+/// What [`send_batches`] has sent.
+pub struct Sent {
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Bytes of all batches.
+    pub bytes: u64,
+    /// Records of a batch.
+    pub records: u64,
+}
+
+/// Creates a topic of [`PARTITIONS`] with one record in each, and sends batches to it in turn.
+pub fn send_batches(
+    server: &Server,
+    topic: &str,
+    value_bytes: usize,
+    requests: u64,
+) -> Result<Sent> {
     let address = server.address.to_string();
     let mut cluster = Cluster::connect(&address, "comparisons")?;
     admin::create_topic(&mut cluster, topic, PARTITIONS as i32, &[])?;
@@ -90,10 +116,9 @@ fn megabytes_per_second(server: &Server, topic: &str, requests: u64) -> Result<f
 
     let pace = Pace::Closed { pipeline: PIPELINE };
     let load = Load { address: server.address, connections: CONNECTIONS, requests, pace };
-    let mut batches = Batches::new(topic);
-    let bytes = batches.batch_bytes * requests;
+    let mut batches = Batches::new(topic, value_bytes);
     let elapsed = generator::drive(load, &mut batches)?.elapsed;
-    Ok(bytes as f64 / 1e6 / elapsed.as_secs_f64())
+    Ok(Sent { elapsed, bytes: batches.batch_bytes * requests, records: batches.records })
 }
 
 /// The same batch for each partition in turn.
@@ -101,14 +126,18 @@ struct Batches {
     /// A request for each partition.
     frames: Vec<Vec<u8>>,
     batch_bytes: u64,
+    /// Records of a batch.
+    records: u64,
 }
 
 impl Batches {
-    fn new(topic: &str) -> Batches {
+    fn new(topic: &str, value_bytes: usize) -> Batches {
         let mut batcher = Batcher::new(BATCH_BYTES, None);
-        let record = Record { value: Some(&[b'v'; 100]), ..Record::default() };
+        let value = vec![b'v'; value_bytes];
+        let record = Record { value: Some(&value), ..Record::default() };
         while !batcher.append(topic, 0, 1_700_000_000_000, record.clone()) {}
-        let batch = batcher.take(topic, 0).map_or(Bytes::new(), |it| it.bytes);
+        let (batch, records) =
+            batcher.take(topic, 0).map_or((Bytes::new(), 0), |it| (it.bytes, it.count as u64));
 
         let frame = |index| {
             let data = PartitionProduceData { index, records: Some(batch.clone()) };
@@ -128,6 +157,7 @@ impl Batches {
         Batches {
             frames: (0..PARTITIONS as i32).map(frame).collect(),
             batch_bytes: batch.len() as u64,
+            records,
         }
     }
 }
@@ -165,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_error_in_an_answer_ends_the_run() {
-        let mut batches = Batches::new("t");
+        let mut batches = Batches::new("t", VALUE_BYTES);
         let mut out = Vec::new();
         let asked = batches.request(7, &mut out);
         assert_eq!(out[CORRELATION_ID], [0, 0, 0, 7]);
