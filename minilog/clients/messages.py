@@ -15,7 +15,7 @@ import zipfile
 # The requests of the broker, by number.
 APIS = """Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup
 Heartbeat LeaveGroup SyncGroup DescribeGroups ListGroups ApiVersions CreateTopics DeleteTopics
-DeleteRecords InitProducerId DescribeConfigs DescribeLogDirs CreatePartitions DeleteGroups
+DeleteRecords InitProducerId OffsetForLeaderEpoch DescribeConfigs DescribeLogDirs CreatePartitions DeleteGroups
 IncrementalAlterConfigs OffsetDelete DescribeCluster""".split()
 
 # Version 6 of InitProducerId is not stable.

@@ -124,7 +124,7 @@ impl Serve {
             retention_ms: self.retention_ms,
             retention_bytes: self.retention_bytes,
             flush_messages: if self.sync == "always" { 1 } else { i64::MAX },
-            ..LogConfig::default()
+            ..Default::default()
         };
         let start = Start {
             options: self.common.options(),
@@ -135,7 +135,7 @@ impl Serve {
             groups: GroupConfig {
                 initial_delay_ms: self.group_initial_rebalance_delay_ms.into(),
                 offsets_retention_ms: i64::from(self.offsets_retention_minutes) * 60_000,
-                ..GroupConfig::default()
+                ..Default::default()
             },
             auto_create_topics: self.auto_create_topics,
             num_partitions: self.num_partitions,

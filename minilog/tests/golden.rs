@@ -14,6 +14,8 @@
 //! | `compact NOW [KEYS]` | compacts, with a map of so many keys, and opens the log anew |
 //! | `flush`, `close`, `open` | as the server does; `open` prints what recovery did |
 //! | `crash all`, `crash none` | power failure: un-synced writes survive or do not |
+//! | `leaders EPOCH@OFFSET ...` | which leader wrote from which offset on; `open` believes it |
+//! | `epoch EPOCH` | the last epoch up to this one, and where it ends |
 //! | `files`, `index BASE`, `dump FILE FROM [TO]` | what is on the disk |
 //! | `flip FILE BYTE`, `zero FILE FROM TO`, `cut FILE LENGTH` | damages a file |
 //! | `retain NOW` | deletes what retention no longer keeps |
@@ -82,6 +84,17 @@ impl Lab {
             ["lookup", timestamp] => Ok(match self.log()?.find_timestamp(timestamp.parse()?)? {
                 Some(found) => format!("offset {} at @{}", found.offset, found.timestamp),
                 None => "none".to_owned(),
+            }),
+            ["leaders", ref leaders @ ..] => {
+                let lines = leaders.iter().map(|it| it.replace('@', " ") + "\n");
+                let text = format!("0\n{}\n{}", leaders.len(), lines.collect::<String>());
+                let directory = Directory::new(Arc::new(self.disk.clone()), DIRECTORY);
+                directory.replace("leader-epoch-checkpoint", text.as_bytes())?;
+                Ok(String::new())
+            }
+            ["epoch", epoch] => Ok(match self.log()?.end_of_epoch(epoch.parse()?) {
+                Some((epoch, end)) => format!("epoch {epoch} ends at offset {end}"),
+                None => "no leader had it".to_owned(),
             }),
             ["compact", now] => self.compact(now.parse()?, 1000),
             ["compact", now, keys_max] => self.compact(now.parse()?, keys_max.parse()?),

@@ -11,6 +11,10 @@ use minilog::format::record::{Record, batch_of};
 use minilog::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use minilog::wire::codec::Records;
 use minilog::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use minilog::wire::list_offsets::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+};
 use minilog::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use minilog::wire::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
@@ -123,6 +127,43 @@ fn a_waiting_fetch_is_answered_by_the_next_append() {
     let records = response.responses[0].partitions[0].records.as_ref();
     let records = records.and_then(Records::bytes).expect("records");
     assert_eq!(records[..], batch::EXAMPLE);
+}
+
+/// The next leader is a checkpoint that says so: a single broker stays the leader for ever.
+#[test]
+fn a_consumer_learns_where_a_leader_ended() {
+    let scratch = Scratch::new("minilog-epochs").expect("a directory");
+    let mut server = start(&scratch, "always");
+    let mut stream = server.connect();
+    create_topic(&mut stream, "orders");
+    for _ in 0..2 {
+        let _: ProduceResponse = call(&mut stream, 9, &produce(&batch::EXAMPLE, -1));
+    }
+    let checkpoint = scratch.path().join("orders-0/leader-epoch-checkpoint");
+    std::fs::write(checkpoint, "0\n2\n0 0\n2 3\n").expect("a file");
+    server.restart();
+
+    let mut stream = server.connect();
+    let mut ask = |partition, current_leader_epoch, leader_epoch| {
+        let asked = OffsetForLeaderPartition { partition, current_leader_epoch, leader_epoch };
+        let topic = OffsetForLeaderTopic { topic: "orders".into(), partitions: vec![asked] };
+        let request = OffsetForLeaderEpochRequest { replica_id: -1, topics: vec![topic] };
+        let answers = [2, 3, 4].map(|version| {
+            let response: OffsetForLeaderEpochResponse = call(&mut stream, version, &request);
+            let answer = &response.topics[0].partitions[0];
+            assert_eq!((&*response.topics[0].topic, answer.partition), ("orders", partition));
+            (answer.error_code, answer.leader_epoch, answer.end_offset)
+        });
+        assert!(answers.iter().all(|it| *it == answers[0]), "{answers:?}");
+        answers[0]
+    };
+    assert_eq!(ask(0, -1, 0), (ErrorCode::NONE, 0, 3), "the next leader began at 3");
+    assert_eq!(ask(0, 2, 1), (ErrorCode::NONE, 0, 3), "nobody wrote in epoch 1");
+    assert_eq!(ask(0, 2, 2), (ErrorCode::NONE, 2, 6), "the end of the log");
+    assert_eq!(ask(0, 2, 3), (ErrorCode::NONE, -1, -1), "no leader had it yet");
+    assert_eq!(ask(0, 1, 0), (ErrorCode::FENCED_LEADER_EPOCH, -1, -1));
+    assert_eq!(ask(0, 3, 0), (ErrorCode::UNKNOWN_LEADER_EPOCH, -1, -1));
+    assert_eq!(ask(1, 2, 0), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1, -1));
 }
 
 /// Batches of 50,000 bytes in segments of two: what is sent from files is what was appended.

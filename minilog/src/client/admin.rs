@@ -17,7 +17,7 @@
 use super::batching::TopicPartition;
 use super::cluster::Cluster;
 use super::member::Member;
-use super::{ClientError, REQUEST_TIMEOUT, check, missing, retry};
+use super::{REQUEST_TIMEOUT, Result, check, missing, retry};
 use crate::wire::ErrorCode;
 use crate::wire::configs::*;
 use crate::wire::group::{DescribeGroupsRequest, DescribedGroup, ListGroupsRequest, ListedGroup};
@@ -47,7 +47,7 @@ pub fn create_topic(
     name: &str,
     partitions: i32,
     configs: &[(String, String)],
-) -> Result<(), ClientError> {
+) -> Result<()> {
     let configs = configs.iter().cloned();
     let configs = configs.map(|(name, value)| CreatableTopicConfig { name, value: Some(value) });
     let topic = CreatableTopic {
@@ -55,23 +55,20 @@ pub fn create_topic(
         num_partitions: partitions,
         replication_factor: -1,
         configs: configs.collect(),
-        ..CreatableTopic::default()
+        ..Default::default()
     };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: TIMEOUT_MS,
-        ..CreateTopicsRequest::default()
-    };
+    let request =
+        CreateTopicsRequest { topics: vec![topic], timeout_ms: TIMEOUT_MS, ..Default::default() };
     for result in cluster.call(&request)?.topics {
         check(format_args!("topic {name}"), result.error_code, result.error_message)?;
     }
     // In a cluster the brokers hear of it some milliseconds after the controller.
-    retry(|| cluster.count_partitions(name)).map(|_| ())
+    retry(REQUEST_TIMEOUT, || cluster.count_partitions(name)).map(|_| ())
 }
 
 /// Deletes a topic with all its records.
-pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<(), ClientError> {
-    let topic = DeleteTopicState { name: Some(name.to_owned()), ..DeleteTopicState::default() };
+pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<()> {
+    let topic = DeleteTopicState { name: Some(name.to_owned()), ..Default::default() };
     let request = DeleteTopicsRequest {
         topics: vec![topic],
         topic_names: vec![name.to_owned()],
@@ -84,12 +81,12 @@ pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<(), ClientError
 }
 
 /// Raises the number of partitions of a topic.
-pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Result<(), ClientError> {
+pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Result<()> {
     let topic = CreatePartitionsTopic { name: name.to_owned(), count, assignments: None };
     let request = CreatePartitionsRequest {
         topics: vec![topic],
         timeout_ms: TIMEOUT_MS,
-        ..CreatePartitionsRequest::default()
+        ..Default::default()
     };
     for result in cluster.call(&request)?.results {
         check(format_args!("topic {name}"), result.error_code, result.error_message)?;
@@ -101,14 +98,13 @@ pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Resul
 pub fn topic_configs(
     cluster: &mut Cluster,
     name: &str,
-) -> Result<Vec<DescribeConfigsResourceResult>, ClientError> {
+) -> Result<Vec<DescribeConfigsResourceResult>> {
     let resource = DescribeConfigsResource {
         resource_type: TOPIC,
         resource_name: name.to_owned(),
         configuration_keys: None,
     };
-    let request =
-        DescribeConfigsRequest { resources: vec![resource], ..DescribeConfigsRequest::default() };
+    let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
     let result = cluster.call(&request)?.results.pop();
     let result = result.ok_or_else(|| missing("the configuration"))?;
     check(format_args!("topic {name}"), result.error_code, result.error_message)?;
@@ -120,7 +116,7 @@ pub fn alter_topic(
     cluster: &mut Cluster,
     name: &str,
     changes: Vec<(String, Option<String>)>,
-) -> Result<(), ClientError> {
+) -> Result<()> {
     let changes = changes.into_iter().map(|(name, value)| AlterableConfig {
         name,
         config_operation: if value.is_some() { SET } else { DELETE },
@@ -140,18 +136,15 @@ pub fn alter_topic(
 }
 
 /// The groups of the broker that answers.
-pub fn groups(cluster: &mut Cluster) -> Result<Vec<ListedGroup>, ClientError> {
+pub fn groups(cluster: &mut Cluster) -> Result<Vec<ListedGroup>> {
     let response = cluster.call(&ListGroupsRequest::default())?;
     check("the list of groups", response.error_code, None)?;
     Ok(response.groups)
 }
 
 /// State and members of a group.
-pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGroup, ClientError> {
-    let request = DescribeGroupsRequest {
-        groups: vec![group.to_owned()],
-        ..DescribeGroupsRequest::default()
-    };
+pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGroup> {
+    let request = DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
     let found = cluster.call_coordinator(group, &request)?.groups.pop();
     let mut found = found.ok_or_else(|| missing("the group"))?;
     check(format_args!("group {group}"), found.error_code, found.error_message.take())?;
@@ -159,7 +152,7 @@ pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGro
 }
 
 /// The committed offsets of a group beside the ends of the partitions, sorted.
-pub fn lag(cluster: &mut Cluster, group: &str) -> Result<Vec<Lag>, ClientError> {
+pub fn lag(cluster: &mut Cluster, group: &str) -> Result<Vec<Lag>> {
     let offsets = committed(cluster, group, &[])?.into_iter();
     let lags = offsets.map(|((topic, partition), committed)| {
         let end = cluster.offset_at(&topic, partition, LATEST)?;
@@ -174,16 +167,16 @@ pub fn committed(
     cluster: &mut Cluster,
     group: &str,
     partitions: &[TopicPartition],
-) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
+) -> Result<BTreeMap<TopicPartition, i64>> {
     let topics = partitions.iter().map(|(topic, partition)| OffsetFetchRequestTopics {
         name: topic.clone(),
         partition_indexes: vec![*partition],
-        ..OffsetFetchRequestTopics::default()
+        ..Default::default()
     });
     let request = OffsetFetchRequest {
         group_id: group.to_owned(),
         topics: (!partitions.is_empty()).then(|| topics.collect()),
-        ..OffsetFetchRequest::default()
+        ..Default::default()
     };
     let response = cluster.call_coordinator(group, &request)?;
     check(format_args!("group {group}"), response.error_code, None)?;
@@ -207,12 +200,12 @@ pub fn commit_offsets(
     group: &str,
     member: Option<&Member>,
     offsets: impl IntoIterator<Item = (TopicPartition, i64)>,
-) -> Result<(), ClientError> {
+) -> Result<()> {
     let topics = offsets.into_iter().map(|((name, partition_index), committed_offset)| {
         let partition = OffsetCommitRequestPartition {
             partition_index,
             committed_offset,
-            ..OffsetCommitRequestPartition::default()
+            ..Default::default()
         };
         OffsetTopic { name, partitions: vec![partition], ..Default::default() }
     });
@@ -221,7 +214,7 @@ pub fn commit_offsets(
         generation_id_or_member_epoch: member.map_or(-1, |it| it.generation),
         member_id: member.map_or(String::new(), |it| it.id.clone()),
         topics: topics.collect(),
-        ..OffsetCommitRequest::default()
+        ..Default::default()
     };
     let response = cluster.call_coordinator(group, &request)?;
     for result in response.topics.iter().flat_map(|it| &it.partitions) {

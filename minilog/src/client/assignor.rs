@@ -13,12 +13,12 @@
 //!            0 1       2 3
 //! ```
 //!
-//! [`assign_sticky`] has the same as an example.
+//! The test `a_partition_that_moves_is_first_taken_away` replays it.
 //!
 //! Kafka counterpart: `RangeAssignor.java`, `CooperativeStickyAssignor.java`,
 //! `ConsumerProtocolSubscription.json`, `ConsumerProtocolAssignment.json`.
 
-use super::ClientError;
+use super::Result;
 use super::batching::TopicPartition;
 use crate::wire::codec::{Decoder, Encoder, WireType};
 use crate::wire::schema::message;
@@ -30,22 +30,13 @@ const VERSION: i16 = 2;
 
 /// What each member wants, by its name.
 pub type Members = BTreeMap<String, Subscription>;
+/// Partitions of any topics.
+pub type Partitions = BTreeSet<TopicPartition>;
 /// The partitions of each member, by its name.
-pub type Assigned = BTreeMap<String, BTreeSet<TopicPartition>>;
+pub type Assigned = BTreeMap<String, Partitions>;
 
 /// The assignor `range`: each topic by itself, in ranges as equal as possible, the longer ones to
 /// the first members by name. `counts` are the partitions of each topic.
-///
-/// ```
-/// use minilog::client::assignor::{Subscription, assign_range};
-///
-/// let both = |name: &str| {
-///     (name.to_owned(), Subscription { topics: vec!["orders".into()], ..Default::default() })
-/// };
-/// let assigned = assign_range(&[both("a"), both("b")].into(), &[("orders".into(), 3)].into());
-/// assert_eq!(assigned["a"], [("orders".into(), 0), ("orders".into(), 1)].into());
-/// assert_eq!(assigned["b"], [("orders".into(), 2)].into());
-/// ```
 pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
     let mut assigned = nothing_for(members);
     for (topic, count) in counts {
@@ -65,28 +56,6 @@ pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assign
 /// The assignor `cooperative-sticky`: members keep what they own, as far as all have equally many
 /// afterwards. What moves is nobody's until its owner has joined again without it. The cost grows
 /// with the square of the number of partitions that move.
-///
-/// ```
-/// use minilog::client::assignor::{Subscription, assign_sticky};
-/// use std::collections::{BTreeMap, BTreeSet};
-///
-/// let orders = |all: &[i32]| all.iter().map(|it| ("orders".to_owned(), *it)).collect();
-/// let joins = |owned: &BTreeSet<_>, generation| {
-///     Subscription::new(&["orders".to_owned()], owned, generation)
-/// };
-/// let counts = [("orders".to_owned(), 4)].into();
-///
-/// // a has all four partitions, and b joins.
-/// let (a, b) = (joins(&orders(&[0, 1, 2, 3]), 1), joins(&orders(&[]), -1));
-/// let mut members = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
-/// let first = assign_sticky(&members, &counts);
-/// assert_eq!((&first["a"], &first["b"]), (&orders(&[0, 1]), &orders(&[])));
-///
-/// // a has stopped reading 2 and 3, and joins again.
-/// members.insert("a".to_owned(), joins(&first["a"], 2));
-/// let second = assign_sticky(&members, &counts);
-/// assert_eq!((&second["a"], &second["b"]), (&orders(&[0, 1]), &orders(&[2, 3])));
-/// ```
 pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
     // A partition that two members claim belongs to the one of the later generation: the other one
     // has missed a rebalance.
@@ -174,25 +143,21 @@ message! {
 
 impl Subscription {
     /// The subscription of a member that got `owned` in `generation_id`.
-    pub fn new(
-        topics: &[String],
-        owned: &BTreeSet<TopicPartition>,
-        generation_id: i32,
-    ) -> Subscription {
+    pub fn new(topics: &[String], owned: &Partitions, generation_id: i32) -> Subscription {
         let (topics, owned_partitions) = (topics.to_vec(), by_topic(owned));
         Subscription { topics, user_data: None, owned_partitions, generation_id }
     }
 }
 
 /// The partitions of an encoded [`Assignment`]. No bytes are none.
-pub fn decode_assignment(bytes: &[u8]) -> Result<BTreeSet<TopicPartition>, ClientError> {
+pub fn decode_assignment(bytes: &[u8]) -> Result<Partitions> {
     if bytes.is_empty() {
         return Ok(BTreeSet::new());
     }
     Ok(flatten(&decode::<Assignment>(bytes)?.assigned_partitions).collect())
 }
 
-pub(super) fn by_topic(partitions: &BTreeSet<TopicPartition>) -> Vec<TopicPartitions> {
+pub(super) fn by_topic(partitions: &Partitions) -> Vec<TopicPartitions> {
     let mut topics = BTreeMap::<_, Vec<i32>>::new();
     for (topic, partition) in partitions {
         topics.entry(topic).or_default().push(*partition);
@@ -214,7 +179,7 @@ pub(super) fn encode(body: &impl WireType) -> Vec<u8> {
     encoder.into_vec()
 }
 
-pub(super) fn decode<T: WireType>(bytes: &[u8]) -> Result<T, ClientError> {
+pub(super) fn decode<T: WireType>(bytes: &[u8]) -> Result<T> {
     let bytes = Bytes::copy_from_slice(bytes);
     let version = i16::decode(&mut Decoder::new(bytes.clone(), 0, false))?;
     // Later versions have more fields at the end.
@@ -230,6 +195,34 @@ mod tests {
     fn wants(topics: &[&str]) -> Subscription {
         let topics = topics.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         Subscription::new(&topics, &BTreeSet::new(), -1)
+    }
+
+    #[test]
+    fn a_range_is_as_equal_as_possible() {
+        let members = ["a", "b"].map(|name| (name.to_owned(), wants(&["orders"])));
+        let assigned = assign_range(&members.into(), &[("orders".into(), 3)].into());
+        assert_eq!(assigned["a"], [("orders".into(), 0), ("orders".into(), 1)].into());
+        assert_eq!(assigned["b"], [("orders".into(), 2)].into());
+    }
+
+    #[test]
+    fn a_partition_that_moves_is_first_taken_away() {
+        let orders = |all: &[i32]| all.iter().map(|it| ("orders".to_owned(), *it)).collect();
+        let joins = |owned: &Partitions, generation| {
+            Subscription::new(&["orders".to_owned()], owned, generation)
+        };
+        let counts = [("orders".to_owned(), 4)].into();
+
+        // a has all four partitions, and b joins.
+        let (a, b) = (joins(&orders(&[0, 1, 2, 3]), 1), joins(&orders(&[]), -1));
+        let mut members = BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]);
+        let first = assign_sticky(&members, &counts);
+        assert_eq!((&first["a"], &first["b"]), (&orders(&[0, 1]), &orders(&[])));
+
+        // a has stopped reading 2 and 3, and joins again.
+        members.insert("a".to_owned(), joins(&first["a"], 2));
+        let second = assign_sticky(&members, &counts);
+        assert_eq!((&second["a"], &second["b"]), (&orders(&[0, 1]), &orders(&[2, 3])));
     }
 
     #[test]

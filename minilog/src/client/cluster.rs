@@ -18,7 +18,7 @@
 //! only.
 
 use super::connection::Connection;
-use super::{ClientError, check, missing, retry};
+use super::{ClientError, REQUEST_TIMEOUT, Result, check, missing, retry};
 use crate::wire::coordinator::{FindCoordinatorRequest, KEY_TYPE_GROUP};
 use crate::wire::list_offsets::{ListOffsetsPartition, ListOffsetsRequest};
 use crate::wire::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
@@ -38,23 +38,19 @@ pub struct Cluster {
 
 impl Cluster {
     /// The cluster of the broker at `bootstrap`, a host and a port. Connects to it.
-    pub fn connect(bootstrap: &str, client_id: &str) -> Result<Cluster, ClientError> {
+    pub fn connect(bootstrap: &str, client_id: &str) -> Result<Cluster> {
         let (bootstrap, client_id) = (bootstrap.to_owned(), client_id.to_owned());
         let connections = [(bootstrap.clone(), Connection::open(&bootstrap, &client_id)?)].into();
         Ok(Cluster { bootstrap, client_id, connections, leaders: HashMap::new() })
     }
 
     /// Sends a request that any broker can answer.
-    pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response, ClientError> {
+    pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response> {
         self.call_at(&self.bootstrap.clone(), request)
     }
 
     /// Sends a request to the broker at `address`, on whose connection no response is outstanding.
-    pub fn call_at<C: RequestBody>(
-        &mut self,
-        address: &str,
-        request: &C,
-    ) -> Result<C::Response, ClientError> {
+    pub fn call_at<C: RequestBody>(&mut self, address: &str, request: &C) -> Result<C::Response> {
         self.connection(address)?.call(request).inspect_err(|_| self.disconnect())
     }
 
@@ -63,13 +59,13 @@ impl Cluster {
         &mut self,
         group: &str,
         request: &C,
-    ) -> Result<C::Response, ClientError> {
+    ) -> Result<C::Response> {
         let address = self.coordinator(group)?;
         self.call_at(&address, request)
     }
 
     /// The connection to an address, opened if there is none.
-    pub fn connection(&mut self, address: &str) -> Result<&mut Connection, ClientError> {
+    pub fn connection(&mut self, address: &str) -> Result<&mut Connection> {
         match self.connections.entry(address.to_owned()) {
             Entry::Occupied(open) => Ok(open.into_mut()),
             Entry::Vacant(none) => Ok(none.insert(Connection::open(address, &self.client_id)?)),
@@ -84,18 +80,18 @@ impl Cluster {
     }
 
     /// The number of partitions of a topic, as the client knows it.
-    pub fn partitions(&mut self, topic: &str, may_create: bool) -> Result<i32, ClientError> {
+    pub fn partitions(&mut self, topic: &str, may_create: bool) -> Result<i32> {
         Ok(self.leaders_of(topic, may_create)?.len() as i32)
     }
 
     /// The number of partitions that a topic has now.
-    pub fn count_partitions(&mut self, topic: &str) -> Result<i32, ClientError> {
+    pub fn count_partitions(&mut self, topic: &str) -> Result<i32> {
         self.leaders.remove(topic);
         self.partitions(topic, false)
     }
 
     /// The address of a partition's leader.
-    pub fn leader(&mut self, topic: &str, partition: i32) -> Result<String, ClientError> {
+    pub fn leader(&mut self, topic: &str, partition: i32) -> Result<String> {
         let leaders = self.leaders_of(topic, false)?;
         let leader = leaders.get(partition as usize).cloned();
         leader.ok_or_else(|| ClientError::Refused {
@@ -105,11 +101,11 @@ impl Cluster {
         })
     }
 
-    fn leaders_of(&mut self, topic: &str, may_create: bool) -> Result<&[String], ClientError> {
+    fn leaders_of(&mut self, topic: &str, may_create: bool) -> Result<&[String]> {
         if !self.leaders.contains_key(topic) {
             // A topic that is being created has no leader for some milliseconds.
             let leaders = match may_create {
-                true => retry(|| self.find_leaders(topic, true))?,
+                true => retry(REQUEST_TIMEOUT, || self.find_leaders(topic, true))?,
                 false => self.find_leaders(topic, false)?,
             };
             self.leaders.insert(topic.to_owned(), leaders);
@@ -117,7 +113,7 @@ impl Cluster {
         Ok(&self.leaders[topic])
     }
 
-    fn find_leaders(&mut self, topic: &str, may_create: bool) -> Result<Vec<String>, ClientError> {
+    fn find_leaders(&mut self, topic: &str, may_create: bool) -> Result<Vec<String>> {
         let mut response = self.metadata(Some(topic), may_create)?;
         let mut found = response.topics.pop().ok_or_else(|| missing("the topic"))?;
         check(format_args!("topic {topic}"), found.error_code, None)?;
@@ -137,28 +133,24 @@ impl Cluster {
     }
 
     /// Asks for brokers, and for one topic or all of them.
-    pub fn metadata(
-        &mut self,
-        topic: Option<&str>,
-        may_create: bool,
-    ) -> Result<MetadataResponse, ClientError> {
+    pub fn metadata(&mut self, topic: Option<&str>, may_create: bool) -> Result<MetadataResponse> {
         let named = |it: &str| MetadataRequestTopic { name: Some(it.into()), ..Default::default() };
         self.call(&MetadataRequest {
             topics: topic.map(|it| vec![named(it)]),
             allow_auto_topic_creation: may_create,
-            ..MetadataRequest::default()
+            ..Default::default()
         })
     }
 
     /// The address of a group's coordinator.
-    pub fn coordinator(&mut self, group: &str) -> Result<String, ClientError> {
+    pub fn coordinator(&mut self, group: &str) -> Result<String> {
         let request = FindCoordinatorRequest {
             key: group.to_owned(),
             key_type: KEY_TYPE_GROUP,
-            ..FindCoordinatorRequest::default()
+            ..Default::default()
         };
         // The first group of a cluster waits until __consumer_offsets has been created.
-        retry(|| {
+        retry(REQUEST_TIMEOUT, || {
             let found = self.call(&request)?;
             check(format_args!("group {group}"), found.error_code, found.error_message)?;
             Ok(address(&found.host, found.port))
@@ -168,21 +160,13 @@ impl Cluster {
     /// The first offset of a partition at or after `timestamp`, which can also be
     /// [`EARLIEST`](crate::wire::list_offsets::EARLIEST) or
     /// [`LATEST`](crate::wire::list_offsets::LATEST). Returns -1 if all records are older.
-    pub fn offset_at(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        timestamp: i64,
-    ) -> Result<i64, ClientError> {
-        let asked = ListOffsetsPartition {
-            partition_index: partition,
-            timestamp,
-            ..ListOffsetsPartition::default()
-        };
+    pub fn offset_at(&mut self, topic: &str, partition: i32, timestamp: i64) -> Result<i64> {
+        let asked =
+            ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
         let request = ListOffsetsRequest {
             replica_id: -1,
             topics: vec![ByTopic { name: topic.to_owned(), partitions: vec![asked] }],
-            ..ListOffsetsRequest::default()
+            ..Default::default()
         };
         let leader = self.leader(topic, partition)?;
         let response = self.call_at(&leader, &request)?;

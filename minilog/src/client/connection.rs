@@ -15,7 +15,7 @@
 //!
 //! Kafka counterpart: `NetworkClient.java` and `NodeApiVersions.java`.
 
-use super::{ClientError, REQUEST_TIMEOUT};
+use super::{ClientError, REQUEST_TIMEOUT, Result};
 use crate::wire::api_versions::{ApiVersion, ApiVersionsRequest};
 use crate::wire::coordinator::FindCoordinatorRequest;
 use crate::wire::fetch::FetchRequest;
@@ -54,7 +54,7 @@ pub struct Ticket<C> {
 
 impl Connection {
     /// Connects to `address`, a host and a port, and asks for the broker's versions.
-    pub fn open(address: &str, client_id: &str) -> Result<Connection, ClientError> {
+    pub fn open(address: &str, client_id: &str) -> Result<Connection> {
         let mut connection = Connection {
             stream: connect(address).map_err(|error| failed(address, error))?,
             address: address.to_owned(),
@@ -68,13 +68,13 @@ impl Connection {
     }
 
     /// Sends a request and waits for the response, at most [`REQUEST_TIMEOUT`].
-    pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response, ClientError> {
+    pub fn call<C: RequestBody>(&mut self, request: &C) -> Result<C::Response> {
         let ticket = self.send(request)?;
         self.wait(&ticket)
     }
 
     /// Sends a request without waiting for the response.
-    pub fn send<C: RequestBody>(&mut self, request: &C) -> Result<Ticket<C>, ClientError> {
+    pub fn send<C: RequestBody>(&mut self, request: &C) -> Result<Ticket<C>> {
         let version = self.version::<C>()?;
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id = correlation_id.wrapping_add(1);
@@ -85,7 +85,7 @@ impl Connection {
     }
 
     /// Waits for a response, at most [`REQUEST_TIMEOUT`].
-    pub fn wait<C: RequestBody>(&mut self, ticket: &Ticket<C>) -> Result<C::Response, ClientError> {
+    pub fn wait<C: RequestBody>(&mut self, ticket: &Ticket<C>) -> Result<C::Response> {
         let response = self.receive(ticket, Instant::now() + REQUEST_TIMEOUT)?;
         response.ok_or_else(|| failed(&self.address, io::ErrorKind::TimedOut.into()))
     }
@@ -95,7 +95,7 @@ impl Connection {
         &mut self,
         ticket: &Ticket<C>,
         deadline: Instant,
-    ) -> Result<Option<C::Response>, ClientError> {
+    ) -> Result<Option<C::Response>> {
         let frame = loop {
             if let Some(frame) = self.take_frame()? {
                 break frame;
@@ -112,7 +112,7 @@ impl Connection {
     }
 
     /// The newest version of a request that both sides know.
-    fn version<C: RequestBody>(&self) -> Result<i16, ClientError> {
+    fn version<C: RequestBody>(&self) -> Result<i16> {
         let newest = version_max::<C>();
         if C::KEY == ApiVersionsRequest::KEY {
             return Ok(newest);
@@ -127,7 +127,7 @@ impl Connection {
     }
 
     /// Takes a whole response out of the input, if there is one.
-    fn take_frame(&mut self) -> Result<Option<Bytes>, ClientError> {
+    fn take_frame(&mut self) -> Result<Option<Bytes>> {
         let Some((size, _)) = self.input.split_first_chunk::<4>() else { return Ok(None) };
         // A negative size is more than the limit, too.
         let size = u32::from_be_bytes(*size) as usize;

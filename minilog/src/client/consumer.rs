@@ -28,7 +28,7 @@ use super::admin::{commit_offsets, committed};
 use super::batching::TopicPartition;
 use super::cluster::Cluster;
 use super::member::Member;
-use super::{ClientError, RETRY_BACKOFF, check};
+use super::{ClientError, RETRY_BACKOFF, Result, check};
 use crate::format::batch::{self, BatchHeader, Compression};
 use crate::format::compression::decompress;
 use crate::format::record::records;
@@ -115,7 +115,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer for the cluster of the broker at `address`.
-    pub fn connect(address: &str, options: ConsumerOptions) -> Result<Consumer, ClientError> {
+    pub fn connect(address: &str, options: ConsumerOptions) -> Result<Consumer> {
         let cluster = Cluster::connect(address, &options.client_id)?;
         Ok(Consumer { cluster, options, positions: BTreeMap::new(), member: None })
     }
@@ -145,7 +145,7 @@ impl Consumer {
     /// The next records, in order within each partition; none if none arrive within `timeout`. Also
     /// keeps the membership alive, which [`ConsumerOptions::session_timeout`] limits. An error that
     /// may pass is returned if it has not passed by then.
-    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
+    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now() + timeout;
         loop {
             let result = self.poll_once(deadline);
@@ -161,7 +161,7 @@ impl Consumer {
         }
     }
 
-    fn poll_once(&mut self, deadline: Instant) -> Result<Vec<ConsumerRecord>, ClientError> {
+    fn poll_once(&mut self, deadline: Instant) -> Result<Vec<ConsumerRecord>> {
         let mut until = deadline;
         if let Some(member) = &mut self.member {
             // With nothing to read, this waits for the coordinator; else the fetch below waits.
@@ -184,22 +184,22 @@ impl Consumer {
     }
 
     /// Commits the positions in the group: everything that polls have returned.
-    pub fn commit(&mut self) -> Result<(), ClientError> {
+    pub fn commit(&mut self) -> Result<()> {
         let Some(member) = &self.member else { return Ok(()) };
         let known = self.positions.iter().filter_map(|(to, offset)| Some((to.clone(), (*offset)?)));
         commit_offsets(&mut self.cluster, &member.group, Some(member), known)
     }
 
     /// Leaves the group: the others need not wait for the session to end. Commits nothing.
-    pub fn close(mut self) -> Result<(), ClientError> {
+    pub fn close(mut self) -> Result<()> {
         let Some(Member { group, id: member_id, .. }) = self.member else { return Ok(()) };
-        let member = MemberIdentity { member_id: member_id.clone(), ..MemberIdentity::default() };
+        let member = MemberIdentity { member_id: member_id.clone(), ..Default::default() };
         let leave = LeaveGroupRequest { group_id: group.clone(), member_id, members: vec![member] };
         self.cluster.call_coordinator(&group, &leave).map(|_| ())
     }
 
     /// Gives a position to each partition that has none.
-    fn find_positions(&mut self) -> Result<(), ClientError> {
+    fn find_positions(&mut self) -> Result<()> {
         let unknown = self.positions.iter().filter(|(_, offset)| offset.is_none());
         let unknown = unknown.map(|(to, _)| to.clone()).collect::<Vec<_>>();
         if unknown.is_empty() {
@@ -219,7 +219,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn reset(&mut self, (topic, partition): &TopicPartition) -> Result<i64, ClientError> {
+    fn reset(&mut self, (topic, partition): &TopicPartition) -> Result<i64> {
         let timestamp = match self.options.auto_offset_reset {
             Reset::Earliest => EARLIEST,
             Reset::Latest => LATEST,
@@ -228,7 +228,7 @@ impl Consumer {
     }
 
     /// Fetches from all leaders at once. They wait for records until `until`.
-    fn fetch(&mut self, until: Instant) -> Result<Vec<ConsumerRecord>, ClientError> {
+    fn fetch(&mut self, until: Instant) -> Result<Vec<ConsumerRecord>> {
         let wait = until.saturating_duration_since(Instant::now()).min(FETCH_WAIT_MAX);
         let mut requests = BTreeMap::<String, FetchRequest>::new();
         for ((topic, partition), offset) in &self.positions {
@@ -237,16 +237,16 @@ impl Consumer {
                 max_wait_ms: wait.as_millis() as i32,
                 min_bytes: 1,
                 max_bytes: self.options.fetch_max_bytes,
-                ..FetchRequest::default()
+                ..Default::default()
             });
             let partition = FetchPartition {
                 partition: *partition,
                 fetch_offset: offset.expect("find_positions was called"),
                 partition_max_bytes: self.options.fetch_max_bytes,
-                ..FetchPartition::default()
+                ..Default::default()
             };
             let (topic, partitions) = (topic.clone(), vec![partition]);
-            request.topics.push(FetchTopic { topic, partitions, ..FetchTopic::default() });
+            request.topics.push(FetchTopic { topic, partitions, ..Default::default() });
         }
 
         let mut tickets = Vec::new();
@@ -291,7 +291,7 @@ fn decode_batches(
     bytes: &Bytes,
     position: &mut i64,
     out: &mut Vec<ConsumerRecord>,
-) -> Result<(), ClientError> {
+) -> Result<()> {
     let malformed = |text: &dyn std::fmt::Display| {
         ClientError::Malformed(format!("{topic}-{partition}: {text}"))
     };

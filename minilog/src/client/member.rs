@@ -14,15 +14,11 @@
 //! Kafka counterpart: `AbstractCoordinator.java`, `ConsumerCoordinator.java`. Static members are
 //! not supported.
 
-use super::assignor::{
-    Assigned, Assignment, Members, Subscription, assign_range, assign_sticky, by_topic, decode,
-    decode_assignment, encode,
-};
-use super::batching::TopicPartition;
+use super::assignor::*;
 use super::cluster::Cluster;
 use super::connection::{Connection, Ticket};
 use super::consumer::ConsumerOptions;
-use super::{ClientError, RETRY_BACKOFF, check};
+use super::{ClientError, RETRY_BACKOFF, Result, check};
 use crate::wire::ErrorCode;
 use crate::wire::group::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,9 +79,9 @@ impl Member {
     pub fn advance(
         &mut self,
         cluster: &mut Cluster,
-        owned: &BTreeSet<TopicPartition>,
+        owned: &Partitions,
         until: Instant,
-    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+    ) -> Result<Option<Partitions>> {
         let result = self.coordinator(cluster).and_then(|mut coordinator| {
             let result = self.step(cluster, &mut coordinator, owned, until)?;
             // A connection with an error is not put back.
@@ -95,7 +91,7 @@ impl Member {
         result.or_else(|error| self.on_error(error))
     }
 
-    fn coordinator(&mut self, cluster: &mut Cluster) -> Result<Connection, ClientError> {
+    fn coordinator(&mut self, cluster: &mut Cluster) -> Result<Connection> {
         match self.coordinator.take() {
             Some(connection) => Ok(connection),
             None => Connection::open(&cluster.coordinator(&self.group)?, &self.options.client_id),
@@ -106,9 +102,9 @@ impl Member {
         &mut self,
         cluster: &mut Cluster,
         coordinator: &mut Connection,
-        owned: &BTreeSet<TopicPartition>,
+        owned: &Partitions,
         until: Instant,
-    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+    ) -> Result<Option<Partitions>> {
         loop {
             match &self.state {
                 State::Unjoined => {
@@ -134,7 +130,7 @@ impl Member {
                         group_id: self.group.clone(),
                         generation_id: self.generation,
                         member_id: self.id.clone(),
-                        ..HeartbeatRequest::default()
+                        ..Default::default()
                     };
                     self.check(coordinator.call(&request)?.error_code)?;
                     self.state = self.stable();
@@ -145,11 +141,7 @@ impl Member {
     }
 
     /// Takes the response to SyncGroup. Returns what the member reads from now on.
-    fn on_sync(
-        &mut self,
-        response: &SyncGroupResponse,
-        owned: &BTreeSet<TopicPartition>,
-    ) -> Result<BTreeSet<TopicPartition>, ClientError> {
+    fn on_sync(&mut self, response: &SyncGroupResponse, owned: &Partitions) -> Result<Partitions> {
         self.check(response.error_code)?;
         let assigned = decode_assignment(&response.assignment)?;
         // What was taken away can go to another member when this one has joined again without it.
@@ -157,7 +149,7 @@ impl Member {
         Ok(assigned)
     }
 
-    fn check(&self, code: ErrorCode) -> Result<(), ClientError> {
+    fn check(&self, code: ErrorCode) -> Result<()> {
         check(format_args!("group {}", self.group), code, None)
     }
 
@@ -170,10 +162,7 @@ impl Member {
     }
 
     /// What an error means for the member.
-    fn on_error(
-        &mut self,
-        error: ClientError,
-    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+    fn on_error(&mut self, error: ClientError) -> Result<Option<Partitions>> {
         // The connection broke, or another broker is the coordinator. A member that has its
         // partitions keeps them, and a heartbeat to the next coordinator says if they are still its
         // own.
@@ -199,7 +188,7 @@ impl Member {
         Ok((!keeps).then(BTreeSet::new))
     }
 
-    fn join_request(&self, owned: &BTreeSet<TopicPartition>) -> JoinGroupRequest {
+    fn join_request(&self, owned: &Partitions) -> JoinGroupRequest {
         let subscription = Subscription::new(&self.topics, owned, self.generation);
         let metadata = encode(&subscription);
         let protocol = JoinGroupRequestProtocol { name: self.assignor(), metadata };
@@ -210,7 +199,7 @@ impl Member {
             member_id: self.id.clone(),
             protocol_type: PROTOCOL_TYPE.to_owned(),
             protocols: vec![protocol],
-            ..JoinGroupRequest::default()
+            ..Default::default()
         }
     }
 
@@ -219,7 +208,7 @@ impl Member {
         &mut self,
         cluster: &mut Cluster,
         response: JoinGroupResponse,
-    ) -> Result<SyncGroupRequest, ClientError> {
+    ) -> Result<SyncGroupRequest> {
         self.check(response.error_code)?;
         self.id = response.member_id;
         self.generation = response.generation_id;
@@ -239,7 +228,7 @@ impl Member {
             protocol_type: Some(PROTOCOL_TYPE.to_owned()),
             protocol_name: Some(self.assignor()),
             assignments: encoded.collect(),
-            ..SyncGroupRequest::default()
+            ..Default::default()
         })
     }
 
@@ -248,9 +237,9 @@ impl Member {
         &self,
         cluster: &mut Cluster,
         members: Vec<JoinGroupResponseMember>,
-    ) -> Result<Assigned, ClientError> {
+    ) -> Result<Assigned> {
         let decoded = members.into_iter().map(|it| Ok((it.member_id, decode(&it.metadata)?)));
-        let members = decoded.collect::<Result<Members, ClientError>>()?;
+        let members = decoded.collect::<Result<Members>>()?;
 
         let mut counts = BTreeMap::new();
         for topic in members.values().flat_map(|it| &it.topics).collect::<BTreeSet<_>>() {

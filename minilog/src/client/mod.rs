@@ -60,6 +60,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before the same request is tried again: `retry.backoff.ms`.
 pub const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
+/// What a call of the client gives.
+pub type Result<T> = std::result::Result<T, ClientError>;
+
 /// Why the client could not do what it was asked for.
 #[derive(Debug)]
 pub enum ClientError {
@@ -111,20 +114,16 @@ impl ClientError {
 }
 
 /// An error unless `code` is [`ErrorCode::NONE`]. `what` was asked for, as `topic orders`.
-pub(crate) fn check(
-    what: impl fmt::Display,
-    code: ErrorCode,
-    message: Option<String>,
-) -> Result<(), ClientError> {
+fn check(what: impl fmt::Display, code: ErrorCode, message: Option<String>) -> Result<()> {
     match code {
         ErrorCode::NONE => Ok(()),
         code => Err(ClientError::Refused { what: what.to_string(), code, message }),
     }
 }
 
-/// Repeats a call while its error may pass, for [`REQUEST_TIMEOUT`] at most.
-pub(crate) fn retry<T>(mut call: impl FnMut() -> Result<T, ClientError>) -> Result<T, ClientError> {
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
+/// Repeats a call while its error may pass, for `timeout` at most.
+fn retry<T>(timeout: Duration, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + timeout;
     loop {
         match call() {
             Err(error) if error.is_retriable() && Instant::now() < deadline => {
@@ -136,7 +135,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> Result<T, ClientError>) -> Resu
 }
 
 /// The error of a response that lacks what was asked for.
-pub(crate) fn missing(what: &str) -> ClientError {
+fn missing(what: &str) -> ClientError {
     ClientError::Malformed(format!("{what} is missing"))
 }
 

@@ -26,12 +26,11 @@
 
 use super::batching::{Batch, Batcher, TopicPartition, partition_of};
 use super::cluster::Cluster;
-use super::{ClientError, REQUEST_TIMEOUT, RETRY_BACKOFF, check, missing, retry};
+use super::{REQUEST_TIMEOUT, Result, check, missing, retry};
 use crate::format::record::Record;
 use crate::wire::ErrorCode;
 use crate::wire::init_producer_id::InitProducerIdRequest;
 use crate::wire::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How a producer behaves; the names are those of the Java client.
@@ -87,11 +86,11 @@ pub struct Producer {
 
 impl Producer {
     /// A producer for the cluster of the broker at `address`.
-    pub fn connect(address: &str, options: ProducerOptions) -> Result<Producer, ClientError> {
+    pub fn connect(address: &str, options: ProducerOptions) -> Result<Producer> {
         let mut cluster = Cluster::connect(address, "minilog")?;
         let mut id_and_epoch = None;
         if options.acks == -1 {
-            id_and_epoch = Some(retry(|| {
+            id_and_epoch = Some(retry(REQUEST_TIMEOUT, || {
                 let response = cluster.call(&InitProducerIdRequest::default())?;
                 check("a producer id", response.error_code, None)?;
                 Ok((response.producer_id, response.producer_epoch))
@@ -117,13 +116,13 @@ impl Producer {
         partition: Option<i32>,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<()> {
         let partition = match (partition, key) {
             (Some(partition), _) => partition,
             (None, Some(key)) => partition_of(key, self.cluster.partitions(topic, true)?),
             (None, None) => self.next_partition % self.cluster.partitions(topic, true)?.max(1),
         };
-        self.send_record(topic, partition, now_ms(), Record { key, value, ..Record::default() })
+        self.send_record(topic, partition, now_ms(), Record { key, value, ..Default::default() })
     }
 
     /// Adds a record with headers and a timestamp in ms since 1970; its deltas do not matter.
@@ -133,7 +132,7 @@ impl Producer {
         partition: i32,
         timestamp: i64,
         record: Record<'_>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<()> {
         if self.batcher.append(topic, partition, timestamp, record) {
             self.send_batch(&(topic.to_owned(), partition))?;
         }
@@ -143,50 +142,43 @@ impl Producer {
     }
 
     /// Sends everything. Returns what was appended since the last flush, in this order.
-    pub fn flush(&mut self) -> Result<Vec<Delivery>, ClientError> {
+    pub fn flush(&mut self) -> Result<Vec<Delivery>> {
         self.send_all()?;
         Ok(std::mem::take(&mut self.deliveries))
     }
 
-    fn send_all(&mut self) -> Result<(), ClientError> {
+    fn send_all(&mut self) -> Result<()> {
         self.linger_ends = None;
         self.batcher.partitions().iter().try_for_each(|to| self.send_batch(to))
     }
 
     /// Sends the batch of a partition until it is appended, or for `delivery_timeout`.
-    fn send_batch(&mut self, to: &TopicPartition) -> Result<(), ClientError> {
+    fn send_batch(&mut self, to: &TopicPartition) -> Result<()> {
         let Some(batch) = self.batcher.take(&to.0, to.1) else { return Ok(()) };
         self.next_partition = (self.next_partition + 1) & i32::MAX;
 
-        let deadline = Instant::now() + self.options.delivery_timeout;
-        let base_offset = loop {
-            match self.transmit(&batch) {
-                Err(error) if error.is_retriable() && Instant::now() < deadline => {
-                    self.cluster.disconnect();
-                    thread::sleep(RETRY_BACKOFF);
-                }
-                result => break result?,
-            }
-        };
+        let base_offset = retry(self.options.delivery_timeout, || {
+            self.transmit(&batch).inspect_err(|_| self.cluster.disconnect())
+        })?;
         let Batch { to: (topic, partition), count, .. } = batch;
         self.deliveries.push(Delivery { topic, partition, base_offset, count });
         Ok(())
     }
 
     /// Sends a batch once. Returns the offset of its first record.
-    fn transmit(&mut self, batch: &Batch) -> Result<i64, ClientError> {
+    fn transmit(&mut self, batch: &Batch) -> Result<i64> {
         let (topic, partition) = &batch.to;
         let data = PartitionProduceData { index: *partition, records: Some(batch.bytes.clone()) };
         let topic_data = TopicProduceData {
             name: topic.clone(),
             partition_data: vec![data],
-            ..TopicProduceData::default()
+            ..Default::default()
         };
         let request = ProduceRequest {
             acks: self.options.acks,
             timeout_ms: REQUEST_TIMEOUT.as_millis() as i32,
             topic_data: vec![topic_data],
-            ..ProduceRequest::default()
+            ..Default::default()
         };
         self.cluster.partitions(topic, true)?;
         let leader = self.cluster.leader(topic, *partition)?;

@@ -233,7 +233,7 @@ impl Consume {
             auto_offset_reset: reset,
             is_cooperative: self.cooperative,
             session_timeout: Duration::from_secs(10),
-            ..ConsumerOptions::default()
+            ..Default::default()
         };
         let mut consumer = Consumer::connect(&self.broker.broker, options)?;
         let partitions = consumer.cluster().partitions(&self.topic, false)?;

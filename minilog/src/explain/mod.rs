@@ -169,8 +169,8 @@ mod tests {
             partition: 2,
         };
         let (key, value) = offsets_topic::Entry::Offset(key, None).encode();
-        let tombstone = Record { key: Some(&key), value: value.as_deref(), ..Record::default() };
-        let other = Record { key: Some(b"\0"), ..Record::default() };
+        let tombstone = Record { key: Some(&key), value: value.as_deref(), ..Default::default() };
+        let other = Record { key: Some(b"\0"), ..Default::default() };
         let bytes = crate::format::record::batch_of(0, &[tombstone, other]);
         let text = explain("__consumer_offsets-0/00000000000000000000.log", &bytes, 1).unwrap();
         let fields =

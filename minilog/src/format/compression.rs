@@ -36,21 +36,17 @@ const XERIAL_HEADER_BYTES: usize = 16;
 
 const CUT: &str = "they end too early";
 
-/// The decompressed bytes. `InvalidData` if they are damaged or more than `length_max`.
-pub fn decompress(
-    compression: Compression,
-    bytes: &[u8],
-    length_max: usize,
-) -> io::Result<Vec<u8>> {
+/// The decompressed bytes. `InvalidData` if they are damaged or longer than `limit`.
+pub fn decompress(compression: Compression, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     match compression {
-        Compression::None => read_all(bytes, length_max),
-        Compression::Gzip => read_all(flate2::read::MultiGzDecoder::new(bytes), length_max),
-        Compression::Snappy if bytes.starts_with(XERIAL_MAGIC) => xerial(bytes, length_max),
-        Compression::Snappy => snappy(bytes, length_max),
-        Compression::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(bytes), length_max),
+        Compression::None => read_all(bytes, limit),
+        Compression::Gzip => read_all(flate2::read::MultiGzDecoder::new(bytes), limit),
+        Compression::Snappy if bytes.starts_with(XERIAL_MAGIC) => xerial(bytes, limit),
+        Compression::Snappy => snappy(bytes, limit),
+        Compression::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(bytes), limit),
         Compression::Zstd => {
             let decoder = ruzstd::decoding::StreamingDecoder::new(bytes).map_err(damaged)?;
-            read_all(decoder, length_max)
+            read_all(decoder, limit)
         }
     }
 }
@@ -79,27 +75,27 @@ pub fn compress(compression: Compression, bytes: Vec<u8>) -> io::Result<Vec<u8>>
     }
 }
 
-fn read_all(reader: impl Read, length_max: usize) -> io::Result<Vec<u8>> {
+fn read_all(reader: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    reader.take(length_max as u64 + 1).read_to_end(&mut out).map_err(damaged)?;
-    if out.len() > length_max { Err(damaged("more bytes than expected")) } else { Ok(out) }
+    reader.take(limit as u64 + 1).read_to_end(&mut out).map_err(damaged)?;
+    if out.len() > limit { Err(damaged("more bytes than expected")) } else { Ok(out) }
 }
 
-fn snappy(bytes: &[u8], length_max: usize) -> io::Result<Vec<u8>> {
+fn snappy(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     let length = snap::raw::decompress_len(bytes).map_err(damaged)?;
-    if length > length_max {
+    if length > limit {
         return Err(damaged("more bytes than expected"));
     }
     snap::raw::Decoder::new().decompress_vec(bytes).map_err(damaged)
 }
 
-fn xerial(bytes: &[u8], length_max: usize) -> io::Result<Vec<u8>> {
+fn xerial(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     let mut rest = bytes.get(XERIAL_HEADER_BYTES..).ok_or_else(|| damaged(CUT))?;
     let mut out = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
         let (block, after) = after.split_at_checked(length).ok_or_else(|| damaged(CUT))?;
-        out.extend(snappy(block, length_max - out.len())?);
+        out.extend(snappy(block, limit - out.len())?);
         rest = after;
     }
     if rest.is_empty() { Ok(out) } else { Err(damaged(CUT)) }

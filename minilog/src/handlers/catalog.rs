@@ -30,6 +30,7 @@
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
 use super::parameters::{InvalidConfig, Overrides, resolve};
+use crate::engine::log::batches::invalid_data;
 use crate::engine::log::compaction::Limits;
 use crate::engine::log::config::LogConfig;
 use crate::engine::log::directory::Directory;
@@ -116,6 +117,9 @@ pub enum TopicError {
     /// The disk failed.
     Storage(io::Error),
 }
+
+/// What a change of topics gives.
+type Result<T> = std::result::Result<T, TopicError>;
 
 impl From<io::Error> for TopicError {
     fn from(error: io::Error) -> TopicError {
@@ -264,7 +268,7 @@ impl Topics {
         partitions: i32,
         overrides: Overrides,
         random: [u8; 16],
-    ) -> Result<Arc<Topic>, TopicError> {
+    ) -> Result<Arc<Topic>> {
         let _changing = self.changing.lock();
         self.check_new(name, partitions, &overrides)?;
 
@@ -280,12 +284,7 @@ impl Topics {
     }
 
     /// Returns why a topic cannot be created, without creating it.
-    pub fn check_new(
-        &self,
-        name: &str,
-        partitions: i32,
-        overrides: &Overrides,
-    ) -> Result<(), TopicError> {
+    pub fn check_new(&self, name: &str, partitions: i32, overrides: &Overrides) -> Result<()> {
         if !is_topic_name(name) {
             return Err(TopicError::InvalidName);
         }
@@ -301,12 +300,7 @@ impl Topics {
     }
 
     /// Adds partitions to a topic until it has `count`; they are durable when this returns.
-    pub fn add_partitions(
-        &self,
-        name: &str,
-        count: i32,
-        validate_only: bool,
-    ) -> Result<(), TopicError> {
+    pub fn add_partitions(&self, name: &str, count: i32, validate_only: bool) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
         let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
@@ -333,8 +327,8 @@ impl Topics {
         &self,
         name: &str,
         validate_only: bool,
-        change: impl FnOnce(&mut Overrides) -> Result<(), InvalidConfig>,
-    ) -> Result<(), TopicError> {
+        change: impl FnOnce(&mut Overrides) -> std::result::Result<(), InvalidConfig>,
+    ) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
         let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
@@ -355,11 +349,7 @@ impl Topics {
     }
 
     /// Creates partitions of a topic; they are durable when this returns.
-    fn create_partitions(
-        &self,
-        topic: &Topic,
-        numbers: Range<i32>,
-    ) -> Result<Vec<Arc<Partition>>, TopicError> {
+    fn create_partitions(&self, topic: &Topic, numbers: Range<i32>) -> Result<Vec<Arc<Partition>>> {
         let config = resolve(&topic.overrides, &self.config)?;
         let numbers = numbers.collect::<Vec<_>>();
         let created = on_threads(CREATING_THREADS, &numbers, |number| {
@@ -393,7 +383,7 @@ impl Topics {
 
     /// Deletes topics and their files; that they are gone is durable when this returns. Consumers
     /// that are reading can finish. Costs one sync, however many topics there are.
-    pub fn delete(&self, names: &[String]) -> Vec<Result<(), TopicError>> {
+    pub fn delete(&self, names: &[String]) -> Vec<Result<()>> {
         let _changing = self.changing.lock();
         let topics = self.change(|catalog| {
             let removed = names.iter().map(|name| catalog.remove(name).ok_or(TopicError::Unknown));
@@ -411,7 +401,7 @@ impl Topics {
             });
             Ok(directories.collect::<io::Result<Vec<_>>>()?)
         });
-        let renamed = renamed.collect::<Vec<Result<_, TopicError>>>();
+        let renamed = renamed.collect::<Vec<Result<_>>>();
         let synced = self.root.sync();
 
         let removed = renamed.into_iter().map(|directories| {
@@ -576,10 +566,6 @@ fn print_overrides(overrides: &Overrides) -> String {
     overrides.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
-fn invalid_data(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
 fn read_or_create_meta(root: &Directory, random: [u8; 16]) -> io::Result<Meta> {
     if let Some(text) = read_text(root, Meta::FILE)? {
         let damaged = || invalid_data("meta.properties is damaged");
@@ -706,7 +692,7 @@ mod tests {
         assert!(topics.add_partitions("orders", 3, false).is_err());
         let catalog = topics.catalog();
         let partition = &catalog.by_name("orders").unwrap().partitions[2];
-        let record = Record { value: Some(b"x"), ..Record::default() };
+        let record = Record { value: Some(b"x"), ..Default::default() };
         for _ in 0..5 {
             partition.append(&batch_of(1, std::slice::from_ref(&record))).unwrap();
         }
@@ -728,7 +714,7 @@ mod tests {
         let disk = SimulatedDisk::new(1);
         let topics = open(&disk).unwrap();
         let topic = topics.create("orders", 1, Overrides::default(), [7; 16]).unwrap();
-        let record = Record { value: Some(b"x"), ..Record::default() };
+        let record = Record { value: Some(b"x"), ..Default::default() };
         topic.partitions[0].append(&batch_of(1, &[record])).unwrap();
         topics.close().unwrap();
         disk.crash();

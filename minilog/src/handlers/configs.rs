@@ -28,15 +28,11 @@ const DOUBLE_TYPE: i8 = 6;
 const LIST_TYPE: i8 = 7;
 
 /// The configuration of topics and of the broker.
-pub(super) fn describe_configs(
-    broker: &Broker,
-    call: Call,
-    request: &DescribeConfigsRequest,
-) -> Step {
+pub fn describe_configs(broker: &Broker, call: Call, request: &DescribeConfigsRequest) -> Step {
     let results = request.resources.iter();
     let results = results.map(|resource| describe(broker, resource, request.include_synonyms));
     let results = results.collect();
-    call.respond(&DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() })
+    call.respond(&DescribeConfigsResponse { results, ..Default::default() })
 }
 
 fn describe(
@@ -47,7 +43,7 @@ fn describe(
     let mut result = DescribeConfigsResult {
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone(),
-        ..DescribeConfigsResult::default()
+        ..Default::default()
     };
     let configs = match resource.resource_type {
         TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
@@ -73,7 +69,7 @@ fn describe(
 }
 
 /// Every value of a topic.
-pub(super) fn topic_values(
+pub fn topic_values(
     overrides: &Overrides,
     broker: &LogConfig,
 ) -> Vec<DescribeConfigsResourceResult> {
@@ -135,7 +131,7 @@ fn result(
         config_source: synonyms[0].source,
         config_type,
         synonyms,
-        ..DescribeConfigsResourceResult::default()
+        ..Default::default()
     }
 }
 
@@ -150,7 +146,7 @@ fn config_type(parameter: &Parameter) -> i8 {
 }
 
 /// Changes the configuration of topics: all changes of a topic, or none.
-pub(super) fn alter_configs(
+pub fn alter_configs(
     broker: &Arc<Broker>,
     call: Call,
     request: IncrementalAlterConfigsRequest,

@@ -29,7 +29,7 @@
 //! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
 //! not kept: the response says session 0, and the client sends its whole list every time.
 
-use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Step, check_epoch, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
 use crate::engine::log::partition::{Offsets, Partition};
 use crate::engine::log::segment::Slice;
@@ -68,7 +68,7 @@ struct Found {
 pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> Step {
     if request.session_id != 0 {
         let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
-        return call.respond(&FetchResponse { error_code, ..FetchResponse::default() });
+        return call.respond(&FetchResponse { error_code, ..Default::default() });
     }
     // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
     if is_about_old_records(broker, &request) {
@@ -171,7 +171,7 @@ fn find(broker: &Broker, request: &FetchRequest) -> Found {
             let mut data = PartitionData {
                 partition_index: wanted.partition,
                 high_watermark: -1,
-                ..PartitionData::default()
+                ..Default::default()
             };
             let slice = match partition.and_then(|it| read(it, wanted, limit)) {
                 Ok((slice, offsets)) => {
@@ -212,10 +212,6 @@ fn read(
         ReadError::OffsetOutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
         ReadError::Storage(error) => storage_error(&error),
     })?;
-    let (_, Offsets { leader_epoch, .. }) = fetched;
-    match wanted.current_leader_epoch {
-        epoch if epoch >= 0 && epoch < leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
-        epoch if epoch > leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
-        _ => Ok(fetched),
-    }
+    check_epoch(fetched.1.leader_epoch, wanted.current_leader_epoch)?;
+    Ok(fetched)
 }

@@ -26,7 +26,7 @@
 
 use super::{Broker, Step, group_log};
 use crate::engine::group::coordinator::{Coordinator, GroupConfig};
-use crate::engine::group::events::{Effects, GroupError, Now, Reply, Ticket};
+use crate::engine::group::events::{Effects, GroupError, Handled, Now, Reply, Ticket};
 use crate::engine::group::group::Group;
 use crate::engine::log::partition::Partition;
 use crate::wire::ErrorCode;
@@ -70,9 +70,6 @@ pub struct Refusal {
 /// The end of the records that an event has written: where, and up to which offset.
 #[derive(Clone)]
 pub struct Written(pub(super) Option<(Arc<Partition>, i64)>);
-
-/// How the engine handled a request that waits.
-type Handled = Result<(), GroupError>;
 
 /// Makes the response from a reply.
 type Encode = Box<dyn FnOnce(Result<Option<Reply>, Refusal>) -> Frame + Send>;
@@ -313,6 +310,6 @@ impl From<GroupError> for Refusal {
 }
 
 /// Kafka's number of a result.
-pub(super) fn error_code(result: Result<(), GroupError>) -> ErrorCode {
+pub(super) fn error_code(result: Handled) -> ErrorCode {
     result.map_or_else(|error| Refusal::from(error).error_code, |()| ErrorCode::NONE)
 }

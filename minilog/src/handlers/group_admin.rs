@@ -23,11 +23,7 @@ const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// The coordinator of every group is this broker. The first client that asks waits until the topic
 /// is created in which groups are stored.
-pub(super) fn find_coordinator(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: FindCoordinatorRequest,
-) -> Step {
+pub fn find_coordinator(broker: &Arc<Broker>, call: Call, request: FindCoordinatorRequest) -> Step {
     let refused = match request.key_type {
         KEY_TYPE_GROUP => None,
         KEY_TYPE_TRANSACTION => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
@@ -64,14 +60,14 @@ fn coordinators(
         host: host.clone(),
         port,
         error_code,
-        ..Coordinator::default()
+        ..Default::default()
     };
     let coordinators = request.keys(call.version).iter().map(coordinator).collect();
     FindCoordinatorResponse { node_id, host, port, error_code, coordinators, ..Default::default() }
 }
 
 /// All groups.
-pub(super) fn list_groups(broker: &Broker, call: Call, request: &ListGroupsRequest) -> Step {
+pub fn list_groups(broker: &Broker, call: Call, request: &ListGroupsRequest) -> Step {
     let is_wanted = |filter: &[String], value: &str| {
         filter.is_empty() || filter.iter().any(|it| it.eq_ignore_ascii_case(value))
     };
@@ -88,18 +84,14 @@ pub(super) fn list_groups(broker: &Broker, call: Call, request: &ListGroupsReque
         });
         groups.collect()
     });
-    call.respond(&ListGroupsResponse { groups, ..ListGroupsResponse::default() })
+    call.respond(&ListGroupsResponse { groups, ..Default::default() })
 }
 
 /// Groups with their members.
-pub(super) fn describe_groups(
-    broker: &Broker,
-    call: Call,
-    request: &DescribeGroupsRequest,
-) -> Step {
+pub fn describe_groups(broker: &Broker, call: Call, request: &DescribeGroupsRequest) -> Step {
     let groups = broker.groups.with(|coordinator| {
         let dead = |id: &String| {
-            let mut dead = DescribedGroup { group_id: id.clone(), ..DescribedGroup::default() };
+            let mut dead = DescribedGroup { group_id: id.clone(), ..Default::default() };
             dead.group_state = "Dead".to_owned();
             if call.version >= NOT_FOUND_FROM {
                 dead.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
@@ -117,7 +109,7 @@ pub(super) fn describe_groups(
         group
     };
     let groups = groups.into_iter().map(with_operations).collect();
-    call.respond(&DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() })
+    call.respond(&DescribeGroupsResponse { groups, ..Default::default() })
 }
 
 /// While a group rebalances, what its members have is not known.
@@ -138,7 +130,7 @@ fn describe(group: &Group) -> DescribedGroup {
         protocol_type: group.protocol_type.clone().unwrap_or_default(),
         protocol_data: protocol.to_owned(),
         members: members.collect(),
-        ..DescribedGroup::default()
+        ..Default::default()
     }
 }
 
@@ -153,11 +145,7 @@ pub fn state_name(state: &State) -> &'static str {
 }
 
 /// Deletes groups with their offsets.
-pub(super) fn delete_groups(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: DeleteGroupsRequest,
-) -> Step {
+pub fn delete_groups(broker: &Arc<Broker>, call: Call, request: DeleteGroupsRequest) -> Step {
     let (mut results, written) = {
         let (mut state, now) = broker.groups.lock();
         let mut effects = Effects::default();
@@ -172,6 +160,6 @@ pub(super) fn delete_groups(
         let failed = result.err();
         let deleted = results.iter_mut().filter(|it| !it.error_code.is_error());
         deleted.for_each(|it| it.error_code = failed.unwrap_or(ErrorCode::NONE));
-        call.encode(&DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() })
+        call.encode(&DeleteGroupsResponse { results, ..Default::default() })
     })
 }

@@ -229,7 +229,7 @@ fn group_of(id: &str, now: Now, value: GroupMetadataValue) -> Group {
                 timeout => timeout.into(),
             },
             protocols: vec![(protocol.clone(), it.subscription)],
-            ..Join::default()
+            ..Default::default()
         };
         let member = Member {
             join,

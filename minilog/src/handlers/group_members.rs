@@ -27,22 +27,18 @@ const SKIP_ASSIGNMENT_FROM: i16 = 9;
 const LEAVE_BATCHED_FROM: i16 = 3;
 
 /// A member joins its group.
-pub(super) fn join_group(
+pub fn join_group(
     broker: &Arc<Broker>,
     client: &Client<'_>,
     call: Call,
     request: JoinGroupRequest,
 ) -> Step {
-    let invalid = if request.group_id.is_empty() {
-        Some(ErrorCode::INVALID_GROUP_ID)
-    } else if !SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
-        Some(ErrorCode::INVALID_SESSION_TIMEOUT)
-    } else if request.protocols.iter().map(|it| it.metadata.len()).sum::<usize>() > BYTES_MAX {
-        Some(ErrorCode::UNKNOWN_SERVER_ERROR)
-    } else {
-        None
+    let bytes = request.protocols.iter().map(|it| it.metadata.len()).sum();
+    let checked = match SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
+        true => check(&request.group_id, bytes),
+        false => Err(ErrorCode::INVALID_SESSION_TIMEOUT),
     };
-    if let Some(error_code) = invalid {
+    if let Err(error_code) = checked {
         return call.respond(&not_joined(error_code, request.member_id));
     }
 
@@ -96,25 +92,28 @@ fn joined_response(joined: Joined, protocol_type: String) -> JoinGroupResponse {
         skip_assignment: joined.skip_assignment,
         member_id: joined.member_id,
         members: members.collect(),
-        ..JoinGroupResponse::default()
+        ..Default::default()
     }
 }
 
 fn not_joined(error_code: ErrorCode, member_id: String) -> JoinGroupResponse {
-    JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() }
+    JoinGroupResponse { error_code, member_id, ..Default::default() }
+}
+
+/// Refuses a group without a name, and more metadata than the record of a group can have.
+fn check(group_id: &str, bytes: usize) -> Result<(), ErrorCode> {
+    match group_id {
+        "" => Err(ErrorCode::INVALID_GROUP_ID),
+        _ if bytes > BYTES_MAX => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+        _ => Ok(()),
+    }
 }
 
 /// A member asks for its assignment.
-pub(super) fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -> Step {
-    let invalid = if request.group_id.is_empty() {
-        Some(ErrorCode::INVALID_GROUP_ID)
-    } else if request.assignments.iter().map(|it| it.assignment.len()).sum::<usize>() > BYTES_MAX {
-        Some(ErrorCode::UNKNOWN_SERVER_ERROR)
-    } else {
-        None
-    };
-    if let Some(error_code) = invalid {
-        return call.respond(&SyncGroupResponse { error_code, ..SyncGroupResponse::default() });
+pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -> Step {
+    let bytes = request.assignments.iter().map(|it| it.assignment.len()).sum();
+    if let Err(error_code) = check(&request.group_id, bytes) {
+        return call.respond(&SyncGroupResponse { error_code, ..Default::default() });
     }
     let (protocol_type, protocol_name) =
         (request.protocol_type.clone(), request.protocol_name.clone());
@@ -146,19 +145,19 @@ pub(super) fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupReq
                         protocol_type,
                         protocol_name,
                         assignment,
-                        ..SyncGroupResponse::default()
+                        ..Default::default()
                     });
                 }
                 Ok(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
                 Err(refusal) => refusal.error_code,
             };
-            call.encode(&SyncGroupResponse { error_code, ..SyncGroupResponse::default() })
+            call.encode(&SyncGroupResponse { error_code, ..Default::default() })
         },
     )
 }
 
 /// A member is alive.
-pub(super) fn heartbeat(broker: &Broker, call: Call, request: HeartbeatRequest) -> Step {
+pub fn heartbeat(broker: &Broker, call: Call, request: HeartbeatRequest) -> Step {
     let member = Identity {
         member_id: request.member_id,
         instance_id: request.group_instance_id,
@@ -171,19 +170,19 @@ pub(super) fn heartbeat(broker: &Broker, call: Call, request: HeartbeatRequest) 
         let heartbeat = |group: &mut Group, now| group.heartbeat(now, &member);
         error_code(state.coordinator.with_group(now, &request.group_id, heartbeat))
     };
-    call.respond(&HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
+    call.respond(&HeartbeatResponse { error_code, ..Default::default() })
 }
 
 /// Members leave.
-pub(super) fn leave_group(broker: &Arc<Broker>, call: Call, request: LeaveGroupRequest) -> Step {
+pub fn leave_group(broker: &Arc<Broker>, call: Call, request: LeaveGroupRequest) -> Step {
     if request.group_id.is_empty() {
         let error_code = ErrorCode::INVALID_GROUP_ID;
-        return call.respond(&LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() });
+        return call.respond(&LeaveGroupResponse { error_code, ..Default::default() });
     }
     let is_batched = call.version >= LEAVE_BATCHED_FROM;
     let members = match is_batched {
         true => request.members,
-        false => vec![MemberIdentity { member_id: request.member_id, ..MemberIdentity::default() }],
+        false => vec![MemberIdentity { member_id: request.member_id, ..Default::default() }],
     };
 
     let (mut state, now) = broker.groups.lock();

@@ -24,11 +24,7 @@ const FETCH_BATCHED_FROM: i16 = 8;
 const TOPIC_IDS_FROM: i16 = 10;
 
 /// Commits offsets.
-pub(super) fn offset_commit(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: OffsetCommitRequest,
-) -> Step {
+pub fn offset_commit(broker: &Arc<Broker>, call: Call, request: OffsetCommitRequest) -> Step {
     let catalog = broker.topics.catalog();
     let now = (broker.groups.now)();
     let expires = Some(request.retention_time_ms).filter(|it| *it >= 0);
@@ -93,10 +89,10 @@ fn check(partition: &OffsetCommitRequestPartition) -> Result<(), ErrorCode> {
 }
 
 /// Committed offsets, of one group up to version 7, of several from version 8 on.
-pub(super) fn offset_fetch(broker: &Arc<Broker>, call: Call, request: OffsetFetchRequest) -> Step {
+pub fn offset_fetch(broker: &Arc<Broker>, call: Call, request: OffsetFetchRequest) -> Step {
     let is_batched = call.version >= FETCH_BATCHED_FROM;
     let OffsetFetchRequest { group_id, topics, groups, .. } = request;
-    let single = OffsetFetchRequestGroup { group_id, topics, ..OffsetFetchRequestGroup::default() };
+    let single = OffsetFetchRequestGroup { group_id, topics, ..Default::default() };
     let groups = if is_batched { groups } else { vec![single] };
     let catalog = broker.topics.catalog();
     let (groups, written) = {
@@ -188,11 +184,7 @@ fn found(partition_index: i32, committed: Option<&Committed>) -> OffsetFetchResp
 }
 
 /// Deletes committed offsets of a group without members.
-pub(super) fn offset_delete(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: OffsetDeleteRequest,
-) -> Step {
+pub fn offset_delete(broker: &Arc<Broker>, call: Call, request: OffsetDeleteRequest) -> Step {
     let (mut effects, mut response) = (Effects::default(), OffsetDeleteResponse::default());
     for topic in request.topics {
         let partitions = topic.partitions.into_iter().map(|it| {
@@ -216,7 +208,7 @@ pub(super) fn offset_delete(
     };
     Groups::respond(broker, written, move |result| {
         if let Err(error_code) = result {
-            response = OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() };
+            response = OffsetDeleteResponse { error_code, ..Default::default() };
         }
         call.encode(&response)
     })

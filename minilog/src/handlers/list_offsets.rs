@@ -1,4 +1,5 @@
 //! ListOffsets: the first offset, the last one, or the one at a point in time.
+//! OffsetForLeaderEpoch: the one at which a leader's records end.
 //!
 //! | asked for | answer |
 //! |---|---|
@@ -7,12 +8,20 @@
 //! | -3, largest timestamp | the record with it |
 //! | a timestamp | the first record at or after it; -1 if all are older |
 //!
-//! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`. -4 and -5 concern tiered storage; -4 is
-//! answered as -2, since everything is local.
+//! A consumer at offset 7 whose last record has leader epoch 1 asks where epoch 1 ends:
+//!
+//! ```text
+//! epochs   0 from offset 0, 1 from offset 5, 3 from offset 6
+//! asked 1  ->  epoch 1, offset 6: it has read a record that is gone, and goes back to 6
+//! asked 2  ->  epoch 1, offset 6      asked 3  ->  epoch 3, the end of the log
+//! asked 4  ->  -1: no leader had it
+//! ```
+//!
+//! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`, `LeaderEpochFileCache.endOffsetFor`. -4
+//! and -5 concern tiered storage; -4 is answered as -2, since everything is local.
 
-use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Step, check_epoch, find_partition, storage_error};
 use crate::engine::log::partition::Partition;
-use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::list_offsets::*;
 use crate::wire::topics::ByTopic;
@@ -21,11 +30,10 @@ use crate::wire::topics::ByTopic;
 const EARLIEST_LOCAL: i64 = -4;
 
 /// Looks up offsets.
-pub(super) fn list_offsets(broker: &Broker, call: Call, request: &ListOffsetsRequest) -> Step {
+pub fn list_offsets(broker: &Broker, call: Call, request: ListOffsetsRequest) -> Step {
     let catalog = broker.topics.catalog();
-    let topics = request.topics.iter().map(|topic| {
-        let found = find_topic(&catalog, &topic.name, Uuid::default());
-        let found = found.map_err(|_| ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let topics = request.topics.into_iter().map(|topic| {
+        let found = catalog.by_name(&topic.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         let partitions = topic.partitions.iter().map(|wanted| {
             let partition = find_partition(found, wanted.partition_index);
             partition.and_then(|it| look_up(it, wanted)).unwrap_or_else(|error_code| {
@@ -33,10 +41,10 @@ pub(super) fn list_offsets(broker: &Broker, call: Call, request: &ListOffsetsReq
                 ListOffsetsPartitionResponse { partition_index, error_code, ..Default::default() }
             })
         });
-        ByTopic { name: topic.name.clone(), partitions: partitions.collect() }
+        ByTopic { partitions: partitions.collect(), name: topic.name }
     });
     let topics = topics.collect();
-    call.respond(&ListOffsetsResponse { topics, ..ListOffsetsResponse::default() })
+    call.respond(&ListOffsetsResponse { topics, ..Default::default() })
 }
 
 fn look_up(
@@ -44,6 +52,7 @@ fn look_up(
     wanted: &ListOffsetsPartition,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
     let offsets = partition.offsets();
+    check_epoch(offsets.leader_epoch, wanted.current_leader_epoch)?;
     let found = match wanted.timestamp {
         EARLIEST | EARLIEST_LOCAL => Some((-1, offsets.log_start_offset)),
         LATEST => Some((-1, offsets.high_watermark)),
@@ -66,4 +75,26 @@ fn look_up(
         response.leader_epoch = offsets.leader_epoch;
     }
     Ok(response)
+}
+
+/// Looks up where the records of leaders end.
+pub fn end_of_epoch(broker: &Broker, call: Call, request: OffsetForLeaderEpochRequest) -> Step {
+    let catalog = broker.topics.catalog();
+    let topics = request.topics.into_iter().map(|it| {
+        let found = catalog.by_name(&it.topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let partitions = it.partitions.iter().map(|wanted| {
+            let end = find_partition(found, wanted.partition).and_then(|partition| {
+                partition.with_log(|log| {
+                    check_epoch(log.leader_epoch(), wanted.current_leader_epoch)?;
+                    Ok(log.end_of_epoch(wanted.leader_epoch))
+                })
+            });
+            let error_code = end.err().unwrap_or(ErrorCode::NONE);
+            let (leader_epoch, end_offset) = end.ok().flatten().unwrap_or((-1, -1));
+            EpochEndOffset { error_code, partition: wanted.partition, leader_epoch, end_offset }
+        });
+        OffsetForLeaderTopicResult { partitions: partitions.collect(), topic: it.topic }
+    });
+    let topics = topics.collect();
+    call.respond(&OffsetForLeaderEpochResponse { topics, ..Default::default() })
 }

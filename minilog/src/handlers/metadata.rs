@@ -19,22 +19,21 @@ use crate::wire::{APIS, ErrorCode};
 use std::sync::Arc;
 
 /// Which requests are served.
-pub(super) fn api_versions(call: Call, request: &ApiVersionsRequest) -> Step {
+pub fn api_versions(call: Call, request: &ApiVersionsRequest) -> Step {
     let names = [&request.client_software_name, &request.client_software_version];
     if call.version >= 3 && !names.iter().all(|name| is_software_name(name)) {
         let error_code = ErrorCode::INVALID_REQUEST;
         return call.respond(&ApiVersionsResponse { error_code, ..Default::default() });
     }
     let api_keys = APIS.iter().map(advertised).collect();
-    call.respond(&ApiVersionsResponse { api_keys, ..ApiVersionsResponse::default() })
+    call.respond(&ApiVersionsResponse { api_keys, ..Default::default() })
 }
 
 /// Brokers and topics. Creates missing topics on a thread that may block.
-pub(super) fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> Step {
-    let catalog = broker.topics.catalog();
-    let missing = missing_topics(broker, &catalog, call, &request);
+pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> Step {
+    let missing = missing_topics(broker, call, &request);
     if missing.is_empty() {
-        return call.respond(&describe(broker, &catalog, call, &request));
+        return call.respond(&describe(broker, call, &request));
     }
 
     Step::blocking(broker, move |broker| {
@@ -44,17 +43,13 @@ pub(super) fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataReques
             // have created it meanwhile, which is as good.
             let _ = broker.topics.create(&name, broker.settings.num_partitions, config, random());
         }
-        call.encode(&describe(broker, &broker.topics.catalog(), call, &request))
+        call.encode(&describe(broker, call, &request))
     })
 }
 
 /// The names that the client wants to have created.
-fn missing_topics(
-    broker: &Broker,
-    catalog: &Catalog,
-    call: Call,
-    request: &MetadataRequest,
-) -> Vec<String> {
+fn missing_topics(broker: &Broker, call: Call, request: &MetadataRequest) -> Vec<String> {
+    let catalog = broker.topics.catalog();
     let allowed = broker.settings.auto_create_topics
         && (request.allow_auto_topic_creation || call.version < 4);
     let Wanted::These(topics) = request.wanted(call.version) else { return Vec::new() };
@@ -66,18 +61,14 @@ fn missing_topics(
         .collect()
 }
 
-fn describe(
-    broker: &Broker,
-    catalog: &Catalog,
-    call: Call,
-    request: &MetadataRequest,
-) -> MetadataResponse {
+fn describe(broker: &Broker, call: Call, request: &MetadataRequest) -> MetadataResponse {
+    let catalog = broker.topics.catalog();
     let (host, port) = broker.address();
     let node_id = broker.node_id();
     let topics = match request.wanted(call.version) {
         Wanted::All => catalog.topics().map(|topic| describe_topic(topic, node_id)).collect(),
         Wanted::These(wanted) => {
-            let topics = wanted.iter().map(|it| describe_wanted(catalog, it, node_id));
+            let topics = wanted.iter().map(|it| describe_wanted(&catalog, it, node_id));
             topics.collect()
         }
     };
@@ -86,7 +77,7 @@ fn describe(
         cluster_id: Some(broker.topics.meta().cluster_id.clone()),
         controller_id: node_id,
         topics,
-        ..MetadataResponse::default()
+        ..Default::default()
     }
 }
 
@@ -106,7 +97,7 @@ fn describe_wanted(
             error_code,
             name: wanted.name.clone(),
             topic_id: if wanted.name.is_some() { Uuid::default() } else { wanted.topic_id },
-            ..MetadataResponseTopic::default()
+            ..Default::default()
         },
     }
 }
@@ -119,26 +110,26 @@ fn describe_topic(topic: &Topic, node_id: i32) -> MetadataResponseTopic {
             leader_epoch: partition.offsets().leader_epoch,
             replica_nodes: vec![node_id],
             isr_nodes: vec![node_id],
-            ..MetadataResponsePartition::default()
+            ..Default::default()
         });
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: topic.id,
         is_internal: topic.name == OFFSETS_TOPIC,
         partitions: partitions.collect(),
-        ..MetadataResponseTopic::default()
+        ..Default::default()
     }
 }
 
 /// The brokers, for admin clients.
-pub(super) fn describe_cluster(broker: &Broker, call: Call) -> Step {
+pub fn describe_cluster(broker: &Broker, call: Call) -> Step {
     let (host, port) = broker.address();
     let broker_id = broker.node_id();
-    let node = DescribeClusterBroker { broker_id, host, port, ..DescribeClusterBroker::default() };
+    let node = DescribeClusterBroker { broker_id, host, port, ..Default::default() };
     call.respond(&DescribeClusterResponse {
         cluster_id: broker.topics.meta().cluster_id.clone(),
         controller_id: broker_id,
         brokers: vec![node],
-        ..DescribeClusterResponse::default()
+        ..Default::default()
     })
 }

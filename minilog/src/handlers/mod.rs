@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`produce`] | Produce |
 //! | [`fetch`] | Fetch, and waiting for records |
-//! | [`list_offsets`] | ListOffsets |
+//! | [`list_offsets`] | ListOffsets, OffsetForLeaderEpoch |
 //! | [`metadata`] | ApiVersions, Metadata, DescribeCluster |
 //! | [`group`] | consumer groups and their offsets |
 //! | [`catalog`] | which topics there are, and the directory that holds them |
@@ -27,19 +27,19 @@
 //! (`SocketServer.scala`). Kafka counterpart: `KafkaApis.scala`.
 
 pub mod catalog;
-pub mod configs;
+mod configs;
 pub mod fetch;
 pub mod group;
-pub mod group_admin;
+pub(crate) mod group_admin;
 pub mod group_log;
-pub mod group_members;
-pub mod group_offsets;
-pub mod list_offsets;
-pub mod metadata;
+mod group_members;
+mod group_offsets;
+mod list_offsets;
+mod metadata;
 pub mod parameters;
 pub mod produce;
 pub mod producer_ids;
-pub mod topics;
+mod topics;
 
 use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
@@ -169,7 +169,8 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
     match request.body {
         Request::Produce(body) => produce::produce(broker, call, body),
         Request::Fetch(body) => fetch::fetch(broker, call, body),
-        Request::ListOffsets(body) => list_offsets::list_offsets(broker, call, &body),
+        Request::ListOffsets(body) => list_offsets::list_offsets(broker, call, body),
+        Request::OffsetForLeaderEpoch(body) => list_offsets::end_of_epoch(broker, call, body),
         Request::Metadata(body) => metadata::metadata(broker, call, body),
         Request::ApiVersions(body) => metadata::api_versions(call, &body),
         Request::DescribeCluster(_) => metadata::describe_cluster(broker, call),
@@ -223,19 +224,30 @@ fn storage_error(error: &io::Error) -> ErrorCode {
     ErrorCode::KAFKA_STORAGE_ERROR
 }
 
+/// What a request names, or why it is not found.
+type Found<'a, T> = Result<&'a Arc<T>, ErrorCode>;
+
 /// The topic that a request names: by name, or by id where the name is empty.
-fn find_topic<'a>(catalog: &'a Catalog, name: &str, id: Uuid) -> Result<&'a Arc<Topic>, ErrorCode> {
+fn find_topic<'a>(catalog: &'a Catalog, name: &str, id: Uuid) -> Found<'a, Topic> {
     match name {
         "" => catalog.by_id(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
         name => catalog.by_name(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
     }
 }
 
+/// Refuses a client that knows an older leader epoch than `current`, or a newer one. With -1 it
+/// does not say what it knows.
+fn check_epoch(current: i32, known: i32) -> Result<(), ErrorCode> {
+    match known {
+        -1 => Ok(()),
+        _ if known < current => Err(ErrorCode::FENCED_LEADER_EPOCH),
+        _ if known > current => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        _ => Ok(()),
+    }
+}
+
 /// A partition of a topic by its number.
-fn find_partition(
-    topic: Result<&Arc<Topic>, ErrorCode>,
-    number: i32,
-) -> Result<&Arc<Partition>, ErrorCode> {
+fn find_partition(topic: Found<'_, Topic>, number: i32) -> Found<'_, Partition> {
     let number = usize::try_from(number).map_err(|_| ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     topic?.partitions.get(number).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }

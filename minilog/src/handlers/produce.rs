@@ -10,7 +10,7 @@
 //! Kafka counterpart: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
 use super::group_log::OFFSETS_TOPIC;
-use super::{Broker, Call, Step, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Found, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
 use crate::engine::log::producers::SequenceError;
@@ -82,16 +82,13 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
 }
 
 fn append(
-    partition: Result<&Arc<Partition>, ErrorCode>,
+    partition: Found<'_, Partition>,
     data: &PartitionProduceData,
     result: (usize, usize),
     needed: &mut Vec<Needed>,
 ) -> PartitionProduceResponse {
-    let mut response = PartitionProduceResponse {
-        index: data.index,
-        base_offset: -1,
-        ..PartitionProduceResponse::default()
-    };
+    let mut response =
+        PartitionProduceResponse { index: data.index, base_offset: -1, ..Default::default() };
     let partition = match partition {
         Ok(partition) => partition,
         Err(error) => return PartitionProduceResponse { error_code: error, ..response },
@@ -192,7 +189,7 @@ mod tests {
 
     /// A broker with `--sync always` and the topic `orders`.
     fn broker(disk: &SimulatedDisk) -> Arc<Broker> {
-        let config = LogConfig { flush_messages: 1, ..LogConfig::default() };
+        let config = LogConfig { flush_messages: 1, ..Default::default() };
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         let (topics, _) = Topics::open(Arc::clone(&shared), config, [1; 16]).unwrap();
         topics.create("orders", 1, Overrides::default(), [2; 16]).unwrap();
@@ -218,7 +215,7 @@ mod tests {
         let topic = TopicProduceData {
             name: "orders".into(),
             partition_data: vec![PartitionProduceData { index: 0, records }],
-            ..TopicProduceData::default()
+            ..Default::default()
         };
         let request = ProduceRequest { acks: -1, topic_data: vec![topic], ..Default::default() };
         match produce(broker, Call { version: 9, correlation_id: 1 }, request) {
@@ -249,7 +246,7 @@ mod tests {
         let disk = SimulatedDisk::new(1);
         let broker = broker(&disk);
         let mut waiting = send(&broker);
-        disk.set_faults(Faults { fail_sync: 1, ..Faults::default() });
+        disk.set_faults(Faults { fail_sync: 1, ..Default::default() });
         assert!(broker.topics.flush(Log::needs_flush).is_err());
 
         // A second flush that succeeds would prove nothing: the log stays closed.

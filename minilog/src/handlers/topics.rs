@@ -33,20 +33,16 @@ const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it
 pub(super) type Failure = (ErrorCode, String);
 
 /// The two fields of a response that say how it went.
-pub(super) fn outcome(result: Result<(), Failure>) -> (ErrorCode, Option<String>) {
+pub fn outcome(result: Result<(), Failure>) -> (ErrorCode, Option<String>) {
     result.map_or_else(|(code, text)| (code, Some(text)), |()| (ErrorCode::NONE, None))
 }
 
 /// Creates topics.
-pub(super) fn create_topics(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: CreateTopicsRequest,
-) -> Step {
+pub fn create_topics(broker: &Arc<Broker>, call: Call, request: CreateTopicsRequest) -> Step {
     Step::blocking(broker, move |broker| {
         let create = |topic| create(broker, topic, request.validate_only);
         let topics = request.topics.iter().map(create).collect();
-        call.encode(&CreateTopicsResponse { topics, ..CreateTopicsResponse::default() })
+        call.encode(&CreateTopicsResponse { topics, ..Default::default() })
     })
 }
 
@@ -54,7 +50,7 @@ fn create(broker: &Broker, wanted: &CreatableTopic, validate_only: bool) -> Crea
     let name = wanted.name.clone();
     try_create(broker, wanted, validate_only).unwrap_or_else(|(error_code, text)| {
         let error_message = Some(text);
-        CreatableTopicResult { name, error_code, error_message, ..CreatableTopicResult::default() }
+        CreatableTopicResult { name, error_code, error_message, ..Default::default() }
     })
 }
 
@@ -91,7 +87,7 @@ fn try_create(
         name: it.name,
         value: it.value,
         config_source: it.config_source,
-        ..CreatableTopicConfigs::default()
+        ..Default::default()
     });
     Ok(CreatableTopicResult {
         name: name.clone(),
@@ -99,7 +95,7 @@ fn try_create(
         num_partitions: partitions,
         replication_factor: 1,
         configs: Some(configs.collect()),
-        ..CreatableTopicResult::default()
+        ..Default::default()
     })
 }
 
@@ -113,15 +109,10 @@ fn overrides(wanted: &CreatableTopic) -> Result<Overrides, InvalidConfig> {
 }
 
 /// Deletes topics.
-pub(super) fn delete_topics(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: DeleteTopicsRequest,
-) -> Step {
+pub fn delete_topics(broker: &Arc<Broker>, call: Call, request: DeleteTopicsRequest) -> Step {
     Step::blocking(broker, move |broker| {
         let by_name = request.topic_names.into_iter();
-        let by_name =
-            by_name.map(|it| DeleteTopicState { name: Some(it), ..DeleteTopicState::default() });
+        let by_name = by_name.map(|it| DeleteTopicState { name: Some(it), ..Default::default() });
         let wanted = request.topics.into_iter().chain(by_name);
         let mut responses = wanted.map(|it| find_deletable(broker, it)).collect::<Vec<_>>();
 
@@ -139,7 +130,7 @@ pub(super) fn delete_topics(
                 }
             }
         }
-        call.encode(&DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() })
+        call.encode(&DeleteTopicsResponse { responses, ..Default::default() })
     })
 }
 
@@ -154,7 +145,7 @@ fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicRe
         }
         Ok(topic) => {
             let (name, topic_id) = (Some(topic.name.clone()), topic.id);
-            return DeletableTopicResult { name, topic_id, ..DeletableTopicResult::default() };
+            return DeletableTopicResult { name, topic_id, ..Default::default() };
         }
     };
     let (name, topic_id, error_message) = (wanted.name, wanted.topic_id, Some(text));
@@ -162,7 +153,7 @@ fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicRe
 }
 
 /// The error code and its words.
-pub(super) fn explain(error: &TopicError, name: &str) -> Failure {
+pub fn explain(error: &TopicError, name: &str) -> Failure {
     match error {
         TopicError::Exists => {
             (ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists."))
@@ -181,7 +172,7 @@ pub(super) fn explain(error: &TopicError, name: &str) -> Failure {
 }
 
 /// Adds partitions to topics.
-pub(super) fn create_partitions(
+pub fn create_partitions(
     broker: &Arc<Broker>,
     call: Call,
     request: CreatePartitionsRequest,
@@ -204,11 +195,7 @@ pub(super) fn create_partitions(
 }
 
 /// Deletes the records before an offset.
-pub(super) fn delete_records(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: DeleteRecordsRequest,
-) -> Step {
+pub fn delete_records(broker: &Arc<Broker>, call: Call, request: DeleteRecordsRequest) -> Step {
     Step::blocking(broker, move |broker| {
         let catalog = broker.topics.catalog();
         let mut response = DeleteRecordsResponse::default();
@@ -247,11 +234,7 @@ pub(super) fn delete_records(
 }
 
 /// The bytes of partitions on the disk, for `kafka-log-dirs.sh`.
-pub(super) fn describe_log_dirs(
-    broker: &Broker,
-    call: Call,
-    request: &DescribeLogDirsRequest,
-) -> Step {
+pub fn describe_log_dirs(broker: &Broker, call: Call, request: &DescribeLogDirsRequest) -> Step {
     let catalog = broker.topics.catalog();
     let is_wanted = |name: &str, number: i32| match &request.topics {
         None => true,
@@ -262,15 +245,15 @@ pub(super) fn describe_log_dirs(
         let partitions = partitions.map(|(partition_index, it)| DescribeLogDirsPartition {
             partition_index,
             partition_size: it.with_log(|log| log.size() as i64),
-            ..DescribeLogDirsPartition::default()
+            ..Default::default()
         });
         ByTopic { name: topic.name.clone(), partitions: partitions.collect() }
     });
     let directory = DescribeLogDirsResult {
         log_dir: broker.settings.data_dir.clone(),
         topics: topics.filter(|it| !it.partitions.is_empty()).collect(),
-        ..DescribeLogDirsResult::default()
+        ..Default::default()
     };
     let results = vec![directory];
-    call.respond(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
+    call.respond(&DescribeLogDirsResponse { results, ..Default::default() })
 }

@@ -29,6 +29,7 @@ use crate::handlers::Broker;
 use crate::handlers::group::Groups;
 use minikit::sync::{Condvar, Mutex};
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -90,19 +91,16 @@ pub struct UpkeepThread {
 
 impl UpkeepThread {
     /// Starts the thread that flushes and deletes.
-    pub fn start(broker: Arc<Broker>) -> std::io::Result<UpkeepThread> {
+    pub fn start(broker: Arc<Broker>) -> io::Result<UpkeepThread> {
         UpkeepThread::spawn("upkeep", move |upkeep| run(upkeep, &broker))
     }
 
     /// Starts the cleaner, which looks every `backoff` for something to do.
-    pub fn start_cleaner(broker: Arc<Broker>, backoff: Duration) -> std::io::Result<UpkeepThread> {
+    pub fn start_cleaner(broker: Arc<Broker>, backoff: Duration) -> io::Result<UpkeepThread> {
         UpkeepThread::spawn("cleaner", move |upkeep| clean(upkeep, &broker, backoff))
     }
 
-    fn spawn(
-        name: &str,
-        run: impl FnOnce(&Upkeep) + Send + 'static,
-    ) -> std::io::Result<UpkeepThread> {
+    fn spawn(name: &str, run: impl FnOnce(&Upkeep) + Send + 'static) -> io::Result<UpkeepThread> {
         let upkeep = Arc::new(Upkeep::default());
         let own = Arc::clone(&upkeep);
         let thread = std::thread::Builder::new().name(name.to_owned());
@@ -173,7 +171,7 @@ fn clean(upkeep: &Upkeep, broker: &Broker, backoff: Duration) {
 }
 
 /// Logs what failed. The partition concerned refuses appends from then on, with the same reason.
-fn report(what: &str, result: std::io::Result<()>) {
+fn report(what: &str, result: io::Result<()>) {
     if let Err(error) = result {
         tracing::error!("cannot {what}: {error}");
     }

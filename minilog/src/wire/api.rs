@@ -225,6 +225,8 @@ apis! {
     DeleteTopics: topics::DeleteTopicsRequest, DeleteTopicsResponse;
     DeleteRecords: topics::DeleteRecordsRequest, DeleteRecordsResponse;
     InitProducerId: init_producer_id::InitProducerIdRequest, InitProducerIdResponse;
+    OffsetForLeaderEpoch:
+        list_offsets::OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
     DescribeConfigs: configs::DescribeConfigsRequest, DescribeConfigsResponse;
     DescribeLogDirs: cluster::DescribeLogDirsRequest, DescribeLogDirsResponse;
     CreatePartitions: topics::CreatePartitionsRequest, CreatePartitionsResponse;

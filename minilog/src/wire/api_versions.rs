@@ -68,7 +68,7 @@ impl ApiVersionsResponse {
         ApiVersionsResponse {
             error_code: ErrorCode::UNSUPPORTED_VERSION,
             api_keys: vec![ApiVersion { api_key, min_version: first, max_version: last }],
-            ..ApiVersionsResponse::default()
+            ..Default::default()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! ListOffsets (key 2): turns a point in time into an offset. Consumers without a committed offset
-//! start with it, and tools measure lag with it.
+//! start with it, and tools measure lag with it. OffsetForLeaderEpoch (key 23) turns a leader epoch
+//! into the offset after its last record: a consumer that comes back, or hears of another leader,
+//! asks if the record that it read last is still in the log (KIP-320).
 //!
 //! `timestamp` is in milliseconds since 1970, or one of the constants below. Later ones (-4 to -6)
 //! concern tiered storage.
@@ -13,7 +15,7 @@
 //! assert_eq!((beginning.timestamp, end.timestamp), (-2, -1));
 //! ```
 //!
-//! Kafka counterpart: `ListOffsetsRequest.json`, `ListOffsetsRequest.java`.
+//! Kafka counterpart: the JSON files of these names, `ListOffsetsRequest.java`.
 
 use super::error_code::ErrorCode;
 use super::schema::message;
@@ -51,5 +53,64 @@ message! {
             1+ offset:          i64 = -1,  "the first offset at or after the timestamp; -1 if none";
             4+ leader_epoch:    i32 = -1,  "the leader epoch of the record";
         }
+    }
+
+    /// Asks where the records of a leader end.
+    pub struct OffsetForLeaderEpochRequest: key 23, versions 2-4, flexible 4+ {
+        3+ replica_id: i32 = -2,                  "the broker that replicates; -1 for consumers";
+        0+ topics:     Vec<OffsetForLeaderTopic>, "what to look up, by topic";
+        OffsetForLeaderTopic {
+            0+ topic:      String,                        "the topic";
+            0+ partitions: Vec<OffsetForLeaderPartition>, "what to look up, by partition";
+            OffsetForLeaderPartition {
+                0+ partition:            i32,      "the partition";
+                2+ current_leader_epoch: i32 = -1, "the leader epoch that the client knows";
+                0+ leader_epoch:         i32,      "the epoch of the record that it has read";
+            }
+        }
+    }
+
+    /// Ends of epochs.
+    pub struct OffsetForLeaderEpochResponse: key 23, versions 2-4, flexible 4+ {
+        2+ throttle_time_ms: i32,                             "delay by quotas";
+        0+ topics:           Vec<OffsetForLeaderTopicResult>, "the results, by topic";
+        OffsetForLeaderTopicResult {
+            0+ topic:      String,              "the topic";
+            0+ partitions: Vec<EpochEndOffset>, "the results, by partition";
+            EpochEndOffset {
+                0+ error_code:   ErrorCode, "why there is no offset";
+                0+ partition:    i32,       "the partition";
+                1+ leader_epoch: i32 = -1,  "the last epoch up to that of the request";
+                0+ end_offset:   i64 = -1,  "the offset after its last record; -1 if unknown";
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Request, decode_request, encode_response};
+
+    /// What the consumer of Kafka 4.3.0 sends when it comes back to offset 5, in version 4.
+    const REQUEST: &[u8] = b"\0\x17\0\x04\0\0\0\x0a\0\x10console-consumer\0\
+        \xff\xff\xff\xff\x02\x07orders\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    /// The answer after which it goes on: epoch 0 ends at offset 7.
+    const RESPONSE: &[u8] = b"\0\0\0\x27\0\0\0\x0a\0\0\0\0\0\x02\x07orders\
+        \x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0";
+
+    #[test]
+    fn a_consumer_that_comes_back_asks_about_its_epoch() {
+        let Request::OffsetForLeaderEpoch(request) = decode_request(REQUEST.into()).unwrap().body
+        else {
+            panic!("another request")
+        };
+        let asked = OffsetForLeaderPartition { current_leader_epoch: 0, ..Default::default() };
+        assert_eq!((request.replica_id, &request.topics[0].partitions), (-1, &vec![asked]));
+
+        let end = EpochEndOffset { leader_epoch: 0, end_offset: 7, ..Default::default() };
+        let topic = OffsetForLeaderTopicResult { topic: "orders".into(), partitions: vec![end] };
+        let response = OffsetForLeaderEpochResponse { topics: vec![topic], throttle_time_ms: 0 };
+        assert_eq!(encode_response(10, 4, &response).to_vec(), RESPONSE);
     }
 }

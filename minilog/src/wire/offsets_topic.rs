@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn an_offset_that_says_when_it_expires() {
         let key = OffsetCommitKey { group: "g".into(), topic: "t".into(), partition: 7 };
-        let value = OffsetCommitValue { expire_timestamp: 5, ..OffsetCommitValue::default() };
+        let value = OffsetCommitValue { expire_timestamp: 5, ..Default::default() };
         let entry = Entry::Offset(key, Some(value));
         let (key, value) = entry.encode();
         assert_eq!(value.as_ref().unwrap()[..2], [0, 1]);

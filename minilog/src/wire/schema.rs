@@ -199,7 +199,7 @@ macro_rules! message {
 
             fn decode(
                 decoder: &mut $crate::wire::codec::Decoder,
-            ) -> Result<Self, $crate::wire::codec::DecodeError> {
+            ) -> ::core::result::Result<Self, $crate::wire::codec::DecodeError> {
                 let mut message = Self::default();
                 $( if $crate::wire::schema::message!(@range $from $($to)?)
                     .contains(decoder.version())

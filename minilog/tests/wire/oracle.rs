@@ -63,6 +63,7 @@ oracles! {
     produce::ProduceRequest produce::ProduceResponse
     fetch::FetchRequest fetch::FetchResponse
     list_offsets::ListOffsetsRequest list_offsets::ListOffsetsResponse
+    list_offsets::OffsetForLeaderEpochRequest list_offsets::OffsetForLeaderEpochResponse
     metadata::MetadataRequest metadata::MetadataResponse
     offsets::OffsetCommitRequest offsets::OffsetCommitResponse
     offsets::OffsetFetchRequest offsets::OffsetFetchResponse

@@ -28,7 +28,7 @@
 //! Kafka counterpart: `GroupCoordinatorShard.java`, one per partition of the topic, and a timing
 //! wheel with an entry per member. Here a tick looks at every member, ten times a second.
 
-use super::events::{Effects, GroupError, Identity, Join, Now, Record, Ticket};
+use super::events::*;
 use super::group::{Group, State};
 use std::collections::BTreeMap;
 
@@ -94,7 +94,7 @@ impl Coordinator {
         join: Join,
         ticket: Ticket,
         effects: &mut Effects,
-    ) -> Result<(), GroupError> {
+    ) -> Handled {
         let (now, config) = (self.clock(now), self.config);
         if !join.member_id.is_empty() {
             let group = self.groups.get_mut(id).ok_or(GroupError::UnknownMemberId)?;
@@ -129,7 +129,7 @@ impl Coordinator {
     }
 
     /// Returns an error unless `from` may commit offsets of the group, see [`Group::check_commit`].
-    pub fn check_commit(&mut self, now: Now, id: &str, from: &Identity) -> Result<(), GroupError> {
+    pub fn check_commit(&mut self, now: Now, id: &str, from: &Identity) -> Handled {
         let now = self.clock(now);
         if self.memory > self.config.memory_max {
             return Err(GroupError::OutOfMemory);
@@ -151,7 +151,7 @@ impl Coordinator {
     }
 
     /// Deletes a group without members, with its offsets.
-    pub fn delete(&mut self, id: &str, effects: &mut Effects) -> Result<(), GroupError> {
+    pub fn delete(&mut self, id: &str, effects: &mut Effects) -> Handled {
         let group = self.empty_group(id)?;
         let offsets = group.offsets.iter().map(|(topic, partition, _)| (topic, partition));
         effects.records.extend(tombstones(id, offsets));

@@ -138,6 +138,9 @@ pub enum GroupError {
     NonEmptyGroup,
 }
 
+/// What becomes of a request: it is refused, or answered by a reply if it has one.
+pub type Handled = Result<(), GroupError>;
+
 /// What must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {

@@ -51,9 +51,7 @@
 //! Kafka cannot see that a client which waits in a join has disconnected, and gives new members
 //! five minutes instead; here [`Group::disconnect`] starts their session timeout.
 
-use super::events::{
-    Effects, GroupError, Identity, Join, Joined, Now, Record, Reply, Sync, Ticket,
-};
+use super::events::*;
 use super::offsets::Offsets;
 use std::collections::{BTreeMap, HashMap};
 
@@ -161,13 +159,7 @@ impl Group {
 
     /// A member joins, or joins again. It is answered at once if it must come back with an id, and
     /// if its generation goes on unchanged; else when all others have joined.
-    pub fn join(
-        &mut self,
-        now: Now,
-        join: Join,
-        ticket: Ticket,
-        effects: &mut Effects,
-    ) -> Result<(), GroupError> {
+    pub fn join(&mut self, now: Now, join: Join, ticket: Ticket, effects: &mut Effects) -> Handled {
         if !self.supports(&join) {
             return Err(GroupError::InconsistentGroupProtocol);
         }
@@ -210,7 +202,7 @@ impl Group {
         is_pending: bool,
         ticket: Ticket,
         effects: &mut Effects,
-    ) -> Result<(), GroupError> {
+    ) -> Handled {
         let id = if is_pending { join.member_id.clone() } else { join.new_member_id.clone() };
         if let Some(old) = join.instance_id.as_deref().and_then(|it| self.static_member(it)) {
             let old = old.to_owned();
@@ -374,13 +366,7 @@ impl Group {
     }
 
     /// A member asks for its assignment; the leader brings everybody's.
-    pub fn sync(
-        &mut self,
-        now: Now,
-        sync: Sync,
-        ticket: Ticket,
-        effects: &mut Effects,
-    ) -> Result<(), GroupError> {
+    pub fn sync(&mut self, now: Now, sync: Sync, ticket: Ticket, effects: &mut Effects) -> Handled {
         self.check_generation(&sync.member)?;
         let pairs = [(&self.protocol_type, &sync.protocol_type), (&self.protocol, &sync.protocol)];
         if pairs.iter().any(|(a, b)| a.is_some() && b.is_some() && a != b) {
@@ -420,7 +406,7 @@ impl Group {
     }
 
     /// A member is alive. An error tells it to join again.
-    pub fn heartbeat(&mut self, now: Now, member: &Identity) -> Result<(), GroupError> {
+    pub fn heartbeat(&mut self, now: Now, member: &Identity) -> Handled {
         self.check_generation(member)?;
         self.extend_session(now, &member.member_id);
         match self.state {
@@ -430,12 +416,7 @@ impl Group {
     }
 
     /// A member leaves. An administrator may name a static member by its instance id alone.
-    pub fn leave(
-        &mut self,
-        now: Now,
-        member: &Identity,
-        effects: &mut Effects,
-    ) -> Result<(), GroupError> {
+    pub fn leave(&mut self, now: Now, member: &Identity, effects: &mut Effects) -> Handled {
         let (id, instance_id) = (&member.member_id, member.instance_id.as_deref());
         if self.pending.remove(id).is_some() {
             self.complete_if_all_joined(now, effects);
@@ -464,7 +445,7 @@ impl Group {
     ///
     /// While members join again, those of the generation that ends may commit what they have read.
     /// Once there is a new generation, a member must know its assignment first.
-    pub fn check_commit(&mut self, now: Now, from: &Identity) -> Result<(), GroupError> {
+    pub fn check_commit(&mut self, now: Now, from: &Identity) -> Handled {
         let is_empty = matches!(self.state, State::Empty { .. });
         if from.generation < 0 && is_empty {
             // Consumers without a group protocol, and administrators that reset offsets.
@@ -553,13 +534,13 @@ impl Group {
         }
     }
 
-    fn check_generation(&self, from: &Identity) -> Result<(), GroupError> {
+    fn check_generation(&self, from: &Identity) -> Handled {
         self.check_member(&from.member_id, from.instance_id.as_deref())?;
         let is_current = from.generation == self.generation;
         is_current.then_some(()).ok_or(GroupError::IllegalGeneration)
     }
 
-    fn check_member(&self, id: &str, instance_id: Option<&str>) -> Result<(), GroupError> {
+    fn check_member(&self, id: &str, instance_id: Option<&str>) -> Handled {
         if let Some(instance_id) = instance_id {
             let current = self.static_member(instance_id).ok_or(GroupError::UnknownMemberId)?;
             if current != id {

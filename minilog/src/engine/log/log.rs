@@ -356,6 +356,19 @@ impl Log {
         Ok(None)
     }
 
+    /// The last leader epoch up to `epoch`, and the offset after its last record. None if no leader
+    /// had that epoch yet (`OffsetForLeaderEpoch`).
+    pub fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let after = self.epochs.partition_point(|it| it.epoch <= epoch);
+        let last = after.checked_sub(1).map_or(epoch, |it| self.epochs[it].epoch);
+        let end = match self.epochs.get(after) {
+            Some(next) => next.start_offset,
+            None if last == epoch => self.next_offset,
+            None => return None,
+        };
+        (epoch >= 0).then_some((last, end))
+    }
+
     /// The record with the largest timestamp (`ListOffsets` with -3).
     pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
         let mut max: Option<i64> = None;

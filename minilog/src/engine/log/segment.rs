@@ -307,12 +307,8 @@ impl Indexes {
     }
 }
 
-fn load<E: Entry>(
-    directory: &Directory,
-    base_offset: i64,
-    kind: Kind,
-) -> io::Result<SparseIndex<E>> {
-    let name = segment_file(base_offset, kind);
+fn load<E: Entry>(directory: &Directory, base: i64, kind: Kind) -> io::Result<SparseIndex<E>> {
+    let name = segment_file(base, kind);
     let index = directory.read(&name)?.and_then(|bytes| SparseIndex::decode(&bytes));
     index.ok_or_else(|| invalid_data(format!("{}/{name} is damaged", directory.name())))
 }
