@@ -14,6 +14,10 @@ ARG ENGINE=minicache
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG BASE_IMAGE=debian:bookworm-slim
 
+# An empty directory, for the engines that store something: a volume gets its owner from it.
+FROM scratch AS data
+WORKDIR /data
+
 # A stage per engine holds all that sets its image apart. The stages run nothing, so any base will
 # do, even one without a shell.
 FROM ${BASE_IMAGE} AS base
@@ -28,12 +32,16 @@ CMD ["serve", "--listen", "0.0.0.0:6379"]
 
 FROM base AS minilog
 EXPOSE 9092
+# What clients are told to connect to; those in other containers need another address.
+ENV MINILOG_ADVERTISE=127.0.0.1:9092
+COPY --from=data --chown=65532:65532 /data /data
 VOLUME /data
 ENTRYPOINT ["/usr/local/bin/minilog"]
-CMD ["serve", "--listen", "0.0.0.0:9092", "--advertise", "127.0.0.1:9092", "--data-dir", "/data"]
+CMD ["serve", "--listen", "0.0.0.0:9092", "--data-dir", "/data"]
 
 FROM base AS minibtree
 EXPOSE 5432
+COPY --from=data --chown=65532:65532 /data /data
 VOLUME /data
 ENTRYPOINT ["/usr/local/bin/minibtree"]
 CMD ["serve", "--listen", "0.0.0.0:5432", "--data-dir", "/data"]
