@@ -60,7 +60,9 @@
 
 pub mod engine;
 pub mod format;
+#[macro_use]
+pub mod wire;
+pub mod sql;
+
 #[cfg(feature = "server")]
 pub mod server;
-pub mod sql;
-pub mod wire;

@@ -147,10 +147,7 @@ impl Database {
     /// [`Snapshot::lsn`](super::Snapshot::lsn) before it answers, so that no client sees a commit
     /// that a crash can undo. Does nothing if `synchronous_commit` is off.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<()> {
-        match self.options.synchronous_commit {
-            true => self.system.pool.wal.flush(lsn),
-            false => Ok(()),
-        }
+        if self.options.synchronous_commit { self.system.pool.wal.flush(lsn) } else { Ok(()) }
     }
 
     /// The end of the log.

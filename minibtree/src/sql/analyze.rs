@@ -14,7 +14,7 @@ use super::catalog::Table;
 use super::plan::{ColumnStatistics, TableStatistics};
 use super::values::{Type, Value, compare, key, row};
 use crate::engine::{Interrupt, Snapshot};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub fn analyze(
     table: &Table,
     snapshot: Arc<Snapshot>,
     interrupt: &Interrupt,
-) -> Result<TableStatistics, SqlError> {
+) -> Result<TableStatistics> {
     let mut rows = table.heap.scan(snapshot);
     let (mut sample, mut count) = (Vec::new(), 0u64);
     // A small generator of pseudo-random numbers: the same sample for the same table.

@@ -37,7 +37,7 @@ use super::statement::parse_expression;
 use super::values::{ColumnType, Type, Value, key, row};
 use crate::engine::{Database, Heap, Index, Result as EngineResult, Snapshot, Transaction};
 use crate::format::{RelationId, Tid};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use Type::{Bool, Int2, Int4, Int8, Text};
 use minikit::sync::atomic::{AtomicU64, Ordering};
 use sqlparser::ast;
@@ -73,7 +73,7 @@ impl Stored {
     ///
     /// # Errors
     /// `42601`.
-    pub fn read(text: String) -> Result<Stored, SqlError> {
+    pub fn read(text: String) -> Result<Stored> {
         let expr = Arc::new(parse_expression(&text)?);
         Ok(Stored { text, expr })
     }
@@ -273,7 +273,7 @@ impl Catalog {
     }
 
     /// Reads the catalog that the snapshot sees.
-    pub fn load(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Catalog, SqlError> {
+    pub fn load(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Catalog> {
         let mut columns = load_columns(database, snapshot)?;
         let mut indexes = load_indexes(database, snapshot)?;
         let (mut checks, mut foreign_keys) = load_constraints(database, snapshot)?;
@@ -349,7 +349,7 @@ impl Catalog {
     }
 
     /// The table of this name, or `42P01`.
-    pub fn table(&self, name: &str) -> Result<&Arc<Table>, SqlError> {
+    pub fn table(&self, name: &str) -> Result<&Arc<Table>> {
         self.get(name).ok_or_else(|| undefined_table(name))
     }
 
@@ -384,7 +384,7 @@ pub struct Editor<'a> {
 
 impl Editor<'_> {
     /// Adds a table with an empty heap.
-    pub fn create_table(&mut self, name: &str, columns: &[Column]) -> Result<RelationId, SqlError> {
+    pub fn create_table(&mut self, name: &str, columns: &[Column]) -> Result<RelationId> {
         let oid = self.database.allocate_relation_id()?;
         let heap = self.create_heap()?;
         let values = [int_of(oid), text_of(name), int_of(heap)];
@@ -397,7 +397,7 @@ impl Editor<'_> {
 
     /// Removes a table, its columns, indexes, constraints and sequences; their files go when the
     /// transaction commits.
-    pub fn drop_table(&mut self, catalog: &Catalog, table: &Table) -> Result<(), SqlError> {
+    pub fn drop_table(&mut self, catalog: &Catalog, table: &Table) -> Result<()> {
         for id in [TABLES, COLUMNS, INDEXES, CONSTRAINTS] {
             self.delete(id, |values| values[0] == int_of(table.oid))?;
         }
@@ -411,7 +411,7 @@ impl Editor<'_> {
     }
 
     /// Gives a table new, empty relations.
-    pub fn truncate(&mut self, table: &Table) -> Result<(), SqlError> {
+    pub fn truncate(&mut self, table: &Table) -> Result<()> {
         self.delete(TABLES, |values| values[0] == int_of(table.oid))?;
         let heap = self.create_heap()?;
         let values = [int_of(table.oid), text_of(&table.name), int_of(heap)];
@@ -427,7 +427,7 @@ impl Editor<'_> {
     }
 
     /// Removes an index.
-    pub fn drop_index(&mut self, index: &TableIndex) -> Result<(), SqlError> {
+    pub fn drop_index(&mut self, index: &TableIndex) -> Result<()> {
         let old = int_of(index.index.id());
         self.delete(INDEXES, |values| values[2] == old)?;
         self.transaction.drop_relation(index.index.id());
@@ -435,18 +435,14 @@ impl Editor<'_> {
     }
 
     /// Creates an empty B+tree, or an empty hash index.
-    pub fn create_index(&mut self, is_hash: bool) -> Result<Index, SqlError> {
+    pub fn create_index(&mut self, is_hash: bool) -> Result<Index> {
         let id = self.database.allocate_relation_id()?;
         let create = if is_hash { Index::create_hash } else { Index::create };
         Ok(create(self.transaction, id)?)
     }
 
     /// Adds an index.
-    pub fn add_index(
-        &mut self,
-        table: RelationId,
-        definition: &TableIndex,
-    ) -> Result<(), SqlError> {
+    pub fn add_index(&mut self, table: RelationId, definition: &TableIndex) -> Result<()> {
         let kind = match definition {
             TableIndex { is_primary: true, .. } => "primary",
             TableIndex { is_constraint: true, .. } => "constraint",
@@ -473,7 +469,7 @@ impl Editor<'_> {
     }
 
     /// Adds a CHECK constraint.
-    pub fn add_check(&mut self, table: RelationId, name: &str, text: &str) -> Result<(), SqlError> {
+    pub fn add_check(&mut self, table: RelationId, name: &str, text: &str) -> Result<()> {
         let none = text_of("");
         let (name, text) = (text_of(name), text_of(text));
         let kind = text_of("c");
@@ -482,7 +478,7 @@ impl Editor<'_> {
     }
 
     /// Adds a foreign key.
-    pub fn add_foreign_key(&mut self, table: RelationId, key: &ForeignKey) -> Result<(), SqlError> {
+    pub fn add_foreign_key(&mut self, table: RelationId, key: &ForeignKey) -> Result<()> {
         let numbers = |positions: &[usize]| {
             let numbers: Vec<String> = positions.iter().map(|it| (it + 1).to_string()).collect();
             text_of(&numbers.join(" "))
@@ -499,21 +495,21 @@ impl Editor<'_> {
     }
 
     /// Removes a constraint that is no index.
-    pub fn drop_constraint(&mut self, table: RelationId, name: &str) -> Result<(), SqlError> {
+    pub fn drop_constraint(&mut self, table: RelationId, name: &str) -> Result<()> {
         let name = text_of(name);
         let is_meant = |values: &[Value]| values[0] == int_of(table) && values[1] == name;
         self.delete(CONSTRAINTS, is_meant)
     }
 
     /// Adds a sequence that begins at 1.
-    pub fn add_sequence(&mut self, name: &str, owner: RelationId) -> Result<(), SqlError> {
+    pub fn add_sequence(&mut self, name: &str, owner: RelationId) -> Result<()> {
         let id = self.create_heap()?;
         let values = [int_of(id), text_of(name), int_of(owner)];
         self.insert(SEQUENCES, &values)
     }
 
     /// Makes columns of a table NOT NULL.
-    pub fn set_not_null(&mut self, table: &Table, positions: &[usize]) -> Result<(), SqlError> {
+    pub fn set_not_null(&mut self, table: &Table, positions: &[usize]) -> Result<()> {
         for position in positions {
             let column = Column { not_null: true, ..table.columns[*position].clone() };
             let values = column_row(table.oid, *position, &column);
@@ -523,24 +519,20 @@ impl Editor<'_> {
         Ok(())
     }
 
-    fn create_heap(&mut self) -> Result<RelationId, SqlError> {
+    fn create_heap(&mut self) -> Result<RelationId> {
         let id = self.database.allocate_relation_id()?;
         Heap::create(self.transaction, id)?;
         Ok(id)
     }
 
-    fn insert(&mut self, id: RelationId, row: &[Value]) -> Result<(), SqlError> {
+    fn insert(&mut self, id: RelationId, row: &[Value]) -> Result<()> {
         let mut bytes = Vec::new();
         row::encode(types_of(id), row, &mut bytes);
         self.database.heap(id)?.insert(self.transaction, &bytes)?;
         Ok(())
     }
 
-    fn delete(
-        &mut self,
-        id: RelationId,
-        is_meant: impl Fn(&[Value]) -> bool,
-    ) -> Result<(), SqlError> {
+    fn delete(&mut self, id: RelationId, is_meant: impl Fn(&[Value]) -> bool) -> Result<()> {
         // The rows that earlier steps of this statement wrote must be seen.
         self.transaction.next_statement();
         let mut tids = Vec::new();
@@ -566,8 +558,8 @@ fn scan(
     database: &Database,
     id: RelationId,
     snapshot: &Arc<Snapshot>,
-    mut each: impl FnMut(Tid, Vec<Value>) -> Result<(), SqlError>,
-) -> Result<(), SqlError> {
+    mut each: impl FnMut(Tid, Vec<Value>) -> Result<()>,
+) -> Result<()> {
     let mut rows = database.heap(id)?.scan(Arc::clone(snapshot));
     while let Some(found) = rows.next()? {
         each(found.tid, row::decode(types_of(id), found.bytes)?)?;
@@ -597,7 +589,7 @@ fn column_row(table: RelationId, position: usize, column: &Column) -> [Value; 8]
 fn load_columns(
     database: &Database,
     snapshot: &Arc<Snapshot>,
-) -> Result<BTreeMap<i64, BTreeMap<i64, Column>>, SqlError> {
+) -> Result<BTreeMap<i64, BTreeMap<i64, Column>>> {
     let mut columns: BTreeMap<i64, BTreeMap<i64, Column>> = BTreeMap::new();
     scan(database, COLUMNS, snapshot, |_, values| {
         let [table, number, name, oid, modifier, not_null, default, identity] = array(values)?;
@@ -625,7 +617,7 @@ fn load_columns(
 fn load_indexes(
     database: &Database,
     snapshot: &Arc<Snapshot>,
-) -> Result<BTreeMap<i64, Vec<TableIndex>>, SqlError> {
+) -> Result<BTreeMap<i64, Vec<TableIndex>>> {
     let mut indexes: BTreeMap<i64, Vec<TableIndex>> = BTreeMap::new();
     scan(database, INDEXES, snapshot, |_, values| {
         let [table, name, id, kind, columns, included] = array(values)?;
@@ -655,10 +647,7 @@ fn load_indexes(
 
 type Constraints = (BTreeMap<i64, Vec<Check>>, BTreeMap<i64, Vec<ForeignKey>>);
 
-fn load_constraints(
-    database: &Database,
-    snapshot: &Arc<Snapshot>,
-) -> Result<Constraints, SqlError> {
+fn load_constraints(database: &Database, snapshot: &Arc<Snapshot>) -> Result<Constraints> {
     let (mut checks, mut keys) = Constraints::default();
     scan(database, CONSTRAINTS, snapshot, |_, values| {
         let [table, name, kind, parent, first, second] = array(values)?;
@@ -677,7 +666,7 @@ fn load_constraints(
 }
 
 /// Positions, from 0 on, of a list of numbers, from 1 on.
-fn positions(value: Value) -> Result<Vec<usize>, SqlError> {
+fn positions(value: Value) -> Result<Vec<usize>> {
     let text = text(value)?;
     let numbers = text.split(' ').filter(|it| !it.is_empty());
     let positions = numbers.map(|it| it.parse::<usize>().ok()?.checked_sub(1));
@@ -692,20 +681,20 @@ fn int_of(id: RelationId) -> Value {
     Value::Int(id.0.into())
 }
 
-fn array<const N: usize>(values: Vec<Value>) -> Result<[Value; N], SqlError> {
+fn array<const N: usize>(values: Vec<Value>) -> Result<[Value; N]> {
     <[Value; N]>::try_from(values).map_err(|_| damaged())
 }
 
-fn relation(value: &Value) -> Result<RelationId, SqlError> {
+fn relation(value: &Value) -> Result<RelationId> {
     Ok(RelationId(u32::try_from(int(value)?).map_err(|_| damaged())?))
 }
 
-fn int(value: &Value) -> Result<i64, SqlError> {
+fn int(value: &Value) -> Result<i64> {
     let Value::Int(number) = value else { return Err(damaged()) };
     Ok(*number)
 }
 
-fn text(value: Value) -> Result<String, SqlError> {
+fn text(value: Value) -> Result<String> {
     let Value::Text(text) = value else { return Err(damaged()) };
     Ok(text)
 }

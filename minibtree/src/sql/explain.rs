@@ -12,7 +12,7 @@ use super::functions::{Comparison, comparison_name};
 use super::plan::{Cost, Kind, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{Expr, JoinKind, Operation, SetOperator, SubqueryKind, SystemValue};
 use super::values::{Type, Value};
-use crate::wire::SqlError;
+use crate::wire::{Result, SqlError};
 use sqlparser::ast;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -35,7 +35,7 @@ pub struct Options {
 ///
 /// # Errors
 /// `42601` for an option that is none, `0A000` for those that we do not have.
-pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Options, SqlError> {
+pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Options> {
     let mut options =
         Options { analyze, costs: true, timing: true, buffers: false, summary: analyze };
     let mut summary = None;
@@ -46,7 +46,7 @@ pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Op
             "on" | "true" | "1" => true,
             "off" | "false" | "0" => false,
             "text" if name == "format" => true,
-            _ => return Err(SqlError::unsupported(format!("EXPLAIN ({option})"))),
+            _ => return Err(unsupported!("EXPLAIN ({option})")),
         };
         match name.as_str() {
             "analyze" => options.analyze = is_on,
@@ -57,7 +57,7 @@ pub fn options(analyze: bool, given: Option<&[ast::UtilityOption]>) -> Result<Op
             "format" => {}
             "verbose" | "wal" | "settings" if !is_on => {}
             "verbose" | "wal" | "settings" => {
-                return Err(SqlError::unsupported(format!("EXPLAIN ({name})")));
+                return Err(unsupported!("EXPLAIN ({name})"));
             }
             _ => {
                 let text = format!("unrecognized EXPLAIN option \"{name}\"");
@@ -486,10 +486,7 @@ impl Explainer<'_> {
     }
 
     fn qualified(&self, alias: &str, name: &str) -> String {
-        match self.has_several {
-            true => format!("{alias}.{name}"),
-            false => name.to_owned(),
-        }
+        if self.has_several { format!("{alias}.{name}") } else { name.to_owned() }
     }
 
     /// An expression as PostgreSQL writes it.

@@ -18,7 +18,7 @@ use super::tree::SystemValue;
 use super::values::{Type, Value, row};
 use crate::engine::{Database, Isolation};
 use crate::format::{Lsn, PAGE_SIZE, RelationId};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use minikit::sync::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Sequences {
     ///
     /// # Errors
     /// Those of [`Sequences::next`].
-    pub fn system_value(&self, wanted: &SystemValue) -> Result<Value, SqlError> {
+    pub fn system_value(&self, wanted: &SystemValue) -> Result<Value> {
         Ok(match wanted {
             SystemValue::NextValue(sequence) => Value::Int(self.next(*sequence)?),
             SystemValue::WalEnd => {
@@ -68,7 +68,7 @@ impl Sequences {
     ///
     /// # Errors
     /// What the engine reports.
-    pub fn next(&self, sequence: RelationId) -> Result<i64, SqlError> {
+    pub fn next(&self, sequence: RelationId) -> Result<i64> {
         let mut states = self.states.lock();
         let state = match states.get(&sequence) {
             Some(state) if state.next <= state.limit => states.get_mut(&sequence),
@@ -84,7 +84,7 @@ impl Sequences {
     }
 
     /// Raises the limit in the heap. Returns the first and the last number of the batch.
-    fn raise(&self, sequence: RelationId) -> Result<(i64, i64), SqlError> {
+    fn raise(&self, sequence: RelationId) -> Result<(i64, i64)> {
         let heap = self.database.heap(sequence)?;
         let mut transaction = self.database.begin(Isolation::ReadCommitted);
         let mut rows = heap.scan(transaction.snapshot());

@@ -4,7 +4,7 @@ use super::catalog::{Catalog, Versions};
 use super::plan::Statistics;
 use super::sequence::Sequences;
 use crate::engine::{Database, Isolation};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use minikit::sync::Mutex;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Shared {
 impl Shared {
     /// Prepares a database for sessions: creates the catalog if there is none, and removes files
     /// that a crash has left.
-    pub fn new(database: Database, now: fn() -> i64) -> Result<Shared, SqlError> {
+    pub fn new(database: Database, now: fn() -> i64) -> Result<Shared> {
         Catalog::create(&database)?;
         let snapshot = database.begin(Isolation::ReadCommitted).snapshot();
         let catalog = Catalog::load(&database, &snapshot)?;

@@ -23,7 +23,7 @@
 //! more than [`RUN_MAX`] tokens between two commas, which bounds the depth of any tree and leaves
 //! long lists of rows alone.
 
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
@@ -83,7 +83,7 @@ pub struct Vacuum {
 ///
 /// # Errors
 /// `42601` if it is not SQL, `54001` if it is too deep.
-pub fn parse(sql: &str) -> Result<Vec<Statement>, SqlError> {
+pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|it| syntax(&it.message))?.into_iter();
     let tokens = tokens.filter(|it| !matches!(it.token, Token::Whitespace(_)));
@@ -100,7 +100,7 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>, SqlError> {
     statements.filter(|tokens| !tokens.is_empty()).map(parse_one).collect()
 }
 
-fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement, SqlError> {
+fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement> {
     if tokens.split(|it| it.token == Token::Comma).any(|run| run.len() > RUN_MAX) {
         let text = format!("statement too complex: more than {RUN_MAX} tokens without a comma");
         return Err(SqlError::new(code::STATEMENT_TOO_COMPLEX, text));
@@ -139,7 +139,7 @@ fn parse_one(tokens: &[TokenWithSpan]) -> Result<Statement, SqlError> {
 ///
 /// # Errors
 /// `42601` if it is none.
-pub fn parse_expression(text: &str) -> Result<ast::Expr, SqlError> {
+pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     let parser = Parser::new(&DIALECT).try_with_sql(text);
     let parsed = parser.and_then(|mut parser| parser.parse_expr());
     parsed.map_err(|error| syntax(&error.to_string()))
@@ -162,17 +162,17 @@ pub fn position_of(name: &ast::ObjectName) -> u64 {
 ///
 /// # Errors
 /// `0A000` for other schemas: there are none.
-pub fn table_name(name: &ast::ObjectName) -> Result<String, SqlError> {
+pub fn table_name(name: &ast::ObjectName) -> Result<String> {
     let parts: Option<Vec<String>> =
         name.0.iter().map(|part| part.as_ident().map(folded)).collect();
     match parts.as_deref() {
         Some([table]) => Ok(table.clone()),
         Some([schema, table]) if schema == "public" => Ok(table.clone()),
-        _ => Err(SqlError::unsupported(format!("the name {name}"))),
+        _ => Err(unsupported!("the name {name}")),
     }
 }
 
-fn copy_from(mut words: Words<'_>) -> Result<CopyFrom, SqlError> {
+fn copy_from(mut words: Words<'_>) -> Result<CopyFrom> {
     if words.symbol(&Token::LParen) {
         return Err(SqlError::unsupported("COPY of a query"));
     }
@@ -206,7 +206,7 @@ fn copy_from(mut words: Words<'_>) -> Result<CopyFrom, SqlError> {
 }
 
 /// `FREEZE` asks for less work in a later vacuum that we never have: transaction ids do not wrap.
-fn copy_option(words: &mut Words<'_>) -> Result<(), SqlError> {
+fn copy_option(words: &mut Words<'_>) -> Result<()> {
     if words.accept("freeze") {
         let _ = ["on", "true", "off", "false"].iter().any(|it| words.accept(it));
         return Ok(());
@@ -217,7 +217,7 @@ fn copy_option(words: &mut Words<'_>) -> Result<(), SqlError> {
     Err(SqlError::unsupported("this COPY option"))
 }
 
-fn fetch(mut words: Words<'_>, is_move: bool) -> Result<Fetch, SqlError> {
+fn fetch(mut words: Words<'_>, is_move: bool) -> Result<Fetch> {
     let is_forward = words.accept("forward");
     let count = if let Some(Token::Number(digits, _)) = words.next().cloned() {
         words.tokens = &words.tokens[1..];
@@ -242,7 +242,7 @@ fn backward(words: &mut Words<'_>) -> bool {
     words.symbol(&Token::Minus) || ways.iter().any(|it| words.accept(it))
 }
 
-fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {
+fn vacuum(mut words: Words<'_>) -> Result<Vacuum> {
     let (mut verbose, mut analyze) = (false, false);
     let mut options = |words: &mut Words<'_>| {
         let (is_verbose, is_analyze) = (words.accept("verbose"), words.accept("analyze"));
@@ -266,7 +266,7 @@ fn vacuum(mut words: Words<'_>) -> Result<Vacuum, SqlError> {
 }
 
 /// The rest: names of tables.
-fn tables(mut words: Words<'_>) -> Result<Vec<String>, SqlError> {
+fn tables(mut words: Words<'_>) -> Result<Vec<String>> {
     let mut tables = Vec::new();
     while !words.tokens.is_empty() {
         tables.push(words.table()?);
@@ -302,11 +302,11 @@ impl Words<'_> {
         is_next
     }
 
-    fn expect(&mut self, symbol: &Token) -> Result<(), SqlError> {
+    fn expect(&mut self, symbol: &Token) -> Result<()> {
         if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    fn name(&mut self) -> Result<String, SqlError> {
+    fn name(&mut self) -> Result<String> {
         let Some(Token::Word(word)) = self.next() else { return Err(self.unexpected()) };
         let name = match word.quote_style {
             Some(_) => word.value.clone(),
@@ -316,7 +316,7 @@ impl Words<'_> {
         Ok(name)
     }
 
-    fn table(&mut self) -> Result<String, SqlError> {
+    fn table(&mut self) -> Result<String> {
         let first = self.name()?;
         if !self.symbol(&Token::Period) {
             return Ok(first);
@@ -324,11 +324,11 @@ impl Words<'_> {
         let second = self.name()?;
         match first.as_str() {
             "public" => Ok(second),
-            _ => Err(SqlError::unsupported(format!("the name {first}.{second}"))),
+            _ => Err(unsupported!("the name {first}.{second}")),
         }
     }
 
-    fn end(&self) -> Result<(), SqlError> {
+    fn end(&self) -> Result<()> {
         if self.tokens.is_empty() { Ok(()) } else { Err(self.unexpected()) }
     }
 

@@ -80,6 +80,19 @@ pub mod code {
     pub const DATA_CORRUPTED: &str = "XX001";
 }
 
+/// `error!(UNDEFINED_TABLE, "no {name}")`: an error with a code of [`code`] and a message as of
+/// `format!`.
+macro_rules! error {
+    ($code:ident, $($message:tt)+) => {
+        $crate::wire::SqlError::new($crate::wire::code::$code, format!($($message)+))
+    };
+}
+
+/// `unsupported!("the join {join}")`: the refusal of what a message as of `format!` names.
+macro_rules! unsupported {
+    ($($what:tt)+) => { $crate::wire::SqlError::unsupported(format!($($what)+)) };
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -127,6 +140,9 @@ pub struct SqlError {
     /// The character of the statement that it is about, from 1 on.
     pub position: Option<u64>,
 }
+
+/// What can fail with an error for the client.
+pub type Result<T, E = SqlError> = std::result::Result<T, E>;
 
 impl SqlError {
     /// An error with this SQLSTATE.

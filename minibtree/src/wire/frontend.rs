@@ -18,7 +18,7 @@
 //! PostgreSQL's `ProcessStartupPacket` (`postmaster.c`) and `SocketBackend` (`postgres.c`), with
 //! limits per kind of message; ours are one for all. Its largest message has 1 GB.
 
-use super::{SqlError, code};
+use super::{Result, SqlError, code};
 
 /// The longest start-up packet, in bytes: `MAX_STARTUP_PACKET_LENGTH`.
 const STARTUP_MAX: usize = 10_000;
@@ -128,7 +128,7 @@ pub enum Message<'a> {
 ///
 /// # Errors
 /// If the length is out of bounds or the version is not 3.
-pub fn decode_startup(bytes: &[u8]) -> Result<Option<(Startup, usize)>, SqlError> {
+pub fn decode_startup(bytes: &[u8]) -> Result<Option<(Startup, usize)>> {
     let Some(length) = be_u32(bytes, 0) else { return Ok(None) };
     let length = length as usize;
     if !(8..=STARTUP_MAX).contains(&length) {
@@ -165,7 +165,7 @@ pub fn decode_startup(bytes: &[u8]) -> Result<Option<(Startup, usize)>, SqlError
 /// # Errors
 /// `08P01` for bytes that are no message, after which nothing can be read from this client, and
 /// `22021` for text that is not UTF-8.
-pub fn decode(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>, SqlError> {
+pub fn decode(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>> {
     let (Some(letter), Some(length)) = (bytes.first(), be_u32(bytes, 1)) else { return Ok(None) };
     let length = length as usize;
     if !(4..=MESSAGE_MAX).contains(&length) {
@@ -217,7 +217,7 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 struct Body<'a>(&'a [u8]);
 
 impl<'a> Body<'a> {
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8], SqlError> {
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self
             .0
             .split_at_checked(count)
@@ -226,36 +226,32 @@ impl<'a> Body<'a> {
         Ok(taken)
     }
 
-    fn u16(&mut self) -> Result<u16, SqlError> {
+    fn u16(&mut self) -> Result<u16> {
         Ok(u16::from_be_bytes(self.bytes(2)?.try_into().expect("two bytes")))
     }
 
-    fn u32(&mut self) -> Result<u32, SqlError> {
+    fn u32(&mut self) -> Result<u32> {
         Ok(u32::from_be_bytes(self.bytes(4)?.try_into().expect("four bytes")))
     }
 
     /// Text up to the next zero byte.
-    fn text(&mut self) -> Result<&'a str, SqlError> {
+    fn text(&mut self) -> Result<&'a str> {
         let end = self.0.iter().position(|byte| *byte == 0);
         let end = end.ok_or_else(|| violation("invalid string in message"))?;
         let text = self.bytes(end)?;
         self.0 = &self.0[1..];
         std::str::from_utf8(text).map_err(|_| {
-            let text = "invalid byte sequence for encoding \"UTF8\"";
-            SqlError::new(code::CHARACTER_NOT_IN_REPERTOIRE, text)
+            error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
         })
     }
 
     /// A count and as many elements. Each takes at least two bytes, so the vector stays within a
     /// small multiple of what was sent.
-    fn list<T>(
-        &mut self,
-        mut element: impl FnMut(&mut Self) -> Result<T, SqlError>,
-    ) -> Result<Vec<T>, SqlError> {
+    fn list<T>(&mut self, mut element: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         (0..self.u16()?).map(|_| element(self)).collect()
     }
 
-    fn format(&mut self) -> Result<Format, SqlError> {
+    fn format(&mut self) -> Result<Format> {
         match self.u16()? {
             0 => Ok(Format::Text),
             1 => Ok(Format::Binary),
@@ -264,14 +260,14 @@ impl<'a> Body<'a> {
     }
 
     /// A length and as many bytes; the length -1 is NULL.
-    fn value(&mut self) -> Result<Option<&'a [u8]>, SqlError> {
+    fn value(&mut self) -> Result<Option<&'a [u8]>> {
         match self.u32()? {
             u32::MAX => Ok(None),
             length => self.bytes(length as usize).map(Some),
         }
     }
 
-    fn target(&mut self) -> Result<Target, SqlError> {
+    fn target(&mut self) -> Result<Target> {
         match self.bytes(1)? {
             b"S" => Ok(Target::Statement),
             b"P" => Ok(Target::Portal),

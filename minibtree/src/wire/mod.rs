@@ -29,10 +29,12 @@
 //! PostgreSQL's chapter "Frontend/Backend Protocol"; `libpq/pqformat.c` and `tcop/postgres.c`.
 //! Absent: TLS and GSSAPI (answered with `N`), passwords, function calls, replication, COPY OUT.
 
-mod backend;
+#[macro_use]
 mod error;
+
+mod backend;
 mod frontend;
 
 pub use backend::{Field, Replies, Row, TransactionStatus, format_of};
-pub use error::{Severity, SqlError, code};
+pub use error::{Result, Severity, SqlError, code};
 pub use frontend::{Bind, Format, Message, Startup, Target, decode, decode_startup};

@@ -196,9 +196,10 @@ impl Locks {
         }
 
         let request = Request { owner, mode, interrupt: interrupt.clone() };
-        match is_upgrade {
-            true => entry.queue.push_front(request),
-            false => entry.queue.push_back(request),
+        if is_upgrade {
+            entry.queue.push_front(request)
+        } else {
+            entry.queue.push_back(request)
         }
         table.waiting.insert(owner, key);
         let (mut table, result) = wait_until_granted(table, owner, interrupt, key, mode);

@@ -12,11 +12,11 @@ use crate::sql::functions::{Found, aggregates, find};
 use crate::sql::statement::folded;
 use crate::sql::tree::{AggregateCall, Expr, SystemValue};
 use crate::sql::values::{Type, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 
 /// Binds the expressions that are calls in another form.
-pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     use ast::Expr::{Ceil, Extract, Floor, Function, Position, Substring, Trim};
 
     match expr {
@@ -68,7 +68,7 @@ pub fn expression_call(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, S
 }
 
 /// `current_timestamp` and its kin.
-pub fn current(name: &str) -> Result<Typed, SqlError> {
+pub fn current(name: &str) -> Result<Typed> {
     let cast = |to| Expr::Cast(Box::new(Expr::Now), Type::TimestampTz, to, true);
     Ok(match name {
         "current_date" => Typed::new(cast(Type::Date), Type::Date),
@@ -78,18 +78,18 @@ pub fn current(name: &str) -> Result<Typed, SqlError> {
 }
 
 /// The name of a function, without `pg_catalog`.
-fn name_of(name: &ast::ObjectName) -> Result<String, SqlError> {
+fn name_of(name: &ast::ObjectName) -> Result<String> {
     let parts: Option<Vec<String>> =
         name.0.iter().map(|part| part.as_ident().map(folded)).collect();
     match parts.as_deref() {
         Some([name]) => Ok(name.clone()),
         Some([schema, name]) if schema == "pg_catalog" => Ok(name.clone()),
-        _ => Err(SqlError::unsupported(format!("the function {name}"))),
+        _ => Err(unsupported!("the function {name}")),
     }
 }
 
-fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed, SqlError> {
-    let refused = || SqlError::unsupported(format!("the expression {call}"));
+fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed> {
+    let refused = || unsupported!("the expression {call}");
     let ast::Function {
         name,
         uses_odbc_syntax: false,
@@ -161,7 +161,7 @@ fn function(binder: &mut Binder, call: &ast::Function) -> Result<Typed, SqlError
 ///
 /// # Errors
 /// `42883` or `42725` if there is not exactly one for their types.
-pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed, SqlError> {
+pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<Typed> {
     let types: Vec<Type> = arguments.iter().map(Typed::base).collect();
     // PostgreSQL has these for intervals and times too, so a literal could be any of them.
     let is_open = ["date_trunc", "date_part", "extract"].contains(&name)
@@ -180,7 +180,7 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
     };
     let mut bound = Vec::with_capacity(arguments.len());
     for (index, argument) in arguments.into_iter().enumerate() {
-        bound.push(implicit(binder, argument, row.argument(index))?);
+        bound.push(implicit(binder, argument, row.arguments[index])?);
     }
     Ok(Typed::new(Expr::Call(row, bound), row.result))
 }
@@ -189,10 +189,10 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
 /// the name for other types.
 fn no_function(name: &str, types: &[Type]) -> SqlError {
     let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
-    SqlError::unsupported(format!("the function {name}({})", names.join(", ")))
+    unsupported!("the function {name}({})", names.join(", "))
 }
 
-fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed, SqlError> {
+fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
     let given = arguments[0].column_type;
     let test = operator(binder, "=", arguments)?.expr;
     let Expr::Compare(_, left, ..) = &test else { unreachable!("= is a comparison") };
@@ -204,7 +204,7 @@ fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed, SqlError
 }
 
 /// `concat`: NULLs are left out.
-fn concatenated(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed, SqlError> {
+fn concatenated(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {
     let mut whole: Option<Typed> = None;
     for argument in arguments {
         let from = argument.base();
@@ -224,7 +224,7 @@ fn concatenated(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed, Sql
     Ok(whole.expect("at least one argument"))
 }
 
-fn next_value(binder: &mut Binder, name: &Typed) -> Result<Typed, SqlError> {
+fn next_value(binder: &mut Binder, name: &Typed) -> Result<Typed> {
     let Expr::Constant(Value::Text(name), _) = &name.expr else {
         return Err(SqlError::unsupported("nextval of an expression"));
     };
@@ -233,9 +233,9 @@ fn next_value(binder: &mut Binder, name: &Typed) -> Result<Typed, SqlError> {
 }
 
 /// The size of a table, with or without its indexes, or of an index.
-fn size(binder: &mut Binder, function: &str, name: &Typed) -> Result<Typed, SqlError> {
+fn size(binder: &mut Binder, function: &str, name: &Typed) -> Result<Typed> {
     let Expr::Constant(Value::Text(name), _) = &name.expr else {
-        return Err(SqlError::unsupported(format!("{function} of an expression")));
+        return Err(unsupported!("{function} of an expression"));
     };
     let catalog = binder.catalog;
     let relations = match (catalog.get(name), catalog.table_of_index(name)) {
@@ -260,7 +260,7 @@ fn aggregate(
     list: &[ast::FunctionArg],
     distinct: bool,
     filter: Option<&ast::Expr>,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     let level = binder.level();
     let (clause, allows) = (level.clause, level.allows_aggregates);
     if !allows {
@@ -299,7 +299,7 @@ fn aggregate_arguments(
     name: &str,
     list: &[ast::FunctionArg],
     filter: Option<&ast::Expr>,
-) -> Result<(Vec<Typed>, Option<Expr>), SqlError> {
+) -> Result<(Vec<Typed>, Option<Expr>)> {
     let mut arguments = Vec::new();
     for argument in list {
         match argument {
@@ -308,7 +308,7 @@ fn aggregate_arguments(
             ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
                 arguments.push(expression(binder, expr)?);
             }
-            other => return Err(SqlError::unsupported(format!("the argument {other}"))),
+            other => return Err(unsupported!("the argument {other}")),
         }
     }
     if name == "count" && list.is_empty() {
@@ -320,7 +320,7 @@ fn aggregate_arguments(
 }
 
 /// An aggregate of columns of an outer query only would belong to that query.
-fn check_own_columns(arguments: &[Expr]) -> Result<(), SqlError> {
+fn check_own_columns(arguments: &[Expr]) -> Result<()> {
     let (mut own, mut outer) = (false, false);
     for argument in arguments {
         argument.walk(0, &mut |expr, depth| {

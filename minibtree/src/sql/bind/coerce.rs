@@ -12,7 +12,7 @@ use super::level::{Binder, Typed};
 use crate::sql::functions::casts::{self, Context};
 use crate::sql::tree::Expr;
 use crate::sql::values::{ColumnType, Type, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 
 /// Casts an expression, if the context allows it; `None` if not.
@@ -24,7 +24,7 @@ pub fn coerce(
     typed: Typed,
     to: Type,
     context: Context,
-) -> Result<Option<Expr>, SqlError> {
+) -> Result<Option<Expr>> {
     let from = typed.base();
     Ok(match typed.expr {
         expr if from == to => Some(expr),
@@ -46,7 +46,7 @@ pub fn coerce(
 }
 
 /// Casts an expression that was found to be castable without being asked for.
-pub fn implicit(binder: &mut Binder, typed: Typed, to: Type) -> Result<Expr, SqlError> {
+pub fn implicit(binder: &mut Binder, typed: Typed, to: Type) -> Result<Expr> {
     let from = typed.base();
     coerce(binder, typed, to, Context::Implicit)?.ok_or_else(|| cannot_cast(from, to))
 }
@@ -55,7 +55,7 @@ pub fn implicit(binder: &mut Binder, typed: Typed, to: Type) -> Result<Expr, Sql
 ///
 /// # Errors
 /// `42846` if there is no such cast.
-pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typed, SqlError> {
+pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typed> {
     let from = typed.base();
     let cast = coerce(binder, typed, to.base, Context::Explicit)?;
     let expr = cast.ok_or_else(|| cannot_cast(from, to.base))?;
@@ -68,20 +68,14 @@ pub fn explicit(binder: &mut Binder, typed: Typed, to: ColumnType) -> Result<Typ
 }
 
 fn cannot_cast(from: Type, to: Type) -> SqlError {
-    let text = format!("cannot cast type {} to {}", from.name(), to.name());
-    SqlError::new(code::CANNOT_COERCE, text)
+    error!(CANNOT_COERCE, "cannot cast type {} to {}", from.name(), to.name())
 }
 
 /// An argument of EXECUTE, for a parameter of a type.
 ///
 /// # Errors
 /// `42804` if it cannot be assigned to it.
-pub fn argument(
-    binder: &mut Binder,
-    expr: &ast::Expr,
-    index: usize,
-    to: Type,
-) -> Result<Expr, SqlError> {
+pub fn argument(binder: &mut Binder, expr: &ast::Expr, index: usize, to: Type) -> Result<Expr> {
     let typed = binder.inside("EXECUTE parameters", |binder| expression(binder, expr))?;
     let from = typed.base();
     coerce(binder, typed, to, Context::Assignment)?.ok_or_else(|| {
@@ -99,12 +93,7 @@ pub fn argument(
 ///
 /// # Errors
 /// `42804` if there is none.
-pub fn assign(
-    binder: &mut Binder,
-    typed: Typed,
-    column: &str,
-    to: ColumnType,
-) -> Result<Expr, SqlError> {
+pub fn assign(binder: &mut Binder, typed: Typed, column: &str, to: ColumnType) -> Result<Expr> {
     let from = typed.column_type;
     let Some(expr) = coerce(binder, typed, to.base, Context::Assignment)? else {
         let text = format!(
@@ -123,7 +112,7 @@ pub fn assign(
 }
 
 /// An expression of unknown type is text.
-pub fn unknown_to_text(binder: &mut Binder, typed: Typed) -> Result<Typed, SqlError> {
+pub fn unknown_to_text(binder: &mut Binder, typed: Typed) -> Result<Typed> {
     match typed.base() {
         Type::Unknown => Ok(Typed::new(implicit(binder, typed, Type::Text)?, Type::Text)),
         _ => Ok(typed),
@@ -134,7 +123,7 @@ pub fn unknown_to_text(binder: &mut Binder, typed: Typed) -> Result<Typed, SqlEr
 ///
 /// # Errors
 /// `42804`, naming `what`.
-pub fn common_type(types: &[ColumnType], what: &str) -> Result<ColumnType, SqlError> {
+pub fn common_type(types: &[ColumnType], what: &str) -> Result<ColumnType> {
     let first = types.first().copied().unwrap_or(Type::Text.plain());
     if first.base != Type::Unknown && types.iter().all(|it| *it == first) {
         return Ok(first);
@@ -156,11 +145,7 @@ pub fn common_type(types: &[ColumnType], what: &str) -> Result<ColumnType, SqlEr
 }
 
 /// Casts all to the type they have in common.
-pub fn unify(
-    binder: &mut Binder,
-    all: Vec<Typed>,
-    what: &str,
-) -> Result<(Vec<Expr>, ColumnType), SqlError> {
+pub fn unify(binder: &mut Binder, all: Vec<Typed>, what: &str) -> Result<(Vec<Expr>, ColumnType)> {
     let types: Vec<ColumnType> = all.iter().map(|it| it.column_type).collect();
     let common = common_type(&types, what)?;
     let cast = |typed: Typed| {

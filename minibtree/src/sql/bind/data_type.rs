@@ -1,7 +1,7 @@
 //! Names of types, as in CREATE TABLE and casts.
 
 use crate::sql::values::{ColumnType, Type};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, DataType, ExactNumberInfo};
 
 /// The longest `char(n)` and `varchar(n)`: PostgreSQL's limit.
@@ -11,7 +11,7 @@ const LENGTH_MAX: u64 = 10_485_760;
 ///
 /// # Errors
 /// `0A000` for types that we do not have, `22023` for a modifier out of range.
-pub fn column_type(name: &DataType) -> Result<ColumnType, SqlError> {
+pub fn column_type(name: &DataType) -> Result<ColumnType> {
     use ast::TimezoneInfo::{None as Without, Tz, WithTimeZone, WithoutTimeZone};
 
     Ok(match name {
@@ -37,20 +37,18 @@ pub fn column_type(name: &DataType) -> Result<ColumnType, SqlError> {
         DataType::Timestamp(None, Without | WithoutTimeZone) => Type::Timestamp.plain(),
         DataType::Timestamp(None, WithTimeZone | Tz) => Type::TimestampTz.plain(),
         DataType::Custom(name, modifiers) if modifiers.is_empty() => named(name)?,
-        other => return Err(SqlError::unsupported(format!("the type {other}"))),
+        other => return Err(unsupported!("the type {other}")),
     })
 }
 
 /// Types that the parser has no word for.
-fn named(name: &ast::ObjectName) -> Result<ColumnType, SqlError> {
+fn named(name: &ast::ObjectName) -> Result<ColumnType> {
     let text = name.to_string().to_lowercase();
     let text = text.strip_prefix("pg_catalog.").unwrap_or(&text);
-    let is_meant = |it: &Type| it.internal_name() == text && *it != Type::Unknown;
-    let found = Type::ALL.into_iter().find(is_meant).map(Type::plain);
-    found.ok_or_else(|| SqlError::unsupported(format!("the type {name}")))
+    Type::named(text).map(Type::plain).ok_or_else(|| unsupported!("the type {name}"))
 }
 
-fn numeric(info: &ExactNumberInfo) -> Result<ColumnType, SqlError> {
+fn numeric(info: &ExactNumberInfo) -> Result<ColumnType> {
     let (precision, scale) = match info {
         ExactNumberInfo::None => return Ok(Type::Numeric.plain()),
         ExactNumberInfo::Precision(precision) => (*precision, 0),
@@ -72,13 +70,13 @@ fn with_length(
     base: Type,
     length: &Option<ast::CharacterLength>,
     default: Option<u64>,
-) -> Result<ColumnType, SqlError> {
+) -> Result<ColumnType> {
     use ast::CharacterLength::IntegerLength;
 
     let length = match length {
         None => default,
         Some(IntegerLength { length, unit: None }) => Some(*length),
-        Some(_) => return Err(SqlError::unsupported(format!("the type {name}"))),
+        Some(_) => return Err(unsupported!("the type {name}")),
     };
     // PostgreSQL names these two types by their short names here.
     let short = if base == Type::Varchar { "varchar" } else { "char" };
@@ -88,8 +86,7 @@ fn with_length(
             Ok(ColumnType { base, modifier: length as i32 + 4 })
         }
         Some(0) => {
-            let text = format!("length for type {short} must be at least 1");
-            Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text))
+            Err(error!(INVALID_PARAMETER_VALUE, "length for type {short} must be at least 1"))
         }
         Some(_) => {
             let text = format!("length for type {short} cannot exceed {LENGTH_MAX}");

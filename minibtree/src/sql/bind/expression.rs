@@ -12,14 +12,14 @@ use crate::sql::functions::{Comparison, Found, comparison_name, find_operator};
 use crate::sql::statement::folded;
 use crate::sql::tree::{Expr, Query, Subquery, SubqueryKind};
 use crate::sql::values::{Category, Type, Value, numeric};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 
 /// Binds an expression.
 ///
 /// # Errors
 /// `42703`, `42804`, `42883` for what does not exist or does not match, `0A000`.
-pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     use ast::Expr::*;
 
     match expr {
@@ -85,7 +85,7 @@ pub fn expression(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlErr
 }
 
 /// `IS` and its kin, and subqueries.
-fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     use ast::Expr::*;
 
     match expr {
@@ -118,20 +118,19 @@ fn test(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
 
 /// The refusal of an expression.
 pub fn unsupported(expr: &ast::Expr) -> SqlError {
-    SqlError::unsupported(format!("the expression {expr}"))
+    unsupported!("the expression {expr}")
 }
 
 /// Binds a condition.
-pub fn boolean(binder: &mut Binder, expr: &ast::Expr, of: &str) -> Result<Expr, SqlError> {
+pub fn boolean(binder: &mut Binder, expr: &ast::Expr, of: &str) -> Result<Expr> {
     let typed = expression(binder, expr)?;
     let from = typed.base();
     coerce(binder, typed, Type::Bool, Context::Implicit)?.ok_or_else(|| {
-        let text = format!("argument of {of} must be type boolean, not type {}", from.name());
-        SqlError::new(code::DATATYPE_MISMATCH, text)
+        error!(DATATYPE_MISMATCH, "argument of {of} must be type boolean, not type {}", from.name())
     })
 }
 
-fn qualified(binder: &Binder, expr: &ast::Expr, parts: &[ast::Ident]) -> Result<Typed, SqlError> {
+fn qualified(binder: &Binder, expr: &ast::Expr, parts: &[ast::Ident]) -> Result<Typed> {
     match parts {
         [schema, rest @ ..] if rest.len() == 2 && folded(schema) == "public" => {
             qualified(binder, expr, rest)
@@ -140,11 +139,11 @@ fn qualified(binder: &Binder, expr: &ast::Expr, parts: &[ast::Ident]) -> Result<
             let found = binder.column_of(&folded(table), &folded(column));
             found.map_err(|it| it.at(table.span.start.column))
         }
-        _ => Err(SqlError::unsupported(format!("the name {expr}"))),
+        _ => Err(unsupported!("the name {expr}")),
     }
 }
 
-fn name_alone(binder: &mut Binder, name: &ast::Ident) -> Result<Typed, SqlError> {
+fn name_alone(binder: &mut Binder, name: &ast::Ident) -> Result<Typed> {
     let folded = folded(name);
     let found = binder.column(&folded).map_err(|it| it.at(name.span.start.column));
     match (&found, folded.as_str(), name.quote_style) {
@@ -152,14 +151,12 @@ fn name_alone(binder: &mut Binder, name: &ast::Ident) -> Result<Typed, SqlError>
         (Err(_), "current_timestamp" | "current_date" | "localtimestamp", None) => {
             calls::current(&folded)
         }
-        (Err(_), table, _) if binder.has_table(table) => {
-            Err(SqlError::unsupported(format!("a whole row: {table}")))
-        }
+        (Err(_), table, _) if binder.has_table(table) => Err(unsupported!("a whole row: {table}")),
         _ => found,
     }
 }
 
-fn literal(binder: &mut Binder, literal: &ast::Value) -> Result<Typed, SqlError> {
+fn literal(binder: &mut Binder, literal: &ast::Value) -> Result<Typed> {
     let constant = |value, base| Ok(Typed::new(Expr::Constant(value, base), base));
     match literal {
         ast::Value::Null => constant(Value::Null, Type::Unknown),
@@ -171,24 +168,24 @@ fn literal(binder: &mut Binder, literal: &ast::Value) -> Result<Typed, SqlError>
             constant(Value::Text(text.clone()), Type::Unknown)
         }
         ast::Value::Placeholder(name) => parameter(binder, name),
-        other => Err(SqlError::unsupported(format!("the literal {other}"))),
+        other => Err(unsupported!("the literal {other}")),
     }
 }
 
 /// The smallest type that holds a number.
-fn number(digits: &str) -> Result<Typed, SqlError> {
+fn number(digits: &str) -> Result<Typed> {
     let constant = |value, base| Ok(Typed::new(Expr::Constant(value, base), base));
     match digits.parse::<i64>() {
         Ok(number) if Type::Int4.holds(number) => constant(Value::Int(number), Type::Int4),
         Ok(number) => constant(Value::Int(number), Type::Int8),
         Err(_) => match numeric::parse(digits)? {
             Some(number) => constant(number.into(), Type::Numeric),
-            None => Err(SqlError::unsupported(format!("the literal {digits}"))),
+            None => Err(unsupported!("the literal {digits}")),
         },
     }
 }
 
-fn parameter(binder: &mut Binder, name: &str) -> Result<Typed, SqlError> {
+fn parameter(binder: &mut Binder, name: &str) -> Result<Typed> {
     let number = name.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok());
     let position = number.and_then(|it| usize::from(it).checked_sub(1)).ok_or_else(|| {
         SqlError::new(code::UNDEFINED_PARAMETER, format!("there is no parameter {name}"))
@@ -201,7 +198,7 @@ fn parameter(binder: &mut Binder, name: &str) -> Result<Typed, SqlError> {
 }
 
 /// `-x`: a negative literal, or the operator.
-fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed, SqlError> {
+fn negative(binder: &mut Binder, expr: &ast::Expr) -> Result<Typed> {
     if let ast::Expr::Value(literal) = expr
         && let ast::Value::Number(digits, _) = &literal.value
     {
@@ -216,14 +213,14 @@ fn truth(
     inner: &ast::Expr,
     wanted: Option<bool>,
     is_negated: bool,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     let what = wanted.map_or("UNKNOWN", |it| if it { "TRUE" } else { "FALSE" });
     let of = format!("IS {}{what}", if is_negated { "NOT " } else { "" });
     let inner = boolean(binder, inner, &of)?;
     Ok(Typed::new(Expr::IsTruth(Box::new(inner), wanted, is_negated), Type::Bool))
 }
 
-fn negated(typed: Typed) -> Result<Typed, SqlError> {
+fn negated(typed: Typed) -> Result<Typed> {
     Ok(Typed::new(Expr::Not(Box::new(typed.expr)), Type::Bool))
 }
 
@@ -232,7 +229,7 @@ fn binary(
     left: &ast::Expr,
     op: &BinaryOperator,
     right: &ast::Expr,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     if let BinaryOperator::And | BinaryOperator::Or = op {
         let name = op.to_string();
         let sides = vec![boolean(binder, left, &name)?, boolean(binder, right, &name)?];
@@ -255,9 +252,9 @@ fn rows(
     left: &[ast::Expr],
     op: &BinaryOperator,
     right: &[ast::Expr],
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     if !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) || left.len() != right.len() {
-        return Err(SqlError::unsupported(format!("the operator {op} of rows")));
+        return Err(unsupported!("the operator {op} of rows"));
     }
     let mut equal = Vec::new();
     for (left, right) in left.iter().zip(right) {
@@ -269,13 +266,13 @@ fn rows(
     if *op == BinaryOperator::Eq { Ok(typed) } else { negated(typed) }
 }
 
-fn operator_name(op: &BinaryOperator) -> Result<String, SqlError> {
+fn operator_name(op: &BinaryOperator) -> Result<String> {
     Ok(match op {
         BinaryOperator::NotEq => "<>".to_owned(),
         BinaryOperator::PGLikeMatch => "~~".to_owned(),
         BinaryOperator::PGCustomBinaryOperator(parts) => match &parts[..] {
             [schema, name] if schema == "pg_catalog" => name.clone(),
-            _ => return Err(SqlError::unsupported(format!("the operator {op}"))),
+            _ => return Err(unsupported!("the operator {op}")),
         },
         op => op.to_string(),
     })
@@ -285,7 +282,7 @@ fn operator_name(op: &BinaryOperator) -> Result<String, SqlError> {
 ///
 /// # Errors
 /// `42883` or `42725` if there is not exactly one for their types.
-pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result<Typed, SqlError> {
+pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result<Typed> {
     let operands = if name == "||" { as_text(binder, operands)? } else { operands };
     let types: Vec<Type> = operands.iter().map(Typed::base).collect();
     let described = || match types[..] {
@@ -327,7 +324,7 @@ pub fn operator(binder: &mut Binder, name: &str, operands: Vec<Typed>) -> Result
 }
 
 /// One operand of `||` that is text makes text of the other one.
-fn as_text(binder: &mut Binder, operands: Vec<Typed>) -> Result<Vec<Typed>, SqlError> {
+fn as_text(binder: &mut Binder, operands: Vec<Typed>) -> Result<Vec<Typed>> {
     let is_string = |it: &Typed| it.base().category() == Category::String;
     let is_unknown = |it: &Typed| it.base() == Type::Unknown;
     let has_bytes = operands.iter().any(|it| it.base() == Type::Bytea);
@@ -342,7 +339,7 @@ fn as_text(binder: &mut Binder, operands: Vec<Typed>) -> Result<Vec<Typed>, SqlE
     operands.into_iter().map(cast).collect()
 }
 
-fn distinct(binder: &mut Binder, left: &ast::Expr, right: &ast::Expr) -> Result<Typed, SqlError> {
+fn distinct(binder: &mut Binder, left: &ast::Expr, right: &ast::Expr) -> Result<Typed> {
     let (left, right) = (expression(binder, left)?, expression(binder, right)?);
     match operator(binder, "=", vec![left, right])?.expr {
         Expr::Compare(_, left, right, is_padded) => {
@@ -358,7 +355,7 @@ fn between(
     low: &ast::Expr,
     high: &ast::Expr,
     is_negated: bool,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     let value = expression(binder, expr)?;
     let (low, high) = (expression(binder, low)?, expression(binder, high)?);
     let (low_name, high_name) = if is_negated { ("<", ">") } else { (">=", "<=") };
@@ -369,7 +366,7 @@ fn between(
 }
 
 /// `x IN (a, b)`. If all have one type, the value is evaluated once.
-fn in_list(binder: &mut Binder, expr: &ast::Expr, list: &[ast::Expr]) -> Result<Typed, SqlError> {
+fn in_list(binder: &mut Binder, expr: &ast::Expr, list: &[ast::Expr]) -> Result<Typed> {
     if let ast::Expr::Tuple(left) = expr {
         let mut any = Vec::new();
         for item in list {
@@ -414,7 +411,7 @@ fn quantified(
     op: &BinaryOperator,
     query: &ast::Query,
     kind: fn(Vec<(Comparison, bool)>) -> SubqueryKind,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     let left: Vec<&ast::Expr> = match left {
         ast::Expr::Tuple(all) => all.iter().collect(),
         one => vec![one],
@@ -424,11 +421,10 @@ fn quantified(
     let mut query = select::subquery(binder, query)?;
     if query.columns.len() != left.len() {
         let how = if query.columns.len() < left.len() { "few" } else { "many" };
-        let text = format!("subquery has too {how} columns");
-        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+        return Err(error!(SYNTAX_ERROR, "subquery has too {how} columns"));
     }
     if left.len() > 1 && *op != BinaryOperator::Eq {
-        return Err(SqlError::unsupported(format!("the operator {op} of rows")));
+        return Err(unsupported!("the operator {op} of rows"));
     }
 
     // The comparison is found with a stand-in for the column; casts of the column go into the
@@ -444,7 +440,7 @@ fn quantified(
                 values.push(*left);
                 comparisons.push((comparison, is_padded));
             }
-            _ => return Err(SqlError::unsupported(format!("the operator {op} of a subquery"))),
+            _ => return Err(unsupported!("the operator {op} of a subquery")),
         }
     }
     let subquery = Subquery { kind: kind(comparisons), left: values, query };
@@ -457,7 +453,7 @@ fn exists(query: Query) -> Typed {
 }
 
 /// A subquery that is a value.
-fn scalar(query: Query) -> Result<Typed, SqlError> {
+fn scalar(query: Query) -> Result<Typed> {
     let [column] = &query.columns[..] else {
         return Err(SqlError::new(code::SYNTAX_ERROR, "subquery must return only one column"));
     };
@@ -471,7 +467,7 @@ fn case(
     operand: Option<&ast::Expr>,
     conditions: &[ast::CaseWhen],
     otherwise: Option<&ast::Expr>,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     let operand = operand.map(|it| expression(binder, it)).transpose()?;
     let operand = operand.map(|it| unknown_to_text(binder, it)).transpose()?;
     let (mut tests, mut results) = (Vec::new(), Vec::new());
@@ -503,9 +499,9 @@ fn like(
     expr: &ast::Expr,
     pattern: &ast::Expr,
     escape: Option<&ast::Expr>,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     if let Some(escape) = escape {
-        return Err(SqlError::unsupported(format!("ESCAPE {escape}")));
+        return Err(unsupported!("ESCAPE {escape}"));
     }
     let operands = vec![expression(binder, expr)?, expression(binder, pattern)?];
     operator(binder, name, operands)

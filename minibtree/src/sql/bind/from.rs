@@ -10,7 +10,7 @@ use crate::sql::catalog::Table;
 use crate::sql::statement::{folded, position_of, table_name};
 use crate::sql::tree::{Expr, FromItem, JoinKind, OutputColumn, Relation, Source};
 use crate::sql::values::Type;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, TableFactor};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// `42P01`, `42712` and others for names; `0A000`.
-pub fn from(binder: &mut Binder, items: &[ast::TableWithJoins]) -> Result<Vec<FromItem>, SqlError> {
+pub fn from(binder: &mut Binder, items: &[ast::TableWithJoins]) -> Result<Vec<FromItem>> {
     let (mut bound, mut names) = (Vec::new(), Vec::new());
     for item in items {
         let (item, more) = joined(binder, item)?;
@@ -31,24 +31,20 @@ pub fn from(binder: &mut Binder, items: &[ast::TableWithJoins]) -> Result<Vec<Fr
 }
 
 /// Two relations of one name cannot be told apart.
-fn check_aliases(names: &[Name], more: &[Name]) -> Result<(), SqlError> {
+fn check_aliases(names: &[Name], more: &[Name]) -> Result<()> {
     match more.iter().find(|new| names.iter().any(|old| old.table == new.table)) {
         None => Ok(()),
         Some(name) => {
-            let text = format!("table name \"{}\" specified more than once", name.table);
-            Err(SqlError::new(code::DUPLICATE_ALIAS, text))
+            Err(error!(DUPLICATE_ALIAS, "table name \"{}\" specified more than once", name.table))
         }
     }
 }
 
-fn joined(
-    binder: &mut Binder,
-    item: &ast::TableWithJoins,
-) -> Result<(FromItem, Vec<Name>), SqlError> {
+fn joined(binder: &mut Binder, item: &ast::TableWithJoins) -> Result<(FromItem, Vec<Name>)> {
     let (mut left, mut names) = factor(binder, &item.relation)?;
     for join in &item.joins {
         let ast::Join { relation, global: false, join_operator } = join else {
-            return Err(SqlError::unsupported(format!("the join {join}")));
+            return Err(unsupported!("the join {join}"));
         };
         let (right, more) = factor(binder, relation)?;
         check_aliases(&names, &more)?;
@@ -60,12 +56,7 @@ fn joined(
 /// What is joined, and the names in it.
 pub type Side = (FromItem, Vec<Name>);
 
-fn join_of(
-    binder: &mut Binder,
-    operator: &JoinOperator,
-    left: Side,
-    right: Side,
-) -> Result<Side, SqlError> {
+fn join_of(binder: &mut Binder, operator: &JoinOperator, left: Side, right: Side) -> Result<Side> {
     let (kind, is_swapped, constraint) = match operator {
         JoinOperator::Join(it) | JoinOperator::Inner(it) | JoinOperator::CrossJoin(it) => {
             (JoinKind::Inner, false, it)
@@ -112,7 +103,7 @@ fn using(
     mut left: Vec<Name>,
     mut right: Vec<Name>,
     is_swapped: bool,
-) -> Result<(Option<Expr>, Vec<Name>), SqlError> {
+) -> Result<(Option<Expr>, Vec<Name>)> {
     let (mut conditions, mut merged) = (Vec::new(), Vec::new());
     for column in columns {
         let at = |names: &[Name], side: &str| {
@@ -152,8 +143,8 @@ fn using(
     Ok((Expr::all(conditions), merged))
 }
 
-fn factor(binder: &mut Binder, factor: &TableFactor) -> Result<Side, SqlError> {
-    let refused = || SqlError::unsupported(format!("FROM {factor}"));
+fn factor(binder: &mut Binder, factor: &TableFactor) -> Result<Side> {
+    let refused = || unsupported!("FROM {factor}");
     match factor {
         TableFactor::Table {
             name,
@@ -197,7 +188,7 @@ fn table(
     binder: &mut Binder,
     name: &ast::ObjectName,
     alias: Option<&ast::TableAlias>,
-) -> Result<Side, SqlError> {
+) -> Result<Side> {
     let plain = table_name(name)?;
     if name.0.len() == 1
         && let Some(query) = binder.cte(&plain)?
@@ -219,11 +210,7 @@ fn columns_of(table: &Table) -> Vec<OutputColumn> {
 }
 
 /// Adds a table to the row of the current query.
-pub fn table_relation(
-    binder: &mut Binder,
-    table: &Arc<Table>,
-    alias: &str,
-) -> Result<Side, SqlError> {
+pub fn table_relation(binder: &mut Binder, table: &Arc<Table>, alias: &str) -> Result<Side> {
     relation(binder, alias, None, columns_of(table), Source::Table(Arc::clone(table)))
 }
 
@@ -233,17 +220,17 @@ fn series(
     name: &ast::ObjectName,
     arguments: &[ast::FunctionArg],
     alias: Option<&ast::TableAlias>,
-) -> Result<Side, SqlError> {
+) -> Result<Side> {
     let plain = name.to_string().to_lowercase();
     let plain = plain.strip_prefix("pg_catalog.").unwrap_or(&plain).to_owned();
     if plain != "generate_series" || !(2..=3).contains(&arguments.len()) {
-        return Err(SqlError::unsupported(format!("the function {name} in FROM")));
+        return Err(unsupported!("the function {name} in FROM"));
     }
     binder.clause("functions in FROM", false);
     let mut bound = Vec::new();
     for argument in arguments {
         let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = argument else {
-            return Err(SqlError::unsupported(format!("the argument {argument}")));
+            return Err(unsupported!("the argument {argument}"));
         };
         bound.push(expression(binder, expr)?);
     }
@@ -255,7 +242,7 @@ fn series(
     for argument in bound {
         if !argument.base().is_integer() && argument.base() != Type::Unknown {
             let base = argument.base().name();
-            return Err(SqlError::unsupported(format!("generate_series of {base}")));
+            return Err(unsupported!("generate_series of {base}"));
         }
         exprs.push(implicit(binder, argument, base)?);
     }
@@ -272,7 +259,7 @@ fn relation(
     alias: Option<&ast::TableAlias>,
     mut columns: Vec<OutputColumn>,
     source: Source,
-) -> Result<Side, SqlError> {
+) -> Result<Side> {
     let mut table = name.to_owned();
     if let Some(alias) = alias {
         table = folded(&alias.name);
@@ -286,7 +273,7 @@ fn relation(
         }
         for (column, renamed) in columns.iter_mut().zip(&alias.columns) {
             if renamed.data_type.is_some() || alias.at.is_some() {
-                return Err(SqlError::unsupported(format!("the alias {alias}")));
+                return Err(unsupported!("the alias {alias}"));
             }
             column.name = folded(&renamed.name);
         }

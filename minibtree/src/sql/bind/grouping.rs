@@ -13,7 +13,7 @@ use super::level::Typed;
 use super::select::column;
 use crate::sql::tree::{AggregateCall, Column, Expr, Grouping, Relation, Select, Source};
 use crate::sql::values::ColumnType;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 
 /// Adds the grouping to a SELECT.
 ///
@@ -24,7 +24,7 @@ pub fn group(
     keys: Vec<Typed>,
     aggregates: Vec<AggregateCall>,
     mut having: Option<Expr>,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let mut unique: Vec<(Expr, ColumnType)> = Vec::new();
     for key in keys {
         if !unique.iter().any(|(expr, _)| *expr == key.expr) {
@@ -110,7 +110,7 @@ fn regroup(expr: &mut Expr, depth: usize, keys: &[(Expr, ColumnType)], aggregate
 /// Positions from here on are columns of the input that are left over.
 const UNGROUPED: usize = 1 << 32;
 
-fn check(expr: &Expr, relations: &[Relation]) -> Result<(), SqlError> {
+fn check(expr: &Expr, relations: &[Relation]) -> Result<()> {
     let mut left = None;
     expr.walk(0, &mut |expr, depth| {
         if let Expr::Column(column) = expr

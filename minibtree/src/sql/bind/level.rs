@@ -12,7 +12,7 @@
 use crate::sql::catalog::Catalog;
 use crate::sql::tree::{AggregateCall, Column, Expr, Query, Relation};
 use crate::sql::values::{ColumnType, Type};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 
 /// What a statement is bound with.
 pub struct Binder<'a> {
@@ -73,8 +73,8 @@ impl Binder<'_> {
     pub fn inside<T>(
         &mut self,
         clause: &'static str,
-        bind: impl FnOnce(&mut Self) -> Result<T, SqlError>,
-    ) -> Result<T, SqlError> {
+        bind: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         self.levels.push(Level { clause, ..Level::default() });
         let bound = bind(self);
         self.levels.pop();
@@ -96,13 +96,12 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `42703` or `42702`.
-    pub fn column(&self, name: &str) -> Result<Typed, SqlError> {
+    pub fn column(&self, name: &str) -> Result<Typed> {
         for (level, names) in self.visible() {
             let mut found = names.iter().filter(|it| it.name == name && !it.is_merged);
             let Some(first) = found.next() else { continue };
             if found.next().is_some() {
-                let text = format!("column reference \"{name}\" is ambiguous");
-                return Err(SqlError::new(code::AMBIGUOUS_COLUMN, text));
+                return Err(error!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous"));
             }
             return Ok(first.at(level));
         }
@@ -113,19 +112,17 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `42703`, `42702` or `42P01`.
-    pub fn column_of(&self, table: &str, name: &str) -> Result<Typed, SqlError> {
+    pub fn column_of(&self, table: &str, name: &str) -> Result<Typed> {
         for (level, names) in self.visible() {
             if !names.iter().any(|it| it.table == table) {
                 continue;
             }
             let found = names.iter().find(|it| it.table == table && it.name == name);
-            return found.map(|it| it.at(level)).ok_or_else(|| {
-                let text = format!("column {table}.{name} does not exist");
-                SqlError::new(code::UNDEFINED_COLUMN, text)
-            });
+            return found
+                .map(|it| it.at(level))
+                .ok_or_else(|| error!(UNDEFINED_COLUMN, "column {table}.{name} does not exist"));
         }
-        let text = format!("missing FROM-clause entry for table \"{table}\"");
-        Err(SqlError::new(code::UNDEFINED_TABLE, text))
+        Err(error!(UNDEFINED_TABLE, "missing FROM-clause entry for table \"{table}\""))
     }
 
     /// Returns true if a relation of this name can be seen.
@@ -141,13 +138,13 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `0A000` if it uses columns from around it and is named in another query than its own.
-    pub fn cte(&self, name: &str) -> Result<Option<Query>, SqlError> {
+    pub fn cte(&self, name: &str) -> Result<Option<Query>> {
         for (distance, level) in self.levels.iter().rev().enumerate() {
             let Some((_, query)) = level.ctes.iter().rev().find(|it| it.0 == name) else {
                 continue;
             };
             if distance > 0 && query.is_correlated() {
-                return Err(SqlError::unsupported(format!("the correlated query {name}")));
+                return Err(unsupported!("the correlated query {name}"));
             }
             return Ok(Some(query.clone()));
         }

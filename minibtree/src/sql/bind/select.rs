@@ -13,7 +13,7 @@ use crate::sql::tree::{
     Body, Column, Expr, Lock, OutputColumn, Query, Relation, Select, SetOperator, SortKey, Source,
 };
 use crate::sql::values::{ColumnType, Type, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, SelectItem, SetExpr};
 
 /// Binds a query. `wanted` are the columns that its values go to, if there are such: they decide
@@ -22,11 +22,11 @@ pub fn query(
     binder: &mut Binder,
     query: &ast::Query,
     wanted: Option<&[(String, ColumnType)]>,
-) -> Result<Query, SqlError> {
+) -> Result<Query> {
     binder.inside("", |binder| query_in_level(binder, query, wanted))
 }
 
-pub fn subquery(binder: &mut Binder, inner: &ast::Query) -> Result<Query, SqlError> {
+pub fn subquery(binder: &mut Binder, inner: &ast::Query) -> Result<Query> {
     query(binder, inner, None)
 }
 
@@ -34,8 +34,8 @@ fn query_in_level(
     binder: &mut Binder,
     query: &ast::Query,
     wanted: Option<&[(String, ColumnType)]>,
-) -> Result<Query, SqlError> {
-    let refused = || SqlError::unsupported(format!("the query {query}"));
+) -> Result<Query> {
+    let refused = || unsupported!("the query {query}");
     let ast::Query {
         with,
         body,
@@ -99,14 +99,14 @@ fn query_in_level(
 }
 
 /// A query in parentheses gets a level of its own; outer columns would be one level too deep.
-fn check_uncorrelated(query: &Query) -> Result<(), SqlError> {
+fn check_uncorrelated(query: &Query) -> Result<()> {
     match query.is_correlated() {
         true => Err(SqlError::unsupported("a correlated query in parentheses")),
         false => Ok(()),
     }
 }
 
-fn ctes(binder: &mut Binder, with: &ast::With) -> Result<(), SqlError> {
+fn ctes(binder: &mut Binder, with: &ast::With) -> Result<()> {
     let ast::With { with_token: _, recursive, cte_tables } = with;
     if *recursive {
         return Err(SqlError::unsupported("WITH RECURSIVE"));
@@ -115,7 +115,7 @@ fn ctes(binder: &mut Binder, with: &ast::With) -> Result<(), SqlError> {
         let ast::Cte { alias, query: inner, from: None, materialized: _, closing_paren_token: _ } =
             cte
         else {
-            return Err(SqlError::unsupported(format!("WITH {cte}")));
+            return Err(unsupported!("WITH {cte}"));
         };
         let name = folded(&alias.name);
         if binder.level().ctes.iter().any(|it| it.0 == name) {
@@ -143,15 +143,14 @@ fn values(
     binder: &mut Binder,
     values: &ast::Values,
     wanted: Option<&[(String, ColumnType)]>,
-) -> Result<Query, SqlError> {
+) -> Result<Query> {
     binder.clause("VALUES", false);
     let mut rows: Vec<Vec<Typed>> = Vec::new();
     for row in &values.rows {
         let row: Vec<Typed> =
             row.content.iter().map(|it| expression(binder, it)).collect::<Result<_, _>>()?;
         if rows.first().is_some_and(|first| first.len() != row.len()) {
-            let text = "VALUES lists must all be the same length";
-            return Err(SqlError::new(code::SYNTAX_ERROR, text));
+            return Err(error!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
         }
         rows.push(row);
     }
@@ -183,7 +182,7 @@ fn set_operation(
     quantifier: &ast::SetQuantifier,
     left: &SetExpr,
     right: &SetExpr,
-) -> Result<Query, SqlError> {
+) -> Result<Query> {
     let operator = match op {
         ast::SetOperator::Union => SetOperator::Union,
         ast::SetOperator::Intersect => SetOperator::Intersect,
@@ -192,12 +191,11 @@ fn set_operation(
     let all = match quantifier {
         ast::SetQuantifier::All => true,
         ast::SetQuantifier::Distinct | ast::SetQuantifier::None => false,
-        other => return Err(SqlError::unsupported(format!("{op} {other}"))),
+        other => return Err(unsupported!("{op} {other}")),
     };
     let (mut left, mut right) = (side(binder, left)?, side(binder, right)?);
     if left.columns.len() != right.columns.len() {
-        let text = format!("each {op} query must have the same number of columns");
-        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+        return Err(error!(SYNTAX_ERROR, "each {op} query must have the same number of columns"));
     }
     for position in 0..left.columns.len() {
         let types = [left.columns[position].column_type, right.columns[position].column_type];
@@ -225,7 +223,7 @@ fn type_column(
     side: &mut Query,
     position: usize,
     to: ColumnType,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     side.columns[position].column_type = to;
     let Body::Select(select) = &mut side.body else { return Ok(()) };
     let target = &mut select.targets[position];
@@ -235,7 +233,7 @@ fn type_column(
 }
 
 /// One side of a UNION, bound as a query of the same depth. Literals have no type yet.
-fn side(binder: &mut Binder, side: &SetExpr) -> Result<Query, SqlError> {
+fn side(binder: &mut Binder, side: &SetExpr) -> Result<Query> {
     let outer = std::mem::take(binder.level());
     binder.level().ctes = outer.ctes.clone();
     let bound = match side {
@@ -248,14 +246,14 @@ fn side(binder: &mut Binder, side: &SetExpr) -> Result<Query, SqlError> {
             check_uncorrelated(&bound)?;
             Ok(bound)
         }),
-        other => Err(SqlError::unsupported(format!("the query {other}"))),
+        other => Err(unsupported!("the query {other}")),
     };
     *binder.level() = outer;
     bound
 }
 
 /// Casts a column of a query. `cast` is the cast of a stand-in.
-pub fn cast_column(query: &mut Query, position: usize, cast: Expr) -> Result<(), SqlError> {
+pub fn cast_column(query: &mut Query, position: usize, cast: Expr) -> Result<()> {
     let (from, to) = match cast {
         Expr::Aggregate(..) => return Ok(()),
         Expr::Cast(_, from, to, _) => (from, to),
@@ -292,8 +290,8 @@ pub fn cast_column(query: &mut Query, position: usize, cast: Expr) -> Result<(),
 }
 
 /// Takes a SELECT apart. Returns GROUP BY and DISTINCT.
-fn check_select(select: &ast::Select) -> Result<(&[ast::Expr], bool), SqlError> {
-    let refused = || SqlError::unsupported(format!("the query {select}"));
+fn check_select(select: &ast::Select) -> Result<(&[ast::Expr], bool)> {
+    let refused = || unsupported!("the query {select}");
     let ast::Select {
         select_token: _,
         optimizer_hints: _,
@@ -346,7 +344,7 @@ fn select(
     select: &ast::Select,
     sort: &[ast::OrderByExpr],
     wanted: Option<&[(String, ColumnType)]>,
-) -> Result<Query, SqlError> {
+) -> Result<Query> {
     let (keys, distinct) = check_select(select)?;
     let ast::Select { projection, from, selection, having, .. } = select;
     let from = from::from(binder, from)?;
@@ -388,7 +386,7 @@ pub fn projection_of(
     binder: &mut Binder,
     items: &[SelectItem],
     wanted: Option<&[(String, ColumnType)]>,
-) -> Result<Vec<(String, Typed)>, SqlError> {
+) -> Result<Vec<(String, Typed)>> {
     let mut targets = Vec::new();
     for item in items {
         match item {
@@ -424,7 +422,7 @@ pub fn projection_of(
                 let name = column_name(expr).unwrap_or_else(|| "?column?".to_owned());
                 targets.push((name, target(binder, expr, targets.len(), wanted)?));
             }
-            item => return Err(SqlError::unsupported(format!("the select item {item}"))),
+            item => return Err(unsupported!("the select item {item}")),
         }
     }
     Ok(targets)
@@ -435,7 +433,7 @@ fn target(
     expr: &ast::Expr,
     position: usize,
     wanted: Option<&[(String, ColumnType)]>,
-) -> Result<Typed, SqlError> {
+) -> Result<Typed> {
     let typed = expression(binder, expr)?;
     match wanted.and_then(|it| it.get(position)) {
         Some((name, to)) if typed.base() == Type::Unknown => {
@@ -447,11 +445,8 @@ fn target(
     }
 }
 
-fn check_wildcard(options: &ast::WildcardAdditionalOptions) -> Result<(), SqlError> {
-    match options.to_string().is_empty() {
-        true => Ok(()),
-        false => Err(SqlError::unsupported(format!("*{options}"))),
-    }
+fn check_wildcard(options: &ast::WildcardAdditionalOptions) -> Result<()> {
+    if options.to_string().is_empty() { Ok(()) } else { Err(unsupported!("*{options}")) }
 }
 
 /// The name of the column of an expression, as PostgreSQL's `FigureColname`.
@@ -514,7 +509,7 @@ fn group_keys(
     binder: &mut Binder,
     keys: &[ast::Expr],
     targets: &[(String, Typed)],
-) -> Result<Vec<Typed>, SqlError> {
+) -> Result<Vec<Typed>> {
     binder.clause("GROUP BY", false);
     let mut bound = Vec::new();
     for key in keys {
@@ -537,13 +532,12 @@ fn group_keys(
             None => expression(binder, key)?,
         };
         if matches!(key, ast::Expr::Tuple(_) | ast::Expr::Rollup(_) | ast::Expr::Cube(_)) {
-            return Err(SqlError::unsupported(format!("GROUP BY {key}")));
+            return Err(unsupported!("GROUP BY {key}"));
         }
         let mut has_aggregate = false;
         typed.expr.walk(0, &mut |expr, _| has_aggregate |= matches!(expr, Expr::Aggregate(..)));
         if has_aggregate {
-            let text = "aggregate functions are not allowed in GROUP BY";
-            return Err(SqlError::new(code::GROUPING_ERROR, text));
+            return Err(error!(GROUPING_ERROR, "aggregate functions are not allowed in GROUP BY"));
         }
         bound.push(unknown_to_text(binder, typed)?);
     }
@@ -551,7 +545,7 @@ fn group_keys(
 }
 
 /// The position that an integer in GROUP BY or ORDER BY names, from 0 on.
-fn position(key: &ast::Expr, count: usize, clause: &str) -> Result<Option<usize>, SqlError> {
+fn position(key: &ast::Expr, count: usize, clause: &str) -> Result<Option<usize>> {
     let ast::Expr::Value(literal) = key else { return Ok(None) };
     match &literal.value {
         ast::Value::Number(digits, _) if digits.bytes().all(|it| it.is_ascii_digit()) => {
@@ -561,10 +555,7 @@ fn position(key: &ast::Expr, count: usize, clause: &str) -> Result<Option<usize>
                 SqlError::new("42P10", text)
             })
         }
-        _ => {
-            let text = format!("non-integer constant in {clause}");
-            Err(SqlError::new(code::SYNTAX_ERROR, text))
-        }
+        _ => Err(error!(SYNTAX_ERROR, "non-integer constant in {clause}")),
     }
 }
 
@@ -575,7 +566,7 @@ fn sort_keys(
     sort: &[ast::OrderByExpr],
     targets: &mut Vec<(String, Typed)>,
     distinct: bool,
-) -> Result<Vec<SortKey>, SqlError> {
+) -> Result<Vec<SortKey>> {
     let visible = targets.len();
     let mut keys = Vec::new();
     for item in sort {
@@ -607,7 +598,7 @@ fn sort_keys(
     Ok(keys)
 }
 
-fn position_or_none(expr: &ast::Expr, count: usize) -> Result<Option<usize>, SqlError> {
+fn position_or_none(expr: &ast::Expr, count: usize) -> Result<Option<usize>> {
     match expr {
         ast::Expr::Value(literal) if matches!(literal.value, ast::Value::Placeholder(_)) => {
             Ok(None)
@@ -618,37 +609,30 @@ fn position_or_none(expr: &ast::Expr, count: usize) -> Result<Option<usize>, Sql
 }
 
 /// The target of this name, if there is one.
-fn output_named(name: &str, targets: &[(String, Typed)]) -> Result<Option<usize>, SqlError> {
+fn output_named(name: &str, targets: &[(String, Typed)]) -> Result<Option<usize>> {
     let mut found = (0..targets.len()).filter(|it| targets[*it].0 == name);
     let Some(first) = found.next() else { return Ok(None) };
     match found.any(|it| targets[it].1.expr != targets[first].1.expr) {
         false => Ok(Some(first)),
-        true => {
-            let text = format!("ORDER BY \"{name}\" is ambiguous");
-            Err(SqlError::new(code::AMBIGUOUS_COLUMN, text))
-        }
+        true => Err(error!(AMBIGUOUS_COLUMN, "ORDER BY \"{name}\" is ambiguous")),
     }
 }
 
-fn sort_key(
-    item: &ast::OrderByExpr,
-    position: usize,
-    column_type: ColumnType,
-) -> Result<SortKey, SqlError> {
+fn sort_key(item: &ast::OrderByExpr, position: usize, column_type: ColumnType) -> Result<SortKey> {
     let ast::OrderByExpr { expr: _, options, with_fill: None } = item else {
-        return Err(SqlError::unsupported(format!("ORDER BY {item}")));
+        return Err(unsupported!("ORDER BY {item}"));
     };
     let descending = match &options.sort {
         None | Some(ast::OrderBySort::Asc) => false,
         Some(ast::OrderBySort::Desc) => true,
-        Some(_) => return Err(SqlError::unsupported(format!("ORDER BY {item}"))),
+        Some(_) => return Err(unsupported!("ORDER BY {item}")),
     };
     let nulls_first = options.nulls_first.unwrap_or(descending);
     Ok(SortKey { position, column_type, descending, nulls_first })
 }
 
 /// ORDER BY of a UNION or VALUES: only names and positions of the result.
-fn sorted_by_output(mut query: Query, sort: &[ast::OrderByExpr]) -> Result<Query, SqlError> {
+fn sorted_by_output(mut query: Query, sort: &[ast::OrderByExpr]) -> Result<Query> {
     for item in sort {
         let by_name = match &item.expr {
             ast::Expr::Identifier(name) => {
@@ -661,9 +645,7 @@ fn sorted_by_output(mut query: Query, sort: &[ast::OrderByExpr]) -> Result<Query
             Some(position) => Some(position),
             None => position_or_none(&item.expr, query.columns.len())?,
         };
-        let at = at.ok_or_else(|| {
-            SqlError::unsupported(format!("ORDER BY {} of this query", item.expr))
-        })?;
+        let at = at.ok_or_else(|| unsupported!("ORDER BY {} of this query", item.expr))?;
         query.order.push(sort_key(item, at, query.columns[at].column_type)?);
     }
     Ok(query)
@@ -674,7 +656,7 @@ fn limits(
     query: &mut Query,
     limit: Option<&ast::LimitClause>,
     fetch: Option<&ast::Fetch>,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let refused = || SqlError::unsupported("this form of LIMIT");
     let (mut limit, offset) = match limit {
         None => (None, None),
@@ -691,7 +673,7 @@ fn limits(
         _ => return Err(refused()),
     }
     binder.clause("LIMIT", false);
-    let mut count = |expr: Option<&ast::Expr>, clause: &str| -> Result<Option<Expr>, SqlError> {
+    let mut count = |expr: Option<&ast::Expr>, clause: &str| -> Result<Option<Expr>> {
         let Some(expr) = expr else { return Ok(None) };
         let typed = expression(binder, expr)?;
         let expr = implicit(binder, typed, Type::Int8)?;
@@ -713,7 +695,7 @@ fn limits(
     Ok(())
 }
 
-fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock, SqlError> {
+fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock> {
     let [ast::LockClause { lock_type, of, nonblock }] = locks else {
         return Err(SqlError::unsupported("several locking clauses"));
     };
@@ -721,15 +703,13 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock, SqlError> {
         ast::LockType::Share => (LockMode::Share, "FOR SHARE"),
         ast::LockType::Update => (LockMode::Update, "FOR UPDATE"),
     };
-    let not_allowed = |with: &str| {
-        let text = format!("{name} is not allowed with {with}");
-        Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text))
-    };
+    let not_allowed =
+        |with: &str| Err(error!(FEATURE_NOT_SUPPORTED, "{name} is not allowed with {with}"));
     let select = match &query.body {
         Body::Select(select) if select.distinct => return not_allowed("DISTINCT clause"),
         Body::Select(select) => select,
         Body::SetOperation { .. } => return not_allowed("UNION/INTERSECT/EXCEPT"),
-        Body::Values(_) => return Err(SqlError::unsupported(format!("{name} of VALUES"))),
+        Body::Values(_) => return Err(unsupported!("{name} of VALUES")),
     };
     match &select.grouping {
         Some(grouping) if grouping.keys.is_empty() => return not_allowed("aggregate functions"),
@@ -743,7 +723,7 @@ fn lock(query: &Query, locks: &[ast::LockClause]) -> Result<Lock, SqlError> {
         of.as_ref().is_none_or(|of| relation.alias == *of) && is_table(relation)
     };
     if of.is_none() && !select.relations.iter().all(is_table) {
-        return Err(SqlError::unsupported(format!("{name} of a subquery")));
+        return Err(unsupported!("{name} of a subquery"));
     }
     let relations: Vec<usize> = (0..select.relations.len()).filter(is_meant).collect();
     if let (Some(of), true) = (&of, relations.is_empty()) {

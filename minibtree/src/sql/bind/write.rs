@@ -18,13 +18,13 @@ use crate::sql::tree::{
     Write,
 };
 use crate::sql::values::ColumnType;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, SelectItem, SetExpr};
 use std::sync::Arc;
 
 /// Binds INSERT.
-pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification, SqlError> {
-    let refused = || SqlError::unsupported(format!("{insert}"));
+pub fn insert(binder: &mut Binder, insert: &ast::Insert) -> Result<Modification> {
+    let refused = || unsupported!("{insert}");
     let ast::Insert {
         insert_token: _,
         optimizer_hints: _,
@@ -97,7 +97,7 @@ fn insert_returning(
     binder: &mut Binder,
     table: &Arc<Table>,
     returning: Option<&[SelectItem]>,
-) -> Result<(Vec<Expr>, Vec<OutputColumn>), SqlError> {
+) -> Result<(Vec<Expr>, Vec<OutputColumn>)> {
     binder.inside("", |binder| {
         binder.level().names = from::table_relation(binder, table, &table.name)?.1;
         returning_of(binder, returning)
@@ -111,7 +111,7 @@ fn insert_source(
     source: Option<&ast::Query>,
     mut positions: Vec<usize>,
     is_list_given: bool,
-) -> Result<(Query, Vec<usize>), SqlError> {
+) -> Result<(Query, Vec<usize>)> {
     // DEFAULT VALUES is one row without values.
     let Some(source) = source else {
         return Ok((plain(Body::Values(vec![Vec::new()]), Vec::new()), Vec::new()));
@@ -138,18 +138,12 @@ fn insert_source(
 }
 
 /// Fewer values than columns are allowed if no columns were named.
-fn check_count(
-    width: usize,
-    positions: &mut Vec<usize>,
-    is_list_given: bool,
-) -> Result<(), SqlError> {
+fn check_count(width: usize, positions: &mut Vec<usize>, is_list_given: bool) -> Result<()> {
     if width > positions.len() {
-        let text = "INSERT has more expressions than target columns";
-        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+        return Err(error!(SYNTAX_ERROR, "INSERT has more expressions than target columns"));
     }
     if width < positions.len() && is_list_given {
-        let text = "INSERT has more target columns than expressions";
-        return Err(SqlError::new(code::SYNTAX_ERROR, text));
+        return Err(error!(SYNTAX_ERROR, "INSERT has more target columns than expressions"));
     }
     positions.truncate(width);
     Ok(())
@@ -160,12 +154,11 @@ fn insert_values(
     table: &Table,
     positions: &[usize],
     values: &ast::Values,
-) -> Result<Query, SqlError> {
+) -> Result<Query> {
     let rows = binder.inside("VALUES", |binder| {
         let rows = values.rows.iter().map(|row| {
             if row.content.len() != positions.len() {
-                let text = "VALUES lists must all be the same length";
-                return Err(SqlError::new(code::SYNTAX_ERROR, text));
+                return Err(error!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
             }
             let row = positions.iter().zip(&row.content).map(|(position, expr)| {
                 if is_default(expr) {
@@ -189,7 +182,7 @@ fn insert_values(
 }
 
 /// A column GENERATED ALWAYS AS IDENTITY takes no values.
-fn check_identity(table: &Table, position: usize) -> Result<(), SqlError> {
+fn check_identity(table: &Table, position: usize) -> Result<()> {
     let column = &table.columns[position];
     if column.identity != Identity::Always {
         return Ok(());
@@ -208,7 +201,7 @@ fn is_default(expr: &ast::Expr) -> bool {
 }
 
 /// The default of a column; NULL if it has none.
-fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Expr, SqlError> {
+fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Expr> {
     let column = &table.columns[position];
     let Some(default) = &column.default else {
         return Ok(Expr::null(column.column_type.base));
@@ -219,11 +212,7 @@ fn default_of(binder: &mut Binder, table: &Table, position: usize) -> Result<Exp
 
 /// What an INSERT of values for these columns does to the others. The values themselves are filled
 /// in by the caller.
-pub fn insert_write(
-    binder: &mut Binder,
-    table: &Arc<Table>,
-    positions: &[usize],
-) -> Result<Write, SqlError> {
+pub fn insert_write(binder: &mut Binder, table: &Arc<Table>, positions: &[usize]) -> Result<Write> {
     let mut values = vec![None; table.columns.len()];
     for (position, value) in values.iter_mut().enumerate() {
         if !positions.contains(&position) {
@@ -235,7 +224,7 @@ pub fn insert_write(
 }
 
 /// The CHECK constraints of a table.
-fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>, SqlError> {
+fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>> {
     if table.checks.is_empty() {
         return Ok(Vec::new());
     }
@@ -252,7 +241,7 @@ fn checks(binder: &mut Binder, table: &Arc<Table>) -> Result<Vec<(String, Expr)>
 ///
 /// # Errors
 /// `42703` or `42701`.
-pub fn target_columns(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
+pub fn target_columns(table: &Table, names: &[String]) -> Result<Vec<usize>> {
     if names.is_empty() {
         return Ok((0..table.columns.len()).collect());
     }
@@ -264,19 +253,14 @@ pub fn target_columns(table: &Table, names: &[String]) -> Result<Vec<usize>, Sql
             SqlError::new(code::UNDEFINED_COLUMN, text)
         })?;
         if positions.contains(&position) {
-            let text = format!("column \"{name}\" specified more than once");
-            return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
+            return Err(error!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
         }
         positions.push(position);
     }
     Ok(positions)
 }
 
-fn conflict(
-    binder: &mut Binder,
-    table: &Arc<Table>,
-    on: &ast::OnConflict,
-) -> Result<Conflict, SqlError> {
+fn conflict(binder: &mut Binder, table: &Arc<Table>, on: &ast::OnConflict) -> Result<Conflict> {
     let unique = table.indexes.iter().filter(|it| it.is_unique);
     let indexes = match &on.conflict_target {
         None => unique.map(|it| it.index.id()).collect(),
@@ -328,7 +312,7 @@ fn conflict_update(
     binder: &mut Binder,
     table: &Arc<Table>,
     update: &ast::DoUpdate,
-) -> Result<Update, SqlError> {
+) -> Result<Update> {
     let (_, mut names) = from::table_relation(binder, table, &table.name)?;
     let (_, excluded) = from::table_relation(binder, table, "excluded")?;
     names.extend(excluded);
@@ -345,11 +329,11 @@ fn assignments(
     binder: &mut Binder,
     table: &Table,
     assignments: &[ast::Assignment],
-) -> Result<Vec<Option<Expr>>, SqlError> {
+) -> Result<Vec<Option<Expr>>> {
     let mut names = Vec::new();
     for assignment in assignments {
         let ast::AssignmentTarget::ColumnName(name) = &assignment.target else {
-            return Err(SqlError::unsupported(format!("the assignment {assignment}")));
+            return Err(unsupported!("the assignment {assignment}"));
         };
         names.push(table_name(name)?);
     }
@@ -381,8 +365,8 @@ fn assignments(
 }
 
 /// Binds UPDATE.
-pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification, SqlError> {
-    let refused = || SqlError::unsupported(format!("{update}"));
+pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification> {
+    let refused = || unsupported!("{update}");
     let ast::Update {
         update_token: _,
         optimizer_hints: _,
@@ -418,8 +402,8 @@ pub fn update(binder: &mut Binder, update: &ast::Update) -> Result<Modification,
 }
 
 /// Binds DELETE.
-pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification, SqlError> {
-    let refused = || SqlError::unsupported(format!("{delete}"));
+pub fn delete(binder: &mut Binder, delete: &ast::Delete) -> Result<Modification> {
+    let refused = || unsupported!("{delete}");
     let ast::Delete {
         delete_token: _,
         optimizer_hints: _,
@@ -454,15 +438,15 @@ fn change(
     others: &[ast::TableWithJoins],
     selection: Option<&ast::Expr>,
     returning: Option<&[SelectItem]>,
-    operation: impl FnOnce(&mut Binder, &Arc<Table>) -> Result<Operation, SqlError>,
-) -> Result<Modification, SqlError> {
+    operation: impl FnOnce(&mut Binder, &Arc<Table>) -> Result<Operation>,
+) -> Result<Modification> {
     let mut items = vec![target.clone()];
     items.extend_from_slice(others);
     binder.inside("", |binder| {
         let from = from::from(binder, &items)?;
         let first = binder.level().relations.first().map(|it| it.source.clone());
         let Some(Source::Table(table)) = first else {
-            return Err(SqlError::unsupported(format!("a change of {target}")));
+            return Err(unsupported!("a change of {target}"));
         };
         binder.clause("WHERE", false);
         let filter = selection.map(|it| boolean(binder, it, "WHERE")).transpose()?;
@@ -489,7 +473,7 @@ fn change(
 fn returning_of(
     binder: &mut Binder,
     items: Option<&[SelectItem]>,
-) -> Result<(Vec<Expr>, Vec<OutputColumn>), SqlError> {
+) -> Result<(Vec<Expr>, Vec<OutputColumn>)> {
     let Some(items) = items else { return Ok((Vec::new(), Vec::new())) };
     binder.clause("RETURNING", false);
     let targets = projection_of(binder, items, None)?;

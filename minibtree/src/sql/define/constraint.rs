@@ -7,7 +7,7 @@ use crate::sql::catalog::{Catalog, Editor, ForeignKey, Table, TableIndex};
 use crate::sql::execute::check_foreign_keys;
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::row;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 
 /// Adds a CHECK constraint to a table without rows. `column` is the one whose definition has it.
@@ -20,7 +20,7 @@ pub fn add_check(
     name: Option<&ast::Ident>,
     condition: &ast::Expr,
     column: Option<&str>,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let is_empty = table.heap.scan(editor.transaction.snapshot()).next()?.is_none();
     if !is_empty {
         return Err(SqlError::unsupported("ADD CHECK to a table with rows"));
@@ -64,8 +64,7 @@ fn is_taken(table: &Table, name: &str) -> bool {
 }
 
 fn already_exists(table: &Table, name: &str) -> SqlError {
-    let text = format!("constraint \"{name}\" for relation \"{}\" already exists", table.name);
-    SqlError::new(code::DUPLICATE_OBJECT, text)
+    error!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{}\" already exists", table.name)
 }
 
 /// Adds a foreign key, and checks the rows that are there.
@@ -77,7 +76,7 @@ pub fn add_foreign_key(
     catalog: &Catalog,
     table: &Arc<Table>,
     constraint: &ast::ForeignKeyConstraint,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     check_actions(constraint)?;
     let parent = Arc::clone(catalog.table(&table_name(&constraint.foreign_table)?)?);
     lock(editor, &parent, LockMode::Update)?;
@@ -119,13 +118,13 @@ pub fn add_foreign_key(
 }
 
 /// Only NO ACTION, which is what there is without a word.
-fn check_actions(constraint: &ast::ForeignKeyConstraint) -> Result<(), SqlError> {
+fn check_actions(constraint: &ast::ForeignKeyConstraint) -> Result<()> {
     use ast::ReferentialAction::NoAction;
 
     let is_none = |action: &Option<ast::ReferentialAction>| matches!(action, None | Some(NoAction));
     let mut plain = constraint.clone();
     if !is_none(&plain.on_delete) || !is_none(&plain.on_update) {
-        return Err(SqlError::unsupported(format!("the constraint {constraint}")));
+        return Err(unsupported!("the constraint {constraint}"));
     }
     (plain.on_delete, plain.on_update) = (None, None);
     let listed =
@@ -143,7 +142,7 @@ fn check_actions(constraint: &ast::ForeignKeyConstraint) -> Result<(), SqlError>
     check_understood(&plain, &understood)
 }
 
-fn key_columns(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
+fn key_columns(table: &Table, names: &[String]) -> Result<Vec<usize>> {
     match names.iter().find(|name| !table.has_column(name)) {
         Some(name) => {
             let text =
@@ -160,7 +159,7 @@ fn check_key(
     parent: &Table,
     parent_columns: &[usize],
     name: &str,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     if columns.len() != parent_columns.len() {
         let text = "number of referencing and referenced columns for foreign key disagree";
         return Err(SqlError::new(code::INVALID_FOREIGN_KEY, text));
@@ -194,7 +193,7 @@ fn check_key(
 ///
 /// # Errors
 /// `2BP01`.
-pub fn check_unused(catalog: &Catalog, table: &Table, index: &TableIndex) -> Result<(), SqlError> {
+pub fn check_unused(catalog: &Catalog, table: &Table, index: &TableIndex) -> Result<()> {
     let children = catalog.children_of(table.oid);
     match children.iter().find(|(key, _)| index.is_key_of(&key.parent_columns)) {
         None => Ok(()),

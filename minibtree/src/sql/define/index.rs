@@ -9,7 +9,7 @@ use crate::sql::bind::{target_columns, undefined_column};
 use crate::sql::catalog::{Catalog, Editor, IndexColumn, Table, TableIndex};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::{Value, row};
-use crate::wire::{Replies, SqlError, code};
+use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, TableConstraint};
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ pub fn create(
     catalog: &Catalog,
     create: &ast::CreateIndex,
     out: &mut Replies,
-) -> Result<(), SqlError> {
-    let refused = || SqlError::unsupported(format!("{create}"));
+) -> Result<()> {
+    let refused = || unsupported!("{create}");
     let ast::CreateIndex {
         name,
         table_name: table,
@@ -52,10 +52,7 @@ pub fn create(
     check_hash(create)?;
     let key = columns.iter().map(|it| index_column(&table, it)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = include.iter().map(folded).collect();
-    let included = match names.is_empty() {
-        true => Vec::new(),
-        false => positions(&table, &names)?,
-    };
+    let included = if names.is_empty() { Vec::new() } else { positions(&table, &names)? };
     let labels: Vec<String> = key
         .iter()
         .map(|it| it.position)
@@ -83,7 +80,7 @@ pub fn create(
 }
 
 /// Refuses for a hash index what PostgreSQL's refuse. Ours could be unique and include columns.
-fn check_hash(create: &ast::CreateIndex) -> Result<(), SqlError> {
+fn check_hash(create: &ast::CreateIndex) -> Result<()> {
     let is_hash = matches!(create.using, Some(ast::IndexType::Hash));
     let has = |is: fn(&ast::OrderByOptions) -> bool| {
         create.columns.iter().any(|it| is(&it.column.options))
@@ -96,19 +93,18 @@ fn check_hash(create: &ast::CreateIndex) -> Result<(), SqlError> {
         (has(|it| it.nulls_first.is_some()), "NULLS FIRST/LAST options"),
     ];
     let Some((_, what)) = refusals.iter().find(|it| is_hash && it.0) else { return Ok(()) };
-    let text = format!("access method \"hash\" does not support {what}");
-    Err(SqlError::new(code::FEATURE_NOT_SUPPORTED, text))
+    Err(error!(FEATURE_NOT_SUPPORTED, "access method \"hash\" does not support {what}"))
 }
 
-fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>, SqlError> {
+fn positions(table: &Table, names: &[String]) -> Result<Vec<usize>> {
     match names.iter().find(|name| !table.has_column(name)) {
         Some(name) => Err(undefined_column(name)),
         None => target_columns(table, names),
     }
 }
 
-fn index_column(table: &Table, column: &ast::IndexColumn) -> Result<IndexColumn, SqlError> {
-    let refused = || SqlError::unsupported(format!("the index column {column}"));
+fn index_column(table: &Table, column: &ast::IndexColumn) -> Result<IndexColumn> {
+    let refused = || unsupported!("the index column {column}");
     let ast::IndexColumn { column: ordered, operator_class: None } = column else {
         return Err(refused());
     };
@@ -132,11 +128,11 @@ pub fn add_constraint(
     catalog: &Catalog,
     table: &Arc<Table>,
     constraint: &TableConstraint,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let (name, columns, is_primary) = match constraint {
         TableConstraint::PrimaryKey(key) => (&key.name, &key.columns, true),
         TableConstraint::Unique(key) => (&key.name, &key.columns, false),
-        other => return Err(SqlError::unsupported(format!("the constraint {other}"))),
+        other => return Err(unsupported!("the constraint {other}")),
     };
     let listed: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let prefix = name.as_ref().map_or(String::new(), |name| format!("CONSTRAINT {name} "));
@@ -176,7 +172,7 @@ pub fn add_constraint(
 }
 
 /// Adds an empty index to a table and fills it with the rows.
-fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<(), SqlError> {
+fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<()> {
     editor.add_index(table.oid, new)?;
 
     // All rows are read before the first is written: the build needs the transaction itself. Rows
@@ -209,7 +205,7 @@ fn add(editor: &mut Editor<'_>, table: &Table, new: &TableIndex) -> Result<(), S
 }
 
 /// Returns true if a column of the key is NULL.
-fn check_nulls(table: &Table, index: &TableIndex, values: &[Value]) -> Result<bool, SqlError> {
+fn check_nulls(table: &Table, index: &TableIndex, values: &[Value]) -> Result<bool> {
     let null = index.columns.iter().find(|it| values[it.position].is_null());
     let Some(column) = null else { return Ok(false) };
     if !index.is_primary {

@@ -26,7 +26,7 @@ mod table;
 use super::catalog::{Catalog, Editor, Table, undefined_table};
 use super::statement::{folded, table_name};
 use crate::engine::{LockMode, LockWait};
-use crate::wire::{Replies, Severity, SqlError, code};
+use crate::wire::{Replies, Result, Severity, SqlError, code};
 use sqlparser::ast::{self, AlterTableOperation, ObjectType, TableConstraint};
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub fn execute(
     catalog: &Catalog,
     statement: &ast::Statement,
     out: &mut Replies,
-) -> Result<Option<&'static str>, SqlError> {
+) -> Result<Option<&'static str>> {
     match statement {
         ast::Statement::CreateTable(create) => {
             table::create(editor, catalog, create, out)?;
@@ -83,19 +83,16 @@ pub fn execute(
 
 /// Refuses a statement of which something was not understood: what was is written down again and
 /// compared with the whole.
-fn check_understood(whole: &impl std::fmt::Display, understood: &str) -> Result<(), SqlError> {
-    match whole.to_string() == understood {
-        true => Ok(()),
-        false => Err(SqlError::unsupported(format!("{whole}"))),
-    }
+fn check_understood(whole: &impl std::fmt::Display, understood: &str) -> Result<()> {
+    if whole.to_string() == understood { Ok(()) } else { Err(unsupported!("{whole}")) }
 }
 
-fn lock(editor: &mut Editor<'_>, table: &Table, mode: LockMode) -> Result<(), SqlError> {
+fn lock(editor: &mut Editor<'_>, table: &Table, mode: LockMode) -> Result<()> {
     Ok(editor.transaction.lock_relation(table.oid, mode, LockWait::Block)?)
 }
 
 /// The catalog as this transaction sees it now.
-fn reload(editor: &mut Editor<'_>) -> Result<Catalog, SqlError> {
+fn reload(editor: &mut Editor<'_>) -> Result<Catalog> {
     editor.transaction.next_statement();
     let snapshot = editor.transaction.snapshot();
     Catalog::load(editor.database, &snapshot)
@@ -119,12 +116,7 @@ fn free_name(
 
 /// Reports that a relation exists already. Returns true if that is the end of the statement, false
 /// if it does not exist.
-fn is_there(
-    catalog: &Catalog,
-    name: &str,
-    if_not_exists: bool,
-    out: &mut Replies,
-) -> Result<bool, SqlError> {
+fn is_there(catalog: &Catalog, name: &str, if_not_exists: bool, out: &mut Replies) -> Result<bool> {
     if !catalog.has_relation(name) {
         return Ok(false);
     }
@@ -149,7 +141,7 @@ fn drop_tables(
     names: &[ast::ObjectName],
     if_exists: bool,
     out: &mut Replies,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let names = names.iter().map(table_name).collect::<Result<Vec<_>, _>>()?;
     for name in &names {
         match catalog.get(name) {
@@ -186,7 +178,7 @@ fn drop_indexes(
     names: &[ast::ObjectName],
     if_exists: bool,
     out: &mut Replies,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     for name in names {
         let name = table_name(name)?;
         let Some(table) = catalog.table_of_index(&name) else {
@@ -194,8 +186,7 @@ fn drop_indexes(
                 out.error(&skipping("index", &name));
                 continue;
             }
-            let text = format!("index \"{name}\" does not exist");
-            return Err(SqlError::new(code::UNDEFINED_OBJECT, text));
+            return Err(error!(UNDEFINED_OBJECT, "index \"{name}\" does not exist"));
         };
         lock(editor, table, LockMode::Update)?;
         let index = table.indexes.iter().find(|it| it.name == name).expect("it was found so");
@@ -217,7 +208,7 @@ fn truncate_tables(
     editor: &mut Editor<'_>,
     catalog: &Catalog,
     targets: &[ast::TruncateTableTarget],
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let names = targets.iter().map(|it| table_name(&it.name)).collect::<Result<Vec<_>, _>>()?;
     for name in &names {
         let table = catalog.table(name)?;
@@ -238,11 +229,7 @@ fn truncate_tables(
     Ok(())
 }
 
-fn alter_table(
-    editor: &mut Editor<'_>,
-    catalog: &Catalog,
-    alter: &ast::AlterTable,
-) -> Result<(), SqlError> {
+fn alter_table(editor: &mut Editor<'_>, catalog: &Catalog, alter: &ast::AlterTable) -> Result<()> {
     let only = if alter.only { "ONLY " } else { "" };
     let operations: Vec<String> = alter.operations.iter().map(ToString::to_string).collect();
     let understood = format!("ALTER TABLE {only}{} {}", alter.name, operations.join(", "));
@@ -261,7 +248,7 @@ fn alter_table(
             AlterTableOperation::DropConstraint { if_exists, name, drop_behavior: None } => {
                 drop_constraint(editor, &current, &table, &folded(name), *if_exists)?;
             }
-            other => return Err(SqlError::unsupported(format!("ALTER TABLE {other}"))),
+            other => return Err(unsupported!("ALTER TABLE {other}")),
         }
     }
     Ok(())
@@ -273,7 +260,7 @@ fn add_constraint(
     catalog: &Catalog,
     table: &Arc<Table>,
     constraint: &TableConstraint,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     match constraint {
         TableConstraint::PrimaryKey(_) | TableConstraint::Unique(_) => {
             index::add_constraint(editor, catalog, table, constraint)
@@ -284,7 +271,7 @@ fn add_constraint(
         TableConstraint::ForeignKey(key) => {
             constraint::add_foreign_key(editor, catalog, table, key)
         }
-        other => Err(SqlError::unsupported(format!("the constraint {other}"))),
+        other => Err(unsupported!("the constraint {other}")),
     }
 }
 
@@ -294,7 +281,7 @@ fn drop_constraint(
     table: &Arc<Table>,
     name: &str,
     if_exists: bool,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     if let Some(index) = table.indexes.iter().find(|it| it.is_constraint && it.name == name) {
         constraint::check_unused(catalog, table, index)?;
         return editor.drop_index(index);

@@ -5,7 +5,7 @@ use crate::sql::bind::column_type;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::statement::{folded, table_name};
 use crate::sql::values::{ColumnType, Type};
-use crate::wire::{Replies, SqlError, code};
+use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
 
 /// What the definitions of columns say.
@@ -27,7 +27,7 @@ pub fn create(
     catalog: &Catalog,
     create: &ast::CreateTable,
     out: &mut Replies,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let name = table_name(&create.name)?;
     let columns = create.columns.iter().map(ToString::to_string);
     let constraints = create.constraints.iter().map(ToString::to_string);
@@ -71,7 +71,7 @@ pub fn create(
 }
 
 /// Binds the defaults once, so that wrong ones are reported now.
-fn check_defaults(catalog: &Catalog, name: &str) -> Result<(), SqlError> {
+fn check_defaults(catalog: &Catalog, name: &str) -> Result<()> {
     use crate::sql::bind::{Binder, insert_write};
 
     let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
@@ -83,11 +83,10 @@ fn add_column(
     table: &str,
     definition: &mut Definition,
     column: &ast::ColumnDef,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let name = folded(&column.name);
     if definition.columns.iter().any(|it| it.name == name) {
-        let text = format!("column \"{name}\" specified more than once");
-        return Err(SqlError::new(code::DUPLICATE_COLUMN, text));
+        return Err(error!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
     }
     let serial = serial_type(&column.data_type);
     let column_type = match serial {
@@ -122,7 +121,7 @@ fn add_sequence(
     table: &str,
     definition: &mut Definition,
     column: &mut Column,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let columns = std::slice::from_ref(&column.name);
     let sequence = free_name(table, columns, "seq", |name| catalog.has_relation(name));
     column.not_null = true;
@@ -137,7 +136,7 @@ fn add_option(
     definition: &mut Definition,
     column: &mut Column,
     option: &ast::ColumnOptionDef,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let name = || option.name.clone();
     let ident = ast::Ident::with_quote('"', column.name.clone());
     let key = ast::IndexColumn {
@@ -187,21 +186,21 @@ fn add_option(
         }
         ColumnOption::Generated {
             generated_as: as_ @ (GeneratedAs::Always | GeneratedAs::ByDefault),
-            sequence_options: None,
+            sequence_options,
             generation_expr: None,
             ..
-        } => {
+        } if sequence_options.as_ref().is_none_or(Vec::is_empty) => {
             check_integer(column.column_type)?;
             add_sequence(catalog, table, definition, column)?;
             let is_always = matches!(as_, GeneratedAs::Always);
             column.identity = if is_always { Identity::Always } else { Identity::ByDefault };
         }
-        other => return Err(SqlError::unsupported(format!("{other}"))),
+        other => return Err(unsupported!("{other}")),
     }
     Ok(())
 }
 
-fn check_integer(column_type: ColumnType) -> Result<(), SqlError> {
+fn check_integer(column_type: ColumnType) -> Result<()> {
     match column_type.base.is_integer() {
         true => Ok(()),
         false => {

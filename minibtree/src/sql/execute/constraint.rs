@@ -16,7 +16,7 @@ use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Modify;
 use crate::sql::tree::Operation;
 use crate::sql::values::{Value, compare, row};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 
 /// The values of a row that needs a parent.
 pub type ParentCheck = Vec<Value>;
@@ -31,7 +31,7 @@ pub fn check_changes(
     plan: &Modify,
     changes: &Changes,
     transaction: &mut Transaction,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let table = match &plan.operation {
         Operation::Insert(write, _) | Operation::Update(write) | Operation::Delete(write) => {
             &write.table
@@ -61,7 +61,7 @@ pub fn check_foreign_keys(
     parents: &[(ForeignKey, std::sync::Arc<Table>)],
     values: &[Value],
     transaction: &mut Transaction,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     for (key, parent) in parents {
         // A key with a NULL refers to nothing.
         if key.columns.iter().any(|it| values[*it].is_null()) {
@@ -89,7 +89,7 @@ fn lock_parent(
     parent: &Table,
     values: &[Value],
     transaction: &mut Transaction,
-) -> Result<bool, SqlError> {
+) -> Result<bool> {
     let Some(index) = parent.indexes.iter().find(|it| it.is_key_of(&key.parent_columns)) else {
         return Err(SqlError::new(code::INTERNAL_ERROR, "a foreign key lost its unique index"));
     };
@@ -123,7 +123,7 @@ fn lock_parent(
 }
 
 /// Locks the newest version of a row. Returns false if the row is gone.
-fn lock_newest(heap: &Heap, mut tid: Tid, transaction: &mut Transaction) -> Result<bool, SqlError> {
+fn lock_newest(heap: &Heap, mut tid: Tid, transaction: &mut Transaction) -> Result<bool> {
     loop {
         match heap.lock(transaction, tid, LockMode::KeyShare, LockWait::Block)? {
             Changed::Done { .. } => return Ok(true),
@@ -138,7 +138,7 @@ fn check_children(
     plan: &Modify,
     (old, new): &ChildCheck,
     transaction: &mut Transaction,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     for (key, child) in &plan.children {
         let is_same = |position: &usize| {
             let new = new.as_ref().map(|it| &it[*position]);
@@ -180,7 +180,7 @@ fn has_row(
     columns: &[usize],
     wanted: &[&Value],
     transaction: &mut Transaction,
-) -> Result<bool, SqlError> {
+) -> Result<bool> {
     let snapshot = transaction.snapshot();
     let is_meant = |values: &[Value]| {
         columns.iter().zip(wanted).all(|(column, wanted)| is_equal(&values[*column], wanted))

@@ -4,7 +4,7 @@ use crate::engine::{Interrupt, Snapshot, buffer_usage};
 use crate::sql::plan::Planned;
 use crate::sql::sequence::Sequences;
 use crate::sql::values::Value;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -154,7 +154,7 @@ impl Memory {
     ///
     /// # Errors
     /// `53200` if the statement has too much.
-    pub fn take(&mut self, row: &[Value]) -> Result<(), SqlError> {
+    pub fn take(&mut self, row: &[Value]) -> Result<()> {
         let bytes = row.iter().map(Value::memory).sum::<usize>() + 64;
         let all = self.execution.memory.get() + bytes;
         if all > MEMORY_MAX {

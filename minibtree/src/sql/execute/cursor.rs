@@ -10,7 +10,7 @@ use crate::engine::Transaction;
 use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Plan;
 use crate::sql::tree::{Operation, Write};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ enum State {
 
 impl Cursor {
     /// Begins a statement. A modification is executed whole, before its first row is returned.
-    pub fn open(context: Context, transaction: &mut Transaction) -> Result<Cursor, SqlError> {
+    pub fn open(context: Context, transaction: &mut Transaction) -> Result<Cursor> {
         let planned = Rc::clone(&context.execution.planned);
         let mut changed = 0;
         let rows = match &planned.plan {
@@ -48,7 +48,7 @@ impl Cursor {
     }
 
     /// The next row, or `None` at the end.
-    pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Row>, SqlError> {
+    pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Row>> {
         match (&mut self.rows, &self.context.execution.planned.plan) {
             (State::Rows(rows), _) => rows.next(),
             (State::Locking(rows), Plan::Lock(_, plan)) => {
@@ -102,11 +102,7 @@ impl Insertion {
     ///
     /// # Errors
     /// `23502`, `23514`; those of [`Insertion::flush`].
-    pub fn insert(
-        &mut self,
-        mut values: Row,
-        transaction: &mut Transaction,
-    ) -> Result<(), SqlError> {
+    pub fn insert(&mut self, mut values: Row, transaction: &mut Transaction) -> Result<()> {
         for (value, default) in values.iter_mut().zip(&self.write.values) {
             if let Some(default) = default {
                 *value = evaluate(default, &self.context, &[])?;
@@ -121,7 +117,7 @@ impl Insertion {
     ///
     /// # Errors
     /// `23503`, `23505`.
-    pub fn flush(&mut self, transaction: &mut Transaction) -> Result<(), SqlError> {
+    pub fn flush(&mut self, transaction: &mut Transaction) -> Result<()> {
         insert_rows(&self.write.table, &self.gathered, transaction)?;
         for values in self.gathered.drain(..) {
             check_foreign_keys(&self.write.table, &self.parents, &values, transaction)?;

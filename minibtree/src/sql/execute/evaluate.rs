@@ -12,7 +12,7 @@ use crate::sql::functions::casts;
 use crate::sql::plan::{Node, SubPlan};
 use crate::sql::tree::{Expr, SubqueryKind};
 use crate::sql::values::{Value, compare, key};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ use std::rc::Rc;
 ///
 /// # Errors
 /// `22003` on overflow, `22012` on division by zero, `22001` if a text is too long.
-pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, SqlError> {
+pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> {
     let value = |expr: &Expr| evaluate(expr, context, row);
     Ok(match expr {
         Expr::Constant(value, _) => value.clone(),
@@ -35,10 +35,8 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, 
         }
         Expr::Call(function, arguments) => {
             let arguments = arguments.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-            match !function.takes_nulls && arguments.iter().any(Value::is_null) {
-                true => Value::Null,
-                false => (function.call)(&arguments)?,
-            }
+            let has_null = arguments.iter().any(Value::is_null);
+            if has_null { Value::Null } else { (function.call)(&arguments)? }
         }
         Expr::And(all) => three_valued(all, false, context, row)?,
         Expr::Or(all) => three_valued(all, true, context, row)?,
@@ -84,7 +82,7 @@ pub fn evaluate(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, 
 }
 
 /// An expression that is one of several, of which it need not evaluate all.
-fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, SqlError> {
+fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value> {
     let value = |expr: &Expr| evaluate(expr, context, row);
     Ok(match expr {
         Expr::Case(cases, otherwise) => {
@@ -139,11 +137,7 @@ fn choice(expr: &Expr, context: &Context, row: &[Value]) -> Result<Value, SqlErr
 }
 
 /// Returns true if it is a condition that the row meets; NULL is not met.
-pub fn is_met(
-    condition: &Option<Expr>,
-    context: &Context,
-    row: &[Value],
-) -> Result<bool, SqlError> {
+pub fn is_met(condition: &Option<Expr>, context: &Context, row: &[Value]) -> Result<bool> {
     match condition {
         None => Ok(true),
         Some(condition) => Ok(evaluate(condition, context, row)? == Value::Bool(true)),
@@ -156,7 +150,7 @@ pub fn is_kept(
     filter: &Option<Expr>,
     context: &Context,
     row: &[Value],
-) -> Result<bool, SqlError> {
+) -> Result<bool> {
     let is_met = is_met(filter, context, row)?;
     if !is_met {
         context.measure(node.id, |it| it.removed += 1);
@@ -172,12 +166,7 @@ fn compared(comparison: Comparison, left: &Value, right: &Value, padded: bool) -
 }
 
 /// AND, or OR if `decisive` is true: the first decisive value decides.
-fn three_valued(
-    all: &[Expr],
-    decisive: bool,
-    context: &Context,
-    row: &[Value],
-) -> Result<Value, SqlError> {
+fn three_valued(all: &[Expr], decisive: bool, context: &Context, row: &[Value]) -> Result<Value> {
     let mut result = Value::Bool(!decisive);
     for expr in all {
         match evaluate(expr, context, row)? {
@@ -189,12 +178,7 @@ fn three_valued(
     Ok(result)
 }
 
-fn subplan(
-    number: usize,
-    left: &[Value],
-    context: &Context,
-    row: &[Value],
-) -> Result<Value, SqlError> {
+fn subplan(number: usize, left: &[Value], context: &Context, row: &[Value]) -> Result<Value> {
     let planned = Rc::clone(&context.execution.planned);
     let plan = &planned.subplans[number];
     if plan.is_correlated {
@@ -214,7 +198,7 @@ fn subplan(
 }
 
 /// Executes a subquery.
-fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult, SqlError> {
+fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult> {
     let mut rows = open(&plan.node, context, &[])?;
     match &plan.kind {
         SubqueryKind::Exists => Ok(SubResult::Value(Value::Bool(rows.next()?.is_some()))),
@@ -249,7 +233,7 @@ fn execute(plan: &SubPlan, context: &Context) -> Result<SubResult, SqlError> {
     }
 }
 
-fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult, SqlError> {
+fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult> {
     let mut rows = open(&plan.node, context, &[])?;
     let mut memory = super::context::Memory::new(context);
     let mut all = Vec::new();
@@ -261,7 +245,7 @@ fn all_rows(plan: &SubPlan, context: &Context) -> Result<SubResult, SqlError> {
 }
 
 /// What the result of a subquery means for these values.
-fn answer(plan: &SubPlan, result: &SubResult, left: &[Value]) -> Result<Value, SqlError> {
+fn answer(plan: &SubPlan, result: &SubResult, left: &[Value]) -> Result<Value> {
     let (comparisons, decisive) = match (&plan.kind, result) {
         (_, SubResult::Value(value)) => return Ok(value.clone()),
         (SubqueryKind::All(comparisons), _) => (comparisons, false),

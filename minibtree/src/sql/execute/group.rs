@@ -10,7 +10,7 @@ use crate::sql::functions::aggregates::State;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{AggregateCall, SetOperator};
 use crate::sql::values::{Type, Value, key};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -28,12 +28,7 @@ impl Group {
         Group { key, states, seen: vec![HashSet::new(); calls.len()] }
     }
 
-    fn add(
-        &mut self,
-        calls: &[AggregateCall],
-        context: &Context,
-        row: &[Value],
-    ) -> Result<(), SqlError> {
+    fn add(&mut self, calls: &[AggregateCall], context: &Context, row: &[Value]) -> Result<()> {
         for (number, call) in calls.iter().enumerate() {
             if !is_met(&call.filter, context, row)? {
                 continue;
@@ -51,7 +46,7 @@ impl Group {
         Ok(())
     }
 
-    fn finish(self, calls: &[AggregateCall]) -> Result<Row, SqlError> {
+    fn finish(self, calls: &[AggregateCall]) -> Result<Row> {
         let mut row = self.key;
         for (state, call) in self.states.into_iter().zip(calls) {
             row.push(state.finish(&call.aggregate)?);

@@ -12,7 +12,7 @@ use super::open::{Rows, open};
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::{Expr, JoinKind};
 use crate::sql::values::{Type, Value, key};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -91,7 +91,7 @@ fn all_parts(
     node: &Rc<Node>,
     context: &Context,
     positions: &[usize],
-) -> Result<(Vec<Part>, Memory), SqlError> {
+) -> Result<(Vec<Part>, Memory)> {
     let (mut parts, mut memory) = (Vec::new(), Memory::new(context));
     let mut rows = open(node, context, &[])?;
     while let Some(row) = rows.next()? {
@@ -146,7 +146,7 @@ pub fn hash_join(node: Rc<Node>, context: Context, mut outer: Box<dyn Rows>) -> 
     }
 }
 
-fn hash_table(node: &Node, context: &Context) -> Result<(HashTable, Memory), SqlError> {
+fn hash_table(node: &Node, context: &Context) -> Result<(HashTable, Memory)> {
     let Kind::HashJoin { inner, keys, positions, .. } = &node.kind else {
         unreachable!("a hash join")
     };
@@ -170,7 +170,7 @@ fn hash_key<'a>(
     exprs: impl Iterator<Item = (&'a Expr, Type)>,
     context: &Context,
     row: &[Value],
-) -> Result<Option<Vec<u8>>, SqlError> {
+) -> Result<Option<Vec<u8>>> {
     let mut values = Vec::new();
     for (expr, base) in exprs {
         let value = evaluate(expr, context, row)?;

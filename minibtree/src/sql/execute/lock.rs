@@ -10,7 +10,7 @@ use super::scan::{tid_of, tid_value};
 use crate::engine::{Changed, Error, LockWait, Transaction};
 use crate::sql::plan::LockRows;
 use crate::sql::values::row;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 
 /// Rows that are locked as they are returned.
 pub struct Locking {
@@ -20,11 +20,7 @@ pub struct Locking {
 }
 
 impl Locking {
-    pub fn new(
-        plan: &LockRows,
-        context: &Context,
-        rows: Box<dyn Rows>,
-    ) -> Result<Locking, SqlError> {
+    pub fn new(plan: &LockRows, context: &Context, rows: Box<dyn Rows>) -> Result<Locking> {
         let (left, skipped) = limits(&plan.limit, &plan.offset, context)?;
         Ok(Locking { rows, left, skipped })
     }
@@ -38,7 +34,7 @@ impl Locking {
         plan: &LockRows,
         context: &Context,
         transaction: &mut Transaction,
-    ) -> Result<Option<Row>, SqlError> {
+    ) -> Result<Option<Row>> {
         if self.left == Some(0) {
             return Ok(None);
         }
@@ -62,7 +58,7 @@ fn lock_row(
     context: &Context,
     transaction: &mut Transaction,
     mut row: Row,
-) -> Result<Option<Row>, SqlError> {
+) -> Result<Option<Row>> {
     let may_fail = plan.lock.no_wait || plan.lock.skip_locked;
     let wait = if may_fail { LockWait::Error } else { LockWait::Block };
     let mut has_changed = false;
@@ -96,8 +92,5 @@ fn lock_row(
             }
         }
     }
-    match has_changed && !is_met(&plan.filter, context, &row)? {
-        true => Ok(None),
-        false => Ok(Some(row)),
-    }
+    if has_changed && !is_met(&plan.filter, context, &row)? { Ok(None) } else { Ok(Some(row)) }
 }

@@ -26,7 +26,7 @@ use crate::sql::catalog::{Table, TableIndex};
 use crate::sql::plan::Modify;
 use crate::sql::tree::{Conflict, Expr, Operation, Write};
 use crate::sql::values::{Value, row};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::collections::HashSet;
 
 /// What a modification has done.
@@ -40,11 +40,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// `23505`, `23502`, `23503`, `23514` and whatever evaluating reports.
-pub fn modify(
-    plan: &Modify,
-    context: &Context,
-    transaction: &mut Transaction,
-) -> Result<Outcome, SqlError> {
+pub fn modify(plan: &Modify, context: &Context, transaction: &mut Transaction) -> Result<Outcome> {
     let mut memory = context::Memory::new(context);
     let mut rows = open(&plan.source, context, &[])?;
     let mut changes = Changes::default();
@@ -90,7 +86,7 @@ fn insert(
     transaction: &mut Transaction,
     source: &[Value],
     changes: &mut Changes,
-) -> Result<Option<Row>, SqlError> {
+) -> Result<Option<Row>> {
     let values = write.values.iter().map(|expr| match expr {
         Some(expr) => evaluate(expr, context, source),
         None => Ok(Value::Null),
@@ -140,7 +136,7 @@ fn conflict_update(
     transaction: &mut Transaction,
     (root, excluded): (Tid, &[Value]),
     changes: &mut Changes,
-) -> Result<Option<Row>, SqlError> {
+) -> Result<Option<Row>> {
     let table = &*write.table;
     let mut bytes = Vec::new();
     // The first version of the chain may be pruned. A version that was committed after the snapshot
@@ -196,7 +192,7 @@ fn updated(
     context: &Context,
     row: &[Value],
     old: &[Value],
-) -> Result<Row, SqlError> {
+) -> Result<Row> {
     let mut new = old.to_vec();
     for (position, expr) in values.iter().enumerate() {
         if let Some(expr) = expr {
@@ -220,11 +216,7 @@ const USUAL_ROW_BYTES: usize = 128;
 ///
 /// # Errors
 /// `23505`.
-pub fn insert_rows(
-    table: &Table,
-    rows: &[Row],
-    transaction: &mut Transaction,
-) -> Result<Vec<Tid>, SqlError> {
+pub fn insert_rows(table: &Table, rows: &[Row], transaction: &mut Transaction) -> Result<Vec<Tid>> {
     let encoded = rows.iter().map(|values| {
         let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
         row::encode(&table.types, values, &mut bytes);
@@ -242,7 +234,7 @@ pub fn insert_rows(
 ///
 /// # Errors
 /// `23502`, `23514`.
-pub fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<(), SqlError> {
+pub fn check_row(write: &Write, context: &Context, values: &[Value]) -> Result<()> {
     let table = &*write.table;
     let mut columns = table.columns.iter().zip(values);
     if let Some((column, _)) = columns.find(|(column, it)| column.not_null && it.is_null()) {
@@ -288,7 +280,7 @@ fn insert_entries(
     values: &[Value],
     tid: Tid,
     transaction: &mut Transaction,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     for index in &table.indexes {
         let (key, payload) = (table.key_of(index, values), table.payload_of(index, values));
         // NULLs do not equal each other.
@@ -320,7 +312,7 @@ fn change(
     transaction: &mut Transaction,
     mut joined: Row,
     changes: &mut Changes,
-) -> Result<Option<Row>, SqlError> {
+) -> Result<Option<Row>> {
     let table = &*write.table;
     let count = table.columns.len();
     let is_delete = matches!(plan.operation, Operation::Delete(_));
@@ -374,7 +366,7 @@ fn write_version(
     tid: Tid,
     old: &[Value],
     new: &[Value],
-) -> Result<Changed, SqlError> {
+) -> Result<Changed> {
     let mut bytes = Vec::new();
     row::encode(&table.types, new, &mut bytes);
     let is_same = |index: &TableIndex| {

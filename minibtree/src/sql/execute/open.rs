@@ -10,24 +10,24 @@ use crate::engine::buffer_usage;
 use crate::sql::plan::{Kind, Node};
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::rc::Rc;
 use std::time::Instant;
 
 /// What pulls the rows of a node: a function that returns the next one, or `None` at the end.
 pub trait Rows {
     /// The next row, or `None` at the end.
-    fn next(&mut self) -> Result<Option<Row>, SqlError>;
+    fn next(&mut self) -> Result<Option<Row>>;
 }
 
-impl<F: FnMut() -> Result<Option<Row>, SqlError>> Rows for F {
-    fn next(&mut self) -> Result<Option<Row>, SqlError> {
+impl<F: FnMut() -> Result<Option<Row>>> Rows for F {
+    fn next(&mut self) -> Result<Option<Row>> {
         self()
     }
 }
 
 /// Begins a node. `row` is that of the outer side, for the inner side of a nested loop.
-pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn Rows>, SqlError> {
+pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn Rows>> {
     if context.execution.measured.is_none() {
         return open_plain(node, context, row);
     }
@@ -53,11 +53,7 @@ pub fn open(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn
     }))
 }
 
-fn open_plain(
-    node: &Rc<Node>,
-    context: &Context,
-    row: &[Value],
-) -> Result<Box<dyn Rows>, SqlError> {
+fn open_plain(node: &Rc<Node>, context: &Context, row: &[Value]) -> Result<Box<dyn Rows>> {
     let inside = |it: &Rc<Node>| open(it, context, row);
     let (kept, of) = (Rc::clone(node), context.clone());
     Ok(match &node.kind {
@@ -105,7 +101,7 @@ pub fn limits(
     limit: &Option<Expr>,
     offset: &Option<Expr>,
     context: &Context,
-) -> Result<(Option<u64>, u64), SqlError> {
+) -> Result<(Option<u64>, u64)> {
     let number = |expr: &Option<Expr>, code, name: &str| match expr {
         None => Ok(None),
         Some(expr) => match evaluate(expr, context, &[])? {
@@ -126,7 +122,7 @@ pub fn given(rows: Vec<Row>) -> Box<dyn Rows> {
 }
 
 /// Rows that are all gathered before the first one is returned.
-pub fn gathered(gather: impl FnOnce() -> Result<Vec<Row>, SqlError> + 'static) -> Box<dyn Rows> {
+pub fn gathered(gather: impl FnOnce() -> Result<Vec<Row>> + 'static) -> Box<dyn Rows> {
     let (mut gather, mut rows) = (Some(gather), Vec::new().into_iter());
     Box::new(move || {
         if let Some(gather) = gather.take() {

@@ -11,7 +11,7 @@ use crate::format::Tid;
 use crate::sql::catalog::{IndexColumn, Table, TableIndex};
 use crate::sql::plan::{Bounds, Kind, Node, Scanned};
 use crate::sql::values::{Type, Value, key, row};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::rc::Rc;
 
 /// The TID of a row as a value.
@@ -28,7 +28,7 @@ pub fn tid_of(value: &Value) -> Tid {
 }
 
 /// The row of the query with the columns of a version in it.
-fn filled(scanned: &Scanned, tid: Tid, bytes: &[u8]) -> Result<Row, SqlError> {
+fn filled(scanned: &Scanned, tid: Tid, bytes: &[u8]) -> Result<Row> {
     let mut values = vec![Value::Null; scanned.width];
     let columns = &mut values[scanned.start..];
     row::decode_into(&scanned.table.types, bytes, |it| scanned.needed[it], columns)?;
@@ -54,11 +54,7 @@ pub fn seq_rows(node: Rc<Node>, context: Context, mut rows: HeapScan) -> impl Ro
 }
 
 /// The rows that an index leads to. `outer` is the row that the bounds may use.
-pub fn index_rows(
-    node: Rc<Node>,
-    context: Context,
-    outer: &[Value],
-) -> Result<Box<dyn Rows>, SqlError> {
+pub fn index_rows(node: Rc<Node>, context: Context, outer: &[Value]) -> Result<Box<dyn Rows>> {
     let Kind::IndexScan { scanned, index, bounds, is_backward, .. } = &node.kind else {
         unreachable!("an index scan")
     };
@@ -107,12 +103,7 @@ pub fn index_rows(
 }
 
 /// The row of the query with the columns that an index entry has.
-fn covered(
-    scanned: &Scanned,
-    index: &TableIndex,
-    mut key: &[u8],
-    payload: &[u8],
-) -> Result<Row, SqlError> {
+fn covered(scanned: &Scanned, index: &TableIndex, mut key: &[u8], payload: &[u8]) -> Result<Row> {
     let damaged = || SqlError::new(code::DATA_CORRUPTED, "an index entry is damaged");
     let mut values = vec![Value::Null; scanned.width];
     for column in &index.columns {
@@ -135,7 +126,7 @@ fn key_range(
     bounds: &Bounds,
     context: &Context,
     outer: &[Value],
-) -> Result<Option<KeyRange>, SqlError> {
+) -> Result<Option<KeyRange>> {
     let mut prefix = Vec::new();
     for (expr, column) in bounds.equal.iter().zip(&index.columns) {
         let value = evaluate(expr, context, outer)?;
@@ -144,10 +135,7 @@ fn key_range(
         }
         key::append(table.order_of(column), &value, &mut prefix);
     }
-    let range = match prefix.is_empty() {
-        true => KeyRange::all(),
-        false => KeyRange::equal(&prefix),
-    };
+    let range = if prefix.is_empty() { KeyRange::all() } else { KeyRange::equal(&prefix) };
     let Some(column) = index.columns.get(bounds.equal.len()) else { return Ok(Some(range)) };
     let mut range = range;
     for (bound, is_lower) in [(&bounds.lower, true), (&bounds.upper, false)] {
@@ -212,7 +200,7 @@ fn bounded(
 ///
 /// # Errors
 /// `22023` if the step is zero.
-pub fn series(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>, SqlError> {
+pub fn series(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>> {
     let Kind::Series { arguments, .. } = &node.kind else { unreachable!("a series") };
     let mut numbers = Vec::new();
     for argument in arguments {
@@ -224,8 +212,7 @@ pub fn series(node: Rc<Node>, context: Context) -> Result<Box<dyn Rows>, SqlErro
     let (mut next, end, step) = match numbers[..] {
         [from, to] if arguments.len() == 2 => (Some(from), to, 1),
         [_, _, 0] => {
-            let text = "step size cannot equal zero";
-            return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
+            return Err(error!(INVALID_PARAMETER_VALUE, "step size cannot equal zero"));
         }
         [from, to, step] => (Some(from), to, step),
         // A NULL among the arguments makes no rows.

@@ -8,16 +8,12 @@ use super::evaluate::evaluate;
 use super::open::{Rows, gathered, limits};
 use crate::sql::plan::{Kind, Node, SortBy};
 use crate::sql::values::{Type, Value, compare_with_nulls};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// Sorted rows.
-pub fn sorted(
-    node: Rc<Node>,
-    context: Context,
-    mut input: Box<dyn Rows>,
-) -> Result<Box<dyn Rows>, SqlError> {
+pub fn sorted(node: Rc<Node>, context: Context, mut input: Box<dyn Rows>) -> Result<Box<dyn Rows>> {
     let Kind::Sort { bound, .. } = &node.kind else { unreachable!("a sort") };
     let bound = match bound {
         None => None,

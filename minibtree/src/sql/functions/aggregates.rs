@@ -9,7 +9,7 @@
 
 use super::casts::is_implicit;
 use crate::sql::values::{Type, Value, compare, numeric};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use Type::*;
 use bigdecimal::{BigDecimal, Zero};
 
@@ -122,7 +122,7 @@ impl State {
     ///
     /// # Errors
     /// `22003` if the sum overflows.
-    pub fn add(&mut self, aggregate: &Aggregate, arguments: &[Value]) -> Result<(), SqlError> {
+    pub fn add(&mut self, aggregate: &Aggregate, arguments: &[Value]) -> Result<()> {
         let value = arguments.first();
         if value.is_some_and(Value::is_null) {
             return Ok(());
@@ -171,7 +171,7 @@ impl State {
     ///
     /// # Errors
     /// `22003` if a sum overflows.
-    pub fn finish(self, aggregate: &Aggregate) -> Result<Value, SqlError> {
+    pub fn finish(self, aggregate: &Aggregate) -> Result<Value> {
         let is_average = aggregate.kind == Kind::Average;
         let count = |count: i64| BigDecimal::from(count);
         Ok(match self {

@@ -10,7 +10,7 @@
 //! PostgreSQL's `pg_cast`.
 
 use crate::sql::values::{Category, Type, Value, datetime, numeric};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
 
@@ -72,7 +72,7 @@ pub fn is_relabeling(from: Type, to: Type) -> bool {
 ///
 /// # Errors
 /// `22003` if it is out of range, `22P02` and its kin if text cannot be read.
-pub fn cast(value: Value, from: Type, to: Type) -> Result<Value, SqlError> {
+pub fn cast(value: Value, from: Type, to: Type) -> Result<Value> {
     if is_relabeling(from, to) {
         return Ok(value);
     }

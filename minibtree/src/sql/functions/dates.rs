@@ -6,7 +6,7 @@
 use super::strings::text;
 use super::table::{Function, function};
 use crate::sql::values::{Type, Value, datetime};
-use crate::wire::{SqlError, code};
+use crate::wire::Result;
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
 
@@ -18,8 +18,7 @@ pub fn rows() -> Vec<Function> {
             let parts: Vec<i64> = v.iter().map(super::numbers::integer).collect();
             let text = format!("{:04}-{:02}-{:02}", parts[0], parts[1], parts[2]);
             datetime::parse_date(&text).map(Value::Date).map_err(|_| {
-                let text = format!("date field value out of range: {text}");
-                SqlError::new(code::DATETIME_FIELD_OVERFLOW, text)
+                error!(DATETIME_FIELD_OVERFLOW, "date field value out of range: {text}")
             })
         }),
     ];
@@ -34,7 +33,7 @@ pub fn rows() -> Vec<Function> {
     rows
 }
 
-fn part(name: &str, value: &Value) -> Result<BigDecimal, SqlError> {
+fn part(name: &str, value: &Value) -> Result<BigDecimal> {
     let name = name.to_lowercase();
     let (us, is_date) = match value {
         Value::Timestamp(us) => (*us, false),
@@ -44,10 +43,10 @@ fn part(name: &str, value: &Value) -> Result<BigDecimal, SqlError> {
     const OF_DATES: [&str; 10] =
         ["year", "quarter", "month", "week", "isoyear", "day", "doy", "dow", "isodow", "epoch"];
     if is_date && !OF_DATES.contains(&name.as_str()) {
-        return Err(SqlError::unsupported(format!("extracting {name} from a date")));
+        return Err(unsupported!("extracting {name} from a date"));
     }
-    let (number, scale) = datetime::part(us, &name)
-        .ok_or_else(|| SqlError::unsupported(format!("extracting {name}")))?;
+    let (number, scale) =
+        datetime::part(us, &name).ok_or_else(|| unsupported!("extracting {name}"))?;
     // Of a date, seconds are whole.
     if is_date && scale > 0 {
         return Ok(BigDecimal::from(number / 1_000_000));
@@ -55,10 +54,10 @@ fn part(name: &str, value: &Value) -> Result<BigDecimal, SqlError> {
     Ok(BigDecimal::new(number.into(), scale))
 }
 
-fn date_trunc(values: &[Value]) -> Result<Value, SqlError> {
+fn date_trunc(values: &[Value]) -> Result<Value> {
     let Value::Timestamp(us) = values[1] else { unreachable!("the argument is a moment") };
     let unit = text(&values[0]).to_lowercase();
     datetime::date_trunc(&unit, us)
         .map(Value::Timestamp)
-        .ok_or_else(|| SqlError::unsupported(format!("date_trunc to {unit}")))
+        .ok_or_else(|| unsupported!("date_trunc to {unit}"))
 }

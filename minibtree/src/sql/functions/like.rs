@@ -8,7 +8,7 @@
 //! between two of them matched once, matching it later cannot help. So the time is at most the
 //! product of the lengths. PostgreSQL's `like_match.c` recurses.
 
-use crate::wire::{SqlError, code};
+use crate::wire::Result;
 
 enum Part {
     Any,
@@ -20,12 +20,7 @@ enum Part {
 ///
 /// # Errors
 /// `22025` if the pattern ends in the escape character.
-pub fn is_like(
-    text: &str,
-    pattern: &str,
-    escape: Option<char>,
-    ignore_case: bool,
-) -> Result<bool, SqlError> {
+pub fn is_like(text: &str, pattern: &str, escape: Option<char>, ignore_case: bool) -> Result<bool> {
     let fold = |text: &str| if ignore_case { text.to_ascii_lowercase() } else { text.to_owned() };
     let text: Vec<char> = fold(text).chars().collect();
     let pattern = parts(&fold(pattern), escape)?;
@@ -51,14 +46,13 @@ pub fn is_like(
     Ok(pattern[part..].iter().all(|part| matches!(part, Part::Any)))
 }
 
-fn parts(pattern: &str, escape: Option<char>) -> Result<Vec<Part>, SqlError> {
+fn parts(pattern: &str, escape: Option<char>) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
         parts.push(match character {
             it if Some(it) == escape => Part::Exactly(characters.next().ok_or_else(|| {
-                let text = "LIKE pattern must not end with escape character";
-                SqlError::new(code::INVALID_ESCAPE_SEQUENCE, text)
+                error!(INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
             })?),
             '%' => Part::Any,
             '_' => Part::One,

@@ -3,7 +3,7 @@
 use super::operators::in_range;
 use super::table::{Function, function};
 use crate::sql::values::{Type, Value, numeric as decimal};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use Type::*;
 use bigdecimal::{BigDecimal, Signed};
 
@@ -35,17 +35,16 @@ pub fn numeric(value: &Value) -> &BigDecimal {
 ///
 /// # Errors
 /// `22003` if it overflows or vanishes.
-pub fn float(result: f64, arguments: &[Value]) -> Result<Value, SqlError> {
+pub fn float(result: f64, arguments: &[Value]) -> Result<Value> {
     let is_any = |is: fn(f64) -> bool| arguments.iter().any(|it| is(number(it)));
     if result.is_infinite() && !is_any(f64::is_infinite) {
-        let text = "value out of range: overflow";
-        return Err(SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text));
+        return Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow"));
     }
     Ok(Value::from(result))
 }
 
 /// The same for floats of 32 bits.
-pub fn float4(result: f64, arguments: &[Value]) -> Result<Value, SqlError> {
+pub fn float4(result: f64, arguments: &[Value]) -> Result<Value> {
     float(f64::from(result as f32), arguments)
 }
 
@@ -112,7 +111,7 @@ fn scale(value: &Value) -> i64 {
     integer(value).clamp(-2_000, 2_000)
 }
 
-fn modulo(base: Type, values: &[Value]) -> Result<Value, SqlError> {
+fn modulo(base: Type, values: &[Value]) -> Result<Value> {
     match (integer(&values[0]), integer(&values[1])) {
         (_, 0) => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
         (left, right) => in_range(base, Some(left.wrapping_rem(right))),

@@ -9,7 +9,7 @@ use super::numbers::{float, float4, integer, number, numeric};
 use super::strings::text;
 use super::table::{Function, function};
 use crate::sql::values::{Type, Value, compare, datetime, numeric as decimal};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use Type::*;
 use std::cmp::Ordering;
 
@@ -74,7 +74,7 @@ pub fn rows() -> Vec<Function> {
             (|v| float($compute(v)?, v), |v| float4($compute(v)?, v))
         };
     }
-    type Call = fn(&[Value]) -> Result<Value, SqlError>;
+    type Call = fn(&[Value]) -> Result<Value>;
     type Operands<'a> = &'a [Value];
     let floats: [(&str, (Call, Call)); 4] = [
         ("+", sizes!(|v: Operands| Ok::<_, SqlError>(number(&v[0]) + number(&v[1])))),
@@ -185,7 +185,7 @@ fn integers() -> Vec<Function> {
             ]
         };
     }
-    type Sized = (Type, fn(&[Value]) -> Result<Value, SqlError>);
+    type Sized = (Type, fn(&[Value]) -> Result<Value>);
     let operations: [(&str, [Sized; 3]); 5] = [
         ("+", sizes!(|a: i64, b| Ok::<_, SqlError>(a.checked_add(b)))),
         ("-", sizes!(|a: i64, b| Ok::<_, SqlError>(a.checked_sub(b)))),
@@ -222,33 +222,33 @@ fn integers() -> Vec<Function> {
 ///
 /// # Errors
 /// `22003` if it overflows.
-pub fn in_range(base: Type, number: Option<i64>) -> Result<Value, SqlError> {
+pub fn in_range(base: Type, number: Option<i64>) -> Result<Value> {
     let number = number.filter(|it| base.holds(*it));
     number.map(Value::Int).ok_or_else(|| base.out_of_range())
 }
 
-fn nonzero(number: i64) -> Result<i64, SqlError> {
+fn nonzero(number: i64) -> Result<i64> {
     match number {
         0 => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
         number => Ok(number),
     }
 }
 
-fn quotient(values: &[Value]) -> Result<f64, SqlError> {
+fn quotient(values: &[Value]) -> Result<f64> {
     match number(&values[1]) {
         0.0 => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
         divisor => Ok(number(&values[0]) / divisor),
     }
 }
 
-fn date_plus(date: &Value, days: i64) -> Result<Value, SqlError> {
+fn date_plus(date: &Value, days: i64) -> Result<Value> {
     let Value::Date(date) = date else { unreachable!("a day") };
     datetime::add_days(*date, days)
         .map(Value::Date)
         .ok_or_else(|| SqlError::new(code::DATETIME_FIELD_OVERFLOW, "date out of range"))
 }
 
-fn like(values: &[Value], ignore_case: bool, wanted: bool) -> Result<Value, SqlError> {
+fn like(values: &[Value], ignore_case: bool, wanted: bool) -> Result<Value> {
     let is_like = is_like(text(&values[0]), text(&values[1]), Some('\\'), ignore_case)?;
     Ok(Value::Bool(is_like == wanted))
 }

@@ -3,7 +3,7 @@
 use super::numbers::integer;
 use super::table::{Function, function};
 use crate::sql::values::{Type, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use Type::*;
 
 /// The text in a value.
@@ -17,7 +17,7 @@ pub fn text(value: &Value) -> &str {
 /// The longest text that a function makes, in bytes.
 const LENGTH_MAX: usize = 16 << 20;
 
-fn some(text: impl Into<String>) -> Result<Value, SqlError> {
+fn some(text: impl Into<String>) -> Result<Value> {
     Ok(Value::Text(text.into()))
 }
 
@@ -90,7 +90,7 @@ pub fn rows() -> Vec<Function> {
     rows
 }
 
-fn bounded(text: String) -> Result<Value, SqlError> {
+fn bounded(text: String) -> Result<Value> {
     if text.len() > LENGTH_MAX { Err(too_long()) } else { some(text) }
 }
 
@@ -113,7 +113,7 @@ fn position(text: &str, part: &str) -> Value {
     Value::Int(text.find(part).map_or(0, |at| text[..at].chars().count() as i64 + 1))
 }
 
-fn bytes_length(values: &[Value]) -> Result<Value, SqlError> {
+fn bytes_length(values: &[Value]) -> Result<Value> {
     match &values[0] {
         Value::Bytes(bytes) => Ok(Value::Int(bytes.len() as i64)),
         _ => unreachable!("the argument is a byte string"),
@@ -121,7 +121,7 @@ fn bytes_length(values: &[Value]) -> Result<Value, SqlError> {
 }
 
 /// The characters from `start` to before `start + length`; positions before 1 are empty.
-fn substring(values: &[Value], length: i64) -> Result<Value, SqlError> {
+fn substring(values: &[Value], length: i64) -> Result<Value> {
     if length < 0 {
         return Err(SqlError::new("22011", "negative substring length not allowed"));
     }
@@ -132,7 +132,7 @@ fn substring(values: &[Value], length: i64) -> Result<Value, SqlError> {
     some(text(&values[0]).chars().skip(skipped as usize).take(count).collect::<String>())
 }
 
-fn split_part(values: &[Value]) -> Result<Value, SqlError> {
+fn split_part(values: &[Value]) -> Result<Value> {
     let (whole, separator, number) = (text(&values[0]), text(&values[1]), integer(&values[2]));
     if number == 0 {
         return Err(SqlError::new("22023", "field position must not be zero"));
@@ -145,7 +145,7 @@ fn split_part(values: &[Value]) -> Result<Value, SqlError> {
     some(usize::try_from(index).ok().and_then(|it| parts.get(it)).copied().unwrap_or_default())
 }
 
-fn pad(value: &Value, length: &Value, fill: &str, left: bool) -> Result<Value, SqlError> {
+fn pad(value: &Value, length: &Value, fill: &str, left: bool) -> Result<Value> {
     let (text, length) = (text(value), integer(length).max(0) as usize);
     if length > LENGTH_MAX / 4 {
         return Err(too_long());

@@ -6,7 +6,7 @@
 use super::casts::is_implicit;
 use super::{dates, numbers, operators, strings};
 use crate::sql::values::{Category, Type, Value};
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -14,14 +14,10 @@ use std::sync::LazyLock;
 pub struct Function {
     /// Its name, or the operator.
     pub name: &'static str,
-    /// The types of its arguments. The last one repeats if the function is variadic.
     pub arguments: Vec<Type>,
     pub result: Type,
-    /// Takes any number of the last argument.
-    pub is_variadic: bool,
-    /// Is called with NULLs. Others return NULL for a NULL without being called.
-    pub takes_nulls: bool,
-    pub call: fn(&[Value]) -> Result<Value, SqlError>,
+    /// Is called without NULLs: for a NULL it returns NULL.
+    pub call: fn(&[Value]) -> Result<Value>,
 }
 
 impl std::fmt::Debug for Function {
@@ -42,10 +38,9 @@ pub fn function(
     name: &'static str,
     arguments: &[Type],
     result: Type,
-    call: fn(&[Value]) -> Result<Value, SqlError>,
+    call: fn(&[Value]) -> Result<Value>,
 ) -> Function {
-    let arguments = arguments.to_vec();
-    Function { name, arguments, result, is_variadic: false, takes_nulls: false, call }
+    Function { name, arguments: arguments.to_vec(), result, call }
 }
 
 static TABLE: LazyLock<HashMap<&'static str, Vec<Function>>> = LazyLock::new(|| {
@@ -69,8 +64,7 @@ pub enum Found {
 /// The function of this name for arguments of these types.
 pub fn find(name: &str, types: &[Type]) -> Found {
     let Some(rows) = TABLE.get(name) else { return Found::None };
-    let exact = |row: &&Function| row.arguments == types && !row.is_variadic;
-    match rows.iter().find(exact) {
+    match rows.iter().find(|row| row.arguments == types) {
         Some(row) => Found::One(row),
         None => select(rows.iter().filter(|row| row.takes(types)).collect(), types),
     }
@@ -92,30 +86,20 @@ pub fn find_operator(name: &str, types: &[Type]) -> Found {
 }
 
 impl Function {
-    /// The type of an argument.
-    pub fn argument(&self, index: usize) -> Type {
-        self.arguments[index.min(self.arguments.len() - 1)]
-    }
-
     /// Returns true if arguments of these types can be converted without being asked to.
     fn takes(&self, types: &[Type]) -> bool {
-        let fits = match self.is_variadic {
-            true => types.len() >= self.arguments.len(),
-            false => types.len() == self.arguments.len(),
-        };
-        let converts = |(index, from): (usize, &Type)| {
-            *from == Type::Unknown || is_implicit(*from, self.argument(index))
-        };
-        fits && types.iter().enumerate().all(converts)
+        let converts =
+            |(from, to): (&Type, &Type)| *from == Type::Unknown || is_implicit(*from, *to);
+        types.len() == self.arguments.len() && types.iter().zip(&self.arguments).all(converts)
     }
 }
 
 /// Chooses among functions that take the types.
 fn select(mut rows: Vec<&'static Function>, types: &[Type]) -> Found {
     // 3.c and 3.d. Those with the most exact matches, then the most preferred types.
-    let exact = |row: &Function, index: usize| row.argument(index) == types[index];
+    let exact = |row: &Function, index: usize| row.arguments[index] == types[index];
     let preferred = |row: &Function, index: usize| {
-        let to = row.argument(index);
+        let to = row.arguments[index];
         exact(row, index) || to.is_preferred() && to.category() == types[index].category()
     };
     let known: Vec<usize> =
@@ -129,15 +113,15 @@ fn select(mut rows: Vec<&'static Function>, types: &[Type]) -> Found {
     // 3.e. For arguments of unknown type: text if any takes it, else what all have in common.
     for index in (0..types.len()).filter(|index| types[*index] == Type::Unknown) {
         let categories: Vec<Category> =
-            rows.iter().map(|row| row.argument(index).category()).collect();
+            rows.iter().map(|row| row.arguments[index].category()).collect();
         let Some(first) = categories.first() else { return Found::None };
         let category = match categories.contains(&Category::String) {
             true => Category::String,
             false if categories.iter().all(|it| it == first) => *first,
             false => return Found::Several,
         };
-        rows.retain(|row| row.argument(index).category() == category);
-        let is_preferred = |row: &&Function| row.argument(index).is_preferred();
+        rows.retain(|row| row.arguments[index].category() == category);
+        let is_preferred = |row: &&Function| row.arguments[index].is_preferred();
         if rows.iter().any(is_preferred) {
             rows.retain(is_preferred);
         }
@@ -151,7 +135,7 @@ fn select(mut rows: Vec<&'static Function>, types: &[Type]) -> Found {
     if let Some(first) = of_known.next()
         && of_known.all(|it| it == first)
     {
-        rows.retain(|row| (0..types.len()).all(|index| row.argument(index) == first));
+        rows.retain(|row| (0..types.len()).all(|index| row.arguments[index] == first));
     }
     match rows[..] {
         [] => Found::None,

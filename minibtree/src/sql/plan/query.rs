@@ -26,7 +26,7 @@ use crate::sql::tree::{
     Select, SetOperator, SortKey, Source, Subquery,
 };
 use crate::sql::values::{Type, Value};
-use crate::wire::{Field, SqlError};
+use crate::wire::{Field, Result};
 use sqlparser::ast;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ pub fn plan(
     statistics: &Statistics,
     statement: &ast::Statement,
     declared: &[Option<Type>],
-) -> Result<Option<Planned>, SqlError> {
+) -> Result<Option<Planned>> {
     let mut binder = Binder { catalog, parameters: declared.to_vec(), levels: Vec::new() };
     let mut planner =
         Planner { catalog, statistics, subplans: Vec::new(), nodes: 0, tables: BTreeMap::new() };

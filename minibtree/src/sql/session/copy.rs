@@ -17,7 +17,7 @@ use crate::sql::catalog::{Catalog, ForeignKey, Table};
 use crate::sql::execute::Insertion;
 use crate::sql::tree::Write;
 use crate::sql::values::{ColumnType, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl CopyIn {
         table: Arc<Table>,
         columns: &[String],
         insertion: impl FnOnce(Write, Vec<(ForeignKey, Arc<Table>)>) -> Insertion,
-    ) -> Result<CopyIn, SqlError> {
+    ) -> Result<CopyIn> {
         let positions = target_columns(&table, columns)?;
         let mut binder = Binder { catalog, parameters: Vec::new(), levels: Vec::new() };
         let parent = |key: &ForeignKey| Some((key.clone(), catalog.by_oid(key.parent)?.clone()));
@@ -65,7 +65,7 @@ impl CopyIn {
     ///
     /// # Errors
     /// `22P04` for a line with too few or too many values, and what a bad value is.
-    pub fn receive(&mut self, data: &[u8], transaction: &mut Transaction) -> Result<(), SqlError> {
+    pub fn receive(&mut self, data: &[u8], transaction: &mut Transaction) -> Result<()> {
         let mut rest = data;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let (line, next) = (&rest[..end], &rest[end + 1..]);
@@ -87,7 +87,7 @@ impl CopyIn {
     }
 
     /// Inserts the last line if it has no end, and returns the number of rows.
-    pub fn finish(mut self, transaction: &mut Transaction) -> Result<u64, SqlError> {
+    pub fn finish(mut self, transaction: &mut Transaction) -> Result<u64> {
         if !self.partial.is_empty() {
             let line = std::mem::take(&mut self.partial);
             self.insert(&line, transaction)?;
@@ -96,7 +96,7 @@ impl CopyIn {
         Ok(self.lines)
     }
 
-    fn insert(&mut self, line: &[u8], transaction: &mut Transaction) -> Result<(), SqlError> {
+    fn insert(&mut self, line: &[u8], transaction: &mut Transaction) -> Result<()> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.has_ended |= line == b"\\.";
         if self.has_ended {
@@ -111,19 +111,17 @@ impl CopyIn {
         })
     }
 
-    fn values(&self, line: &[u8]) -> Result<Vec<Value>, SqlError> {
+    fn values(&self, line: &[u8]) -> Result<Vec<Value>> {
         let fields = fields(line)?;
         if fields.len() > self.positions.len() {
-            let text = "extra data after last expected column";
-            return Err(SqlError::new(code::BAD_COPY_FILE_FORMAT, text));
+            return Err(error!(BAD_COPY_FILE_FORMAT, "extra data after last expected column"));
         }
 
         let mut values = vec![Value::Null; self.table.columns.len()];
         for (index, position) in self.positions.iter().enumerate() {
             let column = &self.table.columns[*position];
             let field = fields.get(index).ok_or_else(|| {
-                let text = format!("missing data for column \"{}\"", column.name);
-                SqlError::new(code::BAD_COPY_FILE_FORMAT, text)
+                error!(BAD_COPY_FILE_FORMAT, "missing data for column \"{}\"", column.name)
             })?;
             if let Some(text) = field {
                 let ColumnType { base, .. } = column.column_type;
@@ -138,18 +136,16 @@ impl CopyIn {
 ///
 /// # Errors
 /// `22021` if a value is not UTF-8 or contains a zero byte.
-pub fn fields(line: &[u8]) -> Result<Vec<Option<Cow<'_, str>>>, SqlError> {
+pub fn fields(line: &[u8]) -> Result<Vec<Option<Cow<'_, str>>>> {
     let is_tab = |byte: &u8| *byte == b'\t';
     line.split(is_tab)
         .map(|field| if field == b"\\N" { Ok(None) } else { unescape(field).map(Some) })
         .collect()
 }
 
-fn unescape(field: &[u8]) -> Result<Cow<'_, str>, SqlError> {
-    let refused = || {
-        let text = "invalid byte sequence for encoding \"UTF8\"";
-        SqlError::new(code::CHARACTER_NOT_IN_REPERTOIRE, text)
-    };
+fn unescape(field: &[u8]) -> Result<Cow<'_, str>> {
+    let refused =
+        || error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"");
     if field.contains(&0) {
         return Err(refused());
     }

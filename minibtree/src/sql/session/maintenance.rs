@@ -13,7 +13,7 @@ use crate::engine::{LockMode, LockWait};
 use crate::sql::analyze::analyze;
 use crate::sql::catalog::Table;
 use crate::sql::statement::Vacuum;
-use crate::wire::{Replies, Severity, SqlError, code};
+use crate::wire::{Replies, Result, Severity, SqlError, code};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// `42P01`.
-pub fn analyze_tables(session: &mut Session, names: &[String]) -> Result<(), SqlError> {
+pub fn analyze_tables(session: &mut Session, names: &[String]) -> Result<()> {
     each_table(session, names, |session, table| {
         let snapshot = session.transaction()?.snapshot();
         let found = analyze(table, snapshot, &session.interrupt)?;
@@ -40,10 +40,9 @@ pub fn analyze_tables(session: &mut Session, names: &[String]) -> Result<(), Sql
 ///
 /// # Errors
 /// `25001` in a block; `42P01`.
-pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Result<(), SqlError> {
+pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Result<()> {
     if let State::Block(_) = session.state {
-        let text = "VACUUM cannot run inside a transaction block";
-        return Err(SqlError::new(code::ACTIVE_SQL_TRANSACTION, text));
+        return Err(error!(ACTIVE_SQL_TRANSACTION, "VACUUM cannot run inside a transaction block"));
     }
     each_table(session, &vacuum.tables, |session, table| {
         // The lock of the heap keeps out a second vacuum.
@@ -77,8 +76,8 @@ pub fn vacuum(session: &mut Session, vacuum: &Vacuum, out: &mut Replies) -> Resu
 fn each_table(
     session: &mut Session,
     names: &[String],
-    mut each: impl FnMut(&mut Session, &Table) -> Result<(), SqlError>,
-) -> Result<(), SqlError> {
+    mut each: impl FnMut(&mut Session, &Table) -> Result<()>,
+) -> Result<()> {
     session.refresh_catalog()?;
     let catalog = Rc::clone(&session.catalog);
     let names = match names {

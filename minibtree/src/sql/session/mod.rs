@@ -46,7 +46,9 @@ use crate::engine::{
     Interrupt, Isolation, LockMode, LockWait, Savepoint, Transaction, buffer_usage,
 };
 use crate::format::Lsn;
-use crate::wire::{Bind, Format, Message, Replies, Severity, SqlError, Target, TransactionStatus};
+use crate::wire::{
+    Bind, Format, Message, Replies, Result, Severity, SqlError, Target, TransactionStatus,
+};
 use crate::wire::{code, format_of};
 use copy::CopyIn;
 pub use copy::fields as copy_fields;
@@ -153,7 +155,7 @@ impl Session {
     ///
     /// # Errors
     /// If the log cannot be written: the replies must not be sent.
-    pub fn settle(&mut self) -> Result<(), SqlError> {
+    pub fn settle(&mut self) -> Result<()> {
         Ok(self.shared.database.wait_durable(std::mem::take(&mut self.seen))?)
     }
 
@@ -275,7 +277,7 @@ impl Session {
     }
 
     /// Commits the transaction, if there is one.
-    fn commit(&mut self) -> Result<(), SqlError> {
+    fn commit(&mut self) -> Result<()> {
         // A suspended SELECT ends with its transaction.
         self.portals.clear();
         self.savepoints.clear();
@@ -294,7 +296,7 @@ impl Session {
     }
 
     /// Begins a statement, and a transaction if there is none.
-    fn begin_statement(&mut self) -> Result<&mut Transaction, SqlError> {
+    fn begin_statement(&mut self) -> Result<&mut Transaction> {
         if let State::Idle = self.state {
             let isolation = self.settings.isolation.unwrap_or(Isolation::ReadCommitted);
             let mut transaction = self.shared.database.begin(isolation);
@@ -309,7 +311,7 @@ impl Session {
         self.transaction()
     }
 
-    fn transaction(&mut self) -> Result<&mut Transaction, SqlError> {
+    fn transaction(&mut self) -> Result<&mut Transaction> {
         match &mut self.state {
             State::Implicit(transaction) | State::Block(transaction) => Ok(transaction),
             State::Idle | State::Failed(_) => Err(SqlError::new(
@@ -320,7 +322,7 @@ impl Session {
     }
 
     /// Makes the copy of the catalog current.
-    fn refresh_catalog(&mut self) -> Result<(), SqlError> {
+    fn refresh_catalog(&mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         if self.has_changed_catalog {
             let transaction = self.transaction()?;
@@ -344,7 +346,7 @@ impl Session {
 
     // ---- simple protocol
 
-    fn query(&mut self, sql: &str, out: &mut Replies) -> Result<Next, SqlError> {
+    fn query(&mut self, sql: &str, out: &mut Replies) -> Result<Next> {
         // So that `fail` knows which protocol it is.
         self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
         let rest = VecDeque::from(statement::parse(sql)?);
@@ -359,7 +361,7 @@ impl Session {
         mut rest: VecDeque<Statement>,
         mut portal: Option<Box<Portal>>,
         out: &mut Replies,
-    ) -> Result<Next, SqlError> {
+    ) -> Result<Next> {
         // So that `fail` knows which protocol it is.
         self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
         loop {
@@ -375,8 +377,11 @@ impl Session {
             let Some(statement) = rest.pop_front() else { break };
             let prepared = Rc::new(self.prepare(Some(statement), &[])?);
             if let Some(parameter) = prepared.parameters.len().checked_sub(1) {
-                let text = format!("there is no parameter ${}", parameter + 1);
-                return Err(SqlError::new(code::UNDEFINED_PARAMETER, text));
+                return Err(error!(
+                    UNDEFINED_PARAMETER,
+                    "there is no parameter ${}",
+                    parameter + 1
+                ));
             }
             if !prepared.fields.is_empty() {
                 out.row_description(&prepared.fields, &[]);
@@ -394,13 +399,7 @@ impl Session {
 
     // ---- extended protocol
 
-    fn parse(
-        &mut self,
-        name: &str,
-        sql: &str,
-        types: &[u32],
-        out: &mut Replies,
-    ) -> Result<Next, SqlError> {
+    fn parse(&mut self, name: &str, sql: &str, types: &[u32], out: &mut Replies) -> Result<Next> {
         self.check_is_new(name)?;
         let mut statements = statement::parse(sql)?;
         if statements.len() > 1 {
@@ -409,9 +408,9 @@ impl Session {
         }
         let declared = types.iter().map(|oid| match oid {
             0 => Ok(None),
-            oid => Type::from_oid(*oid).map(Some).ok_or_else(|| {
-                SqlError::unsupported(format!("a parameter of the type with OID {oid}"))
-            }),
+            oid => Type::from_oid(*oid)
+                .map(Some)
+                .ok_or_else(|| unsupported!("a parameter of the type with OID {oid}")),
         });
         let declared = declared.collect::<Result<Vec<_>, _>>()?;
         let prepared = self.prepare(statements.pop(), &declared)?;
@@ -421,12 +420,11 @@ impl Session {
     }
 
     /// The unnamed statement is replaced; others are not.
-    fn check_is_new(&self, name: &str) -> Result<(), SqlError> {
+    fn check_is_new(&self, name: &str) -> Result<()> {
         if name.is_empty() || !self.statements.contains_key(name) {
             return Ok(());
         }
-        let text = format!("prepared statement \"{name}\" already exists");
-        Err(SqlError::new(code::DUPLICATE_PREPARED_STATEMENT, text))
+        Err(error!(DUPLICATE_PREPARED_STATEMENT, "prepared statement \"{name}\" already exists"))
     }
 
     /// Plans a statement, so far as it has a plan.
@@ -434,7 +432,7 @@ impl Session {
         &mut self,
         statement: Option<Statement>,
         declared: &[Option<Type>],
-    ) -> Result<Prepared, SqlError> {
+    ) -> Result<Prepared> {
         if let Some(Statement::Fetch(fetch)) = &statement {
             self.begin_statement()?;
             let portal = self.portals.get(&fetch.cursor).filter(|_| !fetch.is_move);
@@ -471,7 +469,7 @@ impl Session {
         Ok(Prepared { statement, parameters, planned, fields })
     }
 
-    fn bind(&mut self, bind: Bind<'_>, out: &mut Replies) -> Result<Next, SqlError> {
+    fn bind(&mut self, bind: Bind<'_>, out: &mut Replies) -> Result<Next> {
         let prepared = Rc::clone(self.prepared(bind.statement)?);
         if bind.parameters.len() != prepared.parameters.len() {
             let text = format!(
@@ -483,8 +481,7 @@ impl Session {
             return Err(SqlError::new(code::PROTOCOL_VIOLATION, text));
         }
         if !bind.portal.is_empty() && self.portals.contains_key(bind.portal) {
-            let text = format!("cursor \"{}\" already exists", bind.portal);
-            return Err(SqlError::new(code::DUPLICATE_CURSOR, text));
+            return Err(error!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", bind.portal));
         }
 
         let mut parameters = Vec::with_capacity(bind.parameters.len());
@@ -504,14 +501,13 @@ impl Session {
         Ok(Next::Message)
     }
 
-    fn prepared(&self, name: &str) -> Result<&Rc<Prepared>, SqlError> {
+    fn prepared(&self, name: &str) -> Result<&Rc<Prepared>> {
         self.statements.get(name).ok_or_else(|| {
-            let text = format!("prepared statement \"{name}\" does not exist");
-            SqlError::new(code::INVALID_SQL_STATEMENT_NAME, text)
+            error!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist")
         })
     }
 
-    fn describe_statement(&mut self, name: &str, out: &mut Replies) -> Result<Next, SqlError> {
+    fn describe_statement(&mut self, name: &str, out: &mut Replies) -> Result<Next> {
         let prepared = self.prepared(name)?;
         let types: Vec<u32> = prepared.parameters.iter().map(|base| base.oid()).collect();
         out.parameter_description(&types);
@@ -519,7 +515,7 @@ impl Session {
         Ok(Next::Message)
     }
 
-    fn describe_portal(&mut self, name: &str, out: &mut Replies) -> Result<Next, SqlError> {
+    fn describe_portal(&mut self, name: &str, out: &mut Replies) -> Result<Next> {
         let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
         portal.prepared.describe(&portal.formats, out);
         Ok(Next::Message)
@@ -530,7 +526,7 @@ impl Session {
         name: String,
         mut left: Option<u32>,
         out: &mut Replies,
-    ) -> Result<Next, SqlError> {
+    ) -> Result<Next> {
         let mut portal = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         let is_done = self.run(&mut portal, &mut left, out)?;
         self.portals.insert(name.clone(), portal);
@@ -558,7 +554,7 @@ impl Session {
         portal: &mut Portal,
         left: &mut Option<u32>,
         out: &mut Replies,
-    ) -> Result<bool, SqlError> {
+    ) -> Result<bool> {
         let prepared = Rc::clone(&portal.prepared);
         let Some(statement) = &prepared.statement else {
             out.empty_query();
@@ -625,7 +621,7 @@ impl Session {
         &mut self,
         sql: &ast::Statement,
         cached: &(Rc<Catalog>, Rc<Planned>),
-    ) -> Result<Rc<Planned>, SqlError> {
+    ) -> Result<Rc<Planned>> {
         let (mut catalog, mut planned) = (Rc::clone(&cached.0), Rc::clone(&cached.1));
         loop {
             let is_current =
@@ -659,7 +655,7 @@ impl Session {
         planned: &Rc<Planned>,
         parameters: Vec<Value>,
         is_measured: bool,
-    ) -> Result<Cursor, SqlError> {
+    ) -> Result<Cursor> {
         let context = self.context(planned, parameters, is_measured)?;
         // What is not found may be due to a commit that is not durable, so changes count too.
         let seen = self.transaction()?.snapshot().lsn();
@@ -674,7 +670,7 @@ impl Session {
         planned: &Rc<Planned>,
         parameters: Vec<Value>,
         is_measured: bool,
-    ) -> Result<Context, SqlError> {
+    ) -> Result<Context> {
         let snapshot = self.transaction()?.snapshot();
         let (sequences, interrupt) = (&self.shared.sequences, &self.interrupt);
         let now = self.began;
@@ -687,7 +683,7 @@ impl Session {
         portal: &mut Portal,
         left: &mut Option<u32>,
         out: &mut Replies,
-    ) -> Result<bool, SqlError> {
+    ) -> Result<bool> {
         let Portal { prepared, formats, running, rows, is_done, .. } = portal;
         let planned = match running {
             Some(Running::Fetch(it)) => it.portal.prepared.planned.clone(),
@@ -701,8 +697,7 @@ impl Session {
                 out.command_complete("SELECT 0");
                 return Ok(true);
             }
-            let text = "portal cannot be run again";
-            return Err(SqlError::new(code::INVALID_CURSOR_NAME, text));
+            return Err(error!(INVALID_CURSOR_NAME, "portal cannot be run again"));
         };
         while *left != Some(0) && out.len() < REPLY_BYTES {
             let next = match source {
@@ -730,11 +725,7 @@ impl Session {
     }
 
     /// Executes a statement that changes the catalog.
-    fn define(
-        &mut self,
-        sql: &ast::Statement,
-        out: &mut Replies,
-    ) -> Result<&'static str, SqlError> {
+    fn define(&mut self, sql: &ast::Statement, out: &mut Replies) -> Result<&'static str> {
         let refused = || SqlError::unsupported(first_words(sql));
         self.transaction()?.lock_relation(TABLES, LockMode::Update, LockWait::Block)?;
         self.refresh_catalog()?;
@@ -750,7 +741,7 @@ impl Session {
     }
 
     /// EXPLAIN, SHOW, SET: statements whose result is text; `None` if it is another one.
-    fn utility(&mut self, sql: &ast::Statement) -> Result<Option<Running>, SqlError> {
+    fn utility(&mut self, sql: &ast::Statement) -> Result<Option<Running>> {
         let lines = |lines: Vec<String>, tag| Ok(Some(Running::Lines(lines.into_iter(), tag)));
         match sql {
             ast::Statement::Explain {
@@ -794,7 +785,7 @@ impl Session {
                     ast::Reset::ConfigurationParameter(name) => {
                         self.settings.reset(Some(&name.to_string()));
                     }
-                    _ => return Err(SqlError::unsupported(format!("{sql}"))),
+                    _ => return Err(unsupported!("{sql}")),
                 }
                 lines(Vec::new(), "RESET")
             }
@@ -802,7 +793,7 @@ impl Session {
         }
     }
 
-    fn set(&mut self, set: &ast::Set) -> Result<(), SqlError> {
+    fn set(&mut self, set: &ast::Set) -> Result<()> {
         match set {
             ast::Set::SingleAssignment { scope, hivevar: false, variable, values } => {
                 if *scope == Some(ast::ContextModifier::Local) {
@@ -826,24 +817,20 @@ impl Session {
                     .is_none_or(|it| self.transaction().is_ok_and(|t| t.isolation() == it))
                 {
                     true => Ok(()),
-                    false => Err(SqlError::unsupported(format!("{set}"))),
+                    false => Err(unsupported!("{set}")),
                 }
             }
-            other => Err(SqlError::unsupported(format!("{other}"))),
+            other => Err(unsupported!("{other}")),
         }
     }
 
-    fn explain(
-        &mut self,
-        sql: &ast::Statement,
-        options: explain::Options,
-    ) -> Result<Vec<String>, SqlError> {
+    fn explain(&mut self, sql: &ast::Statement, options: explain::Options) -> Result<Vec<String>> {
         let (mut planning, mut execution) = (Measured::default(), Measured::default());
         self.refresh_catalog()?;
         let begun = (Instant::now(), buffer_usage());
         let statistics = Arc::clone(&self.shared.statistics.lock());
         let Some(planned) = plan::plan(&self.catalog, &statistics, sql, &[])? else {
-            return Err(SqlError::unsupported(format!("EXPLAIN {}", first_words(sql))));
+            return Err(unsupported!("EXPLAIN {}", first_words(sql)));
         };
         planning.add_since(begun);
 
@@ -879,7 +866,7 @@ impl Session {
 
     // ---- COPY
 
-    fn copy_in(&mut self, copy: &CopyFrom, out: &mut Replies) -> Result<(), SqlError> {
+    fn copy_in(&mut self, copy: &CopyFrom, out: &mut Replies) -> Result<()> {
         let table = loop {
             if !self.has_changed_catalog {
                 self.refresh_catalog()?;
@@ -900,7 +887,7 @@ impl Session {
     }
 
     /// Data that comes without a COPY belongs to one that has failed.
-    fn copy_data(&mut self, data: &[u8]) -> Result<(), SqlError> {
+    fn copy_data(&mut self, data: &[u8]) -> Result<()> {
         let Some(mut copy) = self.copy.take() else { return Ok(()) };
         self.interrupt.check()?;
         copy.receive(data, self.transaction()?)?;
@@ -908,7 +895,7 @@ impl Session {
         Ok(())
     }
 
-    fn copy_done(&mut self, out: &mut Replies) -> Result<Next, SqlError> {
+    fn copy_done(&mut self, out: &mut Replies) -> Result<Next> {
         let Some(copy) = self.copy.take() else { return Ok(Next::Message) };
         let rows = copy.finish(self.transaction()?)?;
         out.command_complete(&format!("COPY {rows}"));
@@ -918,13 +905,10 @@ impl Session {
         }
     }
 
-    fn copy_fail(&mut self, reason: &str) -> Result<Next, SqlError> {
+    fn copy_fail(&mut self, reason: &str) -> Result<Next> {
         match self.copy.take() {
             None => Ok(Next::Message),
-            Some(_) => {
-                let text = format!("COPY from stdin failed: {reason}");
-                Err(SqlError::new(code::QUERY_CANCELED, text))
-            }
+            Some(_) => Err(error!(QUERY_CANCELED, "COPY from stdin failed: {reason}")),
         }
     }
 }

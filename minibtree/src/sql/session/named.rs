@@ -18,7 +18,7 @@ use crate::sql::bind::{self, Binder};
 use crate::sql::statement::{Fetch, Statement, folded, table_name};
 use crate::sql::tree::Expr;
 use crate::sql::values::Value;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 use std::rc::Rc;
 
@@ -31,14 +31,14 @@ pub struct Fetching {
 }
 
 impl Fetching {
-    pub fn new(session: &mut Session, fetch: &Fetch) -> Result<Fetching, SqlError> {
+    pub fn new(session: &mut Session, fetch: &Fetch) -> Result<Fetching> {
         let portal = session.portals.remove(&fetch.cursor);
         let portal = Box::new(portal.ok_or_else(|| no_cursor(&fetch.cursor))?);
         Ok(Fetching { cursor: fetch.cursor.clone(), portal, left: fetch.count })
     }
 
     /// The next row; `None` if no more are wanted, or left.
-    pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Vec<Value>>, SqlError> {
+    pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<Vec<Value>>> {
         let Some(Running::Cursor(cursor)) = &mut self.portal.running else { return Ok(None) };
         if self.left == Some(0) {
             return Ok(None);
@@ -49,7 +49,7 @@ impl Fetching {
 }
 
 /// DECLARE.
-pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<(), SqlError> {
+pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
     let [
         ast::Declare {
             names,
@@ -70,8 +70,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<(), S
         return Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
     }
     if session.portals.contains_key(&name) {
-        let text = format!("cursor \"{name}\" already exists");
-        return Err(SqlError::new(code::DUPLICATE_CURSOR, text));
+        return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
     }
 
     let sql = Box::new(ast::Statement::Query(query.clone()));
@@ -88,7 +87,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<(), S
 }
 
 /// MOVE: leaves out rows. Returns how many there were.
-pub fn move_forward(session: &mut Session, fetch: &Fetch) -> Result<u64, SqlError> {
+pub fn move_forward(session: &mut Session, fetch: &Fetch) -> Result<u64> {
     let (mut fetching, mut rows) = (Fetching::new(session, fetch)?, 0);
     while fetching.next(session.transaction()?)?.is_some() {
         rows += 1;
@@ -98,7 +97,7 @@ pub fn move_forward(session: &mut Session, fetch: &Fetch) -> Result<u64, SqlErro
 }
 
 /// CLOSE. Returns the tag.
-pub fn close(session: &mut Session, cursor: &ast::CloseCursor) -> Result<&'static str, SqlError> {
+pub fn close(session: &mut Session, cursor: &ast::CloseCursor) -> Result<&'static str> {
     match cursor {
         ast::CloseCursor::All => {
             session.portals.clear();
@@ -118,11 +117,11 @@ pub fn prepare(
     name: &ast::Ident,
     types: &[ast::DataType],
     statement: &ast::Statement,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let name = folded(name);
     session.check_is_new(&name)?;
     let declared = types.iter().map(|it| Ok(Some(bind::column_type(it)?.base)));
-    let declared = declared.collect::<Result<Vec<_>, SqlError>>()?;
+    let declared = declared.collect::<Result<Vec<_>>>()?;
     let statement = Statement::Sql(Box::new(statement.clone()));
     let prepared = session.prepare(Some(statement), &declared)?;
     if prepared.planned.is_none() {
@@ -133,7 +132,7 @@ pub fn prepare(
 }
 
 /// DEALLOCATE. Returns the tag.
-pub fn deallocate(session: &mut Session, name: &ast::Ident) -> Result<&'static str, SqlError> {
+pub fn deallocate(session: &mut Session, name: &ast::Ident) -> Result<&'static str> {
     if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
         session.statements.clear();
         return Ok("DEALLOCATE ALL");
@@ -144,7 +143,7 @@ pub fn deallocate(session: &mut Session, name: &ast::Ident) -> Result<&'static s
 }
 
 /// The statement that an EXECUTE names; `None` if it is another statement.
-pub fn executed(session: &Session, sql: &ast::Statement) -> Result<Option<Rc<Prepared>>, SqlError> {
+pub fn executed(session: &Session, sql: &ast::Statement) -> Result<Option<Rc<Prepared>>> {
     match sql {
         ast::Statement::Execute { name: Some(name), immediate: false, .. } => {
             session.prepared(&table_name(name)?).map(|it| Some(Rc::clone(it)))
@@ -158,7 +157,7 @@ pub fn arguments(
     session: &mut Session,
     sql: &ast::Statement,
     prepared: &Prepared,
-) -> Result<Vec<Value>, SqlError> {
+) -> Result<Vec<Value>> {
     let ast::Statement::Execute {
         name,
         parameters,
@@ -169,10 +168,10 @@ pub fn arguments(
         ..
     } = sql
     else {
-        return Err(SqlError::unsupported(format!("{sql}")));
+        return Err(unsupported!("{sql}"));
     };
     if !into.is_empty() || !using.is_empty() {
-        return Err(SqlError::unsupported(format!("{sql}")));
+        return Err(unsupported!("{sql}"));
     }
     let (wanted, given) = (prepared.parameters.len(), parameters.len());
     if wanted != given {
@@ -189,7 +188,7 @@ pub fn arguments(
     let values = values.map(|(index, (expr, base))| {
         match bind::argument(&mut binder, expr, index, *base)? {
             Expr::Constant(value, _) => Ok(value),
-            _ => Err(SqlError::unsupported(format!("EXECUTE with the expression {expr}"))),
+            _ => Err(unsupported!("EXECUTE with the expression {expr}")),
         }
     });
     values.collect()

@@ -5,7 +5,7 @@
 
 use crate::engine::Isolation;
 use crate::sql::statement::folded;
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl Settings {
     ///
     /// # Errors
     /// `42704` for a name that is none, `0A000` for a value that we do not have.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let name = name.to_lowercase();
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             self.isolation = Some(isolation_named(value)?);
@@ -65,7 +65,7 @@ impl Settings {
         }
         if FREE.iter().any(|it| it.0 == name) {
             if name.ends_with("timeout") && !["0", "default"].contains(&value) {
-                return Err(SqlError::unsupported(format!("{name} = {value}")));
+                return Err(unsupported!("{name} = {value}"));
             }
             self.values.insert(name, value.to_owned());
             return Ok(());
@@ -73,12 +73,12 @@ impl Settings {
         if let Some((_, values)) = FIXED.iter().find(|it| it.0 == name) {
             return match values.contains(&value) {
                 true => Ok(()),
-                false => Err(SqlError::unsupported(format!("{name} = {value}"))),
+                false => Err(unsupported!("{name} = {value}")),
             };
         }
         match name.starts_with(PLANNER) {
             true if ["on", "true"].contains(&value) => Ok(()),
-            true => Err(SqlError::unsupported(format!("{name} = {value}"))),
+            true => Err(unsupported!("{name} = {value}")),
             false => Err(unrecognized(&name)),
         }
     }
@@ -95,7 +95,7 @@ impl Settings {
     ///
     /// # Errors
     /// `42704` for a name that is none.
-    pub fn show(&self, name: &str) -> Result<String, SqlError> {
+    pub fn show(&self, name: &str) -> Result<String> {
         let name = name.to_lowercase();
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             return Ok(isolation_name(self.isolation).to_owned());
@@ -110,15 +110,14 @@ impl Settings {
 }
 
 fn unrecognized(name: &str) -> SqlError {
-    let text = format!("unrecognized configuration parameter \"{name}\"");
-    SqlError::new(code::UNDEFINED_OBJECT, text)
+    error!(UNDEFINED_OBJECT, "unrecognized configuration parameter \"{name}\"")
 }
 
 /// The isolation level of this name. READ UNCOMMITTED is READ COMMITTED, as in PostgreSQL.
 ///
 /// # Errors
 /// `0A000` for SERIALIZABLE, `22023` for others.
-pub fn isolation_named(name: &str) -> Result<Isolation, SqlError> {
+pub fn isolation_named(name: &str) -> Result<Isolation> {
     match name.to_lowercase().as_str() {
         "read committed" | "read uncommitted" => Ok(Isolation::ReadCommitted),
         "repeatable read" => Ok(Isolation::RepeatableRead),

@@ -14,7 +14,7 @@ use super::settings::isolation_named;
 use super::{Session, State};
 use crate::engine::Isolation;
 use crate::sql::statement::folded;
-use crate::wire::{Replies, Severity, SqlError, code};
+use crate::wire::{Replies, Result, Severity, SqlError, code};
 use sqlparser::ast;
 
 /// Executes BEGIN, COMMIT, SAVEPOINT and their kin, and returns the tag; `None` if it is
@@ -23,8 +23,8 @@ pub fn transaction_control(
     session: &mut Session,
     sql: &ast::Statement,
     out: &mut Replies,
-) -> Result<Option<&'static str>, SqlError> {
-    let refused = || SqlError::unsupported(format!("{sql}"));
+) -> Result<Option<&'static str>> {
+    let refused = || unsupported!("{sql}");
     match sql {
         ast::Statement::StartTransaction { modes, statements, modifier: None, .. }
             if statements.is_empty() =>
@@ -79,7 +79,7 @@ fn begin_block(
     session: &mut Session,
     modes: &[ast::TransactionMode],
     out: &mut Replies,
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let isolation = isolation_of(modes)?;
     if let State::Block(_) = session.state {
         let text = "there is already a transaction in progress";
@@ -105,24 +105,24 @@ fn begin_block(
 }
 
 /// Savepoints are only in blocks.
-fn check_block(session: &Session, what: &str) -> Result<(), SqlError> {
+fn check_block(session: &Session, what: &str) -> Result<()> {
     match session.state {
         State::Block(_) | State::Failed(_) => Ok(()),
         State::Idle | State::Implicit(_) => {
-            let text = format!("{what} can only be used in transaction blocks");
-            Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text))
+            Err(error!(NO_ACTIVE_SQL_TRANSACTION, "{what} can only be used in transaction blocks"))
         }
     }
 }
 
-fn savepoint_named(session: &Session, name: &str) -> Result<usize, SqlError> {
-    session.savepoints.iter().rposition(|it| it.0 == name).ok_or_else(|| {
-        let text = format!("savepoint \"{name}\" does not exist");
-        SqlError::new(code::INVALID_SAVEPOINT, text)
-    })
+fn savepoint_named(session: &Session, name: &str) -> Result<usize> {
+    session
+        .savepoints
+        .iter()
+        .rposition(|it| it.0 == name)
+        .ok_or_else(|| error!(INVALID_SAVEPOINT, "savepoint \"{name}\" does not exist"))
 }
 
-fn roll_back_to(session: &mut Session, name: &str) -> Result<(), SqlError> {
+fn roll_back_to(session: &mut Session, name: &str) -> Result<()> {
     check_block(session, "ROLLBACK TO SAVEPOINT")?;
     let at = savepoint_named(session, name)?;
     session.portals.clear();
@@ -155,7 +155,7 @@ pub fn is_transaction_control(sql: &ast::Statement) -> bool {
 }
 
 /// The isolation level of transaction modes.
-pub fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<Isolation>, SqlError> {
+pub fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<Isolation>> {
     use ast::{TransactionAccessMode, TransactionMode};
 
     let mut isolation = None;
@@ -165,7 +165,7 @@ pub fn isolation_of(modes: &[ast::TransactionMode]) -> Result<Option<Isolation>,
             TransactionMode::IsolationLevel(level) => {
                 isolation = Some(isolation_named(&level.to_string())?);
             }
-            mode => return Err(SqlError::unsupported(format!("{mode}"))),
+            mode => return Err(unsupported!("{mode}")),
         }
     }
     Ok(isolation)

@@ -11,7 +11,7 @@ use super::query::Query;
 use crate::format::RelationId;
 use crate::sql::functions::{Comparison, Function};
 use crate::sql::values::{ColumnType, Type, Value};
-use crate::wire::SqlError;
+use crate::wire::Result;
 
 /// A column of the row of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,8 +215,8 @@ impl Expr {
     pub fn change(
         &mut self,
         depth: usize,
-        each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
-    ) -> Result<(), SqlError> {
+        each: &mut dyn FnMut(&mut Expr, usize) -> Result<()>,
+    ) -> Result<()> {
         for child in self.children_mut() {
             child.change(depth, each)?;
         }

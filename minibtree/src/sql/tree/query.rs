@@ -15,7 +15,7 @@ use crate::format::RelationId;
 use crate::sql::catalog::Table;
 use crate::sql::functions::aggregates::Aggregate;
 use crate::sql::values::ColumnType;
-use crate::wire::SqlError;
+use crate::wire::Result;
 use std::sync::Arc;
 
 /// A column that a query returns.
@@ -318,8 +318,8 @@ impl Query {
     pub fn change(
         &mut self,
         depth: usize,
-        each: &mut dyn FnMut(&mut Expr, usize) -> Result<(), SqlError>,
-    ) -> Result<(), SqlError> {
+        each: &mut dyn FnMut(&mut Expr, usize) -> Result<()>,
+    ) -> Result<()> {
         for expr in self.expressions_mut() {
             expr.change(depth, each)?;
         }

@@ -7,25 +7,22 @@
 //! ```
 
 use super::{Type, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::Result;
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::{BigInt, Sign};
 
 const NEGATIVE: u16 = 0x4000;
 
 /// Reads a value.
-pub fn receive(base: Type, bytes: &[u8]) -> Result<Value, SqlError> {
+pub fn receive(base: Type, bytes: &[u8]) -> Result<Value> {
     if base.is_text() || base == Type::Unknown {
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
         return text.map(|it| Value::Text(it.to_owned())).ok_or_else(|| {
-            let text = "invalid byte sequence for encoding \"UTF8\"";
-            SqlError::new(code::CHARACTER_NOT_IN_REPERTOIRE, text)
+            error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"")
         });
     }
-    let malformed = || {
-        let text = "incorrect binary data format in bind parameter";
-        SqlError::new(code::INVALID_BINARY_REPRESENTATION, text)
-    };
+    let malformed =
+        || error!(INVALID_BINARY_REPRESENTATION, "incorrect binary data format in bind parameter");
     match base {
         Type::Bytea => return Ok(Value::Bytes(bytes.to_vec())),
         Type::Numeric => return receive_numeric(bytes).map(Value::from).ok_or_else(malformed),

@@ -8,7 +8,7 @@
 //! ISO 8601 forms are read; PostgreSQL's `datetime.c` reads many more (`Jan 5 2020`, `yesterday`),
 //! which we refuse. The calendar itself is `jiff`'s, from year -9999 to 9999.
 
-use crate::wire::{SqlError, code};
+use crate::wire::Result;
 use jiff::Span;
 use jiff::civil::Date;
 
@@ -19,7 +19,7 @@ const DAY_US: i64 = 86_400 * SECOND_US;
 ///
 /// # Errors
 /// `22007` if it has another form, `22008` if there is no such day.
-pub fn parse_date(text: &str) -> Result<i32, SqlError> {
+pub fn parse_date(text: &str) -> Result<i32> {
     let (days, _) = parse(text, "date")?;
     Ok(days)
 }
@@ -28,7 +28,7 @@ pub fn parse_date(text: &str) -> Result<i32, SqlError> {
 ///
 /// # Errors
 /// `22007` or `22008`.
-pub fn parse_timestamp(text: &str, with_zone: bool) -> Result<i64, SqlError> {
+pub fn parse_timestamp(text: &str, with_zone: bool) -> Result<i64> {
     let name = if with_zone { "timestamp with time zone" } else { "timestamp" };
     let (days, (time_us, offset_us)) = parse(text, name)?;
     let offset_us = if with_zone { offset_us } else { 0 };
@@ -36,11 +36,9 @@ pub fn parse_timestamp(text: &str, with_zone: bool) -> Result<i64, SqlError> {
 }
 
 /// Days, and the time of day and its offset from UTC in microseconds.
-fn parse(text: &str, name: &str) -> Result<(i32, (i64, i64)), SqlError> {
-    let malformed = || {
-        let text = format!("invalid input syntax for type {name}: \"{text}\"");
-        SqlError::new(code::INVALID_DATETIME_FORMAT, text)
-    };
+fn parse(text: &str, name: &str) -> Result<(i32, (i64, i64))> {
+    let malformed =
+        || error!(INVALID_DATETIME_FORMAT, "invalid input syntax for type {name}: \"{text}\"");
     let trimmed = text.trim();
     let (date, rest) = match trimmed.find([' ', 'T', 't']) {
         Some(at) => (&trimmed[..at], trimmed[at + 1..].trim_start()),
@@ -54,10 +52,8 @@ fn parse(text: &str, name: &str) -> Result<(i32, (i64, i64)), SqlError> {
     }
     let time = parse_time(rest).ok_or_else(malformed)?;
 
-    let out_of_range = || {
-        let text = format!("date/time field value out of range: \"{text}\"");
-        SqlError::new(code::DATETIME_FIELD_OVERFLOW, text)
-    };
+    let out_of_range =
+        || error!(DATETIME_FIELD_OVERFLOW, "date/time field value out of range: \"{text}\"");
     let fields = (i16::try_from(year), i8::try_from(month), i8::try_from(day));
     let (Ok(year), Ok(month), Ok(day)) = fields else { return Err(out_of_range()) };
     let date = Date::new(year, month, day).map_err(|_| out_of_range())?;

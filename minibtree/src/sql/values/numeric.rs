@@ -10,7 +10,7 @@
 //! Ties round away from zero. PostgreSQL's `numeric.c`, whose digits have base 10,000, which is why
 //! the scale of a quotient comes in steps of four. NaN and infinity are refused.
 
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
 
@@ -26,10 +26,10 @@ const SIGNIFICANT_MIN: i64 = 16;
 ///
 /// # Errors
 /// `0A000` for NaN and infinity, `22003` if it is too long.
-pub fn parse(text: &str) -> Result<Option<BigDecimal>, SqlError> {
+pub fn parse(text: &str) -> Result<Option<BigDecimal>> {
     let lower = text.to_ascii_lowercase();
     if ["nan", "infinity", "inf"].contains(&lower.trim_start_matches(['+', '-'])) {
-        return Err(SqlError::unsupported(format!("the numeric {text}")));
+        return Err(unsupported!("the numeric {text}"));
     }
     let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
     let Ok(exponent) = exponent.parse::<i64>() else { return Ok(None) };
@@ -54,7 +54,7 @@ pub fn parse(text: &str) -> Result<Option<BigDecimal>, SqlError> {
 ///
 /// # Errors
 /// `22003` if there are too many digits before the point.
-pub fn fit(number: &BigDecimal, precision: u32, scale: i64) -> Result<BigDecimal, SqlError> {
+pub fn fit(number: &BigDecimal, precision: u32, scale: i64) -> Result<BigDecimal> {
     let rounded = round(number, scale);
     let places = i64::from(precision) - scale;
     if rounded.is_zero() || digits_before(&rounded) <= places {
@@ -97,7 +97,7 @@ pub fn integer(number: &BigDecimal, up: bool) -> BigDecimal {
 ///
 /// # Errors
 /// `22012`.
-pub fn divide(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, SqlError> {
+pub fn divide(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
     if right.is_zero() {
         return Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero"));
     }
@@ -123,7 +123,7 @@ pub fn divide(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, SqlEr
 ///
 /// # Errors
 /// `22012`.
-pub fn remainder(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, SqlError> {
+pub fn remainder(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
     if right.is_zero() {
         return Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero"));
     }
@@ -149,7 +149,7 @@ pub fn add(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
 ///
 /// # Errors
 /// `22003`.
-pub fn multiply(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, SqlError> {
+pub fn multiply(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal> {
     // Not `left * right`, which forgets the scale if one of them is 0 or 1.
     let (left, left_scale) = left.as_bigint_and_exponent();
     let (right, right_scale) = right.as_bigint_and_exponent();
@@ -186,9 +186,9 @@ pub fn to_integer(number: &BigDecimal) -> Option<i64> {
 }
 
 /// The exact decimal form that PostgreSQL gives a float: 15 significant digits, or 6.
-pub fn from_float(number: f64, digits: usize) -> Result<BigDecimal, SqlError> {
+pub fn from_float(number: f64, digits: usize) -> Result<BigDecimal> {
     if !number.is_finite() {
-        return Err(SqlError::unsupported(format!("the numeric {number}")));
+        return Err(unsupported!("the numeric {number}"));
     }
     let text = format!("{number:.*e}", digits - 1);
     let parsed = parse(&text)?.expect("a finite float");

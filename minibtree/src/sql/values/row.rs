@@ -18,7 +18,7 @@
 //! `heaptuple.c`: it aligns every column and has a variable header for long values.
 
 use super::{Type, Value};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use bigdecimal::BigDecimal;
 
 /// Appends the row. `values` fit the types and their number. Text longer than 65,535 bytes makes
@@ -53,7 +53,7 @@ fn append_long(bytes: &[u8], out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// `XX001` if the bytes are not a row of these types.
-pub fn decode(types: &[Type], bytes: &[u8]) -> Result<Vec<Value>, SqlError> {
+pub fn decode(types: &[Type], bytes: &[u8]) -> Result<Vec<Value>> {
     let mut values = vec![Value::Null; types.len()];
     decode_into(types, bytes, |_| true, &mut values)?;
     Ok(values)
@@ -68,7 +68,7 @@ pub fn decode_into(
     bytes: &[u8],
     is_needed: impl Fn(usize) -> bool,
     values: &mut [Value],
-) -> Result<(), SqlError> {
+) -> Result<()> {
     let damaged = || SqlError::new(code::DATA_CORRUPTED, "a row does not match its columns");
     let (nulls, mut rest) = bytes.split_at_checked(types.len().div_ceil(8)).ok_or_else(damaged)?;
     for (index, base) in types.iter().enumerate() {

@@ -8,11 +8,11 @@
 //! PostgreSQL's `*in` and `*out` functions.
 
 use super::{Type, Value, datetime, numeric};
-use crate::wire::{SqlError, code};
+use crate::wire::{Result, SqlError, code};
 use std::io::Write;
 
 /// Reads a value.
-pub fn parse(base: Type, text: &str) -> Result<Value, SqlError> {
+pub fn parse(base: Type, text: &str) -> Result<Value> {
     let malformed = || {
         let text = format!("invalid input syntax for type {}: \"{text}\"", base.name());
         SqlError::new(code::INVALID_TEXT_REPRESENTATION, text)
@@ -142,7 +142,7 @@ pub fn float_text(scientific: &str, digits_max: i32) -> String {
     }
 }
 
-fn bytes_of(text: &str) -> Result<Vec<u8>, SqlError> {
+fn bytes_of(text: &str) -> Result<Vec<u8>> {
     let malformed = |text: String| SqlError::new(code::INVALID_TEXT_REPRESENTATION, text);
     if let Some(digits) = text.strip_prefix("\\x") {
         let digits: Vec<u8> = digits.bytes().filter(|it| !it.is_ascii_whitespace()).collect();

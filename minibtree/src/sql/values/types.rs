@@ -16,47 +16,69 @@
 //! collation C.
 
 use super::{Value, binary, numeric, text};
-use crate::wire::{Format, SqlError, code};
+use crate::wire::{Format, Result, SqlError, code};
 
-/// A type of a column or expression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Type {
-    /// True or false.
-    Bool,
-    /// 16 bits.
-    Int2,
-    /// 32 bits.
-    Int4,
-    /// 64 bits.
-    Int8,
-    /// 32 bits without a sign: the number of an object.
-    Oid,
-    /// IEEE 754, 32 bits.
-    Float4,
-    /// IEEE 754, 64 bits.
-    Float8,
-    /// A decimal number.
-    Numeric,
-    /// Characters.
-    Text,
-    /// Characters, at most as many as the modifier says.
-    Varchar,
-    /// Characters, padded to as many as the modifier says.
-    Bpchar,
-    /// The name of an object.
-    Name,
-    /// Bytes.
-    Bytea,
-    /// A day.
-    Date,
-    /// A date and a time of day.
-    Timestamp,
-    /// A moment; shown in UTC.
-    TimestampTz,
-    /// 16 bytes.
-    Uuid,
-    /// A quoted literal, a parameter or NULL, before something decides its type.
-    Unknown,
+/// The types: what `pg_type` says about each, as `size oid name, name in messages, category`.
+macro_rules! types {
+    ($($base:ident: $size:literal $oid:literal $name:literal $long:literal $category:ident),+ $(,)?)
+    => {
+        /// A type of a column or expression.
+        #[expect(missing_docs, reason = "the table has their names")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Type { $($base),+ }
+
+        impl Type {
+            /// All types.
+            pub const ALL: &[Type] = &[$(Type::$base),+];
+
+            /// Bytes of a value, or a negative number if they vary.
+            pub fn size(self) -> i16 {
+                match self { $(Type::$base => $size),+ }
+            }
+
+            /// PostgreSQL's number for it.
+            pub fn oid(self) -> u32 {
+                match self { $(Type::$base => $oid),+ }
+            }
+
+            /// The name in `pg_type`.
+            pub fn internal_name(self) -> &'static str {
+                match self { $(Type::$base => $name),+ }
+            }
+
+            /// The name in error messages.
+            pub fn name(self) -> &'static str {
+                match self { $(Type::$base => $long),+ }
+            }
+
+            /// Its kind.
+            pub fn category(self) -> Category {
+                match self { $(Type::$base => Category::$category),+ }
+            }
+        }
+    };
+}
+
+types! {
+    Bool: 1 16 "bool" "boolean" Boolean,
+    Int2: 2 21 "int2" "smallint" Numeric,
+    Int4: 4 23 "int4" "integer" Numeric,
+    Int8: 8 20 "int8" "bigint" Numeric,
+    Oid: 4 26 "oid" "oid" Numeric,
+    Float4: 4 700 "float4" "real" Numeric,
+    Float8: 8 701 "float8" "double precision" Numeric,
+    Numeric: -1 1700 "numeric" "numeric" Numeric,
+    Text: -1 25 "text" "text" String,
+    Varchar: -1 1043 "varchar" "character varying" String,
+    Bpchar: -1 1042 "bpchar" "character" String,
+    Name: 64 19 "name" "name" String,
+    Bytea: -1 17 "bytea" "bytea" User,
+    Date: 4 1082 "date" "date" DateTime,
+    Timestamp: 8 1114 "timestamp" "timestamp without time zone" DateTime,
+    TimestampTz: 8 1184 "timestamptz" "timestamp with time zone" DateTime,
+    Uuid: 16 2950 "uuid" "uuid" User,
+    // A quoted literal, a parameter or NULL, before something decides its type.
+    Unknown: -2 705 "unknown" "unknown" Unknown,
 }
 
 /// Kinds of types. An operator prefers arguments of the kind it is given.
@@ -87,98 +109,21 @@ pub struct ColumnType {
 }
 
 impl Type {
-    /// All types.
-    pub const ALL: [Type; 18] = [
-        Type::Bool,
-        Type::Int2,
-        Type::Int4,
-        Type::Int8,
-        Type::Oid,
-        Type::Float4,
-        Type::Float8,
-        Type::Numeric,
-        Type::Text,
-        Type::Varchar,
-        Type::Bpchar,
-        Type::Name,
-        Type::Bytea,
-        Type::Date,
-        Type::Timestamp,
-        Type::TimestampTz,
-        Type::Uuid,
-        Type::Unknown,
-    ];
-
-    /// OID, bytes of a value (-1: they vary), name, category, and whether an operator prefers the
-    /// type to others of its category.
-    fn row(self) -> (u32, i16, &'static str, Category, bool) {
-        match self {
-            Type::Bool => (16, 1, "boolean", Category::Boolean, true),
-            Type::Int2 => (21, 2, "smallint", Category::Numeric, false),
-            Type::Int4 => (23, 4, "integer", Category::Numeric, false),
-            Type::Int8 => (20, 8, "bigint", Category::Numeric, false),
-            Type::Oid => (26, 4, "oid", Category::Numeric, true),
-            Type::Float4 => (700, 4, "real", Category::Numeric, false),
-            Type::Float8 => (701, 8, "double precision", Category::Numeric, true),
-            Type::Numeric => (1700, -1, "numeric", Category::Numeric, false),
-            Type::Text => (25, -1, "text", Category::String, true),
-            Type::Varchar => (1043, -1, "character varying", Category::String, false),
-            Type::Bpchar => (1042, -1, "character", Category::String, false),
-            Type::Name => (19, 64, "name", Category::String, false),
-            Type::Bytea => (17, -1, "bytea", Category::User, false),
-            Type::Date => (1082, 4, "date", Category::DateTime, false),
-            Type::Timestamp => (1114, 8, "timestamp without time zone", Category::DateTime, false),
-            Type::TimestampTz => (1184, 8, "timestamp with time zone", Category::DateTime, true),
-            Type::Uuid => (2950, 16, "uuid", Category::User, false),
-            Type::Unknown => (705, -2, "unknown", Category::Unknown, false),
-        }
-    }
-
-    /// PostgreSQL's number for it.
-    pub fn oid(self) -> u32 {
-        self.row().0
-    }
-
     /// The type of this number.
     pub fn from_oid(oid: u32) -> Option<Type> {
-        Type::ALL.into_iter().find(|it| it.oid() == oid)
+        Type::ALL.iter().copied().find(|it| it.oid() == oid)
     }
 
-    /// Bytes of a value, or a negative number if they vary.
-    pub fn size(self) -> i16 {
-        self.row().1
-    }
-
-    /// The name in error messages.
-    pub fn name(self) -> &'static str {
-        self.row().2
-    }
-
-    /// The name in `pg_type`.
-    pub fn internal_name(self) -> &'static str {
-        match self {
-            Type::Bool => "bool",
-            Type::Int2 => "int2",
-            Type::Int4 => "int4",
-            Type::Int8 => "int8",
-            Type::Float4 => "float4",
-            Type::Float8 => "float8",
-            Type::Varchar => "varchar",
-            Type::Bpchar => "bpchar",
-            Type::Timestamp => "timestamp",
-            Type::TimestampTz => "timestamptz",
-            other => other.name(),
-        }
-    }
-
-    /// Its kind.
-    pub fn category(self) -> Category {
-        self.row().3
+    /// The type of this name in `pg_type`.
+    pub fn named(name: &str) -> Option<Type> {
+        let is_meant = |it: &Type| it.internal_name() == name && *it != Type::Unknown;
+        Type::ALL.iter().copied().find(is_meant)
     }
 
     /// Returns true if operators prefer it to other types of its category.
     pub fn is_preferred(self) -> bool {
-        self.row().4
+        use Type::{Bool, Float8, Oid, Text, TimestampTz};
+        matches!(self, Bool | Oid | Float8 | Text | TimestampTz)
     }
 
     /// Returns true for `int2`, `int4` and `int8`.
@@ -208,7 +153,7 @@ impl Type {
     ///
     /// # Errors
     /// `22P02`, `22003`, `22007` or `22008` with PostgreSQL's message.
-    pub fn parse(self, text: &str) -> Result<Value, SqlError> {
+    pub fn parse(self, text: &str) -> Result<Value> {
         text::parse(self, text)
     }
 
@@ -216,7 +161,7 @@ impl Type {
     ///
     /// # Errors
     /// `22P03` if the length is wrong, `22021` if text is not UTF-8.
-    pub fn receive(self, bytes: &[u8]) -> Result<Value, SqlError> {
+    pub fn receive(self, bytes: &[u8]) -> Result<Value> {
         binary::receive(self, bytes)
     }
 
@@ -261,7 +206,7 @@ impl ColumnType {
     ///
     /// # Errors
     /// `22003` or `22001` if it does not fit.
-    pub fn fit(self, value: Value) -> Result<Value, SqlError> {
+    pub fn fit(self, value: Value) -> Result<Value> {
         match value {
             Value::Int(number) if !self.base.holds(number) => Err(self.base.out_of_range()),
             Value::Text(text) => self.fit_text(text, false).map(Value::Text),
@@ -274,7 +219,7 @@ impl ColumnType {
     }
 
     /// The same for an explicit cast, which cuts text that is too long.
-    pub fn fit_or_cut(self, value: Value) -> Result<Value, SqlError> {
+    pub fn fit_or_cut(self, value: Value) -> Result<Value> {
         match value {
             Value::Text(text) => self.fit_text(text, true).map(Value::Text),
             value => self.fit(value),
@@ -300,7 +245,7 @@ impl ColumnType {
         }
     }
 
-    fn fit_text(self, mut text: String, cut_anything: bool) -> Result<String, SqlError> {
+    fn fit_text(self, mut text: String, cut_anything: bool) -> Result<String> {
         let limit = (self.modifier - 4) as usize;
         if self.modifier < 4 || !self.base.is_text() {
             return Ok(text);
