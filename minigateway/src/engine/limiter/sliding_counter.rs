@@ -74,41 +74,34 @@ impl SlidingCounter {
     /// What counts at `now_ns`: requests of the last window, of this one, and how much of this one
     /// is left.
     pub fn counts(&self, word: u64, now_ns: u64) -> (u16, u16, Duration) {
-        let (Word { previous, current, .. }, elapsed_ns) = self.current(word, now_ns);
-        (previous, current, Duration::from_nanos(self.window_ns - elapsed_ns))
+        let (Word { previous, current, .. }, left_ns) = self.current(word, now_ns);
+        (previous, current, Duration::from_nanos(left_ns))
     }
 
     fn window_at(&self, now_ns: u64) -> u32 {
         u32::try_from(now_ns / self.window_ns).unwrap_or(u32::MAX)
     }
 
-    /// The counts as of the window that `now_ns` is in, and how much of it is over. A clock that
-    /// went back to the window before is at the start of this one.
+    /// The counts as of the window that `now_ns` is in, and how much of it is left: more than a
+    /// window, if the clock went back to one before.
     fn current(&self, word: u64, now_ns: u64) -> (Word, u64) {
         let word = Word::unpack(word);
         let window = self.window_at(now_ns);
-        let elapsed_ns = now_ns.saturating_sub(u64::from(window) * self.window_ns);
-        if window < word.window {
-            return (word, 0);
-        }
-        let word = match window - word.window {
-            0 => word,
-            1 => Word { window, previous: word.current, current: 0 },
-            _ => Word { window, previous: 0, current: 0 },
+        let word = match window.checked_sub(word.window) {
+            None | Some(0) => word,
+            Some(1) => Word { window, previous: word.current, current: 0 },
+            Some(_) => Word { window, previous: 0, current: 0 },
         };
-        (word, elapsed_ns.min(self.window_ns))
+        let end_ns = (u64::from(word.window) + 1).saturating_mul(self.window_ns);
+        (word, end_ns.saturating_sub(now_ns))
     }
 
-    /// How much of a window must be over so that `previous` counts as `room` at most.
-    fn elapsed_for(&self, previous: u16, room: u16) -> u64 {
-        // previous * (window - elapsed) <= room * window
-        match previous {
-            0 => 0,
-            previous => {
-                let covered = u128::from(room) * u128::from(self.window_ns) / u128::from(previous);
-                self.window_ns.saturating_sub(u64::try_from(covered).unwrap_or(u64::MAX))
-            }
-        }
+    /// How much of a window may be left so that `previous` counts as `room` at most.
+    fn left_for(&self, previous: u16, room: u16) -> u64 {
+        // previous * left <= room * window
+        let room = u128::from(room) * u128::from(self.window_ns);
+        let left_ns = room.checked_div(previous.into()).unwrap_or(u128::MAX);
+        u64::try_from(left_ns).unwrap_or(u64::MAX).min(self.window_ns)
     }
 }
 
@@ -135,22 +128,18 @@ impl Word {
 impl Limiter for SlidingCounter {
     type State = u64;
 
-    fn unused(&self) -> u64 {
-        0
-    }
-
     fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
         let Some(cost) = u16::try_from(cost).ok().filter(|it| *it <= self.limit) else {
             return Decision::NEVER;
         };
 
         // What the last window may still count as, for this request to fit.
-        let (mut current, elapsed_ns) = self.current(*word, now_ns);
+        let (mut current, left_ns) = self.current(*word, now_ns);
         let room = self.limit.saturating_sub(current.current).checked_sub(cost);
         if let Some(room) = room {
-            let needed_ns = self.elapsed_for(current.previous, room);
-            if elapsed_ns < needed_ns {
-                return Decision::retry_after(needed_ns - elapsed_ns);
+            let left_max_ns = self.left_for(current.previous, room);
+            if left_ns.min(self.window_ns) > left_max_ns {
+                return Decision::retry_after(left_ns - left_max_ns);
             }
             current.current += cost;
             *word = current.pack();
@@ -158,15 +147,14 @@ impl Limiter for SlidingCounter {
         }
 
         // This window is full by itself. In the next one its count is the previous one.
-        let needed_ns = self.elapsed_for(current.current, self.limit - cost);
-        Decision::retry_after((self.window_ns - elapsed_ns).saturating_add(needed_ns))
+        let next_ns = self.window_ns - self.left_for(current.current, self.limit - cost);
+        Decision::retry_after(left_ns.saturating_add(next_ns))
     }
 
     fn quota(&self, word: &u64, now_ns: u64) -> Quota {
-        let (Word { previous, current, .. }, elapsed_ns) = self.current(*word, now_ns);
-        let left_ns = self.window_ns - elapsed_ns;
+        let (Word { previous, current, .. }, left_ns) = self.current(*word, now_ns);
         // Rounded up: a part of a request needs the room of a whole one.
-        let weighted = u128::from(previous) * u128::from(left_ns);
+        let weighted = u128::from(previous) * u128::from(left_ns.min(self.window_ns));
         let weighted = weighted.div_ceil(u128::from(self.window_ns)) as u64;
         let counted = weighted + u64::from(current);
         let full_after_ns = match (previous, current) {
@@ -225,9 +213,10 @@ mod tests {
             requests in prop::collection::vec((0u64..2_000_000_000, 0u64..20), 1..60),
         ) {
             let counter = SlidingCounter::new(limit, SECOND).expect("not zero");
-            let (mut word, mut now) = (counter.unused(), 0);
+            let (mut word, mut now) = (counter.unused(), 0_u64);
             for (gap, cost) in requests {
-                now += gap;
+                // Now and then the clock goes back, to windows before as well.
+                now = if gap % 8 == 7 { now.saturating_sub(gap) } else { now + gap };
                 let Quota { remaining, .. } = counter.quota(&word, now);
                 if remaining > 0 {
                     prop_assert!(counter.decide(&mut word.clone(), now, remaining).is_admitted());
