@@ -6,7 +6,6 @@
 //! that the gateway runs. `--against HOST:PORT` sends the first figure's arrivals as HTTP requests
 //! to a server that is to limit them, minigateway or NGINX: five a second, `GET /`.
 
-use minigateway::engine::limiter::audit::{most_in_a_period, within_last_period};
 use minigateway::engine::limiter::fixed_window::FixedWindow;
 use minigateway::engine::limiter::gcra::Gcra;
 use minigateway::engine::limiter::leaky_queue::LeakyQueue;
@@ -17,10 +16,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+#[path = "common/audit.rs"]
+mod audit;
 #[path = "common/timeline.rs"]
 #[allow(dead_code, reason = "the golden scripts need more of it")]
 mod timeline;
 
+use audit::{most_in_a_period, within_last_period};
 use timeline::play;
 
 const SECOND: Duration = Duration::from_secs(1);

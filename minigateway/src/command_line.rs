@@ -32,15 +32,12 @@ enum Command {
         file: PathBuf,
     },
     /// Explain what happens to a request, or to a burst of them; nothing is sent
-    Why(Why),
-}
-
-#[derive(clap::Args)]
-struct Why {
-    /// The configuration
-    file: PathBuf,
-    #[command(flatten)]
-    burst: Burst,
+    Why {
+        /// The configuration
+        file: PathBuf,
+        #[command(flatten)]
+        burst: Burst,
+    },
 }
 
 /// Does what the command line says.
@@ -54,7 +51,7 @@ pub fn main() -> ExitCode {
             Ok(serve(options, common.admin, file, config, |bound| print_ready(&ENGINE, bound))?)
         }
         Command::Check { file } => check(file),
-        Command::Why(Why { file, burst }) => {
+        Command::Why { file, burst } => {
             print!("{}", explain_burst(&Pipeline::new(load(&file)?, None), &burst)?);
             Ok(())
         }

@@ -26,7 +26,6 @@
 #![cfg(not(loom))]
 
 use minigateway::engine::limiter::algorithm::Algorithm;
-use minigateway::engine::limiter::audit::most_in_a_period;
 use minigateway::engine::limiter::concurrency::Concurrency;
 use minigateway::engine::limiter::fixed_window::FixedWindow;
 use minigateway::engine::limiter::gcra::Gcra;
@@ -43,10 +42,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[path = "../examples/common/audit.rs"]
+#[allow(dead_code, reason = "POC 60 needs more of it")]
+mod audit;
 #[path = "../examples/common/timeline.rs"]
 #[allow(dead_code, reason = "POC 60 needs more of it")]
 mod timeline;
 
+use audit::most_in_a_period;
 use timeline::play;
 
 fn scripts(folder: &str) -> String {
@@ -360,7 +363,10 @@ impl LimitsLab {
     fn left(&self, key: &str) -> String {
         let charges = self.charges(key, 1);
         let left = charges.iter().map(|it| {
-            let remaining = it.quota(&self.limits, self.now_ns).remaining;
+            let remaining = self.limits[it.limit]
+                .algorithm
+                .quota(&it.word(&self.limits, self.now_ns), self.now_ns)
+                .remaining;
             format!("{} {remaining}", self.limits[it.limit].name)
         });
         left.collect::<Vec<_>>().join(", ")

@@ -55,7 +55,7 @@ impl Lab {
     fn load(&mut self) -> String {
         // All scripts have one upstream; it comes last, so that lines have their own numbers.
         let text = format!("{}[upstreams.u]\nservers = [\"u:1\"]\n", self.text);
-        match read(&text, &|_| Ok(vec![([127, 0, 0, 1], 1).into()])) {
+        match read(&text, &|_| Ok(vec![([127, 0, 0, 1], 1).into()]), &|_| Err(String::new())) {
             Ok(config) => {
                 self.pipeline = Some(Pipeline::new(config, self.pipeline.as_ref()));
                 String::new()

@@ -124,7 +124,8 @@ fn what_two_limits_charge_is_what_they_admit() {
             u64::from(charge_all(&shared[..], &mut charges, now).is_admitted())
         };
         assert_eq!(twice(work), 1);
-        let left = [0, 1].map(|index| Charge::new(index, 7, 1).quota(&limits[..], now).remaining);
+        let word = |index| Charge::new(index, 7, 1).word(&limits[..], now);
+        let left = [0, 1].map(|it| limits[it].algorithm.quota(&word(it), now).remaining);
         assert_eq!(left, [1, 0]);
     });
 }

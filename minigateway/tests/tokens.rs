@@ -12,7 +12,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, crypto};
-use minigateway::conf::config::read_with_files;
+use minigateway::conf::config::read;
 use minigateway::handlers::answers::problem;
 use minigateway::handlers::front::Facts;
 use minigateway::handlers::pipeline::{Charges, Pipeline, Verdict};
@@ -109,7 +109,7 @@ fn a_key_verifies_tokens_of_its_own_algorithm_only() {
         let verifier = verifier(name);
         for (other, token) in &tokens {
             let expected =
-                if *other == name { Ok("ann".to_owned()) } else { Err(TokenError::NoKey) };
+                if *other == name { Ok("ann".to_owned()) } else { Err(TokenError::SIGNATURE) };
             assert_eq!(verify(&verifier, token), expected, "{name} {other}");
         }
     }
@@ -130,10 +130,10 @@ fn kid_chooses_among_keys_and_never_an_algorithm() {
     assert_eq!(verify(&jwks, &token("\"p256\"")), Ok("ann".to_owned()));
     let tricks = ["\"p384\"", "\"rsa\"", "\"\"", "\"../../dev/null\"", "\"' OR '1'='1\""];
     for kid in tricks {
-        assert_eq!(verify(&jwks, &token(kid)), Err(TokenError::NoKey), "{kid}");
+        assert_eq!(verify(&jwks, &token(kid)), Err(TokenError::SIGNATURE), "{kid}");
     }
     for kid in ["1", "[\"p256\"]", "{\"p256\":1}"] {
-        assert_eq!(verify(&jwks, &token(kid)), Err(TokenError::Malformed), "{kid}");
+        assert_eq!(verify(&jwks, &token(kid)), Err(TokenError::MALFORMED), "{kid}");
     }
     // The only key of a file has no name.
     assert_eq!(verify(&verifier("ES256"), &token("\"p384\"")), Ok("ann".to_owned()));
@@ -143,9 +143,9 @@ fn kid_chooses_among_keys_and_never_an_algorithm() {
     let (_, p256) = RFC_7515_A3;
     let set = set.replacen("{\"keys\":[", &format!("{{\"keys\":[{p256},"), 1);
     let two = Verifier::from_jwks(&rules(&["ES256"]), set.as_bytes()).expect("two keys");
-    assert_eq!(verify(&two, &signed("ES256", CLAIMS)), Err(TokenError::NoKey));
+    assert_eq!(verify(&two, &signed("ES256", CLAIMS)), Err(TokenError::SIGNATURE));
     assert_eq!(verify(&two, &token("\"p256\"")), Ok("ann".to_owned()));
-    assert_eq!(verify(&two, &token("\"rfc\"")), Err(TokenError::Signature));
+    assert_eq!(verify(&two, &token("\"rfc\"")), Err(TokenError::SIGNATURE));
 }
 
 /// RFC 7515, A.2: a token and its key.
@@ -182,9 +182,9 @@ const RFC_8037_A4: (&str, &str) = (
 #[test]
 fn the_tokens_of_the_rfcs_are_signed_well() {
     for (name, (token, key), error) in [
-        ("RS256", RFC_7515_A2, TokenError::Audience),
-        ("ES256", RFC_7515_A3, TokenError::Audience),
-        ("EdDSA", RFC_8037_A4, TokenError::Malformed),
+        ("RS256", RFC_7515_A2, TokenError::AUDIENCE),
+        ("ES256", RFC_7515_A3, TokenError::AUDIENCE),
+        ("EdDSA", RFC_8037_A4, TokenError::MALFORMED),
     ] {
         let set = format!("{{\"keys\":[{key}]}}").replace(['\n', ' '], "");
         let rules = Rules { issuer: None, ..rules(&[name]) };
@@ -194,7 +194,7 @@ fn the_tokens_of_the_rfcs_are_signed_well() {
         let (message, signature) = token.rsplit_once('.').expect("three parts");
         let flipped = if signature.starts_with('D') { "E" } else { "D" };
         let forged = format!("{message}.{flipped}{}", &signature[1..]);
-        assert_eq!(verify(&verifier, &forged), Err(TokenError::Signature), "{name}");
+        assert_eq!(verify(&verifier, &forged), Err(TokenError::SIGNATURE), "{name}");
     }
 }
 
@@ -212,7 +212,7 @@ fn a_public_key_is_no_secret() {
             let header = format!(r#"{{"alg":"HS256"{kid}}}"#);
             let token = sign(Algorithm::HS256, &key, &header, CLAIMS);
             for verifier in [verifier("RS256"), jwks_verifier()] {
-                assert_eq!(verify(&verifier, &token), Err(TokenError::NoKey));
+                assert_eq!(verify(&verifier, &token), Err(TokenError::SIGNATURE));
             }
         }
     }
@@ -232,13 +232,13 @@ fn a_token_brings_neither_algorithm_nor_key() {
         for signature in ["", signature] {
             for verifier in [&rsa, &jwks] {
                 let token = format!("{header}.{claims}.{signature}");
-                assert_eq!(verify(verifier, &token), Err(TokenError::Malformed), "{alg}");
+                assert_eq!(verify(verifier, &token), Err(TokenError::MALFORMED), "{alg}");
             }
         }
     }
     for header in ["{}", r#"{"alg":null}"#, r#"{"alg":["RS256"]}"#, r#"{"typ":"JWT"}"#, "[]", "1"] {
         let token = format!("{}.{claims}.{signature}", encode(header));
-        assert_eq!(verify(&rsa, &token), Err(TokenError::Malformed), "{header}");
+        assert_eq!(verify(&rsa, &token), Err(TokenError::MALFORMED), "{header}");
     }
 
     // Keys in the header, by value and by address, are the forger's.
@@ -256,13 +256,13 @@ fn a_token_brings_neither_algorithm_nor_key() {
     ] {
         let header = format!(r#"{{"alg":"ES256",{extra}}}"#);
         let token = sign(Algorithm::ES256, &key, &header, CLAIMS);
-        assert_eq!(verify(&rfc, &token), Err(TokenError::Signature), "{extra}");
+        assert_eq!(verify(&rfc, &token), Err(TokenError::SIGNATURE), "{extra}");
     }
     // What must be understood and is not (RFC 7515, 4.1.11; RFC 7797).
     for extra in [r#""crit":["exp"]"#, r#""crit":[]"#, r#""b64":false,"crit":["b64"]"#] {
         let header = format!(r#"{{"alg":"ES256",{extra}}}"#);
         let token = sign(Algorithm::ES256, &key, &header, CLAIMS);
-        assert_eq!(verify(&verifier("ES256"), &token), Err(TokenError::Malformed), "{extra}");
+        assert_eq!(verify(&verifier("ES256"), &token), Err(TokenError::MALFORMED), "{extra}");
     }
 }
 
@@ -276,7 +276,7 @@ fn signatures_that_prove_nothing() {
     let der = [0x30, 6, 2, 1, 1, 2, 1, 1];
     for bytes in [&[0; 64][..], &[0xff; 64], &one_and_zero, &der, &[], &[0; 63], &[0; 65]] {
         let token = format!("{message}.{}", encode(bytes));
-        assert_eq!(verify(&verifier("ES256"), &token), Err(TokenError::Signature), "{bytes:?}");
+        assert_eq!(verify(&verifier("ES256"), &token), Err(TokenError::SIGNATURE), "{bytes:?}");
     }
     // The identity as R and zero as S hold for a key of small order, which ours is not.
     let eddsa = signed("EdDSA", CLAIMS);
@@ -285,13 +285,13 @@ fn signatures_that_prove_nothing() {
     identity[0] = 1;
     for bytes in [&[0; 64][..], &identity, &[0xff; 64], &[]] {
         let token = format!("{message}.{}", encode(bytes));
-        assert_eq!(verify(&verifier("EdDSA"), &token), Err(TokenError::Signature), "{bytes:?}");
+        assert_eq!(verify(&verifier("EdDSA"), &token), Err(TokenError::SIGNATURE), "{bytes:?}");
     }
     let rs256 = signed("RS256", CLAIMS);
     let (message, _) = rs256.rsplit_once('.').expect("three parts");
     for bytes in [&[0; 256][..], &[1; 256], &[0xff; 256], &[0; 1], &[]] {
         let token = format!("{message}.{}", encode(bytes));
-        assert_eq!(verify(&verifier("RS256"), &token), Err(TokenError::Signature), "{bytes:?}");
+        assert_eq!(verify(&verifier("RS256"), &token), Err(TokenError::SIGNATURE), "{bytes:?}");
     }
 }
 
@@ -336,18 +336,18 @@ fn times_are_checked_with_the_skew_and_nothing_else() {
         verifier.verify(with(times).as_bytes(), unix_s).map(|it| it.name).err()
     };
     // Five seconds are configured.
-    for (unix_s, error) in [(1004, None), (1005, Some(TokenError::Expired))] {
+    for (unix_s, error) in [(1004, None), (1005, Some(TokenError::EXPIRED))] {
         assert_eq!(at(r#""exp":1000"#, unix_s), error);
     }
-    for (unix_s, error) in [(994, Some(TokenError::NotYet)), (995, None)] {
+    for (unix_s, error) in [(994, Some(TokenError::NOT_YET)), (995, None)] {
         assert_eq!(at(r#""exp":2000,"nbf":1000"#, unix_s), error);
     }
     // A clock that jumps changes the answer with it, and remembers nothing.
     for unix_s in [0, u64::MAX, 1000, u64::MAX, 0, 1000] {
         let error = match unix_s {
-            0 => Some(TokenError::NotYet),
+            0 => Some(TokenError::NOT_YET),
             1000 => None,
-            _ => Some(TokenError::Expired),
+            _ => Some(TokenError::EXPIRED),
         };
         assert_eq!(at(r#""exp":2000,"nbf":900"#, unix_s), error);
     }
@@ -362,15 +362,15 @@ fn times_are_checked_with_the_skew_and_nothing_else() {
         r#""exp":9999,"nbf":null"#,
         r#""exp":9999,"nbf":-1"#,
     ] {
-        assert_eq!(at(times, 1000), Some(TokenError::Claim), "{times}");
+        assert_eq!(at(times, 1000), Some(TokenError::CLAIM), "{times}");
     }
     for (times, error) in [
         (r#""exp":1000.5"#, None),
         (r#""exp":1e18"#, None),
         (r#""exp":18446744073709551616"#, None),
-        (r#""exp":1e999"#, Some(TokenError::Malformed)),
-        (r#""exp":[9999999999]"#, Some(TokenError::Malformed)),
-        (r#""exp":2000,"nbf":1e18"#, Some(TokenError::NotYet)),
+        (r#""exp":1e999"#, Some(TokenError::MALFORMED)),
+        (r#""exp":[9999999999]"#, Some(TokenError::MALFORMED)),
+        (r#""exp":2000,"nbf":1e18"#, Some(TokenError::NOT_YET)),
         // `iat` says when it was issued, and RFC 7519 refuses nothing by it.
         (r#""exp":2000,"iat":1e18"#, None),
     ] {
@@ -388,16 +388,16 @@ fn a_token_is_for_this_audience_of_this_issuer() {
     for (claims, error) in [
         (r#""iss":"login","aud":"shop""#, None),
         (r#""iss":"login","aud":["other","bank"]"#, None),
-        (r#""iss":"login","aud":[]"#, Some(TokenError::Audience)),
-        (r#""iss":"login","aud":"Shop""#, Some(TokenError::Audience)),
-        (r#""iss":"login","aud":"shop2""#, Some(TokenError::Audience)),
-        (r#""iss":"login","aud":"sho""#, Some(TokenError::Audience)),
-        (r#""iss":"login","aud":"""#, Some(TokenError::Audience)),
-        (r#""iss":"login","aud":"shop bank""#, Some(TokenError::Audience)),
-        (r#""iss":"login""#, Some(TokenError::Audience)),
-        (r#""aud":"shop""#, Some(TokenError::Issuer)),
-        (r#""iss":"login2","aud":"shop""#, Some(TokenError::Issuer)),
-        (r#""iss":"","aud":"shop""#, Some(TokenError::Issuer)),
+        (r#""iss":"login","aud":[]"#, Some(TokenError::AUDIENCE)),
+        (r#""iss":"login","aud":"Shop""#, Some(TokenError::AUDIENCE)),
+        (r#""iss":"login","aud":"shop2""#, Some(TokenError::AUDIENCE)),
+        (r#""iss":"login","aud":"sho""#, Some(TokenError::AUDIENCE)),
+        (r#""iss":"login","aud":"""#, Some(TokenError::AUDIENCE)),
+        (r#""iss":"login","aud":"shop bank""#, Some(TokenError::AUDIENCE)),
+        (r#""iss":"login""#, Some(TokenError::AUDIENCE)),
+        (r#""aud":"shop""#, Some(TokenError::ISSUER)),
+        (r#""iss":"login2","aud":"shop""#, Some(TokenError::ISSUER)),
+        (r#""iss":"","aud":"shop""#, Some(TokenError::ISSUER)),
     ] {
         assert_eq!(with(claims), error, "{claims}");
     }
@@ -413,7 +413,7 @@ fn a_name_fits_a_header() {
     for name in ["", " admin", "admin ", "ad\\nmin", "\\r\\nX-Client: admin", "admin\\u0000", "\\t"]
     {
         let token = signed("HS256", &CLAIMS.replace("ann", name));
-        assert_eq!(verify(&verifier, &token), Err(TokenError::Claim), "{name}");
+        assert_eq!(verify(&verifier, &token), Err(TokenError::CLAIM), "{name}");
     }
     for name in ["Zo\u{eb} van Dam", "https://login.example/users/7", "ann@shop"] {
         let token = signed("HS256", &CLAIMS.replace("ann", name));
@@ -422,7 +422,7 @@ fn a_name_fits_a_header() {
     for sub in ["7", "null", "[\"ann\"]", "{}"] {
         let token = signed("HS256", &CLAIMS.replace("\"ann\"", sub));
         let error = verify(&verifier, &token).expect_err(sub);
-        assert!([TokenError::Claim, TokenError::Malformed].contains(&error), "{sub}");
+        assert!([TokenError::CLAIM, TokenError::MALFORMED].contains(&error), "{sub}");
     }
 }
 
@@ -436,11 +436,11 @@ fn tokens_may_be_huge_and_deep() {
     for depth in [100, 100_000] {
         let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let token = signed("HS256", &CLAIMS.replace(r#""sub""#, &format!(r#""a":{deep},"sub""#)));
-        let expected = if depth == 100 { Ok("ann".to_owned()) } else { Err(TokenError::Malformed) };
+        let expected = if depth == 100 { Ok("ann".to_owned()) } else { Err(TokenError::MALFORMED) };
         assert_eq!(verify(&verifier, &token), expected, "{depth}");
     }
     for part in [".".repeat(1 << 20), "A".repeat(1 << 20), format!("{}.", "A.".repeat(1 << 19))] {
-        assert_eq!(verify(&verifier, &part), Err(TokenError::Malformed));
+        assert_eq!(verify(&verifier, &part), Err(TokenError::MALFORMED));
     }
 }
 
@@ -534,7 +534,7 @@ fn decide(pipeline: &Pipeline, headers: &str) -> (u16, String) {
 #[test]
 fn scopes_of_a_route_are_all_needed() {
     let open = |name: &str| Ok(key_file(name));
-    let config = read_with_files(CONFIG, &|_| Ok(Vec::new()), &open).expect("no mistakes");
+    let config = read(CONFIG, &|_| Ok(Vec::new()), &open).expect("no mistakes");
     let pipeline = Pipeline::new(config, None);
     let with = |scopes: &str| {
         let claims = CLAIMS.replace("\"sub\"", &format!("{scopes}\"sub\""));
@@ -565,7 +565,7 @@ fn scopes_of_a_route_are_all_needed() {
 #[test]
 fn only_one_token_comes_in_one_header() {
     let open = |name: &str| Ok(key_file(name));
-    let config = read_with_files(CONFIG, &|_| Ok(Vec::new()), &open).expect("no mistakes");
+    let config = read(CONFIG, &|_| Ok(Vec::new()), &open).expect("no mistakes");
     let pipeline = Pipeline::new(config, None);
     let claims = CLAIMS.replace("\"sub\"", r#""scope":"orders:read orders:write","sub""#);
     let [good, expired] = [claims.clone(), claims.replace("1000060", "999999")];

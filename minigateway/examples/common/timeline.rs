@@ -19,7 +19,7 @@ pub struct Figure {
     pub admitted: String,
     /// Admitted requests in the column in which their delay is over.
     pub leaving: String,
-    /// The moments at which they leave, in order, for `engine::limiter::audit`.
+    /// The moments at which they leave, in order, for `audit.rs`.
     pub departures_ns: Vec<u64>,
 }
 

@@ -16,7 +16,7 @@ use super::file::{
 };
 use super::front::{self, FrontConfig};
 use super::redis::RedisConfig;
-use super::values::{KeyPart, Name, Rate, Reference};
+use super::values::{KeyPart, Name, Network, Rate, Reference};
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::concurrency::Concurrency;
 use crate::engine::limiter::fixed_window::FixedWindow;
@@ -59,6 +59,8 @@ pub struct LimitConfig {
     pub is_dry_run: bool,
     /// It is for clients of these tiers; empty for all requests.
     pub tiers: Vec<String>,
+    /// It counts no requests from these networks.
+    pub allow: Vec<Network>,
     /// All gateways count together.
     pub shared: Option<SharedConfig>,
 }
@@ -90,24 +92,11 @@ pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<Vec<SocketAddr>, String>;
 /// Reads a file that the configuration names, or says why it cannot.
 pub type Open<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
-/// Reads and checks a configuration that names no files. `resolve` is asked for the addresses of
-/// servers.
+/// Reads and checks a configuration. `resolve` finds the addresses of servers, `open` reads keys.
 ///
 /// # Errors
 /// The first mistake.
-pub fn read(text: &str, resolve: Resolve<'_>) -> Result<Config, ConfError> {
-    read_with_files(text, resolve, &|file| Err(format!("\"{file}\" cannot be read here")))
-}
-
-/// Reads and checks a configuration. `open` reads keys.
-///
-/// # Errors
-/// The first mistake.
-pub fn read_with_files(
-    text: &str,
-    resolve: Resolve<'_>,
-    open: Open<'_>,
-) -> Result<Config, ConfError> {
+pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, ConfError> {
     let File { answers, log, limits, mut redis, upstreams, api_keys, jwt, versions, cors, routes } =
         parse(text)?;
     let reader = Reader { text, resolve, open };
@@ -120,9 +109,8 @@ pub fn read_with_files(
     };
     let limits = limits.into_iter().map(limit).collect::<Result<Vec<_>, _>>()?;
     let upstreams = reader.upstreams(upstreams)?;
-    let upstream_names = upstreams.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
-    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstream_names)?;
-    let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstream_names, &front);
+    let front = front::read(&reader, api_keys, jwt, versions, cors, &upstreams)?;
+    let route = |it: Spanned<RouteConfig>| reader.route(it, &limits, &upstreams, &front);
     let routes = routes.into_iter().map(route).collect::<Result<Vec<_>, _>>()?;
     if routes.is_empty() {
         let hint = "there are no routes; a route is a table [[routes]] with path and upstream";
@@ -161,15 +149,15 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// If there is none, with the nearest name.
-    pub fn find(
+    pub fn find<'a>(
         &self,
         kind: &str,
-        names: &[&str],
+        names: impl Iterator<Item = &'a String> + Clone,
         reference: Option<&mut Reference>,
     ) -> Result<(), ConfError> {
         let Some(reference) = reference else { return Ok(()) };
-        let found = names.iter().position(|it| *it == reference.name);
-        let unknown = || unknown(kind, &reference.name, names.iter().copied());
+        let found = names.clone().position(|it| *it == reference.name);
+        let unknown = || unknown(kind, &reference.name, names.map(String::as_str));
         reference.index = found.ok_or_else(|| self.error(reference.span.clone(), unknown()))?;
         Ok(())
     }
@@ -183,9 +171,9 @@ impl Reader<'_> {
     ) -> Result<LimitConfig, ConfError> {
         let (algorithm, policy) = self.algorithm(span, &table)?;
         let shared = self.shared(&table, &algorithm, policy, has_redis)?;
-        let LimitTable { key, keys_max, dry_run: is_dry_run, tiers, .. } = table;
+        let LimitTable { key, keys_max, dry_run: is_dry_run, tiers, allow, .. } = table;
         let keys_max = keys_max.map_or(KEYS_MAX, |it| it.0);
-        Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run, tiers, shared })
+        Ok(LimitConfig { name, algorithm, policy, key, keys_max, is_dry_run, tiers, allow, shared })
     }
 
     fn shared(
@@ -302,20 +290,19 @@ impl Reader<'_> {
         &self,
         route: Spanned<RouteConfig>,
         limits: &[LimitConfig],
-        upstreams: &[&str],
+        upstreams: &[UpstreamConfig],
         front: &FrontConfig,
     ) -> Result<RouteConfig, ConfError> {
         let (span, mut route) = (route.span(), route.into_inner());
-        self.find("upstream", upstreams, Some(&mut route.upstream))?;
+        self.find("upstream", upstreams.iter().map(|it| &it.name), Some(&mut route.upstream))?;
         front::route(self, &mut route, front)?;
         if !route.scopes.is_empty() && route.auth.is_none() {
             let hint = "scopes are those of a client; say with `auth` how it proves who it is";
             return Err(self.error(span, hint));
         }
 
-        let names = limits.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
         for reference in &mut route.limits {
-            self.find("limit", &names, Some(&mut *reference))?;
+            self.find("limit", limits.iter().map(|it| &it.name), Some(&mut *reference))?;
             let LimitConfig { key, tiers, name, policy, .. } = &limits[reference.index];
             if route.cost.as_ref().is_some_and(|it| it.0 > policy.quota) {
                 let hint = format!("limit \"{name}\" never has as much as the route's cost");
@@ -342,24 +329,27 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Config, ConfError> {
-        super::read(text, &numbers)
+        super::read(text, &numbers, &|file| Err(format!("there is no {file} here")))
     }
 
-    /// The file of the head of `file`.
+    /// `reference.toml`, without the tokens: their keys are in another file.
     fn example() -> String {
-        let source = include_str!("file.rs");
-        let toml = source.split("```").nth(1).expect("there is one").trim_start_matches("toml");
-        toml.lines().map(|it| it.trim_start_matches("//!").to_owned() + "\n").collect()
+        let text = include_str!("../../reference.toml");
+        let (before, rest) = text.split_once("[jwt.staff]").expect("there is one");
+        let (_, after) = rest.split_once("# ----").expect("more follows");
+        format!("{before}# ----{after}")
     }
 
     #[test]
-    fn the_file_of_the_head_is_read() {
+    fn the_reference_is_read() {
         let config = read(&example()).unwrap_or_else(|error| panic!("{error}"));
-        let limit = &config.limits[2];
+        let limit = &config.limits[3];
+        assert_eq!(limit.allow.len(), 2);
+        assert_eq!(config.routes[1].graphql.map(|it| (it.depth, it.aliases)), Some((10, 20)));
         assert_eq!((limit.name.as_str(), &limit.key[..]), ("per_client", &[KeyPart::Ip][..]));
         assert_eq!(limit.policy, Policy { quota: 20, window: Duration::from_secs(2) });
         let route = &config.routes[0];
-        assert_eq!((route.upstream.index, route.limits[0].index), (0, 2));
+        assert_eq!((route.upstream.index, route.limits[0].index), (0, 3));
         assert_eq!(route.headers[&HeaderName("X-Canary".to_owned())], "1");
         assert!(config.answers.x_ratelimit);
         assert_eq!(config.upstreams[0].timeout, Some(Time(Duration::from_secs(10))));
@@ -368,8 +358,11 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_its_place_and_a_hint() {
         for (from, to, message) in [
-            ("[\"per_client\"]", "[\"per_clint\"]", "no limit \"per_clint\"; did you mean"),
+            ("[\"per_client\", ", "[\"per_clint\", ", "no limit \"per_clint\"; did you mean"),
             ("upstream = \"api\"", "upstream = \"app\"", "no upstream \"app\"; did you mean"),
+            ("\"10.0.0.0/8\"", "\"10.0.0.0/33\"", "\"10.0.0.0/33\" is no network; write"),
+            ("\"round_robin\"", "\"least_con\"", "no balance \"least_con\"; write"),
+            ("depth = 10,", "deep = 10,", "unknown field \"deep\", expected \"depth\""),
             ("\"10/s\"", "\"10 per s\"", "\"10 per s\" is no rate; write"),
             ("\"token_bucket\"", "\"token\"", "unknown variant \"token\", expected one of"),
             ("burst = 20", "bursts = 20", "unknown field \"bursts\", expected one of"),
@@ -379,9 +372,9 @@ mod tests {
             ("limit = 100 ", "rate = \"1/s\" ", "a concurrency limit has no rate"),
             ("keys_max = 100_000", "keys_max = 0", "keys_max is a number"),
             (
-                "\"/v1/users/{id}\"",
-                "\"/v1/{id}s\"",
-                "\"/v1/{id}s\" is no path: a parameter is a whole segment",
+                "\"/users/{id}\"",
+                "\"/{id}s\"",
+                "\"/{id}s\" is no path: a parameter is a whole segment",
             ),
             ("[\"GET\"]", "[\"get\"]", "\"get\" is no method; a method is written as in"),
             ("cost = 1 ", "cost = 0 ", "a cost is at least 1"),
@@ -396,13 +389,8 @@ mod tests {
             ("\"admit\"", "\"pass\"", "unknown variant \"pass\""),
             ("[answers]", "[answer]", "no table \"answer\"; did you mean \"answers\"?"),
             ("[limits.per_client]", "[limits.'per client']", "\"per client\" is no name"),
-            (
-                "/users/{id}\"",
-                "/users/:id\"",
-                "\"/v1/users/:id\" is no path: write \"/users/{id}\"",
-            ),
+            ("/users/{id}\"", "/users/:id\"", "\"/users/:id\" is no path: write \"/users/{id}\""),
             ("example.com\"", "example.com:80\"", "\"api.example.com:80\" is no host; write"),
-            ("[[routes]]", "[routes]", "routes are a list; each of them begins with [[routes]]"),
             (
                 "key = [\"ip\"]",
                 "key = \"ip\"",
@@ -428,7 +416,7 @@ mod tests {
 
     #[test]
     fn mistakes_about_versions_are_told() {
-        let versions = "[versions.shop]\nby = [\"path\"]\n[versions.shop.known.1]\n";
+        let versions = "[versions.web]\nby = [\"path\"]\n[versions.web.known.1]\n";
         assert!(read(&(example() + versions)).is_ok());
         for (from, to, message) in [
             ("known.1", "known.v1", "the path of version \"v1\" is /vv1; write known.1"),
@@ -459,5 +447,10 @@ mod tests {
     fn a_file_without_routes_is_a_mistake() {
         assert!(read("").expect_err("empty").message.starts_with("there are no routes"));
         assert!(read("[[routes]").is_err());
+        let error = read("[routes]\npath = \"/\"").expect_err("a table");
+        assert_eq!(
+            error.to_string(),
+            "1:2: routes are a list; each of them begins with [[routes]]"
+        );
     }
 }

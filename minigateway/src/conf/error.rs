@@ -46,8 +46,6 @@ impl fmt::Display for ConfError {
     }
 }
 
-impl std::error::Error for ConfError {}
-
 /// `no limit "per_clint"; did you mean "per_client"?`
 pub fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known = known.collect::<Vec<_>>();

@@ -1,68 +1,31 @@
-//! The tables of the file, as they are written.
+//! The tables of the file, as they are written. `reference.toml` beside the README has every key.
 //!
 //! ```toml
-//! listen = "127.0.0.1:8000"             # as the flag --listen, like `admin` and `threads`
-//!
-//! [answers]
-//! x_ratelimit = true                    # GitHub's X-RateLimit-* headers, in addition
-//! explain = false                       # true: `X-Explain: 1` is answered, to any client
-//!
-//! [log]
-//! access = "access.log"                 # a line of JSON per request; none if left out
-//! trace = false                         # true: X-Request-Id and traceparent, to both sides
-//!
 //! [limits.per_client]
-//! algorithm = "token_bucket"            # leaky_bucket fixed_window sliding_window concurrency
+//! algorithm = "token_bucket"
 //! rate = "10/s"
-//! burst = 20                            # the number that may wait, for a leaky_bucket
-//! key = ["ip"]                          # ip route host header:NAME client tier claim:NAME
-//! keys_max = 100_000                    # busy keys at once; 24 bytes each
-//! dry_run = false                       # true: count refusals, and refuse nothing
-//!
-//! [limits.per_account]
-//! algorithm = "fixed_window"
-//! rate = "1000/m"
-//! key = ["header:X-Account"]
-//! shared = true                         # with all gateways that have the same store
-//! lease = 10                            # deducted at once; 1: every request asks
-//!
-//! [redis]
-//! url = "redis://127.0.0.1:6379/0"      # or minicache; redis://[USER]:PASSWORD@HOST:PORT/DB
-//! timeout = "20ms"                      # a request waits no longer
-//! when_down = "admit"                   # or "refuse"
-//! prefix = "minigateway"                # keys are {minigateway}:per_account:...
-//!
-//! [limits.in_progress]
-//! algorithm = "concurrency"
-//! limit = 100                           # in place of a rate
-//! key = []                              # all requests together
-//!
+//! key = ["ip"]
 //! [upstreams.api]
-//! servers = ["127.0.0.1:9000", "127.0.0.1:9001"]   # names are resolved when the file is read
-//! connect_timeout = "1s"
-//! timeout = "10s"                       # between two reads or writes
-//! keepalive = 64                        # idle connections per core
-//! body_max = 1_048_576                  # bytes of a request body
-//!
+//! servers = ["127.0.0.1:9000"]
 //! [[routes]]
-//! path = "/v1/users/{id}"               # or "/v1/*"
-//! host = "api.example.com"              # any host if left out
-//! methods = ["GET"]                     # any method if left out
-//! headers = { "X-Canary" = "1" }        # all of these must be there
+//! path = "/*"
 //! upstream = "api"
 //! limits = ["per_client"]
-//! cost = 1                              # what a request counts as
 //! ```
 //!
 //! Clients, versions and browsers: [`super::front`]. A key that does not exist is an error. NGINX'
 //! nearest relatives are `limit_req_zone`, `upstream` and `location`.
 
+#![allow(missing_docs, reason = "the reference has each key")]
+
 use super::error::{ConfError, unknown};
 use super::front::{ApiKeysTable, CorsConfig, HeaderChanges, JwtTable, VersionsTable};
 use super::redis::RedisConfig;
 use super::values::{
-    Cost, HeaderName, Host, KeyPart, KeysMax, Method, Name, Pattern, Rate, Reference, Time,
+    Balance, Cost, HeaderName, Host, KeyPart, KeysMax, Method, Name, Network, Pattern, Rate,
+    Reference, Time,
 };
+use crate::wire::graphql;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -75,7 +38,6 @@ pub type Tables<T> = BTreeMap<Name, Spanned<T>>;
 /// The tables. What the command line knows as well, `listen` for instance, is not here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs)]
 pub struct File {
     pub answers: Answers,
     pub log: LogTable,
@@ -90,23 +52,15 @@ pub struct File {
 }
 
 /// The names of the tables of a [`File`]. All other keys are options of the command line.
+#[rustfmt::skip]
 pub const SECTIONS: [&str; 10] = [
-    "answers",
-    "log",
-    "limits",
-    "redis",
-    "upstreams",
-    "api_keys",
-    "jwt",
-    "versions",
-    "cors",
-    "routes",
+    "answers", "log", "limits", "redis", "upstreams",
+    "api_keys", "jwt", "versions", "cors", "routes",
 ];
 
 /// `[answers]`
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct Answers {
     pub x_ratelimit: bool,
     pub explain: bool,
@@ -115,7 +69,6 @@ pub struct Answers {
 /// `[log]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct LogTable {
     pub access: Option<PathBuf>,
     pub trace: bool,
@@ -124,7 +77,6 @@ pub struct LogTable {
 /// The name of an algorithm.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum AlgorithmName {
     TokenBucket,
     LeakyBucket,
@@ -136,7 +88,6 @@ pub enum AlgorithmName {
 /// `[limits.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct LimitTable {
     pub algorithm: AlgorithmName,
     pub rate: Option<Spanned<Rate>>,
@@ -147,6 +98,8 @@ pub struct LimitTable {
     #[serde(default)]
     pub tiers: Vec<String>,
     #[serde(default)]
+    pub allow: Vec<Network>,
+    #[serde(default)]
     pub dry_run: bool,
     pub shared: Option<Spanned<bool>>,
     pub lease: Option<Spanned<u64>>,
@@ -155,13 +108,18 @@ pub struct LimitTable {
 /// `[upstreams.NAME]`: where requests go.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct UpstreamConfig {
     #[serde(skip)]
     pub name: String,
     pub servers: Vec<Spanned<String>>,
     #[serde(skip)]
     pub addresses: Vec<SocketAddr>,
+    pub balance: Option<Balance>,
+    pub health_check: Option<String>,
+    #[serde(default)]
+    pub breaker: bool,
+    #[serde(default)]
+    pub tries: usize,
     pub connect_timeout: Option<Time>,
     pub timeout: Option<Time>,
     pub keepalive: Option<usize>,
@@ -171,7 +129,6 @@ pub struct UpstreamConfig {
 /// `[[routes]]`: which requests go where, what they pay, and what is asked of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct RouteConfig {
     pub path: Pattern,
     pub host: Option<Host>,
@@ -188,6 +145,7 @@ pub struct RouteConfig {
     pub scopes: Vec<String>,
     pub versions: Option<Reference>,
     pub cors: Option<Reference>,
+    pub graphql: Option<graphql::Cost>,
     #[serde(default)]
     pub request_headers: HeaderChanges,
     #[serde(default)]

@@ -1,47 +1,17 @@
 //! The front door in the file: clients, versions, browsers, headers.
 //!
 //! ```toml
-//! [api_keys.partners]
-//! header = "X-Api-Key"                  # the default
 //! [api_keys.partners.clients.acme]
-//! sha256 = "5f2b..."                    # printf %s KEY | sha256sum
-//! tier = "gold"                         # for `tiers` of a limit
-//! scopes = ["orders:read"]
-//!
-//! [jwt.staff]                           # Authorization: Bearer ...
-//! algorithms = ["ES256"]                # a token cannot choose another
-//! key_file = "staff.pem"                # or jwks_file; relative to this file
-//! audience = ["shop"]
-//! issuer = "https://login.example.com"
-//! clock_skew = "60s"
-//!
-//! [versions.shop]
-//! by = ["path", "header:Api-Version", "media_type:shop", "query:version"]
-//! default = "2"                         # without it, a request must name one
-//! tell = "header:Api-Version"           # how the upstream is told; or "path"
-//! [versions.shop.known.2]
-//! [versions.shop.known.1]
-//! deprecated = 2026-01-01T00:00:00Z     # Deprecation
-//! sunset = 2027-01-01T00:00:00Z         # Sunset, and 410 from then on
-//! link = "https://example.com/v2"       # Link
-//! speaks = "2"                          # the upstream is told 2; itself if left out
-//! upstream = "old"                      # in place of the route's
-//! rename = { name = "full_name" }       # field `name` of JSON bodies is `full_name` upstream
-//!
-//! [cors.web]
-//! origins = ["https://shop.example.com"]
-//! methods = ["GET", "POST"]
-//! headers = ["Content-Type"]            # that a browser may send
-//! expose = ["RateLimit"]                # that its page may read
-//! credentials = false
-//!
-//! # In [[routes]]: auth = "partners", scopes = ["orders:read"], versions = "shop", cors = "web",
-//! # request_headers = { set = { "X-Env" = "production" }, remove = ["Cookie"] }, response_headers
+//! sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+//! [[routes]]
+//! auth = "partners"
 //! ```
+
+#![allow(missing_docs, reason = "`reference.toml` has each key")]
 
 use super::config::Reader;
 use super::error::ConfError;
-use super::file::{RouteConfig, Tables};
+use super::file::{RouteConfig, Tables, UpstreamConfig};
 use super::values::{
     HeaderName, HeaderValue, Name, Reference, Time, header_name, is_token, read_from, seen_header,
     written,
@@ -59,7 +29,6 @@ use toml::value::{Datetime, Offset};
 /// `[api_keys.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct ApiKeysTable {
     pub header: Option<HeaderName>,
     pub clients: Tables<ClientTable>,
@@ -68,7 +37,6 @@ pub struct ApiKeysTable {
 /// `[api_keys.NAME.clients.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct ClientTable {
     pub sha256: Hash,
     #[serde(default)]
@@ -80,7 +48,6 @@ pub struct ClientTable {
 /// `[jwt.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct JwtTable {
     pub algorithms: Vec<Spanned<String>>,
     pub key_file: Option<Spanned<String>>,
@@ -93,7 +60,6 @@ pub struct JwtTable {
 /// `[versions.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct VersionsTable {
     pub by: Vec<By>,
     pub default: Option<Reference>,
@@ -117,7 +83,6 @@ pub enum Tell {
 /// `[versions.NAME.known.NAME]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct VersionConfig {
     pub deprecated: Option<UnixTime>,
     pub sunset: Option<Spanned<UnixTime>>,
@@ -135,7 +100,6 @@ pub struct Rename(pub Fields, pub Fields);
 /// `[cors.NAME]`: what browsers may do.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct CorsConfig {
     #[serde(skip)]
     pub name: String,
@@ -154,7 +118,6 @@ pub struct CorsConfig {
 /// `request_headers` and `response_headers` of a route.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)]
 pub struct HeaderChanges {
     pub set: BTreeMap<HeaderName, HeaderValue>,
     pub remove: Vec<HeaderName>,
@@ -216,6 +179,7 @@ written! {
     Hash([u8; 32]) from String: |text| sha256_hash(&text).map(Hash);
 
     /// Seconds since 1970. A date without time is its midnight, a time without offset is UTC.
+    #[derive(PartialOrd, Ord)]
     UnixTime(u64) from Datetime: |it| {
         unix_s(&it).map(UnixTime).ok_or("a date after 1970 is written 2026-01-31".to_owned())
     };
@@ -264,7 +228,7 @@ pub fn read(
     jwt: Tables<JwtTable>,
     versions: Tables<VersionsTable>,
     cors: Tables<CorsConfig>,
-    upstreams: &[&str],
+    upstreams: &[UpstreamConfig],
 ) -> Result<FrontConfig, ConfError> {
     let mut front = FrontConfig::default();
     for (Name(name), table) in api_keys {
@@ -304,15 +268,11 @@ pub fn read(
 }
 
 fn sha256_hash(text: &str) -> Result<[u8; 32], String> {
-    let hint = "sha256 has 64 hexadecimal digits, as `printf %s KEY | sha256sum` prints them";
-    if text.len() != 64 || !text.bytes().all(|it| it.is_ascii_hexdigit()) {
-        return Err(hint.to_owned());
-    }
-    let mut hash = [0; 32];
-    for (index, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).map_err(|_| hint)?;
-    }
-    Ok(hash)
+    let digits = text.chars().map(|it| it.to_digit(16)).collect::<Option<Vec<_>>>();
+    let digits = digits
+        .filter(|it| it.len() == 64)
+        .ok_or("sha256 has 64 hexadecimal digits, as `printf %s KEY | sha256sum` prints them")?;
+    Ok(std::array::from_fn(|it| (digits[2 * it] * 16 + digits[2 * it + 1]) as u8))
 }
 
 #[cfg(not(feature = "jwt"))]
@@ -353,7 +313,7 @@ fn read_versions(
     reader: &Reader<'_>,
     name: String,
     table: Spanned<VersionsTable>,
-    upstreams: &[&str],
+    upstreams: &[UpstreamConfig],
 ) -> Result<VersionsConfig, ConfError> {
     let (span, table) = (table.span(), table.into_inner());
     let VersionsTable { by, mut default, tell, known } = table;
@@ -369,12 +329,11 @@ fn read_versions(
             format!("the path of version \"{name}\" is /v{name}; write known.{}", &name[1..]);
         return Err(reader.error(span, hint));
     }
-    let names_known = names.iter().map(String::as_str).collect::<Vec<_>>();
-    reader.find("version", &names_known, default.as_mut())?;
+    reader.find("version", names.iter(), default.as_mut())?;
     let mut configs = known.into_values().map(Spanned::into_inner).collect::<Vec<_>>();
     for config in &mut configs {
-        reader.find("version", &names_known, config.speaks.as_mut())?;
-        reader.find("upstream", upstreams, config.upstream.as_mut())?;
+        reader.find("version", names.iter(), config.speaks.as_mut())?;
+        reader.find("upstream", upstreams.iter().map(|it| &it.name), config.upstream.as_mut())?;
         let written = config.sunset.as_ref();
         let is_early = |it: &&Spanned<UnixTime>| config.deprecated.as_ref() > Some(it.as_ref());
         if let Some(sunset) = written.filter(is_early) {
@@ -409,15 +368,14 @@ fn unix_s(written: &Datetime) -> Option<u64> {
     let of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year;
     let days = year / 400 * 146_097 + of_era - 719_468;
 
-    let time = written.time.map_or(0, |it| {
-        let second = i64::from(it.second.unwrap_or(0));
-        i64::from(it.hour) * 3600 + i64::from(it.minute) * 60 + second
-    });
-    let offset_s = match written.offset {
-        Some(Offset::Custom { minutes }) => i64::from(minutes) * 60,
+    let minutes_east = match written.offset {
+        Some(Offset::Custom { minutes }) => i64::from(minutes),
         Some(Offset::Z) | None => 0,
     };
-    u64::try_from(days * 86_400 + time - offset_s).ok()
+    let [hour, minute, second] = written
+        .time
+        .map_or([0; 3], |it| [it.hour, it.minute, it.second.unwrap_or(0)].map(i64::from));
+    u64::try_from(((days * 24 + hour) * 60 + minute - minutes_east) * 60 + second).ok()
 }
 
 /// Finds what a route refers to.
@@ -429,10 +387,8 @@ pub fn route(
     route: &mut RouteConfig,
     front: &FrontConfig,
 ) -> Result<(), ConfError> {
-    let names = front.auth.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
-    reader.find("api_keys or jwt", &names, route.auth.as_mut())?;
-    let names = front.versions.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
-    reader.find("versions", &names, route.versions.as_mut())?;
-    let names = front.cors.iter().map(|it| it.name.as_str()).collect::<Vec<_>>();
-    reader.find("cors", &names, route.cors.as_mut())
+    let FrontConfig { auth, versions, cors } = front;
+    reader.find("api_keys or jwt", auth.iter().map(|it| &it.name), route.auth.as_mut())?;
+    reader.find("versions", versions.iter().map(|it| &it.name), route.versions.as_mut())?;
+    reader.find("cors", cors.iter().map(|it| &it.name), route.cors.as_mut())
 }

@@ -7,6 +7,7 @@
 //! ```
 
 use super::values::{Name, Time, read_from, written};
+use crate::wire::uri::percent_decode;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -71,7 +72,7 @@ pub fn url(text: &str) -> Result<RedisUrl, String> {
         None => (None, rest),
         Some((auth, rest)) => {
             let (user, password) = auth.split_once(':').ok_or("a password follows a colon")?;
-            let decoded = |it| decode(it).ok_or("a password has `%` as %25");
+            let decoded = |it: &str| percent_decode(it.as_bytes()).ok_or("`%` is written as %25");
             let user = if user.is_empty() { None } else { Some(decoded(user)?) };
             (Some((user, decoded(password)?)), rest)
         }
@@ -85,18 +86,6 @@ pub fn url(text: &str) -> Result<RedisUrl, String> {
     let has_port = server.rsplit_once(':').is_some_and(|(_, it)| it.parse::<u16>().is_ok());
     let server = if has_port { server.to_owned() } else { format!("{server}:6379") };
     Ok(RedisUrl { server, auth, database })
-}
-
-/// `%40` is `@`.
-fn decode(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let (hex, rest) = part.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(hex, 16).ok()?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

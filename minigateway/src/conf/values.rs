@@ -15,6 +15,8 @@
 //! Each is a type, and TOML's reader adds the place to its hint.
 
 use crate::engine::router::Router;
+use minilb::conf::cidr::Cidr;
+use minilb::engine::upstream::Method as BalanceMethod;
 use serde::Deserialize;
 use std::ops::Range;
 use std::time::Duration;
@@ -38,7 +40,7 @@ pub(super) use read_from;
 macro_rules! written {
     ($($(#[$doc:meta])* $name:ident($part:ty) from $written:ty: $read:expr;)+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub $part);
 
         $crate::conf::values::read_from! { $name from $written: $read; }
@@ -54,12 +56,14 @@ written! {
     Rate((u64, Duration)) from String: |text| rate(&text).map(Rate);
 
     /// A name: clients see it in headers, as a quoted string.
+    #[derive(PartialOrd, Ord)]
     Name(String) from String: |text| match is_token(&text) {
         true => Ok(Name(text)),
         false => Err(format!("\"{text}\" is no name; write letters, digits, `_`, `-` and `.`")),
     };
 
     /// The name of a header that is no part of the framing.
+    #[derive(PartialOrd, Ord)]
     HeaderName(String) from String: |text| header_name(&text).map(|()| HeaderName(text));
 
     /// The value of a header.
@@ -87,6 +91,20 @@ written! {
         _ if text.contains("/:") => Err(format!("\"{text}\" is no path: write `/users/{{id}}`")),
         Ok(()) => Ok(Pattern(text)),
         Err(hint) => Err(format!("\"{text}\" is no path: {hint}")),
+    };
+
+    /// A network, or one address.
+    Network(Cidr) from String: |text| match Cidr::parse(&text) {
+        Some(network) => Ok(Network(network)),
+        None => Err(format!("\"{text}\" is no network; write \"10.0.0.0/8\" or \"2001:db8::1\"")),
+    };
+
+    /// How an upstream chooses a server.
+    Balance(BalanceMethod) from String: |text| match text.as_str() {
+        "round_robin" => Ok(Balance(BalanceMethod::RoundRobin)),
+        "least_conn" => Ok(Balance(BalanceMethod::LeastConn)),
+        "least_time" => Ok(Balance(BalanceMethod::LeastTime)),
+        _ => Err(format!("no balance \"{text}\"; write round_robin, least_conn or least_time")),
     };
 
     /// What a request counts as.

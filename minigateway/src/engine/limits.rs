@@ -25,7 +25,7 @@
 //! longest delay wins there as well.
 
 use super::limiter::algorithm::Algorithm;
-use super::limiter::{Decision, Limiter, Quota};
+use super::limiter::{Decision, Limiter};
 use super::store::{Place, Store};
 use minikit::sync::Arc;
 
@@ -67,11 +67,6 @@ impl Charge {
     pub fn word(&self, limits: &[Limit], now_ns: u64) -> u64 {
         let Limit { algorithm, store, .. } = &limits[self.limit];
         store.word(algorithm, self.key, now_ns)
-    }
-
-    /// What the key has left of the limit.
-    pub fn quota(&self, limits: &[Limit], now_ns: u64) -> Quota {
-        limits[self.limit].algorithm.quota(&self.word(limits, now_ns), now_ns)
     }
 
     fn check(&mut self, limits: &[Limit], now_ns: u64) {
@@ -186,7 +181,8 @@ mod tests {
     }
 
     fn remaining(limits: &[Limit]) -> Vec<u64> {
-        charges(limits).iter().map(|it| it.quota(limits, 0).remaining).collect()
+        let left = |it: &Charge| limits[it.limit].algorithm.quota(&it.word(limits, 0), 0).remaining;
+        charges(limits).iter().map(left).collect()
     }
 
     #[test]

@@ -51,18 +51,12 @@ pub struct Chosen {
     pub source: Option<usize>,
 }
 
-/// Why a request has no version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VersionError {
-    /// It names none, and there is no default.
-    Missing,
-    /// It names one that does not exist.
-    Unknown,
-    /// It names two.
-    Contradiction,
-    /// It accepts no media type that there is.
-    NotAcceptable,
-}
+/// Why a request has no version: the status and the detail of its answer.
+pub type VersionError = (u16, &'static str);
+const MISSING: VersionError = (400, "the request names no version");
+const UNKNOWN: VersionError = (400, "the version does not exist");
+const CONTRADICTION: VersionError = (400, "the request names two versions");
+const NOT_ACCEPTABLE: VersionError = (406, "no version has an accepted media type");
 
 /// What a source says about the version.
 enum Said {
@@ -98,7 +92,7 @@ impl Versions {
                     chosen = Some(Chosen { version, source: Some(index) });
                 }
                 (Said::Version(version), Some(before)) if version != before.version => {
-                    return Err(VersionError::Contradiction);
+                    return Err(CONTRADICTION);
                 }
                 (Said::Nothing, _) if matches!(source, Source::MediaType(_)) => {
                     accepts_default = false;
@@ -109,11 +103,9 @@ impl Versions {
 
         let default = self.default.map(|version| Chosen { version, source: None });
         match chosen.or(default) {
-            None => Err(VersionError::Missing),
+            None => Err(MISSING),
             // Another source named one: `Accept` is then about the format alone.
-            Some(Chosen { source: None, .. }) if !accepts_default => {
-                Err(VersionError::NotAcceptable)
-            }
+            Some(Chosen { source: None, .. }) if !accepts_default => Err(NOT_ACCEPTABLE),
             Some(chosen) => Ok(chosen),
         }
     }
@@ -121,7 +113,7 @@ impl Versions {
     fn named(&self, name: Option<&[u8]>) -> Result<Said, VersionError> {
         let Some(name) = name else { return Ok(Said::Nothing) };
         let version = self.names.iter().position(|it| it.as_bytes() == name);
-        version.map(Said::Version).ok_or(VersionError::Unknown)
+        version.map(Said::Version).ok_or(UNKNOWN)
     }
 
     /// The version that `Accept` gives most weight; of several, the one that comes first.
@@ -162,22 +154,10 @@ fn vendor_version<'a>(media_type: &'a [u8], vendor: &str) -> Option<&'a [u8]> {
     rest.strip_prefix(b".v")?.strip_suffix(b"+json")
 }
 
-/// Reads a weight: a number from 0 to 1 with up to three decimals. What is none weighs nothing.
+/// Reads a weight: a number from 0 to 1. What is none weighs nothing.
 fn per_mille(weight: &[u8]) -> u16 {
-    let (whole, decimals) = match weight {
-        [whole, b'.', decimals @ ..] => (*whole, decimals),
-        [whole] => (*whole, &[][..]),
-        _ => return 0,
-    };
-    let is_number = decimals.len() <= 3 && decimals.iter().all(u8::is_ascii_digit);
-    match whole {
-        b'1' if is_number && decimals.iter().all(|it| *it == b'0') => 1000,
-        b'0' if is_number => {
-            let digit = |index| u16::from(decimals.get(index).map_or(0, |it: &u8| it - b'0'));
-            digit(0) * 100 + digit(1) * 10 + digit(2)
-        }
-        _ => 0,
-    }
+    let number = std::str::from_utf8(weight).ok().and_then(|it| it.parse::<f32>().ok());
+    number.filter(|it| (0.0..=1.0).contains(it)).map_or(0, |it| (it * 1000.0).round() as u16)
 }
 
 /// The value of a parameter, as it was sent.
@@ -226,10 +206,10 @@ mod tests {
         assert_eq!(choose(&shop, None, &[], "a=b&version=1"), Ok(0));
         assert_eq!(choose(&shop, None, &[], ""), Ok(1));
         let both = choose(&shop, Some(0), &[("api-version", "2")], "");
-        assert_eq!(both, Err(VersionError::Contradiction));
+        assert_eq!(both, Err(CONTRADICTION));
         let none = Versions { default: None, ..shop };
-        assert_eq!(choose(&none, None, &[], ""), Err(VersionError::Missing));
-        assert_eq!(choose(&none, None, &[], "version=9"), Err(VersionError::Unknown));
+        assert_eq!(choose(&none, None, &[], ""), Err(MISSING));
+        assert_eq!(choose(&none, None, &[], "version=9"), Err(UNKNOWN));
     }
 
     #[test]
@@ -242,10 +222,10 @@ mod tests {
             ("application/vnd.shop.v9+json, */*;q=0.1", Ok(1)),
             ("application/vnd.shop.v1+json;q=0.5, */*;q=0.6", Ok(1)),
             ("application/vnd.shop.v1+json;q=0.5, */*;q=0.5", Ok(0)),
-            ("application/vnd.shop.v9+json", Err(VersionError::NotAcceptable)),
-            ("application/vnd.shop.v1+json;q=0", Err(VersionError::NotAcceptable)),
-            ("application/vnd.shop.v1+json;q=2", Err(VersionError::NotAcceptable)),
-            ("text/html", Err(VersionError::NotAcceptable)),
+            ("application/vnd.shop.v9+json", Err(NOT_ACCEPTABLE)),
+            ("application/vnd.shop.v1+json;q=0", Err(NOT_ACCEPTABLE)),
+            ("application/vnd.shop.v1+json;q=2", Err(NOT_ACCEPTABLE)),
+            ("text/html", Err(NOT_ACCEPTABLE)),
         ] {
             assert_eq!(choose(&shop, None, &[("accept", accept)], ""), version, "{accept}");
         }
@@ -254,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn weights_have_three_decimals() {
-        let weights = ["1", "1.000", "0.5", "0.05", "0.125", "0", "1.1", "0.1234", "x", ""];
-        let expected = [1000, 1000, 500, 50, 125, 0, 0, 0, 0, 0];
+    fn weights_are_compared_in_thousandths() {
+        let weights = ["1", "1.000", "0.5", "0.05", "0.125", "0", "1.1", "0.0294", "x", "", "nan"];
+        let expected = [1000, 1000, 500, 50, 125, 0, 0, 29, 0, 0, 0];
         assert_eq!(weights.map(|it| per_mille(it.as_bytes())), expected);
     }
 }

@@ -109,7 +109,10 @@ mod tests {
     ";
 
     fn why(url: &str, times: u64, every_ms: u64) -> String {
-        let pipeline = Pipeline::new(read(CONFIG, &|_| Ok(Vec::new())).expect("no mistakes"), None);
+        let pipeline = Pipeline::new(
+            read(CONFIG, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes"),
+            None,
+        );
         let burst = Burst {
             method: "GET".to_owned(),
             url: url.to_owned(),

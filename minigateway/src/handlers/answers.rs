@@ -17,6 +17,7 @@ use super::pipeline::{Charges, Pipeline, Reason};
 use crate::engine::limiter::{Limiter, Quota};
 use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
+use minilb::wire::http1::status;
 use minilb::wire::http1::writer::{HeadWriter, decimal};
 
 /// A response of the gateway's own.
@@ -55,8 +56,8 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
                 _ => Vec::new(),
             };
             headers.extend(front.challenge(route, refused).map(|it| ("WWW-Authenticate", it)));
-            let (status, title, detail) = refused.problem();
-            problem(status, title, detail, headers)
+            let (status, detail) = refused.problem();
+            problem(status, status::reason(status), detail, headers)
         }
         Reason::Limited { retry_after_ns } => {
             let refusing = charges.refusing().map(|it| &pipeline.limits[it]);
@@ -101,21 +102,18 @@ pub fn write_limits(
     let shared = shared.filter_map(|charge| {
         let (limit, known) = (charge.limit, charge.state?);
         let algorithm = &limits[limit].algorithm;
-        Some(state(
-            limit,
-            known.quota(algorithm),
-            algorithm.more_after_ns(known.word, known.now_ns),
-        ))
+        let more_after_ns = algorithm.more_after_ns(known.word, known.now_ns);
+        Some(state(limit, known.quota(algorithm), more_after_ns))
     });
-    let states = local.chain(shared);
-    let Some(tightest) = ratelimit::tightest(states.clone()) else { return };
-    head.header_with(b"RateLimit-Policy", |out| ratelimit::policy(states.clone(), out));
-    head.header_with(b"RateLimit", |out| ratelimit::remaining(states, out));
-    if !pipeline.config.answers.x_ratelimit {
+    let states = local.chain(shared).collect::<Vec<_>>();
+    if states.is_empty() {
         return;
     }
+    head.header_with(b"RateLimit-Policy", |out| ratelimit::policy(&states, out));
+    head.header_with(b"RateLimit", |out| ratelimit::remaining(&states, out));
+    let tightest = ratelimit::tightest(&states).filter(|_| pipeline.config.answers.x_ratelimit);
+    let Some(LimitState { quota, remaining, full_after_ns, .. }) = tightest else { return };
 
-    let LimitState { quota, remaining, full_after_ns, .. } = tightest;
     let reset_s = match full_after_ns {
         u64::MAX => unix_s,
         ns => unix_s + seconds(ns),
@@ -159,7 +157,10 @@ mod tests {
 
     /// The headers and the problem of the last of `count` requests.
     fn last(count: usize, path: &str) -> (String, Option<Problem>) {
-        let pipeline = Pipeline::new(read(CONFIG, &|_| Ok(Vec::new())).expect("no mistakes"), None);
+        let pipeline = Pipeline::new(
+            read(CONFIG, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes"),
+            None,
+        );
         let mut request = RequestHead::default();
         let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         request.parse(text.as_bytes()).expect("well formed");

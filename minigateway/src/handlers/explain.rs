@@ -78,6 +78,10 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         };
         lines.push(line(limit, decision, ", shared", text));
     }
+    // Those of other tiers, and those that allow the address.
+    let all = asks.into_iter().flat_map(|it| &it.limits).map(|it| it.index);
+    let uncharged = all.filter(|limit| charges.decisions().all(|it| it.0 != *limit));
+    lines.extend(uncharged.map(|it| format!("limit {}: does not count this", limits[it].name)));
     lines
 }
 

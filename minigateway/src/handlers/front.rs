@@ -21,13 +21,14 @@ use crate::conf::front::{
 };
 use crate::conf::values::HeaderName;
 use crate::engine::identity::Identity;
-use crate::engine::version::{Chosen, Source, VersionError};
+use crate::engine::version::{Chosen, Source};
+use crate::wire::json::is_json;
 #[cfg(feature = "jwt")]
 use crate::wire::jwt::TokenError;
-use crate::wire::rename::RenameError;
+use crate::wire::uri::query;
 use minikit::sync::Arc;
 use minilb::handlers::date;
-use minilb::wire::http1::head::{Headers, RequestHead, ResponseHead};
+use minilb::wire::http1::head::{RequestHead, ResponseHead};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
 
 /// What is known about a request.
@@ -59,12 +60,8 @@ pub enum Refused {
     Token(TokenError),
     /// The client may not do this.
     Scopes,
-    /// No version could be chosen.
-    Version(VersionError),
-    /// The version is no longer served.
-    Sunset,
-    /// The body cannot be translated into the version of the upstream.
-    Rename(RenameError),
+    /// No version can be served, or the body cannot be translated: the status and the detail.
+    Version((u16, &'static str)),
 }
 
 impl FrontConfig {
@@ -106,7 +103,7 @@ impl FrontConfig {
         facts.is_version_in_path = of_path.is_some();
         let sunset = known[chosen.version].sunset.as_ref();
         match sunset.is_some_and(|it| it.as_ref().0 <= facts.unix_s) {
-            true => Err(Refused::Sunset),
+            true => Err(Refused::Version((410, "the version is no longer served"))),
             false => Ok(()),
         }
     }
@@ -253,7 +250,7 @@ impl FrontConfig {
             Refused::NoCredentials | Refused::UnknownKey => Some(realm),
             #[cfg(feature = "jwt")]
             Refused::Token(error) => {
-                let detail = error.detail();
+                let detail = error.0;
                 Some(format!("{realm}, error=\"invalid_token\", error_description=\"{detail}\""))
             }
             Refused::Scopes => {
@@ -265,42 +262,17 @@ impl FrontConfig {
     }
 }
 
-impl Facts {
-    /// Forgets everything but the time.
-    pub fn clear(&mut self) {
-        *self = Facts { unix_s: self.unix_s, ..Facts::default() };
-    }
-}
-
 impl Refused {
-    /// Status, title and detail of the answer. The detail has neither quotes nor backslashes.
-    pub fn problem(self) -> (u16, &'static str, &'static str) {
+    /// Status and detail of the answer. The detail has neither quotes nor backslashes.
+    pub fn problem(self) -> (u16, &'static str) {
         match self {
-            Refused::Preflight => (204, "No Content", ""),
-            Refused::NoCredentials => (401, "Unauthorized", "a key or a token is needed"),
-            Refused::UnknownKey => (401, "Unauthorized", "the key is unknown"),
+            Refused::Preflight => (204, ""),
+            Refused::NoCredentials => (401, "a key or a token is needed"),
+            Refused::UnknownKey => (401, "the key is unknown"),
             #[cfg(feature = "jwt")]
-            Refused::Token(error) => (401, "Unauthorized", error.detail()),
-            Refused::Scopes => (403, "Forbidden", "a scope is missing"),
-            Refused::Version(VersionError::Missing) => {
-                (400, "Bad Request", "the request names no version")
-            }
-            Refused::Version(VersionError::Unknown) => {
-                (400, "Bad Request", "the version does not exist")
-            }
-            Refused::Version(VersionError::Contradiction) => {
-                (400, "Bad Request", "the request names two versions")
-            }
-            Refused::Version(VersionError::NotAcceptable) => {
-                (406, "Not Acceptable", "no version has an accepted media type")
-            }
-            Refused::Sunset => (410, "Gone", "the version is no longer served"),
-            Refused::Rename(RenameError::Malformed) => {
-                (400, "Bad Request", "the body is no uncompressed JSON")
-            }
-            Refused::Rename(RenameError::Clash) => {
-                (400, "Bad Request", "the body has a field of another version")
-            }
+            Refused::Token(error) => (401, error.0),
+            Refused::Scopes => (403, "a scope is missing"),
+            Refused::Version(problem) => problem,
         }
     }
 }
@@ -335,10 +307,6 @@ fn client(
     }
 }
 
-fn query(uri: &[u8]) -> &[u8] {
-    uri.iter().position(|it| *it == b'?').map_or(&[], |it| &uri[it + 1..])
-}
-
 fn changes(changes: &HeaderChanges, name: &[u8]) -> bool {
     let is = |other: &HeaderName| name.eq_ignore_ascii_case(other.0.as_bytes());
     changes.remove.iter().any(is) || changes.set.keys().any(is)
@@ -351,7 +319,7 @@ fn write_set(changes: &HeaderChanges, head: &mut HeadWriter<'_>) {
 }
 
 /// `a, b`
-pub fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {
+fn joined<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.cloned().collect::<Vec<_>>().join(", ")
 }
 
@@ -393,10 +361,8 @@ fn write_cors(cors: &CorsConfig, origin: Option<&[u8]>, head: &mut HeadWriter<'_
     if !is_any {
         head.header(b"Vary", b"Origin");
     }
-    let Some(origin) = origin else { return };
-    if !is_any && !cors.origins.iter().any(|it| it.0.as_bytes() == origin) {
-        return;
-    }
+    let is_allowed = |it: &&[u8]| is_any || cors.origins.iter().any(|one| one.0.as_bytes() == *it);
+    let Some(origin) = origin.filter(is_allowed) else { return };
     head.header(b"Access-Control-Allow-Origin", if is_any { b"*" } else { origin });
     if cors.credentials {
         head.header(b"Access-Control-Allow-Credentials", b"true");
@@ -405,12 +371,4 @@ fn write_cors(cors: &CorsConfig, origin: Option<&[u8]>, head: &mut HeadWriter<'_
         let expose = joined(cors.expose.iter().map(|it| &it.0));
         head.header(b"Access-Control-Expose-Headers", expose.as_bytes());
     }
-}
-
-/// Returns true for `application/json` and `application/NAME+json`; `default` without a type.
-pub fn is_json(headers: Headers<'_>, default: bool) -> bool {
-    let Some(media_type) = headers.get(b"content-type") else { return default };
-    let media_type = media_type.split(|it| *it == b';').next().unwrap_or_default().trim_ascii();
-    let media_type = media_type.to_ascii_lowercase();
-    media_type == b"application/json" || media_type.ends_with(b"+json")
 }

@@ -183,7 +183,6 @@ impl Pipeline {
         facts: &mut Facts,
     ) -> Verdict {
         charges.clear();
-        facts.clear();
         let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
         if is_ambiguous(path) {
             return Verdict::Refuse(Reason::AmbiguousPath);
@@ -215,8 +214,9 @@ impl Pipeline {
         let network = network(client).to_be_bytes();
         let sender = Sender { network, identity: facts.client.as_deref() };
         let counts = |limit: &usize| {
-            let tiers = &self.config.limits[*limit].tiers;
-            tiers.is_empty() || sender.identity.is_some_and(|it| tiers.contains(&it.tier))
+            let LimitConfig { tiers, allow, .. } = &self.config.limits[*limit];
+            let is_of_tier = || sender.identity.is_some_and(|it| tiers.contains(&it.tier));
+            (tiers.is_empty() || is_of_tier()) && !allow.iter().any(|it| it.0.contains(client))
         };
         let cost = asks.cost.as_ref().map_or(1, |it| it.0);
         for limit in asks.limits.iter().map(|it| it.index).filter(counts) {
@@ -296,9 +296,7 @@ impl Pipeline {
             }
         })
     }
-}
 
-impl Pipeline {
     /// What a limit counts the request by, for the operator. A header may be a secret, so its first
     /// four characters must do.
     pub fn key_name(
@@ -406,7 +404,10 @@ mod tests {
     "#;
 
     fn pipeline(old: Option<&Pipeline>) -> Pipeline {
-        Pipeline::new(read(CONFIG, &|_| Ok(Vec::new())).expect("no mistakes"), old)
+        Pipeline::new(
+            read(CONFIG, &|_| Ok(Vec::new()), &|_| Ok(Vec::new())).expect("no mistakes"),
+            old,
+        )
     }
 
     fn decide(pipeline: &Pipeline, request: &str, client: &str) -> Verdict {

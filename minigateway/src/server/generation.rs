@@ -15,9 +15,11 @@ use crate::handlers::front::Facts;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
 use minikit::sync::atomic::AtomicU64;
+use minilb::engine::health::breaker::BreakerParams;
+use minilb::engine::health::check::CheckParams;
 use minilb::engine::peer::PeerParams;
 use minilb::engine::pool::PoolLimits;
-use minilb::engine::upstream::{ServerConfig, UpstreamConfig as Servers};
+use minilb::engine::upstream::{Method, ServerConfig, UpstreamConfig as Servers};
 use minilb::server::access_log::LogFiles;
 use minilb::server::http::service::{Retry, Route};
 use minilb::server::upstream::SharedUpstream;
@@ -51,7 +53,8 @@ pub struct Generation {
     pub unrouted: AtomicU64,
     /// The access log, open; opened anew by a reload.
     pub access_log: LogFiles,
-    upstreams: Vec<Arc<SharedUpstream>>,
+    /// Servers and their state.
+    pub upstreams: Vec<Arc<SharedUpstream>>,
 }
 
 /// What a limit decided since the configuration was loaded.
@@ -110,7 +113,8 @@ impl Generation {
         let Config { routes, front, .. } = &self.pipeline.config;
         let version = front.version(&routes[route], facts);
         let of_version = version.and_then(|(it, version)| it.known[version].upstream.as_ref());
-        let is_whole = front.renamed(&routes[route], facts).is_some();
+        let is_whole = routes[route].graphql.is_some();
+        let is_whole = is_whole || front.renamed(&routes[route], facts).is_some();
         let upstream = of_version.unwrap_or(&routes[route].upstream);
         &self.forwards[upstream.index][usize::from(is_whole)]
     }
@@ -123,7 +127,14 @@ fn servers(config: &UpstreamConfig) -> Servers {
         params: PeerParams::default(),
         backup: false,
     };
-    Servers::new(config.addresses.iter().map(server).collect())
+    let uri = config.health_check.as_deref().map(Into::into);
+    let check = CheckParams { timeout_ms: 5000, ..CheckParams::default() };
+    Servers {
+        method: config.balance.as_ref().map_or(Method::RoundRobin, |it| it.0),
+        check: uri.map(|uri| CheckParams { uri: Some(uri), ..check }),
+        breaker: config.breaker.then(BreakerParams::default),
+        servers: config.addresses.iter().map(server).collect(),
+    }
 }
 
 fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>, stores_body: bool) -> Route {
@@ -144,6 +155,6 @@ fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>, stores_body: 
         read_timeout: timeout,
         response_head_max: RESPONSE_HEAD_MAX,
         body,
-        retry: Retry::default(),
+        retry: Retry { tries: config.tries, ..Retry::default() },
     }
 }

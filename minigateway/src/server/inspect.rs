@@ -12,7 +12,6 @@ use super::start::Server;
 use crate::conf::config::Policy;
 use crate::engine::limiter::Limiter;
 use crate::engine::top_keys::TopKey;
-use crate::handlers::front::{Facts, joined};
 use minikit::admin::{Exposition, Inspect, StatePage};
 use minikit::server::Hooks;
 use minikit::sync::atomic::Ordering::Relaxed;
@@ -63,8 +62,6 @@ impl Inspect for Server {
         {
             asked.sample(&[("outcome", outcome)], count.load(Relaxed));
         }
-        let help = "Cores that are connected to the store of shared limits.";
-        out.gauge("minigateway_store_connections", help, store.up.load(Relaxed));
         let help = "Requests of keys that found no bucket of their own.";
         let mut overflow = out.counters("minigateway_limit_overflow_total", help);
         for (limit, _) in limits() {
@@ -101,19 +98,6 @@ impl Inspect for Server {
                 let [requests, refused, left] = [requests, refused, left].map(Into::into);
                 keys.row([limit.name.as_str().into(), name.into(), requests, refused, left]);
             }
-        }
-        let columns = ["host", "path", "methods", "upstream"];
-        let routes = page.table("Routes", "In the order of the file.", &columns);
-        for (index, route) in generation.pipeline.config.routes.iter().enumerate() {
-            let forward = generation.forward(index, &Facts::default());
-            let methods = joined(route.methods.iter().map(|it| &it.0));
-            let methods = if methods.is_empty() { "any".to_owned() } else { methods };
-            routes.row([
-                route.host.as_ref().map_or("any", |it| &it.0).into(),
-                route.path.0.as_str().into(),
-                methods.into(),
-                forward.upstream.name.as_str().into(),
-            ]);
         }
         page
     }

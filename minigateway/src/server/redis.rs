@@ -21,13 +21,8 @@
 //! handshake, within the same deadline, before any request waits for it again; that is the
 //! half-open state, and no request pays for it.
 //!
-//! What a script did whose reply was not waited for stays charged. That is at most what the
-//! requests in progress at that moment cost.
-//!
-//! # Scripts
-//!
-//! The handshake loads the script, and requests name it by its hash. `SCRIPT FLUSH` makes the
-//! server forget it: at `NOSCRIPT` the request sends the text, once.
+//! What a script did whose reply was not waited for stays charged: at most what the requests in
+//! progress cost. A script that the server has forgotten (`NOSCRIPT`) is sent again.
 //!
 //! NGINX counterpart: none. Envoy's ratelimit filter has `timeout` (20 ms) and
 //! `failure_mode_deny`, and no breaker of its own.
@@ -73,8 +68,6 @@ pub struct StoreCounts {
     pub failed: AtomicU64,
     /// Requests that did not ask, because the breaker was open.
     pub skipped: AtomicU64,
-    /// Connections in use now.
-    pub up: AtomicU64,
 }
 
 /// The client of one core. Dropping it closes the connection.
@@ -107,7 +100,6 @@ struct Link {
     waiting: RefCell<VecDeque<oneshot::Sender<Reply>>>,
     wake: Notify,
     close: Notify,
-    counts: Arc<StoreCounts>,
     is_closed: Cell<bool>,
 }
 
@@ -247,10 +239,10 @@ impl Shared {
 
         let handshake = async {
             stream.write_all(&out).await?;
-            let mut replies = Replies::default();
+            let mut unread = Vec::new();
             let mut last = String::new();
             for _ in &commands {
-                match replies.next(&mut stream).await? {
+                match next(&mut unread, &mut stream).await? {
                     Reply::Text(text) => last = text,
                     Reply::Error(error) => return Err(io::Error::other(error)),
                     _ => return Err(io::ErrorKind::InvalidData.into()),
@@ -259,20 +251,18 @@ impl Shared {
             Ok(last)
         };
         let sha = timeout(deadline(&self.config), handshake).await??;
-        Ok((stream, Rc::new(Link::new(sha, Arc::clone(&self.counts)))))
+        Ok((stream, Rc::new(Link::new(sha))))
     }
 }
 
 impl Link {
-    fn new(sha: String, counts: Arc<StoreCounts>) -> Link {
-        counts.up.fetch_add(1, Relaxed);
+    fn new(sha: String) -> Link {
         Link {
             sha,
             unsent: RefCell::default(),
             waiting: RefCell::default(),
             wake: Notify::new(),
             close: Notify::new(),
-            counts,
             is_closed: Cell::new(false),
         }
     }
@@ -312,9 +302,9 @@ impl Link {
     }
 
     async fn read(&self, mut reader: ReadHalf<'_>) -> io::Result<()> {
-        let mut replies = Replies::default();
+        let mut unread = Vec::new();
         loop {
-            let reply = replies.next(&mut reader).await?;
+            let reply = next(&mut unread, &mut reader).await?;
             let sender = self.waiting.borrow_mut().pop_front();
             let sender = sender.ok_or(io::ErrorKind::InvalidData)?;
             // The request may have ended with its client.
@@ -323,32 +313,18 @@ impl Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.counts.up.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Bytes from the store, cut into replies.
-#[derive(Default)]
-struct Replies {
-    unread: Vec<u8>,
-}
-
-impl Replies {
-    async fn next(&mut self, stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Reply> {
-        loop {
-            let reply = resp::read(&self.unread).map_err(|_| io::ErrorKind::InvalidData)?;
-            if let Some((reply, length)) = reply {
-                self.unread.drain(..length);
-                return Ok(reply);
-            }
-            if self.unread.len() >= UNREAD_MAX {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            if stream.read_buf(&mut self.unread).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+/// The next reply; `unread` are bytes that came with the one before.
+async fn next(unread: &mut Vec<u8>, stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Reply> {
+    loop {
+        if let Some((reply, length)) = resp::read(unread).map_err(|_| io::ErrorKind::InvalidData)? {
+            unread.drain(..length);
+            return Ok(reply);
+        }
+        if unread.len() >= UNREAD_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if stream.read_buf(unread).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
 }

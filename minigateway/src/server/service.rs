@@ -32,8 +32,10 @@ use crate::engine::limits::{Charge, refund_all, release};
 use crate::handlers::access_log::{self, Record};
 use crate::handlers::answers::{Problem, problem, write_limits};
 use crate::handlers::explain;
-use crate::handlers::front::{Facts, Refused, is_json};
+use crate::handlers::front::{Facts, Refused};
 use crate::handlers::pipeline::{Charges, Reason, Verdict};
+use crate::wire::graphql::{self, Cost};
+use crate::wire::json::is_json;
 use crate::wire::problem;
 use crate::wire::trace::Trace;
 use minikit::sync::atomic::AtomicU64;
@@ -103,6 +105,8 @@ pub struct Gateway {
     /// Makes the numbers of traces, with a count of them.
     seed: ahash::RandomState,
     traces: Cell<u64>,
+    /// A second and its `Date`.
+    date: RefCell<(u64, Vec<u8>)>,
 }
 
 /// What a request carries.
@@ -147,6 +151,7 @@ impl Gateway {
             store: RefCell::default(),
             seed: ahash::RandomState::new(),
             traces: Cell::new(0),
+            date: RefCell::default(),
         };
         gateway.connect();
         gateway
@@ -188,8 +193,7 @@ impl HttpService for Gateway {
         context.charges.get_mut().clear();
         context.explanation.clear();
         context.trace = Trace::default();
-        context.facts.unix_s = unix_ms() / 1000;
-        context.facts.clear();
+        context.facts = Facts { unix_s: unix_ms() / 1000, ..Facts::default() };
         *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
     }
@@ -238,15 +242,26 @@ impl HttpService for Gateway {
     }
 
     fn check_body(&self, exchange: &mut Exchange, context: &mut Context) -> Option<Answer> {
-        let Context { generation, facts, charges, .. } = context;
+        let Context { generation, facts, charges, explanation, .. } = context;
         let (generation, route) = (generation.get_mut().as_ref()?, facts.route?);
         let Config { front, routes, .. } = &generation.pipeline.config;
+        if let Some(max) = routes[route].graphql {
+            match check_graphql(max, exchange) {
+                Ok(_) if explanation.is_empty() => {}
+                Ok(cost) => explanation.push(format!("graphql: {cost} of {max}")),
+                Err((status, detail)) => {
+                    generation.refused.fetch_add(1, Relaxed);
+                    let body = problem::error(status, status::reason(status), &detail);
+                    return Some(Answer::new(status, problem::CONTENT_TYPE, body));
+                }
+            }
+        }
         let Rename(fields, _) = front.renamed(&routes[route], facts)?;
         let is_json = is_json(exchange.request.headers(), true);
         let body = exchange.stored_body().filter(|_| is_json)?;
         // A compressed body is no JSON either.
         let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
-        let reason = Reason::Front { route, refused: Refused::Rename(error) };
+        let reason = Reason::Front { route, refused: Refused::Version(error) };
         generation.refused.fetch_add(1, Relaxed);
         Some(answer(problem(&generation.pipeline, reason, charges.get_mut())))
     }
@@ -332,7 +347,12 @@ impl HttpService for Gateway {
         let asked = asked(&generation, facts);
         if let Some(answer) = answer {
             head.header(b"Server", b"minigateway");
-            head.header_with(b"Date", |out| date::http(unix_s, out));
+            let (of_date, date) = &mut *self.date.borrow_mut();
+            if std::mem::replace(of_date, unix_s) != unix_s {
+                date.clear();
+                date::http(unix_s, date);
+            }
+            head.header(b"Date", date);
             for (name, value) in &answer.headers {
                 head.header(name.as_bytes(), value);
             }
@@ -398,6 +418,15 @@ impl HttpService for Gateway {
     }
 }
 
+/// Measures the query of a request, whose route holds the whole body.
+fn check_graphql(max: Cost, exchange: &mut Exchange) -> Result<Cost, (u16, String)> {
+    let missing = || (413, "the body is not held".to_owned());
+    let body = std::mem::take(exchange.stored_body().ok_or_else(missing)?);
+    let checked = graphql::check(max, &exchange.request, &body);
+    *exchange.stored_body().ok_or_else(missing)? = body;
+    checked
+}
+
 /// Returns true for the headers of a request that `trace` takes the place of.
 fn replaces(trace: &Trace, name: &[u8]) -> bool {
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
@@ -414,13 +443,14 @@ fn asked<'a>(
     Some((front, &routes[facts.route?]))
 }
 
-fn answer(problem: Problem) -> Answer {
-    let mut answer = match problem.status {
-        204 => Answer { status: 204, headers: Vec::new(), body: Vec::new() },
-        status => Answer::new(status, problem::CONTENT_TYPE, problem.body),
-    };
-    answer.headers.extend(problem.headers.into_iter().map(|(name, it)| (name, it.into_bytes())));
-    answer
+fn answer(Problem { status, body, headers }: Problem) -> Answer {
+    let mut headers =
+        headers.into_iter().map(|(name, it)| (name, it.into_bytes())).collect::<Vec<_>>();
+    if status == 204 {
+        return Answer { status, headers, body: Vec::new() };
+    }
+    headers.push(("Content-Type", problem::CONTENT_TYPE.into()));
+    Answer { status, headers, body: body.into_bytes() }
 }
 
 fn count(
@@ -447,10 +477,8 @@ fn count(
     }
     let counter = match verdict {
         Verdict::Forward { .. } => &generation.forwarded,
-        Verdict::Refuse(Reason::Limited { .. } | Reason::StoreDown | Reason::Front { .. }) => {
-            &generation.refused
-        }
-        Verdict::Refuse(_) => &generation.unrouted,
+        Verdict::Refuse(Reason::NotFound | Reason::MethodNotAllowed(_)) => &generation.unrouted,
+        Verdict::Refuse(_) => &generation.refused,
     };
     counter.fetch_add(1, Relaxed);
 }

@@ -12,12 +12,13 @@
 
 use super::generation::Generation;
 use super::service::{Context, Current, Gateway};
-use crate::conf::config::{Config, read_with_files};
+use crate::conf::config::{Config, read};
 use minikit::connections::Connections;
 use minikit::server::{
     Bound, Hooks, Options, PerCore, ServerError, Service, Shutdown, Stream, run,
 };
 use minikit::sync::Arc;
+use minilb::server::checks;
 use minilb::server::clock::Clock;
 use minilb::server::http::connection::serve as serve_http;
 use minilb::server::http::core::HttpCore;
@@ -25,7 +26,6 @@ use minilb::server::http::service::Client;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// Clients at a time.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -43,7 +43,7 @@ pub fn load(file: &Path) -> Result<Config, String> {
         let path = directory.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    read_with_files(&text, &resolve, &open).map_err(|error| format!("{name}:{error}"))
+    read(&text, &resolve, &open).map_err(|error| format!("{name}:{error}"))
 }
 
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, String> {
@@ -62,6 +62,7 @@ pub struct Server {
 
 /// What belongs to one core.
 pub struct Core {
+    index: usize,
     http: HttpCore<Context>,
     gateway: Gateway,
 }
@@ -123,7 +124,7 @@ impl Service for Server {
 
     fn core(&self, index: usize) -> Core {
         let http = HttpCore::new(self.clock, index, self.cores);
-        Core { http, gateway: Gateway::new(Arc::clone(&self.current)) }
+        Core { index, http, gateway: Gateway::new(Arc::clone(&self.current)) }
     }
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, stream: Stream, shutdown: Shutdown) {
@@ -136,7 +137,12 @@ impl Service for Server {
 
     async fn background(self: Arc<Self>, core: Rc<Core>, _shutdown: Shutdown) {
         loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            // One core checks servers, those of the current configuration alone.
+            let mut is_idle = true;
+            for upstream in self.current.get().upstreams.iter().filter(|_| core.index == 0) {
+                is_idle &= !checks::begin(upstream, self.clock, || core.http.next_random());
+            }
+            tokio::time::sleep(if is_idle { checks::IDLE_TICK } else { checks::TICK }).await;
             core.http.expire_connections();
         }
     }

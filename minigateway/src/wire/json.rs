@@ -6,9 +6,22 @@
 //!
 //! Values stay text, so numbers keep all their digits; members keep their order, two of a name too.
 
+use minilb::wire::http1::head::Headers;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
+
+/// The value of `Content-Type` in lower case, without parameters.
+pub fn media_type(headers: Headers<'_>) -> Option<Vec<u8>> {
+    let value = headers.get(b"content-type")?;
+    Some(value.split(|it| *it == b';').next()?.trim_ascii().to_ascii_lowercase())
+}
+
+/// Returns true for `application/json` and `application/NAME+json`; `default` without a type.
+pub fn is_json(headers: Headers<'_>, default: bool) -> bool {
+    let is_json = |it: Vec<u8>| it == b"application/json" || it.ends_with(b"+json");
+    media_type(headers).map_or(default, is_json)
+}
 
 /// A member of an object.
 pub type Member<'a> = (String, &'a RawValue);

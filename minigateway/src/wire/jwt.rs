@@ -36,40 +36,21 @@ const KEY_BYTES_MIN: usize = 32;
 /// The shortest modulus (RFC 7518, 3.3).
 const RSA_BYTES_MIN: usize = 256;
 
-/// Why a token is refused.
+/// Why a token is refused: what the client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenError {
-    /// It is no token.
-    Malformed,
-    /// No key has its algorithm, or none has its `kid`.
-    NoKey,
-    /// The signature is wrong.
-    Signature,
-    /// It is for another audience.
-    Audience,
-    /// It is from another issuer.
-    Issuer,
-    /// Its time is over.
-    Expired,
-    /// Its time has not come.
-    NotYet,
-    /// `exp` or `sub` is missing or has another type.
-    Claim,
-}
+pub struct TokenError(pub &'static str);
 
+#[allow(missing_docs, reason = "their texts say it")]
 impl TokenError {
-    /// For the client. A wrong signature and an unknown key are one to it.
-    pub fn detail(self) -> &'static str {
-        match self {
-            TokenError::Malformed => "the token is malformed",
-            TokenError::NoKey | TokenError::Signature => "the signature cannot be verified",
-            TokenError::Audience => "the token is for another audience",
-            TokenError::Issuer => "the token is from another issuer",
-            TokenError::Expired => "the token has expired",
-            TokenError::NotYet => "the token is not valid yet",
-            TokenError::Claim => "a claim is missing or has the wrong type",
-        }
-    }
+    pub const MALFORMED: TokenError = TokenError("the token is malformed");
+    /// No key fits, or the signature is wrong: which of them helps nobody but an attacker.
+    pub const SIGNATURE: TokenError = TokenError("the signature cannot be verified");
+    pub const AUDIENCE: TokenError = TokenError("the token is for another audience");
+    pub const ISSUER: TokenError = TokenError("the token is from another issuer");
+    pub const EXPIRED: TokenError = TokenError("the token has expired");
+    pub const NOT_YET: TokenError = TokenError("the token is not valid yet");
+    /// `exp` or `sub`.
+    pub const CLAIM: TokenError = TokenError("a claim is missing or has the wrong type");
 }
 
 /// What tokens must be.
@@ -177,9 +158,9 @@ impl Verifier {
     /// # Errors
     /// If it must not be believed.
     pub fn verify(&self, token: &[u8], unix_s: u64) -> Result<Identity, TokenError> {
-        let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
+        let header = decode_header(token).map_err(|_| TokenError::MALFORMED)?;
         if header.crit.is_some() {
-            return Err(TokenError::Malformed);
+            return Err(TokenError::MALFORMED);
         }
 
         // The key decides about the algorithm, not the token: see the head of the file. A token
@@ -188,23 +169,23 @@ impl Verifier {
             let is_named = header.kid.is_none() || it.id.is_none() || header.kid == it.id;
             is_named && it.validation.algorithms.contains(&header.alg)
         });
-        let key = fitting.next().ok_or(TokenError::NoKey)?;
+        let key = fitting.next().ok_or(TokenError::SIGNATURE)?;
         if header.kid.is_none() && fitting.next().is_some() {
-            return Err(TokenError::NoKey);
+            return Err(TokenError::SIGNATURE);
         }
         let token = decode::<Map<String, Value>>(token, &key.key, &key.validation);
         let claims = token.map_err(|error| refusal(error.kind()))?.claims;
 
         let time = |name: &str| match claims.get(name) {
             None => Ok(None),
-            Some(it) => it.as_f64().filter(|it| *it >= 0.0).map(Some).ok_or(TokenError::Claim),
+            Some(it) => it.as_f64().filter(|it| *it >= 0.0).map(Some).ok_or(TokenError::CLAIM),
         };
         let (now_s, skew_s) = (unix_s as f64, self.skew_s as f64);
-        if time("exp")?.ok_or(TokenError::Claim)? + skew_s <= now_s {
-            return Err(TokenError::Expired);
+        if time("exp")?.ok_or(TokenError::CLAIM)? + skew_s <= now_s {
+            return Err(TokenError::EXPIRED);
         }
         if time("nbf")?.is_some_and(|it| it > now_s + skew_s) {
-            return Err(TokenError::NotYet);
+            return Err(TokenError::NOT_YET);
         }
         identity(&claims)
     }
@@ -256,13 +237,14 @@ fn is_usable(key: &DecodingKey, algorithm: Algorithm) -> bool {
 
 fn refusal(kind: &ErrorKind) -> TokenError {
     match kind {
-        ErrorKind::InvalidSignature => TokenError::Signature,
-        ErrorKind::InvalidIssuer => TokenError::Issuer,
-        ErrorKind::MissingRequiredClaim(name) if name == "iss" => TokenError::Issuer,
-        ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => TokenError::Audience,
-        ErrorKind::InvalidClaimFormat(_) => TokenError::Claim,
-        ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => TokenError::NoKey,
-        _ => TokenError::Malformed,
+        ErrorKind::InvalidSignature
+        | ErrorKind::InvalidAlgorithm
+        | ErrorKind::UnsupportedAlgorithm => TokenError::SIGNATURE,
+        ErrorKind::InvalidIssuer => TokenError::ISSUER,
+        ErrorKind::MissingRequiredClaim(name) if name == "iss" => TokenError::ISSUER,
+        ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => TokenError::AUDIENCE,
+        ErrorKind::InvalidClaimFormat(_) => TokenError::CLAIM,
+        _ => TokenError::MALFORMED,
     }
 }
 
@@ -271,7 +253,7 @@ fn identity(claims: &Map<String, Value>) -> Result<Identity, TokenError> {
     // The upstream gets the name as a header, which cannot hold line ends and spaces around it.
     let is_name = |it: &&str| !it.contains(char::is_control) && it.trim() == *it && !it.is_empty();
     let name =
-        claims.get("sub").and_then(Value::as_str).filter(is_name).ok_or(TokenError::Claim)?;
+        claims.get("sub").and_then(Value::as_str).filter(is_name).ok_or(TokenError::CLAIM)?;
     let words = |value: &Value| match value {
         Value::String(text) => text.split_ascii_whitespace().map(str::to_owned).collect(),
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -325,12 +307,12 @@ mod tests {
         assert_eq!(client.scopes, ["a", "b"]);
         // The clock may be 5 s wrong in both directions, and jump.
         let at = |unix_s| verifier.verify(token.as_bytes(), unix_s).map(|_| ());
-        assert_eq!([at(494), at(495)], [Err(TokenError::NotYet), Ok(())]);
+        assert_eq!([at(494), at(495)], [Err(TokenError::NOT_YET), Ok(())]);
         assert_eq!(
             [at(1004), at(1005), at(0)],
-            [Ok(()), Err(TokenError::Expired), Err(TokenError::NotYet)]
+            [Ok(()), Err(TokenError::EXPIRED), Err(TokenError::NOT_YET)]
         );
-        assert_eq!(at(u64::MAX), Err(TokenError::Expired));
+        assert_eq!(at(u64::MAX), Err(TokenError::EXPIRED));
     }
 
     #[test]
@@ -339,30 +321,30 @@ mod tests {
         let verify = |token: &str| verifier.verify(token.as_bytes(), 900).map(|_| ());
         let good = token(Algorithm::HS256, GOOD);
         // Another algorithm with the same key, and another payload with the same signature.
-        assert_eq!(verify(&token(Algorithm::HS512, GOOD)), Err(TokenError::NoKey));
+        assert_eq!(verify(&token(Algorithm::HS512, GOOD)), Err(TokenError::SIGNATURE));
         let other = token(Algorithm::HS256, &GOOD.replace("ann", "bob"));
         let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
         let (good_parts, other) = (parts(&good), parts(&other));
         let swapped = format!("{}.{}.{}", good_parts[0], other[1], good_parts[2]);
-        assert_eq!(verify(&swapped), Err(TokenError::Signature));
+        assert_eq!(verify(&swapped), Err(TokenError::SIGNATURE));
         // {"alg":"none"}, with and without a signature.
         for signature in ["", &good_parts[2]] {
             let none = format!("eyJhbGciOiJub25lIn0.{}.{signature}", good_parts[1]);
-            assert_eq!(verify(&none), Err(TokenError::Malformed));
+            assert_eq!(verify(&none), Err(TokenError::MALFORMED));
         }
         for (from, to, error) in [
-            ("\"shop\"", "\"bank\"", TokenError::Audience),
-            ("\"aud\"", "\"for\"", TokenError::Audience),
-            ("\"login\"", "\"evil\"", TokenError::Issuer),
-            ("\"exp\"", "\"until\"", TokenError::Claim),
-            ("1000", "\"1000\"", TokenError::Claim),
-            ("\"sub\"", "\"subject\"", TokenError::Claim),
+            ("\"shop\"", "\"bank\"", TokenError::AUDIENCE),
+            ("\"aud\"", "\"for\"", TokenError::AUDIENCE),
+            ("\"login\"", "\"evil\"", TokenError::ISSUER),
+            ("\"exp\"", "\"until\"", TokenError::CLAIM),
+            ("1000", "\"1000\"", TokenError::CLAIM),
+            ("\"sub\"", "\"subject\"", TokenError::CLAIM),
         ] {
             let claims = GOOD.replace(from, to);
             assert_eq!(verify(&token(Algorithm::HS256, &claims)), Err(error), "{claims}");
         }
         for text in ["", ".", "..", "...", "a.b.c", "eyJhbGciOiJIUzI1NiJ9"] {
-            assert_eq!(verify(text), Err(TokenError::Malformed), "{text}");
+            assert_eq!(verify(text), Err(TokenError::MALFORMED), "{text}");
         }
     }
 

@@ -7,9 +7,12 @@
 //! | [`trace`] | request ids and traces |
 //! | [`problem`] | the body of a refusal: problem+json |
 //! | [`json`] | objects and lists as text |
+//! | [`uri`] | queries, percent-decoded |
+//! | [`graphql`] | depth and aliases of a query |
 //! | [`rename`] | fields that have another name in another version |
 //! | `jwt` | tokens, signed (feature `jwt`) |
 
+pub mod graphql;
 pub mod json;
 #[cfg(feature = "jwt")]
 pub mod jwt;
@@ -18,3 +21,4 @@ pub mod ratelimit;
 pub mod rename;
 pub mod resp;
 pub mod trace;
+pub mod uri;

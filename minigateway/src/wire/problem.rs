@@ -20,26 +20,30 @@ const TYPES: &str = "https://iana.org/assignments/http-problem-types";
 /// The body for a request that limits refuse. `names` are tokens, so that they need no escapes.
 pub fn quota_exceeded<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let title = "Request cannot be satisfied as assigned quota has been exceeded";
-    refusal("quota-exceeded", title, 429, names)
+    refusal("quota-exceeded", title, "429", names)
 }
 
 /// The body for a request that is one too many at once.
 pub fn reduced_capacity<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let title = "Request cannot be satisfied due to temporary server capacity constraints";
-    refusal("temporary-reduced-capacity", title, 503, names)
+    refusal("temporary-reduced-capacity", title, "503", names)
 }
 
 fn refusal<'a>(
     kind: &str,
     title: &str,
-    status: u16,
+    status: &str,
     names: impl Iterator<Item = &'a str>,
 ) -> String {
-    let names = names.map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(",");
-    format!(
-        "{{\"type\":\"{TYPES}#{kind}\",\"title\":\"{title}\",\
-         \"status\":{status},\"violated-policies\":[{names}]}}\n"
-    )
+    // A flood is answered with these, and `format!` costs four times as much.
+    let mut body = String::with_capacity(256);
+    body.extend(["{\"type\":\"", TYPES, "#", kind, "\",\"title\":\"", title]);
+    body.extend(["\",\"status\":", status, ",\"violated-policies\":["]);
+    for (index, name) in names.enumerate() {
+        body.extend([if index > 0 { ",\"" } else { "\"" }, name, "\""]);
+    }
+    body.push_str("]}\n");
+    body
 }
 
 /// The body for any other error, which may have something to add. `title` and `detail` have

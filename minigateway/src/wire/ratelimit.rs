@@ -27,7 +27,7 @@
 //!
 //! A concurrency limit has no `w` and no `t`, and a refusal by it no `Retry-After`.
 
-use std::io::Write;
+use minilb::wire::http1::writer::decimal;
 use std::time::Duration;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -55,47 +55,45 @@ pub fn seconds(ns: u64) -> u64 {
 }
 
 /// Appends the value of `RateLimit-Policy`.
-pub fn policy<'a>(limits: impl Iterator<Item = LimitState<'a>>, out: &mut Vec<u8>) {
-    list(limits, out, |LimitState { name, quota, window, .. }, out| {
-        // A window of less than a second is none that this header can say.
-        match window.as_secs() + u64::from(window.subsec_nanos() > 0) {
-            0 => write!(out, "\"{name}\";q={quota}"),
-            seconds => write!(out, "\"{name}\";q={quota};w={seconds}"),
-        }
+pub fn policy(limits: &[LimitState<'_>], out: &mut Vec<u8>) {
+    list(limits, out, |LimitState { quota, window, .. }| {
+        let seconds = window.as_secs() + u64::from(window.subsec_nanos() > 0);
+        [(";q=", Some(*quota)), (";w=", Some(seconds).filter(|it| *it > 0))]
     });
 }
 
 /// Appends the value of `RateLimit`.
-pub fn remaining<'a>(limits: impl Iterator<Item = LimitState<'a>>, out: &mut Vec<u8>) {
-    list(
-        limits,
-        out,
-        |LimitState { name, remaining, more_after_ns, .. }, out| match more_after_ns {
-            None => write!(out, "\"{name}\";r={remaining}"),
-            Some(ns) => write!(out, "\"{name}\";r={remaining};t={}", seconds(ns)),
-        },
-    );
+pub fn remaining(limits: &[LimitState<'_>], out: &mut Vec<u8>) {
+    list(limits, out, |LimitState { remaining, more_after_ns, .. }| {
+        [(";r=", Some(*remaining)), (";t=", more_after_ns.map(seconds))]
+    });
 }
 
-fn list<'a>(
-    limits: impl Iterator<Item = LimitState<'a>>,
+/// Without `write!`, which costs as much as the rest of a refusal.
+fn list(
+    limits: &[LimitState<'_>],
     out: &mut Vec<u8>,
-    write: impl Fn(LimitState<'a>, &mut Vec<u8>) -> std::io::Result<()>,
+    parameters: impl Fn(&LimitState<'_>) -> [(&'static str, Option<u64>); 2],
 ) {
-    for (index, limit) in limits.enumerate() {
-        if index > 0 {
-            out.extend_from_slice(b", ");
+    for (index, limit) in limits.iter().enumerate() {
+        out.extend_from_slice(if index > 0 { b", \"" } else { b"\"" });
+        out.extend_from_slice(limit.name.as_bytes());
+        out.push(b'"');
+        for (name, value) in parameters(limit) {
+            if let Some(value) = value {
+                out.extend_from_slice(name.as_bytes());
+                decimal(out, value);
+            }
         }
-        write(limit, out).expect("a vector takes everything");
     }
 }
 
 /// The limit with the smallest part of its quota left.
-pub fn tightest<'a>(limits: impl Iterator<Item = LimitState<'a>>) -> Option<LimitState<'a>> {
+pub fn tightest<'a>(limits: &[LimitState<'a>]) -> Option<LimitState<'a>> {
     // a / b < c / d, without the divisions
     let product =
         |one: &LimitState, other: &LimitState| u128::from(one.remaining) * u128::from(other.quota);
-    limits.min_by(|one, other| product(one, other).cmp(&product(other, one)))
+    limits.iter().min_by(|one, other| product(one, other).cmp(&product(other, one))).copied()
 }
 
 #[cfg(test)]
@@ -128,17 +126,17 @@ mod tests {
 
     #[test]
     fn the_headers_of_the_head() {
-        let policy = text(|out| policy(limits().into_iter(), out));
+        let policy = text(|out| policy(&limits(), out));
         let expected = "\"per_client\";q=20;w=2, \"daily\";q=1000;w=86400, \"busy\";q=9";
         assert_eq!(policy, expected);
-        let remaining = text(|out| remaining(limits().into_iter(), out));
+        let remaining = text(|out| remaining(&limits(), out));
         assert_eq!(remaining, "\"per_client\";r=5;t=1, \"daily\";r=900;t=61, \"busy\";r=9");
     }
 
     #[test]
     fn the_tightest_limit_is_the_one_of_which_least_is_left() {
-        assert_eq!(tightest(limits().into_iter()).map(|it| it.name), Some("per_client"));
-        assert!(tightest(std::iter::empty()).is_none());
+        assert_eq!(tightest(&limits()).map(|it| it.name), Some("per_client"));
+        assert!(tightest(&[]).is_none());
     }
 
     #[test]

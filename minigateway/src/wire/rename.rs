@@ -20,14 +20,11 @@
 use super::json::{elements, members};
 use serde_json::value::RawValue;
 
-/// Why a body cannot be renamed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RenameError {
-    /// It is no JSON.
-    Malformed,
-    /// It has a field with the name that another one gets.
-    Clash,
-}
+/// Why a body cannot be renamed: the status and the detail of the answer.
+pub type RenameError = (u16, &'static str);
+const MALFORMED: RenameError = (400, "the body is no uncompressed JSON");
+/// It has a field with the name that another one gets.
+const CLASH: RenameError = (400, "the body has a field of another version");
 
 /// The fields of an object that get another name, or whose own fields do.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +87,7 @@ impl Fields {
     pub fn rename(&self, body: &[u8]) -> Result<Vec<u8>, RenameError> {
         let mut out = Vec::with_capacity(body.len() + 64);
         if !body.is_empty() {
-            let value = serde_json::from_slice(body).map_err(|_| RenameError::Malformed)?;
+            let value = serde_json::from_slice(body).map_err(|_| MALFORMED)?;
             self.write(value, &mut out)?;
         }
         Ok(out)
@@ -105,7 +102,7 @@ impl Fields {
                 out.extend((index > 0).then_some(b','));
                 let field = self.0.iter().find(|it| it.from == *name);
                 if field.is_none() && self.0.iter().any(|it| it.to == *name) {
-                    return Err(RenameError::Clash);
+                    return Err(CLASH);
                 }
                 let name = field.map_or(name, |it| &it.to);
                 serde_json::to_writer(&mut *out, name).expect("a vector takes everything");
@@ -175,9 +172,9 @@ mod tests {
         let both = "{\"o\":{\"name\":1,\"full_name\":2}}";
         for fields in [fields.inverted(), fields] {
             let rename = |body: &str| fields.rename(body.as_bytes());
-            assert_eq!(rename(both), Err(RenameError::Clash));
+            assert_eq!(rename(both), Err(CLASH));
             for body in ["{", "{\"a\":1}x", "{'a':1}", "nul", &"[".repeat(100_000)] {
-                assert_eq!(rename(body), Err(RenameError::Malformed));
+                assert_eq!(rename(body), Err(MALFORMED));
             }
         }
         let mut fields = Fields::default();

@@ -3,12 +3,12 @@
 //! ```text
 //! GET key        *2\r\n$3\r\nGET\r\n$3\r\nkey\r\n
 //! +OK\r\n        Text("OK")           $3\r\nfoo\r\n   Text("foo")
-//! :17\r\n        Integer(17)          *2\r\n:1\r\n:2\r\n   Integers([1, 2])
+//! *2\r\n:1\r\n:2\r\n   Integers([1, 2])
 //! -ERR no\r\n    Error("ERR no")
 //! ```
 //!
 //! The crate `redis` is 80 crates with all commands, clusters and pools; the gateway has four
-//! commands and four kinds of replies. Others are an error: a gateway that asks only these never
+//! commands and three kinds of replies. Others are an error: a gateway that asks only these never
 //! gets them.
 
 /// The most bytes of a line and of a string.
@@ -23,8 +23,6 @@ pub enum Reply {
     Text(String),
     /// `CODE message`
     Error(String),
-    /// A number.
-    Integer(i64),
     /// What a script returns.
     Integers(Vec<i64>),
 }
@@ -53,7 +51,6 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>, Malformed> {
     let reply = match kind {
         b'+' => Reply::Text(text.to_owned()),
         b'-' => Reply::Error(text.to_owned()),
-        b':' => Reply::Integer(number(text)?),
         b'$' => {
             let length = length(text, TEXT_MAX)?;
             let Some(body) = bytes.get(end..end + length + 2) else { return Ok(None) };
@@ -110,7 +107,6 @@ mod tests {
         for (bytes, reply) in [
             ("+OK\r\n", text("OK")),
             ("$3\r\nfoo\r\n", text("foo")),
-            (":17\r\n", Reply::Integer(17)),
             ("*2\r\n:1\r\n:-2\r\n", Reply::Integers(vec![1, -2])),
             ("-ERR no\r\n", Reply::Error("ERR no".to_owned())),
         ] {

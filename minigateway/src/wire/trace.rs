@@ -49,18 +49,13 @@ fn read(value: &[u8]) -> Option<(&str, &str)> {
     let is_hex = |it: &str, length| {
         it.len() == length && it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let is_zero = |it: &str| it.bytes().all(|it| it == b'0');
+    let is_id = |it: &str, length| is_hex(it, length) && it.bytes().any(|it| it != b'0');
     let mut parts = text.split('-');
     let [version, trace, parent, flags] = std::array::from_fn(|_| parts.next().unwrap_or_default());
     // Later versions may have more parts.
     let is_version =
         is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-    let is_valid = is_version
-        && is_hex(trace, 32)
-        && is_hex(parent, 16)
-        && is_hex(flags, 2)
-        && !is_zero(trace)
-        && !is_zero(parent);
+    let is_valid = is_version && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
     is_valid.then_some((trace, flags))
 }
 

@@ -73,10 +73,6 @@ impl Algorithm {
 impl Limiter for Algorithm {
     type State = u64;
 
-    fn unused(&self) -> u64 {
-        0
-    }
-
     fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
         match self {
             Algorithm::TokenBucket(it) => it.decide(word, now_ns, cost),

@@ -59,10 +59,6 @@ fn in_progress(word: u64) -> u64 {
 impl Limiter for Concurrency {
     type State = u64;
 
-    fn unused(&self) -> u64 {
-        0
-    }
-
     fn decide(&self, word: &mut u64, _now_ns: u64, cost: u64) -> Decision {
         let room = u64::from(self.limit).saturating_sub(in_progress(*word));
         if cost > room {

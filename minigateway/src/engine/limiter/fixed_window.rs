@@ -102,10 +102,6 @@ impl Word {
 impl Limiter for FixedWindow {
     type State = u64;
 
-    fn unused(&self) -> u64 {
-        0
-    }
-
     fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
         let Some(cost) = u32::try_from(cost).ok().filter(|it| *it <= self.limit) else {
             return Decision::NEVER;

@@ -67,10 +67,6 @@ impl Limiter for Gcra {
     /// The TAT.
     type State = u64;
 
-    fn unused(&self) -> u64 {
-        0
-    }
-
     fn decide(&self, tat_ns: &mut u64, now_ns: u64, cost: u64) -> Decision {
         match self.arithmetic.decide(*tat_ns, now_ns, cost) {
             gcra::Decision::Admitted { tat_ns: new, .. } => {

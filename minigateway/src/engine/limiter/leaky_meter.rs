@@ -68,10 +68,6 @@ impl Level {
 impl Limiter for LeakyMeter {
     type State = Level;
 
-    fn unused(&self) -> Level {
-        Level::default()
-    }
-
     fn decide(&self, state: &mut Level, now_ns: u64, cost: u64) -> Decision {
         let Some(poured_ns) = self.request_ns.checked_mul(cost) else { return Decision::NEVER };
         if poured_ns > self.capacity_ns {

@@ -51,10 +51,6 @@ impl Limiter for LeakyQueue {
     /// When the next request may leave.
     type State = u64;
 
-    fn unused(&self) -> u64 {
-        0
-    }
-
     fn decide(&self, next_ns: &mut u64, now_ns: u64, cost: u64) -> Decision {
         let length_ns = self.interval_ns.saturating_mul(cost);
         // One of cost 1 leaves as the first of its interval; one of cost 3 needs room for two more.

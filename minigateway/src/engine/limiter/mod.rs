@@ -12,8 +12,8 @@
 //! | [`concurrency`] | one word | a number at once, at any rate |
 //!
 //! [`algorithm`] is what a configuration can choose: those with one word. [`cell`] is that word,
-//! shared by threads. [`audit`] measures by how much an algorithm misses its limit, and
-//! `examples/common/timeline.rs` draws arrivals.
+//! shared by threads. Beside the examples, `common/audit.rs` measures by how much an algorithm
+//! misses its limit, and `common/timeline.rs` draws arrivals.
 //!
 //! # Time
 //!
@@ -26,7 +26,6 @@
 //! token bucket (`source/common/common/token_bucket_impl.cc`).
 
 pub mod algorithm;
-pub mod audit;
 pub mod cell;
 pub mod concurrency;
 pub mod fixed_window;
@@ -43,10 +42,12 @@ mod tests;
 /// An algorithm with its parameters. The state of each key is the caller's.
 pub trait Limiter {
     /// What is kept for a key.
-    type State: Clone;
+    type State: Clone + Default;
 
     /// The state of a key that was never seen.
-    fn unused(&self) -> Self::State;
+    fn unused(&self) -> Self::State {
+        Self::State::default()
+    }
 
     /// Decides about a request of `cost`, and charges it to `state` if it is admitted. A refused
     /// request changes nothing: a client that keeps trying is not punished for it.

@@ -54,10 +54,6 @@ impl Limiter for SlidingLog {
     /// The moments of the admitted requests, in order, one for each unit of cost.
     type State = VecDeque<u64>;
 
-    fn unused(&self) -> VecDeque<u64> {
-        VecDeque::new()
-    }
-
     fn decide(&self, log: &mut VecDeque<u64>, now_ns: u64, cost: u64) -> Decision {
         let Some(cost) = usize::try_from(cost).ok().filter(|it| *it <= self.limit) else {
             return Decision::NEVER;

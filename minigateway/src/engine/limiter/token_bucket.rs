@@ -41,7 +41,7 @@ pub struct TokenBucket {
 }
 
 /// The textbook's two numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// What was in the bucket at the last charge.
     pub tokens_ns: u64,

@@ -40,12 +40,12 @@ pub fn within_last_period(moments_ns: &[u64], period_ns: u64, now_ns: u64) -> us
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixed_window::FixedWindow;
-    use super::super::gcra::Gcra;
-    use super::super::sliding_counter::SlidingCounter;
-    use super::super::sliding_log::SlidingLog;
-    use super::super::{Decision, Limiter};
     use super::*;
+    use minigateway::engine::limiter::fixed_window::FixedWindow;
+    use minigateway::engine::limiter::gcra::Gcra;
+    use minigateway::engine::limiter::sliding_counter::SlidingCounter;
+    use minigateway::engine::limiter::sliding_log::SlidingLog;
+    use minigateway::engine::limiter::{Decision, Limiter};
     use std::time::Duration;
 
     #[test]
