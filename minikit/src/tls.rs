@@ -70,11 +70,7 @@ impl Tls {
     /// # Errors
     /// [`TlsError`], whose message names the file, what is wrong and what to try.
     pub fn load(certificate: &Path, key: &Path, alpn: &[&str]) -> Result<Tls, TlsError> {
-        let missing = missing_features();
-        if !missing.is_empty() {
-            return Err(unsupported(&missing));
-        }
-        let provider = Arc::new(rustls_graviola::default_provider());
+        let provider = provider()?;
         let pair = read_pair(certificate, key, &provider)?;
         let current = Arc::new(Current(Mutex::new(Arc::new(pair))));
 
@@ -130,7 +126,22 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-fn read_pair(
+/// The cryptography that all engines use.
+///
+/// # Errors
+/// If the processor is too old for it.
+pub fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
+    match missing_features() {
+        missing if missing.is_empty() => Ok(Arc::new(rustls_graviola::default_provider())),
+        missing => Err(unsupported(&missing)),
+    }
+}
+
+/// Reads a certificate chain and its private key, and checks that they belong together.
+///
+/// # Errors
+/// As [`Tls::load`].
+pub fn read_pair(
     certificate: &Path,
     key: &Path,
     provider: &CryptoProvider,

@@ -19,7 +19,7 @@ use minilb::conf::config::{Config, ErrorLog};
 use minilb::conf::host::Host;
 use minilb::explain::why::{Burst, explain_burst};
 use minilb::server::files::System;
-use minilb::server::start::{ServeOptions, Source, serve};
+use minilb::server::start::{ServeOptions, Source, http_generation, serve};
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::error::Error;
@@ -185,6 +185,8 @@ fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
 
     let options = match action {
         Action::Test { dump } => {
+            // Certificates are read, too.
+            http_generation(config)?;
             report(&source, recorder.0.take(), dump)?;
             return Ok(());
         }

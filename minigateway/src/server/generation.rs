@@ -149,6 +149,7 @@ fn forward(config: &UpstreamConfig, upstream: Arc<SharedUpstream>, stores_body: 
     };
     Route {
         upstream,
+        tls: None,
         pool: PoolLimits { capacity: keepalive.unwrap_or(64), ..POOL },
         connect_timeout: connect_timeout.as_ref().map_or(Duration::from_secs(1), |it| it.0),
         send_timeout: timeout,

@@ -144,6 +144,8 @@ pub struct ProxyPass {
     pub upstream: String,
     /// `$proxy_host`: host and port as they are written.
     pub host: String,
+    /// `https://`
+    pub is_https: bool,
     /// What replaces the prefix of the location, if a URI is written.
     pub uri: Option<String>,
 }
@@ -211,6 +213,16 @@ pub struct Settings {
     pub proxy_send_timeout: Option<Duration>,
     /// `proxy_set_header`
     pub proxy_set_header: Option<Vec<(String, Template)>>,
+    /// `proxy_ssl_name`
+    pub proxy_ssl_name: Option<String>,
+    /// `proxy_ssl_protocols`
+    pub proxy_ssl_protocols: Option<Vec<String>>,
+    /// `proxy_ssl_server_name`
+    pub proxy_ssl_server_name: Option<bool>,
+    /// `proxy_ssl_trusted_certificate`
+    pub proxy_ssl_trusted_certificate: Option<PathBuf>,
+    /// `proxy_ssl_verify`
+    pub proxy_ssl_verify: Option<bool>,
     /// `real_ip_header` in lower case, or `proxy_protocol`, which no header can be called.
     pub real_ip_header: Option<String>,
     /// `real_ip_recursive`
@@ -223,6 +235,12 @@ pub struct Settings {
     pub set_real_ip_from: Option<Vec<Cidr>>,
     /// `server_tokens`
     pub server_tokens: Option<bool>,
+    /// `ssl_certificate`
+    pub ssl_certificate: Option<Vec<PathBuf>>,
+    /// `ssl_certificate_key`
+    pub ssl_certificate_key: Option<Vec<PathBuf>>,
+    /// `ssl_protocols`
+    pub ssl_protocols: Option<Vec<String>>,
     /// `types`: by extension, in lower case.
     pub types: Option<Arc<BTreeMap<String, String>>>,
 }
@@ -326,8 +344,10 @@ impl Settings {
             proxy_buffer_size proxy_connect_timeout proxy_hide_header proxy_http_version
             proxy_intercept_errors proxy_next_upstream proxy_next_upstream_timeout
             proxy_next_upstream_tries proxy_pass_header proxy_read_timeout proxy_redirect
-            proxy_request_buffering proxy_send_timeout proxy_set_header real_ip_header
+            proxy_request_buffering proxy_send_timeout proxy_set_header proxy_ssl_name
+            proxy_ssl_protocols proxy_ssl_server_name proxy_ssl_trusted_certificate
+            proxy_ssl_verify real_ip_header
             real_ip_recursive recursive_error_pages send_timeout set_real_ip_from server_tokens
-            types);
+            ssl_certificate ssl_certificate_key ssl_protocols types);
     }
 }

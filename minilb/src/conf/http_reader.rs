@@ -33,7 +33,7 @@ use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::UpstreamConfig;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// NGINX's predefined log format.
@@ -57,8 +57,8 @@ struct Scope {
 #[derive(Debug)]
 enum Draft {
     StubStatus,
-    /// Host and port, and the URI.
-    Proxy(String, Option<String>),
+    /// True for `https`, host and port, and the URI.
+    Proxy(bool, String, Option<String>),
     /// With variables.
     ProxyTo(Template),
 }
@@ -80,6 +80,8 @@ pub struct HttpDraft {
     /// Variables of the configuration.
     pub names: Names,
     zones: BTreeMap<String, ZoneConfig>,
+    /// Where certificates are.
+    pub conf_dir: PathBuf,
     /// Finished `upstream` blocks.
     pub upstreams: BTreeMap<String, HttpUpstream>,
     /// Of the open `upstream` block.
@@ -340,9 +342,9 @@ impl HttpDraft {
             return Ok(());
         }
         let scope = self.scope();
-        let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => return Err("https protocol requires SSL support".to_owned()),
+        let (is_https, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
             _ => return Err("invalid URL prefix".to_owned()),
         };
         let end = rest.find('/').unwrap_or(rest.len());
@@ -358,7 +360,7 @@ impl HttpDraft {
                         inside \"limit_except\" block";
             return Err(text.to_owned());
         }
-        scope.action = Some((Draft::Proxy(host, uri), place));
+        scope.action = Some((Draft::Proxy(is_https, host, uri), place));
         Ok(())
     }
 
@@ -404,6 +406,7 @@ impl HttpDraft {
     /// A directive that blocks inherit.
     fn setting(&mut self, name: &str, arguments: &[String]) -> Result<(), String> {
         let slots = &mut self.open.last_mut().expect("a block is open").settings;
+        let conf_dir = &self.conf_dir;
         let text = arguments[0].as_str();
         let invalid = || format!("\"{name}\" directive invalid value");
         let duration = || time(text, Precision::Milliseconds).ok_or_else(invalid);
@@ -417,10 +420,13 @@ impl HttpDraft {
                 proxy_send_timeout send_timeout;
             count => keepalive_requests proxy_next_upstream_tries;
             flag => explain proxy_intercept_errors proxy_request_buffering real_ip_recursive
-                recursive_error_pages server_tokens;
+                proxy_ssl_server_name
+                proxy_ssl_verify recursive_error_pages server_tokens;
             || limit_status(text) => limit_conn_status limit_req_status;
             || Ok(text.to_owned()) => default_type;
             || Ok(text.to_ascii_lowercase()) => real_ip_header;
+            || Ok(conf_dir.join(text)) => proxy_ssl_trusted_certificate;
+            || protocols(arguments) => proxy_ssl_protocols ssl_protocols;
         );
         match name {
             "proxy_http_version" => set_checked(&mut slots.proxy_http_version, name, || {
@@ -436,7 +442,21 @@ impl HttpDraft {
             | "types_hash_max_size"
             | "server_names_hash_bucket_size"
             | "server_names_hash_max_size" => bytes().map(|_| ()),
-            "proxy_buffering" | "sendfile" | "tcp_nodelay" | "tcp_nopush" => flag().map(|_| ()),
+            "proxy_buffering"
+            | "proxy_ssl_session_reuse"
+            | "sendfile"
+            | "ssl_prefer_server_ciphers"
+            | "ssl_session_tickets"
+            | "tcp_nodelay"
+            | "tcp_nopush" => flag().map(|_| ()),
+            // Ciphers are those of the library, which keeps sessions in memory.
+            "proxy_ssl_ciphers" | "ssl_ciphers" | "ssl_dhparam" | "ssl_ecdh_curve"
+            | "ssl_session_cache" => Ok(()),
+            "ssl_session_timeout" => duration().map(|_| ()),
+            "proxy_ssl_verify_depth" => count().map(|_| ()),
+            "ssl_certificate" | "ssl_certificate_key" | "proxy_ssl_name" => {
+                ssl_setting(slots, conf_dir, name, text)
+            }
             _ => list_setting(slots, &mut self.names, name, arguments),
         }
     }
@@ -485,10 +505,10 @@ fn location(
         None => Action::NotFound,
         Some((Draft::StubStatus, _)) => Action::StubStatus,
         Some((Draft::ProxyTo(url), _)) => Action::ProxyTo(url),
-        Some((Draft::Proxy(host, uri), place)) => {
+        Some((Draft::Proxy(is_https, host, uri), place)) => {
             let fail = |message| ConfError { message, place: Some(place.clone()) };
-            let upstream = upstream_of(&host, upstreams, resolve).map_err(fail)?;
-            Action::Proxy(ProxyPass { upstream, host, uri })
+            let upstream = upstream_of(&host, is_https, upstreams, resolve).map_err(fail)?;
+            Action::Proxy(ProxyPass { upstream, host, is_https, uri })
         }
     };
     if let Some((check, place)) = scope.check {
@@ -512,6 +532,9 @@ fn set_check(
     settings: &Settings,
 ) -> Result<(), String> {
     let upstream = match action {
+        Action::Proxy(ProxyPass { is_https: true, .. }) => {
+            return Err("\"health_check\" is not supported with https".to_owned());
+        }
         Action::Proxy(proxy) => upstreams.get_mut(&proxy.upstream),
         _ => None,
     };
@@ -529,6 +552,7 @@ fn set_check(
 /// The name of the upstream that `proxy_pass http://host` means; makes one of an address.
 fn upstream_of(
     host: &str,
+    is_https: bool,
     upstreams: &mut BTreeMap<String, HttpUpstream>,
     resolve: &impl Fn(&str) -> Vec<SocketAddr>,
 ) -> Result<String, String> {
@@ -544,18 +568,56 @@ fn upstream_of(
             return Err(format!("invalid port in upstream \"{host}\""));
         }
     }
-    let with_port = if port.is_some() { host.to_owned() } else { format!("{host}:80") };
+    let with_port = match port {
+        Some(_) => host.to_owned(),
+        None => format!("{host}:{}", if is_https { 443 } else { 80 }),
+    };
+    // A host without port is another upstream for the other scheme.
+    let key = if is_https { with_port.clone() } else { host.to_owned() };
+    if upstreams.contains_key(&key) {
+        return Ok(key);
+    }
     let addresses = resolve(&with_port);
     if addresses.is_empty() {
         return Err(format!("host not found in upstream \"{name}\""));
     }
     let servers = servers_of(host, addresses, PeerParams::default(), false);
     let config = UpstreamConfig::new(servers);
-    upstreams.insert(
-        host.to_owned(),
-        HttpUpstream { config, pool: PoolLimits::default(), hash_key: None },
-    );
-    Ok(host.to_owned())
+    let upstream = HttpUpstream { config, pool: PoolLimits::default(), hash_key: None };
+    upstreams.insert(key.clone(), upstream);
+    Ok(key)
+}
+
+/// A certificate, a key or a name, without variables.
+fn ssl_setting(
+    slots: &mut Settings,
+    conf_dir: &Path,
+    name: &str,
+    text: &str,
+) -> Result<(), String> {
+    match name {
+        // The default.
+        "proxy_ssl_name" if text == "$proxy_host" => {}
+        _ if text.contains('$') => return Err(format!("variables are not supported: \"{text}\"")),
+        "proxy_ssl_name" => slots.proxy_ssl_name = Some(text.to_owned()),
+        "ssl_certificate" => {
+            slots.ssl_certificate.get_or_insert_default().push(conf_dir.join(text));
+        }
+        _ => slots.ssl_certificate_key.get_or_insert_default().push(conf_dir.join(text)),
+    }
+    Ok(())
+}
+
+/// `ssl_protocols`
+fn protocols(words: &[String]) -> Result<Vec<String>, String> {
+    const KNOWN: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+    match words.iter().find(|it| !KNOWN.contains(&it.as_str())) {
+        Some(word) => Err(format!("invalid value \"{word}\"")),
+        None if !words.iter().any(|it| it == "TLSv1.2" || it == "TLSv1.3") => {
+            Err(format!("only TLSv1.2 and TLSv1.3 are supported, not \"{}\"", words.join(" ")))
+        }
+        None => Ok(words.to_vec()),
+    }
 }
 
 fn location_kind(words: &[String], names: &mut Names) -> Result<LocationKind, String> {

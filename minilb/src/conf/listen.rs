@@ -3,6 +3,7 @@
 //! ```text
 //! listen 8080;                                   every IPv4 address, port 8080
 //! listen 127.0.0.1:443 default_server;           the server for names that no other has
+//! listen 443 ssl;                                TLS
 //! listen [::1]:80 proxy_protocol;                a header of the PROXY protocol comes first
 //! ```
 //!
@@ -22,17 +23,20 @@ pub struct Listen {
     pub is_default: bool,
     /// `proxy_protocol`
     pub proxy_protocol: bool,
+    /// `ssl`
+    pub ssl: bool,
 }
 
 impl Listen {
     /// An address without parameters.
     pub fn at(address: SocketAddr) -> Listen {
-        Listen { address, is_default: false, proxy_protocol: false }
+        Listen { address, is_default: false, proxy_protocol: false, ssl: false }
     }
 
     /// Takes the parameters of another line for the same address: they hold for all its servers.
     pub fn merge(&mut self, other: Listen) {
         self.proxy_protocol |= other.proxy_protocol;
+        self.ssl |= other.ssl;
     }
 
     /// Returns true if clients of `local` are accepted by this wildcard.
@@ -53,6 +57,7 @@ impl Listen {
                 "proxy_protocol" => listen.proxy_protocol = true,
                 // Each core has a socket of its own already.
                 "reuseport" => {}
+                "ssl" if is_http => listen.ssl = true,
                 "ssl" | "http2" | "quic" => {
                     return Err(format!("the \"{parameter}\" parameter is not supported"));
                 }

@@ -53,13 +53,9 @@ pub fn read(
     prefix: &Path,
 ) -> Result<Config, ConfError> {
     let include_dir = file.parent().unwrap_or(Path::new("/"));
-    let mut reader = Reader {
-        host,
-        include_dir,
-        prefix,
-        depth: 0,
-        draft: Draft { stream_names: Names::of_stream(), ..Draft::default() },
-    };
+    let mut draft = Draft { stream_names: Names::of_stream(), ..Draft::default() };
+    draft.http.conf_dir = include_dir.to_owned();
+    let mut reader = Reader { host, include_dir, prefix, depth: 0, draft };
     let mut lexer = Lexer::new(globals.into(), None);
     reader.block(Context::Main, &mut lexer, false)?;
     reader.file(Context::Main, file, None)?;
@@ -693,7 +689,7 @@ fn error_log(prefix: &Path, arguments: &[String]) -> Result<ErrorLog, String> {
 }
 
 /// `HOST:PORT` in two. The colons inside of `[::1]` separate no port.
-pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
+pub fn split_port(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),

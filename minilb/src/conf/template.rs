@@ -165,9 +165,12 @@ pub enum Variable {
     ServerName,
     ServerPort,
     ServerProtocol,
+    SslCipher,
     SslPrereadAlpnProtocols,
     SslPrereadProtocol,
     SslPrereadServerName,
+    SslProtocol,
+    SslSessionReused,
     Status,
     TimeIso8601,
     TimeLocal,
@@ -183,7 +186,7 @@ pub enum Variable {
     Slot(usize),
 }
 
-const VARIABLES: [(&str, Variable); 48] = [
+const VARIABLES: [(&str, Variable); 51] = [
     ("args", Variable::Args),
     ("binary_remote_addr", Variable::BinaryRemoteAddr),
     ("body_bytes_sent", Variable::BodyBytesSent),
@@ -222,6 +225,9 @@ const VARIABLES: [(&str, Variable); 48] = [
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
     ("server_protocol", Variable::ServerProtocol),
+    ("ssl_cipher", Variable::SslCipher),
+    ("ssl_protocol", Variable::SslProtocol),
+    ("ssl_session_reused", Variable::SslSessionReused),
     ("status", Variable::Status),
     ("time_iso8601", Variable::TimeIso8601),
     ("time_local", Variable::TimeLocal),
@@ -282,6 +288,14 @@ impl Template {
     /// Returns true if the value is always empty.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
+    }
+
+    /// Returns false if the value cannot begin with this text.
+    pub fn may_begin_with(&self, text: &str) -> bool {
+        match self.parts.first() {
+            Some(Part::Text(first)) => first.starts_with(text) || text.starts_with(first.as_str()),
+            _ => true,
+        }
     }
 
     /// The text, if there are no variables in it.

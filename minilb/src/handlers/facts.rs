@@ -25,12 +25,41 @@ pub struct Client {
     pub began_ms: u64,
     /// What the PROXY protocol says of the client of a proxy in front.
     pub proxied: Option<Addresses>,
+    /// What protects the connection.
+    pub transport: Transport,
+}
+
+/// What protects a client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Nothing.
+    Plain,
+    /// Nothing, at an address where TLS is expected.
+    PlainAtTlsPort,
+    /// TLS.
+    Tls {
+        /// `$ssl_protocol`
+        protocol: &'static str,
+        /// `$ssl_cipher`, in OpenSSL's words.
+        cipher: &'static str,
+        /// The session was resumed.
+        is_reused: bool,
+    },
 }
 
 impl Client {
     /// A client before its first request.
     pub fn new(peer: SocketAddr, local: SocketAddr, connection: u64) -> Client {
-        Client { peer, local, connection, requests: 0, began_ms: 0, proxied: None }
+        let transport = Transport::Plain;
+        Client { peer, local, connection, requests: 0, began_ms: 0, proxied: None, transport }
+    }
+
+    /// `http` or `https`, and its default port.
+    pub fn scheme(&self) -> (&'static str, u16) {
+        match self.transport {
+            Transport::Tls { .. } => ("https", 443),
+            _ => ("http", 80),
+        }
     }
 
     /// A number for the current request that nobody can guess, the same at each call.

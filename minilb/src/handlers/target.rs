@@ -64,7 +64,8 @@ mod tests {
             (LocationKind::Exact("/a".to_owned()), Some("/b"), "/a?x", "/a", "x", "/b?x"),
         ] {
             let uri_of = replacement.map(str::to_owned);
-            let proxy = ProxyPass { upstream: "u".into(), host: "u".into(), uri: uri_of };
+            let (upstream, host) = ("u".to_owned(), "u".to_owned());
+            let proxy = ProxyPass { upstream, host, is_https: false, uri: uri_of };
             let mut out = Vec::new();
             let mut state = RequestState::default();
             state.begin(0);

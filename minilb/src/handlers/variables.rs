@@ -15,7 +15,7 @@
 //! NGINX counterpart: `ngx_http_variables.c`, `ngx_http_log_module.c`.
 
 use super::date;
-use super::facts::{AttemptLog, Client, Done};
+use super::facts::{AttemptLog, Client, Done, Transport};
 use super::state::RequestState;
 use crate::conf::http::ProxyPass;
 use crate::conf::pattern::Pattern;
@@ -80,7 +80,7 @@ impl View<'_> {
                     self.append_variable(variable, out);
                     match (out.len() == start, variable) {
                         // It has a value, if an empty one.
-                        (true, Variable::Slot(_)) => {}
+                        (true, Variable::Slot(_) | Variable::Https) => {}
                         (true, Variable::Args) if self.state.has_args => {}
                         (true, _) => out.push(b'-'),
                         (false, _) => escape_for_log(out, start),
@@ -107,7 +107,6 @@ impl View<'_> {
             Variable::HttpHeader(name) => {
                 append_header(request.headers().map(|it| (it.name, it.value)), name, out);
             }
-            Variable::Https => {}
             Variable::IsArgs if self.state.args.is_empty() => {}
             Variable::IsArgs => out.push(b'?'),
             Variable::Group(group) => out.extend_from_slice(self.state.groups.get(*group)),
@@ -127,7 +126,10 @@ impl View<'_> {
                 out.extend(self.proxy.map_or(&b""[..], |it| it.host.as_bytes()));
             }
             Variable::ProxyPort => {
-                let port = self.proxy.map(|it| it.host.rsplit_once(':').map_or("80", |it| it.1));
+                let default = |https| if https { "443" } else { "80" };
+                let port = self
+                    .proxy
+                    .map(|it| it.host.rsplit_once(':').map_or(default(it.is_https), |it| it.1));
                 out.extend_from_slice(port.unwrap_or_default().as_bytes());
             }
             // Only of basic authentication, which is not checked here.
@@ -140,7 +142,7 @@ impl View<'_> {
             Variable::RequestMethod if self.state.is_get => out.extend_from_slice(b"GET"),
             Variable::RequestMethod => out.extend_from_slice(request.method()),
             Variable::RequestUri => out.extend_from_slice(request.uri()),
-            Variable::Scheme => out.extend_from_slice(b"http"),
+            Variable::Scheme => out.extend_from_slice(self.client.scheme().0.as_bytes()),
             Variable::ServerName => out.extend_from_slice(self.server_name.as_bytes()),
             Variable::ServerProtocol => {
                 let is_old = request.minor_version() == 0;
@@ -154,12 +156,27 @@ impl View<'_> {
         }
     }
 
-    /// Addresses of both ends of the client's connection.
+    /// Addresses of both ends of the client's connection, and its TLS.
     fn append_address(&self, variable: &Variable, out: &mut Vec<u8>) {
         match variable {
             Variable::RealipRemoteAddr => ip(self.client.peer, out),
             Variable::RealipRemotePort => decimal(out, self.client.peer.port().into()),
             _ if append_address(variable, self.client, self.client_address(), out) => {}
+            Variable::Https
+            | Variable::SslCipher
+            | Variable::SslProtocol
+            | Variable::SslSessionReused => {
+                let Transport::Tls { protocol, cipher, is_reused } = self.client.transport else {
+                    return;
+                };
+                out.extend_from_slice(match variable {
+                    Variable::Https => b"on",
+                    Variable::SslCipher => cipher.as_bytes(),
+                    Variable::SslProtocol => protocol.as_bytes(),
+                    _ if is_reused => b"r",
+                    _ => b".",
+                });
+            }
             _ => self.append_end(variable, out),
         }
     }

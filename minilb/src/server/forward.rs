@@ -197,6 +197,10 @@ impl Direction {
         buffer: &CoreBuffer,
         last_byte: &Cell<Instant>,
     ) -> Poll<io::Result<()>> {
+        // What TLS holds of earlier writes; a socket holds nothing.
+        if let Poll::Ready(flushed) = Pin::new(&mut *to).poll_flush(cx) {
+            flushed?;
+        }
         let mut shared = buffer.bytes.borrow_mut();
         let mut read = ReadBuf::new(&mut shared);
         ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;

@@ -10,6 +10,7 @@
 //! | [`preread`] | what comes ahead of a client's first byte |
 //! | [`forward`] | bytes in both directions, with half-close |
 //! | [`splice`] | bulk data, without a copy |
+//! | [`tls`] | TLS with clients and with servers |
 //! | [`http`] | HTTP connections: requests, attempts, answers |
 //! | [`nginx`] | what an `http` block decides about requests |
 //! | [`phases`] | from a request to a decision |
@@ -35,5 +36,6 @@ pub mod session;
 pub mod splice;
 pub mod start;
 pub mod statistics;
+pub mod tls;
 pub mod upstream;
 pub mod user;

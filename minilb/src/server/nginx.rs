@@ -22,11 +22,13 @@ use super::http::service::{
 use super::limits::{Counted, Zones};
 use super::phases::Phases;
 use super::statistics::{CoreCounts, Writing};
+use super::tls::{UpstreamTls, of_site, of_upstream};
 use super::upstream::SharedUpstream;
 use crate::conf::http::*;
 use crate::conf::listen::Listen;
 use crate::conf::template::Template;
 use crate::engine::upstream::Method;
+use crate::handlers::facts::Transport;
 use crate::handlers::locate::VirtualServers;
 use crate::handlers::state::RequestState;
 use crate::handlers::variables::{View, is_hidden};
@@ -37,6 +39,7 @@ use crate::wire::http1::status::SERVER;
 use crate::wire::http1::writer::HeadWriter;
 use minikit::connections::Connections;
 use minikit::sync::Arc;
+use rustls::{ClientConfig, ServerConfig};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -49,9 +52,11 @@ const ADD_HEADER: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308]
 #[derive(Debug)]
 pub struct HttpGeneration {
     config: HttpConfig,
-    /// By address that is listened at, with what one of its `listen` lines says.
-    sites: Vec<(Listen, VirtualServers)>,
+    /// By address that is listened at.
+    sites: Vec<Site>,
     upstreams: BTreeMap<String, Arc<SharedUpstream>>,
+    /// By [`Location::id`], for those that may proxy to `https`.
+    tls: Vec<Option<Arc<ClientConfig>>>,
     /// By [`Location::id`].
     pub(super) routes: Vec<Option<Arc<Route>>>,
     /// `limit_req_zone` and `limit_conn_zone`.
@@ -61,12 +66,22 @@ pub struct HttpGeneration {
     hostname: String,
 }
 
+/// An address that is listened at.
+#[derive(Debug)]
+pub struct Site {
+    /// What all its `listen` lines say together.
+    pub listen: Listen,
+    servers: VirtualServers,
+    /// `listen … ssl`
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
 impl HttpGeneration {
     /// Prepares a configuration. `upstreams` and `zones` have those that it names. Without
     /// `opens_logs` it must not log.
     ///
     /// # Errors
-    /// If a log file cannot be opened.
+    /// If a log file cannot be opened, or a certificate cannot be used.
     pub fn new(
         config: HttpConfig,
         upstreams: &BTreeMap<String, Arc<SharedUpstream>>,
@@ -75,44 +90,69 @@ impl HttpGeneration {
     ) -> Result<HttpGeneration, String> {
         let mut routes = Vec::new();
         routes.resize_with(config.locations, || None);
-        let mut logs = Vec::new();
+        let (mut tls, mut logs) = (vec![None; config.locations], Vec::new());
+        let mut failure = Ok(());
         for server in &config.servers {
             server.root.visit(&mut |location| {
                 let files = location.settings.access_log.iter().flatten().filter(|_| opens_logs);
                 logs.extend(files.map(|it| it.file.clone()));
+                // Variables may lead to either scheme.
+                let may_be_https = match &location.action {
+                    Action::Proxy(proxy) => proxy.is_https,
+                    Action::ProxyTo(url) => url.may_begin_with("https://"),
+                    _ => false,
+                };
+                if may_be_https && failure.is_ok() {
+                    failure = of_upstream(&location.settings).map(|it| tls[location.id] = Some(it));
+                }
                 if let Action::Proxy(proxy) = &location.action {
+                    let tls = tls[location.id]
+                        .as_ref()
+                        .map(|it| UpstreamTls::new(it, &location.settings, &proxy.host));
                     let upstream = Arc::clone(&upstreams[&proxy.upstream]);
                     let pool = config.upstreams[&proxy.upstream].pool;
-                    routes[location.id] = Some(Arc::new(route(&location.settings, upstream, pool)));
+                    routes[location.id] =
+                        Some(Arc::new(route(&location.settings, upstream, pool, tls)));
                 }
             });
         }
 
-        let mut sites = Vec::<(Listen, VirtualServers)>::new();
-        for listen in config.servers.iter().flat_map(|it| &it.listen) {
-            match sites.iter_mut().find(|(it, _)| it.address == listen.address) {
-                Some((site, _)) => site.merge(*listen),
+        failure?;
+
+        let servers = config.servers.iter().cloned().collect::<Arc<[_]>>();
+        let mut sites = Vec::<Site>::new();
+        for listen in servers.iter().flat_map(|it| &it.listen) {
+            match sites.iter_mut().find(|it| it.listen.address == listen.address) {
+                Some(site) => site.listen.merge(*listen),
                 None => {
-                    let servers = VirtualServers::of(&config.servers, listen.address);
-                    sites.push((*listen, servers));
+                    let servers = VirtualServers::of(&servers, listen.address);
+                    sites.push(Site { listen: *listen, servers, tls: None });
                 }
             }
+        }
+        for site in sites.iter_mut().filter(|it| it.listen.ssl) {
+            site.tls = Some(of_site(&servers, &site.servers, &["http/1.1", "http/1.0"])?);
         }
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let upstreams = upstreams.clone();
-        Ok(HttpGeneration { config, upstreams, sites, routes, zones, logs, hostname })
+        Ok(HttpGeneration { config, upstreams, sites, tls, routes, zones, logs, hostname })
     }
 
     /// What `proxy_pass` means whose variables gave this URL: the name of an `upstream` block.
     ///
     /// # Errors
     /// The status of the failure: 500 if it is no URL, 502 if there is no such upstream.
-    pub(super) fn target(&self, url: &[u8], settings: &Settings) -> Result<Dynamic, u16> {
+    pub(super) fn target(&self, url: &[u8], location: &Location) -> Result<Dynamic, u16> {
         let url = std::str::from_utf8(url).map_err(|_| 500_u16)?;
-        let Some(rest) = url.strip_prefix("http://") else {
-            tracing::error!("invalid URL prefix in \"{url}\"");
-            return Err(500);
+        let tls = self.tls[location.id].as_ref();
+        let (is_https, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) if tls.is_some() => (true, rest),
+            _ => {
+                tracing::error!("invalid URL prefix in \"{url}\"");
+                return Err(500);
+            }
         };
         let (host, uri) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (Some(upstream), Some(config)) =
@@ -126,29 +166,22 @@ impl HttpGeneration {
             uri if uri.starts_with('?') => Some(format!("/{uri}")),
             uri => Some(uri.to_owned()),
         };
-        let route = Arc::new(route(settings, Arc::clone(upstream), config.pool));
-        let proxy = ProxyPass { upstream: host.to_owned(), host: host.to_owned(), uri };
+        let settings = &location.settings;
+        let tls = tls.filter(|_| is_https).map(|it| UpstreamTls::new(it, settings, host));
+        let route = Arc::new(route(settings, Arc::clone(upstream), config.pool, tls));
+        let proxy = ProxyPass { upstream: host.to_owned(), host: host.to_owned(), is_https, uri };
         Ok(Dynamic { proxy, route })
     }
 
     /// The addresses to listen at.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.sites.iter().map(|(listen, _)| listen.address)
+        self.sites.iter().map(|it| it.listen.address)
     }
 
-    /// How clients of `local` are listened to.
-    pub fn listen_at(&self, local: SocketAddr) -> Option<Listen> {
-        self.site_at(local).map(|(listen, _)| *listen)
-    }
-
-    /// The servers for a client that has connected to `local`.
-    fn site(&self, local: SocketAddr) -> Option<&VirtualServers> {
-        self.site_at(local).map(|(_, servers)| servers)
-    }
-
-    fn site_at(&self, local: SocketAddr) -> Option<&(Listen, VirtualServers)> {
-        let exact = self.sites.iter().find(|(listen, _)| listen.address == local);
-        exact.or_else(|| self.sites.iter().find(|(listen, _)| listen.is_wildcard_for(local)))
+    /// What clients of `local` have connected to.
+    pub fn site(&self, local: SocketAddr) -> Option<&Site> {
+        let exact = self.sites.iter().find(|it| it.listen.address == local);
+        exact.or_else(|| self.sites.iter().find(|it| it.listen.is_wildcard_for(local)))
     }
 }
 
@@ -156,6 +189,7 @@ fn route(
     settings: &Settings,
     upstream: Arc<SharedUpstream>,
     pool: crate::engine::pool::PoolLimits,
+    tls: Option<UpstreamTls>,
 ) -> Route {
     let or_minute = |it: Option<Duration>| it.unwrap_or(Duration::from_secs(60));
     let is_streamed = settings.proxy_request_buffering == Some(false);
@@ -163,6 +197,7 @@ fn route(
     let http_1_0 = settings.proxy_http_version != Some(1);
     Route {
         upstream,
+        tls,
         pool,
         connect_timeout: or_minute(settings.proxy_connect_timeout),
         send_timeout: or_minute(settings.proxy_send_timeout),
@@ -313,7 +348,7 @@ impl HttpService for Nginx<'_> {
 
     fn begin(&self, client: &Client, context: &mut RequestContext) -> ClientLimits {
         let generation = (self.current)();
-        let default = generation.site(client.local).and_then(VirtualServers::default_server);
+        let default = generation.site(client.local).and_then(|it| it.servers.default_server());
         context.server = default.unwrap_or_default();
         context.generation = Some(generation);
         context.location = None;
@@ -328,7 +363,10 @@ impl HttpService for Nginx<'_> {
             header: settings.client_header_timeout.unwrap_or(defaults.header),
             body: settings.client_body_timeout.unwrap_or(defaults.body),
             send: settings.send_timeout.unwrap_or(defaults.send),
-            keep_alive: settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
+            keep_alive: match client.transport {
+                Transport::PlainAtTlsPort => Duration::ZERO,
+                _ => settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
+            },
             requests_max: settings.keepalive_requests.unwrap_or(defaults.requests_max),
         }
     }
@@ -350,7 +388,8 @@ impl HttpService for Nginx<'_> {
 
         let generation = Arc::clone(context.generation.as_ref().expect("set by `begin`"));
         let servers = &generation.config.servers;
-        let found = generation.site(client.local).and_then(|it| it.find(servers, request.host()));
+        let site = generation.site(client.local);
+        let found = site.and_then(|it| it.servers.find(servers, request.host()));
         context.server = found.unwrap_or(context.server);
         // The first pattern that matches is why this server was found, if no exact name was.
         let patterns = servers[context.server].names.iter().filter_map(|it| match it {
@@ -362,7 +401,11 @@ impl HttpService for Nginx<'_> {
                 break;
             }
         }
-        Phases { nginx: self, exchange, client }.process(context).await
+        let phases = Phases { nginx: self, exchange, client };
+        match client.transport {
+            Transport::PlainAtTlsPort => phases.recover(497, context).await,
+            _ => phases.process(context).await,
+        }
     }
 
     async fn recover(
@@ -580,7 +623,8 @@ impl Nginx<'_> {
                     Some(uri) => (uri.as_str(), location.name()),
                     None => ("/", "/"),
                 };
-                let rest = value.strip_prefix(b"http://");
+                let scheme = if proxy.is_https { "https://" } else { "http://" };
+                let rest = value.strip_prefix(scheme.as_bytes());
                 let rest = rest.and_then(|it| it.strip_prefix(proxy.host.as_bytes()));
                 match rest.and_then(|it| it.strip_prefix(from.as_bytes())) {
                     Some(rest) => {
@@ -633,12 +677,13 @@ pub(super) fn absolute(
     }
     let done = Done::default();
     let view = context.view(&exchange.request, &exchange.response, client, &done);
-    let mut absolute = b"http://".to_vec();
+    let (scheme, default_port) = client.scheme();
+    let mut absolute = format!("{scheme}://").into_bytes();
     match exchange.request.host() {
         [] => absolute.extend_from_slice(view.server_name.as_bytes()),
         host => absolute.extend_from_slice(host),
     }
-    if client.local.port() != 80 {
+    if client.local.port() != default_port {
         absolute.extend_from_slice(format!(":{}", client.local.port()).as_bytes());
     }
     absolute.extend_from_slice(&location);

@@ -121,8 +121,7 @@ impl Phases<'_> {
                 let (request, response) = (&self.exchange.request, &self.exchange.response);
                 let mut text = Vec::new();
                 context.view(request, response, self.client, &done).append(url, &mut text);
-                let settings = &context.location().settings;
-                let dynamic = context.generation().target(&text, settings)?;
+                let dynamic = context.generation().target(&text, context.location())?;
                 let route = Arc::clone(&dynamic.route);
                 context.dynamic = Some(dynamic);
                 Ok(Decision::Forward(route))

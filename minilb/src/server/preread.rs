@@ -21,6 +21,7 @@
 
 use crate::wire::client_hello::{self, ClientHello};
 use crate::wire::proxy_protocol::{self, Addresses, HEADER_BYTES_MAX};
+use minikit::server::Stream;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -57,6 +58,20 @@ pub async fn client_hello(
 ) -> io::Result<ClientHello> {
     let hello = in_time(limit, examine(socket, bytes_max, taken, client_hello::parse)).await?;
     Ok(hello.unwrap_or_default())
+}
+
+/// Returns true if a client begins as TLS does. Takes nothing from the socket.
+///
+/// # Errors
+/// If the client closes or reading fails.
+pub async fn is_tls(client: &Stream) -> io::Result<bool> {
+    let Some(socket) = client.as_tcp() else { return Ok(true) };
+    let mut first = [0];
+    match socket.peek(&mut first).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        // 22 is a handshake, 128 the form that SSLv2 had for one.
+        _ => Ok(matches!(first, [22 | 128])),
+    }
 }
 
 async fn in_time<T>(limit: Duration, read: impl Future<Output = io::Result<T>>) -> io::Result<T> {

@@ -30,6 +30,7 @@ use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
 use super::preread;
 use super::session::{self, Streams};
 use super::statistics::CoreCounts;
+use super::tls;
 use super::upstream::SharedUpstream;
 use super::user::User;
 use crate::conf::config::{Config, ServerBlock};
@@ -39,11 +40,13 @@ use crate::conf::listen::Listen;
 use crate::conf::reader::read;
 use crate::engine::peer::Peer;
 use crate::engine::upstream::UpstreamConfig;
+use crate::handlers::facts::Transport;
 use minikit::connections::Connections;
 use minikit::server::{
     Bound, Hooks, ListenerHandle, Options, PerCore, Service, Shutdown, Stream, run,
 };
 use minikit::sync::{Arc, Mutex};
+use rustls::ServerConfig;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -53,6 +56,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -125,7 +129,7 @@ impl Generation {
 /// The `http` part of a configuration in a proxy that has just started, without its log files.
 ///
 /// # Errors
-/// Never, as long as nothing is opened.
+/// If a certificate cannot be used.
 pub fn http_generation(config: Config) -> Result<HttpGeneration, String> {
     let upstreams = config.http.upstreams.iter().map(|(name, it)| (name, &it.config));
     let upstreams = take_over(upstreams, None);
@@ -178,8 +182,8 @@ pub struct ServeOptions {
     pub admin: Option<SocketAddr>,
 }
 
-/// How long the header of the PROXY protocol may take in `http`: the default of
-/// `client_header_timeout`.
+/// How long the header of the PROXY protocol and the handshake of TLS may take in `http`: the
+/// default of `client_header_timeout`.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What belongs to one core.
@@ -322,9 +326,12 @@ impl Service for LoadBalancer {
         let (Ok(peer), Ok(local)) = (client.peer().parse(), client.local().parse()) else { return };
         let mut info = Client::new(peer, local, core.http.next_connection());
         let server = generation.server_at(local);
-        let listen = server.map(|(_, listen)| listen).or_else(|| generation.http.listen_at(local));
-        // A client may have connected to an address that a reload has just removed.
-        let Some(listen) = listen else { return };
+        let (listen, tls) = match (server, generation.http.site(local)) {
+            (Some((_, listen)), _) => (listen, None),
+            (None, Some(site)) => (site.listen, site.tls.clone()),
+            // A client may have connected to an address that a reload has just removed.
+            (None, None) => return,
+        };
         if let Some(socket) = client.as_tcp().filter(|_| listen.proxy_protocol) {
             let limit = server.map_or(HEADER_TIMEOUT, |(it, _)| it.proxy_protocol_timeout);
             match preread::proxy_protocol(socket, limit).await {
@@ -333,22 +340,12 @@ impl Service for LoadBalancer {
             }
         }
         if let Some((server, _)) = server {
-            let (upstreams, variables) =
-                (&generation.upstreams, &*generation.config.stream_variables);
-            let streams = Streams { upstreams, variables };
+            let variables = &*generation.config.stream_variables;
+            let streams = Streams { upstreams: &generation.upstreams, variables };
             return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
         }
         drop(generation);
-        let current = || Arc::clone(&self.current.lock().http);
-        let nginx = Nginx {
-            current: &current,
-            core: &core.http,
-            connections: &self.connections,
-            counts: &self.counts,
-            index: core.index,
-            date: &core.date,
-        };
-        connection::serve(client, info, &nginx, &core.http, &shutdown).await;
+        self.http(&core, client, info, tls, &shutdown).await;
     }
 
     /// SIGQUIT is NGINX's word for a graceful end; one core waits for it.
@@ -362,6 +359,48 @@ impl Service for LoadBalancer {
 }
 
 impl LoadBalancer {
+    /// Serves a client of `http`, after its handshake if there is TLS.
+    async fn http(
+        &self,
+        core: &Core,
+        client: Stream,
+        mut info: Client,
+        tls: Option<Arc<ServerConfig>>,
+        shutdown: &Shutdown,
+    ) {
+        let current = || Arc::clone(&self.current.lock().http);
+        let nginx = Nginx {
+            current: &current,
+            core: &core.http,
+            connections: &self.connections,
+            counts: &self.counts,
+            index: core.index,
+            date: &core.date,
+        };
+        let Some(config) = tls else {
+            return connection::serve(client, info, &nginx, &core.http, shutdown).await;
+        };
+        match timeout(HEADER_TIMEOUT, preread::is_tls(&client)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => {
+                info.transport = Transport::PlainAtTlsPort;
+                return connection::serve(client, info, &nginx, &core.http, shutdown).await;
+            }
+            Ok(Err(_)) | Err(_) => return,
+        }
+        match timeout(HEADER_TIMEOUT, tls::accept(client, config)).await {
+            Ok(Ok((stream, transport, _))) => {
+                info.transport = transport;
+                connection::serve(stream, info, &nginx, &core.http, shutdown).await;
+            }
+            Ok(Err(error)) => {
+                let peer = info.peer;
+                tracing::info!("{error} while SSL handshaking, client: {peer}");
+            }
+            Err(_) => {}
+        }
+    }
+
     /// Checks the servers of the current configuration, and no others: a reload ends the checks of
     /// the old one. One core does.
     async fn check_servers(&self, core: &Core) {

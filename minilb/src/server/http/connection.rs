@@ -320,7 +320,12 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
             workspace.done.sent += written.await.map_err(|_| Ended::ByClient)? as u64;
             must_wait = false;
         }
-        Ok(())
+        // A socket holds nothing back; TLS does, if the socket is full.
+        poll_fn(|cx| match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(|_| Ended::ByClient)),
+            Poll::Pending => self.deadline.poll(cx).map(|()| Err(Ended::ByClient)),
+        })
+        .await
     }
 
     /// Ends the connection without destroying what was sent.

@@ -24,6 +24,7 @@ use crate::engine::pool::{Pool, Pooled};
 use crate::engine::upstream::Attempts;
 use crate::server::clock::Clock;
 use crate::server::forward::CoreBuffer;
+use crate::server::tls::ServerStream;
 use crate::wire::http1::exchange::Exchange;
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -31,7 +32,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 /// How much is read at once.
 const SCRATCH_BYTES: usize = 32 * 1024;
@@ -60,8 +60,8 @@ pub struct HttpCore<C> {
     /// The time since the start.
     pub clock: Clock,
     stock: RefCell<Vec<Box<Workspace<C>>>>,
-    /// By [`SharedUpstream::id`](crate::server::upstream::SharedUpstream::id).
-    pools: RefCell<Vec<Option<Pool<TcpStream>>>>,
+    /// By [`pool_id`].
+    pools: RefCell<Vec<Option<Pool<ServerStream>>>>,
     connections: Cell<u64>,
     /// Added for the next connection: the number of cores.
     stride: u64,
@@ -121,9 +121,9 @@ impl<C: Default> HttpCore<C> {
         &self,
         route: &Route,
         lease: &crate::server::upstream::Lease,
-    ) -> Option<Pooled<TcpStream>> {
+    ) -> Option<Pooled<ServerStream>> {
         let mut pools = self.pools.borrow_mut();
-        let pool = pools.get_mut(route.upstream.id)?.as_mut()?;
+        let pool = pools.get_mut(pool_id(route))?.as_mut()?;
         loop {
             let mut pooled = pool.take(lease.id())?;
             if is_quiet(&mut pooled.connection) {
@@ -133,9 +133,9 @@ impl<C: Default> HttpCore<C> {
     }
 
     /// Keeps a connection for the next request, if the limits of its pool allow it.
-    pub fn put_connection(&self, route: &Route, pooled: Pooled<TcpStream>) {
+    pub fn put_connection(&self, route: &Route, pooled: Pooled<ServerStream>) {
         let mut pools = self.pools.borrow_mut();
-        let id = route.upstream.id;
+        let id = pool_id(route);
         if pools.len() <= id {
             pools.resize_with(id + 1, || None);
         }
@@ -153,9 +153,14 @@ impl<C: Default> HttpCore<C> {
     }
 }
 
+/// An upstream has a pool for plain connections, and one for those with TLS.
+fn pool_id(route: &Route) -> usize {
+    route.upstream.id * 2 + usize::from(route.tls.is_some())
+}
+
 /// Returns true if an idle connection is open and has sent nothing. Costs no system call unless
 /// something has happened: the runtime knows that the last read found no more.
-fn is_quiet(connection: &mut TcpStream) -> bool {
+fn is_quiet(connection: &mut ServerStream) -> bool {
     let mut byte = [0; 1];
     let mut read = ReadBuf::new(&mut byte);
     let mut cx = Context::from_waker(Waker::noop());

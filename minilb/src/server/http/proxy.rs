@@ -30,6 +30,7 @@ use crate::engine::pool::Pooled;
 use crate::engine::upstream::Outcome;
 use crate::handlers::explain::HEADER;
 use crate::server::forward::{Endpoint, Limits, forward as forward_bytes};
+use crate::server::tls::ServerStream;
 use crate::server::upstream::Lease;
 use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
 use crate::wire::http1::refusal::Refusal;
@@ -38,8 +39,9 @@ use crate::wire::http1::writer::HeadWriter;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
-use tokio::net::TcpStream;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWrite;
 use tokio::time::timeout;
 
 /// Why an attempt gave no response.
@@ -113,7 +115,7 @@ pub(super) enum Forwarded {
 
 /// A connection to a server, in the middle of an attempt.
 struct Upstream {
-    pooled: Pooled<TcpStream>,
+    pooled: Pooled<ServerStream>,
     /// It was in the pool, so the server may have closed it meanwhile.
     is_reused: bool,
     /// The first byte of the request was sent.
@@ -279,16 +281,19 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         }
     }
 
-    async fn connect(&self, lease: &Lease) -> Result<Pooled<TcpStream>, Failure> {
-        let connect = TcpStream::connect(lease.address);
+    async fn connect(&self, lease: &Lease) -> Result<Pooled<ServerStream>, Failure> {
+        let connect = ServerStream::connect(lease.address, self.route.tls.as_ref());
         match timeout(self.route.connect_timeout, connect).await {
             Ok(Ok(stream)) => {
-                // If the option cannot be set, the connection is broken, and reading reports it.
-                let _ = stream.set_nodelay(true);
                 Ok(Pooled::new(lease.id(), stream, self.connection.core.clock.now_ms()))
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Timeout),
-            Ok(Err(_)) => Err(Failure::Error),
+            Ok(Err(error)) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    tracing::error!("SSL handshake with {} failed: {error}", lease.address);
+                }
+                Err(Failure::Error)
+            }
             Err(_) => Err(Failure::Timeout),
         }
     }
@@ -345,6 +350,9 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
     ) -> Result<bool, Failure> {
         let mut progress = false;
         exchange.upload().map_err(Failure::Request)?;
+        // What TLS still holds of earlier writes; a socket holds nothing.
+        let flushed = Pin::new(&mut upstream.pooled.connection).poll_flush(cx);
+        upstream.is_write_broken |= matches!(flushed, Poll::Ready(Err(_)));
         if upstream.is_write_broken {
             exchange.to_upstream.clear();
         } else if !exchange.to_upstream.is_empty() {
@@ -498,7 +506,9 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
                         Poll::Pending => {}
                     }
                 }
+                let flushed = Pin::new(&mut self.connection.stream).poll_flush(cx);
                 if exchange.has_response() && exchange.to_client.is_empty() {
+                    ready!(flushed).map_err(|_| Ended::ByClient)?;
                     return Poll::Ready(Ok(()));
                 }
 

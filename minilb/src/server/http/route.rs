@@ -4,6 +4,7 @@
 //! 1000 requests on a connection.
 
 use crate::engine::pool::PoolLimits;
+use crate::server::tls::UpstreamTls;
 use crate::server::upstream::SharedUpstream;
 use crate::wire::http1::exchange::BodyLimits;
 use crate::wire::http1::framing::Framing;
@@ -16,6 +17,8 @@ use std::time::Duration;
 pub struct Route {
     /// Where it goes.
     pub upstream: Arc<SharedUpstream>,
+    /// `https`
+    pub tls: Option<UpstreamTls>,
     /// Idle connections that each core keeps.
     pub pool: PoolLimits,
     /// `proxy_connect_timeout`

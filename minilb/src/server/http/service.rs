@@ -165,9 +165,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// NGINX's page for this status; an empty body if it has none.
+    /// NGINX's page for this status; an empty body if it has none. 497 (HTTP where TLS is expected)
+    /// is shown as 400.
     pub fn page(status: u16) -> Answer {
         let mut body = Vec::new();
+        if status == 497 {
+            status::plain_page(&mut body);
+            return Answer::new(400, "text/html", body);
+        }
         if !status::has_page(status) {
             return Answer { status, headers: Vec::new(), body };
         }

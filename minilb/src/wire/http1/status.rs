@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 413     "413 Request Entity Too Large" in the status line and twice in the page
-//! 494     a page of its own, sent with status 400
+//! 494     a page of its own, sent with status 400: the headers are too large
+//! 497     the same: HTTP where TLS is expected
 //! ```
 //!
 //! The pages are NGINX's byte for byte, except for the name at the bottom. Their lines end with
@@ -78,7 +79,15 @@ pub fn page(status: u16, out: &mut Vec<u8>) {
 
 /// Appends the page of a request whose headers are too large.
 pub fn too_large_page(out: &mut Vec<u8>) {
-    let text = "Request Header Or Cookie Too Large";
+    bad_request_page("Request Header Or Cookie Too Large", out);
+}
+
+/// Appends the page of a request without TLS where it is expected.
+pub fn plain_page(out: &mut Vec<u8>) {
+    bad_request_page("The plain HTTP request was sent to HTTPS port", out);
+}
+
+fn bad_request_page(text: &str, out: &mut Vec<u8>) {
     let line = format!("<center>{text}</center>\r\n");
     append(out, &format!("400 {text}"), "400 Bad Request", &line);
 }
