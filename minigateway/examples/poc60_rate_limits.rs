@@ -8,9 +8,11 @@
 
 use minigateway::engine::limiter::fixed_window::FixedWindow;
 use minigateway::engine::limiter::gcra::Gcra;
+use minigateway::engine::limiter::leaky_meter::LeakyMeter;
 use minigateway::engine::limiter::leaky_queue::LeakyQueue;
 use minigateway::engine::limiter::sliding_counter::SlidingCounter;
 use minigateway::engine::limiter::sliding_log::SlidingLog;
+use minigateway::engine::limiter::token_bucket::TokenBucket;
 use minigateway::engine::limiter::{Decision, Limiter};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -81,9 +83,18 @@ fn table() -> String {
     rows.add("sliding log", SlidingLog::new(limit, minute), edge(), edge(), "800 B");
     rows.add("fixed window", FixedWindow::new(limit, minute), edge(), burst(), "8 B");
     rows.add("sliding counter", SlidingCounter::new(limit, minute), edge(), early(), "8 B");
-    rows.add("token bucket, burst 100", Gcra::new(limit, minute, 100), burst(), burst(), "8 B");
-    rows.add("token bucket, burst 10", Gcra::new(limit, minute, 10), burst(), burst(), "8 B");
-    rows.add("token bucket, burst 1", Gcra::new(limit, minute, 1), burst(), hasty(), "8 B");
+    let bucket = TokenBucket::new(limit, minute, 100);
+    rows.add("token bucket, burst 100", bucket, burst(), burst(), "16 B");
+    rows.add(
+        "leaky meter, holds 100",
+        LeakyMeter::new(limit, minute, 100),
+        burst(),
+        burst(),
+        "16 B",
+    );
+    rows.add("GCRA, burst 100", Gcra::new(limit, minute, 100), burst(), burst(), "8 B");
+    rows.add("GCRA, burst 10", Gcra::new(limit, minute, 10), burst(), burst(), "8 B");
+    rows.add("GCRA, burst 1", Gcra::new(limit, minute, 1), burst(), hasty(), "8 B");
     rows.add("leaky queue, 9 wait", LeakyQueue::new(limit, minute, 9), burst(), burst(), "8 B");
     // ANCHOR_END: table
     rows.0

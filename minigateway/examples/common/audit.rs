@@ -43,8 +43,10 @@ mod tests {
     use super::*;
     use minigateway::engine::limiter::fixed_window::FixedWindow;
     use minigateway::engine::limiter::gcra::Gcra;
+    use minigateway::engine::limiter::leaky_meter::LeakyMeter;
     use minigateway::engine::limiter::sliding_counter::SlidingCounter;
     use minigateway::engine::limiter::sliding_log::SlidingLog;
+    use minigateway::engine::limiter::token_bucket::TokenBucket;
     use minigateway::engine::limiter::{Decision, Limiter};
     use std::time::Duration;
 
@@ -115,6 +117,8 @@ mod tests {
         assert_eq!(worst(&SlidingLog::new(limit, period).expect("no zero")), (2, 2));
         assert_eq!(worst(&FixedWindow::new(limit, period).expect("no zero")), (4, 2));
         assert_eq!(worst(&SlidingCounter::new(limit, period).expect("no zero")), (3, 0));
+        assert_eq!(worst(&TokenBucket::new(limit, period, limit).expect("no zero")), (3, 2));
+        assert_eq!(worst(&LeakyMeter::new(limit, period, limit).expect("no zero")), (3, 2));
         assert_eq!(worst(&Gcra::new(limit, period, limit).expect("no zero")), (3, 2));
         assert_eq!(worst(&Gcra::new(limit, period, 1).expect("no zero")), (2, 1));
     }

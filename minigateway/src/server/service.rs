@@ -251,8 +251,7 @@ impl HttpService for Gateway {
                 Ok(cost) => explanation.push(format!("graphql: {cost} of {max}")),
                 Err((status, detail)) => {
                     generation.refused.fetch_add(1, Relaxed);
-                    let body = problem::error(status, status::reason(status), &detail);
-                    return Some(Answer::new(status, problem::CONTENT_TYPE, body));
+                    return Some(error(status, status::reason(status), &detail));
                 }
             }
         }
@@ -342,9 +341,13 @@ impl HttpService for Gateway {
     ) {
         let charges = context.charges.borrow();
         let has_limits = charges.decisions().next().is_some();
-        let unix_s = unix_ms() / 1000;
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let asked = asked(&generation, facts);
+        // A refusal takes no time, so the clocks need not be read again.
+        let (unix_s, now_ns) = match answer {
+            Some(it) if it.status == 429 => (facts.unix_s, context.charged_ns),
+            _ => (unix_ms() / 1000, self.current.now_ns()),
+        };
         if let Some(answer) = answer {
             head.header(b"Server", b"minigateway");
             let (of_date, date) = &mut *self.date.borrow_mut();
@@ -353,6 +356,9 @@ impl HttpService for Gateway {
                 date::http(unix_s, date);
             }
             head.header(b"Date", date);
+            if !answer.body.is_empty() {
+                head.header(b"Content-Type", problem::CONTENT_TYPE.as_bytes());
+            }
             for (name, value) in &answer.headers {
                 head.header(name.as_bytes(), value);
             }
@@ -373,7 +379,6 @@ impl HttpService for Gateway {
             front.write_response(asks, facts, origin, head);
         }
         if let Some(generation) = generation.as_ref().filter(|_| has_limits) {
-            let now_ns = self.current.now_ns();
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
         }
         if !context.trace.id.is_empty() {
@@ -385,8 +390,7 @@ impl HttpService for Gateway {
     }
 
     fn error_answer(&self, status: u16, _context: &mut Context) -> Answer {
-        let title = status::reason(status);
-        Answer::new(status, problem::CONTENT_TYPE, problem::error(status, title, ""))
+        error(status, status::reason(status), "")
     }
 
     fn refusal_answer(&self, refusal: Refusal, _context: &mut Context) -> Answer {
@@ -394,8 +398,7 @@ impl HttpService for Gateway {
         let is_head = refusal == Refusal::HeadersTooLarge;
         let status = if is_head { 431 } else { refusal.status() };
         let detail = refusal.reason().replace('"', "'");
-        let body = problem::error(status, status::reason(status), &detail);
-        Answer::new(status, problem::CONTENT_TYPE, body)
+        error(status, status::reason(status), &detail)
     }
 
     fn log(&self, exchange: &Exchange, client: &Client, context: &Context, done: &Done) {
@@ -443,14 +446,15 @@ fn asked<'a>(
     Some((front, &routes[facts.route?]))
 }
 
+/// The body is a problem, and [`Gateway::write_response`] says so.
 fn answer(Problem { status, body, headers }: Problem) -> Answer {
-    let mut headers =
-        headers.into_iter().map(|(name, it)| (name, it.into_bytes())).collect::<Vec<_>>();
-    if status == 204 {
-        return Answer { status, headers, body: Vec::new() };
-    }
-    headers.push(("Content-Type", problem::CONTENT_TYPE.into()));
-    Answer { status, headers, body: body.into_bytes() }
+    let headers = headers.into_iter().map(|(name, it)| (name, it.into_bytes())).collect();
+    Answer { status, headers, body: if status == 204 { Vec::new() } else { body.into_bytes() } }
+}
+
+/// A problem without headers.
+fn error(status: u16, title: &str, detail: &str) -> Answer {
+    answer(Problem { status, body: problem::error(status, title, detail), headers: Vec::new() })
 }
 
 fn count(
