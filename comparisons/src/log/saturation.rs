@@ -122,16 +122,17 @@ pub fn send_batches(
 }
 
 /// The same batch for each partition in turn.
-struct Batches {
+pub struct Batches {
     /// A request for each partition.
     frames: Vec<Vec<u8>>,
     batch_bytes: u64,
     /// Records of a batch.
-    records: u64,
+    pub records: u64,
 }
 
 impl Batches {
-    fn new(topic: &str, value_bytes: usize) -> Batches {
+    /// Batches for a topic, of records with this many bytes.
+    pub fn new(topic: &str, value_bytes: usize) -> Batches {
         let mut batcher = Batcher::new(BATCH_BYTES, None);
         let value = vec![b'v'; value_bytes];
         let record = Record { value: Some(&value), ..Record::default() };
