@@ -86,6 +86,9 @@ class WordCount {
         properties.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         properties.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         properties.put("auto.offset.reset", "earliest");
+        // Streams does not leave its group when it is closed: the next one waits for this.
+        properties.put("session.timeout.ms", 6000);
+        properties.put("heartbeat.interval.ms", 1000);
 
         KafkaStreams streams = new KafkaStreams(builder.build(), properties);
         CountDownLatch running = new CountDownLatch(1);
