@@ -28,10 +28,8 @@ use crate::provider::Server;
 use crate::rounds::Rounds;
 use crate::{Effort, Result};
 
-/// The planned seconds of one round of one peer and ours.
-pub const SECONDS: f64 = 2.0;
-/// How many peers there are.
-pub const PEERS: usize = 2;
+/// The planned seconds of one append and consume.
+const SECONDS: f64 = 1.0;
 /// Records of a batch: as many as fit into 16 KiB, the default of a producer.
 const BATCH_RECORDS: u64 = 149;
 /// The value of a record of the peers.
@@ -41,6 +39,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Millions of records a second, appended and consumed.
 type Rates = [f64; 2];
+/// Appends so many batches and consumes them.
+type Peer = fn(u64) -> Result<Rates>;
+
+const PEERS: [(&str, Peer); 2] = [("commitlog", of_commitlog), ("redb", of_redb)];
+
+/// The planned seconds of so many rounds.
+pub fn seconds(rounds: usize) -> f64 {
+    (2 * PEERS.len() * rounds) as f64 * SECONDS
+}
 
 /// Appends and consumes the same records, ours and each peer in turns.
 pub fn compare(rounds: &mut Rounds, effort: Effort, server: &Server) -> Result<Comparison> {
@@ -49,13 +56,11 @@ pub fn compare(rounds: &mut Rounds, effort: Effort, server: &Server) -> Result<C
         Effort::Normal => 4_000,
         Effort::Full => 20_000,
     };
-    let peers: [(&str, fn(u64) -> Result<Rates>); PEERS] =
-        [("commitlog", of_commitlog), ("redb", of_redb)];
     let mut rows = Vec::new();
-    for (name, peer) in peers {
+    for (name, peer) in PEERS {
         let mut number = 0;
         let what = format!("beside {name}");
-        let [ours, theirs] = rounds.all(&what, SECONDS / 2.0, |side| {
+        let [ours, theirs] = rounds.all(&what, SECONDS, |side| {
             number += 1;
             match side {
                 0 => over_the_socket(server, &format!("{name}-{number}"), batches),
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_peers_give_back_what_they_got() {
-        for peer in [of_commitlog, of_redb] {
+        for (_, peer) in PEERS {
             assert!(peer(3).unwrap().iter().all(|rate| *rate > 0.0));
         }
     }

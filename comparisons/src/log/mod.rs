@@ -152,9 +152,9 @@ fn alone(context: &Context, ours: &Side, misses: &[String]) -> Result<Pair> {
     let mut server = ours.start(Some(1), context.cores)?;
     eprintln!("{} listens on {} {}", server.name, server.address, server.describe());
     let count = context.effort.rounds();
-    let seconds = (embedded::PEERS * count) as f64 * embedded::SECONDS;
     let names = [MINILOG.name, "in-process"];
-    let mut rounds = Rounds { count, names, progress: Progress::new(seconds) };
+    let progress = Progress::new(embedded::seconds(count));
+    let mut rounds = Rounds { count, names, progress };
     let comparison = embedded::compare(&mut rounds, context.effort, &server)
         .map_err(|error| server.explain(error))?;
     Ok(Pair {
