@@ -34,7 +34,7 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
 }
 
 const BUDGETS: [Budget; 7] = [
-    budget("minilog", 5_000, 3_500, 14_867),
+    budget("minilog", 5_000, 3_500, 14_782),
     budget("minibtree", 6_500, 4_000, 23_579),
     budget("minicache", 9_500, 3_500, 27_294),
     budget("minicache/lua", 0, 0, 2_720),

@@ -1,13 +1,12 @@
 //! What every POC begins with: a broker of its own, or the address after `--against`.
 
+use clap::Parser;
 use minikit::harness::Scratch;
-use minikit::server::Options;
 use minilog::client::cluster::Cluster;
 use minilog::client::{ClientError, admin};
-use minilog::engine::group::coordinator::GroupConfig;
-use minilog::engine::log::config::LogConfig;
 use minilog::server::start::{self, Start};
 use minilog::wire::ErrorCode;
+use std::ffi::OsStr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -37,22 +36,9 @@ impl Broker {
     pub fn start() -> Broker {
         let data = Scratch::new("minilog-poc").expect("a directory can be created");
         let (sender, ready) = mpsc::channel();
-        let start = Start {
-            options: Options {
-                listen: vec![([127, 0, 0, 1], 0).into()],
-                threads: 1,
-                ..Options::default()
-            },
-            admin: None,
-            data_dir: data.path().to_owned(),
-            advertise: None,
-            log: LogConfig::default(),
-            groups: GroupConfig { initial_delay_ms: 0, ..GroupConfig::default() },
-            auto_create_topics: true,
-            num_partitions: 1,
-            cleaner_backoff: Duration::from_secs(15),
-            connections_max: 100,
-        };
+        let options = ["minilog", "--listen", "127.0.0.1:0", "--threads", "1", "--data-dir"];
+        let options = options.map(OsStr::new).into_iter().chain([data.path().as_os_str()]);
+        let start = Start::parse_from(options);
         thread::spawn(move || {
             let result = start::run(start, |bound| {
                 let _ = sender.send(bound.tcp.expect("it listens on TCP"));

@@ -95,10 +95,7 @@ pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Resul
 }
 
 /// The configuration of a topic.
-pub fn topic_configs(
-    cluster: &mut Cluster,
-    name: &str,
-) -> Result<Vec<DescribeConfigsResourceResult>> {
+pub fn topic_configs(cluster: &mut Cluster, name: &str) -> Result<Vec<ConfigEntry>> {
     let resource = DescribeConfigsResource {
         resource_type: TOPIC,
         resource_name: name.to_owned(),

@@ -36,7 +36,7 @@ use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
 use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use crate::wire::group::{LeaveGroupRequest, MemberIdentity};
-use crate::wire::list_offsets::{EARLIEST, LATEST};
+use crate::wire::list_offsets::EARLIEST;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::thread;
@@ -52,8 +52,9 @@ const FETCH_WAIT_MAX: Duration = Duration::from_millis(500);
 pub struct ConsumerOptions {
     /// How the consumer calls itself.
     pub client_id: String,
-    /// Where to begin in a partition without committed offset.
-    pub auto_offset_reset: Reset,
+    /// Where to begin in a partition without committed offset: [`EARLIEST`], or
+    /// [`LATEST`](crate::wire::list_offsets::LATEST).
+    pub auto_offset_reset: i64,
     /// Bytes of one fetch, except for a larger batch.
     pub fetch_max_bytes: i32,
     /// In a group: the assignor `cooperative-sticky` in place of `range`. All members need the
@@ -69,22 +70,13 @@ impl Default for ConsumerOptions {
     fn default() -> ConsumerOptions {
         ConsumerOptions {
             client_id: "minilog".to_owned(),
-            auto_offset_reset: Reset::Earliest,
+            auto_offset_reset: EARLIEST,
             fetch_max_bytes: 8 << 20,
             is_cooperative: false,
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
         }
     }
-}
-
-/// An end of a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reset {
-    /// The oldest record.
-    Earliest,
-    /// Only records that are yet to come.
-    Latest,
 }
 
 /// A record that was read.
@@ -220,11 +212,7 @@ impl Consumer {
     }
 
     fn reset(&mut self, (topic, partition): &TopicPartition) -> Result<i64> {
-        let timestamp = match self.options.auto_offset_reset {
-            Reset::Earliest => EARLIEST,
-            Reset::Latest => LATEST,
-        };
-        self.cluster.offset_at(topic, *partition, timestamp)
+        self.cluster.offset_at(topic, *partition, self.options.auto_offset_reset)
     }
 
     /// Fetches from all leaders at once. They wait for records until `until`.

@@ -94,20 +94,7 @@ impl ClientError {
     pub fn is_retriable(&self) -> bool {
         match self {
             ClientError::Connection { .. } => true,
-            ClientError::Refused { code, .. } => matches!(
-                *code,
-                ErrorCode::CORRUPT_MESSAGE
-                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-                    | ErrorCode::LEADER_NOT_AVAILABLE
-                    | ErrorCode::NOT_LEADER_OR_FOLLOWER
-                    | ErrorCode::REQUEST_TIMED_OUT
-                    | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-                    | ErrorCode::COORDINATOR_NOT_AVAILABLE
-                    | ErrorCode::NOT_COORDINATOR
-                    | ErrorCode::FENCED_LEADER_EPOCH
-                    | ErrorCode::UNKNOWN_LEADER_EPOCH
-                    | ErrorCode::KAFKA_STORAGE_ERROR
-            ),
+            ClientError::Refused { code, .. } => code.is_retriable(),
             ClientError::Malformed(_) | ClientError::Unsupported(_) => false,
         }
     }

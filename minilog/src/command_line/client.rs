@@ -14,7 +14,7 @@ use comfy_table::{Table, presets};
 use minilog::client::assignor::decode_assignment;
 use minilog::client::batching::TopicPartition;
 use minilog::client::cluster::Cluster;
-use minilog::client::consumer::{Consumer, ConsumerOptions, DECOMPRESSED_BYTES_MAX, Reset};
+use minilog::client::consumer::{Consumer, ConsumerOptions, DECOMPRESSED_BYTES_MAX};
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
 use minilog::format::batch::{self, BatchHeader};
@@ -109,12 +109,8 @@ impl Topic {
                 });
                 print(["topic", "partitions", "internal"], rows);
             }
-            Topic::Describe(Named { name, broker }) => {
-                describe_topic(&mut broker.connect()?, &name)?
-            }
-            Topic::Delete(Named { name, broker }) => {
-                admin::delete_topic(&mut broker.connect()?, &name)?
-            }
+            Topic::Describe(it) => describe_topic(&mut it.broker.connect()?, &it.name)?,
+            Topic::Delete(it) => admin::delete_topic(&mut it.broker.connect()?, &it.name)?,
             Topic::Alter { name, partitions, set, unset, broker } => {
                 let mut cluster = broker.connect()?;
                 let set = set.into_iter().map(|(name, value)| (name, Some(value)));
@@ -228,9 +224,8 @@ pub struct Consume {
 
 impl Consume {
     pub fn run(self) -> Done {
-        let reset = if self.from_beginning { Reset::Earliest } else { Reset::Latest };
         let options = ConsumerOptions {
-            auto_offset_reset: reset,
+            auto_offset_reset: if self.from_beginning { EARLIEST } else { LATEST },
             is_cooperative: self.cooperative,
             session_timeout: Duration::from_secs(10),
             ..Default::default()
@@ -325,9 +320,7 @@ impl Group {
                 let rows = groups.iter().map(|it| [it.group_id.clone(), it.group_state.clone()]);
                 print(["group", "state"], rows);
             }
-            Group::Describe(Named { name, broker }) => {
-                describe_group(&mut broker.connect()?, &name)?
-            }
+            Group::Describe(it) => describe_group(&mut it.broker.connect()?, &it.name)?,
             Group::ResetOffsets { name, topic, to, broker } => {
                 let mut cluster = broker.connect()?;
                 let mut offsets = BTreeMap::new();

@@ -494,20 +494,21 @@ impl Topics {
     }
 }
 
-/// What the last process said about all logs; sorted.
+/// Offsets of a checkpoint, by topic and partition.
+type Offsets = BTreeMap<(String, i32), i64>;
+
+/// What the last process said about all logs.
 struct Starts {
     is_clean: bool,
-    recovery_points: Vec<OffsetEntry>,
-    log_starts: Vec<OffsetEntry>,
-    cleaned: Vec<OffsetEntry>,
+    recovery_points: Offsets,
+    log_starts: Offsets,
+    cleaned: Offsets,
 }
 
 impl Starts {
     fn of(&self, topic: &str, partition: i32) -> Start {
-        let find = |entries: &[OffsetEntry]| {
-            let key = |it: &OffsetEntry| (it.topic.as_str(), it.partition).cmp(&(topic, partition));
-            entries.binary_search_by(key).map_or(0, |index| entries[index].offset)
-        };
+        let partition = (topic.to_owned(), partition);
+        let find = |offsets: &Offsets| offsets.get(&partition).copied().unwrap_or(0);
         Start {
             is_clean: self.is_clean,
             recovery_point: find(&self.recovery_points),
@@ -578,12 +579,11 @@ fn read_or_create_meta(root: &Directory, random: [u8; 16]) -> io::Result<Meta> {
     Ok(meta)
 }
 
-fn read_checkpoint(root: &Directory, name: &str) -> io::Result<Vec<OffsetEntry>> {
+fn read_checkpoint(root: &Directory, name: &str) -> io::Result<Offsets> {
     let text = read_text(root, name)?.unwrap_or_default();
     let entries = checkpoint::parse::<OffsetEntry>(&text);
-    let mut entries = entries.map_err(|error| invalid_data(format!("{name}: {error}")))?;
-    entries.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
-    Ok(entries)
+    let entries = entries.map_err(|error| invalid_data(format!("{name}: {error}")))?;
+    Ok(entries.into_iter().map(|it| ((it.topic, it.partition), it.offset)).collect())
 }
 
 /// The text of a file; none if it does not exist.

@@ -31,8 +31,7 @@ const LIST_TYPE: i8 = 7;
 pub fn describe_configs(broker: &Broker, call: Call, request: &DescribeConfigsRequest) -> Step {
     let results = request.resources.iter();
     let results = results.map(|resource| describe(broker, resource, request.include_synonyms));
-    let results = results.collect();
-    call.respond(&DescribeConfigsResponse { results, ..Default::default() })
+    call.respond(&DescribeConfigsResponse { results: results.collect(), ..Default::default() })
 }
 
 fn describe(
@@ -69,15 +68,12 @@ fn describe(
 }
 
 /// Every value of a topic.
-pub fn topic_values(
-    overrides: &Overrides,
-    broker: &LogConfig,
-) -> Vec<DescribeConfigsResourceResult> {
+pub fn topic_values(overrides: &Overrides, broker: &LogConfig) -> Vec<ConfigEntry> {
     let value = |parameter: &Parameter| {
         let mut sources = broker_sources(parameter, broker);
         if let Some(value) = overrides.get(parameter.name) {
             let (name, value) = (parameter.name.to_owned(), Some(value.clone()));
-            sources.insert(0, DescribeConfigsSynonym { name, value, source: SOURCE_TOPIC });
+            sources.insert(0, ConfigSynonym { name, value, source: SOURCE_TOPIC });
         }
         result(parameter.name, config_type(parameter), sources)
     };
@@ -85,7 +81,7 @@ pub fn topic_values(
 }
 
 /// Every value of the broker.
-fn broker_values(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
+fn broker_values(broker: &Broker) -> Vec<ConfigEntry> {
     let value = |parameter: &Parameter| {
         let sources = broker_sources(parameter, broker.topics.config());
         result(parameter.broker_name, config_type(parameter), sources)
@@ -93,7 +89,7 @@ fn broker_values(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
     let fixed = |name: &str, config_type, value: String| {
         let (own, value) = (name.to_owned(), Some(value));
         let source = SOURCE_STATIC_BROKER;
-        result(name, config_type, vec![DescribeConfigsSynonym { name: own, value, source }])
+        result(name, config_type, vec![ConfigSynonym { name: own, value, source }])
     };
     let settings = &broker.settings;
     let mut values = PARAMETERS.iter().map(value).collect::<Vec<_>>();
@@ -107,9 +103,9 @@ fn broker_values(broker: &Broker) -> Vec<DescribeConfigsResourceResult> {
 }
 
 /// The broker's value, if it is not the default, and the default.
-fn broker_sources(parameter: &Parameter, broker: &LogConfig) -> Vec<DescribeConfigsSynonym> {
+fn broker_sources(parameter: &Parameter, broker: &LogConfig) -> Vec<ConfigSynonym> {
     let default = parameter.get(&LogConfig::default());
-    let source = |value: String, source| DescribeConfigsSynonym {
+    let source = |value: String, source| ConfigSynonym {
         name: parameter.broker_name.to_owned(),
         value: Some(value),
         source,
@@ -120,12 +116,8 @@ fn broker_sources(parameter: &Parameter, broker: &LogConfig) -> Vec<DescribeConf
 }
 
 /// A value with its sources, of which the first one is in force.
-fn result(
-    name: &str,
-    config_type: i8,
-    synonyms: Vec<DescribeConfigsSynonym>,
-) -> DescribeConfigsResourceResult {
-    DescribeConfigsResourceResult {
+fn result(name: &str, config_type: i8, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
+    ConfigEntry {
         name: name.to_owned(),
         value: synonyms[0].value.clone(),
         config_source: synonyms[0].source,

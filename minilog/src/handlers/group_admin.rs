@@ -89,7 +89,7 @@ pub fn list_groups(broker: &Broker, call: Call, request: &ListGroupsRequest) -> 
 
 /// Groups with their members.
 pub fn describe_groups(broker: &Broker, call: Call, request: &DescribeGroupsRequest) -> Step {
-    let groups = broker.groups.with(|coordinator| {
+    let mut groups = broker.groups.with(|coordinator| {
         let dead = |id: &String| {
             let mut dead = DescribedGroup { group_id: id.clone(), ..Default::default() };
             dead.group_state = "Dead".to_owned();
@@ -102,13 +102,10 @@ pub fn describe_groups(broker: &Broker, call: Call, request: &DescribeGroupsRequ
         let describe = |id: &String| coordinator.group(id).map_or_else(|| dead(id), describe);
         request.groups.iter().map(describe).collect::<Vec<_>>()
     });
-    let with_operations = |mut group: DescribedGroup| {
-        if request.include_authorized_operations && !group.error_code.is_error() {
-            group.authorized_operations = ALL_OPERATIONS;
-        }
-        group
-    };
-    let groups = groups.into_iter().map(with_operations).collect();
+    let described = groups.iter_mut().filter(|it| !it.error_code.is_error());
+    if request.include_authorized_operations {
+        described.for_each(|it| it.authorized_operations = ALL_OPERATIONS);
+    }
     call.respond(&DescribeGroupsResponse { groups, ..Default::default() })
 }
 

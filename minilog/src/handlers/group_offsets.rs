@@ -152,8 +152,7 @@ fn fetch_topic(
         let committed = offsets.get(name, partition_index);
         OffsetFetchResponsePartitions { error_code, ..found(partition_index, committed) }
     });
-    let partitions = partitions.collect();
-    OffsetTopic { name: wanted.name, topic_id: wanted.topic_id, partitions }
+    OffsetTopic { partitions: partitions.collect(), name: wanted.name, topic_id: wanted.topic_id }
 }
 
 /// All partitions of a topic with a committed offset. None if the client names topics by id and
@@ -197,8 +196,7 @@ pub fn offset_delete(broker: &Arc<Broker>, call: Call, request: OffsetDeleteRequ
             let (partition_index, error_code) = (it.partition_index, ErrorCode::NONE);
             OffsetCommitResponsePartition { partition_index, error_code }
         });
-        let partitions = partitions.collect();
-        response.topics.push(ByTopic { name: topic.name, partitions });
+        response.topics.push(ByTopic { partitions: partitions.collect(), name: topic.name });
     }
 
     let written = {

@@ -43,8 +43,7 @@ pub fn list_offsets(broker: &Broker, call: Call, request: ListOffsetsRequest) ->
         });
         ByTopic { partitions: partitions.collect(), name: topic.name }
     });
-    let topics = topics.collect();
-    call.respond(&ListOffsetsResponse { topics, ..Default::default() })
+    call.respond(&ListOffsetsResponse { topics: topics.collect(), ..Default::default() })
 }
 
 fn look_up(
@@ -95,6 +94,5 @@ pub fn end_of_epoch(broker: &Broker, call: Call, request: OffsetForLeaderEpochRe
         });
         OffsetForLeaderTopicResult { partitions: partitions.collect(), topic: it.topic }
     });
-    let topics = topics.collect();
-    call.respond(&OffsetForLeaderEpochResponse { topics, ..Default::default() })
+    call.respond(&OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() })
 }

@@ -53,12 +53,11 @@ fn missing_topics(broker: &Broker, call: Call, request: &MetadataRequest) -> Vec
     let allowed = broker.settings.auto_create_topics
         && (request.allow_auto_topic_creation || call.version < 4);
     let Wanted::These(topics) = request.wanted(call.version) else { return Vec::new() };
-    let names = topics.iter().filter_map(|it| it.name.clone()).filter(|_| allowed);
-    names
-        .filter(|name| {
-            is_topic_name(name) && name != OFFSETS_TOPIC && catalog.by_name(name).is_none()
-        })
-        .collect()
+    let is_missing = |name: &String| {
+        is_topic_name(name) && name != OFFSETS_TOPIC && catalog.by_name(name).is_none()
+    };
+    let names = topics.iter().filter_map(|it| it.name.clone());
+    names.filter(|it| allowed && is_missing(it)).collect()
 }
 
 fn describe(broker: &Broker, call: Call, request: &MetadataRequest) -> MetadataResponse {

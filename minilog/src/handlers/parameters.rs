@@ -130,41 +130,36 @@ impl Parameter {
 
     /// Puts a value into a configuration.
     fn put(&self, config: &mut LogConfig, value: &str) -> Result<(), InvalidConfig> {
-        let invalid = |problem: String| {
+        let invalid = |problem: &str| {
             let name = self.name;
             InvalidConfig(format!("Invalid value {value} for configuration {name}: {problem}"))
         };
         let number = |min: i64, max: i64, kind| {
             let number = value.parse::<i64>().ok().filter(|it| *it <= max);
-            let number = number.ok_or(format!("Not a number of type {kind}"));
-            let too_small = format!("Value must be at least {min}");
-            number.and_then(|it| if it < min { Err(too_small) } else { Ok(it) })
+            match number.ok_or_else(|| invalid(&format!("Not a number of type {kind}")))? {
+                it if it < min => Err(invalid(&format!("Value must be at least {min}"))),
+                it => Ok(it),
+            }
         };
         match self.rule {
-            Rule::Int(min, field) => {
-                *field(config) = number(min, i32::MAX.into(), "INT").map_err(invalid)?;
-            }
-            Rule::Long(min, field) => {
-                *field(config) = number(min, i64::MAX, "LONG").map_err(invalid)?;
-            }
+            Rule::Int(min, field) => *field(config) = number(min, i32::MAX.into(), "INT")?,
+            Rule::Long(min, field) => *field(config) = number(min, i64::MAX, "LONG")?,
             Rule::Ratio(field) => match value.parse::<f64>() {
                 Ok(ratio) if (0.0..=1.0).contains(&ratio) => *field(config) = ratio,
-                Ok(ratio) if ratio > 1.0 => {
-                    return Err(invalid("Value must be no more than 1".to_owned()));
-                }
-                Ok(_) => return Err(invalid("Value must be at least 0".to_owned())),
-                Err(_) => return Err(invalid("Not a number of type DOUBLE".to_owned())),
+                Ok(ratio) if ratio > 1.0 => return Err(invalid("Value must be no more than 1")),
+                Ok(_) => return Err(invalid("Value must be at least 0")),
+                Err(_) => return Err(invalid("Not a number of type DOUBLE")),
             },
             Rule::Cleanup => {
                 let policies = elements(value).collect::<Vec<_>>();
                 if policies.iter().any(|it| !["compact", "delete"].contains(it)) {
-                    return Err(invalid("String must be one of: compact, delete".to_owned()));
+                    return Err(invalid("String must be one of: compact, delete"));
                 }
                 let has = |policy| policies.contains(&policy);
                 config.cleanup = Cleanup { deletes: has("delete"), compacts: has("compact") };
             }
             Rule::Only(only) if value != only => {
-                return Err(invalid(format!("this broker supports only {only}")));
+                return Err(invalid(&format!("this broker supports only {only}")));
             }
             Rule::Only(_) => {}
         }

@@ -13,7 +13,7 @@ use super::group_log::OFFSETS_TOPIC;
 use super::{Broker, Call, Found, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
-use crate::engine::log::producers::SequenceError;
+use crate::engine::log::producers::SequenceError::{OldEpoch, OutOfOrder};
 use crate::wire::ErrorCode;
 use crate::wire::codec::Frame;
 use crate::wire::produce::*;
@@ -41,12 +41,10 @@ struct Needed {
 /// Appends the batches of a request.
 pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest) -> Step {
     let catalog = broker.topics.catalog();
-    let refused = match request.acks {
-        _ if request.transactional_id.is_some() => {
-            Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-        }
-        -1..=1 => None,
-        _ => Some(ErrorCode::INVALID_REQUIRED_ACKS),
+    let refused = match (&request.transactional_id, request.acks) {
+        (Some(_), _) => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        (None, -1..=1) => None,
+        (None, _) => Some(ErrorCode::INVALID_REQUIRED_ACKS),
     };
 
     let (mut response, mut needed) = (ProduceResponse::default(), Vec::new());
@@ -116,10 +114,8 @@ fn error_code(error: &AppendError) -> ErrorCode {
         AppendError::Batch(_) => ErrorCode::CORRUPT_MESSAGE,
         AppendError::InvalidRecord(_) => ErrorCode::INVALID_RECORD,
         AppendError::TooLarge(_) => ErrorCode::MESSAGE_TOO_LARGE,
-        AppendError::Sequence(SequenceError::OutOfOrder { .. }) => {
-            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-        }
-        AppendError::Sequence(SequenceError::OldEpoch { .. }) => ErrorCode::INVALID_PRODUCER_EPOCH,
+        AppendError::Sequence(OutOfOrder { .. }) => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        AppendError::Sequence(OldEpoch { .. }) => ErrorCode::INVALID_PRODUCER_EPOCH,
         AppendError::Storage(error) => storage_error(error),
     }
 }

@@ -189,8 +189,7 @@ pub fn create_partitions(
             let (error_code, error_message) = outcome(added);
             CreatePartitionsTopicResult { name: topic.name, error_code, error_message }
         });
-        let results = results.collect();
-        call.encode(&CreatePartitionsResponse { results, throttle_time_ms: 0 })
+        call.encode(&CreatePartitionsResponse { results: results.collect(), throttle_time_ms: 0 })
     })
 }
 
@@ -216,8 +215,7 @@ pub fn delete_records(broker: &Arc<Broker>, call: Call, request: DeleteRecordsRe
                 let partition_index = wanted.partition_index;
                 DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
             });
-            let partitions = partitions.collect();
-            response.topics.push(ByTopic { name: topic.name, partitions });
+            response.topics.push(ByTopic { name: topic.name, partitions: partitions.collect() });
         }
 
         // What was deleted must stay so after a crash; then the files can go.

@@ -19,38 +19,78 @@ use crate::handlers::group::Groups;
 use crate::handlers::group_log;
 use crate::handlers::producer_ids::ProducerIds;
 use crate::handlers::{Broker, Settings};
+use minikit::cli::ServeArgs;
 use minikit::connections::Connections;
-use minikit::server::{Bound, Options, Shutdown, Spread};
+use minikit::server::{Bound, Shutdown, Spread};
 use minikit::storage::{DataDir, Disk};
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// What a server is started with.
+/// What a server is started with: the options of `minilog serve`, by which clap explains them.
+#[derive(clap::Parser)]
 pub struct Start {
-    /// Where to listen, and with how many cores.
-    pub options: Options,
-    /// The address of the admin endpoint, if there is to be one.
-    pub admin: Option<SocketAddr>,
-    /// Where the data is.
-    pub data_dir: PathBuf,
-    /// Host and port that clients are told; what is listened on if none.
-    pub advertise: Option<(String, u16)>,
-    /// The configuration of a topic without its own.
-    pub log: LogConfig,
-    /// How consumer groups behave.
-    pub groups: GroupConfig,
-    /// `auto.create.topics.enable`
-    pub auto_create_topics: bool,
-    /// `num.partitions`
-    pub num_partitions: i32,
-    /// `log.cleaner.backoff.ms`: how often the cleaner looks for something to do.
-    pub cleaner_backoff: Duration,
-    /// How many clients there may be.
-    pub connections_max: usize,
+    #[command(flatten)]
+    common: ServeArgs,
+    /// Where topics are kept; created if missing
+    #[arg(long, value_name = "DIR", default_value = "minilog-data")]
+    data_dir: PathBuf,
+    /// What clients are told to connect to, if it is not the address listened on
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    advertise: Option<(String, u16)>,
+    /// When records are acknowledged: `os` from the page cache as in Kafka; `always` after a sync,
+    /// as log.flush.interval.messages=1
+    #[arg(long, value_name = "WHEN", value_parser = ["os", "always"], default_value = "os")]
+    sync: String,
+    /// Create topics that clients ask for, as auto.create.topics.enable
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    auto_create_topics: bool,
+    /// Partitions of a topic that does not say how many, as num.partitions
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    num_partitions: i32,
+    /// Bytes of a segment, as log.segment.bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    segment_bytes: i32,
+    /// Milliseconds to keep records, as log.retention.ms; -1 for ever
+    #[arg(long, value_name = "MS", default_value_t = 604_800_000, allow_hyphen_values = true)]
+    retention_ms: i64,
+    /// Bytes of a partition to keep, as log.retention.bytes; -1 for all
+    #[arg(long, value_name = "BYTES", default_value_t = -1, allow_hyphen_values = true)]
+    retention_bytes: i64,
+    /// How long a new group waits for more members, as group.initial.rebalance.delay.ms
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    group_initial_rebalance_delay_ms: u32,
+    /// Minutes to keep the offsets of a group without members, as offsets.retention.minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 10_080)]
+    offsets_retention_minutes: u32,
+    /// Milliseconds between two looks for logs to compact, as log.cleaner.backoff.ms
+    #[arg(long, value_name = "MS", default_value_t = 15_000)]
+    log_cleaner_backoff_ms: u64,
+    /// Clients at a time
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    max_connections: usize,
+}
+
+impl Start {
+    fn log_config(&self) -> LogConfig {
+        LogConfig {
+            segment_bytes: self.segment_bytes.into(),
+            retention_ms: self.retention_ms,
+            retention_bytes: self.retention_bytes,
+            flush_messages: if self.sync == "always" { 1 } else { i64::MAX },
+            ..LogConfig::default()
+        }
+    }
+
+    fn group_config(&self) -> GroupConfig {
+        GroupConfig {
+            initial_delay_ms: self.group_initial_rebalance_delay_ms.into(),
+            offsets_retention_ms: i64::from(self.offsets_retention_minutes) * 60_000,
+            ..GroupConfig::default()
+        }
+    }
 }
 
 /// Runs a server until it is told to stop.
@@ -61,7 +101,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     let data = DataDir::lock(&start.data_dir)?;
     let disk: Arc<dyn Disk> = Arc::new(data.disk());
     let started = now_ms();
-    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log, random())?;
+    let (topics, reports) = Topics::open(Arc::clone(&disk), start.log_config(), random())?;
     for (partition, report) in reports {
         tracing::warn!("{partition} was damaged and is repaired: {report:?}");
     }
@@ -77,7 +117,7 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
             data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
         },
         producer_ids: ProducerIds::new(disk),
-        groups: Groups::new(start.groups, now),
+        groups: Groups::new(start.group_config(), now),
         advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),
     });
     match group_log::load(&broker)? {
@@ -85,24 +125,31 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         skipped => tracing::warn!("{skipped} records of __consumer_offsets cannot be read"),
     }
     let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
-    let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker), start.cleaner_backoff)?;
+    let backoff = Duration::from_millis(start.log_cleaner_backoff_ms);
+    let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker), backoff)?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
         upkeep: upkeep.upkeep(),
         connections: Connections::new(),
-        connections_max: start.connections_max,
+        connections_max: start.max_connections,
     });
     let inspector = Arc::new(Inspector(Arc::clone(&server)));
-    let admin = start.admin.map(|address| minikit::admin::start(address, inspector)).transpose()?;
+    let admin =
+        start.common.admin.map(|address| minikit::admin::start(address, inspector)).transpose()?;
     if let Some(admin) = &admin {
         tracing::info!("state page on http://{}/", admin.address());
     }
-    minikit::server::run(start.options, Spread(server), Shutdown::new(), |bound, _listeners| {
-        if let Some(address) = bound.tcp {
-            broker.advertised.get_or_init(|| (address.ip().to_string(), address.port()));
-        }
-        ready(bound);
-    })?;
+    minikit::server::run(
+        start.common.options(),
+        Spread(server),
+        Shutdown::new(),
+        |bound, _listeners| {
+            if let Some(address) = bound.tcp {
+                broker.advertised.get_or_init(|| (address.ip().to_string(), address.port()));
+            }
+            ready(bound);
+        },
+    )?;
 
     // Nobody appends any more. The threads must be gone before the last flush.
     drop((cleaner, upkeep));
@@ -114,4 +161,11 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
 fn random() -> [u8; 16] {
     let [high, low] = [0, 1].map(|part: u64| RandomState::new().hash_one(part).to_be_bytes());
     std::array::from_fn(|index| if index < 8 { high[index] } else { low[index - 8] })
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
+    let expected = "needs a host and a port, as in broker.example:9092";
+    let (host, port) = text.rsplit_once(':').ok_or(expected)?;
+    let port = port.parse().map_err(|_| expected)?;
+    if host.is_empty() { Err(expected) } else { Ok((host.to_owned(), port)) }
 }

@@ -64,15 +64,15 @@ message! {
             0+ error_message: Option<String>,                     "an error in words";
             0+ resource_type: i8,                                 "2: topic, 4: broker";
             0+ resource_name: String,                             "its name";
-            0+ configs:       Vec<DescribeConfigsResourceResult>, "the values";
-            DescribeConfigsResourceResult {
+            0+ configs:       Vec<ConfigEntry>, "the values";
+            ConfigEntry {
                 0+ name:          String,         "for instance cleanup.policy";
                 0+ value:         Option<String>, "for instance compact";
                 0+ read_only:     bool,           "true if it cannot be altered";
                 1+ config_source: i8 = -1,        "1: topic, 4: broker, 5: default";
                 0+ is_sensitive:  bool,           "true for passwords, whose value is null";
-                1+ synonyms:      Vec<DescribeConfigsSynonym>, "the values that it overrides";
-                DescribeConfigsSynonym {
+                1+ synonyms:      Vec<ConfigSynonym>, "the values that it overrides";
+                ConfigSynonym {
                     1+ name:   String,         "its name, as log.cleanup.policy of a broker";
                     1+ value:  Option<String>, "the value";
                     1+ source: i8,             "where it comes from";

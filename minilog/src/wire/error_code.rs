@@ -95,6 +95,12 @@ error_codes! {
 }
 
 impl ErrorCode {
+    /// Returns true if the same request may succeed later: the errors of Kafka's
+    /// `RetriableException` that concern a client of this crate.
+    pub fn is_retriable(self) -> bool {
+        matches!(self.0, 2 | 3 | 5 | 6 | 7 | 14 | 15 | 16 | 56 | 74 | 75)
+    }
+
     /// Returns true if there was an error.
     pub fn is_error(self) -> bool {
         self != ErrorCode::NONE
