@@ -17,11 +17,12 @@ use minicache::conf::{Config, ConfigError};
 use minicache::explain::race::{self, RaceArgs};
 use minicache::explain::{self, ExplainArgs};
 use minicache::raw::Counting;
+use minicache::server::aof;
 use minicache::server::start::{self, Start};
 use minicache::server::{self, redis_style};
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::io::{self, Write};
-use std::{error::Error, ffi::OsString, os::unix::ffi::OsStrExt, process::ExitCode};
+use std::{error::Error, ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf, process::ExitCode};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -56,6 +57,12 @@ struct Serve {
     /// Which keys are evicted: allkeys-lru, volatile-ttl, allkeys-sieve, noeviction ...
     #[arg(long, value_name = "POLICY", value_parser = |it: &str| checked("maxmemory-policy", it))]
     maxmemory_policy: Option<String>,
+    /// Log every change to the append-only file in this folder, and start with the keys in it
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// When that file is synced: always (before every reply), everysec or no
+    #[arg(long, value_name = "WHEN", value_parser = |it: &str| checked("appendfsync", it))]
+    appendfsync: Option<String>,
     /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not
     /// show
     #[arg(long, value_name = "PASSWORD")]
@@ -70,6 +77,9 @@ pub fn main() -> ExitCode {
         args[1] = "--version".into();
     }
     let after_name = args.get(1..).unwrap_or_default();
+    if after_name.first().is_some_and(|first| first == aof::REWRITE) {
+        return aof::rewrite(&after_name[1..]);
+    }
     if redis_style::is_meant(after_name) {
         return redis_style::main(after_name);
     }
@@ -124,7 +134,9 @@ impl Serve {
     fn config(&self) -> Result<Config, Box<dyn Error>> {
         let mut config = Config::default();
         let mut put = |name: &str, value: &[u8]| put(&mut config, name, value);
-        put("dir", std::env::current_dir()?.as_os_str().as_bytes())?;
+        let dir = self.data_dir.clone().unwrap_or_default();
+        put("dir", std::env::current_dir()?.join(dir).as_os_str().as_bytes())?;
+        put("appendonly", if self.data_dir.is_some() { b"yes" } else { b"no" })?;
         put("bind", self.common.listen.ip().to_string().as_bytes())?;
         // Protected mode is for servers whose address nobody chose; here `--listen` is explicit.
         put("protected-mode", b"no")?;
@@ -134,6 +146,7 @@ impl Serve {
         for (name, value) in [
             ("maxmemory", &self.maxmemory),
             ("maxmemory-policy", &self.maxmemory_policy),
+            ("appendfsync", &self.appendfsync),
             ("requirepass", &self.requirepass),
         ] {
             if let Some(value) = value {

@@ -29,6 +29,13 @@
 //!    ([`commands::blocked::serve_ready_keys`]), and client-side caches are invalidated.
 //! 7. The connection writes all replies of the batch with one system call.
 //!
+//! # The life of a change in the append-only file
+//!
+//! 1. A command that has changed something is added to the [`Unit`](minicache_aof::Unit) of its
+//!    keyspace, or what its handler has [logged](engine::keyspace::Keyspace::log) in its place.
+//! 2. Before the shards are unlocked, the unit goes to the [`Log`](minicache_aof::Log).
+//! 3. A thread (`minicache_aof::flusher`) writes and syncs it, and wakes waiting connections.
+//!
 //! # The life of an eviction
 //!
 //! 1. Before a command, [`commands::Executor::execute`] compares the memory of

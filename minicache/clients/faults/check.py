@@ -8,6 +8,7 @@ import sys
 import traceback
 
 import clients
+import durability
 import hostile
 import process
 import scripts
@@ -16,7 +17,7 @@ if not os.environ.get("PROGRAM"):
     sys.exit("these checks start servers: set PROGRAM to redis-server or a minicache binary")
 
 failed = 0
-for module in (process, clients, scripts, hostile):
+for module in (process, clients, scripts, hostile, durability):
     for name, check in list(vars(module).items()):
         if not name.startswith("check_"):
             continue

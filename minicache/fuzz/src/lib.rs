@@ -6,6 +6,7 @@
 //!
 //! * [`requests`]: the parser finds the same requests however its input is cut, and takes memory
 //!   only for bytes that arrived.
+//! * [`aof`]: an append-only file is loaded up to some offset, or refused with one.
 //! * [`commands`]: each command gets one reply, and after all clients have disconnected and every
 //!   key is deleted, no slot, subscription or waiting client is left.
 //! * [`configuration`]: a file that is accepted can be written out and read again, and a refused
@@ -15,6 +16,7 @@
 //! [`value`] checks that bytes are replies. The counterparts in Redis are the random commands of
 //! `tests/unit/fuzzing.tcl` and of `tests/integration/corrupt-dump-fuzzer.tcl`.
 
+pub mod aof;
 pub mod commands;
 pub mod configuration;
 pub mod requests;

@@ -11,9 +11,8 @@
 //! command word for word and executes it. Redis does the same since 7.2
 //! (`handleClientsBlockedOnKeys`); 7.0 had one function per type instead.
 
-use super::{
-    Call, Command, Mode, execute::Executor, handlers, long_double::LongDouble, session::Session,
-};
+use super::execute::{Executor, propagate};
+use super::{Call, Command, Mode, handlers, long_double::LongDouble, session::Session};
 use crate::engine::object::{Container, Value};
 use crate::engine::{blocking::DbKey, clients::Client, error::Error, key::Key, mailbox::Message};
 use crate::format::number::parse_f64;
@@ -139,7 +138,10 @@ fn serve(executor: &mut Executor, id: u64, key: &DbKey) -> bool {
         parked: false,
     };
     let answer = handlers::of(blocked.command)(&mut call);
-    if call.parked {
+    let parked = call.parked;
+    propagate(&mut executor.keyspace, blocked.command, args);
+    executor.keyspace.end_unit();
+    if parked {
         cache.registry.blocked.resume(id);
     } else {
         cache.registry.blocked.finish(id);

@@ -15,6 +15,7 @@
 //! The order of the checks is that of `processCommand` in `server.c`. It decides which of two
 //! errors a client receives, and if a transaction fails because of it.
 
+use super::aof::misconf;
 use super::lookup::{is_http, lookup};
 use super::session::{Queued, Replies, Session, Transaction};
 use super::transactions::{queue, refused, shards_watched, unwatch_all};
@@ -86,6 +87,7 @@ impl<'c> Executor<'c> {
         if let Err(error) = self.process(session, args, out) {
             self.report(&error, out);
         }
+        self.keyspace.end_unit();
         self.serve_blocked(session);
 
         // CLIENT REPLY takes effect with the command that changes it, so the reply is discarded
@@ -124,13 +126,7 @@ impl<'c> Executor<'c> {
 
         // A command that will be refused does not wait.
         let command = lookup(args).ok().filter(|_| session.authenticated)?;
-        let writes = match &session.transaction {
-            Some(open) if command.name == "exec" => {
-                open.commands.iter().any(|queued| may_replicate(queued.command))
-            }
-            _ => may_replicate(command),
-        };
-        pause.holds(now_ms, writes)
+        pause.holds(now_ms, writes(session, command))
     }
 
     #[cold]
@@ -194,13 +190,20 @@ impl<'c> Executor<'c> {
         command: &'static Command,
     ) -> Result<&'static Command, Error> {
         check_access(session, command)?;
-        let full_or_busy = self.cache.shards.is_full_or_busy();
-        if full_or_busy && self.cache.shards.is_busy() && !command.flags.has(Flags::ALLOW_BUSY) {
+        let shards = &self.cache.shards;
+        let refuses_some = shards.refuses_some();
+        if refuses_some && shards.is_busy() && !command.flags.has(Flags::ALLOW_BUSY) {
             return Err(Error::BUSY);
         }
-        let short = full_or_busy || self.perform_evictions().is_err();
+        let short = refuses_some && shards.is_full() || self.perform_evictions().is_err();
         if short && needs_memory(session, command) {
             return Err(Error::OUT_OF_MEMORY);
+        }
+        if refuses_some
+            && shards.has_log_failed()
+            && (command.name == "ping" || writes(session, command))
+        {
+            return Err(misconf(self.cache));
         }
         check_subscribed(session, command)?;
         // Redis takes a monitoring client for a replica.
@@ -223,7 +226,7 @@ impl<'c> Executor<'c> {
             let (keyspace, settings) = (&mut executor.keyspace, executor.settings);
             keyspace.db = session.db;
             let (ready_key, parked) = (None, false);
-            handlers::of(command)(&mut Call {
+            let answer = handlers::of(command)(&mut Call {
                 args,
                 command,
                 session,
@@ -236,7 +239,9 @@ impl<'c> Executor<'c> {
                 mode,
                 ready_key,
                 parked,
-            })
+            });
+            propagate(&mut executor.keyspace, command, args);
+            answer
         })
     }
 
@@ -505,6 +510,26 @@ fn check_access(session: &Session, command: &Command) -> Result<(), Error> {
 /// Returns true if a replica has to hear of a command (`CMD_WRITE` and `CMD_MAY_REPLICATE`).
 pub(super) fn may_replicate(command: &Command) -> bool {
     command.flags.has(Flags::WRITE) || matches!(command.name, "publish" | "eval" | "evalsha")
+}
+
+/// Returns true if a command, or one of the transaction that it executes, may change something.
+fn writes(session: &Session, command: &Command) -> bool {
+    match &session.transaction {
+        Some(open) if command.name == "exec" => {
+            open.commands.iter().any(|queued| may_replicate(queued.command))
+        }
+        _ => may_replicate(command),
+    }
+}
+
+/// Logs a command that has changed something, unless it has logged something else in its place.
+#[inline]
+pub(super) fn propagate(keyspace: &mut Keyspace, command: &Command, args: Args) {
+    let Some(unit) = &mut keyspace.unit else { return };
+    let changed = unit.end_command(keyspace.parts.dirty.load(Ordering::Relaxed));
+    if changed && command.flags.has(Flags::WRITE) {
+        unit.push(keyspace.db, args.iter());
+    }
 }
 
 fn check_subscribed(session: &Session, command: &Command) -> Result<(), Error> {

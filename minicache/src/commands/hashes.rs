@@ -98,6 +98,7 @@ pub fn hincrbyfloat(c: &mut Call) -> Answer {
     let text = sum.ok_or(Error::new("ERR increment would produce NaN or Infinity"))?.to_text();
     hash.set(field, text.as_bytes(), limits);
     c.keyspace.changed(Events::HASH, "hincrbyfloat", key);
+    c.keyspace.log(&[b"HSET", key.bytes, field, text.as_bytes()]);
     c.out.text(&text);
     Ok(())
 }

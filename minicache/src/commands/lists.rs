@@ -197,6 +197,8 @@ fn transfer(c: &mut Call, from: End, to: End) -> Answer {
     let element = element.to_vec();
     c.keyspace.get_or_create::<List>(destination)?.push(to, &element, &tuning.limits);
     pushed(c.keyspace, destination, to);
+    let word = |end: End| if end == End::Left { &b"LEFT"[..] } else { b"RIGHT" };
+    c.keyspace.log(&[b"LMOVE", source.bytes, destination.bytes, word(from), word(to)]);
     if let Some(list) = c.keyspace.get_mut::<List>(source)? {
         list.discard(from, 1);
         let emptied = list.is_empty();

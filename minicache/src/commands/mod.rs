@@ -10,13 +10,14 @@
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
-//! * Lua: [`scripts`].
+//! * Lua: [`scripts`]. What outlives the process: [`aof`].
 //! * [`scan`], [`draw`] and [`popping`]: walking a container, random elements, and the first of
 //!   several keys that has some, for all families alike.
 //!
 //! A handler is a plain function of a [`Call`]. It finds its arguments, the keyspace and the reply
 //! buffer there, and either writes exactly one reply or returns the error that is the reply.
 
+pub mod aof;
 mod bits;
 pub(crate) mod blocked;
 pub mod cache;

@@ -83,6 +83,9 @@ pub fn pop_first<E: End>(
         let emptied = container.is_empty();
         if taken > 0 {
             c.keyspace.changed(E::CLASS, end.event(), key);
+            // Its event is also the name of the command that takes as many without waiting.
+            let mut count = itoa::Buffer::new();
+            c.keyspace.log(&[end.event().as_bytes(), key.bytes, count.format(taken).as_bytes()]);
         }
         if emptied {
             c.keyspace.remove_if_empty::<E::Of>(key);

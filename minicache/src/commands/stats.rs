@@ -132,7 +132,7 @@ pub struct CommandCounters {
 }
 
 impl Counters {
-    fn new() -> Counters {
+    pub fn new() -> Counters {
         Counters {
             commands: (0..catalogue::COUNT).map(|_| CommandCounters::default()).collect(),
             changes: AtomicU64::new(0),

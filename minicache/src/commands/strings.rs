@@ -20,7 +20,7 @@ pub use getrange as substr;
 pub use lcs::lcs;
 pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
 
-use super::{Call, handlers::variants};
+use super::{Call, handlers::variants, keys::log_deadline};
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Str, Value};
 use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
@@ -94,6 +94,7 @@ pub fn getex(c: &mut Call) -> Answer {
         Some(_) => {
             c.keyspace.set_deadline(key, deadline);
             c.keyspace.changed(Events::GENERIC, "expire", key);
+            log_deadline(c.keyspace, key, deadline.unwrap_or(0));
         }
     }
     Ok(())
@@ -227,6 +228,9 @@ fn store(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option<i64>)
 fn store_until(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option<i64>) {
     store(keyspace, key, value, deadline);
     keyspace.notify(Events::GENERIC, "expire", key.bytes);
+    let mut number = itoa::Buffer::new();
+    let deadline = number.format(deadline.unwrap_or(0)).as_bytes();
+    keyspace.log(&[b"SET", key.bytes, value, b"PXAT", deadline]);
 }
 
 fn delete(c: &mut Call) {

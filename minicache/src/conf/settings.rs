@@ -13,6 +13,7 @@
 use super::table::PARAMETERS;
 use crate::engine::tuning::{MaxmemoryPolicy, Tuning};
 use crate::engine::{events::Events, eviction::lfu::Lfu, values::Limits};
+use minicache_aof::AppendFsync;
 
 /// `maxmemory-clients` counts as at least this, or no client could send a command
 /// (`networking.c`).
@@ -112,6 +113,13 @@ settings! {
     set_max_intset_entries: usize = number("set-max-intset-entries");
     zset_max_listpack_entries: usize = number("zset-max-listpack-entries");
     zset_max_listpack_value: usize = number("zset-max-listpack-value");
+    appendonly: bool = flag("appendonly");
+    appendfilename: String = text("appendfilename");
+    appenddirname: String = text("appenddirname");
+    appendfsync: AppendFsync = append_fsync("appendfsync");
+    auto_aof_rewrite_percentage: u32 = number("auto-aof-rewrite-percentage");
+    auto_aof_rewrite_min_size: u64 = number("auto-aof-rewrite-min-size");
+    aof_load_truncated: bool = flag("aof-load-truncated");
     // True if `save` names any interval.
     saves: bool = is_set("save");
     lazyfree_lazy_eviction: bool = flag("lazyfree-lazy-eviction");
@@ -196,6 +204,10 @@ impl Texts<'_> {
     /// Paths and addresses that are not UTF-8 lose the bytes that are not.
     fn text(&self, name: &str) -> String {
         String::from_utf8_lossy(self.bytes(name)).into_owned()
+    }
+
+    fn append_fsync(&self, name: &str) -> AppendFsync {
+        AppendFsync::named(self.bytes(name))
     }
 
     fn words(&self, name: &str) -> Vec<String> {

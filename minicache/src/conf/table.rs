@@ -3,7 +3,7 @@
 //! ```text
 //! name        older  obeyed  kind            default  marks     what it does
 //! timeout            yes     integer 0 2147… 0                  Seconds of silence before …
-//! appendonly         no      bool            no                 There is no persistence.
+//! rdbcompression     no      bool            yes                There are no snapshots.
 //! logfile            yes     text                     at-start  Where to; empty for standard …
 //! ```
 //!

@@ -43,6 +43,7 @@ use super::{
     counter::add, error::Error, events::Events, eviction::EvictedKey, key::Key,
     store::slab::Handle, timestamp::Timestamp, tuning::Tuning,
 };
+use minicache_aof::Unit;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::AtomicU64;
 
@@ -77,6 +78,10 @@ pub struct Keyspace<'c> {
     pub ready_keys: Vec<DbKey>,
     /// Changes that client-side caches do not know of yet; `None` if there are none.
     pub changes: Option<Box<Changes>>,
+    /// What the commands did, for the append-only file; `None` if there is none.
+    pub unit: Option<Box<Unit>>,
+    /// True while that file is loaded: it says itself when keys expired.
+    pub keeps_expired: bool,
     /// The set of locked shards, a bit for each.
     held: u64,
     guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
@@ -102,8 +107,18 @@ pub struct Record {
 impl<'c> Keyspace<'c> {
     /// A keyspace without locks.
     pub fn new(parts: Parts<'c>, now: Timestamp) -> Keyspace<'c> {
-        let (ready_keys, guards) = (Vec::new(), Vec::new());
-        Keyspace { parts, db: 0, now, clock: || 0, ready_keys, changes: None, held: 0, guards }
+        Keyspace {
+            parts,
+            db: 0,
+            now,
+            clock: || 0,
+            ready_keys: Vec::new(),
+            changes: None,
+            unit: parts.shards.log.unit(parts.dirty),
+            keeps_expired: false,
+            held: 0,
+            guards: Vec::new(),
+        }
     }
 
     // ---- locks ----
@@ -172,6 +187,9 @@ impl<'c> Keyspace<'c> {
 
     /// Unlocks all shards.
     pub fn release(&mut self) {
+        if let Some(unit) = &mut self.unit {
+            self.parts.shards.log.append(unit);
+        }
         while let Some((index, locked)) = self.guards.pop() {
             // The eviction loop reads this figure without the lock.
             self.parts.shards.note_free(index, &locked);
@@ -447,6 +465,7 @@ impl<'c> Keyspace<'c> {
             };
             budget = budget.saturating_sub(1);
             self.remove_expired(Location { guard, handle }, db);
+            self.end_unit();
         }
         false
     }
@@ -461,6 +480,9 @@ impl<'c> Keyspace<'c> {
             self.parts.shards.lazy_free.object(object, lazily);
         }
         locked.shard.stats.expired += 1;
+        if let Some(unit) = &mut self.unit {
+            unit.push(db, [&b"DEL"[..], &key].into_iter());
+        }
 
         // WATCH must see an expiry as a change, or EXEC would run on a value that is gone.
         if !locked.watched.is_empty() {
@@ -474,6 +496,21 @@ impl<'c> Keyspace<'c> {
     }
 
     // ---- reporting changes ----
+
+    /// Logs a command in place of the one that runs.
+    pub fn log(&mut self, args: &[&[u8]]) {
+        if let Some(unit) = &mut self.unit {
+            unit.rewrite(self.db, args);
+        }
+    }
+
+    /// Ends what takes effect together in the append-only file.
+    #[inline]
+    pub fn end_unit(&mut self) {
+        if let Some(unit) = &mut self.unit {
+            unit.end();
+        }
+    }
 
     /// Reports that a key was changed: counts the change, and informs transactions that watch the
     /// key, client-side caches, and subscribers of keyspace events.
@@ -575,6 +612,9 @@ impl<'c> Keyspace<'c> {
         // An expired key must never be seen, even if the wheel has not come to it yet.
         if !shard.visit(handle, key.hash, self.now.ms, touch.then_some(&*self.parts.tuning.policy))
         {
+            if self.keeps_expired {
+                return (guard, Some(handle));
+            }
             self.remove_expired(Location { guard, handle }, self.db);
             return (guard, None);
         }

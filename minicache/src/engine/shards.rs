@@ -27,12 +27,14 @@ use super::{
     hashing, key::Key, lazy_free::LazyFree, rng::Rng, store::shard::Shard, watch::Watched,
 };
 use ahash::RandomState;
+use minicache_aof::Log;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// The bits of `flags`: reasons to refuse a command.
 const SLAB_FULL: u8 = 1;
 const BUSY: u8 = 2;
+const LOG_FAILED: u8 = 4;
 
 /// Sets of shards are the bits of a `u64`.
 pub const SHARDS_MAX: usize = 64;
@@ -53,6 +55,8 @@ pub struct Shards {
     flags: AtomicU8,
     /// Values that are removed but not freed yet.
     pub lazy_free: LazyFree,
+    /// Changes for the append-only file.
+    pub log: Log,
 }
 
 /// A lock on a cache line of its own, so that taking one does not slow down the next.
@@ -85,6 +89,7 @@ impl Shards {
             peak_memory: AtomicUsize::new(0),
             flags: AtomicU8::new(0),
             lazy_free: LazyFree::default(),
+            log: Log::default(),
         }
     }
 
@@ -141,10 +146,20 @@ impl Shards {
         self.flags.load(Ordering::Relaxed) & BUSY != 0
     }
 
-    /// Returns true if [`is_full`](Self::is_full) or [`is_busy`](Self::is_busy) does. Every command
-    /// asks, so it is one load.
+    /// Records that the append-only file cannot be written, or can be again.
+    pub fn set_log_failed(&self, failed: bool) {
+        self.set_flag(LOG_FAILED, failed);
+    }
+
+    pub fn has_log_failed(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & LOG_FAILED != 0
+    }
+
+    /// Returns true if there is a reason to refuse some commands: [`is_full`](Self::is_full),
+    /// [`is_busy`](Self::is_busy) or [`has_log_failed`](Self::has_log_failed). Every command asks,
+    /// so it is one load.
     #[inline]
-    pub fn is_full_or_busy(&self) -> bool {
+    pub fn refuses_some(&self) -> bool {
         self.flags.load(Ordering::Relaxed) != 0
     }
 

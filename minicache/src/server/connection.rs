@@ -75,6 +75,8 @@ pub(super) struct Connection {
     /// Replies. The kernel has taken those before `sent`.
     unsent: Vec<u8>,
     sent: usize,
+    /// Where the append-only file must be durable before `unsent` is sent; 0 if it may be sent.
+    held_to: u64,
     /// Closes the client unless `unsent` falls below the soft limit before.
     soft_limit_timer: Option<Pin<Box<Sleep>>>,
     /// The timeout of a blocking command, or the next check of a pause.
@@ -98,6 +100,7 @@ impl Connection {
             pending: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
+            held_to: 0,
             soft_limit_timer: None,
             timer: None,
             shutdown,
@@ -154,7 +157,8 @@ impl Connection {
             return Poll::Ready(self.on_timer(context));
         }
 
-        if self.session.closing {
+        // What would be executed now could not be answered before that is durable either.
+        if self.session.closing || self.held_to > 0 {
             return Poll::Pending;
         }
         self.read(context)
@@ -288,9 +292,10 @@ impl Connection {
     fn send(&mut self, mut bytes: Vec<u8>, context: &mut Context<'_>) -> Result<(), Closed> {
         let had_read_all = self.unsent.is_empty();
         self.check_output_limit(bytes.len(), had_read_all, context)?;
+        self.hold();
 
         // Earlier replies come first: only with none left may these go straight to the kernel.
-        let written = match had_read_all && !bytes.is_empty() {
+        let written = match had_read_all && !bytes.is_empty() && self.held_to == 0 {
             true => self.write(&bytes, context)?,
             false => 0,
         };
@@ -307,8 +312,23 @@ impl Connection {
         Ok(())
     }
 
+    /// Holds replies back until what their core has seen is durable, if `appendfsync` says so.
+    fn hold(&mut self) {
+        let log = &self.core.cache.shards.log;
+        if log.is_on() {
+            let policy = self.core.config().settings.appendfsync;
+            self.held_to = log.awaited(policy, now().ms).unwrap_or(self.held_to);
+        }
+    }
+
     /// Writes `unsent`. Ready once the kernel has taken all of it.
     fn flush(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, Closed> {
+        if self.held_to > 0 {
+            if self.core.cache.shards.log.poll_durable(self.held_to, context).is_pending() {
+                return Ok(Poll::Pending);
+            }
+            self.held_to = 0;
+        }
         while self.sent < self.unsent.len() {
             let unsent = take(&mut self.unsent);
             let written = self.write(&unsent[self.sent..], context);
@@ -427,6 +447,7 @@ impl Connection {
                 }
             }
         }
+        self.hold();
         self.check_output_limit(0, false, context)?;
         self.publish_unsent();
         Ok(())

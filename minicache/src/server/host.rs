@@ -56,6 +56,9 @@ impl Host for ServerProcess {
                 return Err(refused("maxclients", &reason));
             }
         }
+        if before.appendonly != after.appendonly {
+            return Err(refused("appendonly", "it can only be set when the server starts"));
+        }
         if before.dir != after.dir {
             std::env::set_current_dir(&after.dir)
                 .map_err(|error| refused("dir", &plain(&error)))?;

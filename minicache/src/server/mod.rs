@@ -7,6 +7,7 @@
 //!
 //! * [`connection`]: a client's connection, from its first byte to its last.
 //! * [`cron`]: background work.
+//! * [`aof`]: the thread that writes the append-only file.
 //! * [`start`]: from options to a running server.
 //! * [`redis_style`]: the command line of a `redis-server`, with log lines in its format ([`log`]).
 //! * [`host`]: what `CONFIG SET` changes in the process: addresses, directory, limits.
@@ -18,6 +19,7 @@
 //! executes all commands, and `io-threads` only read and write (`networking.c`).
 
 mod addresses;
+pub mod aof;
 mod connection;
 mod cron;
 mod host;

@@ -25,6 +25,7 @@
 //! second at the last of the lines above. The counterpart in Redis is `main` (`server.c`).
 
 use super::addresses::{listen_addresses, plain};
+use super::aof::REWRITE;
 use super::log;
 use super::start::{self, Start};
 use crate::commands::{REDIS_VERSION, cache::Cache};
@@ -32,6 +33,7 @@ use crate::conf::{Config, Settings, file};
 use crate::engine::glob;
 use minikit::cli::layers::nearest;
 use minikit::server::{Bound, Options, ServerError};
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, Permissions};
 use std::io::{self, Read};
@@ -45,8 +47,8 @@ use std::{
 };
 
 /// First arguments that are not the name of a file: the subcommands, and requests for help.
-const OTHER_COMMANDS: [&str; 10] =
-    ["serve", "cli", "explain", "race", "help", "--help", "-h", "--version", "-V", "-v"];
+const OTHER_COMMANDS: [&str; 11] =
+    [REWRITE, "serve", "cli", "explain", "race", "help", "--help", "-h", "--version", "-V", "-v"];
 /// The `pidfile` of a server in the background, if none is named.
 const DAEMON_PIDFILE: &[u8] = b"/var/run/redis.pid";
 /// How long a shutdown waits for replies to be read. Redis does not wait, and test suites that stop
@@ -86,7 +88,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            report(&error);
+            report(&*error);
             ExitCode::FAILURE
         }
     }
@@ -283,20 +285,20 @@ fn announce(settings: &Settings, bound: &Bound) {
 }
 
 /// Logs why the server could not start, in the words that test suites look for.
-fn report(error: &ServerError) {
-    match error {
-        ServerError::Listen { flag: "--listen", address, source } => {
+fn report(error: &(dyn Error + 'static)) {
+    match error.downcast_ref::<ServerError>() {
+        Some(ServerError::Listen { flag: "--listen", address, source }) => {
             let (ip, port, why) = (address.ip(), address.port(), plain(source));
             tracing::warn!(
                 "Warning: Could not create server TCP listening socket {ip}:{port}: bind: {why}"
             );
             tracing::warn!("Failed listening on port {port} (TCP), aborting.");
         }
-        ServerError::Unix { path, source } => {
+        Some(ServerError::Unix { path, source }) => {
             let (path, why) = (path.display(), plain(source));
             tracing::warn!("Failed opening Unix socket {path}: bind: {why}");
         }
-        other => tracing::error!("{other}"),
+        _ => tracing::error!("{error}"),
     }
 }
 

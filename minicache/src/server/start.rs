@@ -13,6 +13,7 @@
 //! What the server finds out at start (the port that port 0 became, the number of cores) is written
 //! back, so that `CONFIG GET` shows it. The counterpart in Redis is `initServer` (`server.c`).
 
+use super::aof;
 use super::host::{ServerProcess, open_files_for};
 use super::{Server, inspect::Inspector, now};
 use crate::commands::{cache::Cache, stats::Identity};
@@ -22,7 +23,7 @@ use ahash::RandomState;
 use minikit::admin::Admin;
 use minikit::server::{Bound, Options, PerCore, ServerError, Shutdown};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{net::SocketAddr, sync::Arc};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
 /// The highest value of `io-threads`.
 const IO_THREADS_MAX: usize = 128;
@@ -42,8 +43,11 @@ pub struct Start {
 /// Runs a server until it is told to stop. Calls `ready` once every core accepts clients.
 ///
 /// # Errors
-/// If an address, a thread or a runtime was refused.
-pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<(), ServerError> {
+/// If an address, a thread or a runtime was refused, or the append-only file cannot be loaded.
+pub fn run(
+    mut start: Start,
+    ready: impl FnOnce(&Arc<Cache>, &Bound),
+) -> Result<(), Box<dyn Error>> {
     let cores = match start.options.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,
@@ -59,6 +63,8 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
     };
     let cache = Arc::new(Cache::new(cores, shards_for(cores), start.config, identity));
     start_lazy_free(&cache);
+    // Dropped after the last connection, which writes the rest of the log.
+    let _flusher = aof::start(&cache)?;
     let _admin = start.admin.map(|address| start_admin(address, &cache)).transpose()?;
 
     let server = PerCore(Arc::new(Server { cache: Arc::clone(&cache) }));
@@ -67,7 +73,8 @@ pub fn run(mut start: Start, ready: impl FnOnce(&Arc<Cache>, &Bound)) -> Result<
         note_port(&cache, bound);
         cache.host.get_or_init(|| Box::new(ServerProcess::new(listeners)));
         ready(&cache, bound);
-    })
+    })?;
+    Ok(())
 }
 
 /// Every client is an open file: raises the limit on those, or lowers `maxclients` to it.

@@ -153,7 +153,7 @@ impl Flags {
     pub(crate) const ALLOW_BUSY: Flags = Flags::of("allow_busy");
     pub(crate) const SKIP_MONITOR: Flags = Flags::of("skip_monitor");
     const PUBSUB: Flags = Flags::of("pubsub");
-    const BLOCKING: Flags = Flags::of("blocking");
+    pub const BLOCKING: Flags = Flags::of("blocking");
     pub(crate) const SKIP_SLOWLOG: Flags = Flags::of("skip_slowlog");
     pub(crate) const FAST: Flags = Flags::of("fast");
     pub(crate) const NO_AUTH: Flags = Flags::of("no_auth");

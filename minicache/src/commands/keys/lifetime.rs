@@ -13,7 +13,7 @@
 
 use crate::commands::{Call, handlers::variants, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::events::Events;
+use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
 
 const MS_PER_S: i64 = 1000;
 
@@ -64,14 +64,22 @@ fn set_deadline(c: &mut Call, unit_ms: i64, from: From) -> Answer {
     let key = c.key(1);
     c.keyspace.touch(key);
     let met = c.keyspace.deadline(key).is_some_and(|present| conditions.hold(present, deadline));
-    if met && deadline <= c.keyspace.now.ms {
+    if met && deadline <= c.keyspace.now.ms && !c.keyspace.keeps_expired {
         c.keyspace.delete(key, c.settings.lazyfree_lazy_expire);
         c.keyspace.changed(Events::GENERIC, "del", key);
+        c.keyspace.log(&[b"DEL", key.bytes]);
     } else if met {
         c.keyspace.set_deadline(key, Some(deadline));
         c.keyspace.changed(Events::GENERIC, "expire", key);
+        log_deadline(c.keyspace, key, deadline);
     }
     c.out.answer_int(i64::from(met))
+}
+
+/// Logs a deadline as a point in time: the time that a command counts from is over at a restart.
+pub(in crate::commands) fn log_deadline(keyspace: &mut Keyspace, key: Key, deadline: i64) {
+    let mut number = itoa::Buffer::new();
+    keyspace.log(&[b"PEXPIREAT", key.bytes, number.format(deadline).as_bytes()]);
 }
 
 /// Replies with the deadline in units of `unit_ms`, rounded; with -1 if the key has none, and with

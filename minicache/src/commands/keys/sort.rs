@@ -307,5 +307,12 @@ fn store(c: &mut Call, key: Key, elements: &[Vec<u8>], get: &[Pattern]) -> Answe
             result.push(End::Right, &text, limits);
         }
     }
+    // By its outcome: another server may order equal elements otherwise.
+    c.keyspace.log(&[b"DEL", key.bytes]);
+    if !result.is_empty() {
+        let texts: Vec<_> = result.iter().map(|element| element.to_vec()).collect();
+        let words = [&b"RPUSH"[..], key.bytes].into_iter().chain(texts.iter().map(|it| &**it));
+        c.keyspace.log(&words.collect::<Vec<_>>());
+    }
     store_result(c, key, (result.len(), result.into_object()), Events::LIST, "sortstore")
 }

@@ -26,6 +26,7 @@
 
 pub mod registry;
 
+use super::aof::misconf;
 use super::catalogue::spec::Flags;
 use super::execute::may_replicate;
 use super::session::{Replies, Session};
@@ -36,6 +37,7 @@ use crate::engine::keyspace::Keyspace;
 use crate::raw;
 use crate::wire::reply::{Protocol, Reply};
 use crate::wire::request::{Args, OwnedArgs};
+use minicache_aof::Unit;
 use minicache_lua::{Host, Interrupt, Job, Progress, Script, sha1_hex};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -70,6 +72,8 @@ struct Context {
     out_of_memory: bool,
     /// Keys that blocked clients wait for and that it has filled.
     ready_keys: Vec<DbKey>,
+    /// What it has changed, while it is paused: it goes to the append-only file as a whole.
+    unit: Option<Box<Unit>>,
 }
 
 // ---- the commands ----
@@ -186,6 +190,7 @@ impl Context {
             read_only: false,
             out_of_memory: maxmemory > 0 && c.cache.shards.lasting_memory() as u64 > maxmemory,
             ready_keys: Vec::new(),
+            unit: None,
         }
     }
 }
@@ -262,6 +267,7 @@ fn drive(
         Progress::Paused(lua) => {
             session.ends_batch = true;
             context.ready_keys = take(&mut executor.keyspace.ready_keys);
+            context.unit = executor.keyspace.unit.take();
             PAUSED.set(Some(Running { lua, context }));
             Ok(())
         }
@@ -278,6 +284,7 @@ pub fn resume(executor: &mut Executor, session: &mut Session, out: &mut Reply) {
     let Some(mut running) = PAUSED.take() else { return };
     executor.keyspace.lock_all();
     executor.keyspace.ready_keys = take(&mut running.context.ready_keys);
+    executor.keyspace.unit = running.context.unit.take();
     let answer = drive(executor, session, running, out);
     answer.unwrap_or_else(|error| executor.report(&error, out));
     if session.script_paused {
@@ -286,6 +293,7 @@ pub fn resume(executor: &mut Executor, session: &mut Session, out: &mut Reply) {
     if let Some((transaction, next)) = session.rest.take() {
         executor.run_rest(session, transaction, next, out);
     }
+    executor.keyspace.end_unit();
     executor.serve_blocked(session);
     if session.replies == Replies::Off {
         out.buffer().clear();
@@ -320,6 +328,9 @@ impl ScriptHost<'_, '_> {
         let has_written = scripts.has_written.load(Ordering::Relaxed);
         if self.context.out_of_memory && !has_written && command.flags.has(Flags::DENYOOM) {
             return Err(Error::OUT_OF_MEMORY);
+        }
+        if writes && self.executor.cache.shards.has_log_failed() {
+            return Err(misconf(self.executor.cache));
         }
         if writes && !has_written {
             scripts.has_written.store(true, Ordering::Relaxed);

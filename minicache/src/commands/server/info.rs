@@ -212,6 +212,16 @@ fn persistence(c: &mut Call, page: &mut Page) {
     page.row("rdb_changes_since_last_save", stats.unsaved_changes());
     page.row("rdb_last_save_time", stats.last_save_s());
     page.row("rdb_saves", stats.saves.count.load(Ordering::Relaxed));
+
+    let log = &c.cache.shards.log;
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    page.row("aof_enabled", u8::from(log.is_on()));
+    page.row("aof_rewrite_in_progress", u8::from(log.rewriting.load(Ordering::Relaxed)));
+    page.row("aof_last_bgrewrite_status", status(log.last_rewrite_failed.load(Ordering::Relaxed)));
+    page.row("aof_rewrites", log.rewrites.load(Ordering::Relaxed));
+    page.row("aof_last_write_status", status(c.cache.shards.has_log_failed()));
+    page.row("aof_current_size", log.size.load(Ordering::Relaxed));
+    page.row("aof_base_size", log.base_size.load(Ordering::Relaxed));
 }
 
 fn stats(c: &mut Call, page: &mut Page) {

@@ -99,6 +99,10 @@ pub fn bgsave(c: &mut Call) -> Answer {
 }
 
 pub fn bgrewriteaof(c: &mut Call) -> Answer {
+    let log = &c.cache.shards.log;
+    if log.is_on() && log.rewriting.swap(true, Ordering::Relaxed) {
+        return Err(Error::new("ERR Background append only file rewriting already in progress"));
+    }
     c.out.simple("Background append only file rewriting started");
     Ok(())
 }

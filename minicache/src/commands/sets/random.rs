@@ -29,6 +29,7 @@ fn pop_one(c: &mut Call) -> Answer {
     match c.keyspace.get_mut::<Set>(key)?.and_then(|set| set.pop(&mut rng)) {
         Some(member) => {
             c.keyspace.changed(Events::SET, "spop", key);
+            c.keyspace.log(&[b"SREM", key.bytes, &member]);
             c.keyspace.remove_if_empty::<Set>(key);
             c.out.bulk(&member);
         }
@@ -42,6 +43,7 @@ fn pop_many(c: &mut Call) -> Answer {
     const GOING_PER_STAYING: usize = 5;
     let (key, count) = (c.key(1), c.count(2)?);
     let (limits, mut rng) = (&c.keyspace.parts.tuning.limits, c.cache.shards.rng());
+    let (logs, mut gone) = (c.keyspace.unit.is_some(), Vec::<Box<[u8]>>::new());
     let set = match c.keyspace.get_mut::<Set>(key)? {
         Some(set) if count > 0 => set,
         _ => {
@@ -52,8 +54,8 @@ fn pop_many(c: &mut Call) -> Answer {
     c.out.set(count.min(set.len()));
     let staying = set.len().saturating_sub(count);
     if staying.saturating_mul(GOING_PER_STAYING) > count {
-        let taken = (0..count).filter_map(|_| set.pop(&mut rng));
-        taken.for_each(|member| c.out.bulk(&member));
+        gone.extend((0..count).filter_map(|_| set.pop(&mut rng)));
+        gone.iter().for_each(|member| c.out.bulk(member));
     } else {
         let mut kept = Set::default();
         (0..staying).filter_map(|_| set.pop(&mut rng)).for_each(|member| {
@@ -61,8 +63,13 @@ fn pop_many(c: &mut Call) -> Answer {
         });
         let taken = std::mem::replace(set, kept);
         taken.iter().for_each(|member| c.out.element(member));
+        if logs {
+            gone.extend(taken.iter().map(|member| member.to_vec().into()));
+        }
     }
     c.keyspace.changed(Events::SET, "spop", key);
+    let removal = [&b"SREM"[..], key.bytes].into_iter().chain(gone.iter().map(|it| &**it));
+    c.keyspace.log(&removal.collect::<Vec<_>>());
     c.keyspace.remove_if_empty::<Set>(key);
     Ok(())
 }

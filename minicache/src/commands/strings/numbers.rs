@@ -46,6 +46,8 @@ pub fn incrbyfloat(c: &mut Call) -> Answer {
     let deadline = c.keyspace.deadline(key).flatten();
     c.keyspace.set(key, NewValue::Verbatim(sum.as_bytes()), deadline);
     c.keyspace.changed(Events::STRING, "incrbyfloat", key);
+    // The sum and not the increment: another machine might round otherwise.
+    c.keyspace.log(&[b"SET", key.bytes, sum.as_bytes(), b"KEEPTTL"]);
     c.out.text(&sum);
     Ok(())
 }

@@ -121,6 +121,9 @@ pub fn evict_one(
         let mut locked = shards.lock(*next_shard);
         let (evicted, object) = evict_from(&mut locked, &sampling)?;
 
+        // Under the lock, or a later change of the key could come before this in the log.
+        shards.log.append_removal(evicted.db, &evicted.key);
+
         // Freeing a large value can take milliseconds; with lazyfree another thread does it.
         if let Some(object) = object {
             shards.lazy_free.object(object, tuning.lazyfree_lazy_eviction);

@@ -1,0 +1,224 @@
+//! What was changed, as commands, on its way to the file (`alsoPropagate` in `server.c`,
+//! `feedAppendOnlyFile` in `aof.c`).
+//!
+//! A keyspace collects what its commands did in a [`Unit`] and appends it to the one [`Log`] before
+//! it unlocks its shards. So the log has the changes of a key in the order in which they were made,
+//! whichever cores made them, and a transaction, whose shards stay locked, as a whole:
+//!
+//! ```text
+//! core 0: lock shard 2, INCR a, append INCR a, unlock
+//! core 1:                                              lock shard 2, SPOP s, append SREM s x, …
+//! ```
+//!
+//! The lock of the log is taken after those of shards, for the time of a copy.
+//!
+//! **Who waits for the disk?** With `appendfsync always` replies wait until what their core saw is
+//! synced, and the core serves others meanwhile: one sync for all that came during the one before.
+//! Otherwise they wait only while a sync takes longer than [`LATE_MS`], as in Redis, or
+//! [`UNSYNCED_MAX`] bytes wait.
+
+use crate::AppendFsync;
+use minikit::sync::{Condvar, Mutex};
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Milliseconds of one sync after which replies wait.
+const LATE_MS: i64 = 2000;
+/// Bytes in memory from which replies wait.
+const UNSYNCED_MAX: u64 = 64 << 20;
+
+/// What the cores and the thread that writes the file share.
+#[derive(Default)]
+pub struct Log {
+    on: AtomicBool,
+    tail: Mutex<Tail>,
+    filled: Condvar,
+    /// Bytes ever appended, and how many of them are as safe as `appendfsync` asks for.
+    end: AtomicU64,
+    durable: AtomicU64,
+    /// Unix milliseconds since when a write or sync has been in progress; 0 if none is.
+    pub busy_since_ms: AtomicI64,
+    waiting: Mutex<Vec<Waker>>,
+    /// Why the file could not be written; empty if it could.
+    pub failure: Mutex<String>,
+    /// Set by `BGREWRITEAOF`, until the rewrite has ended.
+    pub rewriting: AtomicBool,
+    /// Rewrites that have ended.
+    pub rewrites: AtomicU64,
+    /// True if the last of them failed.
+    pub last_rewrite_failed: AtomicBool,
+    /// Bytes of all files.
+    pub size: AtomicU64,
+    /// Bytes of all files after the last rewrite.
+    pub base_size: AtomicU64,
+}
+
+/// The commands that are not in the file yet.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    /// The database of the last command; `None` at the start of a file.
+    db: Option<usize>,
+}
+
+/// What the commands of one keyspace did since its shards were locked.
+#[derive(Default)]
+pub struct Unit {
+    bytes: Vec<u8>,
+    /// The databases of the first and of the last command.
+    databases: Option<(usize, usize)>,
+    /// The place and the number of the commands that take effect together.
+    start: usize,
+    commands: usize,
+    /// True if the running command has logged something else in its place.
+    rewritten: bool,
+    /// The changes that its core had counted when a command last ended.
+    changes: u64,
+}
+
+impl Unit {
+    /// Adds a command on `db`.
+    pub fn push<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.databases.is_some_and(|(_, last)| last != db) {
+            select(&mut self.bytes, db);
+        }
+        self.databases = Some((self.databases.map_or(db, |(first, _)| first), db));
+        encode(&mut self.bytes, args);
+        self.commands += 1;
+    }
+
+    /// Adds a command in place of the one that runs.
+    pub fn rewrite(&mut self, db: usize, args: &[&[u8]]) {
+        self.push(db, args.iter().copied());
+        self.rewritten = true;
+    }
+
+    /// Ends a command. Returns true if it is to be logged as it was sent: it has changed something,
+    /// since its core has counted other `changes` than before, and was not rewritten.
+    pub fn end_command(&mut self, changes: u64) -> bool {
+        let changed = std::mem::replace(&mut self.changes, changes) != changes;
+        !take(&mut self.rewritten) && changed
+    }
+
+    /// Ends what takes effect together: several commands become a transaction.
+    pub fn end(&mut self) {
+        if self.commands > 1 {
+            self.bytes.splice(self.start..self.start, *b"*1\r\n$5\r\nMULTI\r\n");
+            encode(&mut self.bytes, [&b"EXEC"[..]].into_iter());
+        }
+        (self.start, self.commands) = (self.bytes.len(), 0);
+    }
+}
+
+impl Log {
+    /// Returns true if changes are logged.
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// Logs changes from now on.
+    pub fn turn_on(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
+    /// A unit for a keyspace of a core that has counted `changes`; `None` if nothing is logged.
+    pub fn unit(&self, changes: &AtomicU64) -> Option<Box<Unit>> {
+        let changes = || changes.load(Ordering::Relaxed);
+        self.is_on().then(|| Box::new(Unit { changes: changes(), ..Unit::default() }))
+    }
+
+    /// Moves a unit to the end of the log. The shards of its keys are locked.
+    pub fn append(&self, unit: &mut Unit) {
+        let Some((first, last)) = unit.databases.take() else { return };
+        let mut tail = self.tail.lock();
+        let before = tail.bytes.len();
+        if tail.db != Some(first) {
+            select(&mut tail.bytes, first);
+        }
+        tail.bytes.append(&mut unit.bytes);
+        tail.db = Some(last);
+        (unit.start, unit.commands) = (0, 0);
+
+        self.end.fetch_add((tail.bytes.len() - before) as u64, Ordering::Relaxed);
+        if before == 0 {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Appends the removal of a key that was evicted.
+    pub fn append_removal(&self, db: usize, key: &[u8]) {
+        if self.is_on() {
+            let mut unit = Unit::default();
+            unit.push(db, [&b"DEL"[..], key].into_iter());
+            self.append(&mut unit);
+        }
+    }
+
+    /// Waits up to `timeout` for commands and moves them to the end of `into`. The next one begins
+    /// with `SELECT` if it opens a `new_file`. Returns the position after the last.
+    pub fn take(&self, into: &mut Vec<u8>, timeout: Duration, new_file: bool) -> u64 {
+        let mut tail = self.tail.lock();
+        if tail.bytes.is_empty() && !timeout.is_zero() {
+            tail = self.filled.wait_timeout(tail, timeout).0;
+        }
+        into.append(&mut tail.bytes);
+        if new_file {
+            tail.db = None;
+        }
+        self.end.load(Ordering::Relaxed)
+    }
+
+    /// The position that replies must wait for before they are sent, if they must.
+    pub fn awaited(&self, policy: AppendFsync, now_ms: i64) -> Option<u64> {
+        let end = self.end.load(Ordering::Relaxed);
+        let unsynced = end.saturating_sub(self.durable.load(Ordering::Acquire));
+        let since_ms = self.busy_since_ms.load(Ordering::Relaxed);
+        let is_late = since_ms != 0 && now_ms - since_ms > LATE_MS;
+        let waits = policy == AppendFsync::Always || is_late || unsynced > UNSYNCED_MAX;
+        (unsynced > 0 && waits).then_some(end)
+    }
+
+    /// Ready once the log is durable up to `position`.
+    pub fn poll_durable(&self, position: u64, context: &Context<'_>) -> Poll<()> {
+        // Under the lock: what is published after this look finds the waker.
+        let mut waiting = self.waiting.lock();
+        if self.durable.load(Ordering::Acquire) >= position {
+            return Poll::Ready(());
+        }
+        waiting.push(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Returns true if replies wait.
+    pub fn is_waited_for(&self) -> bool {
+        !self.waiting.lock().is_empty()
+    }
+
+    /// Publishes the position up to which the log is durable, and wakes the connections.
+    pub fn publish(&self, position: u64) {
+        self.durable.store(position, Ordering::Release);
+        let waiting = take(&mut *self.waiting.lock());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn select(out: &mut Vec<u8>, db: usize) {
+    encode(out, [&b"SELECT"[..], itoa::Buffer::new().format(db).as_bytes()].into_iter());
+}
+
+/// Appends a command as a client would send it.
+pub fn encode<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    let header = |out: &mut Vec<u8>, mark: u8, number: usize| {
+        out.push(mark);
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    };
+    header(out, b'*', args.len());
+    for arg in args {
+        header(out, b'$', arg.len());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
