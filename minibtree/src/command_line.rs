@@ -38,6 +38,9 @@ struct Serve {
     #[arg(long, value_name = "MIB", default_value_t = 128,
         value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     shared_buffers: u64,
+    /// A file with `name:password` lines; without it, any client is let in
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
     /// Clients at a time
     #[arg(long, value_name = "N", default_value_t = 100)]
     max_connections: usize,
@@ -66,6 +69,7 @@ impl Serve {
             data_dir: self.data_dir,
             engine: Options { pool_pages, ..Options::default() },
             max_connections: self.max_connections,
+            password_file: self.password_file,
         };
         server::run(start, |bound| print_ready(&ENGINE, bound))
     }

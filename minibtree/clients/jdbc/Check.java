@@ -22,7 +22,8 @@ public class Check {
 
     public static void main(String[] arguments) throws SQLException {
         String url = "jdbc:postgresql://127.0.0.1:" + System.getenv("PGPORT") + "/postgres";
-        try (Connection connection = DriverManager.getConnection(url, "postgres", "");
+        String password = System.getenv("PGPASSWORD");
+        try (Connection connection = DriverManager.getConnection(url, "postgres", password);
                 Statement statement = connection.createStatement()) {
             check("valid", connection.isValid(5));
             statement.execute("drop table if exists jdbc");

@@ -44,6 +44,7 @@ impl Client {
             data_dir: data.path().to_owned(),
             engine: EngineOptions::default(),
             max_connections: 10,
+            password_file: None,
         };
         thread::spawn(move || {
             let result = server::run(start, |bound| {

@@ -11,9 +11,13 @@
 
 use super::{Server, end_process};
 use crate::sql::{Next, Session};
-use crate::wire::{Replies, Severity, SqlError, Startup, code, decode, decode_startup};
+use crate::wire::scram::MECHANISM;
+use crate::wire::{
+    Replies, Severity, SqlError, Startup, code, decode, decode_sasl, decode_startup,
+};
 use minikit::server::{BlockingStream, Shutdown};
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 /// Bytes that one `read` asks for.
 const READ_BYTES: usize = 16 << 10;
@@ -40,7 +44,21 @@ impl<'a> Connection<'a> {
 
     /// Serves the client until either side closes.
     pub fn serve(mut self) -> io::Result<()> {
+        match self.serve_session() {
+            Ok(()) => Ok(()),
+            Err(Broken::Stream(error)) => Err(error),
+            Err(Broken::Protocol(error)) => {
+                self.replies.error(&error.severity(Severity::Fatal));
+                self.stream.write_all(self.replies.bytes())
+            }
+        }
+    }
+
+    fn serve_session(&mut self) -> Result<(), Broken> {
         let Some(parameters) = self.start_up()? else { return Ok(()) };
+        if !self.authenticate(given(&parameters, "user"))? {
+            return Ok(());
+        }
         let key = self.server.cancel_keys.issue();
         let mut session = Session::new(self.server.shared.clone(), key.interrupt.clone());
         self.greet(&parameters);
@@ -49,22 +67,34 @@ impl<'a> Connection<'a> {
         self.write(&mut session)?;
 
         loop {
-            match self.handle_input(&mut session) {
-                Ok(Next::Close) => return Ok(()),
-                Ok(_) => {}
-                Err(Broken::Protocol(error)) => {
-                    self.replies.error(&error.severity(Severity::Fatal));
-                    return self.write(&mut session);
-                }
-                Err(Broken::Stream(error)) => return Err(error),
-            }
+            let handled = self.handle_input(&mut session);
             if !self.replies.is_empty() {
                 self.write(&mut session)?;
             }
-            if !self.read()? {
+            if handled? == Next::Close {
+                return Ok(());
+            }
+            if !self.read_within(session.idle_limit())? {
                 return self.say_goodbye();
             }
         }
+    }
+
+    /// Reads, and gives up if nothing arrives within the limit.
+    fn read_within(&mut self, limit: Option<Duration>) -> Result<bool, Broken> {
+        if limit.is_none() {
+            return Ok(self.read()?);
+        }
+        self.stream.set_read_timeout(limit)?;
+        let read = self.read();
+        self.stream.set_read_timeout(None)?;
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                let text = "terminating connection due to idle-in-transaction timeout";
+                SqlError::new(code::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, text).into()
+            }
+            _ => error.into(),
+        })
     }
 
     /// Handles all complete messages.
@@ -98,18 +128,13 @@ impl<'a> Connection<'a> {
     }
 
     /// Reads the start-up packets. Returns the parameters, or `None` if the connection is done.
-    fn start_up(&mut self) -> io::Result<Option<Vec<(String, String)>>> {
+    fn start_up(&mut self) -> Result<Option<Vec<(String, String)>>, Broken> {
         loop {
-            let decoded = decode_startup(&self.input);
-            let (startup, length) = match decoded {
-                Ok(Some(decoded)) => decoded,
-                Ok(None) if self.read()? => continue,
-                Ok(None) => return Ok(None),
-                Err(error) => {
-                    self.replies.error(&error.severity(Severity::Fatal));
-                    self.stream.write_all(self.replies.bytes())?;
-                    return Ok(None);
+            let Some((startup, length)) = decode_startup(&self.input)? else {
+                if self.read()? {
+                    continue;
                 }
+                return Ok(None);
             };
             self.input.drain(..length);
             match startup {
@@ -123,15 +148,49 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Lets the client in, whatever its name, and tells it what drivers want to know.
+    /// Lets the client prove its password, if there are passwords. Returns false if it has gone.
+    fn authenticate(&mut self, name: &str) -> Result<bool, Broken> {
+        const SASL: u32 = 10;
+        const SASL_CONTINUE: u32 = 11;
+        const SASL_FINAL: u32 = 12;
+
+        let Some(passwords) = &self.server.passwords else { return Ok(true) };
+        self.replies.authentication(SASL, &[MECHANISM.as_bytes(), &[0, 0]].concat());
+        let Some(first) = self.sasl_message(true)? else { return Ok(false) };
+        let (exchange, reply) = passwords.begin(name, &first)?;
+        self.replies.authentication(SASL_CONTINUE, reply.as_bytes());
+        let Some(last) = self.sasl_message(false)? else { return Ok(false) };
+        // A name that is not there is refused with the same words.
+        let proof = exchange.finish(&last)?.ok_or_else(|| {
+            error!(INVALID_PASSWORD, "password authentication failed for user \"{name}\"")
+        })?;
+        self.replies.authentication(SASL_FINAL, proof.as_bytes());
+        Ok(true)
+    }
+
+    /// Writes the replies and waits for the client's next message of a SCRAM exchange.
+    fn sasl_message(&mut self, is_first: bool) -> Result<Option<String>, Broken> {
+        self.stream.write_all(self.replies.bytes())?;
+        self.replies.clear();
+        loop {
+            if let Some((text, length)) = decode_sasl(&self.input, is_first)? {
+                let text = text.to_owned();
+                self.input.drain(..length);
+                return Ok(Some(text));
+            }
+            if !self.read()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Lets the client in, and tells it what drivers want to know.
     fn greet(&mut self, parameters: &[(String, String)]) {
-        let given = |name: &str| {
-            let found = parameters.iter().find(|(given, _)| given == name);
-            found.map_or("", |(_, value)| value.as_str())
-        };
-        self.replies.authentication_ok();
+        const OK: u32 = 0;
+
+        self.replies.authentication(OK, &[]);
         for (name, value) in [
-            ("application_name", given("application_name")),
+            ("application_name", given(parameters, "application_name")),
             ("client_encoding", "UTF8"),
             ("DateStyle", "ISO, MDY"),
             ("default_transaction_read_only", "off"),
@@ -141,7 +200,7 @@ impl<'a> Connection<'a> {
             ("is_superuser", "on"),
             ("server_encoding", "UTF8"),
             ("server_version", SERVER_VERSION),
-            ("session_authorization", given("user")),
+            ("session_authorization", given(parameters, "user")),
             ("standard_conforming_strings", "on"),
             ("TimeZone", "UTC"),
         ] {
@@ -172,14 +231,18 @@ impl<'a> Connection<'a> {
     }
 
     /// Tells a client that waits why the connection ends.
-    fn say_goodbye(&mut self) -> io::Result<()> {
+    fn say_goodbye(&self) -> Result<(), Broken> {
         if !self.shutdown.is_requested() {
             return Ok(());
         }
         let text = "terminating connection due to administrator command";
-        self.replies.error(&SqlError::new(code::ADMIN_SHUTDOWN, text).severity(Severity::Fatal));
-        self.stream.write_all(self.replies.bytes())
+        Err(SqlError::new(code::ADMIN_SHUTDOWN, text).into())
     }
+}
+
+/// A parameter of the start-up packet; empty if it is not there.
+fn given<'p>(parameters: &'p [(String, String)], name: &str) -> &'p str {
+    parameters.iter().find(|it| it.0 == name).map_or("", |it| it.1.as_str())
 }
 
 /// Why a connection cannot go on.

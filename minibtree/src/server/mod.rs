@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Start ─> data directory, locked ─> Database (recovers) ─> Shared
-//!       ─> thread "checkpoint"
+//!       ─> threads "checkpoint" and "timeouts"
 //!       ─> admin endpoint
 //!       ─> sockets, a thread for each client ─> ready
 //! ```
@@ -16,6 +16,7 @@
 mod cancel;
 mod connection;
 mod inspect;
+mod passwords;
 
 use crate::engine::{Database, Options as EngineOptions};
 use crate::sql::Shared;
@@ -26,6 +27,7 @@ use minikit::connections::Connections;
 use minikit::server::Shutdown;
 use minikit::server::{BlockingService, BlockingStream, Bound, Hooks, Options, PerConnection};
 use minikit::storage::DataDir;
+use passwords::Passwords;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,6 +51,8 @@ pub struct Start {
     pub engine: EngineOptions,
     /// How many clients may be connected at once.
     pub max_connections: usize,
+    /// The names and passwords of clients; without it, any client is let in.
+    pub password_file: Option<PathBuf>,
 }
 
 /// The server, as its threads share it.
@@ -56,6 +60,7 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     connections: Connections,
     cancel_keys: CancelKeys,
+    passwords: Option<Passwords>,
     max_connections: usize,
 }
 
@@ -68,10 +73,18 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         .map_err(|error| format!("{}: {error}", start.data_dir.display()))?;
     let database = Database::open(Arc::new(directory.disk()), start.engine)?;
     let shared = Arc::new(Shared::new(database, microseconds_since_2000)?);
+    let passwords = match &start.password_file {
+        None => None,
+        Some(path) => {
+            let read = Passwords::read(path);
+            Some(read.map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+    };
     let server = Arc::new(Server {
         shared: Arc::clone(&shared),
         connections: Connections::default(),
         cancel_keys: CancelKeys::default(),
+        passwords,
         max_connections: start.max_connections,
     });
 
@@ -84,9 +97,14 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         }
     };
     let checkpointer = Checkpointer::start(Arc::clone(&shared))?;
+    let timeouts = Arc::clone(&shared.timeouts);
+    let timer = std::thread::Builder::new().name("timeouts".to_owned());
+    let timer = timer.spawn(move || timeouts.serve())?;
     let shape = PerConnection(server);
     minikit::server::run(start.options, shape, Shutdown::new(), |bound, _| ready(bound))?;
 
+    shared.timeouts.stop();
+    let _ = timer.join();
     checkpointer.stop();
     Ok(shared.database.checkpoint()?)
 }

@@ -69,7 +69,6 @@ fn column(base: Type, sample: &[(u64, &Value)], rows: u64) -> ColumnStatistics {
     let mut values: Vec<(u64, &Value)> =
         sample.iter().copied().filter(|(_, value)| !value.is_null()).collect();
     let nulls = sample.len() - values.len();
-    let width = values.iter().map(|(_, value)| width_of(base, value)).sum::<f64>();
     let order = |a: &(u64, &Value), b: &(u64, &Value)| compare(a.1, b.1, padded);
     values.sort_by(|a, b| order(a, b).then(a.0.cmp(&b.0)));
 
@@ -93,16 +92,7 @@ fn column(base: Type, sample: &[(u64, &Value)], rows: u64) -> ColumnStatistics {
         distinct,
         common,
         histogram,
-        width: if values.is_empty() { base.width() } else { width / values.len() as f64 },
         correlation: correlation(&values),
-    }
-}
-
-fn width_of(base: Type, value: &Value) -> f64 {
-    match value {
-        Value::Text(text) => text.len() as f64 + 1.0,
-        Value::Bytes(bytes) => bytes.len() as f64 + 1.0,
-        _ => base.width(),
     }
 }
 

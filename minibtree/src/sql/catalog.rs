@@ -62,9 +62,7 @@ const HEAPS: [(RelationId, &[Type]); 5] = [
 /// An expression of the catalog: as it was written, and read.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// As it was written.
     pub text: String,
-    /// As it was read.
     pub expr: Arc<ast::Expr>,
 }
 
@@ -82,26 +80,20 @@ impl Stored {
 /// Where the values of a column come from that an INSERT does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// From its default.
     None,
     /// From a sequence, and from nowhere else.
     Always,
-    /// From a sequence.
     ByDefault,
 }
 
 /// A column of a table.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Its name.
     pub name: String,
-    /// Its type.
     pub column_type: ColumnType,
-    /// NULL is refused.
     pub not_null: bool,
     /// DEFAULT; that of an identity column takes the next number of its sequence.
     pub default: Option<Stored>,
-    /// GENERATED AS IDENTITY.
     pub identity: Identity,
 }
 
@@ -110,26 +102,21 @@ pub struct Column {
 pub struct IndexColumn {
     /// Its position in the table, from 0 on.
     pub position: usize,
-    /// `DESC`
     pub descending: bool,
-    /// `NULLS FIRST`
     pub nulls_first: bool,
 }
 
 /// An index of a table.
 #[derive(Clone)]
 pub struct TableIndex {
-    /// Its name.
     pub name: String,
     /// Its pages, which tell a B+tree from a hash index.
     pub index: Index,
-    /// It is the primary key.
     pub is_primary: bool,
     /// No two rows have the same key, unless a column of it is NULL.
     pub is_unique: bool,
     /// A PRIMARY KEY or UNIQUE constraint made it.
     pub is_constraint: bool,
-    /// The columns of its key.
     pub columns: Vec<IndexColumn>,
     /// Positions of the columns that its entries have beside the key.
     pub included: Vec<usize>,
@@ -138,20 +125,15 @@ pub struct TableIndex {
 /// A CHECK constraint.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// Its name.
     pub name: String,
-    /// The condition.
     pub condition: Stored,
 }
 
 /// A foreign key: the values of columns are those of a key of another table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
-    /// Its name.
     pub name: String,
-    /// Positions of the columns.
     pub columns: Vec<usize>,
-    /// The other table.
     pub parent: RelationId,
     /// Positions of the key in the other table.
     pub parent_columns: Vec<usize>,
@@ -162,19 +144,13 @@ pub struct ForeignKey {
 pub struct Table {
     /// What names it for ever, and what is locked.
     pub oid: RelationId,
-    /// Its name.
     pub name: String,
-    /// Its rows.
     pub heap: Heap,
-    /// Its columns, in order.
     pub columns: Vec<Column>,
     /// Their types, for the row codec.
     pub types: Vec<Type>,
-    /// Its indexes.
     pub indexes: Vec<TableIndex>,
-    /// Its CHECK constraints.
     pub checks: Vec<Check>,
-    /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
 }
 
@@ -376,9 +352,7 @@ pub fn undefined_table(name: &str) -> SqlError {
 
 /// Changes the catalog within a transaction that holds the lock of [`TABLES`].
 pub struct Editor<'a> {
-    /// The database.
     pub database: &'a Database,
-    /// The transaction.
     pub transaction: &'a mut Transaction,
 }
 
@@ -426,7 +400,6 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Removes an index.
     pub fn drop_index(&mut self, index: &TableIndex) -> Result<()> {
         let old = int_of(index.index.id());
         self.delete(INDEXES, |values| values[2] == old)?;
@@ -441,7 +414,6 @@ impl Editor<'_> {
         Ok(create(self.transaction, id)?)
     }
 
-    /// Adds an index.
     pub fn add_index(&mut self, table: RelationId, definition: &TableIndex) -> Result<()> {
         let kind = match definition {
             TableIndex { is_primary: true, .. } => "primary",
@@ -468,7 +440,6 @@ impl Editor<'_> {
         self.insert(INDEXES, &values)
     }
 
-    /// Adds a CHECK constraint.
     pub fn add_check(&mut self, table: RelationId, name: &str, text: &str) -> Result<()> {
         let none = text_of("");
         let (name, text) = (text_of(name), text_of(text));
@@ -477,7 +448,6 @@ impl Editor<'_> {
         self.insert(CONSTRAINTS, &values)
     }
 
-    /// Adds a foreign key.
     pub fn add_foreign_key(&mut self, table: RelationId, key: &ForeignKey) -> Result<()> {
         let numbers = |positions: &[usize]| {
             let numbers: Vec<String> = positions.iter().map(|it| (it + 1).to_string()).collect();

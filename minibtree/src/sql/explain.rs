@@ -8,7 +8,7 @@
 //! PostgreSQL's `explain.c` and, for expressions, `ruleutils.c`.
 
 use super::execute::Measured;
-use super::functions::{Comparison, comparison_name};
+use super::functions::Comparison;
 use super::plan::{Cost, Kind, Node, Plan, Planned, Scanned, SortBy};
 use super::tree::{Expr, JoinKind, Operation, SetOperator, SubqueryKind, SystemValue};
 use super::values::{Type, Value};
@@ -503,7 +503,7 @@ impl Explainer<'_> {
             Expr::Column(column) => format!("outer.{}", column.position + 1),
             Expr::Now => "CURRENT_TIMESTAMP".to_owned(),
             Expr::Compare(comparison, left, right, _) => {
-                format!("({} {} {})", text(left), comparison_name(*comparison), text(right))
+                format!("({} {} {})", text(left), comparison.name(), text(right))
             }
             Expr::Call(function, arguments) => match &arguments[..] {
                 [left, right] if !function.name.starts_with(char::is_alphabetic) => {

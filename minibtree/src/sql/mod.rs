@@ -21,7 +21,7 @@
 
 mod analyze;
 mod bind;
-pub mod catalog;
+pub(crate) mod catalog;
 mod define;
 mod execute;
 mod explain;
@@ -34,7 +34,6 @@ pub mod statement;
 mod tree;
 pub mod values;
 
-pub use catalog::Table;
 pub use session::{Next, Session};
 pub use shared::Shared;
 pub use values::{ColumnType, Type, Value, compare};

@@ -3,6 +3,7 @@
 use super::catalog::{Catalog, Versions};
 use super::plan::Statistics;
 use super::sequence::Sequences;
+use super::session::Timeouts;
 use crate::engine::{Database, Isolation};
 use crate::wire::Result;
 use minikit::sync::Mutex;
@@ -18,6 +19,8 @@ pub struct Shared {
     pub sequences: Arc<Sequences>,
     /// What ANALYZE has found out. A plan is made with those of its time.
     pub statistics: Mutex<Arc<Statistics>>,
+    /// The deadlines of statements.
+    pub timeouts: Arc<Timeouts>,
     /// The time of day, in microseconds since 2000.
     pub now: fn() -> i64,
 }
@@ -34,6 +37,7 @@ impl Shared {
         let database = Arc::new(database);
         let sequences = Arc::new(Sequences::new(Arc::clone(&database)));
         let statistics = Mutex::default();
-        Ok(Shared { database, versions: Versions::default(), sequences, statistics, now })
+        let (versions, timeouts) = (Versions::default(), Arc::default());
+        Ok(Shared { database, versions, sequences, statistics, timeouts, now })
     }
 }

@@ -89,9 +89,12 @@ impl Replies {
         self.bytes.shrink_to(KEPT);
     }
 
-    /// The client need not authenticate.
-    pub fn authentication_ok(&mut self) {
-        self.message(b'R', |body| body.extend_from_slice(&0u32.to_be_bytes()));
+    /// A step of the authentication: its number and what goes with it.
+    pub fn authentication(&mut self, step: u32, data: &[u8]) {
+        self.message(b'R', |body| {
+            body.extend_from_slice(&step.to_be_bytes());
+            body.extend_from_slice(data);
+        });
     }
 
     /// A setting that drivers want to know.
@@ -267,7 +270,8 @@ mod tests {
     #[test]
     fn a_notice_is_not_an_error() {
         let mut replies = Replies::default();
-        let notice = SqlError::new(code::WARNING, "odd").severity(crate::wire::Severity::Warning);
+        let notice = SqlError::new(code::SUCCESSFUL_COMPLETION, "odd")
+            .severity(crate::wire::Severity::Warning);
         replies.error(&notice);
         assert_eq!(replies.bytes()[0], b'N');
     }

@@ -18,6 +18,7 @@
 //! PostgreSQL's `ProcessStartupPacket` (`postmaster.c`) and `SocketBackend` (`postgres.c`), with
 //! limits per kind of message; ours are one for all. Its largest message has 1 GB.
 
+use super::scram::MECHANISM;
 use super::{Result, SqlError, code};
 
 /// The longest start-up packet, in bytes: `MAX_STARTUP_PACKET_LENGTH`.
@@ -202,6 +203,30 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Message<'_>, usize)>> {
         return Err(violation("invalid message format"));
     }
     Ok(Some((message, 1 + length)))
+}
+
+/// Decodes the client's first or second message of a SCRAM exchange. Returns the text in it with
+/// the length of the message in bytes, or `None` if more has to arrive.
+///
+/// # Errors
+/// `08P01` for another message or mechanism.
+pub fn decode_sasl(bytes: &[u8], is_first: bool) -> Result<Option<(&str, usize)>> {
+    let (Some(letter), Some(length)) = (bytes.first(), be_u32(bytes, 1)) else { return Ok(None) };
+    let length = length as usize;
+    if *letter != b'p' || !(4..=STARTUP_MAX).contains(&length) {
+        return Err(violation("expected SASL response"));
+    }
+    let Some(body) = bytes.get(5..1 + length) else { return Ok(None) };
+    let mut body = Body(body);
+    if is_first {
+        if body.text()? != MECHANISM {
+            return Err(violation("client selected an invalid SASL authentication mechanism"));
+        }
+        // The length of what is left, which is known.
+        body.u32()?;
+    }
+    let text = std::str::from_utf8(body.0).map_err(|_| violation("malformed SCRAM message"))?;
+    Ok(Some((text, 1 + length)))
 }
 
 fn violation(text: &str) -> SqlError {

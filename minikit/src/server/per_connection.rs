@@ -173,6 +173,14 @@ impl BlockingStream {
         result
     }
 
+    /// Lets `read` fail with `WouldBlock` if nothing arrives within this time; `None`: it waits.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.connection.detached.socket.set_read_timeout(timeout)
+    }
+
     /// The client's address; see [`Stream::peer`].
     pub fn peer(&self) -> String {
         self.connection.detached.address.peer()

@@ -16,6 +16,7 @@ fn main() -> Result<()> {
         let port = std::env::var("PGPORT")?.parse()?;
         let mut config = Config::new();
         config.host("127.0.0.1").port(port).user("postgres").dbname("postgres");
+        config.password(std::env::var("PGPASSWORD")?);
         let (client, connection) = config.connect(NoTls).await?;
         let connection = tokio::spawn(connection);
         check(client).await?;

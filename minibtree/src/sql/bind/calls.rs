@@ -8,7 +8,7 @@ use super::expression::{boolean, expression, operator, unsupported};
 use super::level::{Binder, Typed};
 use crate::sql::catalog::{TableIndex, undefined_table};
 use crate::sql::functions::casts::Context;
-use crate::sql::functions::{Found, aggregates, find};
+use crate::sql::functions::{Found, aggregates, find, is_function};
 use crate::sql::statement::folded;
 use crate::sql::tree::{AggregateCall, Expr, SystemValue};
 use crate::sql::values::{Type, Value};
@@ -185,11 +185,18 @@ pub fn named(binder: &mut Binder, name: &str, arguments: Vec<Typed>) -> Result<T
     Ok(Typed::new(Expr::Call(row, bound), row.result))
 }
 
-/// PostgreSQL has thousands of functions, so one that we do not know is a refusal, unless we know
-/// the name for other types.
+/// PostgreSQL has thousands of functions, so one that we do not know is a refusal. One that we know
+/// for other types is an error there too, but for byte strings and names.
 fn no_function(name: &str, types: &[Type]) -> SqlError {
     let names: Vec<&str> = types.iter().map(|it| it.name()).collect();
-    unsupported!("the function {name}({})", names.join(", "))
+    let call = format!("{name}({})", names.join(", "));
+    let is_known = is_function(name) || aggregates::is_aggregate(name);
+    if !is_known || types.iter().any(|it| matches!(it, Type::Bytea | Type::Name)) {
+        return unsupported!("the function {call}");
+    }
+    let hint = "No function matches the given name and argument types. You might need to add \
+                explicit type casts.";
+    error!(UNDEFINED_FUNCTION, "function {call} does not exist").hint(hint)
 }
 
 fn null_if(binder: &mut Binder, arguments: Vec<Typed>) -> Result<Typed> {

@@ -4,7 +4,7 @@ use super::{add_constraint, check_understood, free_name, is_there, reload};
 use crate::sql::bind::column_type;
 use crate::sql::catalog::{Catalog, Column, Editor, Identity, Stored};
 use crate::sql::statement::{folded, table_name};
-use crate::sql::values::{ColumnType, Type};
+use crate::sql::values::Type;
 use crate::wire::{Replies, Result, SqlError, code};
 use sqlparser::ast::{self, ColumnOption, DataType, GeneratedAs, TableConstraint};
 
@@ -139,24 +139,17 @@ fn add_option(
 ) -> Result<()> {
     let name = || option.name.clone();
     let ident = ast::Ident::with_quote('"', column.name.clone());
-    let key = ast::IndexColumn {
-        column: ast::OrderByExpr {
-            expr: ast::Expr::Identifier(ident.clone()),
-            options: ast::OrderByOptions { sort: None, nulls_first: None },
-            with_fill: None,
-        },
-        operator_class: None,
-    };
+    let key = index_column(&ident);
     match &option.option {
         ColumnOption::Null => {}
         ColumnOption::NotNull => column.not_null = true,
         ColumnOption::Default(expr) => {
             if column.default.is_some() {
-                let text = format!(
-                    "multiple default values specified for column \"{}\" of table \"{table}\"",
-                    column.name
-                );
-                return Err(SqlError::new(code::SYNTAX_ERROR, text));
+                let text = "multiple default values specified for column";
+                return Err(error!(
+                    SYNTAX_ERROR,
+                    "{text} \"{}\" of table \"{table}\"", column.name
+                ));
             }
             column.default = Some(Stored::read(expr.to_string())?);
         }
@@ -190,7 +183,10 @@ fn add_option(
             generation_expr: None,
             ..
         } if sequence_options.as_ref().is_none_or(Vec::is_empty) => {
-            check_integer(column.column_type)?;
+            if !column.column_type.base.is_integer() {
+                let text = "identity column type must be smallint, integer, or bigint";
+                return Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text));
+            }
             add_sequence(catalog, table, definition, column)?;
             let is_always = matches!(as_, GeneratedAs::Always);
             column.identity = if is_always { Identity::Always } else { Identity::ByDefault };
@@ -200,12 +196,10 @@ fn add_option(
     Ok(())
 }
 
-fn check_integer(column_type: ColumnType) -> Result<()> {
-    match column_type.base.is_integer() {
-        true => Ok(()),
-        false => {
-            let text = "identity column type must be smallint, integer, or bigint";
-            Err(SqlError::new(code::INVALID_PARAMETER_VALUE, text))
-        }
-    }
+/// A column of a key, as it would be written in a constraint of the table.
+fn index_column(name: &ast::Ident) -> ast::IndexColumn {
+    let expr = ast::Expr::Identifier(name.clone());
+    let options = ast::OrderByOptions { sort: None, nulls_first: None };
+    let column = ast::OrderByExpr { expr, options, with_fill: None };
+    ast::IndexColumn { column, operator_class: None }
 }

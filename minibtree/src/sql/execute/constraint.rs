@@ -14,7 +14,6 @@ use crate::engine::{
 use crate::format::Tid;
 use crate::sql::catalog::{ForeignKey, Table};
 use crate::sql::plan::Modify;
-use crate::sql::tree::Operation;
 use crate::sql::values::{Value, compare, row};
 use crate::wire::{Result, SqlError, code};
 
@@ -32,11 +31,7 @@ pub fn check_changes(
     changes: &Changes,
     transaction: &mut Transaction,
 ) -> Result<()> {
-    let table = match &plan.operation {
-        Operation::Insert(write, _) | Operation::Update(write) | Operation::Delete(write) => {
-            &write.table
-        }
-    };
+    let table = plan.operation.table();
     if !plan.parents.is_empty() {
         for values in &changes.new {
             check_foreign_keys(table, &plan.parents, values, transaction)?;

@@ -24,5 +24,5 @@ mod operators;
 mod strings;
 mod table;
 
-pub use operators::{Comparison, comparison_name};
-pub use table::{Found, Function, find, find_operator};
+pub use operators::Comparison;
+pub use table::{Found, Function, find, find_operator, is_function};

@@ -11,7 +11,7 @@ use super::table::{Function, function};
 use crate::sql::values::{Type, Value, compare, datetime, numeric as decimal};
 use crate::wire::{Result, SqlError, code};
 use Type::*;
-use std::cmp::Ordering;
+use std::cmp::Ordering::{self, Equal, Greater, Less};
 
 /// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +25,29 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    pub const ALL: [Comparison; 6] = [Self::Eq, Self::Ne, Self::Lt, Self::Le, Self::Gt, Self::Ge];
+    /// Each as it is written, with the orders of two values that meet it.
+    const TABLE: [(Comparison, &str, [Ordering; 2]); 6] = [
+        (Self::Eq, "=", [Equal, Equal]),
+        (Self::Ne, "<>", [Less, Greater]),
+        (Self::Lt, "<", [Less, Less]),
+        (Self::Le, "<=", [Less, Equal]),
+        (Self::Gt, ">", [Greater, Greater]),
+        (Self::Ge, ">=", [Greater, Equal]),
+    ];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// The comparison that is written so.
+    pub fn named(name: &str) -> Option<Comparison> {
+        Self::TABLE.iter().find(|it| it.1 == name).map(|it| it.0)
+    }
 
     /// Returns true if two values in this order meet it.
     pub fn is_met(self, ordering: Ordering) -> bool {
-        match self {
-            Comparison::Eq => ordering.is_eq(),
-            Comparison::Ne => ordering.is_ne(),
-            Comparison::Lt => ordering.is_lt(),
-            Comparison::Le => ordering.is_le(),
-            Comparison::Gt => ordering.is_gt(),
-            Comparison::Ge => ordering.is_ge(),
-        }
+        Self::TABLE[self as usize].2.contains(&ordering)
     }
 
     /// The comparison with its sides swapped.
@@ -48,18 +59,6 @@ impl Comparison {
             Comparison::Ge => Comparison::Le,
             same => same,
         }
-    }
-}
-
-/// As it is written.
-pub fn comparison_name(comparison: Comparison) -> &'static str {
-    match comparison {
-        Comparison::Eq => "=",
-        Comparison::Ne => "<>",
-        Comparison::Lt => "<",
-        Comparison::Le => "<=",
-        Comparison::Gt => ">",
-        Comparison::Ge => ">=",
     }
 }
 
@@ -162,8 +161,7 @@ fn comparisons() -> Vec<Function> {
     let pairs: Vec<[Type; 2]> =
         GROUPS.iter().flat_map(within).chain(ALONE.map(|it| [it, it])).collect();
     let mut rows = Vec::new();
-    for comparison in Comparison::ALL {
-        let name = comparison_name(comparison);
+    for (_, name, _) in Comparison::TABLE {
         let row = |pair: &[Type; 2]| {
             function(name, pair, Bool, |v| Ok(Value::Bool(compare(&v[0], &v[1], false).is_eq())))
         };

@@ -61,6 +61,11 @@ pub enum Found {
     Several,
 }
 
+/// Returns true if there is a function of this name, for arguments of any types.
+pub fn is_function(name: &str) -> bool {
+    TABLE.contains_key(name)
+}
+
 /// The function of this name for arguments of these types.
 pub fn find(name: &str, types: &[Type]) -> Found {
     let Some(rows) = TABLE.get(name) else { return Found::None };

@@ -342,11 +342,7 @@ impl Planner<'_> {
         };
         exprs.into_iter().for_each(|expr| self.replace_subqueries(expr));
 
-        let table = match &operation {
-            Operation::Insert(write, _) | Operation::Update(write) | Operation::Delete(write) => {
-                write.table.clone()
-            }
-        };
+        let table = operation.table().clone();
         self.lock(table.oid, LockMode::Share);
         let parent = |key: &crate::sql::catalog::ForeignKey| {
             self.catalog.by_oid(key.parent).map(|it| (key.clone(), it.clone()))

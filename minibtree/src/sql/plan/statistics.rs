@@ -29,7 +29,6 @@ pub struct ColumnStatistics {
     pub common: Vec<(Value, f64)>,
     /// Values that divide the others into parts of equal size.
     pub histogram: Vec<Value>,
-    pub width: f64,
     /// How much the order of the values is that of the rows: 1 is the same, -1 the reverse.
     pub correlation: f64,
 }

@@ -32,6 +32,7 @@ mod maintenance;
 mod named;
 mod portal;
 mod settings;
+mod timeouts;
 mod transaction;
 
 use super::catalog::{Catalog, Editor, TABLES, Version};
@@ -54,12 +55,14 @@ use copy::CopyIn;
 pub use copy::fields as copy_fields;
 use named::Fetching;
 use portal::{Portal, Prepared, Running, text_field, write_row};
-use settings::{Settings, setting_text};
+use settings::{IDLE_TIMEOUT, STATEMENT_TIMEOUT, Settings, setting_text};
 use sqlparser::ast;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use timeouts::Armed;
+pub use timeouts::Timeouts;
 use transaction::{is_transaction_control, isolation_of, transaction_control};
 
 /// Bytes of replies after which they are written before more rows are produced.
@@ -102,6 +105,10 @@ pub struct Session {
     settings: Settings,
     /// The savepoints of the block, by their names.
     savepoints: Vec<(String, Savepoint)>,
+    /// The deadline of the statement.
+    armed: Option<Armed>,
+    /// A Query with several statements is executed: they are a block as far as cursors go.
+    is_batch: bool,
 }
 
 enum State {
@@ -139,6 +146,8 @@ impl Session {
             seen: Lsn(0),
             settings: Settings::default(),
             savepoints: Vec::new(),
+            armed: None,
+            is_batch: false,
         }
     }
 
@@ -149,6 +158,30 @@ impl Session {
             State::Block(_) => TransactionStatus::InBlock,
             State::Failed(_) => TransactionStatus::Failed,
         }
+    }
+
+    /// How long the client may now be silent: `idle_in_transaction_session_timeout`.
+    pub fn idle_limit(&self) -> Option<Duration> {
+        match self.state {
+            State::Block(_) | State::Failed(_) => self.settings.timeout(IDLE_TIMEOUT),
+            State::Idle | State::Implicit(_) => None,
+        }
+    }
+
+    /// Gives the statement that begins its deadline.
+    fn arm(&mut self) {
+        let limit = self.settings.timeout(STATEMENT_TIMEOUT);
+        self.armed = limit.map(|it| self.shared.timeouts.arm(it, &self.interrupt));
+    }
+
+    /// Returns true if the statement that ends is late.
+    fn disarm(&mut self) -> bool {
+        let Some(armed) = self.armed.take() else { return false };
+        let is_late = armed.has_expired();
+        drop(armed);
+        // What came too late for this statement does not cancel the next one.
+        let _ = self.interrupt.check();
+        is_late
     }
 
     /// Waits until everything that the replies tell is durable. Call it before they are written.
@@ -216,7 +249,11 @@ impl Session {
         let is_query = matches!(self.work, Some(Work::Query { .. }));
         self.work = None;
         self.copy = None;
-        out.error(error);
+        if self.disarm() && error.code == code::QUERY_CANCELED {
+            out.error(&error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
+        } else {
+            out.error(error);
+        }
         self.abort();
         if error.severity == Severity::Panic {
             return Next::EndServer;
@@ -350,6 +387,7 @@ impl Session {
         // So that `fail` knows which protocol it is.
         self.work = Some(Work::Query { rest: VecDeque::new(), portal: None });
         let rest = VecDeque::from(statement::parse(sql)?);
+        self.is_batch = rest.len() > 1;
         if rest.is_empty() {
             out.empty_query();
         }
@@ -374,7 +412,9 @@ impl Session {
                 self.work = Some(Work::Query { rest, portal });
                 return Ok(if is_copy { Next::Flush } else { Next::Resume });
             }
+            self.disarm();
             let Some(statement) = rest.pop_front() else { break };
+            self.arm();
             let prepared = Rc::new(self.prepare(Some(statement), &[])?);
             if let Some(parameter) = prepared.parameters.len().checked_sub(1) {
                 return Err(error!(
@@ -389,6 +429,7 @@ impl Session {
             portal = Some(Box::new(Portal::new(prepared, Vec::new(), Vec::new())));
         }
 
+        self.is_batch = false;
         if let State::Implicit(_) = self.state {
             self.commit()?;
         }
@@ -528,17 +569,20 @@ impl Session {
         out: &mut Replies,
     ) -> Result<Next> {
         let mut portal = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
+        if self.armed.is_none() {
+            self.arm();
+        }
         let is_done = self.run(&mut portal, &mut left, out)?;
         self.portals.insert(name.clone(), portal);
         if self.copy.is_some() {
             self.work = Some(Work::Execute { portal: name, left });
             return Ok(Next::Flush);
         }
-        if is_done {
-            return Ok(Next::Message);
-        }
-        if left == Some(0) {
-            out.portal_suspended();
+        if is_done || left == Some(0) {
+            self.disarm();
+            if !is_done {
+                out.portal_suspended();
+            }
             return Ok(Next::Message);
         }
         self.work = Some(Work::Execute { portal: name, left });
@@ -901,7 +945,10 @@ impl Session {
         out.command_complete(&format!("COPY {rows}"));
         match self.work.take() {
             Some(Work::Query { rest, .. }) => self.advance_query(rest, None, out),
-            _ => Ok(Next::Message),
+            _ => {
+                self.disarm();
+                Ok(Next::Message)
+            }
         }
     }
 

@@ -65,7 +65,7 @@ pub fn declare(session: &mut Session, declared: &[ast::Declare]) -> Result<()> {
         return Err(SqlError::unsupported("a cursor that is BINARY, SCROLL or WITH HOLD"));
     };
     let name = names.iter().map(folded).collect::<String>();
-    if !matches!(session.state, State::Block(_)) {
+    if !matches!(session.state, State::Block(_)) && !session.is_batch {
         let text = "DECLARE CURSOR can only be used in transaction blocks";
         return Err(SqlError::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
     }

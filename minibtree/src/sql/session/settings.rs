@@ -8,16 +8,15 @@ use crate::sql::statement::folded;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Settings that change nothing here, with their defaults. Any value is accepted and shown.
-const FREE: [(&str, &str); 12] = [
+const FREE: [(&str, &str); 10] = [
     ("application_name", ""),
     ("client_min_messages", "notice"),
     ("extra_float_digits", "1"),
     ("jit", "on"),
     ("lock_timeout", "0"),
-    ("statement_timeout", "0"),
-    ("idle_in_transaction_session_timeout", "0"),
     ("max_parallel_workers_per_gather", "0"),
     ("search_path", "\"$user\", public"),
     ("random_page_cost", "4"),
@@ -41,6 +40,14 @@ const FIXED: [(&str, &[&str]); 12] = [
     ("timezone", &["UTC", "utc", "Etc/UTC", "GMT", "0"]),
 ];
 
+/// How long a statement may take.
+pub const STATEMENT_TIMEOUT: &str = "statement_timeout";
+/// How long a client may be silent in a block.
+pub const IDLE_TIMEOUT: &str = "idle_in_transaction_session_timeout";
+/// Units of time in milliseconds, from the largest on.
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+
 /// Settings that forbid the planner something are refused unless they allow it.
 const PLANNER: &str = "enable_";
 
@@ -48,6 +55,8 @@ const PLANNER: &str = "enable_";
 #[derive(Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
+    /// Milliseconds; 0 is no limit.
+    timeouts: BTreeMap<String, u64>,
     /// The isolation level of transactions that do not name one.
     pub isolation: Option<Isolation>,
 }
@@ -61,6 +70,13 @@ impl Settings {
         let name = name.to_lowercase();
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             self.isolation = Some(isolation_named(value)?);
+            return Ok(());
+        }
+        if [STATEMENT_TIMEOUT, IDLE_TIMEOUT].contains(&name.as_str()) {
+            let ms = if value == "default" { Some(0) } else { milliseconds(value) };
+            let invalid = format!("invalid value for parameter \"{name}\": \"{value}\"");
+            let ms = ms.ok_or_else(|| SqlError::new(code::INVALID_PARAMETER_VALUE, invalid))?;
+            self.timeouts.insert(name, ms);
             return Ok(());
         }
         if FREE.iter().any(|it| it.0 == name) {
@@ -87,8 +103,18 @@ impl Settings {
     pub fn reset(&mut self, name: Option<&str>) {
         match name {
             None => *self = Settings::default(),
-            Some(name) => drop(self.values.remove(&name.to_lowercase())),
+            Some(name) => {
+                let name = name.to_lowercase();
+                self.values.remove(&name);
+                self.timeouts.remove(&name);
+            }
         }
+    }
+
+    /// The limit of a setting that is one of time; `None`: there is none.
+    pub fn timeout(&self, name: &str) -> Option<Duration> {
+        let ms = self.timeouts.get(name).copied().filter(|it| *it > 0);
+        ms.map(Duration::from_millis)
     }
 
     /// SHOW.
@@ -100,6 +126,11 @@ impl Settings {
         if name == "transaction_isolation" || name == "default_transaction_isolation" {
             return Ok(isolation_name(self.isolation).to_owned());
         }
+        if [STATEMENT_TIMEOUT, IDLE_TIMEOUT].contains(&name.as_str()) {
+            let ms = self.timeouts.get(&name).copied().unwrap_or(0);
+            let unit = UNITS.iter().find(|it| ms > 0 && ms.is_multiple_of(it.1));
+            return Ok(unit.map_or("0".to_owned(), |(unit, size)| format!("{}{unit}", ms / size)));
+        }
         let set = self.values.get(&name).map(String::as_str);
         let free = || FREE.iter().find(|it| it.0 == name).map(|it| it.1);
         let fixed = || FIXED.iter().find(|it| it.0 == name).map(|it| it.1[0]);
@@ -107,6 +138,16 @@ impl Settings {
         let value = set.or_else(free).or_else(fixed).or_else(planner);
         value.map(str::to_owned).ok_or_else(|| unrecognized(&name))
     }
+}
+
+/// `100`, `'100ms'` or `'2min'`.
+fn milliseconds(value: &str) -> Option<u64> {
+    let value = value.trim();
+    let digits = value.trim_end_matches(|it: char| !it.is_ascii_digit());
+    let unit = value[digits.len()..].trim();
+    let size =
+        if unit.is_empty() { Some(1) } else { UNITS.iter().find(|it| it.0 == unit).map(|it| it.1) };
+    digits.parse::<u64>().ok()?.checked_mul(size?).filter(|it| *it <= i32::MAX as u64)
 }
 
 fn unrecognized(name: &str) -> SqlError {

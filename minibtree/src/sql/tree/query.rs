@@ -221,6 +221,15 @@ pub enum Operation {
     Delete(Write),
 }
 
+impl Operation {
+    /// The table that is written.
+    pub fn table(&self) -> &Arc<Table> {
+        match self {
+            Operation::Insert(it, _) | Operation::Update(it) | Operation::Delete(it) => &it.table,
+        }
+    }
+}
+
 /// The table that is written, and what becomes of its columns.
 #[derive(Clone, Debug)]
 pub struct Write {

@@ -183,24 +183,12 @@ fn uuid_of(text: &str) -> Option<[u8; 16]> {
         Some(inner) => inner.strip_suffix('}')?,
         None => text,
     };
-    let mut digits = Vec::with_capacity(32);
-    let mut after_hyphen = true;
-    for byte in inner.bytes() {
-        if byte == b'-' {
-            if after_hyphen || digits.len() % 4 != 0 {
-                return None;
-            }
-            after_hyphen = true;
-            continue;
-        }
-        after_hyphen = false;
-        digits.push(char::from(byte).to_digit(16)? as u8);
-    }
-    if digits.len() != 32 || after_hyphen {
-        return None;
-    }
-    let bytes: Vec<u8> = digits.chunks(2).map(|it| it[0] << 4 | it[1]).collect();
-    bytes.try_into().ok()
+    let is_group = |it: &str| !it.is_empty() && it.len().is_multiple_of(4);
+    let digits = inner.replace('-', "");
+    let is_valid = inner.split('-').all(is_group)
+        && digits.len() == 32
+        && digits.bytes().all(|it| it.is_ascii_hexdigit());
+    is_valid.then(|| u128::from_str_radix(&digits, 16).ok())?.map(u128::to_be_bytes)
 }
 
 #[cfg(test)]
