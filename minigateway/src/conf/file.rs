@@ -179,7 +179,8 @@ fn from_str<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ConfError> 
     toml::from_str(text).map_err(|error| {
         // The names of Rust's types mean nothing to an operator.
         let message = error.message().trim_end().replace('`', "\"").replace("u64", "a number");
-        let mut message = message.replace("a sequence", "a list as in [\"a\"]");
+        let mut message =
+            message.replace("usize", "a number").replace("a sequence", "a list as in [\"a\"]");
         if let Some(end) = message.find("expected struct") {
             message.replace_range(end.., "expected a table");
         }

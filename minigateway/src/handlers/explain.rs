@@ -12,7 +12,7 @@
 //! "Full again" is TAT - now of [`crate::engine::limiter::gcra`]. The state is the one after the
 //! decision: an admitted request is in it, a refused one is not.
 
-use super::front::Facts;
+use super::front::{Facts, Refused};
 use super::pipeline::{Charges, Pipeline};
 use crate::conf::file::RouteConfig;
 use crate::engine::limiter::algorithm::Algorithm;
@@ -48,6 +48,11 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
             .map_or("default".to_owned(), |it| format!("{:?}", config.versions.sources[it]));
         let (name, speaks) = (&names[version], config.spoken(version));
         lines.push(format!("version {name} of {}, by {by}; upstream {speaks}", config.name));
+    }
+
+    if let Some((status, detail)) = facts.refused.map(Refused::problem) {
+        lines.push(format!("front door: {status} {detail}"));
+        return lines;
     }
 
     let limits = &pipeline.limits;

@@ -23,8 +23,6 @@ use crate::conf::values::HeaderName;
 use crate::engine::identity::Identity;
 use crate::engine::version::{Chosen, Source};
 use crate::wire::json::is_json;
-#[cfg(feature = "jwt")]
-use crate::wire::jwt::TokenError;
 use crate::wire::uri::query;
 use minikit::sync::Arc;
 use minilb::handlers::date;
@@ -44,6 +42,8 @@ pub struct Facts {
     pub version: Option<Chosen>,
     /// The path names the version.
     pub is_version_in_path: bool,
+    /// Why the front door refused it.
+    pub refused: Option<Refused>,
 }
 
 /// Why a request does not get through the door.
@@ -51,13 +51,10 @@ pub struct Facts {
 pub enum Refused {
     /// Nothing is wrong: a browser asks what it may do.
     Preflight,
-    /// There is no key and no token.
-    NoCredentials,
-    /// Nobody has this key.
-    UnknownKey,
-    /// The token is not to be believed.
-    #[cfg(feature = "jwt")]
-    Token(TokenError),
+    /// There is no key and no token, or nobody has this key: the detail.
+    Credentials(&'static str),
+    /// The token is not to be believed: the detail.
+    Token(&'static str),
     /// The client may not do this.
     Scopes,
     /// No version can be served, or the body cannot be translated: the status and the detail.
@@ -247,10 +244,8 @@ impl FrontConfig {
         };
         let realm = format!("{scheme} realm=\"{name}\"");
         match refused {
-            Refused::NoCredentials | Refused::UnknownKey => Some(realm),
-            #[cfg(feature = "jwt")]
-            Refused::Token(error) => {
-                let detail = error.0;
+            Refused::Credentials(_) => Some(realm),
+            Refused::Token(detail) => {
                 Some(format!("{realm}, error=\"invalid_token\", error_description=\"{detail}\""))
             }
             Refused::Scopes => {
@@ -267,10 +262,7 @@ impl Refused {
     pub fn problem(self) -> (u16, &'static str) {
         match self {
             Refused::Preflight => (204, ""),
-            Refused::NoCredentials => (401, "a key or a token is needed"),
-            Refused::UnknownKey => (401, "the key is unknown"),
-            #[cfg(feature = "jwt")]
-            Refused::Token(error) => (401, error.0),
+            Refused::Credentials(detail) | Refused::Token(detail) => (401, detail),
             Refused::Scopes => (403, "a scope is missing"),
             Refused::Version(problem) => problem,
         }
@@ -283,6 +275,8 @@ pub fn preflight_method(request: &RequestHead) -> Option<&[u8]> {
     request.headers().get(b"access-control-request-method").filter(|_| is_preflight)
 }
 
+const NO_CREDENTIALS: Refused = Refused::Credentials("a key or a token is needed");
+
 fn client(
     auth: &AuthConfig,
     request: &RequestHead,
@@ -290,8 +284,8 @@ fn client(
 ) -> Result<Arc<Identity>, Refused> {
     match &auth.scheme {
         Scheme::ApiKey(header, keys) => {
-            let key = request.headers().get(header.as_bytes()).ok_or(Refused::NoCredentials)?;
-            keys.find(key).ok_or(Refused::UnknownKey)
+            let key = request.headers().get(header.as_bytes()).ok_or(NO_CREDENTIALS)?;
+            keys.find(key).ok_or(Refused::Credentials("the key is unknown"))
         }
         #[cfg(feature = "jwt")]
         Scheme::Jwt(verifier) => {
@@ -301,8 +295,8 @@ fn client(
             let token = next().filter(|_| next().is_none());
             let token = token.and_then(|it| it.value.split_at_checked(7));
             let token = token.filter(|it| it.0.eq_ignore_ascii_case(b"bearer "));
-            let (_, token) = token.ok_or(Refused::NoCredentials)?;
-            verifier.verify(token, unix_s).map(Arc::new).map_err(Refused::Token)
+            let (_, token) = token.ok_or(NO_CREDENTIALS)?;
+            verifier.verify(token, unix_s).map(Arc::new).map_err(|it| Refused::Token(it.0))
         }
     }
 }

@@ -207,6 +207,7 @@ impl Pipeline {
             None => self.config.front.check(asks, request, of_path, facts),
         };
         if let Err(refused) = checked {
+            facts.refused = Some(refused);
             return Verdict::Refuse(Reason::Front { route, refused });
         }
 
