@@ -190,11 +190,6 @@ impl BlockingStream {
     pub fn local(&self) -> String {
         self.connection.detached.address.local(&self.connection.detached.socket)
     }
-
-    /// Turns on TCP keepalive; see [`Stream::keep_alive`].
-    pub fn keep_alive(&self, idle: Duration) {
-        self.connection.detached.address.keep_alive(&self.connection.detached.socket, idle);
-    }
 }
 
 impl Read for BlockingStream {
