@@ -357,7 +357,7 @@ impl Log {
     }
 
     /// The last leader epoch up to `epoch`, and the offset after its last record. None if no leader
-    /// had that epoch yet (`OffsetForLeaderEpoch`).
+    /// had that epoch yet; -1 is no epoch (`OffsetForLeaderEpoch`).
     pub fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
         let after = self.epochs.partition_point(|it| it.epoch <= epoch);
         let last = after.checked_sub(1).map_or(epoch, |it| self.epochs[it].epoch);
@@ -366,7 +366,7 @@ impl Log {
             None if last == epoch => self.next_offset,
             None => return None,
         };
-        (epoch >= 0).then_some((last, end))
+        (epoch != -1).then_some((last, end))
     }
 
     /// The record with the largest timestamp (`ListOffsets` with -3).
