@@ -149,7 +149,7 @@ fn dump_key(out: &mut Vec<u8>, shard: &Shard, handle: Handle) {
 
 /// The error of a command that would change something while the file cannot be written.
 pub(super) fn misconf(cache: &Cache) -> Error {
-    let why = cache.shards.log.failure.lock();
+    let why = cache.shards.log.failure.lock().clone();
     Error::text(format!("MISCONF Errors writing to the AOF file: {why}"))
 }
 
