@@ -11,7 +11,7 @@ mod common;
 
 use common::{Arguments, Backend, Resp};
 use minicache::cache::entry::Entry;
-use minicache::cache::{Cache, Client, Memory, Options, Remote, Store, Value, block_on};
+use minicache::cache::{Cache, Memory, Options, Store, Value, block_on};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -95,10 +95,10 @@ struct World {
 
 impl World {
     /// An empty server as store.
-    fn server(&self) -> io::Result<Timed<Remote<Resp>>> {
+    fn server(&self) -> io::Result<Timed<Resp>> {
         let client = Resp::connect(&self.address)?;
         client.ask("DEL user:7 user:8 user:7:lease user:8:lease")?;
-        Ok(Timed(Remote(client), self.clock.clone()))
+        Ok(Timed(client, self.clock.clone()))
     }
 
     /// A store in the process.
@@ -117,7 +117,7 @@ impl World {
 
     // ANCHOR: aside
     /// Cache-aside as it is written everywhere: GET, load, SET.
-    async fn aside(&self, store: &Timed<Remote<Resp>>, key: &str) {
+    async fn aside(&self, store: &Timed<Resp>, key: &str) {
         let found = store.get(key.as_bytes()).await.expect("the server answers");
         let entry = found.and_then(|it| Entry::decode(&it));
         if entry.is_some_and(|it| self.clock.now() < it.expires_ms) {
@@ -127,8 +127,7 @@ impl World {
         if value.is_some() {
             let expires_ms = self.clock.now() + OPTIONS.ttl_ms;
             let bytes = Entry { value, expires_ms, load_ms: 0 }.encode();
-            let client = &store.0.0;
-            client.call(&[b"SET", key.as_bytes(), &bytes]).await.expect("the server answers");
+            store.0.call(&[b"SET", key.as_bytes(), &bytes]).expect("the server answers");
         }
     }
     // ANCHOR_END: aside
@@ -236,7 +235,7 @@ fn stale_set(world: &World) -> io::Result<String> {
     b.ask("DEL user:7")?;
     text += "B  UPDATE .. Grace; DEL user:7\n";
     a.ask(&format!("SET user:7 {old}"))?;
-    let found = block_on(b.call(&[b"GET", b"user:7"]))?;
+    let found = b.call(&[b"GET", b"user:7"])?;
     text += &format!("A  SET user:7 {old}\nB  GET user:7 -> {}\n\n", shown(found.as_deref()));
 
     // ANCHOR: lease

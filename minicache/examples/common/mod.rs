@@ -4,7 +4,7 @@
 
 pub mod sql;
 
-use minicache::cache::Client;
+use minicache::cache::Store;
 use minicache::conf::Config;
 use minicache::server::start::{self, Start};
 use minicache::wire::frame::{Frame, Reader, Stop};
@@ -98,6 +98,17 @@ impl Resp {
         self.receive()
     }
 
+    /// Sends a command. Returns the bytes of its reply, or `None` for null.
+    pub fn call(&self, command: &[&[u8]]) -> io::Result<Option<Vec<u8>>> {
+        self.send(command)?;
+        match self.receive()? {
+            Frame::Bulk(bytes) | Frame::Simple(bytes) => Ok(Some(bytes)),
+            Frame::Int(number) => Ok(Some(number.to_string().into_bytes())),
+            Frame::Null => Ok(None),
+            other => Err(io::Error::other(format!("{other:?}"))),
+        }
+    }
+
     pub fn send(&self, command: &[&[u8]]) -> io::Result<()> {
         self.0.lock().expect("no panic").0.write_all(&request::encode(command))
     }
@@ -125,19 +136,40 @@ impl Resp {
     }
 }
 
-// ANCHOR: client
-impl Client for Resp {
-    async fn call(&self, command: &[&[u8]]) -> io::Result<Option<Vec<u8>>> {
-        self.send(command)?;
-        match self.receive()? {
-            Frame::Bulk(bytes) | Frame::Simple(bytes) => Ok(Some(bytes)),
-            Frame::Int(number) => Ok(Some(number.to_string().into_bytes())),
-            Frame::Null => Ok(None),
-            other => Err(io::Error::other(format!("{other:?}"))),
-        }
+// ANCHOR: store
+/// Fills a key (`KEYS[1]`) if the lease (`KEYS[2]`) has the token.
+const FILL: &str = "if redis.call('get', KEYS[2]) ~= ARGV[1] then return false end \
+    redis.call('del', KEYS[2]) \
+    if ARGV[2] then redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) end return 1";
+
+fn lease_of(key: &[u8]) -> Vec<u8> {
+    [key, b":lease"].concat()
+}
+
+impl Store for Resp {
+    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.call(&[b"GET", key])
+    }
+
+    async fn lease(&self, key: &[u8], token: u64, lease_ms: u64) -> io::Result<bool> {
+        let (lease, token, ms) = (lease_of(key), token.to_string(), lease_ms.to_string());
+        let set: [&[u8]; 6] = [b"SET", &lease, token.as_bytes(), b"NX", b"PX", ms.as_bytes()];
+        Ok(self.call(&set)?.is_some())
+    }
+
+    async fn fill(&self, key: &[u8], token: u64, entry: Option<(&[u8], u64)>) -> io::Result<bool> {
+        let (lease, token) = (lease_of(key), token.to_string());
+        let ttl = entry.map(|(_, ttl_ms)| ttl_ms.to_string()).unwrap_or_default();
+        let mut command = vec![b"EVAL", FILL.as_bytes(), b"2", key, &lease, token.as_bytes()];
+        command.extend(entry.into_iter().flat_map(|(bytes, _)| [bytes, ttl.as_bytes()]));
+        Ok(self.call(&command)?.is_some())
+    }
+
+    async fn remove(&self, key: &[u8]) -> io::Result<()> {
+        self.call(&[b"DEL", key, &lease_of(key)]).map(drop)
     }
 }
-// ANCHOR_END: client
+// ANCHOR_END: store
 
 /// What the cache is in front of.
 pub struct Backend {

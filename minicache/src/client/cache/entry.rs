@@ -1,10 +1,5 @@
 //! A cached value as bytes, and when it is loaded again.
 //!
-//! Beside the value are its deadline and the time that loading it took. A server that evicts or
-//! expires the key never looks inside.
-//!
-//! # Before the deadline, by chance
-//!
 //! All readers of a key that expires miss at the same moment. With XFetch (Vattani, Chierichetti,
 //! Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015) each reader draws a
 //! number in (0, 1] and loads early if `now - load_ms * beta * ln(draw)` is past the deadline:
@@ -12,7 +7,7 @@
 //! ```text
 //! load_ms 100, beta 1     drawn 0.5: from  69 ms before the deadline on
 //!                         drawn 0.1: from 230 ms
-//!                         drawn 0.01: from 461 ms; a second before it, 1 of 22,026 readers
+//!                         drawn 0.01: from 460 ms; a second before it, 1 of 22,026 readers
 //! ```
 //!
 //! So a key that is read often is loaded once, shortly before its deadline, and one that is hardly

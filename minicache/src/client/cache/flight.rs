@@ -6,14 +6,10 @@
 //! reader 1  land "Ada"      both have "Ada"; a third reader finds it in the store
 //! ```
 //!
-//! **What if the leader is canceled, or panics?** Dropping [`Lead`] lands the flight without a
-//! result, and each waiting reader starts over: one of them leads.
-//!
-//! **What if the key is invalidated while it is loaded?** Readers that come later must not get
-//! what the leader read before. [`Flights::abandon`] and [`Lead::close`] end a flight for them;
-//! those that wait already started before the invalidation did, or get no result.
-//!
-//! The counterpart is Go's `singleflight`; Redis has none, because it does not load anything.
+//! If the leader is canceled or panics, dropping [`Lead`] lands the flight without a result, and
+//! each waiting reader starts over: one of them leads. If the key is invalidated while it is
+//! loaded, readers that come later must not get what the leader read before:
+//! after [`Flights::close`] they do not join. Go's `singleflight` is the counterpart.
 
 use super::Loaded;
 use minikit::sync::{Arc, Mutex};
@@ -25,15 +21,17 @@ use std::task::{Poll, Waker};
 #[derive(Default)]
 pub struct Flights(Mutex<HashMap<Vec<u8>, Arc<Flight>>>);
 
-/// A load in progress.
+/// A load in progress: its result, which is `Some(None)` if readers have to look again, and those
+/// that wait for it.
 #[derive(Default)]
-pub struct Flight(Mutex<State>);
+pub struct Flight(Mutex<(Option<Option<Loaded>>, Vec<Waker>)>);
 
-#[derive(Default)]
-struct State {
-    /// `Some(None)`: it ended without a result that waiting readers may have.
-    landed: Option<Option<Loaded>>,
-    waiting: Vec<Waker>,
+/// The duty to land a flight.
+pub struct Lead<'a> {
+    flights: &'a Flights,
+    key: Vec<u8>,
+    /// The flight.
+    pub flight: Arc<Flight>,
 }
 
 impl Flights {
@@ -48,63 +46,46 @@ impl Flights {
         Ok(Lead { flights: self, key: key.to_vec(), flight })
     }
 
-    /// Ends the flight of a key for readers that have not joined it yet.
-    pub fn abandon(&self, key: &[u8]) {
-        self.0.lock().remove(key);
+    /// Lets no further reader join the flight of a key, if it is this one, or whichever it is.
+    pub fn close(&self, key: &[u8], flight: Option<&Arc<Flight>>) {
+        let mut flights = self.0.lock();
+        let found = flights.get(key);
+        if flight.is_none_or(|it| found.is_some_and(|found| Arc::ptr_eq(it, found))) {
+            flights.remove(key);
+        }
     }
 }
 
 impl Flight {
-    /// Waits for the result; `None` if there is none and the reader must look again.
+    /// Waits for the result; `None` if the reader must look again.
     pub async fn landed(&self) -> Option<Loaded> {
         let poll = poll_fn(|context| {
-            let mut state = self.0.lock();
-            if let Some(landed) = &state.landed {
-                return Poll::Ready(landed.clone());
+            let (result, waiting) = &mut *self.0.lock();
+            if result.is_none() {
+                waiting.push(context.waker().clone());
             }
-            state.waiting.push(context.waker().clone());
-            Poll::Pending
+            result.clone().map_or(Poll::Pending, Poll::Ready)
         });
         poll.await
     }
-
-    fn land(&self, result: Option<Loaded>) {
-        let mut state = self.0.lock();
-        state.landed.get_or_insert(result);
-        let waiting = std::mem::take(&mut state.waiting);
-        // The readers that wake up take this lock.
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// The duty to land a flight. Dropping it lands the flight without a result.
-pub struct Lead<'a> {
-    flights: &'a Flights,
-    key: Vec<u8>,
-    flight: Arc<Flight>,
 }
 
 impl Lead<'_> {
-    /// Lets no further reader join.
-    pub fn close(&self) {
-        let mut flights = self.flights.0.lock();
-        // After an invalidation another flight of this key may have begun.
-        if flights.get(&self.key).is_some_and(|it| Arc::ptr_eq(it, &self.flight)) {
-            flights.remove(&self.key);
-        }
-    }
-
     /// Gives the result to the waiting readers; with `None` they look again.
-    pub fn land(self, result: Option<Loaded>) {
-        self.close();
-        self.flight.land(result);
+    pub fn land(&self, new: Option<Loaded>) {
+        self.flights.close(&self.key, Some(&self.flight));
+        let waiting = {
+            let (result, waiting) = &mut *self.flight.0.lock();
+            result.get_or_insert(new);
+            std::mem::take(waiting)
+        };
+        // The readers take that lock.
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        self.close();
-        self.flight.land(None);
+        self.land(None);
     }
 }

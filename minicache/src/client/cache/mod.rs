@@ -1,43 +1,39 @@
-//! Reading and writing a database through a cache.
+//! Reading a database through a cache.
 //!
 //! ```
 //! use minicache::cache::{Cache, Memory, Options};
 //!
 //! let cache = Cache::new(Memory::new(1_000), Options::default());
 //! let ada = || Ok(Some(b"Ada".as_slice().into())); // asks the database
-//! assert_eq!(cache.get_blocking(b"user:7", ada)?.as_deref(), Some(b"Ada".as_slice()));
+//! assert_eq!(cache.get_blocking(b"user:7", ada)?.as_deref(), Some(&b"Ada"[..]));
 //! let never = || unreachable!("it is cached");
-//! assert_eq!(cache.get_blocking(b"user:7", never)?.as_deref(), Some(b"Ada".as_slice()));
+//! assert_eq!(cache.get_blocking(b"user:7", never)?.as_deref(), Some(&b"Ada"[..]));
 //! # Ok::<(), std::sync::Arc<std::io::Error>>(())
 //! ```
 //!
-//! * [`store`]: where entries are, in this process or in a server; what a lease is.
-//! * [`entry`]: an entry as bytes, and its refresh before the deadline.
-//! * [`flight`]: one load of a key at a time.
-//!
-//! # A read
+//! A read, by way of the [`store`] (in this process or in a server), its [`entry`] and the
+//! [`flight`] of its key:
 //!
 //! ```text
 //! look in the store    found, not due   -> the value
-//! join the flight      another leads    -> its result; the old value, if that still holds
+//! join the flight      another leads    -> its result; the old value, if that is still good
 //! take the lease       another process  -> look again, until the value or the lease is there
 //! load, fill, land     refused          -> the key was invalidated meanwhile: others look again
 //! ```
 //!
-//! **Which value may a reader get?** One that the database had at some time after the reader
-//! asked, or had when it asked: a result is shared only if the lease held after all of its readers
-//! had joined, and a lease ends with the invalidation. A writer changes the database first and
-//! invalidates then; a reader in between gets the old value, as it would have a moment earlier.
+//! **Which value may a reader get?** One that the database had when it asked, or later. A result
+//! is shared only if the lease held after all of its readers had joined, and a lease ends with the
+//! invalidation. A writer changes the database first and invalidates then.
 //!
 //! What is not here: refreshing in the background (one reader waits for an early load), and going
-//! on without the store when it fails (that would be the stampede again; the caller gets the
-//! error). Caffeine's `refreshAfterWrite` and Go's `groupcache` do other parts of this.
+//! on without a store that fails (the caller gets the error: the stampede is its decision).
+//! Caffeine's `refreshAfterWrite` and Go's `groupcache` do other parts of this.
 
 pub mod entry;
 pub mod flight;
 pub mod store;
 
-pub use store::{Client, Memory, Remote, Store};
+pub use store::{Memory, Store};
 
 use crate::engine::rng::Rng;
 use entry::Entry;
@@ -59,14 +55,13 @@ pub type Loaded = Result<Value, Arc<io::Error>>;
 pub struct Options {
     /// Time to live of a value.
     pub ttl_ms: u64,
-    /// Time to live of the knowledge that the backend has no value: negative caching.
+    /// Time to live of an absent value: negative caching.
     pub absent_ttl_ms: u64,
-    /// Each time to live is shortened by up to this share of it, so that entries of the same
-    /// moment do not expire at the same moment.
+    /// The share of its time to live that an entry may lose, so that not all expire at once.
     pub jitter: f64,
     /// How eagerly entries are loaded early: 1 is the optimum of the paper, 0 is never.
     pub beta: f64,
-    /// After how long another process may load a key, if the one that does is silent.
+    /// How long a process may load a key before another one does.
     pub lease_ms: u64,
     /// Of the random numbers. Processes that share a store need different ones.
     pub seed: u64,
@@ -105,83 +100,58 @@ impl<S: Store> Cache<S> {
     {
         loop {
             let seen = self.look(key).await?;
-            let now_ms = self.store.now_ms();
-            let drawn = self.draw();
-            if let Some(entry) = &seen
-                && !entry.is_due(now_ms, self.options.beta, drawn)
-            {
+            let is_due =
+                |it: &Entry| it.is_due(self.store.now_ms(), self.options.beta, self.draw());
+            if let Some(entry) = seen.as_ref().filter(|it| !is_due(it)) {
                 return Ok(entry.value.clone());
             }
 
-            let lead = match self.flights.join(key) {
-                Ok(lead) => lead,
-                Err(flight) => match (seen, flight.landed()) {
-                    // It is being loaded early, and until the deadline what we have is good.
-                    (Some(entry), _) => return Ok(entry.value),
-                    (None, landed) => match landed.await {
-                        Some(result) => return result,
-                        None => continue,
-                    },
+            let lead = match (self.flights.join(key), &seen) {
+                (Ok(lead), _) => lead,
+                // It is being loaded early, and until the deadline what we have is good.
+                (Err(_), Some(entry)) => return Ok(entry.value.clone()),
+                (Err(flight), None) => match flight.landed().await {
+                    Some(result) => return result,
+                    None => continue,
                 },
             };
 
             let token = self.random.lock().next_u64();
             while !self.store.lease(key, token, self.options.lease_ms).await? {
-                let found = if seen.is_some() { seen.clone() } else { self.look(key).await? };
-                if let Some(entry) = found {
+                if let Some(entry) = seen.clone().or(self.look(key).await?) {
                     return Ok(entry.value);
                 }
                 self.store.pause().await;
             }
 
-            // Between our look and our lease, another reader may have filled the key.
-            let deadline = |it: &Option<Entry>| it.as_ref().map(|it| it.expires_ms);
+            // Before we had the lease, another reader may have filled the key.
             let again = self.look(key).await?;
-            if let Some(entry) = &again
-                && deadline(&again) != deadline(&seen)
-            {
+            if again.is_some() && again != seen {
                 self.store.fill(key, token, None).await?;
-                return Ok(entry.value.clone());
+                return Ok(again.and_then(|entry| entry.value));
             }
-            return self.load(key, token, lead, seen, load()).await;
-        }
-    }
-
-    /// Loads a value and fills the key with it, as leader of its flight and holder of its lease.
-    async fn load(
-        &self,
-        key: &[u8],
-        token: u64,
-        lead: flight::Lead<'_>,
-        seen: Option<Entry>,
-        load: impl Future<Output = io::Result<Value>>,
-    ) -> Loaded {
-        let started_ms = self.store.now_ms();
-        let value = match load.await {
-            Ok(value) => value,
-            Err(error) => {
+            let started_ms = self.store.now_ms();
+            let loaded = load().await.map_err(Arc::new);
+            let Ok(value) = &loaded else {
                 // Others may try at once. If this was early, the old value is still good.
                 let _ = self.store.fill(key, token, None).await;
-                let failed = Err(Arc::new(error));
-                lead.land(Some(failed.clone()));
-                return seen.map_or(failed, |entry| Ok(entry.value));
-            }
-        };
+                lead.land(Some(loaded.clone()));
+                return seen.map_or(loaded, |entry| Ok(entry.value));
+            };
 
-        let now_ms = self.store.now_ms();
-        let Options { ttl_ms, absent_ttl_ms, jitter, .. } = self.options;
-        let ttl_ms = if value.is_some() { ttl_ms } else { absent_ttl_ms };
-        let ttl_ms = (ttl_ms as f64 * (1.0 - jitter * self.draw())).max(1.0) as u64;
-        let load_ms = u32::try_from(now_ms.saturating_sub(started_ms)).unwrap_or(u32::MAX);
-        let entry = Entry { value: value.clone(), expires_ms: now_ms + ttl_ms, load_ms };
+            let (now_ms, options) = (self.store.now_ms(), &self.options);
+            let ttl_ms = if value.is_some() { options.ttl_ms } else { options.absent_ttl_ms };
+            let ttl_ms = (ttl_ms as f64 * (1.0 - options.jitter * self.draw())).max(1.0) as u64;
+            let load_ms = now_ms.saturating_sub(started_ms) as u32;
+            let entry = Entry { value: value.clone(), expires_ms: now_ms + ttl_ms, load_ms };
 
-        // Readers that joined before this line began before the lease was found to hold. One that
-        // came after it could have seen an invalidation between the fill and the landing.
-        lead.close();
-        let bytes = entry.encode();
-        let filled = self.store.fill(key, token, Some((&bytes, ttl_ms))).await.unwrap_or(false);
-        lead.land(filled.then(|| Ok(value.clone())));
-        Ok(value)
+            // Readers that joined before this line began before the lease was found to hold. One
+            // that comes after it may have seen an invalidation after the fill.
+            self.flights.close(key, Some(&lead.flight));
+            let fill = self.store.fill(key, token, Some((&entry.encode(), ttl_ms))).await;
+            lead.land(fill.unwrap_or(false).then(|| loaded.clone()));
+            return loaded;
+        }
     }
 
     /// [`Cache::get`] for a thread.
@@ -192,7 +162,7 @@ impl<S: Store> Cache<S> {
     /// Removes a key, after the backend has been changed. Loads in progress do not fill it.
     pub async fn invalidate(&self, key: &[u8]) -> io::Result<()> {
         self.store.remove(key).await?;
-        self.flights.abandon(key);
+        self.flights.close(key, None);
         Ok(())
     }
 

@@ -1,11 +1,8 @@
-//! Where cached entries are: in this process, or in a server that speaks RESP.
+//! Where cached entries are: in this process, or in a server.
 //!
-//! # Leases
-//!
-//! A store does not take a value from just anyone. A reader that misses asks for the lease of the
-//! key, loads the value, and fills the key if its lease still holds. Removing the key voids the
-//! lease. That cures two evils of a plain `SET` (Nishtala et al., "Scaling Memcache at Facebook",
-//! NSDI 2013):
+//! A reader that misses asks for the **lease** of the key, loads the value, and fills the key if
+//! its lease still holds. Removing the key voids the lease. That cures two evils of a plain `SET`
+//! (Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013):
 //!
 //! ```text
 //! A  GET k    -> nil                        A  lease k 17 -> granted
@@ -14,8 +11,9 @@
 //! A  SET k old   stale until it expires     A  fill k 17  -> refused
 //! ```
 //!
-//! And of several processes that miss, one gets the lease. With Redis a lease is a second key:
-//! `SET k:lease 17 NX PX 3000`, and filling is a script that compares it.
+//! And of several processes that miss, one gets the lease. With Redis a lease is a second key,
+//! `SET k:lease 17 NX PX 3000`, and filling is a script that compares it: `examples/common` does
+//! that, with any client that can send a command.
 
 use crate::client::policy::{Cache, Sieve};
 use minikit::sync::Mutex;
@@ -23,34 +21,28 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A place for entries. See the head of the file for what a lease is.
-pub trait Store: Send + Sync {
+#[expect(
+    async_fn_in_trait,
+    reason = "callers know the store, so they know if its futures are Send"
+)]
+pub trait Store {
     /// The bytes of a key.
-    fn get(&self, key: &[u8]) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
+    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>>;
 
     /// Asks for the lease of a key, under a token. Returns false if another holds it, who loses it
     /// after `lease_ms`.
-    fn lease(
-        &self,
-        key: &[u8],
-        token: u64,
-        lease_ms: u64,
-    ) -> impl Future<Output = io::Result<bool>> + Send;
+    async fn lease(&self, key: &[u8], token: u64, lease_ms: u64) -> io::Result<bool>;
 
-    /// Ends a lease, and with `Some` bytes keeps them under the key for `ttl_ms`. Returns false,
-    /// and keeps nothing, if the lease does not hold any more.
-    fn fill(
-        &self,
-        key: &[u8],
-        token: u64,
-        entry: Option<(&[u8], u64)>,
-    ) -> impl Future<Output = io::Result<bool>> + Send;
+    /// Ends a lease, and with `Some` bytes keeps them under the key for that many ms. Returns
+    /// false, and keeps nothing, if the lease does not hold any more.
+    async fn fill(&self, key: &[u8], token: u64, entry: Option<(&[u8], u64)>) -> io::Result<bool>;
 
     /// Removes a key and voids its lease.
-    fn remove(&self, key: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+    async fn remove(&self, key: &[u8]) -> io::Result<()>;
 
     /// Waits between two looks at a key that another process loads. This one blocks the thread.
-    fn pause(&self) -> impl Future<Output = ()> + Send {
-        async { std::thread::sleep(Duration::from_millis(5)) }
+    async fn pause(&self) {
+        std::thread::sleep(Duration::from_millis(5));
     }
 
     /// Milliseconds since 1970, for deadlines. Processes that share a store compare them.
@@ -60,100 +52,50 @@ pub trait Store: Send + Sync {
 }
 
 /// A store in this process: a fixed number of keys under SIEVE.
-pub struct Memory(Mutex<Inner>);
+pub struct Memory(Mutex<Cache<Vec<u8>, Slot, Sieve>>);
 
-struct Inner {
-    entries: Cache<Vec<u8>, Vec<u8>, Sieve>,
-    /// Token and end of each lease. One that is evicted does not hold any more, which is safe.
-    leases: Cache<Vec<u8>, (u64, u64), Sieve>,
+/// The entry of a key and its lease. If it is evicted the lease is void, which is safe.
+#[derive(Default)]
+struct Slot {
+    bytes: Option<Vec<u8>>,
+    token: u64,
+    lease_end_ms: u64,
 }
 
 impl Memory {
     /// An empty store of at most so many keys.
     pub fn new(capacity: usize) -> Memory {
-        let (entries, leases) = (Sieve::default(), Sieve::default());
-        Memory(Mutex::new(Inner {
-            entries: Cache::new(capacity, entries),
-            leases: Cache::new(capacity, leases),
-        }))
+        Memory(Mutex::new(Cache::new(capacity, Sieve::default())))
     }
 }
 
 impl Store for Memory {
     async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.0.lock().entries.get(&key.to_vec()).cloned())
+        Ok(self.0.lock().get(&key.to_vec()).and_then(|slot| slot.bytes.clone()))
     }
 
     async fn lease(&self, key: &[u8], token: u64, lease_ms: u64) -> io::Result<bool> {
-        let now = self.now_ms();
-        let leases = &mut self.0.lock().leases;
-        if leases.get(&key.to_vec()).is_some_and(|(_, end)| now < *end) {
+        let (key, now_ms, slots) = (key.to_vec(), self.now_ms(), &mut self.0.lock());
+        if slots.get(&key).is_some_and(|slot| now_ms < slot.lease_end_ms) {
             return Ok(false);
         }
-        leases.insert(key.to_vec(), (token, now + lease_ms));
+        let bytes = slots.get(&key).and_then(|slot| slot.bytes.take());
+        slots.insert(key, Slot { bytes, token, lease_end_ms: now_ms + lease_ms });
         Ok(true)
     }
 
     async fn fill(&self, key: &[u8], token: u64, entry: Option<(&[u8], u64)>) -> io::Result<bool> {
-        let inner = &mut self.0.lock();
-        let holds = inner.leases.get(&key.to_vec()).is_some_and(|(held, _)| *held == token);
-        if holds {
-            inner.leases.remove(&key.to_vec());
-            // The deadline is in the bytes.
-            entry.map(|(bytes, _)| inner.entries.insert(key.to_vec(), bytes.to_vec()));
-        }
-        Ok(holds)
+        let slots = &mut self.0.lock();
+        let Some(slot) = slots.get(&key.to_vec()).filter(|slot| slot.token == token) else {
+            return Ok(false);
+        };
+        let bytes = entry.map(|(bytes, _)| bytes.to_vec()).or_else(|| slot.bytes.take());
+        *slot = Slot { bytes, ..Slot::default() };
+        Ok(true)
     }
 
     async fn remove(&self, key: &[u8]) -> io::Result<()> {
-        let inner = &mut self.0.lock();
-        inner.entries.remove(&key.to_vec());
-        inner.leases.remove(&key.to_vec());
+        self.0.lock().remove(&key.to_vec());
         Ok(())
-    }
-}
-
-/// A client of a server that speaks RESP: anything that can send a command.
-pub trait Client: Send + Sync {
-    /// Sends a command. Returns the reply's bytes, of an integer its digits, and of null `None`.
-    fn call(&self, command: &[&[u8]]) -> impl Future<Output = io::Result<Option<Vec<u8>>>> + Send;
-}
-
-/// A store in a server, minicache or Redis.
-pub struct Remote<C>(pub C);
-
-/// Fills a key (`KEYS[1]`) if the lease (`KEYS[2]`) has the token.
-const FILL: &str = "if redis.call('get', KEYS[2]) ~= ARGV[1] then return false end \
-    redis.call('del', KEYS[2]) \
-    if ARGV[2] then redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3]) end return 1";
-
-fn lease_of(key: &[u8]) -> Vec<u8> {
-    [key, b":lease"].concat()
-}
-
-impl<C: Client> Store for Remote<C> {
-    async fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.0.call(&[b"GET", key]).await
-    }
-
-    async fn lease(&self, key: &[u8], token: u64, lease_ms: u64) -> io::Result<bool> {
-        let (token, ms) = (token.to_string(), lease_ms.to_string());
-        let lease = lease_of(key);
-        let set: [&[u8]; 6] = [b"SET", &lease, token.as_bytes(), b"NX", b"PX", ms.as_bytes()];
-        Ok(self.0.call(&set).await?.is_some())
-    }
-
-    async fn fill(&self, key: &[u8], token: u64, entry: Option<(&[u8], u64)>) -> io::Result<bool> {
-        let (token, lease) = (token.to_string(), lease_of(key));
-        let ttl = entry.map(|(_, ttl_ms)| ttl_ms.to_string()).unwrap_or_default();
-        let mut command = vec![b"EVAL", FILL.as_bytes(), b"2", key, &lease, token.as_bytes()];
-        if let Some((bytes, _)) = entry {
-            command.extend([bytes, ttl.as_bytes()]);
-        }
-        Ok(self.0.call(&command).await?.is_some())
-    }
-
-    async fn remove(&self, key: &[u8]) -> io::Result<()> {
-        self.0.call(&[b"DEL", key, &lease_of(key)]).await.map(|_| ())
     }
 }
