@@ -10,7 +10,7 @@
 //! 4. [`conf`]: the parameters of `redis.conf`.
 //! 5. [`commands`]: the catalogue of commands and their handlers.
 //! 6. `server`: sockets, tasks, signals, `/proc` (feature `server`).
-//! 7. [`client`]: a cache in front of a database, and the eviction policies, as a library.
+//! 7. [`client`]: as a library, a cache in front of a database, write-behind, and the policies.
 //! 8. `explain`, `cli`: looking inside, `minicache race`, and the client.
 //!
 //! [`raw`] has the crate's unsafe code: the counting allocator that `maxmemory` relies on.
@@ -65,4 +65,4 @@ pub mod raw;
 pub mod server;
 pub mod wire;
 
-pub use client::{cache, policy};
+pub use client::{cache, policy, write_behind};
