@@ -8,6 +8,7 @@
 mod alarm;
 
 use alarm::block_on;
+use loom::sync::Notify;
 use loom::thread;
 use minicache_aof::{AppendFsync, Log, Unit};
 use minikit::sync::Mutex;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a connection does with a command that writes: appends, and answers when that is safe.
-fn write_and_answer(log: &Log, disk: &Mutex<Vec<u8>>, key: &'static [u8]) {
+fn write_and_answer(log: &Log, disk: &Mutex<Vec<u8>>, filled: &Notify, key: &'static [u8]) {
     let mut unit = Unit::default();
     unit.push(0, [&b"DEL"[..], key].into_iter());
     log.append(&mut unit);
+    filled.notify();
     if let Some(position) = log.awaited(AppendFsync::Always, 0) {
         block_on(|context| log.poll_durable(position, context));
     }
@@ -28,11 +30,14 @@ fn write_and_answer(log: &Log, disk: &Mutex<Vec<u8>>, key: &'static [u8]) {
 
 #[test]
 fn replies_wait_for_the_sync_and_none_for_ever() {
-    loom::model(|| {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
         let (log, disk) = (Arc::new(Log::default()), Arc::new(Mutex::new(Vec::new())));
+        let filled = Arc::new(Notify::new());
         let client = |key: &'static [u8]| {
-            let (log, disk) = (Arc::clone(&log), Arc::clone(&disk));
-            thread::spawn(move || write_and_answer(&log, &disk, key))
+            let (log, disk, filled) = (Arc::clone(&log), Arc::clone(&disk), Arc::clone(&filled));
+            thread::spawn(move || write_and_answer(&log, &disk, &filled, key))
         };
         let clients = [client(b"first"), client(b"second")];
 
@@ -40,15 +45,13 @@ fn replies_wait_for_the_sync_and_none_for_ever() {
         let all = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*2\r\n$3\r\nDEL\r\n$5\r\nfirst\r\n\
                     *2\r\n$3\r\nDEL\r\n$6\r\nsecond\r\n"
             .len() as u64;
-        loop {
+        let mut position = 0;
+        while position < all {
+            filled.wait();
             let mut bytes = Vec::new();
-            let position = log.take(&mut bytes, Duration::ZERO, false);
+            position = log.take(&mut bytes, Duration::ZERO, false);
             disk.lock().append(&mut bytes);
             log.publish(position);
-            if position == all {
-                break;
-            }
-            thread::yield_now();
         }
         clients.into_iter().for_each(|client| client.join().expect("it is answered"));
     });
