@@ -237,10 +237,33 @@ fn binary(
         let bound = if is_and { Expr::And(sides) } else { Expr::Or(sides) };
         return Ok(Typed::new(bound, Type::Bool));
     }
+    if let (ast::Expr::Tuple(left), ast::Expr::Tuple(right)) = (left, right) {
+        return rows(binder, left, op, right);
+    }
     let left = expression(binder, left)?;
     let right = expression(binder, right)?;
     let name = operator_name(op)?;
     operator(binder, &name, vec![left, right])
+}
+
+/// `(a, b) = (c, d)`
+fn rows(
+    binder: &mut Binder,
+    left: &[ast::Expr],
+    op: &BinaryOperator,
+    right: &[ast::Expr],
+) -> Result<Typed> {
+    if !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) || left.len() != right.len() {
+        return Err(unsupported!("the operator {op} of rows"));
+    }
+    let mut equal = Vec::new();
+    for (left, right) in left.iter().zip(right) {
+        let (left, right) = (expression(binder, left)?, expression(binder, right)?);
+        equal.push(operator(binder, "=", vec![left, right])?.expr);
+    }
+    let all = Expr::all(equal).unwrap_or(Expr::Constant(Value::Bool(true), Type::Bool));
+    let typed = Typed::new(all, Type::Bool);
+    if *op == BinaryOperator::Eq { Ok(typed) } else { negated(typed) }
 }
 
 fn operator_name(op: &BinaryOperator) -> Result<String> {
@@ -343,6 +366,15 @@ fn between(
 
 /// `x IN (a, b)`. If all have one type, the value is evaluated once.
 fn in_list(binder: &mut Binder, expr: &ast::Expr, list: &[ast::Expr]) -> Result<Typed> {
+    if let ast::Expr::Tuple(left) = expr {
+        let mut any = Vec::new();
+        for item in list {
+            let ast::Expr::Tuple(right) = item else { return Err(unsupported(item)) };
+            any.push(rows(binder, left, &BinaryOperator::Eq, right)?.expr);
+        }
+        let found = if any.len() == 1 { any.remove(0) } else { Expr::Or(any) };
+        return Ok(Typed::new(found, Type::Bool));
+    }
     let value = expression(binder, expr)?;
     let mut items = Vec::new();
     for item in list {

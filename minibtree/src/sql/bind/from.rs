@@ -3,12 +3,12 @@
 //! PostgreSQL's `parse_clause.c`. LATERAL and FULL JOIN are refused.
 
 use super::coerce::implicit;
-use super::expression::{boolean, expression};
+use super::expression::{boolean, expression, operator};
 use super::level::{Binder, Name, Typed};
 use super::select;
 use crate::sql::catalog::Table;
 use crate::sql::statement::{folded, position_of, table_name};
-use crate::sql::tree::{FromItem, JoinKind, OutputColumn, Relation, Source};
+use crate::sql::tree::{Expr, FromItem, JoinKind, OutputColumn, Relation, Source};
 use crate::sql::values::Type;
 use crate::wire::{Result, SqlError, code};
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, TableFactor};
@@ -79,14 +79,68 @@ fn join_of(binder: &mut Binder, operator: &JoinOperator, left: Side, right: Side
             binder.level().names.clear();
             (Some(condition?), names)
         }
-        JoinConstraint::Using(_) | JoinConstraint::Natural => {
-            return Err(SqlError::unsupported("a join with USING or NATURAL"));
+        JoinConstraint::Using(columns) => {
+            let columns: Result<Vec<String>, _> = columns.iter().map(table_name).collect();
+            using(binder, &columns?, left_names, right_names, is_swapped)?
+        }
+        JoinConstraint::Natural => {
+            let is_common = |name: &&Name| right_names.iter().any(|it| it.name == name.name);
+            let common = left_names.iter().filter(|it| !it.is_merged && is_common(it));
+            let columns: Vec<String> = common.map(|it| it.name.clone()).collect();
+            using(binder, &columns, left_names, right_names, is_swapped)?
         }
         _ => return Err(SqlError::unsupported("this kind of join condition")),
     };
     let (left, right) = if is_swapped { (right, left) } else { (left, right) };
     let (left, right) = (Box::new(left), Box::new(right));
     Ok((FromItem::Join { kind, left, right, condition }, names))
+}
+
+/// `USING (a, b)`: equal columns, of which one of each pair is shown, first of all.
+fn using(
+    binder: &mut Binder,
+    columns: &[String],
+    mut left: Vec<Name>,
+    mut right: Vec<Name>,
+    is_swapped: bool,
+) -> Result<(Option<Expr>, Vec<Name>)> {
+    let (mut conditions, mut merged) = (Vec::new(), Vec::new());
+    for column in columns {
+        let at = |names: &[Name], side: &str| {
+            let mut found =
+                (0..names.len()).filter(|it| names[*it].name == *column && !names[*it].is_merged);
+            let Some(first) = found.next() else {
+                let text = format!(
+                    "column \"{column}\" specified in USING clause does not exist in {side} table"
+                );
+                return Err(SqlError::new(code::UNDEFINED_COLUMN, text));
+            };
+            match found.next() {
+                None => Ok(first),
+                Some(_) => {
+                    let text = format!(
+                        "common column name \"{column}\" appears more than once in {side} table"
+                    );
+                    Err(SqlError::new(code::AMBIGUOUS_COLUMN, text))
+                }
+            }
+        };
+        let (in_left, in_right) = (at(&left, "left")?, at(&right, "right")?);
+        let sides = vec![left[in_left].at(0), right[in_right].at(0)];
+        if sides[0].base() != sides[1].base() {
+            return Err(SqlError::unsupported("USING of columns of different types"));
+        }
+        conditions.push(operator(binder, "=", sides)?.expr);
+
+        // The side whose rows are all there has the value in every row.
+        let shown = if is_swapped { &right[in_right] } else { &left[in_left] };
+        merged.push(Name { table: String::new(), ..shown.clone() });
+        left[in_left].is_merged = true;
+        right[in_right].is_merged = true;
+    }
+    merged.extend(left);
+    merged.extend(right);
+    Ok((Expr::all(conditions), merged))
 }
 
 fn factor(binder: &mut Binder, factor: &TableFactor) -> Result<Side> {
@@ -233,6 +287,7 @@ fn relation(
         name: column.name.clone(),
         position: start + index,
         column_type: column.column_type,
+        is_merged: false,
     });
     let names = names.collect();
     relations.push(relation);

@@ -45,6 +45,8 @@ pub struct Name {
     pub name: String,
     pub position: usize,
     pub column_type: ColumnType,
+    /// The column that USING has merged it with is named instead.
+    pub is_merged: bool,
 }
 
 /// An expression and its type.
@@ -96,7 +98,7 @@ impl Binder<'_> {
     /// `42703` or `42702`.
     pub fn column(&self, name: &str) -> Result<Typed> {
         for (level, names) in self.visible() {
-            let mut found = names.iter().filter(|it| it.name == name);
+            let mut found = names.iter().filter(|it| it.name == name && !it.is_merged);
             let Some(first) = found.next() else { continue };
             if found.next().is_some() {
                 return Err(error!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous"));

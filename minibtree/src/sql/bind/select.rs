@@ -41,7 +41,7 @@ fn query_in_level(
         body,
         order_by,
         limit_clause,
-        fetch: None,
+        fetch,
         locks,
         for_clause: None,
         settings: None,
@@ -78,7 +78,7 @@ fn query_in_level(
                 // if it uses outer columns.
                 check_uncorrelated(&bound)?;
                 sorted_by_output(bound, sort)?
-            } else if sort.is_empty() && limit_clause.is_none() {
+            } else if sort.is_empty() && limit_clause.is_none() && fetch.is_none() {
                 check_uncorrelated(&bound)?;
                 bound
             } else {
@@ -91,7 +91,7 @@ fn query_in_level(
         }
         _ => return Err(refused()),
     };
-    limits(binder, &mut bound, limit_clause.as_ref())?;
+    limits(binder, &mut bound, limit_clause.as_ref(), fetch.as_ref())?;
     if !locks.is_empty() {
         bound.lock = Some(lock(&bound, locks)?);
     }
@@ -397,7 +397,8 @@ pub fn projection_of(
                     let text = "SELECT * with no tables specified is not valid";
                     return Err(SqlError::new(code::SYNTAX_ERROR, text));
                 }
-                targets.extend(names.into_iter().map(|it| (it.name.clone(), it.at(0))));
+                let shown = names.into_iter().filter(|it| !it.is_merged);
+                targets.extend(shown.map(|it| (it.name.clone(), it.at(0))));
             }
             SelectItem::QualifiedWildcard(
                 ast::SelectItemQualifiedWildcardKind::ObjectName(name),
@@ -650,15 +651,27 @@ fn sorted_by_output(mut query: Query, sort: &[ast::OrderByExpr]) -> Result<Query
     Ok(query)
 }
 
-fn limits(binder: &mut Binder, query: &mut Query, limit: Option<&ast::LimitClause>) -> Result<()> {
+fn limits(
+    binder: &mut Binder,
+    query: &mut Query,
+    limit: Option<&ast::LimitClause>,
+    fetch: Option<&ast::Fetch>,
+) -> Result<()> {
     let refused = || SqlError::unsupported("this form of LIMIT");
-    let (limit, offset) = match limit {
+    let (mut limit, offset) = match limit {
         None => (None, None),
         Some(ast::LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
             (limit.as_ref(), offset.as_ref().map(|it| &it.value))
         }
         Some(_) => return Err(refused()),
     };
+    match (fetch, limit) {
+        (None, _) => {}
+        (Some(ast::Fetch { with_ties: false, percent: false, quantity: Some(count) }), None) => {
+            limit = Some(count);
+        }
+        _ => return Err(refused()),
+    }
     binder.clause("LIMIT", false);
     let mut count = |expr: Option<&ast::Expr>, clause: &str| -> Result<Option<Expr>> {
         let Some(expr) = expr else { return Ok(None) };

@@ -21,6 +21,10 @@ pub enum Kind {
     Average,
     Min,
     Max,
+    /// `bool_and(x)`, `every(x)`
+    BoolAnd,
+    /// `bool_or(x)`
+    BoolOr,
     /// `string_agg(x, separator)`
     StringAgg,
 }
@@ -35,12 +39,15 @@ pub struct Aggregate {
 }
 
 /// The names of all aggregates that we have.
-const NAMES: [(&str, Kind); 6] = [
+const NAMES: [(&str, Kind); 9] = [
     ("count", Kind::Count),
     ("sum", Kind::Sum),
     ("avg", Kind::Average),
     ("min", Kind::Min),
     ("max", Kind::Max),
+    ("bool_and", Kind::BoolAnd),
+    ("every", Kind::BoolAnd),
+    ("bool_or", Kind::BoolOr),
     ("string_agg", Kind::StringAgg),
 ];
 
@@ -73,6 +80,7 @@ pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
                 | Timestamp | TimestampTz),
             ],
         ) => row(types, *base),
+        (Kind::BoolAnd | Kind::BoolOr, [base]) if is_implicit(*base, Bool) => row(&[Bool], Bool),
         (Kind::StringAgg, [base, separator])
             if is_implicit(*base, Text) && is_implicit(*separator, Text) =>
         {
@@ -142,7 +150,7 @@ impl State {
                 let is_padded = aggregate.arguments[0] == Bpchar;
                 let is_better = best.is_null()
                     || match aggregate.kind {
-                        Kind::Min => compare(value, best, is_padded).is_lt(),
+                        Kind::Min | Kind::BoolAnd => compare(value, best, is_padded).is_lt(),
                         _ => compare(value, best, is_padded).is_gt(),
                     };
                 if is_better {

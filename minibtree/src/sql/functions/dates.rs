@@ -14,6 +14,13 @@ pub fn rows() -> Vec<Function> {
     let mut rows = vec![
         function("date_trunc", &[Text, Timestamp], Timestamp, date_trunc),
         function("date_trunc", &[Text, TimestampTz], TimestampTz, date_trunc),
+        function("make_date", &[Int4, Int4, Int4], Date, |v| {
+            let parts: Vec<i64> = v.iter().map(super::numbers::integer).collect();
+            let text = format!("{:04}-{:02}-{:02}", parts[0], parts[1], parts[2]);
+            datetime::parse_date(&text).map(Value::Date).map_err(|_| {
+                error!(DATETIME_FIELD_OVERFLOW, "date field value out of range: {text}")
+            })
+        }),
     ];
     for base in [Date, Timestamp, TimestampTz] {
         rows.push(function("extract", &[Text, base], Numeric, |v| {

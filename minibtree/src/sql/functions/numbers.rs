@@ -3,9 +3,9 @@
 use super::operators::in_range;
 use super::table::{Function, function};
 use crate::sql::values::{Type, Value, numeric as decimal};
-use crate::wire::Result;
+use crate::wire::{Result, SqlError, code};
 use Type::*;
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Signed};
 
 /// The float in a value.
 pub fn number(value: &Value) -> f64 {
@@ -56,6 +56,15 @@ pub fn rows() -> Vec<Function> {
         function("abs", &[Float4], Float4, |v| Ok(Value::from(number(&v[0]).abs()))),
         function("abs", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).abs()))),
         function("abs", &[Numeric], Numeric, |v| Ok(Value::from(numeric(&v[0]).abs()))),
+        function("sign", &[Numeric], Numeric, |v| {
+            let it = numeric(&v[0]);
+            let sign = i32::from(it.is_positive()) - i32::from(it.is_negative());
+            Ok(Value::from(BigDecimal::from(sign)))
+        }),
+        function("sign", &[Float8], Float8, |v| {
+            let it = number(&v[0]);
+            Ok(Value::from(if it == 0.0 || it.is_nan() { it } else { it.signum() }))
+        }),
         function("round", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).round_ties_even()))),
         function("round", &[Numeric], Numeric, |v| {
             Ok(Value::from(decimal::round(numeric(&v[0]), 0)))
@@ -63,9 +72,29 @@ pub fn rows() -> Vec<Function> {
         function("round", &[Numeric, Int4], Numeric, |v| {
             Ok(Value::from(decimal::round(numeric(&v[0]), scale(&v[1]))))
         }),
+        function("trunc", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).trunc()))),
+        function("trunc", &[Numeric], Numeric, |v| {
+            Ok(Value::from(decimal::trunc(numeric(&v[0]), 0)))
+        }),
+        function("trunc", &[Numeric, Int4], Numeric, |v| {
+            Ok(Value::from(decimal::trunc(numeric(&v[0]), scale(&v[1]))))
+        }),
         function("floor", &[Float8], Float8, |v| Ok(Value::from(number(&v[0]).floor()))),
         function("floor", &[Numeric], Numeric, |v| {
             Ok(Value::from(decimal::integer(numeric(&v[0]), false)))
+        }),
+        function("sqrt", &[Float8], Float8, |v| match number(&v[0]) {
+            it if it < 0.0 => {
+                let text = "cannot take square root of a negative number";
+                Err(SqlError::new("2201F", text))
+            }
+            it => Ok(Value::from(it.sqrt())),
+        }),
+        function("mod", &[Int2, Int2], Int2, |v| modulo(Int2, v)),
+        function("mod", &[Int4, Int4], Int4, |v| modulo(Int4, v)),
+        function("mod", &[Int8, Int8], Int8, |v| modulo(Int8, v)),
+        function("mod", &[Numeric, Numeric], Numeric, |v| {
+            decimal::remainder(numeric(&v[0]), numeric(&v[1])).map(Value::from)
         }),
     ];
     for name in ["ceil", "ceiling"] {
@@ -80,4 +109,11 @@ pub fn rows() -> Vec<Function> {
 /// Digits after the point, within PostgreSQL's limits.
 fn scale(value: &Value) -> i64 {
     integer(value).clamp(-2_000, 2_000)
+}
+
+fn modulo(base: Type, values: &[Value]) -> Result<Value> {
+    match (integer(&values[0]), integer(&values[1])) {
+        (_, 0) => Err(SqlError::new(code::DIVISION_BY_ZERO, "division by zero")),
+        (left, right) => in_range(base, Some(left.wrapping_rem(right))),
+    }
 }

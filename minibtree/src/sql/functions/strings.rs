@@ -25,6 +25,7 @@ pub fn rows() -> Vec<Function> {
     let mut rows = vec![
         function("lower", &[Text], Text, |v| some(text(&v[0]).to_ascii_lowercase())),
         function("upper", &[Text], Text, |v| some(text(&v[0]).to_ascii_uppercase())),
+        function("reverse", &[Text], Text, |v| some(text(&v[0]).chars().rev().collect::<String>())),
         function("replace", &[Text, Text, Text], Text, |v| match text(&v[1]) {
             "" => Ok(v[0].clone()),
             from => bounded(text(&v[0]).replace(from, text(&v[2]))),
@@ -47,9 +48,19 @@ pub fn rows() -> Vec<Function> {
             let skipped = if count < 0 { -count } else { length - count };
             some(text.chars().skip(skipped.max(0) as usize).collect::<String>())
         }),
+        function("strpos", &[Text, Text], Int4, |v| Ok(position(text(&v[0]), text(&v[1])))),
         function("position", &[Text, Text], Int4, |v| Ok(position(text(&v[0]), text(&v[1])))),
+        function("ascii", &[Text], Int4, |v| {
+            Ok(Value::Int(text(&v[0]).chars().next().map_or(0, |it| i64::from(u32::from(it)))))
+        }),
+        function("starts_with", &[Text, Text], Bool, |v| {
+            Ok(Value::Bool(text(&v[0]).starts_with(text(&v[1]))))
+        }),
         // Nobody can take an advisory lock.
         function("pg_advisory_unlock_all", &[], Text, |_| some("")),
+        function("split_part", &[Text, Text, Int4], Text, split_part),
+        function("octet_length", &[Text], Int4, |v| Ok(Value::Int(text(&v[0]).len() as i64))),
+        function("octet_length", &[Bytea], Int4, bytes_length),
         function("length", &[Bytea], Int4, bytes_length),
         function("lpad", &[Text, Int4], Text, |v| pad(&v[0], &v[1], " ", true)),
         function("rpad", &[Text, Int4], Text, |v| pad(&v[0], &v[1], " ", false)),
@@ -119,6 +130,19 @@ fn substring(values: &[Value], length: i64) -> Result<Value> {
     let skipped = (start - 1).max(0);
     let count = (end - 1 - skipped).max(0) as usize;
     some(text(&values[0]).chars().skip(skipped as usize).take(count).collect::<String>())
+}
+
+fn split_part(values: &[Value]) -> Result<Value> {
+    let (whole, separator, number) = (text(&values[0]), text(&values[1]), integer(&values[2]));
+    if number == 0 {
+        return Err(SqlError::new("22023", "field position must not be zero"));
+    }
+    let parts: Vec<&str> = match separator {
+        "" => vec![whole],
+        separator => whole.split(separator).collect(),
+    };
+    let index = if number < 0 { parts.len() as i64 + number } else { number - 1 };
+    some(usize::try_from(index).ok().and_then(|it| parts.get(it)).copied().unwrap_or_default())
 }
 
 fn pad(value: &Value, length: &Value, fill: &str, left: bool) -> Result<Value> {
