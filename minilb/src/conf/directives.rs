@@ -60,40 +60,38 @@ impl Context {
 
 use Context::*;
 
+/// Directives, separated by spaces, that may be in the same places and take as many arguments.
 struct Directive {
-    name: &'static str,
+    names: &'static str,
     contexts: &'static [Context],
     arguments: RangeInclusive<usize>,
     is_block: bool,
 }
 
+impl Directive {
+    fn is_allowed_in(&self, context: Context) -> bool {
+        self.contexts.is_empty() || self.contexts.contains(&context)
+    }
+}
+
 const fn line(
-    name: &'static str,
+    names: &'static str,
     contexts: &'static [Context],
     arguments: RangeInclusive<usize>,
 ) -> Directive {
-    Directive { name, contexts, arguments, is_block: false }
+    Directive { names, contexts, arguments, is_block: false }
 }
 
-const fn block(name: &'static str, within: &'static [Context], arguments: usize) -> Directive {
-    Directive { name, contexts: within, arguments: arguments..=arguments, is_block: true }
+const fn block(
+    names: &'static str,
+    contexts: &'static [Context],
+    arguments: RangeInclusive<usize>,
+) -> Directive {
+    Directive { names, contexts, arguments, is_block: true }
 }
 
-const ANYWHERE: &[Context] = &[
-    Main,
-    Events,
-    Stream,
-    Upstream,
-    Server,
-    Http,
-    HttpUpstream,
-    HttpServer,
-    Location,
-    Types,
-    Map,
-    SplitClients,
-    If,
-];
+/// In every context.
+const ANYWHERE: &[Context] = &[];
 /// Where most directives of `http` may be.
 const HTTP: &[Context] = &[Http, HttpServer, Location];
 const SERVERS: &[Context] = &[Http, HttpServer];
@@ -103,131 +101,84 @@ const UPSTREAMS: &[Context] = &[Upstream, HttpUpstream];
 
 const DIRECTIVES: &[Directive] = &[
     line("include", ANYWHERE, 1..=1),
-    line("load_module", &[Main], 1..=1),
-    line("daemon", &[Main], 1..=1),
-    line("worker_processes", &[Main], 1..=1),
-    line("pid", &[Main], 1..=1),
     line("error_log", &[Main], 1..=2),
-    block("events", &[Main], 0),
-    block("stream", &[Main], 0),
-    block("upstream", &[Stream], 1),
+    block("events", &[Main], 0..=0),
+    block("stream", &[Main], 0..=0),
+    block("upstream", &[Stream], 1..=1),
     line("server", UPSTREAMS, 1..=usize::MAX),
     line("least_conn", UPSTREAMS, 0..=0),
     line("circuit_breaker", UPSTREAMS, 0..=usize::MAX),
     line("health_check", &[Server, Location], 0..=usize::MAX),
-    block("server", &[Stream], 0),
+    block("server", &[Stream], 0..=0),
     line("listen", &[Server], 1..=usize::MAX),
     line("proxy_pass", &[Server], 1..=1),
-    line("proxy_timeout", &[Stream, Server], 1..=1),
     line("proxy_connect_timeout", &[Stream, Server, Http, HttpServer, Location], 1..=1),
-    line("proxy_half_close", &[Stream, Server], 1..=1),
-    line("proxy_protocol", &[Stream, Server], 1..=1),
-    line("proxy_protocol_timeout", &[Stream, Server], 1..=1),
-    line("ssl_preread", &[Stream, Server], 1..=1),
-    line("preread_buffer_size", &[Stream, Server], 1..=1),
-    line("preread_timeout", &[Stream, Server], 1..=1),
-    block("http", &[Main], 0),
-    block("upstream", &[Http], 1),
+    block("http", &[Main], 0..=0),
+    block("upstream", &[Http], 1..=1),
     line("hash", &[HttpUpstream], 1..=3),
     line("least_time", &[HttpUpstream], 1..=2),
     line("ip_hash", &[HttpUpstream], 0..=0),
     line("random", &[HttpUpstream], 0..=2),
-    line("keepalive", &[HttpUpstream], 1..=1),
-    line("keepalive_time", &[HttpUpstream], 1..=1),
     line("keepalive_timeout", &[HttpUpstream, Http, HttpServer, Location], 1..=2),
     line("keepalive_requests", &[HttpUpstream, Http, HttpServer, Location], 1..=1),
     line("zone", UPSTREAMS, 1..=2),
-    block("server", &[Http], 0),
-    line("server_name", &[HttpServer], 1..=usize::MAX),
-    line("listen", &[HttpServer], 1..=usize::MAX),
-    block("location", &[HttpServer, Location], 1),
-    block("location", &[HttpServer, Location], 2),
-    block("map", &[Stream, Http], 2),
-    block("types", HTTP, 0),
-    block("split_clients", &[Stream, Http], 2),
-    Directive {
-        name: "if",
-        contexts: &[HttpServer, Location],
-        arguments: 1..=usize::MAX,
-        is_block: true,
-    },
+    block("server", &[Http], 0..=0),
+    line("listen server_name", &[HttpServer], 1..=usize::MAX),
+    block("location", &[HttpServer, Location], 1..=2),
+    block("map", &[Stream, Http], 2..=2),
+    block("types", HTTP, 0..=0),
+    block("split_clients", &[Stream, Http], 2..=2),
+    block("if", &[HttpServer, Location], 1..=usize::MAX),
     line("set", REWRITE, 2..=2),
     line("break", REWRITE, 0..=0),
     line("return", REWRITE, 1..=2),
     line("rewrite", REWRITE, 2..=3),
     line("stub_status", &[HttpServer, Location], 0..=1),
-    line("allow", HTTP, 1..=1),
-    line("deny", HTTP, 1..=1),
-    line("explain", HTTP, 1..=1),
     line("error_page", HTTP, 2..=usize::MAX),
-    line("recursive_error_pages", HTTP, 1..=1),
-    line("limit_conn", HTTP, 2..=2),
-    line("limit_conn_log_level", HTTP, 1..=1),
-    line("limit_conn_status", HTTP, 1..=1),
+    line("limit_conn proxy_buffers proxy_set_header", HTTP, 2..=2),
     line("limit_conn_zone", &[Http], 2..=2),
     line("limit_req", HTTP, 1..=3),
-    line("limit_req_log_level", HTTP, 1..=1),
-    line("limit_req_status", HTTP, 1..=1),
     line("limit_req_zone", &[Http], 3..=4),
-    line("real_ip_header", HTTP, 1..=1),
-    line("real_ip_recursive", HTTP, 1..=1),
-    line("set_real_ip_from", HTTP, 1..=1),
     line("proxy_pass", &[Location], 1..=1),
     line("access_log", HTTP, 1..=3),
     line("add_header", HTTP, 2..=3),
-    line("client_body_buffer_size", HTTP, 1..=1),
-    line("client_body_timeout", HTTP, 1..=1),
-    line("client_header_timeout", SERVERS, 1..=1),
-    line("client_max_body_size", HTTP, 1..=1),
-    line("default_type", HTTP, 1..=1),
     line("log_format", &[Http], 2..=usize::MAX),
-    line("proxy_buffer_size", HTTP, 1..=1),
-    line("proxy_buffering", HTTP, 1..=1),
-    line("proxy_buffers", HTTP, 2..=2),
-    line("proxy_busy_buffers_size", HTTP, 1..=1),
-    line("proxy_hide_header", HTTP, 1..=1),
-    line("proxy_http_version", HTTP, 1..=1),
-    line("proxy_intercept_errors", HTTP, 1..=1),
     line("proxy_next_upstream", HTTP, 1..=usize::MAX),
-    line("proxy_next_upstream_timeout", HTTP, 1..=1),
-    line("proxy_next_upstream_tries", HTTP, 1..=1),
-    line("proxy_pass_header", HTTP, 1..=1),
-    line("proxy_read_timeout", HTTP, 1..=1),
     line("proxy_redirect", HTTP, 1..=2),
-    line("proxy_request_buffering", HTTP, 1..=1),
-    line("proxy_send_timeout", HTTP, 1..=1),
-    line("proxy_set_header", HTTP, 2..=2),
-    line("proxy_ssl_ciphers", HTTP, 1..=1),
-    line("proxy_ssl_name", HTTP, 1..=1),
     line("proxy_ssl_protocols", HTTP, 1..=usize::MAX),
-    line("proxy_ssl_server_name", HTTP, 1..=1),
-    line("proxy_ssl_session_reuse", HTTP, 1..=1),
-    line("proxy_ssl_trusted_certificate", HTTP, 1..=1),
-    line("proxy_ssl_verify", HTTP, 1..=1),
-    line("proxy_ssl_verify_depth", HTTP, 1..=1),
-    line("send_timeout", HTTP, 1..=1),
-    line("sendfile", HTTP, 1..=1),
-    line("server_names_hash_bucket_size", &[Http], 1..=1),
-    line("server_names_hash_max_size", &[Http], 1..=1),
-    line("server_tokens", HTTP, 1..=1),
-    line("ssl_certificate", SERVERS, 1..=1),
-    line("ssl_certificate_key", SERVERS, 1..=1),
-    line("ssl_ciphers", SERVERS, 1..=1),
-    line("ssl_dhparam", SERVERS, 1..=1),
-    line("ssl_ecdh_curve", SERVERS, 1..=1),
-    line("ssl_prefer_server_ciphers", SERVERS, 1..=1),
+    line("server_names_hash_bucket_size server_names_hash_max_size", &[Http], 1..=1),
     line("ssl_protocols", SERVERS, 1..=usize::MAX),
     line("ssl_session_cache", SERVERS, 1..=2),
-    line("ssl_session_tickets", SERVERS, 1..=1),
-    line("ssl_session_timeout", SERVERS, 1..=1),
-    line("tcp_nodelay", HTTP, 1..=1),
-    line("tcp_nopush", HTTP, 1..=1),
-    line("types_hash_max_size", HTTP, 1..=1),
-    line("multi_accept", &[Events], 1..=1),
-    line("use", &[Events], 1..=1),
     line("user", &[Main], 1..=2),
-    line("worker_rlimit_nofile", &[Main], 1..=1),
-    line("worker_connections", &[Events], 1..=1),
+    line(
+        "allow client_body_buffer_size client_body_timeout client_max_body_size default_type \
+         deny explain limit_conn_log_level limit_conn_status limit_req_log_level \
+         limit_req_status proxy_buffer_size proxy_buffering proxy_busy_buffers_size \
+         proxy_hide_header proxy_http_version proxy_intercept_errors \
+         proxy_next_upstream_timeout proxy_next_upstream_tries proxy_pass_header \
+         proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_ssl_ciphers \
+         proxy_ssl_name proxy_ssl_server_name proxy_ssl_session_reuse \
+         proxy_ssl_trusted_certificate proxy_ssl_verify proxy_ssl_verify_depth real_ip_header \
+         real_ip_recursive recursive_error_pages send_timeout sendfile server_tokens \
+         set_real_ip_from tcp_nodelay tcp_nopush types_hash_max_size",
+        HTTP,
+        1..=1,
+    ),
+    line(
+        "client_header_timeout ssl_certificate ssl_certificate_key ssl_ciphers ssl_dhparam \
+         ssl_ecdh_curve ssl_prefer_server_ciphers ssl_session_tickets ssl_session_timeout",
+        SERVERS,
+        1..=1,
+    ),
+    line(
+        "preread_buffer_size preread_timeout proxy_half_close proxy_protocol \
+         proxy_protocol_timeout proxy_timeout ssl_preread",
+        &[Stream, Server],
+        1..=1,
+    ),
+    line("daemon load_module pid worker_processes worker_rlimit_nofile", &[Main], 1..=1),
+    line("multi_accept use worker_connections", &[Events], 1..=1),
+    line("keepalive keepalive_time", &[HttpUpstream], 1..=1),
 ];
 
 /// Checks a statement that begins with `words[0]` in the given context.
@@ -237,11 +188,12 @@ const DIRECTIVES: &[Directive] = &[
 /// wrong number of arguments.
 pub fn check(words: &[String], opens_block: bool, context: Context) -> Result<(), String> {
     let name = words[0].as_str();
-    let mut same_name = DIRECTIVES.iter().filter(|it| it.name == name).peekable();
+    let mut same_name =
+        DIRECTIVES.iter().filter(|it| it.names.split(' ').any(|it| it == name)).peekable();
     if same_name.peek().is_none() {
         return Err(unknown(name));
     }
-    let mut here = same_name.filter(|it| it.contexts.contains(&context)).peekable();
+    let mut here = same_name.filter(|it| it.is_allowed_in(context)).peekable();
     let count = words.len() - 1;
     let Some(directive) = here.peek() else {
         // NGINX would make a location of the `if`.
@@ -264,7 +216,7 @@ pub fn check(words: &[String], opens_block: bool, context: Context) -> Result<()
 
 fn unknown(name: &str) -> String {
     let similarity = |it: &&str| strsim::jaro_winkler(it, name);
-    let names = DIRECTIVES.iter().map(|it| it.name);
+    let names = DIRECTIVES.iter().flat_map(|it| it.names.split(' '));
     let nearest = names.max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
     // Below this, the names have little more in common than a letter or two.
     match nearest.filter(|it| similarity(it) >= 0.85) {

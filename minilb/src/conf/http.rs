@@ -150,99 +150,86 @@ pub struct ProxyPass {
     pub uri: Option<String>,
 }
 
-/// Directives that are inherited. `None` means NGINX's default.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// `allow` (true) and `deny`, in order.
-    pub access_rules: Option<Vec<(bool, Cidr)>>,
-    /// `access_log`; empty for `off`.
-    pub access_log: Option<Vec<AccessLog>>,
-    /// `add_header`
-    pub add_header: Option<Vec<AddHeader>>,
-    /// `client_body_buffer_size`
-    pub client_body_buffer_size: Option<u64>,
-    /// `client_body_timeout`
-    pub client_body_timeout: Option<Duration>,
-    /// `client_header_timeout`
-    pub client_header_timeout: Option<Duration>,
-    /// `client_max_body_size`
-    pub client_max_body_size: Option<u64>,
-    /// `default_type`
-    pub default_type: Option<String>,
-    /// `error_page`
-    pub error_page: Option<Vec<ErrorPage>>,
-    /// `explain`: the request header `X-Explain` is answered.
-    pub explain: Option<bool>,
-    /// `keepalive_requests`
-    pub keepalive_requests: Option<u64>,
-    /// `keepalive_timeout`
-    pub keepalive_timeout: Option<Duration>,
-    /// `limit_conn`: a zone, and how many requests at a time.
-    pub limit_conn: Option<Vec<(String, u32)>>,
-    /// `limit_conn_status`
-    pub limit_conn_status: Option<u16>,
-    /// `limit_req`
-    pub limit_req: Option<Vec<LimitReq>>,
-    /// `limit_req_status`
-    pub limit_req_status: Option<u16>,
-    /// `proxy_buffer_size`
-    pub proxy_buffer_size: Option<u64>,
-    /// `proxy_connect_timeout`
-    pub proxy_connect_timeout: Option<Duration>,
-    /// `proxy_hide_header`, in lower case.
-    pub proxy_hide_header: Option<Vec<String>>,
-    /// `proxy_http_version`: 0 or 1.
-    pub proxy_http_version: Option<u8>,
-    /// `proxy_intercept_errors`
-    pub proxy_intercept_errors: Option<bool>,
-    /// `proxy_next_upstream`, by word.
-    pub proxy_next_upstream: Option<Vec<String>>,
-    /// `proxy_next_upstream_timeout`
-    pub proxy_next_upstream_timeout: Option<Duration>,
-    /// `proxy_next_upstream_tries`
-    pub proxy_next_upstream_tries: Option<u64>,
-    /// `proxy_pass_header`, in lower case.
-    pub proxy_pass_header: Option<Vec<String>>,
-    /// `proxy_read_timeout`
-    pub proxy_read_timeout: Option<Duration>,
-    /// `proxy_redirect`
-    pub proxy_redirect: Option<Redirects>,
-    /// `proxy_request_buffering`
-    pub proxy_request_buffering: Option<bool>,
-    /// `proxy_send_timeout`
-    pub proxy_send_timeout: Option<Duration>,
-    /// `proxy_set_header`
-    pub proxy_set_header: Option<Vec<(String, Template)>>,
-    /// `proxy_ssl_name`
-    pub proxy_ssl_name: Option<String>,
-    /// `proxy_ssl_protocols`
-    pub proxy_ssl_protocols: Option<Vec<String>>,
-    /// `proxy_ssl_server_name`
-    pub proxy_ssl_server_name: Option<bool>,
-    /// `proxy_ssl_trusted_certificate`
-    pub proxy_ssl_trusted_certificate: Option<PathBuf>,
-    /// `proxy_ssl_verify`
-    pub proxy_ssl_verify: Option<bool>,
-    /// `real_ip_header` in lower case, or `proxy_protocol`, which no header can be called.
-    pub real_ip_header: Option<String>,
-    /// `real_ip_recursive`
-    pub real_ip_recursive: Option<bool>,
-    /// `recursive_error_pages`
-    pub recursive_error_pages: Option<bool>,
-    /// `send_timeout`
-    pub send_timeout: Option<Duration>,
-    /// `set_real_ip_from`
-    pub set_real_ip_from: Option<Vec<Cidr>>,
-    /// `server_tokens`
-    pub server_tokens: Option<bool>,
-    /// `ssl_certificate`
-    pub ssl_certificate: Option<Vec<PathBuf>>,
-    /// `ssl_certificate_key`
-    pub ssl_certificate_key: Option<Vec<PathBuf>>,
-    /// `ssl_protocols`
-    pub ssl_protocols: Option<Vec<String>>,
-    /// `types`: by extension, in lower case.
-    pub types: Option<Arc<BTreeMap<String, String>>>,
+/// Each line is a directive that blocks inherit, and the type of its value.
+macro_rules! settings {
+    ($($(#[$note:meta])* $directive:ident: $type:ty,)*) => {
+        /// Directives that are inherited. `None` means NGINX's default.
+        #[derive(Clone, Debug, Default)]
+        pub struct Settings {
+            $(
+                #[doc = concat!("`", stringify!($directive), "`.")]
+                $(#[$note])*
+                pub $directive: Option<$type>,
+            )*
+        }
+
+        impl Settings {
+            /// Takes what is not set here from the block around it.
+            pub fn inherit(&mut self, outer: &Settings) {
+                $(if self.$directive.is_none() {
+                    self.$directive.clone_from(&outer.$directive);
+                })*
+            }
+        }
+    };
+}
+
+settings! {
+    /// Of `allow` (true) and `deny`, in order.
+    access_rules: Vec<(bool, Cidr)>,
+    /// Empty for `off`.
+    access_log: Vec<AccessLog>,
+    add_header: Vec<AddHeader>,
+    client_body_buffer_size: u64,
+    client_body_timeout: Duration,
+    client_header_timeout: Duration,
+    client_max_body_size: u64,
+    default_type: String,
+    error_page: Vec<ErrorPage>,
+    /// The request header `X-Explain` is answered.
+    explain: bool,
+    keepalive_requests: u64,
+    keepalive_timeout: Duration,
+    /// A zone, and how many requests at a time.
+    limit_conn: Vec<(String, u32)>,
+    limit_conn_status: u16,
+    limit_req: Vec<LimitReq>,
+    limit_req_status: u16,
+    proxy_buffer_size: u64,
+    proxy_connect_timeout: Duration,
+    /// In lower case.
+    proxy_hide_header: Vec<String>,
+    /// 0 or 1.
+    proxy_http_version: u8,
+    proxy_intercept_errors: bool,
+    /// By word.
+    proxy_next_upstream: Vec<String>,
+    proxy_next_upstream_timeout: Duration,
+    proxy_next_upstream_tries: u64,
+    /// In lower case.
+    proxy_pass_header: Vec<String>,
+    proxy_read_timeout: Duration,
+    proxy_redirect: Redirects,
+    proxy_request_buffering: bool,
+    proxy_send_timeout: Duration,
+    proxy_set_header: Vec<(String, Template)>,
+    proxy_ssl_name: String,
+    proxy_ssl_protocols: Vec<String>,
+    proxy_ssl_server_name: bool,
+    proxy_ssl_trusted_certificate: PathBuf,
+    proxy_ssl_verify: bool,
+    /// In lower case, or `proxy_protocol`, which no header can be called.
+    real_ip_header: String,
+    real_ip_recursive: bool,
+    recursive_error_pages: bool,
+    send_timeout: Duration,
+    set_real_ip_from: Vec<Cidr>,
+    server_tokens: bool,
+    ssl_certificate: Vec<PathBuf>,
+    ssl_certificate_key: Vec<PathBuf>,
+    ssl_protocols: Vec<String>,
+    /// By extension, in lower case.
+    types: Arc<BTreeMap<String, String>>,
 }
 
 /// `error_page`, for one status.
@@ -309,12 +296,6 @@ pub struct AccessLog {
     pub format: Arc<Template>,
 }
 
-macro_rules! inherit {
-    ($inner:ident, $outer:ident, $($field:ident)*) => {
-        $(if $inner.$field.is_none() { $inner.$field.clone_from(&$outer.$field); })*
-    };
-}
-
 impl Location {
     /// Calls `visit` with this location and all those in it.
     pub fn visit(&self, visit: &mut impl FnMut(&Location)) {
@@ -330,24 +311,5 @@ impl Location {
             LocationKind::Pattern(pattern) => pattern.as_str(),
             LocationKind::Named(name) => name,
         }
-    }
-}
-
-impl Settings {
-    /// Takes what is not set here from the block around it.
-    pub fn inherit(&mut self, outer: &Settings) {
-        inherit!(self, outer,
-            access_rules access_log add_header client_body_buffer_size client_body_timeout
-            client_header_timeout client_max_body_size default_type error_page explain
-            keepalive_requests keepalive_timeout limit_conn limit_conn_status limit_req
-            limit_req_status
-            proxy_buffer_size proxy_connect_timeout proxy_hide_header proxy_http_version
-            proxy_intercept_errors proxy_next_upstream proxy_next_upstream_timeout
-            proxy_next_upstream_tries proxy_pass_header proxy_read_timeout proxy_redirect
-            proxy_request_buffering proxy_send_timeout proxy_set_header proxy_ssl_name
-            proxy_ssl_protocols proxy_ssl_server_name proxy_ssl_trusted_certificate
-            proxy_ssl_verify real_ip_header
-            real_ip_recursive recursive_error_pages send_timeout set_real_ip_from server_tokens
-            ssl_certificate ssl_certificate_key ssl_protocols types);
     }
 }

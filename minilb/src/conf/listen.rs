@@ -3,7 +3,7 @@
 //! ```text
 //! listen 8080;                                   every IPv4 address, port 8080
 //! listen 127.0.0.1:443 default_server;           the server for names that no other has
-//! listen 443 ssl;                                TLS
+//! listen 443 ssl http2;                          TLS, and HTTP/2 for clients that speak it
 //! listen [::1]:80 proxy_protocol;                a header of the PROXY protocol comes first
 //! ```
 //!
@@ -25,18 +25,21 @@ pub struct Listen {
     pub proxy_protocol: bool,
     /// `ssl`
     pub ssl: bool,
+    /// `http2`
+    pub http2: bool,
 }
 
 impl Listen {
     /// An address without parameters.
     pub fn at(address: SocketAddr) -> Listen {
-        Listen { address, is_default: false, proxy_protocol: false, ssl: false }
+        Listen { address, is_default: false, proxy_protocol: false, ssl: false, http2: false }
     }
 
     /// Takes the parameters of another line for the same address: they hold for all its servers.
     pub fn merge(&mut self, other: Listen) {
         self.proxy_protocol |= other.proxy_protocol;
         self.ssl |= other.ssl;
+        self.http2 |= other.http2;
     }
 
     /// Returns true if clients of `local` are accepted by this wildcard.
@@ -58,6 +61,7 @@ impl Listen {
                 // Each core has a socket of its own already.
                 "reuseport" => {}
                 "ssl" if is_http => listen.ssl = true,
+                "http2" if is_http => listen.http2 = true,
                 "ssl" | "http2" | "quic" => {
                     return Err(format!("the \"{parameter}\" parameter is not supported"));
                 }

@@ -27,6 +27,8 @@ pub struct Client {
     pub proxied: Option<Addresses>,
     /// What protects the connection.
     pub transport: Transport,
+    /// Its requests are streams of HTTP/2.
+    pub is_http2: bool,
 }
 
 /// What protects a client's connection.
@@ -50,8 +52,16 @@ pub enum Transport {
 impl Client {
     /// A client before its first request.
     pub fn new(peer: SocketAddr, local: SocketAddr, connection: u64) -> Client {
-        let transport = Transport::Plain;
-        Client { peer, local, connection, requests: 0, began_ms: 0, proxied: None, transport }
+        Client {
+            peer,
+            local,
+            connection,
+            requests: 0,
+            began_ms: 0,
+            proxied: None,
+            transport: Transport::Plain,
+            is_http2: false,
+        }
     }
 
     /// `http` or `https`, and its default port.
@@ -96,7 +106,7 @@ impl Done {
 }
 
 /// One attempt, as the log shows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct AttemptLog {
     /// The server; `None` if none was left.
     pub address: Option<SocketAddr>,
@@ -119,15 +129,6 @@ pub struct AttemptLog {
 impl AttemptLog {
     /// An attempt that begins.
     pub fn new(address: Option<SocketAddr>, began_ms: u64) -> AttemptLog {
-        AttemptLog {
-            address,
-            status: 0,
-            began_ms,
-            connect_ms: None,
-            header_ms: None,
-            response_ms: 0,
-            length: 0,
-            is_redirected: false,
-        }
+        AttemptLog { address, began_ms, ..AttemptLog::default() }
     }
 }

@@ -134,7 +134,10 @@ impl View<'_> {
             }
             // Only of basic authentication, which is not checked here.
             Variable::RemoteUser => {}
-            Variable::Request => out.extend_from_slice(request.line()),
+            Variable::Request => match request.line().strip_suffix(b"HTTP/1.1") {
+                Some(line) if self.client.is_http2 => out.extend([line, b"HTTP/2.0"].concat()),
+                _ => out.extend_from_slice(request.line()),
+            },
             Variable::RequestId => {
                 write!(out, "{:032x}", self.client.request_id()).expect("a vector takes all");
             }
@@ -145,8 +148,11 @@ impl View<'_> {
             Variable::Scheme => out.extend_from_slice(self.client.scheme().0.as_bytes()),
             Variable::ServerName => out.extend_from_slice(self.server_name.as_bytes()),
             Variable::ServerProtocol => {
-                let is_old = request.minor_version() == 0;
-                out.extend_from_slice(if is_old { b"HTTP/1.0" } else { b"HTTP/1.1" });
+                out.extend_from_slice(match request.minor_version() {
+                    _ if self.client.is_http2 => b"HTTP/2.0",
+                    0 => b"HTTP/1.0",
+                    _ => b"HTTP/1.1",
+                });
             }
             Variable::TimeIso8601 => date::iso8601(self.unix_ms / 1000, out),
             Variable::TimeLocal => date::local(self.unix_ms / 1000, out),

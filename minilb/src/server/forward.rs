@@ -74,17 +74,11 @@ pub struct CoreBuffer {
     pub(super) pipes: Pipes,
 }
 
-impl CoreBuffer {
+impl Default for CoreBuffer {
     /// 16 KiB.
-    pub fn new() -> CoreBuffer {
+    fn default() -> CoreBuffer {
         let bytes = RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice());
         CoreBuffer { bytes, pipes: Pipes::default() }
-    }
-}
-
-impl Default for CoreBuffer {
-    fn default() -> CoreBuffer {
-        CoreBuffer::new()
     }
 }
 

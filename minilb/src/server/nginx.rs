@@ -131,7 +131,9 @@ impl HttpGeneration {
             }
         }
         for site in sites.iter_mut().filter(|it| it.listen.ssl) {
-            site.tls = Some(of_site(&servers, &site.servers, &["http/1.1", "http/1.0"])?);
+            let alpn = ["h2", "http/1.1", "http/1.0"];
+            let alpn = if site.listen.http2 { &alpn[..] } else { &alpn[1..] };
+            site.tls = Some(of_site(&servers, &site.servers, alpn)?);
         }
         let logs = LogFiles::open(logs.iter().map(|it| it.as_path()))?;
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -178,6 +180,12 @@ impl HttpGeneration {
         self.sites.iter().map(|it| it.listen.address)
     }
 
+    /// Limits of a connection before its first request.
+    pub fn limits(&self, client: &Client) -> ClientLimits {
+        let default = self.site(client.local).and_then(|it| it.servers.default_server());
+        client_limits(&self.config.servers[default.unwrap_or_default()].root.settings, client)
+    }
+
     /// What clients of `local` have connected to.
     pub fn site(&self, local: SocketAddr) -> Option<&Site> {
         let exact = self.sites.iter().find(|it| it.listen.address == local);
@@ -209,6 +217,20 @@ fn route(
             needs_length: http_1_0 || !is_streamed,
         },
         retry: retry(settings),
+    }
+}
+
+fn client_limits(settings: &Settings, client: &Client) -> ClientLimits {
+    let defaults = ClientLimits::default();
+    ClientLimits {
+        header: settings.client_header_timeout.unwrap_or(defaults.header),
+        body: settings.client_body_timeout.unwrap_or(defaults.body),
+        send: settings.send_timeout.unwrap_or(defaults.send),
+        keep_alive: match client.transport {
+            Transport::PlainAtTlsPort => Duration::ZERO,
+            _ => settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
+        },
+        requests_max: settings.keepalive_requests.unwrap_or(defaults.requests_max),
     }
 }
 
@@ -357,18 +379,7 @@ impl HttpService for Nginx<'_> {
         context.answer.borrow_mut().clear();
         self.counts[self.index].count_request();
 
-        let settings = &context.server().root.settings;
-        let defaults = ClientLimits::default();
-        ClientLimits {
-            header: settings.client_header_timeout.unwrap_or(defaults.header),
-            body: settings.client_body_timeout.unwrap_or(defaults.body),
-            send: settings.send_timeout.unwrap_or(defaults.send),
-            keep_alive: match client.transport {
-                Transport::PlainAtTlsPort => Duration::ZERO,
-                _ => settings.keepalive_timeout.unwrap_or(defaults.keep_alive),
-            },
-            requests_max: settings.keepalive_requests.unwrap_or(defaults.requests_max),
-        }
+        client_limits(&context.server().root.settings, client)
     }
 
     async fn decide(

@@ -196,7 +196,7 @@ mod tests {
             received
         });
 
-        let buffer = CoreBuffer::new();
+        let buffer = CoreBuffer::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let limits = Limits { idle: Duration::from_secs(60), half_close: true };

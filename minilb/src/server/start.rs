@@ -21,9 +21,10 @@
 use super::checks;
 use super::clock::Clock;
 use super::files::System;
-use super::forward::CoreBuffer;
+use super::forward::{CoreBuffer, Endpoint};
 use super::http::connection;
 use super::http::core::HttpCore;
+use super::http::http2;
 use super::http::service::Client;
 use super::limits;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
@@ -56,6 +57,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 /// Where the configuration comes from.
@@ -318,7 +320,7 @@ impl Service for LoadBalancer {
             std::process::exit(1);
         }
         let http = HttpCore::new(self.clock, index, self.workers);
-        Core { index, buffer: CoreBuffer::new(), http, date: RefCell::default() }
+        Core { index, buffer: CoreBuffer::default(), http, date: RefCell::default() }
     }
 
     async fn connection(self: Arc<Self>, core: Rc<Core>, client: Stream, shutdown: Shutdown) {
@@ -345,7 +347,7 @@ impl Service for LoadBalancer {
             return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
         }
         drop(generation);
-        self.http(&core, client, info, tls, &shutdown).await;
+        self.http(core, client, info, listen.http2, tls, shutdown).await;
     }
 
     /// SIGQUIT is NGINX's word for a graceful end; one core waits for it.
@@ -361,12 +363,51 @@ impl Service for LoadBalancer {
 impl LoadBalancer {
     /// Serves a client of `http`, after its handshake if there is TLS.
     async fn http(
-        &self,
-        core: &Core,
+        self: Arc<Self>,
+        core: Rc<Core>,
         client: Stream,
         mut info: Client,
+        is_http2: bool,
         tls: Option<Arc<ServerConfig>>,
-        shutdown: &Shutdown,
+        shutdown: Shutdown,
+    ) {
+        let Some(config) = tls else {
+            return match is_http2 {
+                true => self.http2(core, client, info, shutdown).await,
+                false => self.requests(core, client, info, shutdown).await,
+            };
+        };
+        match timeout(HEADER_TIMEOUT, preread::is_tls(&client)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => {
+                info.transport = Transport::PlainAtTlsPort;
+                return self.requests(core, client, info, shutdown).await;
+            }
+            Ok(Err(_)) | Err(_) => return,
+        }
+        match timeout(HEADER_TIMEOUT, tls::accept(client, config)).await {
+            Ok(Ok((stream, transport, is_http2))) => {
+                info.transport = transport;
+                match is_http2 {
+                    true => self.http2(core, stream, info, shutdown).await,
+                    false => self.requests(core, stream, info, shutdown).await,
+                }
+            }
+            Ok(Err(error)) => {
+                let peer = info.peer;
+                tracing::info!("{error} while SSL handshaking, client: {peer}");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Serves requests of HTTP/1.1: those of a connection, or the one of a stream of HTTP/2.
+    async fn requests(
+        self: Arc<Self>,
+        core: Rc<Core>,
+        stream: impl Endpoint,
+        info: Client,
+        shutdown: Shutdown,
     ) {
         let current = || Arc::clone(&self.current.lock().http);
         let nginx = Nginx {
@@ -377,28 +418,30 @@ impl LoadBalancer {
             index: core.index,
             date: &core.date,
         };
-        let Some(config) = tls else {
-            return connection::serve(client, info, &nginx, &core.http, shutdown).await;
-        };
-        match timeout(HEADER_TIMEOUT, preread::is_tls(&client)).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => {
-                info.transport = Transport::PlainAtTlsPort;
-                return connection::serve(client, info, &nginx, &core.http, shutdown).await;
-            }
-            Ok(Err(_)) | Err(_) => return,
-        }
-        match timeout(HEADER_TIMEOUT, tls::accept(client, config)).await {
-            Ok(Ok((stream, transport, _))) => {
-                info.transport = transport;
-                connection::serve(stream, info, &nginx, &core.http, shutdown).await;
-            }
-            Ok(Err(error)) => {
-                let peer = info.peer;
-                tracing::info!("{error} while SSL handshaking, client: {peer}");
-            }
-            Err(_) => {}
-        }
+        connection::serve(stream, info, &nginx, &core.http, &shutdown).await;
+    }
+
+    async fn http2(
+        self: Arc<Self>,
+        core: Rc<Core>,
+        stream: impl Endpoint,
+        mut info: Client,
+        shutdown: Shutdown,
+    ) {
+        let limits = self.current().http.limits(&info);
+        info.is_http2 = true;
+        http2::serve(
+            stream,
+            limits.requests_max,
+            limits.keep_alive,
+            &shutdown,
+            |stream, number| {
+                info.requests = number - 1;
+                let (balancer, core) = (Arc::clone(&self), Rc::clone(&core));
+                spawn_local(balancer.requests(core, stream, info, shutdown.clone()));
+            },
+        )
+        .await;
     }
 
     /// Checks the servers of the current configuration, and no others: a reload ends the checks of

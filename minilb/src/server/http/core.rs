@@ -73,7 +73,7 @@ impl<C: Default> HttpCore<C> {
     pub fn new(clock: Clock, index: usize, cores: usize) -> HttpCore<C> {
         HttpCore {
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
-            tunnel: CoreBuffer::new(),
+            tunnel: CoreBuffer::default(),
             clock,
             stock: RefCell::default(),
             pools: RefCell::default(),
