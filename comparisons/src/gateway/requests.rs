@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The answers are checked: nothing is refused where everything is allowed; and at `/tight` no more
-//! is admitted than the burst, the rate times the time between the two looks at the clock, and five:
-//! Envoy fills its bucket every 50 ms, and NGINX rounds by a millisecond.
+//! is admitted than the burst, the rate times the time between the two looks at the clock, and
+//! five: Envoy fills its bucket every 50 ms, and NGINX rounds by a millisecond.
 
 use std::path::PathBuf;
 use std::process::Command;

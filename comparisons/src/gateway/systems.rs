@@ -12,7 +12,8 @@
 //! | `/accuracy` | 100 a second | 100 at once | address |
 //! | `/window` | the same in NGINX, and a sliding window in minigateway | | address |
 //!
-//! NGINX checks API keys by a `map`, as its manuals show. Envoy has `/free`, `/limited` and `/tight`.
+//! NGINX checks API keys by a `map`, as its manuals show. Envoy has `/free`, `/limited` and
+//! `/tight`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -157,7 +158,10 @@ fn gateway_toml(origin: u16) -> String {
 /// Envoy reads YAML, and JSON is YAML. It fills its buckets every 50 ms at most.
 fn envoy_yaml(port: u16, origin: u16) -> String {
     const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions.filters";
-    let address = |port: u16| json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}});
+    let address = |port: u16| {
+        let socket = json!({"address": "127.0.0.1", "port_value": port});
+        json!({"address": {"socket_address": socket}})
+    };
     let always = json!({"default_value": {"numerator": 100, "denominator": "HUNDRED"}});
     let limiter = |rate: u64, burst: u64| {
         let bucket =

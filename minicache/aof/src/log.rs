@@ -79,6 +79,12 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// Apart, so that a server without the file does not carry this along for each batch.
+    #[cold]
+    fn new(changes: &AtomicU64) -> Box<Unit> {
+        Box::new(Unit { changes: changes.load(Ordering::Relaxed), ..Unit::default() })
+    }
+
     /// Adds a command on `db`.
     pub fn push<'a>(&mut self, db: usize, args: impl ExactSizeIterator<Item = &'a [u8]>) {
         if self.databases.is_some_and(|(_, last)| last != db) {
@@ -124,9 +130,9 @@ impl Log {
     }
 
     /// A unit for a keyspace of a core that has counted `changes`; `None` if nothing is logged.
+    #[inline]
     pub fn unit(&self, changes: &AtomicU64) -> Option<Box<Unit>> {
-        let changes = || changes.load(Ordering::Relaxed);
-        self.is_on().then(|| Box::new(Unit { changes: changes(), ..Unit::default() }))
+        if self.is_on() { Some(Unit::new(changes)) } else { None }
     }
 
     /// Moves a unit to the end of the log. The shards of its keys are locked.

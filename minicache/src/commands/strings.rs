@@ -228,9 +228,11 @@ fn store(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option<i64>)
 fn store_until(keyspace: &mut Keyspace, key: Key, value: &[u8], deadline: Option<i64>) {
     store(keyspace, key, value, deadline);
     keyspace.notify(Events::GENERIC, "expire", key.bytes);
-    let mut number = itoa::Buffer::new();
-    let deadline = number.format(deadline.unwrap_or(0)).as_bytes();
-    keyspace.log(&[b"SET", key.bytes, value, b"PXAT", deadline]);
+    if keyspace.unit.is_some() {
+        let mut number = itoa::Buffer::new();
+        let deadline = number.format(deadline.unwrap_or(0)).as_bytes();
+        keyspace.log(&[b"SET", key.bytes, value, b"PXAT", deadline]);
+    }
 }
 
 fn delete(c: &mut Call) {

@@ -36,7 +36,7 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
 const BUDGETS: [Budget; 8] = [
     budget("minilog", 5_000, 3_500, 14_782),
     budget("minibtree", 6_500, 4_000, 23_750),
-    budget("minicache", 9_500, 3_500, 27_888),
+    budget("minicache", 9_500, 3_500, 27_890),
     budget("minicache/aof", 0, 0, 970),
     budget("minicache/lua", 0, 0, 2_720),
     budget("minilb", 4_500, 3_500, 16_000),
