@@ -347,7 +347,11 @@ impl Service for LoadBalancer {
             return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
         }
         drop(generation);
-        self.http(core, client, info, listen.http2, tls, shutdown).await;
+        match listen.http2 || tls.is_some() {
+            // On the heap: a connection that is idle in HTTP/1.1 has no room for what these need.
+            true => Box::pin(self.with_tls_or_http2(core, client, info, tls, shutdown)).await,
+            false => self.requests(core, client, info, shutdown).await,
+        }
     }
 
     /// SIGQUIT is NGINX's word for a graceful end; one core waits for it.
@@ -361,22 +365,16 @@ impl Service for LoadBalancer {
 }
 
 impl LoadBalancer {
-    /// Serves a client of `http`, after its handshake if there is TLS.
-    async fn http(
+    /// Serves a client of `http` that speaks TLS, or HTTP/2 without it.
+    async fn with_tls_or_http2(
         self: Arc<Self>,
         core: Rc<Core>,
         client: Stream,
         mut info: Client,
-        is_http2: bool,
         tls: Option<Arc<ServerConfig>>,
         shutdown: Shutdown,
     ) {
-        let Some(config) = tls else {
-            return match is_http2 {
-                true => self.http2(core, client, info, shutdown).await,
-                false => self.requests(core, client, info, shutdown).await,
-            };
-        };
+        let Some(config) = tls else { return self.http2(core, client, info, shutdown).await };
         match timeout(HEADER_TIMEOUT, preread::is_tls(&client)).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => {
