@@ -336,7 +336,7 @@ impl Service for LoadBalancer {
         };
         if let Some(socket) = client.as_tcp().filter(|_| listen.proxy_protocol) {
             let limit = server.map_or(HEADER_TIMEOUT, |(it, _)| it.proxy_protocol_timeout);
-            match preread::proxy_protocol(socket, limit).await {
+            match Box::pin(preread::proxy_protocol(socket, limit)).await {
                 Ok(proxied) => info.proxied = proxied,
                 Err(error) => return tracing::error!("{error}, client: {peer}, server: {local}"),
             }
@@ -344,13 +344,14 @@ impl Service for LoadBalancer {
         if let Some((server, _)) = server {
             let variables = &*generation.config.stream_variables;
             let streams = Streams { upstreams: &generation.upstreams, variables };
-            return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
+            let session = session::serve(client, info, server, streams, self.clock, &core.buffer);
+            return Box::pin(session).await;
         }
         drop(generation);
         match listen.http2 || tls.is_some() {
             // On the heap: a connection that is idle in HTTP/1.1 has no room for what these need.
             true => Box::pin(self.with_tls_or_http2(core, client, info, tls, shutdown)).await,
-            false => self.requests(core, client, info, shutdown).await,
+            false => self.requests(core, client, &mut info, shutdown).await,
         }
     }
 
@@ -379,7 +380,7 @@ impl LoadBalancer {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => {
                 info.transport = Transport::PlainAtTlsPort;
-                return self.requests(core, client, info, shutdown).await;
+                return self.requests(core, client, &mut info, shutdown).await;
             }
             Ok(Err(_)) | Err(_) => return,
         }
@@ -388,7 +389,7 @@ impl LoadBalancer {
                 info.transport = transport;
                 match is_http2 {
                     true => self.http2(core, stream, info, shutdown).await,
-                    false => self.requests(core, stream, info, shutdown).await,
+                    false => self.requests(core, stream, &mut info, shutdown).await,
                 }
             }
             Ok(Err(error)) => {
@@ -404,7 +405,7 @@ impl LoadBalancer {
         self: Arc<Self>,
         core: Rc<Core>,
         stream: impl Endpoint,
-        info: Client,
+        info: &mut Client,
         shutdown: Shutdown,
     ) {
         let current = || Arc::clone(&self.current.lock().http);
@@ -436,7 +437,10 @@ impl LoadBalancer {
             |stream, number| {
                 info.requests = number - 1;
                 let (balancer, core) = (Arc::clone(&self), Rc::clone(&core));
-                spawn_local(balancer.requests(core, stream, info, shutdown.clone()));
+                let (mut info, shutdown) = (info, shutdown.clone());
+                spawn_local(
+                    async move { balancer.requests(core, stream, &mut info, shutdown).await },
+                );
             },
         )
         .await;

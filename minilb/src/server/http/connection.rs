@@ -39,7 +39,7 @@ pub const LINGER: Duration = Duration::from_secs(5);
 /// A client's connection while it is served.
 pub struct Connection<'a, S: HttpService, IO> {
     pub(super) stream: IO,
-    pub(super) client: Client,
+    pub(super) client: &'a mut Client,
     pub(super) limits: ClientLimits,
     pub(super) deadline: Deadline,
     pub(super) service: &'a S,
@@ -61,7 +61,7 @@ pub(super) enum Ended {
 /// Serves the requests of a client until either side ends the connection.
 pub async fn serve<S: HttpService, IO: Endpoint>(
     stream: IO,
-    client: Client,
+    client: &mut Client,
     service: &S,
     core: &HttpCore<S::Context>,
     shutdown: &Shutdown,
@@ -130,7 +130,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
     async fn request(&mut self, workspace: &mut Workspace<S::Context>) -> Result<(), Ended> {
         self.client.requests += 1;
         self.client.began_ms = self.core.clock.now_ms();
-        self.limits = self.service.begin(&self.client, &mut workspace.context);
+        self.limits = self.service.begin(self.client, &mut workspace.context);
         workspace.exchange.begin_request();
         workspace.done.clear();
         workspace.attempts.clear(self.core.next_random());
@@ -145,7 +145,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
             let elapsed_ms = self.core.clock.now_ms() - self.client.began_ms;
             workspace.done.elapsed_ms = elapsed_ms;
             let Workspace { exchange, context, done, .. } = workspace;
-            self.service.log(exchange, &self.client, context, done);
+            self.service.log(exchange, self.client, context, done);
         }
         result?;
 
@@ -160,7 +160,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
             return self.refuse(workspace, refusal).await;
         }
         let Workspace { exchange, context, .. } = &mut *workspace;
-        let mut decision = self.service.decide(exchange, &self.client, context).await;
+        let mut decision = self.service.decide(exchange, self.client, context).await;
         let mut has_failed = false;
         loop {
             let route = match decision {
@@ -182,7 +182,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
                 return Ok(());
             };
             let Workspace { exchange, context, .. } = &mut *workspace;
-            decision = self.service.recover(status, exchange, &self.client, context).await;
+            decision = self.service.recover(status, exchange, self.client, context).await;
             has_failed = true;
         }
     }
@@ -285,7 +285,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         let body = (answer.status != 204).then_some(answer.body.as_slice());
         exchange.answer(body, may_persist, |exchange, framing, persistence, out| {
             write_answer(out, answer.status, framing, persistence, |head| {
-                let (client, answer) = (&self.client, Some(answer));
+                let (client, answer) = (&*self.client, Some(answer));
                 self.service.write_response(exchange, client, context, answer, head);
                 done.explained.iter().for_each(|it| head.header(HEADER.as_bytes(), it.as_bytes()));
             });
