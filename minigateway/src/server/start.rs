@@ -131,8 +131,8 @@ impl Service for Server {
         // A Unix socket has no address; all of its clients are the machine itself.
         let address = |text: String| text.parse().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         let (peer, local) = (address(stream.peer()), address(stream.local()));
-        let client = Client::new(peer, local, core.http.next_connection());
-        serve_http(stream, client, &core.gateway, &core.http, &shutdown).await;
+        let mut client = Client::new(peer, local, core.http.next_connection());
+        serve_http(stream, &mut client, &core.gateway, &core.http, &shutdown).await;
     }
 
     async fn background(self: Arc<Self>, core: Rc<Core>, _shutdown: Shutdown) {

@@ -104,7 +104,7 @@ fn a_request_over_open_connections_allocates_nothing() {
             date: &RefCell::default(),
         };
         let local = "127.0.0.1:1".parse().expect("an address");
-        let info = Client::new(peer, local, 1);
+        let mut info = Client::new(peer, local, 1);
         let shutdown = Shutdown::new();
         let steps = async {
             steps.recv().await;
@@ -112,7 +112,7 @@ fn a_request_over_open_connections_allocates_nothing() {
             steps.recv().await;
             raw::count(false);
         };
-        tokio::join!(serve(stream, info, &nginx, &core, &shutdown), steps);
+        tokio::join!(serve(stream, &mut info, &nginx, &core, &shutdown), steps);
         client.join().expect("all requests were answered");
     });
     assert_eq!(raw::counted(), 0, "allocations of 1,000 requests");
