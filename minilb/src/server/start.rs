@@ -349,7 +349,6 @@ impl Service for LoadBalancer {
         }
         drop(generation);
         match listen.http2 || tls.is_some() {
-            // On the heap: a connection that is idle in HTTP/1.1 has no room for what these need.
             true => Box::pin(self.with_tls_or_http2(core, client, info, tls, shutdown)).await,
             false => self.requests(core, client, &mut info, shutdown).await,
         }
@@ -366,7 +365,7 @@ impl Service for LoadBalancer {
 }
 
 impl LoadBalancer {
-    /// Serves a client of `http` that speaks TLS, or HTTP/2 without it.
+    /// Serves a client of TLS or HTTP/2. Boxed, or one of plain HTTP/1.1 would be as large.
     async fn with_tls_or_http2(
         self: Arc<Self>,
         core: Rc<Core>,
