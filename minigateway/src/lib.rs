@@ -1,10 +1,10 @@
-//! An API gateway small enough to read in an evening: one front door with rate limits that are
-//! proven.
+//! An API gateway small enough to read in an evening: routes and rate limits in front of HTTP
+//! services.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`engine`] | rate limits and routes, without sockets and clocks |
-//! | [`wire`] | headers and bodies that tell a client about its limits |
+//! | [`wire`] | limit headers, problems, tokens, GraphQL, Redis's protocol |
 //! | [`conf`] | the configuration, in TOML |
 //! | [`handlers`] | from a request to its route, its limits and its answer |
 //! | [`explain`] | `minigateway why` |
@@ -20,8 +20,8 @@
 //!    [`Algorithm`](engine::limiter::algorithm::Algorithm) for a decision.
 //! 4. An admitted request waits if a limit delays it, and goes to an upstream server by minilb's
 //!    pool, with retries.
-//! 5. The response gets the headers of [`answers`](handlers::answers). The log line gives back what
-//!    concurrency limits hold.
+//! 5. The response gets the headers of [`answers`](handlers::answers). When it is logged,
+//!    concurrency limits are released.
 //!
 //! # The life of a refusal
 //!

@@ -2,6 +2,7 @@
 //! and the backend, in memory or the database after `--backend`.
 #![allow(dead_code, reason = "not every POC needs everything")]
 
+#[path = "../../../minibtree/examples/common/sql.rs"]
 pub mod sql;
 
 use minicache::cache::Store;
@@ -189,7 +190,7 @@ impl Backend {
         match &self.place {
             Place::Map(map) => Ok(map.lock().expect("no panic").get(key).cloned()),
             Place::Table(client, table) => {
-                let key = sql::quote(key);
+                let key = quote(key);
                 let select = format!("select v from {table} where k = {key}");
                 Ok(client
                     .lock()
@@ -207,7 +208,7 @@ impl Backend {
                 map.lock().expect("no panic").insert(key.to_owned(), value.to_owned());
             }
             Place::Table(client, table) => {
-                let (key, value) = (sql::quote(key), sql::quote(value));
+                let (key, value) = (quote(key), quote(value));
                 client.lock().expect("no panic").query(&format!(
                     "insert into {table} values ({key}, {value}) \
                      on conflict (k) do update set v = excluded.v"
@@ -232,4 +233,9 @@ pub fn assert_recorded(name: &str, output: &str) {
         std::fs::write(&path, output).expect("the folder is writable");
     }
     assert_eq!(std::fs::read_to_string(path).expect("recorded"), output);
+}
+
+/// A text as SQL has it.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

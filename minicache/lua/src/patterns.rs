@@ -27,9 +27,10 @@ const CLASSES: &[u8] = b"acdlpsuwxz";
 
 /// `string.find`.
 pub fn find(state: &mut LuaState) -> LuaResult<u32> {
-    let has_special = pattern(state)?.iter().any(|byte| SPECIALS.contains(byte));
+    let pattern = pattern(state)?;
+    let has_special = pattern.iter().any(|byte| SPECIALS.contains(byte));
     if has_special && !lua::arg(state, 4).is_truthy() {
-        return on_pattern(state, string::str_find);
+        return on_pattern(state, &pattern, string::str_find);
     }
 
     // The fourth argument asks for the text itself.
@@ -43,22 +44,23 @@ pub fn find(state: &mut LuaState) -> LuaResult<u32> {
 
 /// `string.match`.
 pub fn find_captures(state: &mut LuaState) -> LuaResult<u32> {
-    on_pattern(state, string::str_match)
+    let pattern = pattern(state)?;
+    on_pattern(state, &pattern, string::str_match)
 }
 
 /// `string.gmatch`.
 pub fn each_match(state: &mut LuaState) -> LuaResult<u32> {
-    let pattern = pattern(state)?;
+    let mut pattern = pattern(state)?;
     if pattern.starts_with(b"^") {
-        let literal = lua::string(state, &[b"%", &pattern[..]].concat());
-        state.stack_set(state.base + 1, literal);
+        pattern.insert(0, b'%');
     }
-    on_pattern(state, string::str_gmatch)
+    on_pattern(state, &pattern, string::str_gmatch)
 }
 
 /// `string.gsub`. What a string as replacement can grow to is known; other replacements are checked
 /// one by one.
 pub fn substitute(state: &mut LuaState) -> LuaResult<u32> {
+    let pattern = pattern(state)?;
     let given = match lua::arg(state, 3) {
         Val::Str(_) | Val::Num(_) => {
             let text = replacement(&state.check_string(3)?);
@@ -70,13 +72,10 @@ pub fn substitute(state: &mut LuaState) -> LuaResult<u32> {
         other @ (Val::Function(_) | Val::Table(_)) => {
             lua::closure(state, "gsub", checked_replacement, vec![other])
         }
-        _ => {
-            pattern(state)?;
-            return Err(state.arg_error(3, "string/function/table expected"));
-        }
+        _ => return Err(state.arg_error(3, "string/function/table expected")),
     };
     state.stack_set(state.base + 2, given);
-    on_pattern(state, string::str_gsub)
+    on_pattern(state, &pattern, string::str_gsub)
 }
 
 fn checked_replacement(state: &mut LuaState) -> LuaResult<u32> {
@@ -93,10 +92,9 @@ fn checked_replacement(state: &mut LuaState) -> LuaResult<u32> {
 }
 
 /// Calls a function of the library with the pattern as rilua has to see it.
-fn on_pattern(state: &mut LuaState, function: RustFn) -> LuaResult<u32> {
+fn on_pattern(state: &mut LuaState, pattern: &[u8], function: RustFn) -> LuaResult<u32> {
     check_memory()?;
-    let pattern = rewritten(&pattern(state)?)?;
-    let pattern = lua::string(state, &pattern);
+    let pattern = lua::string(state, &rewritten(pattern)?);
     state.stack_set(state.base + 1, pattern);
     function(state)
 }

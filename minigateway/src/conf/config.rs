@@ -119,7 +119,7 @@ pub fn read(text: &str, resolve: Resolve<'_>, open: Open<'_>) -> Result<Config, 
     Ok(Config { answers, log, redis, upstreams, routes, limits, front })
 }
 
-/// Knows the text, for the places of mistakes.
+/// Holds the text, to find the places of mistakes.
 pub struct Reader<'a> {
     text: &'a str,
     resolve: Resolve<'a>,

@@ -155,7 +155,7 @@ pub struct RouteConfig {
 /// Reads the tables of `text`.
 ///
 /// # Errors
-/// The first mistake: TOML that is none, a key that does not exist, a value of the wrong type.
+/// The first mistake: malformed TOML, a key that does not exist, a value of the wrong type.
 pub fn parse(text: &str) -> Result<File, ConfError> {
     let tables = from_str::<BTreeMap<Spanned<String>, toml::Value>>(text)?;
     for (key, value) in &tables {

@@ -1,4 +1,4 @@
-//! The front door in the file: clients, versions, browsers, headers.
+//! What the front door is configured with: clients, versions, browsers, headers.
 //!
 //! ```toml
 //! [api_keys.partners.clients.acme]
@@ -104,7 +104,7 @@ pub struct CorsConfig {
     #[serde(skip)]
     pub name: String,
     pub origins: Vec<Origin>,
-    /// `Access-Control-Allow-Methods`; if empty, those that need no question.
+    /// `Access-Control-Allow-Methods`; if empty, those that need no preflight.
     #[serde(default)]
     pub methods: Vec<Name>,
     #[serde(default)]

@@ -38,7 +38,7 @@ pub enum WhenDown {
 }
 
 written! {
-    /// How long a request waits. Leases rely on it to be a second at most.
+    /// How long a request waits. Leases rely on it being at most a second.
     Timeout(Duration) from Time: |Time(it)| match it.is_zero() || it > Duration::from_secs(1) {
         true => Err("a request waits for the store from \"1ms\" to \"1s\"".to_owned()),
         false => Ok(Timeout(it)),

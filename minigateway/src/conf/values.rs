@@ -36,7 +36,7 @@ macro_rules! read_from {
 }
 pub(super) use read_from;
 
-/// Declares types with one part that are read so.
+/// Declares types with one field that are read this way.
 macro_rules! written {
     ($($(#[$doc:meta])* $name:ident($part:ty) from $written:ty: $read:expr;)+) => {$(
         $(#[$doc])*

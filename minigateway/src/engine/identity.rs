@@ -23,7 +23,7 @@ pub struct Identity {
     pub tier: String,
     /// What it may do.
     pub scopes: Vec<String>,
-    /// Claims of a token that are text, numbers or truth values.
+    /// Claims of a token that are text, numbers or booleans.
     pub claims: BTreeMap<String, String>,
 }
 

@@ -1,4 +1,4 @@
-//! Leases: a gateway deducts several requests from the shared limit at once, and spends them alone.
+//! Leases: a gateway deducts several requests from the shared limit at once, and spends them later.
 //!
 //! ```text
 //! lease = 10, one key                     shared limit     gateway 1   gateway 2
@@ -12,10 +12,10 @@
 //!
 //! # Deducted in advance, not counted afterwards
 //!
-//! The other way is to count locally and to tell the store now and then. All gateways then admit
-//! what was left at the last message, each for itself: measured in public gateways, 4 % to 18 %
-//! over the limit (`wso2/api-platform` 2187, APISIX 13704), and more with each gateway. What is
-//! deducted first cannot be spent twice.
+//! The other way is to count locally and to tell the store now and then. Each gateway then admits
+//! what was left at the last message: WSO2 measured 4 % over the limit with a message every 10 ms,
+//! and 13 % with one every 50 ms (`wso2/api-platform` issue 2187). What is deducted first cannot be
+//! spent twice.
 //!
 //! # The bound
 //!
@@ -40,7 +40,7 @@ use std::collections::HashMap;
 
 /// How long a request may ask for a lease before another one may. No deadline is longer.
 const ASKING_NS_MAX: u64 = 1_000_000_000;
-/// Between two searches for leases that have ended, when there is no room.
+/// The shortest time between two searches for expired leases, when there is no room.
 const SWEEP_NS: u64 = 1_000_000_000;
 
 /// The leases of one limit, of all cores.
@@ -79,7 +79,7 @@ pub enum Payment {
 }
 
 impl Leases {
-    /// Leases of `size` requests for up to `keys_max` keys. More keys pay for each request.
+    /// Leases of `size` requests for up to `keys_max` keys. Other keys ask for each request.
     pub fn new(size: u64, keys_max: usize) -> Leases {
         Leases { size, keys_max, held: Mutex::default() }
     }
@@ -119,8 +119,8 @@ impl Leases {
         }
     }
 
-    /// Ends the asking of a request that was to deduct more than its cost. `deducted` is what the
-    /// store did deduct, `state` its state after that, and `times_ns` when it was asked, by the
+    /// Records the answer to a request that asked for more than its cost. `deducted` is what the
+    /// store deducted, `state` its state after that, and `times_ns` when it was asked, by the
     /// clock of this gateway, and when the lease ends.
     pub fn settle(&self, key: u64, cost: u64, deducted: u64, state: State, times_ns: [u64; 2]) {
         if let Some(lease) = self.held.lock().by_key.get_mut(&key) {
@@ -140,7 +140,7 @@ impl Held {
         if self.by_key.len() < keys_max || self.by_key.contains_key(&key) {
             return true;
         }
-        // A search costs as much as there are keys, so an attacker with many causes one a second.
+        // A search visits all keys, so there is at most one a second, however many keys come.
         if now_ns < self.swept_ns + SWEEP_NS {
             return false;
         }

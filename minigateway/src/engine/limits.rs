@@ -6,20 +6,20 @@
 //! checked first:     refused, and the client still has 3
 //! ```
 //!
-//! Charged in turn, a client that is refused by a limit of others pays for it with its own. The
+//! Charged in turn, a client pays with its own limit for a refusal by a limit that all share. The
 //! golden script `refused_by_one_charged_by_another` shows both.
 //!
 //! # What if another thread comes between check and charge?
 //!
-//! Then a charge may be refused that the check had found possible. The charges before it are
-//! refunded, and the request is refused. Nothing is lost for long, but for as long as the few
-//! instructions in between another request can be refused that would have been admitted. A lock
-//! around all limits would prevent that, and every request of all threads would meet in it.
+//! Then a charge can be refused although its check passed. The charges before it are refunded, and
+//! the request is refused. Between charge and refund, a few instructions, another request can be
+//! refused that would have been admitted. A lock around all limits would prevent that, but every
+//! request of every thread would wait for it.
 //!
 //! # Dry run
 //!
-//! A limit in dry run is charged like others and refuses nothing; its decision is there to be
-//! counted. NGINX has `limit_req_dry_run`.
+//! A limit in dry run is charged like others and refuses nothing; its decisions are counted and
+//! logged. NGINX has `limit_req_dry_run`.
 //!
 //! NGINX counterpart: `ngx_http_limit_req_handler` checks all zones and accounts afterwards. The
 //! longest delay wins there as well.
@@ -42,7 +42,7 @@ pub struct Limit {
     pub is_dry_run: bool,
 }
 
-/// What one request is to be charged with by one limit.
+/// What one limit charges one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
     /// The index of the limit.
@@ -92,8 +92,8 @@ impl Charge {
 
 /// Admits a request if all of its limits do, and charges it to all of them; or charges nothing.
 ///
-/// A request that is refused waits for the limit that lets it wait longest. One that is admitted is
-/// delayed by the longest delay.
+/// The wait of a refused request is the longest of all limits that refuse it; the delay of an
+/// admitted one is the longest delay.
 pub fn charge_all(limits: &[Limit], charges: &mut [Charge], now_ns: u64) -> Decision {
     // A single limit needs no check: its charge is all or nothing by itself.
     if let [charge] = charges {
@@ -117,8 +117,8 @@ pub fn charge_all(limits: &[Limit], charges: &mut [Charge], now_ns: u64) -> Deci
     enforced(limits, charges)
 }
 
-/// Tells the limits that count requests in progress that the request has ended. `charged_ns` is the
-/// time that it was charged at.
+/// Releases the limits that count requests in progress, when the request has ended. `charged_ns` is
+/// when it was charged.
 pub fn release(limits: &[Limit], charges: &mut [Charge], charged_ns: u64) {
     let counting = |it: &&mut Charge| limits[it.limit].algorithm.counts_requests_in_progress();
     charges.iter_mut().filter(counting).for_each(|it| it.refund(limits, charged_ns));
@@ -136,7 +136,7 @@ fn enforced(limits: &[Limit], charges: &[Charge]) -> Decision {
     decisions.fold(Decision::NOW, stricter)
 }
 
-/// Of two limits, what both together decide.
+/// The decision of two limits together.
 pub fn stricter(one: Decision, other: Decision) -> Decision {
     use Decision::{Admitted, Refused};
 

@@ -7,7 +7,7 @@
 //! | [`top_keys`] | the busiest keys of a limit |
 //! | [`limits`] | several limits for one request |
 //! | [`shared`] | limits that many gateways share, on a Redis |
-//! | [`leases`] | the same with fewer messages |
+//! | [`leases`] | shared limits with fewer messages |
 //! | [`router`] | paths to routes |
 //! | [`identity`] | API keys, and what a client may do |
 //! | [`version`] | which version of an API a request asks for |

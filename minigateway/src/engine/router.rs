@@ -9,7 +9,7 @@
 //!
 //! GET /users/me           4     text before a parameter
 //! GET /users/7            2
-//! GET /users/meyer        2     `me` fits, but not to the end: back, and the parameter
+//! GET /users/meyer        2     `me` fits, but not to the end: back to the parameter
 //! GET /uploads/a/b.png    5     `*` takes the rest, slashes included
 //! GET /users/             404   a parameter is not empty
 //! ```
@@ -18,7 +18,7 @@
 //!
 //! The naive way tries the patterns one after another; ten thousand routes are ten thousand
 //! comparisons. In the tree, paths share their beginnings, so a lookup reads the path once,
-//! whatever the number of routes, as long as it need not go back. `cargo bench -p benches --bench
+//! whatever the number of routes, unless it must backtrack. `cargo bench -p benches --bench
 //! router` has the curve.
 //!
 //! # Which of several?
@@ -28,13 +28,12 @@
 //! goes on with less specific patterns, so that `GET /users/{id}` and `/users/*` for all other
 //! methods work together.
 //!
-//! Going back can be costly for an attacker's path and patterns with many parameters at the same
-//! depth: the routes decide how many ways there are, not the path, because a parameter ends at the
-//! next slash. A path of n segments is read at most 2^d times, where d is the number of nodes on it
-//! that have both text and a parameter below.
+//! Backtracking is costly if many patterns have text and a parameter at the same depth. The routes
+//! bound the cost, not the path, because a parameter ends at the next slash: a path is read at most
+//! 2^d times, where d is the number of nodes on it that have both text and a parameter below.
 //!
-//! Real systems: `matchit` and Gin's `httprouter` (which refuse patterns that would need going
-//! back); NGINX' locations are a tree of prefixes and a list of regular expressions.
+//! Real systems: `matchit` backtracks too; Go's `httprouter` refuses patterns that would need it;
+//! NGINX's locations are a tree of prefixes and a list of regular expressions.
 
 /// Routes by path. The numbers are the caller's.
 #[derive(Debug, Default)]
@@ -53,7 +52,7 @@ struct Node {
     /// Routes that end here.
     routes: Vec<usize>,
     /// Routes that end with `*` here.
-    rest: Vec<usize>,
+    catch_all: Vec<usize>,
 }
 
 impl Router {
@@ -75,7 +74,7 @@ impl Router {
                 node = node.child(&pattern.as_bytes()[start..at]).parameter.get_or_insert_default();
                 start = end;
             } else if name == "*" && end == pattern.len() {
-                node.child(&pattern.as_bytes()[start..at]).rest.push(route);
+                node.child(&pattern.as_bytes()[start..at]).catch_all.push(route);
                 return Ok(());
             } else if name.contains('*') {
                 return Err("`*` stands at the end, after a slash, as in `/files/*`");
@@ -122,7 +121,7 @@ impl Node {
 
     fn find(&self, path: &[u8], accepts: &mut impl FnMut(usize) -> bool) -> Option<usize> {
         let Some(first) = path.first() else {
-            let here = self.routes.iter().chain(&self.rest).copied();
+            let here = self.routes.iter().chain(&self.catch_all).copied();
             return here.into_iter().find(|it| accepts(*it));
         };
 
@@ -143,7 +142,7 @@ impl Node {
                 return Some(route);
             }
         }
-        self.rest.iter().copied().find(|it| accepts(*it))
+        self.catch_all.iter().copied().find(|it| accepts(*it))
     }
 }
 

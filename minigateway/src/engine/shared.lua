@@ -1,4 +1,4 @@
--- Decides about one request by all of its shared limits, and charges all of them or none.
+-- Checks one request against all of its shared limits, and charges all of them or none.
 --
 -- KEYS[i]  the state of limit i, two whole numbers "a:b"; a key that is missing was never charged
 -- ARGV     six for each limit: kind, 1 if it can refuse, cost, lease, x, y

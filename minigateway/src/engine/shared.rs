@@ -1,9 +1,9 @@
-//! Limits that many gateways share: the arithmetic runs in a Redis, as one script.
+//! Limits that many gateways share: the arithmetic runs in Redis, as one script.
 //!
 //! ```text
-//! gateway 1   EVALSHA sha 2 {minigateway}:per_client:5f.. {minigateway}:all:07..  ─┐
-//! gateway 2   EVALSHA ...                                                         ─┼─> one after
-//! gateway 8   EVALSHA ...                                                         ─┘   another
+//! gateway 1   EVALSHA sha 2 {minigateway}:per_client:..:5f.. {minigateway}:all:..:07..  ─┐
+//! gateway 2   EVALSHA ...                                                               ─┼─> in
+//! gateway 8   EVALSHA ...                                                               ─┘   turn
 //! reply       1 1764460800123456  1764460800100000 0  1764460800 17
 //!             │ │                 └ state of limit 1 └ state of limit 2, before the charge
 //!             │ └ the time of the server, in microseconds
@@ -32,10 +32,10 @@
 //!
 //! # Differences from the real systems
 //!
-//! Envoy's ratelimit service uses `INCRBY` and `EXPIRE` per window, and may go over a limit by what
-//! arrives at once. Kong counts locally and synchronizes, which admits more than the limit; see
-//! [`super::leases`] for the other way round. Leaky buckets (delays) and concurrency limits (a
-//! gateway that dies never gives back) are not shared.
+//! Envoy's ratelimit service uses `INCRBY` and `EXPIRE` per window: no window admits too much, but
+//! a request that one limit refuses is counted by all. Kong counts locally and synchronizes, which
+//! admits more; see [`super::leases`] for another way. Leaky buckets (delays) and concurrency
+//! limits (a gateway that dies never gives back) are not shared.
 
 use super::limiter::algorithm::Algorithm;
 use super::limiter::{Decision, Limiter, Quota};
@@ -44,7 +44,7 @@ use sha1::{Digest, Sha1};
 /// What Redis runs: `engine/shared.lua`.
 pub const SCRIPT: &str = include_str!("shared.lua");
 
-/// What the script computes with: a whole number that a double holds, with room for a sum of two.
+/// The largest product or depth in the script: a double holds the sum of two of them exactly.
 const EXACT_MAX: u64 = 1 << 52;
 
 /// The limits that the script knows, by the names it has for them.
@@ -112,15 +112,15 @@ pub struct State {
 }
 
 impl State {
-    /// What is left, here and there.
+    /// What is left in the store and in the lease of this gateway.
     pub fn quota(&self, algorithm: &Algorithm) -> Quota {
         let quota = algorithm.quota(&self.word, self.now_ns);
         Quota { remaining: quota.remaining.saturating_add(self.held), ..quota }
     }
 }
 
-/// The hash of what a limit counts by: the same in all gateways, and one that no client can aim at
-/// another's key. `parts` are hashed with their lengths.
+/// The hash of what a limit counts by: the same in all gateways. Hitting the key of one other
+/// client takes 2^64 attempts. `parts` are hashed with their lengths.
 pub fn key<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
     let mut hash = Sha1::new();
     for part in parts {
@@ -170,7 +170,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Reads the reply to a call with limits of these parameters. `None`: it is not one.
+    /// Reads the reply to a call with limits of these parameters. `None`: it is malformed.
     pub fn read(numbers: &[i64], limits: &[Parameters]) -> Option<Reply> {
         let numbers =
             numbers.iter().map(|it| u64::try_from(*it).ok()).collect::<Option<Vec<_>>>()?;

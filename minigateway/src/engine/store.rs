@@ -1,6 +1,6 @@
-//! The buckets of millions of keys in memory that never grows.
+//! Buckets for millions of keys, in memory that never grows.
 //!
-//! # What a bucket may be thrown away for
+//! # Which bucket may be evicted?
 //!
 //! A limiter by client address has as many buckets as there are clients, and an attacker has all
 //! addresses of a network. A map that grows is a way to fill the memory (`governor` issue 171); one
@@ -9,7 +9,7 @@
 //!
 //! Only a bucket that is *full* may go, because a full bucket says nothing: it is what a key that
 //! was never seen has. If none can go, new keys share one overflow bucket. They are limited
-//! together then, which is unfair, but nothing grows and nothing is open.
+//! together then, which is unfair, but memory does not grow and no key is without a limit.
 //!
 //! # Sets of seven
 //!
@@ -23,38 +23,38 @@
 //! ```
 //!
 //! Two choices make the difference: with as many busy keys as [`Store::new`] was asked for, one in
-//! some thousands finds both sets busy. With one choice it would be one in seventeen. A lookup
-//! touches two to four cache lines and takes no lock.
+//! about 10,000 finds both sets busy; with one choice it would be one in 16. A lookup touches two
+//! to four cache lines and takes no lock.
 //!
-//! # How a slot changes hands while others use it
+//! # How a slot gets another key while threads use it
 //!
 //! Three steps, with the lock of the key's first set held, so that no key gets two slots:
 //!
 //! ```text
-//! 1. word: full -> BUSY    by compare-and-swap: fails if the old key was charged meanwhile
+//! 1. word: full -> CLAIMED by compare-and-swap: fails if the old key was charged meanwhile
 //! 2. key:  old  -> new
-//! 3. word: BUSY -> the old word, charged once
+//! 3. word: CLAIMED -> the old word, charged once
 //! ```
 //!
 //! A thread that charges a slot reads the word, then the key, and swaps the word only if it is
 //! still the one that was read. Can it charge a key that is not there any more? The key was right
-//! when the word was read. If the slot changed hands after that, the word is another one: each
+//! when the word was read. If the slot got another key after that, the word is another one: each
 //! claim continues from the word it found and charges it, and **no charge returns a word to an
 //! earlier value** ([`super::limiter::concurrency`] has a counter for this alone). So the swap
 //! fails, and the thread looks its key up again. `tests/loom_limiter.rs` tries every order.
 //!
 //! # What it is not, and what that costs
 //!
-//! * Two keys with the same 64-bit hash share a bucket. With a secret seed nobody can look for such
-//!   a pair; among a million keys one exists by chance once in 37 million stores.
+//! * Two keys with the same 64-bit hash share a bucket. With a secret seed an attacker cannot
+//!   look for such a pair; among a million keys one exists by chance once in 37 million stores.
 //! * It does not know the keys, only their hashes.
 //! * A refund does return a word to an earlier value. If a slot is claimed, charged and refunded
 //!   within the same nanosecond and between two instructions of a thread that charges its old key,
 //!   that charge goes to the new key.
 //!
 //! NGINX keeps a red-black tree and an LRU list per zone under one lock
-//! (`ngx_http_limit_req_expire`), and when the zone is full it evicts up to two least recently used
-//! keys whatever their level, then refuses.
+//! (`ngx_http_limit_req_expire`). In a full zone it evicts the least recently used key whatever its
+//! level, and up to two more that were idle for a minute; if that is too little, it refuses.
 
 use super::limiter::cell::Cell;
 use super::limiter::{Decision, Limiter};
@@ -64,8 +64,8 @@ use minikit::sync::{Mutex, thread};
 /// Slots of a set: what fits two cache lines beside the lock. One under loom, so that keys meet.
 const WAYS: usize = if cfg!(loom) { 1 } else { 7 };
 
-/// The word of a slot that changes hands. No algorithm reaches it: as a time it is 584 years away.
-const BUSY: u64 = u64::MAX;
+/// The word of a slot being claimed. What a limiter makes of a word is kept below it.
+const CLAIMED: u64 = u64::MAX;
 
 /// The key of a slot that was never used.
 const NO_KEY: u64 = 0;
@@ -104,8 +104,8 @@ pub enum Place {
 enum Missed {
     /// It belongs to another key now.
     OtherKey,
-    /// It is changing hands.
-    Busy,
+    /// It is being claimed.
+    Claimed,
 }
 
 impl Store {
@@ -119,7 +119,7 @@ impl Store {
         }
     }
 
-    /// Decides about a request of `key`, and charges it if it is admitted. `limiter` must be the
+    /// Decides whether to admit a request of `key`, and charges it if so. `limiter` must be the
     /// same in all calls. The [`Place`] is what [`Store::refund`] needs.
     pub fn decide(
         &self,
@@ -138,8 +138,8 @@ impl Store {
             };
             match self.sets[set].charge(way, key, |word| limiter.decide(word, now_ns, cost)) {
                 Ok(decision) => return (decision, Place::Slot { set, way }),
-                // The claiming thread has three steps to go.
-                Err(Missed::Busy) => thread::yield_now(),
+                // The claiming thread has two writes to go, the key and the word.
+                Err(Missed::Claimed) => thread::yield_now(),
                 Err(Missed::OtherKey) => {}
             }
         }
@@ -155,7 +155,7 @@ impl Store {
             };
             match self.sets[set].charge(way, key, |word| *word) {
                 Ok(word) => return word,
-                Err(Missed::Busy) => thread::yield_now(),
+                Err(Missed::Claimed) => thread::yield_now(),
                 Err(Missed::OtherKey) => {}
             }
         }
@@ -169,7 +169,7 @@ impl Store {
             Place::Overflow => self.overflow.update(change),
             Place::Slot { set, way } => {
                 let key = key.max(NO_KEY + 1);
-                while let Err(Missed::Busy) = self.sets[set].charge(way, key, change) {
+                while let Err(Missed::Claimed) = self.sets[set].charge(way, key, change) {
                     thread::yield_now();
                 }
             }
@@ -191,7 +191,7 @@ impl Store {
         [scale(key >> 32), scale(key & 0xffff_ffff)]
     }
 
-    /// The one of two sets with fewer busy slots, and true if it has one that is not.
+    /// The set of the key with fewer busy slots, and true if one of its slots is not busy.
     fn emptier_set(
         &self,
         limiter: &impl Limiter<State = u64>,
@@ -204,7 +204,7 @@ impl Store {
         if busy <= busy_in_second { (first, busy < WAYS) } else { (second, true) }
     }
 
-    /// Finds a slot for a new key and charges it. `None`: another thread was faster, try again.
+    /// Finds a slot for a new key and charges it. Returns `None` if another thread was faster.
     fn claim(
         &self,
         limiter: &impl Limiter<State = u64>,
@@ -234,7 +234,7 @@ impl Set {
         self.keys.iter().position(|it| it.load(Acquire) == key)
     }
 
-    /// How many slots may not change hands.
+    /// How many slots must keep their key: they are not full, or are being claimed.
     fn busy(&self, limiter: &impl Limiter<State = u64>, now_ns: u64) -> usize {
         let is_busy = |word: &&AtomicU64| !is_full(limiter, word.load(Relaxed), now_ns);
         self.words.iter().filter(is_busy).count()
@@ -244,8 +244,8 @@ impl Set {
     fn charge<R>(&self, way: usize, key: u64, change: impl Fn(&mut u64) -> R) -> Result<R, Missed> {
         let mut old = self.words[way].load(Acquire);
         loop {
-            if old == BUSY {
-                return Err(Missed::Busy);
+            if old == CLAIMED {
+                return Err(Missed::Claimed);
             }
             // Read after the word, see the head of the file.
             if self.keys[way].load(Acquire) != key {
@@ -254,6 +254,7 @@ impl Set {
 
             let mut new = old;
             let result = change(&mut new);
+            new = new.min(CLAIMED - 1);
             if new == old {
                 return Ok(result);
             }
@@ -264,8 +265,8 @@ impl Set {
         }
     }
 
-    /// Gives a slot that is full to `key`, charged. `None`: other threads charged all of them since
-    /// they were counted.
+    /// Gives a full slot to `key` and charges it. Returns `None` if other threads have charged all
+    /// of them since they were counted.
     fn claim(
         &self,
         limiter: &impl Limiter<State = u64>,
@@ -286,9 +287,9 @@ impl Set {
             if new == old {
                 return Some((decision, way));
             }
-            if self.words[way].compare_exchange(old, BUSY, Acquire, Relaxed).is_ok() {
+            if self.words[way].compare_exchange(old, CLAIMED, Acquire, Relaxed).is_ok() {
                 self.keys[way].store(key, Release);
-                self.words[way].store(new, Release);
+                self.words[way].store(new.min(CLAIMED - 1), Release);
                 return Some((decision, way));
             }
         }
@@ -297,7 +298,7 @@ impl Set {
 }
 
 fn is_full(limiter: &impl Limiter<State = u64>, word: u64, now_ns: u64) -> bool {
-    word != BUSY && limiter.quota(&word, now_ns).full_after_ns == 0
+    word != CLAIMED && limiter.quota(&word, now_ns).full_after_ns == 0
 }
 
 #[cfg(all(test, not(loom)))]
@@ -305,10 +306,21 @@ mod tests {
     use super::super::limiter::algorithm::Algorithm;
     use super::super::limiter::concurrency::Concurrency;
     use super::super::limiter::gcra::Gcra;
+    use super::super::limiter::leaky_queue::LeakyQueue;
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
     use std::time::Duration;
+
+    /// One request in 213,503 days: the moment at which the next may leave is beyond a word.
+    #[test]
+    fn a_word_at_its_limit_is_no_slot_being_claimed() {
+        let (store, day) = (Store::new(10), Duration::from_secs(86_400));
+        let queue = LeakyQueue::new(1, 213_503 * day, 0).expect("less than 584 years");
+        let now_ns = 2 * day.as_nanos() as u64;
+        let admitted = (0..3).map(|_| store.decide(&queue, 7, now_ns, 1).0.is_admitted());
+        assert_eq!(admitted.collect::<Vec<_>>(), [true, false, false]);
+    }
 
     /// Two a second.
     fn two() -> Gcra {

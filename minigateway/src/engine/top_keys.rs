@@ -29,7 +29,7 @@ pub struct TopKey {
     pub key: u64,
     /// For the operator.
     pub name: String,
-    /// At most this many.
+    /// An upper bound of its requests that were counted.
     pub requests: u64,
     /// Those that were refused since it has its place.
     pub refused: u64,

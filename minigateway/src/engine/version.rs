@@ -23,7 +23,7 @@
 pub enum Source {
     /// A first segment `/v1`.
     Path,
-    /// This header, in lower case.
+    /// This header.
     Header(String),
     /// `Accept: application/vnd.NAME.v1+json`.
     MediaType(String),
@@ -62,7 +62,7 @@ const NOT_ACCEPTABLE: VersionError = (406, "no version has an accepted media typ
 enum Said {
     Nothing,
     Version(usize),
-    /// The client takes what there is.
+    /// The client accepts any version.
     Any,
 }
 
@@ -154,7 +154,7 @@ fn vendor_version<'a>(media_type: &'a [u8], vendor: &str) -> Option<&'a [u8]> {
     rest.strip_prefix(b".v")?.strip_suffix(b"+json")
 }
 
-/// Reads a weight: a number from 0 to 1. What is none weighs nothing.
+/// Reads a weight, a number from 0 to 1, in thousandths. Returns 0 for anything else.
 fn per_mille(weight: &[u8]) -> u16 {
     let number = std::str::from_utf8(weight).ok().and_then(|it| it.parse::<f32>().ok());
     number.filter(|it| (0.0..=1.0).contains(it)).map_or(0, |it| (it * 1000.0).round() as u16)

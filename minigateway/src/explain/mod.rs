@@ -1,4 +1,4 @@
-//! What a reader sees of a configuration: `minigateway why`.
+//! What a configuration does, in words: `minigateway why`.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -6,8 +6,8 @@
 //!  "id":"4bf92f3577b34da6a3ce929d0e0e4736","admitted":["daily"],"refused":["per_client"]}
 //! ```
 //!
-//! It is one line in the file. What a client sends is escaped: it can neither end the line nor the
-//! string that it is in.
+//! It is one line in the file. What a client sends is escaped, so that it ends neither the line
+//! nor its string.
 
 use super::pipeline::{Charges, Pipeline};
 use minilb::handlers::facts::Done;

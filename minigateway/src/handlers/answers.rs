@@ -8,7 +8,7 @@
 //! | shared limits cannot be asked, `when_down = "refuse"` | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
 //! | an ambiguous path | 400 | problem | |
-//! | the front door refused it | 400 to 431 | problem with detail | WWW-Authenticate |
+//! | the front door answered it | 204, 400 to 410 | problem, none with 204 | WWW-Authenticate |
 //!
 //! Limits in dry run are a secret of the operator: no header and no body names them.
 
@@ -68,7 +68,7 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
                 true => (503, problem::reduced_capacity(names)),
                 false => (429, problem::quota_exceeded(names)),
             };
-            // Zero would be an invitation; a wait is at least a nanosecond.
+            // `Retry-After: 0` would tell the client to retry at once.
             let retry_after = retry_after_ns.map(|it| seconds(it).max(1).to_string());
             let headers = retry_after.map(|it| ("Retry-After", it)).into_iter().collect();
             Problem { status, body, headers }

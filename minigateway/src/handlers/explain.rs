@@ -22,8 +22,7 @@ use std::time::Duration;
 /// The request header that asks for it, and the response headers that carry it.
 pub const HEADER: &str = "X-Explain";
 
-/// Explains a decision of [`Pipeline::decide`] at `now_ns`, for a request of which `facts` were
-/// found out.
+/// Explains a decision of [`Pipeline::decide`] at `now_ns`, which filled `facts` and `charges`.
 pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64) -> Vec<String> {
     let mut lines = vec![match facts.route {
         Some(index) => {
@@ -39,8 +38,8 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         let scopes = client.scopes.join(" ");
         lines.push(format!("client {}, tier {tier}, scopes {scopes}", client.name));
     }
-    let asks = facts.route.map(|it| &pipeline.config.routes[it]);
-    let version = asks.and_then(|it| pipeline.config.front.version(it, facts));
+    let route = facts.route.map(|it| &pipeline.config.routes[it]);
+    let version = route.and_then(|it| pipeline.config.front.version(it, facts));
     if let (Some((config, version)), Some(chosen)) = (version, facts.version) {
         let names = &config.versions.names;
         let by = chosen
@@ -84,7 +83,7 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         lines.push(line(limit, decision, ", shared", text));
     }
     // Those of other tiers, and those that allow the address.
-    let all = asks.into_iter().flat_map(|it| &it.limits).map(|it| it.index);
+    let all = route.into_iter().flat_map(|it| &it.limits).map(|it| it.index);
     let uncharged = all.filter(|limit| charges.decisions().all(|it| it.0 != *limit));
     lines.extend(uncharged.map(|it| format!("limit {}: does not count this", limits[it].name)));
     lines

@@ -46,14 +46,14 @@ pub struct Facts {
     pub refused: Option<Refused>,
 }
 
-/// Why a request does not get through the door.
+/// Why the front door answers a request itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Nothing is wrong: a browser asks what it may do.
     Preflight,
-    /// There is no key and no token, or nobody has this key: the detail.
+    /// The key or token is missing, or the key is unknown: the detail.
     Credentials(&'static str),
-    /// The token is not to be believed: the detail.
+    /// The token is not valid: the detail.
     Token(&'static str),
     /// The client may not do this.
     Scopes,
@@ -218,7 +218,7 @@ impl FrontConfig {
         write_set(&route.response_headers, head);
     }
 
-    /// Adds what a browser that asks is told.
+    /// The headers that answer a preflight, beside those of [`FrontConfig::write_response`].
     pub fn preflight(&self, route: &RouteConfig) -> Vec<(&'static str, String)> {
         let Some(cors) = &route.cors else { return Vec::new() };
         let CorsConfig { methods, headers, .. } = &self.cors[cors.index];
@@ -291,7 +291,7 @@ fn client(
         Scheme::Jwt(verifier) => {
             let mut headers = request.headers();
             let mut next = || headers.find(|it| it.name.eq_ignore_ascii_case(b"authorization"));
-            // The upstream might believe the second of two headers, which nobody verified.
+            // Of two headers, the upstream might use the one that was not verified.
             let token = next().filter(|_| next().is_none());
             let token = token.and_then(|it| it.value.split_at_checked(7));
             let token = token.filter(|it| it.0.eq_ignore_ascii_case(b"bearer "));

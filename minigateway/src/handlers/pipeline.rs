@@ -18,8 +18,8 @@
 //!
 //! # Reload
 //!
-//! [`Pipeline::new`] takes the limits of the old configuration: one with the same name and
-//! algorithm keeps its buckets, so that a reload gives no client a new burst.
+//! [`Pipeline::new`] takes the old configuration: a limit with the same name, algorithm, `key` and
+//! `keys_max` keeps its buckets, so that a reload gives no client a new burst.
 
 use super::front::{Facts, Refused, preflight_method};
 use crate::conf::config::{Config, LimitConfig};
@@ -59,7 +59,7 @@ pub struct Pipeline {
 pub struct Charges {
     /// By limits of this gateway.
     pub local: Vec<Charge>,
-    /// By limits that all gateways share. [`Pipeline::decide`] does not decide about these.
+    /// By limits that all gateways share. [`Pipeline::decide`] leaves these to the store.
     pub shared: Vec<SharedCharge>,
 }
 
@@ -89,7 +89,7 @@ pub enum Verdict {
     Forward {
         /// The index of the route.
         route: usize,
-        /// To wait before that.
+        /// How long to wait before that.
         delay_ns: u64,
     },
     /// It is answered here.
@@ -171,9 +171,9 @@ impl Pipeline {
         }
     }
 
-    /// Decides about a request. `charges` becomes what it was charged, or what refused it; `facts`,
-    /// which has the time, what was found out. If the request is forwarded, the store must still be
-    /// asked for `charges.shared`.
+    /// Decides whether to forward a request. Fills `charges` with the decision of each limit, and
+    /// `facts`, which has the time, with the rest. If the request is forwarded, the caller must
+    /// still ask the store for `charges.shared`.
     pub fn decide(
         &self,
         request: &RequestHead,
@@ -187,7 +187,7 @@ impl Pipeline {
         if is_ambiguous(path) {
             return Verdict::Refuse(Reason::AmbiguousPath);
         }
-        // A browser asks with OPTIONS about another method.
+        // A CORS preflight asks with OPTIONS about another method.
         let preflight = preflight_method(request);
         let method = preflight.unwrap_or(request.method());
         let has_method = |route: &RouteConfig| {
@@ -201,10 +201,10 @@ impl Pipeline {
             });
         };
         facts.route = Some(route);
-        let asks = &self.config.routes[route];
-        let checked = match preflight.filter(|_| asks.cors.is_some()) {
+        let route_config = &self.config.routes[route];
+        let checked = match preflight.filter(|_| route_config.cors.is_some()) {
             Some(_) => Err(Refused::Preflight),
-            None => self.config.front.check(asks, request, of_path, facts),
+            None => self.config.front.check(route_config, request, of_path, facts),
         };
         if let Err(refused) = checked {
             facts.refused = Some(refused);
@@ -219,8 +219,8 @@ impl Pipeline {
             let is_of_tier = || sender.identity.is_some_and(|it| tiers.contains(&it.tier));
             (tiers.is_empty() || is_of_tier()) && !allow.iter().any(|it| it.0.contains(client))
         };
-        let cost = asks.cost.as_ref().map_or(1, |it| it.0);
-        for limit in asks.limits.iter().map(|it| it.index).filter(counts) {
+        let cost = route_config.cost.as_ref().map_or(1, |it| it.0);
+        for limit in route_config.limits.iter().map(|it| it.index).filter(counts) {
             let parts = self.key(limit, request, route, &sender);
             match self.config.limits[limit].shared {
                 None => {
@@ -298,8 +298,8 @@ impl Pipeline {
         })
     }
 
-    /// What a limit counts the request by, for the operator. A header may be a secret, so its first
-    /// four characters must do.
+    /// What a limit counts the request by, for the operator. A header may be a secret, so only its
+    /// first four characters are shown.
     pub fn key_name(
         &self,
         limit: usize,
@@ -325,7 +325,7 @@ impl Pipeline {
     }
 }
 
-/// A value that may be missing, which is another thing than an empty one.
+/// A value, and a flag that distinguishes a missing one from an empty one.
 fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
     match value {
         Some(value) => [value, b"1"],
@@ -333,7 +333,7 @@ fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
     }
 }
 
-/// Where a request comes from, and from whom.
+/// The network and the client that a request comes from.
 struct Sender<'a> {
     network: [u8; 8],
     identity: Option<&'a Identity>,

@@ -5,8 +5,8 @@
 //!          requests in progress keep 1       upstreams of the same name their servers' state
 //! ```
 //!
-//! A request keeps the generation that decided about it until its log line: the route, the limits
-//! and the concurrency that it gives back are those.
+//! A request keeps its generation until its log line: its route, its limits and the concurrency
+//! limits that it releases are those of one configuration.
 
 use crate::conf::config::Config;
 use crate::conf::file::UpstreamConfig;
@@ -37,7 +37,7 @@ const BODY_STORED_MAX: usize = 16 * 1024;
 
 /// A configuration in use.
 pub struct Generation {
-    /// Decides about requests.
+    /// Routes and limits.
     pub pipeline: Pipeline,
     /// Where each upstream is: for bodies that are streamed, and for those that are looked into.
     forwards: Vec<[Arc<Route>; 2]>,
@@ -47,11 +47,11 @@ pub struct Generation {
     pub limits: Vec<LimitCounts>,
     /// Requests that were forwarded since the configuration was loaded.
     pub forwarded: AtomicU64,
-    /// Requests that limits refused since then.
+    /// Requests that were refused since then, by limits or by other checks.
     pub refused: AtomicU64,
     /// Requests without a route since then.
     pub unrouted: AtomicU64,
-    /// The access log, open; opened anew by a reload.
+    /// The access log, open; a reload opens it again.
     pub access_log: LogFiles,
     /// Servers and their state.
     pub upstreams: Vec<Arc<SharedUpstream>>,

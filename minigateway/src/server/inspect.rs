@@ -6,7 +6,7 @@
 //! minigateway_limit_overflow_total{limit="per_client"} 0     more keys than it has buckets
 //! ```
 //!
-//! Counters begin anew when a configuration is loaded, as Prometheus expects of a restart.
+//! A reload sets the counters of requests, versions and decisions to 0; the others go on.
 
 use super::start::Server;
 use crate::conf::config::Policy;

@@ -45,10 +45,10 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 /// How long the breaker stays open.
-const OPEN: Duration = Duration::from_secs(1);
-/// For a new connection. No request waits for it but the first ones, until their own deadline.
-const CONNECT: Duration = Duration::from_secs(1);
-/// Replies that were not taken from the buffer yet: more is no answer to a handful of numbers.
+const BREAKER_OPEN: Duration = Duration::from_secs(1);
+/// For a new connection. Only the first requests wait for it, until their own deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most bytes of a reply that is not complete: a reply is a handful of numbers.
 const UNREAD_MAX: usize = 1 << 20;
 
 fn deadline(config: &RedisConfig) -> Duration {
@@ -62,9 +62,9 @@ pub struct Down;
 /// Of all cores, since the start.
 #[derive(Debug, Default)]
 pub struct StoreCounts {
-    /// Requests that the store decided about.
+    /// Requests that the store decided.
     pub answered: AtomicU64,
-    /// Requests that waited in vain, or were told of an error.
+    /// Requests that got no reply in time, or an error.
     pub failed: AtomicU64,
     /// Requests that did not ask, because the breaker was open.
     pub skipped: AtomicU64,
@@ -80,7 +80,7 @@ struct Shared {
     config: RedisConfig,
     counts: Arc<StoreCounts>,
     state: RefCell<State>,
-    /// The state is another one.
+    /// Notified when the state changes.
     changed: Notify,
 }
 
@@ -212,7 +212,7 @@ impl Shared {
                     self.set(State::Down);
                 }
             }
-            tokio::time::sleep(OPEN).await;
+            tokio::time::sleep(BREAKER_OPEN).await;
         }
     }
 
@@ -220,7 +220,7 @@ impl Shared {
     async fn connect(&self) -> io::Result<(TcpStream, Rc<Link>)> {
         let RedisConfig { addresses, url, .. } = &self.config;
         let RedisUrl { auth, database, .. } = url.as_ref();
-        let mut stream = timeout(CONNECT, TcpStream::connect(&addresses[..])).await??;
+        let mut stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&addresses[..])).await??;
         stream.set_nodelay(true)?;
 
         let mut commands = Vec::new();

@@ -6,7 +6,7 @@
 //!                   charge_shared ──> the same, if limits are shared among gateways
 //! write_request     the client's headers, X-Forwarded-For
 //! write_response    the upstream's headers, RateLimit
-//! log               requests in progress are given back, and counted
+//! log               the access log; limits that count requests in progress are released
 //! ```
 //!
 //! # The generation without a lock
@@ -17,7 +17,7 @@
 //! # A request that is never logged
 //!
 //! A connection that is cut at the end of the drain, or whose task panics, drops its context.
-//! Dropping it gives back what the request holds of concurrency limits, as the log does.
+//! Dropping it releases the concurrency limits of the request, as `log` does.
 
 // The `Rc` counts the requests of one core, without an atomic that all cores would share.
 #![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
@@ -124,7 +124,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Gives back what counts requests in progress, and the generation.
+    /// Releases the limits that count requests in progress, and the generation.
     fn release(&self) {
         if let Some(generation) = self.generation.take() {
             let mut charges = self.charges.borrow_mut();
@@ -231,7 +231,7 @@ impl HttpService for Gateway {
         let reason = match verdict {
             Verdict::Refuse(reason) => reason,
             Verdict::Forward { route, delay_ns } => {
-                // The request has its place in the line whatever the client does meanwhile.
+                // The request keeps its place in the queue even if the client goes away.
                 if delay_ns > 0 {
                     tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
                 }
@@ -325,8 +325,8 @@ impl HttpService for Gateway {
             head.header(b"X-Request-Id", trace.id.as_bytes());
             head.header(b"traceparent", trace.parent.as_bytes());
         }
-        if let Some((front, asks)) = asked {
-            front.write_request(asks, facts, &mut head);
+        if let Some((front, route)) = asked {
+            front.write_request(route, facts, &mut head);
         }
         head.finish();
     }
@@ -374,9 +374,9 @@ impl HttpService for Gateway {
                 head.header(header.name, header.value);
             }
         }
-        if let Some((front, asks)) = asked {
+        if let Some((front, route)) = asked {
             let origin = exchange.request.headers().get(b"origin");
-            front.write_response(asks, facts, origin, head);
+            front.write_response(route, facts, origin, head);
         }
         if let Some(generation) = generation.as_ref().filter(|_| has_limits) {
             write_limits(&generation.pipeline, &charges, now_ns, unix_s, head);
@@ -465,8 +465,8 @@ fn count(
     request: &RequestHead,
     client: IpAddr,
 ) {
-    let asks = facts.route.map(|it| &generation.pipeline.config.routes[it]);
-    let versions = asks.and_then(|it| it.versions.as_ref());
+    let route = facts.route.map(|it| &generation.pipeline.config.routes[it]);
+    let versions = route.and_then(|it| it.versions.as_ref());
     if let (Some(versions), Some(chosen)) = (versions, facts.version) {
         generation.versions[versions.index][chosen.version].fetch_add(1, Relaxed);
     }

@@ -5,7 +5,7 @@
 //!                         └ fine ────> generation + 1; connections stay open
 //! ```
 //!
-//! Listening address, threads and admin endpoint are those of the start.
+//! A reload does not change the listening address, the threads and the admin endpoint.
 //!
 //! NGINX counterpart: `ngx_init_cycle` (`ngx_cycle.c`), which starts new processes; there, clients
 //! keep the old configuration until they close their connection.

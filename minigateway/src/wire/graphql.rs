@@ -201,7 +201,7 @@ fn definitions(document: &str) -> Result<(Fragments<'_>, Vec<Definition<'_>>), U
                 if levels.is_empty() {
                     let definition = std::mem::take(&mut current);
                     match definition.head[..] {
-                        // Of two of a name nobody could say which one the server takes.
+                        // Of two with one name, it is unknown which one the server takes.
                         ["fragment", name] if fragments.contains_key(name) => {
                             return Err(FRAGMENTS);
                         }

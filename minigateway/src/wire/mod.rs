@@ -1,4 +1,4 @@
-//! What answers say about limits, what a shared store is asked, what tokens say about clients.
+//! Formats: limit headers, problems, traces, tokens, JSON bodies, GraphQL and Redis's protocol.
 //!
 //! | module | what it is |
 //! |---|---|

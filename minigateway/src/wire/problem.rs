@@ -10,7 +10,7 @@
 //! concurrency limit is no quota of the client: its refusal is a `temporary-reduced-capacity` with
 //! status 503, as the draft has it.
 //!
-//! Other errors of the gateway have no type, which means `about:blank`: the title is the status'.
+//! Other errors of the gateway have no type, which means `about:blank`, and a title of their own.
 
 /// `Content-Type` of all of them.
 pub const CONTENT_TYPE: &str = "application/problem+json";

@@ -15,7 +15,7 @@
 //! on the path lose the space between their members; their order stays.
 //!
 //! A field that has the other side's name already is an error, not a second field of that name:
-//! of `{"name":"a","full_name":"b"}` nobody could say which one the upstream believes.
+//! of `{"name":"a","full_name":"b"}` the gateway cannot know which one the upstream uses.
 
 use super::json::{elements, members};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What a Redis is told and answers: RESP2, as little of it as a script's reply needs.
+//! Commands to Redis and its replies: RESP2, as little of it as a script needs.
 //!
 //! ```text
 //! GET key        *2\r\n$3\r\nGET\r\n$3\r\nkey\r\n
@@ -7,9 +7,9 @@
 //! -ERR no\r\n    Error("ERR no")
 //! ```
 //!
-//! The crate `redis` is 80 crates with all commands, clusters and pools; the gateway has four
-//! commands and three kinds of replies. Others are an error: a gateway that asks only these never
-//! gets them.
+//! The crate `redis` has all commands, clusters and pools; the gateway sends five commands (AUTH,
+//! SELECT, SCRIPT LOAD, EVALSHA, EVAL) and reads three kinds of replies. Other replies are an
+//! error: these commands never get them.
 
 /// The most bytes of a line and of a string.
 const TEXT_MAX: usize = 4096;
@@ -45,7 +45,7 @@ pub fn command<'a>(parts: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec
 /// bytes must come.
 ///
 /// # Errors
-/// If it is none, or longer than any that the gateway asked for.
+/// If it is malformed, or longer than any reply to the gateway's commands.
 pub fn read(bytes: &[u8]) -> Result<Option<(Reply, usize)>, Malformed> {
     let Some((kind, text, mut end)) = line(bytes)? else { return Ok(None) };
     let reply = match kind {

@@ -336,7 +336,7 @@ impl Service for LoadBalancer {
         };
         if let Some(socket) = client.as_tcp().filter(|_| listen.proxy_protocol) {
             let limit = server.map_or(HEADER_TIMEOUT, |(it, _)| it.proxy_protocol_timeout);
-            match Box::pin(preread::proxy_protocol(socket, limit)).await {
+            match preread::proxy_protocol(socket, limit).await {
                 Ok(proxied) => info.proxied = proxied,
                 Err(error) => return tracing::error!("{error}, client: {peer}, server: {local}"),
             }
@@ -344,8 +344,7 @@ impl Service for LoadBalancer {
         if let Some((server, _)) = server {
             let variables = &*generation.config.stream_variables;
             let streams = Streams { upstreams: &generation.upstreams, variables };
-            let session = session::serve(client, info, server, streams, self.clock, &core.buffer);
-            return Box::pin(session).await;
+            return session::serve(client, info, server, streams, self.clock, &core.buffer).await;
         }
         drop(generation);
         match listen.http2 || tls.is_some() {

@@ -10,16 +10,16 @@
 //!
 //! # Refunds
 //!
-//! A request that is charged to several limits can be refused by a later one when another thread
-//! took the last token between check and charge. Then the earlier ones get a refund:
+//! A request that is charged to several limits can be refused by a later one if another thread took
+//! the last token between check and charge. Then the earlier ones get a refund:
 //!
 //! ```text
 //! limit a, 1 left      check ok, charged     1 left again
 //! limit b, 1 left      check ok    taken by another thread: refused
 //! ```
 //!
-//! A refund is exact or, if the window of the charge is over, nothing: it never admits a request
-//! that would have been refused without charge and refund.
+//! A refund is exact, or does nothing if the window of the charge is over: it never admits a
+//! request that would have been refused without charge and refund.
 
 use super::concurrency::Concurrency;
 use super::fixed_window::FixedWindow;
@@ -49,7 +49,7 @@ impl Algorithm {
         matches!(self, Algorithm::Concurrency(_))
     }
 
-    /// How long until one more is left. `None`: nothing is missing, or no time can be named.
+    /// How long until the quota grows by one. `None`: it is full, or no time can be named.
     pub fn more_after_ns(&self, mut word: u64, now_ns: u64) -> Option<u64> {
         let remaining = self.quota(&word, now_ns).remaining;
         match self.decide(&mut word, now_ns, remaining.saturating_add(1)) {

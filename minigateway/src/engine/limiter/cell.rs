@@ -27,7 +27,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Decides as [`Limiter::decide`] does. Repeats it if another thread came between.
+    /// Calls [`Limiter::decide`], again if another thread changed the word meanwhile.
     pub fn decide(&self, limiter: &impl Limiter<State = u64>, now_ns: u64, cost: u64) -> Decision {
         self.update(|word| limiter.decide(word, now_ns, cost))
     }

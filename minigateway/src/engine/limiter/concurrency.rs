@@ -26,7 +26,7 @@
 //! not return to an earlier value, and a count does.
 //!
 //! NGINX counterpart: `ngx_http_limit_conn_module.c`. Envoy's circuit breakers (`max_requests`) and
-//! Stripe's "concurrent requests limiter" are the same. Netflix' `concurrency-limits` adapts the
+//! Stripe's "concurrent requests limiter" are the same. Netflix's `concurrency-limits` adapts the
 //! number to the measured latency.
 
 use super::{Decision, Limiter, Quota};

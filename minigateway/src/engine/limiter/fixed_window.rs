@@ -9,9 +9,9 @@
 //! admitted  .........55........
 //! ```
 //!
-//! The last figure is its fault: the window knows nothing of the one before, so around an edge
-//! twice the limit passes in no time. It is nevertheless what most public interfaces have, because
-//! it is easy to explain: "5,000 an hour, and your hour ends at 15:00".
+//! The last figure shows its flaw: a window knows nothing of the one before, so around an edge
+//! twice the limit can pass at once. Most public APIs use it nevertheless, because it is easy to
+//! explain: "5,000 an hour, and your hour ends at 15:00".
 //!
 //! # The word
 //!
@@ -24,7 +24,7 @@
 //! The number has 32 bits, which is 136 years of seconds, so a window is at least a second. After
 //! that the last window does not end.
 //!
-//! Real systems: Redis' `INCR` and `EXPIRE`; GitHub's and Stripe's hourly and per-second limits;
+//! Real systems: Redis's `INCR` and `EXPIRE`; GitHub's and Stripe's hourly and per-second limits;
 //! Kong's default. They align windows to the clock, as here, or to the first request of a key.
 
 use super::{Decision, Limiter, Quota};
@@ -69,8 +69,8 @@ impl FixedWindow {
         u32::try_from(now_ns / self.window_ns).unwrap_or(u32::MAX)
     }
 
-    /// The count of the window that `now_ns` is in. A clock that went back to the window before
-    /// stays in this one, which so gets no second limit.
+    /// The count of the window that contains `now_ns`. If the clock went back to the window before,
+    /// the later one stays current, so that it does not get a second limit.
     fn current(&self, word: u64, now_ns: u64) -> Word {
         let word = Word::unpack(word);
         let window = self.window_at(now_ns);

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! One word is what a compare-and-swap can change, so threads share a bucket without a lock
-//! ([`super::cell`]), and a key costs 16 bytes in the [store](crate::engine::store).
+//! ([`super::cell`]), and a slot of the [store](crate::engine::store) has 16 bytes: key and word.
 //!
 //! # Token bucket = leaky meter = GCRA
 //!
@@ -56,8 +56,8 @@ impl Gcra {
 
     /// The state without a charge of `cost` that was admitted.
     ///
-    /// A charge moves the TAT by as much from wherever it was, so it can be taken back at any later
-    /// moment. It may go into the past: a bucket that is full is full.
+    /// A charge moves the TAT by `cost` intervals, from now if it was in the past, so it can be
+    /// taken back at any later moment. A TAT in the past is a full bucket.
     pub fn refund(&self, tat_ns: u64, cost: u64) -> u64 {
         tat_ns.saturating_sub(self.interval_ns.saturating_mul(cost))
     }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The same figure as that of [`super::token_bucket`], and that is the point: the water level is
-//! the number of *missing* tokens. Two names, one limiter. [`super::gcra`] proves it for arbitrary
-//! arrivals.
+//! the number of *missing* tokens. Two names, one limiter. The property test of
+//! [`super::gcra`] checks it for arbitrary arrivals.
 //!
 //! # NGINX
 //!

@@ -9,7 +9,7 @@
 //!
 //! A meter answers "yes" or "no"; a queue answers "at that time". What leaves is as even as a limit
 //! can make it, which protects a backend best, and a burst pays with latency instead of refusals:
-//! the last of `n` that wait does so for `n` intervals.
+//! the last of `n` waiting requests waits `n` intervals.
 //!
 //! # No queue is kept
 //!
@@ -41,7 +41,7 @@ impl LeakyQueue {
         Some(LeakyQueue { interval_ns, delay_ns_max })
     }
 
-    /// The state without the latest charge of `cost`: those behind it keep their places.
+    /// The state without a charge of `cost`. Requests charged after it keep their delays.
     pub fn refund(&self, next_ns: u64, cost: u64) -> u64 {
         next_ns.saturating_sub(self.interval_ns.saturating_mul(cost))
     }
@@ -71,7 +71,7 @@ impl Limiter for LeakyQueue {
     fn quota(&self, next_ns: &u64, now_ns: u64) -> Quota {
         let delay_ns = next_ns.saturating_sub(now_ns);
         let remaining = match self.delay_ns_max.checked_sub(delay_ns) {
-            // One that leaves at once, or last in line, and those that fit before the longest wait.
+            // One leaves after `delay_ns`; the others must leave before the longest wait is over.
             Some(room_ns) => 1 + room_ns / self.interval_ns,
             None => 0,
         };

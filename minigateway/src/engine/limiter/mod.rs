@@ -8,18 +8,18 @@
 //! | [`token_bucket`] | two words | a burst, then the rate |
 //! | [`leaky_meter`] | two words | the same requests as the token bucket |
 //! | [`gcra`] | one word | the same requests again |
-//! | [`leaky_queue`] | one word | the rate, and delays what comes too early |
+//! | [`leaky_queue`] | one word | the rate; early requests are delayed |
 //! | [`concurrency`] | one word | a number at once, at any rate |
 //!
-//! [`algorithm`] is what a configuration can choose: those with one word. [`cell`] is that word,
-//! shared by threads. Beside the examples, `common/audit.rs` measures by how much an algorithm
-//! misses its limit, and `common/timeline.rs` draws arrivals.
+//! [`algorithm`] lists those that a configuration can choose, which have one word. [`cell`] shares
+//! that word among threads. `examples/common/audit.rs` measures by how much an algorithm misses its
+//! limit, and `examples/common/timeline.rs` draws arrivals.
 //!
 //! # Time
 //!
-//! `now_ns` counts nanoseconds from any fixed moment, the same one for all calls. It may stand
-//! still, and it may go back by a little (two cores read their clocks at different moments): no
-//! algorithm forgets a charge then. All arithmetic is in integers and saturates; a rate that does
+//! `now_ns` counts nanoseconds from any fixed moment, the same one for all calls. It may repeat,
+//! and it may go back a little (two cores read their clocks at different moments): no algorithm
+//! forgets a charge when it does. All arithmetic is in integers and saturates; a rate that does
 //! not divide the second loses less than a nanosecond per request and never gains one.
 //!
 //! NGINX counterpart: `ngx_http_limit_req_module.c` and `ngx_http_limit_conn_module.c`. Envoy has a
@@ -49,8 +49,8 @@ pub trait Limiter {
         Self::State::default()
     }
 
-    /// Decides about a request of `cost`, and charges it to `state` if it is admitted. A refused
-    /// request changes nothing: a client that keeps trying is not punished for it.
+    /// Decides whether to admit a request of `cost`, and charges `state` if so. A refused request
+    /// changes nothing: a client that keeps trying is not punished for it.
     ///
     /// A request of cost 0 is admitted as soon as one of cost 1 could be, or earlier.
     fn decide(&self, state: &mut Self::State, now_ns: u64, cost: u64) -> Decision;
@@ -62,7 +62,7 @@ pub trait Limiter {
 /// The answer for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The request is within the limit, after a wait.
+    /// The request is within the limit.
     Admitted {
         /// How long the caller holds the request back. 0 except with [`leaky_queue`].
         delay_ns: u64,

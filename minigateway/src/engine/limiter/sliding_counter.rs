@@ -14,7 +14,7 @@
 //! estimate = current + previous * (window - elapsed) / window
 //! ```
 //!
-//! They were not, so it errs both ways. Requests at the *end* of the last window are forgotten too
+//! They were not, so it errs both ways: requests at the *end* of the last window are forgotten too
 //! early: up to `2 * limit - 1` pass in a second, though spread over it. Requests at its
 //! *beginning* are remembered too long: a request can be refused although none passed in the last
 //! second. For ordinary traffic the error is small; Cloudflare counted 0.003 % wrong decisions
@@ -29,7 +29,7 @@
 //!
 //! So a limit is at most 65,535, and a window at least a second, as in [`super::fixed_window`].
 //!
-//! Real systems: Cloudflare; Kong's `sliding` window type; APISIX' `limit-count` with
+//! Real systems: Cloudflare; Kong's `sliding` window type; APISIX's `limit-count` with
 //! `window_type = sliding`.
 
 use super::fixed_window::WINDOW_MIN;

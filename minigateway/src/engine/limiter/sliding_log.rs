@@ -8,12 +8,12 @@
 //! admitted  11111.........11111..
 //! ```
 //!
-//! This is the limit taken at its word: no second, wherever it begins, has more than five, and no
+//! This is the limit taken literally: no second, wherever it begins, has more than five, and no
 //! request is refused while fewer than five passed in the last one. The others are compared with
 //! it, and `audit` measures how far they are off.
 //!
-//! It costs a word for each admitted request: a limit of 5,000 an hour is 40 kB for a busy key. So
-//! the gateway does not offer it, and with a million keys nobody does.
+//! It costs a word for each admitted request: a limit of 5,000 an hour is 40 kB for a busy key, and
+//! 40 GB for a million of them. So the gateway does not offer it.
 //!
 //! Real systems: a Redis sorted set of timestamps (`ZREMRANGEBYSCORE`, `ZCARD`, `ZADD`), the recipe
 //! of many blog posts. Beware of the variant that adds refused requests as well: it locks out a

@@ -24,8 +24,8 @@
 //!
 //! # Differences from the real systems
 //!
-//! Envoy's bucket has the tokens in a `double` and rounds differently at each step. Linux' `tc tbf`
-//! does what this file does. The gateway itself runs [`super::gcra`], which admits the same
+//! Envoy's bucket keeps tokens in a `double`, which rounds at each step. The `tc tbf` of Linux does
+//! what this file does. The gateway itself runs [`super::gcra`], which admits the same
 //! requests with half the state; the property test there says so.
 
 use super::{Decision, Limiter, Quota};

@@ -7,11 +7,6 @@ use std::net::TcpStream;
 /// A connection to PostgreSQL or minibtree.
 pub struct Client(TcpStream);
 
-/// A text as SQL has it.
-pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 impl Client {
     pub fn connect(address: &str) -> io::Result<Client> {
         let user = std::env::var("PGUSER").unwrap_or_else(|_| "postgres".to_owned());
