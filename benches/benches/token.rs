@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, encode};
-use minigateway::wire::jwt::{Rules, Verifier};
+use minigateway_jwt::{Rules, Verifier};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 macro_rules! key {
     ($name:literal) => {
-        include_bytes!(concat!("../../minigateway/tests/keys/", $name))
+        include_bytes!(concat!("../../minigateway/jwt/tests/keys/", $name))
     };
 }
 

@@ -4,7 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`engine`] | rate limits and routes, without sockets and clocks |
-//! | [`wire`] | limit headers, problems, tokens, GraphQL, Redis's protocol |
+//! | [`wire`] | limit headers, problems, GraphQL, Redis's protocol |
 //! | [`conf`] | the configuration, in TOML |
 //! | [`handlers`] | from a request to its route, its limits and its answer |
 //! | [`explain`] | `minigateway why` |

@@ -7,7 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
-use minigateway::wire::jwt::{Rules, Verifier};
+use minigateway_jwt::{Rules, Verifier};
 use serde_json::{Map, Value};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";

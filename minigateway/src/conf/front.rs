@@ -18,9 +18,9 @@ use super::values::{
 };
 use crate::engine::identity::{ApiKeys, Identity};
 use crate::engine::version::{Source, Versions};
-#[cfg(feature = "jwt")]
-use crate::wire::jwt::{Rules, Verifier, algorithm};
 use crate::wire::rename::Fields;
+#[cfg(feature = "jwt")]
+use minigateway_jwt::{Rules, Verifier, algorithm};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;

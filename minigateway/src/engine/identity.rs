@@ -23,7 +23,7 @@ pub struct Identity {
     pub tier: String,
     /// What it may do.
     pub scopes: Vec<String>,
-    /// Claims of a token that are text, numbers or booleans.
+    /// Claims of a token that are text, numbers or booleans, as JSON: `"7"` is not `7`.
     pub claims: BTreeMap<String, String>,
 }
 

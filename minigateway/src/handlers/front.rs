@@ -24,6 +24,8 @@ use crate::engine::identity::Identity;
 use crate::engine::version::{Chosen, Source};
 use crate::wire::json::is_json;
 use crate::wire::uri::query;
+#[cfg(feature = "jwt")]
+use minigateway_jwt::Claims;
 use minikit::sync::Arc;
 use minilb::handlers::date;
 use minilb::wire::http1::head::{RequestHead, ResponseHead};
@@ -296,7 +298,9 @@ fn client(
             let token = token.and_then(|it| it.value.split_at_checked(7));
             let token = token.filter(|it| it.0.eq_ignore_ascii_case(b"bearer "));
             let (_, token) = token.ok_or(NO_CREDENTIALS)?;
-            verifier.verify(token, unix_s).map(Arc::new).map_err(|it| Refused::Token(it.0))
+            let claims = verifier.verify(token, unix_s).map_err(|it| Refused::Token(it.0))?;
+            let Claims { name, tier, scopes, values: claims } = claims;
+            Ok(Arc::new(Identity { name, tier, scopes, claims }))
         }
     }
 }

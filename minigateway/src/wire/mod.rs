@@ -1,4 +1,4 @@
-//! Formats: limit headers, problems, traces, tokens, JSON bodies, GraphQL and Redis's protocol.
+//! Formats: limit headers, problems, traces, JSON bodies, GraphQL and Redis's protocol.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -10,12 +10,9 @@
 //! | [`uri`] | queries, percent-decoded |
 //! | [`graphql`] | depth and aliases of a query |
 //! | [`rename`] | fields that have another name in another version |
-//! | `jwt` | tokens, signed (feature `jwt`) |
 
 pub mod graphql;
 pub mod json;
-#[cfg(feature = "jwt")]
-pub mod jwt;
 pub mod problem;
 pub mod ratelimit;
 pub mod rename;

@@ -33,7 +33,7 @@ const fn budget(name: &'static str, heart: usize, evening: usize, src: usize) ->
     Budget { name, heart, evening, src }
 }
 
-const BUDGETS: [Budget; 8] = [
+const BUDGETS: [Budget; 9] = [
     budget("minilog", 5_000, 3_500, 14_782),
     budget("minibtree", 6_500, 4_000, 23_750),
     budget("minicache", 9_500, 3_500, 27_890),
@@ -41,6 +41,7 @@ const BUDGETS: [Budget; 8] = [
     budget("minicache/lua", 0, 0, 2_720),
     budget("minilb", 4_500, 3_500, 16_000),
     budget("minigateway", 2_800, 3_000, 7_500),
+    budget("minigateway/jwt", 0, 0, 290),
     budget("minikit", 0, 0, 6_500),
 ];
 

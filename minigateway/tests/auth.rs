@@ -1,0 +1,118 @@
+//! What a route with `auth` asks of the token in `Authorization`.
+#![cfg(not(loom))]
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use minigateway::conf::config::read;
+use minigateway::handlers::answers::problem;
+use minigateway::handlers::front::Facts;
+use minigateway::handlers::pipeline::{Charges, Pipeline, Verdict};
+use minilb::wire::http1::head::RequestHead;
+
+const NOW_S: u64 = 1_000_000;
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const CLAIMS: &str = r#"{"sub":"ann","aud":"shop","iss":"login","exp":1000060,"nbf":999990}"#;
+
+fn signed(claims: &str) -> String {
+    let claims = serde_json::from_str::<serde_json::Value>(claims).expect("JSON");
+    let key = EncodingKey::from_secret(SECRET).expect("a secret");
+    encode(&Header::new(Algorithm::HS256), &claims, &key).expect("HMAC")
+}
+
+fn pipeline() -> Pipeline {
+    let config = read(CONFIG, &|_| Ok(Vec::new()), &|_| Ok(SECRET.to_vec()));
+    Pipeline::new(config.expect("no mistakes"), None)
+}
+
+const CONFIG: &str = r#"
+    [jwt.staff]
+    algorithms = ["HS256"]
+    key_file = "secret"
+    audience = ["shop"]
+    issuer = "login"
+    [upstreams.a]
+    servers = ["127.0.0.1:1"]
+    [[routes]]
+    path = "/orders"
+    upstream = "a"
+    auth = "staff"
+    scopes = ["orders:read", "orders:write"]
+"#;
+
+/// The status of a request with these headers, and its challenge.
+fn decide(pipeline: &Pipeline, headers: &str) -> (u16, String) {
+    let mut request = RequestHead::default();
+    let text = format!("GET /orders HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+    request.parse(text.as_bytes()).expect("well formed").expect("complete");
+    let (mut charges, mut facts) = (Charges::default(), Facts::default());
+    facts.unix_s = NOW_S;
+    let client = [192, 0, 2, 1].into();
+    match pipeline.decide(&request, client, 0, &mut charges, &mut facts) {
+        Verdict::Forward { .. } => (200, String::new()),
+        Verdict::Refuse(reason) => {
+            let problem = problem(pipeline, reason, &charges);
+            let challenge = problem.headers.into_iter().find(|it| it.0 == "WWW-Authenticate");
+            (problem.status, challenge.map_or_else(String::new, |it| it.1))
+        }
+    }
+}
+
+#[test]
+fn scopes_of_a_route_are_all_needed() {
+    let pipeline = pipeline();
+    let with = |scopes: &str| {
+        let claims = CLAIMS.replace("\"sub\"", &format!("{scopes}\"sub\""));
+        decide(&pipeline, &format!("Authorization: Bearer {}\r\n", signed(&claims)))
+    };
+    for scopes in [
+        r#""scope":"orders:write orders:read","#,
+        r#""scp":["orders:read","orders:write","x"],"#,
+        r#""scope":"orders:read","scopes":["orders:write"],"#,
+    ] {
+        assert_eq!(with(scopes).0, 200, "{scopes}");
+    }
+    for scopes in [
+        "",
+        r#""scope":"orders:read","#,
+        r#""scope":"orders:readorders:write","#,
+        r#""scope":"ORDERS:READ ORDERS:WRITE","#,
+        r#""scope":["orders:read orders:write"],"#,
+        r#""scope":{"orders:read":1,"orders:write":1},"#,
+        r#""scopes":"orders:*","#,
+    ] {
+        let challenge = "Bearer realm=\"staff\", error=\"insufficient_scope\", \
+                         scope=\"orders:read orders:write\"";
+        assert_eq!(with(scopes), (403, challenge.to_owned()), "{scopes}");
+    }
+}
+
+#[test]
+fn only_one_token_comes_in_one_header() {
+    let pipeline = pipeline();
+    let claims = CLAIMS.replace("\"sub\"", r#""scope":"orders:read orders:write","sub""#);
+    let [good, expired] = [claims.clone(), claims.replace("1000060", "999999")];
+    let [good, expired] = [good, expired].map(|it| signed(&it));
+    let bearer = "Bearer realm=\"staff\"";
+    for (headers, status, challenge) in [
+        (format!("Authorization: Bearer {good}\r\n"), 200, String::new()),
+        (format!("authorization: bearer {good}\r\n"), 200, String::new()),
+        (
+            format!("Authorization: Bearer {expired}\r\n"),
+            401,
+            format!(
+                "{bearer}, error=\"invalid_token\", error_description=\"the token has expired\""
+            ),
+        ),
+        (String::new(), 401, bearer.to_owned()),
+        (format!("Authorization: {good}\r\n"), 401, bearer.to_owned()),
+        (format!("Authorization: Basic {good}\r\n"), 401, bearer.to_owned()),
+        (format!("X-Authorization: Bearer {good}\r\n"), 401, bearer.to_owned()),
+        // The upstream might believe the second one.
+        (
+            format!("Authorization: Bearer {good}\r\nauthorization: Bearer {good}\r\n"),
+            401,
+            bearer.to_owned(),
+        ),
+    ] {
+        assert_eq!(decide(&pipeline, &headers), (status, challenge), "{headers}");
+    }
+}
