@@ -58,11 +58,13 @@
 //! 4. `Wal::flush` writes the log, for everyone who has committed meanwhile.
 //! 5. The caller answers its client.
 
+#[macro_use(error, unsupported)]
+extern crate minibtree_types;
+
 pub mod engine;
 pub mod format;
-#[macro_use]
-pub mod wire;
 pub mod sql;
+pub mod wire;
 
 #[cfg(feature = "server")]
 pub mod server;

@@ -2,10 +2,8 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `values/` | types and values: as text, in binary, in rows and in keys |
 //! | `catalog.rs`, `sequence.rs` | tables, columns, indexes and constraints; numbers for keys |
 //! | `statement.rs` | from text to statements |
-//! | `functions/` | functions, operators, casts and aggregates |
 //! | `tree/` | expressions and queries with every name and type resolved |
 //! | `bind/` | from the syntax to those |
 //! | `plan/` | from those to plans |
@@ -25,15 +23,15 @@ pub(crate) mod catalog;
 mod define;
 mod execute;
 mod explain;
-mod functions;
 mod plan;
 mod sequence;
 pub mod session;
 mod shared;
 pub mod statement;
 mod tree;
-pub mod values;
 
+pub use minibtree_types::values::{ColumnType, Type, Value, compare};
 pub use session::{Next, Session};
 pub use shared::Shared;
-pub use values::{ColumnType, Type, Value, compare};
+
+use minibtree_types::{functions, values};

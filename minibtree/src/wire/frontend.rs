@@ -19,7 +19,7 @@
 //! limits per kind of message; ours are one for all. Its largest message has 1 GB.
 
 use super::scram::MECHANISM;
-use super::{Result, SqlError, code};
+use super::{Format, Result, SqlError, code};
 
 /// The longest start-up packet, in bytes: `MAX_STARTUP_PACKET_LENGTH`.
 const STARTUP_MAX: usize = 10_000;
@@ -49,15 +49,6 @@ pub enum Startup {
         /// `user`, `database` and settings.
         parameters: Vec<(String, String)>,
     },
-}
-
-/// How a value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// As `psql` shows it.
-    Text,
-    /// As its type is sent.
-    Binary,
 }
 
 /// What a Describe or Close is about.

@@ -25,19 +25,18 @@
 //! | `frontend.rs` | what clients send |
 //! | `backend.rs` | what the server sends |
 //! | `scram.rs` | the proof of a password |
-//! | `error.rs` | an error with its SQLSTATE |
+//! | `error.rs` | what the engine reports, in PostgreSQL's words |
 //!
 //! PostgreSQL's chapter "Frontend/Backend Protocol"; `libpq/pqformat.c` and `tcop/postgres.c`.
 //! Absent: TLS and GSSAPI (answered with `N`), passwords in the clear and as MD5, function calls,
 //! replication, COPY OUT.
 
-#[macro_use]
-mod error;
-
 mod backend;
+mod error;
 mod frontend;
 pub mod scram;
 
 pub use backend::{Field, Replies, Row, TransactionStatus, format_of};
 pub use error::{Result, Severity, SqlError, code};
-pub use frontend::{Bind, Format, Message, Startup, Target, decode, decode_sasl, decode_startup};
+pub use frontend::{Bind, Message, Startup, Target, decode, decode_sasl, decode_startup};
+pub use minibtree_types::values::Format;

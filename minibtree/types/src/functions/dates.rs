@@ -5,8 +5,8 @@
 
 use super::strings::text;
 use super::table::{Function, function};
-use crate::sql::values::{Type, Value, datetime};
-use crate::wire::Result;
+use crate::error::Result;
+use crate::values::{Type, Value, datetime};
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
 

@@ -2,8 +2,8 @@
 
 use super::operators::in_range;
 use super::table::{Function, function};
-use crate::sql::values::{Type, Value, numeric as decimal};
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
+use crate::values::{Type, Value, numeric as decimal};
 use Type::*;
 use bigdecimal::{BigDecimal, Signed};
 

@@ -2,8 +2,8 @@
 
 use super::numbers::integer;
 use super::table::{Function, function};
-use crate::sql::values::{Type, Value};
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
+use crate::values::{Type, Value};
 use Type::*;
 
 /// The text in a value.

@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Type, Value};
-use crate::wire::Result;
+use crate::error::Result;
 use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::{BigInt, Sign};
 

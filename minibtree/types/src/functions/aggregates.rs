@@ -8,18 +8,23 @@
 //! (`int8_avg_accum`), so that it cannot overflow before the result does.
 
 use super::casts::is_implicit;
-use crate::sql::values::{Type, Value, compare, numeric};
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
+use crate::values::{Type, Value, compare, numeric};
 use Type::*;
 use bigdecimal::{BigDecimal, Zero};
 
 /// What an aggregate computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `count(*)`, `count(x)`
     Count,
+    /// `sum(x)`
     Sum,
+    /// `avg(x)`
     Average,
+    /// `min(x)`
     Min,
+    /// `max(x)`
     Max,
     /// `bool_and(x)`, `every(x)`
     BoolAnd,
@@ -32,9 +37,13 @@ pub enum Kind {
 /// An aggregate for arguments of certain types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
+    /// As it is called.
     pub name: &'static str,
+    /// What it computes.
     pub kind: Kind,
+    /// The types that arguments are cast to.
     pub arguments: Vec<Type>,
+    /// The type of the result.
     pub result: Type,
 }
 
@@ -93,6 +102,7 @@ pub fn find(name: &str, types: &[Type]) -> Option<Aggregate> {
 /// An aggregate on its way.
 #[derive(Clone, Debug)]
 pub enum State {
+    /// The number of values that are not NULL.
     Count(i64),
     /// Sum and number of integers.
     Integers(i128, i64),
@@ -102,6 +112,7 @@ pub enum State {
     Floats(f64, i64),
     /// The smallest, the greatest, or all of them.
     Best(Value),
+    /// Strings so far, with separators between them.
     Text(Option<String>),
 }
 

@@ -8,7 +8,7 @@
 //! between two of them matched once, matching it later cannot help. So the time is at most the
 //! product of the lengths. PostgreSQL's `like_match.c` recurses.
 
-use crate::wire::Result;
+use crate::error::Result;
 
 enum Part {
     Any,

@@ -1,8 +1,8 @@
 //! Index keys: bytes that sort as the values do.
 //!
 //! ```
-//! use minibtree::sql::values::key;
-//! use minibtree::sql::{Type, Value};
+//! use minibtree_types::values::key;
+//! use minibtree_types::values::{Type, Value};
 //!
 //! let key = |number| key::of(&[(Type::Int2, &Value::Int(number))]);
 //! assert_eq!(key(-1), [0, 0x7f, 0xff]); // present; the sign bit flipped, big-endian
@@ -228,7 +228,7 @@ fn size_of(base: Type, bytes: &[u8], flip: impl Fn(u8) -> u8) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::values::{compare, compare_with_nulls};
+    use crate::values::{compare, compare_with_nulls};
     use proptest::prelude::*;
     use std::cmp::Ordering;
 

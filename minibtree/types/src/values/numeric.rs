@@ -10,7 +10,7 @@
 //! Ties round away from zero. PostgreSQL's `numeric.c`, whose digits have base 10,000, which is why
 //! the scale of a quotient comes in steps of four. NaN and infinity are refused.
 
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
 use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
 

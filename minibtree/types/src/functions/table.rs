@@ -5,8 +5,8 @@
 
 use super::casts::is_implicit;
 use super::{dates, numbers, operators, strings};
-use crate::sql::values::{Category, Type, Value};
-use crate::wire::Result;
+use crate::error::Result;
+use crate::values::{Category, Type, Value};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -14,7 +14,9 @@ use std::sync::LazyLock;
 pub struct Function {
     /// Its name, or the operator.
     pub name: &'static str,
+    /// The types that arguments are cast to.
     pub arguments: Vec<Type>,
+    /// The type of the result.
     pub result: Type,
     /// Is called without NULLs: for a NULL it returns NULL.
     pub call: fn(&[Value]) -> Result<Value>,
@@ -54,6 +56,7 @@ static TABLE: LazyLock<HashMap<&'static str, Vec<Function>>> = LazyLock::new(|| 
 
 /// What a search found.
 pub enum Found {
+    /// This one.
     One(&'static Function),
     /// The name, but not for these types.
     None,

@@ -16,7 +16,7 @@
 //! collation C.
 
 use super::{Value, binary, numeric, text};
-use crate::wire::{Format, Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
 
 /// The types: what `pg_type` says about each, as `size oid name, name in messages, category`.
 macro_rules! types {
@@ -96,6 +96,15 @@ pub enum Category {
     User,
     /// Not known yet.
     Unknown,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As `psql` shows it.
+    Text,
+    /// As its type is sent.
+    Binary,
 }
 
 /// A type with its modifier.
@@ -270,7 +279,7 @@ impl ColumnType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::values::compare;
+    use crate::values::compare;
 
     #[test]
     fn text_and_binary_come_back() {

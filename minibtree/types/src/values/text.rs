@@ -8,7 +8,7 @@
 //! PostgreSQL's `*in` and `*out` functions.
 
 use super::{Type, Value, datetime, numeric};
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
 use std::io::Write;
 
 /// Reads a value.

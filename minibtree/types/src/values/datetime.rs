@@ -8,7 +8,7 @@
 //! ISO 8601 forms are read; PostgreSQL's `datetime.c` reads many more (`Jan 5 2020`, `yesterday`),
 //! which we refuse. The calendar itself is `jiff`'s, from year -9999 to 9999.
 
-use crate::wire::Result;
+use crate::error::Result;
 use jiff::Span;
 use jiff::civil::Date;
 

@@ -18,5 +18,5 @@ mod types;
 mod value;
 
 pub use text::float_text;
-pub use types::{Category, ColumnType, Type};
+pub use types::{Category, ColumnType, Format, Type};
 pub use value::{Float, Value, compare, compare_with_nulls};

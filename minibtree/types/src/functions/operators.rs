@@ -8,19 +8,25 @@ use super::like::is_like;
 use super::numbers::{float, float4, integer, number, numeric};
 use super::strings::text;
 use super::table::{Function, function};
-use crate::sql::values::{Type, Value, compare, datetime, numeric as decimal};
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
+use crate::values::{Type, Value, compare, datetime, numeric as decimal};
 use Type::*;
 use std::cmp::Ordering::{self, Equal, Greater, Less};
 
 /// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
+    /// `=`
     Eq,
+    /// `<>`
     Ne,
+    /// `<`
     Lt,
+    /// `<=`
     Le,
+    /// `>`
     Gt,
+    /// `>=`
     Ge,
 }
 

@@ -1,8 +1,8 @@
 //! A row as bytes: the columns that are NULL, then the values of the others.
 //!
 //! ```
-//! use minibtree::sql::values::row;
-//! use minibtree::sql::{Type, Value};
+//! use minibtree_types::values::row;
+//! use minibtree_types::values::{Type, Value};
 //!
 //! let types = [Type::Int4, Type::Text, Type::Bool];
 //! let values = [Value::Int(1), Value::Null, Value::Bool(true)];
@@ -10,7 +10,7 @@
 //! row::encode(&types, &values, &mut bytes);
 //! assert_eq!(bytes, [0b010, 1, 0, 0, 0, 1]); // bit 1: the second column is NULL
 //! assert_eq!(row::decode(&types, &bytes)?, values);
-//! # Ok::<(), minibtree::wire::SqlError>(())
+//! # Ok::<(), minibtree_types::error::SqlError>(())
 //! ```
 //!
 //! Numbers are little-endian and not aligned; text, bytes and numerics (as digits) have their
@@ -18,7 +18,7 @@
 //! `heaptuple.c`: it aligns every column and has a variable header for long values.
 
 use super::{Type, Value};
-use crate::wire::{Result, SqlError, code};
+use crate::error::{Result, SqlError, code};
 use bigdecimal::BigDecimal;
 
 /// Appends the row. `values` fit the types and their number. Text longer than 65,535 bytes makes

@@ -9,8 +9,8 @@
 //!
 //! PostgreSQL's `pg_cast`.
 
-use crate::sql::values::{Category, Type, Value, datetime, numeric};
-use crate::wire::Result;
+use crate::error::Result;
+use crate::values::{Category, Type, Value, datetime, numeric};
 use Type::*;
 use bigdecimal::{BigDecimal, ToPrimitive};
 

@@ -1,0 +1,188 @@
+//! An error as PostgreSQL's clients know it: a SQLSTATE, a message, and what to do about it.
+//!
+//! ```
+//! use minibtree_types::error::{SqlError, code};
+//!
+//! let error = SqlError::new(code::UNDEFINED_TABLE, "relation \"t\" does not exist");
+//! assert_eq!(error.to_string(), "ERROR: relation \"t\" does not exist (SQLSTATE 42P01)");
+//! ```
+//!
+//! Drivers decide by the code, so the codes are PostgreSQL's (`utils/errcodes.txt`): pgbench runs a
+//! transaction again after `40001` and `40P01`. PostgreSQL's `elog.c` also sends the source file
+//! and line, and the names of table and column; ours does not.
+
+use std::fmt;
+
+/// The SQLSTATEs that the server uses, by PostgreSQL's names.
+pub mod code {
+    #![expect(missing_docs, reason = "the names are those of errcodes.txt")]
+
+    pub const SUCCESSFUL_COMPLETION: &str = "00000";
+    pub const PROTOCOL_VIOLATION: &str = "08P01";
+    pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+    pub const CARDINALITY_VIOLATION: &str = "21000";
+    pub const STRING_DATA_RIGHT_TRUNCATION: &str = "22001";
+    pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
+    pub const INVALID_DATETIME_FORMAT: &str = "22007";
+    pub const DATETIME_FIELD_OVERFLOW: &str = "22008";
+    pub const DIVISION_BY_ZERO: &str = "22012";
+    pub const INVALID_ROW_COUNT_IN_LIMIT: &str = "2201W";
+    pub const INVALID_ROW_COUNT_IN_OFFSET: &str = "2201X";
+    pub const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
+    pub const INVALID_PARAMETER_VALUE: &str = "22023";
+    pub const INVALID_ESCAPE_SEQUENCE: &str = "22025";
+    pub const INVALID_TEXT_REPRESENTATION: &str = "22P02";
+    pub const INVALID_BINARY_REPRESENTATION: &str = "22P03";
+    pub const BAD_COPY_FILE_FORMAT: &str = "22P04";
+    pub const NOT_NULL_VIOLATION: &str = "23502";
+    pub const FOREIGN_KEY_VIOLATION: &str = "23503";
+    pub const UNIQUE_VIOLATION: &str = "23505";
+    pub const CHECK_VIOLATION: &str = "23514";
+    pub const ACTIVE_SQL_TRANSACTION: &str = "25001";
+    pub const NO_ACTIVE_SQL_TRANSACTION: &str = "25P01";
+    pub const IN_FAILED_SQL_TRANSACTION: &str = "25P02";
+    pub const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: &str = "25P03";
+    pub const INVALID_SQL_STATEMENT_NAME: &str = "26000";
+    pub const INVALID_PASSWORD: &str = "28P01";
+    pub const DEPENDENT_OBJECTS_STILL_EXIST: &str = "2BP01";
+    pub const INVALID_CURSOR_NAME: &str = "34000";
+    pub const INVALID_SAVEPOINT: &str = "3B001";
+    pub const SERIALIZATION_FAILURE: &str = "40001";
+    pub const DEADLOCK_DETECTED: &str = "40P01";
+    pub const SYNTAX_ERROR: &str = "42601";
+    pub const DUPLICATE_COLUMN: &str = "42701";
+    pub const AMBIGUOUS_COLUMN: &str = "42702";
+    pub const UNDEFINED_COLUMN: &str = "42703";
+    pub const UNDEFINED_OBJECT: &str = "42704";
+    pub const DUPLICATE_OBJECT: &str = "42710";
+    pub const DUPLICATE_ALIAS: &str = "42712";
+    pub const AMBIGUOUS_FUNCTION: &str = "42725";
+    pub const GROUPING_ERROR: &str = "42803";
+    pub const DATATYPE_MISMATCH: &str = "42804";
+    pub const INVALID_FOREIGN_KEY: &str = "42830";
+    pub const CANNOT_COERCE: &str = "42846";
+    pub const UNDEFINED_FUNCTION: &str = "42883";
+    pub const UNDEFINED_TABLE: &str = "42P01";
+    pub const UNDEFINED_PARAMETER: &str = "42P02";
+    pub const DUPLICATE_CURSOR: &str = "42P03";
+    pub const DUPLICATE_PREPARED_STATEMENT: &str = "42P05";
+    pub const DUPLICATE_TABLE: &str = "42P07";
+    pub const INVALID_TABLE_DEFINITION: &str = "42P16";
+    pub const OUT_OF_MEMORY: &str = "53200";
+    pub const TOO_MANY_CONNECTIONS: &str = "53300";
+    pub const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
+    pub const STATEMENT_TOO_COMPLEX: &str = "54001";
+    pub const LOCK_NOT_AVAILABLE: &str = "55P03";
+    pub const QUERY_CANCELED: &str = "57014";
+    pub const ADMIN_SHUTDOWN: &str = "57P01";
+    pub const IO_ERROR: &str = "58030";
+    pub const INTERNAL_ERROR: &str = "XX000";
+    pub const DATA_CORRUPTED: &str = "XX001";
+}
+
+/// `error!(UNDEFINED_TABLE, "no {name}")`: an error with a code of [`code`] and a message as of
+/// `format!`.
+#[macro_export]
+macro_rules! error {
+    ($code:ident, $($message:tt)+) => {
+        $crate::error::SqlError::new($crate::error::code::$code, format!($($message)+))
+    };
+}
+
+/// `unsupported!("the join {join}")`: the refusal of what a message as of `format!` names.
+#[macro_export]
+macro_rules! unsupported {
+    ($($what:tt)+) => { $crate::error::SqlError::unsupported(format!($($what)+)) };
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The statement failed.
+    Error,
+    /// The connection ends.
+    Fatal,
+    /// The server ends.
+    Panic,
+    /// The statement goes on, and something is odd.
+    Warning,
+    /// The statement goes on.
+    Notice,
+    /// What the client asked to be told.
+    Info,
+}
+
+impl Severity {
+    /// As it is sent.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "ERROR",
+            Severity::Fatal => "FATAL",
+            Severity::Panic => "PANIC",
+            Severity::Warning => "WARNING",
+            Severity::Notice => "NOTICE",
+            Severity::Info => "INFO",
+        }
+    }
+}
+
+/// An error or a notice for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The SQLSTATE, of five characters.
+    pub code: &'static str,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// What to try.
+    pub hint: Option<String>,
+    /// The character of the statement that it is about, from 1 on.
+    pub position: Option<u64>,
+}
+
+/// What can fail with an error for the client.
+pub type Result<T, E = SqlError> = std::result::Result<T, E>;
+
+impl SqlError {
+    /// An error with this SQLSTATE.
+    pub fn new(code: &'static str, message: impl Into<String>) -> SqlError {
+        let (severity, message) = (Severity::Error, message.into());
+        SqlError { severity, code, message, detail: None, hint: None, position: None }
+    }
+
+    /// The refusal of what this server does not do: `0A000`.
+    pub fn unsupported(what: impl fmt::Display) -> SqlError {
+        SqlError::new(code::FEATURE_NOT_SUPPORTED, format!("{what} is not supported by minibtree"))
+    }
+
+    /// The same with another severity.
+    pub fn severity(self, severity: Severity) -> SqlError {
+        SqlError { severity, ..self }
+    }
+
+    /// The same with a second line.
+    pub fn detail(self, detail: impl Into<String>) -> SqlError {
+        SqlError { detail: Some(detail.into()), ..self }
+    }
+
+    /// The same with a place in the statement; 0 is none.
+    pub fn at(self, position: u64) -> SqlError {
+        SqlError { position: self.position.or((position > 0).then_some(position)), ..self }
+    }
+
+    /// The same with advice.
+    pub fn hint(self, hint: impl Into<String>) -> SqlError {
+        SqlError { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (SQLSTATE {})", self.severity.name(), self.message, self.code)
+    }
+}
+
+impl std::error::Error for SqlError {}
