@@ -220,7 +220,7 @@ fn compaction(c: &mut Criterion) {
         let compaction = LazyCell::new(|| {
             let partition = scratch.filled(batches, keys, true);
             let started = partition.with_log(|log| Compaction::start(log, timestamp_of(batches)));
-            started.expect("the disk works").expect("all of it is new")
+            started.expect("all of it is new")
         });
         let latest = LazyCell::new(|| compaction.map(&limits).expect("the disk works"));
 

@@ -57,8 +57,6 @@ fn keyed_batch(records: &[(u8, Option<u8>)], compression: u8) -> Vec<u8> {
     let packed = compress(name, plain[BatchHeader::SIZE..].to_vec()).expect("it is short");
     let mut bytes = [&plain[..BatchHeader::SIZE], &packed].concat();
     BatchHeader::attributes.put(&mut bytes, attributes);
-    let length = (bytes.len() - batch::LOG_OVERHEAD) as i32;
-    BatchHeader::batch_length.put(&mut bytes, length);
     batch::seal(&mut bytes);
     bytes
 }

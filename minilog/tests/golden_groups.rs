@@ -91,7 +91,8 @@ impl Lab {
             ["stall", time] => {
                 let late_by = time.parse()?;
                 self.set_clock(self.now.monotonic + late_by);
-                let effects = self.coordinator.tick(self.now, late_by);
+                let mut effects = Effects::default();
+                self.coordinator.tick(self.now, late_by, &mut effects);
                 Ok(self.carry_out(effects))
             }
             ["join", name, ref options @ ..] => self.join(name, options),
@@ -139,7 +140,8 @@ impl Lab {
                 Ok(format!("{}\n", outcome(result)) + &self.carry_out(effects))
             }
             ["expire"] => {
-                let effects = self.coordinator.expire_offsets(self.now);
+                let mut effects = Effects::default();
+                self.coordinator.expire_offsets(self.now, &mut effects);
                 Ok(self.carry_out(effects))
             }
             ["restart"] => self.restart(),
@@ -166,7 +168,8 @@ impl Lab {
         let mut text = String::new();
         while self.now.monotonic < time {
             self.set_clock((self.now.monotonic + 100).min(time));
-            let effects = self.coordinator.tick(self.now, 0);
+            let mut effects = Effects::default();
+            self.coordinator.tick(self.now, 0, &mut effects);
             let news = self.carry_out(effects);
             if !news.is_empty() {
                 write!(text, "at {}:\n{news}", self.now.monotonic)?;

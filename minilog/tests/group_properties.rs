@@ -163,7 +163,7 @@ impl World {
             }
             Event::Wait { ms } => {
                 self.now.monotonic += ms;
-                effects = self.coordinator.tick(self.now, 0);
+                self.coordinator.tick(self.now, 0, &mut effects);
             }
         }
         self.hear(effects);

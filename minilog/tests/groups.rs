@@ -8,10 +8,10 @@ use minilog::engine::group::coordinator::GroupConfig;
 use minilog::engine::group::events::Now;
 use minilog::engine::log::config::LogConfig;
 use minilog::handlers::catalog::Topics;
-use minilog::handlers::group::{Groups, WaitingGroup};
+use minilog::handlers::group::Groups;
 use minilog::handlers::parameters::Overrides;
 use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Settings, Step, group_log, handle};
+use minilog::handlers::{Broker, Settings, Step, Waiting, group_log, handle};
 use minilog::wire::coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use minilog::wire::group::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupRequestProtocol,
@@ -46,7 +46,6 @@ fn broker(disk: &SimulatedDisk, flush_messages: i64) -> io::Result<Arc<Broker>> 
             auto_create_topics: false,
             num_partitions: 1,
             random: || [NEXT_ID.fetch_add(1, Ordering::Relaxed); 16],
-            now: || 0,
             data_dir: String::new(),
         },
         producer_ids: ProducerIds::new(shared),
@@ -70,7 +69,7 @@ fn call<M: Message, R: Message>(broker: &Arc<Broker>, version: i16, request: &M)
     let frame = match send(broker, version, request) {
         Step::Respond(frame) => frame,
         Step::Blocking(job) => job(),
-        Step::Group(mut waiting) => {
+        Step::Wait(mut waiting) => {
             assert!(waiting.needs_flush(), "it waits for another member");
             // If it fails, the response says so.
             let _ = broker.topics.flush(|_| true);
@@ -253,9 +252,9 @@ fn a_waiting_join_ends_with_its_connection() {
     assert!(!waits_in_group());
 }
 
-fn waits(step: Step) -> WaitingGroup {
+fn waits(step: Step) -> Box<dyn Waiting> {
     match step {
-        Step::Group(waiting) => waiting,
+        Step::Wait(waiting) => waiting,
         _ => panic!("it does not wait"),
     }
 }

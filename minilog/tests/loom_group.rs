@@ -12,9 +12,9 @@ use minilog::engine::group::events::Now;
 use minilog::engine::group::group::Member;
 use minilog::engine::log::config::LogConfig;
 use minilog::handlers::catalog::Topics;
-use minilog::handlers::group::{Groups, WaitingGroup};
+use minilog::handlers::group::Groups;
 use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Settings, Step, handle};
+use minilog::handlers::{Broker, Settings, Step, Waiting, handle};
 use minilog::wire::coordinator::FindCoordinatorRequest;
 use minilog::wire::encode_request;
 use minilog::wire::group::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -46,7 +46,6 @@ fn broker() -> Arc<Broker> {
             auto_create_topics: false,
             num_partitions: 1,
             random: || [NEXT_ID.fetch_add(1, Ordering::SeqCst); 16],
-            now: || 0,
             data_dir: String::new(),
         },
         producer_ids: ProducerIds::new(disk),
@@ -85,9 +84,9 @@ fn join(broker: &Arc<Broker>, member_id: &str) -> Step {
 }
 
 /// The id of the first member, and the join of a second one, which waits for it.
-fn waiting(broker: &Arc<Broker>) -> (String, WaitingGroup) {
+fn waiting(broker: &Arc<Broker>) -> (String, Box<dyn Waiting>) {
     let first = broker.groups.with(|it| it.group("g").and_then(|it| it.leader.clone()));
-    let Step::Group(waiting) = join(broker, "") else { panic!("the second member does not wait") };
+    let Step::Wait(waiting) = join(broker, "") else { panic!("the second member does not wait") };
     (first.expect("there is a leader"), waiting)
 }
 

@@ -5,7 +5,7 @@ use minilog::format::batch::{self, BatchHeader};
 use minilog::format::checkpoint::{self, EpochEntry, OffsetEntry};
 use minilog::format::compression::{compress, decompress};
 use minilog::format::index::{OffsetEntry as IndexEntry, TimeEntry};
-use minilog::format::properties::{Meta, PartitionMetadata};
+use minilog::format::properties::{Meta, parse_topic_id};
 use minilog::format::record::records;
 use minilog::format::{names, snapshot};
 
@@ -40,6 +40,6 @@ pub fn check(input: &[u8]) {
     if let Ok(entries) = checkpoint::parse::<EpochEntry>(&text) {
         assert_eq!(checkpoint::parse(&checkpoint::print(&entries)), Ok(entries));
     }
-    let _ = (Meta::parse(&text), PartitionMetadata::parse(&text), names::parse(&text));
+    let _ = (Meta::parse(&text), parse_topic_id(&text), names::parse(&text));
     let _ = names::parse_partition_directory(&text);
 }

@@ -15,18 +15,19 @@ pub fn check(input: &[u8]) {
     let frame = Bytes::copy_from_slice(frame);
     explain::explain_request(&frame);
     if kind & 1 == 1 {
-        for version in FetchResponse::VERSIONS.first..=FetchResponse::VERSIONS.last {
+        for version in FetchResponse::VERSIONS {
             let _ = decode_response::<FetchResponse>(frame.clone(), version);
         }
         return;
     }
     let Ok(request) = decode_request(frame) else { return };
+    let version = request.header.request_api_version;
     match request.body {
-        Request::Produce(body) => again(&body, request.version),
-        Request::Fetch(body) => again(&body, request.version),
-        Request::JoinGroup(body) => again(&body, request.version),
-        Request::OffsetCommit(body) => again(&body, request.version),
-        Request::CreateTopics(body) => again(&body, request.version),
+        Request::Produce(body) => again(&body, version),
+        Request::Fetch(body) => again(&body, version),
+        Request::JoinGroup(body) => again(&body, version),
+        Request::OffsetCommit(body) => again(&body, version),
+        Request::CreateTopics(body) => again(&body, version),
         _ => {}
     }
 }

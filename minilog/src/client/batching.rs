@@ -37,7 +37,7 @@
 //! `MemoryRecordsBuilder.java`, `Utils.murmur2`. KIP-794 weighs partitions by the speed of their
 //! brokers; here all are equal.
 
-use crate::format::batch::{self, Attributes, BatchHeader, LOG_OVERHEAD};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::record::Record;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -121,21 +121,8 @@ impl Batcher {
             *next = next.wrapping_add(open.count) & i32::MAX;
         }
 
-        let header = BatchHeader {
-            base_offset: 0,
-            batch_length: (open.bytes.len() - LOG_OVERHEAD) as i32,
-            partition_leader_epoch: -1,
-            magic: 2,
-            crc: 0,
-            attributes: Attributes(0),
-            last_offset_delta: open.count - 1,
-            base_timestamp: open.base_timestamp,
-            max_timestamp: open.max_timestamp,
-            producer_id,
-            producer_epoch,
-            base_sequence,
-            records_count: open.count,
-        };
+        let header = BatchHeader::new(open.count, open.base_timestamp, open.max_timestamp);
+        let header = BatchHeader { producer_id, producer_epoch, base_sequence, ..header };
         open.bytes[..BatchHeader::SIZE].copy_from_slice(&header.encode());
         batch::seal(&mut open.bytes);
         Some(Batch { to, bytes: Bytes::from(open.bytes), count: open.count })

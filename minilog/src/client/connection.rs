@@ -120,7 +120,7 @@ impl Connection {
         let theirs = self.versions.iter().find(|it| it.api_key == C::KEY);
         let theirs = theirs.ok_or(ClientError::Unsupported(C::TABLE.name))?;
         let version = theirs.max_version.min(newest);
-        if version < theirs.min_version.max(C::VERSIONS.first) {
+        if version < theirs.min_version.max(*C::VERSIONS.start()) {
             return Err(ClientError::Unsupported(C::TABLE.name));
         }
         Ok(version)
@@ -172,7 +172,7 @@ fn version_max<C: Message>() -> i16 {
         FindCoordinatorRequest::KEY => 3,
         // The broker's versions are not known yet.
         ApiVersionsRequest::KEY => 0,
-        _ => C::VERSIONS.last,
+        _ => *C::VERSIONS.end(),
     }
 }
 

@@ -131,8 +131,8 @@ impl fmt::Display for ClientError {
         match self {
             ClientError::Connection { address, error } => write!(f, "broker {address}: {error}"),
             ClientError::Refused { what, code, message } => {
-                match message.as_deref().or(code.meaning()) {
-                    Some(meaning) => write!(f, "{what}: {meaning} ({code})"),
+                match message.as_deref().or(code.explain().map(|(_, meaning)| meaning)) {
+                    Some(it) => write!(f, "{what}: {} ({code})", it.trim_end_matches('.')),
                     None => write!(f, "{what}: {code}"),
                 }
             }

@@ -67,7 +67,7 @@ minikit::layout! {
 }
 
 /// Bytes in front of `batch_length`'s count: `base_offset` and `batch_length` itself.
-pub const LOG_OVERHEAD: usize = BatchHeader::batch_length.end();
+const LOG_OVERHEAD: usize = BatchHeader::batch_length.end();
 /// Where the bytes under the checksum begin.
 const CRC_START: usize = BatchHeader::crc.end();
 /// The only version of the format that this crate reads.
@@ -173,6 +173,26 @@ pub enum Compression {
 }
 
 impl BatchHeader {
+    /// The header of `count` uncompressed records from a producer without an id, at base offset 0.
+    /// [`seal`] fills in the length and the checksum.
+    pub fn new(count: i32, base_timestamp: i64, max_timestamp: i64) -> BatchHeader {
+        BatchHeader {
+            base_offset: 0,
+            batch_length: 0,
+            partition_leader_epoch: -1,
+            magic: MAGIC,
+            crc: 0,
+            attributes: Attributes(0),
+            last_offset_delta: count - 1,
+            base_timestamp,
+            max_timestamp,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            records_count: count,
+        }
+    }
+
     /// The offset of the last record. Compaction keeps it even if that record is gone.
     pub fn last_offset(&self) -> i64 {
         self.base_offset + i64::from(self.last_offset_delta)
@@ -235,11 +255,12 @@ pub fn check(bytes: &[u8]) -> Result<BatchHeader, String> {
     Ok(header)
 }
 
-/// Writes the checksum of a finished batch into its header.
+/// Writes the length and the checksum of a finished batch into its header.
 ///
 /// # Panics
 /// If `batch` is shorter than a header.
 pub fn seal(batch: &mut [u8]) {
+    BatchHeader::batch_length.put(batch, (batch.len() - LOG_OVERHEAD) as i32);
     let crc = crc32c::crc32c(&batch[CRC_START..]);
     BatchHeader::crc.put(batch, crc);
 }

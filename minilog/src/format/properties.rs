@@ -2,12 +2,12 @@
 //! and a partition belong to, in text.
 //!
 //! ```
-//! use minilog::format::properties::{Meta, PartitionMetadata, Uuid};
+//! use minilog::format::properties::{Meta, Uuid, parse_topic_id, print_topic_id};
 //!
 //! let topic_id = Uuid::parse("2cRNXmKvQ9ys-UvS-ZfYNA").unwrap();
 //! let text = "version: 0\ntopic_id: 2cRNXmKvQ9ys-UvS-ZfYNA";
-//! assert_eq!(PartitionMetadata { topic_id }.print(), text);
-//! assert_eq!(PartitionMetadata::parse(text), Some(PartitionMetadata { topic_id }));
+//! assert_eq!(print_topic_id(topic_id), text);
+//! assert_eq!(parse_topic_id(text), Some(topic_id));
 //!
 //! let meta = Meta::parse("#a comment\nversion=1\ncluster.id=abc\nnode.id=3\n").unwrap();
 //! assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("abc", 3));
@@ -55,29 +55,19 @@ impl fmt::Display for Uuid {
     }
 }
 
-/// The content of `partition.metadata`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionMetadata {
-    /// The topic that the partition belongs to.
-    pub topic_id: Uuid,
+/// The file with the id of the topic that a partition belongs to.
+pub const PARTITION_METADATA: &str = "partition.metadata";
+
+/// The text of [`PARTITION_METADATA`].
+pub fn print_topic_id(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {topic_id}")
 }
 
-impl PartitionMetadata {
-    /// The name of the file.
-    pub const FILE: &'static str = "partition.metadata";
-
-    /// The text of the file.
-    pub fn print(&self) -> String {
-        format!("version: 0\ntopic_id: {}", self.topic_id)
-    }
-
-    /// Reads the file; none if it is damaged or of another version.
-    pub fn parse(text: &str) -> Option<PartitionMetadata> {
-        let mut lines = text.lines();
-        lines.next().filter(|it| *it == "version: 0")?;
-        let topic_id = Uuid::parse(lines.next()?.strip_prefix("topic_id: ")?.trim())?;
-        Some(PartitionMetadata { topic_id })
-    }
+/// Reads [`PARTITION_METADATA`]; none if it is damaged or of another version.
+pub fn parse_topic_id(text: &str) -> Option<Uuid> {
+    let mut lines = text.lines();
+    lines.next().filter(|it| *it == "version: 0")?;
+    Uuid::parse(lines.next()?.strip_prefix("topic_id: ")?.trim())
 }
 
 /// The content of `meta.properties`.
@@ -119,7 +109,7 @@ mod tests {
     #[test]
     fn damaged_files_are_none() {
         for text in ["", "version: 0\n", "version: 1\ntopic_id: 2cRNXmKvQ9ys-UvS-ZfYNA", "x\ny"] {
-            assert_eq!(PartitionMetadata::parse(text), None, "{text}");
+            assert_eq!(parse_topic_id(text), None, "{text}");
         }
         assert_eq!(Uuid::parse("short"), None);
         assert_eq!(Meta::parse("version=1\nnode.id=1\n"), None);

@@ -33,7 +33,7 @@
 //! Kafka counterpart: `DefaultRecord.java` and `ByteUtils.java`. Kafka encodes a null key as length
 //! -1 as here; header names cannot be null.
 
-use super::batch::{self, Attributes, BatchHeader};
+use super::batch::{self, BatchHeader};
 
 /// A record, with the bytes of its batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,25 +118,10 @@ pub fn records(mut bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, &'st
 /// included. Timestamps of the records are relative to `base_timestamp`.
 pub fn batch_of(base_timestamp: i64, records: &[Record<'_>]) -> Vec<u8> {
     let latest = records.iter().map(|it| it.timestamp_delta).max().unwrap_or(0);
-    let mut bytes = vec![0; BatchHeader::SIZE];
+    let last_offset_delta = records.last().map_or(0, |it| it.offset_delta);
+    let header = BatchHeader::new(records.len() as i32, base_timestamp, base_timestamp + latest);
+    let mut bytes = BatchHeader { last_offset_delta, ..header }.encode().to_vec();
     records.iter().for_each(|record| record.encode(&mut bytes));
-
-    let header = BatchHeader {
-        base_offset: 0,
-        batch_length: (bytes.len() - batch::LOG_OVERHEAD) as i32,
-        partition_leader_epoch: -1,
-        magic: 2,
-        crc: 0,
-        attributes: Attributes(0),
-        last_offset_delta: records.last().map_or(0, |it| it.offset_delta),
-        base_timestamp,
-        max_timestamp: base_timestamp + latest,
-        producer_id: -1,
-        producer_epoch: -1,
-        base_sequence: -1,
-        records_count: records.len() as i32,
-    };
-    bytes[..BatchHeader::SIZE].copy_from_slice(&header.encode());
     batch::seal(&mut bytes);
     bytes
 }

@@ -29,7 +29,8 @@
 //!
 //! Kafka counterpart: `LogManager.java`; `ReplicationControlManager.java` creates topics.
 
-use super::parameters::{InvalidConfig, Overrides, resolve};
+use super::Failure;
+use super::parameters::{Overrides, resolve};
 use crate::engine::log::batches::invalid_data;
 use crate::engine::log::compaction::Limits;
 use crate::engine::log::config::LogConfig;
@@ -39,9 +40,8 @@ use crate::engine::log::partition::Partition;
 use crate::engine::log::recovery::{self, Report, Start};
 use crate::format::checkpoint::{self, OffsetEntry};
 use crate::format::names::{is_topic_name, parse_partition_directory, partition_directory};
-use crate::format::properties::{
-    CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_FILE, Meta, PartitionMetadata, Uuid,
-};
+use crate::format::properties::*;
+use crate::wire::ErrorCode;
 use minikit::storage::Disk;
 use minikit::sync::Mutex;
 use std::collections::BTreeMap;
@@ -51,10 +51,29 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-const CLEANED: &str = "cleaner-offset-checkpoint";
+/// A checkpoint: its name, what it has of a log, and what that says to the next start.
+type Checkpoint = (&'static str, fn(&mut Log) -> i64, fn(&mut Start, i64));
+
+const CHECKPOINTS: [Checkpoint; 4] = [
+    (
+        "recovery-point-offset-checkpoint",
+        |log| log.recovery_point(),
+        |start, offset| start.recovery_point = offset,
+    ),
+    (
+        "log-start-offset-checkpoint",
+        |log| log.log_start_offset(),
+        |start, offset| start.log_start_offset = offset,
+    ),
+    (
+        "cleaner-offset-checkpoint",
+        |log| log.cleaned_up_to,
+        |start, offset| start.cleaned_up_to = offset,
+    ),
+    // For Kafka. Without another replica, the high watermark is where recovery finds the end.
+    ("replication-offset-checkpoint", |log| log.next_offset(), |_, _| {}),
+];
+
 /// What was set on a topic, in the directory of its partition 0.
 const OVERRIDES: &str = "topic.properties";
 
@@ -101,42 +120,18 @@ pub struct Catalog {
     by_id: BTreeMap<Uuid, Arc<Topic>>,
 }
 
-/// Why a topic was not created, changed or deleted.
-#[derive(Debug)]
-pub enum TopicError {
-    /// There is one of that name.
-    Exists,
-    /// There is none of that name.
-    Unknown,
-    /// The name is not allowed.
-    InvalidName,
-    /// The number of partitions is not allowed, for this reason.
-    InvalidPartitions(String),
-    /// The configuration is not allowed.
-    InvalidConfig(InvalidConfig),
-    /// The disk failed.
-    Storage(io::Error),
-}
-
 /// What a change of topics gives.
-type Result<T> = std::result::Result<T, TopicError>;
-
-impl From<io::Error> for TopicError {
-    fn from(error: io::Error) -> TopicError {
-        TopicError::Storage(error)
-    }
-}
-
-impl From<InvalidConfig> for TopicError {
-    fn from(error: InvalidConfig) -> TopicError {
-        TopicError::InvalidConfig(error)
-    }
-}
+type Result<T> = std::result::Result<T, Failure>;
 
 impl Catalog {
     /// The topic of this name.
     pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
         self.by_name.get(name)
+    }
+
+    /// The topic of this name, or the error of a request to change it.
+    fn find(&self, name: &str) -> Result<&Arc<Topic>> {
+        self.by_name(name).ok_or_else(|| unknown(name))
     }
 
     /// The topic of this id.
@@ -182,12 +177,7 @@ impl Topics {
         let meta = read_or_create_meta(&root, random)?;
         let names = root.list()?;
         let is_clean = names.iter().any(|name| name == CLEAN_SHUTDOWN_FILE);
-        let starts = Starts {
-            is_clean,
-            recovery_points: read_checkpoint(&root, RECOVERY_POINTS)?,
-            log_starts: read_checkpoint(&root, LOG_STARTS)?,
-            cleaned: read_checkpoint(&root, CLEANED)?,
-        };
+        let starts = read_checkpoints(&root)?;
 
         // From here on a crash is one without a clean shutdown.
         if is_clean {
@@ -222,8 +212,9 @@ impl Topics {
         }
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let opened = on_threads(threads, &unopened, |(name, number, config)| {
-            let directory = Directory::new(Arc::clone(&disk), &partition_directory(name, *number));
-            open_partition(directory, config, starts.of(name, *number))
+            let start = starts.get(&((*name).to_owned(), *number)).copied().unwrap_or_default();
+            let directory = directory(&partition_directory(name, *number));
+            open_partition(directory, config, Start { is_clean, ..start })
         });
         for ((name, ..), opened) in unopened.iter().zip(opened) {
             let (id, log, report) = opened?;
@@ -286,31 +277,32 @@ impl Topics {
     /// Returns why a topic cannot be created, without creating it.
     pub fn check_new(&self, name: &str, partitions: i32, overrides: &Overrides) -> Result<()> {
         if !is_topic_name(name) {
-            return Err(TopicError::InvalidName);
+            let text = "a topic is named by up to 249 letters, digits, '.', '_' and '-'";
+            return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text));
         }
         if self.catalog().by_name(name).is_some() {
-            return Err(TopicError::Exists);
+            let text = format!("Topic '{name}' already exists.");
+            return Err(Failure::new(ErrorCode::TOPIC_ALREADY_EXISTS, text));
         }
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
             let text = format!("a topic has between 1 and {PARTITIONS_MAX} partitions");
-            return Err(TopicError::InvalidPartitions(text));
+            return Err(Failure::new(ErrorCode::INVALID_PARTITIONS, text));
         }
-        resolve(overrides, &self.config)?;
-        Ok(())
+        resolve(overrides, &self.config).map(drop)
     }
 
     /// Adds partitions to a topic until it has `count`; they are durable when this returns.
     pub fn add_partitions(&self, name: &str, count: i32, validate_only: bool) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
-        let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
+        let topic = catalog.find(name)?;
         let current = topic.partitions.len() as i32;
         if count <= current || count > PARTITIONS_MAX {
             let text = format!(
                 "The topic {name} currently has {current} partition(s); {count} would not be an \
                  increase, or more than {PARTITIONS_MAX}."
             );
-            return Err(TopicError::InvalidPartitions(text));
+            return Err(Failure::new(ErrorCode::INVALID_PARTITIONS, text));
         }
         if validate_only {
             return Ok(());
@@ -327,11 +319,11 @@ impl Topics {
         &self,
         name: &str,
         validate_only: bool,
-        change: impl FnOnce(&mut Overrides) -> std::result::Result<(), InvalidConfig>,
+        change: impl FnOnce(&mut Overrides) -> Result<()>,
     ) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
-        let topic = catalog.by_name(name).ok_or(TopicError::Unknown)?;
+        let topic = catalog.find(name)?;
         let mut overrides = topic.overrides.clone();
         change(&mut overrides)?;
         let config = resolve(&overrides, &self.config)?;
@@ -372,8 +364,7 @@ impl Topics {
     fn create_log(&self, topic: &Topic, number: i32, config: LogConfig) -> io::Result<Log> {
         let name = format!("{}{CREATING}", partition_directory(&topic.name, number));
         let log = Log::create(Directory::create(Arc::clone(&self.disk), &name)?, config)?;
-        let metadata = PartitionMetadata { topic_id: topic.id };
-        log.directory.replace(PartitionMetadata::FILE, metadata.print().as_bytes())?;
+        log.directory.replace(PARTITION_METADATA, print_topic_id(topic.id).as_bytes())?;
         if number == 0 {
             log.directory.replace(OVERRIDES, print_overrides(&topic.overrides).as_bytes())?;
         }
@@ -386,7 +377,7 @@ impl Topics {
     pub fn delete(&self, names: &[String]) -> Vec<Result<()>> {
         let _changing = self.changing.lock();
         let topics = self.change(|catalog| {
-            let removed = names.iter().map(|name| catalog.remove(name).ok_or(TopicError::Unknown));
+            let removed = names.iter().map(|it| catalog.remove(it).ok_or_else(|| unknown(it)));
             removed.collect::<Vec<_>>()
         });
 
@@ -445,22 +436,13 @@ impl Topics {
     /// Writes the offsets of all partitions, so that the next start has less to check.
     pub fn write_checkpoints(&self) -> io::Result<()> {
         let catalog = self.catalog();
-        let entries = |offset: fn(&mut Log) -> i64| {
-            let entry = |(topic, partition, it): (&Topic, i32, &Arc<Partition>)| OffsetEntry {
-                topic: topic.name.clone(),
-                partition,
-                offset: it.with_log(offset),
-            };
-            catalog.partitions().map(entry).collect::<Vec<_>>()
-        };
-        let files = [
-            (RECOVERY_POINTS, entries(|log| log.recovery_point())),
-            (HIGH_WATERMARKS, entries(|log| log.next_offset())),
-            (LOG_STARTS, entries(|log| log.log_start_offset())),
-            (CLEANED, entries(|log| log.cleaned_up_to)),
-        ];
-        for (name, entries) in files {
-            self.root.replace(name, checkpoint::print(&entries).as_bytes())?;
+        for (name, offset, _) in CHECKPOINTS {
+            let entries = catalog.partitions().map(|(topic, partition, it)| {
+                let (topic, offset) = (topic.name.clone(), it.with_log(offset));
+                OffsetEntry { topic, partition, offset }
+            });
+            let text = checkpoint::print(&entries.collect::<Vec<_>>());
+            self.root.replace(name, text.as_bytes())?;
         }
         self.root.sync()
     }
@@ -494,28 +476,22 @@ impl Topics {
     }
 }
 
-/// Offsets of a checkpoint, by topic and partition.
-type Offsets = BTreeMap<(String, i32), i64>;
-
-/// What the last process said about all logs.
-struct Starts {
-    is_clean: bool,
-    recovery_points: Offsets,
-    log_starts: Offsets,
-    cleaned: Offsets,
+fn unknown(name: &str) -> Failure {
+    let text = format!("there is no topic '{name}'");
+    Failure::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, text)
 }
 
-impl Starts {
-    fn of(&self, topic: &str, partition: i32) -> Start {
-        let partition = (topic.to_owned(), partition);
-        let find = |offsets: &Offsets| offsets.get(&partition).copied().unwrap_or(0);
-        Start {
-            is_clean: self.is_clean,
-            recovery_point: find(&self.recovery_points),
-            log_start_offset: find(&self.log_starts),
-            cleaned_up_to: find(&self.cleaned),
+/// What the last process said about each log, by topic and partition.
+fn read_checkpoints(root: &Directory) -> io::Result<BTreeMap<(String, i32), Start>> {
+    let mut starts = BTreeMap::<_, Start>::new();
+    for (name, _, set) in CHECKPOINTS {
+        let text = read_text(root, name)?.unwrap_or_default();
+        let entries = checkpoint::parse::<OffsetEntry>(&text);
+        for it in entries.map_err(|error| invalid_data(format!("{name}: {error}")))? {
+            set(starts.entry((it.topic, it.partition)).or_default(), it.offset);
         }
     }
+    Ok(starts)
 }
 
 /// Opens the log of a partition and reads the id of its topic.
@@ -525,12 +501,10 @@ fn open_partition(
     start: Start,
 ) -> io::Result<(Uuid, Log, Report)> {
     let (log, report) = recovery::open(directory, config.clone(), start)?;
-    let metadata = read_text(&log.directory, PartitionMetadata::FILE)?;
-    let metadata = metadata.and_then(|text| PartitionMetadata::parse(&text));
-    let (directory, file) = (log.directory.name(), PartitionMetadata::FILE);
-    let no_id = || invalid_data(format!("{directory}/{file} is missing or damaged"));
-    let id = metadata.ok_or_else(no_id)?.topic_id;
-    Ok((id, log, report))
+    let id = read_text(&log.directory, PARTITION_METADATA)?.and_then(|it| parse_topic_id(&it));
+    let directory = log.directory.name();
+    let no_id = || invalid_data(format!("{directory}/{PARTITION_METADATA} is missing or damaged"));
+    Ok((id.ok_or_else(no_id)?, log, report))
 }
 
 /// Calls `work` for every item, on so many threads. Results are in the order of the items.
@@ -579,13 +553,6 @@ fn read_or_create_meta(root: &Directory, random: [u8; 16]) -> io::Result<Meta> {
     Ok(meta)
 }
 
-fn read_checkpoint(root: &Directory, name: &str) -> io::Result<Offsets> {
-    let text = read_text(root, name)?.unwrap_or_default();
-    let entries = checkpoint::parse::<OffsetEntry>(&text);
-    let entries = entries.map_err(|error| invalid_data(format!("{name}: {error}")))?;
-    Ok(entries.into_iter().map(|it| ((it.topic, it.partition), it.offset)).collect())
-}
-
 /// The text of a file; none if it does not exist.
 fn read_text(directory: &Directory, name: &str) -> io::Result<Option<String>> {
     let bytes = directory.read(name)?;
@@ -613,7 +580,8 @@ mod tests {
         let id = topics.create("orders", 3, Overrides::default(), [7; 16]).unwrap().id;
         topics.create("other", 1, Overrides::default(), [9; 16]).unwrap();
         let again = topics.create("orders", 1, Overrides::default(), [8; 16]);
-        assert!(matches!(again, Err(TopicError::Exists)));
+        let error = again.err().map(|it| it.error_code);
+        assert_eq!(error, Some(ErrorCode::TOPIC_ALREADY_EXISTS));
         disk.crash();
 
         let topics = open(&disk).unwrap();
@@ -621,7 +589,7 @@ mod tests {
         let topic = catalog.by_id(id).unwrap();
         assert_eq!((topic.name.as_str(), topic.partitions.len()), ("orders", 3));
         let all = ["orders", "other", "orders"].map(str::to_owned);
-        assert!(matches!(topics.delete(&all)[..], [Ok(()), Ok(()), Err(TopicError::Unknown)]));
+        assert!(matches!(topics.delete(&all)[..], [Ok(()), Ok(()), Err(_)]));
         assert_eq!(names(&open(&disk).unwrap()), [""; 0]);
     }
 

@@ -13,8 +13,8 @@
 //!
 //! Kafka counterpart: `ConfigHelper.scala`, `ConfigurationControlManager.java`.
 
-use super::parameters::{InvalidConfig, Overrides, PARAMETERS, Parameter, Rule, elements, set};
-use super::{Broker, Call, Step, topics};
+use super::parameters::{Overrides, PARAMETERS, Parameter, Rule, elements, invalid_config, set};
+use super::{Broker, Call, Failure, Step, topics};
 use crate::engine::log::config::LogConfig;
 use crate::wire::ErrorCode;
 use crate::wire::configs::*;
@@ -159,17 +159,15 @@ fn alter(
     broker: &Broker,
     resource: &AlterConfigsResource,
     validate_only: bool,
-) -> Result<(), topics::Failure> {
-    let name = &resource.resource_name;
+) -> Result<(), Failure> {
     if resource.resource_type != TOPIC {
-        let text = "only the configuration of topics can be altered".to_owned();
-        return Err((ErrorCode::INVALID_REQUEST, text));
+        let text = "only the configuration of topics can be altered";
+        return Err(Failure::new(ErrorCode::INVALID_REQUEST, text));
     }
     let defaults = broker.topics.config();
-    let altered = broker.topics.configure(name, validate_only, |overrides| {
+    broker.topics.configure(&resource.resource_name, validate_only, |overrides| {
         resource.configs.iter().try_for_each(|it| apply(overrides, defaults, it))
-    });
-    altered.map_err(|error| topics::explain(&error, name))
+    })
 }
 
 /// Applies one change to what is set on the topic.
@@ -177,7 +175,7 @@ fn apply(
     overrides: &mut Overrides,
     defaults: &LogConfig,
     change: &AlterableConfig,
-) -> Result<(), InvalidConfig> {
+) -> Result<(), Failure> {
     let name = change.name.as_str();
     let value = change.value.as_deref().unwrap_or_default();
     match change.config_operation {
@@ -190,7 +188,7 @@ fn apply(
             let parameter = Parameter::of(name)?;
             if !matches!(parameter.rule, Rule::Cleanup) {
                 let text = format!("Config value append/subtract is not allowed for {name}");
-                return Err(InvalidConfig(text));
+                return Err(invalid_config(text));
             }
             // A list that was not set begins with the broker's elements.
             let current = overrides.get(name).cloned();
@@ -202,6 +200,6 @@ fn apply(
             }
             set(overrides, name, &list.join(","))
         }
-        other => Err(InvalidConfig(format!("Unknown operation {other}"))),
+        other => Err(invalid_config(format!("Unknown operation {other}"))),
     }
 }

@@ -29,7 +29,7 @@
 //! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
 //! not kept: the response says session 0, and the client sends its whole list every time.
 
-use super::{Broker, Call, Step, check_epoch, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Step, Waiting, check_epoch, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
 use crate::engine::log::partition::{Offsets, Partition};
 use crate::engine::log::segment::Slice;
@@ -48,11 +48,15 @@ const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
 const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 
 /// A fetch that waits for records.
-pub struct WaitingFetch {
+struct WaitingFetch {
     call: Call,
     request: FetchRequest,
-    broker: Arc<Broker>,
+    /// In the order of the request.
+    partitions: Vec<Wanted>,
 }
+
+/// The partition that a row of a request names.
+type Wanted = Result<Arc<Partition>, ErrorCode>;
 
 /// What was found, before it is read.
 struct Found {
@@ -70,55 +74,115 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
         let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
         return call.respond(&FetchResponse { error_code, ..Default::default() });
     }
+    let catalog = broker.topics.catalog();
+    let partitions = request.topics.iter().flat_map(|topic| {
+        let found = find_topic(&catalog, &topic.topic, topic.topic_id);
+        let partitions = topic.partitions.iter();
+        partitions.map(move |it| find_partition(found, it.partition).cloned())
+    });
+    let partitions = partitions.collect();
+    let mut waiting = WaitingFetch { call, request, partitions };
+
     // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
-    if is_about_old_records(broker, &request) {
-        return Step::blocking(broker, move |broker| find(broker, &request).into_frame(call));
+    if waiting.is_about_old_records() {
+        return Step::blocking(broker, move |_| waiting.finish());
     }
-    let found = find(broker, &request);
-    if found.is_enough(&request) || request.max_wait_ms <= 0 {
+    let found = waiting.find();
+    if waiting.is_enough(&found) || waiting.request.max_wait_ms <= 0 {
         return Step::Respond(found.into_frame(call));
     }
-    Step::Fetch(WaitingFetch { call, request, broker: Arc::clone(broker) })
+    Step::Wait(Box::new(waiting))
 }
 
-impl WaitingFetch {
-    /// How long to wait at most.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_millis(self.request.max_wait_ms.max(0) as u64)
-    }
-
-    /// Ready with the response once there are enough records.
-    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
+impl Waiting for WaitingFetch {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         // First the waker, then the look: an append between the two wakes us.
-        for partition in self.partitions() {
-            partition.wake_on_append(context.waker());
-        }
-        let found = find(&self.broker, &self.request);
-        match found.is_enough(&self.request) {
+        self.partitions.iter().flatten().for_each(|it| it.wake_on_append(context.waker()));
+        let found = self.find();
+        match self.is_enough(&found) {
             true => Poll::Ready(found.into_frame(self.call)),
             false => Poll::Pending,
         }
     }
 
-    /// The response when the time is over, with what there is.
-    pub fn finish(&self) -> Frame {
-        find(&self.broker, &self.request).into_frame(self.call)
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.request.max_wait_ms.max(0) as u64)
     }
 
-    fn partitions(&self) -> Vec<Arc<Partition>> {
-        let catalog = self.broker.topics.catalog();
-        let partitions = self.request.topics.iter().flat_map(|topic| {
-            let found = find_topic(&catalog, &topic.topic, topic.topic_id);
-            topic.partitions.iter().map(move |it| find_partition(found, it.partition))
-        });
-        partitions.flatten().cloned().collect()
+    /// What there is.
+    fn finish(&mut self) -> Frame {
+        self.find().into_frame(self.call)
+    }
+
+    fn needs_flush(&self) -> bool {
+        false
+    }
+}
+
+impl WaitingFetch {
+    fn is_enough(&self, found: &Found) -> bool {
+        let has_bytes = found.bytes as i64 >= i64::from(self.request.min_bytes);
+        found.has_error || self.partitions.is_empty() || has_bytes
+    }
+
+    /// Returns true if a partition is asked for an offset in a sealed segment.
+    fn is_about_old_records(&self) -> bool {
+        let wanted = self.request.topics.iter().flat_map(|it| &it.partitions);
+        wanted.zip(&self.partitions).any(|(wanted, partition)| {
+            let is_sealed = |it: &Partition| it.with_log(|log| log.is_sealed(wanted.fetch_offset));
+            partition.as_ref().is_ok_and(|it| is_sealed(it))
+        })
+    }
+
+    fn find(&self) -> Found {
+        let response = FetchResponse::default();
+        let mut found = Found { response, slices: Vec::new(), bytes: 0, has_error: false };
+        let bytes_max = (self.request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX);
+        let mut known = self.partitions.iter();
+        for topic in &self.request.topics {
+            let partitions = topic.partitions.iter().zip(known.by_ref());
+            let partitions = partitions.map(|(wanted, it)| found.add(it, wanted, bytes_max));
+            let partitions = partitions.collect();
+            found.response.responses.push(FetchableTopicResponse {
+                topic: topic.topic.clone(),
+                topic_id: topic.topic_id,
+                partitions,
+            });
+        }
+        found
     }
 }
 
 impl Found {
-    fn is_enough(&self, request: &FetchRequest) -> bool {
-        let is_empty = request.topics.iter().all(|it| it.partitions.is_empty());
-        self.has_error || is_empty || self.bytes as i64 >= i64::from(request.min_bytes)
+    /// Looks into one partition.
+    fn add(&mut self, known: &Wanted, wanted: &FetchPartition, bytes_max: usize) -> PartitionData {
+        let left = bytes_max.saturating_sub(self.bytes);
+        let limit = (wanted.partition_max_bytes.max(0) as usize).min(left);
+        let mut data = PartitionData {
+            partition_index: wanted.partition,
+            high_watermark: -1,
+            ..Default::default()
+        };
+        let read = known.as_ref().map_err(|error| *error).and_then(|it| read(it, wanted, limit));
+        let slice = match read {
+            Ok((slice, offsets)) => {
+                data.high_watermark = offsets.high_watermark;
+                data.last_stable_offset = offsets.high_watermark;
+                data.log_start_offset = offsets.log_start_offset;
+                slice
+            }
+            Err(error_code) => {
+                self.has_error = true;
+                data.error_code = error_code;
+                None
+            }
+        };
+
+        // Only the first batch of the response may exceed the limit.
+        let slice = slice.filter(|it| it.length <= limit || self.bytes == 0);
+        self.bytes += slice.as_ref().map_or(0, |it| it.length);
+        self.slices.push(slice);
+        data
     }
 
     /// Reads what is short and encodes the response. A partition that cannot be read has an error.
@@ -141,66 +205,6 @@ fn records(slice: &Slice) -> io::Result<Records> {
         return Ok(Records::File(slice.clone()));
     }
     Ok(Records::Bytes(slice.read()?.into()))
-}
-
-/// Returns true if a partition is asked for an offset in a sealed segment.
-fn is_about_old_records(broker: &Broker, request: &FetchRequest) -> bool {
-    let catalog = broker.topics.catalog();
-    request.topics.iter().any(|topic| {
-        let found = find_topic(&catalog, &topic.topic, topic.topic_id);
-        topic.partitions.iter().any(|wanted| {
-            let partition = find_partition(found, wanted.partition);
-            partition.is_ok_and(|it| it.with_log(|log| log.is_sealed(wanted.fetch_offset)))
-        })
-    })
-}
-
-fn find(broker: &Broker, request: &FetchRequest) -> Found {
-    let catalog = broker.topics.catalog();
-    let response = FetchResponse::default();
-    let mut found = Found { response, slices: Vec::new(), bytes: 0, has_error: false };
-    let bytes_max = (request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX);
-
-    for topic in &request.topics {
-        let known = find_topic(&catalog, &topic.topic, topic.topic_id);
-        let mut partitions = Vec::new();
-        for wanted in &topic.partitions {
-            let left = bytes_max.saturating_sub(found.bytes);
-            let limit = (wanted.partition_max_bytes.max(0) as usize).min(left);
-            let partition = find_partition(known, wanted.partition);
-            let mut data = PartitionData {
-                partition_index: wanted.partition,
-                high_watermark: -1,
-                ..Default::default()
-            };
-            let slice = match partition.and_then(|it| read(it, wanted, limit)) {
-                Ok((slice, offsets)) => {
-                    data.high_watermark = offsets.high_watermark;
-                    data.last_stable_offset = offsets.high_watermark;
-                    data.log_start_offset = offsets.log_start_offset;
-                    slice
-                }
-                Err(error_code) => {
-                    found.has_error = true;
-                    data.error_code = error_code;
-                    None
-                }
-            };
-
-            // Only the first batch of the response may exceed the limit.
-            let fits = |slice: &Slice| slice.length <= limit || found.bytes == 0;
-            let slice = slice.filter(fits);
-            found.bytes += slice.as_ref().map_or(0, |it| it.length);
-            found.slices.push(slice);
-            partitions.push(data);
-        }
-        found.response.responses.push(FetchableTopicResponse {
-            topic: topic.topic.clone(),
-            topic_id: topic.topic_id,
-            partitions,
-        });
-    }
-    found
 }
 
 fn read(

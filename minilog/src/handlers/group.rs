@@ -13,18 +13,18 @@
 //! 1. [`Groups::request`] gives it a ticket and a slot, and hands it to the coordinator.
 //! 2. The effects are carried out under the lock of the coordinator: records are appended to
 //!    `__consumer_offsets`, then replies go into the slots of their tickets.
-//! 3. If its own slot is still empty, the connection's task sleeps in [`WaitingGroup::poll`]. It
-//!    needs no task of its own and no timer.
+//! 3. If its own slot is still empty, the connection's task sleeps in [`Waiting::poll`]. It needs
+//!    no task of its own and no timer.
 //! 4. A later event of another client fills the slot and wakes it.
 //! 5. With `--sync always` it waits once more, until the records are on the disk.
 //!
-//! If the client disconnects, [`WaitingGroup`] is dropped and the coordinator forgets the ticket.
+//! If the client disconnects, the request is dropped and the coordinator forgets the ticket.
 //!
 //! There is one lock for all groups. It is held for a lookup and at most one write to the page
 //! cache, so that the order of records in the log is the order of events in memory. Kafka spreads
 //! groups over 50 partitions of the topic and 4 threads.
 
-use super::{Broker, Step, group_log};
+use super::{Broker, Step, Waiting, group_log};
 use crate::engine::group::coordinator::{Coordinator, GroupConfig};
 use crate::engine::group::events::{Effects, GroupError, Handled, Now, Reply, Ticket};
 use crate::engine::group::group::Group;
@@ -35,6 +35,7 @@ use minikit::sync::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// The groups of a broker.
 pub struct Groups {
@@ -75,7 +76,7 @@ pub struct Written(pub(super) Option<(Arc<Partition>, i64)>);
 type Encode = Box<dyn FnOnce(Result<Option<Reply>, Refusal>) -> Frame + Send>;
 
 /// A request that waits: for its reply, then for the disk.
-pub struct WaitingGroup {
+struct WaitingGroup {
     broker: Arc<Broker>,
     /// The group and the ticket, if the request can wait for other members.
     ticket: Option<(String, Ticket)>,
@@ -145,24 +146,23 @@ impl Groups {
     /// Ends sessions and rebalances that are due. Call it ten times a second; `late_by` is how much
     /// later than planned, in ms.
     pub fn tick(broker: &Broker, late_by: i64) {
-        let (mut state, now) = broker.groups.lock();
-        let effects = state.coordinator.tick(now, late_by);
-        let _ = state.carry_out(broker, now, effects);
+        let _ = Groups::event(broker, |it, now, effects| it.tick(now, late_by, effects));
     }
 
     /// Deletes expired offsets. Call it every few minutes.
     pub fn expire_offsets(broker: &Broker) -> Result<(), Refusal> {
-        let (mut state, now) = broker.groups.lock();
-        let effects = state.coordinator.expire_offsets(now);
-        state.carry_out(broker, now, effects).map(drop)
+        Groups::event(broker, |it, now, effects| it.expire_offsets(now, effects)).1.map(drop)
     }
 
-    /// Deletes the offsets of a topic that is gone.
-    pub fn delete_topic(broker: &Broker, topic: &str) {
+    /// Lets the coordinator handle an event that nobody waits for, and carries its effects out.
+    pub(super) fn event<T>(
+        broker: &Broker,
+        event: impl FnOnce(&mut Coordinator, Now, &mut Effects) -> T,
+    ) -> (T, Result<Written, Refusal>) {
         let (mut state, now) = broker.groups.lock();
-        let effects = state.coordinator.delete_topic(topic);
-        // If the log is closed, the offsets stay until they expire.
-        let _ = state.carry_out(broker, now, effects);
+        let mut effects = Effects::default();
+        let handled = event(&mut state.coordinator, now, &mut effects);
+        (handled, state.carry_out(broker, now, effects))
     }
 }
 
@@ -228,12 +228,14 @@ impl WaitingGroup {
     fn step(mut self) -> Step {
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(frame) => Step::Respond(frame),
-            Poll::Pending => Step::Group(self),
+            Poll::Pending => Step::Wait(Box::new(self)),
         }
     }
+}
 
-    /// Ready with the response once the reply is there and what it says is durable.
-    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
+impl Waiting for WaitingGroup {
+    /// Ready once the reply is there and what it says is durable.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         if self.answer.is_none() {
             self.answer = self.slot.take(context.waker());
         }
@@ -259,8 +261,16 @@ impl WaitingGroup {
         Poll::Ready(encode(answer))
     }
 
-    /// Returns true if the reply is there and waits for the disk.
-    pub fn needs_flush(&self) -> bool {
+    /// The coordinator ends what takes too long.
+    fn timeout(&self) -> Duration {
+        Duration::MAX
+    }
+
+    fn finish(&mut self) -> Frame {
+        unreachable!("the time is never over")
+    }
+
+    fn needs_flush(&self) -> bool {
         self.answer.is_some()
     }
 }

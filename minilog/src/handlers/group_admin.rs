@@ -6,7 +6,6 @@
 
 use super::group::{Groups, error_code};
 use super::{Broker, Call, Step, group_log};
-use crate::engine::group::events::Effects;
 use crate::engine::group::group::{Group, State};
 use crate::wire::ErrorCode;
 use crate::wire::coordinator::*;
@@ -143,16 +142,13 @@ pub fn state_name(state: &State) -> &'static str {
 
 /// Deletes groups with their offsets.
 pub fn delete_groups(broker: &Arc<Broker>, call: Call, request: DeleteGroupsRequest) -> Step {
-    let (mut results, written) = {
-        let (mut state, now) = broker.groups.lock();
-        let mut effects = Effects::default();
+    let (mut results, written) = Groups::event(broker, |coordinator, _, effects| {
         let results = request.groups_names.into_iter().map(|group_id| {
-            let error_code = error_code(state.coordinator.delete(&group_id, &mut effects));
+            let error_code = error_code(coordinator.delete(&group_id, effects));
             DeletableGroupResult { group_id, error_code }
         });
-        let results = results.collect::<Vec<_>>();
-        (results, state.carry_out(broker, now, effects))
-    };
+        results.collect::<Vec<_>>()
+    });
     Groups::respond(broker, written, move |result| {
         let failed = result.err();
         let deleted = results.iter_mut().filter(|it| !it.error_code.is_error());

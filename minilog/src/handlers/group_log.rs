@@ -5,17 +5,16 @@
 //!
 //! Kafka counterpart: `CoordinatorLoaderImpl.java`, `GroupCoordinatorRecordHelpers.java`.
 
-use super::Broker;
-use super::catalog::TopicError;
 use super::group::Written;
+use super::{Broker, Failure};
 use crate::engine::group::coordinator::Coordinator;
 use crate::engine::group::events::{Join, Now, Record};
 use crate::engine::group::group::{Group, Member, State};
 use crate::engine::group::offsets::Committed;
+use crate::engine::log::batches::decompressed;
 use crate::engine::log::log::{AppendError, ReadError};
 use crate::engine::log::partition::Partition;
-use crate::format::batch::{BatchHeader, Compression};
-use crate::format::compression::decompress;
+use crate::format::batch::BatchHeader;
 use crate::format::record::{self, batch_of, records};
 use crate::wire::ErrorCode;
 use crate::wire::offsets_topic::*;
@@ -34,8 +33,6 @@ const CONFIG: [(&str, &str); 3] = [
 const BATCH_BYTES: usize = 400 * 1024;
 /// Bytes that are read at once at a start.
 const READ_BYTES: usize = 1024 * 1024;
-/// A batch that becomes longer than this when it is decompressed is not read.
-const DECOMPRESSED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The partition with the records, once the topic exists.
 pub(super) fn partition(broker: &Broker) -> Option<Arc<Partition>> {
@@ -44,11 +41,11 @@ pub(super) fn partition(broker: &Broker) -> Option<Arc<Partition>> {
 }
 
 /// Creates the topic if it is missing. Blocks on the disk.
-pub(super) fn create(broker: &Broker) -> Result<(), TopicError> {
+pub(super) fn create(broker: &Broker) -> Result<(), Failure> {
     let config = CONFIG.map(|(name, value)| (name.to_owned(), value.to_owned()));
     match broker.topics.create(OFFSETS_TOPIC, 1, config.into(), (broker.settings.random)()) {
-        Ok(_) | Err(TopicError::Exists) => Ok(()),
-        Err(error) => Err(error),
+        Err(it) if it.error_code != ErrorCode::TOPIC_ALREADY_EXISTS => Err(it),
+        _ => Ok(()),
     }
 }
 
@@ -168,19 +165,16 @@ pub fn load(broker: &Broker) -> io::Result<usize> {
         let mut rest = &bytes[..];
         while let Ok(tail) = BatchHeader::tail(rest) {
             let header = BatchHeader::read(rest).map_err(io::Error::other)?;
-            skipped += load_batch(broker, &header, tail);
-            rest = &rest[BatchHeader::SIZE + tail.len()..];
-            offset = header.next_offset();
+            let (batch, after) = rest.split_at(BatchHeader::SIZE + tail.len());
+            skipped += load_batch(broker, &header, batch);
+            (rest, offset) = (after, header.next_offset());
         }
     }
 }
 
 /// Reads a batch. Returns the number of records that cannot be read.
-fn load_batch(broker: &Broker, header: &BatchHeader, tail: &[u8]) -> usize {
-    let compression = header.attributes.compression().unwrap_or(Compression::None);
-    let Ok(bytes) = decompress(compression, tail, DECOMPRESSED_BYTES_MAX) else {
-        return header.records_count as usize;
-    };
+fn load_batch(broker: &Broker, header: &BatchHeader, batch: &[u8]) -> usize {
+    let Ok(bytes) = decompressed(header, batch) else { return header.records_count as usize };
     let (mut state, now) = broker.groups.lock();
     let mut skipped = 0;
     for record in records(&bytes) {

@@ -7,7 +7,7 @@
 
 use super::group::{Groups, Refusal, error_code};
 use super::{Broker, Call, Client, Step};
-use crate::engine::group::events::{Effects, Identity, Join, Joined, Reply, Sync};
+use crate::engine::group::events::{Identity, Join, Joined, Reply, Sync};
 use crate::engine::group::group::Group;
 use crate::wire::ErrorCode;
 use crate::wire::group::*;
@@ -185,23 +185,21 @@ pub fn leave_group(broker: &Arc<Broker>, call: Call, request: LeaveGroupRequest)
         false => vec![MemberIdentity { member_id: request.member_id, ..Default::default() }],
     };
 
-    let (mut state, now) = broker.groups.lock();
-    let mut effects = Effects::default();
-    let results = members.into_iter().map(|it| {
-        let member =
-            Identity { member_id: it.member_id, instance_id: it.group_instance_id, generation: -1 };
-        let leave = |group: &mut Group, now| group.leave(now, &member, &mut effects);
-        let left = state.coordinator.with_group(now, &request.group_id, leave);
-        MemberResponse {
-            member_id: member.member_id,
-            group_instance_id: member.instance_id,
-            error_code: error_code(left),
-        }
-    });
-    let results = results.collect::<Vec<_>>();
     // That they have left is true with or without a record of it.
-    let _ = state.carry_out(broker, now, effects);
-    drop(state);
+    let (results, _) = Groups::event(broker, |coordinator, now, effects| {
+        let results = members.into_iter().map(|it| {
+            let (member_id, instance_id) = (it.member_id, it.group_instance_id);
+            let member = Identity { member_id, instance_id, generation: -1 };
+            let leave = |group: &mut Group, now| group.leave(now, &member, effects);
+            let left = coordinator.with_group(now, &request.group_id, leave);
+            MemberResponse {
+                member_id: member.member_id,
+                group_instance_id: member.instance_id,
+                error_code: error_code(left),
+            }
+        });
+        results.collect::<Vec<_>>()
+    });
 
     let mut response = LeaveGroupResponse::default();
     match results.first() {

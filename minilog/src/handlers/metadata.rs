@@ -52,7 +52,7 @@ fn missing_topics(broker: &Broker, call: Call, request: &MetadataRequest) -> Vec
     let catalog = broker.topics.catalog();
     let allowed = broker.settings.auto_create_topics
         && (request.allow_auto_topic_creation || call.version < 4);
-    let Wanted::These(topics) = request.wanted(call.version) else { return Vec::new() };
+    let topics = request.wanted(call.version).unwrap_or_default();
     let is_missing = |name: &String| {
         is_topic_name(name) && name != OFFSETS_TOPIC && catalog.by_name(name).is_none()
     };
@@ -65,11 +65,8 @@ fn describe(broker: &Broker, call: Call, request: &MetadataRequest) -> MetadataR
     let (host, port) = broker.address();
     let node_id = broker.node_id();
     let topics = match request.wanted(call.version) {
-        Wanted::All => catalog.topics().map(|topic| describe_topic(topic, node_id)).collect(),
-        Wanted::These(wanted) => {
-            let topics = wanted.iter().map(|it| describe_wanted(&catalog, it, node_id));
-            topics.collect()
-        }
+        None => catalog.topics().map(|topic| describe_topic(topic, node_id)).collect(),
+        Some(topics) => topics.iter().map(|it| describe_wanted(&catalog, it, node_id)).collect(),
     };
     MetadataResponse {
         brokers: vec![MetadataResponseBroker { node_id, host, port, rack: None }],

@@ -19,8 +19,8 @@
 //! 1. The server reads a frame and calls [`handle`].
 //! 2. [`crate::wire::decode_request`] decodes it; what cannot be decoded closes the connection.
 //! 3. The handler of the request looks up the partitions in the [`Broker`] and calls them.
-//! 4. Its [`Step`] says what the server does: send the response, wait for records, or do something
-//!    that blocks on another thread first.
+//! 4. Its [`Step`] says what the server does: send the response, wait, or do something that blocks
+//!    on another thread first.
 //!
 //! A connection has one request at a time in steps 2 to 4. That is how responses come in the order
 //! of requests, which the protocol demands; Kafka mutes the channel for the same reason
@@ -28,7 +28,7 @@
 
 pub mod catalog;
 mod configs;
-pub mod fetch;
+mod fetch;
 pub mod group;
 pub(crate) mod group_admin;
 pub mod group_log;
@@ -37,7 +37,7 @@ mod group_offsets;
 mod list_offsets;
 mod metadata;
 pub mod parameters;
-pub mod produce;
+mod produce;
 pub mod producer_ids;
 mod topics;
 
@@ -45,16 +45,17 @@ use crate::engine::log::partition::Partition;
 use crate::format::properties::Uuid;
 use crate::wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::codec::Frame;
+use crate::wire::header::RequestHeader;
 use crate::wire::schema::Message;
 use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_response};
 use bytes::Bytes;
-use std::io;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{error, fmt, io};
 
 use self::catalog::{Catalog, Topic, Topics};
-use self::fetch::WaitingFetch;
-use self::group::{Groups, WaitingGroup};
-use self::produce::WaitingProduce;
+use self::group::Groups;
 use self::producer_ids::ProducerIds;
 
 /// A frame of a client is at most this long (`socket.request.max.bytes`).
@@ -83,8 +84,6 @@ pub struct Settings {
     pub num_partitions: i32,
     /// Random bytes for ids.
     pub random: fn() -> [u8; 16],
-    /// Milliseconds since 1970.
-    pub now: fn() -> i64,
     /// `log.dirs`, an absolute path.
     pub data_dir: String,
 }
@@ -100,12 +99,8 @@ pub enum Step {
     },
     /// Closes the connection, for this reason.
     Close(String),
-    /// Waits for records, then sends the response.
-    Fetch(WaitingFetch),
-    /// Waits until records are durable, then sends the response.
-    Produce(WaitingProduce),
-    /// Waits for other members of a group, then sends the response.
-    Group(WaitingGroup),
+    /// Waits for other clients or the disk, then sends the response.
+    Wait(Box<dyn Waiting>),
     /// Calls this on a thread that may block, then sends the response.
     Blocking(Box<dyn FnOnce() -> Frame + Send>),
 }
@@ -119,6 +114,21 @@ impl Step {
         let broker = Arc::clone(broker);
         Step::Blocking(Box::new(move || job(&broker)))
     }
+}
+
+/// A request that waits: a fetch for records, a member for its group, a producer for the disk.
+pub trait Waiting: Send {
+    /// Ready with the response once it has what it waits for.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame>;
+
+    /// How long it waits at most.
+    fn timeout(&self) -> Duration;
+
+    /// The response when the time is over.
+    fn finish(&mut self) -> Frame;
+
+    /// Returns true if it waits for a flush.
+    fn needs_flush(&self) -> bool;
 }
 
 /// A client, for groups to describe their members.
@@ -164,8 +174,10 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
         Err(error) => return Step::Close(error.to_string()),
     };
 
-    let call = Call { version: request.version, correlation_id: request.correlation_id };
-    let client = Client { id: request.client_id.as_deref().unwrap_or_default(), host };
+    let RequestHeader { request_api_version: version, correlation_id, client_id, .. } =
+        request.header;
+    let call = Call { version, correlation_id };
+    let client = Client { id: client_id.as_deref().unwrap_or_default(), host };
     match request.body {
         Request::Produce(body) => produce::produce(broker, call, body),
         Request::Fetch(body) => fetch::fetch(broker, call, body),
@@ -222,6 +234,35 @@ fn storage_error(error: &io::Error) -> ErrorCode {
     #[cfg(feature = "server")]
     tracing::error!("{error}");
     ErrorCode::KAFKA_STORAGE_ERROR
+}
+
+/// Why a change is refused: the two fields that a response has for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The error.
+    pub error_code: ErrorCode,
+    /// The error in words.
+    pub text: String,
+}
+
+impl Failure {
+    fn new(error_code: ErrorCode, text: impl Into<String>) -> Failure {
+        Failure { error_code, text: text.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl error::Error for Failure {}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::new(storage_error(&error), error.to_string())
+    }
 }
 
 /// What a request names, or why it is not found.

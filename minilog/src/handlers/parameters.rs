@@ -15,7 +15,7 @@
 //!     set(&mut topic, "segment.bytes", "100").unwrap_err().to_string(),
 //!     "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576",
 //! );
-//! # Ok::<(), minilog::handlers::parameters::InvalidConfig>(())
+//! # Ok::<(), minilog::handlers::Failure>(())
 //! ```
 //!
 //! Names, defaults, limits and messages are those of Kafka.
@@ -26,24 +26,18 @@
 //! like Kafka Streams and Connect set them, and anything else would be a promise that the broker
 //! does not keep.
 
+use super::Failure;
 use crate::engine::log::config::{Cleanup, LogConfig};
+use crate::wire::ErrorCode;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// What was set on a topic, by name.
 pub type Overrides = BTreeMap<String, String>;
 
-/// A name or a value that a topic cannot have, in words for the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidConfig(pub String);
-
-impl fmt::Display for InvalidConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// The refusal of a name or a value that a topic cannot have.
+pub(super) fn invalid_config(text: String) -> Failure {
+    Failure::new(ErrorCode::INVALID_CONFIG, text)
 }
-
-impl std::error::Error for InvalidConfig {}
 
 /// One row of [`PARAMETERS`].
 pub struct Parameter {
@@ -107,8 +101,8 @@ pub const PARAMETERS: [Parameter; 17] = [
 
 impl Parameter {
     /// The parameter of this name.
-    pub fn of(name: &str) -> Result<&'static Parameter, InvalidConfig> {
-        let unknown = || InvalidConfig(format!("Unknown topic config name: {name}"));
+    pub fn of(name: &str) -> Result<&'static Parameter, Failure> {
+        let unknown = || invalid_config(format!("Unknown topic config name: {name}"));
         PARAMETERS.iter().find(|it| it.name == name).ok_or_else(unknown)
     }
 
@@ -129,10 +123,10 @@ impl Parameter {
     }
 
     /// Puts a value into a configuration.
-    fn put(&self, config: &mut LogConfig, value: &str) -> Result<(), InvalidConfig> {
+    fn put(&self, config: &mut LogConfig, value: &str) -> Result<(), Failure> {
         let invalid = |problem: &str| {
             let name = self.name;
-            InvalidConfig(format!("Invalid value {value} for configuration {name}: {problem}"))
+            invalid_config(format!("Invalid value {value} for configuration {name}: {problem}"))
         };
         let number = |min: i64, max: i64, kind| {
             let number = value.parse::<i64>().ok().filter(|it| *it <= max);
@@ -173,7 +167,7 @@ pub fn elements(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Sets a value of a topic, if it is valid.
-pub fn set(overrides: &mut Overrides, name: &str, value: &str) -> Result<(), InvalidConfig> {
+pub fn set(overrides: &mut Overrides, name: &str, value: &str) -> Result<(), Failure> {
     let value = value.trim();
     Parameter::of(name)?.put(&mut LogConfig::default(), value)?;
     overrides.insert(name.to_owned(), value.to_owned());
@@ -182,14 +176,14 @@ pub fn set(overrides: &mut Overrides, name: &str, value: &str) -> Result<(), Inv
 
 /// The broker's configuration with what was set on a topic in place of its own. An error if a value
 /// is not valid, or two contradict each other.
-pub fn resolve(overrides: &Overrides, broker: &LogConfig) -> Result<LogConfig, InvalidConfig> {
+pub fn resolve(overrides: &Overrides, broker: &LogConfig) -> Result<LogConfig, Failure> {
     let mut config = broker.clone();
     for (name, value) in overrides {
         Parameter::of(name)?.put(&mut config, value)?;
     }
     let (min, max) = (config.min_compaction_lag_ms, config.max_compaction_lag_ms);
     if min > max {
-        return Err(InvalidConfig(format!(
+        return Err(invalid_config(format!(
             "conflict topic config setting min.compaction.lag.ms ({min}) > \
              max.compaction.lag.ms ({max})"
         )));

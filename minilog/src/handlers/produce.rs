@@ -10,7 +10,7 @@
 //! Kafka counterpart: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
 use super::group_log::OFFSETS_TOPIC;
-use super::{Broker, Call, Found, Step, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Found, Step, Waiting, find_partition, find_topic, storage_error};
 use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
 use crate::engine::log::producers::SequenceError::{OldEpoch, OutOfOrder};
@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A response that waits until what it acknowledges is durable.
-pub struct WaitingProduce {
+struct WaitingProduce {
     call: Call,
     response: ProduceResponse,
     timeout: Duration,
@@ -76,7 +76,7 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
         return call.respond(&response);
     }
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
-    Step::Produce(WaitingProduce { call, response, timeout, needed })
+    Step::Wait(Box::new(WaitingProduce { call, response, timeout, needed }))
 }
 
 fn append(
@@ -126,14 +126,9 @@ impl Needed {
     }
 }
 
-impl WaitingProduce {
-    /// How long the client wants to wait.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// Ready with the response once everything is durable, or never will be.
-    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
+impl Waiting for WaitingProduce {
+    /// Ready once everything is durable, or never will be.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         // First the waker, then the look: a flush between the two wakes us.
         self.needed.iter().for_each(|it| it.partition.wake_on_append(context.waker()));
         self.needed.retain(|it| !it.is_durable());
@@ -148,11 +143,21 @@ impl WaitingProduce {
         }
     }
 
-    /// The response when the time is over: the batches are appended, and may become durable later.
-    pub fn finish(&mut self) -> Frame {
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The batches are appended, and may become durable later.
+    fn finish(&mut self) -> Frame {
         self.fail(ErrorCode::REQUEST_TIMED_OUT)
     }
 
+    fn needs_flush(&self) -> bool {
+        true
+    }
+}
+
+impl WaitingProduce {
     fn fail(&mut self, error_code: ErrorCode) -> Frame {
         for needed in &self.needed {
             let (topic, partition) = needed.result;
@@ -196,7 +201,6 @@ mod tests {
                 auto_create_topics: false,
                 num_partitions: 1,
                 random,
-                now: || 0,
                 data_dir: String::new(),
             },
             producer_ids: ProducerIds::new(shared),
@@ -206,7 +210,7 @@ mod tests {
     }
 
     /// Sends one batch, which must wait for the flush.
-    fn send(broker: &Arc<Broker>) -> WaitingProduce {
+    fn send(broker: &Arc<Broker>) -> Box<dyn Waiting> {
         let records = Some(Bytes::from_static(&batch::EXAMPLE));
         let topic = TopicProduceData {
             name: "orders".into(),
@@ -215,7 +219,7 @@ mod tests {
         };
         let request = ProduceRequest { acks: -1, topic_data: vec![topic], ..Default::default() };
         match produce(broker, Call { version: 9, correlation_id: 1 }, request) {
-            Step::Produce(waiting) => waiting,
+            Step::Wait(waiting) => waiting,
             _ => panic!("acknowledged before the flush"),
         }
     }

@@ -16,11 +16,10 @@
 //!
 //! Kafka counterpart: `ReplicationControlManager.createTopics`, `ReplicaManager.deleteRecords`.
 
-use super::catalog::TopicError;
 use super::group::Groups;
 use super::group_log::OFFSETS_TOPIC;
-use super::parameters::{InvalidConfig, Overrides};
-use super::{Broker, Call, Step, configs, find_partition, find_topic, parameters, storage_error};
+use super::parameters::{self, Overrides};
+use super::{Broker, Call, Failure, Step, configs, find_partition, find_topic, storage_error};
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::cluster::*;
@@ -29,58 +28,55 @@ use std::sync::Arc;
 
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
 
-/// Why a request about a topic fails, for the client.
-pub(super) type Failure = (ErrorCode, String);
-
 /// The two fields of a response that say how it went.
 pub fn outcome(result: Result<(), Failure>) -> (ErrorCode, Option<String>) {
-    result.map_or_else(|(code, text)| (code, Some(text)), |()| (ErrorCode::NONE, None))
+    result.map_or_else(|it| (it.error_code, Some(it.text)), |()| (ErrorCode::NONE, None))
 }
 
 /// Creates topics.
 pub fn create_topics(broker: &Arc<Broker>, call: Call, request: CreateTopicsRequest) -> Step {
     Step::blocking(broker, move |broker| {
-        let create = |topic| create(broker, topic, request.validate_only);
-        let topics = request.topics.iter().map(create).collect();
-        call.encode(&CreateTopicsResponse { topics, ..Default::default() })
+        let topics = request.topics.into_iter().map(|topic| {
+            create(broker, &topic, request.validate_only).unwrap_or_else(|it| {
+                let (error_code, error_message) = (it.error_code, Some(it.text));
+                let name = topic.name;
+                CreatableTopicResult { name, error_code, error_message, ..Default::default() }
+            })
+        });
+        call.encode(&CreateTopicsResponse { topics: topics.collect(), ..Default::default() })
     })
 }
 
-fn create(broker: &Broker, wanted: &CreatableTopic, validate_only: bool) -> CreatableTopicResult {
-    let name = wanted.name.clone();
-    try_create(broker, wanted, validate_only).unwrap_or_else(|(error_code, text)| {
-        let error_message = Some(text);
-        CreatableTopicResult { name, error_code, error_message, ..Default::default() }
-    })
-}
-
-fn try_create(
+fn create(
     broker: &Broker,
     wanted: &CreatableTopic,
     validate_only: bool,
 ) -> Result<CreatableTopicResult, Failure> {
     if wanted.name == OFFSETS_TOPIC {
         let text = "the broker creates it for the first group";
-        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned()));
+        return Err(Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text));
     }
     if ![-1, 1].contains(&wanted.replication_factor) {
         let text = "the cluster has one broker, so the replication factor must be 1";
-        return Err((ErrorCode::INVALID_REPLICATION_FACTOR, text.to_owned()));
+        return Err(Failure::new(ErrorCode::INVALID_REPLICATION_FACTOR, text));
     }
     if !wanted.assignments.is_empty() {
-        return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER.to_owned()));
+        return Err(Failure::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER));
     }
 
     let name = &wanted.name;
     let default = broker.settings.num_partitions;
     let partitions = if wanted.num_partitions < 0 { default } else { wanted.num_partitions };
-    let overrides = overrides(wanted).map_err(|error| explain(&error.into(), name))?;
+    let mut overrides = Overrides::default();
+    for config in &wanted.configs {
+        let value = config.value.as_deref().unwrap_or_default();
+        parameters::set(&mut overrides, &config.name, value)?;
+    }
     let configs = configs::topic_values(&overrides, broker.topics.config());
     let topic_id = if validate_only {
-        broker.topics.check_new(name, partitions, &overrides).map(|()| Uuid::default())
+        broker.topics.check_new(name, partitions, &overrides).map(|()| Uuid::default())?
     } else {
-        let random = (broker.settings.random)();
-        broker.topics.create(name, partitions, overrides, random).map(|topic| topic.id)
+        broker.topics.create(name, partitions, overrides, (broker.settings.random)())?.id
     };
 
     let configs = configs.into_iter().map(|it| CreatableTopicConfigs {
@@ -91,21 +87,12 @@ fn try_create(
     });
     Ok(CreatableTopicResult {
         name: name.clone(),
-        topic_id: topic_id.map_err(|error| explain(&error, name))?,
+        topic_id,
         num_partitions: partitions,
         replication_factor: 1,
         configs: Some(configs.collect()),
         ..Default::default()
     })
-}
-
-fn overrides(wanted: &CreatableTopic) -> Result<Overrides, InvalidConfig> {
-    let mut overrides = Overrides::default();
-    for config in &wanted.configs {
-        let value = config.value.as_deref().unwrap_or_default();
-        parameters::set(&mut overrides, &config.name, value)?;
-    }
-    Ok(overrides)
 }
 
 /// Deletes topics.
@@ -123,11 +110,9 @@ pub fn delete_topics(broker: &Arc<Broker>, call: Call, request: DeleteTopicsRequ
             found.into_iter().zip(&names).zip(broker.topics.delete(&names))
         {
             match deleted {
-                Ok(()) => Groups::delete_topic(broker, name),
-                Err(error) => {
-                    (response.error_code, response.error_message) =
-                        outcome(Err(explain(&error, name)));
-                }
+                // If the log of the groups is closed, the offsets stay until they expire.
+                Ok(()) => drop(Groups::event(broker, |it, _, out| it.delete_topic(name, out))),
+                failed => (response.error_code, response.error_message) = outcome(failed),
             }
         }
         call.encode(&DeleteTopicsResponse { responses, ..Default::default() })
@@ -152,25 +137,6 @@ fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicRe
     DeletableTopicResult { name, topic_id, error_code, error_message }
 }
 
-/// The error code and its words.
-pub fn explain(error: &TopicError, name: &str) -> Failure {
-    match error {
-        TopicError::Exists => {
-            (ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists."))
-        }
-        TopicError::Unknown => {
-            (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("there is no topic '{name}'"))
-        }
-        TopicError::InvalidName => {
-            let text = "a topic is named by up to 249 letters, digits, '.', '_' and '-'";
-            (ErrorCode::INVALID_TOPIC_EXCEPTION, text.to_owned())
-        }
-        TopicError::InvalidPartitions(text) => (ErrorCode::INVALID_PARTITIONS, text.clone()),
-        TopicError::InvalidConfig(error) => (ErrorCode::INVALID_CONFIG, error.to_string()),
-        TopicError::Storage(error) => (storage_error(error), error.to_string()),
-    }
-}
-
 /// Adds partitions to topics.
 pub fn create_partitions(
     broker: &Arc<Broker>,
@@ -180,11 +146,10 @@ pub fn create_partitions(
     Step::blocking(broker, move |broker| {
         let results = request.topics.into_iter().map(|topic| {
             let added = match topic.assignments {
-                Some(_) => Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER.to_owned())),
-                None => broker
-                    .topics
-                    .add_partitions(&topic.name, topic.count, request.validate_only)
-                    .map_err(|error| explain(&error, &topic.name)),
+                Some(_) => Err(Failure::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER)),
+                None => {
+                    broker.topics.add_partitions(&topic.name, topic.count, request.validate_only)
+                }
             };
             let (error_code, error_message) = outcome(added);
             CreatePartitionsTopicResult { name: topic.name, error_code, error_message }
@@ -220,9 +185,8 @@ pub fn delete_records(broker: &Arc<Broker>, call: Call, request: DeleteRecordsRe
 
         // What was deleted must stay so after a crash; then the files can go.
         let written = broker.topics.write_checkpoints();
-        let removed = written
-            .and_then(|()| broker.topics.delete_old_segments((broker.settings.now)()).map(drop));
-        if let Err(error) = removed {
+        let now = (broker.groups.now)().timestamp;
+        if let Err(error) = written.and_then(|()| broker.topics.delete_old_segments(now)) {
             let error_code = storage_error(&error);
             let results = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
             results.for_each(|it| it.error_code = error_code);

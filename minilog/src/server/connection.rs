@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A producer sends up to five requests before it reads a response. All complete frames of a read
-//! are handled before anything is written, so that their responses share a system call. A fetch
+//! are handled before anything is written, so that their responses share a system call. A request
 //! that waits is the exception: what is due is written first.
 //!
 //! A frame that is longer than [`FRAME_BYTES_MAX`] closes the connection before anything is
@@ -17,8 +17,7 @@
 
 use super::Server;
 use super::send::{send, write_out};
-use crate::handlers::group::WaitingGroup;
-use crate::handlers::{FRAME_BYTES_MAX, Step, handle};
+use crate::handlers::{FRAME_BYTES_MAX, Step, Waiting, handle};
 use crate::wire::codec::Frame;
 use bytes::{Buf, BytesMut};
 use minikit::server::{Shutdown, Stream};
@@ -26,7 +25,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 /// The least room to read into: several requests of a producer with default settings.
 const READ_BYTES: usize = 64 * 1024;
@@ -51,18 +50,22 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                     stream.write_all(&out).await?;
                     return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
                 }
-                Step::Group(waiting) => {
+                Step::Wait(waiting) => {
                     write_out(&mut stream, &mut out).await?;
+                    // At a shutdown the disk answers soon, and other clients do not.
+                    let is_interrupted = !waiting.needs_flush();
                     let waited = tokio::select! {
-                        () = &mut requested => None,
-                        frame = wait_for_group(server, waiting, &mut stream, &mut buffer) => frame?,
+                        () = &mut requested, if is_interrupted => None,
+                        frame = wait(server, waiting, &mut stream, &mut buffer) => frame?,
                     };
                     let Some(frame) = waited else { return Ok(()) };
                     send(&mut stream, &mut out, &frame).await?;
                 }
-                step => {
+                Step::Blocking(job) => {
                     write_out(&mut stream, &mut out).await?;
-                    let frame = wait(server, step).await;
+                    let done = tokio::task::spawn_blocking(job).await;
+                    let frame =
+                        done.unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic()));
                     send(&mut stream, &mut out, &frame).await?;
                 }
             }
@@ -94,37 +97,15 @@ fn frame_size(buffer: &BytesMut) -> io::Result<Option<usize>> {
     }
 }
 
-/// Waits as a step says.
-async fn wait(server: &Server, step: Step) -> Frame {
-    match step {
-        Step::Fetch(mut waiting) => {
-            let time = waiting.timeout();
-            let frame = timeout(time, poll_fn(|context| waiting.poll(context))).await;
-            frame.unwrap_or_else(|_| waiting.finish())
-        }
-        Step::Produce(mut waiting) => {
-            server.upkeep.flush_soon();
-            let time = waiting.timeout();
-            let frame = timeout(time, poll_fn(|context| waiting.poll(context))).await;
-            frame.unwrap_or_else(|_| waiting.finish())
-        }
-        Step::Blocking(job) => tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
-            std::panic::resume_unwind(panic.into_panic());
-        }),
-        Step::Group(_) | Step::Respond(_) | Step::Silent { .. } | Step::Close(_) => {
-            unreachable!("the caller has handled these")
-        }
-    }
-}
-
-/// Waits for the other members of a group, for minutes perhaps. None if the client has disconnected
-/// meanwhile: then the group must not count on it.
-async fn wait_for_group(
+/// Waits for a request, for minutes perhaps. None if the client has disconnected meanwhile: its
+/// group must not count on it.
+async fn wait(
     server: &Server,
-    mut waiting: WaitingGroup,
+    mut waiting: Box<dyn Waiting>,
     stream: &mut Stream,
     buffer: &mut BytesMut,
 ) -> io::Result<Option<Frame>> {
+    let mut time_is_over = pin!(sleep(waiting.timeout()));
     loop {
         let ready = poll_fn(|context| {
             let ready = waiting.poll(context);
@@ -134,7 +115,9 @@ async fn wait_for_group(
             ready
         });
         tokio::select! {
+            biased;
             frame = ready => return Ok(Some(frame)),
+            () = &mut time_is_over => return Ok(Some(waiting.finish())),
             // Reading is how a disconnection is noticed. What a client sends ahead waits its turn.
             count = stream.read_buf(buffer), if buffer.len() < READ_BYTES => if count? == 0 {
                 return Ok(None);

@@ -113,7 +113,6 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
             auto_create_topics: start.auto_create_topics,
             num_partitions: start.num_partitions,
             random,
-            now: now_ms,
             data_dir: std::path::absolute(&start.data_dir)?.display().to_string(),
         },
         producer_ids: ProducerIds::new(disk),

@@ -8,10 +8,11 @@
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
 
 use super::codec::{DecodeError, Decoder, Encoder, Frame, WireType};
-use super::header::{RequestHeader, ResponseHeader, is_response_header_flexible};
-use super::schema::{Message, Table, Versions};
+use super::header::{RequestHeader, ResponseHeader, has_tagged_fields};
+use super::schema::{Message, Table};
 use bytes::Bytes;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// What the broker knows about one request.
 #[derive(Debug)]
@@ -21,13 +22,15 @@ pub struct Api {
     /// Its name in Kafka.
     pub name: &'static str,
     /// The versions that are decoded.
-    pub versions: Versions,
+    pub versions: RangeInclusive<i16>,
     /// The first version with the flexible encoding.
     pub flexible_from: i16,
     /// The fields of the request.
     pub request: &'static Table,
     /// The fields of the response.
     pub response: &'static Table,
+    /// Decodes the body of the request.
+    decode: fn(&mut Decoder) -> Result<Request, DecodeError>,
 }
 
 impl Api {
@@ -51,13 +54,9 @@ pub trait RequestBody: Message {
 /// A request with its header.
 #[derive(Clone, Debug)]
 pub struct RequestFrame {
-    /// The version of the body; the response must have the same.
-    pub version: i16,
-    /// Comes back in the response.
-    pub correlation_id: i32,
-    /// How the client calls itself.
-    pub client_id: Option<String>,
-    /// The body.
+    /// The header.
+    pub header: RequestHeader,
+    /// The body, in the version that the header names.
     pub body: Request,
 }
 
@@ -85,7 +84,7 @@ impl fmt::Display for RequestError {
         match self {
             RequestError::Unsupported { key, version, .. } => match Api::of(*key) {
                 Some(api) => {
-                    let Versions { first, last } = api.versions;
+                    let (first, last) = (api.versions.start(), api.versions.end());
                     write!(f, "{} version {version} is not in {first}-{last}", api.name)
                 }
                 None => write!(f, "request {key} is not supported"),
@@ -108,15 +107,15 @@ impl From<DecodeError> for RequestError {
 pub fn decode_request(frame: Bytes) -> Result<RequestFrame, RequestError> {
     let mut decoder = Decoder::new(frame, 0, false);
     let header = RequestHeader::decode(&mut decoder)?;
-    let RequestHeader { request_api_key: key, request_api_version: version, .. } = header;
+    let (key, version) = (header.request_api_key, header.request_api_version);
     let correlation_id = header.correlation_id;
     let unsupported = RequestError::Unsupported { key, version, correlation_id };
-    let api = Api::of(key).filter(|api| api.versions.contains(version)).ok_or(unsupported)?;
+    let api = Api::of(key).filter(|api| api.versions.contains(&version)).ok_or(unsupported)?;
 
     let mut decoder = decoder.with_version(version, api.is_flexible(version));
     decoder.end_struct()?;
-    let body = Request::decode(key, &mut decoder)?;
-    Ok(RequestFrame { version, correlation_id, client_id: header.client_id, body })
+    let body = (api.decode)(&mut decoder)?;
+    Ok(RequestFrame { header, body })
 }
 
 /// Encodes a request, its size in front.
@@ -126,29 +125,25 @@ pub fn encode_request<M: Message>(
     version: i16,
     body: &M,
 ) -> Frame {
-    let mut encoder = Encoder::start_frame();
     let header = RequestHeader {
         request_api_key: M::KEY,
         request_api_version: version,
         correlation_id,
         client_id: Some(client_id.into()),
     };
-    header.encode(&mut encoder);
-
-    let mut encoder = encoder.with_version(version, M::is_flexible(version));
-    encoder.end_struct();
-    body.encode(&mut encoder);
-    encoder.finish_frame()
+    encode(&header, true, version, body)
 }
 
 /// Encodes a response, its size in front.
 pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) -> Frame {
-    let is_flexible = M::is_flexible(version);
-    let mut encoder = Encoder::start_frame();
-    ResponseHeader { correlation_id }.encode(&mut encoder);
+    encode(&ResponseHeader { correlation_id }, has_tagged_fields(M::KEY), version, body)
+}
 
-    let mut encoder = encoder.with_version(version, is_flexible);
-    if is_response_header_flexible(M::KEY, is_flexible) {
+fn encode<M: Message>(header: &impl WireType, has_tags: bool, version: i16, body: &M) -> Frame {
+    let mut encoder = Encoder::start_frame();
+    header.encode(&mut encoder);
+    let mut encoder = encoder.with_version(version, M::is_flexible(version));
+    if has_tags {
         encoder.end_struct();
     }
     body.encode(&mut encoder);
@@ -158,12 +153,11 @@ pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) 
 /// Decodes a response from its frame, without the size in front: the correlation id and the body.
 /// `version` is that of the request.
 pub fn decode_response<M: Message>(frame: Bytes, version: i16) -> Result<(i32, M), DecodeError> {
-    let is_flexible = M::is_flexible(version);
     let mut decoder = Decoder::new(frame, 0, false);
     let header = ResponseHeader::decode(&mut decoder)?;
 
-    let mut decoder = decoder.with_version(version, is_flexible);
-    if is_response_header_flexible(M::KEY, is_flexible) {
+    let mut decoder = decoder.with_version(version, M::is_flexible(version));
+    if has_tagged_fields(M::KEY) {
         decoder.end_struct()?;
     }
     Ok((header.correlation_id, M::decode(&mut decoder)?))
@@ -178,18 +172,6 @@ macro_rules! apis {
             $name(super::$module::$request), )*
         }
 
-        impl Request {
-            /// Decodes the body of the request `key`, which must be in [`APIS`].
-            fn decode(key: i16, decoder: &mut Decoder) -> Result<Request, DecodeError> {
-                Ok(match key {
-                    $( super::$module::$request::KEY => {
-                        Request::$name(WireType::decode(decoder)?)
-                    } )*
-                    _ => unreachable!("the caller has looked the key up"),
-                })
-            }
-        }
-
         $( impl RequestBody for super::$module::$request {
             type Response = super::$module::$response;
         } )*
@@ -202,6 +184,7 @@ macro_rules! apis {
             flexible_from: super::$module::$request::FLEXIBLE_FROM,
             request: super::$module::$request::TABLE,
             response: super::$module::$response::TABLE,
+            decode: |decoder| WireType::decode(decoder).map(Request::$name),
         } ),*];
     };
 }

@@ -37,7 +37,7 @@
 
 use super::api::Api;
 use super::error_code::ErrorCode;
-use super::schema::{Message, Versions, message};
+use super::schema::{Message, message};
 
 message! {
     /// Asks which requests the broker has.
@@ -63,11 +63,10 @@ impl ApiVersionsResponse {
     /// The answer to an ApiVersions request of a version that is not supported. It must be encoded
     /// in version 0.
     pub fn unsupported() -> ApiVersionsResponse {
-        let Versions { first, last } = ApiVersionsRequest::VERSIONS;
-        let api_key = ApiVersionsRequest::KEY;
+        let own = Api::of(ApiVersionsRequest::KEY).map(advertised);
         ApiVersionsResponse {
             error_code: ErrorCode::UNSUPPORTED_VERSION,
-            api_keys: vec![ApiVersion { api_key, min_version: first, max_version: last }],
+            api_keys: own.into_iter().collect(),
             ..Default::default()
         }
     }
@@ -76,8 +75,8 @@ impl ApiVersionsResponse {
 /// What the broker announces for one request.
 pub fn advertised(api: &Api) -> ApiVersion {
     let produce = super::produce::ProduceRequest::KEY;
-    let min_version = if api.key == produce { 0 } else { api.versions.first };
-    ApiVersion { api_key: api.key, min_version, max_version: api.versions.last }
+    let min_version = if api.key == produce { 0 } else { *api.versions.start() };
+    ApiVersion { api_key: api.key, min_version, max_version: *api.versions.end() }
 }
 
 /// Returns true if a client may call itself so: letters, digits, and `-` and `.` between them

@@ -294,8 +294,7 @@ impl Decoder {
 /// Writes values into a frame.
 #[derive(Debug)]
 pub struct Encoder {
-    bytes: Vec<u8>,
-    records: Vec<(usize, Records)>,
+    frame: Frame,
     version: i16,
     is_flexible: bool,
 }
@@ -303,7 +302,7 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder of a message of `version`.
     pub fn new(version: i16, is_flexible: bool) -> Encoder {
-        Encoder { bytes: Vec::new(), records: Vec::new(), version, is_flexible }
+        Encoder { frame: Frame::default(), version, is_flexible }
     }
 
     /// The same frame, continued as a message of another version: the body after the header.
@@ -320,16 +319,16 @@ impl Encoder {
     /// Writes bytes as they are.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.frame.bytes.extend_from_slice(bytes);
     }
 
     /// Writes an unsigned integer, seven bits to a byte, the lowest first: 300 is `ac 02`.
     pub fn uvarint(&mut self, mut value: u32) {
         while value > 0x7f {
-            self.bytes.push(value as u8 | 0x80);
+            self.frame.bytes.push(value as u8 | 0x80);
             value >>= 7;
         }
-        self.bytes.push(value as u8);
+        self.frame.bytes.push(value as u8);
     }
 
     /// Writes the length of a value of this kind, or null.
@@ -360,12 +359,12 @@ impl Encoder {
 
     /// The bytes written, records included, in one piece.
     pub fn into_vec(self) -> Vec<u8> {
-        Frame { bytes: self.bytes, records: self.records }.to_vec()
+        self.frame.to_vec()
     }
 
     /// The frame that was started by [`Encoder::start_frame`], with its size filled in.
     pub fn finish_frame(self) -> Frame {
-        let mut frame = Frame { bytes: self.bytes, records: self.records };
+        let mut frame = self.frame;
         let size = i32::try_from(frame.size() - Frame::SIZE_BYTES);
         let size = size.expect("max.message.bytes and fetch.max.bytes are 32 bits");
         frame.bytes[..Frame::SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
@@ -382,7 +381,7 @@ impl Encoder {
 
 /// An encoded message with its size in front: bytes, and the record batches that belong between
 /// them, in memory or in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     bytes: Vec<u8>,
     /// Where in `bytes` each run of records belongs, ascending.
@@ -571,7 +570,7 @@ impl Lengthy for Bytes {
     }
 
     fn encode_content(&self, encoder: &mut Encoder) {
-        encoder.records.push((encoder.bytes.len(), Records::Bytes(self.clone())));
+        Records::Bytes(self.clone()).encode_content(encoder);
     }
 }
 
@@ -647,6 +646,6 @@ impl Lengthy for Records {
     }
 
     fn encode_content(&self, encoder: &mut Encoder) {
-        encoder.records.push((encoder.bytes.len(), self.clone()));
+        encoder.frame.records.push((encoder.frame.bytes.len(), self.clone()));
     }
 }

@@ -28,18 +28,10 @@ macro_rules! error_codes {
         impl ErrorCode {
             $( #[doc = $meaning] pub const $name: ErrorCode = ErrorCode($code); )*
 
-            /// The name of the code, if it is one of these.
-            pub fn name(self) -> Option<&'static str> {
+            /// The name of the code and what it means, if it is one of these.
+            pub fn explain(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
-                    $( $code => Some(stringify!($name)), )*
-                    _ => None,
-                }
-            }
-
-            /// What the code means, as a sentence.
-            pub fn meaning(self) -> Option<&'static str> {
-                match self.0 {
-                    $( $code => Some($meaning.trim_end_matches('.')), )*
+                    $( $code => Some((stringify!($name), $meaning)), )*
                     _ => None,
                 }
             }
@@ -109,8 +101,8 @@ impl ErrorCode {
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => write!(f, "{name} ({})", self.0),
+        match self.explain() {
+            Some((name, _)) => write!(f, "{name} ({})", self.0),
             None => write!(f, "error {}", self.0),
         }
     }

@@ -71,7 +71,7 @@ impl Explainer<'_> {
         self.table(RequestHeader::TABLE, "")?;
         let number = |at: usize| i16::from_be_bytes([self.frame[at], self.frame[at + 1]]);
         let (key, version) = (number(0), number(2));
-        let api = Api::of(key).filter(|api| api.versions.contains(version))?;
+        let api = Api::of(key).filter(|api| api.versions.contains(&version))?;
 
         (self.version, self.is_flexible) = (version, api.is_flexible(version));
         self.end_struct("header.")?;
@@ -81,7 +81,7 @@ impl Explainer<'_> {
     /// Explains a struct. `prefix` comes before the names of its fields.
     fn table(&mut self, table: &Table, prefix: &str) -> Option<()> {
         let version = self.version;
-        for field in table.fields.iter().filter(|it| it.versions.contains(version)) {
+        for field in table.fields.iter().filter(|it| it.versions.contains(&version)) {
             self.value(&field.kind, &format!("{prefix}{}", field.name), field.meaning)?;
         }
         self.end_struct(prefix)

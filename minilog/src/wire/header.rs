@@ -45,7 +45,7 @@ message! {
     }
 }
 
-/// Returns true if the header of a response has tagged fields.
-pub fn is_response_header_flexible(key: i16, is_flexible: bool) -> bool {
-    is_flexible && key != ApiVersionsRequest::KEY
+/// Returns true if the header of a response has tagged fields when its body is flexible.
+pub fn has_tagged_fields(key: i16) -> bool {
+    key != ApiVersionsRequest::KEY
 }

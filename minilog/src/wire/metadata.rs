@@ -9,11 +9,11 @@
 //! | 1+ | null | empty array |
 //!
 //! ```
-//! use minilog::wire::metadata::{MetadataRequest, Wanted};
+//! use minilog::wire::metadata::MetadataRequest;
 //!
 //! let request = MetadataRequest { topics: Some(vec![]), ..MetadataRequest::default() };
-//! assert!(matches!(request.wanted(0), Wanted::All));
-//! assert!(matches!(request.wanted(1), Wanted::These([])));
+//! assert_eq!(request.wanted(0), None, "all topics");
+//! assert_eq!(request.wanted(1), Some(&[][..]));
 //! ```
 //!
 //! Since version 10 a topic has an id as well as a name, and since version 12 it can be asked for
@@ -74,22 +74,9 @@ message! {
     }
 }
 
-/// The topics that a request asks for.
-#[derive(Clone, Copy, Debug)]
-pub enum Wanted<'a> {
-    /// Every topic.
-    All,
-    /// These, possibly none.
-    These(&'a [MetadataRequestTopic]),
-}
-
 impl MetadataRequest {
-    /// The topics that the request asks for, given its version.
-    pub fn wanted(&self, version: i16) -> Wanted<'_> {
-        match &self.topics {
-            None => Wanted::All,
-            Some(topics) if topics.is_empty() && version == 0 => Wanted::All,
-            Some(topics) => Wanted::These(topics),
-        }
+    /// The topics that a request of `version` asks for; `None` for all.
+    pub fn wanted(&self, version: i16) -> Option<&[MetadataRequestTopic]> {
+        self.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())
     }
 }

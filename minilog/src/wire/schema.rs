@@ -69,33 +69,7 @@
 //! features, and a cluster of one node has nothing to say in them.
 
 use super::codec::{Kind, WireType};
-
-/// A range of versions, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Versions {
-    /// The first version.
-    pub first: i16,
-    /// The last version; `i16::MAX` if there is no end.
-    pub last: i16,
-}
-
-impl Versions {
-    /// `first+`
-    pub const fn from(first: i16) -> Versions {
-        Versions { first, last: i16::MAX }
-    }
-
-    /// `first-last`
-    pub const fn new(first: i16, last: i16) -> Versions {
-        Versions { first, last }
-    }
-
-    /// Returns true if `version` is in the range.
-    #[inline]
-    pub const fn contains(self, version: i16) -> bool {
-        self.first <= version && version <= self.last
-    }
-}
+use std::ops::RangeInclusive;
 
 /// The fields of one struct, as data.
 #[derive(Debug)]
@@ -109,8 +83,8 @@ pub struct Table {
 /// One row of a [`Table`].
 #[derive(Debug)]
 pub struct Field {
-    /// The versions that have the field.
-    pub versions: Versions,
+    /// The versions that have the field; up to `i16::MAX` if it was never removed.
+    pub versions: RangeInclusive<i16>,
     /// Its name.
     pub name: &'static str,
     /// What its type is on the wire.
@@ -129,7 +103,7 @@ pub trait Message: WireType + Default {
     /// The number of the API.
     const KEY: i16;
     /// The versions that can be decoded and encoded.
-    const VERSIONS: Versions;
+    const VERSIONS: RangeInclusive<i16>;
     /// The first version with the flexible encoding.
     const FLEXIBLE_FROM: i16;
     /// The fields.
@@ -202,7 +176,7 @@ macro_rules! message {
             ) -> ::core::result::Result<Self, $crate::wire::codec::DecodeError> {
                 let mut message = Self::default();
                 $( if $crate::wire::schema::message!(@range $from $($to)?)
-                    .contains(decoder.version())
+                    .contains(&decoder.version())
                 {
                     message.$field = decoder.field(stringify!($name), stringify!($field),
                         $crate::wire::schema::message!(@null $kind, $from $(, $null)?))?;
@@ -213,7 +187,7 @@ macro_rules! message {
 
             fn encode(&self, encoder: &mut $crate::wire::codec::Encoder) {
                 $( if $crate::wire::schema::message!(@range $from $($to)?)
-                    .contains(encoder.version())
+                    .contains(&encoder.version())
                 {
                     encoder.field(&self.$field,
                         $crate::wire::schema::message!(@null $kind, $from $(, $null)?));
@@ -228,8 +202,7 @@ macro_rules! message {
         $(
             impl $crate::wire::schema::Message for $name {
                 const KEY: i16 = $key;
-                const VERSIONS: $crate::wire::schema::Versions =
-                    $crate::wire::schema::Versions::new($first, $last);
+                const VERSIONS: ::std::ops::RangeInclusive<i16> = $first..=$last;
                 const FLEXIBLE_FROM: i16 = $flexible;
                 const TABLE: &'static $crate::wire::schema::Table = $name::TABLE;
             }
@@ -238,8 +211,8 @@ macro_rules! message {
 
     (@versions $from:literal) => { concat!($from, "+") };
     (@versions $from:literal $to:literal) => { concat!($from, "-", $to) };
-    (@range $from:literal) => { $crate::wire::schema::Versions::from($from) };
-    (@range $from:literal $to:literal) => { $crate::wire::schema::Versions::new($from, $to) };
+    (@range $from:literal) => { ($from..=i16::MAX) };
+    (@range $from:literal $to:literal) => { ($from..=$to) };
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };
     (@some) => { None };

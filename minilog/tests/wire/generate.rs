@@ -48,7 +48,7 @@ struct Generator<'a, 'b> {
 impl Generator<'_, '_> {
     fn structure(&mut self, table: &Table, out: &mut Vec<u8>) {
         let version = self.version;
-        for field in table.fields.iter().filter(|it| it.versions.contains(version)) {
+        for field in table.fields.iter().filter(|it| it.versions.contains(&version)) {
             let may_be_null = field.null_from.is_some_and(|first| first <= version);
             self.value(&field.kind, may_be_null, out);
         }

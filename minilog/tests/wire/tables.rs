@@ -3,8 +3,9 @@
 //! `kafka_4_3_0.txt` was printed by `clients/messages.py` from Kafka's jar.
 
 use minilog::wire::codec::Kind;
-use minilog::wire::schema::{Field, Table, Versions};
+use minilog::wire::schema::{Field, Table};
 use minilog::wire::{APIS, Api};
+use std::ops::RangeInclusive;
 
 #[test]
 fn tables_are_kafkas() {
@@ -34,23 +35,23 @@ fn comparable(listing: &str) -> Vec<String> {
         };
 
         let versions = parse_versions(versions);
-        let outer = around.last().copied().unwrap_or(Versions::from(0));
-        let first = versions.first.max(outer.first);
-        let versions = Versions::new(first, versions.last.min(outer.last));
-        if rest.contains(&"tag") || versions.first > versions.last {
+        let outer = around.last().cloned().unwrap_or(0..=i16::MAX);
+        let first = *versions.start().max(outer.start());
+        let versions = first..=*versions.end().min(outer.end());
+        if rest.contains(&"tag") || versions.is_empty() {
             left_out = depth;
             continue;
         }
-        around.push(versions);
+        around.push(versions.clone());
 
         let kind = match kind.trim_start_matches("[]").starts_with(char::is_uppercase) {
             true => kind.replace(char::is_alphabetic, ""),
             false => (*kind).to_owned(),
         };
-        let mut text = format!("{depth} {name} {kind} {}", print_versions(versions));
+        let mut text = format!("{depth} {name} {kind} {}", print_versions(&versions));
         for pair in rest.chunks(2) {
             text += &match pair {
-                ["null", from] => format!(" null {}+", parse_versions(from).first.max(first)),
+                ["null", from] => format!(" null {}+", parse_versions(from).start().max(&first)),
                 pair => format!(" {}", pair.join(" ")),
             };
         }
@@ -59,14 +60,14 @@ fn comparable(listing: &str) -> Vec<String> {
     lines
 }
 
-fn parse_versions(text: &str) -> Versions {
+fn parse_versions(text: &str) -> RangeInclusive<i16> {
     let (first, last) = text.split_once(['+', '-']).expect("a range of versions");
     let last = if last.is_empty() { i16::MAX } else { last.parse().unwrap() };
-    Versions::new(first.parse().unwrap(), last)
+    first.parse().unwrap()..=last
 }
 
 fn print_api(api: &Api) -> String {
-    let Versions { first, last } = api.versions;
+    let (first, last) = (api.versions.start(), api.versions.end());
     let mut text = String::new();
     for table in [api.request, api.response] {
         let Api { key, flexible_from, .. } = api;
@@ -80,7 +81,7 @@ fn print_fields(table: &Table, indent: usize, text: &mut String) {
     for field in table.fields {
         let Field { name, versions, .. } = field;
         let kind = print_kind(&field.kind);
-        *text += &format!("{:1$}{name} {kind} {2}", "", indent * 2, print_versions(*versions));
+        *text += &format!("{:1$}{name} {kind} {2}", "", indent * 2, print_versions(versions));
         *text += &field.null_from.map(|first| format!(" null {first}+")).unwrap_or_default();
         *text += &field.default.map(|it| format!(" default {}", value(it))).unwrap_or_default();
         *text += "\n";
@@ -90,10 +91,10 @@ fn print_fields(table: &Table, indent: usize, text: &mut String) {
     }
 }
 
-fn print_versions(versions: Versions) -> String {
-    match versions.last {
-        i16::MAX => format!("{}+", versions.first),
-        last => format!("{}-{last}", versions.first),
+fn print_versions(versions: &RangeInclusive<i16>) -> String {
+    match (versions.start(), *versions.end()) {
+        (first, i16::MAX) => format!("{first}+"),
+        (first, last) => format!("{first}-{last}"),
     }
 }
 

@@ -160,15 +160,13 @@ impl Coordinator {
         Ok(())
     }
 
-    /// The records that delete all offsets of a topic, which is gone.
-    pub fn delete_topic(&self, deleted: &str) -> Effects {
-        let mut effects = Effects::default();
+    /// Deletes all offsets of a topic, which is gone.
+    pub fn delete_topic(&self, deleted: &str, effects: &mut Effects) {
         for group in self.groups.values() {
             let offsets = group.offsets.iter().filter(|(topic, _, _)| *topic == deleted);
             let offsets = offsets.map(|(topic, partition, _)| (topic, partition));
             effects.records.extend(tombstones(&group.id, offsets));
         }
-        effects
     }
 
     /// Takes a record that is in the log for true: a committed offset changes the memory here. What
@@ -198,19 +196,17 @@ impl Coordinator {
     }
 
     /// Does what is due at `now`. `late_by` is how much later than planned this is called, in ms.
-    pub fn tick(&mut self, now: Now, late_by: i64) -> Effects {
+    pub fn tick(&mut self, now: Now, late_by: i64, effects: &mut Effects) {
         if late_by >= STALL_MS {
             self.stalled_ms += late_by;
         }
         let now = self.clock(now);
-        let mut effects = Effects::default();
-        self.groups.values_mut().for_each(|group| group.expire(now, &mut effects));
-        effects
+        self.groups.values_mut().for_each(|group| group.expire(now, effects));
     }
 
     /// Deletes expired offsets, and the groups of which nothing is left. Measures what is left.
-    pub fn expire_offsets(&mut self, now: Now) -> Effects {
-        let (mut effects, mut gone) = (Effects::default(), Vec::new());
+    pub fn expire_offsets(&mut self, now: Now, effects: &mut Effects) {
+        let mut gone = Vec::new();
         let retention_ms = self.config.offsets_retention_ms;
         for group in self.groups.values() {
             let State::Empty { since } = group.state else { continue };
@@ -224,10 +220,9 @@ impl Coordinator {
             }
         }
         for id in gone {
-            self.delete(&id, &mut effects).expect("the group exists and is empty");
+            self.delete(&id, effects).expect("the group exists and is empty");
         }
         self.memory = self.groups.values().map(Group::memory).sum();
-        effects
     }
 
     /// The time without the stalls.

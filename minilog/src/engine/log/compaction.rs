@@ -86,7 +86,7 @@ pub struct Limits<'a> {
 /// A compaction of one log: what is to be rewritten.
 pub struct Compaction {
     directory: Arc<Directory>,
-    index_interval_bytes: u64,
+    index_interval_bytes: i64,
     /// Until when tombstones are kept that have no horizon yet.
     horizon: i64,
     now: i64,
@@ -123,20 +123,19 @@ pub struct Rewritten<'a> {
 
 impl Compaction {
     /// What there is to do; none if too little of the log is new, or it is not compacted at all.
-    pub fn start(log: &Log, now: i64) -> io::Result<Option<Compaction>> {
+    pub fn start(log: &Log, now: i64) -> Option<Compaction> {
         let config = &log.config;
         if !config.cleanup.compacts || log.failed {
-            return Ok(None);
+            return None;
         }
 
         // From the first segment on, until one is active, not durable, or too young.
         let ends = log.segments().skip(1).map(|it| it.base_offset);
         let (mut sources, mut dirty_bytes, mut is_overdue) = (Vec::new(), 0, false);
         for (segment, end) in log.segments().zip(ends) {
-            let max = segment.max_timestamp()?;
+            let max = segment.max_timestamp;
             let age = max.map_or(0, |it| now.saturating_sub(it.timestamp));
-            let is_durable =
-                end <= log.recovery_point() && !log.sealed.contains(&segment.base_offset);
+            let is_durable = end <= log.recovery_point() && segment.indexes.is_none();
             if !is_durable || max.is_some() && age < config.min_compaction_lag_ms {
                 break;
             }
@@ -150,18 +149,18 @@ impl Compaction {
         let bytes: u64 = sources.iter().map(|it| it.size).sum();
         let ratio = dirty_bytes as f64 / bytes.max(1) as f64;
         if dirty_bytes == 0 || ratio <= config.min_cleanable_dirty_ratio && !is_overdue {
-            return Ok(None);
+            return None;
         }
 
-        Ok(Some(Compaction {
+        Some(Compaction {
             directory: Arc::clone(&log.directory),
-            index_interval_bytes: config.index_interval_bytes as u64,
+            index_interval_bytes: config.index_interval_bytes,
             horizon: now.saturating_add(config.delete_retention_ms),
             now,
             groups: group(sources, config.segment_bytes as u64),
             first_dirty: log.cleaned_up_to,
             newest_batches: log.producers.last_batches().map(|it| it.last_offset).collect(),
-        }))
+        })
     }
 
     /// Pass 1: the latest offset of each key, from the first new record on until the map is full.
@@ -210,9 +209,9 @@ impl Compaction {
         latest: &LatestOffsets,
         limits: &Limits<'_>,
     ) -> io::Result<Rewritten<'a>> {
-        let (base, interval) = (group[0].base_offset, self.index_interval_bytes);
-        let file = self.directory.create_file(&name(base, CLEANED))?.into();
-        let mut segment = Segment::new(Arc::clone(&self.directory), base, file, interval);
+        let base = group[0].base_offset;
+        let file = self.directory.create_file(&name(base, CLEANED))?;
+        let mut segment = Segment::new(&self.directory, base, file, self.index_interval_bytes);
 
         let mut changed = group.len() > 1;
         for source in group {
@@ -287,29 +286,23 @@ enum Filtered {
 }
 
 impl Rewritten<'_> {
-    /// Makes the new segment durable, from which moment recovery would complete the swap. Returns
-    /// false if it is the old one again, and nothing has to be swapped.
-    pub fn commit(&self) -> io::Result<bool> {
-        let directory = &self.segment.directory;
-        let base = self.segment.base_offset;
-        if !self.changed {
-            directory.remove(&name(base, CLEANED))?;
-            return Ok(false);
-        }
-        self.segment.file.sync()?;
-        directory.rename(&name(base, CLEANED), &name(base, SWAP))?;
-        directory.sync()?;
-        Ok(true)
-    }
-
-    /// Returns true if the log still has the segments that were read: retention may have deleted
-    /// some. The caller holds off other changes of files from here until [`finish_swap`].
-    pub fn is_current(&self, log: &Log) -> bool {
+    /// Returns true if the segment differs from those that were read, and the log still has these:
+    /// retention may have deleted some. The caller holds off other changes of files from here until
+    /// [`finish_swap`].
+    pub fn is_wanted(&self, log: &Log) -> bool {
         let is_there = |source: &Source| {
             let found = log.segments.get(&source.base_offset);
             found.is_some_and(|it| Arc::ptr_eq(&it.file, &source.file))
         };
-        !log.failed && self.group.iter().all(is_there)
+        self.changed && !log.failed && self.group.iter().all(is_there)
+    }
+
+    /// Makes the new segment durable, from which moment recovery would complete the swap.
+    pub fn commit(&self) -> io::Result<()> {
+        let Segment { directory, base_offset: base, file, .. } = &self.segment;
+        file.sync()?;
+        directory.rename(&name(*base, CLEANED), &name(*base, SWAP))?;
+        directory.sync()
     }
 
     /// Forgets the new segment.
@@ -399,7 +392,6 @@ fn rebuild(
     kept.iter().for_each(|record| record.encode(&mut records));
     let compression = header.attributes.compression().ok_or_else(damaged)?;
     let records = compress(compression, records)?;
-    new.batch_length = (BatchHeader::SIZE + records.len() - batch::LOG_OVERHEAD) as i32;
     let mut bytes = [&new.encode()[..], &records].concat();
     batch::seal(&mut bytes);
     Ok(bytes)

@@ -49,29 +49,27 @@ impl Flush {
     /// The files of a log that hold anything after the recovery point. None if there is nothing to
     /// do, or an earlier flush failed.
     pub fn start(log: &mut Log) -> Option<Flush> {
-        let is_durable = log.recovery_point == log.next_offset && log.sealed.is_empty();
-        (!is_durable && !log.failed).then(|| Flush::collect(log))
+        let is_durable = log.recovery_point == log.next_offset && log.sealed_have_indexes();
+        (!is_durable && !log.failed).then(|| Flush::collect(log, 1))
     }
 
     /// A flush that also writes the indexes of the active segment and the state of the producers:
     /// the last one before a clean shutdown. None if an earlier flush failed: that is not clean.
     pub fn start_last(log: &mut Log) -> Option<Flush> {
         log.take_snapshot();
-        let mut active = log.segments.last_entry().expect("there is an active segment");
-        active.get_mut().seal();
-        log.sealed.push(*active.key());
-        (!log.failed).then(|| Flush::collect(log))
+        log.segments.last_entry().expect("there is an active segment").get_mut().seal();
+        (!log.failed).then(|| Flush::collect(log, 0))
     }
 
-    fn collect(log: &mut Log) -> Flush {
+    /// Everything but the indexes of the last `active` segments.
+    fn collect(log: &mut Log, active: usize) -> Flush {
         // From the segment that contains the recovery point on.
         let first = log.segments.range(..=log.recovery_point).next_back();
         let first = first.map_or(i64::MIN, |(base_offset, _)| *base_offset);
         let segments = log.segments.range(first..).map(|(_, it)| Arc::clone(&it.file)).collect();
 
-        let indexes = std::mem::take(&mut log.sealed).into_iter().filter_map(|base_offset| {
-            Some((base_offset, log.segments.get(&base_offset)?.indexes.clone()?))
-        });
+        let sealed = log.segments.iter().rev().skip(active);
+        let indexes = sealed.filter_map(|(base, it)| Some((*base, it.indexes.clone()?)));
         Flush {
             directory: Arc::clone(&log.directory),
             segments,

@@ -46,11 +46,14 @@
 
 use super::batches::invalid_data;
 use crate::format::index::{OffsetEntry, TimeEntry};
+use crate::format::names::Kind;
 use minikit::storage::DiskFile;
 use std::io;
 
 /// An entry with the number by which its index is sorted.
 pub trait Entry: Copy {
+    /// What its file is.
+    const KIND: Kind;
     /// Bytes of an entry in the file.
     const SIZE: usize;
 
@@ -65,8 +68,9 @@ pub trait Entry: Copy {
 }
 
 macro_rules! entry {
-    ($entry:ident, $key:ident) => {
+    ($entry:ident, $kind:ident, $key:ident) => {
         impl Entry for $entry {
+            const KIND: Kind = Kind::$kind;
             const SIZE: usize = $entry::SIZE;
 
             fn key(&self) -> i64 {
@@ -84,8 +88,8 @@ macro_rules! entry {
     };
 }
 
-entry!(OffsetEntry, relative_offset);
-entry!(TimeEntry, timestamp);
+entry!(OffsetEntry, OffsetIndex, relative_offset);
+entry!(TimeEntry, TimeIndex, timestamp);
 
 /// Entries in memory, in ascending order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -64,8 +64,6 @@ pub struct Log {
     pub(super) epochs: Vec<EpochEntry>,
     /// What is known about idempotent producers.
     pub producers: Producers,
-    /// Sealed segments whose indexes the next flush writes.
-    pub(super) sealed: Vec<i64>,
     /// Snapshots that the next flush writes, each with the offset that names it.
     pub(super) snapshots: Vec<(i64, Vec<u8>)>,
     /// True if it takes no more appends: after a failure, nothing is known about the end of the
@@ -169,7 +167,6 @@ impl Log {
             cleaned_up_to: 0,
             epochs: vec![EpochEntry { epoch: 0, start_offset: 0 }],
             producers: Producers::default(),
-            sealed: Vec::new(),
             snapshots: Vec::new(),
             failed: false,
             scratch: Vec::new(),
@@ -259,7 +256,7 @@ impl Log {
         let (_, active) = self.segments.last_key_value().expect("invariant 1");
         let is_too_long = active.size + size > self.config.segment_bytes as u64;
         let age =
-            active.first_timestamp()?.map_or(0, |first| header.max_timestamp.saturating_sub(first));
+            active.first_timestamp.map_or(0, |first| header.max_timestamp.saturating_sub(first));
         let is_too_old = age > self.config.segment_ms;
         let is_out_of_reach = !active.can_hold(header.last_offset());
         if active.size > 0 && (is_too_long || is_too_old || is_out_of_reach) {
@@ -271,13 +268,11 @@ impl Log {
     /// Ends the active segment and starts the next one, with a snapshot of the producers. Nothing
     /// is synced here: the next flush does that, on another thread.
     pub fn roll(&mut self) -> io::Result<()> {
-        let interval = self.config.index_interval_bytes as u64;
-        let name = segment_file(self.next_offset, Kind::Log);
-        let file = self.directory.create_file(&name)?.into();
-        let next = Segment::new(Arc::clone(&self.directory), self.next_offset, file, interval);
+        let file = self.directory.create_file(&segment_file(self.next_offset, Kind::Log))?;
+        let interval = self.config.index_interval_bytes;
+        let next = Segment::new(&self.directory, self.next_offset, file, interval);
         if let Some(mut active) = self.segments.last_entry() {
             active.get_mut().seal();
-            self.sealed.push(*active.key());
         }
         self.segments.insert(self.next_offset, next);
         self.take_snapshot();
@@ -344,10 +339,10 @@ impl Log {
 
     /// The first record at or after `timestamp` (`ListOffsets` with a timestamp).
     ///
-    /// Costs a look at the largest timestamp of every segment, then a search in one of them.
+    /// Costs a comparison per segment, then a search in one of them.
     pub fn find_timestamp(&self, timestamp: i64) -> io::Result<Option<TimestampOffset>> {
         for segment in self.segments.values() {
-            if segment.max_timestamp()?.is_some_and(|max| max.timestamp >= timestamp)
+            if segment.max_timestamp.is_some_and(|max| max.timestamp >= timestamp)
                 && let Some(found) = segment.find_timestamp(timestamp, self.log_start_offset)?
             {
                 return Ok(Some(found));
@@ -371,11 +366,8 @@ impl Log {
 
     /// The record with the largest timestamp (`ListOffsets` with -3).
     pub fn find_max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
-        let mut max: Option<i64> = None;
-        for segment in self.segments.values() {
-            max = max.max(segment.max_timestamp()?.map(|it| it.timestamp));
-        }
-        max.map_or(Ok(None), |max| self.find_timestamp(max))
+        let timestamps = self.segments.values().filter_map(|it| Some(it.max_timestamp?.timestamp));
+        timestamps.max().map_or(Ok(None), |max| self.find_timestamp(max))
     }
 
     /// Makes everything before `offset` unreadable. The segments without a readable record go with
@@ -391,12 +383,11 @@ impl Log {
     /// of it again. If the active segment is too old as well, an empty one takes its place.
     pub fn remove_old_segments(&mut self, now: i64) -> io::Result<Vec<Segment>> {
         let mut removed = Vec::new();
-        while self.may_remove_first(now)? {
+        while self.may_remove_first(now) {
             if self.segments.len() == 1 {
                 self.roll()?;
             }
-            let (base_offset, segment) = self.segments.pop_first().expect("invariant 1");
-            self.sealed.retain(|it| *it != base_offset);
+            let (_, segment) = self.segments.pop_first().expect("invariant 1");
             let (&next, _) = self.segments.first_key_value().expect("one is left");
             self.log_start_offset = self.log_start_offset.max(next);
             removed.push(segment);
@@ -404,27 +395,24 @@ impl Log {
         Ok(removed)
     }
 
-    fn may_remove_first(&self, now: i64) -> io::Result<bool> {
+    fn may_remove_first(&self, now: i64) -> bool {
         let mut segments = self.segments.values();
         let first = segments.next().expect("invariant 1");
         let end = segments.next().map_or(self.next_offset, |it| it.base_offset);
         if first.size == 0 && self.segments.len() == 1 {
-            return Ok(false);
+            return false;
         }
         if end <= self.log_start_offset {
-            return Ok(true);
-        }
-        if !self.config.cleanup.deletes {
-            return Ok(false);
+            return true;
         }
 
-        let max_timestamp = first.max_timestamp()?;
-        let age = max_timestamp.map_or(0, |it| now.saturating_sub(it.timestamp));
+        let age = first.max_timestamp.map_or(0, |it| now.saturating_sub(it.timestamp));
         let is_too_old = self.config.retention_ms >= 0 && age > self.config.retention_ms;
         // The log must not get shorter than what was promised.
         let rest = self.size() - first.size;
         let promised = u64::try_from(self.config.retention_bytes);
-        Ok(is_too_old || promised.is_ok_and(|promised| rest >= promised))
+        let is_too_long = promised.is_ok_and(|promised| rest >= promised);
+        self.config.cleanup.deletes && (is_too_old || is_too_long)
     }
 
     /// The offset that the next record gets.
@@ -434,7 +422,12 @@ impl Log {
 
     /// Returns true if a sealed segment is not durable.
     pub fn has_unflushed_segments(&self) -> bool {
-        self.is_sealed(self.recovery_point) || !self.sealed.is_empty()
+        self.is_sealed(self.recovery_point) || !self.sealed_have_indexes()
+    }
+
+    /// Returns true if the indexes of all sealed segments are in their files.
+    pub(super) fn sealed_have_indexes(&self) -> bool {
+        self.segments.values().rev().skip(1).all(|it| it.indexes.is_none())
     }
 
     /// Returns true if `flush.messages` records or more are not durable.

@@ -210,7 +210,7 @@ impl Partition {
         if self.with_log(|log| log.config.cleanup.compacts && log.has_unflushed_segments()) {
             self.flush()?;
         }
-        let Some(compaction) = self.with_log(|log| Compaction::start(log, now))? else {
+        let Some(compaction) = self.with_log(|log| Compaction::start(log, now)) else {
             return Ok(false);
         };
         let latest = compaction.map(limits)?;
@@ -224,12 +224,10 @@ impl Partition {
     /// Puts a rewritten segment in the place of the old ones.
     fn swap(&self, rewritten: Rewritten<'_>) -> io::Result<()> {
         let _maintenance = self.maintenance.lock();
-        if !self.with_log(|log| rewritten.is_current(log)) {
+        if !self.with_log(|log| rewritten.is_wanted(log)) {
             return rewritten.abandon();
         }
-        if !rewritten.commit()? {
-            return Ok(());
-        }
+        rewritten.commit()?;
 
         // Readers first: they have the new file open, and no longer need the names of the old ones.
         let directory = Arc::clone(&rewritten.segment.directory);

@@ -10,18 +10,13 @@
 //!
 //! ```
 //! use minilog::engine::log::producers::Producers;
+//! use minilog::format::batch::BatchHeader;
 //! use minilog::format::snapshot::SnapshotEntry;
 //!
 //! let mut producers = Producers::default();
-//! let batch = |sequence: i32| SnapshotEntry {
-//!     producer_id: 7,
-//!     producer_epoch: 0,
-//!     last_sequence: sequence + 2,
-//!     last_offset: i64::from(sequence) + 2,
-//!     offset_delta: 2,
-//!     timestamp: 0,
-//!     coordinator_epoch: -1,
-//!     current_txn_first_offset: -1,
+//! let batch = |base_sequence: i32| {
+//!     let header = BatchHeader { producer_id: 7, base_sequence, ..BatchHeader::new(3, 0, 0) };
+//!     SnapshotEntry::of(&BatchHeader { base_offset: base_sequence.into(), ..header })
 //! };
 //! for sequence in [0, 3] {
 //!     assert_eq!(producers.check(&batch(sequence)), Ok(None));

@@ -111,12 +111,8 @@ impl Recovery {
         let bases = bases.collect::<Vec<_>>();
         self.load_segments(&bases)?;
         // The next flush writes the indexes that were built again.
-        for (base, segment) in self.log.segments.iter_mut().rev().skip(1) {
-            if segment.indexes.is_some() {
-                segment.seal();
-                self.log.sealed.push(*base);
-            }
-        }
+        let sealed = self.log.segments.values_mut().rev().skip(1);
+        sealed.filter(|it| it.indexes.is_some()).for_each(Segment::seal);
 
         self.remove_orphans(&files, &bases)?;
         let deleted = self.start.log_start_offset;
@@ -220,64 +216,73 @@ impl Recovery {
         let mut segment = self.segment(base)?;
         let is_durable =
             self.start.is_clean || end.is_some_and(|end| end <= self.start.recovery_point);
-        let loaded = match end {
-            _ if !is_durable => None,
-            Some(end) => self.load_sealed(&segment, end)?,
-            None => self.load_active(&segment)?,
+        let is_loaded = match end {
+            _ if !is_durable => false,
+            Some(end) => self.load_sealed(&mut segment, end)?,
+            None => self.load_active(&mut segment)?,
         };
-        match loaded {
-            Some(loaded) => (segment.size, segment.indexes) = loaded,
-            None => segment = self.check_segment(segment)?,
+        if !is_loaded {
+            self.check_segment(&mut segment)?;
         }
         self.log.segments.insert(base, segment);
         Ok(())
     }
 
-    /// A sealed segment below the recovery point is taken as it is. None if one of its indexes is
-    /// missing or has part of an entry: then it is checked.
-    fn load_sealed(
-        &mut self,
-        segment: &Segment,
-        end: i64,
-    ) -> io::Result<Option<(u64, Option<Indexes>)>> {
-        let sizes = [(Kind::OffsetIndex, OffsetEntry::SIZE), (Kind::TimeIndex, TimeEntry::SIZE)];
-        for (kind, size) in sizes {
+    /// Takes a sealed segment below the recovery point as it is. Returns false if one of its
+    /// indexes is missing or has part of an entry: then it must be checked.
+    fn load_sealed(&mut self, segment: &mut Segment, end: i64) -> io::Result<bool> {
+        let mut last_time = None;
+        for (kind, size) in
+            [(Kind::OffsetIndex, OffsetEntry::SIZE), (Kind::TimeIndex, TimeEntry::SIZE)]
+        {
             let name = segment_file(segment.base_offset, kind);
             let file = match self.log.directory.open_to_read(&name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 file => file?,
             };
-            if !file.len()?.is_multiple_of(size as u64) {
-                return Ok(None);
+            let length = file.len()?;
+            if !length.is_multiple_of(size as u64) {
+                return Ok(false);
+            }
+            if kind == Kind::TimeIndex && length > 0 {
+                let mut entry = [0; TimeEntry::SIZE];
+                file.read_exact_at(&mut entry, length - size as u64)?;
+                last_time = Some(TimeEntry::decode(&entry).found(segment.base_offset));
             }
         }
+        (segment.size, segment.indexes) = (segment.file.len()?, None);
+        segment.max_timestamp = last_time;
         self.log.next_offset = end;
-        Ok(Some((segment.file.len()?, None)))
+        Ok(true)
     }
 
-    /// The active segment after a clean shutdown: only what follows the last index entry is walked
-    /// over. None if the indexes or that part are not as they should be.
-    fn load_active(&mut self, segment: &Segment) -> io::Result<Option<(u64, Option<Indexes>)>> {
+    /// Takes the active segment as a clean shutdown left it, and walks only over what follows the
+    /// last index entry. Returns false if the indexes or that part are not as they should be.
+    fn load_active(&mut self, segment: &mut Segment) -> io::Result<bool> {
         let base = segment.base_offset;
-        let Ok(indexes) = Indexes::load(&self.log.directory, base) else { return Ok(None) };
-        let size = segment.file.len()?;
-        let last = indexes.offsets.last().map_or(0, |it| it.position as u64);
-        let mut next_offset = base;
-        let mut batches = Batches::new(&*segment.file, last, size, LOOKUP_WINDOW);
+        let Ok(indexes) = Indexes::load(&self.log.directory, base) else { return Ok(false) };
+        let (file, size) = (Arc::clone(&segment.file), segment.file.len()?);
+        let last_entry = indexes.offsets.last().map_or(0, |it| it.position as u64);
+        let mut batches = Batches::new(&*file, last_entry, size, LOOKUP_WINDOW);
+        let mut last_batch = None;
         loop {
-            let Ok(header) = batches.next_header() else { return Ok(None) };
-            let Some((_, header)) = header else { break };
-            next_offset = header.next_offset();
+            let Ok(batch) = batches.next_header() else { return Ok(false) };
+            let Some(batch) = batch else { break };
+            last_batch = Some(batch);
         }
         if batches.position != size {
-            return Ok(None);
+            return Ok(false);
         }
-        self.log.next_offset = next_offset;
-        Ok(Some((size, Some(indexes))))
+
+        segment.first_timestamp = batches.header_at(0)?.map(|it| it.max_timestamp);
+        segment.max_timestamp = indexes.times.last().map(|it| it.found(base));
+        (segment.size, segment.last_batch, segment.indexes) = (size, last_batch, Some(indexes));
+        self.log.next_offset = last_batch.map_or(base, |(_, header)| header.next_offset());
+        Ok(true)
     }
 
     /// Checks every batch of a segment, builds its indexes, and cuts it off at the first bad batch.
-    fn check_segment(&mut self, mut segment: Segment) -> io::Result<Segment> {
+    fn check_segment(&mut self, segment: &mut Segment) -> io::Result<()> {
         self.report.segments_checked += 1;
         let (base, file) = (segment.base_offset, Arc::clone(&segment.file));
         let length = file.len()?;
@@ -316,7 +321,7 @@ impl Recovery {
             file.truncate(segment.size)?;
         }
         self.log.next_offset = next_offset;
-        Ok(segment)
+        Ok(())
     }
 
     /// Restores the producers from the newest snapshot that can be read, and from the batches after
@@ -390,9 +395,9 @@ impl Recovery {
 
     /// The segment of a file, of whose batches nothing is known yet.
     fn segment(&self, base: i64) -> io::Result<Segment> {
-        let file = self.log.directory.open(&segment_file(base, Kind::Log))?.into();
-        let interval = self.log.config.index_interval_bytes as u64;
-        Ok(Segment::new(Arc::clone(&self.log.directory), base, file, interval))
+        let file = self.log.directory.open(&segment_file(base, Kind::Log))?;
+        let interval = self.log.config.index_interval_bytes;
+        Ok(Segment::new(&self.log.directory, base, file, interval))
     }
 
     fn first_base(&self) -> i64 {

@@ -36,6 +36,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+const IN_MEMORY: &str = "the active segment has its indexes in memory";
+
 /// One file of the log with its indexes.
 pub struct Segment {
     /// Where its files are.
@@ -50,19 +52,21 @@ pub struct Segment {
     pub indexes: Option<Indexes>,
     index_interval_bytes: u64,
     bytes_since_index_entry: u64,
-    /// The timestamp of the first batch, from which rolling by time counts.
-    first_timestamp: Option<i64>,
+    /// The timestamp of the first batch, from which rolling by time counts; unknown if sealed.
+    pub(super) first_timestamp: Option<i64>,
+    /// The largest timestamp, and the last offset of the batch that has it; none if empty.
+    pub max_timestamp: Option<TimestampOffset>,
+    /// The last batch and its position, for consumers at the end of the log; unknown if sealed.
+    pub(super) last_batch: Option<(u64, BatchHeader)>,
 }
 
-/// What is known about the batches of a segment without reading them.
+/// Where the batches of a segment are.
 #[derive(Clone, Debug, Default)]
 pub struct Indexes {
     /// From offsets to positions.
     pub offsets: SparseIndex<OffsetEntry>,
     /// From timestamps to offsets.
     pub times: SparseIndex<TimeEntry>,
-    /// The largest timestamp, and the last offset of the batch that has it.
-    pub max_timestamp: Option<TimestampOffset>,
 }
 
 /// A timestamp and an offset.
@@ -114,28 +118,22 @@ impl fmt::Debug for Slice {
 impl Segment {
     /// A segment without batches yet, in a file that may have some.
     pub fn new(
-        directory: Arc<Directory>,
+        directory: &Arc<Directory>,
         base_offset: i64,
-        file: Arc<dyn DiskFile>,
-        index_interval_bytes: u64,
+        file: Box<dyn DiskFile>,
+        index_interval_bytes: i64,
     ) -> Segment {
         Segment {
-            directory,
+            directory: Arc::clone(directory),
             base_offset,
-            file,
+            file: file.into(),
             size: 0,
             indexes: Some(Indexes::default()),
-            index_interval_bytes,
+            index_interval_bytes: index_interval_bytes as u64,
             bytes_since_index_entry: 0,
             first_timestamp: None,
-        }
-    }
-
-    /// The timestamp of the first batch; none in an empty segment.
-    pub fn first_timestamp(&self) -> io::Result<Option<i64>> {
-        match self.first_timestamp {
-            Some(timestamp) => Ok(Some(timestamp)),
-            None => Ok(self.batches(0).next_header()?.map(|(_, header)| header.max_timestamp)),
+            max_timestamp: None,
+            last_batch: None,
         }
     }
 
@@ -155,31 +153,32 @@ impl Segment {
     /// Counts a batch that is in the file, directly after the last one, and gives it an index entry
     /// if the last entry is far enough away. Recovery builds the indexes by the same calls.
     pub(super) fn note_batch(&mut self, header: &BatchHeader, size: u64) {
-        let (base_offset, position) = (self.base_offset, self.size);
-        let indexes = self.indexes.as_mut().expect("the active segment has its indexes in memory");
-        self.first_timestamp.get_or_insert(header.max_timestamp);
-
         let (timestamp, offset) = (header.max_timestamp, header.last_offset());
-        if indexes.max_timestamp.is_none_or(|it| it.timestamp < timestamp) {
-            indexes.max_timestamp = Some(TimestampOffset { timestamp, offset });
+        self.first_timestamp.get_or_insert(timestamp);
+        self.last_batch = Some((self.size, *header));
+        if self.max_timestamp.is_none_or(|it| it.timestamp < timestamp) {
+            self.max_timestamp = Some(TimestampOffset { timestamp, offset });
         }
 
         if self.bytes_since_index_entry > self.index_interval_bytes {
-            let relative_offset = (offset - base_offset) as i32;
-            indexes.offsets.push(OffsetEntry { relative_offset, position: position as i32 });
-            indexes.push_max_timestamp(base_offset);
+            let relative_offset = (offset - self.base_offset) as i32;
+            let entry = OffsetEntry { relative_offset, position: self.size as i32 };
+            self.indexes.as_mut().expect(IN_MEMORY).offsets.push(entry);
+            self.seal();
             self.bytes_since_index_entry = 0;
         }
         self.bytes_since_index_entry += size;
         self.size += size;
     }
 
-    /// Ends the segment: its last timestamp gets an index entry, because the largest timestamp of a
-    /// sealed segment is read from there.
+    /// Gives the largest timestamp so far an index entry. The last one of a sealed segment is from
+    /// where the next start learns it.
     pub(super) fn seal(&mut self) {
-        let base_offset = self.base_offset;
-        let indexes = self.indexes.as_mut().expect("the active segment has its indexes in memory");
-        indexes.push_max_timestamp(base_offset);
+        if let Some(TimestampOffset { timestamp, offset }) = self.max_timestamp {
+            let relative_offset = (offset - self.base_offset) as i32;
+            let entry = TimeEntry { timestamp, relative_offset };
+            self.indexes.as_mut().expect(IN_MEMORY).times.push(entry);
+        }
     }
 
     /// The bytes from the batch with `offset` on, at most `length_max` of them and none at or after
@@ -196,11 +195,10 @@ impl Segment {
     /// The position and header of the first batch that ends at or after `offset`. Costs a binary
     /// search, and a walk over about 4 KiB of headers.
     pub fn find(&self, offset: i64) -> io::Result<Option<(u64, BatchHeader)>> {
-        let relative = offset - self.base_offset;
-        let entry = match &self.indexes {
-            Some(indexes) => indexes.offsets.floor(relative),
-            None => self.floor_in_file::<OffsetEntry>(Kind::OffsetIndex, relative)?,
-        };
+        if let Some((_, last)) = self.last_batch.filter(|(_, it)| it.base_offset <= offset) {
+            return Ok(self.last_batch.filter(|_| offset <= last.last_offset()));
+        }
+        let entry = self.floor(|it| &it.offsets, offset - self.base_offset)?;
         let mut batches = self.batches(entry.map_or(0, |it| it.position as u64));
         while let Some((position, header)) = batches.next_header()? {
             if header.last_offset() >= offset {
@@ -216,11 +214,7 @@ impl Segment {
     /// record: the time index only tells which part of the segment has smaller ones throughout.
     pub fn find_timestamp(&self, timestamp: i64, from: i64) -> io::Result<Option<TimestampOffset>> {
         // Up to and with this entry's batch, no record has a timestamp above the entry's.
-        let before = timestamp.saturating_sub(1);
-        let below = match &self.indexes {
-            Some(indexes) => indexes.times.floor(before),
-            None => self.floor_in_file::<TimeEntry>(Kind::TimeIndex, before)?,
-        };
+        let below = self.floor(|it| &it.times, timestamp.saturating_sub(1))?;
         let from =
             below.map_or(from, |it| from.max(self.base_offset + i64::from(it.relative_offset)));
         let Some((position, _)) = self.find(from)? else { return Ok(None) };
@@ -238,19 +232,16 @@ impl Segment {
         Ok(None)
     }
 
-    /// The largest timestamp, with the last offset of its batch; none in an empty segment.
-    pub fn max_timestamp(&self) -> io::Result<Option<TimestampOffset>> {
-        match &self.indexes {
-            Some(indexes) => Ok(indexes.max_timestamp),
-            None => {
-                let last = self.floor_in_file::<TimeEntry>(Kind::TimeIndex, i64::MAX)?;
-                Ok(last.map(|it| it.found(self.base_offset)))
-            }
+    /// The last entry of an index whose key is at most `key`, from memory or from its file.
+    fn floor<E: Entry>(
+        &self,
+        index: impl Fn(&Indexes) -> &SparseIndex<E>,
+        key: i64,
+    ) -> io::Result<Option<E>> {
+        if let Some(indexes) = &self.indexes {
+            return Ok(index(indexes).floor(key));
         }
-    }
-
-    fn floor_in_file<E: Entry>(&self, kind: Kind, key: i64) -> io::Result<Option<E>> {
-        let file = self.directory.open_to_read(&segment_file(self.base_offset, kind))?;
+        let file = self.directory.open_to_read(&segment_file(self.base_offset, E::KIND))?;
         floor_in_file(&*file, key)
     }
 
@@ -276,21 +267,13 @@ impl fmt::Debug for Segment {
 
 impl TimeEntry {
     /// The timestamp with its offset, in a segment with this base offset.
-    fn found(&self, base_offset: i64) -> TimestampOffset {
+    pub(super) fn found(&self, base_offset: i64) -> TimestampOffset {
         let offset = base_offset + i64::from(self.relative_offset);
         TimestampOffset { timestamp: self.timestamp, offset }
     }
 }
 
 impl Indexes {
-    /// Adds the largest timestamp so far to the time index.
-    fn push_max_timestamp(&mut self, base_offset: i64) {
-        if let Some(TimestampOffset { timestamp, offset }) = self.max_timestamp {
-            let relative_offset = (offset - base_offset) as i32;
-            self.times.push(TimeEntry { timestamp, relative_offset });
-        }
-    }
-
     /// Replaces the files; they are durable after a sync of the directory.
     pub(super) fn write(&self, directory: &Directory, base_offset: i64) -> io::Result<()> {
         let name = |kind| segment_file(base_offset, kind);
@@ -300,15 +283,13 @@ impl Indexes {
 
     /// Reads the files of a sealed segment. `InvalidData` if one of them is damaged.
     pub fn load(directory: &Directory, base_offset: i64) -> io::Result<Indexes> {
-        let times: SparseIndex<TimeEntry> = load(directory, base_offset, Kind::TimeIndex)?;
-        let max_timestamp = times.last().map(|it| it.found(base_offset));
-        let offsets = load(directory, base_offset, Kind::OffsetIndex)?;
-        Ok(Indexes { offsets, times, max_timestamp })
+        let (offsets, times) = (load(directory, base_offset)?, load(directory, base_offset)?);
+        Ok(Indexes { offsets, times })
     }
 }
 
-fn load<E: Entry>(directory: &Directory, base: i64, kind: Kind) -> io::Result<SparseIndex<E>> {
-    let name = segment_file(base, kind);
+fn load<E: Entry>(directory: &Directory, base_offset: i64) -> io::Result<SparseIndex<E>> {
+    let name = segment_file(base_offset, E::KIND);
     let index = directory.read(&name)?.and_then(|bytes| SparseIndex::decode(&bytes));
     index.ok_or_else(|| invalid_data(format!("{}/{name} is damaged", directory.name())))
 }
