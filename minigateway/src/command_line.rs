@@ -14,6 +14,7 @@ use minigateway::server::start::{load, serve};
 use minikit::cli::layers;
 use minikit::cli::{Engine, ServeArgs, main_with, print_ready};
 use std::error::Error;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,8 +53,9 @@ pub fn main() -> ExitCode {
         }
         Command::Check { file } => check(file),
         Command::Why { file, burst } => {
-            print!("{}", explain_burst(&Pipeline::new(load(&file)?, None), &burst)?);
-            Ok(())
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            explain_burst(&Pipeline::new(load(&file)?, None), &burst, &mut out)?;
+            Ok(out.flush()?)
         }
     })
 }

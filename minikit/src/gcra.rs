@@ -25,10 +25,8 @@
 //! # nginx's `limit_req` in these terms
 //!
 //! `rate=2r/s burst=2 nodelay` is the bucket above: nginx counts the requests *beyond* the first,
-//! so its burst is one less. Without `nodelay` an admitted request also waits, so that requests
-//! leave at the rate: that wait is `delay_ns` of [`Decision::Admitted`]. nginx keeps `excess` in
-//! thousandths of a request and time in milliseconds (`ngx_http_limit_req_lookup`); here both are
-//! nanoseconds.
+//! so its burst is one less. nginx keeps `excess` in thousandths of a request and time in
+//! milliseconds (`ngx_http_limit_req_lookup`); here both are nanoseconds.
 //!
 //! # What it is not, and what that costs
 //!
@@ -59,9 +57,6 @@ pub enum Decision {
     Admitted {
         /// The new TAT, which the caller stores to charge the request.
         tat_ns: u64,
-        /// How long to hold the request back so that requests leave at the rate; 0 for the first
-        /// of a burst. Ignore it to allow bursts.
-        delay_ns: u64,
         /// How many requests of cost 1 would be admitted at the same moment after this one.
         remaining: u64,
     },
@@ -79,20 +74,23 @@ impl Gcra {
     /// Returns `None` if one of the three is 0, or if refilling the whole burst would take longer
     /// than 584 years (`u64` nanoseconds).
     pub fn new(requests: u64, period: Duration, burst: u64) -> Option<Gcra> {
-        if requests == 0 || period.is_zero() || burst == 0 {
-            return None;
-        }
-        let interval = period.as_nanos().div_ceil(u128::from(requests));
-        let interval_ns = u64::try_from(interval).ok()?;
-        let depth_ns = interval_ns.checked_mul(burst)?;
+        let requests = Some(u128::from(requests)).filter(|it| *it > 0)?;
+        let interval_ns = u64::try_from(period.as_nanos().div_ceil(requests)).ok()?;
+        let depth_ns = interval_ns.checked_mul(burst).filter(|it| *it > 0)?;
         Some(Gcra { interval_ns, depth_ns })
+    }
+
+    /// The time between two requests, and how far ahead of now the TAT may be.
+    pub fn interval_and_depth_ns(&self) -> (u64, u64) {
+        (self.interval_ns, self.depth_ns)
     }
 
     /// Decides about a request of `cost` at `now_ns`, for a bucket whose TAT is `tat_ns` (0 for a
     /// bucket that was never used). Changes nothing: the caller stores the new TAT.
     ///
     /// `now_ns` counts from any fixed moment. If it goes back, the bucket refills later by as much.
-    /// A few additions and one division; never overflows.
+    /// A few additions, and one division if `remaining` is used; never overflows.
+    #[inline]
     pub fn decide(&self, tat_ns: u64, now_ns: u64, cost: u64) -> Decision {
         let never = Decision::Refused { retry_after_ns: None };
         let Some(cost_ns) = self.interval_ns.checked_mul(cost) else { return never };
@@ -109,8 +107,9 @@ impl Gcra {
 
         // Overflows only at the end of the clock's range. There it is safer to refuse.
         let Some(tat_ns) = now_ns.checked_add(needed_ns) else { return never };
-        let remaining = (self.depth_ns - needed_ns) / self.interval_ns;
-        Decision::Admitted { tat_ns, delay_ns: used_ns, remaining }
+        // The interval is not 0; a check that could panic would keep the division in all callers.
+        let remaining = (self.depth_ns - needed_ns).checked_div(self.interval_ns).unwrap_or(0);
+        Decision::Admitted { tat_ns, remaining }
     }
 }
 
@@ -136,8 +135,7 @@ mod tests {
                 assert_eq!(limit.decide(tat, 100 * MS, 1), refused);
             }
             assert_eq!(tat, before * MS);
-            let delay_ns = (before * MS).saturating_sub(now * MS);
-            let expected = Decision::Admitted { tat_ns: after * MS, delay_ns, remaining };
+            let expected = Decision::Admitted { tat_ns: after * MS, remaining };
             assert_eq!(limit.decide(tat, now * MS, 1), expected);
             tat = after * MS;
         }
@@ -166,7 +164,7 @@ mod tests {
         assert_eq!(widest.decide(u64::MAX, u64::MAX, 1), never);
         assert_eq!(
             widest.decide(u64::MAX, 0, u64::MAX),
-            Decision::Admitted { tat_ns: u64::MAX, delay_ns: u64::MAX, remaining: 0 },
+            Decision::Admitted { tat_ns: u64::MAX, remaining: 0 },
             "the sum saturates at exactly the depth"
         );
         let one = Gcra::new(1, Duration::from_secs(1), 1).expect("no zero");

@@ -27,14 +27,15 @@
 //!   window before. In a `fixed_window` none: a lease ends with the window that it was taken in;
 //! * at most `gateways * (lease - 1)` requests less, which others hold and do not spend.
 //!
-//! A lease ends at the latest when the limit would have been full again, counted from before the
-//! store was asked. What is left of it is lost, not returned: a store that is slow could not be
-//! told in time.
+//! A request that costs more than what is left of a lease asks for another one, and what is left is
+//! added to it. A lease ends at the latest when the limit would have been full again, counted from
+//! before the store was asked. What is left then is lost, not returned: a store that is slow could
+//! not be told in time.
 //!
 //! Only one request of a gateway asks for a lease of a key at a time. The others pay for themselves
 //! meanwhile, so that no gateway holds two.
 
-use super::shared::State;
+use super::shared::KeyState;
 use minikit::sync::Mutex;
 use std::collections::HashMap;
 
@@ -65,7 +66,7 @@ struct Lease {
     end_ns: u64,
     asking_until_ns: u64,
     /// What the store said, and when.
-    state: State,
+    state: KeyState,
     granted_ns: u64,
 }
 
@@ -73,7 +74,7 @@ struct Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payment {
     /// From the lease. This is left.
-    Held(State),
+    Held(KeyState),
     /// The store is asked to deduct this much.
     Ask(u64),
 }
@@ -90,7 +91,7 @@ impl Leases {
         if !held.has_room(key, self.keys_max, now_ns) {
             return Payment::Ask(cost);
         }
-        let none = State { word: 0, now_ns: 0, held: 0 };
+        let none = KeyState { word: 0, now_ns: 0, held: 0 };
         let new = Lease { left: 0, end_ns: 0, asking_until_ns: 0, state: none, granted_ns: 0 };
         let lease = held.by_key.entry(key).or_insert(new);
         if now_ns >= lease.end_ns {
@@ -101,7 +102,7 @@ impl Leases {
             lease.left = left;
             let since_ns = now_ns.saturating_sub(lease.granted_ns);
             let now_ns = lease.state.now_ns.saturating_add(since_ns);
-            return Payment::Held(State { now_ns, held: left, ..lease.state });
+            return Payment::Held(KeyState { now_ns, held: left, ..lease.state });
         }
         if now_ns < lease.asking_until_ns {
             return Payment::Ask(cost);
@@ -112,25 +113,31 @@ impl Leases {
 
     /// Gives back what was taken, with the state that [`Payment::Held`] had: another limit refused
     /// the request. It is lost if there is a new lease by now, which may be of another window.
-    pub fn put_back(&self, key: u64, cost: u64, state: State) {
+    pub fn put_back(&self, key: u64, cost: u64, state: KeyState) {
         let mut held = self.held.lock();
         if let Some(lease) = held.by_key.get_mut(&key).filter(|it| it.state.word == state.word) {
             lease.left += cost;
         }
     }
 
-    /// Records the answer to a request that asked for more than its cost. `deducted` is what the
-    /// store deducted, `state` its state after that, and `times_ns` when it was asked, by the
-    /// clock of this gateway, and when the lease ends.
-    pub fn settle(&self, key: u64, cost: u64, deducted: u64, state: State, times_ns: [u64; 2]) {
-        if let Some(lease) = self.held.lock().by_key.get_mut(&key) {
-            lease.asking_until_ns = 0;
-            if deducted > cost {
-                // Requests left of the old lease may be of another window, and are lost.
-                let (left, [granted_ns, end_ns]) = (deducted - cost, times_ns);
-                *lease = Lease { left, end_ns, asking_until_ns: 0, state, granted_ns };
-            }
+    /// Records the answer to a request that asked for more than its cost, and returns what the
+    /// gateway holds then. `rest` is what the store deducted beyond the cost, `state` its state
+    /// after that, and `times_ns` when it was asked, when it answered, and when the lease ends, by
+    /// the clock of this gateway.
+    pub fn settle(&self, key: u64, rest: u64, state: KeyState, times_ns: [u64; 3]) -> u64 {
+        let mut held = self.held.lock();
+        let Some(lease) = held.by_key.get_mut(&key) else { return 0 };
+        let [granted_ns, now_ns, end_ns] = times_ns;
+        lease.asking_until_ns = 0;
+        // What is left of a lease that has ended may be of another window, and is lost.
+        let kept = if now_ns < lease.end_ns { lease.left } else { 0 };
+        if rest == 0 {
+            return kept;
         }
+        // The minimum holds even if two requests have asked.
+        let left = (kept + rest).min(self.size - 1);
+        *lease = Lease { left, end_ns, asking_until_ns: 0, state, granted_ns };
+        left
     }
 }
 
@@ -155,8 +162,8 @@ mod tests {
     use super::*;
 
     fn settle(leases: &Leases, key: u64, deducted: u64, now_ns: u64, end_ns: u64) {
-        let state = State { word: now_ns, now_ns: 5000, held: 0 };
-        leases.settle(key, 1, deducted, state, [now_ns, end_ns]);
+        let state = KeyState { word: now_ns, now_ns: 5000, held: 0 };
+        leases.settle(key, deducted - 1, state, [now_ns, now_ns, end_ns]);
     }
 
     #[test]
@@ -170,10 +177,31 @@ mod tests {
         );
         settle(&leases, 1, 10, 0, 100);
         for left in (0..9).rev() {
-            let state = State { word: 0, now_ns: 5003, held: left };
+            let state = KeyState { word: 0, now_ns: 5003, held: left };
             assert_eq!(leases.take(1, 1, 3), Payment::Held(state));
         }
         assert_eq!(leases.take(1, 1, 3), Payment::Ask(10));
+    }
+
+    /// 100 in a window, requests that cost 3, leases of 10: all but the last one are spent.
+    #[test]
+    fn what_is_left_is_added_to_the_next_lease() {
+        let leases = Leases::new(10, 8);
+        let (mut in_store, mut spent) = (100, 0);
+        loop {
+            if let Payment::Ask(amount) = leases.take(1, 3, 5) {
+                let deducted = if amount <= in_store { amount } else { 3 };
+                if deducted > in_store {
+                    break;
+                }
+                in_store -= deducted;
+                let state = KeyState { word: in_store, now_ns: 5000, held: 0 };
+                let left = leases.settle(1, deducted - 3, state, [5, 5, 100]);
+                assert!(left < 10, "no gateway holds more than the bound says");
+            }
+            spent += 3;
+        }
+        assert!(spent > 100 - 10, "{spent} of 100 were spent");
     }
 
     #[test]

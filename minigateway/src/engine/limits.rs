@@ -42,6 +42,31 @@ pub struct Limit {
     pub is_dry_run: bool,
 }
 
+/// What became of a request at one of its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was within the limit, and charged.
+    Admitted,
+    /// It was above the limit.
+    Refused,
+    /// It was not charged: another limit refused it, or the store of shared limits did not answer.
+    Skipped,
+}
+
+impl Outcome {
+    /// The words that metrics, the access log and explanations have for them, in the same order.
+    pub const NAMES: [&str; 3] = ["admitted", "refused", "skipped"];
+
+    /// Of a request that was charged, or not.
+    pub fn new(decision: Decision, is_charged: bool) -> Outcome {
+        match (decision, is_charged) {
+            (Decision::Refused { .. }, _) => Outcome::Refused,
+            (Decision::Admitted { .. }, true) => Outcome::Admitted,
+            (Decision::Admitted { .. }, false) => Outcome::Skipped,
+        }
+    }
+}
+
 /// What one limit charges one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
@@ -61,6 +86,11 @@ impl Charge {
     /// A request of `cost` by `key`.
     pub fn new(limit: usize, key: u64, cost: u64) -> Charge {
         Charge { limit, key, cost, decision: Decision::NOW, place: None }
+    }
+
+    /// What became of it.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::new(self.decision, self.place.is_some())
     }
 
     /// The state of its bucket.
@@ -188,8 +218,13 @@ mod tests {
     #[test]
     fn a_refused_request_is_charged_nowhere() {
         let limits = [bucket(3), bucket(1)];
-        assert_eq!(send(&limits, 0), Decision::NOW);
-        assert_eq!(send(&limits, 0), Decision::retry_after(1_000_000_000));
+        let mut charges = charges(&limits);
+        let outcomes = |charges: &[Charge]| charges.iter().map(Charge::outcome).collect::<Vec<_>>();
+        assert_eq!(charge_all(&limits, &mut charges, 0), Decision::NOW);
+        assert_eq!(outcomes(&charges), [Outcome::Admitted; 2]);
+        let mut charges = self::charges(&limits);
+        assert_eq!(charge_all(&limits, &mut charges, 0), Decision::retry_after(1_000_000_000));
+        assert_eq!(outcomes(&charges), [Outcome::Skipped, Outcome::Refused]);
         assert_eq!(remaining(&limits), [2, 0]);
     }
 

@@ -20,8 +20,8 @@
 //! # Whose arithmetic?
 //!
 //! The script decides, and answers with the states that it decided on. A state becomes the
-//! [word](State::word) that the local algorithm has, so headers and explanations come from the same
-//! code as those of local limits, and [`Reply::read`] repeats each decision:
+//! [word](KeyState::word) that the local algorithm has, so headers and explanations come from the
+//! same code as those of local limits, and [`ScriptReply::read`] repeats each decision:
 //!
 //! ```text
 //! state 1764460800100000:250     TAT in us : ns     word 1764460800100000250
@@ -39,6 +39,7 @@
 
 use super::limiter::algorithm::Algorithm;
 use super::limiter::{Decision, Limiter, Quota};
+use super::limits::Outcome;
 use sha1::{Digest, Sha1};
 
 /// What Redis runs: `engine/shared.lua`.
@@ -51,15 +52,17 @@ const EXACT_MAX: u64 = 1 << 52;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
     kind: &'static str,
-    x: u64,
-    y: u64,
+    /// The limit; of a token bucket the interval in nanoseconds. The script has it as `x`.
+    limit_or_interval: u64,
+    /// The window in microseconds; of a token bucket the depth in nanoseconds, `y` of the script.
+    window_or_depth: u64,
 }
 
 impl Parameters {
     /// # Errors
     /// Why this algorithm, or these numbers, cannot be shared.
     pub fn new(algorithm: &Algorithm) -> Result<Parameters, &'static str> {
-        let (kind, (x, y)) = match algorithm {
+        let (kind, (limit_or_interval, window_or_depth)) = match algorithm {
             Algorithm::TokenBucket(it) => ("token", it.interval_and_depth_ns()),
             Algorithm::FixedWindow(it) => ("fixed", it.limit_and_window_us()),
             Algorithm::SlidingWindow(it) => ("sliding", it.limit_and_window_us()),
@@ -68,9 +71,12 @@ impl Parameters {
             }
         };
         // The largest number that the script computes.
-        let largest = if kind == "sliding" { x.saturating_mul(y) } else { y };
+        let largest = match kind {
+            "sliding" => limit_or_interval.saturating_mul(window_or_depth),
+            _ => window_or_depth,
+        };
         match largest <= EXACT_MAX {
-            true => Ok(Parameters { kind, x, y }),
+            true => Ok(Parameters { kind, limit_or_interval, window_or_depth }),
             false => Err("a shared limit is full again within 52 days; a sliding_window has fewer"),
         }
     }
@@ -89,20 +95,28 @@ pub struct SharedCharge {
     pub lease: u64,
     /// What was decided. Before the reply: admitted.
     pub decision: Decision,
+    /// The store has deducted it, or a lease pays for it.
+    pub is_charged: bool,
     /// What is known about the key; `None` if the store did not say.
-    pub state: Option<State>,
+    pub state: Option<KeyState>,
 }
 
 impl SharedCharge {
     /// A request of `cost` by `key`.
     pub fn new(limit: usize, key: u64, cost: u64) -> SharedCharge {
-        SharedCharge { limit, key, cost, lease: cost, decision: Decision::NOW, state: None }
+        let (decision, is_charged) = (Decision::NOW, false);
+        SharedCharge { limit, key, cost, lease: cost, decision, is_charged, state: None }
+    }
+
+    /// What became of it.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::new(self.decision, self.is_charged)
     }
 }
 
 /// What a store knows about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct KeyState {
     /// As the local algorithm has it.
     pub word: u64,
     /// By the clock of the server.
@@ -111,7 +125,7 @@ pub struct State {
     pub held: u64,
 }
 
-impl State {
+impl KeyState {
     /// What is left in the store and in the lease of this gateway.
     pub fn quota(&self, algorithm: &Algorithm) -> Quota {
         let quota = algorithm.quota(&self.word, self.now_ns);
@@ -133,18 +147,14 @@ pub fn key<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
 
 /// The name of a key. The braces put all keys of a prefix in one slot of a cluster, because a
 /// script can only have keys of one. The parameters are part of it: another limit has other states.
-pub fn key_name(
-    prefix: &str,
-    limit: &str,
-    Parameters { kind, x, y }: Parameters,
-    key: u64,
-) -> String {
+pub fn redis_key(prefix: &str, limit: &str, parameters: Parameters, key: u64) -> String {
+    let Parameters { kind, limit_or_interval: x, window_or_depth: y } = parameters;
     format!("{{{prefix}}}:{limit}:{kind}-{x}-{y}:{key:016x}")
 }
 
 /// The arguments of one limit. `can_refuse` is false in dry run.
 pub fn arguments(charge: &SharedCharge, parameters: Parameters, can_refuse: bool) -> [String; 6] {
-    let Parameters { kind, x, y } = parameters;
+    let Parameters { kind, limit_or_interval: x, window_or_depth: y } = parameters;
     // One more than the limit is as good as any more, and stays exact.
     let most = if kind == "token" { y / x } else { x };
     let exact = |cost: u64| cost.min(most + 1).to_string();
@@ -161,7 +171,7 @@ pub fn arguments(charge: &SharedCharge, parameters: Parameters, can_refuse: bool
 
 /// What the script answered.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct ScriptReply {
     /// Every limit that can refuse admits the request, and all were charged.
     pub is_charged: bool,
     /// For each limit the word before the charge.
@@ -169,9 +179,9 @@ pub struct Reply {
     now_ns: u64,
 }
 
-impl Reply {
+impl ScriptReply {
     /// Reads the reply to a call with limits of these parameters. `None`: it is malformed.
-    pub fn read(numbers: &[i64], limits: &[Parameters]) -> Option<Reply> {
+    pub fn read(numbers: &[i64], limits: &[Parameters]) -> Option<ScriptReply> {
         let numbers =
             numbers.iter().map(|it| u64::try_from(*it).ok()).collect::<Option<Vec<_>>>()?;
         let [charged, now_us, states @ ..] = &numbers[..] else { return None };
@@ -184,7 +194,7 @@ impl Reply {
             "token" => a.checked_mul(1000)?.checked_add(b),
             _ => Some(u64::from(u32::try_from(a).ok()?) << 32 | u64::from(u32::try_from(b).ok()?)),
         };
-        Some(Reply {
+        Some(ScriptReply {
             is_charged: *charged == 1,
             words: pairs.iter().zip(limits).map(word).collect::<Option<_>>()?,
             now_ns: now_us.checked_mul(1000)?,
@@ -207,7 +217,8 @@ impl Reply {
         if !self.is_charged {
             (word, deducted) = (before, 0);
         }
-        charge.state = Some(State { word, now_ns: self.now_ns, held: 0 });
+        charge.is_charged = deducted > 0;
+        charge.state = Some(KeyState { word, now_ns: self.now_ns, held: 0 });
         deducted
     }
 }
@@ -252,9 +263,9 @@ mod tests {
             now_us: u64,
             charges: &[SharedCharge],
             limits: &[Parameters],
-        ) -> Reply {
+        ) -> ScriptReply {
             self.0.set_global("now", now_us as f64).expect("a number");
-            let keys = charges.iter().map(|it| key_name("p", "n", limits[it.limit], it.key));
+            let keys = charges.iter().map(|it| redis_key("p", "n", limits[it.limit], it.key));
             let keys = keys.map(|it| format!("'{it}',")).collect::<String>();
             let values = charges.iter().flat_map(|it| arguments(it, limits[it.limit], true));
             let values = values.map(|it| format!("'{it}',")).collect::<String>();
@@ -265,7 +276,7 @@ mod tests {
             let text = self.0.global::<String>("text").expect("a string");
             let numbers = text.split_whitespace().map(|it| it.parse().expect("a number"));
             let limits = charges.iter().map(|it| limits[it.limit]).collect::<Vec<_>>();
-            Reply::read(&numbers.collect::<Vec<_>>(), &limits).expect("a reply")
+            ScriptReply::read(&numbers.collect::<Vec<_>>(), &limits).expect("a reply")
         }
     }
 
@@ -336,15 +347,15 @@ mod tests {
         ];
         let limits = algorithms.map(|it| Parameters::new(&it).expect("small"));
         let reply = [1, 1_764_460_800_123_456, 1_764_460_800_100_000, 0, 1_764_460_800, 17];
-        let reply = Reply::read(&reply, &limits).expect("one");
+        let reply = ScriptReply::read(&reply, &limits).expect("one");
         let mut charge = SharedCharge::new(1, 7, 1);
         assert_eq!(reply.settle(1, &algorithms[1], &mut charge), 1);
         assert_eq!(charge.state.map(|it| it.quota(&algorithms[1]).remaining), Some(2));
         // What comes from outside is checked.
         for wrong in [&[][..], &[1], &[1, 2, 3], &[1, 2, 3, 4], &[1, 2, -3, 4, 5, 6]] {
-            assert_eq!(Reply::read(wrong, &limits), None, "{wrong:?}");
+            assert_eq!(ScriptReply::read(wrong, &limits), None, "{wrong:?}");
         }
-        assert_eq!(Reply::read(&[1, 2, 3, 4, i64::MAX, 6], &limits), None);
+        assert_eq!(ScriptReply::read(&[1, 2, 3, 4, i64::MAX, 6], &limits), None);
     }
 
     #[test]

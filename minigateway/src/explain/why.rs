@@ -21,6 +21,7 @@ use crate::handlers::explain::lines;
 use crate::handlers::front::Facts;
 use crate::handlers::pipeline::{Charges, Pipeline, Verdict};
 use minilb::wire::http1::head::RequestHead;
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -47,11 +48,15 @@ pub struct Burst {
     pub every: Duration,
 }
 
-/// Explains each of the requests.
+/// Explains each of the requests, as soon as it is decided.
 ///
 /// # Errors
-/// If it is no HTTP request.
-pub fn explain_burst(pipeline: &Pipeline, burst: &Burst) -> Result<String, String> {
+/// If it is no HTTP request, or if `out` takes no more.
+pub fn explain_burst(
+    pipeline: &Pipeline,
+    burst: &Burst,
+    out: &mut impl Write,
+) -> Result<(), String> {
     let rest = burst.url.strip_prefix("http://");
     let (host, target) = match rest {
         Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
@@ -69,7 +74,6 @@ pub fn explain_burst(pipeline: &Pipeline, burst: &Burst) -> Result<String, Strin
     }
 
     let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    let mut out = String::new();
     // An instant after the start, so that no clock is at zero.
     let mut now = Duration::from_secs(1);
     for number in 1..=burst.times {
@@ -84,12 +88,12 @@ pub fn explain_burst(pipeline: &Pipeline, burst: &Burst) -> Result<String, Strin
         let lines = lines(pipeline, &facts, &charges, now_ns);
         let mut first = format!("{number:<3}{status}  ");
         for line in lines {
-            out += &format!("{first}{line}\n");
+            writeln!(out, "{first}{line}").map_err(|error| error.to_string())?;
             first = " ".repeat(8);
         }
         now = now.saturating_add(burst.every);
     }
-    Ok(out)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -121,7 +125,9 @@ mod tests {
             times,
             every: Duration::from_millis(every_ms),
         };
-        explain_burst(&pipeline, &burst).expect("a request")
+        let mut out = Vec::new();
+        explain_burst(&pipeline, &burst, &mut out).expect("a request");
+        String::from_utf8(out).expect("UTF-8")
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! ```json
 //! {"unix_ms":1764460800123,"client":"192.0.2.1","request":"GET /v1/users/7 HTTP/1.1",
 //!  "host":"a","status":429,"bytes":412,"ms":0,"upstream":null,
-//!  "id":"4bf92f3577b34da6a3ce929d0e0e4736","admitted":["daily"],"refused":["per_client"]}
+//!  "id":"4bf92f3577b34da6a3ce929d0e0e4736","admitted":[],"refused":["per_client"],
+//!  "skipped":["daily"]}
 //! ```
 //!
 //! It is one line in the file. What a client sends is escaped, so that it ends neither the line
 //! nor its string.
 
 use super::pipeline::{Charges, Pipeline};
+use crate::engine::limits::Outcome;
 use minilb::handlers::facts::Done;
 use minilb::wire::http1::head::RequestHead;
 use serde::Serialize;
@@ -40,14 +42,15 @@ struct Line<'a> {
     id: &'a str,
     admitted: Vec<&'a str>,
     refused: Vec<&'a str>,
+    skipped: Vec<&'a str>,
 }
 
 /// Appends a line. Bytes that are no UTF-8 become U+FFFD.
 pub fn line(pipeline: &Pipeline, record: &Record<'_>, out: &mut Vec<u8>) {
     let Record { unix_ms, client, request, id, done, charges } = *record;
-    let limits = |is_admitted| {
-        let decisions = charges.decisions().filter(move |it| it.1.is_admitted() == is_admitted);
-        decisions.map(|(limit, _)| pipeline.limits[limit].name.as_str()).collect()
+    let limits = |outcome| {
+        let limits = charges.outcomes().filter(move |it| it.1 == outcome);
+        limits.map(|(limit, _)| pipeline.limits[limit].name.as_str()).collect()
     };
     let line = Line {
         unix_ms,
@@ -59,8 +62,9 @@ pub fn line(pipeline: &Pipeline, record: &Record<'_>, out: &mut Vec<u8>) {
         ms: done.elapsed_ms,
         upstream: done.attempts.last().and_then(|it| it.address),
         id,
-        admitted: limits(true),
-        refused: limits(false),
+        admitted: limits(Outcome::Admitted),
+        refused: limits(Outcome::Refused),
+        skipped: limits(Outcome::Skipped),
     };
     serde_json::to_writer(&mut *out, &line).expect("a vector takes everything");
     out.push(b'\n');

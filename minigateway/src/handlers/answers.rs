@@ -6,6 +6,7 @@
 //! | a limit by rate refused it | 429 | problem `quota-exceeded` | the same, and Retry-After |
 //! | only a concurrency limit did | 503 | problem `temporary-reduced-capacity` | the same |
 //! | shared limits cannot be asked, `when_down = "refuse"` | 503 | problem | Retry-After |
+//! | requests in progress hold too many bodies | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
 //! | an ambiguous path | 400 | problem | |
 //! | the front door answered it | 204, 400 to 410 | problem, none with 204 | WWW-Authenticate |
@@ -17,7 +18,6 @@ use super::pipeline::{Charges, Pipeline, Reason};
 use crate::engine::limiter::{Limiter, Quota};
 use crate::wire::problem;
 use crate::wire::ratelimit::{self, LimitState, seconds};
-use minilb::wire::http1::status;
 use minilb::wire::http1::writer::{HeadWriter, decimal};
 
 /// A response of the gateway's own.
@@ -33,22 +33,21 @@ pub struct Problem {
 
 /// The response to a request that is not forwarded.
 pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Problem {
-    let problem = |status, title, detail: &str, headers| Problem {
+    let problem = |status, detail: &str, headers| Problem {
         status,
-        body: problem::error(status, title, detail),
+        body: problem::error(status, detail),
         headers,
     };
+    let unavailable = |detail| problem(503, detail, vec![("Retry-After", "1".to_owned())]);
     match reason {
-        Reason::AmbiguousPath => problem(400, "Ambiguous Path", "", Vec::new()),
-        Reason::NotFound => problem(404, "Not Found", "", Vec::new()),
+        Reason::AmbiguousPath => {
+            problem(400, "the path means different things to different servers", Vec::new())
+        }
+        Reason::NotFound => problem(404, "", Vec::new()),
         // RFC 9110, 15.5.6: the answer says what is allowed.
-        Reason::MethodNotAllowed(methods) => {
-            problem(405, "Method Not Allowed", "", vec![("Allow", methods)])
-        }
-        Reason::StoreDown => {
-            let retry_after = vec![("Retry-After", "1".to_owned())];
-            problem(503, "Rate Limits Unavailable", "", retry_after)
-        }
+        Reason::MethodNotAllowed(methods) => problem(405, "", vec![("Allow", methods)]),
+        Reason::StoreDown => unavailable("the rate limits cannot be asked"),
+        Reason::BodiesHeld => unavailable("the bodies of other requests take all memory for them"),
         Reason::Front { route, refused } => {
             let (front, route) = (&pipeline.config.front, &pipeline.config.routes[route]);
             let mut headers = match refused {
@@ -57,7 +56,7 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
             };
             headers.extend(front.challenge(route, refused).map(|it| ("WWW-Authenticate", it)));
             let (status, detail) = refused.problem();
-            problem(status, status::reason(status), detail, headers)
+            problem(status, detail, headers)
         }
         Reason::Limited { retry_after_ns } => {
             let refusing = charges.refusing().map(|it| &pipeline.limits[it]);

@@ -4,9 +4,11 @@
 //! route 2, /v1/users/{id}
 //! client acme, tier gold, scopes orders:read
 //! version 1 of shop, by Path; upstream 2
+//! graphql: depth 3 and 0 aliases of depth 10 and 20 aliases
 //! limit per_client: admitted, full again in 400ms of 1s, 200ms a request: 3 of 5 left
 //! limit per_client: refused, full again in 1s of 1s, 200ms more for this request: 200ms too much
 //! limit daily, shared: refused, 1000 of 1000 counted, the window ends in 3h: no room for 1
+//! limit hourly: skipped, because another limit refuses; 12 of 100 counted, ...
 //! ```
 //!
 //! "Full again" is TAT - now of [`crate::engine::limiter::gcra`]. The state is the one after the
@@ -17,6 +19,9 @@ use super::pipeline::{Charges, Pipeline};
 use crate::conf::file::RouteConfig;
 use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::{Decision, Limiter, Quota};
+use crate::engine::limits::Outcome;
+use crate::engine::shared::KeyState;
+use crate::wire::graphql::Cost;
 use std::time::Duration;
 
 /// The request header that asks for it, and the response headers that carry it.
@@ -55,10 +60,17 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
     }
 
     let limits = &pipeline.limits;
-    let line = |limit: usize, decision: Decision, kind: &str, arithmetic: String| {
+    let is_refused = charges.refusing().any(|it| !limits[it].is_dry_run);
+    let line = |limit: usize, outcome: Outcome, kind: &str, arithmetic: Option<String>| {
         let dry_run = if limits[limit].is_dry_run { ", dry run" } else { "" };
-        let verdict = if decision.is_admitted() { "admitted" } else { "refused" };
-        format!("limit {}{kind}{dry_run}: {verdict}, {arithmetic}", limits[limit].name)
+        let why = match outcome {
+            Outcome::Skipped if is_refused => ", because another limit refuses",
+            Outcome::Skipped => ", without an answer of the store",
+            _ => "",
+        };
+        let arithmetic = arithmetic.map_or(String::new(), |it| format!(", {it}"));
+        let [name, outcome] = [&limits[limit].name, Outcome::NAMES[outcome as usize]];
+        format!("limit {name}{kind}{dry_run}: {outcome}{why}{arithmetic}")
     };
     let quota = |limit: usize| pipeline.config.limits[limit].policy.quota;
     for charge in &charges.local {
@@ -66,27 +78,30 @@ pub fn lines(pipeline: &Pipeline, facts: &Facts, charges: &Charges, now_ns: u64)
         let word = charge.word(limits, now_ns);
         let (limit, decision) = (charge.limit, charge.decision);
         let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
-        lines.push(line(limit, decision, "", text));
+        lines.push(line(limit, charge.outcome(), "", Some(text)));
     }
     for charge in &charges.shared {
         let (limit, decision) = (charge.limit, charge.decision);
-        let text = match charge.state {
-            None => "the store is down".to_owned(),
-            Some(state) => {
-                let algorithm = &limits[limit].algorithm;
-                let (word, now_ns) = (state.word, state.now_ns);
-                let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
-                let held = state.held;
-                if held > 0 { format!("{text}, and {held} leased here") } else { text }
-            }
-        };
-        lines.push(line(limit, decision, ", shared", text));
+        let text = charge.state.map(|KeyState { word, now_ns, held }| {
+            let algorithm = &limits[limit].algorithm;
+            let text = arithmetic(algorithm, word, now_ns, quota(limit), charge.cost, decision);
+            if held > 0 { format!("{text}, and {held} leased here") } else { text }
+        });
+        lines.push(line(limit, charge.outcome(), ", shared", text));
     }
     // Those of other tiers, and those that allow the address.
     let all = route.into_iter().flat_map(|it| &it.limits).map(|it| it.index);
-    let uncharged = all.filter(|limit| charges.decisions().all(|it| it.0 != *limit));
+    let uncharged = all.filter(|limit| charges.outcomes().all(|it| it.0 != *limit));
     lines.extend(uncharged.map(|it| format!("limit {}: does not count this", limits[it].name)));
     lines
+}
+
+/// The line about the queries of a request, and what [`check`](crate::wire::graphql::check) said.
+pub fn graphql(max: Cost, checked: &Result<Cost, (u16, String)>) -> String {
+    match checked {
+        Ok(cost) => format!("graphql: {cost} of {max}"),
+        Err((status, detail)) => format!("graphql: {status} {detail}"),
+    }
 }
 
 /// Says why an algorithm decided as it did. `word` is the state after that, and `limit` the most

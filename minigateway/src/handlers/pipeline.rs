@@ -29,7 +29,7 @@ use crate::conf::values::{HeaderName, KeyPart};
 use crate::engine::identity::Identity;
 use crate::engine::leases::Leases;
 use crate::engine::limiter::Decision;
-use crate::engine::limits::{Charge, Limit, charge_all};
+use crate::engine::limits::{Charge, Limit, Outcome, charge_all};
 use crate::engine::router::Router;
 use crate::engine::shared::{self, SharedCharge};
 use crate::engine::store::Store;
@@ -72,13 +72,13 @@ impl Charges {
 
     /// The limits that refuse, those in dry run as well.
     pub fn refusing(&self) -> impl Iterator<Item = usize> + Clone {
-        self.decisions().filter(|(_, it)| !it.is_admitted()).map(|(limit, _)| limit)
+        self.outcomes().filter(|it| it.1 == Outcome::Refused).map(|(limit, _)| limit)
     }
 
-    /// Each limit and its decision.
-    pub fn decisions(&self) -> impl Iterator<Item = (usize, Decision)> + Clone {
-        let local = self.local.iter().map(|it| (it.limit, it.decision));
-        local.chain(self.shared.iter().map(|it| (it.limit, it.decision)))
+    /// Each limit, and what became of the request there.
+    pub fn outcomes(&self) -> impl Iterator<Item = (usize, Outcome)> + Clone {
+        let local = self.local.iter().map(|it| (it.limit, it.outcome()));
+        local.chain(self.shared.iter().map(|it| (it.limit, it.outcome())))
     }
 }
 
@@ -106,6 +106,8 @@ pub enum Reason {
     },
     /// The store of shared limits is down, and the configuration says `when_down = "refuse"`.
     StoreDown,
+    /// The requests in progress hold too many bodies.
+    BodiesHeld,
     /// The front door of this route refuses it.
     Front {
         /// The index of the route.

@@ -14,7 +14,7 @@ use crate::engine::top_keys::TopKeys;
 use crate::handlers::front::Facts;
 use crate::handlers::pipeline::Pipeline;
 use minikit::sync::Arc;
-use minikit::sync::atomic::AtomicU64;
+use minikit::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use minilb::engine::health::breaker::BreakerParams;
 use minilb::engine::health::check::CheckParams;
 use minilb::engine::peer::PeerParams;
@@ -32,6 +32,9 @@ const POOL: PoolLimits =
     PoolLimits { capacity: 0, requests_max: 100_000, lifetime_ms: 3_600_000, idle_ms_max: 60_000 };
 /// The longest response head.
 const RESPONSE_HEAD_MAX: usize = 16 * 1024;
+/// The most bytes of bodies that all requests in progress hold, those of requests for GraphQL and
+/// of both directions for versions that rename fields. A length that is announced counts at once.
+const HELD_TOTAL_MAX: u64 = 256 << 20;
 /// How much of a request body is held before the first attempt, so that it can be repeated.
 const BODY_STORED_MAX: usize = 16 * 1024;
 
@@ -45,25 +48,39 @@ pub struct Generation {
     pub versions: Vec<Vec<AtomicU64>>,
     /// Of the limits.
     pub limits: Vec<LimitCounts>,
-    /// Requests that were forwarded since the configuration was loaded.
-    pub forwarded: AtomicU64,
-    /// Requests that were refused since then, by limits or by other checks.
-    pub refused: AtomicU64,
-    /// Requests without a route since then.
-    pub unrouted: AtomicU64,
+    /// Requests that have ended since the configuration was loaded, by [`Answered`].
+    pub requests: [AtomicU64; 3],
+    /// Bytes of bodies that requests in progress hold, of all cores and generations.
+    held: Arc<AtomicU64>,
     /// The access log, open; a reload opens it again.
     pub access_log: LogFiles,
     /// Servers and their state.
     pub upstreams: Vec<Arc<SharedUpstream>>,
 }
 
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// By an upstream, or by the gateway because no server of it answered.
+    Forwarded,
+    /// By a limit or another check of the gateway.
+    Refused,
+    /// By the gateway, because no route fits.
+    Unrouted,
+}
+
+impl Answered {
+    /// The words that metrics have for them, in the same order.
+    pub const NAMES: [&str; 3] = ["forwarded", "refused", "unrouted"];
+}
+
 /// What a limit decided since the configuration was loaded.
 #[derive(Default)]
 pub struct LimitCounts {
-    /// Requests within the limit.
-    pub admitted: AtomicU64,
-    /// Requests above it; in dry run they were not refused.
-    pub refused: AtomicU64,
+    /// Requests by [`Outcome`]; those that a limit in dry run refuses are not refused.
+    ///
+    /// [`Outcome`]: crate::engine::limits::Outcome
+    pub outcomes: [AtomicU64; 3],
     /// Of keys that have a bucket in this gateway.
     pub top: TopKeys,
 }
@@ -100,23 +117,35 @@ impl Generation {
             forwards: config.upstreams.iter().zip(&upstreams).map(forward).collect(),
             versions: config.front.versions.iter().map(|it| counts(it.known.len())).collect(),
             limits: config.limits.iter().map(|_| LimitCounts::default()).collect(),
-            forwarded: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            unrouted: AtomicU64::new(0),
+            requests: Default::default(),
+            held: old.map_or_else(Arc::default, |it| Arc::clone(&it.held)),
             upstreams,
             pipeline: Pipeline::new(config, old.map(|it| &it.pipeline)),
         }
     }
 
-    /// Where a request of this route goes.
-    pub fn forward(&self, route: usize, facts: &Facts) -> &Arc<Route> {
+    /// Where a request of this route goes, and true if its whole body is held before that.
+    pub fn forward(&self, route: usize, facts: &Facts) -> (&Arc<Route>, bool) {
         let Config { routes, front, .. } = &self.pipeline.config;
         let version = front.version(&routes[route], facts);
         let of_version = version.and_then(|(it, version)| it.known[version].upstream.as_ref());
         let is_whole = routes[route].graphql.is_some();
         let is_whole = is_whole || front.renamed(&routes[route], facts).is_some();
         let upstream = of_version.unwrap_or(&routes[route].upstream);
-        &self.forwards[upstream.index][usize::from(is_whole)]
+        (&self.forwards[upstream.index][usize::from(is_whole)], is_whole)
+    }
+
+    /// Reserves memory for a body of up to `bytes`. Returns what [`Generation::end_hold`] needs, or
+    /// `None` if the requests in progress hold too much.
+    pub fn hold(&self, bytes: u64) -> Option<u64> {
+        let bytes = bytes.min(HELD_BYTES_MAX as u64);
+        let fits = |held: u64| Some(held + bytes).filter(|it| *it <= HELD_TOTAL_MAX);
+        self.held.fetch_update(Relaxed, Relaxed, fits).ok().map(|_| bytes)
+    }
+
+    /// Ends what [`Generation::hold`] reserved.
+    pub fn end_hold(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Relaxed);
     }
 }
 

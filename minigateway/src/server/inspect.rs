@@ -8,9 +8,11 @@
 //!
 //! A reload sets the counters of requests, versions and decisions to 0; the others go on.
 
+use super::generation::Answered;
 use super::start::Server;
 use crate::conf::config::Policy;
 use crate::engine::limiter::Limiter;
+use crate::engine::limits::Outcome;
 use crate::engine::top_keys::TopKey;
 use minikit::admin::{Exposition, Inspect, StatePage};
 use minikit::server::Hooks;
@@ -26,12 +28,9 @@ impl Inspect for Server {
             "Clients let in.",
             connections.accepted(),
         );
-        let mut requests = out.counters("minigateway_requests_total", "Requests by their outcome.");
-        for (outcome, count) in [
-            ("forwarded", &generation.forwarded),
-            ("refused", &generation.refused),
-            ("unrouted", &generation.unrouted),
-        ] {
+        let mut requests =
+            out.counters("minigateway_requests_total", "Requests that have ended, by how.");
+        for (outcome, count) in Answered::NAMES.iter().zip(&generation.requests) {
             requests.sample(&[("outcome", outcome)], count.load(Relaxed));
         }
 
@@ -47,12 +46,14 @@ impl Inspect for Server {
         }
 
         let limits = || generation.pipeline.limits.iter().zip(&generation.limits);
-        let help = "Decisions of each limit; those of one in dry run refuse nothing.";
+        let help = "Decisions of each limit; those of one in dry run refuse nothing, and a \
+                    request that another limit refuses is skipped.";
         let mut decisions = out.counters("minigateway_limit_decisions_total", help);
         for (limit, counts) in limits() {
-            let labels = |decision| [("limit", limit.name.as_str()), ("decision", decision)];
-            decisions.sample(&labels("admitted"), counts.admitted.load(Relaxed));
-            decisions.sample(&labels("refused"), counts.refused.load(Relaxed));
+            for (outcome, count) in Outcome::NAMES.iter().zip(&counts.outcomes) {
+                let labels = [("limit", limit.name.as_str()), ("decision", outcome)];
+                decisions.sample(&labels, count.load(Relaxed));
+            }
         }
         let store = &self.current.store;
         let help = "Requests with shared limits, by what came of asking the store.";
@@ -72,18 +73,22 @@ impl Inspect for Server {
     fn state_page(&self) -> StatePage {
         let generation = self.current.get();
         let mut page = StatePage::new("minigateway");
-        let columns = ["limit", "algorithm", "allows", "admitted", "refused", "overflowed"];
+        let columns =
+            ["limit", "algorithm", "allows", "admitted", "refused", "skipped", "overflowed"];
         let limits = page.table("Limits", "Since the configuration was loaded.", &columns);
         let configs = &generation.pipeline.config.limits;
         for ((limit, counts), config) in
             generation.pipeline.limits.iter().zip(&generation.limits).zip(configs)
         {
+            let [admitted, refused, skipped] =
+                counts.outcomes.each_ref().map(|it| it.load(Relaxed));
             limits.row([
                 limit.name.as_str().into(),
                 format!("{:?}", limit.algorithm).split('(').next().unwrap_or_default().into(),
                 policy(config.policy).into(),
-                counts.admitted.load(Relaxed).into(),
-                counts.refused.load(Relaxed).into(),
+                admitted.into(),
+                refused.into(),
+                skipped.into(),
                 limit.store.overflowed().into(),
             ]);
         }

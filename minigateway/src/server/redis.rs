@@ -79,12 +79,12 @@ pub struct Client {
 struct Shared {
     config: RedisConfig,
     counts: Arc<StoreCounts>,
-    state: RefCell<State>,
+    state: RefCell<Status>,
     /// Notified when the state changes.
     changed: Notify,
 }
 
-enum State {
+enum Status {
     /// At the start.
     Connecting,
     Up(Rc<Link>),
@@ -106,7 +106,7 @@ struct Link {
 impl Client {
     /// Connects in the background. Call it on the core's thread.
     pub fn start(config: RedisConfig, counts: Arc<StoreCounts>) -> Client {
-        let state = RefCell::new(State::Connecting);
+        let state = RefCell::new(Status::Connecting);
         let shared = Rc::new(Shared { config, counts, state, changed: Notify::new() });
         let task = tokio::task::spawn_local(Rc::clone(&shared).run()).abort_handle();
         Client { shared, task }
@@ -123,7 +123,7 @@ impl Client {
     /// If there is no reply in time, or an error.
     pub async fn run_script(&self, arguments: &[String]) -> Result<Vec<i64>, Down> {
         let Shared { config, counts, .. } = &*self.shared;
-        if matches!(*self.shared.state.borrow(), State::Down) {
+        if matches!(*self.shared.state.borrow(), Status::Down) {
             counts.skipped.fetch_add(1, Relaxed);
             return Err(Down);
         }
@@ -167,24 +167,24 @@ impl Shared {
         loop {
             let changed = self.changed.notified();
             match &*self.state.borrow() {
-                State::Connecting => {}
-                State::Up(link) => return Ok(Rc::clone(link)),
-                State::Down => return Err(Down),
+                Status::Connecting => {}
+                Status::Up(link) => return Ok(Rc::clone(link)),
+                Status::Down => return Err(Down),
             }
             changed.await;
         }
     }
 
-    fn set(&self, state: State) {
+    fn set(&self, state: Status) {
         *self.state.borrow_mut() = state;
         self.changed.notify_waiters();
     }
 
     /// Opens the breaker. The requests that wait end, because the link is dropped.
     fn trip(&self, why: &str) {
-        let old = self.state.replace(State::Down);
+        let old = self.state.replace(Status::Down);
         self.changed.notify_waiters();
-        if let State::Up(link) = old {
+        if let Status::Up(link) = old {
             tracing::warn!("the store of shared limits: {why}");
             link.is_closed.set(true);
             link.waiting.borrow_mut().clear();
@@ -198,7 +198,7 @@ impl Shared {
             match self.connect().await {
                 Ok((stream, link)) => {
                     tracing::info!("the store of shared limits is up");
-                    self.set(State::Up(Rc::clone(&link)));
+                    self.set(Status::Up(Rc::clone(&link)));
                     let ended = tokio::select! {
                         () = link.close.notified() => Ok(()),
                         ended = link.serve(stream) => ended,
@@ -209,7 +209,7 @@ impl Shared {
                 }
                 Err(error) => {
                     tracing::warn!("the store of shared limits: {error}");
-                    self.set(State::Down);
+                    self.set(Status::Down);
                 }
             }
             tokio::time::sleep(BREAKER_OPEN).await;

@@ -22,8 +22,8 @@
 // The `Rc` counts the requests of one core, without an atomic that all cores would share.
 #![expect(clippy::redundant_allocation, reason = "the outer count is for one core")]
 
-use super::generation::Generation;
-use super::redis::{Client as Store, StoreCounts};
+use super::generation::{Answered, Generation};
+use super::redis::{self, StoreCounts};
 use super::shared::charge_shared;
 use crate::conf::config::Config;
 use crate::conf::file::RouteConfig;
@@ -47,9 +47,9 @@ use minilb::server::http::service::{
     Answer, AttemptTarget, Client, ClientLimits, Decision, Done, HttpService,
 };
 use minilb::wire::http1::exchange::Exchange;
+use minilb::wire::http1::framing::{Framing, ResponseFraming};
 use minilb::wire::http1::head::{Known, RequestHead};
 use minilb::wire::http1::refusal::Refusal;
-use minilb::wire::http1::status;
 use minilb::wire::http1::writer::HeadWriter;
 use std::cell::{Cell, RefCell};
 use std::io::Write;
@@ -101,7 +101,7 @@ pub struct Gateway {
     generation: RefCell<Rc<Arc<Generation>>>,
     version: Cell<u64>,
     /// Of the current generation, if it has one.
-    store: RefCell<Option<Rc<Store>>>,
+    store: RefCell<Option<Rc<redis::Client>>>,
     /// Makes the numbers of traces, with a count of them.
     seed: ahash::RandomState,
     traces: Cell<u64>,
@@ -117,6 +117,12 @@ pub struct Context {
     charges: RefCell<Charges>,
     facts: Facts,
     charged_ns: u64,
+    /// For metrics, as soon as it is known.
+    answered: Cell<Option<Answered>>,
+    /// Bytes of bodies that are reserved for it.
+    held: Cell<u64>,
+    /// There was no room for the body of the response.
+    is_crowded_out: Cell<bool>,
     /// For a client that asked for it.
     explanation: Vec<String>,
     /// If requests have one here.
@@ -124,9 +130,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// Releases the limits that count requests in progress, and the generation.
+    /// Releases the limits that count requests in progress, memory and the generation, and counts
+    /// the request.
     fn release(&self) {
         if let Some(generation) = self.generation.take() {
+            generation.end_hold(self.held.take());
+            if let Some(answered) = self.answered.take() {
+                generation.requests[answered as usize].fetch_add(1, Relaxed);
+            }
             let mut charges = self.charges.borrow_mut();
             release(&generation.pipeline.limits, &mut charges.local, self.charged_ns);
         }
@@ -162,7 +173,7 @@ impl Gateway {
         let redis = &self.generation.borrow().pipeline.config.redis;
         let mut store = self.store.borrow_mut();
         if store.as_ref().map(|it| it.config()) != redis.as_ref() {
-            let start = |it| Rc::new(Store::start(it, Arc::clone(&self.current.store)));
+            let start = |it| Rc::new(redis::Client::start(it, Arc::clone(&self.current.store)));
             *store = redis.clone().map(start);
         }
     }
@@ -193,6 +204,7 @@ impl HttpService for Gateway {
         context.charges.get_mut().clear();
         context.explanation.clear();
         context.trace = Trace::default();
+        context.is_crowded_out.set(false);
         context.facts = Facts { unix_s: unix_ms() / 1000, ..Facts::default() };
         *context.generation.get_mut() = Some(self.generation());
         ClientLimits::default()
@@ -204,7 +216,17 @@ impl HttpService for Gateway {
         client: &Client,
         context: &mut Context,
     ) -> Decision {
-        let Context { generation, charges, facts, charged_ns, explanation, trace } = context;
+        let Context {
+            generation,
+            charges,
+            facts,
+            charged_ns,
+            explanation,
+            trace,
+            held,
+            answered,
+            ..
+        } = context;
         let generation = generation.get_mut().as_ref().expect("`begin` was called");
         let (pipeline, charges) = (&generation.pipeline, charges.get_mut());
         *charged_ns = self.current.now_ns();
@@ -213,6 +235,18 @@ impl HttpService for Gateway {
         }
         let (request, address) = (&exchange.request, client.peer.ip());
         let mut verdict = pipeline.decide(request, address, *charged_ns, charges, facts);
+        if let Verdict::Forward { route, .. } = verdict
+            && generation.forward(route, facts).1
+        {
+            // Before the shared limits are charged, which cannot be refunded.
+            match generation.hold(body_bytes(request.framing())) {
+                Some(bytes) => held.set(bytes),
+                None => {
+                    refund_all(&pipeline.limits, &mut charges.local, *charged_ns);
+                    verdict = Verdict::Refuse(Reason::BodiesHeld);
+                }
+            }
+        }
         if matches!(verdict, Verdict::Forward { .. }) && !charges.shared.is_empty() {
             let store = self.store.borrow().clone();
             let now_ns = || self.current.now_ns();
@@ -222,7 +256,12 @@ impl HttpService for Gateway {
                 verdict = Verdict::Refuse(reason);
             }
         }
-        count(generation, &verdict, charges, facts, &exchange.request, address);
+        count(generation, charges, facts, &exchange.request, address);
+        answered.set(Some(match verdict {
+            Verdict::Forward { .. } => Answered::Forwarded,
+            Verdict::Refuse(Reason::NotFound | Reason::MethodNotAllowed(_)) => Answered::Unrouted,
+            Verdict::Refuse(_) => Answered::Refused,
+        }));
         let is_asked = || exchange.request.headers().get(explain::HEADER.as_bytes()).is_some();
         if pipeline.config.answers.explain && is_asked() {
             *explanation = explain::lines(pipeline, facts, charges, *charged_ns);
@@ -235,24 +274,24 @@ impl HttpService for Gateway {
                 if delay_ns > 0 {
                     tokio::time::sleep(Duration::from_nanos(delay_ns)).await;
                 }
-                return Decision::Forward(Arc::clone(generation.forward(route, facts)));
+                return Decision::Forward(Arc::clone(generation.forward(route, facts).0));
             }
         };
         Decision::Answer(answer(problem(pipeline, reason, charges)))
     }
 
     fn check_body(&self, exchange: &mut Exchange, context: &mut Context) -> Option<Answer> {
-        let Context { generation, facts, charges, explanation, .. } = context;
+        let Context { generation, facts, charges, explanation, answered, .. } = context;
         let (generation, route) = (generation.get_mut().as_ref()?, facts.route?);
         let Config { front, routes, .. } = &generation.pipeline.config;
         if let Some(max) = routes[route].graphql {
-            match check_graphql(max, exchange) {
-                Ok(_) if explanation.is_empty() => {}
-                Ok(cost) => explanation.push(format!("graphql: {cost} of {max}")),
-                Err((status, detail)) => {
-                    generation.refused.fetch_add(1, Relaxed);
-                    return Some(error(status, status::reason(status), &detail));
-                }
+            let checked = check_graphql(max, exchange);
+            if !explanation.is_empty() {
+                explanation.push(explain::graphql(max, &checked));
+            }
+            if let Err((status, detail)) = checked {
+                answered.set(Some(Answered::Refused));
+                return Some(error(status, &detail));
             }
         }
         let Rename(fields, _) = front.renamed(&routes[route], facts)?;
@@ -261,8 +300,25 @@ impl HttpService for Gateway {
         // A compressed body is no JSON either.
         let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
         let reason = Reason::Front { route, refused: Refused::Version(error) };
-        generation.refused.fetch_add(1, Relaxed);
+        answered.set(Some(Answered::Refused));
         Some(answer(problem(&generation.pipeline, reason, charges.get_mut())))
+    }
+
+    /// A response is taken for a failure if its body cannot be held.
+    fn intercepts(&self, exchange: &Exchange, context: &Context) -> bool {
+        if !self.rewrites(exchange, context) {
+            return false;
+        }
+        let generation = context.generation.borrow();
+        let bytes = match exchange.response.framing() {
+            ResponseFraming::Framed(framing) => body_bytes(framing),
+            ResponseFraming::Omitted(_) => 0,
+            ResponseFraming::UntilClose => u64::MAX,
+        };
+        let held = generation.as_ref().and_then(|it| it.hold(bytes));
+        context.held.set(context.held.get() + held.unwrap_or(0));
+        context.is_crowded_out.set(held.is_none());
+        held.is_none()
     }
 
     fn rewrites(&self, exchange: &Exchange, context: &Context) -> bool {
@@ -340,7 +396,7 @@ impl HttpService for Gateway {
         head: &mut HeadWriter<'_>,
     ) {
         let charges = context.charges.borrow();
-        let has_limits = charges.decisions().next().is_some();
+        let has_limits = charges.outcomes().next().is_some();
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let asked = asked(&generation, facts);
         // A refusal takes no time, so the clocks need not be read again.
@@ -389,16 +445,26 @@ impl HttpService for Gateway {
         }
     }
 
-    fn error_answer(&self, status: u16, _context: &mut Context) -> Answer {
-        error(status, status::reason(status), "")
+    fn error_answer(&self, status: u16, context: &mut Context) -> Answer {
+        let generation = context.generation.borrow();
+        if let Some(generation) = generation.as_ref().filter(|_| context.is_crowded_out.get()) {
+            let charges = &context.charges.borrow();
+            return answer(problem(&generation.pipeline, Reason::BodiesHeld, charges));
+        }
+        // The body was too large. Anything else is the fault of an upstream.
+        if status == 413 {
+            context.answered.set(Some(Answered::Refused));
+        }
+        error(status, "")
     }
 
-    fn refusal_answer(&self, refusal: Refusal, _context: &mut Context) -> Answer {
+    fn refusal_answer(&self, refusal: Refusal, context: &mut Context) -> Answer {
+        context.answered.set(Some(Answered::Refused));
         // RFC 6585 has a status for headers that are too large.
         let is_head = refusal == Refusal::HeadersTooLarge;
         let status = if is_head { 431 } else { refusal.status() };
         let detail = refusal.reason().replace('"', "'");
-        error(status, status::reason(status), &detail)
+        error(status, &detail)
     }
 
     fn log(&self, exchange: &Exchange, client: &Client, context: &Context, done: &Done) {
@@ -453,13 +519,22 @@ fn answer(Problem { status, body, headers }: Problem) -> Answer {
 }
 
 /// A problem without headers.
-fn error(status: u16, title: &str, detail: &str) -> Answer {
-    answer(Problem { status, body: problem::error(status, title, detail), headers: Vec::new() })
+fn error(status: u16, detail: &str) -> Answer {
+    let body = problem::error(status, detail);
+    answer(Problem { status, body, headers: Vec::new() })
+}
+
+/// The length of a body, or the largest number if it is not announced.
+fn body_bytes(framing: Framing) -> u64 {
+    match framing {
+        Framing::None => 0,
+        Framing::Length(bytes) => bytes,
+        Framing::Chunked => u64::MAX,
+    }
 }
 
 fn count(
     generation: &Generation,
-    verdict: &Verdict,
     charges: &Charges,
     facts: &Facts,
     request: &RequestHead,
@@ -470,19 +545,11 @@ fn count(
     if let (Some(versions), Some(chosen)) = (versions, facts.version) {
         generation.versions[versions.index][chosen.version].fetch_add(1, Relaxed);
     }
-    for (limit, decision) in charges.decisions() {
-        let counts = &generation.limits[limit];
-        let counter = if decision.is_admitted() { &counts.admitted } else { &counts.refused };
-        counter.fetch_add(1, Relaxed);
+    for (limit, outcome) in charges.outcomes() {
+        generation.limits[limit].outcomes[outcome as usize].fetch_add(1, Relaxed);
     }
     for Charge { limit, key, decision, .. } in &charges.local {
         let name = || generation.pipeline.key_name(*limit, request, client, facts);
         generation.limits[*limit].top.count(*key, decision.is_admitted(), name);
     }
-    let counter = match verdict {
-        Verdict::Forward { .. } => &generation.forwarded,
-        Verdict::Refuse(Reason::NotFound | Reason::MethodNotAllowed(_)) => &generation.unrouted,
-        Verdict::Refuse(_) => &generation.refused,
-    };
-    counter.fetch_add(1, Relaxed);
 }

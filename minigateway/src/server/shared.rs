@@ -7,13 +7,13 @@
 //!                                                      └─ Down ─────> when_down decides
 //! ```
 
-use super::redis::{Client as Store, Down};
+use super::redis::{Client, Down};
 use crate::conf::config::LimitConfig;
 use crate::conf::redis::WhenDown;
 use crate::engine::leases::Payment;
 use crate::engine::limiter::{Decision, Limiter};
 use crate::engine::limits::stricter;
-use crate::engine::shared::{Reply, SharedCharge, State, arguments, key_name};
+use crate::engine::shared::{KeyState, ScriptReply, SharedCharge, arguments, redis_key};
 use crate::handlers::pipeline::{Pipeline, Reason};
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ use std::rc::Rc;
 /// `now_ns` is the clock of this gateway; the store decides by its own.
 pub async fn charge_shared(
     pipeline: &Pipeline,
-    store: Option<Rc<Store>>,
+    store: Option<Rc<Client>>,
     charges: &mut [SharedCharge],
     now_ns: impl Fn() -> u64,
 ) -> Option<Reason> {
@@ -34,7 +34,7 @@ pub async fn charge_shared(
     for (index, charge) in charges.iter_mut().enumerate() {
         let payment = pipeline.leases[charge.limit].as_ref();
         match payment.map(|it| it.take(charge.key, charge.cost, asked_ns)) {
-            Some(Payment::Held(state)) => charge.state = Some(state),
+            Some(Payment::Held(state)) => (charge.state, charge.is_charged) = (Some(state), true),
             Some(Payment::Ask(lease)) => {
                 charge.lease = lease;
                 asked.push(index);
@@ -52,7 +52,7 @@ pub async fn charge_shared(
         Err(Down) => store.config().when_down == WhenDown::Admit,
     };
     if !is_admitted {
-        put_back(pipeline, charges, &asked);
+        put_back(pipeline, charges);
     }
     for (number, index) in asked.iter().enumerate() {
         let charge = &mut charges[*index];
@@ -69,10 +69,10 @@ pub async fn charge_shared(
             let window = pipeline.config.limits[charge.limit].policy.window.as_nanos();
             let full_after_ns = algorithm.quota(&state.word, state.now_ns).full_after_ns;
             let length_ns = full_after_ns.min(u64::try_from(window).unwrap_or(u64::MAX));
-            let times_ns = [asked_ns, asked_ns.saturating_add(length_ns)];
-            leases.settle(charge.key, charge.cost, deducted, state, times_ns);
-            let held = deducted.saturating_sub(charge.cost);
-            charge.state = Some(State { held, ..state });
+            let times_ns = [asked_ns, now_ns(), asked_ns.saturating_add(length_ns)];
+            let rest = deducted.saturating_sub(charge.cost);
+            let held = leases.settle(charge.key, rest, state, times_ns);
+            charge.state = Some(KeyState { held, ..state });
         }
     }
 
@@ -93,30 +93,31 @@ pub async fn charge_shared(
 /// Asks about the charges with the numbers `asked`.
 async fn ask(
     pipeline: &Pipeline,
-    store: &Store,
+    store: &Client,
     charges: &[SharedCharge],
     asked: &[usize],
-) -> Result<Reply, Down> {
+) -> Result<ScriptReply, Down> {
     let (mut call, mut values, mut limits) = (vec![asked.len().to_string()], vec![], vec![]);
     let prefix = store.config().prefix.as_ref().map_or("minigateway", |it| &it.0);
     for charge in asked.iter().map(|index| &charges[*index]) {
         let LimitConfig { name, shared, is_dry_run, .. } = &pipeline.config.limits[charge.limit];
         let shared = shared.expect("only shared limits have shared charges");
-        call.push(key_name(prefix, name, shared.parameters, charge.key));
+        call.push(redis_key(prefix, name, shared.parameters, charge.key));
         values.extend(arguments(charge, shared.parameters, !is_dry_run));
         limits.push(shared.parameters);
     }
     call.extend(values);
     let numbers = store.run_script(&call).await?;
-    Reply::read(&numbers, &limits).ok_or(Down)
+    ScriptReply::read(&numbers, &limits).ok_or(Down)
 }
 
 /// Gives back what leases paid for a request that is not admitted by all.
-fn put_back(pipeline: &Pipeline, charges: &[SharedCharge], asked: &[usize]) {
-    for (index, charge) in charges.iter().enumerate() {
+fn put_back(pipeline: &Pipeline, charges: &mut [SharedCharge]) {
+    for charge in charges.iter_mut().filter(|it| it.is_charged) {
         let leases = pipeline.leases[charge.limit].as_ref();
-        if let (Some(leases), Some(state), false) = (leases, charge.state, asked.contains(&index)) {
+        if let (Some(leases), Some(state)) = (leases, charge.state) {
             leases.put_back(charge.key, charge.cost, state);
         }
+        charge.is_charged = false;
     }
 }

@@ -10,7 +10,10 @@
 //! concurrency limit is no quota of the client: its refusal is a `temporary-reduced-capacity` with
 //! status 503, as the draft has it.
 //!
-//! Other errors of the gateway have no type, which means `about:blank`, and a title of their own.
+//! Other errors of the gateway have no type, which means `about:blank`, so their title is the
+//! phrase of their status (RFC 9457, section 4.2.1).
+
+use minilb::wire::http1::status;
 
 /// `Content-Type` of all of them.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -46,9 +49,19 @@ fn refusal<'a>(
     body
 }
 
-/// The body for any other error, which may have something to add. `title` and `detail` have
-/// neither quotes nor backslashes.
-pub fn error(status: u16, title: &str, detail: &str) -> String {
+/// The body for any other error, which may have something to add. `detail` has neither quotes nor
+/// backslashes.
+pub fn error(status: u16, detail: &str) -> String {
+    // NGINX, and minilb, have phrases of their own for some.
+    let title = match status {
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => status::reason(status),
+    };
     let detail = match detail {
         "" => String::new(),
         _ => format!(",\"detail\":\"{detail}\""),
@@ -72,6 +85,6 @@ mod tests {
     fn several_names_and_none() {
         let body = reduced_capacity(["a", "b"].into_iter());
         assert!(body.contains("\"status\":503,\"violated-policies\":[\"a\",\"b\"]}"), "{body}");
-        assert_eq!(error(404, "Not Found", ""), "{\"title\":\"Not Found\",\"status\":404}\n");
+        assert_eq!(error(404, ""), "{\"title\":\"Not Found\",\"status\":404}\n");
     }
 }

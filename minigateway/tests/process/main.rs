@@ -336,9 +336,9 @@ fn requests_have_a_name_and_a_line_in_the_log() {
         let lines = text.lines().collect::<Vec<_>>();
         let [first, second] = lines[..] else { return false };
         assert!(first.contains("\"request\":\"GET /a HTTP/1.1\",\"host\":\"a\",\"status\":200"));
-        assert!(
-            first.ends_with(&format!("\"id\":\"{trace}\",\"admitted\":[\"all\"],\"refused\":[]}}"))
-        );
+        assert!(first.ends_with(&format!(
+            "\"id\":\"{trace}\",\"admitted\":[\"all\"],\"refused\":[],\"skipped\":[]}}"
+        )));
         assert!(second.contains("GET /b\\\"c HTTP/1.1"), "{second}");
         assert!(second.contains("\"upstream\":null,\"id\":\"mine\",\"admitted\":[],"), "{second}");
         true

@@ -73,6 +73,7 @@ impl Algorithm {
 impl Limiter for Algorithm {
     type State = u64;
 
+    #[inline]
     fn decide(&self, word: &mut u64, now_ns: u64, cost: u64) -> Decision {
         match self {
             Algorithm::TokenBucket(it) => it.decide(word, now_ns, cost),

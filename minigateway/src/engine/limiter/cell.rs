@@ -28,6 +28,7 @@ pub struct Cell {
 
 impl Cell {
     /// Calls [`Limiter::decide`], again if another thread changed the word meanwhile.
+    #[inline]
     pub fn decide(&self, limiter: &impl Limiter<State = u64>, now_ns: u64, cost: u64) -> Decision {
         self.update(|word| limiter.decide(word, now_ns, cost))
     }
@@ -39,6 +40,7 @@ impl Cell {
 
     /// Changes the word in one step, as far as other threads can see. `change` may run several
     /// times; the last run counts.
+    #[inline]
     pub fn update<R>(&self, mut change: impl FnMut(&mut u64) -> R) -> R {
         let mut old = self.word.load(Relaxed);
         loop {

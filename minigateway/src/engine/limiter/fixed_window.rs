@@ -53,7 +53,7 @@ impl FixedWindow {
     /// the window of that charge is over.
     pub fn refund(&self, word: u64, charged_ns: u64, cost: u64) -> u64 {
         let Word { window, count } = Word::unpack(word);
-        if window != self.window_at(charged_ns) {
+        if window != window_at(charged_ns, self.window_ns) {
             return word;
         }
         let cost = u32::try_from(cost).unwrap_or(u32::MAX);
@@ -65,15 +65,11 @@ impl FixedWindow {
         (self.limit.into(), self.window_ns / 1000)
     }
 
-    fn window_at(&self, now_ns: u64) -> u32 {
-        u32::try_from(now_ns / self.window_ns).unwrap_or(u32::MAX)
-    }
-
     /// The count of the window that contains `now_ns`. If the clock went back to the window before,
     /// the later one stays current, so that it does not get a second limit.
     fn current(&self, word: u64, now_ns: u64) -> Word {
         let word = Word::unpack(word);
-        let window = self.window_at(now_ns);
+        let window = window_at(now_ns, self.window_ns);
         if window <= word.window { word } else { Word { window, count: 0 } }
     }
 
@@ -81,6 +77,11 @@ impl FixedWindow {
         let end_ns = (u64::from(window) + 1).saturating_mul(self.window_ns);
         end_ns.saturating_sub(now_ns)
     }
+}
+
+/// The number of the window that a moment is in.
+pub(super) fn window_at(now_ns: u64, window_ns: u64) -> u32 {
+    u32::try_from(now_ns / window_ns).unwrap_or(u32::MAX)
 }
 
 /// The two halves of the state.

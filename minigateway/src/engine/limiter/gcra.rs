@@ -34,24 +34,18 @@ use std::time::Duration;
 
 /// A rate and a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gcra {
-    arithmetic: gcra::Gcra,
-    interval_ns: u64,
-    depth_ns: u64,
-}
+pub struct Gcra(gcra::Gcra);
 
 impl Gcra {
     /// Admits `requests` per `period` on average and `burst` at once. Returns `None` if one of them
     /// is 0, or if it takes longer than 584 years until the whole burst is available again.
     pub fn new(requests: u64, period: Duration, burst: u64) -> Option<Gcra> {
-        let arithmetic = gcra::Gcra::new(requests, period, burst)?;
-        let interval_ns = super::token_bucket::interval_ns(requests, period)?;
-        Some(Gcra { arithmetic, interval_ns, depth_ns: interval_ns.checked_mul(burst)? })
+        gcra::Gcra::new(requests, period, burst).map(Gcra)
     }
 
     /// The time between two requests, and how far ahead the TAT may be.
     pub fn interval_and_depth_ns(&self) -> (u64, u64) {
-        (self.interval_ns, self.depth_ns)
+        self.0.interval_and_depth_ns()
     }
 
     /// The state without a charge of `cost` that was admitted.
@@ -59,7 +53,7 @@ impl Gcra {
     /// A charge moves the TAT by `cost` intervals, from now if it was in the past, so it can be
     /// taken back at any later moment. A TAT in the past is a full bucket.
     pub fn refund(&self, tat_ns: u64, cost: u64) -> u64 {
-        tat_ns.saturating_sub(self.interval_ns.saturating_mul(cost))
+        tat_ns.saturating_sub(self.0.interval_and_depth_ns().0.saturating_mul(cost))
     }
 }
 
@@ -67,8 +61,9 @@ impl Limiter for Gcra {
     /// The TAT.
     type State = u64;
 
+    #[inline]
     fn decide(&self, tat_ns: &mut u64, now_ns: u64, cost: u64) -> Decision {
-        match self.arithmetic.decide(*tat_ns, now_ns, cost) {
+        match self.0.decide(*tat_ns, now_ns, cost) {
             gcra::Decision::Admitted { tat_ns: new, .. } => {
                 *tat_ns = new;
                 Decision::NOW
@@ -78,7 +73,7 @@ impl Limiter for Gcra {
     }
 
     fn quota(&self, tat_ns: &u64, now_ns: u64) -> Quota {
-        let remaining = match self.arithmetic.decide(*tat_ns, now_ns, 0) {
+        let remaining = match self.0.decide(*tat_ns, now_ns, 0) {
             gcra::Decision::Admitted { remaining, .. } => remaining,
             // The clock went back so far that more than the whole burst is missing.
             gcra::Decision::Refused { .. } => 0,

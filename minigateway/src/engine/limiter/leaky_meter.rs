@@ -22,8 +22,8 @@
 //!   `rate=1r/m` is 0.96 per minute. Here the interval is rounded up to a nanosecond.
 //! * Time that goes back counts as none there, up to a minute; beyond that as one millisecond.
 
-use super::token_bucket::interval_ns;
 use super::{Decision, Limiter, Quota};
+use minikit::gcra::Gcra;
 use std::time::Duration;
 
 /// A rate and the size of the bucket.
@@ -47,8 +47,7 @@ impl LeakyMeter {
     /// Admits `requests` per `period` on average and `burst` at once. Returns `None` if one of them
     /// is 0, or if it takes longer than 584 years to empty the bucket.
     pub fn new(requests: u64, period: Duration, burst: u64) -> Option<LeakyMeter> {
-        let request_ns = interval_ns(requests, period)?;
-        let capacity_ns = request_ns.checked_mul(burst).filter(|it| *it > 0)?;
+        let (request_ns, capacity_ns) = Gcra::new(requests, period, burst)?.interval_and_depth_ns();
         Some(LeakyMeter { request_ns, capacity_ns })
     }
 }

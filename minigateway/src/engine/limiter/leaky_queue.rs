@@ -20,8 +20,8 @@
 //!
 //! NGINX counterpart: `limit_req` without `nodelay`. `burst` is the number that may wait.
 
-use super::token_bucket::interval_ns;
 use super::{Decision, Limiter, Quota};
+use minikit::gcra::Gcra;
 use std::time::Duration;
 
 /// A rate and the length of the line.
@@ -36,7 +36,7 @@ impl LeakyQueue {
     /// Lets `requests` per `period` leave, one by one, while at most `waiting` wait. Returns `None`
     /// if the rate is 0, or the longest wait is more than 584 years.
     pub fn new(requests: u64, period: Duration, waiting: u64) -> Option<LeakyQueue> {
-        let interval_ns = interval_ns(requests, period)?;
+        let (interval_ns, _) = Gcra::new(requests, period, 1)?.interval_and_depth_ns();
         let delay_ns_max = interval_ns.checked_mul(waiting)?;
         Some(LeakyQueue { interval_ns, delay_ns_max })
     }

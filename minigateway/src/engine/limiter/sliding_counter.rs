@@ -32,7 +32,7 @@
 //! Real systems: Cloudflare; Kong's `sliding` window type; APISIX's `limit-count` with
 //! `window_type = sliding`.
 
-use super::fixed_window::WINDOW_MIN;
+use super::fixed_window::{WINDOW_MIN, window_at};
 use super::{Decision, Limiter, Quota};
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl SlidingCounter {
     /// neither count has that charge any more.
     pub fn refund(&self, word: u64, charged_ns: u64, cost: u64) -> u64 {
         let mut word = Word::unpack(word);
-        let charged = self.window_at(charged_ns);
+        let charged = window_at(charged_ns, self.window_ns);
         let cost = u16::try_from(cost).unwrap_or(u16::MAX);
         if charged == word.window {
             word.current = word.current.saturating_sub(cost);
@@ -78,15 +78,11 @@ impl SlidingCounter {
         (previous, current, Duration::from_nanos(left_ns))
     }
 
-    fn window_at(&self, now_ns: u64) -> u32 {
-        u32::try_from(now_ns / self.window_ns).unwrap_or(u32::MAX)
-    }
-
     /// The counts as of the window that `now_ns` is in, and how much of it is left: more than a
     /// window, if the clock went back to one before.
     fn current(&self, word: u64, now_ns: u64) -> (Word, u64) {
         let word = Word::unpack(word);
-        let window = self.window_at(now_ns);
+        let window = window_at(now_ns, self.window_ns);
         let word = match window.checked_sub(word.window) {
             None | Some(0) => word,
             Some(1) => Word { window, previous: word.current, current: 0 },

@@ -29,6 +29,7 @@
 //! requests with half the state; the property test there says so.
 
 use super::{Decision, Limiter, Quota};
+use minikit::gcra::Gcra;
 use std::time::Duration;
 
 /// A rate and a burst.
@@ -53,8 +54,7 @@ impl TokenBucket {
     /// Admits `requests` per `period` on average and `burst` at once. Returns `None` if one of them
     /// is 0, or if it takes longer than 584 years to fill the bucket.
     pub fn new(requests: u64, period: Duration, burst: u64) -> Option<TokenBucket> {
-        let token_ns = interval_ns(requests, period)?;
-        let capacity_ns = token_ns.checked_mul(burst).filter(|it| *it > 0)?;
+        let (token_ns, capacity_ns) = Gcra::new(requests, period, burst)?.interval_and_depth_ns();
         Some(TokenBucket { token_ns, capacity_ns })
     }
 
@@ -63,13 +63,6 @@ impl TokenBucket {
         let elapsed_ns = now_ns.saturating_sub(bucket.last_ns);
         bucket.tokens_ns.saturating_add(elapsed_ns).min(self.capacity_ns)
     }
-}
-
-/// The time between two requests at a rate, rounded up so that the rate is never exceeded.
-pub(super) fn interval_ns(requests: u64, period: Duration) -> Option<u64> {
-    let interval = period.as_nanos().checked_div(u128::from(requests))?;
-    let is_rounded = interval * u128::from(requests) < period.as_nanos();
-    u64::try_from(interval + u128::from(is_rounded)).ok().filter(|it| *it > 0)
 }
 
 impl Limiter for TokenBucket {
@@ -124,14 +117,5 @@ mod tests {
         let mut state = bucket.unused();
         let asked = (0..1000).map(|ms| bucket.decide(&mut state, ms * 1_000_000, 1));
         assert_eq!(asked.filter(Decision::is_admitted).count(), 500);
-    }
-
-    #[test]
-    fn an_interval_is_rounded_up() {
-        let second = Duration::from_secs(1);
-        assert_eq!(interval_ns(3, second), Some(333_333_334));
-        assert_eq!(interval_ns(2, second), Some(500_000_000));
-        assert_eq!((interval_ns(0, second), interval_ns(1, Duration::ZERO)), (None, None));
-        assert_eq!(interval_ns(1, Duration::MAX), None);
     }
 }
