@@ -45,51 +45,44 @@ pub struct Lag {
 pub fn create_topic(
     cluster: &mut Cluster,
     name: &str,
-    partitions: i32,
+    num_partitions: i32,
     configs: &[(String, String)],
 ) -> Result<()> {
     let configs = configs.iter().cloned();
     let configs = configs.map(|(name, value)| CreatableTopicConfig { name, value: Some(value) });
     let topic = CreatableTopic {
         name: name.to_owned(),
-        num_partitions: partitions,
+        num_partitions,
         replication_factor: -1,
         configs: configs.collect(),
         ..Default::default()
     };
-    let request =
-        CreateTopicsRequest { topics: vec![topic], timeout_ms: TIMEOUT_MS, ..Default::default() };
-    for result in cluster.call(&request)?.topics {
-        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
+    let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
+    for it in cluster.call(&request)?.topics {
+        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
     }
     // In a cluster the brokers hear of it some milliseconds after the controller.
-    retry(REQUEST_TIMEOUT, || cluster.count_partitions(name)).map(|_| ())
+    retry(REQUEST_TIMEOUT, || cluster.refresh(name)).map(|_| ())
 }
 
 /// Deletes a topic with all its records.
 pub fn delete_topic(cluster: &mut Cluster, name: &str) -> Result<()> {
     let topic = DeleteTopicState { name: Some(name.to_owned()), ..Default::default() };
-    let request = DeleteTopicsRequest {
-        topics: vec![topic],
-        topic_names: vec![name.to_owned()],
-        timeout_ms: TIMEOUT_MS,
-    };
-    for result in cluster.call(&request)?.responses {
-        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
+    let (topics, topic_names) = (vec![topic], vec![name.to_owned()]);
+    let request = DeleteTopicsRequest { topics, topic_names, timeout_ms: TIMEOUT_MS };
+    for it in cluster.call(&request)?.responses {
+        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
     }
     Ok(())
 }
 
 /// Raises the number of partitions of a topic.
 pub fn create_partitions(cluster: &mut Cluster, name: &str, count: i32) -> Result<()> {
-    let topic = CreatePartitionsTopic { name: name.to_owned(), count, assignments: None };
-    let request = CreatePartitionsRequest {
-        topics: vec![topic],
-        timeout_ms: TIMEOUT_MS,
-        ..Default::default()
-    };
-    for result in cluster.call(&request)?.results {
-        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
+    let topics = vec![CreatePartitionsTopic { name: name.to_owned(), count, assignments: None }];
+    let (timeout_ms, validate_only) = (TIMEOUT_MS, false);
+    let request = CreatePartitionsRequest { topics, timeout_ms, validate_only };
+    for it in cluster.call(&request)?.results {
+        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
     }
     Ok(())
 }
@@ -114,20 +107,19 @@ pub fn alter_topic(
     name: &str,
     changes: Vec<(String, Option<String>)>,
 ) -> Result<()> {
-    let changes = changes.into_iter().map(|(name, value)| AlterableConfig {
-        name,
-        config_operation: if value.is_some() { SET } else { DELETE },
-        value,
+    let configs = changes.into_iter().map(|(name, value)| {
+        let config_operation = if value.is_some() { SET } else { DELETE };
+        AlterableConfig { name, config_operation, value }
     });
     let resource = AlterConfigsResource {
         resource_type: TOPIC,
         resource_name: name.to_owned(),
-        configs: changes.collect(),
+        configs: configs.collect(),
     };
     let request =
-        IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
-    for result in cluster.call(&request)?.responses {
-        check(format_args!("topic {name}"), result.error_code, result.error_message)?;
+        IncrementalAlterConfigsRequest { resources: vec![resource], ..Default::default() };
+    for it in cluster.call(&request)?.responses {
+        check(format_args!("topic {name}"), it.error_code, it.error_message)?;
     }
     Ok(())
 }
@@ -142,7 +134,7 @@ pub fn groups(cluster: &mut Cluster) -> Result<Vec<ListedGroup>> {
 /// State and members of a group.
 pub fn describe_group(cluster: &mut Cluster, group: &str) -> Result<DescribedGroup> {
     let request = DescribeGroupsRequest { groups: vec![group.to_owned()], ..Default::default() };
-    let found = cluster.call_coordinator(group, &request)?.groups.pop();
+    let found = cluster.call_group(group, &request)?.groups.pop();
     let mut found = found.ok_or_else(|| missing("the group"))?;
     check(format_args!("group {group}"), found.error_code, found.error_message.take())?;
     Ok(found)
@@ -175,15 +167,15 @@ pub fn committed(
         topics: (!partitions.is_empty()).then(|| topics.collect()),
         ..Default::default()
     };
-    let response = cluster.call_coordinator(group, &request)?;
+    let response = cluster.call_group(group, &request)?;
     check(format_args!("group {group}"), response.error_code, None)?;
 
     let mut offsets = BTreeMap::new();
     for topic in response.topics {
-        for found in topic.partitions {
-            check(format_args!("group {group}"), found.error_code, None)?;
-            if found.committed_offset >= 0 {
-                offsets.insert((topic.name.clone(), found.partition_index), found.committed_offset);
+        for it in topic.partitions {
+            check(format_args!("group {group}"), it.error_code, None)?;
+            if it.committed_offset >= 0 {
+                offsets.insert((topic.name.clone(), it.partition_index), it.committed_offset);
             }
         }
     }
@@ -213,15 +205,11 @@ pub fn commit_offsets(
         topics: topics.collect(),
         ..Default::default()
     };
-    let response = cluster.call_coordinator(group, &request)?;
-    for result in response.topics.iter().flat_map(|it| &it.partitions) {
-        let message = match result.error_code {
-            ErrorCode::UNKNOWN_MEMBER_ID if member.is_none() => {
-                Some("the group has members; stop them first".to_owned())
-            }
-            _ => None,
-        };
-        check(format_args!("group {group}"), result.error_code, message)?;
+    let response = cluster.call_group(group, &request)?;
+    for it in response.topics.iter().flat_map(|it| &it.partitions) {
+        let has_members = member.is_none() && it.error_code == ErrorCode::UNKNOWN_MEMBER_ID;
+        let message = has_members.then(|| "the group has members; stop them first".to_owned());
+        check(format_args!("group {group}"), it.error_code, message)?;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use super::Result;
 use super::batching::TopicPartition;
 use crate::wire::codec::{Decoder, Encoder, WireType};
 use crate::wire::schema::message;
+use crate::wire::topics::ByTopic;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,32 +60,25 @@ pub fn assign_range(members: &Members, counts: &BTreeMap<String, i32>) -> Assign
 pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assigned {
     // A partition that two members claim belongs to the one of the later generation: the other one
     // has missed a rebalance.
-    let mut owners = BTreeMap::<TopicPartition, (i32, &String)>::new();
-    for (member, subscription) in members {
-        for partition in flatten(&subscription.owned_partitions) {
-            let claim = (subscription.generation_id, member);
-            let owner = owners.entry(partition).or_insert(claim);
-            *owner = claim.max(*owner);
-        }
-    }
+    let mut claims = members.iter().collect::<Vec<_>>();
+    claims.sort_by_key(|(_, it)| it.generation_id);
+    let claims = claims.into_iter().flat_map(|(member, it)| {
+        flatten(&it.owned_partitions).map(move |partition| (partition, member))
+    });
+    let owners = claims.collect::<BTreeMap<_, _>>();
 
     // Everything stays where it is, if its owner still wants the topic. The rest goes to the member
     // that has the fewest.
-    let (mut assigned, mut free) = (nothing_for(members), Vec::new());
-    for (topic, count) in counts {
-        for partition in (0..*count).map(|it| (topic.clone(), it)) {
-            match owners.get(&partition) {
-                Some((_, owner)) if members[*owner].topics.contains(topic) => {
-                    assigned.entry((*owner).clone()).or_default().insert(partition);
-                }
-                _ => free.push(partition),
-            }
-        }
-    }
-    for partition in free {
-        let fewest = readers_of(&partition.0, members).min_by_key(|it| assigned[*it].len());
-        let Some(fewest) = fewest else { continue };
-        assigned.entry(fewest.clone()).or_default().insert(partition);
+    let all = counts.iter().flat_map(|(topic, count)| (0..*count).map(|it| (topic.clone(), it)));
+    let keeps = |it: &TopicPartition| {
+        owners.get(it).copied().filter(|owner| members[*owner].topics.contains(&it.0))
+    };
+    let (kept, free): (Vec<_>, Vec<_>) = all.partition(|it| keeps(it).is_some());
+    let mut assigned = nothing_for(members);
+    for partition in kept.into_iter().chain(free) {
+        let reader = keeps(&partition).or_else(|| fewest(&partition.0, &assigned, members));
+        let Some(reader) = reader.cloned() else { continue };
+        assigned.entry(reader).or_default().insert(partition);
     }
 
     // A member that has two more than another one hands on a partition that both want.
@@ -95,7 +89,7 @@ pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assig
 
     // The new owner of a partition gets it when the old one has stopped reading.
     for (member, partitions) in &mut assigned {
-        partitions.retain(|it| owners.get(it).is_none_or(|(_, owner)| *owner == member));
+        partitions.retain(|it| owners.get(it).is_none_or(|owner| *owner == member));
     }
     assigned
 }
@@ -104,48 +98,42 @@ pub fn assign_sticky(members: &Members, counts: &BTreeMap<String, i32>) -> Assig
 fn imbalance(assigned: &Assigned, members: &Members) -> Option<(String, String, TopicPartition)> {
     assigned.iter().find_map(|(from, partitions)| {
         partitions.iter().rev().find_map(|partition| {
-            let to = readers_of(&partition.0, members).min_by_key(|it| assigned[*it].len())?;
-            (assigned[to].len() + 1 < partitions.len())
-                .then(|| (from.clone(), to.clone(), partition.clone()))
+            let to = fewest(&partition.0, assigned, members)?;
+            let is_better = assigned[to].len() + 1 < partitions.len();
+            is_better.then(|| (from.clone(), to.clone(), partition.clone()))
         })
     })
+}
+
+/// Of the members that want a topic, the one with the fewest partitions.
+fn fewest<'a>(topic: &str, assigned: &Assigned, members: &'a Members) -> Option<&'a String> {
+    readers_of(topic, members).min_by_key(|it| assigned[*it].len())
+}
+
+fn readers_of<'a>(topic: &str, members: &'a Members) -> impl Iterator<Item = &'a String> {
+    let readers = members.iter().filter(move |(_, it)| it.topics.iter().any(|it| it == topic));
+    readers.map(|(member, _)| member)
 }
 
 fn nothing_for(members: &Members) -> Assigned {
     members.keys().map(|it| (it.clone(), BTreeSet::new())).collect()
 }
 
-fn readers_of<'a>(topic: &'a String, members: &'a Members) -> impl Iterator<Item = &'a String> {
-    members.iter().filter(move |(_, it)| it.topics.contains(topic)).map(|(member, _)| member)
-}
-
 message! {
-    /// What a member tells the leader. Its version is in front of it.
+    /// What a member tells the leader.
     pub struct Subscription {
-        0+ topics:           Vec<String>,          "the topics it wants";
-        0+ user_data:        Option<Bytes>,        "of the assignor";
-        1+ owned_partitions: Vec<TopicPartitions>, "what it reads, if rebalances are cooperative";
-        2+ generation_id:    i32 = -1,             "the generation in which it got them";
+        0+ version:          i16 = VERSION,     "the version of this message";
+        0+ topics:           Vec<String>,       "the topics it wants";
+        0+ user_data:        Option<Bytes>,     "of the assignor";
+        1+ owned_partitions: Vec<ByTopic<i32>>, "what it reads, if rebalances are cooperative";
+        2+ generation_id:    i32 = -1,          "the generation in which it got them";
     }
 
-    /// What the leader tells a member. Its version is in front of it.
+    /// What the leader tells a member.
     pub struct Assignment {
-        0+ assigned_partitions: Vec<TopicPartitions>, "its partitions";
-        0+ user_data:           Option<Bytes>,        "of the assignor";
-    }
-
-    /// Partitions of one topic.
-    pub struct TopicPartitions {
-        0+ topic:      String,   "the topic";
-        0+ partitions: Vec<i32>, "its partitions";
-    }
-}
-
-impl Subscription {
-    /// The subscription of a member that got `owned` in `generation_id`.
-    pub fn new(topics: &[String], owned: &Partitions, generation_id: i32) -> Subscription {
-        let (topics, owned_partitions) = (topics.to_vec(), by_topic(owned));
-        Subscription { topics, user_data: None, owned_partitions, generation_id }
+        0+ version:             i16 = VERSION,     "the version of this message";
+        0+ assigned_partitions: Vec<ByTopic<i32>>, "its partitions";
+        0+ user_data:           Option<Bytes>,     "of the assignor";
     }
 }
 
@@ -157,35 +145,29 @@ pub fn decode_assignment(bytes: &[u8]) -> Result<Partitions> {
     Ok(flatten(&decode::<Assignment>(bytes)?.assigned_partitions).collect())
 }
 
-pub(super) fn by_topic(partitions: &Partitions) -> Vec<TopicPartitions> {
+pub(super) fn by_topic(partitions: &Partitions) -> Vec<ByTopic<i32>> {
     let mut topics = BTreeMap::<_, Vec<i32>>::new();
     for (topic, partition) in partitions {
-        topics.entry(topic).or_default().push(*partition);
+        topics.entry(topic.clone()).or_default().push(*partition);
     }
-    let topics = topics.into_iter();
-    topics.map(|(topic, partitions)| TopicPartitions { topic: topic.clone(), partitions }).collect()
+    topics.into_iter().map(|(name, partitions)| ByTopic { name, partitions }).collect()
 }
 
-fn flatten(topics: &[TopicPartitions]) -> impl Iterator<Item = TopicPartition> {
-    topics.iter().flat_map(|TopicPartitions { topic, partitions }| {
-        partitions.iter().map(|it| (topic.clone(), *it))
-    })
+fn flatten(topics: &[ByTopic<i32>]) -> impl Iterator<Item = TopicPartition> {
+    topics.iter().flat_map(|it| it.partitions.iter().map(|partition| (it.name.clone(), *partition)))
 }
 
-pub(super) fn encode(body: &impl WireType) -> Vec<u8> {
+pub(super) fn encode(message: &impl WireType) -> Vec<u8> {
     let mut encoder = Encoder::new(VERSION, false);
-    VERSION.encode(&mut encoder);
-    body.encode(&mut encoder);
+    message.encode(&mut encoder);
     encoder.into_vec()
 }
 
 pub(super) fn decode<T: WireType>(bytes: &[u8]) -> Result<T> {
     let bytes = Bytes::copy_from_slice(bytes);
-    let version = i16::decode(&mut Decoder::new(bytes.clone(), 0, false))?;
     // Later versions have more fields at the end.
-    let mut decoder = Decoder::new(bytes, version, false);
-    i16::decode(&mut decoder)?;
-    Ok(T::decode(&mut decoder)?)
+    let version = i16::decode(&mut Decoder::new(bytes.clone(), 0, false))?;
+    Ok(T::decode(&mut Decoder::new(bytes, version, false))?)
 }
 
 #[cfg(test)]
@@ -193,8 +175,14 @@ mod tests {
     use super::*;
 
     fn wants(topics: &[&str]) -> Subscription {
-        let topics = topics.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        Subscription::new(&topics, &BTreeSet::new(), -1)
+        let topics = topics.iter().map(|it| (*it).to_owned()).collect();
+        Subscription { topics, ..Default::default() }
+    }
+
+    /// The member of a generation that has these partitions, and wants their topic.
+    fn has(topic: &str, owned: &Partitions, generation_id: i32) -> Subscription {
+        let owned_partitions = by_topic(owned);
+        Subscription { owned_partitions, generation_id, ..wants(&[topic]) }
     }
 
     #[test]
@@ -208,9 +196,7 @@ mod tests {
     #[test]
     fn a_partition_that_moves_is_first_taken_away() {
         let orders = |all: &[i32]| all.iter().map(|it| ("orders".to_owned(), *it)).collect();
-        let joins = |owned: &Partitions, generation| {
-            Subscription::new(&["orders".to_owned()], owned, generation)
-        };
+        let joins = |owned: &Partitions, generation| has("orders", owned, generation);
         let counts = [("orders".to_owned(), 4)].into();
 
         // a has all four partitions, and b joins.
@@ -247,9 +233,7 @@ mod tests {
     /// The member of generation 3 was away while 0 was given to the other one.
     #[test]
     fn the_later_claim_holds() {
-        let claims = |generation| {
-            Subscription::new(&["t".to_owned()], &[("t".to_owned(), 0)].into(), generation)
-        };
+        let claims = |generation| has("t", &[("t".to_owned(), 0)].into(), generation);
         let members = [("a".to_owned(), claims(4)), ("b".to_owned(), claims(3))].into();
         let assigned = assign_sticky(&members, &[("t".into(), 1)].into());
         assert_eq!((assigned["a"].len(), assigned["b"].len()), (1, 0));
@@ -258,7 +242,7 @@ mod tests {
     #[test]
     fn damaged_assignments_are_errors() {
         let assigned_partitions = by_topic(&[("t".to_owned(), 4)].into());
-        let bytes = encode(&Assignment { assigned_partitions, user_data: None });
+        let bytes = encode(&Assignment { assigned_partitions, ..Default::default() });
         for length in 1..bytes.len() - 4 {
             assert!(decode_assignment(&bytes[..length]).is_err(), "{length}");
         }

@@ -41,6 +41,7 @@ use crate::format::batch::{self, BatchHeader};
 use crate::format::record::Record;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::mem::take;
 
 /// A topic and a partition of it.
 pub type TopicPartition = (String, i32);
@@ -48,8 +49,6 @@ pub type TopicPartition = (String, i32);
 /// Records that go to one partition, as the log stores them.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Where it goes.
-    pub to: TopicPartition,
     /// Header and records; base offset 0, which the broker replaces.
     pub bytes: Bytes,
     /// How many records there are.
@@ -62,22 +61,24 @@ pub struct Batcher {
     /// Id and epoch, if the producer is idempotent.
     producer: Option<(i64, i16)>,
     open: BTreeMap<TopicPartition, OpenBatch>,
-    /// The sequence number of the next record, per partition.
-    sequences: BTreeMap<TopicPartition, i32>,
 }
 
+/// The batch of a partition; without records after it was taken.
+#[derive(Default)]
 struct OpenBatch {
     /// Room for the header, then records.
     bytes: Vec<u8>,
     base_timestamp: i64,
     max_timestamp: i64,
     count: i32,
+    /// The sequence number of the first record.
+    base_sequence: i32,
 }
 
 impl Batcher {
     /// Batches of about `batch_bytes`, from a producer with this id and epoch.
     pub fn new(batch_bytes: usize, producer: Option<(i64, i16)>) -> Batcher {
-        Batcher { batch_bytes, producer, open: BTreeMap::new(), sequences: BTreeMap::new() }
+        Batcher { batch_bytes, producer, open: BTreeMap::new() }
     }
 
     /// Adds a record with a timestamp in ms since 1970; its deltas are set here. Returns true if
@@ -89,12 +90,11 @@ impl Batcher {
         timestamp: i64,
         record: Record<'_>,
     ) -> bool {
-        let open = self.open.entry((topic.to_owned(), partition)).or_insert_with(|| OpenBatch {
-            bytes: vec![0; BatchHeader::SIZE],
-            base_timestamp: timestamp,
-            max_timestamp: timestamp,
-            count: 0,
-        });
+        let open = self.open.entry((topic.to_owned(), partition)).or_default();
+        if open.count == 0 {
+            open.bytes.resize(BatchHeader::SIZE, 0);
+            (open.base_timestamp, open.max_timestamp) = (timestamp, timestamp);
+        }
         let timestamp_delta = timestamp - open.base_timestamp;
         Record { timestamp_delta, offset_delta: open.count, ..record }.encode(&mut open.bytes);
         open.count += 1;
@@ -104,28 +104,26 @@ impl Batcher {
 
     /// Partitions with a batch that has records.
     pub fn partitions(&self) -> Vec<TopicPartition> {
-        self.open.keys().cloned().collect()
+        let open = self.open.iter().filter(|(_, it)| it.count > 0);
+        open.map(|(to, _)| to.clone()).collect()
     }
 
     /// Ends the batch of a partition: fills its header and gives it sequence numbers. A batch that
     /// is sent again keeps its bytes, and with them its numbers.
     pub fn take(&mut self, topic: &str, partition: i32) -> Option<Batch> {
-        let to = (topic.to_owned(), partition);
-        let mut open = self.open.remove(&to)?;
-        let (producer_id, producer_epoch) = self.producer.unwrap_or((-1, -1));
-        let mut base_sequence = -1;
-        if self.producer.is_some() {
-            let next = self.sequences.entry(to.clone()).or_insert(0);
-            base_sequence = *next;
-            // After i32::MAX comes 0.
-            *next = next.wrapping_add(open.count) & i32::MAX;
-        }
+        let open = self.open.get_mut(&(topic.to_owned(), partition)).filter(|it| it.count > 0)?;
+        let OpenBatch { base_timestamp, max_timestamp, base_sequence, .. } = *open;
+        let (mut bytes, count) = (take(&mut open.bytes), take(&mut open.count));
+        // After i32::MAX comes 0.
+        open.base_sequence = base_sequence.wrapping_add(count) & i32::MAX;
 
-        let header = BatchHeader::new(open.count, open.base_timestamp, open.max_timestamp);
+        let (producer_id, producer_epoch) = self.producer.unwrap_or((-1, -1));
+        let base_sequence = self.producer.map_or(-1, |_| base_sequence);
+        let header = BatchHeader::new(count, base_timestamp, max_timestamp);
         let header = BatchHeader { producer_id, producer_epoch, base_sequence, ..header };
-        open.bytes[..BatchHeader::SIZE].copy_from_slice(&header.encode());
-        batch::seal(&mut open.bytes);
-        Some(Batch { to, bytes: Bytes::from(open.bytes), count: open.count })
+        bytes[..BatchHeader::SIZE].copy_from_slice(&header.encode());
+        batch::seal(&mut bytes);
+        Some(Batch { bytes: Bytes::from(bytes), count })
     }
 }
 
@@ -182,13 +180,14 @@ mod tests {
     #[test]
     fn sequences_wrap_to_zero() {
         let mut batcher = Batcher::new(100, Some((1, 0)));
-        batcher.sequences.insert(("t".into(), 0), i32::MAX);
+        let open = OpenBatch { base_sequence: i32::MAX, ..Default::default() };
+        batcher.open.insert(("t".into(), 0), open);
         batcher.append("t", 0, 5, Record::default());
         batcher.append("t", 0, 3, Record::default());
         let header = batch::check(&batcher.take("t", 0).unwrap().bytes).unwrap();
         assert_eq!((header.base_sequence, header.last_sequence()), (i32::MAX, 0));
         assert_eq!((header.base_timestamp, header.max_timestamp), (5, 5));
-        assert_eq!(batcher.sequences[&("t".into(), 0)], 1);
+        assert_eq!(batcher.open[&("t".into(), 0)].base_sequence, 1);
         assert!(batcher.take("t", 0).is_none());
     }
 }

@@ -28,20 +28,24 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// Connections to the brokers of a cluster.
+#[derive(Default)]
 pub struct Cluster {
     bootstrap: String,
     client_id: String,
     connections: HashMap<String, Connection>,
     /// Addresses of the leaders, by topic and partition.
     leaders: HashMap<String, Vec<String>>,
+    /// Metadata creates a topic that does not exist, if the broker allows it: for producers.
+    pub(super) creates_topics: bool,
 }
 
 impl Cluster {
     /// The cluster of the broker at `bootstrap`, a host and a port. Connects to it.
     pub fn connect(bootstrap: &str, client_id: &str) -> Result<Cluster> {
         let (bootstrap, client_id) = (bootstrap.to_owned(), client_id.to_owned());
-        let connections = [(bootstrap.clone(), Connection::open(&bootstrap, &client_id)?)].into();
-        Ok(Cluster { bootstrap, client_id, connections, leaders: HashMap::new() })
+        let mut cluster = Cluster { bootstrap, client_id, ..Default::default() };
+        cluster.connection(&cluster.bootstrap.clone())?;
+        Ok(cluster)
     }
 
     /// Sends a request that any broker can answer.
@@ -55,11 +59,7 @@ impl Cluster {
     }
 
     /// Sends a request to the coordinator of a group.
-    pub fn call_coordinator<C: RequestBody>(
-        &mut self,
-        group: &str,
-        request: &C,
-    ) -> Result<C::Response> {
+    pub fn call_group<C: RequestBody>(&mut self, group: &str, request: &C) -> Result<C::Response> {
         let address = self.coordinator(group)?;
         self.call_at(&address, request)
     }
@@ -79,76 +79,57 @@ impl Cluster {
         self.leaders.clear();
     }
 
-    /// The number of partitions of a topic, as the client knows it.
-    pub fn partitions(&mut self, topic: &str, may_create: bool) -> Result<i32> {
-        Ok(self.leaders_of(topic, may_create)?.len() as i32)
-    }
-
-    /// The number of partitions that a topic has now.
-    pub fn count_partitions(&mut self, topic: &str) -> Result<i32> {
-        self.leaders.remove(topic);
-        self.partitions(topic, false)
-    }
-
-    /// The address of a partition's leader.
-    pub fn leader(&mut self, topic: &str, partition: i32) -> Result<String> {
-        let leaders = self.leaders_of(topic, false)?;
-        let leader = leaders.get(partition as usize).cloned();
-        leader.ok_or_else(|| ClientError::Refused {
-            what: format!("partition {partition} of topic {topic}"),
-            code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-            message: Some(format!("the topic has {} partitions", leaders.len())),
+    /// Asks for brokers, and for one topic or all of them.
+    pub fn metadata(&mut self, topic: Option<&str>) -> Result<MetadataResponse> {
+        let named = |it: &str| MetadataRequestTopic { name: Some(it.into()), ..Default::default() };
+        self.call(&MetadataRequest {
+            topics: topic.map(|it| vec![named(it)]),
+            allow_auto_topic_creation: self.creates_topics,
+            ..Default::default()
         })
     }
 
-    fn leaders_of(&mut self, topic: &str, may_create: bool) -> Result<&[String]> {
-        if !self.leaders.contains_key(topic) {
-            // A topic that is being created has no leader for some milliseconds.
-            let leaders = match may_create {
-                true => retry(REQUEST_TIMEOUT, || self.find_leaders(topic, true))?,
-                false => self.find_leaders(topic, false)?,
-            };
-            self.leaders.insert(topic.to_owned(), leaders);
-        }
-        Ok(&self.leaders[topic])
-    }
-
-    fn find_leaders(&mut self, topic: &str, may_create: bool) -> Result<Vec<String>> {
-        let mut response = self.metadata(Some(topic), may_create)?;
+    /// Asks which brokers lead the partitions of a topic. Returns how many partitions it has.
+    pub fn refresh(&mut self, topic: &str) -> Result<i32> {
+        let mut response = self.metadata(Some(topic))?;
         let mut found = response.topics.pop().ok_or_else(|| missing("the topic"))?;
         check(format_args!("topic {topic}"), found.error_code, None)?;
 
         found.partitions.sort_by_key(|it| it.partition_index);
         let mut leaders = Vec::with_capacity(found.partitions.len());
         for (index, partition) in (0..).zip(&found.partitions) {
-            if partition.partition_index != index {
-                return Err(missing("a partition"));
-            }
             check(format_args!("{topic}-{index}"), partition.error_code, None)?;
             let broker = response.brokers.iter().find(|it| it.node_id == partition.leader_id);
-            let broker = broker.ok_or_else(|| missing("the leader's address"))?;
+            let broker = broker.filter(|_| partition.partition_index == index);
+            let broker = broker.ok_or_else(|| missing("the leader of a partition"))?;
             leaders.push(address(&broker.host, broker.port));
         }
-        Ok(leaders)
+        let count = leaders.len() as i32;
+        self.leaders.insert(topic.to_owned(), leaders);
+        Ok(count)
     }
 
-    /// Asks for brokers, and for one topic or all of them.
-    pub fn metadata(&mut self, topic: Option<&str>, may_create: bool) -> Result<MetadataResponse> {
-        let named = |it: &str| MetadataRequestTopic { name: Some(it.into()), ..Default::default() };
-        self.call(&MetadataRequest {
-            topics: topic.map(|it| vec![named(it)]),
-            allow_auto_topic_creation: may_create,
-            ..Default::default()
+    /// The number of partitions of a topic, as the client knows it.
+    pub fn partitions(&mut self, topic: &str) -> Result<i32> {
+        let known = self.leaders.get(topic).map(|it| it.len() as i32);
+        known.map_or_else(|| self.refresh(topic), Ok)
+    }
+
+    /// The address of a partition's leader.
+    pub fn leader(&mut self, topic: &str, partition: i32) -> Result<String> {
+        let count = self.partitions(topic)?;
+        let leader = self.leaders[topic].get(partition as usize).cloned();
+        leader.ok_or_else(|| ClientError::Refused {
+            what: format!("partition {partition} of topic {topic}"),
+            code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            message: Some(format!("the topic has {count} partitions")),
         })
     }
 
     /// The address of a group's coordinator.
     pub fn coordinator(&mut self, group: &str) -> Result<String> {
-        let request = FindCoordinatorRequest {
-            key: group.to_owned(),
-            key_type: KEY_TYPE_GROUP,
-            ..Default::default()
-        };
+        let (key, key_type) = (group.to_owned(), KEY_TYPE_GROUP);
+        let request = FindCoordinatorRequest { key, key_type, ..Default::default() };
         // The first group of a cluster waits until __consumer_offsets has been created.
         retry(REQUEST_TIMEOUT, || {
             let found = self.call(&request)?;

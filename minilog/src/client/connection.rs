@@ -6,7 +6,7 @@
 //! ```text
 //! client knows Fetch 4-12     Kafka 4.3 has 4-18    12 is sent
 //! client knows Fetch 4-12     a broker has 0-11     11 is sent
-//! client knows Fetch 4-12     a broker has 13-18    ClientError::Unsupported
+//! client knows Fetch 4-12     a broker has 13-18    UNSUPPORTED_VERSION
 //! ```
 //!
 //! A broker answers the requests of a connection in order. [`Connection::send`] therefore returns a
@@ -22,27 +22,35 @@ use crate::wire::fetch::FetchRequest;
 use crate::wire::offsets::{OffsetCommitRequest, OffsetFetchRequest};
 use crate::wire::produce::ProduceRequest;
 use crate::wire::schema::Message;
-use crate::wire::{RequestBody, decode_response, encode_request};
-use bytes::{Bytes, BytesMut};
-use std::io::{self, Read, Write};
+use crate::wire::{ErrorCode, RequestBody, decode_response, encode_request};
+use bytes::Bytes;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::marker::PhantomData;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// A response larger than this is malformed; a fetch asks for less.
 const RESPONSE_BYTES_MAX: usize = 100 << 20;
-/// Bytes read at a time.
-const CHUNK_BYTES: usize = 64 << 10;
+/// Bytes read at a time, unless a response is longer.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// The newest versions that are sent, if they are not the newest of the tables: from the next one
+/// on, topics are named by id, or several groups are asked for in one request.
+const NEWEST: [(i16, i16); 5] = [
+    (ProduceRequest::KEY, 12),
+    (FetchRequest::KEY, 12),
+    (OffsetCommitRequest::KEY, 9),
+    (OffsetFetchRequest::KEY, 7),
+    (FindCoordinatorRequest::KEY, 3),
+];
 
 /// A connection to a broker.
 pub struct Connection {
     address: String,
     client_id: String,
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
     versions: Vec<ApiVersion>,
     next_correlation_id: i32,
-    /// What has arrived and is not a whole response yet.
-    input: BytesMut,
 }
 
 /// The claim to a response.
@@ -55,13 +63,15 @@ pub struct Ticket<C> {
 impl Connection {
     /// Connects to `address`, a host and a port, and asks for the broker's versions.
     pub fn open(address: &str, client_id: &str) -> Result<Connection> {
+        let stream = connect(address).map_err(|error| failed(address, error))?;
+        // Until the broker has answered, only version 0 of the question is safe.
+        let api_key = ApiVersionsRequest::KEY;
         let mut connection = Connection {
-            stream: connect(address).map_err(|error| failed(address, error))?,
             address: address.to_owned(),
             client_id: client_id.to_owned(),
-            versions: Vec::new(),
+            stream: BufReader::with_capacity(BUFFER_BYTES, stream),
+            versions: vec![ApiVersion { api_key, ..Default::default() }],
             next_correlation_id: 0,
-            input: BytesMut::new(),
         };
         connection.versions = connection.call(&ApiVersionsRequest::default())?.api_keys;
         Ok(connection)
@@ -75,35 +85,29 @@ impl Connection {
 
     /// Sends a request without waiting for the response.
     pub fn send<C: RequestBody>(&mut self, request: &C) -> Result<Ticket<C>> {
-        let version = self.version::<C>()?;
-        let correlation_id = self.next_correlation_id;
+        let (correlation_id, version) = (self.next_correlation_id, self.version::<C>()?);
         self.next_correlation_id = correlation_id.wrapping_add(1);
 
         let frame = encode_request(correlation_id, &self.client_id, version, request).to_vec();
-        self.stream.write_all(&frame).map_err(|error| failed(&self.address, error))?;
+        let written = self.stream.get_mut().write_all(&frame);
+        written.map_err(|error| failed(&self.address, error))?;
         Ok(Ticket { correlation_id, version, call: PhantomData })
     }
 
     /// Waits for a response, at most [`REQUEST_TIMEOUT`].
     pub fn wait<C: RequestBody>(&mut self, ticket: &Ticket<C>) -> Result<C::Response> {
         let response = self.receive(ticket, Instant::now() + REQUEST_TIMEOUT)?;
-        response.ok_or_else(|| failed(&self.address, io::ErrorKind::TimedOut.into()))
+        response.ok_or_else(|| failed(&self.address, ErrorKind::TimedOut.into()))
     }
 
-    /// Waits for a response until `deadline`; `None` if it has not arrived by then.
+    /// Waits for a response until `deadline`; `None` if it has not begun to arrive by then.
     pub fn receive<C: RequestBody>(
         &mut self,
         ticket: &Ticket<C>,
         deadline: Instant,
     ) -> Result<Option<C::Response>> {
-        let frame = loop {
-            if let Some(frame) = self.take_frame()? {
-                break frame;
-            }
-            if !self.read(deadline).map_err(|error| failed(&self.address, error))? {
-                return Ok(None);
-            }
-        };
+        let frame = self.read_frame(deadline).map_err(|error| failed(&self.address, error))?;
+        let Some(frame) = frame else { return Ok(None) };
         let (correlation_id, response) = decode_response(frame, ticket.version)?;
         if correlation_id != ticket.correlation_id {
             return Err(ClientError::Malformed("another request's response".to_owned()));
@@ -113,66 +117,47 @@ impl Connection {
 
     /// The newest version of a request that both sides know.
     fn version<C: RequestBody>(&self) -> Result<i16> {
-        let newest = version_max::<C>();
-        if C::KEY == ApiVersionsRequest::KEY {
-            return Ok(newest);
-        }
+        let newest = NEWEST.iter().find(|(key, _)| *key == C::KEY);
+        let newest = newest.map_or(*C::VERSIONS.end(), |(_, version)| *version);
         let theirs = self.versions.iter().find(|it| it.api_key == C::KEY);
-        let theirs = theirs.ok_or(ClientError::Unsupported(C::TABLE.name))?;
-        let version = theirs.max_version.min(newest);
-        if version < theirs.min_version.max(*C::VERSIONS.start()) {
-            return Err(ClientError::Unsupported(C::TABLE.name));
+        let version = theirs.map(|it| (it.min_version, it.max_version.min(newest)));
+        match version {
+            Some((oldest, newest)) if newest >= oldest.max(*C::VERSIONS.start()) => Ok(newest),
+            _ => Err(ClientError::Refused {
+                what: C::TABLE.name.to_owned(),
+                code: ErrorCode::UNSUPPORTED_VERSION,
+                message: Some("the broker has no version that this client knows".to_owned()),
+            }),
         }
-        Ok(version)
     }
 
-    /// Takes a whole response out of the input, if there is one.
-    fn take_frame(&mut self) -> Result<Option<Bytes>> {
-        let Some((size, _)) = self.input.split_first_chunk::<4>() else { return Ok(None) };
-        // A negative size is more than the limit, too.
-        let size = u32::from_be_bytes(*size) as usize;
-        if size > RESPONSE_BYTES_MAX {
-            return Err(ClientError::Malformed(format!("its size is {size} bytes")));
-        }
-        if self.input.len() < 4 + size {
-            return Ok(None);
-        }
-        Ok(Some(self.input.split_to(4 + size).freeze().slice(4..)))
-    }
-
-    /// Reads what has arrived. Returns false if nothing arrives until `deadline`.
-    fn read(&mut self, deadline: Instant) -> io::Result<bool> {
-        // Zero would mean forever.
-        let timeout = deadline.saturating_duration_since(Instant::now());
-        self.stream.set_read_timeout(Some(timeout.max(Duration::from_millis(1))))?;
-
-        let length = self.input.len();
-        self.input.resize(length + CHUNK_BYTES, 0);
-        let result = self.stream.read(&mut self.input[length..]);
-        self.input.truncate(length + *result.as_ref().unwrap_or(&0));
-        match result {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => Ok(true),
+    /// Reads a response; `None` if it has not begun by `deadline`.
+    fn read_frame(&mut self, deadline: Instant) -> io::Result<Option<Bytes>> {
+        // A timeout of zero would mean forever.
+        let wait = deadline.saturating_duration_since(Instant::now());
+        self.stream.get_ref().set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
+        match self.stream.fill_buf() {
+            Ok([]) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(false),
-                io::ErrorKind::Interrupted => Ok(true),
-                _ => Err(error),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => return Ok(None),
+                _ => return Err(error),
             },
         }
-    }
-}
 
-/// The newest version that the client sends: the newest of the table, unless from some version on
-/// topics are named by id, or several groups are asked for in one request.
-fn version_max<C: Message>() -> i16 {
-    match C::KEY {
-        ProduceRequest::KEY | FetchRequest::KEY => 12,
-        OffsetCommitRequest::KEY => 9,
-        OffsetFetchRequest::KEY => 7,
-        FindCoordinatorRequest::KEY => 3,
-        // The broker's versions are not known yet.
-        ApiVersionsRequest::KEY => 0,
-        _ => *C::VERSIONS.end(),
+        // A response that has begun is read to its end.
+        self.stream.get_ref().set_read_timeout(Some(REQUEST_TIMEOUT))?;
+        let mut size = [0; 4];
+        self.stream.read_exact(&mut size)?;
+        // A negative size is more than the limit, too.
+        let size = u32::from_be_bytes(size) as usize;
+        if size > RESPONSE_BYTES_MAX {
+            let text = format!("its size is {size} bytes");
+            return Err(io::Error::new(ErrorKind::InvalidData, text));
+        }
+        let mut frame = vec![0; size];
+        self.stream.read_exact(&mut frame)?;
+        Ok(Some(frame.into()))
     }
 }
 
@@ -184,5 +169,8 @@ fn connect(address: &str) -> io::Result<TcpStream> {
 }
 
 fn failed(address: &str, error: io::Error) -> ClientError {
-    ClientError::Connection { address: address.to_owned(), error }
+    match error.kind() {
+        ErrorKind::InvalidData => ClientError::Malformed(error.to_string()),
+        _ => ClientError::Connection { address: address.to_owned(), error },
+    }
 }

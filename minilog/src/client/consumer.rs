@@ -29,21 +29,21 @@ use super::batching::TopicPartition;
 use super::cluster::Cluster;
 use super::member::Member;
 use super::{ClientError, RETRY_BACKOFF, Result, check};
-use crate::format::batch::{self, BatchHeader, Compression};
+use crate::format::batch::{self, BatchHeader};
 use crate::format::compression::decompress;
 use crate::format::record::records;
 use crate::wire::ErrorCode;
 use crate::wire::codec::Records;
-use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
-use crate::wire::group::{LeaveGroupRequest, MemberIdentity};
+use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse};
 use crate::wire::list_offsets::EARLIEST;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The records of a compressed batch must not be longer than this.
-pub const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
+const DECOMPRESSED_BYTES_MAX: usize = 100 << 20;
 /// How long a broker waits for records: `fetch.max.wait.ms`.
 const FETCH_WAIT_MAX: Duration = Duration::from_millis(500);
 
@@ -184,28 +184,21 @@ impl Consumer {
 
     /// Leaves the group: the others need not wait for the session to end. Commits nothing.
     pub fn close(mut self) -> Result<()> {
-        let Some(Member { group, id: member_id, .. }) = self.member else { return Ok(()) };
-        let member = MemberIdentity { member_id: member_id.clone(), ..Default::default() };
-        let leave = LeaveGroupRequest { group_id: group.clone(), member_id, members: vec![member] };
-        self.cluster.call_coordinator(&group, &leave).map(|_| ())
+        self.member.map_or(Ok(()), |member| member.leave(&mut self.cluster))
     }
 
     /// Gives a position to each partition that has none.
     fn find_positions(&mut self) -> Result<()> {
         let unknown = self.positions.iter().filter(|(_, offset)| offset.is_none());
         let unknown = unknown.map(|(to, _)| to.clone()).collect::<Vec<_>>();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let mut known = BTreeMap::new();
-        if let Some(member) = &self.member {
-            known = committed(&mut self.cluster, &member.group, &unknown)?;
-        }
+        let known = match &self.member {
+            Some(member) if !unknown.is_empty() => {
+                committed(&mut self.cluster, &member.group, &unknown)?
+            }
+            _ => BTreeMap::new(),
+        };
         for to in unknown {
-            let offset = match known.get(&to) {
-                Some(offset) => *offset,
-                None => self.reset(&to)?,
-            };
+            let offset = known.get(&to).map_or_else(|| self.reset(&to), |offset| Ok(*offset))?;
             self.positions.insert(to, Some(offset));
         }
         Ok(())
@@ -245,10 +238,9 @@ impl Consumer {
         for (leader, ticket) in tickets {
             let response = self.cluster.connection(leader)?.wait(&ticket)?;
             check("a fetch", response.error_code, None)?;
-            for topic in response.responses {
-                for data in topic.partitions {
-                    fetched.push(((topic.topic.clone(), data.partition_index), data));
-                }
+            for FetchableTopicResponse { topic, partitions, .. } in response.responses {
+                let partitions = partitions.into_iter();
+                fetched.extend(partitions.map(|it| ((topic.clone(), it.partition_index), it)));
             }
         }
 
@@ -266,7 +258,7 @@ impl Consumer {
         for (to, data) in fetched {
             let bytes = data.records.as_ref().and_then(Records::bytes);
             if let (Some(bytes), Some(Some(position))) = (bytes, self.positions.get_mut(&to)) {
-                decode_batches(&to, bytes, position, &mut records)?;
+                read_batches(&to, bytes, position, &mut records)?;
             }
         }
         Ok(records)
@@ -274,35 +266,17 @@ impl Consumer {
 }
 
 /// Appends the records of whole batches from `position` on, and moves it behind them.
-fn decode_batches(
+fn read_batches(
     (topic, partition): &TopicPartition,
-    bytes: &Bytes,
+    bytes: &[u8],
     position: &mut i64,
     out: &mut Vec<ConsumerRecord>,
 ) -> Result<()> {
-    let malformed = |text: &dyn std::fmt::Display| {
-        ClientError::Malformed(format!("{topic}-{partition}: {text}"))
-    };
-    let mut at = 0;
-    while let Ok(header) = BatchHeader::read(&bytes[at..]) {
-        let size = header.size().ok_or_else(|| malformed(&"a batch has no length"))?;
-        // The last batch of a fetch may be cut.
-        if at + size > bytes.len() {
-            break;
-        }
-        let batch = bytes.slice(at..at + size);
-        batch::check(&batch).map_err(|error| malformed(&error))?;
-        at += size;
-
-        let compression = header.attributes.compression();
-        let compression = compression.ok_or_else(|| malformed(&"an unknown compression"))?;
-        let mut body = batch.slice(BatchHeader::SIZE..);
-        if compression != Compression::None {
-            let plain = decompress(compression, &body, DECOMPRESSED_BYTES_MAX);
-            body = Bytes::from(plain.map_err(|error| malformed(&error))?);
-        }
-        // A control batch holds the marker of a transaction, which is no record.
-        for record in records(if header.attributes.is_control() { &[] } else { &body }) {
+    let malformed =
+        |text: &dyn Display| ClientError::Malformed(format!("{topic}-{partition}: {text}"));
+    let mut rest = bytes;
+    while let Some((header, body)) = take_batch(&mut rest).map_err(|error| malformed(&error))? {
+        for record in records(&body) {
             let record = record.map_err(|error| malformed(&error))?;
             let offset = header.base_offset.saturating_add(record.offset_delta.into());
             if offset >= *position {
@@ -319,8 +293,25 @@ fn decode_batches(
         // Compaction leaves gaps: the header says where the batch ends, not the last record.
         *position = (*position).max(header.next_offset());
     }
-    if at == 0 && !bytes.is_empty() {
+    if rest.len() == bytes.len() && !bytes.is_empty() {
         return Err(malformed(&"a batch is larger than the response"));
     }
     Ok(())
+}
+
+/// Takes a batch off the front of `bytes`: its header, and its records decompressed. Returns `None`
+/// if it is not all there, as at the end of a fetch, which may cut the last one.
+///
+/// # Errors
+/// If the batch is damaged; the error says where.
+pub fn take_batch(bytes: &mut &[u8]) -> std::result::Result<Option<(BatchHeader, Bytes)>, String> {
+    let Ok(tail) = BatchHeader::tail(bytes) else { return Ok(None) };
+    let header = batch::check(bytes)?;
+    *bytes = &bytes[BatchHeader::SIZE + tail.len()..];
+
+    // A control batch holds the marker of a transaction, which is no record.
+    let tail = if header.attributes.is_control() { &[] } else { tail };
+    let compression = header.attributes.compression().ok_or("an unknown compression")?;
+    let records = decompress(compression, tail, DECOMPRESSED_BYTES_MAX);
+    Ok(Some((header, records.map_err(|error| error.to_string())?.into())))
 }

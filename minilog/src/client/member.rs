@@ -82,36 +82,26 @@ impl Member {
         owned: &Partitions,
         until: Instant,
     ) -> Result<Option<Partitions>> {
-        let result = self.coordinator(cluster).and_then(|mut coordinator| {
-            let result = self.step(cluster, &mut coordinator, owned, until)?;
-            // A connection with an error is not put back.
-            self.coordinator = Some(coordinator);
-            Ok(result)
-        });
-        result.or_else(|error| self.on_error(error))
-    }
-
-    fn coordinator(&mut self, cluster: &mut Cluster) -> Result<Connection> {
-        match self.coordinator.take() {
-            Some(connection) => Ok(connection),
-            None => Connection::open(&cluster.coordinator(&self.group)?, &self.options.client_id),
-        }
+        self.step(cluster, owned, until).or_else(|error| self.on_error(error))
     }
 
     fn step(
         &mut self,
         cluster: &mut Cluster,
-        coordinator: &mut Connection,
         owned: &Partitions,
         until: Instant,
     ) -> Result<Option<Partitions>> {
-        loop {
+        let mut coordinator = match self.coordinator.take() {
+            Some(connection) => connection,
+            None => Connection::open(&cluster.coordinator(&self.group)?, &self.options.client_id)?,
+        };
+        let assigned = loop {
             match &self.state {
                 State::Unjoined => {
                     self.state = State::Joining(coordinator.send(&self.join_request(owned))?);
                 }
                 State::Joining(ticket) => match coordinator.receive(ticket, until)? {
-                    None => return Ok(None),
+                    None => break None,
                     // The broker gives a new member its name and wants to hear it (KIP-394).
                     Some(response) if response.error_code == ErrorCode::MEMBER_ID_REQUIRED => {
                         (self.id, self.state) = (response.member_id, State::Unjoined);
@@ -122,43 +112,42 @@ impl Member {
                     }
                 },
                 State::Syncing(ticket) => match coordinator.receive(ticket, until)? {
-                    None => return Ok(None),
-                    Some(response) => return self.on_sync(&response, owned).map(Some),
+                    None => break None,
+                    Some(response) => {
+                        self.check(response.error_code)?;
+                        let assigned = decode_assignment(&response.assignment)?;
+                        // What was taken away can go to another member when this one has joined
+                        // again without it.
+                        let keeps_all = owned.is_subset(&assigned);
+                        self.state = if keeps_all { self.stable() } else { State::Unjoined };
+                        break Some(assigned);
+                    }
                 },
                 State::Stable { heartbeat_at } if *heartbeat_at <= Instant::now() => {
-                    let request = HeartbeatRequest {
-                        group_id: self.group.clone(),
+                    let (group_id, member_id) = (self.group.clone(), self.id.clone());
+                    let response = coordinator.call(&HeartbeatRequest {
+                        group_id,
                         generation_id: self.generation,
-                        member_id: self.id.clone(),
+                        member_id,
                         ..Default::default()
-                    };
-                    self.check(coordinator.call(&request)?.error_code)?;
+                    })?;
+                    self.check(response.error_code)?;
                     self.state = self.stable();
                 }
-                State::Stable { .. } => return Ok(None),
+                State::Stable { .. } => break None,
             }
-        }
-    }
-
-    /// Takes the response to SyncGroup. Returns what the member reads from now on.
-    fn on_sync(&mut self, response: &SyncGroupResponse, owned: &Partitions) -> Result<Partitions> {
-        self.check(response.error_code)?;
-        let assigned = decode_assignment(&response.assignment)?;
-        // What was taken away can go to another member when this one has joined again without it.
-        self.state = if owned.is_subset(&assigned) { self.stable() } else { State::Unjoined };
+        };
+        // A connection with an error is not put back.
+        self.coordinator = Some(coordinator);
         Ok(assigned)
     }
 
-    fn check(&self, code: ErrorCode) -> Result<()> {
-        check(format_args!("group {}", self.group), code, None)
-    }
-
-    fn stable(&self) -> State {
-        State::Stable { heartbeat_at: Instant::now() + self.options.heartbeat_interval }
-    }
-
-    fn assignor(&self) -> String {
-        if self.options.is_cooperative { "cooperative-sticky" } else { "range" }.to_owned()
+    /// Tells the coordinator that the member is gone.
+    pub fn leave(self, cluster: &mut Cluster) -> Result<()> {
+        let Member { group, id: member_id, .. } = self;
+        let members = vec![MemberIdentity { member_id: member_id.clone(), ..Default::default() }];
+        let request = LeaveGroupRequest { group_id: group.clone(), member_id, members };
+        cluster.call_group(&group, &request).map(|_| ())
     }
 
     /// What an error means for the member.
@@ -188,17 +177,32 @@ impl Member {
         Ok((!keeps).then(BTreeSet::new))
     }
 
+    fn check(&self, code: ErrorCode) -> Result<()> {
+        check(format_args!("group {}", self.group), code, None)
+    }
+
+    fn stable(&self) -> State {
+        State::Stable { heartbeat_at: Instant::now() + self.options.heartbeat_interval }
+    }
+
+    fn assignor(&self) -> String {
+        if self.options.is_cooperative { "cooperative-sticky" } else { "range" }.to_owned()
+    }
+
     fn join_request(&self, owned: &Partitions) -> JoinGroupRequest {
-        let subscription = Subscription::new(&self.topics, owned, self.generation);
-        let metadata = encode(&subscription);
-        let protocol = JoinGroupRequestProtocol { name: self.assignor(), metadata };
+        let metadata = encode(&Subscription {
+            topics: self.topics.clone(),
+            owned_partitions: by_topic(owned),
+            generation_id: self.generation,
+            ..Default::default()
+        });
         JoinGroupRequest {
             group_id: self.group.clone(),
             session_timeout_ms: self.options.session_timeout.as_millis() as i32,
             rebalance_timeout_ms: REBALANCE_TIMEOUT.as_millis() as i32,
             member_id: self.id.clone(),
             protocol_type: PROTOCOL_TYPE.to_owned(),
-            protocols: vec![protocol],
+            protocols: vec![JoinGroupRequestProtocol { name: self.assignor(), metadata }],
             ..Default::default()
         }
     }
@@ -210,15 +214,14 @@ impl Member {
         response: JoinGroupResponse,
     ) -> Result<SyncGroupRequest> {
         self.check(response.error_code)?;
-        self.id = response.member_id;
-        self.generation = response.generation_id;
-        let assignments = match response.leader == self.id {
+        (self.id, self.generation) = (response.member_id, response.generation_id);
+        let assigned = match response.leader == self.id {
             true => self.assign(cluster, response.members)?,
             false => Assigned::new(),
         };
-        let encoded = assignments.into_iter().map(|(member_id, partitions)| {
+        let encoded = assigned.into_iter().map(|(member_id, partitions)| {
             let assigned_partitions = by_topic(&partitions);
-            let assignment = encode(&Assignment { assigned_partitions, user_data: None });
+            let assignment = encode(&Assignment { assigned_partitions, ..Default::default() });
             SyncGroupRequestAssignment { member_id, assignment }
         });
         Ok(SyncGroupRequest {
@@ -243,7 +246,7 @@ impl Member {
 
         let mut counts = BTreeMap::new();
         for topic in members.values().flat_map(|it| &it.topics).collect::<BTreeSet<_>>() {
-            match cluster.count_partitions(topic) {
+            match cluster.refresh(topic) {
                 Ok(count) => drop(counts.insert(topic.clone(), count)),
                 // A topic that does not exist yet has no partitions.
                 Err(ClientError::Refused { code: MISSING, .. }) => {}

@@ -73,7 +73,7 @@ pub enum ClientError {
         /// What the operating system says.
         error: io::Error,
     },
-    /// The broker answered with an error.
+    /// The broker answered with an error, or has no version of the request that the client knows.
     Refused {
         /// What was asked for, as `topic orders`.
         what: String,
@@ -84,8 +84,6 @@ pub enum ClientError {
     },
     /// The broker sent bytes that are not the response to the request.
     Malformed(String),
-    /// The broker has no version of the request that the client knows.
-    Unsupported(&'static str),
 }
 
 impl ClientError {
@@ -95,7 +93,7 @@ impl ClientError {
         match self {
             ClientError::Connection { .. } => true,
             ClientError::Refused { code, .. } => code.is_retriable(),
-            ClientError::Malformed(_) | ClientError::Unsupported(_) => false,
+            ClientError::Malformed(_) => false,
         }
     }
 }
@@ -106,6 +104,11 @@ fn check(what: impl fmt::Display, code: ErrorCode, message: Option<String>) -> R
         ErrorCode::NONE => Ok(()),
         code => Err(ClientError::Refused { what: what.to_string(), code, message }),
     }
+}
+
+/// The error of a response that lacks what was asked for.
+fn missing(what: &str) -> ClientError {
+    ClientError::Malformed(format!("{what} is missing"))
 }
 
 /// Repeats a call while its error may pass, for `timeout` at most.
@@ -121,25 +124,16 @@ fn retry<T>(timeout: Duration, mut call: impl FnMut() -> Result<T>) -> Result<T>
     }
 }
 
-/// The error of a response that lacks what was asked for.
-fn missing(what: &str) -> ClientError {
-    ClientError::Malformed(format!("{what} is missing"))
-}
-
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientError::Connection { address, error } => write!(f, "broker {address}: {error}"),
             ClientError::Refused { what, code, message } => {
-                match message.as_deref().or(code.explain().map(|(_, meaning)| meaning)) {
-                    Some(it) => write!(f, "{what}: {} ({code})", it.trim_end_matches('.')),
-                    None => write!(f, "{what}: {code}"),
-                }
+                let meaning = message.as_deref().or(code.explain().map(|(_, meaning)| meaning));
+                let meaning = meaning.unwrap_or("refused").trim_end_matches('.');
+                write!(f, "{what}: {meaning} ({code})")
             }
             ClientError::Malformed(text) => write!(f, "the broker's response is malformed: {text}"),
-            ClientError::Unsupported(name) => {
-                write!(f, "the broker supports no version of {name} that this client knows")
-            }
         }
     }
 }

@@ -14,11 +14,9 @@ use comfy_table::{Table, presets};
 use minilog::client::assignor::decode_assignment;
 use minilog::client::batching::TopicPartition;
 use minilog::client::cluster::Cluster;
-use minilog::client::consumer::{Consumer, ConsumerOptions, DECOMPRESSED_BYTES_MAX};
+use minilog::client::consumer::{Consumer, ConsumerOptions, take_batch};
 use minilog::client::producer::{Producer, ProducerOptions};
 use minilog::client::{ClientError, admin};
-use minilog::format::batch::{self, BatchHeader};
-use minilog::format::compression::decompress;
 use minilog::format::record::records;
 use minilog::wire::ErrorCode;
 use minilog::wire::configs::SOURCE_DEFAULT;
@@ -100,7 +98,7 @@ impl Topic {
                 admin::create_topic(&mut broker.connect()?, &name, partitions, &config)?;
             }
             Topic::List(broker) => {
-                let mut topics = broker.connect()?.metadata(None, false)?.topics;
+                let mut topics = broker.connect()?.metadata(None)?.topics;
                 topics.sort_by(|a, b| a.name.cmp(&b.name));
                 let rows = topics.iter().map(|it| {
                     let internal = if it.is_internal { "yes" } else { "" };
@@ -130,7 +128,7 @@ impl Topic {
 
 fn describe_topic(cluster: &mut Cluster, name: &str) -> Done {
     let mut rows = Vec::new();
-    for partition in 0..cluster.partitions(name, false)? {
+    for partition in 0..cluster.partitions(name)? {
         let start = cluster.offset_at(name, partition, EARLIEST)?;
         let end = cluster.offset_at(name, partition, LATEST)?;
         let leader = cluster.leader(name, partition)?;
@@ -231,7 +229,7 @@ impl Consume {
             ..Default::default()
         };
         let mut consumer = Consumer::connect(&self.broker.broker, options)?;
-        let partitions = consumer.cluster().partitions(&self.topic, false)?;
+        let partitions = consumer.cluster().partitions(&self.topic)?;
         match (&self.group, self.partition) {
             (Some(group), _) => consumer.subscribe(group, &[&self.topic]),
             (None, Some(partition)) => consumer.assign(&self.topic, partition, self.offset),
@@ -324,7 +322,7 @@ impl Group {
             Group::ResetOffsets { name, topic, to, broker } => {
                 let mut cluster = broker.connect()?;
                 let mut offsets = BTreeMap::new();
-                for partition in 0..cluster.partitions(&topic, false)? {
+                for partition in 0..cluster.partitions(&topic)? {
                     let offset = match to {
                         Place::Offset(offset) => offset,
                         Place::Timestamp(at) => match cluster.offset_at(&topic, partition, at)? {
@@ -410,26 +408,22 @@ fn import_segment(
     mut bytes: &[u8],
 ) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
-    // Kafka fills a new segment with zeros if `log.preallocate` is set: no batch has magic 0 there.
-    while !bytes.is_empty() && bytes.iter().take(BatchHeader::SIZE).any(|it| *it != 0) {
-        let header = batch::check(bytes)?;
-        let tail = BatchHeader::tail(bytes)?;
+    while let Some((header, body)) = take_batch(&mut bytes)? {
         if header.attributes.is_transactional() && !header.attributes.is_control() {
             return Err("a batch belongs to a transaction, which may have been aborted".into());
         }
-        if !header.attributes.is_control() {
-            let compression = header.attributes.compression().ok_or("an unknown compression")?;
-            let plain = decompress(compression, tail, DECOMPRESSED_BYTES_MAX)?;
-            for record in records(&plain) {
-                let record = record?;
-                let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
-                producer.send_record(topic, partition, timestamp, record)?;
-                count += 1;
-            }
+        for record in records(&body) {
+            let record = record?;
+            let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
+            producer.send_record(topic, partition, timestamp, record)?;
+            count += 1;
         }
-        bytes = &bytes[BatchHeader::SIZE + tail.len()..];
     }
-    Ok(count)
+    // Kafka fills a new segment with zeros if `log.preallocate` is set.
+    match bytes.iter().all(|it| *it == 0) {
+        true => Ok(count),
+        false => Err(format!("the last batch is cut; it has {} bytes", bytes.len()).into()),
+    }
 }
 
 fn print<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
