@@ -11,7 +11,7 @@ use minilog::handlers::catalog::Topics;
 use minilog::handlers::group::Groups;
 use minilog::handlers::parameters::Overrides;
 use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Settings, Step, Waiting, group_log, handle};
+use minilog::handlers::{Broker, Delayed, Settings, Step, group_log, handle};
 use minilog::wire::coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use minilog::wire::group::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupRequestProtocol,
@@ -69,7 +69,7 @@ fn call<M: Message, R: Message>(broker: &Arc<Broker>, version: i16, request: &M)
     let frame = match send(broker, version, request) {
         Step::Respond(frame) => frame,
         Step::Blocking(job) => job(),
-        Step::Wait(mut waiting) => {
+        Step::Delay(mut waiting) => {
             assert!(waiting.needs_flush(), "it waits for another member");
             // If it fails, the response says so.
             let _ = broker.topics.flush(|_| true);
@@ -252,9 +252,9 @@ fn a_waiting_join_ends_with_its_connection() {
     assert!(!waits_in_group());
 }
 
-fn waits(step: Step) -> Box<dyn Waiting> {
+fn waits(step: Step) -> Box<dyn Delayed> {
     match step {
-        Step::Wait(waiting) => waiting,
+        Step::Delay(waiting) => waiting,
         _ => panic!("it does not wait"),
     }
 }

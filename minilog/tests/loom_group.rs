@@ -14,7 +14,7 @@ use minilog::engine::log::config::LogConfig;
 use minilog::handlers::catalog::Topics;
 use minilog::handlers::group::Groups;
 use minilog::handlers::producer_ids::ProducerIds;
-use minilog::handlers::{Broker, Settings, Step, Waiting, handle};
+use minilog::handlers::{Broker, Delayed, Settings, Step, handle};
 use minilog::wire::coordinator::FindCoordinatorRequest;
 use minilog::wire::encode_request;
 use minilog::wire::group::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -84,9 +84,9 @@ fn join(broker: &Arc<Broker>, member_id: &str) -> Step {
 }
 
 /// The id of the first member, and the join of a second one, which waits for it.
-fn waiting(broker: &Arc<Broker>) -> (String, Box<dyn Waiting>) {
+fn waiting(broker: &Arc<Broker>) -> (String, Box<dyn Delayed>) {
     let first = broker.groups.with(|it| it.group("g").and_then(|it| it.leader.clone()));
-    let Step::Wait(waiting) = join(broker, "") else { panic!("the second member does not wait") };
+    let Step::Delay(waiting) = join(broker, "") else { panic!("the second member does not wait") };
     (first.expect("there is a leader"), waiting)
 }
 

@@ -129,11 +129,6 @@ impl Catalog {
         self.by_name.get(name)
     }
 
-    /// The topic of this name, or the error of a request to change it.
-    fn find(&self, name: &str) -> Result<&Arc<Topic>> {
-        self.by_name(name).ok_or_else(|| unknown(name))
-    }
-
     /// The topic of this id.
     pub fn by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
         self.by_id.get(&id)
@@ -204,7 +199,7 @@ impl Topics {
         let (mut unopened, mut reports) = (Vec::new(), Vec::new());
         for (name, numbers) in &directories {
             let overrides = read_overrides(&directory(&partition_directory(name, 0)))?;
-            let config = resolve(&overrides, &config).map_err(invalid_data)?;
+            let config = resolve(&overrides, &config).map_err(|it| invalid_data(it.text))?;
             let (id, partitions) = (Uuid::default(), Vec::new());
             topics.insert(*name, Topic { name: (*name).to_owned(), id, overrides, partitions });
             unopened
@@ -240,11 +235,6 @@ impl Topics {
     /// Who the data belongs to.
     pub fn meta(&self) -> &Meta {
         &self.meta
-    }
-
-    /// The disk with the data directory.
-    pub fn disk(&self) -> &Arc<dyn Disk> {
-        &self.disk
     }
 
     /// The configuration of a topic without its own.
@@ -295,7 +285,7 @@ impl Topics {
     pub fn add_partitions(&self, name: &str, count: i32, validate_only: bool) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
-        let topic = catalog.find(name)?;
+        let topic = catalog.by_name(name).ok_or_else(|| unknown(name))?;
         let current = topic.partitions.len() as i32;
         if count <= current || count > PARTITIONS_MAX {
             let text = format!(
@@ -323,7 +313,7 @@ impl Topics {
     ) -> Result<()> {
         let _changing = self.changing.lock();
         let catalog = self.catalog();
-        let topic = catalog.find(name)?;
+        let topic = catalog.by_name(name).ok_or_else(|| unknown(name))?;
         let mut overrides = topic.overrides.clone();
         change(&mut overrides)?;
         let config = resolve(&overrides, &self.config)?;
@@ -447,11 +437,9 @@ impl Topics {
         self.root.sync()
     }
 
-    /// Deletes the segments that retention no longer keeps. Returns how many.
-    pub fn delete_old_segments(&self, now: i64) -> io::Result<usize> {
-        let catalog = self.catalog();
-        let deleted = catalog.partitions().map(|(_, _, it)| it.delete_old_segments(now));
-        deleted.sum()
+    /// Deletes the segments that retention no longer keeps.
+    pub fn delete_old_segments(&self, now: i64) -> io::Result<()> {
+        self.each_partition(|partition| partition.delete_old_segments(now).map(drop))
     }
 
     /// Compacts the logs of which enough is new.

@@ -39,32 +39,26 @@ fn describe(
     resource: &DescribeConfigsResource,
     include_synonyms: bool,
 ) -> DescribeConfigsResult {
-    let mut result = DescribeConfigsResult {
+    let (mut configs, error_code) = match resource.resource_type {
+        TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
+            Some(it) => (topic_values(&it.overrides, broker.topics.config()), ErrorCode::NONE),
+            None => (Vec::new(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        },
+        BROKER => (broker_values(broker), ErrorCode::NONE),
+        _ => (Vec::new(), ErrorCode::INVALID_REQUEST),
+    };
+    let wanted = resource.configuration_keys.as_ref();
+    configs.retain(|it| wanted.is_none_or(|keys| keys.contains(&it.name)));
+    if !include_synonyms {
+        configs.iter_mut().for_each(|it| it.synonyms.clear());
+    }
+    DescribeConfigsResult {
+        error_code,
+        error_message: error_code.is_error().then(|| error_code.to_string()),
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone(),
-        ..Default::default()
-    };
-    let configs = match resource.resource_type {
-        TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
-            Some(topic) => Ok(topic_values(&topic.overrides, broker.topics.config())),
-            None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        },
-        BROKER => Ok(broker_values(broker)),
-        _ => Err(ErrorCode::INVALID_REQUEST),
-    };
-    match configs {
-        Ok(configs) => result.configs = configs,
-        Err(error_code) => {
-            (result.error_code, result.error_message) = (error_code, Some(error_code.to_string()));
-        }
+        configs,
     }
-
-    let wanted = resource.configuration_keys.as_ref();
-    result.configs.retain(|it| wanted.is_none_or(|keys| keys.contains(&it.name)));
-    if !include_synonyms {
-        result.configs.iter_mut().for_each(|it| it.synonyms.clear());
-    }
-    result
 }
 
 /// Every value of a topic.

@@ -21,22 +21,19 @@
 //! # Without copying
 //!
 //! A response refers to a range of the segment's file instead of containing it, and the server
-//! sends it by `sendfile`: the bytes go from the page cache to the socket. Two exceptions. Short
-//! ranges are copied. A range of an older segment may not be in memory, and `sendfile` would block
-//! the core until the disk has read it: a helper thread looks it up and warms it first (KAFKA-7504
-//! is the same lesson).
+//! sends it by `sendfile`. Short ranges of the active segment are copied. Those of an older one may
+//! not be in memory: they are looked up on another thread, and warmed before they are sent.
 //!
 //! Kafka counterpart: `ReplicaManager.fetchMessages` and `DelayedFetch.scala`. Fetch sessions are
 //! not kept: the response says session 0, and the client sends its whole list every time.
 
-use super::{Broker, Call, Step, Waiting, check_epoch, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Delayed, Step, check_epoch, find_partition, find_topic, storage_error};
 use crate::engine::log::log::ReadError;
 use crate::engine::log::partition::{Offsets, Partition};
 use crate::engine::log::segment::Slice;
 use crate::wire::ErrorCode;
 use crate::wire::codec::{Frame, Records};
 use crate::wire::fetch::*;
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -48,7 +45,7 @@ const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
 const SENDFILE_BYTES_MIN: usize = 16 * 1024;
 
 /// A fetch that waits for records.
-struct WaitingFetch {
+struct DelayedFetch {
     call: Call,
     request: FetchRequest,
     /// In the order of the request.
@@ -60,9 +57,8 @@ type Wanted = Result<Arc<Partition>, ErrorCode>;
 
 /// What was found, before it is read.
 struct Found {
+    /// Refers to the files for all records, also for short ones.
     response: FetchResponse,
-    /// Where the records of each partition are, in the order of the response.
-    slices: Vec<Option<Slice>>,
     bytes: usize,
     /// An error is answered at once.
     has_error: bool,
@@ -81,7 +77,7 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
         partitions.map(move |it| find_partition(found, it.partition).cloned())
     });
     let partitions = partitions.collect();
-    let mut waiting = WaitingFetch { call, request, partitions };
+    let mut waiting = DelayedFetch { call, request, partitions };
 
     // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
     if waiting.is_about_old_records() {
@@ -91,10 +87,10 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
     if waiting.is_enough(&found) || waiting.request.max_wait_ms <= 0 {
         return Step::Respond(found.into_frame(call));
     }
-    Step::Wait(Box::new(waiting))
+    Step::Delay(Box::new(waiting))
 }
 
-impl Waiting for WaitingFetch {
+impl Delayed for DelayedFetch {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         // First the waker, then the look: an append between the two wakes us.
         self.partitions.iter().flatten().for_each(|it| it.wake_on_append(context.waker()));
@@ -119,7 +115,7 @@ impl Waiting for WaitingFetch {
     }
 }
 
-impl WaitingFetch {
+impl DelayedFetch {
     fn is_enough(&self, found: &Found) -> bool {
         let has_bytes = found.bytes as i64 >= i64::from(self.request.min_bytes);
         found.has_error || self.partitions.is_empty() || has_bytes
@@ -136,7 +132,7 @@ impl WaitingFetch {
 
     fn find(&self) -> Found {
         let response = FetchResponse::default();
-        let mut found = Found { response, slices: Vec::new(), bytes: 0, has_error: false };
+        let mut found = Found { response, bytes: 0, has_error: false };
         let bytes_max = (self.request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX);
         let mut known = self.partitions.iter();
         for topic in &self.request.topics {
@@ -181,30 +177,28 @@ impl Found {
         // Only the first batch of the response may exceed the limit.
         let slice = slice.filter(|it| it.length <= limit || self.bytes == 0);
         self.bytes += slice.as_ref().map_or(0, |it| it.length);
-        self.slices.push(slice);
+        data.records = Some(slice.map(Records::File).unwrap_or_default());
         data
     }
 
     /// Reads what is short and encodes the response. A partition that cannot be read has an error.
     fn into_frame(mut self, call: Call) -> Frame {
-        let partitions = self.response.responses.iter_mut().flat_map(|it| &mut it.partitions);
-        for (partition, slice) in partitions.zip(&self.slices) {
-            match slice.as_ref().map_or(Ok(Records::default()), records) {
-                Ok(records) => partition.records = Some(records),
-                Err(error) => partition.error_code = storage_error(&error),
+        for partition in self.response.responses.iter_mut().flat_map(|it| &mut it.partitions) {
+            let Some(Records::File(slice)) = &partition.records else { continue };
+            let stays = slice.length >= SENDFILE_BYTES_MIN || !slice.is_active;
+            if stays && slice.file.as_fd().is_some() {
+                continue;
+            }
+            match slice.read() {
+                Ok(bytes) => partition.records = Some(Records::Bytes(bytes.into())),
+                Err(error) => {
+                    partition.error_code = storage_error(&error);
+                    partition.records = None;
+                }
             }
         }
         call.encode(&self.response)
     }
-}
-
-/// The records of a slice. Long ones stay in their file, and so do those that may not be in memory.
-fn records(slice: &Slice) -> io::Result<Records> {
-    let stays = slice.length >= SENDFILE_BYTES_MIN || !slice.is_active;
-    if stays && slice.file.as_fd().is_some() {
-        return Ok(Records::File(slice.clone()));
-    }
-    Ok(Records::Bytes(slice.read()?.into()))
 }
 
 fn read(

@@ -13,7 +13,7 @@
 //! 1. [`Groups::request`] gives it a ticket and a slot, and hands it to the coordinator.
 //! 2. The effects are carried out under the lock of the coordinator: records are appended to
 //!    `__consumer_offsets`, then replies go into the slots of their tickets.
-//! 3. If its own slot is still empty, the connection's task sleeps in [`Waiting::poll`]. It needs
+//! 3. If its own slot is still empty, the connection's task sleeps in [`Delayed::poll`]. It needs
 //!    no task of its own and no timer.
 //! 4. A later event of another client fills the slot and wakes it.
 //! 5. With `--sync always` it waits once more, until the records are on the disk.
@@ -24,7 +24,7 @@
 //! cache, so that the order of records in the log is the order of events in memory. Kafka spreads
 //! groups over 50 partitions of the topic and 4 threads.
 
-use super::{Broker, Step, Waiting, group_log};
+use super::{Broker, Delayed, Step, group_log};
 use crate::engine::group::coordinator::{Coordinator, GroupConfig};
 use crate::engine::group::events::{Effects, GroupError, Handled, Now, Reply, Ticket};
 use crate::engine::group::group::Group;
@@ -76,7 +76,7 @@ pub struct Written(pub(super) Option<(Arc<Partition>, i64)>);
 type Encode = Box<dyn FnOnce(Result<Option<Reply>, Refusal>) -> Frame + Send>;
 
 /// A request that waits: for its reply, then for the disk.
-struct WaitingGroup {
+struct DelayedReply {
     broker: Arc<Broker>,
     /// The group and the ticket, if the request can wait for other members.
     ticket: Option<(String, Ticket)>,
@@ -127,7 +127,7 @@ impl Groups {
         };
         let answer = handled.err().map(|error| Err(Refusal::from(error)));
         let (broker, ticket) = (Arc::clone(broker), Some((group, ticket)));
-        WaitingGroup { broker, ticket, slot, answer, encode: Some(Box::new(encode)) }.step()
+        DelayedReply { broker, ticket, slot, answer, encode: Some(Box::new(encode)) }.step()
     }
 
     /// The step of a request that waits for nothing but the disk.
@@ -140,7 +140,7 @@ impl Groups {
         let encode: Encode =
             Box::new(|answer| encode(answer.map(drop).map_err(|it| it.error_code)));
         let (broker, slot) = (Arc::clone(broker), Arc::default());
-        WaitingGroup { broker, ticket: None, slot, answer, encode: Some(encode) }.step()
+        DelayedReply { broker, ticket: None, slot, answer, encode: Some(encode) }.step()
     }
 
     /// Ends sessions and rebalances that are due. Call it ten times a second; `late_by` is how much
@@ -224,16 +224,16 @@ impl Written {
     }
 }
 
-impl WaitingGroup {
+impl DelayedReply {
     fn step(mut self) -> Step {
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(frame) => Step::Respond(frame),
-            Poll::Pending => Step::Wait(Box::new(self)),
+            Poll::Pending => Step::Delay(Box::new(self)),
         }
     }
 }
 
-impl Waiting for WaitingGroup {
+impl Delayed for DelayedReply {
     /// Ready once the reply is there and what it says is durable.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         if self.answer.is_none() {
@@ -275,7 +275,7 @@ impl Waiting for WaitingGroup {
     }
 }
 
-impl Drop for WaitingGroup {
+impl Drop for DelayedReply {
     /// Without an answer the client has disconnected.
     fn drop(&mut self) {
         if let (Some((group, ticket)), None) = (&self.ticket, &self.answer) {

@@ -28,11 +28,9 @@ pub fn find_coordinator(broker: &Arc<Broker>, call: Call, request: FindCoordinat
         KEY_TYPE_TRANSACTION => Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         _ => Some(ErrorCode::INVALID_REQUEST),
     };
-    if let Some(error_code) = refused {
+    if refused.is_some() || group_log::partition(broker).is_some() {
+        let error_code = refused.unwrap_or(ErrorCode::NONE);
         return call.respond(&coordinators(broker, call, &request, error_code));
-    }
-    if group_log::partition(broker).is_some() {
-        return call.respond(&coordinators(broker, call, &request, ErrorCode::NONE));
     }
     Step::blocking(broker, move |broker| {
         let error_code = match group_log::create(broker) {

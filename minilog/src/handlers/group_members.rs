@@ -117,6 +117,7 @@ pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -
     }
     let (protocol_type, protocol_name) =
         (request.protocol_type.clone(), request.protocol_name.clone());
+    let assignments = request.assignments.into_iter();
     let sync = Sync {
         member: Identity {
             member_id: request.member_id,
@@ -125,11 +126,7 @@ pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -
         },
         protocol_type: request.protocol_type,
         protocol: request.protocol_name,
-        assignments: request
-            .assignments
-            .into_iter()
-            .map(|it| (it.member_id, it.assignment))
-            .collect(),
+        assignments: assignments.map(|it| (it.member_id, it.assignment)).collect(),
     };
     Groups::request(
         broker,

@@ -10,10 +10,10 @@ use super::group::{Groups, Refusal, State, Written};
 use super::{Broker, Call, Step, find_partition, find_topic};
 use crate::engine::group::events::{Effects, Identity, Record};
 use crate::engine::group::offsets::{Committed, Offsets};
+use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::offsets::*;
 use crate::wire::topics::ByTopic;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `offset.metadata.max.bytes`
@@ -125,16 +125,22 @@ fn fetch_group(
     let none = Offsets::default();
     let group = state.coordinator.group(&wanted.group_id);
     let offsets = group.map_or(&none, |it| &it.offsets);
-    let topics = match wanted.topics {
-        Some(topics) => {
-            topics.into_iter().map(|it| fetch_topic(offsets, catalog, version, it)).collect()
-        }
-        None => offsets.topics().filter_map(|it| all_of_topic(catalog, version, it)).collect(),
-    };
-    OffsetFetchResponseGroup { group_id: wanted.group_id, topics, ..Default::default() }
+    // Where topics are named by id, one that is gone has no name.
+    let all = offsets.topics().filter_map(|(name, partitions)| {
+        let id = catalog.by_name(name).map(|it| it.id);
+        Some(OffsetFetchRequestTopics {
+            name: name.to_owned(),
+            topic_id: if version >= TOPIC_IDS_FROM { id? } else { Uuid::default() },
+            partition_indexes: partitions.keys().copied().collect(),
+        })
+    });
+    let topics = wanted.topics.unwrap_or_else(|| all.collect());
+    let topics = topics.into_iter().map(|it| fetch_topic(offsets, catalog, version, it));
+    let (group_id, topics) = (wanted.group_id, topics.collect());
+    OffsetFetchResponseGroup { group_id, topics, ..Default::default() }
 }
 
-/// The partitions of a topic that the client asks for; -1 where nothing is committed.
+/// The offsets of partitions of a topic; -1 where nothing is committed.
 fn fetch_topic(
     offsets: &Offsets,
     catalog: &Catalog,
@@ -150,36 +156,15 @@ fn fetch_topic(
     };
     let partitions = wanted.partition_indexes.into_iter().map(|partition_index| {
         let committed = offsets.get(name, partition_index);
-        OffsetFetchResponsePartitions { error_code, ..found(partition_index, committed) }
+        OffsetFetchResponsePartitions {
+            partition_index,
+            committed_offset: committed.map_or(-1, |it| it.offset),
+            committed_leader_epoch: committed.map_or(-1, |it| it.leader_epoch),
+            metadata: Some(committed.map(|it| it.metadata.clone()).unwrap_or_default()),
+            error_code,
+        }
     });
     OffsetTopic { partitions: partitions.collect(), name: wanted.name, topic_id: wanted.topic_id }
-}
-
-/// All partitions of a topic with a committed offset. None if the client names topics by id and
-/// the topic is gone.
-fn all_of_topic(
-    catalog: &Catalog,
-    version: i16,
-    (name, partitions): (&str, &BTreeMap<i32, Committed>),
-) -> Option<OffsetTopic<OffsetFetchResponsePartitions>> {
-    let id = catalog.by_name(name).map(|it| it.id);
-    if version >= TOPIC_IDS_FROM && id.is_none() {
-        return None;
-    }
-    let partitions = partitions.iter().map(|(index, committed)| found(*index, Some(committed)));
-    let partitions = partitions.collect();
-    let (name, topic_id) = (name.to_owned(), id.unwrap_or_default());
-    Some(OffsetTopic { name, topic_id, partitions })
-}
-
-fn found(partition_index: i32, committed: Option<&Committed>) -> OffsetFetchResponsePartitions {
-    OffsetFetchResponsePartitions {
-        partition_index,
-        committed_offset: committed.map_or(-1, |it| it.offset),
-        committed_leader_epoch: committed.map_or(-1, |it| it.leader_epoch),
-        metadata: Some(committed.map(|it| it.metadata.clone()).unwrap_or_default()),
-        error_code: ErrorCode::NONE,
-    }
 }
 
 /// Deletes committed offsets of a group without members.

@@ -49,10 +49,10 @@ use crate::wire::header::RequestHeader;
 use crate::wire::schema::Message;
 use crate::wire::{ErrorCode, Request, RequestError, decode_request, encode_response};
 use bytes::Bytes;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{error, fmt, io};
 
 use self::catalog::{Catalog, Topic, Topics};
 use self::group::Groups;
@@ -100,7 +100,7 @@ pub enum Step {
     /// Closes the connection, for this reason.
     Close(String),
     /// Waits for other clients or the disk, then sends the response.
-    Wait(Box<dyn Waiting>),
+    Delay(Box<dyn Delayed>),
     /// Calls this on a thread that may block, then sends the response.
     Blocking(Box<dyn FnOnce() -> Frame + Send>),
 }
@@ -117,7 +117,7 @@ impl Step {
 }
 
 /// A request that waits: a fetch for records, a member for its group, a producer for the disk.
-pub trait Waiting: Send {
+pub trait Delayed: Send {
     /// Ready with the response once it has what it waits for.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame>;
 
@@ -250,14 +250,6 @@ impl Failure {
         Failure { error_code, text: text.into() }
     }
 }
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl error::Error for Failure {}
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {

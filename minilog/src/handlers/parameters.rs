@@ -12,7 +12,7 @@
 //! assert!(config.cleanup.compacts && config.cleanup.deletes);
 //!
 //! assert_eq!(
-//!     set(&mut topic, "segment.bytes", "100").unwrap_err().to_string(),
+//!     set(&mut topic, "segment.bytes", "100").unwrap_err().text,
 //!     "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576",
 //! );
 //! # Ok::<(), minilog::handlers::Failure>(())
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn problem(name: &str, value: &str) -> String {
-        let error = set(&mut Overrides::new(), name, value).unwrap_err().to_string();
+        let error = set(&mut Overrides::new(), name, value).unwrap_err().text;
         error.rsplit(": ").next().unwrap_or_default().to_owned()
     }
 
@@ -230,7 +230,7 @@ mod tests {
         let mut overrides = Overrides::new();
         set(&mut overrides, "min.compaction.lag.ms", "10").unwrap();
         set(&mut overrides, "max.compaction.lag.ms", "5").unwrap();
-        let error = resolve(&overrides, &LogConfig::default()).unwrap_err().to_string();
+        let error = resolve(&overrides, &LogConfig::default()).unwrap_err().text;
         assert!(error.starts_with("conflict topic config setting min.compaction.lag.ms (10)"));
     }
 }

@@ -10,7 +10,7 @@
 //! Kafka counterpart: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
 use super::group_log::OFFSETS_TOPIC;
-use super::{Broker, Call, Found, Step, Waiting, find_partition, find_topic, storage_error};
+use super::{Broker, Call, Delayed, Found, Step, find_partition, find_topic, storage_error};
 use crate::engine::log::log::AppendError;
 use crate::engine::log::partition::Partition;
 use crate::engine::log::producers::SequenceError::{OldEpoch, OutOfOrder};
@@ -22,7 +22,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A response that waits until what it acknowledges is durable.
-struct WaitingProduce {
+struct DelayedProduce {
     call: Call,
     response: ProduceResponse,
     timeout: Duration,
@@ -76,7 +76,7 @@ pub(super) fn produce(broker: &Arc<Broker>, call: Call, request: ProduceRequest)
         return call.respond(&response);
     }
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
-    Step::Wait(Box::new(WaitingProduce { call, response, timeout, needed }))
+    Step::Delay(Box::new(DelayedProduce { call, response, timeout, needed }))
 }
 
 fn append(
@@ -120,27 +120,16 @@ fn error_code(error: &AppendError) -> ErrorCode {
     }
 }
 
-impl Needed {
-    fn is_durable(&self) -> bool {
-        self.partition.recovery_point() >= self.recovery_point
-    }
-}
-
-impl Waiting for WaitingProduce {
+impl Delayed for DelayedProduce {
     /// Ready once everything is durable, or never will be.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Frame> {
         // First the waker, then the look: a flush between the two wakes us.
         self.needed.iter().for_each(|it| it.partition.wake_on_append(context.waker()));
-        self.needed.retain(|it| !it.is_durable());
-        if !self.needed.is_empty()
-            && self.needed.iter().all(|it| it.partition.with_log(|log| log.failed))
-        {
-            return Poll::Ready(self.fail(ErrorCode::KAFKA_STORAGE_ERROR));
+        self.needed.retain(|it| it.partition.recovery_point() < it.recovery_point);
+        if self.needed.iter().any(|it| !it.partition.with_log(|log| log.failed)) {
+            return Poll::Pending;
         }
-        match self.needed.is_empty() {
-            true => Poll::Ready(self.call.encode(&self.response)),
-            false => Poll::Pending,
-        }
+        Poll::Ready(self.fail(ErrorCode::KAFKA_STORAGE_ERROR))
     }
 
     fn timeout(&self) -> Duration {
@@ -157,7 +146,8 @@ impl Waiting for WaitingProduce {
     }
 }
 
-impl WaitingProduce {
+impl DelayedProduce {
+    /// The response, with this error for what is not durable.
     fn fail(&mut self, error_code: ErrorCode) -> Frame {
         for needed in &self.needed {
             let (topic, partition) = needed.result;
@@ -210,7 +200,7 @@ mod tests {
     }
 
     /// Sends one batch, which must wait for the flush.
-    fn send(broker: &Arc<Broker>) -> Box<dyn Waiting> {
+    fn send(broker: &Arc<Broker>) -> Box<dyn Delayed> {
         let records = Some(Bytes::from_static(&batch::EXAMPLE));
         let topic = TopicProduceData {
             name: "orders".into(),
@@ -219,7 +209,7 @@ mod tests {
         };
         let request = ProduceRequest { acks: -1, topic_data: vec![topic], ..Default::default() };
         match produce(broker, Call { version: 9, correlation_id: 1 }, request) {
-            Step::Wait(waiting) => waiting,
+            Step::Delay(waiting) => waiting,
             _ => panic!("acknowledged before the flush"),
         }
     }

@@ -123,17 +123,19 @@ pub fn delete_topics(broker: &Arc<Broker>, call: Call, request: DeleteTopicsRequ
 fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
     let catalog = broker.topics.catalog();
     let name = wanted.name.as_deref().unwrap_or_default();
-    let (error_code, text) = match find_topic(&catalog, name, wanted.topic_id) {
-        Err(error_code) => (error_code, error_code.to_string()),
+    let failure = match find_topic(&catalog, name, wanted.topic_id) {
         Ok(topic) if topic.name == OFFSETS_TOPIC => {
-            (ErrorCode::INVALID_TOPIC_EXCEPTION, "groups store their offsets in it".to_owned())
+            let text = "groups store their offsets in it";
+            Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text)
         }
         Ok(topic) => {
             let (name, topic_id) = (Some(topic.name.clone()), topic.id);
             return DeletableTopicResult { name, topic_id, ..Default::default() };
         }
+        Err(error_code) => Failure::new(error_code, error_code.to_string()),
     };
-    let (name, topic_id, error_message) = (wanted.name, wanted.topic_id, Some(text));
+    let (error_code, error_message) = outcome(Err(failure));
+    let DeleteTopicState { name, topic_id } = wanted;
     DeletableTopicResult { name, topic_id, error_code, error_message }
 }
 
@@ -173,10 +175,8 @@ pub fn delete_records(broker: &Arc<Broker>, call: Call, request: DeleteRecordsRe
                 let deleted = partition.and_then(|it| {
                     it.delete_records_before(wanted.offset).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)
                 });
-                let (low_watermark, error_code) = match deleted {
-                    Ok(low_watermark) => (low_watermark, ErrorCode::NONE),
-                    Err(error_code) => (-1, error_code),
-                };
+                let (low_watermark, error_code) =
+                    deleted.map_or_else(|error| (-1, error), |start| (start, ErrorCode::NONE));
                 let partition_index = wanted.partition_index;
                 DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
             });

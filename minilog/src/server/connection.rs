@@ -16,8 +16,8 @@
 //! Kafka counterpart: `SocketServer.Processor` and `NetworkReceive.java`.
 
 use super::Server;
-use super::send::{send, write_out};
-use crate::handlers::{FRAME_BYTES_MAX, Step, Waiting, handle};
+use super::send::{NO_MORE, send, write_out};
+use crate::handlers::{Delayed, FRAME_BYTES_MAX, Step, handle};
 use crate::wire::codec::Frame;
 use bytes::{Buf, BytesMut};
 use minikit::server::{Shutdown, Stream};
@@ -50,8 +50,8 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                     stream.write_all(&out).await?;
                     return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
                 }
-                Step::Wait(waiting) => {
-                    write_out(&mut stream, &mut out).await?;
+                Step::Delay(waiting) => {
+                    write_out(&stream, &mut out, NO_MORE).await?;
                     // At a shutdown the disk answers soon, and other clients do not.
                     let is_interrupted = !waiting.needs_flush();
                     let waited = tokio::select! {
@@ -62,7 +62,7 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                     send(&mut stream, &mut out, &frame).await?;
                 }
                 Step::Blocking(job) => {
-                    write_out(&mut stream, &mut out).await?;
+                    write_out(&stream, &mut out, NO_MORE).await?;
                     let done = tokio::task::spawn_blocking(job).await;
                     let frame =
                         done.unwrap_or_else(|it| std::panic::resume_unwind(it.into_panic()));
@@ -70,7 +70,7 @@ pub async fn serve(server: &Server, mut stream: Stream, shutdown: Shutdown) -> i
                 }
             }
         }
-        write_out(&mut stream, &mut out).await?;
+        write_out(&stream, &mut out, NO_MORE).await?;
 
         // Room for the rest of a long frame at once, or for whatever comes.
         let rest = frame_size(&buffer)?.map_or(0, |size| 4 + size - buffer.len());
@@ -101,7 +101,7 @@ fn frame_size(buffer: &BytesMut) -> io::Result<Option<usize>> {
 /// group must not count on it.
 async fn wait(
     server: &Server,
-    mut waiting: Box<dyn Waiting>,
+    mut waiting: Box<dyn Delayed>,
     stream: &mut Stream,
     buffer: &mut BytesMut,
 ) -> io::Result<Option<Frame>> {

@@ -33,6 +33,8 @@ use tokio::task::{spawn_blocking, yield_now};
 
 /// Longer pieces are written from where they are, shorter ones are gathered.
 const GATHER_BYTES_MAX: usize = 16 * 1024;
+/// For [`write_out`]: what was gathered goes at once.
+pub const NO_MORE: SendFlags = SendFlags::empty();
 /// The most that one system call sends, and what is warmed at once.
 const PIECE_BYTES: usize = 512 * 1024;
 
@@ -42,11 +44,11 @@ pub async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::
         match piece {
             Piece::Bytes(bytes) if bytes.len() <= GATHER_BYTES_MAX => out.extend_from_slice(bytes),
             Piece::Bytes(bytes) => {
-                write_out(stream, out).await?;
+                write_out(stream, out, NO_MORE).await?;
                 stream.write_all(bytes).await?;
             }
             Piece::File(slice) => {
-                send_more(stream, out).await?;
+                write_out(stream, out, SendFlags::MORE).await?;
                 send_slice(stream, slice).await?;
             }
         }
@@ -54,18 +56,9 @@ pub async fn send(stream: &mut Stream, out: &mut Vec<u8>, frame: &Frame) -> io::
     Ok(())
 }
 
-/// Sends what was gathered.
-pub async fn write_out(stream: &mut Stream, out: &mut Vec<u8>) -> io::Result<()> {
-    if !out.is_empty() {
-        stream.write_all(out).await?;
-        out.clear();
-    }
-    Ok(())
-}
-
-/// Sends what was gathered, in one packet with what comes next.
-async fn send_more(stream: &Stream, out: &mut Vec<u8>) -> io::Result<()> {
-    let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+/// Sends what was gathered; with [`SendFlags::MORE`] in one packet with what comes next.
+pub async fn write_out(stream: &Stream, out: &mut Vec<u8>, more: SendFlags) -> io::Result<()> {
+    let flags = SendFlags::NOSIGNAL | more;
     let mut sent = 0;
     while sent < out.len() {
         let send = |socket: BorrowedFd<'_>| Ok(rustix::net::send(socket, &out[sent..], flags)?);

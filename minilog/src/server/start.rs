@@ -119,16 +119,16 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
         groups: Groups::new(start.group_config(), now),
         advertised: start.advertise.map_or_else(OnceLock::new, OnceLock::from),
     });
-    match group_log::load(&broker)? {
-        0 => {}
-        skipped => tracing::warn!("{skipped} records of __consumer_offsets cannot be read"),
+    let skipped = group_log::load(&broker)?;
+    if skipped > 0 {
+        tracing::warn!("{skipped} records of __consumer_offsets cannot be read");
     }
     let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
     let backoff = Duration::from_millis(start.log_cleaner_backoff_ms);
     let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker), backoff)?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
-        upkeep: upkeep.upkeep(),
+        upkeep: Arc::clone(&upkeep.upkeep),
         connections: Connections::new(),
         connections_max: start.max_connections,
     });

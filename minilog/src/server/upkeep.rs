@@ -27,10 +27,11 @@ use crate::engine::log::compaction::Limits;
 use crate::engine::log::log::Log;
 use crate::handlers::Broker;
 use crate::handlers::group::Groups;
-use minikit::sync::{Condvar, Mutex};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,79 +46,67 @@ const PRODUCER_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
 const CLEANER_KEYS_MAX: usize = 2 << 20;
 
 /// What other threads ask of the upkeep thread.
-#[derive(Debug, Default)]
 pub struct Upkeep {
-    wanted: Mutex<Wanted>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Wanted {
-    flush: bool,
-    stop: bool,
+    /// Full if a flush is asked for already.
+    wanted: SyncSender<()>,
+    must_stop: AtomicBool,
 }
 
 impl Upkeep {
     /// Asks for a flush of everything appended so far.
     pub fn flush_soon(&self) {
-        self.change(|wanted| wanted.flush = true);
+        let _ = self.wanted.try_send(());
     }
 
     fn must_stop(&self) -> bool {
-        self.wanted.lock().stop
+        self.must_stop.load(Ordering::Relaxed)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Wanted)) {
-        change(&mut self.wanted.lock());
-        self.changed.notify_one();
-    }
-
-    /// Waits until a flush is wanted, at most until `until`. None if the thread has to end.
-    fn next(&self, until: Instant) -> Option<bool> {
-        let (mut wanted, mut is_over) = (self.wanted.lock(), false);
-        while !wanted.flush && !wanted.stop && !is_over {
-            let left = until.saturating_duration_since(Instant::now());
-            (wanted, is_over) = self.changed.wait_timeout(wanted, left);
-        }
-        (!wanted.stop).then(|| std::mem::take(&mut wanted.flush))
+    /// Waits until a flush is asked for, at most for `time`. None if the thread has to end.
+    fn next(&self, wanted: &Receiver<()>, time: Duration) -> Option<bool> {
+        let is_asked = wanted.recv_timeout(time).is_ok();
+        (!self.must_stop()).then_some(is_asked)
     }
 }
 
 /// The running thread.
 pub struct UpkeepThread {
-    upkeep: Arc<Upkeep>,
+    /// The handle for connections.
+    pub upkeep: Arc<Upkeep>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl UpkeepThread {
     /// Starts the thread that flushes and deletes.
     pub fn start(broker: Arc<Broker>) -> io::Result<UpkeepThread> {
-        UpkeepThread::spawn("upkeep", move |upkeep| run(upkeep, &broker))
+        UpkeepThread::spawn("upkeep", move |upkeep, wanted| run(upkeep, wanted, &broker))
     }
 
     /// Starts the cleaner, which looks every `backoff` for something to do.
     pub fn start_cleaner(broker: Arc<Broker>, backoff: Duration) -> io::Result<UpkeepThread> {
-        UpkeepThread::spawn("cleaner", move |upkeep| clean(upkeep, &broker, backoff))
+        UpkeepThread::spawn("cleaner", move |upkeep, wanted| {
+            clean(upkeep, wanted, &broker, backoff);
+        })
     }
 
-    fn spawn(name: &str, run: impl FnOnce(&Upkeep) + Send + 'static) -> io::Result<UpkeepThread> {
-        let upkeep = Arc::new(Upkeep::default());
+    fn spawn(
+        name: &str,
+        run: impl FnOnce(&Upkeep, &Receiver<()>) + Send + 'static,
+    ) -> io::Result<UpkeepThread> {
+        let (sender, receiver) = sync_channel(1);
+        let upkeep = Arc::new(Upkeep { wanted: sender, must_stop: AtomicBool::new(false) });
         let own = Arc::clone(&upkeep);
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let thread = thread.spawn(move || run(&own))?;
+        let thread = thread.spawn(move || run(&own, &receiver))?;
         Ok(UpkeepThread { upkeep, thread: Some(thread) })
-    }
-
-    /// The handle for connections.
-    pub fn upkeep(&self) -> Arc<Upkeep> {
-        Arc::clone(&self.upkeep)
     }
 }
 
 impl Drop for UpkeepThread {
     /// Waits for the flush that may be running.
     fn drop(&mut self) {
-        self.upkeep.change(|wanted| wanted.stop = true);
+        self.upkeep.must_stop.store(true, Ordering::Relaxed);
+        self.upkeep.flush_soon();
         if let Some(thread) = self.thread.take() {
             // Its panic was printed, and there is nothing to add.
             let _ = thread.join();
@@ -125,10 +114,10 @@ impl Drop for UpkeepThread {
     }
 }
 
-fn run(upkeep: &Upkeep, broker: &Broker) {
+fn run(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker) {
     let topics = &broker.topics;
     let (mut checkpoint, mut retention) = (Instant::now(), Instant::now());
-    while let Some(is_asked) = upkeep.next(Instant::now() + topics.flush_interval()) {
+    while let Some(is_asked) = upkeep.next(wanted, topics.flush_interval()) {
         if is_asked {
             report("flush", topics.flush(Log::needs_flush));
             continue;
@@ -143,7 +132,7 @@ fn run(upkeep: &Upkeep, broker: &Broker) {
 
         if retention.elapsed() >= RETENTION_EVERY {
             let now = now_ms();
-            report("delete old segments", topics.delete_old_segments(now).map(drop));
+            report("delete old segments", topics.delete_old_segments(now));
             topics.expire_producers(now - PRODUCER_EXPIRATION_MS);
             if let Err(refusal) = Groups::expire_offsets(broker) {
                 tracing::error!("cannot delete expired offsets: {}", refusal.error_code);
@@ -153,7 +142,7 @@ fn run(upkeep: &Upkeep, broker: &Broker) {
     }
 }
 
-fn clean(upkeep: &Upkeep, broker: &Broker, backoff: Duration) {
+fn clean(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker, backoff: Duration) {
     // Two keyed hashes of 64 bits: nobody outside can make two keys meet in both.
     let states = [RandomState::new(), RandomState::new()];
     let hash = |key: &[u8]| {
@@ -162,7 +151,7 @@ fn clean(upkeep: &Upkeep, broker: &Broker, backoff: Duration) {
     };
     let must_stop = || upkeep.must_stop();
     let limits = Limits { hash: &hash, keys_max: CLEANER_KEYS_MAX, must_stop: &must_stop };
-    while upkeep.next(Instant::now() + backoff).is_some() {
+    while upkeep.next(wanted, backoff).is_some() {
         let compacted = broker.topics.compact(now_ms(), &limits);
         if !upkeep.must_stop() {
             report("compact", compacted);

@@ -8,7 +8,7 @@
 //! Kafka counterpart: `ApiKeys.java` and `AbstractRequest.parseRequest`.
 
 use super::codec::{DecodeError, Decoder, Encoder, Frame, WireType};
-use super::header::{RequestHeader, ResponseHeader, has_tagged_fields};
+use super::header::{RequestHeader, ResponseHeader};
 use super::schema::{Message, Table};
 use bytes::Bytes;
 use std::fmt;
@@ -94,8 +94,6 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl std::error::Error for RequestError {}
-
 impl From<DecodeError> for RequestError {
     fn from(error: DecodeError) -> RequestError {
         RequestError::Malformed(error)
@@ -136,7 +134,7 @@ pub fn encode_request<M: Message>(
 
 /// Encodes a response, its size in front.
 pub fn encode_response<M: Message>(correlation_id: i32, version: i16, body: &M) -> Frame {
-    encode(&ResponseHeader { correlation_id }, has_tagged_fields(M::KEY), version, body)
+    encode(&ResponseHeader { correlation_id }, M::RESPONSE_HAS_TAGS, version, body)
 }
 
 fn encode<M: Message>(header: &impl WireType, has_tags: bool, version: i16, body: &M) -> Frame {
@@ -157,7 +155,7 @@ pub fn decode_response<M: Message>(frame: Bytes, version: i16) -> Result<(i32, M
     let header = ResponseHeader::decode(&mut decoder)?;
 
     let mut decoder = decoder.with_version(version, M::is_flexible(version));
-    if has_tagged_fields(M::KEY) {
+    if M::RESPONSE_HAS_TAGS {
         decoder.end_struct()?;
     }
     Ok((header.correlation_id, M::decode(&mut decoder)?))

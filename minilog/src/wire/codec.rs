@@ -88,16 +88,11 @@ pub trait WireType: Sized {
     fn is_null(&self) -> bool {
         false
     }
-
-    /// Writes a value, an empty one for `None`.
-    fn encode_not_null(&self, encoder: &mut Encoder) {
-        self.encode(encoder);
-    }
 }
 
 /// A type with its length in front. Null has a length of its own, so that `Option` of such a type
 /// is a [`WireType`] too.
-pub trait Lengthy: Default {
+pub trait Lengthy: Sized {
     /// What the type is on the wire.
     const KIND: Kind;
 
@@ -342,11 +337,12 @@ impl Encoder {
     }
 
     /// Writes a field of a struct. Null becomes an empty value before version `null_from`.
-    pub fn field(&mut self, value: &impl WireType, null_from: Option<i16>) {
-        if null_from.is_some_and(|first| self.version < first) {
-            value.encode_not_null(self);
-        } else {
-            value.encode(self);
+    pub fn field<T: WireType>(&mut self, value: &T, null_from: Option<i16>) {
+        match null_from {
+            Some(first) if self.version < first && value.is_null() => {
+                self.length(&T::KIND, Some(0));
+            }
+            _ => value.encode(self),
         }
     }
 
@@ -381,7 +377,7 @@ impl Encoder {
 
 /// An encoded message with its size in front: bytes, and the record batches that belong between
 /// them, in memory or in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
     bytes: Vec<u8>,
     /// Where in `bytes` each run of records belongs, ascending.
@@ -389,7 +385,7 @@ pub struct Frame {
 }
 
 /// Part of a [`Frame`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Piece<'a> {
     /// Bytes, at least one.
     Bytes(&'a [u8]),
@@ -513,13 +509,6 @@ impl<T: Lengthy> WireType for Option<T> {
     fn is_null(&self) -> bool {
         self.is_none()
     }
-
-    fn encode_not_null(&self, encoder: &mut Encoder) {
-        match self {
-            Some(value) => value.encode(encoder),
-            None => T::default().encode(encoder),
-        }
-    }
 }
 
 impl Lengthy for String {
@@ -607,7 +596,7 @@ impl<T: Element> Lengthy for Vec<T> {
 }
 
 /// Record batches of a response: bytes, or where in a file they are, for `sendfile`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Records {
     /// Bytes in memory; what a decoder gives.
     Bytes(Bytes),

@@ -27,8 +27,7 @@
 //! Kafka counterpart: `RequestHeader.json` and `ResponseHeader.json`; `generateHeaderVersion` in
 //! `ApiMessageTypeGenerator.java` has the exception.
 
-use super::api_versions::ApiVersionsRequest;
-use super::schema::{Message, message};
+use super::schema::message;
 
 message! {
     /// In front of every request.
@@ -43,9 +42,4 @@ message! {
     pub struct ResponseHeader {
         0+ correlation_id: i32, "that of the request";
     }
-}
-
-/// Returns true if the header of a response has tagged fields when its body is flexible.
-pub fn has_tagged_fields(key: i16) -> bool {
-    key != ApiVersionsRequest::KEY
 }

@@ -108,6 +108,8 @@ pub trait Message: WireType + Default {
     const FLEXIBLE_FROM: i16;
     /// The fields.
     const TABLE: &'static Table;
+    /// False for ApiVersions, whose response has a header without tagged fields in every version.
+    const RESPONSE_HAS_TAGS: bool = Self::KEY != super::api_versions::ApiVersionsRequest::KEY;
 
     /// Returns true if `version` has the flexible encoding.
     fn is_flexible(version: i16) -> bool {

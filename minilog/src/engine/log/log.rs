@@ -118,8 +118,6 @@ impl fmt::Display for AppendError {
     }
 }
 
-impl std::error::Error for AppendError {}
-
 impl From<io::Error> for AppendError {
     fn from(error: io::Error) -> AppendError {
         AppendError::Storage(error)
@@ -212,8 +210,7 @@ impl Log {
 
         self.next_offset = header.next_offset();
         self.producers.note_batch(&header);
-        let (base_offset, last_offset) = (header.base_offset, header.last_offset());
-        Ok(self.appended(base_offset, last_offset, false))
+        Ok(self.appended(header.base_offset, header.last_offset(), false))
     }
 
     fn appended(&self, base_offset: i64, last_offset: i64, is_duplicate: bool) -> Appended {
@@ -313,7 +310,9 @@ impl Log {
             ReadError::Storage(io::Error::other("the segment of the first offset is missing"))
         })?;
         for segment in self.segments.range(base_offset..).map(|(_, segment)| segment) {
-            let end = self.end_within(segment, limit)?;
+            // At the end of the log there is nothing to look for.
+            let after = if limit < self.next_offset { segment.find(limit)? } else { None };
+            let end = after.map_or(segment.size, |(position, _)| position);
             if let Some(slice) = segment.read(offset, length_max, end)? {
                 let is_active = !self.is_sealed(segment.base_offset);
                 return Ok((slice.length > 0).then_some(Slice { is_active, ..slice }));
@@ -326,15 +325,6 @@ impl Log {
     pub fn is_sealed(&self, offset: i64) -> bool {
         let (&active, _) = self.segments.last_key_value().expect("invariant 1");
         offset < active
-    }
-
-    /// The position in a segment where the offset `limit` begins, or its end.
-    fn end_within(&self, segment: &Segment, limit: i64) -> io::Result<u64> {
-        if limit >= self.next_offset {
-            return Ok(segment.size);
-        }
-        let found = segment.find(limit)?;
-        Ok(found.map_or(segment.size, |(position, _)| position))
     }
 
     /// The first record at or after `timestamp` (`ListOffsets` with a timestamp).

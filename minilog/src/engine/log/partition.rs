@@ -75,12 +75,12 @@ impl Partition {
     pub fn append(&self, bytes: &[u8]) -> Result<Appended, AppendError> {
         let (appended, is_visible) = {
             let mut log = self.log.lock();
-            let appended = log.append(bytes)?;
-            if !log.waits_for_flush() {
+            let (appended, is_visible) = (log.append(bytes)?, !log.waits_for_flush());
+            if is_visible {
                 // Under the lock, so that the watermark never moves back.
                 self.high_watermark.store(log.next_offset(), Ordering::Release);
             }
-            (appended, !log.waits_for_flush())
+            (appended, is_visible)
         };
         if is_visible {
             self.wake();

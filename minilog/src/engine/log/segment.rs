@@ -107,8 +107,6 @@ impl PartialEq for Slice {
     }
 }
 
-impl Eq for Slice {}
-
 impl fmt::Debug for Slice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes at {}", self.length, self.position)
@@ -256,12 +254,6 @@ impl Segment {
     /// A walk over the batches from `position`, where one begins.
     pub(super) fn batches(&self, position: u64) -> Batches<'_> {
         Batches::new(&*self.file, position, self.size, LOOKUP_WINDOW)
-    }
-}
-
-impl fmt::Debug for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "segment {} of {} bytes", self.base_offset, self.size)
     }
 }
 
