@@ -10,7 +10,8 @@
 //! 4. [`conf`]: the parameters of `redis.conf`.
 //! 5. [`commands`]: the catalogue of commands and their handlers.
 //! 6. `server`: sockets, tasks, signals, `/proc` (feature `server`).
-//! 7. [`client`]: as a library, a cache in front of a database, write-behind, and the policies.
+//! 7. [`client`]: as a library, a cache in front of a database, and the policies;
+//!    [`write_behind`], a crate of its own.
 //! 8. `explain`, `cli`: looking inside, `minicache race`, and the client.
 //!
 //! [`raw`] has the crate's unsafe code: the counting allocator that `maxmemory` relies on.
@@ -65,4 +66,5 @@ pub mod raw;
 pub mod server;
 pub mod wire;
 
-pub use client::{cache, policy, write_behind};
+pub use client::{cache, policy};
+pub use minicache_write_behind as write_behind;

@@ -11,6 +11,7 @@
 //!   key is deleted, no slot, subscription or waiting client is left.
 //! * [`configuration`]: a file that is accepted can be written out and read again, and a refused
 //!   `CONFIG SET` changes nothing.
+//! * [`journal`]: any journal is read without a panic, and what is written anew is the same.
 //! * [`scripts`]: a script ends, its reply is whole, its memory is bounded, and others are served.
 //!
 //! [`value`] checks that bytes are replies. The counterparts in Redis are the random commands of
@@ -19,6 +20,7 @@
 pub mod aof;
 pub mod commands;
 pub mod configuration;
+pub mod journal;
 pub mod requests;
 pub mod scripts;
 pub mod value;

@@ -1,8 +1,8 @@
 //! What other programs use of minicache without its server.
 //!
-//! [`cache`]: reading a database through a cache. [`write_behind`]: writing to it later.
-//! [`policy`]: the eviction policies, and a cache of a fixed number of keys under one of them.
+//! [`cache`]: reading a database through a cache. [`policy`]: the eviction policies, and a cache of
+//! a fixed number of keys under one of them. Writing to the database later is a crate of its own,
+//! [`minicache_write_behind`].
 
 pub mod cache;
 pub mod policy;
-pub mod write_behind;

@@ -76,6 +76,20 @@ fn a_poisoned_batch_is_halved_until_its_operation_is_alone() {
 }
 
 #[test]
+fn a_newer_operation_takes_the_place_of_a_dead_letter() {
+    let mut queue = queue();
+    put(&mut queue, "a", "bad");
+    let batch = queue.next_batch(0).unwrap();
+    queue.done(batch, Err(Failure::Rejected), 0);
+    assert_eq!(queue.figures(), Figures { keys: 0, bytes: 132, dead_letters: 1 });
+    assert_eq!(queue.unwritten().count(), 1);
+
+    queue.submit(b"a", None, 0);
+    assert_eq!(queue.figures(), Figures { keys: 1, bytes: 129, dead_letters: 0 });
+    assert_eq!(queue.unwritten().count(), 1);
+}
+
+#[test]
 fn keys_that_change_all_the_time_do_not_starve_others() {
     let mut queue = queue();
     ["a", "b", "c"].iter().for_each(|key| drop(queue.submit(key.as_bytes(), None, 0)));
@@ -111,31 +125,77 @@ fn an_operation_waits_for_others_but_not_for_long() {
 
 /// A table whose rows have numbers.
 #[derive(Default)]
-struct Backend(HashMap<Arc<[u8]>, (u64, Value)>);
+struct Backend {
+    rows: HashMap<Arc<[u8]>, Operation>,
+    /// A transaction whose connection broke while it committed. Until it has committed or not, it
+    /// has locks on its rows.
+    in_doubt: Option<Vec<Operation>>,
+}
 
 impl Backend {
     fn write(&mut self, operations: &[Operation]) {
-        for Operation { key, value, sequence } in operations {
-            let row = self.0.entry(Arc::clone(key)).or_default();
-            if row.0 < *sequence {
-                *row = (*sequence, value.clone());
+        for operation in operations {
+            let row = self.rows.get(&operation.key);
+            if row.is_some_and(|row| row.sequence >= operation.sequence) {
+                continue;
             }
+            match operation.value {
+                Some(_) => self.rows.insert(Arc::clone(&operation.key), operation.clone()),
+                None => self.rows.remove(&operation.key),
+            };
         }
+    }
+
+    fn is_locked(&self, batch: &[Operation]) -> bool {
+        let locked = self.in_doubt.iter().flatten();
+        locked.into_iter().any(|held| batch.iter().any(|it| it.key == held.key))
+    }
+
+    fn resolve(&mut self, commits: bool) {
+        let transaction = self.in_doubt.take().filter(|_| commits);
+        transaction.iter().for_each(|it| self.write(it));
+    }
+
+    fn value(&self, key: &[u8]) -> Value {
+        self.rows.get(key).and_then(|row| row.value.clone())
     }
 }
 
 const POISON: &[u8] = b"poison";
+
+/// What the backend says of a batch, and what it does.
+fn attempt(
+    backend: &mut Backend,
+    batch: &[Operation],
+    random: &mut Random,
+    fails: bool,
+) -> Result<(), Failure> {
+    if batch.iter().any(|it| it.value.as_deref() == Some(POISON)) {
+        return Err(Failure::Rejected);
+    }
+    // Not written; written although it says no; written later than it says, if at all.
+    match random.below(if fails { 4 } else { 1 }) {
+        0 => {
+            backend.write(batch);
+            return Ok(());
+        }
+        1 => backend.write(batch),
+        2 if backend.in_doubt.is_none() => backend.in_doubt = Some(batch.to_vec()),
+        _ => {}
+    }
+    Err(Failure::Unavailable)
+}
 
 /// Whatever fails, the backend ends with the last operation of each key, and what it refuses is a
 /// dead letter. At every step a key that is not in the backend is readable.
 #[test]
 fn the_last_operation_of_a_key_wins_under_every_failure() {
     for seed in 0..400 {
-        let random = &mut Rng::new(seed);
+        let random = &mut Random(seed);
         let options = Options { batch_max: 4, delay_ms: 3, retry_ms: 2, ..Options::default() };
         let mut queue = Queue::new(Options { high_water: 700, ..options }, 0);
         let mut last = HashMap::<Arc<[u8]>, Operation>::new();
-        let (mut backend, mut flying, mut late) = (Backend::default(), None, Vec::new());
+        let (mut backend, mut flying) = (Backend::default(), None::<Vec<Operation>>);
 
         for now_ms in 0.. {
             let is_over = now_ms >= 200;
@@ -153,44 +213,47 @@ fn the_last_operation_of_a_key_wins_under_every_failure() {
                 assert!(flying.replace(batch).is_none(), "one is in flight");
             }
 
-            if let Some(batch) = flying.take_if(|_| random.below(3) == 0) {
-                let is_poisoned = |it: &Operation| it.value.as_deref() == Some(POISON);
-                let result = if batch.iter().any(is_poisoned) {
-                    Err(Failure::Rejected)
-                } else {
-                    // Not written; written although it says no; written later than it says.
-                    let outcome = random.below(if is_over { 1 } else { 4 });
-                    match outcome {
-                        0 | 2 => backend.write(&batch),
-                        3 => late.push(batch.clone()),
-                        _ => {}
-                    }
-                    if outcome == 0 { Ok(()) } else { Err(Failure::Unavailable) }
-                };
-                queue.done(batch, result, now_ms);
+            if random.below(10) == 0 {
+                backend.resolve(random.below(2) == 0);
             }
-            if !late.is_empty() && random.below(10) == 0 {
-                backend.write(&late.swap_remove(random.below(late.len())));
+            let ends =
+                |batch: &mut Vec<Operation>| random.below(3) == 0 && !backend.is_locked(batch);
+            if let Some(batch) = flying.take_if(ends) {
+                let result = attempt(&mut backend, &batch, random, !is_over);
+                queue.done(batch, result, now_ms);
             }
 
             for (key, operation) in &last {
-                let is_dead = queue.dead_letters.contains(operation);
-                let row = backend.0.get(key).is_some_and(|it| it.0 == operation.sequence);
-                assert!(is_dead || row || queue.newest(key) == Some(operation), "seed {seed}");
+                let is_dead = queue.dead_letter(key) == Some(operation);
+                let is_written = backend.value(key) == operation.value;
+                let is_readable = queue.newest(key) == Some(operation);
+                assert!(is_dead || is_written || is_readable, "seed {seed}");
             }
             if is_over && queue.is_written() {
                 break;
             }
         }
 
-        late.iter().for_each(|it| backend.write(it));
+        backend.resolve(true);
         let dead = queue.take_dead_letters();
         assert_eq!(queue.bytes, 0, "seed {seed}");
         for (key, operation) in last {
             match operation.value.as_deref() == Some(POISON) {
                 true => assert!(dead.contains(&operation), "seed {seed}"),
-                false => assert_eq!(backend.0[&key], (operation.sequence, operation.value)),
+                false => assert_eq!(backend.value(&key), operation.value, "seed {seed}"),
             }
         }
+    }
+}
+
+/// Numbers that are the same for the same seed: SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z >> 33) % n
     }
 }

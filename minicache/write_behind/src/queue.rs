@@ -12,18 +12,18 @@
 //!
 //! 1. **The last operation of a key wins.** Only a newer one replaces it in `newest`. A batch that
 //!    ends removes what it wrote, if that is still the newest.
-//! 2. **One batch is in flight**, so two operations of a key never overtake each other. A broken
-//!    connection leaves a statement behind that may be executed after its retry: therefore each
-//!    operation has a number, and a backend replaces a row only if the number grows.
+//! 2. **One batch is in flight**, so two operations of a key never overtake each other. After a
+//!    crash operations may be written again: therefore each has a number, and a backend replaces a
+//!    row only if the number grows.
 //! 3. **An operation is readable until it is written**, whatever the cache has evicted.
-//! 4. **Nothing is dropped.** What the backend refuses by itself becomes a dead letter. It does
-//!    not say which operation of a batch is at fault, so the batch is halved until one is left.
+//! 4. **Nothing is dropped.** What the backend refuses by itself becomes a dead letter, until a
+//!    newer operation of its key takes its place. The backend does not say which operation of a
+//!    batch is at fault, so the batch is halved until one is left.
 //!
 //! Counterparts: Hazelcast's `MapStore`, Infinispan's `AsyncNonBlockingStore`. They have shards;
 //! here a program opens a queue for each.
 
-use crate::client::cache::Value;
-use crate::engine::rng::Rng;
+use crate::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Operation {
     }
 }
 
-/// How batches are made.
+/// How batches are made, and how much may be lost.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Operations in a batch.
@@ -55,16 +55,21 @@ pub struct Options {
     pub high_water: usize,
     /// The pause after a failure. It doubles with each further one, up to a hundred times.
     pub retry_ms: u64,
+    /// Syncs the journal before each acknowledgement. Without, a power failure loses writes.
+    pub sync: bool,
+    /// Bytes of the journal beyond twice what is not written, before it is rewritten.
+    pub journal_slack: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
         let (batch_max, delay_ms, high_water, retry_ms) = (128, 100, 16 << 20, 50);
-        Options { batch_max, delay_ms, high_water, retry_ms }
+        let (sync, journal_slack) = (true, 1 << 20);
+        Options { batch_max, delay_ms, high_water, retry_ms, sync, journal_slack }
     }
 }
 
-/// What a writer waits for.
+/// What a writer waits for, once its operation is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ack {
     /// For nothing: it is in the queue.
@@ -82,41 +87,50 @@ pub enum Failure {
     Rejected,
 }
 
+/// How much is waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Keys that are not written.
+    pub keys: usize,
+    /// Bytes of their operations and of dead letters.
+    pub bytes: usize,
+    /// Operations that the backend refused.
+    pub dead_letters: usize,
+}
+
 /// See the head of the file.
 pub struct Queue {
     /// How batches are made. A change takes effect with the next batch.
     pub options: Options,
-    /// What the backend refused. It counts as bytes of the queue until it is taken out.
-    pub dead_letters: Vec<Operation>,
     /// The number of the last operation.
     pub sequence: u64,
     /// The newest operation of each key that is not written, and when the key came.
     newest: HashMap<Arc<[u8]>, (Operation, u64)>,
     /// The keys in it that are not in flight, the one that waits longest first.
     order: VecDeque<Arc<[u8]>>,
+    /// What the backend refused, by key. It counts as bytes of the queue.
+    dead_letters: HashMap<Arc<[u8]>, Operation>,
     is_in_flight: bool,
     /// Bytes of the operations that are not written.
     pub bytes: usize,
     batch_limit: usize,
     pause_ms: u64,
     not_before_ms: u64,
-    random: Rng,
 }
 
 impl Queue {
     /// An empty queue, whose first operation has the number after `sequence`.
     pub fn new(options: Options, sequence: u64) -> Queue {
         Queue {
-            dead_letters: Vec::new(),
             sequence,
             newest: HashMap::new(),
             order: VecDeque::new(),
+            dead_letters: HashMap::new(),
             is_in_flight: false,
             bytes: 0,
             batch_limit: options.batch_max,
             pause_ms: options.retry_ms,
             not_before_ms: 0,
-            random: Rng::new(sequence),
             options,
         }
     }
@@ -125,14 +139,16 @@ impl Queue {
     pub fn submit(&mut self, key: &[u8], value: Value, now_ms: u64) -> (Operation, Ack) {
         let operation = Operation { key: key.into(), value, sequence: self.sequence + 1 };
         self.restore(operation.clone(), now_ms);
-        let is_full = self.bytes > self.options.high_water;
-        (operation, if is_full { Ack::WriteThrough } else { Ack::Queued })
+        (operation, if self.is_full() { Ack::WriteThrough } else { Ack::Queued })
     }
 
-    /// Takes an operation that has a number already: a dead letter again. It has no effect if a
-    /// newer one of its key is waiting.
+    /// Takes an operation that has a number already: from a journal, or a dead letter again. It
+    /// has no effect if a newer one of its key is waiting.
     pub fn restore(&mut self, operation: Operation, now_ms: u64) {
         self.sequence = self.sequence.max(operation.sequence);
+        if let Some(older) = self.dead_letters.remove(&operation.key) {
+            self.bytes -= older.size();
+        }
         let key = Arc::clone(&operation.key);
         match self.newest.get_mut(&key) {
             Some((newest, _)) if operation.sequence <= newest.sequence => {}
@@ -175,8 +191,10 @@ impl Queue {
             }
             Err(Failure::Rejected) => self.batch_limit = batch.len().div_ceil(2),
             Err(Failure::Unavailable) => {
-                // Up to half of it less, so that clients do not come back all at once.
-                let jitter_ms = self.random.below(self.pause_ms as usize / 2 + 1) as u64;
+                // Up to half of it less, so that clients do not come back all at once. The product
+                // with the golden ratio spreads numbers that are close to each other.
+                let random = (self.sequence ^ now_ms).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                let jitter_ms = random % (self.pause_ms / 2 + 1);
                 self.not_before_ms = now_ms + self.pause_ms - jitter_ms;
                 self.pause_ms = (self.pause_ms * 2).min(self.options.retry_ms * 100);
             }
@@ -196,7 +214,9 @@ impl Queue {
                 self.newest.remove(&operation.key);
                 match result {
                     Ok(()) => self.bytes -= operation.size(),
-                    Err(_) => self.dead_letters.push(operation),
+                    Err(_) => {
+                        self.dead_letters.insert(Arc::clone(&operation.key), operation);
+                    }
                 }
             }
         }
@@ -207,10 +227,33 @@ impl Queue {
         self.newest.get(key).map(|(operation, _)| operation)
     }
 
-    /// Takes out what the backend refused.
+    /// All operations that are not written, dead letters too.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Operation> {
+        self.dead_letters.values().chain(self.newest.values().map(|(operation, _)| operation))
+    }
+
+    /// The operation of a key that the backend refused, if it is the last one.
+    pub fn dead_letter(&self, key: &[u8]) -> Option<&Operation> {
+        self.dead_letters.get(key)
+    }
+
+    /// Takes out what the backend refused, in the order of numbers.
     pub fn take_dead_letters(&mut self) -> Vec<Operation> {
-        self.bytes -= self.dead_letters.iter().map(Operation::size).sum::<usize>();
-        std::mem::take(&mut self.dead_letters)
+        let mut taken = std::mem::take(&mut self.dead_letters).into_values().collect::<Vec<_>>();
+        taken.sort_by_key(|it| it.sequence);
+        self.bytes -= taken.iter().map(Operation::size).sum::<usize>();
+        taken
+    }
+
+    /// Returns true above the high-water mark.
+    pub fn is_full(&self) -> bool {
+        self.bytes > self.options.high_water
+    }
+
+    /// How much is waiting.
+    pub fn figures(&self) -> Figures {
+        let (keys, dead_letters) = (self.newest.len(), self.dead_letters.len());
+        Figures { keys, bytes: self.bytes, dead_letters }
     }
 
     /// Returns true if the backend has every operation, or has refused it.
