@@ -13,9 +13,12 @@
 
 use std::fs;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use minikit::harness::cpu_set;
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
+
+use crate::Result;
 
 /// A placement. `Display` is its form in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +51,41 @@ impl Cores {
 
     /// Pins every thread of a process to the server core. Threads started later inherit it.
     pub fn pin_server(&self, pid: u32) {
-        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
-        let ids = threads.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        for thread in ids.filter_map(Pid::from_raw) {
-            let _ = sched_setaffinity(Some(thread), &cpu_set(&[self.server]));
-        }
+        pin(pid, self.server);
     }
+
+    /// Pins every thread of a process to the client core.
+    pub fn pin_client(&self, pid: u32) {
+        pin(pid, self.client);
+    }
+}
+
+fn pin(pid: u32, core: usize) {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
+    let ids = threads.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for thread in ids.filter_map(Pid::from_raw) {
+        let _ = sched_setaffinity(Some(thread), &cpu_set(&[core]));
+    }
+}
+
+/// Nanoseconds that this thread has run.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn cpu_of_this_thread() -> Result<u64> {
+    schedstat("/proc/thread-self/schedstat")
+}
+
+/// The time that a thread of this process has run.
+///
+/// # Errors
+/// If there is no such thread.
+pub fn cpu_of_thread(thread: u32) -> Result<Duration> {
+    schedstat(&format!("/proc/self/task/{thread}/schedstat")).map(Duration::from_nanos)
+}
+
+fn schedstat(path: &str) -> Result<u64> {
+    Ok(fs::read_to_string(path)?.split(' ').next().unwrap_or_default().parse()?)
 }
 
 /// Every core this process could use when it was asked first, whatever it was pinned to since.

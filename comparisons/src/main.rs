@@ -34,6 +34,7 @@ mod lb;
 mod log;
 mod model;
 mod ours;
+mod percentiles;
 mod process;
 mod progress;
 mod provider;

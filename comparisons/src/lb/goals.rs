@@ -1,21 +1,23 @@
 //! Where minilb wants to be beside NGINX and HAProxy, written down before measuring.
 
-use super::load;
+use super::{counts, load};
 use crate::model::{Bar, Better, Goal};
 
 /// All goals, in the order of the report.
 pub fn goals() -> Vec<Goal> {
-    let nginx = load::title(load::REQUEST_CPU, "NGINX");
-    let nginx_bulk = load::title(load::BULK_CPU, "NGINX");
-    let haproxy_bulk = load::title(load::BULK_CPU, "HAProxy");
-    vec![
-        goal(nginx, load::HTTP, "ns", 0.95),
-        goal(nginx_bulk, load::TCP, "s/GB", 0.5),
-        goal(haproxy_bulk, load::TCP, "s/GB", 1.1),
-    ]
-}
-
-fn goal(comparison: String, row: &str, unit: &str, ratio: f64) -> Goal {
-    let (row, unit) = (row.into(), unit.into());
-    Goal { comparison, row, better: Better::Lower, unit, bar: Bar::Ratio(ratio) }
+    let goal = |(what, theirs, row, unit, bar): (&str, &str, &str, &str, Bar)| Goal {
+        comparison: load::title(what, theirs),
+        row: row.into(),
+        better: Better::Lower,
+        unit: unit.into(),
+        bar,
+    };
+    let goals = [
+        (load::REQUEST_CPU, "NGINX", load::HTTP, "ns", Bar::Ratio(0.95)),
+        (counts::SYSCALLS, "NGINX", load::HTTP, "calls", Bar::Value(4.3)),
+        (counts::INSTRUCTIONS, "NGINX", load::HTTP, "instructions", Bar::Value(12_000.0)),
+        (load::BULK_CPU, "NGINX", load::TCP, "s/GB", Bar::Ratio(0.5)),
+        (load::BULK_CPU, "HAProxy", load::TCP, "s/GB", Bar::Ratio(1.1)),
+    ];
+    goals.map(goal).into()
 }

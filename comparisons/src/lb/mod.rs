@@ -3,10 +3,15 @@
 //! | file | question |
 //! |---|---|
 //! | `systems.rs` | the origin behind all of them, and how each is started |
-//! | `load.rs` | small requests and bulk, through HTTP and through TCP |
+//! | `conversation.rs` | what our own load asks, and the check of the answers |
+//! | `load.rs` | CPU of requests, handshakes and bulk, by HTTP, TLS, HTTP/2 and TCP |
+//! | `counts.rs` | system calls and instructions of a request |
+//! | `idle.rs` | memory of idle connections; latency at a fixed rate |
+//! | `floor.rs` | bulk beside a thread that splices and does nothing else |
+//! | `embedded.rs` | requests beside a proxy of a few lines on `hyper` |
 //! | `goals.rs` | where we want to be |
 //!
-//! The same origin, an NGINX that serves a short text and a large file, is behind each proxy:
+//! The same origin, an NGINX that serves a short text and two files, is behind each proxy:
 //!
 //! ```text
 //! wrk ─> minilb | NGINX | HAProxy ─> origin      one thread each, 64 connections
@@ -14,19 +19,27 @@
 //! ```
 //!
 //! Throughput on two cores that proxy, load and origin share says little. What is compared is the
-//! CPU time of the proxy alone: per request, and per gigabyte.
+//! CPU time of the proxy alone: per request, and per gigabyte. Without NGINX and wrk only the proxy
+//! on hyper is left to compare with.
 
+mod conversation;
+mod counts;
+mod embedded;
+mod floor;
 mod goals;
+mod idle;
 mod load;
 mod systems;
 
+use std::path::{Path, PathBuf};
+
 use crate::conditions::{other_load, placement};
-use crate::model::{Comparison, Pair};
+use crate::model::{Comparison, Identity, Pair};
 use crate::progress::Progress;
 use crate::provider::{self, Choice, Side, Source, System};
 use crate::rounds::Rounds;
-use crate::{Context, Result, ours};
-use systems::{HAPROXY, HAPROXY_TCP, MINILB_TCP, NGINX_TCP, Origin, identify};
+use crate::{Context, Effort, Result, ours};
+use systems::{HAPROXY, Origin, Proxies, identify};
 pub use systems::{MINILB, NGINX};
 
 /// Runs the whole pair.
@@ -40,73 +53,125 @@ pub fn run(context: &Context) -> Result<Pair> {
         Some(path) => path.to_path_buf(),
         None => ours::build("minilb")?,
     };
-    let ours = |system| Side { system, source: Source::Program(program.clone()) };
-    let pair = |notes, theirs, comparisons| Pair {
-        ours: identify(&ours(&MINILB)),
-        theirs,
-        settings: settings(context),
-        notes,
-        comparisons,
-        goals: goals::goals(),
+    let identity = |system, program: &Path| {
+        identify(&Side { system, source: Source::Program(program.to_path_buf()) })
     };
-    let tool = provider::on_path("wrk");
-    let (Some(Source::Program(nginx)), Some(tool)) = (found, tool) else {
+    let ours = identity(&MINILB, &program);
+    let (Some(Source::Program(nginx)), Some(_)) = (found, provider::on_path("wrk")) else {
         let miss = format!("no NGINX and wrk on this machine: {}", misses.join("; "));
-        return Ok(pair(vec![format!("{miss}. To get them: {}", NGINX.install)], None, Vec::new()));
+        let note = format!("{miss}. To get them: {}", NGINX.install);
+        return alone(context, ours, &program, note);
     };
 
-    let _origin = Origin::start(&nginx)?;
+    let origin = Origin::start(&nginx)?;
     if let Some(cores) = context.cores {
         cores.take_client_core();
     }
     let (haproxy, misses) = provider::find(&HAPROXY, Choice::Auto, None)?;
-    let theirs = |system, program: &std::path::Path| Side {
-        system,
-        source: Source::Program(program.to_path_buf()),
-    };
-    let mut comparisons = Vec::new();
-    let http = [&ours(&MINILB), &theirs(&NGINX, &nginx)];
-    let tcp = [&ours(&MINILB_TCP), &theirs(&NGINX_TCP, &nginx)];
-    comparisons.extend(compare(context, &tool, http, tcp)?);
-    let mut notes =
-        vec!["not measured yet: TLS, HTTP/2, new connections, latency, idle memory".to_owned()];
+    let mut comparisons = beside_nginx(context, &program, &nginx, &origin)?;
+    let mut notes = Vec::new();
     match haproxy {
-        Some(Source::Program(program)) => {
-            let http = [&ours(&MINILB), &theirs(&HAPROXY, &program)];
-            let tcp = [&ours(&MINILB_TCP), &theirs(&HAPROXY_TCP, &program)];
-            comparisons.extend(compare(context, &tool, http, tcp)?);
+        Some(Source::Program(haproxy)) => {
+            let proxies = Proxies::beside_haproxy(&program, &haproxy);
+            let mut rounds = rounds(context, &proxies, load::seconds(context.effort, false));
+            comparisons.extend(load::compare(&mut rounds, context, &proxies, false)?);
         }
         _ => {
             notes.push(format!("no HAProxy: {}. To get it: {}", misses.join("; "), HAPROXY.install))
         }
     }
-    Ok(pair(notes, Some(identify(&theirs(&NGINX, &nginx))), comparisons))
+    let missing = ["h2load", "openssl", "strace", "valgrind"]
+        .into_iter()
+        .filter(|it| provider::on_path(it).is_none())
+        .collect::<Vec<_>>();
+    if !missing.is_empty() {
+        let names = missing.join(", ");
+        notes.push(format!("not measured for want of a program: {names} (apt-get install)"));
+    }
+    let theirs = Some(identity(&NGINX, &nginx));
+    Ok(pair(context, ours, theirs, notes, comparisons))
 }
 
-/// All rows against one system.
-fn compare(
+/// All questions: those of a quick run are answered by `load.rs`, `counts.rs` and `idle.rs`.
+fn beside_nginx(
     context: &Context,
-    tool: &std::path::Path,
-    http: [&Side; 2],
-    tcp: [&Side; 2],
+    program: &Path,
+    nginx: &Path,
+    origin: &Origin,
 ) -> Result<Vec<Comparison>> {
-    let count = context.effort.rounds();
-    let names = [MINILB.name, http[1].system.name];
-    let seconds = count as f64 * 2.0 * load::seconds(context.effort);
-    let mut rounds = Rounds { count, names, progress: Progress::new(seconds) };
-    load::compare(&mut rounds, tool, context, http, tcp)
+    let Context { effort, cores, .. } = *context;
+    let proxies = Proxies::beside_nginx(program, nginx);
+    let is_quick = effort == Effort::Quick;
+    let mut planned = load::seconds(effort, true) + 4.0 * idle::SECONDS;
+    // Counts are taken once.
+    planned += counts::seconds(effort) / effort.rounds() as f64;
+    if !is_quick {
+        planned += 2.0 * (floor::SECONDS + embedded::SECONDS + 2.0);
+    }
+    let mut rounds = rounds(context, &proxies, planned);
+    let mut comparisons = load::compare(&mut rounds, context, &proxies, true)?;
+    comparisons.extend(counts::compare(&mut rounds, effort, cores, &proxies)?);
+    comparisons.push(idle::memory(&mut rounds, cores, &proxies)?);
+    if is_quick {
+        return Ok(comparisons);
+    }
+
+    let address = Origin::address();
+    comparisons.push(floor::compare(&mut rounds, cores, &proxies, address)?);
+    comparisons.push(embedded::compare(&mut rounds, effort, cores, &proxies, address)?);
+    // The last one, because the origin changes its core for it.
+    if let Some(cores) = cores {
+        cores.pin_server(origin.pid());
+    }
+    comparisons.push(idle::latency(&mut rounds, effort, cores, &proxies)?);
+    if let Some(cores) = cores {
+        cores.pin_client(origin.pid());
+    }
+    Ok(comparisons)
 }
 
-fn settings(context: &Context) -> Vec<String> {
+/// What is measured if there is no NGINX on this machine: it is the origin as well.
+fn alone(context: &Context, ours: Identity, program: &Path, note: String) -> Result<Pair> {
+    println!("\nNo NGINX was found; minilb runs beside a proxy on hyper instead.");
+    println!("To get one: {}\n", NGINX.install);
+    if let Some(cores) = context.cores {
+        cores.take_client_core();
+    }
+    let origin = embedded::start_origin()?;
+    Origin::take(origin);
+    let proxies = Proxies::beside_nginx(program, &PathBuf::new());
+    let mut rounds = rounds(context, &proxies, 2.0 * embedded::SECONDS);
+    let (effort, cores) = (context.effort, context.cores);
+    let comparison = embedded::compare(&mut rounds, effort, cores, &proxies, origin)?;
+    Ok(pair(context, ours, None, vec![note], vec![comparison]))
+}
+
+/// Turns of both sides; `planned` are the seconds of one round.
+fn rounds(context: &Context, proxies: &Proxies, planned: f64) -> Rounds {
+    let count = context.effort.rounds();
+    let names = [MINILB.name, proxies.theirs()];
+    Rounds { count, names, progress: Progress::new(count as f64 * planned) }
+}
+
+fn pair(
+    context: &Context,
+    ours: Identity,
+    theirs: Option<Identity>,
+    notes: Vec<String>,
+    comparisons: Vec<Comparison>,
+) -> Pair {
     let System { name, .. } = NGINX;
-    vec![
+    let settings = vec![
         placement(context.cores, context.cores),
         format!(
             "one thread in each proxy, no access log; 64 connections of clients and up to 256 \
              kept to the origin, an {name} on the core of the load"
         ),
         "minilb and HAProxy splice bulk data in the kernel; NGINX copies it".into(),
+        "TLS: a P-256 certificate, versions 1.2 and 1.3, each with its own preferred ciphers"
+            .into(),
         format!("rounds: {} of each, ours and theirs in turn", context.effort.rounds()),
         other_load(),
-    ]
+    ];
+    Pair { ours, theirs, settings, notes, comparisons, goals: goals::goals() }
 }

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! origin          127.0.0.1:40001      /        13 bytes
+//!                                      /64k     64 KiB
 //!                                      /file    64 MiB
-//! minilb -c DIR/proxy.conf             `http` or `stream`, to the origin
+//! minilb -c DIR/proxy.conf             `http`, with TLS or without, or `stream`, to the origin
 //! nginx -c DIR/proxy.conf              the same file
 //! haproxy -f DIR/proxy.conf
 //! ```
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,9 +19,10 @@ use std::time::Duration;
 use minikit::harness::free_port;
 
 use crate::Result;
+use crate::cores::Cores;
 use crate::model::Identity;
 use crate::process::{self, Child, Scratch};
-use crate::provider::{Place, Side, Source, System};
+use crate::provider::{Place, Server, Side, Source, System};
 
 /// What the origin answers on `/`.
 pub const SHORT: &str = "hello, world\n";
@@ -47,8 +49,11 @@ pub const MINILB: System = System {
 };
 
 /// Ours, with `stream`.
-pub const MINILB_TCP: System =
+static MINILB_TCP: System =
     System { prepare: Some(|_, place| write(place, &nginx_conf(place, Layer::Tcp))), ..MINILB };
+
+/// Ours, with `http` over TLS and HTTP/2.
+static MINILB_TLS: System = System { prepare: Some(prepare_tls), answers: accepts, ..MINILB };
 
 /// Theirs, with `http`. One process, so that its CPU time is that of the whole.
 pub const NGINX: System = System {
@@ -68,8 +73,11 @@ pub const NGINX: System = System {
 };
 
 /// Theirs, with `stream`.
-pub const NGINX_TCP: System =
+static NGINX_TCP: System =
     System { prepare: Some(|_, place| write(place, &nginx_conf(place, Layer::Tcp))), ..NGINX };
+
+/// Theirs, with `http` over TLS and HTTP/2.
+static NGINX_TLS: System = System { prepare: Some(prepare_tls), answers: accepts, ..NGINX };
 
 /// The other one, with `mode http`.
 pub const HAPROXY: System = System {
@@ -86,18 +94,65 @@ pub const HAPROXY: System = System {
 };
 
 /// The other one, with `mode tcp`.
-pub const HAPROXY_TCP: System =
+static HAPROXY_TCP: System =
     System { prepare: Some(|_, place| write(place, &haproxy_conf(place, Layer::Tcp))), ..HAPROXY };
 
-#[derive(Clone, Copy)]
-enum Layer {
+/// What a proxy does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Requests.
     Http,
+    /// The bytes of connections.
     Tcp,
+    /// Requests over TLS, by HTTP/2 if the client wants it.
+    Tls,
 }
+
+/// Both sides of a comparison.
+pub struct Proxies {
+    /// Of each side: for `Http`, `Tcp` and `Tls`.
+    systems: [[&'static System; 3]; 2],
+    programs: [PathBuf; 2],
+}
+
+impl Proxies {
+    /// minilb beside NGINX.
+    pub fn beside_nginx(ours: &Path, nginx: &Path) -> Proxies {
+        let systems = [OURS, [&NGINX, &NGINX_TCP, &NGINX_TLS]];
+        Proxies { systems, programs: [ours.into(), nginx.into()] }
+    }
+
+    /// minilb beside HAProxy, without TLS.
+    pub fn beside_haproxy(ours: &Path, haproxy: &Path) -> Proxies {
+        let systems = [OURS, [&HAPROXY, &HAPROXY_TCP, &HAPROXY]];
+        Proxies { systems, programs: [ours.into(), haproxy.into()] }
+    }
+
+    /// The name of the other side.
+    pub fn theirs(&self) -> &'static str {
+        self.systems[1][0].name
+    }
+
+    /// 0 is ours.
+    pub fn side(&self, layer: Layer, side: usize) -> Side {
+        let source = Source::Program(self.programs[side].clone());
+        Side { system: self.systems[side][layer as usize], source }
+    }
+
+    /// Starts a side with one thread.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn start(&self, layer: Layer, side: usize, cores: Option<Cores>) -> Result<Server> {
+        self.side(layer, side).start(Some(1), cores)
+    }
+}
+
+const OURS: [&System; 3] = [&MINILB, &MINILB_TCP, &MINILB_TLS];
 
 /// The running origin.
 pub struct Origin {
-    _process: Child,
+    process: Child,
     _scratch: Scratch,
 }
 
@@ -111,6 +166,7 @@ impl Origin {
         let directory = scratch.path().display();
         let port = *ORIGIN.get_or_init(free_port);
         std::fs::write(scratch.path().join("file"), vec![b'x'; FILE_BYTES as usize])?;
+        std::fs::write(scratch.path().join("64k"), vec![b'x'; 64 << 10])?;
         let text = format!(
             "daemon off; master_process off; pid {directory}/pid; error_log {directory}/log;\n\
              events {{ worker_connections 4096; }}\n\
@@ -130,7 +186,22 @@ impl Origin {
         let ready =
             process::until(LIMIT, Duration::from_millis(5), || answers(address).then_some(()));
         ready.ok_or("the origin does not answer")?;
-        Ok(Origin { _process: process, _scratch: scratch })
+        Ok(Origin { process, _scratch: scratch })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Where it listens.
+    pub fn address() -> SocketAddr {
+        ([127, 0, 0, 1], origin()).into()
+    }
+
+    /// Uses the origin at this address instead of starting one. Only the first call counts.
+    pub fn take(address: SocketAddr) {
+        let _ = ORIGIN.set(address.port());
     }
 }
 
@@ -162,11 +233,18 @@ fn nginx_conf(place: &Place, layer: Layer) -> String {
          events {{ worker_connections 4096; }}\n"
     );
     let upstream = format!("server 127.0.0.1:{origin};");
+    let tls = match layer {
+        Layer::Tls => format!(
+            " ssl http2; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {directory}/cert.pem; \
+             ssl_certificate_key {directory}/key.pem"
+        ),
+        _ => String::new(),
+    };
     match layer {
-        Layer::Http => format!(
+        Layer::Http | Layer::Tls => format!(
             "{head}http {{ access_log off; keepalive_requests 1000000000;\n\
              upstream origin {{ {upstream} keepalive 256; keepalive_requests 1000000000; }}\n\
-             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://origin;\n\
+             server {{ listen 127.0.0.1:{port}{tls}; location / {{ proxy_pass http://origin;\n\
              proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }} }}\n"
         ),
         Layer::Tcp => format!(
@@ -179,14 +257,46 @@ fn nginx_conf(place: &Place, layer: Layer) -> String {
 fn haproxy_conf(place: &Place, layer: Layer) -> String {
     let (port, origin) = (place.port, origin());
     let options = match layer {
-        Layer::Http => "mode http\n http-reuse always",
-        Layer::Tcp => "mode tcp\n option splice-auto",
+        Layer::Tcp => "mode tcp\n option splice-request\n option splice-response",
+        _ => "mode http\n http-reuse always",
     };
     format!(
         "global\n nbthread 1\n maxconn 4096\ndefaults\n timeout connect 5s\n timeout client 60s\n \
          timeout server 60s\nlisten proxy\n {options}\n bind 127.0.0.1:{port}\n \
          server origin 127.0.0.1:{origin}\n"
     )
+}
+
+/// Configuration and a certificate that nobody has signed.
+fn prepare_tls(_program: &Path, place: &Place) -> Result<()> {
+    let mut command = Command::new("openssl");
+    command.current_dir(&place.directory).args(words(&[
+        "req",
+        "-x509",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ]));
+    let output = process::run(&mut command, LIMIT)?;
+    if !output.success {
+        return Err(format!("openssl made no certificate: {}", output.stderr).into());
+    }
+    write(place, &nginx_conf(place, Layer::Tls))
+}
+
+/// Returns true if it listens.
+fn accepts(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok()
 }
 
 /// Returns true if the short text comes back.

@@ -23,7 +23,7 @@ use rustix::fs::sendfile;
 
 use super::producer_perf::{Tool, output};
 use super::saturation::send_batches;
-use crate::cores::Cores;
+use crate::cores::{Cores, cpu_of_this_thread};
 use crate::model::{Better, Comparison, Row};
 use crate::process::Scratch;
 use crate::provider::Server;
@@ -165,12 +165,6 @@ fn sendfile_loop(bytes: u64, cores: Option<Cores>) -> Result<f64> {
         return Err(format!("{read} bytes arrived").into());
     }
     Ok(spent as f64 / read as f64)
-}
-
-/// Nanoseconds that this thread has run.
-fn cpu_of_this_thread() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    Ok(text.split(' ').next().unwrap_or_default().parse()?)
 }
 
 fn table(
