@@ -7,6 +7,7 @@
 //! minilb -T -c nginx.conf         the same, and print all files that it consists of
 //! minilb -s reload                SIGHUP to the process of the pid file
 //! minilb why -c nginx.conf /a     how a request would be balanced, and why
+//! minilb diff nginx.conf          where a real NGINX answers differently
 //! ```
 //!
 //! A relative `-c` is below `-p`, and `-p` is the current directory if it is not given.
@@ -17,6 +18,7 @@ use clap::Parser;
 use minikit::cli::{Engine, print_ready};
 use minilb::conf::config::{Config, ErrorLog};
 use minilb::conf::host::Host;
+use minilb::conf::lexer::{Lexer, Statement};
 use minilb::explain::why::{Burst, explain_burst};
 use minilb::server::files::System;
 use minilb::server::start::{ServeOptions, Source, http_generation, serve};
@@ -82,6 +84,11 @@ enum Command {
         #[arg(long = "fail", value_name = "ADDR:PORT")]
         failing: Vec<SocketAddr>,
     },
+    /// Run a real NGINX and minilb on the same files, and print where they differ
+    Diff {
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Serve in the foreground
     Serve {
         #[command(flatten)]
@@ -133,6 +140,7 @@ pub fn main() -> ExitCode {
         Some(Command::Why { flags, url, method, headers, from, times, failing }) => {
             (flags, Action::Why(Burst { method, url, headers, from, times, failing }))
         }
+        Some(Command::Diff { files }) => return diff(&files),
         None => (flags, Action::Serve(ServeOptions::default())),
     };
     let action = match signal {
@@ -145,6 +153,39 @@ pub fn main() -> ExitCode {
         Err(error) => {
             eprintln!("minilb: [emerg] {error}");
             ExitCode::from(1)
+        }
+    }
+}
+
+/// Compares minilb with NGINX.
+fn diff(files: &[PathBuf]) -> ExitCode {
+    let flatten = |file: &Path| {
+        let mut text = String::new();
+        flatten(file, file.parent().unwrap_or(file), &mut text)?;
+        Ok(text)
+    };
+    match std::env::current_exe().is_ok_and(|it| minilb_diff::run(&it, files, flatten)) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    }
+}
+
+/// Appends a configuration with one statement per line, its words in quotes, and included files in
+/// their place.
+fn flatten(file: &Path, include_dir: &Path, out: &mut String) -> Result<(), Box<dyn Error>> {
+    let mut lexer = Lexer::new(System.read(file)?, Some(file.display().to_string()));
+    loop {
+        match lexer.next_statement()? {
+            Statement::End => return Ok(()),
+            Statement::BlockEnd => out.push_str("}\n"),
+            Statement::Directive { words, .. } if words[0] == "include" => {
+                let files = System.glob(&include_dir.join(&words[1]));
+                files.iter().try_for_each(|it| flatten(it, include_dir, out))?;
+            }
+            Statement::Directive { words, opens_block } => {
+                words.iter().for_each(|it| *out += &format!("{it:?} "));
+                *out += if opens_block { "{\n" } else { ";\n" };
+            }
         }
     }
 }

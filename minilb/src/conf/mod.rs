@@ -28,13 +28,11 @@
 pub mod cidr;
 pub mod config;
 pub mod directives;
-pub mod error;
 pub mod health;
 pub mod host;
 pub mod http;
 pub mod http_lists;
 pub mod http_reader;
-pub mod lexer;
 pub mod listen;
 pub mod map;
 pub mod pattern;
@@ -43,3 +41,5 @@ pub mod rewrite;
 pub mod split_clients;
 pub mod template;
 pub mod values;
+
+pub use minilb_lexer::{error, lexer};

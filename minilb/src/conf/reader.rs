@@ -596,18 +596,8 @@ fn is_http_block(name: &str) -> bool {
 
 /// Returns true for directives that `upstream` has in `stream` as well.
 fn is_of_upstream(context: Context, name: &str) -> bool {
-    context == Context::HttpUpstream
-        && matches!(
-            name,
-            "server"
-                | "least_conn"
-                | "least_time"
-                | "hash"
-                | "ip_hash"
-                | "random"
-                | "zone"
-                | "circuit_breaker"
-        )
+    let names = "server least_conn least_time hash ip_hash random zone circuit_breaker";
+    context == Context::HttpUpstream && names.split(' ').any(|it| it == name)
 }
 
 fn no_listen(place: Place) -> ConfError {

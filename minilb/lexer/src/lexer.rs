@@ -24,7 +24,7 @@
 //! NGINX counterpart: `ngx_conf_read_token` (`ngx_conf_file.c`), the same states. NGINX limits a
 //! word to 4,096 bytes; we do not.
 
-use super::error::{ConfError, Place};
+use crate::error::{ConfError, Place};
 
 /// One statement of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
