@@ -17,12 +17,8 @@
 
 use super::{ClientError, REQUEST_TIMEOUT, Result};
 use crate::wire::api_versions::{ApiVersion, ApiVersionsRequest};
-use crate::wire::coordinator::FindCoordinatorRequest;
-use crate::wire::fetch::FetchRequest;
-use crate::wire::offsets::{OffsetCommitRequest, OffsetFetchRequest};
-use crate::wire::produce::ProduceRequest;
 use crate::wire::schema::Message;
-use crate::wire::{ErrorCode, RequestBody, decode_response, encode_request};
+use crate::wire::{self, ErrorCode, RequestBody};
 use bytes::Bytes;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::marker::PhantomData;
@@ -37,11 +33,11 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// The newest versions that are sent, if they are not the newest of the tables: from the next one
 /// on, topics are named by id, or several groups are asked for in one request.
 const NEWEST: [(i16, i16); 5] = [
-    (ProduceRequest::KEY, 12),
-    (FetchRequest::KEY, 12),
-    (OffsetCommitRequest::KEY, 9),
-    (OffsetFetchRequest::KEY, 7),
-    (FindCoordinatorRequest::KEY, 3),
+    (wire::produce::ProduceRequest::KEY, 12),
+    (wire::fetch::FetchRequest::KEY, 12),
+    (wire::offsets::OffsetCommitRequest::KEY, 9),
+    (wire::offsets::OffsetFetchRequest::KEY, 7),
+    (wire::coordinator::FindCoordinatorRequest::KEY, 3),
 ];
 
 /// A connection to a broker.
@@ -88,8 +84,8 @@ impl Connection {
         let (correlation_id, version) = (self.next_correlation_id, self.version::<C>()?);
         self.next_correlation_id = correlation_id.wrapping_add(1);
 
-        let frame = encode_request(correlation_id, &self.client_id, version, request).to_vec();
-        let written = self.stream.get_mut().write_all(&frame);
+        let frame = wire::encode_request(correlation_id, &self.client_id, version, request);
+        let written = self.stream.get_mut().write_all(&frame.to_vec());
         written.map_err(|error| failed(&self.address, error))?;
         Ok(Ticket { correlation_id, version, call: PhantomData })
     }
@@ -108,7 +104,7 @@ impl Connection {
     ) -> Result<Option<C::Response>> {
         let frame = self.read_frame(deadline).map_err(|error| failed(&self.address, error))?;
         let Some(frame) = frame else { return Ok(None) };
-        let (correlation_id, response) = decode_response(frame, ticket.version)?;
+        let (correlation_id, response) = wire::decode_response(frame, ticket.version)?;
         if correlation_id != ticket.correlation_id {
             return Err(ClientError::Malformed("another request's response".to_owned()));
         }

@@ -140,10 +140,7 @@ impl Consumer {
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>> {
         let deadline = Instant::now() + timeout;
         loop {
-            let result = self.poll_once(deadline);
-            if result.is_err() {
-                self.cluster.disconnect();
-            }
+            let result = self.poll_once(deadline).inspect_err(|_| self.cluster.disconnect());
             let is_over = Instant::now() >= deadline;
             match result {
                 Ok(records) if records.is_empty() && !is_over => {}
@@ -159,7 +156,8 @@ impl Consumer {
             // With nothing to read, this waits for the coordinator; else the fetch below waits.
             let owned = self.positions.keys().cloned().collect();
             let wait = if self.positions.is_empty() { deadline } else { Instant::now() };
-            if let Some(assigned) = member.advance(&mut self.cluster, &owned, wait)? {
+            let changed = member.advance(&mut self.cluster, &owned, wait);
+            if let Some(assigned) = changed.or_else(|error| member.on_error(error))? {
                 self.positions.retain(|it, _| assigned.contains(it));
                 let added = assigned.difference(&owned).map(|it| (it.clone(), None));
                 self.positions.extend(added);

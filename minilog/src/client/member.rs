@@ -76,16 +76,10 @@ impl Member {
 
     /// Does what the membership needs, and waits for a response until `until`. `owned` is what the
     /// member reads. Returns what it reads from now on, if that has changed.
+    ///
+    /// # Errors
+    /// Pass them to [`on_error`](Member::on_error), which knows what they mean for the member.
     pub fn advance(
-        &mut self,
-        cluster: &mut Cluster,
-        owned: &Partitions,
-        until: Instant,
-    ) -> Result<Option<Partitions>> {
-        self.step(cluster, owned, until).or_else(|error| self.on_error(error))
-    }
-
-    fn step(
         &mut self,
         cluster: &mut Cluster,
         owned: &Partitions,
@@ -150,8 +144,8 @@ impl Member {
         cluster.call_group(&group, &request).map(|_| ())
     }
 
-    /// What an error means for the member.
-    fn on_error(&mut self, error: ClientError) -> Result<Option<Partitions>> {
+    /// What an error means for the member: it joins again, or the error is the caller's.
+    pub fn on_error(&mut self, error: ClientError) -> Result<Option<Partitions>> {
         // The connection broke, or another broker is the coordinator. A member that has its
         // partitions keeps them, and a heartbeat to the next coordinator says if they are still its
         // own.

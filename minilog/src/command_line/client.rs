@@ -210,12 +210,9 @@ pub struct Consume {
     /// Print the key and a tab in front of each value
     #[arg(long)]
     key: bool,
-    /// End after so many records
-    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
-    count: u64,
-    /// End when no record has arrived for this time
-    #[arg(long, value_name = "MS", default_value_t = u64::MAX, hide_default_value = true)]
-    timeout_ms: u64,
+    /// End after this many records
+    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    count: usize,
     #[command(flatten)]
     broker: Broker,
 }
@@ -242,16 +239,18 @@ impl Consume {
     }
 
     fn print_all(&self, consumer: &mut Consumer) -> Done {
-        let (mut left, mut quiet_ms) = (self.count, 0);
-        while left > 0 && quiet_ms < self.timeout_ms {
-            let wait_ms = 500.min(self.timeout_ms - quiet_ms);
-            let records = consumer.poll(Duration::from_millis(wait_ms))?;
-            quiet_ms = if records.is_empty() { quiet_ms + wait_ms } else { 0 };
+        let mut left = self.count;
+        while left > 0 {
+            let mut records = consumer.poll(Duration::from_millis(500))?;
+            // What is not printed is not committed: go back to the first such record.
+            let printed = records.len().min(left);
+            for record in records.drain(printed..).rev() {
+                consumer.assign(&record.topic, record.partition, Some(record.offset));
+            }
+            left -= printed;
 
-            let printed = records.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            left -= printed as u64;
             let mut text = Vec::new();
-            for record in &records[..printed] {
+            for record in &records {
                 if self.key {
                     text.extend_from_slice(record.key.as_deref().unwrap_or(b"null"));
                     text.push(b'\t');
@@ -259,23 +258,16 @@ impl Consume {
                 text.extend_from_slice(record.value.as_deref().unwrap_or(b"null"));
                 text.push(b'\n');
             }
-            // What is not printed is not committed: go back to the first such record.
-            for record in records[printed..].iter().rev() {
-                consumer.assign(&record.topic, record.partition, Some(record.offset));
-            }
             let mut out = io::stdout().lock();
             // `minilog consume ... | head` is no failure.
             if out.write_all(&text).and_then(|()| out.flush()).is_err() {
                 return Ok(());
             }
-            if !records.is_empty() {
-                match consumer.commit() {
-                    // The next commit has the same offsets, or larger ones.
-                    Err(ClientError::Refused {
-                        code: ErrorCode::REBALANCE_IN_PROGRESS, ..
-                    }) => {}
-                    result => result?,
-                }
+            let committed = if records.is_empty() { Ok(()) } else { consumer.commit() };
+            match committed {
+                // The next commit has the same offsets, or larger ones.
+                Err(ClientError::Refused { code: ErrorCode::REBALANCE_IN_PROGRESS, .. }) => {}
+                result => result?,
             }
         }
         Ok(())

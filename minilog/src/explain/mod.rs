@@ -67,29 +67,25 @@ pub fn explain(name: &str, bytes: &[u8], parts_max: usize) -> Result<String, Str
 }
 
 fn explain_log(bytes: &[u8], parts_max: usize, has_offsets: bool) -> String {
-    let (mut text, mut position, mut count) = (String::new(), 0, 0);
-    while position < bytes.len() {
-        if count == parts_max {
-            text += &format!("{} bytes more\n", bytes.len() - position);
-            break;
-        }
+    let (mut text, mut rest, mut count) = (String::new(), bytes, 0);
+    while !rest.is_empty() && count < parts_max {
         count += 1;
-
-        // The length of a bad batch is not believed: nothing after it is explained.
-        let rest = &bytes[position..];
-        let (batch, title, is_whole) = match batch::check(rest) {
-            Ok(header) => {
-                let title = format!("offsets {} to {}", header.base_offset, header.last_offset());
-                (&rest[..header.size().unwrap_or(rest.len())], title, true)
+        text += &format!("batch at byte {}, ", bytes.len() - rest.len());
+        let header = match batch::check(rest) {
+            Ok(header) => header,
+            // The length of a bad batch is not believed: nothing after it is explained.
+            Err(error) => {
+                return text + &format!("damaged: {error}\n{}", BatchHeader::explain(rest));
             }
-            Err(error) => (rest, format!("damaged: {error}"), false),
         };
-        text += &format!("batch at byte {position}, {title}\n");
+        text += &format!("offsets {} to {}\n", header.base_offset, header.last_offset());
+        let batch = &rest[..header.size().unwrap_or(rest.len())];
         text += &BatchHeader::explain(batch).to_string();
-        if let (Ok(header), true) = (BatchHeader::read(batch), is_whole) {
-            text += &explain_records(&header, batch, has_offsets);
-        }
-        position += batch.len();
+        text += &explain_records(&header, batch, has_offsets);
+        rest = &rest[batch.len()..];
+    }
+    if !rest.is_empty() {
+        text += &format!("{} bytes more\n", rest.len());
     }
     text
 }
@@ -105,25 +101,21 @@ fn explain_records(header: &BatchHeader, batch: &[u8], has_offsets: bool) -> Str
         Some(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
         None => "none".to_owned(),
     };
-    let line = |record: Result<Record<'_>, &'static str>| match record {
-        Ok(record) => {
-            let fields = record
-                .key
-                .filter(|_| has_offsets)
-                .map_or(Ok(None), |key| offsets_topic::decode(key, record.value));
-            let fields = match fields {
-                Ok(fields) => fields.map_or(String::new(), |fields| format!("  {fields:?}\n")),
-                Err(error) => format!("  damaged: {error}\n"),
-            };
-            format!(
-                "record {}  timestamp {}  key {}  value {}\n{fields}",
-                header.base_offset + i64::from(record.offset_delta),
-                header.base_timestamp + record.timestamp_delta,
-                shown(record.key),
-                shown(record.value),
-            )
-        }
-        Err(error) => format!("the records are damaged: {error}\n"),
+    let line = |record: Result<Record<'_>, &'static str>| {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return format!("the records are damaged: {error}\n"),
+        };
+        let key = record.key.filter(|_| has_offsets);
+        let fields = match key.map(|key| offsets_topic::decode(key, record.value)) {
+            Some(Ok(Some(fields))) => format!("  {fields:?}\n"),
+            Some(Err(error)) => format!("  damaged: {error}\n"),
+            _ => String::new(),
+        };
+        let offset = header.base_offset.saturating_add(record.offset_delta.into());
+        let timestamp = header.base_timestamp.saturating_add(record.timestamp_delta);
+        let (key, value) = (shown(record.key), shown(record.value));
+        format!("record {offset}  timestamp {timestamp}  key {key}  value {value}\n{fields}")
     };
     records(&bytes).map(line).collect()
 }

@@ -141,8 +141,12 @@ impl Explainer<'_> {
 
     /// Explains the length of a value. Returns `Some(None)` for null.
     fn length(&mut self, kind: &Kind, name: &str, of: &str, value: &str) -> Option<Option<usize>> {
-        let length = |decoder: &mut Decoder| decoder.length(kind).map(Length);
-        self.read(name, &format!("{of} {value}"), length).map(|Length(length)| length)
+        let mut length = None;
+        self.read(name, &format!("{of} {value}"), |decoder| {
+            length = decoder.length(kind)?;
+            Ok(length.map_or("null".to_owned(), |it| it.to_string()))
+        })?;
+        Some(length)
     }
 
     /// Decodes the next value and shows it.
@@ -163,17 +167,5 @@ impl Explainer<'_> {
     /// Where the next `length` bytes end, if the frame has them.
     fn end_of(&self, length: usize) -> Option<usize> {
         self.dump.end().checked_add(length).filter(|end| *end <= self.frame.len())
-    }
-}
-
-/// A length, as it is shown.
-struct Length(Option<usize>);
-
-impl Display for Length {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(length) => length.fmt(f),
-            None => f.write_str("null"),
-        }
     }
 }
