@@ -38,7 +38,6 @@ use crate::wire::fetch::{FetchPartition, FetchRequest, FetchTopic, FetchableTopi
 use crate::wire::list_offsets::EARLIEST;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -270,12 +269,11 @@ fn read_batches(
     position: &mut i64,
     out: &mut Vec<ConsumerRecord>,
 ) -> Result<()> {
-    let malformed =
-        |text: &dyn Display| ClientError::Malformed(format!("{topic}-{partition}: {text}"));
+    let malformed = |text: &str| ClientError::Malformed(format!("{topic}-{partition}: {text}"));
     let mut rest = bytes;
     while let Some((header, body)) = take_batch(&mut rest).map_err(|error| malformed(&error))? {
         for record in records(&body) {
-            let record = record.map_err(|error| malformed(&error))?;
+            let record = record.map_err(malformed)?;
             let offset = header.base_offset.saturating_add(record.offset_delta.into());
             if offset >= *position {
                 out.push(ConsumerRecord {
@@ -292,7 +290,7 @@ fn read_batches(
         *position = (*position).max(header.next_offset());
     }
     if rest.len() == bytes.len() && !bytes.is_empty() {
-        return Err(malformed(&"a batch is larger than the response"));
+        return Err(malformed("a batch is larger than the response"));
     }
     Ok(())
 }

@@ -26,7 +26,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const PROTOCOL_TYPE: &str = "consumer";
-const MISSING: ErrorCode = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
 /// How long a rebalance waits for the member: `max.poll.interval.ms` of the Java client.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -118,13 +117,7 @@ impl Member {
                     }
                 },
                 State::Stable { heartbeat_at } if *heartbeat_at <= Instant::now() => {
-                    let (group_id, member_id) = (self.group.clone(), self.id.clone());
-                    let response = coordinator.call(&HeartbeatRequest {
-                        group_id,
-                        generation_id: self.generation,
-                        member_id,
-                        ..Default::default()
-                    })?;
+                    let response = coordinator.call(&self.heartbeat())?;
                     self.check(response.error_code)?;
                     self.state = self.stable();
                 }
@@ -181,6 +174,12 @@ impl Member {
 
     fn assignor(&self) -> String {
         if self.options.is_cooperative { "cooperative-sticky" } else { "range" }.to_owned()
+    }
+
+    fn heartbeat(&self) -> HeartbeatRequest {
+        let (group_id, member_id) = (self.group.clone(), self.id.clone());
+        let generation_id = self.generation;
+        HeartbeatRequest { group_id, generation_id, member_id, ..Default::default() }
     }
 
     fn join_request(&self, owned: &Partitions) -> JoinGroupRequest {
@@ -243,7 +242,9 @@ impl Member {
             match cluster.refresh(topic) {
                 Ok(count) => drop(counts.insert(topic.clone(), count)),
                 // A topic that does not exist yet has no partitions.
-                Err(ClientError::Refused { code: MISSING, .. }) => {}
+                Err(ClientError::Refused {
+                    code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ..
+                }) => {}
                 Err(error) => return Err(error),
             }
         }

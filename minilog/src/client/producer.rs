@@ -90,16 +90,15 @@ impl Producer {
     pub fn connect(address: &str, options: ProducerOptions) -> Result<Producer> {
         let mut cluster = Cluster::connect(address, "minilog")?;
         cluster.creates_topics = true;
-        let mut id_and_epoch = None;
-        if options.acks == -1 {
-            id_and_epoch = Some(retry(REQUEST_TIMEOUT, || {
-                let response = cluster.call(&InitProducerIdRequest::default())?;
-                check("a producer id", response.error_code, None)?;
-                Ok((response.producer_id, response.producer_epoch))
-            })?);
-        }
+        let mut id_and_epoch = || {
+            let response = cluster.call(&InitProducerIdRequest::default())?;
+            check("a producer id", response.error_code, None)?;
+            Ok((response.producer_id, response.producer_epoch))
+        };
+        let is_idempotent = options.acks == -1;
+        let producer = is_idempotent.then(|| retry(REQUEST_TIMEOUT, &mut id_and_epoch));
         Ok(Producer {
-            batcher: Batcher::new(options.batch_size, id_and_epoch),
+            batcher: Batcher::new(options.batch_size, producer.transpose()?),
             cluster,
             options,
             linger_ends: None,

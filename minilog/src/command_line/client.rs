@@ -56,16 +56,14 @@ pub struct Named {
 pub enum Topic {
     /// Create a topic
     Create {
-        /// Its name
-        name: String,
+        #[command(flatten)]
+        topic: Named,
         /// Its partitions; -1 for the broker's default
         #[arg(long, value_name = "N", default_value_t = -1, allow_hyphen_values = true)]
         partitions: i32,
         /// Configuration values, as cleanup.policy=compact
         #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
         config: Vec<(String, String)>,
-        #[command(flatten)]
-        broker: Broker,
     },
     /// List all topics
     List(Broker),
@@ -75,8 +73,8 @@ pub enum Topic {
     Delete(Named),
     /// Add partitions to a topic, or change its configuration
     Alter {
-        /// Its name
-        name: String,
+        #[command(flatten)]
+        topic: Named,
         /// Its partitions afterwards
         #[arg(long, value_name = "N")]
         partitions: Option<i32>,
@@ -86,16 +84,14 @@ pub enum Topic {
         /// Values that become the broker's default again
         #[arg(long, value_name = "NAME")]
         unset: Vec<String>,
-        #[command(flatten)]
-        broker: Broker,
     },
 }
 
 impl Topic {
     pub fn run(self) -> Done {
         match self {
-            Topic::Create { name, partitions, config, broker } => {
-                admin::create_topic(&mut broker.connect()?, &name, partitions, &config)?;
+            Topic::Create { topic: it, partitions, config } => {
+                admin::create_topic(&mut it.broker.connect()?, &it.name, partitions, &config)?;
             }
             Topic::List(broker) => {
                 let mut topics = broker.connect()?.metadata(None)?.topics;
@@ -109,7 +105,7 @@ impl Topic {
             }
             Topic::Describe(it) => describe_topic(&mut it.broker.connect()?, &it.name)?,
             Topic::Delete(it) => admin::delete_topic(&mut it.broker.connect()?, &it.name)?,
-            Topic::Alter { name, partitions, set, unset, broker } => {
+            Topic::Alter { topic: Named { name, broker }, partitions, set, unset } => {
                 let mut cluster = broker.connect()?;
                 let set = set.into_iter().map(|(name, value)| (name, Some(value)));
                 let changes = set.chain(unset.into_iter().map(|name| (name, None)));
@@ -282,15 +278,13 @@ pub enum Group {
     Describe(Named),
     /// Move the offsets of a group without members
     ResetOffsets {
-        /// Its name
-        name: String,
+        #[command(flatten)]
+        group: Named,
         /// The topic
         topic: String,
         /// earliest, latest, an offset, or @MS for a time in milliseconds since 1970
         #[arg(long, value_name = "WHERE", value_parser = place)]
         to: Place,
-        #[command(flatten)]
-        broker: Broker,
     },
 }
 
@@ -311,7 +305,7 @@ impl Group {
                 print(["group", "state"], rows);
             }
             Group::Describe(it) => describe_group(&mut it.broker.connect()?, &it.name)?,
-            Group::ResetOffsets { name, topic, to, broker } => {
+            Group::ResetOffsets { group: Named { name, broker }, topic, to } => {
                 let mut cluster = broker.connect()?;
                 let mut offsets = BTreeMap::new();
                 for partition in 0..cluster.partitions(&topic)? {
