@@ -54,22 +54,14 @@ use std::time::Duration;
 /// A checkpoint: its name, what it has of a log, and what that says to the next start.
 type Checkpoint = (&'static str, fn(&mut Log) -> i64, fn(&mut Start, i64));
 
+#[rustfmt::skip]
 const CHECKPOINTS: [Checkpoint; 4] = [
-    (
-        "recovery-point-offset-checkpoint",
-        |log| log.recovery_point(),
-        |start, offset| start.recovery_point = offset,
-    ),
-    (
-        "log-start-offset-checkpoint",
-        |log| log.log_start_offset(),
-        |start, offset| start.log_start_offset = offset,
-    ),
-    (
-        "cleaner-offset-checkpoint",
-        |log| log.cleaned_up_to,
-        |start, offset| start.cleaned_up_to = offset,
-    ),
+    ("recovery-point-offset-checkpoint",
+        |log| log.recovery_point(), |start, offset| start.recovery_point = offset),
+    ("log-start-offset-checkpoint",
+        |log| log.log_start_offset(), |start, offset| start.log_start_offset = offset),
+    ("cleaner-offset-checkpoint",
+        |log| log.cleaned_up_to, |start, offset| start.cleaned_up_to = offset),
     // For Kafka. Without another replica, the high watermark is where recovery finds the end.
     ("replication-offset-checkpoint", |log| log.next_offset(), |_, _| {}),
 ];

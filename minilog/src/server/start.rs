@@ -10,7 +10,7 @@
 //! `kill -9` leaves none, and the next start recovers.
 
 use super::inspect::Inspector;
-use super::upkeep::UpkeepThread;
+use super::upkeep::{UpkeepThread, clean, flush_and_delete};
 use super::{Server, now, now_ms};
 use crate::engine::group::coordinator::GroupConfig;
 use crate::engine::log::config::LogConfig;
@@ -123,9 +123,11 @@ pub fn run(start: Start, ready: impl FnOnce(&Bound)) -> Result<(), Box<dyn Error
     if skipped > 0 {
         tracing::warn!("{skipped} records of __consumer_offsets cannot be read");
     }
-    let upkeep = UpkeepThread::start(Arc::clone(&broker))?;
+    let upkeep = UpkeepThread::start("upkeep", &broker, flush_and_delete)?;
     let backoff = Duration::from_millis(start.log_cleaner_backoff_ms);
-    let cleaner = UpkeepThread::start_cleaner(Arc::clone(&broker), backoff)?;
+    let cleaner = UpkeepThread::start("cleaner", &broker, move |upkeep, wanted, broker| {
+        clean(upkeep, wanted, broker, backoff);
+    })?;
     let server = Arc::new(Server {
         broker: Arc::clone(&broker),
         upkeep: Arc::clone(&upkeep.upkeep),

@@ -77,27 +77,17 @@ pub struct UpkeepThread {
 }
 
 impl UpkeepThread {
-    /// Starts the thread that flushes and deletes.
-    pub fn start(broker: Arc<Broker>) -> io::Result<UpkeepThread> {
-        UpkeepThread::spawn("upkeep", move |upkeep, wanted| run(upkeep, wanted, &broker))
-    }
-
-    /// Starts the cleaner, which looks every `backoff` for something to do.
-    pub fn start_cleaner(broker: Arc<Broker>, backoff: Duration) -> io::Result<UpkeepThread> {
-        UpkeepThread::spawn("cleaner", move |upkeep, wanted| {
-            clean(upkeep, wanted, &broker, backoff);
-        })
-    }
-
-    fn spawn(
+    /// Starts a thread that calls [`flush_and_delete`] or [`clean`].
+    pub fn start(
         name: &str,
-        run: impl FnOnce(&Upkeep, &Receiver<()>) + Send + 'static,
+        broker: &Arc<Broker>,
+        run: impl FnOnce(&Upkeep, &Receiver<()>, &Broker) + Send + 'static,
     ) -> io::Result<UpkeepThread> {
         let (sender, receiver) = sync_channel(1);
         let upkeep = Arc::new(Upkeep { wanted: sender, must_stop: AtomicBool::new(false) });
-        let own = Arc::clone(&upkeep);
+        let (own, broker) = (Arc::clone(&upkeep), Arc::clone(broker));
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let thread = thread.spawn(move || run(&own, &receiver))?;
+        let thread = thread.spawn(move || run(&own, &receiver, &broker))?;
         Ok(UpkeepThread { upkeep, thread: Some(thread) })
     }
 }
@@ -114,7 +104,8 @@ impl Drop for UpkeepThread {
     }
 }
 
-fn run(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker) {
+/// Flushes and deletes until it is told to stop.
+pub fn flush_and_delete(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker) {
     let topics = &broker.topics;
     let (mut checkpoint, mut retention) = (Instant::now(), Instant::now());
     while let Some(is_asked) = upkeep.next(wanted, topics.flush_interval()) {
@@ -142,7 +133,8 @@ fn run(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker) {
     }
 }
 
-fn clean(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker, backoff: Duration) {
+/// Looks every `backoff` for something to compact, until it is told to stop.
+pub fn clean(upkeep: &Upkeep, wanted: &Receiver<()>, broker: &Broker, backoff: Duration) {
     // Two keyed hashes of 64 bits: nobody outside can make two keys meet in both.
     let states = [RandomState::new(), RandomState::new()];
     let hash = |key: &[u8]| {

@@ -70,13 +70,10 @@ pub const CLEANED: &str = ".cleaned";
 /// See [`CLEANED`].
 pub const SWAP: &str = ".swap";
 
-/// A hash of a key that no client can predict.
-pub type KeyHash<'a> = dyn Fn(&[u8]) -> u128 + Sync + 'a;
-
 /// What a compaction may use.
 pub struct Limits<'a> {
-    /// Tells keys apart.
-    pub hash: &'a KeyHash<'a>,
+    /// A hash of a key that no client can predict.
+    pub hash: &'a (dyn Fn(&[u8]) -> u128 + Sync),
     /// Keys in the map; each takes 32 bytes or a little more.
     pub keys_max: usize,
     /// Asked at every batch: true ends the compaction with `Interrupted`.

@@ -367,12 +367,11 @@ impl Recovery {
     }
 
     fn read_epochs(&self) -> io::Result<Vec<EpochEntry>> {
-        let first = EpochEntry { epoch: 0, start_offset: 0 };
         let bytes = self.log.directory.read(EPOCH_FILE)?.unwrap_or_default();
         let epochs = checkpoint::parse(&String::from_utf8_lossy(&bytes));
         let mut epochs = epochs.map_err(invalid_data)?;
         if epochs.is_empty() {
-            epochs.push(first);
+            epochs.push(EpochEntry { epoch: 0, start_offset: 0 });
         }
         Ok(epochs)
     }

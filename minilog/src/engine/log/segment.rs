@@ -52,11 +52,12 @@ pub struct Segment {
     pub indexes: Option<Indexes>,
     index_interval_bytes: u64,
     bytes_since_index_entry: u64,
-    /// The timestamp of the first batch, from which rolling by time counts; unknown if sealed.
+    /// The timestamp of the first batch, from which rolling by time counts. After a restart it is
+    /// known of the active segment only.
     pub(super) first_timestamp: Option<i64>,
     /// The largest timestamp, and the last offset of the batch that has it; none if empty.
     pub max_timestamp: Option<TimestampOffset>,
-    /// The last batch and its position, for consumers at the end of the log; unknown if sealed.
+    /// The last batch and its position, for consumers at the end of the log. Known likewise.
     pub(super) last_batch: Option<(u64, BatchHeader)>,
 }
 
