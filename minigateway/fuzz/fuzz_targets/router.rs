@@ -27,10 +27,12 @@ libfuzzer_sys::fuzz_target!(|input: &str| {
     assert_eq!(offered, expected, "{path:?}");
 });
 
+/// A slash at the end is no segment, and `*` is the rest, if there is one.
 fn fits(pattern: &str, path: &str) -> bool {
+    let [pattern, path] = [pattern, path].map(|it| it.strip_suffix('/').unwrap_or(it));
     let mut segments = path.split('/');
     for part in pattern.split('/') {
-        let Some(segment) = segments.next() else { return false };
+        let Some(segment) = segments.next() else { return part == "*" };
         match part {
             "*" => return true,
             _ if part.starts_with('{') => {

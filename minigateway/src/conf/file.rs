@@ -25,7 +25,7 @@ use super::values::{
     Balance, Cost, HeaderName, Host, KeyPart, KeysMax, Method, Name, Network, Pattern, Rate,
     Reference, Time,
 };
-use crate::wire::graphql;
+use minigateway_graphql as graphql;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

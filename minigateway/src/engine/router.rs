@@ -11,7 +11,8 @@
 //! GET /users/7            2
 //! GET /users/meyer        2     `me` fits, but not to the end: back to the parameter
 //! GET /uploads/a/b.png    5     `*` takes the rest, slashes included
-//! GET /users/             404   a parameter is not empty
+//! GET /users/             1     a slash at the end is no segment
+//! GET /uploads            5     and none is missing
 //! ```
 //!
 //! # Why a tree?
@@ -27,6 +28,11 @@
 //! the caller says which of them takes the request, by method and headers. If none does, the search
 //! goes on with less specific patterns, so that `GET /users/{id}` and `/users/*` for all other
 //! methods work together.
+//!
+//! # Slashes at the end
+//!
+//! Many servers answer `/admin/` like `/admin`. So a slash at the end changes no route, neither of
+//! a path nor of a pattern: `/*` never takes what the route `/admin` or `/admin/*` is for.
 //!
 //! Backtracking is costly if many patterns have text and a parameter at the same depth. The routes
 //! bound the cost, not the path, because a parameter ends at the next slash: a path is read at most
@@ -65,6 +71,10 @@ impl Router {
         if !pattern.starts_with('/') {
             return Err("a path begins with a slash");
         }
+        if pattern.contains("//") {
+            return Err("a path has no empty segments");
+        }
+        let pattern = pattern.strip_suffix('/').unwrap_or(pattern);
         // From `start` on is text that the tree does not have yet.
         let (mut node, mut start, mut at) = (&mut self.root, 0, 0);
         for segment in pattern.split_inclusive('/') {
@@ -74,12 +84,15 @@ impl Router {
                 node = node.child(&pattern.as_bytes()[start..at]).parameter.get_or_insert_default();
                 start = end;
             } else if name == "*" && end == pattern.len() {
-                node.child(&pattern.as_bytes()[start..at]).catch_all.push(route);
+                // The slash before it is missing where the rest is empty.
+                node.child(&pattern.as_bytes()[start..at - 1]).catch_all.push(route);
                 return Ok(());
             } else if name.contains('*') {
                 return Err("`*` stands at the end, after a slash, as in `/files/*`");
             } else if name.contains(['{', '}']) {
                 return Err("a parameter is a whole segment, as in `/users/{id}`");
+            } else if name.contains(['%', ';', '\\', '?', '#']) || [".", ".."].contains(&name) {
+                return Err("write characters as such, without `%`, query and segments of dots");
             }
             at += segment.len();
         }
@@ -87,10 +100,10 @@ impl Router {
         Ok(())
     }
 
-    /// The first route for `path` that `accepts`, most specific patterns first. A query is no part
-    /// of the path.
+    /// The first route for `path` that `accepts`, most specific patterns first. The path has
+    /// neither a query nor percent signs that hide something.
     pub fn find(&self, path: &[u8], mut accepts: impl FnMut(usize) -> bool) -> Option<usize> {
-        self.root.find(path, &mut accepts)
+        self.root.find(path.strip_suffix(b"/").unwrap_or(path), &mut accepts)
     }
 }
 
@@ -142,7 +155,8 @@ impl Node {
                 return Some(route);
             }
         }
-        self.catch_all.iter().copied().find(|it| accepts(*it))
+        let catch_all = self.catch_all.iter().copied();
+        catch_all.take_while(|_| *first == b'/').find(|it| accepts(*it))
     }
 }
 
@@ -175,10 +189,12 @@ mod tests {
             ("/users/me/orders", Some(3)),
             ("/users/7/orders", Some(3)),
             ("/users/7/order", None),
-            ("/users/", None),
+            ("/users/", Some(1)),
+            ("/users/7/", Some(2)),
             ("/uploads/a/b.png", Some(5)),
             ("/uploads/", Some(5)),
-            ("/uploads", None),
+            ("/uploads", Some(5)),
+            ("/uploadsa", None),
             ("/", None),
             ("", None),
         ] {
@@ -206,6 +222,11 @@ mod tests {
             ("/{a", "a parameter is a whole segment"),
             ("/a{b}", "a parameter is a whole segment"),
             ("/{a}b", "a parameter is a whole segment"),
+            ("/caf%C3%A9", "write characters as such"),
+            ("/a;b", "write characters as such"),
+            ("/a/../b", "write characters as such"),
+            ("//a", "no empty segments"),
+            ("/a//", "no empty segments"),
         ] {
             assert!(insert(pattern).is_err_and(|it| it.contains(hint)), "{pattern}");
         }
@@ -214,10 +235,11 @@ mod tests {
 
     /// The naive way: does a pattern fit a path?
     fn fits(pattern: &str, path: &str) -> bool {
+        let [pattern, path] = [pattern, path].map(|it| it.strip_suffix('/').unwrap_or(it));
         let [mut pattern, mut path] = [pattern, path].map(|it| it.split('/').peekable());
         loop {
             match (pattern.next(), path.next()) {
-                (Some("*"), Some(_)) if pattern.peek().is_none() => return true,
+                (Some("*"), _) if pattern.peek().is_none() => return true,
                 (Some(part), Some(segment)) if part.starts_with('{') && !segment.is_empty() => {}
                 (Some(part), Some(segment)) if part == segment => {}
                 (None, None) => return true,

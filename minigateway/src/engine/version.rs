@@ -13,10 +13,13 @@
 //! A contradiction is an error, because a cache in between may know another order of the sources.
 //!
 //! `Accept` is a wish: a list with weights (RFC 9110, 12.5.1) that may name versions which do not
-//! exist. `application/json` and `*/*` fit the default. If nothing fits, the answer is 406.
+//! exist. `application/json`, `application/*` and `*/*` fit the default, and the narrowest of them
+//! says how much; weight 0 excludes. If nothing fits, the answer is 406.
 //!
 //! Counterparts: Kubernetes has versions in paths, GitHub in a header by date, before 2022 in the
 //! media type `application/vnd.github.v3+json`.
+
+use std::borrow::Cow;
 
 /// Where a request may name a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,25 +70,23 @@ enum Said {
 }
 
 impl Versions {
-    /// Chooses the version of a request: `of_path` is what its path names, `header` finds the value
-    /// of a header, `query` follows the question mark.
+    /// Chooses the version of a request: `of_path` is what its path names, `values` are all values
+    /// that the request has for a source: of the header, of `Accept`, of the parameter.
     ///
     /// # Errors
     /// If there is no version, or more than one.
     pub fn choose<'a>(
         &self,
         of_path: Option<usize>,
-        header: impl Fn(&str) -> Option<&'a [u8]>,
-        query: &[u8],
+        values: impl Fn(&Source) -> Vec<Cow<'a, [u8]>>,
     ) -> Result<Chosen, VersionError> {
         let mut chosen = None::<Chosen>;
         let mut accepts_default = true;
         for (index, source) in self.sources.iter().enumerate() {
             let said = match source {
                 Source::Path => of_path.map_or(Said::Nothing, Said::Version),
-                Source::Header(name) => self.named(header(name))?,
-                Source::Query(name) => self.named(parameter(query, name))?,
-                Source::MediaType(name) => self.accepted(name, header("accept"))?,
+                Source::Header(_) | Source::Query(_) => self.named(&values(source))?,
+                Source::MediaType(name) => self.accepted(name, &values(source)),
             };
             match (said, chosen) {
                 (Said::Version(version), None) => {
@@ -110,41 +111,72 @@ impl Versions {
         }
     }
 
-    fn named(&self, name: Option<&[u8]>) -> Result<Said, VersionError> {
-        let Some(name) = name else { return Ok(Said::Nothing) };
-        let version = self.names.iter().position(|it| it.as_bytes() == name);
+    fn named(&self, names: &[Cow<'_, [u8]>]) -> Result<Said, VersionError> {
+        let Some((name, others)) = names.split_first() else { return Ok(Said::Nothing) };
+        if others.iter().any(|it| it != name) {
+            return Err(CONTRADICTION);
+        }
+        let version = self.names.iter().position(|it| it.as_bytes() == &**name);
         version.map(Said::Version).ok_or(UNKNOWN)
     }
 
     /// The version that `Accept` gives most weight; of several, the one that comes first.
-    fn accepted(&self, vendor: &str, accept: Option<&[u8]>) -> Result<Said, VersionError> {
-        let Some(accept) = accept else { return Ok(Said::Any) };
-        let (mut best, mut any) = (None::<(u16, usize)>, 0);
-        for range in accept.split(|it| *it == b',') {
-            let mut parts = range.split(|it| *it == b';').map(<[u8]>::trim_ascii);
+    fn accepted(&self, vendor: &str, accept: &[Cow<'_, [u8]>]) -> Said {
+        let ranges = accept.iter().flat_map(|it| split(it, b','));
+        let ranges = ranges.map(<[u8]>::trim_ascii).filter(|it| !it.is_empty());
+        // Weights of versions by their own type, and of the narrowest range that fits the default.
+        let (mut named, mut others) = (Vec::<(usize, u16)>::new(), None::<(u8, u16)>);
+        let mut is_empty = true;
+        for range in ranges {
+            is_empty = false;
+            let mut parts = split(range, b';').map(|it| it.trim_ascii().to_ascii_lowercase());
             let media_type = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|it| it.strip_prefix(b"q=")).map_or(1000, per_mille);
-            if weight == 0 {
-                continue;
-            }
-
-            let is_any = [&b"*/*"[..], b"application/*", b"application/json"].contains(&media_type);
-            any = any.max(weight * u16::from(is_any));
-            let name = vendor_version(media_type, vendor);
-            let version = name.and_then(|it| self.names.iter().position(|n| n.as_bytes() == it));
-            match (version, best) {
-                (Some(_), Some((most, _))) if most >= weight => {}
-                (Some(version), _) => best = Some((weight, version)),
-                (None, _) => {}
+            let weight = parts.find_map(|it| it.strip_prefix(b"q=").map(per_mille));
+            let weight = weight.unwrap_or(1000);
+            let width = match media_type.as_slice() {
+                b"application/json" => 0,
+                b"application/*" => 1,
+                b"*/*" => 2,
+                other => {
+                    let name = vendor_version(other, &vendor.to_ascii_lowercase());
+                    let is =
+                        |it: &String| name.is_some_and(|n| n.eq_ignore_ascii_case(it.as_bytes()));
+                    named.extend(self.names.iter().position(is).map(|it| (it, weight)));
+                    continue;
+                }
+            };
+            if others.is_none_or(|(narrowest, _)| width <= narrowest) {
+                others = Some((width, weight));
             }
         }
-        let is_liked = |weight: u16| weight >= any || self.default.is_none();
-        Ok(match best.filter(|it| is_liked(it.0)) {
-            Some((_, version)) => Said::Version(version),
-            None if any > 0 => Said::Any,
+        if is_empty {
+            return Said::Any;
+        }
+
+        let of_default = named.iter().find(|it| Some(it.0) == self.default).map(|it| it.1);
+        let of_default = of_default.or(others.map(|it| it.1)).unwrap_or(0);
+        let wanted = named.iter().filter(|it| it.1 > 0);
+        let best = wanted.rev().max_by_key(|it| it.1);
+        match best.filter(|it| it.1 >= of_default || self.default.is_none()) {
+            Some((version, _)) => Said::Version(*version),
+            None if of_default > 0 => Said::Any,
             None => Said::Nothing,
-        })
+        }
     }
+}
+
+/// The parts of a header's value between separators that are in no quoted text.
+fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    value.split(move |it| {
+        let was_escaped = std::mem::replace(&mut is_escaped, false);
+        match it {
+            b'"' if !was_escaped => is_quoted = !is_quoted,
+            b'\\' if is_quoted && !was_escaped => is_escaped = true,
+            _ => {}
+        }
+        *it == separator && !is_quoted
+    })
 }
 
 /// Finds `1` in `application/vnd.shop.v1+json`.
@@ -158,14 +190,6 @@ fn vendor_version<'a>(media_type: &'a [u8], vendor: &str) -> Option<&'a [u8]> {
 fn per_mille(weight: &[u8]) -> u16 {
     let number = std::str::from_utf8(weight).ok().and_then(|it| it.parse::<f32>().ok());
     number.filter(|it| (0.0..=1.0).contains(it)).map_or(0, |it| (it * 1000.0).round() as u16)
-}
-
-/// The value of a parameter, as it was sent.
-fn parameter<'a>(query: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    query.split(|it| *it == b'&').find_map(|pair| {
-        let equals = pair.iter().position(|it| *it == b'=')?;
-        (&pair[..equals] == name.as_bytes()).then_some(&pair[equals + 1..])
-    })
 }
 
 #[cfg(test)]
@@ -188,28 +212,35 @@ mod tests {
     fn choose(
         versions: &Versions,
         of_path: Option<usize>,
-        headers: &[(&str, &'static str)],
-        query: &str,
+        values: &[(&str, &'static str)],
     ) -> Result<usize, VersionError> {
-        let find =
-            |name: &str| headers.iter().find(|it| it.0 == name).map(|(_, value)| value.as_bytes());
-        versions.choose(of_path, find, query.as_bytes()).map(|it| it.version)
+        let find = |source: &Source| {
+            let name = match source {
+                Source::Header(name) | Source::Query(name) => name,
+                _ => "accept",
+            };
+            let values = values.iter().filter(|it| it.0 == name);
+            values.map(|it| Cow::Borrowed(it.1.as_bytes())).collect()
+        };
+        versions.choose(of_path, find).map(|it| it.version)
     }
 
     #[test]
     fn the_figure_of_the_head() {
         let shop = shop();
         let liked = "application/vnd.shop.v1+json;q=0.5, application/vnd.shop.v2+json";
-        assert_eq!(choose(&shop, Some(0), &[], ""), Ok(0));
-        assert_eq!(choose(&shop, None, &[("api-version", "2")], ""), Ok(1));
-        assert_eq!(choose(&shop, None, &[("accept", liked)], ""), Ok(1));
-        assert_eq!(choose(&shop, None, &[], "a=b&version=1"), Ok(0));
-        assert_eq!(choose(&shop, None, &[], ""), Ok(1));
-        let both = choose(&shop, Some(0), &[("api-version", "2")], "");
+        assert_eq!(choose(&shop, Some(0), &[]), Ok(0));
+        assert_eq!(choose(&shop, None, &[("api-version", "2")]), Ok(1));
+        assert_eq!(choose(&shop, None, &[("accept", liked)]), Ok(1));
+        assert_eq!(choose(&shop, None, &[("version", "1")]), Ok(0));
+        assert_eq!(choose(&shop, None, &[]), Ok(1));
+        let both = choose(&shop, Some(0), &[("api-version", "2")]);
         assert_eq!(both, Err(CONTRADICTION));
+        let twice = |one, other| choose(&shop, None, &[("version", one), ("version", other)]);
+        assert_eq!([twice("1", "1"), twice("1", "2")], [Ok(0), Err(CONTRADICTION)]);
         let none = Versions { default: None, ..shop };
-        assert_eq!(choose(&none, None, &[], ""), Err(MISSING));
-        assert_eq!(choose(&none, None, &[], "version=9"), Err(UNKNOWN));
+        assert_eq!(choose(&none, None, &[]), Err(MISSING));
+        assert_eq!(choose(&none, None, &[("version", "9")]), Err(UNKNOWN));
     }
 
     #[test]
@@ -226,11 +257,26 @@ mod tests {
             ("application/vnd.shop.v1+json;q=0", Err(NOT_ACCEPTABLE)),
             ("application/vnd.shop.v1+json;q=2", Err(NOT_ACCEPTABLE)),
             ("text/html", Err(NOT_ACCEPTABLE)),
+            ("", Ok(1)),
+            (" , ", Ok(1)),
+            ("Application/VND.Shop.V1+JSON;Q=0.5, */*; Q=0.4", Ok(0)),
+            // Weight 0 excludes, and a narrow range says more than a wide one.
+            ("application/vnd.shop.v2+json;q=0, */*", Err(NOT_ACCEPTABLE)),
+            ("application/vnd.shop.v2+json;q=0, application/vnd.shop.v1+json;q=0.1, */*", Ok(0)),
+            ("*/*, application/json;q=0", Err(NOT_ACCEPTABLE)),
+            ("*/*;q=0, application/json", Ok(1)),
+            ("application/*;q=0.1, application/vnd.shop.v1+json;q=0.2, */*", Ok(0)),
+            ("application/vnd.shop.v1+json;a=\"x,y;q=0\";q=0.9, */*;q=0.5", Ok(0)),
+            ("application/vnd.shop.v1+json;a=\"\\\";q=0,\", */*;q=0.5", Ok(0)),
+            ("application/vnd.shop.v1+json, application/vnd.shop.v2+json", Ok(0)),
         ] {
-            assert_eq!(choose(&shop, None, &[("accept", accept)], ""), version, "{accept}");
+            assert_eq!(choose(&shop, None, &[("accept", accept)]), version, "{accept}");
         }
+        // Several lines are one list.
+        let lines = ["text/html", "application/vnd.shop.v1+json"].map(|it| ("accept", it));
+        assert_eq!(choose(&shop, None, &lines), Ok(0));
         // A path says which version; what the client accepts is then the upstream's business.
-        assert_eq!(choose(&shop, Some(0), &[("accept", "text/html")], ""), Ok(0));
+        assert_eq!(choose(&shop, Some(0), &[("accept", "text/html")]), Ok(0));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | shared limits cannot be asked, `when_down = "refuse"` | 503 | problem | Retry-After |
 //! | requests in progress hold too many bodies | 503 | problem | Retry-After |
 //! | no route, wrong method | 404, 405 | problem | |
-//! | an ambiguous path | 400 | problem | |
+//! | an ambiguous path or header | 400 | problem | |
 //! | the front door answered it | 204, 400 to 410 | problem, none with 204 | WWW-Authenticate |
 //!
 //! Limits in dry run are a secret of the operator: no header and no body names them.
@@ -40,9 +40,7 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
     };
     let unavailable = |detail| problem(503, detail, vec![("Retry-After", "1".to_owned())]);
     match reason {
-        Reason::AmbiguousPath => {
-            problem(400, "the path means different things to different servers", Vec::new())
-        }
+        Reason::Ambiguous(detail) => problem(400, detail, Vec::new()),
         Reason::NotFound => problem(404, "", Vec::new()),
         // RFC 9110, 15.5.6: the answer says what is allowed.
         Reason::MethodNotAllowed(methods) => problem(405, "", vec![("Allow", methods)]),
@@ -73,6 +71,11 @@ pub fn problem(pipeline: &Pipeline, reason: Reason, charges: &Charges) -> Proble
             Problem { status, body, headers }
         }
     }
+}
+
+/// Returns true if the gateway tells the client about limits, so that the upstream does not.
+pub fn shows_limits(pipeline: &Pipeline, charges: &Charges) -> bool {
+    charges.outcomes().any(|(limit, _)| !pipeline.limits[limit].is_dry_run)
 }
 
 /// Adds the headers about limits. `unix_s` is the time in seconds since 1970.

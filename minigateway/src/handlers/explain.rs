@@ -21,7 +21,7 @@ use crate::engine::limiter::algorithm::Algorithm;
 use crate::engine::limiter::{Decision, Limiter, Quota};
 use crate::engine::limits::Outcome;
 use crate::engine::shared::KeyState;
-use crate::wire::graphql::Cost;
+use minigateway_graphql::Cost;
 use std::time::Duration;
 
 /// The request header that asks for it, and the response headers that carry it.

@@ -22,20 +22,23 @@ use crate::conf::front::{
 use crate::conf::values::HeaderName;
 use crate::engine::identity::Identity;
 use crate::engine::version::{Chosen, Source};
-use crate::wire::json::is_json;
-use crate::wire::uri::query;
+use crate::wire::json::{is_json, media_types};
+use crate::wire::uri::{percent_decode, query};
 #[cfg(feature = "jwt")]
 use minigateway_jwt::Claims;
 use minikit::sync::Arc;
 use minilb::handlers::date;
 use minilb::wire::http1::head::{RequestHead, ResponseHead};
 use minilb::wire::http1::writer::{HeadWriter, decimal};
+use std::borrow::Cow;
 
 /// What is known about a request.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The time in seconds since 1970. Set by the caller, everything else is found out.
     pub unix_s: u64,
+    /// Path and query in the one spelling that is sent on; `None` if the request has it.
+    pub target: Option<Vec<u8>>,
     /// The route.
     pub route: Option<usize>,
     /// The client, if the route asks for one.
@@ -95,9 +98,17 @@ impl FrontConfig {
     ) -> Result<(), Refused> {
         let Some(versions) = &route.versions else { return Ok(()) };
         let VersionsConfig { versions, known, .. } = &self.versions[versions.index];
-        let header = |name: &str| request.headers().get(name.as_bytes());
-        let chosen = versions.choose(of_path, header, query(request.uri()));
-        let chosen = chosen.map_err(Refused::Version)?;
+        let found = |source: &Source| match source {
+            Source::Path => Vec::new(),
+            Source::Header(name) => values(request, name).map(Cow::Borrowed).collect(),
+            Source::MediaType(_) => values(request, "accept").map(Cow::Borrowed).collect(),
+            Source::Query(name) => {
+                let pairs = query(request.uri()).split(|it| *it == b'&').map(name_and_value);
+                let pairs = pairs.filter(|it| it.0.as_ref() == Some(name));
+                pairs.map(|it| Cow::Owned(it.1.unwrap_or_default().into_bytes())).collect()
+            }
+        };
+        let chosen = versions.choose(of_path, found).map_err(Refused::Version)?;
         facts.version = Some(chosen);
         facts.is_version_in_path = of_path.is_some();
         let sunset = known[chosen.version].sunset.as_ref();
@@ -119,10 +130,19 @@ impl FrontConfig {
         Some(&config.known[version].rename).filter(|it| !it.0.is_empty())
     }
 
+    /// Returns true if the body of this request may be JSON.
+    pub fn may_be_json(request: &RequestHead) -> bool {
+        // As the upstream will see it.
+        let types = media_types(request.end_to_end());
+        types.is_empty() || types.iter().any(|it| is_json(it))
+    }
+
     /// Returns true if the fields of this response must be renamed.
     pub fn rewrites(&self, route: &RouteConfig, facts: &Facts, response: &ResponseHead) -> bool {
         let has_body = !matches!(response.status(), 101 | 204 | 304);
-        has_body && is_json(response.headers(), false) && self.renamed(route, facts).is_some()
+        // Of two media types, the client may believe the one that is JSON.
+        let mut types = media_types(response.headers()).into_iter();
+        has_body && types.any(|it| is_json(&it)) && self.renamed(route, facts).is_some()
     }
 
     /// Path and query for the upstream.
@@ -141,11 +161,14 @@ impl FrontConfig {
             false => 0,
         };
         target.extend_from_slice(&path[skipped..]);
+        if target.is_empty() {
+            target.push(b'/');
+        }
 
         let is_version = |pair: &&[u8]| {
-            let name = pair.split(|it| *it == b'=').next().unwrap_or_default();
+            let (name, _) = name_and_value(pair);
             let mut sources = config.versions.sources.iter();
-            sources.any(|it| matches!(it, Source::Query(query) if query.as_bytes() == name))
+            sources.any(|it| matches!(it, Source::Query(query) if Some(query) == name.as_ref()))
         };
         let pairs = query(uri).split(|it| *it == b'&').filter(|it| !it.is_empty());
         for (index, pair) in pairs.filter(|it| !is_version(it)).enumerate() {
@@ -197,6 +220,7 @@ impl FrontConfig {
             let version = &config.known[version];
             version.deprecated.is_some() && is("deprecation")
                 || version.sunset.is_some() && is("sunset")
+                || version_header(config).is_some_and(is)
         };
         route.cors.is_some() && starts(b"access-control-")
             || self.version(route, facts).is_some_and(of_version)
@@ -291,11 +315,10 @@ fn client(
         }
         #[cfg(feature = "jwt")]
         Scheme::Jwt(verifier) => {
-            let mut headers = request.headers();
-            let mut next = || headers.find(|it| it.name.eq_ignore_ascii_case(b"authorization"));
+            let mut values = values(request, "authorization");
             // Of two headers, the upstream might use the one that was not verified.
-            let token = next().filter(|_| next().is_none());
-            let token = token.and_then(|it| it.value.split_at_checked(7));
+            let token = values.next().filter(|_| values.next().is_none());
+            let token = token.and_then(|it| it.split_at_checked(7));
             let token = token.filter(|it| it.0.eq_ignore_ascii_case(b"bearer "));
             let (_, token) = token.ok_or(NO_CREDENTIALS)?;
             let claims = verifier.verify(token, unix_s).map_err(|it| Refused::Token(it.0))?;
@@ -303,6 +326,26 @@ fn client(
             Ok(Arc::new(Identity { name, tier, scopes, claims }))
         }
     }
+}
+
+/// The values of all headers with a name.
+pub fn values<'a>(request: &'a RequestHead, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let headers = request.headers();
+    headers.filter(|it| it.name.eq_ignore_ascii_case(name.as_bytes())).map(|it| it.value)
+}
+
+/// A pair of a query, decoded; `None` for what is malformed.
+fn name_and_value(pair: &[u8]) -> (Option<String>, Option<String>) {
+    let equals = pair.iter().position(|it| *it == b'=').unwrap_or(pair.len());
+    (percent_decode(&pair[..equals]), pair.get(equals + 1..).and_then(percent_decode))
+}
+
+/// The header that tells the client its version: the first one that may ask for it.
+fn version_header(config: &VersionsConfig) -> Option<&str> {
+    config.versions.sources.iter().find_map(|it| match it {
+        Source::Header(name) => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 fn changes(changes: &HeaderChanges, name: &[u8]) -> bool {
@@ -344,7 +387,7 @@ fn write_version(config: &VersionsConfig, version: usize, head: &mut HeadWriter<
         Source::MediaType(_) => Some("Accept"),
         Source::Path | Source::Query(_) => None,
     });
-    if let Some(echo) = headers.clone().find(|it| *it != "Accept") {
+    if let Some(echo) = version_header(config) {
         head.header(echo.as_bytes(), config.versions.names[version].as_bytes());
     }
     let vary = headers.collect::<Vec<_>>().join(", ");

@@ -1,7 +1,7 @@
 //! What happens to a request, step by step.
 //!
 //! ```text
-//! GET /v1/users/7 HTTP/1.1        1. path     /v1/users/7; no dots, nothing encoded to hide them
+//! GET /v1/%75sers/7 HTTP/1.1      1. path     /v1/users/7, in the one spelling that is sent on
 //! Host: api.example.com           2. route    of this host, or of any: /v1/users/{id}
 //! X-Api-Key: k                    3. front    the client behind the key, the version of the API
 //!                                 4. keys     per_client by 192.0.2.7, per_key by "k"
@@ -9,19 +9,20 @@
 //!                                 6. verdict  forward, after a delay; or refused by these
 //! ```
 //!
-//! # Which path is matched?
+//! # What was checked is what is served
 //!
-//! The one that is sent on. If the gateway matched `/public/../admin` with `/public/*` and the
-//! upstream took it for `/admin`, limits of `/admin` would be worth nothing. So a path with a
-//! segment `.` or `..`, or with an encoded dot, slash or backslash, is refused with 400. Other
-//! gateways normalize (Envoy's `normalize_path`), and then have two paths to think about.
+//! If the gateway matched `/public/../admin` with `/public/*` and the upstream took it for
+//! `/admin`, limits of `/admin` would be worth nothing. So the upstream gets the path that was
+//! matched, and what servers read in different ways is refused with 400 ([`normalize`]). A header
+//! that is the condition of a route or the key of a limit may not come twice, because the upstream
+//! might go by the other one. A slash at the end changes no route, and `HEAD` is a `GET`.
 //!
 //! # Reload
 //!
 //! [`Pipeline::new`] takes the old configuration: a limit with the same name, algorithm, `key` and
 //! `keys_max` keeps its buckets, so that a reload gives no client a new burst.
 
-use super::front::{Facts, Refused, preflight_method};
+use super::front::{Facts, Refused, preflight_method, values};
 use crate::conf::config::{Config, LimitConfig};
 use crate::conf::file::RouteConfig;
 use crate::conf::front::FrontConfig;
@@ -34,6 +35,7 @@ use crate::engine::router::Router;
 use crate::engine::shared::{self, SharedCharge};
 use crate::engine::store::Store;
 use crate::engine::version::{Source, Versions};
+use crate::wire::uri::{Target, normalize};
 use minikit::sync::Arc;
 use minilb::wire::http1::head::RequestHead;
 use std::collections::HashMap;
@@ -51,6 +53,8 @@ pub struct Pipeline {
     entries: Vec<(usize, Option<usize>)>,
     of_host: HashMap<Vec<u8>, Router>,
     of_any_host: Router,
+    /// Headers that a request has at most once.
+    single: Vec<String>,
     seed: ahash::RandomState,
 }
 
@@ -115,8 +119,8 @@ pub enum Reason {
         /// Why.
         refused: Refused,
     },
-    /// The path means different things to different servers.
-    AmbiguousPath,
+    /// The request means different things to different servers: the detail.
+    Ambiguous(&'static str),
     /// No route has this path.
     NotFound,
     /// Routes have the path, for these methods.
@@ -161,7 +165,16 @@ impl Pipeline {
             let lease = limit.shared?.lease;
             (lease > 1).then(|| Leases::new(lease, limit.keys_max))
         };
+        let conditions = config.routes.iter().flat_map(|it| it.headers.keys());
+        let mut single = conditions.map(|it| it.0.to_ascii_lowercase()).collect::<Vec<_>>();
+        single.extend(config.limits.iter().flat_map(|it| &it.key).filter_map(|it| match it {
+            KeyPart::Header(name) => Some(name.clone()),
+            _ => None,
+        }));
+        single.sort();
+        single.dedup();
         Pipeline {
+            single,
             limits: config.limits.iter().map(new_limit).collect(),
             leases: config.limits.iter().map(leases).collect(),
             config,
@@ -185,18 +198,21 @@ impl Pipeline {
         facts: &mut Facts,
     ) -> Verdict {
         charges.clear();
-        let path = request.uri().split(|it| *it == b'?').next().unwrap_or_default();
-        if is_ambiguous(path) {
-            return Verdict::Refuse(Reason::AmbiguousPath);
-        }
-        // A CORS preflight asks with OPTIONS about another method.
-        let preflight = preflight_method(request);
-        let method = preflight.unwrap_or(request.method());
-        let has_method = |route: &RouteConfig| {
-            route.methods.is_empty() || route.methods.iter().any(|it| it.0.as_bytes() == method)
+        let Target { normalized, path } = match normalize(request.uri()) {
+            Ok(target) => target,
+            Err(detail) => return Verdict::Refuse(Reason::Ambiguous(detail)),
         };
-        let Some((route, of_path)) = self.route(request, path, has_method) else {
-            let methods = self.methods(request, path).join(", ");
+        facts.target = normalized;
+        if self.single.iter().any(|name| values(request, name).nth(1).is_some()) {
+            return Verdict::Refuse(Reason::Ambiguous("a header that must be one comes twice"));
+        }
+
+        // A CORS preflight asks with OPTIONS about another method, of a route that has `cors`.
+        let find = |method: &[u8]| self.route(request, &path, |it| takes(it, method));
+        let asked = preflight_method(request).and_then(find);
+        let asked = asked.filter(|(route, _)| self.config.routes[*route].cors.is_some());
+        let Some((route, of_path)) = asked.or_else(|| find(request.method())) else {
+            let methods = self.methods(request, &path).join(", ");
             return Verdict::Refuse(match methods.as_str() {
                 "" => Reason::NotFound,
                 _ => Reason::MethodNotAllowed(methods),
@@ -204,7 +220,7 @@ impl Pipeline {
         };
         facts.route = Some(route);
         let route_config = &self.config.routes[route];
-        let checked = match preflight.filter(|_| route_config.cors.is_some()) {
+        let checked = match asked {
             Some(_) => Err(Refused::Preflight),
             None => self.config.front.check(route_config, request, of_path, facts),
         };
@@ -271,6 +287,9 @@ impl Pipeline {
             methods.extend(route.methods.iter().map(|it| it.0.clone()));
             false
         });
+        if methods.iter().any(|it| it == "GET") {
+            methods.push("HEAD".to_owned());
+        }
         methods.sort();
         methods.dedup();
         methods
@@ -335,6 +354,12 @@ fn present(value: Option<&[u8]>) -> [&[u8]; 2] {
     }
 }
 
+/// Returns true if a route is for a method. `HEAD` is a `GET` without the body.
+fn takes(route: &RouteConfig, method: &[u8]) -> bool {
+    let mut methods = route.methods.iter().map(|it| it.0.as_bytes());
+    route.methods.is_empty() || methods.any(|it| it == method || it == b"GET" && method == b"HEAD")
+}
+
 /// The network and the client that a request comes from.
 struct Sender<'a> {
     network: [u8; 8],
@@ -360,18 +385,6 @@ fn network(client: IpAddr) -> u64 {
         IpAddr::V4(address) => u64::from(address.to_bits()),
         IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
-}
-
-/// Returns true if servers may disagree about what the path means; see the head of the file.
-fn is_ambiguous(path: &[u8]) -> bool {
-    let is_dots = |it: &[u8]| it == b"." || it == b"..";
-    let is_encoded = |it: &[u8]| {
-        let hex = it[1..].to_ascii_lowercase();
-        it[0] == b'%' && [b"2e", b"2f", b"5c"].iter().any(|it| *it == hex.as_slice())
-    };
-    let has_dots = memchr::memmem::find(path, b"/.").is_some();
-    has_dots && path.split(|it| *it == b'/').any(is_dots)
-        || path.contains(&b'%') && path.windows(3).any(is_encoded)
 }
 
 #[cfg(test)]
@@ -421,6 +434,10 @@ mod tests {
         pipeline.decide(&head, client, 0, &mut Charges::default(), &mut Facts::default())
     }
 
+    fn is_ambiguous(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Refuse(Reason::Ambiguous(_)))
+    }
+
     fn limited(wait_ns: u64) -> Verdict {
         Verdict::Refuse(Reason::Limited { retry_after_ns: Some(wait_ns) })
     }
@@ -436,16 +453,108 @@ mod tests {
         assert_eq!(decide("GET /users/7?a=/../b HTTP/1.1\nHost: a"), forward(0));
         assert_eq!(
             decide("PUT /users/7 HTTP/1.1\nHost: a"),
-            Verdict::Refuse(Reason::MethodNotAllowed("GET".to_owned()))
+            Verdict::Refuse(Reason::MethodNotAllowed("GET, HEAD".to_owned()))
         );
         assert_eq!(decide("GET /users/7 HTTP/1.1\nHost: B.example:80"), forward(1));
         assert_eq!(decide("GET /search HTTP/1.1\nHost: a"), Verdict::Refuse(Reason::NotFound));
         assert_eq!(decide("GET /search HTTP/1.1\nHost: a\nx-canary: 1"), forward(2));
         for path in ["/a/../users/7", "/./a", "/a/..", "/%2e%2E/a", "/a%2Fb", "/a%5cb"] {
             let request = format!("GET {path} HTTP/1.1\nHost: a");
-            assert_eq!(decide(&request), Verdict::Refuse(Reason::AmbiguousPath), "{path}");
+            assert!(is_ambiguous(&decide(&request)), "{path}");
         }
         assert_eq!(decide("GET /.well-known/a..b HTTP/1.1\nHost: b.example"), forward(1));
+    }
+
+    /// A route `/admin` that needs a key, below a route `/*` that needs none.
+    const GUARDED: &str = r#"
+        [api_keys.k.clients]
+        [cors.web]
+        origins = ["*"]
+        [limits.per_account]
+        algorithm = "fixed_window"
+        rate = "9/m"
+        key = ["header:X-Account"]
+        [upstreams.a]
+        servers = ["127.0.0.1:1"]
+        [[routes]]
+        path = "/admin"
+        upstream = "a"
+        auth = "k"
+        [[routes]]
+        path = "/café/@me/*"
+        methods = ["GET"]
+        upstream = "a"
+        auth = "k"
+        [[routes]]
+        path = "/*"
+        headers = { X-Canary = "1" }
+        upstream = "a"
+        auth = "k"
+        [[routes]]
+        path = "/*"
+        upstream = "a"
+        limits = ["per_account"]
+        [[routes]]
+        path = "/shop"
+        methods = ["GET"]
+        host = "b.example"
+        upstream = "a"
+        cors = "web"
+    "#;
+
+    #[test]
+    fn no_spelling_of_a_request_passes_a_narrow_route_by() {
+        let config = read(GUARDED, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+        let pipeline = Pipeline::new(config.expect("no mistakes"), None);
+        let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
+        let refused = Refused::Credentials("a key or a token is needed");
+        let guarded = |route| Verdict::Refuse(Reason::Front { route, refused });
+
+        let same = ["/admin", "/%61dmin", "/a%64mi%6E?x", "/admin/", "/admin/?x", "http://b/admin"];
+        for target in same {
+            assert_eq!(decide(&format!("GET {target} HTTP/1.1\nHost: a")), guarded(0), "{target}");
+        }
+        let ambiguous = "//admin /admin// /./admin /x/../admin /admin/. /admin#x /admin\\x \
+                         /admin;x=1 /admin%3bx /admin%00 /admin%zz /%2561dmin /admin%2f \
+                         /%c1%a1dmin http://b//admin";
+        for target in ambiguous.split(' ') {
+            assert!(is_ambiguous(&decide(&format!("GET {target} HTTP/1.1\nHost: a"))), "{target}");
+        }
+        for target in ["/café/@me", "/caf%c3%a9/%40me/", "/c%61f%C3%A9/@me/a"] {
+            for method in ["GET", "HEAD"] {
+                let request = format!("{method} {target} HTTP/1.1\nHost: a");
+                assert_eq!(decide(&request), guarded(1), "{request}");
+            }
+        }
+
+        let get = "GET / HTTP/1.1\nHost: a";
+        assert_eq!(decide(get), forward(3));
+        assert_eq!(decide(&format!("{get}\nX-Canary: 1")), guarded(2));
+        for headers in ["x-canary: 0\nX-Canary: 1", "X-Account: 1\nx-account: 2"] {
+            assert!(is_ambiguous(&decide(&format!("{get}\n{headers}"))), "{headers}");
+        }
+    }
+
+    /// A browser's question is answered for routes with `cors` only. Any other request with
+    /// `OPTIONS` is none.
+    #[test]
+    fn options_is_a_method_like_others_unless_a_browser_asks() {
+        let config = read(GUARDED, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+        let pipeline = Pipeline::new(config.expect("no mistakes"), None);
+        let options = |target: &str, host: &str, ask: &str| {
+            let request = format!("OPTIONS {target} HTTP/1.1\nHost: {host}\nOrigin: http://c{ask}");
+            decide(&pipeline, &request, "192.0.2.1")
+        };
+        let ask = "\nAccess-Control-Request-Method: GET";
+        let refused = Refused::Preflight;
+        let answered = Verdict::Refuse(Reason::Front { route: 4, refused });
+        assert_eq!(options("/shop", "B.example.:80", ask), answered);
+        assert_eq!(options("/shop", "b.example", &ask.replace("GET", "PUT")), forward(3));
+        assert_eq!(options("/shop", "b.example", ""), forward(3));
+        assert_eq!(options("/caf%C3%A9/@me", "a", ask), forward(3));
+        let refused = Refused::Credentials("a key or a token is needed");
+        let guarded = Verdict::Refuse(Reason::Front { route: 0, refused });
+        assert_eq!(options("/admin", "a", ask), guarded);
     }
 
     #[test]

@@ -30,14 +30,14 @@ use crate::conf::file::RouteConfig;
 use crate::conf::front::{FrontConfig, Rename};
 use crate::engine::limits::{Charge, refund_all, release};
 use crate::handlers::access_log::{self, Record};
-use crate::handlers::answers::{Problem, problem, write_limits};
+use crate::handlers::answers::{Problem, problem, shows_limits, write_limits};
 use crate::handlers::explain;
 use crate::handlers::front::{Facts, Refused};
 use crate::handlers::pipeline::{Charges, Reason, Verdict};
-use crate::wire::graphql::{self, Cost};
-use crate::wire::json::is_json;
+use crate::wire::graphql;
 use crate::wire::problem;
 use crate::wire::trace::Trace;
+use minigateway_graphql::Cost;
 use minikit::sync::atomic::AtomicU64;
 use minikit::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use minikit::sync::{Arc, Mutex};
@@ -295,7 +295,7 @@ impl HttpService for Gateway {
             }
         }
         let Rename(fields, _) = front.renamed(&routes[route], facts)?;
-        let is_json = is_json(exchange.request.headers(), true);
+        let is_json = FrontConfig::may_be_json(&exchange.request);
         let body = exchange.stored_body().filter(|_| is_json)?;
         // A compressed body is no JSON either.
         let error = fields.rename(body).map(|renamed| *body = renamed).err()?;
@@ -350,8 +350,9 @@ impl HttpService for Gateway {
         let (generation, facts) = (context.generation.borrow(), &context.facts);
         let asked = asked(&generation, facts);
         let rewritten = asked.filter(|it| it.1.versions.is_some());
-        let rewritten = rewritten.map(|it| it.0.target(it.1, facts, request.uri()));
-        let target = rewritten.as_deref().unwrap_or(request.uri());
+        let sent = facts.target.as_deref().unwrap_or(request.uri());
+        let rewritten = rewritten.map(|it| it.0.target(it.1, facts, sent));
+        let target = rewritten.as_deref().unwrap_or(sent);
         let mut head = HeadWriter::request(out, request.method(), target, 1, attempt.framing);
         let is_dropped =
             |name: &[u8]| asked.is_some_and(|it| it.0.drops_from_request(it.1, facts, name));
@@ -396,8 +397,8 @@ impl HttpService for Gateway {
         head: &mut HeadWriter<'_>,
     ) {
         let charges = context.charges.borrow();
-        let has_limits = charges.outcomes().next().is_some();
         let (generation, facts) = (context.generation.borrow(), &context.facts);
+        let has_limits = generation.as_ref().is_some_and(|it| shows_limits(&it.pipeline, &charges));
         let asked = asked(&generation, facts);
         // A refusal takes no time, so the clocks need not be read again.
         let (unix_s, now_ns) = match answer {
@@ -421,8 +422,12 @@ impl HttpService for Gateway {
         } else {
             // Headers of the upstream about limits would contradict ours.
             let is_ours = |name: &[u8]| {
-                let ours = [&b"ratelimit"[..], b"ratelimit-policy"];
-                has_limits && ours.iter().any(|it| name.eq_ignore_ascii_case(it))
+                let starts = |with: &[u8]| {
+                    name.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with))
+                };
+                has_limits && (starts(b"ratelimit") || starts(b"x-ratelimit-"))
+                    || !context.explanation.is_empty()
+                        && name.eq_ignore_ascii_case(explain::HEADER.as_bytes())
                     || !context.trace.id.is_empty() && name.eq_ignore_ascii_case(b"x-request-id")
                     || asked.is_some_and(|it| it.0.drops_from_response(it.1, facts, name))
             };

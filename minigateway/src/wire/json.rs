@@ -6,21 +6,22 @@
 //!
 //! Values stay text, so numbers keep all their digits; members keep their order, two of a name too.
 
-use minilb::wire::http1::head::Headers;
+use minilb::wire::http1::head::Header;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The value of `Content-Type` in lower case, without parameters.
-pub fn media_type(headers: Headers<'_>) -> Option<Vec<u8>> {
-    let value = headers.get(b"content-type")?;
-    Some(value.split(|it| *it == b';').next()?.trim_ascii().to_ascii_lowercase())
+/// What `Content-Type` says, in lower case and without parameters: one type, or an attack.
+pub fn media_types<'a>(headers: impl Iterator<Item = Header<'a>>) -> Vec<Vec<u8>> {
+    let values = headers.filter(|it| it.name.eq_ignore_ascii_case(b"content-type"));
+    let types = values.flat_map(|it| it.value.split(|it| *it == b','));
+    let types = types.map(|it| it.split(|it| *it == b';').next().unwrap_or_default());
+    types.map(|it| it.trim_ascii().to_ascii_lowercase()).collect()
 }
 
-/// Returns true for `application/json` and `application/NAME+json`; `default` without a type.
-pub fn is_json(headers: Headers<'_>, default: bool) -> bool {
-    let is_json = |it: Vec<u8>| it == b"application/json" || it.ends_with(b"+json");
-    media_type(headers).map_or(default, is_json)
+/// Returns true for `application/json` and `application/NAME+json`.
+pub fn is_json(media_type: &[u8]) -> bool {
+    media_type == b"application/json" || media_type.ends_with(b"+json")
 }
 
 /// A member of an object.
