@@ -222,7 +222,7 @@ fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
     let file = prefix.join(&flags.config);
     let source = Source { file, globals: flags.globals.unwrap_or_default(), prefix };
     let recorder = Recorder(RefCell::default());
-    let config = source.read_from(&recorder)?;
+    let config = source.read(&recorder)?;
 
     let options = match action {
         Action::Test { dump } => {

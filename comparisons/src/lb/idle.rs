@@ -46,7 +46,8 @@ pub fn memory(rounds: &mut Rounds, cores: Option<Cores>, proxies: &Proxies) -> R
         title: load::title("Memory per idle connection", theirs),
         detail: format!("{MORE} connections that have had one answer"),
         meaning: "Resident memory of the proxy's process with them minus without, divided by \
-                  connections. The kernel's buffers are not in it."
+                  connections. Neither the kernel's buffers are in it nor what NGINX allocates for \
+                  all `worker_connections` at its start."
             .into(),
         command: format!("our own client: {FIRST} connections, then {MORE} more"),
         against: theirs.into(),

@@ -46,7 +46,7 @@ impl Names {
 
     /// NGINX's own.
     fn table(&self) -> &'static [(&'static str, Variable)] {
-        if self.is_stream { &STREAM_VARIABLES } else { &VARIABLES }
+        if self.is_stream { STREAM_VARIABLES } else { VARIABLES }
     }
 
     /// Defines a variable whose value requests keep. It may be defined several times.
@@ -119,142 +119,100 @@ pub enum Part {
     Variable(Variable),
 }
 
-/// A variable. Those with a name carry it in lower case, with `_` for `-`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Variable {
-    Args,
-    Arg(String),
-    BinaryRemoteAddr,
-    BodyBytesSent,
-    BytesSent,
-    Connection,
-    ConnectionRequests,
-    Cookie(String),
-    Host,
-    Hostname,
-    HttpHeader(String),
-    Https,
-    IsArgs,
-    /// A group of the pattern that matched last.
-    Group(usize),
-    Msec,
-    NginxVersion,
-    Pid,
-    ProxyAddXForwardedFor,
-    ProxyHost,
-    ProxyPort,
-    ProxyProtocolAddr,
-    ProxyProtocolPort,
-    ProxyProtocolServerAddr,
-    ProxyProtocolServerPort,
-    RealipRemoteAddr,
-    RealipRemotePort,
-    RemoteAddr,
-    RemotePort,
-    RemoteUser,
-    Request,
-    RequestId,
-    RequestLength,
-    RequestMethod,
-    RequestTime,
-    RequestUri,
-    Scheme,
-    SentHttpHeader(String),
-    ServerAddr,
-    ServerName,
-    ServerPort,
-    ServerProtocol,
-    SslCipher,
-    SslPrereadAlpnProtocols,
-    SslPrereadProtocol,
-    SslPrereadServerName,
-    SslProtocol,
-    SslSessionReused,
-    Status,
-    TimeIso8601,
-    TimeLocal,
-    UpstreamAddr,
-    UpstreamConnectTime,
-    UpstreamHeaderTime,
-    UpstreamHttpHeader(String),
-    UpstreamResponseLength,
-    UpstreamResponseTime,
-    UpstreamStatus,
-    Uri,
-    /// Defined by the configuration, by its slot.
-    Slot(usize),
+/// Makes the enum of all variables and the tables of their names: those of `http` and `stream`, and
+/// of one of them only.
+macro_rules! variables {
+    (
+        both { $($name:literal $both:ident,)* }
+        http { $($http_name:literal $http:ident,)* }
+        stream { $($stream_name:literal $stream:ident,)* }
+    ) => {
+        /// A variable. Those with a name carry it in lower case, with `_` for `-`.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Variable {
+            $($both,)* $($http,)* $($stream,)*
+            Arg(String),
+            Cookie(String),
+            HttpHeader(String),
+            SentHttpHeader(String),
+            UpstreamHttpHeader(String),
+            /// A group of the pattern that matched last.
+            Group(usize),
+            /// Defined by the configuration, by its slot.
+            Slot(usize),
+        }
+
+        const VARIABLES: &[(&str, Variable)] = &[
+            $(($name, Variable::$both),)* $(($http_name, Variable::$http),)*
+            ("document_uri", Variable::Uri),
+            ("query_string", Variable::Args),
+        ];
+        const STREAM_VARIABLES: &[(&str, Variable)] =
+            &[$(($name, Variable::$both),)* $(($stream_name, Variable::$stream),)*];
+    };
 }
 
-const VARIABLES: [(&str, Variable); 51] = [
-    ("args", Variable::Args),
-    ("binary_remote_addr", Variable::BinaryRemoteAddr),
-    ("body_bytes_sent", Variable::BodyBytesSent),
-    ("bytes_sent", Variable::BytesSent),
-    ("connection", Variable::Connection),
-    ("connection_requests", Variable::ConnectionRequests),
-    ("document_uri", Variable::Uri),
-    ("host", Variable::Host),
-    ("hostname", Variable::Hostname),
-    ("https", Variable::Https),
-    ("is_args", Variable::IsArgs),
-    ("msec", Variable::Msec),
-    ("nginx_version", Variable::NginxVersion),
-    ("pid", Variable::Pid),
-    ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
-    ("proxy_host", Variable::ProxyHost),
-    ("proxy_port", Variable::ProxyPort),
-    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
-    ("proxy_protocol_port", Variable::ProxyProtocolPort),
-    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
-    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
-    ("query_string", Variable::Args),
-    ("realip_remote_addr", Variable::RealipRemoteAddr),
-    ("realip_remote_port", Variable::RealipRemotePort),
-    ("remote_addr", Variable::RemoteAddr),
-    ("remote_port", Variable::RemotePort),
-    ("remote_user", Variable::RemoteUser),
-    ("request", Variable::Request),
-    ("request_id", Variable::RequestId),
-    ("request_length", Variable::RequestLength),
-    ("request_method", Variable::RequestMethod),
-    ("request_time", Variable::RequestTime),
-    ("request_uri", Variable::RequestUri),
-    ("scheme", Variable::Scheme),
-    ("server_addr", Variable::ServerAddr),
-    ("server_name", Variable::ServerName),
-    ("server_port", Variable::ServerPort),
-    ("server_protocol", Variable::ServerProtocol),
-    ("ssl_cipher", Variable::SslCipher),
-    ("ssl_protocol", Variable::SslProtocol),
-    ("ssl_session_reused", Variable::SslSessionReused),
-    ("status", Variable::Status),
-    ("time_iso8601", Variable::TimeIso8601),
-    ("time_local", Variable::TimeLocal),
-    ("upstream_addr", Variable::UpstreamAddr),
-    ("upstream_connect_time", Variable::UpstreamConnectTime),
-    ("upstream_header_time", Variable::UpstreamHeaderTime),
-    ("upstream_response_length", Variable::UpstreamResponseLength),
-    ("upstream_response_time", Variable::UpstreamResponseTime),
-    ("upstream_status", Variable::UpstreamStatus),
-    ("uri", Variable::Uri),
-];
-
-const STREAM_VARIABLES: [(&str, Variable); 13] = [
-    ("binary_remote_addr", Variable::BinaryRemoteAddr),
-    ("connection", Variable::Connection),
-    ("proxy_protocol_addr", Variable::ProxyProtocolAddr),
-    ("proxy_protocol_port", Variable::ProxyProtocolPort),
-    ("proxy_protocol_server_addr", Variable::ProxyProtocolServerAddr),
-    ("proxy_protocol_server_port", Variable::ProxyProtocolServerPort),
-    ("remote_addr", Variable::RemoteAddr),
-    ("remote_port", Variable::RemotePort),
-    ("server_addr", Variable::ServerAddr),
-    ("server_port", Variable::ServerPort),
-    ("ssl_preread_alpn_protocols", Variable::SslPrereadAlpnProtocols),
-    ("ssl_preread_protocol", Variable::SslPrereadProtocol),
-    ("ssl_preread_server_name", Variable::SslPrereadServerName),
-];
+variables! {
+    both {
+        "binary_remote_addr" BinaryRemoteAddr,
+        "connection" Connection,
+        "proxy_protocol_addr" ProxyProtocolAddr,
+        "proxy_protocol_port" ProxyProtocolPort,
+        "proxy_protocol_server_addr" ProxyProtocolServerAddr,
+        "proxy_protocol_server_port" ProxyProtocolServerPort,
+        "remote_addr" RemoteAddr,
+        "remote_port" RemotePort,
+        "server_addr" ServerAddr,
+        "server_port" ServerPort,
+    }
+    http {
+        "args" Args,
+        "body_bytes_sent" BodyBytesSent,
+        "bytes_sent" BytesSent,
+        "connection_requests" ConnectionRequests,
+        "host" Host,
+        "hostname" Hostname,
+        "https" Https,
+        "is_args" IsArgs,
+        "msec" Msec,
+        "nginx_version" NginxVersion,
+        "pid" Pid,
+        "proxy_add_x_forwarded_for" ProxyAddXForwardedFor,
+        "proxy_host" ProxyHost,
+        "proxy_port" ProxyPort,
+        "realip_remote_addr" RealipRemoteAddr,
+        "realip_remote_port" RealipRemotePort,
+        "remote_user" RemoteUser,
+        "request" Request,
+        "request_id" RequestId,
+        "request_length" RequestLength,
+        "request_method" RequestMethod,
+        "request_time" RequestTime,
+        "request_uri" RequestUri,
+        "scheme" Scheme,
+        "server_name" ServerName,
+        "server_protocol" ServerProtocol,
+        "ssl_cipher" SslCipher,
+        "ssl_protocol" SslProtocol,
+        "ssl_session_reused" SslSessionReused,
+        "status" Status,
+        "time_iso8601" TimeIso8601,
+        "time_local" TimeLocal,
+        "upstream_addr" UpstreamAddr,
+        "upstream_connect_time" UpstreamConnectTime,
+        "upstream_header_time" UpstreamHeaderTime,
+        "upstream_response_length" UpstreamResponseLength,
+        "upstream_response_time" UpstreamResponseTime,
+        "upstream_status" UpstreamStatus,
+        "uri" Uri,
+    }
+    stream {
+        "ssl_preread_alpn_protocols" SslPrereadAlpnProtocols,
+        "ssl_preread_protocol" SslPrereadProtocol,
+        "ssl_preread_server_name" SslPrereadServerName,
+    }
+}
 
 impl Template {
     /// Compiles a value. Groups `$1` to `$9` need no name.

@@ -1,4 +1,5 @@
-//! How long a server takes to answer: a moving average that believes bad news at once.
+//! How long a server takes to answer: a moving average that believes bad news at once, and a
+//! histogram of all answers.
 //!
 //! # Peak-EWMA
 //!
@@ -31,6 +32,11 @@
 //! A server that refuses connections does so within microseconds. Taken as samples, its failures
 //! would make it the fastest of all and draw every request. So a failure can raise an estimate, as
 //! a timeout does, and never lowers it.
+//!
+//! # Histogram
+//!
+//! An average has no tail. The histogram counts answers in buckets that double, from 64 µs to 16 s:
+//! 100 µs is in the second one, which ends at 128 µs.
 //!
 //! Counterpart: `linkerd/ewma/src/lib.rs` (`add_peak`), Finagle's `PeakEwma`. NGINX Plus has an
 //! average of its own for `least_time`, whose formula is not published.
@@ -74,9 +80,53 @@ fn weight(since_ms: u64, now_ms: u64) -> f64 {
     (-elapsed_ms / DECAY_MS as f64).exp()
 }
 
+/// Buckets of a [`Histogram`]; the last one has no end.
+const BUCKETS: usize = 20;
+
+/// How many answers took how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Histogram([u32; BUCKETS]);
+
+impl Histogram {
+    /// Counts an answer.
+    pub fn record(&mut self, took_us: u64) {
+        let bits = u64::BITS - took_us.leading_zeros();
+        self.0[(bits.saturating_sub(6) as usize).min(BUCKETS - 1)] += 1;
+    }
+
+    /// Where each bucket ends, in microseconds, and how many answers took less.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let ends = (6..).map(|bits| if bits == 25 { f64::INFINITY } else { f64::from(1 << bits) });
+        let sums = self.0.iter().scan(0, |sum, count| {
+            *sum += u64::from(*count);
+            Some(*sum)
+        });
+        ends.zip(sums)
+    }
+
+    /// Draws the buckets, each as high as its share of the largest one: `▁█▂▁`.
+    pub fn draw(&self) -> String {
+        let most = u64::from(self.0.into_iter().max().unwrap_or_default()).max(1);
+        let eighths = self.0.into_iter().map(|it| (u64::from(it) * 8).div_ceil(most) as u32);
+        eighths.map(|it| char::from_u32(0x2580 + it).filter(|_| it > 0).unwrap_or('░')).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_double() {
+        let mut histogram = Histogram::default();
+        for took_us in [0, 63, 64, 100, 127, 128, 17_000_000, u64::MAX] {
+            histogram.record(took_us);
+        }
+        let sums = histogram.cumulative().collect::<Vec<_>>();
+        assert_eq!(sums[..3], [(64.0, 2), (128.0, 5), (256.0, 6)]);
+        assert_eq!(sums[18..], [(16_777_216.0, 6), (f64::INFINITY, 8)]);
+        assert_eq!(histogram.draw(), "▆█▃░░░░░░░░░░░░░░░░▆");
+    }
 
     #[test]
     fn the_example_at_the_head_of_the_file() {

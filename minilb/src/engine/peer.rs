@@ -41,7 +41,7 @@
 use super::health::breaker::Breaker;
 use super::health::check::Check;
 use super::health::slow_start::SlowStart;
-use super::latency::Latency;
+use super::latency::{Histogram, Latency};
 use std::sync::Arc;
 
 /// A peer, from its first configuration to its last: a reload keeps the number.
@@ -104,6 +104,8 @@ pub struct Peer {
     pub checked_s: u64,
     /// How long it takes to answer; recorded only if the method asks for it.
     pub latency: Latency,
+    /// How long connections to it were held that have not failed.
+    pub times: Histogram,
     /// What active checks have found.
     pub check: Check,
     /// Its circuit breaker.
@@ -129,6 +131,7 @@ impl Peer {
             accessed_s: 0,
             checked_s: 0,
             latency: Latency::default(),
+            times: Histogram::default(),
             check: Check::default(),
             breaker: Breaker::default(),
             slow_start: SlowStart::default(),

@@ -217,6 +217,8 @@ pub struct Picked {
     pub address: Arc<str>,
     /// This attempt decides about a breaker that is half open.
     pub is_probe: bool,
+    /// How long the connection was held, set before it is released.
+    pub took_us: u64,
     /// The breaker has heard of this attempt.
     is_judged: bool,
 }
@@ -342,7 +344,7 @@ impl Upstream {
         attempts.tried.push(peer.id);
         attempts.count += 1;
         let address = Arc::clone(&peer.address);
-        Some(Picked { id: peer.id, address, is_probe, is_judged: false })
+        Some(Picked { id: peer.id, address, is_probe, took_us: 0, is_judged: false })
     }
 
     /// The connection is to try another server: it must have made fewer attempts than there are
@@ -516,6 +518,9 @@ impl Upstream {
         }
         let peer = self.peer_mut(picked.id)?;
         peer.conns -= 1;
+        if !is_failed {
+            peer.times.record(picked.took_us);
+        }
         if picked.is_probe && !picked.is_judged {
             peer.breaker.abandon(now_ms);
         }

@@ -6,8 +6,9 @@
 //! server 127.0.0.1:8081: current 0 to -2, effective 5 of 5, 0 open
 //! server 127.0.0.1:8082: current 0 to 1, effective 1 of 1, 3 open
 //! server 127.0.0.1:8083: current 0 to 0, effective 1 of 1, 0 open, breaker open for 21.4 s more
-//! retried: upstream timed out; 9 retries are left in the budget
-//! attempt 2, round robin: 127.0.0.1:8082 ...
+//! retried: upstream timed out
+//! attempt 2, round robin: 127.0.0.1:8082; 9 retries are left in the budget
+//! ...
 //! not retried: POST, LOCK and PATCH are not sent twice
 //! ```
 //!
@@ -46,6 +47,9 @@ pub fn pick(
     if let Some(detail) = upstream.explain_key(attempts.key()) {
         write!(first, "; {detail}").expect("a string takes all");
     }
+    if let Some(left) = upstream.retries_left() {
+        write!(first, "; {left} retries are left in the budget").expect("a string takes all");
+    }
 
     let mut lines = vec![first];
     for (before, after) in before.iter().zip(upstream.peers()).take(SERVERS_MAX) {
@@ -71,8 +75,8 @@ pub fn pick(
     lines
 }
 
-/// What kept a peer out of a pick.
-fn reason(peer: &Peer, sits_out: bool, attempts: &Attempts, now_ms: u64) -> Option<String> {
+/// What keeps a peer out of a pick.
+pub fn reason(peer: &Peer, sits_out: bool, attempts: &Attempts, now_ms: u64) -> Option<String> {
     let seconds = |until_ms: u64| until_ms.saturating_sub(now_ms) as f64 / 1000.0;
     if attempts.has_tried(peer.id) {
         return Some("tried already".to_owned());

@@ -63,9 +63,7 @@ impl View<'_> {
         for part in &template.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Variable(variable) => {
-                    self.append_variable(variable, out);
-                }
+                Part::Variable(variable) => self.append_variable(variable, out),
             }
         }
     }

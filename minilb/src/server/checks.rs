@@ -13,6 +13,7 @@
 //! location, in `stream` `proxy_connect_timeout`, for the whole check.
 
 use super::clock::Clock;
+use super::preread::in_time;
 use super::upstream::SharedUpstream;
 use crate::engine::health::check::CheckParams;
 use crate::wire::http1::head::ResponseHead;
@@ -21,7 +22,6 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// How often due checks are looked for.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -42,12 +42,7 @@ pub fn begin(
         let (upstream, params, random) = (Arc::clone(upstream), params.clone(), random());
         tokio::spawn(async move {
             let limit = Duration::from_millis(params.timeout_ms);
-            let result = timeout(limit, check(&address, &upstream.name, &params)).await;
-            let error = match result {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error),
-                Err(_) => Some(io::ErrorKind::TimedOut.into()),
-            };
+            let error = in_time(limit, check(&address, &upstream.name, &params)).await.err();
             if upstream.record_check(id, error.is_none(), random, clock.now_ms()) {
                 match error {
                     None => tracing::warn!("peer is healthy, upstream: \"{address}\""),

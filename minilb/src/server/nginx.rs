@@ -297,6 +297,17 @@ impl RequestContext {
         }
     }
 
+    /// Appends the value of a template for a request that is not done.
+    pub(super) fn append(
+        &self,
+        template: &Template,
+        (exchange, client): (&Exchange, &Client),
+        out: &mut Vec<u8>,
+    ) {
+        let done = Done::default();
+        self.view(&exchange.request, &exchange.response, client, &done).append(template, out);
+    }
+
     pub(super) fn view<'a>(
         &'a self,
         request: &'a RequestHead,
@@ -461,9 +472,7 @@ impl HttpService for Nginx<'_> {
             }
         }
         if let Some(template) = &upstream.hash_key {
-            let done = Done::default();
-            let view = context.view(&exchange.request, &exchange.response, client, &done);
-            view.append(template, key);
+            context.append(template, (exchange, client), key);
         }
     }
 
@@ -534,7 +543,6 @@ impl HttpService for Nginx<'_> {
             let name = if settings.server_tokens == Some(false) { "minilb" } else { SERVER };
             head.header(b"Server", name.as_bytes());
         }
-        let is_given = |known| of_upstream().any(|it| it.known == known && is_passed(it.name));
         if !is_given(Known::Date) {
             head.header(b"Date", self.date.borrow_mut().text());
         }
@@ -615,8 +623,6 @@ impl Nginx<'_> {
         context: &RequestContext,
         value: &[u8],
     ) {
-        let done = Done::default();
-        let view = context.view(&exchange.request, &exchange.response, client, &done);
         let location = context.location();
         let mut rewritten = Vec::new();
         let is_rewritten = match (&location.settings.proxy_redirect, context.proxy()) {
@@ -625,7 +631,7 @@ impl Nginx<'_> {
             (None, _) if matches!(location.action, Action::ProxyTo(_)) => false,
             (Some(Redirects::Pairs(pairs)), _) => pairs.iter().any(|(from, to)| {
                 let Some(rest) = value.strip_prefix(from.as_bytes()) else { return false };
-                view.append(to, &mut rewritten);
+                context.append(to, (exchange, client), &mut rewritten);
                 rewritten.extend_from_slice(rest);
                 true
             }),

@@ -117,10 +117,8 @@ impl Phases<'_> {
                 Ok(Decision::Answer(Answer::new(200, "text/plain", body)))
             }
             Action::ProxyTo(url) => {
-                let done = Done::default();
-                let (request, response) = (&self.exchange.request, &self.exchange.response);
                 let mut text = Vec::new();
-                context.view(request, response, self.client, &done).append(url, &mut text);
+                context.append(url, (self.exchange, self.client), &mut text);
                 let dynamic = context.generation().target(&text, context.location())?;
                 let route = Arc::clone(&dynamic.route);
                 context.dynamic = Some(dynamic);
@@ -168,11 +166,8 @@ impl Phases<'_> {
         let Return { status, text: template } = text;
         let shown = context.state.error_status.unwrap_or(*status);
         let Some(template) = template else { return Answer::page(shown) };
-        let done = Done::default();
-        let view =
-            context.view(&self.exchange.request, &self.exchange.response, self.client, &done);
         let mut value = Vec::new();
-        view.append(template, &mut value);
+        context.append(template, (self.exchange, self.client), &mut value);
 
         if matches!(status, 301 | 302 | 303 | 307 | 308) {
             return redirect(*status, absolute(value, self.exchange, self.client, context));
@@ -245,10 +240,8 @@ impl Phases<'_> {
         }
         let generation = Arc::clone(context.generation.as_ref().expect("set by `begin`"));
         let key_of = |zone: &Zone, longest: usize| {
-            let (mut key, done) = (Vec::new(), Done::default());
-            let view =
-                context.view(&self.exchange.request, &self.exchange.response, self.client, &done);
-            view.append(&zone.config.key, &mut key);
+            let mut key = Vec::new();
+            context.append(&zone.config.key, (self.exchange, self.client), &mut key);
             (!key.is_empty() && key.len() <= longest).then_some(key)
         };
 
@@ -258,12 +251,10 @@ impl Phases<'_> {
             limits.extend(key_of(zone, RATE_KEY_MAX).map(|key| (limit, zone, key)));
         }
         let mut counted = Vec::new();
-        let mut delay_ms = 0;
-        let mut refused = None;
-        match admit(&limits, self.nginx.core.clock.now_ms()) {
-            Some(waits_ms) => delay_ms = waits_ms,
-            None => refused = Some(settings.limit_req_status.unwrap_or(503)),
-        }
+        let (delay_ms, mut refused) = match admit(&limits, self.nginx.core.clock.now_ms()) {
+            Some(waits_ms) => (waits_ms, None),
+            None => (0, Some(settings.limit_req_status.unwrap_or(503))),
+        };
         if refused.is_none() && delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         }
@@ -309,11 +300,8 @@ impl Phases<'_> {
             Shown::OfPage => context.state.error_status = None,
             Shown::Fixed(status) => context.state.error_status = Some(status),
         }
-        let done = Done::default();
-        let view =
-            context.view(&self.exchange.request, &self.exchange.response, self.client, &done);
         let mut uri = Vec::new();
-        view.append(&page.page, &mut uri);
+        context.append(&page.page, (self.exchange, self.client), &mut uri);
         let is_internal = matches!(uri.first(), Some(b'/' | b'@'));
         if is_internal && context.state.changes_left == 0 {
             context.state.error_status = Some(500);

@@ -74,7 +74,10 @@ pub async fn is_tls(client: &Stream) -> io::Result<bool> {
     }
 }
 
-async fn in_time<T>(limit: Duration, read: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(super) async fn in_time<T>(
+    limit: Duration,
+    read: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     timeout(limit, read).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
@@ -92,18 +95,14 @@ async fn examine<T, E>(
         let count = socket.peek(&mut taken[start..]).await?;
         taken.truncate(start + count);
 
-        match parse(taken) {
-            Ok(Some(found)) => {
-                taken.truncate(start);
-                return Ok(Ok(found));
-            }
-            Err(error) => {
-                taken.truncate(start);
-                return Ok(Err(error));
-            }
-            Ok(None) if count == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(None) if taken.len() == bytes_max => return Err(broken("preread buffer full")),
-            Ok(None) => take(socket, &mut taken[start..]).await?,
+        if let Some(parsed) = parse(taken).transpose() {
+            taken.truncate(start);
+            return Ok(parsed);
+        }
+        match count {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if taken.len() == bytes_max => return Err(broken("preread buffer full")),
+            _ => take(socket, &mut taken[start..]).await?,
         }
     }
 }

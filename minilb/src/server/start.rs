@@ -24,7 +24,7 @@ use super::files::System;
 use super::forward::{CoreBuffer, Endpoint};
 use super::http::connection;
 use super::http::core::HttpCore;
-use super::http::http2;
+use super::http::http2::{self, Http2Stream};
 use super::http::service::Client;
 use super::limits;
 use super::nginx::{DateCache, HttpGeneration, Nginx, RequestContext};
@@ -40,7 +40,7 @@ use crate::conf::host::Host;
 use crate::conf::listen::Listen;
 use crate::conf::reader::read;
 use crate::engine::peer::Peer;
-use crate::engine::upstream::UpstreamConfig;
+use crate::engine::upstream::{Method, UpstreamConfig};
 use crate::handlers::facts::Transport;
 use minikit::connections::Connections;
 use minikit::server::{
@@ -72,19 +72,11 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// The first error of the configuration.
-    pub fn read(&self) -> Result<Config, ConfError> {
-        self.read_from(&System)
-    }
-
     /// Reads it from `host`.
     ///
     /// # Errors
     /// The first error of the configuration.
-    pub fn read_from(&self, host: &dyn Host) -> Result<Config, ConfError> {
+    pub fn read(&self, host: &dyn Host) -> Result<Config, ConfError> {
         read(host, &self.file, &self.globals, &self.prefix)
     }
 }
@@ -250,23 +242,22 @@ fn any_port(address: SocketAddr) -> std::io::Result<SocketAddr> {
 /// Lets the first server listen at one more address, in front of its own.
 fn add_listen(config: &mut Config, listen: Option<SocketAddr>) -> Result<(), String> {
     let Some(address) = listen else { return Ok(()) };
-    if let Some(server) = config.http.servers.first_mut() {
-        server.listen.insert(0, Listen::at(address));
-    } else if let Some(server) = config.servers.first_mut() {
-        server.listen.insert(0, Listen::at(address));
-    } else {
-        return Err("--listen needs a server in the configuration".to_owned());
-    }
+    let http = config.http.servers.first_mut().map(|it| &mut it.listen);
+    let listens = http.or_else(|| config.servers.first_mut().map(|it| &mut it.listen));
+    let listens = listens.ok_or("--listen needs a server in the configuration")?;
+    listens.insert(0, Listen::at(address));
     Ok(())
 }
 
 impl LoadBalancer {
-    /// Calls `look` with each server of each upstream, its upstream's name and the time in ms.
-    pub(super) fn each_peer(&self, mut look: impl FnMut(&str, &Peer, u64)) {
+    /// Each upstream with its name, its method and a copy of its servers; and the time in ms.
+    pub(super) fn look(&self) -> (Vec<(String, Method, Vec<Peer>)>, u64) {
         let (generation, now_ms) = (self.current(), self.clock.now_ms());
-        for upstream in generation.upstreams() {
-            upstream.inspect(|it| it.peers().for_each(|peer| look(&upstream.name, peer, now_ms)));
-        }
+        let look = |it: &Arc<SharedUpstream>| {
+            let (method, peers) = it.inspect(|it| (it.method(), it.peers().cloned().collect()));
+            (it.name.clone(), method, peers)
+        };
+        (generation.upstreams().map(look).collect(), now_ms)
     }
 
     fn current(&self) -> Arc<Generation> {
@@ -274,7 +265,7 @@ impl LoadBalancer {
     }
 
     fn try_reload(&self) -> Result<(), Box<dyn Error>> {
-        let mut config = self.source.read()?;
+        let mut config = self.source.read(&System)?;
         add_listen(&mut config, self.listen)?;
         let old = self.current();
         let new = Generation::new(config, Some(&old))?;
@@ -427,21 +418,13 @@ impl LoadBalancer {
     ) {
         let limits = self.current().http.limits(&info);
         info.is_http2 = true;
-        http2::serve(
-            stream,
-            limits.requests_max,
-            limits.keep_alive,
-            &shutdown,
-            |stream, number| {
-                info.requests = number - 1;
-                let (balancer, core) = (Arc::clone(&self), Rc::clone(&core));
-                let (mut info, shutdown) = (info, shutdown.clone());
-                spawn_local(
-                    async move { balancer.requests(core, stream, &mut info, shutdown).await },
-                );
-            },
-        )
-        .await;
+        let start = |stream: Http2Stream, number| {
+            info.requests = number - 1;
+            let (balancer, core) = (Arc::clone(&self), Rc::clone(&core));
+            let (mut info, shutdown) = (info, shutdown.clone());
+            spawn_local(async move { balancer.requests(core, stream, &mut info, shutdown).await });
+        };
+        http2::serve(stream, limits.requests_max, limits.keep_alive, &shutdown, start).await;
     }
 
     /// Checks the servers of the current configuration, and no others: a reload ends the checks of

@@ -91,8 +91,9 @@ pub struct Lease {
     /// What to report when it is dropped.
     pub outcome: Outcome,
     clock: Clock,
-    /// When the attempt began, if its latency is to be recorded.
-    began_us: Option<u64>,
+    began_us: u64,
+    /// Its latency is still to be recorded.
+    needs_latency: bool,
     /// Something depends on how the server answers; if not, the lock is saved.
     is_watched: bool,
 }
@@ -106,7 +107,8 @@ impl Lease {
         clock: Clock,
         explained: Option<&mut Vec<String>>,
     ) -> Option<Lease> {
-        let now_ms = clock.now_ms();
+        let began_us = clock.now_us();
+        let now_ms = began_us / 1000;
         let mut state = upstream.state.lock();
         let picked = match explained {
             None => state.pick(attempts, now_ms),
@@ -129,7 +131,8 @@ impl Lease {
             address,
             outcome: Outcome::Finished,
             clock,
-            began_us: needs_latency.then(|| clock.now_us()),
+            began_us,
+            needs_latency,
             is_watched,
         })
     }
@@ -151,25 +154,30 @@ impl Lease {
         if !self.is_watched {
             return;
         }
-        let now_ms = self.clock.now_ms();
+        let (took_us, now_ms) = self.times();
         let mut state = self.upstream.state.lock();
-        if let Some(began_us) = self.began_us.take() {
-            let sample_us = self.clock.now_us() - began_us;
-            state.record_latency(self.picked.id, sample_us, is_error, now_ms);
+        if std::mem::take(&mut self.needs_latency) {
+            state.record_latency(self.picked.id, took_us, is_error, now_ms);
         }
         let change = state.judge(&mut self.picked, is_error, now_ms);
         drop(state);
         log_change(change, &self.picked.address);
     }
+
+    /// The microseconds since the pick, and the time in milliseconds.
+    fn times(&self) -> (u64, u64) {
+        let now_us = self.clock.now_us();
+        (now_us - self.began_us, now_us / 1000)
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let now_ms = self.clock.now_ms();
+        let (took_us, now_ms) = self.times();
+        self.picked.took_us = took_us;
         let mut state = self.upstream.state.lock();
-        if let Some(began_us) = self.began_us.filter(|_| self.outcome == Outcome::Failed) {
-            let sample_us = self.clock.now_us() - began_us;
-            state.record_latency(self.picked.id, sample_us, true, now_ms);
+        if self.needs_latency && self.outcome == Outcome::Failed {
+            state.record_latency(self.picked.id, took_us, true, now_ms);
         }
         let change = state.release(&mut self.picked, self.outcome, now_ms);
         drop(state);

@@ -72,13 +72,13 @@ fn read_more(client: &mut TcpStream, received: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn http_conf(scratch: &Scratch, http: &str) -> PathBuf {
+pub(super) fn http_conf(scratch: &Scratch, http: &str) -> PathBuf {
     let text = format!("error_log stderr info;\nevents {{}}\nhttp {{ {http} }}\n");
     scratch.file("nginx.conf", &text)
 }
 
 /// A configuration with these servers behind one location.
-fn proxy(listen: u16, servers: &str, parameters: &str) -> String {
+pub(super) fn proxy(listen: u16, servers: &str, parameters: &str) -> String {
     format!(
         "upstream u {{ {servers} keepalive 8; }}
          server {{ listen 127.0.0.1:{listen}; {parameters} location / {{ proxy_pass http://u;
@@ -351,6 +351,37 @@ fn serve_listens_at_one_more_address() {
     let dump = Program::start(minilb(&["-T", "-c", conf])).end();
     assert_eq!(dump.status.code(), Some(0), "{}", dump.stderr);
     assert!(dump.stdout.contains("nginx.conf:\nerror_log"), "{}", dump.stdout);
+}
+
+#[test]
+fn the_admin_page_has_times_and_the_ring() {
+    let scratch = Scratch::new("minilb").expect("writable");
+    let ((a, _), (b, _)) = (server("a"), server("b"));
+    let servers = format!("hash $uri consistent; server 127.0.0.1:{a}; server 127.0.0.1:{b};");
+    let conf = http_conf(&scratch, &proxy(free_port(), &servers, ""));
+    let (conf, admin) = (conf.to_str().expect("UTF-8"), format!("127.0.0.1:{}", free_port()));
+    let server = Server::start("minilb", minilb(&["serve", "-c", conf, "--admin", &admin]));
+    (0..10).for_each(|it| assert!(get(&server, &format!("/{it}")).starts_with("HTTP/1.1 200")));
+
+    let look = |path: &str| {
+        let mut client = TcpStream::connect(&admin).expect("listening");
+        ask(&mut client, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"), "")
+    };
+    wait_until("all responses are in the histograms", || {
+        let metrics = look("/metrics");
+        let all = metrics.lines().filter(|it| it.contains("le=\"+Inf\""));
+        all.map(|it| it.rsplit(' ').next().expect("a value").parse::<u64>().expect("a number"))
+            .sum::<u64>()
+            == 10
+    });
+
+    // Each piece of the ring belongs to one of the two.
+    let page = look("/xray.txt");
+    let (_, ring) = page.split_once("RING OF U\n").expect("the ring is drawn");
+    let pieces = ring.lines().filter_map(|it| it.split_once(" %  ")).map(|it| it.1.chars());
+    let [first, second] = pieces.collect::<Vec<_>>().try_into().expect("two servers");
+    let pairs = first.zip(second).map(|it| (it.0 == '█') != (it.1 == '█'));
+    assert_eq!(pairs.filter(|it| *it).count(), 32, "{page}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![cfg(not(loom))]
 
 mod http;
+mod http2;
 
 use minikit::harness::{Program, Scratch, Server, Signal, Stream, free_port, wait_until};
 use std::io::{Read, Write};

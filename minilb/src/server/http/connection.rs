@@ -255,8 +255,7 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
                 Err(refusal) => return self.refuse(workspace, refusal).await,
             }
         }
-        self.write_answer(workspace, &answer, true);
-        self.flush(workspace).await
+        self.fail(workspace, answer).await
     }
 
     /// Answers a request that failed. If its body is still coming, the connection ends.

@@ -27,9 +27,10 @@ use super::head::{Header, Headers, Known};
 use super::refusal::Refusal;
 
 /// The body of a message that says where it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// No body.
+    #[default]
     None,
     /// `Content-Length`: this many bytes.
     Length(u64),
@@ -38,13 +39,14 @@ pub enum Framing {
 }
 
 /// The body of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseFraming {
     /// As in a request.
     Framed(Framing),
     /// No body, but `Content-Length` of the one that `GET` would have got, if the server knows it.
     Omitted(Option<u64>),
     /// Everything up to the end of the connection.
+    #[default]
     UntilClose,
 }
 

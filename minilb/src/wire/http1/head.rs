@@ -87,7 +87,11 @@ impl Known {
             17 => (Known::TransferEncoding, b"transfer-encoding"),
             _ => return Known::Other,
         };
-        if name.eq_ignore_ascii_case(lower_case) { known } else { Known::Other }
+        // One pass without a branch, with the bit set that makes letters lower case. No other byte
+        // that may be in a name becomes one of these by it.
+        let differs =
+            name.iter().zip(lower_case).fold(0, |all, (it, lower)| all | (it | 0x20) ^ lower);
+        if differs == 0 { known } else { Known::Other }
     }
 
     /// Returns true if the header is about one connection and never passed on. `Trailer` announces
@@ -204,8 +208,8 @@ impl ConnectionOptions {
     }
 
     /// Returns true if the connection stays open after this message.
-    fn persists(self, minor_version: u8) -> bool {
-        !self.close && (minor_version >= 1 || self.keep_alive)
+    fn persists(self, is_http_1_0: bool) -> bool {
+        !self.close && (!is_http_1_0 || self.keep_alive)
     }
 }
 
@@ -260,39 +264,21 @@ impl Scan {
     }
 }
 
-/// The head of a request. Reused for one request after another.
-#[derive(Debug)]
+/// The head of a request: empty until [`RequestHead::parse`] fills it. Reused for one request after
+/// another.
+#[derive(Debug, Default)]
 pub struct RequestHead {
     scan: Scan,
     bytes: Vec<u8>,
     line: Span,
     method: Span,
     uri: Span,
-    minor_version: u8,
+    is_http_1_0: bool,
     fields: Vec<Field>,
     host: Vec<u8>,
     framing: Framing,
     connection: ConnectionOptions,
     expects_continue: bool,
-}
-
-impl Default for RequestHead {
-    /// An empty head; [`RequestHead::parse`] fills it.
-    fn default() -> RequestHead {
-        RequestHead {
-            scan: Scan::default(),
-            bytes: Vec::new(),
-            line: Span::default(),
-            method: Span::default(),
-            uri: Span::default(),
-            minor_version: 1,
-            fields: Vec::new(),
-            host: Vec::new(),
-            framing: Framing::None,
-            connection: ConnectionOptions::default(),
-            expects_continue: false,
-        }
-    }
 }
 
 impl RequestHead {
@@ -328,7 +314,7 @@ impl RequestHead {
         let method = parsed.method.unwrap_or_default().as_bytes();
         let path = parsed.path.unwrap_or_default().as_bytes();
         self.method = Span::find(&self.bytes, method);
-        self.minor_version = parsed.version.unwrap_or_default();
+        self.is_http_1_0 = parsed.version == Some(0);
         self.fields.extend(fields(&self.bytes, parsed.headers, true));
         check_method(method)?;
         let (authority, uri) = split_target(path)?;
@@ -337,9 +323,9 @@ impl RequestHead {
 
         self.read_host(authority)?;
         self.connection = ConnectionOptions::read(self.headers())?;
-        self.framing = Framing::of_request(self.headers(), self.minor_version)?;
+        self.framing = Framing::of_request(self.headers(), self.minor_version())?;
         let expect = self.headers().find(|it| it.known == Known::Expect);
-        self.expects_continue = self.minor_version >= 1
+        self.expects_continue = !self.is_http_1_0
             && expect.is_some_and(|it| it.value.eq_ignore_ascii_case(b"100-continue"));
         Ok(Some(end))
     }
@@ -351,7 +337,7 @@ impl RequestHead {
         if hosts.next().is_some() {
             return Err(Refusal::Malformed("client sent duplicate \"Host\" header"));
         }
-        if host.is_none() && self.minor_version >= 1 {
+        if host.is_none() && !self.is_http_1_0 {
             let text = "client sent HTTP/1.1 request without \"Host\" header";
             return Err(Refusal::Malformed(text));
         }
@@ -383,7 +369,7 @@ impl RequestHead {
 
     /// 0 or 1.
     pub fn minor_version(&self) -> u8 {
-        self.minor_version
+        u8::from(!self.is_http_1_0)
     }
 
     /// In lower case and without port; empty if an HTTP/1.0 client named none.
@@ -403,7 +389,7 @@ impl RequestHead {
 
     /// Returns true if the client wants to send another request on the connection.
     pub fn keep_alive(&self) -> bool {
-        self.connection.persists(self.minor_version)
+        self.connection.persists(self.is_http_1_0)
     }
 
     /// Returns true if the client waits for `100 Continue` before it sends the body.
@@ -433,33 +419,18 @@ impl RequestHead {
     }
 }
 
-/// The head of a response. Reused for one response after another.
-#[derive(Debug)]
+/// The head of a response: empty until [`ResponseHead::parse`] fills it. Reused for one response
+/// after another.
+#[derive(Debug, Default)]
 pub struct ResponseHead {
     scan: Scan,
     bytes: Vec<u8>,
     status: u16,
     reason: Span,
-    minor_version: u8,
+    is_http_1_0: bool,
     fields: Vec<Field>,
     framing: ResponseFraming,
     connection: ConnectionOptions,
-}
-
-impl Default for ResponseHead {
-    /// An empty head; [`ResponseHead::parse`] fills it.
-    fn default() -> ResponseHead {
-        ResponseHead {
-            scan: Scan::default(),
-            bytes: Vec::new(),
-            status: 0,
-            reason: Span::default(),
-            minor_version: 1,
-            fields: Vec::new(),
-            framing: ResponseFraming::UntilClose,
-            connection: ConnectionOptions::default(),
-        }
-    }
 }
 
 impl ResponseHead {
@@ -498,7 +469,7 @@ impl ResponseHead {
         // httparse gives a constant in place of a reason that is not UTF-8.
         let is_inside = self.bytes.as_ptr_range().contains(&reason.as_ptr());
         self.reason = if is_inside { Span::find(&self.bytes, reason) } else { Span::default() };
-        self.minor_version = parsed.version.unwrap_or_default();
+        self.is_http_1_0 = parsed.version == Some(0);
         self.fields.extend(fields(&self.bytes, parsed.headers, false));
         self.connection = ConnectionOptions::read(self.headers())?;
         self.framing = ResponseFraming::of_response(self.headers(), self.status, to_head)?;
@@ -527,7 +498,7 @@ impl ResponseHead {
 
     /// Returns true if the server keeps the connection open.
     pub fn keep_alive(&self) -> bool {
-        self.connection.persists(self.minor_version)
+        self.connection.persists(self.is_http_1_0)
     }
 
     /// The headers to pass on: neither those of one connection nor those that `Connection` names.

@@ -80,7 +80,10 @@ impl<'a> HeadWriter<'a> {
 
     /// Adds a header whose value `write` appends.
     pub fn header_with(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-        if matches!(Known::of(name), Known::ContentLength | Known::TransferEncoding) {
+        // Only these lengths need a closer look.
+        if matches!(name.len(), 14 | 17)
+            && matches!(Known::of(name), Known::ContentLength | Known::TransferEncoding)
+        {
             return;
         }
         self.out.extend_from_slice(name);
