@@ -1,5 +1,11 @@
 import static java.util.Map.entry;
 
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -7,10 +13,17 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.stream.IntStream;
+import redis.clients.jedis.DefaultJedisClientConfig;
+import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.Jedis;
 import redis.clients.jedis.JedisPubSub;
 import redis.clients.jedis.RedisClient;
+import redis.clients.jedis.RedisProtocol;
 import redis.clients.jedis.Response;
+import redis.clients.jedis.UnifiedJedis;
+import redis.clients.jedis.csc.CacheConfig;
+import redis.clients.jedis.csc.CacheConnection;
+import redis.clients.jedis.csc.CacheFactory;
 import redis.clients.jedis.exceptions.JedisConnectionException;
 import redis.clients.jedis.params.ClientKillParams;
 import redis.clients.jedis.params.SetParams;
@@ -35,7 +48,8 @@ class Sessions extends Harness {
         entry(48, Sessions::pipeline),
         entry(49, Sessions::lock),
         entry(50, Sessions::manyConnections),
-        entry(51, Sessions::replyTypes));
+        entry(51, Sessions::replyTypes),
+        entry(53, Sessions::clientSideCache));
 
     private Sessions() {
         super(null, null);
@@ -328,5 +342,52 @@ class Sessions extends Harness {
         is(raw(j, "ZRANGE", "z", "0", "-1", "WITHSCORES"),
             resp3 ? List.of(List.of("m", 1.5)) : List.of("m", "1.5"));
         is(raw(j, "GET", "none"), null);
+    }
+
+    static void clientSideCache(Jedis j, Harness h) throws Exception {
+        var cache = CacheFactory.getCache(new CacheConfig.Builder().maxSize(10).build());
+        var config = DefaultJedisClientConfig.builder().protocol(RedisProtocol.RESP3).build();
+        var connection = new CacheConnection(() -> new NewerServer(h.address), config, cache);
+        try (var caching = new UnifiedJedis(connection) {}) {
+            j.set("k", "1");
+            is(caching.get("k"), "1");
+            is(caching.get("k"), "1");
+            is(cache.getStats().getHitCount(), 1L);
+            is(j.info("clients").contains("tracking_clients:1\r"), true);
+            j.set("k", "2");
+            eventually(() -> "2".equals(caching.get("k")));
+            j.flushAll();
+            eventually(() -> caching.get("k") == null);
+        }
+    }
+
+    /**
+     * A connection that says 7.4 where the server says 7.0: the client asks for Redis 7.4, but the
+     * commands that it sends are older.
+     */
+    private static class NewerServer extends Socket {
+        NewerServer(HostAndPort address) {
+            try {
+                connect(new InetSocketAddress(address.getHost(), address.getPort()));
+            } catch (IOException error) {
+                throw new JedisConnectionException(error);
+            }
+        }
+
+        @Override
+        public InputStream getInputStream() throws IOException {
+            return new FilterInputStream(super.getInputStream()) {
+                @Override
+                public int read(byte[] buffer, int offset, int length) throws IOException {
+                    int count = super.read(buffer, offset, length);
+                    for (int i = offset; i + 4 < offset + count; i++) {
+                        if (new String(buffer, i, 4, StandardCharsets.ISO_8859_1).equals("7.0.")) {
+                            buffer[i + 2] = '4';
+                        }
+                    }
+                    return count;
+                }
+            };
+        }
     }
 }

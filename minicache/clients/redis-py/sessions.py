@@ -3,6 +3,10 @@
 import threading
 import time
 
+import redis
+from redis.cache import CacheConfig
+from redis.connection import CacheProxyConnection
+
 from harness import behavior, equal, eventually, refused, sibling, within
 
 
@@ -249,3 +253,56 @@ def reply_types(r):
     equal(raw("ZSCORE", "z", "m"), "1.5" if resp2 else 1.5)
     equal(raw("ZRANGE", "z", 0, -1, "WITHSCORES"), ["m", "1.5"] if resp2 else [["m", 1.5]])
     equal(raw("GET", "none"), None)
+
+
+# The client asks for Redis 7.4, but the commands that it sends are older.
+CacheProxyConnection.MIN_ALLOWED_VERSION = "7.0.0"
+
+
+@behavior(53)
+def client_side_cache(r):
+    address = {name: r.connection_pool.connection_kwargs[name] for name in ("host", "port")}
+    c = redis.Redis(**address, protocol=3, decode_responses=True, cache_config=CacheConfig())
+
+    def calls():
+        return r.info("commandstats")["cmdstat_get"]["calls"]
+
+    r.set("k", "1")
+    equal(c.get("k"), "1")
+    before = calls()
+    equal((c.get("k"), c.get_cache().size, calls()), ("1", 1, before))
+    equal(r.info("clients")["tracking_clients"], 1)
+    r.set("k", "2")
+    eventually(lambda: c.get("k") == "2")
+    r.flushall()
+    eventually(lambda: c.get("k") is None)
+    c.close()
+
+
+ORDERS = ["allkeys-exact-lru", "allkeys-clock", "allkeys-sieve", "allkeys-s3fifo",
+          "allkeys-tinylfu"]
+
+
+@behavior(54)
+def eviction(r):
+    policies = ["allkeys-lru", "allkeys-lfu", "allkeys-random"]
+    if "minicache_version" in r.info("server"):
+        policies += ORDERS
+    else:
+        refused(lambda: r.config_set("maxmemory-policy", ORDERS[0]), "CONFIG SET failed")
+    try:
+        for policy in policies:
+            r.flushall()
+            r.config_set("maxmemory-policy", policy)
+            equal(r.config_get("maxmemory-policy"), {"maxmemory-policy": policy})
+            r.config_set("maxmemory", r.info("memory")["used_memory"] + 400_000)
+            evicted = r.info("stats")["evicted_keys"]
+            p = r.pipeline(transaction=False)
+            for i in range(2000):
+                p.set(i, "v" * 500).get(i % 7)
+            p.execute()
+            within(r.dbsize(), 10, 1000)
+            equal(r.info("stats")["evicted_keys"] - evicted, 2000 - r.dbsize())
+    finally:
+        r.config_set("maxmemory", 0)
+        r.config_set("maxmemory-policy", "noeviction")
