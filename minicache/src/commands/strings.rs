@@ -20,7 +20,7 @@ pub use getrange as substr;
 pub use lcs::lcs;
 pub use numbers::{decr, decrby, incr, incrby, incrbyfloat};
 
-use super::{Call, handlers::variants, keys::log_deadline};
+use super::{Call, handlers::variants};
 use crate::engine::error::{Answer, Error};
 use crate::engine::object::{Str, Value};
 use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
@@ -94,7 +94,7 @@ pub fn getex(c: &mut Call) -> Answer {
         Some(_) => {
             c.keyspace.set_deadline(key, deadline);
             c.keyspace.changed(Events::GENERIC, "expire", key);
-            log_deadline(c.keyspace, key, deadline.unwrap_or(0));
+            c.keyspace.log_deadline(key, deadline.unwrap_or(0));
         }
     }
     Ok(())

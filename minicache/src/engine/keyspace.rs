@@ -504,6 +504,15 @@ impl<'c> Keyspace<'c> {
         }
     }
 
+    /// Logs a deadline as a point in time: at a restart, the time that it counted from is over.
+    pub fn log_deadline(&mut self, key: Key, deadline: i64) {
+        if let Some(unit) = &mut self.unit {
+            let mut number = itoa::Buffer::new();
+            let number = number.format(deadline).as_bytes();
+            unit.rewrite(self.db, &[b"PEXPIREAT", key.bytes, number]);
+        }
+    }
+
     /// Ends what takes effect together in the append-only file.
     #[inline]
     pub fn end_unit(&mut self) {

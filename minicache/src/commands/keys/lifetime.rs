@@ -13,7 +13,7 @@
 
 use crate::commands::{Call, handlers::variants, shown};
 use crate::engine::error::{Answer, Error};
-use crate::engine::{events::Events, key::Key, keyspace::Keyspace};
+use crate::engine::events::Events;
 
 const MS_PER_S: i64 = 1000;
 
@@ -71,15 +71,9 @@ fn set_deadline(c: &mut Call, unit_ms: i64, from: From) -> Answer {
     } else if met {
         c.keyspace.set_deadline(key, Some(deadline));
         c.keyspace.changed(Events::GENERIC, "expire", key);
-        log_deadline(c.keyspace, key, deadline);
+        c.keyspace.log_deadline(key, deadline);
     }
     c.out.answer_int(i64::from(met))
-}
-
-/// Logs a deadline as a point in time: the time that a command counts from is over at a restart.
-pub(in crate::commands) fn log_deadline(keyspace: &mut Keyspace, key: Key, deadline: i64) {
-    let mut number = itoa::Buffer::new();
-    keyspace.log(&[b"PEXPIREAT", key.bytes, number.format(deadline).as_bytes()]);
 }
 
 /// Replies with the deadline in units of `unit_ms`, rounded; with -1 if the key has none, and with

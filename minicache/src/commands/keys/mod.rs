@@ -25,7 +25,6 @@ mod tests;
 mod transfer;
 mod walk;
 
-pub(super) use lifetime::log_deadline;
 pub use lifetime::{
     expire, expireat, expiretime, persist, pexpire, pexpireat, pexpiretime, pttl, ttl,
 };
