@@ -601,8 +601,13 @@ impl Shard {
             self.contents.objects[id as usize] = Some(object);
             return id;
         }
-        self.contents.objects.push(Some(object));
-        (self.contents.objects.len() - 1) as u32
+        // An eighth in advance. A `Vec` doubles, which leaves up to half of this memory unused.
+        let objects = &mut self.contents.objects;
+        if objects.len() == objects.capacity() {
+            objects.reserve_exact(objects.len() / 8 + 8);
+        }
+        objects.push(Some(object));
+        (objects.len() - 1) as u32
     }
 
     fn take_object(&mut self, id: u32) -> Option<Object> {

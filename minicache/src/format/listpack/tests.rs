@@ -189,6 +189,18 @@ fn a_queue_does_not_grow() {
     }
 }
 
+/// Eight fields with values of eight bytes: nothing is allocated that the allocator would not round
+/// up to.
+#[test]
+fn a_small_pack_has_no_spare_room() {
+    let mut pack = Listpack::new();
+    for n in 0..8 {
+        pack.push_back(Element::of(format!("field{n}").as_bytes()));
+        pack.push_back(Element::of(b"vvvvvvvv"));
+        assert!(pack.allocated() < pack.size() + 16, "{} for {}", pack.allocated(), pack.size());
+    }
+}
+
 /// In at both ends by turns: neither side takes the room of the other.
 #[test]
 fn alternating_ends_move_seldom() {
