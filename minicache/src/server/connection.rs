@@ -107,9 +107,10 @@ impl Connection {
         }
     }
 
-    /// Serves the client until the connection closes.
-    pub(super) async fn serve(mut self) {
-        poll_fn(|context| self.poll(context)).await;
+    /// Serves the client until the connection closes. As an `async fn` the future would have room
+    /// for two of `self`: the argument, and the variable that it is moved to.
+    pub(super) fn serve(mut self) -> impl Future<Output = ()> {
+        poll_fn(move |context| self.poll(context))
     }
 
     /// Takes steps until none is possible.
