@@ -210,7 +210,7 @@ impl Mix {
 
     /// The value of a key: the alphabet from some letter on. Letters, because Redis stores small
     /// numbers differently.
-    fn value(&self, key: u64) -> &[u8] {
+    pub fn value(&self, key: u64) -> &[u8] {
         let from = (key % 26) as usize;
         &self.letters[from..from + self.value_bytes]
     }

@@ -9,11 +9,12 @@
 //! after 1,000,000 SETs   Rss  95.8 MB      (95.8 - 7.2) / 1,000,000 = 88.6 bytes a key
 //! ```
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use minikit::harness::usage;
 
-use super::commands::Mix;
+use super::commands::{Mix, Repeat};
 use super::redis_benchmark::load;
 use super::resp::Client;
 use crate::Result;
@@ -29,8 +30,30 @@ pub const SECONDS_PER_LOAD: f64 = 3.0;
 const SHAPES: [(usize, bool); 5] =
     [(3, false), (64, false), (256, false), (1024, false), (3, true)];
 
+/// A small object as programs store it, with values of eight bytes.
+const HASH: [&str; 18] = [
+    "HSET",
+    "user:__sequence__",
+    "name",
+    "__data__",
+    "email",
+    "__data__",
+    "city",
+    "__data__",
+    "plan",
+    "__data__",
+    "created",
+    "__data__",
+    "visits",
+    "__data__",
+    "score",
+    "__data__",
+    "locale",
+    "__data__",
+];
+
 /// The loads of `compare` for each round and side.
-pub const LOADS: usize = SHAPES.len();
+pub const LOADS: usize = SHAPES.len() + 1;
 
 /// Loads `keys` keys into fresh servers, in turns.
 pub fn compare(
@@ -43,11 +66,23 @@ pub fn compare(
     for (value_bytes, expire) in SHAPES {
         let name = format!("{value_bytes} B value{}", if expire { ", with a TTL" } else { "" });
         let [ours, theirs] = rounds.all(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
-            bytes_per_key(sides[side], cores, keys, value_bytes, expire)
+            bytes_per_key(sides[side], cores, keys, |address| {
+                let shape = Mix::new(value_bytes, 100);
+                load(address, &mut Mix { prefix: "k:", digits: 8, keys, expire, ..shape }, keys)
+            })
         })?;
-        comparison.rows.push(Row { name, ours, theirs, command: String::new(), bar: None });
+        comparison.rows.push(row(&name, ours, theirs));
     }
     comparison.rows.push(surcharge(&comparison.rows));
+
+    let name = "hash of 8 fields";
+    let [ours, theirs] = rounds.all(&format!("memory, {name}"), SECONDS_PER_LOAD, |side| {
+        let keys = keys / 4;
+        bytes_per_key(sides[side], cores, keys, |address| {
+            load(address, &mut Repeat::new(&HASH, 8), keys)
+        })
+    })?;
+    comparison.rows.push(row(name, ours, theirs));
     Ok(comparison)
 }
 
@@ -69,39 +104,37 @@ fn heading(theirs: &str, keys: u64) -> Comparison {
     }
 }
 
+fn row(name: &str, ours: Vec<f64>, theirs: Vec<f64>) -> Row {
+    Row { name: name.into(), ours, theirs, command: String::new(), bar: None }
+}
+
 /// What a TTL adds: the row with a TTL minus the same without.
 fn surcharge(rows: &[Row]) -> Row {
     let less = |with: &[f64], without: &[f64]| {
         with.iter().zip(without).map(|(with, without)| with - without).collect()
     };
     let (without, with) = (&rows[0], &rows[rows.len() - 1]);
-    Row {
-        name: "extra for a TTL".into(),
-        ours: less(&with.ours, &without.ours),
-        theirs: less(&with.theirs, &without.theirs),
-        command: String::new(),
-        bar: None,
-    }
+    let [ours, theirs] = [less(&with.ours, &without.ours), less(&with.theirs, &without.theirs)];
+    row("extra for a TTL", ours, theirs)
 }
 
+/// What `fill` with so many keys adds to a fresh server, for each of them.
 fn bytes_per_key(
     side: &Side,
     cores: Option<Cores>,
     keys: u64,
-    value_bytes: usize,
-    expire: bool,
+    fill: impl FnOnce(SocketAddr) -> Result<()>,
 ) -> Result<f64> {
     let mut server = side.start(Some(1), cores)?;
-    growth(&server, keys, value_bytes, expire).map_err(|error| server.explain(error))
+    growth(&server, keys, fill).map_err(|error| server.explain(error))
 }
 
-fn growth(server: &Server, keys: u64, value_bytes: usize, expire: bool) -> Result<f64> {
+fn growth(server: &Server, keys: u64, fill: impl FnOnce(SocketAddr) -> Result<()>) -> Result<f64> {
     let pid = server.pid.ok_or("no process to look at")?;
     let resident = || usage::resident_bytes(pid).ok_or("its memory cannot be read");
     let mut client = Client::connect(server.address, Duration::from_secs(20))?;
     let before = resident()?;
-    let mut mix = Mix { prefix: "k:", digits: 8, keys, expire, ..Mix::new(value_bytes, 100) };
-    load(server.address, &mut mix, keys)?;
+    fill(server.address)?;
     let held: u64 = client.ask(&["DBSIZE"])?.parse()?;
     if held != keys {
         return Err(format!("{keys} keys were set, the server holds {held}").into());
@@ -130,13 +163,7 @@ mod tests {
 
     #[test]
     fn the_surcharge_is_the_difference_round_by_round() {
-        let row = |name: &str, ours: [f64; 2], theirs: [f64; 2]| Row {
-            name: name.into(),
-            ours: ours.into(),
-            theirs: theirs.into(),
-            command: String::new(),
-            bar: None,
-        };
+        let row = |name, ours: [f64; 2], theirs: [f64; 2]| row(name, ours.into(), theirs.into());
         let rows =
             [row("3 B", [50.0, 51.0], [88.0, 90.0]), row("TTL", [58.0, 58.0], [129.0, 130.0])];
         let extra = surcharge(&rows);

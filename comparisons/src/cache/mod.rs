@@ -9,7 +9,9 @@
 //! | `resp.rs` | their form on the wire |
 //! | `redis_benchmark.rs` | throughput, and server CPU per operation |
 //! | `latency.rs` | latency at a fixed rate |
+//! | `memcached.rs` | what GET and SET cost beside memcached |
 //! | `memory.rs` | what a key costs |
+//! | `miss_ratio.rs` | how many reads miss in the same memory |
 //! | `startup.rs` | how soon the first answer comes |
 //! | `embedded.rs` | minicache beside embedded caches, if no Redis is found |
 //!
@@ -27,7 +29,9 @@ mod commands;
 mod embedded;
 mod goals;
 mod latency;
+mod memcached;
 mod memory;
+mod miss_ratio;
 mod plan;
 mod redis_benchmark;
 mod resp;
@@ -43,9 +47,11 @@ use crate::rounds::Rounds;
 use crate::{Context, Result, ours};
 use latency::Latency;
 use plan::Plan;
-use redis_benchmark::{Heading, Suite, Tool};
+use redis_benchmark::{Case, Heading, Suite, Tool};
+use resp::Client;
+use std::time::Duration;
 pub use systems::{MINICACHE, REDIS};
-use systems::{adopt, identify, tidy};
+use systems::{MINICACHE_LOGGED, REDIS_LOGGED, REDIS_THREADED, adopt, identify, tidy};
 
 /// The command of a round; the rows have the numbers.
 const ROUND: &str = "redis-benchmark -h ADDRESS -p PORT, and for each row:";
@@ -66,13 +72,34 @@ const LIST: Heading = Heading {
     command: ROUND,
 };
 
-const THREADS: Heading = Heading {
-    id: "threads",
-    suffix: ", default threads",
-    detail: "Each with its default number of threads, not pinned",
-    same_load: false,
-    command: ROUND,
-};
+/// A heading of the rows that are measured in several variants of the servers.
+const fn variant(id: &'static str, suffix: &'static str, detail: &'static str) -> Heading {
+    Heading { id, suffix, detail, same_load: false, command: ROUND }
+}
+
+const THREADS: Heading =
+    variant("threads", ", default threads", "Each with its default number of threads, not pinned");
+
+const IO_THREADS: Heading = variant(
+    "io-threads",
+    ", default threads beside io-threads 2",
+    "minicache with its default number of threads, Redis with a second thread for sockets",
+);
+
+const ONE_THREAD: Heading = variant(
+    "one-thread",
+    ", default threads beside one",
+    "minicache with its default number of threads and with --threads 1, not pinned",
+);
+
+/// The values of `appendfsync`, and their headings.
+const LOGGED: [(&str, Heading); 3] = [
+    ("everysec", variant("everysec", ", appendfsync everysec", LOGGED_DETAIL)),
+    ("always", variant("always", ", appendfsync always", LOGGED_DETAIL)),
+    ("no", variant("no", ", appendfsync no", LOGGED_DETAIL)),
+];
+
+const LOGGED_DETAIL: &str = "An append-only file on both sides, which is not rewritten meanwhile";
 
 /// Runs the whole pair.
 ///
@@ -183,6 +210,9 @@ impl<'a> Contest<'a> {
             return Ok(Vec::new());
         }
         let mut comparisons = self.default_threads()?;
+        comparisons.extend(self.logged()?);
+        comparisons.extend(self.beside_memcached()?);
+        comparisons.extend(self.misses()?);
         // One round is enough: an allocator does the same every time.
         self.rounds.count = 1;
         let keys = self.plan.memory_keys;
@@ -201,16 +231,82 @@ impl<'a> Contest<'a> {
         Ok(comparisons)
     }
 
+    /// Ours with its default number of threads, beside three others.
     fn default_threads(&mut self) -> Result<Vec<Comparison>> {
-        if self.plan.default_threads.is_empty() {
+        let cases = std::mem::take(&mut self.plan.default_threads);
+        if cases.is_empty() {
             return Ok(Vec::new());
         }
-        let mut suite = Suite::new(THREADS, std::mem::take(&mut self.plan.default_threads));
-        for number in 0..self.plan.rounds {
-            let servers = self.start(None, None)?;
+        let [ours, theirs] = self.sides;
+        let sides = [(ours, None), (theirs, None)];
+        let mut comparisons = self.variant(THREADS, &cases, sides, theirs.system.name, &[])?;
+        if matches!(theirs.source, Source::Program(_)) {
+            let threaded = Side { system: &REDIS_THREADED, source: theirs.source.clone() };
+            let sides = [(ours, None), (&threaded, None)];
+            comparisons.extend(self.variant(IO_THREADS, &cases, sides, "io-threads 2", &[])?);
+        }
+        let sides = [(ours, None), (ours, Some(1))];
+        comparisons.extend(self.variant(ONE_THREAD, &cases, sides, "--threads 1", &[])?);
+        Ok(comparisons)
+    }
+
+    /// Both with an append-only file. A container has no settings of ours.
+    fn logged(&mut self) -> Result<Vec<Comparison>> {
+        let cases = std::mem::take(&mut self.plan.logged);
+        let [ours, theirs] = self.sides.map(|side| side.source.clone());
+        if cases.is_empty() || !matches!(theirs, Source::Program(_)) {
+            return Ok(Vec::new());
+        }
+        let ours = Side { system: &MINICACHE_LOGGED, source: ours };
+        let theirs = Side { system: &REDIS_LOGGED, source: theirs };
+        let name = theirs.system.name;
+        let mut comparisons = Vec::new();
+        for (policy, heading) in LOGGED {
+            let settings = ["appendfsync", policy, "auto-aof-rewrite-percentage", "0"];
+            let sides = [(&ours, Some(1)), (&theirs, Some(1))];
+            comparisons.extend(self.variant(heading, &cases, sides, name, &settings)?);
+        }
+        Ok(comparisons)
+    }
+
+    /// Rounds of other servers than those of the pair, each with a number of threads and with
+    /// `settings` for CONFIG SET. They are pinned if all have one thread.
+    fn variant(
+        &mut self,
+        heading: Heading,
+        cases: &[Case],
+        sides: [(&Side, Option<usize>); 2],
+        against: &str,
+        settings: &[&str],
+    ) -> Result<Vec<Comparison>> {
+        let cores = self.cores.filter(|_| sides.iter().all(|(_, threads)| threads.is_some()));
+        let mut suite = Suite::new(heading, cases.to_vec());
+        self.rounds.count = self.plan.rounds_of_variants;
+        for number in 0..self.rounds.count {
+            let [ours, theirs] = sides;
+            let servers = [ours.0.start(ours.1, cores)?, theirs.0.start(theirs.1, cores)?];
+            for server in servers.iter().filter(|_| !settings.is_empty()) {
+                let mut client = Client::connect(server.address, Duration::from_secs(20))?;
+                client.ask(&[&["CONFIG", "SET"], settings].concat())?;
+            }
             suite.round(&mut self.rounds, number, &self.tool, &servers)?;
         }
-        Ok(suite.comparisons(self.sides[1].system.name))
+        Ok(suite.comparisons(against))
+    }
+
+    fn beside_memcached(&mut self) -> Result<Option<Comparison>> {
+        self.rounds.count = self.plan.rounds_of_variants;
+        self.rounds.names[1] = memcached::MEMCACHED.name;
+        let Contest { rounds, sides, cores, notes, .. } = self;
+        let compared = memcached::compare(rounds, sides[0], *cores, notes);
+        self.rounds.names[1] = REDIS.name;
+        compared
+    }
+
+    /// Reads that miss in the same memory.
+    fn misses(&mut self) -> Result<Vec<Comparison>> {
+        let servers = self.start(Some(1), self.cores)?;
+        self.plan.misses.compare(&mut self.rounds, &servers, &mut self.notes)
     }
 
     fn settings(&self, context: &Context) -> Vec<String> {

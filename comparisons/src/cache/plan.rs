@@ -4,12 +4,15 @@
 //!            rounds   SET and GET under                       open loop        keys for memory
 //! --quick         3   P1, P16, P64                            20k/s              200,000
 //! (neither)       5   and one connection, 256 B, 4 KiB, unix  10k, 40k/s       1,000,000
-//! --full          7   every combination, default threads      10k … 60k/s      1,000,000
+//! --full          7   every combination                       10k … 60k/s      1,000,000
 //! ```
+//!
+//! The last two also measure default threads, the append-only file, and misses under a second limit
+//! of memory.
 
 use super::commands::{DEFAULT_LIST, GET, SET};
 use super::redis_benchmark::{self, Case, Tool};
-use super::{latency, memory, startup};
+use super::{latency, memcached, memory, miss_ratio, startup};
 use crate::Effort;
 use crate::cores::Cores;
 use crate::provider::{Server, Side};
@@ -22,8 +25,14 @@ pub struct Plan {
     pub list: Vec<Case>,
     /// SET and GET under different loads.
     pub pipelined: Vec<Case>,
-    /// The same with each side's default number of threads.
+    /// The same with each side's default number of threads, and beside others.
     pub default_threads: Vec<Case>,
+    /// SET with an append-only file.
+    pub logged: Vec<Case>,
+    /// Rounds of the last two.
+    pub rounds_of_variants: usize,
+    /// Traces under a limit of memory.
+    pub misses: miss_ratio::Plan,
     /// Rates of the open loop.
     pub latency: latency::Plan,
     /// Keys to load for the memory per key.
@@ -62,7 +71,10 @@ impl Plan {
             Effort::Full => both(&product([1, 16, 64], [1, 50], [3, 256, 4096])),
         };
         let mut default_threads = Vec::new();
+        let mut logged = Vec::new();
         if effort != Effort::Quick {
+            default_threads = both(&[(1, 50, 3), (64, 50, 3)]);
+            logged = [1, 16].map(|pipeline| case(&SET, pipeline, 50, 3)).into();
             let socket = |test| Case { socket: true, ..case(test, 1, 50, 3) };
             pipelined.extend([&SET, &GET].map(socket));
         }
@@ -76,8 +88,24 @@ impl Plan {
                 latency::Plan { rates: &[10_000, 20_000, 40_000, 60_000], seconds: 4.0 }
             }
         };
+        let misses = match effort {
+            Effort::Quick => miss_ratio::Plan { requests: 200_000, limits: &["2mb"] },
+            Effort::Normal => miss_ratio::Plan { requests: 500_000, limits: &["2mb", "4mb"] },
+            Effort::Full => miss_ratio::Plan { requests: 2_000_000, limits: &["2mb", "4mb"] },
+        };
+        let rounds_of_variants = if effort == Effort::Full { rounds } else { 3 };
         let memory_keys = if effort == Effort::Quick { 200_000 } else { 1_000_000 };
-        Plan { rounds, list, pipelined, default_threads, latency, memory_keys }
+        Plan {
+            rounds,
+            list,
+            pipelined,
+            default_threads,
+            logged,
+            rounds_of_variants,
+            misses,
+            latency,
+            memory_keys,
+        }
     }
 
     /// Removes the rows that cannot be measured on this machine or with these servers.
@@ -112,11 +140,16 @@ impl Plan {
     /// The planned seconds of all rounds.
     pub fn seconds(&self, theirs: &Side) -> f64 {
         let rounds = 2.0 * self.rounds as f64;
-        let cases = self.list.len() + self.pipelined.len() + self.default_threads.len();
+        let cases = self.list.len() + self.pipelined.len();
+        let variants = 3 * (self.default_threads.len() + self.logged.len());
+        let variants = (2 * self.rounds_of_variants * variants) as f64;
         let speed = cases as f64 * redis_benchmark::SECONDS_PER_RUN
             + self.latency.rates.len() as f64 * self.latency.seconds;
         let fresh = 2.0 * memory::LOADS as f64 * memory::SECONDS_PER_LOAD
-            + 2.0 * rounds * startup::SECONDS_PER_START;
+            + 2.0 * rounds * startup::SECONDS_PER_START
+            + variants * redis_benchmark::SECONDS_PER_RUN
+            + 4.0 * self.rounds_of_variants as f64 * memcached::SECONDS_PER_RUN
+            + self.misses.seconds();
         rounds * speed + if theirs.is_ours_to_start() { fresh } else { 0.0 }
     }
 }

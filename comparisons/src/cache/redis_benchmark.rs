@@ -35,6 +35,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub const SECONDS_PER_RUN: f64 = 0.55;
 
 /// One row: a test under one kind of load.
+#[derive(Clone)]
 pub struct Case {
     /// What is sent.
     pub test: &'static Test,

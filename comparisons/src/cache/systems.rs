@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::resp;
 use crate::Result;
 use crate::model::Identity;
-use crate::provider::{Container, Server, Side, Source, System};
+use crate::provider::{Container, Place, Server, Side, Source, System};
 
 /// Ours.
 pub const MINICACHE: System = System {
@@ -60,6 +60,31 @@ pub const REDIS: System = System {
     install: "apt-get install redis-server redis-tools (Debian), or a Docker engine, \
               or --redis ADDRESS:PORT of one that holds nothing",
 };
+
+/// Ours with an append-only file in its scratch directory.
+pub const MINICACHE_LOGGED: System = System {
+    arguments: |place| {
+        let directory = place.directory.display().to_string();
+        [(MINICACHE.arguments)(place), vec!["--data-dir".into(), directory]].concat()
+    },
+    ..MINICACHE
+};
+
+/// Theirs with an append-only file in its scratch directory, where it is started.
+pub const REDIS_LOGGED: System =
+    System { arguments: |place| redis_with(place, &["--appendonly", "yes"]), ..REDIS };
+
+/// Theirs with a second thread that reads and writes sockets.
+pub const REDIS_THREADED: System = System {
+    arguments: |place| redis_with(place, &["--io-threads", "2", "--io-threads-do-reads", "yes"]),
+    ..REDIS
+};
+
+/// The last of two contradicting flags counts.
+fn redis_with(place: &Place, more: &[&str]) -> Vec<String> {
+    let more = more.iter().map(|word| word.to_string()).collect();
+    [(REDIS.arguments)(place), more].concat()
+}
 
 /// Asks a server for its name, version and allocator.
 pub fn identify(side: &Side, server: &Server) -> Result<Identity> {

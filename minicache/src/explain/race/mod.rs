@@ -21,7 +21,7 @@ mod belady;
 mod fifo;
 mod report;
 mod sampled;
-mod trace;
+pub mod trace;
 
 use crate::client::policy::{Algorithm, Cache, Order, Slots};
 use crate::engine::eviction::lfu::Lfu;

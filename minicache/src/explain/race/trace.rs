@@ -21,8 +21,11 @@ const ZIPF_KEYS: usize = 100_000;
 /// A trace of a file has at most this many requests, 4 GiB in memory.
 const REQUESTS_MAX: usize = 1 << 29;
 
+/// A trace, in memory.
 pub struct Trace {
+    /// As the command line has it.
     pub name: String,
+    /// The requested keys, in order.
     pub keys: Vec<u64>,
     /// The number of different keys.
     pub distinct: usize,
