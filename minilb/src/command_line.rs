@@ -17,6 +17,7 @@
 use clap::Parser;
 use minikit::cli::{Engine, print_ready};
 use minilb::conf::config::{Config, ErrorLog};
+use minilb::conf::error::ConfError;
 use minilb::conf::host::Host;
 use minilb::conf::lexer::{Lexer, Statement};
 use minilb::explain::why::{Burst, explain_burst};
@@ -119,6 +120,9 @@ struct Flags {
     /// The error log if the configuration names none [default: standard error]
     #[arg(short = 'e', value_name = "FILE")]
     error_log: Option<PathBuf>,
+    /// Skip directives that are not known, with a warning, unless they may protect something
+    #[arg(long)]
+    lenient: bool,
 }
 
 /// Does what the command line says.
@@ -161,7 +165,7 @@ pub fn main() -> ExitCode {
 fn diff(files: &[PathBuf]) -> ExitCode {
     let flatten = |file: &Path| {
         let mut text = String::new();
-        flatten(file, file.parent().unwrap_or(file), &mut text)?;
+        flatten(file, file.parent().unwrap_or(file), 0, &mut text)?;
         Ok(text)
     };
     match std::env::current_exe().is_ok_and(|it| minilb_diff::run(&it, files, flatten)) {
@@ -172,15 +176,18 @@ fn diff(files: &[PathBuf]) -> ExitCode {
 
 /// Appends a configuration with one statement per line, its words in quotes, and included files in
 /// their place.
-fn flatten(file: &Path, include_dir: &Path, out: &mut String) -> Result<(), Box<dyn Error>> {
-    let mut lexer = Lexer::new(System.read(file)?, Some(file.display().to_string()));
+fn flatten(file: &Path, dir: &Path, depth: usize, out: &mut String) -> Result<(), Box<dyn Error>> {
+    if depth > 64 {
+        return Err(format!("{} includes itself", file.display()).into());
+    }
+    let mut lexer = Lexer::new(std::fs::read(file)?, Some(file.display().to_string()));
     loop {
         match lexer.next_statement()? {
             Statement::End => return Ok(()),
             Statement::BlockEnd => out.push_str("}\n"),
             Statement::Directive { words, .. } if words[0] == "include" => {
-                let files = System.glob(&include_dir.join(&words[1]));
-                files.iter().try_for_each(|it| flatten(it, include_dir, out))?;
+                let files = System::default().glob(&dir.join(&words[1]));
+                files.iter().try_for_each(|it| flatten(it, dir, depth + 1, out))?;
             }
             Statement::Directive { words, opens_block } => {
                 words.iter().for_each(|it| *out += &format!("{it:?} "));
@@ -199,36 +206,40 @@ enum Action {
 }
 
 /// The system, and the files that were read from it.
-struct Recorder(RefCell<Vec<(PathBuf, Vec<u8>)>>);
+struct Recorder(System, RefCell<Vec<(PathBuf, Vec<u8>)>>);
 
 impl Host for Recorder {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let text = System.read(path)?;
-        self.0.borrow_mut().push((path.to_owned(), text.clone()));
+        let text = self.0.read(path)?;
+        self.1.borrow_mut().push((path.to_owned(), text.clone()));
         Ok(text)
     }
 
     fn glob(&self, pattern: &Path) -> Vec<PathBuf> {
-        System.glob(pattern)
+        self.0.glob(pattern)
     }
 
     fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr> {
-        System.resolve(host_and_port)
+        self.0.resolve(host_and_port)
+    }
+
+    fn tolerates(&self, error: &ConfError) -> bool {
+        self.0.tolerates(error)
     }
 }
 
 fn execute(flags: Flags, action: Action) -> Result<(), Box<dyn Error>> {
     let prefix = std::env::current_dir()?.join(flags.prefix.unwrap_or_default());
-    let file = prefix.join(&flags.config);
-    let source = Source { file, globals: flags.globals.unwrap_or_default(), prefix };
-    let recorder = Recorder(RefCell::default());
+    let (file, lenient) = (prefix.join(&flags.config), flags.lenient);
+    let source = Source { file, globals: flags.globals.unwrap_or_default(), prefix, lenient };
+    let recorder = Recorder(System { lenient }, RefCell::default());
     let config = source.read(&recorder)?;
 
     let options = match action {
         Action::Test { dump } => {
             // Certificates are read, too.
             http_generation(config)?;
-            report(&source, recorder.0.take(), dump)?;
+            report(&source, recorder.1.take(), dump)?;
             return Ok(());
         }
         Action::Signal(signal) => return send(&signal, &config),

@@ -36,11 +36,59 @@ impl Host for Memory {
             _ => name.parse().into_iter().collect(),
         }
     }
+
+    /// As with `--lenient`, if there is a file of that name.
+    fn tolerates(&self, _error: &ConfError) -> bool {
+        self.0.contains_key(Path::new("/lenient"))
+    }
 }
 
 fn read_files(files: &[(&str, &[u8])], globals: &str) -> Result<Config, ConfError> {
     let files = files.iter().map(|(path, text)| (PathBuf::from(path), text.to_vec()));
     read(&Memory(files.collect()), Path::new("/conf/nginx.conf"), globals, Path::new("/prefix"))
+}
+
+#[test]
+fn unknown_directives_are_skipped_on_demand_unless_they_protect() {
+    let message = |text: &str, lenient: bool| {
+        let main: &[u8] = &[b"events {} http {\n", text.as_bytes(), b"\n}"].concat();
+        let files = [("/conf/nginx.conf", main), ("/lenient", b"".as_slice())];
+        let read = read_files(&files[..1 + usize::from(lenient)], "");
+        read.map_or_else(|it| it.to_string(), |_| "fine".to_owned())
+    };
+    let text = "gzip on; geo $x { default 1; a { b; } } server { listen 1; }";
+    let place = "in /conf/nginx.conf:2";
+    assert_eq!(message(text, false), format!("unknown directive \"gzip\" {place}"));
+    assert_eq!(message(text, true), "fine");
+    for name in ["auth_basic", "ssl_verify_client", "limit_rate", "proxy_ssl_certificate"] {
+        let refused = message(&format!("{name} a;"), true);
+        assert!(refused.starts_with(&format!("unknown directive \"{name}\"")), "{refused}");
+    }
+    let inside = message("geo $x { c { deny all; } }", true);
+    assert_eq!(inside, format!("\"deny\" may not be skipped {place}"));
+    let misplaced = message("server { upstream a { } }", true);
+    assert_eq!(misplaced, format!("\"upstream\" directive is not allowed here {place}"));
+}
+
+#[test]
+fn a_missing_certificate_is_told_with_its_place() {
+    let main = b"events {} http { server { listen 1 ssl;\n ssl_certificate a.crt; } }";
+    let error = read_files(&[("/conf/nginx.conf", main)], "").expect_err("it is missing");
+    let expected = "cannot load certificate \"/conf/a.crt\": BIO_new_file() failed (SSL: \
+                    error:80000002:system library::No such file or directory:calling \
+                    fopen(/conf/a.crt, r)) in /conf/nginx.conf:2";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn servers_may_have_unix_sockets() {
+    let main = b"events {} stream { server { listen 1; proxy_pass unix:/a; } }
+        http { upstream u { server unix:/b weight=2; } server { listen 2;
+        location / { proxy_pass http://unix:/c:/d; } location /e { proxy_pass http://u; } } }";
+    let config = read_files(&[("/conf/nginx.conf", main)], "").expect("correct");
+    assert_eq!(&*config.upstreams["unix:/a"].servers[0].address, "unix:/a");
+    assert_eq!(&*config.http.upstreams["u"].config.servers[0].address, "unix:/b");
+    assert_eq!(&*config.http.upstreams["unix:/c"].config.servers[0].address, "unix:/c");
 }
 
 #[test]

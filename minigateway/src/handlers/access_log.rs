@@ -16,7 +16,7 @@ use minilb::handlers::facts::Done;
 use minilb::wire::http1::head::RequestHead;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// What a line is made of. The id is empty if requests have none.
 #[allow(missing_docs)]
@@ -38,7 +38,7 @@ struct Line<'a> {
     status: u16,
     bytes: u64,
     ms: u64,
-    upstream: Option<SocketAddr>,
+    upstream: Option<&'a str>,
     id: &'a str,
     admitted: Vec<&'a str>,
     refused: Vec<&'a str>,
@@ -60,7 +60,7 @@ pub fn line(pipeline: &Pipeline, record: &Record<'_>, out: &mut Vec<u8>) {
         status: done.status,
         bytes: done.sent,
         ms: done.elapsed_ms,
-        upstream: done.attempts.last().and_then(|it| it.address),
+        upstream: done.attempts.last().and_then(|it| it.address.as_deref()),
         id,
         admitted: limits(Outcome::Admitted),
         refused: limits(Outcome::Refused),

@@ -7,6 +7,7 @@
 //! server db.example:5432;         resolve("db.example:5432")
 //! ```
 
+use super::error::ConfError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,4 +25,9 @@ pub trait Host {
 
     /// The addresses of `HOST:PORT`; empty if the name is unknown.
     fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr>;
+
+    /// Returns true if a directive that is not known is to be skipped: `--lenient`.
+    fn tolerates(&self, _error: &ConfError) -> bool {
+        false
+    }
 }

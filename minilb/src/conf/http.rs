@@ -150,6 +150,13 @@ pub struct ProxyPass {
     pub uri: Option<String>,
 }
 
+impl ProxyPass {
+    /// Returns true for `http://unix:PATH`.
+    pub fn is_unix(&self) -> bool {
+        self.upstream.starts_with("unix:")
+    }
+}
+
 /// Each line is a directive that blocks inherit, and the type of its value.
 macro_rules! settings {
     ($($(#[$note:meta])* $directive:ident: $type:ty,)*) => {

@@ -22,7 +22,9 @@ use super::http_lists::*;
 use super::listen::Listen;
 use super::map::Map;
 use super::pattern::Pattern;
-use super::reader::{on_or_off, servers_of, set_checked, set_fields, split_port};
+use super::reader::{
+    check_upstream_url, on_or_off, servers_of, set_checked, set_fields, split_port,
+};
 use super::rewrite::{Condition, Return, Rewrite, Step, parse_set};
 use super::split_clients::SplitClients;
 use super::template::{Definition, Names, Template};
@@ -347,8 +349,19 @@ impl HttpDraft {
             Some(("https", rest)) => (true, rest),
             _ => return Err("invalid URL prefix".to_owned()),
         };
-        let end = rest.find('/').unwrap_or(rest.len());
-        let (host, uri) = (rest[..end].to_owned(), rest[end..].to_owned());
+        // The path of a Unix socket ends at a colon.
+        let (end, uri) = match rest.strip_prefix("unix:") {
+            Some(path) => {
+                let end = path.find(':').map_or(rest.len(), |it| it + 5);
+                check_upstream_url(&rest[..end])?;
+                (end, rest.get(end + 1..).unwrap_or_default())
+            }
+            None => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                (end, &rest[end..])
+            }
+        };
+        let (host, uri) = (rest[..end].to_owned(), uri.to_owned());
         let uri = (!uri.is_empty()).then_some(uri);
         if host.is_empty() {
             return Err(format!("no host in upstream \"{rest}\""));
@@ -508,6 +521,13 @@ fn location(
         Some((Draft::Proxy(is_https, host, uri), place)) => {
             let fail = |message| ConfError { message, place: Some(place.clone()) };
             let upstream = upstream_of(&host, is_https, upstreams, resolve).map_err(fail)?;
+            let mut servers = upstreams[&upstream].config.servers.iter();
+            if is_https && servers.any(|it| it.address.starts_with("unix:")) {
+                let text = format!("https over unix sockets is not supported in \"{upstream}\"");
+                return Err(fail(text));
+            }
+            // NGINX's name for the other end.
+            let host = if host.starts_with("unix:") { "localhost".to_owned() } else { host };
             Action::Proxy(ProxyPass { upstream, host, is_https, uri })
         }
     };
@@ -559,7 +579,8 @@ fn upstream_of(
     if upstreams.contains_key(host) {
         return Ok(host.to_owned());
     }
-    let (name, port) = split_port(host);
+    let is_unix = host.starts_with("unix:");
+    let (name, port) = if is_unix { (host, None) } else { split_port(host) };
     if let Some(port) = port {
         if upstreams.contains_key(name) {
             return Err(format!("upstream \"{name}\" may not have port {port}"));
@@ -577,11 +598,14 @@ fn upstream_of(
     if upstreams.contains_key(&key) {
         return Ok(key);
     }
-    let addresses = resolve(&with_port);
-    if addresses.is_empty() {
+    let addresses = if is_unix { Vec::new() } else { resolve(&with_port) };
+    let servers = match is_unix {
+        true => servers_of(host, [host], PeerParams::default(), false),
+        false => servers_of(host, addresses, PeerParams::default(), false),
+    };
+    if servers.is_empty() {
         return Err(format!("host not found in upstream \"{name}\""));
     }
-    let servers = servers_of(host, addresses, PeerParams::default(), false);
     let config = UpstreamConfig::new(servers);
     let upstream = HttpUpstream { config, pool: PoolLimits::default(), hash_key: None };
     upstreams.insert(key.clone(), upstream);

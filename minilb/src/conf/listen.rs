@@ -76,6 +76,9 @@ impl Listen {
 /// `8080`, `*:8080`, `127.0.0.1:8080` or `[::1]:8080`.
 fn listen_address(text: &str, default_port: Option<u16>) -> Result<SocketAddr, String> {
     let fail = |what: &str| format!("{what} in \"{text}\" of the \"listen\" directive");
+    if text.starts_with("unix:") {
+        return Err(fail("unix sockets are not supported"));
+    }
     let (host, port_text) = match split_port(text) {
         (all, None) if number(all).is_some() => ("*", Some(all)),
         split => split,

@@ -13,7 +13,7 @@
 //! NGINX counterpart: `ngx_conf_parse` (`ngx_conf_file.c`), `ngx_stream_block` (`ngx_stream.c`),
 //! `ngx_stream_upstream_server` (`ngx_stream_upstream.c`), `ngx_stream_core_listen`.
 //!
-//! Differences: no host names and no UDP in `listen`; no Unix sockets; `daemon on` and
+//! Differences: no host names, no UDP and no Unix sockets in `listen`; `daemon on` and
 //! `worker_processes 0` are refused.
 
 use super::config::{Config, ErrorLog, ServerBlock, Target};
@@ -34,7 +34,6 @@ use crate::engine::pool::PoolLimits;
 use crate::engine::upstream::{Method, ServerConfig, UpstreamConfig};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -239,7 +238,10 @@ impl Reader<'_> {
                         added.map_err(|it| lexer.error(it))?;
                         continue;
                     }
-                    check(&words, opens_block, context).map_err(|it| lexer.error(it))?;
+                    if let Err(message) = check(&words, opens_block, context) {
+                        self.skip_unknown(lexer.error(message), &words[0], opens_block, lexer)?;
+                        continue;
+                    }
                     match words[0].as_str() {
                         "include" => self.include(context, &words[1], lexer)?,
                         "proxy_pass" if !context.is_http() => self.proxy_pass(&words[1], lexer)?,
@@ -254,13 +256,61 @@ impl Reader<'_> {
                             let place = lexer.place();
                             let http = &mut self.draft.http;
                             let applied = http.apply(context, &words, place, self.prefix);
-                            applied.map_err(|it| lexer.error(it))?;
+                            let checked = applied.and_then(|()| self.check_certificate(&words));
+                            checked.map_err(|it| lexer.error(it))?;
                         }
                         _ => self.apply(context, &words).map_err(|it| lexer.error(it))?,
                     }
                 }
             }
         }
+    }
+
+    /// A file that is missing is told with its place, and otherwise in the words of OpenSSL.
+    fn check_certificate(&self, words: &[String]) -> Result<(), String> {
+        let what = match words[0].as_str() {
+            "ssl_certificate" => "certificate",
+            "ssl_certificate_key" => "certificate key",
+            _ => return Ok(()),
+        };
+        let path = self.include_dir.join(&words[1]);
+        let Err(error) = self.host.read(&path) else { return Ok(()) };
+        let (path, number) = (path.display(), error.raw_os_error().unwrap_or_default());
+        let reason = error.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or_default();
+        Err(format!(
+            "cannot load {what} \"{path}\": BIO_new_file() failed (SSL: error:8{number:07X}:system \
+             library::{reason}:calling fopen({path}, r))"
+        ))
+    }
+
+    /// Skips a directive that is not known and its block, if the host agrees and it protects
+    /// nothing. What protects is refused even inside of a block that is skipped.
+    fn skip_unknown(
+        &self,
+        error: ConfError,
+        name: &str,
+        opens_block: bool,
+        lexer: &mut Lexer,
+    ) -> Result<(), ConfError> {
+        let is_unknown = error.message.starts_with("unknown directive");
+        if !is_unknown || may_protect(name) || !self.host.tolerates(&error) {
+            return Err(error);
+        }
+        let mut depth = usize::from(opens_block);
+        while depth > 0 {
+            match lexer.next_statement()? {
+                Statement::Directive { words, .. } if may_protect(&words[0]) => {
+                    return Err(lexer.error(format!("\"{}\" may not be skipped", words[0])));
+                }
+                Statement::Directive { opens_block, .. } => depth += usize::from(opens_block),
+                Statement::BlockEnd => depth -= 1,
+                Statement::End => {
+                    return Err(lexer.error("unexpected end of file, expecting \"}\""));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn include(&mut self, context: Context, path: &str, lexer: &Lexer) -> Result<(), ConfError> {
@@ -394,6 +444,10 @@ impl Reader<'_> {
 
     /// The upstream of a server that names an address.
     fn upstream_of(&self, name: &str) -> Result<UpstreamConfig, String> {
+        if name.starts_with("unix:") {
+            let servers = servers_of(name, [name], PeerParams::default(), false);
+            return Ok(UpstreamConfig::new(servers));
+        }
         let (host, port) = split_port(name);
         if let Some(port) = port.filter(|_| self.draft.upstreams.contains_key(host)) {
             return Err(format!("upstream \"{host}\" may not have port {port}"));
@@ -572,21 +626,43 @@ impl Reader<'_> {
 
         let name = &arguments[0];
         check_upstream_url(name)?;
-        let with_port = match (split_port(name).1, default_port) {
-            (Some(_), _) => name.clone(),
-            (None, Some(port)) => format!("{name}:{port}"),
+        let servers = match (split_port(name).1, default_port) {
+            _ if name.starts_with("unix:") => servers_of(name, [name], params, backup),
             (None, None) => return Err(format!("no port in upstream \"{name}\"")),
+            (port, default) => {
+                let port = port.map_or(default.map(|it| format!(":{it}")), |_| None);
+                let addresses = self.host.resolve(&(name.clone() + &port.unwrap_or_default()));
+                if addresses.is_empty() {
+                    return Err(format!("host not found in upstream \"{name}\""));
+                }
+                servers_of(name, addresses, params, backup)
+            }
         };
-        let addresses = self.host.resolve(&with_port);
-        if addresses.is_empty() {
-            return Err(format!("host not found in upstream \"{name}\""));
-        }
         let upstream = self.draft.upstream.as_mut().expect("its block is open");
-        let servers = servers_of(name, addresses, params, backup);
         servers.iter().try_for_each(|it| check_parameters(upstream.method, it))?;
         upstream.servers.extend(servers);
         Ok(())
     }
+}
+
+/// Returns true for directives without which a server might let in, or tell, more than it should.
+fn may_protect(name: &str) -> bool {
+    const PARTS: [&str; 13] = [
+        "access",
+        "allow",
+        "auth",
+        "deny",
+        "disable",
+        "internal",
+        "jwt",
+        "limit",
+        "satisfy",
+        "secur",
+        "ssl",
+        "valid_referers",
+        "verify",
+    ];
+    PARTS.iter().any(|it| name.contains(it))
 }
 
 /// Returns true for blocks that [`HttpDraft`] reads even outside of `http`.
@@ -605,16 +681,16 @@ fn no_listen(place: Place) -> ConfError {
     ConfError { message, place: Some(place) }
 }
 
-/// One server for each address that a name means.
+/// One server for each address that a name means, or for `unix:PATH`.
 pub fn servers_of(
     name: &str,
-    addresses: Vec<SocketAddr>,
+    addresses: impl IntoIterator<Item = impl ToString>,
     params: PeerParams,
     backup: bool,
 ) -> Vec<ServerConfig> {
-    let server = |address: SocketAddr| ServerConfig {
+    let server = |address| ServerConfig {
         name: name.to_owned(),
-        address: address.to_string().into(),
+        address: ToString::to_string(&address).into(),
         params,
         backup,
     };
@@ -690,11 +766,17 @@ pub(super) fn port(text: &str) -> Option<u16> {
     number(text).and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0)
 }
 
-fn check_upstream_url(text: &str) -> Result<(), String> {
-    let (host, port_text) = split_port(text);
-    if text.starts_with("unix:") {
-        return Err(format!("unix sockets are not supported in upstream \"{text}\""));
+pub(super) fn check_upstream_url(text: &str) -> Result<(), String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        // The kernel takes 107 bytes.
+        let what = match path.len() {
+            0 => "no path in",
+            108.. => "too long path in",
+            _ => return Ok(()),
+        };
+        return Err(format!("{what} the unix domain socket in upstream \"{text}\""));
     }
+    let (host, port_text) = split_port(text);
     if host.is_empty() {
         return Err(format!("no host in upstream \"{text}\""));
     }

@@ -113,7 +113,8 @@ async fn explain(
         let explained = Some(&mut lines);
         let lease = Lease::pick(&route.upstream, &mut attempts, nginx.core.clock, explained);
         let Some(mut lease) = lease else { return (502, lines) };
-        if !failing.contains(&lease.address) {
+        let address = lease.address();
+        if !failing.iter().any(|it| it.to_string() == **address) {
             lease.answered(false);
             return (200, lines);
         }

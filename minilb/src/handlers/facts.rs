@@ -8,7 +8,7 @@
 use crate::wire::proxy_protocol::Addresses;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A client's connection.
 #[derive(Clone, Copy, Debug)]
@@ -106,10 +106,10 @@ impl Done {
 }
 
 /// One attempt, as the log shows it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AttemptLog {
-    /// The server; `None` if none was left.
-    pub address: Option<SocketAddr>,
+    /// The server, `IP:PORT` or `unix:PATH`; `None` if none was left.
+    pub address: Option<Arc<str>>,
     /// Its status, or 502 or 504 if it gave none.
     pub status: u16,
     /// When it began, in milliseconds since the start of the server.
@@ -128,7 +128,7 @@ pub struct AttemptLog {
 
 impl AttemptLog {
     /// An attempt that begins.
-    pub fn new(address: Option<SocketAddr>, began_ms: u64) -> AttemptLog {
+    pub fn new(address: Option<Arc<str>>, began_ms: u64) -> AttemptLog {
         AttemptLog { address, began_ms, ..AttemptLog::default() }
     }
 }

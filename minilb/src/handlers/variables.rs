@@ -125,8 +125,8 @@ impl View<'_> {
             }
             Variable::ProxyPort => {
                 let default = |https| if https { "443" } else { "80" };
-                let port = self
-                    .proxy
+                let proxy = self.proxy.filter(|it| !it.is_unix());
+                let port = proxy
                     .map(|it| it.host.rsplit_once(':').map_or(default(it.is_https), |it| it.1));
                 out.extend_from_slice(port.unwrap_or_default().as_bytes());
             }
@@ -246,8 +246,8 @@ impl View<'_> {
             Variable::Status => {
                 write!(out, "{:03}", self.done.status).expect("a vector takes all");
             }
-            Variable::UpstreamAddr => self.attempts(out, |it, out| match it.address {
-                Some(address) => write!(out, "{address}").expect("a vector takes all"),
+            Variable::UpstreamAddr => self.attempts(out, |it, out| match &it.address {
+                Some(address) => out.extend_from_slice(address.as_bytes()),
                 None => out.extend(self.proxy.map_or(&b""[..], |it| it.upstream.as_bytes())),
             }),
             Variable::UpstreamConnectTime => {

@@ -14,6 +14,7 @@
 
 use super::clock::Clock;
 use super::preread::in_time;
+use super::tls::ServerStream;
 use super::upstream::SharedUpstream;
 use crate::engine::health::check::CheckParams;
 use crate::wire::http1::head::ResponseHead;
@@ -21,7 +22,6 @@ use minikit::sync::Arc;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// How often due checks are looked for.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ pub fn begin(
 }
 
 async fn check(address: &str, host: &str, params: &CheckParams) -> io::Result<()> {
-    let mut server = TcpStream::connect(address).await?;
+    let mut server = ServerStream::connect(address, None).await?;
     let Some(uri) = &params.uri else { return Ok(()) };
     let request = format!("GET {uri} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     server.write_all(request.as_bytes()).await?;

@@ -8,13 +8,18 @@
 //! Names are resolved once, when the configuration is read, as NGINX does. A pattern knows `*` and
 //! `?` in the last component; NGINX's is `glob(3)`, with `[a-z]` and directories.
 
+use crate::conf::error::ConfError;
 use crate::conf::host::Host;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// The machine this runs on.
-pub struct System;
+#[derive(Default)]
+pub struct System {
+    /// Skip directives that are not known, with a warning: `--lenient`.
+    pub lenient: bool,
+}
 
 impl Host for System {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -38,6 +43,14 @@ impl Host for System {
 
     fn resolve(&self, host_and_port: &str) -> Vec<SocketAddr> {
         host_and_port.to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+    }
+
+    fn tolerates(&self, error: &ConfError) -> bool {
+        if self.lenient {
+            // The log may not be open yet.
+            eprintln!("minilb: [warn] {error}, skipped");
+        }
+        self.lenient
     }
 }
 

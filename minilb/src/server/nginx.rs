@@ -641,7 +641,8 @@ impl Nginx<'_> {
                     None => ("/", "/"),
                 };
                 let scheme = if proxy.is_https { "https://" } else { "http://" };
-                let rest = value.strip_prefix(scheme.as_bytes());
+                // NGINX compares with the whole URL, and no server names a path of a socket.
+                let rest = value.strip_prefix(scheme.as_bytes()).filter(|_| !proxy.is_unix());
                 let rest = rest.and_then(|it| it.strip_prefix(proxy.host.as_bytes()));
                 match rest.and_then(|it| it.strip_prefix(from.as_bytes())) {
                     Some(rest) => {

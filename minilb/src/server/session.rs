@@ -17,6 +17,7 @@
 use super::clock::Clock;
 use super::forward::{CoreBuffer, Limits, forward};
 use super::preread;
+use super::tls::ServerStream;
 use super::upstream::{Lease, SharedUpstream};
 use crate::conf::config::{ServerBlock, Target};
 use crate::conf::reader::servers_of;
@@ -32,7 +33,6 @@ use minikit::sync::Arc;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// What sessions need of a configuration.
@@ -87,8 +87,8 @@ pub async fn serve(
 
     let limits = Limits { idle: server.proxy_timeout, half_close: server.proxy_half_close };
     match forward(&mut client, &mut stream, prefix, buffer, limits).await {
-        Ok(()) => tracing::debug!("session of {peer} with {} ended", lease.address),
-        Err(error) => tracing::info!("session of {peer} with {} ended: {error}", lease.address),
+        Ok(()) => tracing::debug!("session of {peer} with {} ended", lease.address()),
+        Err(error) => tracing::info!("session of {peer} with {} ended: {error}", lease.address()),
     }
 }
 
@@ -110,7 +110,7 @@ fn find_upstream(
         tracing::error!("no resolver defined to resolve {name}, client: {peer}");
         return None;
     };
-    let servers = servers_of(&name, vec![address], PeerParams::default(), false);
+    let servers = servers_of(&name, [address], PeerParams::default(), false);
     Some(Arc::new(SharedUpstream::new(&name, &UpstreamConfig::new(servers))))
 }
 
@@ -120,7 +120,7 @@ async fn connect(
     server: &ServerBlock,
     upstream: &Arc<SharedUpstream>,
     clock: Clock,
-) -> Option<(Lease, TcpStream)> {
+) -> Option<(Lease, ServerStream)> {
     let (client, name) = (info.peer, &upstream.name);
     let mut attempts = Attempts::default();
     loop {
@@ -131,13 +131,11 @@ async fn connect(
             );
             return None;
         };
-        let address = lease.address;
-        let error = match timeout(server.proxy_connect_timeout, TcpStream::connect(address)).await {
+        let address = Arc::clone(lease.address());
+        let connect = ServerStream::connect(&address, None);
+        let error = match timeout(server.proxy_connect_timeout, connect).await {
             Ok(Ok(stream)) => {
                 lease.connected();
-                // Small messages of a protocol must not wait for more to send. If the option cannot
-                // be set, the server has closed already, and the first read reports it.
-                let _ = stream.set_nodelay(true);
                 return Some((lease, stream));
             }
             Ok(Err(error)) => error,

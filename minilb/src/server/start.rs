@@ -69,6 +69,8 @@ pub struct Source {
     pub globals: String,
     /// `-p`
     pub prefix: PathBuf,
+    /// `--lenient`
+    pub lenient: bool,
 }
 
 impl Source {
@@ -265,7 +267,7 @@ impl LoadBalancer {
     }
 
     fn try_reload(&self) -> Result<(), Box<dyn Error>> {
-        let mut config = self.source.read(&System)?;
+        let mut config = self.source.read(&System { lenient: self.source.lenient })?;
         add_listen(&mut config, self.listen)?;
         let old = self.current();
         let new = Generation::new(config, Some(&old))?;

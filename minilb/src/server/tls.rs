@@ -46,12 +46,11 @@ use rustls::{
     SignatureScheme, SupportedProtocolVersion, version,
 };
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 /// Sessions of clients that can be resumed.
@@ -181,6 +180,7 @@ fn openssl_name(suite: CipherSuite) -> &'static str {
 
 impl Endpoint for server::TlsStream<Stream> {}
 impl Endpoint for client::TlsStream<TcpStream> {}
+impl Endpoint for UnixStream {}
 
 /// TLS towards the servers of a route.
 #[derive(Clone, Debug)]
@@ -289,23 +289,30 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// A connection to a server of `http`.
+/// A connection to a server.
 #[derive(Debug)]
 pub enum ServerStream {
     /// `http`
     Plain(TcpStream),
+    /// `http`, or `stream`, at `unix:PATH`
+    Unix(UnixStream),
     /// `https`
     Tls(Box<client::TlsStream<TcpStream>>),
 }
 
 impl ServerStream {
-    /// Connects, and performs the handshake if there is TLS.
+    /// Connects to `IP:PORT` or `unix:PATH`, and performs the handshake if there is TLS, which the
+    /// configuration does not allow for Unix sockets.
     ///
     /// # Errors
     /// If the server refuses, or its certificate is not trusted.
-    pub async fn connect(address: SocketAddr, tls: Option<&UpstreamTls>) -> io::Result<Self> {
+    pub async fn connect(address: &str, tls: Option<&UpstreamTls>) -> io::Result<Self> {
+        if let Some(path) = address.strip_prefix("unix:") {
+            return Ok(ServerStream::Unix(UnixStream::connect(path).await?));
+        }
         let stream = TcpStream::connect(address).await?;
-        // If the option cannot be set, the connection is broken, and reading reports it.
+        // Small messages must not wait for more to send. If the option cannot be set, the
+        // connection is broken, and reading reports it.
         let _ = stream.set_nodelay(true);
         let Some(UpstreamTls { config, name }) = tls else {
             return Ok(ServerStream::Plain(stream));
@@ -319,7 +326,7 @@ impl Endpoint for ServerStream {
     fn socket(&self) -> Option<&TcpStream> {
         match self {
             ServerStream::Plain(stream) => Some(stream),
-            ServerStream::Tls(_) => None,
+            ServerStream::Unix(_) | ServerStream::Tls(_) => None,
         }
     }
 }
@@ -328,6 +335,7 @@ impl ServerStream {
     fn io(self: Pin<&mut Self>) -> Pin<&mut dyn Endpoint> {
         match self.get_mut() {
             ServerStream::Plain(stream) => Pin::new(stream),
+            ServerStream::Unix(stream) => Pin::new(stream),
             ServerStream::Tls(stream) => Pin::new(&mut **stream),
         }
     }

@@ -19,7 +19,6 @@ use crate::engine::upstream::{Attempts, Change, Outcome, Picked, Upstream, Upstr
 use crate::handlers::explain;
 use minikit::sync::atomic::{AtomicUsize, Ordering};
 use minikit::sync::{Arc, Mutex};
-use std::net::SocketAddr;
 
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 
@@ -34,7 +33,7 @@ pub struct SharedUpstream {
 }
 
 impl SharedUpstream {
-    /// An upstream whose servers are all healthy. Their addresses must be `IP:PORT`.
+    /// An upstream whose servers are all healthy. Their addresses are `IP:PORT` or `unix:PATH`.
     pub fn new(name: &str, config: &UpstreamConfig) -> SharedUpstream {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         SharedUpstream { id, name: name.to_owned(), state: Mutex::new(Upstream::new(config)) }
@@ -86,8 +85,6 @@ impl SharedUpstream {
 pub struct Lease {
     upstream: Arc<SharedUpstream>,
     picked: Picked,
-    /// Where to connect.
-    pub address: SocketAddr,
     /// What to report when it is dropped.
     pub outcome: Outcome,
     clock: Clock,
@@ -124,11 +121,9 @@ impl Lease {
         let needs_latency = state.needs_latency();
         let is_watched = needs_latency || state.has_breaker();
         drop(state);
-        let address = picked.address.parse().expect("the configuration checked it");
         Some(Lease {
             upstream: Arc::clone(upstream),
             picked,
-            address,
             outcome: Outcome::Finished,
             clock,
             began_us,
@@ -140,6 +135,11 @@ impl Lease {
     /// The server.
     pub fn id(&self) -> PeerId {
         self.picked.id
+    }
+
+    /// Where to connect.
+    pub fn address(&self) -> &Arc<str> {
+        &self.picked.address
     }
 
     /// See [`Upstream::connected`].

@@ -68,7 +68,7 @@ fn a_request_over_open_connections_allocates_nothing() {
         origin()
     );
     let file = scratch.file("nginx.conf", &text);
-    let config = read(&System, &file, "", scratch.path()).expect("correct");
+    let config = read(&System::default(), &file, "", scratch.path()).expect("correct");
     let upstreams = config.http.upstreams.iter();
     let upstreams =
         upstreams.map(|(name, it)| (name.clone(), Arc::new(SharedUpstream::new(name, &it.config))));

@@ -36,9 +36,9 @@ use crate::wire::http1::exchange::{BUFFER_BYTES, Exchange};
 use crate::wire::http1::refusal::Refusal;
 use crate::wire::http1::status::reason as status_reason;
 use crate::wire::http1::writer::HeadWriter;
+use minikit::sync::Arc;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
@@ -244,7 +244,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
         is_sent: &mut bool,
     ) -> Result<Upstream, Failure> {
         let began_ms = self.connection.core.clock.now_ms();
-        self.push_attempt(&mut workspace.done, Some(lease.address), began_ms);
+        self.push_attempt(&mut workspace.done, Some(Arc::clone(lease.address())), began_ms);
         let mut pooled = self.connection.core.take_connection(self.route, lease);
         loop {
             let is_reused = pooled.is_some();
@@ -257,7 +257,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
 
             let mut upstream =
                 Upstream { pooled, is_reused, is_sent: false, is_write_broken: false };
-            self.begin(workspace, lease);
+            self.begin(workspace);
             let result = self.response_head(&mut workspace.exchange, &mut upstream).await;
             *is_sent = upstream.is_sent;
             let may_repeat = !is_once_only(&workspace.exchange) || !upstream.is_sent;
@@ -282,7 +282,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
     }
 
     async fn connect(&self, lease: &Lease) -> Result<Pooled<ServerStream>, Failure> {
-        let connect = ServerStream::connect(lease.address, self.route.tls.as_ref());
+        let connect = ServerStream::connect(lease.address(), self.route.tls.as_ref());
         match timeout(self.route.connect_timeout, connect).await {
             Ok(Ok(stream)) => {
                 Ok(Pooled::new(lease.id(), stream, self.connection.core.clock.now_ms()))
@@ -290,7 +290,7 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::Timeout),
             Ok(Err(error)) => {
                 if error.kind() == io::ErrorKind::InvalidData {
-                    tracing::error!("SSL handshake with {} failed: {error}", lease.address);
+                    tracing::error!("SSL handshake with {} failed: {error}", lease.address());
                 }
                 Err(Failure::Error)
             }
@@ -299,12 +299,12 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
     }
 
     /// Writes the request for this server into the exchange.
-    fn begin(&self, workspace: &mut Workspace<S::Context>, lease: &Lease) {
+    fn begin(&self, workspace: &mut Workspace<S::Context>) {
         let Workspace { exchange, context, .. } = workspace;
         let (service, client) = (self.connection.service, &self.connection.client);
         exchange.begin_attempt(|request, framing, out| {
             let upstream = self.route.upstream.name.as_str();
-            let target = AttemptTarget { address: lease.address, upstream, framing };
+            let target = AttemptTarget { upstream, framing };
             service.write_request(request, client, context, &target, out);
         });
     }
@@ -587,13 +587,13 @@ impl<S: HttpService, IO: Endpoint> Proxy<'_, '_, S, IO> {
 
     fn report(&self, lease: &Lease, failure: Failure) {
         if matches!(failure, Failure::Error | Failure::Timeout | Failure::InvalidHeader) {
-            let (peer, address) = (self.connection.client.peer, lease.address);
+            let (peer, address) = (self.connection.client.peer, lease.address());
             let what = failure.reason();
             tracing::error!("{what}, client: {peer}, upstream: \"http://{address}\"");
         }
     }
 
-    fn push_attempt(&self, done: &mut Done, address: Option<SocketAddr>, began_ms: u64) {
+    fn push_attempt(&self, done: &mut Done, address: Option<Arc<str>>, began_ms: u64) {
         let is_redirected = self.earlier > 0 && done.attempts.len() == self.earlier;
         done.attempts.push(AttemptLog { is_redirected, ..AttemptLog::new(address, began_ms) });
     }

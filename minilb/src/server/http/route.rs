@@ -9,7 +9,6 @@ use crate::server::upstream::SharedUpstream;
 use crate::wire::http1::exchange::BodyLimits;
 use crate::wire::http1::framing::Framing;
 use minikit::sync::Arc;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How a request reaches an upstream server.
@@ -73,8 +72,6 @@ impl Default for Retry {
 /// The server of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct AttemptTarget<'a> {
-    /// Its address.
-    pub address: SocketAddr,
     /// The name of its upstream.
     pub upstream: &'a str,
     /// The framing of the request body.
