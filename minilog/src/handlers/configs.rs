@@ -14,11 +14,11 @@
 //! Kafka counterpart: `ConfigHelper.scala`, `ConfigurationControlManager.java`.
 
 use super::parameters::{Overrides, PARAMETERS, Parameter, Rule, elements, invalid_config, set};
-use super::{Broker, Call, Failure, Step, topics};
+use super::topics::outcome;
+use super::{Broker, Failure};
 use crate::engine::log::config::LogConfig;
 use crate::wire::ErrorCode;
 use crate::wire::configs::*;
-use std::sync::Arc;
 
 /// Numbers of `ConfigDef.Type`.
 const STRING_TYPE: i8 = 2;
@@ -28,37 +28,33 @@ const DOUBLE_TYPE: i8 = 6;
 const LIST_TYPE: i8 = 7;
 
 /// The configuration of topics and of the broker.
-pub fn describe_configs(broker: &Broker, call: Call, request: &DescribeConfigsRequest) -> Step {
-    let results = request.resources.iter();
-    let results = results.map(|resource| describe(broker, resource, request.include_synonyms));
-    call.respond(&DescribeConfigsResponse { results: results.collect(), ..Default::default() })
-}
-
-fn describe(
+pub fn describe_configs(
     broker: &Broker,
-    resource: &DescribeConfigsResource,
-    include_synonyms: bool,
-) -> DescribeConfigsResult {
-    let (mut configs, error_code) = match resource.resource_type {
-        TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
-            Some(it) => (topic_values(&it.overrides, broker.topics.config()), ErrorCode::NONE),
-            None => (Vec::new(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        },
-        BROKER => (broker_values(broker), ErrorCode::NONE),
-        _ => (Vec::new(), ErrorCode::INVALID_REQUEST),
-    };
-    let wanted = resource.configuration_keys.as_ref();
-    configs.retain(|it| wanted.is_none_or(|keys| keys.contains(&it.name)));
-    if !include_synonyms {
-        configs.iter_mut().for_each(|it| it.synonyms.clear());
-    }
-    DescribeConfigsResult {
-        error_code,
-        error_message: error_code.is_error().then(|| error_code.to_string()),
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name.clone(),
-        configs,
-    }
+    request: &DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
+    let results = request.resources.iter().map(|resource| {
+        let (mut configs, error_code) = match resource.resource_type {
+            TOPIC => match broker.topics.catalog().by_name(&resource.resource_name) {
+                Some(it) => (topic_values(&it.overrides, broker.topics.config()), ErrorCode::NONE),
+                None => (Vec::new(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            },
+            BROKER => (broker_values(broker), ErrorCode::NONE),
+            _ => (Vec::new(), ErrorCode::INVALID_REQUEST),
+        };
+        let wanted = resource.configuration_keys.as_ref();
+        configs.retain(|it| wanted.is_none_or(|keys| keys.contains(&it.name)));
+        if !request.include_synonyms {
+            configs.iter_mut().for_each(|it| it.synonyms.clear());
+        }
+        DescribeConfigsResult {
+            error_code,
+            error_message: error_code.is_error().then(|| error_code.to_string()),
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+            configs,
+        }
+    });
+    DescribeConfigsResponse { results: results.collect(), ..Default::default() }
 }
 
 /// Every value of a topic.
@@ -132,36 +128,26 @@ fn config_type(parameter: &Parameter) -> i8 {
 }
 
 /// Changes the configuration of topics: all changes of a topic, or none.
-pub fn alter_configs(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: IncrementalAlterConfigsRequest,
-) -> Step {
-    Step::blocking(broker, move |broker| {
-        let responses = request.resources.into_iter().map(|resource| {
-            let altered = alter(broker, &resource, request.validate_only);
-            let (error_code, error_message) = topics::outcome(altered);
-            let AlterConfigsResource { resource_type, resource_name, .. } = resource;
-            AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
-        });
-        let (responses, throttle_time_ms) = (responses.collect(), 0);
-        call.encode(&IncrementalAlterConfigsResponse { responses, throttle_time_ms })
-    })
-}
-
-fn alter(
+pub fn alter(
     broker: &Broker,
-    resource: &AlterConfigsResource,
-    validate_only: bool,
-) -> Result<(), Failure> {
-    if resource.resource_type != TOPIC {
-        let text = "only the configuration of topics can be altered";
-        return Err(Failure::new(ErrorCode::INVALID_REQUEST, text));
-    }
-    let defaults = broker.topics.config();
-    broker.topics.configure(&resource.resource_name, validate_only, |overrides| {
-        resource.configs.iter().try_for_each(|it| apply(overrides, defaults, it))
-    })
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let (topics, only_validate) = (&broker.topics, request.validate_only);
+    let responses = request.resources.into_iter().map(|resource| {
+        let AlterConfigsResource { resource_type, resource_name, configs } = resource;
+        let altered = match resource_type {
+            TOPIC => topics.configure(&resource_name, only_validate, |overrides| {
+                configs.iter().try_for_each(|it| apply(overrides, topics.config(), it))
+            }),
+            _ => {
+                let text = "only the configuration of topics can be altered";
+                Err(Failure::new(ErrorCode::INVALID_REQUEST, text))
+            }
+        };
+        let (error_code, error_message) = outcome(altered);
+        AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+    });
+    IncrementalAlterConfigsResponse { responses: responses.collect(), throttle_time_ms: 0 }
 }
 
 /// Applies one change to what is set on the topic.

@@ -81,7 +81,7 @@ pub(super) fn fetch(broker: &Arc<Broker>, call: Call, request: FetchRequest) -> 
 
     // A lookup in a sealed segment may wait for the disk: not here, where others would wait too.
     if waiting.is_about_old_records() {
-        return Step::blocking(broker, move |_| waiting.finish());
+        return Step::Blocking(Box::new(move || waiting.finish()));
     }
     let found = waiting.find();
     if waiting.is_enough(&found) || waiting.request.max_wait_ms <= 0 {

@@ -32,12 +32,10 @@ pub fn find_coordinator(broker: &Arc<Broker>, call: Call, request: FindCoordinat
         let error_code = refused.unwrap_or(ErrorCode::NONE);
         return call.respond(&coordinators(broker, call, &request, error_code));
     }
-    Step::blocking(broker, move |broker| {
-        let error_code = match group_log::create(broker) {
-            Ok(()) => ErrorCode::NONE,
-            Err(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-        };
-        call.encode(&coordinators(broker, call, &request, error_code))
+    call.blocking(broker, move |broker| {
+        let created = group_log::create(broker);
+        let error_code = created.map_or(ErrorCode::COORDINATOR_NOT_AVAILABLE, |()| ErrorCode::NONE);
+        coordinators(broker, call, &request, error_code)
     })
 }
 
@@ -63,8 +61,7 @@ fn coordinators(
     FindCoordinatorResponse { node_id, host, port, error_code, coordinators, ..Default::default() }
 }
 
-/// All groups.
-pub fn list_groups(broker: &Broker, call: Call, request: &ListGroupsRequest) -> Step {
+pub fn list_groups(broker: &Broker, request: &ListGroupsRequest) -> ListGroupsResponse {
     let is_wanted = |filter: &[String], value: &str| {
         filter.is_empty() || filter.iter().any(|it| it.eq_ignore_ascii_case(value))
     };
@@ -81,16 +78,19 @@ pub fn list_groups(broker: &Broker, call: Call, request: &ListGroupsRequest) -> 
         });
         groups.collect()
     });
-    call.respond(&ListGroupsResponse { groups, ..Default::default() })
+    ListGroupsResponse { groups, ..Default::default() }
 }
 
-/// Groups with their members.
-pub fn describe_groups(broker: &Broker, call: Call, request: &DescribeGroupsRequest) -> Step {
+pub fn describe_groups(
+    broker: &Broker,
+    version: i16,
+    request: &DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
     let mut groups = broker.groups.with(|coordinator| {
         let dead = |id: &String| {
             let mut dead = DescribedGroup { group_id: id.clone(), ..Default::default() };
             dead.group_state = "Dead".to_owned();
-            if call.version >= NOT_FOUND_FROM {
+            if version >= NOT_FOUND_FROM {
                 dead.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
                 dead.error_message = Some(format!("Group {id} not found."));
             }
@@ -103,7 +103,7 @@ pub fn describe_groups(broker: &Broker, call: Call, request: &DescribeGroupsRequ
     if request.include_authorized_operations {
         described.for_each(|it| it.authorized_operations = ALL_OPERATIONS);
     }
-    call.respond(&DescribeGroupsResponse { groups, ..Default::default() })
+    DescribeGroupsResponse { groups, ..Default::default() }
 }
 
 /// While a group rebalances, what its members have is not known.

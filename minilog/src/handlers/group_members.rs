@@ -153,8 +153,7 @@ pub fn sync_group(broker: &Arc<Broker>, call: Call, request: SyncGroupRequest) -
     )
 }
 
-/// A member is alive.
-pub fn heartbeat(broker: &Broker, call: Call, request: HeartbeatRequest) -> Step {
+pub fn heartbeat(broker: &Broker, request: HeartbeatRequest) -> HeartbeatResponse {
     let member = Identity {
         member_id: request.member_id,
         instance_id: request.group_instance_id,
@@ -167,16 +166,20 @@ pub fn heartbeat(broker: &Broker, call: Call, request: HeartbeatRequest) -> Step
         let heartbeat = |group: &mut Group, now| group.heartbeat(now, &member);
         error_code(state.coordinator.with_group(now, &request.group_id, heartbeat))
     };
-    call.respond(&HeartbeatResponse { error_code, ..Default::default() })
+    HeartbeatResponse { error_code, ..Default::default() }
 }
 
-/// Members leave.
-pub fn leave_group(broker: &Arc<Broker>, call: Call, request: LeaveGroupRequest) -> Step {
+/// Members leave: one in old versions, several in new ones.
+pub fn leave_group(
+    broker: &Broker,
+    version: i16,
+    request: LeaveGroupRequest,
+) -> LeaveGroupResponse {
     if request.group_id.is_empty() {
         let error_code = ErrorCode::INVALID_GROUP_ID;
-        return call.respond(&LeaveGroupResponse { error_code, ..Default::default() });
+        return LeaveGroupResponse { error_code, ..Default::default() };
     }
-    let is_batched = call.version >= LEAVE_BATCHED_FROM;
+    let is_batched = version >= LEAVE_BATCHED_FROM;
     let members = match is_batched {
         true => request.members,
         false => vec![MemberIdentity { member_id: request.member_id, ..Default::default() }],
@@ -203,5 +206,5 @@ pub fn leave_group(broker: &Arc<Broker>, call: Call, request: LeaveGroupRequest)
         Some(first) if !is_batched => response.error_code = first.error_code,
         _ => response.members = results,
     }
-    call.respond(&response)
+    response
 }

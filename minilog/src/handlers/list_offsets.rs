@@ -20,7 +20,7 @@
 //! Kafka counterpart: `UnifiedLog.fetchOffsetByTimestamp`, `LeaderEpochFileCache.endOffsetFor`. -4
 //! and -5 concern tiered storage; -4 is answered as -2, since everything is local.
 
-use super::{Broker, Call, Step, check_epoch, find_partition, storage_error};
+use super::{Broker, check_epoch, find_partition, storage_error};
 use crate::engine::log::partition::Partition;
 use crate::wire::ErrorCode;
 use crate::wire::list_offsets::*;
@@ -29,8 +29,7 @@ use crate::wire::topics::ByTopic;
 /// The first offset that is not in tiered storage only.
 const EARLIEST_LOCAL: i64 = -4;
 
-/// Looks up offsets.
-pub fn list_offsets(broker: &Broker, call: Call, request: ListOffsetsRequest) -> Step {
+pub fn list_offsets(broker: &Broker, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let catalog = broker.topics.catalog();
     let topics = request.topics.into_iter().map(|topic| {
         let found = catalog.by_name(&topic.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
@@ -43,7 +42,7 @@ pub fn list_offsets(broker: &Broker, call: Call, request: ListOffsetsRequest) ->
         });
         ByTopic { partitions: partitions.collect(), name: topic.name }
     });
-    call.respond(&ListOffsetsResponse { topics: topics.collect(), ..Default::default() })
+    ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
 }
 
 fn look_up(
@@ -77,7 +76,10 @@ fn look_up(
 }
 
 /// Looks up where the records of leaders end.
-pub fn end_of_epoch(broker: &Broker, call: Call, request: OffsetForLeaderEpochRequest) -> Step {
+pub fn end_of_epoch(
+    broker: &Broker,
+    request: OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
     let catalog = broker.topics.catalog();
     let topics = request.topics.into_iter().map(|it| {
         let found = catalog.by_name(&it.topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
@@ -94,5 +96,5 @@ pub fn end_of_epoch(broker: &Broker, call: Call, request: OffsetForLeaderEpochRe
         });
         OffsetForLeaderTopicResult { partitions: partitions.collect(), topic: it.topic }
     });
-    call.respond(&OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() })
+    OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() }
 }

@@ -19,14 +19,14 @@ use crate::wire::{APIS, ErrorCode};
 use std::sync::Arc;
 
 /// Which requests are served.
-pub fn api_versions(call: Call, request: &ApiVersionsRequest) -> Step {
+pub fn api_versions(version: i16, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     let names = [&request.client_software_name, &request.client_software_version];
-    if call.version >= 3 && !names.iter().all(|name| is_software_name(name)) {
+    if version >= 3 && !names.iter().all(|name| is_software_name(name)) {
         let error_code = ErrorCode::INVALID_REQUEST;
-        return call.respond(&ApiVersionsResponse { error_code, ..Default::default() });
+        return ApiVersionsResponse { error_code, ..Default::default() };
     }
     let api_keys = APIS.iter().map(advertised).collect();
-    call.respond(&ApiVersionsResponse { api_keys, ..Default::default() })
+    ApiVersionsResponse { api_keys, ..Default::default() }
 }
 
 /// Brokers and topics. Creates missing topics on a thread that may block.
@@ -36,14 +36,14 @@ pub fn metadata(broker: &Arc<Broker>, call: Call, request: MetadataRequest) -> S
         return call.respond(&describe(broker, call, &request));
     }
 
-    Step::blocking(broker, move |broker| {
+    call.blocking(broker, move |broker| {
         for name in missing {
             let (config, random) = (Overrides::default(), broker.settings.random);
             // If it fails the topic is still missing, and the response says so. Another client may
             // have created it meanwhile, which is as good.
             let _ = broker.topics.create(&name, broker.settings.num_partitions, config, random());
         }
-        call.encode(&describe(broker, call, &request))
+        describe(broker, call, &request)
     })
 }
 
@@ -118,14 +118,14 @@ fn describe_topic(topic: &Topic, node_id: i32) -> MetadataResponseTopic {
 }
 
 /// The brokers, for admin clients.
-pub fn describe_cluster(broker: &Broker, call: Call) -> Step {
+pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
     let (host, port) = broker.address();
     let broker_id = broker.node_id();
     let node = DescribeClusterBroker { broker_id, host, port, ..Default::default() };
-    call.respond(&DescribeClusterResponse {
+    DescribeClusterResponse {
         cluster_id: broker.topics.meta().cluster_id.clone(),
         controller_id: broker_id,
         brokers: vec![node],
         ..Default::default()
-    })
+    }
 }

@@ -1,5 +1,6 @@
-//! What clients may ask: one file per family of requests. A handler takes a request and gives a
-//! [`Step`]; it does no I/O with the client and never waits.
+//! What clients may ask: one file per family of requests. A handler takes a request and returns the
+//! response, or a [`Step`] if more than one is possible; it does no I/O with the client and never
+//! waits.
 //!
 //! | module | requests |
 //! |---|---|
@@ -105,17 +106,6 @@ pub enum Step {
     Blocking(Box<dyn FnOnce() -> Frame + Send>),
 }
 
-impl Step {
-    /// A step that blocks on the disk.
-    fn blocking(
-        broker: &Arc<Broker>,
-        job: impl FnOnce(&Arc<Broker>) -> Frame + Send + 'static,
-    ) -> Step {
-        let broker = Arc::clone(broker);
-        Step::Blocking(Box::new(move || job(&broker)))
-    }
-}
-
 /// A request that waits: a fetch for records, a member for its group, a producer for the disk.
 pub trait Delayed: Send {
     /// Ready with the response once it has what it waits for.
@@ -159,6 +149,16 @@ impl Call {
     pub fn respond<M: Message>(self, body: &M) -> Step {
         Step::Respond(self.encode(body))
     }
+
+    /// The step that makes the response where it may block on the disk, and sends it.
+    fn blocking<M: Message>(
+        self,
+        broker: &Arc<Broker>,
+        job: impl FnOnce(&Broker) -> M + Send + 'static,
+    ) -> Step {
+        let broker = Arc::clone(broker);
+        Step::Blocking(Box::new(move || self.encode(&job(&broker))))
+    }
 }
 
 /// Handles one frame, without its size in front, of a client on `host`.
@@ -178,33 +178,34 @@ pub fn handle(broker: &Arc<Broker>, host: &str, frame: Bytes) -> Step {
         request.header;
     let call = Call { version, correlation_id };
     let client = Client { id: client_id.as_deref().unwrap_or_default(), host };
+    use Request::*;
     match request.body {
-        Request::Produce(body) => produce::produce(broker, call, body),
-        Request::Fetch(body) => fetch::fetch(broker, call, body),
-        Request::ListOffsets(body) => list_offsets::list_offsets(broker, call, body),
-        Request::OffsetForLeaderEpoch(body) => list_offsets::end_of_epoch(broker, call, body),
-        Request::Metadata(body) => metadata::metadata(broker, call, body),
-        Request::ApiVersions(body) => metadata::api_versions(call, &body),
-        Request::DescribeCluster(_) => metadata::describe_cluster(broker, call),
-        Request::FindCoordinator(body) => group_admin::find_coordinator(broker, call, body),
-        Request::JoinGroup(body) => group_members::join_group(broker, &client, call, body),
-        Request::SyncGroup(body) => group_members::sync_group(broker, call, body),
-        Request::Heartbeat(body) => group_members::heartbeat(broker, call, body),
-        Request::LeaveGroup(body) => group_members::leave_group(broker, call, body),
-        Request::OffsetCommit(body) => group_offsets::offset_commit(broker, call, body),
-        Request::OffsetFetch(body) => group_offsets::offset_fetch(broker, call, body),
-        Request::OffsetDelete(body) => group_offsets::offset_delete(broker, call, body),
-        Request::ListGroups(body) => group_admin::list_groups(broker, call, &body),
-        Request::DescribeGroups(body) => group_admin::describe_groups(broker, call, &body),
-        Request::DeleteGroups(body) => group_admin::delete_groups(broker, call, body),
-        Request::CreateTopics(body) => topics::create_topics(broker, call, body),
-        Request::DeleteTopics(body) => topics::delete_topics(broker, call, body),
-        Request::CreatePartitions(body) => topics::create_partitions(broker, call, body),
-        Request::DeleteRecords(body) => topics::delete_records(broker, call, body),
-        Request::DescribeLogDirs(body) => topics::describe_log_dirs(broker, call, &body),
-        Request::DescribeConfigs(body) => configs::describe_configs(broker, call, &body),
-        Request::IncrementalAlterConfigs(body) => configs::alter_configs(broker, call, body),
-        Request::InitProducerId(body) => producer_ids::init_producer_id(broker, call, body),
+        Produce(body) => produce::produce(broker, call, body),
+        Fetch(body) => fetch::fetch(broker, call, body),
+        ListOffsets(body) => call.respond(&list_offsets::list_offsets(broker, body)),
+        OffsetForLeaderEpoch(body) => call.respond(&list_offsets::end_of_epoch(broker, body)),
+        Metadata(body) => metadata::metadata(broker, call, body),
+        ApiVersions(body) => call.respond(&metadata::api_versions(version, &body)),
+        DescribeCluster(_) => call.respond(&metadata::describe_cluster(broker)),
+        FindCoordinator(body) => group_admin::find_coordinator(broker, call, body),
+        JoinGroup(body) => group_members::join_group(broker, &client, call, body),
+        SyncGroup(body) => group_members::sync_group(broker, call, body),
+        Heartbeat(body) => call.respond(&group_members::heartbeat(broker, body)),
+        LeaveGroup(body) => call.respond(&group_members::leave_group(broker, version, body)),
+        OffsetCommit(body) => group_offsets::offset_commit(broker, call, body),
+        OffsetFetch(body) => group_offsets::offset_fetch(broker, call, body),
+        OffsetDelete(body) => group_offsets::offset_delete(broker, call, body),
+        ListGroups(body) => call.respond(&group_admin::list_groups(broker, &body)),
+        DescribeGroups(body) => call.respond(&group_admin::describe_groups(broker, version, &body)),
+        DeleteGroups(body) => group_admin::delete_groups(broker, call, body),
+        CreateTopics(body) => call.blocking(broker, |it| topics::create_topics(it, body)),
+        DeleteTopics(body) => call.blocking(broker, |it| topics::delete_topics(it, body)),
+        CreatePartitions(body) => call.blocking(broker, |it| topics::create_partitions(it, body)),
+        DeleteRecords(body) => call.blocking(broker, |it| topics::delete_records(it, body)),
+        DescribeLogDirs(body) => call.respond(&topics::describe_log_dirs(broker, &body)),
+        DescribeConfigs(body) => call.respond(&configs::describe_configs(broker, &body)),
+        IncrementalAlterConfigs(body) => call.blocking(broker, |it| configs::alter(it, body)),
+        InitProducerId(body) => call.blocking(broker, move |it| it.producer_ids.assign(&body)),
     }
 }
 

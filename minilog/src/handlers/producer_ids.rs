@@ -11,7 +11,7 @@
 //!
 //! Kafka counterpart: `ProducerIdManager.java`; there the controller assigns blocks to brokers.
 
-use super::{Broker, Call, Step, storage_error};
+use super::storage_error;
 use crate::engine::log::directory::Directory;
 use crate::wire::ErrorCode;
 use crate::wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -52,25 +52,18 @@ impl ProducerIds {
         }
         Ok(reserved.next().expect("it is not empty"))
     }
-}
 
-/// Gives a producer its id, or the next epoch of the id it has.
-pub(super) fn init_producer_id(
-    broker: &Arc<Broker>,
-    call: Call,
-    request: InitProducerIdRequest,
-) -> Step {
-    let refuse = |error_code| InitProducerIdResponse { error_code, ..Default::default() };
-    if request.transactional_id.is_some() {
-        return call.respond(&refuse(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
-    }
-
-    Step::blocking(broker, move |broker| {
-        call.encode(&match broker.producer_ids.next() {
+    /// Gives a producer its id.
+    pub(super) fn assign(&self, request: &InitProducerIdRequest) -> InitProducerIdResponse {
+        let assigned = match request.transactional_id {
+            Some(_) => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+            None => self.next().map_err(|error| storage_error(&error)),
+        };
+        match assigned {
             Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() },
-            Err(error) => refuse(storage_error(&error)),
-        })
-    })
+            Err(error_code) => InitProducerIdResponse { error_code, ..Default::default() },
+        }
+    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -1,8 +1,7 @@
 //! Creating, deleting and growing topics, deleting their records, and their size on the disk.
 //!
-//! All but the last block on the disk, so they give [`Step::Blocking`]. A topic can have any number
-//! of partitions and one replica: this is a cluster of one node, and says so with Kafka's own
-//! error.
+//! All but the last block on the disk. A topic can have any number of partitions and one replica:
+//! this is a cluster of one node, and says so with Kafka's own error.
 //!
 //! # DeleteRecords
 //!
@@ -19,12 +18,11 @@
 use super::group::Groups;
 use super::group_log::OFFSETS_TOPIC;
 use super::parameters::{self, Overrides};
-use super::{Broker, Call, Failure, Step, configs, find_partition, find_topic, storage_error};
+use super::{Broker, Failure, configs, find_partition, find_topic, storage_error};
 use crate::format::properties::Uuid;
 use crate::wire::ErrorCode;
 use crate::wire::cluster::*;
 use crate::wire::topics::*;
-use std::sync::Arc;
 
 const ONE_BROKER: &str = "the cluster has one broker: leave the assignment to it";
 
@@ -33,18 +31,14 @@ pub fn outcome(result: Result<(), Failure>) -> (ErrorCode, Option<String>) {
     result.map_or_else(|it| (it.error_code, Some(it.text)), |()| (ErrorCode::NONE, None))
 }
 
-/// Creates topics.
-pub fn create_topics(broker: &Arc<Broker>, call: Call, request: CreateTopicsRequest) -> Step {
-    Step::blocking(broker, move |broker| {
-        let topics = request.topics.into_iter().map(|topic| {
-            create(broker, &topic, request.validate_only).unwrap_or_else(|it| {
-                let (error_code, error_message) = (it.error_code, Some(it.text));
-                let name = topic.name;
-                CreatableTopicResult { name, error_code, error_message, ..Default::default() }
-            })
-        });
-        call.encode(&CreateTopicsResponse { topics: topics.collect(), ..Default::default() })
-    })
+pub fn create_topics(broker: &Broker, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let topics = request.topics.into_iter().map(|topic| {
+        create(broker, &topic, request.validate_only).unwrap_or_else(|it| {
+            let (name, error_code, error_message) = (topic.name, it.error_code, Some(it.text));
+            CreatableTopicResult { name, error_code, error_message, ..Default::default() }
+        })
+    });
+    CreateTopicsResponse { topics: topics.collect(), ..Default::default() }
 }
 
 fn create(
@@ -95,108 +89,95 @@ fn create(
     })
 }
 
-/// Deletes topics.
-pub fn delete_topics(broker: &Arc<Broker>, call: Call, request: DeleteTopicsRequest) -> Step {
-    Step::blocking(broker, move |broker| {
-        let by_name = request.topic_names.into_iter();
-        let by_name = by_name.map(|it| DeleteTopicState { name: Some(it), ..Default::default() });
-        let wanted = request.topics.into_iter().chain(by_name);
-        let mut responses = wanted.map(|it| find_deletable(broker, it)).collect::<Vec<_>>();
+pub fn delete_topics(broker: &Broker, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+    let by_name = request.topic_names.into_iter();
+    let by_name = by_name.map(|it| DeleteTopicState { name: Some(it), ..Default::default() });
+    let wanted = request.topics.into_iter().chain(by_name);
+    let mut responses = wanted.map(|it| find_deletable(broker, it)).collect::<Vec<_>>();
 
-        // All of them at once: a deletion waits for the disk.
-        let found = responses.iter_mut().filter(|it| !it.error_code.is_error()).collect::<Vec<_>>();
-        let names = found.iter().filter_map(|it| it.name.clone()).collect::<Vec<_>>();
-        for ((response, name), deleted) in
-            found.into_iter().zip(&names).zip(broker.topics.delete(&names))
-        {
-            match deleted {
-                // If the log of the groups is closed, the offsets stay until they expire.
-                Ok(()) => drop(Groups::event(broker, |it, _, out| it.delete_topic(name, out))),
-                failed => (response.error_code, response.error_message) = outcome(failed),
-            }
+    // All of them at once: a deletion waits for the disk.
+    let found = responses.iter_mut().filter(|it| !it.error_code.is_error()).collect::<Vec<_>>();
+    let names = found.iter().filter_map(|it| it.name.clone()).collect::<Vec<_>>();
+    let deleted = broker.topics.delete(&names);
+    for ((response, name), deleted) in found.into_iter().zip(&names).zip(deleted) {
+        match deleted {
+            // If the log of the groups is closed, the offsets stay until they expire.
+            Ok(()) => drop(Groups::event(broker, |it, _, out| it.delete_topic(name, out))),
+            failed => (response.error_code, response.error_message) = outcome(failed),
         }
-        call.encode(&DeleteTopicsResponse { responses, ..Default::default() })
-    })
+    }
+    DeleteTopicsResponse { responses, ..Default::default() }
 }
 
 /// The response for a topic, with an error if it cannot be deleted.
 fn find_deletable(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
     let catalog = broker.topics.catalog();
     let name = wanted.name.as_deref().unwrap_or_default();
-    let failure = match find_topic(&catalog, name, wanted.topic_id) {
-        Ok(topic) if topic.name == OFFSETS_TOPIC => {
-            let text = "groups store their offsets in it";
-            Failure::new(ErrorCode::INVALID_TOPIC_EXCEPTION, text)
-        }
-        Ok(topic) => {
+    let (error_code, text) = match find_topic(&catalog, name, wanted.topic_id) {
+        Ok(topic) if topic.name != OFFSETS_TOPIC => {
             let (name, topic_id) = (Some(topic.name.clone()), topic.id);
             return DeletableTopicResult { name, topic_id, ..Default::default() };
         }
-        Err(error_code) => Failure::new(error_code, error_code.to_string()),
+        Ok(_) => {
+            (ErrorCode::INVALID_TOPIC_EXCEPTION, "groups store their offsets in it".to_owned())
+        }
+        Err(error_code) => (error_code, error_code.to_string()),
     };
-    let (error_code, error_message) = outcome(Err(failure));
     let DeleteTopicState { name, topic_id } = wanted;
-    DeletableTopicResult { name, topic_id, error_code, error_message }
+    DeletableTopicResult { name, topic_id, error_code, error_message: Some(text) }
 }
 
-/// Adds partitions to topics.
 pub fn create_partitions(
-    broker: &Arc<Broker>,
-    call: Call,
+    broker: &Broker,
     request: CreatePartitionsRequest,
-) -> Step {
-    Step::blocking(broker, move |broker| {
-        let results = request.topics.into_iter().map(|topic| {
-            let added = match topic.assignments {
-                Some(_) => Err(Failure::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER)),
-                None => {
-                    broker.topics.add_partitions(&topic.name, topic.count, request.validate_only)
-                }
-            };
-            let (error_code, error_message) = outcome(added);
-            CreatePartitionsTopicResult { name: topic.name, error_code, error_message }
-        });
-        call.encode(&CreatePartitionsResponse { results: results.collect(), throttle_time_ms: 0 })
-    })
+) -> CreatePartitionsResponse {
+    let results = request.topics.into_iter().map(|it| {
+        let added = match it.assignments {
+            Some(_) => Err(Failure::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, ONE_BROKER)),
+            None => broker.topics.add_partitions(&it.name, it.count, request.validate_only),
+        };
+        let (error_code, error_message) = outcome(added);
+        CreatePartitionsTopicResult { name: it.name, error_code, error_message }
+    });
+    CreatePartitionsResponse { results: results.collect(), throttle_time_ms: 0 }
 }
 
-/// Deletes the records before an offset.
-pub fn delete_records(broker: &Arc<Broker>, call: Call, request: DeleteRecordsRequest) -> Step {
-    Step::blocking(broker, move |broker| {
-        let catalog = broker.topics.catalog();
-        let mut response = DeleteRecordsResponse::default();
-        for topic in request.topics {
-            let found = match topic.name.as_str() {
-                OFFSETS_TOPIC => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
-                name => find_topic(&catalog, name, Uuid::default()),
-            };
-            let partitions = topic.partitions.iter().map(|wanted| {
-                let partition = find_partition(found, wanted.partition_index);
-                let deleted = partition.and_then(|it| {
-                    it.delete_records_before(wanted.offset).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)
-                });
-                let (low_watermark, error_code) =
-                    deleted.map_or_else(|error| (-1, error), |start| (start, ErrorCode::NONE));
-                let partition_index = wanted.partition_index;
-                DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
+pub fn delete_records(broker: &Broker, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+    let catalog = broker.topics.catalog();
+    let mut response = DeleteRecordsResponse::default();
+    for ByTopic { name, partitions } in request.topics {
+        let found = match name.as_str() {
+            OFFSETS_TOPIC => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
+            name => find_topic(&catalog, name, Uuid::default()),
+        };
+        let partitions = partitions.iter().map(|wanted| {
+            let partition_index = wanted.partition_index;
+            let deleted = find_partition(found, partition_index).and_then(|it| {
+                it.delete_records_before(wanted.offset).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)
             });
-            response.topics.push(ByTopic { name: topic.name, partitions: partitions.collect() });
-        }
+            let error_code = deleted.err().unwrap_or(ErrorCode::NONE);
+            let low_watermark = deleted.unwrap_or(-1);
+            DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
+        });
+        response.topics.push(ByTopic { partitions: partitions.collect(), name });
+    }
 
-        // What was deleted must stay so after a crash; then the files can go.
-        let written = broker.topics.write_checkpoints();
-        let now = (broker.groups.now)().timestamp;
-        if let Err(error) = written.and_then(|()| broker.topics.delete_old_segments(now)) {
-            let error_code = storage_error(&error);
-            let results = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
-            results.for_each(|it| it.error_code = error_code);
-        }
-        call.encode(&response)
-    })
+    // What was deleted must stay so after a crash; then the files can go.
+    let written = broker.topics.write_checkpoints();
+    let now = (broker.groups.now)().timestamp;
+    if let Err(error) = written.and_then(|()| broker.topics.delete_old_segments(now)) {
+        let error_code = storage_error(&error);
+        let results = response.topics.iter_mut().flat_map(|it| &mut it.partitions);
+        results.for_each(|it| it.error_code = error_code);
+    }
+    response
 }
 
 /// The bytes of partitions on the disk, for `kafka-log-dirs.sh`.
-pub fn describe_log_dirs(broker: &Broker, call: Call, request: &DescribeLogDirsRequest) -> Step {
+pub fn describe_log_dirs(
+    broker: &Broker,
+    request: &DescribeLogDirsRequest,
+) -> DescribeLogDirsResponse {
     let catalog = broker.topics.catalog();
     let is_wanted = |name: &str, number: i32| match &request.topics {
         None => true,
@@ -216,6 +197,5 @@ pub fn describe_log_dirs(broker: &Broker, call: Call, request: &DescribeLogDirsR
         topics: topics.filter(|it| !it.partitions.is_empty()).collect(),
         ..Default::default()
     };
-    let results = vec![directory];
-    call.respond(&DescribeLogDirsResponse { results, ..Default::default() })
+    DescribeLogDirsResponse { results: vec![directory], ..Default::default() }
 }

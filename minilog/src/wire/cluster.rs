@@ -10,9 +10,8 @@
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-700, KIP-113.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
 use super::topics::ByTopic;
+use super::{ErrorCode, message};
 
 message! {
     /// Asks how large partitions are.

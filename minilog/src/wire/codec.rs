@@ -61,10 +61,12 @@
 //! before 2.2, which miscounts their bytes, can connect because it gets none. Java turns bytes that
 //! are not UTF-8 into U+FFFD; here they are an error.
 
+use super::ErrorCode;
 use crate::engine::log::segment::Slice;
 use crate::format::properties::Uuid;
 use bytes::Bytes;
 use std::fmt;
+use std::ops::{Range, RangeInclusive};
 
 /// Bytes of memory for all arrays of one message: 300,000 partitions in a fetch request.
 pub const ARRAY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -106,20 +108,11 @@ pub trait Lengthy: Sized {
     fn encode_content(&self, encoder: &mut Encoder);
 }
 
-/// A type that an array can have as element. Not `u8`: `Vec<u8>` is a type of its own.
-pub trait Element: WireType {}
-
 /// What a type is on the wire, as data: for `explain` and the tables of fields.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// One byte, 0 or 1.
-    Bool,
-    /// A signed integer of this many bytes.
-    Integer(usize),
-    /// A signed integer of two bytes that names an [error](super::error_code::ErrorCode).
-    ErrorCode,
-    /// 16 bytes that identify a topic.
-    Uuid,
+    /// A type of this name in Kafka and this many bytes, and how it is shown.
+    Fixed(&'static str, usize, Show),
     /// UTF-8.
     String,
     /// Bytes that the broker does not interpret.
@@ -131,6 +124,9 @@ pub enum Kind {
     /// Another table.
     Struct(&'static super::schema::Table),
 }
+
+/// Decodes a value and prints it.
+pub type Show = fn(&mut Decoder) -> Result<String, DecodeError>;
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +141,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// The error with the name of the field, unless an inner field has named itself already.
-    fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
+    pub fn in_field(mut self, table: &'static str, field: &'static str) -> DecodeError {
         self.field = self.field.or(Some((table, field)));
         self
     }
@@ -184,12 +180,6 @@ impl Decoder {
         Decoder { version, is_flexible, ..self }
     }
 
-    /// The version of the message.
-    #[inline]
-    pub fn version(&self) -> i16 {
-        self.version
-    }
-
     /// Where the next value begins.
     pub fn position(&self) -> usize {
         self.at
@@ -214,7 +204,7 @@ impl Decoder {
     }
 
     #[inline]
-    fn take_range(&mut self, length: usize) -> Result<std::ops::Range<usize>, DecodeError> {
+    fn take_range(&mut self, length: usize) -> Result<Range<usize>, DecodeError> {
         let left = self.remaining();
         if length > left {
             return Err(self.error(format!("{length} bytes needed and {left} left")));
@@ -256,18 +246,22 @@ impl Decoder {
         }
     }
 
-    /// Reads a field of a struct. Null is an error before version `null_from`.
+    /// Reads a field of a struct, if the version of the message is one of `versions`. Null is an
+    /// error before version `null_from`.
+    #[inline]
     pub fn field<T: WireType>(
         &mut self,
-        table: &'static str,
-        field: &'static str,
+        versions: RangeInclusive<i16>,
         null_from: Option<i16>,
-    ) -> Result<T, DecodeError> {
-        let value = T::decode(self).map_err(|error| error.in_field(table, field))?;
-        if value.is_null() && null_from.is_none_or(|first| self.version < first) {
-            return Err(self.null().in_field(table, field));
+        value: &mut T,
+    ) -> Result<(), DecodeError> {
+        if versions.contains(&self.version) {
+            *value = T::decode(self)?;
+            if value.is_null() && null_from.is_none_or(|first| self.version < first) {
+                return Err(self.null());
+            }
         }
-        Ok(value)
+        Ok(())
     }
 
     fn null(&self) -> DecodeError {
@@ -305,12 +299,6 @@ impl Encoder {
         Encoder { version, is_flexible, ..self }
     }
 
-    /// The version of the message.
-    #[inline]
-    pub fn version(&self) -> i16 {
-        self.version
-    }
-
     /// Writes bytes as they are.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
@@ -336,9 +324,17 @@ impl Encoder {
         }
     }
 
-    /// Writes a field of a struct. Null becomes an empty value before version `null_from`.
-    pub fn field<T: WireType>(&mut self, value: &T, null_from: Option<i16>) {
+    /// Writes a field of a struct, if the version of the message is one of `versions`. Null becomes
+    /// an empty value before version `null_from`.
+    #[inline]
+    pub fn field<T: WireType>(
+        &mut self,
+        versions: RangeInclusive<i16>,
+        null_from: Option<i16>,
+        value: &T,
+    ) {
         match null_from {
+            _ if !versions.contains(&self.version) => {}
             Some(first) if self.version < first && value.is_null() => {
                 self.length(&T::KIND, Some(0));
             }
@@ -428,53 +424,36 @@ impl Frame {
     }
 }
 
-macro_rules! integers {
-    ($($int:ty)*) => { $(
-        impl WireType for $int {
-            const KIND: Kind = Kind::Integer(size_of::<$int>());
+/// Types of a fixed size: Kafka's name, and how each is made from its bytes and the other way.
+macro_rules! fixed {
+    ($( $type:ident, $name:literal: $from:expr, $to:expr; )*) => { $(
+        impl WireType for $type {
+            const KIND: Kind = Kind::Fixed($name, size_of::<$type>(), |decoder| {
+                $type::decode(decoder).map(|it| it.to_string())
+            });
 
             #[inline]
-            fn decode(decoder: &mut Decoder) -> Result<$int, DecodeError> {
-                let bytes = decoder.take(size_of::<$int>())?;
-                Ok(<$int>::from_be_bytes(bytes.try_into().expect("take returns what it is asked")))
+            fn decode(decoder: &mut Decoder) -> Result<$type, DecodeError> {
+                let bytes = decoder.take(size_of::<$type>())?;
+                Ok($from(bytes.try_into().expect("take returns what it is asked")))
             }
 
             #[inline]
             fn encode(&self, encoder: &mut Encoder) {
-                encoder.put(&self.to_be_bytes());
+                encoder.put(&$to(*self));
             }
         }
     )* };
 }
 
-integers!(i8 i16 i32 i64);
-
-impl Element for i32 {}
-impl Element for String {}
-
-impl WireType for bool {
-    const KIND: Kind = Kind::Bool;
-
-    fn decode(decoder: &mut Decoder) -> Result<bool, DecodeError> {
-        Ok(i8::decode(decoder)? != 0)
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        i8::from(*self).encode(encoder);
-    }
-}
-
-impl WireType for Uuid {
-    const KIND: Kind = Kind::Uuid;
-
-    fn decode(decoder: &mut Decoder) -> Result<Uuid, DecodeError> {
-        let bytes = decoder.take(size_of::<Uuid>())?;
-        Ok(Uuid(bytes.try_into().expect("take returns what it is asked")))
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        encoder.put(&self.0);
-    }
+fixed! {
+    i8, "int8": i8::from_be_bytes, i8::to_be_bytes;
+    i16, "int16": i16::from_be_bytes, i16::to_be_bytes;
+    i32, "int32": i32::from_be_bytes, i32::to_be_bytes;
+    i64, "int64": i64::from_be_bytes, i64::to_be_bytes;
+    bool, "bool": |bytes: [u8; 1]| bytes != [0], |it| [u8::from(it)];
+    Uuid, "uuid": Uuid, |it: Uuid| it.0;
+    ErrorCode, "int16": |it| ErrorCode(i16::from_be_bytes(it)), |it: ErrorCode| it.0.to_be_bytes();
 }
 
 impl<T: Lengthy> WireType for T {
@@ -563,7 +542,7 @@ impl Lengthy for Bytes {
     }
 }
 
-impl<T: Element> Lengthy for Vec<T> {
+impl<T: WireType> Lengthy for Vec<T> {
     const KIND: Kind = Kind::Array(&T::KIND);
 
     fn decode_content(decoder: &mut Decoder, count: usize) -> Result<Vec<T>, DecodeError> {

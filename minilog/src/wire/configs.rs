@@ -18,8 +18,7 @@
 //!
 //! Kafka counterpart: `DescribeConfigsRequest.json`, `ConfigResource.java`, KIP-133, KIP-339.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 
 /// `resource_type` of a topic.
 pub const TOPIC: i8 = 2;

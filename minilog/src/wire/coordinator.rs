@@ -16,8 +16,7 @@
 //!
 //! Kafka counterpart: `FindCoordinatorRequest.json`, KIP-699.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 
 /// `key_type` of a consumer group.
 pub const KEY_TYPE_GROUP: i8 = 0;

@@ -16,7 +16,6 @@
 //! Kafka counterpart: `Errors.java`, which has 134 of them. These are the ones that this broker
 //! sends.
 
-use super::codec::{DecodeError, Decoder, Encoder, Kind, WireType};
 use std::fmt;
 
 /// An error code, or [`ErrorCode::NONE`].
@@ -105,17 +104,5 @@ impl fmt::Display for ErrorCode {
             Some((name, _)) => write!(f, "{name} ({})", self.0),
             None => write!(f, "error {}", self.0),
         }
-    }
-}
-
-impl WireType for ErrorCode {
-    const KIND: Kind = Kind::ErrorCode;
-
-    fn decode(decoder: &mut Decoder) -> Result<ErrorCode, DecodeError> {
-        i16::decode(decoder).map(ErrorCode)
-    }
-
-    fn encode(&self, encoder: &mut Encoder) {
-        self.0.encode(encoder);
     }
 }

@@ -36,12 +36,10 @@
 //! bytes (`RequestConvertToJson.scala`).
 
 use super::api::Api;
-use super::codec::{DecodeError, Decoder, Kind, WireType};
-use super::error_code::ErrorCode;
+use super::codec::{DecodeError, Decoder, Kind};
 use super::header::RequestHeader;
 use super::schema::Table;
 use crate::format::batch::BatchHeader;
-use crate::format::properties::Uuid;
 use bytes::Bytes;
 use minikit::layout::Hexdump;
 use std::fmt::Display;
@@ -104,13 +102,7 @@ impl Explainer<'_> {
 
     fn value(&mut self, kind: &Kind, name: &str, meaning: &str) -> Option<()> {
         match kind {
-            Kind::Bool => self.read(name, meaning, bool::decode).map(drop),
-            Kind::Integer(1) => self.read(name, meaning, i8::decode).map(drop),
-            Kind::Integer(2) => self.read(name, meaning, i16::decode).map(drop),
-            Kind::Integer(4) => self.read(name, meaning, i32::decode).map(drop),
-            Kind::Integer(_) => self.read(name, meaning, i64::decode).map(drop),
-            Kind::ErrorCode => self.read(name, meaning, ErrorCode::decode).map(drop),
-            Kind::Uuid => self.read(name, meaning, Uuid::decode).map(drop),
+            Kind::Fixed(_, _, show) => self.read(name, meaning, show).map(drop),
             Kind::Struct(table) => self.table(table, &format!("{name}.")),
             Kind::Array(element) => {
                 let count = self.length(kind, &format!("{name}.count"), "elements of", name)?;

@@ -44,8 +44,7 @@
 //! Kafka counterpart: `FetchRequest.json`, `FetchResponse.json`.
 
 use super::codec::Records;
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
 
 message! {

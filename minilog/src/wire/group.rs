@@ -38,8 +38,7 @@
 //!
 //! Kafka counterpart: the JSON files of these names.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 
 message! {
     /// A member joins its group, or joins again.

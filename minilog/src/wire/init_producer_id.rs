@@ -18,8 +18,7 @@
 //! Kafka counterpart: `InitProducerIdRequest.json`, KIP-98, KIP-360. Version 6 (two-phase commit)
 //! is not stable in Kafka 4.3 and absent here.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 
 message! {
     /// Asks for a producer id.

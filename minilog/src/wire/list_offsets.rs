@@ -17,9 +17,8 @@
 //!
 //! Kafka counterpart: the JSON files of these names, `ListOffsetsRequest.java`.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
 use super::topics::ByTopic;
+use super::{ErrorCode, message};
 
 /// The offset after the last record (with isolation level 1, before the first open transaction).
 pub const LATEST: i64 = -1;

@@ -22,8 +22,7 @@
 //!
 //! Kafka counterpart: `MetadataRequest.json`, `MetadataResponse.json`, KIP-516.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
 
 message! {

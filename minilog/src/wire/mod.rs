@@ -44,3 +44,4 @@ pub use api::{
     encode_request, encode_response,
 };
 pub use error_code::ErrorCode;
+pub use schema::message;

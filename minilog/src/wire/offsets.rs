@@ -15,9 +15,8 @@
 //!
 //! Kafka counterpart: the JSON files of these names, KIP-709, KIP-848.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
 use super::topics::ByTopic;
+use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
 
 message! {

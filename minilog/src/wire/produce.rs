@@ -48,8 +48,7 @@
 //!
 //! Kafka counterpart: `ProduceRequest.json`, `ProduceResponse.json`, KIP-467, KIP-951.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
 use bytes::Bytes;
 

@@ -147,68 +147,60 @@ macro_rules! message {
             pub struct $inner { $($row)* }
         } )?)*
 
-        impl $(<$part: $crate::wire::codec::Element>)? Default for $name $(<$part>)? {
-            fn default() -> Self {
-                $name { $( $field: $crate::wire::schema::message!(@default $($default)?), )* }
-            }
-        }
+        const _: () = {
+            use $crate::wire::codec::{DecodeError, Decoder, Encoder, Kind, WireType};
+            use $crate::wire::schema::{Field, Table, message};
+            use ::core::result::Result;
 
-        impl $(<$part: $crate::wire::codec::Element>)? $name $(<$part>)? {
-            /// The fields, as data.
-            pub const TABLE: &'static $crate::wire::schema::Table = &$crate::wire::schema::Table {
-                name: stringify!($name),
-                fields: &[$( $crate::wire::schema::Field {
-                    versions: $crate::wire::schema::message!(@range $from $($to)?),
-                    name: stringify!($field),
-                    kind: <$kind as $crate::wire::codec::WireType>::KIND,
-                    null_from: $crate::wire::schema::message!(@null $kind, $from $(, $null)?),
-                    default: $crate::wire::schema::message!(@some $(stringify!($default))?),
-                    meaning: $meaning,
-                }, )*],
-            };
-        }
-
-        impl $(<$part: $crate::wire::codec::Element>)? $crate::wire::codec::WireType
-            for $name $(<$part>)?
-        {
-            const KIND: $crate::wire::codec::Kind = $crate::wire::codec::Kind::Struct(Self::TABLE);
-
-            fn decode(
-                decoder: &mut $crate::wire::codec::Decoder,
-            ) -> ::core::result::Result<Self, $crate::wire::codec::DecodeError> {
-                let mut message = Self::default();
-                $( if $crate::wire::schema::message!(@range $from $($to)?)
-                    .contains(&decoder.version())
-                {
-                    message.$field = decoder.field(stringify!($name), stringify!($field),
-                        $crate::wire::schema::message!(@null $kind, $from $(, $null)?))?;
-                } )*
-                decoder.end_struct()?;
-                Ok(message)
+            impl $(<$part: WireType>)? Default for $name $(<$part>)? {
+                fn default() -> Self {
+                    $name { $( $field: message!(@default $($default)?), )* }
+                }
             }
 
-            fn encode(&self, encoder: &mut $crate::wire::codec::Encoder) {
-                $( if $crate::wire::schema::message!(@range $from $($to)?)
-                    .contains(&encoder.version())
-                {
-                    encoder.field(&self.$field,
-                        $crate::wire::schema::message!(@null $kind, $from $(, $null)?));
-                } )*
-                encoder.end_struct();
+            impl $(<$part: WireType>)? $name $(<$part>)? {
+                /// The fields, as data.
+                pub const TABLE: &'static Table = &Table {
+                    name: stringify!($name),
+                    fields: &[$( Field {
+                        versions: message!(@range $from $($to)?),
+                        name: stringify!($field),
+                        kind: <$kind as WireType>::KIND,
+                        null_from: message!(@null $kind, $from $(, $null)?),
+                        default: message!(@some $(stringify!($default))?),
+                        meaning: $meaning,
+                    }, )*],
+                };
             }
-        }
 
-        impl $(<$part: $crate::wire::codec::Element>)? $crate::wire::codec::Element
-            for $name $(<$part>)? {}
+            impl $(<$part: WireType>)? WireType for $name $(<$part>)? {
+                const KIND: Kind = Kind::Struct(Self::TABLE);
 
-        $(
-            impl $crate::wire::schema::Message for $name {
-                const KEY: i16 = $key;
-                const VERSIONS: ::std::ops::RangeInclusive<i16> = $first..=$last;
-                const FLEXIBLE_FROM: i16 = $flexible;
-                const TABLE: &'static $crate::wire::schema::Table = $name::TABLE;
+                fn decode(decoder: &mut Decoder) -> Result<Self, DecodeError> {
+                    let mut message = Self::default();
+                    $( decoder.field(message!(@range $from $($to)?),
+                        message!(@null $kind, $from $(, $null)?), &mut message.$field)
+                        .map_err(|it| it.in_field(stringify!($name), stringify!($field)))?; )*
+                    decoder.end_struct()?;
+                    Ok(message)
+                }
+
+                fn encode(&self, encoder: &mut Encoder) {
+                    $( encoder.field(message!(@range $from $($to)?),
+                        message!(@null $kind, $from $(, $null)?), &self.$field); )*
+                    encoder.end_struct();
+                }
             }
-        )?
+
+            $(
+                impl $crate::wire::schema::Message for $name {
+                    const KEY: i16 = $key;
+                    const VERSIONS: ::std::ops::RangeInclusive<i16> = $first..=$last;
+                    const FLEXIBLE_FROM: i16 = $flexible;
+                    const TABLE: &'static Table = $name::TABLE;
+                }
+            )?
+        };
     )* };
 
     (@versions $from:literal) => { concat!($from, "+") };
@@ -220,7 +212,7 @@ macro_rules! message {
     (@some) => { None };
     (@some $value:expr) => { Some($value) };
     (@null $kind:ty, $from:literal) => {
-        if <$kind as $crate::wire::codec::WireType>::IS_NULLABLE { Some($from) } else { None }
+        if <$kind as WireType>::IS_NULLABLE { Some($from) } else { None }
     };
     (@null $kind:ty, $from:literal, $null:literal) => { Some($null) };
 }

@@ -20,8 +20,7 @@
 //!
 //! Kafka counterpart: the JSON files of these names; `ReplicationControlManager.java` answers them.
 
-use super::error_code::ErrorCode;
-use super::schema::message;
+use super::{ErrorCode, message};
 use crate::format::properties::Uuid;
 
 message! {

@@ -58,10 +58,8 @@ impl Generator<'_, '_> {
     fn value(&mut self, kind: &Kind, may_be_null: bool, out: &mut Vec<u8>) {
         let is_null = may_be_null && self.choices.below(4) == 1;
         match kind {
-            Kind::Bool => out.push(self.choices.next() & 1),
-            Kind::ErrorCode => self.some_bytes(2, out),
-            Kind::Integer(bytes) => self.some_bytes(*bytes, out),
-            Kind::Uuid => self.some_bytes(16, out),
+            Kind::Fixed("bool", ..) => out.push(self.choices.next() & 1),
+            Kind::Fixed(_, bytes, _) => self.some_bytes(*bytes, out),
             Kind::String if is_null => self.string_length(None, out),
             Kind::String => {
                 let text = ["", "a", "orders", "größer", &"x".repeat(200)][self.choices.below(5)]

@@ -100,10 +100,7 @@ fn print_versions(versions: &RangeInclusive<i16>) -> String {
 
 fn print_kind(kind: &Kind) -> String {
     match kind {
-        Kind::Bool => "bool".into(),
-        Kind::Integer(bytes) => format!("int{}", bytes * 8),
-        Kind::ErrorCode => "int16".into(),
-        Kind::Uuid => "uuid".into(),
+        Kind::Fixed(name, ..) => (*name).into(),
         Kind::String => "string".into(),
         Kind::Bytes => "bytes".into(),
         Kind::Records => "records".into(),
