@@ -63,6 +63,13 @@ struct Serve {
     /// When that file is synced: always (before every reply), everysec or no
     #[arg(long, value_name = "WHEN", value_parser = |it: &str| checked("appendfsync", it))]
     appendfsync: Option<String>,
+    /// Write changes of keys with a prefix to a table, later: user: users
+    #[arg(long, num_args = 2, value_names = ["PREFIX", "TABLE"], requires = "write_behind_url")]
+    write_behind: Vec<String>,
+    /// The database of the table: postgresql://user@host/database. Better given as
+    /// MINICACHE_WRITE_BEHIND_URL if there is a password in it
+    #[arg(long, value_name = "URL", env = "MINICACHE_WRITE_BEHIND_URL", hide_env_values = true)]
+    write_behind_url: Option<String>,
     /// The password that AUTH wants; better given as MINICACHE_REQUIREPASS, which `ps` does not
     /// show
     #[arg(long, value_name = "PASSWORD")]
@@ -111,12 +118,12 @@ fn version() -> String {
 
 /// Checks a flag as `CONFIG SET` checks the parameter.
 fn checked(parameter: &str, text: &str) -> Result<String, String> {
-    put(&mut Config::default(), parameter, text.as_bytes())?;
+    put(&mut Config::default(), parameter, &[text.as_bytes()])?;
     Ok(text.to_string())
 }
 
-fn put(config: &mut Config, parameter: &str, value: &[u8]) -> Result<(), String> {
-    config.put(parameter, &[value]).map_err(|error| match error {
+fn put(config: &mut Config, parameter: &str, words: &[&[u8]]) -> Result<(), String> {
+    config.put(parameter, words).map_err(|error| match error {
         ConfigError::Refused { reason, .. } => reason,
         ConfigError::Unknown(name) => format!("no parameter {}", name.escape_ascii()),
     })
@@ -133,10 +140,14 @@ impl Serve {
     /// The parameters that the flags set, so that `CONFIG GET` shows them.
     fn config(&self) -> Result<Config, Box<dyn Error>> {
         let mut config = Config::default();
-        let mut put = |name: &str, value: &[u8]| put(&mut config, name, value);
+        let bindings = self.write_behind.iter().map(String::as_bytes).collect::<Vec<_>>();
+        put(&mut config, "write-behind", &bindings)?;
+        let mut put = |name: &str, value: &[u8]| put(&mut config, name, &[value]);
         let dir = self.data_dir.clone().unwrap_or_default();
         put("dir", std::env::current_dir()?.join(dir).as_os_str().as_bytes())?;
-        put("appendonly", if self.data_dir.is_some() { b"yes" } else { b"no" })?;
+        // With write-behind the folder has the journal, and the tables have the keys.
+        let logs = self.data_dir.is_some() && self.write_behind.is_empty();
+        put("appendonly", if logs { b"yes" } else { b"no" })?;
         put("bind", self.common.listen.ip().to_string().as_bytes())?;
         // Protected mode is for servers whose address nobody chose; here `--listen` is explicit.
         put("protected-mode", b"no")?;
@@ -148,6 +159,7 @@ impl Serve {
             ("maxmemory-policy", &self.maxmemory_policy),
             ("appendfsync", &self.appendfsync),
             ("requirepass", &self.requirepass),
+            ("write-behind-url", &self.write_behind_url),
         ] {
             if let Some(value) = value {
                 put(name, value.as_bytes())?;

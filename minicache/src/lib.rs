@@ -37,6 +37,17 @@
 //! 2. Before the shards are unlocked, the unit goes to the [`Log`](minicache_aof::Log).
 //! 3. A thread (`minicache_aof::flusher`) writes and syncs it, and wakes waiting connections.
 //!
+//! # The life of a change in a database
+//!
+//! 1. A command that changes a [bound](minicache_write_behind::service::Bound) key submits its new value to the queue
+//!    while the shard is locked (`commands::write_behind`).
+//! 2. A thread appends it to the journal and syncs; the reply is sent
+//!    ([`write_behind::WriteBehind::poll_safe`]).
+//! 3. Another thread takes a batch with the last value of each key, and writes it in one
+//!    transaction (`write_behind::postgres`).
+//! 4. If that fails, the batch is merged under newer values of its keys
+//!    ([`write_behind::Queue::done`]).
+//!
 //! # The life of an eviction
 //!
 //! 1. Before a command, [`commands::Executor::execute`] compares the memory of

@@ -21,7 +21,7 @@ use super::session::{Queued, Replies, Session, Transaction};
 use super::transactions::{queue, refused, shards_watched, unwatch_all};
 use super::{
     Call, Command, Mode, blocked::serve_ready_keys, catalogue, catalogue::spec::Flags,
-    getkeys::for_each_key, handlers, messages::write_pending,
+    getkeys::for_each_key, handlers, messages::write_pending, write_behind,
 };
 use crate::commands::{cache::Cache, stats::Counters};
 use crate::conf::{Settings, Snapshot};
@@ -225,6 +225,7 @@ impl<'c> Executor<'c> {
         self.record(session, command, args, |executor, session| {
             let (keyspace, settings) = (&mut executor.keyspace, executor.settings);
             keyspace.db = session.db;
+            let changes = write_behind::before(keyspace, command, args)?;
             let (ready_key, parked) = (None, false);
             let answer = handlers::of(command)(&mut Call {
                 args,
@@ -241,6 +242,7 @@ impl<'c> Executor<'c> {
                 parked,
             });
             propagate(&mut executor.keyspace, command, args);
+            write_behind::after(&mut executor.keyspace, command, args, changes);
             answer
         })
     }

@@ -10,7 +10,7 @@
 //! * [`execute`]: the checks every command goes through (`processCommand` in `server.c`).
 //! * [`run`]: whole pipelines, in place.
 //! * One file per family: [`strings`], [`lists`], [`hashes`], [`sets`], [`zsets`], [`keys`], …
-//! * Lua: [`scripts`]. What outlives the process: [`aof`].
+//! * Lua: [`scripts`]. What outlives the process: [`aof`], and in a database [`write_behind`].
 //! * [`scan`], [`draw`] and [`popping`]: walking a container, random elements, and the first of
 //!   several keys that has some, for all families alike.
 //!
@@ -51,6 +51,7 @@ mod strings;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transactions;
+mod write_behind;
 mod zsets;
 
 pub use cache::Cache;

@@ -120,6 +120,9 @@ settings! {
     auto_aof_rewrite_percentage: u32 = number("auto-aof-rewrite-percentage");
     auto_aof_rewrite_min_size: u64 = number("auto-aof-rewrite-min-size");
     aof_load_truncated: bool = flag("aof-load-truncated");
+    // Pairs of a prefix and a table.
+    write_behind: Vec<String> = words("write-behind");
+    write_behind_url: String = text("write-behind-url");
     // True if `save` names any interval.
     saves: bool = is_set("save");
     lazyfree_lazy_eviction: bool = flag("lazyfree-lazy-eviction");

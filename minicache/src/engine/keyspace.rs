@@ -44,6 +44,7 @@ use super::{
     store::slab::Handle, timestamp::Timestamp, tuning::Tuning,
 };
 use minicache_aof::Unit;
+use minicache_write_behind::service::Bound;
 use minikit::sync::{Mutex, MutexGuard};
 use std::sync::atomic::AtomicU64;
 
@@ -82,6 +83,10 @@ pub struct Keyspace<'c> {
     pub unit: Option<Box<Unit>>,
     /// True while that file is loaded: it says itself when keys expired.
     pub keeps_expired: bool,
+    /// The keys that write-behind binds to tables; `None` if there are none.
+    pub bound: Option<&'c Bound>,
+    /// True if such keys have changed.
+    pub wrote_behind: bool,
     /// The set of locked shards, a bit for each.
     held: u64,
     guards: Vec<(usize, MutexGuard<'c, LockedShard>)>,
@@ -115,6 +120,8 @@ impl<'c> Keyspace<'c> {
             ready_keys: Vec::new(),
             changes: None,
             unit: parts.shards.log.unit(parts.dirty),
+            bound: parts.shards.bound.get(),
+            wrote_behind: false,
             keeps_expired: false,
             held: 0,
             guards: Vec::new(),

@@ -28,7 +28,9 @@ use super::{
 };
 use ahash::RandomState;
 use minicache_aof::Log;
+use minicache_write_behind::service::Bound;
 use minikit::sync::{Mutex, MutexGuard};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// The bits of `flags`: reasons to refuse a command.
@@ -57,6 +59,8 @@ pub struct Shards {
     pub lazy_free: LazyFree,
     /// Changes for the append-only file.
     pub log: Log,
+    /// Keys whose changes go to a database, if there are such.
+    pub bound: OnceLock<Bound>,
 }
 
 /// A lock on a cache line of its own, so that taking one does not slow down the next.
@@ -90,6 +94,7 @@ impl Shards {
             flags: AtomicU8::new(0),
             lazy_free: LazyFree::default(),
             log: Log::default(),
+            bound: OnceLock::new(),
         }
     }
 

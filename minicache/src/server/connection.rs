@@ -77,6 +77,9 @@ pub(super) struct Connection {
     sent: usize,
     /// Where the append-only file must be durable before `unsent` is sent; 0 if it may be sent.
     held_to: u64,
+    /// The same for the journal of write-behind, and true if commands have changed bound keys.
+    held_behind: u64,
+    wrote_behind: bool,
     /// Closes the client unless `unsent` falls below the soft limit before.
     soft_limit_timer: Option<Pin<Box<Sleep>>>,
     /// The timeout of a blocking command, or the next check of a pause.
@@ -101,6 +104,8 @@ impl Connection {
             unsent: Vec::new(),
             sent: 0,
             held_to: 0,
+            held_behind: 0,
+            wrote_behind: false,
             soft_limit_timer: None,
             timer: None,
             shutdown,
@@ -159,7 +164,7 @@ impl Connection {
         }
 
         // What would be executed now could not be answered before that is durable either.
-        if self.session.closing || self.held_to > 0 {
+        if self.session.closing || self.is_held() {
             return Poll::Pending;
         }
         self.read(context)
@@ -247,7 +252,9 @@ impl Connection {
         *out.buffer() = take(&mut *core.spare.borrow_mut());
         let done = {
             let mut executor = executor(&core, &config, now);
-            run(&mut executor, &mut self.session, &mut self.parser, input, &mut out)
+            let done = run(&mut executor, &mut self.session, &mut self.parser, input, &mut out);
+            self.wrote_behind |= executor.keyspace.wrote_behind;
+            done
         };
         self.parser.shrink();
 
@@ -278,6 +285,7 @@ impl Connection {
             let mut executor = executor(&core, &config, now());
             scripts::resume(&mut executor, &mut self.session, &mut out);
             executor.keyspace.release();
+            self.wrote_behind |= executor.keyspace.wrote_behind;
         }
         self.send(take(out.buffer()), context)?;
         if self.session.script_paused {
@@ -296,7 +304,7 @@ impl Connection {
         self.hold();
 
         // Earlier replies come first: only with none left may these go straight to the kernel.
-        let written = match had_read_all && !bytes.is_empty() && self.held_to == 0 {
+        let written = match had_read_all && !bytes.is_empty() && !self.is_held() {
             true => self.write(&bytes, context)?,
             false => 0,
         };
@@ -313,13 +321,23 @@ impl Connection {
         Ok(())
     }
 
-    /// Holds replies back until what their core has seen is durable, if `appendfsync` says so.
+    /// Holds replies back until what their core has seen is durable, if `appendfsync` says so or
+    /// keys are bound.
     fn hold(&mut self) {
         let log = &self.core.cache.shards.log;
         if log.is_on() {
             let policy = self.core.config().settings.appendfsync;
             self.held_to = log.awaited(policy, now().ms).unwrap_or(self.held_to);
         }
+        if let Some(bound) = self.core.cache.shards.bound.get() {
+            let awaited = bound.queue.awaited(self.wrote_behind);
+            self.held_behind = awaited.unwrap_or(self.held_behind);
+            self.wrote_behind &= self.is_held();
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.held_to > 0 || self.held_behind > 0
     }
 
     /// Writes `unsent`. Ready once the kernel has taken all of it.
@@ -329,6 +347,15 @@ impl Connection {
                 return Ok(Poll::Pending);
             }
             self.held_to = 0;
+        }
+        if self.held_behind > 0
+            && let Some(bound) = self.core.cache.shards.bound.get()
+        {
+            let (held_to, wrote) = (self.held_behind, self.wrote_behind);
+            if bound.queue.poll_safe(held_to, wrote, context).is_pending() {
+                return Ok(Poll::Pending);
+            }
+            (self.held_behind, self.wrote_behind) = (0, false);
         }
         while self.sent < self.unsent.len() {
             let unsent = take(&mut self.unsent);

@@ -8,6 +8,7 @@
 //! * [`connection`]: a client's connection, from its first byte to its last.
 //! * [`cron`]: background work.
 //! * [`aof`]: the thread that writes the append-only file.
+//! * `write_behind`: keys that are bound to tables of a database.
 //! * [`start`]: from options to a running server.
 //! * [`redis_style`]: the command line of a `redis-server`, with log lines in its format ([`log`]).
 //! * [`host`]: what `CONFIG SET` changes in the process: addresses, directory, limits.
@@ -27,6 +28,8 @@ mod inspect;
 mod log;
 pub mod redis_style;
 pub mod start;
+#[cfg(feature = "postgres")]
+mod write_behind;
 
 use crate::commands::cache::Cache;
 use crate::conf::{Settings, Snapshot};

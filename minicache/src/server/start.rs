@@ -65,6 +65,12 @@ pub fn run(
     start_lazy_free(&cache);
     // Dropped after the last connection, which writes the rest of the log.
     let _flusher = aof::start(&cache)?;
+    #[cfg(feature = "postgres")]
+    let _worker = super::write_behind::start(&cache)?;
+    #[cfg(not(feature = "postgres"))]
+    if !cache.config.snapshot().settings.write_behind.is_empty() {
+        return Err("write-behind needs the feature postgres, which this build leaves out".into());
+    }
     let _admin = start.admin.map(|address| start_admin(address, &cache)).transpose()?;
 
     let server = PerCore(Arc::new(Server { cache: Arc::clone(&cache) }));

@@ -48,6 +48,8 @@ struct State {
     /// The number up to which operations are in it.
     durable: u64,
     is_closed: bool,
+    /// Closed, and the journal keeps what the backend does not take at once.
+    is_stopped: bool,
     /// Of replies that wait.
     wakers: Vec<Waker>,
 }
@@ -60,7 +62,14 @@ impl WriteBehind {
         let mut queue = Queue::new(options, sequence);
         let journal = Mutex::new(Journal::open(disk, &mut queue)?);
         let (durable, records, wakers) = (queue.sequence, Vec::new(), Vec::new());
-        let state = Mutex::new(State { queue, records, durable, is_closed: false, wakers });
+        let state = Mutex::new(State {
+            queue,
+            records,
+            durable,
+            is_closed: false,
+            is_stopped: false,
+            wakers,
+        });
         let (submitted, changed) = (Condvar::new(), Condvar::new());
         Ok(WriteBehind { journal, state, submitted, changed, start: Instant::now() })
     }
@@ -146,18 +155,19 @@ impl WriteBehind {
         }
     }
 
-    /// The number that a reply must wait for before it is sent, if it must.
-    pub fn awaited(&self) -> Option<u64> {
+    /// The number that a reply must wait for before it is sent, if it must. Replies of commands
+    /// that did not write do not wait for the backend.
+    pub fn awaited(&self, wrote: bool) -> Option<u64> {
         let state = self.state.lock();
         let last = state.queue.sequence;
-        (state.durable < last || state.queue.is_full()).then_some(last)
+        (state.durable < last || wrote && state.queue.is_full()).then_some(last)
     }
 
-    /// Ready when everything up to a number is in the journal, and the queue is below its
-    /// high-water mark.
-    pub fn poll_safe(&self, sequence: u64, context: &Context<'_>) -> Poll<()> {
+    /// Ready when everything up to a number is in the journal and, for commands that wrote, the
+    /// queue is below its high-water mark.
+    pub fn poll_safe(&self, sequence: u64, wrote: bool, context: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.durable >= sequence && !state.queue.is_full() {
+        if state.durable >= sequence && !(wrote && state.queue.is_full()) {
             return Poll::Ready(());
         }
         state.wakers.push(context.waker().clone());
@@ -205,7 +215,9 @@ impl WriteBehind {
                 state.queue.done(batch, result, self.now_ms());
                 take(&mut state.wakers).into_iter().for_each(Waker::wake);
                 self.changed.notify_all();
-            } else if state.is_closed && state.queue.is_written() {
+            } else if state.is_closed && state.queue.is_written()
+                || state.is_stopped && state.queue.is_failing()
+            {
                 return Ok(());
             } else if let Some(next_ms) = state.queue.next_ms() {
                 let pause = Duration::from_millis(next_ms - now_ms);
@@ -228,6 +240,12 @@ impl WriteBehind {
         state.queue.options.delay_ms = 0;
         self.submitted.notify_all();
         self.changed.notify_all();
+    }
+
+    /// The same, but what the backend does not take at once stays in the journal.
+    pub fn stop(&self) {
+        self.state.lock().is_stopped = true;
+        self.close();
     }
 
     fn now_ms(&self) -> u64 {

@@ -18,6 +18,7 @@
 //! * [`queue`]: what is written next, and what if that fails. Without I/O.
 //! * [`journal`]: the file that a killed process leaves behind.
 //! * [`behind`]: both together, for threads that write, one that syncs and one that works.
+//! * [`service`]: keys that a server binds to tables.
 //! * `postgres`: batches as statements of PostgreSQL (feature `postgres`).
 //!
 //! Redis has no write-behind; programs build it from a list or a stream and a consumer of it.
@@ -29,6 +30,7 @@ pub mod journal;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod queue;
+pub mod service;
 
 pub use behind::WriteBehind;
 pub use queue::{Ack, Failure, Operation, Options, Queue};

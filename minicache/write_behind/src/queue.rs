@@ -250,6 +250,11 @@ impl Queue {
         self.bytes > self.options.high_water
     }
 
+    /// Returns true if the backend did not write the last batch, for want of a connection.
+    pub fn is_failing(&self) -> bool {
+        self.pause_ms > self.options.retry_ms
+    }
+
     /// How much is waiting.
     pub fn figures(&self) -> Figures {
         let (keys, dead_letters) = (self.newest.len(), self.dead_letters.len());

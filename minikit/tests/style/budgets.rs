@@ -1,7 +1,7 @@
 //! How long a crate may be, and the list of files that make its heart readable in an evening.
 //!
 //! The README of an engine lists the files in reading order, each as a path below `src` that ends
-//! in `.rs`, between two markers:
+//! in `.rs`, between two markers; `../` leads to the folders of its other crates:
 //!
 //! ```text
 //! <!-- evening -->
@@ -40,7 +40,7 @@ const BUDGETS: [Budget; 14] = [
     budget("minicache", 9_500, 3_500, 27_890),
     budget("minicache/aof", 0, 0, 970),
     budget("minicache/lua", 0, 0, 2_720),
-    budget("minicache/write_behind", 0, 0, 900),
+    budget("minicache/write_behind", 0, 0, 1_010),
     budget("minilb", 4_500, 3_500, 16_000),
     budget("minilb/diff", 0, 0, 750),
     budget("minilb/lexer", 0, 0, 270),
@@ -110,7 +110,11 @@ fn evening<'a>(workspace: &'a Workspace, name: &str) -> (Vec<&'a Source>, Vec<(u
             if path.ends_with('/') {
                 complaints.push((line, format!("the evening path lists files, not {path}")));
             } else if path.ends_with(".rs") {
-                let source = workspace.file(&format!("{name}/src/{path}"));
+                let path_here = match path.strip_prefix("../") {
+                    Some(beside_src) => format!("{name}/{beside_src}"),
+                    None => format!("{name}/src/{path}"),
+                };
+                let source = workspace.file(&path_here);
                 match source.filter(|_| seen.insert(path)) {
                     Some(source) => files.push(source),
                     None => complaints.push((line, format!("{path}: missing, or listed twice"))),
@@ -244,6 +248,14 @@ mod tests {
             "minigateway/README.md:3 the evening path lists files, not engine/",
         ];
         assert_eq!(found(list, 1), expected);
+        let beside =
+            "<!-- evening -->\n`engine/limit.rs` `../part/src/lib.rs`\n<!-- /evening -->\n";
+        let files = [
+            ("minigateway/README.md", beside),
+            ("minigateway/src/engine/limit.rs", "//! A.\n"),
+            ("minigateway/part/src/lib.rs", "//! A.\n"),
+        ];
+        assert_eq!(as_text(check(&Workspace::of(&files))), [""; 0]);
         let empty = "<!-- evening -->\n<!-- /evening -->\n";
         assert_eq!(found(empty, 1), ["minigateway/README.md:1 the evening path is empty"]);
     }

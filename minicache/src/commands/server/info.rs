@@ -222,6 +222,13 @@ fn persistence(c: &mut Call, page: &mut Page) {
     page.row("aof_last_write_status", status(c.cache.shards.has_log_failed()));
     page.row("aof_current_size", log.size.load(Ordering::Relaxed));
     page.row("aof_base_size", log.base_size.load(Ordering::Relaxed));
+
+    if let Some(bound) = c.cache.shards.bound.get() {
+        let figures = bound.queue.figures();
+        page.row("write_behind_keys", figures.keys);
+        page.row("write_behind_bytes", figures.bytes);
+        page.row("write_behind_dead_letters", figures.dead_letters);
+    }
 }
 
 fn stats(c: &mut Call, page: &mut Page) {
