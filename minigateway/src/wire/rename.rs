@@ -119,6 +119,9 @@ impl Fields {
                 inner.write(value, out)?;
             }
             out.push(b']');
+        } else if value.get().starts_with('{') {
+            // A name such as "\ud800" is no text, so it is unknown which one it is.
+            return Err(MALFORMED);
         } else {
             out.extend_from_slice(value.get().as_bytes());
         }
@@ -173,7 +176,8 @@ mod tests {
         for fields in [fields.inverted(), fields] {
             let rename = |body: &str| fields.rename(body.as_bytes());
             assert_eq!(rename(both), Err(CLASH));
-            for body in ["{", "{\"a\":1}x", "{'a':1}", "nul", &"[".repeat(100_000)] {
+            let name = "[{\"\\ud800\":1}]";
+            for body in ["{", "{\"a\":1}x", "{'a':1}", "nul", name, &"[".repeat(100_000)] {
                 assert_eq!(rename(body), Err(MALFORMED));
             }
         }
