@@ -14,7 +14,7 @@
 //! |---|---|
 //! | a batch, several operations | all are measured, and each but one is an alias more |
 //! | `"Query"`, `?qu%65ry=`, `?query[]=`, two of them | decoded, any name like it counts |
-//! | a form, two media types, compression | 415 |
+//! | a form, two media types, compression, UTF-7 | 415 |
 //!
 //! A request without a query passes: it names one that the server has stored. The crate
 //! [`minigateway_graphql`] measures them.
@@ -26,6 +26,7 @@ use minilb::wire::http1::head::RequestHead;
 use serde_json::value::RawValue;
 
 const MEDIA_TYPE: Unmeasured = (415, "a query is uncompressed JSON or application/graphql");
+const UTF_8: [&[u8]; 2] = [b"charset=utf-8", b"charset=\"utf-8\""];
 const MALFORMED: Unmeasured = (400, "the body or the query is malformed, so it has no depth");
 
 /// Why a request cannot be measured: the status and the detail of its problem.
@@ -57,9 +58,15 @@ fn measure(request: &RequestHead, body: &[u8]) -> Result<Cost, Unmeasured> {
     let is_encoding = |it: &[u8]| it.eq_ignore_ascii_case(b"content-encoding");
     let is_plain = |it: &[u8]| it.eq_ignore_ascii_case(b"identity");
     let is_compressed = request.headers().any(|it| is_encoding(it.name) && !is_plain(it.value));
+    // UTF-7 spells `query` as `+AHE-uery`, and Express reads it.
+    let types = request.headers().filter(|it| it.name.eq_ignore_ascii_case(b"content-type"));
+    let parameters = types.flat_map(|it| it.value.split(|it| *it == b';'));
+    let mut parameters = parameters.map(|it| it.trim_ascii().to_ascii_lowercase());
+    let is_foreign = |it: Vec<u8>| it.starts_with(b"charset") && !UTF_8.contains(&&*it);
     // Of two media types the server may believe the other one; so it is the only one, and sent on.
     match media_types(request.end_to_end()).as_slice() {
         _ if body.is_empty() => {}
+        _ if parameters.any(is_foreign) => return Err(MEDIA_TYPE),
         [it] if it == b"application/graphql" && !is_compressed => {
             queries.push(String::from_utf8(body.to_vec()).map_err(|_| MALFORMED)?);
         }
@@ -167,6 +174,9 @@ mod tests {
             &format!("{json}Content-Encoding: br\r\n"),
             &format!("{json}Content-Encoding: identity, br\r\n"),
             &format!("{json}Content-Encoding: identity\r\nContent-Encoding: br\r\n"),
+            "Content-Type: application/json;charset=utf-7\r\n",
+            "Content-Type: application/json; Charset =utf-8\r\n",
+            "Content-Type: application/graphql; charset=utf-8; charset*=utf-7\r\n",
             // The server would not see it.
             &format!("{json}Connection: content-type\r\n"),
             "Content-Type: application/json, application/x-www-form-urlencoded\r\n",
