@@ -154,13 +154,7 @@ impl FrontConfig {
             target.extend_from_slice(b"/v");
             target.extend_from_slice(config.spoken(version).as_bytes());
         }
-        // `/v1/orders`: the second slash is where the path without the version begins.
-        let end_of_version = |path: &[u8]| path.iter().skip(1).position(|it| *it == b'/');
-        let skipped = match facts.is_version_in_path {
-            true => end_of_version(path).map_or(path.len(), |it| it + 1),
-            false => 0,
-        };
-        target.extend_from_slice(&path[skipped..]);
+        target.extend_from_slice(if facts.is_version_in_path { bare_path(path) } else { path });
         if target.is_empty() {
             target.push(b'/');
         }
@@ -299,6 +293,11 @@ impl Refused {
 pub fn preflight_method(request: &RequestHead) -> Option<&[u8]> {
     let is_preflight = request.method() == b"OPTIONS" && request.headers().get(b"origin").is_some();
     request.headers().get(b"access-control-request-method").filter(|_| is_preflight)
+}
+
+/// `/orders` of `/v1/orders`: what begins with the second slash.
+pub fn bare_path(path: &[u8]) -> &[u8] {
+    path.iter().skip(1).position(|it| *it == b'/').map_or(b"", |it| &path[it + 1..])
 }
 
 const NO_CREDENTIALS: Refused = Refused::Credentials("a key or a token is needed");

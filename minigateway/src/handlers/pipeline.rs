@@ -22,7 +22,7 @@
 //! [`Pipeline::new`] takes the old configuration: a limit with the same name, algorithm, `key` and
 //! `keys_max` keeps its buckets, so that a reload gives no client a new burst.
 
-use super::front::{Facts, Refused, preflight_method, values};
+use super::front::{Facts, Refused, bare_path, preflight_method, values};
 use crate::conf::config::{Config, LimitConfig};
 use crate::conf::file::RouteConfig;
 use crate::conf::front::FrontConfig;
@@ -207,22 +207,15 @@ impl Pipeline {
             return Verdict::Refuse(Reason::Ambiguous("a header that must be one comes twice"));
         }
 
-        // A CORS preflight asks with OPTIONS about another method, of a route that has `cors`.
-        let find = |method: &[u8]| self.route(request, &path, |it| takes(it, method));
-        let asked = preflight_method(request).and_then(find);
-        let asked = asked.filter(|(route, _)| self.config.routes[*route].cors.is_some());
-        let Some((route, of_path)) = asked.or_else(|| find(request.method())) else {
-            let methods = self.methods(request, &path).join(", ");
-            return Verdict::Refuse(match methods.as_str() {
-                "" => Reason::NotFound,
-                _ => Reason::MethodNotAllowed(methods),
-            });
+        let (route, of_path, is_preflight) = match self.routed(request, &path) {
+            Ok(routed) => routed,
+            Err(reason) => return Verdict::Refuse(reason),
         };
         facts.route = Some(route);
         let route_config = &self.config.routes[route];
-        let checked = match asked {
-            Some(_) => Err(Refused::Preflight),
-            None => self.config.front.check(route_config, request, of_path, facts),
+        let checked = match is_preflight {
+            true => Err(Refused::Preflight),
+            false => self.config.front.check(route_config, request, of_path, facts),
         };
         if let Err(refused) = checked {
             facts.refused = Some(refused);
@@ -256,6 +249,36 @@ impl Pipeline {
             Decision::Refused { retry_after_ns } => {
                 Verdict::Refuse(Reason::Limited { retry_after_ns })
             }
+        }
+    }
+
+    /// The route of a request, the version that the path names, and true if it is a CORS preflight.
+    fn routed(
+        &self,
+        request: &RequestHead,
+        path: &[u8],
+    ) -> Result<(usize, Option<usize>, bool), Reason> {
+        let find = |path: &[u8], method| self.route(request, path, |it| takes(it, method));
+        // A preflight asks with OPTIONS about another method, of a route that has `cors`.
+        let asked = preflight_method(request).and_then(|method| find(path, method));
+        let asked = asked.filter(|(route, _)| self.config.routes[*route].cors.is_some());
+        if let Some((route, of_path)) = asked {
+            return Ok((route, of_path, true));
+        }
+
+        let Some((route, of_path)) = find(path, request.method()) else {
+            let methods = self.methods(request, path).join(", ");
+            return Err(match methods.as_str() {
+                "" => Reason::NotFound,
+                _ => Reason::MethodNotAllowed(methods),
+            });
+        };
+        // The upstream gets `/v1/admin` as `/admin`, and that may need a key.
+        let is_route = |it: (usize, _)| it.0 == route;
+        let is_same = || find(bare_path(path), request.method()).is_some_and(is_route);
+        match of_path.is_none() || is_same() {
+            true => Ok((route, of_path, false)),
+            false => Err(Reason::NotFound),
         }
     }
 
@@ -463,6 +486,25 @@ mod tests {
             assert!(is_ambiguous(&decide(&request)), "{path}");
         }
         assert_eq!(decide("GET /.well-known/a..b HTTP/1.1\nHost: b.example"), forward(1));
+    }
+
+    /// The upstream gets `/v1/admin` as `/admin`.
+    #[test]
+    fn a_version_in_the_path_passes_no_narrow_route_by() {
+        let limits = "limits = [\"per_account\"]";
+        let config = GUARDED.replace(limits, &format!("{limits}\nversions = \"shop\""));
+        let config = config + "[versions.shop]\nby = [\"path\"]\ndefault = \"1\"\nknown.1 = {}";
+        let config = read(&config, &|_| Ok(Vec::new()), &|_| Ok(Vec::new()));
+        let pipeline = Pipeline::new(config.expect("no mistakes"), None);
+        let decide = |request: &str| decide(&pipeline, request, "192.0.2.1");
+        for target in ["/", "/a", "/v1", "/v1/", "/v1/a/b", "/v1/v1/admin"] {
+            assert_eq!(decide(&format!("GET {target} HTTP/1.1\nHost: a")), forward(3), "{target}");
+        }
+        for target in ["/v1/admin", "/v1/admin/", "/%761/%61dmin?x", "/v1/a\nX-Canary: 1"] {
+            let (target, header) = target.split_once('\n').unwrap_or((target, "X: 1"));
+            let request = format!("GET {target} HTTP/1.1\nHost: a\n{header}");
+            assert_eq!(decide(&request), Verdict::Refuse(Reason::NotFound), "{target}");
+        }
     }
 
     /// A route `/admin` that needs a key, below a route `/*` that needs none.
