@@ -554,7 +554,7 @@ fn refusal_of(error: httparse::Error, line: &[u8]) -> Refusal {
 }
 
 fn check_method(method: &[u8]) -> Result<(), Refusal> {
-    if method == b"TRACE" {
+    if matches!(method, b"CONNECT" | b"TRACE") {
         return Err(Refusal::MethodNotAllowed);
     }
     let is_valid = |it: &u8| it.is_ascii_uppercase() || matches!(it, b'_' | b'-');
@@ -654,6 +654,7 @@ mod tests {
             ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
             ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
             ("GET /\r\n\r\n", 400),
             ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),

@@ -25,7 +25,7 @@ pub enum Refusal {
     HeadersTooLarge,
     /// The body is longer than allowed.
     BodyTooLarge,
-    /// The method is `TRACE`.
+    /// The method is `CONNECT` or `TRACE`.
     MethodNotAllowed,
     /// `Transfer-Encoding` is not `chunked`.
     UnknownTransferEncoding,
@@ -53,7 +53,7 @@ impl Refusal {
             Refusal::UriTooLong => "client sent too long URI",
             Refusal::HeadersTooLarge => "client sent too large request headers",
             Refusal::BodyTooLarge => "client intended to send too large body",
-            Refusal::MethodNotAllowed => "client sent TRACE method",
+            Refusal::MethodNotAllowed => "client sent CONNECT or TRACE method",
             Refusal::UnknownTransferEncoding => "client sent unknown \"Transfer-Encoding\"",
             Refusal::UnsupportedVersion => "client sent invalid version",
         }
