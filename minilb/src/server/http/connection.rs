@@ -243,11 +243,12 @@ impl<S: HttpService, IO: Endpoint> Connection<'_, S, IO> {
         workspace: &mut Workspace<S::Context>,
         answer: Answer,
     ) -> Result<(), Ended> {
-        workspace.exchange.invite_body();
         self.deadline.set(self.limits.body);
         loop {
             match workspace.exchange.discard_body() {
                 Ok(true) => break,
+                // This client waits, and need not send what nobody reads.
+                Ok(false) if workspace.exchange.request.expects_continue() => break,
                 Ok(false) => {
                     self.flush(workspace).await?;
                     self.read_more(&mut workspace.exchange).await?;
