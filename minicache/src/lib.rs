@@ -39,14 +39,10 @@
 //!
 //! # The life of a change in a database
 //!
-//! 1. A command that changes a [bound](minicache_write_behind::service::Bound) key submits its new value to the queue
-//!    while the shard is locked (`commands::write_behind`).
-//! 2. A thread appends it to the journal and syncs; the reply is sent
-//!    ([`write_behind::WriteBehind::poll_safe`]).
-//! 3. Another thread takes a batch with the last value of each key, and writes it in one
-//!    transaction (`write_behind::postgres`).
-//! 4. If that fails, the batch is merged under newer values of its keys
-//!    ([`write_behind::Queue::done`]).
+//! 1. A command that changes a bound key submits its value while the shard is locked
+//!    (`commands::write_behind`), and its reply waits for the journal.
+//! 2. A thread writes a batch with the last value of each key, in one transaction. If that fails,
+//!    the batch is merged under newer values ([`write_behind::Queue::done`]).
 //!
 //! # The life of an eviction
 //!
