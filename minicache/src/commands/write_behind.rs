@@ -69,14 +69,8 @@ fn prepare(
 }
 
 #[cold]
-fn submit(
-    keyspace: &mut Keyspace,
-    bound: &Bound,
-    command: &Command,
-    args: Args,
-    changes_before: u64,
-) {
-    let changed = keyspace.parts.dirty.load(Ordering::Relaxed) != changes_before;
+fn submit(keyspace: &mut Keyspace, bound: &Bound, command: &Command, args: Args, before: u64) {
+    let changed = keyspace.parts.dirty.load(Ordering::Relaxed) != before;
     let deletes = matches!(command.name, "del" | "unlink" | "getdel");
     if !command.flags.has(Flags::WRITE) || !(changed || deletes) {
         return;

@@ -31,7 +31,7 @@ pub(super) fn grammar(name: &str) -> Kind {
         "addresses" => Kind::Words(addresses),
         "appenddirname" => Kind::Word(|word| base_name("appenddirname", "dirname", false, word)),
         "appendfilename" => Kind::Word(|word| base_name("appendfilename", "filename", false, word)),
-        "bindings" => Kind::Words(bindings),
+        "bindings" => Kind::Words(|_, words| Ok(join(unless_empty(words).iter().copied()))),
         "backlog-bytes" => Kind::Word(backlog_bytes),
         "dbfilename" => Kind::Word(|word| base_name("dbfilename", "filename", true, word)),
         "event-classes" => Kind::Word(event_classes),
@@ -56,27 +56,6 @@ fn save(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     match words.chunks(2).all(is_pair) {
         true => Ok(join(words.iter().copied())),
         false => Err("Invalid save parameters".into()),
-    }
-}
-
-/// Pairs of a prefix of keys and a table. No prefix begins with another.
-fn bindings(_: &[u8], words: &[&[u8]]) -> Result<Vec<u8>, String> {
-    let words = unless_empty(words);
-    let is_table = |name: &[u8]| {
-        let is_letter = |it: &u8| it.is_ascii_alphanumeric() || b"_.".contains(it);
-        name.iter().all(is_letter) && !name[0].is_ascii_digit()
-    };
-    let is_pair = |pair: &[&[u8]]| match pair {
-        [prefix, table] => {
-            let same = |other: &&[&[u8]]| prefix.starts_with(other[0]);
-            let alone = words.chunks(2).filter(same).count() == 1;
-            prefix.iter().all(u8::is_ascii_graphic) && is_table(table) && alone
-        }
-        _ => false,
-    };
-    match words.chunks(2).all(is_pair) {
-        true => Ok(join(words.iter().copied())),
-        false => Err("must be pairs of a prefix and a table, no prefix within another".into()),
     }
 }
 

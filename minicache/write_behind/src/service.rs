@@ -54,12 +54,15 @@ mod threads {
     /// table in the database of `url`.
     ///
     /// # Errors
-    /// If the folder is in use or unreadable, or `url` is none.
+    /// If the folder is in use or unreadable, `url` is none, or `words` are no such pairs.
     pub fn start(
         folder: PathBuf,
         url: &str,
         words: &[String],
     ) -> Result<(Bound, Threads), Box<dyn Error>> {
+        if !words.chunks(2).all(|pair| is_binding(pair, words)) {
+            return Err("write-behind takes pairs of a prefix, in no other one, and a table".into());
+        }
         let pairs = words.chunks_exact(2);
         let tables = pairs.map(|pair| (pair[0].clone().into_bytes(), pair[1].clone()));
         let tables = tables.collect::<Vec<_>>();
@@ -86,6 +89,15 @@ mod threads {
         ];
         let bound = Bound { prefixes, queue: Arc::clone(&queue) };
         Ok((bound, Threads { queue, threads, _data: data }))
+    }
+
+    /// Returns true for a prefix that begins with no other one, and a table.
+    fn is_binding(pair: &[String], words: &[String]) -> bool {
+        let [prefix, table] = pair else { return false };
+        let is_letter = |it: char| it.is_ascii_alphanumeric() || "_.".contains(it);
+        let is_name =
+            table.chars().all(is_letter) && !table.starts_with(|it: char| it.is_numeric());
+        is_name && words.chunks(2).filter(|it| prefix.starts_with(&it[0])).count() == 1
     }
 
     fn write(database: &mut Postgres, batch: &[Operation]) -> Result<(), Failure> {
